@@ -1,0 +1,52 @@
+"""What a run is at one moment.
+
+Belongs here: the two records that everything above passes around. Does not belong here: how they change.
+"""
+
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+
+from torch import Tensor
+
+from prunescope.base.tree import Masks, Tree, sparsity
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A network's tensors: parameters, buffers (BatchNorm statistics) and masks (bool, True = kept)."""
+
+    params: Tree
+    buffers: Tree
+    masks: Masks
+
+    @property
+    def sparsity(self) -> float:
+        """Zeros over maskable weights."""
+        return sparsity(self.masks)
+
+    def replace(self, **changes: Any) -> Self:
+        """A copy with some trees exchanged."""
+        return replace(self, **changes)
+
+
+@dataclass(frozen=True)
+class TrainState:
+    """A run between two steps.
+
+    step: steps since the very first initialization, over all ancestors; keys all randomness.
+    schedule_step: position in the learning-rate schedule; a rewind moves it back.
+    opt: optimizer state by name ("momentum"), keyed like the parameters inside.
+    memory: trees owned by one intervention each, by its key.
+    held: weights at zero for a while (bool, True = held); masks say what is gone for good.
+    """
+
+    step: int
+    schedule_step: int
+    weights: Weights
+    opt: dict[str, Tree] = field(default_factory=dict)
+    memory: dict[str, Tree] = field(default_factory=dict)
+    held: dict[str, Tensor] = field(default_factory=dict)
+
+    def replace(self, **changes: Any) -> Self:
+        """A copy with some fields exchanged."""
+        return replace(self, **changes)

@@ -1,0 +1,47 @@
+"""Named randomness: the only maker of random generators.
+
+Belongs here: how a seed and a name become a generator. Does not belong here: what is drawn.
+
+A draw is keyed by (seed, purpose, position), never by how many draws came before it. So nothing has to be saved
+to resume, the order of execution cannot matter, and two purposes never share a stream.
+"""
+
+import hashlib
+import json
+
+import torch
+from pydantic import Field
+
+from prunescope.base.value import Value
+
+
+def stream(seed: int, *name: str | int, device: torch.device | str = "cpu") -> torch.Generator:
+    """A fresh generator for the draw called `name` under `seed`.
+
+    >>> a, b = stream(0, "order", 3), stream(0, "order", 3)
+    >>> bool((torch.rand(4, generator=a) == torch.rand(4, generator=b)).all())
+    True
+    """
+    key = hashlib.blake2b(json.dumps([seed, *name]).encode(), digest_size=8).digest()
+    generator = torch.Generator(device=device)
+    generator.manual_seed(int.from_bytes(key, "little") & (2**63 - 1))
+    return generator
+
+
+class Seeds(Value):
+    """The separate seeds of a run: what changes with one of them and with nothing else.
+
+    data: hold-out and subset; labels: label noise; init: initial weights; order: batches and augmentation;
+    mask: random scores and other draws of interventions.
+    """
+
+    data: int = Field(default=0, ge=0)
+    labels: int = Field(default=0, ge=0)
+    init: int = Field(default=0, ge=0)
+    order: int = Field(default=0, ge=0)
+    mask: int = Field(default=0, ge=0)
+
+
+def replicate(number: int) -> Seeds:
+    """The seeds of replicate `number`: everything is drawn anew except which data are held out."""
+    return Seeds(labels=number, init=number, order=number, mask=number)

@@ -1,0 +1,84 @@
+"""Algebra of trees: plain dictionaries of tensors, keyed by parameter name.
+
+Belongs here: what is true of any tree. Does not belong here: networks, optimizers, scores.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+
+import torch
+from torch import Tensor
+
+Tree = dict[str, Tensor]
+Masks = dict[str, Tensor]
+"""Boolean tensors, True = kept. A name that is absent is not maskable."""
+
+
+def tree_map(function: Callable[..., Tensor], tree: Tree, *others: Tree) -> Tree:
+    """`function` applied leaf by leaf; every tree has the names of the first.
+
+    >>> tree_map(torch.add, {"w": torch.ones(2)}, {"w": torch.ones(2)})["w"].tolist()
+    [2.0, 2.0]
+    """
+    return {name: function(leaf, *(other[name] for other in others)) for name, leaf in tree.items()}
+
+
+def masked(tree: Tree, masks: Masks) -> Tree:
+    """The tree with removed entries at exactly 0; leaves without a mask are passed through."""
+    return {
+        name: leaf.masked_fill(~masks[name], 0.0) if name in masks else leaf for name, leaf in tree.items()
+    }
+
+
+def clone(tree: Mapping[str, Tensor]) -> Tree:
+    """A tree that shares no memory with `tree` and no graph either."""
+    return {name: leaf.detach().clone() for name, leaf in tree.items()}
+
+
+def to(tree: Mapping[str, Tensor], device: torch.device | str) -> Tree:
+    """The tree on another device."""
+    return {name: leaf.to(device) for name, leaf in tree.items()}
+
+
+def size(tree: Mapping[str, Tensor]) -> int:
+    """Number of entries in all leaves."""
+    return sum(leaf.numel() for leaf in tree.values())
+
+
+def kept(masks: Masks) -> int:
+    """Number of True entries in all masks: the remaining weights."""
+    return sum(int(mask.sum()) for mask in masks.values())
+
+
+def sparsity(masks: Masks) -> float:
+    """Zeros over maskable weights, excluded layers included in the count; 0 for a network without masks."""
+    total = size(masks)
+    return 1.0 - kept(masks) / total if total else 0.0
+
+
+def dot(left: Tree, right: Tree) -> Tensor:
+    """Sum over all leaves of the elementwise product, a 0-D tensor."""
+    return torch.stack([(leaf * right[name]).sum() for name, leaf in left.items()]).sum()
+
+
+def norm(tree: Tree) -> Tensor:
+    """Euclidean norm of all leaves taken as one vector, a 0-D tensor."""
+    return dot(tree, tree).sqrt()
+
+
+def stack(trees: Iterable[Tree]) -> Tree:
+    """Trees of equal names and shapes with a new first axis, one entry a replica."""
+    members = list(trees)
+    return {name: torch.stack([member[name] for member in members]) for name in members[0]}
+
+
+def unstack(tree: Tree) -> list[Tree]:
+    """The inverse of `stack`."""
+    count = len(next(iter(tree.values())))
+    return [{name: leaf[member] for name, leaf in tree.items()} for member in range(count)]
+
+
+def equal(left: Mapping[str, Tensor], right: Mapping[str, Tensor]) -> bool:
+    """Whether two trees have the same names and the same bits."""
+    return left.keys() == right.keys() and all(
+        leaf.dtype == right[name].dtype and torch.equal(leaf, right[name]) for name, leaf in left.items()
+    )

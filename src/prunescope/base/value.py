@@ -1,0 +1,122 @@
+"""Frozen values with an id: the identity of everything that prunescope computes.
+
+Belongs here: canonical text and the hash over it, the only hashing of values in the package. Does not belong
+here: what the values mean.
+
+An id is 128 bits of BLAKE2b over the canonical JSON of *every* field, defaults included, so that changing a
+default changes the id and can never silently reuse an old result.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict
+
+
+class Value(BaseModel):
+    """A frozen, validated description; equal values have equal ids.
+
+    `version` is part of the id: raise it in a subclass when the meaning of its fields changes.
+    `by_id` says that inside another value only this one's id is written, so that ids chain.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
+    version: ClassVar[int] = 1
+    by_id: ClassVar[bool] = False
+
+    @cached_property
+    def canonical(self) -> str:
+        """The canonical JSON text of this value: sorted keys, every field, references by id."""
+        cls = type(self)
+        fields = {name: canonical(getattr(self, name)) for name in cls.model_fields}
+        fields["kind"] = json.dumps(kind(cls))
+        if cls.version != 1:
+            fields["version"] = str(cls.version)
+        return "{" + ",".join(f'"{name}":{fields[name]}' for name in sorted(fields)) + "}"
+
+    @cached_property
+    def id(self) -> str:
+        """32 hexadecimal digits, the hash of `canonical`."""
+        return text_digest(self.canonical)
+
+    @cached_property
+    def references(self) -> tuple["Value", ...]:
+        """The `by_id` values directly inside this one, in field order: what it depends on."""
+        found: dict[str, Value] = {}
+        for name in type(self).model_fields:
+            found.update((value.id, value) for value in _referenced(getattr(self, name)))
+        return tuple(found.values())
+
+    def replace(self, **changes: Any) -> Self:
+        """A copy with some fields changed, validated anew."""
+        fields = {name: getattr(self, name) for name in type(self).model_fields}
+        return type(self)(**(fields | changes))
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """The same as `replace`: pydantic's own copy would carry a stale id along and skip validation."""
+        return self.replace(**(update or {}))
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self.canonical == other.canonical
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+
+def _referenced(value: object) -> Iterator["Value"]:
+    if isinstance(value, Value):
+        yield from (value,) if value.by_id else value.references
+    elif isinstance(value, tuple | list):
+        for item in value:
+            yield from _referenced(item)
+
+
+def kind(cls: type) -> str:
+    """The name of a class inside ids: short for the package's own, so that moving a file changes no id."""
+    if cls.__module__.split(".")[0] == "prunescope":
+        return cls.__qualname__
+    return f"{cls.__module__}:{cls.__qualname__}"
+
+
+def canonical(value: object) -> str:
+    """The canonical JSON text of a field's value.
+
+    Raises TypeError for what has no canonical text (a live object, a function): describe it by a Value or an
+    import path instead.
+    """
+    if isinstance(value, Value):
+        return json.dumps(value.id) if value.by_id else value.canonical
+    if value is None or isinstance(value, bool | int | float | str):
+        return json.dumps(value, allow_nan=False)
+    if isinstance(value, tuple | list):
+        return "[" + ",".join(canonical(item) for item in value) + "]"
+    if isinstance(value, frozenset | set):
+        return "[" + ",".join(sorted(canonical(item) for item in value)) + "]"
+    if isinstance(value, Mapping):
+        return (
+            "{" + ",".join(f"{json.dumps(str(key))}:{canonical(value[key])}" for key in sorted(value)) + "}"
+        )
+    raise TypeError(
+        f"{value!r} ({type(value).__name__}) cannot be part of an id; name it by import path or by value"
+    )
+
+
+def text_digest(text: str) -> str:
+    """128 bits of BLAKE2b over UTF-8 text, as 32 hexadecimal digits."""
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def array_digest(*arrays: np.ndarray[Any, Any] | torch.Tensor) -> str:
+    """128 bits of BLAKE2b over dtype, shape and little-endian bytes of arrays, in the order given."""
+    hasher = hashlib.blake2b(digest_size=16)
+    for array in arrays:
+        plain = array.detach().cpu().numpy() if isinstance(array, torch.Tensor) else array
+        plain = np.ascontiguousarray(plain.astype(plain.dtype.newbyteorder("<"), copy=False))
+        hasher.update(f"{plain.dtype.str}{plain.shape}".encode())
+        hasher.update(plain.reshape(-1).view(np.uint8).data)
+    return hasher.hexdigest()

@@ -1,0 +1,1 @@
+"""Identity, disk and execution: from a recipe to a stored result."""

@@ -1,0 +1,163 @@
+"""States as bytes.
+
+Belongs here: nested trees to flat tensors and back, kept values only. Does not belong here: where the bytes go.
+
+Bytes carry at most one metadata key, because safetensors orders several at random.
+"""
+
+import json
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from prunescope.base.errors import StoreError
+from prunescope.base.state import TrainState, Weights
+from prunescope.base.tree import Tree
+from prunescope.base.value import array_digest
+from prunescope.training.progress import Progress
+
+Nested = dict[str, Any]
+
+
+def to_bytes(nested: Nested, facts: dict[str, Any]) -> bytes:
+    """Nested dictionaries of tensors, and JSON facts, as one safetensors file with a digest of its content."""
+    flat = {name: leaf.detach().cpu().contiguous() for name, leaf in sorted(_flatten(nested).items())}
+    meta = json.dumps({"facts": facts, "digest": _digest(flat, facts)}, sort_keys=True)
+    return bytes(save(flat, {"prunescope": meta}))
+
+
+def from_file(path: str, *, verify: bool = False) -> tuple[Nested, dict[str, Any]]:
+    """The inverse of `to_bytes`, from a file.
+
+    Raises StoreError when the file is not one, is cut off, or (with `verify`) has other content than it says.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            meta = json.loads((file.metadata() or {})["prunescope"])
+            flat = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, KeyError, ValueError) as problem:
+        raise StoreError(
+            f"{path} is damaged ({problem}); delete it, and the same command makes it again"
+        ) from problem
+    if verify and _digest(flat, meta["facts"]) != meta["digest"]:
+        raise StoreError(f"{path} does not hold what it says; delete it, and the same command makes it again")
+    return _unflatten(flat), meta["facts"]
+
+
+def weights_to_nested(weights: Weights) -> tuple[Nested, dict[str, Any]]:
+    """Weights with packed masks; a pruned tensor stores its kept values only. And the shapes to undo it."""
+    params, packed, shapes = {}, {}, {}
+    for name, leaf in weights.params.items():
+        mask = weights.masks.get(name)
+        if mask is None or bool(mask.all()):
+            params[name] = leaf
+            continue
+        shapes[name] = list(leaf.shape)
+        params[name] = leaf[mask]
+        packed[name] = torch.from_numpy(np.packbits(mask.cpu().numpy().reshape(-1)))
+    facts = {"shapes": shapes, "maskable": sorted(weights.masks)}
+    return {"params": params, "masks": packed, "buffers": weights.buffers}, facts
+
+
+def weights_from_nested(nested: Nested, facts: dict[str, Any]) -> Weights:
+    """The inverse of `weights_to_nested`."""
+    params: Tree = {}
+    masks: Tree = {}
+    packed = nested.get("masks", {})
+    for name, leaf in nested["params"].items():
+        if name in packed:
+            shape = facts["shapes"][name]
+            bits = np.unpackbits(packed[name].numpy(), count=int(np.prod(shape)))
+            masks[name] = torch.from_numpy(bits.astype(bool)).reshape(shape)
+            params[name] = torch.zeros(shape, dtype=leaf.dtype).masked_scatter_(masks[name], leaf)
+        else:
+            params[name] = leaf
+            if name in facts["maskable"]:
+                masks[name] = torch.ones_like(leaf, dtype=torch.bool)
+    return Weights(params, nested.get("buffers", {}), masks)
+
+
+def progress_to_bytes(progress: Progress) -> bytes:
+    """A checkpoint: everything that a bitwise resume needs."""
+    state, weights = progress.state, progress.state.weights
+    nested = {
+        "params": weights.params,
+        "buffers": weights.buffers,
+        "masks": weights.masks,
+        "opt": state.opt,
+        "memory": state.memory,
+        "held": state.held,
+        "running": {"loss": progress.running},
+        "kept": {
+            moment: {"params": w.params, "buffers": w.buffers, "masks": w.masks}
+            for moment, w in progress.kept.items()
+        },
+    }
+    facts = {
+        "start": progress.start,
+        "step": state.step,
+        "schedule_step": state.schedule_step,
+        "running_steps": progress.running_steps,
+        "finished": progress.finished,
+        "traces": progress.traces,
+        "memories": sorted(state.memory),
+        "opts": sorted(state.opt),
+    }
+    return to_bytes(nested, facts)
+
+
+def progress_from_file(path: str) -> Progress:
+    """The inverse of `progress_to_bytes`."""
+    nested, facts = from_file(path, verify=True)
+    state = TrainState(
+        step=facts["step"],
+        schedule_step=facts["schedule_step"],
+        weights=_plain_weights(nested),
+        opt={name: nested.get("opt", {}).get(name, {}) for name in facts["opts"]},
+        memory={name: nested.get("memory", {}).get(name, {}) for name in facts["memories"]},
+        held=nested.get("held", {}),
+    )
+    return Progress(
+        start=facts["start"],
+        state=state,
+        running=nested["running"]["loss"],
+        running_steps=facts["running_steps"],
+        kept={moment: _plain_weights(part) for moment, part in nested.get("kept", {}).items()},
+        traces=facts["traces"],
+        finished=facts["finished"],
+    )
+
+
+def _plain_weights(nested: Nested) -> Weights:
+    """Weights in the order of names: safetensors forgets the order, and sums over trees must not depend on it."""
+    return Weights(nested["params"], nested.get("buffers", {}), nested.get("masks", {}))
+
+
+def _flatten(nested: Nested, path: tuple[str, ...] = ()) -> dict[str, Tensor]:
+    flat: dict[str, Tensor] = {}
+    for name, leaf in nested.items():
+        if isinstance(leaf, dict):
+            flat |= _flatten(leaf, (*path, name))
+        else:
+            flat[json.dumps([*path, name])] = leaf
+    return flat
+
+
+def _unflatten(flat: dict[str, Tensor]) -> Nested:
+    nested: Nested = {}
+    for name in sorted(flat):
+        *path, last = json.loads(name)
+        place = nested
+        for part in path:
+            place = place.setdefault(part, {})
+        place[last] = flat[name]
+    return nested
+
+
+def _digest(flat: dict[str, Tensor], facts: dict[str, Any]) -> str:
+    names = np.frombuffer(json.dumps([sorted(flat), facts], sort_keys=True).encode(), dtype=np.uint8)
+    return array_digest(names, *(flat[name] for name in sorted(flat)))

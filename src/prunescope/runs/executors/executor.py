@@ -1,0 +1,43 @@
+"""What an executor is: workers that take one piece of work at a time and report.
+
+Belongs here: the interface and the messages. Does not belong here: which piece comes next (`execute.py`).
+"""
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from prunescope.runs.graph import Reading
+from prunescope.runs.plan import Job
+
+
+@dataclass(frozen=True)
+class Message:
+    """What a worker says of its piece of work.
+
+    kind: "beat" (steps done so far), "done", "failed" (stored as failed, with the reason), "error" (nothing was
+    stored, with the reason), "busy" (another process holds the lease), "died" (the worker is gone).
+    """
+
+    worker: int
+    node: str
+    kind: Literal["beat", "done", "failed", "error", "busy", "died"]
+    steps: int = 0
+    why: str = ""
+    usage: bool = False
+
+
+class Executor(Protocol):
+    """Workers, numbered from 0, that take one piece of work at a time."""
+
+    @property
+    def workers(self) -> int:
+        """How many there are."""
+
+    def start(self, worker: int, work: Job | Reading) -> None:
+        """Gives an idle worker a piece of work."""
+
+    def wait(self, seconds: float) -> list[Message]:
+        """What workers said since the last call; waits up to `seconds` for the first word."""
+
+    def stop(self) -> None:
+        """Asks all workers to checkpoint and end, and waits for them."""

@@ -1,0 +1,152 @@
+"""What is asked for, what is stored, what is left to do and what it will cost.
+
+Belongs here: comparing the graph with the store. Does not belong here: doing it (`execute.py`).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from prunescope.base.reference import Moment, StateRef
+from prunescope.base.value import Value
+from prunescope.runs.graph import Chosen, Reading, Trace, closure
+from prunescope.runs.pricing import Prices
+from prunescope.runs.recipe import Recipe
+from prunescope.runs.store import Store
+from prunescope.training.probes import Probe
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run to make, or the parts of it that are missing: moments to keep, probes to attach."""
+
+    recipe: Recipe
+    moments: tuple[Moment, ...] = ()
+    probes: tuple[Probe, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """The run's id."""
+        return self.recipe.id
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The closure of the nodes asked for, and what of it is left to do.
+
+    nodes: by id, inputs first. jobs, readings: what the store lacks, by id, in the same order.
+    failed: runs that are stored as failed, with the reason. waits: for each node left to do, the ids among jobs
+    and readings that must be done before it.
+    """
+
+    nodes: dict[str, Value]
+    jobs: dict[str, Job]
+    readings: dict[str, Reading]
+    failed: dict[str, str]
+    waits: dict[str, set[str]] = field(default_factory=dict)
+
+    @property
+    def runs(self) -> list[Recipe]:
+        """All runs of the graph."""
+        return [node for node in self.nodes.values() if isinstance(node, Recipe)]
+
+    @property
+    def left(self) -> dict[str, Job | Reading]:
+        """Everything left to do, by id."""
+        return {**self.jobs, **self.readings}
+
+
+def plan(nodes: Iterable[Value], store: Store) -> Plan:
+    """What the store lacks of the given nodes and of everything they need. Reads no data and trains nothing."""
+    graph = closure(nodes)
+    moments, probes = _wanted(graph)
+    jobs: dict[str, Job] = {}
+    readings: dict[str, Reading] = {}
+    failed: dict[str, str] = {}
+    stored = store.known_runs(node.id for node in graph.values() if isinstance(node, Recipe))
+    for node in graph.values():
+        if isinstance(node, Recipe):
+            if node.id in stored and stored[node.id]["status"] == "failed":
+                failed[node.id] = stored[node.id]["why"]
+                continue
+            have = stored.get(node.id)
+            lack = [
+                m for m in moments.get(node.id, {}).values() if have is None or m.id not in have["states"]
+            ]
+            blind = [
+                p for p in probes.get(node.id, {}).values() if have is None or p.id not in have["traces"]
+            ]
+            if have is None or lack or blind:
+                jobs[node.id] = Job(node, tuple(lack), tuple(blind))
+        elif isinstance(node, Reading) and not store.has_reading(node.id):
+            readings[node.id] = node
+    left = jobs.keys() | readings.keys()
+    return Plan(graph, jobs, readings, failed, _waits(graph, left))
+
+
+def _wanted(graph: dict[str, Value]) -> tuple[dict[str, dict[str, Moment]], dict[str, dict[str, Probe]]]:
+    moments: dict[str, dict[str, Moment]] = {}
+    probes: dict[str, dict[str, Probe]] = {}
+    for node in graph.values():
+        if isinstance(node, StateRef) and node.moment.when != "final":
+            among = node.run.among if isinstance(node.run, Chosen) else (node.run,)
+            for run in among:
+                moments.setdefault(run.id, {})[node.moment.id] = node.moment
+        elif isinstance(node, Trace):
+            probes.setdefault(node.run.id, {})[node.probe.id] = node.probe
+    return moments, probes
+
+
+def _waits(graph: dict[str, Value], left: Iterable[str]) -> dict[str, set[str]]:
+    """For every node, the nearest nodes left to do that it depends on, through whatever is done or computed."""
+    todo = set(left)
+    nearest: dict[str, set[str]] = {}
+    for key, node in graph.items():
+        waits: set[str] = set()
+        for value in node.references:
+            waits |= {value.id} if value.id in todo else nearest[value.id]
+        nearest[key] = waits
+    return {key: nearest[key] for key in todo}
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a plan will cost: seconds of work in all, on the longest path, and on the clock; bytes of disk."""
+
+    work: float
+    longest: float
+    clock: float
+    disk: int
+
+
+def prices(left: Plan, price: Prices) -> dict[str, float]:
+    """Seconds of one core for everything left to do, by id. A choice is priced by its dearest member."""
+    seconds = {key: price.run(job.recipe) for key, job in left.jobs.items()}
+    seconds |= {key: price.reading(node, _dearest(node.state)) for key, node in left.readings.items()}
+    return seconds
+
+
+def remaining(left: Plan, seconds: dict[str, float]) -> dict[str, float]:
+    """Seconds from the start of each node to the end of the longest path through what waits for it."""
+    path = dict(seconds)
+    order = [key for key in left.nodes if key in seconds]
+    for key in reversed(order):
+        for before in left.waits[key]:
+            path[before] = max(path[before], seconds[before] + path[key])
+    return path
+
+
+def cost(left: Plan, price: Prices, *, workers: int) -> Cost:
+    """The cost of a plan on `workers` processes."""
+    seconds = prices(left, price)
+    work, longest = sum(seconds.values()), max(remaining(left, seconds).values(), default=0.0)
+    recipes = [job.recipe for job in left.jobs.values()]
+    disk = price.disk(recipes, [(node, _dearest(node.state)) for node in left.readings.values()])
+    return Cost(work, longest, max(longest, work / workers), disk)
+
+
+def _dearest(state: StateRef) -> Recipe:
+    run = state.run
+    if isinstance(run, Chosen):
+        return max(run.among, key=lambda recipe: recipe.steps)
+    assert isinstance(run, Recipe)
+    return run

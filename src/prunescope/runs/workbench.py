@@ -1,0 +1,328 @@
+"""Where one process makes runs and readings.
+
+Belongs here: from a node to its stored result, with everything it needs loaded once. Does not belong here: which
+node comes next (`execute.py`), how many processes there are (`executors/`).
+"""
+
+import os
+import platform
+import resource
+import sys
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, Generic, TypeVar
+
+import torch
+
+from prunescope import __version__
+from prunescope.base import tree
+from prunescope.base.errors import CodeChanged, PrunescopeError, UsageError
+from prunescope.base.reference import Moment, StateRef
+from prunescope.base.state import Weights
+from prunescope.base.steps import Clock
+from prunescope.base.value import text_digest
+from prunescope.runs.graph import Reading, describe
+from prunescope.runs.recipe import Fresh, Recipe, Subset
+from prunescope.runs.results import Results
+from prunescope.runs.store import SCHEMA, Store
+from prunescope.tasks.data.source import Arrays
+from prunescope.tasks.model import Model
+from prunescope.tasks.task import Problem
+from prunescope.training.loop import Program
+from prunescope.training.probes import Probe
+from prunescope.training.progress import Progress
+from prunescope.training.run import begin, train
+
+T = TypeVar("T")
+FINAL = Moment()
+CHECKPOINT_SECONDS = 15.0
+
+
+class Stopped(Exception):
+    """The work was interrupted; a checkpoint is stored."""
+
+
+class Recent(Generic[T]):
+    """The few most recently used things, by key."""
+
+    def __init__(self, size: int) -> None:
+        """Holds at most `size`."""
+        self.size = size
+        self.things: OrderedDict[str, T] = OrderedDict()
+
+    def get(self, key: str, make: Callable[[], T]) -> T:
+        """The thing under `key`, made if it is not there."""
+        if key not in self.things:
+            self.things[key] = make()
+            if len(self.things) > self.size:
+                self.things.popitem(last=False)
+        self.things.move_to_end(key)
+        return self.things[key]
+
+
+class Workbench:
+    """Loads tasks, trains runs, takes readings, and stores them. One per process, one torch thread."""
+
+    def __init__(
+        self, store: Store, *, device: str = "cpu", checkpoint_seconds: float = CHECKPOINT_SECONDS
+    ) -> None:
+        """Loads nothing yet."""
+        self.store, self.device, self.checkpoint_seconds = store, device, checkpoint_seconds
+        self.arrays: Recent[Arrays] = Recent(2)
+        self.models: Recent[Model] = Recent(8)
+        self.problems: Recent[Problem] = Recent(4)
+        self.states: Recent[Weights] = Recent(16)
+
+    # -- loading
+
+    def problem(self, recipe: Recipe) -> Problem:
+        """The recipe's task in memory, on the device, restricted to its subset.
+
+        Raises CodeChanged when the network's code no longer computes what it did, DataError for missing data.
+        """
+        key = text_digest(
+            recipe.task.id + recipe.seeds.replace(init=0, order=0, mask=0).id + recipe.examples.id
+        )
+        return self.problems.get(key, lambda: self._load(recipe))
+
+    def _load(self, recipe: Recipe) -> Problem:
+        source, network = recipe.task.data.source, recipe.task.network
+        arrays = self.arrays.get(source.id, source.load)
+        model = self.models.get(network.id, lambda: Model(network))
+        problem = recipe.task.load(recipe.seeds, arrays, model=model)
+        self._check_code(recipe, problem)
+        if isinstance(recipe.examples, Subset):
+            rows = torch.from_numpy(Results(self.store).rows(recipe.examples))
+            problem = problem.restricted(rows)
+        return problem.to(self.device)
+
+    def _check_code(self, recipe: Recipe, problem: Problem) -> None:
+        network = recipe.task.network
+        path = self.store.root / "networks" / f"{text_digest(network.id + recipe.task.data.source.id)}.json"
+        now = problem.model.fingerprint(problem.test.take(torch.arange(2))[0])
+        before = self.store.read_json(path)
+        if before is None:
+            self.store.write_json(path, now)
+        elif before["shapes"] != now["shapes"] or not _close(before["logits"], now["logits"]):
+            raise CodeChanged(
+                f"the code behind {network.path} changed: its seed-0 outputs are no longer those of the stored runs; "
+                f"raise its revision (now {network.revision}) to keep both, or use another store"
+            )
+
+    def weights(self, state: StateRef) -> Weights:
+        """A stored state, on the device."""
+        recipe, moment = Results(self.store).state_key(state)
+        return self.states.get(recipe.id + moment, lambda: self._stored(recipe, moment))
+
+    def _stored(self, recipe: Recipe, moment: str) -> Weights:
+        found = self.store.weights(recipe.id, moment)
+        order = self.problem(recipe).model.init(0)[0]  # sums over trees must not depend on the file's order
+        params = {name: found.params[name] for name in order}
+        return Weights(
+            tree.to(params, self.device),
+            tree.to(found.buffers, self.device),
+            tree.to(found.masks, self.device),
+        )
+
+    # -- runs
+
+    def program(self, recipe: Recipe) -> Program:
+        """Everything fixed that the training of the recipe needs."""
+        problem = self.problem(recipe)
+        clock = recipe.clock(len(problem.train))
+        needed = [
+            ref for value in recipe.interventions for ref in value.references if isinstance(ref, StateRef)
+        ]
+        return Program(
+            problem=problem,
+            optimizer=recipe.optimizer,
+            schedule=recipe.schedule,
+            clock=clock,
+            batch=recipe.batch,
+            stop=recipe.stop,
+            seeds=recipe.seeds,
+            begin=clock.steps(recipe.begin),
+            precision=recipe.precision,
+            interventions=recipe.interventions,
+            references={ref.id: self.weights(ref) for ref in needed},
+        )
+
+    def start(self, recipe: Recipe, program: Program) -> Progress:
+        """The recipe's progress before its first step."""
+        if isinstance(recipe.start, Fresh):
+            return begin(program, fresh_weights(program.problem.model, recipe.seeds.init, self.device), 0)
+        parent = Results(self.store).recipe(recipe.start.run)
+        manifest = self.store.manifest(parent.id)
+        if manifest is None or manifest["status"] != "done":
+            raise PrunescopeError(f"run {recipe.id} starts from run {parent.id}, which is not in the store")
+        step = int(manifest["step"])
+        if recipe.start.moment.when != "final":
+            clock = Clock(manifest["epoch_steps"], manifest["most_steps"])
+            step += clock.steps(recipe.start.moment.at) - int(manifest["steps"])
+        return begin(program, self.weights(recipe.start), step)
+
+    def train(
+        self,
+        recipe: Recipe,
+        *,
+        moments: tuple[Moment, ...] = (),
+        probes: tuple[Probe, ...] = (),
+        beat: Callable[[int], bool] = lambda done: True,
+    ) -> dict[str, Any]:
+        """Makes a run, or what is missing of it, and stores it; returns its manifest.
+
+        beat: told the steps done so far; False stops the run after a checkpoint.
+
+        Raises Stopped, Diverged, and what interventions raise.
+        """
+        with one_thread():
+            began, program = time.perf_counter(), self.program(recipe)
+            progress = self.store.load_partial(recipe.id) or self.start(recipe, program)
+            progress = _on(progress, self.device)
+            saver = _Saver(self, recipe, beat)
+            progress = train(program, progress, probes=probes, keep=moments, beat=saver)
+            if saver.stopped:
+                self.store.save_partial(recipe.id, progress)
+                raise Stopped(recipe.id)
+            seconds = time.perf_counter() - began
+            return self._commit(recipe, program, progress, seconds)
+
+    def _commit(self, recipe: Recipe, program: Program, progress: Progress, seconds: float) -> dict[str, Any]:
+        weights = progress.state.weights
+        states = {FINAL.id: weights, **progress.kept}
+        self.states.get(recipe.id + FINAL.id, lambda: weights)
+        if (stored := self.store.manifest(recipe.id)) is not None and stored["status"] == "done":
+            self.store.add_parts(recipe.id, progress.kept, progress.traces)
+            return stored
+        steps = progress.local
+        manifest = base_manifest(recipe, "done") | {
+            "step": progress.state.step,
+            "steps": steps,
+            "most_steps": program.steps,
+            "epoch_steps": program.clock.epoch_steps,
+            "train_examples": len(program.problem.train),
+            "sparsity": weights.sparsity,
+            "layers": {name: 1 - float(mask.double().mean()) for name, mask in weights.masks.items()},
+            "exec": execution(self.device, seconds, steps),
+        }
+        self.store.add_run(recipe.id, manifest, states, progress.traces)
+        return manifest
+
+    def fail(self, recipe: Recipe, problem: PrunescopeError) -> None:
+        """Stores a run as failed, with the reason: the same recipe would fail again."""
+        manifest = base_manifest(recipe, "failed") | {"why": str(problem), "error": type(problem).__name__}
+        self.store.add_run(recipe.id, manifest, {}, {})
+
+    # -- readings
+
+    def read(self, reading: Reading) -> None:
+        """Takes a reading and stores it."""
+        with one_thread(), torch.no_grad():
+            recipe, _ = Results(self.store).state_key(reading.state)
+            values = reading.measure.measure(self.problem(recipe), self.weights(reading.state))
+        plain = {name: torch.as_tensor(value).detach().cpu() for name, value in values.items()}
+        self.store.add_reading(reading.id, plain, {"reading": describe(reading), "run": recipe.id})
+
+
+class _Saver:
+    """Checkpoints from time to time, and passes the beat on."""
+
+    def __init__(self, bench: Workbench, recipe: Recipe, beat: Callable[[int], bool]) -> None:
+        self.bench, self.recipe, self.beat = bench, recipe, beat
+        self.saved, self.stopped = time.monotonic(), False
+
+    def __call__(self, progress: Progress) -> bool:
+        if not self.beat(progress.local):
+            self.stopped = True
+            return False
+        if time.monotonic() - self.saved >= self.bench.checkpoint_seconds:
+            self.bench.store.save_partial(self.recipe.id, progress)
+            self.saved = time.monotonic()
+        return True
+
+
+def fresh_weights(model: Model, seed: int, device: str = "cpu") -> Weights:
+    """Newly initialized weights with all masks True."""
+    params, buffers = model.init(seed)
+    masks = {
+        name: torch.ones_like(params[name], dtype=torch.bool) for name in params if name in model.maskable
+    }
+    return Weights(tree.to(params, device), tree.to(buffers, device), tree.to(masks, device))
+
+
+def base_manifest(recipe: Recipe, status: str) -> dict[str, Any]:
+    """What every stored run says of itself: schema, recipe, parents, how it ended."""
+    return {
+        "schema": SCHEMA,
+        "id": recipe.id,
+        "status": status,
+        "recipe": describe(recipe),
+        "parents": sorted({ref.run.id for ref in recipe.references if isinstance(ref, StateRef)}),
+    }
+
+
+def execution(device: str, seconds: float, steps: int) -> dict[str, Any]:
+    """How a run was executed: recorded beside its id, never part of it."""
+    return {
+        "device": device if device == "cpu" else torch.cuda.get_device_name(),
+        "machine": f"{platform.node()} {platform.machine()} {os.cpu_count()} cores",
+        "threads": 1,
+        "engine": "loop",
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "prunescope": __version__,
+        "seconds": round(seconds, 3),
+        "steps": steps,
+        "peak_memory_mb": _peak_memory_mb(),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _peak_memory_mb() -> float:
+    unit = 2**20 if sys.platform == "darwin" else 2**10  # bytes there, kilobytes elsewhere
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit, 1)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """One torch thread: threads that share small products slow each other down, and change rounding."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def device_named(name: str) -> str:
+    """The device called `name`. Raises UsageError when this machine does not have it."""
+    try:
+        torch.empty(1, device=name)
+    except (RuntimeError, AssertionError) as problem:
+        has = "cpu, cuda" if torch.cuda.is_available() else "cpu"
+        raise UsageError(f"device {name!r} is not on this machine; it has {has}") from problem
+    return name
+
+
+def _on(progress: Progress, device: str) -> Progress:
+    if device == "cpu":
+        return progress
+    state, weights = progress.state, progress.state.weights
+    moved = state.replace(
+        weights=Weights(
+            *(tree.to(part, device) for part in (weights.params, weights.buffers, weights.masks))
+        ),
+        opt={name: tree.to(part, device) for name, part in state.opt.items()},
+        memory={name: tree.to(part, device) for name, part in state.memory.items()},
+        held=tree.to(state.held, device),
+    )
+    return progress.replace(state=moved, running=progress.running.to(device))
+
+
+def _close(left: list[float], right: list[float]) -> bool:
+    return len(left) == len(right) and all(
+        abs(a - b) <= 1e-3 * (1 + abs(a)) for a, b in zip(left, right, strict=True)
+    )

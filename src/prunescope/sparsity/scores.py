@@ -1,0 +1,93 @@
+"""Scores: how much a weight is worth keeping.
+
+Belongs here: one number for every maskable weight, from the weights and what the context offers. Does not
+belong here: how many weights go, and which (`select.py`).
+"""
+
+from abc import abstractmethod
+from typing import Protocol
+
+import torch
+
+from prunescope.base.state import Weights
+from prunescope.base.tree import Tree
+from prunescope.base.value import Value
+
+
+class Context(Protocol):
+    """What a score may ask for besides the weights."""
+
+    def stream(self, *name: str) -> torch.Generator:
+        """A fresh generator for a named draw; the same name gives the same draw."""
+
+
+class Score(Value):
+    """A number for every maskable weight; by default the smallest go first.
+
+    Only the order within a ranking matters. The score of a removed weight has no meaning.
+    """
+
+    @abstractmethod
+    def scores(self, weights: Weights, context: Context) -> Tree:
+        """Scores of all maskable weights.
+
+        Args: weights: the network's tensors; context: where draws come from.
+        Returns: for every name in `weights.masks` a tensor of the parameter's shape, in the score's own unit.
+        """
+
+
+class Magnitude(Score):
+    """The magnitude |w| of the weight, in units of weight.
+
+    Source: Han et al. 2015; Frankle and Carbin 2019, section 1 (ranked over all layers: Jin et al. 2022).
+    """
+
+    def scores(self, weights: Weights, context: Context) -> Tree:
+        """See `Score.scores`; nothing is drawn."""
+        return {name: weights.params[name].detach().abs() for name in weights.masks}
+
+
+class Random(Score):
+    """A uniform draw on [0, 1) for every weight, so that removing the smallest removes weights at random.
+
+    Drawn layer by layer in the order of names, as float64: float32 has only 2^24 values, fewer than a VGG has
+    weights, and ties would favor the first layers.
+
+    Source: Frankle et al. 2021 (random pruning as a baseline). Differs from the source: ranked globally.
+    """
+
+    def scores(self, weights: Weights, context: Context) -> Tree:
+        """See `Score.scores`; draws from the stream "score"."""
+        generator = context.stream("score")
+        drawn: Tree = {}
+        for name in sorted(weights.masks):
+            mask = weights.masks[name]
+            uniform = torch.rand(
+                mask.shape, generator=generator, dtype=torch.float64, device=generator.device
+            )
+            drawn[name] = uniform.to(mask.device)
+        return drawn
+
+
+class ShuffledMagnitude(Score):
+    """Magnitudes permuted within each layer among its remaining weights.
+
+    Score of weight i of layer l: |w_l,pi(i)| with pi a uniform permutation of the remaining weights of l.
+    Ranked over all layers, every layer loses as many weights as under `Magnitude`, but random ones.
+
+    Source: Jin et al. 2022, appendix J (ablation of the heuristic that selects weights).
+    Differs from the source: the appendix's own list of heuristics is not known; this arm is proposed here.
+    """
+
+    def scores(self, weights: Weights, context: Context) -> Tree:
+        """See `Score.scores`; draws from the stream "score". Removed weights score 0."""
+        generator = context.stream("score")
+        shuffled: Tree = {}
+        for name in sorted(weights.masks):
+            mask, magnitude = weights.masks[name], weights.params[name].detach().abs()
+            remaining = magnitude[mask]
+            order = torch.randperm(len(remaining), generator=generator, device=generator.device)
+            shuffled[name] = torch.zeros_like(magnitude).masked_scatter(
+                mask, remaining[order.to(mask.device)]
+            )
+        return shuffled

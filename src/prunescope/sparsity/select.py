@@ -1,0 +1,273 @@
+"""Selection: how many weights go, and which ones.
+
+Belongs here: exact arithmetic on counts, and the choice of new masks from scores. Does not belong here:
+scores (`scores.py`), what happens to weights and optimizer state (`training/interventions/`).
+
+Counts are exact integers. "Maskable" weights are all entries of the masks; layers in `exclude` are counted
+among them but never pruned. Ties are broken by position: by parameter name, then by index in the flattened
+tensor.
+"""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from fractions import Fraction
+from math import ceil
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from prunescope.base import tree
+from prunescope.base.errors import Diverged, LayerCollapse, Unreachable, UsageError
+from prunescope.base.tree import Masks, Tree
+from prunescope.base.value import Value
+
+Scope = Literal["global", "layer", "uniform"]
+"""Ranked over all layers; in each, for equal shares of what remains; in each, for equal densities."""
+Target = Literal["smallest", "random", "largest"]
+"""Which end of the ranking goes."""
+Ties = Literal["exact", "openlth"]
+"""Exactly `count` weights go; or all up to and including the value at index `count` of the sorted scores."""
+
+
+class Amount(Value):
+    """How many weights remain after an event, as a rule over counts."""
+
+    @abstractmethod
+    def remaining_after(self, remaining: int, *, total: int, event: int, events: int) -> int:
+        """Weights that remain after event number `event` (from 1) of `events`.
+
+        Args: remaining: weights that remain before it; total: maskable weights. Returns: a count of weights.
+        """
+
+
+class Remaining(Amount):
+    """The share `fraction` of the remaining weights goes: n - ceil(fraction * n) stay of n, at every event.
+
+    Excluded layers count among the remaining, though nothing of them goes.
+
+    Source: Jin et al. 2022, section 2 (fraction 0.2); Frankle and Carbin 2019.
+    """
+
+    fraction: float = Field(gt=0, lt=1)
+
+    def remaining_after(self, remaining: int, *, total: int, event: int, events: int) -> int:
+        """See `Amount.remaining_after`; the number of the event plays no role."""
+        # The decimal that was written: as a binary float, 0.07 * 100 is above 7 and would round up to 8.
+        return remaining - ceil(Fraction(str(self.fraction)) * remaining)
+
+
+class Sparsity(Amount):
+    """The sparsity `final` over all maskable weights, reached at the last event along a curve.
+
+    With x = event / events, the sparsity after the event is final * x (linear), final * (1 - (1 - x)^3)
+    (cubic), or 1 - (1 - final)^x (geometric: the same share of the remaining weights at every event). Zeros
+    are rounded to a whole number. Where more is gone already, nothing goes.
+
+    Source: cubic: Zhu and Gupta 2017, eq. 1, from initial sparsity 0. geometric: Frankle and Carbin 2019.
+    """
+
+    final: float = Field(gt=0, lt=1)
+    curve: Literal["geometric", "linear", "cubic"] = "geometric"
+
+    def remaining_after(self, remaining: int, *, total: int, event: int, events: int) -> int:
+        """See `Amount.remaining_after`."""
+        progress = event / events
+        if self.curve == "linear":
+            sparsity = self.final * progress
+        elif self.curve == "cubic":
+            sparsity = self.final * (1 - (1 - progress) ** 3)
+        else:
+            sparsity = 1 - (1 - self.final) ** progress
+        return min(remaining, total - round(sparsity * total))
+
+
+def remove_count(amount: Amount, masks: Masks, event: int, events: int) -> int:
+    """How many weights go at event number `event` of `events`, counted from 1.
+
+    Args: amount: the rule; masks: before the event.
+    Returns: a count of weights, over all layers.
+    Raises: UsageError unless 1 <= event <= events.
+    """
+    if not 1 <= event <= events:
+        raise UsageError(f"event={event} of events={events}; events are counted from 1 to their number")
+    remaining = tree.kept(masks)
+    return remaining - amount.remaining_after(remaining, total=tree.size(masks), event=event, events=events)
+
+
+def choose(
+    scores: Tree,
+    masks: Masks,
+    *,
+    count: int,
+    scope: Scope = "global",
+    target: Target = "smallest",
+    exclude: frozenset[str] = frozenset(),
+    ties: Ties = "exact",
+    generator: torch.Generator | None = None,
+    allow_collapse: bool = False,
+) -> Masks:
+    """New masks with `count` fewer weights.
+
+    Args:
+        scores: a tensor of the mask's shape for every layer that is not excluded; entries of removed weights
+            are ignored. With target "random" only `masks` matter.
+        masks: bool tensors, True = kept; left alone.
+        count: weights to remove, over all layers that are not excluded.
+        scope: "global" ranks all layers together. "layer" removes the same share of the remaining weights of
+            each layer; "uniform" brings all layers to the same density, except those that are sparser
+            already. Both round by largest remainder, equal remainders by name, so that the total is exact.
+        target: "smallest", "largest", or "random": uniform among what remains.
+        exclude: names of layers that lose nothing.
+        ties: "openlth" removes, in each ranking, everything up to and including the value at 0-based index
+            `count` of its sorted scores: count + 1 weights and all that tie with the last.
+        generator: where target "random" draws from.
+        allow_collapse: whether a layer may lose its last weight.
+
+    Returns: masks of the same names and shapes, kept weights a subset of those of `masks`.
+
+    Raises: UsageError for arguments that cannot be; Unreachable if fewer than `count` weights can go;
+        LayerCollapse if a layer would lose its last weight; Diverged if a score is not a number.
+
+    Source: Jin et al. 2022, section 2 (global magnitude). Differs from the source: removes exactly `count`;
+    OpenLTH, which the paper used, is ties="openlth".
+    """
+    names = _prunable(masks, exclude)
+    _check(count, target, ties=ties, generator=generator)
+    if target != "random":
+        _check_scores(scores, masks, names=names)
+    remaining = {name: int(masks[name].sum()) for name in names}
+    extra = int(ties == "openlth" and count > 0)
+    if count + extra > sum(remaining.values()):
+        raise Unreachable(_unreachable(masks, remaining, count=count + extra, exclude=exclude))
+    chosen = dict(masks)
+    for group, quota in _quotas(masks, remaining, count=count, scope=scope):
+        if quota > 0:
+            ranked = {name: masks[name] if target == "random" else scores[name] for name in group}
+            chosen |= _thinned(ranked, masks, count=quota, target=target, ties=ties, generator=generator)
+    collapsed = [name for name in names if remaining[name] > 0 and not bool(chosen[name].any())]
+    if collapsed and not allow_collapse:
+        raise LayerCollapse(
+            f"removing {count} weights would leave none in {', '.join(collapsed)}; remove fewer, exclude the "
+            "layer, use another scope, or allow it with allow_collapse=True"
+        )
+    return chosen
+
+
+def per_layer(masks: Masks) -> dict[str, float]:
+    """Sparsity of every layer, by name in order: its zeros over its weights."""
+    return {name: tree.sparsity({name: masks[name]}) for name in sorted(masks)}
+
+
+def _prunable(masks: Masks, exclude: frozenset[str]) -> list[str]:
+    unknown = sorted(exclude - masks.keys())
+    if unknown:
+        raise UsageError(f"exclude names {', '.join(unknown)}; maskable are {', '.join(sorted(masks))}")
+    return sorted(masks.keys() - exclude)
+
+
+def _check(count: int, target: Target, *, ties: Ties, generator: torch.Generator | None) -> None:
+    if count < 0:
+        raise UsageError(f"count={count} is negative; give the number of weights to remove, 0 or more")
+    if target == "random" and generator is None:
+        raise UsageError("target='random' draws, so it needs generator=...")
+    if target == "random" and ties != "exact":
+        raise UsageError(
+            f"ties={ties!r} has no meaning for target='random', which ranks nothing; use 'exact'"
+        )
+
+
+def _check_scores(scores: Tree, masks: Masks, *, names: Sequence[str]) -> None:
+    unfit = [name for name in names if name not in scores or scores[name].shape != masks[name].shape]
+    if unfit:
+        raise UsageError(
+            f"no scores of the masks' shape for {', '.join(unfit)}; score or exclude every layer"
+        )
+
+
+def _unreachable(masks: Masks, remaining: dict[str, int], *, count: int, exclude: frozenset[str]) -> str:
+    held = {name: int(masks[name].sum()) for name in sorted(exclude)}
+    spared = ", ".join(f"{name} ({kept})" for name, kept in held.items()) or "none"
+    return (
+        f"cannot remove {count} weights: {sum(remaining.values())} remain in the layers that may be pruned "
+        f"(excluded layers and the weights they keep: {spared}); remove fewer or exclude less"
+    )
+
+
+def _quotas(
+    masks: Masks, remaining: dict[str, int], *, count: int, scope: Scope
+) -> list[tuple[list[str], int]]:
+    """The rankings, each a group of layers, and how many weights every one of them loses."""
+    if scope == "global":
+        return [(list(remaining), count)]
+    if scope == "layer":
+        split = _largest_remainder(count, remaining)
+    else:
+        after = _levelled({name: masks[name].numel() for name in remaining}, remaining, count=count)
+        split = {name: kept - after[name] for name, kept in remaining.items()}
+    return [([name], quota) for name, quota in split.items()]
+
+
+def _levelled(sizes: dict[str, int], remaining: dict[str, int], *, count: int) -> dict[str, int]:
+    """Weights that remain in each layer at one common density, but never more than there are now."""
+    after: dict[str, int] = {}
+    open_ = dict(sizes)
+    left = sum(remaining.values()) - count
+    while open_:
+        # A layer that is sparser already keeps what it has, which leaves a higher density to the others.
+        full = [name for name in open_ if remaining[name] * sum(open_.values()) < left * open_[name]]
+        if not full:
+            break
+        for name in full:
+            after[name] = remaining[name]
+            left -= remaining[name]
+            del open_[name]
+    return after | _largest_remainder(left, open_)
+
+
+def _largest_remainder(total: int, shares: dict[str, int]) -> dict[str, int]:
+    """`total` split in proportion to `shares` into whole numbers, each the exact share rounded down or up."""
+    whole = sum(shares.values())
+    if whole == 0:
+        return dict.fromkeys(shares, 0)
+    parts = {name: total * share // whole for name, share in shares.items()}
+    by_remainder = sorted(shares, key=lambda name: (-(total * shares[name] % whole), name))
+    for name in by_remainder[: total - sum(parts.values())]:
+        parts[name] += 1
+    return parts
+
+
+def _thinned(
+    scores: Tree, masks: Masks, *, count: int, target: Target, ties: Ties, generator: torch.Generator | None
+) -> Masks:
+    """The masks of the layers in `scores`, ranked together, without `count` of their weights."""
+    kept = torch.cat([masks[name].flatten() for name in scores])
+    if target == "random":
+        candidates = int(kept.sum())
+        assert generator is not None
+        gone = (
+            torch.randperm(candidates, generator=generator, device=generator.device).to(kept.device) < count
+        )
+    else:
+        flat = torch.cat([score.detach().flatten() for score in scores.values()]).masked_select(kept)
+        gone = _lowest(flat if target == "smallest" else -flat, count=count, ties=ties)
+    kept = kept.masked_scatter(kept, ~gone)
+    pieces = kept.split_with_sizes([masks[name].numel() for name in scores])
+    # Copies: views of one storage would be written to disk whole, once for every layer.
+    return {
+        name: piece.reshape(masks[name].shape).clone() for name, piece in zip(scores, pieces, strict=True)
+    }
+
+
+def _lowest(values: Tensor, *, count: int, ties: Ties) -> Tensor:
+    """Bool [n]: the `count` lowest of values [n], the first of equal ones; or OpenLTH's threshold rule."""
+    if bool(values.isnan().any()):
+        raise Diverged("a score is not a number, so there is no ranking; the weights have probably diverged")
+    if ties == "openlth":
+        return values <= values.kthvalue(min(count + 1, len(values))).values
+    threshold = values.kthvalue(count).values
+    gone = values < threshold
+    equal = (values == threshold).nonzero().flatten()
+    gone[equal[: count - int(gone.sum())]] = True
+    return gone

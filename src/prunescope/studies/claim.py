@@ -1,0 +1,155 @@
+"""Claims and verdicts.
+
+Belongs here: what is claimed, when it can be judged, and the judgement. Does not belong here: the rules
+themselves (`region.py`), or how a verdict is shown (`report.py`).
+"""
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import KW_ONLY, dataclass, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from prunescope.base.errors import PrunescopeError, UsageError
+from prunescope.studies import statistics
+from prunescope.studies.region import Outcome, Region
+from prunescope.studies.results import Numbers, Results
+from prunescope.studies.statistics import Interval
+
+Basis = Literal["paper", "recalled", "proposed"]
+"""Read in the paper; remembered but not found again; this project's own."""
+
+
+@dataclass(frozen=True)
+class Precondition:
+    """Something that must hold before a claim can be judged: "the dense network fits its training set".
+
+    `measure` returns one number or one a replicate; all of them must lie in [at_least, at_most].
+    """
+
+    says: str
+    measure: Callable[[Results], ArrayLike]
+    _: KW_ONLY
+    at_least: float = -math.inf
+    at_most: float = math.inf
+    unit: str = ""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One sentence that a study can find true or false.
+
+    sample: one number a replicate (paired differences where it applies), or one a case for a count: [R].
+    unit: of the sample, as it is printed ("percentage points").
+    """
+
+    name: str
+    says: str
+    _: KW_ONLY
+    basis: Basis
+    place: str
+    region: Region
+    sample: Callable[[Results], ArrayLike]
+    preconditions: tuple[Precondition, ...] = ()
+    unit: str = ""
+    min_replicates: int = 2
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a claim, by the paper's rule and by the interval rule.
+
+    interval, p and p_holm are None where there is no number. p is one-sided, for the claimed region; p_holm
+    is p adjusted for all judged claims of the study.
+    """
+
+    claim: Claim
+    paper: Outcome
+    interval_rule: Outcome
+    why: str
+    values: tuple[float, ...] = ()
+    interval: Interval | None = None
+    p: float | None = None
+    p_holm: float | None = None
+
+    @property
+    def n(self) -> int:
+        """Number of replicates, or of cases for a count."""
+        return len(self.values)
+
+
+def judge(claim: Claim, results: Results) -> Verdict:
+    """The verdict on one claim.
+
+    Missing results or too few replicates give "not run"; a failing precondition gives "not judgeable at this
+    scale", with the numbers still shown. Raises UsageError if the claim itself is wrong, never if a run is
+    missing.
+    """
+    try:
+        values = np.atleast_1d(np.asarray(claim.sample(results), dtype=np.float64))
+        obstacle = _first_failing(claim.preconditions, results)
+    except UsageError:
+        raise
+    except PrunescopeError as problem:
+        return _unjudged(claim, "not run", str(problem))
+    needed = max(claim.min_replicates, claim.region.fewest)
+    if len(values) < needed:
+        return _unjudged(claim, "not run", f"{len(values)} of at least {needed} replicates are there", values)
+    if not np.isfinite(values).all():
+        return _unjudged(claim, "not run", f"not all values are finite: {_listed(values)}", values)
+    verdict = _decided(claim, values)
+    if obstacle:
+        return replace(
+            verdict,
+            paper="not judgeable at this scale",
+            interval_rule="not judgeable at this scale",
+            why=obstacle,
+            p=None,
+        )
+    return verdict
+
+
+def judge_all(claims: Iterable[Claim], results: Results) -> tuple[Verdict, ...]:
+    """The verdicts on a family of claims, with p-values adjusted for all that were judged (Holm)."""
+    verdicts = [judge(claim, results) for claim in claims]
+    adjusted = iter(statistics.holm([verdict.p for verdict in verdicts if verdict.p is not None]))
+    return tuple(v if v.p is None else replace(v, p_holm=next(adjusted)) for v in verdicts)
+
+
+def _decided(claim: Claim, values: Numbers) -> Verdict:
+    region = claim.region
+    interval = region.interval(values)
+    outcome = region.by_interval(interval)
+    where = {"reproduced": "wholly inside", "contradicted": "wholly outside"}.get(outcome, "partly inside")
+    why = f"Claimed: {region}. The {100 * interval.level:.0f} % interval is {where} of that"
+    return Verdict(
+        claim,
+        region.by_paper(values),
+        outcome,
+        why,
+        tuple(values.tolist()),
+        interval,
+        p=region.p_value(values),
+    )
+
+
+def _first_failing(preconditions: Iterable[Precondition], results: Results) -> str:
+    """Why the claim cannot be judged, with the measured number; empty if nothing is in the way."""
+    for condition in preconditions:
+        values = np.atleast_1d(np.asarray(condition.measure(results), dtype=np.float64))
+        if not ((condition.at_least <= values) & (values <= condition.at_most)).all():
+            bounds = [f"at least {condition.at_least:g}"] * math.isfinite(condition.at_least)
+            bounds += [f"at most {condition.at_most:g}"] * math.isfinite(condition.at_most)
+            measured = f"{_listed(values)} {condition.unit}".strip()
+            return f"{condition.says}: needs {' and '.join(bounds)}, measured {measured}"
+    return ""
+
+
+def _unjudged(claim: Claim, outcome: Outcome, why: str, values: Numbers | tuple[float, ...] = ()) -> Verdict:
+    return Verdict(claim, outcome, outcome, why, tuple(float(value) for value in values))
+
+
+def _listed(values: Numbers) -> str:
+    return ", ".join(f"{value:.4g}" for value in values)

@@ -1,0 +1,95 @@
+"""From a table to curves: the numbers that are drawn, before anything is drawn.
+
+Belongs here: sorting rows into panels, series and replicates, and the band around a mean. Does not belong
+here: colours, axes or any drawing (`plots.py`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from prunescope.base.errors import UsageError
+from prunescope.studies import statistics
+from prunescope.studies.figure import Lines, Table, check_columns
+from prunescope.studies.results import Numbers
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One series in one panel: x [P], ascending; y [R, P], NaN where a replicate lacks the point.
+
+    style: position of the series in the table, the same in every panel.
+    """
+
+    label: str
+    style: int
+    x: Numbers
+    y: Numbers
+
+
+def sort_curves(plot: Lines, table: Table) -> dict[str, list[Curve]]:
+    """Curves by panel, in the order of the table; a series has the same style in every panel."""
+    check_columns(table, needed=(plot.x, plot.y, plot.series))
+    labels = list(dict.fromkeys(str(row[plot.series]) for row in table))
+    groups: dict[str, list[Curve]] = {}
+    for panel in dict.fromkeys(str(row.get(plot.panel, "")) for row in table):
+        rows = [row for row in table if str(row.get(plot.panel, "")) == panel]
+        for label in dict.fromkeys(str(row[plot.series]) for row in rows):
+            own = [row for row in rows if str(row[plot.series]) == label]
+            curve = _curve(plot, own, label=label, style=labels.index(label))
+            if len(curve.x):
+                groups.setdefault(panel, []).append(curve)
+    if not groups:
+        raise UsageError(f"no value of {plot.y!r} is finite; nothing can be drawn")
+    return groups
+
+
+def _curve(plot: Lines, rows: Table, *, label: str, style: int) -> Curve:
+    x = sorted({_number(row[plot.x]) for row in rows})
+    replicates = list(dict.fromkeys(str(row.get(plot.replicate, "")) for row in rows))
+    y = np.full((len(replicates), len(x)), np.nan)
+    for row in rows:
+        place = replicates.index(str(row.get(plot.replicate, ""))), x.index(_number(row[plot.x]))
+        y[place] = _number(row[plot.y])
+    y[~np.isfinite(y)] = np.nan
+    there = np.isfinite(y).any(axis=0)
+    return Curve(label, style, np.array(x)[there], y[:, there])
+
+
+def y_ranges(plot: Lines, groups: Mapping[str, list[Curve]]) -> dict[str, tuple[float, float]]:
+    """The smallest and largest y of each panel; of all panels together where the y axis is shared."""
+    ranges = {panel: _range(curves) for panel, curves in groups.items()}
+    if not plot.share_y:
+        return ranges
+    lows, highs = zip(*ranges.values(), strict=True)
+    return dict.fromkeys(groups, (min(lows), max(highs)))
+
+
+def band(plot: Lines, curve: Curve) -> tuple[Numbers, Numbers]:
+    """The lower and upper edge around the mean, [P] each; no width where there is one replicate."""
+    if plot.band == "range":
+        return np.nanmin(curve.y, axis=0), np.nanmax(curve.y, axis=0)
+    edges = []
+    for values in curve.y.T:
+        there = values[np.isfinite(values)]
+        if len(there) < 2:
+            edges.append((there.mean(), there.mean()) if len(there) else (np.nan, np.nan))
+        elif plot.band == "std":
+            edges.append((there.mean() - there.std(ddof=1), there.mean() + there.std(ddof=1)))
+        else:
+            interval = statistics.t_interval(there)
+            edges.append((interval.low, interval.high))
+    low, high = np.array(edges, dtype=np.float64).T
+    return low, high
+
+
+def _range(curves: list[Curve]) -> tuple[float, float]:
+    values = np.concatenate([curve.y.ravel() for curve in curves])
+    return float(np.nanmin(values)), float(np.nanmax(values))
+
+
+def _number(value: object) -> float:
+    if isinstance(value, int | float | np.number | np.ndarray):
+        return float(value)
+    raise UsageError(f"{value!r} cannot be drawn on an axis; put a number into the table")

@@ -1,0 +1,211 @@
+"""Drawing: from curves to SVG text. The only file that imports matplotlib.
+
+Belongs here: what every plot shares (colours, axes, text of an SVG) and the drawing of `Lines`. Does not
+belong here: what is drawn (`figure.py`), or any file on disk (`report.py`).
+
+Text and axes are drawn in `currentColor` on a transparent ground, so that one SVG serves light and dark
+pages. The
+bytes are the same from run to run: no date, and ids derived from the name.
+"""
+
+import io
+import re
+import textwrap
+from collections.abc import Mapping
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib import ticker
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure as Canvas
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+from prunescope.base.errors import UsageError
+from prunescope.studies.curves import Curve, band, sort_curves, y_ranges
+from prunescope.studies.figure import Lines, Table
+
+# Okabe and Ito 2008, without black and yellow, which vanish on a dark or a light page.
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+_MARKERS = ("o", "s", "^", "D", "v", "P")
+_INK = "#010203"  # stands for currentColor while matplotlib draws
+_FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+_PANEL = (4.2, 3.0)  # inches; at 72 units an inch and 9-unit text this is readable at 340 px and at 560 px
+_LINE = 0.064  # height of a line of label text, in fractions of the axes
+_STYLE: Mapping[str, Any] = {
+    "svg.fonttype": "none",
+    "font.size": 9.0,
+    "axes.titlesize": 10.0,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.7,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.alpha": 0.13,
+    "grid.linewidth": 0.6,
+    "xtick.major.width": 0.7,
+    "ytick.major.width": 0.7,
+    "xtick.minor.size": 0.0,
+    "ytick.minor.size": 0.0,
+    "lines.solid_capstyle": "round",
+    **dict.fromkeys(
+        ["text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color", "grid.color"], _INK
+    ),
+}
+
+
+def whole(plot: Lines, table: Table, *, name: str) -> str:
+    """All panels side by side, as one SVG document that also follows the reader's colour scheme."""
+    groups = sort_curves(plot, table)
+    element = _drawn(plot, groups, name=name, ranges=y_ranges(plot, groups))
+    scheme = "<style>:root{color:#1b1f24}@media(prefers-color-scheme:dark){:root{color:#e4e6e9}}</style>"
+    head = '<?xml version="1.0" encoding="utf-8"?>\n'
+    return head + re.sub(r"(<svg[^>]*>)", rf"\1\n {scheme}", element, count=1)
+
+
+def panels(plot: Lines, table: Table, *, name: str) -> list[str]:
+    """One SVG element a panel, for the page to lay out; ids on one page are kept apart by `name`."""
+    groups = sort_curves(plot, table)
+    ranges = y_ranges(plot, groups)
+    return [
+        _drawn(plot, {panel: curves}, name=f"{name}-{index}", ranges=ranges)
+        for index, (panel, curves) in enumerate(groups.items())
+    ]
+
+
+def _drawn(
+    plot: Lines, groups: Mapping[str, list[Curve]], *, name: str, ranges: Mapping[str, tuple[float, float]]
+) -> str:
+    style: Any = {**_STYLE, "svg.hashsalt": name}
+    with matplotlib.rc_context(style):
+        size = (_PANEL[0] * len(groups), _PANEL[1])
+        canvas = Canvas(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.04))
+        grid = canvas.subplots(1, len(groups), squeeze=False)[0]
+        for axes, (panel, curves) in zip(grid, groups.items(), strict=True):
+            axes.set_title(panel)
+            _set_y(axes, plot, *ranges[panel])
+            _set_x(axes, plot, curves)
+            for curve in curves:
+                _draw_curve(axes, plot, curve)
+            _label_curves(axes, plot, curves)
+        out = io.StringIO()
+        nothing = dict.fromkeys(["Date", "Creator", "Format", "Type"])
+        canvas.savefig(out, format="svg", transparent=True, metadata=nothing)
+    return _themed(out.getvalue(), name=name)
+
+
+def _draw_curve(axes: Axes, plot: Lines, curve: Curve) -> None:
+    colour = _colour(curve)
+    if curve.label in plot.references:
+        axes.axhline(float(np.nanmean(curve.y)), color=colour, linewidth=1.5, linestyle=(0, (4, 2)))
+        return
+    mean, (low, high) = np.nanmean(curve.y, axis=0), band(plot, curve)
+    for replicate in curve.y:
+        axes.plot(curve.x, replicate, color=colour, linewidth=0.6, alpha=0.45)
+    axes.fill_between(curve.x, low, high, color=colour, alpha=0.16, linewidth=0)
+    axes.plot(curve.x, mean, color=colour, linewidth=1.6, marker=_marker(curve), markersize=4.0)
+    if plot.star != "none":
+        best = int(np.nanargmin(mean) if plot.star == "lowest" else np.nanargmax(mean))
+        edge: Any = {"markeredgecolor": _INK, "markeredgewidth": 0.6}
+        axes.plot(curve.x[best], mean[best], "*", markersize=13, color=colour, zorder=5, scalex=False, **edge)
+
+
+def _set_y(axes: Axes, plot: Lines, low: float, high: float) -> None:
+    """Limits come from the values, not from the bands: a wide interval at n = 3 would flatten every curve."""
+    axes.set_ylabel(plot.y_label or plot.y)
+    if plot.log_y:
+        axes.set_yscale("log")
+        _set_log_ticks(axes.yaxis, low, high)
+    axes.set_ylim(*_roomy(low, high, logarithmic=plot.log_y, share=0.07))
+
+
+def _set_x(axes: Axes, plot: Lines, curves: list[Curve]) -> None:
+    axes.set_xlabel(plot.x_label or plot.x)
+    x = np.concatenate([curve.x for curve in curves])
+    low, high = float(x.min()), float(x.max())
+    if plot.log_x:
+        axes.set_xscale("log")
+        _set_log_ticks(axes.xaxis, low, high)
+    left, right = _roomy(low, high, logarithmic=plot.log_x, share=0.03)
+    axes.set_xlim(*((right, left) if plot.reverse_x else (left, right)))
+
+
+def _roomy(low: float, high: float, *, logarithmic: bool, share: float) -> tuple[float, float]:
+    """The range with room at both ends, as a share of its length on the axis; never empty."""
+    if not logarithmic:
+        room = share * ((high - low) or abs(high) or 1.0)
+        return low - room, high + room
+    if low <= 0.0:
+        raise UsageError(f"{low:g} cannot be drawn on a logarithmic axis; use a linear one or leave it out")
+    factor = (high / low if high > low else 10.0) ** share
+    return low / factor, high * factor
+
+
+def _set_log_ticks(axis: Axis, low: float, high: float) -> None:
+    """Plain numbers (100, 50, 20) instead of powers; only the powers of ten over more than two decades."""
+    steps = (1.0, 2.0, 5.0) if high <= 150.0 * low else (1.0,)
+    axis.set_major_locator(ticker.LogLocator(subs=steps))
+    axis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_locator(ticker.NullLocator())
+
+
+def _label_curves(axes: Axes, plot: Lines, curves: list[Curve]) -> None:
+    """Names beside the right end of the curves, pushed apart until none covers another."""
+    names = {curve.label: textwrap.wrap(curve.label, 15) or [""] for curve in curves}
+    ends = {curve.label: _right_end(axes, plot, curve) for curve in curves}
+    heights = {label: _LINE * len(lines) for label, lines in names.items()}
+    places = _spread({label: end[1] for label, end in ends.items()}, heights=heights)
+    beside: Any = {"transform": axes.transAxes, "clip_on": False, "scalex": False, "scaley": False}
+    for curve in curves:
+        colour, height, end = _colour(curve), places[curve.label], ends[curve.label]
+        sign = "_" if curve.label in plot.references else _marker(curve)
+        axes.plot([end[0], 1.02], [end[1], height], color=colour, linewidth=0.5, alpha=0.6, **beside)
+        axes.plot(1.045, height, sign, color=colour, markersize=4.5, **beside)
+        text = "\n".join(names[curve.label])
+        axes.text(1.075, height, text, transform=axes.transAxes, va="center", fontsize=8.5, linespacing=1.1)
+
+
+def _right_end(axes: Axes, plot: Lines, curve: Curve) -> tuple[float, float]:
+    """Where the mean curve ends on the right, in fractions of the axes."""
+    reference = curve.label in plot.references
+    last = 0 if plot.reverse_x else -1
+    height = float(np.nanmean(curve.y if reference else curve.y[:, last]))
+    x, y = axes.transAxes.inverted().transform(axes.transData.transform((curve.x[last], height)))
+    return (1.0 if reference else float(x)), float(y)
+
+
+def _spread(wanted: Mapping[str, float], *, heights: Mapping[str, float]) -> dict[str, float]:
+    """Centres near the wanted ones without overlap: stacked upwards, then pushed down to stay inside."""
+    order = sorted(wanted, key=lambda label: wanted[label])
+    places: dict[str, float] = {}
+    floor, ceiling = -0.02, 1.02
+    for label in order:
+        places[label] = max(wanted[label], floor + heights[label] / 2)
+        floor = places[label] + heights[label] / 2
+    for label in reversed(order):
+        places[label] = min(places[label], ceiling - heights[label] / 2)
+        ceiling = places[label] - heights[label] / 2
+    return places
+
+
+def _colour(curve: Curve) -> str:
+    return _COLOURS[curve.style % len(_COLOURS)]
+
+
+def _marker(curve: Curve) -> str:
+    """Another marker at every turn of the colours, so that a seventh series is not taken for the first."""
+    turn, place = divmod(curve.style, len(_COLOURS))
+    return _MARKERS[(place + turn) % len(_MARKERS)]
+
+
+def _themed(svg: str, *, name: str) -> str:
+    """The <svg> element alone: ink as currentColor, ids made unique on the page, the reader's own font."""
+    element = svg[svg.index("<svg") :]
+    element = re.sub(r"<defs>\s*<style[^>]*>.*?</style>\s*</defs>", "", element, flags=re.DOTALL)
+    element = re.sub(r"<metadata>.*?</metadata>\s*", "", element, flags=re.DOTALL)
+    element = re.sub(r'\b(id="|href="#|url\(#)', rf"\g<1>{name}-", element).replace(_INK, "currentColor")
+    element = re.sub(r"'DejaVu Sans'(, [^;\"]*)?", _FONT, element)
+    return "\n".join(line.rstrip() for line in element.splitlines()) + "\n"

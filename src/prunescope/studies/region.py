@@ -1,0 +1,215 @@
+"""What a claim asserts about a number: the four kinds of region, each with two ways to decide.
+
+Belongs here: the rules, as pure functions of the values. Does not belong here: where values come from, or
+when a claim cannot be judged at all.
+
+Every region decides twice. `by_paper` is the rule of the paper, a mean against one standard deviation; it is
+easily fooled by few replicates. `by_interval` says "reproduced" only if the whole confidence interval lies in
+the claimed region, and "contradicted" only if all of it lies outside.
+"""
+
+from dataclasses import KW_ONLY, dataclass
+from typing import ClassVar, Literal, Protocol
+
+from prunescope.base.errors import UsageError
+from prunescope.studies import statistics
+from prunescope.studies.results import Numbers
+from prunescope.studies.statistics import Interval
+
+Outcome = Literal["reproduced", "contradicted", "inconclusive", "not judgeable at this scale", "not run"]
+
+
+class Region(Protocol):
+    """A claimed set of values; `fewest` is the smallest sample it can be decided from."""
+
+    fewest: ClassVar[int]
+    level: ClassVar[float]
+
+    def __str__(self) -> str: ...
+
+    def by_paper(self, values: Numbers) -> Outcome:
+        """The outcome by the paper's own rule."""
+        ...
+
+    def by_interval(self, interval: Interval) -> Outcome:
+        """The outcome of comparing the whole interval with the region."""
+        ...
+
+    def interval(self, values: Numbers) -> Interval:
+        """The confidence interval of the claimed quantity."""
+        ...
+
+    def p_value(self, values: Numbers) -> float:
+        """One-sided p-value against "outside the region"."""
+        ...
+
+
+class _Mean:
+    """What regions of a mean share: Student's interval, and no judgement on a single replicate."""
+
+    fewest: ClassVar[int] = 2
+    level: ClassVar[float] = 0.95
+
+    def interval(self, values: Numbers) -> Interval:
+        """Student's interval of the mean."""
+        return statistics.t_interval(values, level=self.level)
+
+
+@dataclass(frozen=True)
+class Direction(_Mean):
+    """The mean is less, or greater, than a number.
+
+    Paper's rule: the mean is at least one standard deviation away from `than`, on the claimed side.
+    """
+
+    side: Literal["less", "greater"]
+    _: KW_ONLY
+    than: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.side not in ("less", "greater"):
+            raise UsageError(f"direction {self.side!r} is not a side; write 'less' or 'greater'")
+
+    def __str__(self) -> str:
+        return f"{self.side} than {self.than:g}"
+
+    def by_paper(self, values: Numbers) -> Outcome:
+        """Reproduced or contradicted if the values differ from `than`, by the sign of the mean."""
+        if not statistics.differs(values - self.than):
+            return "inconclusive"
+        greater = values.mean() > self.than
+        return "reproduced" if greater == (self.side == "greater") else "contradicted"
+
+    def by_interval(self, interval: Interval) -> Outcome:
+        """Decided if the interval excludes `than`."""
+        if interval.low <= self.than <= interval.high:
+            return "inconclusive"
+        return "reproduced" if (interval.low > self.than) == (self.side == "greater") else "contradicted"
+
+    def p_value(self, values: Numbers) -> float:
+        """One-sided p-value of the claimed side."""
+        sign = 1.0 if self.side == "greater" else -1.0
+        return statistics.t_test(sign * values, than=sign * self.than)
+
+
+@dataclass(frozen=True)
+class Value(_Mean):
+    """The mean equals a published number within a tolerance.
+
+    Paper's rule: the mean is within the tolerance; contradicted if it is outside by one standard deviation or
+    more.
+    """
+
+    value: float
+    tolerance: float
+
+    def __post_init__(self) -> None:
+        _positive("tolerance", self.tolerance)
+
+    def __str__(self) -> str:
+        return f"within {self.tolerance:g} of {self.value:g}"
+
+    def by_paper(self, values: Numbers) -> Outcome:
+        """Compares the excess of |mean - value| over the tolerance with one standard deviation."""
+        excess = abs(float(values.mean()) - self.value) - self.tolerance
+        if excess <= 0.0:
+            return "reproduced"
+        return "contradicted" if excess >= float(values.std(ddof=1)) else "inconclusive"
+
+    def by_interval(self, interval: Interval) -> Outcome:
+        """Decided if the interval lies wholly inside or wholly outside value ± tolerance."""
+        return _inside(interval, self.value - self.tolerance, self.value + self.tolerance)
+
+    def p_value(self, values: Numbers) -> float:
+        """Two one-sided tests against the ends of the tolerance."""
+        return statistics.equivalence_test(values - self.value, margin=self.tolerance)
+
+
+@dataclass(frozen=True)
+class Equivalence(_Mean):
+    """Two results are the same: the mean difference is within ±margin.
+
+    Paper's rule: they "match", that is they do not differ; the margin plays no part in it. The interval is
+    the 90 % one, which makes "reproduced" the two one-sided tests (TOST) at 5 %.
+    """
+
+    margin: float
+    level: ClassVar[float] = 0.90
+
+    def __post_init__(self) -> None:
+        _positive("margin", self.margin)
+
+    def __str__(self) -> str:
+        return f"within ±{self.margin:g} of 0"
+
+    def by_paper(self, values: Numbers) -> Outcome:
+        """Reproduced unless the values differ from zero by one standard deviation."""
+        return "contradicted" if statistics.differs(values) else "reproduced"
+
+    def by_interval(self, interval: Interval) -> Outcome:
+        """Decided if the interval lies wholly inside or wholly outside ±margin."""
+        return _inside(interval, -self.margin, self.margin)
+
+    def p_value(self, values: Numbers) -> float:
+        """Two one-sided tests against the margin."""
+        return statistics.equivalence_test(values, margin=self.margin)
+
+
+@dataclass(frozen=True)
+class Count:
+    """At least so many of so many cases succeed; the sample is 0 or 1 a case (a benchmark, not a seed).
+
+    Paper's rule: the share of successes is at least `at_least / of`, whatever number of cases was run. The
+    interval is Clopper and Pearson's for the probability of success.
+    """
+
+    at_least: int
+    _: KW_ONLY
+    of: int
+    fewest: ClassVar[int] = 1
+    level: ClassVar[float] = 0.95
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.at_least <= self.of:
+            raise UsageError(
+                f"at least {self.at_least} of {self.of} is not a count; need 1 <= at_least <= of"
+            )
+
+    def __str__(self) -> str:
+        return f"at least {self.at_least} of {self.of}"
+
+    def by_paper(self, values: Numbers) -> Outcome:
+        """Compares shares in whole numbers, so that 11 of 13 is exactly 11 of 13."""
+        enough = _successes(values) * self.of >= self.at_least * len(values)
+        return "reproduced" if enough else "contradicted"
+
+    def interval(self, values: Numbers) -> Interval:
+        """Clopper and Pearson's interval for the probability of success."""
+        return statistics.clopper_pearson(_successes(values), len(values), level=self.level)
+
+    def by_interval(self, interval: Interval) -> Outcome:
+        """Decided if the whole interval is at or above the claimed share, or below it."""
+        return _inside(interval, self.at_least / self.of, 1.0)
+
+    def p_value(self, values: Numbers) -> float:
+        """Exact binomial p-value against the claimed share."""
+        return statistics.count_test(_successes(values), len(values), probability=self.at_least / self.of)
+
+
+def _inside(interval: Interval, low: float, high: float) -> Outcome:
+    if low <= interval.low and interval.high <= high:
+        return "reproduced"
+    return "contradicted" if interval.high < low or high < interval.low else "inconclusive"
+
+
+def _successes(values: Numbers) -> int:
+    if not set(values.tolist()) <= {0.0, 1.0}:
+        raise UsageError(
+            f"a count needs 0 or 1 a case, got {values.tolist()}; return booleans from the sample"
+        )
+    return int(values.sum())
+
+
+def _positive(name: str, number: float) -> None:
+    if not number > 0.0:
+        raise UsageError(f"{name} {number} must be positive, in the unit of the sample")

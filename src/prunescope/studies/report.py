@@ -1,0 +1,220 @@
+"""The report of a study: one page that stands alone, with the figures, data and verdicts beside it as files.
+
+Belongs here: what the report says, and writing it; the only part of the studies that touches the disk. Does
+not
+belong here: judging (`claim.py`) and drawing (`plots.py`). How the page looks is in `templates/`.
+
+Equal inputs give equal bytes: nothing is dated, and nothing depends on the machine unless it is passed in.
+"""
+
+import base64
+import json
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+import jinja2
+import numpy as np
+from markupsafe import Markup
+
+from prunescope.base.errors import PrunescopeError, UsageError
+from prunescope.studies import statistics
+from prunescope.studies.claim import Verdict, judge_all
+from prunescope.studies.figure import Figure, Table, columns, csv_text
+from prunescope.studies.region import Count, Outcome
+from prunescope.studies.results import Results
+from prunescope.studies.study import Study
+
+Record = Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """A figure with all its texts, or the reason why it could not be drawn."""
+
+    figure: Figure
+    why_not: str = ""
+    svg: str = ""
+    panels: tuple[Markup, ...] = ()
+    csv: str = ""
+    table: Table = ()
+
+    @property
+    def csv_link(self) -> str:
+        """The data inside the link, so that the page can be sent alone."""
+        return "data:text/csv;base64," + base64.b64encode(self.csv.encode()).decode()
+
+
+def write(
+    study: Study,
+    results: Results,
+    folder: Path,
+    *,
+    cost: Record | None = None,
+    lineage: Mapping[str, Record] | None = None,
+    failures: Mapping[str, str] | None = None,
+    command: str = "",
+) -> Path:
+    """Writes `index.html`, `summary.json`, `figures/*.svg` and `data/*.csv`; returns the path of the page.
+
+    cost: what it took (machine, seconds, versions), by label. lineage: the record of a node (its run, its
+    recipe) by node id; a figure shows those of its own curves. failures: why a run failed, by node id.
+    command: how to make the report again.
+    """
+    verdicts = judge_all(study.claims, results)
+    drawn = tuple(_draw(figure, results) for figure in study.figures)
+    texts = {f"figures/{one.figure.name}.svg": one.svg for one in drawn if one.svg}
+    texts |= {f"data/{one.figure.name}.csv": one.csv for one in drawn if one.svg}
+    texts["summary.json"] = _json(summary(study, verdicts)) + "\n"
+    failed = failures or {}
+    absent = [node.id for node in study.nodes if node not in results and node.id not in failed]
+    texts["index.html"] = _page(
+        study=study,
+        verdicts=verdicts,
+        drawn=drawn,
+        cost=flat(cost or {}),
+        lineage=lineage or {},
+        failures=failed,
+        absent=absent,
+        command=command,
+    )
+    for name, text in texts.items():
+        path = Path(folder) / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8", newline="\n")
+    return Path(folder) / "index.html"
+
+
+def summary(study: Study, verdicts: Sequence[Verdict]) -> dict[str, Any]:
+    """The verdicts of a study as plain JSON data; null stands where there is no number."""
+    return {
+        "study": study.name,
+        "question": study.question,
+        "paper": study.paper,
+        "scale": study.scale,
+        "settings": study.settings.model_dump(mode="json"),
+        "figures": [figure.name for figure in study.figures],
+        "claims": [_claim_summary(verdict) for verdict in verdicts],
+    }
+
+
+def summary_sentence(verdicts: Sequence[Verdict]) -> str:
+    """What became of all claims, by both rules, in one sentence that leaves none out."""
+    if not verdicts:
+        return "This study makes no claims."
+    paper = _counts(verdict.paper for verdict in verdicts)
+    interval = _counts(verdict.interval_rule for verdict in verdicts)
+    noun = "claim" if len(verdicts) == 1 else "claims"
+    return f"Of {len(verdicts)} {noun}, the paper’s rule finds {paper}; the interval rule finds {interval}."
+
+
+def caution(verdicts: Iterable[Verdict]) -> str:
+    """How often the paper's rule fires by chance, for every number of replicates that was judged by it."""
+    by_mean = [verdict for verdict in verdicts if not isinstance(verdict.claim.region, Count)]
+    rates = [
+        f"{100 * statistics.false_positive_rate(n):.1f}\u00a0% of the time at n\u00a0=\u00a0{n}"
+        for n in sorted({verdict.n for verdict in by_mean if verdict.interval is not None})
+    ]
+    return ", ".join(rates)
+
+
+def number(value: object) -> str:
+    """A value for the reader: three significant digits, a true minus sign, no exponent from 1e-4 to 1e6."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+        return str(value)
+    if isinstance(value, int | np.integer):
+        return str(value).replace("-", "−")
+    real = float(value)
+    if real == 0 or 1e-4 <= abs(real) < 1e6:
+        text = np.format_float_positional(real, precision=3, unique=False, fractional=False, trim="-")
+    else:
+        text = f"{real:.2e}"
+    return text.replace("-", "−")
+
+
+def flat(record: Record) -> dict[str, object]:
+    """Nested mappings as one level of dotted names, for a table of two columns."""
+    rows: dict[str, object] = {}
+    for name, value in record.items():
+        if isinstance(value, Mapping):
+            rows |= {f"{name}.{inner}": leaf for inner, leaf in flat(value).items()}
+        else:
+            rows[name] = value
+    return rows
+
+
+def _page(*, study: Study, verdicts: Sequence[Verdict], **parts: object) -> str:
+    template = _environment().get_template("report.html")
+    return template.render(
+        study=study,
+        verdicts=verdicts,
+        sentence=summary_sentence(verdicts),
+        caution=caution(verdicts),
+        settings=flat(study.settings.model_dump(mode="json")),
+        **parts,
+    )
+
+
+def _json(record: object) -> str:
+    return json.dumps(record, indent=2, ensure_ascii=False, default=str)
+
+
+def _draw(figure: Figure, results: Results) -> _Drawn:
+    """A missing run costs one figure, not the report; a wrong figure is an error."""
+    try:
+        table = figure.table(results)
+    except UsageError:
+        raise
+    except PrunescopeError as problem:
+        return _Drawn(figure, why_not=str(problem))
+    if not table:
+        return _Drawn(figure, why_not="There is no data for this figure yet.")
+    panels = tuple(Markup(panel) for panel in figure.plot.panels(table, name=figure.name))
+    svg = figure.plot.svg(table, name=figure.name)
+    return _Drawn(figure, svg=svg, panels=panels, csv=csv_text(table), table=table)
+
+
+def _claim_summary(verdict: Verdict) -> dict[str, Any]:
+    claim, interval = verdict.claim, verdict.interval
+    return {
+        "name": claim.name,
+        "says": claim.says,
+        "basis": claim.basis,
+        "place": claim.place,
+        "region": str(claim.region),
+        "unit": claim.unit,
+        "by_paper": verdict.paper,
+        "by_interval": verdict.interval_rule,
+        "why": verdict.why,
+        "n": verdict.n,
+        "values": [value if math.isfinite(value) else None for value in verdict.values],
+        "estimate": interval and interval.estimate,
+        "low": interval and interval.low,
+        "high": interval and interval.high,
+        "level": interval and interval.level,
+        "p": verdict.p,
+        "p_holm": verdict.p_holm,
+    }
+
+
+def _counts(outcomes: Iterable[Outcome]) -> str:
+    counted = Counter(outcomes)
+    parts = [f"{counted[outcome]} {outcome}" for outcome in get_args(Outcome) if counted[outcome]]
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters["number"] = number
+    environment.filters["columns"] = columns
+    environment.filters["pretty"] = _json
+    return environment

@@ -1,0 +1,54 @@
+"""A study: one question with its nodes, figures and claims.
+
+Belongs here: the record. Does not belong here: running it (`runs`), judging it (`claim.py`), showing it
+(`report.py`).
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
+
+from prunescope.base import value
+from prunescope.base.errors import UsageError
+from prunescope.studies.claim import Claim
+from prunescope.studies.figure import Figure
+from prunescope.studies.results import Node
+
+_FILE_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+
+
+@dataclass(frozen=True)
+class Study:
+    """One question, and everything that answers it.
+
+    paper: the reference, in full; empty for a study of one's own. scale: what the study was cut down to, in
+    words.
+    settings: the value the study was made from. nodes: all that must be computed. notes: paragraphs for the
+    reader.
+    """
+
+    name: str
+    question: str
+    _: KW_ONLY
+    settings: value.Value
+    nodes: Sequence[Node]
+    figures: tuple[Figure, ...] = ()
+    claims: tuple[Claim, ...] = ()
+    paper: str = ""
+    scale: str = ""
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _check_names("figure", [figure.name for figure in self.figures])
+        _check_names("claim", [claim.name for claim in self.claims])
+
+
+def _check_names(kind: str, names: list[str]) -> None:
+    """Names become file names and anchors, so they are plain and unique."""
+    for name in names:
+        if not _FILE_NAME.fullmatch(name):
+            raise UsageError(
+                f"{kind} name {name!r} cannot be a file name; use lower-case letters, digits, '-' and '_'"
+            )
+        if names.count(name) > 1:
+            raise UsageError(f"two {kind}s are called {name!r}; give each its own name")

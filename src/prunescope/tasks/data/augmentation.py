@@ -1,0 +1,204 @@
+"""Random changes of training images, batch by batch on their device.
+
+Belongs here: functions of (images, generator), each described by a frozen value. Does not belong here:
+decoding (`images`), normalization (`source`).
+"""
+
+import math
+from abc import abstractmethod
+from typing import Annotated, NamedTuple, Protocol, Self, runtime_checkable
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field, model_validator
+from torch import Tensor
+
+from prunescope.base.errors import UsageError
+from prunescope.base.value import Value
+from prunescope.tasks.data.source import Inputs
+
+_TRIES = 10
+
+
+class Augmentation(Value):
+    """A random change of images that keeps their labels."""
+
+    @abstractmethod
+    def __call__(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        """Changed copies of normalized images x [B, C, H, W], every image with draws of its own."""
+
+    def batch(self, inputs: Inputs, index: Tensor, *, generator: torch.Generator) -> Tensor:
+        """The examples at `index` (int64 [B]), changed; what crops may do so while decoding."""
+        return self(inputs.take(index), generator)
+
+
+class CropFlip(Augmentation):
+    """Mirror with probability 1/2, then pad by `pad` pixels a side and crop back to size at a uniform place.
+
+    fill: what the padding holds, one entry a channel, or one for all. Black pixels, padded before
+    normalization, are `normalization.zero` of the source.
+    Source: the standard augmentation of CIFAR-10, in the order of OpenLTH (Frankle), used by Jin et al. 2022.
+    """
+
+    pad: int = Field(default=4, ge=0)
+    flip: bool = True
+    fill: tuple[float, ...] = Field(min_length=1)
+
+    def __call__(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        """Images [B, C, H, W] of the same shape, gathered from the padded ones.
+
+        Raises UsageError if `fill` has neither one entry nor one a channel.
+        """
+        count, channels, height, width = x.shape
+        if len(self.fill) not in (1, channels):
+            raise UsageError(
+                f"fill {self.fill} for images of {channels} channels; give one entry, or one a channel"
+            )
+        device, span = generator.device, 2 * self.pad + 1
+        top = torch.randint(span, (count, 1), generator=generator, device=device)
+        left = torch.randint(span, (count, 1), generator=generator, device=device)
+        rows = top + torch.arange(height, device=device)
+        columns = left + torch.arange(width, device=device)
+        if self.flip:
+            mirrored = _coin(count, generator)[:, None]
+            columns = torch.where(mirrored, width + 2 * self.pad - 1 - columns, columns)
+        flat = rows[:, :, None] * (width + 2 * self.pad) + columns[:, None, :]
+        padded = self._padded(x).flatten(2)
+        return padded.gather(2, flat.to(x.device).view(count, 1, -1).expand(-1, channels, -1)).view_as(x)
+
+    def _padded(self, x: Tensor) -> Tensor:
+        """The images with a border of `fill`."""
+        count, channels, height, width = x.shape
+        fill = torch.tensor(self.fill, dtype=x.dtype, device=x.device).view(1, -1, 1, 1)
+        border = fill.expand(count, channels, height + 2 * self.pad, width + 2 * self.pad).clone()
+        border[:, :, self.pad : self.pad + height, self.pad : self.pad + width] = x
+        return border
+
+
+class CropDraws(NamedTuple):
+    """The randomness of one batch of random resized crops.
+
+    tries: float64 [B, 10, 4], uniform in [0, 1): area, aspect ratio, top, left of ten proposals each.
+    flip: bool [B].
+    """
+
+    tries: Tensor
+    flip: Tensor
+
+
+Pair = tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]]
+
+
+class RandomResizedCrop(Augmentation):
+    """A random rectangle of each image, resized to a square, mirrored with probability 1/2.
+
+    size: of the square, pixels. scale: range of the rectangle's share of the image's area. ratio: range of
+    width / height, drawn log-uniformly.
+    Source: Szegedy et al. 2015; the ranges are those of OpenLTH (Frankle) for ImageNet, used by Jin et al.
+    2022. Differs from the source: called on a decoded batch, it resizes without antialiasing. Image files are
+    cropped from the whole original while decoding, with antialiasing, as the source does (see `batch`).
+    """
+
+    size: int = Field(default=224, ge=1)
+    scale: Pair = (0.1, 1.0)
+    ratio: Pair = (0.8, 1.25)
+    flip: bool = True
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.scale[0] > self.scale[1] or self.scale[1] > 1 or self.ratio[0] > self.ratio[1]:
+            raise ValueError(
+                f"scale {self.scale} and ratio {self.ratio} must ascend, and scale end at 1 or below"
+            )
+        return self
+
+    def __call__(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        """Images [B, C, size, size] from x [B, C, H, W], bilinear between the pixels of each rectangle."""
+        count, _, height, width = x.shape
+        draws = self.draw(count, generator)
+        top, left, high, wide = self.boxes(draws.tries, height, width).to(x.device).unbind(1)
+        rows = _sampled(top, high, self.size, height)
+        columns = _sampled(left, wide, self.size, width)
+        columns = torch.where(draws.flip.to(x.device)[:, None], columns.flip(1), columns)
+        grid = torch.stack(
+            [columns[:, None, :].expand(-1, self.size, -1), rows[:, :, None].expand(-1, -1, self.size)],
+            dim=-1,
+        )
+        return F.grid_sample(x, grid.to(x.dtype), mode="bilinear", padding_mode="border", align_corners=False)
+
+    def batch(self, inputs: Inputs, index: Tensor, *, generator: torch.Generator) -> Tensor:
+        """The examples at `index`, cropped while decoding where they are image files: [B, C, size, size]."""
+        if isinstance(inputs, CroppedInputs):
+            return inputs.take_cropped(index, self, self.draw(len(index), generator))
+        return super().batch(inputs, index, generator=generator)
+
+    def draw(self, count: int, generator: torch.Generator) -> CropDraws:
+        """The randomness for `count` images."""
+        tries = torch.rand(
+            count, _TRIES, 4, generator=generator, device=generator.device, dtype=torch.float64
+        )
+        flip = (
+            _coin(count, generator)
+            if self.flip
+            else torch.zeros(count, dtype=torch.bool, device=generator.device)
+        )
+        return CropDraws(tries, flip)
+
+    def boxes(self, tries: Tensor, height: int, width: int) -> Tensor:
+        """Rectangles in an image of height x width pixels: int64 [B, 4] of top, left, height, width.
+
+        The first of the ten proposals that fits inside; the largest central rectangle of a permitted ratio
+        where none does. tries: float64 [B, 10, 4].
+        """
+        area_draw, ratio_draw, top_draw, left_draw = tries.unbind(2)
+        area = height * width * torch.lerp(*_ends(self.scale, area_draw), area_draw)
+        ratio = torch.lerp(
+            *_ends((math.log(self.ratio[0]), math.log(self.ratio[1])), ratio_draw), ratio_draw
+        ).exp()
+        wide, high = (area * ratio).sqrt().round(), (area / ratio).sqrt().round()
+        fits = (wide > 0) & (wide <= width) & (high > 0) & (high <= height)
+        top = (top_draw * (height - high + 1)).floor()
+        left = (left_draw * (width - wide + 1)).floor()
+        proposals = torch.stack([top, left, high, wide], dim=2).to(torch.int64)
+        first = fits.to(torch.int64).argmax(1)
+        chosen = proposals[torch.arange(len(tries), device=tries.device), first]
+        fallback = torch.tensor(self._central(height, width), device=tries.device)
+        return torch.where(fits.any(1)[:, None], chosen, fallback)
+
+    def _central(self, height: int, width: int) -> tuple[int, int, int, int]:
+        """The largest central rectangle whose ratio is in range: top, left, height, width."""
+        low, high = self.ratio
+        tall = min(height, max(1, round(width / low)))
+        wide = min(width, max(1, round(height * high)))
+        return (height - tall) // 2, (width - wide) // 2, tall, wide
+
+
+@runtime_checkable
+class CroppedInputs(Protocol):
+    """Inputs that can crop the original image before they resize it."""
+
+    def take_cropped(self, index: Tensor, crop: RandomResizedCrop, draws: CropDraws) -> Tensor:
+        """Random resized crops of the examples at `index`, normalized: float32 [B, C, size, size]."""
+
+
+def _coin(count: int, generator: torch.Generator) -> Tensor:
+    """Fair coins, bool [count]."""
+    return torch.rand(count, generator=generator, device=generator.device) < 0.5
+
+
+def _ends(pair: tuple[float, float], like: Tensor) -> tuple[Tensor, Tensor]:
+    """A range as two 0-D tensors."""
+    return like.new_tensor(pair[0]), like.new_tensor(pair[1])
+
+
+def _sampled(start: Tensor, length: Tensor, size: int, whole: int) -> Tensor:
+    """Where `size` samples of [start, start + length) lie, [B, size], as grid_sample counts: edges at -1 and
+    1.
+
+    Samples stay between the centres of the first and the last pixel, so that nothing outside the rectangle is
+    seen.
+    """
+    offset = (torch.arange(size, device=start.device, dtype=torch.float64) + 0.5) / size
+    centre = start[:, None] + (offset * length[:, None] - 0.5).clamp(min=0.0)
+    centre = torch.minimum(centre, (start + length - 1)[:, None].to(torch.float64))
+    return (2 * centre + 1) / whole - 1

@@ -1,0 +1,127 @@
+"""The pickled batches of CIFAR-10 and CIFAR-100.
+
+Belongs here: an unpickler that admits arrays and plain containers only, and the sources. Does not belong
+here: where files lie (`files`).
+
+Source: Krizhevsky (2009), Learning Multiple Layers of Features from Tiny Images.
+"""
+
+import codecs
+import io
+import pickle
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from prunescope.base.errors import DataError
+from prunescope.tasks.data.files import Fingerprint, content, fingerprint, locate
+from prunescope.tasks.data.source import Arrays, Content, Normalization, Source
+
+CIFAR10 = Normalization(mean=(0.4914, 0.4822, 0.4465), std=(0.2023, 0.1994, 0.2010))
+"""Source: Bartoldson et al. 2020, the authors' code."""
+IMAGENET = Normalization(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+"""Source: OpenLTH (Frankle), used by Jin et al. 2022: ImageNet's constants, for CIFAR-10 too."""
+CIFAR100 = Normalization(mean=(0.5071, 0.4867, 0.4408), std=(0.2675, 0.2565, 0.2761))
+"""Source: Bartoldson et al. 2020, the authors' code; rounded to three digits also in forks of OpenLTH."""
+
+Name = Literal["cifar10", "cifar100"]
+_CLASSES = {"cifar10": 10, "cifar100": 100}
+_LABELS = {"cifar10": b"labels", "cifar100": b"fine_labels"}
+
+
+class Cifar(Source):
+    """32x32 colour images, 50,000 for training and 10,000 for testing, in 10 classes or 100 fine ones."""
+
+    name: Name
+    normalization: Normalization
+
+    def load(self) -> Arrays:
+        """Examples float32 [N, 3, 32, 32] and labels; raises DataError if files are missing or changed."""
+        verified = read(self.name).verified(self.digest, name=self.name)
+        return verified.normalized(self.normalization, white=255.0, classes=_CLASSES[self.name])
+
+
+def cifar10(*, normalization: Normalization = CIFAR10) -> Cifar:
+    """CIFAR-10, as the files in the data folder have it; raises DataError if they are missing or damaged."""
+    digest, train, test = _known("cifar10", fingerprint(locate("cifar10")))
+    return Cifar(name="cifar10", digest=digest, train=train, test=test, normalization=normalization)
+
+
+def cifar100(*, normalization: Normalization = CIFAR100) -> Cifar:
+    """CIFAR-100 with its fine labels; raises DataError if its files are missing or damaged."""
+    digest, train, test = _known("cifar100", fingerprint(locate("cifar100")))
+    return Cifar(name="cifar100", digest=digest, train=train, test=test, normalization=normalization)
+
+
+def read(name: Name) -> Content:
+    """The content of the batches, in the order of the files: images uint8 [N, 3, 32, 32], labels int64 [N].
+
+    Raises DataError if a file is missing, damaged, or holds anything but arrays and plain containers.
+    """
+    batches = {file: _read_batch(path, name=name) for file, path in locate(name).items()}
+    train = [batch for file, batch in batches.items() if not file.startswith("test")]
+    (test,) = (batch for file, batch in batches.items() if file.startswith("test"))
+    return Content(torch.cat([x for x, _ in train]), torch.cat([y for _, y in train]), *test)
+
+
+def unpickle(data: bytes) -> Any:
+    """The object in a pickle that holds numbers, text, plain containers and numpy arrays, and nothing else.
+
+    Raises pickle.UnpicklingError if it names any other class or function: a pickle can run code, this one may
+    not.
+    """
+    return _Unpickler(io.BytesIO(data), encoding="bytes").load()
+
+
+class _Unpickler(pickle.Unpickler):
+    """Admits what rebuilds a numpy array, by the names it has had in numpy 1 and 2."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        """The one admitted object of that name; UnpicklingError for all others."""
+        admitted: dict[tuple[str, str], Any] = {
+            ("numpy", "ndarray"): np.ndarray,
+            ("numpy", "dtype"): np.dtype,
+            ("_codecs", "encode"): codecs.encode,
+        }
+        # An array itself says how arrays are rebuilt, whatever numpy's private modules are called.
+        if name == "_reconstruct" and module in ("numpy.core.multiarray", "numpy._core.multiarray"):
+            return np.empty(0).__reduce__()[0]
+        if name == "_frombuffer" and module in ("numpy.core.numeric", "numpy._core.numeric"):
+            return np.empty(0).__reduce_ex__(5)[0]
+        if (module, name) not in admitted:
+            raise pickle.UnpicklingError(f"it asks for {module}.{name}, and only numpy arrays are admitted")
+        return admitted[module, name]
+
+
+def _read_batch(path: Path, *, name: Name) -> tuple[Tensor, Tensor]:
+    """Images uint8 [N, 3, 32, 32] and labels int64 [N] of one file."""
+    fix = f"Delete it, then run `prunescope data get {name}`"
+    try:
+        batch = unpickle(content(path, name=name))
+        images = np.asarray(batch[b"data"])
+        labels = np.asarray(batch[_LABELS[name]])
+    except DataError:
+        raise
+    except Exception as problem:  # a damaged pickle can fail in any way
+        found = f"{type(problem).__name__}: {problem}"
+        raise DataError(
+            f"{path} is not a batch of {name} ({found}); a pickled dictionary is expected. {fix}"
+        ) from None
+    if images.dtype != np.uint8 or images.ndim != 2 or images.shape[1] != 3072:
+        raise DataError(f"{path} holds {images.dtype} {images.shape}; expected are bytes [N, 3072]. {fix}")
+    if labels.shape != images.shape[:1] or labels.dtype.kind not in "iu":
+        raise DataError(f"{path} holds labels {labels.dtype} {labels.shape} for {len(images)} images. {fix}")
+    if labels.min(initial=0) < 0 or labels.max(initial=0) >= _CLASSES[name]:
+        raise DataError(f"{path} holds labels outside 0 to {_CLASSES[name] - 1}. {fix}")
+    return torch.from_numpy(images.reshape(-1, 3, 32, 32).copy()), torch.from_numpy(labels.astype(np.int64))
+
+
+@cache
+def _known(name: Name, at: Fingerprint) -> tuple[str, int, int]:
+    """The content digest and the numbers of examples; `at` is there so that a changed file is read anew."""
+    found = read(name)
+    return found.digest, len(found.train_y), len(found.test_y)

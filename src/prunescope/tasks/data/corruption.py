@@ -1,0 +1,80 @@
+"""What an experiment does to a clean training set: wrong labels, held-out examples, subsets.
+
+Belongs here: pure functions of labels or counts, a fraction or size, and a generator. Does not belong here:
+the examples themselves, or where seeds come from.
+"""
+
+import torch
+from torch import Tensor
+
+from prunescope.base.errors import UsageError
+
+
+def flip_labels(y: Tensor, fraction: float, classes: int, generator: torch.Generator) -> Tensor:
+    """Labels of which a fraction is wrong: a copy of `y` with exactly round(fraction * N) entries changed.
+
+    The entries are drawn uniformly without replacement, each new label uniformly over the classes - 1 others.
+
+    y: int64 [N], in [0, classes). fraction: in [0, 1). Returns int64 [N] on the device of `y`.
+    Raises UsageError for a fraction, a number of classes or a label outside these ranges.
+    Source: Jin et al. 2022, the experiments with random label noise.
+    """
+    if not 0 <= fraction < 1:
+        raise UsageError(
+            f"label noise {fraction} is not a fraction of the training set; give a number in [0, 1)"
+        )
+    if classes < 2:
+        raise UsageError(f"{classes} classes leave no other label to draw; at least 2 are needed")
+    if len(y) and (int(y.min()) < 0 or int(y.max()) >= classes):
+        raise UsageError(
+            f"labels reach from {int(y.min())} to {int(y.max())}; permitted is 0 to {classes - 1}"
+        )
+    count = round(fraction * len(y))
+    wrong = _sample(len(y), count, generator).to(y.device)
+    shift = torch.randint(1, classes, (count,), generator=generator, device=generator.device).to(y.device)
+    noisy = y.clone()
+    noisy[wrong] = (y[wrong] + shift) % classes
+    return noisy
+
+
+def hold_out(n: int, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """A uniformly random split of 0..n-1 into indices for training [n - size] and for validation [size].
+
+    Both are int64, ascending, on the generator's device. Raises UsageError unless 0 <= size < n.
+    """
+    if not 0 <= size < n:
+        raise UsageError(f"{size} held-out examples of {n}; give a number in [0, {n})")
+    order = torch.randperm(n, generator=generator, device=generator.device)
+    return order[size:].sort().values, order[:size].sort().values
+
+
+def subset(n: int, size: int, generator: torch.Generator) -> Tensor:
+    """`size` of the indices 0..n-1, uniformly without replacement: int64 [size], ascending.
+
+    Raises UsageError unless 1 <= size <= n.
+    """
+    if not 1 <= size <= n:
+        raise UsageError(f"a subset of {size} examples of {n}; give a number in [1, {n}]")
+    return _sample(n, size, generator).sort().values
+
+
+def balanced_subset(y: Tensor, per_class: int, classes: int, generator: torch.Generator) -> Tensor:
+    """Indices of `per_class` examples of each class, uniform within it: int64 [classes * per_class],
+    ascending.
+
+    y: int64 [N]. Raises UsageError if a class has fewer than `per_class` examples or `per_class` is below 1.
+    Source: Bartoldson et al. 2019, Fig. A3 (training sets of 128 examples a class and more).
+    """
+    counts = torch.bincount(y, minlength=classes)
+    if not 1 <= per_class <= int(counts.min()):
+        raise UsageError(
+            f"{per_class} examples a class; the smallest class has {int(counts.min())}, give 1 to that"
+        )
+    members = [torch.nonzero(y == label).squeeze(1) for label in range(classes)]
+    chosen = [member[_sample(len(member), per_class, generator).to(y.device)] for member in members]
+    return torch.cat(chosen).sort().values
+
+
+def _sample(n: int, size: int, generator: torch.Generator) -> Tensor:
+    """`size` distinct indices of 0..n-1 in random order."""
+    return torch.randperm(n, generator=generator, device=generator.device)[:size]

@@ -1,0 +1,290 @@
+"""Where data sets lie on disk, how they are told apart, and how they are downloaded.
+
+Belongs here: the table of published data sets, the folder, finding files, reading bytes, downloads. Does not
+belong here: what the bytes mean (`idx`, `cifar`).
+
+One rule finds a data set, in every process: the folder is $PRUNESCOPE_DATA, or the user's cache where that is
+unset. It is never part of an id.
+"""
+
+import gzip
+import os
+import tarfile
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from prunescope.base.errors import DataError, UsageError
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """A file of a data set: its name without any .gz, and the published MD5 of its uncompressed content."""
+
+    name: str
+    md5: str | None
+
+
+@dataclass(frozen=True)
+class Download:
+    """A published file: its name, the MD5 of it as published, and the addresses that hold it."""
+
+    name: str
+    md5: str
+    urls: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A published data set.
+
+    places: folders in which its files are looked for, relative to the data folder, the first complete one
+    wins.
+    """
+
+    name: str
+    title: str
+    places: tuple[str, ...]
+    files: tuple[DataFile, ...]
+    downloads: tuple[Download, ...]
+
+
+def _idx(
+    name: str,
+    title: str,
+    places: tuple[str, ...],
+    urls: tuple[str, ...],
+    md5: tuple[tuple[str, str | None], ...],
+) -> Dataset:
+    """A data set of four gzipped IDX files; `md5` holds (compressed, uncompressed) of each."""
+    names = (
+        "train-images-idx3-ubyte",
+        "train-labels-idx1-ubyte",
+        "t10k-images-idx3-ubyte",
+        "t10k-labels-idx1-ubyte",
+    )
+    return Dataset(
+        name=name,
+        title=title,
+        places=places,
+        files=tuple(DataFile(file, content) for file, (_, content) in zip(names, md5, strict=True)),
+        downloads=tuple(
+            Download(f"{file}.gz", wrapper, tuple(f"{url}/{file}.gz" for url in urls))
+            for file, (wrapper, _) in zip(names, md5, strict=True)
+        ),
+    )
+
+
+def _cifar(
+    name: str, title: str, layout: str, archive: str, md5: str, files: tuple[tuple[str, str], ...]
+) -> Dataset:
+    """A data set of pickles that are published in one archive, inside a folder `layout`."""
+    return Dataset(
+        name=name,
+        title=title,
+        places=(f"{name}/{layout}", name, layout),
+        files=tuple(DataFile(*file) for file in files),
+        downloads=(Download(archive, md5, (f"https://www.cs.toronto.edu/~kriz/{archive}",)),),
+    )
+
+
+_PUBLISHED = (
+    _idx(
+        "mnist",
+        "MNIST",
+        ("mnist", "."),
+        ("https://ossci-datasets.s3.amazonaws.com/mnist",),
+        (
+            ("f68b3c2dcbeaaa9fbdd348bbdeb94873", "6bbc9ace898e44ae57da46a324031adb"),
+            ("d53e105ee54ea40749a09fcbcd1e9432", "a25bea736e30d166cdddb491f175f624"),
+            ("9fb629c4189551a2d022fa330f9573f3", "2646ac647ad5339dbf082846283269ea"),
+            ("ec29112dd5afa0611ce80d1b7f02629c", "27ae3e4e09519cfbb04c329615203637"),
+        ),
+    ),
+    # Its files have the names of MNIST's, so they are never looked for beside the other data sets.
+    _idx(
+        "fashion-mnist",
+        "Fashion-MNIST",
+        ("fashion-mnist",),
+        (
+            "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion",
+            "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com",
+        ),
+        (
+            ("8d4fb7e6c68d591d4c3dfef9ec88bf0d", None),
+            ("25c81989df183df01b3e8a0aad5dffbe", None),
+            ("bef4ecab320f06d8554ea6380940ec79", None),
+            ("bb300cfdad3c16e7a12a480ee83cd310", None),
+        ),
+    ),
+    _cifar(
+        "cifar10",
+        "CIFAR-10",
+        "cifar-10-batches-py",
+        "cifar-10-python.tar.gz",
+        "c58f30108f718f92721af3b95e74349a",
+        (
+            ("data_batch_1", "c99cafc152244af753f735de768cd75f"),
+            ("data_batch_2", "d4bba439e000b95fd0a9bffe97cbabec"),
+            ("data_batch_3", "54ebc095f3ab1f0389bbae665268c751"),
+            ("data_batch_4", "634d18415352ddfa80567beed471001a"),
+            ("data_batch_5", "482c414d41f54cd18b22e5b47cb7c3cb"),
+            ("test_batch", "40351d587109b95175f43aff81a1287e"),
+        ),
+    ),
+    _cifar(
+        "cifar100",
+        "CIFAR-100",
+        "cifar-100-python",
+        "cifar-100-python.tar.gz",
+        "eb9058c3a382ffc7106e4002c42a8d85",
+        (("train", "16019d7e3df5f24257cddd939b257f8d"), ("test", "f0ef6b0ae62326f3e7ffdfab6717acfc")),
+    ),
+)
+
+DATASETS: Mapping[str, Dataset] = MappingProxyType({dataset.name: dataset for dataset in _PUBLISHED})
+"""The published data sets that can be found and downloaded, by name."""
+
+Fingerprint = tuple[tuple[str, int, int], ...]
+"""(path, bytes, time of last change in ns) of each file of a data set; another when one is replaced."""
+
+
+def folder() -> Path:
+    """The folder that holds all data: $PRUNESCOPE_DATA, or the user's cache folder where that is unset."""
+    import pooch  # here, because most commands need no download
+
+    given = os.environ.get("PRUNESCOPE_DATA")
+    return Path(given).expanduser() if given else Path(pooch.os_cache("prunescope")) / "data"
+
+
+def dataset(name: str) -> Dataset:
+    """The table's row of that name; raises UsageError for a name that is not in the table."""
+    if name not in DATASETS:
+        raise UsageError(
+            f"{name!r} is not a data set that can be downloaded; choose one of {', '.join(DATASETS)}"
+        )
+    return DATASETS[name]
+
+
+def present(name: str) -> dict[str, Path]:
+    """The files found, by name, in the place that holds most of them; each may be plain or .gz."""
+    found = [_present_in(folder() / place, dataset(name)) for place in dataset(name).places]
+    return max(found, key=len)
+
+
+def locate(name: str) -> dict[str, Path]:
+    """The path of every file of a data set, by name.
+
+    Raises DataError if one is missing, listing the files, where they may be put, and where they are
+    published.
+    """
+    found = present(name)
+    missing = [file.name for file in dataset(name).files if file.name not in found]
+    if missing:
+        raise DataError(f"{dataset(name).title} lacks {', '.join(missing)}. {how_to_get(name)}")
+    return found
+
+
+def fingerprint(paths: Mapping[str, Path]) -> Fingerprint:
+    """What tells without reading them whether files have changed."""
+    stats = [(str(path), path.stat()) for path in paths.values()]
+    return tuple((path, stat.st_size, stat.st_mtime_ns) for path, stat in stats)
+
+
+def how_to_get(name: str) -> str:
+    """What to do about a data set that is missing or damaged, in a few sentences."""
+    row = dataset(name)
+    places = " or ".join(str(folder() / place) for place in row.places)
+    urls = "\n".join(f"  {url}" for download in row.downloads for url in download.urls)
+    return (
+        f"Run `prunescope data get {name}`, or put {', '.join(file.name for file in row.files)} "
+        f"(plain or .gz) into {places}. Published at\n{urls}"
+    )
+
+
+def content(path: Path, *, name: str) -> bytes:
+    """The uncompressed bytes of a file of the data set `name`.
+
+    Raises DataError if the file cannot be read or its compression is damaged.
+    """
+    try:
+        raw = path.read_bytes()
+        return gzip.decompress(raw) if path.suffix == ".gz" else raw
+    except (OSError, EOFError, zlib.error) as problem:
+        kind = "gzip file" if path.suffix == ".gz" else "file"
+        raise DataError(
+            f"{path} cannot be read ({problem}); a whole {kind} is expected. "
+            f"Delete it, then run `prunescope data get {name}`"
+        ) from problem
+
+
+Progress = Callable[[str, int, int], None]
+"""Called while downloading with the file's name, the bytes so far, and the bytes in all."""
+
+
+def download(name: str, progress: Progress | None = None) -> Path:
+    """Fetch a data set into its own folder, checking each file against its published MD5; returns that
+    folder.
+
+    Raises DataError when no address answers or what arrives is not what was published.
+    """
+    row = dataset(name)
+    target = folder() / name
+    for item in row.downloads:
+        path = _fetch(item, target, name=name, progress=progress)
+        if tarfile.is_tarfile(path):
+            with tarfile.open(path) as archive:
+                archive.extractall(target, filter="data")
+            path.unlink()
+    return target
+
+
+def _present_in(place: Path, row: Dataset) -> dict[str, Path]:
+    """The files of a data set that lie in one place, the plain form before the compressed one."""
+    candidates = {file.name: (place / file.name, place / f"{file.name}.gz") for file in row.files}
+    found = {
+        name: next((path for path in paths if path.is_file()), None) for name, paths in candidates.items()
+    }
+    return {name: path for name, path in found.items() if path is not None}
+
+
+def _fetch(item: Download, target: Path, *, name: str, progress: Progress | None) -> Path:
+    """Fetch one published file from the first address that has it."""
+    import pooch  # here, because most commands need no download
+
+    problems = []
+    for url in item.urls:
+        bar = _Bar(item.name, progress) if progress else False
+        try:
+            fetched = pooch.retrieve(
+                url,
+                known_hash=f"md5:{item.md5}",
+                fname=item.name,
+                path=target,
+                downloader=pooch.HTTPDownloader(progressbar=bar),
+            )
+            return Path(fetched)
+        except (OSError, ValueError) as problem:
+            problems.append(f"{url}: {problem}")
+    raise DataError(f"{item.name} could not be downloaded ({'; '.join(problems)}). {how_to_get(name)}")
+
+
+class _Bar:
+    """What pooch expects of a progress bar, as calls of a Progress function."""
+
+    def __init__(self, name: str, progress: Progress) -> None:
+        self.name, self.progress, self.total, self.done = name, progress, 0, 0
+
+    def update(self, count: int) -> None:
+        """Count bytes that arrived."""
+        self.done += count
+        self.progress(self.name, self.done, self.total)
+
+    def reset(self) -> None:
+        """Start over: pooch calls this before its last update, which then brings the whole."""
+        self.done = 0
+
+    def close(self) -> None:
+        """Nothing to close."""

@@ -1,0 +1,103 @@
+"""The IDX file format, and the data sets published in it: MNIST and Fashion-MNIST.
+
+Belongs here: bytes to arrays, and the sources. Does not belong here: where files lie (`files`).
+
+Source: LeCun, Cortes and Burges, The MNIST database; Xiao, Rasul and Vollgraf (2017), Fashion-MNIST.
+"""
+
+import math
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from prunescope.base.errors import DataError
+from prunescope.tasks.data.files import Fingerprint, content, fingerprint, locate
+from prunescope.tasks.data.source import Arrays, Content, Normalization, Source
+
+MNIST = Normalization(mean=(0.1307,), std=(0.3081,))
+"""Source: OpenLTH (Frankle), the library of Jin et al. 2022."""
+FASHION_MNIST = Normalization(mean=(0.2860,), std=(0.3530,))
+"""The constants in common use: mean and standard deviation of all training pixels."""
+
+Name = Literal["mnist", "fashion-mnist"]
+
+
+class Idx(Source):
+    """28x28 grey images in 10 classes, 60,000 for training and 10,000 for testing."""
+
+    name: Name
+    normalization: Normalization
+
+    def load(self) -> Arrays:
+        """Examples float32 [N, 1, 28, 28] and labels; raises DataError if files are missing or changed."""
+        verified = read(self.name).verified(self.digest, name=self.name)
+        return verified.normalized(self.normalization, white=255.0, classes=10)
+
+
+def mnist(*, normalization: Normalization = MNIST) -> Idx:
+    """MNIST, as the files in the data folder have it; raises DataError if they are missing or damaged."""
+    digest, train, test = _known("mnist", fingerprint(locate("mnist")))
+    return Idx(name="mnist", digest=digest, train=train, test=test, normalization=normalization)
+
+
+def fashion_mnist(*, normalization: Normalization = FASHION_MNIST) -> Idx:
+    """Fashion-MNIST, as in the data folder; raises DataError if its files are missing or damaged."""
+    digest, train, test = _known("fashion-mnist", fingerprint(locate("fashion-mnist")))
+    return Idx(name="fashion-mnist", digest=digest, train=train, test=test, normalization=normalization)
+
+
+def read(name: Name) -> Content:
+    """The content of the four files: images uint8 [N, 1, H, W], labels int64 [N].
+
+    Raises DataError if a file is missing or damaged, or images and labels do not belong together.
+    """
+    paths = locate(name)
+    return Content(*_read_split(paths, "train", name=name), *_read_split(paths, "t10k", name=name))
+
+
+def parse(data: bytes, *, path: Path, name: str) -> npt.NDArray[np.uint8]:
+    """The uint8 array that an IDX file holds: two zero bytes, a type, a rank, big-endian sizes, the values.
+
+    Raises DataError, naming `path`, if the bytes do not follow the format or are not exactly as many as
+    announced.
+    """
+    rank = data[3] if len(data) > 3 else 0
+    header = 4 + 4 * rank
+    if data[:3] != b"\0\0\x08" or rank == 0 or len(data) < header:
+        raise DataError(
+            f"{path} starts with {data[:4]!r}; an IDX file of bytes starts with 00 00 08 and its rank. "
+            f"Delete it, then run `prunescope data get {name}`"
+        )
+    shape = tuple(int(size) for size in np.frombuffer(data, ">i4", count=rank, offset=4))
+    if min(shape) < 0 or len(data) - header != math.prod(shape):
+        raise DataError(
+            f"{path} holds {len(data) - header} bytes of values; {math.prod(shape)} are expected for shape "
+            f"{shape}. Delete it, then run `prunescope data get {name}`"
+        )
+    return np.frombuffer(data, np.uint8, offset=header).reshape(shape)
+
+
+def _read_split(paths: dict[str, Path], split: str, *, name: Name) -> tuple[Tensor, Tensor]:
+    """Images uint8 [N, 1, H, W] and labels int64 [N] of "train" or "t10k"."""
+    images_path, labels_path = paths[f"{split}-images-idx3-ubyte"], paths[f"{split}-labels-idx1-ubyte"]
+    images = parse(content(images_path, name=name), path=images_path, name=name)
+    labels = parse(content(labels_path, name=name), path=labels_path, name=name)
+    if images.ndim != 3 or labels.shape != images.shape[:1] or labels.max(initial=0) > 9:
+        raise DataError(
+            f"{images_path} has shape {images.shape} and {labels_path} shape {labels.shape} with labels up "
+            f"to {labels.max(initial=0)}; expected are [N, H, W], [N] and labels up to 9. "
+            f"Delete both, then run `prunescope data get {name}`"
+        )
+    return torch.from_numpy(images.copy()).unsqueeze(1), torch.from_numpy(labels.astype(np.int64))
+
+
+@cache
+def _known(name: Name, at: Fingerprint) -> tuple[str, int, int]:
+    """The content digest and the numbers of examples; `at` is there so that a changed file is read anew."""
+    found = read(name)
+    return found.digest, len(found.train_y), len(found.test_y)

@@ -1,0 +1,250 @@
+"""Folders of image files, one subfolder a class: ImageNet, or the user's own pictures.
+
+Belongs here: listing, decoding in worker processes, the view of an image that is not augmented. Does not
+belong here: random crops (`augmentation`), which decide on a rectangle that is decoded here.
+
+Images are never all held in memory: a batch is decoded when it is taken.
+"""
+
+import multiprocessing
+import os
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor
+
+from prunescope.base.errors import DataError, UsageError
+from prunescope.base.value import text_digest
+from prunescope.tasks.data.augmentation import CropDraws, RandomResizedCrop
+from prunescope.tasks.data.cifar import IMAGENET
+from prunescope.tasks.data.files import folder
+from prunescope.tasks.data.source import Arrays, Normalization, Source
+
+Pixels = npt.NDArray[np.uint8]
+_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".webp"})
+
+
+@dataclass(frozen=True, eq=False)
+class ImageFiles:
+    """Images decoded when they are taken; the plain view is a central square of the resized image.
+
+    paths: of N files. resize: length of the shorter side, pixels; crop: of the central square.
+    workers: processes that decode; 0 decodes in this one. device: where batches are normalized.
+    """
+
+    paths: tuple[str, ...]
+    resize: int
+    crop: int
+    normalization: Normalization
+    workers: int
+    device: torch.device | str = "cpu"
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one example: (3, crop, crop)."""
+        return (3, self.crop, self.crop)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def to(self, device: torch.device | str) -> Self:
+        """The same files, decoded onto another device."""
+        return replace(self, device=device)
+
+    def take(self, index: Tensor) -> Tensor:
+        """The plain views at `index` (int64 [B]), normalized: float32 [B, 3, crop, crop].
+
+        Raises DataError if a file cannot be decoded.
+        """
+        jobs = [(self.paths[position], self.resize, self.crop) for position in index.tolist()]
+        return self._batch(_central_view, jobs)
+
+    def take_cropped(self, index: Tensor, crop: RandomResizedCrop, draws: CropDraws) -> Tensor:
+        """Random resized crops of the whole originals at `index`, normalized: float32 [B, 3, size, size].
+
+        Raises DataError if a file cannot be decoded.
+        """
+        tries, flips = draws.tries.cpu().numpy(), draws.flip.tolist()
+        rows = zip(index.tolist(), tries, flips, strict=True)
+        return self._batch(
+            _random_view, [(self.paths[position], crop, row, flip) for position, row, flip in rows]
+        )
+
+    def _batch(self, decode: Callable[..., Pixels], jobs: list[tuple[Any, ...]]) -> Tensor:
+        """All jobs decoded, in their order, and normalized on the device."""
+        arguments = zip(*jobs, strict=True)
+        if self.workers:
+            images = list(
+                self._pool.map(decode, *arguments, chunksize=max(1, len(jobs) // (4 * self.workers)))
+            )
+        else:
+            images = list(map(decode, *arguments))
+        pixels = torch.from_numpy(np.stack(images)).to(self.device).permute(0, 3, 1, 2)
+        return self.normalization(pixels.to(torch.float32, memory_format=torch.contiguous_format).div_(255.0))
+
+    @cached_property
+    def _pool(self) -> ProcessPoolExecutor:
+        """The decoding processes, started at the first batch; not forked, which would copy threads."""
+        return ProcessPoolExecutor(self.workers, mp_context=multiprocessing.get_context("spawn"))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Everything but the processes: whoever receives this starts their own."""
+        return {name: value for name, value in self.__dict__.items() if name != "_pool"}
+
+
+class ImageFolder(Source):
+    """Pictures in <name>/train/<class>/ and <name>/val/<class>/ of the data folder; classes sort by name.
+
+    The digest is over names and sizes of all files: pictures are too many to be read at each start.
+    """
+
+    name: str = Field(min_length=1)
+    resize: int = Field(ge=1)
+    crop: int = Field(ge=1)
+    normalization: Normalization
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.crop > self.resize:
+            raise ValueError(
+                f"crop {self.crop} is larger than resize {self.resize}; the square must fit inside"
+            )
+        return self
+
+    def load(self) -> Arrays:
+        """The files of both splits and labels; raises DataError if folders are missing or changed."""
+        listing = _list(self.name)
+        if _digest(listing) != self.digest:
+            raise DataError(
+                f"{folder() / self.name} holds other files than the recipe names (by their names and sizes); "
+                "restore them, or write the recipe anew from these"
+            )
+        classes = _classes(listing, self.name)
+        train_x, train_y = self._split(listing["train"], classes)
+        test_x, test_y = self._split(listing["val"], classes)
+        return Arrays(train_x, train_y, test_x, test_y, len(classes))
+
+    def _split(self, files: list[tuple[str, int]], classes: list[str]) -> tuple[ImageFiles, Tensor]:
+        """The files of one split and their labels, int64 [N]."""
+        number = {name: label for label, name in enumerate(classes)}
+        root = folder() / self.name
+        inputs = ImageFiles(
+            paths=tuple(str(root / path) for path, _ in files),
+            resize=self.resize,
+            crop=self.crop,
+            normalization=self.normalization,
+            workers=min(8, os.cpu_count() or 1),
+        )
+        return inputs, torch.tensor([number[path.split("/")[1]] for path, _ in files])
+
+
+def image_folder(
+    name: str, *, resize: int = 256, crop: int = 224, normalization: Normalization = IMAGENET
+) -> ImageFolder:
+    """The pictures in the data folder's subfolder `name`, e.g. "imagenet"; needs the extra `images`.
+
+    resize, crop: pixels, of the view that is not augmented.
+    Raises UsageError for an absolute path (link it into the data folder), DataError if folders are missing.
+    Source: OpenLTH (Frankle), used by Jin et al. 2022, for the view and the constants.
+    """
+    if Path(name).is_absolute() or ".." in Path(name).parts:
+        raise UsageError(
+            f"{name} is not inside the data folder {folder()}, where every process looks; "
+            f"link it there (ln -s {name} {folder() / Path(name).name}) and give {Path(name).name!r}"
+        )
+    _pillow()
+    listing = _list(name)
+    _classes(listing, name)
+    return ImageFolder(
+        name=name,
+        digest=_digest(listing),
+        train=len(listing["train"]),
+        test=len(listing["val"]),
+        resize=resize,
+        crop=crop,
+        normalization=normalization,
+    )
+
+
+def _list(name: str) -> dict[str, list[tuple[str, int]]]:
+    """(path below the folder, bytes) of every picture in both splits, sorted; DataError where none are."""
+    listing = {}
+    for split in ("train", "val"):
+        root = folder() / name
+        files = [entry for group in sorted((root / split).glob("*/")) for entry in os.scandir(group)]
+        pictures = [entry for entry in files if Path(entry.name).suffix.lower() in _SUFFIXES]
+        if not pictures:
+            raise DataError(
+                f"{root / split} holds no pictures; expected are folders {name}/{split}/<class>, "
+                f"with files ending in {', '.join(sorted(_SUFFIXES))}. Put or link them there"
+            )
+        listing[split] = sorted(
+            (Path(e.path).relative_to(root).as_posix(), e.stat().st_size) for e in pictures
+        )
+    return listing
+
+
+def _classes(listing: dict[str, list[tuple[str, int]]], name: str) -> list[str]:
+    """The names of the classes, sorted; DataError if the splits differ in them."""
+    train, val = ({path.split("/")[1] for path, _ in listing[split]} for split in ("train", "val"))
+    if train != val:
+        raise DataError(
+            f"{folder() / name} has only one of train and val for {', '.join(sorted(train ^ val)[:5])}; "
+            "both need the same subfolders, each with pictures"
+        )
+    return sorted(train)
+
+
+def _digest(listing: dict[str, list[tuple[str, int]]]) -> str:
+    """128 bits over names and sizes."""
+    return text_digest(
+        "\n".join(f"{path} {size}" for split in ("train", "val") for path, size in listing[split])
+    )
+
+
+def _central_view(path: str, resize: int, crop: int) -> Pixels:
+    """uint8 [crop, crop, 3]: the shorter side resized, then the central square."""
+    image = _open(path)
+    scale = resize / min(image.size)
+    width, height = (max(resize, int(side * scale)) for side in image.size)
+    left, top = round((width - crop) / 2), round((height - crop) / 2)
+    resized = image.resize((width, height), _pillow().Resampling.BILINEAR)
+    return np.asarray(resized.crop((left, top, left + crop, top + crop)))
+
+
+def _random_view(path: str, crop: RandomResizedCrop, tries: npt.NDArray[np.float64], flip: bool) -> Pixels:
+    """uint8 [size, size, 3]: the rectangle that the draws choose in this image, resized, perhaps mirrored."""
+    image = _open(path)
+    boxes = crop.boxes(torch.from_numpy(tries)[None], image.height, image.width)
+    top, left, high, wide = boxes[0].tolist()
+    box = (left, top, left + wide, top + high)
+    pixels = np.asarray(image.crop(box).resize((crop.size, crop.size), _pillow().Resampling.BILINEAR))
+    return pixels[:, ::-1] if flip else pixels
+
+
+def _open(path: str) -> Any:
+    """A decoded picture in three channels; DataError if it cannot be decoded."""
+    try:
+        with _pillow().open(path) as image:
+            return image.convert("RGB")
+    except (OSError, SyntaxError) as problem:  # SyntaxError: what Pillow raises for a damaged PNG
+        raise DataError(
+            f"{path} cannot be decoded ({problem}); a picture is expected. Replace or remove it"
+        ) from None
+
+
+def _pillow() -> Any:
+    """Pillow's Image module, which only folders of pictures need."""
+    try:
+        from PIL import Image
+    except ImportError:
+        raise UsageError("reading pictures needs Pillow; run `pip install 'prunescope[images]'`") from None
+    return Image

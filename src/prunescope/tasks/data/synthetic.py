@@ -1,0 +1,72 @@
+"""Gaussian blobs: classes that are easy or hard by one number, for examples and tests.
+
+Belongs here: generated data sets whose only content is a seed. Does not belong here: random streams (`base`).
+"""
+
+import math
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from prunescope.base.streams import stream
+from prunescope.tasks.data.source import Arrays, Content, InMemory, Source
+
+
+class Blobs(Source):
+    """Unit Gaussian noise around one random centre a class; centres have length `separation`.
+
+    shape: of one example; examples take the classes in turn. seed: of centres and noise.
+    """
+
+    classes: int = Field(ge=2)
+    shape: tuple[int, ...] = Field(min_length=1)
+    separation: float = Field(ge=0)
+    seed: int
+
+    def load(self) -> Arrays:
+        """Examples float32 [N, *shape], as they are, and labels; raises DataError if the digest differs."""
+        content = _generate(self).verified(self.digest, name="synthetic")
+        return Arrays(
+            InMemory(content.train_x), content.train_y, InMemory(content.test_x), content.test_y, self.classes
+        )
+
+
+def synthetic(
+    *,
+    classes: int = 4,
+    shape: tuple[int, ...] = (16,),
+    train: int = 512,
+    test: int = 256,
+    separation: float = 3.0,
+    seed: int = 0,
+) -> Blobs:
+    """Gaussian blobs: x = separation * centre[y] + noise, a data set of any size and difficulty.
+
+    >>> synthetic(classes=2, shape=(1, 4, 4), train=10, test=10).load().train_y.tolist()
+    [0, 1, 0, 1, 0, 1, 0, 1, 0, 1]
+    """
+    unchecked = Blobs(
+        digest="0" * 32,
+        classes=classes,
+        shape=shape,
+        train=train,
+        test=test,
+        separation=separation,
+        seed=seed,
+    )
+    return unchecked.replace(digest=_generate(unchecked).digest)
+
+
+def _generate(blobs: Blobs) -> Content:
+    """The examples, rounded to 1/256: a digest must not depend on the last bit of a processor's logarithm."""
+    size = math.prod(blobs.shape)
+    directions = torch.randn(blobs.classes, size, generator=stream(blobs.seed, "synthetic", "centres"))
+    centres = blobs.separation * directions / directions.norm(dim=1, keepdim=True)
+
+    def split(name: str, count: int) -> tuple[Tensor, Tensor]:
+        y = torch.arange(count) % blobs.classes
+        noise = torch.randn(count, size, generator=stream(blobs.seed, "synthetic", name))
+        return ((centres[y] + noise) * 256).round().div(256).view(count, *blobs.shape), y
+
+    return Content(*split("train", blobs.train), *split("test", blobs.test))

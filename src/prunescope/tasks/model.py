@@ -1,0 +1,223 @@
+"""Any `nn.Module` as pure functions of its tensors.
+
+Belongs here: naming a network, building it, applying it, knowing which of its weights are maskable. Does not
+belong here: the networks themselves (`nets/`), training.
+"""
+
+import copy
+import importlib
+import inspect
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any, cast
+
+import torch
+from pydantic import Field, JsonValue, PrivateAttr, field_validator
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from prunescope.base import tree
+from prunescope.base.errors import UsageError
+from prunescope.base.tree import Tree
+from prunescope.base.value import Value, array_digest
+
+MASKABLE_MODULES = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+
+
+def resolve(path: str) -> Any:
+    """The object that an import path "module:qualified.name" names.
+
+    Raises UsageError when the module or the name is not there.
+    """
+    module_name, _, name = path.partition(":")
+    try:
+        found: Any = importlib.import_module(module_name)
+        for part in name.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError, ValueError) as problem:
+        raise UsageError(f"{path!r} cannot be imported ({problem}); write 'package.module:Name'") from problem
+    return found
+
+
+class Network(Value):
+    """A network by import path and arguments: `path(**args)` returns a fresh `nn.Module`.
+
+    `revision` is raised by whoever changes what the code behind `path` computes.
+    """
+
+    path: str = Field(pattern=r"^[\w.]+:[\w.<>]+$")
+    args: dict[str, JsonValue] = {}
+    revision: int = Field(default=1, ge=1)
+    given: str | None = Field(default=None, description="digest of the weights of an instance used as given")
+    _live: Any = PrivateAttr(default=None)
+
+    @field_validator("args", mode="before")
+    @classmethod
+    def _plain(cls, args: dict[str, Any]) -> dict[str, Any]:
+        return {name: _lists(args[name]) for name in sorted(args)}
+
+    def build(self) -> nn.Module:
+        """A module with fresh weights; an instance used as given is copied instead.
+
+        Raises UsageError when the factory refuses its arguments.
+        """
+        if isinstance(self._live, nn.Module):
+            return copy.deepcopy(self._live)
+        if self.given is not None:
+            raise UsageError(f"network {self.path} was an instance of another session; build the task again")
+        factory = self._live or resolve(self.path)
+        try:
+            module = factory(**{name: _tuples(value) for name, value in self.args.items()})
+        except TypeError as problem:
+            raise UsageError(f"{self.path} refuses its arguments {self.args}: {problem}") from problem
+        if not isinstance(module, nn.Module):
+            raise UsageError(
+                f"{self.path} returned {type(module).__name__}; it must return a fresh torch.nn.Module"
+            )
+        return module
+
+    def with_args(self, **args: Any) -> "Network":
+        """The same network with some arguments changed.
+
+        Raises UsageError for an argument that it does not take.
+        """
+        changed = self.replace(
+            args=_with_defaults(self._live or resolve(self.path), self.path, self.args | args)
+        )
+        changed._live = self._live
+        return changed
+
+    @property
+    def local(self) -> bool:
+        """Whether only this process can build it: defined in a notebook, a script or a function, or given."""
+        return self.path.startswith("__main__:") or "<" in self.path or self.given is not None
+
+
+def network(path: str, *, revision: int = 1, **args: Any) -> Network:
+    """A `Network` with the factory's default arguments written out, so that they enter the id.
+
+    Raises UsageError for an argument that the factory does not take.
+    """
+    return Network(path=path, args=_with_defaults(resolve(path), path, args), revision=revision)
+
+
+def network_of(factory: Callable[[], nn.Module] | nn.Module) -> Network:
+    """The `Network` of a user's own factory, or of an instance: its weights then start every replicate."""
+    named = type(factory) if isinstance(factory, nn.Module) else factory
+    while hasattr(named, "func"):
+        named = named.func
+    path = (
+        f"{getattr(named, '__module__', '__main__')}:{getattr(named, '__qualname__', type(named).__name__)}"
+    )
+    if isinstance(factory, nn.Module):
+        made = Network(path=path, given=array_digest(*factory.state_dict().values()))
+        made._live = copy.deepcopy(factory)
+        return made
+    bound = {**getattr(factory, "keywords", {})}
+    made = Network(path=path, args=_with_defaults(named, path, bound))
+    made._live = named
+    return made
+
+
+def _with_defaults(factory: Any, path: str, args: dict[str, Any]) -> dict[str, Any]:
+    try:
+        signature = inspect.signature(factory)
+    except (TypeError, ValueError):
+        return args
+    try:
+        bound = signature.bind(**args)
+    except TypeError as problem:
+        permitted = ", ".join(signature.parameters)
+        raise UsageError(f"{path}: {problem}; it takes {permitted or 'no arguments'}") from None
+    bound.apply_defaults()
+    return {name: value for name, value in bound.arguments.items() if value not in ({}, ()) or name in args}
+
+
+def _lists(value: Any) -> Any:
+    return [_lists(item) for item in value] if isinstance(value, tuple | list) else value
+
+
+def _tuples(value: JsonValue) -> Any:
+    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
+
+
+class Model:
+    """A network as pure functions over trees.
+
+    One copy of the module is kept in training mode and one in evaluation mode; neither's own tensors are used
+    after construction.
+    """
+
+    def __init__(self, network: Network) -> None:
+        """Builds the module once, without touching the global random state."""
+        self.network = network
+        with torch.random.fork_rng(devices=[]):
+            self._train = network.build().train()
+        self._eval = copy.deepcopy(self._train).eval()
+
+    @cached_property
+    def maskable(self) -> frozenset[str]:
+        """Names of the weights of linear and convolutional modules; biases and normalization never count."""
+        return frozenset(
+            f"{prefix}.weight" if prefix else "weight"
+            for prefix, module in self._train.named_modules()
+            if isinstance(module, MASKABLE_MODULES)
+        )
+
+    def init(self, seed: int) -> tuple[Tree, Tree]:
+        """Fresh (params, buffers) under `seed`, as the module's own constructor draws them.
+
+        The constructor may only draw from torch's default generator; its state is put back afterwards.
+        """
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(seed)
+            module = self.network.build()
+        return tree.clone(dict(module.named_parameters())), tree.clone(dict(module.named_buffers()))
+
+    def apply(self, params: Tree, buffers: Tree, x: Tensor, *, train: bool) -> tuple[Tensor, Tree]:
+        """The logits [B, C] of inputs x [B, ...], and the buffers after the pass.
+
+        With `train=True` normalization uses batch statistics and returns moved running statistics; `buffers`
+        itself is left alone. With `train=False` the very same buffers are returned.
+        """
+        if not train:
+            return cast(Tensor, functional_call(self._eval, {**params, **buffers}, (x,))), buffers
+        moved = {name: leaf.clone() for name, leaf in buffers.items()}
+        return cast(Tensor, functional_call(self._train, {**params, **moved}, (x,))), moved
+
+    def observe(
+        self, params: Tree, buffers: Tree, x: Tensor, *, names: frozenset[str]
+    ) -> tuple[Tensor, Tree, Tree]:
+        """A training pass that also returns the outputs of the modules called `names`, detached.
+
+        Raises UsageError for a name that is no module, listing those that are.
+        """
+        captured: Tree = {}
+        modules = dict(self._train.named_modules()) if names else {}
+        if unknown := names - modules.keys():
+            raise UsageError(
+                f"no module {sorted(unknown)} in {self.network.path}; there are {sorted(modules)[1:]}"
+            )
+        handles = [
+            modules[name].register_forward_hook(
+                lambda _m, _i, out, name=name: captured.update({name: out.detach()})
+            )
+            for name in names
+        ]
+        try:
+            logits, moved = self.apply(params, buffers, x, train=True)
+        finally:
+            for handle in handles:
+                handle.remove()
+        return logits, moved, captured
+
+    def fingerprint(self, x: Tensor) -> dict[str, Any]:
+        """What the code computes now: parameter shapes, and seed-0 evaluation logits on the inputs x [B, ...].
+
+        Stored beside the first run of a network and compared on reuse, so that changed code is noticed.
+        """
+        params, buffers = self.init(0)
+        with torch.no_grad():
+            logits, _ = self.apply(params, buffers, x, train=False)
+        shapes = {name: list(leaf.shape) for name, leaf in params.items()}
+        return {"shapes": shapes, "logits": [round(value, 6) for value in logits.flatten()[:20].tolist()]}

@@ -1,0 +1,50 @@
+"""The two-layer network of the theory: trained first layer, second layer fixed to +1.
+
+Belongs here: this one architecture. Does not belong here: the data that it is studied on.
+"""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from prunescope.tasks.nets.arguments import scaled
+
+
+class TwoLayer(nn.Module):
+    """Logits [N, classes] of patches [N, P, inputs]: F_j(x) = sum_r sum_p max(0, <w_jr, x_p>)^power.
+
+    The weights w are one bias-free linear layer `fc1` of shape [classes * width, inputs], class by class.
+
+    Args:
+        inputs: numbers a patch (d).
+        width: neurons a class before scaling (m).
+        classes: number of classes (K).
+        scale: factor on `width`; dimensionless.
+        power: exponent of the ReLU (q), at least 1.
+        deviation: standard deviation of the initial weights, which are N(0, deviation^2).
+
+    Raises:
+        UsageError: an impossible width or scale.
+
+    Source: Yang et al. 2023 (arXiv 2301.00335), section 2.
+    """
+
+    def __init__(
+        self,
+        *,
+        inputs: int,
+        width: int,
+        classes: int = 2,
+        scale: float = 1.0,
+        power: float = 3.0,
+        deviation: float = 0.01,
+    ) -> None:
+        super().__init__()
+        self.classes = classes
+        self.power = power
+        self.fc1 = nn.Linear(inputs, classes * scaled(width, scale), bias=False)
+        nn.init.normal_(self.fc1.weight, std=deviation)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The logits."""
+        activations = F.relu(self.fc1(x)).pow(self.power).sum(dim=-2)
+        return activations.reshape(*activations.shape[:-1], self.classes, -1).sum(dim=-1)

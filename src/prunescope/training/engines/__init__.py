@@ -1,0 +1,1 @@
+"""How replicas run on this machine. Results obey one law whatever the engine."""

@@ -1,0 +1,43 @@
+"""Gaussian noise on weights.
+
+Belongs here: additive noise at scheduled steps. Does not belong here: zeroing (`zero.py`).
+"""
+
+import torch
+from pydantic import Field
+
+from prunescope.base.state import TrainState
+from prunescope.base.steps import Clock, Duration
+from prunescope.training.interventions.intervention import Context, Intervention
+from prunescope.training.interventions.when import At, When
+
+
+class Noise(Intervention):
+    """Adds N(0, s^2) to every kept maskable weight before each of `length` steps, from each event on.
+
+    s = std * (the standard deviation of the kept weights of the same tensor), so that one number suits every
+    layer. Removed and held weights stay at 0. Moments of the optimizer are left alone.
+    """
+
+    std: float = Field(gt=0)
+    length: Duration = "1it"
+    when: When = At()
+
+    def events(self, clock: Clock) -> tuple[int, ...]:
+        """Every step before which noise is added."""
+        length = max(1, clock.steps(self.length))
+        starts = self.when.steps(clock)
+        return tuple(sorted({k for start in starts for k in range(start, min(start + length, clock.total))}))
+
+    def apply(self, state: TrainState, context: Context) -> TrainState:
+        """The state with noisy weights."""
+        generator = context.stream("noise")
+        params = dict(state.weights.params)
+        for name in sorted(state.weights.masks):
+            free = state.weights.masks[name]
+            free = free & ~state.held[name] if name in state.held else free
+            weight = params[name]
+            draw = torch.randn(weight.shape, generator=generator).to(weight)
+            scale = self.std * weight[free].std() if int(free.sum()) > 1 else weight.new_zeros(())
+            params[name] = weight + scale * draw * free
+        return state.replace(weights=state.weights.replace(params=params))

@@ -1,0 +1,32 @@
+"""Reinitialization: fresh values under the same masks.
+
+Belongs here: drawing weights anew during a run. Does not belong here: the initialization itself (`tasks/nets/`).
+"""
+
+from prunescope.base import tree
+from prunescope.base.state import TrainState
+from prunescope.base.steps import Clock
+from prunescope.training.interventions.intervention import Context, Intervention
+from prunescope.training.interventions.when import At, When
+
+
+class Reinit(Intervention):
+    """Draws all weights and statistics anew; masks stay, moments start again at 0.
+
+    Source: Frankle and Carbin 2019, the random-reinitialization control.
+    """
+
+    when: When = At()
+
+    def events(self, clock: Clock) -> tuple[int, ...]:
+        """The steps of `when`."""
+        return self.when.steps(clock)
+
+    def apply(self, state: TrainState, context: Context) -> TrainState:
+        """The state with fresh values."""
+        fresh = context.fresh()
+        weights = fresh.replace(
+            params=tree.masked(fresh.params, state.weights.masks), masks=state.weights.masks
+        )
+        opt = {name: tree.tree_map(lambda leaf: leaf * 0, part) for name, part in state.opt.items()}
+        return state.replace(weights=weights, opt=opt)

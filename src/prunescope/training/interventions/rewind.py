@@ -1,0 +1,39 @@
+"""Weight rewinding: values go back, masks stay.
+
+Belongs here: copying parameters and statistics from another state. Does not belong here: learning-rate rewinding,
+which is where a recipe's schedule begins.
+"""
+
+from typing import Literal
+
+from prunescope.base import tree
+from prunescope.base.reference import StateRef
+from prunescope.base.state import TrainState
+from prunescope.base.steps import Clock
+from prunescope.training.interventions.intervention import Context, Intervention
+from prunescope.training.interventions.when import At, When
+
+
+class Rewind(Intervention):
+    """Gives the weights (and BatchNorm statistics) the values that they had at `to`; the masks stay.
+
+    what: "all" restores statistics too, "weights" leaves them.
+
+    Source: Frankle et al. 2020, Algorithm 2 (rewinding to iteration k); Renda et al. 2020 (weight rewinding).
+    """
+
+    to: StateRef
+    what: Literal["all", "weights"] = "all"
+    when: When = At()
+
+    def events(self, clock: Clock) -> tuple[int, ...]:
+        """The steps of `when`."""
+        return self.when.steps(clock)
+
+    def apply(self, state: TrainState, context: Context) -> TrainState:
+        """The state with the referenced values under its own masks."""
+        source = context.reference(self.to)
+        weights = state.weights.replace(params=tree.masked(source.params, state.weights.masks))
+        if self.what == "all":
+            weights = weights.replace(buffers=source.buffers)
+        return state.replace(weights=weights)

@@ -1,0 +1,53 @@
+"""When an intervention acts, in steps from the start of its run.
+
+Belongs here: rules that turn durations into steps. Does not belong here: what is done at them.
+"""
+
+from prunescope.base.errors import UsageError
+from prunescope.base.steps import Clock, Duration
+from prunescope.base.value import Value
+
+
+class When(Value):
+    """A rule that yields the steps, counted from the start of the run, before which something happens."""
+
+    def steps(self, clock: Clock) -> tuple[int, ...]:
+        """Increasing steps in [0, clock.total]; clock.total means after the last step."""
+        raise NotImplementedError
+
+
+class At(When):
+    """Once, at `at`."""
+
+    at: Duration = "0it"
+
+    def steps(self, clock: Clock) -> tuple[int, ...]:
+        """One step. Raises UsageError when it lies beyond the run."""
+        return (_inside(clock.steps(self.at), self.at, clock),)
+
+
+class Every(When):
+    """At `start`, and every `period` after it, up to and including `end`."""
+
+    start: Duration
+    end: Duration
+    period: Duration
+
+    def steps(self, clock: Clock) -> tuple[int, ...]:
+        """The event set start, start + period, ... <= end. Raises UsageError when it is empty or too late."""
+        period, start = clock.steps(self.period), clock.steps(self.start)
+        end = _inside(clock.steps(self.end), self.end, clock)
+        if period < 1:
+            raise UsageError(f"period={self.period!r} is no whole step; use at least '1it'")
+        if end < start:
+            raise UsageError(f"end={self.end!r} comes before start={self.start!r}; exchange them")
+        return tuple(range(start, end + 1, period))
+
+
+def _inside(step: int, text: str, clock: Clock) -> int:
+    if step > clock.total:
+        epochs = clock.total / clock.epoch_steps
+        raise UsageError(
+            f"{text!r} is step {step}, but the run has {clock.total} steps ({epochs:g} epochs); choose an earlier one"
+        )
+    return step

@@ -1,0 +1,88 @@
+"""Temporary zeroing: pruning without the permanence.
+
+Belongs here: holding weights at zero for a while. Does not belong here: masks, which this never changes.
+"""
+
+from typing import Literal
+
+from prunescope.base import tree
+from prunescope.base.state import TrainState
+from prunescope.base.steps import Clock, Duration
+from prunescope.sparsity.scores import Magnitude, Score
+from prunescope.sparsity.select import Amount, Remaining, Scope, Target, choose, remove_count
+from prunescope.training.interventions.held import with_memory
+from prunescope.training.interventions.intervention import Context, Intervention
+from prunescope.training.interventions.when import At, When
+
+
+class Zero(Intervention):
+    """Sets chosen weights to 0 at every event and holds them there for `hold`.
+
+    reentry: whether they come back at 0 or at the values they had. The moments of the optimizer are left alone.
+    A hold that outlasts the run ends with it.
+
+    Source: Bartoldson et al. 2020, section 4.3 (zeroing noise).
+    Differs from the source: counted in training batches, never applied to test batches.
+    """
+
+    amount: Amount = Remaining(fraction=0.2)
+    score: Score = Magnitude()
+    scope: Scope = "global"
+    target: Target = "smallest"
+    exclude: tuple[str, ...] = ()
+    hold: Duration = "1it"
+    reentry: Literal["zero", "saved"] = "zero"
+    when: When = At()
+
+    def _pairs(self, clock: Clock) -> list[tuple[int, int]]:
+        length = max(1, clock.steps(self.hold))
+        return [(step, step + length) for step in self.when.steps(clock)]
+
+    def events(self, clock: Clock) -> tuple[int, ...]:
+        """Every zeroing and every release inside the run, in order."""
+        steps = {step for pair in self._pairs(clock) for step in pair if step <= clock.total}
+        return tuple(sorted(steps))
+
+    def apply(self, state: TrainState, context: Context) -> TrainState:
+        """Releases what is due, then zeroes what is due."""
+        now = context.local
+        for number, (_, end) in enumerate(self._pairs(context.clock)):
+            if now == end:
+                state = self._release(state, context.key, str(number))
+        for number, (start, _) in enumerate(self._pairs(context.clock)):
+            if now == start:
+                state = self._zero(state, context, str(number))
+        return state
+
+    def _zero(self, state: TrainState, context: Context, number: str) -> TrainState:
+        masks = state.weights.masks
+        free = {
+            name: mask & ~state.held[name] if name in state.held else mask for name, mask in masks.items()
+        }
+        chosen = choose(
+            self.score.scores(state.weights, context),
+            free,
+            count=remove_count(self.amount, free, 1, 1),
+            scope=self.scope,
+            target=self.target,
+            exclude=frozenset(self.exclude),
+            generator=context.stream("target"),
+            allow_collapse=True,
+        )
+        held = {name: free[name] & ~mask for name, mask in chosen.items()}
+        memory = dict(state.memory[context.key])
+        for name, where in held.items():
+            memory[f"{number}/held/{name}"] = where
+            if self.reentry == "saved":
+                memory[f"{number}/saved/{name}"] = state.weights.params[name] * where
+        params = tree.masked(state.weights.params, {name: ~where for name, where in held.items()})
+        return with_memory(state.replace(weights=state.weights.replace(params=params)), context.key, memory)
+
+    def _release(self, state: TrainState, key: str, number: str) -> TrainState:
+        memory, params = dict(state.memory[key]), dict(state.weights.params)
+        for name in state.weights.masks:
+            where = memory.pop(f"{number}/held/{name}", None)
+            saved = memory.pop(f"{number}/saved/{name}", None)
+            if where is not None and saved is not None:
+                params[name] = saved.where(where & state.weights.masks[name], params[name])
+        return with_memory(state.replace(weights=state.weights.replace(params=params)), key, memory)

@@ -1,0 +1,156 @@
+"""What one training step of one replica is.
+
+Belongs here: batches, gradients, the step. Does not belong here: when anything else happens (`run.py`), how
+several replicas share a machine (`engines/`).
+"""
+
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from prunescope.base.state import TrainState, Weights
+from prunescope.base.steps import Clock
+from prunescope.base.streams import Seeds, stream
+from prunescope.base.tree import Tree
+from prunescope.tasks.task import Problem, Split
+from prunescope.training.interventions.intervention import Intervention
+from prunescope.training.optim import Optimizer
+from prunescope.training.schedules import Schedule
+from prunescope.training.stopping import Stop
+
+Precision = Literal["float32", "bfloat16"]
+
+
+@dataclass(frozen=True)
+class Program:
+    """Everything fixed that the training of one run needs.
+
+    begin: schedule position of the first step. references: weights of other runs, by the id of the reference.
+    """
+
+    problem: Problem
+    optimizer: Optimizer
+    schedule: Schedule
+    clock: Clock
+    batch: int
+    stop: Stop
+    seeds: Seeds
+    begin: int = 0
+    precision: Precision = "float32"
+    interventions: tuple[Intervention, ...] = ()
+    references: Mapping[str, Weights] = field(default_factory=dict)
+
+    @property
+    def steps(self) -> int:
+        """The most steps that the run can take."""
+        return self.clock.total - self.begin
+
+
+class Batches:
+    """The training batches of a run: a fresh permutation an epoch, keyed by the cumulative step.
+
+    The last, smaller batch of an epoch is kept. A batch as large as the split is the split itself, in order.
+    """
+
+    def __init__(self, split: Split, batch: int, seeds: Seeds) -> None:
+        """Draws nothing yet."""
+        self.split, self.batch, self.seeds = split, batch, seeds
+        self.epoch_steps = -(-len(split) // batch)
+        self._epoch, self._order = -1, torch.empty(0, dtype=torch.int64)
+        self._whole: tuple[Tensor, Tensor] | None = None
+
+    def at(self, step: int) -> tuple[Tensor, Tensor]:
+        """Inputs [B, ...] and labels [B] of the cumulative step `step`."""
+        if self.epoch_steps == 1:
+            if self._whole is None:
+                self._whole = self.split.take(torch.arange(len(self.split), device=self.split.y.device))
+            return self._whole
+        epoch, position = divmod(step, self.epoch_steps)
+        if epoch != self._epoch:
+            order = torch.randperm(len(self.split), generator=stream(self.seeds.order, "order", epoch))
+            self._epoch, self._order = epoch, order.to(self.split.y.device)
+        return self.split.take(self._order[position * self.batch : (position + 1) * self.batch])
+
+
+def keep_tree(state: TrainState) -> Tree:
+    """Float masks of what may move, 1 where kept and not held; a fully kept tensor has no entry."""
+    found = {}
+    for name, mask in state.weights.masks.items():
+        free = mask & ~state.held[name] if name in state.held else mask
+        if not bool(free.all()):
+            found[name] = free.to(state.weights.params[name].dtype)
+    return found
+
+
+def gradients(
+    program: Program, weights: Weights, x: Tensor, y: Tensor, *, capture: frozenset[str] = frozenset()
+) -> tuple[Tensor, Tree, Tree, Tree]:
+    """Mean loss (0-D, nats), its gradient for every parameter, moved buffers, and captured outputs.
+
+    The gradient is dense: masks enter in the update. capture: names of modules whose outputs are wanted.
+    """
+    leaves = {name: leaf.detach().requires_grad_() for name, leaf in weights.params.items()}
+    low = program.precision == "bfloat16"
+    with torch.autocast(x.device.type, torch.bfloat16) if low else nullcontext():
+        logits, buffers, captured = program.problem.model.observe(leaves, weights.buffers, x, names=capture)
+        loss = program.problem.loss(logits.float() if low else logits, y).mean()
+    grads = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True)
+    dense = {
+        name: torch.zeros_like(leaf) if grad is None else grad
+        for (name, leaf), grad in zip(leaves.items(), grads, strict=True)
+    }
+    return loss.detach(), dense, buffers, captured
+
+
+class Stepper:
+    """One training step after another for one replica; caches only what follows from the state and program."""
+
+    def __init__(self, program: Program) -> None:
+        """Prepares the batches."""
+        self.program = program
+        self.batches = Batches(program.problem.train, program.batch, program.seeds)
+        self._masks: object = None
+        self._held: object = None
+        self._keep: Tree = {}
+
+    def keep(self, state: TrainState) -> Tree:
+        """`keep_tree`, computed anew only when an intervention exchanged the masks."""
+        if state.weights.masks is not self._masks or state.held is not self._held:
+            self._masks, self._held, self._keep = state.weights.masks, state.held, keep_tree(state)
+        return self._keep
+
+    def batch(self, step: int) -> tuple[Tensor, Tensor]:
+        """The augmented training batch of the cumulative step `step`."""
+        x, y = self.batches.at(step)
+        for number, augmentation in enumerate(self.program.problem.augmentation):
+            generator = stream(self.program.seeds.order, "augmentation", number, step, device=x.device)
+            x = augmentation(x, generator)
+        return x, y
+
+    def step(
+        self, state: TrainState, *, capture: frozenset[str] = frozenset()
+    ) -> tuple[TrainState, Tensor, Tree]:
+        """The state one step on, the batch's mean loss before it (0-D, nats), and captured outputs.
+
+        Masked and held weights are exactly 0 afterwards. `state` is left alone.
+        """
+        program, weights = self.program, state.weights
+        x, y = self.batch(state.step)
+        loss, grads, buffers, captured = gradients(program, weights, x, y, capture=capture)
+        rate = program.schedule.at(state.schedule_step, program.clock)
+        params, opt = program.optimizer.update(
+            grads, state.opt, weights.params, keep=self.keep(state), lr=rate
+        )
+        moved = TrainState(
+            step=state.step + 1,
+            schedule_step=state.schedule_step + 1,
+            weights=Weights(params, buffers, weights.masks),
+            opt=opt,
+            memory=state.memory,
+            held=state.held,
+        )
+        return moved, loss, captured

@@ -1,0 +1,225 @@
+"""Optimizers as pure functions from gradients to new parameters.
+
+Belongs here: the update rules and their moments. Does not belong here: gradients, batches, learning rates
+(`schedules.py`), changes of masks (`interventions/`).
+
+Masks enter here and nowhere else in a step: `keep` multiplies the gradient, so that moments see no gradient
+of a removed weight, and it multiplies the step, so that a removed weight at 0 stays at exactly 0 whatever its
+moments still hold. The second factor costs nothing, since the product is part of the same kernel.
+
+Every rule is elementwise, so it serves a stack (tensors with a leading axis of members) as it is, without vmap.
+"""
+
+from abc import abstractmethod
+from typing import Annotated, ClassVar
+
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor
+
+from prunescope.base.tree import Tree
+from prunescope.base.value import Value
+
+OptState = dict[str, Tree]
+"""Optimizer state by name ("momentum"), keyed like the parameters inside; "count" has the one key ""."""
+
+Decay = Annotated[float, Field(ge=0)]
+Average = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Optimizer(Value):
+    """An update rule; nothing that it is given is ever changed in place.
+
+    `moments` names the entries of the state that are shaped like the parameters, where they exist: what has
+    to be cleared where weights are pruned.
+    """
+
+    moments: ClassVar[tuple[str, ...]] = ()
+
+    @abstractmethod
+    def init(self, params: Tree) -> OptState:
+        """The state before the first step: zero moments, zero count.
+
+        Args: params: the parameters, any shapes. Returns: trees of zeros on their devices.
+        """
+
+    @abstractmethod
+    def update(
+        self, grads: Tree, opt: OptState, params: Tree, *, keep: Tree, lr: float | Tensor
+    ) -> tuple[Tree, OptState]:
+        """Parameters and state after one step.
+
+        Args:
+            grads: gradient of the mean loss, one tensor a parameter, in nats per unit of weight.
+            opt: the state that `init` or the step before returned.
+            params: the parameters, 0 where `keep` is 0.
+            keep: masks in the parameters' dtype, 1 kept and 0 removed; a name that is absent is dense.
+            lr: learning rate: a number, a 0-D tensor, or [R] with one entry a member where every tensor has a
+                leading axis of R members.
+
+        Returns: new trees (params, opt). What is 0 in `params` and removed by `keep` is exactly 0 again.
+        """
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent with momentum and L2 weight decay.
+
+    With d = keep * g + weight_decay * p and u = momentum * u + d, the step is p - lr * keep * u, or with
+    nesterov p - lr * keep * (d + momentum * u). Decay covers every parameter, biases and BatchNorm included.
+
+    Source: Sutskever et al. 2013, eqs. 1-4. Differs from the source: the learning rate stays outside the
+    moving sum, as in torch.optim.SGD.
+    """
+
+    moments: ClassVar[tuple[str, ...]] = ("momentum",)
+    momentum: Average = 0.0
+    nesterov: bool = False
+    weight_decay: Decay = 0.0
+
+    @model_validator(mode="after")
+    def _nesterov_has_momentum(self) -> "SGD":
+        if self.nesterov and self.momentum == 0:
+            raise ValueError(
+                "nesterov=True with momentum=0.0 has no effect; set momentum above 0 or nesterov=False"
+            )
+        return self
+
+    def init(self, params: Tree) -> OptState:
+        """Zero momentum, or no state at all where momentum is 0."""
+        return {"momentum": _zeros(params)} if self.momentum else {}
+
+    def update(
+        self, grads: Tree, opt: OptState, params: Tree, *, keep: Tree, lr: float | Tensor
+    ) -> tuple[Tree, OptState]:
+        """See `Optimizer.update`; without momentum and decay it is one kernel a parameter."""
+        moved: Tree = {}
+        momentum: Tree = {}
+        for name, param in params.items():
+            grad, mask = grads[name], keep.get(name)
+            if self.momentum == 0:
+                # Only the step needs the mask: no moment could take up a removed weight's gradient.
+                direction = _slope(grad, param, None, self.weight_decay)
+            else:
+                direction = _add_slope(
+                    opt["momentum"][name] * self.momentum, grad, param, mask, self.weight_decay
+                )
+                momentum[name] = direction
+            if self.nesterov:
+                direction = _add_slope(direction * self.momentum, grad, param, mask, self.weight_decay)
+            moved[name] = _descend(param, direction, mask, lr)
+        return moved, {"momentum": momentum} if self.momentum else {}
+
+
+class Adam(Optimizer):
+    """Adam with L2 weight decay, which enters the gradient and so the moments.
+
+    With d = keep * g + weight_decay * p, m = b1 m + (1 - b1) d, v = b2 v + (1 - b2) d^2 after step t:
+    p - lr * keep * (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps).
+
+    Source: Kingma and Ba 2015, algorithm 1; decay as in torch.optim.Adam.
+    """
+
+    moments: ClassVar[tuple[str, ...]] = ("first", "second")
+    betas: tuple[Average, Average] = (0.9, 0.999)
+    eps: float = Field(default=1e-8, gt=0)
+    weight_decay: Decay = 0.0
+
+    def init(self, params: Tree) -> OptState:
+        """Zero moments and a zero count of steps."""
+        return _adam_init(params)
+
+    def update(
+        self, grads: Tree, opt: OptState, params: Tree, *, keep: Tree, lr: float | Tensor
+    ) -> tuple[Tree, OptState]:
+        """See `Optimizer.update`."""
+        return _adam_update(self, grads, opt, params, keep=keep, lr=lr, decoupled=False)
+
+
+class AdamW(Optimizer):
+    """Adam with decoupled weight decay: p shrinks by the factor 1 - lr * weight_decay beside Adam's step.
+
+    Source: Loshchilov and Hutter 2019, algorithm 2, in the form of torch.optim.AdamW.
+    Differs from the source: the decay is multiplied by the learning rate itself, not by a separate schedule.
+    """
+
+    moments: ClassVar[tuple[str, ...]] = ("first", "second")
+    betas: tuple[Average, Average] = (0.9, 0.999)
+    eps: float = Field(default=1e-8, gt=0)
+    weight_decay: Decay = 0.01
+
+    def init(self, params: Tree) -> OptState:
+        """Zero moments and a zero count of steps."""
+        return _adam_init(params)
+
+    def update(
+        self, grads: Tree, opt: OptState, params: Tree, *, keep: Tree, lr: float | Tensor
+    ) -> tuple[Tree, OptState]:
+        """See `Optimizer.update`."""
+        return _adam_update(self, grads, opt, params, keep=keep, lr=lr, decoupled=True)
+
+
+def _zeros(params: Tree) -> Tree:
+    return {name: torch.zeros_like(leaf) for name, leaf in params.items()}
+
+
+def _adam_init(params: Tree) -> OptState:
+    device = next(iter(params.values())).device
+    count = torch.zeros((), dtype=torch.int64, device=device)
+    return {"first": _zeros(params), "second": _zeros(params), "count": {"": count}}
+
+
+def _adam_update(
+    rule: Adam | AdamW,
+    grads: Tree,
+    opt: OptState,
+    params: Tree,
+    *,
+    keep: Tree,
+    lr: float | Tensor,
+    decoupled: bool,
+) -> tuple[Tree, OptState]:
+    count = opt["count"][""] + 1
+    # float64: in float32, 1 - 0.999^t would lose four digits at t = 1.
+    unbias1, unbias2 = (1 - beta ** count.double() for beta in rule.betas)
+    moved: Tree = {}
+    first: Tree = {}
+    second: Tree = {}
+    for name, param in params.items():
+        mask, decay = keep.get(name), 0.0 if decoupled else rule.weight_decay
+        slope = _slope(grads[name], param, mask, decay)
+        first[name] = torch.lerp(opt["first"][name], slope, 1 - rule.betas[0])
+        second[name] = (opt["second"][name] * rule.betas[1]).addcmul_(slope, slope, value=1 - rule.betas[1])
+        scale = (second[name] / _along(unbias2, param)).sqrt_().add_(rule.eps).mul_(_along(unbias1, param))
+        start = _descend(param, param, None, lr * rule.weight_decay) if decoupled else param
+        moved[name] = _descend(start, first[name] / scale, mask, lr)
+    return moved, {"first": first, "second": second, "count": {"": count}}
+
+
+def _slope(grad: Tensor, param: Tensor, mask: Tensor | None, weight_decay: float) -> Tensor:
+    """The gradient of what is kept, plus weight_decay times the parameter."""
+    slope = grad if mask is None else grad * mask
+    return slope if weight_decay == 0 else torch.add(slope, param, alpha=weight_decay)
+
+
+def _add_slope(
+    fresh: Tensor, grad: Tensor, param: Tensor, mask: Tensor | None, weight_decay: float
+) -> Tensor:
+    """Adds `_slope` in place to a tensor that nobody else holds: on a CPU, allocating costs more than adding."""
+    fresh = fresh.add_(grad) if mask is None else fresh.addcmul_(grad, mask)
+    return fresh if weight_decay == 0 else fresh.add_(param, alpha=weight_decay)
+
+
+def _descend(param: Tensor, direction: Tensor, mask: Tensor | None, lr: float | Tensor) -> Tensor:
+    """Param - lr * direction * mask, in one kernel where lr is a number."""
+    if isinstance(lr, Tensor):
+        step = direction if mask is None else direction * mask
+        return torch.addcmul(param, _along(-lr, param), step)
+    if mask is None:
+        return torch.add(param, direction, alpha=-lr)
+    return torch.addcmul(param, direction, mask, value=-lr)
+
+
+def _along(scale: Tensor, leaf: Tensor) -> Tensor:
+    """A 0-D tensor in the dtype of `leaf`; [R] also reshaped to act along the first axis of `leaf`."""
+    scale = scale.to(leaf.dtype)
+    return scale if scale.ndim == 0 else scale.reshape(-1, *[1] * (leaf.ndim - 1))

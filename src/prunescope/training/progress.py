@@ -1,0 +1,40 @@
+"""Where a run is.
+
+Belongs here: the record that a checkpoint stores. Does not belong here: how it moves on (`run.py`).
+"""
+
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+
+from torch import Tensor
+
+from prunescope.base.state import TrainState, Weights
+
+Row = dict[str, float | int | str]
+"""One row of a trace: step (cumulative), local, phase, epoch, and a probe's columns."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run is: everything that a resume needs.
+
+    start: cumulative step of the run's first state. running: sum of training losses since the epoch began (0-D).
+    kept: weights of requested moments so far, by moment id. traces: rows so far, by probe id.
+    """
+
+    start: int
+    state: TrainState
+    running: Tensor
+    running_steps: int = 0
+    kept: dict[str, Weights] = field(default_factory=dict)
+    traces: dict[str, list[Row]] = field(default_factory=dict)
+    finished: bool = False
+
+    @property
+    def local(self) -> int:
+        """Steps since the run's start."""
+        return self.state.step - self.start
+
+    def replace(self, **changes: Any) -> Self:
+        """A copy with some fields exchanged."""
+        return replace(self, **changes)

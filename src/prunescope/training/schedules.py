@@ -1,0 +1,170 @@
+"""Learning-rate schedules: from a position in the schedule to a number.
+
+Belongs here: what the learning rate is at a step. Does not belong here: what is done with it (`optim.py`),
+where in the schedule a run starts (a rewind moves the position, not the schedule).
+
+`schedule.at(0, clock)` already resolves every duration, so it raises whatever is impossible in a run of that
+length.
+"""
+
+import math
+from abc import abstractmethod
+from fractions import Fraction
+from itertools import pairwise
+from typing import Annotated
+
+from pydantic import Field, SerializeAsAny, model_validator
+
+from prunescope.base.errors import UsageError
+from prunescope.base.steps import Clock, Duration
+from prunescope.base.value import Value
+
+Rate = Annotated[float, Field(gt=0)]
+
+
+class Schedule(Value):
+    """The learning rate as a function of the position in the schedule."""
+
+    @abstractmethod
+    def at(self, step: int, clock: Clock) -> float:
+        """The learning rate of the step at position `step`.
+
+        Args:
+            step: position in the schedule, in iterations from 0.
+            clock: of the run; its `total` is the length of the whole schedule in iterations.
+
+        Returns: learning rate, weight change per unit of gradient.
+        Raises: UsageError if the schedule does not fit into `clock.total` iterations.
+        """
+
+
+class Constant(Schedule):
+    """The learning rate `lr` at every step."""
+
+    lr: Rate
+
+    def at(self, step: int, clock: Clock) -> float:
+        """See `Schedule.at`."""
+        return self.lr
+
+
+class Milestones(Schedule):
+    """The learning rate `lr`, multiplied by `factor` at every one of `drops`: lr * factor^(drops <= step).
+
+    The step at a drop already uses the lower rate, as torch.optim.lr_scheduler.MultiStepLR does when it is
+    stepped every iteration.
+    """
+
+    lr: Rate
+    drops: tuple[Duration, ...] = Field(min_length=1)
+    factor: float = Field(default=0.1, gt=0)
+
+    def at(self, step: int, clock: Clock) -> float:
+        """See `Schedule.at`; drops must increase and lie inside the schedule."""
+        positions = [clock.steps(drop) for drop in self.drops]
+        if any(later <= earlier for earlier, later in pairwise(positions)):
+            raise UsageError(f"drops={self.drops} are steps {positions}, which do not increase; reorder them")
+        if positions[-1] >= clock.total:
+            raise UsageError(
+                f"the drop at {self.drops[-1]!r} is step {positions[-1]}, but {_length(clock)}; "
+                "choose earlier drops, or express them as parts of the run, such as '50%'"
+            )
+        return self.lr * self.factor ** sum(position <= step for position in positions)
+
+
+class Warmup(Schedule):
+    """The schedule `then` with a linear rise over the first `steps`: then.at(s) * min(1, (s + 1) / warm).
+
+    `then` is not shifted: its milestones count from the start of training, as in the source.
+
+    Source: Goyal et al. 2017, section 2.2 (gradual warmup).
+    Differs from the source: rises from lr / warm, as torch.optim.lr_scheduler.LinearLR does.
+    """
+
+    steps: Duration
+    then: SerializeAsAny[Schedule]
+
+    def at(self, step: int, clock: Clock) -> float:
+        """See `Schedule.at`; the warmup must take at least one step and end within the schedule."""
+        warm = clock.steps(self.steps)
+        if not 1 <= warm <= clock.total:
+            raise UsageError(
+                f"a warmup of {self.steps!r} is {warm} steps, but {_length(clock)}; warm up for 1 to all"
+            )
+        return self.then.at(step, clock) * min(1.0, (step + 1) / warm)
+
+
+class Cosine(Schedule):
+    """Half a cosine from `lr` to `final`: final + (lr - final) (1 + cos(pi step / total)) / 2, then `final`.
+
+    Source: Loshchilov and Hutter 2017, eq. 5, without restarts; torch.optim.lr_scheduler.CosineAnnealingLR.
+    """
+
+    lr: Rate
+    final: float = Field(default=0.0, ge=0)
+
+    @model_validator(mode="after")
+    def _falls(self) -> "Cosine":
+        if self.final > self.lr:
+            raise ValueError(
+                f"final={self.final} is above lr={self.lr}; the rate falls, so set final to at most lr"
+            )
+        return self
+
+    def at(self, step: int, clock: Clock) -> float:
+        """See `Schedule.at`."""
+        part = min(1.0, step / clock.total)
+        return self.final + (self.lr - self.final) * (1 + math.cos(math.pi * part)) / 2
+
+
+class Stretched(Schedule):
+    """A schedule on a time axis `factor` times as long: schedule.at(floor(step / factor)).
+
+    A run of T steps reads `schedule` as a run of ceil(T / factor) steps, so a drop at "80ep" with factor 2
+    comes at epoch 160, and one at "50%" stays half-way, up to rounding to whole steps.
+    """
+
+    schedule: SerializeAsAny[Schedule]
+    factor: float = Field(gt=0)
+
+    def at(self, step: int, clock: Clock) -> float:
+        """See `Schedule.at`."""
+        # The decimal as written, not its binary neighbor: 33 / 1.1 is 30 and must not round down to 29.
+        factor = Fraction(str(self.factor))
+        inner = Clock(epoch_steps=clock.epoch_steps, total=math.ceil(clock.total / factor))
+        return self.schedule.at(math.floor(step / factor), inner)
+
+
+class Replay(Schedule):
+    """One long run that goes through `schedule` once and then repeats its part from `start` on.
+
+    The schedule is `length` = T steps long; position s >= T maps to start + (s - start) mod (T - start). This
+    is the learning rate of iterative pruning with learning-rate rewinding to `start`, level after level.
+
+    Source: Jin et al. 2022, section 5.1 (extended dense training); Renda et al. 2020 (rewinding).
+    """
+
+    schedule: SerializeAsAny[Schedule]
+    length: Duration
+    start: Duration
+
+    def at(self, step: int, clock: Clock) -> float:
+        """See `Schedule.at`; `start` must come before `length`, and `length` must fit into the run."""
+        length = clock.steps(self.length)
+        if not 1 <= length <= clock.total:
+            raise UsageError(
+                f"a cycle of {self.length!r} is {length} steps, but {_length(clock)}; use 1 to all"
+            )
+        cycle = Clock(epoch_steps=clock.epoch_steps, total=length)
+        start = cycle.steps(self.start)
+        if start >= length:
+            raise UsageError(
+                f"start={self.start!r} is step {start} of a cycle of {length} steps, which leaves nothing to "
+                "replay; choose an earlier start"
+            )
+        position = step if step < length else start + (step - start) % (length - start)
+        return self.schedule.at(position, cycle)
+
+
+def _length(clock: Clock) -> str:
+    return f"the schedule has {clock.total} steps ({clock.total / clock.epoch_steps:g} epochs)"

@@ -1,0 +1,167 @@
+import numpy as np
+import pytest
+
+from prunescope.base.errors import Diverged, UsageError
+from prunescope.studies import (
+    Claim,
+    Count,
+    Direction,
+    Equivalence,
+    Precondition,
+    Value,
+    column,
+    judge,
+    judge_all,
+)
+
+NOTHING: dict = {}
+
+
+def claim_of(region, values, **changes):
+    given = {"basis": "proposed", "place": "", "sample": lambda results: values}
+    return Claim("name", "says", region=region, **(given | changes))
+
+
+def outcomes(region, values):
+    verdict = judge(claim_of(region, values), NOTHING)
+    return verdict.paper, verdict.interval_rule
+
+
+YES, NO, OPEN = "reproduced", "contradicted", "inconclusive"
+
+
+@pytest.mark.parametrize(
+    ("region", "values", "expected"),
+    [
+        (Direction("greater"), [9.1, 8.7, 9.6], (YES, YES)),
+        (Direction("less"), [9.1, 8.7, 9.6], (NO, NO)),
+        # two standard deviations at n = 3: enough for the paper's rule, not for the interval
+        (Direction("greater"), [1.0, 2.0, 3.0], (YES, OPEN)),
+        (Direction("less"), [1.0, 2.0, 3.0], (NO, OPEN)),
+        (Direction("less"), [-1.0, 2.0, 0.3], (OPEN, OPEN)),
+        (Direction("greater", than=9.0), [9.1, 8.7, 9.6], (OPEN, OPEN)),
+        (Direction("less", than=20.0), [9.1, 8.7, 9.6], (YES, YES)),
+        (Value(5.2, 1.0), [5.1, 5.2, 5.3], (YES, YES)),
+        (Value(5.2, 1.0), [4.0, 5.2, 6.4], (YES, OPEN)),
+        (Value(5.2, 1.0), [6.0, 6.9, 6.5], (OPEN, OPEN)),
+        (Value(5.2, 1.0), [7.1, 7.2, 7.3], (NO, NO)),
+        (Equivalence(0.5), [0.01, -0.02, 0.02], (YES, YES)),
+        (Equivalence(0.5), [0.7, -0.8, 0.2], (YES, OPEN)),
+        # a tiny difference that is always there: the paper's rule calls it different, the margin does not
+        (Equivalence(0.5), [0.1, 0.11, 0.12], (NO, YES)),
+        (Equivalence(0.5), [2.0, 2.1, 2.2], (NO, NO)),
+        (Count(11, of=13), [1] * 13, (YES, OPEN)),
+        (Count(11, of=13), [1] * 10 + [0] * 3, (NO, OPEN)),
+        (Count(1, of=2), [1] * 13, (YES, YES)),
+        (Count(11, of=13), [0] * 6, (NO, NO)),
+        (Count(11, of=13), [True] * 11 + [False] * 2, (YES, OPEN)),
+    ],
+)
+def test_both_rules_of_every_region(region, values, expected):
+    assert outcomes(region, values) == expected
+
+
+def test_verdict_carries_the_numbers():
+    verdict = judge(claim_of(Direction("greater"), [1.0, 2.0, 3.0]), NOTHING)
+    assert verdict.values == (1.0, 2.0, 3.0)
+    assert verdict.n == 3
+    # t of 97.5 % at 2 degrees of freedom is 4.3027, the standard error 1 / sqrt(3)
+    assert verdict.interval.estimate == 2.0
+    assert (verdict.interval.low, verdict.interval.high) == pytest.approx((-0.48414, 4.48414), abs=1e-4)
+    assert verdict.p == pytest.approx(0.03709, abs=1e-5)
+
+
+def test_equivalence_uses_the_ninety_percent_interval():
+    verdict = judge(claim_of(Equivalence(1.0), [1.0, 2.0, 3.0]), NOTHING)
+    assert verdict.interval.level == 0.90
+    assert verdict.interval.high == pytest.approx(2.0 + 2.91999 / np.sqrt(3), abs=1e-4)
+
+
+def test_failing_precondition_is_not_judgeable_and_names_the_measured_number():
+    fits = Precondition("Training accuracy", lambda results: [99.5, 71.25], at_least=99.0, unit="%")
+    verdict = judge(claim_of(Direction("greater"), [9.1, 8.7], preconditions=(fits,)), NOTHING)
+    assert verdict.paper == verdict.interval_rule == "not judgeable at this scale"
+    assert "71.25 %" in verdict.why
+    assert "at least 99" in verdict.why
+    assert verdict.interval is not None
+    assert verdict.p is None
+
+
+def test_precondition_that_cannot_be_measured_as_a_number_fails():
+    broken = Precondition("Loss", lambda results: [np.nan], at_most=1.0)
+    verdict = judge(claim_of(Direction("less"), [1.0, 2.0], preconditions=(broken,)), NOTHING)
+    assert verdict.paper == "not judgeable at this scale"
+
+
+def test_holding_precondition_changes_nothing():
+    fits = Precondition("Training accuracy", lambda results: 99.5, at_least=99.0, at_most=100.0)
+    verdict = judge(claim_of(Direction("greater"), [9.1, 8.7, 9.6], preconditions=(fits,)), NOTHING)
+    assert verdict.paper == "reproduced"
+
+
+def test_missing_results_are_not_run_with_the_reason():
+    def sample(results):
+        raise Diverged("run 0f3a9 diverged at step 812")
+
+    verdict = judge(claim_of(Direction("less"), [], sample=sample), NOTHING)
+    assert (verdict.paper, verdict.interval_rule, verdict.n) == ("not run", "not run", 0)
+    assert "0f3a9" in verdict.why
+
+
+@pytest.mark.parametrize(
+    ("values", "why"), [([1.0], "1 of at least 2"), ([1.0, np.nan, 2.0], "finite"), ([], "0 of at least 2")]
+)
+def test_too_few_or_broken_replicates_are_not_run(values, why):
+    verdict = judge(claim_of(Direction("less"), values), NOTHING)
+    assert verdict.paper == "not run"
+    assert why in verdict.why
+
+
+def test_min_replicates_of_the_claim_is_kept():
+    assert judge(claim_of(Direction("less"), [-1.0, -1.1], min_replicates=3), NOTHING).paper == "not run"
+
+
+def test_wrong_claim_is_an_error_not_a_verdict():
+    with pytest.raises(UsageError, match="0 or 1"):
+        judge(claim_of(Count(1, of=2), [0.5, 1.0]), NOTHING)
+
+
+def test_judge_all_adjusts_over_the_judged_claims_only():
+    def sample(results):
+        raise Diverged("gone")
+
+    family = [
+        claim_of(Direction("greater"), [1.0, 2.0, 3.0]),
+        claim_of(Direction("less"), [], sample=sample),
+        claim_of(Direction("greater"), [9.1, 8.7, 9.6]),
+    ]
+    verdicts = judge_all(family, NOTHING)
+    assert verdicts[1].p_holm is None
+    assert verdicts[2].p_holm == pytest.approx(2 * verdicts[2].p)
+    assert verdicts[0].p_holm == pytest.approx(verdicts[0].p)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Direction("above"),
+        lambda: Value(5.0, 0.0),
+        lambda: Equivalence(-1.0),
+        lambda: Count(14, of=13),
+    ],
+)
+def test_impossible_regions_are_refused(make):
+    with pytest.raises(UsageError):
+        make()
+
+
+def test_column_lines_up_replicates(study, results):
+    assert column(results, study.nodes[:3], name="error").tolist() == pytest.approx([0.0, 0.1, 0.2])
+
+
+def test_column_refuses_unknown_names_and_arrays(study):
+    arrays = {node: {"loss": np.zeros(3)} for node in study.nodes}
+    with pytest.raises(UsageError, match="it has loss"):
+        column(arrays, study.nodes, name="error")
+    with pytest.raises(UsageError, match=r"shape \(3,\)"):
+        column(arrays, study.nodes, name="loss")

@@ -1,0 +1,146 @@
+import csv
+import io
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from itertools import pairwise
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from prunescope.base.errors import UsageError
+from prunescope.studies import Lines, csv_text
+from prunescope.studies.curves import band, sort_curves, y_ranges
+from prunescope.studies.plots import _spread
+
+TABLE = [
+    {"x": x, "y": y, "arm": arm, "replicate": replicate, "panel": panel}
+    for panel, lift in (("low", 0.0), ("high", 10.0))
+    for arm, slope in (("a", 1.0), ("b", 2.0))
+    for replicate in (0, 1, 2)
+    for x, y in ((10.0, lift + slope), (100.0, lift + 2 * slope + replicate))
+]
+PLOT = Lines("x", "y", series="arm")
+
+
+def test_csv_keeps_every_digit_and_leaves_gaps_empty():
+    text = csv_text([{"a": 0.1 + 0.2, "b": 'quoted, "so"'}, {"a": 1, "c": 2}])
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert float(rows[0]["a"]) == 0.1 + 0.2
+    assert rows[0]["b"] == 'quoted, "so"'
+    assert rows[1] == {"a": "1", "b": "", "c": "2"}
+    assert "\r" not in text
+
+
+def test_curves_are_sorted_by_panel_series_and_replicate():
+    groups = sort_curves(PLOT, list(reversed(TABLE)))
+    assert list(groups) == ["high", "low"]
+    b, a = groups["low"]
+    assert (b.label, a.label) == ("b", "a")
+    assert (b.style, a.style) == (0, 1)
+    assert a.x.tolist() == [10.0, 100.0]
+    assert sorted(a.y[:, 1].tolist()) == [2.0, 3.0, 4.0]
+
+
+def test_a_point_without_any_finite_value_is_left_out():
+    table = [
+        {"x": 1, "y": np.nan, "arm": "a"},
+        {"x": 2, "y": 5.0, "arm": "a"},
+        {"x": 3, "y": np.inf, "arm": "a"},
+    ]
+    assert sort_curves(PLOT, table)[""][0].x.tolist() == [2.0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "edges"), [("std", (2.0, 4.0)), ("range", (2.0, 4.0)), ("interval", (0.51586, 5.48414))]
+)
+def test_band_around_the_mean(kind, edges):
+    low, high = band(replace(PLOT, band=kind), sort_curves(PLOT, TABLE)["low"][0])
+    assert (low[1], high[1]) == pytest.approx(edges, abs=1e-4)
+
+
+def test_y_axis_is_shared_only_if_asked():
+    groups = sort_curves(PLOT, TABLE)
+    assert y_ranges(PLOT, groups) == {"low": (1.0, 16.0), "high": (1.0, 16.0)}
+    assert y_ranges(replace(PLOT, share_y=False), groups) == {"low": (1.0, 6.0), "high": (11.0, 16.0)}
+
+
+def test_labels_are_spread_without_overlap_and_stay_inside():
+    heights = dict.fromkeys("abcd", 0.1)
+    places = _spread({"a": 0.98, "b": 0.99, "c": 1.0, "d": 0.2}, heights=heights)
+    ordered = sorted(places.values())
+    assert all(above - below >= 0.1 - 1e-12 for below, above in pairwise(ordered))
+    assert max(ordered) <= 0.97 + 1e-12
+    assert places["d"] == 0.2
+
+
+def test_svg_is_the_same_bytes_in_another_process(study, tmp_path):
+    here = study.figures[0].plot.svg(TABLE_FOR_FIGURE, name="figure")
+    script = tmp_path / "draw.py"
+    script.write_text(
+        "import sys\nfrom prunescope.studies import Lines\n"
+        f"plot = {study.figures[0].plot!r}\n"
+        f"sys.stdout.buffer.write(plot.svg({TABLE_FOR_FIGURE!r}, name='figure').encode())\n"
+    )
+    there = subprocess.run([sys.executable, script], capture_output=True, check=True)
+    assert there.stdout.decode() == here
+
+
+TABLE_FOR_FIGURE = [
+    {"remaining": x, "error": x / 10 + replicate, "arm": arm, "replicate": replicate}
+    for arm in ("dense", "pruned", "extended")
+    for replicate in range(2)
+    for x in (100.0, 50.0, 12.5)
+]
+
+
+def test_svg_is_well_formed_undated_and_follows_the_colour_scheme(study):
+    figure = study.figures[0]
+    text = figure.plot.svg(figure.table({}), name="error")
+    ElementTree.fromstring(text)
+    assert "currentColor" in text
+    assert "prefers-color-scheme" in text
+    assert "#010203" not in text
+    assert "date" not in text.lower()
+    assert "width &lt;scaled&gt;" in text
+
+
+def test_panels_are_one_svg_each_with_ids_of_their_own():
+    panels = PLOT.panels(TABLE, name="figure")
+    assert len(panels) == 2
+    ids = [set(re.findall(r'\bid="([^"]+)"', panel)) for panel in panels]
+    assert ids[0]
+    assert not ids[0] & ids[1]
+    for panel, own in zip(panels, ids, strict=True):
+        ElementTree.fromstring(panel)
+        used = set(re.findall(r'href="#([^"]+)"|url\(#([^)]+)\)', panel))
+        assert {first or second for first, second in used} <= own
+
+
+@pytest.mark.parametrize(
+    "change", [{"log_y": True}, {"star": "highest"}, {"references": ("a", "b")}, {"band": "interval"}]
+)
+def test_every_option_changes_the_drawing(change):
+    assert replace(PLOT, **change).svg(TABLE, name="f") != PLOT.svg(TABLE, name="f")
+
+
+@pytest.mark.parametrize(
+    ("plot", "table", "message"),
+    [
+        (PLOT, [], "nothing can be drawn"),
+        (PLOT, [{"x": 1, "y": 1}], "lacks column 'arm'"),
+        (PLOT, [{"x": "much", "y": 1, "arm": "a"}], "'much'"),
+        (replace(PLOT, log_x=True), [{"x": 0.0, "y": 1, "arm": "a"}], "logarithmic"),
+    ],
+)
+def test_undrawable_tables_are_refused(plot, table, message):
+    with pytest.raises(UsageError, match=message):
+        plot.svg(table, name="f")
+
+
+def test_importing_studies_imports_neither_scipy_nor_matplotlib():
+    code = "import sys, prunescope.studies.report; print({'scipy', 'matplotlib'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    assert done.stdout.strip() == "set()"

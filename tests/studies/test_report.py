@@ -1,0 +1,169 @@
+import base64
+import html
+import json
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+
+from prunescope.base.errors import UsageError
+from prunescope.studies import judge_all, report
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+VOID = {"meta", "br", "link", "img", "input", "hr"}
+
+
+class Balance(HTMLParser):
+    """Collects tags and fails on one that is closed out of order."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.seen, self.ids = [], set(), []
+
+    def handle_starttag(self, tag, attrs):
+        self.seen.add(tag)
+        self.ids += [value for name, value in attrs if name == "id"]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag, f"</{tag}> at {self.getpos()}"
+
+
+@pytest.fixture
+def page(study, results, arguments, tmp_path):
+    return report.write(study, results, tmp_path, **arguments)
+
+
+def test_report_writes_page_summary_figures_and_data(page, study):
+    files = {str(path.relative_to(page.parent)) for path in page.parent.rglob("*") if path.is_file()}
+    assert files == {"index.html", "summary.json", "figures/error.svg", "data/error.csv"}
+
+
+def test_equal_inputs_give_equal_bytes(page, study, results, arguments, tmp_path):
+    again = report.write(study, results, tmp_path / "again", **arguments)
+    for name in ("index.html", "summary.json", "figures/error.svg", "data/error.csv"):
+        assert (again.parent / name).read_bytes() == (page.parent / name).read_bytes()
+
+
+def test_page_is_balanced_with_unique_ids(page):
+    parser = Balance()
+    parser.feed(page.read_text())
+    assert parser.open == []
+    assert len(parser.ids) == len(set(parser.ids))
+
+
+def test_page_stands_alone_and_escapes_everything(page):
+    text = page.read_text()
+    assert not re.search(r'(?:src|href)="(?!#|data:)', text)
+    assert "<b>" not in re.findall(r"<h3>(.*)</h3>", text)[0]
+    assert "weights remaining &lt;b&gt;" in text
+    assert "40ep &lt;end&gt;" in text
+    assert "<script" not in text
+
+
+def test_page_says_what_happened(page):
+    text = html.unescape(page.read_text())
+    for fragment in (
+        "Of 7 claims, the paper’s rule finds 3 reproduced, 1 contradicted, 1 inconclusive, "
+        "1 not judgeable at this scale and 1 not run; the interval rule finds 1 reproduced, 1 contradicted, "
+        "3 inconclusive, 1 not judgeable at this scale and 1 not run.",
+        "22.5\u00a0% of the time at n\u00a0=\u00a03",
+        "measured 61, 64.2, 65.1 %",
+        "0f3a9 was not computed",
+        "the loss was not a number at step 812",
+        "Of 6 results, 1 failed and 1 was not computed.",
+        "versions.torch",
+        "prunescope run jin2022 --scale smoke",
+    ):
+        assert fragment in text
+
+
+def test_summary_is_plain_json_with_all_verdicts(page):
+    summary = json.loads((page.parent / "summary.json").read_text())
+    claims = {claim["name"]: claim for claim in summary["claims"]}
+    assert claims["gain"]["by_paper"] == claims["gain"]["by_interval"] == "reproduced"
+    assert claims["gain"]["estimate"] == pytest.approx(9.13333, abs=1e-4)
+    assert claims["gain"]["values"] == [9.1, 8.7, 9.6]
+    assert claims["resnet"]["estimate"] is None
+    assert claims["resnet"]["by_paper"] == "not run"
+    assert summary["settings"]["epochs"] == 40
+
+
+def test_data_link_holds_the_csv_file(page):
+    encoded = re.findall(r'href="data:text/csv;base64,([^"]+)"', page.read_text())
+    assert base64.b64decode(encoded[0]) == (page.parent / "data/error.csv").read_bytes()
+
+
+def test_lineage_shows_the_recipe_of_each_curve(page):
+    text = page.read_text()
+    lineage = text[text.index("Recipes and lineage") :]
+    assert lineage.index("<h4>pruned</h4>") < lineage.index("prunescope.tasks.nets.lenet:LeNet")
+    assert lineage.count("lenet:LeNet") == 3
+
+
+def test_a_study_of_nothing_still_has_a_report(study, results, tmp_path):
+    empty = replace(study, figures=(), claims=(), nodes=(), notes=(), paper="", scale="")
+    text = report.write(empty, results, tmp_path).read_text()
+    assert "makes no claims" in text
+    assert "no run failed" in text
+
+
+def test_caution_lists_every_number_of_replicates_once(study, results):
+    verdicts = judge_all(study.claims, results)
+    assert report.caution(verdicts).count("%") == 1
+    assert report.caution(()) == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (-0.18512, "−0.185"),
+        (1234.5, "1230"),
+        (0.0, "0"),
+        (3, "3"),
+        (1e-7, "1.00e−07"),
+        (float("nan"), "nan"),
+        (True, "True"),
+        ("text", "text"),
+        (10.26, "10.3"),
+    ],
+)
+def test_number_is_short_and_plain(value, text):
+    assert report.number(value) == text
+
+
+@pytest.mark.parametrize("kind", ["figures", "claims"])
+def test_names_are_unique_in_a_study(study, kind):
+    with pytest.raises(UsageError, match="each its own name"):
+        replace(study, **{kind: getattr(study, kind) * 2})
+
+
+def test_names_are_file_names(study):
+    with pytest.raises(UsageError, match="file name"):
+        replace(study, figures=(replace(study.figures[0], name="../evil"),))
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
+@pytest.mark.parametrize("width", [360, 1280])
+def test_nothing_runs_over_the_edge_of_the_screen(page, tmp_path, width):
+    """A frame of the given width: a browser window itself cannot be narrower than 500 pixels."""
+    opened = page.read_text().replace("<details>", "<details open>")
+    frame = tmp_path / "frame.html"
+    frame.write_text(
+        '<!doctype html><meta charset="utf-8"><title>none</title>'
+        f'<iframe width="{width}" height="900" style="border:0" srcdoc="{html.escape(opened)}"></iframe>'
+        "<script>onload = () => { const root = frames[0].document.documentElement;"
+        "document.title = `${root.scrollWidth} of ${root.clientWidth}` }</script>"
+    )
+    profile = f"--user-data-dir={tmp_path / 'profile'}"
+    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", profile]
+    done = subprocess.run(
+        [*command, "--dump-dom", frame.as_uri()], capture_output=True, check=True, text=True, timeout=60
+    )
+    scroll, client = re.findall(r"<title>(\d+) of (\d+)</title>", done.stdout)[0]
+    assert int(client) == width
+    assert int(scroll) <= int(client)
