@@ -27,7 +27,7 @@ class Missing(PrunescopeError, KeyError):
 class Results:
     """The values of nodes, read from a store on demand. A mapping from node to {name: array}.
 
-    A reading or trace gives its stored arrays; a recipe gives its facts (step, steps, sparsity); a combination is
+    A reading or trace gives its stored arrays; a recipe gives its facts (step, steps, sparsity, parameters); a combination is
     computed from its inputs; a choice gives {"index": ...}.
     """
 
@@ -103,5 +103,5 @@ class Results:
                 raise Missing(
                     f"run {node.id} is not in the store" + (f": {manifest['why']}" if manifest else "")
                 )
-            return {name: np.asarray(manifest[name]) for name in ("step", "steps", "sparsity")}
+            return {name: np.asarray(manifest[name]) for name in ("step", "steps", "sparsity", "parameters")}
         raise Missing(f"{type(node).__name__} {node.id} has no values of its own")

@@ -204,6 +204,7 @@ class Workbench:
             "most_steps": program.steps,
             "epoch_steps": program.clock.epoch_steps,
             "train_examples": len(program.problem.train),
+            "parameters": tree.size(weights.params),
             "sparsity": weights.sparsity,
             "layers": {name: 1 - float(mask.double().mean()) for name, mask in weights.masks.items()},
             "exec": execution(self.device, seconds, steps),

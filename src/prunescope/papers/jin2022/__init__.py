@@ -1,1 +1,1 @@
-"""Package."""
+"""Jin, Carbin, Roy, Frankle and Dziugaite, NeurIPS 2022: pruning's effect on generalization."""
