@@ -139,7 +139,8 @@ class _Schedule:
         self.path = remaining(self.left, self.seconds)
         self.waits = {key: set(before) for key, before in self.left.waits.items()}
         self.began = time.monotonic()
-        self.order = sorted(self.work, key=lambda key: -self.path[key])
+        # A reading takes next to nothing while its state is at hand, so readings come first.
+        self.order = sorted(self.work, key=lambda key: (key in self.left.jobs, -self.path[key]))
         for key in list(self.left.failed):
             self._drop_dependents(key)
 

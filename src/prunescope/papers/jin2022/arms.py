@@ -94,9 +94,11 @@ class Benchmark:
     @property
     def nodes(self) -> list[Value]:
         """Everything to be computed."""
-        points = self.points
-        traces = [point.curve for point in points] if self.curves else []
-        return [node for point in points for node in (point.test, point.train)] + traces
+        nodes: list[Value] = []
+        for point in self.points:
+            nodes += [point.test, point.train]
+            nodes += [point.curve] if self.curves else []
+        return nodes
 
     @cached_property
     def arms(self) -> tuple[Arm, ...]:

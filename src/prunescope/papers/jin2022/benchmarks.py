@@ -21,9 +21,7 @@ def lenet(*, epochs: int = 40, share: float = 1.0) -> Recipe:
     Source: Jin et al. 2022, section 2 and the settings of OpenLTH's mnist_lenet_300_100.
     """
     return Recipe(
-        task=Task(
-            network=network("prunescope.tasks.nets:LeNet"), data=Data(source=mnist(), share=share)
-        ),
+        task=Task(network=network("prunescope.tasks.nets:LeNet"), data=Data(source=mnist(), share=share)),
         optimizer=SGD(),
         schedule=Constant(lr=0.1),
         batch=128,

@@ -1,0 +1,93 @@
+"""quickstart: the field's question on 1,297 handwritten digits, in two minutes.
+
+Dense, pruned, extended and width-scaled networks, with and without label noise. The settings were searched so that
+the dense network memorizes its noisy labels first; the search is told in the project's LOG.
+"""
+
+from pydantic import Field
+
+from prunescope.base.steps import Duration
+from prunescope.base.value import Value
+from prunescope.papers.jin2022 import views
+from prunescope.papers.jin2022.arms import Benchmark
+from prunescope.runs.recipe import Recipe
+from prunescope.sparsity.select import Remaining
+from prunescope.studies.study import Study
+from prunescope.tasks.data.digits import digits
+from prunescope.tasks.model import network
+from prunescope.tasks.task import Data, Task
+from prunescope.training.interventions import Prune
+from prunescope.training.optim import SGD
+from prunescope.training.schedules import Constant
+
+
+class Settings(Value):
+    """What the quickstart runs.
+
+    noise: share of wrong training labels in the noisy half of the study. levels, width_levels: steps of 20 %.
+    """
+
+    hidden: tuple[int, ...] = Field(default=(300, 100), min_length=1)
+    lr: float = Field(default=0.1, gt=0)
+    batch: int = Field(default=64, ge=1)
+    length: Duration = "80ep"
+    noise: float = Field(default=0.4, gt=0, lt=1)
+    replicates: int = Field(default=3, ge=1)
+    levels: int = Field(default=21, ge=1)
+    width_levels: int = Field(default=12, ge=1)
+    fraction: float = Field(default=0.2, gt=0, lt=1)
+
+
+SCALES = {
+    "smoke": Settings(hidden=(32, 16), length="2ep", replicates=2, levels=2, width_levels=1),
+    "laptop": Settings(),
+}
+
+
+def build(settings: Settings, scale: str) -> Study:
+    """The study under these settings."""
+    benchmark = _benchmark(settings)
+    noise = settings.noise
+    return Study(
+        "quickstart",
+        "What does pruning do to generalization, and is it the training or the size?",
+        settings=settings,
+        scale=f"{scale}: {settings.replicates} replicates of a small network on 1,297 digits of 8 x 8 pixels",
+        paper="The questions of Jin et al. 2022 (NeurIPS), on a task of our own; none of these numbers is the paper's.",
+        nodes=benchmark.nodes,
+        figures=(views.error_figure(benchmark), views.fit_figure(benchmark, noise)),
+        claims=(
+            views.better_training(benchmark),
+            views.extended_matches(benchmark, margin=1.0),
+            views.pruning_helps(benchmark, noise),
+            views.extended_is_worse(benchmark, noise),
+            views.noisy_loss_rises(benchmark, noise),
+            views.gain_grows(benchmark, noise),
+            views.width_is_worse(benchmark, noise),
+        ),
+        notes=(
+            "The optimum of each arm is the level of least mean test error over replicates, selected on the test "
+            "set itself, as in the paper; an arm with more levels has more chances.",
+        ),
+    )
+
+
+def _benchmark(settings: Settings) -> Benchmark:
+    net = network("prunescope.tasks.nets:LeNet", hidden=settings.hidden, inputs=64)
+    base = Recipe(
+        task=Task(network=net, data=Data(source=digits())),
+        optimizer=SGD(),
+        schedule=Constant(lr=settings.lr),
+        batch=settings.batch,
+        length=settings.length,
+    )
+    return Benchmark(
+        base=base,
+        noises=(0.0, settings.noise),
+        replicates=settings.replicates,
+        levels=settings.levels,
+        width_levels=settings.width_levels,
+        rewind="0ep",
+        prune=Prune(amount=Remaining(fraction=settings.fraction)),
+        curves=False,
+    )
