@@ -21,6 +21,10 @@ class Moment(Value):
     at: Duration = "0it"
 
 
+FINAL = Moment()
+"""The end of a run."""
+
+
 class StateRef(Value):
     """The state of `run` (a recipe, or one to be chosen) at `moment`."""
 

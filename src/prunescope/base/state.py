@@ -47,6 +47,14 @@ class TrainState:
     memory: dict[str, Tree] = field(default_factory=dict)
     held: dict[str, Tensor] = field(default_factory=dict)
 
+    @property
+    def free(self) -> Masks:
+        """Bool masks of the maskable weights that may be other than 0: kept and not held."""
+        return {
+            name: mask & ~self.held[name] if name in self.held else mask
+            for name, mask in self.weights.masks.items()
+        }
+
     def replace(self, **changes: Any) -> Self:
         """A copy with some fields exchanged."""
         return replace(self, **changes)

@@ -22,17 +22,22 @@ def stream(seed: int, *name: str | int, device: torch.device | str = "cpu") -> t
     >>> bool((torch.rand(4, generator=a) == torch.rand(4, generator=b)).all())
     True
     """
-    key = hashlib.blake2b(json.dumps([seed, *name]).encode(), digest_size=8).digest()
     generator = torch.Generator(device=device)
-    generator.manual_seed(int.from_bytes(key, "little") & (2**63 - 1))
+    generator.manual_seed(derived(seed, *name))
     return generator
+
+
+def derived(seed: int, *name: str | int) -> int:
+    """The seed in [0, 2^63) of the draw called `name` under `seed`, for code that makes its own generator."""
+    key = hashlib.blake2b(json.dumps([seed, *name]).encode(), digest_size=8).digest()
+    return int.from_bytes(key, "little") & (2**63 - 1)
 
 
 class Seeds(Value):
     """The separate seeds of a run: what changes with one of them and with nothing else.
 
-    data: hold-out and subset; labels: label noise; init: initial weights; order: batches and augmentation;
-    mask: random scores and other draws of interventions.
+    data: hold-out and subset; labels: label noise; init: initial weights; order: batches, augmentation and what
+    a network draws in training (dropout); mask: random scores and other draws of interventions.
     """
 
     data: int = Field(default=0, ge=0)

@@ -8,8 +8,10 @@ default changes the id and can never silently reuse an old result.
 """
 
 import hashlib
+import io
 import json
-from collections.abc import Iterator, Mapping
+import pickle
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
@@ -42,15 +44,14 @@ class Value(BaseModel):
     @cached_property
     def id(self) -> str:
         """32 hexadecimal digits, the hash of `canonical`."""
-        return text_digest(self.canonical)
+        for value in _inputs_first(self, lambda value: "id" in value.__dict__):
+            value.__dict__["id"] = text_digest(value.canonical)  # where this property keeps it
+        return str(self.__dict__["id"])
 
     @cached_property
     def references(self) -> tuple["Value", ...]:
         """The `by_id` values directly inside this one, in field order: what it depends on."""
-        found: dict[str, Value] = {}
-        for name in type(self).model_fields:
-            found.update((value.id, value) for value in _referenced(getattr(self, name)))
-        return tuple(found.values())
+        return tuple(value for name in type(self).model_fields for value in _referenced(getattr(self, name)))
 
     def replace(self, **changes: Any) -> Self:
         """A copy with some fields changed, validated anew."""
@@ -60,6 +61,20 @@ class Value(BaseModel):
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """The same as `replace`: pydantic's own copy would carry a stale id along and skip validation."""
         return self.replace(**(update or {}))
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        """Itself, because it is frozen."""
+        return self
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        """Every field, references by id: a lineage has no end."""
+        for name, value in super().__repr_args__():
+            inner = isinstance(value, Value) and value.by_id
+            yield name, f"{type(value).__name__} {value.id[:8]}" if inner else value
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """A lineage is pickled as a flat sequence: pickle itself would recurse along it."""
+        return (_unpacked, (_packed(self),)) if self.by_id else super().__reduce_ex__(protocol)
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and self.canonical == other.canonical
@@ -71,9 +86,69 @@ class Value(BaseModel):
 def _referenced(value: object) -> Iterator["Value"]:
     if isinstance(value, Value):
         yield from (value,) if value.by_id else value.references
+    elif isinstance(value, Mapping):
+        for key in sorted(value):
+            yield from _referenced(value[key])
     elif isinstance(value, tuple | list):
         for item in value:
             yield from _referenced(item)
+    elif isinstance(value, frozenset | set):
+        for item in sorted(value, key=canonical):
+            yield from _referenced(item)
+
+
+def _inputs_first(value: "Value", done: Callable[["Value"], bool]) -> Iterator["Value"]:
+    """Everything `value` refers to that is not done, then itself; a chain may be longer than Python's stack.
+
+    The caller makes `done` true of each value as it comes.
+    """
+    pending = [value]
+    while pending:
+        if missing := [inner for inner in pending[-1].references if not done(inner)]:
+            pending.extend(missing)
+        elif not done(pending[-1]):
+            yield pending.pop()
+        else:
+            pending.pop()
+
+
+class _Pickler(pickle.Pickler):
+    """Writes by_id values as their ids."""
+
+    def persistent_id(self, obj: object) -> str | None:
+        return obj.id if isinstance(obj, Value) and obj.by_id else None
+
+
+class _Unpickler(pickle.Unpickler):
+    """Reads ids as the values that came before."""
+
+    def __init__(self, file: io.BytesIO) -> None:
+        super().__init__(file)
+        self.found: dict[str, Value] = {}
+
+    def persistent_load(self, pid: str) -> "Value":
+        return self.found[pid]
+
+
+def _packed(value: "Value") -> bytes:
+    packed: dict[str, Value] = {}
+    for inner in _inputs_first(value, lambda inner: inner.id in packed):
+        packed[inner.id] = inner
+    buffer = io.BytesIO()
+    pickler = _Pickler(buffer)
+    pickler.dump(len(packed))
+    for key, inner in packed.items():
+        pickler.dump((key, type(inner), {name: getattr(inner, name) for name in type(inner).model_fields}))
+    return buffer.getvalue()
+
+
+def _unpacked(content: bytes) -> "Value":
+    unpickler = _Unpickler(io.BytesIO(content))
+    made: Value
+    for _ in range(unpickler.load()):
+        key, cls, fields = unpickler.load()
+        unpickler.found[key] = made = cls.model_construct(**fields)
+    return made
 
 
 def kind(cls: type) -> str:

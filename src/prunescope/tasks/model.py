@@ -7,19 +7,20 @@ belong here: the networks themselves (`nets/`), training.
 import copy
 import importlib
 import inspect
+import json
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import torch
 from pydantic import Field, JsonValue, PrivateAttr, field_validator
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from prunescope.base import tree
 from prunescope.base.errors import UsageError
 from prunescope.base.tree import Tree
-from prunescope.base.value import Value, array_digest
+from prunescope.base.value import Value, array_digest, text_digest
+from prunescope.tasks.functional import drawing, fill, slots_of
 
 MASKABLE_MODULES = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
@@ -76,16 +77,25 @@ class Network(Value):
             )
         return module
 
+    def replace(self, **changes: Any) -> Self:
+        """See `Value.replace`; what is not importable comes along."""
+        changed = super().replace(**changes)
+        changed._live = self._live
+        return changed
+
     def with_args(self, **args: Any) -> "Network":
         """The same network with some arguments changed.
 
-        Raises UsageError for an argument that it does not take.
+        Raises UsageError for an argument that it does not take, and for an instance, whose arguments are fixed.
         """
-        changed = self.replace(
+        if self.given is not None:
+            raise UsageError(
+                f"network {self.path} was given as an instance, so its arguments {sorted(args)} are fixed; "
+                "give its class or a function that builds it"
+            )
+        return self.replace(
             args=_with_defaults(self._live or resolve(self.path), self.path, self.args | args)
         )
-        changed._live = self._live
-        return changed
 
     @property
     def local(self) -> bool:
@@ -113,24 +123,58 @@ def network_of(factory: Callable[[], nn.Module] | nn.Module) -> Network:
         made = Network(path=path, given=array_digest(*factory.state_dict().values()))
         made._live = copy.deepcopy(factory)
         return made
-    bound = {**getattr(factory, "keywords", {})}
-    made = Network(path=path, args=_with_defaults(named, path, bound))
+    positional, keywords = getattr(factory, "args", ()), getattr(factory, "keywords", {})
+    made = Network(path=path, args=_with_defaults(named, path, keywords, positional))
     made._live = named
-    return made
+    # Every lambda of a file has one name, so what it builds has to tell it from the others.
+    return made.replace(path=f"{path}.{_structure(made)}") if "<" in path else made
 
 
-def _with_defaults(factory: Any, path: str, args: dict[str, Any]) -> dict[str, Any]:
+def _structure(made: Network) -> str:
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(0)
+        module = made.build()
+    return text_digest(f"{module} {array_digest(*module.state_dict().values())}")[:8]
+
+
+def _with_defaults(
+    factory: Any, path: str, args: dict[str, Any], positional: tuple[Any, ...] = ()
+) -> dict[str, Any]:
+    """All arguments by name, whole numbers as floats where the default is a float.
+
+    Defaults that are no plain data (a class, say) are part of the code instead.
+    """
     try:
         signature = inspect.signature(factory)
     except (TypeError, ValueError):
         return args
     try:
-        bound = signature.bind(**args)
+        bound = signature.bind(*positional, **args)
     except TypeError as problem:
         permitted = ", ".join(signature.parameters)
         raise UsageError(f"{path}: {problem}; it takes {permitted or 'no arguments'}") from None
-    bound.apply_defaults()
-    return {name: value for name, value in bound.arguments.items() if value not in ({}, ()) or name in args}
+    written = dict(bound.arguments)
+    for name, parameter in signature.parameters.items():
+        if parameter.kind is parameter.VAR_KEYWORD:
+            written |= written.pop(name, {})
+        elif parameter.default is not parameter.empty and _is_plain(parameter.default):
+            written.setdefault(name, parameter.default)
+            if type(written[name]) is int and isinstance(parameter.default, float):
+                written[name] = float(written[name])
+    if unfit := {name: value for name, value in written.items() if not _is_plain(value)}:
+        raise UsageError(
+            f"{path}: arguments {unfit} are no plain data (numbers, texts, lists of them), so they have no id; "
+            "write a function that builds the network with them"
+        )
+    return {name: written[name] for name in sorted(written)}
+
+
+def _is_plain(value: Any) -> bool:
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _lists(value: Any) -> Any:
@@ -145,7 +189,8 @@ class Model:
     """A network as pure functions over trees.
 
     One copy of the module is kept in training mode and one in evaluation mode; neither's own tensors are used
-    after construction.
+    after construction. A network that draws while it trains (dropout) draws from torch's default generators: a
+    training pass seeds them and puts their state back.
     """
 
     def __init__(self, network: Network) -> None:
@@ -154,6 +199,7 @@ class Model:
         with torch.random.fork_rng(devices=[]):
             self._train = network.build().train()
         self._eval = copy.deepcopy(self._train).eval()
+        self._train_slots, self._eval_slots = slots_of(self._train), slots_of(self._eval)
 
     @cached_property
     def maskable(self) -> frozenset[str]:
@@ -174,19 +220,28 @@ class Model:
             module = self.network.build()
         return tree.clone(dict(module.named_parameters())), tree.clone(dict(module.named_buffers()))
 
-    def apply(self, params: Tree, buffers: Tree, x: Tensor, *, train: bool) -> tuple[Tensor, Tree]:
+    def apply(
+        self, params: Tree, buffers: Tree, x: Tensor, *, train: bool, draw: int = 0
+    ) -> tuple[Tensor, Tree]:
         """The logits [B, C] of inputs x [B, ...], and the buffers after the pass.
 
         With `train=True` normalization uses batch statistics and returns moved running statistics; `buffers`
         itself is left alone. With `train=False` the very same buffers are returned.
+
+        draw: seed of what the network draws in training.
         """
         if not train:
-            return cast(Tensor, functional_call(self._eval, {**params, **buffers}, (x,))), buffers
-        moved = {name: leaf.clone() for name, leaf in buffers.items()}
-        return cast(Tensor, functional_call(self._train, {**params, **moved}, (x,))), moved
+            fill(self._eval_slots, {**params, **buffers})
+            return cast(Tensor, self._eval(x)), buffers
+        fill(self._train_slots, {**params, **{name: leaf.clone() for name, leaf in buffers.items()}})
+        with drawing(x.device, draw):
+            logits = cast(Tensor, self._train(x))
+        # Read back: a module may also have put a new tensor in a buffer's place.
+        moved = {name: place[key].detach() for place, key, name in self._train_slots if name in buffers}
+        return logits, {name: moved[name] for name in buffers}
 
     def observe(
-        self, params: Tree, buffers: Tree, x: Tensor, *, names: frozenset[str]
+        self, params: Tree, buffers: Tree, x: Tensor, *, names: frozenset[str], draw: int = 0
     ) -> tuple[Tensor, Tree, Tree]:
         """A training pass that also returns the outputs of the modules called `names`, detached.
 
@@ -200,12 +255,13 @@ class Model:
             )
         handles = [
             modules[name].register_forward_hook(
-                lambda _m, _i, out, name=name: captured.update({name: out.detach()})
+                # A copy: an activation after it may work in place.
+                lambda _m, _i, out, name=name: captured.update({name: out.detach().clone()})
             )
             for name in names
         ]
         try:
-            logits, moved = self.apply(params, buffers, x, train=True)
+            logits, moved = self.apply(params, buffers, x, train=True, draw=draw)
         finally:
             for handle in handles:
                 handle.remove()

@@ -6,6 +6,7 @@ Belongs here: this one architecture. Does not belong here: the data that it is s
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from prunescope.base.errors import UsageError
 from prunescope.tasks.nets.arguments import scaled
 
 
@@ -23,7 +24,8 @@ class TwoLayer(nn.Module):
         deviation: standard deviation of the initial weights, which are N(0, deviation^2).
 
     Raises:
-        UsageError: an impossible width or scale.
+        UsageError: an impossible width or scale, fewer than one input or class, a power below 1, a deviation that
+            is not positive.
 
     Source: Yang et al. 2023 (arXiv 2301.00335), section 2.
     """
@@ -39,6 +41,13 @@ class TwoLayer(nn.Module):
         deviation: float = 0.01,
     ) -> None:
         super().__init__()
+        for name, value, least in (("inputs", inputs, 1), ("classes", classes, 1), ("power", power, 1.0)):
+            if not value >= least:
+                raise UsageError(f"{name}={value} is not possible; give at least {least}")
+        if not deviation > 0:
+            raise UsageError(
+                f"deviation={deviation} leaves every weight at 0, where it stays; give more than 0"
+            )
         self.classes = classes
         self.power = power
         self.fc1 = nn.Linear(inputs, classes * scaled(width, scale), bias=False)

@@ -1,0 +1,51 @@
+"""References point at runs, whether or not they exist."""
+
+from typing import ClassVar
+
+import pytest
+from pydantic import ValidationError
+
+from prunescope.base.errors import (
+    CodeChanged,
+    DataError,
+    Diverged,
+    LayerCollapse,
+    PrunescopeError,
+    StoreError,
+    Unreachable,
+    UsageError,
+)
+from prunescope.base.reference import Moment, StateRef
+from prunescope.base.value import Value
+
+
+class Run(Value):
+    by_id: ClassVar[bool] = True
+    seed: int = 0
+
+
+def test_a_state_is_named_by_its_run_and_moment():
+    states = [StateRef(run=Run()), StateRef(run=Run(seed=1))]
+    states += [
+        StateRef(run=Run(), moment=Moment(when=when, at="3it")) for when in ("step", "before", "after")
+    ]
+    assert len({state.id for state in states}) == len(states)
+    assert states[0].references == (Run(),)
+    assert states[0].moment == Moment(when="final")
+
+
+@pytest.mark.parametrize("wrong", [{"when": "later"}, {"when": "step", "at": "soon"}])
+def test_a_moment_has_one_of_four_forms(wrong):
+    with pytest.raises(ValidationError, match=r"later|soon"):
+        Moment(**wrong)
+
+
+def test_only_runs_have_states():
+    with pytest.raises(ValidationError, match="Moment is not a recipe"):
+        StateRef(run=Moment())
+
+
+def test_usage_errors_exit_with_two_and_failures_with_one():
+    failures = [CodeChanged, DataError, Diverged, LayerCollapse, StoreError, Unreachable, PrunescopeError]
+    assert {kind.exit_code for kind in failures} == {1} and UsageError.exit_code == 2
+    assert all(issubclass(kind, PrunescopeError) for kind in [*failures, UsageError])

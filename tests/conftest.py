@@ -1,0 +1,25 @@
+"""What tests of every floor share."""
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator
+
+import pytest
+
+import prunescope
+
+
+@pytest.fixture(scope="session")
+def leaves() -> Callable[[type], set[type]]:
+    """All classes of the package below a base class that have no subclasses of their own."""
+    for module in pkgutil.walk_packages(prunescope.__path__, "prunescope."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+
+    def below(base: type) -> Iterator[type]:
+        for child in base.__subclasses__():
+            if child.__module__.startswith("prunescope."):
+                inner = set(below(child))
+                yield from inner or {child}
+
+    return lambda base: set(below(base))
