@@ -248,12 +248,16 @@ def test_events_are_counted_from_one(event):
         remove_count(Sparsity(final=0.5), dense({"a": (4,)}), event, 2)
 
 
-@pytest.mark.parametrize("wrong", [0.0, 1.0, -0.2])
+@pytest.mark.parametrize("wrong", [1.0, -0.2])
 def test_shares_outside_zero_and_one_are_refused(wrong):
     with pytest.raises(ValidationError):
         Remaining(fraction=wrong)
     with pytest.raises(ValidationError):
         Sparsity(final=wrong)
+
+
+def test_a_share_of_zero_removes_nothing():
+    assert remove_count(Remaining(fraction=0.0), dense({"a": (100,)}), 1, 1) == 0
 
 
 def test_excluding_what_is_not_maskable_lists_what_is():

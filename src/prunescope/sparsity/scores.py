@@ -5,20 +5,70 @@ belong here: how many weights go, and which (`select.py`).
 """
 
 from abc import abstractmethod
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 
+from prunescope.base.errors import UsageError
 from prunescope.base.state import Weights
+from prunescope.base.streams import stream
 from prunescope.base.tree import Tree
 from prunescope.base.value import Value
 
 
 class Context(Protocol):
-    """What a score may ask for besides the weights."""
+    """What a score may ask for besides the weights.
+
+    Derivatives are of the mean loss over the next `batches` training batches, logits divided by `temperature`, in
+    training mode and float32; the batches are the same at every call. They are dense: masks play no role.
+    """
 
     def stream(self, *name: str) -> torch.Generator:
         """A fresh generator for a named draw; the same name gives the same draw."""
+
+    def gradient(self, weights: Weights, batches: int, *, temperature: float = 1.0) -> Tree:
+        """The gradient at `weights`: a tensor for every parameter, nats per unit of weight."""
+
+    def hessian_product(
+        self, weights: Weights, along: Tree, batches: int, *, temperature: float = 1.0
+    ) -> Tree:
+        """The Hessian at `weights` times `along`, both restricted to the parameters that `along` names."""
+
+    def output_gradient(self, weights: Weights) -> Tree:
+        """The gradient at `weights` of the sum of the logits for one input of ones, in evaluation mode.
+
+        A tensor for every parameter, in the dtype of the weights.
+        """
+
+
+@dataclass(frozen=True)
+class NoData:
+    """A context for scores that only draw, outside a run; whatever needs data raises UsageError."""
+
+    seed: int
+
+    def stream(self, *name: str) -> torch.Generator:
+        """See `Context.stream`."""
+        return stream(self.seed, *name)
+
+    def gradient(self, weights: Weights, batches: int, *, temperature: float = 1.0) -> Tree:
+        """Raises UsageError."""
+        raise _no_data("the gradient of the loss")
+
+    def hessian_product(
+        self, weights: Weights, along: Tree, batches: int, *, temperature: float = 1.0
+    ) -> Tree:
+        """Raises UsageError."""
+        raise _no_data("the Hessian of the loss")
+
+    def output_gradient(self, weights: Weights) -> Tree:
+        """Raises UsageError."""
+        raise _no_data("the gradient of the network's outputs")
+
+
+def _no_data(what: str) -> UsageError:
+    return UsageError(f"this score needs {what}, and there is no network or data here; use it inside a run")
 
 
 class Score(Value):
@@ -31,7 +81,7 @@ class Score(Value):
     def scores(self, weights: Weights, context: Context) -> Tree:
         """Scores of all maskable weights.
 
-        Args: weights: the network's tensors; context: where draws come from.
+        Args: weights: the network's tensors; context: where draws and derivatives come from.
         Returns: for every name in `weights.masks` a tensor of the parameter's shape, in the score's own unit.
         """
 

@@ -1,7 +1,8 @@
 """Selection: how many weights go, and which ones.
 
-Belongs here: exact arithmetic on counts, and the choice of new masks from scores. Does not belong here:
-scores (`scores.py`), what happens to weights and optimizer state (`training/interventions/`).
+Belongs here: how many weights an event removes, and the choice of new masks from scores. Does not belong here:
+scores (`scores.py`), how layers share a count (`allocation.py`), what happens to weights and optimizer state
+(`training/interventions/`).
 
 Counts are exact integers. "Maskable" weights are all entries of the masks; layers in `exclude` are counted
 among them but never pruned. Ties are broken by position: by parameter name, then by index in the flattened
@@ -22,9 +23,10 @@ from prunescope.base import tree
 from prunescope.base.errors import Diverged, LayerCollapse, Unreachable, UsageError
 from prunescope.base.tree import Masks, Tree
 from prunescope.base.value import Value
+from prunescope.sparsity.allocation import allocate, largest_remainder, share
 
-Scope = Literal["global", "layer", "uniform"]
-"""Ranked over all layers; in each, for equal shares of what remains; in each, for equal densities."""
+Scope = Literal["global", "layer", "uniform", "erdos_renyi", "erdos_renyi_kernel"]
+"""Ranked over all layers; in each, for equal shares of what remains; in each, for the densities of a law."""
 Target = Literal["smallest", "random", "largest"]
 """Which end of the ranking goes."""
 Ties = Literal["exact", "openlth"]
@@ -50,7 +52,7 @@ class Remaining(Amount):
     Source: Jin et al. 2022, section 2 (fraction 0.2); Frankle and Carbin 2019.
     """
 
-    fraction: float = Field(gt=0, lt=1)
+    fraction: float = Field(ge=0, lt=1)
 
     def remaining_after(self, remaining: int, *, total: int, event: int, events: int) -> int:
         """See `Amount.remaining_after`; the number of the event plays no role."""
@@ -116,8 +118,9 @@ def choose(
         masks: bool tensors, True = kept; left alone.
         count: weights to remove, over all layers that are not excluded.
         scope: "global" ranks all layers together. "layer" removes the same share of the remaining weights of
-            each layer; "uniform" brings all layers to the same density, except those that are sparser
-            already. Both round by largest remainder, equal remainders by name, so that the total is exact.
+            each layer; "uniform" brings all layers to the same density, "erdos_renyi" and
+            "erdos_renyi_kernel" to densities by their shapes (see `allocation.share`), except those that are
+            sparser already. All round by largest remainder, equal remainders by name: the total is exact.
         target: "smallest", "largest", or "random": uniform among what remains.
         exclude: names of layers that lose nothing.
         ties: "openlth" removes, in each ranking, everything up to and including the value at 0-based index
@@ -133,7 +136,7 @@ def choose(
     Source: Jin et al. 2022, section 2 (global magnitude). Differs from the source: removes exactly `count`;
     OpenLTH, which the paper used, is ties="openlth".
     """
-    names = _prunable(masks, exclude)
+    names = prunable(masks, exclude)
     _check(count, target, ties=ties, generator=generator)
     if target != "random":
         _check_scores(scores, masks, names=names)
@@ -155,16 +158,17 @@ def choose(
     return chosen
 
 
-def per_layer(masks: Masks) -> dict[str, float]:
-    """Sparsity of every layer, by name in order: its zeros over its weights."""
-    return {name: tree.sparsity({name: masks[name]}) for name in sorted(masks)}
-
-
-def _prunable(masks: Masks, exclude: frozenset[str]) -> list[str]:
+def prunable(masks: Masks, exclude: frozenset[str]) -> list[str]:
+    """The names of the masks without the excluded ones, in order. Raises UsageError for names without a mask."""
     unknown = sorted(exclude - masks.keys())
     if unknown:
         raise UsageError(f"exclude names {', '.join(unknown)}; maskable are {', '.join(sorted(masks))}")
     return sorted(masks.keys() - exclude)
+
+
+def per_layer(masks: Masks) -> dict[str, float]:
+    """Sparsity of every layer, by name in order: its zeros over its weights."""
+    return {name: tree.sparsity({name: masks[name]}) for name in sorted(masks)}
 
 
 def _check(count: int, target: Target, *, ties: Ties, generator: torch.Generator | None) -> None:
@@ -202,40 +206,12 @@ def _quotas(
     if scope == "global":
         return [(list(remaining), count)]
     if scope == "layer":
-        split = _largest_remainder(count, remaining)
+        split = largest_remainder(count, remaining)
     else:
-        after = _levelled({name: masks[name].numel() for name in remaining}, remaining, count=count)
+        shares = {name: share(masks[name].shape, scope) for name in remaining}
+        after = allocate(sum(remaining.values()) - count, shares, remaining)
         split = {name: kept - after[name] for name, kept in remaining.items()}
     return [([name], quota) for name, quota in split.items()]
-
-
-def _levelled(sizes: dict[str, int], remaining: dict[str, int], *, count: int) -> dict[str, int]:
-    """Weights that remain in each layer at one common density, but never more than there are now."""
-    after: dict[str, int] = {}
-    open_ = dict(sizes)
-    left = sum(remaining.values()) - count
-    while open_:
-        # A layer that is sparser already keeps what it has, which leaves a higher density to the others.
-        full = [name for name in open_ if remaining[name] * sum(open_.values()) < left * open_[name]]
-        if not full:
-            break
-        for name in full:
-            after[name] = remaining[name]
-            left -= remaining[name]
-            del open_[name]
-    return after | _largest_remainder(left, open_)
-
-
-def _largest_remainder(total: int, shares: dict[str, int]) -> dict[str, int]:
-    """`total` split in proportion to `shares` into whole numbers, each the exact share rounded down or up."""
-    whole = sum(shares.values())
-    if whole == 0:
-        return dict.fromkeys(shares, 0)
-    parts = {name: total * share // whole for name, share in shares.items()}
-    by_remainder = sorted(shares, key=lambda name: (-(total * shares[name] % whole), name))
-    for name in by_remainder[: total - sum(parts.values())]:
-        parts[name] += 1
-    return parts
 
 
 def _thinned(

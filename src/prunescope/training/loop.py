@@ -14,7 +14,7 @@ from torch import Tensor
 
 from prunescope.base.state import TrainState, Weights
 from prunescope.base.steps import Clock
-from prunescope.base.streams import Seeds, stream
+from prunescope.base.streams import Seeds, derived, stream
 from prunescope.base.tree import Tree
 from prunescope.tasks.task import Problem, Split
 from prunescope.training.interventions.intervention import Intervention
@@ -78,25 +78,33 @@ class Batches:
 
 def keep_tree(state: TrainState) -> Tree:
     """Float masks of what may move, 1 where kept and not held; a fully kept tensor has no entry."""
-    found = {}
-    for name, mask in state.weights.masks.items():
-        free = mask & ~state.held[name] if name in state.held else mask
-        if not bool(free.all()):
-            found[name] = free.to(state.weights.params[name].dtype)
-    return found
+    return {
+        name: free.to(state.weights.params[name].dtype)
+        for name, free in state.free.items()
+        if not bool(free.all())
+    }
 
 
 def gradients(
-    program: Program, weights: Weights, x: Tensor, y: Tensor, *, capture: frozenset[str] = frozenset()
+    program: Program,
+    weights: Weights,
+    x: Tensor,
+    y: Tensor,
+    *,
+    draw: int = 0,
+    capture: frozenset[str] = frozenset(),
 ) -> tuple[Tensor, Tree, Tree, Tree]:
     """Mean loss (0-D, nats), its gradient for every parameter, moved buffers, and captured outputs.
 
-    The gradient is dense: masks enter in the update. capture: names of modules whose outputs are wanted.
+    The gradient is dense: masks enter in the update. draw: seed of what the network itself draws (dropout).
+    capture: names of modules whose outputs are wanted.
     """
     leaves = {name: leaf.detach().requires_grad_() for name, leaf in weights.params.items()}
     low = program.precision == "bfloat16"
     with torch.autocast(x.device.type, torch.bfloat16) if low else nullcontext():
-        logits, buffers, captured = program.problem.model.observe(leaves, weights.buffers, x, names=capture)
+        logits, buffers, captured = program.problem.model.observe(
+            leaves, weights.buffers, x, names=capture, draw=draw
+        )
         loss = program.problem.loss(logits.float() if low else logits, y).mean()
     grads = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True)
     dense = {
@@ -131,6 +139,10 @@ class Stepper:
             x = augmentation(x, generator)
         return x, y
 
+    def draw(self, step: int) -> int:
+        """The seed of what the network draws in the training pass of the cumulative step `step`."""
+        return derived(self.program.seeds.order, "forward", step)
+
     def step(
         self, state: TrainState, *, capture: frozenset[str] = frozenset()
     ) -> tuple[TrainState, Tensor, Tree]:
@@ -140,7 +152,8 @@ class Stepper:
         """
         program, weights = self.program, state.weights
         x, y = self.batch(state.step)
-        loss, grads, buffers, captured = gradients(program, weights, x, y, capture=capture)
+        draw = self.draw(state.step)
+        loss, grads, buffers, captured = gradients(program, weights, x, y, draw=draw, capture=capture)
         rate = program.schedule.at(state.schedule_step, program.clock)
         params, opt = program.optimizer.update(
             grads, state.opt, weights.params, keep=self.keep(state), lr=rate

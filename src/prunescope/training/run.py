@@ -10,6 +10,9 @@ At every position k = 0 ... N of a run, in this order:
         the interventions, in declaration order
         states kept "after", probes "after"
     one step to k + 1 (unless k = N or the stop rule ends the run)
+
+A run that its stop rule ends at k < N is seen there once more, by those probes of phase "step" that look at the end
+of a run and not at k anyway. Events are never repeated.
 """
 
 import time
@@ -60,10 +63,10 @@ def train(
     """
     timeline = Timeline(program, probes, keep)
     stepper, chunk = Stepper(program), 1
-    while True:
+    while not progress.finished:
         progress = timeline.arrive(progress)
-        if progress.finished or progress.local == program.steps:
-            return timeline.finish(progress)
+        if progress.local == program.steps:
+            return timeline.end(progress)
         steps = min(chunk, timeline.next_stop(progress.local) - progress.local)
         began = time.perf_counter()
         state, running, ended = advance(
@@ -71,11 +74,14 @@ def train(
         )
         taken = state.step - progress.state.step
         progress = progress.replace(
-            state=state, running=running, running_steps=progress.running_steps + taken, finished=ended
+            state=state, running=running, running_steps=progress.running_steps + taken
         )
+        if ended:
+            progress = timeline.end(progress)
         chunk = _chunk(steps, time.perf_counter() - began)
         if not beat(progress):
-            return progress
+            break
+    return progress
 
 
 def _chunk(steps: int, seconds: float) -> int:

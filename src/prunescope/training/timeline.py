@@ -4,18 +4,21 @@ Belongs here: events, probes, states to keep. Does not belong here: steps (`loop
 (`run.py`).
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 
 from prunescope.base import tree
+from prunescope.base.errors import UsageError
 from prunescope.base.reference import Moment, StateRef
 from prunescope.base.state import Weights
 from prunescope.base.steps import Clock
 from prunescope.base.streams import stream
 from prunescope.base.tree import Tree
+from prunescope.training import derivatives
 from prunescope.training.interventions.intervention import memory_key
-from prunescope.training.loop import Program, Stepper, gradients
+from prunescope.training.loop import Program, Stepper
 from prunescope.training.probes import Phase, Probe
 from prunescope.training.progress import Progress, Row
 
@@ -24,12 +27,15 @@ class Timeline:
     """What is due at which position of one run."""
 
     def __init__(self, program: Program, probes: tuple[Probe, ...], keep: tuple[Moment, ...]) -> None:
-        """Converts all durations to steps. Raises UsageError for events beyond the run."""
+        """Converts all durations to steps. Raises UsageError for events and moments that it does not have."""
         self.program, self.probes = program, probes
         self.clock = Clock(program.clock.epoch_steps, program.steps)
         self.events = [value.events(self.clock) for value in program.interventions]
         self.keep = [(moment, self.clock.steps(moment.at)) for moment in keep if moment.when != "final"]
-        marks = {k for events in self.events for k in events} | {k for _, k in self.keep}
+        happenings = {k for events in self.events for k in events}
+        for moment, k in self.keep:
+            _check(moment, k, self.clock, happenings)
+        marks = happenings | {k for _, k in self.keep}
         marks |= set(range(0, program.steps + 1, self.clock.epoch_steps)) | {program.steps}
         self.looks = {probe.id: frozenset(probe.steps(self.clock)) for probe in probes}
         self.marks = sorted(marks.union(*self.looks.values()))
@@ -44,7 +50,7 @@ class Timeline:
     def arrive(self, progress: Progress) -> Progress:
         """Everything due at the position of `progress`, before the step that leaves it."""
         local = progress.local
-        progress = self._look(progress, "step", end=progress.finished)
+        progress = self._look(progress, "step")
         due = [i for i, events in enumerate(self.events) if local in events]
         if due:
             progress = self._look(progress, "before")
@@ -56,31 +62,46 @@ class Timeline:
             progress = progress.replace(running=torch.zeros_like(progress.running), running_steps=0)
         return progress
 
-    def finish(self, progress: Progress) -> Progress:
-        """The progress marked as finished."""
+    def end(self, progress: Progress) -> Progress:
+        """The finished progress, seen by the probes that look at the end of a run."""
+        if progress.local < self.program.steps:  # ended by its stop rule, so not at the end of the clock
+            progress = self._look(progress, "step", early=True)
         return progress.replace(finished=True)
 
-    def _look(self, progress: Progress, phase: Phase, *, end: bool = False) -> Progress:
+    def _look(self, progress: Progress, phase: Phase, *, early: bool = False) -> Progress:
         local, state = progress.local, progress.state
         mean = float(progress.running) / max(1, progress.running_steps)
         traces = dict(progress.traces)
         for probe in self.probes:
-            if self._due(probe, phase, local, end):
+            if self._due(probe, phase, local, early):
                 row: Row = {"step": state.step, "local": local, "phase": phase}
                 row |= {"epoch": local / self.clock.epoch_steps}
                 row |= probe.observe(self.program.problem, state, mean)
                 traces[probe.id] = [*traces.get(probe.id, []), row]
-        kept = dict(progress.kept)
-        kept.update(
-            (moment.id, state.weights) for moment, k in self.keep if k == local and moment.when == phase
-        )
-        return progress.replace(kept=kept, traces=traces)
+        kept = {moment.id: state.weights for moment, k in self.keep if k == local and moment.when == phase}
+        return progress.replace(kept=progress.kept | kept, traces=traces)
 
-    def _due(self, probe: Probe, phase: Phase, local: int, end: bool) -> bool:
+    def _due(self, probe: Probe, phase: Phase, local: int, early: bool) -> bool:
         if phase != "step":
             return probe.around_events
         looks = self.looks[probe.id]
-        return local in looks or (end and self.clock.total in looks)
+        if early:  # what was due here anyway was looked at on arrival
+            return local not in looks and self.clock.total in looks
+        return local in looks
+
+
+def _check(moment: Moment, step: int, clock: Clock, happenings: set[int]) -> None:
+    """Raises UsageError for a moment beyond the run, or before or after an event that it does not have."""
+    if step > clock.total:
+        raise UsageError(
+            f"there is no state at {moment.at!r}: it is step {step}, and the run has {clock.total} steps"
+        )
+    if moment.when != "step" and step not in happenings:
+        known = ", ".join(str(k) for k in sorted(happenings)[:20]) or "none"
+        raise UsageError(
+            f"nothing happens at {moment.at!r} (step {step}), so there is no state {moment.when} it; "
+            f"steps with events: {known}"
+        )
 
 
 @dataclass(frozen=True)
@@ -122,20 +143,31 @@ class EventContext:
         return self.timeline.program.optimizer.moments
 
     def stream(self, *name: str) -> torch.Generator:
-        """A named generator at this step."""
-        return stream(self.timeline.program.seeds.mask, *name, self.progress.state.step)
+        """A named generator at this step; a second intervention of a kind draws anew."""
+        values = self.timeline.program.interventions[: self.index + 1]
+        kind = type(values[-1])
+        twins = sum(type(value) is kind for value in values) - 1
+        return stream(self.timeline.program.seeds.mask, kind.__name__, twins, *name, self.progress.state.step)
 
-    def gradient(self, batches: int) -> Tree:
-        """Dense gradient of the mean loss over the next `batches` training batches."""
-        program, state = self.timeline.program, self.progress.state
-        stepper, total, count = Stepper(program), None, 0
-        for number in range(batches):
-            x, y = stepper.batch(state.step + number)
-            _, grads, _, _ = gradients(program, state.weights, x, y)
-            weighted = {name: grad * len(y) for name, grad in grads.items()}
-            total = weighted if total is None else tree.tree_map(torch.add, total, weighted)
-            count += len(y)
-        return tree.tree_map(lambda leaf: leaf / count, total or {})
+    def gradient(self, weights: Weights, batches: int, *, temperature: float = 1.0) -> Tree:
+        """Dense gradient over the next `batches` training batches."""
+        problem = self.timeline.program.problem
+        return derivatives.gradient(problem, weights, self._batches(batches), temperature=temperature)
+
+    def hessian_product(
+        self, weights: Weights, along: Tree, batches: int, *, temperature: float = 1.0
+    ) -> Tree:
+        """Hessian over the same batches times `along`."""
+        problem, ahead = self.timeline.program.problem, self._batches(batches)
+        return derivatives.hessian_product(problem, weights, along, ahead, temperature=temperature)
+
+    def output_gradient(self, weights: Weights) -> Tree:
+        """Gradient of the outputs for an input of ones."""
+        return derivatives.output_gradient(self.timeline.program.problem, weights)
+
+    def _batches(self, count: int) -> Iterator[derivatives.Batch]:
+        stepper, now = Stepper(self.timeline.program), self.progress.state.step
+        return ((*stepper.batch(step), stepper.draw(step)) for step in range(now, now + count))
 
     def reference(self, reference: StateRef) -> Weights:
         """The weights of a referenced state."""

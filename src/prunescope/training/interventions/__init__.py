@@ -1,24 +1,34 @@
 """Weight changes at scheduled steps. One file an intervention; a new one needs no registration."""
 
+from prunescope.training.interventions.bernoulli import Bernoulli
+from prunescope.training.interventions.grow import Grow
 from prunescope.training.interventions.intervention import Context, Intervention
 from prunescope.training.interventions.noise import Noise
 from prunescope.training.interventions.prune import Prune
+from prunescope.training.interventions.prune_rounds import PruneRounds
 from prunescope.training.interventions.reinit import Reinit
 from prunescope.training.interventions.release import Release
 from prunescope.training.interventions.rewind import Rewind
+from prunescope.training.interventions.shuffle_masks import ShuffleMasks
+from prunescope.training.interventions.take_masks import TakeMasks
 from prunescope.training.interventions.when import At, Every, When
 from prunescope.training.interventions.zero import Zero
 
 __all__ = [
     "At",
+    "Bernoulli",
     "Context",
     "Every",
+    "Grow",
     "Intervention",
     "Noise",
     "Prune",
+    "PruneRounds",
     "Reinit",
     "Release",
     "Rewind",
+    "ShuffleMasks",
+    "TakeMasks",
     "When",
     "Zero",
 ]

@@ -5,17 +5,19 @@ Belongs here: the interface and what an intervention may ask for. Does not belon
 
 from typing import ClassVar, Protocol
 
-import torch
-
 from prunescope.base.reference import StateRef
 from prunescope.base.state import TrainState, Weights
 from prunescope.base.steps import Clock
 from prunescope.base.tree import Tree
 from prunescope.base.value import Value
+from prunescope.sparsity import scores
 
 
-class Context(Protocol):
-    """What an intervention may ask for at an event; it sees one replica."""
+class Context(scores.Context, Protocol):
+    """What an intervention may ask for at an event, besides what a score may; it sees one replica.
+
+    Draws are named, and belong to this step and this intervention, under seeds.mask.
+    """
 
     @property
     def key(self) -> str:
@@ -40,12 +42,6 @@ class Context(Protocol):
     @property
     def moments(self) -> tuple[str, ...]:
         """Names of the optimizer's states that are shaped like parameters."""
-
-    def stream(self, *name: str) -> torch.Generator:
-        """A generator for a named draw at this step, under seeds.mask."""
-
-    def gradient(self, batches: int) -> Tree:
-        """Dense gradient of the mean loss over the next training batches, at the current weights."""
 
     def reference(self, reference: StateRef) -> Weights:
         """The weights of a referenced state of another run."""

@@ -33,9 +33,7 @@ class Noise(Intervention):
         """The state with noisy weights."""
         generator = context.stream("noise")
         params = dict(state.weights.params)
-        for name in sorted(state.weights.masks):
-            free = state.weights.masks[name]
-            free = free & ~state.held[name] if name in state.held else free
+        for name, free in sorted(state.free.items()):
             weight = params[name]
             draw = torch.randn(weight.shape, generator=generator).to(weight)
             scale = self.std * weight[free].std() if int(free.sum()) > 1 else weight.new_zeros(())

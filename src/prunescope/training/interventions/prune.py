@@ -40,8 +40,12 @@ class Prune(Intervention):
 
         Raises Unreachable or LayerCollapse when there is not enough to remove.
         """
+        return self.once(state, context, event=context.event + 1, events=context.events)
+
+    def once(self, state: TrainState, context: Context, *, event: int, events: int) -> TrainState:
+        """The state after event number `event` (from 1) of `events`; see `apply`."""
         before = state.weights.masks
-        count = remove_count(self.amount, before, context.event + 1, context.events)
+        count = remove_count(self.amount, before, event, events)
         if count == 0:
             return state
         masks = choose(

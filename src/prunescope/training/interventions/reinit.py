@@ -11,7 +11,7 @@ from prunescope.training.interventions.when import At, When
 
 
 class Reinit(Intervention):
-    """Draws all weights and statistics anew; masks stay, moments start again at 0.
+    """Draws all weights and statistics anew; masks and holds stay, moments start again at 0.
 
     Source: Frankle and Carbin 2019, the random-reinitialization control.
     """
@@ -25,8 +25,6 @@ class Reinit(Intervention):
     def apply(self, state: TrainState, context: Context) -> TrainState:
         """The state with fresh values."""
         fresh = context.fresh()
-        weights = fresh.replace(
-            params=tree.masked(fresh.params, state.weights.masks), masks=state.weights.masks
-        )
+        weights = fresh.replace(params=tree.masked(fresh.params, state.free), masks=state.weights.masks)
         opt = {name: tree.tree_map(lambda leaf: leaf * 0, part) for name, part in state.opt.items()}
         return state.replace(weights=weights, opt=opt)

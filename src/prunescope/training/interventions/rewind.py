@@ -15,7 +15,7 @@ from prunescope.training.interventions.when import At, When
 
 
 class Rewind(Intervention):
-    """Gives the weights (and BatchNorm statistics) the values that they had at `to`; the masks stay.
+    """Gives the weights (and BatchNorm statistics) the values that they had at `to`; masks and holds stay.
 
     what: "all" restores statistics too, "weights" leaves them.
 
@@ -33,7 +33,7 @@ class Rewind(Intervention):
     def apply(self, state: TrainState, context: Context) -> TrainState:
         """The state with the referenced values under its own masks."""
         source = context.reference(self.to)
-        weights = state.weights.replace(params=tree.masked(source.params, state.weights.masks))
+        weights = state.weights.replace(params=tree.masked(source.params, state.free))
         if self.what == "all":
             weights = weights.replace(buffers=source.buffers)
         return state.replace(weights=weights)

@@ -55,10 +55,7 @@ class Zero(Intervention):
         return state
 
     def _zero(self, state: TrainState, context: Context, number: str) -> TrainState:
-        masks = state.weights.masks
-        free = {
-            name: mask & ~state.held[name] if name in state.held else mask for name, mask in masks.items()
-        }
+        free = state.free
         chosen = choose(
             self.score.scores(state.weights, context),
             free,

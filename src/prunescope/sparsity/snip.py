@@ -1,0 +1,26 @@
+"""SNIP: how much the loss changes when a weight is scaled down.
+
+Belongs here: this one score. Does not belong here: the gradient (`training/derivatives.py`), rounds
+(`training/interventions/prune_rounds.py`).
+"""
+
+from pydantic import Field
+
+from prunescope.base.state import Weights
+from prunescope.base.tree import Tree
+from prunescope.sparsity.scores import Context, Score
+
+
+class SNIP(Score):
+    """Connection sensitivity |w * g| with g the gradient of the mean loss over `batches` batches, nats.
+
+    Source: Lee et al. 2019, eqs. 4-5. Differs from the source: not divided by the sum over all weights, which
+    changes no ranking.
+    """
+
+    batches: int = Field(default=1, ge=1)
+
+    def scores(self, weights: Weights, context: Context) -> Tree:
+        """See `Score.scores`; nothing is drawn."""
+        slope = context.gradient(weights, self.batches)
+        return {name: (weights.params[name].detach() * slope[name]).abs() for name in weights.masks}

@@ -1,0 +1,87 @@
+"""Dynamic sparse training: weights are dropped and others grown, at constant sparsity.
+
+Belongs here: the exchange of weights. Does not belong here: the sparsity itself, which an intervention before this
+one makes (`Prune` with a scope such as "erdos_renyi").
+"""
+
+import math
+from typing import Literal
+
+from pydantic import Field
+
+from prunescope.base.errors import UsageError
+from prunescope.base.state import TrainState, Weights
+from prunescope.base.steps import Clock, Duration
+from prunescope.base.tree import Masks, Tree
+from prunescope.sparsity.scores import Magnitude, Random
+from prunescope.sparsity.select import choose, prunable
+from prunescope.training.interventions.intervention import Context, Intervention
+from prunescope.training.interventions.prune import remove
+from prunescope.training.interventions.when import Every
+
+
+class Grow(Intervention):
+    """Drops the smallest weights of each layer every `period` before `end`, and grows as many others there.
+
+    by: "gradient" grows where the dense gradient over the next `batches` batches is largest (RigL), "random"
+    anywhere (SET). Of the weights that a layer has left, the share fraction * (1 + cos(pi t / end)) / 2 is
+    exchanged at step t of the run ("cosine"), or always the same ("constant"), rounded to a whole number. What
+    was just dropped may grow again. Grown weights start at 0 with moments 0.
+
+    Source: Evci et al. 2020, algorithm 1 (RigL); Mocanu et al. 2018 (SET, constant fraction).
+    Differs from the source: the step at which weights are exchanged is taken too, under the new masks. SET drops
+    the smallest positive and the largest negative weights; here, as in Evci et al., the smallest magnitudes go.
+    """
+
+    by: Literal["gradient", "random"] = "gradient"
+    fraction: float = Field(default=0.3, gt=0, lt=1)
+    decay: Literal["cosine", "constant"] = "cosine"
+    period: Duration = "100it"
+    end: Duration = "75%"
+    batches: int = Field(default=1, ge=1)
+    exclude: tuple[str, ...] = ()
+
+    def events(self, clock: Clock) -> tuple[int, ...]:
+        """Every period, from the first one on, up to but without `end`."""
+        steps = Every(start=self.period, end=self.end, period=self.period).steps(clock)
+        return tuple(step for step in steps if step < clock.steps(self.end))
+
+    def apply(self, state: TrainState, context: Context) -> TrainState:
+        """The state with other weights, as many in each layer. Raises UsageError when nothing is pruned."""
+        before = state.weights.masks
+        names = prunable(before, frozenset(self.exclude))
+        if state.weights.sparsity == 0:
+            raise UsageError(
+                "Grow exchanges weights of a sparse network, and nothing is pruned; put Prune first"
+            )
+        share = self._share(context.local, context.clock.steps(self.end))
+        counts = {name: round(share * int(before[name].sum())) for name in names}
+        magnitudes = Magnitude().scores(state.weights, context)
+        left = before | _without({name: before[name] for name in names}, magnitudes, counts)
+        grown = self._grown({name: ~left[name] for name in names}, counts, state, context)
+        # Clearing under `left` puts value and moments of what grows to 0, even of what was just dropped.
+        dropped = remove(state, left, context.moments)
+        after = left | {name: left[name] | grown[name] for name in names}
+        return dropped.replace(weights=dropped.weights.replace(masks=after))
+
+    def _share(self, step: int, end: int) -> float:
+        turn = (1 + math.cos(math.pi * step / end)) / 2 if self.decay == "cosine" else 1.0
+        return self.fraction * turn
+
+    def _grown(self, empty: Masks, counts: dict[str, int], state: TrainState, context: Context) -> Masks:
+        """Which of the empty places grow: `counts` of them in each layer."""
+        if self.by == "gradient":
+            slope = context.gradient(state.weights, self.batches)
+            unwanted = {name: -slope[name].abs() for name in empty}
+        else:
+            unwanted = Random().scores(Weights({}, {}, empty), context)
+        rest = _without(empty, unwanted, counts)
+        return {name: mask & ~rest[name] for name, mask in empty.items()}
+
+
+def _without(masks: Masks, scores: Tree, counts: dict[str, int]) -> Masks:
+    """The masks without the weights of smallest score, `counts` of them in each layer."""
+    return {
+        name: choose(scores, {name: mask}, count=counts[name], allow_collapse=True)[name]
+        for name, mask in masks.items()
+    }

@@ -1,0 +1,94 @@
+"""A small task, and programs that train on it: 50 examples in batches of 8, so 7 steps an epoch, the last of 2."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from prunescope.base.state import Weights
+from prunescope.base.steps import Clock
+from prunescope.base.streams import Seeds
+from prunescope.tasks.data.source import InMemory
+from prunescope.tasks.data.synthetic import synthetic
+from prunescope.tasks.model import network, network_of
+from prunescope.tasks.task import Data, Problem, Task
+from prunescope.training.loop import Program
+from prunescope.training.optim import SGD
+from prunescope.training.progress import Progress
+from prunescope.training.run import begin
+from prunescope.training.schedules import Constant
+from prunescope.training.stopping import AtEnd
+
+SOURCE = synthetic(classes=3, shape=(1, 4, 4), train=50, test=20, separation=2.0)
+ARRAYS = SOURCE.load()
+
+
+class WithBatchNorm(nn.Module):
+    """Convolution, BatchNorm, dropout, an in-place activation."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(1, 4, 3, bias=False)
+        self.bn = nn.BatchNorm2d(4)
+        self.act = nn.ReLU(inplace=True)
+        self.drop = nn.Dropout(0.2)
+        self.fc = nn.Linear(4, 3)
+
+    def forward(self, x):
+        return self.fc(self.drop(self.act(self.bn(self.conv(x))).mean((2, 3))))
+
+
+class Lab:
+    """Makes programs and their beginnings."""
+
+    epoch = 7
+
+    def __init__(self) -> None:
+        self.lenet = self.problem(
+            network("prunescope.tasks.nets:LeNet", hidden=[6, 5], inputs=16, classes=3, scale=1.0)
+        )
+        self.batchnorm = self.problem(network_of(WithBatchNorm))
+
+    def problem(self, net: Any, **data: Any) -> Problem:
+        return Task(network=net, data=Data(source=SOURCE, **data)).load(Seeds(), ARRAYS)
+
+    def double(self, problem: Problem) -> Problem:
+        """The same problem in float64."""
+        train = problem.train
+        inputs = InMemory(train.inputs.take(torch.arange(len(train.inputs))).double())
+        return replace(problem, train=replace(train, inputs=inputs))
+
+    def program(self, *interventions: Any, problem: Problem | None = None, steps: int = 20, **changes: Any):
+        plain = Program(
+            problem=problem or self.lenet,
+            optimizer=SGD(momentum=0.9, weight_decay=1e-3),
+            schedule=Constant(lr=0.1),
+            clock=Clock(self.epoch, steps),
+            batch=8,
+            stop=AtEnd(),
+            seeds=Seeds(),
+            interventions=interventions,
+        )
+        return replace(plain, **changes)
+
+    def weights(self, program: Program, *, seed: int = 0, sparsity: float = 0.0) -> Weights:
+        """Fresh weights of which about a share `sparsity` is removed."""
+        params, buffers = program.problem.model.init(seed)
+        drawn = torch.Generator().manual_seed(seed)
+        masks = {
+            name: torch.rand(leaf.shape, generator=drawn) >= sparsity
+            for name, leaf in params.items()
+            if name in program.problem.model.maskable
+        }
+        params = {name: leaf * masks[name] if name in masks else leaf for name, leaf in params.items()}
+        return Weights(params, buffers, masks)
+
+    def begin(self, program: Program, *, seed: int = 0, sparsity: float = 0.0, step: int = 0) -> Progress:
+        return begin(program, self.weights(program, seed=seed, sparsity=sparsity), step)
+
+
+@pytest.fixture(scope="session")
+def lab() -> Lab:
+    return Lab()
