@@ -6,6 +6,7 @@ Bytes carry at most one metadata key, because safetensors orders several at rand
 """
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,10 +24,23 @@ from prunescope.training.progress import Progress
 Nested = dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Checkpoint:
+    """An unfinished run.
+
+    watched: ids of the probes and moments that it has looked for since its start. seconds: of work so far.
+    """
+
+    progress: Progress
+    watched: frozenset[str]
+    seconds: float
+
+
 def to_bytes(nested: Nested, facts: dict[str, Any]) -> bytes:
     """Nested dictionaries of tensors, and JSON facts, as one safetensors file with a digest of its content."""
-    flat = {name: leaf.detach().cpu().contiguous() for name, leaf in sorted(_flatten(nested).items())}
-    meta = json.dumps({"facts": facts, "digest": _digest(flat, facts)}, sort_keys=True)
+    flat = _apart({name: leaf.detach().cpu().contiguous() for name, leaf in _flatten(nested).items()})
+    order = list(flat)  # safetensors forgets it, and a user's sum over a tree may depend on it
+    meta = json.dumps({"facts": facts, "order": order, "digest": _digest(flat, facts)})
     return bytes(save(flat, {"prunescope": meta}))
 
 
@@ -38,7 +52,7 @@ def from_file(path: str, *, verify: bool = False) -> tuple[Nested, dict[str, Any
     try:
         with safe_open(path, framework="pt") as file:
             meta = json.loads((file.metadata() or {})["prunescope"])
-            flat = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            flat = {name: file.get_tensor(name) for name in meta.get("order", sorted(file.keys()))}
     except (SafetensorError, OSError, KeyError, ValueError) as problem:
         raise StoreError(
             f"{path} is damaged ({problem}); delete it, and the same command makes it again"
@@ -81,8 +95,9 @@ def weights_from_nested(nested: Nested, facts: dict[str, Any]) -> Weights:
     return Weights(params, nested.get("buffers", {}), masks)
 
 
-def progress_to_bytes(progress: Progress) -> bytes:
+def checkpoint_to_bytes(checkpoint: Checkpoint) -> bytes:
     """A checkpoint: everything that a bitwise resume needs."""
+    progress = checkpoint.progress
     state, weights = progress.state, progress.state.weights
     nested = {
         "params": weights.params,
@@ -106,13 +121,23 @@ def progress_to_bytes(progress: Progress) -> bytes:
         "traces": progress.traces,
         "memories": sorted(state.memory),
         "opts": sorted(state.opt),
+        "watched": sorted(checkpoint.watched),
+        "seconds": checkpoint.seconds,
     }
     return to_bytes(nested, facts)
 
 
-def progress_from_file(path: str) -> Progress:
-    """The inverse of `progress_to_bytes`."""
+def checkpoint_from_file(path: str) -> Checkpoint:
+    """The inverse of `checkpoint_to_bytes`. Raises StoreError as `from_file` does, and for another layout."""
     nested, facts = from_file(path, verify=True)
+    try:
+        progress = _progress(nested, facts)
+        return Checkpoint(progress, frozenset(facts["watched"]), facts["seconds"])
+    except KeyError as problem:
+        raise StoreError(f"{path} is no checkpoint of this version: it has no {problem}") from problem
+
+
+def _progress(nested: Nested, facts: dict[str, Any]) -> Progress:
     state = TrainState(
         step=facts["step"],
         schedule_step=facts["schedule_step"],
@@ -133,8 +158,21 @@ def progress_from_file(path: str) -> Progress:
 
 
 def _plain_weights(nested: Nested) -> Weights:
-    """Weights in the order of names: safetensors forgets the order, and sums over trees must not depend on it."""
     return Weights(nested["params"], nested.get("buffers", {}), nested.get("masks", {}))
+
+
+def _apart(flat: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The same tensors, none of which shares memory with another: safetensors refuses those that do.
+
+    A held weight's mask is in a memory and in `held`; a kept state has the masks of the present one.
+    """
+    seen: set[int] = set()
+    apart: dict[str, Tensor] = {}
+    for name, leaf in flat.items():
+        place = leaf.untyped_storage().data_ptr()
+        apart[name] = leaf.clone() if place in seen else leaf
+        seen.add(place)
+    return apart
 
 
 def _flatten(nested: Nested, path: tuple[str, ...] = ()) -> dict[str, Tensor]:
@@ -149,7 +187,7 @@ def _flatten(nested: Nested, path: tuple[str, ...] = ()) -> dict[str, Tensor]:
 
 def _unflatten(flat: dict[str, Tensor]) -> Nested:
     nested: Nested = {}
-    for name in sorted(flat):
+    for name in flat:
         *path, last = json.loads(name)
         place = nested
         for part in path:

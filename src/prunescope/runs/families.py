@@ -49,8 +49,12 @@ def imp(
 
     Each level starts a fresh optimizer.
 
+    Raises UsageError for negative levels, for fine-tuning of no length or longer than the schedule.
+
     Source: Renda et al. 2020 (the three retraining techniques); Frankle et al. 2020, Algorithm 2.
     """
+    if fine_tune is not None and retrain != "fine_tune":
+        raise UsageError(f"fine_tune={fine_tune!r} has no meaning for retrain={retrain!r}; leave it out")
     prune = prune or Prune(amount=Remaining(fraction=0.2))
     base = dense(recipe)
     rewind_to: tuple[Intervention, ...] = ()
@@ -89,7 +93,11 @@ def width(recipe: Recipe, *, levels: int, factor: float = 0.8) -> list[Recipe]:
             f"(it has {', '.join(args) or 'none'}); add one to use width()"
         )
     scale = args["scale"]
-    assert isinstance(scale, int | float)
+    if not isinstance(scale, int | float) or levels < 0 or factor <= 0:
+        raise UsageError(
+            f"scale={scale!r}, levels={levels} and factor={factor} give no widths; scale and factor are positive "
+            "numbers, levels is 0 or more"
+        )
     return [with_network(recipe, scale=scale * factor**level) for level in range(levels + 1)]
 
 

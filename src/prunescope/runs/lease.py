@@ -1,15 +1,21 @@
 """Who works on what, so that two processes on one store do not repeat each other's work.
 
-Belongs here: taking, keeping and giving back a lease. Does not belong here: the work. A takeover may repeat work, it
-never corrupts it: results are the same bits and are stored atomically.
+Belongs here: taking, keeping and giving back a lease. Does not belong here: the work.
+
+A lease is a file that names its holder; a thread touches it every few seconds, whatever the work does meanwhile. A
+holder counts as gone when its process is, or, on another machine, when the file has not been touched for a minute. A
+takeover (a holder that was asleep for that long, say) may repeat work, it never corrupts it: results are the same bits
+and are stored atomically.
 """
 
 import contextlib
+import fcntl
 import os
 import socket
+import threading
 import time
 import uuid
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 from prunescope.runs.store import Store
@@ -18,56 +24,65 @@ STALE_SECONDS = 60.0
 BEAT_SECONDS = 5.0
 
 
-@dataclass
 class Lease:
-    """A held lease; `beat` must be called at least every STALE_SECONDS."""
+    """A held lease; beats until it is released."""
 
-    path: Path
-    mark: str
-    beaten: float = 0.0
+    def __init__(self, store: Store, path: Path, mark: str) -> None:
+        """Starts to beat."""
+        self.store, self.path, self.mark = store, path, mark
+        self.released = threading.Event()
+        threading.Thread(target=self._beat, name=f"lease {path.name[:8]}", daemon=True).start()
 
-    def beat(self) -> None:
-        """Says that its holder is alive; cheap to call often."""
-        now = time.monotonic()
-        if now - self.beaten > BEAT_SECONDS:
-            self.beaten = now
-            with contextlib.suppress(FileNotFoundError):
+    def _beat(self) -> None:
+        while not self.released.wait(BEAT_SECONDS):
+            with contextlib.suppress(OSError):  # taken over, or a disk that is away for a moment
                 os.utime(self.path)
 
     def release(self) -> None:
         """Gives the lease back, if it is still this holder's."""
-        with contextlib.suppress(FileNotFoundError):
+        self.released.set()
+        with contextlib.suppress(OSError), _alone(self.store):
             if self.path.read_text() == self.mark:
                 self.path.unlink()
 
 
 def take(store: Store, node: str) -> Lease | None:
-    """The lease on a node, or None while a live process holds it."""
+    """The lease on a node, or None while a live process holds it.
+
+    Raises StoreError when the store cannot be written.
+    """
     path = store.root / "leases" / node
-    path.parent.mkdir(parents=True, exist_ok=True)
     mark = f"{socket.gethostname()} {os.getpid()} {uuid.uuid4().hex}"
-    while True:
-        try:
-            with path.open("x") as file:
-                file.write(mark)
-            return Lease(path, mark, time.monotonic())
-        except FileExistsError:
-            if _alive(path):
+    with store.guard(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _alone(store):
+            if alive(path):
                 return None
-            with contextlib.suppress(FileNotFoundError):
-                path.rename(path.with_name(f".stale-{uuid.uuid4().hex}"))
+            path.write_text(mark)
+    return Lease(store, path, mark)
 
 
-def _alive(path: Path) -> bool:
+@contextlib.contextmanager
+def _alone(store: Store) -> Iterator[None]:
+    """Nobody else takes or releases meanwhile; the system ends this when the process ends."""
+    with (store.root / ".leases").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def alive(path: Path) -> bool:
+    """Whether there is a lease and its holder still works; one that names nobody was left by a kill."""
     try:
         words, age = path.read_text().split(), time.time() - path.stat().st_mtime
     except FileNotFoundError:
         return False
-    if len(words) == 3 and words[0] == socket.gethostname():
+    if len(words) < 2:
+        return False
+    if words[0] == socket.gethostname():
         try:
             os.kill(int(words[1]), 0)
         except ProcessLookupError:
             return False
         except PermissionError:
-            pass
+            pass  # it exists, and belongs to another user
     return age < STALE_SECONDS

@@ -5,8 +5,9 @@ Belongs here: comparing the graph with the store. Does not belong here: doing it
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
-from prunescope.base.reference import Moment, StateRef
+from prunescope.base.reference import FINAL, Moment, StateRef
 from prunescope.base.value import Value
 from prunescope.runs.graph import Chosen, Reading, Trace, closure
 from prunescope.runs.pricing import Prices
@@ -68,22 +69,26 @@ def plan(nodes: Iterable[Value], store: Store) -> Plan:
             if node.id in stored and stored[node.id]["status"] == "failed":
                 failed[node.id] = stored[node.id]["why"]
                 continue
-            have = stored.get(node.id)
-            lack = [
-                m for m in moments.get(node.id, {}).values() if have is None or m.id not in have["states"]
-            ]
-            blind = [
-                p for p in probes.get(node.id, {}).values() if have is None or p.id not in have["traces"]
-            ]
-            if have is None or lack or blind:
-                jobs[node.id] = Job(node, tuple(lack), tuple(blind))
+            job = Job(node, tuple(moments.get(node.id, ())), tuple(probes.get(node.id, ())))
+            if node.id not in stored:
+                jobs[node.id] = job
+            elif (rest := _lacking(job, stored[node.id])) is not None:
+                jobs[node.id] = rest
         elif isinstance(node, Reading) and not store.has_reading(node.id):
             readings[node.id] = node
     left = jobs.keys() | readings.keys()
     return Plan(graph, jobs, readings, failed, _waits(graph, left))
 
 
-def _wanted(graph: dict[str, Value]) -> tuple[dict[str, dict[str, Moment]], dict[str, dict[str, Probe]]]:
+def _lacking(job: Job, stored: dict[str, Any]) -> Job | None:
+    """The part of a job that a stored run lacks; None if it lacks nothing."""
+    moments = tuple(moment for moment in (FINAL, *job.moments) if moment.id not in stored["states"])
+    probes = tuple(probe for probe in job.probes if probe.id not in stored["traces"])
+    return Job(job.recipe, moments, probes) if moments or probes else None
+
+
+def _wanted(graph: dict[str, Value]) -> tuple[dict[str, list[Moment]], dict[str, list[Probe]]]:
+    """The moments besides the last, and the probes, that are wanted of each run; each once."""
     moments: dict[str, dict[str, Moment]] = {}
     probes: dict[str, dict[str, Probe]] = {}
     for node in graph.values():
@@ -93,16 +98,19 @@ def _wanted(graph: dict[str, Value]) -> tuple[dict[str, dict[str, Moment]], dict
                 moments.setdefault(run.id, {})[node.moment.id] = node.moment
         elif isinstance(node, Trace):
             probes.setdefault(node.run.id, {})[node.probe.id] = node.probe
-    return moments, probes
+    return {run: [*m.values()] for run, m in moments.items()}, {
+        run: [*p.values()] for run, p in probes.items()
+    }
 
 
 def _waits(graph: dict[str, Value], left: Iterable[str]) -> dict[str, set[str]]:
-    """For every node, the nearest nodes left to do that it depends on, through whatever is done or computed."""
+    """For every node left to do, the nearest ones that it depends on; what is stored depends on nothing."""
     todo = set(left)
     nearest: dict[str, set[str]] = {}
     for key, node in graph.items():
+        stored = isinstance(node, Recipe | Reading) and key not in todo
         waits: set[str] = set()
-        for value in node.references:
+        for value in () if stored else node.references:
             waits |= {value.id} if value.id in todo else nearest[value.id]
         nearest[key] = waits
     return {key: nearest[key] for key in todo}
@@ -121,7 +129,7 @@ class Cost:
 def prices(left: Plan, price: Prices) -> dict[str, float]:
     """Seconds of one core for everything left to do, by id. A choice is priced by its dearest member."""
     seconds = {key: price.run(job.recipe) for key, job in left.jobs.items()}
-    seconds |= {key: price.reading(node, _dearest(node.state)) for key, node in left.readings.items()}
+    seconds |= {key: price.reading(node, _dearest(node)) for key, node in left.readings.items()}
     return seconds
 
 
@@ -140,13 +148,20 @@ def cost(left: Plan, price: Prices, *, workers: int) -> Cost:
     seconds = prices(left, price)
     work, longest = sum(seconds.values()), max(remaining(left, seconds).values(), default=0.0)
     recipes = [job.recipe for job in left.jobs.values()]
-    disk = price.disk(recipes, [(node, _dearest(node.state)) for node in left.readings.values()])
+    disk = price.disk(recipes, [(node, _dearest(node)) for node in left.readings.values()])
     return Cost(work, longest, max(longest, work / workers), disk)
 
 
-def _dearest(state: StateRef) -> Recipe:
-    run = state.run
+def recipes_of(work: Job | Reading) -> tuple[Recipe, ...]:
+    """The recipes that a piece of work may be about: one, or those among which one is chosen."""
+    if isinstance(work, Job):
+        return (work.recipe,)
+    run = work.state.run
     if isinstance(run, Chosen):
-        return max(run.among, key=lambda recipe: recipe.steps)
+        return run.among
     assert isinstance(run, Recipe)
-    return run
+    return (run,)
+
+
+def _dearest(reading: Reading) -> Recipe:
+    return max(recipes_of(reading), key=lambda recipe: recipe.steps)

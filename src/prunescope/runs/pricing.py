@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import torch
 
+from prunescope.base.errors import PrunescopeError
 from prunescope.base.value import text_digest
 from prunescope.runs.graph import Reading
 from prunescope.runs.recipe import Recipe
@@ -51,7 +52,14 @@ class Prices:
             + f"{recipe.batch} {recipe.precision} {self.bench.device}"
         )
         if key not in self.known:
-            self.known[key] = measure(self.bench, recipe)
+            try:
+                self.known[key] = measure(self.bench, recipe)
+            except PrunescopeError:
+                raise
+            except (
+                Exception
+            ):  # the user's network: the run itself will meet this, say so, and let others go on
+                return Price(step=0.0, example=0.0, state=0)
             self.bench.store.write_json(
                 self.path, {name: price.__dict__ for name, price in self.known.items()}
             )

@@ -27,8 +27,8 @@ class Missing(PrunescopeError, KeyError):
 class Results:
     """The values of nodes, read from a store on demand. A mapping from node to {name: array}.
 
-    A reading or trace gives its stored arrays; a recipe gives its facts (step, steps, sparsity, parameters); a combination is
-    computed from its inputs; a choice gives {"index": ...}.
+    A reading or trace gives its stored arrays; a recipe gives its facts (step, steps, sparsity, parameters); a
+    combination is computed from its inputs; a choice gives {"index": ...}.
     """
 
     def __init__(self, store: Store) -> None:

@@ -32,7 +32,8 @@ import torch
 from prunescope.base.errors import StoreError
 from prunescope.base.state import Weights
 from prunescope.runs import codec
-from prunescope.training.progress import Progress, Row
+from prunescope.runs.codec import Checkpoint
+from prunescope.training.progress import Row
 
 SCHEMA = 1
 Values = dict[str, np.ndarray[Any, Any]]
@@ -48,19 +49,25 @@ class Store:
         """
         self.root = Path(root).expanduser().resolve()
         mark = self.root / "SCHEMA"
-        if mark.exists():
-            found = mark.read_text().strip()
-            if found != str(SCHEMA):
-                raise StoreError(
-                    f"{self.root} is a store of schema {found!r}, this version reads {SCHEMA}; "
-                    "use another folder (--store) or the version of prunescope that made it"
-                )
-            return
-        if self.root.exists() and any(self.root.iterdir()):
+        try:
+            # Listed before the mark is read: another process may be making the store right now.
+            names = {path.name for path in self.root.iterdir()} if self.root.exists() else set()
+            found = mark.read_text().strip() if mark.exists() else ""
+        except OSError as problem:
+            raise StoreError(
+                f"{self.root} cannot be opened as a store ({problem}); choose another folder (--store)"
+            ) from problem
+        if found and found != str(SCHEMA):
+            raise StoreError(
+                f"{self.root} is a store of schema {found!r}, this version reads {SCHEMA}; "
+                "use another folder (--store) or the version of prunescope that made it"
+            )
+        if not found and any(not name.startswith(".SCHEMA.") for name in names - {"SCHEMA"}):
             raise StoreError(
                 f"{self.root} holds other files and no store; choose an empty or new folder (--store)"
             )
-        self.write(mark, f"{SCHEMA}\n".encode())
+        if not found:
+            self.write(mark, f"{SCHEMA}\n".encode())
 
     # -- places
 
@@ -105,7 +112,13 @@ class Store:
 
     def trace(self, run: str, probe: str) -> Values:
         """The columns of a trace."""
-        table = pyarrow.parquet.read_table(self.trace_path(run, probe))
+        path = self.trace_path(run, probe)
+        try:
+            table = pyarrow.parquet.read_table(path)
+        except (pyarrow.ArrowException, OSError) as problem:
+            raise StoreError(
+                f"{path} is damaged ({problem}); delete it, and the same command makes it again"
+            ) from problem
         return {name: table.column(name).to_numpy() for name in table.column_names}
 
     def add_run(
@@ -114,7 +127,7 @@ class Store:
         """Stores a run at once: all of it or nothing. A run that is already there is left as it is."""
         folder = self.run_folder(run)
         made = self.root / "tmp" / uuid.uuid4().hex
-        with self._guard(folder):
+        with self.guard(folder):
             made.mkdir(parents=True)
             self._write_parts(made, states, traces)
             self.write_json(made / "manifest.json", manifest)
@@ -128,9 +141,11 @@ class Store:
         self.partial_path(run).unlink(missing_ok=True)
 
     def add_parts(self, run: str, states: dict[str, Weights], traces: dict[str, list[Row]]) -> None:
-        """Adds states and traces to a run that is already stored, one file after another."""
-        with self._guard(self.run_folder(run)):
-            self._write_parts(self.run_folder(run), states, traces)
+        """Adds the states and traces that a stored run lacks, one file after another; leaves those it has."""
+        lacking = {moment: s for moment, s in states.items() if not self.state_path(run, moment).exists()}
+        unseen = {probe: rows for probe, rows in traces.items() if not self.trace_path(run, probe).exists()}
+        with self.guard(self.run_folder(run)):
+            self._write_parts(self.run_folder(run), lacking, unseen)
         self.partial_path(run).unlink(missing_ok=True)
 
     def _write_parts(self, folder: Path, states: dict[str, Weights], traces: dict[str, list[Row]]) -> None:
@@ -139,7 +154,7 @@ class Store:
             self.write(folder / f"state-{moment}.safetensors", codec.to_bytes(nested, facts))
         for probe, rows in traces.items():
             sink = pyarrow.BufferOutputStream()
-            pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), sink)
+            pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), sink, write_page_checksum=True)
             self.write(folder / f"trace-{probe}.parquet", sink.getvalue().to_pybytes())
 
     def known_runs(self, runs: Iterable[str]) -> dict[str, dict[str, Any]]:
@@ -154,9 +169,10 @@ class Store:
                 continue
             states = {name[6:-12] for name in names if name.startswith("state-")}
             traces = {name[6:-8] for name in names if name.startswith("trace-")}
-            why = "" if states else (self.manifest(run) or {}).get("why", "")
-            status = "done" if states else "failed"
-            found[run] = {"status": status, "why": why, "states": states, "traces": traces}
+            # Only a failed run has no state, or a damaged one of which the user deleted it.
+            told: dict[str, Any] = {"status": "done"} if states else self.manifest(run) or {}
+            facts = {"status": told.get("status", "failed"), "why": told.get("why", "")}
+            found[run] = {**facts, "states": states, "traces": traces}
         return found
 
     # -- readings
@@ -176,17 +192,17 @@ class Store:
 
     # -- checkpoints
 
-    def save_partial(self, run: str, progress: Progress) -> None:
+    def save_partial(self, run: str, checkpoint: Checkpoint) -> None:
         """Replaces the checkpoint of an unfinished run."""
-        self.write(self.partial_path(run), codec.progress_to_bytes(progress))
+        self.write(self.partial_path(run), codec.checkpoint_to_bytes(checkpoint))
 
-    def load_partial(self, run: str) -> Progress | None:
+    def load_partial(self, run: str) -> Checkpoint | None:
         """The checkpoint of an unfinished run; None if there is none that can be read."""
         path = self.partial_path(run)
         if not path.exists():
             return None
         try:
-            return codec.progress_from_file(str(path))
+            return codec.checkpoint_from_file(str(path))
         except StoreError:
             path.unlink(missing_ok=True)  # only time is lost: the run starts again
             return None
@@ -230,7 +246,7 @@ class Store:
 
         Raises StoreError for a full disk or a folder that cannot be written.
         """
-        with self._guard(path):
+        with self.guard(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             made = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
             try:
@@ -245,7 +261,8 @@ class Store:
                 raise
 
     @contextlib.contextmanager
-    def _guard(self, path: Path) -> Iterator[None]:
+    def guard(self, path: Path) -> Iterator[None]:
+        """Turns what the operating system says of a failed write into a StoreError with the fix."""
         try:
             yield
         except OSError as problem:

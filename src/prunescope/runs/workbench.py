@@ -4,30 +4,25 @@ Belongs here: from a node to its stored result, with everything it needs loaded 
 node comes next (`execute.py`), how many processes there are (`executors/`).
 """
 
-import os
-import platform
-import resource
-import sys
-import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
 import torch
 
-from prunescope import __version__
 from prunescope.base import tree
 from prunescope.base.errors import CodeChanged, PrunescopeError, UsageError
-from prunescope.base.reference import Moment, StateRef
+from prunescope.base.reference import FINAL, Moment, StateRef
 from prunescope.base.state import Weights
 from prunescope.base.steps import Clock
 from prunescope.base.value import text_digest
 from prunescope.runs.graph import Reading, describe
+from prunescope.runs.manifest import base_manifest, execution, outcome
 from prunescope.runs.recipe import Fresh, Recipe, Subset
 from prunescope.runs.results import Results
-from prunescope.runs.store import SCHEMA, Store
+from prunescope.runs.saver import Saver
+from prunescope.runs.store import Store
 from prunescope.tasks.data.source import Arrays
 from prunescope.tasks.model import Model
 from prunescope.tasks.task import Problem
@@ -37,7 +32,6 @@ from prunescope.training.progress import Progress
 from prunescope.training.run import begin, train
 
 T = TypeVar("T")
-FINAL = Moment()
 CHECKPOINT_SECONDS = 15.0
 
 
@@ -96,6 +90,11 @@ class Workbench:
         self._check_code(recipe, problem)
         if isinstance(recipe.examples, Subset):
             rows = torch.from_numpy(Results(self.store).rows(recipe.examples))
+            if rows[0] < 0 or rows[-1] >= len(problem.train):
+                raise UsageError(
+                    f"the subset rule {recipe.examples.rule} picks rows {rows[0]} to {rows[-1]} of a training split "
+                    f"of {len(problem.train)}; return row numbers from 0"
+                )
             problem = problem.restricted(rows)
         return problem.to(self.device)
 
@@ -118,14 +117,7 @@ class Workbench:
         return self.states.get(recipe.id + moment, lambda: self._stored(recipe, moment))
 
     def _stored(self, recipe: Recipe, moment: str) -> Weights:
-        found = self.store.weights(recipe.id, moment)
-        order = self.problem(recipe).model.init(0)[0]  # sums over trees must not depend on the file's order
-        params = {name: found.params[name] for name in order}
-        return Weights(
-            tree.to(params, self.device),
-            tree.to(found.buffers, self.device),
-            tree.to(found.masks, self.device),
-        )
+        return _weights_on(self.store.weights(recipe.id, moment), self.device)
 
     # -- runs
 
@@ -176,45 +168,53 @@ class Workbench:
 
         beat: told the steps done so far; False stops the run after a checkpoint.
 
-        Raises Stopped, Diverged, and what interventions raise.
+        Raises Stopped, Diverged, UsageError for a moment that the run does not have, what interventions raise.
         """
         with one_thread():
-            began, program = time.perf_counter(), self.program(recipe)
-            progress = self.store.load_partial(recipe.id) or self.start(recipe, program)
-            progress = _on(progress, self.device)
-            saver = _Saver(self, recipe, beat)
-            progress = train(program, progress, probes=probes, keep=moments, beat=saver)
+            program = self.program(recipe)
+            watched = frozenset(part.id for part in (*moments, *probes))
+            saver = Saver(self.store, recipe.id, watched, self.checkpoint_seconds, beat)
+            progress = self._resumed(recipe, saver) or self.start(recipe, program)
+            try:
+                progress = train(program, _on(progress, self.device), probes=probes, keep=moments, beat=saver)
+            except KeyboardInterrupt:
+                saver.save()
+                raise
             if saver.stopped:
-                self.store.save_partial(recipe.id, progress)
+                saver.save()
                 raise Stopped(recipe.id)
-            seconds = time.perf_counter() - began
-            return self._commit(recipe, program, progress, seconds)
+            # A probe that had nothing to see has an empty trace, or it would be looked for again and again.
+            traces = {probe.id: progress.traces.get(probe.id, []) for probe in probes}
+            progress = progress.replace(traces=traces)
+            manifest = self._commit(recipe, program, progress, saver.seconds())
+            _check_kept(progress, moments)
+            return manifest
+
+    def _resumed(self, recipe: Recipe, saver: Saver) -> Progress | None:
+        """The progress of a checkpoint, if it has looked for all that is wanted now."""
+        found = self.store.load_partial(recipe.id)
+        if found is None or not saver.watched <= found.watched:
+            return None
+        saver.spent = found.seconds
+        return found.progress
 
     def _commit(self, recipe: Recipe, program: Program, progress: Progress, seconds: float) -> dict[str, Any]:
         weights = progress.state.weights
         states = {FINAL.id: weights, **progress.kept}
-        self.states.get(recipe.id + FINAL.id, lambda: weights)
-        if (stored := self.store.manifest(recipe.id)) is not None and stored["status"] == "done":
-            self.store.add_parts(recipe.id, progress.kept, progress.traces)
+        stored = self.store.manifest(recipe.id)
+        if stored is not None and stored["status"] == "done":
+            self.store.add_parts(recipe.id, states, progress.traces)
             return stored
-        steps = progress.local
-        manifest = base_manifest(recipe, "done") | {
-            "step": progress.state.step,
-            "steps": steps,
-            "most_steps": program.steps,
-            "epoch_steps": program.clock.epoch_steps,
-            "train_examples": len(program.problem.train),
-            "parameters": tree.size(weights.params),
-            "sparsity": weights.sparsity,
-            "layers": {name: 1 - float(mask.double().mean()) for name, mask in weights.masks.items()},
-            "exec": execution(self.device, seconds, steps),
-        }
+        self.states.get(recipe.id + FINAL.id, lambda: weights)
+        manifest = base_manifest(recipe, "done", Results(self.store)) | outcome(program, progress)
+        manifest["exec"] = execution(self.device, seconds, progress.local)
         self.store.add_run(recipe.id, manifest, states, progress.traces)
         return manifest
 
     def fail(self, recipe: Recipe, problem: PrunescopeError) -> None:
         """Stores a run as failed, with the reason: the same recipe would fail again."""
-        manifest = base_manifest(recipe, "failed") | {"why": str(problem), "error": type(problem).__name__}
+        manifest = base_manifest(recipe, "failed", Results(self.store))
+        manifest |= {"why": str(problem), "error": type(problem).__name__}
         self.store.add_run(recipe.id, manifest, {}, {})
 
     # -- readings
@@ -228,23 +228,6 @@ class Workbench:
         self.store.add_reading(reading.id, plain, {"reading": describe(reading), "run": recipe.id})
 
 
-class _Saver:
-    """Checkpoints from time to time, and passes the beat on."""
-
-    def __init__(self, bench: Workbench, recipe: Recipe, beat: Callable[[int], bool]) -> None:
-        self.bench, self.recipe, self.beat = bench, recipe, beat
-        self.saved, self.stopped = time.monotonic(), False
-
-    def __call__(self, progress: Progress) -> bool:
-        if not self.beat(progress.local):
-            self.stopped = True
-            return False
-        if time.monotonic() - self.saved >= self.bench.checkpoint_seconds:
-            self.bench.store.save_partial(self.recipe.id, progress)
-            self.saved = time.monotonic()
-        return True
-
-
 def fresh_weights(model: Model, seed: int, device: str = "cpu") -> Weights:
     """Newly initialized weights with all masks True."""
     params, buffers = model.init(seed)
@@ -252,39 +235,6 @@ def fresh_weights(model: Model, seed: int, device: str = "cpu") -> Weights:
         name: torch.ones_like(params[name], dtype=torch.bool) for name in params if name in model.maskable
     }
     return Weights(tree.to(params, device), tree.to(buffers, device), tree.to(masks, device))
-
-
-def base_manifest(recipe: Recipe, status: str) -> dict[str, Any]:
-    """What every stored run says of itself: schema, recipe, parents, how it ended."""
-    return {
-        "schema": SCHEMA,
-        "id": recipe.id,
-        "status": status,
-        "recipe": describe(recipe),
-        "parents": sorted({ref.run.id for ref in recipe.references if isinstance(ref, StateRef)}),
-    }
-
-
-def execution(device: str, seconds: float, steps: int) -> dict[str, Any]:
-    """How a run was executed: recorded beside its id, never part of it."""
-    return {
-        "device": device if device == "cpu" else torch.cuda.get_device_name(),
-        "machine": f"{platform.node()} {platform.machine()} {os.cpu_count()} cores",
-        "threads": 1,
-        "engine": "loop",
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "prunescope": __version__,
-        "seconds": round(seconds, 3),
-        "steps": steps,
-        "peak_memory_mb": _peak_memory_mb(),
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-
-
-def _peak_memory_mb() -> float:
-    unit = 2**20 if sys.platform == "darwin" else 2**10  # bytes there, kilobytes elsewhere
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit, 1)
 
 
 @contextmanager
@@ -308,19 +258,29 @@ def device_named(name: str) -> str:
     return name
 
 
+def _weights_on(weights: Weights, device: str) -> Weights:
+    parts = (weights.params, weights.buffers, weights.masks)
+    return Weights(*(tree.to(part, device) for part in parts))
+
+
 def _on(progress: Progress, device: str) -> Progress:
-    if device == "cpu":
-        return progress
-    state, weights = progress.state, progress.state.weights
+    state = progress.state
     moved = state.replace(
-        weights=Weights(
-            *(tree.to(part, device) for part in (weights.params, weights.buffers, weights.masks))
-        ),
+        weights=_weights_on(state.weights, device),
         opt={name: tree.to(part, device) for name, part in state.opt.items()},
         memory={name: tree.to(part, device) for name, part in state.memory.items()},
         held=tree.to(state.held, device),
     )
     return progress.replace(state=moved, running=progress.running.to(device))
+
+
+def _check_kept(progress: Progress, moments: Iterable[Moment]) -> None:
+    """Raises UsageError for a moment that the run did not reach because its stop rule ended it."""
+    for moment in moments:
+        if moment.when != "final" and moment.id not in progress.kept:
+            raise UsageError(
+                f"the run has no state {moment.when} {moment.at!r}: its stop rule ended it at step {progress.local}"
+            )
 
 
 def _close(left: list[float], right: list[float]) -> bool:

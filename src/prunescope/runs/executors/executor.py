@@ -6,6 +6,7 @@ Belongs here: the interface and the messages. Does not belong here: which piece 
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from prunescope.base.errors import PrunescopeError
 from prunescope.runs.graph import Reading
 from prunescope.runs.plan import Job
 
@@ -14,16 +15,17 @@ from prunescope.runs.plan import Job
 class Message:
     """What a worker says of its piece of work.
 
-    kind: "beat" (steps done so far), "done", "failed" (stored as failed, with the reason), "error" (nothing was
-    stored, with the reason), "busy" (another process holds the lease), "died" (the worker is gone).
+    kind: "ready" (the worker has started), "beat" (steps done so far), "done", "failed" (stored as failed, with the
+    reason), "error" (nothing was stored, with the reason), "busy" (another process holds the lease), "died" (the
+    worker is gone). error: what kind of problem it was.
     """
 
     worker: int
     node: str
-    kind: Literal["beat", "done", "failed", "error", "busy", "died"]
+    kind: Literal["ready", "beat", "done", "failed", "error", "busy", "died"]
     steps: int = 0
     why: str = ""
-    usage: bool = False
+    error: type[PrunescopeError] = PrunescopeError
 
 
 class Executor(Protocol):

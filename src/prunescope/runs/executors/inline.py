@@ -3,6 +3,7 @@
 Belongs here: the executor for notebooks, local classes and debugging. Does not belong here: parallelism.
 """
 
+import time
 from collections.abc import Callable
 
 from prunescope.runs.executors.executor import Message
@@ -29,10 +30,14 @@ class Inline:
             self.beat(Message(worker, work.id, "beat", steps=steps))
             return True
 
-        self.messages.extend(do(self.bench, worker, work, beat))
+        message = do(self.bench, worker, work, beat)
+        assert message is not None, "nobody said to stop"
+        self.messages.append(message)
 
     def wait(self, seconds: float) -> list[Message]:
-        """What was said."""
+        """What was said; waits, as others may be busy, only if nothing was."""
+        if not self.messages:
+            time.sleep(seconds)
         said, self.messages = self.messages, []
         return said
 

@@ -7,30 +7,49 @@ import contextlib
 import ctypes
 import multiprocessing
 import os
+import pickle
 import signal
 import time
+from collections.abc import Iterator
+from dataclasses import replace
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
+from prunescope.base.errors import PrunescopeError
 from prunescope.runs.executors.executor import Message
 from prunescope.runs.executors.worker import do
 from prunescope.runs.graph import Reading
 from prunescope.runs.plan import Job
 from prunescope.runs.store import Store
-from prunescope.runs.workbench import Workbench
+from prunescope.runs.workbench import CHECKPOINT_SECONDS, Workbench
 
 STOP_SECONDS = 30.0
+BEAT_SECONDS = 0.3
+UNKNOWN = "a worker process cannot import what the work consists of; put it in a module, or use workers=1"
+UNABLE = (
+    "a worker process ended before it could start (its own message is above); a script that works with several "
+    "processes must call ensure() under `if __name__ == '__main__':`, or use workers=1"
+)
 
 
 class Processes:
     """Spawned workers; one that dies is replaced, and its work reported as "died"."""
 
-    def __init__(self, store: Path, *, workers: int, device: str = "cpu") -> None:
+    def __init__(
+        self,
+        store: Path,
+        *,
+        workers: int,
+        device: str = "cpu",
+        checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    ) -> None:
         """Starts the processes."""
         self.workers, self.store, self.device = workers, store, device
+        self.checkpoint_seconds = checkpoint_seconds
         self.context = multiprocessing.get_context("spawn")
         self.members = [self._spawn(number) for number in range(workers)]
         self.busy: dict[int, str] = {}
+        self.ready: set[int] = set()
 
     def start(self, worker: int, work: Job | Reading) -> None:
         """Sends the work to a worker."""
@@ -39,22 +58,33 @@ class Processes:
             self.members[worker][1].send(work)
 
     def wait(self, seconds: float) -> list[Message]:
-        """What workers said, and who died."""
+        """What workers said, and who died.
+
+        Raises PrunescopeError when a worker died before it was ready: the next one would, too.
+        """
         said: list[Message] = []
         ready = wait([pipe for _, pipe in self.members], timeout=seconds)
-        for number, (_, pipe) in enumerate(self.members):
+        for number, (process, pipe) in enumerate(self.members):
             if pipe not in ready:
                 continue
             try:
                 while pipe.poll():
                     said.append(pipe.recv())
+                    self.ready.add(number)
             except (EOFError, ConnectionResetError):
+                process.join(STOP_SECONDS)  # only then its lease counts as left behind
+                if number not in self.ready:
+                    raise PrunescopeError(UNABLE) from None
                 said.append(Message(number, self.busy.get(number, ""), "died"))
+                self.ready.discard(number)
                 self.members[number] = self._spawn(number)
-        for message in said:
-            if message.kind != "beat":
-                self.busy.pop(message.worker, None)
-        return said
+        return [self._noted(message) for message in said if message.kind != "ready"]
+
+    def _noted(self, message: Message) -> Message:
+        """Keeps account of who works, and names the work to a worker that could not read its name."""
+        if message.kind == "beat":
+            return message
+        return replace(message, node=self.busy.pop(message.worker, message.node))
 
     def stop(self) -> None:
         """Tells all workers to checkpoint and end; kills those that do not."""
@@ -72,18 +102,29 @@ class Processes:
         ours, theirs = self.context.Pipe()
         process = self.context.Process(
             target=_work,
-            args=(theirs, number, str(self.store), self.device),
+            args=(theirs, number, str(self.store), self.device, self.checkpoint_seconds),
             daemon=True,
             name=f"prunescope-{number}",
         )
-        process.start()
+        with _deaf():
+            process.start()
         theirs.close()
         return process, ours
 
 
-def _work(pipe: Connection, number: int, store: str, device: str) -> None:
+@contextlib.contextmanager
+def _deaf() -> Iterator[None]:
+    """What is started meanwhile never hears Ctrl-C, not even while it imports; the parent decides for it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _work(pipe: Connection, number: int, store: str, device: str, checkpoint_seconds: float) -> None:
     """The life of a worker: take work, do it, say so; end on SIGTERM after a checkpoint."""
-    stopping = False
+    idle, stopping, last = False, False, 0.0
 
     def stop(*_: object) -> None:
         nonlocal stopping
@@ -91,32 +132,37 @@ def _work(pipe: Connection, number: int, store: str, device: str) -> None:
         if idle:
             raise SystemExit(0)
 
-    idle = True
+    def beat(steps: int) -> bool:
+        nonlocal last
+        if time.monotonic() - last > BEAT_SECONDS:
+            last = time.monotonic()
+            try:
+                pipe.send(Message(number, work.id, "beat", steps=steps))
+            except (BrokenPipeError, ConnectionResetError):
+                return False  # the parent is gone
+        return not stopping
+
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     signal.signal(signal.SIGTERM, stop)
     keep_memory()
-    bench = Workbench(Store(store), device=device)
-    last = 0.0
-
-    def beat(steps: int) -> bool:
-        nonlocal last
-        if time.monotonic() - last > 0.3:
-            last = time.monotonic()
-            pipe.send(Message(number, work.id, "beat", steps=steps))
-        return not stopping
-
-    while not stopping:
-        idle = True
-        try:
-            work: Job | Reading = pipe.recv()
-        except (EOFError, OSError):
-            return
-        idle = False
-        try:
-            for message in do(bench, number, work, beat):
-                pipe.send(message)
-        except (BrokenPipeError, ConnectionResetError):
-            return  # the parent is gone; what was reached is stored
+    bench = Workbench(Store(store), device=device, checkpoint_seconds=checkpoint_seconds)
+    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):  # the parent is gone
+        pipe.send(Message(number, "", "ready"))
+        while True:
+            idle = True  # from here on SIGTERM ends the process by itself; one that came before is seen now
+            if stopping:
+                return
+            content = pipe.recv_bytes()
+            idle = False
+            try:
+                work: Job | Reading = pickle.loads(content)
+            except Exception as problem:
+                pipe.send(Message(number, "", "error", why=f"{UNKNOWN}: {problem!r}"))
+                continue
+            message = do(bench, number, work, beat)
+            if message is None:
+                return
+            pipe.send(message)
 
 
 def keep_memory() -> None:

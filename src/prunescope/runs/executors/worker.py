@@ -4,9 +4,9 @@ Belongs here: what both executors do with a job or a reading. Does not belong he
 """
 
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
-from prunescope.base.errors import Diverged, LayerCollapse, PrunescopeError, Unreachable, UsageError
+from prunescope.base.errors import Diverged, LayerCollapse, PrunescopeError, Unreachable
 from prunescope.runs.executors.executor import Message
 from prunescope.runs.graph import Reading
 from prunescope.runs.lease import take
@@ -17,43 +17,46 @@ LASTING = (Diverged, LayerCollapse, Unreachable)
 """Failures that the same recipe would meet again: they are stored as results."""
 
 
-def do(bench: Workbench, number: int, work: Job | Reading, beat: Callable[[int], bool]) -> Iterator[Message]:
-    """Does a piece of work and says how it ended. beat: told the steps done; False stops the work."""
-    lease = take(bench.store, work.id)
-    if lease is None:
-        yield Message(number, work.id, "busy")
-        return
-
-    def alive(steps: int) -> bool:
-        lease.beat()
-        return beat(steps)
-
+def do(bench: Workbench, number: int, work: Job | Reading, beat: Callable[[int], bool]) -> Message | None:
+    """Does a piece of work and says how it ended; None if `beat` (told the steps done) said False to go on."""
     try:
-        if isinstance(work, Reading):
-            if not bench.store.has_reading(work.id):
-                bench.read(work)
-        elif not _complete(bench, work):
-            bench.train(work.recipe, moments=work.moments, probes=work.probes, beat=alive)
-        yield Message(number, work.id, "done")
+        lease = take(bench.store, work.id)
+        if lease is None:
+            return Message(number, work.id, "busy")
+        try:
+            return (
+                _read(bench, number, work) if isinstance(work, Reading) else _run(bench, number, work, beat)
+            )
+        finally:
+            lease.release()
     except Stopped:
-        return
-    except LASTING as problem:
-        assert isinstance(work, Job)
-        bench.fail(work.recipe, problem)
-        yield Message(number, work.id, "failed", why=str(problem))
+        return None
     except PrunescopeError as problem:
-        yield Message(number, work.id, "error", why=str(problem), usage=isinstance(problem, UsageError))
+        return Message(number, work.id, "error", why=str(problem), error=type(problem))
     except Exception as problem:  # a bug, or the user's own network: say all that is known
-        yield Message(number, work.id, "error", why=f"{problem!r}\n{traceback.format_exc()}")
-    finally:
-        lease.release()
+        return Message(number, work.id, "error", why=f"{problem!r}\n{traceback.format_exc()}")
 
 
-def _complete(bench: Workbench, job: Job) -> bool:
-    """Whether another process stored everything in the meantime."""
-    stored = bench.store.known_runs([job.id]).get(job.id)
-    if stored is None or stored["status"] != "done":
-        return False
-    return all(m.id in stored["states"] for m in job.moments) and all(
-        p.id in stored["traces"] for p in job.probes
-    )
+def _read(bench: Workbench, number: int, reading: Reading) -> Message:
+    if not bench.store.has_reading(reading.id):  # another process may have taken it since it was planned
+        bench.read(reading)
+    return Message(number, reading.id, "done")
+
+
+def _run(bench: Workbench, number: int, job: Job, beat: Callable[[int], bool]) -> Message:
+    stored = bench.store.known_runs([job.id]).get(job.id)  # it may have been stored since it was planned
+    if stored is not None and stored["status"] == "failed":
+        return Message(number, job.id, "failed", why=stored["why"])
+    if stored is None or not _complete(job, stored["states"], stored["traces"]):
+        try:
+            bench.train(job.recipe, moments=job.moments, probes=job.probes, beat=beat)
+        except LASTING as problem:
+            if stored is not None:
+                raise
+            bench.fail(job.recipe, problem)
+            return Message(number, job.id, "failed", why=str(problem))
+    return Message(number, job.id, "done")
+
+
+def _complete(job: Job, states: set[str], traces: set[str]) -> bool:
+    return all(m.id in states for m in job.moments) and all(p.id in traces for p in job.probes)

@@ -1,0 +1,43 @@
+"""Checkpoints of a run that is under way.
+
+Belongs here: when a checkpoint is made. Does not belong here: its bytes (`codec.py`), where it lies (`store.py`).
+"""
+
+import time
+from collections.abc import Callable
+
+from prunescope.runs.codec import Checkpoint
+from prunescope.runs.store import Store
+from prunescope.training.progress import Progress
+
+
+class Saver:
+    """Checkpoints from time to time, and passes the beat on."""
+
+    def __init__(
+        self, store: Store, run: str, watched: frozenset[str], every: float, beat: Callable[[int], bool]
+    ) -> None:
+        self.store, self.run, self.watched, self.every, self.beat = store, run, watched, every, beat
+        self.began = self.saved = time.monotonic()
+        self.spent, self.stopped = 0.0, False
+        self.latest: Progress | None = None
+
+    def __call__(self, progress: Progress) -> bool:
+        """Whether to go on; checkpoints if the last one is old."""
+        self.latest = progress
+        if not self.beat(progress.local):
+            self.stopped = True
+            return False
+        if time.monotonic() - self.saved >= self.every:
+            self.save()
+        return True
+
+    def seconds(self) -> float:
+        """Seconds of work on the run, those before a resume included."""
+        return self.spent + time.monotonic() - self.began
+
+    def save(self) -> None:
+        """Stores where the run is, if it has moved."""
+        if self.latest is not None:
+            self.store.save_partial(self.run, Checkpoint(self.latest, self.watched, self.seconds()))
+            self.saved = time.monotonic()

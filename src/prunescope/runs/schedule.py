@@ -1,0 +1,171 @@
+"""Which piece of work comes next, and what its end means for the others.
+
+Belongs here: the order of work. Does not belong here: the work itself (`workbench.py`), the workers (`executors/`).
+"""
+
+import heapq
+import time
+
+from prunescope.base.errors import PrunescopeError
+from prunescope.base.reference import StateRef
+from prunescope.runs.executors.executor import Executor, Message
+from prunescope.runs.graph import Reading
+from prunescope.runs.plan import Job, Plan, remaining
+from prunescope.runs.status import Display, Status
+
+RETRY_SECONDS = 0.5
+"""How soon work is asked for again that another process is doing."""
+
+
+class Schedule:
+    """The work of a plan: what has the longest path behind it comes first."""
+
+    def __init__(self, left: Plan, seconds: dict[str, float], display: Display) -> None:
+        """seconds: what each piece of work will take, by id."""
+        self.left, self.work, self.seconds, self.display = left, left.left, seconds, display
+        self.path = remaining(left, seconds)
+        self.waiting = {key: len(before) for key, before in left.waits.items()}
+        self.behind: dict[str, list[str]] = {key: [] for key in self.work}
+        for key, before in left.waits.items():
+            for one in before:
+                self.behind[one].append(key)
+        self.ready: list[tuple[float, str]] = []
+        self.later: list[tuple[float, str]] = []
+        self.running: dict[int, str] = {}
+        self.steps: dict[str, int] = {}
+        self.ended: dict[str, bool] = {}
+        self.errors: dict[str, Message] = {}
+        self.deaths: set[str] = set()
+        self.began, self.reached, self.total = time.monotonic(), 0.0, sum(seconds.values())
+        self._drop(self._impossible())
+        for key in self.work:
+            self._offer(key)
+
+    def run(self, executor: Executor) -> None:
+        """Works until nothing is left that can be done."""
+        idle = set(range(executor.workers))
+        while True:
+            for worker in sorted(idle):
+                key = self._next()
+                if key is None:
+                    break
+                idle.discard(worker)
+                self.running[worker] = key
+                executor.start(worker, self.work[key])
+            if not self.running and not self.later and not self.ready:
+                return
+            for message in executor.wait(0.2):
+                self.told(message)
+                if message.kind != "beat":
+                    idle.add(message.worker)
+            self.display.update(self.status())
+
+    def told(self, message: Message) -> None:
+        """Takes a worker's word into account."""
+        key = message.node
+        if message.kind == "beat":
+            self.steps[key] = message.steps
+            return
+        self.running.pop(message.worker, None)
+        if message.kind == "done":
+            self._end(key, well=True)
+        elif message.kind == "busy":
+            heapq.heappush(self.later, (time.monotonic() + RETRY_SECONDS, key))
+        elif message.kind == "failed":
+            self.display.note(f"run {key[:8]} failed: {message.why}")
+            self._drop([key])
+        elif message.kind == "died" and key not in self.deaths:
+            if key:
+                self.deaths.add(key)
+                self._offer(key)
+            self.display.note(
+                "a worker process ended unexpectedly (out of memory?); its work is taken up again"
+            )
+        else:
+            self.errors[key] = message
+            self._drop([key])
+
+    def status(self) -> Status:
+        """How far the work is now."""
+        shares = {key: self._share(key) for key in self.running.values()}
+        reached = self.reached + sum(self.seconds[key] * share for key, share in shares.items())
+        elapsed = time.monotonic() - self.began
+        measured = reached > 0.02 * self.total and elapsed > 3
+        pace = reached / elapsed if measured else float(max(1, len(self.running)))
+        runs = sum(key in self.left.jobs for key in self.ended)
+        return Status(
+            runs_done=runs,
+            runs=len(self.left.jobs),
+            readings_done=len(self.ended) - runs,
+            readings=len(self.left.readings),
+            seconds=elapsed,
+            seconds_left=(self.total - reached) / max(pace, 1e-9),
+            running={worker: (label(self.work[key]), shares[key]) for worker, key in self.running.items()},
+            failed=sum(not well for well in self.ended.values()),
+        )
+
+    def error(self) -> PrunescopeError:
+        """What went wrong for another reason than a recipe's own, as one error."""
+        first = next(iter(self.errors.values()))
+        why = (
+            first.why
+            if first.kind != "died"
+            else "its worker process ended twice without a word (out of memory?)"
+        )
+        more = f" (and {len(self.errors) - 1} more)" if len(self.errors) > 1 else ""
+        return first.error(f"{label(self.work[first.node])}: {why}{more}")
+
+    def _next(self) -> str | None:
+        while self.later and self.later[0][0] <= time.monotonic():
+            self._offer(heapq.heappop(self.later)[1])
+        while self.ready:
+            key = heapq.heappop(self.ready)[1]
+            if key not in self.ended:
+                return key
+        return None
+
+    def _offer(self, key: str) -> None:
+        if self.waiting[key] == 0 and key not in self.ended:
+            heapq.heappush(self.ready, (-self.path[key], key))
+
+    def _end(self, key: str, *, well: bool) -> None:
+        self.ended[key] = well
+        self.reached += self.seconds[key]
+        if well:
+            for after in self.behind[key]:
+                self.waiting[after] -= 1
+                self._offer(after)
+
+    def _drop(self, keys: list[str]) -> None:
+        """These, and all that needs them, cannot be done."""
+        pending = list(keys)
+        while pending:
+            key = pending.pop()
+            if key not in self.ended:
+                self._end(key, well=False)
+                pending.extend(self.behind[key])
+
+    def _impossible(self) -> list[str]:
+        """The work that needs a run that is stored as failed."""
+        lost = set(self.left.failed)
+        for key, node in self.left.nodes.items():
+            if any(value.id in lost for value in node.references):
+                lost.add(key)
+        return [key for key in self.work if key in lost]
+
+    def _share(self, key: str) -> float:
+        work = self.work[key]
+        return min(1.0, self.steps.get(key, 0) / max(1, work.recipe.steps)) if isinstance(work, Job) else 0.0
+
+
+def label(work: Job | Reading) -> str:
+    """A short name for people: network, level, seed, run id."""
+    if isinstance(work, Reading):
+        return f"{type(work.measure).__name__} of {work.state.run.id[:8]}"
+    recipe, level = work.recipe, 0
+    while isinstance(recipe.start, StateRef) and isinstance(recipe.start.run, type(recipe)):
+        recipe, level = recipe.start.run, level + 1
+    name = work.recipe.task.network.path.rpartition(":")[2]
+    noise = work.recipe.task.data.label_noise
+    noisy = f", noise {100 * noise:g} %" if noise else ""
+    return f"{name}{noisy}, level {level}, seed {work.recipe.seeds.order} ({work.id[:8]})"

@@ -1,0 +1,43 @@
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # for `specimens`, here and in worker processes
+
+from specimens import recipe as make_recipe
+
+from prunescope.runs import pricing
+from prunescope.runs.recipe import Recipe
+from prunescope.runs.store import Store
+from prunescope.runs.workbench import Workbench
+
+
+@pytest.fixture(autouse=True)
+def _hasty(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(pricing, "CALIBRATION_SECONDS", 0.0)
+    monkeypatch.setenv("PRUNESCOPE_DATA", str(tmp_path / "data"))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store")
+
+
+@pytest.fixture
+def recipe() -> Recipe:
+    return make_recipe()
+
+
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The ids of the runs that were trained, or replayed, in this process."""
+    ids: list[str] = []
+    original = Workbench.train
+
+    def train(self, recipe, **options):
+        ids.append(recipe.id)
+        return original(self, recipe, **options)
+
+    monkeypatch.setattr(Workbench, "train", train)
+    return ids

@@ -1,0 +1,35 @@
+"""A process may end at any moment: what is visible is whole, and the same command goes on to the same bits."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+VICTIM = Path(__file__).with_name("victim.py")
+
+
+def outcome(what, folder):
+    command = [sys.executable, str(VICTIM), what, str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr[-4000:]
+    return json.loads(done.stdout)
+
+
+def test_a_crash_before_any_change_of_a_file(tmp_path):
+    told = outcome("crash", tmp_path)
+    assert told["crashes"] > 40
+    assert told["last"] == 0
+    assert told["equal"]
+
+
+def test_kills_at_random_times(tmp_path):
+    told = outcome("kill", tmp_path)
+    assert told["kills"] >= 20
+    assert told["files"] > 12
+    assert told["equal"]
+
+
+def test_kills_of_a_process_with_workers(tmp_path):
+    told = outcome("kill_workers", tmp_path)
+    assert 0 < told["before"] < told["files"]
+    assert told["equal"]

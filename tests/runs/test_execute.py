@@ -1,0 +1,262 @@
+import pytest
+from specimens import contents, risk
+from specimens import recipe as make_recipe
+
+from prunescope.base.errors import PrunescopeError, UsageError
+from prunescope.base.reference import FINAL, Moment
+from prunescope.measures import LayerSparsity
+from prunescope.runs.execute import Interrupted, ensure
+from prunescope.runs.executors.worker import do
+from prunescope.runs.families import at_init, final, imp, one_shot, replicates
+from prunescope.runs.graph import Reading, Trace
+from prunescope.runs.plan import plan
+from prunescope.runs.results import Missing, Results
+from prunescope.runs.status import Display
+from prunescope.runs.workbench import Workbench
+from prunescope.sparsity.select import Remaining, Sparsity
+from prunescope.training.interventions import Prune
+from prunescope.training.loop import Stepper
+from prunescope.training.probes import AroundEvents, Curve
+from prunescope.training.schedules import Constant
+from prunescope.training.stopping import LossBelow
+
+
+class Notes(Display):
+    def __init__(self):
+        self.texts, self.last = [], None
+
+    def note(self, text):
+        self.texts.append(text)
+
+    def update(self, status):
+        self.last = status
+
+
+def diverging(recipe):
+    return recipe.replace(schedule=Constant(lr=1e30))
+
+
+# -- what is made
+
+
+def test_a_chain_its_readings_and_traces(store, recipe, trained):
+    chain = imp(recipe, levels=2)
+    curve, notes = Trace(probe=Curve(), run=chain[2]), Notes()
+    results = ensure([risk(run) for run in chain], curve, store=store, workers=1, display=notes)
+    assert trained == [run.id for run in chain]
+    assert results[curve]["local"].tolist() == [3, 6, 9]
+    assert results[curve]["error"][-1] == results[risk(chain[2])]["error"]
+    assert float(results[chain[2]]["step"]) == 27
+    manifest = store.manifest(chain[2].id)
+    assert manifest["parents"] == [chain[1].id]
+    assert manifest["resolved"] == {}
+    assert manifest["sparsity"] == pytest.approx(0.36, abs=0.01)
+    assert manifest["exec"]["steps"] == 9
+    assert (notes.last.runs_done, notes.last.readings_done, notes.last.failed) == (3, 3, 0)
+
+
+def test_what_is_stored_is_not_made_again(store, recipe, trained):
+    nodes = [risk(recipe), Trace(probe=Curve(), run=recipe)]
+    ensure(nodes, store=store, workers=1)
+    before = contents(store.root)
+    ensure(nodes, store=store, workers=1)
+    assert trained == [recipe.id]
+    assert contents(store.root) == before
+
+
+def test_a_new_measure_of_stored_states_trains_nothing(store, recipe, monkeypatch):
+    ensure(imp(recipe, levels=1), store=store, workers=1)
+    monkeypatch.setattr(Workbench, "train", lambda *args, **options: pytest.fail("it trained"))
+    monkeypatch.setattr(Stepper, "step", lambda *args, **options: pytest.fail("it made a step"))
+    reading = Reading(measure=LayerSparsity(), state=final(imp(recipe, levels=1)[1]))
+    assert float(ensure(reading, store=store, workers=1)[reading]["sparsity"]) == pytest.approx(0.2, abs=0.01)
+
+
+def test_a_missing_trace_or_moment_is_replayed_beside_the_same_state(store, recipe, trained):
+    level = imp(recipe, levels=1)[1]
+    ensure(risk(level), store=store, workers=1)
+    before = contents(store.root)
+    moment = risk(level, Moment(when="step", at="5it"))
+    ensure(Trace(probe=Curve(every="1it"), run=level), moment, store=store, workers=1)
+    after = contents(store.root)
+    assert trained == [recipe.id, level.id, level.id]
+    assert {name: after[name] for name in before} == before
+    assert len(after) == len(before) + 3
+    results = Results(store)
+    trace = results[Trace(probe=Curve(every="1it"), run=level)]
+    assert results[moment]["loss"] == pytest.approx(float(trace["loss"][4]), rel=1e-6)
+
+
+def test_a_checkpoint_that_watched_for_less_is_not_used(store, recipe):
+    """Otherwise the trace would lack what the probe did not see."""
+    with pytest.raises(Interrupted):
+        interrupted(recipe, store, after=5)
+    assert store.partial_path(recipe.id).exists()
+    trace = Trace(probe=Curve(every="1it"), run=recipe)
+    assert len(ensure(trace, store=store, workers=1)[trace]["step"]) == 9
+
+
+def test_a_probe_with_nothing_to_see_has_an_empty_trace(store, recipe, trained):
+    trace = Trace(probe=AroundEvents(), run=recipe)
+    assert ensure(trace, store=store, workers=1)[trace] == {}
+    ensure(trace, store=store, workers=1)
+    assert trained == [recipe.id]
+
+
+@pytest.mark.parametrize(
+    ("moment", "message"),
+    [
+        (Moment(when="step", at="100it"), "step 100, and the run has 9 steps"),
+        (Moment(when="after", at="4it"), "nothing happens at '4it'"),
+    ],
+)
+def test_a_moment_that_never_comes_is_the_users_mistake(moment, message, store, recipe):
+    with pytest.raises(UsageError, match=message):
+        ensure(risk(recipe, moment), store=store, workers=1)
+
+
+def test_a_moment_behind_an_early_end_is_the_users_mistake(store, recipe):
+    early = recipe.replace(stop=LossBelow(loss=100.0))
+    with pytest.raises(UsageError, match="its stop rule ended it at step 0"):
+        ensure(risk(early, Moment(when="step", at="4it")), store=store, workers=1)
+    assert store.manifest(early.id)["steps"] == 0
+
+
+def test_60_levels(store, trained):
+    base = make_recipe(length="1it", hidden=(40,))
+    chain = imp(base, levels=60, prune=Prune(amount=Remaining(fraction=0.02)))
+    ensure(risk(chain[-1]), store=store, workers=1)
+    assert trained == [run.id for run in chain]
+    manifest = store.manifest(chain[-1].id)
+    assert manifest["step"] == 61
+    assert manifest["sparsity"] == pytest.approx(1 - 0.98**60, abs=0.03)
+
+
+def test_a_tidy_table(store, recipe):
+    runs = [*replicates(recipe, 2), recipe.replace(batch=7)]
+    results = ensure([risk(run) for run in runs[:2]], store=store, workers=1)
+    rows = results.table(({"replicate": k, "arm": "dense"}, risk(run)) for k, run in enumerate(runs))
+    assert [list(row)[:2] for row in rows] == [["replicate", "arm"]] * 2
+    assert {"replicate", "arm", "loss", "error"} <= rows[1].keys()
+    assert rows[1]["error"] == float(results[risk(runs[1])]["error"])
+    assert isinstance(rows[1]["error"], float)
+    with pytest.raises(Missing, match="is not in the store"):
+        results[risk(runs[2])]
+
+
+# -- what goes wrong
+
+
+def test_a_run_that_diverges_is_stored_as_failed_and_the_others_go_on(store, recipe, trained):
+    bad = imp(diverging(recipe), levels=1)
+    notes = Notes()
+    results = ensure([risk(run) for run in (*bad, recipe)], store=store, workers=1, display=notes)
+    assert risk(recipe) in results
+    assert risk(bad[0]) not in results
+    assert bad[1].id not in trained, "what depends on it is not tried"
+    assert store.manifest(bad[0].id)["error"] == "Diverged"
+    assert "lower the learning rate" in notes.texts[0]
+    assert notes.last.failed == 4
+    assert trained.count(bad[0].id) == 1
+    again = ensure([risk(run) for run in bad], store=store, workers=1)
+    assert trained.count(bad[0].id) == 1, "it would fail again"
+    with pytest.raises(Missing, match="training loss is"):
+        again[bad[0]]
+
+
+def test_a_failure_that_another_process_stored_is_not_repeated(store, recipe, trained):
+    bad = diverging(recipe)
+    before = plan([risk(bad)], store)
+    ensure(bad, store=store, workers=1)
+    assert trained == [bad.id]
+    said = do(Workbench(store), 0, before.jobs[bad.id], lambda steps: True)
+    assert (said.kind, trained) == ("failed", [bad.id])
+
+
+@pytest.mark.parametrize(
+    ("prune", "error"),
+    [
+        (Prune(amount=Sparsity(final=0.994)), "LayerCollapse"),  # one of 160 weights in two layers
+        (Prune(amount=Sparsity(final=0.5), exclude=("fc1.weight",)), "Unreachable"),  # 80 of the other 32
+    ],
+)
+def test_a_sparsity_that_cannot_be_names_the_layer(prune, error, store, recipe):
+    chain = [*one_shot(recipe, prune=prune), at_init(recipe, prune)]
+    ensure(chain, store=store, workers=1)
+    assert store.manifest(recipe.id)["status"] == "done"
+    for bad in chain[1:]:
+        manifest = store.manifest(bad.id)
+        assert (manifest["status"], manifest["error"]) == ("failed", error)
+        assert "fc1.weight" in manifest["why"] or "fc.weight" in manifest["why"]
+
+
+def test_a_users_mistake_is_reported_and_the_others_are_done(store, recipe):
+    broken = make_recipe(path="specimens:Failing")
+    with pytest.raises(PrunescopeError, match="the user's own mistake") as problem:
+        ensure(risk(broken), risk(recipe), store=store, workers=1)
+    assert "Failing, noise 20 %, level 0" in str(problem.value)
+    assert risk(recipe) in Results(store)
+
+
+def test_a_worker_that_dies_is_tried_twice_and_then_reported(store, recipe):
+    deadly, notes = make_recipe(path="specimens:Deadly"), Notes()
+    with pytest.raises(PrunescopeError, match=r"Deadly.* its worker process ended twice"):
+        ensure(risk(deadly), risk(recipe), store=store, workers=2, display=notes)
+    assert sum("ended unexpectedly" in text for text in notes.texts) == 1
+    assert risk(recipe) in Results(store)
+    assert {path.name for path in (store.root / "leases").iterdir()} <= {deadly.id}
+
+
+def test_no_workers_are_no_workers(store, recipe):
+    with pytest.raises(UsageError, match="workers=0 is not possible"):
+        ensure(recipe, store=store, workers=0)
+
+
+def test_an_unknown_device_is_refused(store, recipe):
+    with pytest.raises(UsageError, match="not on this machine; it has cpu"):
+        ensure(recipe, store=store, device="warp:3")
+
+
+# -- interruption
+
+
+def interrupted(recipe, store, *, after):
+    """Ctrl-C at the step number `after` of the training."""
+    original, steps = Stepper.step, 0
+
+    def step(self, state, **options):
+        nonlocal steps
+        steps += state.step > 0 or steps > 0
+        if steps > after:
+            raise KeyboardInterrupt
+        return original(self, state, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Stepper, "step", step)
+        patch.setattr("prunescope.runs.execute.prices", lambda left, price: dict.fromkeys(left.left, 1.0))
+        ensure(recipe, store=store, workers=1)
+
+
+def test_ctrl_c_keeps_what_was_reached_and_goes_on_bitwise(store, recipe, tmp_path, monkeypatch):
+    ensure(recipe, store=tmp_path / "reference", workers=1)
+    with pytest.raises(Interrupted, match="goes on from there"):
+        interrupted(recipe, store, after=7)
+    reached = store.load_partial(recipe.id).progress.local
+    assert 3 <= reached <= 8
+    assert [*(store.root / "leases").iterdir()] == []
+    original, taken = Stepper.step, []
+    monkeypatch.setattr(
+        Stepper,
+        "step",
+        lambda self, state, **options: taken.append(state.step) or original(self, state, **options),
+    )
+    monkeypatch.setattr("prunescope.runs.execute.prices", lambda left, price: dict.fromkeys(left.left, 1.0))
+    ensure(recipe, store=store, workers=1)
+    assert taken == list(range(reached, 9))
+    assert contents(store.root) == contents(tmp_path / "reference")
+    assert not store.partial_path(recipe.id).exists()
+
+
+def test_the_final_state_is_the_only_one_kept_unless_asked(store, recipe):
+    ensure(recipe, store=store, workers=1)
+    assert store.known_runs([recipe.id])[recipe.id]["states"] == {FINAL.id}

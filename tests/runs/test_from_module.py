@@ -1,0 +1,160 @@
+"""Networks and data that prunescope has never seen."""
+
+import functools
+import subprocess
+import sys
+
+import pytest
+import torch
+from specimens import contents, risk
+from torch import nn
+
+from prunescope.base import tree
+from prunescope.base.errors import CodeChanged
+from prunescope.base.reference import FINAL
+from prunescope.runs.execute import ensure
+from prunescope.runs.families import imp
+from prunescope.runs.recipe import Recipe
+from prunescope.runs.status import Display
+from prunescope.tasks.task import Task
+from prunescope.training.optim import SGD
+from prunescope.training.schedules import Constant
+
+
+class Unseen(nn.Module):
+    """Keyword and default arguments, a convolution, a shared activation, a buffer of its own."""
+
+    def __init__(self, channels: int = 3, *, bias: bool = True) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(1, channels, 3, bias=bias)
+        self.head = nn.Linear(channels * 6, 3)
+        self.register_buffer("seen", torch.zeros((), dtype=torch.int64))
+
+    def forward(self, x):
+        return self.head(torch.relu(self.conv(x)).flatten(1))
+
+
+def tensors(count=48, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    y = torch.arange(count) % 3
+    return torch.randn(count, 1, 8, generator=generator) + y.view(-1, 1, 1), y
+
+
+def recipe_of(factory) -> Recipe:
+    task = Task.from_module(factory, train=tensors(), test=tensors(seed=1))
+    return Recipe(task=task, optimizer=SGD(momentum=0.9), schedule=Constant(lr=0.05), batch=16, length="4ep")
+
+
+class Notes(Display):
+    def __init__(self):
+        self.texts = []
+
+    def note(self, text):
+        self.texts.append(text)
+
+
+@pytest.mark.parametrize(
+    "factory",
+    [Unseen, functools.partial(Unseen, 4, bias=False), lambda: nn.Sequential(nn.Flatten(), nn.Linear(8, 3))],
+)
+def test_any_module_is_trained_and_pruned(factory, store):
+    chain = imp(recipe_of(factory), levels=2)
+    results = ensure([risk(run) for run in chain], store=store, workers=1)
+    assert float(results[risk(chain[0])]["error"]) < 0.5
+    assert float(results[chain[2]]["sparsity"]) == pytest.approx(0.36, abs=0.03)
+
+
+def test_an_instance_starts_every_replicate_as_given(store):
+    torch.manual_seed(3)
+    given = Unseen()
+    base = recipe_of(given).replace(length="1it", schedule=Constant(lr=1e-12))
+    runs = [base, base.replace(seeds=base.seeds.replace(init=1))]
+    notes = Notes()
+    ensure(runs, store=store, workers=2, display=notes)
+    for run in runs:
+        params = store.weights(run.id, FINAL.id).params
+        assert all(torch.allclose(params[name], leaf, atol=1e-9) for name, leaf in given.named_parameters())
+    assert any("defined only in this process" in text for text in notes.texts)
+    with torch.no_grad():
+        given.head.bias += 1
+    assert recipe_of(given).id != base.id
+
+
+def test_code_that_changed_is_noticed_and_a_new_revision_helps(store, monkeypatch):
+    base = recipe_of(Unseen)
+    ensure(base, store=store, workers=1)
+    monkeypatch.setattr(Unseen, "forward", lambda self, x: self.head(torch.tanh(self.conv(x)).flatten(1)))
+    later = base.replace(seeds=base.seeds.replace(order=1))
+    with pytest.raises(CodeChanged, match=r"raise its revision \(now 1\)"):
+        ensure(later, store=store, workers=1)
+    task = later.task
+    raised = later.replace(task=task.replace(network=task.network.replace(revision=2)))
+    assert raised in ensure(raised, store=store, workers=1)
+    assert raised.id != later.id
+
+
+MODULE = """
+from torch import nn
+
+class Elsewhere(nn.Sequential):
+    def __init__(self, width=5):
+        super().__init__(nn.Flatten(), nn.Linear(8, width), nn.BatchNorm1d(width), nn.ReLU(), nn.Linear(width, 3))
+"""
+
+
+def test_a_users_module_in_worker_processes_gives_the_same_bits(store, tmp_path, monkeypatch):
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "users_networks.py").write_text(MODULE)
+    monkeypatch.syspath_prepend(tmp_path / "code")
+    from users_networks import Elsewhere
+
+    base = recipe_of(Elsewhere)
+    nodes = [risk(run) for run in (*imp(base, levels=1), base.replace(seeds=base.seeds.replace(init=1)))]
+    ensure(nodes, store=store, workers=2)
+    ensure(nodes, store=tmp_path / "inline", workers=1)
+    assert contents(store.root) == contents(tmp_path / "inline")
+    first = store.weights(base.id, FINAL.id)
+    assert not tree.equal(first.params, store.weights(nodes[2].state.run.id, FINAL.id).params)
+
+
+SCRIPT = """
+import sys
+import torch
+from torch import nn
+from prunescope.runs.execute import ensure
+from prunescope.runs.families import imp
+from prunescope.runs.graph import Reading
+from prunescope.runs.recipe import Recipe
+from prunescope.runs.families import final
+from prunescope.runs.status import Display
+from prunescope.measures import Risk
+from prunescope.tasks.task import Task
+from prunescope.training.optim import SGD
+from prunescope.training.schedules import Constant
+
+class Mine(nn.Sequential):
+    def __init__(self):
+        super().__init__(nn.Flatten(), nn.Linear(8, 6), nn.ReLU(), nn.Linear(6, 3))
+
+class Told(Display):
+    def note(self, text):
+        print("note:", text)
+
+y = torch.arange(48) % 3
+x = torch.randn(48, 1, 8) + y.view(-1, 1, 1)
+task = Task.from_module(Mine, train=(x, y), test=(x, y))
+base = Recipe(task=task, optimizer=SGD(), schedule=Constant(lr=0.1), batch=16, length="2ep")
+nodes = [Reading(measure=Risk(), state=final(run)) for run in imp(base, levels=1)]
+results = ensure(nodes, store=sys.argv[1], workers=2, display=Told())
+print("errors:", [float(results[node]["error"]) for node in nodes])
+"""
+
+
+def test_a_module_of_a_script_works_in_that_process_with_a_note(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    command = [sys.executable, str(script), str(tmp_path / "store")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "note: __main__:Mine is defined only in this process: working here, on one core" in done.stdout
+    assert "errors: [" in done.stdout

@@ -1,0 +1,271 @@
+"""Finding, listing, checking and tidying what is stored."""
+
+import os
+import sqlite3
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from prunescope.base.errors import StoreError, UsageError
+from prunescope.base.streams import replicate
+from prunescope.measures import Risk
+from prunescope.runs import housekeeping, index
+from prunescope.runs.execute import ensure
+from prunescope.runs.families import final, imp
+from prunescope.runs.graph import Reading, Trace
+from prunescope.runs.lease import take
+from prunescope.runs.recipe import Recipe
+from prunescope.runs.store import Store
+from prunescope.tasks.data.synthetic import synthetic
+from prunescope.tasks.model import network
+from prunescope.tasks.task import Data, Task
+from prunescope.training.optim import SGD
+from prunescope.training.probes import Curve
+from prunescope.training.schedules import Constant
+
+
+def chain(seed: int, levels: int = 2) -> list[Recipe]:
+    net = network("prunescope.tasks.nets:LeNet", inputs=16, classes=4, hidden=(8, 8))
+    base = Recipe(
+        task=Task(network=net, data=Data(source=synthetic(train=64, test=32), label_noise=0.25)),
+        optimizer=SGD(),
+        schedule=Constant(lr=0.1),
+        batch=32,
+        length="1ep",
+        seeds=replicate(seed),
+    )
+    return imp(base, levels=levels)
+
+
+def reading(recipe: Recipe) -> Reading:
+    return Reading(measure=Risk(), state=final(recipe))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """Two chains of three runs, with a reading of each run."""
+    made = Store(tmp_path / "store")
+    ensure([reading(recipe) for seed in (0, 1) for recipe in chain(seed)], store=made, workers=1)
+    return made
+
+
+def contents(store: Store) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in housekeeping.files(store)}
+
+
+# -- finding
+
+
+def test_find_takes_a_prefix_and_names_candidates(store: Store) -> None:
+    ids = list(store.run_ids())
+    assert housekeeping.find(store, ids[0]) == ids[0]
+    assert housekeeping.find(store, ids[0][:12].upper()) == ids[0]
+    with pytest.raises(UsageError, match="no stored run begins with 'xyz'"):
+        housekeeping.find(store, "xyz")
+    with pytest.raises(UsageError, match="6 runs begin with ''") as caught:
+        housekeeping.find(store, "")
+    assert all(run[:12] in str(caught.value) for run in ids)
+
+
+def test_lineage_is_the_chain_to_the_first_run(store: Store) -> None:
+    runs = chain(0)
+    found = housekeeping.lineage(store, runs[2].id)
+    assert [manifest["id"] for manifest in found] == [run.id for run in reversed(runs)]
+
+
+# -- listing
+
+
+def test_listing_says_what_the_manifests_say(store: Store) -> None:
+    rows = {row.id: row for row in index.listing(store)}
+    runs = chain(1)
+    assert set(rows) == set(store.run_ids())
+    for level, recipe in enumerate(runs):
+        row, manifest = rows[recipe.id], store.manifest(recipe.id)
+        assert manifest is not None
+        assert (row.status, row.network, row.data, row.noise) == ("done", "LeNet", "blobs", 0.25)
+        assert (row.level, row.seed, row.steps) == (level, 1, 2)
+        assert row.sparsity == manifest["sparsity"]
+        assert row.size == sum(path.stat().st_size for path in store.run_folder(recipe.id).iterdir())
+
+
+def test_listing_follows_the_store(store: Store) -> None:
+    assert len(index.listing(store)) == 6
+    ensure(chain(2)[0], store=store, workers=1)
+    assert len(index.listing(store)) == 7
+    housekeeping.remove(store, housekeeping.garbage(store, {"mine": [chain(2)[0].id]}))
+    assert [row.id for row in index.listing(store)] == [chain(2)[0].id]
+
+
+@pytest.mark.parametrize("damage", ["absent", "no database", "cut off", "another version"])
+def test_listing_rebuilds_its_file(store: Store, damage: str) -> None:
+    rows, path = index.listing(store), store.root / "index.sqlite"
+    if damage == "absent":
+        path.unlink()
+    elif damage == "no database":
+        path.write_bytes(b"this is no database, and long enough to be looked at" * 100)
+    elif damage == "cut off":
+        path.write_bytes(path.read_bytes()[:-1500])
+    else:
+        with sqlite3.connect(path) as database:
+            database.execute("PRAGMA user_version=99")
+            database.execute("DROP TABLE runs")
+            database.execute("CREATE TABLE runs (other TEXT)")
+    assert index.listing(store) == rows
+    assert index.listing(store) == rows
+
+
+def test_listing_works_where_it_cannot_write(store: Store) -> None:
+    rows, path = index.listing(store), store.root / "index.sqlite"
+    for name in ("index.sqlite", "index.sqlite-wal", "index.sqlite-shm"):
+        path.with_name(name).unlink(missing_ok=True)
+    path.mkdir()  # a file that sqlite cannot open, whoever runs the test
+    assert index.listing(store) == rows
+
+
+def test_a_damaged_manifest_is_listed(store: Store) -> None:
+    run = chain(0)[2].id
+    (store.run_folder(run) / "manifest.json").write_text("{")
+    os.utime(store.run_folder(run))
+    rows = {row.id: row.status for row in index.listing(store)}
+    assert rows.pop(run) == "damaged"
+    assert set(rows.values()) == {"done"}
+
+
+def test_a_thousand_runs_are_listed_at_once(store: Store) -> None:
+    manifest = store.manifest(chain(0)[0].id)
+    assert manifest is not None
+    for number in range(1000):
+        run = f"{number:032x}"
+        folder = store.run_folder(f"{number % 256:02x}{run[2:]}")
+        folder.mkdir(parents=True)
+        store.write_json(folder / "manifest.json", manifest | {"id": folder.name})
+    assert len(index.listing(store)) == 1006
+    began = time.monotonic()
+    assert len(index.listing(store)) == 1006
+    assert time.monotonic() - began < 1.0
+
+
+# -- integrity
+
+
+def test_verify_finds_every_flipped_file(store: Store) -> None:
+    paths = housekeeping.files(store)
+    assert len(paths) == 6 + 6 + 6  # manifests, states, readings
+    assert not any(checked.problem for checked in housekeeping.verify(paths))
+    for path in paths:
+        whole = path.read_bytes()
+        path.write_bytes(whole[:-2] + bytes([whole[-2] ^ 1]) + whole[-1:])
+        damaged = [checked for checked in housekeeping.verify(paths) if checked.problem]
+        path.write_bytes(whole)
+        assert [checked.path for checked in damaged] == [path]
+
+
+def test_what_verify_advises_repairs(store: Store) -> None:
+    before, run = contents(store), chain(0)[1]
+    path = next(store.run_folder(run.id).glob("state-*"))
+    path.write_bytes(path.read_bytes()[:-10])
+    (damaged,) = (checked for checked in housekeeping.verify([path]) if checked.problem)
+    assert f"delete {path.parent}," in damaged.problem
+    for file in path.parent.iterdir():
+        file.unlink()
+    path.parent.rmdir()
+    ensure([reading(recipe) for recipe in chain(0)], store=store, workers=1)
+    after = contents(store)
+    assert after[path] == before[path]
+    assert after.keys() == before.keys()
+
+
+# -- garbage
+
+
+def test_garbage_is_what_no_pin_needs(store: Store) -> None:
+    kept, other = chain(0), chain(1)
+    rubbish = housekeeping.garbage(store, {"mine": [reading(kept[1]).id]})
+    assert {path.name for path in rubbish.runs} == {kept[2].id, *(run.id for run in other)}
+    assert {path.stem for path in rubbish.readings} == {reading(run).id for run in (kept[0], kept[2], *other)}
+    assert rubbish.size == sum(
+        file.stat().st_size
+        for path in rubbish.paths
+        for file in ([path] if path.is_file() else path.iterdir())
+    )
+
+
+def test_removing_keeps_every_pinned_bit(store: Store) -> None:
+    before = contents(store)
+    housekeeping.pin(store, "my notebook", [reading(chain(0)[2])])
+    (name,) = store.pins()
+    housekeeping.remove(store, housekeeping.garbage(store, store.pins()))
+    after = contents(store)
+    assert after == {path: before[path] for path in after}
+    assert set(store.run_ids()) == {run.id for run in chain(0)}
+    assert store.has_reading(reading(chain(0)[2]).id)
+    assert not list((store.root / "tmp").iterdir())
+    housekeeping.check_pin(store, name)
+    with pytest.raises(UsageError, match="nothing is pinned as 'x'; there is my_notebook"):
+        housekeeping.check_pin(store, "x")
+
+
+def test_pins_keep_what_is_not_made_yet(store: Store) -> None:
+    housekeeping.pin(store, "plan", [reading(chain(5)[1])])
+    rubbish = housekeeping.garbage(store, store.pins())
+    assert len(rubbish.runs) == 6
+    partial = store.partial_path(chain(5)[0].id)
+    partial.parent.mkdir(exist_ok=True)
+    partial.write_bytes(b"a checkpoint")
+    stray = store.partial_path("f" * 32)
+    stray.write_bytes(b"another")
+    assert set(housekeeping.garbage(store, store.pins()).leftovers) >= {stray}
+    assert partial not in housekeeping.garbage(store, store.pins()).leftovers
+
+
+def test_leftovers_of_killed_work_go(store: Store) -> None:
+    pins = {"all": list(store.run_ids())}
+    half = store.root / "tmp" / "half"
+    half.mkdir(parents=True, exist_ok=True)
+    (half / "state").write_bytes(b"x" * 10)
+    hidden = store.root / "readings" / "ab" / ".reading.1234"
+    hidden.parent.mkdir(exist_ok=True)
+    hidden.write_bytes(b"y")
+    dead = store.root / "leases" / ("e" * 32)
+    dead.write_text("another-machine 1 mark")
+    os.utime(dead, (0, 0))
+    done = store.partial_path(chain(0)[0].id)
+    done.parent.mkdir(exist_ok=True)
+    done.write_bytes(b"z")
+    rubbish = housekeeping.garbage(store, pins)
+    assert {half, hidden, dead, done} == set(rubbish.leftovers)
+    housekeeping.remove(store, rubbish)
+    assert not any(path.exists() for path in rubbish.paths)
+    assert len(list(store.run_ids())) == 6
+
+
+def test_nothing_is_removed_while_someone_works(store: Store) -> None:
+    lease = take(store, "d" * 32)
+    assert lease is not None
+    rubbish = housekeeping.garbage(store, {})
+    with pytest.raises(StoreError, match="is working"):
+        housekeeping.remove(store, rubbish)
+    assert len(list(store.run_ids())) == 6
+    lease.release()
+    housekeeping.remove(store, rubbish)
+    assert not list(store.run_ids())
+
+
+def test_a_flipped_bit_in_a_trace_is_noticed_or_changes_no_value(store: Store) -> None:
+    trace = Trace(probe=Curve(split="test"), run=chain(7)[0])
+    ensure(trace, store=store, workers=1)
+    path = store.trace_path(trace.run.id, trace.probe.id)
+    whole, noticed = path.read_bytes(), 0
+    expected = store.trace(trace.run.id, trace.probe.id)
+    footer = len(whole) - 8 - int.from_bytes(whole[-8:-4], "little")
+    for place in range(4, footer, 11):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        (checked,) = housekeeping.verify([path])
+        noticed += bool(checked.problem)
+        if not checked.problem:
+            found = store.trace(trace.run.id, trace.probe.id)
+            assert all(np.array_equal(found[name], expected[name]) for name in expected), place
+    assert noticed > footer / 11 / 2

@@ -1,0 +1,173 @@
+import errno
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from specimens import check_whole, contents, risk
+
+from prunescope.base.errors import StoreError
+from prunescope.base.reference import FINAL
+from prunescope.base.state import Weights
+from prunescope.runs.execute import ensure
+from prunescope.runs.store import Store
+
+RUN, READING, PROBE = "ab" * 16, "cd" * 16, "ef" * 16
+MANIFEST = {"schema": 1, "id": RUN, "status": "done"}
+
+
+def state(value=1.0):
+    return Weights({"w": torch.full((4,), value)}, {}, {"w": torch.tensor([True, False, True, True])})
+
+
+def filled(store):
+    store.add_run(RUN, MANIFEST, {FINAL.id: state()}, {PROBE: [{"step": 1, "loss": 0.5}]})
+    return store
+
+
+def test_it_is_made_where_there_is_nothing(tmp_path):
+    store = Store(tmp_path / "a" / "b")
+    assert (store.root / "SCHEMA").read_text() == "1\n"
+    assert list(store.run_ids()) == []
+    assert Store(tmp_path / "a" / "b").root == store.root
+
+
+def test_a_folder_of_other_things_is_left_alone(tmp_path):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(StoreError, match="no store; choose an empty or new folder"):
+        Store(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_a_file_is_no_store(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(StoreError, match="cannot be opened as a store"):
+        Store(tmp_path / "file")
+
+
+def test_another_schema_is_refused(tmp_path):
+    (tmp_path / "SCHEMA").write_text("99\n")
+    with pytest.raises(StoreError, match="schema '99', this version reads 1"):
+        Store(tmp_path)
+
+
+def test_a_run_comes_back(store):
+    filled(store)
+    assert store.manifest(RUN) == MANIFEST
+    assert store.weights(RUN, FINAL.id).params["w"].tolist() == [1, 0, 1, 1]
+    assert store.trace(RUN, PROBE)["loss"].tolist() == [0.5]
+    assert list(store.run_ids()) == [RUN]
+    assert store.known_runs([RUN, READING]) == {
+        RUN: {"status": "done", "why": "", "states": {FINAL.id}, "traces": {PROBE}}
+    }
+
+
+def test_it_only_grows(store):
+    before = contents(filled(store).root)
+    store.add_run(RUN, MANIFEST | {"status": "failed"}, {FINAL.id: state(2.0)}, {})
+    store.add_parts(RUN, {FINAL.id: state(2.0), "1" * 32: state(3.0)}, {PROBE: [{"step": 9, "loss": 9.0}]})
+    after = contents(store.root)
+    assert {name: after[name] for name in before} == before
+    assert len(after) == len(before) + 1
+    assert not any((store.root / "tmp").iterdir())
+
+
+def test_a_failed_run_tells_why(store):
+    store.add_run(RUN, {"status": "failed", "why": "the loss is nan"}, {}, {})
+    found = store.known_runs([RUN])[RUN]
+    assert (found["status"], found["why"]) == ("failed", "the loss is nan")
+
+
+def test_a_state_that_was_deleted_is_not_a_failure(store, recipe):
+    """A message about damage says: delete it, and the same command makes it again."""
+    ensure(recipe, store=store, workers=1)
+    before = contents(store.root)
+    path = store.state_path(recipe.id, FINAL.id)
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(StoreError, match="delete it"):
+        store.weights(recipe.id, FINAL.id)
+    path.unlink()
+    ensure(recipe, store=store, workers=1)
+    assert contents(store.root) == before
+
+
+def test_damage_is_named(store):
+    filled(store)
+    store.trace_path(RUN, PROBE).write_text("no table")
+    with pytest.raises(StoreError, match="delete it, and the same command makes it again"):
+        store.trace(RUN, PROBE)
+    (store.run_folder(RUN) / "manifest.json").write_text("{")
+    with pytest.raises(StoreError, match=r"damaged .* delete its folder"):
+        store.manifest(RUN)
+    store.write(store.reading_path(READING), b"no reading")
+    with pytest.raises(StoreError, match="damaged"):
+        store.reading(READING)
+
+
+def test_an_empty_trace_comes_back(store):
+    store.add_run(RUN, MANIFEST, {FINAL.id: state()}, {PROBE: []})
+    assert store.trace(RUN, PROBE) == {}
+
+
+def test_a_checkpoint_that_cannot_be_read_costs_only_time(store):
+    store.write(store.partial_path(RUN), b"garbage")
+    assert store.load_partial(RUN) is None
+    assert not store.partial_path(RUN).exists()
+
+
+def test_pins(store):
+    store.pin("my study/1", [READING, RUN, RUN])
+    store.pin("other", [RUN])
+    store.pin("other", [READING])
+    assert store.pins() == {"my_study_1": sorted([READING, RUN]), "other": [READING]}
+
+
+PROBLEMS = [
+    (errno.ENOSPC, "the disk is full; free some space"),
+    (errno.EDQUOT, "quota is used up"),
+    (errno.EROFS, "read-only; choose another folder"),
+    (errno.EACCES, "not permitted"),
+    (errno.EIO, "see the message of the operating system"),
+]
+
+
+@pytest.mark.parametrize(("number", "fix"), PROBLEMS)
+def test_a_failed_write_is_explained_and_leaves_nothing(number, fix, store, monkeypatch):
+    before = contents(filled(store).root)
+
+    def refuse(file):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    for write in (
+        lambda: store.write_json(store.root / "x.json", 1),
+        lambda: store.add_reading(READING, {"loss": torch.ones(2)}, {}),
+        lambda: store.add_run("12" * 16, MANIFEST, {FINAL.id: state()}, {}),
+        lambda: store.add_parts(RUN, {"1" * 32: state()}, {}),
+    ):
+        with pytest.raises(StoreError, match=fix):
+            write()
+    assert contents(store.root) == before
+    assert not [path for path in store.root.rglob(".*") if path.name != ".leases"]
+
+
+def test_a_full_disk_is_one_message_and_work_goes_on_afterwards(store, recipe, tmp_path, monkeypatch):
+    ensure(risk(recipe), store=tmp_path / "reference", workers=1)
+    room = 6
+    original = Path.replace
+
+    def replace(self, target):
+        nonlocal room
+        room -= 1
+        if room < 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return original(self, target)
+
+    with monkeypatch.context() as full:
+        full.setattr(Path, "replace", replace)
+        with pytest.raises(Exception, match="the disk is full") as problem:
+            ensure(risk(recipe), store=store, workers=1, checkpoint_seconds=0.0)
+    assert "Traceback" not in str(problem.value)
+    check_whole(store.root)
+    ensure(risk(recipe), store=store, workers=1)
+    assert contents(store.root) == contents(tmp_path / "reference")

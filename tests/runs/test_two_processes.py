@@ -1,0 +1,65 @@
+"""Several processes on one store neither corrupt it nor repeat each other's work."""
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+from specimens import contents, risk
+
+from prunescope.runs import lease
+from prunescope.runs.execute import ensure
+from prunescope.runs.store import Store
+from prunescope.runs.workbench import Workbench
+
+VICTIM = Path(__file__).with_name("victim.py")
+
+
+def test_two_at_once_share_the_work(tmp_path):
+    command = [sys.executable, str(VICTIM), "two", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr[-4000:]
+    told = json.loads(done.stdout)
+    assert told["equal"]
+    assert told["workers"] == 2
+    assert len(told["done"]) == len(set(told["done"])) == 8, "nothing is done twice"
+    assert told["left"] == []
+
+
+def test_who_finds_a_lease_waits_and_uses_the_result(store, recipe, trained):
+    held = lease.take(store, recipe.id)
+    waiting = threading.Event()
+
+    def work():
+        waiting.wait(10)
+        time.sleep(0.7)  # longer than it takes to ask again
+        Workbench(store).train(recipe)
+        held.release()
+
+    other = threading.Thread(target=work)
+    other.start()
+    waiting.set()
+    results = ensure(risk(recipe), store=store, workers=1)
+    other.join()
+    assert trained == [recipe.id], "only the holder trained"
+    assert 0 <= float(results[risk(recipe)]["error"]) <= 1
+
+
+def test_a_store_may_be_opened_by_many_at_once(tmp_path):
+    problems = []
+
+    def make():
+        try:
+            Store(tmp_path / "new")
+        except Exception as problem:
+            problems.append(problem)
+
+    makers = [threading.Thread(target=make) for _ in range(16)]
+    for maker in makers:
+        maker.start()
+    for maker in makers:
+        maker.join()
+    assert problems == []
+    assert contents(tmp_path / "new") == {}
