@@ -1,3 +1,91 @@
-"""prunescope: what pruning does to a network's generalization, and why."""
+"""prunescope: what pruning does to a network's generalization, and why.
+
+The names below are the whole public interface of a notebook; each is loaded when it is first used, so that
+`import prunescope` is quick.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from prunescope.base.reference import Moment, StateRef
+    from prunescope.base.streams import Seeds, replicate
+    from prunescope.measures import Examples, LayerSparsity, Measure, Risk
+    from prunescope.runs.execute import ensure
+    from prunescope.runs.families import (
+        at_init,
+        dense,
+        during_training,
+        extended,
+        final,
+        grid,
+        imp,
+        one_shot,
+        replicates,
+        width,
+        with_data,
+        with_network,
+    )
+    from prunescope.runs.graph import Chosen, Combined, Reading, Trace
+    from prunescope.runs.recipe import Recipe, Subset
+    from prunescope.runs.store import Store
+    from prunescope.sparsity.scores import Magnitude, Random, Score
+    from prunescope.sparsity.select import Remaining, Sparsity
+    from prunescope.studies.claim import Claim
+    from prunescope.studies.figure import Figure, Lines
+    from prunescope.studies.study import Study
+    from prunescope.tasks.data.cifar import cifar10, cifar100
+    from prunescope.tasks.data.digits import digits
+    from prunescope.tasks.data.idx import fashion_mnist, mnist
+    from prunescope.tasks.data.synthetic import synthetic
+    from prunescope.tasks.model import network
+    from prunescope.tasks.task import Data, Task
+    from prunescope.training.interventions import At, Every, Noise, Prune, Reinit, Release, Rewind, Zero
+    from prunescope.training.optim import SGD, Adam, AdamW
+    from prunescope.training.probes import AroundEvents, Curve, Probe
+    from prunescope.training.schedules import Constant, Cosine, Milestones, Warmup
+    from prunescope.training.stopping import LossBelow
 
 __version__ = "0.1.0"
+
+_HOME = {
+    "base.reference": "Moment StateRef",
+    "base.streams": "Seeds replicate",
+    "measures": "Examples LayerSparsity Measure Risk",
+    "runs.execute": "ensure",
+    "runs.families": (
+        "at_init dense during_training extended final grid imp one_shot replicates width with_data with_network"
+    ),
+    "runs.graph": "Chosen Combined Reading Trace",
+    "runs.recipe": "Recipe Subset",
+    "runs.store": "Store",
+    "sparsity.scores": "Magnitude Random Score",
+    "sparsity.select": "Remaining Sparsity",
+    "studies.claim": "Claim",
+    "studies.figure": "Figure Lines",
+    "studies.study": "Study",
+    "tasks.data.cifar": "cifar10 cifar100",
+    "tasks.data.digits": "digits",
+    "tasks.data.idx": "fashion_mnist mnist",
+    "tasks.data.synthetic": "synthetic",
+    "tasks.model": "network",
+    "tasks.task": "Data Task",
+    "training.interventions": "At Every Noise Prune Reinit Release Rewind Zero",
+    "training.optim": "SGD Adam AdamW",
+    "training.probes": "AroundEvents Curve Probe",
+    "training.schedules": "Constant Cosine Milestones Warmup",
+    "training.stopping": "LossBelow",
+}
+_MODULES = {name: f"prunescope.{module}" for module, names in _HOME.items() for name in names.split()}
+
+__all__ = sorted([*_MODULES, "__version__"])
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"prunescope has no {name!r}; it has {', '.join(__all__)}")
+    return getattr(importlib.import_module(_MODULES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

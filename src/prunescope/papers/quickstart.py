@@ -30,7 +30,7 @@ class Settings(Value):
     hidden: tuple[int, ...] = Field(default=(300, 100), min_length=1)
     lr: float = Field(default=0.1, gt=0)
     batch: int = Field(default=64, ge=1)
-    length: Duration = "80ep"
+    length: Duration = "60ep"
     noise: float = Field(default=0.4, gt=0, lt=1)
     replicates: int = Field(default=3, ge=1)
     levels: int = Field(default=21, ge=1)

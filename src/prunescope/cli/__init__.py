@@ -1,0 +1,54 @@
+"""The command line: thin commands over the library.
+
+Belongs here: arguments, messages, exit codes, and YAML. Does not belong here: anything that a notebook would need.
+Commands import what they work with when they run, so that `prunescope list` answers at once.
+"""
+
+from typing import Annotated
+
+import typer
+
+from prunescope import __version__
+from prunescope.cli import data, runs, study
+from prunescope.cli.problems import Commands
+
+app = typer.Typer(
+    cls=Commands,
+    name="prunescope",
+    help="What does pruning do to a network's generalization, and why? Runs the experiments for real.",
+    epilog="Begin with: prunescope list; prunescope plan quickstart; prunescope run quickstart",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"prunescope {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of a problem.")] = False,
+) -> None:
+    """Options before the command; both have done their work by now."""
+
+
+app.command("list")(study.list_studies)
+app.command("plan")(study.plan)
+app.command("run")(study.run)
+app.command("report")(study.report)
+app.add_typer(runs.app, name="runs")
+app.add_typer(data.app, name="data")
+
+
+def main() -> None:
+    """The entry point of the command `prunescope`."""
+    app(prog_name="prunescope")

@@ -1,0 +1,61 @@
+"""Options that several commands share.
+
+Belongs here: their names, defaults and help, and what opens a store. Does not belong here: commands.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from prunescope.base.errors import StoreError
+
+if TYPE_CHECKING:
+    from prunescope.runs.store import Store
+
+STORE = Path("prunescope-store")
+REPORTS = Path("prunescope-reports")
+
+Study = Annotated[
+    str, typer.Argument(metavar="STUDY", help="A name from `prunescope list`, a file.py, or module:NAME.")
+]
+Scale = Annotated[
+    str | None,
+    typer.Option(
+        "--scale", help="How large: smoke, laptop or paper, where the study has it.", show_default="laptop"
+    ),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-s", "--set", metavar="FIELD=VALUE", help="Change a setting, e.g. -s noise=[0,0.2]; repeatable."
+    ),
+]
+Settings = Annotated[
+    Path | None,
+    typer.Option("--settings", metavar="FILE", help="Change settings as a YAML file says; -s wins."),
+]
+StoreFolder = Annotated[
+    Path, typer.Option("--store", envvar="PRUNESCOPE_STORE", help="The folder that holds all results.")
+]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", help="The folder for the report.", show_default="./prunescope-reports/<study>"),
+]
+Workers = Annotated[
+    int | None, typer.Option("--workers", min=1, help="Processes to use.", show_default="one a core")
+]
+Device = Annotated[str, typer.Option("--device", help="cpu or cuda.")]
+
+
+def stored(folder: Path) -> Store:
+    """The store in a folder. Raises StoreError if there is none: reading makes no store."""
+    from prunescope.runs.store import Store
+
+    if not (folder.expanduser() / "SCHEMA").exists():
+        raise StoreError(
+            f"there is no store at {folder}; `prunescope run` makes one, --store or PRUNESCOPE_STORE names another"
+        )
+    return Store(folder)

@@ -1,0 +1,21 @@
+"""All studies that ship with prunescope, as plain data.
+
+Belongs here: the list of the papers' lists. Does not belong here: anything that imports torch, because
+`prunescope list` must answer at once.
+"""
+
+from prunescope.papers.entry import Entry
+from prunescope.papers.jin2022 import catalogue as jin2022
+from prunescope.papers.yang2023 import catalogue as yang2023
+
+QUICKSTART = Entry(
+    name="quickstart",
+    question="What does pruning do to generalization, and is it the training or the size?",
+    module="prunescope.papers.quickstart",
+    scales={"smoke": "10 seconds on 2 cores", "laptop": "3 minutes on 2 cores"},
+    paper="The questions of Jin et al. 2022 (NeurIPS), on 1,297 handwritten digits",
+    figure="after Figures 1, 3, 6 and 7",
+)
+
+CATALOGUE = (QUICKSTART, *jin2022.STUDIES, *yang2023.STUDIES)
+"""Every entry, in the order of reading."""

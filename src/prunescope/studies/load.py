@@ -1,0 +1,189 @@
+"""From the name of a study to the study, with its settings.
+
+Belongs here: finding the module, choosing the scale, changing settings. Does not belong here: reading YAML (`cli`),
+the catalogue (`papers/catalogue.py`).
+
+A module that defines a study has three names: `Settings`, a Value; `SCALES`, settings by the name of the scale;
+and `build(settings, scale)`, which returns the `Study`. A user's own study needs no registration.
+"""
+
+import contextlib
+import difflib
+import importlib
+import importlib.util
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from pydantic import ValidationError
+
+from prunescope.base import value
+from prunescope.base.errors import PrunescopeError, UsageError
+from prunescope.studies.study import Study
+
+DEFAULT_SCALE = "laptop"
+
+
+@dataclass(frozen=True)
+class Template:
+    """A study that lacks nothing but its settings.
+
+    name: as it was asked for. scales: settings by the name of the scale.
+    """
+
+    name: str
+    scales: Mapping[str, value.Value]
+    maker: Callable[[Any, str], Study]
+
+    def settings(
+        self, scale: str | None = None, changes: Mapping[str, object] | None = None
+    ) -> tuple[str, value.Value]:
+        """The scale (by default "laptop", or the first there is) and its settings with nested `changes`.
+
+        Raises UsageError for a scale or a field that is not there, and for a value that is not permitted.
+        """
+        chosen = scale or (DEFAULT_SCALE if DEFAULT_SCALE in self.scales else next(iter(self.scales)))
+        if chosen not in self.scales:
+            raise UsageError(f"{self.name} has no scale {chosen!r}; it has {', '.join(self.scales)}")
+        return chosen, changed(self.scales[chosen], changes or {})
+
+    def build(self, scale: str | None = None, changes: Mapping[str, object] | None = None) -> Study:
+        """The study at a scale with changed settings. Raises UsageError as `settings`, and what `build` raises."""
+        chosen, settings = self.settings(scale, changes)
+        with _blame(f"{self.name}: build failed"):
+            study = self.maker(settings, chosen)
+        if not isinstance(study, Study):
+            raise UsageError(f"{self.name}: build returned {type(study).__name__}; it must return a Study")
+        return study
+
+
+def find(name: str, modules: Mapping[str, str]) -> Template:
+    """The study called `name`: a name in the catalogue, a `file.py`, a `package.module`, or `module:NAME`.
+
+    modules: import paths by name in the catalogue. NAME is a function (settings, scale) -> Study beside the
+    module's SCALES, or an object that has both SCALES and build.
+
+    Raises UsageError when there is no such study, or it does not have what a study needs.
+    """
+    if name in modules:
+        return _template(name, _module(modules[name]))
+    if name.endswith(".py"):
+        return _template(name, _from_file(Path(name)))
+    if ":" in name:
+        module_name, _, attribute = name.partition(":")
+        module = _module(module_name)
+        if not hasattr(module, attribute):
+            raise UsageError(f"module {module_name} has no {attribute!r}; write module:NAME")
+        found = getattr(module, attribute)
+        return _template(name, found if hasattr(found, "build") else module, found)
+    if "." in name:
+        return _template(name, _module(name))
+    close = difflib.get_close_matches(name, modules, n=1)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    raise UsageError(
+        f"there is no study {name!r}; {hint}give one of {', '.join(modules)}, a file.py, or module:NAME"
+    )
+
+
+def changed(settings: value.Value, changes: Mapping[str, object], *, path: str = "") -> value.Value:
+    """The settings with other values, checked; a mapping changes the fields of a nested value.
+
+    path: the dotted name of `settings` itself, for messages. Raises UsageError that names the field, the value
+    and what is permitted.
+    """
+    new: dict[str, object] = {}
+    for name, given in changes.items():
+        if name not in type(settings).model_fields:
+            raise UsageError(_unknown(path + name, name, settings))
+        now = getattr(settings, name)
+        if isinstance(given, Mapping) and isinstance(now, value.Value):
+            new[name] = changed(now, given, path=f"{path}{name}.")
+        elif isinstance(given, Mapping) and not isinstance(now, Mapping):
+            inner = next(iter(given), "")
+            raise UsageError(f"{path}{name}.{inner}: {path}{name} is {now!r} and has no fields of its own")
+        else:
+            new[name] = given
+    try:
+        return settings.replace(**new)
+    except ValidationError as problem:
+        raise UsageError(explained(problem, path=path)) from problem
+
+
+def explained(problem: ValidationError, *, path: str = "") -> str:
+    """What pydantic refused, one line a field: its name, the value given, what is permitted."""
+    lines = []
+    for error in problem.errors(include_url=False):
+        place = ".".join(str(part) for part in error["loc"])
+        says = error["msg"].removeprefix("Value error, ")
+        shown = (
+            f"{path or problem.title + '.'}{place}={error['input']!r}: " if place else f"{problem.title}: "
+        )
+        lines.append(shown + says[0].lower() + says[1:])
+    return "\n".join(lines)
+
+
+def _unknown(path: str, name: str, settings: value.Value) -> str:
+    fields = list(type(settings).model_fields)
+    close = difflib.get_close_matches(name, fields, n=1)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    return f"{path!r} is no setting of this study; {hint}there are {', '.join(fields)}"
+
+
+def _template(name: str, owner: Any, maker: Any = None) -> Template:
+    """The study of a module, or of any object with SCALES and build."""
+    scales = getattr(owner, "SCALES", None)
+    build = getattr(owner, "build", maker)
+    if maker is not None and not hasattr(maker, "build"):
+        build = maker
+    whole = (
+        isinstance(scales, Mapping) and scales and all(isinstance(s, value.Value) for s in scales.values())
+    )
+    if not whole or not callable(build):
+        raise UsageError(
+            f"{name} is no study; it needs SCALES, a dictionary of settings (Values) by the name of the scale, "
+            "and build(settings, scale), which returns a Study"
+        )
+    assert isinstance(scales, Mapping)
+    return Template(name, dict(scales), build)
+
+
+def _module(name: str) -> ModuleType:
+    if name and importlib.util.find_spec(name.split(".")[0]) is None:
+        raise UsageError(f"there is no module {name!r}; check the name and PYTHONPATH, or give a file.py")
+    with _blame(f"{name} cannot be imported"):
+        return importlib.import_module(name)
+
+
+def _from_file(path: Path) -> ModuleType:
+    """A file as the module that worker processes import by the same name, from the same folder."""
+    if not path.is_file():
+        raise UsageError(f"there is no file {path}; give a file.py that defines a study")
+    folder = str(path.resolve().parent)
+    if folder not in sys.path:
+        sys.path.insert(0, folder)  # as Python does for a script; spawned workers inherit it
+    with _blame(f"{path} cannot be imported"):
+        module = importlib.import_module(path.stem)
+    if module.__file__ is None or not path.samefile(module.__file__):
+        raise UsageError(
+            f"{path}: another module is called {path.stem!r} ({module.__file__}); rename the file"
+        )
+    return module
+
+
+@contextlib.contextmanager
+def _blame(what: str) -> Iterator[None]:
+    """Errors of the user's own code, as messages that say where they are."""
+    try:
+        yield
+    except (PrunescopeError, ValidationError):
+        raise
+    except Exception as problem:
+        frame = traceback.extract_tb(problem.__traceback__)[-1]
+        file, line = frame.filename, frame.lineno
+        if isinstance(problem, SyntaxError):
+            file, line = problem.filename or file, problem.lineno or line
+        raise UsageError(f"{what}: {type(problem).__name__}: {problem} ({file}, line {line})") from problem

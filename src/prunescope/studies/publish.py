@@ -1,0 +1,52 @@
+"""From a study and a store to its report on disk.
+
+Belongs here: putting results, lineage, cost and failures together. Does not belong here: how the report looks
+(`report.py`), making results (`runs`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from prunescope.base.value import Value
+from prunescope.runs import records
+from prunescope.runs.plan import plan
+from prunescope.runs.results import Results
+from prunescope.runs.store import Store
+from prunescope.studies import report
+from prunescope.studies.claim import Verdict, judge_all
+from prunescope.studies.study import Study
+
+
+@dataclass(frozen=True)
+class Published:
+    """A report that was written: its page, the verdicts in it, and why runs failed, by run id."""
+
+    page: Path
+    verdicts: tuple[Verdict, ...]
+    failures: Mapping[str, str]
+
+
+def publish(study: Study, store: Store, folder: Path, *, command: str = "") -> Published:
+    """Writes the report of whatever the store holds of a study; computes no reading and trains nothing.
+
+    command: how to make the report again. The same store gives the same bytes.
+    """
+    whole, results = plan(nodes_of(study), store), Results(store)
+    curves = [node for figure in study.figures for nodes in figure.lineage.values() for node in nodes]
+    page = report.write(
+        study,
+        results,
+        folder,
+        cost=records.cost(whole.runs, store),
+        lineage=records.lineage(cast(list[Value], curves), store),
+        failures=whole.failed,
+        command=command,
+    )
+    return Published(page, judge_all(study.claims, results), whole.failed)
+
+
+def nodes_of(study: Study) -> list[Value]:
+    """The nodes of a study as the values that `runs` works with."""
+    return cast(list[Value], list(study.nodes))

@@ -1,0 +1,197 @@
+"""A tiny study of one's own, in a file, and a command line to run it with."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from prunescope.cli import app
+
+STUDY = '''
+"""Does a tiny network survive pruning?"""
+
+from prunescope.base.streams import replicate
+from prunescope.base.value import Value
+from prunescope.measures import Risk
+from prunescope.runs.families import extended, final, imp
+from prunescope.runs.graph import Reading, Trace
+from prunescope.runs.recipe import Recipe
+from prunescope.sparsity.select import Remaining
+from prunescope.studies import Claim, Direction, Figure, Lines, Study, column
+from prunescope.tasks.data.idx import mnist
+from prunescope.tasks.data.synthetic import synthetic
+from prunescope.tasks.model import network
+from prunescope.tasks.task import Data, Task
+from prunescope.training.interventions import Prune
+from prunescope.training.optim import SGD
+from prunescope.training.probes import Curve
+from prunescope.training.schedules import Constant, Milestones
+
+
+class Pruning(Value):
+    fraction: float = 0.2
+
+
+class Settings(Value):
+    epochs: int = 1
+    lr: float = 0.1
+    levels: int = 1
+    replicates: int = 2
+    noise: tuple[float, ...] = (0.0,)
+    begin: str = "0it"
+    drop: str = ""
+    source: str = "synthetic"
+    examples: int = 128
+    pruning: Pruning = Pruning()
+    net: str = "prunescope.tasks.nets:LeNet"
+
+
+SCALES = {"smoke": Settings(), "paper": Settings(replicates=3)}
+
+
+def base(s: Settings) -> Recipe:
+    source = mnist() if s.source == "mnist" else synthetic(train=s.examples, test=64)
+    net = network(s.net, inputs=16, classes=4, hidden=(8, 8))
+    return Recipe(
+        task=Task(network=net, data=Data(source=source)),
+        optimizer=SGD(),
+        schedule=Milestones(lr=s.lr, drops=(s.drop,)) if s.drop else Constant(lr=s.lr),
+        batch=32,
+        length=f"{s.epochs}ep",
+    )
+
+
+def build(settings: Settings, scale: str) -> Study:
+    prune = Prune(amount=Remaining(fraction=settings.pruning.fraction))
+    starts = [base(settings).replace(seeds=replicate(number)) for number in range(settings.replicates)]
+    pruned = [imp(start, levels=settings.levels, prune=prune, rewind=settings.begin) for start in starts]
+    longer = [extended(start, levels=settings.levels) for start in starts]
+    tests = {recipe.id: Reading(measure=Risk(), state=final(recipe)) for c in pruned + longer for recipe in c}
+
+    def table(results):
+        return [
+            {"arm": arm, "replicate": number, "level": level, "error": results[tests[recipe.id]]["error"].item()}
+            for arm, chains in (("pruned", pruned), ("extended", longer))
+            for number, chain in enumerate(chains)
+            for level, recipe in enumerate(chain)
+            if tests[recipe.id] in results
+        ]
+
+    def gain(results):
+        ends = [[tests[chain[at].id] for chain in pruned] for at in (0, -1)]
+        return column(results, ends[0], name="error") - column(results, ends[1], name="error")
+
+    return Study(
+        "tiny",
+        "Does a tiny network survive pruning?",
+        settings=settings,
+        scale=scale,
+        nodes=[*tests.values(), *(Trace(probe=Curve(split="test"), run=start) for start in starts)],
+        figures=(
+            Figure(
+                "error",
+                "Error",
+                caption="Test error by level.",
+                table=table,
+                plot=Lines("level", "error", series="arm"),
+                lineage={"pruned": [tests[recipe.id] for recipe in pruned[0]]},
+            ),
+        ),
+        claims=(
+            Claim(
+                "gain",
+                "Pruning lowers the error.",
+                basis="proposed",
+                place="",
+                region=Direction("greater"),
+                sample=gain,
+                unit="fraction",
+            ),
+        ),
+    )
+'''
+
+Command = Callable[..., Result]
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Iterator[str]:
+    """The path of the study; every test has its own module name."""
+    path = tmp_path / f"study_{uuid.uuid4().hex}.py"
+    path.write_text(STUDY)
+    before = list(sys.path)
+    yield str(path)
+    sys.path[:] = before
+    sys.modules.pop(path.stem, None)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    return tmp_path / "store"
+
+
+@pytest.fixture
+def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
+    """`command("run", study, ...)`: the result, after checking that no traceback was shown."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PRUNESCOPE_STORE", str(tmp_path / "store"))
+    monkeypatch.setenv("PRUNESCOPE_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("COLUMNS", "160")
+
+    def invoke(*words: object) -> Result:
+        result = CliRunner().invoke(app, [str(word) for word in words])
+        assert result.exception is None or isinstance(result.exception, SystemExit), result.exc_info
+        assert "Traceback" not in result.output
+        return result
+
+    return invoke
+
+
+@pytest.fixture
+def spawned(tmp_path: Path) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
+    """`spawned("run", study, ...)`: the real command, in a process group of its own."""
+    started: list[subprocess.Popen[str]] = []
+    environment = os.environ | {
+        "PRUNESCOPE_STORE": str(tmp_path / "store"),
+        "PRUNESCOPE_DATA": str(tmp_path / "data"),
+        "OMP_NUM_THREADS": "1",
+    }
+
+    def start(*words: object) -> "subprocess.Popen[str]":
+        process = subprocess.Popen(
+            [sys.executable, "-m", "prunescope", *map(str, words)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=tmp_path,
+            env=environment,
+            start_new_session=True,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+@pytest.fixture
+def until() -> Callable[[Callable[[], bool]], None]:
+    """Waits for something that must happen."""
+
+    def wait(condition: Callable[[], bool]) -> None:
+        end = time.monotonic() + 60.0
+        while not condition():
+            assert time.monotonic() < end, "waited in vain"
+            time.sleep(0.05)
+
+    return wait

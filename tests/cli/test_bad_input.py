@@ -1,0 +1,189 @@
+"""Every kind of bad input: one message with the value, what is permitted and the fix; the right exit code.
+
+`command` itself checks that no traceback is shown.
+"""
+
+import errno
+import gzip
+import os
+import struct
+import sys
+from pathlib import Path
+
+import pytest
+
+from prunescope.runs.store import Store
+
+
+@pytest.mark.parametrize(
+    ("pair", "words"),
+    [
+        ("epoch=3", ("'epoch'", "did you mean 'epochs'")),
+        ("pruning.share=0.3", ("'pruning.share'", "fraction")),
+        ("epochs=ten", ("epochs='ten'", "integer")),
+        ("epochs=0", ("'0ep'", "no training", "40ep")),
+        ("epochs=x", ("epochs='x'",)),
+        ("drop=7ep", ("'7ep'", "the schedule has 4 steps", "earlier")),
+        ("begin=5ep", ("begin='5ep'", "rewind to an earlier position")),
+        ("begin=soon", ("'soon'", "not a duration", "10ep")),
+        ("pruning.fraction=1.5", ("1.5", "less than 1")),
+        ("pruning.fraction=-0.5", ("-0.5", "greater than")),
+        ("lr=-1", ("-1", "greater than 0")),
+        ("levels=-1", ("levels=-1", "0 is the dense network")),
+        ("net=nowhere:Net", ("nowhere:Net", "package.module:Name")),
+        ("source=[1", ("source=[1", "YAML")),
+        ("source", ("source", "path.to.field=value")),
+    ],
+)
+def test_usage_is_exit_2(command, study, store, pair, words) -> None:
+    result = command("run", study, "-s", pair, "--workers", 1)
+    assert result.exit_code == 2, result.output
+    assert all(word in result.output for word in words), result.output
+    assert not store.exists() or not list(Store(store).run_ids())
+
+
+def test_unknown_study_scale_and_device_are_exit_2(command, study) -> None:
+    for words, expected in (
+        (("plan", "quickstrat"), "did you mean 'quickstart'"),
+        (("plan", study, "--scale", "laptop"), "it has smoke, paper"),
+        (("run", study, "--device", "abacus"), "'abacus' is not on this machine"),
+        (("runs", "show", "zz"), "no stored run begins with 'zz'"),
+    ):
+        Store("store")
+        result = command(*words)
+        assert result.exit_code == 2, result.output
+        assert expected in result.output
+
+
+@pytest.mark.parametrize("fraction", [0.9, 0.99])
+def test_levels_that_cannot_be_reached(command, study, store, fraction) -> None:
+    words = ("-s", f"pruning.fraction={fraction}", "-s", "levels=4", "-s", "replicates=1")
+    result = command("run", study, *words, "--workers", 1)
+    assert result.exit_code == 1, result.output
+    assert "failed" in result.output
+    assert "fc" in result.output  # the layer is named
+    assert any(Store(store).manifest(run)["status"] == "done" for run in Store(store).run_ids())
+
+
+def test_a_loss_that_is_no_number(command, study) -> None:
+    result = command("run", study, "-s", "lr=1e30", "--workers", 1)
+    assert result.exit_code == 1
+    assert "not a number" in result.output or "nan" in result.output.lower() or "finite" in result.output
+
+
+def test_missing_data(command, study) -> None:
+    result = command("run", study, "-s", "source=mnist")
+    assert result.exit_code == 1
+    assert "prunescope data get mnist" in result.output
+    assert "train-images-idx3-ubyte" in result.output
+
+
+def test_corrupt_data(command, study, tmp_path) -> None:
+    folder = tmp_path / "data" / "mnist"
+    folder.mkdir(parents=True)
+    for split in ("train", "t10k"):
+        images = struct.pack(">BBBB3i", 0, 0, 8, 3, 2, 28, 28) + bytes(100)  # cut off
+        (folder / f"{split}-images-idx3-ubyte").write_bytes(images)
+        (folder / f"{split}-labels-idx1-ubyte.gz").write_bytes(
+            gzip.compress(b"\0\0\x08\x01\0\0\0\x02\0\1")[:-9]
+        )
+    result = command("run", study, "-s", "source=mnist")
+    assert result.exit_code == 1
+    assert "train-" in result.output
+    assert "Delete it" in result.output
+    checked = command("data", "check", "mnist")
+    assert checked.exit_code == 1
+    assert "corrupt" in checked.output
+
+
+def test_a_store_of_another_schema(command, study, store) -> None:
+    store.mkdir()
+    (store / "SCHEMA").write_text("999\n")
+    for words in (("run", study), ("plan", study), ("report", study), ("runs", "ls"), ("runs", "gc")):
+        result = command(*words)
+        assert result.exit_code == 1
+        assert "schema '999'" in result.output
+    assert [path.name for path in store.iterdir()] == ["SCHEMA"]
+
+
+def test_a_folder_that_is_no_store(command, study, store) -> None:
+    store.mkdir()
+    (store / "thesis.tex").write_text("years of work")
+    result = command("run", study)
+    assert result.exit_code == 1
+    assert "holds other files" in result.output
+    assert [path.name for path in store.iterdir()] == ["thesis.tex"]
+
+
+def test_no_store(command, study, store) -> None:
+    for words in (
+        ("runs", "ls"),
+        ("runs", "show", "a"),
+        ("runs", "verify"),
+        ("runs", "gc"),
+        ("report", study),
+    ):
+        result = command(*words)
+        assert result.exit_code == 1
+        assert "there is no store at" in result.output
+        assert not store.exists()
+
+
+NET = """
+import torch
+
+class Net(torch.nn.Module):
+    def __init__(self, inputs=16, classes=4, hidden=(8, 8)):
+        super().__init__()
+        self.fc = torch.nn.Linear(inputs, classes)
+
+    def forward(self, x):
+        return FACTOR * self.fc(x)
+"""
+
+
+def test_changed_code_behind_a_stored_network(command, study, store, tmp_path, monkeypatch) -> None:
+    name = f"net_{Path(study).stem}"
+    (tmp_path / f"{name}.py").write_text(f"FACTOR = 1.0\n{NET}")
+    words = ("run", study, "-s", f"net={name}:Net", "--workers", 1)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    first = command(*words)
+    assert first.exit_code == 0, first.output
+    monkeypatch.setattr(sys.modules[name], "FACTOR", 2.0)
+    result = command(*words, "-s", "lr=0.2")
+    assert result.exit_code == 1
+    assert f"the code behind {name}:Net changed" in result.output
+    assert "revision" in result.output
+    sys.modules.pop(name)
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [(errno.EROFS, "read-only"), (errno.ENOSPC, "disk is full"), (errno.EACCES, "not permitted")],
+)
+def test_a_store_that_cannot_be_written(command, study, store, monkeypatch, code, words) -> None:
+    assert command("run", study, "-s", "levels=0", "--workers", 1).exit_code == 0
+    before = {path: path.read_bytes() for path in store.rglob("*.safetensors")}
+
+    def refuse(descriptor: int) -> None:
+        raise OSError(code, os.strerror(code))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", refuse)
+        result = command("run", study, "--workers", 1)
+    assert result.exit_code == 1, result.output
+    assert words in result.output
+    assert {path: path.read_bytes() for path in store.rglob("*.safetensors")} == before
+    assert command("runs", "verify").exit_code == 0
+    assert command("run", study, "--workers", 1).exit_code == 0
+
+
+def test_an_unexpected_error_is_told_in_two_lines(command, study, monkeypatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr("prunescope.studies.publish.publish", broken)
+    result = command("report", study, "--store", Store("other").root)
+    assert result.exit_code == 1
+    assert "unexpected RuntimeError: a defect" in result.output
+    assert "--debug" in result.output

@@ -1,0 +1,71 @@
+"""The command itself: help, version, wrong options, speed."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+COMMANDS = (
+    ("list",),
+    ("plan",),
+    ("run",),
+    ("report",),
+    *(("runs", name) for name in ("ls", "show", "verify", "gc")),
+    *(("data", name) for name in ("ls", "get", "check")),
+)
+
+
+def test_version(command) -> None:
+    result = command("--version")
+    assert result.exit_code == 0
+    assert result.output.startswith("prunescope 0.")
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_every_command_has_help(command, words) -> None:
+    result = command(*words, "--help")
+    assert result.exit_code == 0
+    assert "Usage" in result.output
+
+
+@pytest.mark.parametrize(
+    "words", [("nothing",), ("run",), ("list", "--colour"), ("runs", "show"), ("run", "x", "--workers", "0")]
+)
+def test_wrong_usage_is_exit_2(command, words) -> None:
+    result = command(*words)
+    assert result.exit_code == 2
+    assert "Usage" in result.output or "Error" in result.output
+
+
+def test_list_names_every_study(command) -> None:
+    from prunescope.papers.catalogue import CATALOGUE
+
+    output = command("list").output
+    for entry in CATALOGUE:
+        assert entry.name in output
+        assert entry.question in output
+        for scale, price in entry.scales.items():
+            assert scale in output
+            assert price in output
+
+
+def test_list_is_quick_and_loads_no_torch() -> None:
+    code = (
+        "import sys\nfrom prunescope.cli import app\napp(['list'], standalone_mode=False)\n"
+        "sys.exit(any(name in sys.modules for name in ('torch', 'numpy', 'matplotlib')))"
+    )
+    took = []
+    for _ in range(3):
+        began = time.monotonic()
+        assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
+        took.append(time.monotonic() - began)
+    assert min(took) < 1.5
+
+
+def test_debug_raises(tmp_path) -> None:
+    words = [sys.executable, "-m", "prunescope", "--debug", "runs", "ls", "--store", str(tmp_path / "none")]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+    assert "StoreError" in done.stderr

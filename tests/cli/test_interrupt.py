@@ -1,0 +1,33 @@
+"""Ctrl-C during a real run, and the same command again."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from prunescope.runs.store import Store
+
+SLOW = ("-s", "epochs=200", "-s", "examples=2048", "-s", "levels=0", "-s", "replicates=2")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_ctrl_c_stops_and_the_same_command_goes_on(spawned, until, study, store: Path, workers: int) -> None:
+    words = ("run", study, *SLOW, "--workers", workers)
+    first = spawned(*words)
+    until(lambda: any((store / "leases").glob("[!.]*")))
+    time.sleep(1.0)  # into the first run
+    os.killpg(first.pid, signal.SIGINT)
+    output, errors = first.communicate(timeout=60)
+    assert first.returncode == 130, errors
+    assert "Traceback" not in output + errors
+    assert "the same command goes on" in errors
+    assert len(list(Store(store).run_ids())) < 2, "nothing was left to interrupt"
+    assert list((store / "partial").glob("*")), "nothing of what was reached is stored"
+
+    again = spawned(*words)
+    output, errors = again.communicate(timeout=120)
+    assert again.returncode == 0, errors
+    assert len(list(Store(store).run_ids())) == 2
+    assert "report:" in output
