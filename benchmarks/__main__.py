@@ -1,0 +1,73 @@
+"""`python -m benchmarks`: asks all questions, prints the page and saves it as docs/benchmarks.md.
+
+Belongs here: the list of questions and the command. Does not belong here: any measurement.
+"""
+
+import argparse
+import inspect
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from benchmarks import page
+from benchmarks.epochs import epochs
+from benchmarks.evaluation import evaluation
+from benchmarks.laboratory import FULL, QUICK, Laboratory, laboratory
+from benchmarks.levels import levels
+from benchmarks.planning import planning
+from benchmarks.row import Row
+from benchmarks.startup import startup
+from benchmarks.step import step
+from benchmarks.storing import storing
+
+QUESTIONS: Mapping[str, Callable[[Laboratory], list[Row]]] = MappingProxyType(
+    {
+        "Epochs": epochs,
+        "A step": step,
+        "Planning": planning,
+        "Start": startup,
+        "Levels": levels,
+        "Evaluation": evaluation,
+        "Storing": storing,
+    }
+)
+PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
+
+
+def main() -> None:
+    """Asks the questions; a quick or partial run is printed and, unless told so, not saved."""
+    options = arguments()
+    chosen = {title: QUESTIONS[title] for title in options.only or QUESTIONS}
+    began = time.perf_counter()
+    with laboratory(QUICK if options.quick else FULL) as lab:
+        parts = [page.heading(lab.images)]
+        print(parts[0], flush=True)
+        answers = {}
+        for title, question in chosen.items():
+            answers[title] = question(lab)
+            parts.append(page.section(title, inspect.getdoc(question) or "", answers[title]))
+            print(parts[-1], flush=True)
+    print(page.missed(answers))
+    print(f"{time.perf_counter() - began:.0f} s in all")
+    save = options.save or (None if options.quick or options.only else PAGE)
+    if save:
+        save.write_text("".join(parts))
+        print(f"saved as {save}")
+
+
+def arguments() -> argparse.Namespace:
+    """What the command line asks for."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="tiny inputs: does everything run at all?")
+    parser.add_argument(
+        "--only", nargs="+", choices=list(QUESTIONS), metavar="QUESTION", help="some questions"
+    )
+    parser.add_argument(
+        "--save", type=Path, help=f"where to save the page (default {PAGE}, if all of it is run)"
+    )
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""The loop that most code has: a DataLoader over PIL images, nn.Module, torch.optim.
+
+Belongs here: the reference that prunescope is compared with, written as tutorials and most libraries of the field
+write it. Does not belong here: anything of prunescope but the network.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+
+from prunescope.tasks.task import Split
+
+MEAN, STD = (0.1307,), (0.3081,)
+
+
+class Images(Dataset[tuple[Tensor, int]]):
+    """Grey images, each opened, converted and normalized whenever it is asked for.
+
+    The work on an image is that of the usual pair of transforms, ToTensor and Normalize.
+    """
+
+    def __init__(self, split: Split) -> None:
+        """The examples of a split, back in bytes, uint8 [N, 28, 28]."""
+        x, self.labels = split.take(torch.arange(len(split)))
+        low, high = x.min(), x.max()
+        self.pixels = ((x - low) * (255 / (high - low))).round().to(torch.uint8)[:, 0]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        image = Image.fromarray(self.pixels[index].numpy())
+        return normalized(converted(image)), int(self.labels[index])
+
+
+def converted(image: Image.Image) -> Tensor:
+    """An image as float32 [1, H, W] in [0, 1]."""
+    pixels = torch.from_numpy(np.array(image)).view(image.height, image.width, 1)
+    return pixels.permute(2, 0, 1).contiguous().to(torch.float32).div(255)
+
+
+def normalized(x: Tensor) -> Tensor:
+    """The image with mean 0 and standard deviation 1, channel by channel, in a tensor of its own."""
+    mean, std = (torch.as_tensor(value, dtype=x.dtype).view(-1, 1, 1) for value in (MEAN, STD))
+    return x.clone().sub_(mean).div_(std)
+
+
+class PlainLoop:
+    """Epoch after epoch of one network: training, a test pass, a checkpoint."""
+
+    def __init__(self, network: nn.Module, train: Split, test: Split, *, lr: float, batch: int) -> None:
+        """Loaders in this process: one core is compared with one core."""
+        self.network = network
+        self.train = DataLoader(Images(train), batch_size=batch, shuffle=True)
+        self.test = DataLoader(Images(test), batch_size=batch)
+        self.optimizer = torch.optim.SGD(network.parameters(), lr=lr)
+
+    def epoch(self, checkpoint: Path) -> float:
+        """Trains one epoch, saves network and optimizer, returns the test error."""
+        self.network.train()
+        for x, y in self.train:
+            self.optimizer.zero_grad()
+            F.cross_entropy(self.network(x), y).backward()  # type: ignore[no-untyped-call]
+            self.optimizer.step()
+        error = self.error()
+        state = {"network": self.network.state_dict(), "optimizer": self.optimizer.state_dict()}
+        torch.save(state, checkpoint)
+        return error
+
+    @torch.no_grad()
+    def error(self) -> float:
+        """Share of test examples that are classified wrongly."""
+        self.network.eval()
+        wrong = sum(int((self.network(x).argmax(1) != y).sum()) for x, y in self.test)
+        return wrong / len(self.test.dataset)  # type: ignore[arg-type]

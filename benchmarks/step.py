@@ -1,0 +1,107 @@
+"""Question: where does the time of a training step go?
+
+Belongs here: the parts of one step, in microseconds. Does not belong here: whole epochs (`epochs.py`).
+"""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from benchmarks.laboratory import Laboratory
+from benchmarks.products import Products
+from benchmarks.row import Row
+from benchmarks.timing import interleaved
+from prunescope.training.engines.loop import advance
+from prunescope.training.loop import Program, Stepper, gradients
+from prunescope.training.run import begin
+
+
+def step(lab: Laboratory) -> list[Row]:
+    """One step of LeNet-300-100 at batch 128, dense, in microseconds.
+
+    Bare: the module called directly on one batch that stays where it is, cross-entropy, `torch.autograd.grad`, one
+    fused in-place update; it is what forward, backward and update cost in PyTorch. Everything else is prunescope's
+    step minus the bare one: choosing the batch and gathering it from 188 MB of images, the learning rate, pure
+    states, the running loss.
+    """
+    program, count = lab.bench.program(lab.recipe), lab.scale.steps
+    contestants = {
+        "products": _times(Products(lab.recipe.batch).training, count),
+        "bare": _times(bare(lab), count),
+        "ours": ours(program, lab, count),
+        **{name: _times(part, count) for name, part in parts(program, lab).items()},
+    }
+    seconds = interleaved(contestants, rounds=lab.scale.many)
+    micros = {name: 1e6 * values / count for name, values in seconds.items()}
+    other = micros["ours"] - micros["bare"]
+    return [
+        Row("the 8 products", micros["products"], "µs"),
+        Row("bare: forward, backward, update", micros["bare"], "µs"),
+        Row("prunescope's step", micros["ours"], "µs"),
+        Row("everything else: prunescope - bare", other, "µs", high=20),
+        Row("of it: choosing and gathering the batch", micros["batch"], "µs"),
+        Row("everything else without the batch", other - micros["batch"], "µs"),
+        Row("prunescope's forward and backward", micros["gradients"], "µs"),
+        Row("prunescope's update, dense", micros["update"], "µs"),
+        Row("prunescope's update, every layer masked", micros["masked"], "µs"),
+        Row("the products : bare", 100 * micros["products"] / micros["bare"], "%"),
+        Row("the products : prunescope's step", 100 * micros["products"] / micros["ours"], "%"),
+    ]
+
+
+def bare(lab: Laboratory) -> Callable[[], object]:
+    """A step of plain PyTorch on one batch."""
+    network = lab.recipe.task.network.build()
+    params: list[Tensor] = list(network.parameters())
+    x, y = lab.problem.train.take(torch.arange(lab.recipe.batch))
+
+    def one() -> None:
+        grads = torch.autograd.grad(F.cross_entropy(network(x), y), params)
+        with torch.no_grad():
+            torch._foreach_add_(params, grads, alpha=-0.1)
+
+    return one
+
+
+def ours(program: Program, lab: Laboratory, count: int) -> Callable[[], object]:
+    """So many steps of prunescope, by its engine."""
+    stepper, progress = Stepper(program), begin(program, lab.weights, 0)
+    state, running = progress.state, progress.running
+
+    def several() -> None:
+        nonlocal state, running
+        state, running, _ = advance(stepper, state, running, steps=count, local=0)
+
+    return several
+
+
+def parts(program: Program, lab: Laboratory) -> dict[str, Callable[[], object]]:
+    """Parts of prunescope's step by themselves."""
+    stepper, state = Stepper(program), begin(program, lab.weights, 0).state
+    optimizer, params = program.optimizer, state.weights.params
+    masks = {name: mask.float() for name, mask in state.weights.masks.items()}
+    x, y = stepper.batch(0)
+    _, grads, _, _ = gradients(program, state.weights, x, y)
+    number = 0
+
+    def batch() -> None:
+        nonlocal number
+        stepper.batch(number)
+        number += 1
+
+    return {
+        "batch": batch,
+        "gradients": lambda: gradients(program, state.weights, x, y),
+        "update": lambda: optimizer.update(grads, state.opt, params, keep={}, lr=0.1),
+        "masked": lambda: optimizer.update(grads, state.opt, params, keep=masks, lr=0.1),
+    }
+
+
+def _times(function: Callable[[], object], count: int) -> Callable[[], None]:
+    def repeated() -> None:
+        for _ in range(count):
+            function()
+
+    return repeated
