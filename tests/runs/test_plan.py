@@ -88,10 +88,10 @@ def test_an_impossible_recipe_is_refused_before_anything_runs(store, recipe, tra
 
 def planning_seconds(chains, store):
     nodes = [run for k in range(chains) for run in imp(make_recipe().replace(seeds=replicate(k)), levels=99)]
-    began = time.perf_counter()
+    began = time.process_time()
     left = plan(nodes, store)
     assert len(left.jobs) == 100 * chains
-    return time.perf_counter() - began
+    return time.process_time() - began
 
 
 def test_planning_is_fast_and_linear(store):

@@ -24,6 +24,10 @@ from prunescope.runs.store import Store
 from prunescope.runs.workbench import CHECKPOINT_SECONDS, Workbench, device_named
 
 
+_LOCAL_KIND = '"kind":"__main__:'
+"""How the canonical text of a node begins to name a class of the calling script."""
+
+
 class Interrupted(PrunescopeError):
     """The user stopped the work; everything reached is stored."""
 
@@ -103,6 +107,10 @@ def _executor(
 
 def _immovable(left: Plan) -> str:
     """Why the work cannot be done in other processes; empty if it can."""
+    for node in left.nodes.values():
+        if (where := node.canonical.find(_LOCAL_KIND)) >= 0:
+            name = node.canonical[where + len(_LOCAL_KIND) :].partition('"')[0]
+            return f"{name} is defined only in this process"
     for work in left.left.values():
         for recipe in recipes_of(work):
             if recipe.task.network.local:

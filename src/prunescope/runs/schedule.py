@@ -18,7 +18,7 @@ RETRY_SECONDS = 0.5
 
 
 class Schedule:
-    """The work of a plan: what has the longest path behind it comes first."""
+    """The work of a plan: readings first, while their state is at hand, then what has the longest path behind it."""
 
     def __init__(self, left: Plan, seconds: dict[str, float], display: Display) -> None:
         """seconds: what each piece of work will take, by id."""
@@ -29,7 +29,7 @@ class Schedule:
         for key, before in left.waits.items():
             for one in before:
                 self.behind[one].append(key)
-        self.ready: list[tuple[float, str]] = []
+        self.ready: list[tuple[bool, float, str]] = []
         self.later: list[tuple[float, str]] = []
         self.running: dict[int, str] = {}
         self.steps: dict[str, int] = {}
@@ -119,14 +119,14 @@ class Schedule:
         while self.later and self.later[0][0] <= time.monotonic():
             self._offer(heapq.heappop(self.later)[1])
         while self.ready:
-            key = heapq.heappop(self.ready)[1]
+            key = heapq.heappop(self.ready)[2]
             if key not in self.ended:
                 return key
         return None
 
     def _offer(self, key: str) -> None:
         if self.waiting[key] == 0 and key not in self.ended:
-            heapq.heappush(self.ready, (-self.path[key], key))
+            heapq.heappush(self.ready, (key in self.left.jobs, -self.path[key], key))
 
     def _end(self, key: str, *, well: bool) -> None:
         self.ended[key] = well

@@ -9,7 +9,9 @@ import multiprocessing
 import os
 import pickle
 import signal
+import sys
 import time
+import types
 from collections.abc import Iterator
 from dataclasses import replace
 from multiprocessing.connection import Connection, wait
@@ -26,10 +28,7 @@ from prunescope.runs.workbench import CHECKPOINT_SECONDS, Workbench
 STOP_SECONDS = 30.0
 BEAT_SECONDS = 0.3
 UNKNOWN = "a worker process cannot import what the work consists of; put it in a module, or use workers=1"
-UNABLE = (
-    "a worker process ended before it could start (its own message is above); a script that works with several "
-    "processes must call ensure() under `if __name__ == '__main__':`, or use workers=1"
-)
+UNABLE = "a worker process ended before it could start (its own message is above); use workers=1"
 
 
 class Processes:
@@ -106,7 +105,7 @@ class Processes:
             daemon=True,
             name=f"prunescope-{number}",
         )
-        with _deaf():
+        with _deaf(), _without_main():
             process.start()
         theirs.close()
         return process, ours
@@ -122,7 +121,23 @@ def _deaf() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _work(pipe: Connection, number: int, store: str, device: str, checkpoint_seconds: float) -> None:
+@contextlib.contextmanager
+def _without_main() -> Iterator[None]:
+    """What is started meanwhile does not import the caller's script, so a script needs no guard around its work.
+
+    Nothing of the script is needed: work that is defined in it is done in the calling process.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
+def _work(
+    pipe: Connection, number: int, store: str, device: str, checkpoint_seconds: float = CHECKPOINT_SECONDS
+) -> None:
     """The life of a worker: take work, do it, say so; end on SIGTERM after a checkpoint."""
     idle, stopping, last = False, False, 0.0
 
