@@ -40,12 +40,12 @@ def page(study, results, arguments, tmp_path):
 
 def test_report_writes_page_summary_figures_and_data(page, study):
     files = {str(path.relative_to(page.parent)) for path in page.parent.rglob("*") if path.is_file()}
-    assert files == {"index.html", "summary.json", "figures/error.svg", "data/error.csv"}
+    assert files == {"index.html", "README.md", "summary.json", "figures/error.svg", "data/error.csv"}
 
 
 def test_equal_inputs_give_equal_bytes(page, study, results, arguments, tmp_path):
     again = report.write(study, results, tmp_path / "again", **arguments)
-    for name in ("index.html", "summary.json", "figures/error.svg", "data/error.csv"):
+    for name in ("index.html", "README.md", "summary.json", "figures/error.svg", "data/error.csv"):
         assert (again.parent / name).read_bytes() == (page.parent / name).read_bytes()
 
 

@@ -21,7 +21,7 @@ import numpy as np
 from markupsafe import Markup
 
 from prunescope.base.errors import PrunescopeError, UsageError
-from prunescope.studies import statistics
+from prunescope.studies import markdown, statistics
 from prunescope.studies.claim import Verdict, judge_all
 from prunescope.studies.figure import Figure, Table, columns, csv_text
 from prunescope.studies.region import Count, Outcome
@@ -58,7 +58,7 @@ def write(
     failures: Mapping[str, str] | None = None,
     command: str = "",
 ) -> Path:
-    """Writes `index.html`, `summary.json`, `figures/*.svg` and `data/*.csv`; returns the path of the page.
+    """Writes `index.html`, `README.md`, `summary.json`, `figures/*.svg` and `data/*.csv`; returns the path of the page.
 
     cost: what it took (machine, seconds, versions), by label. lineage: the record of a node (its run, its
     recipe) by node id; a figure shows those of its own curves. failures: why a run failed, by node id.
@@ -69,6 +69,15 @@ def write(
     texts = {f"figures/{one.figure.name}.svg": one.svg for one in drawn if one.svg}
     texts |= {f"data/{one.figure.name}.csv": one.csv for one in drawn if one.svg}
     texts["summary.json"] = _json(summary(study, verdicts)) + "\n"
+    texts["README.md"] = markdown.page(
+        study,
+        verdicts,
+        sentence=summary_sentence(verdicts),
+        caution=caution(verdicts),
+        number=number,
+        cost=flat(cost or {}),
+        command=command,
+    )
     failed = failures or {}
     absent = [node.id for node in study.nodes if node not in results and node.id not in failed]
     texts["index.html"] = _page(
@@ -122,13 +131,15 @@ def caution(verdicts: Iterable[Verdict]) -> str:
 
 
 def number(value: object) -> str:
-    """A value for the reader: three significant digits, a true minus sign, no exponent from 1e-4 to 1e6."""
+    """A value for the reader: three significant digits, a true minus sign, no exponent from 1e-4 to 1e6, 0 below 1e-12."""
     if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
         return str(value)
     if isinstance(value, int | np.integer):
         return str(value).replace("-", "−")
     real = float(value)
-    if real == 0 or 1e-4 <= abs(real) < 1e6:
+    if abs(real) < 1e-12:
+        return "0"  # what rounding left of a difference of nothing
+    if 1e-4 <= abs(real) < 1e6:
         text = np.format_float_positional(real, precision=3, unique=False, fractional=False, trim="-")
     else:
         text = f"{real:.2e}"

@@ -1,0 +1,67 @@
+"""The report as one Markdown page, for a repository or a message.
+
+Belongs here: verdicts, figures, cost and command as Markdown. Does not belong here: the page for a browser
+(`report.py`), any number that is not handed in.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from prunescope.studies.claim import Verdict
+from prunescope.studies.study import Study
+
+Number = Callable[[object], str]
+"""How a value is written for the reader."""
+
+
+def page(
+    study: Study,
+    verdicts: Sequence[Verdict],
+    *,
+    sentence: str,
+    caution: str,
+    number: Number,
+    cost: Mapping[str, object],
+    command: str,
+) -> str:
+    """The whole page; figures and data are linked as the report's folder has them."""
+    parts = [f"# {study.question}", f"`{study.name}`, {study.scale}.", study.paper, sentence]
+    parts += [_claims(verdicts, number)]
+    if caution:
+        parts += [f"When nothing differs, the paper's one-standard-deviation rule fires {caution}."]
+    for figure in study.figures:
+        parts += [f"## {figure.title}", f"![{figure.title}](figures/{figure.name}.svg)"]
+        parts += [f"{figure.caption} [Data](data/{figure.name}.csv)."]
+    parts += ["## Notes", *study.notes] if study.notes else []
+    parts += ["## Cost", _pairs(cost, number)] if cost else []
+    parts += [f"Made by `{command}`."] if command else []
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _claims(verdicts: Sequence[Verdict], number: Number) -> str:
+    if not verdicts:
+        return ""
+    rows = [
+        "| claim | basis, place | paper's rule | interval rule | estimate [interval] | n |",
+        "|---|---|---|---|---|---|",
+    ]
+    for verdict in verdicts:
+        claim, found = verdict.claim, verdict.interval
+        estimate = "none"
+        if found is not None:
+            estimate = f"{number(found.estimate)} [{number(found.low)}, {number(found.high)}] {claim.unit}"
+        cells = (
+            claim.says,
+            f"{claim.basis}: {claim.place}",
+            verdict.paper,
+            verdict.interval_rule,
+            estimate,
+            str(verdict.n),
+        )
+        rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(rows)
+
+
+def _pairs(record: Mapping[str, object], number: Number) -> str:
+    return "\n".join(
+        ["| | |", "|---|---|", *(f"| {name} | {number(value)} |" for name, value in record.items())]
+    )
