@@ -165,3 +165,10 @@ def test_column_refuses_unknown_names_and_arrays(study):
         column(arrays, study.nodes, name="error")
     with pytest.raises(UsageError, match=r"shape \(3,\)"):
         column(arrays, study.nodes, name="loss")
+
+
+def test_a_failing_precondition_explains_a_sample_that_is_too_small():
+    never = Precondition("runs reach their target loss", lambda results: 0.0, at_least=80.0, unit="%")
+    verdict = judge(claim_of(Direction("greater"), [], preconditions=(never,)), NOTHING)
+    assert verdict.paper == verdict.interval_rule == "not judgeable at this scale"
+    assert verdict.why == "runs reach their target loss: needs at least 80, measured 0 %"

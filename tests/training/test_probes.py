@@ -6,12 +6,18 @@ import torch
 from prunescope.base import tree
 from prunescope.base.errors import UsageError
 from prunescope.base.steps import Clock
+from prunescope.measures import Risk
+from prunescope.runs.watch import Watch
 from prunescope.tasks.evaluation import evaluate
 from prunescope.training.interventions import At, Noise
 from prunescope.training.probes import AroundEvents, Curve, Probe
 from prunescope.training.run import train
 
-SETTINGS: dict[type[Probe], Probe] = {Curve: Curve(split="test"), AroundEvents: AroundEvents(split="train")}
+SETTINGS: dict[type[Probe], Probe] = {
+    Curve: Curve(split="test"),
+    AroundEvents: AroundEvents(split="train"),
+    Watch: Watch(measure=Risk(split="test")),
+}
 every = pytest.mark.parametrize("probe", SETTINGS.values(), ids=lambda value: type(value).__name__)
 
 

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from prunescope.base.steps import Duration
 from prunescope.base.value import Value
-from prunescope.papers.jin2022 import views
+from prunescope.papers.jin2022 import fitting, statements, views
 from prunescope.papers.jin2022.arms import Benchmark
 from prunescope.runs.recipe import Recipe
 from prunescope.sparsity.select import Remaining
@@ -57,13 +57,13 @@ def build(settings: Settings, scale: str) -> Study:
         nodes=benchmark.nodes,
         figures=(views.error_figure(benchmark), views.fit_figure(benchmark, noise)),
         claims=(
-            views.better_training(benchmark),
-            views.extended_matches(benchmark, margin=1.0),
-            views.pruning_helps(benchmark, noise),
-            views.extended_is_worse(benchmark, noise),
-            views.noisy_loss_rises(benchmark, noise),
-            views.gain_grows(benchmark, noise),
-            views.width_is_worse(benchmark, noise),
+            fitting.better_training(benchmark),
+            statements.extended_matches(benchmark, margin=1.0),
+            statements.pruning_helps(benchmark, noise),
+            statements.extended_is_worse(benchmark, noise),
+            fitting.noisy_loss_rises(benchmark, noise),
+            statements.gain_grows(benchmark, noise),
+            statements.width_is_worse(benchmark, noise),
         ),
         notes=(
             "The optimum of each arm is the level of least mean test error over replicates, selected on the test "

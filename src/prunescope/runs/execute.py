@@ -23,7 +23,6 @@ from prunescope.runs.status import Display
 from prunescope.runs.store import Store
 from prunescope.runs.workbench import CHECKPOINT_SECONDS, Workbench, device_named
 
-
 _LOCAL_KIND = '"kind":"__main__:'
 """How the canonical text of a node begins to name a class of the calling script."""
 

@@ -1,18 +1,20 @@
 """From stored results to figures, verdicts and a report; scipy and matplotlib are imported when used."""
 
 from prunescope.studies.claim import Claim, Precondition, Verdict, judge, judge_all
-from prunescope.studies.figure import Figure, Lines, Plot, Table, csv_text
+from prunescope.studies.figure import Contour, Figure, Lines, Map, Plot, Table, csv_text
 from prunescope.studies.region import Count, Direction, Equivalence, Outcome, Region, Value
 from prunescope.studies.results import Node, Results, column
 from prunescope.studies.study import Study
 
 __all__ = [
     "Claim",
+    "Contour",
     "Count",
     "Direction",
     "Equivalence",
     "Figure",
     "Lines",
+    "Map",
     "Node",
     "Outcome",
     "Plot",

@@ -94,11 +94,9 @@ def judge(claim: Claim, results: Results) -> Verdict:
         raise
     except PrunescopeError as problem:
         return _unjudged(claim, "not run", str(problem))
-    needed = max(claim.min_replicates, claim.region.fewest)
-    if len(values) < needed:
-        return _unjudged(claim, "not run", f"{len(values)} of at least {needed} replicates are there", values)
-    if not np.isfinite(values).all():
-        return _unjudged(claim, "not run", f"not all values are finite: {_listed(values)}", values)
+    if short := _too_little(claim, values):
+        outcome: Outcome = "not judgeable at this scale" if obstacle else "not run"
+        return _unjudged(claim, outcome, obstacle or short, values)
     verdict = _decided(claim, values)
     if obstacle:
         return replace(
@@ -133,6 +131,14 @@ def _decided(claim: Claim, values: Numbers) -> Verdict:
         interval,
         p=region.p_value(values),
     )
+
+
+def _too_little(claim: Claim, values: Numbers) -> str:
+    """What the sample lacks for a judgement; empty if nothing."""
+    needed = max(claim.min_replicates, claim.region.fewest)
+    if len(values) < needed:
+        return f"{len(values)} of at least {needed} replicates are there"
+    return "" if np.isfinite(values).all() else f"not all values are finite: {_listed(values)}"
 
 
 def _first_failing(preconditions: Iterable[Precondition], results: Results) -> str:

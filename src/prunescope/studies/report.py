@@ -131,7 +131,7 @@ def caution(verdicts: Iterable[Verdict]) -> str:
 
 
 def number(value: object) -> str:
-    """A value for the reader: three significant digits, a true minus sign, no exponent from 1e-4 to 1e6, 0 below 1e-12."""
+    """A value for the reader: three significant digits, a true minus sign, an exponent outside 1e-4 to 1e6."""
     if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
         return str(value)
     if isinstance(value, int | np.integer):

@@ -138,6 +138,19 @@ def count_test(successes: int, trials: int, *, probability: float) -> float:
     return float(stats.binom.sf(successes - 1, trials, probability))
 
 
+def rank_correlation(first: ArrayLike, second: ArrayLike) -> float:
+    """Spearman's rank correlation of two lists of numbers [N], ties at their mean rank, in [-1, 1].
+
+    Raises UsageError for lists of different lengths or fewer than two numbers.
+    """
+    from scipy import stats
+
+    left, right = _sample(first, fewest=2), _sample(second, fewest=2)
+    if len(left) != len(right):
+        raise UsageError(f"{len(left)} and {len(right)} numbers have no rank correlation; give pairs")
+    return float(stats.spearmanr(left, right).statistic)
+
+
 def holm(p_values: Sequence[float]) -> list[float]:
     """p-values adjusted for a family of m: running maximum of (m - i) p_(i), at most 1, in the order given.
 

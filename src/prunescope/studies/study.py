@@ -52,3 +52,24 @@ def _check_names(kind: str, names: list[str]) -> None:
             )
         if names.count(name) > 1:
             raise UsageError(f"two {kind}s are called {name!r}; give each its own name")
+
+
+def merged(
+    parts: Sequence[Study], *, name: str, question: str, settings: value.Value, scale: str, paper: str
+) -> Study:
+    """One study of all nodes, figures, claims and notes of several; what several share is there once.
+
+    Raises UsageError if different figures of two parts have one name.
+    """
+    claims = {claim.name: claim for part in parts for claim in part.claims}
+    return Study(
+        name,
+        question,
+        settings=settings,
+        nodes=list({node.id: node for part in parts for node in part.nodes}.values()),
+        figures=tuple(figure for part in parts for figure in part.figures),
+        claims=tuple(claims.values()),
+        paper=paper,
+        scale=scale,
+        notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
+    )

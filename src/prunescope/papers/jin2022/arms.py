@@ -16,15 +16,18 @@ from prunescope.base.errors import UsageError
 from prunescope.base.steps import Duration
 from prunescope.base.streams import replicate
 from prunescope.base.value import Value
-from prunescope.measures import Risk
+from prunescope.measures import Examples, Halves, Risk
 from prunescope.runs.families import extended, final, imp, width, with_data
-from prunescope.runs.graph import Reading, Trace
+from prunescope.runs.graph import Chosen, Reading, Trace
 from prunescope.runs.recipe import Recipe
+from prunescope.studies import selection
 from prunescope.studies.results import Results, column
 from prunescope.training.interventions import Prune
 from prunescope.training.probes import Curve
 
 Arm = Literal["dense", "pruned", "extended", "width"]
+Rule = Literal["optimal", "highest_improving"]
+"""Which level of an arm: of least error, or the last that errs less than the dense network."""
 Numbers = NDArray[np.float64]
 
 
@@ -49,6 +52,22 @@ class Point:
         return Reading(measure=Risk(split="train"), state=final(self.recipe))
 
     @cached_property
+    def selector(self) -> Reading:
+        """What an optimum is chosen by: error on held-out examples if there are any, else on the test set."""
+        held_out = self.recipe.task.data.validation > 0
+        return Reading(measure=Risk(split="validation"), state=final(self.recipe)) if held_out else self.test
+
+    @cached_property
+    def halves(self) -> Reading:
+        """Errors on the two halves of the test set."""
+        return Reading(measure=Halves(split="test"), state=final(self.recipe))
+
+    @cached_property
+    def examples(self) -> Reading:
+        """Loss and prediction of every training example."""
+        return Reading(measure=Examples(split="train"), state=final(self.recipe))
+
+    @cached_property
     def curve(self) -> Trace:
         """Test error and loss after every epoch."""
         return Trace(probe=Curve(split="test"), run=self.recipe)
@@ -58,8 +77,9 @@ class Point:
 class Benchmark:
     """All arms of one benchmark.
 
-    base: the dense recipe without noise. levels: pruning and extension levels beyond the dense one;
-    width_levels: width steps (0 leaves that arm out). rewind: where the schedule starts again.
+    base: the dense recipe without noise. levels: pruning levels beyond the dense one; extended_levels: the same of
+    extended training, by default as many; width_levels: width steps (0 leaves that arm out). rewind: where the
+    schedule starts again. fits: training accuracy, percent, from which the dense network fits clean data.
     """
 
     base: Recipe
@@ -70,6 +90,8 @@ class Benchmark:
     rewind: Duration
     prune: Prune
     curves: bool = True
+    fits: float = 99.0
+    extended_levels: int | None = None
 
     @cached_property
     def points(self) -> tuple[Point, ...]:
@@ -83,7 +105,7 @@ class Benchmark:
                 chains: dict[Arm, list[Recipe]] = {
                     "dense": [base],
                     "pruned": imp(base, levels=self.levels, prune=self.prune, rewind=self.rewind),
-                    "extended": extended(base, levels=self.levels, rewind=self.rewind),
+                    "extended": extended(base, levels=self.depth("extended"), rewind=self.rewind),
                 }
                 if self.width_levels:
                     chains["width"] = width(base, levels=self.width_levels)
@@ -94,11 +116,16 @@ class Benchmark:
     @property
     def nodes(self) -> list[Value]:
         """Everything to be computed."""
+        return self.nodes_of(*self.arms)
+
+    def nodes_of(self, *arms: Arm, noises: Sequence[float] = ()) -> list[Value]:
+        """What is to be computed for the dense network and some arms; no noises means all there are."""
         nodes: list[Value] = []
         for point in self.points:
-            nodes += [point.test, point.train]
-            nodes += [point.curve] if self.curves else []
-        return nodes
+            if point.arm in ("dense", *arms) and point.noise in (noises or self.noises):
+                nodes += [point.test, point.train, point.selector]
+                nodes += [point.curve] if self.curves else []
+        return list(dict.fromkeys(nodes))
 
     @cached_property
     def arms(self) -> tuple[Arm, ...]:
@@ -110,27 +137,55 @@ class Benchmark:
 
         Raises UsageError if there is no such network.
         """
-        found = [p for p in self.points if (p.arm, p.noise, p.level) == (arm, noise, level)]
-        if not found:
+        if (arm, noise, level) not in self._rows:
             raise UsageError(f"there is no arm {arm!r} at noise {noise} and level {level} in this benchmark")
-        return found
+        return self._rows[arm, noise, level]
+
+    @cached_property
+    def _rows(self) -> dict[tuple[Arm, float, int], list[Point]]:
+        rows: dict[tuple[Arm, float, int], list[Point]] = {}
+        for point in self.points:
+            rows.setdefault((point.arm, point.noise, point.level), []).append(point)
+        return rows
 
     def depth(self, arm: Arm) -> int:
         """The last level of an arm."""
-        return {"dense": 0, "width": self.width_levels}.get(arm, self.levels)
+        longest = self.levels if self.extended_levels is None else self.extended_levels
+        return {"dense": 0, "pruned": self.levels, "extended": longest, "width": self.width_levels}[arm]
+
+    def chain(self, arm: Arm, noise: float) -> list[list[Point]]:
+        """All networks of an arm: level by level, the replicates of each in order."""
+        return [self.row(arm, noise, level) for level in range(self.depth(arm) + 1)]
 
     def test_errors(self, results: Results, arm: Arm, noise: float) -> Numbers:
         """Test errors in percent, [levels + 1, replicates]."""
-        rows = [self.row(arm, noise, level) for level in range(self.depth(arm) + 1)]
-        return np.stack([100 * column(results, [p.test for p in row], name="error") for row in rows])
+        return _errors(results, [[p.test for p in row] for row in self.chain(arm, noise)])
 
-    def best_level(self, results: Results, arm: Arm, noise: float) -> int:
-        """The level of least mean test error, the dense network included.
+    def best_level(self, results: Results, arm: Arm, noise: float, *, rule: Rule = "optimal") -> int:
+        """The level of an arm that a rule picks, by default that of least mean error, the dense network included.
 
-        Source: Jin et al. 2022, section 2 (optimal sparsity).
-        Differs from the source: selected on the test set, as the paper's own library has no validation split.
+        Raises UsageError for an arm without levels.
+
+        Source: Jin et al. 2022, section 2 (optimal sparsity) and section 3 (highest improving sparsity).
+        Differs from the source: it selects by validation error and does not say on which examples. Without held-out
+        examples the test set itself is used here, as the library that it used has no validation split.
         """
-        return int(self.test_errors(results, arm, noise).mean(1).argmin())
+        errors = _errors(results, [[p.selector for p in row] for row in self.chain(arm, noise)])
+        return {"optimal": selection.optimal, "highest_improving": selection.highest_improving}[rule](errors)
+
+    def chosen(self, arm: Arm, noise: float, *, rule: Rule = "optimal") -> list[Chosen]:
+        """The run at that level, one a replicate, for what has to be planned before errors are known."""
+        chain = self.chain(arm, noise)
+        inputs = tuple(point.selector for row in chain for point in row)
+        return [
+            Chosen(
+                among=tuple(row[number].recipe for row in chain),
+                inputs=inputs,
+                rule=f"prunescope.studies.selection:choose_{rule}",
+                args={"replicates": self.replicates},
+            )
+            for number in range(self.replicates)
+        ]
 
     def at_best(self, results: Results, arm: Arm, noise: float) -> Numbers:
         """Test errors in percent at the arm's best level, [replicates]."""
@@ -153,6 +208,11 @@ class Benchmark:
         if point.arm == "extended":
             twin = self.row("pruned", point.noise, point.level)[point.replicate]
         return 100 * (1 - float(results[twin.recipe]["sparsity"]))
+
+
+def _errors(results: Results, rows: Sequence[Sequence[Reading]]) -> Numbers:
+    """Errors in percent, [rows, replicates]."""
+    return np.stack([100 * column(results, row, name="error") for row in rows])
 
 
 def noise_name(noise: float) -> str:

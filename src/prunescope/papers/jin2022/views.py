@@ -1,16 +1,15 @@
-"""Figures and claims of Jin et al. 2022 over any benchmark's arms.
+"""Figures of Jin et al. 2022 over any benchmark's arms.
 
-Belongs here: what is drawn and asserted, once for all benchmarks. Does not belong here: which runs there are
-(`arms.py`), what a verdict is (`studies`).
+Belongs here: what is drawn of the shared arms, once for all benchmarks. Does not belong here: which runs there are
+(`arms.py`), what is asserted (`statements.py`), groups of examples (`subgroups.py`).
 """
 
-import numpy as np
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 from prunescope.base.value import Value
-from prunescope.papers.jin2022.arms import Arm, Benchmark, Numbers, available, noise_name
-from prunescope.studies.claim import Claim, Precondition
+from prunescope.papers.jin2022.arms import Arm, Benchmark, Point, available, noise_name
 from prunescope.studies.figure import Figure, Lines
-from prunescope.studies.region import Direction, Equivalence
 from prunescope.studies.results import Results
 
 LABELS: dict[Arm, str] = {
@@ -19,11 +18,22 @@ LABELS: dict[Arm, str] = {
     "extended": "extended dense",
     "width": "width-scaled",
 }
-POINTS = "percentage points"
 
 
-def error_figure(bench: Benchmark) -> Figure:
-    """Test error against weights remaining, one curve an arm, one panel a noise level (Figs 1a, 3, 6, 7)."""
+def error_figure(
+    bench: Benchmark,
+    *,
+    arms: Sequence[Arm] = ("pruned", "extended", "width"),
+    noises: Sequence[float] = (),
+    over: Literal["weights_remaining", "epochs"] = "weights_remaining",
+    name: str = "error",
+    title: str = "Test error over sparsity",
+) -> Figure:
+    """Test error of some arms, one panel a noise level (Figs 1a, 3, 6, 7); no noises means all there are.
+
+    over: the x coordinate; epochs are counted over all levels.
+    """
+    shown = [arm for arm in arms if arm in bench.arms]
 
     def table(results: Results) -> list[dict[str, object]]:
         return [
@@ -33,60 +43,78 @@ def error_figure(bench: Benchmark) -> Figure:
                 "replicate": p.replicate,
                 "level": p.level,
                 "weights_remaining": bench.remaining(results, p),
+                "epochs": _epochs(results, p),
                 "test_error": 100 * float(results[p.test]["error"]),
                 "test_loss": float(results[p.test]["loss"]),
             }
             for p in available(results, bench.points)
+            if p.arm in ("dense", *shown) and p.noise in (noises or bench.noises)
         ]
 
+    sparsity = over == "weights_remaining"
     return Figure(
-        "error",
-        "Test error over sparsity",
-        caption=(
-            "Test error of the dense network (dashed), of iterative magnitude pruning with learning-rate rewinding, "
-            "and of the controls that keep only one of its ingredients: the training (extended dense training, "
-            "drawn at the weights remaining of the pruned network that has trained as long)"
-            + (" and the size (a narrower dense network)" if bench.width_levels else "")
-            + ". The star marks the least mean error of a curve."
-        ),
+        name,
+        title,
+        caption=_error_caption(shown),
         table=table,
         plot=Lines(
-            "weights_remaining",
+            over,
             "test_error",
             series="arm",
-            x_label="weights remaining, %",
+            x_label="weights remaining, %" if sparsity else "epochs of training in all",
             y_label="test error, %",
-            log_x=True,
-            reverse_x=True,
+            log_x=sparsity,
+            reverse_x=sparsity,
             share_y=False,
-            references=("dense",),
+            references=(LABELS["dense"],),
             star="lowest",
         ),
-        lineage={LABELS[arm]: _runs(bench, arm) for arm in ("dense", *bench.arms)},
+        lineage={LABELS[arm]: _runs(bench, arm, noises or bench.noises) for arm in ("dense", *shown)},
     )
 
 
-def fit_figure(bench: Benchmark, noise: float) -> Figure:
-    """Mean training loss on original and on noisy examples against weights remaining (Fig. 4)."""
+def _error_caption(shown: Sequence[Arm]) -> str:
+    controls = {
+        "extended": "extended dense training (the training alone, drawn at the weights remaining of the pruned network "
+        "that has trained as long)",
+        "width": "narrower dense networks (the size alone)",
+    }
+    beside = "".join(f", of {controls[arm]}" for arm in shown if arm in controls)
+    return (
+        "Test error of the dense network (dashed), of iterative magnitude pruning with learning-rate rewinding"
+        f"{beside}. The star marks the least mean error of a curve."
+    )
+
+
+def fit_figure(
+    bench: Benchmark,
+    noise: float,
+    *,
+    arms: Sequence[Arm] = ("pruned", "extended", "width"),
+    name: str = "fit",
+) -> Figure:
+    """Mean training loss on original and on noisy examples against weights remaining, one panel an arm (Fig. 4)."""
+    shown = [arm for arm in arms if arm in bench.arms]
 
     def table(results: Results) -> list[dict[str, object]]:
         return [
             {
                 "panel": LABELS[p.arm],
-                "examples": name,
+                "examples": part,
                 "replicate": p.replicate,
                 "level": p.level,
                 "weights_remaining": bench.remaining(results, p),
-                "train_loss": float(results[p.train][f"{name}_loss"]),
-                "fitted": 100 * (1 - float(results[p.train][f"{name}_error"])),
+                "train_loss": float(results[p.train][f"{part}_loss"]),
+                **_true_error(results[p.train], part),
+                "fitted": 100 * (1 - float(results[p.train][f"{part}_error"])),
             }
             for p in available(results, bench.points)
-            if p.noise == noise and p.arm != "dense"
-            for name in ("original", "noisy")
+            if p.noise == noise and p.arm in shown
+            for part in ("original", "noisy")
         ]
 
     return Figure(
-        "fit",
+        name,
         f"What is fitted: original and noisy examples at {noise_name(noise)}",
         caption=(
             "Mean training loss on the examples whose label is right (original) and on those whose label was "
@@ -103,18 +131,27 @@ def fit_figure(bench: Benchmark, noise: float) -> Figure:
             reverse_x=True,
         ),
         lineage={
-            name: [run for arm in bench.arms for run in _runs(bench, arm)] for name in ("original", "noisy")
+            part: [run for arm in shown for run in _runs(bench, arm, (noise,))]
+            for part in ("original", "noisy")
         },
     )
 
 
-def epochs_figure(bench: Benchmark) -> Figure:
-    """Test error after every epoch of the dense network: what early stopping alone would give."""
+def _true_error(reading: Mapping[str, Any], part: str) -> dict[str, object]:
+    """For noisy examples also the error against their labels before the flip, percent."""
+    return {"true_error": 100 * float(reading["noisy_true_error"])} if part == "noisy" else {}
+
+
+def epochs_figure(bench: Benchmark, *, noises: Sequence[float] = ()) -> Figure:
+    """Test error after every epoch of the dense network: what early stopping alone would give.
+
+    No noises means all there are.
+    """
 
     def table(results: Results) -> list[dict[str, object]]:
         rows: list[dict[str, object]] = []
         for p in bench.points:
-            if p.arm == "dense" and p.curve in results:
+            if p.arm == "dense" and p.noise in (noises or bench.noises) and p.curve in results:
                 trace = results[p.curve]
                 rows += [
                     {
@@ -139,147 +176,16 @@ def epochs_figure(bench: Benchmark) -> Figure:
             "epoch", "test_error", series="noise", x_label="epoch", y_label="test error, %", star="lowest"
         ),
         lineage={
-            noise_name(noise): [p.recipe for p in bench.row("dense", noise, 0)] for noise in bench.noises
+            noise_name(noise): [p.recipe for p in bench.row("dense", noise, 0)]
+            for noise in noises or bench.noises
         },
     )
 
 
-def fits_clean(bench: Benchmark, *, at_least: float = 99.0) -> Precondition:
-    """The dense network without label noise fits its training set (proposed threshold)."""
-    return Precondition(
-        "the dense network fits its clean training set",
-        lambda r: 100 * (1 - bench.train_values(r, "dense", 0.0, 0, name="error")),
-        at_least=at_least,
-        unit="% fitted",
-    )
+def _epochs(results: Results, point: Point) -> float:
+    """Epochs of training over all levels."""
+    return float(results[point.recipe]["step"]) / point.recipe.clock().epoch_steps
 
 
-def fits_noise(bench: Benchmark, noise: float, *, at_least: float = 50.0) -> Precondition:
-    """The dense network has memorized most noisy labels (proposed threshold)."""
-    return Precondition(
-        "the dense network has memorized its noisy labels",
-        lambda r: 100 * (1 - bench.train_values(r, "dense", noise, 0, name="noisy_error")),
-        at_least=at_least,
-        unit="% of noisy labels fitted",
-    )
-
-
-def better_training(bench: Benchmark) -> Claim:
-    """Mild pruning lowers the training loss (sections 1 and 4, Fig. 2a)."""
-    return Claim(
-        "better-training",
-        "Without label noise, one level of pruning and retraining lowers the mean training loss.",
-        basis="paper",
-        place="Jin et al. 2022, section 4, Fig. 2a",
-        region=Direction("less"),
-        sample=lambda r: (
-            bench.train_values(r, "pruned", 0.0, 1, name="loss")
-            - bench.train_values(r, "dense", 0.0, 0, name="loss")
-        ),
-        preconditions=(fits_clean(bench),),
-        unit="nats, pruned minus dense",
-    )
-
-
-def extended_matches(bench: Benchmark, *, margin: float) -> Claim:
-    """On clean data extended dense training does what pruning does (Figs 1a, 6). The margin is ours."""
-    return Claim(
-        "extended-matches",
-        f"Without label noise, extended dense training at its best is within {margin:g} points of pruning at its best.",
-        basis="paper",
-        place="Jin et al. 2022, Fig. 1a and Fig. 6 (the margin is proposed here)",
-        region=Equivalence(margin),
-        sample=lambda r: bench.at_best(r, "extended", 0.0) - bench.at_best(r, "pruned", 0.0),
-        preconditions=(fits_clean(bench),),
-        unit=f"{POINTS} of test error, extended minus pruned",
-    )
-
-
-def pruning_helps(bench: Benchmark, noise: float) -> Claim:
-    """With noise, the optimally sparse network generalizes better than the dense one (Fig. 3)."""
-    return Claim(
-        "pruning-helps",
-        f"At {noise_name(noise)}, the optimally sparse network has a lower test error than the dense one.",
-        basis="paper",
-        place="Jin et al. 2022, Fig. 3",
-        region=Direction("greater"),
-        sample=lambda r: _gain(bench, r, noise),
-        preconditions=(fits_noise(bench, noise),),
-        unit=f"{POINTS} of test error, dense minus pruned",
-    )
-
-
-def extended_is_worse(bench: Benchmark, noise: float) -> Claim:
-    """With noise, extended dense training loses to pruning (Fig. 6)."""
-    return Claim(
-        "extended-is-worse",
-        f"At {noise_name(noise)}, extended dense training at its best errs more on the test set than pruning does.",
-        basis="paper",
-        place="Jin et al. 2022, Fig. 6",
-        region=Direction("greater"),
-        sample=lambda r: bench.at_best(r, "extended", noise) - bench.at_best(r, "pruned", noise),
-        preconditions=(fits_noise(bench, noise),),
-        unit=f"{POINTS} of test error, extended minus pruned",
-    )
-
-
-def noisy_loss_rises(bench: Benchmark, noise: float) -> Claim:
-    """The optimally sparse network gives noisy examples up (Fig. 4)."""
-
-    def gap(results: Results, arm: Arm, level: int) -> Numbers:
-        return bench.train_values(results, arm, noise, level, name="noisy_loss") - bench.train_values(
-            results, arm, noise, level, name="original_loss"
-        )
-
-    def sample(results: Results) -> Numbers:
-        level = bench.best_level(results, "pruned", noise)
-        return gap(results, "pruned", level) - gap(results, "dense", 0)
-
-    return Claim(
-        "noisy-loss-rises",
-        f"At {noise_name(noise)}, the loss on noisy examples exceeds that on original ones by more at the optimal "
-        "sparsity than in the dense network.",
-        basis="paper",
-        place="Jin et al. 2022, Fig. 4",
-        region=Direction("greater"),
-        sample=sample,
-        preconditions=(fits_noise(bench, noise),),
-        unit="nats, gap of pruned minus gap of dense",
-    )
-
-
-def gain_grows(bench: Benchmark, noise: float) -> Claim:
-    """The gain from pruning grows with label noise (Fig. 3)."""
-    return Claim(
-        "gain-grows",
-        f"Pruning gains more at {noise_name(noise)} than without.",
-        basis="paper",
-        place="Jin et al. 2022, Fig. 3",
-        region=Direction("greater"),
-        sample=lambda r: _gain(bench, r, noise) - _gain(bench, r, 0.0),
-        preconditions=(fits_clean(bench), fits_noise(bench, noise)),
-        unit=f"{POINTS} of test error",
-    )
-
-
-def width_is_worse(bench: Benchmark, noise: float) -> Claim:
-    """A narrower dense network does not quite reach the pruned one (Fig. 7)."""
-    return Claim(
-        "width-is-worse",
-        f"At {noise_name(noise)}, width down-scaling at its best has a higher test error than pruning at its best.",
-        basis="paper",
-        place="Jin et al. 2022, Fig. 7 (LeNet alone spans -4 to 0.4 points there)",
-        region=Direction("greater"),
-        sample=lambda r: bench.at_best(r, "width", noise) - bench.at_best(r, "pruned", noise),
-        preconditions=(fits_noise(bench, noise),),
-        unit=f"{POINTS} of test error, width minus pruned",
-    )
-
-
-def _gain(bench: Benchmark, results: Results, noise: float) -> Numbers:
-    """Test error of the dense network minus that at the optimal sparsity, percentage points, [replicates]."""
-    return np.asarray(bench.test_errors(results, "dense", noise)[0] - bench.at_best(results, "pruned", noise))
-
-
-def _runs(bench: Benchmark, arm: Arm) -> list[Value]:
-    return [point.recipe for point in bench.points if point.arm == arm]
+def _runs(bench: Benchmark, arm: Arm, noises: Sequence[float]) -> list[Value]:
+    return [point.recipe for point in bench.points if point.arm == arm and point.noise in noises]

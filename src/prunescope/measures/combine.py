@@ -1,0 +1,47 @@
+"""What several readings say together.
+
+Belongs here: functions for `Combined`, from a list of readings' values to one. Does not belong here: measures of one
+state, choices among runs (`studies/selection.py`).
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prunescope.base.errors import UsageError
+
+Values = Mapping[str, NDArray[Any]]
+
+
+def mean(values: Sequence[Values]) -> dict[str, NDArray[Any]]:
+    """The mean of every value over readings of one kind, in float64: an ensemble's score.
+
+    Raises UsageError for readings that have different values or shapes.
+    """
+    shapes = {str({name: np.shape(array) for name, array in reading.items()}) for reading in values}
+    if len(shapes) != 1:
+        raise UsageError(f"readings of {len(shapes)} kinds have no mean ({'; '.join(sorted(shapes))})")
+    return {name: np.mean([reading[name] for reading in values], axis=0) for name in values[0]}
+
+
+def difference(values: Sequence[Values]) -> dict[str, NDArray[Any]]:
+    """The first reading's per-example losses minus the second's: {"difference": float64 [N], nats}."""
+    first, second = values
+    return {"difference": first["loss"].astype(np.float64) - second["loss"]}
+
+
+def forgetting(values: Sequence[Values]) -> dict[str, NDArray[Any]]:
+    """How often each example was forgotten, from `Examples` readings of one run in the order of its training.
+
+    forgotten: int64 [N], times that an example was right in one reading and wrong in the next. learned: bool [N],
+    whether it was ever right. last: bool [N], whether it is right in the last reading.
+
+    Source: Toneva et al. 2019, section 3 (forgetting events).
+    Differs from the source: examples are looked at where states were kept (say, after every epoch), in evaluation
+    mode, not when they come up in a batch.
+    """
+    correct = np.stack([reading["correct"] for reading in values])
+    lost = correct[:-1] & ~correct[1:]
+    return {"forgotten": lost.sum(axis=0), "learned": correct.any(axis=0), "last": correct[-1]}

@@ -1,0 +1,43 @@
+"""jin2022/appI: narrower dense networks beside pruned ones, group by group."""
+
+from prunescope.papers.jin2022 import statements, subgroup_statements
+from prunescope.papers.jin2022.arms import noise_name
+from prunescope.papers.jin2022.sizes import PAPER, SCALES, Settings, arms, words
+from prunescope.papers.jin2022.subgroups import Case, group_figure, subgroups
+from prunescope.papers.jin2022.views import LABELS
+from prunescope.studies.study import Study
+
+__all__ = ["SCALES", "Settings", "build"]
+
+
+def build(settings: Settings, scale: str) -> Study:
+    """The study under these settings."""
+    size = settings.size(scale)
+    bench = arms(size)
+    sub = subgroups(bench, size)
+    noises = statements.noisy(bench)
+    cases = [
+        Case(noise_name(noise), LABELS[arm], arm, noise, "optimal")
+        for noise in noises
+        for arm in ("pruned", "width")
+        if arm in bench.arms
+    ]
+    return Study(
+        "jin2022/appI",
+        "Is the regularization of pruning that of a smaller network?",
+        settings=size,
+        scale=words(size, scale),
+        paper=PAPER,
+        nodes=[
+            *bench.nodes_of("pruned", "width", noises=noises),
+            *(node for case in cases for node in case.nodes(sub)),
+        ],
+        figures=(
+            group_figure(
+                sub, cases, name="app-i", title="Appendix I: change in training loss by pruning and by width"
+            ),
+        ),
+        claims=statements.at_each_noise(
+            bench, lambda _, noise: subgroup_statements.influential_worsen(sub, noise, arm="width")
+        ),
+    )

@@ -1,0 +1,38 @@
+"""jin2022/fig6: the dense network, trained as long as pruning trains."""
+
+from prunescope.papers.jin2022 import published, statements, views
+from prunescope.papers.jin2022.sizes import PAPER, SCALES, Settings, arms, words
+from prunescope.studies.study import Study
+
+__all__ = ["SCALES", "Settings", "build"]
+
+MARGIN = 0.5
+"""Percentage points within which two test errors count as equal; proposed."""
+
+
+def build(settings: Settings, scale: str) -> Study:
+    """The study under these settings."""
+    size = settings.size(scale)
+    bench = arms(size)
+    return Study(
+        "jin2022/fig6",
+        "Does extended training time alone explain pruning's effect on generalization?",
+        settings=size,
+        scale=words(size, scale),
+        paper=PAPER,
+        nodes=bench.nodes_of("pruned", "extended"),
+        figures=(
+            views.error_figure(
+                bench,
+                arms=("pruned", "extended"),
+                over="epochs",
+                name="fig6",
+                title="Figure 6: test error over training epochs",
+            ),
+        ),
+        claims=(
+            statements.extended_matches(bench, margin=MARGIN),
+            *statements.at_each_noise(bench, statements.extended_is_worse),
+            *published.extended_gaps(size.benchmark, bench),
+        ),
+    )

@@ -1,0 +1,192 @@
+"""The numbers in the text of Jin et al. 2022, as claims about the benchmark that they belong to.
+
+Belongs here: published numbers, their places and tolerances. Does not belong here: qualitative claims
+(`statements.py`), claims about groups of examples (`subgroups.py`).
+
+A number is met within half of itself or one percentage point, whichever is more; a range within one point of its
+ends (losses: 50 % of the end). These tolerances are proposed here.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from types import MappingProxyType
+
+import numpy as np
+
+from prunescope.papers.jin2022.arms import Benchmark, Numbers, noise_name
+from prunescope.papers.jin2022.benchmarks import Name
+from prunescope.papers.jin2022.fitting import fit_gap
+from prunescope.papers.jin2022.statements import POINTS, fits_noise, gain, noisy
+from prunescope.studies.claim import Claim
+from prunescope.studies.region import Value
+from prunescope.studies.results import Results
+
+Range = tuple[float, float]
+
+GAIN: Mapping[tuple[str, float], float] = MappingProxyType(
+    {("vgg16", 0.15): 5.2, ("vgg16", 0.3): 16.1, ("vgg16", 0.6): 34.6}
+)
+"""Dense test error minus that at the optimal sparsity, percentage points. Source: section 4 (Fig. 3)."""
+
+EXTENDED_GAP: Mapping[str, Range] = MappingProxyType(
+    {
+        "lenet": (0.0, 2.6),
+        "resnet20": (0.4, 14.5),
+        "vgg16": (3.6, 34.2),
+        "resnet32": (0.0, 4.8),
+        "resnet50": (-0.3, -0.3),
+    }
+)
+"""Test error of extended dense training minus pruning, over noise levels, points. Source: section 5.1 (Fig. 6)."""
+
+WIDTH_GAP: Mapping[str, Range] = MappingProxyType(
+    {
+        "lenet": (-4.0, 0.4),
+        "resnet20": (0.0, 0.0),
+        "vgg16": (1.5, 1.8),
+        "resnet32": (0.0, 2.1),
+        "resnet50": (0.36, 0.36),
+    }
+)
+"""Least test error of width down-scaling minus that of pruning, over noise levels. Source: section 5.2 (Fig. 7)."""
+
+DENSE_FIT_GAP: Range = (0.03, 0.13)
+"""Training loss on noisy minus original examples, dense VGG-16 at 15 to 60 % noise, nats. Source: section 4."""
+
+OPTIMAL_FIT_GAP: Range = (1.38, 2.97)
+"""The same at the optimal sparsity. Source: section 4 (Fig. 4)."""
+
+CONCENTRATION: Range = (3.5, 71.0)
+"""Mean change in loss on the top 20 % of EL2N over that on the rest, at the optimum. Source: section 3 (Fig. 2a)."""
+
+
+def gains(name: Name, bench: Benchmark) -> tuple[Claim, ...]:
+    """The published gains from pruning, where the benchmark has any."""
+    return tuple(
+        _claim(
+            f"gain-number-{100 * noise:g}",
+            f"At {noise_name(noise)}, pruning to the optimal sparsity gains {GAIN[name, noise]:g} points.",
+            place="Jin et al. 2022, section 4",
+            region=Value(GAIN[name, noise], max(GAIN[name, noise] / 2, 1.0)),
+            sample=partial(_gain, bench, noise),
+            bench=bench,
+            noise=noise,
+        )
+        for noise in noisy(bench)
+        if (name, noise) in GAIN
+    )
+
+
+def extended_gaps(name: Name, bench: Benchmark) -> tuple[Claim, ...]:
+    """The published range of what extended training lacks: at its own best, and when it has trained as long."""
+    if name not in EXTENDED_GAP:
+        return ()
+
+    def own_best(noise: float, results: Results) -> Numbers:
+        return bench.at_best(results, "extended", noise) - bench.at_best(results, "pruned", noise)
+
+    def as_long(noise: float, results: Results) -> Numbers:
+        level = bench.best_level(results, "pruned", noise)
+        longer = bench.test_errors(results, "extended", noise)[level]
+        return np.asarray(longer - bench.at_best(results, "pruned", noise))
+
+    pairings = {"its own best": ("best", own_best), "equal training": ("equal", as_long)}
+    return tuple(
+        _claim(
+            f"extended-gap-{short}-{100 * noise:g}",
+            f"At {noise_name(noise)}, extended dense training (at {pairing}) errs more than pruning by "
+            f"{_words(EXTENDED_GAP[name])} points.",
+            place="Jin et al. 2022, section 5.1 (which training length is compared is not said)",
+            region=_within(EXTENDED_GAP[name]),
+            sample=partial(measure, noise),
+            bench=bench,
+            noise=noise,
+        )
+        for pairing, (short, measure) in pairings.items()
+        for noise in noisy(bench)
+    )
+
+
+def width_gaps(name: Name, bench: Benchmark) -> tuple[Claim, ...]:
+    """The published range of what width down-scaling lacks."""
+    if name not in WIDTH_GAP:
+        return ()
+
+    def best_minus_best(noise: float, results: Results) -> Numbers:
+        return bench.at_best(results, "width", noise) - bench.at_best(results, "pruned", noise)
+
+    return tuple(
+        _claim(
+            f"width-gap-{100 * noise:g}",
+            f"At {noise_name(noise)}, the least test error of width down-scaling exceeds that of pruning by "
+            f"{_words(WIDTH_GAP[name])} points.",
+            place="Jin et al. 2022, section 5.2",
+            region=_within(WIDTH_GAP[name]),
+            sample=partial(best_minus_best, noise),
+            bench=bench,
+            noise=noise,
+        )
+        for noise in noisy(bench)
+    )
+
+
+def fit_gaps(name: Name, bench: Benchmark) -> tuple[Claim, ...]:
+    """How much worse noisy examples are fitted than original ones, dense and at the optimum; VGG-16 only."""
+    if name != "vgg16":
+        return ()
+
+    def gap(noise: float, where: str, results: Results) -> Numbers:
+        level = 0 if where == "dense" else bench.best_level(results, "pruned", noise)
+        return fit_gap(bench, results, "pruned", noise, level)
+
+    return tuple(
+        _claim(
+            f"fit-gap-{where}-{100 * noise:g}",
+            f"At {noise_name(noise)}, the loss on noisy examples exceeds that on original ones by {_words(ends)} nats "
+            f"({where} network).",
+            place="Jin et al. 2022, section 4",
+            region=_within(ends, slack=ends[1] / 2),
+            sample=partial(gap, noise, where),
+            bench=bench,
+            noise=noise,
+            unit="nats",
+        )
+        for where, ends in (("dense", DENSE_FIT_GAP), ("optimal", OPTIMAL_FIT_GAP))
+        for noise in noisy(bench)
+    )
+
+
+def _gain(bench: Benchmark, noise: float, results: Results) -> Numbers:
+    return gain(bench, results, noise)
+
+
+def _claim(
+    name: str,
+    says: str,
+    *,
+    place: str,
+    region: Value,
+    sample: Callable[[Results], Numbers],
+    bench: Benchmark,
+    noise: float,
+    unit: str = POINTS,
+) -> Claim:
+    return Claim(
+        name,
+        says,
+        basis="paper",
+        place=place,
+        region=region,
+        sample=sample,
+        preconditions=(fits_noise(bench, noise),),
+        unit=unit,
+    )
+
+
+def _within(ends: Range, *, slack: float = 1.0) -> Value:
+    """The range with some room at both ends."""
+    return Value(sum(ends) / 2, (ends[1] - ends[0]) / 2 + slack)
+
+
+def _words(ends: Range) -> str:
+    return f"{ends[0]:g}" if ends[0] == ends[1] else f"{ends[0]:g} to {ends[1]:g}"

@@ -1,0 +1,148 @@
+"""How much of a benchmark is run: levels, replicates, noise levels, epochs, at each scale.
+
+Belongs here: sizes, and the settings that all studies of this paper share. Does not belong here: what a benchmark is
+(`benchmarks.py`).
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from prunescope.base.value import Value
+from prunescope.papers.jin2022.arms import Benchmark
+from prunescope.papers.jin2022.benchmarks import COLUMNS, Name
+
+PAPER = (
+    "Jin, Carbin, Roy, Frankle, Dziugaite: Pruning's Effect on Generalization Through the Lens of Training and "
+    "Regularization, NeurIPS 2022"
+)
+
+Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(gt=0, le=1)]
+Noises = Annotated[tuple[Annotated[float, Field(ge=0, lt=1)], ...], Field(min_length=1)]
+Standard = Literal["standard"]
+"""What the benchmark's own table says at the chosen scale."""
+
+
+class Size(Value):
+    """What is run of a benchmark.
+
+    noises: shares of wrong training labels, 0 first. levels, width_levels: steps of 20 %. epochs: of every level.
+    share: of the training images. ensemble: networks behind an EL2N score. validation: training examples held out;
+    with any, optima are selected on them instead of on the test set. groups: of examples, by EL2N. left_out: share
+    of the examples in leave-out experiments.
+    """
+
+    benchmark: Name
+    noises: Noises
+    replicates: Count = 3
+    levels: Count
+    width_levels: Count
+    epochs: Count
+    share: Share = 1.0
+    ensemble: Count = 10
+    validation: Annotated[int, Field(ge=0)] = 0
+    groups: Annotated[int, Field(ge=5)] = 20
+    left_out: Annotated[float, Field(gt=0, lt=1)] = 0.2
+
+
+class Settings(Value):
+    """A benchmark, and where its size is to differ from the standard one at the chosen scale; see `Size`."""
+
+    benchmark: Name = "lenet"
+    noises: Noises | Standard = "standard"
+    replicates: Count | Standard = "standard"
+    levels: Count | Standard = "standard"
+    width_levels: Count | Standard = "standard"
+    epochs: Count | Standard = "standard"
+    share: Share | Standard = "standard"
+    ensemble: Count | Standard = "standard"
+    validation: Annotated[int, Field(ge=0)] = 0
+    groups: Annotated[int, Field(ge=5)] = 20
+    left_out: Annotated[float, Field(gt=0, lt=1)] = 0.2
+
+    def size(self, scale: str) -> Size:
+        """The size at a scale, with what these settings change."""
+        changes = {name: getattr(self, name) for name in type(self).model_fields}
+        return _size(self.benchmark, scale).replace(
+            **{name: value for name, value in changes.items() if value != "standard"}
+        )
+
+
+SCALES: Mapping[str, Settings] = MappingProxyType(
+    {"smoke": Settings(benchmark="digits", groups=5), "laptop": Settings(), "paper": Settings()}
+)
+"""The scales of every study of this paper; smoke runs on the digits that ship with the package."""
+
+
+def arms(size: Size) -> Benchmark:
+    """The runs that all figures of a benchmark share.
+
+    Raises DataError if its data set is not there.
+    """
+    column = COLUMNS[size.benchmark]
+    base = column.recipe(epochs=size.epochs, share=size.share, validation=size.validation)
+    return Benchmark(
+        base=base,
+        noises=size.noises,
+        replicates=size.replicates,
+        levels=size.levels,
+        width_levels=size.width_levels,
+        rewind=column.at(column.rewind, size.epochs),
+        prune=column.prune,
+        fits=column.fits,
+    )
+
+
+def words(size: Size, scale: str) -> str:
+    """The size in one line for people."""
+    return (
+        f"{scale}: {size.benchmark}, {size.replicates} replicates, {size.levels} levels of {size.epochs} epochs on "
+        f"{100 * size.share:g} % of the training images"
+    )
+
+
+def _size(name: Name, scale: str) -> Size:
+    """The standard size of a benchmark. Its noise levels and numbers of levels are proposed where not the paper's."""
+    noises = {
+        "digits": (0.0, 0.4),
+        "lenet": (0.0, 0.05, 0.1, 0.15),
+        "resnet50": (0.0, 0.15),
+    }.get(name, (0.0, 0.15, 0.3, 0.6))
+    epochs = COLUMNS[name].epochs
+    if scale == "smoke":
+        return _smoke(name, (noises[0], noises[-1]))
+    levels = {"digits": 21, "lenet": 24, "vgg16": 26, "resnet50": 10}.get(name, 20)
+    whole = Size(benchmark=name, noises=noises, levels=levels, width_levels=min(levels, 15), epochs=epochs)
+    if name == "resnet50":
+        whole = whole.replace(ensemble=3)
+    return _laptop(whole) if scale == "laptop" else whole
+
+
+def _laptop(whole: Size) -> Size:
+    """Fewer levels, noise levels and images, never fewer epochs: noisy labels are memorized late."""
+    if whole.benchmark == "digits":
+        return whole
+    if whole.benchmark == "lenet":
+        return whole.replace(noises=(0.0, 0.05, 0.15), levels=14, width_levels=14)
+    share = 0.001 if whole.benchmark == "resnet50" else 0.02
+    return whole.replace(
+        noises=(0.0, whole.noises[-1]), replicates=2, levels=4, width_levels=2, share=share, ensemble=2
+    )
+
+
+def _smoke(name: Name, noises: tuple[float, ...]) -> Size:
+    """Seconds where nothing is learned: it only shows that the path works."""
+    share = {"digits": 1.0, "lenet": 0.02}.get(name, 0.01)
+    return Size(
+        benchmark=name,
+        noises=noises,
+        replicates=2,
+        levels=2,
+        width_levels=1,
+        epochs=2,
+        share=share,
+        ensemble=2,
+    )

@@ -1,0 +1,179 @@
+"""What Jin et al. 2022 assert about groups of training examples, as claims.
+
+Belongs here: claims over changes in loss by EL2N group. Does not belong here: the groups (`subgroups.py`).
+"""
+
+import numpy as np
+
+from prunescope.papers.jin2022.arms import Arm, Numbers, Rule, noise_name
+from prunescope.papers.jin2022.published import CONCENTRATION
+from prunescope.papers.jin2022.statements import fits_clean, fits_noise, is_sparse
+from prunescope.papers.jin2022.subgroups import Subgroups
+from prunescope.studies import statistics
+from prunescope.studies.claim import Claim
+from prunescope.studies.groups import concentration
+from prunescope.studies.region import Count, Direction, Value
+from prunescope.studies.results import Results
+
+TOP = 0.2
+"""The share of examples that counts as influential (section 3)."""
+
+
+def every_group_improves(sub: Subgroups) -> Claim:
+    """At the optimum no group is fitted worse, by the paper's rule (Fig. 2a)."""
+
+    def sample(results: Results) -> Numbers:
+        change = _change(sub, results, "pruned", 0.0, "optimal")
+        return np.array([float(group.mean() <= 0 or not statistics.differs(group)) for group in change.T])
+
+    return Claim(
+        "every-group-improves",
+        "Without label noise, the optimally sparse network fits every group of training examples as well as the dense "
+        "network or better.",
+        basis="paper",
+        place="Jin et al. 2022, section 3, Fig. 2a",
+        region=Count(1, of=1),
+        sample=sample,
+        preconditions=(fits_clean(sub.bench), is_sparse(sub.bench, 0.0)),
+        unit="share of groups",
+    )
+
+
+def influential_improve_most(sub: Subgroups) -> Claim:
+    """At the optimum the loss of the top 20 % of EL2N falls by more than that of the rest (Figs 1b, 2a)."""
+    return Claim(
+        "influential-improve-most",
+        "Without label noise, at the optimal sparsity the loss falls by more on the examples with the top 20 % of "
+        "EL2N than on the rest.",
+        basis="paper",
+        place="Jin et al. 2022, section 3, Figs 1b and 2a",
+        region=Direction("less"),
+        sample=lambda r: _top(sub, r, "pruned", 0.0, "optimal") - _rest(sub, r, "pruned", 0.0, "optimal"),
+        preconditions=(fits_clean(sub.bench), is_sparse(sub.bench, 0.0)),
+        unit="nats, change on the top 20 % minus change on the rest",
+    )
+
+
+def concentration_in_range(sub: Subgroups) -> Claim:
+    """How much stronger the effect is on influential examples: 3.5 to 71 times (section 3)."""
+    low, high = CONCENTRATION
+    return Claim(
+        "concentration",
+        f"Without label noise, at the optimal sparsity the mean change in loss on the top 20 % of EL2N is {low:g} to "
+        f"{high:g} times that on the rest.",
+        basis="paper",
+        place="Jin et al. 2022, section 3, Fig. 2a (range over five benchmarks)",
+        region=Value((low + high) / 2, (high - low) / 2),
+        sample=lambda r: [concentration(row, top=TOP) for row in _change(sub, r, "pruned", 0.0, "optimal")],
+        preconditions=(fits_clean(sub.bench), is_sparse(sub.bench, 0.0)),
+        unit="ratio",
+    )
+
+
+def worse_at_highest(sub: Subgroups, *, worse: bool) -> Claim:
+    """At the highest improving sparsity: worse on most groups for VGG-16 and ResNet-20, better elsewhere (Fig. 2b)."""
+
+    def sample(results: Results) -> Numbers:
+        change = _change(sub, results, "pruned", 0.0, "highest_improving")
+        return np.asarray((change > 0).mean(axis=1)) if worse else np.asarray(change.mean(axis=1))
+
+    return Claim(
+        "loss-at-highest-improving",
+        "Without label noise, at the highest sparsity that still improves on the dense network "
+        + ("most groups are fitted worse." if worse else "the training loss is lower overall."),
+        basis="paper",
+        place="Jin et al. 2022, section 4, Fig. 2b",
+        region=Direction("greater", than=0.5) if worse else Direction("less"),
+        sample=sample,
+        preconditions=(fits_clean(sub.bench), is_sparse(sub.bench, 0.0, rule="highest_improving")),
+        unit="share of groups fitted worse" if worse else "nats, pruned minus dense",
+    )
+
+
+def influential_worsen(sub: Subgroups, noise: float, *, arm: Arm = "pruned") -> Claim:
+    """With noise, at the optimum the loss of influential examples rises (Fig. 5; App. I for width)."""
+    words = {
+        "pruned": "the optimally sparse network",
+        "width": "the narrower dense network of least test error",
+    }
+    return Claim(
+        "influential-worsen" if arm == "pruned" else f"influential-worsen-{arm}",
+        f"At {noise_name(noise)}, {words[arm]} fits the examples with the top 20 % of EL2N worse than the full dense "
+        "network does.",
+        basis="paper",
+        place="Jin et al. 2022, Fig. 5" if arm == "pruned" else "Jin et al. 2022, section 5.2 and App. I",
+        region=Direction("greater"),
+        sample=lambda r: _top(sub, r, arm, noise, "optimal"),
+        preconditions=(fits_noise(sub.bench, noise),),
+        unit="nats, change on the top 20 %",
+    )
+
+
+def influential_worsen_most(sub: Subgroups, noise: float) -> Claim:
+    """With noise, at the optimum the loss rises most on influential examples (Fig. 5)."""
+    return Claim(
+        "influential-worsen-most",
+        f"At {noise_name(noise)}, at the optimal sparsity the loss rises by more on the examples with the top 20 % of "
+        "EL2N than on the rest.",
+        basis="paper",
+        place="Jin et al. 2022, Fig. 5",
+        region=Direction("greater"),
+        sample=lambda r: _top(sub, r, "pruned", noise, "optimal") - _rest(sub, r, "pruned", noise, "optimal"),
+        preconditions=(fits_noise(sub.bench, noise),),
+        unit="nats, change on the top 20 % minus change on the rest",
+    )
+
+
+def harm_comes_late(sub: Subgroups) -> Claim:
+    """Mild pruning, one level, harms no group (section 7, on fairness)."""
+
+    def sample(results: Results) -> Numbers:
+        change = sub.values(results, sub.at_level("pruned", 0.0, 1))
+        return np.array([float(group.mean() <= 0 or not statistics.differs(group)) for group in change.T])
+
+    return Claim(
+        "harm-comes-late",
+        "Without label noise, one level of pruning makes no group of training examples worse.",
+        basis="paper",
+        place="Jin et al. 2022, section 7 (harm only at relatively high sparsities)",
+        region=Count(1, of=1),
+        sample=sample,
+        preconditions=(fits_clean(sub.bench),),
+        unit="share of groups",
+    )
+
+
+def longer_training_fits_better(sub: Subgroups) -> Claim:
+    """Extended dense training lowers the loss of influential examples, too (App. L)."""
+    return Claim(
+        "longer-training-fits-better",
+        "Without label noise, one replay of the schedule without pruning lowers the loss on the examples with the top "
+        "20 % of EL2N.",
+        basis="paper",
+        place="Jin et al. 2022, section 5.1 and App. L",
+        region=Direction("less"),
+        sample=lambda r: _tops(sub, sub.values(r, sub.at_level("extended", 0.0, 1))),
+        preconditions=(fits_clean(sub.bench),),
+        unit="nats, extended minus dense",
+    )
+
+
+def _change(sub: Subgroups, results: Results, arm: Arm, noise: float, rule: Rule) -> Numbers:
+    return sub.values(results, sub.at_choice(arm, noise, rule))
+
+
+def _top(sub: Subgroups, results: Results, arm: Arm, noise: float, rule: Rule) -> Numbers:
+    """Mean change of the top groups, nats, [replicates]."""
+    return _tops(sub, _change(sub, results, arm, noise, rule))
+
+
+def _rest(sub: Subgroups, results: Results, arm: Arm, noise: float, rule: Rule) -> Numbers:
+    return np.asarray(_change(sub, results, arm, noise, rule)[:, : -_top_groups(sub)].mean(axis=1))
+
+
+def _tops(sub: Subgroups, change: Numbers) -> Numbers:
+    return np.asarray(change[:, -_top_groups(sub) :].mean(axis=1))
+
+
+def _top_groups(sub: Subgroups) -> int:
+    return max(1, round(TOP * sub.groups))

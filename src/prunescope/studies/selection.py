@@ -1,0 +1,67 @@
+"""Choosing one level of a chain: the optimal sparsity, and honest ways to say what it gains.
+
+Belongs here: pure functions of errors, [levels + 1, replicates], level 0 the dense network. Does not belong here:
+where errors come from.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prunescope.base.errors import UsageError
+from prunescope.studies.results import Numbers
+
+Values = Mapping[str, NDArray[Any]]
+
+
+def optimal(errors: Numbers) -> int:
+    """The level of least mean error, the dense network included; the first of several.
+
+    Raises UsageError if there is no sparse level.
+
+    Source: Jin et al. 2022, section 2 (optimal sparsity).
+    """
+    return int(_chain(errors).mean(axis=1).argmin())
+
+
+def highest_improving(errors: Numbers) -> int:
+    """The last level whose mean error is below the dense network's; 0 if there is none.
+
+    Raises UsageError if there is no sparse level.
+
+    Source: Jin et al. 2022, section 3 (highest sparsity that still attains better generalization).
+    """
+    means = _chain(errors).mean(axis=1)
+    improving = np.flatnonzero(means < means[0])
+    return int(improving[-1]) if len(improving) else 0
+
+
+def cross_fitted(even: Numbers, odd: Numbers) -> Numbers:
+    """Errors at the optimum, chosen on one half of the test set and measured on the other: [replicates].
+
+    Both ways, averaged, so that every test example is used once and none judges its own choice.
+    even, odd: errors on the two halves, [levels + 1, replicates]. Raises UsageError if there is no sparse level.
+    """
+    return np.asarray((odd[optimal(even)] + even[optimal(odd)]) / 2)
+
+
+def choose_optimal(values: Sequence[Values], *, replicates: int) -> int:
+    """`optimal` as a rule of `Chosen`; inputs: risks, level by level, the replicates of each in order."""
+    return optimal(_errors(values, replicates))
+
+
+def choose_highest_improving(values: Sequence[Values], *, replicates: int) -> int:
+    """`highest_improving` as a rule of `Chosen`; inputs as for `choose_optimal`."""
+    return highest_improving(_errors(values, replicates))
+
+
+def _errors(values: Sequence[Values], replicates: int) -> Numbers:
+    return np.array([float(value["error"]) for value in values]).reshape(-1, replicates)
+
+
+def _chain(errors: Numbers) -> Numbers:
+    if len(errors) < 2:
+        raise UsageError("a chain with no sparse level has no optimal sparsity; run at least levels=1")
+    return errors

@@ -1,0 +1,182 @@
+"""The contract of every measure, and each against a slow loop in float64."""
+
+import math
+
+import pytest
+import torch
+
+from prunescope.base import tree
+from prunescope.base.errors import UsageError
+from prunescope.base.state import Weights
+from prunescope.base.streams import Seeds
+from prunescope.measures import (
+    EL2N,
+    Examples,
+    GraNd,
+    Halves,
+    LayerSparsity,
+    Measure,
+    NoiseResponse,
+    Risk,
+    SignalAndNoise,
+    SignalNeurons,
+    WeightVector,
+)
+from prunescope.tasks.data.signal_noise import signal_noise
+from prunescope.tasks.data.synthetic import synthetic
+from prunescope.tasks.model import network
+from prunescope.tasks.task import Data, Task
+
+SETTINGS: dict[type[Measure], Measure] = {
+    Risk: Risk(split="train"),
+    Examples: Examples(split="train"),
+    EL2N: EL2N(split="train"),
+    GraNd: GraNd(split="train"),
+    Halves: Halves(split="test"),
+    LayerSparsity: LayerSparsity(),
+    WeightVector: WeightVector(),
+    SignalAndNoise: SignalAndNoise(),
+    SignalNeurons: SignalNeurons(),
+    NoiseResponse: NoiseResponse(),
+}
+OF_THE_THEORY = (SignalAndNoise, SignalNeurons, NoiseResponse)
+every = pytest.mark.parametrize("measure", SETTINGS.values(), ids=lambda value: type(value).__name__)
+
+
+def load(label_noise=0.2):
+    net = network("prunescope.tasks.nets:CifarResNet", depth=8, width=2, classes=4)
+    source = synthetic(classes=4, shape=(3, 8, 8), train=90, test=30, separation=3.0)
+    data = Data(source=source, label_noise=label_noise, validation=10)
+    return Task(network=net, data=data).load(Seeds(), source.load())
+
+
+def theory():
+    source = signal_noise(dimension=16, train=20, test=30)
+    net = network("prunescope.tasks.nets:TwoLayer", inputs=16, width=5, deviation=0.3)
+    return Task(network=net, data=Data(source=source)).load(Seeds(), source.load())
+
+
+def suited(measure):
+    """A problem that the measure is made for, and a state of its network."""
+    problem = theory() if isinstance(measure, OF_THE_THEORY) else load()
+    return problem, pruned(problem)
+
+
+def pruned(problem):
+    params, buffers = problem.model.init(0)
+    x, _ = problem.train.take(torch.arange(len(problem.train)))
+    _, buffers = problem.model.apply(params, buffers, x, train=True)
+    masks = {n: params[n] > -0.1 for n in params if n in problem.model.maskable}
+    return Weights(tree.masked(params, masks), buffers, masks)
+
+
+@pytest.fixture(scope="module")
+def problem():
+    return load()
+
+
+@pytest.fixture(scope="module")
+def weights(problem):
+    return pruned(problem)
+
+
+def test_every_measure_of_the_package_has_a_setting_here(leaves):
+    assert leaves(Measure) == set(SETTINGS)
+
+
+@every
+def test_a_measure_leaves_the_state_alone_and_repeats_itself(measure):
+    problem, weights = suited(measure)
+    parts = (weights.params, weights.buffers, weights.masks, {"y": problem.train.y})
+    copies, random = [tree.clone(part) for part in parts], torch.get_rng_state()
+    one, same = measure.measure(problem, weights), measure.measure(problem, weights)
+    assert all(tree.equal(part, copy) for part, copy in zip(parts, copies, strict=True))
+    assert torch.equal(random, torch.get_rng_state())
+    assert one and tree.equal(one, same)
+
+
+@every
+def test_its_values_are_finite_numbers_and_vectors(measure):
+    values = measure.measure(*suited(measure))
+    assert values and all(name.isidentifier() or "." in name for name in values)
+    for value in values.values():
+        assert isinstance(value, torch.Tensor) and not value.requires_grad
+        assert value.ndim <= 1 and bool(value.double().isfinite().all())
+
+
+def by_hand(problem, weights, split):
+    """Per example: loss, prediction, label, label before the flip."""
+    rows = []
+    for row in range(len(split)):
+        x, y = split.take(torch.tensor([row]))
+        scores = problem.model.apply(weights.params, weights.buffers, x, train=False)[0][0].double().tolist()
+        loss = math.log(sum(math.exp(s) for s in scores)) - scores[int(y)]
+        rows.append((loss, scores.index(max(scores)), int(y), int(split.clean[row])))
+    return rows
+
+
+def mean(values):
+    values = list(values)
+    return sum(values) / len(values)
+
+
+def test_risk_and_its_noisy_and_original_parts(problem, weights):
+    rows = by_hand(problem, weights, problem.train)
+    noisy = [row for row in rows if row[2] != row[3]]
+    original = [row for row in rows if row[2] == row[3]]
+    assert len(noisy) == 16 and len(original) == 64
+    expected = {
+        "loss": mean(row[0] for row in rows),
+        "error": mean(row[1] != row[2] for row in rows),
+        "examples": 80,
+        "original_loss": mean(row[0] for row in original),
+        "noisy_loss": mean(row[0] for row in noisy),
+        "original_error": mean(row[1] != row[2] for row in original),
+        "noisy_error": mean(row[1] != row[2] for row in noisy),
+        "noisy_true_error": mean(row[1] != row[3] for row in noisy),
+    }
+    found = Risk(split="train").measure(problem, weights)
+    assert {value.dtype for value in found.values()} == {torch.float64}
+    assert {name: float(value) for name, value in found.items()} == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize(("split", "count"), [("test", 30), ("validation", 10), ("train", 80)])
+def test_without_noise_there_are_no_parts(split, count):
+    problem = load(label_noise=0.0)
+    found = Risk(split=split).measure(problem, pruned(problem))
+    assert found.keys() == {"loss", "error", "examples"} and float(found["examples"]) == count
+
+
+def test_examples_say_what_happens_to_each(problem, weights):
+    found = Examples(split="train").measure(problem, weights)
+    rows = by_hand(problem, weights, problem.train)
+    assert found["loss"].tolist() == pytest.approx([row[0] for row in rows], rel=1e-4, abs=1e-6)
+    assert found["prediction"].tolist() == [row[1] for row in rows]
+    assert found["correct"].tolist() == [row[1] == row[2] for row in rows]
+    assert found["noisy"].tolist() == [row[2] != row[3] for row in rows]
+    assert torch.equal(found["index"], problem.train.index)
+    kinds = {name: value.dtype for name, value in found.items()}
+    assert kinds == {
+        "loss": torch.float32,
+        "prediction": torch.int64,
+        "correct": torch.bool,
+        "noisy": torch.bool,
+        "index": torch.int64,
+    }
+
+
+def test_sparsity_is_counted_over_all_and_over_each(problem, weights):
+    found = LayerSparsity().measure(problem, weights)
+    zeros, total = 0, 0
+    for name, mask in weights.masks.items():
+        flat = mask.flatten().tolist()
+        assert float(found[name]) == pytest.approx(flat.count(False) / len(flat), abs=1e-15)
+        zeros, total = zeros + flat.count(False), total + len(flat)
+    assert float(found["sparsity"]) == pytest.approx(zeros / total, abs=1e-15) and zeros > 0
+    assert found.keys() == {"sparsity", *weights.masks}
+
+
+def test_an_empty_split_is_refused_with_the_fix():
+    problem = theory()
+    with pytest.raises(UsageError, match="validation=N"):
+        Risk(split="validation").measure(problem, pruned(problem))

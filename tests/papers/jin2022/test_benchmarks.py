@@ -1,0 +1,107 @@
+"""The table of benchmarks against the paper and the library it used; sizes and settings."""
+
+from dataclasses import replace
+
+import pytest
+from pydantic import ValidationError
+
+from prunescope.base.errors import DataError
+from prunescope.papers.jin2022.benchmarks import COLUMNS
+from prunescope.papers.jin2022.sizes import SCALES, Settings, arms
+from prunescope.tasks.data.cifar import IMAGENET
+from prunescope.tasks.data.synthetic import synthetic
+from prunescope.training.schedules import Constant
+
+SHAPES = {"digits": (1, 8, 8), "lenet": (1, 28, 28), "resnet50": (3, 224, 224)}
+every = pytest.mark.parametrize("name", COLUMNS)
+drops = pytest.mark.parametrize(
+    ("name", "lr"),
+    [
+        ("resnet20", {0: 0.1, 79: 0.1, 80: 0.01, 119: 0.01, 120: 0.001, 159: 0.001}),
+        ("vgg16", {0: 0.1, 79: 0.1, 80: 0.01, 120: 0.001}),
+        ("resnet32", {0: 0.1, 79: 0.1, 80: 0.01, 120: 0.001}),
+        ("resnet50", {5: 0.4, 29: 0.4, 30: 0.04, 60: 0.004, 80: 0.0004}),
+        ("lenet", {0: 0.1, 39: 0.1}),
+    ],
+)
+
+
+def made_up(name):
+    """The benchmark on a few made-up examples of its shape."""
+    column = COLUMNS[name]
+    source = synthetic(classes=2, shape=SHAPES.get(name, (3, 32, 32)), train=64, test=2)
+    return replace(column, source=lambda: source, batch=16)
+
+
+def test_lenet_is_what_is_stored_already():
+    recipe = made_up("lenet").recipe(epochs=40)
+    assert recipe.schedule == Constant(lr=0.1) and recipe.length == "40ep" and recipe.interventions == ()
+    assert recipe.task.data.augmentation == () and recipe.task.network.args["hidden"] == [300, 100]
+    assert COLUMNS["lenet"].prune.exclude == ("fc.weight",) and COLUMNS["lenet"].at(0, 40) == "0ep"
+
+
+@drops
+def test_learning_rates_at_full_length(name, lr):
+    column = made_up(name)
+    recipe = column.recipe(epochs=column.epochs)
+    clock = recipe.clock()
+    assert {e: recipe.schedule.at(4 * e, clock) for e in lr} == pytest.approx(lr)
+
+
+@every
+def test_the_opening_of_a_schedule_is_its_beginning(name):
+    column = made_up(name)
+    clock = column.recipe(epochs=column.epochs).clock()
+    steps = range(clock.steps(column.at(column.early, column.epochs)))
+    whole, opening = column.schedule(column.epochs), column.opening(column.epochs)
+    assert [whole.at(k, clock) for k in steps] == [opening.at(k, clock) for k in steps] and len(steps)
+
+
+@pytest.mark.parametrize(
+    ("name", "weights"),
+    [("resnet20", 270_896), ("vgg16", 14_715_584), ("resnet32", 470_192), ("resnet32-wide", 1_867_104)],
+)
+def test_networks_have_the_published_numbers_of_prunable_weights(name, weights):
+    module = COLUMNS[name].network.build()
+    assert sum(leaf.numel() for leaf in module.parameters() if leaf.ndim > 1) == weights
+
+
+def test_images_are_padded_with_black_and_positions_shrink_with_the_schedule():
+    (crop,) = COLUMNS["vgg16"].augmentation
+    assert crop.pad == 4 and crop.fill == IMAGENET.zero
+    column = COLUMNS["resnet20"]
+    assert column.at(column.rewind, 160) == "10ep" and column.at(column.rewind, 16) == "1ep"
+    assert COLUMNS["resnet50"].rewind == 10 and COLUMNS["resnet50"].batch == 1024
+
+
+@every
+@pytest.mark.parametrize("scale", SCALES)
+def test_every_size_gives_possible_runs(name, scale, monkeypatch):
+    size = Settings(benchmark=name).size(scale)
+    column, images = COLUMNS[name], {"digits": 1297, "resnet50": 1_281_167}.get(name, 50_000)
+    source = synthetic(classes=2, shape=(1,), train=10, test=2).replace(train=images)
+    monkeypatch.setattr(
+        "prunescope.papers.jin2022.sizes.COLUMNS", {name: replace(column, source=lambda: source)}
+    )
+    bench = arms(size)
+    clock = bench.base.clock()
+    assert bench.base.schedule.at(0, clock) > 0 and clock.steps(bench.rewind) < clock.total
+    assert size.noises[0] == 0 and (scale == "smoke" or size.epochs == column.epochs)
+
+
+def test_settings_change_what_they_name_and_nothing_else():
+    standard, changed = Settings().size("laptop"), Settings(levels=5, noises=(0.0, 0.3)).size("laptop")
+    assert (changed.levels, changed.noises) == (5, (0.0, 0.3))
+    assert changed.replace(levels=standard.levels, noises=standard.noises) == standard
+
+
+@pytest.mark.parametrize("wrong", [{"noises": (0.0, 1.0)}, {"benchmark": "alexnet"}, {"levels": 0}])
+def test_impossible_settings_are_refused(wrong):
+    with pytest.raises(ValidationError):
+        Settings(**wrong)
+
+
+def test_data_that_is_not_there_is_an_error_that_says_so(tmp_path, monkeypatch):
+    monkeypatch.setenv("PRUNESCOPE_DATA", str(tmp_path))
+    with pytest.raises(DataError, match="MNIST lacks"):
+        arms(Settings(benchmark="lenet").size("smoke"))

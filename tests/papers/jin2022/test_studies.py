@@ -1,0 +1,169 @@
+"""Every study of the paper at smoke scale, from one store, and what leave-out runs train on."""
+
+import importlib
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from prunescope.base.errors import UsageError
+from prunescope.measures import GraNd
+from prunescope.papers.jin2022 import app_d, leave_out, optimum, subgroups, whole
+from prunescope.papers.jin2022.benchmarks import COLUMNS
+from prunescope.papers.jin2022.catalogue import STUDIES
+from prunescope.papers.jin2022.sizes import SCALES, arms
+from prunescope.runs.execute import ensure
+from prunescope.runs.graph import Reading
+from prunescope.runs.plan import plan
+from prunescope.runs.results import Results
+from prunescope.runs.store import Store
+from prunescope.runs.workbench import Workbench
+from prunescope.studies.publish import nodes_of, publish
+from prunescope.studies.study import Study
+from prunescope.training.schedules import Cosine
+
+SMALL = SCALES["smoke"].replace(epochs=1, share=0.4)
+PARTS = {entry.name: entry for entry in STUDIES if entry.name != "jin2022/lenet-preview"}
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    return Store(tmp_path_factory.mktemp("jin2022"))
+
+
+@pytest.fixture(scope="module")
+def study() -> Study:
+    return whole.build(SMALL, "smoke")
+
+
+@pytest.fixture(scope="module")
+def results(study, store) -> Results:
+    return ensure(nodes_of(study), store=store, workers=1)
+
+
+def built(name):
+    return importlib.import_module(PARTS[name].module).build(SMALL, "smoke")
+
+
+def test_the_whole_paper_needs_what_its_parts_need(study):
+    parts = [built(name) for name in PARTS if name != "jin2022"]
+    assert {node.id for node in study.nodes} == {node.id for part in parts for node in part.nodes}
+    assert len(study.figures) == sum(len(part.figures) for part in parts)
+    assert {claim.name for claim in study.claims} == {claim.name for part in parts for claim in part.claims}
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_a_study_is_what_the_catalogue_says_and_needs_nothing_else(name, study, results, store):
+    part = built(name)
+    assert (part.name, part.question, part.paper) == (name, PARTS[name].question, PARTS[name].paper)
+    assert not plan(nodes_of(part), store).left
+    for figure in part.figures:
+        needed = {node.id for nodes in figure.lineage.values() for node in nodes}
+        assert needed <= plan(nodes_of(part), store).nodes.keys(), figure.name
+        assert figure.table(results), figure.name
+
+
+def test_the_report_shows_every_figure_and_judges_every_claim(study, results, store, tmp_path):
+    page = publish(study, store, tmp_path)
+    assert not page.failures and page.page.is_file()
+    drawn = {path.stem for path in (tmp_path / "figures").glob("*.svg")}
+    assert drawn == {figure.name for figure in study.figures}
+    verdicts = json.loads((tmp_path / "summary.json").read_text())["claims"]
+    assert len(verdicts) == len(study.claims)
+    assert all(verdict["by_paper"] != "not run" for verdict in verdicts)
+
+
+def test_a_new_measure_on_stored_states_trains_nothing(study, results, store, monkeypatch):
+    monkeypatch.setattr(Workbench, "train", lambda *args, **given: pytest.fail("a run was trained"))
+    bench = arms(SMALL.size("smoke"))
+    (reading,) = (
+        Reading(measure=GraNd(), state=leave_out.test_risk(point.recipe).state)
+        for point in bench.row("pruned", 0.0, 1)[:1]
+    )
+    values = ensure(reading, store=store, workers=1)[reading]["grand"]
+    assert len(values) == round(0.4 * 1297) and (values > 0).all()
+
+
+def test_differences_are_what_the_readings_say(results):
+    size = SMALL.size("smoke")
+    bench = arms(size)
+    sub = subgroups.subgroups(bench, size)
+    (node, _) = sub.at_level("pruned", 0.4, 2)
+    sparse, dense = bench.row("pruned", 0.4, 2)[0], bench.row("dense", 0.4, 0)[0]
+    members = [
+        results[Reading(measure=subgroups.EL2N(), state=leave_out.test_risk(run).state)]["el2n"]
+        for run in sub.members(0.4, 0)
+    ]
+    order = np.argsort(np.mean(members, axis=0), kind="stable")
+    change = results[sparse.examples]["loss"].astype(float) - results[dense.examples]["loss"]
+    top = order[-(len(order) // size.groups) :]
+    assert results[node]["difference"][-1] == pytest.approx(change[top].mean(), abs=1e-6)
+    labels = [run.seeds.labels for run in sub.members(0.4, 1)]
+    assert (
+        labels == [1, 1]
+        and len({run.seeds.init for number in (0, 1) for run in sub.members(0.4, number)}) == 4
+    )
+
+
+def test_mislabeled_examples_score_high(results):
+    """Two networks after one epoch already tell most flipped labels: the premise of the paper's method."""
+    size = SMALL.size("smoke")
+    bench = arms(size)
+    scores = results[subgroups.subgroups(bench, size).scores(0.4, 0)]["el2n"]
+    noisy = results[bench.row("dense", 0.4, 0)[0].examples]["noisy"]
+    assert scores[noisy].mean() > scores[~noisy].mean() + 0.1
+
+
+def test_left_out_examples_are_not_trained_on_and_steps_are_equal(results, store):
+    part = app_d.build(SMALL, "smoke")
+    bench = arms(SMALL.size("smoke"))
+    dense = bench.row("dense", 0.0, 0)[0].recipe
+    retrained = [run for nodes in part.figures[0].lineage.values() for run in nodes]
+    assert len(retrained) == 2 * 2 * 2
+    for run in retrained:
+        rows = results.rows(run.examples)
+        assert len(rows) == round(0.4 * 1297) - round(0.2 * round(0.4 * 1297))
+        assert int(results[run]["steps"]) == int(results[dense]["steps"])
+        assert len(Workbench(store).problem(run).train) == len(rows)
+
+
+def test_schedules_in_iterations_keep_every_rate():
+    bench = arms(SMALL.size("smoke"))
+    for name in ("resnet20", "resnet50"):
+        recipe = bench.base.replace(schedule=COLUMNS[name].schedule(90), length="90ep")
+        fixed = leave_out.in_iterations(recipe)
+        clock, fewer = recipe.clock(), fixed.clock(examples=200)
+        assert fewer.total == clock.total and fewer.epoch_steps < clock.epoch_steps
+        steps = range(0, clock.total, 7)
+        assert [recipe.schedule.at(k, clock) for k in steps] == [fixed.schedule.at(k, fewer) for k in steps]
+    with pytest.raises(UsageError, match="cannot be written in iterations"):
+        leave_out.in_iterations(bench.base.replace(schedule=Cosine(lr=0.1)))
+
+
+def test_precision_of_the_list_of_worsened_examples():
+    gain = torch.tensor([0.0, -3.0, -1.0, 2.0, -2.0]).numpy()
+    noisy = np.array([False, True, False, False, True])
+    found = leave_out.precisions(gain, noisy)
+    assert found == {1: 100.0, 2: 100.0, 4: 50.0, 5: 40.0}
+
+
+def test_an_optimum_on_held_out_examples_is_another_reading():
+    held_out = arms(SMALL.replace(validation=100).size("smoke"))
+    (chosen, _) = held_out.chosen("pruned", 0.0)
+    assert {reading.measure.split for reading in chosen.inputs} == {"validation"}
+    (usual, _) = arms(SMALL.size("smoke")).chosen("pruned", 0.0)
+    assert {reading.measure.split for reading in usual.inputs} == {"test"}
+    assert "pruned, chosen on held-out examples" in optimum.ways(held_out)
+
+
+def test_more_groups_than_examples_are_refused_before_anything_runs():
+    size = SMALL.replace(groups=600).size("smoke")
+    with pytest.raises(UsageError, match="groups=600 of 519 training examples"):
+        subgroups.subgroups(arms(size), size)
+
+
+def test_no_level_has_no_optimum(results):
+    bench = arms(SMALL.size("smoke"))
+    with pytest.raises(UsageError, match="no sparse level"):
+        bench.best_level(results, "dense", 0.0)
