@@ -12,7 +12,7 @@ import pytest
 
 from prunescope.base.errors import UsageError
 from prunescope.studies import Lines, csv_text
-from prunescope.studies.curves import band, sort_curves, y_ranges
+from prunescope.studies.curves import band, centre, sort_curves, y_ranges
 from prunescope.studies.plots import _spread
 
 TABLE = [
@@ -54,11 +54,19 @@ def test_a_point_without_any_finite_value_is_left_out():
 
 
 @pytest.mark.parametrize(
-    ("kind", "edges"), [("std", (2.0, 4.0)), ("range", (2.0, 4.0)), ("interval", (0.51586, 5.48414))]
+    ("kind", "edges"),
+    [("std", (2.0, 4.0)), ("range", (2.0, 4.0)), ("interval", (0.51586, 5.48414)), ("quartiles", (2.5, 3.5))],
 )
 def test_band_around_the_mean(kind, edges):
     low, high = band(replace(PLOT, band=kind), sort_curves(PLOT, TABLE)["low"][0])
     assert (low[1], high[1]) == pytest.approx(edges, abs=1e-4)
+
+
+def test_the_centre_of_two_modes_is_where_most_are():
+    table = [{"x": 1, "y": y, "arm": "a", "replicate": n} for n, y in enumerate((0.0, 1.0, 50.0))]
+    curve = sort_curves(PLOT, table)[""][0]
+    assert centre(PLOT, curve).tolist() == [17.0]
+    assert centre(replace(PLOT, centre="median"), curve).tolist() == [1.0]
 
 
 def test_y_axis_is_shared_only_if_asked():
@@ -120,7 +128,13 @@ def test_panels_are_one_svg_each_with_ids_of_their_own():
 
 
 @pytest.mark.parametrize(
-    "change", [{"log_y": True}, {"star": "highest"}, {"references": ("a", "b")}, {"band": "interval"}]
+    "change",
+    [
+        {"log_y": True},
+        {"star": "highest"},
+        {"references": ("a", "b")},
+        {"band": "quartiles"},
+    ],
 )
 def test_every_option_changes_the_drawing(change):
     assert replace(PLOT, **change).svg(TABLE, name="f") != PLOT.svg(TABLE, name="f")

@@ -1,6 +1,6 @@
 """From a table to curves: the numbers that are drawn, before anything is drawn.
 
-Belongs here: sorting rows into panels, series and replicates, and the band around a mean. Does not belong
+Belongs here: sorting rows into panels, series and replicates, and the band around their centre. Does not belong
 here: colours, axes or any drawing (`plots.py`).
 """
 
@@ -46,12 +46,12 @@ def sort_curves(plot: Lines, table: Table) -> dict[str, list[Curve]]:
 
 
 def _curve(plot: Lines, rows: Table, *, label: str, style: int) -> Curve:
-    x = sorted({_number(row[plot.x]) for row in rows})
+    x = sorted({number(row[plot.x]) for row in rows})
     replicates = list(dict.fromkeys(str(row.get(plot.replicate, "")) for row in rows))
     y = np.full((len(replicates), len(x)), np.nan)
     for row in rows:
-        place = replicates.index(str(row.get(plot.replicate, ""))), x.index(_number(row[plot.x]))
-        y[place] = _number(row[plot.y])
+        place = replicates.index(str(row.get(plot.replicate, ""))), x.index(number(row[plot.x]))
+        y[place] = number(row[plot.y])
     y[~np.isfinite(y)] = np.nan
     there = np.isfinite(y).any(axis=0)
     return Curve(label, style, np.array(x)[there], y[:, there])
@@ -66,10 +66,19 @@ def y_ranges(plot: Lines, groups: Mapping[str, list[Curve]]) -> dict[str, tuple[
     return dict.fromkeys(groups, (min(lows), max(highs)))
 
 
+def centre(plot: Lines, curve: Curve) -> Numbers:
+    """The mean or median over replicates, [P]."""
+    middle = np.nanmedian if plot.centre == "median" else np.nanmean
+    return np.asarray(middle(curve.y, axis=0))
+
+
 def band(plot: Lines, curve: Curve) -> tuple[Numbers, Numbers]:
-    """The lower and upper edge around the mean, [P] each; no width where there is one replicate."""
+    """The lower and upper edge around the centre, [P] each; no width where there is one replicate."""
     if plot.band == "range":
         return np.nanmin(curve.y, axis=0), np.nanmax(curve.y, axis=0)
+    if plot.band == "quartiles":
+        low, high = np.nanquantile(curve.y, [0.25, 0.75], axis=0)
+        return low, high
     edges = []
     for values in curve.y.T:
         there = values[np.isfinite(values)]
@@ -89,7 +98,8 @@ def _range(curves: list[Curve]) -> tuple[float, float]:
     return float(np.nanmin(values)), float(np.nanmax(values))
 
 
-def _number(value: object) -> float:
+def number(value: object) -> float:
+    """A cell of a table as a number. Raises UsageError for anything else."""
     if isinstance(value, int | float | np.number | np.ndarray):
         return float(value)
     raise UsageError(f"{value!r} cannot be drawn on an axis; put a number into the table")

@@ -32,13 +32,13 @@ class Plot(Protocol):
 
 @dataclass(frozen=True)
 class Lines:
-    """Curves of y over x: one colour and marker a series, thin lines for replicates, the mean and a band.
+    """Curves of y over x: one colour and marker a series, thin lines for replicates, their centre and a band.
 
     series, panel, replicate: column names; a missing panel or replicate column gives one.
     references: series drawn as a dashed horizontal line at their mean, such as the dense network.
-    band: what is shaded around the mean over replicates: one standard deviation, all values, or the 95 %
-    t-interval.
-    star: which point of each mean curve is starred, such as the optimal sparsity.
+    centre: of the replicates, the curve itself; the median where replicates have two modes.
+    band: what is shaded around it: one standard deviation, all values, the 95 % t-interval, or the middle half.
+    star: which point of each curve is starred, such as the optimal sparsity.
     """
 
     x: str
@@ -53,7 +53,8 @@ class Lines:
     log_y: bool = False
     reverse_x: bool = False
     share_y: bool = True
-    band: Literal["std", "range", "interval"] = "std"
+    centre: Literal["mean", "median"] = "mean"
+    band: Literal["std", "range", "interval", "quartiles"] = "std"
     references: tuple[str, ...] = ()
     star: Literal["none", "lowest", "highest"] = "none"
 
@@ -61,13 +62,58 @@ class Lines:
         """The whole figure as one stand-alone SVG document."""
         from prunescope.studies import plots  # drawing is slow to import and rarely needed
 
-        return plots.whole(self, table, name=name)
+        return plots.document(plots.lines(self, table), name=name)
 
     def panels(self, table: Table, *, name: str) -> list[str]:
         """One SVG element a panel."""
         from prunescope.studies import plots
 
-        return plots.panels(self, table, name=name)
+        return plots.elements(plots.lines(self, table), name=name)
+
+
+@dataclass(frozen=True)
+class Contour:
+    """A line over a map, where the median of a column crosses a level, such as a predicted threshold."""
+
+    column: str
+    level: float
+    label: str
+
+
+@dataclass(frozen=True)
+class Map:
+    """A value over x and y as coloured cells, each the median of its rows; a cell without a number is empty.
+
+    x, y, value, panel: column names. low, high: ends of the colour scale, the same in every panel.
+    contours: lines drawn over the cells.
+    """
+
+    x: str
+    y: str
+    value: str
+    _: KW_ONLY
+    low: float
+    high: float
+    panel: str = "panel"
+    x_label: str = ""
+    y_label: str = ""
+    value_label: str = ""
+    log_x: bool = False
+    log_y: bool = False
+    reverse_x: bool = False
+    contours: tuple[Contour, ...] = ()
+
+    def svg(self, table: Table, *, name: str) -> str:
+        """The whole figure as one stand-alone SVG document."""
+        from prunescope.studies import maps, plots
+
+        return plots.document(maps.maps(self, table), name=name)
+
+    def panels(self, table: Table, *, name: str) -> list[str]:
+        """One SVG element a panel."""
+        from prunescope.studies import maps, plots
+
+        return plots.elements(maps.maps(self, table), name=name)
 
 
 @dataclass(frozen=True)

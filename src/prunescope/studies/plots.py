@@ -1,7 +1,7 @@
-"""Drawing: from curves to SVG text. The only file that imports matplotlib.
+"""Drawing: from curves to SVG text. Only this file and `maps.py` import matplotlib.
 
 Belongs here: what every plot shares (colours, axes, text of an SVG) and the drawing of `Lines`. Does not
-belong here: what is drawn (`figure.py`), or any file on disk (`report.py`).
+belong here: what is drawn (`figure.py`), the drawing of `Map` (`maps.py`), or any file on disk (`report.py`).
 
 Text and axes are drawn in `currentColor` on a transparent ground, so that one SVG serves light and dark
 pages. The
@@ -11,7 +11,8 @@ bytes are the same from run to run: no date, and ids derived from the name.
 import io
 import re
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import matplotlib
@@ -23,13 +24,13 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from prunescope.base.errors import UsageError
-from prunescope.studies.curves import Curve, band, sort_curves, y_ranges
+from prunescope.studies.curves import Curve, band, centre, sort_curves, y_ranges
 from prunescope.studies.figure import Lines, Table
 
 # Okabe and Ito 2008, without black and yellow, which vanish on a dark or a light page.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _MARKERS = ("o", "s", "^", "D", "v", "P")
-_INK = "#010203"  # stands for currentColor while matplotlib draws
+INK = "#010203"  # stands for currentColor while matplotlib draws
 _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 _PANEL = (4.2, 3.0)  # inches; at 72 units an inch and 9-unit text this is readable at 340 px and at 560 px
 _LINE = 0.064  # height of a line of label text, in fractions of the axes
@@ -52,49 +53,57 @@ _STYLE: Mapping[str, Any] = {
     "ytick.minor.size": 0.0,
     "lines.solid_capstyle": "round",
     **dict.fromkeys(
-        ["text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color", "grid.color"], _INK
+        ["text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color", "grid.color"], INK
     ),
 }
 
 
-def whole(plot: Lines, table: Table, *, name: str) -> str:
+Drawer = Callable[[Axes], None]
+"""Draws one panel into empty axes that have their title."""
+
+
+def document(drawers: Mapping[str, Drawer], *, name: str) -> str:
     """All panels side by side, as one SVG document that also follows the reader's colour scheme."""
-    groups = sort_curves(plot, table)
-    element = _drawn(plot, groups, name=name, ranges=y_ranges(plot, groups))
     scheme = "<style>:root{color:#1b1f24}@media(prefers-color-scheme:dark){:root{color:#e4e6e9}}</style>"
     head = '<?xml version="1.0" encoding="utf-8"?>\n'
-    return head + re.sub(r"(<svg[^>]*>)", rf"\1\n {scheme}", element, count=1)
+    return head + re.sub(r"(<svg[^>]*>)", rf"\1\n {scheme}", _drawn(drawers, name=name), count=1)
 
 
-def panels(plot: Lines, table: Table, *, name: str) -> list[str]:
+def elements(drawers: Mapping[str, Drawer], *, name: str) -> list[str]:
     """One SVG element a panel, for the page to lay out; ids on one page are kept apart by `name`."""
-    groups = sort_curves(plot, table)
-    ranges = y_ranges(plot, groups)
     return [
-        _drawn(plot, {panel: curves}, name=f"{name}-{index}", ranges=ranges)
-        for index, (panel, curves) in enumerate(groups.items())
+        _drawn({panel: draw}, name=f"{name}-{index}") for index, (panel, draw) in enumerate(drawers.items())
     ]
 
 
-def _drawn(
-    plot: Lines, groups: Mapping[str, list[Curve]], *, name: str, ranges: Mapping[str, tuple[float, float]]
-) -> str:
+def _drawn(drawers: Mapping[str, Drawer], *, name: str) -> str:
     style: Any = {**_STYLE, "svg.hashsalt": name}
     with matplotlib.rc_context(style):
-        size = (_PANEL[0] * len(groups), _PANEL[1])
+        size = (_PANEL[0] * len(drawers), _PANEL[1])
         canvas = Canvas(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.04))
-        grid = canvas.subplots(1, len(groups), squeeze=False)[0]
-        for axes, (panel, curves) in zip(grid, groups.items(), strict=True):
+        grid = canvas.subplots(1, len(drawers), squeeze=False)[0]
+        for axes, (panel, draw) in zip(grid, drawers.items(), strict=True):
             axes.set_title(panel)
-            _set_y(axes, plot, *ranges[panel])
-            _set_x(axes, plot, curves)
-            for curve in curves:
-                _draw_curve(axes, plot, curve)
-            _label_curves(axes, plot, curves)
+            draw(axes)
         out = io.StringIO()
         nothing = dict.fromkeys(["Date", "Creator", "Format", "Type"])
         canvas.savefig(out, format="svg", transparent=True, metadata=nothing)
     return _themed(out.getvalue(), name=name)
+
+
+def lines(plot: Lines, table: Table) -> dict[str, Drawer]:
+    """How each panel of curves is drawn, by its title."""
+    groups = sort_curves(plot, table)
+    ranges = y_ranges(plot, groups)
+    return {panel: partial(_draw_curves, plot, curves, ranges[panel]) for panel, curves in groups.items()}
+
+
+def _draw_curves(plot: Lines, curves: list[Curve], y_range: tuple[float, float], axes: Axes) -> None:
+    _set_y(axes, plot, *y_range)
+    _set_x(axes, plot, curves)
+    for curve in curves:
+        _draw_curve(axes, plot, curve)
+    _label_curves(axes, plot, curves)
 
 
 def _draw_curve(axes: Axes, plot: Lines, curve: Curve) -> None:
@@ -102,15 +111,17 @@ def _draw_curve(axes: Axes, plot: Lines, curve: Curve) -> None:
     if curve.label in plot.references:
         axes.axhline(float(np.nanmean(curve.y)), color=colour, linewidth=1.5, linestyle=(0, (4, 2)))
         return
-    mean, (low, high) = np.nanmean(curve.y, axis=0), band(plot, curve)
+    middle, (low, high) = centre(plot, curve), band(plot, curve)
     for replicate in curve.y:
         axes.plot(curve.x, replicate, color=colour, linewidth=0.6, alpha=0.45)
     axes.fill_between(curve.x, low, high, color=colour, alpha=0.16, linewidth=0)
-    axes.plot(curve.x, mean, color=colour, linewidth=1.6, marker=_marker(curve), markersize=4.0)
+    axes.plot(curve.x, middle, color=colour, linewidth=1.6, marker=_marker(curve), markersize=4.0)
     if plot.star != "none":
-        best = int(np.nanargmin(mean) if plot.star == "lowest" else np.nanargmax(mean))
-        edge: Any = {"markeredgecolor": _INK, "markeredgewidth": 0.6}
-        axes.plot(curve.x[best], mean[best], "*", markersize=13, color=colour, zorder=5, scalex=False, **edge)
+        best = int(np.nanargmin(middle) if plot.star == "lowest" else np.nanargmax(middle))
+        edge: Any = {"markeredgecolor": INK, "markeredgewidth": 0.6}
+        axes.plot(
+            curve.x[best], middle[best], "*", markersize=13, color=colour, zorder=5, scalex=False, **edge
+        )
 
 
 def _set_y(axes: Axes, plot: Lines, low: float, high: float) -> None:
@@ -118,7 +129,7 @@ def _set_y(axes: Axes, plot: Lines, low: float, high: float) -> None:
     axes.set_ylabel(plot.y_label or plot.y)
     if plot.log_y:
         axes.set_yscale("log")
-        _set_log_ticks(axes.yaxis, low, high)
+        set_log_ticks(axes.yaxis, low, high)
     axes.set_ylim(*_roomy(low, high, logarithmic=plot.log_y, share=0.07))
 
 
@@ -128,7 +139,7 @@ def _set_x(axes: Axes, plot: Lines, curves: list[Curve]) -> None:
     low, high = float(x.min()), float(x.max())
     if plot.log_x:
         axes.set_xscale("log")
-        _set_log_ticks(axes.xaxis, low, high)
+        set_log_ticks(axes.xaxis, low, high)
     left, right = _roomy(low, high, logarithmic=plot.log_x, share=0.03)
     axes.set_xlim(*((right, left) if plot.reverse_x else (left, right)))
 
@@ -144,8 +155,8 @@ def _roomy(low: float, high: float, *, logarithmic: bool, share: float) -> tuple
     return low / factor, high * factor
 
 
-def _set_log_ticks(axis: Axis, low: float, high: float) -> None:
-    """Plain numbers (100, 50, 20) instead of powers; only the powers of ten over more than two decades."""
+def set_log_ticks(axis: Axis, low: float, high: float) -> None:
+    """Plain numbers (100, 50, 20) on a logarithmic axis; only the powers of ten over more than two decades."""
     steps = (1.0, 2.0, 5.0) if high <= 150.0 * low else (1.0,)
     axis.set_major_locator(ticker.LogLocator(subs=steps))
     axis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:g}"))
@@ -169,10 +180,10 @@ def _label_curves(axes: Axes, plot: Lines, curves: list[Curve]) -> None:
 
 
 def _right_end(axes: Axes, plot: Lines, curve: Curve) -> tuple[float, float]:
-    """Where the mean curve ends on the right, in fractions of the axes."""
+    """Where the curve ends on the right, in fractions of the axes."""
     reference = curve.label in plot.references
     last = 0 if plot.reverse_x else -1
-    height = float(np.nanmean(curve.y if reference else curve.y[:, last]))
+    height = float(np.nanmean(curve.y) if reference else centre(plot, curve)[last])
     x, y = axes.transAxes.inverted().transform(axes.transData.transform((curve.x[last], height)))
     return (1.0 if reference else float(x)), float(y)
 
@@ -206,6 +217,6 @@ def _themed(svg: str, *, name: str) -> str:
     element = svg[svg.index("<svg") :]
     element = re.sub(r"<defs>\s*<style[^>]*>.*?</style>\s*</defs>", "", element, flags=re.DOTALL)
     element = re.sub(r"<metadata>.*?</metadata>\s*", "", element, flags=re.DOTALL)
-    element = re.sub(r'\b(id="|href="#|url\(#)', rf"\g<1>{name}-", element).replace(_INK, "currentColor")
+    element = re.sub(r'\b(id="|href="#|url\(#)', rf"\g<1>{name}-", element).replace(INK, "currentColor")
     element = re.sub(r"'DejaVu Sans'(, [^;\"]*)?", _FONT, element)
     return "\n".join(line.rstrip() for line in element.splitlines()) + "\n"

@@ -1,0 +1,128 @@
+"""The model of the theory as a value: data, network, training, and what is predicted of them.
+
+Belongs here: one setting, its recipes and its predictors. Does not belong here: which settings and keep probabilities a
+study runs over (`sweep.py` and the studies).
+"""
+
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from prunescope.base.streams import replicate
+from prunescope.base.value import Value
+from prunescope.measures.signal_theory import death_probability, signal_race
+from prunescope.runs.families import during_training
+from prunescope.runs.recipe import Recipe
+from prunescope.tasks.data.signal_noise import Signal, signal_noise
+from prunescope.tasks.model import network
+from prunescope.tasks.task import Data, Task
+from prunescope.training.interventions import Bernoulli
+from prunescope.training.optim import SGD
+from prunescope.training.schedules import Constant
+from prunescope.training.stopping import LossBelow
+
+PAPER = (
+    "Yang, Liang, Guo, Wu, Wang: Theoretical Characterization of How Neural Network Pruning Affects its "
+    "Generalization, arXiv 2301.00335"
+)
+NOTES = (
+    "Of the paper, its abstract and introduction were read. The data, the network and the theorems are recalled, and "
+    "every number of the setting is proposed here; a claim says on which of these it rests.",
+    "A run that reaches its step limit before its target loss is not trained: it is left out of every error and loss, "
+    "and never counts as memorizing.",
+)
+Keep = Annotated[float, Field(gt=0, le=1)]
+
+
+class Setting(Value):
+    """Two-layer network on signal and noise, full-batch gradient descent to a target training loss.
+
+    classes: K. dimension: d, numbers a patch. examples: n, for training; tests: for testing. width: m, neurons a
+    class. noise: standard deviation of a noise coordinate. power: q of the ReLU. deviation: standard deviation of the
+    initial weights. lr: step size. target: training loss, nats, at which a run ends. most_steps: a run that takes as
+    many is not trained.
+
+    The defaults are the noisy reference: the dense network memorizes, moderate pruning generalizes.
+
+    Source: Yang et al. 2023, section 2 (recalled); the numbers are proposed here.
+    """
+
+    classes: int = Field(default=2, ge=2)
+    dimension: int = Field(default=400, ge=2)
+    examples: int = Field(default=100, ge=1)
+    tests: int = Field(default=1000, ge=1)
+    width: int = Field(default=50, ge=1)
+    signal: Signal = Signal()
+    noise: float = Field(default=0.25, gt=0)
+    power: float = Field(default=3.0, ge=1)
+    deviation: float = Field(default=0.02, gt=0)
+    lr: float = Field(default=0.5, gt=0)
+    target: float = Field(default=0.01, gt=0)
+    most_steps: int = Field(default=40_000, ge=1)
+
+    @model_validator(mode="after")
+    def _signals_fit(self) -> Self:
+        if self.classes > self.dimension:
+            raise ValueError(
+                f"classes={self.classes} orthogonal signals do not fit in dimension={self.dimension}; "
+                "use at most as many classes"
+            )
+        return self
+
+    @property
+    def chance(self) -> float:
+        """The error of guessing, a fraction."""
+        return 1 - 1 / self.classes
+
+    def race(self, keep: float) -> float:
+        """How far signal is ahead of memorization at a keep probability; see `signal_race`."""
+        return signal_race(
+            keep,
+            examples=self.examples,
+            classes=self.classes,
+            strength=self.signal.strength,
+            noise=self.noise,
+            dimension=self.dimension,
+            power=self.power,
+        )
+
+    def death(self, keep: float) -> float:
+        """The chance that a class has no usable signal neuron at a keep probability; see `death_probability`."""
+        return death_probability(keep, width=self.width)
+
+    def dense(self, number: int) -> Recipe:
+        """The unpruned recipe of replicate `number`, which has its own data, initial weights and mask draw."""
+        source = signal_noise(
+            classes=self.classes,
+            dimension=self.dimension,
+            signal=self.signal,
+            noise=self.noise,
+            train=self.examples,
+            test=self.tests,
+            seed=number,
+        )
+        net = network(
+            "prunescope.tasks.nets:TwoLayer",
+            inputs=self.dimension,
+            width=self.width,
+            classes=self.classes,
+            power=self.power,
+            deviation=self.deviation,
+        )
+        return Recipe(
+            task=Task(network=net, data=Data(source=source)),
+            optimizer=SGD(),
+            schedule=Constant(lr=self.lr),
+            batch=self.examples,
+            length=f"{self.most_steps}it",
+            stop=LossBelow(loss=self.target),
+            seeds=replicate(number),
+        )
+
+
+def pruned(dense: Recipe, keep: float) -> Recipe:
+    """The recipe with each weight kept with probability `keep` at initialization.
+
+    Masks of one replicate are nested: what a smaller probability keeps, a larger one keeps too. Keep 1 removes nothing.
+    """
+    return during_training(dense, Bernoulli(keep=keep))

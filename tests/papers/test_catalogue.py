@@ -1,0 +1,39 @@
+"""The catalogue and the studies say the same."""
+
+import importlib
+import pkgutil
+import subprocess
+import sys
+
+from prunescope import papers
+from prunescope.base.value import Value
+from prunescope.papers.catalogue import CATALOGUE
+
+
+def test_catalogue_equals_studies() -> None:
+    names = [info.name for info in pkgutil.walk_packages(papers.__path__, "prunescope.papers.")]
+    studies = {name for name in names if hasattr(importlib.import_module(name), "build")}
+    assert studies == {entry.module for entry in CATALOGUE}
+
+
+def test_scales_are_those_of_the_studies() -> None:
+    for entry in CATALOGUE:
+        scales = importlib.import_module(entry.module).SCALES
+        assert list(entry.scales) == list(scales), entry.name
+        assert all(isinstance(settings, Value) for settings in scales.values())
+
+
+def test_the_catalogue_asks_what_the_study_asks() -> None:
+    quickstart = next(entry for entry in CATALOGUE if entry.name == "quickstart")
+    module = importlib.import_module(quickstart.module)
+    study = module.build(module.SCALES["smoke"], "smoke")
+    assert (study.name, study.question) == (quickstart.name, quickstart.question)
+
+
+def test_names_are_unique() -> None:
+    assert len({entry.name for entry in CATALOGUE}) == len(CATALOGUE)
+
+
+def test_catalogue_does_not_load_torch() -> None:
+    code = "import sys, prunescope.papers.catalogue; sys.exit('torch' in sys.modules or 'pydantic' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
