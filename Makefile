@@ -12,8 +12,8 @@ run: $(VENV)/.installed
 test: lint types layers pytest
 
 lint: $(VENV)/.installed
-	$(BIN)/ruff check src tests benchmarks examples tools
-	$(BIN)/ruff format --check src tests benchmarks examples tools
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 
 types: $(VENV)/.installed
 	$(BIN)/mypy
