@@ -173,6 +173,8 @@ def spawned(tmp_path: Path) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
             cwd=tmp_path,
             env=environment,
             start_new_session=True,
+            # A shell starts what it runs in the background deaf to Ctrl-C, and children inherit that.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         started.append(process)
         return process
