@@ -21,6 +21,7 @@ from prunescope.runs.graph import Chosen, describe
 from prunescope.runs.recipe import Recipe, Subset
 from prunescope.runs.results import Results
 from prunescope.runs.store import SCHEMA
+from prunescope.sparsity.select import per_layer
 from prunescope.training.loop import Program
 from prunescope.training.progress import Progress
 
@@ -59,7 +60,7 @@ def outcome(program: Program, progress: Progress) -> dict[str, Any]:
         "train_examples": len(program.problem.train),
         "parameters": tree.size(weights.params),
         "sparsity": weights.sparsity,
-        "layers": {name: 1 - float(mask.double().mean()) for name, mask in weights.masks.items()},
+        "layers": per_layer(weights.masks),
     }
 
 
