@@ -13,7 +13,8 @@ from benchmarks.laboratory import Laboratory
 from benchmarks.products import Products
 from benchmarks.row import Row
 from benchmarks.timing import interleaved
-from prunescope.training.engines.loop import advance
+from prunescope.training.engines.engine import Lane
+from prunescope.training.engines.loop import Loop
 from prunescope.training.loop import Program, Stepper, gradients
 from prunescope.training.run import begin
 
@@ -68,11 +69,11 @@ def bare(lab: Laboratory) -> Callable[[], object]:
 def ours(program: Program, lab: Laboratory, count: int) -> Callable[[], object]:
     """So many steps of prunescope, by its engine."""
     stepper, progress = Stepper(program), begin(program, lab.weights, 0)
-    state, running = progress.state, progress.running
+    engine, lane = Loop(), Lane(stepper, progress.state, progress.running, progress.local)
 
     def several() -> None:
-        nonlocal state, running
-        state, running, _ = advance(stepper, state, running, steps=count, local=0)
+        nonlocal lane
+        [lane] = engine.advance([lane], count)
 
     return several
 

@@ -232,7 +232,7 @@ def test_it_trains_digits(lab, problem, interventions):
     losses = []
 
     def note(progress):
-        losses.append(float(progress.running) / max(1, progress.running_steps))
+        losses.append(float(progress.running) / max(1, program.clock.into_epoch(progress.local)))
         return True
 
     progress = train(program, lab.begin(program), beat=note)

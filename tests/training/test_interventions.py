@@ -163,7 +163,7 @@ def assert_same(left, right):
     differ = [name for name, leaf in tensors(left).items() if not torch.equal(leaf, tensors(right)[name])]
     assert differ == []
     assert left.traces == right.traces and left.kept.keys() == right.kept.keys()
-    ends = [(p.state.step, p.state.schedule_step, p.running_steps, p.finished) for p in (left, right)]
+    ends = [(p.state.step, p.state.schedule_step, float(p.running), p.finished) for p in (left, right)]
     assert ends[0] == ends[1]
 
 

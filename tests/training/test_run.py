@@ -10,7 +10,8 @@ from prunescope.base.errors import Diverged, UsageError
 from prunescope.base.reference import Moment
 from prunescope.base.steps import Clock
 from prunescope.training import run as running
-from prunescope.training.engines.loop import advance
+from prunescope.training.engines.engine import Lane
+from prunescope.training.engines.loop import Loop
 from prunescope.training.interventions import At, Every, Intervention, Prune
 from prunescope.training.loop import Stepper, gradients
 from prunescope.training.optim import SGD
@@ -182,7 +183,7 @@ def test_a_run_of_no_steps_still_has_its_events(lab):
 
 def test_a_loss_that_is_no_number_is_an_error_with_the_step(lab):
     program = lab.program(Add(at=(13,), amount=1e38), Add(at=(13,), amount=3e38), steps=20)
-    with pytest.raises(Diverged, match=r"is (nan|inf) by step 1[4-9]|20 of the run"):
+    with pytest.raises(Diverged, match=r"is (nan|inf) at step 13 of the run"):
         train(program, lab.begin(program))
 
 
@@ -213,8 +214,9 @@ def test_chunking_never_changes_bits_or_rows(lab, monkeypatch):
 def test_chunks_grow_until_the_next_boundary_and_beats_come_between_them(lab, monkeypatch):
     monkeypatch.setattr(running, "CHUNK_SECONDS", 100.0)
     program, seen = lab.program(steps=28), []
-    train(program, lab.begin(program), beat=lambda now: seen.append(now.local) or True)
-    assert seen == [1, 3, 7, 14, 21, 28]
+    looks = (Curve(every="14it"),)
+    train(program, lab.begin(program), probes=looks, beat=lambda now: seen.append(now.local) or True)
+    assert seen == [1, 3, 7, 14, 28]
 
 
 def test_the_running_loss_is_the_mean_over_the_epoch_so_far(lab):
@@ -231,10 +233,11 @@ def test_the_running_loss_is_the_mean_over_the_epoch_so_far(lab):
 def test_the_engine_advances_as_the_steps_do(lab):
     program = lab.program()
     progress, stepper = lab.begin(program), Stepper(program)
-    state, total, ended = advance(stepper, progress.state, progress.running, steps=6, local=0)
+    [lane] = Loop().advance([Lane(stepper, progress.state, progress.running, 0)], 6)
+    total = lane.running
     by_hand, sum_by_hand = progress.state, torch.zeros(())
     for _ in range(6):
         by_hand, loss, _ = stepper.step(by_hand)
         sum_by_hand = sum_by_hand + loss
-    assert tree.equal(state.weights.params, by_hand.weights.params) and not ended
+    assert tree.equal(lane.state.weights.params, by_hand.weights.params) and not lane.ended and lane.local == 6
     assert float(total) == float(sum_by_hand) and float(progress.running) == 0

@@ -38,6 +38,14 @@ class Clock:
     epoch_steps: int
     total: int
 
+    def into_epoch(self, step: int) -> int:
+        """Steps since the last epoch began: 1 ... epoch_steps, and 0 only at step 0.
+
+        >>> Clock(epoch_steps=469, total=18760).into_epoch(469)
+        469
+        """
+        return (step - 1) % self.epoch_steps + 1 if step > 0 else 0
+
     def steps(self, duration: str) -> int:
         """The duration in steps, rounded down to a whole step.
 

@@ -25,7 +25,6 @@ class Progress:
     start: int
     state: TrainState
     running: Tensor
-    running_steps: int = 0
     kept: dict[str, Weights] = field(default_factory=dict)
     traces: dict[str, list[Row]] = field(default_factory=dict)
     finished: bool = False

@@ -16,13 +16,15 @@ of a run and not at k anyway. Events are never repeated.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 
+from prunescope.base.errors import PrunescopeError
 from prunescope.base.reference import Moment
 from prunescope.base.state import TrainState, Weights
-from prunescope.training.engines.loop import advance
+from prunescope.training.engines.engine import Engine, Lane
+from prunescope.training.engines.loop import Loop
 from prunescope.training.interventions.intervention import memory_key
 from prunescope.training.loop import Program, Stepper
 from prunescope.training.probes import Probe
@@ -47,6 +49,86 @@ def begin(program: Program, weights: Weights, step: int) -> Progress:
     return Progress(start=step, state=state, running=torch.zeros((), device=device))
 
 
+class Member:
+    """One run among those that train together, at the position that it has reached.
+
+    failure: why it cannot go on; what it raised at an event, or that its loss stopped being a number.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        progress: Progress,
+        *,
+        probes: tuple[Probe, ...] = (),
+        keep: tuple[Moment, ...] = (),
+    ) -> None:
+        """Raises UsageError for probes and moments that the run does not have."""
+        self.program, self.progress = program, progress
+        self.timeline, self.stepper = Timeline(program, probes, keep), Stepper(program)
+        self.failure: PrunescopeError | None = None
+
+    @property
+    def over(self) -> bool:
+        """Whether it takes no more steps."""
+        return self.progress.finished or self.failure is not None
+
+    @property
+    def lane(self) -> Lane:
+        """What of it an engine moves."""
+        now = self.progress
+        return Lane(self.stepper, now.state, now.running, now.local)
+
+    @property
+    def free(self) -> int:
+        """Steps until anything may be due."""
+        return self.timeline.next_stop(self.progress.local) - self.progress.local
+
+    def arrive(self) -> None:
+        """Everything due where it is; at its end it is finished."""
+        try:
+            self.progress = self.timeline.arrive(self.progress)
+            if self.progress.local == self.program.steps:
+                self.progress = self.timeline.end(self.progress)
+        except PrunescopeError as problem:
+            self.failure = problem
+
+    def moved(self, lane: Lane) -> None:
+        """Takes over what an engine made of its lane."""
+        now = self.progress
+        if lane.failure is not None:
+            self.failure = lane.failure
+            return
+        self.progress = now.replace(state=lane.state, running=lane.running)
+        if lane.ended:
+            self.progress = self.timeline.end(self.progress)
+
+
+def train_together(
+    members: Sequence[Member], engine: Engine, beat: Callable[[Sequence[Member]], bool] = lambda members: True
+) -> None:
+    """Trains until every member is over; one that finishes or fails leaves, the others go on.
+
+    beat: called between chunks of steps with the members that were moved; returns False to stop here.
+    """
+    chunk = 1
+    while True:
+        for member in members:
+            if not member.over:
+                member.arrive()
+        active = [member for member in members if not member.over]
+        if not active:
+            return
+        steps = min(chunk, *(member.free for member in active))
+        began = time.perf_counter()
+        lanes = engine.advance([member.lane for member in active], steps)
+        for member, lane in zip(active, lanes, strict=True):
+            member.moved(lane)
+        chunk = _chunk(steps, time.perf_counter() - began)
+        if not beat(active):
+            return
+
+
 def train(
     program: Program,
     progress: Progress,
@@ -54,34 +136,20 @@ def train(
     probes: tuple[Probe, ...] = (),
     keep: tuple[Moment, ...] = (),
     beat: Callable[[Progress], bool] = lambda progress: True,
+    engine: Engine | None = None,
 ) -> Progress:
     """The finished progress of a run, from any progress made before.
 
     beat: called between chunks of steps; returns False to stop here (the progress so far is then returned).
+    engine: how steps are taken; the plain loop where it is None.
 
     Raises Diverged when the loss stops being a number, and what interventions raise.
     """
-    timeline = Timeline(program, probes, keep)
-    stepper, chunk = Stepper(program), 1
-    while not progress.finished:
-        progress = timeline.arrive(progress)
-        if progress.local == program.steps:
-            return timeline.end(progress)
-        steps = min(chunk, timeline.next_stop(progress.local) - progress.local)
-        began = time.perf_counter()
-        state, running, ended = advance(
-            stepper, progress.state, progress.running, steps=steps, local=progress.local
-        )
-        taken = state.step - progress.state.step
-        progress = progress.replace(
-            state=state, running=running, running_steps=progress.running_steps + taken
-        )
-        if ended:
-            progress = timeline.end(progress)
-        chunk = _chunk(steps, time.perf_counter() - began)
-        if not beat(progress):
-            break
-    return progress
+    member = Member(program, progress, probes=probes, keep=keep)
+    train_together([member], engine or Loop(), lambda _: beat(member.progress))
+    if member.failure is not None:
+        raise member.failure
+    return member.progress
 
 
 def _chunk(steps: int, seconds: float) -> int:

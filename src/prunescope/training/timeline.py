@@ -36,7 +36,7 @@ class Timeline:
         for moment, k in self.keep:
             _check(moment, k, self.clock, happenings)
         marks = happenings | {k for _, k in self.keep}
-        marks |= set(range(0, program.steps + 1, self.clock.epoch_steps)) | {program.steps}
+        marks |= {program.steps}
         self.looks = {probe.id: frozenset(probe.steps(self.clock)) for probe in probes}
         self.marks = sorted(marks.union(*self.looks.values()))
         self._next = 0
@@ -58,8 +58,6 @@ class Timeline:
                 moved = self.program.interventions[i].apply(progress.state, EventContext(self, progress, i))
                 progress = progress.replace(state=moved)
             progress = self._look(progress, "after")
-        if local % self.clock.epoch_steps == 0:
-            progress = progress.replace(running=torch.zeros_like(progress.running), running_steps=0)
         return progress
 
     def end(self, progress: Progress) -> Progress:
@@ -70,7 +68,7 @@ class Timeline:
 
     def _look(self, progress: Progress, phase: Phase, *, early: bool = False) -> Progress:
         local, state = progress.local, progress.state
-        mean = float(progress.running) / max(1, progress.running_steps)
+        mean = float(progress.running) / max(1, self.clock.into_epoch(local))
         traces = dict(progress.traces)
         for probe in self.probes:
             if self._due(probe, phase, local, early):
@@ -82,9 +80,10 @@ class Timeline:
         return progress.replace(kept=progress.kept | kept, traces=traces)
 
     def _due(self, probe: Probe, phase: Phase, local: int, early: bool) -> bool:
-        if phase != "step":
-            return probe.around_events
         looks = self.looks[probe.id]
+        if phase != "step":
+            again = phase == "after" and probe.after_events and local in looks
+            return probe.around_events or again
         if early:  # what was due here anyway was looked at on arrival
             return local not in looks and self.clock.total in looks
         return local in looks

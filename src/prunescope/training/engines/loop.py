@@ -1,44 +1,51 @@
-"""The plain engine: one replica, one step after another.
+"""The plain engine: one replica after the other, one pure step after another. It is the reference for all others.
 
 Belongs here: taking several steps with nothing in between. Does not belong here: what a step is (`training/loop.py`).
 """
 
 import math
+from collections.abc import Sequence
 
 from torch import Tensor
 
 from prunescope.base.errors import Diverged
-from prunescope.base.state import TrainState
+from prunescope.training.engines.engine import Lane, diverged
 from prunescope.training.interventions.intervention import memory_key
-from prunescope.training.loop import Stepper
 
 
-def advance(
-    stepper: Stepper, state: TrainState, running: Tensor, *, steps: int, local: int
-) -> tuple[TrainState, Tensor, bool]:
-    """The state `steps` steps on, the running loss sum (0-D), and whether the stop rule ended the run first.
+class Loop:
+    """Steps as `Stepper.step` says, for every lane by itself."""
 
-    local: position of `state`, counted from the run's start.
+    def advance(self, lanes: Sequence[Lane], steps: int) -> list[Lane]:
+        """See `Engine.advance`."""
+        return [_advance(lane, steps) for lane in lanes]
 
-    Raises Diverged when the loss stops being a number.
-    """
+
+def _advance(lane: Lane, steps: int) -> Lane:
+    stepper, state, running = lane.stepper, lane.state, lane.running
     program = stepper.program
     watchers = [(i, value) for i, value in enumerate(program.interventions) if value.observes]
-    watches = program.stop.watches
-    for position in range(local, local + steps):
+    watches, epoch = program.stop.watches, program.clock.epoch_steps
+    losses: list[Tensor] = []
+    for position in range(lane.local, lane.local + steps):
         names = [value.needs(position) for _, value in watchers]
         moved, loss, captured = stepper.step(state, capture=frozenset().union(*names))
         if watches and program.stop.reached(loss.item()):
-            return state, running, True
-        state, running = moved, running + loss
+            return lane.replace(state=state, running=running, local=position, ended=True)
+        state, running = moved, loss if position % epoch == 0 else running + loss
+        losses.append(loss)
         for (index, value), wanted in zip(watchers, names, strict=True):
             if wanted:
                 key = memory_key(index, value)
                 seen = value.observe(state.memory[key], {name: captured[name] for name in wanted})
                 state = state.replace(memory={**state.memory, key: seen})
     if not math.isfinite(running.item()):
-        raise Diverged(
-            f"the training loss is {running.item()} by step {local + steps} of the run; "
-            "lower the learning rate or check the data, then run again"
-        )
-    return state, running, False
+        return lane.replace(failure=first_bad(losses, lane.local))
+    return lane.replace(state=state, running=running, local=lane.local + steps)
+
+
+def first_bad(losses: Sequence[Tensor], local: int) -> Diverged:
+    """The failure of a run among whose next losses, from position `local` on, is one that is not finite."""
+    seen = [loss.item() for loss in losses]
+    first = next((step for step, loss in enumerate(seen) if not math.isfinite(loss)), len(seen) - 1)
+    return diverged(seen[first], local + first)
