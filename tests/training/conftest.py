@@ -1,11 +1,15 @@
 """A small task, and programs that train on it: 50 examples in batches of 8, so 7 steps an epoch, the last of 2."""
 
+import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import nn
+
+sys.path.insert(0, str(Path(__file__).parent))  # for `unit_lab`, here and in worker processes
 
 from prunescope.base.state import Weights
 from prunescope.base.steps import Clock

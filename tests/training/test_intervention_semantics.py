@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from prunescope.base import tree
-from prunescope.base.errors import LayerCollapse, Unreachable
+from prunescope.base.errors import LayerCollapse, Unreachable, UsageError
 from prunescope.base.reference import Moment, StateRef
 from prunescope.base.steps import Clock
 from prunescope.base.value import Value
@@ -232,6 +232,12 @@ def test_noise_acts_before_each_of_its_steps():
     clock = Clock(7, 20)
     several = Noise(std=1.0, length="3it", when=Every(start="2it", end="18it", period="8it"))
     assert several.events(clock) == (2, 3, 4, 10, 11, 12, 18, 19)
+
+
+@pytest.mark.parametrize("when", [At(at="100%"), Every(start="2it", end="20it", period="9it")])
+def test_noise_after_the_last_step_is_refused(when):
+    with pytest.raises(UsageError, match=r"noise at step 20 .* choose an earlier position"):
+        Noise(std=1.0, when=when).events(Clock(7, 20))
 
 
 def test_released_weights_reenter_at_zero_and_train(lab):

@@ -14,22 +14,28 @@ from prunescope.sparsity.scores import Random, ShuffledMagnitude
 from prunescope.sparsity.select import Remaining, Sparsity
 from prunescope.sparsity.snip import SNIP
 from prunescope.sparsity.synflow import SynFlow
+from prunescope.sparsity.unit_scores import ExpectedActivation, FilterNorm, MeanActivation
 from prunescope.training import run as running
 from prunescope.training.interventions import (
     At,
     Bernoulli,
+    BernoulliUnits,
     Every,
     Grow,
     Intervention,
+    LayerSchedule,
     Noise,
+    NoiseUnits,
     Prune,
     PruneRounds,
+    PruneUnits,
     Reinit,
     Release,
     Rewind,
     ShuffleMasks,
     TakeMasks,
     Zero,
+    ZeroUnits,
 )
 from prunescope.training.loop import Stepper
 from prunescope.training.optim import SGD, Adam
@@ -78,6 +84,7 @@ class Averaged(Intervention):
 
 
 SEVERAL = Every(start="3it", end="11it", period="4it")
+FILTERS = (LayerSchedule(layer="conv", start="3it", end="11it", fraction=0.5, period="4it"),)
 SETTINGS: dict[type[Intervention], list[Intervention]] = {
     Prune: [
         Prune(amount=Remaining(fraction=0.3), when=SEVERAL),
@@ -108,10 +115,30 @@ SETTINGS: dict[type[Intervention], list[Intervention]] = {
     ShuffleMasks: [ShuffleMasks(of=Prune(score=GraSP(), when=SEVERAL))],
     Bernoulli: [Bernoulli(keep=0.7, allow_collapse=True, when=SEVERAL)],
     TakeMasks: [TakeMasks(of=ELSEWHERE, when=At(at="7it"))],
+    PruneUnits: [
+        PruneUnits(layers=FILTERS, score=MeanActivation(outputs={"conv": "bn"}, every=2)),
+        PruneUnits(layers=FILTERS, score=ExpectedActivation(), target="random", normalization_follows=False),
+    ],
+    ZeroUnits: [
+        ZeroUnits(layers=FILTERS, batches=2),
+        ZeroUnits(
+            layers=FILTERS,
+            batches=4,
+            which="all",
+            reentry="saved",
+            normalization_follows=True,
+            target="random",
+        ),
+    ],
+    NoiseUnits: [NoiseUnits(layers=FILTERS, batches=3, test_batches=2)],
+    BernoulliUnits: [
+        BernoulliUnits(layers=FILTERS, keep=0.5, score=FilterNorm(order=1)),
+        BernoulliUnits(layers=FILTERS, keep=0.0, normalization_follows=False),
+    ],
 }
 OWN: list[Intervention] = [Averaged()]
 EVERY = [setting for settings in SETTINGS.values() for setting in settings] + OWN
-KEEP_MASKS = (Zero, Noise, Rewind, Reinit)
+KEEP_MASKS = (Zero, Noise, Rewind, Reinit, ZeroUnits, NoiseUnits, BernoulliUnits)
 
 every = pytest.mark.parametrize("intervention", EVERY, ids=lambda v: f"{type(v).__name__}-{v.id[:4]}")
 optimizers = pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from prunescope.base.steps import Clock
 from prunescope.measures import Risk
 from prunescope.runs.watch import Watch
 from prunescope.tasks.evaluation import evaluate
+from prunescope.training.epoch_probes import EpochAccuracy, RecalibratedAccuracy
 from prunescope.training.interventions import At, Noise
 from prunescope.training.probes import AroundEvents, Curve, Probe
 from prunescope.training.run import train
@@ -16,6 +17,8 @@ from prunescope.training.run import train
 SETTINGS: dict[type[Probe], Probe] = {
     Curve: Curve(split="test"),
     AroundEvents: AroundEvents(split="train"),
+    EpochAccuracy: EpochAccuracy(split="test", limit=15),
+    RecalibratedAccuracy: RecalibratedAccuracy(split="train", limit=30, batches=3, batch=8),
     Watch: Watch(measure=Risk(split="test")),
 }
 every = pytest.mark.parametrize("probe", SETTINGS.values(), ids=lambda value: type(value).__name__)
@@ -85,3 +88,31 @@ def test_a_split_that_holds_nothing_is_refused(lab):
     program = lab.program()
     with pytest.raises(UsageError, match="validation=N"):
         train(program, lab.begin(program), probes=(Curve(split="validation"),))
+
+
+def test_an_epoch_is_seen_on_both_sides_of_its_events_and_no_other_event_is(lab):
+    program = lab.program(Noise(std=5.0, when=At(at="7it")), Noise(std=5.0, when=At(at="9it")))
+    probe = EpochAccuracy()
+    rows = train(program, lab.begin(program), probes=(probe,)).traces[probe.id]
+    seen = [(row["local"], row["phase"]) for row in rows]
+    assert seen == [(7, "step"), (7, "after"), (14, "step"), (20, "step")]
+    assert rows[1]["loss"] > rows[0]["loss"]
+
+
+def test_a_limit_looks_at_the_first_examples(lab):
+    program = lab.program()
+    state = lab.begin(program).state
+    few = EpochAccuracy(limit=7).observe(program.problem, state, 0.0)
+    split = program.problem.test.at(torch.arange(7))
+    assert few["loss"] == evaluate(program.problem, state.weights, split).risk
+    whole = EpochAccuracy(limit="all").observe(program.problem, state, 0.0)
+    assert whole == EpochAccuracy(limit=1000).observe(program.problem, state, 0.0) != few
+
+
+def test_statistics_estimated_anew_are_seen_where_the_running_ones_are_stale(lab):
+    program = lab.program(Noise(std=0.5, when=At(at="14it")), problem=lab.batchnorm)
+    stale, fresh = EpochAccuracy(split="train"), RecalibratedAccuracy(split="train", batches=6, batch=8)
+    traces = train(program, lab.begin(program), probes=(stale, fresh)).traces
+    assert [row["phase"] for row in traces[fresh.id]] == ["before", "after"]
+    after = next(row for row in traces[stale.id] if row["phase"] == "after")
+    assert abs(traces[fresh.id][1]["loss"] - after["loss"]) > 1e-3

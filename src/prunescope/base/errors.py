@@ -19,6 +19,10 @@ class UsageError(PrunescopeError):
     exit_code: ClassVar[int] = 2
 
 
+class TooFewReplicates(UsageError):
+    """A rule needs the spread over replicates, and there is no second one."""
+
+
 class DataError(PrunescopeError):
     """A data set is missing, corrupt, or not the one that the recipe names."""
 

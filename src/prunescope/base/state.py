@@ -37,7 +37,8 @@ class TrainState:
     schedule_step: position in the learning-rate schedule; a rewind moves it back.
     opt: optimizer state by name ("momentum"), keyed like the parameters inside.
     memory: trees owned by one intervention each, by its key.
-    held: weights at zero for a while (bool, True = held); masks say what is gone for good.
+    held: parameters at zero for a while (bool, True = held); masks say what is gone for good. What has no mask (a
+    bias, BatchNorm's gamma and beta) is held for as long as its unit is gone.
     """
 
     step: int
@@ -54,6 +55,12 @@ class TrainState:
             name: mask & ~self.held[name] if name in self.held else mask
             for name, mask in self.weights.masks.items()
         }
+
+    @property
+    def movable(self) -> Masks:
+        """Bool masks of all parameters that have entries kept at 0: `free`, and what is held without a mask."""
+        others = self.held.keys() - self.weights.masks.keys()
+        return self.free | {name: ~self.held[name] for name in sorted(others)}
 
     def replace(self, **changes: Any) -> Self:
         """A copy with some fields exchanged."""

@@ -20,7 +20,7 @@ from prunescope.base import tree
 from prunescope.base.errors import UsageError
 from prunescope.base.tree import Tree
 from prunescope.base.value import Value, array_digest, text_digest
-from prunescope.tasks.functional import drawing, fill, slots_of
+from prunescope.tasks.functional import capturing, drawing, fill, slots_of
 
 MASKABLE_MODULES = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
@@ -201,6 +201,11 @@ class Model:
         self._eval = copy.deepcopy(self._train).eval()
         self._train_slots, self._eval_slots = slots_of(self._train), slots_of(self._eval)
 
+    @property
+    def module(self) -> nn.Module:
+        """The network in evaluation mode, to look at its architecture; what its tensors hold has no meaning."""
+        return self._eval
+
     @cached_property
     def maskable(self) -> frozenset[str]:
         """Names of the weights of linear and convolutional modules; biases and normalization never count."""
@@ -209,6 +214,10 @@ class Model:
             for prefix, module in self._train.named_modules()
             if isinstance(module, MASKABLE_MODULES)
         )
+
+    def template(self, *, train: bool) -> nn.Module:
+        """The module in training or evaluation mode, to be copied: its tensors are whatever was used last."""
+        return self._train if train else self._eval
 
     def init(self, seed: int) -> tuple[Tree, Tree]:
         """Fresh (params, buffers) under `seed`, as the module's own constructor draws them.
@@ -247,25 +256,13 @@ class Model:
 
         Raises UsageError for a name that is no module, listing those that are.
         """
-        captured: Tree = {}
-        modules = dict(self._train.named_modules()) if names else {}
-        if unknown := names - modules.keys():
-            raise UsageError(
-                f"no module {sorted(unknown)} in {self.network.path}; there are {sorted(modules)[1:]}"
-            )
-        handles = [
-            modules[name].register_forward_hook(
-                # A copy: an activation after it may work in place.
-                lambda _m, _i, out, name=name: captured.update({name: out.detach().clone()})
-            )
-            for name in names
-        ]
-        try:
+        with capturing(self._train, names) as captured:
             logits, moved = self.apply(params, buffers, x, train=True, draw=draw)
-        finally:
-            for handle in handles:
-                handle.remove()
         return logits, moved, captured
+
+    def evaluation_copy(self) -> nn.Module:
+        """The module itself in evaluation mode, copied, for whoever watches its parts; its tensors are of no state."""
+        return copy.deepcopy(self._eval)
 
     def fingerprint(self, x: Tensor) -> dict[str, Any]:
         """What the code computes now: parameter shapes, and seed-0 evaluation logits on the inputs x [B, ...].

@@ -19,6 +19,7 @@ from prunescope.tasks.data import corruption
 from prunescope.tasks.data.augmentation import Augmentation
 from prunescope.tasks.data.source import Arrays, Inputs, Source
 from prunescope.tasks.data.tensors import tensors
+from prunescope.tasks.kernels.choice import PLAIN, Kernels
 from prunescope.tasks.model import Model, Network, network_of, resolve
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -129,9 +130,11 @@ class Task(Value):
         )
         held_y = arrays.train_y[held]
         test = Split(arrays.test_x, torch.arange(len(arrays.test_y)), arrays.test_y, arrays.test_y)
+        train = Split(arrays.train_x, everything[rest], noisy, clean)
         return Problem(
             model=model or Model(self.network),
-            train=Split(arrays.train_x, everything[rest], noisy, clean),
+            train=train,
+            pool=train,
             validation=Split(arrays.train_x, everything[held], held_y, held_y),
             test=test,
             loss=resolve(self.loss),
@@ -142,15 +145,20 @@ class Task(Value):
 
 @dataclass(frozen=True)
 class Problem:
-    """A task in memory: what the loop and the measures work on."""
+    """A task in memory: what the loop and the measures work on.
+
+    pool: the training split before a subset of it was taken; equal to `train` where none was.
+    """
 
     model: Model
     train: Split
+    pool: Split
     validation: Split
     test: Split
     loss: Loss
     augmentation: tuple[Augmentation, ...]
     classes: int
+    kernels: Kernels = PLAIN
 
     def restricted(self, rows: Tensor) -> "Problem":
         """The same problem with only these rows of its training split, int64 [M]."""
@@ -158,9 +166,13 @@ class Problem:
 
     def to(self, device: str) -> "Problem":
         """The same problem with its data on a device."""
+        train = self.train.to(device)
+        # The pool is of the same examples, and a device need not hold them twice.
+        places, y, clean = (part.to(device) for part in (self.pool.index, self.pool.y, self.pool.clean))
         return replace(
             self,
-            train=self.train.to(device),
+            train=train,
+            pool=Split(train.inputs, places, y, clean),
             validation=self.validation.to(device),
             test=self.test.to(device),
         )

@@ -67,20 +67,30 @@ class Batches:
         """Inputs [B, ...] and labels [B] of the cumulative step `step`."""
         if self.epoch_steps == 1:
             if self._whole is None:
-                self._whole = self.split.take(torch.arange(len(self.split), device=self.split.y.device))
+                self._whole = self.split.take(self.rows(step))
             return self._whole
+        return self.split.take(self.rows(step))
+
+    def rows(self, step: int) -> Tensor:
+        """Which examples of the split these are, int64 [B]."""
+        if self.epoch_steps == 1:
+            return torch.arange(len(self.split), device=self.split.y.device)
         epoch, position = divmod(step, self.epoch_steps)
+        return self.order(epoch)[position * self.batch : (position + 1) * self.batch]
+
+    def order(self, epoch: int) -> Tensor:
+        """The rows of the split in the order of an epoch, int64 [N], on its device; counted from the first ancestor."""
         if epoch != self._epoch:
             order = torch.randperm(len(self.split), generator=stream(self.seeds.order, "order", epoch))
             self._epoch, self._order = epoch, order.to(self.split.y.device)
-        return self.split.take(self._order[position * self.batch : (position + 1) * self.batch])
+        return self._order
 
 
 def keep_tree(state: TrainState) -> Tree:
     """Float masks of what may move, 1 where kept and not held; a fully kept tensor has no entry."""
     return {
         name: free.to(state.weights.params[name].dtype)
-        for name, free in state.free.items()
+        for name, free in state.movable.items()
         if not bool(free.all())
     }
 

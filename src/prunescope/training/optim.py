@@ -17,7 +17,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from prunescope.base.tree import Tree
+from prunescope.base.tree import Tree, clone
 from prunescope.base.value import Value
 
 OptState = dict[str, Tree]
@@ -28,13 +28,15 @@ Average = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Optimizer(Value):
-    """An update rule; nothing that it is given is ever changed in place.
+    """An update rule.
 
     `moments` names the entries of the state that are shaped like the parameters, where they exist: what has
-    to be cleared where weights are pruned.
+    to be cleared where weights are pruned. `elementwise` says that every weight moves by its own gradient and moments
+    alone, so that an engine may leave out those that are removed.
     """
 
     moments: ClassVar[tuple[str, ...]] = ()
+    elementwise: ClassVar[bool] = False
 
     @abstractmethod
     def init(self, params: Tree) -> OptState:
@@ -57,8 +59,22 @@ class Optimizer(Value):
             lr: learning rate: a number, a 0-D tensor, or [R] with one entry a member where every tensor has a
                 leading axis of R members.
 
-        Returns: new trees (params, opt). What is 0 in `params` and removed by `keep` is exactly 0 again.
+        Returns: new trees (params, opt); nothing that is given is changed in place. What is 0 in `params` and removed
+        by `keep` is exactly 0 again.
         """
+
+    def update_(self, grads: Tree, opt: OptState, params: Tree, *, keep: Tree, lr: float | Tensor) -> None:
+        """`update` in place, with the same arithmetic: for an engine, whose tensors nobody else holds.
+
+        `opt` and `params` are changed, `grads` is left alone. A rule that does not say how writes what `update`
+        returns.
+        """
+        moved, state = self.update(grads, opt, params, keep=keep, lr=lr)
+        for name, leaf in moved.items():
+            params[name].copy_(leaf)
+        for part, leaves in state.items():
+            for name, leaf in leaves.items():
+                opt[part][name].copy_(leaf)
 
 
 class SGD(Optimizer):
@@ -72,6 +88,7 @@ class SGD(Optimizer):
     """
 
     moments: ClassVar[tuple[str, ...]] = ("momentum",)
+    elementwise: ClassVar[bool] = True
     momentum: Average = 0.0
     nesterov: bool = False
     weight_decay: Decay = 0.0
@@ -96,18 +113,27 @@ class SGD(Optimizer):
         momentum: Tree = {}
         for name, param in params.items():
             grad, mask = grads[name], keep.get(name)
-            if self.momentum == 0:
-                # Only the step needs the mask: no moment could take up a removed weight's gradient.
-                direction = _slope(grad, param, None, self.weight_decay)
-            else:
-                direction = _add_slope(
-                    opt["momentum"][name] * self.momentum, grad, param, mask, self.weight_decay
-                )
-                momentum[name] = direction
-            if self.nesterov:
-                direction = _add_slope(direction * self.momentum, grad, param, mask, self.weight_decay)
-            moved[name] = _descend(param, direction, mask, lr)
+            if self.momentum:
+                momentum[name] = opt["momentum"][name] * self.momentum
+            moved[name] = _descend(param, self._direction(momentum.get(name), grad, param, mask), mask, lr)
         return moved, {"momentum": momentum} if self.momentum else {}
+
+    def update_(self, grads: Tree, opt: OptState, params: Tree, *, keep: Tree, lr: float | Tensor) -> None:
+        """See `Optimizer.update_`."""
+        for name, param in params.items():
+            grad, mask = grads[name], keep.get(name)
+            momentum = opt["momentum"][name].mul_(self.momentum) if self.momentum else None
+            _descend_(param, self._direction(momentum, grad, param, mask), mask, lr)
+
+    def _direction(self, momentum: Tensor | None, grad: Tensor, param: Tensor, mask: Tensor | None) -> Tensor:
+        """What the step follows; `momentum`, decayed already, takes up the gradient in place."""
+        if momentum is None:
+            # Only the step needs the mask: no moment could take up a removed weight's gradient.
+            return _slope(grad, param, None, self.weight_decay)
+        direction = _add_slope(momentum, grad, param, mask, self.weight_decay)
+        if self.nesterov:
+            direction = _add_slope(direction * self.momentum, grad, param, mask, self.weight_decay)
+        return direction
 
 
 class Adam(Optimizer):
@@ -120,6 +146,7 @@ class Adam(Optimizer):
     """
 
     moments: ClassVar[tuple[str, ...]] = ("first", "second")
+    elementwise: ClassVar[bool] = True
     betas: tuple[Average, Average] = (0.9, 0.999)
     eps: float = Field(default=1e-8, gt=0)
     weight_decay: Decay = 0.0
@@ -134,6 +161,10 @@ class Adam(Optimizer):
         """See `Optimizer.update`."""
         return _adam_update(self, grads, opt, params, keep=keep, lr=lr, decoupled=False)
 
+    def update_(self, grads: Tree, opt: OptState, params: Tree, *, keep: Tree, lr: float | Tensor) -> None:
+        """See `Optimizer.update_`."""
+        _adam_update_(self, grads, opt, params, keep=keep, lr=lr, decoupled=False)
+
 
 class AdamW(Optimizer):
     """Adam with decoupled weight decay: p shrinks by the factor 1 - lr * weight_decay beside Adam's step.
@@ -143,6 +174,7 @@ class AdamW(Optimizer):
     """
 
     moments: ClassVar[tuple[str, ...]] = ("first", "second")
+    elementwise: ClassVar[bool] = True
     betas: tuple[Average, Average] = (0.9, 0.999)
     eps: float = Field(default=1e-8, gt=0)
     weight_decay: Decay = 0.01
@@ -156,6 +188,10 @@ class AdamW(Optimizer):
     ) -> tuple[Tree, OptState]:
         """See `Optimizer.update`."""
         return _adam_update(self, grads, opt, params, keep=keep, lr=lr, decoupled=True)
+
+    def update_(self, grads: Tree, opt: OptState, params: Tree, *, keep: Tree, lr: float | Tensor) -> None:
+        """See `Optimizer.update_`."""
+        _adam_update_(self, grads, opt, params, keep=keep, lr=lr, decoupled=True)
 
 
 def _zeros(params: Tree) -> Tree:
@@ -178,21 +214,33 @@ def _adam_update(
     lr: float | Tensor,
     decoupled: bool,
 ) -> tuple[Tree, OptState]:
-    count = opt["count"][""] + 1
+    moved, state = clone(params), {name: clone(part) for name, part in opt.items()}
+    _adam_update_(rule, grads, state, moved, keep=keep, lr=lr, decoupled=decoupled)
+    return moved, state
+
+
+def _adam_update_(
+    rule: Adam | AdamW,
+    grads: Tree,
+    opt: OptState,
+    params: Tree,
+    *,
+    keep: Tree,
+    lr: float | Tensor,
+    decoupled: bool,
+) -> None:
+    count = opt["count"][""].add_(1)
     # float64: in float32, 1 - 0.999^t would lose four digits at t = 1.
     unbias1, unbias2 = (1 - beta ** count.double() for beta in rule.betas)
-    moved: Tree = {}
-    first: Tree = {}
-    second: Tree = {}
     for name, param in params.items():
         mask, decay = keep.get(name), 0.0 if decoupled else rule.weight_decay
         slope = _slope(grads[name], param, mask, decay)
-        first[name] = torch.lerp(opt["first"][name], slope, 1 - rule.betas[0])
-        second[name] = (opt["second"][name] * rule.betas[1]).addcmul_(slope, slope, value=1 - rule.betas[1])
-        scale = (second[name] / _along(unbias2, param)).sqrt_().add_(rule.eps).mul_(_along(unbias1, param))
-        start = _descend(param, param, None, lr * rule.weight_decay) if decoupled else param
-        moved[name] = _descend(start, first[name] / scale, mask, lr)
-    return moved, {"first": first, "second": second, "count": {"": count}}
+        first = opt["first"][name].lerp_(slope, 1 - rule.betas[0])
+        second = opt["second"][name].mul_(rule.betas[1]).addcmul_(slope, slope, value=1 - rule.betas[1])
+        scale = (second / _along(unbias2, param)).sqrt_().add_(rule.eps).mul_(_along(unbias1, param))
+        if decoupled:
+            _descend_(param, param, None, lr * rule.weight_decay)
+        _descend_(param, first / scale, mask, lr)
 
 
 def _slope(grad: Tensor, param: Tensor, mask: Tensor | None, weight_decay: float) -> Tensor:
@@ -217,6 +265,16 @@ def _descend(param: Tensor, direction: Tensor, mask: Tensor | None, lr: float | 
     if mask is None:
         return torch.add(param, direction, alpha=-lr)
     return torch.addcmul(param, direction, mask, value=-lr)
+
+
+def _descend_(param: Tensor, direction: Tensor, mask: Tensor | None, lr: float | Tensor) -> None:
+    """`_descend` in place."""
+    if isinstance(lr, Tensor):
+        param.addcmul_(_along(-lr, param), direction if mask is None else direction * mask)
+    elif mask is None:
+        param.add_(direction, alpha=-lr)
+    else:
+        param.addcmul_(direction, mask, value=-lr)
 
 
 def _along(scale: Tensor, leaf: Tensor) -> Tensor:

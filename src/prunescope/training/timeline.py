@@ -6,6 +6,7 @@ Belongs here: events, probes, states to keep. Does not belong here: steps (`loop
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 
@@ -16,6 +17,7 @@ from prunescope.base.state import Weights
 from prunescope.base.steps import Clock
 from prunescope.base.streams import stream
 from prunescope.base.tree import Tree
+from prunescope.sparsity.structure import Structure, find_units
 from prunescope.training import derivatives
 from prunescope.training.interventions.intervention import memory_key
 from prunescope.training.loop import Program, Stepper
@@ -31,6 +33,8 @@ class Timeline:
         self.program, self.probes = program, probes
         self.clock = Clock(program.clock.epoch_steps, program.steps)
         self.events = [value.events(self.clock) for value in program.interventions]
+        for value in program.interventions:
+            value.check(self.clock, lambda: self.structure)
         self.keep = [(moment, self.clock.steps(moment.at)) for moment in keep if moment.when != "final"]
         happenings = {k for events in self.events for k in events}
         for moment, k in self.keep:
@@ -40,6 +44,11 @@ class Timeline:
         self.looks = {probe.id: frozenset(probe.steps(self.clock)) for probe in probes}
         self.marks = sorted(marks.union(*self.looks.values()))
         self._next = 0
+
+    @cached_property
+    def structure(self) -> Structure:
+        """Where the network's units are."""
+        return find_units(self.program.problem.model.module)
 
     def next_stop(self, local: int) -> int:
         """The first position after `local` at which anything may be due."""
@@ -167,6 +176,11 @@ class EventContext:
     def _batches(self, count: int) -> Iterator[derivatives.Batch]:
         stepper, now = Stepper(self.timeline.program), self.progress.state.step
         return ((*stepper.batch(step), stepper.draw(step)) for step in range(now, now + count))
+
+    @property
+    def structure(self) -> Structure:
+        """Where the network's units are."""
+        return self.timeline.structure
 
     def reference(self, reference: StateRef) -> Weights:
         """The weights of a referenced state."""

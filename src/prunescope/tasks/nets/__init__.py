@@ -11,9 +11,21 @@ in place or branches on data, so that many copies can run as one under `torch.fu
 """
 
 from prunescope.tasks.nets.conv4 import Conv4
+from prunescope.tasks.nets.gated import Gate, GatedCifarResNet, GatedResNet18
 from prunescope.tasks.nets.lenet import LeNet
 from prunescope.tasks.nets.resnet import CifarResNet, ResNet18, ResNet50
 from prunescope.tasks.nets.two_layer import TwoLayer
 from prunescope.tasks.nets.vgg import VGG
 
-__all__ = ["VGG", "CifarResNet", "Conv4", "LeNet", "ResNet18", "ResNet50", "TwoLayer"]
+__all__ = [
+    "VGG",
+    "CifarResNet",
+    "Conv4",
+    "Gate",
+    "GatedCifarResNet",
+    "GatedResNet18",
+    "LeNet",
+    "ResNet18",
+    "ResNet50",
+    "TwoLayer",
+]

@@ -56,7 +56,7 @@ class BasicBlock(nn.Module):
         self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(width)
         self.shortcut = _shortcut(inputs, width, stride=stride, kind=shortcut)
-        self.sum = nn.Identity()
+        self.sum: nn.Module = nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         """The block's output, after its last ReLU."""
@@ -86,7 +86,7 @@ class Bottleneck(nn.Module):
         self.conv3 = nn.Conv2d(width, outputs, 1, bias=False)
         self.bn3 = nn.BatchNorm2d(outputs)
         self.shortcut = _shortcut(inputs, outputs, stride=stride, kind=shortcut)
-        self.sum = nn.Identity()
+        self.sum: nn.Module = nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         """The block's output, after its last ReLU."""

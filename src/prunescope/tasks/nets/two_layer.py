@@ -10,6 +10,19 @@ from prunescope.base.errors import UsageError
 from prunescope.tasks.nets.arguments import scaled
 
 
+class PowerSum(nn.Module):
+    """Logits [..., classes] of pre-activations [..., P, classes * m]: sum_j sum_p max(0, h_pkj)^power."""
+
+    def __init__(self, *, classes: int, power: float) -> None:
+        super().__init__()
+        self.classes, self.power = classes, power
+
+    def forward(self, h: Tensor) -> Tensor:
+        """The logits."""
+        activations = F.relu(h).pow(self.power).sum(dim=-2)
+        return activations.reshape(*activations.shape[:-1], self.classes, -1).sum(dim=-1)
+
+
 class TwoLayer(nn.Module):
     """Logits [N, classes] of patches [N, P, inputs]: F_j(x) = sum_r sum_p max(0, <w_jr, x_p>)^power.
 
@@ -48,12 +61,11 @@ class TwoLayer(nn.Module):
             raise UsageError(
                 f"deviation={deviation} leaves every weight at 0, where it stays; give more than 0"
             )
-        self.classes = classes
-        self.power = power
         self.fc1 = nn.Linear(inputs, classes * scaled(width, scale), bias=False)
         nn.init.normal_(self.fc1.weight, std=deviation)
+        self.readout = PowerSum(classes=classes, power=power)
 
     def forward(self, x: Tensor) -> Tensor:
         """The logits."""
-        activations = F.relu(self.fc1(x)).pow(self.power).sum(dim=-2)
-        return activations.reshape(*activations.shape[:-1], self.classes, -1).sum(dim=-1)
+        logits: Tensor = self.readout(self.fc1(x))
+        return logits

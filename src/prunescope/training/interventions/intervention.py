@@ -3,6 +3,7 @@
 Belongs here: the interface and what an intervention may ask for. Does not belong here: any intervention.
 """
 
+from collections.abc import Callable
 from typing import ClassVar, Protocol
 
 from prunescope.base.reference import StateRef
@@ -11,6 +12,7 @@ from prunescope.base.steps import Clock
 from prunescope.base.tree import Tree
 from prunescope.base.value import Value
 from prunescope.sparsity import scores
+from prunescope.sparsity.structure import Structure
 
 
 class Context(scores.Context, Protocol):
@@ -43,6 +45,10 @@ class Context(scores.Context, Protocol):
     def moments(self) -> tuple[str, ...]:
         """Names of the optimizer's states that are shaped like parameters."""
 
+    @property
+    def structure(self) -> Structure:
+        """Where the network's units are. Raises UsageError when its forward pass cannot be followed."""
+
     def reference(self, reference: StateRef) -> Weights:
         """The weights of a referenced state of another run."""
 
@@ -65,6 +71,12 @@ class Intervention(Value):
     def apply(self, state: TrainState, context: Context) -> TrainState:
         """The state after the event."""
         raise NotImplementedError
+
+    def check(self, clock: Clock, structure: Callable[[], Structure]) -> None:
+        """Raises UsageError for what cannot be done in this run; called before its first step.
+
+        structure: returns where the network's units are; asked only if it is needed.
+        """
 
     def init(self, weights: Weights) -> Tree:
         """The memory at the start of the run: tensors that are checkpointed with the run."""

@@ -6,6 +6,7 @@ Belongs here: additive noise at scheduled steps. Does not belong here: zeroing (
 import torch
 from pydantic import Field
 
+from prunescope.base.errors import UsageError
 from prunescope.base.state import TrainState
 from prunescope.base.steps import Clock, Duration
 from prunescope.training.interventions.intervention import Context, Intervention
@@ -24,9 +25,14 @@ class Noise(Intervention):
     when: When = At()
 
     def events(self, clock: Clock) -> tuple[int, ...]:
-        """Every step before which noise is added."""
+        """Every step before which noise is added. Raises UsageError for an event after which no step is taken."""
         length = max(1, clock.steps(self.length))
         starts = self.when.steps(clock)
+        if clock.total in starts:
+            raise UsageError(
+                f"noise at step {clock.total} comes after the last of the run's {clock.total} steps and would change "
+                "nothing; choose an earlier position"
+            )
         return tuple(sorted({k for start in starts for k in range(start, min(start + length, clock.total))}))
 
     def apply(self, state: TrainState, context: Context) -> TrainState:

@@ -6,12 +6,13 @@ Belongs here: drawing weights anew during a run. Does not belong here: the initi
 from prunescope.base import tree
 from prunescope.base.state import TrainState
 from prunescope.base.steps import Clock
+from prunescope.sparsity.structure import gates
 from prunescope.training.interventions.intervention import Context, Intervention
 from prunescope.training.interventions.when import At, When
 
 
 class Reinit(Intervention):
-    """Draws all weights and statistics anew; masks and holds stay, moments start again at 0.
+    """Draws all weights and statistics anew; masks, gates and holds stay, moments start again at 0.
 
     Source: Frankle and Carbin 2019, the random-reinitialization control.
     """
@@ -25,6 +26,10 @@ class Reinit(Intervention):
     def apply(self, state: TrainState, context: Context) -> TrainState:
         """The state with fresh values."""
         fresh = context.fresh()
-        weights = fresh.replace(params=tree.masked(fresh.params, state.free), masks=state.weights.masks)
+        weights = fresh.replace(
+            params=tree.masked(fresh.params, state.movable),
+            buffers=fresh.buffers | gates(state.weights.buffers),
+            masks=state.weights.masks,
+        )
         opt = {name: tree.tree_map(lambda leaf: leaf * 0, part) for name, part in state.opt.items()}
         return state.replace(weights=weights, opt=opt)

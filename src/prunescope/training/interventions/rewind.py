@@ -10,12 +10,14 @@ from prunescope.base import tree
 from prunescope.base.reference import StateRef
 from prunescope.base.state import TrainState
 from prunescope.base.steps import Clock
+from prunescope.sparsity.structure import gates
 from prunescope.training.interventions.intervention import Context, Intervention
 from prunescope.training.interventions.when import At, When
 
 
 class Rewind(Intervention):
-    """Gives the weights (and BatchNorm statistics) the values that they had at `to`; masks and holds stay.
+    """Gives the weights (and BatchNorm statistics) the values that they had at `to`; masks, gates and holds
+    stay.
 
     what: "all" restores statistics too, "weights" leaves them.
 
@@ -33,7 +35,7 @@ class Rewind(Intervention):
     def apply(self, state: TrainState, context: Context) -> TrainState:
         """The state with the referenced values under its own masks."""
         source = context.reference(self.to)
-        weights = state.weights.replace(params=tree.masked(source.params, state.free))
+        weights = state.weights.replace(params=tree.masked(source.params, state.movable))
         if self.what == "all":
-            weights = weights.replace(buffers=source.buffers)
+            weights = weights.replace(buffers=source.buffers | gates(weights.buffers))
         return state.replace(weights=weights)

@@ -1,0 +1,280 @@
+"""The units of a network, its filters and neurons: where they are, and what dies with each of them.
+
+Belongs here: units found by tracing a module. Does not belong here: how good a unit is (`unit_scores.py`), how many
+parameters go (`unit_count.py`), when units go (`training/interventions/`).
+
+What dies with unit c of a layer, so that its output is exactly 0, in training and in evaluation:
+
+| what | how |
+|---|---|
+| weight[c] of the layer | its mask goes |
+| bias[c] of the layer | 0, and held there |
+| gamma[c] and beta[c] of the BatchNorm that follows | 0, and held there |
+| channel c of the sum with a shortcut | gate[c] closes (relu(0) = 0, so the block's output is 0 there) |
+
+A gate is a module with a bool buffer called `gate` [C], True = open, that returns its input [B, C, ...] with the
+closed channels at 0 (`tasks/nets/gated.py`). What a network's other branches add to the same channel lives on.
+"""
+
+import operator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+
+from prunescope.base.errors import UsageError
+from prunescope.base.tree import Tree
+
+LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+ACTIVATIONS = (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.SELU, nn.GELU, nn.SiLU, nn.Tanh, nn.Hardswish)
+KEEP_ZEROS = (
+    *(nn.Identity, nn.Flatten, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d),
+    *(nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d, nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d),
+    *(nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d, nn.AdaptiveMaxPool2d),
+)
+ACTIVATION_NAMES = {"relu", "relu_", "relu6", "leaky_relu", "elu", "selu", "gelu", "silu", "tanh"}
+KEEP_ZEROS_NAMES = {
+    *("dropout", "max_pool1d", "max_pool2d", "avg_pool1d", "avg_pool2d", "adaptive_avg_pool2d"),
+    *("boolean_dispatch", "flatten", "mean", "view", "reshape", "squeeze", "contiguous"),
+}
+SHAPE_NAMES = {"size", "dim", "getattr"}
+ADDITIONS = {operator.add, operator.iadd, torch.add, "add", "add_"}
+
+
+@dataclass(frozen=True)
+class Units:
+    """The units of one layer.
+
+    layer: the module's name. count: number of units N. has_bias: whether the layer has one. norm: name of the
+    BatchNorm after it, "" where there is none. gate: name of the gate's buffer, "" where none is needed. output: name
+    of the module whose output is the input [B, N, ...] of the activation. readers: the weights that read the units,
+    with the number of inputs that each unit is to them (more than 1 after flattening); readers behind a sum with
+    other branches are not among them.
+    """
+
+    layer: str
+    count: int
+    has_bias: bool
+    norm: str
+    gate: str
+    output: str
+    readers: tuple[tuple[str, int], ...]
+
+    @property
+    def weight(self) -> str:
+        """Name of the weight, whose row c is unit c."""
+        return f"{self.layer}.weight"
+
+    @property
+    def affine(self) -> tuple[str, ...]:
+        """Names of the BatchNorm's gamma and beta, each [N]; none without BatchNorm."""
+        return (f"{self.norm}.weight", f"{self.norm}.bias") if self.norm else ()
+
+    @property
+    def statistics(self) -> tuple[str, ...]:
+        """Names of the BatchNorm's running mean and variance, each [N]; none without BatchNorm."""
+        return (f"{self.norm}.running_mean", f"{self.norm}.running_var") if self.norm else ()
+
+    def dying(self, *, normalization_follows: bool) -> tuple[str, ...]:
+        """Names of the parameters of which row c dies with unit c.
+
+        normalization_follows: False leaves gamma and beta alive, and the bias that they normalize away; the unit
+        then puts out a constant (2019's pruning by filter norm, and the temporary noise of 2020).
+        """
+        own = (self.weight, f"{self.layer}.bias") if self.has_bias else (self.weight,)
+        if not self.norm:
+            return own
+        return own + self.affine if normalization_follows else (self.weight,)
+
+
+@dataclass(frozen=True)
+class Structure:
+    """The units of a network by layer in forward order, and why other layers' units cannot be removed."""
+
+    units: Mapping[str, Units]
+    others: Mapping[str, str]
+
+    def at(self, layer: str) -> Units:
+        """The units of a layer. Raises UsageError for a layer that has none to remove, listing those that have."""
+        if layer in self.units:
+            return self.units[layer]
+        have = ", ".join(self.units) or "none"
+        if layer in self.others:
+            raise UsageError(
+                f"units of layer {layer!r} cannot be removed: {self.others[layer]}; layers with units: {have}"
+            )
+        raise UsageError(f"there is no layer {layer!r}; layers with units: {have}")
+
+
+def gone(masks: Tree, units: Units) -> Tensor:
+    """Bool [N]: the units that have lost every weight."""
+    return ~masks[units.weight].flatten(1).any(dim=1)
+
+
+def gates(buffers: Tree) -> Tree:
+    """The gates among a network's buffers, bool [C] by name."""
+    return {
+        name: leaf
+        for name, leaf in buffers.items()
+        if name.rpartition(".")[2] == "gate" and leaf.dtype == torch.bool
+    }
+
+
+def rows(where: Tensor, like: Tensor) -> Tensor:
+    """Bool [N] as a bool tensor of the shape of `like` [N, ...], equal along each row."""
+    return where.reshape(-1, *[1] * (like.ndim - 1)).expand(like.shape).contiguous()
+
+
+def find_units(module: nn.Module) -> Structure:
+    """The structure of a network, found by following what its forward pass does with every layer's output.
+
+    Raises UsageError when the forward pass cannot be followed because it branches on data.
+    """
+    try:
+        graph = _Tracer().trace(module)
+    except Exception as problem:  # whatever the user's forward raises on a symbolic input
+        raise UsageError(
+            f"the units of {type(module).__name__} cannot be found, because its forward pass cannot be followed "
+            f"({problem}); write it without branches on data and with one module for every layer"
+        ) from problem
+    modules = dict(module.named_modules())
+    nodes = [node for node in graph.nodes if isinstance(_module(modules, node), LAYERS)]
+    units: dict[str, Units] = {}
+    others: dict[str, str] = {}
+    for node in nodes:
+        name = str(node.target)
+        try:
+            if sum(other.target == node.target for other in nodes) > 1:
+                raise _Refused("it is used more than once in a pass")
+            found = _units(modules, node)
+            if twins := [unit.layer for unit in units.values() if found.gate and unit.gate == found.gate]:
+                raise _Refused(f"its channels are switched together with those of {twins[0]}")
+            units[name] = found
+        except _Refused as reason:
+            others[name] = str(reason)
+    return Structure(units, others)
+
+
+class _Refused(Exception):
+    """Why the units of a layer cannot be removed."""
+
+
+class _Tracer(fx.Tracer):
+    """Goes into modules that have children; everything else is one call."""
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return next(m.children(), None) is None
+
+
+def _module(modules: Mapping[str, nn.Module], node: fx.Node) -> nn.Module | None:
+    return modules[str(node.target)] if node.op == "call_module" else None
+
+
+def _units(modules: Mapping[str, nn.Module], node: fx.Node) -> Units:
+    """The units of the layer at `node`: followed to the activation, then to whatever reads them."""
+    layer = _module(modules, node)
+    assert isinstance(layer, LAYERS)
+    count, norm, gate, output = len(layer.weight), "", "", str(node.target)
+    current, added = node, False
+    while True:
+        current = _only_user(current)
+        found, kind = _module(modules, current), _kind(modules, current)
+        if kind == "norm" and not (norm or added):
+            norm = output = _norm(found, current, count)
+        elif kind == "add" and not added:
+            added = True
+        elif kind == "gate":
+            gate, output, added = f"{current.target}.gate", str(current.target), False
+        elif kind not in ("keeps zeros", "activation", "layer"):
+            raise _Refused(_reason(kind, current))
+        if kind in ("activation", "layer"):
+            break
+    if added:
+        raise _Refused(
+            "a shortcut is added to its output, which would stay when a unit goes; use the network's gated "
+            "version, for instance prunescope.tasks.nets:GatedResNet18"
+        )
+    starts = [current] if kind == "layer" else list(current.users)
+    readers = tuple(_readers(modules, starts, count))
+    return Units(str(node.target), count, layer.bias is not None, norm, gate, output, readers)
+
+
+def _only_user(node: fx.Node) -> fx.Node:
+    users = [user for user in node.users if _name(user) not in SHAPE_NAMES]
+    if len(users) != 1:
+        raise _Refused(f"its output is used in {len(users)} places before an activation")
+    return users[0]
+
+
+def _norm(norm: nn.Module | None, node: fx.Node, count: int) -> str:
+    assert isinstance(norm, NORMS)
+    if not norm.affine or norm.num_features != count:
+        raise _Refused(f"{node.target} has no gamma and beta for each of its {count} units")
+    return str(node.target)
+
+
+def _readers(
+    modules: Mapping[str, nn.Module], starts: list[fx.Node], count: int
+) -> Iterator[tuple[str, int]]:
+    """Weights that read the units, and inputs a unit; what comes after a sum or an unknown module is not followed.
+
+    From the activation on the units put out 0 whatever comes, unless they are normalized or are the network's output.
+    """
+    pending, seen = list(starts), set(starts)
+    while pending:
+        node = pending.pop(0)
+        kind, found = _kind(modules, node), _module(modules, node)
+        if kind == "layer":
+            assert isinstance(found, LAYERS)
+            inputs = found.weight.shape[1] * getattr(found, "groups", 1)
+            yield f"{node.target}.weight", inputs // count
+        elif kind in ("keeps zeros", "activation", "gate"):
+            pending += [user for user in node.users if user not in seen]
+            seen |= set(node.users)
+        elif kind in ("norm", "output"):
+            raise _Refused(_reason(kind, node))
+
+
+def _reason(kind: str, node: fx.Node) -> str:
+    if kind == "output":
+        return "it is the output layer"
+    what = {
+        "norm": "is normalized after an activation or a sum",
+        "add": "is added twice before an activation",
+    }
+    return f"its output {what.get(kind, 'goes into something that may not keep zeros')}, at {node.target}"
+
+
+def _name(node: fx.Node) -> str:
+    target: Any = node.target
+    return target if isinstance(target, str) else getattr(target, "__name__", "")
+
+
+def _kind(modules: Mapping[str, nn.Module], node: fx.Node) -> str:
+    """What the node is to a unit's output."""
+    found, name = _module(modules, node), _name(node)
+    if found is not None:
+        gate = getattr(found, "gate", None)
+        if isinstance(gate, Tensor) and gate.dtype == torch.bool:
+            return "gate"
+        for kind, types in (
+            ("layer", LAYERS),
+            ("norm", NORMS),
+            ("activation", ACTIVATIONS),
+            ("keeps zeros", KEEP_ZEROS),
+        ):
+            if isinstance(found, types):
+                return kind
+        return "unknown"
+    if node.op == "output":
+        return "output"
+    if node.target in ADDITIONS:
+        return "add"
+    if name in ACTIVATION_NAMES:
+        return "activation"
+    if name in KEEP_ZEROS_NAMES:
+        return "keeps zeros"
+    return "shape" if name in SHAPE_NAMES else "unknown"

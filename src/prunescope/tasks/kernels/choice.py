@@ -1,0 +1,35 @@
+"""Which products a machine computes fastest, as a value.
+
+Belongs here: the value. Does not belong here: measuring it (`runs/calibration.py`), the products themselves.
+"""
+
+from typing import Literal
+
+from pydantic import Field
+
+from prunescope.base.value import Value
+
+Dense = Literal["rows", "columns", "onednn"]
+Sparse = Literal["none", "torch", "llvm"]
+
+
+class Kernels(Value):
+    """How linear layers are computed: never part of a recipe, recorded beside every run.
+
+    dense: "rows" is `torch.nn.Linear`, "columns" its transposed form with examples as columns, "onednn" oneDNN's
+    product. sparse: what computes with kept weights only; "none" computes with all. train_below, evaluate_below:
+    densities of a layer's mask below which it does. least: weights, kept or not, of the smallest layer for which
+    another product than torch's is worth its overhead. by_hand: whether plain chains of linear layers and ReLU, with
+    such a layer among them, are differentiated by hand while they train.
+    """
+
+    dense: Dense = "rows"
+    sparse: Sparse = "none"
+    train_below: float = Field(default=0.0, ge=0, le=1)
+    evaluate_below: float = Field(default=0.0, ge=0, le=1)
+    least: int = Field(default=10_000, ge=1)
+    by_hand: bool = False
+
+
+PLAIN = Kernels()
+"""What every machine can do."""

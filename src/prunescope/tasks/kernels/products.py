@@ -1,0 +1,154 @@
+"""Products with a matrix of which few weights are kept, and their gradients.
+
+Belongs here: the pattern of a mask, and products over it in two makings: own loops, and torch's. Does not belong
+here: modules (`modules.py`), which layers use them (`tailored.py`).
+
+Examples are columns: X [in, B], Y [out, B], both contiguous float32 on a CPU.
+"""
+
+import warnings
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.utils.weak import WeakTensorKeyDictionary
+
+from prunescope.tasks.kernels.choice import Sparse
+from prunescope.tasks.kernels.sparse_code import BLOCKS, code, pieces
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Kept weights row by row: those of row o are ptr[o] <= k < ptr[o + 1], at columns col[k]; int32 both."""
+
+    ptr: Tensor
+    col: Tensor
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """Where a matrix [out, in] has weights.
+
+    index: int64 [nnz], their places in the flat matrix, in order. rows: by output. columns: by input, with `order`
+    int32 [nnz], the number of each weight in `index`. live: int32, the inputs that have weights.
+    """
+
+    shape: tuple[int, int]
+    index: Tensor
+    rows: Rows
+    columns: Rows
+    order: Tensor
+    live: Tensor
+    making: Sparse
+
+    @property
+    def weights(self) -> int:
+        """How many weights are kept."""
+        return len(self.index)
+
+    def leaves_out(self, full: Tensor) -> bool:
+        """Whether a matrix [out, in] has entries other than 0 elsewhere."""
+        return int(full.count_nonzero()) > int(self.pack(full).count_nonzero())
+
+    def pack(self, full: Tensor) -> Tensor:
+        """The kept entries [nnz] of a matrix [out, in]."""
+        return full.reshape(-1).index_select(0, self.index)
+
+    def unpack(self, values: Tensor, onto: Tensor | None = None) -> Tensor:
+        """The matrix [out, in] of the kept entries [nnz]; the others are those of `onto`, or 0."""
+        flat = values.new_zeros(self.shape).view(-1) if onto is None else onto.clone().view(-1)
+        return flat.index_copy_(0, self.index, values).view(self.shape)
+
+
+_KNOWN: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
+
+
+def pattern_of(mask: Tensor, making: Sparse) -> Pattern:
+    """The pattern of a mask, bool [out, in]; that of a mask seen before is not made again."""
+    found = _KNOWN.get(mask)
+    if found is None or found.making != making:
+        found = _KNOWN[mask] = _pattern_of(mask, making)
+    made: Pattern = found
+    return made
+
+
+def _pattern_of(mask: Tensor, making: Sparse) -> Pattern:
+    flat = mask.reshape(-1)
+    number = (flat.cumsum(0, dtype=torch.int64) - 1).view(mask.shape)
+    across = mask.t()
+    order = number.t()[across].to(torch.int32)
+    return Pattern(
+        shape=(mask.shape[0], mask.shape[1]),
+        index=flat.nonzero().view(-1),
+        rows=_rows(mask),
+        columns=_rows(across),
+        order=order,
+        live=mask.any(0).nonzero().view(-1).to(torch.int32),
+        making=making,
+    )
+
+
+def _rows(mask: Tensor) -> Rows:
+    ptr = torch.zeros(len(mask) + 1, dtype=torch.int32)
+    ptr[1:] = mask.sum(1).cumsum(0)
+    return Rows(ptr, mask.nonzero()[:, 1].to(torch.int32).contiguous())
+
+
+def forward(pattern: Pattern, values: Tensor, x: Tensor, bias: Tensor | None) -> Tensor:
+    """W X + bias, [out, B]; values: the weights [nnz]."""
+    return _product(pattern.making, pattern.rows, pattern.shape, values, x, bias)
+
+
+def input_gradient(pattern: Pattern, values: Tensor, g: Tensor) -> Tensor:
+    """W^T G, [in, B]."""
+    turned = pattern.shape[1], pattern.shape[0]
+    return _product(pattern.making, pattern.columns, turned, values.index_select(0, pattern.order), g, None)
+
+
+def weight_gradient(pattern: Pattern, g: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+    """(G X^T)[kept], [nnz], and the sum of G over examples, [out]."""
+    rows = pattern.rows
+    if pattern.making == "torch":
+        zero = _csr(rows, pattern.shape, torch.zeros(pattern.weights))
+        return torch.sparse.sampled_addmm(zero, g, x.t()).values(), g.sum(1)
+    slope, bias = torch.empty(pattern.weights), torch.empty(len(g))
+    addresses = _addresses(rows.ptr, rows.col, g, x, slope, bias)
+    for block, start, stop in pieces(x.shape[1]):
+        code()[f"sampled{block}"](len(g), x.shape[1], start, stop, *addresses)
+    return slope, bias
+
+
+def columns_of(examples: Tensor, rows: Tensor, live: Tensor, into: Tensor) -> None:
+    """Writes examples[rows] [B, in] as columns into [in, B]; of the inputs only those in `live`, int32.
+
+    examples: contiguous float32 [N, in]. rows: int64 [B].
+    """
+    width = examples.shape[1]
+    sources = rows * (4 * width) + examples.data_ptr()
+    place = _addresses(live, sources)
+    for block, start, stop in pieces(len(rows), BLOCKS[-1:]):
+        code()[f"columns{block}"](len(live), len(rows), start, stop, *place, width, into.data_ptr())
+
+
+def _product(
+    making: Sparse, rows: Rows, shape: tuple[int, int], values: Tensor, x: Tensor, bias: Tensor | None
+) -> Tensor:
+    if making == "torch":
+        y = torch.mm(_csr(rows, shape, values), x)
+        return y if bias is None else y.add_(bias.unsqueeze(1))
+    y = torch.empty(shape[0], x.shape[1])
+    onto = torch.zeros(shape[0]) if bias is None else bias
+    addresses = _addresses(rows.ptr, rows.col, values, x, y, onto)
+    for block, start, stop in pieces(x.shape[1]):
+        code()[f"spread{block}"](shape[0], x.shape[1], start, stop, *addresses)
+    return y
+
+
+def _addresses(*tensors: Tensor) -> list[int]:
+    return [tensor.data_ptr() for tensor in tensors]
+
+
+def _csr(rows: Rows, shape: tuple[int, int], values: Tensor) -> Tensor:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta state")
+        return torch.sparse_csr_tensor(rows.ptr, rows.col, values, shape, check_invariants=False)

@@ -1,0 +1,389 @@
+"""The loops of a product with a sparse matrix, in LLVM's language.
+
+Belongs here: what each loop computes. Does not belong here: compiling (`jit.py`), tensors and gradients
+(`products.py`).
+
+Examples are columns: inputs X [in, B] and outputs Y [out, B] with contiguous rows, so that one weight meets `block`
+examples at once, whose sums stay in registers while the loop runs over a row's weights. Columns that fill no block
+are left to the same loops with smaller blocks.
+"""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from prunescope.tasks.kernels.jit import FAST, compiled, counted
+
+LANES = 16
+BLOCKS = (8 * LANES, 4 * LANES, LANES)
+"""Columns at a time: eight vectors, four, one, of which some lanes may be empty."""
+ARGUMENTS = {"spread": 10, "rectified": 10, "gated": 11, "sampled": 10, "columns": 8, "cross_entropy": 8}
+
+Call = Callable[..., None]
+
+
+@cache
+def code() -> dict[str, Call]:
+    """The compiled loops by name and block, such as "spread128"; made once a process."""
+    from llvmlite import ir
+
+    module = ir.Module(name="prunescope")
+    signatures = {}
+    for block in BLOCKS:
+        for name, write in _WRITERS.items():
+            if name in ("columns", "cross_entropy") and block != LANES:
+                continue
+            arguments = ARGUMENTS[name]
+            kind = ir.FunctionType(ir.VoidType(), [ir.IntType(64)] * arguments)
+            function = ir.Function(module, kind, f"{name}{block}")
+            builder = ir.IRBuilder(function.append_basic_block("entry"))
+            write(_Writer(ir, builder, block), *function.args)
+            builder.ret_void()
+            signatures[function.name] = arguments
+    return compiled(module, signatures)
+
+
+@cache
+def pieces(columns: int, blocks: tuple[int, ...] = BLOCKS) -> tuple[tuple[int, int, int], ...]:
+    """(block, from, to) of the pieces that cover so many columns: whole blocks, but for the last of the smallest.
+
+    >>> pieces(150)
+    ((128, 0, 128), (16, 128, 150))
+    """
+    found: list[tuple[int, int, int]] = []
+    start = 0
+    for block in blocks:
+        stop = columns if block == blocks[-1] else start + (columns - start) // block * block
+        if stop > start:
+            found.append((block, start, stop))
+        start = stop
+    return tuple(found)
+
+
+class _Writer:
+    """Loads, stores and arithmetic on one block of columns; only the smallest block has lanes that may be empty."""
+
+    def __init__(self, ir: Any, builder: Any, block: int) -> None:
+        self.ir, self.b, self.block = ir, builder, block
+        self.i64, self.i32, self.f32 = ir.IntType(64), ir.IntType(32), ir.FloatType()
+        self.count, self.vector = block // LANES, ir.VectorType(self.f32, LANES)
+        self.filled: Any = None
+        self.zero = ir.Constant(self.vector, [0.0] * LANES)
+
+    def fill(self, columns: Any) -> None:
+        """From here on only so many columns of the block are there: more than it has are as good as all."""
+        if self.count > 1:
+            return
+        lanes = self.ir.Constant(self.ir.VectorType(self.i64, LANES), list(range(LANES)))
+        self.filled = self.b.icmp_signed("<", lanes, self.splat(columns, self.i64))
+
+    def place(self, base: Any, index: Any, kind: Any, size: int = 4) -> Any:
+        """A pointer to element `index` of an array of `size` bytes an element at the address `base`."""
+        return self.b.inttoptr(self.b.add(base, self.b.mul(index, self.i64(size))), kind.as_pointer())
+
+    def integer(self, base: Any, index: Any) -> Any:
+        """An int32 as int64."""
+        return self.b.sext(self.b.load(self.place(base, index, self.i32)), self.i64)
+
+    def number(self, base: Any, index: Any) -> Any:
+        """A float32."""
+        return self.b.load(self.place(base, index, self.f32))
+
+    def row(self, base: Any, index: Any) -> list[Any]:
+        """The vectors of the block that starts at element `index`; 0 in lanes that are empty."""
+        places = self._places(base, index)
+        if self.filled is None:
+            return [self.b.load(place, align=4) for place in places]
+        return [self._masked_load(place, self.zero, "f32") for place in places]
+
+    def integers(self, base: Any, index: Any) -> Any:
+        """A vector of int64; 0 in lanes that are empty."""
+        kind = self.ir.VectorType(self.i64, LANES)
+        return self._masked_load(self.place(base, index, kind, size=8), self.ir.Constant(kind, [0] * LANES), "i64")
+
+    def _masked_load(self, place: Any, empty: Any, name: str) -> Any:
+        kind = self.ir.FunctionType(empty.type, [place.type, self.i32, self.filled.type, empty.type])
+        load = self._intrinsic(f"llvm.masked.load.v{LANES}{name}.p0", kind)
+        return self.b.call(load, [place, self.i32(4), self.filled, empty])
+
+    def put(self, base: Any, index: Any, values: list[Any]) -> None:
+        """Stores the vectors of a block, but not what is in empty lanes."""
+        places = self._places(base, index)
+        if self.filled is None:
+            for place, value in zip(places, values, strict=True):
+                self.b.store(value, place, align=4)
+            return
+        kind = self.ir.FunctionType(
+            self.ir.VoidType(), [self.vector, self.vector.as_pointer(), self.i32, self.filled.type]
+        )
+        store = self._intrinsic(f"llvm.masked.store.v{LANES}f32.p0", kind)
+        for place, value in zip(places, values, strict=True):
+            self.b.call(store, [value, place, self.i32(4), self.filled])
+
+    def _places(self, base: Any, index: Any) -> list[Any]:
+        starts = [self.b.add(index, self.i64(LANES * i)) for i in range(self.count)]
+        return [self.place(base, start, self.vector) for start in starts]
+
+    def splat(self, number: Any, kind: Any = None) -> Any:
+        """A number in every lane."""
+        vector = self.ir.VectorType(kind or self.f32, LANES)
+        first = self.b.insert_element(self.ir.Constant(vector, self.ir.Undefined), number, self.i32(0))
+        mask = self.ir.Constant(self.ir.VectorType(self.i32, LANES), [0] * LANES)
+        return self.b.shuffle_vector(first, first, mask)
+
+    def fma(self, left: Any, right: Any, onto: Any) -> Any:
+        """Left * right + onto, rounded once."""
+        kind = self.ir.FunctionType(self.vector, [self.vector] * 3)
+        return self.b.call(self._intrinsic(f"llvm.fma.v{LANES}f32", kind), [left, right, onto])
+
+    def where_positive(self, condition: Any, value: Any) -> Any:
+        """`value` where `condition` > 0 or is not a number, else 0."""
+        return self.b.select(self.b.fcmp_unordered(">", condition, self.zero), value, self.zero)
+
+    def larger(self, left: Any, right: Any) -> Any:
+        """The larger of two; what is not a number comes through from the right."""
+        return self.b.select(self.b.fcmp_ordered(">", left, right), left, right)
+
+    def call(self, name: str, value: Any) -> Any:
+        """A function of one variable, in every lane."""
+        kind = self.ir.FunctionType(self.vector, [self.vector])
+        return self.b.call(self._intrinsic(f"llvm.{name}.v{LANES}f32", kind), [value])
+
+    def total(self, vectors: list[Any]) -> Any:
+        """The sum over all lanes of all vectors."""
+        while len(vectors) > 1:
+            half = len(vectors) // 2
+            pairs = zip(vectors[:half], vectors[half:], strict=True)
+            vectors = [self.b.fadd(one, other, flags=FAST) for one, other in pairs]
+        kind = self.ir.FunctionType(self.f32, [self.f32, self.vector])
+        reduce = self._intrinsic(f"llvm.vector.reduce.fadd.v{LANES}f32", kind)
+        return self.b.call(reduce, [self.f32(0.0), vectors[0]], fastmath=FAST)
+
+    def _intrinsic(self, name: str, kind: Any) -> Any:
+        module = self.b.module
+        return module.globals.get(name) or self.ir.Function(module, kind, name)
+
+
+def _product(
+    w: _Writer,
+    rows: Any,
+    columns: Any,
+    start: Any,
+    stop: Any,
+    place: tuple[Any, Any],
+    weight: Callable[[Any], Any],
+    x: Any,
+    begin: Callable[[Any], Any],
+    end: Callable[[Any, list[Any]], None],
+) -> None:
+    """end(index, begin(o) + sum_k weight(k) x[col[k], j]) for ptr[o] <= k < ptr[o + 1] and start <= j < stop.
+
+    place: ptr and col. index: of element [o, j] of an array with so many columns.
+    """
+    b, (ptr, col) = w.b, place
+
+    def block(at: Any, _: tuple[Any, ...]) -> tuple[Any, ...]:
+        w.fill(b.sub(stop, at))
+
+        def row(o: Any, _: tuple[Any, ...]) -> tuple[Any, ...]:
+            def add(k: Any, sums: tuple[Any, ...]) -> list[Any]:
+                value = w.splat(weight(k))
+                inputs = w.row(x, b.add(b.mul(w.integer(col, k), columns), at))
+                return [w.fma(value, one, onto) for one, onto in zip(inputs, sums, strict=True)]
+
+            first, last = w.integer(ptr, o), w.integer(ptr, b.add(o, w.i64(1)))
+            sums = counted(b, first, last, add, carried=[begin(o)] * w.count)
+            end(b.add(b.mul(o, columns), at), list(sums))
+            return ()
+
+        counted(b, w.i64(0), rows, row)
+        return ()
+
+    counted(b, start, stop, block, step=w.block)
+
+
+def _spread(
+    w: _Writer, rows: Any, columns: Any, start: Any, stop: Any, ptr: Any, col: Any, val: Any, x: Any, y: Any, bias: Any
+) -> None:
+    """y[o, j] = bias[o] + sum_k val[k] x[col[k], j]."""
+    _product(
+        w,
+        *(rows, columns, start, stop, (ptr, col)),
+        lambda k: w.number(val, k),
+        x,
+        lambda o: w.splat(w.number(bias, o)),
+        lambda index, sums: w.put(y, index, sums),
+    )
+
+
+def _rectified(
+    w: _Writer, rows: Any, columns: Any, start: Any, stop: Any, ptr: Any, col: Any, val: Any, x: Any, y: Any, bias: Any
+) -> None:
+    """The same, but 0 where that is negative."""
+    _product(
+        w,
+        *(rows, columns, start, stop, (ptr, col)),
+        lambda k: w.number(val, k),
+        x,
+        lambda o: w.splat(w.number(bias, o)),
+        lambda index, sums: w.put(y, index, [w.where_positive(one, one) for one in sums]),
+    )
+
+
+def _gated(
+    w: _Writer,
+    rows: Any,
+    columns: Any,
+    start: Any,
+    stop: Any,
+    ptr: Any,
+    col: Any,
+    val: Any,
+    order: Any,
+    g: Any,
+    h: Any,
+    y: Any,
+) -> None:
+    """y[i, j] = sum_k val[order[k]] g[col[k], j] where h[i, j] > 0, and 0 elsewhere."""
+    _product(
+        w,
+        *(rows, columns, start, stop, (ptr, col)),
+        lambda k: w.number(val, w.integer(order, k)),
+        g,
+        lambda o: w.zero,
+        lambda index, sums: w.put(
+            y, index, [w.where_positive(seen, one) for seen, one in zip(w.row(h, index), sums, strict=True)]
+        ),
+    )
+
+
+def _sampled(
+    w: _Writer,
+    rows: Any,
+    columns: Any,
+    start: Any,
+    stop: Any,
+    ptr: Any,
+    col: Any,
+    g: Any,
+    x: Any,
+    slope: Any,
+    bias: Any,
+) -> None:
+    """slope[k] = sum_j g[o, j] x[col[k], j] and bias[o] = sum_j g[o, j] over start <= j < stop.
+
+    Added to what is there unless start is 0.
+    """
+    b = w.b
+
+    def block(at: Any, _: tuple[Any, ...]) -> tuple[Any, ...]:
+        w.fill(b.sub(stop, at))
+        fresh = b.icmp_signed("==", at, w.i64(0))
+
+        def add(base: Any, index: Any, vectors: list[Any]) -> None:
+            place = w.place(base, index, w.f32)
+            before = b.select(fresh, w.f32(0.0), b.load(place))
+            b.store(b.fadd(before, w.total(vectors)), place)
+
+        def row(o: Any, _: tuple[Any, ...]) -> tuple[Any, ...]:
+            slopes = w.row(g, b.add(b.mul(o, columns), at))
+            add(bias, o, slopes)
+
+            def weight(k: Any, _: tuple[Any, ...]) -> tuple[Any, ...]:
+                inputs = w.row(x, b.add(b.mul(w.integer(col, k), columns), at))
+                sums = [b.fmul(one, other) for one, other in zip(slopes[:2], inputs[:2], strict=True)]
+                for i in range(2, w.count):
+                    sums[i % 2] = w.fma(slopes[i], inputs[i], sums[i % 2])
+                add(slope, k, sums)
+                return ()
+
+            counted(b, w.integer(ptr, o), w.integer(ptr, b.add(o, w.i64(1))), weight)
+            return ()
+
+        counted(b, w.i64(0), rows, row)
+        return ()
+
+    counted(b, start, stop, block, step=w.block)
+
+
+def _cross_entropy(
+    w: _Writer, classes: Any, columns: Any, start: Any, stop: Any, z: Any, labels: Any, g: Any, loss: Any
+) -> None:
+    """g = (softmax(z) - onehot(labels)) / columns, [classes, columns], and loss[0] = the mean cross-entropy."""
+    b = w.b
+    count = w.splat(b.sitofp(columns, w.f32))
+
+    def at_class(c: Any, at: Any) -> Any:
+        return b.add(b.mul(c, columns), at)
+
+    def block(at: Any, sums: tuple[Any, ...]) -> list[Any]:
+        w.fill(b.sub(stop, at))
+        own = w.integers(labels, at)
+        largest = counted(
+            b,
+            w.i64(0),
+            classes,
+            lambda c, best: [w.larger(best[0], w.row(z, at_class(c, at))[0])],
+            carried=[w.splat(w.f32(-3.0e38))],
+        )[0]
+
+        def seen(c: Any, parts: tuple[Any, ...]) -> list[Any]:
+            [logit] = w.row(z, at_class(c, at))
+            power = w.call("exp", b.fsub(logit, largest))
+            w.put(g, at_class(c, at), [power])
+            mine = b.icmp_signed("==", own, w.splat(c, w.i64))
+            return [b.fadd(parts[0], power), b.fadd(parts[1], b.select(mine, logit, w.zero))]
+
+        total, chosen = counted(b, w.i64(0), classes, seen, carried=[w.zero, w.zero])
+
+        def slope(c: Any, _: tuple[Any, ...]) -> tuple[Any, ...]:
+            [power] = w.row(g, at_class(c, at))
+            mine = b.icmp_signed("==", own, w.splat(c, w.i64))
+            share = b.fsub(b.fdiv(power, total), b.select(mine, w.splat(w.f32(1.0)), w.zero))
+            w.put(g, at_class(c, at), [b.fdiv(share, count)])
+            return ()
+
+        counted(b, w.i64(0), classes, slope)
+        losses = b.fsub(b.fadd(w.call("log", total), largest), chosen)
+        return [b.fadd(sums[0], b.select(w.filled, losses, w.zero))]
+
+    [losses] = counted(b, start, stop, block, carried=[w.zero], step=w.block)
+    b.store(b.fdiv(w.total([losses]), b.sitofp(columns, w.f32)), w.place(loss, w.i64(0), w.f32))
+
+
+def _columns(
+    w: _Writer, count: Any, columns: Any, start: Any, stop: Any, live: Any, examples: Any, width: Any, x: Any
+) -> None:
+    """x[live[i], j] = examples[j][live[i]] for start <= j < stop; examples: addresses of rows of `width` numbers."""
+    b = w.b
+
+    def block(at: Any, _: tuple[Any, ...]) -> tuple[Any, ...]:
+        w.fill(b.sub(stop, at))
+        # An empty lane reads the last example once more.
+        last = b.sub(stop, w.i64(1))
+        numbers = [b.add(at, w.i64(lane)) for lane in range(LANES)]
+        held = [b.select(b.icmp_signed("<", j, stop), j, last) for j in numbers]
+        sources = [b.load(w.place(examples, j, w.i64, size=8)) for j in held]
+
+        def pixel(i: Any, _: tuple[Any, ...]) -> tuple[Any, ...]:
+            place = w.integer(live, i)
+            vector = w.ir.Constant(w.vector, w.ir.Undefined)
+            for lane, source in enumerate(sources):
+                vector = b.insert_element(vector, w.number(source, place), w.i32(lane))
+            w.put(x, b.add(b.mul(place, columns), at), [vector])
+            return ()
+
+        counted(b, w.i64(0), count, pixel)
+        return ()
+
+    counted(b, start, stop, block, step=w.block)
+
+
+_WRITERS: dict[str, Callable[..., None]] = {
+    "spread": _spread,
+    "rectified": _rectified,
+    "gated": _gated,
+    "sampled": _sampled,
+    "columns": _columns,
+    "cross_entropy": _cross_entropy,
+}

@@ -1,0 +1,185 @@
+"""A network's copy whose products suit its masks and the machine.
+
+Belongs here: which layers are exchanged, tensors into and out of the copy, its input. Does not belong here: the
+products (`products.py`), steps (`training/engines/`).
+"""
+
+import copy
+from collections import Counter
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from prunescope.base.tree import Masks, Tree
+from prunescope.tasks.data.source import InMemory, Inputs
+from prunescope.tasks.functional import Slot, fill, slots_of
+from prunescope.tasks.kernels import products
+from prunescope.tasks.kernels.choice import PLAIN, Kernels
+from prunescope.tasks.kernels.modules import ColumnLinear, OneDnnLinear, SparseLinear
+from prunescope.tasks.kernels.products import Pattern, pattern_of
+from prunescope.tasks.model import Model
+
+TOLERANCE = 1e-3
+"""Relative to the larger outputs; what reads another weight is wrong by much more, rounding by much less."""
+
+
+@dataclass
+class Tailored:
+    """A module on tensors that are not its own, some of them packed.
+
+    patterns: of those weights of which only the kept values [nnz] are held, by name. changed: whether any layer
+    was exchanged.
+    """
+
+    module: nn.Module
+    patterns: dict[str, Pattern] = field(default_factory=dict)
+    changed: bool = False
+    slots: list[Slot] = field(init=False)
+    _into: dict[int, Tensor] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        self.slots = slots_of(self.module)
+
+    def pack(self, params: Tree) -> Tree:
+        """The tensors that the module takes; those that are not packed are the very same."""
+        return {
+            name: self.patterns[name].pack(leaf) if name in self.patterns else leaf
+            for name, leaf in params.items()
+        }
+
+    def unpack(self, params: Tree, onto: Tree | None = None) -> Tree:
+        """The inverse of `pack`; places without a weight are 0, or what `onto` has there."""
+        return {
+            name: self.patterns[name].unpack(leaf, None if onto is None else onto[name])
+            if name in self.patterns
+            else leaf
+            for name, leaf in params.items()
+        }
+
+    def takes(self, params: Tree) -> bool:
+        """Whether what `pack` leaves out of the parameters is 0."""
+        return not any(pattern.leaves_out(params[name]) for name, pattern in self.patterns.items())
+
+    def fill(self, tensors: Tree) -> None:
+        """Puts packed parameters and buffers in their places."""
+        fill(self.slots, tensors)
+
+    def inputs(self, inputs: Inputs, index: Tensor) -> Tensor:
+        """The examples at `index`, [B, ...]; numbers that no weight reads may be anything."""
+        first = self._first
+        if first is None or not isinstance(inputs, InMemory) or not _plain(inputs.tensor):
+            return inputs.take(index)
+        examples = inputs.tensor.view(len(inputs.tensor), -1)
+        if examples.shape[1] != first.shape[1]:
+            return inputs.take(index)
+        into = self._into.get(len(index))
+        if into is None:
+            into = self._into[len(index)] = torch.zeros(examples.shape[1], len(index))
+        products.columns_of(examples, index, first.live, into)
+        return into.t().view(len(index), *inputs.shape)
+
+    @property
+    def _first(self) -> Pattern | None:
+        """The pattern of the one layer that reads the input, if that is known."""
+        if type(self.module).forward is not nn.Sequential.forward:
+            return None
+        for layer in self.module.children():
+            if type(layer) is not nn.Flatten:
+                own = isinstance(layer, SparseLinear) and layer.pattern.making == "llvm"
+                return layer.pattern if own else None
+            if (layer.start_dim, layer.end_dim) != (1, -1):
+                return None
+        return None
+
+
+def tailored(
+    model: Model, params: Tree, buffers: Tree, free: Masks, kernels: Kernels, *, train: bool, probe: Tensor
+) -> Tailored:
+    """A copy of a model's module in which linear layers compute as `kernels` says.
+
+    params: 0 wherever `free` is False. A layer whose mask has a density below the one at which sparse products pay is
+    packed. probe: a few inputs, on which the copy is compared with the model; where they differ, because the
+    network's code reads a weight itself, every layer stays as it is.
+    """
+    if kernels == PLAIN:
+        return untailored(model, train=train)
+    below = kernels.train_below if train else kernels.evaluate_below
+    made = _exchanged(model.template(train=train), params, free, kernels, below)
+    if not made.changed:
+        return made
+    check = made if not train else _exchanged(model.template(train=False), params, free, kernels, below)
+    return made if _agrees(model, check, params, buffers, probe) else untailored(model, train=train)
+
+
+def untailored(model: Model, *, train: bool) -> Tailored:
+    """A copy of a model's module in which every layer is what it was."""
+    return Tailored(_copy(model.template(train=train)))
+
+
+def _exchanged(module: nn.Module, params: Tree, free: Masks, kernels: Kernels, below: float) -> Tailored:
+    made = _copy(module)
+    patterns: dict[str, Pattern] = {}
+    changed = False
+    for parent, key, prefix, layer in _linear_layers(made):
+        name = f"{prefix}.weight" if prefix else "weight"
+        leaf, mask = params[name], free.get(name)
+        if leaf.dtype != torch.float32 or leaf.device.type != "cpu" or leaf.numel() < kernels.least:
+            continue
+        other: nn.Module | None = None
+        if mask is not None and kernels.sparse != "none" and _is_sparse(mask, below):
+            patterns[name] = pattern_of(mask, kernels.sparse)
+            other = SparseLinear(layer, patterns[name])
+        elif kernels.dense != "rows":
+            other = (ColumnLinear if kernels.dense == "columns" else OneDnnLinear)(layer)
+        if other is None:
+            continue
+        changed = True
+        if parent is None:
+            made = other
+        else:
+            parent._modules[key] = other
+    return Tailored(made, patterns, changed)
+
+
+def _linear_layers(module: nn.Module) -> list[tuple[nn.Module | None, str, str, nn.Linear]]:
+    """(parent, key there, name, layer) of every plain linear layer whose weight no other layer shares."""
+    seen = Counter(name for _, _, name in slots_of(module))
+    found: list[tuple[nn.Module | None, str, str, nn.Linear]] = []
+    for prefix, layer in module.named_modules():
+        if type(layer) is not nn.Linear or layer._forward_hooks or layer._forward_pre_hooks:
+            continue
+        if seen[f"{prefix}.weight" if prefix else "weight"] == 1:
+            path, _, key = prefix.rpartition(".")
+            found.append((module.get_submodule(path) if prefix else None, key, prefix, layer))
+    return found
+
+
+def _is_sparse(mask: Tensor, below: float) -> bool:
+    """Whether few weights are kept, at least one."""
+    return 0 < int(mask.sum()) < below * mask.numel()
+
+
+@torch.no_grad()
+def _agrees(model: Model, made: Tailored, params: Tree, buffers: Tree, probe: Tensor) -> bool:
+    wanted, _ = model.apply(params, buffers, probe, train=False)
+    made.fill({**made.pack(params), **buffers})
+    try:
+        found = made.module(probe)
+    except Exception:  # whatever the network's own code does with a weight that is not there
+        return False
+    return found.shape == wanted.shape and torch.allclose(
+        found, wanted, rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True
+    )
+
+
+def _copy(module: nn.Module) -> nn.Module:
+    """A copy that shares the module's tensors until they are exchanged."""
+    shared = {id(leaf): leaf for leaf in (*module.parameters(), *module.buffers())}
+    # What fills the module's places may be no parameter but a plain tensor, which `parameters` leaves out.
+    shared |= {id(leaf): leaf for owner in module.modules() for leaf in owner._parameters.values()}
+    return copy.deepcopy(module, shared)
+
+
+def _plain(tensor: Tensor) -> bool:
+    return tensor.dtype == torch.float32 and tensor.device.type == "cpu" and tensor.is_contiguous()

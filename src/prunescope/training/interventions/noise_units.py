@@ -1,0 +1,75 @@
+"""Gaussian noise on whole units for a while.
+
+Belongs here: additive noise on the units that pruning would take. Does not belong here: noise on all weights
+(`noise.py`), zeroing (`zero_units.py`).
+"""
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from prunescope.base.state import TrainState
+from prunescope.base.steps import Clock
+from prunescope.sparsity.select import Target
+from prunescope.sparsity.structure import Units, rows
+from prunescope.training.interventions.intervention import Context
+from prunescope.training.interventions.on_units import UnitIntervention, taken
+from prunescope.training.interventions.zero_units import noisy_steps, windows
+
+
+class NoiseUnits(UnitIntervention):
+    """Adds N(0, s^2) to the weights of the units that `PruneUnits` would take, before each of `batches` batches.
+
+    s is the standard deviation of the weights of the layer's first unit that was never taken, at that moment. Noise
+    adds up, since it stays in the weights; a unit once taken is not taken again. Removed and held weights stay at 0.
+
+    test_batches: 0 adds noise in training batches only. With the number T of batches of a test pass, the weights that
+    training batches see have the law of the authors' code, which adds noise in test batches too: the first batch
+    after an event then has T + 1 draws in one, the first of every later epoch 2 T + 1 (a pass before and after the
+    pruning step). Test accuracies that are disturbed by noise within the test pass are not reproduced.
+
+    Source: Bartoldson et al. 2020, section 3.3, Figure 5 bottom (1, 50, 1105 batches) and section 2 ("a larger
+    variance on the first batch of a new epoch"), which is test_batches = 79.
+    Differs from the source: the last batch of a window is counted in training batches (their <= adds one more).
+    """
+
+    target: Target = "largest"
+    batches: int = Field(ge=1)
+    test_batches: int = Field(default=0, ge=0)
+
+    def events(self, clock: Clock) -> tuple[int, ...]:
+        """Every step before which noise is added. Raises UsageError when noise would not end within the run."""
+        steps = (noisy_steps(windows(schedule, clock, self.batches)) for schedule in self.layers)
+        return tuple(sorted(set().union(*steps)))
+
+    def apply(self, state: TrainState, context: Context) -> TrainState:
+        """The state with noisy units."""
+        for schedule, kept in self.due(context):
+            units = context.structure.at(schedule.layer)
+            new = self.pick(state, context, units, kept)
+            memory = dict(state.memory[context.key])
+            memory[f"taken/{units.layer}"] = new | taken(state.weights, memory, units)
+            memory[f"new/{units.layer}"] = new
+            state = state.replace(memory={**state.memory, context.key: memory})
+        for schedule in self.layers:
+            for start, end in windows(schedule, context.clock, self.batches):
+                if start <= context.local < end:
+                    draws = self._draws(context, start)
+                    state = _noisy(state, context, context.structure.at(schedule.layer), draws)
+        return state
+
+    def _draws(self, context: Context, start: int) -> int:
+        """How many draws of the authors' code fall before the training batch that comes now."""
+        if context.local == start:
+            return self.test_batches + 1
+        return 2 * self.test_batches + 1 if context.local % context.clock.epoch_steps == 0 else 1
+
+
+def _noisy(state: TrainState, context: Context, units: Units, draws: int) -> TrainState:
+    memory, weight = state.memory[context.key], state.weights.params[units.weight]
+    untouched: Tensor = weight[~taken(state.weights, memory, units)][0]
+    generator = context.stream("noise", units.layer)
+    draw = torch.randn(weight.shape, generator=generator, device=generator.device).to(weight)
+    where = rows(memory[f"new/{units.layer}"], weight) & state.free[units.weight]
+    moved = weight + draws**0.5 * untouched.std() * draw * where
+    return state.replace(weights=state.weights.replace(params=state.weights.params | {units.weight: moved}))
