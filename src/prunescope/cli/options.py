@@ -48,6 +48,12 @@ Workers = Annotated[
     int | None, typer.Option("--workers", min=1, help="Processes to use.", show_default="one a core")
 ]
 Device = Annotated[str, typer.Option("--device", help="cpu or cuda.")]
+Engine = Annotated[
+    str | None,
+    typer.Option(
+        "--engine", help="How runs are trained: loop or lean.", show_default="the fastest, as measured"
+    ),
+]
 
 
 def stored(folder: Path) -> Store:

@@ -52,6 +52,7 @@ def plan(
     store: options.StoreFolder = options.STORE,
     workers: options.Workers = None,
     device: options.Device = "cpu",
+    engine: options.Engine = None,
 ) -> None:
     """Say what a study needs, what is stored, and what the rest will cost. Trains nothing.
 
@@ -68,7 +69,7 @@ def plan(
     shop = Store(store)
     left = planned(nodes_of(made), shop)
     _print_groups(left)
-    _print_price(left, shop, workers or default_workers(), device)
+    _print_price(left, shop, workers or default_workers(), device, engine)
 
 
 def run(
@@ -80,6 +81,7 @@ def run(
     out: options.Out = None,
     workers: options.Workers = None,
     device: options.Device = "cpu",
+    engine: options.Engine = None,
 ) -> None:
     """Train what is missing, evaluate, judge, and write the report.
 
@@ -100,7 +102,7 @@ def run(
     screen = messages()
     screen.print(Text(f"{made.name}: {made.question}"))
     with shown(screen) as display:
-        ensure(nodes, store=shop, workers=workers, device=device, display=display)
+        ensure(nodes, store=shop, workers=workers, device=device, engine=engine, display=display)
     screen.print(f"done in {duration(time.monotonic() - began)}; results are in {shop.root}", soft_wrap=True)
     again = _command(study, template.settings(scale, given)[0], changes, settings, store)
     _publish(made, shop, out, again)
@@ -184,8 +186,10 @@ def _print_groups(left: Plan) -> None:
     answers().print(shown)
 
 
-def _print_price(left: Plan, shop: Store, workers: int, device: str) -> None:
+def _print_price(left: Plan, shop: Store, workers: int, device: str, engine: str | None) -> None:
+    from prunescope.runs.calibration import setting_for
     from prunescope.runs.display import duration
+    from prunescope.runs.engines import engine_named
     from prunescope.runs.plan import cost
     from prunescope.runs.pricing import Prices
     from prunescope.runs.records import feasible, open_ended
@@ -198,7 +202,9 @@ def _print_price(left: Plan, shop: Store, workers: int, device: str) -> None:
     if not rest.left:
         console.print("\nNothing is left to do.")
         return
-    price = cost(rest, Prices(Workbench(shop, device=device_named(device))), workers=workers)
+    setting = setting_for(shop, engine=engine and engine_named(engine), device=device_named(device))
+    bench = Workbench(shop, device=device, setting=setting)
+    price = cost(rest, Prices(bench), workers=workers)
     count = f"{workers} worker{'s' if workers > 1 else ''}"
     console.print(
         f"\nThe rest takes about {duration(price.clock)} with {count} on {device} "

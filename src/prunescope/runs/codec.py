@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
@@ -19,6 +20,7 @@ from prunescope.base.errors import StoreError
 from prunescope.base.state import TrainState, Weights
 from prunescope.base.tree import Tree
 from prunescope.base.value import array_digest
+from prunescope.runs.engines import LOOP, EngineSetting
 from prunescope.training.progress import Progress
 
 Nested = dict[str, Any]
@@ -29,11 +31,13 @@ class Checkpoint:
     """An unfinished run.
 
     watched: ids of the probes and moments that it has looked for since its start. seconds: of work so far.
+    setting: how it is trained, which a resume keeps.
     """
 
     progress: Progress
     watched: frozenset[str]
     seconds: float
+    setting: EngineSetting = LOOP
 
 
 def to_bytes(nested: Nested, facts: dict[str, Any]) -> bytes:
@@ -122,6 +126,7 @@ def checkpoint_to_bytes(checkpoint: Checkpoint) -> bytes:
         "opts": sorted(state.opt),
         "watched": sorted(checkpoint.watched),
         "seconds": checkpoint.seconds,
+        "setting": checkpoint.setting.model_dump(),
     }
     return to_bytes(nested, facts)
 
@@ -131,8 +136,9 @@ def checkpoint_from_file(path: str) -> Checkpoint:
     nested, facts = from_file(path, verify=True)
     try:
         progress = _progress(nested, facts)
-        return Checkpoint(progress, frozenset(facts["watched"]), facts["seconds"])
-    except KeyError as problem:
+        setting = EngineSetting.model_validate(facts["setting"])
+        return Checkpoint(progress, frozenset(facts["watched"]), facts["seconds"], setting)
+    except (KeyError, ValidationError) as problem:
         raise StoreError(f"{path} is no checkpoint of this version: it has no {problem}") from problem
 
 

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from prunescope.base.errors import PrunescopeError, UsageError
 from prunescope.base.value import Value
+from prunescope.runs.calibration import setting_for
+from prunescope.runs.engines import engine_named
 from prunescope.runs.executors.executor import Executor, Message
 from prunescope.runs.executors.inline import Inline
 from prunescope.runs.executors.processes import Processes
@@ -19,6 +21,7 @@ from prunescope.runs.plan import Plan, plan, prices, recipes_of
 from prunescope.runs.pricing import Prices
 from prunescope.runs.results import Results
 from prunescope.runs.schedule import Schedule
+from prunescope.runs.stacking import in_packs, packing
 from prunescope.runs.status import Display
 from prunescope.runs.store import Store
 from prunescope.runs.workbench import CHECKPOINT_SECONDS, Workbench, device_named
@@ -38,25 +41,37 @@ def ensure(
     store: Store | Path | str,
     workers: int | None = None,
     device: str = "cpu",
+    engine: str | None = None,
+    stack: int | None = None,
     display: Display | None = None,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
 ) -> Results:
     """Makes whatever of the nodes (recipes, readings, traces, combinations) the store lacks, and reads them.
 
     workers: processes to use, default one a core; 1 works in this process. checkpoint_seconds: at most so much work
-    of a run is lost by a kill. Stored failures are not tried again.
+    of a run is lost by a kill. engine: "loop" or "lean", how runs are trained; by default what is fastest on this
+    machine. stack: most runs that train in one program; by default as many as is fastest. Stored failures are not tried
+    again.
 
     Raises UsageError for impossible recipes, Interrupted after Ctrl-C, PrunescopeError when work went wrong for
     another reason than the recipe's own (a full disk, a crash); everything else is done by then.
     """
     shop = store if isinstance(store, Store) else Store(store)
     wanted = [node for item in nodes for node in ([item] if isinstance(item, Value) else item)]
-    bench = Workbench(shop, device=device_named(device), checkpoint_seconds=checkpoint_seconds)
+    named, device = None if engine is None else engine_named(engine), device_named(device)
     left = plan(wanted, shop)
     if left.left:
+        bench = Workbench(
+            shop,
+            device=device,
+            checkpoint_seconds=checkpoint_seconds,
+            setting=setting_for(shop, engine=named, device=device),
+        )
         screen = display or Display()
         try:
-            schedule = Schedule(left, prices(left, Prices(bench)), screen)
+            seconds = prices(left, Prices(bench))
+            packed = packing(left, seconds, bench, workers=_count(left, workers), stack=stack)
+            schedule = Schedule(left, in_packs(left, seconds, packed), screen, packed)
             with _executor(left, bench, workers, schedule, screen) as executor:
                 schedule.run(executor)
         except KeyboardInterrupt:
@@ -73,13 +88,18 @@ def default_workers() -> int:
     return max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
+def _count(left: Plan, workers: int | None) -> int:
+    count = min(default_workers() if workers is None else workers, len(left.left))
+    if count < 1:
+        raise UsageError(f"workers={workers} is not possible; use 1 or more")
+    return count
+
+
 @contextmanager
 def _executor(
     left: Plan, bench: Workbench, workers: int | None, schedule: Schedule, display: Display
 ) -> Iterator[Executor]:
-    count = min(default_workers() if workers is None else workers, len(left.left))
-    if count < 1:
-        raise UsageError(f"workers={workers} is not possible; use 1 or more")
+    count = _count(left, workers)
     if count > 1 and (why := _immovable(left)):
         display.note(f"{why}: working here, on one core")
         count = 1
@@ -96,6 +116,7 @@ def _executor(
             workers=count,
             device=bench.device,
             checkpoint_seconds=bench.checkpoint_seconds,
+            setting=bench.setting,
         )
     )
     try:

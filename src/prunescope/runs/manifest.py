@@ -17,6 +17,7 @@ from prunescope import __version__
 from prunescope.base import tree
 from prunescope.base.reference import StateRef
 from prunescope.base.value import array_digest
+from prunescope.runs.engines import EngineSetting
 from prunescope.runs.graph import Chosen, describe
 from prunescope.runs.recipe import Recipe, Subset
 from prunescope.runs.results import Results
@@ -64,13 +65,13 @@ def outcome(program: Program, progress: Progress) -> dict[str, Any]:
     }
 
 
-def execution(device: str, seconds: float, steps: int) -> dict[str, Any]:
+def execution(device: str, setting: EngineSetting, seconds: float, steps: int) -> dict[str, Any]:
     """How a run was executed: recorded beside its id, never part of it."""
     return {
         "device": device if device == "cpu" else torch.cuda.get_device_name(),
         "machine": f"{platform.node()} {platform.machine()} {os.cpu_count()} cores",
         "threads": 1,
-        "engine": "loop",
+        **setting.model_dump(),
         "python": platform.python_version(),
         "torch": torch.__version__,
         "prunescope": __version__,

@@ -127,8 +127,8 @@ class Cost:
 
 
 def prices(left: Plan, price: Prices) -> dict[str, float]:
-    """Seconds of one core for everything left to do, by id. A choice is priced by its dearest member."""
-    seconds = {key: price.run(job.recipe) for key, job in left.jobs.items()}
+    """Seconds of one core for everything left to do by itself, by id. A choice is priced by its dearest member."""
+    seconds = {key: price.run(job.recipe, job.probes) for key, job in left.jobs.items()}
     seconds |= {key: price.reading(node, _dearest(node)) for key, node in left.readings.items()}
     return seconds
 
@@ -143,9 +143,8 @@ def remaining(left: Plan, seconds: dict[str, float]) -> dict[str, float]:
     return path
 
 
-def cost(left: Plan, price: Prices, *, workers: int) -> Cost:
-    """The cost of a plan on `workers` processes."""
-    seconds = prices(left, price)
+def cost(left: Plan, price: Prices, seconds: dict[str, float], *, workers: int) -> Cost:
+    """The cost of a plan on `workers` processes. seconds: of each piece of work."""
     work, longest = sum(seconds.values()), max(remaining(left, seconds).values(), default=0.0)
     recipes = [job.recipe for job in left.jobs.values()]
     disk = price.disk(recipes, [(node, _dearest(node)) for node in left.readings.values()])

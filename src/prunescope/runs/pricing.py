@@ -11,12 +11,14 @@ from dataclasses import dataclass
 import torch
 
 from prunescope.base.errors import PrunescopeError
+from prunescope.base.steps import Clock
 from prunescope.base.value import text_digest
 from prunescope.runs.graph import Reading
 from prunescope.runs.recipe import Recipe
 from prunescope.runs.workbench import Workbench, fresh_weights, one_thread
 from prunescope.tasks.evaluation import evaluate
 from prunescope.training.loop import Stepper
+from prunescope.training.probes import Probe
 from prunescope.training.run import begin
 
 CALIBRATION_SECONDS = 0.4
@@ -65,16 +67,16 @@ class Prices:
             )
         return self.known[key]
 
-    def run(self, recipe: Recipe) -> float:
-        """Seconds that a run takes on one core, one test pass an epoch included."""
-        price, clock = self.of(recipe), recipe.clock()
-        tests = recipe.task.data.source.test * recipe.steps / clock.epoch_steps
-        return recipe.steps * price.step + tests * price.example
+    def run(self, recipe: Recipe, probes: Iterable[Probe] = ()) -> float:
+        """Seconds that a run takes on one core, one test pass for every look of its probes included."""
+        price = self.of(recipe)
+        clock = Clock(recipe.clock().epoch_steps, recipe.steps)
+        looks = sum(len(probe.steps(clock)) for probe in probes)
+        return recipe.steps * price.step + looks * recipe.task.data.source.test * price.example
 
     def reading(self, reading: Reading, recipe: Recipe) -> float:
-        """Seconds that a reading takes: one pass over the larger split."""
-        source = recipe.task.data.source
-        return self.of(recipe).example * max(source.train, source.test)
+        """Seconds that a reading takes: one pass over the larger split, of what is used of it."""
+        return self.of(recipe).example * max(recipe.train_examples, recipe.task.data.source.test)
 
     def disk(self, recipes: Iterable[Recipe], readings: Iterable[tuple[Reading, Recipe]]) -> int:
         """Bytes that states and readings take at most: every state is counted as dense."""

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 
 from prunescope.runs.codec import Checkpoint
+from prunescope.runs.engines import LOOP
 from prunescope.runs.store import Store
 from prunescope.training.progress import Progress
 
@@ -20,6 +21,7 @@ class Saver:
         self.store, self.run, self.watched, self.every, self.beat = store, run, watched, every, beat
         self.began = self.saved = time.monotonic()
         self.spent, self.stopped = 0.0, False
+        self.setting = LOOP
         self.latest: Progress | None = None
 
     def __call__(self, progress: Progress) -> bool:
@@ -39,5 +41,5 @@ class Saver:
     def save(self) -> None:
         """Stores where the run is, if it has moved."""
         if self.latest is not None:
-            self.store.save_partial(self.run, Checkpoint(self.latest, self.watched, self.seconds()))
+            self.store.save_partial(self.run, Checkpoint(self.latest, self.watched, self.seconds(), self.setting))
             self.saved = time.monotonic()

@@ -10,6 +10,7 @@ from prunescope.base.errors import PrunescopeError
 from prunescope.base.reference import StateRef
 from prunescope.runs.executors.executor import Executor, Message
 from prunescope.runs.graph import Reading
+from prunescope.runs.packing import ALONE, Pack, Packing, take
 from prunescope.runs.plan import Job, Plan, remaining
 from prunescope.runs.status import Display, Status
 
@@ -20,8 +21,11 @@ RETRY_SECONDS = 0.5
 class Schedule:
     """The work of a plan: readings first, while their state is at hand, then what has the longest path behind it."""
 
-    def __init__(self, left: Plan, seconds: dict[str, float], display: Display) -> None:
+    def __init__(
+        self, left: Plan, seconds: dict[str, float], display: Display, packing: Packing = ALONE
+    ) -> None:
         """seconds: what each piece of work will take, by id."""
+        self.packing = packing
         self.left, self.work, self.seconds, self.display = left, left.left, seconds, display
         self.path = remaining(left, seconds)
         self.waiting = {key: len(before) for key, before in left.waits.items()}
@@ -31,7 +35,9 @@ class Schedule:
                 self.behind[one].append(key)
         self.ready: list[tuple[bool, float, str]] = []
         self.later: list[tuple[float, str]] = []
-        self.running: dict[int, str] = {}
+        self.running: dict[int, list[str]] = {}
+        self.given: dict[int, int] = {}
+        self.limits: dict[str, int] = {}
         self.steps: dict[str, int] = {}
         self.ended: dict[str, bool] = {}
         self.errors: dict[str, Message] = {}
@@ -50,13 +56,15 @@ class Schedule:
                 if key is None:
                     break
                 idle.discard(worker)
-                self.running[worker] = key
-                executor.start(worker, self.work[key])
+                work = self._piece(key, executor.workers)
+                keys = [job.id for job in work.jobs] if isinstance(work, Pack) else [key]
+                self.running[worker], self.given[worker] = keys, len(keys)
+                executor.start(worker, work)
             if not self.running and not self.later and not self.ready:
                 return
             for message in executor.wait(0.2):
                 self.told(message)
-                if message.kind != "beat":
+                if message.kind != "beat" and message.idle:
                     idle.add(message.worker)
             self.display.update(self.status())
 
@@ -66,7 +74,12 @@ class Schedule:
         if message.kind == "beat":
             self.steps[key] = message.steps
             return
-        self.running.pop(message.worker, None)
+        if key in self.running.get(message.worker, ()):
+            self.running[message.worker].remove(key)
+        if message.idle:
+            self.running.pop(message.worker, None)
+        if message.kind == "free":
+            return
         if message.kind == "done":
             self._end(key, well=True)
         elif message.kind == "busy":
@@ -74,20 +87,30 @@ class Schedule:
         elif message.kind == "failed":
             self.display.note(f"run {key[:8]} failed: {message.why}")
             self._drop([key])
-        elif message.kind == "died" and key not in self.deaths:
-            if key:
-                self.deaths.add(key)
-                self._offer(key)
-            self.display.note(
-                "a worker process ended unexpectedly (out of memory?); its work is taken up again"
-            )
+        elif message.kind == "died" and (self.given.get(message.worker, 1) > 1 or key not in self.deaths):
+            self._died(key, message)
         else:
             self.errors[key] = message
             self._drop([key])
 
+    def _died(self, key: str, message: Message) -> None:
+        """The work is taken up again: once more by itself, what was in a pack in smaller ones."""
+        together = self.given.get(message.worker, 1)
+        if key and together > 1:
+            self.limits[key] = together // 2
+            self._offer(key)
+        elif key:
+            self.deaths.add(key)
+            self._offer(key)
+        if message.idle:
+            self.display.note(
+                "a worker process ended unexpectedly (out of memory?); its work is taken up again"
+                + (", fewer runs at a time" if together > 1 else "")
+            )
+
     def status(self) -> Status:
         """How far the work is now."""
-        shares = {key: self._share(key) for key in self.running.values()}
+        shares = {key: self._share(key) for keys in self.running.values() for key in keys}
         reached = self.reached + sum(self.seconds[key] * share for key, share in shares.items())
         elapsed = time.monotonic() - self.began
         measured = reached > 0.02 * self.total and elapsed > 3
@@ -100,7 +123,7 @@ class Schedule:
             readings=len(self.left.readings),
             seconds=elapsed,
             seconds_left=(self.total - reached) / max(pace, 1e-9),
-            running={worker: (label(self.work[key]), shares[key]) for worker, key in self.running.items()},
+            running={worker: self._doing(keys, shares) for worker, keys in self.running.items() if keys},
             failed=sum(not well for well in self.ended.values()),
         )
 
@@ -114,6 +137,27 @@ class Schedule:
         )
         more = f" (and {len(self.errors) - 1} more)" if len(self.errors) > 1 else ""
         return first.error(f"{label(self.work[first.node])}: {why}{more}")
+
+    def _doing(self, keys: list[str], shares: dict[str, float]) -> tuple[str, float]:
+        more = f"{len(keys)} runs together, among them " if len(keys) > 1 else ""
+        return more + label(self.work[keys[0]]), sum(shares[key] for key in keys) / len(keys)
+
+    def _piece(self, key: str, workers: int) -> Job | Reading | Pack:
+        """The work that is given out: a run with those that train in one program with it, anything else alone."""
+        job = self.left.jobs.get(key)
+        most = self._most(key)
+        if job is None or most < 2:
+            return self.work[key]
+        waiting = [other for _, _, other in self.ready if other in self.left.jobs and self._most(other) >= most]
+        keys = take(key, waiting, self.left.jobs.__getitem__, most=most, workers=workers)
+        taken = set(keys)
+        self.ready = [entry for entry in self.ready if entry[2] not in taken]
+        heapq.heapify(self.ready)
+        return Pack(tuple(self.left.jobs[key] for key in keys), most)
+
+    def _most(self, key: str) -> int:
+        most = self.packing.size(self.left.jobs[key].recipe) if key in self.left.jobs else 1
+        return min(most, self.limits.get(key, most))
 
     def _next(self) -> str | None:
         while self.later and self.later[0][0] <= time.monotonic():

@@ -7,6 +7,7 @@ node comes next (`execute.py`), how many processes there are (`executors/`).
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
 import torch
@@ -17,6 +18,7 @@ from prunescope.base.reference import FINAL, Moment, StateRef
 from prunescope.base.state import Weights
 from prunescope.base.steps import Clock
 from prunescope.base.value import text_digest
+from prunescope.runs.engines import LOOP, EngineSetting, engine_of
 from prunescope.runs.graph import Reading, describe
 from prunescope.runs.manifest import base_manifest, execution, outcome
 from prunescope.runs.recipe import Fresh, Recipe, Subset
@@ -24,12 +26,13 @@ from prunescope.runs.results import Results
 from prunescope.runs.saver import Saver
 from prunescope.runs.store import Store
 from prunescope.tasks.data.source import Arrays
+from prunescope.tasks.kernels.choice import Kernels
 from prunescope.tasks.model import Model
 from prunescope.tasks.task import Problem
 from prunescope.training.loop import Program
 from prunescope.training.probes import Probe
 from prunescope.training.progress import Progress
-from prunescope.training.run import begin, train
+from prunescope.training.run import Member, begin, train_together
 
 T = TypeVar("T")
 CHECKPOINT_SECONDS = 15.0
@@ -61,9 +64,15 @@ class Workbench:
     """Loads tasks, trains runs, takes readings, and stores them. One per process, one torch thread."""
 
     def __init__(
-        self, store: Store, *, device: str = "cpu", checkpoint_seconds: float = CHECKPOINT_SECONDS
+        self,
+        store: Store,
+        *,
+        device: str = "cpu",
+        checkpoint_seconds: float = CHECKPOINT_SECONDS,
+        setting: EngineSetting = LOOP,
     ) -> None:
-        """Loads nothing yet."""
+        """Loads nothing yet. setting: how new runs are trained."""
+        self.setting = setting
         self.store, self.device, self.checkpoint_seconds = store, device, checkpoint_seconds
         self.arrays: Recent[Arrays] = Recent(2)
         self.models: Recent[Model] = Recent(8)
@@ -96,7 +105,7 @@ class Workbench:
                     f"of {len(problem.train)}; return row numbers from 0"
                 )
             problem = problem.restricted(rows)
-        return problem.to(self.device)
+        return replace(problem.to(self.device), kernels=self.setting.kernels)
 
     def _check_code(self, recipe: Recipe, problem: Problem) -> None:
         network = recipe.task.network
@@ -171,24 +180,56 @@ class Workbench:
         Raises Stopped, Diverged, UsageError for a moment that the run does not have, what interventions raise.
         """
         with one_thread():
-            program = self.program(recipe)
-            watched = frozenset(part.id for part in (*moments, *probes))
-            saver = Saver(self.store, recipe.id, watched, self.checkpoint_seconds, beat)
-            progress = self._resumed(recipe, saver) or self.start(recipe, program)
+            member, saver = self.member(recipe, moments, probes, beat)
             try:
-                progress = train(program, _on(progress, self.device), probes=probes, keep=moments, beat=saver)
+                train_together([member], engine_of(saver.setting), lambda _: saver(member.progress))
             except KeyboardInterrupt:
                 saver.save()
                 raise
+            if member.failure is not None:
+                raise member.failure
             if saver.stopped:
                 saver.save()
                 raise Stopped(recipe.id)
-            # A probe that had nothing to see has an empty trace, or it would be looked for again and again.
-            traces = {probe.id: progress.traces.get(probe.id, []) for probe in probes}
-            progress = progress.replace(traces=traces)
-            manifest = self._commit(recipe, program, progress, saver.seconds())
-            _check_kept(progress, moments)
-            return manifest
+            return self.finish(recipe, member, saver)
+
+    def member(
+        self,
+        recipe: Recipe,
+        moments: tuple[Moment, ...],
+        probes: tuple[Probe, ...],
+        beat: Callable[[int], bool],
+        *,
+        stack: int = 1,
+    ) -> tuple[Member, Saver]:
+        """A run as it is ready to train, where its checkpoint left it if there is one, and what stores it.
+
+        stack: most runs of the program that it trains in; a checkpoint keeps the setting that it was made with.
+        """
+        program = self.program(recipe)
+        watched = frozenset(part.id for part in (*moments, *probes))
+        saver = Saver(self.store, recipe.id, watched, self.checkpoint_seconds, beat)
+        saver.setting = self._setting(recipe, stack)
+        progress = self._resumed(recipe, saver) or self.start(recipe, program)
+        program = with_kernels(program, saver.setting.kernels)
+        return Member(program, _on(progress, self.device), probes=probes, keep=moments), saver
+
+    def finish(self, recipe: Recipe, member: Member, saver: Saver) -> dict[str, Any]:
+        """Stores a run that has ended; returns its manifest. Raises UsageError for a moment that it did not reach."""
+        probes, progress = member.timeline.probes, member.progress
+        # A probe that had nothing to see has an empty trace, or it would be looked for again and again.
+        traces = {probe.id: progress.traces.get(probe.id, []) for probe in probes}
+        manifest = self._commit(recipe, member.program, progress.replace(traces=traces), saver)
+        _check_kept(progress, (moment for moment, _ in member.timeline.keep))
+        return manifest
+
+    def _setting(self, recipe: Recipe, stack: int) -> EngineSetting:
+        """How to train it: a stored run of which a part is missing is replayed as it was made."""
+        stored = self.store.manifest(recipe.id)
+        if stored is None or stored["status"] != "done":
+            return self.setting.replace(stack=stack)
+        before = EngineSetting.of(stored["exec"])
+        return before if before.available else self.setting
 
     def _resumed(self, recipe: Recipe, saver: Saver) -> Progress | None:
         """The progress of a checkpoint, if it has looked for all that is wanted now."""
@@ -196,9 +237,11 @@ class Workbench:
         if found is None or not saver.watched <= found.watched:
             return None
         saver.spent = found.seconds
+        if found.setting.available:
+            saver.setting = found.setting
         return found.progress
 
-    def _commit(self, recipe: Recipe, program: Program, progress: Progress, seconds: float) -> dict[str, Any]:
+    def _commit(self, recipe: Recipe, program: Program, progress: Progress, saver: Saver) -> dict[str, Any]:
         weights = progress.state.weights
         states = {FINAL.id: weights, **progress.kept}
         stored = self.store.manifest(recipe.id)
@@ -207,7 +250,7 @@ class Workbench:
             return stored
         self.states.get(recipe.id + FINAL.id, lambda: weights)
         manifest = base_manifest(recipe, "done", Results(self.store)) | outcome(program, progress)
-        manifest["exec"] = execution(self.device, seconds, progress.local)
+        manifest["exec"] = execution(self.device, saver.setting, saver.seconds(), progress.local)
         self.store.add_run(recipe.id, manifest, states, progress.traces)
         return manifest
 
@@ -235,6 +278,11 @@ def fresh_weights(model: Model, seed: int, device: str = "cpu") -> Weights:
         name: torch.ones_like(params[name], dtype=torch.bool) for name in params if name in model.maskable
     }
     return Weights(tree.to(params, device), tree.to(buffers, device), tree.to(masks, device))
+
+
+def with_kernels(program: Program, kernels: Kernels) -> Program:
+    """The same program with other products; nothing else differs."""
+    return replace(program, problem=replace(program.problem, kernels=kernels))
 
 
 @contextmanager

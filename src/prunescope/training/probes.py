@@ -22,6 +22,9 @@ class Probe(Value):
     """Looks at states of a run and writes rows of numbers; leaves the state alone."""
 
     around_events: ClassVar[bool] = False
+    """Whether it also looks just before and just after the events of every step that has some."""
+    after_events: ClassVar[bool] = False
+    """Whether it looks again after the events at the positions where it looks anyway."""
 
     def steps(self, clock: Clock) -> tuple[int, ...]:
         """Positions, counted from the run's start, at which to look; clock.total is the run's length.

@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 
 from prunescope.base.errors import PrunescopeError
 from prunescope.runs.graph import Reading
+from prunescope.runs.packing import Pack
 from prunescope.runs.plan import Job
 
 
@@ -17,25 +18,27 @@ class Message:
 
     kind: "ready" (the worker has started), "beat" (steps done so far), "done", "failed" (stored as failed, with the
     reason), "error" (nothing was stored, with the reason), "busy" (another process holds the lease), "died" (the
-    worker is gone). error: what kind of problem it was.
+    worker is gone), "free" (after a pack). error: what kind of problem it was. idle: whether the worker is free now; it is not while others of
+    its pack are under way.
     """
 
     worker: int
     node: str
-    kind: Literal["ready", "beat", "done", "failed", "error", "busy", "died"]
+    kind: Literal["ready", "beat", "done", "failed", "error", "busy", "died", "free"]
     steps: int = 0
     why: str = ""
     error: type[PrunescopeError] = PrunescopeError
+    idle: bool = True
 
 
 class Executor(Protocol):
-    """Workers, numbered from 0, that take one piece of work at a time."""
+    """Workers, numbered from 0, that take one piece of work, or one pack of runs, at a time."""
 
     @property
     def workers(self) -> int:
         """How many there are."""
 
-    def start(self, worker: int, work: Job | Reading) -> None:
+    def start(self, worker: int, work: Job | Reading | Pack) -> None:
         """Gives an idle worker a piece of work."""
 
     def wait(self, seconds: float) -> list[Message]:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from prunescope.runs.executors.executor import Message
 from prunescope.runs.executors.worker import do
 from prunescope.runs.graph import Reading
+from prunescope.runs.packing import Pack
 from prunescope.runs.plan import Job
 from prunescope.runs.workbench import Workbench
 
@@ -23,16 +24,15 @@ class Inline:
         self.bench, self.beat = bench, beat
         self.messages: list[Message] = []
 
-    def start(self, worker: int, work: Job | Reading) -> None:
+    def start(self, worker: int, work: Job | Reading | Pack) -> None:
         """Does the work now."""
 
-        def beat(steps: int) -> bool:
-            self.beat(Message(worker, work.id, "beat", steps=steps))
+        def beat(node: str, steps: int) -> bool:
+            self.beat(Message(worker, node, "beat", steps=steps))
             return True
 
-        message = do(self.bench, worker, work, beat)
-        assert message is not None, "nobody said to stop"
-        self.messages.append(message)
+        done = do(self.bench, worker, work, beat, self.messages.append)
+        assert done, "nobody said to stop"
 
     def wait(self, seconds: float) -> list[Message]:
         """What was said; waits, as others may be busy, only if nothing was."""

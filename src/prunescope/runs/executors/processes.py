@@ -18,9 +18,11 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 from prunescope.base.errors import PrunescopeError
+from prunescope.runs.engines import LOOP, EngineSetting
 from prunescope.runs.executors.executor import Message
 from prunescope.runs.executors.worker import do
 from prunescope.runs.graph import Reading
+from prunescope.runs.packing import Pack
 from prunescope.runs.plan import Job
 from prunescope.runs.store import Store
 from prunescope.runs.workbench import CHECKPOINT_SECONDS, Workbench
@@ -41,18 +43,20 @@ class Processes:
         workers: int,
         device: str = "cpu",
         checkpoint_seconds: float = CHECKPOINT_SECONDS,
+        setting: EngineSetting = LOOP,
     ) -> None:
         """Starts the processes."""
+        self.setting = setting
         self.workers, self.store, self.device = workers, store, device
         self.checkpoint_seconds = checkpoint_seconds
         self.context = multiprocessing.get_context("spawn")
         self.members = [self._spawn(number) for number in range(workers)]
-        self.busy: dict[int, str] = {}
+        self.busy: dict[int, list[str]] = {}
         self.ready: set[int] = set()
 
-    def start(self, worker: int, work: Job | Reading) -> None:
+    def start(self, worker: int, work: Job | Reading | Pack) -> None:
         """Sends the work to a worker."""
-        self.busy[worker] = work.id
+        self.busy[worker] = [job.id for job in work.jobs] if isinstance(work, Pack) else [work.id]
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # `wait` sees that it died
             self.members[worker][1].send(work)
 
@@ -74,16 +78,25 @@ class Processes:
                 process.join(STOP_SECONDS)  # only then its lease counts as left behind
                 if number not in self.ready:
                     raise PrunescopeError(UNABLE) from None
-                said.append(Message(number, self.busy.get(number, ""), "died"))
+                said.append(Message(number, "", "died"))
                 self.ready.discard(number)
                 self.members[number] = self._spawn(number)
-        return [self._noted(message) for message in said if message.kind != "ready"]
+        return [noted for message in said for noted in self._noted(message)]
 
-    def _noted(self, message: Message) -> Message:
-        """Keeps account of who works, and names the work to a worker that could not read its name."""
+    def _noted(self, message: Message) -> list[Message]:
+        """Keeps account of who works, and names the work where a worker did not, or could not any more."""
+        if message.kind == "ready":
+            return []
         if message.kind == "beat":
-            return message
-        return replace(message, node=self.busy.pop(message.worker, message.node))
+            return [message]
+        left = self.busy.get(message.worker, [])
+        if not message.idle:
+            self.busy[message.worker] = [node for node in left if node != message.node]
+            return [message]
+        self.busy.pop(message.worker, None)
+        if message.node or message.kind == "free" or not left:
+            return [message]
+        return [replace(message, node=node, idle=node == left[-1]) for node in left]
 
     def stop(self) -> None:
         """Tells all workers to checkpoint and end; kills those that do not."""
@@ -101,7 +114,7 @@ class Processes:
         ours, theirs = self.context.Pipe()
         process = self.context.Process(
             target=_work,
-            args=(theirs, number, str(self.store), self.device, self.checkpoint_seconds),
+            args=(theirs, number, str(self.store), self.device, self.checkpoint_seconds, self.setting),
             daemon=True,
             name=f"prunescope-{number}",
         )
@@ -136,10 +149,16 @@ def _without_main() -> Iterator[None]:
 
 
 def _work(
-    pipe: Connection, number: int, store: str, device: str, checkpoint_seconds: float = CHECKPOINT_SECONDS
+    pipe: Connection,
+    number: int,
+    store: str,
+    device: str,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    setting: EngineSetting = LOOP,
 ) -> None:
     """The life of a worker: take work, do it, say so; end on SIGTERM after a checkpoint."""
-    idle, stopping, last = False, False, 0.0
+    idle, stopping = False, False
+    last: dict[str, float] = {}
 
     def stop(*_: object) -> None:
         nonlocal stopping
@@ -147,12 +166,11 @@ def _work(
         if idle:
             raise SystemExit(0)
 
-    def beat(steps: int) -> bool:
-        nonlocal last
-        if time.monotonic() - last > BEAT_SECONDS:
-            last = time.monotonic()
+    def beat(node: str, steps: int) -> bool:
+        if time.monotonic() - last.get(node, 0.0) > BEAT_SECONDS:
+            last[node] = time.monotonic()
             try:
-                pipe.send(Message(number, work.id, "beat", steps=steps))
+                pipe.send(Message(number, node, "beat", steps=steps))
             except (BrokenPipeError, ConnectionResetError):
                 return False  # the parent is gone
         return not stopping
@@ -160,7 +178,7 @@ def _work(
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     signal.signal(signal.SIGTERM, stop)
     keep_memory()
-    bench = Workbench(Store(store), device=device, checkpoint_seconds=checkpoint_seconds)
+    bench = Workbench(Store(store), device=device, checkpoint_seconds=checkpoint_seconds, setting=setting)
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):  # the parent is gone
         pipe.send(Message(number, "", "ready"))
         while True:
@@ -170,14 +188,13 @@ def _work(
             content = pipe.recv_bytes()
             idle = False
             try:
-                work: Job | Reading = pickle.loads(content)
+                work: Job | Reading | Pack = pickle.loads(content)
             except Exception as problem:
                 pipe.send(Message(number, "", "error", why=f"{UNKNOWN}: {problem!r}"))
                 continue
-            message = do(bench, number, work, beat)
-            if message is None:
+            last.clear()
+            if not do(bench, number, work, beat, pipe.send):
                 return
-            pipe.send(message)
 
 
 def keep_memory() -> None:

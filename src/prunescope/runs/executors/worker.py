@@ -1,24 +1,40 @@
 """One piece of work, done under a lease.
 
-Belongs here: what both executors do with a job or a reading. Does not belong here: processes and queues.
+Belongs here: what both executors do with a job, a pack of them, or a reading. Does not belong here: processes and queues.
 """
 
 import traceback
 from collections.abc import Callable
 
-from prunescope.base.errors import Diverged, LayerCollapse, PrunescopeError, Unreachable
+from prunescope.base.errors import PrunescopeError
 from prunescope.runs.executors.executor import Message
 from prunescope.runs.graph import Reading
+from prunescope.runs.lasting import LASTING, complete
 from prunescope.runs.lease import take
+from prunescope.runs.packing import Pack
 from prunescope.runs.plan import Job
+from prunescope.runs.together import train_pack
 from prunescope.runs.workbench import Stopped, Workbench
 
-LASTING = (Diverged, LayerCollapse, Unreachable)
-"""Failures that the same recipe would meet again: they are stored as results."""
+def do(
+    bench: Workbench,
+    number: int,
+    work: Job | Reading | Pack,
+    beat: Callable[[str, int], bool],
+    tell: Callable[[Message], None],
+) -> bool:
+    """Does a piece of work and tells how it ended; False if `beat` (told id and steps done) said False to go on."""
+    if isinstance(work, Pack):
+        went_on = train_pack(bench, number, work, beat, tell)
+        tell(Message(number, "", "free"))
+        return went_on
+    said = _one(bench, number, work, lambda steps: beat(work.id, steps))
+    if said is not None:
+        tell(said)
+    return said is not None
 
 
-def do(bench: Workbench, number: int, work: Job | Reading, beat: Callable[[int], bool]) -> Message | None:
-    """Does a piece of work and says how it ended; None if `beat` (told the steps done) said False to go on."""
+def _one(bench: Workbench, number: int, work: Job | Reading, beat: Callable[[int], bool]) -> Message | None:
     try:
         lease = take(bench.store, work.id)
         if lease is None:
@@ -47,7 +63,7 @@ def _run(bench: Workbench, number: int, job: Job, beat: Callable[[int], bool]) -
     stored = bench.store.known_runs([job.id]).get(job.id)  # it may have been stored since it was planned
     if stored is not None and stored["status"] == "failed":
         return Message(number, job.id, "failed", why=stored["why"])
-    if stored is None or not _complete(job, stored["states"], stored["traces"]):
+    if stored is None or not complete(job, stored["states"], stored["traces"]):
         try:
             bench.train(job.recipe, moments=job.moments, probes=job.probes, beat=beat)
         except LASTING as problem:
@@ -57,6 +73,3 @@ def _run(bench: Workbench, number: int, job: Job, beat: Callable[[int], bool]) -
             return Message(number, job.id, "failed", why=str(problem))
     return Message(number, job.id, "done")
 
-
-def _complete(job: Job, states: set[str], traces: set[str]) -> bool:
-    return all(m.id in states for m in job.moments) and all(p.id in traces for p in job.probes)

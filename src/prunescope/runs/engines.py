@@ -1,0 +1,62 @@
+"""Which engine trains on this machine, as a value that is recorded beside every run.
+
+Belongs here: the value, its names, from the value to the engine. Does not belong here: measuring which is fastest
+(`calibration.py`), engines themselves (`training/engines/`).
+"""
+
+from typing import Any, Literal, get_args
+
+from pydantic import Field
+
+from prunescope.base.errors import UsageError
+from prunescope.base.value import Value
+from prunescope.tasks.kernels import jit
+from prunescope.tasks.kernels.choice import PLAIN, Kernels
+from prunescope.tasks.kernels.modules import has_onednn
+from prunescope.training.engines.engine import Engine
+from prunescope.training.engines.lean import Lean
+from prunescope.training.engines.loop import Loop
+from prunescope.training.engines.stack import Stack
+
+EngineName = Literal["loop", "lean"]
+
+
+class EngineSetting(Value):
+    """How runs are trained here: never part of an id; a run that is resumed keeps the setting it began with.
+
+    engine: "loop" is the reference, "lean" works in place. kernels: the products that "lean" and evaluations use.
+    stack: most runs that train in one program; 1 trains each by itself, and `engine` takes those that cannot be stacked.
+    """
+
+    engine: EngineName = "loop"
+    kernels: Kernels = PLAIN
+    stack: int = Field(default=1, ge=1)
+
+    @classmethod
+    def of(cls, told: dict[str, Any]) -> "EngineSetting":
+        """The setting that a manifest tells of, among other things."""
+        return cls.model_validate({name: told[name] for name in cls.model_fields if name in told})
+
+    @property
+    def available(self) -> bool:
+        """Whether this machine can do what it says."""
+        llvm = self.kernels.sparse == "llvm" or self.kernels.by_hand
+        return (jit.available() or not llvm) and (self.kernels.dense != "onednn" or has_onednn())
+
+
+LOOP = EngineSetting()
+"""The reference, which needs nothing."""
+
+
+def engine_of(setting: EngineSetting) -> Engine:
+    """The engine that a setting names."""
+    alone = Lean() if setting.engine == "lean" else Loop()
+    return Stack(size=setting.stack, otherwise=alone) if setting.stack > 1 else alone
+
+
+def engine_named(name: str) -> EngineName:
+    """The engine called `name`. Raises UsageError for one that there is not, naming those that there are."""
+    for known in get_args(EngineName):
+        if known == name:
+            return known  # type: ignore[no-any-return]
+    raise UsageError(f"there is no engine {name!r} on this machine; it has {', '.join(get_args(EngineName))}")

@@ -1,0 +1,83 @@
+"""Which runs train together in one program.
+
+Belongs here: what runs must have in common, and taking some of those that wait. Does not belong here: how many are
+worth it (`stacking.py`), training them (`together.py`).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from prunescope.runs.plan import Job
+from prunescope.runs.recipe import Everything, Recipe
+
+
+@dataclass(frozen=True)
+class Pack:
+    """Several runs for one program. size: the most that it may hold at a time, which is recorded with each run."""
+
+    jobs: tuple[Job, ...]
+    size: int
+
+
+@lru_cache(100_000)
+def common(recipe: Recipe) -> str | None:
+    """What runs must share to train in one program, as a text; None for a run that trains by itself.
+
+    They may differ in seeds, data and label noise, interventions and masks, learning rate, start and length, stop.
+    """
+    if any(value.observes for value in recipe.interventions) or not isinstance(recipe.examples, Everything):
+        return None
+    task = recipe.task
+    parts = (
+        task.network.id,
+        task.loss,
+        *(augmentation.id for augmentation in task.data.augmentation),
+        recipe.optimizer.id,
+        f"{recipe.batch} {recipe.precision} {recipe.train_examples}",
+    )
+    return " ".join(parts)
+
+
+@dataclass(frozen=True)
+class Packing:
+    """How many runs of a kind train together. sizes: by what they have in common; a kind that is absent is not packed.
+
+    shares: what a run's place in a program costs as a share of what it costs alone, by the same and its `like`.
+    """
+
+    sizes: dict[str, int]
+    shares: dict[tuple[str, str], float]
+
+    def size(self, recipe: Recipe) -> int:
+        """How many such runs train together at most."""
+        return self.sizes.get(common(recipe) or "", 1)
+
+    def share(self, job: Job) -> float:
+        """The cost of such a run in a program, as a share of its cost alone."""
+        return self.shares.get((common(job.recipe) or "", like(job)), 1.0)
+
+
+ALONE = Packing({}, {})
+"""Every run by itself."""
+
+
+def take(
+    first: str, waiting: Sequence[str], jobs: Callable[[str], Job], *, most: int, workers: int
+) -> list[str]:
+    """The keys of a pack: `first`, and of the waiting ones those most like it, the nearest in front.
+
+    No more than its share where several workers wait for work of this kind. Runs with like interventions stand
+    together, because they are alike in sparsity and so in speed.
+    """
+    kind = common(jobs(first).recipe)
+    alike = list({key: None for key in waiting if key != first and common(jobs(key).recipe) == kind})
+    count = min(most, max(1, -(-(len(alike) + 1) // workers)))
+    here = like(jobs(first))
+    alike.sort(key=lambda key: (like(jobs(key)) != here, like(jobs(key)), key))
+    return [first, *alike[: count - 1]]
+
+
+def like(job: Job) -> str:
+    """The interventions of a job as a text: runs that are alike in it are alike in sparsity."""
+    return " ".join(value.canonical for value in job.recipe.interventions)

@@ -1,0 +1,176 @@
+"""How many runs of a kind are worth training in one program on this machine: measured, and kept in the store.
+
+Belongs here: seconds and bytes of a run alone and in a program, the memory budget. Does not belong here: which runs
+are alike (`packing.py`).
+"""
+
+import os
+import platform
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from prunescope.base.errors import PrunescopeError, UsageError
+from prunescope.base.value import text_digest
+from prunescope.runs.engines import engine_of
+from prunescope.runs.packing import Packing, common, like
+from prunescope.runs.plan import Job, Plan
+from prunescope.runs.recipe import Fresh, Recipe
+from prunescope.runs.workbench import Workbench, one_thread, with_kernels
+from prunescope.training.engines.engine import Engine
+from prunescope.training.engines.stack import Stack, bytes_per_member
+from prunescope.training.run import Member
+
+FEW = 8
+"""Members that are measured together, and the fewest runs of a kind that are worth measuring."""
+MOST = {"cpu": 64, "cuda": 512}
+"""More members of one program gain nothing: what they share is then a few percent of a step."""
+WORTH_SECONDS = 10.0
+"""Work below this is not worth measuring."""
+SLOW_STEP = 0.02
+"""On a CPU core a step that takes longer, seconds, is all products: nothing is left that members could share."""
+GAIN = 0.9
+"""A program must take at most this share of the time of its members alone."""
+SAMPLES = 4
+"""Kinds of interventions that are measured; the others cost what the nearest of them does."""
+SHARE_OF_MEMORY = 0.4
+
+
+@dataclass(frozen=True)
+class Worth:
+    """Seconds a step of a run alone and of its place in a program; bytes that a member adds to the program."""
+
+    alone: float
+    together: float
+    member: int
+
+
+def packing(
+    left: Plan, seconds: dict[str, float], bench: Workbench, *, workers: int, stack: int | None = None
+) -> Packing:
+    """How runs are packed: as measured, or `stack` at a time whatever it gains.
+
+    seconds: the price of each piece of work alone. Raises UsageError for a stack that does not fit into memory.
+    """
+    if stack is not None and stack < 1:
+        raise UsageError(f"stack={stack} is not possible; use 1 or more runs in a program")
+    by_kind: dict[str, list[Job]] = {}
+    for job in left.jobs.values():
+        if (kind := common(job.recipe)) is not None:
+            by_kind.setdefault(kind, []).append(job)
+    sizes: dict[str, int] = {}
+    shares: dict[tuple[str, str], float] = {}
+    known = Known(bench)
+    for kind, jobs in by_kind.items():
+        total = sum(seconds[job.id] for job in jobs)
+        if stack == 1 or len(jobs) < 2 or (stack is None and (len(jobs) < FEW or total < WORTH_SECONDS)):
+            continue
+        step = total / max(1, sum(job.recipe.steps for job in jobs))
+        if stack is None and bench.device == "cpu" and step > SLOW_STEP:
+            continue
+        worth = _worth(known, kind, jobs)
+        fits = _fits(max(w.member for w in worth.values()), bench.device, workers)
+        if stack is not None and stack > fits:
+            raise UsageError(
+                f"stack={stack} runs of {jobs[0].recipe.task.network.path} do not fit into memory on {bench.device}; "
+                f"{fits} do"
+            )
+        gain = sum(w.together for w in worth.values()) / max(1e-12, sum(w.alone for w in worth.values()))
+        if stack is None and gain > GAIN:
+            continue
+        sizes[kind] = stack or min(fits, MOST["cpu" if bench.device == "cpu" else "cuda"])
+        shares |= {(kind, text): w.together / max(w.alone, 1e-12) for text, w in worth.items()}
+    return Packing(sizes, shares)
+
+
+def in_packs(left: Plan, seconds: dict[str, float], packed: Packing) -> dict[str, float]:
+    """The price of each piece of work where runs are packed so. seconds: what each costs by itself."""
+    return {
+        key: price * packed.share(left.jobs[key]) if key in left.jobs else price for key, price in seconds.items()
+    }
+
+
+def _worth(known: "Known", kind: str, jobs: Sequence[Job]) -> dict[str, Worth]:
+    """By the interventions of the jobs, of which a few are measured."""
+    by_text: dict[str, list[Recipe]] = {}
+    for job in jobs:
+        by_text.setdefault(like(job), []).append(job.recipe)
+    texts = sorted(by_text)
+    count = min(SAMPLES, len(texts))
+    places = sorted({round(k * (len(texts) - 1) / max(1, count - 1)) for k in range(count)})
+    measured = {place: known.of(kind, texts[place], by_text[texts[place]]) for place in places}
+    return {
+        text: measured[min(places, key=lambda place, k=k: abs(place - k))]  # type: ignore[misc]
+        for k, text in enumerate(texts)
+    }
+
+
+class Known:
+    """What was measured before, on this machine, kept in the store."""
+
+    def __init__(self, bench: Workbench) -> None:
+        """Reads it."""
+        self.bench = bench
+        key = text_digest(f"{platform.node()} {torch.__version__} {bench.device} {bench.setting.id}")
+        self.path = bench.store.root / "prices" / f"stacks-{key}.json"
+        found = bench.store.read_json(self.path) or {}
+        self.worth = {key: Worth(**value) for key, value in found.items()}
+
+    def of(self, kind: str, text: str, recipes: Sequence[Recipe]) -> Worth:
+        """The worth of a kind of run, measured if it is not known."""
+        key = text_digest(kind + text)
+        if key not in self.worth:
+            try:
+                self.worth[key] = measure(self.bench, recipes)
+            except PrunescopeError:
+                raise
+            except Exception:  # the user's network: the run itself will meet this and say so
+                return Worth(1.0, 1.0, 1)
+            self.bench.store.write_json(self.path, {name: w.__dict__ for name, w in self.worth.items()})
+        return self.worth[key]
+
+
+def measure(bench: Workbench, recipes: Sequence[Recipe]) -> Worth:
+    """A few steps of runs of one kind, alone and together, after the events at their start."""
+    with one_thread():
+        members = [_member(bench, recipes[k % len(recipes)]) for k in range(FEW)]
+        for member in members:
+            member.arrive()
+        stack = Stack(size=FEW, otherwise=engine_of(bench.setting))
+        bytes_of_one = bytes_per_member([member.lane for member in members[:2]])
+        alone = _step(engine_of(bench.setting), members[:1], bench.device)
+        return Worth(alone, _step(stack, members, bench.device) / FEW, bytes_of_one)
+
+
+def _member(bench: Workbench, recipe: Recipe) -> Member:
+    """A run at its start; one that starts from another run is measured from fresh weights."""
+    if not isinstance(recipe.start, Fresh):
+        recipe = recipe.replace(start=Fresh(), interventions=(), begin="0it")
+    program = with_kernels(bench.program(recipe), bench.setting.kernels)
+    return Member(program, bench.start(recipe, program))
+
+
+def _step(engine: Engine, members: Sequence[Member], device: str) -> float:
+    """Seconds of a step of all members, at best."""
+    lanes = [member.lane for member in members]
+    best = float("inf")
+    for _ in range(4):  # the first also compiles
+        free = min(member.free for member in members)
+        count = min(10, free)
+        began = time.perf_counter()
+        engine.advance(lanes, count)
+        if device != "cpu":
+            torch.cuda.synchronize()
+        best = min(best, (time.perf_counter() - began) / count)
+    return best
+
+
+def _fits(member: int, device: str, workers: int) -> int:
+    """How many members fit into a worker's share of the memory."""
+    if device == "cpu":
+        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    else:
+        free = torch.cuda.mem_get_info()[0]
+    return max(1, int(SHARE_OF_MEMORY * free / max(1, workers) / max(1, member)))

@@ -1,0 +1,1 @@
+"""Many replicas in one program: networks whose tensors have a leading axis of replicas."""

@@ -1,0 +1,67 @@
+"""The batches of a stack: [R, B, ...] at every step.
+
+Belongs here: what each member sees next. Does not belong here: what a batch is (`training/loop.py`).
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from prunescope.training.engines.stacked.inputs import without
+from prunescope.training.loop import Stepper
+
+
+class StackedBatches:
+    """The training batches of several members, which stand at the same place of their epochs.
+
+    Where the members share their examples, one gather from the one copy serves all of them.
+    """
+
+    def __init__(self, steppers: Sequence[Stepper], steps: Sequence[int]) -> None:
+        """steps: the cumulative step of each member."""
+        self.steppers, self.steps = list(steppers), list(steps)
+        first = steppers[0]
+        self.epoch_steps, self.batch = first.batches.epoch_steps, first.program.batch
+        splits = [stepper.batches.split for stepper in steppers]
+        self.shared = all(split.inputs is splits[0].inputs for split in splits)
+        self.augmented = bool(first.program.problem.augmentation)
+        self.whole: tuple[Tensor, Tensor] | None = None
+        if self.epoch_steps == 1 and not self.augmented:
+            parts = [stepper.batches.at(0) for stepper in steppers]
+            self.whole = torch.stack([x for x, _ in parts]), torch.stack([y for _, y in parts])
+        self._epoch, self._rows, self._labels = None, torch.empty(0), torch.empty(0)
+
+    def next(self) -> tuple[Tensor, Tensor]:
+        """Inputs [R, B, ...] and labels [R, B] of every member's present step; moves on by one step."""
+        steps, self.steps = self.steps, [step + 1 for step in self.steps]
+        if self.whole is not None:
+            return self.whole
+        if self.augmented or not self.shared:
+            parts = [stepper.batch(step) for stepper, step in zip(self.steppers, steps, strict=True)]
+            return torch.stack([x for x, _ in parts]), torch.stack([y for _, y in parts])
+        epochs = [step // self.epoch_steps for step in steps]
+        if epochs != self._epoch:
+            self._shuffle(epochs)
+        here = steps[0] % self.epoch_steps * self.batch
+        rows, y = self._rows[:, here : here + self.batch], self._labels[:, here : here + self.batch]
+        x = self.steppers[0].batches.split.inputs.take(rows.flatten())
+        return x.unflatten(0, rows.shape), y
+
+    def _shuffle(self, epochs: list[int]) -> None:
+        """Where the examples of a whole epoch lie, and their labels, in order: [R, N]."""
+        orders = [stepper.batches.order(epoch) for stepper, epoch in zip(self.steppers, epochs, strict=True)]
+        splits = [stepper.batches.split for stepper in self.steppers]
+        self._rows = torch.stack([split.index[order] for split, order in zip(splits, orders, strict=True)])
+        self._labels = torch.stack([split.y[order] for split, order in zip(splits, orders, strict=True)])
+        self._epoch = epochs
+
+    def drop(self, row: int) -> None:
+        """Without a member, whose place the last one takes."""
+        for members in (self.steppers, self.steps, *([self._epoch] if self._epoch else [])):
+            members[row] = members[-1]
+            members.pop()
+        if self.whole is not None:
+            self.whole = without(self.whole[0], row), without(self.whole[1], row)
+        elif len(self._rows):
+            self._rows, self._labels = without(self._rows, row), without(self._labels, row)

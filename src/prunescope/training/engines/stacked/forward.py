@@ -1,0 +1,165 @@
+"""A network applied to a whole stack: [R, B, ...] in, [R, B, C] out.
+
+Belongs here: the ways to do it, and which of them a network admits. Does not belong here: layers (`modules.py`).
+
+`Leading` calls the network itself on [R, B, ...] after its layers were replaced; `Vmapped` calls the untouched network
+under `torch.func.vmap`. Whether a way is right for a network is not guessed from its code: two members are compared
+with the network alone, outputs, statistics and gradients.
+"""
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Protocol, cast
+
+import torch
+from torch import Tensor, nn
+from torch.func import vmap
+
+from prunescope.base import tree
+from prunescope.base.streams import stream
+from prunescope.base.tree import Tree
+from prunescope.tasks.functional import fill, slots_of
+from prunescope.tasks.model import Model
+from prunescope.training.engines.stacked.linear import StackedLinear
+from prunescope.training.engines.stacked.modules import StackedDropout, stacked
+
+TOLERANCE = 1e-4
+"""Largest relative difference from the network alone, in units of the largest entry; rounding makes about 1e-6."""
+
+
+class Forward(Protocol):
+    """A training pass of R members.
+
+    draws: whether the network draws while it trains.
+    """
+
+    draws: bool
+
+    def linear(self) -> dict[str, StackedLinear]:
+        """The layers that may be given a pattern or fixed inputs, by the name of their weight."""
+
+    def apply(self, params: Tree, buffers: Tree, x: Tensor, draws: Sequence[int]) -> tuple[Tensor, Tree]:
+        """Logits [R, B, C] of x [R, B, ...], and moved buffers. draws: seed of what each member's network draws."""
+
+
+class Leading:
+    """The network's own code on tensors with a leading axis of members."""
+
+    def __init__(self, model: Model) -> None:
+        """Replaces the layers of a copy."""
+        self.module = copy.deepcopy(model.template(train=True))
+        if (whole := stacked(self.module)) is not None:
+            self.module = whole.train()
+        self._replace(self.module)
+        self.slots = slots_of(self.module)
+        self.drops = [module for module in self.module.modules() if isinstance(module, StackedDropout)]
+        self.draws = bool(self.drops)
+
+    def _replace(self, module: nn.Module) -> None:
+        for name, child in module.named_children():
+            if (new := stacked(child)) is not None:
+                setattr(module, name, new.train())
+            else:
+                self._replace(child)
+
+    def linear(self) -> dict[str, StackedLinear]:
+        """See `Forward.linear`: layers whose weight nobody else uses."""
+        uses = [name for _, _, name in self.slots]
+        named = {f"{name}.weight".removeprefix("."): m for name, m in self.module.named_modules() if isinstance(m, StackedLinear)}
+        return {name: module for name, module in named.items() if uses.count(name) == 1}
+
+    def apply(self, params: Tree, buffers: Tree, x: Tensor, draws: Sequence[int]) -> tuple[Tensor, Tree]:
+        """See `Forward.apply`."""
+        fill(self.slots, {**params, **tree.clone(buffers)})
+        if self.drops:
+            generators = [torch.Generator(x.device).manual_seed(draw) for draw in draws]
+            for drop in self.drops:
+                drop.generators = generators
+        logits = cast(Tensor, self.module(x))
+        moved = {name: place[key].detach() for place, key, name in self.slots if name in buffers}
+        return logits, {name: moved[name] for name in buffers}
+
+
+class Vmapped:
+    """The untouched network under vmap: right for most, and slower by its overhead at every operation."""
+
+    def __init__(self, model: Model) -> None:
+        """Copies the network."""
+        self.draws = False  # one that draws does not pass the comparison
+        self.module = copy.deepcopy(model.template(train=True))
+        self.slots = slots_of(self.module)
+
+    def linear(self) -> dict[str, StackedLinear]:
+        """None: its layers are plain."""
+        return {}
+
+    def apply(self, params: Tree, buffers: Tree, x: Tensor, draws: Sequence[int]) -> tuple[Tensor, Tree]:
+        """See `Forward.apply`."""
+
+        def one(params: Tree, buffers: Tree, x: Tensor) -> tuple[Tensor, Tree]:
+            fill(self.slots, {**params, **buffers})
+            logits = self.module(x)
+            return logits, {name: place[key] for place, key, name in self.slots if name in buffers}
+
+        logits, moved = vmap(one)(params, tree.clone(buffers), x)
+        return logits, {name: moved[name].detach() for name in buffers}
+
+
+@dataclass(frozen=True)
+class Admitted:
+    """How a network is applied to a stack, None if it cannot be; names of the weights that may be sparse."""
+
+    way: type[Leading] | type[Vmapped] | None
+    linear: frozenset[str] = frozenset()
+
+
+@lru_cache(16)
+def admitted(model: Model, shape: tuple[int, ...], device: str) -> Admitted:
+    """The best way that equals the network alone on two members; shape: of one input."""
+    x = torch.randn(4, *shape, generator=stream(0, "comparison of a stack")).to(device)
+    for way in (Leading, Vmapped):
+        if _equal(way, model, x):
+            return Admitted(way, frozenset(way(model).linear()))
+    return Admitted(None)
+
+
+def _equal(way: type[Leading] | type[Vmapped], model: Model, x: Tensor) -> bool:
+    members = [tuple(tree.to(part, x.device) for part in model.init(seed)) for seed in (0, 1)]
+    draws, xs = (3, 4), torch.stack([x, x.flip(0)])
+    try:
+        params, buffers = (tree.stack(parts) for parts in zip(*members, strict=True))
+        got = _outcome(params, lambda p: way(model).apply(p, buffers, xs, draws))
+    except Exception:  # whatever a user's network says to tensors that it was not written for
+        return False
+    for r, (params, buffers) in enumerate(members):
+        want = _outcome(params, lambda p, b=buffers, r=r: model.apply(p, b, xs[r], train=True, draw=draws[r]))
+        if not _close(got, want, r):
+            return False
+    return True
+
+
+def _outcome(params: Tree, apply: Callable[[Tree], tuple[Tensor, Tree]]) -> Tree:
+    """Logits, moved buffers and gradients of the summed squares of the logits, by name."""
+    leaves = {name: leaf.detach().requires_grad_() for name, leaf in params.items()}
+    logits, buffers = apply(leaves)
+    grads = torch.autograd.grad(logits.square().sum(), list(leaves.values()), allow_unused=True)
+    slopes = {
+        f"gradient {name}": torch.zeros_like(leaf) if grad is None else grad
+        for (name, leaf), grad in zip(leaves.items(), grads, strict=True)
+    }
+    return {"logits": logits.detach(), **{f"buffer {name}": leaf for name, leaf in buffers.items()}, **slopes}
+
+
+def _close(got: Tree, want: Tree, row: int) -> bool:
+    """Whether everything agrees. A gradient that is 0 up to rounding is measured by the others."""
+    steepest = max((float(leaf.abs().max()) for name, leaf in want.items() if name.startswith("gradient")), default=0.0)
+    for name, leaf in want.items():
+        mine = got[name][row]
+        if mine.shape != leaf.shape:
+            return False
+        scale = float(leaf.double().abs().max()) + (0.01 * steepest if name.startswith("gradient") else 0.0)
+        if not float((mine.double() - leaf.double()).abs().max()) <= TOLERANCE * scale + 1e-12:
+            return False
+    return True

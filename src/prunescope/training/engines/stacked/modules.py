@@ -1,0 +1,149 @@
+"""Modules on [R, N, ...]: what replaces the layers of a network in a stack.
+
+Belongs here: layers whose parameters or statistics belong to a member, and layers that count axes from the front.
+Does not belong here: linear layers (`linear.py`), which network may be treated so (`forward.py`).
+
+Convolutions of R members are one grouped convolution on [N, R * C, H, W]. What it returns looks like [R, N, C, H, W]
+and lies in memory as before, so consecutive layers pass it on without a copy.
+"""
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from prunescope.tasks.nets.two_layer import PowerSum
+from prunescope.training.engines.stacked.linear import StackedLinear, take_parameters
+from prunescope.training.engines.stacked.readout import StackedPowerSum
+
+
+def side_by_side(x: Tensor) -> Tensor:
+    """[R, N, C, ...] as [N, R * C, ...]."""
+    return x.transpose(0, 1).flatten(1, 2)
+
+
+def apart(x: Tensor, members: int) -> Tensor:
+    """The inverse of `side_by_side`."""
+    return x.unflatten(1, (members, -1)).transpose(0, 1)
+
+
+class StackedConv2d(nn.Module):
+    """`nn.Conv2d` on [R, N, C, H, W] with weights [R, O, C / groups, k, k]."""
+
+    weight: Tensor
+    bias: Tensor | None
+
+    def __init__(self, plain: nn.Conv2d) -> None:
+        super().__init__()
+        take_parameters(self, plain)
+        self.groups, self.stride, self.padding, self.dilation = (
+            plain.groups,
+            plain.stride,
+            plain.padding,
+            plain.dilation,
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The outputs [R, N, O, H', W']."""
+        bias = None if self.bias is None else self.bias.flatten()
+        members = len(x)
+        out = F.conv2d(
+            side_by_side(x),
+            self.weight.flatten(0, 1),
+            bias,
+            stride=cast(Any, self.stride),
+            padding=cast(Any, self.padding),
+            dilation=cast(Any, self.dilation),
+            groups=members * self.groups,
+        )
+        return apart(out, members)
+
+
+class StackedBatchNorm(nn.Module):
+    """Batch normalization of [R, N, C, ...] in training mode; weights and statistics [R, C]."""
+
+    weight: Tensor | None
+    bias: Tensor | None
+    running_mean: Tensor | None
+    running_var: Tensor | None
+    num_batches_tracked: Tensor | None
+
+    def __init__(self, plain: _BatchNorm) -> None:
+        super().__init__()
+        take_parameters(self, plain)
+        self.eps, self.momentum = plain.eps, plain.momentum
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The normalized examples; moves the statistics in place, as the plain module does."""
+        if self.num_batches_tracked is not None:
+            self.num_batches_tracked.add_(1)
+        tensors = (self.running_mean, self.running_var, self.weight, self.bias)
+        out = F.batch_norm(
+            side_by_side(x),
+            *(None if tensor is None else tensor.view(-1) for tensor in tensors),
+            training=True,
+            momentum=cast(float, self.momentum),
+            eps=self.eps,
+        )
+        return apart(out, len(x))
+
+
+class StackedDropout(nn.Module):
+    """`nn.Dropout` in which every member draws from its own generator, as it would alone."""
+
+    def __init__(self, plain: nn.Dropout) -> None:
+        super().__init__()
+        self.p = plain.p
+        self.generators: Sequence[torch.Generator] = ()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The inputs, each 0 with probability p, else divided by 1 - p."""
+        kept = [torch.empty_like(part).bernoulli_(1 - self.p, generator=g) for part, g in zip(x, self.generators, strict=True)]
+        return x * (torch.stack(kept) / (1 - self.p))
+
+
+class SideBySide(nn.Module):
+    """A layer without parameters that acts on every channel alike, such as pooling."""
+
+    def __init__(self, plain: nn.Module) -> None:
+        super().__init__()
+        self.plain = plain
+
+    def forward(self, x: Tensor) -> Tensor:
+        """What the layer makes of each member."""
+        return apart(self.plain(side_by_side(x)), len(x))
+
+
+class StackedFlatten(nn.Module):
+    """`nn.Flatten` that leaves the axis of members alone."""
+
+    def __init__(self, plain: nn.Flatten) -> None:
+        super().__init__()
+        self.start, self.end = plain.start_dim, plain.end_dim
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The flattened examples."""
+        return x.flatten(*(axis + 1 if axis >= 0 else axis for axis in (self.start, self.end)))
+
+
+def stacked(module: nn.Module) -> nn.Module | None:
+    """What takes the place of a module in a stack; None where it stays, which need not be right: see `forward.py`."""
+    kind = type(module)
+    if kind is nn.Linear:
+        return StackedLinear(cast(nn.Linear, module))
+    if kind is nn.Conv2d and cast(nn.Conv2d, module).padding_mode == "zeros":
+        return StackedConv2d(cast(nn.Conv2d, module))
+    if kind in (nn.BatchNorm1d, nn.BatchNorm2d) and cast(_BatchNorm, module).momentum is not None:
+        return StackedBatchNorm(cast(_BatchNorm, module))
+    if kind is nn.Dropout:
+        return StackedDropout(cast(nn.Dropout, module))
+    if kind is nn.Flatten:
+        return StackedFlatten(cast(nn.Flatten, module))
+    if kind in (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d):
+        return SideBySide(module)
+    if kind is PowerSum:
+        return StackedPowerSum(cast(PowerSum, module))
+    return None

@@ -1,0 +1,171 @@
+"""Several replicas while an engine changes them in place.
+
+Belongs here: into the stack and out again, one step, members that leave. Does not belong here: which replicas stand
+together (`training/engines/stack.py`), layers (`linear.py`, `modules.py`).
+"""
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+
+import torch
+from torch import Tensor
+
+from prunescope.base import tree
+from prunescope.base.state import TrainState, Weights
+from prunescope.base.tree import Tree
+from prunescope.training.engines.engine import Lane
+from prunescope.training.engines.stacked.batches import StackedBatches
+from prunescope.training.engines.stacked.compiled import compiled_for
+from prunescope.training.engines.stacked.forward import Forward
+from prunescope.training.engines.stacked.inputs import Fixed, fixed, without
+from prunescope.training.engines.stacked.linear import Pattern, pattern
+from prunescope.training.loop import Stepper
+
+
+class Stacked:
+    """The tensors of R members with a leading axis R, held by nobody else.
+
+    A tensor whose name is in `patterns` holds the weights that are there only, [R, M].
+    """
+
+    def __init__(self, lanes: Sequence[Lane], forward: Forward, sparse: Sequence[str]) -> None:
+        """Copies everything. sparse: names of the weights that are taken in a pattern."""
+        states = [lane.state for lane in lanes]
+        self.forward, self.program = forward, lanes[0].stepper.program
+        self.masks = [lane.stepper.keep(lane.state) for lane in lanes]
+        self.patterns: dict[str, Pattern] = {}
+        layers = forward.linear()
+        for name in sparse:
+            self.patterns[name] = pattern([state.free[name] for state in states])
+            layers[name].pattern = self.patterns[name]
+        self.params = self._packed(tree.stack(state.weights.params for state in states))
+        self.buffers = tree.stack(state.weights.buffers for state in states) if states[0].weights.buffers else {}
+        moments = self.program.optimizer.moments
+        self.opt = {
+            part: self._packed(stacked) if part in moments else stacked
+            for part in states[0].opt
+            for stacked in [tree.stack(state.opt[part] for state in states)]
+        }
+        self.keep = self._kept(states)
+        self.handed = list(states)
+        self.batches = StackedBatches([lane.stepper for lane in lanes], [state.step for state in states])
+        self.known: Fixed | None = None
+        self._know_inputs()
+
+    @property
+    def steppers(self) -> list[Stepper]:
+        """Who the members are, in the order of their rows."""
+        return self.batches.steppers
+
+    def hand(self, row: int, state: TrainState) -> TrainState:
+        """Remembers a state that is given out: with the very same one the stack can go on."""
+        self.handed[row] = state
+        return state
+
+    def _packed(self, stacked: Tree) -> Tree:
+        return {
+            name: self.patterns[name].values(leaf) if name in self.patterns else leaf
+            for name, leaf in stacked.items()
+        }
+
+    def _kept(self, states: Sequence[TrainState]) -> Tree:
+        """Float masks [R, ...] of the tensors of which a member has lost something."""
+        names = {name for masks in self.masks for name in masks} - self.patterns.keys()
+        params = states[0].weights.params
+        return {
+            name: torch.stack([masks.get(name, torch.ones_like(params[name])) for masks in self.masks])
+            for name in sorted(names)
+        }
+
+    def _know_inputs(self) -> None:
+        """Prepares the inputs of the layer that sees them as they are, if they never change."""
+        whole = self.batches.whole
+        if whole is None or not compiled_for(whole[0]) or self.program.precision != "float32":
+            return
+        if any(layer.inputs == whole[0].shape[-1] for layer in self.forward.linear().values()):
+            self._know(fixed(whole[0]))
+
+    def _know(self, inputs: Fixed) -> None:
+        self.known = inputs
+        for layer in self.forward.linear().values():
+            layer.fixed = inputs
+
+    def losses(self) -> tuple[Tensor, list[Tensor]]:
+        """The mean loss of every member's next batch, [R], nats, and leaves of its graph; moves on to that batch."""
+        x, y = self.batches.next()
+        low = self.program.precision == "bfloat16"
+        draws = [s.draw(step - 1) for s, step in zip(self.batches.steppers, self.batches.steps, strict=True)] if self.forward.draws else []
+        leaves = {name: leaf.detach().requires_grad_() for name, leaf in self.params.items()}
+        with torch.autocast(x.device.type, torch.bfloat16) if low else nullcontext():
+            logits, self._moved = self.forward.apply(leaves, self.buffers, x, draws)
+            flat = logits.flatten(0, 1)
+            each = self.program.problem.loss(flat.float() if low else flat, y.flatten(0, 1))
+        return each.unflatten(0, y.shape).mean(1), list(leaves.values())
+
+    @torch.no_grad()
+    def update(self, losses: Tensor, leaves: list[Tensor], lr: float | Tensor) -> None:
+        """The step whose losses these are."""
+        with torch.enable_grad():
+            total = losses.sum()
+        found = torch.autograd.grad(total, leaves, allow_unused=True)
+        grads = {
+            name: torch.zeros_like(leaf) if grad is None else grad
+            for (name, leaf), grad in zip(self.params.items(), found, strict=True)
+        }
+        self.program.optimizer.update_(grads, self.opt, self.params, keep=self.keep, lr=lr)
+        self.buffers = self._moved
+
+    def bytes(self) -> int:
+        """Bytes of everything that is held during a step; takes the forward pass of one."""
+        kept: dict[int, int] = {}
+
+        def seen(leaf: Tensor) -> Tensor:
+            kept[leaf.untyped_storage().data_ptr()] = leaf.untyped_storage().nbytes()
+            return leaf
+
+        with torch.autograd.graph.saved_tensors_hooks(seen, lambda leaf: leaf):
+            self.losses()
+        trees = (self.params, self.params, self.buffers, self.keep, *self.opt.values())
+        held = [leaf for part in trees for leaf in part.values()] + list(self.batches.whole or ())
+        if self.known is not None:
+            held += [self.known.columns, self.known.full]
+        return sum(kept.values()) + sum(leaf.numel() * leaf.element_size() for leaf in held)
+
+    def state(self, row: int, before: TrainState, steps: int) -> TrainState:
+        """The state of one member so many steps after `before`; shares no memory with the stack."""
+        weights = before.weights
+        params = self._unpacked(self.params, row)
+        buffers = {name: leaf[row].clone() for name, leaf in self.buffers.items()}
+        moments = self.program.optimizer.moments
+        return before.replace(
+            step=before.step + steps,
+            schedule_step=before.schedule_step + steps,
+            weights=Weights(params, buffers, weights.masks),
+            opt={
+                part: self._unpacked(leaves, row)
+                if part in moments
+                else {name: leaf[row].clone() for name, leaf in leaves.items()}
+                for part, leaves in self.opt.items()
+            },
+        )
+
+    def _unpacked(self, stacked: Tree, row: int) -> Tree:
+        return {
+            name: self.patterns[name].dense(leaf[row], row) if name in self.patterns else leaf[row].clone()
+            for name, leaf in stacked.items()
+        }
+
+    @torch.no_grad()
+    def drop(self, row: int) -> None:
+        """Without a member, whose place the last one takes."""
+        for part in (self.params, self.buffers, self.keep, *self.opt.values()):
+            for name, leaf in part.items():
+                part[name] = without(leaf, row)
+        layers = self.forward.linear()
+        for name, at in self.patterns.items():
+            self.patterns[name] = layers[name].pattern = at.without(row)
+        self.batches.drop(row)
+        self.handed[row] = self.handed[-1]
+        self.handed.pop()
+        if self.known is not None and self.batches.whole is not None:
+            self._know(self.known.without(row, self.batches.whole[0]))
