@@ -11,13 +11,23 @@ from prunescope.base.state import Weights
 from prunescope.base.streams import Seeds
 from prunescope.measures import (
     EL2N,
+    AdaptiveSharpness,
+    ClassRisk,
     Examples,
+    GradientTrace,
     GraNd,
     Halves,
+    HessianSpectrum,
+    HessianTrace,
+    HessianTraceEstimate,
+    Labels,
     LayerSparsity,
+    LossAlongEigenvectors,
     Measure,
     NoiseResponse,
     Risk,
+    Sample,
+    SeenUnseen,
     SignalAndNoise,
     SignalNeurons,
     WeightVector,
@@ -27,14 +37,26 @@ from prunescope.tasks.data.synthetic import synthetic
 from prunescope.tasks.model import network
 from prunescope.tasks.task import Data, Task
 
+FEW = Sample(examples=12)
 SETTINGS: dict[type[Measure], Measure] = {
     Risk: Risk(split="train"),
     Examples: Examples(split="train"),
+    ClassRisk: ClassRisk(split="train"),
     EL2N: EL2N(split="train"),
     GraNd: GraNd(split="train"),
     Halves: Halves(split="test"),
+    Labels: Labels(split="train"),
+    SeenUnseen: SeenUnseen(),
     LayerSparsity: LayerSparsity(),
     WeightVector: WeightVector(),
+    AdaptiveSharpness: AdaptiveSharpness(sample=FEW, steps=2, draws=2),
+    GradientTrace: GradientTrace(sample=FEW),
+    HessianTrace: HessianTrace(sample=FEW),
+    HessianTraceEstimate: HessianTraceEstimate(sample=FEW, probes=4, sketch=1),
+    HessianSpectrum: HessianSpectrum(sample=FEW, count=3, tolerance=1e-2),
+    LossAlongEigenvectors: LossAlongEigenvectors(
+        sample=FEW, losses=FEW, count=2, reach=0.02, step=0.01, tolerance=1e-2
+    ),
     SignalAndNoise: SignalAndNoise(),
     SignalNeurons: SignalNeurons(),
     NoiseResponse: NoiseResponse(),

@@ -1,24 +1,46 @@
 """Pure functions of one stored state. One file a measure; a new one needs no registration."""
 
+from prunescope.measures.adaptive_sharpness import AdaptiveSharpness
+from prunescope.measures.class_risk import ClassRisk
+from prunescope.measures.curvature.surface import Sample
 from prunescope.measures.displacement import WeightVector
 from prunescope.measures.el2n import EL2N
 from prunescope.measures.examples import Examples
+from prunescope.measures.gradient_trace import GradientTrace
 from prunescope.measures.grand import GraNd
 from prunescope.measures.halves import Halves
+from prunescope.measures.hessian_spectrum import HessianSpectrum
+from prunescope.measures.hessian_trace import HessianTrace
+from prunescope.measures.hessian_trace_estimate import HessianTraceEstimate
+from prunescope.measures.labels import Labels
+from prunescope.measures.loss_along_eigenvectors import LossAlongEigenvectors
 from prunescope.measures.measure import Measure
+from prunescope.measures.normality import Normality
 from prunescope.measures.risk import Risk
+from prunescope.measures.seen_unseen import SeenUnseen
 from prunescope.measures.signal import NoiseResponse, SignalAndNoise, SignalNeurons
 from prunescope.measures.sparsity import LayerSparsity
 
 __all__ = [
     "EL2N",
+    "AdaptiveSharpness",
+    "ClassRisk",
     "Examples",
     "GraNd",
+    "GradientTrace",
     "Halves",
+    "HessianSpectrum",
+    "HessianTrace",
+    "HessianTraceEstimate",
+    "Labels",
     "LayerSparsity",
+    "LossAlongEigenvectors",
     "Measure",
     "NoiseResponse",
+    "Normality",
     "Risk",
+    "Sample",
+    "SeenUnseen",
     "SignalAndNoise",
     "SignalNeurons",
     "WeightVector",

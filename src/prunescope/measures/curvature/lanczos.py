@@ -1,0 +1,93 @@
+"""Eigenpairs of largest absolute value of a symmetric matrix that is known by its products.
+
+Belongs here: thick-restart Lanczos. Does not belong here: the authors' deflated power iteration (`power.py`).
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from prunescope.base.errors import UsageError
+from prunescope.measures.curvature.products import Operator
+
+BASIS_NUMBERS = 2**29
+"""Numbers of all basis vectors together (2 GiB in float32), unless count + 10 vectors alone are more."""
+RESTARTS = 200
+
+
+class Eigenpairs(NamedTuple):
+    """values [k], largest absolute value first, sign kept; vectors [k, P], unit; residuals [k], |A v - value v|."""
+
+    values: Tensor
+    vectors: Tensor
+    residuals: Tensor
+
+
+def top(apply: Operator, start: Tensor, count: int, *, tolerance: float) -> Eigenpairs:
+    """The `count` eigenpairs of largest absolute value.
+
+    start: [P], a random vector; where the space that it spans is exhausted, its rotations take its place.
+    tolerance: bound on every residual relative to the largest absolute eigenvalue; after 200
+    restarts what there is is returned, and the residuals tell.
+
+    Full orthogonalization, twice, so no ghost eigenvalues; at most `basis_size` vectors are held.
+    Raises: UsageError for more eigenvalues than dimensions.
+    Source: Wu and Simon 2000, thick-restart Lanczos.
+    """
+    dimension = start.numel()
+    if count > dimension:
+        raise UsageError(f"{count} eigenvalues of {dimension} kept parameters; ask for at most {dimension}")
+    size = basis_size(count, dimension)
+    basis = start.new_zeros(size + 1, dimension)
+    basis[0] = start / start.norm()
+    small = torch.zeros(size, size, dtype=torch.float64, device=start.device)
+    locked = 0
+    for restart in range(RESTARTS):
+        rest = _extend(apply, basis, small, locked, size, start.roll(restart + 1))
+        values, mixing = torch.linalg.eigh(small)
+        order = values.abs().argsort(descending=True)
+        values, mixing = values[order], mixing[:, order]
+        residuals = (rest * mixing[-1]).abs()
+        if restart == RESTARTS - 1 or bool((residuals[:count] <= tolerance * values[0].abs()).all()):
+            break
+        locked = min(count + (size - count) // 2, size - 1)
+        basis[:locked] = mixing[:, :locked].T.to(start.dtype) @ basis[:size]
+        basis[locked] = basis[size]
+        small = torch.zeros_like(small)
+        small[range(locked), range(locked)] = values[:locked]
+    vectors = mixing[:, :count].T.to(start.dtype) @ basis[:size]
+    return Eigenpairs(values[:count], vectors / vectors.norm(dim=1, keepdim=True), residuals[:count])
+
+
+def basis_size(count: int, dimension: int) -> int:
+    """How many vectors are held: 2 count + 20 if memory permits, at least count + 10, at most all dimensions."""
+    affordable = min(2 * count + 20, BASIS_NUMBERS // dimension)
+    return min(dimension, max(count + 10, affordable))
+
+
+def _extend(apply: Operator, basis: Tensor, small: Tensor, begin: int, end: int, spare: Tensor) -> float:
+    """Fills basis[begin + 1 : end + 1] and the projection `small`, both in place; returns the last norm."""
+    rest = 0.0
+    for step in range(begin, end):
+        product = apply(basis[step].unsqueeze(0))[0]
+        new, onto = _orthogonal(product, basis[: step + 1])
+        small[: step + 1, step] = small[step, : step + 1] = onto
+        rest, scale = float(new.norm()), float(small.abs().max())
+        # Nothing left of the product: the space is invariant, and what follows starts anew beside it.
+        if rest <= 10 * torch.finfo(new.dtype).eps * max(scale, float(product.norm())):
+            rest = 0.0
+            new, _ = _orthogonal(spare.roll(step), basis[: step + 1])
+        length = new.norm()
+        basis[step + 1] = new / length if step + 1 < basis.shape[1] else 0.0
+    return rest
+
+
+def _orthogonal(vector: Tensor, basis: Tensor) -> tuple[Tensor, Tensor]:
+    """The part of a vector [P] orthogonal to the rows of a basis [K, P], and its coefficients on them [K], float64."""
+    onto = torch.zeros(len(basis), dtype=torch.float64, device=vector.device)
+    for _ in range(2):  # twice is enough
+        part = basis @ vector
+        vector = vector - part @ basis
+        onto += part.double()
+    return vector, onto

@@ -1,0 +1,150 @@
+"""Whether a network's Hessian trace equals its Gauss-Newton trace.
+
+Belongs here: the check of one forward pass, operation by operation. Does not belong here: the trace
+(`measures/hessian_trace.py`).
+
+Tr(H) = Tr(G) + (1/N) sum_i sum_c (dl_i / dz_ic) Tr(d^2 z_ic / d w^2). The second term is 0 where every logit is, almost
+everywhere, affine in every single parameter. That holds where each operation is piecewise linear in one thing that
+depends on parameters, or the product of two things that depend on different parameters: linear layers,
+convolutions, ReLU, pooling, residual sums, BatchNorm with running statistics. It fails where activations are curved,
+normalization uses the batch, or a weight acts twice in a row.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from prunescope.base.errors import UsageError
+from prunescope.measures.curvature.surface import Surface
+from prunescope.tasks.functional import fill, slots_of
+
+# fmt: off
+LINEAR = frozenset((
+    "view", "_unsafe_view", "reshape", "t", "transpose", "permute", "slice", "select", "unsqueeze",
+    "squeeze", "expand", "clone", "detach", "alias", "constant_pad_nd", "cat", "stack", "split",
+    "chunk", "unbind", "mean", "sum", "avg_pool1d", "avg_pool2d", "_adaptive_avg_pool2d", "neg",
+    "_to_copy", "add", "sub", "rsub", "copy", "index", "index_select", "flip", "roll",
+    "upsample_nearest2d",
+))
+# fmt: on
+"""Affine in all its arguments together."""
+# fmt: off
+PIECEWISE = frozenset((
+    "relu", "leaky_relu", "hardtanh", "threshold", "clamp_min", "max_pool2d_with_indices",
+    "max_pool3d_with_indices", "amax", "maximum", "abs", "max",
+))
+# fmt: on
+"""Piecewise linear in its arguments."""
+# fmt: off
+PRODUCTS = frozenset((
+    "convolution", "mm", "addmm", "bmm", "baddbmm", "mul", "mv", "dot",
+))
+# fmt: on
+"""Linear in each of two factors."""
+# fmt: off
+NORMS = frozenset((
+    "native_batch_norm", "_native_batch_norm_legit", "_native_batch_norm_legit_no_training",
+    "cudnn_batch_norm",
+))
+# fmt: on
+"""The same, if the statistics are given."""
+FRESH = frozenset(("new_empty", "new_zeros", "new_ones", "new_full", "empty_like", "zeros_like", "ones_like"))
+"""Take nothing but the shape of their argument."""
+INSTEAD = "use HessianTraceEstimate, which samples and reports its error"
+
+
+def require(surface: Surface) -> None:
+    """Raises UsageError, naming the operation and the module, where Tr(H) = Tr(G) is not assured.
+
+    Runs one example forward. Operations that this file does not know are refused.
+    """
+    module = surface.model.evaluation_copy()
+    params = {name: leaf.clone() for name, leaf in surface.params.items()}
+    with torch.no_grad(), _watch(module) as inside, _Dependence(inside) as seen:
+        for name, leaf in params.items():
+            seen.mark(leaf, frozenset({name}))
+        fill(slots_of(module), {**params, **surface.buffers})
+        module(surface.x[:1])
+
+
+class _Dependence(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Follows which parameters every storage depends on."""
+
+    def __init__(self, inside: list[tuple[str, nn.Module]]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.inside = inside
+        self.names: dict[int, frozenset[str]] = {}
+        self.alive: list[Tensor] = []  # so that no storage is given away and its key used again
+
+    def mark(self, tensor: Tensor, names: frozenset[str]) -> None:
+        """The tensor's storage depends on these parameters."""
+        self.names[tensor.untyped_storage()._cdata] = names
+        self.alive.append(tensor)
+
+    def of(self, value: object) -> frozenset[str]:
+        """The parameters that an argument depends on."""
+        if not isinstance(value, Tensor):
+            return frozenset()
+        return self.names.get(value.untyped_storage()._cdata, frozenset())
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Runs the operation and notes, or refuses, what its result depends on."""
+        kwargs, name = kwargs or {}, func._schema.name.split("::")[-1].rstrip("_")
+        active = [names for value in tree_leaves((args, kwargs)) if (names := self.of(value))]
+        active = [] if name in FRESH else active
+        if active:
+            self._permit(name, active, args)
+        result = func(*args, **kwargs)
+        for leaf in tree_leaves(result):
+            if isinstance(leaf, Tensor):
+                self.mark(leaf, frozenset().union(self.of(leaf), *active))
+        return result
+
+    def _permit(self, name: str, active: list[frozenset[str]], args: tuple[Any, ...]) -> None:
+        single = len(active) == 1
+        if name in LINEAR or name in PIECEWISE or (name == "div" and self.of(args[1]) == frozenset()):
+            return
+        if name in PRODUCTS and (single or self._separate(name, args)):
+            return
+        if name in NORMS and not any(arg is True for arg in args) and self._separate(name, args):
+            return
+        twice = name in PRODUCTS or (name in NORMS and not any(arg is True for arg in args))
+        why = "multiplies things that share a weight" if twice else f"computes {name!r}"
+        raise UsageError(
+            f"module {self._where()} {why}, so the Hessian's trace is not that of the Gauss-Newton matrix; {INSTEAD}"
+        )
+
+    def _separate(self, name: str, args: tuple[Any, ...]) -> bool:
+        """Whether the factors of a product depend on different parameters; an addend may share."""
+        first, second = (args[1], args[2]) if name in ("addmm", "baddbmm") else (args[0], args[1])
+        return not self.of(first) & self.of(second)
+
+    def _where(self) -> str:
+        name, module = self.inside[-1] if self.inside else ("", nn.Identity())
+        return f"{name or 'of the whole network'} ({type(module).__name__})"
+
+
+@contextmanager
+def _watch(module: nn.Module) -> Iterator[list[tuple[str, nn.Module]]]:
+    """The modules that are running, outermost first."""
+    inside: list[tuple[str, nn.Module]] = []
+
+    def enter(name: str) -> Callable[[nn.Module, Any], None]:
+        return lambda part, _inputs: inside.append((name, part))
+
+    handles = []
+    for name, part in module.named_modules():
+        handles.append(part.register_forward_pre_hook(enter(name)))
+        handles.append(part.register_forward_hook(lambda _part, _inputs, _out: inside.pop() and None))
+    try:
+        yield inside
+    finally:
+        for handle in handles:
+            handle.remove()

@@ -1,0 +1,84 @@
+"""Products with the Hessian and with the Gauss-Newton matrix of a loss surface.
+
+Belongs here: matrix-vector products. Does not belong here: what is made of them (`lanczos.py`, `estimate.py`).
+
+H = d^2 L / d w^2 of the mean loss L over the sample. G = (1/N) sum_i J_i^T H_i J_i, with J_i the derivative of
+example i's logits and H_i the Hessian of its loss in the logits. Nats per squared unit of weight.
+"""
+
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from prunescope.base import tree
+from prunescope.base.tree import Tree
+from prunescope.measures.curvature.surface import Surface
+
+Matrix = Literal["hessian", "gauss-newton"]
+Operator = Callable[[Tensor], Tensor]
+"""Vectors [K, P] to products [K, P]; more vectors at once share the graph of the first derivative."""
+
+
+def operator(surface: Surface, matrix: Matrix) -> Operator:
+    """Products with one of the two matrices over the kept parameters."""
+    product = {"hessian": _hessian, "gauss-newton": _gauss_newton}[matrix]
+
+    @torch.enable_grad()
+    def apply(vectors: Tensor) -> Tensor:
+        total = torch.zeros_like(vectors)
+        for x, y in surface.chunks():
+            leaves = {name: leaf.detach().requires_grad_() for name, leaf in surface.params.items()}
+            along = product(surface, leaves, x, y)
+            for row, vector in enumerate(vectors):
+                total[row] += surface.vector(along(surface.tree(vector)))
+        return total / len(surface.y)
+
+    return apply
+
+
+@torch.enable_grad()
+def gradient(surface: Surface, params: Tree) -> Tree:
+    """The gradient of the mean loss at other parameters, for all of them, nats per unit of weight."""
+    total = tree.tree_map(torch.zeros_like, params)
+    for x, y in surface.chunks():
+        leaves = {name: leaf.detach().requires_grad_() for name, leaf in params.items()}
+        loss = surface.loss(surface.logits(leaves, x), y).sum() / len(surface.y)
+        total = tree.tree_map(torch.add, total, _slope(loss, leaves))
+    return total
+
+
+def _hessian(surface: Surface, leaves: Tree, x: Tensor, y: Tensor) -> Callable[[Tree], Tree]:
+    loss = surface.loss(surface.logits(leaves, x), y).sum()
+    slope = _slope(loss, leaves, again=True)
+    return lambda along: _slope(tree.dot(slope, along), leaves)
+
+
+def _gauss_newton(surface: Surface, leaves: Tree, x: Tensor, y: Tensor) -> Callable[[Tree], Tree]:
+    logits = surface.logits(leaves, x)
+    scores = {"z": logits.detach().requires_grad_()}
+    inner = _slope(surface.loss(scores["z"], y).sum(), scores, again=True)
+    # J^T u is linear in u, so its derivative along a direction in w gives J times that direction.
+    dummy = {"u": torch.zeros_like(logits, requires_grad=True)}
+    pulled = _slope((logits * dummy["u"]).sum(), leaves, again=True)
+
+    def along(direction: Tree) -> Tree:
+        pushed = _slope(tree.dot(pulled, direction), dummy)["u"]
+        bent = _slope((inner["z"] * pushed).sum(), scores)["z"]
+        return _slope((logits * bent).sum(), leaves)
+
+    return along
+
+
+def _slope(value: Tensor, leaves: Tree, *, again: bool = False) -> Tree:
+    """Gradient of a 0-D tensor, 0 where it does not depend on a leaf; the graph is kept for more vectors."""
+    if not value.requires_grad:
+        return tree.tree_map(torch.zeros_like, leaves)
+    grads = torch.autograd.grad(
+        value, list(leaves.values()), allow_unused=True, create_graph=again, retain_graph=True
+    )
+    return {
+        name: torch.zeros_like(leaf) if grad is None else grad
+        for (name, leaf), grad in zip(leaves.items(), grads, strict=True)
+    }

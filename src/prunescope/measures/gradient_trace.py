@@ -1,0 +1,48 @@
+"""Tr(C): how large the gradients of single examples are.
+
+Belongs here: the trace of the second moment. Does not belong here: the scores of single examples (`grand.py`).
+"""
+
+import torch
+from torch import Tensor
+
+from prunescope.base.state import Weights
+from prunescope.measures.curvature import gradient_norms
+from prunescope.measures.curvature.surface import Sample, require_evaluation, surface
+from prunescope.measures.measure import Measure
+from prunescope.tasks.task import Problem
+
+
+class GradientTrace(Measure):
+    """Tr(C) = (1/N) sum_i |d l_i / d w|^2 over the kept weights: the uncentered second moment of the gradients.
+
+    trace: float64 0-D, squared nats per squared unit of weight; "trace.NAME": the part of each parameter, which add
+    up to it. Evaluation mode only. Any network; linear layers, convolutions and BatchNorm take a sweep without
+    whole gradients, others hold some at a time.
+
+    Source: Bartoldson et al. 2020, appendix E; Thomas et al. 2020.
+    """
+
+    sample: Sample = Sample()
+
+    def measure(self, problem: Problem, weights: Weights) -> dict[str, Tensor]:
+        """The trace and its parts. Raises UsageError in training mode and for more examples than there are."""
+        require_evaluation(self.sample, "Tr(C)", "")
+        around = surface(problem, weights, self.sample)
+
+        @torch.enable_grad()
+        def slopes(logits: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+            scores = logits.detach().requires_grad_()
+            slope = torch.autograd.grad(around.loss(scores, y).sum(), scores)[0]
+            return slope.unsqueeze(0), slope.new_ones(1, len(slope))
+
+        parts = {name: found.mean() for name, found in gradient_norms.sums(around, slopes).items()}
+        return traces(parts)
+
+
+def traces(parts: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The sum of 0-D parts as "trace", and each part as "trace.NAME"."""
+    return {
+        "trace": torch.stack(list(parts.values())).sum(),
+        **{f"trace.{name}": part for name, part in parts.items()},
+    }

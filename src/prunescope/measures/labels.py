@@ -1,0 +1,25 @@
+"""The labels of every example, before and after noise.
+
+Belongs here: what the data say. Does not belong here: what a network says (`examples.py`).
+"""
+
+from torch import Tensor
+
+from prunescope.base.state import Weights
+from prunescope.measures.measure import Measure, SplitName
+from prunescope.tasks.task import Problem
+
+
+class Labels(Measure):
+    """The labels of a split; the state only says of which run.
+
+    label, clean: int64 [N], the labels used and those before noise; index: int64 [N], the example's place in its
+    source.
+    """
+
+    split: SplitName = "train"
+
+    def measure(self, problem: Problem, weights: Weights) -> dict[str, Tensor]:
+        """Three tensors over the examples of the split, in its order."""
+        split = problem.split(self.split)
+        return {"label": split.y, "clean": split.clean, "index": split.index}

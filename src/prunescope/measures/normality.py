@@ -1,0 +1,77 @@
+"""How normal the inputs of BatchNorm's scale and shift are: the premise of scoring filters by E[BN].
+
+Belongs here: distances from the standard normal. Does not belong here: the score (`sparsity/unit_scores.py`).
+"""
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from prunescope.base.errors import UsageError
+from prunescope.base.state import Weights
+from prunescope.measures.measure import Measure, SplitName
+from prunescope.tasks.task import Problem
+
+EDGE, BINS = 4.0, 64
+"""Histograms reach from -EDGE to EDGE in BINS bins."""
+
+
+class Normality(Measure):
+    """How far BatchNorm's normalized activations of the last `layers` layers are from N(0, 1), channels pooled.
+
+    Activations are normalized by the statistics of one batch, the first `examples` of the split, in training mode.
+    distance: Kolmogorov-Smirnov's, max |F(x) - Phi(x)|, in [0, 1]; skewness; kurtosis: excess; all float64 [L], layers
+    in forward order; mean_distance: its mean, 0-D. histogram: float64 [L, 64], density over -4 to 4. Channels whose
+    gamma is 0 (removed filters) are left out; a layer without any other is NaN.
+
+    Source: Bartoldson et al. 2019, appendix A.1 and Figure A1; 2020, appendix B.
+    Differs from the source: it shows histograms of a VGG19 trained on ImageNet, and no numbers.
+    """
+
+    split: SplitName = "test"
+    examples: int = Field(default=256, ge=2)
+    layers: int = Field(default=8, ge=1)
+
+    def measure(self, problem: Problem, weights: Weights) -> dict[str, Tensor]:
+        """Five entries by name. Raises UsageError for a network without BatchNorm."""
+        norms = [
+            name.removesuffix(".running_mean") for name in weights.buffers if name.endswith(".running_mean")
+        ]
+        chosen = [name for name in norms if f"{name}.weight" in weights.params][-self.layers :]
+        if not chosen:
+            raise UsageError(
+                f"{problem.model.network.path} has no BatchNorm with a scale and a shift, so nothing is normalized; "
+                "use a network with BatchNorm"
+            )
+        split = problem.split(self.split)
+        x, _ = split.take(torch.arange(min(self.examples, len(split)), device=split.y.device))
+        _, _, seen = problem.model.observe(weights.params, weights.buffers, x, names=frozenset(chosen))
+        found = [_normal(_standard(seen[name], weights, name)) for name in chosen]
+        columns = [torch.stack(column) for column in zip(*found, strict=True)]
+        named = dict(zip(("distance", "skewness", "kurtosis", "histogram"), columns, strict=True))
+        return {**named, "mean_distance": named["distance"].nanmean()}
+
+
+def _standard(out: Tensor, weights: Weights, name: str) -> Tensor:
+    """What BatchNorm normalized, before scale and shift: float64 [M]."""
+    gamma, beta = (weights.params[f"{name}.{part}"].double() for part in ("weight", "bias"))
+    alive = gamma != 0
+    shape = (1, -1, *[1] * (out.ndim - 2))
+    kept = out.double()[:, alive]
+    return ((kept - beta[alive].view(shape)) / gamma[alive].view(shape)).flatten()
+
+
+def _normal(values: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Distance, skewness, excess kurtosis (0-D) and histogram [BINS] of values [M]."""
+    if len(values) < 2:
+        nothing = torch.full((), torch.nan, dtype=torch.float64, device=values.device)
+        return nothing, nothing, nothing, nothing.expand(BINS).clone()
+    ordered, count = values.sort().values, len(values)
+    normal = torch.special.ndtr(ordered)
+    rank = torch.arange(count + 1, dtype=torch.float64, device=values.device) / count
+    distance = torch.maximum((rank[1:] - normal).max(), (normal - rank[:-1]).max())
+    spread = values.std(correction=0)
+    turned = (values - values.mean()) / spread
+    counts = torch.histc(values, bins=BINS, min=-EDGE, max=EDGE)
+    density = counts / (count * 2 * EDGE / BINS)
+    return distance, turned.pow(3).mean(), turned.pow(4).mean() - 3, density

@@ -1,0 +1,31 @@
+"""The Takeuchi information criterion's proxy: gradient noise over curvature.
+
+Belongs here: the ratio of two readings, for `Combined`. Does not belong here: the traces.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from prunescope.base.errors import UsageError
+
+
+def tic(readings: Sequence[Mapping[str, np.ndarray[Any, Any]]]) -> dict[str, float]:
+    """Tr(C) / Tr(H) of one state, dimensionless for a loss in nats.
+
+    readings: of `GradientTrace`, then of `HessianSpectrum` (its "sum" is taken, as the authors do), `HessianTrace` or
+    `HessianTraceEstimate` ("trace"), on the same sample.
+    Raises: UsageError for other readings, and where Tr(H) is not positive, so that the ratio has no meaning.
+    Source: Bartoldson et al. 2020, appendix E, after Thomas et al. 2020.
+    """
+    if len(readings) != 2 or "trace" not in readings[0] or not {"sum", "trace"} & readings[1].keys():
+        raise UsageError(
+            "tic needs two readings: of GradientTrace, then of HessianSpectrum, HessianTrace or "
+            f"HessianTraceEstimate; got {[sorted(reading)[:3] for reading in readings]}"
+        )
+    noise = float(readings[0]["trace"])
+    curvature = float(readings[1]["sum"] if "sum" in readings[1] else readings[1]["trace"])
+    if not curvature > 0:
+        raise UsageError(f"Tr(H) = {curvature:.3g} is not positive here, so Tr(C) / Tr(H) has no meaning")
+    return {"tic": noise / curvature}

@@ -1,0 +1,241 @@
+"""Tr(H), Tr(C), products and estimates against Hessians written out entry by entry."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from prunescope.base.errors import UsageError
+from prunescope.measures import GradientTrace, HessianTrace, HessianTraceEstimate, Sample
+from prunescope.measures.curvature import gradient_norms
+from prunescope.measures.curvature.products import operator
+from prunescope.measures.curvature.surface import surface
+
+SAMPLE = Sample(examples=12, precision="float64")
+SQUARED = "prunescope.tasks.losses:squared_error"
+
+
+class Plain(nn.Module):
+    """Two linear layers, some activation between them; with `twice` the middle layer runs twice."""
+
+    def __init__(self, activation=F.relu, twice=False, tokens=False):
+        super().__init__()
+        self.activation, self.twice, self.tokens = activation, twice, tokens
+        self.first, self.middle, self.last = (
+            nn.Linear(8 if tokens else 48, 6),
+            nn.Linear(6, 6),
+            nn.Linear(6, 3),
+        )
+
+    def forward(self, x):
+        x = self.first(x.reshape(len(x), -1, 8) if self.tokens else x.flatten(1))
+        x = self.middle(self.activation(x))
+        x = self.middle(self.activation(x)) if self.twice else x
+        x = self.last(self.activation(x))
+        return x.mean(1) if self.tokens else x
+
+
+class Odd(nn.Module):
+    """Convolutions that have no formula: groups, circular padding; a normalization that has none either."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 6, 3, groups=3, padding=1)
+        self.conv2 = nn.Conv2d(6, 4, 3, padding=1, padding_mode="circular", bias=False)
+        self.norm = nn.GroupNorm(2, 4)
+        self.fc = nn.Linear(4, 3)
+
+    def forward(self, x):
+        return self.fc(F.relu(self.norm(self.conv2(self.conv1(x).relu_()))).mean((2, 3)))
+
+
+def inplace():
+    return nn.Sequential(
+        nn.Conv2d(3, 4, 3, stride=2, padding=1),
+        nn.BatchNorm2d(4),
+        nn.ReLU(inplace=True),
+        nn.Flatten(),
+        nn.Linear(16, 3),
+    )
+
+
+RESNET = dict(depth=8, width=1)
+ZERO_PAD = dict(depth=8, width=1, shortcut="zero_pad")
+CONDITION_HOLDS = {
+    "residual": RESNET,
+    "zero pad": ZERO_PAD,
+    "dense": dict(path=inplace, prune=False),
+    "squared error": dict(path=inplace, loss=SQUARED),
+    "linear": dict(path="prunescope.tasks.nets:LeNet", hidden=(7, 5), inputs=48),
+    "in place": dict(path=inplace),
+    "functional": dict(path=Plain),
+    "tokens": dict(path=lambda: Plain(tokens=True)),
+}
+holds = pytest.mark.parametrize("setting", CONDITION_HOLDS.values(), ids=CONDITION_HOLDS)
+
+
+def close(found, expected, rel=1e-9):
+    assert float(found) == pytest.approx(float(expected), rel=rel)
+
+
+def by_name(reference, values):
+    sums = {}
+    for name, value in zip(reference.names, values.tolist(), strict=True):
+        sums[name] = sums.get(name, 0.0) + value
+    return sums
+
+
+@holds
+def test_the_exact_trace_is_the_hessians(setting, state, dense):
+    problem, weights = state(**setting)
+    reference = dense(problem, weights, 12)
+    with torch.no_grad():  # as the workbench calls it
+        found = HessianTrace(sample=SAMPLE).measure(problem, weights)
+    hessian = reference.hessian()
+    close(found["trace"], hessian.trace())
+    for name, expected in by_name(reference, hessian.diagonal()).items():
+        assert float(found[f"trace.{name}"]) == pytest.approx(expected, rel=1e-8, abs=1e-10)
+
+
+@holds
+def test_the_gradients_second_moment(setting, state, dense, monkeypatch):
+    problem, weights = state(**setting)
+    reference = dense(problem, weights, 12)
+    squares = reference.slopes().square().mean(0)
+    monkeypatch.setattr("prunescope.measures.curvature.surface.CHUNK", 5)
+    found = GradientTrace(sample=SAMPLE).measure(problem, weights)
+    close(found["trace"], squares.sum())
+    for name, expected in by_name(reference, squares).items():
+        assert float(found[f"trace.{name}"]) == pytest.approx(expected, rel=1e-8, abs=1e-12)
+
+
+@pytest.mark.parametrize("network", [Odd, lambda: Plain(twice=True), lambda: Plain(F.gelu)])
+def test_networks_without_a_formula_take_whole_gradients(network, state, dense, monkeypatch):
+    problem, weights = state(network)
+    monkeypatch.setattr(gradient_norms, "GRADIENT_NUMBERS", 3000)
+    found = GradientTrace(sample=SAMPLE).measure(problem, weights)
+    close(found["trace"], dense(problem, weights, 12).slopes().square().sum(1).mean())
+
+
+def test_float32_carries_a_millionth(state):
+    problem, weights = state(**RESNET)
+    for measure in (HessianTrace, GradientTrace):
+        one = measure(sample=Sample(examples=12)).measure(problem, weights)["trace"]
+        two = measure(sample=SAMPLE).measure(problem, weights)["trace"]
+        close(one, two, rel=1e-5)
+
+
+REFUSED = {
+    "gelu": (lambda: Plain(F.gelu), "of the whole network .Plain. computes 'gelu'"),
+    "a module": (
+        lambda: nn.Sequential(nn.Flatten(), nn.Linear(48, 4), nn.Tanh(), nn.Linear(4, 3)),
+        "2 .Tanh. computes",
+    ),
+    "a weight acts twice": (
+        lambda: Plain(twice=True),
+        "middle .Linear. multiplies things that share a weight",
+    ),
+    "a power": (lambda: Plain(lambda x: F.relu(x) ** 2), "computes 'pow'"),
+    "a product": (lambda: Plain(lambda x: x * x), "share a weight"),
+    "another normalization": (Odd, "norm .GroupNorm. computes"),
+}
+
+
+@pytest.mark.parametrize(("network", "message"), REFUSED.values(), ids=REFUSED)
+def test_where_the_traces_differ_the_module_is_named(network, message, state, dense):
+    problem, weights = state(network)
+    reference = dense(problem, weights, 12)
+    assert abs(float(reference.hessian().trace() / reference.gauss_newton().trace()) - 1) > 1e-3
+    with pytest.raises(UsageError, match=message) as caught:
+        HessianTrace(sample=SAMPLE).measure(problem, weights)
+    assert "HessianTraceEstimate" in str(caught.value)
+
+
+def test_a_batch_mixes_examples(state):
+    problem, weights = state(**RESNET)
+    for measure in (HessianTrace, GradientTrace):
+        with pytest.raises(UsageError, match="normalization='eval'"):
+            measure(sample=Sample(examples=12, normalization="train")).measure(problem, weights)
+    problem, weights = state(
+        lambda: nn.Sequential(
+            nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4, track_running_stats=False), nn.Flatten(), nn.Linear(16, 3)
+        )
+    )
+    for measure in (HessianTrace, GradientTrace):
+        with pytest.raises(UsageError, match="module 1 .BatchNorm2d. keeps no running statistics"):
+            measure(sample=SAMPLE).measure(problem, weights)
+
+
+def test_more_examples_than_there_are(state):
+    problem, weights = state(**RESNET)
+    with pytest.raises(UsageError, match="examples=512, but the test split has 24"):
+        GradientTrace().measure(problem, weights)
+    assert len(surface(problem, weights, Sample(examples="all")).y) == 24
+
+
+@pytest.mark.parametrize("train", [False, True], ids=["eval", "train"])
+def test_products_are_those_of_the_matrices(train, state, dense):
+    problem, weights = state(inplace)
+    sample = SAMPLE.replace(normalization="train" if train else "eval")
+    around, reference = surface(problem, weights, sample), dense(problem, weights, 12, train=train)
+    vectors = torch.randn(
+        3, around.dimension, dtype=torch.float64, generator=torch.Generator().manual_seed(0)
+    )
+    keep = reference.keep
+    for matrix, expected in (("hessian", reference.hessian()), ("gauss-newton", reference.gauss_newton())):
+        found = operator(around, matrix)(vectors)
+        assert torch.allclose(found, vectors @ expected[keep][:, keep], rtol=1e-9, atol=1e-10)
+
+
+def test_products_agree_with_curvlinops(state):
+    curvlinops = pytest.importorskip("curvlinops")
+    problem, weights = state("prunescope.tasks.nets:LeNet", prune=False, hidden=(200, 60), inputs=48)
+    around = surface(problem, weights, SAMPLE)
+    module = problem.model.network.build().double()
+    module.load_state_dict({name: leaf.double() for name, leaf in weights.params.items()})
+    vector = torch.randn(around.dimension, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    assert around.dimension > 20_000
+    for matrix, oracle in (
+        ("hessian", curvlinops.HessianLinearOperator),
+        ("gauss-newton", curvlinops.GGNLinearOperator),
+    ):
+        linear = oracle(
+            module,
+            nn.CrossEntropyLoss(),
+            list(module.parameters()),
+            [(around.x, around.y)],
+            check_deterministic=False,
+        )
+        assert torch.allclose(
+            operator(around, matrix)(vector.unsqueeze(0))[0], linear @ vector, rtol=1e-8, atol=1e-12
+        )
+
+
+@pytest.mark.parametrize("sketch", [0, 10])
+@pytest.mark.parametrize("mode", ["eval", "train"])
+def test_an_estimate_is_within_its_error(sketch, mode, state, dense):
+    problem, weights = state(inplace)
+    sample = SAMPLE.replace(normalization=mode)
+    hessian = dense(problem, weights, 12, train=mode == "train").hessian()
+    reference, bound = hessian.trace(), float(torch.linalg.eigvalsh(hessian).abs().sum())
+    settings = dict(sample=sample, probes=60, sketch=sketch)
+    found = HessianTraceEstimate(**settings).measure(problem, weights)
+    assert abs(float(found["trace"] - reference)) < 4 * float(found["error"])
+    assert 0 < float(found["error"]) < 0.2 * bound
+    parts = [value for name, value in found.items() if name.startswith("trace.")]
+    close(sum(parts), found["trace"])
+
+
+def test_taking_directions_out_makes_the_error_smaller(state):
+    problem, weights = state("prunescope.tasks.nets:LeNet", hidden=(7, 5), inputs=48)
+    few, many = (
+        HessianTraceEstimate(sample=SAMPLE, probes=40, sketch=k).measure(problem, weights) for k in (0, 40)
+    )
+    assert float(many["error"]) < 0.1 * float(few["error"])
+    close(many["trace"], HessianTrace(sample=SAMPLE).measure(problem, weights)["trace"], rel=0.02)
+
+
+def test_the_mode_of_normalization_moves_the_trace(state, dense):
+    problem, weights = state(inplace)
+    one, two = (dense(problem, weights, 12, train=train).hessian().trace() for train in (False, True))
+    assert abs(float(one / two) - 1) > 0.1
