@@ -16,7 +16,10 @@ from benchmarks.evaluation import evaluation
 from benchmarks.laboratory import FULL, QUICK, Laboratory, laboratory
 from benchmarks.levels import levels
 from benchmarks.planning import planning
+from benchmarks.random_pruning import random_pruning
+from benchmarks.reporting import reporting
 from benchmarks.row import Row
+from benchmarks.scores import scores
 from benchmarks.startup import startup
 from benchmarks.step import step
 from benchmarks.storing import storing
@@ -30,6 +33,9 @@ QUESTIONS: Mapping[str, Callable[[Laboratory], list[Row]]] = MappingProxyType(
         "Levels": levels,
         "Evaluation": evaluation,
         "Storing": storing,
+        "Scores": scores,
+        "Reporting": reporting,
+        "Random pruning": random_pruning,
     }
 )
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"

@@ -67,7 +67,7 @@ def test_what_is_stored_is_not_made_again(store, recipe, trained):
 def test_a_new_measure_of_stored_states_trains_nothing(store, recipe, monkeypatch):
     ensure(imp(recipe, levels=1), store=store, workers=1)
     monkeypatch.setattr(Workbench, "train", lambda *args, **options: pytest.fail("it trained"))
-    monkeypatch.setattr(Stepper, "step", lambda *args, **options: pytest.fail("it made a step"))
+    monkeypatch.setattr(Stepper, "draw", lambda *args, **options: pytest.fail("it made a step"))
     reading = Reading(measure=LayerSparsity(), state=final(imp(recipe, levels=1)[1]))
     assert float(ensure(reading, store=store, workers=1)[reading]["sparsity"]) == pytest.approx(0.2, abs=0.01)
 
@@ -169,7 +169,9 @@ def test_a_failure_that_another_process_stored_is_not_repeated(store, recipe, tr
     before = plan([risk(bad)], store)
     ensure(bad, store=store, workers=1)
     assert trained == [bad.id]
-    said = do(Workbench(store), 0, before.jobs[bad.id], lambda steps: True)
+    told = []
+    assert do(Workbench(store), 0, before.jobs[bad.id], lambda node, steps: True, told.append)
+    [said] = told
     assert (said.kind, trained) == ("failed", [bad.id])
 
 
@@ -222,17 +224,17 @@ def test_an_unknown_device_is_refused(store, recipe):
 
 def interrupted(recipe, store, *, after):
     """Ctrl-C at the step number `after` of the training."""
-    original, steps = Stepper.step, 0
+    original, steps = Stepper.draw, 0
 
-    def step(self, state, **options):
+    def draw(self, step):
         nonlocal steps
-        steps += state.step > 0 or steps > 0
+        steps += step > 0 or steps > 0
         if steps > after:
             raise KeyboardInterrupt
-        return original(self, state, **options)
+        return original(self, step)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Stepper, "step", step)
+        patch.setattr(Stepper, "draw", draw)
         patch.setattr("prunescope.runs.execute.prices", lambda left, price: dict.fromkeys(left.left, 1.0))
         ensure(recipe, store=store, workers=1)
 
@@ -244,12 +246,8 @@ def test_ctrl_c_keeps_what_was_reached_and_goes_on_bitwise(store, recipe, tmp_pa
     reached = store.load_partial(recipe.id).progress.local
     assert 3 <= reached <= 8
     assert [*(store.root / "leases").iterdir()] == []
-    original, taken = Stepper.step, []
-    monkeypatch.setattr(
-        Stepper,
-        "step",
-        lambda self, state, **options: taken.append(state.step) or original(self, state, **options),
-    )
+    original, taken = Stepper.draw, []
+    monkeypatch.setattr(Stepper, "draw", lambda self, step: taken.append(step) or original(self, step))
     monkeypatch.setattr("prunescope.runs.execute.prices", lambda left, price: dict.fromkeys(left.left, 1.0))
     ensure(recipe, store=store, workers=1)
     assert taken == list(range(reached, 9))

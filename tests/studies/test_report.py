@@ -35,7 +35,7 @@ class Balance(HTMLParser):
 
 @pytest.fixture
 def page(study, results, arguments, tmp_path):
-    return report.write(study, results, tmp_path, **arguments)
+    return report.write(study, results, tmp_path, **arguments).page
 
 
 def test_report_writes_page_summary_figures_and_data(page, study):
@@ -44,7 +44,7 @@ def test_report_writes_page_summary_figures_and_data(page, study):
 
 
 def test_equal_inputs_give_equal_bytes(page, study, results, arguments, tmp_path):
-    again = report.write(study, results, tmp_path / "again", **arguments)
+    again = report.write(study, results, tmp_path / "again", **arguments).page
     for name in ("index.html", "README.md", "summary.json", "figures/error.svg", "data/error.csv"):
         assert (again.parent / name).read_bytes() == (page.parent / name).read_bytes()
 
@@ -107,7 +107,7 @@ def test_lineage_shows_the_recipe_of_each_curve(page):
 
 def test_a_study_of_nothing_still_has_a_report(study, results, tmp_path):
     empty = replace(study, figures=(), claims=(), nodes=(), notes=(), paper="", scale="")
-    text = report.write(empty, results, tmp_path).read_text()
+    text = report.write(empty, results, tmp_path).page.read_text()
     assert "makes no claims" in text
     assert "no run failed" in text
 

@@ -1,7 +1,7 @@
 """From stored results to figures, verdicts and a report; scipy and matplotlib are imported when used."""
 
 from prunescope.studies.claim import Claim, Precondition, Verdict, judge, judge_all
-from prunescope.studies.figure import Contour, Figure, Lines, Map, Plot, Table, csv_text
+from prunescope.studies.figure import Contour, Figure, Lines, Map, Plot, Sheet, Table, csv_text
 from prunescope.studies.region import Count, Direction, Equivalence, Outcome, Region, Value
 from prunescope.studies.results import Node, Results, column
 from prunescope.studies.study import Study
@@ -21,6 +21,7 @@ __all__ = [
     "Precondition",
     "Region",
     "Results",
+    "Sheet",
     "Study",
     "Table",
     "Value",

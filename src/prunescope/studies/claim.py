@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from prunescope.base.errors import PrunescopeError, UsageError
+from prunescope.base.errors import PrunescopeError, TooFewReplicates, UsageError
 from prunescope.studies import statistics
 from prunescope.studies.region import Outcome, Region
 from prunescope.studies.results import Numbers, Results
@@ -90,6 +90,8 @@ def judge(claim: Claim, results: Results) -> Verdict:
     try:
         values = np.atleast_1d(np.asarray(claim.sample(results), dtype=np.float64))
         obstacle = _first_failing(claim.preconditions, results)
+    except TooFewReplicates as problem:
+        return _unjudged(claim, "not run", str(problem))
     except UsageError:
         raise
     except PrunescopeError as problem:

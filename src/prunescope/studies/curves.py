@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from prunescope.base.errors import UsageError
+from prunescope.base.streams import stream
 from prunescope.studies import statistics
 from prunescope.studies.figure import Lines, Table, check_columns
 from prunescope.studies.results import Numbers
@@ -19,13 +21,14 @@ from prunescope.studies.results import Numbers
 class Curve:
     """One series in one panel: x [P], ascending; y [R, P], NaN where a replicate lacks the point.
 
-    style: position of the series in the table, the same in every panel.
+    style: position of the series in the table, the same in every panel. marked: bool [P], points with a marker.
     """
 
     label: str
     style: int
     x: Numbers
     y: Numbers
+    marked: NDArray[np.bool_]
 
 
 def sort_curves(plot: Lines, table: Table) -> dict[str, list[Curve]]:
@@ -48,13 +51,15 @@ def sort_curves(plot: Lines, table: Table) -> dict[str, list[Curve]]:
 def _curve(plot: Lines, rows: Table, *, label: str, style: int) -> Curve:
     x = sorted({number(row[plot.x]) for row in rows})
     replicates = list(dict.fromkeys(str(row.get(plot.replicate, "")) for row in rows))
-    y = np.full((len(replicates), len(x)), np.nan)
+    places = {value: place for place, value in enumerate(x)}
+    y, marked = np.full((len(replicates), len(x)), np.nan), np.full(len(x), not plot.marks)
     for row in rows:
-        place = replicates.index(str(row.get(plot.replicate, ""))), x.index(number(row[plot.x]))
-        y[place] = number(row[plot.y])
+        at = places[number(row[plot.x])]
+        y[replicates.index(str(row.get(plot.replicate, ""))), at] = number(row[plot.y])
+        marked[at] |= bool(plot.marks and row.get(plot.marks, False))
     y[~np.isfinite(y)] = np.nan
     there = np.isfinite(y).any(axis=0)
-    return Curve(label, style, np.array(x)[there], y[:, there])
+    return Curve(label, style, np.array(x)[there], y[:, there], marked[there])
 
 
 def y_ranges(plot: Lines, groups: Mapping[str, list[Curve]]) -> dict[str, tuple[float, float]]:
@@ -86,11 +91,19 @@ def band(plot: Lines, curve: Curve) -> tuple[Numbers, Numbers]:
             edges.append((there.mean(), there.mean()) if len(there) else (np.nan, np.nan))
         elif plot.band == "std":
             edges.append((there.mean() - there.std(ddof=1), there.mean() + there.std(ddof=1)))
+        elif plot.band == "bootstrap":
+            edges.append(_bootstrapped(there))
         else:
             interval = statistics.t_interval(there)
             edges.append((interval.low, interval.high))
     low, high = np.array(edges, dtype=np.float64).T
     return low, high
+
+
+def _bootstrapped(values: Numbers) -> tuple[float, float]:
+    """The ends of the 95 % bootstrap interval of the mean; the same draws at every point and in every figure."""
+    interval = statistics.bootstrap_interval(values, stream(0, "band"), resamples=500)
+    return interval.low, interval.high
 
 
 def _range(curves: list[Curve]) -> tuple[float, float]:

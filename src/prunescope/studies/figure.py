@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 
 from prunescope.base.errors import UsageError
 from prunescope.studies.results import Node, Results
+from prunescope.tasks.data.source import Source
 
 Row = Mapping[str, object]
 Table = Sequence[Row]
@@ -37,8 +38,11 @@ class Lines:
     series, panel, replicate: column names; a missing panel or replicate column gives one.
     references: series drawn as a dashed horizontal line at their mean, such as the dense network.
     centre: of the replicates, the curve itself; the median where replicates have two modes.
-    band: what is shaded around it: one standard deviation, all values, the 95 % t-interval, or the middle half.
+    band: what is shaded around it: one standard deviation, all values, the 95 % t-interval, the 95 % bootstrap interval
+    of the mean, or the middle half.
     star: which point of each curve is starred, such as the optimal sparsity.
+    marks: column of booleans; only points where it is true carry a marker, such as epochs with pruning. None named:
+    all points do; a name that no row has: none do.
     """
 
     x: str
@@ -54,9 +58,10 @@ class Lines:
     reverse_x: bool = False
     share_y: bool = True
     centre: Literal["mean", "median"] = "mean"
-    band: Literal["std", "range", "interval", "quartiles"] = "std"
+    band: Literal["std", "range", "interval", "bootstrap", "quartiles"] = "std"
     references: tuple[str, ...] = ()
     star: Literal["none", "lowest", "highest"] = "none"
+    marks: str = ""
 
     def svg(self, table: Table, *, name: str) -> str:
         """The whole figure as one stand-alone SVG document."""
@@ -69,6 +74,69 @@ class Lines:
         from prunescope.studies import plots
 
         return plots.elements(plots.lines(self, table), name=name)
+
+
+@dataclass(frozen=True)
+class Scatter:
+    """One point a run, a colour and marker a series; a least-squares line through all points of a panel.
+
+    x, y, series, panel: column names. A row whose x or y is not finite is left out.
+    note: column of a text that is written into each panel, such as its correlation; none named: no text.
+    """
+
+    x: str
+    y: str
+    _: KW_ONLY
+    series: str
+    panel: str = "panel"
+    x_label: str = ""
+    y_label: str = ""
+    line: bool = True
+    note: str = ""
+
+    def svg(self, table: Table, *, name: str) -> str:
+        """The whole figure as one stand-alone SVG document."""
+        from prunescope.studies import plots, scatters
+
+        return plots.document(scatters.scatters(self, table), name=name)
+
+    def panels(self, table: Table, *, name: str) -> list[str]:
+        """One SVG element a panel."""
+        from prunescope.studies import plots, scatters
+
+        return plots.elements(scatters.scatters(self, table), name=name)
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """An estimate and its interval a row, one under the other, such as the means of arms or several correlations.
+
+    label, estimate, low, high, panel: column names; a row without a finite estimate keeps its place, empty.
+    zero: whether a line marks 0.
+    """
+
+    label: str
+    estimate: str
+    low: str
+    high: str
+    _: KW_ONLY
+    panel: str = "panel"
+    x_label: str = ""
+    zero: bool = False
+
+    def svg(self, table: Table, *, name: str) -> str:
+        """The whole figure as one stand-alone SVG document."""
+        from prunescope.studies import plots, scatters
+
+        size = scatters.interval_size(self, table)
+        return plots.document(scatters.intervals(self, table), name=name, size=size)
+
+    def panels(self, table: Table, *, name: str) -> list[str]:
+        """One SVG element a panel."""
+        from prunescope.studies import plots, scatters
+
+        size = scatters.interval_size(self, table)
+        return plots.elements(scatters.intervals(self, table), name=name, size=size)
 
 
 @dataclass(frozen=True)
@@ -114,6 +182,37 @@ class Map:
         from prunescope.studies import maps, plots
 
         return plots.elements(maps.maps(self, table), name=name)
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A contact sheet: one image a row of the table, in its order, with "label → prediction" below it.
+
+    source: the data set; index: column of the places of the images among its training examples. label, prediction,
+    panel: column names. marked: column of booleans; where it is true the text is in another colour, such as at labels
+    that were flipped. across: images a line.
+    """
+
+    source: Source
+    _: KW_ONLY
+    index: str = "index"
+    label: str = "label"
+    prediction: str = "prediction"
+    marked: str = "marked"
+    panel: str = "panel"
+    across: int = 8
+
+    def svg(self, table: Table, *, name: str) -> str:
+        """The whole figure as one stand-alone SVG document; raises DataError if the images are not there."""
+        from prunescope.studies import plots, sheets
+
+        return plots.document(sheets.sheets(self, table), name=name, size=sheets.size(self, table))
+
+    def panels(self, table: Table, *, name: str) -> list[str]:
+        """One SVG element a panel; raises DataError if the images are not there."""
+        from prunescope.studies import plots, sheets
+
+        return plots.elements(sheets.sheets(self, table), name=name, size=sheets.size(self, table))
 
 
 @dataclass(frozen=True)

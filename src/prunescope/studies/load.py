@@ -13,13 +13,14 @@ import importlib
 import importlib.util
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from prunescope.base import value
 from prunescope.base.errors import PrunescopeError, UsageError
@@ -116,14 +117,26 @@ def changed(settings: value.Value, changes: Mapping[str, object], *, path: str =
 def explained(problem: ValidationError, *, path: str = "") -> str:
     """What pydantic refused, one line a field: its name, the value given, what is permitted."""
     lines = []
-    for error in problem.errors(include_url=False):
-        place = ".".join(str(part) for part in error["loc"])
+    for error in _plainest(problem.errors(include_url=False)):
+        place = ".".join(str(part) for part in error["loc"] if _names_a_field(part))
         says = error["msg"].removeprefix("Value error, ")
         shown = (
             f"{path or problem.title + '.'}{place}={error['input']!r}: " if place else f"{problem.title}: "
         )
         lines.append(shown + says[0].lower() + says[1:])
     return "\n".join(lines)
+
+
+def _plainest(errors: Sequence[ErrorDetails]) -> list[ErrorDetails]:
+    """The errors without those that only say that a value is not one of a field's special words as well."""
+    special = [error["type"] == "literal_error" and not isinstance(error["input"], str) for error in errors]
+    others = {error["loc"][:1] for error, one in zip(errors, special, strict=True) if not one}
+    return [e for e, one in zip(errors, special, strict=True) if not one or e["loc"][:1] not in others]
+
+
+def _names_a_field(part: int | str) -> bool:
+    """Whether a part of an error's place is a field or a position, not one of the types that a field may have."""
+    return isinstance(part, int) or part.isidentifier()
 
 
 def _unknown(path: str, name: str, settings: value.Value) -> str:

@@ -1,4 +1,4 @@
-"""Drawing: from curves to SVG text. Only this file and `maps.py` import matplotlib.
+"""Drawing: from curves to SVG text. Only this file, `maps.py`, `scatters.py` and `sheets.py` import matplotlib.
 
 Belongs here: what every plot shares (colours, axes, text of an SVG) and the drawing of `Lines`. Does not
 belong here: what is drawn (`figure.py`), the drawing of `Map` (`maps.py`), or any file on disk (`report.py`).
@@ -26,13 +26,14 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from prunescope.base.errors import UsageError
 from prunescope.studies.curves import Curve, band, centre, sort_curves, y_ranges
 from prunescope.studies.figure import Lines, Table
+from prunescope.studies.svg import side_by_side
 
 # Okabe and Ito 2008, without black and yellow, which vanish on a dark or a light page.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-_MARKERS = ("o", "s", "^", "D", "v", "P")
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+MARKERS = ("o", "s", "^", "D", "v", "P")
 INK = "#010203"  # stands for currentColor while matplotlib draws
 _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
-_PANEL = (4.2, 3.0)  # inches; at 72 units an inch and 9-unit text this is readable at 340 px and at 560 px
+PANEL = (4.2, 3.0)  # inches; at 72 units an inch and 9-unit text this is readable at 340 px and at 560 px
 _LINE = 0.064  # height of a line of label text, in fractions of the axes
 _STYLE: Mapping[str, Any] = {
     "svg.fonttype": "none",
@@ -62,29 +63,29 @@ Drawer = Callable[[Axes], None]
 """Draws one panel into empty axes that have their title."""
 
 
-def document(drawers: Mapping[str, Drawer], *, name: str) -> str:
-    """All panels side by side, as one SVG document that also follows the reader's colour scheme."""
-    scheme = "<style>:root{color:#1b1f24}@media(prefers-color-scheme:dark){:root{color:#e4e6e9}}</style>"
-    head = '<?xml version="1.0" encoding="utf-8"?>\n'
-    return head + re.sub(r"(<svg[^>]*>)", rf"\1\n {scheme}", _drawn(drawers, name=name), count=1)
+def document(drawers: Mapping[str, Drawer], *, name: str, size: tuple[float, float] = PANEL) -> str:
+    """All panels side by side, as one SVG document that also follows the reader's colour scheme.
+
+    size: width and height of a panel, inches.
+    """
+    return side_by_side(elements(drawers, name=name, size=size))
 
 
-def elements(drawers: Mapping[str, Drawer], *, name: str) -> list[str]:
+def elements(drawers: Mapping[str, Drawer], *, name: str, size: tuple[float, float] = PANEL) -> list[str]:
     """One SVG element a panel, for the page to lay out; ids on one page are kept apart by `name`."""
     return [
-        _drawn({panel: draw}, name=f"{name}-{index}") for index, (panel, draw) in enumerate(drawers.items())
+        _drawn(panel, draw, name=f"{name}-{index}", size=size)
+        for index, (panel, draw) in enumerate(drawers.items())
     ]
 
 
-def _drawn(drawers: Mapping[str, Drawer], *, name: str) -> str:
+def _drawn(panel: str, draw: Drawer, *, name: str, size: tuple[float, float]) -> str:
     style: Any = {**_STYLE, "svg.hashsalt": name}
     with matplotlib.rc_context(style):
-        size = (_PANEL[0] * len(drawers), _PANEL[1])
         canvas = Canvas(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.04))
-        grid = canvas.subplots(1, len(drawers), squeeze=False)[0]
-        for axes, (panel, draw) in zip(grid, drawers.items(), strict=True):
-            axes.set_title(panel)
-            draw(axes)
+        axes = canvas.subplots()
+        axes.set_title(panel)
+        draw(axes)
         out = io.StringIO()
         nothing = dict.fromkeys(["Date", "Creator", "Format", "Type"])
         canvas.savefig(out, format="svg", transparent=True, metadata=nothing)
@@ -115,7 +116,10 @@ def _draw_curve(axes: Axes, plot: Lines, curve: Curve) -> None:
     for replicate in curve.y:
         axes.plot(curve.x, replicate, color=colour, linewidth=0.6, alpha=0.45)
     axes.fill_between(curve.x, low, high, color=colour, alpha=0.16, linewidth=0)
-    axes.plot(curve.x, middle, color=colour, linewidth=1.6, marker=_marker(curve), markersize=4.0)
+    where = np.flatnonzero(curve.marked).tolist()
+    axes.plot(
+        curve.x, middle, color=colour, linewidth=1.6, marker=_marker(curve), markersize=4.0, markevery=where
+    )
     if plot.star != "none":
         best = int(np.nanargmin(middle) if plot.star == "lowest" else np.nanargmax(middle))
         edge: Any = {"markeredgecolor": INK, "markeredgewidth": 0.6}
@@ -130,7 +134,7 @@ def _set_y(axes: Axes, plot: Lines, low: float, high: float) -> None:
     if plot.log_y:
         axes.set_yscale("log")
         set_log_ticks(axes.yaxis, low, high)
-    axes.set_ylim(*_roomy(low, high, logarithmic=plot.log_y, share=0.07))
+    axes.set_ylim(*roomy(low, high, logarithmic=plot.log_y, share=0.07))
 
 
 def _set_x(axes: Axes, plot: Lines, curves: list[Curve]) -> None:
@@ -140,11 +144,11 @@ def _set_x(axes: Axes, plot: Lines, curves: list[Curve]) -> None:
     if plot.log_x:
         axes.set_xscale("log")
         set_log_ticks(axes.xaxis, low, high)
-    left, right = _roomy(low, high, logarithmic=plot.log_x, share=0.03)
+    left, right = roomy(low, high, logarithmic=plot.log_x, share=0.03)
     axes.set_xlim(*((right, left) if plot.reverse_x else (left, right)))
 
 
-def _roomy(low: float, high: float, *, logarithmic: bool, share: float) -> tuple[float, float]:
+def roomy(low: float, high: float, *, logarithmic: bool, share: float) -> tuple[float, float]:
     """The range with room at both ends, as a share of its length on the axis; never empty."""
     if not logarithmic:
         room = share * ((high - low) or abs(high) or 1.0)
@@ -203,13 +207,13 @@ def _spread(wanted: Mapping[str, float], *, heights: Mapping[str, float]) -> dic
 
 
 def _colour(curve: Curve) -> str:
-    return _COLOURS[curve.style % len(_COLOURS)]
+    return COLOURS[curve.style % len(COLOURS)]
 
 
 def _marker(curve: Curve) -> str:
     """Another marker at every turn of the colours, so that a seventh series is not taken for the first."""
-    turn, place = divmod(curve.style, len(_COLOURS))
-    return _MARKERS[(place + turn) % len(_MARKERS)]
+    turn, place = divmod(curve.style, len(COLOURS))
+    return MARKERS[(place + turn) % len(MARKERS)]
 
 
 def _themed(svg: str, *, name: str) -> str:

@@ -15,7 +15,7 @@ from prunescope.runs.plan import plan
 from prunescope.runs.results import Results
 from prunescope.runs.store import Store
 from prunescope.studies import report
-from prunescope.studies.claim import Verdict, judge_all
+from prunescope.studies.claim import Verdict
 from prunescope.studies.study import Study
 
 
@@ -35,7 +35,7 @@ def publish(study: Study, store: Store, folder: Path, *, command: str = "") -> P
     """
     whole, results = plan(nodes_of(study), store), Results(store)
     curves = [node for figure in study.figures for nodes in figure.lineage.values() for node in nodes]
-    page = report.write(
+    written = report.write(
         study,
         results,
         folder,
@@ -44,7 +44,7 @@ def publish(study: Study, store: Store, folder: Path, *, command: str = "") -> P
         failures=whole.failed,
         command=command,
     )
-    return Published(page, judge_all(study.claims, results), whole.failed)
+    return Published(written.page, written.verdicts, whole.failed)
 
 
 def nodes_of(study: Study) -> list[Value]:

@@ -20,15 +20,24 @@ import jinja2
 import numpy as np
 from markupsafe import Markup
 
-from prunescope.base.errors import PrunescopeError, UsageError
+from prunescope.base.errors import DataError, PrunescopeError, UsageError
 from prunescope.studies import markdown, statistics
 from prunescope.studies.claim import Verdict, judge_all
 from prunescope.studies.figure import Figure, Table, columns, csv_text
 from prunescope.studies.region import Count, Outcome
 from prunescope.studies.results import Results
 from prunescope.studies.study import Study
+from prunescope.studies.svg import side_by_side
 
 Record = Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Written:
+    """What was written: the page, and the verdicts that it shows."""
+
+    page: Path
+    verdicts: tuple[Verdict, ...]
 
 
 @dataclass(frozen=True)
@@ -57,8 +66,8 @@ def write(
     lineage: Mapping[str, Record] | None = None,
     failures: Mapping[str, str] | None = None,
     command: str = "",
-) -> Path:
-    """Writes `index.html`, `README.md`, `summary.json`, `figures/*.svg` and `data/*.csv`; returns the path of the page.
+) -> Written:
+    """Judges all claims and writes `index.html`, `README.md`, `summary.json`, `figures/*.svg` and `data/*.csv`.
 
     cost: what it took (machine, seconds, versions), by label. lineage: the record of a node (its run, its
     recipe) by node id; a figure shows those of its own curves. failures: why a run failed, by node id.
@@ -94,7 +103,7 @@ def write(
         path = Path(folder) / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8", newline="\n")
-    return Path(folder) / "index.html"
+    return Written(Path(folder) / "index.html", verdicts)
 
 
 def summary(study: Study, verdicts: Sequence[Verdict]) -> dict[str, Any]:
@@ -174,7 +183,7 @@ def _json(record: object) -> str:
 
 
 def _draw(figure: Figure, results: Results) -> _Drawn:
-    """A missing run costs one figure, not the report; a wrong figure is an error."""
+    """A missing run, or images that are not at hand, cost one figure, not the report; a wrong figure is an error."""
     try:
         table = figure.table(results)
     except UsageError:
@@ -183,9 +192,12 @@ def _draw(figure: Figure, results: Results) -> _Drawn:
         return _Drawn(figure, why_not=str(problem))
     if not table:
         return _Drawn(figure, why_not="There is no data for this figure yet.")
-    panels = tuple(Markup(panel) for panel in figure.plot.panels(table, name=figure.name))
-    svg = figure.plot.svg(table, name=figure.name)
-    return _Drawn(figure, svg=svg, panels=panels, csv=csv_text(table), table=table)
+    try:
+        panels = figure.plot.panels(table, name=figure.name)
+    except DataError as problem:
+        return _Drawn(figure, why_not=str(problem))
+    markup = tuple(Markup(panel) for panel in panels)
+    return _Drawn(figure, svg=side_by_side(panels), panels=markup, csv=csv_text(table), table=table)
 
 
 def _claim_summary(verdict: Verdict) -> dict[str, Any]:

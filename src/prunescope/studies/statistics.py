@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
-from prunescope.base.errors import UsageError
+from prunescope.base.errors import TooFewReplicates, UsageError
 from prunescope.studies.results import Numbers
 
 
@@ -30,12 +30,14 @@ class Interval:
 def differs(differences: ArrayLike) -> bool:
     """Whether two results differ by the one-standard-deviation rule: |mean| >= std (ddof 1), and mean != 0.
 
-    differences: [R], paired, one a replicate, R >= 2. Raises UsageError for fewer.
+    differences: [R], paired, one a replicate, R >= 2. Raises TooFewReplicates for fewer.
     Source: Jin et al. 2022, Sec. 2 ("matches" is the opposite).
     Differs from the source: it does not say which standard deviation; here the sample one of the paired
     differences.
     """
-    values = _sample(differences, fewest=2)
+    values = _sample(differences, fewest=1)
+    if len(values) < 2:
+        raise TooFewReplicates("1 replicate has no standard deviation to compare with; run at least 2")
     mean = float(values.mean())
     return mean != 0.0 and abs(mean) >= float(values.std(ddof=1))
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from pydantic import ValidationError
 
-from prunescope.base.errors import DataError
+from prunescope.base.errors import DataError, UsageError
 from prunescope.papers.jin2022.benchmarks import COLUMNS
 from prunescope.papers.jin2022.sizes import SCALES, Settings, arms
 from prunescope.tasks.data.cifar import IMAGENET
@@ -92,7 +92,24 @@ def test_every_size_gives_possible_runs(name, scale, monkeypatch):
 def test_settings_change_what_they_name_and_nothing_else():
     standard, changed = Settings().size("laptop"), Settings(levels=5, noises=(0.0, 0.3)).size("laptop")
     assert (changed.levels, changed.noises) == (5, (0.0, 0.3))
-    assert changed.replace(levels=standard.levels, noises=standard.noises) == standard
+    assert (changed.controls, changed.extended_levels) == ((0.0, 0.3), (4, 5))
+    same = ("levels", "noises", "controls", "extended_levels")
+    assert changed.replace(**{name: getattr(standard, name) for name in same}) == standard
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"noises": (0.3,)}, "do not ascend from 0"),
+        ({"noises": (0.0, 0.3, 0.3)}, "each value once"),
+        ({"controls": (0.0, 0.3)}, "which noises lack"),
+        ({"extended_levels": (3,)}, "for each of controls"),
+        ({"levels": 2, "extended_levels": (3, 2)}, "at most levels=2"),
+    ],
+)
+def test_settings_that_contradict_each_other_are_refused(wrong, says):
+    with pytest.raises(UsageError, match=says):
+        Settings(**wrong).size("laptop")
 
 
 @pytest.mark.parametrize("wrong", [{"noises": (0.0, 1.0)}, {"benchmark": "alexnet"}, {"levels": 0}])

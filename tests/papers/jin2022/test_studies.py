@@ -9,7 +9,7 @@ import torch
 
 from prunescope.base.errors import UsageError
 from prunescope.measures import GraNd
-from prunescope.papers.jin2022 import app_d, leave_out, optimum, subgroups, whole
+from prunescope.papers.jin2022 import app_d, classes, column, given_up, leave_out, optimum, subgroups, whole
 from prunescope.papers.jin2022.benchmarks import COLUMNS
 from prunescope.papers.jin2022.catalogue import STUDIES
 from prunescope.papers.jin2022.sizes import SCALES, arms
@@ -19,12 +19,17 @@ from prunescope.runs.plan import plan
 from prunescope.runs.results import Results
 from prunescope.runs.store import Store
 from prunescope.runs.workbench import Workbench
+from prunescope.studies.claim import judge
 from prunescope.studies.publish import nodes_of, publish
 from prunescope.studies.study import Study
+from prunescope.tasks.data.digits import digits
+from prunescope.training.loop import Batches
 from prunescope.training.schedules import Cosine
 
 SMALL = SCALES["smoke"].replace(epochs=1, share=0.4)
-PARTS = {entry.name: entry for entry in STUDIES if entry.name != "jin2022/lenet-preview"}
+OTHERS = ("jin2022/lenet-preview", "jin2022/resnet20-preview", "jin2022/influence")
+PARTS = {entry.name: entry for entry in STUDIES if entry.name not in OTHERS}
+WHOLES = ("jin2022", "jin2022/column")
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +52,7 @@ def built(name):
 
 
 def test_the_whole_paper_needs_what_its_parts_need(study):
-    parts = [built(name) for name in PARTS if name != "jin2022"]
+    parts = [built(name) for name in PARTS if name not in WHOLES]
     assert {node.id for node in study.nodes} == {node.id for part in parts for node in part.nodes}
     assert len(study.figures) == sum(len(part.figures) for part in parts)
     assert {claim.name for claim in study.claims} == {claim.name for part in parts for claim in part.claims}
@@ -74,8 +79,9 @@ def test_the_report_shows_every_figure_and_judges_every_claim(study, results, st
     assert all(verdict["by_paper"] != "not run" for verdict in verdicts)
 
 
-def test_a_new_measure_on_stored_states_trains_nothing(study, results, store, monkeypatch):
-    monkeypatch.setattr(Workbench, "train", lambda *args, **given: pytest.fail("a run was trained"))
+def test_a_new_measure_on_stored_states_trains_nothing(study, results, store, monkeypatch, tmp_path):
+    steps, batch_at = [], Batches.at
+    monkeypatch.setattr(Batches, "at", lambda self, step: steps.append(step) or batch_at(self, step))
     bench = arms(SMALL.size("smoke"))
     (reading,) = (
         Reading(measure=GraNd(), state=leave_out.test_risk(point.recipe).state)
@@ -83,6 +89,54 @@ def test_a_new_measure_on_stored_states_trains_nothing(study, results, store, mo
     )
     values = ensure(reading, store=store, workers=1)[reading]["grand"]
     assert len(values) == round(0.4 * 1297) and (values > 0).all()
+    assert steps == []
+    Workbench(Store(tmp_path)).train(bench.base.replace(length="3it"))
+    assert steps == [0, 1, 2]  # the count is one of training steps
+
+
+def test_a_single_replicate_is_too_few_and_says_so(study, results):
+    """Some claims apply the paper's rule inside; none may end the report."""
+    alone = whole.build(SMALL.replace(replicates=1), "smoke")
+    assert {node.id for node in alone.nodes} - {
+        node.id for node in study.nodes
+    } != set()  # choices among fewer
+    for claim in alone.claims:
+        verdict = judge(claim, results)
+        assert verdict.paper in ("not run", "not judgeable at this scale"), claim.name
+    everywhere = next(claim for claim in alone.claims if claim.name == "extended-matches-everywhere")
+    assert "run at least 2" in judge(everywhere, results).why
+
+
+def test_controls_at_some_noise_levels_only_need_nothing_else(store):
+    part = SMALL.replace(noises=(0.0, 0.2, 0.4), controls=(0.0, 0.4), extended_levels=(1, 2))
+    bench = arms(part.size("smoke"))
+    assert (bench.noises_of("pruned"), bench.noises_of("extended", "width")) == ((0.0, 0.2, 0.4), (0.0, 0.4))
+    assert [bench.depth("extended", noise) for noise in bench.noises] == [1, 0, 2]
+    column.build(part, "smoke")
+    middle = [run for run in plan(bench.nodes, store).runs if run.task.data.label_noise == 0.2]
+    assert len(middle) == 2 * 3  # dense and two pruned levels, two replicates
+
+
+def test_classes_and_groups_of_section_7(results):
+    bench = arms(SMALL.size("smoke"))
+    change = classes.changes(bench, results, "pruned", 2)
+    dense, sparse = (bench.row(arm, 0.0, level)[1] for arm, level in (("dense", 0), ("pruned", 2)))
+    one, other = (results[classes.reading(point)] for point in (sparse, dense))
+    assert change.shape == (2, 10)
+    assert change[1] == pytest.approx(100 * (one["error"] - other["error"]))
+    whole_error = float(results[sparse.test]["error"])
+    assert float((one["error"] * one["examples"]).sum() / one["examples"].sum()) == pytest.approx(whole_error)
+
+
+def test_images_given_up_first_are_those_whose_loss_rises_most(results, study):
+    figure = next(figure for figure in study.figures if figure.name == "app-k-images")
+    rows = [row for row in figure.table(results) if row["panel"] == "40 % label noise"]
+    assert len(rows) == given_up.FIRST and [row["rank"] for row in rows] == list(range(1, given_up.FIRST + 1))
+    rises = [row["loss_rise"] for row in rows]
+    assert rises == sorted(rises, reverse=True)
+    assert all(row["marked"] == (row["label"] != row["label_before_noise"]) for row in rows)
+    truth = digits().load().train_y
+    assert all(int(truth[row["index"]]) == row["label_before_noise"] for row in rows)
 
 
 def test_differences_are_what_the_readings_say(results):
@@ -144,8 +198,11 @@ def test_schedules_in_iterations_keep_every_rate():
 def test_precision_of_the_list_of_worsened_examples():
     gain = torch.tensor([0.0, -3.0, -1.0, 2.0, -2.0]).numpy()
     noisy = np.array([False, True, False, False, True])
-    found = leave_out.precisions(gain, noisy)
+    rows = given_up.precisions(gain, noisy)
+    found = {row["examples"]: row["precision"] for row in rows if row["series"] == "given up first"}
     assert found == {1: 100.0, 2: 100.0, 4: 50.0, 5: 40.0}
+    assert {row["precision"] for row in rows if row["series"] == "among all"} == {40.0}
+    assert all(row["low"] <= row["precision"] <= row["high"] for row in rows if "low" in row)
 
 
 def test_an_optimum_on_held_out_examples_is_another_reading():
@@ -154,7 +211,7 @@ def test_an_optimum_on_held_out_examples_is_another_reading():
     assert {reading.measure.split for reading in chosen.inputs} == {"validation"}
     (usual, _) = arms(SMALL.size("smoke")).chosen("pruned", 0.0)
     assert {reading.measure.split for reading in usual.inputs} == {"test"}
-    assert "pruned, chosen on held-out examples" in optimum.ways(held_out)
+    assert "pruned, chosen on held-out examples" in optimum.ways(held_out, 0.0)
 
 
 def test_more_groups_than_examples_are_refused_before_anything_runs():

@@ -63,6 +63,33 @@ def test_a_run_at_its_step_limit_is_not_trained_and_counts_for_nothing(store):
     assert all(np.isnan(r["value"]) for r in rows if r["panel"] == "noisy" and r["quantity"] == "test error")
 
 
+def test_a_step_size_that_diverges_fails_by_name_and_the_rest_goes_on(store, tmp_path):
+    hopeless = changed(mild_and_over.SCALES["smoke"], {"noisy": {"setting": {"lr": 1e6}}})
+    study, nodes = made(mild_and_over, hopeless)
+    ensure(nodes, store=store, workers=1)
+    done = publish(study, store, tmp_path)
+    assert len(done.failures) == 6
+    assert all("at step" in why and "lower the learning rate" in why for why in done.failures.values())
+    outcomes = {verdict.claim.name: verdict.paper for verdict in done.verdicts}
+    assert outcomes["noisy-mild-lowers-error"] == "not run"
+    assert outcomes["theory-like-mild-generalizes"] in ("reproduced", "contradicted", "inconclusive")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"noisy": {"keeps": (1.0, 0.3, 1.5)}}, r"noisy\.keeps\.2=1\.5: .* less than or equal to 1"),
+        ({"noisy": {"keeps": (1.0, 0.3, 0.0)}}, r"noisy\.keeps\.2=0\.0: .* greater than 0"),
+        ({"noisy": {"setting": {"classes": 61}}}, "classes=61 orthogonal signals do not fit in dimension=60"),
+        ({"noisy": {"setting": {"power": 0.5}}}, r"power=0\.5: .* greater than or equal to 1"),
+        ({"noisy": {"setting": {"lr": 0}}}, "lr=0: .* greater than 0"),
+    ],
+)
+def test_impossible_settings_name_field_value_and_what_is_permitted(changes, words):
+    with pytest.raises(UsageError, match=words):
+        changed(mild_and_over.SCALES["smoke"], changes)
+
+
 def test_four_classes_are_a_setting_like_any_other(store):
     settings = changed(mild_and_over.SCALES["smoke"], {"noisy": {"setting": {"classes": 4}, "replicates": 1}})
     arm = settings.noisy

@@ -31,7 +31,8 @@ def build(settings: Settings, scale: str) -> Study:
     bench = arms(size)
     cases = {
         noise: LeaveOut(bench, noise_name(noise), noise, "optimal", (WRONG, NOISY, RANDOM))
-        for noise in statements.noisy(bench)
+        for noise in size.controls
+        if noise > 0
     }
     return Study(
         "jin2022/appE",
@@ -55,6 +56,7 @@ def build(settings: Settings, scale: str) -> Study:
             lambda _, noise: _removal_helps(cases[noise]),
             lambda _, noise: _removal_is_like_pruning(cases[noise]),
             lambda _, noise: _not_any_removal(cases[noise]),
+            noises=tuple(cases),
         ),
     )
 

@@ -1,7 +1,7 @@
 """jin2022/appI: narrower dense networks beside pruned ones, group by group."""
 
 from prunescope.papers.jin2022 import statements, subgroup_statements
-from prunescope.papers.jin2022.arms import noise_name
+from prunescope.papers.jin2022.arms import Arm, noise_name
 from prunescope.papers.jin2022.sizes import PAPER, SCALES, Settings, arms, words
 from prunescope.papers.jin2022.subgroups import Case, group_figure, subgroups
 from prunescope.papers.jin2022.views import LABELS
@@ -9,19 +9,16 @@ from prunescope.studies.study import Study
 
 __all__ = ["SCALES", "Settings", "build"]
 
+ARMS: tuple[Arm, ...] = ("pruned", "width")
+
 
 def build(settings: Settings, scale: str) -> Study:
     """The study under these settings."""
     size = settings.size(scale)
     bench = arms(size)
     sub = subgroups(bench, size)
-    noises = statements.noisy(bench)
-    cases = [
-        Case(noise_name(noise), LABELS[arm], arm, noise, "optimal")
-        for noise in noises
-        for arm in ("pruned", "width")
-        if arm in bench.arms
-    ]
+    noises = statements.noisy(bench, "width")
+    cases = [Case(noise_name(noise), LABELS[arm], arm, noise, "optimal") for noise in noises for arm in ARMS]
     return Study(
         "jin2022/appI",
         "Is the regularization of pruning that of a smaller network?",
@@ -38,6 +35,8 @@ def build(settings: Settings, scale: str) -> Study:
             ),
         ),
         claims=statements.at_each_noise(
-            bench, lambda _, noise: subgroup_statements.influential_worsen(sub, noise, arm="width")
+            bench,
+            lambda _, noise: subgroup_statements.influential_worsen(sub, noise, arm="width"),
+            noises=noises,
         ),
     )

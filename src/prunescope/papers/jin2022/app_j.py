@@ -23,7 +23,7 @@ def build(settings: Settings, scale: str) -> Study:
     """The study under these settings."""
     size = settings.size(scale)
     bench = arms(size)
-    noises = tuple(dict.fromkeys((0.0, max(bench.noises))))
+    noises = tuple(dict.fromkeys((0.0, max(size.controls))))
     found = {noise: heuristics(bench, noise) for noise in noises}
     every = [variant for group in found.values() for variant in group.values()]
     return Study(

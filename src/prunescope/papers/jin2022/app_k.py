@@ -1,6 +1,6 @@
 """jin2022/appK: the examples that pruning fits worse, and dense networks trained without them."""
 
-from prunescope.papers.jin2022 import leave_out
+from prunescope.papers.jin2022 import given_up, leave_out
 from prunescope.papers.jin2022.arms import noise_name
 from prunescope.papers.jin2022.leave_out import Keep, LeaveOut
 from prunescope.papers.jin2022.sizes import PAPER, SCALES, Settings, arms, words
@@ -21,15 +21,16 @@ def build(settings: Settings, scale: str) -> Study:
     random = Keep("without as many at random", "gain", "without_random", share, drawn=True)
     cases = [
         LeaveOut(bench, noise_name(noise), noise, "highest_improving", (worsened, random))
-        for noise in bench.noises
+        for noise in size.controls
     ]
+    noisy = [case for case in cases if case.noise > 0]
     return Study(
         "jin2022/appK",
         "Are the training examples that pruning gives up harmful to generalization?",
         settings=size,
         scale=words(size, scale),
         paper=PAPER,
-        nodes=[node for case in cases for node in case.nodes],
+        nodes=[node for case in cases for node in (*case.nodes, *given_up.labels(case))],
         figures=(
             leave_out.figure(
                 cases,
@@ -38,13 +39,17 @@ def build(settings: Settings, scale: str) -> Study:
                 caption=f"Dense networks trained without the {100 * size.left_out:g} % of the examples "
                 "whose loss rises most at the highest improving level, or as many at random, in as many steps.",
             ),
-            leave_out.precision_figure(
-                [case for case in cases if case.noise > 0],
+            given_up.precision_figure(
+                noisy,
                 name="app-k-precision",
                 title="Are the examples that pruning gives up first the mislabeled ones?",
             ),
+            given_up.sheet(cases, name="app-k-images"),
         ),
-        claims=tuple(_worsened_are_dispensable(case, worsened, random) for case in cases),
+        claims=(
+            *(_worsened_are_dispensable(case, worsened, random) for case in cases),
+            *(given_up.mostly_mislabeled(case) for case in noisy),
+        ),
         notes=("What exactly Appendix K leaves out is not known; this study mirrors Appendix D.",),
     )
 

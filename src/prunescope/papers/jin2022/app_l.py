@@ -15,12 +15,12 @@ def build(settings: Settings, scale: str) -> Study:
     bench = arms(size)
     sub = subgroups(bench, size)
     shown: tuple[Arm, ...] = ("pruned", "extended")
-    noises = tuple(dict.fromkeys((0.0, max(bench.noises))))
+    noises = tuple(dict.fromkeys((0.0, max(bench.noises_of("extended")))))
     changes = [
         node
         for noise in noises
         for arm in shown
-        for level in range(1, bench.depth(arm) + 1)
+        for level in range(1, bench.depth(arm, noise) + 1)
         for node in sub.at_level(arm, noise, level)
     ]
     return Study(

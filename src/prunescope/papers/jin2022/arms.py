@@ -4,7 +4,7 @@ Belongs here: which runs and readings a benchmark needs, shared by all figures. 
 claims.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -78,20 +78,21 @@ class Benchmark:
     """All arms of one benchmark.
 
     base: the dense recipe without noise. levels: pruning levels beyond the dense one; extended_levels: the same of
-    extended training, by default as many; width_levels: width steps (0 leaves that arm out). rewind: where the
-    schedule starts again. fits: training accuracy, percent, from which the dense network fits clean data.
+    extended training, by default as many, or by noise level (one that is not named has none); width_levels: width
+    steps, likewise (0 leaves that arm out). rewind: where the schedule starts again. fits: training accuracy,
+    percent, from which the dense network fits clean data.
     """
 
     base: Recipe
     noises: tuple[float, ...]
     replicates: int
     levels: int
-    width_levels: int
+    width_levels: int | Mapping[float, int]
     rewind: Duration
     prune: Prune
     curves: bool = True
     fits: float = 99.0
-    extended_levels: int | None = None
+    extended_levels: int | Mapping[float, int] | None = None
 
     @cached_property
     def points(self) -> tuple[Point, ...]:
@@ -105,10 +106,10 @@ class Benchmark:
                 chains: dict[Arm, list[Recipe]] = {
                     "dense": [base],
                     "pruned": imp(base, levels=self.levels, prune=self.prune, rewind=self.rewind),
-                    "extended": extended(base, levels=self.depth("extended"), rewind=self.rewind),
+                    "extended": extended(base, levels=self.depth("extended", noise), rewind=self.rewind),
                 }
-                if self.width_levels:
-                    chains["width"] = width(base, levels=self.width_levels)
+                if steps := self.depth("width", noise):
+                    chains["width"] = width(base, levels=steps)
                 for arm, chain in chains.items():
                     for level, recipe in enumerate(chain):
                         yield Point(arm, noise, number, level, recipe)
@@ -130,7 +131,8 @@ class Benchmark:
     @cached_property
     def arms(self) -> tuple[Arm, ...]:
         """The arms beyond the dense network."""
-        return ("pruned", "extended", "width") if self.width_levels else ("pruned", "extended")
+        narrower = any(self.depth("width", noise) for noise in self.noises)
+        return ("pruned", "extended", "width") if narrower else ("pruned", "extended")
 
     def row(self, arm: Arm, noise: float, level: int) -> list[Point]:
         """The replicates of one network of an arm, in order.
@@ -148,14 +150,19 @@ class Benchmark:
             rows.setdefault((point.arm, point.noise, point.level), []).append(point)
         return rows
 
-    def depth(self, arm: Arm) -> int:
-        """The last level of an arm."""
-        longest = self.levels if self.extended_levels is None else self.extended_levels
-        return {"dense": 0, "pruned": self.levels, "extended": longest, "width": self.width_levels}[arm]
+    def depth(self, arm: Arm, noise: float) -> int:
+        """The last level of an arm at a noise level; 0 if the arm is not run there."""
+        longest = self.levels if self.extended_levels is None else _at(self.extended_levels, noise)
+        narrowest = _at(self.width_levels, noise)
+        return {"dense": 0, "pruned": self.levels, "extended": longest, "width": narrowest}[arm]
+
+    def noises_of(self, *arms: Arm) -> tuple[float, ...]:
+        """The noise levels at which all of these arms are run."""
+        return tuple(noise for noise in self.noises if all(self.depth(arm, noise) for arm in arms))
 
     def chain(self, arm: Arm, noise: float) -> list[list[Point]]:
         """All networks of an arm: level by level, the replicates of each in order."""
-        return [self.row(arm, noise, level) for level in range(self.depth(arm) + 1)]
+        return [self.row(arm, noise, level) for level in range(self.depth(arm, noise) + 1)]
 
     def test_errors(self, results: Results, arm: Arm, noise: float) -> Numbers:
         """Test errors in percent, [levels + 1, replicates]."""
@@ -208,6 +215,10 @@ class Benchmark:
         if point.arm == "extended":
             twin = self.row("pruned", point.noise, point.level)[point.replicate]
         return 100 * (1 - float(results[twin.recipe]["sparsity"]))
+
+
+def _at(levels: int | Mapping[float, int], noise: float) -> int:
+    return levels if isinstance(levels, int) else levels.get(noise, 0)
 
 
 def _errors(results: Results, rows: Sequence[Sequence[Reading]]) -> Numbers:

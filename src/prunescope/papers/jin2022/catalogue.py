@@ -28,6 +28,14 @@ STUDIES = (
         paper="17 hours",
     ),
     _entry(
+        "jin2022/column",
+        "On one benchmark, what do pruning, longer training, a smaller width and leaving examples out do?",
+        module="column",
+        figure="all of jin2022 but other algorithms, ablations and further controls",
+        laptop="1.5 hours",
+        paper="9 hours",
+    ),
+    _entry(
         "jin2022/fig1",
         "Is it the training or the removal of weights that improves generalization, and on which examples?",
         module="fig1",
@@ -148,6 +156,22 @@ STUDIES = (
         paper="2 hours",
     ),
     _entry(
+        "jin2022/appM",
+        "By how much do the controls miss pruning, and how much worse are noisy examples fitted than original ones?",
+        module="app_m",
+        figure="Tables 5 and 11",
+        laptop="1 hour",
+        paper="5 hours",
+    ),
+    _entry(
+        "jin2022/section7",
+        "Does pruning harm some classes or groups of examples, from which sparsity on, and is it pruning or size?",
+        module="section7",
+        figure="Section 7, on fairness",
+        laptop="20 minutes",
+        paper="1 hour",
+    ),
+    _entry(
         "jin2022/optimum",
         "How much of pruning's gain comes from choosing the best of many levels on the test set?",
         module="optimum",
@@ -163,6 +187,15 @@ STUDIES = (
         laptop="5 hours",
         paper="8 hours",
     ),
+    _entry(
+        "jin2022/influence",
+        "Are the training examples whose loss pruning changes most those that networks memorize, and is EL2N a good "
+        "stand-in for that?",
+        module="influence",
+        figure="beside section 3; not in the paper",
+        laptop="15 minutes",
+        paper="100 hours",
+    ),
     Entry(
         name="jin2022/lenet-preview",
         question="Does pruning LeNet-300-100 generalize better by training longer, or by giving up noisy examples?",
@@ -174,5 +207,17 @@ STUDIES = (
         },
         paper=PAPER,
         figure="Figures 1, 3 and 6, the benchmark LeNet-300-100 on MNIST",
+    ),
+    Entry(
+        name="jin2022/resnet20-preview",
+        question="Does the pruning chain of ResNet-20 on CIFAR-10 run, and where does its test error go?",
+        module="prunescope.papers.jin2022.resnet20_preview",
+        scales={
+            "smoke": "half a minute on 1 core",
+            "laptop": "40 minutes on 1 core",
+            "paper": "2 weeks on 1 core",
+        },
+        paper=PAPER,
+        figure="the chain of Figures 2b and 3, the benchmark ResNet-20 on CIFAR-10, much shortened",
     ),
 )

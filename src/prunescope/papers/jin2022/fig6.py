@@ -32,7 +32,9 @@ def build(settings: Settings, scale: str) -> Study:
         ),
         claims=(
             statements.extended_matches(bench, margin=MARGIN),
-            *statements.at_each_noise(bench, statements.extended_is_worse),
+            *statements.at_each_noise(
+                bench, statements.extended_is_worse, noises=bench.noises_of("extended")
+            ),
             *published.extended_gaps(size.benchmark, bench),
         ),
     )

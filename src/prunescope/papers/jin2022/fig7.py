@@ -25,7 +25,9 @@ def build(settings: Settings, scale: str) -> Study:
         ),
         claims=(
             statements.width_is_worse_on_clean(bench),
-            *statements.at_each_noise(bench, statements.width_helps, statements.width_is_worse),
+            *statements.at_each_noise(
+                bench, statements.width_helps, statements.width_is_worse, noises=bench.noises_of("width")
+            ),
             *published.width_gaps(size.benchmark, bench),
         ),
     )

@@ -8,8 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-import numpy as np
-
 from prunescope.base.errors import UsageError
 from prunescope.base.steps import Clock
 from prunescope.base.value import Value
@@ -143,48 +141,6 @@ def figure(cases: Sequence[LeaveOut], *, name: str, title: str, caption: str) ->
         ),
         lineage=lineage,
     )
-
-
-def precision_figure(cases: Sequence[LeaveOut], *, name: str, title: str) -> Figure:
-    """How many of the examples that pruning worsens most have a flipped label, by the length of the list."""
-
-    def table(results: Results) -> list[dict[str, object]]:
-        return [
-            {"noise": case.panel, "replicate": number, "examples": count, "precision": precision}
-            for case in cases
-            for number, (gain, run) in enumerate(zip(case.gains, case.sparse, strict=True))
-            if gain in results
-            for count, precision in precisions(
-                results[gain]["difference"], results[examples(run)]["noisy"]
-            ).items()
-        ]
-
-    return Figure(
-        name,
-        title,
-        caption="Training examples in order of how much pruning raises their loss: the share of flipped labels among "
-        "the first n. Without label noise they are the images to look at for labels that were wrong all along.",
-        table=table,
-        plot=Lines(
-            "examples",
-            "precision",
-            series="noise",
-            x_label="first n examples",
-            y_label="flipped labels among them, %",
-            log_x=True,
-        ),
-    )
-
-
-def precisions(gain: Numbers, noisy: Numbers) -> dict[int, float]:
-    """Percent of flipped labels among the first n examples that pruning worsens most, for n = 1, 2, 4, ... N.
-
-    gain: dense minus sparse loss, [N]; noisy: bool [N].
-    """
-    order = np.argsort(gain, kind="stable")
-    hits = np.cumsum(noisy[order])
-    lengths = [2**k for k in range(len(order).bit_length()) if 2**k < len(order)] + [len(order)]
-    return {n: 100 * float(hits[n - 1]) / n for n in lengths}
 
 
 def examples(run: Value) -> Reading:

@@ -1,6 +1,7 @@
 """jin2022/optimum: what the choice of the optimal sparsity on the test set is worth."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import numpy as np
 
@@ -66,15 +67,16 @@ def cross_fitted(bench: Benchmark, results: Results, noise: float, *, arm: Arm =
     return selection.cross_fitted(even, odd)
 
 
-def ways(bench: Benchmark) -> Mapping[str, Way]:
-    """Every way to choose, by name."""
+def ways(bench: Benchmark, noise: float) -> Mapping[str, Way]:
+    """Every way to choose at a noise level, by name."""
+    longer = noise in bench.noises_of("extended")
     on = "held-out examples" if bench.base.task.data.validation else "the test set"
     return {
         "dense": dense_at_end,
         f"dense, best of its last {bench.levels + 1} epochs": dense_with_equal_chances,
         f"pruned, chosen on {on}": lambda b, r, noise: b.at_best(r, "pruned", noise),
         "pruned, cross-fitted": cross_fitted,
-        "extended, cross-fitted": lambda b, r, noise: cross_fitted(b, r, noise, arm="extended"),
+        **({"extended, cross-fitted": partial(cross_fitted, arm="extended")} if longer else {}),
     }
 
 
@@ -82,8 +84,8 @@ def _figure(bench: Benchmark) -> Figure:
     def table(results: Results) -> list[dict[str, object]]:
         return [
             {"way": name, "noise": 100 * noise, "replicate": number, "test_error": float(error)}
-            for name, way in ways(bench).items()
             for noise in bench.noises
+            for name, way in ways(bench, noise).items()
             for number, error in enumerate(way(bench, results, noise))
         ]
 

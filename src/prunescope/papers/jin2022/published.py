@@ -17,7 +17,7 @@ from prunescope.papers.jin2022.arms import Benchmark, Numbers, noise_name
 from prunescope.papers.jin2022.benchmarks import Name
 from prunescope.papers.jin2022.fitting import fit_gap
 from prunescope.papers.jin2022.statements import POINTS, fits_noise, gain, noisy
-from prunescope.studies.claim import Claim
+from prunescope.studies.claim import Claim, Precondition
 from prunescope.studies.region import Value
 from prunescope.studies.results import Results
 
@@ -85,12 +85,10 @@ def extended_gaps(name: Name, bench: Benchmark) -> tuple[Claim, ...]:
     def own_best(noise: float, results: Results) -> Numbers:
         return bench.at_best(results, "extended", noise) - bench.at_best(results, "pruned", noise)
 
-    def as_long(noise: float, results: Results) -> Numbers:
-        level = bench.best_level(results, "pruned", noise)
-        longer = bench.test_errors(results, "extended", noise)[level]
-        return np.asarray(longer - bench.at_best(results, "pruned", noise))
-
-    pairings = {"its own best": ("best", own_best), "equal training": ("equal", as_long)}
+    pairings: Mapping[str, tuple[str, Callable[[float, Results], Numbers]]] = {
+        "its own best": ("best", own_best),
+        "equal training": ("equal", partial(as_long, bench)),
+    }
     return tuple(
         _claim(
             f"extended-gap-{short}-{100 * noise:g}",
@@ -101,9 +99,32 @@ def extended_gaps(name: Name, bench: Benchmark) -> tuple[Claim, ...]:
             sample=partial(measure, noise),
             bench=bench,
             noise=noise,
+            also=(trained_as_long(bench, noise),) if short == "equal" else (),
         )
         for pairing, (short, measure) in pairings.items()
-        for noise in noisy(bench)
+        for noise in noisy(bench, "extended")
+    )
+
+
+def as_long(bench: Benchmark, noise: float, results: Results) -> Numbers:
+    """Test error of extended training at the pruned optimum's level minus that optimum's, points, [replicates].
+
+    Not a number where extended training was not run to that level.
+    """
+    level = bench.best_level(results, "pruned", noise)
+    if level > bench.depth("extended", noise):
+        return np.full(bench.replicates, np.nan)
+    longer = bench.test_errors(results, "extended", noise)[level]
+    return np.asarray(longer - bench.at_best(results, "pruned", noise))
+
+
+def trained_as_long(bench: Benchmark, noise: float) -> Precondition:
+    """Extended training was run to the level at which pruning is best."""
+    return Precondition(
+        "extended training was run as long as pruning to its optimum",
+        lambda r: float(bench.depth("extended", noise) - bench.best_level(r, "pruned", noise)),
+        at_least=0,
+        unit="levels to spare",
     )
 
 
@@ -126,7 +147,7 @@ def width_gaps(name: Name, bench: Benchmark) -> tuple[Claim, ...]:
             bench=bench,
             noise=noise,
         )
-        for noise in noisy(bench)
+        for noise in noisy(bench, "width")
     )
 
 
@@ -170,6 +191,7 @@ def _claim(
     bench: Benchmark,
     noise: float,
     unit: str = POINTS,
+    also: tuple[Precondition, ...] = (),
 ) -> Claim:
     return Claim(
         name,
@@ -178,7 +200,7 @@ def _claim(
         place=place,
         region=region,
         sample=sample,
-        preconditions=(fits_noise(bench, noise),),
+        preconditions=(fits_noise(bench, noise), *also),
         unit=unit,
     )
 

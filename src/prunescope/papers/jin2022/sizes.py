@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from prunescope.base.errors import UsageError
 from prunescope.base.value import Value
 from prunescope.papers.jin2022.arms import Benchmark
 from prunescope.papers.jin2022.benchmarks import COLUMNS, Name
@@ -21,6 +22,7 @@ PAPER = (
 
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(gt=0, le=1)]
+Counts = Annotated[tuple[Count, ...], Field(min_length=1)]
 Noises = Annotated[tuple[Annotated[float, Field(ge=0, lt=1)], ...], Field(min_length=1)]
 Standard = Literal["standard"]
 """What the benchmark's own table says at the chosen scale."""
@@ -29,16 +31,20 @@ Standard = Literal["standard"]
 class Size(Value):
     """What is run of a benchmark.
 
-    noises: shares of wrong training labels, 0 first. levels, width_levels: steps of 20 %. epochs: of every level.
-    share: of the training images. ensemble: networks behind an EL2N score. validation: training examples held out;
-    with any, optima are selected on them instead of on the test set. groups: of examples, by EL2N. left_out: share
-    of the examples in leave-out experiments.
+    noises: shares of wrong training labels, ascending from 0. controls: those of them, 0 included, at which the
+    controls are run: extended training, narrower networks, leave-out, other algorithms. levels, width_levels: steps
+    of 20 %. extended_levels: replays of extended training, one number a control, never more than levels. epochs: of
+    every level. share: of the training images. ensemble: networks behind an EL2N score. validation: training examples
+    held out; with any, optima are selected on them instead of on the test set. groups: of examples, by EL2N.
+    left_out: share of the examples in leave-out experiments.
     """
 
     benchmark: Name
     noises: Noises
+    controls: Noises
     replicates: Count = 3
     levels: Count
+    extended_levels: Counts
     width_levels: Count
     epochs: Count
     share: Share = 1.0
@@ -53,8 +59,10 @@ class Settings(Value):
 
     benchmark: Name = "lenet"
     noises: Noises | Standard = "standard"
+    controls: Noises | Standard = "standard"
     replicates: Count | Standard = "standard"
     levels: Count | Standard = "standard"
+    extended_levels: Counts | Standard = "standard"
     width_levels: Count | Standard = "standard"
     epochs: Count | Standard = "standard"
     share: Share | Standard = "standard"
@@ -64,11 +72,20 @@ class Settings(Value):
     left_out: Annotated[float, Field(gt=0, lt=1)] = 0.2
 
     def size(self, scale: str) -> Size:
-        """The size at a scale, with what these settings change."""
-        changes = {name: getattr(self, name) for name in type(self).model_fields}
-        return _size(self.benchmark, scale).replace(
-            **{name: value for name, value in changes.items() if value != "standard"}
-        )
+        """The size at a scale, with what these settings change; what was not set follows what was.
+
+        Other noise levels are all controls, and extended training never goes beyond the levels.
+
+        Raises UsageError for settings that contradict each other.
+        """
+        every = {name: getattr(self, name) for name in type(self).model_fields}
+        changes = {name: value for name, value in every.items() if value != "standard"}
+        standard = _size(self.benchmark, scale)
+        levels, noises = changes.get("levels", standard.levels), changes.get("noises")
+        controls = changes.setdefault("controls", noises or standard.controls)
+        deepest = dict(zip(standard.controls, standard.extended_levels, strict=True))
+        changes.setdefault("extended_levels", tuple(min(deepest.get(n, levels), levels) for n in controls))
+        return _checked(standard.replace(**changes))
 
 
 SCALES: Mapping[str, Settings] = MappingProxyType(
@@ -89,7 +106,8 @@ def arms(size: Size) -> Benchmark:
         noises=size.noises,
         replicates=size.replicates,
         levels=size.levels,
-        width_levels=size.width_levels,
+        extended_levels=dict(zip(size.controls, size.extended_levels, strict=True)),
+        width_levels=dict.fromkeys(size.controls, size.width_levels),
         rewind=column.at(column.rewind, size.epochs),
         prune=column.prune,
         fits=column.fits,
@@ -104,6 +122,21 @@ def words(size: Size, scale: str) -> str:
     )
 
 
+def _checked(size: Size) -> Size:
+    """The same size, if noise levels, controls and levels of extended training fit together."""
+    for name, values in {"noises": size.noises, "controls": size.controls}.items():
+        if values[0] != 0 or list(values) != sorted(set(values)):
+            raise UsageError(f"{name}={list(values)} do not ascend from 0; write 0 first and each value once")
+    if strange := sorted(set(size.controls) - set(size.noises)):
+        raise UsageError(f"controls={list(size.controls)} names {strange}, which noises lack; add them there")
+    if len(size.extended_levels) != len(size.controls) or max(size.extended_levels) > size.levels:
+        raise UsageError(
+            f"extended_levels={list(size.extended_levels)} must be one number, at most levels={size.levels}, for each "
+            f"of controls={list(size.controls)}"
+        )
+    return size
+
+
 def _size(name: Name, scale: str) -> Size:
     """The standard size of a benchmark. Its noise levels and numbers of levels are proposed where not the paper's."""
     noises = {
@@ -115,21 +148,47 @@ def _size(name: Name, scale: str) -> Size:
     if scale == "smoke":
         return _smoke(name, (noises[0], noises[-1]))
     levels = {"digits": 21, "lenet": 24, "vgg16": 26, "resnet50": 10}.get(name, 20)
-    whole = Size(benchmark=name, noises=noises, levels=levels, width_levels=min(levels, 15), epochs=epochs)
+    whole = Size(
+        benchmark=name,
+        noises=noises,
+        controls=noises,
+        levels=levels,
+        extended_levels=(levels,) * len(noises),
+        width_levels=min(levels, 15),
+        epochs=epochs,
+    )
     if name == "resnet50":
         whole = whole.replace(ensemble=3)
     return _laptop(whole) if scale == "laptop" else whole
 
 
 def _laptop(whole: Size) -> Size:
-    """Fewer levels, noise levels and images, never fewer epochs: noisy labels are memorized late."""
+    """Fewer levels, noise levels and images, never fewer epochs: noisy labels are memorized late.
+
+    LeNet: at 15 % noise test error still falls at level 18, so pruning and extended training reach level 20 there.
+    Without noise extended training changes little after its first replays, and a replay costs a whole dense training.
+    """
     if whole.benchmark == "digits":
         return whole
     if whole.benchmark == "lenet":
-        return whole.replace(noises=(0.0, 0.05, 0.15), levels=14, width_levels=14)
+        return whole.replace(
+            noises=(0.0, 0.05, 0.15),
+            controls=(0.0, 0.15),
+            levels=20,
+            extended_levels=(4, 20),
+            width_levels=14,
+        )
     share = 0.001 if whole.benchmark == "resnet50" else 0.02
+    noises = (0.0, whole.noises[-1])
     return whole.replace(
-        noises=(0.0, whole.noises[-1]), replicates=2, levels=4, width_levels=2, share=share, ensemble=2
+        noises=noises,
+        controls=noises,
+        replicates=2,
+        levels=4,
+        extended_levels=(4, 4),
+        width_levels=2,
+        share=share,
+        ensemble=2,
     )
 
 
@@ -139,8 +198,10 @@ def _smoke(name: Name, noises: tuple[float, ...]) -> Size:
     return Size(
         benchmark=name,
         noises=noises,
+        controls=noises,
         replicates=2,
         levels=2,
+        extended_levels=(2,) * len(noises),
         width_levels=1,
         epochs=2,
         share=share,

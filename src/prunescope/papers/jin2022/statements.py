@@ -4,12 +4,12 @@ Belongs here: claims over test errors, and when claims can be judged. Does not b
 losses (`fitting.py`) and groups of examples (`subgroup_statements.py`), published numbers (`published.py`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from prunescope.papers.jin2022.arms import Benchmark, Numbers, Rule, noise_name
+from prunescope.papers.jin2022.arms import Arm, Benchmark, Numbers, Rule, noise_name
 from prunescope.studies import statistics
 from prunescope.studies.claim import Claim, Precondition
 from prunescope.studies.region import Count, Direction, Equivalence
@@ -125,15 +125,15 @@ def extended_matches_everywhere(bench: Benchmark, *, above: float = 1.0) -> Clai
         pruned, longer = (bench.test_errors(results, arm, 0.0) for arm in ("pruned", "extended"))
         levels = [
             level
-            for level in range(1, bench.depth("extended") + 1)
+            for level in range(1, bench.depth("extended", 0.0) + 1)
             if bench.remaining(results, bench.row("pruned", 0.0, level)[0]) > above
         ]
         return np.array([float(not statistics.differs(longer[n] - pruned[n])) for n in levels])
 
     return Claim(
         "extended-matches-everywhere",
-        f"Without label noise, extended dense training matches pruning at every level with more than {above:g} % of "
-        "the weights.",
+        f"Without label noise, extended dense training matches pruning at every level to which it was run with more "
+        f"than {above:g} % of the weights.",
         basis="paper",
         place="Jin et al. 2022, Fig. 1a",
         region=Count(1, of=1),
@@ -193,15 +193,18 @@ def width_helps(bench: Benchmark, noise: float) -> Claim:
     )
 
 
-def at_each_noise(bench: Benchmark, *makers: Callable[[Benchmark, float], Claim]) -> tuple[Claim, ...]:
-    """Each claim at each level of label noise, its name with the level in percent."""
-    claims = [(make(bench, noise), noise) for make in makers for noise in noisy(bench)]
+def at_each_noise(
+    bench: Benchmark, *makers: Callable[[Benchmark, float], Claim], noises: Sequence[float] | None = None
+) -> tuple[Claim, ...]:
+    """Each claim at each of some levels of label noise (by default all), its name with the level in percent."""
+    chosen = noisy(bench) if noises is None else [noise for noise in noises if noise > 0]
+    claims = [(make(bench, noise), noise) for make in makers for noise in chosen]
     return tuple(replace(claim, name=f"{claim.name}-{100 * noise:g}") for claim, noise in claims)
 
 
-def noisy(bench: Benchmark) -> tuple[float, ...]:
-    """The noise levels above 0."""
-    return tuple(noise for noise in bench.noises if noise > 0)
+def noisy(bench: Benchmark, arm: Arm = "pruned") -> tuple[float, ...]:
+    """The noise levels above 0 at which an arm is run."""
+    return tuple(noise for noise in bench.noises_of(arm) if noise > 0)
 
 
 def gain(bench: Benchmark, results: Results, noise: float) -> Numbers:

@@ -143,6 +143,29 @@ def harm_comes_late(sub: Subgroups) -> Claim:
     )
 
 
+def width_harms_the_same_groups(sub: Subgroups) -> Claim:
+    """The groups that are fitted worse at high sparsity are fitted worse by a narrow network, too (section 7)."""
+
+    def sample(results: Results) -> list[float]:
+        last = {"pruned": sub.bench.levels, "width": sub.bench.depth("width", 0.0)}
+        pruned, width = (
+            sub.values(results, sub.at_level(arm, 0.0, last[arm])) for arm in ("pruned", "width")
+        )
+        return [statistics.rank_correlation(one, other) for one, other in zip(pruned, width, strict=True)]
+
+    return Claim(
+        "group-harm-is-of-size",
+        "Without label noise, the groups of training examples whose loss rises most at the highest sparsity are those "
+        "whose loss rises most in the narrowest dense network.",
+        basis="paper",
+        place="Jin et al. 2022, section 7 (size reduction in general; the measure is proposed here)",
+        region=Direction("greater"),
+        sample=sample,
+        preconditions=(fits_clean(sub.bench),),
+        unit="rank correlation over groups",
+    )
+
+
 def longer_training_fits_better(sub: Subgroups) -> Claim:
     """Extended dense training lowers the loss of influential examples, too (App. L)."""
     return Claim(

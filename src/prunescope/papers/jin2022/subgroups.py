@@ -174,7 +174,7 @@ def sparsity_figure(sub: Subgroups, noise: float, arms: Sequence[Arm], *, name: 
     def table(results: Results) -> list[dict[str, object]]:
         rows: list[dict[str, object]] = []
         for arm in arms:
-            for level in range(1, sub.bench.depth(arm) + 1):
+            for level in range(1, sub.bench.depth(arm, noise) + 1):
                 points = sub.bench.row(arm, noise, level)
                 for point, node in zip(points, sub.at_level(arm, noise, level), strict=True):
                     if node in results:

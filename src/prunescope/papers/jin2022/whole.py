@@ -2,36 +2,14 @@
 
 from types import ModuleType
 
-from prunescope.papers.jin2022 import (
-    app_b,
-    app_c,
-    app_d,
-    app_e,
-    app_i,
-    app_j,
-    app_k,
-    app_l,
-    controls,
-    fig1,
-    fig2,
-    fig3,
-    fig4,
-    fig5,
-    fig6,
-    fig7,
-    optimum,
-)
+from prunescope.papers.jin2022 import app_c, app_j, column, controls
 from prunescope.papers.jin2022.sizes import PAPER, SCALES, Settings, words
 from prunescope.studies.study import Study, merged
 
 __all__ = ["SCALES", "Settings", "build"]
 
-PARTS: tuple[ModuleType, ...] = (
-    *(fig1, fig2, fig3, fig4, fig5, fig6, fig7),
-    *(app_b, app_c, app_d, app_e, app_i, app_j, app_k, app_l),
-    *(optimum, controls),
-)
-"""The studies of the paper in its order, then ours."""
+PARTS: tuple[ModuleType, ...] = (*column.PARTS, app_c, app_j, controls)
+"""The studies of one column of the paper, then other algorithms, ablations, and our controls."""
 
 
 def build(settings: Settings, scale: str) -> Study:

@@ -23,6 +23,42 @@ STUDIES = (
         figure="the abstract's two statements",
     ),
     Entry(
+        name="yang2023/variations",
+        question="Do the statements on pruning hold for more classes, and does the gain vanish when the signal is "
+        "dense?",
+        module="prunescope.papers.yang2023.variations",
+        scales={
+            "smoke": "5 seconds on 2 cores",
+            "laptop": "5 minutes on 2 cores",
+            "paper": "20 minutes on 2 cores",
+        },
+        paper=_PAPER,
+    ),
+    Entry(
+        name="yang2023/mnist",
+        question="On MNIST, does mild random pruning at initialization help, and does over-pruning fit and guess?",
+        module="prunescope.papers.yang2023.mnist",
+        scales={
+            "smoke": "5 seconds on 2 cores",
+            "laptop": "10 minutes on 2 cores",
+            "paper": "10 hours on 2 cores",
+        },
+        paper=_PAPER,
+        figure="the experiment on MNIST (recalled)",
+    ),
+    Entry(
+        name="yang2023/cifar",
+        question="On CIFAR-10, does mild random pruning at initialization help, and does over-pruning fit and guess?",
+        module="prunescope.papers.yang2023.cifar",
+        scales={
+            "smoke": "5 seconds on 2 cores",
+            "laptop": "1 hour on 2 cores",
+            "paper": "5 weeks on 2 cores",
+        },
+        paper=_PAPER,
+        figure="the experiments on CIFAR-10 (recalled)",
+    ),
+    Entry(
         name="yang2023/dynamics",
         question="How do signal and noise grow while a pruned network trains?",
         module="prunescope.papers.yang2023.dynamics",

@@ -10,7 +10,7 @@ import numpy as np
 from prunescope.base.value import Value
 from prunescope.papers.yang2023.sweep import Point, Sweep
 from prunescope.studies.claim import Claim, Precondition
-from prunescope.studies.region import Direction
+from prunescope.studies.region import Direction, Equivalence
 from prunescope.studies.results import Numbers, Results, column
 
 ABSTRACT = "Yang et al. 2023, abstract (the setting and the keep probability are proposed here)"
@@ -224,6 +224,21 @@ def dense_memorizes(regime: Regime) -> Claim:
         sample=lambda r: 100 * regime.at(r, 1.0, "test", "error"),
         preconditions=(regime.sweep.are_trained(1.0),),
         unit="% test error",
+    )
+
+
+def gains_nothing(regime: Regime) -> Claim:
+    """Where masking shortens signal and noise alike, mild pruning changes no error."""
+    return Claim(
+        regime.claim_name("gains-nothing"),
+        f"{_in(regime)}, keeping {100 * regime.mild:g} % of the weights moves the test error by less than "
+        f"{NEAR_CHANCE:g} points.",
+        basis="recalled",
+        place="Yang et al. 2023, why the signal is sparse; the margin is proposed here",
+        region=Equivalence(NEAR_CHANCE),
+        sample=lambda r: 100 * regime.gain(r, "test", "error"),
+        preconditions=(regime.sweep.are_trained(1.0, regime.mild),),
+        unit="percentage points of test error, dense minus pruned",
     )
 
 

@@ -13,7 +13,8 @@ import numpy as np
 from prunescope.base.errors import UsageError
 from prunescope.base.reference import Moment, StateRef
 from prunescope.base.value import Value
-from prunescope.measures import NoiseResponse, Risk, SignalAndNoise, SignalNeurons, WeightVector
+from prunescope.measures import NoiseResponse, SignalAndNoise, SignalNeurons, WeightVector
+from prunescope.papers.readings import risk_on_test, risk_on_train
 from prunescope.papers.yang2023.setting import Setting, pruned
 from prunescope.runs.families import final
 from prunescope.runs.graph import Combined, Reading
@@ -36,12 +37,12 @@ class Point:
     @cached_property
     def test(self) -> Reading:
         """Error and loss on the test set."""
-        return Reading(measure=Risk(split="test"), state=final(self.recipe))
+        return risk_on_test(self.recipe)
 
     @cached_property
     def train(self) -> Reading:
         """Error and loss on the training set."""
-        return Reading(measure=Risk(split="train"), state=final(self.recipe))
+        return risk_on_train(self.recipe)
 
     @cached_property
     def features(self) -> Reading:

@@ -1,0 +1,131 @@
+"""Question: how fast is a curve of many small pruned networks?
+
+Belongs here: the reference curve of the signal-and-noise model, by `ensure`, by a plain loop, and its products alone.
+Does not belong here: what an engine does (`prunescope.training.engines`), networks with mini-batches (`levels.py`).
+"""
+
+import itertools
+import tempfile
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from benchmarks.laboratory import FULL, Laboratory
+from benchmarks.products import product
+from benchmarks.row import Row
+from benchmarks.timing import interleaved
+from prunescope.base.reference import StateRef
+from prunescope.papers.yang2023.mild_and_over import NOISY, TINY
+from prunescope.papers.yang2023.setting import Setting
+from prunescope.papers.yang2023.sweep import PRUNED, Point, Sweep
+from prunescope.runs.execute import ensure
+from prunescope.runs.store import Store
+
+FEWER = Sweep(TINY, (1.0, 0.3), 2)
+
+
+def random_pruning(lab: Laboratory) -> list[Row]:
+    """10 keep probabilities by 10 replicates, K = 2, d = 400, n = 100, m = 50, each run to its target loss, one core.
+
+    prunescope: `ensure` of all runs and of test and training error, in an empty store. Plain loop: the same runs one
+    after another, from the same weights and masks: `nn.Module`, autograd, `torch.optim.SGD`, the mask multiplied in
+    after every step, both errors at the end, nothing stored. Limit: the two products of every one of these steps,
+    dense, and nothing else.
+    """
+    sweep = Sweep(NOISY.setting, NOISY.keeps, NOISY.replicates) if lab.scale == FULL else FEWER
+    with tempfile.TemporaryDirectory(prefix="prunescope-curve-") as folder:
+        runs = [Plain.of(point, steps) for point, steps in zip(sweep.points, _made(sweep, lab), strict=True)]
+        stores = (Store(f"{folder}/{number}") for number in itertools.count())
+        nodes = [node for point in sweep.points for node in point.errors]
+        seconds = interleaved(
+            {
+                "prunescope": lambda: ensure(nodes, store=next(stores), workers=1),
+                "plain": lambda: [run.train() for run in runs],
+                "limit": lambda: products(sweep.setting, sum(run.steps for run in runs)),
+            },
+            rounds=1 if lab.scale == FULL else lab.scale.rounds,
+        )
+    ours, steps = seconds["prunescope"], sum(run.steps for run in runs)
+    return [
+        Row("prunescope", ours, "s"),
+        Row("plain loop", seconds["plain"], "s"),
+        Row("the products alone", seconds["limit"], "s"),
+        Row("prunescope, a step", 1e6 * ours / steps, "µs"),
+        Row("prunescope : plain loop", seconds["plain"] / ours, "times"),
+        Row("prunescope : the products alone", 100 * seconds["limit"] / ours, "%"),
+    ]
+
+
+@dataclass(frozen=True)
+class Plain:
+    """One run as most code has it.
+
+    start: the pruned weights [K m, d]; mask: 1 where kept; steps: what the run takes. The splits: inputs, labels.
+    """
+
+    setting: Setting
+    network: nn.Module
+    start: Tensor
+    mask: Tensor
+    train_split: tuple[Tensor, Tensor]
+    test_split: tuple[Tensor, Tensor]
+    steps: int
+
+    @classmethod
+    def of(cls, point: Point, made: tuple[Tensor, Tensor, int]) -> "Plain":
+        """The run of a point. made: its pruned weights, its mask, its number of steps."""
+        arrays = point.recipe.task.data.source.load()
+        train = arrays.train_x.take(torch.arange(len(arrays.train_y))), arrays.train_y
+        test = arrays.test_x.take(torch.arange(len(arrays.test_y))), arrays.test_y
+        start, mask, steps = made
+        return cls(point.setting, point.recipe.task.network.build(), start, mask.float(), train, test, steps)
+
+    def train(self) -> tuple[float, float]:
+        """Gradient descent on all examples until the target loss; returns training and test error."""
+        (weight,) = self.network.parameters()
+        with torch.no_grad():
+            weight.copy_(self.start)
+        optimizer = torch.optim.SGD(self.network.parameters(), lr=self.setting.lr)
+        x, y = self.train_split
+        for _ in range(self.setting.most_steps):
+            optimizer.zero_grad()
+            loss = F.cross_entropy(self.network(x), y)
+            if loss.item() <= self.setting.target:
+                break
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            with torch.no_grad():
+                weight.mul_(self.mask)
+        return self._error(self.train_split), self._error(self.test_split)
+
+    @torch.no_grad()
+    def _error(self, split: tuple[Tensor, Tensor]) -> float:
+        x, y = split
+        return float((self.network(x).argmax(dim=1) != y).float().mean())
+
+
+def products(setting: Setting, steps: int) -> None:
+    """The forward product and the weight gradient's of so many steps; both patches of all examples are rows."""
+    rows, neurons = 2 * setting.examples, setting.classes * setting.width
+    x, weight = torch.randn(rows, setting.dimension), torch.randn(neurons, setting.dimension)
+    y, slope = torch.randn(rows, neurons), torch.empty(neurons, setting.dimension)
+    output = torch.empty(rows, neurons)
+    for _ in range(steps):
+        product(x, weight.t(), output)
+        product(y.t(), x, slope)
+
+
+def _made(sweep: Sweep, lab: Laboratory) -> list[tuple[Tensor, Tensor, int]]:
+    """Pruned weights, mask and number of steps of every run of a sweep, made once before anything is timed."""
+    store = lab.bench.store
+    results = ensure(
+        [StateRef(run=point.recipe, moment=PRUNED) for point in sweep.points], store=store, workers=1
+    )
+    found = []
+    for point in sweep.points:
+        weights = store.weights(point.recipe.id, PRUNED.id)
+        (name,) = weights.masks
+        found.append((weights.params[name], weights.masks[name], int(results[point.recipe]["steps"])))
+    return found

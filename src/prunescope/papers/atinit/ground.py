@@ -1,0 +1,89 @@
+"""On what the methods are compared: a task, sparsities, replicates.
+
+Belongs here: the settings that all studies of pruning at initialization on data share. Does not belong here:
+methods (`methods.py`), runs (`arms.py`).
+"""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from prunescope.base.streams import replicate
+from prunescope.base.value import Value
+from prunescope.papers.jin2022.benchmarks import COLUMNS, Name
+from prunescope.runs.families import with_data, with_network
+from prunescope.runs.recipe import Recipe
+
+Count = Annotated[int, Field(ge=1)]
+Noise = Annotated[float, Field(ge=0, lt=1)]
+STEP = 0.8
+"""The densities are powers of this, as after so many levels of pruning 20 % of what remains."""
+
+
+class Ground(Value):
+    """A benchmark and how much of it is run.
+
+    hidden: widths of a fully connected network's hidden layers. noises: shares of wrong training labels.
+    exponents: the densities are 0.8^exponent, ascending, without the dense network. epochs: of every run. share: of
+    the training images. The sparsities, noise levels and shares are proposed here.
+    """
+
+    benchmark: Name = "lenet"
+    hidden: tuple[Count, ...] | Literal["standard"] = "standard"
+    noises: tuple[Noise, ...] = Field(default=(0.0,), min_length=1)
+    exponents: tuple[Count, ...] = Field(min_length=1)
+    replicates: Count = 3
+    epochs: Count
+    share: float = Field(default=1.0, gt=0, le=1)
+
+    @model_validator(mode="after")
+    def _ascending(self) -> Self:
+        for name, values in (("exponents", self.exponents), ("noises", self.noises)):
+            if list(values) != sorted(set(values)):
+                raise ValueError(f"{name}={values} must ascend without repetition; sort them")
+        return self
+
+    @model_validator(mode="after")
+    def _has_hidden_layers(self) -> Self:
+        if self.hidden != "standard" and self.convolutions:
+            raise ValueError(
+                f"hidden={self.hidden} has no meaning for {self.benchmark}, whose widths are its own; leave it out"
+            )
+        return self
+
+    @property
+    def densities(self) -> tuple[float, ...]:
+        """The shares of weights that stay, descending, without the dense network's."""
+        return tuple(density(exponent) for exponent in self.exponents)
+
+    @property
+    def convolutions(self) -> bool:
+        """Whether the network has convolutions."""
+        return self.benchmark not in ("digits", "lenet")
+
+    def dense(self, noise: float, number: int) -> Recipe:
+        """The unpruned recipe of replicate `number` at a noise level.
+
+        Raises DataError if the data set is not there.
+        """
+        base = COLUMNS[self.benchmark].recipe(epochs=self.epochs, share=self.share)
+        if self.hidden != "standard":
+            base = with_network(base, hidden=self.hidden)
+        return with_data(base, label_noise=noise).replace(seeds=replicate(number))
+
+    def words(self, scale: str) -> str:
+        """The size in one line for people."""
+        return (
+            f"{scale}: {self.benchmark}, {self.replicates} replicates, {len(self.exponents)} sparsities up to "
+            f"{100 * (1 - self.densities[-1]):.3g} %, {self.epochs} epochs on {100 * self.share:g} % of the training "
+            "images"
+        )
+
+
+def density(exponent: int) -> float:
+    """0.8^exponent to six digits, so that it reads the same in every recipe.
+
+    >>> density(2), density(14)
+    (0.64, 0.0439805)
+    """
+    return float(f"{STEP**exponent:.6g}")

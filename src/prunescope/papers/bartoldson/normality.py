@@ -1,0 +1,74 @@
+"""How normal the normalized activations of runs are, at moments of their training.
+
+Belongs here: readings, the histogram and the claim that both papers make. Does not belong here: the measure.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from prunescope.base.reference import Moment, StateRef
+from prunescope.measures import Normality
+from prunescope.measures.normality import BINS, EDGE
+from prunescope.runs.graph import Reading
+from prunescope.runs.recipe import Recipe
+from prunescope.studies.claim import Claim
+from prunescope.studies.figure import Figure, Lines, Table
+from prunescope.studies.region import Direction
+from prunescope.studies.results import Results, column
+
+PARTS: Mapping[str, float] = MappingProxyType(
+    {"before training": 0.0, "half way": 0.5, "after training": 1.0}
+)
+"""When it is looked at, as a part of training."""
+Looks = Mapping[str, list[Reading]]
+"""Readings of the replicates, by when."""
+
+
+def normality(run: Recipe, part: float) -> Reading:
+    """Normality after a part of a run's training."""
+    moment = Moment() if part == 1.0 else Moment(when="step", at=f"{100 * part:g}%")
+    return Reading(measure=Normality(), state=StateRef(run=run, moment=moment))
+
+
+def degrades(looks: Looks) -> Claim:
+    """Training takes activations away from the normal distribution."""
+    first, *_, last = looks.values()
+    return Claim(
+        "normality-degrades",
+        "Normalized activations are further from a standard normal after training than before.",
+        basis="paper",
+        place='Bartoldson et al. 2019, Figure A1 ("reasonable early on but degrades with training"), of a VGG19',
+        region=Direction("greater"),
+        sample=lambda r: column(r, last, name="mean_distance") - column(r, first, name="mean_distance"),
+        unit="mean Kolmogorov-Smirnov distance over the last eight layers, after minus before",
+    )
+
+
+def histograms(looks: Looks, runs: tuple[Recipe, ...], *, name: str, title: str) -> Figure:
+    """Densities of the last layer's normalized activations."""
+
+    def table(results: Results) -> Table:
+        centres = [-EDGE + (i + 0.5) * 2 * EDGE / BINS for i in range(BINS)]
+        return [
+            {"when": when, "replicate": number, "activation": x, "density": float(y)}
+            for when, readings in looks.items()
+            for number, look in enumerate(readings)
+            for x, y in zip(centres, results[look]["histogram"][-1], strict=True)
+        ]
+
+    return Figure(
+        name,
+        title,
+        caption="Density of what BatchNorm puts into its scale and shift in the last convolution of VGG11, all "
+        "channels together. A standard normal would peak at 0.40.",
+        table=table,
+        plot=Lines(
+            "activation",
+            "density",
+            series="when",
+            x_label="normalized activation",
+            y_label="density",
+            marks="none",
+        ),
+        lineage={when: list(runs) for when in looks},
+    )

@@ -1,0 +1,63 @@
+"""How much of an experiment is run.
+
+Belongs here: the settings that all studies of the two papers share. Does not belong here: the papers' own settings
+(`training.py`, `pruning.py`).
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from prunescope.base.value import Value
+from prunescope.training.epoch_probes import Limit
+
+PAPER_2019 = (
+    "Bartoldson, Morcos, Barbu, Erlebacher: The Generalization-Stability Tradeoff in Neural Network Pruning, "
+    "arXiv 1906.03728v1, 2019"
+)
+PAPER_2020 = (
+    "Bartoldson, Morcos, Barbu, Erlebacher: The Generalization-Stability Tradeoff in Neural Network Pruning, "
+    "NeurIPS 2020"
+)
+Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(gt=0, le=1)]
+
+
+class Size(Value):
+    """What is run of an experiment.
+
+    data: the paper's, or Gaussian blobs of the images' shape (`blobs` for training and as many for testing), which
+    only show that the path works. share: of the training images. width: factor on every layer's width. compress: what
+    every number of epochs is divided by, of schedules and of pruning. batch, replicates: the paper's, or another.
+    test_limit, train_limit: examples looked at after every epoch. recalibration: training batches behind BatchNorm
+    statistics that are estimated anew around events; 0 leaves that out. flat_images: test images for flatness.
+    """
+
+    data: Literal["paper", "blobs"] = "paper"
+    blobs: Count = 64
+    share: Share = 1.0
+    width: Annotated[float, Field(gt=0)] = 1.0
+    compress: Annotated[float, Field(ge=1)] = 1.0
+    batch: Count | Literal["paper"] = "paper"
+    replicates: Count | Literal["paper"] = "paper"
+    test_limit: Limit = "all"
+    train_limit: Limit = 5000
+    recalibration: Annotated[int, Field(ge=0)] = 20
+    flat_images: Count = 512
+
+
+def words(size: Size, scale: str) -> str:
+    """The size in one line for people."""
+    parts = []
+    if size.data == "blobs":
+        parts.append(f"{size.blobs} Gaussian blobs in place of images")
+    elif size.share < 1:
+        parts.append(f"{100 * size.share:g} % of the training images")
+    parts += [f"widths times {size.width:g}"] if size.width != 1 else []
+    parts += [f"epochs divided by {size.compress:g}"] if size.compress != 1 else []
+    parts += [f"batches of {size.batch}"] if size.batch != "paper" else []
+    parts += (
+        [f"{size.replicates} replicates"] if size.replicates != "paper" else ["as many runs as the paper"]
+    )
+    parts += [f"{size.test_limit} test images after every epoch"] if size.test_limit != "all" else []
+    return f"{scale}: {', '.join(parts)}"

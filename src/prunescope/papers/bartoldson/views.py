@@ -1,0 +1,281 @@
+"""Figures over any comparison of arms.
+
+Belongs here: what is drawn of accuracy over epochs, of two quantities of every run, of arms side by side, and of
+correlations. Does not belong here: which runs there are (`arms.py`), what is asserted (`statements.py`).
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import numpy as np
+
+from prunescope.base.errors import UsageError
+from prunescope.base.streams import stream
+from prunescope.base.value import Value
+from prunescope.papers.bartoldson.arms import Comparison
+from prunescope.studies import correlation, statistics
+from prunescope.studies.correlation import Correlation, Points
+from prunescope.studies.events import epochs
+from prunescope.studies.figure import Figure, Intervals, Lines, Scatter, Table
+from prunescope.studies.results import Numbers, Results
+
+Panels = Mapping[str, Comparison]
+"""Comparisons by the title of their panel."""
+Pairs = Sequence[tuple[str, str]]
+"""Quantities x and y."""
+LABELS: Mapping[str, str] = {
+    "mean_stability": "mean stability, %",
+    "recalibrated_stability": "mean stability with BatchNorm statistics estimated anew, %",
+    "mean_drop": "mean drop in test accuracy, percentage points",
+    "mean_positive_drop": "mean drop over events that cost accuracy, percentage points",
+    "last_drop": "drop at the last event, percentage points",
+    "best": "best test accuracy after the last event, %",
+    "final": "test accuracy after the last epoch, %",
+    "test": "test accuracy at the end, whole test set, %",
+    "train": "training accuracy at the end, %",
+    "gap": "generalization gap at the best epoch, percentage points",
+    "final_gap": "generalization gap after the last epoch, percentage points",
+    "end_gap": "generalization gap at the end, percentage points",
+    "recovery": "epochs until accuracy is back",
+    "rate": "largest iterative rate, %",
+}
+"""Axis labels of quantities; a measure is called by its own name."""
+RESAMPLES = 1000
+
+
+def label(quantity: str) -> str:
+    """The axis label of a quantity."""
+    return LABELS.get(quantity, quantity)
+
+
+def dynamics(panels: Panels, *, name: str, title: str, arms: Sequence[str] = ()) -> Figure:
+    """Test accuracy after every epoch, after what happens there; a marker where something does.
+
+    No arms named means all.
+    """
+
+    def table(results: Results) -> Table:
+        return [
+            {
+                "panel": panel,
+                "arm": one.name,
+                "replicate": number,
+                "epoch": float(seen.epoch[i]),
+                "before": float(seen.before[i]),
+                "accuracy": float(seen.after[i]),
+                "event": bool(seen.event[i]),
+            }
+            for panel, comparison in panels.items()
+            for one in comparison.arms
+            if one.name in (arms or comparison.by_name)
+            for number, run in enumerate(one.runs)
+            if comparison.test(run) in results
+            for seen in [epochs(results[comparison.test(run)])]
+            for i in range(len(seen.epoch))
+        ]
+
+    return Figure(
+        name,
+        title,
+        caption="Test accuracy after every epoch, on the far side of pruning (column before: on the near side). Thin "
+        "lines are runs, the band is the 95 % bootstrap interval of their mean, markers are epochs with an event. "
+        "BatchNorm keeps its running statistics right after an event, as in the paper.",
+        table=table,
+        plot=Lines(
+            "epoch",
+            "accuracy",
+            series="arm",
+            x_label="epoch",
+            y_label="test accuracy, %",
+            band="bootstrap",
+            marks="event",
+        ),
+        lineage=lineage(panels),
+    )
+
+
+def scatter(panels: Panels, x: str, y: str, *, name: str, title: str, arms: Sequence[str] = ()) -> Figure:
+    """Two quantities of every run, with Pearson's correlation over all of a panel's points."""
+
+    def table(results: Results) -> Table:
+        rows = []
+        for panel, comparison in panels.items():
+            points = comparison.points(results, x, y, arms=arms)
+            found = correlation.pearson(points)
+            note = f"r = {found.estimate:.2f}, p = {found.p:.2g}, n = {found.n}"
+            rows += [
+                {"panel": panel, "arm": a, "replicate": s, x: float(u), y: float(v), "note": note}
+                for u, v, a, s in zip(points.x, points.y, points.arm, points.seed, strict=True)
+            ]
+        return rows
+
+    return Figure(
+        name,
+        title,
+        caption="One point a run. The line is a least-squares fit through all points. Points of an arm are not "
+        "independent, so this p-value, which is the paper's kind, is too small; the figure of correlations has others.",
+        table=table,
+        plot=Scatter(x, y, series="arm", x_label=label(x), y_label=label(y), note="note"),
+        lineage=lineage(panels, arms),
+    )
+
+
+def correlations(
+    panels: Panels, pairs: Pairs, *, name: str, title: str, given: str = "", arms: Sequence[str] = ()
+) -> Figure:
+    """Correlations of pairs of quantities over runs, between arms and within arms, with intervals; a panel each pair.
+
+    given: a quantity that is held fixed in one more row, such as a measure of flatness: the mediator.
+    """
+
+    def table(results: Results) -> Table:
+        rows: list[dict[str, object]] = []
+        for panel, comparison in panels.items():
+            for x, y in pairs:
+                points = comparison.points(results, x, y, arms=arms)
+                where = f"{panel}: {label(x)} and {label(y)}" if panel else f"{label(x)} and {label(y)}"
+                for kind, found, low, high in _rows(points):
+                    rows.append(_row(where, kind, found, low, high))
+                if given:
+                    mediator = comparison.points(results, given, y, arms=arms).x
+                    fixed = correlation.partial(points, mediator)
+                    rows.append(_row(where, f"with {given} held fixed", fixed, np.nan, np.nan))
+        return rows
+
+    return Figure(
+        name,
+        title,
+        caption="Correlations over runs with their 95 % intervals: all runs as if independent (Fisher's interval, the "
+        "paper's way), the same with arms and seeds resampled, Kendall's rank correlation, arms' means only, and "
+        "within arms only. The p-values are in the table.",
+        table=table,
+        plot=Intervals("kind", "estimate", "low", "high", x_label="correlation", zero=True),
+        lineage=lineage(panels, arms),
+    )
+
+
+def _rows(points: Points) -> Iterator[tuple[str, Correlation, float, float]]:
+    r, tau = correlation.pearson(points), correlation.kendall(points)
+    between, within = correlation.between_arms(points), correlation.within_arms(points)
+    fisher, ends = correlation.fisher_interval(r), correlation.fisher_interval(between)
+    yield "Pearson, all runs", r, fisher.low, fisher.high
+    for kind, found, of in (("Pearson", r, correlation.r), ("Kendall", tau, correlation.tau)):
+        interval = correlation.bootstrap(points, of, stream(0, "correlation"), resamples=RESAMPLES)
+        yield f"{kind}, arms and seeds resampled", found, interval.low, interval.high
+    inner = correlation.bootstrap(
+        points, correlation.r_within, stream(0, "within"), unit="seed", resamples=RESAMPLES
+    )
+    yield "Pearson, between arms", between, ends.low, ends.high
+    yield "Pearson, within arms", within, inner.low, inner.high
+
+
+def _row(panel: str, kind: str, found: Correlation, low: float, high: float) -> dict[str, object]:
+    return {
+        "panel": panel,
+        "kind": kind,
+        "estimate": found.estimate,
+        "low": low,
+        "high": high,
+        "p": found.p,
+        "n": found.n,
+    }
+
+
+def means(panels: Panels, quantities: Sequence[str], *, name: str, title: str) -> Figure:
+    """The mean of each quantity in every arm with its 95 % t-interval and standard deviation: the papers' tables."""
+
+    def table(results: Results) -> Table:
+        return [
+            {
+                "panel": f"{panel}: {label(quantity)}" if panel else label(quantity),
+                "arm": arm,
+                **_mean(values),
+            }
+            for panel, comparison in panels.items()
+            for quantity in quantities
+            for arm in comparison.by_name
+            for values in [comparison.values(results, arm, quantity)]
+        ]
+
+    return Figure(
+        name,
+        title,
+        caption="Means over runs with their 95 % t-intervals; standard deviations are in the table.",
+        table=table,
+        plot=Intervals("arm", "mean", "low", "high", x_label="mean over runs"),
+        lineage=lineage(panels),
+    )
+
+
+def _mean(values: Numbers) -> dict[str, object]:
+    there = values[np.isfinite(values)]
+    if len(there) < 2:
+        mean = float(there.mean()) if len(there) else np.nan
+        return {"mean": mean, "std": np.nan, "low": np.nan, "high": np.nan, "n": len(there)}
+    interval = statistics.t_interval(there)
+    ends = {"low": interval.low, "high": interval.high}
+    return {"mean": interval.estimate, "std": float(there.std(ddof=1)), **ends, "n": len(there)}
+
+
+def over(
+    panels: Mapping[str, Mapping[str, Mapping[float, tuple[Comparison, str]]]],
+    quantity: str,
+    *,
+    name: str,
+    title: str,
+    x_label: str,
+    y_label: str = "",
+    log_x: bool = False,
+    value: Callable[[Comparison, Results, str], Numbers] | None = None,
+) -> Figure:
+    """A quantity over a number that arms differ in, such as the iterative rate.
+
+    panels: by panel, series and x, a comparison and the name of its arm. value: the quantity, computed otherwise.
+    """
+
+    def of(comparison: Comparison, results: Results, arm: str) -> Numbers:
+        return value(comparison, results, arm) if value else comparison.values(results, arm, quantity)
+
+    def table(results: Results) -> Table:
+        return [
+            {"panel": panel, "series": series, "replicate": number, "x": x, quantity: float(one)}
+            for panel, curves in panels.items()
+            for series, arms in curves.items()
+            for x, (comparison, arm) in arms.items()
+            for number, one in enumerate(of(comparison, results, arm))
+        ]
+
+    runs: dict[str, list[Value]] = {}
+    for curves in panels.values():
+        for series, arms in curves.items():
+            for comparison, arm in arms.values():
+                runs.setdefault(series, []).extend(comparison.by_name[arm].runs)
+    return Figure(
+        name,
+        title,
+        caption="Thin lines are replicates, the band is the 95 % bootstrap interval of their mean.",
+        table=table,
+        plot=Lines(
+            "x",
+            quantity,
+            series="series",
+            x_label=x_label,
+            y_label=y_label or label(quantity),
+            band="bootstrap",
+            share_y=False,
+            log_x=log_x,
+        ),
+        lineage=runs,
+    )
+
+
+def lineage(panels: Panels, arms: Sequence[str] = ()) -> dict[str, list[Value]]:
+    """The runs behind each curve. Raises UsageError for arms that no comparison has."""
+    known = {name for comparison in panels.values() for name in comparison.by_name}
+    if unknown := set(arms) - known:
+        raise UsageError(f"there are no arms {sorted(unknown)}; there are {sorted(known)}")
+    found: dict[str, list[Value]] = {}
+    for comparison in panels.values():
+        for one in comparison.arms:
+            if one.name in (arms or known):
+                found.setdefault(one.name, []).extend(one.runs)
+    return found

@@ -1,0 +1,73 @@
+"""bartoldson2019/fig2: test accuracy during training under three regimes of E[BN] pruning."""
+
+from prunescope.papers.bartoldson import views
+from prunescope.papers.bartoldson.arms import Comparison
+from prunescope.papers.bartoldson.pruning import NONE
+from prunescope.papers.bartoldson.sizes import PAPER_2019, Size, words
+from prunescope.papers.bartoldson.statements import compares, fits
+from prunescope.papers.bartoldson2019 import fig1, setting
+from prunescope.papers.bartoldson2019.setting import FAST, SLOW
+from prunescope.studies.claim import Claim
+from prunescope.studies.region import Direction
+from prunescope.studies.study import Study
+
+Settings, SCALES = Size, setting.SCALES
+PLACE = "Bartoldson et al. 2019, section 3.1 and Figure 2"
+
+
+def build(settings: Size, scale: str) -> Study:
+    """The study under these settings."""
+    whole = fig1.comparison(settings)
+    arms = tuple(one for one in whole.arms if not one.name.endswith("l2"))
+    comparison = Comparison(arms, look=whole.look)
+    gentle = fig1.name_of(settings, "E[BN]", "S", SLOW)
+    harsh = fig1.name_of(settings, "E[BN]", "L", FAST)
+    return Study(
+        "bartoldson2019/fig2",
+        "How does a network recover from disruptive pruning?",
+        settings=settings,
+        scale=words(settings, scale),
+        paper=PAPER_2019,
+        nodes=comparison.nodes,
+        figures=(
+            views.dynamics(
+                {"VGG11": comparison}, name="fig2", title="Figure 2: test accuracy during training"
+            ),
+            views.means(
+                {"VGG11": comparison},
+                ("recovery", "worst_drop", "best"),
+                name="fig2-means",
+                title="Recovery of every arm",
+            ),
+        ),
+        claims=(
+            compares(
+                comparison,
+                "harsh-beats-none",
+                "Pruning the filters of largest expected activation at the high rate beats no pruning.",
+                arm=harsh,
+                over=NONE,
+                place=PLACE,
+            ),
+            compares(
+                comparison,
+                "harsh-is-more-disruptive",
+                "Its events cost more accuracy than those of the gentlest regime.",
+                arm=harsh,
+                over=gentle,
+                quantity="mean_drop",
+                unit="percentage points of mean drop",
+                place=PLACE,
+            ),
+            Claim(
+                "recovers-within-a-few-epochs",
+                "After its events accuracy is back within a few epochs (proposed: 5).",
+                basis="paper",
+                place=f"{PLACE} (the number is proposed here)",
+                region=Direction("less", than=5.0),
+                sample=lambda r: comparison.values(r, harsh, "recovery"),
+                preconditions=(fits(comparison, arms=(harsh,)),),
+                unit="mean epochs over events that recovered",
+            ),
+        ),
+    )

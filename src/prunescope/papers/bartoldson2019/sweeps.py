@@ -1,0 +1,100 @@
+"""The two sweeps of iterative rates of the 2019 paper: total fraction free, and total fraction fixed.
+
+Belongs here: the arms of Figures 3 and A2, and what both figures draw and claim. Does not belong here: their texts.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
+
+import numpy as np
+
+from prunescope.papers.bartoldson import pruning, views
+from prunescope.papers.bartoldson.arms import Arm, Comparison
+from prunescope.papers.bartoldson.pruning import TARGETS
+from prunescope.papers.bartoldson.sizes import Size
+from prunescope.papers.bartoldson.statements import fits
+from prunescope.papers.bartoldson.training import GROUPS
+from prunescope.papers.bartoldson2019 import setting
+from prunescope.papers.bartoldson2019.setting import ScoreName
+from prunescope.studies import statistics
+from prunescope.studies.claim import Claim
+from prunescope.studies.figure import Figure
+from prunescope.studies.region import Direction
+from prunescope.studies.results import Numbers, Results
+
+SCORES: tuple[ScoreName, ...] = ("l2", "E[BN]")
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Both scores, all targets and several rates, and no pruning.
+
+    arms: by score and target, the arm of each rate, percent.
+    """
+
+    comparison: Comparison
+    _: KW_ONLY
+    arms: Mapping[tuple[ScoreName, str], Mapping[float, str]]
+
+    def figures(self, drop: str, *, tag: str, heading: str) -> tuple[Figure, ...]:
+        """Drop and accuracy over the rate, a panel a score."""
+        panels: dict[str, dict[str, dict[float, tuple[Comparison, str]]]] = {
+            score: {
+                f"Prune_{letter}": {
+                    rate: (self.comparison, name) for rate, name in self.arms[score, letter].items()
+                }
+                for letter in TARGETS
+            }
+            for score in SCORES
+        }
+        return tuple(
+            views.over(
+                panels,
+                quantity,
+                name=f"{tag}-{side}",
+                title=f"{heading}, {side}: {views.label(quantity)}",
+                x_label="iterative rate of the last convolution, %",
+            )
+            for side, quantity in (("left", drop), ("right", "best"))
+        )
+
+    def rises(self, quantity: str, *, name: str, says: str, place: str) -> Claim:
+        """A quantity rises with the rate: mean rank correlation over scores and targets, one number a replicate."""
+
+        def sample(results: Results) -> Numbers:
+            found = [self._trend(results, quantity, arms) for arms in self.arms.values()]
+            return np.asarray(np.nanmean(found, axis=0))
+
+        return Claim(
+            name,
+            says,
+            basis="paper",
+            place=place,
+            region=Direction("greater"),
+            sample=sample,
+            preconditions=(fits(self.comparison),),
+            unit="Spearman's correlation with the rate, mean over scores and targets",
+        )
+
+    def _trend(self, results: Results, quantity: str, arms: Mapping[float, str]) -> Numbers:
+        values = np.array([self.comparison.values(results, name, quantity) for name in arms.values()])
+        rates = list(arms)
+        return np.array(
+            [statistics.rank_correlation(rates, seed) if np.ptp(seed) > 0 else np.nan for seed in values.T]
+        )
+
+    def over_rates(self, results: Results, quantity: str, score: ScoreName, letter: str) -> Numbers:
+        """The mean over rates of a quantity, [R]."""
+        names = self.arms[score, letter].values()
+        values = [self.comparison.values(results, name, quantity) for name in names]
+        return np.asarray(np.mean(values, axis=0))
+
+
+def sweep(size: Size, made: Sequence[tuple[ScoreName, str, float, Arm]]) -> Sweep:
+    """The sweep of arms with their score, target and rate."""
+    plain = pruning.plain_arm(GROUPS["vgg11-short"], size)
+    arms: dict[tuple[ScoreName, str], dict[float, str]] = {}
+    for score, letter, rate, one in made:
+        arms.setdefault((score, letter), {})[rate] = one.name
+    comparison = Comparison((plain, *(one for *_, one in made)), look=setting.look(size))
+    return Sweep(comparison, arms=arms)

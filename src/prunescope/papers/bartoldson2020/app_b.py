@@ -1,0 +1,119 @@
+"""bartoldson2020/appB: scoring filters by the expected activation, and whether its premise holds."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from prunescope.papers.bartoldson import pruning, views
+from prunescope.papers.bartoldson.arms import Comparison
+from prunescope.papers.bartoldson.normality import PARTS, degrades, histograms, normality
+from prunescope.papers.bartoldson.sizes import PAPER_2020, words
+from prunescope.papers.bartoldson.statements import correlates
+from prunescope.papers.bartoldson.training import GROUPS
+from prunescope.papers.bartoldson2020 import fig2, setting
+from prunescope.sparsity.unit_scores import ExpectedActivation
+from prunescope.studies.claim import Claim
+from prunescope.studies.region import Direction
+from prunescope.studies.results import Numbers, Results
+from prunescope.studies.study import Study
+
+Settings, SCALES = fig2.Settings, fig2.SCALES
+PLACE = "Bartoldson et al. 2020, section 3.1 and appendix B"
+
+
+def comparisons(settings: fig2.Settings) -> dict[str, Comparison]:
+    """The arms of Figure 2 with filters scored by E[BN]: signed in ResNet18, as in the authors' code."""
+    makers = {
+        "VGG11": lambda: setting.three(GROUPS["vgg11"], pruning.VGG11, settings, score=ExpectedActivation()),
+        "ResNet18": lambda: setting.three(
+            GROUPS["resnet18"], pruning.RESNET18_EARLY, settings, score=ExpectedActivation(signed=True)
+        ),
+    }
+    return {name: makers[name]() for name in settings.networks}
+
+
+def build(settings: fig2.Settings, scale: str) -> Study:
+    """The study under these settings."""
+    panels = comparisons(settings)
+    plain = pruning.plain_arm(GROUPS["vgg11"], settings)
+    looks = {when: [normality(run, part) for run in plain.runs] for when, part in PARTS.items()}
+    layers = {"VGG11": pruning.VGG11, "ResNet18": pruning.RESNET18_EARLY}
+    figures = [
+        views.dynamics(panels, name="figb2-left", title="Figure B2, left: test accuracy during training"),
+        histograms(
+            looks, plain.runs, name="figb1", title="Figure B1: normalized activations, last convolution"
+        ),
+    ]
+    claims = [degrades(looks)]
+    for panel, one in panels.items():
+        roles = setting.names(layers[panel], settings)
+        arms = (roles["S1"], roles["S13"], roles["L13"])
+        tag = panel.lower()
+        figures += [
+            views.scatter(
+                {panel: one},
+                "mean_stability",
+                "best",
+                arms=arms,
+                name=f"figb2-right-{tag}",
+                title=f"Figure B2, right: stability and accuracy, {panel}",
+            ),
+            views.correlations(
+                {panel: one},
+                (("mean_stability", "best"),),
+                arms=arms,
+                name=f"figb2-correlations-{tag}",
+                title=f"Correlations, filters scored by E[BN], {panel}",
+            ),
+        ]
+        claims += [
+            correlates(
+                one,
+                f"{tag}-tradeoff-ebn",
+                f"With filters of {panel} scored by E[BN], best accuracy falls with mean stability.",
+                x="mean_stability",
+                y="best",
+                region=Direction("less"),
+                arms=arms,
+                place=PLACE,
+            ),
+            _wider(
+                panel, one, fig2.comparisons(settings)[panel], setting.names(_old(panel), settings), roles
+            ),
+        ]
+    nodes = [node for one in (*panels.values(), *fig2.comparisons(settings).values()) for node in one.nodes]
+    return Study(
+        "bartoldson2020/appB",
+        "Does a score made for normalized networks widen the range of stability, and does its premise hold?",
+        settings=settings,
+        scale=words(settings, scale),
+        paper=PAPER_2020,
+        nodes=[*nodes, *(look for some in looks.values() for look in some)],
+        figures=tuple(figures),
+        claims=tuple(claims),
+        notes=(
+            "Normality is that of VGG11 trained here; the paper shows a VGG19 trained on ImageNet, without numbers.",
+        ),
+    )
+
+
+def _old(panel: str) -> pruning.Layers:
+    return {"VGG11": pruning.VGG11, "ResNet18": pruning.RESNET18}[panel]
+
+
+def _wider(
+    panel: str, new: Comparison, old: Comparison, before: Mapping[str, str], after: Mapping[str, str]
+) -> Claim:
+    def spread(comparison: Comparison, roles: Mapping[str, str], results: Results) -> Numbers:
+        arms = [comparison.values(results, roles[role], "mean_stability") for role in ("S1", "S13", "L13")]
+        return np.asarray(np.max(arms, axis=0) - np.min(arms, axis=0))
+
+    return Claim(
+        f"{panel.lower()}-wider",
+        f"E[BN] gives a wider range of stabilities over the arms of {panel} than the score of Figure 2.",
+        basis="paper",
+        place=PLACE,
+        region=Direction("greater"),
+        sample=lambda r: spread(new, after, r) - spread(old, before, r),
+        unit="points between the most and the least stable arm, E[BN] minus Figure 2's score",
+    )

@@ -1,0 +1,182 @@
+"""bartoldson2020/fig2: the less stable the pruning, the better the generalization, in VGG11 and in ResNet18."""
+
+from collections.abc import Mapping
+from functools import partial
+from types import MappingProxyType
+from typing import Literal
+
+from pydantic import Field
+
+from prunescope.papers.bartoldson import pruning, views
+from prunescope.papers.bartoldson.arms import Comparison
+from prunescope.papers.bartoldson.pruning import NONE, Layers
+from prunescope.papers.bartoldson.sizes import PAPER_2020, Size, words
+from prunescope.papers.bartoldson.statements import compares, correlates, fits, is_number
+from prunescope.papers.bartoldson2020 import setting
+from prunescope.studies.claim import Claim
+from prunescope.studies.region import Direction, Value
+from prunescope.studies.study import Study
+
+PLACE = "Bartoldson et al. 2020, section 3.1 and Figure 2"
+Name = Literal["VGG11", "ResNet18"]
+
+
+class Settings(Size):
+    """How much is run, and of which networks."""
+
+    networks: tuple[Name, ...] = Field(default=("VGG11", "ResNet18"), min_length=1)
+
+
+SCALES: Mapping[str, Settings] = MappingProxyType(
+    {
+        "smoke": Settings(**setting.SMOKE.model_dump(), networks=("VGG11",)),
+        "laptop": Settings(**setting.LAPTOP.model_dump(), networks=("VGG11",)),
+        "paper": Settings(),
+    }
+)
+
+
+def build(settings: Settings, scale: str) -> Study:
+    """The study under these settings."""
+    panels, layers = comparisons(settings), {"VGG11": pruning.VGG11, "ResNet18": pruning.RESNET18}
+    pairs = (("mean_stability", "best"), ("mean_stability", "final"), ("recalibrated_stability", "best"))
+    arms = {panel: _pruned(settings, layers[panel]) for panel in panels}
+    return Study(
+        "bartoldson2020/fig2",
+        "Does less stable pruning lead to better generalization?",
+        settings=settings,
+        scale=words(settings, scale),
+        paper=PAPER_2020,
+        nodes=[node for comparison in panels.values() for node in comparison.nodes],
+        figures=(
+            views.dynamics(panels, name="fig2-left", title="Figure 2, left: test accuracy during training"),
+            *(
+                figure
+                for panel, comparison in panels.items()
+                for figure in (
+                    views.scatter(
+                        {panel: comparison},
+                        "mean_stability",
+                        "best",
+                        arms=arms[panel],
+                        name=f"fig2-right-{panel.lower()}",
+                        title=f"Figure 2, right: stability and accuracy, {panel}",
+                    ),
+                    views.correlations(
+                        {panel: comparison},
+                        pairs,
+                        arms=arms[panel],
+                        name=f"fig2-correlations-{panel.lower()}",
+                        title=f"Correlations of stability and accuracy, {panel}",
+                    ),
+                )
+            ),
+            views.means(
+                panels,
+                ("best", "final", "train", "mean_stability", "recovery"),
+                name="fig2-means",
+                title="Means of every arm",
+            ),
+        ),
+        claims=tuple(
+            claim for panel, one in panels.items() for claim in _claims(panel, one, settings, layers[panel])
+        ),
+        notes=(
+            "Best accuracy is the maximum over all epochs from the last event on, on the test set itself, as in the "
+            "paper; the final one is not selected. The paper's correlations are over the three pruned arms.",
+        ),
+    )
+
+
+def comparisons(settings: Settings) -> dict[str, Comparison]:
+    """The arms by network."""
+    makers = {"VGG11": setting.vgg11, "ResNet18": setting.resnet18}
+    return {name: makers[name](settings) for name in settings.networks}
+
+
+def _pruned(size: Size, layers: Layers) -> tuple[str, ...]:
+    roles = setting.names(layers, size)
+    return roles["S1"], roles["S13"], roles["L13"]
+
+
+def _claims(panel: str, comparison: Comparison, size: Size, layers: Layers) -> tuple[Claim, ...]:
+    roles, tag = setting.names(layers, size), panel.lower()
+    published, event = {"VGG11": (-0.73, 7.0), "ResNet18": (-0.43, 9.0)}[panel]
+    # Fisher's 95 % interval at n = 30 is not symmetric; this is its longer side.
+    reach = {"VGG11": 0.23, "ResNet18": 0.35}[panel]
+    tradeoff = partial(
+        correlates, comparison, x="mean_stability", y="best", place=PLACE, arms=_pruned(size, layers)
+    )
+    claims = [
+        tradeoff(
+            f"{tag}-tradeoff",
+            f"Over the runs of three ways to prune {panel}, best test accuracy falls with mean stability.",
+            region=Direction("less"),
+        ),
+        tradeoff(
+            f"{tag}-tradeoff-r",
+            f"That correlation is {published} in {panel} (tolerance: Fisher's interval at 30 runs).",
+            region=Value(published, reach),
+        ),
+        compares(
+            comparison,
+            f"{tag}-unstable-beats-stable",
+            f"Pruning the largest filters of {panel} at the high rate beats pruning the smallest at the low rate.",
+            arm=roles["L13"],
+            over=roles["S1"],
+            place=PLACE,
+        ),
+        compares(
+            comparison,
+            f"{tag}-unstable-beats-none",
+            f"Pruning the largest filters of {panel} at the high rate beats no pruning.",
+            arm=roles["L13"],
+            over=NONE,
+            place=PLACE,
+        ),
+        compares(
+            comparison,
+            f"{tag}-large-is-unstable",
+            f"Pruning the largest filters of {panel} at the high rate is less stable than the smallest at the same.",
+            arm=roles["L13"],
+            over=roles["S13"],
+            quantity="mean_stability",
+            region=Direction("less"),
+            unit="points of mean stability, Prune_L minus Prune_S",
+            place=PLACE,
+        ),
+        compares(
+            comparison,
+            f"{tag}-unstable-beats-none-final",
+            f"The same as {tag}-unstable-beats-none without selection: after the last epoch, on the whole test set.",
+            arm=roles["L13"],
+            over=NONE,
+            quantity="test",
+            basis="proposed",
+            place="the final accuracy is not reported there",
+        ),
+        is_number(
+            comparison,
+            f"{tag}-worst-drop",
+            f"The worst event of Prune_L in {panel} costs about {event:g} points of test accuracy.",
+            arm=roles["L13"],
+            quantity="worst_drop",
+            value=event,
+            tolerance=3.0,
+            place=f"{PLACE}, arrows (from the authors' figure script, near epoch 250; tolerance proposed)",
+        ),
+    ]
+    return (*claims, _recovers(comparison, panel, roles["L13"]))
+
+
+def _recovers(comparison: Comparison, panel: str, arm: str) -> Claim:
+    return Claim(
+        f"{panel.lower()}-recovers",
+        f"After an event of Prune_L, {panel} is back at its accuracy before it within a few epochs (proposed: 5).",
+        basis="paper",
+        place="Bartoldson et al. 2020, section 3.1 (the number of epochs is proposed here)",
+        region=Direction("less", than=5.0),
+        sample=lambda r: comparison.values(r, arm, "recovery"),
+        preconditions=(fits(comparison, arms=(arm,)),),
+        unit="mean epochs over events that recovered",
+    )

@@ -1,0 +1,239 @@
+"""bartoldson2020/fig3: how far the trade-off goes as more is pruned at once."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import numpy as np
+from pydantic import Field
+
+from prunescope.papers.bartoldson import pruning, views
+from prunescope.papers.bartoldson.arms import Comparison
+from prunescope.papers.bartoldson.pruning import NONE, TARGETS, VGG11
+from prunescope.papers.bartoldson.sizes import PAPER_2020, Count, Size, words
+from prunescope.papers.bartoldson.statements import POINTS, compares, fits, is_number
+from prunescope.papers.bartoldson.training import GROUPS
+from prunescope.papers.bartoldson2020 import setting
+from prunescope.studies import correlation
+from prunescope.studies.claim import Claim, Precondition
+from prunescope.studies.figure import Figure, Intervals, Table
+from prunescope.studies.region import Direction
+from prunescope.studies.results import Numbers, Results
+from prunescope.studies.study import Study
+
+PLACE = "Bartoldson et al. 2020, section 3.2 and Figure 3"
+
+
+class Settings(Size):
+    """How much is run, and with which periods: epochs of the full schedule between events, ascending."""
+
+    periods: tuple[Count, ...] = Field(default=(4, 20, 40, 60, 100, 200, 300), min_length=2)
+
+
+SCALES: Mapping[str, Settings] = MappingProxyType(
+    {
+        "smoke": Settings(**setting.SMOKE.model_dump(), periods=(4, 300)),
+        "laptop": Settings(**setting.LAPTOP.model_dump(), periods=(4, 40, 100, 300)),
+        "paper": Settings(),
+    }
+)
+
+
+def rates(settings: Settings) -> dict[int, str]:
+    """What each period is called: by its iterative rate."""
+    return {period: f"{VGG11.rate(settings, period):.0f} %" for period in settings.periods}
+
+
+def sweep(settings: Settings) -> Comparison:
+    """Three targets at every period, and no pruning."""
+    group = GROUPS["vgg11"]
+    arms = [pruning.plain_arm(group, settings)]
+    for period in settings.periods:
+        for letter in TARGETS:
+            arms.append(pruning.filter_arm(group, VGG11, settings, subscript=letter, period=period))
+    return Comparison(tuple(arms), look=setting.look(settings))
+
+
+def name_of(settings: Settings, letter: str, period: int) -> str:
+    """The name of an arm of the sweep."""
+    return pruning.title(letter, VGG11, settings, period)
+
+
+def build(settings: Settings, scale: str) -> Study:
+    """The study under these settings."""
+    comparison = sweep(settings)
+    curves = {
+        f"Prune_{letter}": {
+            VGG11.rate(settings, period): (comparison, name_of(settings, letter, period))
+            for period in settings.periods
+        }
+        for letter in TARGETS
+    }
+    return Study(
+        "bartoldson2020/fig3",
+        "Up to which iterative rate does less stability help?",
+        settings=settings,
+        scale=words(settings, scale),
+        paper=PAPER_2020,
+        nodes=comparison.nodes,
+        figures=(
+            *(
+                views.over(
+                    {"VGG11": curves},
+                    quantity,
+                    name=f"fig3-{place}",
+                    title=f"Figure 3, {place}: {views.label(quantity)}",
+                    x_label="largest iterative rate, %",
+                    log_x=True,
+                )
+                for place, quantity in (("left", "mean_stability"), ("center", "best"))
+            ),
+            by_rate(
+                comparison, settings, name="fig3-right", title="Figure 3, right: correlation at every rate"
+            ),
+        ),
+        claims=_claims(comparison, settings),
+    )
+
+
+def by_rate(
+    comparison: Comparison, settings: Settings, *, name: str, title: str, kind: str = "Pearson"
+) -> Figure:
+    """The correlation of stability and accuracy over the three targets at each rate, with Fisher's interval.
+
+    kind: Pearson's, or Kendall's without an interval.
+    """
+
+    def table(results: Results) -> Table:
+        rows = []
+        for period, rate in rates(settings).items():
+            points = comparison.points(results, "mean_stability", "best", arms=_targets(settings, period))
+            found = correlation.pearson(points) if kind == "Pearson" else correlation.kendall(points)
+            ends = correlation.fisher_interval(found)
+            low, high = (ends.low, ends.high) if kind == "Pearson" else (np.nan, np.nan)
+            rows.append(
+                {
+                    "rate": rate,
+                    "estimate": found.estimate,
+                    "low": low,
+                    "high": high,
+                    "p": found.p,
+                    "n": found.n,
+                }
+            )
+        return rows
+
+    return Figure(
+        name,
+        title,
+        caption=f"{kind}'s correlation over the runs of three targets at one iterative rate.",
+        table=table,
+        plot=Intervals("rate", "estimate", "low", "high", x_label=f"{kind}'s correlation", zero=True),
+        lineage=views.lineage({"": comparison}),
+    )
+
+
+def _targets(settings: Settings, period: int) -> tuple[str, ...]:
+    return tuple(name_of(settings, letter, period) for letter in TARGETS)
+
+
+def _claims(comparison: Comparison, settings: Settings) -> tuple[Claim, ...]:
+    ready, claims = fits(comparison), list[Claim]()
+    low, high = settings.periods[0], settings.periods[-1]
+    for letter in TARGETS:
+        few, many = (name_of(settings, letter, period) for period in (low, high))
+        claims.append(
+            compares(
+                comparison,
+                f"stability-falls-{letter.lower()}",
+                f"Pruning all at once with Prune_{letter} is less stable than pruning at the lowest rate.",
+                arm=many,
+                over=few,
+                quantity="mean_stability",
+                region=Direction("less"),
+                unit="points of mean stability, all at once minus lowest rate",
+                place=f"{PLACE} (left)",
+            )
+        )
+    middle = settings.periods[len(settings.periods) // 2]
+    for letter in ("S", "R"):
+        few, some, many = (name_of(settings, letter, period) for period in (low, middle, high))
+        claims += [
+            _gains(
+                comparison,
+                f"more-is-better-{letter.lower()}",
+                letter,
+                some,
+                few,
+                "a moderate rate beats the lowest",
+            ),
+            _gains(
+                comparison,
+                f"one-shot-is-worse-{letter.lower()}",
+                letter,
+                some,
+                many,
+                "a moderate rate beats all at once",
+            ),
+        ]
+    few, many = (name_of(settings, "L", period) for period in (low, high))
+    claims.append(_gains(comparison, "less-is-better-l", "L", few, many, "the lowest rate beats all at once"))
+    for period, rate in rates(settings).items():
+        claims.append(_negative(comparison, settings, period, rate, ready))
+    claims.append(
+        is_number(
+            comparison,
+            "baseline",
+            "The network without pruning reaches 85.2 % (tolerance proposed).",
+            arm=NONE,
+            quantity="best",
+            value=85.2,
+            tolerance=0.5,
+            place=f"{PLACE}, caption",
+            preconditions=(_whole(settings), fits(comparison, arms=(NONE,))),
+        )
+    )
+    return tuple(claims)
+
+
+def _gains(comparison: Comparison, name: str, letter: str, arm: str, over: str, says: str) -> Claim:
+    def sample(results: Results) -> Numbers:
+        return comparison.gain(results, arm, "best", over=over)
+
+    return Claim(
+        name,
+        f"With Prune_{letter}, {says}.",
+        basis="paper",
+        place=f"{PLACE} (center)",
+        region=Direction("greater"),
+        sample=sample,
+        preconditions=(fits(comparison),),
+        unit=f"{POINTS} of best test accuracy, {arm} minus {over}",
+    )
+
+
+def _negative(
+    comparison: Comparison, settings: Settings, period: int, rate: str, ready: Precondition
+) -> Claim:
+    def sample(results: Results) -> Numbers:
+        points = comparison.points(results, "mean_stability", "best", arms=_targets(settings, period))
+        return correlation.pseudo_values(points, correlation.r)
+
+    return Claim(
+        f"negative-{period}",
+        f"At an iterative rate of {rate}, stability and best accuracy are negatively correlated over three targets.",
+        basis="paper",
+        place=f"{PLACE} (right); not significant there at the highest rates",
+        region=Direction("less"),
+        sample=sample,
+        preconditions=(ready,),
+        unit="jackknife pseudo-values, one a replicate, of Pearson's correlation",
+    )
+
+
+def _whole(settings: Settings) -> Precondition:
+    """The paper's own network and data: a published accuracy means nothing for another."""
+    return Precondition(
+        "the whole network and training set are used",
+        lambda r: float(settings.width == 1 and settings.share == 1 and settings.data == "paper"),
+        at_least=1,
+    )

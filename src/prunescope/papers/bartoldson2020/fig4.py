@@ -1,0 +1,134 @@
+"""bartoldson2020/fig4: the trade-off under SGD, weight decay and augmentation, in three residual networks."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Literal
+
+from pydantic import Field
+
+from prunescope.papers.bartoldson import pruning, views
+from prunescope.papers.bartoldson.arms import Comparison, arm
+from prunescope.papers.bartoldson.sizes import PAPER_2020, Size, words
+from prunescope.papers.bartoldson.statements import correlates, moves
+from prunescope.papers.bartoldson.training import GROUPS, Name
+from prunescope.papers.bartoldson2020 import setting
+from prunescope.sparsity.unit_scores import FilterNorm
+from prunescope.studies.claim import Claim
+from prunescope.studies.region import Direction
+from prunescope.studies.study import Study
+
+PLACE = "Bartoldson et al. 2020, section 3.2 and Figure 4"
+Network = Literal["ResNet18", "ResNet20", "ResNet56"]
+RATES: Mapping[str, int] = MappingProxyType({"3 %": 30, "5 %": 60})
+"""Epochs between events by iterative rate: after epochs 41, 71, 101, and after 41 and 101."""
+_GROUPS: Mapping[str, Name] = MappingProxyType(
+    {"ResNet18": "resnet18-sgd", "ResNet20": "resnet20-sgd", "ResNet56": "resnet56-sgd"}
+)
+
+
+class Settings(Size):
+    """How much is run, and of which networks."""
+
+    networks: tuple[Network, ...] = Field(default=("ResNet18", "ResNet20", "ResNet56"), min_length=1)
+
+
+SCALES: Mapping[str, Settings] = MappingProxyType(
+    {
+        "smoke": Settings(**setting.SMOKE.model_dump() | {"width": 0.25}, networks=("ResNet20",)),
+        "laptop": Settings(**setting.LAPTOP.model_dump() | {"width": 1.0}, networks=("ResNet20",)),
+        "paper": Settings(),
+    }
+)
+
+
+def comparison(network: Network, settings: Size) -> Comparison:
+    """No pruning, and a tenth of every convolution inside the blocks at two rates, smallest l1 norms first."""
+    group = GROUPS[_GROUPS[network]]
+    layers = pruning.blocks(group.recipe(settings).task.network, start=40, end=100, fraction=0.1)
+    arms = [pruning.plain_arm(group, settings)]
+    for name, period in RATES.items():
+        recipe = pruning.prune(
+            group.recipe(settings),
+            layers,
+            settings,
+            period=period,
+            target="smallest",
+            score=FilterNorm(order=1),
+        )
+        rate = layers.rate(settings, period)
+        arms.append(arm(f"Prune_S {name}", recipe, pruning.replicates_of(group, settings), rate=rate))
+    return Comparison(tuple(arms), look=setting.look(settings))
+
+
+def build(settings: Settings, scale: str) -> Study:
+    """The study under these settings."""
+    panels: dict[str, Comparison] = {name: comparison(name, settings) for name in settings.networks}
+    pruned = tuple(f"Prune_S {name}" for name in RATES)
+    return Study(
+        "bartoldson2020/fig4",
+        "Is there a trade-off with SGD, weight decay and augmentation, and in small networks?",
+        settings=settings,
+        scale=words(settings, scale),
+        paper=PAPER_2020,
+        nodes=[node for one in panels.values() for node in one.nodes],
+        figures=(
+            views.scatter(
+                panels,
+                "mean_stability",
+                "best",
+                arms=pruned,
+                name="fig4-top",
+                title="Figure 4: stability and accuracy",
+            ),
+            views.scatter(
+                panels,
+                "mean_stability",
+                "gap",
+                arms=pruned,
+                name="fig4-bottom",
+                title="Figure 4: stability and gap",
+            ),
+            views.correlations(
+                panels,
+                (("mean_stability", "best"), ("mean_stability", "gap")),
+                arms=pruned,
+                name="fig4-correlations",
+                title="Correlations of stability with accuracy and with the gap",
+            ),
+        ),
+        claims=tuple(claim for network, one in panels.items() for claim in _claims(network, one, pruned)),
+        notes=(
+            "Layers of 16 filters lose nothing at some events of the lower rate: a tenth of 16 is two filters' share "
+            "rounded down to one.",
+            "These networks need not fit their training set; the gap is shown instead, as in the paper.",
+        ),
+    )
+
+
+def _claims(network: str, one: Comparison, pruned: tuple[str, ...]) -> tuple[Claim, ...]:
+    tag = network.lower()
+    ready = (moves(one),)
+    return (
+        correlates(
+            one,
+            f"{tag}-accuracy",
+            f"Among pruned {network}s, lower stability goes with higher best accuracy.",
+            x="mean_stability",
+            y="best",
+            region=Direction("less"),
+            arms=pruned,
+            place=PLACE,
+            preconditions=ready,
+        ),
+        correlates(
+            one,
+            f"{tag}-gap",
+            f"Among pruned {network}s, lower stability goes with a smaller generalization gap.",
+            x="mean_stability",
+            y="gap",
+            region=Direction("greater"),
+            arms=pruned,
+            place=PLACE,
+            preconditions=ready,
+        ),
+    )

@@ -1,0 +1,92 @@
+"""bartoldson2020/fig6: less stable pruning leads to flatter minima, and flatter minima generalize better."""
+
+from functools import partial
+
+from prunescope.papers.bartoldson import views
+from prunescope.papers.bartoldson.sizes import PAPER_2020, Size, words
+from prunescope.papers.bartoldson.statements import correlates, fits
+from prunescope.papers.bartoldson2020 import flatness, setting
+from prunescope.papers.bartoldson2020.flatness import SHARPNESS, TRACE_C, TRACE_H
+from prunescope.studies.region import Direction, Equivalence
+from prunescope.studies.study import Study
+
+Settings = Size
+SCALES = setting.SCALES
+PLACE = "Bartoldson et al. 2020, section 3.4 and Figure 6"
+
+
+def build(settings: Size, scale: str) -> Study:
+    """The study under these settings."""
+    comparison = setting.six(settings, flatness.main(settings))
+    panels = {"VGG11": comparison}
+    asserts = partial(correlates, comparison, place=PLACE)
+    claims = []
+    for tag, measure in (("h", TRACE_H), ("c", TRACE_C)):
+        claims += [
+            asserts(
+                f"stability-trace-{tag}",
+                f"Over the runs of six arms, {measure} rises with mean stability.",
+                x="mean_stability",
+                y=measure,
+                region=Direction("greater"),
+            ),
+            asserts(
+                f"trace-{tag}-accuracy",
+                f"Over the runs of six arms, best test accuracy falls with {measure}.",
+                x=measure,
+                y="best",
+                region=Direction("less"),
+                preconditions=(fits(comparison),),
+            ),
+        ]
+    claims.append(
+        correlates(
+            comparison,
+            "mediation",
+            f"With {TRACE_H} held fixed, stability and best accuracy are hardly correlated: flatness is the mediator.",
+            x="mean_stability",
+            y="best",
+            given=TRACE_H,
+            region=Equivalence(0.3),
+            basis="proposed",
+            place=f"{PLACE}, which says that flatness may mediate; test and margin are proposed here",
+        )
+    )
+    figures = []
+    for tag, measure in (("h", TRACE_H), ("c", TRACE_C), ("sharpness", SHARPNESS)):
+        title = f"Figure 6: {measure}" if measure != SHARPNESS else "Beside Figure 6: adaptive sharpness"
+        figures += [
+            views.scatter(
+                panels,
+                "mean_stability",
+                measure,
+                name=f"fig6-stability-{tag}",
+                title=f"{title} and stability",
+            ),
+            views.scatter(
+                panels, measure, "best", name=f"fig6-accuracy-{tag}", title=f"{title} and accuracy"
+            ),
+            views.correlations(
+                panels,
+                (("mean_stability", "best"),),
+                given=measure,
+                name=f"fig6-mediation-{tag}",
+                title=f"Stability and accuracy with {measure} held fixed",
+            ),
+        ]
+    return Study(
+        "bartoldson2020/fig6",
+        "Is the benefit of unstable pruning mediated by flatness?",
+        settings=settings,
+        scale=words(settings, scale),
+        paper=PAPER_2020,
+        nodes=comparison.nodes,
+        figures=tuple(figures),
+        claims=tuple(claims),
+        notes=(
+            f"Flatness is taken on the first {settings.flat_images} test images, in evaluation mode, after "
+            f"{comparison.look.moment.removesuffix('ep')} epochs; {TRACE_H} is the whole trace, where the authors sum "
+            "100 eigenvalues (see bartoldson2020/appE). Both traces change with the scale of weights before BatchNorm, "
+            "which changes nothing in the network; adaptive sharpness does not.",
+        ),
+    )

@@ -1,0 +1,51 @@
+"""The measures of flatness that the 2020 paper takes of its VGG11 runs, and those that belong beside them.
+
+Belongs here: which measures, on which images. Does not belong here: the measures (`measures/`), figures.
+"""
+
+from collections.abc import Mapping
+
+from prunescope.measures import (
+    AdaptiveSharpness,
+    GradientTrace,
+    HessianSpectrum,
+    HessianTrace,
+    LossAlongEigenvectors,
+    Measure,
+    Sample,
+)
+from prunescope.papers.bartoldson.sizes import Size
+
+TRACE_H, TRACE_C = "Tr(H)", "Tr(C)"
+TOP, EPSILON, SHARPNESS = "sum of top eigenvalues", "epsilon", "adaptive sharpness"
+Measures = Mapping[str, tuple[Measure, str]]
+"""A measure and the value of it that is meant, by the name that figures give it."""
+
+
+def sample(size: Size) -> Sample:
+    """The first test images, in evaluation mode.
+
+    Source: Bartoldson et al. 2020, the authors' code (512).
+    """
+    return Sample(split="test", examples=size.flat_images)
+
+
+def main(size: Size) -> Measures:
+    """Tr(H), exact, and Tr(C): Figure 6; and adaptive sharpness, which the scale of the weights cannot change.
+
+    Differs from the source: its Tr(H) is the sum of 100 eigenvalues, which `further` has.
+    """
+    images = sample(size)
+    return {
+        TRACE_H: (HessianTrace(sample=images), "trace"),
+        TRACE_C: (GradientTrace(sample=images), "trace"),
+        SHARPNESS: (AdaptiveSharpness(sample=images), "worst"),
+    }
+
+
+def further(size: Size, *, eigenvalues: int, directions: int) -> Measures:
+    """The spectrum and epsilon: Appendix E. eigenvalues: how many; directions: eigenvectors walked along."""
+    images = sample(size)
+    losses = Sample(split="test", examples="all" if size.test_limit == "all" else size.test_limit)
+    along = LossAlongEigenvectors(sample=images, count=directions, losses=losses)
+    return {TOP: (HessianSpectrum(sample=images, count=eigenvalues), "sum"), EPSILON: (along, "epsilon")}

@@ -1,0 +1,246 @@
+"""bartoldson2020/yours: units of any network pruned while it trains: every event, stability, recovery, flatness.
+
+`follow` does the same for a recipe of your own: a network, data and optimizer that no setting can name.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Literal
+
+from pydantic import Field, JsonValue
+
+from prunescope.base.value import Value
+from prunescope.measures import AdaptiveSharpness, GradientTrace, HessianTraceEstimate, Measure, Sample
+from prunescope.papers.bartoldson import views
+from prunescope.papers.bartoldson.arms import Comparison, Look, arm
+from prunescope.papers.bartoldson.pruning import NONE
+from prunescope.papers.bartoldson.sizes import Count
+from prunescope.papers.bartoldson.statements import compares
+from prunescope.runs.families import during_training
+from prunescope.runs.recipe import Recipe
+from prunescope.sparsity.select import Target
+from prunescope.sparsity.unit_scores import FilterNorm, UnitScore
+from prunescope.studies.events import epochs
+from prunescope.studies.figure import Figure, Lines, Table
+from prunescope.studies.results import Results
+from prunescope.studies.study import Study
+from prunescope.tasks.data.cifar import cifar10, cifar100
+from prunescope.tasks.data.digits import digits
+from prunescope.tasks.data.idx import mnist
+from prunescope.tasks.data.source import Source
+from prunescope.tasks.model import Network
+from prunescope.tasks.task import Data, Task
+from prunescope.training.epoch_probes import Limit
+from prunescope.training.interventions import LayerSchedule, PruneUnits
+from prunescope.training.optim import Adam, Optimizer
+from prunescope.training.schedules import Constant, Schedule
+
+QUESTION = "What does pruning these layers on this schedule do to a network of your own?"
+SOURCES: Mapping[str, Callable[[], Source]] = {
+    "digits": digits,
+    "mnist": mnist,
+    "cifar10": cifar10,
+    "cifar100": cifar100,
+}
+
+
+class Settings(Value):
+    """A network, its training, and how it is pruned.
+
+    network, arguments: import path and arguments of a factory, your own included. layers: which layers lose how much
+    when; positions are durations from the start of training. targets: an arm each, beside no pruning.
+    test_limit, train_limit: examples looked at after every epoch. flat_images: test examples for flatness.
+    """
+
+    network: str = "prunescope.tasks.nets:LeNet"
+    arguments: dict[str, JsonValue] = {"inputs": 64}
+    data: Literal["digits", "mnist", "cifar10", "cifar100"] = "digits"
+    share: float = Field(default=1.0, gt=0, le=1)
+    optimizer: Optimizer = Adam()
+    schedule: Schedule = Constant(lr=1e-3)
+    epochs: Count = 40
+    batch: Count = 64
+    layers: tuple[LayerSchedule, ...] = Field(
+        default=(
+            LayerSchedule(layer="fc1", start="4ep", end="28ep", fraction=0.5, period="8ep"),
+            LayerSchedule(layer="fc2", start="4ep", end="28ep", fraction=0.8, period="8ep"),
+        ),
+        min_length=1,
+    )
+    score: UnitScore = FilterNorm(order=2)
+    targets: tuple[Target, ...] = Field(default=("smallest", "random", "largest"), min_length=1)
+    replicates: Count = 3
+    test_limit: Limit = "all"
+    train_limit: Limit = 1000
+    flat_images: Count = 256
+
+
+SCALES: Mapping[str, Settings] = MappingProxyType(
+    {
+        "smoke": Settings(
+            arguments={"inputs": 64, "hidden": [12, 8]},
+            epochs=6,
+            batch=200,
+            share=0.3,
+            layers=(LayerSchedule(layer="fc1", start="2ep", end="4ep", fraction=0.5, period="2ep"),),
+            replicates=2,
+            train_limit=100,
+            flat_images=20,
+        ),
+        "laptop": Settings(),
+        "paper": Settings(replicates=10),
+    }
+)
+
+
+def build(settings: Settings, scale: str) -> Study:
+    """The study under these settings. Raises UsageError for layers without units, and for impossible schedules."""
+    recipe = Recipe(
+        task=Task(
+            network=Network(path=settings.network).with_args(**settings.arguments),
+            data=Data(source=SOURCES[settings.data](), share=settings.share),
+        ),
+        optimizer=settings.optimizer,
+        schedule=settings.schedule,
+        batch=settings.batch,
+        length=f"{settings.epochs}ep",
+    )
+    return follow(
+        recipe,
+        settings.layers,
+        score=settings.score,
+        targets=settings.targets,
+        replicates=settings.replicates,
+        look=Look(
+            test=settings.test_limit,
+            train=settings.train_limit,
+            recalibration=4,
+            measures=flatness(settings.flat_images),
+        ),
+        settings=settings,
+        scale=f"{scale}: {settings.network} on {settings.data}, {settings.epochs} epochs, "
+        f"{settings.replicates} replicates",
+    )
+
+
+def flatness(images: int) -> dict[str, tuple[Measure, str]]:
+    """Measures that any network has, on the first test examples; `HessianTrace` is exact where it applies."""
+    sample = Sample(split="test", examples=images)
+    return {
+        "Tr(H), estimated": (HessianTraceEstimate(sample=sample), "trace"),
+        "Tr(C)": (GradientTrace(sample=sample), "trace"),
+        "adaptive sharpness": (AdaptiveSharpness(sample=sample), "worst"),
+    }
+
+
+def follow(
+    recipe: Recipe,
+    layers: Sequence[LayerSchedule],
+    *,
+    score: UnitScore | None = None,
+    targets: Sequence[Target] = ("smallest", "random", "largest"),
+    replicates: int = 3,
+    look: Look | None = None,
+    settings: Value | None = None,
+    scale: str = "",
+    name: str = "bartoldson2020/yours",
+) -> Study:
+    """A study of any recipe: its units pruned on these schedules, an arm a target, beside the recipe itself.
+
+    look: what is looked at in each run; by default all test examples after every epoch and three measures of
+    flatness on 256 of them. settings: what the report shows as such; by default the recipe.
+
+    Put `SCALES` and `build` into a file of your own and return this from `build`, to run it from the command line.
+    """
+    cuts = {
+        f"Prune, {target}": PruneUnits(
+            layers=tuple(layers), score=score or FilterNorm(order=2), target=target, allow_idle_events=True
+        )
+        for target in targets
+    }
+    arms = [arm(NONE, recipe, replicates)]
+    arms += [arm(label, during_training(recipe, cut), replicates) for label, cut in cuts.items()]
+    seen = look or Look(train=1000, recalibration=4, measures=flatness(256))
+    comparison = Comparison(tuple(arms), look=seen)
+    panels = {"": comparison}
+    pruned = tuple(cuts)
+    scatters = [
+        views.scatter(
+            panels, "mean_stability", quantity, name=f"stability-{tag}", title=f"Stability and {what}"
+        )
+        for tag, quantity, what in (
+            ("accuracy", "best", "best accuracy"),
+            *((f"flatness-{i}", label, label) for i, label in enumerate(seen.measures)),
+        )
+    ]
+    return Study(
+        name,
+        QUESTION,
+        settings=settings or recipe,
+        scale=scale,
+        nodes=comparison.nodes,
+        figures=(
+            views.dynamics(panels, name="accuracy", title="Test accuracy during training"),
+            _events(comparison),
+            *scatters,
+            views.means(
+                panels,
+                ("test", "best", "mean_stability", "recovery", *seen.measures),
+                name="means",
+                title="Means of every arm",
+            ),
+        ),
+        claims=tuple(
+            compares(
+                comparison,
+                f"helps-{target}",
+                f"Pruning the {target} units raises the test accuracy at the end.",
+                arm=label,
+                over=NONE,
+                quantity="test",
+                basis="proposed",
+                place="",
+                preconditions=(),
+            )
+            for label, target in zip(pruned, targets, strict=True)
+        ),
+        notes=(
+            "Stability is t_post / t_pre in percent, of test accuracy just before and just after "
+            "an event, with the running statistics of normalization as they are.",
+        ),
+    )
+
+
+def _events(comparison: Comparison) -> Figure:
+    """Stability and recovery of every event; the accuracies before and after it are columns of the table."""
+
+    def table(results: Results) -> Table:
+        rows: list[dict[str, object]] = []
+        for one in comparison.arms[1:]:
+            for number, run in enumerate(one.runs):
+                seen = epochs(results[comparison.test(run)])
+                where = seen.event
+                columns = (
+                    seen.epoch[where],
+                    seen.before[where],
+                    seen.after[where],
+                    seen.stability(),
+                    seen.recovery(),
+                )
+                for epoch, before, after, stable, wait in zip(*columns, strict=True):
+                    shared = {"arm": one.name, "replicate": number, "epoch": float(epoch)}
+                    both = {"before": float(before), "after": float(after)}
+                    rows.append({**shared, **both, "panel": "stability, %", "value": float(stable)})
+                    rows.append({**shared, **both, "panel": "epochs until recovery", "value": float(wait)})
+        return rows
+
+    return Figure(
+        "events",
+        "Every event: stability, and epochs until accuracy is back",
+        caption="An event without recovery has no point. Accuracies before and after every event are in the table.",
+        table=table,
+        plot=Lines(
+            "epoch", "value", series="arm", x_label="epoch", y_label="", share_y=False, band="bootstrap"
+        ),
+        lineage={one.name: list(one.runs) for one in comparison.arms[1:]},
+    )

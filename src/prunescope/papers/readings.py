@@ -1,0 +1,25 @@
+"""The readings that networks of every study share.
+
+Belongs here: what most papers read of a trained network. Does not belong here: which networks there are (each
+paper's own points).
+"""
+
+from prunescope.base.value import Value
+from prunescope.measures import LayerSparsity, Risk
+from prunescope.runs.families import final
+from prunescope.runs.graph import Reading
+
+
+def risk_on_test(run: Value) -> Reading:
+    """Error and loss on the test set at the end of a run."""
+    return Reading(measure=Risk(split="test"), state=final(run))
+
+
+def risk_on_train(run: Value) -> Reading:
+    """Error and loss on the training set at the end of a run, and their parts on flipped labels."""
+    return Reading(measure=Risk(split="train"), state=final(run))
+
+
+def layer_sparsity(run: Value) -> Reading:
+    """The share of zeros at the end of a run, in all and of every layer."""
+    return Reading(measure=LayerSparsity(), state=final(run))

@@ -1,0 +1,160 @@
+"""The table of epochs of a run, and what pruning did to it: stability, best and final accuracy, recovery.
+
+Belongs here: pure functions of traces of `EpochAccuracy` and its like. Does not belong here: taking them
+(`training/epoch_probes.py`), comparing runs (`correlation.py`).
+
+Two papers, two definitions, never mixed: stability and instability (2020) are relative to the accuracy before an
+event; the drop (2019) is in percentage points.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prunescope.base.errors import UsageError
+from prunescope.studies.results import Numbers
+
+Values = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Epochs:
+    """Accuracy of one run after every epoch, percent.
+
+    epoch: [E], from 1. before: [E], t_pre, before what happens at the end of the epoch; after: [E], t_post, the same
+    number where nothing happens. event: bool [E], whether something does.
+    """
+
+    epoch: Numbers
+    before: Numbers
+    after: Numbers
+    event: NDArray[np.bool_]
+
+    def instability(self) -> Numbers:
+        """(t_pre - t_post) / t_pre of every event, a fraction. Source: Bartoldson et al. 2020, Figure 1."""
+        pre, post = self.before[self.event], self.after[self.event]
+        return np.asarray((pre - post) / np.where(pre > 0, pre, np.nan))
+
+    def stability(self) -> Numbers:
+        """1 - instability of every event, percent; above 100 where accuracy rose. Source: the same."""
+        return np.asarray(100 * (1 - self.instability()))
+
+    def mean_stability(self) -> float:
+        """Mean stability over epochs with events, percent; 100 without any.
+
+        Source: Bartoldson et al. 2020, the authors' code (no pruning, and pruning before training, count as 100).
+        """
+        return float(np.nanmean(self.stability())) if self.event.any() else 100.0
+
+    def drops(self) -> Numbers:
+        """t_pre - t_post of every event, percentage points. Source: Bartoldson et al. 2019, section 3.1."""
+        return np.asarray(self.before[self.event] - self.after[self.event])
+
+    def mean_drop(self, *, positive: bool = False) -> float:
+        """Mean drop over events, percentage points; positive: over falls only (2019, Figure 1 left). 0 without any."""
+        drops = self.drops()
+        chosen = drops[drops > 0] if positive else drops
+        return float(chosen.mean()) if len(chosen) else 0.0
+
+    def last_drop(self) -> float:
+        """Accuracy of the epoch before the last event's minus accuracy right after that event, percentage points.
+
+        0 without events; the event of the first epoch is compared with its own t_pre.
+        Source: Bartoldson et al. 2019, caption of Figure A2.
+        """
+        if not self.event.any():
+            return 0.0
+        last = int(np.flatnonzero(self.event)[-1])
+        earlier = self.after[last - 1] if last else self.before[last]
+        return float(earlier - self.after[last])
+
+    def best(self) -> int:
+        """Index of the highest t_post from the last event on; of the whole run without events; the first of several.
+
+        Source: Bartoldson et al. 2020, the authors' code ("Best Test Accuracy in Run").
+        A maximum over many looks at a test set is optimistic, the more so the earlier pruning ends; `after[-1]`, the
+        final accuracy, is not.
+        """
+        start = int(np.flatnonzero(self.event)[-1]) if self.event.any() else 0
+        return start + int(self.after[start:].argmax())
+
+    def recovery(self) -> Numbers:
+        """Epochs from every event until accuracy is back at its t_pre; NaN where that never happens.
+
+        An event that costs nothing takes 0. Later events may delay a recovery; they do not end the wait.
+        """
+        found = []
+        for place in np.flatnonzero(self.event):
+            level = self.before[place]
+            back = np.flatnonzero(self.before[place + 1 :] >= level)
+            later = float(self.epoch[place + 1 + back[0]] - self.epoch[place]) if len(back) else np.nan
+            found.append(0.0 if self.after[place] >= level else later)
+        return np.array(found, dtype=np.float64)
+
+
+def epochs(trace: Values) -> Epochs:
+    """The table of epochs of one trace.
+
+    trace: columns phase, local, epoch, error, as `EpochAccuracy` writes them. A probe that looks at events only gives
+    a table of the epochs with events. Raises UsageError for an event that was seen after but not before.
+    """
+    if not trace:  # nothing to see: a run without events under a probe that looks at events only
+        nothing = np.empty(0, dtype=np.float64)
+        return Epochs(nothing, nothing, nothing, np.empty(0, dtype=np.bool_))
+    phase, local = np.asarray(trace["phase"]).astype(str), np.asarray(trace["local"])
+    step = phase == ("step" if (phase == "step").any() else "before")
+    accuracy = 100 * (1 - np.asarray(trace["error"], dtype=np.float64))
+    before, after = accuracy[step], accuracy[step].copy()
+    event = np.zeros(len(before), dtype=bool)
+    for row in np.flatnonzero(phase == "after"):
+        place = np.flatnonzero(local[step] == local[row])
+        if len(place) != 1:
+            raise UsageError(
+                f"the events at step {local[row]} were not looked at before; use the probe EpochAccuracy"
+            )
+        after[place[0]], event[place[0]] = accuracy[row], True
+    return Epochs(np.asarray(trace["epoch"], dtype=np.float64)[step], before, after, event)
+
+
+def summary(values: Sequence[Values]) -> dict[str, NDArray[Any]]:
+    """Everything the papers report of one run, for `Combined`; inputs: the traces of the test and of training examples.
+
+    mean_stability, best, final, train_at_best (percent); mean_drop, mean_positive_drop, last_drop, worst_drop, gap,
+    final_gap (percentage points; gaps are training minus test accuracy at the best and at the last epoch);
+    best_epoch; events; recovery (mean epochs over events that recovered, NaN without one); recovered (share of events,
+    1 without any).
+
+    Differs from the source: training accuracy there runs along with augmented training batches; here it is that of
+    the weights after the epoch, in evaluation mode.
+    """
+    test, train = (epochs(value) for value in values)
+    best, waits = test.best(), test.recovery()
+    there = waits[np.isfinite(waits)]
+    gap = train.after - test.after
+    found = {
+        "mean_stability": test.mean_stability(),
+        "mean_drop": test.mean_drop(),
+        "mean_positive_drop": test.mean_drop(positive=True),
+        "last_drop": test.last_drop(),
+        "worst_drop": float(test.drops().max()) if test.event.any() else 0.0,
+        "events": float(test.event.sum()),
+        "best": float(test.after[best]),
+        "best_epoch": float(test.epoch[best]),
+        "final": float(test.after[-1]),
+        "train_at_best": float(train.after[best]),
+        "gap": float(gap[best]),
+        "final_gap": float(gap[-1]),
+        "recovery": float(there.mean()) if len(there) else float("nan"),
+        "recovered": len(there) / len(waits) if len(waits) else 1.0,
+    }
+    return {name: np.asarray(value, dtype=np.float64) for name, value in found.items()}
+
+
+def stability(values: Sequence[Values]) -> dict[str, NDArray[Any]]:
+    """Mean stability (percent) and mean drop (percentage points) of one trace, for `Combined`."""
+    (trace,) = values
+    table = epochs(trace)
+    return {"mean_stability": np.asarray(table.mean_stability()), "mean_drop": np.asarray(table.mean_drop())}

@@ -1,0 +1,112 @@
+"""Drawing scatters, one point a run, and rows of intervals.
+
+Belongs here: sorting a table into points, and the drawing of `Scatter` and `Intervals`. Does not belong here:
+what every plot shares (`plots.py`), correlations (`correlation.py`).
+"""
+
+import textwrap
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from prunescope.base.errors import UsageError
+from prunescope.studies.curves import number
+from prunescope.studies.figure import Intervals, Scatter, Table, check_columns
+from prunescope.studies.plots import COLOURS, INK, MARKERS, PANEL, Drawer, roomy
+from prunescope.studies.results import Numbers
+
+Clouds = Mapping[str, Numbers]
+"""Points [N, 2] by series."""
+
+
+def scatters(plot: Scatter, table: Table) -> dict[str, Drawer]:
+    """How each panel of points is drawn, by its title. Raises UsageError if no point is finite."""
+    check_columns(table, needed=(plot.x, plot.y, plot.series))
+    labels = list(dict.fromkeys(str(row[plot.series]) for row in table))
+    drawers: dict[str, Drawer] = {}
+    for panel in dict.fromkeys(str(row.get(plot.panel, "")) for row in table):
+        rows = [row for row in table if str(row.get(plot.panel, "")) == panel]
+        note = str(rows[0].get(plot.note, "")) if plot.note else ""
+        clouds = {
+            label: _points(plot, [row for row in rows if str(row[plot.series]) == label]) for label in labels
+        }
+        if any(len(cloud) for cloud in clouds.values()):
+            drawers[panel] = partial(_draw, plot, clouds, note)
+    if not drawers:
+        raise UsageError(f"no pair of {plot.x!r} and {plot.y!r} is finite; nothing can be drawn")
+    return drawers
+
+
+def fitted(points: Numbers) -> tuple[float, float] | None:
+    """Slope and intercept of the least-squares line through points [N, 2]; None where x has no spread."""
+    x, y = points.T
+    centred = x - x.mean()
+    if len(x) < 2 or float(np.ptp(x)) == 0.0:
+        return None
+    slope = float(centred @ y / (centred @ centred))
+    return slope, float(y.mean() - slope * x.mean())
+
+
+def _points(plot: Scatter, rows: Table) -> Numbers:
+    pairs = np.array([(number(row[plot.x]), number(row[plot.y])) for row in rows], dtype=np.float64).reshape(
+        -1, 2
+    )
+    return pairs[np.isfinite(pairs).all(axis=1)]
+
+
+def _draw(plot: Scatter, clouds: Clouds, note: str, axes: Axes) -> None:
+    points = np.concatenate(list(clouds.values()))
+    for style, (label, cloud) in enumerate(clouds.items()):
+        turn, place = divmod(style, len(COLOURS))
+        look: Any = {"color": COLOURS[place], "alpha": 0.85, "s": 22.0, "linewidths": 0.0}
+        if len(cloud):
+            marker = MARKERS[(place + turn) % len(MARKERS)]
+            axes.scatter(cloud[:, 0], cloud[:, 1], marker=marker, label=textwrap.fill(label, 24), **look)
+    axes.set_xlim(*roomy(points[:, 0].min(), points[:, 0].max(), logarithmic=False, share=0.05))
+    axes.set_ylim(*roomy(points[:, 1].min(), points[:, 1].max(), logarithmic=False, share=0.07))
+    if plot.line and (line := fitted(points)) is not None:
+        ends = np.array([points[:, 0].min(), points[:, 0].max()])
+        axes.plot(ends, line[0] * ends + line[1], color=INK, linewidth=0.8, linestyle=(0, (4, 2)), alpha=0.7)
+    axes.set_xlabel(plot.x_label or plot.x)
+    axes.set_ylabel(plot.y_label or plot.y)
+    if note:
+        axes.text(0.98, 0.97, note, transform=axes.transAxes, ha="right", va="top", fontsize=8.5)
+    beside: Any = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0), "borderaxespad": 0.2}
+    axes.legend(frameon=False, fontsize=8.5, handletextpad=0.2, **beside)
+
+
+def intervals(plot: Intervals, table: Table) -> dict[str, Drawer]:
+    """How each panel of intervals is drawn, by its title. Raises UsageError if no estimate is finite."""
+    check_columns(table, needed=(plot.label, plot.estimate, plot.low, plot.high))
+    if not any(np.isfinite(number(row[plot.estimate])) for row in table):
+        raise UsageError(f"no value of {plot.estimate!r} is finite; nothing can be drawn")
+    panels = dict.fromkeys(str(row.get(plot.panel, "")) for row in table)
+    return {
+        panel: partial(_draw_intervals, plot, [row for row in table if str(row.get(plot.panel, "")) == panel])
+        for panel in panels
+    }
+
+
+def interval_size(plot: Intervals, table: Table) -> tuple[float, float]:
+    """Width and height of a panel, inches: wide enough for its labels, and with room for every row."""
+    panels = [str(row.get(plot.panel, "")) for row in table]
+    rows = max(panels.count(panel) for panel in panels)
+    return PANEL[0] + 1.4, max(PANEL[1] - 1.0, 0.36 * rows + 0.9)
+
+
+def _draw_intervals(plot: Intervals, rows: Table, axes: Axes) -> None:
+    for place, row in enumerate(rows):
+        middle, low, high = (number(row[name]) for name in (plot.estimate, plot.low, plot.high))
+        if np.isfinite(low) and np.isfinite(high):
+            axes.plot([low, high], [place, place], color=COLOURS[0], linewidth=1.6, alpha=0.6)
+        if np.isfinite(middle):
+            axes.plot(middle, place, MARKERS[0], color=COLOURS[0], markersize=5.0)
+    if plot.zero:
+        axes.axvline(0.0, color=INK, linewidth=0.8, linestyle=(0, (4, 2)), alpha=0.7)
+    labels = [textwrap.fill(str(row[plot.label]), 30) for row in rows]
+    axes.set_yticks(range(len(rows)), labels=labels)
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.set_xlabel(plot.x_label or plot.estimate)

@@ -1,0 +1,36 @@
+"""Drawn panels as one SVG document.
+
+Belongs here: text of SVG, put together. Does not belong here: drawing (`plots.py`).
+"""
+
+import re
+from collections.abc import Sequence
+
+from prunescope.base.errors import UsageError
+
+_SCHEME = "<style>:root{color:#1b1f24}@media(prefers-color-scheme:dark){:root{color:#e4e6e9}}</style>"
+_SIZE = re.compile(r'<svg[^>]*viewBox="0 0 ([\d.]+) ([\d.]+)"[^>]*>')
+
+
+def side_by_side(panels: Sequence[str]) -> str:
+    """All panels in one row, as one stand-alone SVG document that also follows the reader's colour scheme.
+
+    panels: one SVG element each, whose view box begins at 0 and whose ids are its own. Raises UsageError for others.
+    """
+    parts, x, height = [], 0.0, 0.0
+    for panel in panels:
+        opening = _SIZE.match(panel.lstrip())
+        if opening is None:
+            raise UsageError(
+                f"a panel that begins with {panel[:60]!r} is no SVG element with a view box from 0"
+            )
+        wide, high = (float(number) for number in opening.groups())
+        inner = re.sub(r' (width|height)="[^"]*"', "", opening.group(0))
+        place = f'<svg x="{x:g}" y="0" width="{wide:g}" height="{high:g}"'
+        parts.append(panel.replace(opening.group(0), inner.replace("<svg", place, 1), 1).strip())
+        x, height = x + wide, max(height, high)
+    head = (
+        '<?xml version="1.0" encoding="utf-8"?>\n'
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{x:g}pt" height="{height:g}pt" viewBox="0 0 {x:g} {height:g}">'
+    )
+    return "\n".join([head, _SCHEME, *parts, "</svg>"]) + "\n"

@@ -1,0 +1,76 @@
+"""Where a curve over sparsity begins to suffer.
+
+Belongs here: pure functions of errors and sparsities. Does not belong here: where they come from.
+"""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prunescope.base.errors import UsageError
+
+Values = Mapping[str, NDArray[Any]]
+
+
+def last_within(densities: Sequence[float], errors: Sequence[float], limit: float) -> float:
+    """The smallest density at which a curve of errors is still at most `limit`.
+
+    densities: descending, in (0, 1], the densest first; errors: at each. Between the last point within the limit and
+    the next, the curve is a straight line over the logarithm of the density. A curve that is within the limit to its
+    end gives its last density: the true one is no larger.
+
+    Raises UsageError for fewer than two points, densities that do not descend, a first error above the limit.
+
+    >>> round(last_within([1.0, 0.1, 0.01], [1.0, 2.0, 6.0], 4.0), 4)
+    0.0316
+    """
+    if len(densities) != len(errors) or len(densities) < 2:
+        raise UsageError(
+            f"{len(densities)} densities and {len(errors)} errors are no curve; give 2 or more pairs"
+        )
+    if densities[-1] <= 0 or any(later >= earlier for earlier, later in pairwise(densities)):
+        raise UsageError(f"densities {list(densities)} must descend and stay above 0")
+    within = [place for place, error in enumerate(errors) if error <= limit]
+    if 0 not in within:
+        raise UsageError(
+            f"the densest network's error {errors[0]:g} is above the limit {limit:g}; raise the limit"
+        )
+    last = within[-1]
+    if last == len(errors) - 1:
+        return float(densities[-1])
+    share = (limit - errors[last]) / (errors[last + 1] - errors[last])
+    ends = np.log([densities[last], densities[last + 1]])
+    return float(np.exp(ends[0] + share * (ends[1] - ends[0])))
+
+
+def threshold(values: Sequence[Values], *, replicates: int, margin: float) -> dict[str, float]:
+    """The largest sparsity at which a network errs as the dense one does, for `Combined`.
+
+    Within the limit means an error of at most the replicate's own dense network's plus the larger of one standard
+    deviation of dense networks over replicates and `margin`.
+
+    values: `Risk` of the dense network of every replicate; then, of one replicate, `Risk` and `LayerSparsity` of the
+    dense network and of each sparser one. margin: a fraction; it keeps a dense network without any spread from making
+    single examples count.
+    Returns: threshold, a sparsity; reached: 1 if the curve leaves the limit, 0 if it ends within it.
+
+    A network that is no sparser than the one before it, or has no weight left, tells nothing and is left out.
+
+    Raises UsageError when that leaves no curve.
+
+    Source: proposed here, after Jin et al. 2022's rule that results differ by one standard deviation.
+    """
+    dense, curve = values[:replicates], values[replicates:]
+    spread = float(np.std([float(v["error"]) for v in dense], ddof=1)) if replicates > 1 else 0.0
+    densities: list[float] = []
+    errors: list[float] = []
+    for risk, layer in zip(curve[::2], curve[1::2], strict=True):
+        density = 1 - float(layer["sparsity"])
+        if 0 < density < (densities or [2.0])[-1]:
+            densities.append(density)
+            errors.append(float(risk["error"]))
+    least = last_within(densities, errors, errors[0] + max(spread, margin))
+    return {"threshold": 1 - least, "reached": float(least > densities[-1])}

@@ -1,0 +1,156 @@
+"""All methods of pruning at initialization on the digits: same sparsity, honest controls, collapse in the open."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from prunescope.base import tree
+from prunescope.base.errors import UsageError
+from prunescope.base.reference import Moment
+from prunescope.papers.atinit import compare, views
+from prunescope.papers.atinit.arms import Arms, remaining
+from prunescope.papers.atinit.catalogue import STUDIES
+from prunescope.papers.atinit.methods import BERNOULLI, DENSE, REWOUND, SCORES, control, methods
+from prunescope.papers.yang2023 import mnist, real
+from prunescope.runs.execute import ensure
+from prunescope.runs.store import Store
+from prunescope.runs.workbench import Workbench
+from prunescope.studies.publish import nodes_of, publish
+
+SMOKE = compare.SCALES["smoke"]
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    return Store(tmp_path_factory.mktemp("store"))
+
+
+@pytest.fixture(scope="module")
+def study():
+    return compare.build(SMOKE, "smoke")
+
+
+@pytest.fixture(scope="module")
+def results(study, store):
+    return ensure(nodes_of(study), store=store, workers=1)
+
+
+@pytest.fixture(scope="module")
+def arms():
+    return Arms(SMOKE.ground, methods(convolutions=False, period=SMOKE.period))
+
+
+def test_the_report_shows_every_method_and_judges_every_claim(study, results, store, tmp_path):
+    (entry,) = STUDIES
+    assert (study.name, study.question) == (entry.name, entry.question)
+    done = publish(study, store, tmp_path)
+    assert not done.failures
+    assert {path.stem for path in (tmp_path / "figures").iterdir()} == {f.name for f in study.figures}
+    assert all(verdict.n == 2 for verdict in done.verdicts)
+    shown = {row["method"] for row in study.figures[0].table(results)}
+    assert shown == {m.name for m in methods(convolutions=False)} | {DENSE, REWOUND}
+
+
+def test_the_page_on_all_methods_is_filled_from_columns_that_there_are(study, results):
+    page = (Path(__file__).parents[3] / "docs" / "pruning-at-initialization.md").read_text()
+    mark = re.search(r"table: (\S+); rows: (\w+); columns: (\w+); values: (\w+) -->", page)
+    assert mark[1] == f"results/{study.name}/data/{study.figures[0].name}.csv"
+    assert {*mark.groups()[1:], "replicate"} <= set(study.figures[0].table(results)[0])
+
+
+def test_all_methods_meet_at_one_sparsity(arms, results):
+    weights = tree.size(Workbench(results.store).store.weights(arms.points[0].recipe.id, Moment().id).masks)
+    for point in arms.points:
+        asked = 100 * 0.8**point.exponent
+        far = 100 * 4 * (0.25 / weights) ** 0.5 if point.method == BERNOULLI.name else 100 / weights
+        assert abs(remaining(results, point) - asked) <= far, point.method
+
+
+def test_controls_keep_as_many_weights_of_each_layer(arms, results):
+    for name in SCORES:
+        for exponent in SMOKE.ground.exponents:
+            own, other = (arms.row(one, 0.0, exponent) for one in (name, control(name)))
+            for point, twin in zip(own, other, strict=True):
+                assert results[point.layers] == results[twin.layers]
+
+
+def test_rewound_masks_start_from_the_first_weights_of_their_replicate(arms, results, store):
+    bench, first = Workbench(store), Moment(when="step", at="0it")
+    (dense, _), (ticket, _) = arms.row(DENSE, 0.0, 0), arms.row(REWOUND, 0.0, 10)
+    pruned = Moment(when="after", at="0it")
+    bench.train(dense.recipe, moments=(first,))
+    bench.train(ticket.recipe, moments=(pruned,))
+    begun = store.weights(dense.recipe.id, first.id).params
+    rewound = store.weights(ticket.recipe.id, pruned.id)
+    assert tree.equal(rewound.params, tree.masked(begun, rewound.masks))
+    ends = [store.weights(p.recipe.id, Moment().id) for p in (arms.row(REWOUND, 0.0, 2)[0], ticket)]
+    assert all(not bool((ends[1].masks[n] & ~ends[0].masks[n]).any()) for n in ends[0].masks)
+
+
+def test_the_study_of_random_pruning_shares_its_runs():
+    ground = SMOKE.ground.replace(noises=(0.0, 0.2))
+    both = [
+        {node.state.run.id for node in made.nodes if hasattr(node, "state")}
+        for made in (
+            compare.build(SMOKE, "smoke"),
+            real.study("s", "?", real.Settings(ground=ground, over=10), "smoke"),
+        )
+    ]
+    of_random = (1 + 2 * len(ground.exponents)) * ground.replicates
+    assert len(both[0] & both[1]) == of_random
+    laptop = mnist.SCALES["laptop"].ground
+    assert laptop.replace(noises=(0.0,)) == compare.SCALES["laptop"].ground
+
+
+def test_layer_collapse_is_counted_and_its_error_shown(store):
+    ground = SMOKE.ground.replace(exponents=(2, 30), replicates=1, epochs=1)
+    few = Arms(ground, (BERNOULLI,), rewound=False)
+    results = ensure(few.nodes, store=store, workers=1)
+    rows = views.rows(results, few, views.groups(few))
+    dense, mild, empty = rows
+    assert (dense["method"], dense["empty_layers"], mild["empty_layers"]) == (DENSE, 0, 0)
+    assert empty["empty_layers"] >= 1 and "fc" in empty["which_are_empty"]
+    assert np.isnan(empty["thinnest_layer"]) and empty["test_error"] > 80
+    assert [row["learned_nothing"] for row in rows] == [0, 0, 100]
+
+
+def test_networks_with_convolutions_also_get_the_law_with_kernels():
+    plain, deep = ({m.name for m in methods(convolutions=c)} for c in (False, True))
+    assert deep - plain == {"Erdos-Renyi-kernel"}
+    (start, _) = next(m for m in methods(convolutions=True) if m.name == "RigL").make(0.1)
+    assert start.scope == "erdos_renyi_kernel"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"exponents": (4, 2)}, "must ascend"),
+        ({"noises": (0.2, 0.2)}, "must ascend"),
+        ({"exponents": ()}, "at least 1"),
+        ({"exponents": (0,)}, "greater than or equal to 1"),
+        ({"noises": (1.0,)}, "less than 1"),
+        ({"share": 0.0}, "greater than 0"),
+        ({"benchmark": "resnet20"}, "no meaning for resnet20"),
+        ({"benchmark": "alexnet"}, "'digits', 'lenet'"),
+    ],
+)
+def test_impossible_grounds_are_refused(changes, words):
+    with pytest.raises(ValidationError, match=words):
+        SMOKE.ground.replace(**changes)
+
+
+def test_claims_are_judged_only_where_something_runs():
+    with pytest.raises(ValidationError, match=r"lack \[8\]"):
+        SMOKE.replace(judged=8)
+    with pytest.raises(ValidationError, match=r"lack \[20\]"):
+        real.Settings(ground=SMOKE.ground)
+
+
+def test_a_network_that_is_not_there_is_named(arms):
+    with pytest.raises(UsageError, match=r"no network of 'SNIPP' .* 0\.8\^2"):
+        arms.row("SNIPP", 0.0, 2)
+    with pytest.raises(UsageError, match=r"exponents \(2, 10\)"):
+        arms.row("SNIP", 0.0, 3)

@@ -1,0 +1,154 @@
+"""The papers' tables: parameters, schedules, counts, batch sizes, and what of them a size keeps."""
+
+import pytest
+
+from prunescope.base.errors import UsageError
+from prunescope.base.steps import Clock
+from prunescope.papers.bartoldson import conv4, pruning
+from prunescope.papers.bartoldson.arms import Comparison, arm
+from prunescope.papers.bartoldson.sizes import Size
+from prunescope.papers.bartoldson.training import GROUPS, batch_for
+from prunescope.papers.bartoldson2020 import setting
+from prunescope.runs.families import during_training
+from prunescope.runs.store import Store
+from prunescope.runs.workbench import Workbench, fresh_weights
+from prunescope.tasks.model import Model
+from prunescope.training.run import begin, train
+
+PAPER = Size(data="blobs", blobs=128)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [("vgg11", 9_231_114), ("resnet18", 11_173_962), ("resnet18-cifar100", 11_220_132), ("conv4", 1_250_858)],
+)
+def test_networks_have_the_published_number_of_parameters(name, parameters):
+    params, _ = Model(GROUPS[name].network).init(0)
+    assert sum(leaf.numel() for leaf in params.values()) == parameters
+
+
+@pytest.mark.parametrize(
+    ("name", "epochs", "drops", "lr"),
+    [
+        ("vgg11", 325, (150, 300), 1e-3),
+        ("vgg11-short", 175, (50, 120), 1e-3),
+        ("resnet56-sgd", 165, (83, 125), 0.1),
+        ("resnet18-cifar100", 4000, (2000,), 1e-4),
+        ("conv4", 25, (), 1e-3),
+    ],
+)
+def test_learning_rates_fall_where_the_papers_say(name, epochs, drops, lr):
+    recipe = GROUPS[name].recipe(PAPER)
+    clock = recipe.clock()
+    assert recipe.length == f"{epochs}ep" and recipe.batch == 128
+    for i, drop in enumerate(drops):
+        rates = [recipe.schedule.at(drop * clock.epoch_steps + k, clock) for k in (-1, 0)]
+        assert rates == pytest.approx([lr * 0.1**i, lr * 0.1 ** (i + 1)])
+
+
+@pytest.mark.parametrize(
+    ("layers", "period", "events", "rate"),
+    [
+        (pruning.VGG11, 4, (37, 37, 37, 68), 1.3),
+        (pruning.VGG11, 20, (8, 8, 8, 14), 6.4),
+        (pruning.VGG11, 40, (4, 4, 4, 7), 12.9),
+        (pruning.VGG11, 60, (3, 3, 3, 5), 18.0),
+        (pruning.VGG11, 100, (2, 2, 2, 3), 30.0),
+        (pruning.VGG11, 200, (1, 1, 1, 2), 45.0),
+        (pruning.VGG11, 300, (1, 1, 1, 1), 90.0),
+        (pruning.RESNET18, 4, (36, 36, 41, 67), 1.4),
+        (pruning.RESNET18, 40, (4, 4, 5, 7), 13.6),
+        (pruning.RESNET18_LAST, 750, (2,), 35.0),
+        (pruning.SHORT, 40, (2, 2, 2, 3), 30.0),
+        (pruning.SHORT_FIXED, 4, (12, 12, 12, 30), 3.0),
+    ],
+)
+def test_events_and_rates_are_those_of_the_papers(layers, period, events, rate):
+    assert layers.events(PAPER, period) == events
+    assert layers.rate(PAPER, period) == pytest.approx(rate, abs=0.06)
+    epochs = 4000 if layers is pruning.RESNET18_LAST else 325
+    clock = Clock(1, epochs)
+    assert tuple(len(schedule.steps(clock)) for schedule in layers.schedules(PAPER, period)) == events
+
+
+def test_figure_a2_goes_from_3_to_30_percent():
+    last = [pruning.SHORT_FIXED.events(PAPER, period)[-1] for period in range(4, 41, 4)]
+    assert last == [30, 15, 10, 8, 6, 5, 5, 4, 4, 3]
+
+
+def test_filters_kept_are_those_of_the_papers():
+    def kept(layers, widths):
+        clock = Clock(1, 325)
+        return [
+            schedule.kept(width, len(schedule.steps(clock)))[-1]
+            for schedule, width in zip(layers.schedules(PAPER, 40), widths, strict=True)
+        ]
+
+    assert kept(pruning.VGG11, [512] * 4) == [359, 359, 359, 52]
+    assert kept(pruning.RESNET18, [512] * 4) == [384, 308, 384, 26]
+    assert kept(pruning.RESNET18_MORE, [512] * 4) == [384, 103, 384, 26]
+
+
+def test_a_fixed_rate_gives_the_total_that_its_events_add_up_to():
+    layers = pruning.SHORT.at_rate(PAPER, 40, (15.0, 15.0, 15.0, 30.0))
+    assert layers.fractions == pytest.approx((0.3, 0.3, 0.3, 0.9))
+    assert layers.rate(PAPER, 40) == pytest.approx(30.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "layers"), [("resnet18-sgd", 16), ("resnet20-sgd", 18), ("resnet56-sgd", 54)]
+)
+def test_every_convolution_inside_the_blocks_is_pruned(name, layers):
+    found = pruning.blocks(GROUPS[name].network, start=40, end=100, fraction=0.1)
+    assert len(found.names) == layers and not any("shortcut" in one or one == "conv1" for one in found.names)
+    assert found.events(PAPER, 30)[0] == 3 and found.events(PAPER, 60)[0] == 2
+    assert pruning.blocks(GROUPS[name].network, start=24, end=100, fraction=0.1).events(PAPER, 1)[0] == 77
+
+
+@pytest.mark.parametrize(("per_class", "batch", "updates"), [(128, 3, 427), (512, 13, 394), (5000, 128, 391)])
+def test_the_batch_keeps_the_number_of_updates(per_class, batch, updates):
+    assert batch_for(10 * per_class) == batch and -(-10 * per_class // batch) == updates
+
+
+def test_a_fifth_of_the_epochs_is_the_schedule_of_a_fifth():
+    size = PAPER.replace(compress=5.0)
+    slow, fast = (pruning.VGG11.schedules(size, period) for period in (4, 40))
+    assert {schedule.start for schedule in slow} == {"2ep"} and slow[-1].end == "56ep"
+    assert (slow[0].period, fast[0].period) == ("1ep", "8ep")
+    assert GROUPS["vgg11"].recipe(size).schedule.drops == ("30ep", "60ep")
+
+
+def test_what_is_cut_until_two_arms_are_one_is_refused():
+    with pytest.raises(UsageError, match="compress less"):
+        setting.vgg11(setting.SMOKE.replace(compress=60.0))
+    with pytest.raises(UsageError, match="compress=20 leaves no epochs"):
+        conv4.comparison(
+            Size(data="blobs", blobs=40, compress=20.0), examples_per_class=2, augmentation=False
+        )
+    recipe = GROUPS["conv4"].recipe(PAPER)
+    with pytest.raises(UsageError, match="there is no arm 'b'; there are a"):
+        Comparison((arm("a", recipe, 1),)).values({}, "b", "best")
+
+
+def test_conv4_loses_a_sixteenth_of_nine_tenths_of_its_penultimate_layer_at_every_event(tmp_path):
+    """16 events after epochs 4 to 19, equal counts, in the one layer, checked on the masks themselves."""
+    size = Size(data="blobs", blobs=10, width=0.0625, replicates=1, batch=10)
+    group = GROUPS["conv4"]
+    cut = conv4.prune(group.recipe(size).task.network, "largest", size)
+    recipe = during_training(group.recipe(size), cut)
+    clock = recipe.clock()
+    assert [step // clock.epoch_steps for step in cut.events(clock)] == list(range(4, 20))
+    program = Workbench(Store(tmp_path)).program(recipe)
+    weights = fresh_weights(program.problem.model, 0)
+    total = weights.masks[conv4.LAYER].numel()
+    done = train(program, begin(program, weights, 0)).state.weights.masks
+    assert int((~done[conv4.LAYER]).sum()) == pytest.approx(0.9 * total, abs=1)
+    assert all(bool(mask.all()) for name, mask in done.items() if name != conv4.LAYER)
+
+
+def test_replicates_of_the_data_size_study_draw_their_own_examples():
+    size = Size(data="blobs", blobs=60, width=0.0625, replicates=2)
+    comparison = conv4.comparison(size, examples_per_class=2, augmentation=False)
+    first, second = comparison.arms[0].runs
+    assert first.task.data.source.seed == 0 and second.task.data.source.seed == 1
+    assert comparison.arms[2].runs[1].task == second.task

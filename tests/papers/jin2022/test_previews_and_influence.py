@@ -1,0 +1,105 @@
+"""Studies with settings of their own: ResNet-20's preview on made-up images, and memorization by retraining."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from prunescope.papers.jin2022 import influence, published, resnet20_preview
+from prunescope.papers.jin2022.arms import Benchmark
+from prunescope.papers.jin2022.benchmarks import COLUMNS
+from prunescope.papers.jin2022.retrained import correlation
+from prunescope.papers.jin2022.sizes import SCALES, arms
+from prunescope.runs.execute import ensure
+from prunescope.runs.store import Store
+from prunescope.studies.claim import judge
+from prunescope.studies.publish import nodes_of, publish
+from prunescope.tasks.data.synthetic import synthetic
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory):
+    store = Store(tmp_path_factory.mktemp("influence"))
+    study = influence.build(influence.SCALES["smoke"], "smoke")
+    return study, ensure(nodes_of(study), store=store, workers=1), store
+
+
+def test_influence_from_retraining_to_the_report(measured, tmp_path):
+    study, _, store = measured
+    done = publish(study, store, tmp_path)
+    assert not done.failures and {path.stem for path in (tmp_path / "figures").glob("*.svg")} == {
+        figure.name for figure in study.figures
+    }
+    verdicts = json.loads((tmp_path / "summary.json").read_text())["claims"]
+    assert {verdict["by_paper"] for verdict in verdicts} == {"not judgeable at this scale"}
+
+
+def test_every_network_lacks_another_share_of_the_same_examples(measured):
+    study, results, _ = measured
+    members = study.figures[0].lineage["no label noise"]
+    assert len(members) == 2 * 6 and len({run.id for run in members}) == 12
+    pool = round(0.2 * 1297)
+    kept = [tuple(results.rows(run.examples)) for run in members]
+    assert {len(rows) for rows in kept} == {pool - round(0.3 * pool)} and len(set(kept)) == 12
+    assert {run.seeds.labels for run in members} == {0, 1} and len({run.seeds.init for run in members}) == 12
+
+
+def test_correlations_are_over_examples_that_have_both_numbers():
+    x = np.array([1.0, 2.0, np.nan, 4.0])
+    assert correlation(x, np.array([10.0, 20.0, -5.0, 40.0])) == 1.0
+    assert np.isnan(correlation(x, np.ones(4)))
+
+
+@pytest.fixture
+def resnet(monkeypatch):
+    source = synthetic(classes=10, shape=(3, 32, 32), train=96, test=40)
+    column = replace(COLUMNS["resnet20"], source=lambda: source, batch=48)
+    monkeypatch.setattr(resnet20_preview, "COLUMN", column)
+    monkeypatch.setattr(resnet20_preview, "IMAGES", 96)
+    return resnet20_preview.Settings.model_construct(replicates=2, levels=1, epochs=4, images=96, scale=0.125)
+
+
+def test_the_chain_of_resnet20_runs_and_says_that_it_is_too_short(resnet, tmp_path):
+    store = Store(tmp_path / "store")
+    study = resnet20_preview.build(resnet, "smoke")
+    ensure(nodes_of(study), store=store, workers=1)
+    done = publish(study, store, tmp_path / "report")
+    assert not done.failures and {verdict.paper for verdict in done.verdicts} == {
+        "not judgeable at this scale"
+    }
+    assert any("as many steps as in the paper" in verdict.why for verdict in done.verdicts)
+
+
+def test_laptop_resnet20_is_the_paper_s_network_to_its_highest_improving_sparsity():
+    settings = resnet20_preview.SCALES["laptop"]
+    assert settings.scale == 1 and 1 - 0.8**settings.levels == pytest.approx(0.8322, abs=1e-4)
+
+
+def test_an_optimum_beyond_extended_training_is_not_judgeable(tmp_path):
+    size = SCALES["smoke"].replace(epochs=1, share=0.1, replicates=2).size("smoke")
+    bench = replace(arms(size), extended_levels=1, curves=False)
+    results = Fake(bench, best=2)
+    claims = {claim.name: claim for claim in published.extended_gaps("lenet", bench)}
+    verdict = judge(claims["extended-gap-equal-40"], results)
+    assert verdict.paper == "not judgeable at this scale" and "run as long as pruning" in verdict.why
+    assert judge(claims["extended-gap-best-40"], results).paper in ("reproduced", "contradicted")
+    nearer = judge(claims["extended-gap-equal-40"], Fake(bench, best=1))
+    assert nearer.paper in ("reproduced", "contradicted")
+
+
+class Fake:
+    """Errors of every network: 30 % but for the pruned one of the best level, 10 %; noise memorized."""
+
+    def __init__(self, bench: Benchmark, *, best: int) -> None:
+        self.values = {}
+        for p in bench.points:
+            good = p.arm == "pruned" and p.level == best
+            self.values[p.test.id] = {"error": 0.1 + 0.001 * p.replicate if good else 0.3}
+            self.values[p.train.id] = {"error": 0.0, "noisy_error": 0.0}
+
+    def __getitem__(self, node):
+        return {name: np.asarray(value) for name, value in self.values[node.id].items()}
+
+    def __contains__(self, node):
+        return node.id in self.values

@@ -1,0 +1,58 @@
+"""Random pruning on real data: what its claims rest on and where its thresholds come from."""
+
+import numpy as np
+import pytest
+
+from prunescope.papers.atinit.arms import Arms
+from prunescope.papers.atinit.methods import BERNOULLI
+from prunescope.papers.yang2023 import mnist
+from prunescope.runs.execute import ensure
+from prunescope.runs.store import Store
+from prunescope.studies.claim import judge
+from prunescope.studies.publish import nodes_of
+
+SMOKE = mnist.SCALES["smoke"]
+
+
+@pytest.fixture(scope="module")
+def study():
+    return mnist.build(SMOKE, "smoke")
+
+
+@pytest.fixture(scope="module")
+def results(study, tmp_path_factory):
+    return ensure(nodes_of(study), store=Store(tmp_path_factory.mktemp("store")), workers=1)
+
+
+def test_every_claim_says_what_it_rests_on(study):
+    basis = {claim.name: claim.basis for claim in study.claims}
+    assert basis["improves-20"] == basis["over-guesses-0"] == basis["bernoulli-retains-0"] == "paper"
+    assert basis["test-suffers-first-0"] == basis["rewound-lasts-longer-20"] == "recalled"
+    assert basis["forgets-noise-20"] == "proposed" and "forgets-noise-0" not in basis
+    assert "recalled-threshold" not in basis  # of MNIST, not of the digits
+    assert all("proposed here" in c.place for c in study.claims if c.basis == "paper")
+
+
+def test_over_pruning_that_does_not_train_is_not_judged(study, results):
+    claim = next(claim for claim in study.claims if claim.name == "over-guesses-0")
+    verdict = judge(claim, results)
+    assert verdict.paper == verdict.interval_rule == "not judgeable at this scale"
+    assert "needs at most 5, measured" in verdict.why and len(verdict.values) == 2
+
+
+def test_thresholds_are_those_of_the_curves(study, results):
+    arms = Arms(SMOKE.ground, (BERNOULLI,))
+    rows = study.figures[-1].table(results)
+    assert len(rows) == 2 * 2 * 2 * 2  # methods, splits, noise levels, replicates
+    for row in rows:
+        method, split = row["what"].removesuffix(" error").split(": ")
+        noise, number = row["label_noise"] / 100, row["replicate"]
+        errors = [
+            arms.percent(results, method, noise, e, split={"training": "train"}.get(split, split))
+            for e in (0, 2, 10)
+        ]
+        limit = errors[0][number] + max(float(np.std(errors[0], ddof=1)), SMOKE.tolerance)
+        suffers = [e[number] > limit for e in errors]
+        least = 0.0 if suffers[1] and suffers[2] else 36.0 if suffers[2] else 89.2
+        most = 36.1 if suffers[1] and suffers[2] else 89.3 if suffers[2] else 89.5
+        assert least <= row["threshold"] <= most and row["reached"] == suffers[2]
