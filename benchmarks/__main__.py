@@ -11,15 +11,20 @@ from pathlib import Path
 from types import MappingProxyType
 
 from benchmarks import page
+from benchmarks.convolution import convolution
+from benchmarks.digits import digits
 from benchmarks.epochs import epochs
 from benchmarks.evaluation import evaluation
+from benchmarks.flatness import flatness
 from benchmarks.laboratory import FULL, QUICK, Laboratory, laboratory
 from benchmarks.levels import levels
 from benchmarks.planning import planning
 from benchmarks.random_pruning import random_pruning
 from benchmarks.reporting import reporting
 from benchmarks.row import Row
+from benchmarks.scaling import scaling
 from benchmarks.scores import scores
+from benchmarks.stack import stack
 from benchmarks.startup import startup
 from benchmarks.step import step
 from benchmarks.storing import storing
@@ -32,10 +37,15 @@ QUESTIONS: Mapping[str, Callable[[Laboratory], list[Row]]] = MappingProxyType(
         "Start": startup,
         "Levels": levels,
         "Evaluation": evaluation,
+        "A convolutional step": convolution,
+        "Digits": digits,
+        "Two processes": scaling,
         "Storing": storing,
+        "Stacks": stack,
         "Scores": scores,
         "Reporting": reporting,
         "Random pruning": random_pruning,
+        "Flatness": flatness,
     }
 )
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"

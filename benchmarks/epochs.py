@@ -18,7 +18,7 @@ def epochs(lab: Laboratory) -> list[Row]:
     prunescope: `Workbench.train`, each epoch as a run of its own, so that initialization, manifest, trace and final
     state are paid for every epoch. Plain loop: `DataLoader` over PIL images in the same process, `torch.optim.SGD`,
     test pass through the same path, `torch.save` every epoch; it profits from the same memory settings. Limit: the
-    8 products of every training step and the 3 of every test batch, nothing else.
+    8 products of every training step and the 3 of every test batch, by the fastest means at hand, nothing else.
     """
     recipe, problem = lab.recipe, lab.problem
     train, test = len(problem.train), len(problem.test)
@@ -49,5 +49,5 @@ def epochs(lab: Laboratory) -> list[Row]:
         Row("plain DataLoader loop", 1 / seconds["plain"], "epochs/s"),
         Row("the products alone", 1 / seconds["limit"], "epochs/s"),
         Row("prunescope : plain loop", seconds["plain"] / ours, "times", low=5),
-        Row("prunescope : the products alone", 100 * seconds["limit"] / ours, "%", low=70),
+        Row("prunescope : the products alone", 100 * seconds["limit"] / ours, "%", low=75),
     ]

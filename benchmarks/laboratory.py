@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from prunescope.base.errors import DataError
 from prunescope.base.state import Weights
 from prunescope.base.streams import Seeds
+from prunescope.runs.calibration import setting_for
 from prunescope.runs.executors.processes import keep_memory
 from prunescope.runs.recipe import Recipe
 from prunescope.runs.store import Store
@@ -47,7 +48,7 @@ QUICK = Scale(rounds=1, many=2, train=512, test=256, steps=2, recipes=60)
 
 @dataclass(frozen=True)
 class Laboratory:
-    """LeNet-300-100 and its data in memory, and a workbench on an empty store."""
+    """LeNet-300-100 and its data in memory, and a workbench on an empty store, with the engine of this machine."""
 
     scale: Scale
     recipe: Recipe
@@ -79,7 +80,8 @@ def laboratory(scale: Scale) -> Iterator[Laboratory]:
         length="1ep",
     )
     with tempfile.TemporaryDirectory(prefix="prunescope-bench-") as folder, one_thread():
-        bench = Workbench(Store(f"{folder}/store"))
+        store = Store(f"{folder}/store")
+        bench = Workbench(store, setting=setting_for(store))
         yield Laboratory(scale, recipe, bench, bench.problem(recipe), images)
 
 

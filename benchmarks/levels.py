@@ -1,50 +1,60 @@
 """Question: what does a level of iterative pruning cost, as the network gets sparser?
 
-Belongs here: the same training at several sparsities. Does not belong here: faster engines for sparse networks.
+Belongs here: the same training at the sparsities of a real chain. Does not belong here: how that is made cheaper.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-from benchmarks.laboratory import Laboratory
+import numpy as np
+
+from benchmarks.laboratory import FULL, Laboratory
 from benchmarks.row import Row
 from benchmarks.timing import interleaved
 from prunescope.base.streams import Seeds
-from prunescope.runs.families import final
+from prunescope.runs.families import final, imp
 from prunescope.runs.recipe import Recipe
-from prunescope.sparsity.select import Remaining
-from prunescope.training.interventions import Prune
 from prunescope.training.probes import Curve
 
-LEVELS = (4, 8, 12, 16, 20)
-LENGTH = "200it"
+LEVELS = 20
+SHOWN = (4, 8, 12, 16, 20)
+LENGTH = "1ep"
 
 
 def levels(lab: Laboratory) -> list[Row]:
-    """200 steps, a test pass and storing, from a dense network pruned to what IMP at 20 % a level leaves.
+    """An epoch, a test pass and storing, from every state of an IMP chain of 20 levels at 20 %, one epoch a level.
 
-    A ratio of 1 means that a sparse level costs what a dense one costs.
+    A ratio of 1 means that a level costs what the dense one costs, as in a library that only multiplies by masks.
     """
-    base = lab.recipe.replace(length=LENGTH)
-    lab.bench.train(base)
-    contestants: dict[str, Callable[[], object]] = {"dense": _run(lab, base, ())}
-    for level in LEVELS:
-        prune = Prune(amount=Remaining(fraction=1 - 0.8**level))
-        contestants[f"{level}"] = _run(lab, base, (prune,))
-    seconds = interleaved(contestants, rounds=lab.scale.rounds)
-    rows = [Row("dense", seconds["dense"], "s")]
-    for level in LEVELS:
-        ratio = seconds[f"{level}"] / seconds["dense"]
-        rows.append(Row(f"level {level} ({100 * 0.8**level:.3g} % remaining) : dense", ratio, "times"))
-    return rows
+    chain = imp(lab.recipe, levels=LEVELS if lab.scale is FULL else 2)
+    for run in chain:
+        lab.bench.train(run)
+    numbers = range(len(chain))
+    seconds = interleaved({f"{n}": _again(lab, chain[n]) for n in numbers}, rounds=lab.scale.rounds)
+    dense = seconds["0"]
+    left = [0.8**n for n in numbers]
+    rows = [Row("dense", dense, "s")]
+    rows += [
+        Row(f"level {n} ({100 * left[n]:.3g} % remaining) : dense", seconds[f"{n}"] / dense, "times")
+        for n in numbers
+        if n in SHOWN
+    ]
+    whole = np.sum([seconds[f"{n}"] for n in numbers], axis=0) / (len(chain) * dense)
+    return [
+        *rows,
+        Row("the sparsest level : dense", 100 * seconds[f"{len(chain) - 1}"] / dense, "%", high=22),
+        Row(f"the chain : {len(chain)} dense levels", 100 * whole, "%", high=60),
+    ]
 
 
-def _run(lab: Laboratory, base: Recipe, interventions: tuple[Prune, ...]) -> Callable[[], object]:
-    number = 0
+def _again(lab: Laboratory, level: Recipe) -> Callable[[], object]:
+    """Trains on from a level's last state, under an order of batches that was not there yet."""
+    fresh: Iterator[Recipe] = lab.recipes()
 
     def run() -> None:
-        nonlocal number
-        number += 1
-        recipe = base.replace(start=final(base), interventions=interventions, seeds=Seeds(order=number))
+        order = next(fresh).seeds.order
+        recipe = level.replace(
+            start=final(level), interventions=(), length=LENGTH, begin="0it", seeds=Seeds(order=order)
+        )
         lab.bench.train(recipe, probes=(Curve(split="test", every=LENGTH),))
 
     return run

@@ -30,6 +30,7 @@ def heading(images: str) -> str:
         f"{platform.system()} {platform.release()}",
         "Settings": "one torch thread, float32, the memory settings of prunescope's worker processes",
         "Data": images,
+        "GPU": "none here; `python -m benchmarks.gpu` measures one, and until then its numbers are open",
     }
     listed = "\n".join(f"- {name}: {fact}" for name, fact in facts.items())
     return (

@@ -13,7 +13,8 @@ from benchmarks.laboratory import Laboratory
 from benchmarks.products import Products
 from benchmarks.row import Row
 from benchmarks.timing import interleaved
-from prunescope.training.engines.engine import Lane
+from prunescope.runs.engines import engine_of
+from prunescope.training.engines.engine import Engine, Lane
 from prunescope.training.engines.loop import Loop
 from prunescope.training.loop import Program, Stepper, gradients
 from prunescope.training.run import begin
@@ -24,14 +25,15 @@ def step(lab: Laboratory) -> list[Row]:
 
     Bare: the module called directly on one batch that stays where it is, cross-entropy, `torch.autograd.grad`, one
     fused in-place update; it is what forward, backward and update cost in PyTorch. Everything else is prunescope's
-    step minus the bare one: choosing the batch and gathering it from 188 MB of images, the learning rate, pure
-    states, the running loss.
+    step minus the bare one: choosing the batch and gathering it from 188 MB of images, the learning rate, the running
+    loss, less what the engine saves of the bare step. Parts are those of the reference loop.
     """
     program, count = lab.bench.program(lab.recipe), lab.scale.steps
     contestants = {
         "products": _times(Products(lab.recipe.batch).training, count),
         "bare": _times(bare(lab), count),
-        "ours": ours(program, lab, count),
+        "ours": steps(program, lab, count, engine_of(lab.bench.setting)),
+        "loop": steps(program, lab, count, Loop()),
         **{name: _times(part, count) for name, part in parts(program, lab).items()},
     }
     seconds = interleaved(contestants, rounds=lab.scale.many)
@@ -41,12 +43,14 @@ def step(lab: Laboratory) -> list[Row]:
         Row("the 8 products", micros["products"], "µs"),
         Row("bare: forward, backward, update", micros["bare"], "µs"),
         Row("prunescope's step", micros["ours"], "µs"),
+        Row("the reference loop's step", micros["loop"], "µs"),
+        Row("the reference loop : prunescope", micros["loop"] / micros["ours"], "times"),
         Row("everything else: prunescope - bare", other, "µs", high=20),
         Row("of it: choosing and gathering the batch", micros["batch"], "µs"),
         Row("everything else without the batch", other - micros["batch"], "µs"),
-        Row("prunescope's forward and backward", micros["gradients"], "µs"),
-        Row("prunescope's update, dense", micros["update"], "µs"),
-        Row("prunescope's update, every layer masked", micros["masked"], "µs"),
+        Row("the loop's forward and backward", micros["gradients"], "µs"),
+        Row("the loop's update, dense", micros["update"], "µs"),
+        Row("the loop's update, every layer masked", micros["masked"], "µs"),
         Row("the products : bare", 100 * micros["products"] / micros["bare"], "%"),
         Row("the products : prunescope's step", 100 * micros["products"] / micros["ours"], "%"),
     ]
@@ -66,10 +70,10 @@ def bare(lab: Laboratory) -> Callable[[], object]:
     return one
 
 
-def ours(program: Program, lab: Laboratory, count: int) -> Callable[[], object]:
-    """So many steps of prunescope, by its engine."""
+def steps(program: Program, lab: Laboratory, count: int, engine: Engine) -> Callable[[], object]:
+    """So many steps of an engine."""
     stepper, progress = Stepper(program), begin(program, lab.weights, 0)
-    engine, lane = Loop(), Lane(stepper, progress.state, progress.running, progress.local)
+    lane = Lane(stepper, progress.state, progress.running, progress.local)
 
     def several() -> None:
         nonlocal lane

@@ -59,7 +59,9 @@ def test_distances_are_scipys_of_a_plain_normalization():
         assert float(found["skewness"][layer]) == pytest.approx(stats.skew(values), abs=1e-4)
         assert float(found["kurtosis"][layer]) == pytest.approx(stats.kurtosis(values), abs=1e-4)
         density, _ = np.histogram(values, bins=BINS, range=(-4, 4))
-        assert float(found["histogram"][layer].sum()) * 8 / BINS == pytest.approx(density.sum() / len(values))
+        assert float(found[f"histogram.{layer}"].sum()) * 8 / BINS == pytest.approx(
+            density.sum() / len(values)
+        )
     assert float(found["mean_distance"]) == pytest.approx(float(found["distance"].mean()))
 
 

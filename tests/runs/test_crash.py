@@ -33,3 +33,9 @@ def test_kills_of_a_process_with_workers(tmp_path):
     told = outcome("kill_workers", tmp_path)
     assert 0 < told["before"] < told["files"]
     assert told["equal"]
+
+
+def test_kills_of_runs_that_train_together(tmp_path):
+    told = outcome("kill_pack", tmp_path)
+    assert told["kills"] > 2
+    assert told["close"] and told["left"] == 0

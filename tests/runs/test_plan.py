@@ -75,7 +75,7 @@ def test_prices_are_measured_once_and_kept(store, recipe):
     assert seconds.keys() == left.left.keys()
     assert min(seconds.values()) > 0
     assert prices(left, Prices(Workbench(store))) == seconds
-    total = cost(left, Prices(Workbench(store)), workers=2)
+    total = cost(left, Prices(Workbench(store)), seconds, workers=2)
     assert total.longest <= total.clock <= total.work
     assert total.disk > 3 * 4 * recipe.steps
 

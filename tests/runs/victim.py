@@ -16,12 +16,18 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
 from specimens import check_whole, contents, recipe, risk, study
 
-from prunescope.runs import pricing
+from prunescope.base.reference import Moment
+from prunescope.base.streams import replicate
+from prunescope.runs import calibration, pricing
 from prunescope.runs.execute import ensure
 from prunescope.runs.families import imp
+from prunescope.runs.store import Store
 from prunescope.runs.workbench import Workbench
+from prunescope.training.schedules import Constant
+from prunescope.training.stopping import LossBelow
 
 CRASHED = 9
 
@@ -72,6 +78,52 @@ def kill(folder: Path) -> dict[str, object]:
                 check_whole(store)
         equal = equal and contents(store) == contents(reference)
     return {"kills": kills, "rounds": rounds, "equal": equal, "files": len(contents(reference))}
+
+
+def pack() -> list[object]:
+    """Replicas that can train together, some of which end early, one of which fails."""
+    base = recipe(length="12ep")
+    stops = [LossBelow(loss=loss) for loss in (1.2, 1.0, 1e-9)]
+    runs = [base.replace(seeds=replicate(k), stop=stops[k % 3]) for k in range(7)]
+    return [*map(risk, runs), base.replace(seeds=replicate(9), schedule=Constant(lr=1e30))]
+
+
+def kill_pack(folder: Path) -> dict[str, object]:
+    """As `kill`, of runs that train in one program: what is left of a pack goes on in another one."""
+    reference, store, delays = folder / "reference", folder / "store", random.Random(1)
+    began = time.monotonic()
+    finish(live(ensure, pack(), store=reference, workers=1, engine="loop", stack=1))
+    alone, kills, done = time.monotonic() - began, 0, False
+    options = {"workers": 1, "engine": "loop", "stack": 4, "checkpoint_seconds": 0.0}
+    patience = 0.3 * alone
+    while not done:
+        process = live(ensure, pack(), store=store, **options)
+        time.sleep(delays.uniform(0.02, patience))
+        patience *= 1.3
+        os.kill(process, signal.SIGKILL)
+        done = end(process) == 0
+        kills += not done
+        if (store / "SCHEMA").exists():
+            check_whole(store)
+    left = [*store.glob("partial/*.safetensors"), *store.glob("leases/*")]
+    return {"kills": kills, "close": _close(reference, store), "left": len(left)}
+
+
+def _close(reference: Path, store: Path) -> bool:
+    """Whether the runs of two stores ended at the same step and with the same weights but for rounding."""
+    shops = Store(reference), Store(store)
+    if sorted(shops[0].run_ids()) != sorted(shops[1].run_ids()):
+        return False
+    for run in shops[0].run_ids():
+        one, other = (shop.manifest(run) for shop in shops)
+        if one is None or other is None or one["status"] != other["status"]:
+            return False
+        if one["status"] == "done":
+            params = [shop.weights(run, Moment().id).params for shop in shops]
+            near = all(torch.allclose(params[0][n], params[1][n], rtol=1e-4, atol=1e-5) for n in params[0])
+            if not near or one["steps"] != other["steps"]:
+                return False
+    return True
 
 
 def kill_workers(folder: Path) -> dict[str, object]:
@@ -160,4 +212,5 @@ def _ensure_logged(nodes: list[object], store: Path, log: Path) -> None:
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore", DeprecationWarning)
+    calibration.measured()  # which every life would do anew otherwise
     print(json.dumps(globals()[sys.argv[1]](Path(sys.argv[2]))))

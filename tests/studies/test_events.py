@@ -85,3 +85,4 @@ def test_a_trace_of_events_alone_is_a_table_of_epochs_with_events():
 def test_accuracy_of_zero_before_an_event_has_no_stability():
     seen = epochs(trace([0.0, 50.0], {1: 0.0, 2: 25.0}))
     assert np.isnan(seen.stability()[0]) and seen.mean_stability() == 50.0
+    assert np.isnan(epochs(trace([0.0, 50.0], {1: 0.0})).mean_stability())

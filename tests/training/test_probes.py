@@ -116,3 +116,10 @@ def test_statistics_estimated_anew_are_seen_where_the_running_ones_are_stale(lab
     assert [row["phase"] for row in traces[fresh.id]] == ["before", "after"]
     after = next(row for row in traces[stale.id] if row["phase"] == "after")
     assert abs(traces[fresh.id][1]["loss"] - after["loss"]) > 1e-3
+
+
+def test_a_look_costs_what_its_limit_says():
+    assert Curve().examples(train=50, test=20) == 20
+    assert EpochAccuracy(split="train", limit=30).examples(train=50, test=20) == 30
+    assert EpochAccuracy(split="train", limit="all").examples(train=50, test=20) == 50
+    assert EpochAccuracy(limit=30).examples(train=50, test=20) == 20

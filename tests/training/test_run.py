@@ -239,5 +239,7 @@ def test_the_engine_advances_as_the_steps_do(lab):
     for _ in range(6):
         by_hand, loss, _ = stepper.step(by_hand)
         sum_by_hand = sum_by_hand + loss
-    assert tree.equal(lane.state.weights.params, by_hand.weights.params) and not lane.ended and lane.local == 6
+    assert (
+        tree.equal(lane.state.weights.params, by_hand.weights.params) and not lane.ended and lane.local == 6
+    )
     assert float(total) == float(sum_by_hand) and float(progress.running) == 0

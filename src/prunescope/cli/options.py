@@ -47,6 +47,15 @@ Out = Annotated[
 Workers = Annotated[
     int | None, typer.Option("--workers", min=1, help="Processes to use.", show_default="one a core")
 ]
+Stack = Annotated[
+    int | None,
+    typer.Option(
+        "--stack",
+        min=1,
+        help="Most runs that train in one program; 1 trains each by itself.",
+        show_default="as many as is fastest here",
+    ),
+]
 Device = Annotated[str, typer.Option("--device", help="cpu or cuda.")]
 Engine = Annotated[
     str | None,

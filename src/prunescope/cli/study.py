@@ -53,6 +53,7 @@ def plan(
     workers: options.Workers = None,
     device: options.Device = "cpu",
     engine: options.Engine = None,
+    stack: options.Stack = None,
 ) -> None:
     """Say what a study needs, what is stored, and what the rest will cost. Trains nothing.
 
@@ -69,7 +70,7 @@ def plan(
     shop = Store(store)
     left = planned(nodes_of(made), shop)
     _print_groups(left)
-    _print_price(left, shop, workers or default_workers(), device, engine)
+    _print_price(left, shop, workers or default_workers(), device, engine, stack)
 
 
 def run(
@@ -82,6 +83,7 @@ def run(
     workers: options.Workers = None,
     device: options.Device = "cpu",
     engine: options.Engine = None,
+    stack: options.Stack = None,
 ) -> None:
     """Train what is missing, evaluate, judge, and write the report.
 
@@ -102,7 +104,7 @@ def run(
     screen = messages()
     screen.print(Text(f"{made.name}: {made.question}"))
     with shown(screen) as display:
-        ensure(nodes, store=shop, workers=workers, device=device, engine=engine, display=display)
+        ensure(nodes, store=shop, workers=workers, device=device, engine=engine, stack=stack, display=display)
     screen.print(f"done in {duration(time.monotonic() - began)}; results are in {shop.root}", soft_wrap=True)
     again = _command(study, template.settings(scale, given)[0], changes, settings, store)
     _publish(made, shop, out, again)
@@ -186,13 +188,16 @@ def _print_groups(left: Plan) -> None:
     answers().print(shown)
 
 
-def _print_price(left: Plan, shop: Store, workers: int, device: str, engine: str | None) -> None:
+def _print_price(
+    left: Plan, shop: Store, workers: int, device: str, engine: str | None, stack: int | None
+) -> None:
     from prunescope.runs.calibration import setting_for
     from prunescope.runs.display import duration
     from prunescope.runs.engines import engine_named
-    from prunescope.runs.plan import cost
+    from prunescope.runs.plan import cost, prices
     from prunescope.runs.pricing import Prices
     from prunescope.runs.records import feasible, open_ended
+    from prunescope.runs.stacking import in_packs, packing
     from prunescope.runs.workbench import Workbench, device_named
 
     console = answers()
@@ -202,9 +207,17 @@ def _print_price(left: Plan, shop: Store, workers: int, device: str, engine: str
     if not rest.left:
         console.print("\nNothing is left to do.")
         return
-    setting = setting_for(shop, engine=engine and engine_named(engine), device=device_named(device))
+    named = None if engine is None else engine_named(engine)
+    setting = setting_for(shop, engine=named, device=device_named(device))
     bench = Workbench(shop, device=device, setting=setting)
-    price = cost(rest, Prices(bench), workers=workers)
+    known = Prices(bench)
+    alone = prices(rest, known)
+    packed = packing(rest, alone, bench, workers=workers, stack=stack)
+    seconds = in_packs(rest, alone, packed)
+    for line in packed.says(rest, alone, seconds):
+        console.print(line, soft_wrap=True)
+    console.print(f"Runs are trained by {setting.says}.", soft_wrap=True)
+    price = cost(rest, known, seconds, workers=workers)
     count = f"{workers} worker{'s' if workers > 1 else ''}"
     console.print(
         f"\nThe rest takes about {duration(price.clock)} with {count} on {device} "

@@ -21,7 +21,8 @@ class Normality(Measure):
 
     Activations are normalized by the statistics of one batch, the first `examples` of the split, in training mode.
     distance: Kolmogorov-Smirnov's, max |F(x) - Phi(x)|, in [0, 1]; skewness; kurtosis: excess; all float64 [L], layers
-    in forward order; mean_distance: its mean, 0-D. histogram: float64 [L, 64], density over -4 to 4. Channels whose
+    in forward order; mean_distance: its mean, 0-D. "histogram.I": float64 [64], density over -4 to 4, of
+    layer I. Channels whose
     gamma is 0 (removed filters) are left out; a layer without any other is NaN.
 
     Source: Bartoldson et al. 2019, appendix A.1 and Figure A1; 2020, appendix B.
@@ -33,7 +34,7 @@ class Normality(Measure):
     layers: int = Field(default=8, ge=1)
 
     def measure(self, problem: Problem, weights: Weights) -> dict[str, Tensor]:
-        """Five entries by name. Raises UsageError for a network without BatchNorm."""
+        """The entries by name. Raises UsageError for a network without BatchNorm."""
         norms = [
             name.removesuffix(".running_mean") for name in weights.buffers if name.endswith(".running_mean")
         ]
@@ -47,9 +48,11 @@ class Normality(Measure):
         x, _ = split.take(torch.arange(min(self.examples, len(split)), device=split.y.device))
         _, _, seen = problem.model.observe(weights.params, weights.buffers, x, names=frozenset(chosen))
         found = [_normal(_standard(seen[name], weights, name)) for name in chosen]
-        columns = [torch.stack(column) for column in zip(*found, strict=True)]
-        named = dict(zip(("distance", "skewness", "kurtosis", "histogram"), columns, strict=True))
-        return {**named, "mean_distance": named["distance"].nanmean()}
+        *columns, histograms = zip(*found, strict=True)
+        names = ("distance", "skewness", "kurtosis")
+        named = {name: torch.stack(column) for name, column in zip(names, columns, strict=True)}
+        named["mean_distance"] = named["distance"].nanmean()
+        return named | {f"histogram.{number}": one for number, one in enumerate(histograms)}
 
 
 def _standard(out: Tensor, weights: Weights, name: str) -> Tensor:

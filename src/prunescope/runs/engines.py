@@ -25,7 +25,8 @@ class EngineSetting(Value):
     """How runs are trained here: never part of an id; a run that is resumed keeps the setting it began with.
 
     engine: "loop" is the reference, "lean" works in place. kernels: the products that "lean" and evaluations use.
-    stack: most runs that train in one program; 1 trains each by itself, and `engine` takes those that cannot be stacked.
+    stack: most runs that train in one program; 1 trains each by itself, and `engine` takes those that cannot be
+    stacked.
     """
 
     engine: EngineName = "loop"
@@ -36,6 +37,15 @@ class EngineSetting(Value):
     def of(cls, told: dict[str, Any]) -> "EngineSetting":
         """The setting that a manifest tells of, among other things."""
         return cls.model_validate({name: told[name] for name in cls.model_fields if name in told})
+
+    @property
+    def says(self) -> str:
+        """The engine in words, for people."""
+        kernels = self.kernels
+        if kernels.sparse == "none" or kernels.train_below == 0:
+            return f"engine {self.engine}, with dense products"
+        below = f"below a density of {kernels.train_below:g}"
+        return f"engine {self.engine}, with sparse products ({kernels.sparse}) {below}"
 
     @property
     def available(self) -> bool:

@@ -17,10 +17,10 @@ from prunescope import __version__
 from prunescope.base import tree
 from prunescope.base.reference import StateRef
 from prunescope.base.value import array_digest
-from prunescope.runs.engines import EngineSetting
 from prunescope.runs.graph import Chosen, describe
 from prunescope.runs.recipe import Recipe, Subset
 from prunescope.runs.results import Results
+from prunescope.runs.saver import Saver
 from prunescope.runs.store import SCHEMA
 from prunescope.sparsity.select import per_layer
 from prunescope.training.loop import Program
@@ -65,17 +65,21 @@ def outcome(program: Program, progress: Progress) -> dict[str, Any]:
     }
 
 
-def execution(device: str, setting: EngineSetting, seconds: float, steps: int) -> dict[str, Any]:
-    """How a run was executed: recorded beside its id, never part of it."""
+def execution(device: str, saver: Saver, steps: int) -> dict[str, Any]:
+    """How a run was executed: recorded beside its id, never part of it.
+
+    seconds: of work, in a stack the run's share of it; elapsed: on the clock since the run was taken up.
+    """
     return {
         "device": device if device == "cpu" else torch.cuda.get_device_name(),
         "machine": f"{platform.node()} {platform.machine()} {os.cpu_count()} cores",
         "threads": 1,
-        **setting.model_dump(),
+        **saver.setting.model_dump(),
         "python": platform.python_version(),
         "torch": torch.__version__,
         "prunescope": __version__,
-        "seconds": round(seconds, 3),
+        "seconds": round(saver.seconds(), 3),
+        "elapsed": round(saver.elapsed(), 3),
         "steps": steps,
         "peak_memory_mb": _peak_memory_mb(),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),

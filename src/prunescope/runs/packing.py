@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from prunescope.runs.plan import Job
+from prunescope.runs.plan import Job, Plan
 from prunescope.runs.recipe import Everything, Recipe
 
 
@@ -56,6 +56,22 @@ class Packing:
     def share(self, job: Job) -> float:
         """The cost of such a run in a program, as a share of its cost alone."""
         return self.shares.get((common(job.recipe) or "", like(job)), 1.0)
+
+    def says(self, left: Plan, alone: dict[str, float], packed: dict[str, float]) -> list[str]:
+        """For people: how many runs of what train in how many programs, and the share of their price that it saves."""
+        by_kind: dict[str, list[Job]] = {}
+        for job in left.jobs.values():
+            if self.size(job.recipe) > 1:
+                by_kind.setdefault(common(job.recipe) or "", []).append(job)
+        lines = []
+        for kind, jobs in by_kind.items():
+            before, after = (sum(seconds[job.id] for job in jobs) for seconds in (alone, packed))
+            name = jobs[0].recipe.task.network.path.rpartition(":")[2]
+            lines.append(
+                f"{len(jobs)} runs of {name} train up to {self.sizes[kind]} in one program, "
+                f"{100 * (1 - after / max(before, 1e-12)):.0f} % cheaper than each by itself."
+            )
+        return lines
 
 
 ALONE = Packing({}, {})

@@ -21,8 +21,15 @@ class Saver:
         self.store, self.run, self.watched, self.every, self.beat = store, run, watched, every, beat
         self.began = self.saved = time.monotonic()
         self.spent, self.stopped = 0.0, False
+        self._counted, self._worked = self.began, 0.0
         self.setting = LOOP
         self.latest: Progress | None = None
+
+    def share(self, among: int) -> None:
+        """Counts the time since the last call as work on so many runs alike."""
+        now = time.monotonic()
+        self._worked += (now - self._counted) / among
+        self._counted = now
 
     def __call__(self, progress: Progress) -> bool:
         """Whether to go on; checkpoints if the last one is old."""
@@ -35,11 +42,16 @@ class Saver:
         return True
 
     def seconds(self) -> float:
-        """Seconds of work on the run, those before a resume included."""
-        return self.spent + time.monotonic() - self.began
+        """Seconds of work on the run, those before a resume included; of a stack, its share."""
+        return self.spent + self._worked + time.monotonic() - self._counted
+
+    def elapsed(self) -> float:
+        """Seconds since the run was taken up, whatever else was done in them."""
+        return time.monotonic() - self.began
 
     def save(self) -> None:
         """Stores where the run is, if it has moved."""
         if self.latest is not None:
-            self.store.save_partial(self.run, Checkpoint(self.latest, self.watched, self.seconds(), self.setting))
+            found = Checkpoint(self.latest, self.watched, self.seconds(), self.setting)
+            self.store.save_partial(self.run, found)
             self.saved = time.monotonic()

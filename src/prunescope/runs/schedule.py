@@ -148,7 +148,9 @@ class Schedule:
         most = self._most(key)
         if job is None or most < 2:
             return self.work[key]
-        waiting = [other for _, _, other in self.ready if other in self.left.jobs and self._most(other) >= most]
+        waiting = [
+            other for _, _, other in self.ready if other in self.left.jobs and self._most(other) >= most
+        ]
         keys = take(key, waiting, self.left.jobs.__getitem__, most=most, workers=workers)
         taken = set(keys)
         self.ready = [entry for entry in self.ready if entry[2] not in taken]

@@ -88,7 +88,8 @@ def packing(
 def in_packs(left: Plan, seconds: dict[str, float], packed: Packing) -> dict[str, float]:
     """The price of each piece of work where runs are packed so. seconds: what each costs by itself."""
     return {
-        key: price * packed.share(left.jobs[key]) if key in left.jobs else price for key, price in seconds.items()
+        key: price * packed.share(left.jobs[key]) if key in left.jobs else price
+        for key, price in seconds.items()
     }
 
 

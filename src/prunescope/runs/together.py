@@ -43,7 +43,9 @@ class Place:
     settled: bool = False
 
 
-def train_pack(bench: Workbench, number: int, pack: Pack, beat: Callable[[str, int], bool], tell: Tell) -> bool:
+def train_pack(
+    bench: Workbench, number: int, pack: Pack, beat: Callable[[str, int], bool], tell: Tell
+) -> bool:
     """Makes the runs of a pack and tells of each as it ends; False if `beat` (told run and steps) said to stop.
 
     Every run is spoken of in one message or, if the work was stopped, has a checkpoint.
@@ -86,13 +88,17 @@ def _entered(
         return None
     try:
         stored = bench.store.known_runs([job.id]).get(job.id)  # it may have been stored since it was planned
-        if stored is None or (stored["status"] != "failed" and not complete(job, stored["states"], stored["traces"])):
+        if stored is None or (
+            stored["status"] != "failed" and not complete(job, stored["states"], stored["traces"])
+        ):
             member, saver = bench.member(
                 job.recipe, job.moments, job.probes, lambda steps: beat(job.id, steps), stack=pack.size
             )
             return Place(job, lease, member, saver, stored is not None)
         failed = stored["status"] == "failed"
-        said = Message(number, job.id, "failed" if failed else "done", why=stored["why"] if failed else "", idle=False)
+        said = Message(
+            number, job.id, "failed" if failed else "done", why=stored["why"] if failed else "", idle=False
+        )
     except Exception as problem:
         said = _error(number, job, problem)
     lease.release()
@@ -131,12 +137,14 @@ def _train_part(bench: Workbench, number: int, part: list[Place], setting: Engin
     by_member = {id(place.member): place for place in part}
 
     def after(members: Sequence[Member]) -> bool:
+        going = _under_way(part)
+        for place in going:
+            place.saver.share(len(going))
         for place in _under_way(part):
             if place.member.over:
                 _settle(bench, number, place, tell)
         moved = [by_member[id(member)] for member in members]
-        going = [place.saver(place.member.progress) for place in moved if not place.settled]
-        return all(going)
+        return all([place.saver(place.member.progress) for place in moved if not place.settled])
 
     train_together([place.member for place in part], engine_of(setting), after)
     if any(place.saver.stopped for place in part):

@@ -250,7 +250,7 @@ class Workbench:
             return stored
         self.states.get(recipe.id + FINAL.id, lambda: weights)
         manifest = base_manifest(recipe, "done", Results(self.store)) | outcome(program, progress)
-        manifest["exec"] = execution(self.device, saver.setting, saver.seconds(), progress.local)
+        manifest["exec"] = execution(self.device, saver, progress.local)
         self.store.add_run(recipe.id, manifest, states, progress.traces)
         return manifest
 
@@ -287,13 +287,18 @@ def with_kernels(program: Program, kernels: Kernels) -> Program:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """One torch thread: threads that share small products slow each other down, and change rounding."""
-    before = torch.get_num_threads()
+    """One torch thread, as threads that share small products slow each other down and change rounding; no TF32.
+
+    TF32 is what cuDNN computes float32 convolutions in unless it is told otherwise: 10 bits of mantissa.
+    """
+    before, rough = torch.get_num_threads(), torch.backends.cudnn.allow_tf32
     torch.set_num_threads(1)
+    torch.backends.cudnn.allow_tf32 = False
     try:
         yield
     finally:
         torch.set_num_threads(before)
+        torch.backends.cudnn.allow_tf32 = rough
 
 
 def device_named(name: str) -> str:

@@ -43,11 +43,15 @@ class Epochs:
         return np.asarray(100 * (1 - self.instability()))
 
     def mean_stability(self) -> float:
-        """Mean stability over epochs with events, percent; 100 without any.
+        """Mean stability over epochs with events, percent; 100 without any, NaN where accuracy was 0 before all.
 
         Source: Bartoldson et al. 2020, the authors' code (no pruning, and pruning before training, count as 100).
         """
-        return float(np.nanmean(self.stability())) if self.event.any() else 100.0
+        if not self.event.any():
+            return 100.0
+        found = self.stability()
+        there = found[np.isfinite(found)]
+        return float(there.mean()) if len(there) else float("nan")
 
     def drops(self) -> Numbers:
         """t_pre - t_post of every event, percentage points. Source: Bartoldson et al. 2019, section 3.1."""

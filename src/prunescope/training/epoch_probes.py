@@ -39,6 +39,11 @@ class EpochAccuracy(Probe):
         period = max(1, clock.steps(self.every))
         return (*range(period, clock.total, period), clock.total)
 
+    def examples(self, *, train: int, test: int) -> int:
+        """As many as the limit says."""
+        size = train if self.split == "train" else test
+        return size if self.limit == "all" else min(self.limit, size)
+
     def observe(self, problem: Problem, state: TrainState, running_loss: float) -> dict[str, float]:
         """Columns loss, error, sparsity."""
         return _row(problem, state.weights, first(problem.split(self.split), self.limit))

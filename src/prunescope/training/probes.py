@@ -33,6 +33,10 @@ class Probe(Value):
         """
         return ()
 
+    def examples(self, *, train: int, test: int) -> int:
+        """How many examples one look passes through the network, of splits of these sizes: what it costs."""
+        return test
+
     def observe(self, problem: Problem, state: TrainState, running_loss: float) -> dict[str, float]:
         """One row. running_loss: mean training loss since the last epoch began, nats (0 at the start)."""
         raise NotImplementedError

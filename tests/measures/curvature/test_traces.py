@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from prunescope.base import tree
 from prunescope.base.errors import UsageError
 from prunescope.measures import GradientTrace, HessianTrace, HessianTraceEstimate, Sample
 from prunescope.measures.curvature import gradient_norms
@@ -59,17 +60,17 @@ def inplace():
     )
 
 
-RESNET = dict(depth=8, width=1)
-ZERO_PAD = dict(depth=8, width=1, shortcut="zero_pad")
+RESNET = {"depth": 8, "width": 1}
+ZERO_PAD = {"depth": 8, "width": 1, "shortcut": "zero_pad"}
 CONDITION_HOLDS = {
     "residual": RESNET,
     "zero pad": ZERO_PAD,
-    "dense": dict(path=inplace, prune=False),
-    "squared error": dict(path=inplace, loss=SQUARED),
-    "linear": dict(path="prunescope.tasks.nets:LeNet", hidden=(7, 5), inputs=48),
-    "in place": dict(path=inplace),
-    "functional": dict(path=Plain),
-    "tokens": dict(path=lambda: Plain(tokens=True)),
+    "dense": {"path": inplace, "prune": False},
+    "squared error": {"path": inplace, "loss": SQUARED},
+    "linear": {"path": "prunescope.tasks.nets:LeNet", "hidden": (7, 5), "inputs": 48},
+    "in place": {"path": inplace},
+    "functional": {"path": Plain},
+    "tokens": {"path": lambda: Plain(tokens=True)},
 }
 holds = pytest.mark.parametrize("setting", CONDITION_HOLDS.values(), ids=CONDITION_HOLDS)
 
@@ -162,7 +163,7 @@ def test_a_batch_mixes_examples(state):
         )
     )
     for measure in (HessianTrace, GradientTrace):
-        with pytest.raises(UsageError, match="module 1 .BatchNorm2d. keeps no running statistics"):
+        with pytest.raises(UsageError, match=r"module 1 .BatchNorm2d. keeps no running statistics"):
             measure(sample=SAMPLE).measure(problem, weights)
 
 
@@ -218,7 +219,7 @@ def test_an_estimate_is_within_its_error(sketch, mode, state, dense):
     sample = SAMPLE.replace(normalization=mode)
     hessian = dense(problem, weights, 12, train=mode == "train").hessian()
     reference, bound = hessian.trace(), float(torch.linalg.eigvalsh(hessian).abs().sum())
-    settings = dict(sample=sample, probes=60, sketch=sketch)
+    settings = {"sample": sample, "probes": 60, "sketch": sketch}
     found = HessianTraceEstimate(**settings).measure(problem, weights)
     assert abs(float(found["trace"] - reference)) < 4 * float(found["error"])
     assert 0 < float(found["error"]) < 0.2 * bound
@@ -239,3 +240,20 @@ def test_the_mode_of_normalization_moves_the_trace(state, dense):
     problem, weights = state(inplace)
     one, two = (dense(problem, weights, 12, train=train).hessian().trace() for train in (False, True))
     assert abs(float(one / two) - 1) > 0.1
+
+
+def test_what_dies_with_a_filter_has_no_gradient(state):
+    """Its bias, gamma and beta are 0 without a mask; ReLU's derivative at 0 is 0."""
+    problem, weights = state(inplace, prune=False)
+    params, masks = tree.clone(weights.params), tree.clone(weights.masks)
+    for name in ("0.weight", "0.bias", "1.weight", "1.bias"):
+        params[name][0] = 0
+    masks["0.weight"][0] = False
+    pruned = weights.replace(params=params, masks=masks)
+    dead = {name: torch.arange(4) > 0 for name in ("0.bias", "1.weight", "1.bias")}
+    for measure in (GradientTrace(sample=SAMPLE), HessianTrace(sample=SAMPLE)):
+        found = measure.measure(problem, pruned)["trace"]
+        close(found, measure.measure(problem, pruned.replace(masks=masks | dead))["trace"], rel=1e-12)
+        assert float(found) < float(measure.measure(problem, weights.replace(params=params))["trace"]) * (
+            1 + 1e-12
+        )

@@ -120,7 +120,7 @@ def test_a_fifth_of_the_epochs_is_the_schedule_of_a_fifth():
 
 def test_what_is_cut_until_two_arms_are_one_is_refused():
     with pytest.raises(UsageError, match="compress less"):
-        setting.vgg11(setting.SMOKE.replace(compress=60.0))
+        setting.vgg11(setting.SMOKE.replace(compress=80.0))
     with pytest.raises(UsageError, match="compress=20 leaves no epochs"):
         conv4.comparison(
             Size(data="blobs", blobs=40, compress=20.0), examples_per_class=2, augmentation=False

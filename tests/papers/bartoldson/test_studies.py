@@ -75,7 +75,7 @@ def test_a_study_is_what_the_catalogue_says_and_needs_nothing_else(name, results
         assert "is not in the store" not in verdict.why, claim.name
 
 
-@pytest.mark.parametrize("name", ["bartoldson2019/figA3", "bartoldson2020/fig2", "bartoldson2020/yours"])
+@pytest.mark.parametrize("name", ["bartoldson2019/figA3", "bartoldson2020/yours"])
 def test_a_report_draws_every_figure(name, results, store, tmp_path):
     study = built(name)
     done = publish(study, store, tmp_path)
@@ -128,9 +128,14 @@ def test_every_arm_ends_at_the_same_widths(results):
     assert len(set().union(*ends.values())) == 1
 
 
-def test_a_part_that_is_not_run_can_be_planned(store):
-    study = app_c.build(app_c.SCALES["smoke"].replace(parts=("C3",)), "smoke")
-    assert len({run.id for run in plan(nodes_of(study), store).runs}) == 6
+def test_parts_that_smoke_leaves_out_are_there(store):
+    """Residual networks are slow even when tiny, so one run stands for them: scored by activations, gates closed."""
+    size = app_c.SCALES["smoke"].replace(parts=("C1", "C3"), replicates=1, recalibration=0)
+    study = app_c.build(size, "smoke")
+    assert len({run.id for run in plan(nodes_of(study), store).runs}) == 7
+    (run,) = setting.resnet18(size).arms[3].runs
+    sparsity = float(ensure(run, store=store, workers=1)[run]["sparsity"])
+    assert 0.3 < sparsity < 0.5
 
 
 def test_a_paper_of_some_parts_only():

@@ -129,6 +129,8 @@ def test_other_dense_layers_compute_the_same(kind, bias):
     found, wanted = made(x1), layer(x2)
     torch.testing.assert_close(found, wanted)
     for one, other in zip(
-        torch.autograd.grad(found, [x1, *leaves], g), torch.autograd.grad(wanted, [x2, *leaves], g), strict=True
+        torch.autograd.grad(found, [x1, *leaves], g),
+        torch.autograd.grad(wanted, [x2, *leaves], g),
+        strict=True,
     ):
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)

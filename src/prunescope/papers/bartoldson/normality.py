@@ -14,7 +14,7 @@ from prunescope.runs.recipe import Recipe
 from prunescope.studies.claim import Claim
 from prunescope.studies.figure import Figure, Lines, Table
 from prunescope.studies.region import Direction
-from prunescope.studies.results import Results, column
+from prunescope.studies.results import Numbers, Results, column
 
 PARTS: Mapping[str, float] = MappingProxyType(
     {"before training": 0.0, "half way": 0.5, "after training": 1.0}
@@ -47,13 +47,16 @@ def degrades(looks: Looks) -> Claim:
 def histograms(looks: Looks, runs: tuple[Recipe, ...], *, name: str, title: str) -> Figure:
     """Densities of the last layer's normalized activations."""
 
+    def last(found: Mapping[str, Numbers]) -> Numbers:
+        return found[f"histogram.{len(found['distance']) - 1}"]
+
     def table(results: Results) -> Table:
         centres = [-EDGE + (i + 0.5) * 2 * EDGE / BINS for i in range(BINS)]
         return [
             {"when": when, "replicate": number, "activation": x, "density": float(y)}
             for when, readings in looks.items()
             for number, look in enumerate(readings)
-            for x, y in zip(centres, results[look]["histogram"][-1], strict=True)
+            for x, y in zip(centres, last(results[look]), strict=True)
         ]
 
     return Figure(

@@ -7,6 +7,7 @@ Conv4 (`conv4.py`).
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
+from math import ceil, floor
 from types import MappingProxyType
 
 from prunescope.papers.bartoldson.arms import Arm, arm
@@ -57,11 +58,11 @@ class Layers:
 
     def every(self, size: Size, period: int) -> int:
         """The period in epochs at a size."""
-        return max(1, round(period / size.compress))
+        return max(1, ceil(period / size.compress))
 
     def _epochs(self, size: Size) -> list[tuple[int, int]]:
         starts = [max(1, round(start / size.compress)) for start in self.starts]
-        ends = [round(end / size.compress) for end in self.ends]
+        ends = [floor(end / size.compress) for end in self.ends]  # never later than the paper's
         return [(start, max(start, end)) for start, end in zip(starts, ends, strict=True)]
 
     def at_rate(self, size: Size, period: int, shares: tuple[float, ...]) -> "Layers":

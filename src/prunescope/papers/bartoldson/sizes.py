@@ -30,7 +30,8 @@ class Size(Value):
     only show that the path works. share: of the training images. width: factor on every layer's width. compress: what
     every number of epochs is divided by, of schedules and of pruning. batch, replicates: the paper's, or another.
     test_limit, train_limit: examples looked at after every epoch. recalibration: training batches behind BatchNorm
-    statistics that are estimated anew around events; 0 leaves that out. flat_images: test images for flatness.
+    statistics that are estimated anew around events; 0 leaves that out. flat_images: test images for flatness;
+    flat_steps: steps, and draws, of adaptive sharpness.
     """
 
     data: Literal["paper", "blobs"] = "paper"
@@ -44,6 +45,7 @@ class Size(Value):
     train_limit: Limit = 5000
     recalibration: Annotated[int, Field(ge=0)] = 20
     flat_images: Count = 512
+    flat_steps: Annotated[int, Field(ge=2)] = 20
 
 
 def words(size: Size, scale: str) -> str:

@@ -4,11 +4,12 @@ Belongs here: preconditions, and claims over arms and correlations as functions.
 own sentences with their places (each study's file).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from prunescope.papers.bartoldson.arms import Comparison
+from prunescope.papers.bartoldson.sizes import Size
 from prunescope.studies import correlation
 from prunescope.studies.claim import Basis, Claim, Precondition
 from prunescope.studies.correlation import Points
@@ -34,12 +35,21 @@ def fits(comparison: Comparison, *, arms: Sequence[str] = (), at_least: float = 
     )
 
 
+def whole(size: Size) -> Precondition:
+    """The paper's own network, data and length of training: a published accuracy means nothing for another."""
+    same = size.width == 1 and size.share == 1 and size.compress == 1 and size.data == "paper"
+    return Precondition(
+        "the network, the training set and the schedule are the paper's", lambda r: float(same), at_least=1
+    )
+
+
 def moves(comparison: Comparison, x: str = "mean_stability", *, at_least: float = 1.0) -> Precondition:
     """Arms differ in x by enough for a correlation with it to mean anything (the threshold is proposed)."""
 
     def spread(results: Results) -> float:
-        centres = [float(np.nanmean(comparison.values(results, name, x))) for name in comparison.by_name]
-        return max(centres) - min(centres)
+        values = [comparison.values(results, name, x) for name in comparison.by_name]
+        centres = [float(some.mean()) for some in values if np.isfinite(some).all()]
+        return max(centres) - min(centres) if centres else 0.0
 
     return Precondition(
         f"arms differ in {x.replace('_', ' ')}", spread, at_least=at_least, unit="between arms' means"
@@ -70,7 +80,6 @@ def correlates(
         points = comparison.points(results, x, y, arms=arms)
         if not given:
             return correlation.pseudo_values(points, correlation.r)
-        # The mediator travels with its point through the jackknife as an imaginary part of nothing else.
         mediator = comparison.points(results, given, y, arms=arms).x
         places = {(a, s): m for a, s, m in zip(points.arm, points.seed, mediator, strict=True)}
 
@@ -137,7 +146,6 @@ def is_number(
     tolerance: float,
     place: str,
     basis: Basis = "paper",
-    sign: float = 1.0,
     preconditions: Sequence[Precondition] | None = None,
 ) -> Claim:
     """A claim that a quantity of an arm has a published value."""
@@ -147,7 +155,7 @@ def is_number(
         basis=basis,
         place=place,
         region=Value(value, tolerance),
-        sample=lambda r: sign * comparison.values(r, arm, quantity),
+        sample=lambda r: comparison.values(r, arm, quantity),
         preconditions=tuple(preconditions) if preconditions is not None else (fits(comparison),),
         unit=quantity.replace("_", " "),
     )
@@ -174,26 +182,4 @@ def same(
         place=f"{place} (the margin is proposed here)",
         quantity=quantity,
         region=Equivalence(margin),
-    )
-
-
-def over_all(
-    name: str,
-    says: str,
-    *,
-    place: str,
-    basis: Basis,
-    cases: Callable[[Results], Sequence[bool]],
-    region: Region,
-) -> Claim:
-    """A claim on how many of several cases succeed, each judged by the means over its runs."""
-    return Claim(
-        name,
-        says,
-        basis=basis,
-        place=place,
-        region=region,
-        sample=lambda r: np.array([float(case) for case in cases(r)]),
-        unit="share of cases",
-        min_replicates=1,
     )

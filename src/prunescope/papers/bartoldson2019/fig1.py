@@ -4,7 +4,7 @@ from prunescope.papers.bartoldson import pruning, views
 from prunescope.papers.bartoldson.arms import Comparison
 from prunescope.papers.bartoldson.pruning import NONE, VGG11
 from prunescope.papers.bartoldson.sizes import PAPER_2019, Size, words
-from prunescope.papers.bartoldson.statements import compares, correlates
+from prunescope.papers.bartoldson.statements import compares, correlates, fits, moves, whole
 from prunescope.papers.bartoldson.training import GROUPS
 from prunescope.papers.bartoldson2019 import setting
 from prunescope.papers.bartoldson2019.setting import FAST, SLOW, ScoreName
@@ -91,6 +91,7 @@ def build(settings: Size, scale: str) -> Study:
                 region=Value(0.84, 0.13),
                 arms=pruned,
                 place=PLACE,
+                preconditions=(whole(settings), fits(one), moves(one, "mean_drop")),
             ),
             compares(
                 one,
@@ -111,6 +112,7 @@ def build(settings: Size, scale: str) -> Study:
                 over=by_norm,
                 quantity="mean_drop",
                 region=Value(-0.02, 0.02),
+                preconditions=(whole(settings), fits(one)),
                 unit="percentage points of mean drop, E[BN] minus l2",
                 place="Bartoldson et al. 2019, section 3.2",
             ),

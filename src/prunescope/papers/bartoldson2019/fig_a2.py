@@ -5,7 +5,7 @@ from types import MappingProxyType
 
 from pydantic import Field
 
-from prunescope.papers.bartoldson.pruning import SHORT_FIXED, TARGETS
+from prunescope.papers.bartoldson.pruning import SHORT_FIXED
 from prunescope.papers.bartoldson.sizes import PAPER_2019, Count, Size, words
 from prunescope.papers.bartoldson2019 import setting, sweeps
 from prunescope.studies.study import Study
@@ -14,14 +14,20 @@ PLACE = "Bartoldson et al. 2019, appendix A.3 and Figure A2"
 
 
 class Settings(Size):
-    """How much is run, and with which periods: epochs of the full schedule between events."""
+    """How much is run, and with which periods: epochs of the full schedule between events.
+
+    targets: by their subscripts.
+    """
 
     periods: tuple[Count, ...] = Field(default=tuple(range(4, 41, 4)), min_length=2)
+    targets: sweeps.Targets = ("S", "R", "L")
 
 
 SCALES: Mapping[str, Settings] = MappingProxyType(
     {
-        "smoke": Settings(**setting.SCALES["smoke"].model_dump(), periods=(4, 40)),
+        "smoke": Settings(
+            **setting.SCALES["smoke"].model_dump() | {"compress": 45.0}, periods=(4, 90), targets=("S", "L")
+        ),
         "laptop": Settings(**setting.SCALES["laptop"].model_dump(), periods=(4, 20, 40)),
         "paper": Settings(),
     }
@@ -32,7 +38,7 @@ def build(settings: Settings, scale: str) -> Study:
     """The study under these settings."""
     made = []
     for score in sweeps.SCORES:
-        for letter in TARGETS:
+        for letter in settings.targets:
             for period in settings.periods:
                 one = setting.scored_arm(
                     settings,

@@ -5,12 +5,12 @@ Belongs here: the arms of Figures 3 and A2, and what both figures draw and claim
 
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
+from typing import Literal
 
 import numpy as np
 
 from prunescope.papers.bartoldson import pruning, views
 from prunescope.papers.bartoldson.arms import Arm, Comparison
-from prunescope.papers.bartoldson.pruning import TARGETS
 from prunescope.papers.bartoldson.sizes import Size
 from prunescope.papers.bartoldson.statements import fits
 from prunescope.papers.bartoldson.training import GROUPS
@@ -23,6 +23,8 @@ from prunescope.studies.region import Direction
 from prunescope.studies.results import Numbers, Results
 
 SCORES: tuple[ScoreName, ...] = ("l2", "E[BN]")
+Targets = tuple[Literal["S", "R", "L"], ...]
+"""Targets by their subscripts."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +42,9 @@ class Sweep:
         """Drop and accuracy over the rate, a panel a score."""
         panels: dict[str, dict[str, dict[float, tuple[Comparison, str]]]] = {
             score: {
-                f"Prune_{letter}": {
-                    rate: (self.comparison, name) for rate, name in self.arms[score, letter].items()
-                }
-                for letter in TARGETS
+                f"Prune_{letter}": {rate: (self.comparison, name) for rate, name in arms.items()}
+                for (own, letter), arms in self.arms.items()
+                if own == score
             }
             for score in SCORES
         }
@@ -62,8 +63,9 @@ class Sweep:
         """A quantity rises with the rate: mean rank correlation over scores and targets, one number a replicate."""
 
         def sample(results: Results) -> Numbers:
-            found = [self._trend(results, quantity, arms) for arms in self.arms.values()]
-            return np.asarray(np.nanmean(found, axis=0))
+            found = np.array([self._trend(results, quantity, arms) for arms in self.arms.values()])
+            there = np.isfinite(found).sum(axis=0)
+            return np.where(there > 0, np.nansum(found, axis=0) / np.maximum(there, 1), np.nan)
 
         return Claim(
             name,

@@ -7,8 +7,8 @@ import numpy as np
 from prunescope.papers.bartoldson import pruning, views
 from prunescope.papers.bartoldson.arms import Comparison
 from prunescope.papers.bartoldson.normality import PARTS, degrades, histograms, normality
-from prunescope.papers.bartoldson.sizes import PAPER_2020, words
-from prunescope.papers.bartoldson.statements import correlates
+from prunescope.papers.bartoldson.sizes import PAPER_2020, Size, words
+from prunescope.papers.bartoldson.statements import correlates, is_number, whole
 from prunescope.papers.bartoldson.training import GROUPS
 from prunescope.papers.bartoldson2020 import fig2, setting
 from prunescope.sparsity.unit_scores import ExpectedActivation
@@ -99,6 +99,25 @@ def build(settings: fig2.Settings, scale: str) -> Study:
 
 def _old(panel: str) -> pruning.Layers:
     return {"VGG11": pruning.VGG11, "ResNet18": pruning.RESNET18}[panel]
+
+
+def _drops(panel: str, one: Comparison, roles: Mapping[str, str], size: Size) -> list[Claim]:
+    """How much single events cost, as far as the authors' figure scripts say it."""
+    events = {"VGG11": {"L13": 29.0}, "ResNet18": {"S13": 27.0, "L13": 45.0}}[panel]
+    return [
+        is_number(
+            one,
+            f"{panel.lower()}-worst-drop-{role[0].lower()}-ebn",
+            f"With E[BN], the worst event of {roles[role]} in {panel} costs about {cost:g} points of test accuracy.",
+            arm=roles[role],
+            quantity="worst_drop",
+            value=cost,
+            tolerance=5.0,
+            place="Bartoldson et al. 2020, Figure B2, arrows (from the authors' figure script; tolerance proposed)",
+            preconditions=(whole(size),),
+        )
+        for role, cost in events.items()
+    ]
 
 
 def _wider(

@@ -11,13 +11,15 @@ from prunescope.papers.bartoldson import pruning, views
 from prunescope.papers.bartoldson.arms import Comparison, arm
 from prunescope.papers.bartoldson.pruning import NONE, RESNET18_MORE
 from prunescope.papers.bartoldson.sizes import PAPER_2020, words
-from prunescope.papers.bartoldson.statements import compares, correlates
+from prunescope.papers.bartoldson.statements import compares, correlates, fits, is_number, whole
 from prunescope.papers.bartoldson.training import GROUPS
 from prunescope.papers.bartoldson2020 import fig3, setting
 from prunescope.sparsity.unit_scores import FilterNorm
+from prunescope.studies import correlation
 from prunescope.studies.claim import Claim
 from prunescope.studies.figure import Figure
 from prunescope.studies.region import Direction
+from prunescope.studies.results import Numbers, Results
 from prunescope.studies.study import Study
 
 PLACE = "Bartoldson et al. 2020, section 3.2 and appendix C"
@@ -32,7 +34,7 @@ class Settings(fig3.Settings):
 
 SCALES: Mapping[str, Settings] = MappingProxyType(
     {
-        "smoke": Settings(**fig3.SCALES["smoke"].model_dump(), parts=("C1", "C2")),
+        "smoke": Settings(**fig3.SCALES["smoke"].model_dump(), parts=("C2",)),
         "laptop": Settings(**fig3.SCALES["laptop"].model_dump(), parts=("C2",)),
         "paper": Settings(),
     }
@@ -134,7 +136,24 @@ def _c2(settings: Settings) -> Made:
             kind="Kendall",
         ),
     ]
-    return comparison, figures, []
+    claims = [_kendall(panels[rate], rate, period) for period, rate in fig3.rates(settings).items()]
+    return comparison, figures, claims
+
+
+def _kendall(one: Comparison, rate: str, period: int) -> Claim:
+    def sample(results: Results) -> Numbers:
+        return correlation.pseudo_values(one.points(results, "mean_stability", "best"), correlation.tau)
+
+    return Claim(
+        f"kendall-negative-{period}",
+        f"At an iterative rate of {rate}, Kendall's correlation of stability and best accuracy is negative too.",
+        basis="paper",
+        place="Bartoldson et al. 2020, caption of Figure 3, and appendix C",
+        region=Direction("less"),
+        sample=sample,
+        preconditions=(fits(one),),
+        unit="jackknife pseudo-values, one a replicate, of Kendall's tau",
+    )
 
 
 def _c3(settings: Settings) -> Made:
@@ -161,4 +180,18 @@ def _c3(settings: Settings) -> Made:
         place=f"{PLACE}.4",
         preconditions=(),
     )
-    return comparison, figures, [claim]
+    numbers = [
+        is_number(
+            comparison,
+            f"gentle-{quantity}",
+            f"The {what} of that schedule is about {value:g} (tolerance proposed).",
+            arm=pruned[-1],
+            quantity=quantity,
+            value=value,
+            tolerance=0.5,
+            place="Bartoldson et al. 2020, Figure C3 (where the authors' figure script puts its annotations)",
+            preconditions=(whole(settings),),
+        )
+        for quantity, what, value in (("best", "best accuracy, %,", 93.7), ("gap", "gap, points,", 6.5))
+    ]
+    return comparison, figures, [claim, *numbers]

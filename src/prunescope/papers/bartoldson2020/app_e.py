@@ -3,15 +3,20 @@
 from collections.abc import Mapping
 from functools import partial
 from types import MappingProxyType
+from typing import Annotated
+
+from pydantic import Field
 
 from prunescope.base.errors import PrunescopeError
 from prunescope.papers.bartoldson import views
 from prunescope.papers.bartoldson.arms import Comparison
+from prunescope.papers.bartoldson.pruning import NONE
 from prunescope.papers.bartoldson.sizes import PAPER_2020, Count, Size, words
-from prunescope.papers.bartoldson.statements import correlates, fits
+from prunescope.papers.bartoldson.statements import correlates, fits, is_number, whole
 from prunescope.papers.bartoldson2020 import flatness, setting
 from prunescope.papers.bartoldson2020.flatness import EPSILON, TOP, TRACE_C
 from prunescope.runs.graph import Combined
+from prunescope.runs.recipe import Recipe
 from prunescope.studies.claim import Claim
 from prunescope.studies.figure import Figure, Lines, Scatter, Table
 from prunescope.studies.region import Direction
@@ -22,15 +27,20 @@ PLACE = "Bartoldson et al. 2020, section 3.4 and appendix E"
 
 
 class Settings(Size):
-    """How much is run; eigenvalues, and eigenvectors walked along, of every network."""
+    """How much is run; eigenvalues, and eigenvectors walked along in steps of `step`, of every network.
+
+    tolerance: of eigenvalues and eigenvectors, relative to the largest eigenvalue.
+    """
 
     eigenvalues: Count = 100
     directions: Count = 10
+    step: Annotated[float, Field(gt=0)] = 0.01
+    tolerance: Annotated[float, Field(gt=0, lt=1)] = 1e-4
 
 
 SCALES: Mapping[str, Settings] = MappingProxyType(
     {
-        "smoke": Settings(**setting.SMOKE.model_dump(), eigenvalues=3, directions=1),
+        "smoke": Settings(**setting.SMOKE.model_dump(), eigenvalues=1, directions=1, step=0.1, tolerance=0.5),
         "laptop": Settings(**setting.LAPTOP.model_dump(), eigenvalues=20, directions=3),
         "paper": Settings(),
     }
@@ -41,13 +51,32 @@ def build(settings: Settings, scale: str) -> Study:
     """The study under these settings."""
     measures = {
         **flatness.main(settings),
-        **flatness.further(settings, eigenvalues=settings.eigenvalues, directions=settings.directions),
+        **flatness.further(
+            settings,
+            eigenvalues=settings.eigenvalues,
+            directions=settings.directions,
+            step=settings.step,
+            tolerance=settings.tolerance,
+        ),
     }
     comparison = setting.six(settings, measures)
     panels = {"VGG11": comparison}
     claims: list[Claim] = []
     for tag, measure, side in (("top", TOP, "greater"), ("epsilon", EPSILON, "less")):
         claims += _claims(comparison, tag, measure, sharp=side == "greater")
+    claims.append(
+        is_number(
+            comparison,
+            "top-eigenvalues-size",
+            "The top 100 eigenvalues of the network without pruning add up to 205 to 555.",
+            arm=NONE,
+            quantity=TOP,
+            value=380.0,
+            tolerance=175.0,
+            place="Bartoldson et al. 2020, Figure 6 (ends of an axis in the authors' figure script)",
+            preconditions=(whole(settings),),
+        )
+    )
     scatters = [
         views.scatter(
             panels, x, y, name=f"appe-{tag}-{end}", title=f"{measure}: {x} and {y}".replace("_", " ")
@@ -165,8 +194,8 @@ def _along(comparison: Comparison) -> Figure:
 def _tic(comparison: Comparison) -> Figure:
     """Figure E5: Tr(C) over the sum of the top eigenvalues; a run where that is not positive has no point."""
 
-    def value(one: Comparison, results: Results, run: object) -> float:
-        inputs = (one.reading(run, TRACE_C), one.reading(run, TOP))  # type: ignore[arg-type]
+    def value(results: Results, run: Recipe) -> float:
+        inputs = (comparison.reading(run, TRACE_C), comparison.reading(run, TOP))
         try:
             return float(results[Combined(function="prunescope.measures.tic:tic", inputs=inputs)]["tic"])
         except PrunescopeError:
@@ -177,7 +206,7 @@ def _tic(comparison: Comparison) -> Figure:
             {
                 "arm": arm.name,
                 "replicate": number,
-                "tic": value(comparison, results, run),
+                "tic": value(results, run),
                 "best": float(results[comparison.summary(run)]["best"]),
                 "mean_stability": float(results[comparison.summary(run)]["mean_stability"]),
             }

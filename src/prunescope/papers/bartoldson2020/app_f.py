@@ -18,7 +18,7 @@ PERIOD = 750
 Settings = Size
 SCALES: Mapping[str, Size] = MappingProxyType(
     {
-        "smoke": setting.SMOKE.replace(blobs=100, batch=50, compress=800.0),
+        "smoke": setting.SMOKE.replace(compress=800.0),
         "laptop": setting.LAPTOP.replace(compress=100.0, share=0.1),
         "paper": Size(),
     }

@@ -11,7 +11,7 @@ from prunescope.papers.bartoldson import pruning, views
 from prunescope.papers.bartoldson.arms import Comparison
 from prunescope.papers.bartoldson.pruning import NONE, Layers
 from prunescope.papers.bartoldson.sizes import PAPER_2020, Size, words
-from prunescope.papers.bartoldson.statements import compares, correlates, fits, is_number
+from prunescope.papers.bartoldson.statements import compares, correlates, fits, is_number, moves, whole
 from prunescope.papers.bartoldson2020 import setting
 from prunescope.studies.claim import Claim
 from prunescope.studies.region import Direction, Value
@@ -101,7 +101,7 @@ def _pruned(size: Size, layers: Layers) -> tuple[str, ...]:
 
 def _claims(panel: str, comparison: Comparison, size: Size, layers: Layers) -> tuple[Claim, ...]:
     roles, tag = setting.names(layers, size), panel.lower()
-    published, event = {"VGG11": (-0.73, 7.0), "ResNet18": (-0.43, 9.0)}[panel]
+    published = {"VGG11": -0.73, "ResNet18": -0.43}[panel]
     # Fisher's 95 % interval at n = 30 is not symmetric; this is its longer side.
     reach = {"VGG11": 0.23, "ResNet18": 0.35}[panel]
     tradeoff = partial(
@@ -117,6 +117,7 @@ def _claims(panel: str, comparison: Comparison, size: Size, layers: Layers) -> t
             f"{tag}-tradeoff-r",
             f"That correlation is {published} in {panel} (tolerance: Fisher's interval at 30 runs).",
             region=Value(published, reach),
+            preconditions=(whole(size), fits(comparison), moves(comparison)),
         ),
         compares(
             comparison,
@@ -155,18 +156,27 @@ def _claims(panel: str, comparison: Comparison, size: Size, layers: Layers) -> t
             basis="proposed",
             place="the final accuracy is not reported there",
         ),
+    ]
+    return (*claims, *_drops(comparison, panel, roles, size), _recovers(comparison, panel, roles["L13"]))
+
+
+def _drops(comparison: Comparison, panel: str, roles: Mapping[str, str], size: Size) -> list[Claim]:
+    """How much single events cost, as far as the authors' figure scripts say it."""
+    events = {"VGG11": {"L13": 7.0}, "ResNet18": {"S13": 7.0, "L13": 9.0}}[panel]
+    return [
         is_number(
             comparison,
-            f"{tag}-worst-drop",
-            f"The worst event of Prune_L in {panel} costs about {event:g} points of test accuracy.",
-            arm=roles["L13"],
+            f"{panel.lower()}-worst-drop-{role[0].lower()}",
+            f"The worst event of {roles[role]} in {panel} costs about {cost:g} points of test accuracy.",
+            arm=roles[role],
             quantity="worst_drop",
-            value=event,
+            value=cost,
             tolerance=3.0,
             place=f"{PLACE}, arrows (from the authors' figure script, near epoch 250; tolerance proposed)",
-        ),
+            preconditions=(whole(size),),
+        )
+        for role, cost in events.items()
     ]
-    return (*claims, _recovers(comparison, panel, roles["L13"]))
 
 
 def _recovers(comparison: Comparison, panel: str, arm: str) -> Claim:

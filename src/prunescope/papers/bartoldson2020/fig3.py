@@ -10,7 +10,7 @@ from prunescope.papers.bartoldson import pruning, views
 from prunescope.papers.bartoldson.arms import Comparison
 from prunescope.papers.bartoldson.pruning import NONE, TARGETS, VGG11
 from prunescope.papers.bartoldson.sizes import PAPER_2020, Count, Size, words
-from prunescope.papers.bartoldson.statements import POINTS, compares, fits, is_number
+from prunescope.papers.bartoldson.statements import POINTS, compares, fits, is_number, whole
 from prunescope.papers.bartoldson.training import GROUPS
 from prunescope.papers.bartoldson2020 import setting
 from prunescope.studies import correlation
@@ -179,6 +179,7 @@ def _claims(comparison: Comparison, settings: Settings) -> tuple[Claim, ...]:
     claims.append(_gains(comparison, "less-is-better-l", "L", few, many, "the lowest rate beats all at once"))
     for period, rate in rates(settings).items():
         claims.append(_negative(comparison, settings, period, rate, ready))
+    claims.append(_weaker(comparison, settings, ready))
     claims.append(
         is_number(
             comparison,
@@ -189,7 +190,7 @@ def _claims(comparison: Comparison, settings: Settings) -> tuple[Claim, ...]:
             value=85.2,
             tolerance=0.5,
             place=f"{PLACE}, caption",
-            preconditions=(_whole(settings), fits(comparison, arms=(NONE,))),
+            preconditions=(whole(settings), fits(comparison, arms=(NONE,))),
         )
     )
     return tuple(claims)
@@ -230,10 +231,22 @@ def _negative(
     )
 
 
-def _whole(settings: Settings) -> Precondition:
-    """The paper's own network and data: a published accuracy means nothing for another."""
-    return Precondition(
-        "the whole network and training set are used",
-        lambda r: float(settings.width == 1 and settings.share == 1 and settings.data == "paper"),
-        at_least=1,
+def _weaker(comparison: Comparison, settings: Settings, ready: Precondition) -> Claim:
+    def sample(results: Results) -> Numbers:
+        ends = [
+            comparison.points(results, "mean_stability", "best", arms=_targets(settings, period))
+            for period in (settings.periods[0], settings.periods[-1])
+        ]
+        low, high = (correlation.pseudo_values(points, correlation.r) for points in ends)
+        return high - low
+
+    return Claim(
+        "tradeoff-weakens",
+        "The correlation of stability and best accuracy is weaker when all is pruned at once than at the lowest rate.",
+        basis="paper",
+        place=f"{PLACE} (right)",
+        region=Direction("greater"),
+        sample=sample,
+        preconditions=(ready,),
+        unit="jackknife pseudo-values, one a replicate, of Pearson's correlation, all at once minus lowest rate",
     )

@@ -9,7 +9,7 @@ from pydantic import Field
 from prunescope.papers.bartoldson import pruning, views
 from prunescope.papers.bartoldson.arms import Comparison, arm
 from prunescope.papers.bartoldson.sizes import PAPER_2020, Size, words
-from prunescope.papers.bartoldson.statements import correlates, moves
+from prunescope.papers.bartoldson.statements import correlates, is_number, moves, whole
 from prunescope.papers.bartoldson.training import GROUPS, Name
 from prunescope.papers.bartoldson2020 import setting
 from prunescope.sparsity.unit_scores import FilterNorm
@@ -96,7 +96,9 @@ def build(settings: Settings, scale: str) -> Study:
                 title="Correlations of stability with accuracy and with the gap",
             ),
         ),
-        claims=tuple(claim for network, one in panels.items() for claim in _claims(network, one, pruned)),
+        claims=tuple(
+            claim for network, one in panels.items() for claim in _claims(network, one, pruned, settings)
+        ),
         notes=(
             "Layers of 16 filters lose nothing at some events of the lower rate: a tenth of 16 is two filters' share "
             "rounded down to one.",
@@ -105,9 +107,10 @@ def build(settings: Settings, scale: str) -> Study:
     )
 
 
-def _claims(network: str, one: Comparison, pruned: tuple[str, ...]) -> tuple[Claim, ...]:
+def _claims(network: str, one: Comparison, pruned: tuple[str, ...], size: Size) -> tuple[Claim, ...]:
     tag = network.lower()
     ready = (moves(one),)
+    accuracy = {"ResNet18": 94.1, "ResNet20": 90.9, "ResNet56": 91.5}[network]
     return (
         correlates(
             one,
@@ -130,5 +133,16 @@ def _claims(network: str, one: Comparison, pruned: tuple[str, ...]) -> tuple[Cla
             arms=pruned,
             place=PLACE,
             preconditions=ready,
+        ),
+        is_number(
+            one,
+            f"{tag}-best",
+            f"Pruned at the higher rate, {network} reaches about {accuracy} % (tolerance proposed).",
+            arm=pruned[-1],
+            quantity="best",
+            value=accuracy,
+            tolerance=1.0,
+            place=f"{PLACE} (where the authors' figure script puts its annotation)",
+            preconditions=(whole(size),),
         ),
     )

@@ -3,8 +3,9 @@
 from functools import partial
 
 from prunescope.papers.bartoldson import views
+from prunescope.papers.bartoldson.pruning import NONE
 from prunescope.papers.bartoldson.sizes import PAPER_2020, Size, words
-from prunescope.papers.bartoldson.statements import correlates, fits
+from prunescope.papers.bartoldson.statements import correlates, fits, is_number, whole
 from prunescope.papers.bartoldson2020 import flatness, setting
 from prunescope.papers.bartoldson2020.flatness import SHARPNESS, TRACE_C, TRACE_H
 from prunescope.studies.region import Direction, Equivalence
@@ -50,6 +51,19 @@ def build(settings: Size, scale: str) -> Study:
             region=Equivalence(0.3),
             basis="proposed",
             place=f"{PLACE}, which says that flatness may mediate; test and margin are proposed here",
+        )
+    )
+    claims.append(
+        is_number(
+            comparison,
+            "trace-c-size",
+            f"{TRACE_C} of the network without pruning is 1,300 to 5,300.",
+            arm=NONE,
+            quantity=TRACE_C,
+            value=3300.0,
+            tolerance=2000.0,
+            place="Bartoldson et al. 2020, Figure 6 (ends of an axis in the authors' figure script)",
+            preconditions=(whole(settings),),
         )
     )
     figures = []

@@ -39,13 +39,19 @@ def main(size: Size) -> Measures:
     return {
         TRACE_H: (HessianTrace(sample=images), "trace"),
         TRACE_C: (GradientTrace(sample=images), "trace"),
-        SHARPNESS: (AdaptiveSharpness(sample=images), "worst"),
+        SHARPNESS: (AdaptiveSharpness(sample=images, steps=size.flat_steps, draws=size.flat_steps), "worst"),
     }
 
 
-def further(size: Size, *, eigenvalues: int, directions: int) -> Measures:
-    """The spectrum and epsilon: Appendix E. eigenvalues: how many; directions: eigenvectors walked along."""
+def further(size: Size, *, eigenvalues: int, directions: int, step: float, tolerance: float) -> Measures:
+    """The spectrum and epsilon: Appendix E.
+
+    eigenvalues: how many; directions: eigenvectors walked along, in steps of `step`; tolerance: of both.
+    """
     images = sample(size)
     losses = Sample(split="test", examples="all" if size.test_limit == "all" else size.test_limit)
-    along = LossAlongEigenvectors(sample=images, count=directions, losses=losses)
-    return {TOP: (HessianSpectrum(sample=images, count=eigenvalues), "sum"), EPSILON: (along, "epsilon")}
+    along = LossAlongEigenvectors(
+        sample=images, count=directions, losses=losses, step=step, tolerance=tolerance
+    )
+    spectrum = HessianSpectrum(sample=images, count=eigenvalues, tolerance=tolerance)
+    return {TOP: (spectrum, "sum"), EPSILON: (along, "epsilon")}

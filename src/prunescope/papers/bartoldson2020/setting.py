@@ -23,11 +23,12 @@ SMOKE = Size(
     data="blobs",
     blobs=20,
     width=0.0625,
-    compress=25.0,
+    compress=36.0,
     batch=10,
     replicates=2,
-    recalibration=2,
+    recalibration=1,
     flat_images=10,
+    flat_steps=2,
 )
 """Seconds where nothing is learned: it only shows that the path works."""
 LAPTOP = Size(

@@ -16,6 +16,7 @@ from prunescope.runs.plan import Job
 from prunescope.runs.together import train_pack
 from prunescope.runs.workbench import Stopped, Workbench
 
+
 def do(
     bench: Workbench,
     number: int,
@@ -72,4 +73,3 @@ def _run(bench: Workbench, number: int, job: Job, beat: Callable[[int], bool]) -
             bench.fail(job.recipe, problem)
             return Message(number, job.id, "failed", why=str(problem))
     return Message(number, job.id, "done")
-

@@ -20,7 +20,9 @@ class Kernels(Value):
     product. sparse: what computes with kept weights only; "none" computes with all. train_below, evaluate_below:
     densities of a layer's mask below which it does. least: weights, kept or not, of the smallest layer for which
     another product than torch's is worth its overhead. by_hand: whether plain chains of linear layers and ReLU, with
-    such a layer among them, are differentiated by hand while they train.
+    such a layer among them, are differentiated by hand while they train. channels_last: whether images lie in memory
+    pixel by pixel while a network with such a convolution runs. without_units: whether units that are gone are taken
+    out of such a network while it trains.
     """
 
     dense: Dense = "rows"
@@ -29,6 +31,8 @@ class Kernels(Value):
     evaluate_below: float = Field(default=0.0, ge=0, le=1)
     least: int = Field(default=10_000, ge=1)
     by_hand: bool = False
+    channels_last: bool = False
+    without_units: bool = False
 
 
 PLAIN = Kernels()

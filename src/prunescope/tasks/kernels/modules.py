@@ -34,10 +34,9 @@ class ColumnLinear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Outputs [..., out] of inputs [..., in]."""
         columns = x.reshape(-1, x.shape[-1]).t()
-        if self.bias is None:
-            y = self.weight @ columns
-        else:
-            y = torch.addmm(self.bias.unsqueeze(1), self.weight, columns)
+        y = self.weight @ columns
+        if self.bias is not None:
+            y = y + self.bias.unsqueeze(1)
         return y.t().reshape(*x.shape[:-1], len(y))
 
 
@@ -53,7 +52,9 @@ class OneDnnLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Outputs [..., out] of inputs [..., in]."""
-        y: Tensor = _OneDnn.apply(x.reshape(-1, x.shape[-1]), self.weight, self.bias)
+        y: Tensor = _OneDnn.apply(  # type: ignore[no-untyped-call]
+            x.reshape(-1, x.shape[-1]), self.weight, self.bias
+        )
         return y.reshape(*x.shape[:-1], y.shape[-1])
 
 
@@ -70,7 +71,9 @@ class SparseLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Outputs [..., out] of inputs [..., in]."""
-        y: Tensor = _Sparse.apply(x.reshape(-1, x.shape[-1]), self.weight, self.bias, self.pattern)
+        y: Tensor = _Sparse.apply(  # type: ignore[no-untyped-call]
+            x.reshape(-1, x.shape[-1]), self.weight, self.bias, self.pattern
+        )
         return y.reshape(*x.shape[:-1], y.shape[-1])
 
 
@@ -118,4 +121,5 @@ def onednn(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 def has_onednn() -> bool:
     """Whether this torch has oneDNN's product; it is a private operator."""
-    return bool(torch.backends.mkldnn.is_available()) and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+    there = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    return bool(there) and hasattr(torch.ops.mkldnn, "_linear_pointwise")

@@ -65,11 +65,10 @@ _KNOWN: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
 
 def pattern_of(mask: Tensor, making: Sparse) -> Pattern:
     """The pattern of a mask, bool [out, in]; that of a mask seen before is not made again."""
-    found = _KNOWN.get(mask)
+    found: Pattern | None = _KNOWN[mask] if mask in _KNOWN else None  # noqa: SIM401
     if found is None or found.making != making:
         found = _KNOWN[mask] = _pattern_of(mask, making)
-    made: Pattern = found
-    return made
+    return found
 
 
 def _pattern_of(mask: Tensor, making: Sparse) -> Pattern:

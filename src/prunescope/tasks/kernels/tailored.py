@@ -7,6 +7,7 @@ products (`products.py`), steps (`training/engines/`).
 import copy
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,7 @@ from prunescope.tasks.data.source import InMemory, Inputs
 from prunescope.tasks.functional import Slot, fill, slots_of
 from prunescope.tasks.kernels import products
 from prunescope.tasks.kernels.choice import PLAIN, Kernels
+from prunescope.tasks.kernels.cut import Cut
 from prunescope.tasks.kernels.modules import ColumnLinear, OneDnnLinear, SparseLinear
 from prunescope.tasks.kernels.products import Pattern, pattern_of
 from prunescope.tasks.model import Model
@@ -29,33 +31,50 @@ class Tailored:
     """A module on tensors that are not its own, some of them packed.
 
     patterns: of those weights of which only the kept values [nnz] are held, by name. changed: whether any layer
-    was exchanged.
+    was exchanged. format: in which order the numbers of images and filters lie in memory. cuts: of those parameters
+    and buffers that lack some units, by name. decays: by which factor a training pass shrinks the statistics of those
+    units, by name.
     """
 
     module: nn.Module
     patterns: dict[str, Pattern] = field(default_factory=dict)
     changed: bool = False
+    format: torch.memory_format = torch.contiguous_format
+    cuts: dict[str, Cut] = field(default_factory=dict)
+    decays: dict[str, float] = field(default_factory=dict)
     slots: list[Slot] = field(init=False)
     _into: dict[int, Tensor] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         self.slots = slots_of(self.module)
 
-    def pack(self, params: Tree) -> Tree:
-        """The tensors that the module takes; those that are not packed are the very same."""
-        return {
-            name: self.patterns[name].pack(leaf) if name in self.patterns else leaf
-            for name, leaf in params.items()
-        }
+    def with_cuts(self, cuts: dict[str, Cut], decays: dict[str, float]) -> "Tailored":
+        """A copy without some units."""
+        return Tailored(_copy(self.module), self.patterns, True, self.format, cuts, decays)
 
-    def unpack(self, params: Tree, onto: Tree | None = None) -> Tree:
-        """The inverse of `pack`; places without a weight are 0, or what `onto` has there."""
-        return {
-            name: self.patterns[name].unpack(leaf, None if onto is None else onto[name])
-            if name in self.patterns
-            else leaf
-            for name, leaf in params.items()
-        }
+    def pack(self, tensors: Tree) -> Tree:
+        """The parameters or buffers that the module takes; those that are not packed may be the very same."""
+        return {name: self._packed(name, leaf) for name, leaf in tensors.items()}
+
+    def _packed(self, name: str, leaf: Tensor) -> Tensor:
+        if name in self.patterns:
+            return self.patterns[name].pack(leaf)
+        return self.laid(self.cuts[name].pack(leaf) if name in self.cuts else leaf)
+
+    def laid(self, leaf: Tensor) -> Tensor:
+        """A tensor in the order in which its numbers are used; the very same if it is so already."""
+        return leaf.contiguous(memory_format=self.format) if leaf.ndim == 4 else leaf
+
+    def unpack(self, tensors: Tree, onto: Tree) -> Tree:
+        """The inverse of `pack`; what is not there is what `onto` has there, or 0 where it lacks a packed weight."""
+        return {name: self._unpacked(name, leaf, onto) for name, leaf in tensors.items()}
+
+    def _unpacked(self, name: str, leaf: Tensor, onto: Tree) -> Tensor:
+        if name in self.patterns:
+            return self.patterns[name].unpack(leaf, onto.get(name))
+        return (
+            self.cuts[name].unpack(leaf.contiguous(), onto[name]) if name in self.cuts else leaf.contiguous()
+        )
 
     def takes(self, params: Tree) -> bool:
         """Whether what `pack` leaves out of the parameters is 0."""
@@ -65,11 +84,11 @@ class Tailored:
         """Puts packed parameters and buffers in their places."""
         fill(self.slots, tensors)
 
-    def inputs(self, inputs: Inputs, index: Tensor) -> Tensor:
-        """The examples at `index`, [B, ...]; numbers that no weight reads may be anything."""
-        first = self._first
+    def inputs(self, inputs: Inputs, index: Tensor, *, whole: bool = False) -> Tensor:
+        """The examples at `index`, [B, ...]; unless `whole`, numbers that no weight reads may be anything."""
+        first = None if whole else self._first
         if first is None or not isinstance(inputs, InMemory) or not _plain(inputs.tensor):
-            return inputs.take(index)
+            return self.laid(inputs.take(index))
         examples = inputs.tensor.view(len(inputs.tensor), -1)
         if examples.shape[1] != first.shape[1]:
             return inputs.take(index)
@@ -86,8 +105,9 @@ class Tailored:
             return None
         for layer in self.module.children():
             if type(layer) is not nn.Flatten:
-                own = isinstance(layer, SparseLinear) and layer.pattern.making == "llvm"
-                return layer.pattern if own else None
+                if isinstance(layer, SparseLinear) and layer.pattern.making == "llvm":
+                    return layer.pattern
+                return None
             if (layer.start_dim, layer.end_dim) != (1, -1):
                 return None
         return None
@@ -105,41 +125,70 @@ def tailored(
     if kernels == PLAIN:
         return untailored(model, train=train)
     below = kernels.train_below if train else kernels.evaluate_below
+    # Looked for before anything is copied: copying a large network costs more than evaluating it on a few examples.
+    if not _exchangeable(model.template(train=train), params, free, kernels, below):
+        return untailored(model, train=train)
     made = _exchanged(model.template(train=train), params, free, kernels, below)
-    if not made.changed:
-        return made
     check = made if not train else _exchanged(model.template(train=False), params, free, kernels, below)
     return made if _agrees(model, check, params, buffers, probe) else untailored(model, train=train)
 
 
 def untailored(model: Model, *, train: bool) -> Tailored:
-    """A copy of a model's module in which every layer is what it was."""
-    return Tailored(_copy(model.template(train=train)))
+    """A copy of a model's module in which every layer is what it was; for evaluation it is the module itself."""
+    module = model.template(train=train)
+    return Tailored(_copy(module) if train else module)
+
+
+def _exchangeable(module: nn.Module, params: Tree, free: Masks, kernels: Kernels, below: float) -> bool:
+    """Whether any layer would be exchanged, or images laid out anew."""
+    filters = [params[name].numel() for name in _filters(module)]
+    if kernels.channels_last and max(filters, default=0) >= kernels.least:
+        return True
+    return any(
+        _making(params[_weight(prefix)], free.get(_weight(prefix)), kernels, below) != "as it is"
+        for _, _, prefix, _ in _linear_layers(module)
+    )
+
+
+def _making(
+    leaf: Tensor, mask: Tensor | None, kernels: Kernels, below: float
+) -> Literal["as it is", "sparse", "columns", "onednn"]:
+    """How a linear layer with this weight and mask is to compute."""
+    if leaf.dtype != torch.float32 or leaf.device.type != "cpu" or leaf.numel() < kernels.least:
+        return "as it is"
+    if mask is not None and kernels.sparse != "none" and _is_sparse(mask, below):
+        return "sparse"
+    return "as it is" if kernels.dense == "rows" else kernels.dense
+
+
+def _weight(prefix: str) -> str:
+    return f"{prefix}.weight" if prefix else "weight"
 
 
 def _exchanged(module: nn.Module, params: Tree, free: Masks, kernels: Kernels, below: float) -> Tailored:
     made = _copy(module)
     patterns: dict[str, Pattern] = {}
-    changed = False
+    filters = [params[name].numel() for name in _filters(made)]
+    images = kernels.channels_last and max(filters, default=0) >= kernels.least
+    changed = images
     for parent, key, prefix, layer in _linear_layers(made):
-        name = f"{prefix}.weight" if prefix else "weight"
-        leaf, mask = params[name], free.get(name)
-        if leaf.dtype != torch.float32 or leaf.device.type != "cpu" or leaf.numel() < kernels.least:
+        name = _weight(prefix)
+        making = _making(params[name], free.get(name), kernels, below)
+        if making == "as it is":
             continue
-        other: nn.Module | None = None
-        if mask is not None and kernels.sparse != "none" and _is_sparse(mask, below):
-            patterns[name] = pattern_of(mask, kernels.sparse)
+        other: nn.Module
+        if making == "sparse":
+            assert kernels.sparse != "none"
+            patterns[name] = pattern_of(free[name], kernels.sparse)
             other = SparseLinear(layer, patterns[name])
-        elif kernels.dense != "rows":
-            other = (ColumnLinear if kernels.dense == "columns" else OneDnnLinear)(layer)
-        if other is None:
-            continue
+        else:
+            other = (ColumnLinear if making == "columns" else OneDnnLinear)(layer)
         changed = True
         if parent is None:
             made = other
         else:
             parent._modules[key] = other
-    return Tailored(made, patterns, changed)
+    return Tailored(made, patterns, changed, torch.channels_last if images else torch.contiguous_format)
 
 
 def _linear_layers(module: nn.Module) -> list[tuple[nn.Module | None, str, str, nn.Linear]]:
@@ -149,10 +198,16 @@ def _linear_layers(module: nn.Module) -> list[tuple[nn.Module | None, str, str, 
     for prefix, layer in module.named_modules():
         if type(layer) is not nn.Linear or layer._forward_hooks or layer._forward_pre_hooks:
             continue
-        if seen[f"{prefix}.weight" if prefix else "weight"] == 1:
+        if seen[_weight(prefix)] == 1:
             path, _, key = prefix.rpartition(".")
             found.append((module.get_submodule(path) if prefix else None, key, prefix, layer))
     return found
+
+
+def _filters(module: nn.Module) -> list[str]:
+    """Names of the weights of convolutions over images."""
+    found = (prefix for prefix, part in module.named_modules() if type(part) is nn.Conv2d)
+    return [_weight(prefix) for prefix in found]
 
 
 def _is_sparse(mask: Tensor, below: float) -> bool:
@@ -177,7 +232,8 @@ def _copy(module: nn.Module) -> nn.Module:
     """A copy that shares the module's tensors until they are exchanged."""
     shared = {id(leaf): leaf for leaf in (*module.parameters(), *module.buffers())}
     # What fills the module's places may be no parameter but a plain tensor, which `parameters` leaves out.
-    shared |= {id(leaf): leaf for owner in module.modules() for leaf in owner._parameters.values()}
+    owned = [leaf for owner in module.modules() for leaf in owner._parameters.values() if leaf is not None]
+    shared |= {id(leaf): leaf for leaf in owned}
     return copy.deepcopy(module, shared)
 
 

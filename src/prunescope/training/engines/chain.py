@@ -16,8 +16,9 @@ from prunescope.base.tree import Tree
 from prunescope.tasks.functional import Slot
 from prunescope.tasks.kernels.modules import ColumnLinear, OneDnnLinear, SparseLinear
 from prunescope.tasks.kernels.products import Pattern, pattern_of
-from prunescope.tasks.kernels.sparse_code import LANES, code
+from prunescope.tasks.kernels.sparse_code import code
 from prunescope.tasks.kernels.tailored import Tailored
+from prunescope.tasks.kernels.writer import LANES
 from prunescope.tasks.losses import cross_entropy
 from prunescope.tasks.task import Loss
 from prunescope.training.engines.links import DenseLink, Link, SparseLink
@@ -110,7 +111,9 @@ def chain_of(network: Tailored, loss: Loss, *, least: int) -> Chain | None:
             expects = "linear"
         else:
             return None
-    return Chain(layers, least=least) if layers and expects == "relu" and _plain(layers, network.slots) else None
+    return (
+        Chain(layers, least=least) if layers and expects == "relu" and _plain(layers, network.slots) else None
+    )
 
 
 def _sequential(module: nn.Module) -> bool:

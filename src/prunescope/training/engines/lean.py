@@ -21,6 +21,7 @@ from prunescope.tasks.functional import capturing, drawing, reseed
 from prunescope.tasks.kernels.choice import PLAIN
 from prunescope.tasks.kernels.tailored import Tailored, tailored, untailored
 from prunescope.training.engines.chain import Chain, Links, chain_of
+from prunescope.training.engines.cutting import without_units
 from prunescope.training.engines.engine import Lane
 from prunescope.training.engines.loop import first_bad
 from prunescope.training.engines.working_set import WorkingSet
@@ -55,7 +56,7 @@ class _Replica:
         self._chain: Chain | None = None
         self._links: dict[int, Links] = {}
         self._linked: WorkingSet | None = None
-        self._whole: tuple[Tensor, Tensor] | None = None
+        self._all: tuple[Tailored, tuple[Tensor, Tensor]] | None = None
 
     def advance(self, lane: Lane, steps: int) -> Lane:
         stepper, state, running = lane.stepper, lane.state, lane.running
@@ -70,19 +71,20 @@ class _Replica:
                 position = lane.local + done
                 names = [value.needs(position) for _, value in watchers]
                 before = clone(work.buffers()) if watches else {}
-                x, y = self._batch(stepper, network, state.step + done)
+                wanted = frozenset().union(*names)
+                x, y = self._batch(stepper, network, state.step + done, whole=bool(wanted))
                 reseed(device, stepper.draw(state.step + done))
-                loss, grads, captured = self._gradients(stepper, work, x, y, frozenset().union(*names))
+                loss, grads, captured = self._gradients(stepper, work, x, y, wanted)
                 if watches and program.stop.reached(loss.item()):
                     moved = _state(work, state, done, before).replace(memory=memory)
                     return lane.replace(state=moved, running=running, local=position, ended=True)
                 work.update(grads, program.schedule.at(state.schedule_step + done, program.clock))
                 running = loss if position % epoch == 0 else running + loss
                 losses.append(loss)
-                for (index, value), wanted in zip(watchers, names, strict=True):
-                    if wanted:
+                for (index, value), own in zip(watchers, names, strict=True):
+                    if own:
                         key = memory_key(index, value)
-                        seen = value.observe(memory[key], {name: captured[name] for name in wanted})
+                        seen = value.observe(memory[key], {name: captured[name] for name in own})
                         memory = {**memory, key: seen}
         if not math.isfinite(running.item()):
             return lane.replace(failure=first_bad(losses, lane.local))
@@ -92,7 +94,7 @@ class _Replica:
     def _tailored(self, stepper: Stepper, state: TrainState) -> Tailored:
         """The network for a state's masks; made anew where an intervention exchanged them."""
         if self._network is None or self._masks is not state.weights.masks or self._held is not state.held:
-            self._network, self._whole = _made(stepper, state), None
+            self._network = _made(stepper, state)
             self._chain = _chain(stepper, self._network, state)
             self._masks, self._held = state.weights.masks, state.held
         if self._network.takes(state.weights.params):
@@ -112,20 +114,24 @@ class _Replica:
         loss, found = self._links[len(y)].gradients(x, y)
         return loss, tuple(found.get(name) for name in work.params), {}
 
-    def _batch(self, stepper: Stepper, network: Tailored, step: int) -> tuple[Tensor, Tensor]:
+    def _batch(
+        self, stepper: Stepper, network: Tailored, step: int, *, whole: bool = False
+    ) -> tuple[Tensor, Tensor]:
+        """whole: the network's inputs are looked at by others than its weights."""
         if stepper.program.problem.augmentation:
-            return stepper.batch(step)
-        if stepper.batches.epoch_steps > 1:
-            return _taken(stepper, network, step)
-        if self._whole is None:
-            self._whole = _taken(stepper, network, step)
-        return self._whole
+            x, y = stepper.batch(step)
+            return network.laid(x), y
+        if stepper.batches.epoch_steps > 1 or whole:
+            return _taken(stepper, network, step, whole=whole)
+        if self._all is None or self._all[0] is not network:
+            self._all = network, _taken(stepper, network, step)
+        return self._all[1]
 
 
 def _made(stepper: Stepper, state: TrainState) -> Tailored:
     program, weights = stepper.program, state.weights
     problem = program.problem
-    return tailored(
+    made = tailored(
         problem.model,
         weights.params,
         weights.buffers,
@@ -134,6 +140,13 @@ def _made(stepper: Stepper, state: TrainState) -> Tailored:
         train=True,
         probe=problem.train.inputs.take(problem.train.index[:2]),
     )
+    # Who observes outputs wants those of every unit.
+    observed = any(value.observes for value in program.interventions)
+    cuts = problem.kernels.without_units and program.optimizer.elementwise and not observed
+    large = any(leaf.ndim == 4 and leaf.numel() >= problem.kernels.least for leaf in weights.params.values())
+    if not cuts or not large or program.precision != "float32":
+        return made
+    return without_units(made, problem, state)
 
 
 def _chain(stepper: Stepper, network: Tailored, state: TrainState) -> Chain | None:
@@ -144,9 +157,10 @@ def _chain(stepper: Stepper, network: Tailored, state: TrainState) -> Chain | No
     return chain_of(network, problem.loss, least=problem.kernels.least)
 
 
-def _taken(stepper: Stepper, network: Tailored, step: int) -> tuple[Tensor, Tensor]:
+def _taken(stepper: Stepper, network: Tailored, step: int, *, whole: bool = False) -> tuple[Tensor, Tensor]:
     split, rows = stepper.program.problem.train, stepper.batches.rows(step)
-    return network.inputs(split.inputs, split.index.index_select(0, rows)), split.y.index_select(0, rows)
+    x = network.inputs(split.inputs, split.index.index_select(0, rows), whole=whole)
+    return x, split.y.index_select(0, rows)
 
 
 def _gradients(
@@ -169,6 +183,6 @@ def _state(work: WorkingSet, state: TrainState, steps: int, buffers: Tree) -> Tr
     return state.replace(
         step=state.step + steps,
         schedule_step=state.schedule_step + steps,
-        weights=work.weights(state.weights.masks, buffers),
+        weights=work.weights(buffers, steps),
         opt=work.moments(),
     )

@@ -1,6 +1,7 @@
 """One layer of a chain, forward and back, in memory that is used again.
 
-Belongs here: a linear layer with the ReLU behind it, dense and sparse. Does not belong here: their sequence (`chain.py`).
+Belongs here: a linear layer with the ReLU behind it, dense and sparse. Does not belong here: their sequence
+(`chain.py`).
 
 h: outputs [out, B] after the ReLU. g: gradient of the loss for the outputs before it, [out, B].
 """
@@ -36,7 +37,7 @@ class DenseLink:
     """All weights, by torch's products."""
 
     def __init__(self, weight: Tensor, bias: Tensor | None, examples: int, *, last: bool) -> None:
-        """weight [out, in], bias [out]: read anew in every pass. last: no ReLU comes behind it."""
+        """Weight [out, in], bias [out]: read anew in every pass. last: no ReLU comes behind it."""
         self.weight, self.last = weight, last
         self.bias = None if bias is None else bias.unsqueeze(1)
         self.h, self.g = (torch.empty(len(weight), examples) for _ in range(2))
@@ -70,7 +71,7 @@ class SparseLink:
     def __init__(
         self, pattern: Pattern, values: Tensor, bias: Tensor | None, examples: int, *, last: bool
     ) -> None:
-        """values [nnz], bias [out]: read anew in every pass. last: no ReLU comes behind it."""
+        """Values [nnz], bias [out]: read anew in every pass. last: no ReLU comes behind it."""
         out = pattern.shape[0]
         self.pattern, self.values, self.examples, self.biased = pattern, values, examples, bias is not None
         self.bias = torch.zeros(out) if bias is None else bias
@@ -102,7 +103,9 @@ class SparseLink:
         """See `Link.back`; `x` must be what `forward` was given."""
         if g.data_ptr() != self._bound[1]:
             rows = self.pattern.columns
-            self._back = self._calls("gated", len(g), rows.ptr, rows.col, self.values, self.pattern.order, self.g, x, g)
+            self._back = self._calls(
+                "gated", len(g), rows.ptr, rows.col, self.values, self.pattern.order, self.g, x, g
+            )
             self._bound = self._bound[0], g.data_ptr()
         for call, arguments in self._back:
             call(*arguments)

@@ -18,6 +18,7 @@ from prunescope.training.engines.engine import Engine, Lane, diverged
 from prunescope.training.engines.loop import Loop, first_bad
 from prunescope.training.engines.stacked.compiled import compiled_for
 from prunescope.training.engines.stacked.forward import Admitted, admitted
+from prunescope.training.engines.stacked.recorded import Recorded, recordable
 from prunescope.training.engines.stacked.working import Stacked
 from prunescope.training.loop import Stepper
 
@@ -49,7 +50,9 @@ class Stack:
                     moved[lane.stepper] = lane
             else:
                 model = members[0].stepper.program.problem.model
-                kept.append(Stacked(members, chosen.way(model), sparse_layers(members[0], chosen.linear)))
+                work = Stacked(members, chosen.way(model), sparse_layers(members[0], chosen.linear))
+                work.recorded = Recorded(work, record=work.on_gpu) if recordable(work) else None
+                kept.append(work)
         by_stepper = {lane.stepper: lane for lane in lanes}
         for work in kept:
             there = [by_stepper[stepper] for stepper in work.steppers]
@@ -64,7 +67,10 @@ class Stack:
         good = [
             work
             for work in self._works
-            if all(states.get(stepper) is state for stepper, state in zip(work.steppers, work.handed, strict=True))
+            if all(
+                states.get(stepper) is state
+                for stepper, state in zip(work.steppers, work.handed, strict=True)
+            )
         ]
         members = sum(len(work.steppers) for work in good)
         return good if len(good) <= 1 + len(lanes) // self.size or 2 * members > self.size * len(good) else []
@@ -163,21 +169,35 @@ class Advance:
 
     def over(self, steps: int) -> list[Lane]:
         """The lanes so many steps on, or where they ended or failed."""
-        watched = [stop.watches for stop in self.stops]
+        if self.work.recorded is not None:
+            self._play(steps, self.work.recorded)
+        else:
+            self._walk(steps)
+        return self._settled(steps)
+
+    def _walk(self, steps: int) -> None:
+        watched = any(stop.watches for stop in self.stops)
         for done in range(steps):
             losses, leaves = self.work.losses()
             seen = losses.detach()
-            leaving = self._leaving(seen.tolist(), done) if any(watched) else []
+            leaving = self._leaving(seen.tolist(), done) if watched else []
             if len(leaving) == len(self.rows):
                 self.rows = ()
                 self.work.steppers.clear()
-                break
+                return
             self.work.update(losses, leaves, self._rate(done))
             self.running = self._running(seen, done)
             self.losses.append((self.rows, seen))
             for row in reversed(leaving):
                 self._drop(row)
-        return self._settled(steps)
+
+    def _play(self, steps: int, recorded: Recorded) -> None:
+        """Steps that nothing on the host decides about."""
+        table = torch.tensor([self._rates(done) for done in range(steps)], device=self.running.device)
+        for done in range(steps):
+            seen = recorded.step(table[done])
+            self.running = self._running(seen, done)
+            self.losses.append((self.rows, seen))
 
     def _leaving(self, losses: list[float], done: int) -> list[int]:
         """The members that go no step further, and where they stay."""
@@ -208,6 +228,10 @@ class Advance:
 
     def _rate(self, done: int) -> float | Tensor:
         """The learning rate: one number where the members share it, else [R]."""
+        rates = self._rates(done)
+        return rates[0] if len(set(rates)) == 1 else torch.tensor(rates, device=self.running.device)
+
+    def _rates(self, done: int) -> list[float]:
         known: dict[tuple[str, object, int], float] = {}
         rates = []
         for number in self.rows:
@@ -217,9 +241,7 @@ class Advance:
             if key not in known:
                 known[key] = program.schedule.at(step, program.clock)
             rates.append(known[key])
-        if len(set(rates)) == 1:
-            return rates[0]
-        return torch.tensor(rates, device=self.running.device)
+        return rates
 
     def _running(self, losses: Tensor, done: int) -> Tensor:
         """The sums of losses since each member's epoch began."""

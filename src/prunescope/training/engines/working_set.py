@@ -1,6 +1,7 @@
 """One replica's tensors while an engine changes them in place.
 
-Belongs here: into the working set and out again, the update inside. Does not belong here: gradients, batches (`lean.py`).
+Belongs here: into the working set and out again, the update inside. Does not belong here: gradients, batches
+(`lean.py`).
 """
 
 import torch
@@ -20,43 +21,26 @@ class WorkingSet:
 
     def __init__(self, network: Tailored, optimizer: Optimizer, state: TrainState, keep: Tree) -> None:
         """Copies everything. keep: float masks as `Optimizer.update` takes them."""
-        self.network, self.optimizer = network, optimizer
-        weights, patterns = state.weights, network.patterns
+        self.network, self.optimizer, self._begun = network, optimizer, state.weights
+        self._moments = [part for part in optimizer.moments if part in state.opt]
         self.params = {
-            name: (patterns[name].pack(leaf) if name in patterns else leaf.detach().clone()).requires_grad_()
-            for name, leaf in weights.params.items()
+            name: leaf.requires_grad_() for name, leaf in self._copied(state.weights.params).items()
         }
-        self._packed = [part for part in optimizer.moments if part in state.opt]
         self.opt: OptState = {
-            part: self._packed_clone(leaves) if part in self._packed else clone(leaves)
+            part: self._copied(leaves) if part in self._moments else clone(leaves)
             for part, leaves in state.opt.items()
         }
-        self.keep = {name: mask for name, mask in keep.items() if name not in patterns}
-        self._removed = self._moments_of_removed(state.opt)
-        network.fill({**self.params, **clone(weights.buffers)})
-        self.buffer_names = tuple(weights.buffers)
+        self.keep = network.pack({name: mask for name, mask in keep.items() if name not in network.patterns})
+        self._rest = _Rest(network, optimizer, state, keep, self._moments)
+        network.fill({**self.params, **self._copied(state.weights.buffers)})
         self.leaves = list(self.params.values())
         self._zeros: Tree = {}
 
-    def _packed_clone(self, leaves: Tree) -> Tree:
-        patterns = self.network.patterns
-        return {
-            name: patterns[name].pack(leaf) if name in patterns else leaf.clone()
-            for name, leaf in leaves.items()
-        }
-
-    def _moments_of_removed(self, opt: OptState) -> "_Removed | None":
-        """The moments that removed weights still have; they move on by themselves, as they do in a dense update."""
-        full = {
-            part: {name: leaf.clone() for name, leaf in opt[part].items() if name in self.network.patterns}
-            for part in self._packed
-        }
-        for part, leaves in full.items():
-            for name, leaf in leaves.items():
-                if int(leaf.count_nonzero()) != int(self.opt[part][name].count_nonzero()):
-                    others = {other: clone(opt[other]) for other in opt if other not in self._packed}
-                    return _Removed(self.optimizer, full | others)
-        return None
+    def _copied(self, leaves: Tree) -> Tree:
+        """Packed as the network takes them, in memory of their own."""
+        packed = self.network.pack({name: leaf.detach() for name, leaf in leaves.items()})
+        same = {name for name, leaf in packed.items() if leaf.data_ptr() == leaves[name].data_ptr()}
+        return {name: leaf.clone() if name in same else leaf for name, leaf in packed.items()}
 
     @torch.no_grad()
     def update(self, grads: tuple[Tensor | None, ...], lr: float | Tensor) -> None:
@@ -66,8 +50,7 @@ class WorkingSet:
             for name, grad in zip(self.params, grads, strict=True)
         }
         self.optimizer.update_(slopes, self.opt, self.params, keep=self.keep, lr=lr)
-        if self._removed is not None:
-            self._removed.update(lr)
+        self._rest.update(lr)
 
     def _zero(self, name: str) -> Tensor:
         if name not in self._zeros:
@@ -75,32 +58,82 @@ class WorkingSet:
         return self._zeros[name]
 
     def buffers(self) -> Tree:
-        """The buffers as the passes so far have left them; a module may have exchanged some."""
+        """The buffers as the passes so far have left them, packed; a module may have exchanged some."""
         found = {name: place[key] for place, key, name in self.network.slots}
-        return {name: found[name].detach() for name in self.buffer_names}
+        return {name: found[name].detach() for name in self._begun.buffers}
 
-    def weights(self, masks: Tree, buffers: Tree) -> Weights:
-        """The weights now. The working set must not be used any more."""
+    def weights(self, buffers: Tree, passes: int) -> Weights:
+        """The weights now, with these packed buffers, after so many passes. The working set is used up."""
         params = {name: leaf.detach() for name, leaf in self.params.items()}
-        return Weights(self.network.unpack(params), buffers, masks)
+        onto = {
+            name: self._begun.buffers[name] * decay**passes for name, decay in self.network.decays.items()
+        }
+        return Weights(
+            self.network.unpack(params, self._rest.params),
+            self.network.unpack(buffers, onto),
+            self._begun.masks,
+        )
 
     def moments(self) -> OptState:
         """The optimizer state now."""
-        removed = {} if self._removed is None else self._removed.opt
         return {
-            part: self.network.unpack(leaves, removed.get(part)) if part in self._packed else leaves
+            part: self.network.unpack(leaves, self._rest.opt[part]) if part in self._moments else leaves
             for part, leaves in self.opt.items()
         }
 
 
-class _Removed:
-    """Moments of weights that are removed: an update with no gradient that moves nothing."""
+class _Rest:
+    """What is not in the working set of packed tensors: its gradient is 0, so it moves by decay and momentum alone.
 
-    def __init__(self, optimizer: Optimizer, opt: OptState) -> None:
-        self.optimizer, self.opt = optimizer, opt
-        some = next(opt[part] for part in optimizer.moments if part in opt)
-        self.zeros = {name: torch.zeros_like(leaf) for name, leaf in some.items()}
+    params, opt: tensors of full shape, of which only what is left out has a meaning.
+    """
+
+    def __init__(
+        self, network: Tailored, optimizer: Optimizer, state: TrainState, keep: Tree, moments: list[str]
+    ) -> None:
+        self.optimizer = optimizer
+        names = [name for name in state.weights.params if name in network.patterns or name in network.cuts]
+        # Removed weights are 0; a unit's other parameters are whatever they are.
+        whole = {name: state.weights.params[name] for name in names}
+        self.params = {
+            name: _outside(network, name, leaf) for name, leaf in whole.items() if name in network.cuts
+        }
+        self.opt: OptState = {
+            part: {name: _outside(network, name, state.opt[part][name]) for name in names} for part in moments
+        }
+        self.opt |= {part: clone(leaves) for part, leaves in state.opt.items() if part not in moments}
+        self.keep = {
+            name: torch.zeros_like(leaf) if name in network.patterns else keep[name]
+            for name, leaf in whole.items()
+            if name in network.patterns or name in keep
+        }
+        self.zeros = {name: torch.zeros_like(leaf) for name, leaf in whole.items()}
+        self._moving = bool(names) and self._would_move(moments)
+
+    def _would_move(self, moments: list[str]) -> bool:
+        """Whether a step with any learning rate would change something, now or later."""
+        params, opt = (
+            self._all(clone(self.params)),
+            {part: clone(leaves) for part, leaves in self.opt.items()},
+        )
+        self.optimizer.update_(self.zeros, opt, params, keep=self.keep, lr=1.0)
+        same = all(torch.equal(params[name], leaf) for name, leaf in self._all(self.params).items())
+        return not same or any(
+            not torch.equal(opt[part][name], leaf)
+            for part in moments
+            for name, leaf in self.opt[part].items()
+        )
+
+    def _all(self, params: Tree) -> Tree:
+        return {name: params.get(name, zero) for name, zero in self.zeros.items()}
 
     def update(self, lr: float | Tensor) -> None:
-        params = clone(self.zeros)
-        self.optimizer.update_(self.zeros, self.opt, params, keep=self.zeros, lr=lr)
+        """One step."""
+        if self._moving:
+            self.optimizer.update_(self.zeros, self.opt, self._all(self.params), keep=self.keep, lr=lr)
+
+
+def _outside(network: Tailored, name: str, leaf: Tensor) -> Tensor:
+    """A copy of a tensor with 0 in place of what the network takes."""
+    packed = network.pack({name: leaf})
+    return network.unpack({name: torch.zeros_like(packed[name])}, {name: leaf.detach()})[name]

@@ -4,6 +4,7 @@ Belongs here: what each member sees next. Does not belong here: what a batch is 
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -30,7 +31,8 @@ class StackedBatches:
         if self.epoch_steps == 1 and not self.augmented:
             parts = [stepper.batches.at(0) for stepper in steppers]
             self.whole = torch.stack([x for x, _ in parts]), torch.stack([y for _, y in parts])
-        self._epoch, self._rows, self._labels = None, torch.empty(0), torch.empty(0)
+        self._epoch: list[int] = []
+        self._rows, self._labels = torch.empty(0), torch.empty(0)
 
     def next(self) -> tuple[Tensor, Tensor]:
         """Inputs [R, B, ...] and labels [R, B] of every member's present step; moves on by one step."""
@@ -46,7 +48,11 @@ class StackedBatches:
         here = steps[0] % self.epoch_steps * self.batch
         rows, y = self._rows[:, here : here + self.batch], self._labels[:, here : here + self.batch]
         x = self.steppers[0].batches.split.inputs.take(rows.flatten())
-        return x.unflatten(0, rows.shape), y
+        return x.view(*rows.shape, *x.shape[1:]), y
+
+    def draws(self) -> list[int]:
+        """Under which seed each member's network draws in the pass over the batch that was given out last."""
+        return [stepper.draw(step - 1) for stepper, step in zip(self.steppers, self.steps, strict=True)]
 
     def _shuffle(self, epochs: list[int]) -> None:
         """Where the examples of a whole epoch lie, and their labels, in order: [R, N]."""
@@ -58,9 +64,11 @@ class StackedBatches:
 
     def drop(self, row: int) -> None:
         """Without a member, whose place the last one takes."""
-        for members in (self.steppers, self.steps, *([self._epoch] if self._epoch else [])):
-            members[row] = members[-1]
-            members.pop()
+        lists: tuple[list[Any], ...] = (self.steppers, self.steps, self._epoch)
+        for members in lists:
+            if members:
+                members[row] = members[-1]
+                members.pop()
         if self.whole is not None:
             self.whole = without(self.whole[0], row), without(self.whole[1], row)
         elif len(self._rows):

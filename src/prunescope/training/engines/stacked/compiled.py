@@ -44,7 +44,7 @@ def compiled(function: F) -> F:
 def _jit(function: Callable[..., Any]) -> Any:
     import numba
 
-    options = {"fastmath": set(_FASTMATH), "boundscheck": False, "error_model": "numpy"}
+    options: dict[str, Any] = {"fastmath": set(_FASTMATH), "boundscheck": False, "error_model": "numpy"}
     try:
         return numba.njit(cache=True, **options)(function)
     except RuntimeError:  # no folder for it can be written

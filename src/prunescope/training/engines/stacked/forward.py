@@ -22,8 +22,10 @@ from prunescope.base.streams import stream
 from prunescope.base.tree import Tree
 from prunescope.tasks.functional import fill, slots_of
 from prunescope.tasks.model import Model
+from prunescope.training.engines.stacked.inputs import Fixed
 from prunescope.training.engines.stacked.linear import StackedLinear
 from prunescope.training.engines.stacked.modules import StackedDropout, stacked
+from prunescope.training.engines.stacked.two_layer import StackedTwoLayer
 
 TOLERANCE = 1e-4
 """Largest relative difference from the network alone, in units of the largest entry; rounding makes about 1e-6."""
@@ -32,13 +34,17 @@ TOLERANCE = 1e-4
 class Forward(Protocol):
     """A training pass of R members.
 
-    draws: whether the network draws while it trains.
+    draws: whether the network draws while it trains. knows: whether it makes use of inputs that never change.
     """
 
     draws: bool
+    knows: bool
 
     def linear(self) -> dict[str, StackedLinear]:
         """The layers that may be given a pattern or fixed inputs, by the name of their weight."""
+
+    def know(self, inputs: Fixed | None) -> None:
+        """Tells those that can make use of it what the inputs will be at every step."""
 
     def apply(self, params: Tree, buffers: Tree, x: Tensor, draws: Sequence[int]) -> tuple[Tensor, Tree]:
         """Logits [R, B, C] of x [R, B, ...], and moved buffers. draws: seed of what each member's network draws."""
@@ -56,6 +62,8 @@ class Leading:
         self.slots = slots_of(self.module)
         self.drops = [module for module in self.module.modules() if isinstance(module, StackedDropout)]
         self.draws = bool(self.drops)
+        self.knowing = [module for module in self.module.modules() if isinstance(module, StackedTwoLayer)]
+        self.knows = bool(self.knowing)
 
     def _replace(self, module: nn.Module) -> None:
         for name, child in module.named_children():
@@ -67,8 +75,14 @@ class Leading:
     def linear(self) -> dict[str, StackedLinear]:
         """See `Forward.linear`: layers whose weight nobody else uses."""
         uses = [name for _, _, name in self.slots]
-        named = {f"{name}.weight".removeprefix("."): m for name, m in self.module.named_modules() if isinstance(m, StackedLinear)}
+        modules = [(n, m) for n, m in self.module.named_modules() if isinstance(m, StackedLinear)]
+        named = {f"{name}.weight".removeprefix("."): module for name, module in modules}
         return {name: module for name, module in named.items() if uses.count(name) == 1}
+
+    def know(self, inputs: Fixed | None) -> None:
+        """See `Forward.know`."""
+        for module in self.knowing:
+            module.fixed = inputs
 
     def apply(self, params: Tree, buffers: Tree, x: Tensor, draws: Sequence[int]) -> tuple[Tensor, Tree]:
         """See `Forward.apply`."""
@@ -87,13 +101,16 @@ class Vmapped:
 
     def __init__(self, model: Model) -> None:
         """Copies the network."""
-        self.draws = False  # one that draws does not pass the comparison
+        self.draws = self.knows = False  # one that draws does not pass the comparison
         self.module = copy.deepcopy(model.template(train=True))
         self.slots = slots_of(self.module)
 
     def linear(self) -> dict[str, StackedLinear]:
         """None: its layers are plain."""
         return {}
+
+    def know(self, inputs: Fixed | None) -> None:
+        """Nobody here can."""
 
     def apply(self, params: Tree, buffers: Tree, x: Tensor, draws: Sequence[int]) -> tuple[Tensor, Tree]:
         """See `Forward.apply`."""
@@ -133,9 +150,12 @@ def _equal(way: type[Leading] | type[Vmapped], model: Model, x: Tensor) -> bool:
         got = _outcome(params, lambda p: way(model).apply(p, buffers, xs, draws))
     except Exception:  # whatever a user's network says to tensors that it was not written for
         return False
-    for r, (params, buffers) in enumerate(members):
-        want = _outcome(params, lambda p, b=buffers, r=r: model.apply(p, b, xs[r], train=True, draw=draws[r]))
-        if not _close(got, want, r):
+    for r, (alone, statistics) in enumerate(members):
+
+        def by_itself(leaves: Tree, r: int = r, statistics: Tree = statistics) -> tuple[Tensor, Tree]:
+            return model.apply(leaves, statistics, xs[r], train=True, draw=draws[r])
+
+        if not _close(got, _outcome(alone, by_itself), r):
             return False
     return True
 
@@ -154,7 +174,9 @@ def _outcome(params: Tree, apply: Callable[[Tree], tuple[Tensor, Tree]]) -> Tree
 
 def _close(got: Tree, want: Tree, row: int) -> bool:
     """Whether everything agrees. A gradient that is 0 up to rounding is measured by the others."""
-    steepest = max((float(leaf.abs().max()) for name, leaf in want.items() if name.startswith("gradient")), default=0.0)
+    steepest = max(
+        (float(leaf.abs().max()) for name, leaf in want.items() if name.startswith("gradient")), default=0.0
+    )
     for name, leaf in want.items():
         mine = got[name][row]
         if mine.shape != leaf.shape:

@@ -15,9 +15,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from prunescope.tasks.nets.two_layer import PowerSum
-from prunescope.training.engines.stacked.linear import StackedLinear, take_parameters
-from prunescope.training.engines.stacked.readout import StackedPowerSum
+from prunescope.tasks.nets.two_layer import TwoLayer
+from prunescope.training.engines.stacked.linear import StackedLinear, split_axis, take_parameters
+from prunescope.training.engines.stacked.two_layer import StackedTwoLayer
 
 
 def side_by_side(x: Tensor) -> Tensor:
@@ -27,7 +27,7 @@ def side_by_side(x: Tensor) -> Tensor:
 
 def apart(x: Tensor, members: int) -> Tensor:
     """The inverse of `side_by_side`."""
-    return x.unflatten(1, (members, -1)).transpose(0, 1)
+    return split_axis(x, 1, (members, -1)).transpose(0, 1)
 
 
 class StackedConv2d(nn.Module):
@@ -81,9 +81,13 @@ class StackedBatchNorm(nn.Module):
         if self.num_batches_tracked is not None:
             self.num_batches_tracked.add_(1)
         tensors = (self.running_mean, self.running_var, self.weight, self.bias)
+        mean, variance, scale, shift = (None if part is None else part.view(-1) for part in tensors)
         out = F.batch_norm(
             side_by_side(x),
-            *(None if tensor is None else tensor.view(-1) for tensor in tensors),
+            mean,
+            variance,
+            scale,
+            shift,
             training=True,
             momentum=cast(float, self.momentum),
             eps=self.eps,
@@ -101,7 +105,10 @@ class StackedDropout(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """The inputs, each 0 with probability p, else divided by 1 - p."""
-        kept = [torch.empty_like(part).bernoulli_(1 - self.p, generator=g) for part, g in zip(x, self.generators, strict=True)]
+        kept = [
+            torch.empty_like(part).bernoulli_(1 - self.p, generator=generator)
+            for part, generator in zip(x, self.generators, strict=True)
+        ]
         return x * (torch.stack(kept) / (1 - self.p))
 
 
@@ -144,6 +151,6 @@ def stacked(module: nn.Module) -> nn.Module | None:
         return StackedFlatten(cast(nn.Flatten, module))
     if kind in (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d):
         return SideBySide(module)
-    if kind is PowerSum:
-        return StackedPowerSum(cast(PowerSum, module))
+    if kind is TwoLayer:
+        return StackedTwoLayer(cast(TwoLayer, module))
     return None

@@ -6,6 +6,7 @@ together (`training/engines/stack.py`), layers (`linear.py`, `modules.py`).
 
 from collections.abc import Sequence
 from contextlib import nullcontext
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -21,11 +22,15 @@ from prunescope.training.engines.stacked.inputs import Fixed, fixed, without
 from prunescope.training.engines.stacked.linear import Pattern, pattern
 from prunescope.training.loop import Stepper
 
+if TYPE_CHECKING:
+    from prunescope.training.engines.stacked.recorded import Recorded
+
 
 class Stacked:
     """The tensors of R members with a leading axis R, held by nobody else.
 
-    A tensor whose name is in `patterns` holds the weights that are there only, [R, M].
+    A tensor whose name is in `patterns` holds the weights that are there only, [R, M]. recorded: its steps as a
+    recording, where they can be.
     """
 
     def __init__(self, lanes: Sequence[Lane], forward: Forward, sparse: Sequence[str]) -> None:
@@ -39,7 +44,9 @@ class Stacked:
             self.patterns[name] = pattern([state.free[name] for state in states])
             layers[name].pattern = self.patterns[name]
         self.params = self._packed(tree.stack(state.weights.params for state in states))
-        self.buffers = tree.stack(state.weights.buffers for state in states) if states[0].weights.buffers else {}
+        self.buffers = (
+            tree.stack(state.weights.buffers for state in states) if states[0].weights.buffers else {}
+        )
         moments = self.program.optimizer.moments
         self.opt = {
             part: self._packed(stacked) if part in moments else stacked
@@ -48,6 +55,7 @@ class Stacked:
         }
         self.keep = self._kept(states)
         self.handed = list(states)
+        self.recorded: Recorded | None = None
         self.batches = StackedBatches([lane.stepper for lane in lanes], [state.step for state in states])
         self.known: Fixed | None = None
         self._know_inputs()
@@ -56,6 +64,11 @@ class Stacked:
     def steppers(self) -> list[Stepper]:
         """Who the members are, in the order of their rows."""
         return self.batches.steppers
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether the tensors are on a CUDA device."""
+        return next(iter(self.params.values())).is_cuda
 
     def hand(self, row: int, state: TrainState) -> TrainState:
         """Remembers a state that is given out: with the very same one the stack can go on."""
@@ -78,29 +91,30 @@ class Stacked:
         }
 
     def _know_inputs(self) -> None:
-        """Prepares the inputs of the layer that sees them as they are, if they never change."""
+        """Prepares the inputs, if they never change and the network can make use of that."""
         whole = self.batches.whole
-        if whole is None or not compiled_for(whole[0]) or self.program.precision != "float32":
-            return
-        if any(layer.inputs == whole[0].shape[-1] for layer in self.forward.linear().values()):
+        able = self.forward.knows and self.program.precision == "float32"
+        if able and whole is not None and compiled_for(whole[0]):
             self._know(fixed(whole[0]))
 
     def _know(self, inputs: Fixed) -> None:
         self.known = inputs
-        for layer in self.forward.linear().values():
-            layer.fixed = inputs
+        self.forward.know(inputs)
 
     def losses(self) -> tuple[Tensor, list[Tensor]]:
         """The mean loss of every member's next batch, [R], nats, and leaves of its graph; moves on to that batch."""
-        x, y = self.batches.next()
+        return self.losses_on(*self.batches.next())
+
+    def losses_on(self, x: Tensor, y: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """The same, on given batches [R, B, ...] and labels [R, B]."""
         low = self.program.precision == "bfloat16"
-        draws = [s.draw(step - 1) for s, step in zip(self.batches.steppers, self.batches.steps, strict=True)] if self.forward.draws else []
+        draws = self.batches.draws() if self.forward.draws else []
         leaves = {name: leaf.detach().requires_grad_() for name, leaf in self.params.items()}
         with torch.autocast(x.device.type, torch.bfloat16) if low else nullcontext():
             logits, self._moved = self.forward.apply(leaves, self.buffers, x, draws)
             flat = logits.flatten(0, 1)
             each = self.program.problem.loss(flat.float() if low else flat, y.flatten(0, 1))
-        return each.unflatten(0, y.shape).mean(1), list(leaves.values())
+        return each.view(y.shape).mean(1), list(leaves.values())
 
     @torch.no_grad()
     def update(self, losses: Tensor, leaves: list[Tensor], lr: float | Tensor) -> None:
@@ -128,7 +142,7 @@ class Stacked:
         trees = (self.params, self.params, self.buffers, self.keep, *self.opt.values())
         held = [leaf for part in trees for leaf in part.values()] + list(self.batches.whole or ())
         if self.known is not None:
-            held += [self.known.columns, self.known.full]
+            held.append(self.known.full)
         return sum(kept.values()) + sum(leaf.numel() * leaf.element_size() for leaf in held)
 
     def state(self, row: int, before: TrainState, steps: int) -> TrainState:

@@ -1,0 +1,144 @@
+"""Question: what do exact traces and leading eigenpairs cost, and are they right?
+
+Belongs here: Tr(H), Tr(C) and Lanczos against plain ways to the same numbers. Does not belong here: what flatness
+means.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.sparse.linalg import LinearOperator, eigsh
+from torch import Tensor
+from torch.func import functional_call, grad, jvp
+
+from benchmarks.laboratory import FULL, Laboratory
+from benchmarks.row import Numbers, Row
+from benchmarks.timing import interleaved
+from prunescope.base import tree
+from prunescope.base.streams import Seeds
+from prunescope.measures import GradientTrace, HessianTrace, HessianTraceEstimate, Sample
+from prunescope.measures.curvature import lanczos
+from prunescope.measures.curvature.products import operator
+from prunescope.measures.curvature.surface import surface
+from prunescope.runs.workbench import fresh_weights
+from prunescope.tasks.data.synthetic import synthetic
+from prunescope.tasks.model import network
+from prunescope.tasks.task import Data, Problem, Task
+
+PROBES = 20
+
+
+def flatness(lab: Laboratory) -> list[Row]:
+    """Tr(H) of VGG-11 (9,231,114 parameters), Tr(C) of LeNet-300-100, and ten eigenpairs of 100,000 parameters.
+
+    Tr(H) on 32 images: 512 take sixteen times as long, both ways, with the graph of 64 at once in
+    memory. Exact: `HessianTrace`; sampled: `HessianTraceEstimate` with 20 probes. Tr(C) on 512 images, against a loop
+    over single images with `torch.autograd.grad`. Eigenpairs in float64 on 256 examples against scipy's `eigsh`, with
+    products by `torch.func.jvp` of `grad`, which share no code with ours.
+    """
+    full = lab.scale.train == FULL.train
+    return [
+        *_traces(scale=1.0 if full else 0.05, images=32 if full else 4),
+        *_gradients(lab, examples=512 if full else 16),
+        *_eigenpairs(width=380 if full else 10),
+    ]
+
+
+def _load(source_shape: tuple[int, ...], path: str, **args: Any) -> Problem:
+    source = synthetic(classes=10, shape=source_shape, train=16, test=512)
+    task = Task(network=network(f"prunescope.tasks.nets:{path}", **args), data=Data(source=source))
+    return task.load(Seeds(), source.load())
+
+
+def _traces(*, scale: float, images: int) -> list[Row]:
+    problem = _load((3, 32, 32), "VGG", depth=11, scale=scale)
+    weights, sample = fresh_weights(problem.model, 0), Sample(examples=images)
+    exact = HessianTrace(sample=sample)
+    sampled = HessianTraceEstimate(sample=sample, probes=PROBES)
+    found: dict[str, dict[str, Tensor]] = {}
+
+    def take(name: str, measure: HessianTrace | HessianTraceEstimate) -> Callable[[], None]:
+        return lambda: found.update({name: measure.measure(problem, weights)})
+
+    seconds = interleaved({"exact": take("exact", exact), "sampled": take("sampled", sampled)}, rounds=1)
+    truth, guess = float(found["exact"]["trace"]), float(found["sampled"]["trace"])
+    return [
+        Row("Tr(H), exact", seconds["exact"], "s"),
+        Row(f"Tr(H), {PROBES} probes", seconds["sampled"], "s"),
+        Row("exact : sampled", 100 * seconds["exact"] / seconds["sampled"], "%", high=50),
+        Row("error of the sampled trace", np.array([100 * abs(guess / truth - 1)]), "%"),
+    ]
+
+
+def _gradients(lab: Laboratory, *, examples: int) -> list[Row]:
+    problem, weights = lab.problem, lab.weights
+    measure = GradientTrace(sample=Sample(examples=min(examples, len(problem.test))))
+    x, y = problem.test.take(torch.arange(min(examples, len(problem.test))))
+    module = lab.recipe.task.network.build().eval()
+    module.load_state_dict(weights.params)
+    leaves, found = list(module.parameters()), {}
+
+    def loop() -> None:
+        total = 0.0
+        for row in range(len(x)):
+            slopes = torch.autograd.grad(
+                problem.loss(module(x[row : row + 1]), y[row : row + 1]).sum(), leaves
+            )
+            total += sum(float(slope.square().sum()) for slope in slopes)
+        found["loop"] = total / len(x)
+
+    def sweep() -> None:
+        found["sweep"] = float(measure.measure(problem, weights)["trace"])
+
+    seconds = interleaved({"sweep": sweep, "loop": loop}, rounds=lab.scale.rounds)
+    return [
+        Row("Tr(C), one sweep", 1000 * seconds["sweep"], "ms"),
+        Row("Tr(C), a loop over images", 1000 * seconds["loop"], "ms"),
+        Row("loop : sweep", seconds["loop"] / seconds["sweep"], "times", low=5),
+        Row("difference of the two", np.array([abs(found["sweep"] / found["loop"] - 1)]), "of 1", high=1e-4),
+    ]
+
+
+def _eigenpairs(*, width: int) -> list[Row]:
+    problem = _load((1, 14, 14), "LeNet", hidden=(width, 64), inputs=196)
+    weights = fresh_weights(problem.model, 0)
+    around = surface(problem, weights, Sample(examples=256, precision="float64"))
+    began = time.perf_counter()
+    start = torch.randn(around.dimension, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    ours = lanczos.top(operator(around, "hessian"), start, 10, tolerance=1e-8)
+    took = time.perf_counter() - began
+    expected = _independent(
+        problem, {n: leaf.double() for n, leaf in weights.params.items()}, around.x, around.y
+    )
+    values = np.sort(ours.values.numpy())
+    error = np.abs(values / np.sort(expected) - 1)
+    return [
+        Row(f"ten eigenpairs of {around.dimension:,} parameters", np.array([took]), "s"),
+        Row("their largest relative error", np.array([error.max()]), "of 1", high=1e-6),
+    ]
+
+
+def _independent(problem: Problem, params: tree.Tree, x: Tensor, y: Tensor) -> Numbers:
+    """Ten eigenvalues by scipy, with products by forward over reverse differentiation."""
+    module = problem.model.network.build().double().eval()
+    sizes = [leaf.numel() for leaf in params.values()]
+
+    def loss(flat: Tensor) -> Tensor:
+        parts = zip(params.items(), torch.split(flat, sizes), strict=True)
+        scores = functional_call(module, {name: part.view(leaf.shape) for (name, leaf), part in parts}, (x,))
+        return torch.nn.functional.cross_entropy(scores, y)
+
+    point = torch.cat([leaf.flatten() for leaf in params.values()])
+
+    def product(vector: Numbers) -> Numbers:
+        along = torch.from_numpy(vector.reshape(-1).copy())
+        image: Tensor = jvp(grad(loss), (point,), (along,))[1]
+        return image.numpy()
+
+    linear = LinearOperator((len(point), len(point)), matvec=product, dtype=np.float64)
+    first = np.random.default_rng(0).standard_normal(len(point))
+    found: Numbers = eigsh(linear, k=10, which="LM", return_eigenvectors=False, tol=1e-10, v0=first)
+    return found

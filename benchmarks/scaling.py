@@ -1,0 +1,102 @@
+"""Question: what do two processes give over one?
+
+Belongs here: whole runs in several processes beside bare products in as many. Does not belong here: one process.
+"""
+
+import multiprocessing
+import time
+from collections.abc import Callable
+from multiprocessing.synchronize import Barrier
+
+import numpy as np
+import torch
+
+from benchmarks.laboratory import FULL, Laboratory
+from benchmarks.products import Products
+from benchmarks.row import Row
+from prunescope.runs.engines import EngineSetting
+from prunescope.runs.executors.processes import keep_memory
+from prunescope.runs.recipe import Recipe
+from prunescope.runs.store import Store
+from prunescope.runs.workbench import Workbench
+
+Work = Callable[[int], None]
+PATIENCE = 300.0
+"""Seconds after which a process that does not come is given up."""
+
+
+def scaling(lab: Laboratory) -> list[Row]:
+    """Work done a second by two processes over that by one, for an epoch of LeNet-300-100 and for its products alone.
+
+    Cores share caches, memory and clock, so two do not give twice the work of one, whoever works.
+    """
+    task = str(lab.bench.store.root), lab.recipe, lab.bench.setting, lab.scale is FULL
+    gains: dict[str, list[float]] = {"products": [], "runs": []}
+    for number in range(lab.scale.rounds):
+        alone, together = (_seconds(count, task, 10 * (2 * number + count)) for count in (1, 2))
+        for name, found in gains.items():
+            found.append(2 * alone[name] / together[name])
+    runs, products = (np.array(gains[name]) for name in ("runs", "products"))
+    return [
+        Row("runs: two processes : one", runs, "times"),
+        Row("products: two processes : one", products, "times"),
+        Row("gain of runs : gain of products", 100 * runs / products, "%", low=95),
+    ]
+
+
+Task = tuple[str, Recipe, EngineSetting, bool]
+
+
+def _seconds(processes: int, task: Task, number: int) -> dict[str, float]:
+    """Seconds until all processes have done the same work of each kind, begun together when all are ready."""
+    context = multiprocessing.get_context("spawn")
+    barrier = context.Barrier(processes + 1)
+    workers = [
+        context.Process(target=_worker, args=(task, number + one, barrier), daemon=True)
+        for one in range(processes)
+    ]
+    for worker in workers:
+        worker.start()
+    seconds = {}
+    for name in ("products", "runs"):
+        barrier.wait(PATIENCE)
+        began = time.perf_counter()
+        barrier.wait(PATIENCE)
+        seconds[name] = time.perf_counter() - began
+    for worker in workers:
+        worker.join()
+    return seconds
+
+
+def _worker(task: Task, number: int, barrier: Barrier) -> None:
+    root, recipe, setting, full = task
+    torch.set_num_threads(1)
+    keep_memory()
+    for work in (_products(full), _runs(root, recipe, setting)):
+        work(0)
+        barrier.wait(PATIENCE)
+        work(number)
+        barrier.wait(PATIENCE)
+
+
+def _products(full: bool) -> Work:
+    products = Products(128)
+
+    def work(number: int) -> None:
+        for _ in range(500 if full else 2):
+            products.training()
+
+    return work
+
+
+def _runs(root: str, recipe: Recipe, setting: EngineSetting) -> Work:
+    bench = Workbench(Store(root), setting=setting)
+
+    def work(number: int) -> None:
+        seeds = recipe.seeds.replace(order=100_000 + number)
+        if number == 0:  # only loads what the run needs
+            bench.program(recipe)
+            return
+        bench.train(recipe.replace(seeds=seeds))
+
+    return work

@@ -1,0 +1,148 @@
+"""Question: what do many replicas in one program gain, and what memory do they take?
+
+Belongs here: stacks of the two-layer network and of LeNet on one core. Does not belong here: a GPU (`gpu.py`).
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from benchmarks.laboratory import Laboratory
+from benchmarks.row import Row
+from benchmarks.timing import interleaved
+from prunescope.base.streams import replicate
+from prunescope.papers.yang2023.setting import Setting, pruned
+from prunescope.runs.calibration import measured
+from prunescope.runs.recipe import Recipe
+from prunescope.runs.workbench import with_kernels
+from prunescope.training.engines.engine import Engine, Lane
+from prunescope.training.engines.lean import Lean
+from prunescope.training.engines.stack import Stack, bytes_per_member
+from prunescope.training.run import Member
+
+KEEPS = (1.0, 0.3, 0.1, 0.03, 0.01)
+SIZES = (1, 4, 16, 64)
+
+
+def stack(lab: Laboratory) -> list[Row]:
+    """A training step of one replica in a program of R, in microseconds, on one core.
+
+    The two-layer network is the reference of Yang et al. (K = 2, d = 400, n = 100, m = 50), full batch, every member
+    with its own data and mask; plain PyTorch: the module itself, autograd, `torch.optim.SGD`, the gradient masked, the
+    loss read at every step. Its products: x W^T and g^T x of all patches, dense. LeNet-300-100 is dense, at batch 128.
+    Memory is what a stack says a member takes, to be compared with its budget.
+    """
+    quick = lab.scale.rounds == 1
+    members, steps = (2, 3) if quick else (64, 40)
+    plain, products = _plain_two_layer(steps), _products(steps)
+    programs = {keep: _advance(lab, _two_layer(keep, members), Stack(size=members), steps) for keep in KEEPS}
+    contestants: dict[str, Callable[[], object]] = {"plain": plain, "products": products}
+    contestants |= {f"{keep:g}": program for keep, program in programs.items()}
+    seconds = interleaved(contestants, rounds=lab.scale.rounds)
+    micros = {name: 1e6 * values / steps for name, values in seconds.items()}
+    each = {keep: micros[f"{keep:g}"] / members for keep in KEEPS}
+    rows = [
+        Row("two-layer: plain PyTorch", micros["plain"], "µs"),
+        Row("two-layer: its dense products", micros["products"], "µs"),
+    ]
+    for keep in KEEPS:
+        rows.append(Row(f"two-layer, keep {keep:g}, {members} in one program", each[keep], "µs"))
+        rows.append(Row(f"plain : stack, keep {keep:g}", micros["plain"] / each[keep], "times", low=3))
+        rows.append(Row(f"stack : products, keep {keep:g}", each[keep] / micros["products"], "times", high=2))
+    return [*rows, *_scaling(lab, quick), *_memory(lab, members)]
+
+
+def _scaling(lab: Laboratory, quick: bool) -> list[Row]:
+    sizes = SIZES[:2] if quick else SIZES
+    few = 2 if quick else 10
+    contestants: dict[str, Callable[[], object]] = {}
+    for size in sizes:
+        contestants[f"two-layer {size}"] = _advance(lab, _two_layer(0.01, size), Stack(size=size), few)
+    for size in sizes[:3]:
+        recipes = [lab.recipe.replace(seeds=replicate(k)) for k in range(size)]
+        contestants[f"LeNet {size}"] = _advance(lab, recipes, Stack(size=size), few)
+    contestants["LeNet alone"] = _advance(lab, [lab.recipe], Lean(), few)
+    seconds = interleaved(contestants, rounds=lab.scale.rounds)
+    rows = []
+    for name, values in seconds.items():
+        size = int(name.split()[-1]) if name[-1].isdigit() else 1
+        what = f"{name.split()[0]}, R = {size}" if name[-1].isdigit() else "LeNet, by itself (lean)"
+        rows.append(Row(what, 1e6 * values / few / size, "µs"))
+    return rows
+
+
+def _memory(lab: Laboratory, members: int) -> list[Row]:
+    lanes = [member.lane for member in _members(lab, _two_layer(0.01, 2))]
+    lenet = [
+        member.lane for member in _members(lab, [lab.recipe.replace(seeds=replicate(k)) for k in range(2)])
+    ]
+    return [
+        Row("two-layer: a member's memory", np.array([bytes_per_member(lanes) / 2**20]), "MB"),
+        Row(
+            f"two-layer: {members} members, budget 512 MB",
+            np.array([members * bytes_per_member(lanes) / 2**20]),
+            "MB",
+            high=512,
+        ),
+        Row("LeNet: a member's memory", np.array([bytes_per_member(lenet) / 2**20]), "MB"),
+    ]
+
+
+def _two_layer(keep: float, count: int) -> list[Recipe]:
+    setting = Setting(target=1e-9, most_steps=10**6)
+    return [pruned(setting.dense(number), keep) for number in range(count)]
+
+
+def _members(lab: Laboratory, recipes: Sequence[Recipe]) -> list[Member]:
+    members = []
+    for recipe in recipes:
+        program = with_kernels(lab.bench.program(recipe), measured())
+        member = Member(program, lab.bench.start(recipe, program))
+        member.arrive()
+        members.append(member)
+    return members
+
+
+def _advance(lab: Laboratory, recipes: Sequence[Recipe], engine: Engine, steps: int) -> Callable[[], object]:
+    """So many steps of all recipes by an engine; going on where it was, as a run does."""
+    lanes: list[Lane] = [member.lane for member in _members(lab, recipes)]
+
+    def several() -> None:
+        nonlocal lanes
+        lanes = engine.advance(lanes, steps)
+
+    return several
+
+
+def _plain_two_layer(steps: int) -> Callable[[], object]:
+    recipe = _two_layer(1.0, 1)[0]
+    network = recipe.task.network.build()
+    x, y, mask = torch.randn(100, 2, 400), torch.randint(0, 2, (100,)), (torch.rand(100, 400) < 0.1).float()
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.5)
+    [weight] = list(network.parameters())
+
+    def several() -> None:
+        for _ in range(steps):
+            optimizer.zero_grad()
+            loss: Tensor = F.cross_entropy(network(x), y)
+            loss.backward()  # type: ignore[no-untyped-call]
+            assert weight.grad is not None
+            weight.grad.mul_(mask)
+            optimizer.step()
+            loss.item()
+
+    return several
+
+
+def _products(steps: int) -> Callable[[], object]:
+    x, w, g = torch.randn(200, 400), torch.randn(100, 400), torch.randn(200, 100)
+
+    def several() -> None:
+        for _ in range(steps):
+            x @ w.t()
+            g.t() @ x
+
+    return several

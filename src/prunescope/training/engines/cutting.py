@@ -1,0 +1,140 @@
+"""Units that can be taken out of a network while it trains, and nothing else changes.
+
+Belongs here: which units, and the network without them. Does not belong here: how a unit is found
+(`sparsity/structure.py`), what happens to its parameters meanwhile (`working_set.py`).
+
+A unit can go if all its own weights are gone and
+- it puts out 0, because the bias, or gamma and beta of the BatchNorm that follows, are held at 0; or
+- nothing reads it, because all weights that read it are gone (with BatchNorm its bias has to be held at 0, too, so that
+  its statistics are known: they decay to 0).
+What is taken out then has a gradient of exactly 0, and moves by decay and momentum alone.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from prunescope.base.errors import UsageError
+from prunescope.base.state import TrainState
+from prunescope.base.tree import Tree, clone
+from prunescope.sparsity.structure import NORMS, Structure, Units, find_units
+from prunescope.tasks.functional import drawing
+from prunescope.tasks.kernels.cut import Cut
+from prunescope.tasks.kernels.tailored import TOLERANCE, Tailored
+from prunescope.tasks.task import Problem
+
+EXAMPLES = 16
+"""On so many training examples a network without units is compared with the whole one."""
+
+
+def without_units(network: Tailored, problem: Problem, state: TrainState) -> Tailored:
+    """The training copy without the units that can be taken out; the very same if there are none."""
+    if not _any_gone(state):
+        return network
+    try:
+        structure = find_units(problem.model.module)
+    except UsageError:
+        return network
+    gone = {units: out for units, out in removable(structure, network, state).items() if bool(out.any())}
+    made = _cut(network, gone, state)
+    if not gone or _agrees(made, network, problem, state):
+        return made
+    # A unit that something else reads, or a network that draws for every unit: find out which layers they are.
+    good = {
+        u: out for u, out in gone.items() if _agrees(_cut(network, {u: out}, state), network, problem, state)
+    }
+    made = _cut(network, good, state)
+    return made if _agrees(made, network, problem, state) else network
+
+
+def removable(structure: Structure, network: Tailored, state: TrainState) -> dict[Units, Tensor]:
+    """Which units of each layer can be taken out, bool [N]; of a layer that would be empty one stays."""
+    modules = dict(network.module.named_modules())
+    found: dict[Units, Tensor] = {}
+    for units in structure.units.values():
+        names = [units.weight, *(reader for reader, _ in units.readers)]
+        layers = [modules[name.rpartition(".")[0]] for name in names]
+        known = all(type(layer) in (nn.Linear, nn.Conv2d) for layer in layers) and not units.gate
+        if not known or not units.readers or any(getattr(layer, "groups", 1) != 1 for layer in layers):
+            continue
+        if any(name in network.patterns or name not in state.weights.masks for name in names):
+            continue
+        if units.norm and not _decays(modules[units.norm]):
+            continue
+        out = _removable(units, state)
+        if bool(out.all()):
+            out[0] = False
+        found[units] = out
+    return found
+
+
+def _removable(units: Units, state: TrainState) -> Tensor:
+    params = state.weights.params
+    dead = ~_live(state, units.weight).flatten(1).any(1)
+    steady = _still(state, f"{units.layer}.bias") if units.has_bias else torch.ones_like(dead)
+    silent = steady.clone()
+    for name in units.affine:
+        silent &= _still(state, name)
+    read = torch.zeros_like(dead)
+    for reader, inputs in units.readers:
+        columns = _live(state, reader).flatten(2) if params[reader].ndim > 2 else _live(state, reader)
+        read |= columns.reshape(len(columns), units.count, -1).any(2).any(0) if inputs else read
+    return dead & (silent | (~read & (steady if units.norm else torch.ones_like(dead))))
+
+
+def _live(state: TrainState, weight: str) -> Tensor:
+    """Bool: weights that may be other than 0, or are."""
+    return state.free[weight] | (state.weights.params[weight] != 0)
+
+
+def _still(state: TrainState, name: str) -> Tensor:
+    """Bool [N]: entries of a bias, gamma or beta that are held at 0."""
+    leaf, held = state.weights.params[name], state.held.get(name)
+    return torch.zeros_like(leaf, dtype=torch.bool) if held is None else held & (leaf == 0)
+
+
+def _any_gone(state: TrainState) -> bool:
+    masks = (mask for name, mask in state.free.items() if state.weights.params[name].ndim == 4)
+    return any(not bool(mask.flatten(1).any(1).all()) for mask in masks)
+
+
+def _decays(norm: nn.Module) -> bool:
+    """Whether the statistics of a unit that puts out 0 shrink by the same factor in every step."""
+    return isinstance(norm, NORMS) and norm.track_running_stats and norm.momentum is not None
+
+
+def _cut(network: Tailored, gone: dict[Units, Tensor], state: TrainState) -> Tailored:
+    if not gone:
+        return network
+    modules = dict(network.module.named_modules())
+    rows: dict[str, Tensor] = {}
+    columns: dict[str, Tensor] = {}
+    decays: dict[str, float] = {}
+    for units, out in gone.items():
+        stay = (~out).nonzero().view(-1)
+        own = [units.weight, *([f"{units.layer}.bias"] if units.has_bias else []), *units.affine]
+        rows |= dict.fromkeys([*own, *units.statistics], stay)
+        for name in units.statistics:
+            decays[name] = 1 - float(modules[units.norm].momentum)  # type: ignore[arg-type]
+        for reader, inputs in units.readers:
+            columns[reader] = (stay.unsqueeze(1) * inputs + torch.arange(inputs)).view(-1)
+    cuts = {name: Cut(rows.get(name), columns.get(name)) for name in rows.keys() | columns.keys()}
+    return network.with_cuts(cuts, decays)
+
+
+@torch.no_grad()
+def _agrees(made: Tailored, network: Tailored, problem: Problem, state: TrainState) -> bool:
+    """Whether both compute the same outputs in a training pass under the same draws."""
+    weights = state.weights
+    x = problem.train.inputs.take(problem.train.index[:EXAMPLES])
+    try:
+        wanted, found = (_outputs(one, weights.params, weights.buffers, x) for one in (network, made))
+    except Exception:  # shapes that do not fit
+        return False
+    return torch.allclose(found, wanted, rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True)
+
+
+def _outputs(network: Tailored, params: Tree, buffers: Tree, x: Tensor) -> Tensor:
+    network.fill({**network.pack(params), **network.pack(clone(buffers))})
+    with drawing(x.device, 0):
+        outputs: Tensor = network.module(network.laid(x))
+    return outputs

@@ -1,0 +1,202 @@
+"""Runs that train in one program: which, how many, and what their end means."""
+
+import pytest
+import torch
+from specimens import recipe as make_recipe
+from specimens import risk
+
+from prunescope.base.errors import PrunescopeError, UsageError
+from prunescope.base.streams import replicate
+from prunescope.runs import stacking, together
+from prunescope.runs.execute import ensure
+from prunescope.runs.executors.executor import Message
+from prunescope.runs.families import imp
+from prunescope.runs.lease import take as take_lease
+from prunescope.runs.packing import ALONE, Pack, Packing, common, take
+from prunescope.runs.plan import Job, plan
+from prunescope.runs.schedule import Schedule
+from prunescope.runs.status import Display
+from prunescope.runs.store import Store
+from prunescope.runs.together import train_pack
+from prunescope.runs.workbench import Workbench
+from prunescope.training.engines.loop import Loop
+from prunescope.training.engines.stack import Stack
+from prunescope.training.interventions import Prune
+from prunescope.training.optim import SGD, Adam
+from prunescope.training.schedules import Constant
+from prunescope.training.stopping import LossBelow
+
+
+def replicas(count, **changes):
+    return [make_recipe().replace(seeds=replicate(k), **changes) for k in range(count)]
+
+
+def manifest(store, run):
+    return Store(store).manifest(run.id)
+
+
+def test_what_runs_must_share(recipe):
+    same = [
+        recipe.replace(seeds=replicate(3)),
+        recipe.replace(schedule=Constant(lr=1.0), length="9ep", stop=LossBelow(loss=0.1)),
+        recipe.replace(interventions=(Prune(),)),
+        imp(recipe, levels=1)[1],
+    ]
+    others = [
+        recipe.replace(optimizer=Adam()),
+        recipe.replace(batch=16),
+        recipe.replace(precision="bfloat16"),
+        make_recipe(hidden=(9,)),
+        recipe.replace(task=recipe.task.replace(data=recipe.task.data.replace(validation=10))),
+    ]
+    assert {common(one) for one in same} == {common(recipe)}
+    assert len({common(one) for one in (recipe, *others)}) == 1 + len(others)
+
+
+def test_a_pack_takes_its_share_and_the_like_first(recipe):
+    prune = (Prune(),)
+    jobs = {
+        run.id: Job(run) for run in (*replicas(6), *replicas(6, interventions=prune), recipe.replace(batch=8))
+    }
+    first = next(key for key, job in jobs.items() if job.recipe.interventions)
+    taken = take(first, list(jobs), jobs.__getitem__, most=8, workers=1)
+    assert len(taken) == 8 and taken[0] == first and len(set(taken)) == 8
+    assert all(jobs[key].recipe.interventions == prune for key in taken[:6])
+    assert len(take(first, list(jobs), jobs.__getitem__, most=8, workers=3)) == 4
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_runs_in_one_program_equal_those_alone(tmp_path, workers):
+    runs = [level for run in replicas(3) for level in imp(run, levels=2)]
+    runs += replicas(1, schedule=Constant(lr=1e30))
+    nodes = [*runs, *map(risk, runs[:9])]
+    ensure(nodes, store=tmp_path / "alone", workers=1, engine="loop", stack=1)
+    ensure(nodes, store=tmp_path / "packed", workers=workers, engine="loop", stack=3)
+    stores = [Store(tmp_path / name) for name in ("alone", "packed")]
+    for run in runs[:9]:
+        alone, packed = (store.manifest(run.id) for store in stores)
+        assert packed["exec"]["stack"] == 3 and alone["exec"]["stack"] == 1
+        assert {k: v for k, v in packed.items() if k != "exec"} == {
+            k: v for k, v in alone.items() if k != "exec"
+        }
+        left, right = (float(store.reading(risk(run).id)["loss"]) for store in stores)
+        assert left == pytest.approx(right, rel=1e-4)
+    assert [store.manifest(runs[9].id)["status"] for store in stores] == ["failed", "failed"]
+    assert not list((tmp_path / "packed" / "leases").iterdir())
+
+
+def test_a_run_that_another_process_holds_or_has_stored_is_left_to_it(store):
+    runs = replicas(3)
+    ensure(runs[1], store=store, workers=1)
+    lease, told = take_lease(store, runs[0].id), []
+    pack = Pack(tuple(map(Job, runs)), 4)
+    assert train_pack(Workbench(store), 0, pack, lambda node, steps: True, told.append)
+    lease.release()
+    assert {message.node: message.kind for message in told} == {
+        runs[0].id: "busy",
+        runs[1].id: "done",
+        runs[2].id: "done",
+    }
+    assert not any(message.idle for message in told)
+
+
+def test_a_stop_leaves_a_checkpoint_of_every_run(store):
+    runs, told = replicas(3), []
+    pack = Pack(tuple(map(Job, runs)), 4)
+    assert not train_pack(Workbench(store), 0, pack, lambda node, steps: steps < 2, told.append)
+    assert told == [] and not list((store.root / "leases").iterdir())
+    kept = [store.load_partial(run.id) for run in runs]
+    assert all(found.progress.local >= 2 and found.setting.stack == 4 for found in kept)
+    ensure(runs, store=store, workers=1, stack=4)
+    assert all(manifest(store.root, run)["steps"] == 9 for run in runs)
+
+
+def test_too_little_memory_splits_the_program_and_loses_nothing(store, monkeypatch):
+    plain, asked = Stack.advance, []
+
+    def advance(self, lanes, steps):
+        asked.append(len(lanes))
+        if len(lanes) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return plain(self, lanes, steps)
+
+    monkeypatch.setattr(Stack, "advance", advance)
+    runs = replicas(5)
+    ensure(runs, store=store, workers=1, engine="loop", stack=5)
+    assert {5, 2} <= set(asked)
+    assert all(manifest(store.root, run)["exec"]["stack"] <= 2 for run in runs)
+
+
+def test_a_run_that_does_not_fit_by_itself_says_so(store, monkeypatch):
+    def advance(self, lanes, steps):
+        raise MemoryError("no more")
+
+    for engine in (Stack, Loop):
+        monkeypatch.setattr(engine, "advance", advance)
+    with pytest.raises(PrunescopeError, match="even by itself"):
+        ensure(replicas(2), store=store, workers=1, engine="loop", stack=2)
+
+
+def test_a_stack_that_cannot_fit_says_what_would(store, monkeypatch):
+    monkeypatch.setattr(stacking, "_fits", lambda member, device, workers: 3)
+    with pytest.raises(UsageError, match=r"stack=9 runs .*; 3 do"):
+        ensure(replicas(2), store=store, workers=1, stack=9)
+    with pytest.raises(UsageError, match="stack=0"):
+        ensure(replicas(2), store=store, workers=1, stack=0)
+
+
+def test_a_bug_in_the_network_is_told_of_every_run(store):
+    runs = [make_recipe(path="specimens:Failing").replace(seeds=replicate(k)) for k in range(2)]
+    told = []
+    assert train_pack(
+        Workbench(store), 0, Pack(tuple(map(Job, runs)), 2), lambda node, steps: True, told.append
+    )
+    assert [message.kind for message in told] == ["error", "error"]
+    assert "ZeroDivisionError" in told[0].why
+
+
+class Recorder:
+    """An executor whose first piece of work ends with the death of its worker."""
+
+    def __init__(self):
+        self.workers, self.given, self.said = 1, [], []
+
+    def start(self, worker, work):
+        jobs = work.jobs if isinstance(work, Pack) else [work]
+        self.given.append([job.id for job in jobs])
+        if len(jobs) > 2:
+            self.said += [Message(worker, job.id, "died", idle=job is jobs[-1]) for job in jobs]
+            return
+        self.said += [Message(worker, job.id, "done", idle=False) for job in jobs]
+        self.said.append(Message(worker, "", "free"))
+
+    def wait(self, seconds):
+        said, self.said = self.said, []
+        return said
+
+
+def test_a_pack_whose_worker_dies_is_taken_up_in_smaller_ones(store):
+    runs = replicas(6)
+    left = plan(runs, store)
+    packing = Packing({common(runs[0]): 5}, {})
+    schedule, recorder = Schedule(left, dict.fromkeys(left.left, 1.0), Display(), packing), Recorder()
+    schedule.run(recorder)
+    assert len(recorder.given[0]) == 5 and all(len(keys) <= 2 for keys in recorder.given[2:])
+    assert schedule.ended == {run.id: True for run in runs} and not schedule.errors
+
+
+def test_measuring_says_what_a_place_costs_and_packs_only_where_it_wins(store, monkeypatch):
+    runs = replicas(8, optimizer=SGD())
+    left = plan(runs, store)
+    monkeypatch.setattr(stacking, "WORTH_SECONDS", 0.0)
+    seconds, bench = dict.fromkeys(left.left, 1.0 / 1000), Workbench(store)
+    for together_, packed in ((0.1, True), (0.99, False)):
+        monkeypatch.setattr(stacking, "measure", lambda b, r, t=together_: stacking.Worth(1.0, t, 1000))
+        found = stacking.packing(left, seconds, bench, workers=2)
+        assert (found.size(runs[0]) > 1) == packed
+        for path in (store.root / "prices").glob("stacks-*"):
+            path.unlink()
+    monkeypatch.undo()
+    worth = stacking.measure(bench, runs)
+    assert 0 < worth.together < worth.alone and worth.member > 1000
+    assert ALONE.size(runs[0]) == 1 and together.out_of_memory(MemoryError())
