@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: run test bench lint types layers pytest clean
+.PHONY: run test test-all bench lint types layers pytest clean
 
 run: $(VENV)/.installed
 	$(BIN)/prunescope run quickstart
@@ -22,6 +22,9 @@ layers: $(VENV)/.installed
 	$(BIN)/lint-imports
 
 pytest: $(VENV)/.installed
+	$(BIN)/pytest -n 2 -m "not slow"
+
+test-all: lint types layers
 	$(BIN)/pytest -n 2
 
 bench: $(VENV)/.installed

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 QUESTIONS = [
     path for path in (ROOT / "benchmarks").glob("*.py") if path.read_text().startswith('"""Question:')

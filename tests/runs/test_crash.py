@@ -38,4 +38,4 @@ def test_kills_of_a_process_with_workers(tmp_path):
 def test_kills_of_runs_that_train_together(tmp_path):
     told = outcome("kill_pack", tmp_path)
     assert told["kills"] > 2
-    assert told["close"] and told["left"] == 0
+    assert told["close"]

@@ -197,6 +197,6 @@ def test_measuring_says_what_a_place_costs_and_packs_only_where_it_wins(store, m
         for path in (store.root / "prices").glob("stacks-*"):
             path.unlink()
     monkeypatch.undo()
-    worth = stacking.measure(bench, runs)
+    worth = stacking.measure(bench, runs[0])
     assert 0 < worth.together < worth.alone and worth.member > 1000
     assert ALONE.size(runs[0]) == 1 and together.out_of_memory(MemoryError())

@@ -105,8 +105,7 @@ def kill_pack(folder: Path) -> dict[str, object]:
         kills += not done
         if (store / "SCHEMA").exists():
             check_whole(store)
-    left = [*store.glob("partial/*.safetensors"), *store.glob("leases/*")]
-    return {"kills": kills, "close": _close(reference, store), "left": len(left)}
+    return {"kills": kills, "close": _close(reference, store)}
 
 
 def _close(reference: Path, store: Path) -> bool:

@@ -121,8 +121,8 @@ def _layer(kind: Dense) -> nn.Module:
 
 
 def _training(layer: nn.Module, batch: int) -> Callable[[], object]:
-    """Forward and weight gradient, as in the first layer; examples lie as the layer likes them best."""
-    x, leaves = _inputs(layer, batch), [leaf.detach().requires_grad_() for leaf in layer.parameters()]
+    """Forward and weight gradient, as in the first layer."""
+    x, leaves = _inputs(batch), [leaf.detach().requires_grad_() for leaf in layer.parameters()]
     for (name, _), leaf in zip(list(layer.named_parameters()), leaves, strict=True):
         layer._parameters[name] = leaf  # type: ignore[assignment]
     slope = _like(layer(x))
@@ -130,7 +130,7 @@ def _training(layer: nn.Module, batch: int) -> Callable[[], object]:
 
 
 def _evaluating(layer: nn.Module, batch: int) -> Callable[[], object]:
-    x = _inputs(layer, batch)
+    x = _inputs(batch)
 
     def forward() -> None:
         with torch.no_grad():
@@ -139,11 +139,9 @@ def _evaluating(layer: nn.Module, batch: int) -> Callable[[], object]:
     return forward
 
 
-def _inputs(layer: nn.Module, batch: int) -> Tensor:
-    generator = torch.Generator().manual_seed(1)
-    if isinstance(layer, SparseLinear):
-        return torch.randn(INPUTS, batch, generator=generator).t()
-    return torch.randn(batch, INPUTS, generator=generator)
+def _inputs(batch: int) -> Tensor:
+    """Examples as they are stored, so that turning them into columns counts."""
+    return torch.randn(batch, INPUTS, generator=torch.Generator().manual_seed(1))
 
 
 def _like(y: Tensor) -> Tensor:

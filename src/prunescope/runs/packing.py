@@ -59,17 +59,18 @@ class Packing:
 
     def says(self, left: Plan, alone: dict[str, float], packed: dict[str, float]) -> list[str]:
         """For people: how many runs of what train in how many programs, and the share of their price that it saves."""
-        by_kind: dict[str, list[Job]] = {}
+        by_name: dict[str, list[Job]] = {}
         for job in left.jobs.values():
             if self.size(job.recipe) > 1:
-                by_kind.setdefault(common(job.recipe) or "", []).append(job)
+                by_name.setdefault(job.recipe.task.network.path.rpartition(":")[2], []).append(job)
         lines = []
-        for kind, jobs in by_kind.items():
+        for name, jobs in by_name.items():
             before, after = (sum(seconds[job.id] for job in jobs) for seconds in (alone, packed))
-            name = jobs[0].recipe.task.network.path.rpartition(":")[2]
+            most = max(self.size(job.recipe) for job in jobs)
+            change = 100 * (1 - after / max(before, 1e-12))
             lines.append(
-                f"{len(jobs)} runs of {name} train up to {self.sizes[kind]} in one program, "
-                f"{100 * (1 - after / max(before, 1e-12)):.0f} % cheaper than each by itself."
+                f"{len(jobs)} runs of {name} train up to {most} in one program, "
+                f"{abs(change):.0f} % {'cheaper' if change >= 0 else 'dearer'} than each by itself."
             )
         return lines
 

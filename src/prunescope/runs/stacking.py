@@ -25,6 +25,8 @@ from prunescope.training.run import Member
 
 FEW = 8
 """Members that are measured together, and the fewest runs of a kind that are worth measuring."""
+MANY, SHORT_STEP = 32, 0.002
+"""Members that are measured together where a step alone takes less than so many seconds."""
 MOST = {"cpu": 64, "cuda": 512}
 """More members of one program gain nothing: what they share is then a few percent of a step."""
 WORTH_SECONDS = 10.0
@@ -33,8 +35,8 @@ SLOW_STEP = 0.02
 """On a CPU core a step that takes longer, seconds, is all products: nothing is left that members could share."""
 GAIN = 0.9
 """A program must take at most this share of the time of its members alone."""
-SAMPLES = 4
-"""Kinds of interventions that are measured; the others cost what the nearest of them does."""
+SAMPLES, FEW_SAMPLES, MANY_KINDS = 4, 2, 4
+"""So many interventions of each kind of run are measured, fewer of many kinds; others cost what the nearest does."""
 SHARE_OF_MEMORY = 0.4
 
 
@@ -70,7 +72,7 @@ def packing(
         step = total / max(1, sum(job.recipe.steps for job in jobs))
         if stack is None and bench.device == "cpu" and step > SLOW_STEP:
             continue
-        worth = _worth(known, kind, jobs)
+        worth = _worth(known, kind, jobs, SAMPLES if len(by_kind) <= MANY_KINDS else FEW_SAMPLES)
         fits = _fits(max(w.member for w in worth.values()), bench.device, workers)
         if stack is not None and stack > fits:
             raise UsageError(
@@ -93,13 +95,11 @@ def in_packs(left: Plan, seconds: dict[str, float], packed: Packing) -> dict[str
     }
 
 
-def _worth(known: "Known", kind: str, jobs: Sequence[Job]) -> dict[str, Worth]:
+def _worth(known: "Known", kind: str, jobs: Sequence[Job], samples: int) -> dict[str, Worth]:
     """By the interventions of the jobs, of which a few are measured."""
-    by_text: dict[str, list[Recipe]] = {}
-    for job in jobs:
-        by_text.setdefault(like(job), []).append(job.recipe)
+    by_text = {like(job): job.recipe for job in jobs}
     texts = sorted(by_text)
-    count = min(SAMPLES, len(texts))
+    count = min(samples, len(texts))
     places = sorted({round(k * (len(texts) - 1) / max(1, count - 1)) for k in range(count)})
     measured = {place: known.of(kind, texts[place], by_text[texts[place]]) for place in places}
     return {
@@ -119,12 +119,12 @@ class Known:
         found = bench.store.read_json(self.path) or {}
         self.worth = {key: Worth(**value) for key, value in found.items()}
 
-    def of(self, kind: str, text: str, recipes: Sequence[Recipe]) -> Worth:
+    def of(self, kind: str, text: str, recipe: Recipe) -> Worth:
         """The worth of a kind of run, measured if it is not known."""
         key = text_digest(kind + text)
         if key not in self.worth:
             try:
-                self.worth[key] = measure(self.bench, recipes)
+                self.worth[key] = measure(self.bench, recipe)
             except PrunescopeError:
                 raise
             except Exception:  # the user's network: the run itself will meet this and say so
@@ -133,33 +133,37 @@ class Known:
         return self.worth[key]
 
 
-def measure(bench: Workbench, recipes: Sequence[Recipe]) -> Worth:
-    """A few steps of runs of one kind, alone and together, after the events at their start."""
+def measure(bench: Workbench, recipe: Recipe) -> Worth:
+    """A few steps of runs of a kind, alone and together, after the events at their start."""
     with one_thread():
-        members = [_member(bench, recipes[k % len(recipes)]) for k in range(FEW)]
-        for member in members:
-            member.arrive()
-        stack = Stack(size=FEW, otherwise=engine_of(bench.setting))
-        bytes_of_one = bytes_per_member([member.lane for member in members[:2]])
-        alone = _step(engine_of(bench.setting), members[:1], bench.device)
-        return Worth(alone, _step(stack, members, bench.device) / FEW, bytes_of_one)
+        first = _members(bench, recipe, 2)
+        bytes_of_one = bytes_per_member([member.lane for member in first])
+        alone = _step(engine_of(bench.setting), first[:1], bench.device)
+        # What members share is the smaller the more they are: short steps are measured as they will be taken.
+        count = MANY if alone < SHORT_STEP else FEW
+        members = [*first, *_members(bench, recipe, count - 2)]
+        stack = Stack(size=count, otherwise=engine_of(bench.setting))
+        return Worth(alone, _step(stack, members, bench.device) / count, bytes_of_one)
 
 
-def _member(bench: Workbench, recipe: Recipe) -> Member:
-    """A run at its start; one that starts from another run is measured from fresh weights."""
+def _members(bench: Workbench, recipe: Recipe, count: int) -> list[Member]:
+    """A run so many times where its first step begins; one that starts from another run, from fresh weights."""
     if not isinstance(recipe.start, Fresh):
         recipe = recipe.replace(start=Fresh(), interventions=(), begin="0it")
     program = with_kernels(bench.program(recipe), bench.setting.kernels)
-    return Member(program, bench.start(recipe, program))
+    members = [Member(program, bench.start(recipe, program)) for _ in range(count)]
+    for member in members:
+        member.arrive()
+    return members
 
 
 def _step(engine: Engine, members: Sequence[Member], device: str) -> float:
     """Seconds of a step of all members, at best."""
     lanes = [member.lane for member in members]
     best = float("inf")
-    for _ in range(4):  # the first also compiles
+    for _ in range(3):  # the first also compiles
         free = min(member.free for member in members)
-        count = min(10, free)
+        count = min(5, free)
         began = time.perf_counter()
         engine.advance(lanes, count)
         if device != "cpu":

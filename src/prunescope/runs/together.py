@@ -144,7 +144,8 @@ def _train_part(bench: Workbench, number: int, part: list[Place], setting: Engin
             if place.member.over:
                 _settle(bench, number, place, tell)
         moved = [by_member[id(member)] for member in members]
-        return all([place.saver(place.member.progress) for place in moved if not place.settled])
+        said = [place.saver(place.member.progress) for place in moved if not place.settled]
+        return all(said)  # of every one, so that each has its checkpoint
 
     train_together([place.member for place in part], engine_of(setting), after)
     if any(place.saver.stopped for place in part):

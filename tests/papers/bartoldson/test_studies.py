@@ -22,6 +22,8 @@ from prunescope.tasks.model import network
 from prunescope.tasks.task import Data, Task
 from prunescope.training.interventions import LayerSchedule
 
+pytestmark = pytest.mark.slow
+
 PARTS = {entry.name: entry for entry in (*OLD, *NEW)}
 WHOLE = ("bartoldson2019", "bartoldson2020")
 

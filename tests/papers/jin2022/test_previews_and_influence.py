@@ -17,6 +17,8 @@ from prunescope.studies.claim import judge
 from prunescope.studies.publish import nodes_of, publish
 from prunescope.tasks.data.synthetic import synthetic
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory):

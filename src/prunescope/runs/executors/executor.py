@@ -18,8 +18,8 @@ class Message:
 
     kind: "ready" (the worker has started), "beat" (steps done so far), "done", "failed" (stored as failed, with the
     reason), "error" (nothing was stored, with the reason), "busy" (another process holds the lease), "died" (the
-    worker is gone), "free" (after a pack). error: what kind of problem it was. idle: whether the worker is free now; it is not while others of
-    its pack are under way.
+    worker is gone), "free" (after a pack). error: what kind of problem it was. idle: whether the worker is free now;
+    it is not while others of its pack are under way.
     """
 
     worker: int

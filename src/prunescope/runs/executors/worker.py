@@ -1,6 +1,7 @@
 """One piece of work, done under a lease.
 
-Belongs here: what both executors do with a job, a pack of them, or a reading. Does not belong here: processes and queues.
+Belongs here: what both executors do with a job, a pack of them, or a reading. Does not belong here: processes and
+queues.
 """
 
 import traceback

@@ -114,7 +114,7 @@ def _cut(network: Tailored, gone: dict[Units, Tensor], state: TrainState) -> Tai
         own = [units.weight, *([f"{units.layer}.bias"] if units.has_bias else []), *units.affine]
         rows |= dict.fromkeys([*own, *units.statistics], stay)
         for name in units.statistics:
-            decays[name] = 1 - float(modules[units.norm].momentum)  # type: ignore[arg-type]
+            decays[name] = 1 - float(modules[units.norm].momentum)
         for reader, inputs in units.readers:
             columns[reader] = (stay.unsqueeze(1) * inputs + torch.arange(inputs)).view(-1)
     cuts = {name: Cut(rows.get(name), columns.get(name)) for name in rows.keys() | columns.keys()}
