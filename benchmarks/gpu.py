@@ -139,7 +139,7 @@ def main() -> None:
     parser.add_argument(
         "--quick", action="store_true", help="tiny and on the CPU: does everything run at all?"
     )
-    parser.add_argument("--store", default=f"/tmp/prunescope-gpu-{time.time_ns()}", help="an empty folder")
+    parser.add_argument("--store", default=f"prunescope-gpu-{time.time_ns()}", help="an empty folder")
     options = parser.parse_args()
     if not options.quick and not torch.cuda.is_available():
         raise SystemExit("there is no CUDA device on this machine; --quick runs everything once on the CPU")
