@@ -4,10 +4,13 @@ Belongs here: what most papers read of a trained network. Does not belong here: 
 paper's own points).
 """
 
+from functools import cached_property
+
 from prunescope.base.value import Value
 from prunescope.measures import LayerSparsity, Risk
 from prunescope.runs.families import final
 from prunescope.runs.graph import Reading
+from prunescope.runs.recipe import Recipe
 
 
 def risk_on_test(run: Value) -> Reading:
@@ -18,6 +21,22 @@ def risk_on_test(run: Value) -> Reading:
 def risk_on_train(run: Value) -> Reading:
     """Error and loss on the training set at the end of a run, and their parts on flipped labels."""
     return Reading(measure=Risk(split="train"), state=final(run))
+
+
+class Trained:
+    """What every paper's point has: the recipe of one network, and its risks."""
+
+    recipe: Recipe
+
+    @cached_property
+    def test(self) -> Reading:
+        """Error and loss on the test set."""
+        return risk_on_test(self.recipe)
+
+    @cached_property
+    def train(self) -> Reading:
+        """Error and loss on the training set, on original and on flipped labels."""
+        return risk_on_train(self.recipe)
 
 
 def layer_sparsity(run: Value) -> Reading:

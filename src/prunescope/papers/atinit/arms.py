@@ -15,7 +15,7 @@ from prunescope.base.reference import Moment, StateRef
 from prunescope.base.value import Value
 from prunescope.papers.atinit.ground import Ground, density
 from prunescope.papers.atinit.methods import DENSE, REWOUND, Method
-from prunescope.papers.readings import layer_sparsity, risk_on_test, risk_on_train
+from prunescope.papers.readings import Trained, layer_sparsity
 from prunescope.runs.families import during_training, final
 from prunescope.runs.graph import Combined, Reading
 from prunescope.runs.recipe import Recipe
@@ -25,7 +25,7 @@ from prunescope.training.interventions import Prune, Rewind
 
 
 @dataclass(frozen=True)
-class Point:
+class Point(Trained):
     """One network: a method, a noise level, an exponent of the density (0 is the dense network), a replicate."""
 
     method: str
@@ -33,16 +33,6 @@ class Point:
     exponent: int
     replicate: int
     recipe: Recipe
-
-    @cached_property
-    def test(self) -> Reading:
-        """Error and loss on the test set."""
-        return risk_on_test(self.recipe)
-
-    @cached_property
-    def train(self) -> Reading:
-        """Error and loss on the training set."""
-        return risk_on_train(self.recipe)
 
     @cached_property
     def layers(self) -> Reading:

@@ -17,6 +17,7 @@ from prunescope.base.steps import Duration
 from prunescope.base.streams import replicate
 from prunescope.base.value import Value
 from prunescope.measures import Examples, Halves, Risk
+from prunescope.papers.readings import Trained
 from prunescope.runs.families import extended, final, imp, width, with_data
 from prunescope.runs.graph import Chosen, Reading, Trace
 from prunescope.runs.recipe import Recipe
@@ -32,7 +33,7 @@ Numbers = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Point:
+class Point(Trained):
     """One network of one arm; level 0 of every arm is the same dense network."""
 
     arm: Arm
@@ -40,16 +41,6 @@ class Point:
     replicate: int
     level: int
     recipe: Recipe
-
-    @cached_property
-    def test(self) -> Reading:
-        """Error and loss on the test set."""
-        return Reading(measure=Risk(split="test"), state=final(self.recipe))
-
-    @cached_property
-    def train(self) -> Reading:
-        """Error and loss on the training set, on original and noisy examples."""
-        return Reading(measure=Risk(split="train"), state=final(self.recipe))
 
     @cached_property
     def selector(self) -> Reading:

@@ -14,7 +14,7 @@ from prunescope.base.errors import UsageError
 from prunescope.base.reference import Moment, StateRef
 from prunescope.base.value import Value
 from prunescope.measures import NoiseResponse, SignalAndNoise, SignalNeurons, WeightVector
-from prunescope.papers.readings import risk_on_test, risk_on_train
+from prunescope.papers.readings import Trained
 from prunescope.papers.yang2023.setting import Setting, pruned
 from prunescope.runs.families import final
 from prunescope.runs.graph import Combined, Reading
@@ -26,23 +26,13 @@ PRUNED = Moment(when="after", at="0it")
 
 
 @dataclass(frozen=True)
-class Point:
+class Point(Trained):
     """One network: a setting, a keep probability, a replicate."""
 
     setting: Setting
     keep: float
     replicate: int
     recipe: Recipe
-
-    @cached_property
-    def test(self) -> Reading:
-        """Error and loss on the test set."""
-        return risk_on_test(self.recipe)
-
-    @cached_property
-    def train(self) -> Reading:
-        """Error and loss on the training set."""
-        return risk_on_train(self.recipe)
 
     @cached_property
     def features(self) -> Reading:
