@@ -9,7 +9,7 @@ are left to the same loops with smaller blocks.
 """
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from prunescope.tasks.kernels.jit import compiled, counted
@@ -110,39 +110,21 @@ def _spread(
     x: Any,
     y: Any,
     bias: Any,
+    *,
+    rectified: bool = False,
 ) -> None:
-    """y[o, j] = bias[o] + sum_k val[k] x[col[k], j]."""
+    """y[o, j] = bias[o] + sum_k val[k] x[col[k], j]; where that is negative, 0 if it is to be rectified."""
+
+    def put(index: Any, sums: list[Any]) -> None:
+        w.put(y, index, [w.where_positive(one, one) for one in sums] if rectified else sums)
+
     _product(
         w,
         *(rows, columns, start, stop, (ptr, col)),
         lambda k: w.number(val, k),
         x,
         lambda o: w.splat(w.number(bias, o)),
-        lambda index, sums: w.put(y, index, sums),
-    )
-
-
-def _rectified(
-    w: Writer,
-    rows: Any,
-    columns: Any,
-    start: Any,
-    stop: Any,
-    ptr: Any,
-    col: Any,
-    val: Any,
-    x: Any,
-    y: Any,
-    bias: Any,
-) -> None:
-    """The same, but 0 where that is negative."""
-    _product(
-        w,
-        *(rows, columns, start, stop, (ptr, col)),
-        lambda k: w.number(val, k),
-        x,
-        lambda o: w.splat(w.number(bias, o)),
-        lambda index, sums: w.put(y, index, [w.where_positive(one, one) for one in sums]),
+        put,
     )
 
 
@@ -297,7 +279,7 @@ def _columns(
 
 _WRITERS: dict[str, Callable[..., None]] = {
     "spread": _spread,
-    "rectified": _rectified,
+    "rectified": partial(_spread, rectified=True),
     "gated": _gated,
     "sampled": _sampled,
     "columns": _columns,
