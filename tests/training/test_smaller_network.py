@@ -59,7 +59,7 @@ def test_inner_filters_of_a_residual_network(monkeypatch, target):
     module = thinned(module_of(plan, weights), weights, names, SMALL)
     assert module.layer4[0].conv1.weight.shape == (16, 16, 3, 3)
     torch.testing.assert_close(module(SMALL), logits(plan, weights, SMALL), rtol=1e-10, atol=1e-10)
-    found = find_units(plan.problem.model.module)
+    found = find_units(plan.problem.model.template(train=False))
     counts = parameters_gone(weights, [found.at(name) for name in names])
     assert sum(leaf.numel() for leaf in module.parameters()) == counts.total - counts.structural
 

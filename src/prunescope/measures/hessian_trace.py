@@ -39,7 +39,7 @@ class HessianTrace(Measure):
         """
         require_evaluation(self.sample, "the exact Tr(H)", f" or {piecewise.INSTEAD}")
         around = surface(problem, weights, self.sample)
-        require_separate(around.model.evaluation_copy())
+        require_separate(around.model.template(train=False))
         piecewise.require(around)
         found = gradient_norms.sums(around, lambda logits, y: bends(around.loss, logits, y))
         return traces({name: part.mean() for name, part in found.items()})

@@ -201,11 +201,6 @@ class Model:
         self._eval = copy.deepcopy(self._train).eval()
         self._train_slots, self._eval_slots = slots_of(self._train), slots_of(self._eval)
 
-    @property
-    def module(self) -> nn.Module:
-        """The network in evaluation mode, to look at its architecture; what its tensors hold has no meaning."""
-        return self._eval
-
     @cached_property
     def maskable(self) -> frozenset[str]:
         """Names of the weights of linear and convolutional modules; biases and normalization never count."""
@@ -216,7 +211,7 @@ class Model:
         )
 
     def template(self, *, train: bool) -> nn.Module:
-        """The module in training or evaluation mode, to be copied: its tensors are whatever was used last."""
+        """The module in training or evaluation mode, to look at or to copy: its tensors are whatever was used last."""
         return self._train if train else self._eval
 
     def init(self, seed: int) -> tuple[Tree, Tree]:
@@ -259,10 +254,6 @@ class Model:
         with capturing(self._train, names) as captured:
             logits, moved = self.apply(params, buffers, x, train=True, draw=draw)
         return logits, moved, captured
-
-    def evaluation_copy(self) -> nn.Module:
-        """The module itself in evaluation mode, copied, for whoever watches its parts; its tensors are of no state."""
-        return copy.deepcopy(self._eval)
 
     def fingerprint(self, x: Tensor) -> dict[str, Any]:
         """What the code computes now: parameter shapes, and seed-0 evaluation logits on the inputs x [B, ...].

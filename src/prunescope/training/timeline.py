@@ -48,7 +48,7 @@ class Timeline:
     @cached_property
     def structure(self) -> Structure:
         """Where the network's units are."""
-        return find_units(self.program.problem.model.module)
+        return find_units(self.program.problem.model.template(train=False))
 
     def next_stop(self, local: int) -> int:
         """The first position after `local` at which anything may be due."""

@@ -9,6 +9,7 @@ positions are few, and from D A^T itself where they are many.
 Source: Goodfellow 2015 (arXiv 1510.01799) for linear layers; the sum over positions is the same identity.
 """
 
+import copy
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -47,7 +48,7 @@ def sums(surface: Surface, directions: Directions) -> Sums:
     Memory: the graph of 64 examples, and for one layer at a time their unfolded inputs or derivatives.
     Raises: UsageError for normalization without running statistics.
     """
-    module = surface.model.evaluation_copy()
+    module = copy.deepcopy(surface.model.template(train=False))
     require_separate(module)
     masks = {name: mask for name, mask in surface.masks.items() if not bool(mask.all())}
     chunk = (lambda x, y: _by_formula(surface, module, masks, x, y, directions)) if _known(module) else None

@@ -10,6 +10,7 @@ convolutions, ReLU, pooling, residual sums, BatchNorm with running statistics. I
 normalization uses the batch, or a weight acts twice in a row.
 """
 
+import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -63,7 +64,7 @@ def require(surface: Surface) -> None:
 
     Runs one example forward. Operations that this file does not know are refused.
     """
-    module = surface.model.evaluation_copy()
+    module = copy.deepcopy(surface.model.template(train=False))
     params = {name: leaf.clone() for name, leaf in surface.params.items()}
     with torch.no_grad(), _watch(module) as inside, _Dependence(inside) as seen:
         for name, leaf in params.items():

@@ -31,7 +31,7 @@ def without_units(network: Tailored, problem: Problem, state: TrainState) -> Tai
     if not _any_gone(state):
         return network
     try:
-        structure = find_units(problem.model.module)
+        structure = find_units(problem.model.template(train=False))
     except UsageError:
         return network
     gone = {units: out for units, out in removable(structure, network, state).items() if bool(out.any())}
