@@ -21,9 +21,10 @@ from benchmarks import page
 from benchmarks.row import Row
 from benchmarks.timing import interleaved
 from prunescope.base.streams import replicate
+from prunescope.runs.placement import one_thread
 from prunescope.runs.recipe import Recipe
 from prunescope.runs.store import Store
-from prunescope.runs.workbench import Workbench, one_thread
+from prunescope.runs.workbench import Workbench
 from prunescope.tasks.data.synthetic import synthetic
 from prunescope.tasks.model import network
 from prunescope.tasks.task import Data, Task

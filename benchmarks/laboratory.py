@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from prunescope.base.errors import DataError
 from prunescope.base.state import Weights
 from prunescope.base.streams import Seeds
-from prunescope.runs.calibration import setting_for
+from prunescope.runs.calibration import kernels
+from prunescope.runs.engines import EngineSetting
 from prunescope.runs.executors.processes import keep_memory
+from prunescope.runs.placement import one_thread
 from prunescope.runs.recipe import Recipe
 from prunescope.runs.store import Store
-from prunescope.runs.workbench import Workbench, fresh_weights, one_thread
+from prunescope.runs.workbench import Workbench, fresh_weights
 from prunescope.tasks.data.idx import mnist
 from prunescope.tasks.data.source import Source
 from prunescope.tasks.data.synthetic import synthetic
@@ -81,7 +83,7 @@ def laboratory(scale: Scale) -> Iterator[Laboratory]:
     )
     with tempfile.TemporaryDirectory(prefix="prunescope-bench-") as folder, one_thread():
         store = Store(f"{folder}/store")
-        bench = Workbench(store, setting=setting_for(store))
+        bench = Workbench(store, setting=EngineSetting(engine="lean", kernels=kernels(store)))
         yield Laboratory(scale, recipe, bench, bench.problem(recipe), images)
 
 

@@ -12,7 +12,8 @@ from prunescope.base.state import TrainState, Weights
 from prunescope.runs import codec
 from prunescope.runs.codec import Checkpoint
 from prunescope.runs.graph import Trace
-from prunescope.runs.workbench import Workbench, one_thread
+from prunescope.runs.placement import one_thread
+from prunescope.runs.workbench import Workbench
 from prunescope.training.interventions import Zero
 from prunescope.training.probes import AroundEvents
 from prunescope.training.progress import Progress

@@ -235,7 +235,7 @@ def interrupted(recipe, store, *, after):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Stepper, "draw", draw)
-        patch.setattr("prunescope.runs.execute.prices", lambda left, price: dict.fromkeys(left.left, 1.0))
+        patch.setattr("prunescope.runs.preparation.prices", lambda left, price: dict.fromkeys(left.left, 1.0))
         ensure(recipe, store=store, workers=1)
 
 
@@ -248,7 +248,9 @@ def test_ctrl_c_keeps_what_was_reached_and_goes_on_bitwise(store, recipe, tmp_pa
     assert [*(store.root / "leases").iterdir()] == []
     original, taken = Stepper.draw, []
     monkeypatch.setattr(Stepper, "draw", lambda self, step: taken.append(step) or original(self, step))
-    monkeypatch.setattr("prunescope.runs.execute.prices", lambda left, price: dict.fromkeys(left.left, 1.0))
+    monkeypatch.setattr(
+        "prunescope.runs.preparation.prices", lambda left, price: dict.fromkeys(left.left, 1.0)
+    )
     ensure(recipe, store=store, workers=1)
     assert taken == list(range(reached, 9))
     assert contents(store.root) == contents(tmp_path / "reference")

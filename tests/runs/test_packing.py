@@ -2,8 +2,8 @@
 
 import pytest
 import torch
+from specimens import contents, risk
 from specimens import recipe as make_recipe
-from specimens import risk
 
 from prunescope.base.errors import PrunescopeError, UsageError
 from prunescope.base.streams import replicate
@@ -100,7 +100,7 @@ def test_a_run_that_another_process_holds_or_has_stored_is_left_to_it(store):
     assert not any(message.idle for message in told)
 
 
-def test_a_stop_leaves_a_checkpoint_of_every_run(store):
+def test_a_stop_leaves_a_checkpoint_of_every_run_that_goes_on_to_the_same_bits(store, tmp_path):
     runs, told = replicas(3), []
     pack = Pack(tuple(map(Job, runs)), 4)
     assert not train_pack(Workbench(store), 0, pack, lambda node, steps: steps < 2, told.append)
@@ -109,6 +109,8 @@ def test_a_stop_leaves_a_checkpoint_of_every_run(store):
     assert all(found.progress.local >= 2 and found.setting.stack == 4 for found in kept)
     ensure(runs, store=store, workers=1, stack=4)
     assert all(manifest(store.root, run)["steps"] == 9 for run in runs)
+    ensure(runs, store=tmp_path / "at-once", workers=1, engine="loop", stack=4)
+    assert contents(store.root) == contents(tmp_path / "at-once")
 
 
 def test_too_little_memory_splits_the_program_and_loses_nothing(store, monkeypatch):

@@ -61,7 +61,6 @@ def plan(
 
     Example: `prunescope plan jin2022/lenet-preview --scale paper -s replicates=5`
     """
-    from prunescope.runs.execute import default_workers
     from prunescope.runs.plan import plan as planned
     from prunescope.runs.store import Store
     from prunescope.studies.publish import nodes_of
@@ -70,7 +69,7 @@ def plan(
     shop = Store(store)
     left = planned(nodes_of(made), shop)
     _print_groups(left)
-    _print_price(left, shop, workers or default_workers(), device, engine, stack)
+    _print_price(left, shop, workers, device, engine, stack)
 
 
 def run(
@@ -189,38 +188,27 @@ def _print_groups(left: Plan) -> None:
 
 
 def _print_price(
-    left: Plan, shop: Store, workers: int, device: str, engine: str | None, stack: int | None
+    left: Plan, shop: Store, workers: int | None, device: str, engine: str | None, stack: int | None
 ) -> None:
-    from prunescope.runs.calibration import setting_for
     from prunescope.runs.display import duration
-    from prunescope.runs.engines import engine_named
-    from prunescope.runs.plan import cost, prices
-    from prunescope.runs.pricing import Prices
+    from prunescope.runs.plan import cost
+    from prunescope.runs.preparation import prepare, workers_for
     from prunescope.runs.records import feasible, open_ended
-    from prunescope.runs.stacking import in_packs, packing
-    from prunescope.runs.workbench import Workbench, device_named
 
-    console = answers()
-    if lost := len(left.left) - len(feasible(left).left):
+    console, rest = answers(), feasible(left)
+    if lost := len(left.left) - len(rest.left):
         console.print(f"\n{lost} of these need a run that failed and will not be tried.")
-    rest = feasible(left)
     if not rest.left:
         console.print("\nNothing is left to do.")
         return
-    named = None if engine is None else engine_named(engine)
-    setting = setting_for(shop, engine=named, device=device_named(device))
-    bench = Workbench(shop, device=device, setting=setting)
-    known = Prices(bench)
-    alone = prices(rest, known)
-    packed = packing(rest, alone, bench, workers=workers, stack=stack)
-    seconds = in_packs(rest, alone, packed)
-    for line in packed.says(rest, alone, seconds):
+    count = workers_for(rest, workers)
+    ready = prepare(rest, shop, workers=count, device=device, engine=engine, stack=stack)
+    for line in ready.packed.says(rest, ready.alone, ready.seconds):
         console.print(line, soft_wrap=True)
-    console.print(f"Runs are trained by {setting.says}.", soft_wrap=True)
-    price = cost(rest, known, seconds, workers=workers)
-    count = f"{workers} worker{'s' if workers > 1 else ''}"
+    console.print(f"Runs are trained by {ready.bench.setting.says}.", soft_wrap=True)
+    price = cost(rest, ready.prices, ready.seconds, workers=count)
     console.print(
-        f"\nThe rest takes about {duration(price.clock)} with {count} on {device} "
+        f"\nThe rest takes about {duration(price.clock)} with {count} worker{'s' if count > 1 else ''} on {device} "
         f"({duration(price.work)} of work, {duration(price.longest)} on the longest path) "
         f"and at most {size(price.disk)} of disk, as measured on this machine.",
         soft_wrap=True,

@@ -11,15 +11,15 @@ import platform
 import time
 from collections.abc import Callable, Sequence
 from functools import cache
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from prunescope.base.value import text_digest
-from prunescope.runs.engines import LOOP, EngineName, EngineSetting
 from prunescope.runs.store import Store
 from prunescope.tasks.kernels import jit
-from prunescope.tasks.kernels.choice import PLAIN, Dense, Kernels, Sparse
+from prunescope.tasks.kernels.choice import Dense, Kernels, Sparse
 from prunescope.tasks.kernels.modules import ColumnLinear, OneDnnLinear, SparseLinear, has_onednn
 from prunescope.tasks.kernels.products import pattern_of
 
@@ -30,23 +30,24 @@ GAIN = 1.1
 """How much faster another product has to be before it takes the place of torch's own."""
 
 
-def setting_for(store: Store, *, engine: EngineName | None = None, device: str = "cpu") -> EngineSetting:
-    """How runs are trained on this machine: as measured, or by a named engine with the products measured for it."""
-    if engine == "loop" or (engine is None and device != "cpu"):
-        return LOOP
-    return EngineSetting(engine="lean", kernels=kernels(store) if device == "cpu" else PLAIN)
-
-
 def kernels(store: Store) -> Kernels:
     """The fastest products of this machine, measured if the store does not say."""
+    known = known_kernels(store)
+    if known is None:
+        known = measured()
+        store.write_json(_path(store), known.model_dump())
+    return known
+
+
+def known_kernels(store: Store) -> Kernels | None:
+    """The fastest products of this machine, if they were measured before."""
+    known = store.read_json(_path(store))
+    return None if known is None else Kernels.model_validate(known)
+
+
+def _path(store: Store) -> Path:
     key = text_digest(f"{platform.node()} {platform.processor()} {torch.__version__} {jit.available()}")
-    path = store.root / "prices" / f"kernels-{key}.json"
-    known = store.read_json(path)
-    if known is not None:
-        return Kernels.model_validate(known)
-    found = measured()
-    store.write_json(path, found.model_dump())
-    return found
+    return store.root / "prices" / f"kernels-{key}.json"
 
 
 @cache

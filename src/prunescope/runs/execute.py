@@ -4,27 +4,23 @@ Belongs here: from a plan to workers that carry it out. Does not belong here: th
 work itself (`workbench.py`), the workers (`executors/`), what people see (`display.py`).
 """
 
-import os
 import pickle
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from prunescope.base.errors import PrunescopeError, UsageError
+from prunescope.base.errors import PrunescopeError
 from prunescope.base.value import Value
-from prunescope.runs.calibration import setting_for
-from prunescope.runs.engines import engine_named
 from prunescope.runs.executors.executor import Executor, Message
 from prunescope.runs.executors.inline import Inline
 from prunescope.runs.executors.processes import Processes
-from prunescope.runs.plan import Plan, plan, prices, recipes_of
-from prunescope.runs.pricing import Prices
+from prunescope.runs.plan import Plan, plan, recipes_of
+from prunescope.runs.preparation import Prepared, prepare, workers_for
 from prunescope.runs.results import Results
 from prunescope.runs.schedule import Schedule
-from prunescope.runs.stacking import in_packs, packing
 from prunescope.runs.status import Display
 from prunescope.runs.store import Store
-from prunescope.runs.workbench import CHECKPOINT_SECONDS, Workbench, device_named
+from prunescope.runs.workbench import CHECKPOINT_SECONDS
 
 _LOCAL_KIND = '"kind":"__main__:'
 """How the canonical text of a node begins to name a class of the calling script."""
@@ -58,49 +54,35 @@ def ensure(
     """
     shop = store if isinstance(store, Store) else Store(store)
     wanted = [node for item in nodes for node in ([item] if isinstance(item, Value) else item)]
-    named, device = None if engine is None else engine_named(engine), device_named(device)
     left = plan(wanted, shop)
-    if left.left:
-        bench = Workbench(
+    count, screen = workers_for(left, workers), display or Display()
+    try:
+        ready = prepare(
+            left,
             shop,
+            workers=count,
             device=device,
+            engine=engine,
+            stack=stack,
             checkpoint_seconds=checkpoint_seconds,
-            setting=setting_for(shop, engine=named, device=device),
         )
-        screen = display or Display()
-        try:
-            seconds = prices(left, Prices(bench))
-            packed = packing(left, seconds, bench, workers=_count(left, workers), stack=stack)
-            schedule = Schedule(left, in_packs(left, seconds, packed), screen, packed)
-            with _executor(left, bench, workers, schedule, screen) as executor:
+        schedule = Schedule(left, ready.seconds, screen, ready.packed)
+        if left.left:
+            with _executor(ready, count, schedule, screen) as executor:
                 schedule.run(executor)
-        except KeyboardInterrupt:
-            raise Interrupted(
-                "stopped; everything reached is stored, the same command goes on from there"
-            ) from None
-        if schedule.errors:
-            raise schedule.error()
+    except KeyboardInterrupt:
+        raise Interrupted(
+            "stopped; everything reached is stored, the same command goes on from there"
+        ) from None
+    if schedule.errors:
+        raise schedule.error()
     return Results(shop)
 
 
-def default_workers() -> int:
-    """One worker a core that this process may use."""
-    return max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
-
-
-def _count(left: Plan, workers: int | None) -> int:
-    count = min(default_workers() if workers is None else workers, len(left.left))
-    if count < 1:
-        raise UsageError(f"workers={workers} is not possible; use 1 or more")
-    return count
-
-
 @contextmanager
-def _executor(
-    left: Plan, bench: Workbench, workers: int | None, schedule: Schedule, display: Display
-) -> Iterator[Executor]:
-    count = _count(left, workers)
-    if count > 1 and (why := _immovable(left)):
+def _executor(ready: Prepared, count: int, schedule: Schedule, display: Display) -> Iterator[Executor]:
+    bench = ready.bench
+    if count > 1 and (why := _immovable(ready.left)):
         display.note(f"{why}: working here, on one core")
         count = 1
 

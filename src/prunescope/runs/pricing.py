@@ -19,8 +19,9 @@ from prunescope.base.steps import Clock
 from prunescope.base.value import text_digest
 from prunescope.runs.engines import engine_of
 from prunescope.runs.graph import Reading
+from prunescope.runs.placement import one_thread
 from prunescope.runs.recipe import Recipe
-from prunescope.runs.workbench import Workbench, fresh_weights, one_thread
+from prunescope.runs.workbench import Workbench, fresh_weights
 from prunescope.tasks.evaluation import evaluate
 from prunescope.tasks.model import Model
 from prunescope.training.engines.engine import Lane
@@ -82,7 +83,9 @@ class Prices:
             return False
         if network.id not in self.largest:
             try:
-                modules = self.bench.models.get(network.id, lambda: Model(network)).module.modules()
+                modules = (
+                    self.bench.models.get(network.id, lambda: Model(network)).template(train=False).modules()
+                )
             except Exception:  # the user's network; `_at` meets this, too
                 return False
             sizes = [layer.weight.numel() for layer in modules if isinstance(layer, nn.Linear)]

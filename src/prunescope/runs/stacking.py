@@ -16,9 +16,10 @@ from prunescope.base.errors import PrunescopeError, UsageError
 from prunescope.base.value import text_digest
 from prunescope.runs.engines import engine_of
 from prunescope.runs.packing import Packing, common, like
+from prunescope.runs.placement import one_thread
 from prunescope.runs.plan import Job, Plan
 from prunescope.runs.recipe import Fresh, Recipe
-from prunescope.runs.workbench import Workbench, one_thread, with_kernels
+from prunescope.runs.workbench import Workbench, with_kernels
 from prunescope.training.engines.engine import Engine
 from prunescope.training.engines.stack import Stack, bytes_per_member
 from prunescope.training.run import Member

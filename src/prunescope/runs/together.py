@@ -19,9 +19,10 @@ from prunescope.runs.executors.executor import Message
 from prunescope.runs.lasting import LASTING, complete
 from prunescope.runs.lease import Lease, take
 from prunescope.runs.packing import Pack
+from prunescope.runs.placement import one_thread
 from prunescope.runs.plan import Job
 from prunescope.runs.saver import Saver
-from prunescope.runs.workbench import Stopped, Workbench, one_thread
+from prunescope.runs.workbench import Stopped, Workbench
 from prunescope.training.run import Member, train_together
 
 Tell = Callable[[Message], None]

@@ -4,11 +4,9 @@ Belongs here: from a node to its stored result, with everything it needs loaded 
 node comes next (`execute.py`), how many processes there are (`executors/`).
 """
 
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import torch
 
@@ -21,6 +19,8 @@ from prunescope.base.value import text_digest
 from prunescope.runs.engines import LOOP, EngineSetting, engine_of
 from prunescope.runs.graph import Reading, describe
 from prunescope.runs.manifest import base_manifest, execution, outcome
+from prunescope.runs.placement import one_thread, progress_on, weights_on
+from prunescope.runs.recent import Recent
 from prunescope.runs.recipe import Fresh, Recipe, Subset
 from prunescope.runs.results import Results
 from prunescope.runs.saver import Saver
@@ -34,30 +34,11 @@ from prunescope.training.probes import Probe
 from prunescope.training.progress import Progress
 from prunescope.training.run import Member, begin, train_together
 
-T = TypeVar("T")
 CHECKPOINT_SECONDS = 15.0
 
 
 class Stopped(Exception):
     """The work was interrupted; a checkpoint is stored."""
-
-
-class Recent(Generic[T]):
-    """The few most recently used things, by key."""
-
-    def __init__(self, size: int) -> None:
-        """Holds at most `size`."""
-        self.size = size
-        self.things: OrderedDict[str, T] = OrderedDict()
-
-    def get(self, key: str, make: Callable[[], T]) -> T:
-        """The thing under `key`, made if it is not there."""
-        if key not in self.things:
-            self.things[key] = make()
-            if len(self.things) > self.size:
-                self.things.popitem(last=False)
-        self.things.move_to_end(key)
-        return self.things[key]
 
 
 class Workbench:
@@ -126,7 +107,7 @@ class Workbench:
         return self.states.get(recipe.id + moment, lambda: self._stored(recipe, moment))
 
     def _stored(self, recipe: Recipe, moment: str) -> Weights:
-        return _weights_on(self.store.weights(recipe.id, moment), self.device)
+        return weights_on(self.store.weights(recipe.id, moment), self.device)
 
     # -- runs
 
@@ -212,7 +193,7 @@ class Workbench:
         saver.setting = self._setting(recipe, stack)
         progress = self._resumed(recipe, saver) or self.start(recipe, program)
         program = with_kernels(program, saver.setting.kernels)
-        return Member(program, _on(progress, self.device), probes=probes, keep=moments), saver
+        return Member(program, progress_on(progress, self.device), probes=probes, keep=moments), saver
 
     def finish(self, recipe: Recipe, member: Member, saver: Saver) -> dict[str, Any]:
         """Stores a run that has ended; returns its manifest. Raises UsageError for a moment that it did not reach."""
@@ -283,48 +264,6 @@ def fresh_weights(model: Model, seed: int, device: str = "cpu") -> Weights:
 def with_kernels(program: Program, kernels: Kernels) -> Program:
     """The same program with other products; nothing else differs."""
     return replace(program, problem=replace(program.problem, kernels=kernels))
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """One torch thread, as threads that share small products slow each other down and change rounding; no TF32.
-
-    TF32 is what cuDNN computes float32 convolutions in unless it is told otherwise: 10 bits of mantissa.
-    """
-    before, rough = torch.get_num_threads(), torch.backends.cudnn.allow_tf32
-    torch.set_num_threads(1)
-    torch.backends.cudnn.allow_tf32 = False
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-        torch.backends.cudnn.allow_tf32 = rough
-
-
-def device_named(name: str) -> str:
-    """The device called `name`. Raises UsageError when this machine does not have it."""
-    try:
-        torch.empty(1, device=name)
-    except (RuntimeError, AssertionError) as problem:
-        has = "cpu, cuda" if torch.cuda.is_available() else "cpu"
-        raise UsageError(f"device {name!r} is not on this machine; it has {has}") from problem
-    return name
-
-
-def _weights_on(weights: Weights, device: str) -> Weights:
-    parts = (weights.params, weights.buffers, weights.masks)
-    return Weights(*(tree.to(part, device) for part in parts))
-
-
-def _on(progress: Progress, device: str) -> Progress:
-    state = progress.state
-    moved = state.replace(
-        weights=_weights_on(state.weights, device),
-        opt={name: tree.to(part, device) for name, part in state.opt.items()},
-        memory={name: tree.to(part, device) for name, part in state.memory.items()},
-        held=tree.to(state.held, device),
-    )
-    return progress.replace(state=moved, running=progress.running.to(device))
 
 
 def _check_kept(progress: Progress, moments: Iterable[Moment]) -> None:

@@ -1,0 +1,59 @@
+"""Where tensors lie and how torch computes with them: devices, threads, precision of convolutions.
+
+Belongs here: what is set for a whole process or a piece of work, moving states between devices. Does not belong here:
+work itself (`workbench.py`).
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from prunescope.base import tree
+from prunescope.base.errors import UsageError
+from prunescope.base.state import Weights
+from prunescope.training.progress import Progress
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """One torch thread, as threads that share small products slow each other down and change rounding; no TF32.
+
+    TF32 is what cuDNN computes float32 convolutions in unless it is told otherwise: 10 bits of mantissa.
+    """
+    before, rough = torch.get_num_threads(), torch.backends.cudnn.allow_tf32
+    torch.set_num_threads(1)
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+        torch.backends.cudnn.allow_tf32 = rough
+
+
+def device_named(name: str) -> str:
+    """The device called `name`. Raises UsageError when this machine does not have it."""
+    try:
+        torch.empty(1, device=name)
+    except (RuntimeError, AssertionError) as problem:
+        has = "cpu, cuda" if torch.cuda.is_available() else "cpu"
+        raise UsageError(f"device {name!r} is not on this machine; it has {has}") from problem
+    return name
+
+
+def weights_on(weights: Weights, device: str) -> Weights:
+    """The same weights on a device."""
+    parts = (weights.params, weights.buffers, weights.masks)
+    return Weights(*(tree.to(part, device) for part in parts))
+
+
+def progress_on(progress: Progress, device: str) -> Progress:
+    """The same progress on a device."""
+    state = progress.state
+    moved = state.replace(
+        weights=weights_on(state.weights, device),
+        opt={name: tree.to(part, device) for name, part in state.opt.items()},
+        memory={name: tree.to(part, device) for name, part in state.memory.items()},
+        held=tree.to(state.held, device),
+    )
+    return progress.replace(state=moved, running=progress.running.to(device))

@@ -1,0 +1,93 @@
+"""How this machine will carry out a plan: by which engine, in which packs, for how many seconds.
+
+Belongs here: from a plan to all that is measured before anything runs. Does not belong here: measuring itself
+(`calibration.py`, `pricing.py`, `stacking.py`), the work (`execute.py`).
+"""
+
+import os
+from dataclasses import dataclass
+
+from prunescope.base.errors import UsageError
+from prunescope.runs.calibration import kernels, known_kernels
+from prunescope.runs.engines import LOOP, EngineSetting, engine_named
+from prunescope.runs.packing import Packing
+from prunescope.runs.placement import device_named
+from prunescope.runs.plan import Plan, prices
+from prunescope.runs.pricing import Prices
+from prunescope.runs.stacking import in_packs, packing
+from prunescope.runs.store import Store
+from prunescope.runs.workbench import CHECKPOINT_SECONDS, Workbench
+
+WORTH_SECONDS = 20.0
+"""Products are measured for work of at least so many seconds; measuring takes up to three."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A plan, where it is carried out, and what was measured for it.
+
+    alone, seconds: the price of each piece of work by itself, and where runs are packed as `packed` says.
+    """
+
+    left: Plan
+    bench: Workbench
+    prices: Prices
+    packed: Packing
+    alone: dict[str, float]
+    seconds: dict[str, float]
+
+
+def prepare(
+    left: Plan,
+    store: Store,
+    *,
+    workers: int,
+    device: str = "cpu",
+    engine: str | None = None,
+    stack: int | None = None,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
+) -> Prepared:
+    """Measures what is not known of this machine and chooses engine and packs, unless they are given.
+
+    engine: "loop" or "lean". stack: runs in one program.
+
+    Raises UsageError for a device or an engine that is not here, and for a stack that does not fit into memory.
+    """
+    setting = _setting(left, store, device_named(device), engine)
+    bench = Workbench(store, device=device, checkpoint_seconds=checkpoint_seconds, setting=setting)
+    known = Prices(bench)
+    alone = prices(left, known)
+    packed = packing(left, alone, bench, workers=workers, stack=stack)
+    return Prepared(left, bench, known, packed, alone, in_packs(left, alone, packed))
+
+
+def default_workers() -> int:
+    """One worker a core that this process may use."""
+    return max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+
+
+def workers_for(left: Plan, workers: int | None) -> int:
+    """How many workers a plan gets: as asked for, by default one a core, and no more than there is work.
+
+    Raises UsageError for fewer than one.
+    """
+    if workers is not None and workers < 1:
+        raise UsageError(f"workers={workers} is not possible; use 1 or more")
+    return min(workers or default_workers(), max(1, len(left.left)))
+
+
+def _setting(left: Plan, store: Store, device: str, engine: str | None) -> EngineSetting:
+    """How runs are trained: by a named engine or the fastest, with the products measured for this machine.
+
+    For little work nothing is measured: products are then torch's own.
+    """
+    named = None if engine is None else engine_named(engine)
+    if named == "loop" or (named is None and device != "cpu"):
+        return LOOP
+    plain = EngineSetting(engine="lean")
+    if device != "cpu":
+        return plain
+    if (known := known_kernels(store)) is None:
+        little = sum(prices(left, Prices(Workbench(store, setting=plain))).values()) < WORTH_SECONDS
+        known = plain.kernels if little else kernels(store)
+    return plain.replace(kernels=known)
