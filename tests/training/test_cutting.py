@@ -1,5 +1,7 @@
 """Networks without the units that are gone train as the whole ones do."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from test_lean import assert_close, with_kernels
@@ -8,10 +10,12 @@ from unit_lab import ARRAYS, SOURCE, begin, filters, layer, problem, program
 
 from prunescope.base.streams import Seeds
 from prunescope.sparsity.unit_scores import FilterNorm
+from prunescope.tasks import evaluation
+from prunescope.tasks.kernels import cutting
 from prunescope.tasks.kernels.choice import Kernels
 from prunescope.tasks.model import network_of
 from prunescope.tasks.task import Data, Task
-from prunescope.training.engines import cutting, lean
+from prunescope.training.engines import lean
 from prunescope.training.engines.lean import Lean
 from prunescope.training.engines.loop import Loop
 from prunescope.training.interventions import PruneUnits
@@ -67,9 +71,9 @@ def shapes(monkeypatch):
     seen = []
     original = cutting.without_units
 
-    def watched(network, problem, state):
-        made = original(network, problem, state)
-        packed = made.pack(state.weights.params)
+    def watched(network, model, weights, movable, x):
+        made = original(network, model, weights, movable, x)
+        packed = made.pack(weights.params)
         seen.append({name: tuple(leaf.shape) for name, leaf in packed.items() if leaf.ndim > 1})
         return made
 
@@ -190,3 +194,27 @@ def test_small_networks_are_left_alone(shapes):
     assert shapes == []
     both(plan, begun, KERNELS["as they lie"])
     assert shapes[-1]["layer2.0.conv1.weight"][0] == 4
+
+
+@pytest.mark.parametrize("kernels", KERNELS.values(), ids=list(KERNELS))
+def test_evaluation_takes_them_out_too(monkeypatch, kernels):
+    """Nothing moves there, so a BatchNorm that is 0 is enough; one that is not puts out a constant that is read."""
+    seen, original = [], cutting.without_units
+
+    def watched(network, model, weights, movable, x):
+        made = original(network, model, weights, movable, x)
+        packed = made.pack(weights.params)
+        seen.append({name: len(packed[f"{name}.conv1.weight"]) for name in ("layer2.0", "layer3.0")})
+        return made
+
+    monkeypatch.setattr(evaluation, "without_units", watched)
+    still = ["layer3.0.bn1.weight", "layer3.0.bn1.bias"]
+    names = ["layer2.0.conv1.weight", "layer3.0.conv1.weight"]
+    weights = without(begin(program(RESIDUAL)), names, still=still).state.weights
+    beta = torch.linspace(-1, 1, 8)
+    weights = weights.replace(params=weights.params | {"layer2.0.bn1.bias": beta})
+    whole = evaluation.logits(RESIDUAL, weights, RESIDUAL.test)
+    assert seen == []
+    cut = evaluation.logits(replace(RESIDUAL, kernels=kernels), weights, RESIDUAL.test)
+    assert seen == [{"layer2.0": 8, "layer3.0": 8}]
+    torch.testing.assert_close(cut, whole, rtol=1e-4, atol=1e-5)

@@ -215,5 +215,6 @@ def _print_price(
     )
     if bound := open_ended(rest):
         console.print(
-            f"{bound} of these depend on results; they are priced at the most they can cost.", soft_wrap=True
+            f"{bound} of these depend on results or may stop early; they are priced at the most they can cost.",
+            soft_wrap=True,
         )

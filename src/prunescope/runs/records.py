@@ -116,9 +116,10 @@ def feasible(left: Plan) -> Plan:
 
 
 def open_ended(left: Plan) -> int:
-    """How many runs and readings left to do depend on results: their price is an upper bound."""
+    """How many runs and readings left to do depend on results, or may stop early: their price is an upper bound."""
     chosen = {key for key, node in left.nodes.items() if isinstance(node, Chosen) or _picks(node)}
-    return len(_downstream(left, chosen) & left.left.keys())
+    stopping = {key for key, job in left.jobs.items() if job.recipe.stop.watches}
+    return len((_downstream(left, chosen) | stopping) & left.left.keys())
 
 
 def _picks(node: Value) -> bool:

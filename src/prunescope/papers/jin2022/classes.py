@@ -3,7 +3,6 @@
 Belongs here: readings, the figure and claims by class. Does not belong here: groups by EL2N (`subgroups.py`).
 """
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from prunescope.measures import ClassRisk
 from prunescope.papers.jin2022.arms import Arm, Benchmark, Numbers, Point
+from prunescope.papers.jin2022.harm import by_chance, no_more_than_by_chance, unharmed
 from prunescope.papers.jin2022.statements import POINTS, fits_clean
 from prunescope.papers.jin2022.views import LABELS
 from prunescope.runs.families import final
@@ -18,7 +18,7 @@ from prunescope.runs.graph import Reading
 from prunescope.studies import statistics
 from prunescope.studies.claim import Claim
 from prunescope.studies.figure import Figure, Lines
-from prunescope.studies.region import Count, Direction
+from prunescope.studies.region import Direction
 from prunescope.studies.results import Results
 
 NOISE = 0.0
@@ -93,15 +93,14 @@ def figure(bench: Benchmark, arms: Sequence[Arm]) -> Figure:
 
 def no_class_is_harmed_early(bench: Benchmark) -> Claim:
     """One level of pruning makes no more classes worse, by the paper's rule, than that rule calls worse by chance."""
-    by_chance = statistics.false_positive_rate(max(2, bench.replicates)) / 2
     return Claim(
         "class-harm-comes-late",
         "Without label noise, one level of pruning raises the test error of no more classes than the paper's rule "
-        f"finds where nothing differs ({100 * by_chance:.0f} %).",
+        f"finds where nothing differs ({100 * by_chance(bench.replicates):.0f} %).",
         basis="paper",
         place="Jin et al. 2022, section 7 (harm only at relatively high sparsities; its subgroups are not classes)",
-        region=Count(math.floor(100 * (1 - by_chance)), of=100),
-        sample=lambda r: 1.0 - _harmed(changes(bench, r, "pruned", 1)),
+        region=no_more_than_by_chance(bench.replicates),
+        sample=lambda r: unharmed(changes(bench, r, "pruned", 1)),
         preconditions=(fits_clean(bench),),
         unit="share of classes not harmed",
     )
@@ -143,8 +142,3 @@ def width_harms_the_same_classes(bench: Benchmark) -> Claim:
         preconditions=(fits_clean(bench),),
         unit="rank correlation over classes",
     )
-
-
-def _harmed(change: Numbers) -> Numbers:
-    """1 for each class whose error is higher by the paper's rule, else 0: [classes]; change: [replicates, classes]."""
-    return np.array([float(one.mean() > 0 and statistics.differs(one)) for one in change.T])

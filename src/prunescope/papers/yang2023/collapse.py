@@ -19,7 +19,7 @@ class Settings(Value):
 
     setting: Setting = Setting()
     dimensions: tuple[int, ...] = Field(default=(300, 500, 800, 1300), min_length=2)
-    keeps: tuple[Keep, ...] = Field(default=(1.0, 0.8, 0.6, 0.45, 0.35, 0.25, 0.18, 0.12), min_length=2)
+    keeps: tuple[Keep, ...] = Field(default=(1.0, 0.8, 0.6, 0.45, 0.35, 0.25, 0.18, 0.12, 0.08), min_length=2)
     replicates: int = Field(default=10, ge=1)
 
 

@@ -22,7 +22,7 @@ class Kernels(Value):
     another product than torch's is worth its overhead. by_hand: whether plain chains of linear layers and ReLU, with
     such a layer among them, are differentiated by hand while they train. channels_last: whether images lie in memory
     pixel by pixel while a network with such a convolution runs. without_units: whether units that are gone are taken
-    out of such a network while it trains.
+    out of such a network.
     """
 
     dense: Dense = "rows"

@@ -1,7 +1,7 @@
 """Tensors without the units that are gone.
 
 Belongs here: taking rows and columns out of tensors, and putting them back. Does not belong here: which units can be
-taken out (`training/engines/cutting.py`).
+taken out (`cutting.py`).
 """
 
 from dataclasses import dataclass

@@ -19,9 +19,9 @@ from prunescope.base.state import TrainState
 from prunescope.base.tree import Tree, clone
 from prunescope.tasks.functional import capturing, drawing, reseed
 from prunescope.tasks.kernels.choice import PLAIN
+from prunescope.tasks.kernels.cutting import EXAMPLES, without_units
 from prunescope.tasks.kernels.tailored import Tailored, tailored, untailored
 from prunescope.training.engines.chain import Chain, Links, chain_of
-from prunescope.training.engines.cutting import without_units
 from prunescope.training.engines.engine import Lane
 from prunescope.training.engines.loop import first_bad
 from prunescope.training.engines.working_set import WorkingSet
@@ -146,7 +146,8 @@ def _made(stepper: Stepper, state: TrainState) -> Tailored:
     large = any(leaf.ndim == 4 and leaf.numel() >= problem.kernels.least for leaf in weights.params.values())
     if not cuts or not large or program.precision != "float32":
         return made
-    return without_units(made, problem, state)
+    x = problem.train.inputs.take(problem.train.index[:EXAMPLES])
+    return without_units(made, problem.model, weights, state.movable, x)
 
 
 def _chain(stepper: Stepper, network: Tailored, state: TrainState) -> Chain | None:

@@ -1,52 +1,82 @@
-"""Units that can be taken out of a network while it trains, and nothing else changes.
+"""Units that can be taken out of a network, and nothing else changes.
 
 Belongs here: which units, and the network without them. Does not belong here: how a unit is found
-(`sparsity/structure.py`), what happens to its parameters meanwhile (`working_set.py`).
+(`sparsity/structure.py`), what happens to its parameters meanwhile (`training/engines/working_set.py`).
 
 A unit can go if all its own weights are gone and
 - it puts out 0, because the bias, or gamma and beta of the BatchNorm that follows, are held at 0; or
 - nothing reads it, because all weights that read it are gone (with BatchNorm its bias has to be held at 0, too, so that
   its statistics are known: they decay to 0).
-What is taken out then has a gradient of exactly 0, and moves by decay and momentum alone.
+What is taken out then has a gradient of exactly 0, and moves by decay and momentum alone. In evaluation nothing moves,
+so what is 0 is held there.
 """
+
+from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
 
 from prunescope.base.errors import UsageError
-from prunescope.base.state import TrainState
-from prunescope.base.tree import Tree, clone
+from prunescope.base.state import Weights
+from prunescope.base.tree import Masks, Tree, clone
 from prunescope.sparsity.structure import NORMS, Structure, Units, find_units
 from prunescope.tasks.functional import drawing
 from prunescope.tasks.kernels.cut import Cut
 from prunescope.tasks.kernels.tailored import TOLERANCE, Tailored
-from prunescope.tasks.task import Problem
+from prunescope.tasks.model import Model
 
 EXAMPLES = 16
-"""On so many training examples a network without units is compared with the whole one."""
+"""On so many examples a network without units is compared with the whole one."""
 
 
-def without_units(network: Tailored, problem: Problem, state: TrainState) -> Tailored:
-    """The training copy without the units that can be taken out; the very same if there are none."""
-    if not _any_gone(state):
+def without_units(network: Tailored, model: Model, weights: Weights, movable: Masks, x: Tensor) -> Tailored:
+    """The copy of a model without the units that can be taken out; the very same if there are none.
+
+    movable: False where a parameter is held; one that is not named may move. x: examples [16, ...], on which both are
+    compared.
+    """
+    live = _Live(weights, movable)
+    structure = _structure(model) if live.lacks_filters else None
+    if structure is None:
         return network
-    try:
-        structure = find_units(problem.model.template(train=False))
-    except UsageError:
-        return network
-    gone = {units: out for units, out in removable(structure, network, state).items() if bool(out.any())}
-    made = _cut(network, gone, state)
-    if not gone or _agrees(made, network, problem, state):
+    gone = {units: out for units, out in removable(structure, network, live).items() if bool(out.any())}
+    made = _cut(network, gone)
+    if not gone or _agrees(made, network, weights, x):
         return made
     # A unit that something else reads, or a network that draws for every unit: find out which layers they are.
-    good = {
-        u: out for u, out in gone.items() if _agrees(_cut(network, {u: out}, state), network, problem, state)
-    }
-    made = _cut(network, good, state)
-    return made if _agrees(made, network, problem, state) else network
+    good = {u: out for u, out in gone.items() if _agrees(_cut(network, {u: out}), network, weights, x)}
+    made = _cut(network, good)
+    return made if _agrees(made, network, weights, x) else network
 
 
-def removable(structure: Structure, network: Tailored, state: TrainState) -> dict[Units, Tensor]:
+@lru_cache(16)
+def _structure(model: Model) -> Structure | None:
+    """The units of a network; None for one that cannot be followed."""
+    try:
+        return find_units(model.template(train=False))
+    except UsageError:
+        return None
+
+
+class _Live:
+    """Which parameters may be other than 0, or are."""
+
+    def __init__(self, weights: Weights, movable: Masks) -> None:
+        self.params, self.masks, self.movable = weights.params, weights.masks, movable
+
+    def __call__(self, name: str) -> Tensor:
+        """Bool, shaped as the parameter."""
+        here = self.params[name] != 0
+        return here | self.movable[name] if name in self.movable else torch.ones_like(here)
+
+    @property
+    def lacks_filters(self) -> bool:
+        """Whether any convolution over images has a filter without weights."""
+        filters = (self(name) for name in self.masks if self.params[name].ndim == 4)
+        return any(not bool(live.flatten(1).any(1).all()) for live in filters)
+
+
+def removable(structure: Structure, network: Tailored, live: _Live) -> dict[Units, Tensor]:
     """Which units of each layer can be taken out, bool [N]; of a layer that would be empty one stays."""
     modules = dict(network.module.named_modules())
     found: dict[Units, Tensor] = {}
@@ -56,45 +86,29 @@ def removable(structure: Structure, network: Tailored, state: TrainState) -> dic
         known = all(type(layer) in (nn.Linear, nn.Conv2d) for layer in layers) and not units.gate
         if not known or not units.readers or any(getattr(layer, "groups", 1) != 1 for layer in layers):
             continue
-        if any(name in network.patterns or name not in state.weights.masks for name in names):
+        if any(name in network.patterns or name not in live.masks for name in names):
             continue
         if units.norm and not _decays(modules[units.norm]):
             continue
-        out = _removable(units, state)
+        out = _removable(units, live)
         if bool(out.all()):
             out[0] = False
         found[units] = out
     return found
 
 
-def _removable(units: Units, state: TrainState) -> Tensor:
-    params = state.weights.params
-    dead = ~_live(state, units.weight).flatten(1).any(1)
-    steady = _still(state, f"{units.layer}.bias") if units.has_bias else torch.ones_like(dead)
+def _removable(units: Units, live: _Live) -> Tensor:
+    dead = ~live(units.weight).flatten(1).any(1)
+    steady = ~live(f"{units.layer}.bias") if units.has_bias else torch.ones_like(dead)
     silent = steady.clone()
     for name in units.affine:
-        silent &= _still(state, name)
+        silent &= ~live(name)
     read = torch.zeros_like(dead)
     for reader, inputs in units.readers:
-        columns = _live(state, reader).flatten(2) if params[reader].ndim > 2 else _live(state, reader)
+        columns = live(reader)
+        columns = columns.flatten(2) if columns.ndim > 2 else columns
         read |= columns.reshape(len(columns), units.count, -1).any(2).any(0) if inputs else read
     return dead & (silent | (~read & (steady if units.norm else torch.ones_like(dead))))
-
-
-def _live(state: TrainState, weight: str) -> Tensor:
-    """Bool: weights that may be other than 0, or are."""
-    return state.free[weight] | (state.weights.params[weight] != 0)
-
-
-def _still(state: TrainState, name: str) -> Tensor:
-    """Bool [N]: entries of a bias, gamma or beta that are held at 0."""
-    leaf, held = state.weights.params[name], state.held.get(name)
-    return torch.zeros_like(leaf, dtype=torch.bool) if held is None else held & (leaf == 0)
-
-
-def _any_gone(state: TrainState) -> bool:
-    masks = (mask for name, mask in state.free.items() if state.weights.params[name].ndim == 4)
-    return any(not bool(mask.flatten(1).any(1).all()) for mask in masks)
 
 
 def _decays(norm: nn.Module) -> bool:
@@ -102,7 +116,7 @@ def _decays(norm: nn.Module) -> bool:
     return isinstance(norm, NORMS) and norm.track_running_stats and norm.momentum is not None
 
 
-def _cut(network: Tailored, gone: dict[Units, Tensor], state: TrainState) -> Tailored:
+def _cut(network: Tailored, gone: dict[Units, Tensor]) -> Tailored:
     if not gone:
         return network
     modules = dict(network.module.named_modules())
@@ -122,10 +136,8 @@ def _cut(network: Tailored, gone: dict[Units, Tensor], state: TrainState) -> Tai
 
 
 @torch.no_grad()
-def _agrees(made: Tailored, network: Tailored, problem: Problem, state: TrainState) -> bool:
-    """Whether both compute the same outputs in a training pass under the same draws."""
-    weights = state.weights
-    x = problem.train.inputs.take(problem.train.index[:EXAMPLES])
+def _agrees(made: Tailored, network: Tailored, weights: Weights, x: Tensor) -> bool:
+    """Whether both compute the same outputs under the same draws."""
     try:
         wanted, found = (_outputs(one, weights.params, weights.buffers, x) for one in (network, made))
     except Exception:  # shapes that do not fit
