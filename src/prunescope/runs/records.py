@@ -60,7 +60,7 @@ def cost(runs: Iterable[Recipe], store: Store) -> Record:
     if not done:
         return {"runs": len(manifests), "failed": len(manifests)}
     ends = [datetime.fromisoformat(one["finished"]).timestamp() for one in done]
-    starts = [end - one["elapsed"] for end, one in zip(ends, done, strict=True)]
+    starts = [end - one.get("elapsed", one["seconds"]) for end, one in zip(ends, done, strict=True)]
     return {
         "runs": len(manifests),
         "failed": len(manifests) - len(done),
