@@ -11,6 +11,7 @@ from prunescope.runs import stacking, together
 from prunescope.runs.execute import ensure
 from prunescope.runs.executors.executor import Message
 from prunescope.runs.families import imp
+from prunescope.runs.graph import Trace
 from prunescope.runs.lease import take as take_lease
 from prunescope.runs.packing import ALONE, Pack, Packing, common, take
 from prunescope.runs.plan import Job, plan
@@ -23,6 +24,7 @@ from prunescope.training.engines.loop import Loop
 from prunescope.training.engines.stack import Stack
 from prunescope.training.interventions import Prune
 from prunescope.training.optim import SGD, Adam
+from prunescope.training.probes import Curve
 from prunescope.training.schedules import Constant
 from prunescope.training.stopping import LossBelow
 
@@ -127,6 +129,30 @@ def test_too_little_memory_splits_the_program_and_loses_nothing(store, monkeypat
     ensure(runs, store=store, workers=1, engine="loop", stack=5)
     assert {5, 2} <= set(asked)
     assert all(manifest(store.root, run)["exec"]["stack"] <= 2 for run in runs)
+
+
+def test_what_happened_before_memory_ran_out_does_not_happen_again(store, tmp_path, monkeypatch):
+    plain, failures = Stack.advance, []
+
+    def advance(self, lanes, steps):
+        if len(lanes) == 4 and not failures:
+            failures.append(len(lanes))
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return plain(self, lanes, steps)
+
+    prune = Prune()
+    nodes = [
+        Trace(probe=Curve(split="test", every="1ep"), run=run) for run in replicas(4, interventions=(prune,))
+    ]
+    ensure(nodes, store=tmp_path / "whole", workers=1, engine="loop", stack=2)
+    monkeypatch.setattr(Stack, "advance", advance)
+    ensure(nodes, store=store, workers=1, engine="loop", stack=4)
+    assert failures == [4]
+    whole = Store(tmp_path / "whole")
+    for node in nodes:
+        found, wanted = (shop.trace(node.run.id, node.probe.id) for shop in (store, whole))
+        assert list(found["step"]) == list(wanted["step"])
+        assert store.manifest(node.run.id)["sparsity"] == whole.manifest(node.run.id)["sparsity"] > 0.15
 
 
 def test_a_run_that_does_not_fit_by_itself_says_so(store, monkeypatch):

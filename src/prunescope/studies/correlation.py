@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
-from prunescope.base.errors import UsageError
+from prunescope.base.errors import TooFewReplicates, UsageError
 from prunescope.studies.results import Numbers
 from prunescope.studies.statistics import Interval
 
@@ -176,11 +176,11 @@ def pseudo_values(points: Points, statistic: Statistic) -> Numbers:
     Their mean estimates the statistic, and Student's interval of them is the jackknife's: what makes a statistic of
     all runs into one number a replicate. A seed is left out with its runs in all arms.
 
-    Raises UsageError for fewer than two seeds. Source: Tukey 1958.
+    Raises TooFewReplicates for fewer than two seeds. Source: Tukey 1958.
     """
     seeds = list(dict.fromkeys(points.seed))
     if len(seeds) < 2:
-        raise UsageError(f"{len(seeds)} seed cannot be left out; run at least 2 replicates")
+        raise TooFewReplicates(f"{len(seeds)} seed cannot be left out; run at least 2 replicates")
     whole, k = statistic(points), len(seeds)
     return np.array([k * whole - (k - 1) * statistic(points.without_seed(seed)) for seed in seeds])
 

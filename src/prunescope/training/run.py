@@ -67,6 +67,7 @@ class Member:
         self.program, self.progress = program, progress
         self.timeline, self.stepper = Timeline(program, probes, keep), Stepper(program)
         self.failure: PrunescopeError | None = None
+        self._arrived = False
 
     @property
     def over(self) -> bool:
@@ -85,7 +86,10 @@ class Member:
         return self.timeline.next_stop(self.progress.local) - self.progress.local
 
     def arrive(self) -> None:
-        """Everything due where it is; at its end it is finished."""
+        """Everything due where it is, once, whatever the engine does then; at its end it is finished."""
+        if self._arrived:
+            return
+        self._arrived = True
         try:
             self.progress = self.timeline.arrive(self.progress)
             if self.progress.local == self.program.steps:
@@ -95,7 +99,7 @@ class Member:
 
     def moved(self, lane: Lane) -> None:
         """Takes over what an engine made of its lane."""
-        now = self.progress
+        now, self._arrived = self.progress, False
         if lane.failure is not None:
             self.failure = lane.failure
             return

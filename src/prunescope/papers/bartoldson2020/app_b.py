@@ -80,6 +80,7 @@ def build(settings: fig2.Settings, scale: str) -> Study:
             _wider(
                 panel, one, fig2.comparisons(settings)[panel], setting.names(_old(panel), settings), roles
             ),
+            *_drops(panel, one, roles, settings),
         ]
     nodes = [node for one in (*panels.values(), *fig2.comparisons(settings).values()) for node in one.nodes]
     return Study(

@@ -188,7 +188,7 @@ def signal_is_kept(regime: Regime) -> Claim:
         place=INTRODUCTION + "; 90 % is proposed here",
         region=Direction("greater", than=0.9),
         sample=lambda r: _signal_ratio(regime, r),
-        preconditions=(regime.sweep.are_trained(1.0, regime.mild),),
+        preconditions=(regime.sweep.are_trained(1.0, regime.mild), _dense_generalizes(regime)),
         unit="signal learned, pruned over dense",
     )
 
