@@ -71,8 +71,8 @@ def shapes(monkeypatch):
     seen = []
     original = cutting.without_units
 
-    def watched(network, model, weights, movable, x):
-        made = original(network, model, weights, movable, x)
+    def watched(network, problem, weights, movable, split):
+        made = original(network, problem, weights, movable, split)
         packed = made.pack(weights.params)
         seen.append({name: tuple(leaf.shape) for name, leaf in packed.items() if leaf.ndim > 1})
         return made
@@ -201,8 +201,8 @@ def test_evaluation_takes_them_out_too(monkeypatch, kernels):
     """Nothing moves there, so a BatchNorm that is 0 is enough; one that is not puts out a constant that is read."""
     seen, original = [], cutting.without_units
 
-    def watched(network, model, weights, movable, x):
-        made = original(network, model, weights, movable, x)
+    def watched(network, problem, weights, movable, split):
+        made = original(network, problem, weights, movable, split)
         packed = made.pack(weights.params)
         seen.append({name: len(packed[f"{name}.conv1.weight"]) for name in ("layer2.0", "layer3.0")})
         return made

@@ -5,7 +5,9 @@ Belongs here: from a plan to all that is measured before anything runs. Does not
 """
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from prunescope.base.errors import UsageError
 from prunescope.runs.calibration import kernels, known_kernels
@@ -53,8 +55,8 @@ def prepare(
 
     Raises UsageError for a device or an engine that is not here, and for a stack that does not fit into memory.
     """
-    setting = _setting(left, store, device_named(device), engine)
-    bench = Workbench(store, device=device, checkpoint_seconds=checkpoint_seconds, setting=setting)
+    here = partial(Workbench, store, device=device_named(device), checkpoint_seconds=checkpoint_seconds)
+    bench = _bench(left, here, engine)
     known = Prices(bench)
     alone = prices(left, known)
     packed = packing(left, alone, bench, workers=workers, stack=stack)
@@ -76,18 +78,19 @@ def workers_for(left: Plan, workers: int | None) -> int:
     return min(workers or default_workers(), max(1, len(left.left)))
 
 
-def _setting(left: Plan, store: Store, device: str, engine: str | None) -> EngineSetting:
-    """How runs are trained: by a named engine or the fastest, with the products measured for this machine.
+def _bench(left: Plan, here: Callable[..., Workbench], engine: str | None) -> Workbench:
+    """Where runs are trained by a named engine or the fastest, with the products measured for this machine.
 
-    For little work nothing is measured: products are then torch's own.
+    For little work nothing is measured: products are then torch's own. here: makes a workbench of a setting.
     """
     named = None if engine is None else engine_named(engine)
-    if named == "loop" or (named is None and device != "cpu"):
-        return LOOP
-    plain = EngineSetting(engine="lean")
-    if device != "cpu":
+    plain = here(setting=EngineSetting(engine="lean"))
+    if named == "loop" or (named is None and plain.device != "cpu"):
+        return here(setting=LOOP)
+    if plain.device != "cpu":
         return plain
-    if (known := known_kernels(store)) is None:
-        little = sum(prices(left, Prices(Workbench(store, setting=plain))).values()) < WORTH_SECONDS
-        known = plain.kernels if little else kernels(store)
-    return plain.replace(kernels=known)
+    if (known := known_kernels(plain.store)) is None:
+        if sum(prices(left, Prices(plain)).values()) < WORTH_SECONDS:
+            return plain
+        known = kernels(plain.store)
+    return here(setting=plain.setting.replace(kernels=known))

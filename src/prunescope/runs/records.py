@@ -60,6 +60,7 @@ def cost(runs: Iterable[Recipe], store: Store) -> Record:
     if not done:
         return {"runs": len(manifests), "failed": len(manifests)}
     ends = [datetime.fromisoformat(one["finished"]).timestamp() for one in done]
+    # Runs of before `elapsed` was recorded trained by themselves: their work was all that passed.
     starts = [end - one.get("elapsed", one["seconds"]) for end, one in zip(ends, done, strict=True)]
     return {
         "runs": len(manifests),

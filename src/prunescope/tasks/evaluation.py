@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from prunescope.base.state import Weights
-from prunescope.tasks.kernels.cutting import EXAMPLES, without_units
+from prunescope.tasks.kernels.cutting import is_worth_cutting, without_units
 from prunescope.tasks.kernels.tailored import tailored, untailored
 from prunescope.tasks.task import Problem, Split
 
@@ -53,10 +53,8 @@ def logits(problem: Problem, weights: Weights, split: Split) -> Tensor:
     )
     if not network.takes(weights.params):
         network = untailored(problem.model, train=False)
-    large = any(leaf.ndim == 4 and leaf.numel() >= problem.kernels.least for leaf in weights.params.values())
-    if problem.kernels.without_units and large:
-        standing = {name: leaf != 0 for name, leaf in weights.params.items()}
-        network = without_units(network, problem.model, weights, standing, inputs.take(index[:EXAMPLES]))
+    if is_worth_cutting(problem, weights):
+        network = without_units(network, problem, weights, None, split)
     network.fill({**network.pack(weights.params), **network.pack(weights.buffers)})
     size = SPARSE_BATCH if network.patterns else BATCH
     starts = range(0, len(split), size)

@@ -24,21 +24,25 @@ from prunescope.tasks.functional import drawing
 from prunescope.tasks.kernels.cut import Cut
 from prunescope.tasks.kernels.tailored import TOLERANCE, Tailored
 from prunescope.tasks.model import Model
+from prunescope.tasks.task import Problem, Split
 
 EXAMPLES = 16
 """On so many examples a network without units is compared with the whole one."""
 
 
-def without_units(network: Tailored, model: Model, weights: Weights, movable: Masks, x: Tensor) -> Tailored:
+def without_units(
+    network: Tailored, problem: Problem, weights: Weights, movable: Masks | None, split: Split
+) -> Tailored:
     """The copy of a model without the units that can be taken out; the very same if there are none.
 
-    movable: False where a parameter is held; one that is not named may move. x: examples [16, ...], on which both are
-    compared.
+    movable: False where a parameter is held, and one that is not named may move; None where nothing moves. split: both
+    are compared on its first examples.
     """
     live = _Live(weights, movable)
-    structure = _structure(model) if live.lacks_filters else None
+    structure = _structure(problem.model) if live.lacks_filters else None
     if structure is None:
         return network
+    x = split.inputs.take(split.index[:EXAMPLES])
     gone = {units: out for units, out in removable(structure, network, live).items() if bool(out.any())}
     made = _cut(network, gone)
     if not gone or _agrees(made, network, weights, x):
@@ -47,6 +51,12 @@ def without_units(network: Tailored, model: Model, weights: Weights, movable: Ma
     good = {u: out for u, out in gone.items() if _agrees(_cut(network, {u: out}), network, weights, x)}
     made = _cut(network, good)
     return made if _agrees(made, network, weights, x) else network
+
+
+def is_worth_cutting(problem: Problem, weights: Weights) -> bool:
+    """Whether the problem's kernels take units out, and a convolution is large enough for that."""
+    large = (leaf.ndim == 4 and leaf.numel() >= problem.kernels.least for leaf in weights.params.values())
+    return problem.kernels.without_units and any(large)
 
 
 @lru_cache(16)
@@ -61,12 +71,14 @@ def _structure(model: Model) -> Structure | None:
 class _Live:
     """Which parameters may be other than 0, or are."""
 
-    def __init__(self, weights: Weights, movable: Masks) -> None:
+    def __init__(self, weights: Weights, movable: Masks | None) -> None:
         self.params, self.masks, self.movable = weights.params, weights.masks, movable
 
     def __call__(self, name: str) -> Tensor:
         """Bool, shaped as the parameter."""
         here = self.params[name] != 0
+        if self.movable is None:
+            return here
         return here | self.movable[name] if name in self.movable else torch.ones_like(here)
 
     @property

@@ -19,7 +19,7 @@ from prunescope.base.state import TrainState
 from prunescope.base.tree import Tree, clone
 from prunescope.tasks.functional import capturing, drawing, reseed
 from prunescope.tasks.kernels.choice import PLAIN
-from prunescope.tasks.kernels.cutting import EXAMPLES, without_units
+from prunescope.tasks.kernels.cutting import is_worth_cutting, without_units
 from prunescope.tasks.kernels.tailored import Tailored, tailored, untailored
 from prunescope.training.engines.chain import Chain, Links, chain_of
 from prunescope.training.engines.engine import Lane
@@ -142,12 +142,10 @@ def _made(stepper: Stepper, state: TrainState) -> Tailored:
     )
     # Who observes outputs wants those of every unit.
     observed = any(value.observes for value in program.interventions)
-    cuts = problem.kernels.without_units and program.optimizer.elementwise and not observed
-    large = any(leaf.ndim == 4 and leaf.numel() >= problem.kernels.least for leaf in weights.params.values())
-    if not cuts or not large or program.precision != "float32":
+    possible = program.optimizer.elementwise and program.precision == "float32" and not observed
+    if not possible or not is_worth_cutting(problem, weights):
         return made
-    x = problem.train.inputs.take(problem.train.index[:EXAMPLES])
-    return without_units(made, problem.model, weights, state.movable, x)
+    return without_units(made, problem, weights, state.movable, problem.train)
 
 
 def _chain(stepper: Stepper, network: Tailored, state: TrainState) -> Chain | None:
