@@ -9,7 +9,7 @@ import pytest
 
 from prunescope.runs.store import Store
 
-SLOW = ("-s", "epochs=200", "-s", "examples=2048", "-s", "levels=0", "-s", "replicates=2")
+SLOW = ("-s", "epochs=100", "-s", "examples=2048", "-s", "levels=0", "-s", "replicates=2")
 
 
 @pytest.mark.parametrize("workers", [1, 2])
