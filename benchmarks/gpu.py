@@ -30,10 +30,9 @@ from prunescope.tasks.model import network
 from prunescope.tasks.task import Data, Task
 from prunescope.training.engines import stack
 from prunescope.training.engines.engine import Engine, Lane
+from prunescope.training.engines.lean import Lean
 from prunescope.training.engines.loop import Loop
 from prunescope.training.engines.stack import Stack
-from prunescope.training.engines.stacked import forward
-from prunescope.training.engines.stacked.forward import Vmapped
 from prunescope.training.loop import Precision
 from prunescope.training.optim import SGD
 from prunescope.training.run import Member
@@ -67,16 +66,17 @@ def rows(
     steps_an_epoch = -(-kind.epoch // kind.batch)
     for size in sizes:
         contestants: dict[str, Callable[[], object]] = {}
-        for name, way, recorded in (
-            ("loop", None, False),
-            ("stack under vmap", Vmapped, False),
-            ("stack", None, False),
-            ("stack, recorded", None, True),
-        ):
-            engine: Engine = Loop() if name == "loop" else Stack(size=size)
-            with _forced(way, recorded):
+        engines: tuple[tuple[str, Engine, bool], ...] = (
+            ("loop", Loop(), False),
+            ("lean", Lean(), False),
+            ("stack under vmap", Stack(size=size, way="vmap"), False),
+            ("stack", Stack(size=size), False),
+            ("stack, recorded", Stack(size=size), True),
+        )
+        for name, engine, recorded in engines:
+            with _recording(recorded):
                 contestants[name] = _advance(bench, kind, size, steps, engine, precision)
-                contestants[name]()  # stacked, and recorded, as it is forced here
+                contestants[name]()  # stacked, and recorded or not, here
         seconds = interleaved(contestants, rounds=3)
         for name, values in seconds.items():
             rate = size * steps / steps_an_epoch / values
@@ -88,18 +88,16 @@ def rows(
 
 
 @contextmanager
-def _forced(way: type[Vmapped] | None, recorded: bool) -> Iterator[None]:
-    """Stacks go this way meanwhile, and are recorded or not."""
+def _recording(recorded: bool) -> Iterator[None]:
+    """Stacks that are made meanwhile are recorded, where they can be, or not at all."""
     module: Any = stack
-    before = module.admitted, module.recordable
-    if way is not None:
-        module.admitted = lambda *_: forward.Admitted(way)
+    before = module.recordable
     if not recorded:
         module.recordable = lambda work: False
     try:
         yield
     finally:
-        module.admitted, module.recordable = before
+        module.recordable = before
 
 
 def _advance(

@@ -5,14 +5,15 @@ import torch
 from specimens import contents, risk
 from specimens import recipe as make_recipe
 
-from prunescope.base.errors import PrunescopeError, UsageError
+from prunescope.base.errors import UsageError
 from prunescope.base.streams import replicate
-from prunescope.runs import stacking, together
+from prunescope.runs import stacking
 from prunescope.runs.execute import ensure
 from prunescope.runs.executors.executor import Message
 from prunescope.runs.families import imp
 from prunescope.runs.graph import Trace
 from prunescope.runs.lease import take as take_lease
+from prunescope.runs.memory import DoesNotFit, out_of_memory
 from prunescope.runs.packing import ALONE, Pack, Packing, common, take
 from prunescope.runs.plan import Job, plan
 from prunescope.runs.schedule import Schedule
@@ -67,7 +68,7 @@ def test_a_pack_takes_its_share_and_the_like_first(recipe):
     assert len(take(first, list(jobs), jobs.__getitem__, most=8, workers=3)) == 4
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_runs_in_one_program_equal_those_alone(tmp_path, workers):
     runs = [level for run in replicas(3) for level in imp(run, levels=2)]
     runs += replicas(1, schedule=Constant(lr=1e30))
@@ -78,6 +79,7 @@ def test_runs_in_one_program_equal_those_alone(tmp_path, workers):
     for run in runs[:9]:
         alone, packed = (store.manifest(run.id) for store in stores)
         assert packed["exec"]["stack"] == 3 and alone["exec"]["stack"] == 1
+        assert alone["exec"]["members"] == [1] and set(packed["exec"]["members"]) <= {1, 2, 3}
         assert {k: v for k, v in packed.items() if k != "exec"} == {
             k: v for k, v in alone.items() if k != "exec"
         }
@@ -155,22 +157,100 @@ def test_what_happened_before_memory_ran_out_does_not_happen_again(store, tmp_pa
         assert store.manifest(node.run.id)["sparsity"] == whole.manifest(node.run.id)["sparsity"] > 0.15
 
 
-def test_a_run_that_does_not_fit_by_itself_says_so(store, monkeypatch):
-    def advance(self, lanes, steps):
-        raise MemoryError("no more")
-
+def greedy(monkeypatch, hungry):
+    """Engines whose steps run out of memory as soon as a run with this seed of the order is among them."""
     for engine in (Stack, Loop):
+
+        def advance(self, lanes, steps, plain=engine.advance):
+            if any(lane.stepper.program.seeds.order in hungry for lane in lanes):
+                raise RuntimeError(
+                    "DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."
+                )
+            return plain(self, lanes, steps)
+
         monkeypatch.setattr(engine, "advance", advance)
-    with pytest.raises(PrunescopeError, match="even by itself"):
+
+
+def test_a_run_that_does_not_fit_by_itself_says_so_and_the_others_go_on(store, tmp_path, monkeypatch):
+    runs = replicas(4)
+    hungry = runs[1].seeds.order
+    with monkeypatch.context() as patch:
+        greedy(patch, {hungry})
+        with pytest.raises(DoesNotFit, match=r"seed 1 .*even by itself \(Default") as problem:
+            ensure(runs, store=store, workers=1, engine="loop", stack=4)
+    assert "more" not in str(problem.value).partition("use a smaller")[0] and "Traceback" not in str(
+        problem.value
+    )
+    assert [manifest(store.root, run) is None for run in runs] == [False, True, False, False]
+    ensure(runs, store=store, workers=1, engine="loop", stack=4)
+    ensure(runs[1], store=tmp_path / "alone", workers=1, engine="loop")
+    assert manifest(store.root, runs[1])["steps"] == manifest(tmp_path / "alone", runs[1])["steps"]
+
+
+def test_a_run_that_is_not_packed_and_does_not_fit_says_so(store, monkeypatch):
+    greedy(monkeypatch, {0})
+    with pytest.raises(DoesNotFit, match="even by itself") as problem:
+        ensure(replicas(1), store=store, workers=1, engine="loop")
+    assert "Traceback" not in str(problem.value)
+
+
+def test_who_finds_no_room_enters_when_the_others_have_left(store, monkeypatch):
+    plain, entered, refused = Workbench.member, [], []
+
+    def member(self, recipe, *rest, **options):
+        if len(entered) - len(refused) >= 2 and not refused:
+            refused.append(recipe)
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        entered.append(recipe)
+        return plain(self, recipe, *rest, **options)
+
+    monkeypatch.setattr(Workbench, "member", member)
+    runs = replicas(3)
+    ensure(runs, store=store, workers=1, engine="loop", stack=3)
+    assert (
+        refused == entered[2:]
+        and [manifest(store.root, run)["exec"]["members"] for run in runs].count([2]) == 2
+    )
+
+
+def test_who_never_finds_room_says_so(store, monkeypatch):
+    def member(self, recipe, *rest, **options):
+        raise MemoryError
+
+    monkeypatch.setattr(Workbench, "member", member)
+    with pytest.raises(DoesNotFit, match=r"even by itself \(MemoryError\).*and 1 more"):
         ensure(replicas(2), store=store, workers=1, engine="loop", stack=2)
+    assert not list((store.root / "leases").iterdir())
 
 
-def test_a_stack_that_cannot_fit_says_what_would(store, monkeypatch):
+class Notes(Display):
+    def __init__(self):
+        self.notes = []
+
+    def note(self, text):
+        self.notes.append(text)
+
+
+def test_a_stack_that_cannot_fit_says_what_does(store, monkeypatch):
     monkeypatch.setattr(stacking, "_fits", lambda member, device, workers: 3)
-    with pytest.raises(UsageError, match=r"stack=9 runs .*; 3 do"):
-        ensure(replicas(2), store=store, workers=1, stack=9)
+    runs, told = replicas(4), Notes()
+    ensure(runs, store=store, workers=1, engine="loop", stack=9, display=told)
+    [note] = told.notes
+    assert "9 runs of prunescope.tasks.nets:LeNet do not fit" in note and "; 3 train at a time" in note
+    assert all(manifest(store.root, run)["exec"]["stack"] == 3 for run in runs)
     with pytest.raises(UsageError, match="stack=0"):
         ensure(replicas(2), store=store, workers=1, stack=0)
+
+
+def test_a_network_that_no_stack_admits_says_so_and_trains_alone(store):
+    runs, told = (
+        [make_recipe(path="specimens:Drawing").replace(seeds=replicate(k)) for k in range(2)],
+        Notes(),
+    )
+    ensure(runs, store=store, workers=1, stack=4, display=told)
+    [note] = told.notes
+    assert note.startswith("specimens:Drawing trains one run at a time, not 4")
+    assert all(manifest(store.root, run)["exec"]["stack"] == 1 for run in runs)
 
 
 def test_a_bug_in_the_network_is_told_of_every_run(store):
@@ -219,12 +299,12 @@ def test_measuring_says_what_a_place_costs_and_packs_only_where_it_wins(store, m
     monkeypatch.setattr(stacking, "WORTH_SECONDS", 0.0)
     seconds, bench = dict.fromkeys(left.left, 1.0 / 1000), Workbench(store)
     for together_, packed in ((0.1, True), (0.99, False)):
-        monkeypatch.setattr(stacking, "measure", lambda b, r, t=together_: stacking.Worth(1.0, t, 1000))
+        monkeypatch.setattr(stacking, "measure", lambda b, r, way, t=together_: stacking.Worth(1.0, t, 1000))
         found = stacking.packing(left, seconds, bench, workers=2)
         assert (found.size(runs[0]) > 1) == packed
         for path in (store.root / "prices").glob("stacks-*"):
             path.unlink()
     monkeypatch.undo()
     worth = stacking.measure(bench, runs[0])
-    assert 0 < worth.together < worth.alone and worth.member > 1000
-    assert ALONE.size(runs[0]) == 1 and together.out_of_memory(MemoryError())
+    assert 0 < worth.together < worth.alone and worth.member > 1000 and worth.way == "layers"
+    assert ALONE.size(runs[0]) == 1 and out_of_memory(MemoryError())

@@ -41,7 +41,7 @@ class WithBatchNorm(nn.Module):
         self.fc = nn.Linear(4, 3)
 
     def forward(self, x):
-        return self.fc(self.drop(self.act(self.bn(self.conv(x))).mean((2, 3))))
+        return self.fc(self.drop(self.act(self.bn(self.conv(x))).mean((-2, -1))))
 
 
 class Lab:

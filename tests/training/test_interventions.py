@@ -158,7 +158,7 @@ def program_for(lab, *interventions, **changes):
     )
 
 
-def every_position(program, progress):
+def every_position(program, progress, **watched):
     """The progress at every position of a run, before anything due there has happened."""
     seen = [progress]
 
@@ -166,7 +166,7 @@ def every_position(program, progress):
         seen.append(progress)
         return True
 
-    train(program, progress, beat=remember)
+    train(program, progress, beat=remember, **watched)
     return seen
 
 
@@ -186,9 +186,9 @@ def tensors(progress):
 
 
 def assert_same(left, right):
-    assert tensors(left).keys() == tensors(right).keys()
-    differ = [name for name, leaf in tensors(left).items() if not torch.equal(leaf, tensors(right)[name])]
-    assert differ == []
+    one, other = tensors(left), tensors(right)
+    assert one.keys() == other.keys()
+    assert [name for name, leaf in one.items() if not torch.equal(leaf, other[name])] == []
     assert left.traces == right.traces and left.kept.keys() == right.kept.keys()
     ends = [(p.state.step, p.state.schedule_step, float(p.running), p.finished) for p in (left, right)]
     assert ends[0] == ends[1]
@@ -219,7 +219,7 @@ def test_it_is_pure_and_deterministic_at_each_of_its_events(lab, one_step_chunks
             random = torch.get_rng_state()
             one, same = (intervention.apply(progress.state, context) for _ in range(2))
             assert torch.equal(torch.get_rng_state(), random)
-            assert all(torch.equal(leaf, tensors(progress)[name]) for name, leaf in before.items())
+            assert tree.equal(before, tensors(progress))
             assert_same(progress.replace(state=one), progress.replace(state=same))
             assert (one.step, one.schedule_step) == (progress.state.step, progress.state.schedule_step)
             acted += 1
@@ -246,22 +246,19 @@ def test_it_changes_something_and_masks_only_if_it_may(lab, one_step_chunks, int
 @optimizers
 @every
 def test_it_resumes_bitwise_from_every_step(lab, one_step_chunks, tmp_path, intervention, optimizer):
+    """A resume comes to the very next position of the run that was never stopped, and so to its end."""
     program = program_for(lab, intervention, optimizer=optimizer)
     watched = {
         "probes": (Curve(split="test", every="5it"), AroundEvents()),
         "keep": (Moment(when="step", at="4it"), Moment(when="step", at="100%")),
     }
-    whole = train(program, lab.begin(program, sparsity=0.3), **watched)
-    assert whole.finished and whole.local == STEPS
-    for stop in range(1, STEPS + 1, 1 if optimizer.moments == ("momentum",) else 4):
-        part = train(
-            program,
-            lab.begin(program, sparsity=0.3),
-            beat=lambda progress, stop=stop: progress.local < stop,
-            **watched,
-        )
-        assert part.local == stop
-        assert_same(train(program, through_a_file(part, tmp_path / "progress"), **watched), whole)
+    whole = every_position(program, lab.begin(program, sparsity=0.3), **watched)
+    assert [progress.local for progress in whole] == list(range(STEPS + 1))
+    end = train(program, whole[-1], **watched)
+    assert end.finished
+    for stop, after in enumerate([*whole[1:], end]):
+        resumed = through_a_file(whole[stop], tmp_path / "progress")
+        assert_same(train(program, resumed, beat=lambda progress: False, **watched), after)
 
 
 @every

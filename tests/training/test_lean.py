@@ -12,7 +12,6 @@ from prunescope.base import tree
 from prunescope.base.errors import Diverged
 from prunescope.base.reference import Moment
 from prunescope.base.streams import Seeds
-from prunescope.tasks import nets
 from prunescope.tasks.data.synthetic import synthetic
 from prunescope.tasks.evaluation import evaluate
 from prunescope.tasks.kernels import jit
@@ -24,12 +23,11 @@ from prunescope.training import run as running
 from prunescope.training.engines.engine import Lane
 from prunescope.training.engines.lean import Lean
 from prunescope.training.engines.loop import Loop
-from prunescope.training.interventions import At, Prune, Zero
+from prunescope.training.interventions import At, Zero
 from prunescope.training.loop import Stepper
 from prunescope.training.optim import SGD, Adam, AdamW
 from prunescope.training.probes import AroundEvents, Curve
 from prunescope.training.run import train
-from prunescope.training.schedules import Constant
 from prunescope.training.stopping import LossBelow
 
 ALL = {"train_below": 1.0, "evaluate_below": 1.0, "least": 1}
@@ -87,23 +85,9 @@ def assert_close(left, right, tolerance=1e-4):
             assert torch.equal(right[name], leaf), name
 
 
-@optimizers
-@every
-def test_every_intervention_and_optimizer_bitwise(lab, intervention, optimizer):
-    assert_same(*ends(lab, program_for(lab, intervention, optimizer=optimizer), **WATCHED))
-
-
-BOTH = Kernels(sparse="llvm" if jit.available() else "torch", channels_last=True, **ALL)
 MIXED = Kernels(
     sparse="llvm" if jit.available() else "torch", by_hand=jit.available(), train_below=0.4, least=50
 )
-
-
-@every
-def test_every_intervention_with_other_products(lab, intervention):
-    for optimizer in (OPTIMIZERS[2], OPTIMIZERS[4]):
-        program = program_for(lab, intervention, optimizer=optimizer)
-        assert_close(*ends(lab, program, kernels=BOTH))
 
 
 @pytest.mark.parametrize(
@@ -124,8 +108,9 @@ def test_every_intervention_on_a_chain_by_hand(lab, intervention):
 @products
 @optimizers
 def test_every_optimizer_on_random_masks(lab, optimizer, kernels):
-    for sparsity in (0.0, 0.5, 0.8):
-        assert_close(*ends(lab, lab.program(optimizer=optimizer), sparsity=sparsity, kernels=kernels))
+    program = lab.program(optimizer=optimizer, steps=9)
+    for sparsity in (0.0, 0.8):
+        assert_close(*ends(lab, program, sparsity=sparsity, kernels=kernels))
 
 
 @products
@@ -154,42 +139,6 @@ def test_moments_of_removed_weights_move_on_as_in_the_loop(lab):
             for engine, kernels in ((Loop(), Kernels()), (Lean(), PRODUCTS["torch"]))
         ]
         assert_close(*ends)
-
-
-IMAGE = (3, 32, 32)
-NETS = {
-    "LeNet": ({"hidden": (20, 10), "inputs": 3 * 32 * 32}, IMAGE),
-    "Conv4": ({"scale": 0.1}, IMAGE),
-    "VGG": ({"scale": 0.05}, IMAGE),
-    "CifarResNet": ({"depth": 8, "width": 4}, IMAGE),
-    "GatedCifarResNet": ({"depth": 8, "width": 4}, IMAGE),
-    "ResNet18": ({"scale": 0.05}, IMAGE),
-    "GatedResNet18": ({"scale": 0.05}, IMAGE),
-    "ResNet50": ({"scale": 0.05}, IMAGE),
-    "TwoLayer": ({"inputs": 12, "width": 5}, (4, 12)),
-}
-
-
-def test_every_architecture_of_the_package_is_here():
-    assert set(nets.__all__) - {"Gate"} == set(NETS)
-
-
-@pytest.mark.parametrize("name", NETS)
-def test_every_architecture(lab, name):
-    """Losses are compared: in networks as narrow as these, BatchNorm makes much of the rounding of a weight."""
-    args, shape = NETS[name]
-    source = synthetic(classes=3, shape=shape, train=24, test=8)
-    net = network(f"prunescope.tasks.nets:{name}", classes=3, **args)
-    problem = Task(network=net, data=Data(source=source)).load(Seeds(), source.load())
-    program = lab.program(
-        Prune(when=At(at="1it")), problem=problem, steps=2, batch=24, schedule=Constant(lr=1e-4)
-    )
-    loop, lean = ends(lab, program)
-    assert_same(loop, lean)
-    for kernels in (BOTH, MIXED, PRODUCTS["columns"]):
-        lean = train(with_kernels(program, kernels), lab.begin(program, sparsity=0.3), engine=Lean())
-        torch.testing.assert_close(lean.running, loop.running, rtol=1e-3, atol=1e-5)
-        assert lean.state.weights.sparsity == loop.state.weights.sparsity
 
 
 def test_the_stop_rule_ends_where_the_loop_ends(lab):

@@ -8,21 +8,17 @@ from stack_lab import SPARSE, Drawing, Dropping, Odd, assert_close, check, toget
 from test_interventions import EVERY, OWN, program_for, tensors
 
 from prunescope.base import tree
-from prunescope.base.streams import Seeds, replicate
-from prunescope.tasks.data.synthetic import synthetic
+from prunescope.base.streams import replicate
 from prunescope.tasks.kernels.choice import Kernels
-from prunescope.tasks.model import network, network_of
-from prunescope.tasks.task import Data, Task
+from prunescope.tasks.model import network_of
 from prunescope.training import run as running
 from prunescope.training.engines import stack
 from prunescope.training.engines.loop import Loop
 from prunescope.training.engines.stack import Stack, how
-from prunescope.training.engines.stacked.forward import Leading, Vmapped
+from prunescope.training.engines.stacked.forward import Vmapped
 from prunescope.training.engines.stacked.recorded import recordable
 from prunescope.training.engines.stacked.working import Stacked
-from prunescope.training.interventions import At, Prune
 from prunescope.training.optim import SGD, Adam, AdamW
-from prunescope.training.probes import AroundEvents, Curve
 from prunescope.training.run import Member, begin, train, train_together
 from prunescope.training.schedules import Constant, Milestones
 from prunescope.training.stopping import LossBelow
@@ -44,16 +40,6 @@ def different(program, count=3):
         replace(program, seeds=replicate(k), schedule=schedules[k % 3], begin=0 if k < 2 else 4)
         for k in range(count)
     ]
-
-
-@pytest.mark.parametrize("optimizer", OPTIMIZERS[1:3], ids=["sgd", "adam"])
-@every
-def test_every_intervention(lab, intervention, optimizer):
-    program = program_for(lab, intervention, optimizer=optimizer)
-    problem = lab.problem(network_of(Dropping))
-    programs = [replace(program, problem=problem, seeds=replicate(k)) for k in range(2)]
-    members = check(lab, programs, probes=(Curve(every="5it"), AroundEvents()))
-    assert (how(members[0].lane).way is Leading) == (not intervention.observes)
 
 
 @optimizers
@@ -83,31 +69,6 @@ def test_sparse_layers_of_extreme_masks(lab, mask):
         state = begun.state.replace(weights=weights.replace(params=params, masks=masks))
         ends.append(train(program, begun.replace(state=state), engine=engine))
     assert_close(*ends)
-
-
-NETS = {
-    "LeNet": {"hidden": (20, 10), "inputs": 3 * 32 * 32},
-    "Conv4": {"scale": 0.1},
-    "VGG": {"scale": 0.05},
-    "CifarResNet": {"depth": 8, "width": 4},
-    "ResNet18": {"scale": 0.05},
-}
-
-
-@pytest.mark.parametrize("name", NETS)
-def test_every_architecture_with_data_of_its_own(lab, name):
-    programs = []
-    for k in range(2):
-        source = synthetic(classes=3, shape=(3, 32, 32), train=24, test=8)
-        net = network(f"prunescope.tasks.nets:{name}", classes=3, **NETS[name])
-        problem = Task(network=net, data=Data(source=source, label_noise=0.2)).load(
-            Seeds(labels=k), source.load()
-        )
-        # Small steps: normalization over few numbers magnifies rounding from step to step.
-        options = {"steps": 4, "seeds": replicate(k), "schedule": Constant(lr=1e-3)}
-        programs.append(lab.program(Prune(when=At(at="2it")), problem=problem, **options))
-    members = check(lab, programs)
-    assert how(members[0].lane).way is Leading
 
 
 @pytest.mark.parametrize(("net", "way"), [(Odd, Vmapped), (Drawing, None)])

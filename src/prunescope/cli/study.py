@@ -201,9 +201,9 @@ def _print_price(
     if not rest.left:
         console.print("\nNothing is left to do.")
         return
-    count = workers_for(rest, workers)
+    count = workers_for(rest, workers, device)
     ready = prepare(rest, shop, workers=count, device=device, engine=engine, stack=stack)
-    for line in ready.packed.says(rest, ready.alone, ready.seconds):
+    for line in (*ready.packed.notes, *ready.packed.says(rest, ready.alone, ready.seconds)):
         console.print(line, soft_wrap=True)
     console.print(f"Runs are trained by {ready.bench.setting.says}.", soft_wrap=True)
     price = cost(rest, ready.prices, ready.seconds, workers=count)

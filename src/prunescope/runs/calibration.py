@@ -7,7 +7,6 @@ one overtakes it, depend on the processor much more than on the layer. What was 
 again, or elsewhere, affects new runs only.
 """
 
-import platform
 import time
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -17,13 +16,17 @@ import torch
 from torch import Tensor, nn
 
 from prunescope.base.value import text_digest
+from prunescope.runs.machine import compilers, processor
+from prunescope.runs.placement import one_thread
 from prunescope.runs.store import Store
 from prunescope.tasks.kernels import jit
 from prunescope.tasks.kernels.choice import Dense, Kernels, Sparse
 from prunescope.tasks.kernels.modules import ColumnLinear, OneDnnLinear, SparseLinear, has_onednn
 from prunescope.tasks.kernels.products import pattern_of
+from prunescope.training.engines.stacked.compiled import AVAILABLE
+from prunescope.training.engines.stacked.linear import StackedLinear, pattern
 
-OUTPUTS, INPUTS, TRAIN_BATCH, EVALUATE_BATCH = 300, 784, 128, 256
+OUTPUTS, INPUTS, TRAIN_BATCH, EVALUATE_BATCH, MEMBERS = 300, 784, 128, 256, 4
 DENSITIES = (0.5, 0.4, 0.3, 0.2, 0.1, 0.05, 0.02)
 ROUNDS = 7
 GAIN = 1.1
@@ -39,36 +42,56 @@ def kernels(store: Store) -> Kernels:
     return known
 
 
+def for_stacks(store: Store, known: Kernels) -> Kernels:
+    """The same with the switch point of stacks on this machine, measured if the store does not say.
+
+    Apart from the others, because its loops take seconds to compile where that was never done.
+    """
+    if known.sparse == "none":
+        return known
+    path = _path(store, "together")
+    found = store.read_json(path)
+    if found is None:
+        found = {"below": measured_together()}
+        store.write_json(path, found)
+    return known.replace(together_below=found["below"])
+
+
 def known_kernels(store: Store) -> Kernels | None:
     """The fastest products of this machine, if they were measured before."""
     known = store.read_json(_path(store))
     return None if known is None else Kernels.model_validate(known)
 
 
-def _path(store: Store) -> Path:
-    key = text_digest(f"{platform.node()} {platform.processor()} {torch.__version__} {jit.available()}")
-    return store.root / "prices" / f"kernels-{key}.json"
+def _path(store: Store, what: str = "kernels") -> Path:
+    key = text_digest(f"{processor()} {torch.__version__} {compilers()}")
+    return store.root / "prices" / f"{what}-{key}.json"
 
 
 @cache
 def measured() -> Kernels:
     """The fastest products of this machine, on one thread; measured once a process, in less than a second."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with one_thread():
         dense = _fastest_dense()
         sparse: Sparse = "llvm" if jit.available() else "torch"
         return Kernels(
             dense=dense,
             sparse=sparse,
-            train_below=_switch(dense, sparse, _training, TRAIN_BATCH),
-            evaluate_below=_switch(dense, sparse, _evaluating, EVALUATE_BATCH),
+            train_below=_switch(*_layers(dense, sparse, _training, TRAIN_BATCH)),
+            evaluate_below=_switch(*_layers(dense, sparse, _evaluating, EVALUATE_BATCH)),
             by_hand=jit.available(),
             channels_last=_images_last(),
             without_units=True,
         )
-    finally:
-        torch.set_num_threads(before)
+
+
+@cache
+def measured_together() -> float:
+    """The density below which the sparse product of a stack is faster; 0 without its compiler (extra "fast")."""
+    if not AVAILABLE:
+        return 0.0
+    with one_thread():
+        return _switch(*_stacked_layers())
 
 
 def _fastest_dense() -> Dense:
@@ -78,15 +101,38 @@ def _fastest_dense() -> Dense:
     return among[best] if times[0] > GAIN * times[best] else "rows"
 
 
-Measured = Callable[[nn.Module, int], Callable[[], object]]
+Work = Callable[[], object]
+Measured = Callable[[nn.Module, int], Work]
 
 
-def _switch(dense: Dense, sparse: Sparse, work: Measured, batch: int) -> float:
+def _masks() -> list[Tensor]:
+    """Masks of one layer, one a density."""
+    draws = torch.rand(OUTPUTS, INPUTS, generator=torch.Generator().manual_seed(0))
+    return [draws < density for density in DENSITIES]
+
+
+def _layers(dense: Dense, sparse: Sparse, work: Measured, batch: int) -> tuple[Work, list[Work]]:
+    """The same work by the dense product, and by the sparse one at every density."""
+    layers = [SparseLinear(nn.Linear(INPUTS, OUTPUTS), pattern_of(mask, sparse)) for mask in _masks()]
+    return work(_layer(dense), batch), [work(layer, batch) for layer in layers]
+
+
+def _stacked_layers() -> tuple[Work, list[Work]]:
+    """The same for a stack of members."""
+    layers = [StackedLinear(nn.Linear(INPUTS, OUTPUTS)) for _ in range(1 + len(DENSITIES))]
+    for layer, mask in zip(layers, [None, *_masks()], strict=True):
+        layer._parameters["weight"] = torch.randn(MEMBERS, OUTPUTS, INPUTS)  # type: ignore[assignment]
+        layer._parameters["bias"] = torch.zeros(MEMBERS, OUTPUTS)  # type: ignore[assignment]
+        if mask is not None:
+            layer.pattern = pattern([mask] * MEMBERS)
+            layer._parameters["weight"] = layer.pattern.values(layer.weight)  # type: ignore[assignment]
+    first, *others = (_training(layer, TRAIN_BATCH, members=MEMBERS) for layer in layers)
+    return first, others
+
+
+def _switch(dense: Work, sparse: Sequence[Work]) -> float:
     """The density below which the sparse product is faster, between those that were measured; 0 if never."""
-    generator = torch.Generator().manual_seed(0)
-    draws = torch.rand(OUTPUTS, INPUTS, generator=generator)
-    layers = [SparseLinear(nn.Linear(INPUTS, OUTPUTS), pattern_of(draws < d, sparse)) for d in DENSITIES]
-    times = _seconds([work(layer, batch) for layer in (_layer(dense), *layers)])
+    times = _seconds([dense, *sparse])
     costs = [time / times[0] for time in times[1:]]
     for number, (density, cost) in enumerate(zip(DENSITIES, costs, strict=True)):
         if cost < 1:
@@ -109,7 +155,7 @@ def _images_last() -> bool:
     return plain > GAIN * last
 
 
-def _pass(network: nn.Module, x: Tensor) -> Callable[[], object]:
+def _pass(network: nn.Module, x: Tensor) -> Work:
     leaves = [x, *network.parameters()]
     return lambda: torch.autograd.grad(network(x).sum(), leaves)
 
@@ -121,16 +167,19 @@ def _layer(kind: Dense) -> nn.Module:
     return ColumnLinear(plain) if kind == "columns" else OneDnnLinear(plain)
 
 
-def _training(layer: nn.Module, batch: int) -> Callable[[], object]:
-    """Forward and weight gradient, as in the first layer."""
-    x, leaves = _inputs(batch), [leaf.detach().requires_grad_() for leaf in layer.parameters()]
-    for (name, _), leaf in zip(list(layer.named_parameters()), leaves, strict=True):
+def _training(layer: nn.Module, batch: int, *, members: int | None = None) -> Work:
+    """Forward and weight gradient, as in the first layer. members: of the stack that the layer is for."""
+    x, leaves = (
+        _inputs(batch, members),
+        [leaf.detach().requires_grad_() for leaf in layer._parameters.values() if leaf is not None],
+    )
+    for name, leaf in zip(list(layer._parameters), leaves, strict=True):
         layer._parameters[name] = leaf  # type: ignore[assignment]
     slope = _like(layer(x))
     return lambda: torch.autograd.grad(layer(x), leaves, slope)
 
 
-def _evaluating(layer: nn.Module, batch: int) -> Callable[[], object]:
+def _evaluating(layer: nn.Module, batch: int) -> Work:
     x = _inputs(batch)
 
     def forward() -> None:
@@ -140,16 +189,17 @@ def _evaluating(layer: nn.Module, batch: int) -> Callable[[], object]:
     return forward
 
 
-def _inputs(batch: int) -> Tensor:
+def _inputs(batch: int, members: int | None = None) -> Tensor:
     """Examples as they are stored, so that turning them into columns counts."""
-    return torch.randn(batch, INPUTS, generator=torch.Generator().manual_seed(1))
+    shape = (batch, INPUTS) if members is None else (members, batch, INPUTS)
+    return torch.randn(shape, generator=torch.Generator().manual_seed(1))
 
 
 def _like(y: Tensor) -> Tensor:
     return torch.ones_like(y.detach())
 
 
-def _seconds(works: Sequence[Callable[[], object]]) -> list[float]:
+def _seconds(works: Sequence[Work]) -> list[float]:
     """The shortest of several rounds of each, taken in turns: other programs only ever add time."""
     best = [float("inf")] * len(works)
     for _ in range(ROUNDS):

@@ -121,6 +121,7 @@ def checkpoint_to_bytes(checkpoint: Checkpoint) -> bytes:
         "step": state.step,
         "schedule_step": state.schedule_step,
         "finished": progress.finished,
+        "members": progress.members,
         "traces": progress.traces,
         "memories": sorted(state.memory),
         "opts": sorted(state.opt),
@@ -158,6 +159,7 @@ def _progress(nested: Nested, facts: dict[str, Any]) -> Progress:
         kept={moment: _plain_weights(part) for moment, part in nested.get("kept", {}).items()},
         traces=facts["traces"],
         finished=facts["finished"],
+        members=tuple(facts.get("members", ())),
     )
 
 

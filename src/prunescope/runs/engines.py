@@ -17,6 +17,7 @@ from prunescope.training.engines.engine import Engine
 from prunescope.training.engines.lean import Lean
 from prunescope.training.engines.loop import Loop
 from prunescope.training.engines.stack import Stack
+from prunescope.training.engines.stacked.forward import Way
 
 EngineName = Literal["loop", "lean"]
 
@@ -26,12 +27,13 @@ class EngineSetting(Value):
 
     engine: "loop" is the reference, "lean" works in place. kernels: the products that "lean" and evaluations use.
     stack: most runs that train in one program; 1 trains each by itself, and `engine` takes those that cannot be
-    stacked.
+    stacked. way: how a network is applied to all runs of a program, if it admits that way.
     """
 
     engine: EngineName = "loop"
     kernels: Kernels = PLAIN
     stack: int = Field(default=1, ge=1)
+    way: Way = "layers"
 
     @classmethod
     def of(cls, told: dict[str, Any]) -> "EngineSetting":
@@ -61,7 +63,7 @@ LOOP = EngineSetting()
 def engine_of(setting: EngineSetting) -> Engine:
     """The engine that a setting names."""
     alone = Lean() if setting.engine == "lean" else Loop()
-    return Stack(size=setting.stack, otherwise=alone) if setting.stack > 1 else alone
+    return Stack(size=setting.stack, way=setting.way, otherwise=alone) if setting.stack > 1 else alone
 
 
 def engine_named(name: str) -> EngineName:

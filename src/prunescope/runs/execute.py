@@ -44,10 +44,10 @@ def ensure(
 ) -> Results:
     """Makes whatever of the nodes (recipes, readings, traces, combinations) the store lacks, and reads them.
 
-    workers: processes to use, default one a core; 1 works in this process. checkpoint_seconds: at most so much work
-    of a run is lost by a kill. engine: "loop" or "lean", how runs are trained; by default what is fastest on this
-    machine. stack: most runs that train in one program; by default as many as is fastest. Stored failures are not tried
-    again.
+    workers: processes to use, default one a core, on a GPU one; 1 works in this process. checkpoint_seconds: at most
+    so much work of a run is lost by a kill. engine: "loop" or "lean", how runs are trained; by default lean on a CPU,
+    the faster on a GPU. stack: most runs that train in one program, fewer where memory or the network does not admit so
+    many; by default as many as is fastest. Stored failures are not tried again.
 
     Raises UsageError for impossible recipes, Interrupted after Ctrl-C, PrunescopeError when work went wrong for
     another reason than the recipe's own (a full disk, a crash); everything else is done by then.
@@ -55,7 +55,7 @@ def ensure(
     shop = store if isinstance(store, Store) else Store(store)
     wanted = [node for item in nodes for node in ([item] if isinstance(item, Value) else item)]
     left = plan(wanted, shop)
-    count, screen = workers_for(left, workers), display or Display()
+    count, screen = workers_for(left, workers, device), display or Display()
     try:
         ready = prepare(
             left,
@@ -66,6 +66,8 @@ def ensure(
             stack=stack,
             checkpoint_seconds=checkpoint_seconds,
         )
+        for note in ready.packed.notes:
+            screen.note(note)
         schedule = Schedule(left, ready.seconds, screen, ready.packed)
         if left.left:
             with _executor(ready, count, schedule, screen) as executor:

@@ -3,7 +3,6 @@
 Belongs here: the parts of a manifest. Does not belong here: when and where it is written (`workbench.py`, `store.py`).
 """
 
-import os
 import platform
 import resource
 import sys
@@ -18,6 +17,7 @@ from prunescope.base import tree
 from prunescope.base.reference import StateRef
 from prunescope.base.value import array_digest
 from prunescope.runs.graph import Chosen, describe
+from prunescope.runs.machine import compilers, machine
 from prunescope.runs.recipe import Recipe, Subset
 from prunescope.runs.results import Results
 from prunescope.runs.saver import Saver
@@ -65,22 +65,25 @@ def outcome(program: Program, progress: Progress) -> dict[str, Any]:
     }
 
 
-def execution(device: str, saver: Saver, steps: int) -> dict[str, Any]:
+def execution(device: str, saver: Saver, progress: Progress) -> dict[str, Any]:
     """How a run was executed: recorded beside its id, never part of it.
 
-    seconds: of work, in a stack the run's share of it; elapsed: on the clock since the run was taken up.
+    seconds: of work, in a stack the run's share of it; elapsed: on the clock since the run was taken up. members: how
+    many runs its program held, in order, as often as that changed: bits depend on it, and on everything above it.
     """
     return {
         "device": device if device == "cpu" else torch.cuda.get_device_name(),
-        "machine": f"{platform.node()} {platform.machine()} {os.cpu_count()} cores",
+        "machine": machine(),
         "threads": 1,
         **saver.setting.model_dump(),
+        "members": list(progress.members),
+        "compilers": compilers(),
         "python": platform.python_version(),
         "torch": torch.__version__,
         "prunescope": __version__,
         "seconds": round(saver.seconds(), 3),
         "elapsed": round(saver.elapsed(), 3),
-        "steps": steps,
+        "steps": progress.local,
         "peak_memory_mb": _peak_memory_mb(),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }

@@ -5,19 +5,25 @@ worth it (`stacking.py`), training them (`together.py`).
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from prunescope.runs.plan import Job, Plan
 from prunescope.runs.recipe import Everything, Recipe
+from prunescope.training.engines.stacked.forward import Way
 
 
 @dataclass(frozen=True)
 class Pack:
-    """Several runs for one program. size: the most that it may hold at a time, which is recorded with each run."""
+    """Several runs for one program.
+
+    size: the most that it may hold at a time. way: how the network is applied to all of them. Both are recorded with
+    each run.
+    """
 
     jobs: tuple[Job, ...]
     size: int
+    way: Way = "layers"
 
 
 @lru_cache(100_000)
@@ -44,10 +50,30 @@ class Packing:
     """How many runs of a kind train together. sizes: by what they have in common; a kind that is absent is not packed.
 
     shares: what a run's place in a program costs as a share of what it costs alone, by the same and its `like`.
+    ways: how the network is applied to all. notes: what cannot be had as it was asked for, for people.
     """
 
     sizes: dict[str, int]
     shares: dict[tuple[str, str], float]
+    ways: dict[str, Way] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def adding(self, kind: str, size: int, way: Way, shares: dict[str, float]) -> "Packing":
+        """The same and one more kind. shares: by a run's `like`."""
+        return replace(
+            self,
+            sizes=self.sizes | {kind: size},
+            shares=self.shares | {(kind, text): share for text, share in shares.items()},
+            ways=self.ways | {kind: way},
+        )
+
+    def noting(self, note: str) -> "Packing":
+        """The same with one more note, if there is something in it that was not said before."""
+        return replace(self, notes=tuple(dict.fromkeys((*self.notes, *([note] if note else [])))))
+
+    def pack(self, jobs: Sequence[Job], most: int) -> Pack:
+        """These runs in one program of at most so many."""
+        return Pack(tuple(jobs), most, self.ways.get(common(jobs[0].recipe) or "", "layers"))
 
     def size(self, recipe: Recipe) -> int:
         """How many such runs train together at most."""

@@ -4,6 +4,7 @@ Belongs here: what is set for a whole process or a piece of work, moving states 
 work itself (`workbench.py`).
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -17,22 +18,26 @@ from prunescope.training.progress import Progress
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """One torch thread, as threads that share small products slow each other down and change rounding; no TF32.
+    """One torch thread, as threads that share small products slow each other down and change rounding.
 
-    TF32 is what cuDNN computes float32 convolutions in unless it is told otherwise: 10 bits of mantissa.
+    On a GPU no TF32, which is what cuDNN computes float32 convolutions in unless it is told otherwise (10 bits of
+    mantissa), and the same algorithm every time, so that the same run has the same bits.
     """
-    before, rough = torch.get_num_threads(), torch.backends.cudnn.allow_tf32
+    cudnn = torch.backends.cudnn
+    before = torch.get_num_threads(), cudnn.allow_tf32, cudnn.deterministic, cudnn.benchmark
     torch.set_num_threads(1)
-    torch.backends.cudnn.allow_tf32 = False
+    cudnn.allow_tf32, cudnn.deterministic, cudnn.benchmark = False, True, False
     try:
         yield
     finally:
-        torch.set_num_threads(before)
-        torch.backends.cudnn.allow_tf32 = rough
+        torch.set_num_threads(before[0])
+        _, cudnn.allow_tf32, cudnn.deterministic, cudnn.benchmark = before
 
 
 def device_named(name: str) -> str:
     """The device called `name`. Raises UsageError when this machine does not have it."""
+    if name != "cpu":  # before the device is first used: cuBLAS sums in an order of its own otherwise
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     try:
         torch.empty(1, device=name)
     except (RuntimeError, AssertionError) as problem:

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from functools import partial
 
 from prunescope.base.errors import UsageError
-from prunescope.runs.calibration import kernels, known_kernels
+from prunescope.runs.calibration import for_stacks, kernels, known_kernels
 from prunescope.runs.engines import LOOP, EngineSetting, engine_named
 from prunescope.runs.packing import Packing
 from prunescope.runs.placement import device_named
 from prunescope.runs.plan import Plan, prices
 from prunescope.runs.pricing import Prices
-from prunescope.runs.stacking import in_packs, packing
+from prunescope.runs.stacking import in_packs, may_stack, packing
 from prunescope.runs.store import Store
 from prunescope.runs.workbench import CHECKPOINT_SECONDS, Workbench
 
@@ -51,46 +51,57 @@ def prepare(
 ) -> Prepared:
     """Measures what is not known of this machine and chooses engine and packs, unless they are given.
 
-    engine: "loop" or "lean". stack: runs in one program.
+    engine: "loop" or "lean". stack: runs in one program; fewer where memory or the network does not admit so many.
 
-    Raises UsageError for a device or an engine that is not here, and for a stack that does not fit into memory.
+    Raises UsageError for a device or an engine that is not here.
     """
     here = partial(Workbench, store, device=device_named(device), checkpoint_seconds=checkpoint_seconds)
-    bench = _bench(left, here, engine)
+    bench = _bench(left, here, engine, stacks=may_stack(left, stack))
     known = Prices(bench)
     alone = prices(left, known)
     packed = packing(left, alone, bench, workers=workers, stack=stack)
     return Prepared(left, bench, known, packed, alone, in_packs(left, alone, packed))
 
 
-def default_workers() -> int:
-    """One worker a core that this process may use."""
+def default_workers(device: str = "cpu") -> int:
+    """One worker a core that this process may use; a GPU is one worker's, whose programs hold many runs."""
+    if device != "cpu":
+        return 1
     return max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
-def workers_for(left: Plan, workers: int | None) -> int:
-    """How many workers a plan gets: as asked for, by default one a core, and no more than there is work.
+def workers_for(left: Plan, workers: int | None, device: str = "cpu") -> int:
+    """How many workers a plan gets: as asked for, by default one a core or one a GPU, and no more than there is work.
 
     Raises UsageError for fewer than one.
     """
     if workers is not None and workers < 1:
         raise UsageError(f"workers={workers} is not possible; use 1 or more")
-    return min(workers or default_workers(), max(1, len(left.left)))
+    return min(workers or default_workers(device), max(1, len(left.left)))
 
 
-def _bench(left: Plan, here: Callable[..., Workbench], engine: str | None) -> Workbench:
+def _bench(left: Plan, here: Callable[..., Workbench], engine: str | None, *, stacks: bool) -> Workbench:
     """Where runs are trained by a named engine or the fastest, with the products measured for this machine.
 
-    For little work nothing is measured: products are then torch's own. here: makes a workbench of a setting.
+    On a CPU "lean" does what "loop" does with fewer copies, so that only products are measured; for little work
+    nothing is, and products are torch's own. On a GPU the two are compared by the price of all the work. here: makes a
+    workbench of a setting. stacks: whether the switch point of stacks is of interest.
     """
     named = None if engine is None else engine_named(engine)
-    plain = here(setting=EngineSetting(engine="lean"))
-    if named == "loop" or (named is None and plain.device != "cpu"):
-        return here(setting=LOOP)
+    plain, loop = here(setting=EngineSetting(engine="lean")), here(setting=LOOP)
+    if named == "loop":
+        return loop
     if plain.device != "cpu":
-        return plain
+        return plain if named else min((loop, plain), key=lambda bench: _work(left, bench))
     if (known := known_kernels(plain.store)) is None:
-        if sum(prices(left, Prices(plain)).values()) < WORTH_SECONDS:
+        if _work(left, plain) < WORTH_SECONDS:
             return plain
         known = kernels(plain.store)
+    if stacks:
+        known = for_stacks(plain.store, known)
     return here(setting=plain.setting.replace(kernels=known))
+
+
+def _work(left: Plan, bench: Workbench) -> float:
+    """Seconds of all the work."""
+    return sum(prices(left, Prices(bench)).values())

@@ -155,7 +155,7 @@ class Schedule:
         taken = set(keys)
         self.ready = [entry for entry in self.ready if entry[2] not in taken]
         heapq.heapify(self.ready)
-        return Pack(tuple(self.left.jobs[key] for key in keys), most)
+        return self.packing.pack([self.left.jobs[key] for key in keys], most)
 
     def _most(self, key: str) -> int:
         most = self.packing.size(self.left.jobs[key].recipe) if key in self.left.jobs else 1

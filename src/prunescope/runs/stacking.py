@@ -4,8 +4,6 @@ Belongs here: seconds and bytes of a run alone and in a program, the memory budg
 are alike (`packing.py`).
 """
 
-import os
-import platform
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,14 +12,17 @@ import torch
 
 from prunescope.base.errors import PrunescopeError, UsageError
 from prunescope.base.value import text_digest
+from prunescope.runs import memory
 from prunescope.runs.engines import engine_of
-from prunescope.runs.packing import Packing, common, like
+from prunescope.runs.machine import processor
+from prunescope.runs.packing import ALONE, Packing, common, like
 from prunescope.runs.placement import one_thread
 from prunescope.runs.plan import Job, Plan
 from prunescope.runs.recipe import Fresh, Recipe
 from prunescope.runs.workbench import Workbench, with_kernels
 from prunescope.training.engines.engine import Engine
-from prunescope.training.engines.stack import Stack, bytes_per_member
+from prunescope.training.engines.stack import Stack, bytes_per_member, how
+from prunescope.training.engines.stacked.forward import WAYS, Way
 from prunescope.training.run import Member
 
 FEW = 8
@@ -38,34 +39,31 @@ GAIN = 0.9
 """A program must take at most this share of the time of its members alone."""
 SAMPLES, FEW_SAMPLES, MANY_KINDS = 4, 2, 4
 """So many interventions of each kind of run are measured, fewer of many kinds; others cost what the nearest does."""
-SHARE_OF_MEMORY = 0.4
 
 
 @dataclass(frozen=True)
 class Worth:
-    """Seconds a step of a run alone and of its place in a program; bytes that a member adds to the program."""
+    """Seconds a step of a run alone and of its place in a program; bytes that a member adds to the program.
+
+    way: the faster way in which the network is applied to many members. member: 0 if the network admits none.
+    """
 
     alone: float
     together: float
     member: int
+    way: Way = "layers"
 
 
 def packing(
     left: Plan, seconds: dict[str, float], bench: Workbench, *, workers: int, stack: int | None = None
 ) -> Packing:
-    """How runs are packed: as measured, or `stack` at a time whatever it gains.
+    """How runs are packed: as measured, or `stack` at a time whatever it gains, or as many of these as fit into memory.
 
-    seconds: the price of each piece of work alone. Raises UsageError for a stack that does not fit into memory.
+    seconds: the price of each piece of work alone. Raises UsageError for fewer than one run.
     """
     if stack is not None and stack < 1:
         raise UsageError(f"stack={stack} is not possible; use 1 or more runs in a program")
-    by_kind: dict[str, list[Job]] = {}
-    for job in left.jobs.values():
-        if (kind := common(job.recipe)) is not None:
-            by_kind.setdefault(kind, []).append(job)
-    sizes: dict[str, int] = {}
-    shares: dict[tuple[str, str], float] = {}
-    known = Known(bench)
+    by_kind, found, known = _by_kind(left), ALONE, Known(bench)
     for kind, jobs in by_kind.items():
         total = sum(seconds[job.id] for job in jobs)
         if stack == 1 or len(jobs) < 2 or (stack is None and (len(jobs) < FEW or total < WORTH_SECONDS)):
@@ -75,17 +73,43 @@ def packing(
             continue
         worth = _worth(known, kind, jobs, SAMPLES if len(by_kind) <= MANY_KINDS else FEW_SAMPLES)
         fits = _fits(max(w.member for w in worth.values()), bench.device, workers)
-        if stack is not None and stack > fits:
-            raise UsageError(
-                f"stack={stack} runs of {jobs[0].recipe.task.network.path} do not fit into memory on {bench.device}; "
-                f"{fits} do"
-            )
         gain = sum(w.together for w in worth.values()) / max(1e-12, sum(w.alone for w in worth.values()))
-        if stack is None and gain > GAIN:
-            continue
-        sizes[kind] = stack or min(fits, MOST["cpu" if bench.device == "cpu" else "cuda"])
-        shares |= {(kind, text): w.together / max(w.alone, 1e-12) for text, w in worth.items()}
-    return Packing(sizes, shares)
+        admits = all(w.member > 0 for w in worth.values())
+        if stack is not None:
+            found = found.noting(_note(jobs[0].recipe.task.network.path, stack, fits, admits, bench.device))
+        if admits and (stack is not None or gain <= GAIN):
+            most = stack or MOST["cpu" if bench.device == "cpu" else "cuda"]
+            shares = {text: w.together / max(w.alone, 1e-12) for text, w in worth.items()}
+            found = found.adding(kind, min(most, fits), next(iter(worth.values())).way, shares)
+    return found
+
+
+def may_stack(left: Plan, stack: int | None) -> bool:
+    """Whether there are enough runs of a kind for a program, or one was asked for."""
+    return stack != 1 and any(len(jobs) >= (FEW if stack is None else 2) for jobs in _by_kind(left).values())
+
+
+def _by_kind(left: Plan) -> dict[str, list[Job]]:
+    found: dict[str, list[Job]] = {}
+    for job in left.jobs.values():
+        if (kind := common(job.recipe)) is not None:
+            found.setdefault(kind, []).append(job)
+    return found
+
+
+def _note(path: str, stack: int, fits: int, admits: bool, device: str) -> str:
+    """What is to be said of a stack that was asked for; empty if it can be had."""
+    if not admits:
+        return (
+            f"{path} trains one run at a time, not {stack}: in one program it would not compute what it does alone "
+            "(it draws numbers by itself, or its code mixes runs)"
+        )
+    if stack > fits:
+        return (
+            f"{stack} runs of {path} do not fit into the memory for one program ({100 * memory.SHARE:g} % of what is "
+            f"free on {device}, shared by the workers); {fits} train at a time"
+        )
+    return ""
 
 
 def in_packs(left: Plan, seconds: dict[str, float], packed: Packing) -> dict[str, float]:
@@ -102,7 +126,10 @@ def _worth(known: "Known", kind: str, jobs: Sequence[Job], samples: int) -> dict
     texts = sorted(by_text)
     count = min(samples, len(texts))
     places = sorted({round(k * (len(texts) - 1) / max(1, count - 1)) for k in range(count)})
-    measured = {place: known.of(kind, texts[place], by_text[texts[place]]) for place in places}
+    measured: dict[int, Worth] = {}
+    for place in places:
+        way = measured[places[0]].way if measured else None  # runs of a kind are applied in one way
+        measured[place] = known.of(kind, texts[place], by_text[texts[place]], way)
     return {
         text: measured[min(places, key=lambda place, k=k: abs(place - k))]  # type: ignore[misc]
         for k, text in enumerate(texts)
@@ -115,17 +142,17 @@ class Known:
     def __init__(self, bench: Workbench) -> None:
         """Reads it."""
         self.bench = bench
-        key = text_digest(f"{platform.node()} {torch.__version__} {bench.device} {bench.setting.id}")
+        key = text_digest(f"{processor()} {torch.__version__} {bench.device} {bench.setting.id}")
         self.path = bench.store.root / "prices" / f"stacks-{key}.json"
         found = bench.store.read_json(self.path) or {}
         self.worth = {key: Worth(**value) for key, value in found.items()}
 
-    def of(self, kind: str, text: str, recipe: Recipe) -> Worth:
-        """The worth of a kind of run, measured if it is not known."""
-        key = text_digest(kind + text)
+    def of(self, kind: str, text: str, recipe: Recipe, way: Way | None) -> Worth:
+        """The worth of a kind of run, measured if it is not known; in the given way, or else in the faster one."""
+        key = text_digest(kind + text + (way or ""))
         if key not in self.worth:
             try:
-                self.worth[key] = measure(self.bench, recipe)
+                self.worth[key] = measure(self.bench, recipe, way)
             except PrunescopeError:
                 raise
             except Exception:  # the user's network: the run itself will meet this and say so
@@ -134,17 +161,30 @@ class Known:
         return self.worth[key]
 
 
-def measure(bench: Workbench, recipe: Recipe) -> Worth:
-    """A few steps of runs of a kind, alone and together, after the events at their start."""
+def measure(bench: Workbench, recipe: Recipe, way: Way | None = None) -> Worth:
+    """A few steps of runs of a kind, alone and together, after the events at their start.
+
+    way: how the network is applied to all; by default the faster of those that it admits.
+    """
     with one_thread():
         first = _members(bench, recipe, 2)
-        bytes_of_one = bytes_per_member([member.lane for member in first])
         alone = _step(engine_of(bench.setting), first[:1], bench.device)
+        ways: list[Way] = [way] if way else [one for one in WAYS if how(first[0].lane, one).name == one]
+        if not ways:
+            return Worth(alone, alone, 0)
         # What members share is the smaller the more they are: short steps are measured as they will be taken.
         count = MANY if alone < SHORT_STEP else FEW
         members = [*first, *_members(bench, recipe, count - 2)]
-        stack = Stack(size=count, otherwise=engine_of(bench.setting))
-        return Worth(alone, _step(stack, members, bench.device) / count, bytes_of_one)
+
+        def together(way: Way, rounds: int) -> float:
+            stack = Stack(size=count, way=way, otherwise=engine_of(bench.setting))
+            return _step(stack, members, bench.device, rounds=rounds) / count
+
+        best = min(ways, key=lambda one: together(one, 2)) if len(ways) > 1 else ways[0]
+        counted = bytes_per_member([member.lane for member in first], best)
+        with memory.watched(bench.device) as peak:
+            seconds = together(best, 3)
+        return Worth(alone, seconds, max(counted, peak() // count), best)
 
 
 def _members(bench: Workbench, recipe: Recipe, count: int) -> list[Member]:
@@ -158,11 +198,11 @@ def _members(bench: Workbench, recipe: Recipe, count: int) -> list[Member]:
     return members
 
 
-def _step(engine: Engine, members: Sequence[Member], device: str) -> float:
-    """Seconds of a step of all members, at best."""
+def _step(engine: Engine, members: Sequence[Member], device: str, *, rounds: int = 3) -> float:
+    """Seconds of a step of all members, at best; the first round also compiles."""
     lanes = [member.lane for member in members]
     best = float("inf")
-    for _ in range(3):  # the first also compiles
+    for _ in range(rounds):
         free = min(member.free for member in members)
         count = min(5, free)
         began = time.perf_counter()
@@ -175,8 +215,4 @@ def _step(engine: Engine, members: Sequence[Member], device: str) -> float:
 
 def _fits(member: int, device: str, workers: int) -> int:
     """How many members fit into a worker's share of the memory."""
-    if device == "cpu":
-        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    else:
-        free = torch.cuda.mem_get_info()[0]
-    return max(1, int(SHARE_OF_MEMORY * free / max(1, workers) / max(1, member)))
+    return max(1, memory.budget(device, workers) // max(1, member))

@@ -7,7 +7,6 @@ A run that ends is stored, and its lease given back, while the others go on. Mem
 nothing but time: states are those of the last boundary, and the program is split in two.
 """
 
-import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -18,6 +17,7 @@ from prunescope.runs.engines import EngineSetting, engine_of
 from prunescope.runs.executors.executor import Message
 from prunescope.runs.lasting import LASTING, complete
 from prunescope.runs.lease import Lease, take
+from prunescope.runs.memory import DoesNotFit, out_of_memory
 from prunescope.runs.packing import Pack
 from prunescope.runs.placement import one_thread
 from prunescope.runs.plan import Job
@@ -26,10 +26,6 @@ from prunescope.runs.workbench import Stopped, Workbench
 from prunescope.training.run import Member, train_together
 
 Tell = Callable[[Message], None]
-
-
-class DoesNotFit(PrunescopeError):
-    """A run by itself needs more memory than there is."""
 
 
 @dataclass
@@ -49,15 +45,14 @@ def train_pack(
 ) -> bool:
     """Makes the runs of a pack and tells of each as it ends; False if `beat` (told run and steps) said to stop.
 
-    Every run is spoken of in one message or, if the work was stopped, has a checkpoint.
+    Every run is spoken of in one message or, if the work was stopped, has a checkpoint if it had begun.
     """
-    places: list[Place] = []
-    try:
-        with one_thread():
-            for job in pack.jobs:
-                if (place := _entered(bench, number, job, pack, beat, tell)) is not None:
-                    places.append(place)
+    waiting = list(pack.jobs)
+    with one_thread():
+        while waiting:
+            places: list[Place] = []
             try:
+                _enter(bench, number, waiting, pack, places, beat, tell)
                 _train(bench, number, places, tell)
             except (KeyboardInterrupt, Stopped) as problem:
                 for place in _under_way(places):
@@ -67,11 +62,35 @@ def train_pack(
                 raise
             except Exception as problem:  # a bug, or the user's own network: say all that is known
                 for place in _under_way(places):
-                    _end(place, tell, _error(number, place.job, problem))
-    finally:
-        for place in _under_way(places):
-            place.lease.release()
+                    _end(place, tell, Message.of_error(number, place.job.id, problem, idle=False))
+            finally:
+                for place in _under_way(places):
+                    place.lease.release()
     return True
+
+
+def _enter(
+    bench: Workbench,
+    number: int,
+    waiting: list[Job],
+    pack: Pack,
+    places: list[Place],
+    beat: Callable[[str, int], bool],
+    tell: Tell,
+) -> None:
+    """Gives the waiting runs their places, as many as memory admits; who has one, or never will, waits no more."""
+    while waiting:
+        try:
+            place = _entered(bench, number, waiting[0], pack, beat, tell)
+        except Exception as problem:
+            if not out_of_memory(problem):
+                raise
+            if places:
+                return  # these train first, and leave their room to the others
+            place = None
+            tell(Message.of_error(number, waiting[0].id, problem, idle=False))
+        places += [place] if place else []
+        waiting.pop(0)
 
 
 def _entered(
@@ -82,56 +101,80 @@ def _entered(
     beat: Callable[[str, int], bool],
     tell: Tell,
 ) -> Place | None:
-    """A run's place in the pack; None, and told why, if it has none."""
+    """A run's place in the pack; None, and told why, if it has none. Raises what says that memory does not suffice."""
     lease = take(bench.store, job.id)
     if lease is None:
         tell(Message(number, job.id, "busy", idle=False))
         return None
+    place = None
     try:
         stored = bench.store.known_runs([job.id]).get(job.id)  # it may have been stored since it was planned
-        if stored is None or (
-            stored["status"] != "failed" and not complete(job, stored["states"], stored["traces"])
-        ):
+        if stored is not None and stored["status"] == "failed":
+            tell(Message(number, job.id, "failed", why=stored["why"], idle=False))
+        elif stored is not None and complete(job, stored["states"], stored["traces"]):
+            tell(Message(number, job.id, "done", idle=False))
+        else:
             member, saver = bench.member(
-                job.recipe, job.moments, job.probes, lambda steps: beat(job.id, steps), stack=pack.size
+                job.recipe,
+                job.moments,
+                job.probes,
+                lambda steps: beat(job.id, steps),
+                stack=pack.size,
+                way=pack.way,
             )
-            return Place(job, lease, member, saver, stored is not None)
-        failed = stored["status"] == "failed"
-        said = Message(
-            number, job.id, "failed" if failed else "done", why=stored["why"] if failed else "", idle=False
-        )
+            place = Place(job, lease, member, saver, stored is not None)
     except Exception as problem:
-        said = _error(number, job, problem)
-    lease.release()
-    tell(said)
-    return None
+        if out_of_memory(problem):
+            raise
+        tell(Message.of_error(number, job.id, problem, idle=False))
+    finally:
+        if place is None:
+            lease.release()
+    return place
 
 
 def _train(bench: Workbench, number: int, places: list[Place], tell: Tell) -> None:
-    """Trains all places, those of one setting together, in parts that fit into memory."""
+    """Trains all places, those of one setting together, in parts that fit into memory.
+
+    A run that does not fit by itself ends there, with a checkpoint; the others go on.
+    """
     by_setting: dict[EngineSetting, list[Place]] = {}
     for place in places:
         by_setting.setdefault(place.saver.setting, []).append(place)
     parts = list(by_setting.items())
     while parts:
         setting, part = parts.pop(0)
-        try:
-            _train_part(bench, number, part, setting, tell)
-        except Exception as problem:
-            if not out_of_memory(problem):
-                raise
-            torch.cuda.empty_cache()
-            left = _under_way(part)
-            if len(left) < 2:
-                raise DoesNotFit(
-                    f"training runs out of memory even by itself ({problem}); use a smaller batch or network, fewer "
-                    "workers, or a device with more memory"
-                ) from problem
-            half = max(1, len(left) // 2)
-            smaller = setting.replace(stack=half)
+        if (short := _short_of_memory(bench, number, part, setting, tell)) is None:
+            continue
+        torch.cuda.empty_cache()  # now that the failure, which holds the tensors of its frames, is gone
+        left = _under_way(part)
+        if len(left) < 2:
             for place in left:
-                place.saver.setting = smaller
-            parts[:0] = [(smaller, left[:half]), (smaller, left[half:])]
+                place.saver.save()
+                _end(
+                    place,
+                    tell,
+                    Message(number, place.job.id, "error", why=str(short), error=DoesNotFit, idle=False),
+                )
+            continue
+        half = len(left) // 2
+        smaller = setting.replace(stack=half)
+        for place in left:
+            place.saver.setting = smaller
+        parts[:0] = [(smaller, left[:half]), (smaller, left[half:])]
+
+
+def _short_of_memory(
+    bench: Workbench, number: int, part: list[Place], setting: EngineSetting, tell: Tell
+) -> DoesNotFit | None:
+    """Trains a part; what to say of a run by itself if memory did not suffice."""
+    try:
+        _train_part(bench, number, part, setting, tell)
+    except Exception as problem:
+        if not out_of_memory(problem):
+            raise
+        return DoesNotFit.because(problem)
+    return None
 
 
 def _train_part(bench: Workbench, number: int, part: list[Place], setting: EngineSetting, tell: Tell) -> None:
@@ -166,9 +209,9 @@ def _settle(bench: Workbench, number: int, place: Place, tell: Tell) -> None:
             bench.fail(job.recipe, problem)
             said = Message(number, job.id, "failed", why=str(problem), idle=False)
         else:
-            said = _error(number, job, problem)
+            said = Message.of_error(number, job.id, problem, idle=False)
     except PrunescopeError as other:  # the store, say
-        said = _error(number, job, other)
+        said = Message.of_error(number, job.id, other, idle=False)
     _end(place, tell, said)
 
 
@@ -180,17 +223,3 @@ def _end(place: Place, tell: Tell, said: Message) -> None:
 
 def _under_way(places: Sequence[Place]) -> list[Place]:
     return [place for place in places if not place.settled]
-
-
-def _error(number: int, job: Job, problem: Exception) -> Message:
-    if isinstance(problem, PrunescopeError):
-        return Message(number, job.id, "error", why=str(problem), error=type(problem), idle=False)
-    why = f"{problem!r}\n{''.join(traceback.format_exception(problem))}"
-    return Message(number, job.id, "error", why=why, idle=False)
-
-
-def out_of_memory(problem: BaseException) -> bool:
-    """Whether memory did not suffice: torch says so by a class on a GPU and by a text on a CPU."""
-    if isinstance(problem, MemoryError | torch.OutOfMemoryError):
-        return True
-    return isinstance(problem, RuntimeError) and "can't allocate memory" in str(problem)

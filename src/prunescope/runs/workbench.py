@@ -29,6 +29,7 @@ from prunescope.tasks.data.source import Arrays
 from prunescope.tasks.kernels.choice import Kernels
 from prunescope.tasks.model import Model
 from prunescope.tasks.task import Problem
+from prunescope.training.engines.stacked.forward import Way
 from prunescope.training.loop import Program
 from prunescope.training.probes import Probe
 from prunescope.training.progress import Progress
@@ -164,7 +165,11 @@ class Workbench:
             member, saver = self.member(recipe, moments, probes, beat)
             try:
                 train_together([member], engine_of(saver.setting), lambda _: saver(member.progress))
-            except KeyboardInterrupt:
+            except (
+                KeyboardInterrupt,
+                MemoryError,
+                RuntimeError,
+            ):  # torch's word for no memory is the last one
                 saver.save()
                 raise
             if member.failure is not None:
@@ -182,15 +187,17 @@ class Workbench:
         beat: Callable[[int], bool],
         *,
         stack: int = 1,
+        way: Way = "layers",
     ) -> tuple[Member, Saver]:
         """A run as it is ready to train, where its checkpoint left it if there is one, and what stores it.
 
-        stack: most runs of the program that it trains in; a checkpoint keeps the setting that it was made with.
+        stack: most runs of the program that it trains in; way: how the network is applied to them. A checkpoint keeps
+        the setting that it was made with.
         """
         program = self.program(recipe)
         watched = frozenset(part.id for part in (*moments, *probes))
         saver = Saver(self.store, recipe.id, watched, self.checkpoint_seconds, beat)
-        saver.setting = self._setting(recipe, stack)
+        saver.setting = self._setting(recipe, self.setting.replace(stack=stack, way=way))
         progress = self._resumed(recipe, saver) or self.start(recipe, program)
         program = with_kernels(program, saver.setting.kernels)
         return Member(program, progress_on(progress, self.device), probes=probes, keep=moments), saver
@@ -204,11 +211,11 @@ class Workbench:
         _check_kept(progress, (moment for moment, _ in member.timeline.keep))
         return manifest
 
-    def _setting(self, recipe: Recipe, stack: int) -> EngineSetting:
-        """How to train it: a stored run of which a part is missing is replayed as it was made."""
+    def _setting(self, recipe: Recipe, fresh: EngineSetting) -> EngineSetting:
+        """How to train it: a stored run of which a part is missing is replayed as it was made, others as `fresh`."""
         stored = self.store.manifest(recipe.id)
         if stored is None or stored["status"] != "done":
-            return self.setting.replace(stack=stack)
+            return fresh
         before = EngineSetting.of(stored["exec"])
         return before if before.available else self.setting
 
@@ -231,7 +238,7 @@ class Workbench:
             return stored
         self.states.get(recipe.id + FINAL.id, lambda: weights)
         manifest = base_manifest(recipe, "done", Results(self.store)) | outcome(program, progress)
-        manifest["exec"] = execution(self.device, saver, progress.local)
+        manifest["exec"] = execution(self.device, saver, progress)
         self.store.add_run(recipe.id, manifest, states, progress.traces)
         return manifest
 

@@ -19,7 +19,8 @@ class Progress:
     """Where a run is: everything that a resume needs.
 
     start: cumulative step of the run's first state. running: sum of training losses since the epoch began (0-D).
-    kept: weights of requested moments so far, by moment id. traces: rows so far, by probe id.
+    kept: weights of requested moments so far, by moment id. traces: rows so far, by probe id. members: how many
+    replicas its engine's program held, in order, as often as that changed; no part of a result.
     """
 
     start: int
@@ -28,6 +29,7 @@ class Progress:
     kept: dict[str, Weights] = field(default_factory=dict)
     traces: dict[str, list[Row]] = field(default_factory=dict)
     finished: bool = False
+    members: tuple[int, ...] = ()
 
     @property
     def local(self) -> int:

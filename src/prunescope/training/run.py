@@ -86,26 +86,27 @@ class Member:
         return self.timeline.next_stop(self.progress.local) - self.progress.local
 
     def arrive(self) -> None:
-        """Everything due where it is, once, whatever the engine does then; at its end it is finished."""
+        """Everything due where it is, all of it once or, if memory runs out, nothing; at its end it is finished."""
         if self._arrived:
             return
-        self._arrived = True
         try:
-            self.progress = self.timeline.arrive(self.progress)
-            if self.progress.local == self.program.steps:
-                self.progress = self.timeline.end(self.progress)
+            progress = self.timeline.arrive(self.progress)
+            if progress.local == self.program.steps:
+                progress = self.timeline.end(progress)
         except PrunescopeError as problem:
             self.failure = problem
+        else:
+            self.progress, self._arrived = progress, True
 
     def moved(self, lane: Lane) -> None:
         """Takes over what an engine made of its lane."""
-        now, self._arrived = self.progress, False
         if lane.failure is not None:
             self.failure = lane.failure
             return
-        self.progress = now.replace(state=lane.state, running=lane.running)
-        if lane.ended:
-            self.progress = self.timeline.end(self.progress)
+        now = self.progress
+        members = now.members if now.members[-1:] == (lane.members,) else (*now.members, lane.members)
+        progress = now.replace(state=lane.state, running=lane.running, members=members)
+        self.progress, self._arrived = self.timeline.end(progress) if lane.ended else progress, False
 
 
 def train_together(

@@ -3,11 +3,13 @@
 Belongs here: the interface and the messages. Does not belong here: which piece comes next (`execute.py`).
 """
 
+import traceback
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from prunescope.base.errors import PrunescopeError
 from prunescope.runs.graph import Reading
+from prunescope.runs.memory import DoesNotFit, out_of_memory
 from prunescope.runs.packing import Pack
 from prunescope.runs.plan import Job
 
@@ -29,6 +31,16 @@ class Message:
     why: str = ""
     error: type[PrunescopeError] = PrunescopeError
     idle: bool = True
+
+    @classmethod
+    def of_error(cls, worker: int, node: str, problem: Exception, *, idle: bool = True) -> "Message":
+        """That nothing was stored; of a bug, or a user's own network that fails, all that is known."""
+        if out_of_memory(problem):
+            problem = DoesNotFit.because(problem)
+        if isinstance(problem, PrunescopeError):
+            return cls(worker, node, "error", why=str(problem), error=type(problem), idle=idle)
+        why = f"{problem!r}\n{''.join(traceback.format_exception(problem))}"
+        return cls(worker, node, "error", why=why, idle=idle)
 
 
 class Executor(Protocol):

@@ -4,10 +4,8 @@ Belongs here: what both executors do with a job, a pack of them, or a reading. D
 queues.
 """
 
-import traceback
 from collections.abc import Callable
 
-from prunescope.base.errors import PrunescopeError
 from prunescope.runs.executors.executor import Message
 from prunescope.runs.graph import Reading
 from prunescope.runs.lasting import LASTING, complete
@@ -49,10 +47,8 @@ def _one(bench: Workbench, number: int, work: Job | Reading, beat: Callable[[int
             lease.release()
     except Stopped:
         return None
-    except PrunescopeError as problem:
-        return Message(number, work.id, "error", why=str(problem), error=type(problem))
-    except Exception as problem:  # a bug, or the user's own network: say all that is known
-        return Message(number, work.id, "error", why=f"{problem!r}\n{traceback.format_exc()}")
+    except Exception as problem:
+        return Message.of_error(number, work.id, problem)
 
 
 def _read(bench: Workbench, number: int, reading: Reading) -> Message:

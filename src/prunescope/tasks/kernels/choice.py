@@ -18,17 +18,19 @@ class Kernels(Value):
 
     dense: "rows" is `torch.nn.Linear`, "columns" its transposed form with examples as columns, "onednn" oneDNN's
     product. sparse: what computes with kept weights only; "none" computes with all. train_below, evaluate_below:
-    densities of a layer's mask below which it does. least: weights, kept or not, of the smallest layer for which
-    another product than torch's is worth its overhead. by_hand: whether plain chains of linear layers and ReLU, with
-    such a layer among them, are differentiated by hand while they train. channels_last: whether images lie in memory
-    pixel by pixel while a network with such a convolution runs. without_units: whether units that are gone are taken
-    out of such a network.
+    densities of a layer's mask below which it does. together_below: in a stack of members it does below the lower of
+    this and train_below; 0.18 was measured on one machine and stands where nothing was. least: weights, kept or not, of
+    the smallest layer for which another product than torch's is worth its overhead. by_hand: whether plain chains of
+    linear layers and ReLU, with such a layer among them, are differentiated by hand while they train. channels_last:
+    whether images lie in memory pixel by pixel while a network with such a convolution runs. without_units: whether
+    units that are gone are taken out of such a network.
     """
 
     dense: Dense = "rows"
     sparse: Sparse = "none"
     train_below: float = Field(default=0.0, ge=0, le=1)
     evaluate_below: float = Field(default=0.0, ge=0, le=1)
+    together_below: float = Field(default=0.18, ge=0, le=1)
     least: int = Field(default=10_000, ge=1)
     by_hand: bool = False
     channels_last: bool = False

@@ -24,7 +24,8 @@ class Lane:
 
     running: 0-D, sum of the batch losses since the last epoch began, nats; an engine begins it anew with the first
     step of an epoch. local: position, counted from the run's start. ended: its stop rule ended the run here.
-    failure: its loss stopped being a number; `state` is then void.
+    failure: its loss stopped being a number; `state` is then void. members: how many replicas the program that moved
+    it held.
     """
 
     stepper: Stepper
@@ -33,6 +34,7 @@ class Lane:
     local: int
     ended: bool = False
     failure: Diverged | None = None
+    members: int = 1
 
     def replace(self, **changes: Any) -> Self:
         """A copy with some fields exchanged."""

@@ -17,25 +17,23 @@ from torch import Tensor
 from prunescope.training.engines.engine import Engine, Lane, diverged
 from prunescope.training.engines.loop import Loop, first_bad
 from prunescope.training.engines.stacked.compiled import compiled_for
-from prunescope.training.engines.stacked.forward import Admitted, admitted
+from prunescope.training.engines.stacked.forward import Admitted, Way, admitted
 from prunescope.training.engines.stacked.recorded import Recorded, recordable
 from prunescope.training.engines.stacked.working import Stacked
 from prunescope.training.loop import Stepper
-
-SPARSE_BELOW = 0.18
-"""Density of a linear layer above which a stack takes the dense product, whatever one member alone would do."""
 
 
 class Stack:
     """Steps of many lanes at once.
 
-    size: most members of one program. otherwise: takes the lanes that cannot be stacked: an intervention looks at
-    outputs during training, or the network does not give the same in a stack as alone.
+    size: most members of one program. way: how a network is applied to all of them, if it admits that; else in the
+    other way. otherwise: takes the lanes that cannot be stacked: an intervention looks at outputs during training, or
+    the network does not give the same in a stack as alone.
     """
 
-    def __init__(self, *, size: int = 32, otherwise: Engine | None = None) -> None:
+    def __init__(self, *, size: int = 32, way: Way = "layers", otherwise: Engine | None = None) -> None:
         """Prepares nothing yet."""
-        self.size, self.otherwise = size, otherwise or Loop()
+        self.size, self.way, self.otherwise = size, way, otherwise or Loop()
         self._works: list[Stacked] = []
 
     def advance(self, lanes: Sequence[Lane], steps: int) -> list[Lane]:
@@ -44,7 +42,7 @@ class Stack:
         self._works, kept = [], self._still_good(lanes)
         rest = [lane for lane in lanes if not any(lane.stepper in work.steppers for work in kept)]
         for members in self._groups(rest):
-            chosen = how(members[0])
+            chosen = how(members[0], self.way)
             if chosen.way is None:
                 for lane in self.otherwise.advance(members, steps):
                     moved[lane.stepper] = lane
@@ -57,7 +55,7 @@ class Stack:
         for work in kept:
             there = [by_stepper[stepper] for stepper in work.steppers]
             for lane in Advance(there, work).over(steps):
-                moved[lane.stepper] = lane
+                moved[lane.stepper] = lane.replace(members=len(there))
         self._works = [work for work in kept if work.steppers]
         return [moved[lane.stepper] for lane in lanes]
 
@@ -79,7 +77,7 @@ class Stack:
         """The lanes that stand together, those of like density side by side."""
         found: dict[tuple[object, ...], list[Lane]] = {}
         for lane in lanes:
-            found.setdefault(kind(lane, how(lane)), []).append(lane)
+            found.setdefault(kind(lane, how(lane, self.way)), []).append(lane)
         parts = []
         for members in found.values():
             members.sort(key=lambda lane: lane.state.weights.sparsity)
@@ -90,13 +88,13 @@ class Stack:
         return parts
 
 
-def how(lane: Lane) -> Admitted:
-    """How the lane's network is applied to a stack, if it is."""
+def how(lane: Lane, way: Way = "layers") -> Admitted:
+    """How the lane's network is applied to a stack, if it is: in this way, or else in another."""
     program = lane.stepper.program
     if any(value.observes for value in program.interventions):
         return Admitted(None)
     inputs = program.problem.train.inputs
-    return admitted(program.problem.model, tuple(inputs.shape), str(lane.running.device))
+    return admitted(program.problem.model, tuple(inputs.shape), str(lane.running.device), way)
 
 
 def kind(lane: Lane, chosen: Admitted) -> tuple[object, ...]:
@@ -126,7 +124,7 @@ def sparse_layers(lane: Lane, linear: frozenset[str]) -> list[str]:
     """
     program, state = lane.stepper.program, lane.state
     kernels = program.problem.kernels
-    below = min(SPARSE_BELOW, kernels.train_below) if kernels.sparse != "none" else 0.0
+    below = min(kernels.together_below, kernels.train_below) if kernels.sparse != "none" else 0.0
     if program.precision != "float32" or not program.optimizer.elementwise:
         return []
     moments = [state.opt[part] for part in program.optimizer.moments if part in state.opt]
@@ -140,13 +138,13 @@ def sparse_layers(lane: Lane, linear: frozenset[str]) -> list[str]:
     return found
 
 
-def bytes_per_member(lanes: Sequence[Lane]) -> int:
+def bytes_per_member(lanes: Sequence[Lane], way: Way = "layers") -> int:
     """Bytes that one more member adds to a program while it takes a step, counted on the given ones.
 
     Tensors of the program, what its forward pass keeps for the backward pass, gradients; and the member's state
     outside. 0 for members that cannot be stacked.
     """
-    chosen = how(lanes[0])
+    chosen = how(lanes[0], way)
     if chosen.way is None:
         return 0
     model = lanes[0].stepper.program.problem.model

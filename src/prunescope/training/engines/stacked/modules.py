@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from prunescope.tasks.nets.gated import Gate
 from prunescope.tasks.nets.two_layer import TwoLayer
 from prunescope.training.engines.stacked.linear import StackedLinear, split_axis, take_parameters
 from prunescope.training.engines.stacked.two_layer import StackedTwoLayer
@@ -124,6 +125,20 @@ class SideBySide(nn.Module):
         return apart(self.plain(side_by_side(x)), len(x))
 
 
+class StackedGate(nn.Module):
+    """`Gate` on [R, N, C, ...]; its buffer is bool [R, C]."""
+
+    gate: Tensor
+
+    def __init__(self, plain: Gate) -> None:
+        super().__init__()
+        take_parameters(self, plain)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The input with each member's closed channels at 0."""
+        return x * self.gate.view(len(x), 1, -1, *[1] * (x.ndim - 3))
+
+
 class StackedFlatten(nn.Module):
     """`nn.Flatten` that leaves the axis of members alone."""
 
@@ -151,6 +166,8 @@ def stacked(module: nn.Module) -> nn.Module | None:
         return StackedFlatten(cast(nn.Flatten, module))
     if kind in (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d):
         return SideBySide(module)
+    if kind is Gate:
+        return StackedGate(cast(Gate, module))
     if kind is TwoLayer:
         return StackedTwoLayer(cast(TwoLayer, module))
     return None

@@ -1,0 +1,114 @@
+"""How much memory there is for runs, and what is said when it does not suffice.
+
+Belongs here: free memory, a worker's share of it, telling such failures from others. Does not belong here: what a run
+needs (`stacking.py`), what is done about it (`together.py`).
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+
+import torch
+
+from prunescope.base.errors import PrunescopeError
+
+SHARE = 0.4
+"""Of the free memory, so much is given to the tensors of programs; the rest is for what is not counted beforehand."""
+
+_SAID = ("can't allocate memory", "out of memory", "STATUS_ALLOC_FAILED")
+"""How torch, the CUDA driver and its libraries say it where they raise no class of their own."""
+
+
+class DoesNotFit(PrunescopeError):
+    """A run, or a reading, by itself needs more memory than there is."""
+
+    @classmethod
+    def because(cls, problem: BaseException) -> "DoesNotFit":
+        """The error for people of work that ran out of memory by itself."""
+        said = (str(problem) or type(problem).__name__).splitlines()[0]
+        return cls(
+            f"it runs out of memory even by itself ({said}); use a smaller batch or network, fewer workers, or a "
+            "device with more memory"
+        )
+
+
+def out_of_memory(problem: BaseException) -> bool:
+    """Whether memory did not suffice: torch says so by a class on a GPU and by a text on a CPU."""
+    if isinstance(problem, MemoryError | torch.OutOfMemoryError):
+        return True
+    return isinstance(problem, RuntimeError) and any(words in str(problem) for words in _SAID)
+
+
+def budget(device: str, workers: int) -> int:
+    """Bytes that one of so many workers may fill with a program: its part of a share of what is free now."""
+    free = free_here() if device == "cpu" else torch.cuda.mem_get_info()[0]
+    return int(SHARE * free / max(1, workers))
+
+
+@contextmanager
+def watched(device: str) -> Iterator[Callable[[], int]]:
+    """Bytes that the work inside takes at its peak, as a function to call after it: libraries' own memory included.
+
+    Known on a GPU only; 0 on a CPU, whose libraries need little.
+    """
+    if device == "cpu":
+        yield lambda: 0
+        return
+    torch.cuda.empty_cache()
+    before = torch.cuda.mem_get_info()[0]
+    torch.cuda.reset_peak_memory_stats()
+    held = torch.cuda.memory_reserved()
+    # Reserved, not allocated: what fits is what the allocator can get from the device.
+    yield lambda: max(torch.cuda.max_memory_reserved() - held, before - torch.cuda.mem_get_info()[0])
+
+
+def free_here(root: Path = Path("/")) -> int:
+    """Bytes that this process could still get: what the machine has available, or less where a cgroup limits it.
+
+    root: where /proc and /sys lie. Memory that only holds files counts as free.
+    """
+    return min([_available(root), *_left_by_groups(root)])
+
+
+def _available(root: Path) -> int:
+    for line in _text(root / "proc/meminfo").splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024
+    return (
+        os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    )  # no Linux: nothing says what is free
+
+
+def _left_by_groups(root: Path) -> list[int]:
+    """What each cgroup with a limit leaves to this process, of its own group and all above it."""
+    left = []
+    for line in _text(root / "proc/self/cgroup").splitlines():
+        _, kinds, path = line.split(":", 2)
+        if kinds and "memory" not in kinds.split(","):
+            continue
+        top = root / "sys/fs/cgroup" / ("memory" if kinds else "")
+        names = (
+            ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+            if kinds
+            else ("memory.max", "memory.current", "inactive_file")
+        )
+        group = PurePosixPath(path.lstrip("/"))
+        # Inside a container the path may be one of outside, and the group's own files lie at the top.
+        for folder in {top / group, *(top / parent for parent in group.parents), top}:
+            limit, used = (_text(folder / name).strip() for name in names[:2])
+            if limit.isdigit() and used.isdigit():
+                left.append(max(0, int(limit) - int(used) + _count(folder / "memory.stat", names[2])))
+    return left
+
+
+def _count(path: Path, name: str) -> int:
+    return next((int(line.split()[1]) for line in _text(path).splitlines() if line.split()[0] == name), 0)
+
+
+def _text(path: Path) -> str:
+    """The content of a file; empty where there is none."""
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
