@@ -118,7 +118,7 @@ class Sweep:
         return column(results, [getattr(row[number], reading) for number in among], name=name)
 
     def are_trained(self, *keeps: float, at_least: float = 80.0) -> Precondition:
-        """Most replicates reached their target loss at these keep probabilities (proposed threshold)."""
+        """Most replicates reached their target loss at these keep probabilities; the share is proposed."""
         names = ", ".join(f"{keep:g}" for keep in keeps)
         return Precondition(
             f"runs that keep {names} of their weights reach the target training loss",
