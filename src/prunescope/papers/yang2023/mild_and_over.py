@@ -119,7 +119,7 @@ def build(settings: Settings, scale: str) -> Study:
             "them are about most networks: the median over replicates, with its exact interval; the others rest on "
             "means.",
             "In the noisy and the theory-like regime the over-pruned networks keep more than the theorem's "
-            "1 / (K m log d), so some keep a signal neuron by chance; in the noisy one, d = 400 leaves too few weights to "
-            "memorize with less.",
+            "1 / (K m log d), so some keep a signal neuron by chance; in the noisy one, with d = 400, less would "
+            "leave too few weights to memorize.",
         ),
     )
