@@ -32,7 +32,7 @@ def random_pruning(lab: Laboratory) -> list[Row]:
     prunescope: `ensure` of all runs and of test and training error, in an empty store. Plain loop: the same runs one
     after another, from the same weights and masks: `nn.Module`, autograd, `torch.optim.SGD`, the mask multiplied in
     after every step, both errors at the end, nothing stored. Limit: the two products of every one of these steps,
-    dense, and nothing else.
+    dense, with the noise patches as rows (a signal patch holds one number), and nothing else.
     """
     sweep = Sweep(NOISY.setting, NOISY.keeps, NOISY.replicates) if lab.scale == FULL else FEWER
     with tempfile.TemporaryDirectory(prefix="prunescope-curve-") as folder:
@@ -107,8 +107,8 @@ class Plain:
 
 
 def products(setting: Setting, steps: int) -> None:
-    """The forward product and the weight gradient's of so many steps; both patches of all examples are rows."""
-    rows, neurons = 2 * setting.examples, setting.classes * setting.width
+    """The forward product and the weight gradient's of so many steps; the examples' noise patches are rows."""
+    rows, neurons = setting.examples, setting.classes * setting.width
     x, weight = torch.randn(rows, setting.dimension), torch.randn(neurons, setting.dimension)
     y, slope = torch.randn(rows, neurons), torch.empty(neurons, setting.dimension)
     output = torch.empty(rows, neurons)

@@ -7,6 +7,7 @@ from prunescope.studies import (
     Count,
     Direction,
     Equivalence,
+    MedianDirection,
     Precondition,
     Value,
     column,
@@ -54,6 +55,11 @@ YES, NO, OPEN = "reproduced", "contradicted", "inconclusive"
         (Count(11, of=13), [1] * 10 + [0] * 3, (NO, OPEN)),
         (Count(1, of=2), [1] * 13, (YES, YES)),
         (Count(11, of=13), [0] * 6, (NO, NO)),
+        # two modes: no mean decides what nine of ten do
+        (MedianDirection("greater", than=45.0), [50.0] * 9 + [0.0], (YES, YES)),
+        (MedianDirection("greater", than=45.0), [50.0] * 8 + [0.0] * 2, (YES, OPEN)),
+        (MedianDirection("less", than=45.0), [50.0] * 9 + [0.0], (NO, NO)),
+        (MedianDirection("less", than=50.0), [50.0] * 9 + [0.0], (OPEN, OPEN)),
         (Count(11, of=13), [True] * 11 + [False] * 2, (YES, OPEN)),
     ],
 )

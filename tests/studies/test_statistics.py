@@ -136,3 +136,27 @@ def test_holm_of_nothing_is_nothing_and_never_exceeds_one():
 def test_impossible_input_is_refused(call):
     with pytest.raises(UsageError):
         call()
+
+
+@pytest.mark.parametrize(("count", "place"), [(6, 1), (8, 1), (9, 2), (10, 2), (11, 2), (12, 3), (20, 6)])
+def test_the_interval_of_the_median_is_the_narrowest_that_covers_it(count, place):
+    """Places as in tables of the sign test at 95 %."""
+    found = statistics.median_interval(np.arange(1.0, count + 1)[::-1])
+    assert (found.low, found.high) == (place, count + 1 - place) and found.level >= 0.95
+
+
+def test_the_interval_of_the_median_covers_as_often_as_it_says():
+    draws = np.random.default_rng(2).exponential(size=(4000, 10))
+    found = [statistics.median_interval(draw) for draw in draws]
+    covered = np.mean([one.low <= np.log(2) <= one.high for one in found])
+    assert covered == pytest.approx(found[0].level, abs=0.01)
+
+
+def test_too_few_values_have_no_interval_of_the_median():
+    with pytest.raises(UsageError, match="5 values have no 95 % interval"):
+        statistics.median_interval([1.0] * 5)
+
+
+def test_the_sign_test_counts_what_is_above():
+    assert statistics.sign_test([1.0, 2.0, 3.0, -1.0]) == pytest.approx(5 / 16)
+    assert statistics.sign_test([0.0, 2.0]) == pytest.approx(3 / 4)  # on the number counts against

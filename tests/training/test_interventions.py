@@ -31,6 +31,7 @@ from prunescope.training.interventions import (
     PruneUnits,
     Reinit,
     Release,
+    Rescale,
     Rewind,
     ShuffleMasks,
     TakeMasks,
@@ -114,6 +115,7 @@ SETTINGS: dict[type[Intervention], list[Intervention]] = {
     ],
     ShuffleMasks: [ShuffleMasks(of=Prune(score=GraSP(), when=SEVERAL))],
     Bernoulli: [Bernoulli(keep=0.7, allow_collapse=True, when=SEVERAL)],
+    Rescale: [Rescale(by=1.5, when=SEVERAL)],
     TakeMasks: [TakeMasks(of=ELSEWHERE, when=At(at="7it"))],
     PruneUnits: [
         PruneUnits(layers=FILTERS, score=MeanActivation(outputs={"conv": "bn"}, every=2)),
@@ -138,7 +140,7 @@ SETTINGS: dict[type[Intervention], list[Intervention]] = {
 }
 OWN: list[Intervention] = [Averaged()]
 EVERY = [setting for settings in SETTINGS.values() for setting in settings] + OWN
-KEEP_MASKS = (Zero, Noise, Rewind, Reinit, ZeroUnits, NoiseUnits, BernoulliUnits)
+KEEP_MASKS = (Zero, Noise, Rewind, Reinit, Rescale, ZeroUnits, NoiseUnits, BernoulliUnits)
 
 every = pytest.mark.parametrize("intervention", EVERY, ids=lambda v: f"{type(v).__name__}-{v.id[:4]}")
 optimizers = pytest.mark.parametrize(

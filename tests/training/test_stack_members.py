@@ -26,8 +26,8 @@ from prunescope.training.stopping import LossBelow
 # -- the two-layer network of the theory: own data, own masks, own stops
 
 
-def theory(lab, keep, number, *, kernels=SPARSE, **changes):
-    source = signal_noise(dimension=60, noise=0.4, train=20, test=10, seed=number)
+def theory(lab, keep, number, *, noise=0.4, kernels=SPARSE, **changes):
+    source = signal_noise(dimension=60, noise=noise, train=20, test=10, seed=number)
     net = network("prunescope.tasks.nets:TwoLayer", inputs=60, width=8, deviation=0.1)
     problem = Task(network=net, data=Data(source=source)).load(Seeds(), source.load())
     options = {
@@ -51,6 +51,22 @@ def test_each_ends_at_its_own_step_where_the_loop_ends_it(lab, kernels):
     assert [member.progress.local for member in members] == [end.local for end in ends]
     assert len({end.local for end in ends}) > 4 and min(end.local for end in ends) > 3
     for member, end in zip(members, ends, strict=True):
+        assert_close(end, member.progress)
+
+
+def test_noise_levels_rates_and_masks_mix(lab):
+    """As in a phase diagram: members that have only the network in common."""
+    programs = [
+        theory(lab, keep, k, noise=noise, schedule=Constant(lr=lr))
+        for k, (noise, keep, lr) in enumerate(
+            [(0.05, 1.0, 0.5), (0.4, 0.3, 0.25), (0.8, 0.1, 0.5), (0.2, 0.05, 1.0)]
+        )
+    ]
+    members = [Member(p, begin(p, lab.weights(p, seed=k), 0)) for k, p in enumerate(programs)]
+    train_together(members, Stack())
+    for k, (program, member) in enumerate(zip(programs, members, strict=True)):
+        end = train(program, begin(program, lab.weights(program, seed=k), 0), engine=Loop())
+        assert end.local == member.progress.local
         assert_close(end, member.progress)
 
 

@@ -24,6 +24,10 @@ class Missing(PrunescopeError, KeyError):
         return str(self.args[0])
 
 
+class Failed(Missing):
+    """A run is stored as failed: its loss was not a number, or a layer lost its last weight."""
+
+
 class Results:
     """The values of nodes, read from a store on demand. A mapping from node to {name: array}.
 
@@ -99,9 +103,9 @@ class Results:
             return {"index": np.asarray(index)}
         if isinstance(node, Recipe):
             manifest = self.store.manifest(node.id)
-            if manifest is None or manifest["status"] != "done":
-                raise Missing(
-                    f"run {node.id} is not in the store" + (f": {manifest['why']}" if manifest else "")
-                )
+            if manifest is None:
+                raise Missing(f"run {node.id} is not in the store")
+            if manifest["status"] != "done":
+                raise Failed(f"run {node.id} failed: {manifest['why']}")
             return {name: np.asarray(manifest[name]) for name in ("step", "steps", "sparsity", "parameters")}
         raise Missing(f"{type(node).__name__} {node.id} has no values of its own")

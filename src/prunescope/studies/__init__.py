@@ -2,7 +2,7 @@
 
 from prunescope.studies.claim import Claim, Precondition, Verdict, judge, judge_all
 from prunescope.studies.figure import Contour, Figure, Lines, Map, Plot, Sheet, Table, csv_text
-from prunescope.studies.region import Count, Direction, Equivalence, Outcome, Region, Value
+from prunescope.studies.region import Count, Direction, Equivalence, MedianDirection, Outcome, Region, Value
 from prunescope.studies.results import Node, Results, column
 from prunescope.studies.study import Study
 
@@ -15,6 +15,7 @@ __all__ = [
     "Figure",
     "Lines",
     "Map",
+    "MedianDirection",
     "Node",
     "Outcome",
     "Plot",

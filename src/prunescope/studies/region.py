@@ -1,4 +1,4 @@
-"""What a claim asserts about a number: the four kinds of region, each with two ways to decide.
+"""What a claim asserts about a number: the kinds of region, each with two ways to decide.
 
 Belongs here: the rules, as pure functions of the values. Does not belong here: where values come from, or
 when a claim cannot be judged at all.
@@ -10,6 +10,8 @@ the claimed region, and "contradicted" only if all of it lies outside.
 
 from dataclasses import KW_ONLY, dataclass
 from typing import ClassVar, Literal, Protocol
+
+import numpy as np
 
 from prunescope.base.errors import UsageError
 from prunescope.studies import statistics
@@ -90,6 +92,36 @@ class Direction(_Mean):
         """One-sided p-value of the claimed side."""
         sign = 1.0 if self.side == "greater" else -1.0
         return statistics.t_test(sign * values, than=sign * self.than)
+
+
+@dataclass(frozen=True)
+class MedianDirection(Direction):
+    """The median is less, or greater, than a number: what more than half of all replicates do.
+
+    For values with two modes, of which a mean and its standard deviation say little. The interval and the p-value are
+    exact whatever the distribution (order statistics, sign test). Papers' rule: the sample's median, by itself.
+    """
+
+    fewest: ClassVar[int] = 6
+
+    def __str__(self) -> str:
+        return f"median {super().__str__()}"
+
+    def by_paper(self, values: Numbers) -> Outcome:
+        """Reproduced or contradicted by the side of the sample's median; inconclusive on the number itself."""
+        median = float(np.median(values))
+        if median == self.than:
+            return "inconclusive"
+        return "reproduced" if (median > self.than) == (self.side == "greater") else "contradicted"
+
+    def interval(self, values: Numbers) -> Interval:
+        """The exact interval of the median, at the level that its order statistics reach."""
+        return statistics.median_interval(values, level=self.level)
+
+    def p_value(self, values: Numbers) -> float:
+        """The sign test's, for the claimed side."""
+        sign = 1.0 if self.side == "greater" else -1.0
+        return statistics.sign_test(sign * values, than=sign * self.than)
 
 
 @dataclass(frozen=True)

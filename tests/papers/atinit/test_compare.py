@@ -13,12 +13,20 @@ from prunescope.base.reference import Moment
 from prunescope.papers.atinit import compare, views
 from prunescope.papers.atinit.arms import Arms, remaining
 from prunescope.papers.atinit.catalogue import STUDIES
-from prunescope.papers.atinit.methods import BERNOULLI, DENSE, REWOUND, SCORES, control, methods
+from prunescope.papers.atinit.methods import BERNOULLI, DENSE, REWOUND, SCORES, VARIANTS, control, methods
+from prunescope.papers.readings import layer_sparsity, risk_on_train
 from prunescope.papers.yang2023 import mnist, real
 from prunescope.runs.execute import ensure
+from prunescope.runs.families import during_training
+from prunescope.runs.recipe import Recipe
 from prunescope.runs.store import Store
 from prunescope.runs.workbench import Workbench
 from prunescope.studies.publish import nodes_of, publish
+from prunescope.tasks.data.synthetic import synthetic
+from prunescope.tasks.model import network
+from prunescope.tasks.task import Data, Task
+from prunescope.training.optim import SGD
+from prunescope.training.schedules import Constant
 
 SMOKE = compare.SCALES["smoke"]
 
@@ -40,7 +48,7 @@ def results(study, store):
 
 @pytest.fixture(scope="module")
 def arms():
-    return Arms(SMOKE.ground, methods(convolutions=False, period=SMOKE.period))
+    return Arms(SMOKE.ground, SMOKE.methods)
 
 
 def test_the_report_shows_every_method_and_judges_every_claim(study, results, store, tmp_path):
@@ -51,7 +59,7 @@ def test_the_report_shows_every_method_and_judges_every_claim(study, results, st
     assert {path.stem for path in (tmp_path / "figures").iterdir()} == {f.name for f in study.figures}
     assert all(verdict.n == 2 for verdict in done.verdicts)
     shown = {row["method"] for row in study.figures[0].table(results)}
-    assert shown == {m.name for m in methods(convolutions=False)} | {DENSE, REWOUND}
+    assert shown == {m.name for m in SMOKE.methods} | {DENSE, REWOUND}
 
 
 def test_the_page_on_all_methods_is_filled_from_columns_that_there_are(study, results):
@@ -70,7 +78,7 @@ def test_all_methods_meet_at_one_sparsity(arms, results):
 
 
 def test_controls_keep_as_many_weights_of_each_layer(arms, results):
-    for name in SCORES:
+    for name in (*SCORES, "SNIP in rounds"):
         for exponent in SMOKE.ground.exponents:
             own, other = (arms.row(one, 0.0, exponent) for one in (name, control(name)))
             for point, twin in zip(own, other, strict=True):
@@ -154,3 +162,41 @@ def test_a_network_that_is_not_there_is_named(arms):
         arms.row("SNIPP", 0.0, 2)
     with pytest.raises(UsageError, match=r"exponents \(2, 10\)"):
         arms.row("SNIP", 0.0, 3)
+
+
+def test_batches_and_rounds_reach_the_scores():
+    made = {m.name: m.make(0.1)[0] for m in SMOKE.replace(batches=3, rounds=7).methods}
+    assert made["SNIP"].score.batches == made["GraSP"].score.batches == 3
+    assert made["SynFlow"].rounds == made["SNIP in rounds"].rounds == 7
+    assert made["SNIP in rounds"].prune.score.batches == 3
+    with pytest.raises(ValidationError, match="greater than or equal to 1"):
+        SMOKE.replace(rounds=0)
+
+
+@pytest.fixture(scope="module")
+def small_mnist():
+    """Examples of MNIST's shape and number of classes, few of them."""
+    source = synthetic(classes=10, shape=(1, 28, 28), train=60, test=20, separation=20.0)
+    return Recipe(
+        task=Task(network=network("prunescope.tasks.nets:LeNet"), data=Data(source=source)),
+        optimizer=SGD(),
+        schedule=Constant(lr=0.3),
+        batch=20,
+        length="25it",
+    )
+
+
+EVERY = (*methods(convolutions=True, period="2it", rounds=2, iterative=True), *VARIANTS)
+
+
+@pytest.mark.parametrize("method", EVERY, ids=lambda method: method.name)
+def test_every_method_trains_the_lenet_of_mnist(method, small_mnist, store):
+    """300 and 100 hidden neurons, 28 by 28 pixels; the training loss falls below that of guessing."""
+    density = 0.08
+    run = during_training(small_mnist, *method.make(density))
+    results = ensure([risk_on_train(run), layer_sparsity(run)], store=store, workers=1)
+    excess = 1000 if method.name == "Bernoulli, output kept" else 0
+    assert results[run]["parameters"] == 266_610
+    kept = (1 - float(results[layer_sparsity(run)]["sparsity"])) * 266_200
+    assert kept == pytest.approx(density * 266_200 + excess, abs=600)
+    assert float(results[risk_on_train(run)]["loss"]) < 0.9 * np.log(10)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from prunescope.papers.atinit.arms import Arms
-from prunescope.papers.atinit.methods import BERNOULLI
-from prunescope.papers.yang2023 import mnist
+from prunescope.papers.atinit.methods import BERNOULLI, VARIANTS
+from prunescope.papers.yang2023 import mnist, real
 from prunescope.runs.execute import ensure
 from prunescope.runs.store import Store
 from prunescope.studies.claim import judge
@@ -45,7 +45,7 @@ def test_thresholds_are_those_of_the_curves(study, results):
     rows = study.figures[-1].table(results)
     assert len(rows) == 2 * 2 * 2 * 2  # methods, splits, noise levels, replicates
     for row in rows:
-        method, split = row["what"].removesuffix(" error").split(": ")
+        method, split = row["what"].removesuffix(" (at least)").removesuffix(" error").split(": ")
         noise, number = row["label_noise"] / 100, row["replicate"]
         errors = [
             arms.percent(results, method, noise, e, split={"training": "train"}.get(split, split))
@@ -56,3 +56,32 @@ def test_thresholds_are_those_of_the_curves(study, results):
         least = 0.0 if suffers[1] and suffers[2] else 36.0 if suffers[2] else 89.2
         most = 36.1 if suffers[1] and suffers[2] else 89.3 if suffers[2] else 89.5
         assert least <= row["threshold"] <= most and row["reached"] == suffers[2]
+    bounds = {row["what"] for row in rows if not row["reached"]}
+    assert bounds == {row["what"] for row in rows if row["what"].endswith(" (at least)")}
+
+
+def test_a_threshold_that_is_a_lower_bound_is_not_compared_with_a_number(study):
+    """Where the test error never suffers, where training suffers minus where testing does is unknown."""
+    arms = Arms(SMOKE.ground, (BERNOULLI,))
+    values = {
+        node: {"threshold": np.asarray(0.9), "reached": np.asarray(float(split == "train"))}
+        for split in real.SPLITS
+        for node in real.threshold_nodes(arms, SMOKE, "Bernoulli", 0.0, split)
+    }
+    claim = next(claim for claim in study.claims if claim.name == "test-suffers-first-0")
+    assert "suffers at some sparsity" in judge(claim, values).why
+
+
+def test_variants_of_independent_masks_are_claims_of_their_own():
+    more = real.study("s", "?", SMOKE.replace(variants=True), "smoke")
+    names = {claim.name for claim in more.claims} - {
+        claim.name for claim in mnist.build(SMOKE, "smoke").claims
+    }
+    assert names == {
+        f"bernoulli-{variant}-changes-nothing-{noise}"
+        for variant in ("rescaled", "output-kept")
+        for noise in (0, 20)
+    }
+    (mask, rescale), (whole,), (kept,) = VARIANTS[0].make(0.25), VARIANTS[1].make(0.1), VARIANTS[1].make(0.09)
+    assert (mask, rescale.by) == (BERNOULLI.make(0.25)[0], 2.0)
+    assert (whole.exclude, kept.exclude) == ((), ("fc.weight",))

@@ -6,16 +6,18 @@ import numpy as np
 import pytest
 
 from prunescope.base.errors import UsageError
-from prunescope.papers.yang2023 import collapse, mild_and_over, neurons_vs_weights, phase_diagram
+from prunescope.papers.yang2023 import collapse, mild_and_over, neurons_vs_weights, phase_diagram, statements
 from prunescope.papers.yang2023.catalogue import STUDIES
 from prunescope.papers.yang2023.setting import Setting
 from prunescope.papers.yang2023.statements import Regime
 from prunescope.papers.yang2023.sweep import Sweep, is_trained
 from prunescope.runs.execute import ensure
+from prunescope.runs.results import Failed, Missing, Results
 from prunescope.runs.store import Store
 from prunescope.studies.claim import judge
 from prunescope.studies.load import changed
 from prunescope.studies.publish import nodes_of, publish
+from prunescope.tasks.data.signal_noise import Signal
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +28,19 @@ def store(tmp_path_factory):
 def made(module, settings=None):
     study = module.build(settings or module.SCALES["smoke"], "smoke")
     return study, nodes_of(study)
+
+
+def curves_of(sweep, errors, *, untrained=()):
+    """Results of a sweep with these test errors [keeps, replicates] and no training."""
+    results = {}
+    for point in sweep.points:
+        limit = sweep.setting.most_steps
+        missed = (point.keep, point.replicate) in untrained
+        error = errors[sweep.keeps.index(point.keep)][point.replicate]
+        results[point.recipe] = {"steps": np.asarray(limit if missed else 1)}
+        results[point.train] = {"loss": np.asarray(1.0 if missed else 0.0)}
+        results[point.test] = {"error": np.asarray(error)}
+    return results
 
 
 @pytest.mark.parametrize("entry", STUDIES, ids=lambda entry: entry.name)
@@ -70,9 +85,63 @@ def test_a_step_size_that_diverges_fails_by_name_and_the_rest_goes_on(store, tmp
     done = publish(study, store, tmp_path)
     assert len(done.failures) == 6
     assert all("at step" in why and "lower the learning rate" in why for why in done.failures.values())
-    outcomes = {verdict.claim.name: verdict.paper for verdict in done.verdicts}
-    assert outcomes["noisy-mild-lowers-error"] == "not run"
-    assert outcomes["theory-like-mild-generalizes"] in ("reproduced", "contradicted", "inconclusive")
+    verdicts = {verdict.claim.name: verdict for verdict in done.verdicts}
+    assert verdicts["noisy-mild-lowers-error"].paper == "not judgeable at this scale"
+    assert "measured 0 % of replicates" in verdicts["noisy-mild-lowers-error"].why
+    assert verdicts["theory-like-features-move"].paper in ("reproduced", "contradicted", "inconclusive")
+    rows = study.figures[-1].table(Results(store))
+    missed = [r["value"] for r in rows if r["panel"] == "noisy" and r["quantity"] == "runs not trained"]
+    assert missed == [100.0] * 3
+
+
+class Some(dict):
+    """Results by node, some of them failed."""
+
+    def __init__(self, results, failed):
+        super().__init__(results)
+        self.failed = failed
+
+    def __missing__(self, node):
+        raise (Failed if node in self.failed else Missing)(f"{node.id}")
+
+
+def test_one_diverged_replicate_is_untrained_and_the_rest_is_judged():
+    regime = Regime("noisy", Sweep(Setting(), (1.0, 0.2, 0.01), 10), mild=0.2, over=0.01)
+    results = curves_of(regime.sweep, [[0.5] * 10, [0.0] * 10, [0.5] * 10])
+    gone = regime.sweep.row(0.01)[3]
+    for node in (gone.recipe, gone.train, gone.test):
+        del results[node]
+    claim = statements.over_guesses(regime)
+    verdict = judge(claim, Some(results, {gone.recipe}))
+    assert (verdict.n, verdict.interval_rule) == (9, "reproduced")
+    assert judge(claim, Some(results, set())).interval_rule == "not run"
+
+
+def test_over_pruning_is_judged_by_the_median():
+    """Eight of ten guess: the mean says nothing, the median is decided only from nine on."""
+    regime = Regime("noisy", Sweep(Setting(), (1.0, 0.2, 0.01), 10), mild=0.2, over=0.01)
+    for guess, outcome in ((10, "reproduced"), (9, "reproduced"), (8, "inconclusive"), (1, "contradicted")):
+        over = [0.5] * guess + [0.0] * (10 - guess)
+        results = curves_of(regime.sweep, [[0.5] * 10, [0.0] * 10, over])
+        assert judge(statements.over_guesses(regime), results).interval_rule == outcome
+
+
+def test_mild_pruning_is_judged_where_most_dense_networks_generalize():
+    regime = Regime("theory", Sweep(Setting(), (1.0, 0.2, 0.01), 10), mild=0.2, over=0.01)
+    for fail, judged in ((3, True), (6, False)):
+        results = curves_of(regime.sweep, [[0.4] * fail + [0.0] * (10 - fail), [0.0] * 10, [0.5] * 10])
+        for keep, loss in ((1.0, 0.02), (0.2, 0.01)):
+            for point in regime.sweep.row(keep):
+                results[point.test]["loss"] = np.asarray(loss)
+        verdict = judge(statements.mild_lowers_loss(regime), results)
+        assert (verdict.interval_rule == "reproduced") is judged
+        assert ("most dense networks generalize" in verdict.why) is not judged
+
+
+def test_with_a_dense_signal_masking_changes_no_prediction():
+    dense = Setting(signal=Signal(kind="dense"))
+    assert dense.race(0.01) == dense.race(1.0) == Setting().race(1.0)
+    assert dense.death(0.01) == pytest.approx(0.5**50)
 
 
 @pytest.mark.parametrize(
@@ -107,15 +176,58 @@ def test_claims_are_judged_only_where_something_runs():
 @pytest.mark.parametrize(
     ("errors", "place"),
     [
-        ([0.5, 0.3, 0.1], 0.0 + 1.25),
-        ([0.5, 0.5, 0.25], 2.0),
-        ([0.5, 0.4, 0.3], np.nan),
-        ([0.2, 0.1, 0.0], np.nan),
+        ([[0.5], [0.3], [0.1]], 0.0 + 1.25),
+        ([[0.5], [0.5], [0.25]], 2.0),
+        ([[0.5, 0.5], [0.5, 0.1], [0.1, 0.1]], 1.25),  # the mean is 0.5, 0.3, 0.1
+        ([[0.5, 0.5], [0.3, np.nan], [0.1, 0.1]], 1.25),  # not trained: missing
+        ([[0.5], [np.nan], [0.0]], 1.0),  # nothing trained there: the line runs from its neighbours
+        ([[0.5], [0.4], [0.3]], np.nan),
+        ([[0.2], [0.1], [0.0]], np.nan),
     ],
 )
 def test_a_crossing_is_interpolated_and_never_made_up(errors, place):
-    found = collapse._crossing(np.array([0.0, 1.0, 2.0]), np.array(errors), 0.25)
+    found = collapse.crossing(np.array([0.0, 1.0, 2.0]), np.array(errors), 0.25)
     assert found == pytest.approx(place, nan_ok=True)
+
+
+def collapse_verdicts(errors_of_each, **changes):
+    settings = collapse.SCALES["smoke"].replace(keeps=(1.0, 0.5, 0.25), replicates=3)
+    study = collapse.build(settings, "smoke")
+    results = {}
+    for d, errors in zip(settings.dimensions, errors_of_each, strict=True):
+        sweep = Sweep(settings.setting.replace(dimension=d), settings.keeps, settings.replicates)
+        results |= curves_of(sweep, errors, **changes)
+    return {claim.name: judge(claim, results) for claim in study.claims}
+
+
+FALLS = [[0.5, 0.48, 0.5], [0.3, 0.32, 0.3], [0.0, 0.0, 0.02]]
+
+
+def test_a_replicate_without_a_crossing_of_its_own_does_not_kill_the_claims():
+    one_never = [[0.5, 0.48, 0.5], [0.3, 0.32, 0.3], [0.0, 0.0, 0.3]]
+    verdict = collapse_verdicts([FALLS, one_never])["curves-collapse"]
+    assert verdict.n == 3 and np.isfinite(verdict.values).all() and verdict.interval is not None
+
+
+def test_the_jackknife_of_equal_curves_is_their_place():
+    same = [[0.5] * 3, [0.3] * 3, [0.0] * 3]
+    verdict = collapse_verdicts([same, same])["curves-collapse"]
+    assert verdict.values == pytest.approx([-1.5] * 3)  # log2 of (40 / 80)^(3 / 2): the races at equal keep
+
+
+def test_untrained_runs_are_missing_from_curves():
+    strange = [[0.5, 0.48, 0.5], [0.0, 0.32, 0.3], [0.0, 0.0, 0.02]]
+    verdicts = [
+        collapse_verdicts([errors, FALLS], untrained={(0.5, 0)})["curves-collapse"]
+        for errors in (strange, FALLS)
+    ]
+    assert verdicts[0].values == verdicts[1].values
+    assert "measured 66.67 % of replicates" in verdicts[0].why
+
+
+def test_a_curve_that_never_falls_is_not_judged():
+    verdict = collapse_verdicts([FALLS, [[0.5] * 3] * 3])["curves-collapse"]
+    assert verdict.interval_rule == "not judgeable at this scale" and "falls below it" in verdict.why
 
 
 def test_dynamics_stay_where_a_run_stopped(store):
@@ -134,7 +246,22 @@ def test_predictors_place_a_network_between_memorization_and_death():
     assert [phase_diagram.expected_to_generalize(p) for p in sweep.points] == [False, True, False]
 
 
+def test_a_constant_guess_does_not_agree():
+    """Nearly all networks generalize, as is always predicted: nothing is learned from that."""
+    sweep = Sweep(Setting(noise=0.1), (1.0, 0.5), 2)
+    everywhere = curves_of(sweep, [[0.0, 0.0], [0.0, 0.0]])
+    assert all(phase_diagram.expected_to_generalize(point) for point in sweep.points)
+    assert len(phase_diagram.agreement(everywhere, {0.1: sweep})) == 0
+    nearly = curves_of(sweep, [[0.0, 0.0], [0.0, 0.5]])
+    assert phase_diagram.agreement(nearly, {0.1: sweep}) == pytest.approx([50.0])
+
+
 def test_a_share_of_a_neuron_is_refused():
     settings = neurons_vs_weights.SCALES["smoke"].replace(sizes=(1.0, 0.25), judged=0.25)
     with pytest.raises(UsageError, match="whole neurons"):
         neurons_vs_weights.build(settings, "smoke")
+
+
+def test_the_size_that_is_judged_must_be_run():
+    with pytest.raises(UsageError, match=r"lack \[0.4\]"):
+        changed(neurons_vs_weights.SCALES["smoke"], {"judged": 0.4})

@@ -12,8 +12,8 @@ from prunescope.base.steps import Duration
 from prunescope.base.value import Value
 from prunescope.papers.atinit import statements, views
 from prunescope.papers.atinit.arms import Arms
-from prunescope.papers.atinit.ground import Ground
-from prunescope.papers.atinit.methods import SCORES, methods, start_of_dynamic
+from prunescope.papers.atinit.ground import Count, Ground
+from prunescope.papers.atinit.methods import SCORES, Method, methods, start_of_dynamic
 from prunescope.studies.claim import Claim
 from prunescope.studies.study import Study
 
@@ -25,7 +25,8 @@ class Settings(Value):
 
     mild, judged: the exponents of the density at which claims look, fixed beforehand: one where pruning should cost
     nothing, one where methods should differ. margin: percentage points of test error that count as nothing. period:
-    between two exchanges of weights of SET and RigL.
+    between two exchanges of weights of SET and RigL. batches: that SNIP and GraSP see. rounds: of SynFlow and of SNIP
+    in rounds, which is run if `iterative`.
     """
 
     ground: Ground
@@ -33,6 +34,20 @@ class Settings(Value):
     judged: int = 10
     margin: float = Field(default=0.5, gt=0)
     period: Duration = "100it"
+    batches: Count = 1
+    rounds: Count = 100
+    iterative: bool = False
+
+    @property
+    def methods(self) -> tuple[Method, ...]:
+        """What is compared, but for the dense network and the rewound masks."""
+        return methods(
+            convolutions=self.ground.convolutions,
+            period=self.period,
+            batches=self.batches,
+            rounds=self.rounds,
+            iterative=self.iterative,
+        )
 
     @model_validator(mode="after")
     def _judged_where_run(self) -> Self:
@@ -47,10 +62,13 @@ SCALES = {
     "smoke": Settings(
         ground=Ground(benchmark="digits", hidden=(16, 8), exponents=(2, 10), replicates=2, epochs=2),
         period="10it",
+        rounds=5,
+        iterative=True,
     ),
     "laptop": Settings(ground=Ground(exponents=EXPONENTS, epochs=40, share=0.2)),
     "paper": Settings(
-        ground=Ground(noises=(0.0, 0.2), exponents=(*range(2, 21, 2), 23, 26), replicates=5, epochs=40)
+        ground=Ground(noises=(0.0, 0.2), exponents=(*range(2, 21, 2), 23, 26), replicates=5, epochs=40),
+        iterative=True,
     ),
 }
 
@@ -58,7 +76,7 @@ SCALES = {
 def build(settings: Settings, scale: str) -> Study:
     """The study under these settings."""
     ground = settings.ground
-    arms = Arms(ground, methods(convolutions=ground.convolutions, period=settings.period))
+    arms = Arms(ground, settings.methods)
     panels = views.groups(arms)
     return Study(
         "atinit/compare",

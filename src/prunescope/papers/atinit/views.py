@@ -11,7 +11,7 @@ import numpy as np
 from prunescope.base.value import Value
 from prunescope.papers.atinit.arms import Arms, Point, available, remaining
 from prunescope.papers.atinit.ground import density
-from prunescope.papers.atinit.methods import DENSE, REWOUND, SCORES, control
+from prunescope.papers.atinit.methods import DENSE, REWOUND, control
 from prunescope.studies.figure import Figure, Lines, Row
 from prunescope.studies.results import Results
 
@@ -107,7 +107,7 @@ def collapse_figure(arms: Arms, panels: Panels) -> Figure:
 
 def pattern_figure(arms: Arms, noise: float) -> Figure:
     """Each score against its control: the same number of weights in every layer, but other ones."""
-    names = [name for name in SCORES if name in arms.names]
+    names = [method.name for method in arms.methods if method.group == "scores"]
     labels = dict.fromkeys(names, "chosen by the score")
     labels |= {control(name): "shuffled within layers" for name in names}
 

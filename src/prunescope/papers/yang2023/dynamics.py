@@ -113,7 +113,7 @@ def signal_leads(sweep: Sweep, mild: float) -> Claim:
         f"At the end of training, a network that keeps {100 * mild:g} % of its weights has learned more signal than it "
         "has memorized noise.",
         basis="recalled",
-        place="Yang et al. 2023, analysis of mild pruning",
+        place="Yang et al. 2023, analysis of mild pruning (recalled)",
         region=Direction("greater"),
         sample=lambda r: _lead(r, sweep, mild),
         preconditions=(sweep.are_trained(mild),),

@@ -3,8 +3,10 @@
 Removing neurons leaves each neuron's signal and noise as they are: the control for size alone.
 """
 
+from typing import Self
+
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from prunescope.base.errors import UsageError
 from prunescope.base.value import Value
@@ -24,6 +26,14 @@ class Settings(Value):
     sizes: tuple[Keep, ...] = (1.0, 0.5, 0.2, 0.1, 0.04)
     judged: Keep = 0.2
     replicates: int = Field(default=10, ge=1)
+
+    @model_validator(mode="after")
+    def _judged_where_run(self) -> Self:
+        if missing := {1.0, self.judged} - set(self.sizes):
+            raise ValueError(
+                f"sizes={self.sizes} lack {sorted(missing)}, at which claims are judged; add them"
+            )
+        return self
 
 
 SCALES = {

@@ -15,13 +15,13 @@ from prunescope.base.value import Value
 from prunescope.papers.atinit import statements, views
 from prunescope.papers.atinit.arms import Arms
 from prunescope.papers.atinit.ground import Ground
-from prunescope.papers.atinit.methods import BERNOULLI, REWOUND
+from prunescope.papers.atinit.methods import BERNOULLI, REWOUND, VARIANTS
 from prunescope.papers.jin2022.benchmarks import Name
 from prunescope.papers.yang2023.setting import PAPER
 from prunescope.runs.graph import Combined
 from prunescope.studies.claim import Claim, Precondition
 from prunescope.studies.figure import Figure, Lines, Row
-from prunescope.studies.region import Direction
+from prunescope.studies.region import Direction, Equivalence
 from prunescope.studies.region import Value as Near
 from prunescope.studies.results import Numbers, Results, column
 from prunescope.studies.study import Study
@@ -30,7 +30,7 @@ RANDOM = BERNOULLI.name
 ABSTRACT = "Yang et al. 2023, abstract (task, label noise and sparsity are proposed here)"
 INTRODUCTION = "Yang et al. 2023, introduction (task, label noise and sparsity are proposed here)"
 NEAR_CHANCE = 5.0
-"""Percentage points below the error of guessing from which a network is said to guess."""
+"""Percentage points below the error of guessing from which a network is said to guess (proposed)."""
 RECALLED: Mapping[Name, float] = MappingProxyType({"lenet": 79.0, "vgg16": 36.0})
 """Up to which sparsity, percent, random pruning is said to keep the test accuracy; remembered, not found again."""
 
@@ -40,7 +40,8 @@ class Settings(Value):
 
     mild, over: exponents of the density, fixed beforehand. margin: percentage points of test error that count as
     nothing. tolerance: percentage points of error that a network may lose beside its dense one, or one standard
-    deviation of dense networks if that is more, before it is said to suffer.
+    deviation of dense networks if that is more, before it is said to suffer. All are proposed here. variants: whether
+    two other ways to draw independent masks are run beside: `methods.VARIANTS`.
     """
 
     ground: Ground
@@ -48,6 +49,7 @@ class Settings(Value):
     over: int = 20
     margin: float = Field(default=0.5, gt=0)
     tolerance: float = Field(default=0.1, ge=0)
+    variants: bool = False
 
     @model_validator(mode="after")
     def _judged_where_run(self) -> Self:
@@ -61,8 +63,8 @@ class Settings(Value):
 
 def study(name: str, question: str, settings: Settings, scale: str) -> Study:
     """The study called `name` under these settings."""
-    arms = Arms(settings.ground, (BERNOULLI,))
-    panels = {"random pruning at initialization, and rewound magnitude masks": (RANDOM, REWOUND)}
+    arms = Arms(settings.ground, (BERNOULLI, *(VARIANTS if settings.variants else ())))
+    panels = {"random pruning at initialization, and rewound magnitude masks": arms.names}
     noises = settings.ground.noises
     found = [threshold_nodes(arms, settings, m, n, s) for m in arms.names for n in noises for s in SPLITS]
     figures = [views.error_figure(arms, panels), views.fit_figure(arms, panels)]
@@ -79,8 +81,8 @@ def study(name: str, question: str, settings: Settings, scale: str) -> Study:
         notes=(
             "Of the paper, its abstract and introduction were read; that it has experiments on this data, and the two "
             "thresholds, are recalled. Widths, schedules, sparsities and label noise are proposed here.",
-            "Every weight stays with the same probability, in all layers; nothing is rescaled. Masks of a replicate "
-            "are nested over sparsities.",
+            "Every weight stays with the same probability, in all layers; unless a variant says so, nothing is "
+            "rescaled. Masks of a replicate are nested over sparsities.",
             "The statement on over-pruning needs training that succeeds at extreme sparsity. Where the training error "
             "says it does not, the claim is not judgeable here, whatever the test error is.",
         ),
@@ -108,21 +110,34 @@ def thresholds(
 def threshold_figure(arms: Arms, settings: Settings) -> Figure:
     """Where test error and training error begin to suffer, with intervals."""
 
-    def table(results: Results) -> list[Row]:
+    def found(results: Results, method: str, noise: float, split: str) -> list[tuple[int, float, bool]]:
+        """Replicate, threshold in percent, and whether the curve leaves the limit."""
+        nodes = threshold_nodes(arms, settings, method, noise, split)
         return [
-            {
-                "what": f"{method}: {'test' if split == 'test' else 'training'} error",
-                "label_noise": 100 * noise,
-                "replicate": number,
-                "threshold": 100 * float(results[node]["threshold"]),
-                "reached": bool(results[node]["reached"]),
-            }
-            for method in arms.names
-            for split in SPLITS
-            for noise in arms.ground.noises
-            for number, node in enumerate(threshold_nodes(arms, settings, method, noise, split))
+            (number, 100 * float(results[node]["threshold"]), bool(results[node]["reached"]))
+            for number, node in enumerate(nodes)
             if node in results
         ]
+
+    def table(results: Results) -> list[Row]:
+        rows: list[Row] = []
+        for method in arms.names:
+            for split in SPLITS:
+                what = f"{method}: {'test' if split == 'test' else 'training'} error"
+                curves = {noise: found(results, method, noise, split) for noise in arms.ground.noises}
+                least = any(not reached for curve in curves.values() for _, _, reached in curve)
+                rows += [
+                    {
+                        "what": f"{what} (at least)" if least else what,
+                        "label_noise": 100 * noise,
+                        "replicate": number,
+                        "threshold": threshold,
+                        "reached": reached,
+                    }
+                    for noise, curve in curves.items()
+                    for number, threshold, reached in curve
+                ]
+        return rows
 
     return Figure(
         "thresholds",
@@ -130,7 +145,8 @@ def threshold_figure(arms: Arms, settings: Settings) -> Figure:
         caption="The largest sparsity at which the error is the dense network's, on the test and on the training set, "
         "within one standard deviation of dense networks or "
         f"{settings.tolerance:g} percentage points, whichever is more. Means over replicates and their 95 % "
-        "intervals; where a curve does not suffer at all (reached: False), the true threshold is larger.",
+        "intervals. At least: in some replicate the curve does not suffer at all (reached: False), so the true "
+        "threshold is larger.",
         table=table,
         plot=Lines(
             "label_noise",
@@ -157,6 +173,7 @@ def claims(arms: Arms, settings: Settings) -> tuple[Claim, ...]:
             rewound_lasts_longer(arms, settings, noise),
         ]
         found += [forgets_noise(arms, noise, mild)] if noise > 0 else []
+        found += [varies_nothing(arms, settings, v.name, noise) for v in VARIANTS if v.name in arms.names]
     if arms.ground.benchmark in RECALLED and 0.0 in noises:
         found.append(recalled_threshold(arms, settings, RECALLED[arms.ground.benchmark]))
     return tuple(found)
@@ -214,6 +231,21 @@ def forgets_noise(arms: Arms, noise: float, exponent: int) -> Claim:
     )
 
 
+def varies_nothing(arms: Arms, settings: Settings, variant: str, noise: float) -> Claim:
+    """How independent masks are drawn in detail changes nothing at the mild sparsity."""
+    return Claim(
+        f"{statements.slug(variant)}-changes-nothing-{100 * noise:g}",
+        f"{views.under(noise)}, at {statements.at(settings.mild)}, {variant} moves the test error by less than "
+        f"{settings.margin:g} points.",
+        basis="proposed",
+        place="a check of what the paper's experiments leave open; variants and margin are proposed here",
+        region=Equivalence(settings.margin),
+        sample=lambda r: statements.difference(arms, r, variant, RANDOM, noise=noise, exponent=settings.mild),
+        preconditions=(statements.dense_fits(arms, noise, at_most=5.0),),
+        unit=f"{statements.POINTS}, variant minus {RANDOM}",
+    )
+
+
 def testing_suffers_first(arms: Arms, settings: Settings, noise: float) -> Claim:
     """As sparsity grows, the test error suffers before the training error does."""
 
@@ -230,6 +262,7 @@ def testing_suffers_first(arms: Arms, settings: Settings, noise: float) -> Claim
         place=f"{INTRODUCTION}: the drop is not solely caused by a lack of trainability; the thresholds are recalled",
         region=Direction("greater"),
         sample=sample,
+        preconditions=(_suffers(arms, settings, RANDOM, noise),),
         unit="percentage points of sparsity, where training suffers minus where testing does",
     )
 
@@ -271,9 +304,10 @@ def rewound_lasts_longer(arms: Arms, settings: Settings, noise: float) -> Claim:
         f"{views.under(noise)}, rewound magnitude masks keep the dense network's test error up to a higher sparsity "
         "than random masks.",
         basis="recalled",
-        place="Yang et al. 2023, experiments; Frankle and Carbin 2019, section 2",
+        place="Yang et al. 2023, experiments (recalled); Frankle and Carbin 2019, section 2",
         region=Direction("greater"),
         sample=sample,
+        preconditions=(_suffers(arms, settings, RANDOM, noise),),
         unit="percentage points of sparsity, rewound minus random",
     )
 
@@ -287,5 +321,20 @@ def recalled_threshold(arms: Arms, settings: Settings, percent: float) -> Claim:
         place="Yang et al. 2023, experiments (with low confidence); the tolerance of 10 points is proposed here",
         region=Near(percent, 10.0),
         sample=lambda r: thresholds(arms, r, settings, RANDOM, noise=0.0, split="test"),
+        preconditions=(_suffers(arms, settings, RANDOM, 0.0),),
         unit="% sparsity",
+    )
+
+
+def _suffers(arms: Arms, settings: Settings, method: str, noise: float) -> Precondition:
+    """The test error suffers at some sparsity, so that the threshold is no mere lower bound.
+
+    A threshold that is subtracted, or compared with a number, must be exact; a lower bound of the other one can only
+    understate what is claimed.
+    """
+    return Precondition(
+        f"the test error of {method} suffers at some sparsity at {views.noise_name(noise)}",
+        lambda r: column(r, threshold_nodes(arms, settings, method, noise, "test"), name="reached"),
+        at_least=1.0,
+        unit="(1: it does, 0: it does not)",
     )

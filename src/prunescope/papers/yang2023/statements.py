@@ -10,15 +10,16 @@ import numpy as np
 from prunescope.base.value import Value
 from prunescope.papers.yang2023.sweep import Point, Sweep
 from prunescope.studies.claim import Claim, Precondition
-from prunescope.studies.region import Direction, Equivalence
+from prunescope.studies.region import Direction, Equivalence, MedianDirection
 from prunescope.studies.results import Numbers, Results, column
 
 ABSTRACT = "Yang et al. 2023, abstract (the setting and the keep probability are proposed here)"
 INTRODUCTION = "Yang et al. 2023, introduction (the setting and the keep probability are proposed here)"
+MARGIN = "the margin is proposed here"
 GENERALIZES = 5.0
-"""Test error, percent, up to which a network is said to generalize."""
+"""Test error, percent, up to which a network is said to generalize (proposed)."""
 NEAR_CHANCE = 5.0
-"""Percentage points below the error of guessing from which a network is said to guess."""
+"""Percentage points below the error of guessing from which a network is said to guess (proposed)."""
 
 
 @dataclass(frozen=True)
@@ -61,10 +62,10 @@ def mild_lowers_error(regime: Regime) -> Claim:
     """Mild pruning lowers the test error, where the dense network has an error to lower."""
     return Claim(
         regime.claim_name("mild-lowers-error"),
-        f"{_in(regime)}, keeping {100 * regime.mild:g} % of the weights lowers the test error.",
+        f"{_in(regime)}, keeping {100 * regime.mild:g} % of the weights lowers the test error of most networks.",
         basis="paper",
         place=ABSTRACT,
-        region=Direction("greater"),
+        region=MedianDirection("greater"),
         sample=lambda r: 100 * regime.gain(r, "test", "error"),
         preconditions=(regime.sweep.are_trained(1.0, regime.mild),),
         unit="percentage points of test error, dense minus pruned",
@@ -76,10 +77,10 @@ def mild_lowers_loss(regime: Regime) -> Claim:
     return Claim(
         regime.claim_name("mild-lowers-loss"),
         f"{_in(regime)}, where the dense network already generalizes, keeping {100 * regime.mild:g} % of the weights "
-        "lowers the test loss.",
+        "lowers the test loss of most networks.",
         basis="paper",
         place=ABSTRACT,
-        region=Direction("greater"),
+        region=MedianDirection("greater"),
         sample=lambda r: regime.gain(r, "test", "loss"),
         preconditions=(regime.sweep.are_trained(1.0, regime.mild), _dense_generalizes(regime)),
         unit="nats, dense minus pruned",
@@ -90,11 +91,11 @@ def mild_generalizes(regime: Regime) -> Claim:
     """Below a threshold of pruning, the trained network generalizes well."""
     return Claim(
         regime.claim_name("mild-generalizes"),
-        f"{_in(regime)}, a network that keeps {100 * regime.mild:g} % of its weights trains to the target loss and "
-        f"errs on less than {GENERALIZES:g} % of the test set.",
+        f"{_in(regime)}, networks that keep {100 * regime.mild:g} % of their weights train to the target loss, and "
+        f"most err on less than {GENERALIZES:g} % of the test set.",
         basis="paper",
-        place=ABSTRACT,
-        region=Direction("less", than=GENERALIZES),
+        place=f"{ABSTRACT}; {MARGIN}",
+        region=MedianDirection("less", than=GENERALIZES),
         sample=lambda r: 100 * regime.at(r, regime.mild, "test", "error"),
         preconditions=(regime.sweep.are_trained(regime.mild),),
         unit="% test error",
@@ -105,11 +106,11 @@ def over_guesses(regime: Regime) -> Claim:
     """Over-pruned networks still reach the target training loss, and guess on the test set."""
     return Claim(
         regime.claim_name("over-guesses"),
-        f"{_in(regime)}, a network that keeps {100 * regime.over:g} % of its weights still trains to the target loss, "
-        f"and on the test set is within {NEAR_CHANCE:g} points of guessing or worse.",
+        f"{_in(regime)}, networks that keep {100 * regime.over:g} % of their weights still train to the target loss, "
+        f"and most are within {NEAR_CHANCE:g} points of guessing on the test set, or worse.",
         basis="paper",
-        place=ABSTRACT,
-        region=Direction("greater", than=regime.guessing - NEAR_CHANCE),
+        place=f"{ABSTRACT}; {MARGIN}",
+        region=MedianDirection("greater", than=regime.guessing - NEAR_CHANCE),
         sample=lambda r: 100 * regime.at(r, regime.over, "test", "error"),
         preconditions=(regime.sweep.are_trained(regime.over),),
         unit="% test error",
@@ -121,10 +122,10 @@ def over_is_confidently_wrong(regime: Regime) -> Claim:
     classes = regime.sweep.setting.classes
     return Claim(
         regime.claim_name("over-loss"),
-        f"{_in(regime)}, the over-pruned network's test loss is above log {classes}, the loss of guessing.",
+        f"{_in(regime)}, the test loss of most over-pruned networks is above log {classes}, the loss of guessing.",
         basis="recalled",
-        place="Yang et al. 2023, theorem on over-pruning",
-        region=Direction("greater", than=float(np.log(classes))),
+        place="Yang et al. 2023, theorem on over-pruning (recalled)",
+        region=MedianDirection("greater", than=float(np.log(classes))),
         sample=lambda r: regime.at(r, regime.over, "test", "loss"),
         preconditions=(regime.sweep.are_trained(regime.over),),
         unit="nats",
@@ -144,7 +145,7 @@ def dead_guesses(regime: Regime) -> Claim:
         regime.claim_name("dead-guesses"),
         f"{_in(regime)}, over-pruned networks in which every class is dead train to the target loss and guess.",
         basis="proposed",
-        place="the counting argument behind the theorem on over-pruning",
+        place="the counting argument behind the theorem on over-pruning (recalled); the margin is proposed",
         region=Direction("greater", than=regime.guessing - NEAR_CHANCE),
         sample=sample,
         unit="% test error",
@@ -216,11 +217,11 @@ def dense_memorizes(regime: Regime) -> Claim:
     """Where noise is strong, the dense network fits its training set by noise and guesses."""
     return Claim(
         regime.claim_name("dense-memorizes"),
-        f"{_in(regime)}, the dense network trains to the target loss and is within {NEAR_CHANCE:g} points of guessing "
-        "on the test set.",
+        f"{_in(regime)}, dense networks train to the target loss, and most are within {NEAR_CHANCE:g} points of "
+        "guessing on the test set.",
         basis="proposed",
-        place="the signal race: without pruning, memorization wins",
-        region=Direction("greater", than=regime.guessing - NEAR_CHANCE),
+        place="the signal race: without pruning, memorization wins; the margin is proposed",
+        region=MedianDirection("greater", than=regime.guessing - NEAR_CHANCE),
         sample=lambda r: 100 * regime.at(r, 1.0, "test", "error"),
         preconditions=(regime.sweep.are_trained(1.0),),
         unit="% test error",
@@ -234,7 +235,7 @@ def gains_nothing(regime: Regime) -> Claim:
         f"{_in(regime)}, keeping {100 * regime.mild:g} % of the weights moves the test error by less than "
         f"{NEAR_CHANCE:g} points.",
         basis="recalled",
-        place="Yang et al. 2023, why the signal is sparse; the margin is proposed here",
+        place="Yang et al. 2023, why the signal is sparse (recalled); the margin is proposed here",
         region=Equivalence(NEAR_CHANCE),
         sample=lambda r: 100 * regime.gain(r, "test", "error"),
         preconditions=(regime.sweep.are_trained(1.0, regime.mild),),
@@ -253,6 +254,10 @@ OF_EVERY_REGIME = (
 )
 
 
+OF_QUIET_REGIMES = (mild_generalizes, mild_lowers_loss)
+"""Where the dense network already generalizes, as the theorem on mild pruning assumes."""
+
+
 def _signal_ratio(regime: Regime, results: Results) -> Numbers:
     both = regime.sweep.trained(results, 1.0, regime.mild)
     dense, mild = (
@@ -268,10 +273,10 @@ def _all_dead(results: Results, point: Point) -> bool:
 
 def _dense_generalizes(regime: Regime) -> Precondition:
     return Precondition(
-        "the dense network generalizes",
-        lambda r: 100 * regime.at(r, 1.0, "test", "error"),
+        "most dense networks generalize",
+        lambda r: float(np.median(100 * regime.at(r, 1.0, "test", "error"))),
         at_most=GENERALIZES,
-        unit="% test error",
+        unit="% test error, median",
     )
 
 

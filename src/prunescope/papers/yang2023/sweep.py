@@ -19,6 +19,7 @@ from prunescope.papers.yang2023.setting import Setting, pruned
 from prunescope.runs.families import final
 from prunescope.runs.graph import Combined, Reading
 from prunescope.runs.recipe import Recipe
+from prunescope.runs.results import Failed, Missing
 from prunescope.studies.claim import Precondition
 from prunescope.studies.results import Numbers, Results, column
 
@@ -117,7 +118,7 @@ class Sweep:
         return column(results, [getattr(row[number], reading) for number in among], name=name)
 
     def are_trained(self, *keeps: float, at_least: float = 80.0) -> Precondition:
-        """Most replicates reached their target loss at these keep probabilities (proposed threshold)."""
+        """Most replicates reached their target loss at these keep probabilities; the share is proposed."""
         names = ", ".join(f"{keep:g}" for keep in keeps)
         return Precondition(
             f"runs that keep {names} of their weights reach the target training loss",
@@ -128,9 +129,29 @@ class Sweep:
 
 
 def is_trained(results: Results, point: Point) -> bool:
-    """Whether a run reached its target loss within its step limit. Raises a PrunescopeError if it is not there."""
-    within = float(results[point.recipe]["steps"]) < point.setting.most_steps
+    """Whether a run reached its target loss within its step limit; one that diverged did not.
+
+    Raises a PrunescopeError if it was not run.
+    """
+    try:
+        within = float(results[point.recipe]["steps"]) < point.setting.most_steps
+    except Failed:
+        return False
     return within or float(results[point.train]["loss"]) <= point.setting.target
+
+
+def ended(results: Results, points: Iterable[Point]) -> list[Point]:
+    """The points whose run has ended, also by diverging."""
+
+    def has_ended(point: Point) -> bool:
+        try:
+            return bool(results[point.recipe])
+        except Failed:
+            return True
+        except Missing:
+            return False
+
+    return [point for point in points if has_ended(point)]
 
 
 def available(results: Results, points: Iterable[Point], *readings: str) -> list[Point]:

@@ -50,8 +50,8 @@ SCALES = {
         ),
     ),
     "laptop": Settings(
-        classes=CLASSES.replace(keeps=(1.0, 0.5, 0.2, 0.05, 0.01), replicates=3),
-        dense_signal=DENSE.replace(keeps=(1.0, 0.5, 0.2, 0.1), replicates=5),
+        classes=CLASSES.replace(keeps=(1.0, 0.5, 0.2, 0.05, 0.01), replicates=10),
+        dense_signal=DENSE.replace(keeps=(1.0, 0.5, 0.2, 0.1)),
     ),
     "paper": Settings(),
 }

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from prunescope.papers.yang2023.sweep import Point, Sweep, available, is_trained, trained_or_nan
+from prunescope.papers.yang2023.sweep import Point, Sweep, available, ended, is_trained, trained_or_nan
 from prunescope.runs.recipe import Recipe
 from prunescope.studies.figure import Figure, Lines, Row
 from prunescope.studies.results import Results
@@ -90,34 +90,32 @@ def fate_figure(sweeps: Sweeps) -> Figure:
         rows: list[Row] = []
         for panel, sweep in sweeps.items():
             for keep in sweep.keeps:
-                points = available(results, sweep.row(keep), "neurons")
-                if points:
-                    rows += [
-                        {"panel": panel, "quantity": name, "keep": 100 * keep, "value": 100 * share}
-                        for name, share in _fates(results, points).items()
-                    ]
+                shares = _fates(results, sweep.row(keep))
+                rows += [
+                    {"panel": panel, "quantity": name, "keep": 100 * keep, "value": 100 * share}
+                    for name, share in shares.items()
+                ]
         return rows
 
     return Figure(
         "fate",
         "Dead classes and runs that do not train",
         caption="A class is dead if pruning leaves it no neuron that sees its signal with a positive weight: it can "
-        "only memorize. Counted over replicates, and predicted by (1 - p / 2)^m. Below, runs that reach their step "
-        "limit before the target loss.",
+        "only memorize. Counted over replicates, and predicted by (1 - p / 2)^m for a sparse signal. Below, runs that "
+        "reach their step limit before the target loss, or diverge.",
         table=table,
         plot=_lines("share, %"),
     )
 
 
-def _fates(results: Results, points: list[Point]) -> dict[str, float]:
-    setting = points[0].setting
-    dead = [float(results[point.neurons]["dead"]) / setting.classes for point in points]
-    missed = [not is_trained(results, point) for point in points]
-    return {
-        "dead classes": float(np.mean(dead)),
-        "dead classes, predicted": setting.death(points[0].keep),
-        "runs not trained": float(np.mean(missed)),
-    }
+def _fates(results: Results, row: list[Point]) -> dict[str, float]:
+    """Shares over the replicates at one keep probability; those that are unknown are left out."""
+    setting, keep = row[0].setting, row[0].keep
+    dead = [float(results[p.neurons]["dead"]) / setting.classes for p in available(results, row, "neurons")]
+    missed = [float(not is_trained(results, point)) for point in ended(results, row)]
+    shares = {"dead classes": dead, "runs not trained": missed}
+    found = {name: float(np.mean(share)) for name, share in shares.items() if share}
+    return found | {"dead classes, predicted": setting.death(keep)}
 
 
 def _rows(

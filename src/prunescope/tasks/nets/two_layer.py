@@ -40,7 +40,7 @@ class TwoLayer(nn.Module):
         UsageError: an impossible width or scale, fewer than one input or class, a power below 1, a deviation that
             is not positive.
 
-    Source: Yang et al. 2023 (arXiv 2301.00335), section 2.
+    Source: Yang et al. 2023 (arXiv 2301.00335), section 2 (recalled).
     """
 
     def __init__(

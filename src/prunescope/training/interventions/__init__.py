@@ -12,6 +12,7 @@ from prunescope.training.interventions.prune_rounds import PruneRounds
 from prunescope.training.interventions.prune_units import PruneUnits
 from prunescope.training.interventions.reinit import Reinit
 from prunescope.training.interventions.release import Release
+from prunescope.training.interventions.rescale import Rescale
 from prunescope.training.interventions.rewind import Rewind
 from prunescope.training.interventions.shuffle_masks import ShuffleMasks
 from prunescope.training.interventions.take_masks import TakeMasks
@@ -35,6 +36,7 @@ __all__ = [
     "PruneUnits",
     "Reinit",
     "Release",
+    "Rescale",
     "Rewind",
     "ShuffleMasks",
     "TakeMasks",

@@ -22,7 +22,7 @@ class Bernoulli(Intervention):
     One uniform draw a weight is compared with `keep`, so masks of equal seeds and steps are nested: what a smaller
     probability keeps, a larger one keeps too. exclude: maskable tensors that are counted but never pruned.
 
-    Source: Yang et al. 2023, section 2 (random pruning at initialization).
+    Source: Yang et al. 2023, section 2 (random pruning at initialization; recalled).
     """
 
     keep: float = Field(gt=0, le=1)
