@@ -31,6 +31,7 @@ from prunescope.measures import (
     SeenUnseen,
     SignalAndNoise,
     SignalNeurons,
+    UnitsGone,
     WeightVector,
 )
 from prunescope.tasks.data.signal_noise import signal_noise
@@ -49,6 +50,7 @@ SETTINGS: dict[type[Measure], Measure] = {
     Labels: Labels(split="train"),
     SeenUnseen: SeenUnseen(),
     LayerSparsity: LayerSparsity(),
+    UnitsGone: UnitsGone(),
     Normality: Normality(examples=12, layers=2),
     WeightVector: WeightVector(),
     AdaptiveSharpness: AdaptiveSharpness(sample=FEW, steps=2, draws=2),

@@ -20,6 +20,7 @@ from prunescope.measures.risk import Risk
 from prunescope.measures.seen_unseen import SeenUnseen
 from prunescope.measures.signal import NoiseResponse, SignalAndNoise, SignalNeurons
 from prunescope.measures.sparsity import LayerSparsity
+from prunescope.measures.units_gone import UnitsGone
 
 __all__ = [
     "EL2N",
@@ -43,5 +44,6 @@ __all__ = [
     "SeenUnseen",
     "SignalAndNoise",
     "SignalNeurons",
+    "UnitsGone",
     "WeightVector",
 ]

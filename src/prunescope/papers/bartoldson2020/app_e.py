@@ -41,7 +41,7 @@ class Settings(Size):
 SCALES: Mapping[str, Settings] = MappingProxyType(
     {
         "smoke": Settings(**setting.SMOKE.model_dump(), eigenvalues=1, directions=1, step=0.1, tolerance=0.5),
-        "laptop": Settings(**setting.LAPTOP.model_dump(), eigenvalues=20, directions=3),
+        "laptop": Settings(**setting.SIX.model_dump(), eigenvalues=20, directions=3),
         "paper": Settings(),
     }
 )

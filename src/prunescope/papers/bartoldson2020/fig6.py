@@ -1,6 +1,7 @@
 """bartoldson2020/fig6: less stable pruning leads to flatter minima, and flatter minima generalize better."""
 
 from functools import partial
+from types import MappingProxyType
 
 from prunescope.papers.bartoldson import views
 from prunescope.papers.bartoldson.pruning import NONE
@@ -12,7 +13,7 @@ from prunescope.studies.region import Direction, Equivalence
 from prunescope.studies.study import Study
 
 Settings = Size
-SCALES = setting.SCALES
+SCALES = MappingProxyType({**setting.SCALES, "laptop": setting.SIX})
 PLACE = "Bartoldson et al. 2020, section 3.4 and Figure 6"
 
 
