@@ -20,6 +20,7 @@ from prunescope.measures import (
     HessianSpectrum,
     HessianTrace,
     HessianTraceEstimate,
+    HessianTraceOrEstimate,
     Labels,
     LayerSparsity,
     LossAlongEigenvectors,
@@ -57,6 +58,7 @@ SETTINGS: dict[type[Measure], Measure] = {
     GradientTrace: GradientTrace(sample=FEW),
     HessianTrace: HessianTrace(sample=FEW),
     HessianTraceEstimate: HessianTraceEstimate(sample=FEW, probes=4, sketch=1),
+    HessianTraceOrEstimate: HessianTraceOrEstimate(sample=FEW, probes=4),
     HessianSpectrum: HessianSpectrum(sample=FEW, count=3, tolerance=1e-2),
     LossAlongEigenvectors: LossAlongEigenvectors(
         sample=FEW, losses=FEW, count=2, reach=0.02, step=0.01, tolerance=1e-2

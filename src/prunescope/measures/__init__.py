@@ -12,6 +12,7 @@ from prunescope.measures.halves import Halves
 from prunescope.measures.hessian_spectrum import HessianSpectrum
 from prunescope.measures.hessian_trace import HessianTrace
 from prunescope.measures.hessian_trace_estimate import HessianTraceEstimate
+from prunescope.measures.hessian_trace_or_estimate import HessianTraceOrEstimate
 from prunescope.measures.labels import Labels
 from prunescope.measures.loss_along_eigenvectors import LossAlongEigenvectors
 from prunescope.measures.measure import Measure
@@ -33,6 +34,7 @@ __all__ = [
     "HessianSpectrum",
     "HessianTrace",
     "HessianTraceEstimate",
+    "HessianTraceOrEstimate",
     "Labels",
     "LayerSparsity",
     "LossAlongEigenvectors",

@@ -258,6 +258,7 @@ def same(
     margin: float,
     place: str,
     quantity: str = "best",
+    basis: Basis = "paper",
 ) -> Claim:
     """A claim that two arms do not differ by more than `margin` (proposed)."""
     return compares(
@@ -269,4 +270,5 @@ def same(
         place=f"{place} (the margin is proposed here)",
         quantity=quantity,
         region=Equivalence(margin),
+        basis=basis,
     )

@@ -1,10 +1,11 @@
 """Figures over any comparison of arms.
 
 Belongs here: what is drawn of accuracy over epochs, of two quantities of every run, of arms side by side, and of
-correlations. Does not belong here: which runs there are (`arms.py`), what is asserted (`statements.py`).
+correlations. Does not belong here: curves over other numbers than epochs (`curves.py`), which runs there are
+(`arms.py`), what is asserted (`statements.py`).
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -237,58 +238,6 @@ def _mean(values: Numbers) -> dict[str, object]:
     interval = statistics.t_interval(there)
     ends = {"low": interval.low, "high": interval.high}
     return {"mean": interval.estimate, "std": float(there.std(ddof=1)), **ends, "n": len(there)}
-
-
-def over(
-    panels: Mapping[str, Mapping[str, Mapping[float, tuple[Comparison, str]]]],
-    quantity: str,
-    *,
-    name: str,
-    title: str,
-    x_label: str,
-    y_label: str = "",
-    log_x: bool = False,
-    value: Callable[[Comparison, Results, str], Numbers] | None = None,
-) -> Figure:
-    """A quantity over a number that arms differ in, such as the iterative rate.
-
-    panels: by panel, series and x, a comparison and the name of its arm. value: the quantity, computed otherwise.
-    """
-
-    def of(comparison: Comparison, results: Results, arm: str) -> Numbers:
-        return value(comparison, results, arm) if value else comparison.values(results, arm, quantity)
-
-    def table(results: Results) -> Table:
-        return [
-            {"panel": panel, "series": series, "replicate": number, "x": x, quantity: float(one)}
-            for panel, curves in panels.items()
-            for series, arms in curves.items()
-            for x, (comparison, arm) in arms.items()
-            for number, one in enumerate(of(comparison, results, arm))
-        ]
-
-    runs: dict[str, list[Value]] = {}
-    for curves in panels.values():
-        for series, arms in curves.items():
-            for comparison, arm in arms.values():
-                runs.setdefault(series, []).extend(comparison.by_name[arm].runs)
-    return Figure(
-        name,
-        title,
-        caption="Thin lines are replicates, the band is the 95 % bootstrap interval of their mean.",
-        table=table,
-        plot=Lines(
-            "x",
-            quantity,
-            series="series",
-            x_label=x_label,
-            y_label=y_label or label(quantity),
-            band="bootstrap",
-            share_y=False,
-            log_x=log_x,
-        ),
-        lineage=runs,
-    )
 
 
 def lineage(panels: Panels, arms: Sequence[str] = ()) -> dict[str, list[Value]]:

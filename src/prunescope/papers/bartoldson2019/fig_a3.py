@@ -5,7 +5,7 @@ from types import MappingProxyType
 
 from pydantic import Field
 
-from prunescope.papers.bartoldson import views
+from prunescope.papers.bartoldson import curves, views
 from prunescope.papers.bartoldson.arms import Comparison
 from prunescope.papers.bartoldson.conv4 import BASELINE, LARGEST, SMALLEST, comparison
 from prunescope.papers.bartoldson.sizes import PAPER_2019, Ascending, Count, Size, words
@@ -104,7 +104,7 @@ def _over_size(cells: Cells, settings: Settings, quantity: str, name: str, headi
         return cell.gain(results, arm, "test") if quantity == "test" else cell.values(results, arm, quantity)
 
     labels = {"test": f"test accuracy minus the baseline's, {POINTS}"}
-    return views.over(
+    return curves.over(
         panels,
         quantity,
         name=name,

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from prunescope.papers.bartoldson import pruning, views
+from prunescope.papers.bartoldson import curves, pruning, views
 from prunescope.papers.bartoldson.arms import Arm, Comparison
 from prunescope.papers.bartoldson.sizes import Distinct, Size
 from prunescope.papers.bartoldson.statements import fits
@@ -49,7 +49,7 @@ class Sweep:
             for score in SCORES
         }
         return tuple(
-            views.over(
+            curves.over(
                 panels,
                 quantity,
                 name=f"{tag}-{quantity.replace('_', '-')}",

@@ -39,7 +39,7 @@ class Settings(Size):
 SCALES: Mapping[str, Settings] = MappingProxyType(
     {
         "smoke": Settings(**setting.SMOKE.model_dump(), networks=("VGG11",)),
-        "laptop": Settings(**setting.SIX.model_dump(), networks=("VGG11",)),
+        "laptop": Settings(**setting.LAPTOP.model_dump(), networks=("VGG11",)),
         "paper": Settings(),
     }
 )

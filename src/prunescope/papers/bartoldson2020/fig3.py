@@ -65,7 +65,7 @@ def name_of(settings: Settings, letter: str, period: int) -> str:
 def build(settings: Settings, scale: str) -> Study:
     """The study under these settings."""
     comparison = sweep(settings)
-    curves = {
+    targets = {
         f"Prune_{letter}": {
             VGG11.rate(settings, period): (comparison, name_of(settings, letter, period))
             for period in settings.periods
@@ -81,8 +81,8 @@ def build(settings: Settings, scale: str) -> Study:
         nodes=comparison.nodes,
         figures=(
             *(
-                views.over(
-                    {"VGG11": curves},
+                curves.over(
+                    {"VGG11": targets},
                     quantity,
                     name=f"fig3-{quantity.replace('_', '-')}",
                     title=f"Figure 3, {place}: {views.label(quantity)}",
