@@ -6,7 +6,7 @@ from types import MappingProxyType
 import numpy as np
 from pydantic import Field
 
-from prunescope.papers.bartoldson import pruning, views
+from prunescope.papers.bartoldson import curves, pruning, views
 from prunescope.papers.bartoldson.arms import Comparison
 from prunescope.papers.bartoldson.pruning import NONE, TARGETS, VGG11
 from prunescope.papers.bartoldson.sizes import PAPER_2020, Ascending, Count, Size, words

@@ -105,7 +105,7 @@ def build(settings: Settings, scale: str) -> Study:
             ),
         ),
         notes=(
-            "Stability is that of the events at which filters are targeted. A look sees the draw of its batch: targeted "
+            "Stability is that of events at which filters are targeted. A look sees the draw of its batch: targeted "
             "filters are there or not by chance, and accuracy varies from look to look.",
         ),
     )
