@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from prunescope.runs.store import Store
     from prunescope.sparsity.scores import Magnitude, Random, Score
     from prunescope.sparsity.select import Remaining, Sparsity
+    from prunescope.sparsity.unit_scores import FilterNorm, UnitScore
     from prunescope.studies.claim import Claim
     from prunescope.studies.figure import Figure, Lines
     from prunescope.studies.study import Study
@@ -40,7 +41,22 @@ if TYPE_CHECKING:
     from prunescope.tasks.data.synthetic import synthetic
     from prunescope.tasks.model import network
     from prunescope.tasks.task import Data, Task
-    from prunescope.training.interventions import At, Every, Noise, Prune, Reinit, Release, Rewind, Zero
+    from prunescope.training.epoch_probes import EpochAccuracy
+    from prunescope.training.interventions import (
+        At,
+        BernoulliUnits,
+        Every,
+        LayerSchedule,
+        Noise,
+        NoiseUnits,
+        Prune,
+        PruneUnits,
+        Reinit,
+        Release,
+        Rewind,
+        Zero,
+        ZeroUnits,
+    )
     from prunescope.training.optim import SGD, Adam, AdamW
     from prunescope.training.probes import AroundEvents, Curve, Probe
     from prunescope.training.schedules import Constant, Cosine, Milestones, Warmup
@@ -61,6 +77,7 @@ _HOME = {
     "runs.store": "Store",
     "sparsity.scores": "Magnitude Random Score",
     "sparsity.select": "Remaining Sparsity",
+    "sparsity.unit_scores": "FilterNorm UnitScore",
     "studies.claim": "Claim",
     "studies.figure": "Figure Lines",
     "studies.study": "Study",
@@ -70,7 +87,10 @@ _HOME = {
     "tasks.data.synthetic": "synthetic",
     "tasks.model": "network",
     "tasks.task": "Data Task",
-    "training.interventions": "At Every Noise Prune Reinit Release Rewind Zero",
+    "training.epoch_probes": "EpochAccuracy",
+    "training.interventions": (
+        "At BernoulliUnits Every LayerSchedule Noise NoiseUnits Prune PruneUnits Reinit Release Rewind Zero ZeroUnits"
+    ),
     "training.optim": "SGD Adam AdamW",
     "training.probes": "AroundEvents Curve Probe",
     "training.schedules": "Constant Cosine Milestones Warmup",

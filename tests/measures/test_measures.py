@@ -20,6 +20,7 @@ from prunescope.measures import (
     HessianSpectrum,
     HessianTrace,
     HessianTraceEstimate,
+    HessianTraceOrEstimate,
     Labels,
     LayerSparsity,
     LossAlongEigenvectors,
@@ -31,6 +32,7 @@ from prunescope.measures import (
     SeenUnseen,
     SignalAndNoise,
     SignalNeurons,
+    UnitsGone,
     WeightVector,
 )
 from prunescope.tasks.data.signal_noise import signal_noise
@@ -49,12 +51,14 @@ SETTINGS: dict[type[Measure], Measure] = {
     Labels: Labels(split="train"),
     SeenUnseen: SeenUnseen(),
     LayerSparsity: LayerSparsity(),
+    UnitsGone: UnitsGone(),
     Normality: Normality(examples=12, layers=2),
     WeightVector: WeightVector(),
     AdaptiveSharpness: AdaptiveSharpness(sample=FEW, steps=2, draws=2),
     GradientTrace: GradientTrace(sample=FEW),
     HessianTrace: HessianTrace(sample=FEW),
     HessianTraceEstimate: HessianTraceEstimate(sample=FEW, probes=4, sketch=1),
+    HessianTraceOrEstimate: HessianTraceOrEstimate(sample=FEW, probes=4),
     HessianSpectrum: HessianSpectrum(sample=FEW, count=3, tolerance=1e-2),
     LossAlongEigenvectors: LossAlongEigenvectors(
         sample=FEW, losses=FEW, count=2, reach=0.02, step=0.01, tolerance=1e-2

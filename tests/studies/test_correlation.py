@@ -1,6 +1,8 @@
 """Correlations against scipy, loops and normal equations; what resampling and leaving out really does."""
 
 import math
+from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -74,9 +76,10 @@ def test_the_published_p_values_are_those_of_thirty_points(r, p):
 def test_partial_correlation_is_that_of_residuals_from_normal_equations(columns):
     some, random = points(within=0.7), np.random.default_rng(1)
     given = random.normal(size=(20, columns)) + some.x[:, None]
+    some = replace(some, given=tuple(given.T))
     basis = np.column_stack([np.ones(20), given])
     rests = [v - basis @ np.linalg.solve(basis.T @ basis, basis.T @ v) for v in (some.x, some.y)]
-    found = correlation.partial(some, given)
+    found = correlation.partial(some)
     r = float(np.corrcoef(*rests)[0, 1])
     freedom = 20 - 2 - columns
     p = 2 * stats.t.sf(abs(r) * math.sqrt(freedom / (1 - r * r)), freedom)
@@ -88,9 +91,11 @@ def test_a_mediator_that_carries_everything_leaves_nothing():
     x = random.normal(size=400)
     flat = x + 0.5 * random.normal(size=400)
     y = flat + 0.5 * random.normal(size=400)
-    some = Points(x, y, ("a",) * 400, tuple(range(400)))
+    some = Points(x, y, ("a",) * 400, tuple(range(400)), (flat,))
     assert correlation.pearson(some).estimate > 0.7
-    assert abs(correlation.partial(some, flat).estimate) < 0.1
+    assert abs(correlation.partial(some).estimate) < 0.1
+    found = correlation.bootstrap(some, correlation.r_partial, stream(0, "test"), unit="run", resamples=100)
+    assert found.low < 0 < found.high and found.high - found.low < 0.4
 
 
 def test_between_and_within_arms_can_disagree():
@@ -118,6 +123,21 @@ def test_resampling_whole_arms_is_wider_where_arms_make_the_correlation():
 
     assert width("arm and seed") > 1.3 * width("run")
     assert width("seed") < width("arm")
+
+
+def test_a_seed_is_drawn_in_every_arm_or_in_none():
+    drawn = []
+    some = points(arms=3, seeds=6)
+
+    def remember(resample):
+        drawn.append(Counter(zip(resample.arm, resample.seed, strict=True)))
+        return 0.0
+
+    correlation.bootstrap(some, remember, stream(0, "test"), resamples=20)
+    for counts in drawn[:-1]:  # the last call is with the points themselves
+        arms = {arm: sum(n for (a, _), n in counts.items() if a == arm) // 6 for arm, _ in counts}
+        shares = {seed: {counts[arm, seed] / times for arm, times in arms.items()} for _, seed in counts}
+        assert sum(counts.values()) == 18 and all(len(share) == 1 for share in shares.values())
 
 
 def _r(some):

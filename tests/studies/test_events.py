@@ -54,7 +54,15 @@ def test_recovery_counts_epochs_until_accuracy_is_back():
     slow = epochs(trace([60.0, 50.0, 55.0, 61.0, 60.0], {1: 10.0, 4: 5.0}))
     assert slow.recovery()[0] == 3.0 and np.isnan(slow.recovery()[1])
     found = events.summary([trace([60.0, 50.0, 55.0, 61.0, 60.0], {1: 10.0, 4: 5.0})] * 2)
-    assert (found["recovery"], found["recovered"]) == (3.0, 0.5)
+    assert (found["recovery"], found["recovered"], found["recovered_soon"]) == (3.0, 50.0, 50.0)
+    late = [trace([60.0, *[50.0] * 6, 60.0], {1: 10.0})] * 2
+    assert epochs(late[0]).recovery().tolist() == [7.0] and events.summary(late)["recovered_soon"] == 0.0
+
+
+def test_accuracy_at_a_step_is_that_before_its_events():
+    assert events.accuracy_at([TEST], step=20)["accuracy"] == pytest.approx(60.0)
+    with pytest.raises(UsageError, match="no look at step 25"):
+        events.accuracy_at([TEST], step=25)
 
 
 def test_no_pruning_is_perfectly_stable():
@@ -65,7 +73,7 @@ def test_no_pruning_is_perfectly_stable():
         0,
         0,
     )
-    assert found["recovered"] == 1.0 and np.isnan(found["recovery"])
+    assert found["recovered"] == 100.0 and np.isnan(found["recovery"])
 
 
 def test_a_trace_of_events_alone_is_a_table_of_epochs_with_events():
@@ -77,6 +85,9 @@ def test_a_trace_of_events_alone_is_a_table_of_epochs_with_events():
     }
     assert events.stability([rows])["mean_stability"] == pytest.approx(50.0)
     assert events.stability([{}])["mean_stability"] == 100.0
+    at_the_start = {name: np.concatenate([column, column]) for name, column in rows.items()}
+    at_the_start["local"] = np.array([0, 0, 9, 9])
+    assert events.stability([at_the_start])["mean_stability"] == pytest.approx(50.0)
     broken = {**rows, "local": np.array([9, 8])}
     with pytest.raises(UsageError, match="not looked at before"):
         epochs(broken)

@@ -176,7 +176,7 @@ def test_weights_come_back_at_zero_or_at_what_they_had(lab, reentry):
 
 
 def test_overlapping_holds_take_other_weights_and_end_one_by_one(lab):
-    zero = Zero(amount=Remaining(fraction=0.3), hold="6it", reentry="saved", when=FIRST)
+    zero = Zero(amount=Remaining(fraction=0.3), hold="6it", reentry="saved", when=FIRST.replace(end="12it"))
     program = lab.program(zero)
     seen = states(program, lab.begin(program))
     counts = [sum(int(w.sum()) for w in state.held.values()) for state in seen]
@@ -230,14 +230,19 @@ def test_noise_has_the_asked_standard_deviation_and_spares_what_is_gone(lab):
 
 def test_noise_acts_before_each_of_its_steps():
     clock = Clock(7, 20)
-    several = Noise(std=1.0, length="3it", when=Every(start="2it", end="18it", period="8it"))
-    assert several.events(clock) == (2, 3, 4, 10, 11, 12, 18, 19)
+    several = Noise(std=1.0, length="3it", when=Every(start="2it", end="17it", period="7it"))
+    assert several.events(clock) == (2, 3, 4, 9, 10, 11, 16, 17, 18)
+    assert several.onsets(clock) == (2, 9, 16)
 
 
-@pytest.mark.parametrize("when", [At(at="100%"), Every(start="2it", end="20it", period="9it")])
-def test_noise_after_the_last_step_is_refused(when):
-    with pytest.raises(UsageError, match=r"noise at step 20 .* choose an earlier position"):
-        Noise(std=1.0, when=when).events(Clock(7, 20))
+@pytest.mark.parametrize("value", [Noise(std=1.0, length="3it"), Zero(hold="3it")])
+@pytest.mark.parametrize("when", [At(at="18it"), Every(start="2it", end="18it", period="8it")])
+def test_noise_that_outlasts_the_run_is_refused(value, when):
+    with pytest.raises(
+        UsageError, match=r"'3it' from step 18 on outlasts the run, which ends after 20 steps"
+    ):
+        value.replace(when=when).events(Clock(7, 20))
+    value.replace(when=At(at="17it")).events(Clock(7, 20))
 
 
 def test_released_weights_reenter_at_zero_and_train(lab):

@@ -90,12 +90,14 @@ def test_a_split_that_holds_nothing_is_refused(lab):
         train(program, lab.begin(program), probes=(Curve(split="validation"),))
 
 
-def test_an_epoch_is_seen_on_both_sides_of_its_events_and_no_other_event_is(lab):
-    program = lab.program(Noise(std=5.0, when=At(at="7it")), Noise(std=5.0, when=At(at="9it")))
+def test_epochs_are_seen_and_both_sides_of_every_onset_but_not_noise_that_goes_on(lab):
+    longer = Noise(std=0.1, length="6it", when=At(at="9it"))
+    program = lab.program(Noise(std=5.0, when=At(at="7it")), longer)
     probe = EpochAccuracy()
     rows = train(program, lab.begin(program), probes=(probe,)).traces[probe.id]
     seen = [(row["local"], row["phase"]) for row in rows]
-    assert seen == [(7, "step"), (7, "after"), (14, "step"), (20, "step")]
+    inside = [(9, "before"), (9, "after")]
+    assert seen == [(7, "step"), (7, "after"), *inside, (14, "step"), (20, "step")]
     assert rows[1]["loss"] > rows[0]["loss"]
 
 

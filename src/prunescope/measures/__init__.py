@@ -12,6 +12,7 @@ from prunescope.measures.halves import Halves
 from prunescope.measures.hessian_spectrum import HessianSpectrum
 from prunescope.measures.hessian_trace import HessianTrace
 from prunescope.measures.hessian_trace_estimate import HessianTraceEstimate
+from prunescope.measures.hessian_trace_or_estimate import HessianTraceOrEstimate
 from prunescope.measures.labels import Labels
 from prunescope.measures.loss_along_eigenvectors import LossAlongEigenvectors
 from prunescope.measures.measure import Measure
@@ -20,6 +21,7 @@ from prunescope.measures.risk import Risk
 from prunescope.measures.seen_unseen import SeenUnseen
 from prunescope.measures.signal import NoiseResponse, SignalAndNoise, SignalNeurons
 from prunescope.measures.sparsity import LayerSparsity
+from prunescope.measures.units_gone import UnitsGone
 
 __all__ = [
     "EL2N",
@@ -32,6 +34,7 @@ __all__ = [
     "HessianSpectrum",
     "HessianTrace",
     "HessianTraceEstimate",
+    "HessianTraceOrEstimate",
     "Labels",
     "LayerSparsity",
     "LossAlongEigenvectors",
@@ -43,5 +46,6 @@ __all__ = [
     "SeenUnseen",
     "SignalAndNoise",
     "SignalNeurons",
+    "UnitsGone",
     "WeightVector",
 ]

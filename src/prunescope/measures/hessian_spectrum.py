@@ -27,7 +27,7 @@ class HessianSpectrum(Measure):
 
     eigenvalues: float64 [count], largest absolute value first, nats per squared unit of weight; residuals: float64
     [count], |H v - value v|; sum: of all of them; sum_above: of those with |value| > .006 of the largest. The sum is
-    a lower bound of Tr(H) only where the rest is positive.
+    a lower bound of Tr(H) only where the rest is positive. largest_residual: of all, over the largest |value|.
 
     method: "lanczos" stops when every residual is below `tolerance` of the largest eigenvalue, or says in `residuals`
     that it did not; "power" is the authors' deflated power iteration of 20 steps a value and relative tolerance 1e-4
@@ -45,7 +45,7 @@ class HessianSpectrum(Measure):
     seed: int = Field(default=0, ge=0)
 
     def measure(self, problem: Problem, weights: Weights) -> dict[str, Tensor]:
-        """Four entries by name. Raises UsageError for more eigenvalues than kept parameters."""
+        """Five entries by name. Raises UsageError for more eigenvalues than kept parameters."""
         around = surface(problem, weights, self.sample)
         apply = operator(around, self.matrix)
         if self.method == "lanczos":
@@ -64,6 +64,7 @@ class HessianSpectrum(Measure):
         return {
             "eigenvalues": values,
             "residuals": found.residuals,
+            "largest_residual": found.residuals.max() / values.abs().max(),
             "sum": values.sum(),
             "sum_above": values[above].sum(),
         }

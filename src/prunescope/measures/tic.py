@@ -12,11 +12,11 @@ from prunescope.base.errors import UsageError
 
 
 def tic(readings: Sequence[Mapping[str, np.ndarray[Any, Any]]]) -> dict[str, float]:
-    """Tr(C) / Tr(H) of one state, dimensionless for a loss in nats.
+    """Tr(C) / Tr(H) of one state, dimensionless for a loss in nats; NaN where Tr(H) is not positive.
 
     readings: of `GradientTrace`, then of `HessianSpectrum` (its "sum" is taken, as the authors do), `HessianTrace` or
     `HessianTraceEstimate` ("trace"), on the same sample.
-    Raises: UsageError for other readings, and where Tr(H) is not positive, so that the ratio has no meaning.
+    Raises: UsageError for other readings.
     Source: Bartoldson et al. 2020, appendix E, after Thomas et al. 2020.
     """
     if len(readings) != 2 or "trace" not in readings[0] or not {"sum", "trace"} & readings[1].keys():
@@ -26,6 +26,4 @@ def tic(readings: Sequence[Mapping[str, np.ndarray[Any, Any]]]) -> dict[str, flo
         )
     noise = float(readings[0]["trace"])
     curvature = float(readings[1]["sum"] if "sum" in readings[1] else readings[1]["trace"])
-    if not curvature > 0:
-        raise UsageError(f"Tr(H) = {curvature:.3g} is not positive here, so Tr(C) / Tr(H) has no meaning")
-    return {"tic": noise / curvature}
+    return {"tic": noise / curvature if curvature > 0 else float("nan")}

@@ -23,7 +23,10 @@ from prunescope.studies.statistics import Interval
 
 T = TypeVar("T")
 Unit = Literal["run", "seed", "arm", "arm and seed"]
-"""What is drawn with replacement: points; whole seeds; whole arms; arms, and seeds within each."""
+"""What is drawn with replacement: points; whole seeds; whole arms; arms and seeds.
+
+"arm and seed" draws arms, and one set of seeds for all of them, because runs of a seed share their initialization
+and the order of their batches in every arm."""
 
 
 @dataclass(frozen=True)
@@ -37,15 +40,16 @@ class Correlation:
 
 @dataclass(frozen=True)
 class Points:
-    """One point a run: x and y [N], and the arm and seed that each belongs to."""
+    """One point a run: x and y [N], the arm and seed that each belongs to, and what is held fixed, each [N]."""
 
     x: Numbers
     y: Numbers
     arm: tuple[str, ...]
     seed: tuple[int, ...]
+    given: tuple[Numbers, ...] = ()
 
     def __post_init__(self) -> None:
-        sizes = {len(self.x), len(self.y), len(self.arm), len(self.seed)}
+        sizes = {len(self.x), len(self.y), len(self.arm), len(self.seed), *map(len, self.given)}
         if len(sizes) != 1:
             raise UsageError(
                 f"points need an x, a y, an arm and a seed each; there are {sorted(sizes)} of them"
@@ -62,6 +66,7 @@ class Points:
             self.y[chosen],
             tuple(self.arm[i] for i in chosen),
             tuple(self.seed[i] for i in chosen),
+            tuple(part[chosen] for part in self.given),
         )
 
     def without_seed(self, seed: int) -> "Points":
@@ -108,16 +113,20 @@ def r_within(points: Points) -> float:
     return _r(left, right, like=points)
 
 
-def partial(points: Points, given: ArrayLike) -> Correlation:
+def partial(points: Points) -> Correlation:
     """Pearson's r of x and y with `given` held fixed: of the residuals of both after regression on it.
 
-    given: [N] or [N, K]; p from Student's t on n - 2 - K degrees of freedom. If `given` carries all of the effect of
-    x on y, the partial correlation is 0 (it can be 0 for other reasons).
+    p from Student's t on n - 2 - K degrees of freedom for K quantities. If `given` carries all of the effect of x on
+    y, the partial correlation is 0 (it can be 0 for other reasons).
 
     Source: Fisher 1924. As pingouin.partial_corr.
     """
-    fixed = np.asarray(given, dtype=np.float64).reshape(len(points), -1)
-    return _partial(points.x, points.y, fixed)
+    return _partial(points.x, points.y, np.reshape(points.given, (len(points.given), len(points))).T)
+
+
+def r_partial(points: Points) -> float:
+    """The same alone, for resampling."""
+    return partial(points).estimate
 
 
 def between_arms(points: Points) -> Correlation:
@@ -234,7 +243,8 @@ def _resampled(points: Points, unit: Unit, generator: torch.Generator) -> list[i
     arms = _drawn(_groups(points.arm), generator)
     if unit == "arm":
         return [i for group in arms for i in group]
-    return [i for group in arms for i in _drawn(group, generator)]
+    seeds = _drawn(list(dict.fromkeys(points.seed)), generator)
+    return [i for group in arms for seed in seeds for i in group if points.seed[i] == seed]
 
 
 def _groups(labels: Sequence[str | int]) -> list[list[int]]:

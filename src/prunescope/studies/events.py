@@ -18,14 +18,16 @@ from prunescope.base.errors import UsageError
 from prunescope.studies.results import Numbers
 
 Values = Mapping[str, NDArray[Any]]
+SOON = 5
+"""Epochs that count as few; proposed here, the papers give no number."""
 
 
 @dataclass(frozen=True)
 class Epochs:
-    """Accuracy of one run after every epoch, percent.
+    """Accuracy of one run after every epoch, and around onsets inside of epochs, percent.
 
-    epoch: [E], from 1. before: [E], t_pre, before what happens at the end of the epoch; after: [E], t_post, the same
-    number where nothing happens. event: bool [E], whether something does.
+    epoch: [E], since the start. before: [E], t_pre, before what happens there; after: [E], t_post, the same number
+    where nothing happens. event: bool [E], whether something does.
     """
 
     epoch: Numbers
@@ -103,14 +105,21 @@ def epochs(trace: Values) -> Epochs:
     """The table of epochs of one trace.
 
     trace: columns phase, local, epoch, error, as `EpochAccuracy` writes them. A probe that looks at events only gives
-    a table of the epochs with events. Raises UsageError for an event that was seen after but not before.
+    a table of the events. What happens before the first step of a run is no event: nothing was learned that it could
+    disturb. Raises UsageError for an event that was seen after but not before.
+
+    Source: Bartoldson et al. 2020, the authors' code, for a network pruned before training, which is 100 % stable.
     """
     if not trace:  # nothing to see: a run without events under a probe that looks at events only
         nothing = np.empty(0, dtype=np.float64)
         return Epochs(nothing, nothing, nothing, np.empty(0, dtype=np.bool_))
-    phase, local = np.asarray(trace["phase"]).astype(str), np.asarray(trace["local"])
-    step = phase == ("step" if (phase == "step").any() else "before")
-    accuracy = 100 * (1 - np.asarray(trace["error"], dtype=np.float64))
+    started = np.asarray(trace["local"]) > 0
+    phase, local, epoch, error = (
+        np.asarray(trace[name])[started] for name in ("phase", "local", "epoch", "error")
+    )
+    phase = phase.astype(str)
+    step = phase != "after"
+    accuracy = 100 * (1 - error.astype(np.float64))
     before, after = accuracy[step], accuracy[step].copy()
     event = np.zeros(len(before), dtype=bool)
     for row in np.flatnonzero(phase == "after"):
@@ -120,7 +129,7 @@ def epochs(trace: Values) -> Epochs:
                 f"the events at step {local[row]} were not looked at before; use the probe EpochAccuracy"
             )
         after[place[0]], event[place[0]] = accuracy[row], True
-    return Epochs(np.asarray(trace["epoch"], dtype=np.float64)[step], before, after, event)
+    return Epochs(epoch.astype(np.float64)[step], before, after, event)
 
 
 def summary(values: Sequence[Values]) -> dict[str, NDArray[Any]]:
@@ -128,8 +137,8 @@ def summary(values: Sequence[Values]) -> dict[str, NDArray[Any]]:
 
     mean_stability, best, final, train_at_best (percent); mean_drop, mean_positive_drop, last_drop, worst_drop, gap,
     final_gap (percentage points; gaps are training minus test accuracy at the best and at the last epoch);
-    best_epoch; events; recovery (mean epochs over events that recovered, NaN without one); recovered (share of events,
-    1 without any).
+    best_epoch; events; recovery (mean epochs over events that recovered, NaN without one); recovered, recovered_soon
+    (percent of events from which accuracy came back, ever and within `SOON` epochs; 100 without any).
 
     Differs from the source: training accuracy there runs along with augmented training batches; here it is that of
     the weights after the epoch, in evaluation mode.
@@ -152,9 +161,22 @@ def summary(values: Sequence[Values]) -> dict[str, NDArray[Any]]:
         "gap": float(gap[best]),
         "final_gap": float(gap[-1]),
         "recovery": float(there.mean()) if len(there) else float("nan"),
-        "recovered": len(there) / len(waits) if len(waits) else 1.0,
+        "recovered": 100 * len(there) / len(waits) if len(waits) else 100.0,
+        "recovered_soon": 100 * float((there <= SOON).sum()) / len(waits) if len(waits) else 100.0,
     }
     return {name: np.asarray(value, dtype=np.float64) for name, value in found.items()}
+
+
+def accuracy_at(values: Sequence[Values], *, step: int) -> dict[str, NDArray[Any]]:
+    """Accuracy at a step of a run, before what happens there, percent, for `Combined`.
+
+    Raises UsageError for a step at which the probe did not look.
+    """
+    (trace,) = values
+    there = (np.asarray(trace["local"]) == step) & (np.asarray(trace["phase"]).astype(str) != "after")
+    if not there.any():
+        raise UsageError(f"the trace has no look at step {step}; take a moment at the end of an epoch")
+    return {"accuracy": np.asarray(100 * (1 - float(np.asarray(trace["error"])[there][0])))}
 
 
 def stability(values: Sequence[Values]) -> dict[str, NDArray[Any]]:

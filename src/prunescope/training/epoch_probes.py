@@ -21,15 +21,16 @@ Limit = Annotated[int, Field(ge=1)] | Literal["all"]
 
 
 class EpochAccuracy(Probe):
-    """Loss (nats) and error (fraction) after every epoch, and once more after the events that happen there.
+    """Loss (nats) and error (fraction) after every epoch, and on both sides of every onset, wherever it is.
 
-    limit: the first so many examples of the split. The rows of phase "step" are t_pre, those of phase "after" t_post;
-    an epoch without events has the former only. BatchNorm statistics are the running ones, also right after pruning.
+    limit: the first so many examples of the split. The rows of phases "step" and "before" are t_pre, those of phase
+    "after" t_post; an epoch without an onset has the former only. BatchNorm statistics are the running ones, also
+    right after pruning.
 
     Source: Bartoldson et al. 2020, the authors' code: test accuracy before and after the pruning step of each epoch.
     """
 
-    after_events: ClassVar[bool] = True
+    around_onsets: ClassVar[bool] = True
     split: SplitName = "test"
     limit: Limit = "all"
     every: Duration = "1ep"
@@ -50,13 +51,13 @@ class EpochAccuracy(Probe):
 
 
 class RecalibratedAccuracy(Probe):
-    """Loss and error just before and just after events, with BatchNorm statistics estimated anew for each look.
+    """Loss and error just before and just after onsets, with BatchNorm statistics estimated anew for each look.
 
     batches, batch: how many training batches of which size the estimate is made from; it stays out of the run.
     Tells what of an accuracy lost to pruning are lost features, and what are statistics that no longer fit.
     """
 
-    around_events: ClassVar[bool] = True
+    around_onsets: ClassVar[bool] = True
     split: SplitName = "test"
     limit: Limit = "all"
     batches: int = Field(default=20, ge=1)

@@ -23,8 +23,10 @@ class Probe(Value):
 
     around_events: ClassVar[bool] = False
     """Whether it also looks just before and just after the events of every step that has some."""
-    after_events: ClassVar[bool] = False
-    """Whether it looks again after the events at the positions where it looks anyway."""
+    around_onsets: ClassVar[bool] = False
+    """Whether it does so at onsets only: where something new is done, not where noise goes on or ends.
+
+    A look "before" is left out at positions where it looks anyway: that row is of phase "step"."""
 
     def steps(self, clock: Clock) -> tuple[int, ...]:
         """Positions, counted from the run's start, at which to look; clock.total is the run's length.

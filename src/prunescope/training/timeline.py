@@ -44,6 +44,7 @@ class Timeline:
         self.looks = {probe.id: frozenset(probe.steps(self.clock)) for probe in probes}
         self.marks = sorted(marks.union(*self.looks.values()))
         self._next = 0
+        self.onsets = {k for value in program.interventions for k in value.onsets(self.clock)}
 
     @cached_property
     def structure(self) -> Structure:
@@ -90,11 +91,11 @@ class Timeline:
 
     def _due(self, probe: Probe, phase: Phase, local: int, early: bool) -> bool:
         looks = self.looks[probe.id]
+        begins = probe.around_onsets and local in self.onsets
         if phase != "step":
-            again = phase == "after" and probe.after_events and local in looks
-            return probe.around_events or again
+            return probe.around_events or (begins and (phase == "after" or local not in looks))
         if early:  # what was due here anyway was looked at on arrival
-            return local not in looks and self.clock.total in looks
+            return local not in looks and not begins and self.clock.total in looks
         return local in looks
 
 

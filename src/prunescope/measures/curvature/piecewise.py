@@ -21,7 +21,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from prunescope.base.errors import UsageError
-from prunescope.measures.curvature.surface import Surface
+from prunescope.measures.curvature.surface import Surface, require_separate
 from prunescope.tasks.functional import fill, slots_of
 
 # fmt: off
@@ -71,6 +71,16 @@ def require(surface: Surface) -> None:
             seen.mark(leaf, frozenset({name}))
         fill(slots_of(module), {**params, **surface.buffers})
         module(surface.x[:1])
+
+
+def holds(surface: Surface) -> bool:
+    """Whether `require` and the separation of examples in evaluation mode have nothing against this network."""
+    try:
+        require_separate(surface.model.template(train=False))
+        require(surface)
+    except UsageError:
+        return False
+    return True
 
 
 class _Dependence(TorchDispatchMode):  # type: ignore[no-untyped-call]

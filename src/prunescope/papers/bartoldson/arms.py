@@ -15,13 +15,22 @@ from prunescope.base.reference import Moment, StateRef
 from prunescope.base.steps import Duration
 from prunescope.base.streams import replicate
 from prunescope.base.value import Value
-from prunescope.measures import Measure, Risk
+from prunescope.measures import Measure, Risk, UnitsGone
 from prunescope.runs.families import final
 from prunescope.runs.graph import Combined, Reading, Trace
 from prunescope.runs.recipe import Recipe
 from prunescope.studies.correlation import Points
 from prunescope.studies.results import Numbers, Results, column
 from prunescope.training.epoch_probes import EpochAccuracy, Limit, RecalibratedAccuracy
+
+RECALIBRATED: Mapping[str, str] = {
+    "recalibrated_stability": "mean_stability",
+    "recalibrated_drop": "mean_drop",
+}
+"""Quantities of events with BatchNorm statistics estimated anew, and what they are called without."""
+
+
+STABILITIES = ("mean_stability", "recalibrated_stability")
 
 
 @dataclass(frozen=True)
@@ -48,13 +57,17 @@ class Look:
 
     test, train: how many examples of each split after every epoch; the whole splits are read at the end.
     recalibration: training batches behind the estimate of BatchNorm statistics around events; 0 leaves that out.
-    measures: by name, a measure and which of its values; taken at `moment`.
+    units: whether it is counted how many parameters went with units, at the end.
+    measures: by name, a measure and which of its values; taken at `moment`, the end of an epoch. combined: by name,
+    the path of a function of readings, the names of the measures it takes, and which of its values.
     """
 
     test: Limit = "all"
     train: Limit = "all"
     recalibration: int = 0
+    units: bool = False
     measures: Mapping[str, tuple[Measure, str]] = field(default_factory=dict)
+    combined: Mapping[str, tuple[str, tuple[str, ...], str]] = field(default_factory=dict)
     moment: Duration = "100%"
 
 
@@ -88,6 +101,7 @@ class Comparison:
             self.risk(run, "train"),
         ]
         nodes += [self.recalibrated(run)] if self.look.recalibration else []
+        nodes += [self.units(run)] if self.look.units else []
         return nodes + [self.reading(run, name) for name in self.look.measures]
 
     def test(self, run: Recipe) -> Trace:
@@ -108,6 +122,10 @@ class Comparison:
     def risk(self, run: Recipe, split: str) -> Reading:
         """Error on a whole split at the end."""
         return Reading(measure=Risk.model_validate({"split": split}), state=final(run))
+
+    def units(self, run: Recipe) -> Reading:
+        """Parameters that went with units, at the end."""
+        return Reading(measure=UnitsGone(), state=final(run))
 
     def reading(self, run: Recipe, name: str) -> Reading:
         """A measure at the moment of the look."""
@@ -130,8 +148,9 @@ class Comparison:
         """A quantity of the runs of the arm called `name`, [R].
 
         quantity: a value of `events.summary`; "test" or "train", accuracy on the whole split at the end, percent;
-        "end_gap", the latter minus the former;
-        "recalibrated_stability", percent; or the name of a measure of the look.
+        "end_gap", the latter minus the former; "train_at_moment", training accuracy at the look's moment, percent;
+        "recalibrated_stability", percent, and "recalibrated_drop", points; "own" and "structural", percent of
+        the parameters that are gone, see `UnitsGone`; or the name of a measure or combination of the look.
 
         Raises UsageError for an arm that is not there.
         """
@@ -145,19 +164,37 @@ class Comparison:
         if quantity in self.look.measures:
             readings = [self.reading(run, quantity) for run in runs]
             return column(results, readings, name=self.look.measures[quantity][1])
-        if quantity == "recalibrated_stability":
+        if quantity in self.look.combined:
+            function, parts, value = self.look.combined[quantity]
+            inputs = [tuple(self.reading(run, part) for part in parts) for run in runs]
+            return column(results, [Combined(function=function, inputs=one) for one in inputs], name=value)
+        if quantity in ("own", "structural"):
+            return column(results, [self.units(run) for run in runs], name=quantity)
+        if quantity in RECALIBRATED:
             function = "prunescope.studies.events:stability"
             looks = [Combined(function=function, inputs=(self.recalibrated(run),)) for run in runs]
-            return column(results, looks, name="mean_stability")
+            return column(results, looks, name=RECALIBRATED[quantity])
+        if quantity == "train_at_moment":
+            function, step = "prunescope.studies.events:accuracy_at", runs[0].clock().steps(self.look.moment)
+            looks = [
+                Combined(function=function, inputs=(self.train(run),), args={"step": step}) for run in runs
+            ]
+            return column(results, looks, name="accuracy")
         return column(results, [self.summary(run) for run in runs], name=quantity)
 
-    def points(self, results: Results, x: str, y: str, *, arms: Sequence[str] = ()) -> Points:
-        """One point a run; no arms named means all."""
+    def points(
+        self, results: Results, x: str, y: str, *, arms: Sequence[str] = (), given: Sequence[str] = ()
+    ) -> Points:
+        """One point a run; no arms named means all. given: quantities that are held fixed."""
         names = list(arms or self.by_name)
-        parts = [[self.values(results, name, quantity) for name in names] for quantity in (x, y)]
-        left, right = (np.concatenate(part) for part in parts)
+        left, right, *fixed = (
+            np.concatenate([self.values(results, name, quantity) for name in names])
+            for quantity in (x, y, *given)
+        )
         labels = [(name, seed) for name in names for seed in range(len(self.by_name[name].runs))]
-        return Points(left, right, tuple(name for name, _ in labels), tuple(seed for _, seed in labels))
+        return Points(
+            left, right, tuple(name for name, _ in labels), tuple(seed for _, seed in labels), tuple(fixed)
+        )
 
     def gain(self, results: Results, name: str, quantity: str = "best", *, over: str = "") -> Numbers:
         """A quantity of one arm minus that of another (by default the first) at the same seeds, [R]."""

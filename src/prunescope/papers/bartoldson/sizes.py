@@ -4,9 +4,9 @@ Belongs here: the settings that all studies of the two papers share. Does not be
 (`training.py`, `pruning.py`).
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from prunescope.base.value import Value
 from prunescope.training.epoch_probes import Limit
@@ -21,6 +21,25 @@ PAPER_2020 = (
 )
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(gt=0, le=1)]
+T = TypeVar("T")
+
+
+def _ascend(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    if list(values) != sorted(set(values)):
+        raise ValueError(f"{list(values)} must ascend, without repetition: {sorted(set(values))}")
+    return values
+
+
+def _differ(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    if twice := sorted({value for value in values if values.count(value) > 1}):
+        raise ValueError(f"{twice} is there more than once; list everything once")
+    return values
+
+
+Ascending = Annotated[tuple[T, ...], AfterValidator(_ascend)]
+"""Numbers, each larger than the one before."""
+Distinct = Annotated[tuple[T, ...], AfterValidator(_differ)]
+"""Different values."""
 
 
 class Size(Value):

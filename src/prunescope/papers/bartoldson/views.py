@@ -1,20 +1,21 @@
 """Figures over any comparison of arms.
 
 Belongs here: what is drawn of accuracy over epochs, of two quantities of every run, of arms side by side, and of
-correlations. Does not belong here: which runs there are (`arms.py`), what is asserted (`statements.py`).
+correlations. Does not belong here: curves over other numbers than epochs (`curves.py`), which runs there are
+(`arms.py`), what is asserted (`statements.py`).
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
 from prunescope.base.errors import UsageError
 from prunescope.base.streams import stream
 from prunescope.base.value import Value
-from prunescope.papers.bartoldson.arms import Comparison
+from prunescope.papers.bartoldson.arms import RECALIBRATED, Comparison
 from prunescope.studies import correlation, statistics
-from prunescope.studies.correlation import Correlation, Points
-from prunescope.studies.events import epochs
+from prunescope.studies.correlation import Correlation, Points, Statistic, Unit
+from prunescope.studies.events import SOON, epochs
 from prunescope.studies.figure import Figure, Intervals, Lines, Scatter, Table
 from prunescope.studies.results import Numbers, Results
 
@@ -25,6 +26,7 @@ Pairs = Sequence[tuple[str, str]]
 LABELS: Mapping[str, str] = {
     "mean_stability": "mean stability, %",
     "recalibrated_stability": "mean stability with BatchNorm statistics estimated anew, %",
+    "recalibrated_drop": "mean drop with BatchNorm statistics estimated anew, percentage points",
     "mean_drop": "mean drop in test accuracy, percentage points",
     "mean_positive_drop": "mean drop over events that cost accuracy, percentage points",
     "last_drop": "drop at the last event, percentage points",
@@ -35,7 +37,11 @@ LABELS: Mapping[str, str] = {
     "gap": "generalization gap at the best epoch, percentage points",
     "final_gap": "generalization gap after the last epoch, percentage points",
     "end_gap": "generalization gap at the end, percentage points",
-    "recovery": "epochs until accuracy is back",
+    "recovery": "epochs until accuracy is back, events without recovery left out",
+    "recovered": "events after which accuracy comes back, %",
+    "recovered_soon": f"events after which accuracy is back within {SOON} epochs, %",
+    "own": "parameters of removed filters, % of all",
+    "structural": "parameters that the smaller network lacks, % of all",
     "rate": "largest iterative rate, %",
 }
 """Axis labels of quantities; a measure is called by its own name."""
@@ -136,9 +142,9 @@ def correlations(
                 for kind, found, low, high in _rows(points):
                     rows.append(_row(where, kind, found, low, high))
                 if given:
-                    mediator = comparison.points(results, given, y, arms=arms).x
-                    fixed = correlation.partial(points, mediator)
-                    rows.append(_row(where, f"with {given} held fixed", fixed, np.nan, np.nan))
+                    fixed = comparison.points(results, x, y, arms=arms, given=(given,))
+                    found, low, high = _resampled(fixed, correlation.r_partial, correlation.partial(fixed))
+                    rows.append(_row(where, f"with {given} held fixed", found, low, high))
         return rows
 
     return Figure(
@@ -146,7 +152,7 @@ def correlations(
         title,
         caption="Correlations over runs with their 95 % intervals: all runs as if independent (Fisher's interval, the "
         "paper's way), the same with arms and seeds resampled, Kendall's rank correlation, arms' means only, and "
-        "within arms only. The p-values are in the table.",
+        "within arms only, and the partial correlation where something is held fixed. The p-values are in the table.",
         table=table,
         plot=Intervals("kind", "estimate", "low", "high", x_label="correlation", zero=True),
         lineage=lineage(panels, arms),
@@ -154,18 +160,25 @@ def correlations(
 
 
 def _rows(points: Points) -> Iterator[tuple[str, Correlation, float, float]]:
-    r, tau = correlation.pearson(points), correlation.kendall(points)
-    between, within = correlation.between_arms(points), correlation.within_arms(points)
+    r, between = correlation.pearson(points), correlation.between_arms(points)
     fisher, ends = correlation.fisher_interval(r), correlation.fisher_interval(between)
     yield "Pearson, all runs", r, fisher.low, fisher.high
-    for kind, found, of in (("Pearson", r, correlation.r), ("Kendall", tau, correlation.tau)):
-        interval = correlation.bootstrap(points, of, stream(0, "correlation"), resamples=RESAMPLES)
-        yield f"{kind}, arms and seeds resampled", found, interval.low, interval.high
-    inner = correlation.bootstrap(
-        points, correlation.r_within, stream(0, "within"), unit="seed", resamples=RESAMPLES
+    yield "Pearson, arms and seeds resampled", *_resampled(points, correlation.r, r)
+    yield (
+        "Kendall, arms and seeds resampled",
+        *_resampled(points, correlation.tau, correlation.kendall(points)),
     )
     yield "Pearson, between arms", between, ends.low, ends.high
-    yield "Pearson, within arms", within, inner.low, inner.high
+    within = correlation.within_arms(points)
+    yield "Pearson, within arms", *_resampled(points, correlation.r_within, within, unit="seed")
+
+
+def _resampled(
+    points: Points, of: Statistic, found: Correlation, *, unit: Unit = "arm and seed"
+) -> tuple[Correlation, float, float]:
+    """A correlation and the ends of its interval."""
+    interval = correlation.bootstrap(points, of, stream(0, "correlation"), unit=unit, resamples=RESAMPLES)
+    return found, interval.low, interval.high
 
 
 def _row(panel: str, kind: str, found: Correlation, low: float, high: float) -> dict[str, object]:
@@ -181,7 +194,10 @@ def _row(panel: str, kind: str, found: Correlation, low: float, high: float) -> 
 
 
 def means(panels: Panels, quantities: Sequence[str], *, name: str, title: str) -> Figure:
-    """The mean of each quantity in every arm with its 95 % t-interval and standard deviation: the papers' tables."""
+    """The mean of each quantity in every arm with its 95 % t-interval and standard deviation: the papers' tables.
+
+    Beside what events cost stands the same with BatchNorm statistics estimated anew, wherever runs were looked at so.
+    """
 
     def table(results: Results) -> Table:
         return [
@@ -191,7 +207,7 @@ def means(panels: Panels, quantities: Sequence[str], *, name: str, title: str) -
                 **_mean(values),
             }
             for panel, comparison in panels.items()
-            for quantity in quantities
+            for quantity in _with_recalibrated(quantities, comparison)
             for arm in comparison.by_name
             for values in [comparison.values(results, arm, quantity)]
         ]
@@ -206,6 +222,14 @@ def means(panels: Panels, quantities: Sequence[str], *, name: str, title: str) -
     )
 
 
+def _with_recalibrated(quantities: Sequence[str], comparison: Comparison) -> Iterator[str]:
+    anew = {stale: name for name, stale in RECALIBRATED.items()} if comparison.look.recalibration else {}
+    for quantity in quantities:
+        yield quantity
+        if quantity in anew and anew[quantity] not in quantities:
+            yield anew[quantity]
+
+
 def _mean(values: Numbers) -> dict[str, object]:
     there = values[np.isfinite(values)]
     if len(there) < 2:
@@ -214,58 +238,6 @@ def _mean(values: Numbers) -> dict[str, object]:
     interval = statistics.t_interval(there)
     ends = {"low": interval.low, "high": interval.high}
     return {"mean": interval.estimate, "std": float(there.std(ddof=1)), **ends, "n": len(there)}
-
-
-def over(
-    panels: Mapping[str, Mapping[str, Mapping[float, tuple[Comparison, str]]]],
-    quantity: str,
-    *,
-    name: str,
-    title: str,
-    x_label: str,
-    y_label: str = "",
-    log_x: bool = False,
-    value: Callable[[Comparison, Results, str], Numbers] | None = None,
-) -> Figure:
-    """A quantity over a number that arms differ in, such as the iterative rate.
-
-    panels: by panel, series and x, a comparison and the name of its arm. value: the quantity, computed otherwise.
-    """
-
-    def of(comparison: Comparison, results: Results, arm: str) -> Numbers:
-        return value(comparison, results, arm) if value else comparison.values(results, arm, quantity)
-
-    def table(results: Results) -> Table:
-        return [
-            {"panel": panel, "series": series, "replicate": number, "x": x, quantity: float(one)}
-            for panel, curves in panels.items()
-            for series, arms in curves.items()
-            for x, (comparison, arm) in arms.items()
-            for number, one in enumerate(of(comparison, results, arm))
-        ]
-
-    runs: dict[str, list[Value]] = {}
-    for curves in panels.values():
-        for series, arms in curves.items():
-            for comparison, arm in arms.values():
-                runs.setdefault(series, []).extend(comparison.by_name[arm].runs)
-    return Figure(
-        name,
-        title,
-        caption="Thin lines are replicates, the band is the 95 % bootstrap interval of their mean.",
-        table=table,
-        plot=Lines(
-            "x",
-            quantity,
-            series="series",
-            x_label=x_label,
-            y_label=y_label or label(quantity),
-            band="bootstrap",
-            share_y=False,
-            log_x=log_x,
-        ),
-        lineage=runs,
-    )
 
 
 def lineage(panels: Panels, arms: Sequence[str] = ()) -> dict[str, list[Value]]:

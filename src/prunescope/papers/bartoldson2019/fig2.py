@@ -4,11 +4,9 @@ from prunescope.papers.bartoldson import views
 from prunescope.papers.bartoldson.arms import Comparison
 from prunescope.papers.bartoldson.pruning import NONE
 from prunescope.papers.bartoldson.sizes import PAPER_2019, Size, words
-from prunescope.papers.bartoldson.statements import compares, fits
+from prunescope.papers.bartoldson.statements import compares, recovers
 from prunescope.papers.bartoldson2019 import fig1, setting
 from prunescope.papers.bartoldson2019.setting import FAST, SLOW
-from prunescope.studies.claim import Claim
-from prunescope.studies.region import Direction
 from prunescope.studies.study import Study
 
 Settings, SCALES = Size, setting.SCALES
@@ -35,7 +33,7 @@ def build(settings: Size, scale: str) -> Study:
             ),
             views.means(
                 {"VGG11": comparison},
-                ("recovery", "worst_drop", "best"),
+                ("mean_drop", "worst_drop", "recovery", "recovered", "recovered_soon", "best", "final"),
                 name="fig2-means",
                 title="Recovery of every arm",
             ),
@@ -59,15 +57,6 @@ def build(settings: Size, scale: str) -> Study:
                 unit="percentage points of mean drop",
                 place=PLACE,
             ),
-            Claim(
-                "recovers-within-a-few-epochs",
-                "After its events accuracy is back within a few epochs (proposed: 5).",
-                basis="paper",
-                place=f"{PLACE} (the number is proposed here)",
-                region=Direction("less", than=5.0),
-                sample=lambda r: comparison.values(r, harsh, "recovery"),
-                preconditions=(fits(comparison, arms=(harsh,)),),
-                unit="mean epochs over events that recovered",
-            ),
+            recovers(comparison, "recovers-within-a-few-epochs", arm=harsh, place=PLACE),
         ),
     )

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from pydantic import Field
 
 from prunescope.papers.bartoldson.pruning import SHORT_FIXED
-from prunescope.papers.bartoldson.sizes import PAPER_2019, Count, Size, words
+from prunescope.papers.bartoldson.sizes import PAPER_2019, Ascending, Count, Size, words
 from prunescope.papers.bartoldson2019 import setting, sweeps
 from prunescope.studies.study import Study
 
@@ -19,7 +19,7 @@ class Settings(Size):
     targets: by their subscripts.
     """
 
-    periods: tuple[Count, ...] = Field(default=tuple(range(4, 41, 4)), min_length=2)
+    periods: Ascending[Count] = Field(default=tuple(range(4, 41, 4)), min_length=2)
     targets: sweeps.Targets = ("S", "R", "L")
 
 

@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from prunescope.papers.bartoldson import views
+from pydantic import Field
+
+from prunescope.papers.bartoldson import curves, views
 from prunescope.papers.bartoldson.arms import Comparison
 from prunescope.papers.bartoldson.conv4 import BASELINE, LARGEST, SMALLEST, comparison
-from prunescope.papers.bartoldson.sizes import PAPER_2019, Count, Size, words
+from prunescope.papers.bartoldson.sizes import PAPER_2019, Ascending, Count, Size, words
 from prunescope.papers.bartoldson.statements import POINTS, compares
 from prunescope.studies.claim import Claim
 from prunescope.studies.figure import Figure
@@ -23,8 +25,8 @@ class Settings(Size):
     levels: training examples a class, ascending. augmentations: without, with, or both.
     """
 
-    levels: tuple[Count, ...] = (128, 512, 2048, 5000)
-    augmentations: tuple[bool, ...] = (False, True)
+    levels: Ascending[Count] = Field(default=(128, 512, 2048, 5000), min_length=1)
+    augmentations: Ascending[bool] = Field(default=(False, True), min_length=1)
 
 
 SCALES: Mapping[str, Settings] = MappingProxyType(
@@ -102,7 +104,7 @@ def _over_size(cells: Cells, settings: Settings, quantity: str, name: str, headi
         return cell.gain(results, arm, "test") if quantity == "test" else cell.values(results, arm, quantity)
 
     labels = {"test": f"test accuracy minus the baseline's, {POINTS}"}
-    return views.over(
+    return curves.over(
         panels,
         quantity,
         name=name,

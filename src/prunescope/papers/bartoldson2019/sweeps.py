@@ -9,9 +9,9 @@ from typing import Literal
 
 import numpy as np
 
-from prunescope.papers.bartoldson import pruning, views
+from prunescope.papers.bartoldson import curves, pruning, views
 from prunescope.papers.bartoldson.arms import Arm, Comparison
-from prunescope.papers.bartoldson.sizes import Size
+from prunescope.papers.bartoldson.sizes import Distinct, Size
 from prunescope.papers.bartoldson.statements import fits
 from prunescope.papers.bartoldson.training import GROUPS
 from prunescope.papers.bartoldson2019 import setting
@@ -23,7 +23,7 @@ from prunescope.studies.region import Direction
 from prunescope.studies.results import Numbers, Results
 
 SCORES: tuple[ScoreName, ...] = ("l2", "E[BN]")
-Targets = tuple[Literal["S", "R", "L"], ...]
+Targets = Distinct[Literal["S", "R", "L"]]
 """Targets by their subscripts."""
 
 
@@ -49,14 +49,14 @@ class Sweep:
             for score in SCORES
         }
         return tuple(
-            views.over(
+            curves.over(
                 panels,
                 quantity,
-                name=f"{tag}-{side}",
+                name=f"{tag}-{quantity.replace('_', '-')}",
                 title=f"{heading}, {side}: {views.label(quantity)}",
                 x_label="iterative rate of the last convolution, %",
             )
-            for side, quantity in (("left", drop), ("right", "best"))
+            for side, quantity in (("left", drop), ("right", "best"), ("right, not selected", "final"))
         )
 
     def rises(self, quantity: str, *, name: str, says: str, place: str) -> Claim:
@@ -74,7 +74,7 @@ class Sweep:
             place=place,
             region=Direction("greater"),
             sample=sample,
-            preconditions=(fits(self.comparison),),
+            preconditions=(fits(self.comparison, quantity),),
             unit="Spearman's correlation with the rate, mean over scores and targets",
         )
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from prunescope.papers.bartoldson import pruning, views
-from prunescope.papers.bartoldson.arms import Comparison
+from prunescope.papers.bartoldson.arms import STABILITIES, Comparison
 from prunescope.papers.bartoldson.normality import PARTS, degrades, histograms, normality
 from prunescope.papers.bartoldson.sizes import PAPER_2020, Size, words
 from prunescope.papers.bartoldson.statements import correlates, is_number, whole
@@ -60,7 +60,7 @@ def build(settings: fig2.Settings, scale: str) -> Study:
             ),
             views.correlations(
                 {panel: one},
-                (("mean_stability", "best"),),
+                [(x, y) for x in STABILITIES for y in ("best", "final")],
                 arms=arms,
                 name=f"figb2-correlations-{tag}",
                 title=f"Correlations, filters scored by E[BN], {panel}",
@@ -114,6 +114,7 @@ def _drops(panel: str, one: Comparison, roles: Mapping[str, str], size: Size) ->
             quantity="worst_drop",
             value=cost,
             tolerance=5.0,
+            basis="proposed",
             place="Bartoldson et al. 2020, Figure B2, arrows (from the authors' figure script; tolerance proposed)",
             preconditions=(whole(size),),
         )

@@ -8,10 +8,10 @@ from typing import Literal
 from pydantic import Field
 
 from prunescope.papers.bartoldson import pruning, views
-from prunescope.papers.bartoldson.arms import Comparison, arm
+from prunescope.papers.bartoldson.arms import STABILITIES, Comparison, arm
 from prunescope.papers.bartoldson.pruning import NONE, RESNET18_MORE
 from prunescope.papers.bartoldson.sizes import PAPER_2020, words
-from prunescope.papers.bartoldson.statements import compares, correlates, fits, is_number, whole
+from prunescope.papers.bartoldson.statements import compares, correlates, fits, is_number, smaller, whole
 from prunescope.papers.bartoldson.training import GROUPS
 from prunescope.papers.bartoldson2020 import fig3, setting
 from prunescope.sparsity.unit_scores import FilterNorm
@@ -89,9 +89,13 @@ def _c1(settings: Settings) -> Made:
     panels = {"ResNet18, 59 % pruned": comparison}
     figure = views.means(
         panels,
-        ("best", "mean_stability"),
+        ("best", "final", "mean_stability", "structural"),
         name="tablec1",
         title="Table C1: accuracy and stability at 59 % pruned",
+    )
+    pairs = [(x, y) for x in STABILITIES for y in ("best", "final")]
+    correlated = views.correlations(
+        panels, pairs, arms=arms, name="tablec1-correlations", title="Correlations at 59 % pruned"
     )
     claims = [
         correlates(
@@ -113,8 +117,17 @@ def _c1(settings: Settings) -> Made:
             region=Direction("less"),
             place=PLACE,
         ),
+        smaller(
+            comparison,
+            "parameters-gone-59",
+            arm=roles["L13"],
+            percent=59.0,
+            count="structural",
+            size=settings,
+            place=f"{PLACE} (Table C1)",
+        ),
     ]
-    return comparison, [figure], claims
+    return comparison, [figure, correlated], claims
 
 
 def _c2(settings: Settings) -> Made:
@@ -135,6 +148,12 @@ def _c2(settings: Settings) -> Made:
             title="Figure C2: Kendall's correlation at every rate",
             kind="Kendall",
         ),
+        views.correlations(
+            panels,
+            [("mean_stability", y) for y in ("best", "final")],
+            name="figc1-correlations",
+            title="Correlations at every rate, between and within targets",
+        ),
     ]
     claims = [_kendall(panels[rate], rate, period) for period, rate in fig3.rates(settings).items()]
     return comparison, figures, claims
@@ -151,7 +170,7 @@ def _kendall(one: Comparison, rate: str, period: int) -> Claim:
         place="Bartoldson et al. 2020, caption of Figure 3, and appendix C",
         region=Direction("less"),
         sample=sample,
-        preconditions=(fits(one),),
+        preconditions=(fits(one, "best"),),
         unit="jackknife pseudo-values, one a replicate, of Kendall's tau",
     )
 
@@ -169,8 +188,13 @@ def _c3(settings: Settings) -> Made:
             name=f"figc3-{quantity}",
             title=f"Figure C3: stability and {what}",
         )
-        for quantity, what in (("best", "accuracy"), ("gap", "gap"))
+        for quantity, what in (("best", "accuracy"), ("gap", "gap"), ("final", "accuracy, not selected"))
     ]
+    figures.append(
+        views.means(
+            panels, ("best", "final", "gap", "mean_stability"), name="figc3-means", title="Means of every arm"
+        )
+    )
     claim = compares(
         comparison,
         "less-stable-beats-baseline",
@@ -183,15 +207,20 @@ def _c3(settings: Settings) -> Made:
     numbers = [
         is_number(
             comparison,
-            f"gentle-{quantity}",
+            f"gentle-{quantity.replace('_', '-')}",
             f"The {what} of that schedule is about {value:g} (tolerance proposed).",
             arm=pruned[-1],
             quantity=quantity,
             value=value,
-            tolerance=0.5,
+            tolerance=tolerance,
+            basis="proposed",
             place="Bartoldson et al. 2020, Figure C3 (where the authors' figure script puts its annotations)",
             preconditions=(whole(settings),),
         )
-        for quantity, what, value in (("best", "best accuracy, %,", 93.7), ("gap", "gap, points,", 6.5))
+        for quantity, what, value, tolerance in (
+            ("best", "best accuracy, %,", 93.7, 0.5),
+            ("gap", "gap, points,", 6.5, 0.5),
+            ("mean_stability", "mean stability, %,", 100.0, 2.0),
+        )
     ]
     return comparison, figures, [claim, *numbers]

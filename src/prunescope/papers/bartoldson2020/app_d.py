@@ -8,7 +8,7 @@ from pydantic import Field
 from prunescope.papers.bartoldson import pruning, views
 from prunescope.papers.bartoldson.arms import Arm, Comparison
 from prunescope.papers.bartoldson.pruning import NONE, VGG11
-from prunescope.papers.bartoldson.sizes import PAPER_2020, Count, Size, words
+from prunescope.papers.bartoldson.sizes import PAPER_2020, Ascending, Count, Size, words
 from prunescope.papers.bartoldson.statements import compares, same
 from prunescope.papers.bartoldson.training import GROUPS
 from prunescope.papers.bartoldson2020 import fig5, setting
@@ -22,7 +22,7 @@ PLACE = "Bartoldson et al. 2020, section 3.3 and appendix D (Figure D2)"
 class Settings(Size):
     """How much is run, and for how many training batches filters stay at zero, ascending."""
 
-    batches: tuple[Count, ...] = Field(default=(89, 630, 1220, 2480), min_length=1)
+    batches: Ascending[Count] = Field(default=(89, 630, 1220, 2480), min_length=1)
 
 
 SCALES: Mapping[str, Settings] = MappingProxyType(
@@ -54,7 +54,7 @@ def build(settings: Settings, scale: str) -> Study:
     plain = pruning.plain_arm(GROUPS["vgg11"], settings)
     pruned = pruning.filter_arm(GROUPS["vgg11"], VGG11, settings, subscript="L", period=setting.FAST)
     zeroed = [restoring(settings, count) for count in settings.batches]
-    comparison = Comparison((plain, pruned, *zeroed), look=setting.look(settings, recalibrated=False))
+    comparison = Comparison((plain, pruned, *zeroed), look=setting.look(settings))
     panels = {"VGG11": comparison}
     return Study(
         "bartoldson2020/appD",

@@ -7,7 +7,7 @@ from prunescope.papers.bartoldson import pruning, views
 from prunescope.papers.bartoldson.arms import Comparison
 from prunescope.papers.bartoldson.pruning import RESNET18_LAST, SCRATCH
 from prunescope.papers.bartoldson.sizes import PAPER_2020, Size, words
-from prunescope.papers.bartoldson.statements import compares
+from prunescope.papers.bartoldson.statements import compares, smaller
 from prunescope.papers.bartoldson.training import GROUPS
 from prunescope.papers.bartoldson2020 import setting
 from prunescope.sparsity.unit_scores import FilterNorm
@@ -43,7 +43,7 @@ def build(settings: Size, scale: str) -> Study:
         figures=(
             views.means(
                 {"ResNet18 on CIFAR-100": comparison},
-                ("best", "final", "mean_stability"),
+                ("best", "final", "mean_stability", "structural"),
                 name="tablef1",
                 title="Table F1: accuracy and stability",
             ),
@@ -66,6 +66,15 @@ def build(settings: Size, scale: str) -> Study:
                 over=SCRATCH,
                 place=PLACE,
                 preconditions=(),
+            ),
+            smaller(
+                comparison,
+                "parameters-gone",
+                arm=large,
+                percent=15.0,
+                count="structural",
+                size=settings,
+                place=PLACE,
             ),
         ),
         notes=(

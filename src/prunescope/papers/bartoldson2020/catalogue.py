@@ -28,6 +28,14 @@ STUDIES = (
         paper="years",
     ),
     _entry(
+        "bartoldson2020/section2",
+        "Is pruning the limit of noise that takes filters away for single batches?",
+        module="section2",
+        figure="section 2",
+        laptop="1.5 hours",
+        paper="months",
+    ),
+    _entry(
         "bartoldson2020/fig2",
         "Does less stable pruning lead to better generalization?",
         module="fig2",

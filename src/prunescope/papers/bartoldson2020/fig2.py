@@ -8,10 +8,19 @@ from typing import Literal
 from pydantic import Field
 
 from prunescope.papers.bartoldson import pruning, views
-from prunescope.papers.bartoldson.arms import Comparison
+from prunescope.papers.bartoldson.arms import STABILITIES, Comparison
 from prunescope.papers.bartoldson.pruning import NONE, Layers
-from prunescope.papers.bartoldson.sizes import PAPER_2020, Size, words
-from prunescope.papers.bartoldson.statements import compares, correlates, fits, is_number, moves, whole
+from prunescope.papers.bartoldson.sizes import PAPER_2020, Distinct, Size, words
+from prunescope.papers.bartoldson.statements import (
+    compares,
+    correlates,
+    fits,
+    is_number,
+    moves,
+    recovers,
+    smaller,
+    whole,
+)
 from prunescope.papers.bartoldson2020 import setting
 from prunescope.studies.claim import Claim
 from prunescope.studies.region import Direction, Value
@@ -24,7 +33,7 @@ Name = Literal["VGG11", "ResNet18"]
 class Settings(Size):
     """How much is run, and of which networks."""
 
-    networks: tuple[Name, ...] = Field(default=("VGG11", "ResNet18"), min_length=1)
+    networks: Distinct[Name] = Field(default=("VGG11", "ResNet18"), min_length=1)
 
 
 SCALES: Mapping[str, Settings] = MappingProxyType(
@@ -39,7 +48,7 @@ SCALES: Mapping[str, Settings] = MappingProxyType(
 def build(settings: Settings, scale: str) -> Study:
     """The study under these settings."""
     panels, layers = comparisons(settings), {"VGG11": pruning.VGG11, "ResNet18": pruning.RESNET18}
-    pairs = (("mean_stability", "best"), ("mean_stability", "final"), ("recalibrated_stability", "best"))
+    pairs = [(x, y) for x in STABILITIES for y in ("best", "final")]
     arms = {panel: _pruned(settings, layers[panel]) for panel in panels}
     return Study(
         "bartoldson2020/fig2",
@@ -73,7 +82,18 @@ def build(settings: Settings, scale: str) -> Study:
             ),
             views.means(
                 panels,
-                ("best", "final", "train", "mean_stability", "recovery"),
+                (
+                    "best",
+                    "final",
+                    "train_at_best",
+                    "train",
+                    "mean_stability",
+                    "recovery",
+                    "recovered",
+                    "recovered_soon",
+                    "own",
+                    "structural",
+                ),
                 name="fig2-means",
                 title="Means of every arm",
             ),
@@ -117,7 +137,11 @@ def _claims(panel: str, comparison: Comparison, size: Size, layers: Layers) -> t
             f"{tag}-tradeoff-r",
             f"That correlation is {published} in {panel} (tolerance: Fisher's interval at 30 runs).",
             region=Value(published, reach),
-            preconditions=(whole(size), fits(comparison), moves(comparison)),
+            preconditions=(
+                whole(size),
+                fits(comparison, "mean_stability", "best", arms=_pruned(size, layers)),
+                moves(comparison, arms=_pruned(size, layers)),
+            ),
         ),
         compares(
             comparison,
@@ -157,7 +181,21 @@ def _claims(panel: str, comparison: Comparison, size: Size, layers: Layers) -> t
             place="the final accuracy is not reported there",
         ),
     ]
-    return (*claims, *_drops(comparison, panel, roles, size), _recovers(comparison, panel, roles["L13"]))
+    claims += [
+        recovers(
+            comparison, f"{tag}-recovers", arm=roles["L13"], place="Bartoldson et al. 2020, section 3.1"
+        ),
+        smaller(
+            comparison,
+            f"{tag}-parameters-gone",
+            arm=roles["L13"],
+            percent={"VGG11": 42.0, "ResNet18": 46.0}[panel],
+            count={"VGG11": "own", "ResNet18": "structural"}[panel],
+            size=size,
+            place=PLACE,
+        ),
+    ]
+    return (*claims, *_drops(comparison, panel, roles, size))
 
 
 def _drops(comparison: Comparison, panel: str, roles: Mapping[str, str], size: Size) -> list[Claim]:
@@ -172,21 +210,9 @@ def _drops(comparison: Comparison, panel: str, roles: Mapping[str, str], size: S
             quantity="worst_drop",
             value=cost,
             tolerance=3.0,
+            basis="proposed",
             place=f"{PLACE}, arrows (from the authors' figure script, near epoch 250; tolerance proposed)",
             preconditions=(whole(size),),
         )
         for role, cost in events.items()
     ]
-
-
-def _recovers(comparison: Comparison, panel: str, arm: str) -> Claim:
-    return Claim(
-        f"{panel.lower()}-recovers",
-        f"After an event of Prune_L, {panel} is back at its accuracy before it within a few epochs (proposed: 5).",
-        basis="paper",
-        place="Bartoldson et al. 2020, section 3.1 (the number of epochs is proposed here)",
-        region=Direction("less", than=5.0),
-        sample=lambda r: comparison.values(r, arm, "recovery"),
-        preconditions=(fits(comparison, arms=(arm,)),),
-        unit="mean epochs over events that recovered",
-    )

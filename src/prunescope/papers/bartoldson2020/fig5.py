@@ -8,7 +8,7 @@ from pydantic import Field
 from prunescope.papers.bartoldson import pruning, views
 from prunescope.papers.bartoldson.arms import Arm, Comparison, arm
 from prunescope.papers.bartoldson.pruning import NONE, VGG11
-from prunescope.papers.bartoldson.sizes import PAPER_2020, Count, Size, words
+from prunescope.papers.bartoldson.sizes import PAPER_2020, Ascending, Count, Size, words
 from prunescope.papers.bartoldson.statements import compares, same
 from prunescope.papers.bartoldson.training import GROUPS
 from prunescope.papers.bartoldson2020 import setting
@@ -27,7 +27,7 @@ class Settings(Size):
     test_batches: batches of a test pass, during which the authors' code adds Gaussian noise too.
     """
 
-    batches: tuple[Count, ...] = Field(default=(1, 50, 1105), min_length=2)
+    batches: Ascending[Count] = Field(default=(1, 50, 1105), min_length=2)
     test_batches: int = Field(default=79, ge=0)
 
 
@@ -85,7 +85,7 @@ def reference(size: Size) -> Arm:
 def build(settings: Settings, scale: str) -> Study:
     """The study under these settings."""
     plain, pruned = pruning.plain_arm(GROUPS["vgg11"], settings), reference(settings)
-    look = setting.look(settings, recalibrated=False)
+    look = setting.look(settings)
     zeroed = [zeroing(settings, count) for count in settings.batches]
     noisy = [gaussian(settings, count, settings.test_batches) for count in settings.batches]
     panels = {

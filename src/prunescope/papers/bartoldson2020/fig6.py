@@ -2,10 +2,11 @@
 
 from functools import partial
 
-from prunescope.papers.bartoldson import views
+from prunescope.papers.bartoldson import curves, views
+from prunescope.papers.bartoldson.arms import STABILITIES
 from prunescope.papers.bartoldson.pruning import NONE
 from prunescope.papers.bartoldson.sizes import PAPER_2020, Size, words
-from prunescope.papers.bartoldson.statements import correlates, fits, is_number, whole
+from prunescope.papers.bartoldson.statements import correlates, falls, fits, is_number, moves, whole
 from prunescope.papers.bartoldson2020 import flatness, setting
 from prunescope.papers.bartoldson2020.flatness import SHARPNESS, TRACE_C, TRACE_H
 from prunescope.studies.region import Direction, Equivalence
@@ -37,7 +38,6 @@ def build(settings: Size, scale: str) -> Study:
                 x=measure,
                 y="best",
                 region=Direction("less"),
-                preconditions=(fits(comparison),),
             ),
         ]
     claims.append(
@@ -51,6 +51,11 @@ def build(settings: Size, scale: str) -> Study:
             region=Equivalence(0.3),
             basis="proposed",
             place=f"{PLACE}, which says that flatness may mediate; test and margin are proposed here",
+            preconditions=(
+                fits(comparison, "mean_stability", TRACE_H, "best"),
+                moves(comparison),
+                falls(comparison, "mean_stability", "best"),
+            ),
         )
     )
     claims.append(
@@ -62,8 +67,9 @@ def build(settings: Size, scale: str) -> Study:
             quantity=TRACE_C,
             value=3300.0,
             tolerance=2000.0,
+            basis="proposed",
             place="Bartoldson et al. 2020, Figure 6 (ends of an axis in the authors' figure script)",
-            preconditions=(whole(settings),),
+            preconditions=(whole(settings, "flat_images"),),
         )
     )
     figures = []
@@ -82,12 +88,30 @@ def build(settings: Size, scale: str) -> Study:
             ),
             views.correlations(
                 panels,
-                (("mean_stability", "best"),),
+                [("mean_stability", measure), *((measure, y) for y in ("best", "final"))],
+                name=f"fig6-correlations-{tag}",
+                title=f"Correlations of {measure} with stability and with accuracy",
+            ),
+            views.correlations(
+                panels,
+                [(x, y) for x in STABILITIES for y in ("best", "final")],
                 given=measure,
                 name=f"fig6-mediation-{tag}",
                 title=f"Stability and accuracy with {measure} held fixed",
             ),
         ]
+    figures += [
+        curves.by_layer(comparison, measure, name=f"fig6-layers-{tag}", title=f"{measure} by parameter")
+        for tag, measure in (("h", TRACE_H), ("c", TRACE_C))
+    ]
+    figures.append(
+        views.means(
+            panels,
+            ("best", "final", "train_at_moment", "mean_stability", TRACE_H, TRACE_C, SHARPNESS),
+            name="fig6-means",
+            title="Means of every arm",
+        )
+    )
     return Study(
         "bartoldson2020/fig6",
         "Is the benefit of unstable pruning mediated by flatness?",

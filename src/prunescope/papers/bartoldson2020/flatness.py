@@ -18,6 +18,9 @@ from prunescope.papers.bartoldson.sizes import Size
 
 TRACE_H, TRACE_C = "Tr(H)", "Tr(C)"
 TOP, EPSILON, SHARPNESS = "sum of top eigenvalues", "epsilon", "adaptive sharpness"
+ABOVE, RESIDUAL = "sum of eigenvalues above .006 of the largest", "largest residual of an eigenvalue"
+POWER, POWER_RESIDUAL = "sum of top eigenvalues, power method", "largest residual, power method"
+REACHED, TIC = "epsilon reached", "Tr(C) / Tr(H)"
 Measures = Mapping[str, tuple[Measure, str]]
 """A measure and the value of it that is meant, by the name that figures give it."""
 
@@ -43,10 +46,13 @@ def main(size: Size) -> Measures:
     }
 
 
-def further(size: Size, *, eigenvalues: int, directions: int, step: float, tolerance: float) -> Measures:
+def further(
+    size: Size, *, eigenvalues: int, directions: int, step: float, tolerance: float, power: bool
+) -> Measures:
     """The spectrum and epsilon: Appendix E.
 
-    eigenvalues: how many; directions: eigenvectors walked along, in steps of `step`; tolerance: of both.
+    eigenvalues: how many; directions: eigenvectors walked along, in steps of `step`; tolerance: of both; power:
+    whether the authors' power method is taken too.
     """
     images = sample(size)
     losses = Sample(split="test", examples="all" if size.test_limit == "all" else size.test_limit)
@@ -54,4 +60,12 @@ def further(size: Size, *, eigenvalues: int, directions: int, step: float, toler
         sample=images, count=directions, losses=losses, step=step, tolerance=tolerance
     )
     spectrum = HessianSpectrum(sample=images, count=eigenvalues, tolerance=tolerance)
-    return {TOP: (spectrum, "sum"), EPSILON: (along, "epsilon")}
+    theirs = HessianSpectrum(sample=images, count=eigenvalues, method="power")
+    return {
+        TOP: (spectrum, "sum"),
+        ABOVE: (spectrum, "sum_above"),
+        RESIDUAL: (spectrum, "largest_residual"),
+        EPSILON: (along, "epsilon"),
+        REACHED: (along, "reached"),
+        **({POWER: (theirs, "sum"), POWER_RESIDUAL: (theirs, "largest_residual")} if power else {}),
+    }

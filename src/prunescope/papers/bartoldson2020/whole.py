@@ -5,13 +5,26 @@ from types import MappingProxyType, ModuleType
 
 from prunescope.papers.bartoldson.sizes import PAPER_2020
 from prunescope.papers.bartoldson.whole import SCALES, Settings, joined
-from prunescope.papers.bartoldson2020 import app_b, app_c, app_d, app_e, app_f, fig2, fig3, fig4, fig5, fig6
+from prunescope.papers.bartoldson2020 import (
+    app_b,
+    app_c,
+    app_d,
+    app_e,
+    app_f,
+    fig2,
+    fig3,
+    fig4,
+    fig5,
+    fig6,
+    section2,
+)
 from prunescope.studies.study import Study
 
 __all__ = ["SCALES", "Settings", "build"]
 
 PARTS: Mapping[str, ModuleType] = MappingProxyType(
     {
+        "section2": section2,
         "fig2": fig2,
         "fig3": fig3,
         "fig4": fig4,

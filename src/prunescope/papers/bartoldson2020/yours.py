@@ -3,25 +3,27 @@
 `follow` does the same for a recipe of your own: a network, data and optimizer that no setting can name.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Literal
 
 from pydantic import Field, JsonValue
 
+from prunescope.base.steps import Clock
 from prunescope.base.value import Value
-from prunescope.measures import AdaptiveSharpness, GradientTrace, HessianTraceEstimate, Measure, Sample
+from prunescope.measures import AdaptiveSharpness, GradientTrace, HessianTraceOrEstimate, Measure, Sample
 from prunescope.papers.bartoldson import views
 from prunescope.papers.bartoldson.arms import Comparison, Look, arm
 from prunescope.papers.bartoldson.pruning import NONE
-from prunescope.papers.bartoldson.sizes import Count
+from prunescope.papers.bartoldson.sizes import Count, Distinct
 from prunescope.papers.bartoldson.statements import compares
 from prunescope.runs.families import during_training
 from prunescope.runs.recipe import Recipe
 from prunescope.sparsity.select import Target
+from prunescope.sparsity.structure import find_units
 from prunescope.sparsity.unit_scores import FilterNorm, UnitScore
 from prunescope.studies.events import epochs
-from prunescope.studies.figure import Figure, Lines, Table
+from prunescope.studies.figure import Figure, Intervals, Lines, Table
 from prunescope.studies.results import Results
 from prunescope.studies.study import Study
 from prunescope.tasks.data.cifar import cifar10, cifar100
@@ -49,7 +51,9 @@ class Settings(Value):
 
     network, arguments: import path and arguments of a factory, your own included. layers: which layers lose how much
     when; positions are durations from the start of training. targets: an arm each, beside no pruning.
-    test_limit, train_limit: examples looked at after every epoch. flat_images: test examples for flatness.
+    allow_idle_events: whether a layer may have more events than units. test_limit, train_limit: examples looked at
+    after every epoch. recalibration: training batches behind BatchNorm statistics that are estimated anew around
+    events; 0 leaves that out. flat_images: test examples for flatness; trace_probes: for Tr(H), where it is sampled.
     """
 
     network: str = "prunescope.tasks.nets:LeNet"
@@ -68,11 +72,14 @@ class Settings(Value):
         min_length=1,
     )
     score: UnitScore = FilterNorm(order=2)
-    targets: tuple[Target, ...] = Field(default=("smallest", "random", "largest"), min_length=1)
+    targets: Distinct[Target] = Field(default=("smallest", "random", "largest"), min_length=1)
+    allow_idle_events: bool = False
     replicates: Count = 3
     test_limit: Limit = "all"
     train_limit: Limit = 1000
+    recalibration: int = Field(default=4, ge=0)
     flat_images: Count = 256
+    trace_probes: int = Field(default=100, ge=2)
 
 
 SCALES: Mapping[str, Settings] = MappingProxyType(
@@ -114,20 +121,27 @@ def build(settings: Settings, scale: str) -> Study:
         look=Look(
             test=settings.test_limit,
             train=settings.train_limit,
-            recalibration=4,
-            measures=flatness(settings.flat_images),
+            recalibration=settings.recalibration,
+            units=True,
+            measures=flatness(settings.flat_images, probes=settings.trace_probes),
         ),
+        allow_idle_events=settings.allow_idle_events,
         settings=settings,
         scale=f"{scale}: {settings.network} on {settings.data}, {settings.epochs} epochs, "
         f"{settings.replicates} replicates",
     )
 
 
-def flatness(images: int) -> dict[str, tuple[Measure, str]]:
-    """Measures that any network has, on the first test examples; `HessianTrace` is exact where it applies."""
+TRACE_H, ERROR = "Tr(H)", "standard error of Tr(H)"
+
+
+def flatness(images: int, *, probes: int = 100) -> dict[str, tuple[Measure, str]]:
+    """Measures that any network has, on the first test examples; Tr(H) is exact where the network permits it."""
     sample = Sample(split="test", examples=images)
+    trace = HessianTraceOrEstimate(sample=sample, probes=probes)
     return {
-        "Tr(H), estimated": (HessianTraceEstimate(sample=sample), "trace"),
+        TRACE_H: (trace, "trace"),
+        ERROR: (trace, "error"),
         "Tr(C)": (GradientTrace(sample=sample), "trace"),
         "adaptive sharpness": (AdaptiveSharpness(sample=sample), "worst"),
     }
@@ -141,6 +155,7 @@ def follow(
     targets: Sequence[Target] = ("smallest", "random", "largest"),
     replicates: int = 3,
     look: Look | None = None,
+    allow_idle_events: bool = False,
     settings: Value | None = None,
     scale: str = "",
     name: str = "bartoldson2020/yours",
@@ -148,19 +163,26 @@ def follow(
     """A study of any recipe: its units pruned on these schedules, an arm a target, beside the recipe itself.
 
     look: what is looked at in each run; by default all test examples after every epoch and three measures of
-    flatness on 256 of them. settings: what the report shows as such; by default the recipe.
+    flatness on 256 of them. allow_idle_events: whether a layer may have more events than units. settings: what the
+    report shows as such; by default the recipe.
+
+    Raises UsageError for layers that are not there, and for schedules that the run or a layer cannot have.
 
     Put `SCALES` and `build` into a file of your own and return this from `build`, to run it from the command line.
     """
     cuts = {
         f"Prune, {target}": PruneUnits(
-            layers=tuple(layers), score=score or FilterNorm(order=2), target=target, allow_idle_events=True
+            layers=tuple(layers),
+            score=score or FilterNorm(order=2),
+            target=target,
+            allow_idle_events=allow_idle_events,
         )
         for target in targets
     }
+    _check(recipe, cuts.values())
     arms = [arm(NONE, recipe, replicates)]
     arms += [arm(label, during_training(recipe, cut), replicates) for label, cut in cuts.items()]
-    seen = look or Look(train=1000, recalibration=4, measures=flatness(256))
+    seen = look or Look(train=1000, recalibration=4, units=True, measures=flatness(256))
     comparison = Comparison(tuple(arms), look=seen)
     panels = {"": comparison}
     pruned = tuple(cuts)
@@ -170,7 +192,7 @@ def follow(
         )
         for tag, quantity, what in (
             ("accuracy", "best", "best accuracy"),
-            *((f"flatness-{i}", label, label) for i, label in enumerate(seen.measures)),
+            *((f"flatness-{i}", label, label) for i, label in enumerate(seen.measures) if label != ERROR),
         )
     ]
     return Study(
@@ -183,9 +205,10 @@ def follow(
             views.dynamics(panels, name="accuracy", title="Test accuracy during training"),
             _events(comparison),
             *scatters,
+            *([_traces(comparison)] if {TRACE_H, ERROR} <= seen.measures.keys() else []),
             views.means(
                 panels,
-                ("test", "best", "mean_stability", "recovery", *seen.measures),
+                ("test", "best", "mean_stability", "recovery", "recovered", *seen.measures),
                 name="means",
                 title="Means of every arm",
             ),
@@ -208,6 +231,38 @@ def follow(
             "Stability is t_post / t_pre in percent, of test accuracy just before and just after "
             "an event, with the running statistics of normalization as they are.",
         ),
+    )
+
+
+def _check(recipe: Recipe, cuts: Iterable[PruneUnits]) -> None:
+    """Refuses before anything runs what the first run would refuse."""
+    structure = find_units(recipe.task.network.build())
+    clock = Clock(recipe.clock().epoch_steps, recipe.steps)
+    for cut in cuts:
+        cut.events(clock)
+        cut.check(clock, lambda: structure)
+
+
+def _traces(comparison: Comparison) -> Figure:
+    """Tr(H) of every run with two standard errors; a run without an interval has the exact trace."""
+
+    def table(results: Results) -> Table:
+        return [
+            {"run": f"{name}, {seed}", "trace": float(trace), "error": float(error)}
+            | {"low": float(trace - 2 * error), "high": float(trace + 2 * error)}
+            for name in comparison.by_name
+            for seed, (trace, error) in enumerate(
+                zip(*(comparison.values(results, name, of) for of in (TRACE_H, ERROR)), strict=True)
+            )
+        ]
+
+    return Figure(
+        "traces",
+        "Tr(H) of every run",
+        caption="Exact where the network permits it; sampled otherwise, with two standard errors to each side.",
+        table=table,
+        plot=Intervals("run", "trace", "low", "high", x_label="Tr(H)"),
+        lineage=views.lineage({"": comparison}),
     )
 
 

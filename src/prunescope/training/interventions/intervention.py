@@ -68,6 +68,10 @@ class Intervention(Value):
         """Steps, counted from the run's start, before which `apply` is called; clock.total is the run's length."""
         raise NotImplementedError
 
+    def onsets(self, clock: Clock) -> tuple[int, ...]:
+        """The events at which something new is done to the network; at the others it goes on, or ends."""
+        return self.events(clock)
+
     def apply(self, state: TrainState, context: Context) -> TrainState:
         """The state after the event."""
         raise NotImplementedError

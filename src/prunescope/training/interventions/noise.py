@@ -25,15 +25,19 @@ class Noise(Intervention):
     when: When = At()
 
     def events(self, clock: Clock) -> tuple[int, ...]:
-        """Every step before which noise is added. Raises UsageError for an event after which no step is taken."""
+        """Every step before which noise is added. Raises UsageError for noise that would outlast the run."""
         length = max(1, clock.steps(self.length))
         starts = self.when.steps(clock)
-        if clock.total in starts:
+        if starts[-1] + length > clock.total:
             raise UsageError(
-                f"noise at step {clock.total} comes after the last of the run's {clock.total} steps and would change "
-                "nothing; choose an earlier position"
+                f"noise of length {self.length!r} from step {starts[-1]} on outlasts the run, which ends after "
+                f"{clock.total} steps; shorten it, or choose an earlier position"
             )
-        return tuple(sorted({k for start in starts for k in range(start, min(start + length, clock.total))}))
+        return tuple(sorted({k for start in starts for k in range(start, start + length)}))
+
+    def onsets(self, clock: Clock) -> tuple[int, ...]:
+        """The steps of `when`."""
+        return self.when.steps(clock)
 
     def apply(self, state: TrainState, context: Context) -> TrainState:
         """The state with noisy weights."""

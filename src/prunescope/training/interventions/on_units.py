@@ -49,6 +49,10 @@ class UnitIntervention(Intervention):
         """All events of all layers."""
         return tuple(sorted({step for schedule in self.layers for step in schedule.steps(clock)}))
 
+    def onsets(self, clock: Clock) -> tuple[int, ...]:
+        """Where units are taken."""
+        return UnitIntervention.events(self, clock)
+
     def check(self, clock: Clock, structure: Callable[[], Structure]) -> None:
         """Raises UsageError for a layer without units, a score it cannot have, or too many events."""
         found = structure()

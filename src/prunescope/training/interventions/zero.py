@@ -6,6 +6,7 @@ Belongs here: holding weights at zero for a while. Does not belong here: masks, 
 from typing import Literal
 
 from prunescope.base import tree
+from prunescope.base.errors import UsageError
 from prunescope.base.state import TrainState
 from prunescope.base.steps import Clock, Duration
 from prunescope.sparsity.scores import Magnitude, Score
@@ -19,7 +20,7 @@ class Zero(Intervention):
     """Sets chosen weights to 0 at every event and holds them there for `hold`.
 
     reentry: whether they come back at 0 or at the values they had. The moments of the optimizer are left alone.
-    A hold that outlasts the run ends with it.
+    The last hold ends within the run.
 
     Source: Bartoldson et al. 2020, section 4.3 (zeroing noise).
     Differs from the source: counted in training batches, never applied to test batches.
@@ -39,9 +40,19 @@ class Zero(Intervention):
         return [(step, step + length) for step in self.when.steps(clock)]
 
     def events(self, clock: Clock) -> tuple[int, ...]:
-        """Every zeroing and every release inside the run, in order."""
-        steps = {step for pair in self._pairs(clock) for step in pair if step <= clock.total}
-        return tuple(sorted(steps))
+        """Every zeroing and every release, in order. Raises UsageError for a hold that outlasts the run."""
+        pairs = self._pairs(clock)
+        start, end = pairs[-1]
+        if end > clock.total:
+            raise UsageError(
+                f"hold={self.hold!r} from step {start} on outlasts the run, which ends after {clock.total} steps; "
+                "shorten it, choose an earlier position, or use Prune for what is never released"
+            )
+        return tuple(sorted({step for pair in pairs for step in pair}))
+
+    def onsets(self, clock: Clock) -> tuple[int, ...]:
+        """The zeroings."""
+        return self.when.steps(clock)
 
     def apply(self, state: TrainState, context: Context) -> TrainState:
         """Releases what is due, then zeroes what is due."""
