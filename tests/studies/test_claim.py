@@ -3,6 +3,7 @@ import pytest
 
 from prunescope.base.errors import Diverged, UsageError
 from prunescope.studies import (
+    Among,
     Claim,
     Count,
     Direction,
@@ -178,3 +179,56 @@ def test_a_failing_precondition_explains_a_sample_that_is_too_small():
     verdict = judge(claim_of(Direction("greater"), [], preconditions=(never,)), NOTHING)
     assert verdict.paper == verdict.interval_rule == "not judgeable at this scale"
     assert verdict.why == "runs reach their target loss: needs at least 80, measured 0 %"
+
+
+def around(means, *, spread=0.1, replicates=5):
+    """Replicates [R, parts] around these means."""
+    steps = np.linspace(-spread, spread, replicates)[:, None]
+    return np.array(means) + steps * np.linspace(0.5, 1.0, len(means))
+
+
+def parts(region, values):
+    verdict = judge(claim_of(region, values), NOTHING)
+    return verdict.paper, verdict.interval_rule
+
+
+WORSE_NOWHERE = Among(Direction("less", or_matches=True))
+
+
+@pytest.mark.parametrize(
+    ("region", "means", "expected"),
+    [
+        (WORSE_NOWHERE, [-1.0] * 20, (YES, YES)),
+        (WORSE_NOWHERE, [-1.0] * 19 + [1.0], (NO, NO)),
+        (WORSE_NOWHERE, [-1.0] * 19 + [0.0], (YES, OPEN)),
+        (Among(Equivalence(0.5)), [0.0] * 8, (YES, YES)),
+        (Among(Equivalence(0.5)), [0.0] * 7 + [-2.0], (NO, NO)),
+        (Among(Direction("greater"), at_least=11, of=13), [1.0] * 13, (YES, YES)),
+        (Among(Direction("greater"), at_least=11, of=13), [1.0] * 11 + [-1.0] * 2, (YES, YES)),
+        (Among(Direction("greater"), at_least=11, of=13), [1.0] * 10 + [-1.0] * 3, (NO, NO)),
+        (Among(Direction("greater"), at_least=11, of=13), [1.0] * 10 + [0.0] * 3, (NO, OPEN)),
+    ],
+)
+def test_several_parts_are_judged_both_ways_by_their_replicates(region, means, expected):
+    assert parts(region, around(means)) == expected
+
+
+def test_parts_that_share_their_noise_cover_the_true_number():
+    """All parts move together, as groups of one network do, and half of them lie exactly on the border."""
+    rng, missed = np.random.default_rng(0), 0
+    region = Among(Direction("greater"))
+    for _ in range(400):
+        shared = rng.normal(size=(3, 1))
+        interval = region.interval(np.array([0.0] * 5 + [2.0] * 5) + shared)
+        missed += interval.low > 0.5
+    assert missed <= 0.05 * 400
+
+
+def test_a_verdict_on_parts_lists_their_means_and_counts_them():
+    verdict = judge(claim_of(WORSE_NOWHERE, around([-1.0, -2.0, -3.0])), NOTHING)
+    assert verdict.values == pytest.approx((-1.0, -2.0, -3.0)) and verdict.n == 3
+    assert (verdict.interval.estimate, verdict.interval.low, verdict.interval.high) == (1.0, 1.0, 1.0)
+
+
+def test_parts_of_a_single_replicate_are_not_run():
+    assert judge(claim_of(WORSE_NOWHERE, np.zeros((1, 20))), NOTHING).paper == "not run"

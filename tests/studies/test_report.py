@@ -98,6 +98,19 @@ def test_data_link_holds_the_csv_file(page):
     assert base64.b64decode(encoded[0]) == (page.parent / "data/error.csv").read_bytes()
 
 
+def test_claims_stand_below_the_figures_that_they_are_about(study, results, tmp_path):
+    error, absent = study.figures
+    about = replace(study, figures=(error.about(*study.claims[:2]), absent))
+    text = report.write(about, results, tmp_path).page.read_text()
+    figure = text[text.index('<figure id="figure-error">') : text.index("</figure>")]
+    assert figure.count('href="#claim-') == 2 and 'href="#claim-gain"' in figure
+    assert "Jin et al. 2022, Fig. 7" in figure
+    only = replace(study, figures=(error,)).illustrated
+    assert only[0].claims == tuple(claim.name for claim in study.claims)
+    with pytest.raises(UsageError, match="about \\['nothing'\\]"):
+        replace(study, figures=(replace(error, claims=("nothing",)), absent))
+
+
 def test_lineage_shows_the_recipe_of_each_curve(page):
     text = page.read_text()
     lineage = text[text.index("Recipes and lineage") :]

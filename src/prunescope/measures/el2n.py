@@ -1,6 +1,6 @@
 """EL2N: how far a network's probabilities are from an example's label.
 
-Belongs here: the score under one state. Does not belong here: the mean over networks (`ensemble.py`).
+Belongs here: the score under one state. Does not belong here: the mean over networks (`combine.mean`).
 """
 
 import torch

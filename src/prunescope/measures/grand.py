@@ -1,6 +1,6 @@
 """GraNd: the norm of the gradient of every single example's loss.
 
-Belongs here: the score under one state. Does not belong here: the mean over networks (`ensemble.py`), gradients of
+Belongs here: the score under one state. Does not belong here: the mean over networks (`combine.mean`), gradients of
 mean losses (`training/derivatives.py`).
 """
 

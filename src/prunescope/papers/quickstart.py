@@ -56,6 +56,7 @@ def build(settings: Settings, scale: str) -> Study:
         paper="The questions of Jin et al. 2022 (NeurIPS), on a task of our own; none of these numbers is the paper's.",
         nodes=benchmark.nodes,
         figures=(views.error_figure(benchmark), views.fit_figure(benchmark, noise)),
+        cautions=statements.optima_inside(benchmark, "pruned", "extended", "width"),
         claims=(
             fitting.better_training(benchmark),
             statements.extended_matches(benchmark, margin=1.0),

@@ -4,12 +4,16 @@ Belongs here: what most papers read of a trained network. Does not belong here: 
 paper's own points).
 """
 
+from collections.abc import Iterable, Mapping
 from functools import cached_property
+from types import MappingProxyType
+from typing import Literal
 
 from prunescope.base.value import Value
-from prunescope.measures import LayerSparsity, Risk
+from prunescope.measures import EL2N, GraNd, LayerSparsity, Risk
+from prunescope.measures.measure import Measure
 from prunescope.runs.families import final
-from prunescope.runs.graph import Reading
+from prunescope.runs.graph import Combined, Reading
 from prunescope.runs.recipe import Recipe
 
 
@@ -42,3 +46,17 @@ class Trained:
 def layer_sparsity(run: Value) -> Reading:
     """The share of zeros at the end of a run, in all and of every layer."""
     return Reading(measure=LayerSparsity(), state=final(run))
+
+
+EarlyScore = Literal["el2n", "grand"]
+"""Scores of training examples that are taken early in training."""
+EARLY_SCORES: Mapping[EarlyScore, Measure] = MappingProxyType({"el2n": EL2N(), "grand": GraNd()})
+
+
+def early_score(members: Iterable[Recipe], score: EarlyScore = "el2n") -> Combined:
+    """The score of every training example, mean over an ensemble (`families.ensemble`): {score: float64 [N]}.
+
+    Source: Paul et al. 2021.
+    """
+    readings = [Reading(measure=EARLY_SCORES[score], state=final(run)) for run in members]
+    return Combined(function="prunescope.measures.combine:mean", inputs=tuple(readings))

@@ -15,6 +15,7 @@ from prunescope.base.value import Value
 from prunescope.runs.recipe import Recipe
 from prunescope.sparsity.select import Remaining
 from prunescope.training.interventions import At, Intervention, Prune, Rewind
+from prunescope.training.schedules import Schedule
 
 Retrain = Literal["learning_rate", "weight", "fine_tune"]
 
@@ -114,6 +115,27 @@ def during_training(recipe: Recipe, *interventions: Intervention) -> Recipe:
 def replicates(recipe: Recipe, count: int) -> list[Recipe]:
     """The recipe under the seeds of replicates 0 to count - 1."""
     return [recipe.replace(seeds=replicate(number)) for number in range(count)]
+
+
+def ensemble(
+    recipe: Recipe, count: int, *, early: Duration, first_seed: int, opening: Schedule | None = None
+) -> list[Recipe]:
+    """Short runs behind a score that is the mean over networks early in training, such as EL2N and GraNd.
+
+    The labels of the recipe; data order and initial weights of each network's own, by the seeds `first_seed` onwards.
+    early: how long each trains. opening: its schedule, if the recipe's own has positions beyond `early`.
+
+    Raises UsageError if count is not positive.
+
+    Source: Paul et al. 2021, section 3 (mean over independent networks).
+    """
+    if count < 1:
+        raise UsageError(f"an ensemble of {count} networks has no mean; give 1 or more")
+    short = dense(recipe).replace(schedule=opening or recipe.schedule, length=early)
+    labels = recipe.seeds.labels
+    return [
+        short.replace(seeds=replicate(first_seed + number).replace(labels=labels)) for number in range(count)
+    ]
 
 
 def grid(recipe: Recipe, **axes: Iterable[Any]) -> dict[tuple[Any, ...], Recipe]:

@@ -4,6 +4,7 @@ Belongs here: what is claimed, when it can be judged, and the judgement. Does no
 themselves (`region.py`), or how a verdict is shown (`report.py`).
 """
 
+import contextlib
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import KW_ONLY, dataclass, replace
@@ -41,7 +42,8 @@ class Precondition:
 class Claim:
     """One sentence that a study can find true or false.
 
-    sample: one number a replicate (paired differences where it applies), or one a case for a count: [R].
+    sample: one number a replicate (paired differences where it applies), or one a case for a count: [R]; where several
+    parts are claimed at once (`Among`), [R, parts].
     unit: of the sample, as it is printed ("percentage points").
     """
 
@@ -61,6 +63,7 @@ class Claim:
 class Verdict:
     """What became of a claim, by the paper's rule and by the interval rule.
 
+    values: the sample, or its mean over replicates for each of several parts.
     interval, p and p_holm are None where there is no number. p is one-sided, for the claimed region; p_holm
     is p adjusted for all judged claims of the study.
     """
@@ -76,7 +79,7 @@ class Verdict:
 
     @property
     def n(self) -> int:
-        """Number of replicates, or of cases for a count."""
+        """Number of replicates; of cases for a count, and of parts where several are claimed at once."""
         return len(self.values)
 
 
@@ -118,6 +121,15 @@ def judge_all(claims: Iterable[Claim], results: Results) -> tuple[Verdict, ...]:
     return tuple(v if v.p is None else replace(v, p_holm=next(adjusted)) for v in verdicts)
 
 
+def unmet(cautions: Iterable[Precondition], results: Results) -> tuple[str, ...]:
+    """Which of a study's cautions do not hold, with the measured numbers; what cannot be measured yet is left out."""
+    found: list[str] = []
+    for caution in cautions:
+        with contextlib.suppress(PrunescopeError):
+            found.append(_first_failing((caution,), results))
+    return tuple(dict.fromkeys(text for text in found if text))
+
+
 def _decided(claim: Claim, values: Numbers) -> Verdict:
     region = claim.region
     interval = region.interval(values)
@@ -129,7 +141,7 @@ def _decided(claim: Claim, values: Numbers) -> Verdict:
         region.by_paper(values),
         outcome,
         why,
-        tuple(values.tolist()),
+        _shown(values),
         interval,
         p=region.p_value(values),
     )
@@ -156,7 +168,12 @@ def _first_failing(preconditions: Iterable[Precondition], results: Results) -> s
 
 
 def _unjudged(claim: Claim, outcome: Outcome, why: str, values: Numbers | tuple[float, ...] = ()) -> Verdict:
-    return Verdict(claim, outcome, outcome, why, tuple(float(value) for value in values))
+    return Verdict(claim, outcome, outcome, why, _shown(np.asarray(values, dtype=np.float64)))
+
+
+def _shown(values: Numbers) -> tuple[float, ...]:
+    """The sample as it is listed: of several parts the mean of each."""
+    return tuple((values if values.ndim == 1 else values.mean(axis=0)).tolist())
 
 
 def _listed(values: Numbers) -> str:

@@ -22,6 +22,7 @@ class Curve:
     """One series in one panel: x [P], ascending; y [R, P], NaN where a replicate lacks the point.
 
     style: position of the series in the table, the same in every panel. marked: bool [P], points with a marker.
+    chosen: bool [P], points that a column names for a star.
     """
 
     label: str
@@ -29,6 +30,7 @@ class Curve:
     x: Numbers
     y: Numbers
     marked: NDArray[np.bool_]
+    chosen: NDArray[np.bool_]
 
 
 def sort_curves(plot: Lines, table: Table) -> dict[str, list[Curve]]:
@@ -53,13 +55,25 @@ def _curve(plot: Lines, rows: Table, *, label: str, style: int) -> Curve:
     replicates = list(dict.fromkeys(str(row.get(plot.replicate, "")) for row in rows))
     places = {value: place for place, value in enumerate(x)}
     y, marked = np.full((len(replicates), len(x)), np.nan), np.full(len(x), not plot.marks)
+    chosen = np.zeros(len(x), dtype=np.bool_)
     for row in rows:
         at = places[number(row[plot.x])]
         y[replicates.index(str(row.get(plot.replicate, ""))), at] = number(row[plot.y])
         marked[at] |= bool(plot.marks and row.get(plot.marks, False))
+        chosen[at] |= bool(row.get(plot.chosen, False))
     y[~np.isfinite(y)] = np.nan
     there = np.isfinite(y).any(axis=0)
-    return Curve(label, style, np.array(x)[there], y[:, there], marked[there])
+    return Curve(label, style, np.array(x)[there], y[:, there], marked[there], chosen[there])
+
+
+def starred(plot: Lines, curve: Curve) -> list[int]:
+    """The places of the starred points of a curve."""
+    if plot.star == "chosen":
+        return [int(place) for place in np.flatnonzero(curve.chosen)]
+    middle = centre(plot, curve)
+    return {"none": [], "lowest": [int(np.nanargmin(middle))], "highest": [int(np.nanargmax(middle))]}[
+        plot.star
+    ]
 
 
 def y_ranges(plot: Lines, groups: Mapping[str, list[Curve]]) -> dict[str, tuple[float, float]]:

@@ -7,7 +7,7 @@ Belongs here: tables, their text form, and plain descriptions of plots. Does not
 import csv
 import io
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Literal, Protocol
 
 from prunescope.base.errors import UsageError
@@ -17,6 +17,15 @@ from prunescope.tasks.data.source import Source
 Row = Mapping[str, object]
 Table = Sequence[Row]
 """Tidy: one row an observation, one key a column."""
+
+
+class Named(Protocol):
+    """What a figure has to know of a claim."""
+
+    @property
+    def name(self) -> str:
+        """As in the study's list of claims."""
+        ...
 
 
 class Plot(Protocol):
@@ -40,7 +49,8 @@ class Lines:
     centre: of the replicates, the curve itself; the median where replicates have two modes.
     band: what is shaded around it: one standard deviation, all values, the 95 % t-interval, the 95 % bootstrap interval
     of the mean, or the middle half.
-    star: which point of each curve is starred, such as the optimal sparsity.
+    star: which point of each curve is starred; "chosen": those where the boolean column `chosen` is true, such as the
+    optimal sparsity.
     marks: column of booleans; only points where it is true carry a marker, such as epochs with pruning. None named:
     all points do; a name that no row has: none do.
     """
@@ -60,7 +70,8 @@ class Lines:
     centre: Literal["mean", "median"] = "mean"
     band: Literal["std", "range", "interval", "bootstrap", "quartiles"] = "std"
     references: tuple[str, ...] = ()
-    star: Literal["none", "lowest", "highest"] = "none"
+    star: Literal["none", "lowest", "highest", "chosen"] = "none"
+    chosen: str = "chosen"
     marks: str = ""
 
     def svg(self, table: Table, *, name: str) -> str:
@@ -217,7 +228,10 @@ class Sheet:
 
 @dataclass(frozen=True)
 class Figure:
-    """A table made from results, how it is drawn, and which nodes each curve comes from."""
+    """A table made from results, how it is drawn, and which nodes each curve comes from.
+
+    claims: names of the study's claims that it bears on, shown below it.
+    """
 
     name: str
     title: str
@@ -226,6 +240,11 @@ class Figure:
     table: Callable[[Results], Table]
     plot: Plot
     lineage: Mapping[str, Sequence[Node]] = field(default_factory=dict)
+    claims: tuple[str, ...] = ()
+
+    def about(self, *claims: "Named") -> "Figure":
+        """The same figure, bearing on these claims."""
+        return replace(self, claims=tuple(claim.name for claim in claims))
 
 
 def columns(table: Table) -> list[str]:

@@ -36,10 +36,12 @@ def group_means(values: Numbers, group: NDArray[np.int64]) -> Numbers:
     return np.asarray(np.bincount(group, weights=values) / np.bincount(group))
 
 
-def group_differences(values: Sequence[Values], *, groups: int) -> dict[str, NDArray[Any]]:
+def group_differences(
+    values: Sequence[Values], *, groups: int, score: str = "el2n"
+) -> dict[str, NDArray[Any]]:
     """The mean difference in loss of each group, sparse minus dense; negative: the sparse network fits it better.
 
-    For `Combined`: inputs are scores ({"el2n": [N]}), then `Examples` of the sparse and of the dense network on the
+    For `Combined`: inputs are scores ({score: [N]}), then `Examples` of the sparse and of the dense network on the
     same training set. Returns {"difference": float64 [groups], nats}, lowest scores first.
 
     Raises UsageError for more groups than examples.
@@ -50,7 +52,7 @@ def group_differences(values: Sequence[Values], *, groups: int) -> dict[str, NDA
     """
     scores, sparse, dense = values
     change = sparse["loss"].astype(np.float64) - dense["loss"]
-    return {"difference": group_means(change, equal_groups(scores["el2n"], groups))}
+    return {"difference": group_means(change, equal_groups(scores[score], groups))}
 
 
 def concentration(differences: Numbers, *, top: float = 0.2) -> float:

@@ -19,18 +19,22 @@ def page(
     *,
     sentence: str,
     caution: str,
+    cautions: Sequence[str],
     number: Number,
     cost: Mapping[str, object],
     command: str,
 ) -> str:
     """The whole page; figures and data are linked as the report's folder has them."""
     parts = [f"# {study.question}", f"`{study.name}`, {study.scale}.", study.paper, sentence]
+    parts += [f"**Caution:** {text}." for text in cautions]
     parts += [_claims(verdicts, number)]
     if caution:
         parts += [f"When nothing differs, the paper's one-standard-deviation rule fires {caution}."]
-    for figure in study.figures:
+    by_name = {verdict.claim.name: verdict for verdict in verdicts}
+    for figure in study.illustrated:
         parts += [f"## {figure.title}", f"![{figure.title}](figures/{figure.name}.svg)"]
         parts += [f"{figure.caption} [Data](data/{figure.name}.csv)."]
+        parts += ["\n".join(_bullet(by_name[name]) for name in figure.claims)]
     parts += ["## Notes", *study.notes] if study.notes else []
     parts += ["## Cost", _pairs(cost, number)] if cost else []
     parts += [f"Made by `{command}`."] if command else []
@@ -41,8 +45,8 @@ def _claims(verdicts: Sequence[Verdict], number: Number) -> str:
     if not verdicts:
         return ""
     rows = [
-        "| claim | basis, place | paper's rule | interval rule | estimate [interval] | n |",
-        "|---|---|---|---|---|---|",
+        "| claim | basis, place | paper's rule | interval rule | estimate [interval] | n | p, Holm's p |",
+        "|---|---|---|---|---|---|---|",
     ]
     for verdict in verdicts:
         claim, found = verdict.claim, verdict.interval
@@ -56,9 +60,17 @@ def _claims(verdicts: Sequence[Verdict], number: Number) -> str:
             verdict.interval_rule,
             estimate,
             str(verdict.n),
+            ", ".join(number(p) for p in (verdict.p, verdict.p_holm) if p is not None),
         )
         rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(rows)
+
+
+def _bullet(verdict: Verdict) -> str:
+    """What a claim says, and what became of it, by the paper's rule and by the interval."""
+    outcomes = dict.fromkeys((verdict.paper, verdict.interval_rule))
+    claim = verdict.claim
+    return f"- {claim.says} ({claim.basis}: {claim.place}) **{' / '.join(outcomes)}**"
 
 
 def _pairs(record: Mapping[str, object], number: Number) -> str:

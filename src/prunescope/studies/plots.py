@@ -24,7 +24,7 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from prunescope.base.errors import UsageError
-from prunescope.studies.curves import Curve, band, centre, sort_curves, y_ranges
+from prunescope.studies.curves import Curve, band, centre, sort_curves, starred, y_ranges
 from prunescope.studies.figure import Lines, Table
 from prunescope.studies.svg import side_by_side
 
@@ -120,9 +120,8 @@ def _draw_curve(axes: Axes, plot: Lines, curve: Curve) -> None:
     axes.plot(
         curve.x, middle, color=colour, linewidth=1.6, marker=_marker(curve), markersize=4.0, markevery=where
     )
-    if plot.star != "none":
-        best = int(np.nanargmin(middle) if plot.star == "lowest" else np.nanargmax(middle))
-        edge: Any = {"markeredgecolor": INK, "markeredgewidth": 0.6}
+    edge: Any = {"markeredgecolor": INK, "markeredgewidth": 0.6}
+    for best in starred(plot, curve):
         axes.plot(
             curve.x[best], middle[best], "*", markersize=13, color=colour, zorder=5, scalex=False, **edge
         )

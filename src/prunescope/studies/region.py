@@ -1,4 +1,4 @@
-"""What a claim asserts about a number: the kinds of region, each with two ways to decide.
+"""What a claim asserts about a number, or about several: the kinds of region, each with two ways to decide.
 
 Belongs here: the rules, as pure functions of the values. Does not belong here: where values come from, or
 when a claim cannot be judged at all.
@@ -8,6 +8,7 @@ easily fooled by few replicates. `by_interval` says "reproduced" only if the who
 the claimed region, and "contradicted" only if all of it lies outside.
 """
 
+from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
 from typing import ClassVar, Literal, Protocol
 
@@ -61,24 +62,26 @@ class _Mean:
 class Direction(_Mean):
     """The mean is less, or greater, than a number.
 
-    Paper's rule: the mean is at least one standard deviation away from `than`, on the claimed side.
+    Paper's rule: the mean is at least one standard deviation away from `than`, on the claimed side; or_matches: it is
+    not that far away on the other side.
     """
 
     side: Literal["less", "greater"]
     _: KW_ONLY
     than: float = 0.0
+    or_matches: bool = False
 
     def __post_init__(self) -> None:
         if self.side not in ("less", "greater"):
             raise UsageError(f"direction {self.side!r} is not a side; write 'less' or 'greater'")
 
     def __str__(self) -> str:
-        return f"{self.side} than {self.than:g}"
+        return f"{self.side} than {self.than:g}{', or matches it' if self.or_matches else ''}"
 
     def by_paper(self, values: Numbers) -> Outcome:
         """Reproduced or contradicted if the values differ from `than`, by the sign of the mean."""
         if not statistics.differs(values - self.than):
-            return "inconclusive"
+            return "reproduced" if self.or_matches else "inconclusive"
         greater = values.mean() > self.than
         return "reproduced" if greater == (self.side == "greater") else "contradicted"
 
@@ -92,6 +95,10 @@ class Direction(_Mean):
         """One-sided p-value of the claimed side."""
         sign = 1.0 if self.side == "greater" else -1.0
         return statistics.t_test(sign * values, than=sign * self.than)
+
+    def p_outside(self, values: Numbers) -> float:
+        """One-sided p-value of the other side."""
+        return 1.0 - self.p_value(values)
 
 
 @dataclass(frozen=True)
@@ -186,10 +193,73 @@ class Equivalence(_Mean):
         """Two one-sided tests against the margin."""
         return statistics.equivalence_test(values, margin=self.margin)
 
+    def p_outside(self, values: Numbers) -> float:
+        """p-value of "beyond the margin", on whichever side: the smaller of two one-sided ones, doubled."""
+        above, below = (statistics.t_test(side * values, than=self.margin) for side in (1.0, -1.0))
+        return min(1.0, 2.0 * min(above, below))
+
+
+@dataclass(frozen=True)
+class Among:
+    """Of several parts (groups of examples, levels, benchmarks) at least so large a share lies in a region: [R, parts].
+
+    Parts may share replicates and depend on each other in any way, so they are no cases of a binomial: each part is
+    tested over its replicates, and the interval is for the share of parts whose mean lies in the region. Its low end
+    counts the parts that are shown to be inside, its high end all but those shown to be outside, at 97.5 % each. By
+    default all parts have to.
+
+    Paper's rule: at least that share is "reproduced" by the paper's rule for one part.
+
+    Source: Benjamini and Heller 2008 (partial conjunctions of dependent hypotheses).
+    """
+
+    region: Direction | Equivalence
+    _: KW_ONLY
+    at_least: int = 1
+    of: int = 1
+    fewest: ClassVar[int] = 2
+    level: ClassVar[float] = 0.95
+
+    def __post_init__(self) -> None:
+        _check_count(self.at_least, self.of)
+
+    def __str__(self) -> str:
+        share = "all" if self.at_least == self.of else f"at least {self.at_least} of {self.of}"
+        return f"{share}: {self.region}"
+
+    def by_paper(self, values: Numbers) -> Outcome:
+        """Compares shares in whole numbers, so that 11 of 13 is exactly 11 of 13."""
+        count = sum(self.region.by_paper(part) == "reproduced" for part in values.T)
+        return "reproduced" if count >= self._needed(values) else "contradicted"
+
+    def interval(self, values: Numbers) -> Interval:
+        """The share of parts with their mean inside, and simultaneous bounds on it."""
+        parts, one_sided = values.shape[1], (1.0 + self.level) / 2.0
+        inside = statistics.number_holding(self._each(self.region.p_value, values), level=one_sided)
+        outside = statistics.number_holding(self._each(self.region.p_outside, values), level=one_sided)
+        seen = sum(p <= 0.5 for p in self._each(self.region.p_value, values))
+        return Interval(seen / parts, inside / parts, (parts - outside) / parts, self.level)
+
+    def by_interval(self, interval: Interval) -> Outcome:
+        """Decided if the whole interval is at or above the claimed share, or below it."""
+        return _inside(interval, self.at_least / self.of, 1.0)
+
+    def p_value(self, values: Numbers) -> float:
+        """p-value of the partial conjunction "as many parts as claimed lie in the region"."""
+        return statistics.partial_conjunction(
+            self._each(self.region.p_value, values), at_least=self._needed(values)
+        )
+
+    def _each(self, p_value: Callable[[Numbers], float], values: Numbers) -> list[float]:
+        return [p_value(part) for part in values.T]
+
+    def _needed(self, values: Numbers) -> int:
+        return -(-self.at_least * int(values.shape[1]) // self.of)
+
 
 @dataclass(frozen=True)
 class Count:
-    """At least so many of so many cases succeed; the sample is 0 or 1 a case (a benchmark, not a seed).
+    """At least so many of so many independent cases succeed; the sample is 0 or 1 a case.
 
     Paper's rule: the share of successes is at least `at_least / of`, whatever number of cases was run. The
     interval is Clopper and Pearson's for the probability of success.
@@ -202,10 +272,7 @@ class Count:
     level: ClassVar[float] = 0.95
 
     def __post_init__(self) -> None:
-        if not 1 <= self.at_least <= self.of:
-            raise UsageError(
-                f"at least {self.at_least} of {self.of} is not a count; need 1 <= at_least <= of"
-            )
+        _check_count(self.at_least, self.of)
 
     def __str__(self) -> str:
         return f"at least {self.at_least} of {self.of}"
@@ -232,6 +299,11 @@ def _inside(interval: Interval, low: float, high: float) -> Outcome:
     if low <= interval.low and interval.high <= high:
         return "reproduced"
     return "contradicted" if interval.high < low or high < interval.low else "inconclusive"
+
+
+def _check_count(at_least: int, of: int) -> None:
+    if not 1 <= at_least <= of:
+        raise UsageError(f"at least {at_least} of {of} is not a count; need 1 <= at_least <= of")
 
 
 def _successes(values: Numbers) -> int:

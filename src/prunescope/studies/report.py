@@ -12,7 +12,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -22,9 +22,9 @@ from markupsafe import Markup
 
 from prunescope.base.errors import DataError, PrunescopeError, UsageError
 from prunescope.studies import markdown, statistics
-from prunescope.studies.claim import Verdict, judge_all
+from prunescope.studies.claim import Verdict, judge_all, unmet
 from prunescope.studies.figure import Figure, Table, columns, csv_text
-from prunescope.studies.region import Count, Outcome
+from prunescope.studies.region import Among, Count, Outcome
 from prunescope.studies.results import Results
 from prunescope.studies.study import Study
 from prunescope.studies.svg import side_by_side
@@ -42,7 +42,7 @@ class Written:
 
 @dataclass(frozen=True)
 class _Drawn:
-    """A figure with all its texts, or the reason why it could not be drawn."""
+    """A figure with all its texts, or the reason why it could not be drawn, and the verdicts that it bears on."""
 
     figure: Figure
     why_not: str = ""
@@ -50,6 +50,7 @@ class _Drawn:
     panels: tuple[Markup, ...] = ()
     csv: str = ""
     table: Table = ()
+    verdicts: tuple[Verdict, ...] = ()
 
     @property
     def csv_link(self) -> str:
@@ -74,15 +75,21 @@ def write(
     command: how to make the report again.
     """
     verdicts = judge_all(study.claims, results)
-    drawn = tuple(_draw(figure, results) for figure in study.figures)
+    cautions = unmet(study.cautions, results)
+    by_name = {verdict.claim.name: verdict for verdict in verdicts}
+    drawn = tuple(
+        replace(_draw(figure, results), verdicts=tuple(by_name[name] for name in figure.claims))
+        for figure in study.illustrated
+    )
     texts = {f"figures/{one.figure.name}.svg": one.svg for one in drawn if one.svg}
     texts |= {f"data/{one.figure.name}.csv": one.csv for one in drawn if one.svg}
-    texts["summary.json"] = _json(summary(study, verdicts)) + "\n"
+    texts["summary.json"] = _json(summary(study, verdicts) | {"cautions": cautions}) + "\n"
     texts["README.md"] = markdown.page(
         study,
         verdicts,
         sentence=summary_sentence(verdicts),
         caution=caution(verdicts),
+        cautions=cautions,
         number=number,
         cost=flat(cost or {}),
         command=command,
@@ -92,6 +99,7 @@ def write(
     texts["index.html"] = _page(
         study=study,
         verdicts=verdicts,
+        cautions=cautions,
         drawn=drawn,
         cost=flat(cost or {}),
         lineage=lineage or {},
@@ -131,7 +139,7 @@ def summary_sentence(verdicts: Sequence[Verdict]) -> str:
 
 def caution(verdicts: Iterable[Verdict]) -> str:
     """How often the paper's rule fires by chance, for every number of replicates that was judged by it."""
-    by_mean = [verdict for verdict in verdicts if not isinstance(verdict.claim.region, Count)]
+    by_mean = [verdict for verdict in verdicts if not isinstance(verdict.claim.region, Among | Count)]
     rates = [
         f"{100 * statistics.false_positive_rate(n):.1f}\u00a0% of the time at n\u00a0=\u00a0{n}"
         for n in sorted({verdict.n for verdict in by_mean if verdict.interval is not None})
@@ -191,7 +199,7 @@ def _draw(figure: Figure, results: Results) -> _Drawn:
     except PrunescopeError as problem:
         return _Drawn(figure, why_not=str(problem))
     if not table:
-        return _Drawn(figure, why_not="There is no data for this figure yet.")
+        return _Drawn(figure, why_not="There is nothing to draw: no run of it is stored, or none qualifies.")
     try:
         panels = figure.plot.panels(table, name=figure.name)
     except DataError as problem:

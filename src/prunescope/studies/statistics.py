@@ -178,8 +178,31 @@ def sign_test(values: ArrayLike, *, than: float = 0.0) -> float:
     return count_test(int((sample > than).sum()), len(sample), probability=0.5)
 
 
+def partial_conjunction(p_values: Sequence[float], *, at_least: int) -> float:
+    """p-value of "at least so many of m hypotheses hold": min(1, (m - u + 1) p_(u)), u = at_least, p ascending.
+
+    p_values: m, each small where its hypothesis holds; they may depend on each other in any way. With u = m it is the
+    largest p (intersection-union test), with u = 1 Bonferroni's. Raises UsageError unless 1 <= at_least <= m.
+    Source: Benjamini and Heller 2008.
+
+    >>> partial_conjunction([0.01, 0.04, 0.03], at_least=2)
+    0.06
+    """
+    if not 1 <= at_least <= len(p_values):
+        raise UsageError(f"at_least={at_least} of {len(p_values)} hypotheses; give 1 to that many")
+    return min(1.0, (len(p_values) - at_least + 1) * sorted(p_values)[at_least - 1])
+
+
+def number_holding(p_values: Sequence[float], *, level: float) -> int:
+    """The largest number of hypotheses that hold at confidence `level`; 0 if not even one does."""
+    possible = range(len(p_values), 0, -1)
+    return next((u for u in possible if partial_conjunction(p_values, at_least=u) <= 1.0 - level), 0)
+
+
 def rank_correlation(first: ArrayLike, second: ArrayLike) -> float:
     """Spearman's rank correlation of two lists of numbers [N], ties at their mean rank, in [-1, 1].
+
+    Not a number where one of the lists does not vary.
 
     Raises UsageError for lists of different lengths or fewer than two numbers.
     """
@@ -188,6 +211,8 @@ def rank_correlation(first: ArrayLike, second: ArrayLike) -> float:
     left, right = _sample(first, fewest=2), _sample(second, fewest=2)
     if len(left) != len(right):
         raise UsageError(f"{len(left)} and {len(right)} numbers have no rank correlation; give pairs")
+    if np.ptp(left) == 0.0 or np.ptp(right) == 0.0:
+        return float("nan")
     return float(stats.spearmanr(left, right).statistic)
 
 

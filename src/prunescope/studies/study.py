@@ -10,7 +10,7 @@ from dataclasses import KW_ONLY, dataclass
 
 from prunescope.base import value
 from prunescope.base.errors import UsageError
-from prunescope.studies.claim import Claim
+from prunescope.studies.claim import Claim, Precondition
 from prunescope.studies.figure import Figure
 from prunescope.studies.results import Node
 
@@ -24,7 +24,7 @@ class Study:
     paper: the reference, in full; empty for a study of one's own. scale: what the study was cut down to, in
     words.
     settings: the value the study was made from. nodes: all that must be computed. notes: paragraphs for the
-    reader.
+    reader. cautions: what stands at the head of the report where it does not hold, such as an optimum inside its chain.
     """
 
     name: str
@@ -37,10 +37,24 @@ class Study:
     paper: str = ""
     scale: str = ""
     notes: tuple[str, ...] = ()
+    cautions: tuple[Precondition, ...] = ()
 
     def __post_init__(self) -> None:
         _check_names("figure", [figure.name for figure in self.figures])
         _check_names("claim", [claim.name for claim in self.claims])
+        known = {claim.name for claim in self.claims}
+        for figure in self.figures:
+            if strange := set(figure.claims) - known:
+                raise UsageError(
+                    f"figure {figure.name!r} is about {sorted(strange)}, which are no claims of {self.name}"
+                )
+
+    @property
+    def illustrated(self) -> tuple[Figure, ...]:
+        """The figures with the claims that they bear on; an only figure that names none bears on all of them."""
+        if len(self.figures) == 1 and not self.figures[0].claims:
+            return (self.figures[0].about(*self.claims),)
+        return self.figures
 
 
 def _check_names(kind: str, names: list[str]) -> None:
@@ -67,9 +81,10 @@ def merged(
         question,
         settings=settings,
         nodes=list({node.id: node for part in parts for node in part.nodes}.values()),
-        figures=tuple(figure for part in parts for figure in part.figures),
+        figures=tuple(figure for part in parts for figure in part.illustrated),
         claims=tuple(claims.values()),
         paper=paper,
         scale=scale,
         notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
+        cautions=tuple({caution.says: caution for part in parts for caution in part.cautions}.values()),
     )

@@ -80,9 +80,9 @@ def test_laptop_resnet20_is_the_paper_s_network_to_its_highest_improving_sparsit
 
 def test_an_optimum_beyond_extended_training_is_not_judgeable(tmp_path):
     size = SCALES["smoke"].replace(epochs=1, share=0.1, replicates=2).size("smoke")
-    bench = replace(arms(size), extended_levels=1, curves=False)
+    bench = replace(arms(size), name="lenet", extended_levels=1, curves=False)
     results = Fake(bench, best=2)
-    claims = {claim.name: claim for claim in published.extended_gaps("lenet", bench)}
+    claims = {claim.name: claim for claim in published.extended_gaps(bench)}
     verdict = judge(claims["extended-gap-equal-40"], results)
     assert verdict.paper == "not judgeable at this scale" and "run as long as pruning" in verdict.why
     assert judge(claims["extended-gap-best-40"], results).paper in ("reproduced", "contradicted")

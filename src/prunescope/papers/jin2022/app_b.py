@@ -6,7 +6,7 @@ from itertools import combinations
 import numpy as np
 
 from prunescope.papers.jin2022.benchmarks import COLUMNS
-from prunescope.papers.jin2022.sizes import PAPER, SCALES, Settings, Size, arms, words
+from prunescope.papers.jin2022.sizes import PAPER, SCALES, Settings, Size, arms, notes, words
 from prunescope.papers.jin2022.subgroups import Subgroups, subgroups
 from prunescope.studies import statistics
 from prunescope.studies.claim import Claim
@@ -23,7 +23,7 @@ AGREEMENT = 0.8
 
 def build(settings: Settings, scale: str) -> Study:
     """The study under these settings."""
-    size = settings.size(scale)
+    size = settings.size(scale).replace(score="el2n")
     bench = arms(size)
     timings = _timings(size, subgroups(bench, size))
     scores = [
@@ -37,6 +37,7 @@ def build(settings: Settings, scale: str) -> Study:
         "Does the ranking of training examples by EL2N depend on the epoch at which it is taken?",
         settings=size,
         scale=words(size, scale),
+        notes=notes(size),
         paper=PAPER,
         nodes=scores,
         figures=(_figure(bench.noises, bench.replicates, timings),),
@@ -73,7 +74,7 @@ def _agreement(
 ) -> float:
     """The rank correlation of two timings' scores of a replicate."""
     chosen = [list(timings.values())[place] for place in pair]
-    first, second = (np.asarray(results[sub.scores(noise, number)]["el2n"]) for sub in chosen)
+    first, second = (sub.score_values(results, noise, number) for sub in chosen)
     return statistics.rank_correlation(first, second)
 
 

@@ -1,11 +1,14 @@
 """jin2022/appC: other pruning algorithms beside training that removes nothing."""
 
+from collections.abc import Mapping
 from functools import partial
+from types import MappingProxyType
 
 from prunescope.papers.jin2022 import variants
 from prunescope.papers.jin2022.arms import Benchmark
-from prunescope.papers.jin2022.sizes import PAPER, SCALES, Settings, arms, words
-from prunescope.papers.jin2022.statements import POINTS, fits_clean
+from prunescope.papers.jin2022.expected import said
+from prunescope.papers.jin2022.sizes import PAPER, SCALES, Settings, arms, notes, words
+from prunescope.papers.jin2022.statements import CLOSE, POINTS, fits_clean
 from prunescope.papers.jin2022.variants import Variant, by_level
 from prunescope.runs.families import extended, imp, one_shot
 from prunescope.runs.recipe import Recipe
@@ -17,8 +20,16 @@ from prunescope.studies.study import Study
 
 __all__ = ["SCALES", "Settings", "build"]
 
-MARGIN = 0.5
-"""Percentage points within which two test errors count as equal; proposed."""
+
+CONTROLS: Mapping[str, str] = MappingProxyType(
+    {
+        "learning-rate rewinding": "nothing removed",
+        "weight rewinding": "nothing removed",
+        "fine-tuning": "nothing removed, fine-tuned",
+        "SynFlow score": "nothing removed",
+    }
+)
+"""What takes as many steps as an algorithm and removes nothing."""
 
 
 def build(settings: Settings, scale: str) -> Study:
@@ -26,6 +37,7 @@ def build(settings: Settings, scale: str) -> Study:
     size = settings.size(scale)
     bench = arms(size)
     found = algorithms(bench)
+    claims = tuple(_matches(bench, found[CONTROLS[name]], found[name]) for name in CONTROLS)
     return Study(
         "jin2022/appC",
         "Does training that removes nothing match other pruning algorithms, too?",
@@ -40,31 +52,43 @@ def build(settings: Settings, scale: str) -> Study:
             variants.figure(
                 list(found.values()),
                 name="app-c",
-                title="Appendix C: other pruning algorithms",
+                title="Appendix C: other pruning algorithms over sparsity",
                 caption="Test error without label noise over the levels of each algorithm; training that removes "
-                "nothing is drawn at the weights remaining of magnitude pruning that has trained as long. One-shot "
-                "pruning reaches every sparsity in a single retraining, so it trains less.",
+                "nothing is drawn at the weights remaining of pruning that has trained as long. One-shot pruning "
+                "reaches every sparsity in a single retraining, so it trains less.",
+            ).about(*claims),
+            variants.figure(
+                list(found.values()),
+                name="app-c-epochs",
+                title="Appendix C: other pruning algorithms over epochs",
+                caption="The same over the epochs of training in all: beside each algorithm training that removes "
+                "nothing for as many steps, by replays of the schedule or, for fine-tuning, of its end.",
+                over="epochs",
             ),
         ),
-        claims=tuple(
-            _matches(bench, found["nothing removed"], variant)
-            for name, variant in found.items()
-            if name not in ("nothing removed", "one-shot")
+        claims=claims,
+        cautions=tuple(variant.optimum_inside for variant in found.values()),
+        notes=(
+            *notes(size),
+            "Which algorithms the paper's Appendix C compares is not known, but for SynFlow.",
         ),
-        notes=("Which algorithms the paper's Appendix C compares is not known, but for SynFlow.",),
     )
 
 
 def algorithms(bench: Benchmark) -> dict[str, Variant]:
     """The variants by name, all without label noise."""
     chain = partial(imp, levels=bench.levels, rewind=bench.rewind)
-    tenth = f"{max(1, bench.base.steps // 10)}it"
+    tenth = max(1, bench.base.steps // 10)
+    last = f"{bench.base.steps - tenth}it"
     makers: dict[str, variants.Maker] = {
         "nothing removed": lambda base: by_level(extended(base, levels=bench.levels, rewind=bench.rewind)),
         "learning-rate rewinding": lambda base: by_level(chain(base, prune=bench.prune)),
         "weight rewinding": lambda base: by_level(chain(base, prune=bench.prune, retrain="weight")),
         "fine-tuning": lambda base: by_level(
-            imp(base, levels=bench.levels, prune=bench.prune, retrain="fine_tune", fine_tune=tenth)
+            imp(base, levels=bench.levels, prune=bench.prune, retrain="fine_tune", fine_tune=f"{tenth}it")
+        ),
+        "nothing removed, fine-tuned": lambda base: by_level(
+            extended(base, levels=bench.levels, rewind=last)
         ),
         "SynFlow score": lambda base: by_level(chain(base, prune=bench.prune.replace(score=SynFlow()))),
         "one-shot": lambda base: _one_shots(bench, base),
@@ -84,13 +108,14 @@ def _one_shots(bench: Benchmark, base: Recipe) -> dict[int, Recipe]:
 
 
 def _matches(bench: Benchmark, control: Variant, variant: Variant) -> Claim:
+    named = {"learning-rate rewinding": "extended-matches", "SynFlow score": "synflow-matches"}
+    statement = named.get(variant.name, "algorithm-matches")
     return Claim(
         "matches-" + variant.name.lower().replace(" ", "-"),
-        f"Without label noise, training that removes nothing is at its best within {MARGIN:g} points of {variant.name} "
-        "at its best.",
-        basis="paper",
-        place="Jin et al. 2022, footnote 2 and App. C (the margin is proposed here)",
-        region=Equivalence(MARGIN),
+        f"Without label noise, training as long that removes nothing is at its best within {CLOSE:g} points of "
+        f"{variant.name} at its best.",
+        **said(statement, bench.name, "footnote 2 and App. C (the margin is proposed here)"),
+        region=Equivalence(CLOSE),
         sample=lambda r: control.at_best(r) - variant.at_best(r),
         preconditions=(fits_clean(bench),),
         unit=f"{POINTS} of test error, nothing removed minus pruned",

@@ -1,8 +1,9 @@
 """jin2022/appD: dense networks trained without the examples that pruning fits better."""
 
-from prunescope.papers.jin2022 import leave_out
+from prunescope.papers.jin2022 import leave_out, statements
+from prunescope.papers.jin2022.expected import said
 from prunescope.papers.jin2022.leave_out import Keep, LeaveOut
-from prunescope.papers.jin2022.sizes import PAPER, SCALES, Settings, arms, words
+from prunescope.papers.jin2022.sizes import PAPER, SCALES, Settings, arms, notes, words
 from prunescope.papers.jin2022.statements import POINTS, fits_clean, is_sparse
 from prunescope.papers.jin2022.subgroups import WHERE
 from prunescope.studies.claim import Claim
@@ -25,6 +26,7 @@ def build(settings: Settings, scale: str) -> Study:
         "Do the training examples that pruning fits better matter for generalization?",
         settings=size,
         scale=words(size, scale),
+        notes=notes(size),
         paper=PAPER,
         nodes=[node for case in cases for node in case.nodes],
         figures=(
@@ -36,6 +38,10 @@ def build(settings: Settings, scale: str) -> Study:
                 "pruning lowers most, and without as many at random, in the same number of steps.",
             ),
         ),
+        cautions=(
+            *statements.optima_inside(bench, "pruned", noises=(0.0,)),
+            *statements.optima_inside(bench, "pruned", noises=(0.0,), rule="highest_improving"),
+        ),
         claims=tuple(_improved_matter(case, improved, random) for case in cases),
     )
 
@@ -45,8 +51,7 @@ def _improved_matter(case: LeaveOut, improved: Keep, random: Keep) -> Claim:
         f"improved-matter-{case.rule.replace('_', '-')}",
         f"Leaving out the examples that pruning improves most, {case.panel}, hurts generalization more than "
         "leaving out as many at random.",
-        basis="paper",
-        place="Jin et al. 2022, section 3 and App. D",
+        **said("improved-matter", case.bench.name, "section 3 and App. D"),
         region=Direction("greater"),
         sample=lambda r: case.errors(r, improved) - case.errors(r, random),
         preconditions=(fits_clean(case.bench), is_sparse(case.bench, 0.0, rule=case.rule)),

@@ -1,11 +1,15 @@
 """jin2022/appE: dense networks trained without the examples that the sparse network gets wrong."""
 
+from dataclasses import replace
+
 from prunescope.papers.jin2022 import leave_out, statements
 from prunescope.papers.jin2022.arms import noise_name
+from prunescope.papers.jin2022.expected import Said, said
 from prunescope.papers.jin2022.leave_out import Keep, LeaveOut
-from prunescope.papers.jin2022.sizes import PAPER, SCALES, Settings, arms, words
-from prunescope.papers.jin2022.statements import POINTS, fits_noise
-from prunescope.studies.claim import Claim
+from prunescope.papers.jin2022.sizes import PAPER, SCALES, Settings, arms, notes, words
+from prunescope.papers.jin2022.statements import POINTS, fits_noise, is_sparse
+from prunescope.papers.jin2022.subgroups import WHERE
+from prunescope.studies.claim import Claim, Precondition
 from prunescope.studies.region import Direction, Equivalence
 from prunescope.studies.study import Study
 
@@ -29,48 +33,65 @@ def build(settings: Settings, scale: str) -> Study:
     """The study under these settings."""
     size = settings.size(scale)
     bench = arms(size)
-    cases = {
-        noise: LeaveOut(bench, noise_name(noise), noise, "optimal", (WRONG, NOISY, RANDOM))
+    cases = [
+        LeaveOut(bench, f"{noise_name(noise)}, {where}", noise, rule, (WRONG, NOISY, RANDOM))
         for noise in size.controls
+        for rule, where in WHERE.items()
         if noise > 0
-    }
+    ]
+    noises = [case.noise for case in cases if case.rule == "optimal"]
     return Study(
         "jin2022/appE",
         "Does pruning generalize better because it gives up the right examples?",
         settings=size,
         scale=words(size, scale),
+        notes=notes(size),
         paper=PAPER,
-        nodes=[node for case in cases.values() for node in case.nodes],
+        nodes=[node for case in cases for node in case.nodes],
         figures=(
             leave_out.figure(
-                list(cases.values()),
+                cases,
                 name="app-e",
-                title="Appendix E: without what the optimally sparse network gets wrong",
-                caption="Dense networks trained without the examples that the optimally sparse network misclassifies, "
-                "without exactly the noisy ones, and without as many at random as it misclassifies, all in the same "
-                "number of steps.",
+                title="Appendix E: without what the sparse network gets wrong",
+                caption="Dense networks trained without the examples that the sparse network misclassifies, without "
+                "exactly the noisy ones, and without as many at random as it misclassifies, all in the same number of "
+                "steps.",
             ),
         ),
-        claims=statements.at_each_noise(
-            bench,
-            lambda _, noise: _removal_helps(cases[noise]),
-            lambda _, noise: _removal_is_like_pruning(cases[noise]),
-            lambda _, noise: _not_any_removal(cases[noise]),
-            noises=tuple(cases),
+        claims=tuple(claim for case in cases for claim in _claims(case)),
+        cautions=(
+            *statements.optima_inside(bench, "pruned", noises=noises),
+            *statements.optima_inside(bench, "pruned", noises=noises, rule="highest_improving"),
         ),
     )
+
+
+def _claims(case: LeaveOut) -> tuple[Claim, ...]:
+    """The claims of a case, their names with the noise level in percent, and with the rule if it is not the optimum."""
+    makers = (_removal_helps, _removal_is_like_pruning, _as_good_as_without_noise, _not_any_removal)
+    end = f"-{100 * case.noise:g}" + ("" if case.rule == "optimal" else "-highest-improving")
+    return tuple(replace(claim, name=claim.name + end) for claim in (make(case) for make in makers))
+
+
+def _said(case: LeaveOut, place: str) -> Said:
+    """The paper leaves out what the optimally sparse network gets wrong; other levels are ours."""
+    statement = "removal-helps" if case.rule == "optimal" else "removal-helps-at-another-level"
+    return said(statement, case.bench.name, place, case.noise)
+
+
+def _judgeable(case: LeaveOut) -> tuple[Precondition, ...]:
+    return fits_noise(case.bench, case.noise), is_sparse(case.bench, case.noise, rule=case.rule)
 
 
 def _removal_helps(case: LeaveOut) -> Claim:
     return Claim(
         "removal-helps",
-        f"At {case.panel}, a dense network trained without what the optimally sparse one gets wrong has a lower test "
+        f"At {case.panel}, a dense network trained without what the sparse one gets wrong has a lower test "
         "error than one trained on everything.",
-        basis="paper",
-        place="Jin et al. 2022, section 4 and App. E",
+        **_said(case, "section 4 and App. E"),
         region=Direction("greater"),
         sample=lambda r: case.bench.test_errors(r, "dense", case.noise)[0] - case.errors(r, WRONG),
-        preconditions=(fits_noise(case.bench, case.noise),),
+        preconditions=_judgeable(case),
         unit=f"{POINTS} of test error, dense minus retrained",
     )
 
@@ -78,13 +99,27 @@ def _removal_helps(case: LeaveOut) -> Claim:
 def _removal_is_like_pruning(case: LeaveOut) -> Claim:
     return Claim(
         "removal-is-like-pruning",
-        f"At {case.panel}, that network's test error is within {MARGIN:g} points of the optimally sparse one's.",
-        basis="paper",
-        place="Jin et al. 2022, section 4 and App. E (the margin is proposed here)",
+        f"At {case.panel}, the test error of a dense network trained without what the sparse one gets wrong is "
+        f"within {MARGIN:g} points of the optimally sparse one's.",
+        **_said(case, "section 4 and App. E (the margin is proposed here)"),
         region=Equivalence(MARGIN),
         sample=lambda r: case.errors(r, WRONG) - case.bench.at_best(r, "pruned", case.noise),
-        preconditions=(fits_noise(case.bench, case.noise),),
+        preconditions=_judgeable(case),
         unit=f"{POINTS} of test error, retrained minus pruned",
+    )
+
+
+def _as_good_as_without_noise(case: LeaveOut) -> Claim:
+    return Claim(
+        "as-good-as-without-noise",
+        f"At {case.panel}, leaving out what the sparse network gets wrong does what leaving out exactly the noisy "
+        f"examples does, to within {MARGIN:g} points.",
+        basis="proposed",
+        place="proposed here: the best that giving examples up can do",
+        region=Equivalence(MARGIN),
+        sample=lambda r: case.errors(r, WRONG) - case.errors(r, NOISY),
+        preconditions=_judgeable(case),
+        unit=f"{POINTS} of test error, without misclassified minus without noisy",
     )
 
 
@@ -96,6 +131,6 @@ def _not_any_removal(case: LeaveOut) -> Claim:
         place="proposed here: the control that the claim needs",
         region=Direction("greater"),
         sample=lambda r: case.errors(r, RANDOM) - case.errors(r, WRONG),
-        preconditions=(fits_noise(case.bench, case.noise),),
+        preconditions=_judgeable(case),
         unit=f"{POINTS} of test error, random minus misclassified left out",
     )

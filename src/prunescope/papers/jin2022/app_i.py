@@ -2,7 +2,7 @@
 
 from prunescope.papers.jin2022 import statements, subgroup_statements
 from prunescope.papers.jin2022.arms import Arm, noise_name
-from prunescope.papers.jin2022.sizes import PAPER, SCALES, Settings, arms, words
+from prunescope.papers.jin2022.sizes import PAPER, SCALES, Settings, arms, notes, words
 from prunescope.papers.jin2022.subgroups import Case, group_figure, subgroups
 from prunescope.papers.jin2022.views import LABELS
 from prunescope.studies.study import Study
@@ -24,6 +24,7 @@ def build(settings: Settings, scale: str) -> Study:
         "Is the regularization of pruning that of a smaller network?",
         settings=size,
         scale=words(size, scale),
+        notes=notes(size),
         paper=PAPER,
         nodes=[
             *bench.nodes_of("pruned", "width", noises=noises),
@@ -34,9 +35,11 @@ def build(settings: Settings, scale: str) -> Study:
                 sub, cases, name="app-i", title="Appendix I: change in training loss by pruning and by width"
             ),
         ),
+        cautions=statements.optima_inside(bench, "pruned", "width", noises=noises),
         claims=statements.at_each_noise(
             bench,
             lambda _, noise: subgroup_statements.influential_worsen(sub, noise, arm="width"),
+            lambda _, noise: subgroup_statements.same_pattern(sub, noise),
             noises=noises,
         ),
     )

@@ -4,7 +4,7 @@ from functools import partial
 
 from prunescope.papers.jin2022 import variants
 from prunescope.papers.jin2022.arms import Benchmark, noise_name
-from prunescope.papers.jin2022.sizes import PAPER, SCALES, Settings, arms, words
+from prunescope.papers.jin2022.sizes import PAPER, SCALES, Settings, arms, notes, words
 from prunescope.papers.jin2022.statements import POINTS, fits_clean, fits_noise
 from prunescope.papers.jin2022.variants import Variant, by_level
 from prunescope.runs.families import imp
@@ -42,12 +42,16 @@ def build(settings: Settings, scale: str) -> Study:
                 "level. A curve ends where a layer would lose its last weight.",
             ),
         ),
+        cautions=tuple(variant.optimum_inside for variant in every),
         claims=tuple(
             _magnitude_is_better(bench, group["magnitude"], group[other])
             for group in found.values()
             for other in ("random", "largest")
         ),
-        notes=("The heuristics of the paper's Appendix J are not known; these are proposed here.",),
+        notes=(
+            *notes(size),
+            "The heuristics of the paper's Appendix J are not known; these are proposed here.",
+        ),
     )
 
 

@@ -2,7 +2,7 @@
 
 from prunescope.papers.jin2022 import subgroup_statements
 from prunescope.papers.jin2022.arms import Arm, noise_name
-from prunescope.papers.jin2022.sizes import PAPER, SCALES, Settings, arms, words
+from prunescope.papers.jin2022.sizes import PAPER, SCALES, Settings, arms, notes, words
 from prunescope.papers.jin2022.subgroups import sparsity_figure, subgroups
 from prunescope.studies.study import Study
 
@@ -23,11 +23,16 @@ def build(settings: Settings, scale: str) -> Study:
         for level in range(1, bench.depth(arm, noise) + 1)
         for node in sub.at_level(arm, noise, level)
     ]
+    claims = (
+        subgroup_statements.harm_comes_late(sub),
+        subgroup_statements.longer_training_fits_better(sub),
+    )
     return Study(
         "jin2022/appL",
         "At which sparsities does pruning fit which training examples better or worse?",
         settings=size,
         scale=words(size, scale),
+        notes=notes(size),
         paper=PAPER,
         nodes=[*bench.nodes_of(*shown, noises=noises), *changes],
         figures=tuple(
@@ -37,11 +42,8 @@ def build(settings: Settings, scale: str) -> Study:
                 shown,
                 name=f"app-l-{100 * noise:g}",
                 title=f"Appendix L: change in training loss over sparsity, {noise_name(noise)}",
-            )
+            ).about(*(claims if noise == 0 else ()))
             for noise in noises
         ),
-        claims=(
-            subgroup_statements.harm_comes_late(sub),
-            subgroup_statements.longer_training_fits_better(sub),
-        ),
+        claims=claims,
     )

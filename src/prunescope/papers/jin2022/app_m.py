@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from prunescope.papers.jin2022 import fitting, published
+from prunescope.papers.jin2022 import fitting, published, statements
 from prunescope.papers.jin2022.arms import Arm, Benchmark, Numbers
-from prunescope.papers.jin2022.sizes import PAPER, SCALES, Settings, arms, words
+from prunescope.papers.jin2022.sizes import PAPER, SCALES, Settings, arms, notes, words
 from prunescope.papers.jin2022.statements import noisy
 from prunescope.studies.figure import Figure, Lines
 from prunescope.studies.results import Results
@@ -23,6 +23,8 @@ def build(settings: Settings, scale: str) -> Study:
     size = settings.size(scale)
     bench = arms(size)
     shown: tuple[Arm, ...] = ("pruned", "extended", "width")
+    lacking = (*published.extended_gaps(bench), *published.width_gaps(bench))
+    fit = published.fit_gaps(bench)
     return Study(
         "jin2022/appM",
         "By how much do the controls miss pruning, and how much worse are noisy examples fitted than original ones?",
@@ -30,14 +32,11 @@ def build(settings: Settings, scale: str) -> Study:
         scale=words(size, scale),
         paper=PAPER,
         nodes=bench.nodes_of(*shown),
-        figures=(_table5(bench), _table11(bench)),
-        claims=(
-            *published.gains(size.benchmark, bench),
-            *published.extended_gaps(size.benchmark, bench),
-            *published.width_gaps(size.benchmark, bench),
-            *published.fit_gaps(size.benchmark, bench),
-        ),
+        figures=(_table5(bench).about(*lacking), _table11(bench).about(*fit)),
+        cautions=statements.optima_inside(bench, *shown),
+        claims=(*published.gains(bench), *lacking, *fit),
         notes=(
+            *notes(size),
             "The paper's Tables 5 and 11 were not found; these are the numbers that its text cites from them, by "
             "its definitions.",
         ),

@@ -45,8 +45,12 @@ class Point(Trained):
     @cached_property
     def selector(self) -> Reading:
         """What an optimum is chosen by: error on held-out examples if there are any, else on the test set."""
-        held_out = self.recipe.task.data.validation > 0
-        return Reading(measure=Risk(split="validation"), state=final(self.recipe)) if held_out else self.test
+        return Reading(measure=Risk(split=self.selects_on), state=final(self.recipe))
+
+    @property
+    def selects_on(self) -> Literal["validation", "test"]:
+        """The examples on which levels and epochs are chosen: held-out ones if there are any."""
+        return "validation" if self.recipe.task.data.validation > 0 else "test"
 
     @cached_property
     def halves(self) -> Reading:
@@ -63,15 +67,21 @@ class Point(Trained):
         """Test error and loss after every epoch."""
         return Trace(probe=Curve(split="test"), run=self.recipe)
 
+    @cached_property
+    def selecting_curve(self) -> Trace:
+        """The same on the examples by which an epoch is chosen."""
+        return Trace(probe=Curve(split=self.selects_on), run=self.recipe)
+
 
 @dataclass(frozen=True)
 class Benchmark:
     """All arms of one benchmark.
 
-    base: the dense recipe without noise. levels: pruning levels beyond the dense one; extended_levels: the same of
-    extended training, by default as many, or by noise level (one that is not named has none); width_levels: width
-    steps, likewise (0 leaves that arm out). rewind: where the schedule starts again. fits: training accuracy,
-    percent, from which the dense network fits clean data.
+    name: as in the table of benchmarks, empty for one that is not there. base: the dense recipe without noise.
+    levels: pruning levels beyond the dense one; extended_levels: the same of extended training, by default as many, or
+    by noise level (one that is not named has none); width_levels: width steps, likewise (0 leaves that arm out).
+    rewind: where the schedule starts again. fits: training accuracy, percent, from which the dense network fits clean
+    data.
     """
 
     base: Recipe
@@ -84,6 +94,7 @@ class Benchmark:
     curves: bool = True
     fits: float = 99.0
     extended_levels: int | Mapping[float, int] | None = None
+    name: str = ""
 
     @cached_property
     def points(self) -> tuple[Point, ...]:
@@ -117,6 +128,7 @@ class Benchmark:
             if point.arm in ("dense", *arms) and point.noise in (noises or self.noises):
                 nodes += [point.test, point.train, point.selector]
                 nodes += [point.curve] if self.curves else []
+                nodes += [point.selecting_curve] if self.curves and point.arm == "dense" else []
         return list(dict.fromkeys(nodes))
 
     @cached_property
@@ -168,8 +180,12 @@ class Benchmark:
         Differs from the source: it selects by validation error and does not say on which examples. Without held-out
         examples the test set itself is used here, as the library that it used has no validation split.
         """
-        errors = _errors(results, [[p.selector for p in row] for row in self.chain(arm, noise)])
-        return {"optimal": selection.optimal, "highest_improving": selection.highest_improving}[rule](errors)
+        choose = {"optimal": selection.optimal, "highest_improving": selection.highest_improving}[rule]
+        return choose(self.selected_by(results, arm, noise))
+
+    def selected_by(self, results: Results, arm: Arm, noise: float) -> Numbers:
+        """The errors in percent by which levels are chosen, [levels + 1, replicates]."""
+        return _errors(results, [[p.selector for p in row] for row in self.chain(arm, noise)])
 
     def chosen(self, arm: Arm, noise: float, *, rule: Rule = "optimal") -> list[Chosen]:
         """The run at that level, one a replicate, for what has to be planned before errors are known."""
@@ -188,6 +204,18 @@ class Benchmark:
     def at_best(self, results: Results, arm: Arm, noise: float) -> Numbers:
         """Test errors in percent at the arm's best level, [replicates]."""
         return np.asarray(self.test_errors(results, arm, noise)[self.best_level(results, arm, noise)])
+
+    def at_best_epoch(self, results: Results, noise: float, *, among: int | None = None) -> Numbers:
+        """Test errors of the dense network in percent at the best of its last epochs, [replicates].
+
+        among: how many of them; by default all. One epoch for all replicates, chosen where levels are.
+        """
+        dense = self.row("dense", noise, 0)
+        choosing, judging = (
+            np.stack([100 * np.asarray(results[trace]["error"])[-(among or 0) :] for trace in traces], axis=1)
+            for traces in ([p.selecting_curve for p in dense], [p.curve for p in dense])
+        )
+        return np.asarray(judging[choosing.mean(axis=1).argmin()])
 
     def train_values(self, results: Results, arm: Arm, noise: float, level: int, *, name: str) -> Numbers:
         """A value of the training-set readings, [replicates]."""

@@ -1,14 +1,11 @@
 """jin2022/fig2: without label noise, which examples pruning fits better or worse."""
 
-from prunescope.papers.jin2022 import fitting, subgroup_statements
-from prunescope.papers.jin2022.sizes import PAPER, SCALES, Settings, arms, words
+from prunescope.papers.jin2022 import fitting, sparsities, statements, subgroup_statements
+from prunescope.papers.jin2022.sizes import PAPER, SCALES, Settings, arms, notes, words
 from prunescope.papers.jin2022.subgroups import WHERE, Case, group_figure, subgroups
 from prunescope.studies.study import Study
 
 __all__ = ["SCALES", "Settings", "build"]
-
-WORSE = ("resnet20", "vgg16")
-"""The benchmarks that the paper finds fitted worse at the highest improving sparsity."""
 
 
 def build(settings: Settings, scale: str) -> Study:
@@ -22,6 +19,7 @@ def build(settings: Settings, scale: str) -> Study:
         "Without label noise, which training examples does pruning fit better, and which worse?",
         settings=size,
         scale=words(size, scale),
+        notes=notes(size),
         paper=PAPER,
         nodes=[
             *bench.nodes_of("pruned", noises=(0.0,)),
@@ -30,11 +28,17 @@ def build(settings: Settings, scale: str) -> Study:
         figures=(
             group_figure(sub, cases, name="fig2", title="Figure 2: change in training loss by influence"),
         ),
+        cautions=(
+            *statements.optima_inside(bench, "pruned", noises=(0.0,)),
+            *statements.optima_inside(bench, "pruned", noises=(0.0,), rule="highest_improving"),
+        ),
         claims=(
             fitting.better_training(bench),
             subgroup_statements.every_group_improves(sub),
             subgroup_statements.influential_improve_most(sub),
             subgroup_statements.concentration_in_range(sub),
-            subgroup_statements.worse_at_highest(sub, worse=size.benchmark in WORSE),
+            subgroup_statements.loss_at_highest(sub),
+            *subgroup_statements.influential_worsen_at_highest(sub),
+            *sparsities.highest_improving(bench),
         ),
     )

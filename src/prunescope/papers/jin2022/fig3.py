@@ -1,7 +1,7 @@
 """jin2022/fig3: test error over sparsity at every level of label noise."""
 
-from prunescope.papers.jin2022 import published, statements, views
-from prunescope.papers.jin2022.sizes import PAPER, SCALES, Settings, arms, words
+from prunescope.papers.jin2022 import expected, published, statements, views
+from prunescope.papers.jin2022.sizes import PAPER, SCALES, Settings, arms, notes, words
 from prunescope.studies.study import Study
 
 __all__ = ["SCALES", "Settings", "build"]
@@ -17,6 +17,7 @@ def build(settings: Settings, scale: str) -> Study:
         "Does pruning improve generalization under label noise, and more so the more noise there is?",
         settings=size,
         scale=words(size, scale),
+        notes=notes(size),
         paper=PAPER,
         nodes=bench.nodes_of("pruned"),
         figures=(
@@ -24,10 +25,15 @@ def build(settings: Settings, scale: str) -> Study:
                 bench, arms=("pruned",), name="fig3", title="Figure 3: test error over sparsity"
             ),
         ),
+        cautions=statements.optima_inside(bench, "pruned"),
         claims=(
             *statements.at_each_noise(bench, statements.pruning_helps),
-            statements.helps_at_every_noise(bench),
+            *(
+                statements.dense_is_best(bench, noise)
+                for noise in bench.noises
+                if expected.is_dense(bench.name, noise)
+            ),
             statements.gain_grows(bench, highest),
-            *published.gains(size.benchmark, bench),
+            *published.gains(bench),
         ),
     )

@@ -2,7 +2,7 @@
 
 from prunescope.papers.jin2022 import statements, subgroup_statements
 from prunescope.papers.jin2022.arms import noise_name
-from prunescope.papers.jin2022.sizes import PAPER, SCALES, Settings, arms, words
+from prunescope.papers.jin2022.sizes import PAPER, SCALES, Settings, arms, notes, words
 from prunescope.papers.jin2022.subgroups import Case, group_figure, subgroups
 from prunescope.studies.study import Study
 
@@ -21,6 +21,7 @@ def build(settings: Settings, scale: str) -> Study:
         "With label noise, which training examples does the optimally sparse network give up?",
         settings=size,
         scale=words(size, scale),
+        notes=notes(size),
         paper=PAPER,
         nodes=[
             *bench.nodes_of("pruned", noises=noises),
@@ -29,6 +30,7 @@ def build(settings: Settings, scale: str) -> Study:
         figures=(
             group_figure(sub, cases, name="fig5", title="Figure 5: change in training loss by influence"),
         ),
+        cautions=statements.optima_inside(bench, "pruned", noises=noises),
         claims=statements.at_each_noise(
             bench,
             lambda _, noise: subgroup_statements.influential_worsen(sub, noise),

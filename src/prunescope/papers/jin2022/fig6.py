@@ -1,13 +1,10 @@
 """jin2022/fig6: the dense network, trained as long as pruning trains."""
 
 from prunescope.papers.jin2022 import published, statements, views
-from prunescope.papers.jin2022.sizes import PAPER, SCALES, Settings, arms, words
+from prunescope.papers.jin2022.sizes import PAPER, SCALES, Settings, arms, notes, words
 from prunescope.studies.study import Study
 
 __all__ = ["SCALES", "Settings", "build"]
-
-MARGIN = 0.5
-"""Percentage points within which two test errors count as equal; proposed."""
 
 
 def build(settings: Settings, scale: str) -> Study:
@@ -19,6 +16,7 @@ def build(settings: Settings, scale: str) -> Study:
         "Does extended training time alone explain pruning's effect on generalization?",
         settings=size,
         scale=words(size, scale),
+        notes=notes(size),
         paper=PAPER,
         nodes=bench.nodes_of("pruned", "extended"),
         figures=(
@@ -30,11 +28,12 @@ def build(settings: Settings, scale: str) -> Study:
                 title="Figure 6: test error over training epochs",
             ),
         ),
+        cautions=statements.optima_inside(bench, "pruned", "extended"),
         claims=(
-            statements.extended_matches(bench, margin=MARGIN),
+            statements.extended_matches(bench, margin=statements.CLOSE),
             *statements.at_each_noise(
                 bench, statements.extended_is_worse, noises=bench.noises_of("extended")
             ),
-            *published.extended_gaps(size.benchmark, bench),
+            *published.extended_gaps(bench),
         ),
     )

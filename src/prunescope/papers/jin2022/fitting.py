@@ -7,19 +7,19 @@ Belongs here: claims over mean training losses of the arms. Does not belong here
 import numpy as np
 
 from prunescope.papers.jin2022.arms import Arm, Benchmark, Numbers, noise_name
-from prunescope.papers.jin2022.statements import POINTS, fits_clean, fits_noise
+from prunescope.papers.jin2022.expected import said
+from prunescope.papers.jin2022.statements import POINTS, fits_clean, fits_noise, is_sparse
 from prunescope.studies.claim import Claim
 from prunescope.studies.region import Direction
 from prunescope.studies.results import Results
 
 
 def better_training(bench: Benchmark) -> Claim:
-    """Mild pruning lowers the training loss (sections 1 and 4, Fig. 2a)."""
+    """Mild pruning lowers the training loss (section 4, conclusion)."""
     return Claim(
         "better-training",
         "Without label noise, one level of pruning and retraining lowers the mean training loss.",
-        basis="paper",
-        place="Jin et al. 2022, section 4, Fig. 2a",
+        **said("better-training", bench.name, "section 4, conclusion (one level is proposed here)"),
         region=Direction("less"),
         sample=lambda r: (
             bench.train_values(r, "pruned", 0.0, 1, name="loss")
@@ -41,11 +41,10 @@ def noisy_loss_rises(bench: Benchmark, noise: float) -> Claim:
         "noisy-loss-rises",
         f"At {noise_name(noise)}, the loss on noisy examples exceeds that on original ones by more at the optimal "
         "sparsity than in the dense network.",
-        basis="paper",
-        place="Jin et al. 2022, Fig. 4",
+        **said("noisy-loss-rises", bench.name, "section 4 and Fig. 4", noise),
         region=Direction("greater"),
         sample=sample,
-        preconditions=(fits_noise(bench, noise),),
+        preconditions=(fits_noise(bench, noise), is_sparse(bench, noise)),
         unit="nats, gap of pruned minus gap of dense",
     )
 
@@ -55,8 +54,9 @@ def noisy_loss_falls_first(bench: Benchmark, noise: float) -> Claim:
     return Claim(
         "noisy-loss-falls-first",
         f"At {noise_name(noise)}, one level of pruning and retraining lowers the loss on noisy examples.",
-        basis="paper",
-        place="Jin et al. 2022, Fig. 4 and section 4",
+        **said(
+            "noisy-loss-falls-first", bench.name, "section 4 and Fig. 4 (one level is proposed here)", noise
+        ),
         region=Direction("less"),
         sample=lambda r: (
             bench.train_values(r, "pruned", noise, 1, name="noisy_loss")
@@ -78,8 +78,7 @@ def gap_shrinks_at_last(bench: Benchmark, noise: float) -> Claim:
         "gap-shrinks-at-last",
         f"At {noise_name(noise)}, the gap between the loss on noisy and on original examples is smaller at the "
         "highest sparsity than at its peak.",
-        basis="paper",
-        place="Jin et al. 2022, Fig. 4 and section 4 (how high a sparsity that takes is not said)",
+        **said("gap-shrinks", bench.name, "section 4 and Fig. 4 (at which sparsity is not said)", noise),
         region=Direction("less"),
         sample=sample,
         preconditions=(fits_noise(bench, noise),),
@@ -105,7 +104,7 @@ def true_labels_return(bench: Benchmark, noise: float) -> Claim:
                 - bench.train_values(r, "dense", noise, 0, name="noisy_true_error")
             )
         ),
-        preconditions=(fits_noise(bench, noise),),
+        preconditions=(fits_noise(bench, noise), is_sparse(bench, noise)),
         unit=f"{POINTS} of error against true labels, pruned minus dense",
     )
 

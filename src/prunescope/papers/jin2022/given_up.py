@@ -51,14 +51,15 @@ def sheet(cases: Sequence[LeaveOut], *, name: str) -> Figure:
     """The images given up first, one panel a noise level."""
 
     def table(results: Results) -> list[dict[str, object]]:
-        return [row for case in cases for row in _rows(results, case)]
+        return [row for case in cases if case.is_sparse(results) for row in _rows(results, case)]
 
     return Figure(
         name,
         f"The {FIRST} training images that pruning gives up first",
         caption="Training images in order of how much their loss rises from the dense network to the sparse one, first "
         "replicate, each with the label used and the sparse network's prediction. Coloured: the label was flipped by "
-        "us. The others are where to look for labels that were wrong all along.",
+        "us. The others are where to look for labels that were wrong all along. Nothing is shown where no sparse "
+        "network generalizes better than the dense one.",
         table=table,
         plot=Sheet(cases[0].bench.base.task.data.source),
         lineage={case.panel: [p.recipe for p in case.bench.row("dense", case.noise, 0)] for case in cases},
@@ -91,6 +92,7 @@ def precision_figure(cases: Sequence[LeaveOut], *, name: str, title: str) -> Fig
         return [
             {"panel": case.panel, "replicate": number, **row}
             for case in cases
+            if case.is_sparse(results)
             for number, (gain, run) in enumerate(zip(case.gains, case.sparse, strict=True))
             if gain in results
             for row in precisions(results[gain]["difference"], results[examples(run)]["noisy"])

@@ -92,7 +92,7 @@ def by_percentile(cases: Sequence[Retrained]) -> Figure:
         for case in cases:
             for number, node in enumerate(case.memorization):
                 found = results[node]
-                group = equal_groups(results[case.sub.scores(case.noise, number)]["el2n"], case.sub.groups)
+                group = equal_groups(case.sub.score_values(results, case.noise, number), case.sub.groups)
                 for place, percentile in enumerate(case.sub.percentiles):
                     inside = group == place
                     rows.append(

@@ -96,8 +96,14 @@ class LeaveOut:
         """Test errors in percent, [replicates]."""
         return 100 * column(results, self.tests(keep), name="error")
 
+    def is_sparse(self, results: Results) -> bool:
+        """Whether the rule picks a pruned network; the dense one leaves nothing out that means anything."""
+        return self.bench.best_level(results, "pruned", self.noise, rule=self.rule) > 0
+
     def rows(self, results: Results) -> list[dict[str, object]]:
-        """The rows of a figure: dense, pruned, and every retrained network."""
+        """The rows of a figure: dense, pruned, and every retrained network; none if no pruned network is picked."""
+        if not self.is_sparse(results):
+            return []
         level = self.bench.best_level(results, "pruned", self.noise, rule=self.rule)
         x = self.bench.remaining(results, self.bench.row("pruned", self.noise, level)[0])
         series = {

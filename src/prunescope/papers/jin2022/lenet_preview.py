@@ -40,6 +40,7 @@ SCALES = {
 def build(settings: Settings, scale: str) -> Study:
     """The study under these settings."""
     benchmark = Benchmark(
+        name="lenet",
         base=lenet(epochs=settings.epochs, share=settings.share),
         noises=(0.0, settings.noise),
         replicates=settings.replicates,
@@ -64,6 +65,7 @@ def build(settings: Settings, scale: str) -> Study:
             views.fit_figure(benchmark, noise),
             views.epochs_figure(benchmark),
         ),
+        cautions=statements.optima_inside(benchmark, "pruned", "extended"),
         claims=(
             fitting.better_training(benchmark),
             statements.extended_matches(benchmark, margin=0.2),

@@ -7,7 +7,7 @@ import numpy as np
 
 from prunescope.papers.jin2022 import statements
 from prunescope.papers.jin2022.arms import Arm, Benchmark, Numbers, noise_name
-from prunescope.papers.jin2022.sizes import PAPER, SCALES, Settings, arms, words
+from prunescope.papers.jin2022.sizes import PAPER, SCALES, Settings, arms, notes, words
 from prunescope.papers.jin2022.statements import POINTS, fits_noise
 from prunescope.studies import selection
 from prunescope.studies.claim import Claim
@@ -36,11 +36,13 @@ def build(settings: Settings, scale: str) -> Study:
         paper=PAPER,
         nodes=[*bench.nodes_of(*shown), *dict.fromkeys(halves)],
         figures=(_figure(bench),),
+        cautions=statements.optima_inside(bench, *shown),
         claims=statements.at_each_noise(bench, _survives_cross_fitting, _survives_equal_chances),
         notes=(
+            *notes(size),
             "Cross-fitted: the level is chosen on one half of the test set and judged on the other, both ways. With "
-            "validation=N the level is chosen on N training examples held out, whose labels are right; that needs "
-            "runs of its own.",
+            "validation=N the level, and the epoch of the dense network, are chosen on N training examples held out, "
+            "whose labels are right; that needs runs of its own.",
         ),
     )
 
@@ -52,9 +54,7 @@ def dense_at_end(bench: Benchmark, results: Results, noise: float) -> Numbers:
 
 def dense_with_equal_chances(bench: Benchmark, results: Results, noise: float) -> Numbers:
     """The dense network at the best of its last n epochs, n the number of levels that pruning chooses among."""
-    traces = [results[point.curve]["error"] for point in bench.row("dense", noise, 0)]
-    last = np.stack([100 * np.asarray(trace)[-(bench.levels + 1) :] for trace in traces], axis=1)
-    return np.asarray(last[last.mean(axis=1).argmin()])
+    return bench.at_best_epoch(results, noise, among=bench.levels + 1)
 
 
 def cross_fitted(bench: Benchmark, results: Results, noise: float, *, arm: Arm = "pruned") -> Numbers:

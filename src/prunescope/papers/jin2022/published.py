@@ -7,14 +7,14 @@ A number is met within half of itself or one percentage point, whichever is more
 ends (losses: 50 % of the end). These tolerances are proposed here.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 
 import numpy as np
 
 from prunescope.papers.jin2022.arms import Benchmark, Numbers, noise_name
-from prunescope.papers.jin2022.benchmarks import Name
+from prunescope.papers.jin2022.expected import Said, said
 from prunescope.papers.jin2022.fitting import fit_gap
 from prunescope.papers.jin2022.statements import POINTS, fits_noise, gain, noisy
 from prunescope.studies.claim import Claim, Precondition
@@ -60,26 +60,26 @@ CONCENTRATION: Range = (3.5, 71.0)
 """Mean change in loss on the top 20 % of EL2N over that on the rest, at the optimum. Source: section 3 (Fig. 2a)."""
 
 
-def gains(name: Name, bench: Benchmark) -> tuple[Claim, ...]:
+def gains(bench: Benchmark) -> tuple[Claim, ...]:
     """The published gains from pruning, where the benchmark has any."""
     return tuple(
         _claim(
             f"gain-number-{100 * noise:g}",
-            f"At {noise_name(noise)}, pruning to the optimal sparsity gains {GAIN[name, noise]:g} points.",
-            place="Jin et al. 2022, section 4",
-            region=Value(GAIN[name, noise], max(GAIN[name, noise] / 2, 1.0)),
+            f"At {noise_name(noise)}, pruning to the optimal sparsity gains {GAIN[bench.name, noise]:g} points.",
+            said=said("gain-number", bench.name, "section 4", noise),
+            region=Value(GAIN[bench.name, noise], max(GAIN[bench.name, noise] / 2, 1.0)),
             sample=partial(_gain, bench, noise),
             bench=bench,
             noise=noise,
         )
         for noise in noisy(bench)
-        if (name, noise) in GAIN
+        if (bench.name, noise) in GAIN
     )
 
 
-def extended_gaps(name: Name, bench: Benchmark) -> tuple[Claim, ...]:
+def extended_gaps(bench: Benchmark) -> tuple[Claim, ...]:
     """The published range of what extended training lacks: at its own best, and when it has trained as long."""
-    if name not in EXTENDED_GAP:
+    if bench.name not in EXTENDED_GAP:
         return ()
 
     def own_best(noise: float, results: Results) -> Numbers:
@@ -93,9 +93,14 @@ def extended_gaps(name: Name, bench: Benchmark) -> tuple[Claim, ...]:
         _claim(
             f"extended-gap-{short}-{100 * noise:g}",
             f"At {noise_name(noise)}, extended dense training (at {pairing}) errs more than pruning by "
-            f"{_words(EXTENDED_GAP[name])} points.",
-            place="Jin et al. 2022, section 5.1 (which training length is compared is not said)",
-            region=_within(EXTENDED_GAP[name]),
+            f"{_words(EXTENDED_GAP[bench.name])} points.",
+            said=said(
+                "extended-gap",
+                bench.name,
+                "section 5.1 (which training length is compared is not said)",
+                noise,
+            ),
+            region=_within(EXTENDED_GAP[bench.name]),
             sample=partial(measure, noise),
             bench=bench,
             noise=noise,
@@ -128,9 +133,9 @@ def trained_as_long(bench: Benchmark, noise: float) -> Precondition:
     )
 
 
-def width_gaps(name: Name, bench: Benchmark) -> tuple[Claim, ...]:
+def width_gaps(bench: Benchmark) -> tuple[Claim, ...]:
     """The published range of what width down-scaling lacks."""
-    if name not in WIDTH_GAP:
+    if bench.name not in WIDTH_GAP:
         return ()
 
     def best_minus_best(noise: float, results: Results) -> Numbers:
@@ -140,9 +145,9 @@ def width_gaps(name: Name, bench: Benchmark) -> tuple[Claim, ...]:
         _claim(
             f"width-gap-{100 * noise:g}",
             f"At {noise_name(noise)}, the least test error of width down-scaling exceeds that of pruning by "
-            f"{_words(WIDTH_GAP[name])} points.",
-            place="Jin et al. 2022, section 5.2",
-            region=_within(WIDTH_GAP[name]),
+            f"{_words(WIDTH_GAP[bench.name])} points.",
+            said=said("width-gap", bench.name, "section 5.2", noise),
+            region=_within(WIDTH_GAP[bench.name]),
             sample=partial(best_minus_best, noise),
             bench=bench,
             noise=noise,
@@ -151,9 +156,12 @@ def width_gaps(name: Name, bench: Benchmark) -> tuple[Claim, ...]:
     )
 
 
-def fit_gaps(name: Name, bench: Benchmark) -> tuple[Claim, ...]:
-    """How much worse noisy examples are fitted than original ones, dense and at the optimum; VGG-16 only."""
-    if name != "vgg16":
+def fit_gaps(bench: Benchmark, *, noises: Sequence[float] | None = None) -> tuple[Claim, ...]:
+    """How much worse noisy examples are fitted than original ones, dense and at the optimum; VGG-16 only.
+
+    noises: by default all.
+    """
+    if bench.name != "vgg16":
         return ()
 
     def gap(noise: float, where: str, results: Results) -> Numbers:
@@ -165,7 +173,7 @@ def fit_gaps(name: Name, bench: Benchmark) -> tuple[Claim, ...]:
             f"fit-gap-{where}-{100 * noise:g}",
             f"At {noise_name(noise)}, the loss on noisy examples exceeds that on original ones by {_words(ends)} nats "
             f"({where} network).",
-            place="Jin et al. 2022, section 4",
+            said=said("fit-gap", bench.name, "section 4", noise),
             region=_within(ends, slack=ends[1] / 2),
             sample=partial(gap, noise, where),
             bench=bench,
@@ -173,7 +181,7 @@ def fit_gaps(name: Name, bench: Benchmark) -> tuple[Claim, ...]:
             unit="nats",
         )
         for where, ends in (("dense", DENSE_FIT_GAP), ("optimal", OPTIMAL_FIT_GAP))
-        for noise in noisy(bench)
+        for noise in (noisy(bench) if noises is None else noises)
     )
 
 
@@ -185,7 +193,7 @@ def _claim(
     name: str,
     says: str,
     *,
-    place: str,
+    said: Said,
     region: Value,
     sample: Callable[[Results], Numbers],
     bench: Benchmark,
@@ -196,8 +204,7 @@ def _claim(
     return Claim(
         name,
         says,
-        basis="paper",
-        place=place,
+        **said,
         region=region,
         sample=sample,
         preconditions=(fits_noise(bench, noise), *also),

@@ -113,7 +113,7 @@ class Retrained:
         rise, last = (results[nodes[number]]["difference"] for nodes in (self.rises, self.last_rises))
         estimates = results[self.memorization[number]]
         return {
-            "EL2N": results[self.sub.scores(self.noise, number)]["el2n"],
+            "EL2N": self.sub.score_values(results, self.noise, number),
             "forgetting events": _forgotten(results[self.forgetting[number]]),
             "rise in loss, optimal level": rise,
             "change in loss, optimal level": np.abs(rise),
@@ -156,10 +156,7 @@ class Retrained:
 def correlation(first: Numbers, second: Numbers) -> float:
     """Rank correlation over the examples for which both are numbers; not a number where one of them does not vary."""
     there = np.isfinite(first) & np.isfinite(second)
-    left, right = first[there], second[there]
-    if len(left) < 2 or np.ptp(left) == 0 or np.ptp(right) == 0:
-        return float("nan")
-    return statistics.rank_correlation(left, right)
+    return statistics.rank_correlation(first[there], second[there]) if there.sum() > 1 else float("nan")
 
 
 def _forgotten(found: Mapping[str, Numbers]) -> Numbers:

@@ -14,6 +14,7 @@ from prunescope.base.errors import UsageError
 from prunescope.base.value import Value
 from prunescope.papers.jin2022.arms import Benchmark
 from prunescope.papers.jin2022.benchmarks import COLUMNS, Name
+from prunescope.papers.readings import EarlyScore
 
 PAPER = (
     "Jin, Carbin, Roy, Frankle, Dziugaite: Pruning's Effect on Generalization Through the Lens of Training and "
@@ -36,7 +37,7 @@ class Size(Value):
     of 20 %. extended_levels: replays of extended training, one number a control, never more than levels. epochs: of
     every level. share: of the training images. ensemble: networks behind an EL2N score. validation: training examples
     held out; with any, optima are selected on them instead of on the test set. groups: of examples, by EL2N.
-    left_out: share of the examples in leave-out experiments.
+    left_out: share of the examples in leave-out experiments. score: by which examples are put into groups.
     """
 
     benchmark: Name
@@ -52,6 +53,7 @@ class Size(Value):
     validation: Annotated[int, Field(ge=0)] = 0
     groups: Annotated[int, Field(ge=5)] = 20
     left_out: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    score: EarlyScore = "el2n"
 
 
 class Settings(Value):
@@ -70,6 +72,7 @@ class Settings(Value):
     validation: Annotated[int, Field(ge=0)] = 0
     groups: Annotated[int, Field(ge=5)] = 20
     left_out: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    score: EarlyScore = "el2n"
 
     def size(self, scale: str) -> Size:
         """The size at a scale, with what these settings change; what was not set follows what was.
@@ -102,6 +105,7 @@ def arms(size: Size) -> Benchmark:
     column = COLUMNS[size.benchmark]
     base = column.recipe(epochs=size.epochs, share=size.share, validation=size.validation)
     return Benchmark(
+        name=size.benchmark,
         base=base,
         noises=size.noises,
         replicates=size.replicates,
@@ -114,12 +118,42 @@ def arms(size: Size) -> Benchmark:
     )
 
 
+FITTED = ("digits", "lenet")
+"""Benchmarks that were run at laptop scale and fitted their training sets there."""
+
+
 def words(size: Size, scale: str) -> str:
-    """The size in one line for people."""
+    """The size in one line for people, with a warning where nothing says that its networks are trained enough."""
+    unknown = scale == "laptop" and size.benchmark not in FITTED
     return (
         f"{scale}: {size.benchmark}, {size.replicates} replicates, {size.levels} levels of {size.epochs} epochs on "
         f"{100 * size.share:g} % of the training images"
+        + (
+            "; it shows the path: whether networks fit so small a training set so quickly was never tried"
+            * unknown
+        )
     )
+
+
+def notes(size: Size) -> tuple[str, ...]:
+    """What of a size is proposed here, for the reader of a report."""
+    tolerances = (
+        "Numbers of levels, margins, tolerances and thresholds of fit are proposed here; where a claim is not the "
+        "paper's for this benchmark and noise level, its basis says so."
+    )
+    levels = {
+        "lenet": "Of LeNet's three noise levels the paper's text names 5 % only; the others here are proposed.",
+        "resnet20": CIFAR_NOISES,
+        "resnet32": CIFAR_NOISES,
+        "resnet32-wide": CIFAR_NOISES,
+        "resnet50": "The noise level of ResNet-50 is proposed here; the paper's text does not name it.",
+    }
+    return (*((levels[size.benchmark],) if size.benchmark in levels else ()), tolerances)
+
+
+CIFAR_NOISES = (
+    "Of this network's noise levels the paper's text names 60 % only; 15 and 30 % are those of VGG-16."
+)
 
 
 def _checked(size: Size) -> Size:
@@ -164,6 +198,9 @@ def _size(name: Name, scale: str) -> Size:
 
 def _laptop(whole: Size) -> Size:
     """Fewer levels, noise levels and images, never fewer epochs: noisy labels are memorized late.
+
+    On a share of the images an epoch has fewer steps, so that only LeNet, which keeps all of them, is known to fit its
+    training set; claims about the others are expected to be unjudgeable, ResNet-50's with its 180 steps all of them.
 
     LeNet: at 15 % noise test error still falls at level 18, so pruning and extended training reach level 20 there.
     Without noise extended training changes little after its first replays, and a replay costs a whole dense training.

@@ -6,16 +6,20 @@ Belongs here: claims over changes in loss by EL2N group. Does not belong here: t
 import numpy as np
 
 from prunescope.papers.jin2022.arms import Arm, Numbers, Rule, noise_name
-from prunescope.papers.jin2022.harm import by_chance, no_more_than_by_chance, unharmed
+from prunescope.papers.jin2022.expected import said
+from prunescope.papers.jin2022.harm import by_chance, no_more_than_by_chance
 from prunescope.papers.jin2022.published import CONCENTRATION
 from prunescope.papers.jin2022.statements import fits_clean, fits_noise, is_sparse
 from prunescope.papers.jin2022.subgroups import Subgroups
 from prunescope.studies import statistics
 from prunescope.studies.claim import Claim
 from prunescope.studies.groups import concentration
-from prunescope.studies.region import Count, Direction, Value
+from prunescope.studies.region import Among, Direction, Value
 from prunescope.studies.results import Results
 
+PRUNED_AND_WIDTH: tuple[Arm, Arm] = ("pruned", "width")
+WORSE = ("resnet20", "vgg16")
+"""The benchmarks that the paper finds fitted worse at the highest improving sparsity."""
 TOP = 0.2
 """The share of examples that counts as influential (section 3)."""
 
@@ -26,10 +30,9 @@ def every_group_improves(sub: Subgroups) -> Claim:
         "every-group-improves",
         "Without label noise, the optimally sparse network fits every group of training examples as well as the dense "
         "network or better.",
-        basis="paper",
-        place="Jin et al. 2022, section 3, Fig. 2a",
-        region=Count(1, of=1),
-        sample=lambda r: unharmed(_change(sub, r, "pruned", 0.0, "optimal")),
+        **said("every-group-improves", sub.theirs, "section 3, Fig. 2a"),
+        region=Among(Direction("less", or_matches=True)),
+        sample=lambda r: _change(sub, r, "pruned", 0.0, "optimal"),
         preconditions=(fits_clean(sub.bench), is_sparse(sub.bench, 0.0)),
         unit="share of groups",
     )
@@ -40,9 +43,8 @@ def influential_improve_most(sub: Subgroups) -> Claim:
     return Claim(
         "influential-improve-most",
         "Without label noise, at the optimal sparsity the loss falls by more on the examples with the top 20 % of "
-        "EL2N than on the rest.",
-        basis="paper",
-        place="Jin et al. 2022, section 3, Figs 1b and 2a",
+        f"{sub.axis} than on the rest.",
+        **said("influential-improve-most", sub.theirs, "section 3, Figs 1b and 2a"),
         region=Direction("less"),
         sample=lambda r: _top(sub, r, "pruned", 0.0, "optimal") - _rest(sub, r, "pruned", 0.0, "optimal"),
         preconditions=(fits_clean(sub.bench), is_sparse(sub.bench, 0.0)),
@@ -55,10 +57,9 @@ def concentration_in_range(sub: Subgroups) -> Claim:
     low, high = CONCENTRATION
     return Claim(
         "concentration",
-        f"Without label noise, at the optimal sparsity the mean change in loss on the top 20 % of EL2N is {low:g} to "
-        f"{high:g} times that on the rest.",
-        basis="paper",
-        place="Jin et al. 2022, section 3, Fig. 2a (range over five benchmarks)",
+        f"Without label noise, at the optimal sparsity the mean change in loss on the top 20 % of {sub.axis} is "
+        f"{low:g} to {high:g} times that on the rest.",
+        **said("concentration", sub.theirs, "section 3, Fig. 2a (range over five benchmarks)"),
         region=Value((low + high) / 2, (high - low) / 2),
         sample=lambda r: [concentration(row, top=TOP) for row in _change(sub, r, "pruned", 0.0, "optimal")],
         preconditions=(fits_clean(sub.bench), is_sparse(sub.bench, 0.0)),
@@ -66,8 +67,9 @@ def concentration_in_range(sub: Subgroups) -> Claim:
     )
 
 
-def worse_at_highest(sub: Subgroups, *, worse: bool) -> Claim:
+def loss_at_highest(sub: Subgroups) -> Claim:
     """At the highest improving sparsity: worse on most groups for VGG-16 and ResNet-20, better elsewhere (Fig. 2b)."""
+    worse = sub.bench.name in WORSE
 
     def sample(results: Results) -> Numbers:
         change = _change(sub, results, "pruned", 0.0, "highest_improving")
@@ -77,12 +79,52 @@ def worse_at_highest(sub: Subgroups, *, worse: bool) -> Claim:
         "loss-at-highest-improving",
         "Without label noise, at the highest sparsity that still improves on the dense network "
         + ("most groups are fitted worse." if worse else "the training loss is lower overall."),
-        basis="paper",
-        place="Jin et al. 2022, section 4, Fig. 2b",
+        **said("loss-at-highest-improving", sub.theirs, "section 4, Fig. 2b"),
         region=Direction("greater", than=0.5) if worse else Direction("less"),
         sample=sample,
         preconditions=(fits_clean(sub.bench), is_sparse(sub.bench, 0.0, rule="highest_improving")),
         unit="share of groups fitted worse" if worse else "nats, pruned minus dense",
+    )
+
+
+def influential_worsen_at_highest(sub: Subgroups) -> tuple[Claim, ...]:
+    """Where the loss rises at the highest improving sparsity, it rises most on influential examples (Figs 1b, 2b)."""
+    if sub.bench.name not in WORSE:
+        return ()
+    rule: Rule = "highest_improving"
+    return (
+        Claim(
+            "influential-worsen-at-highest",
+            "Without label noise, at the highest sparsity that still improves on the dense network the loss rises by "
+            f"more on the examples with the top 20 % of {sub.axis} than on the rest.",
+            **said("influential-worsen-at-highest", sub.theirs, "section 4, Figs 1b and 2b"),
+            region=Direction("greater"),
+            sample=lambda r: _top(sub, r, "pruned", 0.0, rule) - _rest(sub, r, "pruned", 0.0, rule),
+            preconditions=(fits_clean(sub.bench), is_sparse(sub.bench, 0.0, rule=rule)),
+            unit="nats, change on the top 20 % minus change on the rest",
+        ),
+    )
+
+
+def same_pattern(sub: Subgroups, noise: float) -> Claim:
+    """With noise, narrower networks change the loss of the same groups as pruned ones (App. I)."""
+
+    def sample(results: Results) -> list[float]:
+        pruned, width = (_change(sub, results, arm, noise, "optimal") for arm in PRUNED_AND_WIDTH)
+        return [statistics.rank_correlation(one, other) for one, other in zip(pruned, width, strict=True)]
+
+    return Claim(
+        "same-pattern",
+        f"At {noise_name(noise)}, the groups of training examples whose loss pruning to its optimum raises most are "
+        "those whose loss the best narrower dense network raises most.",
+        **said("same-pattern", sub.theirs, "section 5.2 and App. I (the measure is proposed here)", noise),
+        region=Direction("greater"),
+        sample=sample,
+        preconditions=(
+            fits_noise(sub.bench, noise),
+            *(is_sparse(sub.bench, noise, arm=arm) for arm in PRUNED_AND_WIDTH),
+        ),
+        unit="rank correlation over groups",
     )
 
 
@@ -94,13 +136,16 @@ def influential_worsen(sub: Subgroups, noise: float, *, arm: Arm = "pruned") -> 
     }
     return Claim(
         "influential-worsen" if arm == "pruned" else f"influential-worsen-{arm}",
-        f"At {noise_name(noise)}, {words[arm]} fits the examples with the top 20 % of EL2N worse than the full dense "
-        "network does.",
-        basis="paper",
-        place="Jin et al. 2022, Fig. 5" if arm == "pruned" else "Jin et al. 2022, section 5.2 and App. I",
+        f"At {noise_name(noise)}, {words[arm]} fits the examples with the top 20 % of {sub.axis} worse than the full "
+        "dense network does.",
+        **(
+            said("influential-worsen", sub.theirs, "Fig. 5", noise)
+            if arm == "pruned"
+            else said("influential-worsen-width", sub.theirs, "section 5.2 and App. I", noise)
+        ),
         region=Direction("greater"),
         sample=lambda r: _top(sub, r, arm, noise, "optimal"),
-        preconditions=(fits_noise(sub.bench, noise),),
+        preconditions=(fits_noise(sub.bench, noise), is_sparse(sub.bench, noise, arm=arm)),
         unit="nats, change on the top 20 %",
     )
 
@@ -110,12 +155,11 @@ def influential_worsen_most(sub: Subgroups, noise: float) -> Claim:
     return Claim(
         "influential-worsen-most",
         f"At {noise_name(noise)}, at the optimal sparsity the loss rises by more on the examples with the top 20 % of "
-        "EL2N than on the rest.",
-        basis="paper",
-        place="Jin et al. 2022, Fig. 5",
+        f"{sub.axis} than on the rest.",
+        **said("influential-worsen", sub.theirs, "Fig. 5", noise),
         region=Direction("greater"),
         sample=lambda r: _top(sub, r, "pruned", noise, "optimal") - _rest(sub, r, "pruned", noise, "optimal"),
-        preconditions=(fits_noise(sub.bench, noise),),
+        preconditions=(fits_noise(sub.bench, noise), is_sparse(sub.bench, noise)),
         unit="nats, change on the top 20 % minus change on the rest",
     )
 
@@ -127,10 +171,9 @@ def harm_comes_late(sub: Subgroups) -> Claim:
         "harm-comes-late",
         "Without label noise, one level of pruning makes no more groups of training examples worse than the paper's "
         f"rule finds where nothing differs ({100 * by_chance(replicates):.0f} %).",
-        basis="paper",
-        place="Jin et al. 2022, section 7 (harm only at relatively high sparsities)",
+        **said("harm-comes-late", sub.theirs, "section 7 (harm only at relatively high sparsities)"),
         region=no_more_than_by_chance(replicates),
-        sample=lambda r: unharmed(sub.values(r, sub.at_level("pruned", 0.0, 1))),
+        sample=lambda r: sub.values(r, sub.at_level("pruned", 0.0, 1)),
         preconditions=(fits_clean(sub.bench),),
         unit="share of groups not harmed",
     )
@@ -141,17 +184,14 @@ def width_harms_the_same_groups(sub: Subgroups) -> Claim:
 
     def sample(results: Results) -> list[float]:
         last = {"pruned": sub.bench.levels, "width": sub.bench.depth("width", 0.0)}
-        pruned, width = (
-            sub.values(results, sub.at_level(arm, 0.0, last[arm])) for arm in ("pruned", "width")
-        )
+        pruned, width = (sub.values(results, sub.at_level(arm, 0.0, last[arm])) for arm in PRUNED_AND_WIDTH)
         return [statistics.rank_correlation(one, other) for one, other in zip(pruned, width, strict=True)]
 
     return Claim(
         "group-harm-is-of-size",
         "Without label noise, the groups of training examples whose loss rises most at the highest sparsity are those "
         "whose loss rises most in the narrowest dense network.",
-        basis="paper",
-        place="Jin et al. 2022, section 7 (size reduction in general; the measure is proposed here)",
+        **said("harm-is-of-size", sub.theirs, "section 7 (size in general; the measure is proposed here)"),
         region=Direction("greater"),
         sample=sample,
         preconditions=(fits_clean(sub.bench),),
@@ -164,9 +204,8 @@ def longer_training_fits_better(sub: Subgroups) -> Claim:
     return Claim(
         "longer-training-fits-better",
         "Without label noise, one replay of the schedule without pruning lowers the loss on the examples with the top "
-        "20 % of EL2N.",
-        basis="paper",
-        place="Jin et al. 2022, section 5.1 and App. L",
+        f"20 % of {sub.axis}.",
+        **said("longer-training", sub.theirs, "section 5.1 and App. L (one replay is proposed here)"),
         region=Direction("less"),
         sample=lambda r: _tops(sub, sub.values(r, sub.at_level("extended", 0.0, 1))),
         preconditions=(fits_clean(sub.bench),),

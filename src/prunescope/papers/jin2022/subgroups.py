@@ -11,14 +11,14 @@ import numpy as np
 
 from prunescope.base.errors import UsageError
 from prunescope.base.steps import Duration
-from prunescope.base.streams import replicate
 from prunescope.base.value import Value
-from prunescope.measures import EL2N, Examples
+from prunescope.measures import Examples
 from prunescope.papers.jin2022.arms import Arm, Benchmark, Numbers, Rule
 from prunescope.papers.jin2022.benchmarks import COLUMNS
 from prunescope.papers.jin2022.sizes import Size
 from prunescope.papers.jin2022.views import LABELS
-from prunescope.runs.families import final, with_data
+from prunescope.papers.readings import EarlyScore, early_score
+from prunescope.runs.families import ensemble, final
 from prunescope.runs.graph import Combined, Reading
 from prunescope.runs.recipe import Recipe
 from prunescope.studies.figure import Figure, Lines
@@ -39,7 +39,8 @@ WHERE: dict[Rule, str] = {
 class Subgroups:
     """The groups of a benchmark's training examples, drawn anew for every noise level and replicate.
 
-    opening: the schedule of an ensemble member, which trains for `early` only. ensemble: members a score.
+    opening: the schedule of an ensemble member, which trains for `early` only. ensemble: members a score. score:
+    by which examples are ordered; the paper's is EL2N.
     """
 
     bench: Benchmark
@@ -47,23 +48,39 @@ class Subgroups:
     early: Duration
     ensemble: int
     groups: int
+    score: EarlyScore = "el2n"
+
+    @property
+    def axis(self) -> str:
+        """The score as figures call it."""
+        return {"el2n": "EL2N", "grand": "GraNd"}[self.score]
+
+    @property
+    def theirs(self) -> str:
+        """The benchmark as far as the paper speaks of it: by groups of another score than EL2N it says nothing."""
+        return self.bench.name if self.score == "el2n" else ""
 
     def members(self, noise: float, number: int) -> list[Recipe]:
         """The short runs behind the scores of a replicate: its labels, networks and orders of their own."""
-        short = with_data(self.bench.base, label_noise=noise).replace(
-            schedule=self.opening, length=self.early
+        return ensemble(
+            self.bench.row("dense", noise, 0)[number].recipe,
+            self.ensemble,
+            early=self.early,
+            first_seed=MEMBERS_FROM * (number + 1),
+            opening=self.opening,
         )
-        seeds = [replicate(MEMBERS_FROM * (number + 1) + member) for member in range(self.ensemble)]
-        return [short.replace(seeds=seed.replace(labels=number)) for seed in seeds]
 
     def scores(self, noise: float, number: int) -> Combined:
-        """EL2N of every training example of a replicate: {"el2n": [N]}.
+        """The score of every training example of a replicate: {score: [N]}.
 
-        Source: Paul et al. 2021; Jin et al. 2022, section 3.
+        Source: Paul et al. 2021; Jin et al. 2022, section 3 (EL2N).
         Differs from the source: the number of members and the epoch are proposed; the paper's are not known.
         """
-        readings = [Reading(measure=EL2N(), state=final(run)) for run in self.members(noise, number)]
-        return Combined(function="prunescope.measures.combine:mean", inputs=tuple(readings))
+        return early_score(self.members(noise, number), self.score)
+
+    def score_values(self, results: Results, noise: float, number: int) -> Numbers:
+        """The same as numbers, [N]."""
+        return np.asarray(results[self.scores(noise, number)][self.score])
 
     def at_level(self, arm: Arm, noise: float, level: int) -> list[Combined]:
         """Differences in loss by group between a level of an arm and the dense network, one a replicate."""
@@ -80,7 +97,7 @@ class Subgroups:
             Combined(
                 function="prunescope.studies.groups:group_differences",
                 inputs=(self.scores(noise, number), reading, dense[number].examples),
-                args={"groups": self.groups},
+                args={"groups": self.groups, **({} if self.score == "el2n" else {"score": self.score})},
             )
             for number, reading in enumerate(sparse)
         ]
@@ -106,7 +123,9 @@ def subgroups(bench: Benchmark, size: Size) -> Subgroups:
         )
     column = COLUMNS[size.benchmark]
     early = max(1.0, column.early * size.epochs / column.epochs)
-    return Subgroups(bench, column.opening(size.epochs), f"{early:g}ep", size.ensemble, size.groups)
+    return Subgroups(
+        bench, column.opening(size.epochs), f"{early:g}ep", size.ensemble, size.groups, size.score
+    )
 
 
 @dataclass(frozen=True)
@@ -150,7 +169,7 @@ def group_figure(
         title,
         caption=caption
         or (
-            f"Training examples in {sub.groups} equal groups by EL2N (mean over {sub.ensemble} networks after "
+            f"Training examples in {sub.groups} equal groups by {sub.axis} (mean over {sub.ensemble} networks after "
             f"{sub.early.removesuffix('ep')} epochs): mean training loss of the network looked at, minus that of the "
             "dense one. Below 0 it fits the group better."
         ),
@@ -159,7 +178,7 @@ def group_figure(
             "percentile",
             "difference",
             series="series",
-            x_label="EL2N percentile of the training examples",
+            x_label=f"{sub.axis} percentile of the training examples",
             y_label="change in training loss, nats",
             share_y=False,
         ),
@@ -183,7 +202,7 @@ def sparsity_figure(sub: Subgroups, noise: float, arms: Sequence[Arm], *, name: 
                         rows += [
                             {
                                 "panel": LABELS[arm],
-                                "band": f"EL2N {20 * band} to {20 * band + 20} %",
+                                "band": f"{sub.axis} {20 * band} to {20 * band + 20} %",
                                 "replicate": point.replicate,
                                 "level": level,
                                 "weights_remaining": x,
@@ -196,9 +215,9 @@ def sparsity_figure(sub: Subgroups, noise: float, arms: Sequence[Arm], *, name: 
     return Figure(
         name,
         title,
-        caption="Training examples in fifths by EL2N: mean training loss minus that of the dense network. Below 0 the "
-        "fifth is fitted better. Extended training is drawn at the weights remaining of the pruned network that has "
-        "trained as long.",
+        caption=f"Training examples in fifths by {sub.axis}: mean training loss minus that of the dense network. Below "
+        "0 the fifth is fitted better. Extended training is drawn at the weights remaining of the pruned network that "
+        "has trained as long.",
         table=table,
         plot=Lines(
             "weights_remaining",

@@ -3,16 +3,23 @@
 Belongs here: what a variant is, how it is drawn. Does not belong here: which variants a study compares.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 
+from prunescope.base.errors import StoreError
 from prunescope.base.value import Value
+from prunescope.measures import Risk
+from prunescope.measures.measure import SplitName
 from prunescope.papers.jin2022.arms import Benchmark, Numbers, noise_name
 from prunescope.papers.jin2022.leave_out import test_risk
+from prunescope.runs.families import final
+from prunescope.runs.graph import Reading
 from prunescope.runs.recipe import Recipe
+from prunescope.studies.claim import Precondition
 from prunescope.studies.figure import Figure, Lines
 from prunescope.studies.results import Results, column
 
@@ -37,16 +44,45 @@ class Variant:
     @property
     def nodes(self) -> list[Value]:
         """Everything to be computed."""
-        return [test_risk(run) for chain in self.chains for run in chain.values()]
+        runs = [run for chain in self.chains for run in chain.values()]
+        return list(dict.fromkeys(node for run in runs for node in (test_risk(run), self.selector(run))))
 
-    def errors(self, results: Results, level: int) -> Numbers:
-        """Test errors in percent, [replicates]."""
+    def selector(self, run: Recipe) -> Reading:
+        """What a level is chosen by: error on held-out examples if there are any, else on the test set."""
+        split: SplitName = "validation" if run.task.data.validation > 0 else "test"
+        return Reading(measure=Risk(split=split), state=final(run))
+
+    def best_level(self, results: Results, levels: Iterable[int] | None = None) -> int:
+        """The level of least mean error among some (by default all) that every replicate reached.
+
+        A level is not reached where a run failed, as when a layer lost all its weights. Raises StoreError if none is.
+        """
+        reached = [
+            level
+            for level in (self.chains[0] if levels is None else levels)
+            if all(self.selector(chain[level]) in results for chain in self.chains)
+        ]
+        if not reached:
+            raise StoreError(f"no level of '{self.name}' was reached by every replicate")
+        means = [
+            column(results, [self.selector(c[n]) for c in self.chains], name="error").mean() for n in reached
+        ]
+        return reached[int(np.argmin(means))]
+
+    def at_best(self, results: Results, levels: Iterable[int] | None = None) -> Numbers:
+        """Test errors in percent at that level, [replicates]."""
+        level = self.best_level(results, levels)
         return 100 * column(results, [test_risk(chain[level]) for chain in self.chains], name="error")
 
-    def at_best(self, results: Results) -> Numbers:
-        """Test errors in percent at the level of least mean error, [replicates]."""
-        levels = list(self.chains[0])
-        return min((self.errors(results, level) for level in levels), key=lambda row: float(np.mean(row)))
+    @property
+    def optimum_inside(self) -> Precondition:
+        """The best level is not the last one, after which a better one may follow; for a study's cautions."""
+        return Precondition(
+            f"at {noise_name(self.noise)}, the best level of '{self.name}' comes before its last one",
+            lambda r: float(self.best_level(r)),
+            at_most=max(self.chains[0]) - 1,
+            unit="(level chosen; the chain is too short to show the optimum)",
+        )
 
     def rows(self, results: Results) -> list[dict[str, object]]:
         """The rows of a figure; a run that failed leaves a gap."""
@@ -59,6 +95,7 @@ class Variant:
                 "weights_remaining": 100 * 0.8**level,
                 "sparsity": 100 * float(results[run]["sparsity"]),
                 "parameters": int(results[run]["parameters"]),
+                "epochs": _epochs(results, run),
                 "test_error": 100 * float(results[test_risk(run)]["error"]),
             }
             for number, chain in enumerate(self.chains)
@@ -72,8 +109,21 @@ def by_level(chain: Sequence[Recipe]) -> dict[int, Recipe]:
     return dict(enumerate(chain))
 
 
-def figure(variants: Sequence[Variant], *, name: str, title: str, caption: str) -> Figure:
-    """Test errors of variants over their levels, one panel a noise level."""
+def _epochs(results: Results, run: Recipe) -> float:
+    """Epochs of training over all levels."""
+    return float(results[run]["step"]) / run.clock().epoch_steps
+
+
+def figure(
+    variants: Sequence[Variant],
+    *,
+    name: str,
+    title: str,
+    caption: str,
+    over: Literal["weights_remaining", "epochs"] = "weights_remaining",
+) -> Figure:
+    """Test errors of variants over their levels or over all their epochs of training, one panel a noise level."""
+    sparsity = over == "weights_remaining"
     lineage: dict[str, list[Value]] = {}
     for variant in variants:
         lineage.setdefault(variant.name, []).extend(run for chain in variant.chains for run in chain.values())
@@ -83,13 +133,13 @@ def figure(variants: Sequence[Variant], *, name: str, title: str, caption: str) 
         caption=caption,
         table=lambda results: [row for variant in variants for row in variant.rows(results)],
         plot=Lines(
-            "weights_remaining",
+            over,
             "test_error",
             series="series",
-            x_label="weights remaining by the schedule, %",
+            x_label="weights remaining by the schedule, %" if sparsity else "epochs of training in all",
             y_label="test error, %",
-            log_x=True,
-            reverse_x=True,
+            log_x=sparsity,
+            reverse_x=sparsity,
             share_y=False,
             star="lowest",
         ),

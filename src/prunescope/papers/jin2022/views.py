@@ -4,11 +4,16 @@ Belongs here: what is drawn of the shared arms, once for all benchmarks. Does no
 (`arms.py`), what is asserted (`statements.py`), groups of examples (`subgroups.py`).
 """
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+import numpy as np
+
+from prunescope.base.errors import PrunescopeError
 from prunescope.base.value import Value
 from prunescope.papers.jin2022.arms import Arm, Benchmark, Point, available, noise_name
+from prunescope.studies.curves import number
 from prunescope.studies.figure import Figure, Lines
 from prunescope.studies.results import Results
 
@@ -26,17 +31,20 @@ def error_figure(
     arms: Sequence[Arm] = ("pruned", "extended", "width"),
     noises: Sequence[float] = (),
     over: Literal["weights_remaining", "epochs"] = "weights_remaining",
+    within: float | None = None,
     name: str = "error",
     title: str = "Test error over sparsity",
 ) -> Figure:
     """Test error of some arms, one panel a noise level (Figs 1a, 3, 6, 7); no noises means all there are.
 
-    over: the x coordinate; epochs are counted over all levels.
+    over: the x coordinate; epochs are counted over all levels. within: only levels whose mean error is at most so many
+    points above the least of the panel (App. F); by default all.
     """
     shown = [arm for arm in arms if arm in bench.arms]
 
     def table(results: Results) -> list[dict[str, object]]:
-        return [
+        best = _best_levels(bench, results)
+        rows: list[dict[str, object]] = [
             {
                 "panel": noise_name(p.noise),
                 "arm": LABELS[p.arm],
@@ -44,12 +52,14 @@ def error_figure(
                 "level": p.level,
                 "weights_remaining": bench.remaining(results, p),
                 "epochs": _epochs(results, p),
+                "chosen": p.level == best.get((p.arm, p.noise)),
                 "test_error": 100 * float(results[p.test]["error"]),
                 "test_loss": float(results[p.test]["loss"]),
             }
             for p in available(results, bench.points)
             if p.arm in ("dense", *shown) and p.noise in (noises or bench.noises)
         ]
+        return rows if within is None else _enlarged(rows, within)
 
     sparsity = over == "weights_remaining"
     return Figure(
@@ -67,10 +77,21 @@ def error_figure(
             reverse_x=sparsity,
             share_y=False,
             references=(LABELS["dense"],),
-            star="lowest",
+            star="chosen",
         ),
         lineage={LABELS[arm]: _runs(bench, arm, noises or bench.noises) for arm in ("dense", *shown)},
     )
+
+
+def _enlarged(rows: Sequence[dict[str, object]], within: float) -> list[dict[str, object]]:
+    """The rows of levels whose mean test error is near the least of their panel."""
+    errors: dict[tuple[object, object, object], list[float]] = {}
+    for row in rows:
+        errors.setdefault((row["panel"], row["arm"], row["level"]), []).append(number(row["test_error"]))
+    means = {key: float(np.mean(values)) for key, values in errors.items()}
+    least = {panel: min(m for key, m in means.items() if key[0] == panel) for panel, _, _ in means}
+    near = {key for key, mean in means.items() if mean <= least[key[0]] + within}
+    return [row for row in rows if (row["panel"], row["arm"], row["level"]) in near]
 
 
 def _error_caption(shown: Sequence[Arm]) -> str:
@@ -82,7 +103,7 @@ def _error_caption(shown: Sequence[Arm]) -> str:
     beside = "".join(f", of {controls[arm]}" for arm in shown if arm in controls)
     return (
         "Test error of the dense network (dashed), of iterative magnitude pruning with learning-rate rewinding"
-        f"{beside}. The star marks the least mean error of a curve."
+        f"{beside}. The star marks the optimum of a curve."
     )
 
 
@@ -97,28 +118,31 @@ def fit_figure(
     shown = [arm for arm in arms if arm in bench.arms]
 
     def table(results: Results) -> list[dict[str, object]]:
-        return [
-            {
-                "panel": LABELS[p.arm],
-                "examples": part,
-                "replicate": p.replicate,
-                "level": p.level,
-                "weights_remaining": bench.remaining(results, p),
-                "train_loss": float(results[p.train][f"{part}_loss"]),
-                **_true_error(results[p.train], part),
-                "fitted": 100 * (1 - float(results[p.train][f"{part}_error"])),
-            }
-            for p in available(results, bench.points)
-            if p.noise == noise and p.arm in shown
+        best = _best_levels(bench, results)
+        points = [p for p in available(results, bench.points) if p.noise == noise]
+        rows = [
+            _fit_row(bench, results, p, part) | {"chosen": p.level == best.get((p.arm, p.noise))}
+            for p in points
+            if p.arm in shown
             for part in ("original", "noisy")
         ]
+        dense = [p for p in points if p.arm == "dense"]
+        rows += [
+            _fit_row(bench, results, p, part) | {"panel": LABELS[arm], "examples": f"{part}, dense"}
+            for arm in shown
+            for p in dense
+            for part in ("original", "noisy")
+        ]
+        return rows
 
     return Figure(
         name,
         f"What is fitted: original and noisy examples at {noise_name(noise)}",
         caption=(
             "Mean training loss on the examples whose label is right (original) and on those whose label was "
-            "flipped (noisy). A network that generalizes despite noise gives the noisy examples up."
+            "flipped (noisy); dashed, of the dense network. The star marks the level of least test error. A network "
+            "that generalizes despite noise gives the noisy examples up; the data hold its error on them against their "
+            "labels before the flip."
         ),
         table=table,
         plot=Lines(
@@ -129,12 +153,39 @@ def fit_figure(
             y_label="mean training loss, nats",
             log_x=True,
             reverse_x=True,
+            references=("original, dense", "noisy, dense"),
+            star="chosen",
         ),
         lineage={
             part: [run for arm in shown for run in _runs(bench, arm, (noise,))]
             for part in ("original", "noisy")
         },
     )
+
+
+def _fit_row(bench: Benchmark, results: Results, point: Point, part: str) -> dict[str, object]:
+    """What one network fits of the original or of the noisy examples."""
+    return {
+        "panel": LABELS[point.arm],
+        "examples": part,
+        "replicate": point.replicate,
+        "level": point.level,
+        "weights_remaining": bench.remaining(results, point),
+        "train_loss": float(results[point.train][f"{part}_loss"]),
+        **_true_error(results[point.train], part),
+        "fitted": 100 * (1 - float(results[point.train][f"{part}_error"])),
+    }
+
+
+def _best_levels(bench: Benchmark, results: Results) -> dict[tuple[Arm, float], int]:
+    """The optimum of each arm at each noise level, where all of its chain is there."""
+    found: dict[tuple[Arm, float], int] = {}
+    for arm in bench.arms:
+        for noise in bench.noises_of(arm):
+            if bench.depth(arm, noise):
+                with contextlib.suppress(PrunescopeError):
+                    found[arm, noise] = bench.best_level(results, arm, noise)
+    return found
 
 
 def _true_error(reading: Mapping[str, Any], part: str) -> dict[str, object]:

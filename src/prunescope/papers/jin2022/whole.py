@@ -2,7 +2,7 @@
 
 from types import ModuleType
 
-from prunescope.papers.jin2022 import app_c, app_j, column, controls
+from prunescope.papers.jin2022 import app_c, app_j, column, controls, influence
 from prunescope.papers.jin2022.sizes import PAPER, SCALES, Settings, words
 from prunescope.studies.study import Study, merged
 
@@ -13,10 +13,12 @@ PARTS: tuple[ModuleType, ...] = (*column.PARTS, app_c, app_j, controls)
 
 
 def build(settings: Settings, scale: str) -> Study:
-    """The study under these settings; all parts share their runs."""
+    """The study under these settings; all parts share their runs. Influence keeps its own size at the scale."""
     size = settings.size(scale)
+    changes = {"benchmark": size.benchmark, "noise": max(size.controls), "replicates": size.replicates}
+    measured = influence.SCALES[scale].replace(**changes)
     return merged(
-        [part.build(settings, scale) for part in PARTS],
+        [*(part.build(settings, scale) for part in PARTS), influence.build(measured, scale)],
         name="jin2022",
         question="How does pruning affect generalization: by better training, by regularization, and can either be "
         "had alone?",
