@@ -3,9 +3,10 @@
 Belongs here: replica-epochs a second by network, engine and members of a program. Does not belong here: a CPU
 (`stack.py`).
 
-For each network and R: the loop, one replica after another; the stack under vmap; the stack with its layers replaced,
-every step taken anew; the same recorded as a CUDA graph. The ratio is to the loop on the same card in the same process.
-Until this has been run, its numbers are open.
+For each network and R: a plain `DataLoader` loop in the field's style, one replica after another; the reference engine
+and the one in place, likewise; the stack under vmap; the stack with its layers replaced, every step taken anew; the
+same recorded as a CUDA graph. Ratios are to the plain loop and to the reference engine on the same card in the same
+process, memory is the peak of one contestant by itself. Until this has been run, its numbers are open.
 """
 
 import argparse
@@ -15,13 +16,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, get_args
 
+import numpy as np
 import torch
 
 from benchmarks import page
+from benchmarks.plain_loop import PlainLoop
 from benchmarks.row import Row
 from benchmarks.timing import interleaved
 from prunescope.base.streams import replicate
-from prunescope.runs.placement import one_thread
+from prunescope.runs import memory
+from prunescope.runs.placement import device_named, one_thread
 from prunescope.runs.recipe import Recipe
 from prunescope.runs.store import Store
 from prunescope.runs.workbench import Workbench
@@ -39,6 +43,8 @@ from prunescope.training.run import Member
 from prunescope.training.schedules import Constant
 
 SIZES = (1, 4, 16, 64)
+PLAIN = 2
+"""Replicas of the plain loop that are run: they go one after another, so that more of them only take longer."""
 
 
 @dataclass(frozen=True)
@@ -60,12 +66,21 @@ KINDS = {
 
 
 def rows(
-    bench: Workbench, kind: Kind, sizes: Sequence[int], steps: int, precision: Precision
+    bench: Workbench,
+    kind: Kind,
+    sizes: Sequence[int],
+    steps: int,
+    precision: Precision,
+    rounds: int = 3,
 ) -> Iterator[Row]:
-    """Replica-epochs a second by engine and R, and their ratio to the loop."""
+    """Replica-epochs a second by engine and R, their ratios to the plain loop and the reference, and memory."""
     steps_an_epoch = -(-kind.epoch // kind.batch)
     for size in sizes:
-        contestants: dict[str, Callable[[], object]] = {}
+        plain = [_plain(bench, kind, number) for number in range(min(size, PLAIN))]
+        contestants: dict[str, Callable[[], object]] = {
+            "DataLoader loop": lambda plain=plain: [one.steps(steps) for one in plain]  # type: ignore[misc]
+        }
+        peaks = {"DataLoader loop": _peak(bench, contestants["DataLoader loop"])}
         engines: tuple[tuple[str, Engine, bool], ...] = (
             ("loop", Loop(), False),
             ("lean", Lean(), False),
@@ -76,15 +91,31 @@ def rows(
         for name, engine, recorded in engines:
             with _recording(recorded):
                 contestants[name] = _advance(bench, kind, size, steps, engine, precision)
-                contestants[name]()  # stacked, and recorded or not, here
-        seconds = interleaved(contestants, rounds=3)
+                peaks[name] = _peak(bench, contestants[name])  # stacked, and recorded or not, here
+        seconds = interleaved(contestants, rounds=rounds)
+        seconds["DataLoader loop"] *= size / len(plain)  # one replica after another: the others take as long
         for name, values in seconds.items():
             rate = size * steps / steps_an_epoch / values
             yield Row(f"{name}, R = {size}", rate, "replica-epochs/s")
-            if name != "loop":
-                yield Row(f"{name} : loop, R = {size}", seconds["loop"] / values, "times")
-        megabytes = torch.cuda.max_memory_allocated() / 2**20 if torch.cuda.is_available() else 0.0
-        yield Row(f"memory at most, R = {size}", seconds["loop"] * 0 + megabytes, "MB")
+            for base in ("DataLoader loop", "loop"):
+                if name not in ("DataLoader loop", base):
+                    yield Row(f"{name} : {base}, R = {size}", seconds[base] / values, "times")
+            yield Row(f"{name}, R = {size}: memory at most", np.array([peaks[name]]), "MB")
+
+
+def _plain(bench: Workbench, kind: Kind, number: int) -> PlainLoop:
+    """A replica of the plain loop; it trains in float32 whatever the precision."""
+    recipe = _recipe(kind, "float32")
+    here = recipe.task.load(replicate(number), recipe.task.data.source.load())
+    network = recipe.task.network.build()
+    return PlainLoop(network, here.train, here.test, lr=0.01, batch=kind.batch, device=bench.device)
+
+
+def _peak(bench: Workbench, work: Callable[[], object]) -> float:
+    """Megabytes that the first run of some work adds at its peak; 0 on a CPU, where nobody counts."""
+    with memory.watched(bench.device) as peak:
+        work()
+    return peak() / 2**20
 
 
 @contextmanager
@@ -112,7 +143,7 @@ def _advance(
     def several() -> None:
         nonlocal lanes
         lanes = engine.advance(lanes, steps)
-        if torch.cuda.is_available():
+        if bench.device != "cpu":
             torch.cuda.synchronize()
 
     return several
@@ -143,7 +174,7 @@ def main() -> None:
     if not options.quick and not torch.cuda.is_available():
         raise SystemExit("there is no CUDA device on this machine; --quick runs everything once on the CPU")
     sizes, steps = ((1, 2), 2) if options.quick else (SIZES, 50)
-    bench = Workbench(Store(options.store), device="cpu" if options.quick else "cuda")
+    bench = Workbench(Store(options.store), device=device_named("cpu" if options.quick else "cuda"))
     for name, full in KINDS.items():
         kind = replace(full, batch=4, epoch=16) if options.quick else full
         for precision in get_args(Precision):

@@ -4,6 +4,7 @@ Belongs here: the reference that prunescope is compared with, written as tutoria
 write it. Does not belong here: anything of prunescope but the network.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,16 +20,17 @@ MEAN, STD = (0.1307,), (0.3081,)
 
 
 class Images(Dataset[tuple[Tensor, int]]):
-    """Grey images, each opened, converted and normalized whenever it is asked for.
+    """Images, grey or coloured, each opened, converted and normalized whenever it is asked for.
 
     The work on an image is that of the usual pair of transforms, ToTensor and Normalize.
     """
 
     def __init__(self, split: Split) -> None:
-        """The examples of a split, back in bytes, uint8 [N, 28, 28]."""
+        """The examples of a split, back in bytes, uint8 [N, H, W] or [N, H, W, 3]."""
         x, self.labels = split.take(torch.arange(len(split)))
         low, high = x.min(), x.max()
-        self.pixels = ((x - low) * (255 / (high - low))).round().to(torch.uint8)[:, 0]
+        self.pixels = ((x - low) * (255 / (high - low))).round().to(torch.uint8)
+        self.pixels = self.pixels.permute(0, 2, 3, 1).squeeze(3).contiguous().cpu()
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -39,8 +41,8 @@ class Images(Dataset[tuple[Tensor, int]]):
 
 
 def converted(image: Image.Image) -> Tensor:
-    """An image as float32 [1, H, W] in [0, 1]."""
-    pixels = torch.from_numpy(np.array(image)).view(image.height, image.width, 1)
+    """An image as float32 [C, H, W] in [0, 1]."""
+    pixels = torch.from_numpy(np.array(image)).view(image.height, image.width, -1)
     return pixels.permute(2, 0, 1).contiguous().to(torch.float32).div(255)
 
 
@@ -53,28 +55,47 @@ def normalized(x: Tensor) -> Tensor:
 class PlainLoop:
     """Epoch after epoch of one network: training, a test pass, a checkpoint."""
 
-    def __init__(self, network: nn.Module, train: Split, test: Split, *, lr: float, batch: int) -> None:
-        """Loaders in this process: one core is compared with one core."""
-        self.network = network
+    def __init__(
+        self, network: nn.Module, train: Split, test: Split, *, lr: float, batch: int, device: str = "cpu"
+    ) -> None:
+        """Loaders in this process: one core is compared with one core, or feeds one device."""
+        self.network, self.device = network.to(device), device
         self.train = DataLoader(Images(train), batch_size=batch, shuffle=True)
         self.test = DataLoader(Images(test), batch_size=batch)
         self.optimizer = torch.optim.SGD(network.parameters(), lr=lr)
+        self._endless = self._batches()
 
     def epoch(self, checkpoint: Path) -> float:
         """Trains one epoch, saves network and optimizer, returns the test error."""
         self.network.train()
         for x, y in self.train:
-            self.optimizer.zero_grad()
-            F.cross_entropy(self.network(x), y).backward()  # type: ignore[no-untyped-call]
-            self.optimizer.step()
+            self._step(x, y)
         error = self.error()
         state = {"network": self.network.state_dict(), "optimizer": self.optimizer.state_dict()}
         torch.save(state, checkpoint)
         return error
 
+    def steps(self, count: int) -> None:
+        """So many steps, from epoch to epoch where one has fewer."""
+        self.network.train()
+        for _ in range(count):
+            self._step(*next(self._endless))
+        if self.device != "cpu":
+            torch.cuda.synchronize()
+
+    def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
+        while True:
+            yield from self.train
+
+    def _step(self, x: Tensor, y: Tensor) -> None:
+        x, y = x.to(self.device), y.to(self.device)
+        self.optimizer.zero_grad()
+        F.cross_entropy(self.network(x), y).backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+
     @torch.no_grad()
     def error(self) -> float:
         """Share of test examples that are classified wrongly."""
         self.network.eval()
-        wrong = sum(int((self.network(x).argmax(1) != y).sum()) for x, y in self.test)
+        wrong = sum(int((self.network(x.to(self.device)).argmax(1).cpu() != y).sum()) for x, y in self.test)
         return wrong / len(self.test.dataset)  # type: ignore[arg-type]

@@ -4,12 +4,14 @@ from specimens import recipe as make_recipe
 
 from prunescope.base.errors import PrunescopeError, UsageError
 from prunescope.base.reference import FINAL, Moment
+from prunescope.base.streams import replicate
 from prunescope.measures import LayerSparsity
 from prunescope.runs.execute import Interrupted, ensure
 from prunescope.runs.executors.worker import do
 from prunescope.runs.families import at_init, final, imp, one_shot, replicates
 from prunescope.runs.graph import Reading, Trace
 from prunescope.runs.plan import plan
+from prunescope.runs.preparation import workers_for
 from prunescope.runs.results import Missing, Results
 from prunescope.runs.status import Display
 from prunescope.runs.workbench import Workbench
@@ -260,3 +262,14 @@ def test_ctrl_c_keeps_what_was_reached_and_goes_on_bitwise(store, recipe, tmp_pa
 def test_the_final_state_is_the_only_one_kept_unless_asked(store, recipe):
     ensure(recipe, store=store, workers=1)
     assert store.known_runs([recipe.id])[recipe.id]["states"] == {FINAL.id}
+
+
+def test_a_worker_brings_a_data_set_to_its_device_once(store, recipe):
+    bench = Workbench(store, device="meta")
+    one, other = (bench.problem(recipe.replace(seeds=replicate(k))) for k in range(2))
+    assert one is not other and one.train.inputs is other.train.inputs
+
+
+def test_by_default_a_gpu_has_one_worker(store, recipe):
+    left = plan([recipe.replace(seeds=replicate(k)) for k in range(9)], store)
+    assert workers_for(left, None, "cuda") == 1 and workers_for(left, 3, "cuda") == 3

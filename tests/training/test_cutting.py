@@ -11,9 +11,10 @@ from unit_lab import ARRAYS, SOURCE, begin, filters, layer, problem, program
 from prunescope.base.streams import Seeds
 from prunescope.sparsity.unit_scores import FilterNorm
 from prunescope.tasks import evaluation
+from prunescope.tasks.data.synthetic import synthetic
 from prunescope.tasks.kernels import cutting
 from prunescope.tasks.kernels.choice import Kernels
-from prunescope.tasks.model import network_of
+from prunescope.tasks.model import network, network_of
 from prunescope.tasks.task import Data, Task
 from prunescope.training.engines import lean
 from prunescope.training.engines.lean import Lean
@@ -184,6 +185,28 @@ def test_the_stem_of_a_residual_network_is_read_by_a_sum_and_stays(shapes):
     begun = without(begin(program(WIDE)), ["conv1.weight", "layer2.0.conv1.weight"], still=still)
     loop, found = both(program(WIDE), begun, KERNELS["as they lie"])
     assert shapes[-1]["conv1.weight"][0] == 6 and shapes[-1]["layer2.0.conv1.weight"][0] == 6
+    assert_close(loop, found, 2e-3)
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "size", "conv", "norm", "reader"),
+    [
+        ("VGG", {"scale": 0.1}, 32, "conv3", "bn3", "conv4"),
+        ("ResNet18", {"width": 4}, 8, "layer2.0.conv1", "layer2.0.bn1", "layer2.0.conv2"),
+        ("GatedResNet18", {"width": 4}, 8, "layer3.1.conv1", "layer3.1.bn1", "layer3.1.conv2"),
+    ],
+)
+def test_other_architectures(shapes, name, args, size, conv, norm, reader):
+    source = synthetic(classes=3, shape=(3, size, size), train=32, test=8)
+    net = network(f"prunescope.tasks.nets:{name}", classes=3, **args)
+    plan = program(Task(network=net, data=Data(source=source)).load(Seeds(), source.load()), steps=3)
+    begun = begin(plan)
+    still = {f"{conv}.bias", f"{norm}.weight", f"{norm}.bias"} & begun.state.weights.params.keys()
+    begun = without(begun, [f"{conv}.weight"], still=still)
+    whole = {layer: begun.state.weights.params[f"{layer}.weight"].shape for layer in (conv, reader)}
+    loop, found = both(plan, begun, KERNELS["as they lie"])
+    assert shapes[-1][f"{conv}.weight"][0] == whole[conv][0] - whole[conv][0] // 2
+    assert shapes[-1][f"{reader}.weight"][1] == whole[reader][1] - whole[conv][0] // 2
     assert_close(loop, found, 2e-3)
 
 

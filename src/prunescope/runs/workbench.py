@@ -57,6 +57,7 @@ class Workbench:
         self.setting = setting
         self.store, self.device, self.checkpoint_seconds = store, device, checkpoint_seconds
         self.arrays: Recent[Arrays] = Recent(2)
+        self.there: Recent[Arrays] = Recent(2)  # the same on the device, once for all label seeds and runs
         self.models: Recent[Model] = Recent(8)
         self.problems: Recent[Problem] = Recent(4)
         self.states: Recent[Weights] = Recent(16)
@@ -87,7 +88,10 @@ class Workbench:
                     f"of {len(problem.train)}; return row numbers from 0"
                 )
             problem = problem.restricted(rows)
-        return replace(problem.to(self.device), kernels=self.setting.kernels)
+        there = None
+        if self.device != "cpu":
+            there = self.there.get(source.id, lambda: arrays.inputs_on(self.device))
+        return replace(problem.to(self.device, there), kernels=self.setting.kernels)
 
     def _check_code(self, recipe: Recipe, problem: Problem) -> None:
         network = recipe.task.network

@@ -76,11 +76,12 @@ class Split:
         """The split of only these rows, int64 [M]."""
         return Split(self.inputs, self.index[rows], self.y[rows], self.clean[rows])
 
-    def to(self, device: str) -> "Split":
-        """The same split on a device."""
+    def to(self, device: str, inputs: Inputs | None = None) -> "Split":
+        """The same split on a device. inputs: its examples, if they are there already."""
         if self.y.device == torch.device(device):
             return self
-        return Split(self.inputs.to(device), self.index.to(device), self.y.to(device), self.clean.to(device))
+        there = self.inputs.to(device) if inputs is None else inputs
+        return Split(there, self.index.to(device), self.y.to(device), self.clean.to(device))
 
 
 class Task(Value):
@@ -164,18 +165,22 @@ class Problem:
         """The same problem with only these rows of its training split, int64 [M]."""
         return replace(self, train=self.train.at(rows))
 
-    def to(self, device: str) -> "Problem":
-        """The same problem with its data on a device."""
-        train = self.train.to(device)
-        # The pool is of the same examples, and a device need not hold them twice.
-        places, y, clean = (part.to(device) for part in (self.pool.index, self.pool.y, self.pool.clean))
-        return replace(
-            self,
-            train=train,
-            pool=Split(train.inputs, places, y, clean),
-            validation=self.validation.to(device),
-            test=self.test.to(device),
-        )
+    def to(self, device: str, there: Arrays | None = None) -> "Problem":
+        """The same problem with its data on a device. there: the arrays that it was loaded from, if they are there.
+
+        Splits of the same examples share one copy.
+        """
+        copies: dict[int, Inputs] = {}
+        if there is not None:
+            copies = {id(self.train.inputs): there.train_x, id(self.test.inputs): there.test_x}
+
+        def moved(split: Split) -> Split:
+            on_device = split.to(device, copies.get(id(split.inputs)))
+            copies[id(split.inputs)] = on_device.inputs
+            return on_device
+
+        train, pool, validation, test = map(moved, (self.train, self.pool, self.validation, self.test))
+        return replace(self, train=train, pool=pool, validation=validation, test=test)
 
     def split(self, name: str) -> Split:
         """The split called "train", "validation" or "test".

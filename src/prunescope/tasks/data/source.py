@@ -69,6 +69,10 @@ class Arrays(NamedTuple):
     test_y: Tensor
     classes: int
 
+    def inputs_on(self, device: str) -> Self:
+        """The same with the examples on a device; labels stay, as their noise is drawn here."""
+        return self._replace(train_x=self.train_x.to(device), test_x=self.test_x.to(device))
+
 
 class Source(Value):
     """Where examples come from; its id names their content, not the folder they lie in.
