@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from prunescope.papers.atinit.arms import Arms
-from prunescope.papers.atinit.methods import BERNOULLI, VARIANTS
+from prunescope.papers.atinit.methods import BERNOULLI, VARIANTS, ranked, scores
 from prunescope.papers.yang2023 import mnist, real
 from prunescope.runs.execute import ensure
 from prunescope.runs.store import Store
@@ -85,3 +85,18 @@ def test_variants_of_independent_masks_are_claims_of_their_own():
     (mask, rescale), (whole,), (kept,) = VARIANTS[0].make(0.25), VARIANTS[1].make(0.1), VARIANTS[1].make(0.09)
     assert (mask, rescale.by) == (BERNOULLI.make(0.25)[0], 2.0)
     assert (whole.exclude, kept.exclude) == ((), ("fc.weight",))
+
+
+def test_scores_are_run_with_noise_and_thresholds_if_asked_for():
+    more = real.study("s", "?", SMOKE.replace(scores=True), "smoke")
+    extra = {claim.name for claim in more.claims} - {
+        claim.name for claim in mnist.build(SMOKE, "smoke").claims
+    }
+    assert extra == {
+        f"{name}-retains-{n}" for name in ("magnitude", "snip", "grasp", "synflow") for n in (0, 20)
+    }
+    arms = Arms(SMOKE.ground, (BERNOULLI, *ranked(scores())))
+    asked = set(more.nodes)
+    for name in ("SNIP", "SynFlow"):
+        for split in real.SPLITS:
+            assert asked >= set(real.threshold_nodes(arms, SMOKE, name, 0.2, split))

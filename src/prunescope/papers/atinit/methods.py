@@ -4,7 +4,7 @@ Belongs here: one line a method. Does not belong here: what an intervention does
 rewound masks of iterative pruning, which need other runs (`arms.py`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -95,7 +95,7 @@ SCORES = ("magnitude", "SNIP", "GraSP", "SynFlow")
 """The scores that claims are about."""
 
 
-def scores(*, batches: int, rounds: int, iterative: bool) -> dict[str, Make]:
+def scores(*, batches: int = 1, rounds: int = 100, iterative: bool = False) -> dict[str, Make]:
     """The scores by name. batches: of SNIP and GraSP; rounds: of SynFlow and, if `iterative`, of SNIP in rounds."""
     found = {
         "magnitude": scored(Magnitude()),
@@ -104,6 +104,11 @@ def scores(*, batches: int, rounds: int, iterative: bool) -> dict[str, Make]:
         "SynFlow": in_rounds(SynFlow(), rounds),
     }
     return found | ({"SNIP in rounds": in_rounds(SNIP(batches=batches), rounds)} if iterative else {})
+
+
+def ranked(makers: Mapping[str, Make]) -> tuple[Method, ...]:
+    """The methods that rank weights by these scores."""
+    return tuple(Method(name, "scores", make) for name, make in makers.items())
 
 
 def methods(
@@ -133,7 +138,6 @@ def methods(
     if convolutions:
         masks.append(Method("Erdos-Renyi-kernel", "random masks", random(law)))
     makers = scores(batches=batches, rounds=rounds, iterative=iterative)
-    ranked = [Method(name, "scores", make) for name, make in makers.items()]
     controls = [
         Method(control(name), "layers of the scores, shuffled", shuffled(make))
         for name, make in makers.items()
@@ -142,7 +146,7 @@ def methods(
         Method("SET", "dynamic", dynamic(law, Grow(by="random", decay="constant", period=period))),
         Method("RigL", "dynamic", dynamic(law, Grow(period=period))),
     ]
-    return (*masks, *ranked, *controls, *moving)
+    return (*masks, *ranked(makers), *controls, *moving)
 
 
 def start_of_dynamic(*, convolutions: bool) -> str:

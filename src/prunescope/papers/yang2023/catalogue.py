@@ -41,7 +41,7 @@ STUDIES = (
         scales={
             "smoke": "5 seconds on 2 cores",
             "laptop": "10 minutes on 2 cores",
-            "paper": "10 hours on 2 cores",
+            "paper": "30 hours on 2 cores",
         },
         paper=_PAPER,
         figure="the experiment on MNIST (recalled)",

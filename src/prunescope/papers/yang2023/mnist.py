@@ -30,7 +30,8 @@ SCALES = {
             exponents=(*range(1, 21), 23, 26),
             replicates=3,
             epochs=40,
-        )
+        ),
+        scores=True,
     ),
 }
 

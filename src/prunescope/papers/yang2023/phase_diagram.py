@@ -81,7 +81,7 @@ def build(settings: Settings, scale: str) -> Study:
             "sides: to the left of the solid line memorization wins the race, to the right of the dashed one most "
             "classes have no usable neuron.",
             f"A run takes at most {base.most_steps} steps. At the reference setting, networks that keep 1 % of their "
-            "weights need about 8,400 on average, so some sparse cells are empty because the runs are unfinished, not "
+            "weights need about 9,000 on average, so some sparse cells are empty because the runs are unfinished, not "
             "because they cannot be trained; the claims are about the networks that are trained.",
         ),
     )

@@ -15,7 +15,7 @@ from prunescope.base.value import Value
 from prunescope.papers.atinit import statements, views
 from prunescope.papers.atinit.arms import Arms
 from prunescope.papers.atinit.ground import Ground
-from prunescope.papers.atinit.methods import BERNOULLI, REWOUND, VARIANTS
+from prunescope.papers.atinit.methods import BERNOULLI, REWOUND, SCORES, VARIANTS, ranked, scores
 from prunescope.papers.jin2022.benchmarks import Name
 from prunescope.papers.yang2023.setting import PAPER
 from prunescope.runs.graph import Combined
@@ -41,7 +41,8 @@ class Settings(Value):
     mild, over: exponents of the density, fixed beforehand. margin: percentage points of test error that count as
     nothing. tolerance: percentage points of error that a network may lose beside its dense one, or one standard
     deviation of dense networks if that is more, before it is said to suffer. All are proposed here. variants: whether
-    two other ways to draw independent masks are run beside: `methods.VARIANTS`.
+    two other ways to draw independent masks are run beside: `methods.VARIANTS`. scores: whether masks by score are,
+    with all their thresholds; without label noise they are runs of atinit/compare.
     """
 
     ground: Ground
@@ -50,6 +51,7 @@ class Settings(Value):
     margin: float = Field(default=0.5, gt=0)
     tolerance: float = Field(default=0.1, ge=0)
     variants: bool = False
+    scores: bool = False
 
     @model_validator(mode="after")
     def _judged_where_run(self) -> Self:
@@ -63,8 +65,12 @@ class Settings(Value):
 
 def study(name: str, question: str, settings: Settings, scale: str) -> Study:
     """The study called `name` under these settings."""
-    arms = Arms(settings.ground, (BERNOULLI, *(VARIANTS if settings.variants else ())))
-    panels = {"random pruning at initialization, and rewound magnitude masks": arms.names}
+    variants = VARIANTS if settings.variants else ()
+    by_score = ranked(scores()) if settings.scores else ()
+    arms = Arms(settings.ground, (BERNOULLI, *variants, *by_score))
+    masks = tuple(name for name in arms.names if name not in SCORES)
+    panels = {"random pruning at initialization, and rewound magnitude masks": masks}
+    panels |= {"masks by score": SCORES} if by_score else {}
     noises = settings.ground.noises
     found = [threshold_nodes(arms, settings, m, n, s) for m in arms.names for n in noises for s in SPLITS]
     figures = [views.error_figure(arms, panels), views.fit_figure(arms, panels)]
@@ -171,6 +177,11 @@ def claims(arms: Arms, settings: Settings) -> tuple[Claim, ...]:
             testing_suffers_first(arms, settings, noise),
             over_guesses(arms, noise, settings.over),
             rewound_lasts_longer(arms, settings, noise),
+        ]
+        found += [
+            statements.retains(arms, name, noise=noise, exponent=mild, margin=settings.margin)
+            for name in SCORES
+            if name in arms.names
         ]
         found += [forgets_noise(arms, noise, mild)] if noise > 0 else []
         found += [varies_nothing(arms, settings, v.name, noise) for v in VARIANTS if v.name in arms.names]

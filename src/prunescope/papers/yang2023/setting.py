@@ -43,7 +43,7 @@ class Setting(Value):
     many is not trained.
 
     The defaults are the noisy reference: the dense network memorizes, moderate pruning generalizes. There a network
-    that keeps 1 % needs 8,400 steps on average, and some need more than 12,000; 40,000 are enough for all.
+    that keeps 1 % needs some 9,000 steps on average, single ones more than 12,000; 40,000 are enough for all.
 
     Source: Yang et al. 2023, section 2 (recalled); the numbers are proposed here.
     """
