@@ -19,6 +19,7 @@ from benchmarks.flatness import flatness
 from benchmarks.laboratory import FULL, QUICK, Laboratory, laboratory
 from benchmarks.levels import levels
 from benchmarks.planning import planning
+from benchmarks.pruning_event import pruning_event
 from benchmarks.random_pruning import random_pruning
 from benchmarks.reporting import reporting
 from benchmarks.row import Row
@@ -46,6 +47,7 @@ QUESTIONS: Mapping[str, Callable[[Laboratory], list[Row]]] = MappingProxyType(
         "Reporting": reporting,
         "Random pruning": random_pruning,
         "Flatness": flatness,
+        "A pruning event": pruning_event,
     }
 )
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"

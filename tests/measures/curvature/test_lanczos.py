@@ -1,10 +1,14 @@
 """Eigenpairs against dense and sparse eigensolvers."""
 
+import numpy as np
 import pytest
 import torch
 
 from prunescope.base.errors import UsageError
+from prunescope.measures import Sample
 from prunescope.measures.curvature import lanczos, power
+from prunescope.measures.curvature.products import operator
+from prunescope.measures.curvature.surface import surface
 
 scipy_linalg = pytest.importorskip("scipy.sparse.linalg")
 
@@ -80,3 +84,23 @@ def test_power_iteration_finds_well_separated_values_only():
     rough, _ = power.deflated(times(close), draw(33, seed=6), 3, steps=20, tolerance=1e-4)
     exact = lanczos.top(times(close), draw(33, seed=6), 3, tolerance=1e-10).values
     assert abs(float(rough.sum() / exact.sum()) - 1) > 1e-3
+
+
+def test_ten_pairs_of_a_network_agree_with_scipy_on_products_of_its_own(state, dense):
+    """A pruned network: scipy's solver, and products by PyTorch's double backward through another loss."""
+    problem, weights = state("prunescope.tasks.nets:LeNet", hidden=(60, 10), inputs=48)
+    sample = Sample(examples=12, precision="float64")
+    around = surface(problem, weights, sample)
+    found = lanczos.top(operator(around, "hessian"), draw(around.dimension, seed=7), 10, tolerance=1e-9)
+    reference = dense(problem, weights, 12)
+
+    def product(vector):
+        along = torch.from_numpy(vector.reshape(-1).copy())
+        return torch.autograd.functional.hvp(reference.loss, reference.flat, along)[1].numpy()
+
+    size = len(reference.flat)
+    assert size > 3000 and around.dimension < size
+    linear = scipy_linalg.LinearOperator((size, size), matvec=product, dtype=np.float64)
+    first = draw(size, seed=8).numpy()
+    expected = scipy_linalg.eigsh(linear, k=10, return_eigenvectors=False, tol=1e-10, v0=first)
+    assert sorted(found.values.tolist()) == pytest.approx(sorted(expected.tolist()), rel=1e-6)

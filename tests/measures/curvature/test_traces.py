@@ -7,7 +7,13 @@ from torch import nn
 
 from prunescope.base import tree
 from prunescope.base.errors import UsageError
-from prunescope.measures import GradientTrace, HessianTrace, HessianTraceEstimate, Sample
+from prunescope.measures import (
+    GradientTrace,
+    HessianTrace,
+    HessianTraceEstimate,
+    HessianTraceOrEstimate,
+    Sample,
+)
 from prunescope.measures.curvature import gradient_norms
 from prunescope.measures.curvature.products import operator
 from prunescope.measures.curvature.surface import surface
@@ -257,3 +263,26 @@ def test_what_dies_with_a_filter_has_no_gradient(state):
         assert float(found) < float(measure.measure(problem, weights.replace(params=params))["trace"]) * (
             1 + 1e-12
         )
+
+
+def test_the_trace_is_exact_where_it_can_be_and_sampled_with_its_error_where_not(state):
+    for setting, sample, exact in (
+        ({"path": inplace}, SAMPLE, True),
+        ({"path": inplace}, SAMPLE.replace(normalization="train"), False),
+        ({"path": lambda: Plain(activation=F.gelu)}, SAMPLE, False),
+        (
+            {"path": lambda: nn.Sequential(nn.BatchNorm2d(3, track_running_stats=False), Plain())},
+            SAMPLE,
+            False,
+        ),
+    ):
+        problem, weights = state(**setting)
+        found = HessianTraceOrEstimate(sample=sample, probes=4).measure(problem, weights)
+        alone = HessianTrace(sample=sample) if exact else HessianTraceEstimate(sample=sample, probes=4)
+        assert torch.equal(found["trace"], alone.measure(problem, weights)["trace"])
+        assert float(found["exact"]) == exact and (float(found["error"]) == 0) == exact
+        assert sum(float(part) for name, part in found.items() if name.startswith("trace.")) == pytest.approx(
+            float(found["trace"]), rel=1e-6
+        )
+    with pytest.raises(UsageError, match="examples=99"):
+        HessianTraceOrEstimate(sample=Sample(examples=99)).measure(problem, weights)

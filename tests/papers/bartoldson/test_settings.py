@@ -1,6 +1,7 @@
 """The papers' tables: parameters, schedules, counts, batch sizes, and what of them a size keeps."""
 
 import pytest
+from pydantic import ValidationError
 
 from prunescope.base.errors import UsageError
 from prunescope.base.steps import Clock
@@ -8,11 +9,14 @@ from prunescope.papers.bartoldson import conv4, pruning
 from prunescope.papers.bartoldson.arms import Comparison, arm
 from prunescope.papers.bartoldson.sizes import Size
 from prunescope.papers.bartoldson.training import GROUPS, batch_for
-from prunescope.papers.bartoldson2020 import setting
+from prunescope.papers.bartoldson2019 import fig3 as fig3_2019
+from prunescope.papers.bartoldson2019 import fig_a2, fig_a3
+from prunescope.papers.bartoldson2020 import app_d, fig3, fig5, section2, setting, yours
 from prunescope.runs.families import during_training
 from prunescope.runs.store import Store
 from prunescope.runs.workbench import Workbench, fresh_weights
 from prunescope.tasks.model import Model
+from prunescope.training.interventions import LayerSchedule
 from prunescope.training.run import begin, train
 
 PAPER = Size(data="blobs", blobs=128)
@@ -152,3 +156,50 @@ def test_replicates_of_the_data_size_study_draw_their_own_examples():
     first, second = comparison.arms[0].runs
     assert first.task.data.source.seed == 0 and second.task.data.source.seed == 1
     assert comparison.arms[2].runs[1].task == second.task
+
+
+@pytest.mark.parametrize(
+    ("settings", "field", "value"),
+    [
+        (fig_a3.Settings, "levels", (512, 128)),
+        (fig3_2019.Settings, "rates", (10.0, 10.0)),
+        (fig_a2.Settings, "periods", (20, 4)),
+        (fig3.Settings, "periods", (40, 4)),
+        (fig5.Settings, "batches", (50, 1)),
+        (app_d.Settings, "batches", (50, 50)),
+        (section2.Settings, "keep", (0.5, 0.1)),
+    ],
+)
+def test_what_must_ascend_says_so(settings, field, value):
+    with pytest.raises(ValidationError, match=r"must ascend, without repetition: \["):
+        settings(**{field: value})
+
+
+def test_targets_that_repeat_or_lack_what_is_compared_are_refused():
+    with pytest.raises(ValidationError, match=r"\['S'\] is there more than once"):
+        fig3_2019.Settings(targets=("S", "S", "L"))
+    with pytest.raises(ValidationError, match=r"targets=\['S', 'R'\] lacks \['L'\]"):
+        fig3_2019.Settings(targets=("S", "R"))
+    with pytest.raises(ValidationError, match="more than once"):
+        yours.Settings(targets=("largest", "largest"))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"layer": "fc9"}, "fc9.*fc1"),
+        ({"end": "7ep"}, "'7ep' is step"),
+        (
+            {"layer": "fc2", "start": "1it", "end": "12it", "period": "1it"},
+            "12 events for the 8 units of fc2.*allow_idle_events",
+        ),
+        ({"start": "2ep", "end": "1ep"}, "comes before"),
+    ],
+)
+def test_your_own_schedule_is_refused_before_anything_runs(change, message):
+    smoke = yours.SCALES["smoke"]
+    layer = LayerSchedule(layer="fc1", start="2ep", end="4ep", fraction=0.5, period="2ep").replace(**change)
+    with pytest.raises(UsageError, match=message):
+        yours.build(smoke.replace(layers=(layer,)), "smoke")
+    if "units" in message:
+        assert yours.build(smoke.replace(layers=(layer,), allow_idle_events=True), "smoke").nodes

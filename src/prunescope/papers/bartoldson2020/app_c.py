@@ -1,7 +1,6 @@
 """bartoldson2020/appC: the limits of the trade-off: more pruned in all, Kendall's correlations, tiny steps with SGD."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from types import MappingProxyType
 from typing import Literal
 
@@ -133,10 +132,7 @@ def _c1(settings: Settings) -> Made:
 def _c2(settings: Settings) -> Made:
     """Figures C1 and C2: every rate's points, and Kendall's correlation at every rate."""
     comparison = fig3.sweep(settings)
-    panels = {}
-    for period, rate in fig3.rates(settings).items():
-        names = [fig3.name_of(settings, letter, period) for letter in pruning.TARGETS]
-        panels[rate] = replace(comparison, arms=tuple(comparison.by_name[name] for name in names))
+    panels = fig3.panels(comparison, settings)
     figures = [
         views.scatter(
             panels, "mean_stability", "best", name="figc1", title="Figure C1: stability and accuracy by rate"
@@ -147,12 +143,6 @@ def _c2(settings: Settings) -> Made:
             name="figc2",
             title="Figure C2: Kendall's correlation at every rate",
             kind="Kendall",
-        ),
-        views.correlations(
-            panels,
-            [("mean_stability", y) for y in ("best", "final")],
-            name="figc1-correlations",
-            title="Correlations at every rate, between and within targets",
         ),
     ]
     claims = [_kendall(panels[rate], rate, period) for period, rate in fig3.rates(settings).items()]

@@ -1,6 +1,7 @@
 """bartoldson2020/fig3: how far the trade-off goes as more is pruned at once."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 import numpy as np
@@ -99,9 +100,23 @@ def build(settings: Settings, scale: str) -> Study:
             by_rate(
                 comparison, settings, name="fig3-right", title="Figure 3, right: correlation at every rate"
             ),
+            views.correlations(
+                panels(comparison, settings),
+                [("mean_stability", y) for y in ("best", "final")],
+                name="fig3-correlations",
+                title="Correlations at every rate, between and within targets",
+            ),
         ),
         claims=_claims(comparison, settings),
     )
+
+
+def panels(comparison: Comparison, settings: Settings) -> dict[str, Comparison]:
+    """The three targets of each rate, by what the rate is called."""
+    return {
+        rate: replace(comparison, arms=tuple(comparison.by_name[name] for name in _targets(settings, period)))
+        for period, rate in rates(settings).items()
+    }
 
 
 def by_rate(

@@ -1,0 +1,73 @@
+"""The complete files that the pages on stability and flatness show are run as a reader would run them."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import prunescope as ps
+from prunescope.base.errors import UsageError
+from prunescope.base.streams import Seeds
+from prunescope.measures import HessianTrace, Sample
+from prunescope.runs.workbench import fresh_weights
+from prunescope.sparsity.structure import find_units
+from prunescope.tasks.data.synthetic import synthetic
+
+DOCS = Path(__file__).parent.parent / "docs"
+BLOCK = re.compile(r"```python\n(.*?)```", flags=re.S)
+
+
+def executed(page: str, mark: str):
+    """The names that the one block of a page with `mark` in it defines."""
+    (block,) = (text for text in BLOCK.findall((DOCS / page).read_text()) if mark in text)
+    names = {"__name__": "docs"}
+    exec(block, names)
+    return names
+
+
+def tiny(path: str, **args):
+    """A task and its problem, and weights before training."""
+    source = synthetic(classes=3, shape=(3, 32, 32), train=16, test=16, separation=2.0)
+    net = ps.network(f"prunescope.tasks.nets:{path}", classes=3, **args)
+    problem = ps.Task(network=net, data=ps.Data(source=source)).load(Seeds(), source.load())
+    return problem, fresh_weights(problem.model, 0)
+
+
+def test_the_measure_is_half_the_trace_of_the_hessian():
+    measure = executed("flatness.md", "class NoiseRise")["NoiseRise"]
+    problem, weights = tiny("LeNet", hidden=(4,), inputs=3072)
+    sample = Sample(examples=16, precision="float64")
+    found = measure(sample=sample, std=0.02, draws=300).measure(problem, weights)
+    half = 0.5 * 0.02**2 * float(HessianTrace(sample=sample).measure(problem, weights)["trace"])
+    error = float(found["error"])
+    assert abs(float(found["rise"]) - half) < 4 * error + 0.1 * half and 0 < error < half / 3
+
+
+def test_the_score_is_gamma_and_needs_one():
+    score = executed("stability.md", "class Gamma")["Gamma"]()
+    problem, weights = tiny("VGG", depth=11, scale=0.0625)
+    units = find_units(problem.model.template(train=False)).at("conv1")
+    gamma = torch.randn(units.count)
+    weights = weights.replace(params=weights.params | {units.affine[0]: gamma})
+    score.check(units)
+    assert torch.equal(score.scores(weights, units, {}), gamma.double().abs())
+    bare, _ = tiny("LeNet", hidden=(4,), inputs=3072)
+    with pytest.raises(UsageError, match="has no gamma"):
+        score.check(find_units(bare.model.template(train=False)).at("fc1"))
+
+
+def test_dense_sparse_dense(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    accuracy = executed("stability.md", "ps.Release")["accuracy"]
+    rows = zip(accuracy["epoch"], accuracy["phase"], accuracy["sparsity"], strict=True)
+    assert [(epoch, str(phase), round(float(sparsity), 2)) for epoch, phase, sparsity in rows] == [
+        (1.0, "step", 0.0),
+        (1.0, "after", 0.5),
+        (2.0, "step", 0.5),
+        (2.0, "after", 0.0),
+        (3.0, "step", 0.0),
+    ]
+    before, after = accuracy["error"][np.flatnonzero(accuracy["epoch"] == 2.0)]
+    assert before == after  # what returns, returns at zero
