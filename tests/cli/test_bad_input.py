@@ -55,6 +55,22 @@ def test_unknown_study_scale_and_device_are_exit_2(command, study) -> None:
         assert expected in result.output
 
 
+@pytest.mark.parametrize(
+    ("name", "pair", "says"),
+    [
+        ("jin2022/fig3", "noises=[0,-0.1]", "-0.1: input should be greater than or equal to 0"),
+        ("jin2022/fig3", "noises=[0,1]", "1: input should be less than 1"),
+        ("jin2022/lenet-preview", "noise=1", "1: input should be less than 1"),
+        ("jin2022/lenet-preview", "noise=-0.1", "-0.1: input should be greater than 0"),
+        ("jin2022/fig3", "levels=0", "levels=0: input should be greater than or equal to 1"),
+        ("jin2022/fig5", "groups=2000", "groups=2000 of 1297 training examples"),
+    ],
+)
+def test_impossible_noise_levels_and_groups_of_the_papers_studies(command, name, pair, says) -> None:
+    result = command("plan", name, "--scale", "smoke", "-s", pair)
+    assert result.exit_code == 2 and says in " ".join(result.output.split()), result.output
+
+
 @pytest.mark.parametrize("fraction", [0.9, 0.99])
 def test_levels_that_cannot_be_reached(command, study, store, fraction) -> None:
     words = ("-s", f"pruning.fraction={fraction}", "-s", "levels=4", "-s", "replicates=1")

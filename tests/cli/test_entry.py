@@ -1,10 +1,15 @@
 """The command itself: help, version, wrong options, speed."""
 
+import errno
 import subprocess
 import sys
 import time
 
 import pytest
+import typer
+from typer.testing import CliRunner
+
+from prunescope.cli.problems import Commands
 
 COMMANDS = (
     ("list",),
@@ -69,3 +74,26 @@ def test_debug_raises(tmp_path) -> None:
     assert done.returncode == 1
     assert "Traceback" in done.stderr
     assert "StoreError" in done.stderr
+
+
+def test_a_reader_that_is_gone_gets_no_message() -> None:
+    app = typer.Typer(cls=Commands)
+
+    @app.command()
+    def speak() -> None:
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    @app.command()
+    def other() -> None: ...
+
+    result = CliRunner().invoke(app, ["speak"])
+    assert (result.exit_code, result.output) == (1, "")
+
+
+def test_a_list_that_nobody_reads_to_its_end_is_quiet() -> None:
+    words = [sys.executable, "-m", "prunescope", "list"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode in (0, 1)

@@ -3,6 +3,9 @@
 Belongs here: the one place where errors end. Does not belong here: raising them.
 """
 
+import contextlib
+import os
+import sys
 from typing import Any
 
 import typer
@@ -12,6 +15,8 @@ from prunescope.base.errors import PrunescopeError, UsageError
 from prunescope.cli.screen import messages
 
 INTERRUPTED = 130
+NOBODY_READS = 1
+"""As Python itself exits when the reader of a pipe is gone."""
 
 
 class Commands(TyperGroup):
@@ -24,6 +29,9 @@ class Commands(TyperGroup):
         except KeyboardInterrupt:
             tell("stopped; everything reached is stored, the same command goes on from there")
             raise typer.Exit(INTERRUPTED) from None
+        except BrokenPipeError:  # `prunescope list | head`: there is nobody left to tell
+            _close_output()
+            raise typer.Exit(NOBODY_READS) from None
         except Exception as problem:
             # Exits and wrong options are typer's own; it prints those itself.
             if ctx.params.get("debug") or type(problem).__module__.startswith(("typer.", "click.")):
@@ -50,6 +58,17 @@ def described(problem: Exception) -> tuple[str, int]:
         "This is a defect in prunescope or in the study's own code; `prunescope --debug ...` shows where",
         1,
     )
+
+
+def _close_output() -> None:
+    """Sends what is still buffered nowhere, so that flushing it at the end fails no more."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+        with contextlib.suppress(OSError, ValueError):  # no file behind it, as in a notebook
+            os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 def tell(text: str) -> None:

@@ -152,6 +152,8 @@ def _too_little(claim: Claim, values: Numbers) -> str:
     needed = max(claim.min_replicates, claim.region.fewest)
     if len(values) < needed:
         return f"{len(values)} of at least {needed} replicates are there"
+    if not values.size:
+        return "none of the parts that it is about was run"
     return "" if np.isfinite(values).all() else f"not all values are finite: {_listed(values)}"
 
 

@@ -8,8 +8,9 @@ from pydantic import Field
 
 from prunescope.base.errors import UsageError
 from prunescope.base.value import Value
-from prunescope.papers.jin2022 import benchmarks, sizes, statements
+from prunescope.papers.jin2022 import sizes, statements
 from prunescope.papers.jin2022.arms import Arm, Benchmark, Numbers, noise_name
+from prunescope.papers.jin2022.benchmarks import Name
 from prunescope.papers.jin2022.sizes import PAPER, Count, arms
 from prunescope.papers.jin2022.statements import POINTS, fits_clean, fits_noise
 from prunescope.studies.claim import Claim, Precondition
@@ -25,7 +26,7 @@ Cell = tuple[Benchmark, float]
 class Settings(Value):
     """Which benchmarks are counted, each at its standard size of the scale, with equally many replicates."""
 
-    benchmarks: Annotated[tuple[benchmarks.Name, ...], Field(min_length=1)] = ("lenet",)
+    benchmarks: Annotated[tuple[Name, ...], Field(min_length=1)] = ("lenet",)
     replicates: Count = 3
 
 

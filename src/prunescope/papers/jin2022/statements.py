@@ -157,7 +157,7 @@ def extended_matches_everywhere(bench: Benchmark, *, margin: float, above: float
             for level in range(1, bench.depth("extended", 0.0) + 1)
             if bench.remaining(results, bench.row("pruned", 0.0, level)[0]) > above
         ]
-        return np.stack([longer[n] - pruned[n] for n in levels], axis=1)
+        return np.array([longer[n] - pruned[n] for n in levels]).T.reshape(bench.replicates, len(levels))
 
     return Claim(
         "extended-matches-everywhere",
