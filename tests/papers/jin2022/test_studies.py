@@ -37,7 +37,13 @@ from prunescope.training.loop import Batches
 from prunescope.training.schedules import Cosine
 
 SMALL = SCALES["smoke"].replace(epochs=1, share=0.4)
-OTHERS = ("jin2022/lenet-preview", "jin2022/resnet20-preview", "jin2022/influence", "jin2022/across")
+OTHERS = (
+    "jin2022/lenet-preview",
+    "jin2022/resnet20-preview",
+    "jin2022/influence",
+    "jin2022/across",
+    "jin2022/yours",
+)
 PARTS = {entry.name: entry for entry in STUDIES if entry.name not in OTHERS}
 WHOLES = ("jin2022", "jin2022/column")
 

@@ -3,9 +3,8 @@
 `follow` does the same for a recipe of your own: a network, data and optimizer that no setting can name.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Literal
 
 from pydantic import Field, JsonValue
 
@@ -17,6 +16,7 @@ from prunescope.papers.bartoldson.arms import Comparison, Look, arm
 from prunescope.papers.bartoldson.pruning import NONE
 from prunescope.papers.bartoldson.sizes import Count, Distinct
 from prunescope.papers.bartoldson.statements import compares
+from prunescope.papers.sources import SOURCES, SourceName
 from prunescope.runs.families import during_training
 from prunescope.runs.recipe import Recipe
 from prunescope.sparsity.select import Target
@@ -26,10 +26,6 @@ from prunescope.studies.events import epochs
 from prunescope.studies.figure import Figure, Intervals, Lines, Table
 from prunescope.studies.results import Results
 from prunescope.studies.study import Study
-from prunescope.tasks.data.cifar import cifar10, cifar100
-from prunescope.tasks.data.digits import digits
-from prunescope.tasks.data.idx import mnist
-from prunescope.tasks.data.source import Source
 from prunescope.tasks.model import Network
 from prunescope.tasks.task import Data, Task
 from prunescope.training.epoch_probes import Limit
@@ -38,12 +34,6 @@ from prunescope.training.optim import Adam, Optimizer
 from prunescope.training.schedules import Constant, Schedule
 
 QUESTION = "What does pruning these layers on this schedule do to a network of your own?"
-SOURCES: Mapping[str, Callable[[], Source]] = {
-    "digits": digits,
-    "mnist": mnist,
-    "cifar10": cifar10,
-    "cifar100": cifar100,
-}
 
 
 class Settings(Value):
@@ -58,7 +48,7 @@ class Settings(Value):
 
     network: str = "prunescope.tasks.nets:LeNet"
     arguments: dict[str, JsonValue] = {"inputs": 64}
-    data: Literal["digits", "mnist", "cifar10", "cifar100"] = "digits"
+    data: SourceName = "digits"
     share: float = Field(default=1.0, gt=0, le=1)
     optimizer: Optimizer = Adam()
     schedule: Schedule = Constant(lr=1e-3)

@@ -209,6 +209,18 @@ STUDIES = (
         paper="100 hours",
     ),
     Entry(
+        name="jin2022/yours",
+        question="What does pruning do to a network of your own, and to whom?",
+        module="prunescope.papers.jin2022.yours",
+        scales={
+            "smoke": "20 seconds on 2 cores",
+            "laptop": "3 minutes on 2 cores for digits",
+            "paper": "10 minutes on 2 cores for digits",
+        },
+        paper=PAPER,
+        figure="none: any network (-s network=my_module:Net)",
+    ),
+    Entry(
         name="jin2022/lenet-preview",
         question="Does pruning LeNet-300-100 generalize better by training longer, or by giving up noisy examples?",
         module="prunescope.papers.jin2022.lenet_preview",

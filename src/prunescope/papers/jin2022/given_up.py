@@ -4,7 +4,7 @@ Belongs here: the order, its precision, the contact sheet, the claim. Does not b
 (`leave_out.py`), drawing (`studies/sheets.py`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -70,9 +70,20 @@ def _rows(results: Results, case: LeaveOut) -> list[dict[str, object]]:
     """One row an image of the sheet."""
     gain = results[case.gains[SHOWN]]["difference"]
     told, seen = results[labels(case)[SHOWN]], results[examples(case.sparse[SHOWN])]
+    return first_given_up(case.panel, gain, told=told, seen=seen)
+
+
+def first_given_up(
+    panel: str, gain: Numbers, *, told: Mapping[str, Numbers], seen: Mapping[str, Numbers]
+) -> list[dict[str, object]]:
+    """The first examples in that order, one row each, as a `Sheet` wants them.
+
+    gain: as for `order`. told: what `Labels` says of the training examples; seen: what `Examples` says of the sparse
+    network on them.
+    """
     return [
         {
-            "panel": case.panel,
+            "panel": panel,
             "rank": rank,
             "index": int(told["index"][row]),
             "label": int(told["label"][row]),

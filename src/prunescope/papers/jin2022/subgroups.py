@@ -41,6 +41,8 @@ class Subgroups:
 
     opening: the schedule of an ensemble member, which trains for `early` only. ensemble: members a score. score:
     by which examples are ordered; the paper's is EL2N.
+
+    Raises UsageError for more groups than training examples.
     """
 
     bench: Benchmark
@@ -49,6 +51,12 @@ class Subgroups:
     ensemble: int
     groups: int
     score: EarlyScore = "el2n"
+
+    def __post_init__(self) -> None:
+        if self.groups > self.bench.base.train_examples:
+            raise UsageError(
+                f"groups={self.groups} of {self.bench.base.train_examples} training examples; give 5 to that many"
+            )
 
     @property
     def axis(self) -> str:
@@ -113,14 +121,7 @@ class Subgroups:
 
 
 def subgroups(bench: Benchmark, size: Size) -> Subgroups:
-    """The groups of a benchmark at a size.
-
-    Raises UsageError for more groups than training examples.
-    """
-    if size.groups > bench.base.train_examples:
-        raise UsageError(
-            f"groups={size.groups} of {bench.base.train_examples} training examples; give 5 to that many"
-        )
+    """The groups of a benchmark at a size. Raises UsageError for more groups than training examples."""
     column = COLUMNS[size.benchmark]
     early = max(1.0, column.early * size.epochs / column.epochs)
     return Subgroups(
