@@ -93,10 +93,8 @@ def members_of(bench: Workbench, recipes: Sequence[Recipe], kernels: Kernels) ->
 
 def _advance(lab: Laboratory, recipes: Sequence[Recipe], engine: Engine, steps: int) -> Callable[[], object]:
     """So many steps of all recipes by an engine; going on where it was, as a run does."""
-    lanes: list[Lane] = [
-        member.lane
-        for member in members_of(lab.bench, recipes, for_stacks(lab.bench.store, lab.bench.setting.kernels))
-    ]
+    kernels = for_stacks(lab.bench.store, lab.bench.setting.kernels)
+    lanes: list[Lane] = [member.lane for member in members_of(lab.bench, recipes, kernels)]
 
     def several() -> None:
         nonlocal lanes
