@@ -18,6 +18,7 @@ from benchmarks.evaluation import evaluation
 from benchmarks.flatness import flatness
 from benchmarks.laboratory import FULL, QUICK, Laboratory, laboratory
 from benchmarks.levels import levels
+from benchmarks.memory import memory
 from benchmarks.planning import planning
 from benchmarks.pruning_event import pruning_event
 from benchmarks.random_pruning import random_pruning
@@ -43,6 +44,7 @@ QUESTIONS: Mapping[str, Callable[[Laboratory], list[Row]]] = MappingProxyType(
         "Two processes": scaling,
         "Storing": storing,
         "Stacks": stack,
+        "Memory": memory,
         "Scores": scores,
         "Reporting": reporting,
         "Random pruning": random_pruning,

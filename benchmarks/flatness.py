@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.func import functional_call, grad, jvp
 
 from benchmarks.laboratory import FULL, Laboratory
-from benchmarks.memory import peak
+from benchmarks.peak import peak
 from benchmarks.row import Numbers, Row
 from benchmarks.timing import interleaved
 from prunescope.base import tree

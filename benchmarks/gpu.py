@@ -65,6 +65,10 @@ KINDS = {
 }
 
 
+TINY: dict[str, dict[str, Any]] = {"LeNet-300-100": {}, "ResNet-20": {"depth": 8}, "VGG11": {"scale": 0.05}}
+"""Arguments of the networks in a quick run."""
+
+
 def rows(
     bench: Workbench,
     kind: Kind,
@@ -100,7 +104,8 @@ def rows(
             for base in ("DataLoader loop", "loop"):
                 if name not in ("DataLoader loop", base):
                     yield Row(f"{name} : {base}, R = {size}", seconds[base] / values, "times")
-            yield Row(f"{name}, R = {size}: memory at most", np.array([peaks[name]]), "MB")
+            if bench.device != "cpu":
+                yield Row(f"{name}, R = {size}: memory at most", np.array([peaks[name]]), "MB")
 
 
 def _plain(bench: Workbench, kind: Kind, number: int) -> PlainLoop:
@@ -176,7 +181,7 @@ def main() -> None:
     sizes, steps = ((1, 2), 2) if options.quick else (SIZES, 50)
     bench = Workbench(Store(options.store), device=device_named("cpu" if options.quick else "cuda"))
     for name, full in KINDS.items():
-        kind = replace(full, batch=4, epoch=16) if options.quick else full
+        kind = replace(full, args=TINY[name], batch=4, epoch=16) if options.quick else full
         for precision in get_args(Precision):
             with one_thread():
                 found = list(rows(bench, kind, sizes, steps, precision))

@@ -1,22 +1,74 @@
-"""How much memory something takes.
+"""Question: what memory does one more member of a program take?
 
-Belongs here: the peak of this process. Does not belong here: what is measured.
+Belongs here: what a stack counts beforehand, beside what a process really takes. Does not belong here: speed
+(`stack.py`).
 """
 
+import multiprocessing
+import resource
+import sys
 from collections.abc import Callable
-from pathlib import Path
+from multiprocessing.connection import Connection
 
-STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+import numpy as np
+
+from benchmarks.laboratory import FULL, Laboratory
+from benchmarks.row import Row
+from benchmarks.stack import members_of, two_layer
+from prunescope.base.streams import replicate
+from prunescope.runs.calibration import for_stacks
+from prunescope.runs.recipe import Recipe
+from prunescope.runs.store import Store
+from prunescope.runs.workbench import Workbench
+from prunescope.tasks.kernels.choice import Kernels
+from prunescope.training.engines.stack import Stack, bytes_per_member
+
+FEW, MANY = 8, 40
 
 
-def peak(run: Callable[[], object]) -> float:
-    """MiB by which the resident memory of this process rose above where it stood, while `run` ran (Linux only)."""
-    CLEAR.write_text("5")  # from here on the peak counts anew
-    before = _mib("VmRSS")
-    run()
-    return _mib("VmHWM") - before
+def memory(lab: Laboratory) -> list[Row]:
+    """Programs of the two-layer network and of LeNet-300-100, both of whose members have weights of their own.
+
+    Counted: what a stack says before it is made, by which the memory budget decides. Measured: the difference between
+    the peaks of two fresh processes that take two steps with 8 and with 40 members, over 32.
+    """
+    few, many = (FEW, MANY) if lab.scale is FULL else (2, 4)
+    rows, kernels = [], for_stacks(lab.bench.store, lab.bench.setting.kernels)
+    kinds: dict[str, Callable[[int], list[Recipe]]] = {
+        "two-layer": lambda count: two_layer(0.01, count),
+        "LeNet-300-100": lambda count: [lab.recipe.replace(seeds=replicate(k)) for k in range(count)],
+    }
+    for name, recipes in kinds.items():
+        counted = bytes_per_member([one.lane for one in members_of(lab.bench, recipes(2), kernels)]) / 2**20
+        peaks = [_peak(lab, recipes(count), kernels) for count in (few, many)]
+        measured = max(0.0, peaks[1] - peaks[0]) / (many - few)
+        rows += [
+            Row(f"{name}: a member's memory, counted", np.array([counted]), "MB"),
+            Row(f"{name}: a member's memory, measured", np.array([measured]), "MB"),
+        ]
+        if name == "two-layer":
+            rows.append(
+                Row("two-layer: 64 members, budget 512 MB", np.array([64 * measured]), "MB", high=512)
+            )
+    return rows
 
 
-def _mib(name: str) -> float:
-    (line,) = (line for line in STATUS.read_text().splitlines() if line.startswith(f"{name}:"))
-    return int(line.split()[1]) / 1024
+def _peak(lab: Laboratory, recipes: list[Recipe], kernels: Kernels) -> float:
+    """Megabytes that a fresh process holds at its peak while it takes two steps of a program of these runs."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(
+        target=_measured, args=(theirs, str(lab.bench.store.root), recipes, kernels), daemon=True
+    )
+    process.start()
+    theirs.close()
+    found = float(ours.recv())
+    process.join()
+    return found
+
+
+def _measured(pipe: Connection, root: str, recipes: list[Recipe], kernels: Kernels) -> None:
+    members = members_of(Workbench(Store(root)), recipes, kernels)
+    Stack(size=len(members)).advance([member.lane for member in members], 2)
+    unit = 2**20 if sys.platform == "darwin" else 2**10  # bytes there, kilobytes elsewhere
+    pipe.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit)

@@ -1,11 +1,11 @@
-"""Question: what do many replicas in one program gain, and what memory do they take?
+"""Question: what do many replicas in one program gain?
 
-Belongs here: stacks of the two-layer network and of LeNet on one core. Does not belong here: a GPU (`gpu.py`).
+Belongs here: stacks of the two-layer network and of LeNet on one core. Does not belong here: a GPU (`gpu.py`), what
+memory they take (`memory.py`).
 """
 
 from collections.abc import Callable, Sequence
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -15,12 +15,13 @@ from benchmarks.row import Row
 from benchmarks.timing import interleaved
 from prunescope.base.streams import replicate
 from prunescope.papers.yang2023.setting import Setting, pruned
-from prunescope.runs.calibration import measured
+from prunescope.runs.calibration import for_stacks
 from prunescope.runs.recipe import Recipe
-from prunescope.runs.workbench import with_kernels
+from prunescope.runs.workbench import Workbench, with_kernels
+from prunescope.tasks.kernels.choice import Kernels
 from prunescope.training.engines.engine import Engine, Lane
 from prunescope.training.engines.lean import Lean
-from prunescope.training.engines.stack import Stack, bytes_per_member
+from prunescope.training.engines.stack import Stack
 from prunescope.training.run import Member
 
 KEEPS = (1.0, 0.3, 0.1, 0.03, 0.01)
@@ -33,12 +34,11 @@ def stack(lab: Laboratory) -> list[Row]:
     The two-layer network is the reference of Yang et al. (K = 2, d = 400, n = 100, m = 50), full batch, every member
     with its own data and mask; plain PyTorch: the module itself, autograd, `torch.optim.SGD`, the gradient masked, the
     loss read at every step. Its products: x W^T and g^T x of all patches, dense. LeNet-300-100 is dense, at batch 128.
-    Memory is what a stack says a member takes, to be compared with its budget.
     """
     quick = lab.scale.rounds == 1
     members, steps = (2, 3) if quick else (64, 40)
     plain, products = _plain_two_layer(steps), _products(steps)
-    programs = {keep: _advance(lab, _two_layer(keep, members), Stack(size=members), steps) for keep in KEEPS}
+    programs = {keep: _advance(lab, two_layer(keep, members), Stack(size=members), steps) for keep in KEEPS}
     contestants: dict[str, Callable[[], object]] = {"plain": plain, "products": products}
     contestants |= {f"{keep:g}": program for keep, program in programs.items()}
     seconds = interleaved(contestants, rounds=lab.scale.rounds)
@@ -52,7 +52,7 @@ def stack(lab: Laboratory) -> list[Row]:
         rows.append(Row(f"two-layer, keep {keep:g}, {members} in one program", each[keep], "µs"))
         rows.append(Row(f"plain : stack, keep {keep:g}", micros["plain"] / each[keep], "times", low=3))
         rows.append(Row(f"stack : products, keep {keep:g}", each[keep] / micros["products"], "times", high=2))
-    return [*rows, *_scaling(lab, quick), *_memory(lab, members)]
+    return [*rows, *_scaling(lab, quick)]
 
 
 def _scaling(lab: Laboratory, quick: bool) -> list[Row]:
@@ -60,7 +60,7 @@ def _scaling(lab: Laboratory, quick: bool) -> list[Row]:
     few = 2 if quick else 10
     contestants: dict[str, Callable[[], object]] = {}
     for size in sizes:
-        contestants[f"two-layer {size}"] = _advance(lab, _two_layer(0.01, size), Stack(size=size), few)
+        contestants[f"two-layer {size}"] = _advance(lab, two_layer(0.01, size), Stack(size=size), few)
     for size in sizes[:3]:
         recipes = [lab.recipe.replace(seeds=replicate(k)) for k in range(size)]
         contestants[f"LeNet {size}"] = _advance(lab, recipes, Stack(size=size), few)
@@ -74,33 +74,18 @@ def _scaling(lab: Laboratory, quick: bool) -> list[Row]:
     return rows
 
 
-def _memory(lab: Laboratory, members: int) -> list[Row]:
-    lanes = [member.lane for member in _members(lab, _two_layer(0.01, 2))]
-    lenet = [
-        member.lane for member in _members(lab, [lab.recipe.replace(seeds=replicate(k)) for k in range(2)])
-    ]
-    return [
-        Row("two-layer: a member's memory", np.array([bytes_per_member(lanes) / 2**20]), "MB"),
-        Row(
-            f"two-layer: {members} members, budget 512 MB",
-            np.array([members * bytes_per_member(lanes) / 2**20]),
-            "MB",
-            high=512,
-        ),
-        Row("LeNet: a member's memory", np.array([bytes_per_member(lenet) / 2**20]), "MB"),
-    ]
-
-
-def _two_layer(keep: float, count: int) -> list[Recipe]:
+def two_layer(keep: float, count: int) -> list[Recipe]:
+    """The reference of Yang et al., pruned to a share of its weights, so many replicates."""
     setting = Setting(target=1e-9, most_steps=10**6)
     return [pruned(setting.dense(number), keep) for number in range(count)]
 
 
-def _members(lab: Laboratory, recipes: Sequence[Recipe]) -> list[Member]:
+def members_of(bench: Workbench, recipes: Sequence[Recipe], kernels: Kernels) -> list[Member]:
+    """Runs where their first step begins."""
     members = []
     for recipe in recipes:
-        program = with_kernels(lab.bench.program(recipe), measured())
-        member = Member(program, lab.bench.start(recipe, program))
+        program = with_kernels(bench.program(recipe), kernels)
+        member = Member(program, bench.start(recipe, program))
         member.arrive()
         members.append(member)
     return members
@@ -108,7 +93,8 @@ def _members(lab: Laboratory, recipes: Sequence[Recipe]) -> list[Member]:
 
 def _advance(lab: Laboratory, recipes: Sequence[Recipe], engine: Engine, steps: int) -> Callable[[], object]:
     """So many steps of all recipes by an engine; going on where it was, as a run does."""
-    lanes: list[Lane] = [member.lane for member in _members(lab, recipes)]
+    kernels = for_stacks(lab.bench.store, lab.bench.setting.kernels)
+    lanes: list[Lane] = [member.lane for member in members_of(lab.bench, recipes, kernels)]
 
     def several() -> None:
         nonlocal lanes
@@ -118,7 +104,7 @@ def _advance(lab: Laboratory, recipes: Sequence[Recipe], engine: Engine, steps: 
 
 
 def _plain_two_layer(steps: int) -> Callable[[], object]:
-    recipe = _two_layer(1.0, 1)[0]
+    recipe = two_layer(1.0, 1)[0]
     network = recipe.task.network.build()
     x, y, mask = torch.randn(100, 2, 400), torch.randint(0, 2, (100,)), (torch.rand(100, 400) < 0.1).float()
     optimizer = torch.optim.SGD(network.parameters(), lr=0.5)

@@ -19,6 +19,7 @@ from prunescope.runs.pricing import Prices
 from prunescope.runs.stacking import in_packs, may_stack, packing
 from prunescope.runs.store import Store
 from prunescope.runs.workbench import CHECKPOINT_SECONDS, Workbench
+from prunescope.tasks.kernels.choice import Kernels
 
 WORTH_SECONDS = 20.0
 """Products are measured for work of at least so many seconds; measuring takes up to three."""
@@ -84,15 +85,16 @@ def _bench(left: Plan, here: Callable[..., Workbench], engine: str | None, *, st
     """Where runs are trained by a named engine or the fastest, with the products measured for this machine.
 
     On a CPU "lean" does what "loop" does with fewer copies, so that only products are measured; for little work
-    nothing is, and products are torch's own. On a GPU the two are compared by the price of all the work. here: makes a
-    workbench of a setting. stacks: whether the switch point of stacks is of interest.
+    nothing is, and products are torch's own. On a GPU the two, and "lean" with images pixel by pixel, are compared by
+    the price of all the work. here: makes a workbench of a setting. stacks: whether their switch point is of interest.
     """
     named = None if engine is None else engine_named(engine)
     plain, loop = here(setting=EngineSetting(engine="lean")), here(setting=LOOP)
     if named == "loop":
         return loop
     if plain.device != "cpu":
-        return plain if named else min((loop, plain), key=lambda bench: _work(left, bench))
+        last = here(setting=EngineSetting(engine="lean", kernels=Kernels(channels_last=True)))
+        return plain if named else min((loop, plain, last), key=lambda bench: _work(left, bench))
     if (known := known_kernels(plain.store)) is None:
         if _work(left, plain) < WORTH_SECONDS:
             return plain
