@@ -17,7 +17,7 @@ STUDIES = (
         scales={
             "smoke": "5 seconds on 2 cores",
             "laptop": "10 minutes on 2 cores",
-            "paper": "25 minutes on 2 cores",
+            "paper": "20 minutes on 2 cores",
         },
         paper=_PAPER,
         figure="the abstract's two statements",
@@ -29,7 +29,7 @@ STUDIES = (
         module="prunescope.papers.yang2023.variations",
         scales={
             "smoke": "5 seconds on 2 cores",
-            "laptop": "5 minutes on 2 cores",
+            "laptop": "10 minutes on 2 cores",
             "paper": "20 minutes on 2 cores",
         },
         paper=_PAPER,
