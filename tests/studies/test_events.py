@@ -97,3 +97,16 @@ def test_accuracy_of_zero_before_an_event_has_no_stability():
     seen = epochs(trace([0.0, 50.0], {1: 0.0, 2: 25.0}))
     assert np.isnan(seen.stability()[0]) and seen.mean_stability() == 50.0
     assert np.isnan(epochs(trace([0.0, 50.0], {1: 0.0})).mean_stability())
+
+
+def test_an_onset_inside_of_an_epoch_has_its_own_row():
+    rows = {
+        "phase": np.array(["step", "before", "after", "step", "after"]),
+        "local": np.array([10, 14, 14, 20, 20]),
+        "epoch": np.array([1.0, 1.4, 1.4, 2.0, 2.0]),
+        "error": np.array([0.5, 0.4, 0.7, 0.2, 0.4]),
+    }
+    seen = epochs(rows)
+    assert seen.epoch.tolist() == [1.0, 1.4, 2.0] and seen.event.tolist() == [False, True, True]
+    assert seen.stability() == pytest.approx([50.0, 75.0])
+    assert seen.recovery()[0] == pytest.approx(0.6) and np.isnan(seen.recovery()[1])

@@ -126,7 +126,11 @@ def partial(points: Points) -> Correlation:
 
 def r_partial(points: Points) -> float:
     """The same alone, for resampling."""
-    return partial(points).estimate
+    basis, _ = np.linalg.qr(np.column_stack([np.ones(len(points)), *points.given]))
+    left, right = (
+        v - basis @ (basis.T @ v) for v in (points.x - points.x.mean(), points.y - points.y.mean())
+    )
+    return _r(left, right, like=points)
 
 
 def between_arms(points: Points) -> Correlation:

@@ -126,11 +126,17 @@ def scatter(panels: Panels, x: str, y: str, *, name: str, title: str, arms: Sequ
 
 
 def correlations(
-    panels: Panels, pairs: Pairs, *, name: str, title: str, given: str = "", arms: Sequence[str] = ()
+    panels: Panels,
+    pairs: Pairs,
+    *,
+    name: str,
+    title: str,
+    given: Sequence[str] = (),
+    arms: Sequence[str] = (),
 ) -> Figure:
     """Correlations of pairs of quantities over runs, between arms and within arms, with intervals; a panel each pair.
 
-    given: a quantity that is held fixed in one more row, such as a measure of flatness: the mediator.
+    given: quantities, such as measures of flatness, each of which is held fixed in one more row: the mediators.
     """
 
     def table(results: Results) -> Table:
@@ -141,10 +147,10 @@ def correlations(
                 where = f"{panel}: {label(x)} and {label(y)}" if panel else f"{label(x)} and {label(y)}"
                 for kind, found, low, high in _rows(points):
                     rows.append(_row(where, kind, found, low, high))
-                if given:
-                    fixed = comparison.points(results, x, y, arms=arms, given=(given,))
+                for mediator in given:
+                    fixed = comparison.points(results, x, y, arms=arms, given=(mediator,))
                     found, low, high = _resampled(fixed, correlation.r_partial, correlation.partial(fixed))
-                    rows.append(_row(where, f"with {given} held fixed", found, low, high))
+                    rows.append(_row(where, f"with {mediator} held fixed", found, low, high))
         return rows
 
     return Figure(

@@ -131,6 +131,10 @@ def build(settings: Settings, scale: str) -> Study:
             ),
         ),
         claims=tuple(claims),
+        notes=(
+            "Where epsilon was not reached, correlations with it use the end of the reach; claims on it are not judged "
+            "then. The TIC proxy has no value where the sum of the top eigenvalues is not positive.",
+        ),
     )
 
 

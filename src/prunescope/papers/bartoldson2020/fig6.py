@@ -92,18 +92,20 @@ def build(settings: Size, scale: str) -> Study:
                 name=f"fig6-correlations-{tag}",
                 title=f"Correlations of {measure} with stability and with accuracy",
             ),
-            views.correlations(
-                panels,
-                [(x, y) for x in STABILITIES for y in ("best", "final")],
-                given=measure,
-                name=f"fig6-mediation-{tag}",
-                title=f"Stability and accuracy with {measure} held fixed",
-            ),
         ]
     figures += [
         curves.by_layer(comparison, measure, name=f"fig6-layers-{tag}", title=f"{measure} by parameter")
         for tag, measure in (("h", TRACE_H), ("c", TRACE_C))
     ]
+    figures.append(
+        views.correlations(
+            panels,
+            [(x, y) for x in STABILITIES for y in ("best", "final")],
+            given=(TRACE_H, TRACE_C, SHARPNESS),
+            name="fig6-mediation",
+            title="Stability and accuracy, with flatness held fixed",
+        )
+    )
     figures.append(
         views.means(
             panels,
