@@ -12,7 +12,7 @@ import pytest
 
 from prunescope.base.errors import UsageError
 from prunescope.studies import Lines, csv_text
-from prunescope.studies.curves import band, centre, sort_curves, y_ranges
+from prunescope.studies.curves import band, centre, sort_curves, starred, y_ranges
 from prunescope.studies.plots import _spread
 
 TABLE = [
@@ -42,6 +42,15 @@ def test_curves_are_sorted_by_panel_series_and_replicate():
     assert (b.style, a.style) == (0, 1)
     assert a.x.tolist() == [10.0, 100.0]
     assert sorted(a.y[:, 1].tolist()) == [2.0, 3.0, 4.0]
+
+
+def test_stars_are_at_the_extremes_or_where_a_column_says():
+    table = [{"x": x, "y": y, "arm": "a", "chosen": x == 2} for x, y in ((1, 3.0), (2, 2.0), (3, 1.0))]
+    (curve,) = sort_curves(PLOT, table)[""]
+    found = {
+        star: starred(replace(PLOT, star=star), curve) for star in ("none", "lowest", "highest", "chosen")
+    }
+    assert found == {"none": [], "lowest": [2], "highest": [0], "chosen": [1]}
 
 
 def test_a_point_without_any_finite_value_is_left_out():

@@ -135,7 +135,7 @@ def test_published_gaps_of_width_are_met_and_missed():
 )
 def test_a_claim_is_the_paper_s_only_where_the_paper_makes_it(make, name, noise, basis):
     claim = make(bench_of(name, noises=(0.0, noise)), noise)
-    assert claim.basis == basis and claim.place.startswith("Jin" if basis == "paper" else "proposed")
+    assert claim.basis == basis and claim.place.startswith("Jin" if basis == "paper" else "after Jin")
 
 
 def test_group_claims_are_the_paper_s_only_for_el2n_and_not_for_its_exceptions():
@@ -215,6 +215,13 @@ def test_the_paper_s_counts_over_benchmarks_can_be_reproduced_and_contradicted()
     worse.values |= Made(second, error=lambda arm, noise, level: 10.0).values
     assert outcome(claim, worse) == "inconclusive"
     study = across.build(across.SCALES["smoke"], "smoke")
+    digits = sizes.arms(sizes.Settings(benchmark="digits", replicates=2).size("smoke"))
+    rows = study.figures[0].table(Made(digits, error=gains(dict.fromkeys(digits.noises, 3.0))))
+    assert {(row["series"], round(row["behind"])) for row in rows} == {
+        ("dense", 3),
+        ("extended dense", 3),
+        ("width-scaled", 3),
+    }
     assert [c.name for c in study.claims] == [
         "pruning-helps-count",
         "extended-is-worse-count",
@@ -222,6 +229,16 @@ def test_the_paper_s_counts_over_benchmarks_can_be_reproduced_and_contradicted()
     ]
     with pytest.raises(UsageError, match="names one twice"):
         across.build(across.Settings(benchmarks=("digits", "digits")), "smoke")
+
+
+def test_a_gap_in_fit_whose_peak_is_the_last_level_is_not_judged():
+    bench = bench_of("vgg16")
+    claim = fitting.gap_shrinks_at_last(bench, 0.3)
+    passes, rises = (
+        Made(bench, noisy_loss=lambda arm, noise, level, at=at: {0: 0.1, at: 3.0}.get(level, 1.0))
+        for at in (2, 3)
+    )
+    assert (outcome(claim, passes), outcome(claim, rises)) == ("reproduced", "not judgeable at this scale")
 
 
 def test_an_optimum_at_the_end_of_its_chain_is_named():

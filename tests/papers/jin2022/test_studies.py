@@ -13,6 +13,7 @@ from prunescope.papers.jin2022 import (
     app_d,
     classes,
     column,
+    fig2,
     given_up,
     influence,
     leave_out,
@@ -198,6 +199,14 @@ def test_mislabeled_examples_score_high(results):
     scores = results[subgroups.subgroups(bench, size).scores(0.4, 0)]["el2n"]
     noisy = results[bench.row("dense", 0.4, 0)[0].examples]["noisy"]
     assert scores[noisy].mean() > scores[~noisy].mean() + 0.1
+
+
+def test_groups_by_grand_are_readings_of_the_same_networks(results, store):
+    part = fig2.build(SMALL.replace(score="grand"), "smoke")
+    left = plan(nodes_of(part), store).left
+    assert {type(node) for node in left} == {Reading} and len(left) == 2 * 2
+    rows = part.figures[0].table(ensure(nodes_of(part), store=store, workers=1))
+    assert len(rows) == 2 * 2 * 5 and "GraNd" in part.figures[0].caption
 
 
 def test_left_out_examples_are_not_trained_on_and_steps_are_equal(results, store):

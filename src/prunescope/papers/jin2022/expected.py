@@ -85,5 +85,5 @@ def said(statement: str, benchmark: str, place: str, noise: float = 0.0) -> Said
     return (
         {"basis": "paper", "place": f"Jin et al. 2022, {place}"}
         if theirs
-        else {"basis": "proposed", "place": f"proposed here after Jin et al. 2022, {place}"}
+        else {"basis": "proposed", "place": f"after Jin et al. 2022, {place}"}
     )

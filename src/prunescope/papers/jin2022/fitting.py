@@ -9,7 +9,7 @@ import numpy as np
 from prunescope.papers.jin2022.arms import Arm, Benchmark, Numbers, noise_name
 from prunescope.papers.jin2022.expected import said
 from prunescope.papers.jin2022.statements import POINTS, fits_clean, fits_noise, is_sparse
-from prunescope.studies.claim import Claim
+from prunescope.studies.claim import Claim, Precondition
 from prunescope.studies.region import Direction
 from prunescope.studies.results import Results
 
@@ -70,9 +70,18 @@ def noisy_loss_falls_first(bench: Benchmark, noise: float) -> Claim:
 def gap_shrinks_at_last(bench: Benchmark, noise: float) -> Claim:
     """The gap between noisy and original loss passes its peak within the levels that were run (Fig. 4)."""
 
-    def sample(results: Results) -> Numbers:
-        gaps = np.stack([fit_gap(bench, results, "pruned", noise, n) for n in range(bench.levels + 1)])
-        return np.asarray(gaps[-1] - gaps[gaps.mean(axis=1).argmax()])
+    def gaps(results: Results) -> Numbers:
+        return np.stack([fit_gap(bench, results, "pruned", noise, n) for n in range(bench.levels + 1)])
+
+    def peak(results: Results) -> int:
+        return int(gaps(results).mean(axis=1).argmax())
+
+    passed = Precondition(
+        "the gap's peak comes before the last level",
+        lambda r: float(peak(r)),
+        at_most=bench.levels - 1,
+        unit="(level of the peak)",
+    )
 
     return Claim(
         "gap-shrinks-at-last",
@@ -80,8 +89,8 @@ def gap_shrinks_at_last(bench: Benchmark, noise: float) -> Claim:
         "highest sparsity than at its peak.",
         **said("gap-shrinks", bench.name, "section 4 and Fig. 4 (at which sparsity is not said)", noise),
         region=Direction("less"),
-        sample=sample,
-        preconditions=(fits_noise(bench, noise),),
+        sample=lambda r: gaps(r)[-1] - gaps(r)[peak(r)],
+        preconditions=(fits_noise(bench, noise), passed),
         unit="nats, last gap minus largest gap",
     )
 

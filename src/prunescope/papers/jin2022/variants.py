@@ -3,6 +3,7 @@
 Belongs here: what a variant is, how it is drawn. Does not belong here: which variants a study compares.
 """
 
+import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -86,12 +87,16 @@ class Variant:
 
     def rows(self, results: Results) -> list[dict[str, object]]:
         """The rows of a figure; a run that failed leaves a gap."""
+        best: int | None = None
+        with contextlib.suppress(StoreError):
+            best = self.best_level(results)
         return [
             {
                 "panel": noise_name(self.noise),
                 "series": self.name,
                 "replicate": number,
                 "level": level,
+                "chosen": level == best,
                 "weights_remaining": 100 * 0.8**level,
                 "sparsity": 100 * float(results[run]["sparsity"]),
                 "parameters": int(results[run]["parameters"]),
@@ -141,7 +146,7 @@ def figure(
             log_x=sparsity,
             reverse_x=sparsity,
             share_y=False,
-            star="lowest",
+            star="chosen",
         ),
         lineage=lineage,
     )

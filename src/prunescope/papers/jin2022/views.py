@@ -201,17 +201,25 @@ def epochs_figure(bench: Benchmark, *, noises: Sequence[float] = ()) -> Figure:
 
     def table(results: Results) -> list[dict[str, object]]:
         rows: list[dict[str, object]] = []
-        for p in bench.points:
-            if p.arm == "dense" and p.noise in (noises or bench.noises) and p.curve in results:
+        for noise in noises or bench.noises:
+            there = [
+                p for p in bench.row("dense", noise, 0) if p.curve in results and p.selecting_curve in results
+            ]
+            choosing = [np.asarray(results[p.selecting_curve]["error"]) for p in there]
+            best = int(np.mean(choosing, axis=0).argmin()) if choosing else 0
+            for p in there:
                 trace = results[p.curve]
                 rows += [
                     {
-                        "noise": noise_name(p.noise),
+                        "noise": noise_name(noise),
                         "replicate": p.replicate,
                         "epoch": epoch,
                         "test_error": 100 * error,
+                        "chosen": place == best,
                     }
-                    for epoch, error in zip(trace["epoch"].tolist(), trace["error"].tolist(), strict=True)
+                    for place, (epoch, error) in enumerate(
+                        zip(trace["epoch"].tolist(), trace["error"].tolist(), strict=True)
+                    )
                 ]
         return rows
 
@@ -224,7 +232,7 @@ def epochs_figure(bench: Benchmark, *, noises: Sequence[float] = ()) -> Figure:
         ),
         table=table,
         plot=Lines(
-            "epoch", "test_error", series="noise", x_label="epoch", y_label="test error, %", star="lowest"
+            "epoch", "test_error", series="noise", x_label="epoch", y_label="test error, %", star="chosen"
         ),
         lineage={
             noise_name(noise): [p.recipe for p in bench.row("dense", noise, 0)]
