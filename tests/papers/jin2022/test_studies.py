@@ -203,8 +203,9 @@ def test_mislabeled_examples_score_high(results):
 
 def test_groups_by_grand_are_readings_of_the_same_networks(results, store):
     part = fig2.build(SMALL.replace(score="grand"), "smoke")
-    left = plan(nodes_of(part), store).left
-    assert {type(node) for node in left} == {Reading} and len(left) == 2 * 2
+    planned = plan(nodes_of(part), store)
+    left = [planned.nodes[node] for node in planned.left]
+    assert {type(node.measure) for node in left} == {GraNd} and len(left) == 2 * 2
     rows = part.figures[0].table(ensure(nodes_of(part), store=store, workers=1))
     assert len(rows) == 2 * 2 * 5 and "GraNd" in part.figures[0].caption
 

@@ -64,7 +64,9 @@ class Variant:
             if all(self.selector(chain[level]) in results for chain in self.chains)
         ]
         if not reached:
-            raise StoreError(f"no level of '{self.name}' was reached by every replicate")
+            raise StoreError(
+                f"no level of '{self.name}' is there for every replicate: not run yet, or failed"
+            )
         means = [
             column(results, [self.selector(c[n]) for c in self.chains], name="error").mean() for n in reached
         ]
