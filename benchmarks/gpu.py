@@ -5,8 +5,9 @@ Belongs here: replica-epochs a second by network, engine and members of a progra
 
 For each network and R: a plain `DataLoader` loop in the field's style, one replica after another; the reference engine
 and the one in place, likewise; the stack under vmap; the stack with its layers replaced, every step taken anew; the
-same recorded as a CUDA graph. Ratios are to the plain loop and to the reference engine on the same card in the same
-process, memory is the peak of one contestant by itself. Until this has been run, its numbers are open.
+same recorded as a CUDA graph; each replica recorded by itself, all side by side on streams. Ratios are to the plain
+loop and to the reference engine on the same card in the same process, memory is the peak of one contestant by itself.
+Until this has been run, its numbers are open.
 """
 
 import argparse
@@ -91,6 +92,7 @@ def rows(
             ("stack under vmap", Stack(size=size, way="vmap"), False),
             ("stack", Stack(size=size), False),
             ("stack, recorded", Stack(size=size), True),
+            ("streams, recorded", Stack(size=size, way="streams"), True),
         )
         for name, engine, recorded in engines:
             with _recording(recorded):

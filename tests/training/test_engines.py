@@ -117,6 +117,31 @@ def test_augmented_data(lab):
     check_every_engine(lab, replace(program, problem=problem))
 
 
+def test_members_side_by_side_are_programs_of_their_own(lab):
+    """As a GPU takes them on several streams; on a CPU one after another."""
+    program = program_for(lab, Prune(when=At(at="3it")))
+    other = replace(program, seeds=replicate(1), schedule=Constant(lr=0.05))
+    alone, _ = in_a_stack(lab, [program], PLAIN)
+    members = [Member(one, lab.begin(one, seed=k, sparsity=0.3)) for k, one in enumerate((program, other))]
+    stack = Stack(size=8, way="streams")
+    stack.advance([member.lane for member in members], 1)
+    assert [len(work.steppers) for work in stack._works] == [1, 1]
+    train_together(members, stack)
+    assert members[0].lane.members == 1
+    assert_same(alone, members[0].progress)
+
+
+def test_programs_side_by_side_are_kept_from_call_to_call(lab):
+    program = program_for(lab)
+    stack = Stack(size=8, way="streams")
+    lanes = [Member(program, lab.begin(program, seed=k)).lane for k in range(3)]
+    lanes = stack.advance(lanes, 1)
+    first = list(stack._works)
+    stack.advance(lanes, 1)
+    assert len(first) == 3
+    assert all(one is other for one, other in zip(stack._works, first, strict=True))
+
+
 STEEP = {"ResNet50": 1e-4}
 """Learning rates of networks whose gradients, so narrow, are large; 0.01 for others."""
 NETS = {

@@ -169,7 +169,7 @@ def measure(bench: Workbench, recipe: Recipe, way: Way | None = None) -> Worth:
     with one_thread():
         first = _members(bench, recipe, 2)
         alone = _step(engine_of(bench.setting), first[:1], bench.device)
-        ways: list[Way] = [way] if way else [one for one in WAYS if how(first[0].lane, one).name == one]
+        ways: list[Way] = [way] if way else [one for one in ways_on(bench.device) if _admits(first[0], one)]
         if not ways:
             return Worth(alone, alone, 0)
         # What members share is the smaller the more they are: short steps are measured as they will be taken.
@@ -185,6 +185,15 @@ def measure(bench: Workbench, recipe: Recipe, way: Way | None = None) -> Worth:
         with memory.watched(bench.device) as peak:
             seconds = together(best, 3)
         return Worth(alone, seconds, max(counted, peak() // count), best)
+
+
+def ways_on(device: str) -> list[Way]:
+    """The ways that are worth trying on a device: only a GPU runs several programs of one process at a time."""
+    return [way for way in WAYS if way != "streams" or device != "cpu"]
+
+
+def _admits(member: Member, way: Way) -> bool:
+    return how(member.lane, way).name == way
 
 
 def _members(bench: Workbench, recipe: Recipe, count: int) -> list[Member]:

@@ -19,6 +19,7 @@ from prunescope.training.engines.loop import Loop, first_bad
 from prunescope.training.engines.stacked.compiled import compiled_for
 from prunescope.training.engines.stacked.forward import Admitted, Way, admitted
 from prunescope.training.engines.stacked.recorded import Recorded, recordable
+from prunescope.training.engines.stacked.side_by_side import Streams
 from prunescope.training.engines.stacked.working import Stacked
 from prunescope.training.loop import Stepper
 
@@ -49,13 +50,19 @@ class Stack:
             else:
                 model = members[0].stepper.program.problem.model
                 work = Stacked(members, chosen.way(model), sparse_layers(members[0], chosen.linear))
+                work.room = self._most(chosen)
                 work.recorded = Recorded(work, record=work.on_gpu) if recordable(work) else None
                 kept.append(work)
         by_stepper = {lane.stepper: lane for lane in lanes}
-        for work in kept:
-            there = [by_stepper[stepper] for stepper in work.steppers]
-            for lane in Advance(there, work).over(steps):
-                moved[lane.stepper] = lane.replace(members=len(there))
+        under_way = [Advance([by_stepper[stepper] for stepper in work.steppers], work) for work in kept]
+        streams = Streams(lanes[0].running.device, len(under_way))
+        for number, one in enumerate(under_way):
+            with streams.of(number):
+                one.take(steps)
+        streams.join()
+        for one in under_way:
+            for lane in one.settled(steps):
+                moved[lane.stepper] = lane.replace(members=len(one.lanes))
         self._works = [work for work in kept if work.steppers]
         return [moved[lane.stepper] for lane in lanes]
 
@@ -70,8 +77,12 @@ class Stack:
                 for stepper, state in zip(work.steppers, work.handed, strict=True)
             )
         ]
-        members = sum(len(work.steppers) for work in good)
-        return good if len(good) <= 1 + len(lanes) // self.size or 2 * members > self.size * len(good) else []
+        members, room = sum(len(work.steppers) for work in good), sum(work.room for work in good)
+        return good if len(good) <= 1 + len(lanes) // self.size or 2 * members > room else []
+
+    def _most(self, chosen: Admitted) -> int:
+        """The most members of one program."""
+        return 1 if chosen.name == "streams" else self.size
 
     def _groups(self, lanes: Sequence[Lane]) -> list[list[Lane]]:
         """The lanes that stand together, those of like density side by side."""
@@ -82,7 +93,7 @@ class Stack:
         for members in found.values():
             members.sort(key=lambda lane: lane.state.weights.sparsity)
             # Equal parts: 33 members of at most 32 are 17 and 16.
-            count = -(-len(members) // self.size)
+            count = -(-len(members) // self._most(how(members[0], self.way)))
             bounds = [len(members) * part // count for part in range(count + 1)]
             parts += [members[a:b] for a, b in pairwise(bounds)]
         return parts
@@ -165,13 +176,12 @@ class Advance:
         self.moved: dict[int, Lane] = {}
         self.losses: list[tuple[tuple[int, ...], Tensor]] = []
 
-    def over(self, steps: int) -> list[Lane]:
-        """The lanes so many steps on, or where they ended or failed."""
+    def take(self, steps: int) -> None:
+        """Takes so many steps; on a GPU they may still be under way when this returns."""
         if self.work.recorded is not None:
             self._play(steps, self.work.recorded)
         else:
             self._walk(steps)
-        return self._settled(steps)
 
     def _walk(self, steps: int) -> None:
         watched = any(stop.watches for stop in self.stops)
@@ -251,7 +261,8 @@ class Advance:
             total = losses.where(torch.tensor(fresh, device=losses.device), total)
         return total
 
-    def _settled(self, steps: int) -> list[Lane]:
+    def settled(self, steps: int) -> list[Lane]:
+        """The lanes after these steps, or where they ended or failed."""
         finite = self.running.isfinite().tolist() if self.rows else []
         for row, number in enumerate(self.rows):
             lane = self.lanes[number]

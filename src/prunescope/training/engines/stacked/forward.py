@@ -125,9 +125,9 @@ class Vmapped:
         return logits, {name: moved[name].detach() for name in buffers}
 
 
-Way = Literal["layers", "vmap"]
-WAYS: dict[Way, type[Leading] | type[Vmapped]] = {"layers": Leading, "vmap": Vmapped}
-"""The ways by name, as they are recorded."""
+Way = Literal["layers", "vmap", "streams"]
+WAYS: dict[Way, type[Leading] | type[Vmapped]] = {"layers": Leading, "vmap": Vmapped, "streams": Leading}
+"""The ways by name, as they are recorded. streams: each member in a program of its own, side by side on a GPU."""
 
 
 @dataclass(frozen=True)

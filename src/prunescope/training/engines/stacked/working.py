@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 class Stacked:
     """The tensors of R members with a leading axis R, held by nobody else.
 
-    A tensor whose name is in `patterns` holds the weights that are there only, [R, M]. recorded: its steps as a
-    recording, where they can be.
+    A tensor whose name is in `patterns` holds the weights that are there only, [R, M]. room: the most members
+    that it is meant for. recorded: its steps as a recording, where they can be.
     """
 
     def __init__(self, lanes: Sequence[Lane], forward: Forward, sparse: Sequence[str]) -> None:
@@ -55,6 +55,7 @@ class Stacked:
         }
         self.keep = self._kept(states)
         self.handed = list(states)
+        self.room = len(lanes)
         self.recorded: Recorded | None = None
         self.batches = StackedBatches([lane.stepper for lane in lanes], [state.step for state in states])
         self.known: Fixed | None = None
