@@ -6,11 +6,11 @@ from typing import Annotated
 from pydantic import Field
 
 from prunescope.base.value import Value
-from prunescope.papers.jin2022 import influence_statements, influence_views
+from prunescope.papers.jin2022 import influence_statements, influence_views, statements, views
 from prunescope.papers.jin2022.arms import Benchmark
 from prunescope.papers.jin2022.benchmarks import Name
 from prunescope.papers.jin2022.retrained import Retrained
-from prunescope.papers.jin2022.sizes import PAPER, Count, Share, Size, arms, words
+from prunescope.papers.jin2022.sizes import PAPER, Count, Share, Size, arms, notes, words
 from prunescope.papers.jin2022.subgroups import subgroups
 from prunescope.studies.study import Study
 
@@ -77,9 +77,12 @@ def build(settings: Settings, scale: str) -> Study:
             influence_views.correlations(cases),
             influence_views.by_percentile(cases),
             influence_views.pairs(cases),
+            views.error_figure(bench, arms=("pruned",), name="influence-error"),
         ),
+        cautions=statements.optima_inside(bench, "pruned"),
         claims=tuple(claim for case in cases for claim in influence_statements.claims(case)),
         notes=(
+            *notes(size),
             "Memorization of an example: how much more often networks are right about it when they were trained on it "
             "than when they were not (Feldman and Zhang 2020). The paper itself only approximates influence, by EL2N.",
             "Thousands of networks are usual for single pairs of a training and a test example; with as few as here "
