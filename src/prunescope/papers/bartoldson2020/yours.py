@@ -6,7 +6,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
-from pydantic import Field, JsonValue
+from pydantic import Field
 
 from prunescope.base.steps import Clock
 from prunescope.base.value import Value
@@ -16,7 +16,7 @@ from prunescope.papers.bartoldson.arms import Comparison, Look, arm
 from prunescope.papers.bartoldson.pruning import NONE
 from prunescope.papers.bartoldson.sizes import Count, Distinct
 from prunescope.papers.bartoldson.statements import compares
-from prunescope.papers.sources import SOURCES, SourceName
+from prunescope.papers.own import Own
 from prunescope.runs.families import during_training
 from prunescope.runs.recipe import Recipe
 from prunescope.sparsity.select import Target
@@ -26,8 +26,6 @@ from prunescope.studies.events import epochs
 from prunescope.studies.figure import Figure, Intervals, Lines, Table
 from prunescope.studies.results import Results
 from prunescope.studies.study import Study
-from prunescope.tasks.model import Network
-from prunescope.tasks.task import Data, Task
 from prunescope.training.epoch_probes import Limit
 from prunescope.training.interventions import LayerSchedule, PruneUnits
 from prunescope.training.optim import Adam, Optimizer
@@ -36,24 +34,18 @@ from prunescope.training.schedules import Constant, Schedule
 QUESTION = "What does pruning these layers on this schedule do to a network of your own?"
 
 
-class Settings(Value):
+class Settings(Own):
     """A network, its training, and how it is pruned.
 
-    network, arguments: import path and arguments of a factory, your own included. layers: which layers lose how much
-    when; positions are durations from the start of training. targets: an arm each, beside no pruning.
-    allow_idle_events: whether a layer may have more events than units. test_limit, train_limit: examples looked at
-    after every epoch. recalibration: training batches behind BatchNorm statistics that are estimated anew around
-    events; 0 leaves that out. flat_images: test examples for flatness; trace_probes: for Tr(H), where it is sampled.
+    layers: which layers lose how much when; positions are durations from the start of training. targets: an arm each,
+    beside no pruning. allow_idle_events: whether a layer may have more events than units. test_limit, train_limit:
+    examples looked at after every epoch. recalibration: training batches behind BatchNorm statistics that are estimated
+    anew around events; 0 leaves that out. flat_images: test examples for flatness; trace_probes: for Tr(H), where it is
+    sampled.
     """
 
-    network: str = "prunescope.tasks.nets:LeNet"
-    arguments: dict[str, JsonValue] = {"inputs": 64}
-    data: SourceName = "digits"
-    share: float = Field(default=1.0, gt=0, le=1)
     optimizer: Optimizer = Adam()
     schedule: Schedule = Constant(lr=1e-3)
-    epochs: Count = 40
-    batch: Count = 64
     layers: tuple[LayerSchedule, ...] = Field(
         default=(
             LayerSchedule(layer="fc1", start="4ep", end="28ep", fraction=0.5, period="8ep"),
@@ -64,7 +56,6 @@ class Settings(Value):
     score: UnitScore = FilterNorm(order=2)
     targets: Distinct[Target] = Field(default=("smallest", "random", "largest"), min_length=1)
     allow_idle_events: bool = False
-    replicates: Count = 3
     test_limit: Limit = "all"
     train_limit: Limit = 1000
     recalibration: int = Field(default=4, ge=0)
@@ -92,18 +83,8 @@ SCALES: Mapping[str, Settings] = MappingProxyType(
 
 def build(settings: Settings, scale: str) -> Study:
     """The study under these settings. Raises UsageError for layers without units, and for impossible schedules."""
-    recipe = Recipe(
-        task=Task(
-            network=Network(path=settings.network).with_args(**settings.arguments),
-            data=Data(source=SOURCES[settings.data](), share=settings.share),
-        ),
-        optimizer=settings.optimizer,
-        schedule=settings.schedule,
-        batch=settings.batch,
-        length=f"{settings.epochs}ep",
-    )
     return follow(
-        recipe,
+        settings.recipe(),
         settings.layers,
         score=settings.score,
         targets=settings.targets,

@@ -6,7 +6,7 @@
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from pydantic import Field, JsonValue
+from pydantic import Field
 
 from prunescope.base.errors import UsageError
 from prunescope.base.steps import Duration
@@ -15,10 +15,10 @@ from prunescope.measures import Labels
 from prunescope.papers.jin2022 import classes, fitting, given_up, optimum, statements, views
 from prunescope.papers.jin2022.arms import Arm, Benchmark, noise_name
 from prunescope.papers.jin2022.harm import no_more_than_by_chance
-from prunescope.papers.jin2022.sizes import PAPER, Count, Noises, Share
+from prunescope.papers.jin2022.sizes import PAPER, Count, Noises
 from prunescope.papers.jin2022.statements import POINTS
 from prunescope.papers.jin2022.subgroups import Subgroups, sparsity_figure
-from prunescope.papers.sources import SOURCES, SourceName
+from prunescope.papers.own import Own
 from prunescope.runs.families import final
 from prunescope.runs.graph import Reading
 from prunescope.runs.recipe import Recipe
@@ -28,8 +28,6 @@ from prunescope.studies.figure import Figure, Lines, Plot, Sheet, Table
 from prunescope.studies.region import Direction
 from prunescope.studies.results import Results
 from prunescope.studies.study import Study
-from prunescope.tasks.model import Network
-from prunescope.tasks.task import Data, Task
 from prunescope.training.interventions import Prune
 from prunescope.training.optim import SGD, Optimizer
 from prunescope.training.schedules import Constant, Schedule
@@ -39,28 +37,21 @@ ARMS: tuple[Arm, ...] = ("pruned", "extended")
 PROPOSED = "proposed here, for any network"
 
 
-class Settings(Value):
+class Settings(Own):
     """A network, its training, and how far it is pruned.
 
-    network, arguments: import path and arguments of a factory, your own included. noises: shares of wrong training
+    noises: shares of wrong training
     labels that are added, ascending from 0. levels: of pruning; each removes a fraction of the weights that remain, and
     trains again from `rewind` on. ensemble: networks behind an EL2N score, each trained for `early`. groups: of
     training examples, by EL2N.
     """
 
-    network: str = "prunescope.tasks.nets:LeNet"
-    arguments: dict[str, JsonValue] = {"inputs": 64}
-    data: SourceName = "digits"
-    share: Share = 1.0
     optimizer: Optimizer = SGD()
     schedule: Schedule = Constant(lr=0.1)
-    epochs: Count = 40
-    batch: Count = 64
     noises: Noises = (0.0,)
     fraction: float = Field(default=0.2, gt=0, lt=1)
     levels: Count = 12
     rewind: Duration = "0it"
-    replicates: Count = 3
     ensemble: Count = 10
     early: Duration = "2ep"
     groups: int = Field(default=20, ge=5)
@@ -87,18 +78,8 @@ SCALES: Mapping[str, Settings] = MappingProxyType(
 
 def build(settings: Settings, scale: str) -> Study:
     """The study under these settings."""
-    recipe = Recipe(
-        task=Task(
-            network=Network(path=settings.network).with_args(**settings.arguments),
-            data=Data(source=SOURCES[settings.data](), share=settings.share),
-        ),
-        optimizer=settings.optimizer,
-        schedule=settings.schedule,
-        batch=settings.batch,
-        length=f"{settings.epochs}ep",
-    )
     return follow(
-        recipe,
+        settings.recipe(),
         levels=settings.levels,
         prune=Prune(amount=Remaining(fraction=settings.fraction)),
         rewind=settings.rewind,
