@@ -16,7 +16,7 @@ STUDIES = (
         module="prunescope.papers.yang2023.mild_and_over",
         scales={
             "smoke": "5 seconds on 2 cores",
-            "laptop": "10 minutes on 2 cores",
+            "laptop": "4 minutes on 2 cores",
             "paper": "20 minutes on 2 cores",
         },
         paper=_PAPER,
