@@ -5,14 +5,13 @@ Belongs here: what a stack counts beforehand, beside what a process really takes
 """
 
 import multiprocessing
-import resource
-import sys
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 
 import numpy as np
 
 from benchmarks.laboratory import FULL, Laboratory
+from benchmarks.peak import peak
 from benchmarks.row import Row
 from benchmarks.stack import members_of, two_layer
 from prunescope.base.streams import replicate
@@ -54,7 +53,7 @@ def memory(lab: Laboratory) -> list[Row]:
 
 
 def _peak(lab: Laboratory, recipes: list[Recipe], kernels: Kernels) -> float:
-    """Megabytes that a fresh process holds at its peak while it takes two steps of a program of these runs."""
+    """Megabytes by which a fresh process grows while it takes two steps of a program of these runs."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
     process = context.Process(
@@ -68,7 +67,8 @@ def _peak(lab: Laboratory, recipes: list[Recipe], kernels: Kernels) -> float:
 
 
 def _measured(pipe: Connection, root: str, recipes: list[Recipe], kernels: Kernels) -> None:
-    members = members_of(Workbench(Store(root)), recipes, kernels)
-    Stack(size=len(members)).advance([member.lane for member in members], 2)
-    unit = 2**20 if sys.platform == "darwin" else 2**10  # bytes there, kilobytes elsewhere
-    pipe.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit)
+    def work() -> None:
+        members = members_of(Workbench(Store(root)), recipes, kernels)
+        Stack(size=len(members)).advance([member.lane for member in members], 2)
+
+    pipe.send(peak(work))  # not of getrusage, whose peak a process inherits from the one that started it
