@@ -6,6 +6,7 @@ import pytest
 from prunescope.papers.atinit.arms import Arms
 from prunescope.papers.atinit.methods import BERNOULLI, VARIANTS, ranked, scores
 from prunescope.papers.yang2023 import mnist, real
+from prunescope.papers.yang2023.thresholds import SPLITS, Thresholds
 from prunescope.runs.execute import ensure
 from prunescope.runs.store import Store
 from prunescope.studies.claim import judge
@@ -62,11 +63,11 @@ def test_thresholds_are_those_of_the_curves(study, results):
 
 def test_a_threshold_that_is_a_lower_bound_is_not_compared_with_a_number(study):
     """Where the test error never suffers, where training suffers minus where testing does is unknown."""
-    arms = Arms(SMOKE.ground, (BERNOULLI,))
+    thresholds = Thresholds(Arms(SMOKE.ground, (BERNOULLI,)), SMOKE.tolerance)
     values = {
         node: {"threshold": np.asarray(0.9), "reached": np.asarray(float(split == "train"))}
-        for split in real.SPLITS
-        for node in real.threshold_nodes(arms, SMOKE, "Bernoulli", 0.0, split)
+        for split in SPLITS
+        for node in thresholds.nodes("Bernoulli", 0.0, split)
     }
     claim = next(claim for claim in study.claims if claim.name == "test-suffers-first-0")
     assert "suffers at some sparsity" in judge(claim, values).why
@@ -95,8 +96,8 @@ def test_scores_are_run_with_noise_and_thresholds_if_asked_for():
     assert extra == {
         f"{name}-retains-{n}" for name in ("magnitude", "snip", "grasp", "synflow") for n in (0, 20)
     }
-    arms = Arms(SMOKE.ground, (BERNOULLI, *ranked(scores())))
+    thresholds = Thresholds(Arms(SMOKE.ground, (BERNOULLI, *ranked(scores()))), SMOKE.tolerance)
     asked = set(more.nodes)
     for name in ("SNIP", "SynFlow"):
-        for split in real.SPLITS:
-            assert asked >= set(real.threshold_nodes(arms, SMOKE, name, 0.2, split))
+        for split in SPLITS:
+            assert asked >= set(thresholds.nodes(name, 0.2, split))

@@ -16,6 +16,7 @@ from prunescope.papers.bartoldson.training import GROUPS
 from prunescope.papers.bartoldson2020 import setting
 from prunescope.studies import correlation
 from prunescope.studies.claim import Claim, Precondition
+from prunescope.studies.correlation import Points
 from prunescope.studies.figure import Figure, Intervals, Table
 from prunescope.studies.region import Direction
 from prunescope.studies.results import Numbers, Results
@@ -130,7 +131,7 @@ def by_rate(
     def table(results: Results) -> Table:
         rows = []
         for period, rate in rates(settings).items():
-            points = comparison.points(results, "mean_stability", "best", arms=_targets(settings, period))
+            points = _points(comparison, results, settings, period)
             found = correlation.pearson(points) if kind == "Pearson" else correlation.kendall(points)
             ends = correlation.fisher_interval(found)
             low, high = (ends.low, ends.high) if kind == "Pearson" else (np.nan, np.nan)
@@ -241,17 +242,13 @@ def _gains(comparison: Comparison, name: str, letter: str, arm: str, over: str, 
 def _negative(
     comparison: Comparison, settings: Settings, period: int, rate: str, ready: Precondition
 ) -> Claim:
-    def sample(results: Results) -> Numbers:
-        points = comparison.points(results, "mean_stability", "best", arms=_targets(settings, period))
-        return correlation.pseudo_values(points, correlation.r)
-
     return Claim(
         f"negative-{period}",
         f"At an iterative rate of {rate}, stability and best accuracy are negatively correlated over three targets.",
         basis="paper",
         place=f"{PLACE} (right); not significant there at the highest rates",
         region=Direction("less"),
-        sample=sample,
+        sample=lambda r: _pearson(comparison, r, settings, period),
         preconditions=(ready,),
         unit="jackknife pseudo-values, one a replicate, of Pearson's correlation",
     )
@@ -260,10 +257,6 @@ def _negative(
 def _insignificant(
     comparison: Comparison, settings: Settings, period: int, rate: str, ready: Precondition
 ) -> Claim:
-    def sample(results: Results) -> Numbers:
-        points = comparison.points(results, "mean_stability", "best", arms=_targets(settings, period))
-        return correlation.pseudo_values(points, correlation.r)
-
     return Claim(
         f"not-significant-{period}",
         f"At an iterative rate of {rate}, the correlation would not be significant over the paper's runs: it is above "
@@ -271,7 +264,7 @@ def _insignificant(
         basis="paper",
         place=f"{PLACE} (right): not significant at the highest rates; which rates these are is proposed",
         region=Direction("greater", than=SIGNIFICANT),
-        sample=sample,
+        sample=lambda r: _pearson(comparison, r, settings, period),
         preconditions=(ready,),
         unit="jackknife pseudo-values, one a replicate, of Pearson's correlation",
     )
@@ -279,11 +272,10 @@ def _insignificant(
 
 def _weaker(comparison: Comparison, settings: Settings, ready: Precondition) -> Claim:
     def sample(results: Results) -> Numbers:
-        ends = [
-            comparison.points(results, "mean_stability", "best", arms=_targets(settings, period))
+        low, high = (
+            _pearson(comparison, results, settings, period)
             for period in (settings.periods[0], settings.periods[-1])
-        ]
-        low, high = (correlation.pseudo_values(points, correlation.r) for points in ends)
+        )
         return high - low
 
     return Claim(
@@ -296,3 +288,13 @@ def _weaker(comparison: Comparison, settings: Settings, ready: Precondition) -> 
         preconditions=(ready,),
         unit="jackknife pseudo-values, one a replicate, of Pearson's correlation, all at once minus lowest rate",
     )
+
+
+def _pearson(comparison: Comparison, results: Results, settings: Settings, period: int) -> Numbers:
+    """Jackknife pseudo-values, one a replicate, of the correlation over three targets at one rate."""
+    return correlation.pseudo_values(_points(comparison, results, settings, period), correlation.r)
+
+
+def _points(comparison: Comparison, results: Results, settings: Settings, period: int) -> Points:
+    """Mean stability and best accuracy of every run of the three targets at one rate."""
+    return comparison.points(results, "mean_stability", "best", arms=_targets(settings, period))

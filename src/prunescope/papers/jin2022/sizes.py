@@ -4,7 +4,7 @@ Belongs here: sizes, and the settings that all studies of this paper share. Does
 (`benchmarks.py`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Annotated, Literal
 
@@ -156,11 +156,16 @@ CIFAR_NOISES = (
 )
 
 
+def from_zero(name: str, noises: Sequence[float]) -> None:
+    """Raises UsageError unless these noise levels, settings called `name`, ascend from 0."""
+    if not noises or noises[0] != 0 or list(noises) != sorted(set(noises)):
+        raise UsageError(f"{name}={list(noises)} do not ascend from 0; write 0 first and each value once")
+
+
 def _checked(size: Size) -> Size:
     """The same size, if noise levels, controls and levels of extended training fit together."""
-    for name, values in {"noises": size.noises, "controls": size.controls}.items():
-        if values[0] != 0 or list(values) != sorted(set(values)):
-            raise UsageError(f"{name}={list(values)} do not ascend from 0; write 0 first and each value once")
+    from_zero("noises", size.noises)
+    from_zero("controls", size.controls)
     if strange := sorted(set(size.controls) - set(size.noises)):
         raise UsageError(f"controls={list(size.controls)} names {strange}, which noises lack; add them there")
     if len(size.extended_levels) != len(size.controls) or max(size.extended_levels) > size.levels:

@@ -8,14 +8,13 @@ from types import MappingProxyType
 
 from pydantic import Field
 
-from prunescope.base.errors import UsageError
 from prunescope.base.steps import Duration
 from prunescope.base.value import Value
 from prunescope.measures import Labels
 from prunescope.papers.jin2022 import classes, fitting, given_up, optimum, statements, views
 from prunescope.papers.jin2022.arms import Arm, Benchmark, noise_name
 from prunescope.papers.jin2022.harm import no_more_than_by_chance
-from prunescope.papers.jin2022.sizes import PAPER, Count, Noises
+from prunescope.papers.jin2022.sizes import PAPER, Count, Noises, from_zero
 from prunescope.papers.jin2022.statements import POINTS
 from prunescope.papers.jin2022.subgroups import Subgroups, sparsity_figure
 from prunescope.papers.own import Own
@@ -123,8 +122,7 @@ def follow(
 
     Put `SCALES` and `build` into a file of your own and return this from `build`, to run it from the command line.
     """
-    if not noises or noises[0] != 0 or list(noises) != sorted(set(noises)):
-        raise UsageError(f"noises={list(noises)} do not ascend from 0; write 0 first and each value once")
+    from_zero("noises", noises)
     bench = Benchmark(
         base=recipe,
         noises=tuple(noises),
