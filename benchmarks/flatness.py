@@ -14,7 +14,6 @@ from torch import Tensor
 from torch.func import functional_call, grad, jvp
 
 from benchmarks.laboratory import FULL, Laboratory
-from benchmarks.peak import peak
 from benchmarks.row import Numbers, Row
 from benchmarks.timing import interleaved
 from prunescope.base import tree
@@ -24,6 +23,7 @@ from prunescope.measures import GradientTrace, HessianTrace, HessianTraceEstimat
 from prunescope.measures.curvature import lanczos
 from prunescope.measures.curvature.products import operator
 from prunescope.measures.curvature.surface import surface
+from prunescope.runs import memory
 from prunescope.runs.workbench import fresh_weights
 from prunescope.tasks.data.synthetic import synthetic
 from prunescope.tasks.model import network
@@ -59,13 +59,13 @@ def _traces(*, scale: float, images: int) -> list[Row]:
     weights, sample = fresh_weights(problem.model, 0), Sample(examples=images)
     exact = HessianTrace(sample=sample)
     sampled = HessianTraceEstimate(sample=sample, probes=PROBES)
-    truth, took, memory = _taken(exact, problem, weights)
+    truth, took, most = _taken(exact, problem, weights)
     guess, longer, _ = _taken(sampled, problem, weights)
     return [
         Row("Tr(H), exact", np.array([took]), "s"),
         Row(f"Tr(H), {PROBES} probes", np.array([longer]), "s"),
         Row("exact : sampled", np.array([100 * took / longer]), "%", high=50),
-        Row("memory of the exact trace", np.array([memory]), "MiB", high=2048),
+        Row("memory of the exact trace", np.array([most]), "MiB", high=2048),
         Row("error of the sampled trace", np.array([100 * abs(guess / truth - 1)]), "%"),
     ]
 
@@ -73,10 +73,10 @@ def _traces(*, scale: float, images: int) -> list[Row]:
 def _taken(measure: Measure, problem: Problem, weights: Weights) -> tuple[float, float, float]:
     """A trace, the seconds and the MiB that it took, after a tiny one that does not count."""
     measure.replace(sample=Sample(examples=2)).measure(problem, weights)
-    found: dict[str, Tensor] = {}
     began = time.perf_counter()
-    memory = peak(lambda: found.update(measure.measure(problem, weights)))
-    return float(found["trace"]), time.perf_counter() - began, memory
+    with memory.watched("cpu") as peak:
+        found = measure.measure(problem, weights)
+    return float(found["trace"]), time.perf_counter() - began, peak() / 2**20
 
 
 def _gradients(lab: Laboratory, *, examples: int) -> list[Row]:

@@ -119,7 +119,7 @@ def _plain(bench: Workbench, kind: Kind, number: int) -> PlainLoop:
 
 
 def _peak(bench: Workbench, work: Callable[[], object]) -> float:
-    """Megabytes that the first run of some work adds at its peak; 0 on a CPU, where nobody counts."""
+    """Megabytes that the first run of some work adds at its peak."""
     with memory.watched(bench.device) as peak:
         work()
     return peak() / 2**20

@@ -1,6 +1,6 @@
 """Question: what memory does one more member of a program take?
 
-Belongs here: what a stack counts beforehand, beside what a process really takes. Does not belong here: speed
+Belongs here: what is known beforehand, beside what a process really takes. Does not belong here: speed
 (`stack.py`).
 """
 
@@ -11,16 +11,17 @@ from multiprocessing.connection import Connection
 import numpy as np
 
 from benchmarks.laboratory import FULL, Laboratory
-from benchmarks.peak import peak
 from benchmarks.row import Row
 from benchmarks.stack import members_of, two_layer
 from prunescope.base.streams import replicate
 from prunescope.runs.calibration import for_stacks
+from prunescope.runs.memory import watched
 from prunescope.runs.recipe import Recipe
+from prunescope.runs.stacking import data_of_their_own, measure
 from prunescope.runs.store import Store
 from prunescope.runs.workbench import Workbench
 from prunescope.tasks.kernels.choice import Kernels
-from prunescope.training.engines.stack import Stack, bytes_per_member
+from prunescope.training.engines.stack import Stack
 
 FEW, MANY = 8, 40
 
@@ -28,8 +29,9 @@ FEW, MANY = 8, 40
 def memory(lab: Laboratory) -> list[Row]:
     """Programs of the two-layer network and of LeNet-300-100, both of whose members have weights of their own.
 
-    Counted: what a stack says before it is made, by which the memory budget decides. Measured: the difference between
-    the peaks of two fresh processes that take two steps with 8 and with 40 members, over 32.
+    As the budget takes it: what is counted or measured in a few steps before a program is made, by which its size is
+    chosen. In fresh processes: the difference between the peaks of two of them that take two steps with 8 and with 40
+    members, over 32.
     """
     few, many = (FEW, MANY) if lab.scale is FULL else (2, 4)
     rows, kernels = [], for_stacks(lab.bench.store, lab.bench.setting.kernels)
@@ -38,12 +40,12 @@ def memory(lab: Laboratory) -> list[Row]:
         "LeNet-300-100": lambda count: [lab.recipe.replace(seeds=replicate(k)) for k in range(count)],
     }
     for name, recipes in kinds.items():
-        counted = bytes_per_member([one.lane for one in members_of(lab.bench, recipes(2), kernels)]) / 2**20
+        taken = measure(lab.bench, recipes(1)[0]).member + data_of_their_own(lab.bench, recipes(2))
         peaks = [_peak(lab, recipes(count), kernels) for count in (few, many)]
         measured = max(0.0, peaks[1] - peaks[0]) / (many - few)
         rows += [
-            Row(f"{name}: a member's memory, counted", np.array([counted]), "MB"),
-            Row(f"{name}: a member's memory, measured", np.array([measured]), "MB"),
+            Row(f"{name}: a member's memory, as the budget takes it", np.array([taken / 2**20]), "MB"),
+            Row(f"{name}: a member's memory, in fresh processes", np.array([measured]), "MB"),
         ]
         if name == "two-layer":
             rows.append(
@@ -67,8 +69,7 @@ def _peak(lab: Laboratory, recipes: list[Recipe], kernels: Kernels) -> float:
 
 
 def _measured(pipe: Connection, root: str, recipes: list[Recipe], kernels: Kernels) -> None:
-    def work() -> None:
+    with watched("cpu") as peak:
         members = members_of(Workbench(Store(root)), recipes, kernels)
         Stack(size=len(members)).advance([member.lane for member in members], 2)
-
-    pipe.send(peak(work))  # not of getrusage, whose peak a process inherits from the one that started it
+    pipe.send(peak() / 2**20)  # not of getrusage, whose peak a process inherits from the one that started it

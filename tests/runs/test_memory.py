@@ -1,5 +1,7 @@
 """How much memory a program may fill, where a machine or a container says how much there is."""
 
+import sys
+
 import pytest
 import torch
 
@@ -54,6 +56,17 @@ def test_a_limit_counts_wherever_it_is_set(root, line, folder, limit, used, file
 def test_a_worker_gets_its_part_of_a_share(monkeypatch):
     monkeypatch.setattr(memory, "free_here", lambda: 10 * GIB)
     assert memory.budget("cpu", 4) == GIB
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what a process holds")
+def test_what_work_takes_is_watched():
+    with memory.watched("cpu") as taken:
+        kept = torch.ones(2**28 // 4)
+    assert 0.8 * 2**28 < taken() < 2 * 2**28
+    assert len(kept) == 2**26
+    with memory.watched("cpu") as taken:
+        kept.add_(1)
+    assert taken() < 2**26  # what was held before does not count
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from specimens import recipe as make_recipe
 
 from prunescope.base.errors import UsageError
 from prunescope.base.streams import replicate
+from prunescope.papers.yang2023.setting import Setting
 from prunescope.runs import stacking
 from prunescope.runs.execute import ensure
 from prunescope.runs.executors.executor import Message
@@ -240,6 +241,13 @@ def test_a_stack_that_cannot_fit_says_what_does(store, monkeypatch):
     assert all(manifest(store.root, run)["exec"]["stack"] == 3 for run in runs)
     with pytest.raises(UsageError, match="stack=0"):
         ensure(replicas(2), store=store, workers=1, stack=0)
+
+
+def test_examples_of_ones_own_count_and_shared_ones_do_not(store):
+    own = Setting(dimension=40, examples=10, tests=20)
+    recipes = [own.dense(number) for number in range(2)]
+    assert stacking.data_of_their_own(Workbench(store), recipes) == (10 + 20) * 2 * 40 * 4
+    assert stacking.data_of_their_own(Workbench(store), replicas(3)) == 0
 
 
 def test_a_network_that_no_stack_admits_says_so_and_trains_alone(store):

@@ -48,12 +48,15 @@ def budget(device: str, workers: int) -> int:
 
 @contextmanager
 def watched(device: str) -> Iterator[Callable[[], int]]:
-    """Bytes that the work inside takes at its peak, as a function to call after it: libraries' own memory included.
+    """Bytes that the work inside takes at its peak beyond what was held before, as a function to call after it.
 
-    Known on a GPU only; 0 on a CPU, whose libraries need little.
+    On a GPU the memory of libraries is included. On a CPU it is what this process holds, so that memory which was freed
+    before and is used again counts nothing; 0 where the system does not tell (it does on Linux).
     """
     if device == "cpu":
-        yield lambda: 0
+        told = _forget_peak()
+        held = _resident("VmRSS")
+        yield lambda: max(0, _resident("VmHWM") - held) if told else 0
         return
     torch.cuda.empty_cache()
     before = torch.cuda.mem_get_info()[0]
@@ -61,6 +64,20 @@ def watched(device: str) -> Iterator[Callable[[], int]]:
     held = torch.cuda.memory_reserved()
     # Reserved, not allocated: what fits is what the allocator can get from the device.
     yield lambda: max(torch.cuda.max_memory_reserved() - held, before - torch.cuda.mem_get_info()[0])
+
+
+def _forget_peak() -> bool:
+    """Whether from here on the peak of this process counts anew."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return False
+    return True
+
+
+def _resident(name: str) -> int:
+    """Bytes that this process holds (VmRSS), or held at most (VmHWM)."""
+    return 1024 * _count(Path("/proc/self/status"), f"{name}:")
 
 
 def free_here(root: Path = Path("/")) -> int:
@@ -103,7 +120,9 @@ def _left_by_groups(root: Path) -> list[int]:
 
 
 def _count(path: Path, name: str) -> int:
-    return next((int(line.split()[1]) for line in _text(path).splitlines() if line.split()[0] == name), 0)
+    return next(
+        (int(words[1]) for words in map(str.split, _text(path).splitlines()) if words[:1] == [name]), 0
+    )
 
 
 def _text(path: Path) -> str:

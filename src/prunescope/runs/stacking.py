@@ -72,7 +72,8 @@ def packing(
         if stack is None and bench.device == "cpu" and step > SLOW_STEP:
             continue
         worth = _worth(known, kind, jobs, SAMPLES if len(by_kind) <= MANY_KINDS else FEW_SAMPLES)
-        fits = _fits(max(w.member for w in worth.values()), bench.device, workers)
+        member = max(w.member for w in worth.values()) + data_of_their_own(bench, [j.recipe for j in jobs])
+        fits = _fits(member, bench.device, workers)
         gain = sum(w.together for w in worth.values()) / max(1e-12, sum(w.alone for w in worth.values()))
         admits = all(w.member > 0 for w in worth.values())
         if stack is not None:
@@ -174,7 +175,8 @@ def measure(bench: Workbench, recipe: Recipe, way: Way | None = None) -> Worth:
             return Worth(alone, alone, 0)
         # What members share is the smaller the more they are: short steps are measured as they will be taken.
         count = MANY if alone < SHORT_STEP else FEW
-        members = [*first, *_members(bench, recipe, count - 2)]
+        with memory.watched(bench.device) as outside:
+            members = [*first, *_members(bench, recipe, count - 2)]
 
         def together(way: Way, rounds: int) -> float:
             stack = Stack(size=count, way=way, otherwise=engine_of(bench.setting))
@@ -184,7 +186,18 @@ def measure(bench: Workbench, recipe: Recipe, way: Way | None = None) -> Worth:
         counted = bytes_per_member([member.lane for member in first], best)
         with memory.watched(bench.device) as peak:
             seconds = together(best, 3)
-        return Worth(alone, seconds, max(counted, peak() // count), best)
+        return Worth(alone, seconds, max(counted, outside() // (count - 2) + peak() // count), best)
+
+
+def data_of_their_own(bench: Workbench, recipes: Sequence[Recipe]) -> int:
+    """Bytes of the examples that each of these runs brings along; 0 where they share one copy."""
+    sources = {recipe.task.data.source.id: recipe.task.data.source for recipe in recipes}
+    if len(sources) < 2:
+        return 0
+    source = sources[min(sources)]
+    arrays = bench.arrays.get(source.id, source.load)
+    one = torch.zeros(1, dtype=torch.int64)
+    return sum(len(x) * x.take(one).nbytes for x in (arrays.train_x, arrays.test_x))
 
 
 def ways_on(device: str) -> list[Way]:

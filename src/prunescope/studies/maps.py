@@ -95,7 +95,10 @@ def _draw(plot: Map, cells: Cells, axes: Axes) -> None:
     axes.set_ylim(y[0], y[-1])
     axes.set_xlabel(plot.x_label or plot.x)
     axes.set_ylabel(plot.y_label or plot.y)
-    bar: Any = axes.figure.colorbar(mesh, ax=axes, label=plot.value_label or plot.value, aspect=24)
+    # Not a part of the grid, of which constrained layout, done by hand in plots.py, makes no sense.
+    bar: Any = axes.figure.colorbar(
+        mesh, ax=axes, label=plot.value_label or plot.value, aspect=24, use_gridspec=False
+    )
     bar.outline.set_linewidth(0.0)
     _draw_contours(plot, cells, axes)
 

@@ -140,7 +140,9 @@ class Stacked:
 
         with torch.autograd.graph.saved_tensors_hooks(seen, lambda leaf: leaf):
             self.losses()
-        trees = (self.params, self.params, self.buffers, self.keep, *self.opt.values())
+        state = (self.params, self.buffers, *self.opt.values())
+        # Here and in the members; and weights once more as gradients and as what the update makes of them.
+        trees = (*state, *state, self.params, self.params, self.keep)
         held = [leaf for part in trees for leaf in part.values()] + list(self.batches.whole or ())
         if self.known is not None:
             held.append(self.known.full)
