@@ -66,7 +66,8 @@ def test_a_pack_takes_its_share_and_the_like_first(recipe):
     taken = take(first, list(jobs), jobs.__getitem__, most=8, workers=1)
     assert len(taken) == 8 and taken[0] == first and len(set(taken)) == 8
     assert all(jobs[key].recipe.interventions == prune for key in taken[:6])
-    assert len(take(first, list(jobs), jobs.__getitem__, most=8, workers=3)) == 4
+    third = take(first, list(jobs), jobs.__getitem__, most=8, workers=3)
+    assert [bool(jobs[key].recipe.interventions) for key in third] == [True, True, False, False]
 
 
 @pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
@@ -312,6 +313,15 @@ def test_measuring_says_what_a_place_costs_and_packs_only_where_it_wins(store, m
         assert (found.size(runs[0]) > 1) == packed
         for path in (store.root / "prices").glob("stacks-*"):
             path.unlink()
+    pruned = replicas(8, optimizer=SGD(), interventions=(Prune(),))
+    monkeypatch.setattr(
+        stacking, "measure", lambda b, r, way: stacking.Worth(1.0, 0.1 if r.interventions else 0.99, 1000)
+    )
+    left = plan([*runs, *pruned], store)
+    found = stacking.packing(left, dict.fromkeys(left.left, 1e-3), bench, workers=2)
+    assert (found.size(pruned[0]), found.size(runs[0])) == (64, 1)  # only those that gain
+    assert {found.share(left.jobs[run.id]) for run in pruned} == {0.1}
+    assert {found.share(left.jobs[run.id]) for run in runs} == {1.0}
     monkeypatch.undo()
     worth = stacking.measure(bench, runs[0])
     assert 0 < worth.together < worth.alone and worth.member > 1000 and worth.way == "layers"

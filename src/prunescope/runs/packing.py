@@ -4,7 +4,7 @@ Belongs here: what runs must have in common, and taking some of those that wait.
 worth it (`stacking.py`), training them (`together.py`).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
@@ -50,21 +50,26 @@ class Packing:
     """How many runs of a kind train together. sizes: by what they have in common; a kind that is absent is not packed.
 
     shares: what a run's place in a program costs as a share of what it costs alone, by the same and its `like`.
-    ways: how the network is applied to all. notes: what cannot be had as it was asked for, for people.
+    ways: how the network is applied to all. notes: what cannot be had as it was asked for, for people. apart: runs that
+    gain nothing in a program though others of their kind do, by the same and their `like`.
     """
 
     sizes: dict[str, int]
     shares: dict[tuple[str, str], float]
     ways: dict[str, Way] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    apart: frozenset[tuple[str, str]] = frozenset()
 
-    def adding(self, kind: str, size: int, way: Way, shares: dict[str, float]) -> "Packing":
-        """The same and one more kind. shares: by a run's `like`."""
+    def adding(
+        self, kind: str, size: int, way: Way, shares: dict[str, float], *, apart: Collection[str] = ()
+    ) -> "Packing":
+        """The same and one more kind. shares: by a run's `like`; apart: of those that are not packed."""
         return replace(
             self,
             sizes=self.sizes | {kind: size},
             shares=self.shares | {(kind, text): share for text, share in shares.items()},
             ways=self.ways | {kind: way},
+            apart=self.apart | {(kind, text) for text in apart},
         )
 
     def noting(self, note: str) -> "Packing":
@@ -77,11 +82,12 @@ class Packing:
 
     def size(self, recipe: Recipe) -> int:
         """How many such runs train together at most."""
-        return self.sizes.get(common(recipe) or "", 1)
+        kind = common(recipe) or ""
+        return 1 if (kind, like(recipe)) in self.apart else self.sizes.get(kind, 1)
 
     def share(self, job: Job) -> float:
         """The cost of such a run in a program, as a share of its cost alone."""
-        return self.shares.get((common(job.recipe) or "", like(job)), 1.0)
+        return self.shares.get((common(job.recipe) or "", like(job.recipe)), 1.0)
 
     def says(self, left: Plan, alone: dict[str, float], packed: dict[str, float]) -> list[str]:
         """For people: how many runs of what train in how many programs, and the share of their price that it saves."""
@@ -110,17 +116,25 @@ def take(
 ) -> list[str]:
     """The keys of a pack: `first`, and of the waiting ones those most like it, the nearest in front.
 
-    No more than its share where several workers wait for work of this kind. Runs with like interventions stand
-    together, because they are alike in sparsity and so in speed.
+    No more than its share where several workers wait for work of this kind: of runs with like interventions, too. They
+    are alike in sparsity and so in how long they take, and one worker with all the long ones would keep the others
+    waiting.
     """
-    kind = common(jobs(first).recipe)
-    alike = list({key: None for key in waiting if key != first and common(jobs(key).recipe) == kind})
-    count = min(most, max(1, -(-(len(alike) + 1) // workers)))
-    here = like(jobs(first))
-    alike.sort(key=lambda key: (like(jobs(key)) != here, like(jobs(key)), key))
-    return [first, *alike[: count - 1]]
+    kind, here = common(jobs(first).recipe), like(jobs(first).recipe)
+    alike = dict.fromkeys(key for key in waiting if key != first and common(jobs(key).recipe) == kind)
+    groups: dict[str, list[str]] = {here: [first]}
+    for key in sorted(alike):
+        groups.setdefault(like(jobs(key).recipe), []).append(key)
+    nearest = sorted(groups, key=lambda text: (text != here, text))
+    chosen = [key for text in nearest for key in groups[text][: _share(len(groups[text]), workers)]]
+    return chosen[: min(most, _share(1 + len(alike), workers))]
 
 
-def like(job: Job) -> str:
-    """The interventions of a job as a text: runs that are alike in it are alike in sparsity."""
-    return " ".join(value.canonical for value in job.recipe.interventions)
+def _share(count: int, workers: int) -> int:
+    return -(-count // workers)
+
+
+@lru_cache(100_000)
+def like(recipe: Recipe) -> str:
+    """The interventions of a run as a text: runs that are alike in it are alike in sparsity."""
+    return " ".join(value.canonical for value in recipe.interventions)

@@ -74,14 +74,15 @@ def packing(
         worth = _worth(known, kind, jobs, SAMPLES if len(by_kind) <= MANY_KINDS else FEW_SAMPLES)
         member = max(w.member for w in worth.values()) + data_of_their_own(bench, [j.recipe for j in jobs])
         fits = _fits(member, bench.device, workers)
-        gain = sum(w.together for w in worth.values()) / max(1e-12, sum(w.alone for w in worth.values()))
+        shares = {text: w.together / max(w.alone, 1e-12) for text, w in worth.items()}
+        gaining = {text: share for text, share in shares.items() if stack is not None or share <= GAIN}
         admits = all(w.member > 0 for w in worth.values())
         if stack is not None:
             found = found.noting(_note(jobs[0].recipe.task.network.path, stack, fits, admits, bench.device))
-        if admits and (stack is not None or gain <= GAIN):
+        if admits and gaining:
             most = stack or MOST["cpu" if bench.device == "cpu" else "cuda"]
-            shares = {text: w.together / max(w.alone, 1e-12) for text, w in worth.items()}
-            found = found.adding(kind, min(most, fits), next(iter(worth.values())).way, shares)
+            way = next(iter(worth.values())).way
+            found = found.adding(kind, min(most, fits), way, gaining, apart=shares.keys() - gaining.keys())
     return found
 
 
@@ -123,7 +124,7 @@ def in_packs(left: Plan, seconds: dict[str, float], packed: Packing) -> dict[str
 
 def _worth(known: "Known", kind: str, jobs: Sequence[Job], samples: int) -> dict[str, Worth]:
     """By the interventions of the jobs, of which a few are measured."""
-    by_text = {like(job): job.recipe for job in jobs}
+    by_text = {like(job.recipe): job.recipe for job in jobs}
     texts = sorted(by_text)
     count = min(samples, len(texts))
     places = sorted({round(k * (len(texts) - 1) / max(1, count - 1)) for k in range(count)})
@@ -182,10 +183,10 @@ def measure(bench: Workbench, recipe: Recipe, way: Way | None = None) -> Worth:
             stack = Stack(size=count, way=way, otherwise=engine_of(bench.setting))
             return _step(stack, members, bench.device, rounds=rounds) / count
 
-        best = min(ways, key=lambda one: together(one, 2)) if len(ways) > 1 else ways[0]
+        best = min(ways, key=lambda one: together(one, 1)) if len(ways) > 1 else ways[0]
         counted = bytes_per_member([member.lane for member in first], best)
         with memory.watched(bench.device) as peak:
-            seconds = together(best, 3)
+            seconds = together(best, 2)
         return Worth(alone, seconds, max(counted, outside() // (count - 2) + peak() // count), best)
 
 
@@ -220,19 +221,29 @@ def _members(bench: Workbench, recipe: Recipe, count: int) -> list[Member]:
     return members
 
 
-def _step(engine: Engine, members: Sequence[Member], device: str, *, rounds: int = 3) -> float:
-    """Seconds of a step of all members, at best; the first round also compiles."""
-    lanes = [member.lane for member in members]
-    best = float("inf")
-    for _ in range(rounds):
-        free = min(member.free for member in members)
-        count = min(5, free)
+def _step(engine: Engine, members: Sequence[Member], device: str, *, rounds: int = 2) -> float:
+    """Seconds of one more step of all members, at best: a run takes thousands, so what comes before the first is left
+    out, which for a program of many members can take as long as a hundred steps.
+    """
+    lanes, free = [member.lane for member in members], min(member.free for member in members)
+    few, many = min(2, free), min(8, free)
+    most = min(64, free)
+
+    def seconds(count: int) -> float:
         began = time.perf_counter()
         engine.advance(lanes, count)
         if device != "cpu":
             torch.cuda.synchronize()
-        best = min(best, (time.perf_counter() - began) / count)
-    return best
+        return time.perf_counter() - began
+
+    seconds(few)  # compiles
+    less, more = seconds(few), seconds(many)
+    while many < most and more < 1.5 * less:  # it would drown in what comes before the first step
+        many = min(2 * many, most)
+        more = seconds(many)
+    for _ in range(rounds - 1):
+        less, more = min(less, seconds(few)), min(more, seconds(many))
+    return (more - less) / (many - few) if more > less else more / many
 
 
 def _fits(member: int, device: str, workers: int) -> int:
