@@ -5,6 +5,7 @@ Belongs here: the list of questions and the command. Does not belong here: any m
 
 import argparse
 import inspect
+import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -60,19 +61,24 @@ def main() -> None:
     options = arguments()
     chosen = {title: QUESTIONS[title] for title in options.only or QUESTIONS}
     began = time.perf_counter()
+    answers, sections = {}, {}
     with laboratory(QUICK if options.quick else FULL) as lab:
-        parts = [page.heading(lab.images)]
-        print(parts[0], flush=True)
-        answers = {}
+        head = page.heading(lab.images)
+        print(head, flush=True)
         for title, question in chosen.items():
+            occasion = page.occasion()
             answers[title] = question(lab)
-            parts.append(page.section(title, inspect.getdoc(question) or "", answers[title]))
-            print(parts[-1], flush=True)
+            sections[title] = page.section(title, inspect.getdoc(question) or "", answers[title], occasion)
+            print(sections[title], flush=True)
     print(page.missed(answers))
     print(f"{time.perf_counter() - began:.0f} s in all")
     save = options.save or (None if options.quick or options.only else PAGE)
     if save:
-        save.write_text("".join(parts))
+        old = save.read_text() if options.only and save.exists() else head
+        try:
+            save.write_text(page.merged(old, head, sections, list(QUESTIONS)))
+        except ValueError as problem:
+            sys.exit(f"not saved: {problem}")
         print(f"saved as {save}")
 
 
@@ -84,7 +90,10 @@ def arguments() -> argparse.Namespace:
         "--only", nargs="+", choices=list(QUESTIONS), metavar="QUESTION", help="some questions"
     )
     parser.add_argument(
-        "--save", type=Path, help=f"where to save the page (default {PAGE}, if all of it is run)"
+        "--save",
+        type=Path,
+        help=f"where to save the page (default {PAGE}, if all of it is run); "
+        "single questions take their places in it",
     )
     return parser.parse_args()
 

@@ -186,8 +186,9 @@ def main() -> None:
         kind = replace(full, args=TINY[name], batch=4, epoch=16) if options.quick else full
         for precision in get_args(Precision):
             with one_thread():
+                occasion = page.occasion()
                 found = list(rows(bench, kind, sizes, steps, precision))
-            print(page.section(f"{name}, {precision}", main.__doc__ or "", found), flush=True)
+            print(page.section(f"{name}, {precision}", main.__doc__ or "", found, occasion), flush=True)
             if options.quick:
                 break
 

@@ -5,7 +5,7 @@ Belongs here: how results read. Does not belong here: measuring.
 
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,17 +15,15 @@ from benchmarks.row import Row
 from prunescope import __version__
 
 HEAD = ("quantity", "median", "middle half", "unit", "target", "")
+START = "\n## "
 BUSY = 0.5
 """Load a core above which other work disturbs what is measured here."""
 
 
 def heading(images: str) -> str:
     """What the page says before its first table."""
-    load = os.getloadavg()[0]
-    busy = " (**other programs are running: only ratios mean something**)" if load > BUSY else ""
     facts = {
-        "Date": f"{datetime.now(UTC):%Y-%m-%d}",
-        "Machine": f"{processor()}, {os.cpu_count()} cores; load at the start {load:.2f}{busy}",
+        "Machine": f"{processor()}, {os.cpu_count()} cores",
         "Versions": f"prunescope {__version__}, torch {torch.__version__}, Python {platform.python_version()}, "
         f"{platform.system()} {platform.release()}",
         "Settings": "one torch thread, float32, the memory settings of prunescope's worker processes",
@@ -35,17 +33,49 @@ def heading(images: str) -> str:
     listed = "\n".join(f"- {name}: {fact}" for name, fact in facts.items())
     return (
         "# Benchmarks\n\n"
-        "Made by `make bench` (`python -m benchmarks`); not edited by hand. What is compared was run in one process,\n"
-        "alternating, round by round; a ratio is the median of the rounds' ratios.\n\n"
+        "Made by `make bench` (`python -m benchmarks`), single questions by `python -m benchmarks --only QUESTION\n"
+        "--save docs/benchmarks.md`; not edited by hand. What is compared was run in one process, alternating, round\n"
+        "by round; a ratio is the median of the rounds' ratios.\n\n"
         f"{listed}\n"
     )
 
 
-def section(title: str, text: str, rows: list[Row]) -> str:
-    """One question: what was measured, and its table."""
+def occasion() -> str:
+    """When a question was asked, and whether other programs were running."""
+    load = os.getloadavg()[0]
+    busy = (
+        ": **other programs are running, only ratios mean something**"
+        if load > BUSY * (os.cpu_count() or 1)
+        else ""
+    )
+    return f"{datetime.now(UTC):%Y-%m-%d}, load {load:.2f} at the start{busy}"
+
+
+def section(title: str, text: str, rows: list[Row], occasion: str) -> str:
+    """One question: what was measured and when, and its table."""
     lines = [HEAD, ("---", "---:", "---:", "---", "---", "---"), *(row.cells for row in rows)]
     table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
-    return f"\n## {title}\n\n{text}\n\n{table}\n"
+    return f"{START}{title}\n\n{text}\n\n{occasion}.\n\n{table}\n"
+
+
+def merged(old: str, head: str, sections: Mapping[str, str], order: Sequence[str]) -> str:
+    """An older page with some sections anew, in this order of titles.
+
+    Raises ValueError if the older page is another machine's: numbers of two machines do not belong side by side.
+    """
+    before, *parts = old.split(START)
+    if _machine(before) != _machine(head):
+        raise ValueError(
+            f"the page to save to was measured on {_machine(before)}, not on {_machine(head)}; save to another "
+            "file, or ask all questions"
+        )
+    found = {part.partition("\n")[0]: START + part for part in parts} | dict(sections)
+    return head + "".join(found[title] for title in order if title in found)
+
+
+def _machine(head: str) -> str:
+    lines = [line for line in head.splitlines() if line.startswith("- Machine: ")]
+    return lines[0].removeprefix("- Machine: ").partition(";")[0] if lines else "an unknown machine"
 
 
 def missed(answers: Mapping[str, list[Row]]) -> str:
