@@ -21,6 +21,7 @@ from benchmarks.laboratory import FULL, QUICK, Laboratory, laboratory
 from benchmarks.levels import levels
 from benchmarks.memory import memory
 from benchmarks.planning import planning
+from benchmarks.precision import precision
 from benchmarks.pruning_event import pruning_event
 from benchmarks.random_pruning import random_pruning
 from benchmarks.reporting import reporting
@@ -46,6 +47,7 @@ QUESTIONS: Mapping[str, Callable[[Laboratory], list[Row]]] = MappingProxyType(
         "Storing": storing,
         "Stacks": stack,
         "Memory": memory,
+        "Precision": precision,
         "Scores": scores,
         "Reporting": reporting,
         "Random pruning": random_pruning,

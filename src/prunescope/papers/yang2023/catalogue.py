@@ -16,7 +16,7 @@ STUDIES = (
         module="prunescope.papers.yang2023.mild_and_over",
         scales={
             "smoke": "5 seconds on 2 cores",
-            "laptop": "4 minutes on 2 cores",
+            "laptop": "3 minutes on 2 cores",
             "paper": "20 minutes on 2 cores",
         },
         paper=_PAPER,
@@ -88,7 +88,7 @@ STUDIES = (
         scales={
             "smoke": "3 seconds on 2 cores",
             "laptop": "4 minutes on 2 cores",
-            "paper": "2 hours on 2 cores",
+            "paper": "65 minutes on 2 cores",
         },
         paper=_PAPER,
     ),
