@@ -88,7 +88,7 @@ STUDIES = (
         scales={
             "smoke": "3 seconds on 2 cores",
             "laptop": "4 minutes on 2 cores",
-            "paper": "65 minutes on 2 cores",
+            "paper": "1 to 2 hours on 2 cores",
         },
         paper=_PAPER,
     ),
