@@ -19,6 +19,9 @@ import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict
 
+_SCALARS = (str, int, float, bool, type(None))
+_text = json.JSONEncoder(allow_nan=False).encode  # json.dumps with an option makes an encoder at every call
+
 
 class Value(BaseModel):
     """A frozen, validated description; equal values have equal ids.
@@ -84,6 +87,8 @@ class Value(BaseModel):
 
 
 def _referenced(value: object) -> Iterator["Value"]:
+    if isinstance(value, _SCALARS):
+        return
     if isinstance(value, Value):
         yield from (value,) if value.by_id else value.references
     elif isinstance(value, Mapping):
@@ -166,8 +171,8 @@ def canonical(value: object) -> str:
     """
     if isinstance(value, Value):
         return json.dumps(value.id) if value.by_id else value.canonical
-    if value is None or isinstance(value, bool | int | float | str):
-        return json.dumps(value, allow_nan=False)
+    if isinstance(value, _SCALARS):
+        return _text(value)
     if isinstance(value, tuple | list):
         return "[" + ",".join(canonical(item) for item in value) + "]"
     if isinstance(value, frozenset | set):
