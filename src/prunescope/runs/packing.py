@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from prunescope.runs.plan import Job, Plan
-from prunescope.runs.recipe import Everything, Recipe
+from prunescope.runs.recipe import Everything, Fresh, Recipe
 from prunescope.training.engines.stacked.forward import Way
 
 
@@ -136,5 +136,6 @@ def _share(count: int, workers: int) -> int:
 
 @lru_cache(100_000)
 def like(recipe: Recipe) -> str:
-    """The interventions of a run as a text: runs that are alike in it are alike in sparsity."""
-    return " ".join(value.canonical for value in recipe.interventions)
+    """What a run begins with and its interventions, as a text: runs that are alike in it are alike in sparsity."""
+    begins = "" if isinstance(recipe.start, Fresh) else "continued "
+    return begins + " ".join(value.canonical for value in recipe.interventions)

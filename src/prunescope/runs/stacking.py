@@ -33,8 +33,8 @@ MOST = {"cpu": 64, "cuda": 512}
 """More members of one program gain nothing: what they share is then a few percent of a step."""
 LONG_ENOUGH = 0.05
 """Seconds of steps that are timed at least."""
-WORTH_SECONDS = 10.0
-"""Work below this is not worth measuring."""
+WORTH_SECONDS = 60.0
+"""Less work of a kind is not worth measuring, which takes some seconds."""
 SLOW_STEP = 0.02
 """On a CPU core a step that takes longer, seconds, is all products: nothing is left that members could share."""
 GAIN = 0.5
@@ -67,7 +67,8 @@ def packing(
     if stack is not None and stack < 1:
         raise UsageError(f"stack={stack} is not possible; use 1 or more runs in a program")
     by_kind, found, known = _by_kind(left), ALONE, Known(bench)
-    for kind, jobs in by_kind.items():
+    for kind, every in by_kind.items():
+        jobs = every if stack is not None or bench.device != "cpu" else [job for job in every if _fresh(job)]
         total = sum(seconds[job.id] for job in jobs)
         if stack == 1 or len(jobs) < 2 or (stack is None and (len(jobs) < FEW or total < WORTH_SECONDS)):
             continue
@@ -85,8 +86,16 @@ def packing(
         if admits and gaining:
             most = stack or MOST["cpu" if bench.device == "cpu" else "cuda"]
             way = next(iter(worth.values())).way
-            found = found.adding(kind, min(most, fits), way, gaining, apart=shares.keys() - gaining.keys())
+            apart = {like(job.recipe) for job in every} - gaining.keys()
+            found = found.adding(kind, min(most, fits), way, gaining, apart=apart)
     return found
+
+
+def _fresh(job: Job) -> bool:
+    """Whether it begins with fresh weights. How sparse a run is that begins with another's is not known beforehand, and
+    alone, on a CPU, it may be many times faster than the dense one that could be measured.
+    """
+    return isinstance(job.recipe.start, Fresh)
 
 
 def may_stack(left: Plan, stack: int | None) -> bool:
