@@ -1,4 +1,4 @@
-"""quickstart: the field's question on 1,297 handwritten digits, in two minutes.
+"""quickstart: the field's question on 1,297 handwritten digits, in a few minutes.
 
 Dense, pruned, extended and width-scaled networks, with and without label noise. The settings were searched so that
 the dense network memorizes its noisy labels first; the search is told in the project's LOG.
