@@ -149,3 +149,10 @@ def test_a_digest_of_arrays_sees_values_types_shapes_and_order():
     assert array_digest(x) == array_digest(torch.from_numpy(x)) == array_digest(x.astype(">f4"))
     assert array_digest(x[::2]) == array_digest(x[::2].copy())
     assert len(text_digest("")) == 32
+
+
+def test_a_field_that_would_be_in_no_id_is_refused():
+    with pytest.raises(TypeError, match="Shape has a field 'kind'"):
+
+        class Shape(Value):
+            kind: str = "round"

@@ -30,7 +30,7 @@ K, M, D, N = 3, 4, 12, 20
 def setting(kind="sparse", label_noise=0.2):
     """A problem, random weights with a mask, the signals, and patches as plain lists."""
     source = signal_noise(
-        classes=K, dimension=D, signal=Signal(kind=kind, strength=1.5), noise=0.5, train=N, test=9
+        classes=K, dimension=D, signal=Signal(form=kind, strength=1.5), noise=0.5, train=N, test=9
     )
     net = network("prunescope.tasks.nets:TwoLayer", inputs=D, width=M, classes=K, deviation=0.5)
     problem = Task(network=net, data=Data(source=source, label_noise=label_noise)).load(

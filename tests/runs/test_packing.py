@@ -8,7 +8,7 @@ from specimens import recipe as make_recipe
 from prunescope.base.errors import UsageError
 from prunescope.base.streams import replicate
 from prunescope.papers.yang2023.setting import Setting
-from prunescope.runs import stacking
+from prunescope.runs import memory, stacking
 from prunescope.runs.execute import ensure
 from prunescope.runs.executors.executor import Message
 from prunescope.runs.families import imp
@@ -242,6 +242,15 @@ def test_a_stack_that_cannot_fit_says_what_does(store, monkeypatch):
     assert all(manifest(store.root, run)["exec"]["stack"] == 3 for run in runs)
     with pytest.raises(UsageError, match="stack=0"):
         ensure(replicas(2), store=store, workers=1, stack=0)
+
+
+def test_the_memory_that_is_free_decides_how_many_train_together(store, monkeypatch):
+    monkeypatch.setattr(stacking, "measure", lambda bench, recipe, way: stacking.Worth(1.0, 0.1, 1000))
+    monkeypatch.setattr(memory, "free_here", lambda: int(2.2 * 1000 / memory.SHARE))
+    runs = replicas(5)
+    ensure(runs, store=store, workers=1, engine="loop", stack=5)
+    done = [manifest(store.root, run)["exec"] for run in runs]
+    assert {facts["stack"] for facts in done} == {2} and max(max(facts["members"]) for facts in done) == 2
 
 
 def test_examples_of_ones_own_count_and_shared_ones_do_not(store):

@@ -34,6 +34,15 @@ class Value(BaseModel):
     version: ClassVar[int] = 1
     by_id: ClassVar[bool] = False
 
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        """Raises TypeError for a field whose place in the canonical text is taken: it would be in no id."""
+        super().__pydantic_init_subclass__(**kwargs)
+        if taken := sorted({"kind", "version"} & cls.model_fields.keys()):
+            raise TypeError(
+                f"{cls.__qualname__} has a field {taken[0]!r}, a word that ids use for themselves; call it otherwise"
+            )
+
     @cached_property
     def canonical(self) -> str:
         """The canonical JSON text of this value: sorted keys, every field, references by id."""

@@ -40,7 +40,7 @@ SLOW_STEP = 0.02
 GAIN = 0.5
 """A program must take at most this share of the time of its members alone, measured while no other worker runs: its
 tensors stream through memory that the workers share, so a smaller gain becomes a loss (LOG.md: LeNet on two cores)."""
-SAMPLES, FEW_SAMPLES, MANY_KINDS = 4, 2, 4
+SAMPLES, FEW_SAMPLES, MANY_KINDS = 4, 1, 4
 """So many interventions of each kind of run are measured, fewer of many kinds; others cost what the nearest does."""
 
 

@@ -174,7 +174,7 @@ def fit_gaps(bench: Benchmark, *, noises: Sequence[float] | None = None) -> tupl
             f"At {noise_name(noise)}, the loss on noisy examples exceeds that on original ones by {_words(ends)} nats "
             f"({where} network).",
             said=said("fit-gap", bench.name, "section 4", noise),
-            region=_within(ends, slack=ends[1] / 2),
+            region=_within(ends, points=0.0),
             sample=partial(gap, noise, where),
             bench=bench,
             noise=noise,
@@ -212,9 +212,14 @@ def _claim(
     )
 
 
-def _within(ends: Range, *, slack: float = 1.0) -> Value:
-    """The range with some room at both ends."""
-    return Value(sum(ends) / 2, (ends[1] - ends[0]) / 2 + slack)
+def _within(ends: Range, *, points: float = 1.0) -> Value:
+    """Of the same sign, and beyond an end by at most half of it or so many points, whichever is more."""
+    low, high = (end + side * max(abs(end) / 2, points) for side, end in zip((-1, 1), ends, strict=True))
+    if ends[0] > 0:
+        low = max(low, 0.0)
+    if ends[1] < 0:
+        high = min(high, 0.0)
+    return Value((low + high) / 2, (high - low) / 2)
 
 
 def _words(ends: Range) -> str:

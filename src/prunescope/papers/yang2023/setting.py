@@ -93,7 +93,7 @@ class Setting(Value):
 
     def _thinning(self, keep: float) -> float:
         """What masks do to signal against noise: they thin the noise, unless a dense signal is thinned as much."""
-        return keep if self.signal.kind == "sparse" else 1.0
+        return keep if self.signal.form == "sparse" else 1.0
 
     def dense(self, number: int) -> Recipe:
         """The unpruned recipe of replicate `number`, which has its own data, initial weights and mask draw."""

@@ -5,6 +5,7 @@ is studied with (`tasks/nets/two_layer.py`), what is measured (`measures/signal.
 """
 
 import math
+from functools import lru_cache
 from typing import Literal, Self
 
 import torch
@@ -20,13 +21,13 @@ from prunescope.tasks.data.source import Arrays, Content, InMemory, Source
 class Signal(Value):
     """One fixed vector a class, orthogonal to the others, of length `strength`.
 
-    kind: "sparse" is strength * e_k, one coordinate a class; "dense" spreads over all coordinates, as a control:
+    form: "sparse" is strength * e_k, one coordinate a class; "dense" spreads over all coordinates, as a control:
     masking then shrinks signal and noise alike.
 
     Source: Yang et al. 2023, definition of the data ("sparse"; recalled). "dense" is proposed here.
     """
 
-    kind: Literal["sparse", "dense"] = "sparse"
+    form: Literal["sparse", "dense"] = "sparse"
     strength: float = Field(default=1.0, gt=0)
 
     def vectors(self, classes: int, dimension: int) -> Tensor:
@@ -38,7 +39,7 @@ class Signal(Value):
             raise UsageError(
                 f"{classes} orthogonal signals do not fit in {dimension} dimensions; use at most as many classes"
             )
-        if self.kind == "sparse":
+        if self.form == "sparse":
             return self.strength * torch.eye(classes, dimension)
         place = torch.arange(dimension, dtype=torch.float64) + 0.5
         waves = torch.arange(classes, dtype=torch.float64)[:, None] * place * (math.pi / dimension)
@@ -93,11 +94,18 @@ def signal_noise(
     >>> x.sum(dim=(1, 2)).tolist()
     [1.0, 1.0, 1.0]
     """
+    return _source(classes, dimension, signal or Signal(), noise, train, test, seed)
+
+
+@lru_cache(10_000)  # a diagram asks for the same data again for every width
+def _source(
+    classes: int, dimension: int, signal: Signal, noise: float, train: int, test: int, seed: int
+) -> SignalNoise:
     unchecked = SignalNoise(
         digest="0" * 32,
         classes=classes,
         dimension=dimension,
-        signal=signal or Signal(),
+        signal=signal,
         noise=noise,
         train=train,
         test=test,
