@@ -16,7 +16,7 @@ from prunescope.measures.signal_theory import death_probability, signal_race
 from prunescope.runs.execute import ensure
 from prunescope.runs.graph import Combined, Reading
 from prunescope.runs.recipe import Recipe
-from prunescope.tasks.data.signal_noise import Signal, signal_noise
+from prunescope.tasks.data.signal_noise import DenseSignal, Signal, signal_noise
 from prunescope.tasks.model import network
 from prunescope.tasks.task import Data, Task
 from prunescope.training.interventions import Bernoulli
@@ -24,13 +24,15 @@ from prunescope.training.optim import SGD
 from prunescope.training.schedules import Constant
 from prunescope.training.stopping import LossBelow
 
+SIGNALS = {"sparse": Signal, "dense": DenseSignal}
+
 K, M, D, N = 3, 4, 12, 20
 
 
 def setting(kind="sparse", label_noise=0.2):
     """A problem, random weights with a mask, the signals, and patches as plain lists."""
     source = signal_noise(
-        classes=K, dimension=D, signal=Signal(form=kind, strength=1.5), noise=0.5, train=N, test=9
+        classes=K, dimension=D, signal=SIGNALS[kind](strength=1.5), noise=0.5, train=N, test=9
     )
     net = network("prunescope.tasks.nets:TwoLayer", inputs=D, width=M, classes=K, deviation=0.5)
     problem = Task(network=net, data=Data(source=source, label_noise=label_noise)).load(

@@ -17,7 +17,7 @@ from prunescope.runs.store import Store
 from prunescope.studies.claim import judge
 from prunescope.studies.load import changed
 from prunescope.studies.publish import nodes_of, publish
-from prunescope.tasks.data.signal_noise import Signal
+from prunescope.tasks.data.signal_noise import DenseSignal
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +139,7 @@ def test_mild_pruning_is_judged_where_most_dense_networks_generalize():
 
 
 def test_with_a_dense_signal_masking_changes_no_prediction():
-    dense = Setting(signal=Signal(form="dense"))
+    dense = Setting(signal=DenseSignal())
     assert dense.race(0.01) == dense.race(1.0) == Setting().race(1.0)
     assert dense.death(0.01) == pytest.approx(0.5**50)
 

@@ -5,8 +5,10 @@ import torch
 from pydantic import ValidationError
 
 from prunescope.base.errors import DataError, UsageError
-from prunescope.tasks.data.signal_noise import Signal, signal_noise
+from prunescope.tasks.data.signal_noise import DenseSignal, Signal, signal_noise
 from prunescope.tasks.nets import TwoLayer
+
+SIGNALS = {"sparse": Signal, "dense": DenseSignal}
 
 
 def everything(source):
@@ -16,9 +18,7 @@ def everything(source):
 
 @pytest.mark.parametrize("kind", ["sparse", "dense"])
 def test_each_example_holds_its_signal_and_noise_in_random_order(kind):
-    source = signal_noise(
-        classes=3, dimension=50, signal=Signal(form=kind, strength=2.0), noise=0.5, train=600
-    )
+    source = signal_noise(classes=3, dimension=50, signal=SIGNALS[kind](strength=2.0), noise=0.5, train=600)
     x, y = everything(source)
     signals = source.signal.vectors(3, 50)
     told = (x == signals[y][:, None]).all(dim=2)
@@ -32,11 +32,11 @@ def test_each_example_holds_its_signal_and_noise_in_random_order(kind):
 
 def test_signals_are_orthogonal_of_one_length_and_dense_ones_use_every_coordinate():
     for kind in ("sparse", "dense"):
-        vectors = Signal(form=kind, strength=1.5).vectors(5, 33)
+        vectors = SIGNALS[kind](strength=1.5).vectors(5, 33)
         torch.testing.assert_close(vectors @ vectors.T, 2.25 * torch.eye(5), atol=1e-5, rtol=0)
     assert torch.equal(Signal().vectors(2, 3), torch.eye(2, 3))
     # The middle of odd waves over an odd number of points is their node.
-    dense = Signal(form="dense").vectors(2, 32)
+    dense = DenseSignal().vectors(2, 32)
     assert bool((dense != 0).all()) and float(dense.abs().max()) < 0.3
 
 
@@ -59,7 +59,7 @@ def test_noise_only_scales_and_splits_are_apart():
 def test_the_bits_are_pinned():
     """A change means that every stored run on this source would silently become another one."""
     assert signal_noise(dimension=10, train=5, test=5).digest == "d8fcb73e75d0fe4b57cf54cebbd37e12"
-    dense = signal_noise(dimension=10, train=5, test=5, signal=Signal(form="dense"))
+    dense = signal_noise(dimension=10, train=5, test=5, signal=DenseSignal())
     assert dense.digest == "624f6a1f1449c3fdfef27ea86ab9ca19"
 
 

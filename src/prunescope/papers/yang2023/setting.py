@@ -13,7 +13,7 @@ from prunescope.base.value import Value
 from prunescope.measures.signal_theory import death_probability, signal_race
 from prunescope.runs.families import during_training
 from prunescope.runs.recipe import Recipe
-from prunescope.tasks.data.signal_noise import Signal, signal_noise
+from prunescope.tasks.data.signal_noise import DenseSignal, Signal, signal_noise
 from prunescope.tasks.model import network
 from prunescope.tasks.task import Data, Task
 from prunescope.training.interventions import Bernoulli
@@ -93,7 +93,7 @@ class Setting(Value):
 
     def _thinning(self, keep: float) -> float:
         """What masks do to signal against noise: they thin the noise, unless a dense signal is thinned as much."""
-        return keep if self.signal.form == "sparse" else 1.0
+        return 1.0 if isinstance(self.signal, DenseSignal) else keep
 
     def dense(self, number: int) -> Recipe:
         """The unpruned recipe of replicate `number`, which has its own data, initial weights and mask draw."""

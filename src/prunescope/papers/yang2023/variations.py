@@ -11,7 +11,7 @@ from prunescope.papers.yang2023.setting import NOTES, PAPER, Setting
 from prunescope.papers.yang2023.statements import Regime
 from prunescope.papers.yang2023.sweep import Sweep
 from prunescope.studies.study import Study
-from prunescope.tasks.data.signal_noise import Signal
+from prunescope.tasks.data.signal_noise import DenseSignal
 
 CLASSES = Arm(
     setting=Setting(classes=4, noise=0.2),
@@ -21,7 +21,7 @@ CLASSES = Arm(
     replicates=10,
 )
 DENSE = Arm(
-    setting=Setting(signal=Signal(form="dense")),
+    setting=Setting(signal=DenseSignal()),
     keeps=(1.0, 0.7, 0.5, 0.3, 0.2, 0.1),
     mild=0.2,
     over=0.1,
@@ -42,7 +42,7 @@ SCALES = {
             setting=TINY.replace(classes=4), keeps=(1.0, 0.3, 0.05), mild=0.3, over=0.05, replicates=2
         ),
         dense_signal=Arm(
-            setting=TINY.replace(signal=Signal(form="dense")),
+            setting=TINY.replace(signal=DenseSignal()),
             keeps=(1.0, 0.3),
             mild=0.3,
             over=0.3,

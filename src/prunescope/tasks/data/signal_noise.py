@@ -6,7 +6,7 @@ is studied with (`tasks/nets/two_layer.py`), what is measured (`measures/signal.
 
 import math
 from functools import lru_cache
-from typing import Literal, Self
+from typing import Self
 
 import torch
 from pydantic import Field, model_validator
@@ -19,19 +19,15 @@ from prunescope.tasks.data.source import Arrays, Content, InMemory, Source
 
 
 class Signal(Value):
-    """One fixed vector a class, orthogonal to the others, of length `strength`.
+    """One fixed vector a class, orthogonal to the others, of length `strength`: strength * e_k, one coordinate a class.
 
-    form: "sparse" is strength * e_k, one coordinate a class; "dense" spreads over all coordinates, as a control:
-    masking then shrinks signal and noise alike.
-
-    Source: Yang et al. 2023, definition of the data ("sparse"; recalled). "dense" is proposed here.
+    Source: Yang et al. 2023, definition of the data (recalled).
     """
 
-    form: Literal["sparse", "dense"] = "sparse"
     strength: float = Field(default=1.0, gt=0)
 
     def vectors(self, classes: int, dimension: int) -> Tensor:
-        """float32 [classes, dimension], row k the signal of class k: e_k or row k of the cosine transform, scaled.
+        """float32 [classes, dimension], row k the signal of class k.
 
         Raises UsageError when there are more classes than dimensions.
         """
@@ -39,12 +35,23 @@ class Signal(Value):
             raise UsageError(
                 f"{classes} orthogonal signals do not fit in {dimension} dimensions; use at most as many classes"
             )
-        if self.form == "sparse":
-            return self.strength * torch.eye(classes, dimension)
+        return (self.strength * self._directions(classes, dimension)).float()
+
+    def _directions(self, classes: int, dimension: int) -> Tensor:
+        return torch.eye(classes, dimension)
+
+
+class DenseSignal(Signal):
+    """The same, spread over all coordinates: rows of the cosine transform. Masks shrink signal and noise alike.
+
+    Source: proposed here, as the control in which no benefit should appear.
+    """
+
+    def _directions(self, classes: int, dimension: int) -> Tensor:
         place = torch.arange(dimension, dtype=torch.float64) + 0.5
         waves = torch.arange(classes, dtype=torch.float64)[:, None] * place * (math.pi / dimension)
         rows = waves.cos()
-        return (self.strength * _grid(rows / rows.norm(dim=1, keepdim=True), bits=24)).float()
+        return _grid(rows / rows.norm(dim=1, keepdim=True), bits=24)
 
 
 class SignalNoise(Source):
