@@ -32,5 +32,7 @@ def evaluation(lab: Laboratory) -> list[Row]:
     return [
         Row("per-example losses and predictions", examples / seconds["ours"], "examples/s"),
         Row("a bare forward pass", examples / seconds["forward"], "examples/s"),
-        Row("per-example losses : bare forward pass", 100 * seconds["forward"] / seconds["ours"], "%"),
+        Row(
+            "per-example losses : bare forward pass", 100 * seconds["forward"] / seconds["ours"], "%", low=80
+        ),
     ]

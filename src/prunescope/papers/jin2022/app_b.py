@@ -5,6 +5,7 @@ from itertools import combinations
 
 import numpy as np
 
+from prunescope.base.errors import UsageError
 from prunescope.papers.jin2022.benchmarks import COLUMNS
 from prunescope.papers.jin2022.sizes import PAPER, SCALES, Settings, Size, arms, notes, words
 from prunescope.papers.jin2022.subgroups import Subgroups, subgroups
@@ -22,8 +23,10 @@ AGREEMENT = 0.8
 
 
 def build(settings: Settings, scale: str) -> Study:
-    """The study under these settings."""
-    size = settings.size(scale).replace(score="el2n")
+    """The study under these settings. Raises UsageError for another score than EL2N."""
+    size = settings.size(scale)
+    if size.score != "el2n":
+        raise UsageError(f"score={size.score!r}: this study is about EL2N; leave score out")
     bench = arms(size)
     timings = _timings(size, subgroups(bench, size))
     scores = [

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from prunescope.base.errors import UsageError
 from prunescope.base.value import Value
-from prunescope.papers.jin2022.arms import Benchmark
+from prunescope.papers.jin2022.arms import Benchmark, noise_name
 from prunescope.papers.jin2022.benchmarks import COLUMNS, Name
 from prunescope.papers.readings import EarlyScore
 
@@ -148,7 +148,18 @@ def notes(size: Size) -> tuple[str, ...]:
         "resnet32-wide": CIFAR_NOISES,
         "resnet50": "The noise level of ResNet-50 is proposed here; the paper's text does not name it.",
     }
-    return (*((levels[size.benchmark],) if size.benchmark in levels else ()), tolerances)
+    said = [levels[size.benchmark]] if size.benchmark in levels else []
+    if short := [
+        f"to level {least} at {noise_name(noise)}"
+        for noise, least in zip(size.controls, size.extended_levels, strict=True)
+        if least < size.levels
+    ]:
+        said.append(
+            f"Extended training is run {' and '.join(short)}, pruning to level {size.levels}: fewer chances to be best."
+        )
+    if size.controls != size.noises:
+        said.append(f"Controls are run at {' and '.join(map(noise_name, size.controls))} only.")
+    return (*said, tolerances)
 
 
 CIFAR_NOISES = (

@@ -8,17 +8,24 @@ from prunescope.studies.study import Study, merged
 
 __all__ = ["SCALES", "Settings", "build"]
 
+SMALL = ("lenet", "digits")
 PARTS: tuple[ModuleType, ...] = (*column.PARTS, app_c, app_j, controls)
 """The studies of one column of the paper, then other algorithms, ablations, and our controls."""
 
 
 def build(settings: Settings, scale: str) -> Study:
-    """The study under these settings; all parts share their runs. Influence keeps its own size at the scale."""
+    """The study under these settings; all parts share their runs.
+
+    Influence, which asks for hundreds of networks, is measured on LeNet or the digits only, at the most label noise,
+    and keeps its own size at the scale.
+    """
     size = settings.size(scale)
-    changes = {"benchmark": size.benchmark, "noise": max(size.controls), "replicates": size.replicates}
-    measured = influence.SCALES[scale].replace(**changes)
+    studies = [part.build(settings, scale) for part in PARTS]
+    if size.benchmark in SMALL and max(size.controls) > 0:
+        changes = {"benchmark": size.benchmark, "noise": max(size.controls), "replicates": size.replicates}
+        studies.append(influence.build(influence.SCALES[scale].replace(**changes), scale))
     return merged(
-        [*(part.build(settings, scale) for part in PARTS), influence.build(measured, scale)],
+        studies,
         name="jin2022",
         question="How does pruning affect generalization: by better training, by regularization, and can either be "
         "had alone?",
