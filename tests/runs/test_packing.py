@@ -106,7 +106,10 @@ def test_a_run_that_another_process_holds_or_has_stored_is_left_to_it(store):
     assert not any(message.idle for message in told)
 
 
-def test_a_stop_leaves_a_checkpoint_of_every_run_that_goes_on_to_the_same_bits(store, tmp_path):
+def test_a_stop_leaves_a_checkpoint_of_every_run_that_goes_on_to_the_same_bits(store, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        stacking, "ways_on", lambda device: ["layers"]
+    )  # not by measuring, whose answer may differ
     runs, told = replicas(3), []
     pack = Pack(tuple(map(Job, runs)), 4)
     assert not train_pack(Workbench(store), 0, pack, lambda node, steps: steps < 2, told.append)
@@ -333,5 +336,5 @@ def test_measuring_says_what_a_place_costs_and_packs_only_where_it_wins(store, m
     assert {found.share(left.jobs[run.id]) for run in runs} == {1.0}
     monkeypatch.undo()
     worth = stacking.measure(bench, runs[0])
-    assert 0 < worth.together < worth.alone and worth.member > 1000 and worth.way == "layers"
+    assert 0 < worth.together < worth.alone and worth.member > 1000 and worth.way in ("layers", "vmap")
     assert ALONE.size(runs[0]) == 1 and out_of_memory(MemoryError())

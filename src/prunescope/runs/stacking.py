@@ -31,6 +31,8 @@ MANY, SHORT_STEP = 32, 0.002
 """Members that are measured together where a step alone takes less than so many seconds."""
 MOST = {"cpu": 64, "cuda": 512}
 """More members of one program gain nothing: what they share is then a few percent of a step."""
+CLEARLY = 1.25
+"""By so much another way must be faster than the first: which is taken should not depend on the moment."""
 LONG_ENOUGH = 0.05
 """Seconds of steps that are timed at least."""
 WORTH_SECONDS = 60.0
@@ -195,7 +197,9 @@ def measure(bench: Workbench, recipe: Recipe, way: Way | None = None) -> Worth:
             stack = Stack(size=count, way=way, otherwise=engine_of(bench.setting))
             return _step(stack, members, bench.device, rounds=rounds) / count
 
-        best = min(ways, key=lambda one: together(one, 1)) if len(ways) > 1 else ways[0]
+        best = ways[0]
+        if len(ways) > 1:
+            best = min(ways, key=lambda one: together(one, 2) * (1.0 if one == ways[0] else CLEARLY))
         counted = bytes_per_member([member.lane for member in first], best)
         with memory.watched(bench.device) as peak:
             seconds = together(best, 3)
