@@ -193,7 +193,8 @@ def recalled_threshold(thresholds: Thresholds, percent: float) -> Claim:
         "recalled-threshold",
         f"Without label noise, random pruning keeps the dense network's test error up to about {percent:g} % sparsity.",
         basis="recalled",
-        place="Yang et al. 2023, experiments (with low confidence); the tolerance of 10 points is proposed here",
+        place="Yang et al. 2023, experiments (with low confidence, and of the paper's own network and schedule); the "
+        "tolerance of 10 points is proposed here",
         region=Near(percent, 10.0),
         sample=lambda r: thresholds.percent(r, RANDOM, noise=0.0, split="test"),
         preconditions=(thresholds.suffers(RANDOM, 0.0),),
