@@ -147,3 +147,13 @@ def check_whole(store: Path) -> None:
             shop.trace(run, probe)
         if manifest["status"] == "done":
             shop.weights(run, Moment().id)
+
+
+def replicas(count: int, **changes: Any) -> list[Recipe]:
+    """So many replicates of the small recipe."""
+    return [recipe().replace(seeds=replicate(k), **changes) for k in range(count)]
+
+
+def manifest(store: Path, run: Recipe) -> Any:
+    """The manifest of a run in the store at this path."""
+    return Store(store).manifest(run.id)

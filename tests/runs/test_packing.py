@@ -2,20 +2,18 @@
 
 import pytest
 import torch
-from specimens import contents, risk
+from specimens import contents, manifest, replicas, risk
 from specimens import recipe as make_recipe
 
-from prunescope.base.errors import UsageError
 from prunescope.base.streams import replicate
-from prunescope.papers.yang2023.setting import Setting
-from prunescope.runs import memory, stacking
+from prunescope.runs import stacking
 from prunescope.runs.execute import ensure
 from prunescope.runs.executors.executor import Message
 from prunescope.runs.families import imp
 from prunescope.runs.graph import Trace
 from prunescope.runs.lease import take as take_lease
-from prunescope.runs.memory import DoesNotFit, out_of_memory
-from prunescope.runs.packing import ALONE, Pack, Packing, common, take
+from prunescope.runs.memory import DoesNotFit
+from prunescope.runs.packing import Pack, Packing, common, take
 from prunescope.runs.plan import Job, plan
 from prunescope.runs.schedule import Schedule
 from prunescope.runs.status import Display
@@ -25,18 +23,10 @@ from prunescope.runs.workbench import Workbench
 from prunescope.training.engines.loop import Loop
 from prunescope.training.engines.stack import Stack
 from prunescope.training.interventions import Prune
-from prunescope.training.optim import SGD, Adam
+from prunescope.training.optim import Adam
 from prunescope.training.probes import Curve
 from prunescope.training.schedules import Constant
 from prunescope.training.stopping import LossBelow
-
-
-def replicas(count, **changes):
-    return [make_recipe().replace(seeds=replicate(k), **changes) for k in range(count)]
-
-
-def manifest(store, run):
-    return Store(store).manifest(run.id)
 
 
 def test_what_runs_must_share(recipe):
@@ -228,52 +218,6 @@ def test_who_never_finds_room_says_so(store, monkeypatch):
     assert not list((store.root / "leases").iterdir())
 
 
-class Notes(Display):
-    def __init__(self):
-        self.notes = []
-
-    def note(self, text):
-        self.notes.append(text)
-
-
-def test_a_stack_that_cannot_fit_says_what_does(store, monkeypatch):
-    monkeypatch.setattr(stacking, "_fits", lambda member, device, workers: 3)
-    runs, told = replicas(4), Notes()
-    ensure(runs, store=store, workers=1, engine="loop", stack=9, display=told)
-    [note] = told.notes
-    assert "9 runs of prunescope.tasks.nets:LeNet do not fit" in note and "; 3 train at a time" in note
-    assert all(manifest(store.root, run)["exec"]["stack"] == 3 for run in runs)
-    with pytest.raises(UsageError, match="stack=0"):
-        ensure(replicas(2), store=store, workers=1, stack=0)
-
-
-def test_the_memory_that_is_free_decides_how_many_train_together(store, monkeypatch):
-    monkeypatch.setattr(stacking, "measure", lambda bench, recipe, way: stacking.Worth(1.0, 0.1, 1000))
-    monkeypatch.setattr(memory, "free_here", lambda: int(2.2 * 1000 / memory.SHARE))
-    runs = replicas(5)
-    ensure(runs, store=store, workers=1, engine="loop", stack=5)
-    done = [manifest(store.root, run)["exec"] for run in runs]
-    assert {facts["stack"] for facts in done} == {2} and max(max(facts["members"]) for facts in done) == 2
-
-
-def test_examples_of_ones_own_count_and_shared_ones_do_not(store):
-    own = Setting(dimension=40, examples=10, tests=20)
-    recipes = [own.dense(number) for number in range(2)]
-    assert stacking.data_of_their_own(Workbench(store), recipes) == (10 + 20) * 2 * 40 * 4
-    assert stacking.data_of_their_own(Workbench(store), replicas(3)) == 0
-
-
-def test_a_network_that_no_stack_admits_says_so_and_trains_alone(store):
-    runs, told = (
-        [make_recipe(path="specimens:Drawing").replace(seeds=replicate(k)) for k in range(2)],
-        Notes(),
-    )
-    ensure(runs, store=store, workers=1, stack=4, display=told)
-    [note] = told.notes
-    assert note.startswith("specimens:Drawing trains one run at a time, not 4")
-    assert all(manifest(store.root, run)["exec"]["stack"] == 1 for run in runs)
-
-
 def test_a_bug_in_the_network_is_told_of_every_run(store):
     runs = [make_recipe(path="specimens:Failing").replace(seeds=replicate(k)) for k in range(2)]
     told = []
@@ -312,29 +256,3 @@ def test_a_pack_whose_worker_dies_is_taken_up_in_smaller_ones(store):
     schedule.run(recorder)
     assert len(recorder.given[0]) == 5 and all(len(keys) <= 2 for keys in recorder.given[2:])
     assert schedule.ended == {run.id: True for run in runs} and not schedule.errors
-
-
-def test_measuring_says_what_a_place_costs_and_packs_only_where_it_wins(store, monkeypatch):
-    runs = replicas(8, optimizer=SGD())
-    left = plan(runs, store)
-    monkeypatch.setattr(stacking, "WORTH_SECONDS", 0.0)
-    seconds, bench = dict.fromkeys(left.left, 1.0 / 1000), Workbench(store)
-    for together_, packed in ((0.1, True), (0.99, False)):
-        monkeypatch.setattr(stacking, "measure", lambda b, r, way, t=together_: stacking.Worth(1.0, t, 1000))
-        found = stacking.packing(left, seconds, bench, workers=2)
-        assert (found.size(runs[0]) > 1) == packed
-        for path in (store.root / "prices").glob("stacks-*"):
-            path.unlink()
-    pruned = replicas(8, optimizer=SGD(), interventions=(Prune(),))
-    monkeypatch.setattr(
-        stacking, "measure", lambda b, r, way: stacking.Worth(1.0, 0.1 if r.interventions else 0.99, 1000)
-    )
-    left = plan([*runs, *pruned], store)
-    found = stacking.packing(left, dict.fromkeys(left.left, 1e-3), bench, workers=2)
-    assert (found.size(pruned[0]), found.size(runs[0])) == (64, 1)  # only those that gain
-    assert {found.share(left.jobs[run.id]) for run in pruned} == {0.1}
-    assert {found.share(left.jobs[run.id]) for run in runs} == {1.0}
-    monkeypatch.undo()
-    worth = stacking.measure(bench, runs[0])
-    assert 0 < worth.together < worth.alone and worth.member > 1000 and worth.way in ("layers", "vmap")
-    assert ALONE.size(runs[0]) == 1 and out_of_memory(MemoryError())

@@ -1,0 +1,90 @@
+"""What a place in a program is worth, and how many fit: measured, counted, and said where it cannot be had."""
+
+import pytest
+from specimens import manifest, replicas
+from specimens import recipe as make_recipe
+
+from prunescope.base.errors import UsageError
+from prunescope.base.streams import replicate
+from prunescope.papers.yang2023.setting import Setting
+from prunescope.runs import memory, stacking
+from prunescope.runs.execute import ensure
+from prunescope.runs.memory import out_of_memory
+from prunescope.runs.packing import ALONE
+from prunescope.runs.plan import plan
+from prunescope.runs.status import Display
+from prunescope.runs.workbench import Workbench
+from prunescope.training.interventions import Prune
+from prunescope.training.optim import SGD
+
+
+class Notes(Display):
+    def __init__(self):
+        self.notes = []
+
+    def note(self, text):
+        self.notes.append(text)
+
+
+def test_a_stack_that_cannot_fit_says_what_does(store, monkeypatch):
+    monkeypatch.setattr(stacking, "_fits", lambda member, device, workers: 3)
+    runs, told = replicas(4), Notes()
+    ensure(runs, store=store, workers=1, engine="loop", stack=9, display=told)
+    [note] = told.notes
+    assert "9 runs of prunescope.tasks.nets:LeNet do not fit" in note and "; 3 train at a time" in note
+    assert all(manifest(store.root, run)["exec"]["stack"] == 3 for run in runs)
+    with pytest.raises(UsageError, match="stack=0"):
+        ensure(replicas(2), store=store, workers=1, stack=0)
+
+
+def test_the_memory_that_is_free_decides_how_many_train_together(store, monkeypatch):
+    monkeypatch.setattr(stacking, "measure", lambda bench, recipe, way: stacking.Worth(1.0, 0.1, 1000))
+    monkeypatch.setattr(memory, "free_here", lambda: int(2.2 * 1000 / memory.SHARE))
+    runs = replicas(5)
+    ensure(runs, store=store, workers=1, engine="loop", stack=5)
+    done = [manifest(store.root, run)["exec"] for run in runs]
+    assert {facts["stack"] for facts in done} == {2} and max(max(facts["members"]) for facts in done) == 2
+
+
+def test_examples_of_ones_own_count_and_shared_ones_do_not(store):
+    own = Setting(dimension=40, examples=10, tests=20)
+    recipes = [own.dense(number) for number in range(2)]
+    assert stacking.data_of_their_own(Workbench(store), recipes) == (10 + 20) * 2 * 40 * 4
+    assert stacking.data_of_their_own(Workbench(store), replicas(3)) == 0
+
+
+def test_a_network_that_no_stack_admits_says_so_and_trains_alone(store):
+    runs, told = (
+        [make_recipe(path="specimens:Drawing").replace(seeds=replicate(k)) for k in range(2)],
+        Notes(),
+    )
+    ensure(runs, store=store, workers=1, stack=4, display=told)
+    [note] = told.notes
+    assert note.startswith("specimens:Drawing trains one run at a time, not 4")
+    assert all(manifest(store.root, run)["exec"]["stack"] == 1 for run in runs)
+
+
+def test_measuring_says_what_a_place_costs_and_packs_only_where_it_wins(store, monkeypatch):
+    runs = replicas(8, optimizer=SGD())
+    left = plan(runs, store)
+    monkeypatch.setattr(stacking, "WORTH_SECONDS", 0.0)
+    seconds, bench = dict.fromkeys(left.left, 1.0 / 1000), Workbench(store)
+    for together_, packed in ((0.1, True), (0.99, False)):
+        monkeypatch.setattr(stacking, "measure", lambda b, r, way, t=together_: stacking.Worth(1.0, t, 1000))
+        found = stacking.packing(left, seconds, bench, workers=2)
+        assert (found.size(runs[0]) > 1) == packed
+        for path in (store.root / "prices").glob("stacks-*"):
+            path.unlink()
+    pruned = replicas(8, optimizer=SGD(), interventions=(Prune(),))
+    monkeypatch.setattr(
+        stacking, "measure", lambda b, r, way: stacking.Worth(1.0, 0.1 if r.interventions else 0.99, 1000)
+    )
+    left = plan([*runs, *pruned], store)
+    found = stacking.packing(left, dict.fromkeys(left.left, 1e-3), bench, workers=2)
+    assert (found.size(pruned[0]), found.size(runs[0])) == (64, 1)  # only those that gain
+    assert {found.share(left.jobs[run.id]) for run in pruned} == {0.1}
+    assert {found.share(left.jobs[run.id]) for run in runs} == {1.0}
+    monkeypatch.undo()
+    worth = stacking.measure(bench, runs[0])
+    assert 0 < worth.together < worth.alone and worth.member > 1000 and worth.way in ("layers", "vmap")
+    assert ALONE.size(runs[0]) == 1 and out_of_memory(MemoryError())
