@@ -89,8 +89,8 @@ def test_impossible_data_are_refused_where_they_enter(wrong):
 
 
 def test_holding_out_everything_is_refused():
-    with pytest.raises(UsageError, match="holds out all 200"):
-        load(validation=200)
+    with pytest.raises(ValidationError, match="holds out all 200"):
+        task(validation=200)
 
 
 class Mine(nn.Module):

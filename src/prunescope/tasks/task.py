@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Self
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from prunescope.base.errors import UsageError
@@ -40,6 +40,14 @@ class Data(Value):
     share: float = Field(default=1.0, gt=0, le=1)
     label_noise: float = Field(default=0.0, ge=0, lt=1)
     augmentation: tuple[Augmentation, ...] = ()
+
+    @model_validator(mode="after")
+    def _something_left(self) -> Self:
+        if self.validation >= self.source.train:
+            raise ValueError(
+                f"validation={self.validation} holds out all {self.source.train} training examples; use fewer"
+            )
+        return self
 
 
 @dataclass(frozen=True)
@@ -111,15 +119,8 @@ class Task(Value):
         return cls(network=network_of(factory), data=data, loss=loss)
 
     def load(self, seeds: Seeds, arrays: Arrays, *, model: Model | None = None) -> "Problem":
-        """The task in memory under `seeds`, from the source's arrays (and a model built before).
-
-        Raises UsageError when more examples are held out than there are.
-        """
+        """The task in memory under `seeds`, from the source's arrays (and a model built before)."""
         count, data = len(arrays.train_y), self.data
-        if data.validation >= count:
-            raise UsageError(
-                f"validation={data.validation} holds out all {count} training examples; use fewer"
-            )
         everything = torch.arange(count)
         rest, held = corruption.hold_out(count, data.validation, generator=stream(seeds.data, "hold-out"))
         if data.share < 1:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from made_up import NOISES, SMOKE, Made, bench_of, gains, outcome
 
 from prunescope.base.errors import StoreError, UsageError
 from prunescope.papers.jin2022 import (
@@ -13,107 +14,16 @@ from prunescope.papers.jin2022 import (
     controls,
     expected,
     fitting,
-    published,
     sizes,
     sparsities,
     statements,
     subgroup_statements,
 )
-from prunescope.papers.jin2022.arms import Benchmark
 from prunescope.papers.jin2022.subgroups import subgroups
 from prunescope.papers.jin2022.variants import Variant, by_level
 from prunescope.runs.families import extended
 from prunescope.studies.claim import judge, unmet
 from prunescope.training.schedules import Milestones, Stretched
-
-NOISES = (0.0, 0.15, 0.3, 0.6)
-SMOKE = sizes.SCALES["smoke"].size("smoke")
-
-
-def bench_of(name, *, levels=3, noises=NOISES, **changes) -> Benchmark:
-    """The arms of a benchmark of this name, on digits."""
-    small = {"replicates": 3, "extended_levels": levels, "width_levels": 2, "curves": False, "fits": 0.0}
-    return replace(sizes.arms(SMOKE), name=name, noises=noises, levels=levels, **(small | changes))
-
-
-class Made:
-    """Results of every network of a benchmark: test errors in percent, and training losses, by arm, noise and level.
-
-    Replicates differ by a little, the same in every network and a little more between them.
-    """
-
-    def __init__(
-        self, bench, *, error=lambda arm, noise, level: 10.0, noisy_loss=lambda arm, noise, level: 0.1
-    ):
-        self.values, self.gone = {}, set()
-        for p in bench.points:
-            off = 0.05 * p.replicate + 0.01 * ((p.level + p.replicate) % 2)
-            test = {"error": (error(p.arm, p.noise, p.level) + off) / 100}
-            train = {
-                "error": 0.0,
-                "noisy_error": 0.0,
-                "loss": 0.1,
-                "original_loss": 0.02,
-                "noisy_loss": noisy_loss(p.arm, p.noise, p.level) + 0.01 * off,
-                "noisy_true_error": 0.5,
-            }
-            self.values |= {p.test.id: test, p.train.id: train}
-            self.values[p.recipe.id] = {"sparsity": 1 - 0.8**p.level, "parameters": 1000, "step": 100}
-
-    def __getitem__(self, node):
-        if node not in self:
-            raise StoreError(f"{node.id} was not computed")
-        return {name: np.asarray(value) for name, value in self.values[node.id].items()}
-
-    def __contains__(self, node):
-        return node.id in self.values
-
-
-def outcome(claim, results):
-    verdict = judge(claim, results)
-    return verdict.interval_rule
-
-
-def gains(by_noise):
-    """Dense errors 40 %; pruning gains so many points at level 2."""
-    return lambda arm, noise, level: 40.0 - (by_noise[noise] if (arm, level) == ("pruned", 2) else 0.0)
-
-
-def test_published_gains_of_vgg_are_met_and_missed():
-    bench = bench_of("vgg16")
-    met = Made(bench, error=gains({0.0: 0.3, 0.15: 5.2, 0.3: 16.1, 0.6: 34.6}))
-    none = Made(bench, error=gains(dict.fromkeys(NOISES, 0.2)))
-    claims = published.gains(bench)
-    assert [claim.basis for claim in claims] == ["paper"] * 3
-    assert {outcome(claim, met) for claim in claims} == {"reproduced"}
-    assert {outcome(claim, none) for claim in claims} == {"contradicted"}
-    assert not published.gains(bench_of("lenet"))
-
-
-def test_published_gaps_in_fit_are_met_and_missed():
-    bench = bench_of("vgg16")
-    error = gains(dict.fromkeys(NOISES, 20.0))
-    met = Made(bench, error=error, noisy_loss=lambda arm, noise, level: 2.2 if level == 2 else 0.1)
-    same = Made(bench, error=error, noisy_loss=lambda arm, noise, level: 9.0)
-    claims = published.fit_gaps(bench)
-    assert len(claims) == 6
-    assert {outcome(claim, met) for claim in claims} == {"reproduced"}
-    assert {outcome(claim, same) for claim in claims} == {"contradicted"}
-    assert not published.fit_gaps(bench_of("resnet20"))
-
-
-def test_published_gaps_of_width_are_met_and_missed():
-    bench = bench_of("vgg16")
-    met = Made(
-        bench, error=lambda arm, noise, level: {"pruned": 8.0, "width": 9.6}.get(arm, 20.0) if level else 20.0
-    )
-    far = Made(
-        bench,
-        error=lambda arm, noise, level: {"pruned": 8.0, "width": 19.0}.get(arm, 20.0) if level else 20.0,
-    )
-    claims = [*published.width_gaps(bench), statements.width_is_close(bench, 0.3)]
-    assert {outcome(claim, met) for claim in claims} == {"reproduced"}
-    assert {outcome(claim, far) for claim in claims} == {"contradicted"}
 
 
 @pytest.mark.parametrize(
@@ -156,6 +66,42 @@ def test_group_claims_are_the_paper_s_only_for_el2n_and_not_for_its_exceptions()
 def test_every_exception_names_a_benchmark_of_the_paper():
     cells = [*expected.OF_THESE.values(), *expected.NOT_OF_THESE.values()]
     assert {name for group in cells for name, _ in group} <= set(expected.BENCHMARKS)
+
+
+def test_the_gain_is_compared_from_each_noise_level_to_the_next():
+    bench = bench_of("vgg16")
+    (claim,) = statements.gain_grows_at_each(bench)
+    grows, peaks = (
+        Made(bench, error=gains(dict(zip(NOISES, found, strict=True))))
+        for found in ((0.3, 5.2, 16.1, 34.6), (0.3, 5.2, 36.1, 34.6))
+    )
+    assert claim.basis == "paper" and "(0, 15, 30, 60 %)" in claim.says
+    assert (outcome(claim, grows), outcome(claim, peaks)) == ("reproduced", "contradicted")
+    assert not statements.gain_grows_at_each(bench_of("lenet", noises=(0.0, 0.15)))
+
+
+@pytest.mark.parametrize(
+    ("name", "noise", "top", "found"),
+    [
+        ("resnet20", 0.6, 0.1, {"reproduced"}),
+        ("resnet20", 0.6, -2.0, {"contradicted"}),
+        ("resnet50", 0.15, -0.1, {"reproduced"}),
+        ("resnet50", 0.15, 0.1, {"contradicted"}),
+        ("vgg16", 0.6, 0.1, set()),
+    ],
+)
+def test_the_exceptions_of_figure_5_are_claims_where_they_are_the_paper_s(name, noise, top, found):
+    """The top groups change by 1 nat at every noise level but one."""
+    bench = bench_of(name)
+    sub = subgroups(bench, SMOKE)
+    results = Made(bench, error=gains(dict.fromkeys(NOISES, 5.0)))
+    for other in NOISES[1:]:
+        for number, node in enumerate(sub.at_choice("pruned", other, "optimal")):
+            change = (top if other == noise else 1.0) + 0.01 * number
+            results.values[node.id] = {"difference": np.linspace(0.0, change, sub.groups)}
+    claims = subgroup_statements.exceptions(sub)
+    chosen = [claim for claim in claims if name != "resnet50" or claim.name.endswith(f"-{100 * noise:g}")]
+    assert {outcome(claim, results) for claim in chosen} == found
 
 
 def test_matching_at_every_level_can_be_reproduced_and_contradicted():
@@ -205,7 +151,8 @@ def test_noisy_loss_turns_at_a_tenth_of_the_weights():
 def test_the_paper_s_counts_over_benchmarks_can_be_reproduced_and_contradicted():
     first, second = bench_of("vgg16"), bench_of("resnet20", replicates=3, fits=0.0, rewind="1ep")
     cells = [(bench, noise) for bench in (first, second) for noise in NOISES[1:]]
-    claim = across._count("pruning-helps-count", across.HELPS, "Fig. 3", across._helps, cells, 11, of=13)
+    claim = across._count("helps", across.HELPS, "Fig. 3", across._helps, cells, across.BETTER, 11)
+    no_worse = across._count("no", across.MATCHES, "Fig. 3", across._sparse_helps, cells, across.NO_WORSE, 13)
 
     def made(gain):
         both = [Made(bench, error=gains(dict.fromkeys(NOISES, gain))) for bench in (first, second)]
@@ -216,6 +163,11 @@ def test_the_paper_s_counts_over_benchmarks_can_be_reproduced_and_contradicted()
     worse = Made(first, error=lambda arm, noise, level: 10.0)
     worse.values |= Made(second, error=lambda arm, noise, level: 10.0).values
     assert outcome(claim, worse) == "inconclusive"
+    harmed = Made(first, error=lambda arm, noise, level: 10.0 + 5 * (arm == "pruned" and level > 0))
+    harmed.values |= Made(second, error=lambda arm, noise, level: 10.0).values
+    assert (judge(no_worse, made(4.0)).paper, outcome(no_worse, made(4.0))) == ("reproduced", "reproduced")
+    assert (judge(no_worse, worse).paper, outcome(no_worse, harmed)) == ("reproduced", "contradicted")
+    assert {claim.basis, no_worse.basis} == {"proposed"}
     study = across.build(across.SCALES["smoke"], "smoke")
     digits = sizes.arms(sizes.Settings(benchmark="digits", replicates=2).size("smoke"))
     rows = study.figures[0].table(Made(digits, error=gains(dict.fromkeys(digits.noises, 3.0))))
@@ -226,6 +178,7 @@ def test_the_paper_s_counts_over_benchmarks_can_be_reproduced_and_contradicted()
     }
     assert [c.name for c in study.claims] == [
         "pruning-helps-count",
+        "sparse-is-never-worse-count",
         "extended-is-worse-count",
         "width-is-worse-count",
     ]
@@ -307,19 +260,3 @@ def test_notes_name_what_is_proposed():
     assert any("5 % only" in note for note in sizes.notes(SMOKE.replace(benchmark="lenet")))
     assert "never tried" in sizes.words(SMOKE.replace(benchmark="resnet50"), "laptop")
     assert "never tried" not in sizes.words(SMOKE.replace(benchmark="lenet"), "laptop")
-
-
-@pytest.mark.parametrize(
-    ("ends", "points", "low", "high"),
-    [
-        ((1.38, 2.97), 0.0, 0.69, 4.455),
-        ((0.03, 0.13), 0.0, 0.015, 0.195),
-        ((0.4, 14.5), 1.0, 0.0, 21.75),
-        ((-0.3, -0.3), 1.0, -1.3, 0.0),
-        ((0.0, 2.6), 1.0, -1.0, 3.9),
-    ],
-)
-def test_published_ranges_have_room_but_keep_their_sign(ends, points, low, high):
-    region = published._within(ends, points=points)
-    found = (region.value - region.tolerance, region.value + region.tolerance)
-    assert found == pytest.approx((low, high))

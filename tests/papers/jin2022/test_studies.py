@@ -10,6 +10,7 @@ import torch
 from prunescope.base.errors import UsageError
 from prunescope.measures import EL2N, GraNd
 from prunescope.papers.jin2022 import (
+    across,
     app_d,
     classes,
     column,
@@ -71,6 +72,8 @@ def built(name):
 def test_the_whole_paper_needs_what_its_parts_need(study):
     measured = influence.SCALES["smoke"].replace(noise=0.4, replicates=2)
     parts = [built(name) for name in PARTS if name not in WHOLES] + [influence.build(measured, "smoke")]
+    size = SMALL.size("smoke")
+    parts.append(across.counted([arms(size)], settings=size, scale="smoke"))
     assert {node.id for node in study.nodes} == {node.id for part in parts for node in part.nodes}
     assert len(study.figures) == sum(len(part.figures) for part in parts)
     assert {claim.name for claim in study.claims} == {claim.name for part in parts for claim in part.claims}
@@ -157,6 +160,28 @@ def test_where_the_dense_network_is_best_no_images_are_shown(results, study, mon
     ]
     monkeypatch.setattr(leave_out.LeaveOut, "is_sparse", lambda self, results: False)
     assert len(figures) == 4 and not any(figure.table(results) for figure in figures)
+
+
+@pytest.mark.parametrize("name", ["app-d", "app-e", "app-k", "app-k-precision"])
+def test_where_pruning_helps_the_leave_out_tables_are_full_and_drawn(name, results, study, monkeypatch):
+    """At this size the dense network may be the best, and then they are empty: here the choice counts as sparse."""
+    monkeypatch.setattr(leave_out.LeaveOut, "is_sparse", lambda self, results: True)
+    figure = next(figure for figure in study.figures if figure.name == name)
+    rows = figure.table(results)
+    assert {row["replicate"] for row in rows if "replicate" in row} <= {0, 1}
+    series = {row["series"] for row in rows}
+    assert len(series) > 1 and (name == "app-k-precision" or figure.lineage.keys() <= series)
+    assert "<svg" in figure.plot.svg(rows, name=name)
+
+
+def test_studies_of_label_noise_need_some(study):
+    clean = SMALL.replace(noises=(0.0,))
+    for name in ("fig4", "fig5", "appE", "appI"):
+        module = importlib.import_module(PARTS[f"jin2022/{name}"].module)
+        with pytest.raises(UsageError, match="have no label noise"):
+            module.build(clean, "smoke")
+    names = {figure.name for figure in whole.build(clean, "smoke").figures}
+    assert {"fig3", "app-k"} <= names and not names & {"fig5", "app-e", "app-i", "across"}
 
 
 def test_images_given_up_first_are_those_whose_loss_rises_most(results, study, monkeypatch):

@@ -6,7 +6,7 @@ from prunescope.papers.jin2022 import leave_out, statements
 from prunescope.papers.jin2022.arms import noise_name
 from prunescope.papers.jin2022.expected import Said, said
 from prunescope.papers.jin2022.leave_out import Keep, LeaveOut
-from prunescope.papers.jin2022.sizes import PAPER, SCALES, Settings, arms, notes, words
+from prunescope.papers.jin2022.sizes import PAPER, SCALES, Settings, arms, notes, with_noise, words
 from prunescope.papers.jin2022.statements import POINTS, fits_noise, is_sparse
 from prunescope.papers.jin2022.subgroups import WHERE
 from prunescope.studies.claim import Claim, Precondition
@@ -31,7 +31,7 @@ RANDOM = Keep(
 
 def build(settings: Settings, scale: str) -> Study:
     """The study under these settings."""
-    size = settings.size(scale)
+    size = with_noise(settings.size(scale), of="controls")
     bench = arms(size)
     cases = [
         LeaveOut(bench, f"{noise_name(noise)}, {where}", noise, rule, (WRONG, NOISY, RANDOM))

@@ -2,7 +2,7 @@
 
 from prunescope.papers.jin2022 import statements, subgroup_statements
 from prunescope.papers.jin2022.arms import Arm, noise_name
-from prunescope.papers.jin2022.sizes import PAPER, SCALES, Settings, arms, notes, words
+from prunescope.papers.jin2022.sizes import PAPER, SCALES, Settings, arms, notes, with_noise, words
 from prunescope.papers.jin2022.subgroups import Case, group_figure, subgroups
 from prunescope.papers.jin2022.views import LABELS
 from prunescope.studies.study import Study
@@ -14,7 +14,7 @@ ARMS: tuple[Arm, ...] = ("pruned", "width")
 
 def build(settings: Settings, scale: str) -> Study:
     """The study under these settings."""
-    size = settings.size(scale)
+    size = with_noise(settings.size(scale), of="controls")
     bench = arms(size)
     sub = subgroups(bench, size)
     noises = statements.noisy(bench, "width")

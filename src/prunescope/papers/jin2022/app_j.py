@@ -1,6 +1,8 @@
 """jin2022/appJ: does it matter which weights are pruned."""
 
+from collections.abc import Mapping
 from functools import partial
+from types import MappingProxyType
 
 from prunescope.papers.jin2022 import variants
 from prunescope.papers.jin2022.arms import Benchmark, noise_name
@@ -17,6 +19,17 @@ from prunescope.studies.study import Study
 from prunescope.training.interventions import Prune
 
 __all__ = ["SCALES", "Settings", "build"]
+
+OTHERS: Mapping[str, str] = MappingProxyType(
+    {
+        "shuffled in layers": "as many random ones of each layer",
+        "random": "random ones",
+        "uniform over layers": "the smallest of each layer at the same share of all layers",
+        "largest": "the largest",
+        "SynFlow score": "those of the smallest SynFlow score",
+    }
+)
+"""What magnitude over all layers is compared with, in words."""
 
 
 def build(settings: Settings, scale: str) -> Study:
@@ -46,7 +59,7 @@ def build(settings: Settings, scale: str) -> Study:
         claims=tuple(
             _magnitude_is_better(bench, group["magnitude"], group[other])
             for group in found.values()
-            for other in ("random", "largest")
+            for other in OTHERS
         ),
         notes=(
             *notes(size),
@@ -76,9 +89,9 @@ def _chain(bench: Benchmark, prune: Prune, base: Recipe) -> dict[int, Recipe]:
 def _magnitude_is_better(bench: Benchmark, magnitude: Variant, other: Variant) -> Claim:
     noise = magnitude.noise
     return Claim(
-        f"magnitude-beats-{other.name}-{100 * noise:g}",
+        f"magnitude-beats-{other.name.replace(' ', '-').lower()}-{100 * noise:g}",
         f"At {noise_name(noise)}, pruning the smallest weights has a lower test error, each at its best, than pruning "
-        f"{'the largest' if other.name == 'largest' else 'random ones'}.",
+        f"{OTHERS[other.name]}.",
         basis="proposed",
         place="proposed here after Jin et al. 2022, footnote 5 and App. J",
         region=Direction("greater"),

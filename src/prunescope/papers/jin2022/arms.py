@@ -121,11 +121,12 @@ class Benchmark:
         """Everything to be computed."""
         return self.nodes_of(*self.arms)
 
-    def nodes_of(self, *arms: Arm, noises: Sequence[float] = ()) -> list[Value]:
-        """What is to be computed for the dense network and some arms; no noises means all there are."""
+    def nodes_of(self, *arms: Arm, noises: Sequence[float] | None = None) -> list[Value]:
+        """What is to be computed for the dense network and some arms; noises: by default all."""
         nodes: list[Value] = []
+        chosen = self.noises if noises is None else noises
         for point in self.points:
-            if point.arm in ("dense", *arms) and point.noise in (noises or self.noises):
+            if point.arm in ("dense", *arms) and point.noise in chosen:
                 nodes += [point.test, point.train, point.selector]
                 nodes += [point.curve] if self.curves else []
                 nodes += [point.selecting_curve] if self.curves and point.arm == "dense" else []

@@ -1,6 +1,7 @@
 """jin2022/column: one column of the paper's figures, without other algorithms, ablations and further controls."""
 
-from types import ModuleType
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType, ModuleType
 
 from prunescope.papers.jin2022 import (
     app_b,
@@ -20,7 +21,7 @@ from prunescope.papers.jin2022 import (
     optimum,
     section7,
 )
-from prunescope.papers.jin2022.sizes import PAPER, SCALES, Settings, words
+from prunescope.papers.jin2022.sizes import PAPER, SCALES, About, Settings, Size, words
 from prunescope.studies.study import Study, merged
 
 __all__ = ["SCALES", "Settings", "build"]
@@ -31,15 +32,25 @@ PARTS: tuple[ModuleType, ...] = (
 )
 """The studies that live on the same arms: pruning, extended training, width, EL2N, leave-out."""
 
+ABOUT_NOISE: Mapping[ModuleType, About] = MappingProxyType(
+    {fig4: "noises", fig5: "noises", app_e: "controls", app_i: "controls"}
+)
+"""Those of them that are left out where none of these levels has label noise."""
+
 
 def build(settings: Settings, scale: str) -> Study:
     """The study under these settings; all parts share their runs."""
     size = settings.size(scale)
     return merged(
-        [part.build(settings, scale) for part in PARTS],
+        [part.build(settings, scale) for part in within(size, PARTS)],
         name="jin2022/column",
         question="On one benchmark, what do pruning, longer training, a smaller width and leaving examples out do?",
         settings=size,
         scale=words(size, scale),
         paper=PAPER,
     )
+
+
+def within(size: Size, parts: Sequence[ModuleType]) -> list[ModuleType]:
+    """Those of some studies that have something to show at this size."""
+    return [part for part in parts if part not in ABOUT_NOISE or max(getattr(size, ABOUT_NOISE[part])) > 0]

@@ -34,6 +34,7 @@ def build(settings: Settings, scale: str) -> Study:
                 if expected.is_dense(bench.name, noise)
             ),
             statements.gain_grows(bench, highest),
+            *statements.gain_grows_at_each(bench),
             *published.gains(bench),
         ),
     )

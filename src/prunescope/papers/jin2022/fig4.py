@@ -2,7 +2,7 @@
 
 from prunescope.papers.jin2022 import fitting, published, sparsities, statements, views
 from prunescope.papers.jin2022.arms import Benchmark
-from prunescope.papers.jin2022.sizes import PAPER, SCALES, Settings, arms, notes, words
+from prunescope.papers.jin2022.sizes import PAPER, SCALES, Settings, arms, notes, with_noise, words
 from prunescope.studies.claim import Claim
 from prunescope.studies.study import Study
 
@@ -11,7 +11,7 @@ __all__ = ["SCALES", "Settings", "build"]
 
 def build(settings: Settings, scale: str) -> Study:
     """The study under these settings."""
-    size = settings.size(scale)
+    size = with_noise(settings.size(scale))
     bench = arms(size)
     per_noise = {noise: _claims(bench, noise) for noise in statements.noisy(bench)}
     figures = [

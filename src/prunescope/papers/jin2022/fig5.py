@@ -2,7 +2,7 @@
 
 from prunescope.papers.jin2022 import statements, subgroup_statements
 from prunescope.papers.jin2022.arms import noise_name
-from prunescope.papers.jin2022.sizes import PAPER, SCALES, Settings, arms, notes, words
+from prunescope.papers.jin2022.sizes import PAPER, SCALES, Settings, arms, notes, with_noise, words
 from prunescope.papers.jin2022.subgroups import Case, group_figure, subgroups
 from prunescope.studies.study import Study
 
@@ -11,7 +11,7 @@ __all__ = ["SCALES", "Settings", "build"]
 
 def build(settings: Settings, scale: str) -> Study:
     """The study under these settings."""
-    size = settings.size(scale)
+    size = with_noise(settings.size(scale))
     bench = arms(size)
     sub = subgroups(bench, size)
     noises = statements.noisy(bench)
@@ -31,9 +31,12 @@ def build(settings: Settings, scale: str) -> Study:
             group_figure(sub, cases, name="fig5", title="Figure 5: change in training loss by influence"),
         ),
         cautions=statements.optima_inside(bench, "pruned", noises=noises),
-        claims=statements.at_each_noise(
-            bench,
-            lambda _, noise: subgroup_statements.influential_worsen(sub, noise),
-            lambda _, noise: subgroup_statements.influential_worsen_most(sub, noise),
+        claims=(
+            *statements.at_each_noise(
+                bench,
+                lambda _, noise: subgroup_statements.influential_worsen(sub, noise),
+                lambda _, noise: subgroup_statements.influential_worsen_most(sub, noise),
+            ),
+            *subgroup_statements.exceptions(sub),
         ),
     )

@@ -7,6 +7,7 @@ losses (`fitting.py`) and groups of examples (`subgroup_statements.py`), publish
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import pairwise
 from types import MappingProxyType
 
 import numpy as np
@@ -134,6 +135,27 @@ def gain_grows(bench: Benchmark, noise: float) -> Claim:
     )
 
 
+def gain_grows_at_each(bench: Benchmark) -> tuple[Claim, ...]:
+    """The gain grows from each level of label noise to the next (Fig. 3), where there are several."""
+    noises = bench.noises
+    if len(noises) < 3:
+        return ()
+    return (
+        Claim(
+            "gain-grows-at-each",
+            "Pruning gains more at each level of label noise than at the one below it "
+            f"({', '.join(f'{100 * noise:g}' for noise in noises)} %).",
+            **said("gain-grows-at-each", bench.name, "section 4 and Fig. 3", max(noises)),
+            region=Among(Direction("greater")),
+            sample=lambda r: np.stack(
+                [gain(bench, r, more) - gain(bench, r, less) for less, more in pairwise(noises)], axis=1
+            ),
+            preconditions=(fits_clean(bench), *(fits_noise(bench, noise) for noise in noisy(bench))),
+            unit="share of steps from a noise level to the next",
+        ),
+    )
+
+
 def width_is_worse(bench: Benchmark, noise: float) -> Claim:
     """A narrower dense network does not quite reach the pruned one (Fig. 7)."""
     return Claim(
@@ -200,17 +222,12 @@ def width_is_close(bench: Benchmark, noise: float) -> Claim:
 
 def dense_is_best(bench: Benchmark, noise: float) -> Claim:
     """No sparse network generalizes better than the dense one: LeNet at 5 % noise (Fig. 5)."""
-
-    def sample(results: Results) -> Numbers:
-        errors = bench.test_errors(results, "pruned", noise)
-        return np.asarray(errors[1:][errors[1:].mean(axis=1).argmin()] - errors[0])
-
     return Claim(
         "dense-is-best",
         f"At {noise_name(noise)}, no pruned network has a lower test error than the dense one.",
         **said("dense-is-best", bench.name, "Fig. 5", noise),
         region=Direction("greater", or_matches=True),
-        sample=sample,
+        sample=lambda r: -gain_of_sparse(bench, r, noise),
         preconditions=(fits_noise(bench, noise),),
         unit=f"{POINTS} of test error, best pruned minus dense",
     )
@@ -246,3 +263,9 @@ def noisy(bench: Benchmark, arm: Arm = "pruned") -> tuple[float, ...]:
 def gain(bench: Benchmark, results: Results, noise: float) -> Numbers:
     """Test error of the dense network minus that at the optimal sparsity, percentage points, [replicates]."""
     return np.asarray(bench.test_errors(results, "dense", noise)[0] - bench.at_best(results, "pruned", noise))
+
+
+def gain_of_sparse(bench: Benchmark, results: Results, noise: float) -> Numbers:
+    """Test error of the dense network minus that of the best network with weights removed, points, [replicates]."""
+    errors = bench.test_errors(results, "pruned", noise)
+    return np.asarray(errors[0] - errors[1:][errors[1:].mean(axis=1).argmin()])

@@ -3,13 +3,15 @@
 Belongs here: claims over changes in loss by EL2N group. Does not belong here: the groups (`subgroups.py`).
 """
 
+from functools import partial
+
 import numpy as np
 
 from prunescope.papers.jin2022.arms import Arm, Numbers, Rule, noise_name
-from prunescope.papers.jin2022.expected import said
+from prunescope.papers.jin2022.expected import SATURATED, said
 from prunescope.papers.jin2022.harm import by_chance, no_more_than_by_chance
 from prunescope.papers.jin2022.published import CONCENTRATION
-from prunescope.papers.jin2022.statements import fits_clean, fits_noise, is_sparse
+from prunescope.papers.jin2022.statements import fits_clean, fits_noise, is_sparse, noisy
 from prunescope.papers.jin2022.subgroups import Subgroups
 from prunescope.studies import statistics
 from prunescope.studies.claim import Claim
@@ -20,6 +22,8 @@ from prunescope.studies.results import Results
 PRUNED_AND_WIDTH: tuple[Arm, Arm] = ("pruned", "width")
 WORSE = ("resnet20", "vgg16")
 """The benchmarks that the paper finds fitted worse at the highest improving sparsity."""
+MOST_NOISE = 0.6
+"""The label noise at which the paper sees little change in some networks (Fig. 5)."""
 TOP = 0.2
 """The share of examples that counts as influential (section 3)."""
 
@@ -161,6 +165,51 @@ def influential_worsen_most(sub: Subgroups, noise: float) -> Claim:
         sample=lambda r: _top(sub, r, "pruned", noise, "optimal") - _rest(sub, r, "pruned", noise, "optimal"),
         preconditions=(fits_noise(sub.bench, noise), is_sparse(sub.bench, noise)),
         unit="nats, change on the top 20 % minus change on the rest",
+    )
+
+
+def exceptions(sub: Subgroups) -> tuple[Claim, ...]:
+    """Where Fig. 5 sees something else: little change in two networks at 60 % noise, no increase in ResNet-50."""
+    noises = noisy(sub.bench)
+    if sub.bench.name == "resnet50":
+        return tuple(_do_not_worsen(sub, noise) for noise in noises)
+    if sub.bench.name not in SATURATED or MOST_NOISE not in noises:
+        return ()
+    return tuple(_change_less(sub, noise) for noise in noises if noise < MOST_NOISE)
+
+
+def _change_less(sub: Subgroups, than: float) -> Claim:
+    tops = partial(_top, sub, arm="pruned", rule="optimal")
+    return Claim(
+        f"influential-change-less-than-at-{100 * than:g}",
+        f"At {noise_name(MOST_NOISE)} the optimally sparse network changes the loss on the examples with the top 20 % "
+        f"of {sub.axis}, which is high already in the dense network, by less than at {noise_name(than)}.",
+        **said(
+            "influential-change-less",
+            sub.theirs,
+            "Fig. 5 (little change; the comparison is proposed here)",
+            MOST_NOISE,
+        ),
+        region=Direction("less"),
+        sample=lambda r: np.abs(tops(r, noise=MOST_NOISE)) - np.abs(tops(r, noise=than)),
+        preconditions=(
+            fits_noise(sub.bench, than),
+            *(is_sparse(sub.bench, noise) for noise in (MOST_NOISE, than)),
+        ),
+        unit="nats, size of the change on the top 20 %",
+    )
+
+
+def _do_not_worsen(sub: Subgroups, noise: float) -> Claim:
+    return Claim(
+        f"influential-do-not-worsen-{100 * noise:g}",
+        f"At {noise_name(noise)}, the optimally sparse network fits the examples with the top 20 % of {sub.axis} no "
+        "worse than the dense network does.",
+        **said("influential-do-not-worsen", sub.theirs, "Fig. 5 (the exception)", noise),
+        region=Direction("less", or_matches=True),
+        sample=lambda r: _top(sub, r, "pruned", noise, "optimal"),
+        preconditions=(fits_noise(sub.bench, noise), is_sparse(sub.bench, noise)),
+        unit="nats, change on the top 20 %",
     )
 
 

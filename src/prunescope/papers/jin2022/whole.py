@@ -2,8 +2,8 @@
 
 from types import ModuleType
 
-from prunescope.papers.jin2022 import app_c, app_j, column, controls, influence
-from prunescope.papers.jin2022.sizes import PAPER, SCALES, Settings, words
+from prunescope.papers.jin2022 import across, app_c, app_j, column, controls, influence
+from prunescope.papers.jin2022.sizes import PAPER, SCALES, Settings, arms, words
 from prunescope.studies.study import Study, merged
 
 __all__ = ["SCALES", "Settings", "build"]
@@ -20,7 +20,9 @@ def build(settings: Settings, scale: str) -> Study:
     and keeps its own size at the scale.
     """
     size = settings.size(scale)
-    studies = [part.build(settings, scale) for part in PARTS]
+    studies = [part.build(settings, scale) for part in column.within(size, PARTS)]
+    if max(size.noises) > 0:
+        studies.append(across.counted([arms(size)], settings=size, scale=words(size, scale)))
     if size.benchmark in SMALL and max(size.controls) > 0:
         changes = {"benchmark": size.benchmark, "noise": max(size.controls), "replicates": size.replicates}
         studies.append(influence.build(influence.SCALES[scale].replace(**changes), scale))
