@@ -5,6 +5,7 @@ Belongs here: seconds a step, seconds a pass, bytes a state. Does not belong her
 
 import math
 import platform
+import statistics
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -196,12 +197,15 @@ def measure(bench: Workbench, recipe: Recipe, density: float = 1.0) -> Price:
         start, engine = begin(program, weights, 0), engine_of(bench.setting)
         lane = Lane(Stepper(program), start.state, start.running, 0)
         [lane] = engine.advance([lane], 1)
-        began, steps, chunk = time.perf_counter(), 0, 2
-        while steps < 2 or (time.perf_counter() - began < CALIBRATION_SECONDS and steps < 200):
+        paces: list[float] = []
+        chunk, began = 1, time.perf_counter()
+        while len(paces) < 3 or (time.perf_counter() - began < CALIBRATION_SECONDS and len(paces) < 10):
+            since = time.perf_counter()
             [lane] = engine.advance([lane], chunk)
-            steps, chunk = steps + chunk, min(2 * chunk, 32)
-        _wait(bench.device)
-        step = (time.perf_counter() - began) / steps
+            _wait(bench.device)
+            paces.append((time.perf_counter() - since) / chunk)
+            chunk = min(2 * chunk, 32) if len(paces) > 2 else 1
+        step = statistics.median(paces)  # one stall of the machine would ruin a mean
         test = program.problem.test
         few = test.at(torch.arange(min(len(test), 1000), device=test.y.device))
         evaluate(program.problem, weights, few.at(torch.arange(1, device=test.y.device)))

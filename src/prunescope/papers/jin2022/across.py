@@ -88,7 +88,7 @@ def counted(benches: Sequence[Benchmark], *, settings: Value, scale: str) -> Stu
 
 
 HELPS = "At 11 of 13 noisy benchmarks the optimally sparse network has a lower test error than the dense one."
-MATCHES = "At all 13 noisy benchmarks the best network with weights removed errs less than the dense one, or matches it."
+MATCHES = "At all 13 noisy benchmarks the best sparse network has a lower test error than the dense one, or matches it."
 LONGER = "At 9 of 13 noisy benchmarks extended dense training errs more than pruning, each at its best."
 WIDTH = (
     "Without label noise, width down-scaling errs more than pruning, each at its best, on 4 of 5 benchmarks."

@@ -30,7 +30,7 @@ class Settings(Value):
     left_out: Annotated[float, Field(gt=0, lt=1)] = 0.3
     share: Share = 1 / 12
     epochs: Count = 40
-    levels: Count = 16
+    levels: Count = 24
     ensemble: Count = 10
     groups: Annotated[int, Field(ge=5)] = 20
     looks: Count = 20
@@ -50,7 +50,7 @@ SCALES = {
         looks=2,
     ),
     "laptop": Settings(),
-    "paper": Settings(models=2000, share=1.0, levels=24),
+    "paper": Settings(models=2000, share=1.0),
 }
 
 

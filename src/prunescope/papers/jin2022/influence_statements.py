@@ -21,7 +21,8 @@ def claims(case: Retrained) -> tuple[Claim, ...]:
     """All claims of a noise level."""
     if case.noise == 0:
         return (_el2n(case), _improves_the_memorized(case), _pairs(case))
-    return (_el2n(case), _gives_up_the_memorized(case), _flipped_are_memorized(case))
+    given_up = (_gives_up_the_memorized(case, last=last) for last in (False, True))
+    return (_el2n(case), *given_up, _flipped_are_memorized(case))
 
 
 def _fits(case: Retrained) -> Precondition:
@@ -67,16 +68,19 @@ def _improves_the_memorized(case: Retrained) -> Claim:
     )
 
 
-def _gives_up_the_memorized(case: Retrained) -> Claim:
+def _gives_up_the_memorized(case: Retrained, *, last: bool = False) -> Claim:
+    """last: of the sparsest network instead of the optimal one."""
+    where, which = ("last level", "highest") if last else ("optimal level", "optimal")
+    chosen = () if last else (is_sparse(case.bench, case.noise),)
     return Claim(
-        f"memorized-are-given-up-{100 * case.noise:g}",
-        f"At {noise_name(case.noise)}, at the optimal sparsity the loss rises most on the examples that are memorized "
+        f"memorized-are-given-up{'-at-last' * last}-{100 * case.noise:g}",
+        f"At {noise_name(case.noise)}, at the {which} sparsity the loss rises most on the examples that are memorized "
         "most.",
         basis="proposed",
         place=PLACE,
         region=Direction("greater"),
-        sample=lambda r: case.correlations(r, "rise in loss, optimal level"),
-        preconditions=(_fits(case), is_sparse(case.bench, case.noise), _is_measured(case)),
+        sample=lambda r: case.correlations(r, f"rise in loss, {where}"),
+        preconditions=(_fits(case), *chosen, _is_measured(case)),
         unit="rank correlation of memorization with the rise in loss",
     )
 
