@@ -13,11 +13,12 @@ from torch import Tensor, nn
 
 from benchmarks.laboratory import FULL, Laboratory
 from benchmarks.plain_loop import PlainLoop
-from benchmarks.row import Row
+from benchmarks.row import Numbers, Row
 from benchmarks.timing import interleaved
 from prunescope.base.streams import Seeds
 from prunescope.runs.workbench import fresh_weights
 from prunescope.tasks.data.synthetic import synthetic
+from prunescope.tasks.kernels import compiling
 from prunescope.tasks.kernels.choice import Kernels
 from prunescope.tasks.model import network
 from prunescope.tasks.task import Data, Problem, Task
@@ -26,6 +27,7 @@ from prunescope.training.engines.lean import Lean
 from prunescope.training.loop import Program, Stepper
 from prunescope.training.run import begin
 
+COMPILED = Kernels(channels_last=True, compiled=True)
 NETS: dict[str, tuple[str, dict[str, Any]]] = {
     "ResNet-20": ("CifarResNet", {"depth": 20}),
     "VGG11": ("VGG", {}),
@@ -41,7 +43,8 @@ def convolution(lab: Laboratory) -> list[Row]:
 
     DataLoader loop: PIL images in the same process, `torch.optim.SGD`, as most code has it. Plain: the module called on
     one batch that stays where it is, cross-entropy, `torch.autograd.grad`, an in-place update, PyTorch's default
-    layout. prunescope: the whole step, batch included, in both layouts. Limit: the network's convolutions and their
+    layout. prunescope: the whole step, batch included, in both layouts, and compiled by torch (`--engine compiled`, after
+    compiling, which takes half a minute). Limit: the network's convolutions and their
     gradients on random tensors, in the faster layout, nothing else.
     """
     rows = []
@@ -59,12 +62,15 @@ def _rows(lab: Laboratory, name: str) -> list[Row]:
     problem = Task(network=net, data=Data(source=source)).load(Seeds(), source.load())
     program = replace(lab.bench.program(lab.recipe), problem=problem, batch=batch)
     loop = PlainLoop(net.build(), problem.train, problem.test, lr=0.1, batch=batch)
+    # Compiling takes longer than all else in a quick run.
+    compiled = {"compiled": _step(program, COMPILED)} if full and compiling.available() else {}
     seconds = interleaved(
         {
             "loader": lambda: loop.steps(1),
             "plain": _plain(program),
             "default": _step(program, Kernels()),
             "last": _step(program, Kernels(channels_last=True)),
+            **compiled,
             "limit first": Convolutions(problem, batch, torch.contiguous_format).training,
             "limit last": Convolutions(problem, batch, torch.channels_last).training,
         },
@@ -86,6 +92,15 @@ def _rows(lab: Laboratory, name: str) -> list[Row]:
             **({"low": 1.5} if name == "ResNet-20" else {}),
         ),
         Row(f"{name}: the convolutions alone : prunescope, the faster", 100 * limit / best, "%"),
+        *(row for way in compiled for row in _compiled(name, seconds["plain"], seconds[way])),
+    ]
+
+
+def _compiled(name: str, plain: Numbers, found: Numbers) -> list[Row]:
+    aim = {"low": 1.5} if name == "ResNet-20" else {}
+    return [
+        Row(f"{name}: prunescope, compiled", 1000 * found, "ms"),
+        Row(f"{name}: plain PyTorch : prunescope, compiled", plain / found, "times", **aim),
     ]
 
 

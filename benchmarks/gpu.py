@@ -4,9 +4,10 @@ Belongs here: replica-epochs a second by network, engine and members of a progra
 (`stack.py`).
 
 For each network and R: a plain `DataLoader` loop in the field's style, one replica after another; the reference engine
-and the one in place, likewise; the stack under vmap; the stack with its layers replaced, every step taken anew; the
-same recorded as a CUDA graph; each replica recorded by itself, all side by side on streams. Ratios are to the plain
-loop and to the reference engine on the same card in the same process, memory is the peak of one contestant by itself.
+and the one in place, likewise, the latter also compiled by torch (in float32, where there are convolutions); the stack
+under vmap; the stack with its layers replaced, every step taken anew; the same recorded as a CUDA graph; each replica
+recorded by itself, all side by side on streams. Ratios are to the plain loop and to the reference engine on the same
+card in the same process, memory is the peak of one contestant by itself.
 Until this has been run, its numbers are open.
 """
 
@@ -29,8 +30,10 @@ from prunescope.runs import memory
 from prunescope.runs.placement import device_named, one_thread
 from prunescope.runs.recipe import Recipe
 from prunescope.runs.store import Store
-from prunescope.runs.workbench import Workbench
+from prunescope.runs.workbench import Workbench, with_kernels
 from prunescope.tasks.data.synthetic import synthetic
+from prunescope.tasks.kernels import compiling
+from prunescope.tasks.kernels.choice import PLAIN, Kernels
 from prunescope.tasks.model import network
 from prunescope.tasks.task import Data, Task
 from prunescope.training.engines import stack
@@ -44,7 +47,8 @@ from prunescope.training.run import Member
 from prunescope.training.schedules import Constant
 
 SIZES = (1, 4, 16, 64)
-PLAIN = 2
+COMPILED = Kernels(channels_last=True, compiled=True)
+PLAIN_LOOPS = 2
 """Replicas of the plain loop that are run: they go one after another, so that more of them only take longer."""
 
 
@@ -81,14 +85,16 @@ def rows(
     """Replica-epochs a second by engine and R, their ratios to the plain loop and the reference, and memory."""
     steps_an_epoch = -(-kind.epoch // kind.batch)
     for size in sizes:
-        plain = [_plain(bench, kind, number) for number in range(min(size, PLAIN))]
+        plain = [_plain(bench, kind, number) for number in range(min(size, PLAIN_LOOPS))]
         contestants: dict[str, Callable[[], object]] = {
             "DataLoader loop": lambda plain=plain: [one.steps(steps) for one in plain]  # type: ignore[misc]
         }
         peaks = {"DataLoader loop": _peak(bench, contestants["DataLoader loop"])}
+        compiles = bench.device != "cpu" and precision == "float32" and compiling.available(bench.device)
         engines: tuple[tuple[str, Engine, bool], ...] = (
             ("loop", Loop(), False),
             ("lean", Lean(), False),
+            *([("compiled", Lean(), False)] if compiles else []),
             ("stack under vmap", Stack(size=size, way="vmap"), False),
             ("stack", Stack(size=size), False),
             ("stack, recorded", Stack(size=size), True),
@@ -96,7 +102,8 @@ def rows(
         )
         for name, engine, recorded in engines:
             with _recording(recorded):
-                contestants[name] = _advance(bench, kind, size, steps, engine, precision)
+                kernels = COMPILED if name == "compiled" else PLAIN
+                contestants[name] = _advance(bench, kind, size, steps, engine, precision, kernels)
                 peaks[name] = _peak(bench, contestants[name])  # stacked, and recorded or not, here
         seconds = interleaved(contestants, rounds=rounds)
         seconds["DataLoader loop"] *= size / len(plain)  # one replica after another: the others take as long
@@ -139,12 +146,18 @@ def _recording(recorded: bool) -> Iterator[None]:
 
 
 def _advance(
-    bench: Workbench, kind: Kind, size: int, steps: int, engine: Engine, precision: Precision
+    bench: Workbench,
+    kind: Kind,
+    size: int,
+    steps: int,
+    engine: Engine,
+    precision: Precision,
+    kernels: Kernels,
 ) -> Callable[[], object]:
     lanes: list[Lane] = []
     for number in range(size):
         recipe = _recipe(kind, precision).replace(seeds=replicate(number))
-        program = bench.program(recipe)
+        program = with_kernels(bench.program(recipe), kernels)
         lanes.append(Member(program, bench.start(recipe, program)).lane)
 
     def several() -> None:

@@ -4,13 +4,13 @@ Belongs here: the value, its names, from the value to the engine. Does not belon
 (`calibration.py`), engines themselves (`training/engines/`).
 """
 
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 from pydantic import Field
 
 from prunescope.base.errors import UsageError
 from prunescope.base.value import Value
-from prunescope.tasks.kernels import jit
+from prunescope.tasks.kernels import compiling, jit
 from prunescope.tasks.kernels.choice import PLAIN, Kernels
 from prunescope.tasks.kernels.modules import has_onednn
 from prunescope.training.engines.engine import Engine
@@ -20,6 +20,8 @@ from prunescope.training.engines.stack import Stack
 from prunescope.training.engines.stacked.forward import Way
 
 EngineName = Literal["loop", "lean"]
+Wanted = Literal["loop", "lean", "compiled"]
+"""What can be asked for: "compiled" is "lean" with `Kernels.compiled`."""
 
 
 class EngineSetting(Value):
@@ -43,17 +45,22 @@ class EngineSetting(Value):
     @property
     def says(self) -> str:
         """The engine in words, for people."""
-        kernels = self.kernels
-        if kernels.sparse == "none" or kernels.train_below == 0:
-            return f"engine {self.engine}, with dense products"
-        below = f"below a density of {kernels.train_below:g}"
-        return f"engine {self.engine}, with sparse products ({kernels.sparse}) {below}"
+        kernels, products = self.kernels, "dense products"
+        if kernels.sparse != "none" and kernels.train_below > 0:
+            products = f"sparse products ({kernels.sparse}) below a density of {kernels.train_below:g}"
+        return (
+            f"engine {self.engine}, with {products}{', convolutional networks compiled' * kernels.compiled}"
+        )
 
     @property
     def available(self) -> bool:
         """Whether this machine can do what it says."""
         llvm = self.kernels.sparse == "llvm" or self.kernels.by_hand
-        return (jit.available() or not llvm) and (self.kernels.dense != "onednn" or has_onednn())
+        return (
+            (jit.available() or not llvm)
+            and (self.kernels.dense != "onednn" or has_onednn())
+            and (compiling.available() or not self.kernels.compiled)
+        )
 
 
 LOOP = EngineSetting()
@@ -66,9 +73,10 @@ def engine_of(setting: EngineSetting) -> Engine:
     return Stack(size=setting.stack, way=setting.way, otherwise=alone) if setting.stack > 1 else alone
 
 
-def engine_named(name: str) -> EngineName:
-    """The engine called `name`. Raises UsageError for one that there is not, naming those that there are."""
-    for known in get_args(EngineName):
-        if known == name:
-            return known  # type: ignore[no-any-return]
-    raise UsageError(f"there is no engine {name!r} on this machine; it has {', '.join(get_args(EngineName))}")
+def engine_named(name: str, device: str = "cpu") -> Wanted:
+    """The engine called `name`. Raises UsageError for one that this machine does not have, naming those that it has."""
+    here = [one for one in get_args(Wanted) if one != "compiled" or compiling.available(device)]
+    if name not in here:
+        lacks = "; 'compiled' needs a C++ compiler (for CUDA: triton)" if name == "compiled" else ""
+        raise UsageError(f"there is no engine {name!r} on this machine; it has {', '.join(here)}{lacks}")
+    return cast(Wanted, name)

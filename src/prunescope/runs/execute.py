@@ -45,9 +45,9 @@ def ensure(
     """Makes whatever of the nodes (recipes, readings, traces, combinations) the store lacks, and reads them.
 
     workers: processes to use, default one a core, on a GPU one; 1 works in this process. checkpoint_seconds: at most
-    so much work of a run is lost by a kill. engine: "loop" or "lean", how runs are trained; by default lean on a CPU,
-    the faster on a GPU. stack: most runs that train in one program, fewer where memory or the network does not admit so
-    many; by default as many as is fastest. Stored failures are not tried again.
+    so much work of a run is lost by a kill. engine: "loop", "lean" or "compiled", how runs are trained; by default lean
+    on a CPU, the faster of loop and lean on a GPU. stack: most runs that train in one program, fewer where memory or
+    the network does not admit so many; by default as many as is fastest. Stored failures are not tried again.
 
     Raises UsageError for impossible recipes, Interrupted after Ctrl-C, PrunescopeError when work went wrong for
     another reason than the recipe's own (a full disk, a crash); everything else is done by then.

@@ -11,7 +11,7 @@ from functools import partial
 
 from prunescope.base.errors import UsageError
 from prunescope.runs.calibration import for_stacks, kernels, known_kernels
-from prunescope.runs.engines import LOOP, EngineSetting, engine_named
+from prunescope.runs.engines import LOOP, EngineSetting, Wanted, engine_named
 from prunescope.runs.packing import Packing
 from prunescope.runs.placement import device_named
 from prunescope.runs.plan import Plan, prices
@@ -52,15 +52,18 @@ def prepare(
 ) -> Prepared:
     """Measures what is not known of this machine and chooses engine and packs, unless they are given.
 
-    engine: "loop" or "lean". stack: runs in one program; fewer where memory or the network does not admit so many.
+    engine: "loop", "lean" or "compiled", which is priced as "lean" is: compiling every kind of run to price it takes
+    minutes. stack: runs in one program; fewer where memory or the network does not admit so many.
 
     Raises UsageError for a device or an engine that is not here.
     """
     here = partial(Workbench, store, device=device_named(device), checkpoint_seconds=checkpoint_seconds)
     bench = _bench(left, here, engine, stacks=may_stack(left, stack))
-    known = Prices(bench)
+    plain = bench.setting.replace(kernels=bench.setting.kernels.replace(compiled=False))
+    measured = here(setting=plain) if plain != bench.setting else bench
+    known = Prices(measured)
     alone = prices(left, known)
-    packed = packing(left, alone, bench, workers=workers, stack=stack)
+    packed = packing(left, alone, measured, workers=workers, stack=stack)
     return Prepared(left, bench, known, packed, alone, in_packs(left, alone, packed))
 
 
@@ -86,22 +89,39 @@ def _bench(left: Plan, here: Callable[..., Workbench], engine: str | None, *, st
 
     On a CPU "lean" does what "loop" does with fewer copies, so that only products are measured; for little work
     nothing is, and products are torch's own. On a GPU the two, and "lean" with images pixel by pixel, are compared by
-    the price of all the work. here: makes a workbench of a setting. stacks: whether their switch point is of interest.
+    the price of all the work. "compiled" is never chosen unasked: it takes half a minute for every network. here: makes
+    a workbench of a setting. stacks: whether their switch point is of interest.
     """
-    named = None if engine is None else engine_named(engine)
     plain, loop = here(setting=EngineSetting(engine="lean")), here(setting=LOOP)
+    named = None if engine is None else engine_named(engine, plain.device)
     if named == "loop":
         return loop
-    if plain.device != "cpu":
-        last = here(setting=EngineSetting(engine="lean", kernels=Kernels(channels_last=True)))
-        return plain if named else min((loop, plain, last), key=lambda bench: _work(left, bench))
-    if (known := known_kernels(plain.store)) is None:
+    fastest = (
+        _on_cpu(left, plain, here, stacks) if plain.device == "cpu" else _on_gpu(left, plain, here, named)
+    )
+    if named != "compiled":
+        return fastest
+    setting = fastest.setting
+    return here(setting=setting.replace(kernels=setting.kernels.replace(compiled=True)))
+
+
+def _on_cpu(left: Plan, plain: Workbench, here: Callable[..., Workbench], stacks: bool) -> Workbench:
+    known = known_kernels(plain.store)
+    if known is None:
         if _work(left, plain) < WORTH_SECONDS:
             return plain
         known = kernels(plain.store)
     if stacks:
         known = for_stacks(plain.store, known)
     return here(setting=plain.setting.replace(kernels=known))
+
+
+def _on_gpu(left: Plan, plain: Workbench, here: Callable[..., Workbench], named: Wanted | None) -> Workbench:
+    if named == "lean":
+        return plain
+    last = here(setting=EngineSetting(engine="lean", kernels=Kernels(channels_last=True)))
+    among = (plain, last) if named else (here(setting=LOOP), plain, last)
+    return min(among, key=lambda bench: _work(left, bench))
 
 
 def _work(left: Plan, bench: Workbench) -> float:

@@ -21,6 +21,7 @@ from prunescope.base.errors import UsageError
 from prunescope.base.tree import Tree
 from prunescope.base.value import Value, array_digest, text_digest
 from prunescope.tasks.functional import capturing, drawing, fill, slots_of
+from prunescope.tasks.kernels.compiling import Pass, compiled_pass
 
 MASKABLE_MODULES = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
@@ -213,6 +214,11 @@ class Model:
     def template(self, *, train: bool) -> nn.Module:
         """The module in training or evaluation mode, to look at or to copy: its tensors are whatever was used last."""
         return self._train if train else self._eval
+
+    @cached_property
+    def compiled(self) -> Pass:
+        """A training pass on given tensors as `torch.compile` makes it; for networks that draw nothing."""
+        return compiled_pass(self._train)
 
     def init(self, seed: int) -> tuple[Tree, Tree]:
         """Fresh (params, buffers) under `seed`, as the module's own constructor draws them.

@@ -23,7 +23,8 @@ class Kernels(Value):
     the smallest layer for which another product than torch's is worth its overhead. by_hand: whether plain chains of
     linear layers and ReLU, with such a layer among them, are differentiated by hand while they train. channels_last:
     whether images lie in memory pixel by pixel while a network with such a convolution runs. without_units: whether
-    units that are gone are taken out of such a network.
+    units that are gone are taken out of such a network. compiled: whether training passes of such a network, as long as
+    no unit is taken out, are compiled by `torch.compile`.
     """
 
     dense: Dense = "rows"
@@ -35,6 +36,7 @@ class Kernels(Value):
     by_hand: bool = False
     channels_last: bool = False
     without_units: bool = False
+    compiled: bool = False
 
 
 PLAIN = Kernels()

@@ -17,6 +17,7 @@ from prunescope.tasks.data.source import InMemory, Inputs
 from prunescope.tasks.functional import Slot, fill, slots_of
 from prunescope.tasks.kernels import products
 from prunescope.tasks.kernels.choice import PLAIN, Kernels
+from prunescope.tasks.kernels.compiling import Pass
 from prunescope.tasks.kernels.cut import Cut
 from prunescope.tasks.kernels.modules import ColumnLinear, OneDnnLinear, SparseLinear
 from prunescope.tasks.kernels.products import Pattern, pattern_of
@@ -33,7 +34,7 @@ class Tailored:
     patterns: of those weights of which only the kept values [nnz] are held, by name. changed: whether any layer
     was exchanged. format: in which order the numbers of images and filters lie in memory. cuts: of those parameters
     and buffers that lack some units, by name. decays: by which factor a training pass shrinks the statistics of those
-    units, by name.
+    units, by name. compiled: what computes a training pass of this module, if something else than its own code does.
     """
 
     module: nn.Module
@@ -42,6 +43,7 @@ class Tailored:
     format: torch.memory_format = torch.contiguous_format
     cuts: dict[str, Cut] = field(default_factory=dict)
     decays: dict[str, float] = field(default_factory=dict)
+    compiled: Pass | None = None
     slots: list[Slot] = field(init=False)
     _into: dict[int, Tensor] = field(default_factory=dict, init=False)
 
@@ -130,7 +132,15 @@ def tailored(
         return untailored(model, train=train)
     made = _exchanged(model.template(train=train), params, free, kernels, below)
     check = made if not train else _exchanged(model.template(train=False), params, free, kernels, below)
-    return made if _agrees(model, check, params, buffers, probe) else untailored(model, train=train)
+    if not _agrees(model, check, params, buffers, probe):
+        return untailored(model, train=train)
+    if (
+        train
+        and kernels.compiled
+        and not _exchanges_linear(model.template(train=True), params, free, kernels, below)
+    ):
+        made.compiled = model.compiled
+    return made
 
 
 def untailored(model: Model, *, train: bool) -> Tailored:
@@ -140,10 +150,14 @@ def untailored(model: Model, *, train: bool) -> Tailored:
 
 
 def _exchangeable(module: nn.Module, params: Tree, free: Masks, kernels: Kernels, below: float) -> bool:
-    """Whether any layer would be exchanged, or images laid out anew."""
+    """Whether any layer would be exchanged, images laid out anew, or the whole compiled."""
     filters = [params[name].numel() for name in _filters(module)]
-    if kernels.channels_last and max(filters, default=0) >= kernels.least:
+    if (kernels.channels_last or kernels.compiled) and max(filters, default=0) >= kernels.least:
         return True
+    return _exchanges_linear(module, params, free, kernels, below)
+
+
+def _exchanges_linear(module: nn.Module, params: Tree, free: Masks, kernels: Kernels, below: float) -> bool:
     return any(
         _making(params[_weight(prefix)], free.get(_weight(prefix)), kernels, below) != "as it is"
         for _, _, prefix, _ in _linear_layers(module)

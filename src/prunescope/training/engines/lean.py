@@ -9,20 +9,19 @@ no layer is exchanged, results are bitwise those of `Loop`; where some are, they
 
 import math
 from collections.abc import Sequence
-from contextlib import nullcontext
 from weakref import WeakKeyDictionary
 
-import torch
 from torch import Tensor
 
 from prunescope.base.state import TrainState
 from prunescope.base.tree import Tree, clone
-from prunescope.tasks.functional import capturing, drawing, reseed
+from prunescope.tasks.functional import drawing, reseed
 from prunescope.tasks.kernels.choice import PLAIN
 from prunescope.tasks.kernels.cutting import is_worth_cutting, without_units
 from prunescope.tasks.kernels.tailored import Tailored, tailored, untailored
 from prunescope.training.engines.chain import Chain, Links, chain_of
 from prunescope.training.engines.engine import Lane
+from prunescope.training.engines.gradients import Found, confirmed, gradients
 from prunescope.training.engines.loop import first_bad
 from prunescope.training.engines.working_set import WorkingSet
 from prunescope.training.interventions.intervention import memory_key
@@ -103,10 +102,9 @@ class _Replica:
 
     def _gradients(
         self, stepper: Stepper, work: WorkingSet, x: Tensor, y: Tensor, names: frozenset[str]
-    ) -> tuple[Tensor, tuple[Tensor | None, ...], Tree]:
-        """Mean loss (0-D, nats), its gradients in the order of the working set, and captured outputs."""
+    ) -> Found:
         if self._chain is None or names or work.network is not self._network:
-            return _gradients(stepper, work, x, y, names)
+            return gradients(stepper, work, x, y, names)
         if work is not self._linked:
             self._links, self._linked = {}, work
         if len(y) not in self._links:
@@ -143,9 +141,11 @@ def _made(stepper: Stepper, state: TrainState) -> Tailored:
     # Who observes outputs wants those of every unit.
     observed = any(value.observes for value in program.interventions)
     possible = program.optimizer.elementwise and program.precision == "float32" and not observed
-    if not possible or not is_worth_cutting(problem, weights):
-        return made
-    return without_units(made, problem, weights, state.movable, problem.train)
+    if possible and is_worth_cutting(problem, weights):
+        made = without_units(made, problem, weights, state.movable, problem.train)
+    if made.compiled and not confirmed(stepper, made, state):
+        made.compiled = None
+    return made
 
 
 def _chain(stepper: Stepper, network: Tailored, state: TrainState) -> Chain | None:
@@ -160,21 +160,6 @@ def _taken(stepper: Stepper, network: Tailored, step: int, *, whole: bool = Fals
     split, rows = stepper.program.problem.train, stepper.batches.rows(step)
     x = network.inputs(split.inputs, split.index.index_select(0, rows), whole=whole)
     return x, split.y.index_select(0, rows)
-
-
-def _gradients(
-    stepper: Stepper, work: WorkingSet, x: Tensor, y: Tensor, names: frozenset[str]
-) -> tuple[Tensor, tuple[Tensor | None, ...], Tree]:
-    """Mean loss (0-D, nats), its gradients in the order of the working set, and captured outputs."""
-    program = stepper.program
-    low = program.precision == "bfloat16"
-    with (
-        capturing(work.network.module, names) as captured,
-        torch.autocast(x.device.type, torch.bfloat16) if low else nullcontext(),
-    ):
-        logits = work.network.module(x)
-        loss = program.problem.loss(logits.float() if low else logits, y).mean()
-    return loss.detach(), torch.autograd.grad(loss, work.leaves, allow_unused=True), captured
 
 
 def _state(work: WorkingSet, state: TrainState, steps: int, buffers: Tree) -> TrainState:

@@ -16,7 +16,7 @@ from prunescope.training.optim import Optimizer, OptState
 class WorkingSet:
     """Parameters, buffers and optimizer state that nobody else holds; packed as the network takes them.
 
-    params: leaves that ask for gradients.
+    params: leaves that ask for gradients. tensors: these and the buffers.
     """
 
     def __init__(self, network: Tailored, optimizer: Optimizer, state: TrainState, keep: Tree) -> None:
@@ -32,7 +32,8 @@ class WorkingSet:
         }
         self.keep = network.pack({name: mask for name, mask in keep.items() if name not in network.patterns})
         self._rest = _Rest(network, optimizer, state, keep, self._moments)
-        network.fill({**self.params, **self._copied(state.weights.buffers)})
+        self.tensors = {**self.params, **self._copied(state.weights.buffers)}
+        network.fill(self.tensors)
         self.leaves = list(self.params.values())
         self._zeros: Tree = {}
 

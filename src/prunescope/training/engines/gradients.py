@@ -1,0 +1,69 @@
+"""The gradients of one step in a working set, by the network's own code or as torch compiled it.
+
+Belongs here: one pass forward and backward. Does not belong here: chains by hand (`chain.py`), updates.
+"""
+
+from contextlib import nullcontext
+
+import torch
+from torch import Tensor
+
+from prunescope.base.state import TrainState
+from prunescope.base.tree import Tree
+from prunescope.tasks.functional import capturing, drawing, reseed
+from prunescope.tasks.kernels.tailored import Tailored
+from prunescope.training.engines.working_set import WorkingSet
+from prunescope.training.loop import Stepper
+
+Found = tuple[Tensor, tuple[Tensor | None, ...], Tree]
+"""Mean loss (0-D, nats), its gradients in the order of the working set, and captured outputs."""
+
+TOLERANCE = 1e-3
+"""Of a loss, and of all gradients and buffers as vectors: rounding differs by some 1e-5, other code by much more."""
+
+
+def gradients(stepper: Stepper, work: WorkingSet, x: Tensor, y: Tensor, names: frozenset[str]) -> Found:
+    """names: modules whose outputs are captured, which only the network's own code lets one see."""
+    program = stepper.program
+    low = program.precision == "bfloat16"
+    compiled = None if low or names or len(y) != program.batch else work.network.compiled
+    with (
+        capturing(work.network.module, names) as captured,
+        torch.autocast(x.device.type, torch.bfloat16) if low else nullcontext(),
+    ):
+        logits = compiled(work.tensors, x) if compiled else work.network.module(x)
+        loss = program.problem.loss(logits.float() if low else logits, y).mean()
+    return loss.detach(), torch.autograd.grad(loss, work.leaves, allow_unused=True), captured
+
+
+def confirmed(stepper: Stepper, network: Tailored, state: TrainState) -> bool:
+    """Whether the compiled pass does on the first batch of the epoch what the network's own code does, to rounding.
+
+    A network that draws does not; where torch cannot compile the code, the answer is no, too.
+    """
+    compiled, outcomes = network.compiled, []
+    x, y = stepper.batch(state.step - state.step % stepper.batches.epoch_steps)
+    try:
+        for network.compiled in (None, compiled):
+            work = WorkingSet(network, stepper.program.optimizer, state, stepper.keep(state))
+            with drawing(x.device, 0):
+                reseed(x.device, stepper.draw(state.step))
+                loss, grads, _ = gradients(stepper, work, network.laid(x), y, frozenset())
+            outcomes.append([[loss], [g for g in grads if g is not None], list(work.buffers().values())])
+    except (
+        Exception
+    ):  # whatever the compiler meets; the network's own code, which goes on, shows if it is to blame
+        return False
+    finally:
+        network.compiled = compiled
+    return all(_close(one, other) for one, other in zip(*outcomes, strict=True))
+
+
+def _close(found: list[Tensor], wanted: list[Tensor]) -> bool:
+    if [leaf.shape for leaf in found] != [leaf.shape for leaf in wanted]:
+        return False
+    off, size = (
+        sum((float(leaf.double().norm() ** 2) for leaf in leaves), 0.0)
+        for leaves in ([a - b for a, b in zip(found, wanted, strict=True)], wanted)
+    )
+    return bool(off <= TOLERANCE**2 * size)
