@@ -43,9 +43,9 @@ def convolution(lab: Laboratory) -> list[Row]:
 
     DataLoader loop: PIL images in the same process, `torch.optim.SGD`, as most code has it. Plain: the module called on
     one batch that stays where it is, cross-entropy, `torch.autograd.grad`, an in-place update, PyTorch's default
-    layout. prunescope: the whole step, batch included, in both layouts, and compiled by torch (`--engine compiled`, after
-    compiling, which takes half a minute). Limit: the network's convolutions and their
-    gradients on random tensors, in the faster layout, nothing else.
+    layout. prunescope: the whole step, batch included, in both layouts, and as `--engine compiled` takes it, after half
+    a minute of compiling. Limit: the network's convolutions and their gradients on random tensors, in the faster
+    layout, nothing else.
     """
     rows = []
     for name in NETS:
