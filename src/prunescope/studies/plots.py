@@ -86,7 +86,7 @@ def _drawn(panel: str, draw: Drawer, *, name: str, size: tuple[float, float]) ->
         canvas = Canvas(figsize=size, dpi=72)
         FigureCanvasSVG(canvas)
         axes = canvas.subplots()
-        axes.set_title(panel)
+        axes.set_title(panel, wrap=True)
         draw(axes)
         # By hand: a figure that has a layout engine is drawn twice, which takes twice as long.
         ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.04).execute(canvas)

@@ -27,7 +27,7 @@ from prunescope.studies.figure import Figure, Table, columns, csv_text
 from prunescope.studies.region import Among, Count, Outcome
 from prunescope.studies.results import Results
 from prunescope.studies.study import Study
-from prunescope.studies.svg import side_by_side
+from prunescope.studies.svg import side_by_side, width
 
 Record = Mapping[str, object]
 
@@ -38,6 +38,10 @@ class Written:
 
     page: Path
     verdicts: tuple[Verdict, ...]
+
+
+WIDE = 350.0
+"""Width of a panel, points, beyond which a page shows at most two beside each other."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,13 @@ class _Drawn:
     csv: str = ""
     table: Table = ()
     verdicts: tuple[Verdict, ...] = ()
+
+    @property
+    def layout(self) -> str:
+        """How the page lays its panels out: "single", "wide" where three beside each other are too small to read."""
+        if len(self.panels) == 1:
+            return "single"
+        return "wide" if max(map(width, self.panels)) > WIDE else ""
 
     @property
     def csv_link(self) -> str:

@@ -18,6 +18,9 @@ from prunescope.studies.figure import Intervals, Scatter, Table, check_columns
 from prunescope.studies.plots import COLOURS, INK, MARKERS, PANEL, Drawer, roomy
 from prunescope.studies.results import Numbers
 
+NOTE_ROOM = 0.1
+"""Share of the height that is left free above the points for a note."""
+
 Clouds = Mapping[str, Numbers]
 """Points [N, 2] by series."""
 
@@ -66,7 +69,8 @@ def _draw(plot: Scatter, clouds: Clouds, note: str, axes: Axes) -> None:
             marker = MARKERS[(place + turn) % len(MARKERS)]
             axes.scatter(cloud[:, 0], cloud[:, 1], marker=marker, label=textwrap.fill(label, 24), **look)
     axes.set_xlim(*roomy(points[:, 0].min(), points[:, 0].max(), logarithmic=False, share=0.05))
-    axes.set_ylim(*roomy(points[:, 1].min(), points[:, 1].max(), logarithmic=False, share=0.07))
+    low, high = roomy(points[:, 1].min(), points[:, 1].max(), logarithmic=False, share=0.07)
+    axes.set_ylim(low, high + NOTE_ROOM * (high - low) * bool(note))
     if plot.line and (line := fitted(points)) is not None:
         ends = np.array([points[:, 0].min(), points[:, 0].max()])
         axes.plot(ends, line[0] * ends + line[1], color=INK, linewidth=0.8, linestyle=(0, (4, 2)), alpha=0.7)

@@ -12,6 +12,20 @@ _SCHEME = "<style>:root{color:#1b1f24}@media(prefers-color-scheme:dark){:root{co
 _SIZE = re.compile(r'<svg[^>]*viewBox="0 0 ([\d.]+) ([\d.]+)"[^>]*>')
 
 
+def width(panel: str) -> float:
+    """The width of an SVG element whose view box begins at 0. Raises UsageError for another."""
+    return _size(panel)[1]
+
+
+def _size(panel: str) -> tuple[str, float, float]:
+    """The opening tag, width and height."""
+    opening = _SIZE.match(panel.lstrip())
+    if opening is None:
+        raise UsageError(f"a panel that begins with {panel[:60]!r} is no SVG element with a view box from 0")
+    wide, high = (float(number) for number in opening.groups())
+    return opening.group(0), wide, high
+
+
 def side_by_side(panels: Sequence[str]) -> str:
     """All panels in one row, as one stand-alone SVG document that also follows the reader's colour scheme.
 
@@ -19,15 +33,10 @@ def side_by_side(panels: Sequence[str]) -> str:
     """
     parts, x, height = [], 0.0, 0.0
     for panel in panels:
-        opening = _SIZE.match(panel.lstrip())
-        if opening is None:
-            raise UsageError(
-                f"a panel that begins with {panel[:60]!r} is no SVG element with a view box from 0"
-            )
-        wide, high = (float(number) for number in opening.groups())
-        inner = re.sub(r' (width|height)="[^"]*"', "", opening.group(0))
+        opening, wide, high = _size(panel)
+        inner = re.sub(r' (width|height)="[^"]*"', "", opening)
         place = f'<svg x="{x:g}" y="0" width="{wide:g}" height="{high:g}"'
-        parts.append(panel.replace(opening.group(0), inner.replace("<svg", place, 1), 1).strip())
+        parts.append(panel.replace(opening, inner.replace("<svg", place, 1), 1).strip())
         x, height = x + wide, max(height, high)
     head = (
         '<?xml version="1.0" encoding="utf-8"?>\n'
