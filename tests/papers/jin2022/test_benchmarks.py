@@ -90,9 +90,9 @@ def test_every_size_gives_possible_runs(name, scale, monkeypatch):
 
 
 def test_settings_change_what_they_name_and_nothing_else():
-    standard, changed = Settings().size("laptop"), Settings(levels=5, noises=(0.0, 0.3)).size("laptop")
-    assert (changed.levels, changed.noises) == (5, (0.0, 0.3))
-    assert (changed.controls, changed.extended_levels) == ((0.0, 0.3), (4, 5))
+    standard, changed = Settings().size("laptop"), Settings(levels=20, noises=(0.0, 0.3)).size("laptop")
+    assert (changed.levels, changed.noises) == (20, (0.0, 0.3))
+    assert (changed.controls, changed.extended_levels) == ((0.0, 0.3), (14, 20))
     same = ("levels", "noises", "controls", "extended_levels")
     assert changed.replace(**{name: getattr(standard, name) for name in same}) == standard
 
