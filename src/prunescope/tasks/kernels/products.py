@@ -122,11 +122,11 @@ def columns_of(examples: Tensor, rows: Tensor, live: Tensor, into: Tensor) -> No
 
     examples: contiguous float32 [N, in]. rows: int64 [B].
     """
-    width = examples.shape[1]
+    width, count = into.shape
     sources = rows * (4 * width) + examples.data_ptr()
     place = _addresses(live, sources)
-    for block, start, stop in pieces(len(rows), BLOCKS[-1:]):
-        code()[f"columns{block}"](len(live), len(rows), start, stop, *place, width, into.data_ptr())
+    for block, start, stop in pieces(count, BLOCKS[-1:]):
+        code()[f"columns{block}"](len(live), count, start, stop, *place, width, into.data_ptr())
 
 
 def _product(

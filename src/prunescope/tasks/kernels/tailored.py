@@ -7,6 +7,7 @@ products (`products.py`), steps (`training/engines/`).
 import copy
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 import torch
@@ -46,6 +47,7 @@ class Tailored:
     compiled: Pass | None = None
     slots: list[Slot] = field(init=False)
     _into: dict[int, Tensor] = field(default_factory=dict, init=False)
+    _seen: tuple[Inputs, Tensor | None] | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self.slots = slots_of(self.module)
@@ -89,18 +91,24 @@ class Tailored:
     def inputs(self, inputs: Inputs, index: Tensor, *, whole: bool = False) -> Tensor:
         """The examples at `index`, [B, ...]; unless `whole`, numbers that no weight reads may be anything."""
         first = None if whole else self._first
-        if first is None or not isinstance(inputs, InMemory) or not _plain(inputs.tensor):
+        examples = None if first is None else self._rows(inputs)
+        if first is None or examples is None or examples.shape[1] != first.shape[1]:
             return self.laid(inputs.take(index))
-        examples = inputs.tensor.view(len(inputs.tensor), -1)
-        if examples.shape[1] != first.shape[1]:
-            return inputs.take(index)
-        into = self._into.get(len(index))
+        count = len(index)
+        into = self._into.get(count)
         if into is None:
-            into = self._into[len(index)] = torch.zeros(examples.shape[1], len(index))
+            into = self._into[count] = torch.zeros(examples.shape[1], count)
         products.columns_of(examples, index, first.live, into)
-        return into.t().view(len(index), *inputs.shape)
+        return into.t().view(count, *inputs.shape)
 
-    @property
+    def _rows(self, inputs: Inputs) -> Tensor | None:
+        """All examples [N, in], if they lie in memory so."""
+        if self._seen is None or self._seen[0] is not inputs:
+            tensor = inputs.tensor if isinstance(inputs, InMemory) and _plain(inputs.tensor) else None
+            self._seen = inputs, None if tensor is None else tensor.view(len(tensor), -1)
+        return self._seen[1]
+
+    @cached_property
     def _first(self) -> Pattern | None:
         """The pattern of the one layer that reads the input, if that is known."""
         if type(self.module).forward is not nn.Sequential.forward:

@@ -50,17 +50,18 @@ class Links:
     """A chain with memory of its own for everything that a pass computes, used again by the next one."""
 
     def __init__(self, chain: Chain, params: Tree, examples: int) -> None:
-        self.examples, self.links, self.names = examples, list[Link](), list[str]()
+        self.examples, self.links, names = examples, list[Link](), list[str]()
         for name in chain.layers:
             weight, bias = params[f"{name}.weight"].detach(), params.get(f"{name}.bias")
-            self.names += [f"{name}.weight"] + ([] if bias is None else [f"{name}.bias"])
+            names += [f"{name}.weight"] + ([] if bias is None else [f"{name}.bias"])
             last = name == chain.layers[-1]
             if name in chain.patterns:
                 values = weight.view(-1)
                 self.links.append(SparseLink(chain.patterns[name], values, bias, examples, last=last))
             else:
                 self.links.append(DenseLink(weight, bias, examples, last=last))
-        self.shapes = [params[name].shape for name in self.names]
+        leaves = [leaf for link in self.links for leaf in link.found]
+        self.found = {name: leaf.view(params[name].shape) for name, leaf in zip(names, leaves, strict=True)}
 
     @torch.no_grad()
     def gradients(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tree]:
@@ -73,14 +74,12 @@ class Links:
         for link in self.links:
             seen.append(link.forward(seen[-1]))
         loss = self._loss(seen[-1], y)
-        found: list[Tensor] = []
         for number in reversed(range(len(self.links))):
             link = self.links[number]
-            found[:0] = link.slopes(seen[number])
+            link.slopes(seen[number])
             if number:
                 link.back(seen[number], self.links[number - 1].g)
-        shaped = (leaf.view(shape) for leaf, shape in zip(found, self.shapes, strict=True))
-        return loss, dict(zip(self.names, shaped, strict=True))
+        return loss, self.found
 
     def _loss(self, logits: Tensor, y: Tensor) -> Tensor:
         loss, labels, g = torch.empty(()), y.contiguous(), self.links[-1].g

@@ -72,8 +72,7 @@ class _Replica:
                 before = clone(work.buffers()) if watches else {}
                 wanted = frozenset().union(*names)
                 x, y = self._batch(stepper, network, state.step + done, whole=bool(wanted))
-                reseed(device, stepper.draw(state.step + done))
-                loss, grads, captured = self._gradients(stepper, work, x, y, wanted)
+                loss, grads, captured = self._gradients(stepper, work, state.step + done, x, y, wanted)
                 if watches and program.stop.reached(loss.item()):
                     moved = _state(work, state, done, before).replace(memory=memory)
                     return lane.replace(state=moved, running=running, local=position, ended=True)
@@ -101,15 +100,17 @@ class _Replica:
         return untailored(stepper.program.problem.model, train=True)
 
     def _gradients(
-        self, stepper: Stepper, work: WorkingSet, x: Tensor, y: Tensor, names: frozenset[str]
+        self, stepper: Stepper, work: WorkingSet, step: int, x: Tensor, y: Tensor, names: frozenset[str]
     ) -> Found:
         if self._chain is None or names or work.network is not self._network:
+            reseed(x.device, stepper.draw(step))
             return gradients(stepper, work, x, y, names)
         if work is not self._linked:
             self._links, self._linked = {}, work
-        if len(y) not in self._links:
-            self._links[len(y)] = self._chain.on(work.params, len(y))
-        loss, found = self._links[len(y)].gradients(x, y)
+        links = self._links.get(count := len(y))
+        if links is None:
+            links = self._links[count] = self._chain.on(work.params, count)
+        loss, found = links.gradients(x, y)
         return loss, tuple(found.get(name) for name in work.params), {}
 
     def _batch(

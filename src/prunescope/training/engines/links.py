@@ -22,12 +22,14 @@ class Link(Protocol):
     """A layer with its memory."""
 
     g: Tensor
+    found: tuple[Tensor, ...]
+    """Where `slopes` writes the gradients of the weight and, if there is one, of the bias."""
 
     def forward(self, x: Tensor) -> Tensor:
         """H, of inputs [in, B]."""
 
-    def slopes(self, x: Tensor) -> tuple[Tensor, ...]:
-        """The gradients of the weight and, if there is one, of the bias, of the same inputs and `g`."""
+    def slopes(self, x: Tensor) -> None:
+        """Writes the gradients that follow from the same inputs and `g`."""
 
     def back(self, x: Tensor, g: Tensor) -> None:
         """Writes the gradient for what the ReLU before it, whose outputs are `x`, was given into `g` [in, B]."""
@@ -42,6 +44,7 @@ class DenseLink:
         self.bias = None if bias is None else bias.unsqueeze(1)
         self.h, self.g = (torch.empty(len(weight), examples) for _ in range(2))
         self.slope, self.bias_slope = torch.empty_like(weight, requires_grad=False), torch.empty(len(weight))
+        self.found: tuple[Tensor, ...] = (self.slope,) if bias is None else (self.slope, self.bias_slope)
 
     def forward(self, x: Tensor) -> Tensor:
         """See `Link.forward`."""
@@ -51,13 +54,11 @@ class DenseLink:
             torch.addmm(self.bias, self.weight, x, out=self.h)
         return self.h if self.last else self.h.relu_()
 
-    def slopes(self, x: Tensor) -> tuple[Tensor, ...]:
+    def slopes(self, x: Tensor) -> None:
         """See `Link.slopes`."""
         torch.mm(self.g, x.t(), out=self.slope)
-        if self.bias is None:
-            return (self.slope,)
-        torch.sum(self.g, 1, out=self.bias_slope)
-        return self.slope, self.bias_slope
+        if self.bias is not None:
+            torch.sum(self.g, 1, out=self.bias_slope)
 
     def back(self, x: Tensor, g: Tensor) -> None:
         """See `Link.back`."""
@@ -73,10 +74,11 @@ class SparseLink:
     ) -> None:
         """Values [nnz], bias [out]: read anew in every pass. last: no ReLU comes behind it."""
         out = pattern.shape[0]
-        self.pattern, self.values, self.examples, self.biased = pattern, values, examples, bias is not None
+        self.pattern, self.values, self.examples = pattern, values, examples
         self.bias = torch.zeros(out) if bias is None else bias
         self.h, self.g = (torch.empty(out, examples) for _ in range(2))
         self.slope, self.bias_slope = torch.empty(pattern.weights), torch.empty(out)
+        self.found: tuple[Tensor, ...] = (self.slope,) if bias is None else (self.slope, self.bias_slope)
         self.kind = "spread" if last else "rectified"
         self._bound: tuple[int, int] = (0, 0)
         self._forward: Calls = []
@@ -93,11 +95,10 @@ class SparseLink:
         self._x = x
         return self.h
 
-    def slopes(self, x: Tensor) -> tuple[Tensor, ...]:
+    def slopes(self, x: Tensor) -> None:
         """See `Link.slopes`; `x` must be what `forward` was given."""
         for call, arguments in self._slopes:
             call(*arguments)
-        return (self.slope, self.bias_slope) if self.biased else (self.slope,)
 
     def back(self, x: Tensor, g: Tensor) -> None:
         """See `Link.back`; `x` must be what `forward` was given."""
