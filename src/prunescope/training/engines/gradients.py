@@ -11,6 +11,7 @@ from torch import Tensor
 from prunescope.base.state import TrainState
 from prunescope.base.tree import Tree
 from prunescope.tasks.functional import capturing, drawing, reseed
+from prunescope.tasks.kernels.compiling import Pass
 from prunescope.tasks.kernels.tailored import Tailored
 from prunescope.training.engines.working_set import WorkingSet
 from prunescope.training.loop import Stepper
@@ -41,25 +42,29 @@ def confirmed(stepper: Stepper, network: Tailored, state: TrainState) -> bool:
 
     A network that draws does not; where torch cannot compile the code, the answer is no, too.
     """
-    compiled, outcomes = network.compiled, []
+    compiled = network.compiled
     x, y = stepper.batch(state.step - state.step % stepper.batches.epoch_steps)
+
+    def outcome(through: Pass | None) -> list[list[Tensor]]:
+        network.compiled = through
+        work = WorkingSet(network, stepper.program.optimizer, state, stepper.keep(state))
+        with drawing(x.device, 0):
+            reseed(x.device, stepper.draw(state.step))
+            loss, grads, _ = gradients(stepper, work, network.laid(x), y, frozenset())
+        return [[loss], [grad for grad in grads if grad is not None], list(work.buffers().values())]
+
     try:
-        for network.compiled in (None, compiled):
-            work = WorkingSet(network, stepper.program.optimizer, state, stepper.keep(state))
-            with drawing(x.device, 0):
-                reseed(x.device, stepper.draw(state.step))
-                loss, grads, _ = gradients(stepper, work, network.laid(x), y, frozenset())
-            outcomes.append([[loss], [g for g in grads if g is not None], list(work.buffers().values())])
+        own, other = outcome(None), outcome(compiled)
     except (
         Exception
     ):  # whatever the compiler meets; the network's own code, which goes on, shows if it is to blame
         return False
     finally:
         network.compiled = compiled
-    return all(_close(one, other) for one, other in zip(*outcomes, strict=True))
+    return all(_close(one, two) for one, two in zip(own, other, strict=True))
 
 
-def _close(found: list[Tensor], wanted: list[Tensor]) -> bool:
+def _close(wanted: list[Tensor], found: list[Tensor]) -> bool:
     if [leaf.shape for leaf in found] != [leaf.shape for leaf in wanted]:
         return False
     off, size = (
