@@ -55,9 +55,7 @@ def confirmed(stepper: Stepper, network: Tailored, state: TrainState) -> bool:
 
     try:
         own, other = outcome(None), outcome(compiled)
-    except (
-        Exception
-    ):  # whatever the compiler meets; the network's own code, which goes on, shows if it is to blame
+    except Exception:  # whatever the compiler meets: the network's own code goes on
         return False
     finally:
         network.compiled = compiled
