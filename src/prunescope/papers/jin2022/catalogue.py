@@ -32,7 +32,7 @@ STUDIES = (
         "On one benchmark, what do pruning, longer training, a smaller width and leaving examples out do?",
         module="column",
         figure="all of jin2022 but other algorithms, ablations and further controls",
-        laptop="2.5 hours",
+        laptop="3 hours",
         paper="9 hours",
     ),
     _entry(

@@ -57,7 +57,9 @@ def error_figure(
                 "test_loss": float(results[p.test]["loss"]),
             }
             for p in available(results, bench.points)
-            if p.arm in ("dense", *shown) and p.noise in (noises or bench.noises)
+            # An arm that is not run at a noise level has the dense network there, and no curve.
+            if p.arm == "dense" or (p.arm in shown and bench.depth(p.arm, p.noise))
+            if p.noise in (noises or bench.noises)
         ]
         return rows if within is None else _enlarged(rows, within)
 
