@@ -1,8 +1,9 @@
 """Fills the tables of the docs from the data of published reports: `python tools/fill_tables.py`.
 
 A table stands between `<!-- table: DATA.csv; rows: A; columns: B; values: C -->` and `<!-- end of table -->`; DATA is
-relative to the page. Cells are the mean over the replicates that share A and B ± half of its 95 % interval (Student);
-B is rounded to three digits. Claims stand between `<!-- claims: SUMMARY.json; names: A B -->` and
+relative to the page; `; where: D = 20` after C takes only the rows in which column D is that number. Cells are the mean
+over the replicates that share A and B ± half of its 95 % interval (Student); B is rounded to three digits. Claims stand
+between `<!-- claims: SUMMARY.json; names: A B -->` and
 `<!-- end of claims -->`. What is between the marks is replaced; what has no data is left alone.
 
 Belongs here: this one edit. Does not belong here: making reports (`prunescope run`).
@@ -19,7 +20,8 @@ from prunescope.studies.statistics import t_interval
 
 DOCS = Path(__file__).parent.parent / "docs"
 MARKED = re.compile(
-    r"(<!-- table: (?P<data>\S+); rows: (?P<rows>\w+); columns: (?P<columns>\w+); values: (?P<values>\w+) -->\n)"
+    r"(<!-- table: (?P<data>\S+); rows: (?P<rows>\w+); columns: (?P<columns>\w+); values: (?P<values>\w+)"
+    r"(?:; where: (?P<where>\w+) = (?P<number>[\d.]+))? -->\n)"
     r".*?(?P<end><!-- end of table -->)",
     re.DOTALL,
 )
@@ -52,7 +54,10 @@ def filler(folder: Path, fill: Callable[[re.Match[str], str], str]) -> Callable[
 
 def from_rows(mark: re.Match[str], data: str) -> str:
     """The table of a CSV."""
-    return table(list(csv.DictReader(data.splitlines())), mark["rows"], mark["columns"], mark["values"])
+    rows = list(csv.DictReader(data.splitlines()))
+    if mark["where"]:
+        rows = [row for row in rows if float(row[mark["where"]]) == float(mark["number"])]
+    return table(rows, mark["rows"], mark["columns"], mark["values"])
 
 
 def from_claims(mark: re.Match[str], data: str) -> str:
