@@ -46,7 +46,7 @@ def test_thresholds_are_those_of_the_curves(study, results):
     rows = study.figures[-1].table(results)
     assert len(rows) == 2 * 2 * 2 * 2  # methods, splits, noise levels, replicates
     for row in rows:
-        method, split = row["what"].removesuffix(" (at least)").removesuffix(" error").split(": ")
+        method, split = row["method"].removesuffix(" (at least)"), row["panel"].removesuffix(" error")
         noise, number = row["label_noise"] / 100, row["replicate"]
         errors = [
             arms.percent(results, method, noise, e, split={"training": "train"}.get(split, split))
@@ -57,8 +57,9 @@ def test_thresholds_are_those_of_the_curves(study, results):
         least = 0.0 if suffers[1] and suffers[2] else 36.0 if suffers[2] else 89.2
         most = 36.1 if suffers[1] and suffers[2] else 89.3 if suffers[2] else 89.5
         assert least <= row["threshold"] <= most and row["reached"] == suffers[2]
-    bounds = {row["what"] for row in rows if not row["reached"]}
-    assert bounds == {row["what"] for row in rows if row["what"].endswith(" (at least)")}
+    curves = [(row["panel"], row["method"]) for row in rows]
+    bounds = {curve for curve, row in zip(curves, rows, strict=True) if not row["reached"]}
+    assert bounds == {curve for curve in curves if curve[1].endswith(" (at least)")}
 
 
 def test_a_threshold_that_is_a_lower_bound_is_not_compared_with_a_number(study):

@@ -163,8 +163,9 @@ def numbers(results: Results, arms: Arms, point: Point) -> Row:
 
 
 def _lines(y: str, y_label: str, *, series: str = "method", log_y: bool = False, dense: bool = True) -> Lines:
+    # What was asked for: what remains differs by a little between replicates of random masks.
     return Lines(
-        "weights_remaining",
+        "weights_asked",
         y,
         series=series,
         x_label=REMAIN,

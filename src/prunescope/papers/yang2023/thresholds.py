@@ -77,14 +77,14 @@ class Thresholds:
             rows: list[Row] = []
             for method in self.arms.names:
                 for split in SPLITS:
-                    what = f"{method}: {'test' if split == 'test' else 'training'} error"
                     curves = {
                         noise: found(results, method, noise, split) for noise in self.arms.ground.noises
                     }
                     least = any(not reached for curve in curves.values() for _, _, reached in curve)
                     rows += [
                         {
-                            "what": f"{what} (at least)" if least else what,
+                            "panel": f"{'test' if split == 'test' else 'training'} error",
+                            "method": f"{method} (at least)" if least else method,
                             "label_noise": 100 * noise,
                             "replicate": number,
                             "threshold": threshold,
@@ -107,7 +107,7 @@ class Thresholds:
             plot=Lines(
                 "label_noise",
                 "threshold",
-                series="what",
+                series="method",
                 x_label="label noise, %",
                 y_label="sparsity, %",
                 band="interval",
