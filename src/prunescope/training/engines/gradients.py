@@ -3,6 +3,7 @@
 Belongs here: one pass forward and backward. Does not belong here: chains by hand (`chain.py`), updates.
 """
 
+import math
 from contextlib import nullcontext
 
 import torch
@@ -20,7 +21,11 @@ Found = tuple[Tensor, tuple[Tensor | None, ...], Tree]
 """Mean loss (0-D, nats), its gradients in the order of the working set, and captured outputs."""
 
 TOLERANCE = 1e-3
-"""Of a loss, and of all gradients and buffers as vectors: rounding differs by some 1e-5, other code by much more."""
+"""Of a loss, and of all gradients and buffers as vectors."""
+NUDGE = 1e-6
+"""By how much inputs are changed to see what rounding does: some units in the last place of a float32 number."""
+ROUNDING = 10.0
+"""How many times what that changes another pass may differ: other code is wrong by much more."""
 
 
 def gradients(stepper: Stepper, work: WorkingSet, x: Tensor, y: Tensor, names: frozenset[str]) -> Found:
@@ -40,33 +45,45 @@ def gradients(stepper: Stepper, work: WorkingSet, x: Tensor, y: Tensor, names: f
 def confirmed(stepper: Stepper, network: Tailored, state: TrainState) -> bool:
     """Whether the compiled pass does on the first batch of the epoch what the network's own code does, to rounding.
 
-    A network that draws does not; where torch cannot compile the code, the answer is no, too.
+    Deep networks with normalization magnify rounding, each in its own measure: what a change of the inputs by 1e-6 does
+    to their own code tells how much. A network that draws does not; where torch cannot compile the code, the answer is
+    no, too.
     """
     compiled = network.compiled
     x, y = stepper.batch(state.step - state.step % stepper.batches.epoch_steps)
 
-    def outcome(through: Pass | None) -> list[list[Tensor]]:
+    def outcome(through: Pass | None, inputs: Tensor) -> list[list[Tensor]]:
         network.compiled = through
         work = WorkingSet(network, stepper.program.optimizer, state, stepper.keep(state))
         with drawing(x.device, 0):
             reseed(x.device, stepper.draw(state.step))
-            loss, grads, _ = gradients(stepper, work, network.laid(x), y, frozenset())
+            loss, grads, _ = gradients(stepper, work, network.laid(inputs), y, frozenset())
         return [[loss], [grad for grad in grads if grad is not None], list(work.buffers().values())]
 
     try:
-        own, other = outcome(None), outcome(compiled)
+        other = outcome(compiled, x)
     except Exception:  # whatever the compiler meets: the network's own code goes on
         return False
     finally:
-        network.compiled = compiled
-    return all(_close(one, two) for one, two in zip(own, other, strict=True))
+        network.compiled = None
+    # In every place by another factor: normalization takes a common one out again.
+    factors = 1.0 + NUDGE * torch.randn(x.shape, generator=torch.Generator().manual_seed(0)).to(x.device)
+    own, nudged = outcome(None, x), outcome(None, x * factors)
+    network.compiled = compiled
+    return all(_close(*leaves) for leaves in zip(own, other, nudged, strict=True))
 
 
-def _close(wanted: list[Tensor], found: list[Tensor]) -> bool:
-    if [leaf.shape for leaf in found] != [leaf.shape for leaf in wanted]:
+def _close(own: list[Tensor], other: list[Tensor], nudged: list[Tensor]) -> bool:
+    if [leaf.shape for leaf in own] != [leaf.shape for leaf in other]:
         return False
-    off, size = (
-        sum((float(leaf.double().norm() ** 2) for leaf in leaves), 0.0)
-        for leaves in ([a - b for a, b in zip(found, wanted, strict=True)], wanted)
-    )
-    return bool(off <= TOLERANCE**2 * size)
+    size, off, rounding = _norm(own), _norm(_minus(own, other)), _norm(_minus(own, nudged))
+    return off <= max(TOLERANCE * size, ROUNDING * rounding)
+
+
+def _minus(one: list[Tensor], other: list[Tensor]) -> list[Tensor]:
+    return [left.double() - right for left, right in zip(one, other, strict=True)]
+
+
+def _norm(leaves: list[Tensor]) -> float:
+    """Of all entries as one vector."""
+    return math.sqrt(sum(float(leaf.double().norm() ** 2) for leaf in leaves))
