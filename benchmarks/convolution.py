@@ -92,7 +92,7 @@ def _rows(lab: Laboratory, name: str) -> list[Row]:
             **({"low": 1.5} if name == "ResNet-20" else {}),
         ),
         Row(f"{name}: the convolutions alone : prunescope, the faster", 100 * limit / best, "%"),
-        *(row for way in compiled for row in _compiled(name, seconds["plain"], seconds[way])),
+        *(_compiled(name, seconds["plain"], seconds["compiled"]) if compiled else []),
     ]
 
 

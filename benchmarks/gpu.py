@@ -22,6 +22,7 @@ import numpy as np
 import torch
 
 from benchmarks import page
+from benchmarks.convolution import COMPILED
 from benchmarks.plain_loop import PlainLoop
 from benchmarks.row import Row
 from benchmarks.timing import interleaved
@@ -47,7 +48,6 @@ from prunescope.training.run import Member
 from prunescope.training.schedules import Constant
 
 SIZES = (1, 4, 16, 64)
-COMPILED = Kernels(channels_last=True, compiled=True)
 PLAIN_LOOPS = 2
 """Replicas of the plain loop that are run: they go one after another, so that more of them only take longer."""
 

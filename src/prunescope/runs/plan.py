@@ -5,6 +5,7 @@ Belongs here: comparing the graph with the store. Does not belong here: doing it
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from prunescope.base.reference import FINAL, Moment, StateRef
@@ -50,7 +51,7 @@ class Plan:
         """All runs of the graph."""
         return [node for node in self.nodes.values() if isinstance(node, Recipe)]
 
-    @property
+    @cached_property
     def left(self) -> dict[str, Job | Reading]:
         """Everything left to do, by id."""
         return {**self.jobs, **self.readings}

@@ -92,10 +92,10 @@ def _bench(left: Plan, here: Callable[..., Workbench], engine: str | None, *, st
     the price of all the work. "compiled" is never chosen unasked: it takes half a minute for every network. here: makes
     a workbench of a setting. stacks: whether their switch point is of interest.
     """
-    plain, loop = here(setting=EngineSetting(engine="lean")), here(setting=LOOP)
+    plain = here(setting=EngineSetting(engine="lean"))
     named = None if engine is None else engine_named(engine, plain.device)
     if named == "loop":
-        return loop
+        return here(setting=LOOP)
     fastest = (
         _on_cpu(left, plain, here, stacks) if plain.device == "cpu" else _on_gpu(left, plain, here, named)
     )

@@ -5,7 +5,7 @@ are shown.
 """
 
 from collections import Counter
-from collections.abc import Container, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -101,8 +101,7 @@ def groups(left: Plan) -> list[Group]:
     kinds = {node.id: _kind(node) for node in nodes}
     total = Counter(kinds.values())
     failed = Counter(kinds[node.id] for node in nodes if node.id in left.failed)
-    to_do = left.left.keys()
-    stored = Counter(kinds[node.id] for node in nodes if _stored(node, left, to_do, blocked))
+    stored = Counter(kinds[node.id] for node in nodes if _stored(node, left, blocked))
     return [Group(kind, total[kind], stored[kind], failed[kind]) for kind in total]
 
 
@@ -137,11 +136,11 @@ def _downstream(left: Plan, ids: set[str]) -> set[str]:
     return found
 
 
-def _stored(node: Value, left: Plan, to_do: Container[str], blocked: set[str]) -> bool:
+def _stored(node: Value, left: Plan, blocked: set[str]) -> bool:
     if isinstance(node, Trace):
         job = left.jobs.get(node.run.id)
         return node.id not in blocked and (job is None or node.probe not in job.probes)
-    return node.id not in to_do and node.id not in left.failed
+    return node.id not in left.left and node.id not in left.failed
 
 
 def _kind(node: Value) -> str:

@@ -31,14 +31,20 @@ ROUNDING = 10.0
 def gradients(stepper: Stepper, work: WorkingSet, x: Tensor, y: Tensor, names: frozenset[str]) -> Found:
     """names: modules whose outputs are captured, which only the network's own code lets one see."""
     program = stepper.program
-    low = program.precision == "bfloat16"
-    compiled = None if low or names or len(y) != program.batch else work.network.compiled
+    own = program.precision == "bfloat16" or names or len(y) != program.batch
+    return _taken(stepper, work, x, y, names, None if own else work.network.compiled)
+
+
+def _taken(
+    stepper: Stepper, work: WorkingSet, x: Tensor, y: Tensor, names: frozenset[str], compiled: Pass | None
+) -> Found:
+    low = stepper.program.precision == "bfloat16"
     with (
         capturing(work.network.module, names) as captured,
         torch.autocast(x.device.type, torch.bfloat16) if low else nullcontext(),
     ):
         logits = compiled(work.tensors, x) if compiled else work.network.module(x)
-        loss = program.problem.loss(logits.float() if low else logits, y).mean()
+        loss = stepper.program.problem.loss(logits.float() if low else logits, y).mean()
     return loss.detach(), torch.autograd.grad(loss, work.leaves, allow_unused=True), captured
 
 
@@ -49,27 +55,24 @@ def confirmed(stepper: Stepper, network: Tailored, state: TrainState) -> bool:
     to their own code tells how much. A network that draws does not; where torch cannot compile the code, the answer is
     no, too.
     """
-    compiled = network.compiled
     x, y = stepper.batch(state.step - state.step % stepper.batches.epoch_steps)
+    if len(y) != stepper.program.batch:  # no batch is as large: it would never be used
+        return False
 
-    def outcome(through: Pass | None, inputs: Tensor) -> list[list[Tensor]]:
-        network.compiled = through
+    def outcome(inputs: Tensor, compiled: Pass | None = None) -> list[list[Tensor]]:
         work = WorkingSet(network, stepper.program.optimizer, state, stepper.keep(state))
         with drawing(x.device, 0):
             reseed(x.device, stepper.draw(state.step))
-            loss, grads, _ = gradients(stepper, work, network.laid(inputs), y, frozenset())
+            loss, grads, _ = _taken(stepper, work, network.laid(inputs), y, frozenset(), compiled)
         return [[loss], [grad for grad in grads if grad is not None], list(work.buffers().values())]
 
     try:
-        other = outcome(compiled, x)
+        other = outcome(x, network.compiled)
     except Exception:  # whatever the compiler meets: the network's own code goes on
         return False
-    finally:
-        network.compiled = None
     # In every place by another factor: normalization takes a common one out again.
     factors = 1.0 + NUDGE * torch.randn(x.shape, generator=torch.Generator().manual_seed(0)).to(x.device)
-    own, nudged = outcome(None, x), outcome(None, x * factors)
-    network.compiled = compiled
+    own, nudged = outcome(x), outcome(x * factors)
     return all(_close(*leaves) for leaves in zip(own, other, nudged, strict=True))
 
 
