@@ -30,6 +30,8 @@ from prunescope.training.run import Member, train, train_together
 from prunescope.training.schedules import Constant
 
 OWN_PRODUCTS = Kernels(
+    fused=True,
+    flushed=True,
     sparse="llvm" if jit.available() else "torch",
     channels_last=True,
     without_units=True,

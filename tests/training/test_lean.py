@@ -35,6 +35,7 @@ PRODUCTS = {
     "torch": Kernels(sparse="torch", **ALL),
     "columns": Kernels(dense="columns", least=1),
     "channels last": Kernels(channels_last=True, least=1),
+    "fused": Kernels(fused=True, flushed=True),
     **(
         {
             "llvm": Kernels(sparse="llvm", **ALL),

@@ -9,7 +9,7 @@ again, or elsewhere, affects new runs only.
 
 import time
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import torch
@@ -19,12 +19,13 @@ from prunescope.base.value import text_digest
 from prunescope.runs.machine import compilers, processor
 from prunescope.runs.placement import one_thread
 from prunescope.runs.store import Store
-from prunescope.tasks.kernels import jit
+from prunescope.tasks.kernels import flushing, jit
 from prunescope.tasks.kernels.choice import Dense, Kernels, Sparse
 from prunescope.tasks.kernels.modules import ColumnLinear, OneDnnLinear, SparseLinear, has_onednn
 from prunescope.tasks.kernels.products import pattern_of
 from prunescope.training.engines.stacked.compiled import AVAILABLE
 from prunescope.training.engines.stacked.linear import StackedLinear, pattern
+from prunescope.training.optim import Adam
 
 OUTPUTS, INPUTS, TRAIN_BATCH, EVALUATE_BATCH, MEMBERS = 300, 784, 128, 256, 4
 DENSITIES = (0.5, 0.4, 0.3, 0.2, 0.1, 0.05, 0.02)
@@ -64,7 +65,8 @@ def known_kernels(store: Store) -> Kernels | None:
 
 
 def _path(store: Store, what: str = "kernels") -> Path:
-    key = text_digest(f"{processor()} {torch.__version__} {compilers()}")
+    # With the names of what is measured, so that what a newer prunescope can choose is measured anew.
+    key = text_digest(f"{processor()} {torch.__version__} {compilers()} {sorted(Kernels.model_fields)}")
     return store.root / "prices" / f"{what}-{key}.json"
 
 
@@ -82,6 +84,8 @@ def measured() -> Kernels:
             by_hand=jit.available(),
             channels_last=_images_last(),
             without_units=True,
+            fused=_fused(),
+            flushed=flushing.available(),
         )
 
 
@@ -153,6 +157,18 @@ def _images_last() -> bool:
         works.append(_pass(network, x.contiguous(memory_format=order).requires_grad_()))
     plain, last = _seconds(works)
     return plain > GAIN * last
+
+
+def _fused() -> bool:
+    """Whether torch's fused update is faster than one that takes many passes over memory."""
+    draws = torch.Generator().manual_seed(0)
+    params, grads = ({"": torch.rand(OUTPUTS, INPUTS, generator=draws)} for _ in range(2))
+    rule = Adam()
+    opt = rule.init(params)
+    plain, fused = _seconds(
+        [partial(update, grads, opt, params, keep={}, lr=1e-3) for update in (rule.update_, rule.fused_)]
+    )
+    return plain > GAIN * fused
 
 
 def _pass(network: nn.Module, x: Tensor) -> Work:

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from prunescope.base.tree import Tree, clone
 from prunescope.base.value import Value
+from prunescope.training import fused
 
 OptState = dict[str, Tree]
 """Optimizer state by name ("momentum"), keyed like the parameters inside; "count" has the one key ""."""
@@ -76,6 +77,10 @@ class Optimizer(Value):
             for name, leaf in leaves.items():
                 opt[part][name].copy_(leaf)
 
+    def fused_(self, grads: Tree, opt: OptState, params: Tree, *, keep: Tree, lr: float | Tensor) -> None:
+        """`update_` to rounding, in one pass over memory where there is one."""
+        self.update_(grads, opt, params, keep=keep, lr=lr)
+
 
 class SGD(Optimizer):
     """Stochastic gradient descent with momentum and L2 weight decay.
@@ -125,6 +130,21 @@ class SGD(Optimizer):
             momentum = opt["momentum"][name].mul_(self.momentum) if self.momentum else None
             _descend_(param, self._direction(momentum, grad, param, mask), mask, lr)
 
+    def fused_(self, grads: Tree, opt: OptState, params: Tree, *, keep: Tree, lr: float | Tensor) -> None:
+        """See `Optimizer.fused_`; without momentum and decay `update_` is one pass already."""
+        plain = self.momentum == 0 and self.weight_decay == 0
+        if plain or isinstance(lr, Tensor) or not fused.possible(params, list(opt.values())):
+            self.update_(grads, opt, params, keep=keep, lr=lr)
+        else:
+            fused.sgd_(
+                *(grads, opt.get("momentum"), params),
+                keep=keep,
+                lr=lr,
+                momentum=self.momentum,
+                nesterov=self.nesterov,
+                weight_decay=self.weight_decay,
+            )
+
     def _direction(self, momentum: Tensor | None, grad: Tensor, param: Tensor, mask: Tensor | None) -> Tensor:
         """What the step follows; `momentum`, decayed already, takes up the gradient in place."""
         if momentum is None:
@@ -136,7 +156,64 @@ class SGD(Optimizer):
         return direction
 
 
-class Adam(Optimizer):
+class _Moments(Optimizer):
+    """What Adam and AdamW have in common; they differ in whether decay enters the gradient."""
+
+    moments: ClassVar[tuple[str, ...]] = ("first", "second")
+    elementwise: ClassVar[bool] = True
+    decoupled: ClassVar[bool]
+    betas: tuple[Average, Average] = (0.9, 0.999)
+    eps: float = Field(default=1e-8, gt=0)
+    weight_decay: Decay = 0.0
+
+    def init(self, params: Tree) -> OptState:
+        """Zero moments and a zero count of steps."""
+        device = next(iter(params.values())).device
+        count = torch.zeros((), dtype=torch.int64, device=device)
+        return {"first": _zeros(params), "second": _zeros(params), "count": {"": count}}
+
+    def update(
+        self, grads: Tree, opt: OptState, params: Tree, *, keep: Tree, lr: float | Tensor
+    ) -> tuple[Tree, OptState]:
+        """See `Optimizer.update`."""
+        moved, state = clone(params), {name: clone(part) for name, part in opt.items()}
+        self.update_(grads, state, moved, keep=keep, lr=lr)
+        return moved, state
+
+    def update_(self, grads: Tree, opt: OptState, params: Tree, *, keep: Tree, lr: float | Tensor) -> None:
+        """See `Optimizer.update_`."""
+        count = opt["count"][""].add_(1)
+        # float64: in float32, 1 - 0.999^t would lose four digits at t = 1.
+        unbias1, unbias2 = (1 - beta ** count.double() for beta in self.betas)
+        for name, param in params.items():
+            mask, decay = keep.get(name), 0.0 if self.decoupled else self.weight_decay
+            slope = _slope(grads[name], param, mask, decay)
+            first = opt["first"][name].lerp_(slope, 1 - self.betas[0])
+            second = opt["second"][name].mul_(self.betas[1]).addcmul_(slope, slope, value=1 - self.betas[1])
+            root = (second / _along(unbias2, param)).clamp_min_(_lost(self.eps, param.dtype)).sqrt_()
+            scale = root.add_(self.eps).mul_(_along(unbias1, param))
+            if self.decoupled:
+                _descend_(param, param, None, lr * self.weight_decay)
+            _descend_(param, first / scale, mask, lr)
+
+    def fused_(self, grads: Tree, opt: OptState, params: Tree, *, keep: Tree, lr: float | Tensor) -> None:
+        """See `Optimizer.fused_`."""
+        moments = opt["first"], opt["second"]
+        if isinstance(lr, Tensor) or not fused.possible(params, list(moments)):
+            self.update_(grads, opt, params, keep=keep, lr=lr)
+        else:
+            fused.adam_(
+                *(grads, moments, opt["count"][""].add_(1), params),
+                keep=keep,
+                lr=lr,
+                betas=self.betas,
+                eps=self.eps,
+                weight_decay=self.weight_decay,
+                decoupled=self.decoupled,
+            )
+
+
+class Adam(_Moments):
     """Adam with L2 weight decay, which enters the gradient and so the moments.
 
     With d = keep * g + weight_decay * p, m = b1 m + (1 - b1) d, v = b2 v + (1 - b2) d^2 after step t:
@@ -145,103 +222,22 @@ class Adam(Optimizer):
     Source: Kingma and Ba 2015, algorithm 1; decay as in torch.optim.Adam.
     """
 
-    moments: ClassVar[tuple[str, ...]] = ("first", "second")
-    elementwise: ClassVar[bool] = True
-    betas: tuple[Average, Average] = (0.9, 0.999)
-    eps: float = Field(default=1e-8, gt=0)
-    weight_decay: Decay = 0.0
-
-    def init(self, params: Tree) -> OptState:
-        """Zero moments and a zero count of steps."""
-        return _adam_init(params)
-
-    def update(
-        self, grads: Tree, opt: OptState, params: Tree, *, keep: Tree, lr: float | Tensor
-    ) -> tuple[Tree, OptState]:
-        """See `Optimizer.update`."""
-        return _adam_update(self, grads, opt, params, keep=keep, lr=lr, decoupled=False)
-
-    def update_(self, grads: Tree, opt: OptState, params: Tree, *, keep: Tree, lr: float | Tensor) -> None:
-        """See `Optimizer.update_`."""
-        _adam_update_(self, grads, opt, params, keep=keep, lr=lr, decoupled=False)
+    decoupled: ClassVar[bool] = False
 
 
-class AdamW(Optimizer):
+class AdamW(_Moments):
     """Adam with decoupled weight decay: p shrinks by the factor 1 - lr * weight_decay beside Adam's step.
 
     Source: Loshchilov and Hutter 2019, algorithm 2, in the form of torch.optim.AdamW.
     Differs from the source: the decay is multiplied by the learning rate itself, not by a separate schedule.
     """
 
-    moments: ClassVar[tuple[str, ...]] = ("first", "second")
-    elementwise: ClassVar[bool] = True
-    betas: tuple[Average, Average] = (0.9, 0.999)
-    eps: float = Field(default=1e-8, gt=0)
+    decoupled: ClassVar[bool] = True
     weight_decay: Decay = 0.01
-
-    def init(self, params: Tree) -> OptState:
-        """Zero moments and a zero count of steps."""
-        return _adam_init(params)
-
-    def update(
-        self, grads: Tree, opt: OptState, params: Tree, *, keep: Tree, lr: float | Tensor
-    ) -> tuple[Tree, OptState]:
-        """See `Optimizer.update`."""
-        return _adam_update(self, grads, opt, params, keep=keep, lr=lr, decoupled=True)
-
-    def update_(self, grads: Tree, opt: OptState, params: Tree, *, keep: Tree, lr: float | Tensor) -> None:
-        """See `Optimizer.update_`."""
-        _adam_update_(self, grads, opt, params, keep=keep, lr=lr, decoupled=True)
 
 
 def _zeros(params: Tree) -> Tree:
     return {name: torch.zeros_like(leaf) for name, leaf in params.items()}
-
-
-def _adam_init(params: Tree) -> OptState:
-    device = next(iter(params.values())).device
-    count = torch.zeros((), dtype=torch.int64, device=device)
-    return {"first": _zeros(params), "second": _zeros(params), "count": {"": count}}
-
-
-def _adam_update(
-    rule: Adam | AdamW,
-    grads: Tree,
-    opt: OptState,
-    params: Tree,
-    *,
-    keep: Tree,
-    lr: float | Tensor,
-    decoupled: bool,
-) -> tuple[Tree, OptState]:
-    moved, state = clone(params), {name: clone(part) for name, part in opt.items()}
-    _adam_update_(rule, grads, state, moved, keep=keep, lr=lr, decoupled=decoupled)
-    return moved, state
-
-
-def _adam_update_(
-    rule: Adam | AdamW,
-    grads: Tree,
-    opt: OptState,
-    params: Tree,
-    *,
-    keep: Tree,
-    lr: float | Tensor,
-    decoupled: bool,
-) -> None:
-    count = opt["count"][""].add_(1)
-    # float64: in float32, 1 - 0.999^t would lose four digits at t = 1.
-    unbias1, unbias2 = (1 - beta ** count.double() for beta in rule.betas)
-    for name, param in params.items():
-        mask, decay = keep.get(name), 0.0 if decoupled else rule.weight_decay
-        slope = _slope(grads[name], param, mask, decay)
-        first = opt["first"][name].lerp_(slope, 1 - rule.betas[0])
-        second = opt["second"][name].mul_(rule.betas[1]).addcmul_(slope, slope, value=1 - rule.betas[1])
-        root = (second / _along(unbias2, param)).clamp_min_(_lost(rule.eps, param.dtype)).sqrt_()
-        scale = root.add_(rule.eps).mul_(_along(unbias1, param))
-        if decoupled:
-            _descend_(param, param, None, lr * rule.weight_decay)
-        _descend_(param, first / scale, mask, lr)
 
 
 def _lost(eps: float, dtype: torch.dtype) -> float:

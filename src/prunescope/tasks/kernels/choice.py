@@ -24,7 +24,9 @@ class Kernels(Value):
     linear layers and ReLU, with such a layer among them, are differentiated by hand while they train. channels_last:
     whether images lie in memory pixel by pixel while a network with such a convolution runs. without_units: whether
     units that are gone are taken out of such a network. compiled: whether training passes of such a network, as long as
-    no unit is taken out, are compiled by `torch.compile`.
+    no unit is taken out, are compiled by `torch.compile`. fused: whether optimizers update in one pass over memory.
+    flushed: whether numbers too small for float32's full precision are taken as 0 while a network trains: processors
+    take ten times as long for them, and moments of weights without gradients end there.
     """
 
     dense: Dense = "rows"
@@ -37,6 +39,8 @@ class Kernels(Value):
     channels_last: bool = False
     without_units: bool = False
     compiled: bool = False
+    fused: bool = False
+    flushed: bool = False
 
 
 PLAIN = Kernels()

@@ -18,6 +18,7 @@ from prunescope.base.tree import Tree, clone
 from prunescope.tasks.functional import drawing, reseed
 from prunescope.tasks.kernels.choice import PLAIN
 from prunescope.tasks.kernels.cutting import is_worth_cutting, without_units
+from prunescope.tasks.kernels.flushing import flushing
 from prunescope.tasks.kernels.tailored import Tailored, tailored, untailored
 from prunescope.training.engines.chain import Chain, Links, chain_of
 from prunescope.training.engines.engine import Lane
@@ -60,12 +61,13 @@ class _Replica:
     def advance(self, lane: Lane, steps: int) -> Lane:
         stepper, state, running = lane.stepper, lane.state, lane.running
         program, network = stepper.program, self._tailored(lane.stepper, lane.state)
-        work = WorkingSet(network, program.optimizer, state, stepper.keep(state))
+        kernels = program.problem.kernels
+        work = WorkingSet(network, program.optimizer, state, stepper.keep(state), fused=kernels.fused)
         watchers = [(i, value) for i, value in enumerate(program.interventions) if value.observes]
         watches, epoch, memory = program.stop.watches, program.clock.epoch_steps, state.memory
         losses: list[Tensor] = []
         device, done = running.device, 0
-        with drawing(device, 0):
+        with drawing(device, 0), flushing(wanted=kernels.flushed):
             for done in range(steps):
                 position = lane.local + done
                 names = [value.needs(position) for _, value in watchers]

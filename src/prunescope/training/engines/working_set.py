@@ -19,9 +19,11 @@ class WorkingSet:
     params: leaves that ask for gradients. tensors: these and the buffers.
     """
 
-    def __init__(self, network: Tailored, optimizer: Optimizer, state: TrainState, keep: Tree) -> None:
-        """Copies everything. keep: float masks as `Optimizer.update` takes them."""
-        self.network, self.optimizer, self._begun = network, optimizer, state.weights
+    def __init__(
+        self, network: Tailored, optimizer: Optimizer, state: TrainState, keep: Tree, *, fused: bool = False
+    ) -> None:
+        """Copies everything. keep: float masks as `Optimizer.update` takes them. fused: as in `Kernels`."""
+        self.network, self._begun = network, state.weights
         self._moments = [part for part in optimizer.moments if part in state.opt]
         self.params = {
             name: leaf.requires_grad_() for name, leaf in self._copied(state.weights.params).items()
@@ -36,6 +38,7 @@ class WorkingSet:
         network.fill(self.tensors)
         self.leaves = list(self.params.values())
         self._zeros: Tree = {}
+        self._update = optimizer.fused_ if fused else optimizer.update_
 
     def _copied(self, leaves: Tree) -> Tree:
         """Packed as the network takes them, in memory of their own."""
@@ -50,7 +53,7 @@ class WorkingSet:
             name: self._zero(name) if grad is None else grad
             for name, grad in zip(self.params, grads, strict=True)
         }
-        self.optimizer.update_(slopes, self.opt, self.params, keep=self.keep, lr=lr)
+        self._update(slopes, self.opt, self.params, keep=self.keep, lr=lr)
         self._rest.update(lr)
 
     def _zero(self, name: str) -> Tensor:
