@@ -163,6 +163,50 @@ def test_gaussian_noise_has_the_variance_of_an_untouched_unit_and_adds_up(monkey
     assert spread[0] < spread[1] < spread[2]
 
 
+def authors_draws(limit, *, test_batches, epoch=391, epochs=8):
+    """Draws before each training batch after an event, by the authors' counter of forward passes of either kind."""
+    counter, waiting, before = 0, 0, []
+    for _ in range(epochs):
+        for phase in ("after the pruning step", "training", "before the pruning step"):
+            for _ in range(epoch if phase == "training" else test_batches):
+                if counter <= limit:
+                    waiting, counter = waiting + 1, counter + 1
+                if phase == "training":
+                    before.append(waiting)
+                    waiting = 0
+    return before
+
+
+@pytest.mark.parametrize(
+    ("limit", "batches", "test_batches"),
+    [
+        *((0, 1, 79), (129, 50, 79), (1500, 1105, 79)),
+        *((129, 89, 40), (750, 630, 40), (1500, 1220, 40), (3000, 2480, 40)),
+    ],
+)
+def test_training_batches_see_the_draws_of_the_authors(limit, batches, test_batches):
+    """All of them, but for the one that their <= adds after the batches that the paper counts."""
+    clock, start = Clock(391, 325 * 391), 7 * 391
+    value = NoiseUnits(layers=(layer("conv8"),), batches=batches, test_batches=test_batches)
+    theirs = authors_draws(limit, test_batches=test_batches)
+    assert sum(theirs) == limit + 1
+    assert [value.draws(clock, start, start + step) for step in range(batches)] == theirs[:batches]
+    assert sum(theirs[batches:]) == (0 if limit == 0 else 1)
+
+
+def test_noise_for_one_batch_is_one_draw(monkeypatch):
+    """Of the weights that pruning would take, however long a test pass is."""
+    value = NoiseUnits(
+        layers=(layer("fc1", start="1ep", end="1ep", fraction=0.6),), batches=1, test_batches=79
+    )
+    seen, end = after_events(program(PLAIN, value, optimizer=SGD()), monkeypatch)
+    plain, _ = after_events(program(PLAIN, optimizer=SGD()), monkeypatch)
+    taken = end.memory["0:NoiseUnits"]["taken/fc1"]
+    before, after = (run[EPOCH].weights.params["fc1.weight"] for run in (plain, seen))
+    expected = float(before[~taken][0].std())
+    assert float((after - before)[taken].std()) == pytest.approx(expected, rel=0.12)  # 768 draws
+
+
 def test_noise_of_different_layers_and_steps_differs():
     value = NoiseUnits(layers=TWICE, batches=2)
     assert value.events(Clock(EPOCH, 16)) == (4, 5, 6, 7, 10, 11)

@@ -4,6 +4,8 @@ Belongs here: additive noise on the units that pruning would take. Does not belo
 (`noise.py`), zeroing (`zero_units.py`).
 """
 
+from typing import ClassVar
+
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -26,13 +28,20 @@ class NoiseUnits(UnitIntervention):
     test_batches: 0 adds noise in training batches only. With the number T of batches of a test pass, the weights that
     training batches see have the law of the authors' code, which adds noise in test batches too: the first batch
     after an event then has T + 1 draws in one, the first of every later epoch 2 T + 1 (a pass before and after the
-    pruning step). Test accuracies that are disturbed by noise within the test pass are not reproduced.
+    pruning step). batches=1 is one draw whatever T is: noise is added "once", which there is in a test batch.
+
+    t_post is taken with all draws at the onset, of the weights that the next training batch sees; after later epochs
+    of a window accuracy is that before the draws that follow. The authors' test passes gather their draws one by one
+    while they go on. For one batch both are the same.
 
     Source: Bartoldson et al. 2020, section 3.3, Figure 5 bottom (1, 50, 1105 batches) and section 2 ("a larger
     variance on the first batch of a new epoch"), which is test_batches = 79.
-    Differs from the source: the last batch of a window is counted in training batches (their <= adds one more).
+    Differs from the source: 50 and 1105 are counted in training batches; the authors' counters for them, 129 and
+    1500 forward passes of either kind, have one draw more, before the batch that comes next (a <= for a <), without
+    which their counter for 1, which is 0, would add no noise.
     """
 
+    version: ClassVar[int] = 2
     target: Target = "largest"
     batches: int = Field(ge=1)
     test_batches: int = Field(default=0, ge=0)
@@ -54,15 +63,17 @@ class NoiseUnits(UnitIntervention):
         for schedule in self.layers:
             for start, end in windows(schedule, context.clock, self.batches):
                 if start <= context.local < end:
-                    draws = self._draws(context, start)
+                    draws = self.draws(context.clock, start, context.local)
                     state = _noisy(state, context, context.structure.at(schedule.layer), draws)
         return state
 
-    def _draws(self, context: Context, start: int) -> int:
-        """How many draws of the authors' code fall before the training batch that comes now."""
-        if context.local == start:
+    def draws(self, clock: Clock, start: int, step: int) -> int:
+        """How many draws come right before the training batch at `step`, in the window that begins at `start`."""
+        if self.batches == 1:
+            return 1
+        if step == start:
             return self.test_batches + 1
-        return 2 * self.test_batches + 1 if context.local % context.clock.epoch_steps == 0 else 1
+        return 2 * self.test_batches + 1 if step % clock.epoch_steps == 0 else 1
 
 
 def _noisy(state: TrainState, context: Context, units: Units, draws: int) -> TrainState:

@@ -31,9 +31,9 @@ class ZeroUnits(UnitIntervention):
     normalization_follows). 1, 50 and 1105 batches in Figure 5; 89, 630, 1220 and 2480 in D2.
     Differs from the source: the authors count test batches too, and zero in them: with 79 test batches and two passes
     an epoch, their counters 0, 129 and 1500 are 1, 50 and 1105 training batches, the numbers of the paper, which is
-    what is counted here (their <= adds one more). Between events a test sees the units at 0 there as here. They zero
-    before every batch and update in between, so that moments see gradients of the units; here only that of the last
-    batch is seen.
+    what is counted here (their <= adds one more, but to the first). Between events a test sees the units at 0 there
+    as here. They zero before every batch and update in between, so that moments see gradients of the units; here only
+    that of the last batch is seen.
     """
 
     target: Target = "largest"
