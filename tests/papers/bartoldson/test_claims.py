@@ -15,7 +15,7 @@ from prunescope.studies.claim import judge
 
 PARTS = {entry.name: entry for entry in (*OLD, *NEW) if "/" in entry.name}
 TRADEOFF = ("bartoldson2019/fig1", "bartoldson2019/fig2", "bartoldson2020/fig2", "bartoldson2020/fig6")
-SIX = setting.SMOKE.replace(replicates=3)
+SIX = fig6.SCALES["smoke"].replace(replicates=3)
 
 
 @pytest.fixture(autouse=True)

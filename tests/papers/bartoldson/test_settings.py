@@ -1,5 +1,7 @@
 """The papers' tables: parameters, schedules, counts, batch sizes, and what of them a size keeps."""
 
+import importlib
+
 import pytest
 from pydantic import ValidationError
 
@@ -7,19 +9,25 @@ from prunescope.base.errors import UsageError
 from prunescope.base.steps import Clock
 from prunescope.papers.bartoldson import conv4, pruning
 from prunescope.papers.bartoldson.arms import Comparison, arm
-from prunescope.papers.bartoldson.sizes import Size
+from prunescope.papers.bartoldson.sizes import Size, TraceSize
 from prunescope.papers.bartoldson.training import GROUPS, batch_for
 from prunescope.papers.bartoldson2019 import fig3 as fig3_2019
 from prunescope.papers.bartoldson2019 import fig_a2, fig_a3
+from prunescope.papers.bartoldson2019.catalogue import STUDIES as OLD
 from prunescope.papers.bartoldson2020 import app_d, fig3, fig5, section2, setting, yours
+from prunescope.papers.bartoldson2020.catalogue import STUDIES as NEW
 from prunescope.runs.families import during_training
 from prunescope.runs.store import Store
 from prunescope.runs.workbench import Workbench, fresh_weights
+from prunescope.studies.load import changed
 from prunescope.tasks.model import Model
 from prunescope.training.interventions import LayerSchedule
 from prunescope.training.run import begin, train
 
 PAPER = Size(data="blobs", blobs=128)
+PARTS = {entry.name: entry for entry in (*OLD, *NEW) if "/" in entry.name}
+LOOKS = {"test_limit": 7, "train_limit": 7, "recalibration": 2, "flat_images": 7, "flat_steps": 3}
+"""Settings of what is looked at, not of what is trained, and values that no smoke scale has."""
 
 
 @pytest.mark.parametrize(
@@ -127,7 +135,7 @@ def test_what_is_cut_until_two_arms_are_one_is_refused():
         setting.vgg11(setting.SMOKE.replace(compress=80.0))
     with pytest.raises(UsageError, match="compress=20 leaves no epochs"):
         conv4.comparison(
-            Size(data="blobs", blobs=40, compress=20.0), examples_per_class=2, augmentation=False
+            TraceSize(data="blobs", blobs=40, compress=20.0), examples_per_class=2, augmentation=False
         )
     recipe = GROUPS["conv4"].recipe(PAPER)
     with pytest.raises(UsageError, match="there is no arm 'b'; there are a"):
@@ -151,7 +159,7 @@ def test_conv4_loses_a_sixteenth_of_nine_tenths_of_its_penultimate_layer_at_ever
 
 
 def test_replicates_of_the_data_size_study_draw_their_own_examples():
-    size = Size(data="blobs", blobs=60, width=0.0625, replicates=2)
+    size = TraceSize(data="blobs", blobs=60, width=0.0625, replicates=2)
     comparison = conv4.comparison(size, examples_per_class=2, augmentation=False)
     first, second = comparison.arms[0].runs
     assert first.task.data.source.seed == 0 and second.task.data.source.seed == 1
@@ -173,6 +181,21 @@ def test_replicates_of_the_data_size_study_draw_their_own_examples():
 def test_what_must_ascend_says_so(settings, field, value):
     with pytest.raises(ValidationError, match=r"must ascend, without repetition: \["):
         settings(**{field: value})
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_no_setting_is_accepted_and_ignored(name):
+    """What is not looked at has no setting, and every setting of a look changes what is computed."""
+    module = importlib.import_module(PARTS[name].module)
+    smoke = module.SCALES["smoke"]
+    before = {node.id for node in module.build(smoke, "smoke").nodes}
+    for field, value in LOOKS.items():
+        if field in type(smoke).model_fields:
+            after = {node.id for node in module.build(smoke.replace(**{field: value}), "smoke").nodes}
+            assert after != before, field
+        else:
+            with pytest.raises(UsageError, match=f"'{field}' is no setting of this study"):
+                changed(smoke, {field: value})
 
 
 def test_targets_that_repeat_or_lack_what_is_compared_are_refused():

@@ -7,7 +7,7 @@ Belongs here: how that layer is pruned, and the arms at one size of the training
 from prunescope.base.errors import UsageError
 from prunescope.base.streams import replicate
 from prunescope.papers.bartoldson.arms import Arm, Comparison, Look
-from prunescope.papers.bartoldson.sizes import Size
+from prunescope.papers.bartoldson.sizes import Size, TraceSize
 from prunescope.papers.bartoldson.training import GROUPS
 from prunescope.runs.families import during_training
 from prunescope.sparsity.select import Sparsity, Target
@@ -43,7 +43,7 @@ def prune(net: Network, target: Target, size: Size) -> Prune:
     )
 
 
-def comparison(size: Size, *, examples_per_class: int, augmentation: bool) -> Comparison:
+def comparison(size: TraceSize, *, examples_per_class: int, augmentation: bool) -> Comparison:
     """No pruning, smallest and largest weights, at one size of the training set.
 
     Every replicate draws its own examples; the arms of one replicate share them.

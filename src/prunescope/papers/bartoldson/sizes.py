@@ -48,9 +48,6 @@ class Size(Value):
     data: the paper's, or Gaussian blobs of the images' shape (`blobs` for training and as many for testing), which
     only show that the path works. share: of the training images. width: factor on every layer's width. compress: what
     every number of epochs is divided by, of schedules and of pruning. batch, replicates: the paper's, or another.
-    test_limit, train_limit: examples looked at after every epoch. recalibration: training batches behind BatchNorm
-    statistics that are estimated anew around events; 0 leaves that out. flat_images: test images for flatness;
-    flat_steps: steps, and draws, of adaptive sharpness.
     """
 
     data: Literal["paper", "blobs"] = "paper"
@@ -60,9 +57,33 @@ class Size(Value):
     compress: Annotated[float, Field(ge=1)] = 1.0
     batch: Count | Literal["paper"] = "paper"
     replicates: Count | Literal["paper"] = "paper"
+
+
+class TraceSize(Size):
+    """The same where runs are looked at while they train.
+
+    test_limit, train_limit: examples looked at after every epoch.
+    """
+
     test_limit: Limit = "all"
     train_limit: Limit = 5000
+
+
+class EventSize(TraceSize):
+    """The same where networks with BatchNorm are pruned.
+
+    recalibration: training batches behind statistics that are estimated anew around events; 0 leaves that out.
+    """
+
     recalibration: Annotated[int, Field(ge=0)] = 20
+
+
+class FlatnessSize(EventSize):
+    """The same where flatness is measured.
+
+    flat_images: test images for that. flat_steps: steps, and draws, of adaptive sharpness.
+    """
+
     flat_images: Count = 512
     flat_steps: Annotated[int, Field(ge=2)] = 20
 
@@ -80,5 +101,6 @@ def words(size: Size, scale: str) -> str:
     parts += (
         [f"{size.replicates} replicates"] if size.replicates != "paper" else ["as many runs as the paper"]
     )
-    parts += [f"{size.test_limit} test images after every epoch"] if size.test_limit != "all" else []
+    if isinstance(size, TraceSize) and size.test_limit != "all":
+        parts.append(f"{size.test_limit} test images after every epoch")
     return f"{scale}: {', '.join(parts)}"

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from prunescope.papers.bartoldson.arms import Comparison
-from prunescope.papers.bartoldson.sizes import Size
+from prunescope.papers.bartoldson.sizes import Size, TraceSize
 from prunescope.studies import correlation, statistics
 from prunescope.studies.claim import Basis, Claim, Precondition
 from prunescope.studies.events import SOON
@@ -43,7 +43,7 @@ def fits(
     )
 
 
-def whole(size: Size, *more: str) -> Precondition:
+def whole(size: TraceSize, *more: str) -> Precondition:
     """The paper's own network, data and length of training: a published number means nothing for another.
 
     more: further settings that the number depends on, such as flat_images.

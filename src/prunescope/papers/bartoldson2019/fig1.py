@@ -3,7 +3,7 @@
 from prunescope.papers.bartoldson import pruning, views
 from prunescope.papers.bartoldson.arms import Comparison
 from prunescope.papers.bartoldson.pruning import NONE, VGG11
-from prunescope.papers.bartoldson.sizes import PAPER_2019, Size, words
+from prunescope.papers.bartoldson.sizes import PAPER_2019, EventSize, words
 from prunescope.papers.bartoldson.statements import compares, correlates, fits, moves, whole
 from prunescope.papers.bartoldson.training import GROUPS
 from prunescope.papers.bartoldson2019 import setting
@@ -11,7 +11,7 @@ from prunescope.papers.bartoldson2019.setting import FAST, SLOW, ScoreName
 from prunescope.studies.region import Direction, Value
 from prunescope.studies.study import Study
 
-Settings, SCALES = Size, setting.SCALES
+Settings, SCALES = EventSize, setting.SCALES
 PLACE = "Bartoldson et al. 2019, section 3.1 and Figure 1"
 ALGORITHMS: tuple[tuple[ScoreName, str, int], ...] = (
     ("E[BN]", "S", SLOW),
@@ -22,7 +22,7 @@ ALGORITHMS: tuple[tuple[ScoreName, str, int], ...] = (
 """Score, target and period of the four algorithms; which four they are is proposed here, the legend is not at hand."""
 
 
-def comparison(size: Size) -> Comparison:
+def comparison(size: EventSize) -> Comparison:
     """The four algorithms, and no pruning."""
     arms = [pruning.plain_arm(GROUPS["vgg11"], size)]
     for score, letter, period in ALGORITHMS:
@@ -30,12 +30,12 @@ def comparison(size: Size) -> Comparison:
     return Comparison(tuple(arms), look=setting.look(size))
 
 
-def name_of(size: Size, score: ScoreName, letter: str, period: int) -> str:
+def name_of(size: EventSize, score: ScoreName, letter: str, period: int) -> str:
     """The name of an algorithm's arm."""
     return setting.title(score, letter, layers=VGG11, size=size, period=period)
 
 
-def build(settings: Size, scale: str) -> Study:
+def build(settings: EventSize, scale: str) -> Study:
     """The study under these settings."""
     one = comparison(settings)
     pruned = tuple(name for name in one.by_name if name != NONE)

@@ -3,17 +3,17 @@
 from prunescope.papers.bartoldson import views
 from prunescope.papers.bartoldson.arms import Comparison
 from prunescope.papers.bartoldson.pruning import NONE
-from prunescope.papers.bartoldson.sizes import PAPER_2019, Size, words
+from prunescope.papers.bartoldson.sizes import PAPER_2019, EventSize, words
 from prunescope.papers.bartoldson.statements import compares, recovers
 from prunescope.papers.bartoldson2019 import fig1, setting
 from prunescope.papers.bartoldson2019.setting import FAST, SLOW
 from prunescope.studies.study import Study
 
-Settings, SCALES = Size, setting.SCALES
+Settings, SCALES = EventSize, setting.SCALES
 PLACE = "Bartoldson et al. 2019, section 3.1 and Figure 2"
 
 
-def build(settings: Size, scale: str) -> Study:
+def build(settings: EventSize, scale: str) -> Study:
     """The study under these settings."""
     whole = fig1.comparison(settings)
     arms = tuple(one for one in whole.arms if not one.name.endswith("l2"))

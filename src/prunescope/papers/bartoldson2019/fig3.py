@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from prunescope.papers.bartoldson.pruning import SHORT
-from prunescope.papers.bartoldson.sizes import PAPER_2019, Ascending, Size, words
+from prunescope.papers.bartoldson.sizes import PAPER_2019, Ascending, EventSize, words
 from prunescope.papers.bartoldson.statements import fits
 from prunescope.papers.bartoldson2019 import setting, sweeps
 from prunescope.papers.bartoldson2019.setting import FAST, ScoreName
@@ -19,7 +19,7 @@ from prunescope.studies.study import Study
 PLACE = "Bartoldson et al. 2019, section 3.2 and Figure 3"
 
 
-class Settings(Size):
+class Settings(EventSize):
     """How much is run, and at which rates: percent of the last convolution an event; of the others half of it.
 
     targets: by their subscripts; S and L are needed. The paper's x axis ends at 30; the rates between are

@@ -1,5 +1,8 @@
 """bartoldson2019/figA1: how normal the normalized activations of a network are, before and after training."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from prunescope.papers.bartoldson import pruning
 from prunescope.papers.bartoldson.normality import PARTS, degrades, histograms, normality
 from prunescope.papers.bartoldson.sizes import PAPER_2019, Size, words
@@ -7,7 +10,11 @@ from prunescope.papers.bartoldson.training import GROUPS
 from prunescope.papers.bartoldson2019 import setting
 from prunescope.studies.study import Study
 
-Settings, SCALES = Size, setting.SCALES
+Settings = Size
+SCALES: Mapping[str, Size] = MappingProxyType(
+    {scale: Size(**size.model_dump(include=set(Size.model_fields))) for scale, size in setting.SCALES.items()}
+)
+"""The networks of the other figures; nothing is looked at while they train."""
 
 
 def build(settings: Size, scale: str) -> Study:

@@ -6,14 +6,14 @@ from types import MappingProxyType
 from pydantic import Field
 
 from prunescope.papers.bartoldson.pruning import SHORT_FIXED
-from prunescope.papers.bartoldson.sizes import PAPER_2019, Ascending, Count, Size, words
+from prunescope.papers.bartoldson.sizes import PAPER_2019, Ascending, Count, EventSize, words
 from prunescope.papers.bartoldson2019 import setting, sweeps
 from prunescope.studies.study import Study
 
 PLACE = "Bartoldson et al. 2019, appendix A.3 and Figure A2"
 
 
-class Settings(Size):
+class Settings(EventSize):
     """How much is run, and with which periods: epochs of the full schedule between events.
 
     targets: by their subscripts.

@@ -8,7 +8,7 @@ from pydantic import Field
 from prunescope.papers.bartoldson import curves, views
 from prunescope.papers.bartoldson.arms import Comparison
 from prunescope.papers.bartoldson.conv4 import BASELINE, LARGEST, SMALLEST, comparison
-from prunescope.papers.bartoldson.sizes import PAPER_2019, Ascending, Count, Size, words
+from prunescope.papers.bartoldson.sizes import PAPER_2019, Ascending, Count, TraceSize, words
 from prunescope.papers.bartoldson.statements import POINTS, compares
 from prunescope.studies.claim import Claim
 from prunescope.studies.figure import Figure
@@ -19,7 +19,7 @@ from prunescope.studies.study import Study
 PLACE = "Bartoldson et al. 2019, appendix A.4 and Figure A3"
 
 
-class Settings(Size):
+class Settings(TraceSize):
     """How much is run, and at which sizes of the training set.
 
     levels: training examples a class, ascending. augmentations: without, with, or both.

@@ -9,14 +9,14 @@ from typing import Literal
 from prunescope.papers.bartoldson import pruning
 from prunescope.papers.bartoldson.arms import Arm
 from prunescope.papers.bartoldson.pruning import Layers
-from prunescope.papers.bartoldson.sizes import Size
+from prunescope.papers.bartoldson.sizes import EventSize, Size
 from prunescope.papers.bartoldson.training import GROUPS, Name
 from prunescope.papers.bartoldson2020 import setting
 from prunescope.sparsity.unit_scores import ExpectedActivation, FilterNorm
 
 ScoreName = Literal["E[BN]", "l2"]
 SLOW, FAST = setting.SLOW, setting.FAST
-SCALES: Mapping[str, Size] = setting.SCALES
+SCALES: Mapping[str, EventSize] = setting.SCALES
 look = setting.look
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from prunescope.papers.bartoldson import curves, pruning, views
 from prunescope.papers.bartoldson.arms import Arm, Comparison
-from prunescope.papers.bartoldson.sizes import Distinct, Size
+from prunescope.papers.bartoldson.sizes import Distinct, EventSize
 from prunescope.papers.bartoldson.statements import fits
 from prunescope.papers.bartoldson.training import GROUPS
 from prunescope.papers.bartoldson2019 import setting
@@ -92,7 +92,7 @@ class Sweep:
         return np.asarray(np.mean(values, axis=0))
 
 
-def sweep(size: Size, made: Sequence[tuple[ScoreName, str, float, Arm]]) -> Sweep:
+def sweep(size: EventSize, made: Sequence[tuple[ScoreName, str, float, Arm]]) -> Sweep:
     """The sweep of arms with their score, target and rate."""
     plain = pruning.plain_arm(GROUPS["vgg11-short"], size)
     arms: dict[tuple[ScoreName, str], dict[float, str]] = {}

@@ -7,7 +7,7 @@ import numpy as np
 from prunescope.papers.bartoldson import pruning, views
 from prunescope.papers.bartoldson.arms import STABILITIES, Comparison
 from prunescope.papers.bartoldson.normality import PARTS, degrades, histograms, normality
-from prunescope.papers.bartoldson.sizes import PAPER_2020, Size, words
+from prunescope.papers.bartoldson.sizes import PAPER_2020, EventSize, words
 from prunescope.papers.bartoldson.statements import correlates, is_number, whole
 from prunescope.papers.bartoldson.training import GROUPS
 from prunescope.papers.bartoldson2020 import fig2, setting
@@ -102,7 +102,7 @@ def _old(panel: str) -> pruning.Layers:
     return {"VGG11": pruning.VGG11, "ResNet18": pruning.RESNET18}[panel]
 
 
-def _drops(panel: str, one: Comparison, roles: Mapping[str, str], size: Size) -> list[Claim]:
+def _drops(panel: str, one: Comparison, roles: Mapping[str, str], size: EventSize) -> list[Claim]:
     """How much single events cost, as far as the authors' figure scripts say it."""
     events = {"VGG11": {"L13": 29.0}, "ResNet18": {"S13": 27.0, "L13": 45.0}}[panel]
     return [

@@ -8,7 +8,7 @@ from pydantic import Field
 from prunescope.papers.bartoldson import pruning, views
 from prunescope.papers.bartoldson.arms import Arm, Comparison
 from prunescope.papers.bartoldson.pruning import NONE, VGG11
-from prunescope.papers.bartoldson.sizes import PAPER_2020, Ascending, Count, Size, words
+from prunescope.papers.bartoldson.sizes import PAPER_2020, Ascending, Count, EventSize, words
 from prunescope.papers.bartoldson.statements import compares, same
 from prunescope.papers.bartoldson.training import GROUPS
 from prunescope.papers.bartoldson2020 import fig5, setting
@@ -19,7 +19,7 @@ from prunescope.training.interventions import ZeroUnits
 PLACE = "Bartoldson et al. 2020, section 3.3 and appendix D (Figure D2)"
 
 
-class Settings(Size):
+class Settings(EventSize):
     """How much is run, and for how many training batches filters stay at zero, ascending."""
 
     batches: Ascending[Count] = Field(default=(89, 630, 1220, 2480), min_length=1)
@@ -35,7 +35,7 @@ SCALES: Mapping[str, Settings] = MappingProxyType(
 """At laptop scale as long in epochs of 40 batches as the paper's in epochs of 391."""
 
 
-def restoring(size: Size, batches: int) -> Arm:
+def restoring(size: EventSize, batches: int) -> Arm:
     """All filters targeted so far, and their normalization, at 0 for so many batches, then back at their values."""
     zero = ZeroUnits(
         layers=VGG11.schedules(size, setting.FAST),

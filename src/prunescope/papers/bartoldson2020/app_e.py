@@ -11,7 +11,7 @@ from pydantic import Field
 from prunescope.papers.bartoldson import views
 from prunescope.papers.bartoldson.arms import Comparison
 from prunescope.papers.bartoldson.pruning import NONE
-from prunescope.papers.bartoldson.sizes import PAPER_2020, Count, Size, words
+from prunescope.papers.bartoldson.sizes import PAPER_2020, Count, FlatnessSize, words
 from prunescope.papers.bartoldson.statements import correlates, fits, is_number, moves, whole
 from prunescope.papers.bartoldson2020 import flatness, setting
 from prunescope.papers.bartoldson2020.flatness import (
@@ -35,7 +35,7 @@ PLACE = "Bartoldson et al. 2020, section 3.4 and appendix E"
 MEASURES = (TOP, ABOVE, RESIDUAL, POWER, POWER_RESIDUAL)
 
 
-class Settings(Size):
+class Settings(FlatnessSize):
     """How much is run; eigenvalues, and eigenvectors walked along in steps of `step`, of every network.
 
     tolerance: of eigenvalues and eigenvectors, relative to the largest eigenvalue. power: whether eigenvalues are
@@ -51,8 +51,12 @@ class Settings(Size):
 
 SCALES: Mapping[str, Settings] = MappingProxyType(
     {
-        "smoke": Settings(**setting.SMOKE.model_dump(), eigenvalues=1, directions=1, step=0.1, tolerance=0.5),
-        "laptop": Settings(**setting.LAPTOP.model_dump(), eigenvalues=20, directions=3, power=False),
+        "smoke": Settings(
+            **flatness.SCALES["smoke"].model_dump(), eigenvalues=1, directions=1, step=0.1, tolerance=0.5
+        ),
+        "laptop": Settings(
+            **flatness.SCALES["laptop"].model_dump(), eigenvalues=20, directions=3, power=False
+        ),
         "paper": Settings(),
     }
 )

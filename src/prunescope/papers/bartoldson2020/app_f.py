@@ -6,7 +6,7 @@ from types import MappingProxyType
 from prunescope.papers.bartoldson import pruning, views
 from prunescope.papers.bartoldson.arms import Comparison
 from prunescope.papers.bartoldson.pruning import RESNET18_LAST, SCRATCH
-from prunescope.papers.bartoldson.sizes import PAPER_2020, Size, words
+from prunescope.papers.bartoldson.sizes import PAPER_2020, EventSize, words
 from prunescope.papers.bartoldson.statements import compares, smaller
 from prunescope.papers.bartoldson.training import GROUPS
 from prunescope.papers.bartoldson2020 import setting
@@ -15,17 +15,17 @@ from prunescope.studies.study import Study
 
 PLACE = "Bartoldson et al. 2020, appendix F (Table F1; its numbers are not in the text at hand)"
 PERIOD = 750
-Settings = Size
-SCALES: Mapping[str, Size] = MappingProxyType(
+Settings = EventSize
+SCALES: Mapping[str, EventSize] = MappingProxyType(
     {
         "smoke": setting.SMOKE.replace(compress=800.0),
         "laptop": setting.LAPTOP.replace(compress=100.0, share=0.1),
-        "paper": Size(),
+        "paper": EventSize(),
     }
 )
 
 
-def build(settings: Size, scale: str) -> Study:
+def build(settings: EventSize, scale: str) -> Study:
     """The study under these settings."""
     group, layers, score = GROUPS["resnet18-cifar100"], RESNET18_LAST, FilterNorm(order=1)
     arms = [pruning.plain_arm(group, settings), pruning.scratch_arm(group, layers, settings)]

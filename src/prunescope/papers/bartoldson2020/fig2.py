@@ -10,7 +10,7 @@ from pydantic import Field
 from prunescope.papers.bartoldson import pruning, views
 from prunescope.papers.bartoldson.arms import STABILITIES, Comparison
 from prunescope.papers.bartoldson.pruning import NONE, Layers
-from prunescope.papers.bartoldson.sizes import PAPER_2020, Distinct, Size, words
+from prunescope.papers.bartoldson.sizes import PAPER_2020, Distinct, EventSize, words
 from prunescope.papers.bartoldson.statements import (
     compares,
     correlates,
@@ -30,7 +30,7 @@ PLACE = "Bartoldson et al. 2020, section 3.1 and Figure 2"
 Name = Literal["VGG11", "ResNet18"]
 
 
-class Settings(Size):
+class Settings(EventSize):
     """How much is run, and of which networks."""
 
     networks: Distinct[Name] = Field(default=("VGG11", "ResNet18"), min_length=1)
@@ -114,12 +114,12 @@ def comparisons(settings: Settings) -> dict[str, Comparison]:
     return {name: makers[name](settings) for name in settings.networks}
 
 
-def _pruned(size: Size, layers: Layers) -> tuple[str, ...]:
+def _pruned(size: EventSize, layers: Layers) -> tuple[str, ...]:
     roles = setting.names(layers, size)
     return roles["S1"], roles["S13"], roles["L13"]
 
 
-def _claims(panel: str, comparison: Comparison, size: Size, layers: Layers) -> tuple[Claim, ...]:
+def _claims(panel: str, comparison: Comparison, size: EventSize, layers: Layers) -> tuple[Claim, ...]:
     roles, tag = setting.names(layers, size), panel.lower()
     published = {"VGG11": -0.73, "ResNet18": -0.43}[panel]
     # Fisher's 95 % interval at n = 30 is not symmetric; this is its longer side.
@@ -198,7 +198,7 @@ def _claims(panel: str, comparison: Comparison, size: Size, layers: Layers) -> t
     return (*claims, *_drops(comparison, panel, roles, size))
 
 
-def _drops(comparison: Comparison, panel: str, roles: Mapping[str, str], size: Size) -> list[Claim]:
+def _drops(comparison: Comparison, panel: str, roles: Mapping[str, str], size: EventSize) -> list[Claim]:
     """How much single events cost, as far as the authors' figure scripts say it."""
     events = {"VGG11": {"L13": 7.0}, "ResNet18": {"S13": 7.0, "L13": 9.0}}[panel]
     return [

@@ -10,7 +10,7 @@ from pydantic import Field
 from prunescope.papers.bartoldson import curves, pruning, views
 from prunescope.papers.bartoldson.arms import Comparison
 from prunescope.papers.bartoldson.pruning import NONE, TARGETS, VGG11
-from prunescope.papers.bartoldson.sizes import PAPER_2020, Ascending, Count, Size, words
+from prunescope.papers.bartoldson.sizes import PAPER_2020, Ascending, Count, EventSize, words
 from prunescope.papers.bartoldson.statements import POINTS, compares, fits, is_number, whole
 from prunescope.papers.bartoldson.training import GROUPS
 from prunescope.papers.bartoldson2020 import setting
@@ -29,7 +29,7 @@ SIGNIFICANT = -0.51
 """Pearson's correlation that has p = .05 over 15 runs: three targets, five runs each (the authors' script)."""
 
 
-class Settings(Size):
+class Settings(EventSize):
     """How much is run, and with which periods: epochs of the full schedule between events, ascending."""
 
     periods: Ascending[Count] = Field(default=(4, 20, 40, 60, 100, 200, 300), min_length=2)

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from prunescope.papers.bartoldson import pruning, views
 from prunescope.papers.bartoldson.arms import STABILITIES, Comparison, arm
-from prunescope.papers.bartoldson.sizes import PAPER_2020, Distinct, Size, words
+from prunescope.papers.bartoldson.sizes import PAPER_2020, Distinct, EventSize, words
 from prunescope.papers.bartoldson.statements import correlates, is_number, moves, whole
 from prunescope.papers.bartoldson.training import GROUPS, Name
 from prunescope.papers.bartoldson2020 import setting
@@ -26,7 +26,7 @@ _GROUPS: Mapping[str, Name] = MappingProxyType(
 )
 
 
-class Settings(Size):
+class Settings(EventSize):
     """How much is run, and of which networks."""
 
     networks: Distinct[Network] = Field(default=("ResNet18", "ResNet20", "ResNet56"), min_length=1)
@@ -41,7 +41,7 @@ SCALES: Mapping[str, Settings] = MappingProxyType(
 )
 
 
-def comparison(network: Network, settings: Size) -> Comparison:
+def comparison(network: Network, settings: EventSize) -> Comparison:
     """No pruning, and a tenth of every convolution inside the blocks at two rates, smallest l1 norms first."""
     group = GROUPS[_GROUPS[network]]
     layers = pruning.blocks(group.recipe(settings).task.network, start=40, end=100, fraction=0.1)
@@ -113,7 +113,7 @@ def build(settings: Settings, scale: str) -> Study:
     )
 
 
-def _claims(network: str, one: Comparison, pruned: tuple[str, ...], size: Size) -> tuple[Claim, ...]:
+def _claims(network: str, one: Comparison, pruned: tuple[str, ...], size: EventSize) -> tuple[Claim, ...]:
     tag = network.lower()
     ready = (moves(one, arms=pruned),)
     stability = {"ResNet18": 94.0, "ResNet20": 71.0, "ResNet56": 65.0}[network]

@@ -8,7 +8,7 @@ from pydantic import Field
 from prunescope.papers.bartoldson import pruning, views
 from prunescope.papers.bartoldson.arms import Arm, Comparison, arm
 from prunescope.papers.bartoldson.pruning import NONE, VGG11
-from prunescope.papers.bartoldson.sizes import PAPER_2020, Ascending, Count, Size, words
+from prunescope.papers.bartoldson.sizes import PAPER_2020, Ascending, Count, EventSize, words
 from prunescope.papers.bartoldson.statements import compares, same
 from prunescope.papers.bartoldson.training import GROUPS
 from prunescope.papers.bartoldson2020 import setting
@@ -21,10 +21,10 @@ from prunescope.training.interventions import Intervention, NoiseUnits, ZeroUnit
 PLACE = "Bartoldson et al. 2020, section 3.3 and Figure 5"
 
 
-class Settings(Size):
+class Settings(EventSize):
     """How much is run, and for how many training batches noise lasts, ascending.
 
-    test_batches: batches of a test pass, during which the authors' code adds Gaussian noise too.
+    test_batches: batches of a test pass, during which the authors' code adds Gaussian noise too; see `NoiseUnits`.
     """
 
     batches: Ascending[Count] = Field(default=(1, 50, 1105), min_length=2)
@@ -42,14 +42,14 @@ SCALES: Mapping[str, Settings] = MappingProxyType(
 5, 113 and a test pass of 8 last as long in epochs as 50, 1105 and 79."""
 
 
-def noise_arm(size: Size, name: str, noise: Intervention) -> Arm:
+def noise_arm(size: EventSize, name: str, noise: Intervention) -> Arm:
     """VGG11 under temporary noise on the filters that pruning the largest at the high rate would take."""
     group = GROUPS["vgg11"]
     recipe = during_training(group.recipe(size), noise)
     return arm(name, recipe, pruning.replicates_of(group, size), rate=VGG11.rate(size, setting.FAST))
 
 
-def zeroing(size: Size, batches: int) -> Arm:
+def zeroing(size: EventSize, batches: int) -> Arm:
     """Targeted filters at 0 for so many batches, then back from 0; their normalization is left alone."""
     layers = VGG11.schedules(size, setting.FAST)
     return noise_arm(
@@ -59,7 +59,7 @@ def zeroing(size: Size, batches: int) -> Arm:
     )
 
 
-def gaussian(size: Size, batches: int, test_batches: int) -> Arm:
+def gaussian(size: EventSize, batches: int, test_batches: int) -> Arm:
     """Gaussian noise on targeted filters before each of so many batches."""
     layers = VGG11.schedules(size, setting.FAST)
     noise = NoiseUnits(
@@ -68,7 +68,7 @@ def gaussian(size: Size, batches: int, test_batches: int) -> Arm:
     return noise_arm(size, f"Gaussian {batches}", noise)
 
 
-def reference(size: Size) -> Arm:
+def reference(size: EventSize) -> Arm:
     """Prune_L of this figure, which leaves the normalization of pruned filters alone."""
     group = GROUPS["vgg11"]
     return pruning.filter_arm(
@@ -107,9 +107,10 @@ def build(settings: Settings, scale: str) -> Study:
         ),
         claims=_claims(panels, settings, pruned.name),
         notes=(
-            "Batches are training batches. The authors' code counts and disturbs test batches too; here accuracies "
-            "are those of the undisturbed network right after an event, and Gaussian noise has the variance that "
-            "training batches see there.",
+            "Batches are training batches. The authors' code counts and disturbs test batches too; here a test pass "
+            "leaves weights as they are. Right after an event, zeroed filters are at 0, and Gaussian noise is there "
+            "with all draws that the next training batch sees: one for a single batch, else one more than "
+            f"test_batches ({settings.test_batches}), which the authors' pass gathers one by one while it goes on.",
             "Prune_L of this figure leaves gamma and beta of pruned filters alone, unlike that of Figure 2.",
         ),
     )

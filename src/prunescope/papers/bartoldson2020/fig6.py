@@ -5,19 +5,19 @@ from functools import partial
 from prunescope.papers.bartoldson import curves, views
 from prunescope.papers.bartoldson.arms import STABILITIES
 from prunescope.papers.bartoldson.pruning import NONE
-from prunescope.papers.bartoldson.sizes import PAPER_2020, Size, words
+from prunescope.papers.bartoldson.sizes import PAPER_2020, FlatnessSize, words
 from prunescope.papers.bartoldson.statements import correlates, falls, fits, is_number, moves, whole
 from prunescope.papers.bartoldson2020 import flatness, setting
 from prunescope.papers.bartoldson2020.flatness import SHARPNESS, TRACE_C, TRACE_H
 from prunescope.studies.region import Direction, Equivalence
 from prunescope.studies.study import Study
 
-Settings = Size
-SCALES = setting.SCALES
+Settings = FlatnessSize
+SCALES = flatness.SCALES
 PLACE = "Bartoldson et al. 2020, section 3.4 and Figure 6"
 
 
-def build(settings: Size, scale: str) -> Study:
+def build(settings: FlatnessSize, scale: str) -> Study:
     """The study under these settings."""
     comparison = setting.six(settings, flatness.main(settings))
     panels = {"VGG11": comparison}

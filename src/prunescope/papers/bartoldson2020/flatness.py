@@ -1,9 +1,11 @@
 """The measures of flatness that the 2020 paper takes of its VGG11 runs, and those that belong beside them.
 
-Belongs here: which measures, on which images. Does not belong here: the measures (`measures/`), figures.
+Belongs here: which measures, on which images, and how many at each scale. Does not belong here: the measures
+(`measures/`), figures.
 """
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from prunescope.measures import (
     AdaptiveSharpness,
@@ -14,7 +16,8 @@ from prunescope.measures import (
     Measure,
     Sample,
 )
-from prunescope.papers.bartoldson.sizes import Size
+from prunescope.papers.bartoldson.sizes import FlatnessSize
+from prunescope.papers.bartoldson2020 import setting
 
 TRACE_H, TRACE_C = "Tr(H)", "Tr(C)"
 TOP, EPSILON, SHARPNESS = "sum of top eigenvalues", "epsilon", "adaptive sharpness"
@@ -23,9 +26,16 @@ POWER, POWER_RESIDUAL = "sum of top eigenvalues, power method", "largest residua
 REACHED, TIC = "epsilon reached", "Tr(C) / Tr(H)"
 Measures = Mapping[str, tuple[Measure, str]]
 """A measure and the value of it that is meant, by the name that figures give it."""
+SCALES: Mapping[str, FlatnessSize] = MappingProxyType(
+    {
+        "smoke": FlatnessSize(**setting.SMOKE.model_dump(), flat_images=10, flat_steps=2),
+        "laptop": FlatnessSize(**setting.LAPTOP.model_dump(), flat_images=256),
+        "paper": FlatnessSize(),
+    }
+)
 
 
-def sample(size: Size) -> Sample:
+def sample(size: FlatnessSize) -> Sample:
     """The first test images, in evaluation mode.
 
     Source: Bartoldson et al. 2020, the authors' code (512).
@@ -33,7 +43,7 @@ def sample(size: Size) -> Sample:
     return Sample(split="test", examples=size.flat_images)
 
 
-def main(size: Size) -> Measures:
+def main(size: FlatnessSize) -> Measures:
     """Tr(H), exact, and Tr(C): Figure 6; and adaptive sharpness, which the scale of the weights cannot change.
 
     Differs from the source: its Tr(H) is the sum of 100 eigenvalues, which `further` has.
@@ -47,7 +57,7 @@ def main(size: Size) -> Measures:
 
 
 def further(
-    size: Size, *, eigenvalues: int, directions: int, step: float, tolerance: float, power: bool
+    size: FlatnessSize, *, eigenvalues: int, directions: int, step: float, tolerance: float, power: bool
 ) -> Measures:
     """The spectrum and epsilon: Appendix E.
 

@@ -9,7 +9,7 @@ from pydantic import Field
 from prunescope.papers.bartoldson import curves, pruning, views
 from prunescope.papers.bartoldson.arms import STABILITIES, Arm, Comparison
 from prunescope.papers.bartoldson.pruning import NONE, VGG11
-from prunescope.papers.bartoldson.sizes import PAPER_2020, Ascending, Size, words
+from prunescope.papers.bartoldson.sizes import PAPER_2020, Ascending, EventSize, words
 from prunescope.papers.bartoldson.statements import compares, same
 from prunescope.papers.bartoldson.training import GROUPS
 from prunescope.papers.bartoldson2020 import fig5, setting
@@ -21,7 +21,7 @@ from prunescope.training.interventions import BernoulliUnits
 PLACE = "Bartoldson et al. 2020, section 2, which says that pruning is p = 0 and runs nothing else"
 
 
-class Settings(Size):
+class Settings(EventSize):
     """How much is run, and with which probabilities of being there, ascending; 0 is pruning and is always run."""
 
     keep: Ascending[Annotated[float, Field(gt=0, lt=1)]] = Field(default=(0.1, 0.5), min_length=1)
@@ -36,7 +36,7 @@ SCALES: Mapping[str, Settings] = MappingProxyType(
 )
 
 
-def bernoulli(size: Size, keep: float) -> Arm:
+def bernoulli(size: EventSize, keep: float) -> Arm:
     """From its event on, every filter that pruning the largest would take is there with this probability a batch."""
     layers = VGG11.schedules(size, setting.FAST)
     noise = BernoulliUnits(layers=layers, score=FilterNorm(), keep=keep, allow_idle_events=True)
