@@ -14,7 +14,8 @@ from prunescope.runs.packing import ALONE
 from prunescope.runs.plan import plan
 from prunescope.runs.status import Display
 from prunescope.runs.workbench import Workbench
-from prunescope.training.interventions import Prune
+from prunescope.training.engines.loop import Loop
+from prunescope.training.interventions import At, Noise, Prune
 from prunescope.training.optim import SGD
 
 
@@ -88,3 +89,26 @@ def test_measuring_says_what_a_place_costs_and_packs_only_where_it_wins(store, m
     worth = stacking.measure(bench, runs[0])
     assert 0 < worth.together < worth.alone and worth.member > 1000 and worth.way in ("layers", "vmap")
     assert ALONE.size(runs[0]) == 1 and out_of_memory(MemoryError())
+
+
+def test_a_kind_with_an_event_before_every_step_can_be_measured(store):
+    """With no two counts of steps to compare, the longer one is divided by its steps."""
+    noisy = replicas(2, interventions=(Noise(std=0.1, length="9it", when=At(at="0it")),))
+    bench = Workbench(store)
+    members = stacking._members(bench, noisy[0], 2)
+    assert members[0].free == 1
+    assert stacking._step(Loop(), members, "cpu") > 0
+    assert stacking.measure(bench, noisy[0]).member > 1000
+
+
+def test_a_kind_that_memory_does_not_hold_while_it_is_measured_still_needs_what_can_be_counted(
+    store, monkeypatch
+):
+    def short(*_, **__):
+        raise MemoryError
+
+    run = replicas(1, optimizer=SGD())[0]
+    counted = stacking.measure(Workbench(store), run).member
+    monkeypatch.setattr(stacking, "_together", short)
+    worth = stacking.measure(Workbench(store), run)
+    assert 1000 < worth.member <= counted and worth.together == worth.alone

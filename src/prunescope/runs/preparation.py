@@ -53,10 +53,15 @@ def prepare(
     """Measures what is not known of this machine and chooses engine and packs, unless they are given.
 
     engine: "loop", "lean" or "compiled", which is priced as "lean" is: compiling every kind of run to price it takes
-    minutes. stack: runs in one program; fewer where memory or the network does not admit so many.
+    minutes. An engine that is named trains one run at a time unless `stack` says otherwise. stack: runs in one program;
+    fewer where memory or the network does not admit so many.
 
-    Raises UsageError for a device or an engine that is not here.
+    Raises UsageError for a device or an engine that is not here, and for stacks of a compiled network.
     """
+    if engine == "compiled" and stack not in (None, 1):
+        raise UsageError(f"engine 'compiled' trains one run at a time, not stack={stack}; leave one of the two out")
+    if engine is not None and stack is None:
+        stack = 1
     here = partial(Workbench, store, device=device_named(device), checkpoint_seconds=checkpoint_seconds)
     bench = _bench(left, here, engine, stacks=may_stack(left, stack))
     plain = bench.setting.replace(kernels=bench.setting.kernels.replace(compiled=False))

@@ -180,7 +180,8 @@ class Known:
 def measure(bench: Workbench, recipe: Recipe, way: Way | None = None) -> Worth:
     """A few steps of runs of a kind, alone and together, after the events at their start.
 
-    way: how the network is applied to all; by default the faster of those that it admits.
+    way: how the network is applied to all; by default the faster of those that it admits. Where memory does not suffice
+    for so many, a place gains nothing and needs what can be counted.
     """
     with one_thread():
         first = _members(bench, recipe, 2)
@@ -188,22 +189,34 @@ def measure(bench: Workbench, recipe: Recipe, way: Way | None = None) -> Worth:
         ways: list[Way] = [way] if way else [one for one in ways_on(bench.device) if _admits(first[0], one)]
         if not ways:
             return Worth(alone, alone, 0)
-        # What members share is the smaller the more they are: short steps are measured as they will be taken.
-        count = MANY if alone < SHORT_STEP else FEW
-        with memory.watched(bench.device) as outside:
-            members = [*first, *_members(bench, recipe, count - 2)]
+        try:
+            return _together(bench, recipe, first, alone, ways)
+        except Exception as problem:
+            if not memory.out_of_memory(problem):
+                raise
+            return Worth(alone, alone, bytes_per_member([member.lane for member in first], ways[0]), ways[0])
 
-        def together(way: Way, rounds: int) -> float:
-            stack = Stack(size=count, way=way, otherwise=engine_of(bench.setting))
-            return _step(stack, members, bench.device, rounds=rounds) / count
 
-        best = ways[0]
-        if len(ways) > 1:
-            best = min(ways, key=lambda one: together(one, 2) * (1.0 if one == ways[0] else CLEARLY))
-        counted = bytes_per_member([member.lane for member in first], best)
-        with memory.watched(bench.device) as peak:
-            seconds = together(best, 3)
-        return Worth(alone, seconds, max(counted, outside() // (count - 2) + peak() // count), best)
+def _together(
+    bench: Workbench, recipe: Recipe, first: list[Member], alone: float, ways: Sequence[Way]
+) -> Worth:
+    """What a place is worth in the fastest of the ways. first: two members; alone: seconds a step by itself."""
+    # What members share is the smaller the more they are: short steps are measured as they will be taken.
+    count = MANY if alone < SHORT_STEP else FEW
+    with memory.watched(bench.device) as outside:
+        members = [*first, *_members(bench, recipe, count - 2)]
+
+    def together(way: Way, rounds: int) -> float:
+        stack = Stack(size=count, way=way, otherwise=engine_of(bench.setting))
+        return _step(stack, members, bench.device, rounds=rounds) / count
+
+    best = ways[0]
+    if len(ways) > 1:
+        best = min(ways, key=lambda one: together(one, 2) * (1.0 if one == ways[0] else CLEARLY))
+    counted = bytes_per_member([member.lane for member in first], best)
+    with memory.watched(bench.device) as peak:
+        seconds = together(best, 3)
+    return Worth(alone, seconds, max(counted, outside() // (count - 2) + peak() // count), best)
 
 
 def data_of_their_own(bench: Workbench, recipes: Sequence[Recipe]) -> int:
@@ -259,7 +272,8 @@ def _step(engine: Engine, members: Sequence[Member], device: str, *, rounds: int
         more = seconds(many)
     for _ in range(rounds - 1):
         less, more = min(less, seconds(few)), min(more, seconds(many))
-    return (more - less) / (many - few) if more > less else more / many
+    # With one or two steps until an event there are not two counts to compare.
+    return (more - less) / (many - few) if many > few and more > less else more / many
 
 
 def _fits(member: int, device: str, workers: int) -> int:

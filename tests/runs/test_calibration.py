@@ -1,0 +1,82 @@
+"""What is measured of a machine, when, and which runs it concerns."""
+
+import pytest
+from specimens import manifest, replicas
+from test_execute import interrupted
+
+from prunescope.base.errors import UsageError
+from prunescope.runs import calibration, preparation
+from prunescope.runs.execute import Interrupted, ensure
+from prunescope.runs.plan import plan
+from prunescope.runs.preparation import prepare
+from prunescope.tasks.kernels.choice import PLAIN, Kernels
+
+FOUND = Kernels(dense="columns", least=1)
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """How often products were measured; the answer is `FOUND`."""
+    times = []
+    monkeypatch.setattr(calibration, "measured", lambda: times.append(1) or FOUND)
+    monkeypatch.setattr(preparation, "WORTH_SECONDS", 0.0)
+    return times
+
+
+@pytest.mark.parametrize(
+    ("seconds", "below"),
+    [
+        ([1.0, *[2.0] * 7], 0.0),  # never
+        ([1.0, *[0.5] * 7], 0.5),  # from the densest on
+        ([1.0, 3.0, 2.0, 1.5, 0.5, 0.3, 0.2, 0.1], 0.25),  # half way between densities 0.3 and 0.2
+        ([2.0, 6.0, 4.0, 2.4, 1.8, 1.0, 1.0, 1.0], 0.233),  # 0.2 + 0.1 * 0.1 / 0.3
+    ],
+)
+def test_the_switch_point_lies_where_the_costs_cross(seconds, below, monkeypatch):
+    assert calibration.DENSITIES[2:4] == (0.3, 0.2)
+    monkeypatch.setattr(calibration, "_seconds", lambda works: seconds)
+    assert calibration._switch(int, [int] * 7) == pytest.approx(below, abs=1e-3)
+
+
+def test_products_are_measured_once_a_store_and_only_for_work_that_is_worth_it(
+    store, recipe, measured, monkeypatch
+):
+    left = plan([recipe], store)
+    assert prepare(left, store, workers=1).bench.setting.kernels == FOUND
+    assert prepare(left, store, workers=1).bench.setting.kernels == FOUND
+    assert len(measured) == 1
+    assert prepare(left, store, workers=1, engine="loop").bench.setting.kernels == PLAIN
+    monkeypatch.setattr(preparation, "WORTH_SECONDS", 1e9)
+    for path in (store.root / "prices").glob("kernels-*"):
+        path.unlink()
+    assert prepare(left, store, workers=1).bench.setting.kernels == PLAIN and len(measured) == 1
+
+
+def test_what_a_newer_version_can_choose_is_measured_anew(store, measured, monkeypatch):
+    calibration.kernels(store)
+    monkeypatch.setattr(Kernels, "model_fields", {**Kernels.model_fields, "another": None})
+    assert calibration.known_kernels(store) is None
+
+
+def test_a_run_under_way_keeps_what_it_began_with_and_new_ones_get_what_is_measured_now(
+    store, recipe, measured
+):
+    with pytest.raises(Interrupted):
+        interrupted(recipe, store, after=5)
+    [path] = (store.root / "prices").glob("kernels-*")
+    store.write_json(path, Kernels(dense="columns", least=7).model_dump())
+    other = recipe.replace(batch=16)
+    ensure([recipe, other], store=store, workers=1)
+    least = [manifest(store.root, run)["exec"]["kernels"]["least"] for run in (recipe, other)]
+    assert least == [1, 7] and len(measured) == 1
+
+
+def test_a_named_engine_trains_one_run_at_a_time_unless_told_otherwise(store):
+    runs = replicas(9)
+    left = plan(runs, store)
+    packed = [
+        prepare(left, store, workers=1, engine="loop", stack=n).packed.size(runs[0]) for n in (None, 1, 4)
+    ]
+    assert packed == [1, 1, 4]
+    with pytest.raises(UsageError, match="'compiled' trains one run at a time, not stack=4"):
+        prepare(left, store, workers=1, engine="compiled", stack=4)
