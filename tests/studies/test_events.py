@@ -4,19 +4,24 @@ import numpy as np
 import pytest
 
 from prunescope.base.errors import UsageError
+from prunescope.base.steps import Clock
 from prunescope.studies import events
 from prunescope.studies.events import epochs
+from prunescope.training.interventions import LayerSchedule
 
 
-def trace(before, after):
-    """A trace as EpochAccuracy writes it: percent before each epoch's events, and after those that there are."""
-    rows = []
+def trace(before, after, sparsity=None):
+    """A trace as EpochAccuracy writes it: percent before each epoch's events, and after those that there are.
+
+    sparsity: after each of them; 0 throughout if it is not given."""
+    rows, now = [], 0.0
     for i, accuracy in enumerate(before, start=1):
-        rows.append(("step", 10 * i, float(i), 1 - accuracy / 100))
+        rows.append(("step", 10 * i, float(i), 1 - accuracy / 100, now))
         if i in after:
-            rows.append(("after", 10 * i, float(i), 1 - after[i] / 100))
-    phase, local, epoch, error = (np.array(column) for column in zip(*rows, strict=True))
-    return {"phase": phase, "local": local, "epoch": epoch, "error": error}
+            now = sparsity[i] if sparsity else now
+            rows.append(("after", 10 * i, float(i), 1 - after[i] / 100, now))
+    phase, local, epoch, error, zeros = (np.array(column) for column in zip(*rows, strict=True))
+    return {"phase": phase, "local": local, "epoch": epoch, "error": error, "sparsity": zeros}
 
 
 TEST = trace([50.0, 60.0, 80.0, 75.0, 82.0, 90.0, 84.0, 84.0], {2: 30.0, 4: 78.0, 5: 41.0})
@@ -82,6 +87,7 @@ def test_a_trace_of_events_alone_is_a_table_of_epochs_with_events():
         "local": np.array([9, 9]),
         "epoch": np.array([1.0, 1.0]),
         "error": np.array([0.2, 0.6]),
+        "sparsity": np.array([0.1, 0.2]),
     }
     assert events.stability([rows])["mean_stability"] == pytest.approx(50.0)
     assert events.stability([{}])["mean_stability"] == 100.0
@@ -105,8 +111,40 @@ def test_an_onset_inside_of_an_epoch_has_its_own_row():
         "local": np.array([10, 14, 14, 20, 20]),
         "epoch": np.array([1.0, 1.4, 1.4, 2.0, 2.0]),
         "error": np.array([0.5, 0.4, 0.7, 0.2, 0.4]),
+        "sparsity": np.array([0.0, 0.0, 0.1, 0.1, 0.2]),
     }
     seen = epochs(rows)
     assert seen.epoch.tolist() == [1.0, 1.4, 2.0] and seen.event.tolist() == [False, True, True]
     assert seen.stability() == pytest.approx([50.0, 75.0])
     assert seen.recovery()[0] == pytest.approx(0.6) and np.isnan(seen.recovery()[1])
+
+
+def gentle(fraction):
+    """Kept filters of ResNet18's convolutions at each of the 77 onsets of Figure C3, epochs 25 to 101."""
+    clock = Clock(10, 165 * 10)
+    schedule = LayerSchedule.after_epochs("conv", start=24, end=100, fraction=fraction, period=1)
+    assert schedule.steps(clock) == tuple(range(250, 1011, 10))
+    kept = zip(*(schedule.kept(width, 77) for width in (64, 128, 256, 512)), strict=True)
+    return {25 + i: sum(widths) for i, widths in enumerate(kept)}
+
+
+@pytest.mark.parametrize(("fraction", "count"), [(0.1, 54), (0.06, 34)])
+def test_onsets_that_prune_nothing_are_no_events(fraction, count):
+    """Figure C3: every true event costs 10 of 80 points for good, and no idle one takes part in any mean."""
+    kept = gentle(fraction)
+    went = {i for i in kept if kept[i] < kept.get(i - 1, 960)}
+    assert len(went) == count < len(kept)
+    after = {i: 72.0 if i in went else 80.0 for i in kept}
+    seen = epochs(trace([80.0] * 165, after, {i: 1 - kept[i] / 960 for i in kept}))
+    assert set(seen.epoch[seen.event]) == went
+    assert seen.mean_stability() == pytest.approx(90.0) and seen.mean_drop() == pytest.approx(8.0)
+    assert len(seen.recovery()) == count and (seen.recovery() == 1.0).all()
+    found = events.summary([trace([80.0] * 165, after, {i: 1 - kept[i] / 960 for i in kept})] * 2)
+    assert (found["events"], found["mean_stability"]) == (count, pytest.approx(90.0))
+
+
+def test_every_onset_of_temporary_noise_is_an_event():
+    """Nothing goes for good, so sparsity says nothing."""
+    seen = epochs(trace([80.0] * 165, dict.fromkeys(gentle(0.1), 72.0) | {30: 80.0}))
+    assert seen.event.sum() == 77
+    assert seen.mean_stability() == pytest.approx((76 * 90 + 100) / 77)

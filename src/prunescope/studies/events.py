@@ -27,7 +27,7 @@ class Epochs:
     """Accuracy of one run after every epoch, and around onsets inside of epochs, percent.
 
     epoch: [E], since the start. before: [E], t_pre, before what happens there; after: [E], t_post, the same number
-    where nothing happens. event: bool [E], whether something does.
+    where nothing happens. event: bool [E], whether something does; an onset at which nothing is pruned is none.
     """
 
     epoch: Numbers
@@ -104,32 +104,36 @@ class Epochs:
 def epochs(trace: Values) -> Epochs:
     """The table of epochs of one trace.
 
-    trace: columns phase, local, epoch, error, as `EpochAccuracy` writes them. A probe that looks at events only gives
-    a table of the events. What happens before the first step of a run is no event: nothing was learned that it could
-    disturb. Raises UsageError for an event that was seen after but not before.
+    trace: columns phase, local, epoch, error, sparsity, as `EpochAccuracy` writes them. A probe that looks at events
+    only gives a table of the events. What happens before the first step of a run is no event: nothing was learned
+    that it could disturb. In a run that prunes for good, an onset that leaves sparsity as it is took nothing, as in
+    layers with fewer units than onsets, and is no event; temporary noise leaves sparsity alone, and all of its onsets
+    are events. Raises UsageError for an event that was seen after but not before.
 
-    Source: Bartoldson et al. 2020, the authors' code, for a network pruned before training, which is 100 % stable.
+    Source: Bartoldson et al. 2020, the authors' code: means over epochs in which a layer was pruned, and a network
+    pruned before training, which is 100 % stable.
     """
     if not trace:  # nothing to see: a run without events under a probe that looks at events only
         nothing = np.empty(0, dtype=np.float64)
         return Epochs(nothing, nothing, nothing, np.empty(0, dtype=np.bool_))
     started = np.asarray(trace["local"]) > 0
-    phase, local, epoch, error = (
-        np.asarray(trace[name])[started] for name in ("phase", "local", "epoch", "error")
+    phase, local, epoch, error, sparsity = (
+        np.asarray(trace[name])[started] for name in ("phase", "local", "epoch", "error", "sparsity")
     )
     phase = phase.astype(str)
     step = phase != "after"
     accuracy = 100 * (1 - error.astype(np.float64))
     before, after = accuracy[step], accuracy[step].copy()
-    event = np.zeros(len(before), dtype=bool)
+    onset, pruned = np.zeros((2, len(before)), dtype=bool)
     for row in np.flatnonzero(phase == "after"):
         place = np.flatnonzero(local[step] == local[row])
         if len(place) != 1:
             raise UsageError(
                 f"the events at step {local[row]} were not looked at before; use the probe EpochAccuracy"
             )
-        after[place[0]], event[place[0]] = accuracy[row], True
-    return Epochs(epoch.astype(np.float64)[step], before, after, event)
+        after[place[0]], onset[place[0]] = accuracy[row], True
+        pruned[place[0]] = sparsity[row] != sparsity[step][place[0]]
+    return Epochs(epoch.astype(np.float64)[step], before, after, pruned if pruned.any() else onset)
 
 
 def summary(values: Sequence[Values]) -> dict[str, NDArray[Any]]:

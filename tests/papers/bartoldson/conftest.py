@@ -15,7 +15,7 @@ from prunescope.runs.recipe import Recipe
 from prunescope.sparsity.unit_scores import ExpectedActivation
 from prunescope.tasks.model import resolve
 from prunescope.training.epoch_probes import EpochAccuracy, RecalibratedAccuracy
-from prunescope.training.interventions import Prune
+from prunescope.training.interventions import Prune, PruneUnits
 
 
 @dataclass(frozen=True)
@@ -64,11 +64,13 @@ class MadeUp:
         if not rows:
             return {}
         phase, local, percent = (np.array(column) for column in zip(*rows, strict=True))
+        for_good = any(isinstance(one, Prune | PruneUnits) for one in node.run.interventions)
         return {
             "phase": phase,
             "local": local,
             "epoch": local / clock.epoch_steps,
             "error": 1 - percent / 100,
+            "sparsity": for_good * np.cumsum(phase == "after") / 1000,
         }
 
     def _seen(self, run):
