@@ -4,13 +4,17 @@ Belongs here: a quantity over the iterative rate and its like; parts of a trace 
 accuracy over epochs, scatters, correlations (`views.py`).
 """
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 
 from prunescope.base.value import Value
 from prunescope.papers.bartoldson.arms import Comparison
 from prunescope.papers.bartoldson.views import label, lineage
 from prunescope.studies.figure import Figure, Lines, Table
 from prunescope.studies.results import Numbers, Results
+
+Places = Sequence[tuple[float, Comparison, str]]
+"""Of one curve: every x with a comparison and the name of its arm. Several arms may have one x."""
 
 
 def by_layer(comparison: Comparison, measure: str, *, name: str, title: str) -> Figure:
@@ -47,7 +51,7 @@ def _parts(found: Mapping[str, Numbers]) -> list[tuple[str, Numbers]]:
 
 
 def over(
-    panels: Mapping[str, Mapping[str, Mapping[float, tuple[Comparison, str]]]],
+    panels: Mapping[str, Mapping[str, Places]],
     quantity: str,
     *,
     name: str,
@@ -59,35 +63,41 @@ def over(
 ) -> Figure:
     """A quantity over a number that arms differ in, such as the iterative rate.
 
-    panels: by panel, series and x, a comparison and the name of its arm. value: the quantity, computed otherwise.
+    panels: by panel and series, the arms; where several have one x, all their runs are drawn there, and the mean is
+    over all of them. value: the quantity, computed otherwise.
     """
 
     def of(comparison: Comparison, results: Results, arm: str) -> Numbers:
         return value(comparison, results, arm) if value else comparison.values(results, arm, quantity)
 
     def table(results: Results) -> Table:
-        return [
-            {"panel": panel, "series": series, "replicate": number, "x": x, quantity: float(one)}
-            for panel, curves in panels.items()
-            for series, arms in curves.items()
-            for x, (comparison, arm) in arms.items()
-            for number, one in enumerate(of(comparison, results, arm))
-        ]
+        rows: list[dict[str, object]] = []
+        for panel, curves in panels.items():
+            for series, places in curves.items():
+                lines: Counter[float] = Counter()  # at each x so far
+                for x, comparison, arm in places:
+                    for number, one in enumerate(of(comparison, results, arm)):
+                        where = {"panel": panel, "series": series, "arm": arm, "replicate": number, "x": x}
+                        rows.append({**where, "line": lines[x], quantity: float(one)})
+                        lines[x] += 1
+        return rows
 
     runs: dict[str, list[Value]] = {}
     for curves in panels.values():
-        for series, arms in curves.items():
-            for comparison, arm in arms.values():
+        for series, places in curves.items():
+            for _, comparison, arm in places:
                 runs.setdefault(series, []).extend(comparison.by_name[arm].runs)
     return Figure(
         name,
         title,
-        caption="Thin lines are replicates, the band is the 95 % bootstrap interval of their mean.",
+        caption="Thin lines are replicates, the band is the 95 % bootstrap interval of their mean; where several arms "
+        "have one x, of all their runs.",
         table=table,
         plot=Lines(
             "x",
             quantity,
             series="series",
+            replicate="line",
             x_label=x_label,
             y_label=y_label or label(quantity),
             band="bootstrap",

@@ -95,7 +95,7 @@ def _over_size(cells: Cells, settings: Settings, quantity: str, name: str, headi
     panels = {}
     for augmented in settings.augmentations:
         panels["with augmentation" if augmented else "no augmentation"] = {
-            arm: {float(level): (cells[level, augmented], arm) for level in settings.levels}
+            arm: [(float(level), cells[level, augmented], arm) for level in settings.levels]
             for arm in (BASELINE, SMALLEST, LARGEST)
             if not (quantity == "test" and arm == BASELINE)
         }

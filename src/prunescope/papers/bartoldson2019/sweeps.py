@@ -31,18 +31,19 @@ Targets = Distinct[Literal["S", "R", "L"]]
 class Sweep:
     """Both scores, all targets and several rates, and no pruning.
 
-    arms: by score and target, the arm of each rate, percent.
+    arms: by score and target, the rate, percent, and the name of each arm. Several arms may have one rate: periods of
+    24 and 28 epochs have equally many events.
     """
 
     comparison: Comparison
     _: KW_ONLY
-    arms: Mapping[tuple[ScoreName, str], Mapping[float, str]]
+    arms: Mapping[tuple[ScoreName, str], Sequence[tuple[float, str]]]
 
     def figures(self, drop: str, *, tag: str, heading: str) -> tuple[Figure, ...]:
         """Drop and accuracy over the rate, a panel a score."""
-        panels: dict[str, dict[str, dict[float, tuple[Comparison, str]]]] = {
+        panels: dict[str, dict[str, curves.Places]] = {
             score: {
-                f"Prune_{letter}": {rate: (self.comparison, name) for rate, name in arms.items()}
+                f"Prune_{letter}": [(rate, self.comparison, name) for rate, name in arms]
                 for (own, letter), arms in self.arms.items()
                 if own == score
             }
@@ -78,25 +79,24 @@ class Sweep:
             unit="Spearman's correlation with the rate, mean over scores and targets",
         )
 
-    def _trend(self, results: Results, quantity: str, arms: Mapping[float, str]) -> Numbers:
-        values = np.array([self.comparison.values(results, name, quantity) for name in arms.values()])
-        rates = list(arms)
+    def _trend(self, results: Results, quantity: str, arms: Sequence[tuple[float, str]]) -> Numbers:
+        values = np.array([self.comparison.values(results, name, quantity) for _, name in arms])
+        rates = [rate for rate, _ in arms]
         return np.array(
             [statistics.rank_correlation(rates, seed) if np.ptp(seed) > 0 else np.nan for seed in values.T]
         )
 
     def over_rates(self, results: Results, quantity: str, score: ScoreName, letter: str) -> Numbers:
         """The mean over rates of a quantity, [R]."""
-        names = self.arms[score, letter].values()
-        values = [self.comparison.values(results, name, quantity) for name in names]
+        values = [self.comparison.values(results, name, quantity) for _, name in self.arms[score, letter]]
         return np.asarray(np.mean(values, axis=0))
 
 
 def sweep(size: EventSize, made: Sequence[tuple[ScoreName, str, float, Arm]]) -> Sweep:
     """The sweep of arms with their score, target and rate."""
     plain = pruning.plain_arm(GROUPS["vgg11-short"], size)
-    arms: dict[tuple[ScoreName, str], dict[float, str]] = {}
+    arms: dict[tuple[ScoreName, str], list[tuple[float, str]]] = {}
     for score, letter, rate, one in made:
-        arms.setdefault((score, letter), {})[rate] = one.name
+        arms.setdefault((score, letter), []).append((rate, one.name))
     comparison = Comparison((plain, *(one for *_, one in made)), look=setting.look(size))
     return Sweep(comparison, arms=arms)

@@ -68,10 +68,10 @@ def build(settings: Settings, scale: str) -> Study:
     """The study under these settings."""
     comparison = sweep(settings)
     targets = {
-        f"Prune_{letter}": {
-            VGG11.rate(settings, period): (comparison, name_of(settings, letter, period))
+        f"Prune_{letter}": [
+            (VGG11.rate(settings, period), comparison, name_of(settings, letter, period))
             for period in settings.periods
-        }
+        ]
         for letter in TARGETS
     }
     return Study(

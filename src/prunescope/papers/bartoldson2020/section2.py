@@ -50,11 +50,11 @@ def build(settings: Settings, scale: str) -> Study:
     noisy = {keep: bernoulli(settings, keep) for keep in settings.keep}
     comparison = Comparison((plain, pruned, *noisy.values()), look=setting.look(settings))
     panels = {"VGG11": comparison}
-    chances = {
-        0.0: (comparison, pruned.name),
-        **{keep: (comparison, one.name) for keep, one in noisy.items()},
-        1.0: (comparison, NONE),
-    }
+    chances = [
+        (0.0, comparison, pruned.name),
+        *((keep, comparison, one.name) for keep, one in noisy.items()),
+        (1.0, comparison, NONE),
+    ]
     least, most = noisy[settings.keep[0]].name, noisy[settings.keep[-1]].name
     return Study(
         "bartoldson2020/section2",
