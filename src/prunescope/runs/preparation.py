@@ -59,7 +59,9 @@ def prepare(
     Raises UsageError for a device or an engine that is not here, and for stacks of a compiled network.
     """
     if engine == "compiled" and stack not in (None, 1):
-        raise UsageError(f"engine 'compiled' trains one run at a time, not stack={stack}; leave one of the two out")
+        raise UsageError(
+            f"engine 'compiled' trains one run at a time, not stack={stack}; leave one of the two out"
+        )
     if engine is not None and stack is None:
         stack = 1
     here = partial(Workbench, store, device=device_named(device), checkpoint_seconds=checkpoint_seconds)

@@ -5,10 +5,12 @@ Belongs here: when a checkpoint is made. Does not belong here: its bytes (`codec
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 from prunescope.runs.codec import Checkpoint
 from prunescope.runs.engines import LOOP
 from prunescope.runs.store import Store
+from prunescope.training.aside import Aside
 from prunescope.training.progress import Progress
 
 
@@ -16,8 +18,16 @@ class Saver:
     """Checkpoints from time to time, and passes the beat on."""
 
     def __init__(
-        self, store: Store, run: str, watched: frozenset[str], every: float, beat: Callable[[int], bool]
+        self,
+        store: Store,
+        run: str,
+        watched: frozenset[str],
+        every: float,
+        beat: Callable[[int], bool],
+        aside: Aside | None = None,
     ) -> None:
+        """aside: where checkpoints are stored while training goes on."""
+        self.aside = aside
         self.store, self.run, self.watched, self.every, self.beat = store, run, watched, every, beat
         self.began = self.saved = time.monotonic()
         self.spent, self.stopped = 0.0, False
@@ -50,8 +60,22 @@ class Saver:
         return time.monotonic() - self.began
 
     def save(self) -> None:
-        """Stores where the run is, if it has moved."""
+        """Stores where the run is, if it has moved. Raises Lost where something failed beside training."""
         if self.latest is not None:
             found = Checkpoint(self.latest, self.watched, self.seconds(), self.setting)
-            self.store.save_partial(self.run, found)
+            store = partial(self.store.save_partial, self.run, found)
+            if self.aside is None:
+                store()
+            else:
+                self.aside.do(store)
             self.saved = time.monotonic()
+
+    def save_now(self) -> None:
+        """The same, and it is stored when this returns."""
+        self.save()
+        self.settle()
+
+    def settle(self) -> None:
+        """Until everything is stored and seen that was left to be done beside training. Raises Lost."""
+        if self.aside is not None:
+            self.aside.wait()

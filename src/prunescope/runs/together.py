@@ -23,6 +23,7 @@ from prunescope.runs.placement import one_thread
 from prunescope.runs.plan import Job
 from prunescope.runs.saver import Saver
 from prunescope.runs.workbench import Stopped, Workbench
+from prunescope.training.aside import Aside
 from prunescope.training.run import Member, train_together
 
 Tell = Callable[[Message], None]
@@ -48,15 +49,17 @@ def train_pack(
     Every run is spoken of in one message or, if the work was stopped, has a checkpoint if it had begun.
     """
     waiting = list(pack.jobs)
-    with one_thread():
+    with one_thread(), bench.aside() as aside:
         while waiting:
             places: list[Place] = []
             try:
-                _enter(bench, number, waiting, pack, places, beat, tell)
+                _enter(bench, number, waiting, pack, places, beat, tell, aside)
                 _train(bench, number, places, tell)
             except (KeyboardInterrupt, Stopped) as problem:
                 for place in _under_way(places):
                     place.saver.save()
+                for place in _under_way(places):
+                    place.saver.settle()
                 if isinstance(problem, Stopped):
                     return False
                 raise
@@ -77,11 +80,12 @@ def _enter(
     places: list[Place],
     beat: Callable[[str, int], bool],
     tell: Tell,
+    aside: Aside | None,
 ) -> None:
     """Gives the waiting runs their places, as many as memory admits; who has one, or never will, waits no more."""
     while waiting:
         try:
-            place = _entered(bench, number, waiting[0], pack, beat, tell)
+            place = _entered(bench, number, waiting[0], pack, beat, tell, aside)
         except Exception as problem:
             if not out_of_memory(problem):
                 raise
@@ -100,6 +104,7 @@ def _entered(
     pack: Pack,
     beat: Callable[[str, int], bool],
     tell: Tell,
+    aside: Aside | None,
 ) -> Place | None:
     """A run's place in the pack; None, and told why, if it has none. Raises what says that memory does not suffice."""
     lease = take(bench.store, job.id)
@@ -121,6 +126,7 @@ def _entered(
                 lambda steps: beat(job.id, steps),
                 stack=pack.size,
                 way=pack.way,
+                aside=aside,
             )
             place = Place(job, lease, member, saver, stored is not None)
     except Exception as problem:
@@ -150,7 +156,7 @@ def _train(bench: Workbench, number: int, places: list[Place], tell: Tell) -> No
         left = _under_way(part)
         if len(left) < 2:
             for place in left:
-                place.saver.save()
+                place.saver.save_now()
                 _end(
                     place,
                     tell,

@@ -4,18 +4,20 @@ Belongs here: from a node to its stored result, with everything it needs loaded 
 node comes next (`execute.py`), how many processes there are (`executors/`).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 import torch
 
 from prunescope.base import tree
-from prunescope.base.errors import CodeChanged, PrunescopeError, UsageError
+from prunescope.base.errors import PrunescopeError, UsageError
 from prunescope.base.reference import FINAL, Moment, StateRef
 from prunescope.base.state import Weights
 from prunescope.base.steps import Clock
 from prunescope.base.value import text_digest
+from prunescope.runs.code_check import check_code
 from prunescope.runs.engines import LOOP, EngineSetting, engine_of
 from prunescope.runs.graph import Reading, describe
 from prunescope.runs.manifest import base_manifest, execution, outcome
@@ -29,6 +31,7 @@ from prunescope.tasks.data.source import Arrays
 from prunescope.tasks.kernels.choice import Kernels
 from prunescope.tasks.model import Model
 from prunescope.tasks.task import Problem
+from prunescope.training.aside import Aside
 from prunescope.training.engines.stacked.forward import Way
 from prunescope.training.loop import Program
 from prunescope.training.probes import Probe
@@ -52,9 +55,15 @@ class Workbench:
         device: str = "cpu",
         checkpoint_seconds: float = CHECKPOINT_SECONDS,
         setting: EngineSetting = LOOP,
+        overlap: bool | None = None,
     ) -> None:
-        """Loads nothing yet. setting: how new runs are trained."""
+        """Loads nothing yet. setting: how new runs are trained.
+
+        overlap: whether checkpoints are stored, and probes look, while training goes on; by default on a GPU only,
+        since a worker on a CPU has one core.
+        """
         self.setting = setting
+        self.overlap = device != "cpu" if overlap is None else overlap
         self.store, self.device, self.checkpoint_seconds = store, device, checkpoint_seconds
         self.arrays: Recent[Arrays] = Recent(2)
         self.there: Recent[Arrays] = Recent(2)  # the same on the device, once for all label seeds and runs
@@ -79,7 +88,7 @@ class Workbench:
         arrays = self.arrays.get(source.id, source.load)
         model = self.models.get(network.id, lambda: Model(network))
         problem = recipe.task.load(recipe.seeds, arrays, model=model)
-        self._check_code(recipe, problem)
+        check_code(self.store, recipe, problem)
         if isinstance(recipe.examples, Subset):
             rows = torch.from_numpy(Results(self.store).rows(recipe.examples))
             if rows[0] < 0 or rows[-1] >= len(problem.train):
@@ -92,19 +101,6 @@ class Workbench:
         if self.device != "cpu":
             there = self.there.get(source.id, lambda: arrays.inputs_on(self.device))
         return replace(problem.to(self.device, there), kernels=self.setting.kernels)
-
-    def _check_code(self, recipe: Recipe, problem: Problem) -> None:
-        network = recipe.task.network
-        path = self.store.root / "networks" / f"{text_digest(network.id + recipe.task.data.source.id)}.json"
-        now = problem.model.fingerprint(problem.test.take(torch.arange(2))[0])
-        before = self.store.read_json(path)
-        if before is None:
-            self.store.write_json(path, now)
-        elif before["shapes"] != now["shapes"] or not _close(before["logits"], now["logits"]):
-            raise CodeChanged(
-                f"the code behind {network.path} changed: its seed-0 outputs are no longer those of the stored runs; "
-                f"raise its revision (now {network.revision}) to keep both, or use another store"
-            )
 
     def weights(self, state: StateRef) -> Weights:
         """A stored state, on the device."""
@@ -165,8 +161,8 @@ class Workbench:
 
         Raises Stopped, Diverged, UsageError for a moment that the run does not have, what interventions raise.
         """
-        with one_thread():
-            member, saver = self.member(recipe, moments, probes, beat)
+        with one_thread(), self.aside() as aside:
+            member, saver = self.member(recipe, moments, probes, beat, aside=aside)
             try:
                 train_together([member], engine_of(saver.setting), lambda _: saver(member.progress))
             except (
@@ -174,14 +170,24 @@ class Workbench:
                 MemoryError,
                 RuntimeError,
             ):  # torch's word for no memory is the last one
-                saver.save()
+                saver.save_now()
                 raise
             if member.failure is not None:
                 raise member.failure
             if saver.stopped:
-                saver.save()
+                saver.save_now()
                 raise Stopped(recipe.id)
             return self.finish(recipe, member, saver)
+
+    @contextmanager
+    def aside(self) -> Iterator[Aside | None]:
+        """A thread beside one piece of work, if this bench has them overlap."""
+        aside = Aside(self.device) if self.overlap else None
+        try:
+            yield aside
+        finally:
+            if aside is not None:
+                aside.close()
 
     def member(
         self,
@@ -192,22 +198,25 @@ class Workbench:
         *,
         stack: int = 1,
         way: Way = "layers",
+        aside: Aside | None = None,
     ) -> tuple[Member, Saver]:
         """A run as it is ready to train, where its checkpoint left it if there is one, and what stores it.
 
         stack: most runs of the program that it trains in; way: how the network is applied to them. A checkpoint keeps
-        the setting that it was made with.
+        the setting that it was made with. aside: from `aside`.
         """
         program = self.program(recipe)
         watched = frozenset(part.id for part in (*moments, *probes))
-        saver = Saver(self.store, recipe.id, watched, self.checkpoint_seconds, beat)
+        saver = Saver(self.store, recipe.id, watched, self.checkpoint_seconds, beat, aside)
         saver.setting = self._setting(recipe, self.setting.replace(stack=stack, way=way))
         progress = self._resumed(recipe, saver) or self.start(recipe, program)
         program = with_kernels(program, saver.setting.kernels)
-        return Member(program, progress_on(progress, self.device), probes=probes, keep=moments), saver
+        progress = progress_on(progress, self.device)
+        return Member(program, progress, probes=probes, keep=moments, aside=aside), saver
 
     def finish(self, recipe: Recipe, member: Member, saver: Saver) -> dict[str, Any]:
         """Stores a run that has ended; returns its manifest. Raises UsageError for a moment that it did not reach."""
+        saver.settle()
         probes, progress = member.timeline.probes, member.progress
         # A probe that had nothing to see has an empty trace, or it would be looked for again and again.
         traces = {probe.id: progress.traces.get(probe.id, []) for probe in probes}
@@ -284,9 +293,3 @@ def _check_kept(progress: Progress, moments: Iterable[Moment]) -> None:
             raise UsageError(
                 f"the run has no state {moment.when} {moment.at!r}: its stop rule ended it at step {progress.local}"
             )
-
-
-def _close(left: list[float], right: list[float]) -> bool:
-    return len(left) == len(right) and all(
-        abs(a - b) <= 1e-3 * (1 + abs(a)) for a, b in zip(left, right, strict=True)
-    )

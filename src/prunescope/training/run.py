@@ -23,6 +23,7 @@ import torch
 from prunescope.base.errors import PrunescopeError
 from prunescope.base.reference import Moment
 from prunescope.base.state import TrainState, Weights
+from prunescope.training.aside import Aside
 from prunescope.training.engines.engine import Engine, Lane
 from prunescope.training.engines.loop import Loop
 from prunescope.training.interventions.intervention import memory_key
@@ -62,10 +63,11 @@ class Member:
         *,
         probes: tuple[Probe, ...] = (),
         keep: tuple[Moment, ...] = (),
+        aside: Aside | None = None,
     ) -> None:
-        """Raises UsageError for probes and moments that the run does not have."""
+        """Raises UsageError for probes and moments that the run does not have. aside: see `Timeline`."""
         self.program, self.progress = program, progress
-        self.timeline, self.stepper = Timeline(program, probes, keep), Stepper(program)
+        self.timeline, self.stepper = Timeline(program, probes, keep, aside), Stepper(program)
         self.failure: PrunescopeError | None = None
         self._arrived = False
 

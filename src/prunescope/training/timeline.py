@@ -5,8 +5,8 @@ Belongs here: events, probes, states to keep. Does not belong here: steps (`loop
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 
 import torch
 
@@ -18,7 +18,10 @@ from prunescope.base.steps import Clock
 from prunescope.base.streams import stream
 from prunescope.base.tree import Tree
 from prunescope.sparsity.structure import Structure, find_units
+from prunescope.tasks.model import Model
+from prunescope.tasks.task import Problem
 from prunescope.training import derivatives
+from prunescope.training.aside import Aside
 from prunescope.training.interventions.intervention import memory_key
 from prunescope.training.loop import Program, Stepper
 from prunescope.training.probes import Phase, Probe
@@ -28,9 +31,18 @@ from prunescope.training.progress import Progress, Row
 class Timeline:
     """What is due at which position of one run."""
 
-    def __init__(self, program: Program, probes: tuple[Probe, ...], keep: tuple[Moment, ...]) -> None:
-        """Converts all durations to steps. Raises UsageError for events and moments that it does not have."""
-        self.program, self.probes = program, probes
+    def __init__(
+        self,
+        program: Program,
+        probes: tuple[Probe, ...],
+        keep: tuple[Moment, ...],
+        aside: Aside | None = None,
+    ) -> None:
+        """Converts all durations to steps. Raises UsageError for events and moments that it does not have.
+
+        aside: where probes look while training goes on; their rows are whole once it has been waited for.
+        """
+        self.program, self.probes, self._aside = program, probes, aside
         self.clock = Clock(program.clock.epoch_steps, program.steps)
         self.events = [value.events(self.clock) for value in program.interventions]
         for value in program.interventions:
@@ -50,6 +62,12 @@ class Timeline:
     def structure(self) -> Structure:
         """Where the network's units are."""
         return find_units(self.program.problem.model.template(train=False))
+
+    @cached_property
+    def _seen(self) -> Problem:
+        """The problem as probes see it; beside training with a network of its own, whose tensors nobody exchanges."""
+        problem = self.program.problem
+        return replace(problem, model=Model(problem.model.network)) if self._aside else problem
 
     def next_stop(self, local: int) -> int:
         """The first position after `local` at which anything may be due."""
@@ -78,16 +96,24 @@ class Timeline:
 
     def _look(self, progress: Progress, phase: Phase, *, early: bool = False) -> Progress:
         local, state = progress.local, progress.state
-        mean = float(progress.running) / max(1, self.clock.into_epoch(local))
         traces = dict(progress.traces)
         for probe in self.probes:
             if self._due(probe, phase, local, early):
                 row: Row = {"step": state.step, "local": local, "phase": phase}
                 row |= {"epoch": local / self.clock.epoch_steps}
-                row |= probe.observe(self.program.problem, state, mean)
+                look = partial(self._observe, row, probe, progress)
+                if self._aside is None:
+                    look()
+                else:
+                    self._aside.do(look)
                 traces[probe.id] = [*traces.get(probe.id, []), row]
         kept = {moment.id: state.weights for moment, k in self.keep if k == local and moment.when == phase}
         return progress.replace(kept=progress.kept | kept, traces=traces)
+
+    def _observe(self, row: Row, probe: Probe, progress: Progress) -> None:
+        """Completes a row."""
+        mean = float(progress.running) / max(1, self.clock.into_epoch(progress.local))
+        row |= probe.observe(self._seen, progress.state, mean)
 
     def _due(self, probe: Probe, phase: Phase, local: int, early: bool) -> bool:
         looks = self.looks[probe.id]

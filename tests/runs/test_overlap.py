@@ -1,0 +1,101 @@
+"""Checkpoints and looks beside training: on a CPU, where it gains nothing, the same runs bit by bit."""
+
+import threading
+
+import pytest
+from specimens import contents, recipe, replicas, study
+
+from prunescope.runs.execute import ensure
+from prunescope.runs.graph import Trace
+from prunescope.runs.packing import Pack
+from prunescope.runs.plan import plan
+from prunescope.runs.store import Store
+from prunescope.runs.together import train_pack
+from prunescope.runs.workbench import Stopped, Workbench
+from prunescope.training.aside import Lost
+from prunescope.training.probes import Curve, Probe
+
+PROBE = Curve(every="1it")
+
+
+@pytest.fixture
+def places(monkeypatch):
+    """The threads in which probes looked and checkpoints were stored."""
+    found = set()
+    observe, save = Curve.observe, Store.save_partial
+
+    def looking(self, *args):
+        found.add(("look", threading.current_thread().name))
+        return observe(self, *args)
+
+    def saving(self, *args):
+        found.add(("save", threading.current_thread().name))
+        return save(self, *args)
+
+    monkeypatch.setattr(Curve, "observe", looking)
+    monkeypatch.setattr(Store, "save_partial", saving)
+    return found
+
+
+def bench_at(path, *, overlap=True):
+    return Workbench(Store(path), checkpoint_seconds=0.0, overlap=overlap)
+
+
+def test_everything_that_a_study_stores_is_the_same(tmp_path, monkeypatch, places):
+    ensure(study(), store=tmp_path / "one-by-one", workers=1)
+    assert {thread for _, thread in places} == {"MainThread"}
+    places.clear()
+    made = Workbench.__init__
+    monkeypatch.setattr(
+        Workbench,
+        "__init__",
+        lambda self, *a, **k: made(self, *a, **{**k, "overlap": True, "checkpoint_seconds": 0.0}),
+    )
+    ensure(study(), store=tmp_path / "overlapping", workers=1)
+    assert places == {("look", "aside"), ("save", "aside")}
+    assert contents(tmp_path / "one-by-one") == contents(tmp_path / "overlapping")
+    assert not [*(tmp_path / "overlapping" / "partial").iterdir()]
+
+
+def test_a_pack_of_runs_is_the_same(tmp_path, places):
+    runs = replicas(3)
+    for name, overlap in (("one-by-one", False), ("overlapping", True)):
+        bench = bench_at(tmp_path / name, overlap=overlap)
+        jobs = plan([Trace(probe=PROBE, run=run) for run in runs], bench.store).jobs.values()
+        assert train_pack(bench, 0, Pack(tuple(jobs), 3), lambda run, steps: True, lambda said: None)
+    assert contents(tmp_path / "one-by-one") == contents(tmp_path / "overlapping")
+    assert {thread for _, thread in places} == {"MainThread", "aside"}
+
+
+def test_a_run_that_is_stopped_has_its_checkpoint_and_goes_on_bitwise(tmp_path):
+    run, reference = recipe(), bench_at(tmp_path / "reference", overlap=False)
+    reference.train(run, probes=(PROBE,))
+    bench = bench_at(tmp_path / "stopped")
+    with pytest.raises(Stopped):
+        bench.train(run, probes=(PROBE,), beat=lambda done: done < 4)
+    found = bench.store.load_partial(run.id).progress
+    assert found.local >= 4 and all("loss" in row for row in found.traces[PROBE.id])
+    assert len(found.traces[PROBE.id]) >= 3
+    bench_at(tmp_path / "stopped").train(run, probes=(PROBE,))
+    assert contents(tmp_path / "stopped") == contents(tmp_path / "reference")
+
+
+class Blind(Probe):
+    """Cannot see."""
+
+    def steps(self, clock):
+        return (2,)
+
+    def observe(self, problem, state, running_loss):
+        raise ZeroDivisionError("nothing to see")
+
+
+def test_a_look_that_fails_ends_the_run_and_leaves_no_checkpoint_that_lacks_it(tmp_path):
+    bench = bench_at(tmp_path / "store")
+    with pytest.raises(Lost, match=r"nothing to see|goes on from its checkpoint"):
+        bench.train(recipe(), probes=(Blind(),))
+    stored = bench.store.load_partial(recipe().id)
+    assert stored is None or stored.progress.local <= 2
+    assert bench.store.manifest(recipe().id) is None
+    bench.train(recipe(), probes=(PROBE,))  # another piece of work has a thread of its own
+    assert bench.store.manifest(recipe().id)["status"] == "done"
