@@ -44,6 +44,16 @@ def test_the_last_drop_compares_with_the_epoch_before():
     assert epochs(trace([50.0, 60.0], {})).last_drop() == 0.0
 
 
+def test_the_last_drop_of_events_alone_is_against_just_before_it():
+    found = events.stability([TEST])
+    assert (found["mean_stability"], found["mean_drop"]) == pytest.approx((68.0, 68 / 3))
+    assert (found["mean_positive_drop"], found["worst_drop"]) == pytest.approx((35.5, 41.0))
+    assert found["last_drop"] == pytest.approx(82.0 - 41.0)
+    assert all(
+        events.stability([{}])[name] == 0 for name in ("mean_positive_drop", "worst_drop", "last_drop")
+    )
+
+
 def test_the_best_epoch_is_looked_for_from_the_last_event_on():
     found = events.summary([TEST, TRAIN])
     assert (found["best"], found["best_epoch"], found["final"]) == (90.0, 6.0, 84.0)

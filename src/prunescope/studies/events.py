@@ -65,6 +65,10 @@ class Epochs:
         chosen = drops[drops > 0] if positive else drops
         return float(chosen.mean()) if len(chosen) else 0.0
 
+    def worst_drop(self) -> float:
+        """The largest drop of an event, percentage points; 0 without any."""
+        return float(self.drops().max()) if self.event.any() else 0.0
+
     def last_drop(self) -> float:
         """Accuracy of the epoch before the last event's minus accuracy right after that event, percentage points.
 
@@ -156,7 +160,7 @@ def summary(values: Sequence[Values]) -> dict[str, NDArray[Any]]:
         "mean_drop": test.mean_drop(),
         "mean_positive_drop": test.mean_drop(positive=True),
         "last_drop": test.last_drop(),
-        "worst_drop": float(test.drops().max()) if test.event.any() else 0.0,
+        "worst_drop": test.worst_drop(),
         "events": float(test.event.sum()),
         "best": float(test.after[best]),
         "best_epoch": float(test.epoch[best]),
@@ -184,7 +188,18 @@ def accuracy_at(values: Sequence[Values], *, step: int) -> dict[str, NDArray[Any
 
 
 def stability(values: Sequence[Values]) -> dict[str, NDArray[Any]]:
-    """Mean stability (percent) and mean drop (percentage points) of one trace, for `Combined`."""
+    """Stability and drops of one trace, which may be one of events only, for `Combined`.
+
+    mean_stability (percent); mean_drop, mean_positive_drop, worst_drop, last_drop (percentage points). The last is
+    t_pre - t_post of the last event: a trace of events knows no epoch before it, unlike that in `summary`.
+    """
     (trace,) = values
     table = epochs(trace)
-    return {"mean_stability": np.asarray(table.mean_stability()), "mean_drop": np.asarray(table.mean_drop())}
+    found = {
+        "mean_stability": table.mean_stability(),
+        "mean_drop": table.mean_drop(),
+        "mean_positive_drop": table.mean_drop(positive=True),
+        "worst_drop": table.worst_drop(),
+        "last_drop": float(table.drops()[-1]) if table.event.any() else 0.0,
+    }
+    return {name: np.asarray(value, dtype=np.float64) for name, value in found.items()}

@@ -12,6 +12,7 @@ from prunescope.papers.bartoldson2019.catalogue import STUDIES as OLD
 from prunescope.papers.bartoldson2020 import app_c, app_e, fig2, fig4, fig5, fig6, setting
 from prunescope.papers.bartoldson2020.catalogue import STUDIES as NEW
 from prunescope.studies.claim import judge
+from prunescope.training.epoch_probes import RecalibratedAccuracy
 
 PARTS = {entry.name: entry for entry in (*OLD, *NEW) if "/" in entry.name}
 TRADEOFF = ("bartoldson2019/fig1", "bartoldson2019/fig2", "bartoldson2020/fig2", "bartoldson2020/fig6")
@@ -138,6 +139,57 @@ def test_unreached_epsilons_are_marked_and_not_judged(made_up):
     assert all(row["arm"].endswith("at least") for row in figure.table(far))
     claim = next(c for c in study.claims if c.name == "stability-epsilon")
     assert "epsilon is reached" in judge(claim, far).why
+
+
+@pytest.fixture
+def halved(made_up):
+    """What pruning is said to do, half of every drop of it stale statistics."""
+
+    class Halved(made_up["class"]):
+        def _trace(self, node):
+            rows = super()._trace(node)
+            if rows and isinstance(node.probe, RecalibratedAccuracy):
+                after = np.flatnonzero(rows["phase"] == "after")  # each comes right after its "before"
+                rows["error"][after] = (rows["error"][after] + rows["error"][after - 1]) / 2
+            return rows
+
+    return Halved(made_up["published"].truth)
+
+
+def test_drops_are_shown_with_statistics_estimated_anew_beside_them(halved):
+    comparison = setting.vgg11(SIX)
+    for stale, anew in (
+        ("mean_drop", "recalibrated_drop"),
+        ("mean_positive_drop", "recalibrated_positive_drop"),
+        ("worst_drop", "recalibrated_worst_drop"),
+    ):
+        for name in comparison.by_name:
+            whole, half = (comparison.values(halved, name, quantity) for quantity in (stale, anew))
+            assert half == pytest.approx(whole / 2), (name, anew)
+    figure = views.means({"": comparison}, ("worst_drop", "last_drop"), name="means", title="")
+    assert {row["panel"] for row in figure.table(halved)} == {
+        views.label(quantity)
+        for quantity in ("worst_drop", "recalibrated_worst_drop", "last_drop", "recalibrated_last_drop")
+    }
+
+
+def test_events_and_layers_of_ones_own_network_are_drawn(halved):
+    figures = {one.name: one.table(halved) for one in built("bartoldson2020/yours").figures}
+    rows = figures["events"]
+    for kind, panel in (("", "stability, %"), ("recalibrated_", f"stability {views.ANEW}, %")):
+        shown = [row for row in rows if row["panel"] == panel]
+        expected = [100 * row[f"{kind}after"] / row[f"{kind}before"] for row in shown]
+        assert shown and [row["value"] for row in shown] == pytest.approx(expected)
+    for row in rows:
+        drop, half = (row[f"{kind}before"] - row[f"{kind}after"] for kind in ("", "recalibrated_"))
+        assert drop > 0 and half == pytest.approx(drop / 2)
+    for name in ("layers-h", "layers-c"):
+        assert {row["parameter"] for row in figures[name]} == {"a.weight", "b.weight"}
+        assert {row["arm"] for row in figures[name]} == {"no pruning", *(row["arm"] for row in rows)}
+    without = {one.name: one for one in built("bartoldson2020/yours", recalibration=0).figures}
+    plain = without["events"].table(halved)
+    assert {row["panel"] for row in plain} == {"stability, %", "epochs until recovery"}
+    assert not any("recalibrated_after" in row for row in plain)
 
 
 @pytest.mark.parametrize("parts", ["C1", "C3"])

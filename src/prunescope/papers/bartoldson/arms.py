@@ -26,9 +26,14 @@ from prunescope.training.epoch_probes import EpochAccuracy, Limit, RecalibratedA
 RECALIBRATED: Mapping[str, str] = {
     "recalibrated_stability": "mean_stability",
     "recalibrated_drop": "mean_drop",
+    "recalibrated_positive_drop": "mean_positive_drop",
+    "recalibrated_worst_drop": "worst_drop",
+    "recalibrated_last_drop": "last_drop",
 }
-"""Quantities of events with BatchNorm statistics estimated anew, and what they are called without."""
+"""Quantities of events with BatchNorm statistics estimated anew, and what they are called without.
 
+The last drop is then against the accuracy just before that event, not against the epoch before, which nobody looks at
+anew."""
 
 STABILITIES = ("mean_stability", "recalibrated_stability")
 
@@ -149,8 +154,9 @@ class Comparison:
 
         quantity: a value of `events.summary`; "test" or "train", accuracy on the whole split at the end, percent;
         "end_gap", the latter minus the former; "train_at_moment", training accuracy at the look's moment, percent;
-        "recalibrated_stability", percent, and "recalibrated_drop", points; "own" and "structural", percent of
-        the parameters that are gone, see `UnitsGone`; or the name of a measure or combination of the look.
+        "recalibrated_stability", percent, and "recalibrated_drop" and its like, points, see `RECALIBRATED`; "own" and
+        "structural", percent of the parameters that are gone, see `UnitsGone`; or the name of a measure or
+        combination of the look.
 
         Raises UsageError for an arm that is not there.
         """

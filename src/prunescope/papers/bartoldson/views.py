@@ -23,12 +23,17 @@ Panels = Mapping[str, Comparison]
 """Comparisons by the title of their panel."""
 Pairs = Sequence[tuple[str, str]]
 """Quantities x and y."""
+ANEW = "with BatchNorm statistics estimated anew"
 LABELS: Mapping[str, str] = {
     "mean_stability": "mean stability, %",
-    "recalibrated_stability": "mean stability with BatchNorm statistics estimated anew, %",
-    "recalibrated_drop": "mean drop with BatchNorm statistics estimated anew, percentage points",
+    "recalibrated_stability": f"mean stability {ANEW}, %",
+    "recalibrated_drop": f"mean drop {ANEW}, percentage points",
+    "recalibrated_positive_drop": f"mean drop over events that cost accuracy {ANEW}, percentage points",
+    "recalibrated_worst_drop": f"largest drop of an event {ANEW}, percentage points",
+    "recalibrated_last_drop": f"drop at the last event against just before it {ANEW}, percentage points",
     "mean_drop": "mean drop in test accuracy, percentage points",
     "mean_positive_drop": "mean drop over events that cost accuracy, percentage points",
+    "worst_drop": "largest drop of an event, percentage points",
     "last_drop": "drop at the last event, percentage points",
     "best": "best test accuracy after the last event, %",
     "final": "test accuracy after the last epoch, %",

@@ -11,20 +11,20 @@ from pydantic import Field
 from prunescope.base.steps import Clock
 from prunescope.base.value import Value
 from prunescope.measures import AdaptiveSharpness, GradientTrace, HessianTraceOrEstimate, Measure, Sample
-from prunescope.papers.bartoldson import views
+from prunescope.papers.bartoldson import curves, views
 from prunescope.papers.bartoldson.arms import Comparison, Look, arm
 from prunescope.papers.bartoldson.pruning import NONE
 from prunescope.papers.bartoldson.sizes import Count, Distinct
 from prunescope.papers.bartoldson.statements import compares
+from prunescope.papers.bartoldson.views import ANEW
+from prunescope.papers.bartoldson2020 import yours_views
+from prunescope.papers.bartoldson2020.flatness import SHARPNESS, TRACE_C, TRACE_H
 from prunescope.papers.own import Own
 from prunescope.runs.families import during_training
 from prunescope.runs.recipe import Recipe
 from prunescope.sparsity.select import Target
 from prunescope.sparsity.structure import find_units
 from prunescope.sparsity.unit_scores import FilterNorm, UnitScore
-from prunescope.studies.events import epochs
-from prunescope.studies.figure import Figure, Intervals, Lines, Table
-from prunescope.studies.results import Results
 from prunescope.studies.study import Study
 from prunescope.training.epoch_probes import Limit
 from prunescope.training.interventions import LayerSchedule, PruneUnits
@@ -103,7 +103,7 @@ def build(settings: Settings, scale: str) -> Study:
     )
 
 
-TRACE_H, ERROR = "Tr(H)", "standard error of Tr(H)"
+ERROR = "standard error of Tr(H)"
 
 
 def flatness(images: int, *, probes: int = 100) -> dict[str, tuple[Measure, str]]:
@@ -113,8 +113,8 @@ def flatness(images: int, *, probes: int = 100) -> dict[str, tuple[Measure, str]
     return {
         TRACE_H: (trace, "trace"),
         ERROR: (trace, "error"),
-        "Tr(C)": (GradientTrace(sample=sample), "trace"),
-        "adaptive sharpness": (AdaptiveSharpness(sample=sample), "worst"),
+        TRACE_C: (GradientTrace(sample=sample), "trace"),
+        SHARPNESS: (AdaptiveSharpness(sample=sample), "worst"),
     }
 
 
@@ -166,6 +166,11 @@ def follow(
             *((f"flatness-{i}", label, label) for i, label in enumerate(seen.measures) if label != ERROR),
         )
     ]
+    by_parameter = [
+        curves.by_layer(comparison, label, name=f"layers-{tag}", title=f"{label} by parameter")
+        for tag, label in (("h", TRACE_H), ("c", TRACE_C))
+        if label in seen.measures
+    ]
     return Study(
         name,
         QUESTION,
@@ -174,9 +179,14 @@ def follow(
         nodes=comparison.nodes,
         figures=(
             views.dynamics(panels, name="accuracy", title="Test accuracy during training"),
-            _events(comparison),
+            yours_views.events(comparison),
             *scatters,
-            *([_traces(comparison)] if {TRACE_H, ERROR} <= seen.measures.keys() else []),
+            *(
+                [yours_views.traces(comparison, TRACE_H, ERROR)]
+                if {TRACE_H, ERROR} <= seen.measures.keys()
+                else []
+            ),
+            *by_parameter,
             views.means(
                 panels,
                 ("test", "best", "mean_stability", "recovery", "recovered", *seen.measures),
@@ -199,8 +209,9 @@ def follow(
             for label, target in zip(pruned, targets, strict=True)
         ),
         notes=(
-            "Stability is t_post / t_pre in percent, of test accuracy just before and just after "
-            "an event, with the running statistics of normalization as they are.",
+            "Stability is t_post / t_pre in percent, of test accuracy just before and just after an event, with the "
+            "running statistics of normalization as they are"
+            + (f"; beside it stands the same {ANEW}." if seen.recalibration else "."),
         ),
     )
 
@@ -212,61 +223,3 @@ def _check(recipe: Recipe, cuts: Iterable[PruneUnits]) -> None:
     for cut in cuts:
         cut.events(clock)
         cut.check(clock, lambda: structure)
-
-
-def _traces(comparison: Comparison) -> Figure:
-    """Tr(H) of every run with two standard errors; a run without an interval has the exact trace."""
-
-    def table(results: Results) -> Table:
-        return [
-            {"run": f"{name}, {seed}", "trace": float(trace), "error": float(error)}
-            | {"low": float(trace - 2 * error), "high": float(trace + 2 * error)}
-            for name in comparison.by_name
-            for seed, (trace, error) in enumerate(
-                zip(*(comparison.values(results, name, of) for of in (TRACE_H, ERROR)), strict=True)
-            )
-        ]
-
-    return Figure(
-        "traces",
-        "Tr(H) of every run",
-        caption="Exact where the network permits it; sampled otherwise, with two standard errors to each side.",
-        table=table,
-        plot=Intervals("run", "trace", "low", "high", x_label="Tr(H)"),
-        lineage=views.lineage({"": comparison}),
-    )
-
-
-def _events(comparison: Comparison) -> Figure:
-    """Stability and recovery of every event; the accuracies before and after it are columns of the table."""
-
-    def table(results: Results) -> Table:
-        rows: list[dict[str, object]] = []
-        for one in comparison.arms[1:]:
-            for number, run in enumerate(one.runs):
-                seen = epochs(results[comparison.test(run)])
-                where = seen.event
-                columns = (
-                    seen.epoch[where],
-                    seen.before[where],
-                    seen.after[where],
-                    seen.stability(),
-                    seen.recovery(),
-                )
-                for epoch, before, after, stable, wait in zip(*columns, strict=True):
-                    shared = {"arm": one.name, "replicate": number, "epoch": float(epoch)}
-                    both = {"before": float(before), "after": float(after)}
-                    rows.append({**shared, **both, "panel": "stability, %", "value": float(stable)})
-                    rows.append({**shared, **both, "panel": "epochs until recovery", "value": float(wait)})
-        return rows
-
-    return Figure(
-        "events",
-        "Every event: stability, and epochs until accuracy is back",
-        caption="An event without recovery has no point. Accuracies before and after every event are in the table.",
-        table=table,
-        plot=Lines(
-            "epoch", "value", series="arm", x_label="epoch", y_label="", share_y=False, band="bootstrap"
-        ),
-        lineage={one.name: list(one.runs) for one in comparison.arms[1:]},
-    )
