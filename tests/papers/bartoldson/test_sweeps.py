@@ -7,6 +7,7 @@ from prunescope.papers.bartoldson2019 import fig3 as fig3_2019
 from prunescope.papers.bartoldson2019 import fig_a2
 from prunescope.papers.bartoldson2020 import fig3
 from prunescope.studies.curves import centre, sort_curves
+from prunescope.training.epoch_probes import RecalibratedAccuracy
 
 TINY = {"data": "blobs", "blobs": 4, "width": 0.0625, "replicates": 2}
 
@@ -14,8 +15,8 @@ TINY = {"data": "blobs", "blobs": 4, "width": 0.0625, "replicates": 2}
 @pytest.mark.parametrize(
     ("module", "names"),
     [
-        (fig_a2, ("figa2-last-drop", "figa2-best", "figa2-final")),
-        (fig3_2019, ("fig3-mean-drop", "fig3-best", "fig3-final")),
+        (fig_a2, ("figa2-last-drop", "figa2-recalibrated-last-drop", "figa2-best", "figa2-final")),
+        (fig3_2019, ("fig3-mean-drop", "fig3-recalibrated-drop", "fig3-best", "fig3-final")),
         (fig3, ("fig3-mean-stability", "fig3-best", "fig3-final")),
     ],
 )
@@ -56,3 +57,30 @@ def test_a_trend_sees_what_arms_of_one_rate_do(made_up):
 
     as_said, with_holes = (claim.sample(world) for world in (published, made_up["class"](turned)))
     assert (as_said > 0.95).all() and (with_holes < 0.9).all()
+
+
+@pytest.mark.parametrize(
+    ("module", "stale", "anew"),
+    [
+        (fig_a2, "last_drop", "recalibrated_last_drop"),
+        (fig3_2019, "mean_drop", "recalibrated_drop"),
+    ],
+)
+def test_drops_without_stale_statistics_are_drawn_beside_them(module, stale, anew, made_up):
+    """Where statistics are all that is wrong there is no drop without them; without the look there is no figure."""
+
+    class Stale(made_up["class"]):
+        def _trace(self, node):
+            rows = super()._trace(node)
+            if rows and isinstance(node.probe, RecalibratedAccuracy):
+                rows["error"] = np.zeros_like(rows["error"])
+            return rows
+
+    world = Stale(made_up["published"].truth)
+    settings = module.SCALES["smoke"]
+    figures = {figure.plot.y: figure for figure in module.build(settings, "smoke").figures}
+    assert any(row[stale] > 0.1 for row in figures[stale].table(world))
+    assert all(row[anew] == 0 for row in figures[anew].table(world))
+    assert list(figures).index(anew) == list(figures).index(stale) + 1
+    without = module.build(settings.replace(recalibration=0), "smoke").figures
+    assert {figure.plot.y for figure in without} == figures.keys() - {anew}

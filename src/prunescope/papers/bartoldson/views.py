@@ -218,7 +218,7 @@ def means(panels: Panels, quantities: Sequence[str], *, name: str, title: str) -
                 **_mean(values),
             }
             for panel, comparison in panels.items()
-            for quantity in _with_recalibrated(quantities, comparison)
+            for quantity in with_recalibrated(quantities, comparison)
             for arm in comparison.by_name
             for values in [comparison.values(results, arm, quantity)]
         ]
@@ -233,7 +233,8 @@ def means(panels: Panels, quantities: Sequence[str], *, name: str, title: str) -
     )
 
 
-def _with_recalibrated(quantities: Sequence[str], comparison: Comparison) -> Iterator[str]:
+def with_recalibrated(quantities: Sequence[str], comparison: Comparison) -> Iterator[str]:
+    """These quantities, each followed by what it is with BatchNorm statistics estimated anew, if that was looked at."""
     anew = {stale: name for name, stale in RECALIBRATED.items()} if comparison.look.recalibration else {}
     for quantity in quantities:
         yield quantity

@@ -40,7 +40,7 @@ class Sweep:
     arms: Mapping[tuple[ScoreName, str], Sequence[tuple[float, str]]]
 
     def figures(self, drop: str, *, tag: str, heading: str) -> tuple[Figure, ...]:
-        """Drop and accuracy over the rate, a panel a score."""
+        """Drop, also with BatchNorm statistics estimated anew, and accuracy over the rate, a panel a score."""
         panels: dict[str, dict[str, curves.Places]] = {
             score: {
                 f"Prune_{letter}": [(rate, self.comparison, name) for rate, name in arms]
@@ -49,6 +49,8 @@ class Sweep:
             }
             for score in SCORES
         }
+        drops = views.with_recalibrated((drop,), self.comparison)
+        sides = [*(("left", one) for one in drops), ("right", "best"), ("right, not selected", "final")]
         return tuple(
             curves.over(
                 panels,
@@ -57,7 +59,7 @@ class Sweep:
                 title=f"{heading}, {side}: {views.label(quantity)}",
                 x_label="iterative rate of the last convolution, %",
             )
-            for side, quantity in (("left", drop), ("right", "best"), ("right, not selected", "final"))
+            for side, quantity in sides
         )
 
     def rises(self, quantity: str, *, name: str, says: str, place: str) -> Claim:
