@@ -11,7 +11,7 @@ from prunescope.measures import Normality
 from prunescope.measures.normality import BINS, EDGE
 from prunescope.runs.graph import Reading
 from prunescope.runs.recipe import Recipe
-from prunescope.studies.claim import Claim
+from prunescope.studies.claim import Claim, Precondition
 from prunescope.studies.figure import Figure, Lines, Table
 from prunescope.studies.region import Direction
 from prunescope.studies.results import Numbers, Results, column
@@ -30,7 +30,7 @@ def normality(run: Recipe, part: float) -> Reading:
     return Reading(measure=Normality(), state=StateRef(run=run, moment=moment))
 
 
-def degrades(looks: Looks) -> Claim:
+def degrades(looks: Looks, *preconditions: Precondition) -> Claim:
     """Training takes activations away from the normal distribution."""
     first, *_, last = looks.values()
     return Claim(
@@ -40,6 +40,7 @@ def degrades(looks: Looks) -> Claim:
         place='Bartoldson et al. 2019, Figure A1 ("reasonable early on but degrades with training"), of a VGG19',
         region=Direction("greater"),
         sample=lambda r: column(r, last, name="mean_distance") - column(r, first, name="mean_distance"),
+        preconditions=preconditions,
         unit="mean Kolmogorov-Smirnov distance over the last eight layers, after minus before",
     )
 

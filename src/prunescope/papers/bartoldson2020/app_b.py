@@ -8,7 +8,7 @@ from prunescope.papers.bartoldson import pruning, views
 from prunescope.papers.bartoldson.arms import STABILITIES, Comparison
 from prunescope.papers.bartoldson.normality import PARTS, degrades, histograms, normality
 from prunescope.papers.bartoldson.sizes import PAPER_2020, EventSize, words
-from prunescope.papers.bartoldson.statements import correlates, is_number, whole
+from prunescope.papers.bartoldson.statements import correlates, fits, is_number, whole
 from prunescope.papers.bartoldson.training import GROUPS
 from prunescope.papers.bartoldson2020 import fig2, setting
 from prunescope.sparsity.unit_scores import ExpectedActivation
@@ -36,6 +36,7 @@ def build(settings: fig2.Settings, scale: str) -> Study:
     """The study under these settings."""
     panels = comparisons(settings)
     plain = pruning.plain_arm(GROUPS["vgg11"], settings)
+    unpruned = Comparison((plain,), look=setting.look(settings))
     looks = {when: [normality(run, part) for run in plain.runs] for when, part in PARTS.items()}
     layers = {"VGG11": pruning.VGG11, "ResNet18": pruning.RESNET18_EARLY}
     figures = [
@@ -44,7 +45,7 @@ def build(settings: fig2.Settings, scale: str) -> Study:
             looks, plain.runs, name="figb1", title="Figure B1: normalized activations, last convolution"
         ),
     ]
-    claims = [degrades(looks)]
+    claims = [degrades(looks, fits(unpruned))]
     for panel, one in panels.items():
         roles = setting.names(layers[panel], settings)
         arms = (roles["S1"], roles["S13"], roles["L13"])
@@ -82,7 +83,8 @@ def build(settings: fig2.Settings, scale: str) -> Study:
             ),
             *_drops(panel, one, roles, settings),
         ]
-    nodes = [node for one in (*panels.values(), *fig2.comparisons(settings).values()) for node in one.nodes]
+    shown = (unpruned, *panels.values(), *fig2.comparisons(settings).values())
+    nodes = [node for one in shown for node in one.nodes]
     return Study(
         "bartoldson2020/appB",
         "Does a score made for normalized networks widen the range of stability, and does its premise hold?",
@@ -116,7 +118,7 @@ def _drops(panel: str, one: Comparison, roles: Mapping[str, str], size: EventSiz
             tolerance=5.0,
             basis="proposed",
             place="Bartoldson et al. 2020, Figure B2, arrows (from the authors' figure script; tolerance proposed)",
-            preconditions=(whole(size),),
+            preconditions=(whole(size), fits(one, arms=(roles[role],))),
         )
         for role, cost in events.items()
     ]
@@ -125,16 +127,18 @@ def _drops(panel: str, one: Comparison, roles: Mapping[str, str], size: EventSiz
 def _wider(
     panel: str, new: Comparison, old: Comparison, before: Mapping[str, str], after: Mapping[str, str]
 ) -> Claim:
-    def spread(comparison: Comparison, roles: Mapping[str, str], results: Results) -> Numbers:
-        arms = [comparison.values(results, roles[role], "mean_stability") for role in ("S1", "S13", "L13")]
-        return np.asarray(np.max(arms, axis=0) - np.min(arms, axis=0))
+    def spread(comparison: Comparison, arms: tuple[str, ...], results: Results) -> Numbers:
+        found = [comparison.values(results, name, "mean_stability") for name in arms]
+        return np.asarray(np.max(found, axis=0) - np.min(found, axis=0))
 
+    ours, theirs = (tuple(roles[role] for role in ("S1", "S13", "L13")) for roles in (after, before))
     return Claim(
         f"{panel.lower()}-wider",
         f"E[BN] gives a wider range of stabilities over the arms of {panel} than the score of Figure 2.",
         basis="paper",
         place=PLACE,
         region=Direction("greater"),
-        sample=lambda r: spread(new, after, r) - spread(old, before, r),
+        sample=lambda r: spread(new, ours, r) - spread(old, theirs, r),
+        preconditions=(fits(new, arms=ours), fits(old, arms=theirs)),
         unit="points between the most and the least stable arm, E[BN] minus Figure 2's score",
     )

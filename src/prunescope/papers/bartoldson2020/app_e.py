@@ -92,7 +92,10 @@ def build(settings: Settings, scale: str) -> Study:
             tolerance=175.0,
             basis="proposed",
             place="Bartoldson et al. 2020, Figure 6 (ends of an axis in the authors' figure script)",
-            preconditions=(whole(settings, "flat_images", "eigenvalues"),),
+            preconditions=(
+                whole(settings, "flat_images", "eigenvalues"),
+                fits(comparison, TOP, arms=(NONE,)),
+            ),
         )
     )
     scatters = [

@@ -56,7 +56,6 @@ def build(settings: EventSize, scale: str) -> Study:
                 arm=large,
                 over=small,
                 place=PLACE,
-                preconditions=(),
             ),
             compares(
                 comparison,
@@ -65,7 +64,6 @@ def build(settings: EventSize, scale: str) -> Study:
                 arm=large,
                 over=SCRATCH,
                 place=PLACE,
-                preconditions=(),
             ),
             smaller(
                 comparison,

@@ -212,7 +212,7 @@ def _drops(comparison: Comparison, panel: str, roles: Mapping[str, str], size: E
             tolerance=3.0,
             basis="proposed",
             place=f"{PLACE}, arrows (from the authors' figure script, near epoch 250; tolerance proposed)",
-            preconditions=(whole(size),),
+            preconditions=(whole(size), fits(comparison, arms=(roles[role],))),
         )
         for role, cost in events.items()
     ]

@@ -69,7 +69,7 @@ def build(settings: FlatnessSize, scale: str) -> Study:
             tolerance=2000.0,
             basis="proposed",
             place="Bartoldson et al. 2020, Figure 6 (ends of an axis in the authors' figure script)",
-            preconditions=(whole(settings, "flat_images"),),
+            preconditions=(whole(settings, "flat_images"), fits(comparison, TRACE_C, arms=(NONE,))),
         )
     )
     figures = []
