@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from prunescope.tasks.kernels.choice import Sparse
+from prunescope.tasks.kernels.codes import Codes
 from prunescope.tasks.kernels.sparse_code import BLOCKS, code, pieces
 
 
@@ -117,16 +118,20 @@ def weight_gradient(pattern: Pattern, g: Tensor, x: Tensor) -> tuple[Tensor, Ten
     return slope, bias
 
 
-def columns_of(examples: Tensor, rows: Tensor, live: Tensor, into: Tensor) -> None:
+def columns_of(examples: Tensor | Codes, rows: Tensor, live: Tensor, into: Tensor) -> None:
     """Writes examples[rows] [B, in] as columns into [in, B]; of the inputs only those in `live`, int32.
 
-    examples: contiguous float32 [N, in]. rows: int64 [B].
+    examples: contiguous float32 [N, in], or the same as bytes. rows: int64 [B].
     """
     width, count = into.shape
-    sources = rows * (4 * width) + examples.data_ptr()
-    place = _addresses(live, sources)
+    if isinstance(examples, Codes):
+        name, data, numbers = "decoded", examples.codes, examples.numbers
+    else:
+        name, data, numbers = "columns", examples, into  # which looks nothing up
+    sources = rows * (width * data.element_size()) + data.data_ptr()
+    place = _addresses(live, sources, numbers, into)
     for block, start, stop in pieces(count, BLOCKS[-1:]):
-        code()[f"columns{block}"](len(live), count, start, stop, *place, width, into.data_ptr())
+        code()[f"{name}{block}"](len(live), count, start, stop, *place)
 
 
 def _product(

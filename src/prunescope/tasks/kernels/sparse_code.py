@@ -1,7 +1,7 @@
 """The loops of a product with a sparse matrix, in LLVM's language.
 
-Belongs here: what each loop computes. Does not belong here: compiling (`jit.py`), one load or store (`writer.py`),
-tensors and gradients (`products.py`).
+Belongs here: what each loop computes. Does not belong here: loops that are no product (`other_code.py`), compiling
+(`jit.py`), one load or store (`writer.py`), tensors and gradients (`products.py`).
 
 Examples are columns: inputs X [in, B] and outputs Y [out, B] with contiguous rows, so that one weight meets `block`
 examples at once, whose sums stay in registers while the loop runs over a row's weights. Columns that fill no block
@@ -13,11 +13,14 @@ from functools import cache, partial
 from typing import Any
 
 from prunescope.tasks.kernels.jit import compiled, counted
+from prunescope.tasks.kernels.other_code import columns, cross_entropy
 from prunescope.tasks.kernels.writer import LANES, Writer
 
 BLOCKS = (8 * LANES, 4 * LANES, LANES)
 """Columns at a time: eight vectors, four, one, of which some lanes may be empty."""
-ARGUMENTS = {"spread": 10, "rectified": 10, "gated": 11, "sampled": 10, "columns": 8, "cross_entropy": 8}
+ARGUMENTS = {"spread": 10, "rectified": 10, "gated": 11, "sampled": 10}
+BY_LANES = 8
+"""Arguments of the loops that are written for the smallest block only."""
 
 Call = Callable[..., None]
 
@@ -30,10 +33,8 @@ def code() -> dict[str, Call]:
     module = ir.Module(name="prunescope")
     signatures = {}
     for block in BLOCKS:
-        for name, write in _WRITERS.items():
-            if name in ("columns", "cross_entropy") and block != LANES:
-                continue
-            arguments = ARGUMENTS[name]
+        for name, write in (_WRITERS | (_OTHERS if block == LANES else {})).items():
+            arguments = ARGUMENTS.get(name, BY_LANES)
             kind = ir.FunctionType(ir.VoidType(), [ir.IntType(64)] * arguments)
             function = ir.Function(module, kind, f"{name}{block}")
             builder = ir.IRBuilder(function.append_basic_block("entry"))
@@ -204,84 +205,14 @@ def _sampled(
     counted(b, start, stop, block, step=w.block)
 
 
-def _cross_entropy(
-    w: Writer, classes: Any, columns: Any, start: Any, stop: Any, z: Any, labels: Any, g: Any, loss: Any
-) -> None:
-    """G = (softmax(z) - onehot(labels)) / columns, [classes, columns], and loss[0] = the mean cross-entropy."""
-    b = w.b
-    count = w.splat(b.sitofp(columns, w.f32))
-
-    def at_class(c: Any, at: Any) -> Any:
-        return b.add(b.mul(c, columns), at)
-
-    def block(at: Any, sums: tuple[Any, ...]) -> list[Any]:
-        w.fill(b.sub(stop, at))
-        own = w.integers(labels, at)
-        largest = counted(
-            b,
-            w.i64(0),
-            classes,
-            lambda c, best: [w.larger(best[0], w.row(z, at_class(c, at))[0])],
-            carried=[w.splat(w.f32(-3.0e38))],
-        )[0]
-
-        def seen(c: Any, parts: tuple[Any, ...]) -> list[Any]:
-            [logit] = w.row(z, at_class(c, at))
-            power = w.call("exp", b.fsub(logit, largest))
-            w.put(g, at_class(c, at), [power])
-            mine = b.icmp_signed("==", own, w.splat(c, w.i64))
-            return [b.fadd(parts[0], power), b.fadd(parts[1], b.select(mine, logit, w.zero))]
-
-        total, chosen = counted(b, w.i64(0), classes, seen, carried=[w.zero, w.zero])
-
-        def slope(c: Any, _: tuple[Any, ...]) -> tuple[Any, ...]:
-            [power] = w.row(g, at_class(c, at))
-            mine = b.icmp_signed("==", own, w.splat(c, w.i64))
-            share = b.fsub(b.fdiv(power, total), b.select(mine, w.splat(w.f32(1.0)), w.zero))
-            w.put(g, at_class(c, at), [b.fdiv(share, count)])
-            return ()
-
-        counted(b, w.i64(0), classes, slope)
-        losses = b.fsub(b.fadd(w.call("log", total), largest), chosen)
-        return [b.fadd(sums[0], b.select(w.filled, losses, w.zero))]
-
-    [losses] = counted(b, start, stop, block, carried=[w.zero], step=w.block)
-    b.store(b.fdiv(w.total([losses]), b.sitofp(columns, w.f32)), w.place(loss, w.i64(0), w.f32))
-
-
-def _columns(
-    w: Writer, count: Any, columns: Any, start: Any, stop: Any, live: Any, examples: Any, width: Any, x: Any
-) -> None:
-    """x[live[i], j] = examples[j][live[i]] for start <= j < stop; examples: addresses of rows of `width` numbers."""
-    b = w.b
-
-    def block(at: Any, _: tuple[Any, ...]) -> tuple[Any, ...]:
-        w.fill(b.sub(stop, at))
-        # An empty lane reads the last example once more.
-        last = b.sub(stop, w.i64(1))
-        numbers = [b.add(at, w.i64(lane)) for lane in range(LANES)]
-        held = [b.select(b.icmp_signed("<", j, stop), j, last) for j in numbers]
-        sources = [b.load(w.place(examples, j, w.i64, size=8)) for j in held]
-
-        def pixel(i: Any, _: tuple[Any, ...]) -> tuple[Any, ...]:
-            place = w.integer(live, i)
-            vector = w.ir.Constant(w.vector, w.ir.Undefined)
-            for lane, source in enumerate(sources):
-                vector = b.insert_element(vector, w.number(source, place), w.i32(lane))
-            w.put(x, b.add(b.mul(place, columns), at), [vector])
-            return ()
-
-        counted(b, w.i64(0), count, pixel)
-        return ()
-
-    counted(b, start, stop, block, step=w.block)
-
-
 _WRITERS: dict[str, Callable[..., None]] = {
     "spread": _spread,
     "rectified": partial(_spread, rectified=True),
     "gated": _gated,
     "sampled": _sampled,
-    "columns": _columns,
-    "cross_entropy": _cross_entropy,
+}
+_OTHERS: dict[str, Callable[..., None]] = {
+    "columns": columns,
+    "decoded": partial(columns, decoded=True),
+    "cross_entropy": cross_entropy,
 }

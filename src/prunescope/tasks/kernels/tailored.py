@@ -18,6 +18,7 @@ from prunescope.tasks.data.source import InMemory, Inputs
 from prunescope.tasks.functional import Slot, fill, slots_of
 from prunescope.tasks.kernels import products
 from prunescope.tasks.kernels.choice import PLAIN, Kernels
+from prunescope.tasks.kernels.codes import Codes, coded
 from prunescope.tasks.kernels.compiling import Pass
 from prunescope.tasks.kernels.cut import Cut
 from prunescope.tasks.kernels.modules import ColumnLinear, OneDnnLinear, SparseLinear
@@ -48,6 +49,7 @@ class Tailored:
     slots: list[Slot] = field(init=False)
     _into: dict[int, Tensor] = field(default_factory=dict, init=False)
     _seen: tuple[Inputs, Tensor | None] | None = field(default=None, init=False)
+    _codes: Codes | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self.slots = slots_of(self.module)
@@ -98,7 +100,7 @@ class Tailored:
         into = self._into.get(count)
         if into is None:
             into = self._into[count] = torch.zeros(examples.shape[1], count)
-        products.columns_of(examples, index, first.live, into)
+        products.columns_of(self._codes or examples, index, first.live, into)
         return into.t().view(count, *inputs.shape)
 
     def _rows(self, inputs: Inputs) -> Tensor | None:
@@ -106,6 +108,7 @@ class Tailored:
         if self._seen is None or self._seen[0] is not inputs:
             tensor = inputs.tensor if isinstance(inputs, InMemory) and _plain(inputs.tensor) else None
             self._seen = inputs, None if tensor is None else tensor.view(len(tensor), -1)
+            self._codes = None if tensor is None else coded(tensor)
         return self._seen[1]
 
     @cached_property

@@ -36,6 +36,10 @@ class Writer:
         """An int32 as int64."""
         return self.b.sext(self.b.load(self.place(base, index, self.i32)), self.i64)
 
+    def byte(self, base: Any, index: Any) -> Any:
+        """A byte, 0 to 255, as int64."""
+        return self.b.zext(self.b.load(self.place(base, index, self.ir.IntType(8), size=1)), self.i64)
+
     def number(self, base: Any, index: Any) -> Any:
         """A float32."""
         return self.b.load(self.place(base, index, self.f32))
