@@ -1,11 +1,15 @@
 """Results of runs that never ran: every reading and trace of a study, made from what pruning is said to do."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
+from pathlib import Path
 
 import numpy as np
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # for `paper_items`
 
 from prunescope import measures
 from prunescope.base.steps import Clock

@@ -43,11 +43,7 @@ class Settings(EventSize):
 
 SCALES: Mapping[str, Settings] = MappingProxyType(
     {
-        "smoke": Settings(
-            **setting.SCALES["smoke"].model_dump() | {"compress": 45.0},
-            rates=(10.0, 20.0),
-            targets=("S", "L"),
-        ),
+        "smoke": Settings(**setting.SCALES["smoke"].model_dump() | {"compress": 45.0}, rates=(10.0, 20.0)),
         "laptop": Settings(**setting.SCALES["laptop"].model_dump(), rates=(5.0, 15.0, 30.0)),
         "paper": Settings(),
     }

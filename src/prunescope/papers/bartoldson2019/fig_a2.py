@@ -25,9 +25,7 @@ class Settings(EventSize):
 
 SCALES: Mapping[str, Settings] = MappingProxyType(
     {
-        "smoke": Settings(
-            **setting.SCALES["smoke"].model_dump() | {"compress": 45.0}, periods=(4, 90), targets=("S", "L")
-        ),
+        "smoke": Settings(**setting.SCALES["smoke"].model_dump() | {"compress": 45.0}, periods=(4, 90)),
         "laptop": Settings(**setting.SCALES["laptop"].model_dump(), periods=(4, 20, 40)),
         "paper": Settings(),
     }
