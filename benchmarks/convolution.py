@@ -61,7 +61,9 @@ def _rows(lab: Laboratory, name: str) -> list[Row]:
     net = network(f"prunescope.tasks.nets:{path}", **args)
     problem = Task(network=net, data=Data(source=source)).load(Seeds(), source.load())
     program = replace(lab.bench.program(lab.recipe), problem=problem, batch=batch)
-    loop = PlainLoop(net.build(), problem.train, problem.test, lr=0.1, batch=batch)
+    loop = PlainLoop(
+        net.build(), problem.train, problem.test, lr=0.1, batch=batch, optimizer=lab.recipe.optimizer
+    )
     # Compiling takes longer than all else in a quick run.
     compiled = {"compiled": _step(program, COMPILED)} if full and compiling.available() else {}
     seconds = interleaved(

@@ -23,7 +23,14 @@ def epochs(lab: Laboratory) -> list[Row]:
     recipe, problem = lab.recipe, lab.problem
     train, test = len(problem.train), len(problem.test)
     recipes, probes = lab.recipes(), (Curve(split="test"),)
-    plain = PlainLoop(recipe.task.network.build(), problem.train, problem.test, lr=0.1, batch=recipe.batch)
+    plain = PlainLoop(
+        recipe.task.network.build(),
+        problem.train,
+        problem.test,
+        lr=0.1,
+        batch=recipe.batch,
+        optimizer=recipe.optimizer,
+    )
     checkpoint = lab.bench.store.root.parent / "plain.pt"
     step, last = Products(recipe.batch), Products(train % recipe.batch or recipe.batch)
     look = Products(min(BATCH, test))

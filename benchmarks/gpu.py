@@ -1,209 +1,282 @@
-"""What a GPU reaches: `python -m benchmarks.gpu [--quick]`, on a machine that has one. No part of `make bench`.
+"""What a GPU reaches: `python -m benchmarks.gpu --save FILE`, on a machine that has one. No part of `make bench`.
 
-Belongs here: replica-epochs a second by network, engine and members of a program. Does not belong here: a CPU
-(`stack.py`).
-
-For each network and R: a plain `DataLoader` loop in the field's style, one replica after another; the reference engine
-and the one in place, likewise, the latter also compiled by torch (in float32, where there are convolutions); the stack
-under vmap; the stack with its layers replaced, every step taken anew; the same recorded as a CUDA graph; each replica
-recorded by itself, all side by side on streams. Ratios are to the plain loop and to the reference engine on the same
-card in the same process, memory is the peak of one contestant by itself.
-Until this has been run, its numbers are open.
+Belongs here: replica-epochs a second by network, way and members of a program, and the aims. Does not belong here: the
+ways (`ways.py`), the limits (`limits.py`), a CPU (`stack.py`).
 """
 
 import argparse
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+import inspect
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
 import torch
 
 from benchmarks import page
-from benchmarks.convolution import COMPILED
-from benchmarks.plain_loop import PlainLoop
-from benchmarks.row import Row
-from benchmarks.timing import interleaved
-from prunescope.base.streams import replicate
-from prunescope.runs import memory
+from benchmarks.column import minutes, runs
+from benchmarks.limits import Limit, limit
+from benchmarks.row import Numbers, Row
+from benchmarks.ways import BASES, Timed, contestants, timed
+from prunescope.papers.jin2022.benchmarks import COLUMNS, Name
 from prunescope.runs.placement import device_named, one_thread
 from prunescope.runs.recipe import Recipe
 from prunescope.runs.store import Store
-from prunescope.runs.workbench import Workbench, with_kernels
+from prunescope.runs.workbench import Workbench
 from prunescope.tasks.data.synthetic import synthetic
-from prunescope.tasks.kernels import compiling
-from prunescope.tasks.kernels.choice import PLAIN, Kernels
 from prunescope.tasks.model import network
 from prunescope.tasks.task import Data, Task
-from prunescope.training.engines import stack
-from prunescope.training.engines.engine import Engine, Lane
-from prunescope.training.engines.lean import Lean
-from prunescope.training.engines.loop import Loop
-from prunescope.training.engines.stack import Stack
 from prunescope.training.loop import Precision
-from prunescope.training.optim import SGD
-from prunescope.training.run import Member
 from prunescope.training.schedules import Constant
 
 SIZES = (1, 4, 16, 64)
-PLAIN_LOOPS = 2
-"""Replicas of the plain loop that are run: they go one after another, so that more of them only take longer."""
+MORE_SIZES = (1, 2, 4, 8, 12, 16, 24, 32, 64, 128, 256)
+FILLS = 64
+"""Replicas whose convolutions and products fill a device."""
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+MADE = """\
+Made by `python -m benchmarks.gpu --save FILE`, parts of it with `--only`, `--sizes` and `--precision`; not edited by
+hand. Replica-epochs a second of R replicas are those of training steps alone. Unlike on the page of a CPU, ways were
+timed one after another, as together they would not fit.
+
+DataLoader loop: PIL images in the same process, augmented one by one, in float32 always. loop: prunescope's reference.
+Ways without a program of several replicas are timed with one replica, as others take as long, and those that nothing
+is compared with at the smallest R only. recorded: as CUDA graphs; streams: every replica in a program of its own, side
+by side. The layers alone: convolutions and products of a step and nothing else, by as many members as fill the device.
+What a step moves: inputs, outputs and gradients of these layers, weights and moments, at the rate at which the device
+copies. Memory: what a way adds at its peak."""
+SETTINGS = "one torch thread, TF32 off, deterministic algorithms; limits by the fastest algorithms"
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A network and the data that it trains on: shape of an example, batch, examples an epoch."""
+    """A network, whose training settings it takes (optimizer, augmentation), shape of an example, batch, examples an
+    epoch; times: aim for the fastest way over the reference.
+    """
 
     path: str
     args: dict[str, Any]
+    like: Name
     shape: tuple[int, int, int]
     batch: int
     epoch: int
+    times: float | None = None
+
+    def recipe(self, precision: Precision) -> Recipe:
+        """A run of it on random images."""
+        source = synthetic(classes=10, shape=self.shape, train=min(self.epoch, 10_000), test=256)
+        column = COLUMNS[self.like]
+        data = Data(source=source, augmentation=column.augmentation)
+        return Recipe(
+            task=Task(network=network(f"prunescope.tasks.nets:{self.path}", **self.args), data=data),
+            optimizer=column.optimizer,
+            schedule=Constant(lr=0.01),  # the papers' 0.1 might diverge on images without content
+            batch=self.batch,
+            length="1000ep",
+            precision=precision,
+        )
 
 
 KINDS = {
-    "LeNet-300-100": Kind("LeNet", {}, (1, 28, 28), 128, 60_000),
-    "ResNet-20": Kind("CifarResNet", {"depth": 20}, (3, 32, 32), 128, 50_000),
-    "VGG11": Kind("VGG", {}, (3, 32, 32), 128, 50_000),
+    "LeNet-300-100": Kind("LeNet", {}, "lenet", (1, 28, 28), 128, 60_000),
+    "ResNet-20": Kind("CifarResNet", {"depth": 20}, "resnet20", (3, 32, 32), 128, 50_000, times=30),
+    "VGG11": Kind("VGG", {"depth": 11}, "vgg16", (3, 32, 32), 128, 50_000, times=10),
 }
-
-
-TINY: dict[str, dict[str, Any]] = {"LeNet-300-100": {}, "ResNet-20": {"depth": 8}, "VGG11": {"scale": 0.05}}
+TINY: dict[str, dict[str, Any]] = {
+    "LeNet-300-100": {"hidden": (8,)},
+    "ResNet-20": {"depth": 8, "width": 4},
+    "VGG11": {"depth": 11, "scale": 0.05},
+}
 """Arguments of the networks in a quick run."""
 
 
-def rows(
-    bench: Workbench,
-    kind: Kind,
-    sizes: Sequence[int],
-    steps: int,
-    precision: Precision,
-    rounds: int = 3,
-) -> Iterator[Row]:
-    """Replica-epochs a second by engine and R, their ratios to the plain loop and the reference, and memory."""
-    steps_an_epoch = -(-kind.epoch // kind.batch)
-    for size in sizes:
-        plain = [_plain(bench, kind, number) for number in range(min(size, PLAIN_LOOPS))]
-        contestants: dict[str, Callable[[], object]] = {
-            "DataLoader loop": lambda plain=plain: [one.steps(steps) for one in plain]  # type: ignore[misc]
-        }
-        peaks = {"DataLoader loop": _peak(bench, contestants["DataLoader loop"])}
-        compiles = bench.device != "cpu" and precision == "float32" and compiling.available(bench.device)
-        engines: tuple[tuple[str, Engine, bool], ...] = (
-            ("loop", Loop(), False),
-            ("lean", Lean(), False),
-            *([("compiled", Lean(), False)] if compiles else []),
-            ("stack under vmap", Stack(size=size, way="vmap"), False),
-            ("stack", Stack(size=size), False),
-            ("stack, recorded", Stack(size=size), True),
-            ("streams, recorded", Stack(size=size, way="streams"), True),
-        )
-        for name, engine, recorded in engines:
-            with _recording(recorded):
-                kernels = COMPILED if name == "compiled" else PLAIN
-                contestants[name] = _advance(bench, kind, size, steps, engine, precision, kernels)
-                peaks[name] = _peak(bench, contestants[name])  # stacked, and recorded or not, here
-        seconds = interleaved(contestants, rounds=rounds)
-        seconds["DataLoader loop"] *= size / len(plain)  # one replica after another: the others take as long
-        for name, values in seconds.items():
-            rate = size * steps / steps_an_epoch / values
-            yield Row(f"{name}, R = {size}", rate, "replica-epochs/s")
-            for base in ("DataLoader loop", "loop"):
-                if name not in ("DataLoader loop", base):
-                    yield Row(f"{name} : {base}, R = {size}", seconds[base] / values, "times")
-            if bench.device != "cpu":
-                yield Row(f"{name}, R = {size}: memory at most", np.array([peaks[name]]), "MB")
+def measured(
+    bench: Workbench, recipe: Recipe, size: int, *, alone: bool, rounds: int = 3, least: float = 0.5
+) -> dict[str, Timed]:
+    """Times all ways for so many replicas, one way after another. least: seconds of a round."""
+    return {
+        one.name: timed(one, bench.device, rounds=rounds, least=least)
+        for one in contestants(bench, recipe, size, alone=alone)
+    }
 
 
-def _plain(bench: Workbench, kind: Kind, number: int) -> PlainLoop:
-    """A replica of the plain loop; it trains in float32 whatever the precision."""
-    recipe = _recipe(kind, "float32")
-    here = recipe.task.load(replicate(number), recipe.task.data.source.load())
-    network = recipe.task.network.build()
-    return PlainLoop(network, here.train, here.test, lr=0.01, batch=kind.batch, device=bench.device)
+def limit_of(bench: Workbench, recipe: Recipe, members: int, *, rounds: int = 3) -> Limit:
+    """What a step of the recipe's network takes at least, measured with so many members."""
+    source = recipe.task.data.source
+    x = torch.randn(recipe.batch, *source.load().train_x.shape, device=bench.device)
+    dtype = torch.float32 if recipe.precision == "float32" else torch.bfloat16
+    moments = len(recipe.optimizer.init({"": x}))
+    return limit(recipe.task.network.build, x, members=members, moments=moments, dtype=dtype, rounds=rounds)
 
 
-def _peak(bench: Workbench, work: Callable[[], object]) -> float:
-    """Megabytes that the first run of some work adds at its peak."""
-    with memory.watched(bench.device) as peak:
-        work()
-    return peak() / 2**20
+def rows(ways: Mapping[str, Timed], limits: Limit, size: int, *, steps: int, megabytes: bool) -> list[Row]:
+    """Replica-epochs a second by each way, ratios to the plain loop and the reference, shares of the limits, memory.
+
+    steps: of an epoch. megabytes: whether the device tells what a way adds to its memory.
+    """
+    found = []
+    for name, way in ways.items():
+        what = f"{name}, R = {size}"
+        if way.why:
+            found.append(Row(what, way.seconds, way.why))
+            continue
+        found.append(Row(what, 1 / (steps * way.seconds), "replica-epochs/s"))
+        for base in BASES:
+            if name not in (base, BASES[0]) and not ways[base].why:
+                found.append(Row(f"{name} : {base}, R = {size}", ways[base].seconds / way.seconds, "times"))
+        if megabytes:
+            found.append(Row(f"{name}, R = {size}: memory at most", np.array([way.megabytes]), "MB"))
+    if (best := fastest(ways)) is None:
+        return found
+    seconds = ways[best].seconds
+    return [
+        *found,
+        Row(f"the layers alone : {best}, R = {size}", *share(limits.layers, seconds)),
+        Row(f"copying what a step moves : {best}, R = {size}", *share(limits.copied, seconds)),
+    ]
 
 
-@contextmanager
-def _recording(recorded: bool) -> Iterator[None]:
-    """Stacks that are made meanwhile are recorded, where they can be, or not at all."""
-    module: Any = stack
-    before = module.recordable
-    if not recorded:
-        module.recordable = lambda work: False
-    try:
-        yield
-    finally:
-        module.recordable = before
+def share(limit: Numbers, ours: Numbers) -> tuple[Numbers, str]:
+    """A limit's share of our seconds and its unit."""
+    return (100 * limit / ours, "%") if len(limit) else (limit, "out of memory")
 
 
-def _advance(
-    bench: Workbench,
-    kind: Kind,
-    size: int,
-    steps: int,
-    engine: Engine,
-    precision: Precision,
-    kernels: Kernels,
-) -> Callable[[], object]:
-    lanes: list[Lane] = []
-    for number in range(size):
-        recipe = _recipe(kind, precision).replace(seeds=replicate(number))
-        program = with_kernels(bench.program(recipe), kernels)
-        lanes.append(Member(program, bench.start(recipe, program)).lane)
-
-    def several() -> None:
-        nonlocal lanes
-        lanes = engine.advance(lanes, steps)
-        if bench.device != "cpu":
-            torch.cuda.synchronize()
-
-    return several
+def fastest(ways: Mapping[str, Timed]) -> str | None:
+    """The way that takes least time for a step of a replica; None if there are no numbers."""
+    seconds = {name: float(np.median(way.seconds)) for name, way in ways.items() if not way.why}
+    return min(seconds, key=seconds.__getitem__, default=None)
 
 
-def _recipe(kind: Kind, precision: Precision) -> Recipe:
-    source = synthetic(classes=10, shape=kind.shape, train=min(kind.epoch, 10_000), test=256)
-    return Recipe(
-        task=Task(
-            network=network(f"prunescope.tasks.nets:{kind.path}", **kind.args), data=Data(source=source)
+def aims(kind: Kind, limits: Limit, found: Mapping[int, Mapping[str, Timed]]) -> list[Row]:
+    """The limits, and what was aimed at, by the fastest way of all.
+
+    The aims are times "the reference loop", which may be the plain loop or prunescope's own: both ratios are judged.
+    The column of Jin et al. (LeNet, all noise levels, three arms, three replicates, paper scale) was not run: the steps
+    of its programs, 24 pruned and extended or 12 narrower networks at a time, are taken to cost what they cost here,
+    dense; evaluation and storing are left out.
+    """
+    listed = [
+        Row("the layers alone", limits.flops / limits.layers / 1e12, "TFLOP/s")
+        if len(limits.layers)
+        else Row("the layers alone", limits.layers, "out of memory"),
+        Row("copying", limits.bytes / limits.copied / 1e9, "GB/s read and written"),
+    ]
+    best = {size: name for size, ways in found.items() if (name := fastest(ways)) is not None}
+    step = {size: float(np.median(found[size][name].seconds)) for size, name in best.items()}
+    if not step:
+        return listed
+    size = min(step, key=step.__getitem__)
+    ways, name = found[size], best[size]
+    aim = {} if kind.times is None else {"low": kind.times}
+    listed += [
+        Row(f"{name}, R = {size} : {base}", ways[base].seconds / ways[name].seconds, "times", **aim)
+        for base in BASES
+        if name != base and not ways[base].why
+    ]
+    return [*listed, *_column(found, step)] if kind.like == "lenet" else listed
+
+
+def _column(found: Mapping[int, Mapping[str, Timed]], step: Mapping[int, float]) -> list[Row]:
+    """How many replicas one program took, and the column of Jin et al., from seconds of a replica's step by R."""
+    together = [
+        size
+        for size, ways in found.items()
+        if any(name.startswith(("stack", "vmap")) and not way.why for name, way in ways.items())
+    ]
+    taken = minutes({n: n * seconds for n, seconds in step.items()})
+    return [
+        Row("replicas in one program", np.array([max(together, default=0)]), "replicas", low=60),
+        Row(
+            f"Jin et al.'s column ({runs():,} runs): an estimate from these steps",
+            np.array([taken]),
+            "minutes",
+            high=10,
         ),
-        optimizer=SGD(momentum=0.9, weight_decay=1e-4),
-        schedule=Constant(lr=0.01),
-        batch=kind.batch,
-        length="1000ep",
-        precision=precision,
-    )
+    ]
+
+
+def ask(
+    bench: Workbench, options: argparse.Namespace, save: Callable[[Mapping[str, str]], None]
+) -> list[Timed]:
+    """Measures networks, precisions and sizes one after another; each part is handed over as soon as it is there."""
+    every: list[Timed] = []
+    effort: dict[str, Any] = {"rounds": 1, "least": 0.0} if options.quick else {}
+    for name in options.only:
+        kind = replace(KINDS[name], args=TINY[name], batch=4, epoch=16) if options.quick else KINDS[name]
+        for precision in options.precision:
+            recipe = kind.recipe(precision)
+            limits = limit_of(bench, recipe, 2 if options.quick else FILLS, rounds=effort.get("rounds", 3))
+            found: dict[int, dict[str, Timed]] = {}
+            for size in options.sizes:
+                occasion = page.occasion()
+                found[size] = measured(bench, recipe, size, alone=size == options.sizes[0], **effort)
+                every += found[size].values()
+                steps = -(-kind.epoch // kind.batch)
+                listed = rows(found[size], limits, size, steps=steps, megabytes=bench.device != "cpu")
+                title = f"{name}, {precision}, R = {size}"
+                hand_over(save, title, f"{size} replicas, training steps alone.", listed, occasion)
+            text = f"{inspect.getdoc(aims)}\n\nOf R = {', '.join(map(str, options.sizes))}."
+            hand_over(save, f"{name}, {precision}, aims", text, aims(kind, limits, found), occasion)
+    return every
+
+
+def hand_over(
+    save: Callable[[Mapping[str, str]], None], title: str, text: str, rows: list[Row], occasion: str
+) -> None:
+    """Prints a part and saves it."""
+    section = page.section(title, text, rows, occasion)
+    print(section, flush=True)
+    save({title: section})
 
 
 def main() -> None:
-    """Prints a table for every network and precision."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu", description=__doc__)
-    parser.add_argument(
-        "--quick", action="store_true", help="tiny and on the CPU: does everything run at all?"
-    )
-    parser.add_argument("--store", default=f"prunescope-gpu-{time.time_ns()}", help="an empty folder")
-    options = parser.parse_args()
-    if not options.quick and not torch.cuda.is_available():
+    """Prints every part when it is there, and saves it."""
+    options = arguments()
+    device = options.device or ("cpu" if options.quick else "cuda")
+    if device != "cpu" and not torch.cuda.is_available():
         raise SystemExit("there is no CUDA device on this machine; --quick runs everything once on the CPU")
-    sizes, steps = ((1, 2), 2) if options.quick else (SIZES, 50)
-    bench = Workbench(Store(options.store), device=device_named("cpu" if options.quick else "cuda"))
-    for name, full in KINDS.items():
-        kind = replace(full, args=TINY[name], batch=4, epoch=16) if options.quick else full
-        for precision in get_args(Precision):
-            with one_thread():
-                occasion = page.occasion()
-                found = list(rows(bench, kind, sizes, steps, precision))
-            print(page.section(f"{name}, {precision}", main.__doc__ or "", found, occasion), flush=True)
-            if options.quick:
-                break
+    options.sizes = sorted(set(options.sizes or ((1, 2) if options.quick else SIZES)))
+    parts = [*(f"R = {size}" for size in MORE_SIZES), "aims"]
+    order = [", ".join(title) for title in product(KINDS, PRECISIONS, parts)]
+    head = page.heading("random images in the shapes of MNIST and CIFAR-10", made=MADE, settings=SETTINGS)
+    print(head, flush=True)
+
+    def save(sections: Mapping[str, str]) -> None:
+        if options.save:
+            old = options.save.read_text() if options.save.exists() else head
+            options.save.write_text(page.merged(old, head, sections, order))
+
+    try:
+        save({})  # before anything is measured: is that page this machine's?
+    except ValueError as problem:
+        sys.exit(f"not saved: {problem}")
+    with tempfile.TemporaryDirectory(prefix="prunescope-gpu-") as folder, one_thread():
+        every = ask(Workbench(Store(folder), device=device_named(device)), options, save)
+    if wrong := [way.why for way in every if way.why.startswith("failed")]:
+        sys.exit(f"{len(wrong)} ways failed, their rows say why")
+
+
+def arguments() -> argparse.Namespace:
+    """What the command line asks for."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu", description=__doc__)
+    add = parser.add_argument
+    add(
+        "--quick",
+        action="store_true",
+        help="tiny networks, by default on the CPU: does everything run at all?",
+    )
+    add("--device", help="cpu or cuda (default cuda, with --quick cpu)")
+    add(
+        "--only", nargs="+", choices=list(KINDS), default=list(KINDS), metavar="NETWORK", help="some networks"
+    )
+    add("--sizes", nargs="+", type=int, choices=MORE_SIZES, metavar="R", help=f"replicas (default {SIZES})")
+    add("--precision", nargs="+", choices=PRECISIONS, default=list(PRECISIONS), help="some precisions")
+    add("--save", type=Path, help="the page on which each part takes its place as soon as it is measured")
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

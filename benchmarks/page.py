@@ -16,28 +16,36 @@ from prunescope import __version__
 
 HEAD = ("quantity", "median", "middle half", "unit", "target", "")
 START = "\n## "
+MADE = (
+    "Made by `make bench` (`python -m benchmarks`), single questions by `python -m benchmarks --only QUESTION\n"
+    "--save docs/benchmarks.md`; not edited by hand. What is compared was run in one process, alternating, round\n"
+    "by round; a ratio is the median of the rounds' ratios."
+)
+SETTINGS = "one torch thread, float32, the memory settings of prunescope's worker processes"
 BUSY = 0.5
 """Load a core above which other work disturbs what is measured here."""
 
 
-def heading(images: str) -> str:
+def heading(images: str, *, made: str = MADE, settings: str = SETTINGS) -> str:
     """What the page says before its first table."""
     facts = {
         "Machine": f"{processor()}, {os.cpu_count()} cores",
         "Versions": f"prunescope {__version__}, torch {torch.__version__}, Python {platform.python_version()}, "
         f"{platform.system()} {platform.release()}",
-        "Settings": "one torch thread, float32, the memory settings of prunescope's worker processes",
+        "Settings": settings,
         "Data": images,
-        "GPU": "none here; `python -m benchmarks.gpu` measures one, and until then its numbers are open",
+        "GPU": graphics(),
     }
     listed = "\n".join(f"- {name}: {fact}" for name, fact in facts.items())
-    return (
-        "# Benchmarks\n\n"
-        "Made by `make bench` (`python -m benchmarks`), single questions by `python -m benchmarks --only QUESTION\n"
-        "--save docs/benchmarks.md`; not edited by hand. What is compared was run in one process, alternating, round\n"
-        "by round; a ratio is the median of the rounds' ratios.\n\n"
-        f"{listed}\n"
-    )
+    return f"# Benchmarks\n\n{made}\n\n{listed}\n"
+
+
+def graphics() -> str:
+    """The GPU and its libraries, if there is one."""
+    if not torch.cuda.is_available():
+        return "none here; `python -m benchmarks.gpu` measures one, and until then its numbers are open"
+    libraries = f"CUDA {torch.version.cuda}, cuDNN {torch.backends.cudnn.version()}"  # type: ignore[no-untyped-call]
+    return f"{torch.cuda.get_device_name()}, {libraries}; measured by `python -m benchmarks.gpu`"
 
 
 def occasion() -> str:
@@ -74,8 +82,12 @@ def merged(old: str, head: str, sections: Mapping[str, str], order: Sequence[str
 
 
 def _machine(head: str) -> str:
-    lines = [line for line in head.splitlines() if line.startswith("- Machine: ")]
-    return lines[0].removeprefix("- Machine: ").partition(";")[0] if lines else "an unknown machine"
+    """The processor, and the GPU if there is one."""
+    lines = dict(
+        line.removeprefix("- ").split(": ", 1) for line in head.splitlines() if line.startswith("- ")
+    )
+    names = [lines.get(name, "none here").partition(";")[0] for name in ("Machine", "GPU")]
+    return " with ".join(name for name in names if name != "none here") or "an unknown machine"
 
 
 def missed(answers: Mapping[str, list[Row]]) -> str:

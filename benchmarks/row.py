@@ -14,7 +14,10 @@ Numbers = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Row:
-    """Values of one quantity, one a round; the target is met when their median lies in [low, high]."""
+    """Values of one quantity, one a round; the target is met when their median lies in [low, high].
+
+    Without values it says in place of the unit why there are none, and a target is missed.
+    """
 
     what: str
     values: Numbers
@@ -24,8 +27,8 @@ class Row:
 
     @property
     def median(self) -> float:
-        """The median over the rounds."""
-        return float(np.median(self.values))
+        """The median over the rounds; not a number without rounds."""
+        return float(np.median(self.values)) if len(self.values) else math.nan
 
     @property
     def target(self) -> str:
@@ -44,6 +47,8 @@ class Row:
     @property
     def cells(self) -> tuple[str, ...]:
         """What, median, middle half, unit, target and verdict, as text."""
+        if len(self.values) == 0:
+            return self.what, "", "", self.unit, self.target, self.verdict
         quartiles = [number(float(np.quantile(self.values, share))) for share in (0.25, 0.75)]
         middle = f"{quartiles[0]} to {quartiles[1]}" if len(self.values) > 1 else ""
         return self.what, number(self.median), middle, self.unit, self.target, self.verdict
