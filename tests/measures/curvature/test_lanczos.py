@@ -3,14 +3,13 @@
 import numpy as np
 import pytest
 import torch
+from scipy.sparse import linalg
 
 from prunescope.base.errors import UsageError
 from prunescope.measures import Sample
 from prunescope.measures.curvature import lanczos, power
 from prunescope.measures.curvature.products import operator
 from prunescope.measures.curvature.surface import surface
-
-scipy_linalg = pytest.importorskip("scipy.sparse.linalg")
 
 
 def draw(*shape, seed=0):
@@ -68,7 +67,7 @@ def test_restarts_keep_memory_bounded_and_agree_with_scipy(monkeypatch):
         return vectors @ matrix
 
     found = lanczos.top(apply, draw(400, seed=5), 6, tolerance=1e-10)
-    expected = scipy_linalg.eigsh(matrix.numpy(), k=6, which="LM", return_eigenvectors=False)
+    expected = linalg.eigsh(matrix.numpy(), k=6, which="LM", return_eigenvectors=False)
     assert lanczos.basis_size(6, 400) == 16 and len(widths) > 16
     assert torch.allclose(
         found.values.abs().sort().values, torch.tensor(expected).abs().sort().values, rtol=1e-10
@@ -86,9 +85,13 @@ def test_power_iteration_finds_well_separated_values_only():
     assert abs(float(rough.sum() / exact.sum()) - 1) > 1e-3
 
 
-def test_ten_pairs_of_a_network_agree_with_scipy_on_products_of_its_own(state, dense):
+@pytest.mark.parametrize(
+    ("path", "args", "least"),
+    [("LeNet", {"hidden": (60, 10), "inputs": 48}, 3000), ("CifarResNet", {"depth": 8, "width": 6}, 10_000)],
+)
+def test_ten_pairs_of_a_network_agree_with_scipy_on_products_of_its_own(path, args, least, state, dense):
     """A pruned network: scipy's solver, and products by PyTorch's double backward through another loss."""
-    problem, weights = state("prunescope.tasks.nets:LeNet", hidden=(60, 10), inputs=48)
+    problem, weights = state(f"prunescope.tasks.nets:{path}", **args)
     sample = Sample(examples=12, precision="float64")
     around = surface(problem, weights, sample)
     found = lanczos.top(operator(around, "hessian"), draw(around.dimension, seed=7), 10, tolerance=1e-9)
@@ -99,8 +102,8 @@ def test_ten_pairs_of_a_network_agree_with_scipy_on_products_of_its_own(state, d
         return torch.autograd.functional.hvp(reference.loss, reference.flat, along)[1].numpy()
 
     size = len(reference.flat)
-    assert size > 3000 and around.dimension < size
-    linear = scipy_linalg.LinearOperator((size, size), matvec=product, dtype=np.float64)
+    assert size > least and around.dimension < size
+    linear = linalg.LinearOperator((size, size), matvec=product, dtype=np.float64)
     first = draw(size, seed=8).numpy()
-    expected = scipy_linalg.eigsh(linear, k=10, return_eigenvectors=False, tol=1e-10, v0=first)
+    expected = linalg.eigsh(linear, k=10, return_eigenvectors=False, tol=1e-10, v0=first)
     assert sorted(found.values.tolist()) == pytest.approx(sorted(expected.tolist()), rel=1e-6)

@@ -1,5 +1,6 @@
 """Tr(H), Tr(C), products and estimates against Hessians written out entry by entry."""
 
+import curvlinops
 import pytest
 import torch
 import torch.nn.functional as F
@@ -194,14 +195,22 @@ def test_products_are_those_of_the_matrices(train, state, dense):
         assert torch.allclose(found, vectors @ expected[keep][:, keep], rtol=1e-9, atol=1e-10)
 
 
-def test_products_agree_with_curvlinops(state):
-    curvlinops = pytest.importorskip("curvlinops")
-    problem, weights = state("prunescope.tasks.nets:LeNet", prune=False, hidden=(200, 60), inputs=48)
+@pytest.mark.parametrize(
+    ("setting", "least"),
+    [
+        ({"path": "prunescope.tasks.nets:LeNet", "hidden": (200, 60), "inputs": 48}, 20_000),
+        (RESNET | {"width": 6}, 10_000),
+    ],
+    ids=["linear", "convolutions and BatchNorm"],
+)
+def test_products_agree_with_curvlinops(setting, least, state):
+    """In evaluation mode, with running statistics that training has moved."""
+    problem, weights = state(**setting, prune=False)
     around = surface(problem, weights, SAMPLE)
-    module = problem.model.network.build().double()
-    module.load_state_dict({name: leaf.double() for name, leaf in weights.params.items()})
+    module = problem.model.network.build().double().eval()
+    module.load_state_dict({**weights.params, **weights.buffers})
     vector = torch.randn(around.dimension, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
-    assert around.dimension > 20_000
+    assert around.dimension > least
     for matrix, oracle in (
         ("hessian", curvlinops.HessianLinearOperator),
         ("gauss-newton", curvlinops.GGNLinearOperator),
