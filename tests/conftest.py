@@ -2,9 +2,13 @@
 
 import importlib
 import pkgutil
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
+
+sys.path.append(str(Path(__file__).parent))  # for `pretended`
 
 import prunescope
 

@@ -91,7 +91,7 @@ def test_a_machine_without_a_compiler_says_which_engines_it_has(monkeypatch):
         engine_named("compiled")
     with pytest.raises(UsageError, match=r"it has loop, lean$"):
         engine_named("fast")
-    assert not EngineSetting(engine="lean", kernels=COMPILED).available
+    assert not EngineSetting(engine="lean", kernels=COMPILED).available("cpu")
 
 
 def test_the_setting_says_that_networks_are_compiled():

@@ -4,11 +4,14 @@ from dataclasses import replace
 
 import pytest
 import torch
+from test_interventions import assert_same
 from test_lean import assert_close, with_kernels
 from torch import nn
 from unit_lab import ARRAYS, SOURCE, begin, filters, layer, problem, program
 
+from pretended import pretending
 from prunescope.base.streams import Seeds
+from prunescope.runs.placement import progress_on
 from prunescope.sparsity.unit_scores import FilterNorm
 from prunescope.tasks import evaluation
 from prunescope.tasks.data.synthetic import synthetic
@@ -163,6 +166,37 @@ def test_biases_and_flattened_readers(shapes, held):
     whole = {"0.weight": (6, 3, 3, 3), "3.weight": (4, 6, 2, 2), "6.weight": (3, 16)}
     assert shapes[-1] == (expected if held else whole)
     assert_close(loop, found)
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_on_another_device_units_go_too_and_the_kernels_of_a_cpu_do_nothing(shapes, last):
+    everything = Kernels(
+        dense="onednn",
+        sparse="torch",
+        train_below=1.0,
+        evaluate_below=1.0,
+        least=1,
+        by_hand=True,
+        channels_last=last,
+        without_units=True,
+        fused=True,
+        flushed=True,
+    )
+    plan = program(own(WithBias), optimizer=SGD(momentum=0.9, weight_decay=0.01), steps=3)
+    begun = without(begin(plan), ["0.weight", "3.weight"], still=["0.bias", "3.bias"])
+    with pretending() as device:
+        kernels = everything.on(device)
+        there = with_kernels(replace(plan, problem=plan.problem.to(device)), everything)
+        moved = train(there, progress_on(begun, device), engine=Lean())
+        tested = evaluation.logits(there.problem, moved.state.weights, there.problem.test)
+    assert kernels == Kernels(least=1, channels_last=last, without_units=True)
+    assert shapes[-1]["0.weight"] == (3, 3, 3, 3)
+    here = train(with_kernels(plan, kernels), begun, engine=Lean())
+    assert_same(progress_on(moved, "cpu"), here)
+    expected = evaluation.logits(
+        replace(plan.problem, kernels=kernels), here.state.weights, plan.problem.test
+    )
+    assert torch.equal(tested.cpu(), expected)
 
 
 def test_a_layer_that_loses_every_unit_keeps_one(shapes):

@@ -52,14 +52,18 @@ class EngineSetting(Value):
             f"engine {self.engine}, with {products}{', convolutional networks compiled' * kernels.compiled}"
         )
 
-    @property
-    def available(self) -> bool:
-        """Whether this machine can do what it says."""
-        llvm = self.kernels.sparse == "llvm" or self.kernels.by_hand
+    def on(self, device: str) -> "EngineSetting":
+        """The same with what of its kernels a device makes use of."""
+        return self.replace(kernels=self.kernels.on(device))
+
+    def available(self, device: str) -> bool:
+        """Whether this machine can do on a device what it says."""
+        kernels = self.kernels.on(device)
+        llvm = kernels.sparse == "llvm" or kernels.by_hand
         return (
             (jit.available() or not llvm)
-            and (self.kernels.dense != "onednn" or has_onednn())
-            and (compiling.available() or not self.kernels.compiled)
+            and (kernels.dense != "onednn" or has_onednn())
+            and (compiling.available(device) or not kernels.compiled)
         )
 
 

@@ -62,7 +62,7 @@ class Workbench:
         overlap: whether checkpoints are stored, and probes look, while training goes on; by default on a GPU only,
         since a worker on a CPU has one core.
         """
-        self.setting = setting
+        self.setting = setting.on(device)
         self.overlap = device != "cpu" if overlap is None else overlap
         self.store, self.device, self.checkpoint_seconds = store, device, checkpoint_seconds
         self.arrays: Recent[Arrays] = Recent(2)
@@ -229,8 +229,8 @@ class Workbench:
         stored = self.store.manifest(recipe.id)
         if stored is None or stored["status"] != "done":
             return fresh
-        before = EngineSetting.of(stored["exec"])
-        return before if before.available else self.setting
+        before = EngineSetting.of(stored["exec"]).on(self.device)
+        return before if before.available(self.device) else self.setting
 
     def _resumed(self, recipe: Recipe, saver: Saver) -> Progress | None:
         """The progress of a checkpoint, if it has looked for all that is wanted now."""
@@ -238,8 +238,10 @@ class Workbench:
         if found is None or not saver.watched <= found.watched:
             return None
         saver.spent = found.seconds
-        if found.setting.available:
-            saver.setting = found.setting
+        # What was begun on a CPU may go on elsewhere: its manifest then names the kernels that are used there.
+        setting = found.setting.on(self.device)
+        if setting.available(self.device):
+            saver.setting = setting
         return found.progress
 
     def _commit(self, recipe: Recipe, program: Program, progress: Progress, saver: Saver) -> dict[str, Any]:

@@ -42,6 +42,15 @@ class Kernels(Value):
     fused: bool = False
     flushed: bool = False
 
+    @property
+    def layout(self) -> "Kernels":
+        """What of it suits any device and precision: in which order numbers lie in memory, and which are there."""
+        return Kernels(least=self.least, channels_last=self.channels_last, without_units=self.without_units)
+
+    def on(self, device: str) -> "Kernels":
+        """What of it a device makes use of: products, updates and flushing are those of a CPU."""
+        return self if device == "cpu" else self.layout.replace(compiled=self.compiled)
+
 
 PLAIN = Kernels()
 """What every machine can do."""

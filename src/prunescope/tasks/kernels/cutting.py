@@ -142,7 +142,8 @@ def _cut(network: Tailored, gone: dict[Units, Tensor]) -> Tailored:
         for name in units.statistics:
             decays[name] = 1 - float(modules[units.norm].momentum)
         for reader, inputs in units.readers:
-            columns[reader] = (stay.unsqueeze(1) * inputs + torch.arange(inputs)).view(-1)
+            places = torch.arange(inputs, device=stay.device)
+            columns[reader] = (stay.unsqueeze(1) * inputs + places).view(-1)
     cuts = {name: Cut(rows.get(name), columns.get(name)) for name in rows.keys() | columns.keys()}
     return network.with_cuts(cuts, decays)
 

@@ -1,0 +1,53 @@
+"""Runs on another device than the CPU, as far as a machine without one can tell."""
+
+import pytest
+import torch
+from specimens import manifest
+from specimens import recipe as make_recipe
+
+from pretended import pretending
+from prunescope.runs.engines import EngineSetting
+from prunescope.runs.workbench import Stopped, Workbench
+from prunescope.tasks.kernels import compiling, jit
+from prunescope.tasks.kernels.choice import Kernels
+
+OF_A_CPU = Kernels(
+    dense="columns",
+    sparse="torch",
+    train_below=1.0,
+    evaluate_below=1.0,
+    least=1,
+    channels_last=True,
+    without_units=True,
+    fused=True,
+    flushed=True,
+)
+
+
+def test_a_run_begun_on_a_cpu_goes_on_elsewhere_by_what_is_there(store, monkeypatch):
+    """The checkpoint of a CPU, at step 2 of 9; the manifest tells what the rest was computed with."""
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a GPU")
+    recipe, setting = make_recipe(), EngineSetting(engine="lean", kernels=OF_A_CPU)
+    with pytest.raises(Stopped):
+        Workbench(store, setting=setting).train(recipe, beat=lambda steps: steps < 2)
+    begun = store.load_partial(recipe.id)
+    assert begun.setting == setting and 2 <= begun.progress.local < 9
+    with pretending() as device:
+        bench = Workbench(store, device=device, setting=EngineSetting(engine="loop"), overlap=False)
+        bench.train(recipe)
+    done = manifest(store.root, recipe)
+    assert (done["status"], done["steps"]) == ("done", 9)
+    told = EngineSetting.of(done["exec"])
+    assert told == EngineSetting(engine="lean", kernels=OF_A_CPU.layout) == setting.on(device)
+
+
+def test_what_a_setting_needs_depends_on_the_device(monkeypatch):
+    compiled = EngineSetting(engine="lean", kernels=Kernels(compiled=True))
+    by_hand = EngineSetting(engine="lean", kernels=Kernels(sparse="llvm", by_hand=True))
+    monkeypatch.setattr(compiling, "available", lambda device="cpu": device == "cuda")
+    monkeypatch.setattr(jit, "available", lambda: False)
+    assert [compiled.available(device) for device in ("cpu", "cuda")] == [False, True]
+    assert [by_hand.available(device) for device in ("cpu", "cuda")] == [False, True]
+    assert compiled.on("cuda") == compiled and by_hand.on("cuda").kernels == Kernels()
+    assert by_hand.on("cpu") == by_hand
+    assert Workbench(None, device="meta", setting=by_hand).setting == by_hand.on("meta")
