@@ -1,6 +1,7 @@
-"""Question: how fast is the quickstart's training?
+"""Question: how fast is the quickstart?
 
-Belongs here: the smallest real networks, whose steps are mostly overhead. Does not belong here: MNIST (`epochs.py`).
+Belongs here: the smallest real networks, whose steps are mostly overhead: a part of the command, and steps by
+themselves. Does not belong here: MNIST (`epochs.py`), several processes (`scaling.py`).
 """
 
 from collections.abc import Callable, Iterator
@@ -8,11 +9,13 @@ from dataclasses import replace
 
 from benchmarks.laboratory import FULL, Laboratory
 from benchmarks.row import Row
-from benchmarks.timing import interleaved
+from benchmarks.timing import in_turns, interleaved
+from benchmarks.whole import ensured
 from prunescope.base.state import Weights
+from prunescope.base.value import Value
 from prunescope.papers.quickstart import SCALES, build
 from prunescope.runs.engines import engine_of
-from prunescope.runs.graph import closure
+from prunescope.runs.graph import Reading, closure
 from prunescope.runs.recipe import Recipe
 from prunescope.runs.workbench import fresh_weights, with_kernels
 from prunescope.sparsity.select import Remaining
@@ -24,13 +27,57 @@ from prunescope.training.interventions import At, Prune
 from prunescope.training.loop import Program
 from prunescope.training.run import begin, train
 
+TURNS = 2
+
 
 def digits(lab: Laboratory) -> list[Row]:
-    """A level of the quickstart (300-100 on 1,297 digits, batch 64), in memory, by the engine and by the plain loop.
+    """A sixth of the quickstart's runs as `prunescope run` makes them, and ten epochs of one of them in memory.
 
-    The plain loop is what all of prunescope's training was before there were engines.
+    The runs are those of one replicate under label noise: dense, 21 pruned, 21 extended, 12 narrower networks of 60
+    epochs each. `ensure` of them and of what is read of them, with one worker, on an empty store in a fresh process,
+    calibration, evaluation and storing included: with `engine="loop", stack=1`, which is what all of prunescope's
+    training was before there were engines, and with the engine that it chooses. In memory: training steps alone, by
+    the loop and by the engine of this machine.
     """
     scale = "laptop" if lab.scale is FULL else "smoke"
+    return [*_command(scale, TURNS if lab.scale is FULL else 1), *_steps(lab, scale)]
+
+
+def _command(scale: str, turns: int) -> list[Row]:
+    nodes = noisy_replicate(scale)
+    seconds = in_turns(
+        {
+            "loop": lambda: ensured(nodes, engine="loop", stack=1),
+            "chosen": lambda: ensured(nodes),
+        },
+        turns=turns,
+    )
+    count = sum(isinstance(node, Recipe) for node in closure(nodes).values())
+    return [
+        Row(f"the command, {count} runs: the plain loop", seconds["loop"], "s"),
+        Row(f"the command, {count} runs: as it chooses", seconds["chosen"], "s"),
+        Row(
+            "the command: the plain loop : as it chooses",
+            seconds["loop"] / seconds["chosen"],
+            "times",
+            low=1.3,
+        ),
+    ]
+
+
+def noisy_replicate(scale: str) -> list[Value]:
+    """What the quickstart reads of its first replicate under label noise."""
+    settings = SCALES[scale].replace(replicates=1)
+    return [
+        node
+        for node in nodes_of(build(settings, scale))
+        if isinstance(node, Reading)
+        and isinstance(node.state.run, Recipe)
+        and node.state.run.task.data.label_noise == settings.noise
+    ]
+
+
+def _steps(lab: Laboratory, scale: str) -> list[Row]:
     recipe = next(_recipes(scale))
     program = lab.bench.program(recipe)
     program = replace(
@@ -46,11 +93,10 @@ def digits(lab: Laboratory) -> list[Row]:
     seconds = interleaved(contestants, rounds=lab.scale.rounds)
     dense = seconds["dense loop"] / seconds["dense engine"]
     sparse = seconds["sparse loop"] / seconds["sparse engine"]
-    steps = program.steps
     return [
-        Row("a dense step by the engine", 1e6 * seconds["dense engine"] / steps, "µs"),
-        Row("the plain loop : the engine, dense", dense, "times", low=1.3),
-        Row("the plain loop : the engine, 4.4 % remaining", sparse, "times", low=1.3),
+        Row("in memory: a dense step by the engine", 1e6 * seconds["dense engine"] / program.steps, "µs"),
+        Row("in memory: the plain loop : the engine, dense", dense, "times"),
+        Row("in memory: the plain loop : the engine, 4.4 % remaining", sparse, "times"),
     ]
 
 
