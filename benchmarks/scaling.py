@@ -1,6 +1,7 @@
 """Question: what do two processes give over one?
 
-Belongs here: whole runs in several processes beside bare products in as many. Does not belong here: one process.
+Belongs here: whole runs in several processes beside bare products in as many (each process the same work), and one
+study by one and by two workers (the same work divided). Does not belong here: one process.
 """
 
 import multiprocessing
@@ -14,13 +15,19 @@ import torch
 from benchmarks.laboratory import FULL, Laboratory
 from benchmarks.products import Products
 from benchmarks.row import Row
+from benchmarks.timing import in_turns
+from benchmarks.whole import ensured
+from prunescope.base.value import Value
+from prunescope.papers.quickstart import SCALES, build
 from prunescope.runs.engines import EngineSetting
 from prunescope.runs.executors.processes import keep_memory
 from prunescope.runs.recipe import Recipe
 from prunescope.runs.store import Store
 from prunescope.runs.workbench import Workbench
+from prunescope.studies.publish import nodes_of
 
 Work = Callable[[int], None]
+TURNS = 2
 PATIENCE = 300.0
 """Seconds after which a process that does not come is given up."""
 
@@ -28,7 +35,11 @@ PATIENCE = 300.0
 def scaling(lab: Laboratory) -> list[Row]:
     """Work done a second by two processes over that by one, for an epoch of LeNet-300-100 and for its products alone.
 
-    Cores share caches, memory and clock, so two do not give twice the work of one, whoever works.
+    Cores share caches, memory and clock, so two do not give twice the work of one, whoever works. In these rows each
+    process does the same work, without anything between them. The study is the quickstart with two replicates and
+    epochs divided by six, 220 runs of which 172 stand in eight chains, by `ensure` with one worker and with two, each
+    time on an empty store in a fresh process: measuring, starting workers, dividing the work, waiting for the last and
+    storing included.
     """
     task = str(lab.bench.store.root), lab.recipe, lab.bench.setting, lab.scale is FULL
     gains: dict[str, list[float]] = {"products": [], "runs": []}
@@ -41,7 +52,32 @@ def scaling(lab: Laboratory) -> list[Row]:
         Row("runs: two processes : one", runs, "times"),
         Row("products: two processes : one", products, "times"),
         Row("gain of runs : gain of products", 100 * runs / products, "%", low=95),
+        *_study(lab, float(np.median(products))),
     ]
+
+
+def _study(lab: Laboratory, products: float) -> list[Row]:
+    """products: the gain of bare products, which no division of work can exceed."""
+    nodes = small_study("laptop" if lab.scale is FULL else "smoke")
+    seconds = in_turns(
+        {"one": lambda: ensured(nodes, workers=1), "two": lambda: ensured(nodes, workers=2)},
+        turns=TURNS if lab.scale is FULL else 1,
+    )
+    gain = seconds["one"] / seconds["two"]
+    return [
+        Row("a study: one worker", seconds["one"], "s"),
+        Row("a study: two workers", seconds["two"], "s"),
+        Row("a study: one worker : two", gain, "times"),
+        Row("gain of a study : gain of products", 100 * gain / products, "%"),
+    ]
+
+
+def small_study(scale: str) -> list[Value]:
+    """What the quickstart reads of two replicates that train for a sixth of their epochs."""
+    settings = SCALES[scale].replace(replicates=2)
+    if scale == "laptop":
+        settings = settings.replace(length="10ep")
+    return nodes_of(build(settings, scale))
 
 
 Task = tuple[str, Recipe, EngineSetting, bool]
