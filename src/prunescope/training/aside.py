@@ -36,7 +36,8 @@ class Aside:
 
     def __init__(self, device: str = "cpu") -> None:
         """Starts the thread."""
-        self._stream = None if torch.device(device).type == "cpu" else torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+        # Of the other priority: torch hands streams out in turns, and this one must not be that of a recording.
+        self._stream = None if torch.device(device).type == "cpu" else torch.cuda.Stream(device, priority=-1)  # type: ignore[no-untyped-call]
         self._pieces: deque[tuple[Piece, torch.cuda.Event | None]] = deque()
         self._changed, self._closed = Condition(), False
         self._failed, self._lost = False, False

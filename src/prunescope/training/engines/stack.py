@@ -19,7 +19,7 @@ from prunescope.training.engines.loop import Loop, first_bad
 from prunescope.training.engines.stacked.compiled import compiled_for
 from prunescope.training.engines.stacked.forward import Admitted, Way, admitted
 from prunescope.training.engines.stacked.recorded import Recorded, recordable
-from prunescope.training.engines.stacked.side_by_side import Streams
+from prunescope.training.engines.stacked.side_by_side import Streams, join, on
 from prunescope.training.engines.stacked.working import Stacked
 from prunescope.training.loop import Stepper
 
@@ -36,35 +36,49 @@ class Stack:
         """Prepares nothing yet."""
         self.size, self.way, self.otherwise = size, way, otherwise or Loop()
         self._works: list[Stacked] = []
+        self._streams = Streams()
 
     def advance(self, lanes: Sequence[Lane], steps: int) -> list[Lane]:
         """See `Engine.advance`."""
         moved: dict[Stepper, Lane] = {}
         self._works, kept = [], self._still_good(lanes)
         rest = [lane for lane in lanes if not any(lane.stepper in work.steppers for work in kept)]
-        for members in self._groups(rest):
+        groups = self._groups(rest)
+        several = len(kept) + len(groups) > 1
+        for members in groups:
             chosen = how(members[0], self.way)
             if chosen.way is None:
                 for lane in self.otherwise.advance(members, steps):
                     moved[lane.stepper] = lane
             else:
-                model = members[0].stepper.program.problem.model
-                work = Stacked(members, chosen.way(model), sparse_layers(members[0], chosen.linear))
-                work.room = self._most(chosen)
-                work.recorded = Recorded(work, record=work.on_gpu) if recordable(work) else None
-                kept.append(work)
+                kept.append(self._begun(members, chosen, kept, several=several))
         by_stepper = {lane.stepper: lane for lane in lanes}
         under_way = [Advance([by_stepper[stepper] for stepper in work.steppers], work) for work in kept]
-        streams = Streams(lanes[0].running.device, len(under_way))
-        for number, one in enumerate(under_way):
-            with streams.of(number):
-                one.take(steps)
-        streams.join()
+        try:
+            for one in under_way:
+                with on(one.work.stream):
+                    one.take(steps)
+        finally:  # where memory did not suffice, too: what is let go of now is still in use
+            join(work.stream for work in kept)
         for one in under_way:
             for lane in one.settled(steps):
                 moved[lane.stepper] = lane.replace(members=len(one.lanes))
         self._works = [work for work in kept if work.steppers]
         return [moved[lane.stepper] for lane in lanes]
+
+    def _begun(
+        self, members: Sequence[Lane], chosen: Admitted, others: Sequence[Stacked], *, several: bool
+    ) -> Stacked:
+        """A new program. others: those that have their streams; several: whether there will be more than one."""
+        assert chosen.way is not None
+        model = members[0].stepper.program.problem.model
+        work = Stacked(members, chosen.way(model), sparse_layers(members[0], chosen.linear))
+        work.room = self._most(chosen)
+        work.recorded = Recorded(work, record=work.on_gpu) if recordable(work) else None
+        if several:
+            taken = [other.stream for other in others]
+            work.stream = self._streams.choose(members[0].running.device, taken)
+        return work
 
     def _still_good(self, lanes: Sequence[Lane]) -> list[Stacked]:
         """The programs of the last call that can go on as they are; none if fewer would do."""

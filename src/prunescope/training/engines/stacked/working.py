@@ -24,13 +24,15 @@ from prunescope.training.loop import Stepper
 
 if TYPE_CHECKING:
     from prunescope.training.engines.stacked.recorded import Recorded
+    from prunescope.training.engines.stacked.side_by_side import Stream
 
 
 class Stacked:
     """The tensors of R members with a leading axis R, held by nobody else.
 
     A tensor whose name is in `patterns` holds the weights that are there only, [R, M]. room: the most members
-    that it is meant for. recorded: its steps as a recording, where they can be.
+    that it is meant for. recorded: its steps as a recording, where they can be. stream: where its kernels go on a GPU
+    that has several programs.
     """
 
     def __init__(self, lanes: Sequence[Lane], forward: Forward, sparse: Sequence[str]) -> None:
@@ -57,6 +59,7 @@ class Stacked:
         self.handed = list(states)
         self.room = len(lanes)
         self.recorded: Recorded | None = None
+        self.stream: Stream | None = None
         self.batches = StackedBatches([lane.stepper for lane in lanes], [state.step for state in states])
         self.known: Fixed | None = None
         self._know_inputs()
