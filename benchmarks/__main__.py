@@ -13,6 +13,7 @@ from types import MappingProxyType
 
 from benchmarks import page
 from benchmarks.convolution import convolution
+from benchmarks.convolutional_stack import convolutional_stack
 from benchmarks.digits import digits
 from benchmarks.epochs import epochs
 from benchmarks.evaluation import evaluation
@@ -46,6 +47,7 @@ QUESTIONS: Mapping[str, Callable[[Laboratory], list[Row]]] = MappingProxyType(
         "Two processes": scaling,
         "Storing": storing,
         "Stacks": stack,
+        "Convolutional stacks": convolutional_stack,
         "Memory": memory,
         "Precision": precision,
         "Scores": scores,

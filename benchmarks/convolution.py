@@ -1,158 +1,199 @@
-"""Question: how long is a step of a convolutional network?
+"""Question: how long is a step of a convolutional network, by each engine?
 
-Belongs here: ResNet-20 and VGG11 on one core, dense. Does not belong here: networks without convolutions (`step.py`).
+Belongs here: dense networks of the papers on one core, one at a time. Does not belong here: networks without
+convolutions (`step.py`), many in one program (`convolutional_stack.py`).
 """
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
 
 from benchmarks.laboratory import FULL, Laboratory
-from benchmarks.plain_loop import PlainLoop
-from benchmarks.row import Numbers, Row
+from benchmarks.limits import Layers
+from benchmarks.plain_loop import PlainLoop, torch_optimizer
+from benchmarks.row import Row
 from benchmarks.timing import interleaved
-from prunescope.base.streams import Seeds
-from prunescope.runs.workbench import fresh_weights
+from prunescope.papers.bartoldson.training import ADAM
+from prunescope.papers.jin2022.benchmarks import COLUMNS
+from prunescope.runs.recipe import Recipe
+from prunescope.runs.workbench import fresh_weights, with_kernels
 from prunescope.tasks.data.synthetic import synthetic
 from prunescope.tasks.kernels import compiling
-from prunescope.tasks.kernels.choice import Kernels
+from prunescope.tasks.kernels.choice import PLAIN, Kernels
 from prunescope.tasks.model import network
-from prunescope.tasks.task import Data, Problem, Task
-from prunescope.training.engines.engine import Lane
+from prunescope.tasks.task import Data, Task
+from prunescope.training.engines.engine import Engine, Lane
 from prunescope.training.engines.lean import Lean
+from prunescope.training.engines.loop import Loop
 from prunescope.training.loop import Program, Stepper
+from prunescope.training.optim import SGD, Optimizer
 from prunescope.training.run import begin
+from prunescope.training.schedules import Constant
 
-COMPILED = Kernels(channels_last=True, compiled=True)
-NETS: dict[str, tuple[str, dict[str, Any]]] = {
-    "ResNet-20": ("CifarResNet", {"depth": 20}),
-    "VGG11": ("VGG", {}),
-}
-SMALL: dict[str, tuple[str, dict[str, Any]]] = {
-    "ResNet-20": ("CifarResNet", {"depth": 8}),
-    "VGG11": ("VGG", {"scale": 0.05}),
+
+@dataclass(frozen=True)
+class Case:
+    """A network as a paper trains it. small: its arguments in a quick run. steps: between two looks at the clock.
+
+    compiled: whether it is also timed compiled, which takes half a minute.
+    """
+
+    path: str
+    args: dict[str, Any]
+    small: dict[str, Any]
+    optimizer: Optimizer = ADAM
+    batch: int = 128
+    steps: int = 1
+    compiled: bool = False
+    aims: dict[str, float] = field(default_factory=dict)
+
+    def recipe(self, *, full: bool, batch: int | None = None) -> Recipe:
+        """A run of it on random images; batch: by default its own."""
+        batch = batch or (self.batch if full else 4)
+        source = synthetic(classes=10, shape=(3, 32, 32), train=4 * batch, test=batch)
+        args = self.args if full else self.args | self.small
+        return Recipe(
+            task=Task(
+                network=network(f"prunescope.tasks.nets:{self.path}", **args), data=Data(source=source)
+            ),
+            optimizer=self.optimizer,
+            schedule=Constant(lr=0.01 if isinstance(self.optimizer, SGD) else 1e-3),
+            batch=batch,
+            length="1000ep",
+        )
+
+
+CASES: dict[str, Case] = {
+    "ResNet-20": Case(
+        "CifarResNet",
+        {"depth": 20},
+        {"depth": 8},
+        COLUMNS["resnet20"].optimizer,
+        compiled=True,
+        aims={"low": 1.5},
+    ),
+    "VGG11": Case("VGG", {"depth": 11}, {"scale": 0.05}, compiled=True),
+    "Conv4 at batch 13": Case("Conv4", {}, {"scale": 0.1}, batch=13, steps=10),
+    "ResNet-18 at batch 16": Case("ResNet18", {}, {"scale": 0.05}, batch=16),
 }
 
 
 def convolution(lab: Laboratory) -> list[Row]:
-    """One step of ResNet-20 and of VGG11 on random images in CIFAR-10's shape at batch 128, float32, dense.
+    """One step on random images in CIFAR-10's shape, float32, dense: ResNet-20 and VGG11 at batch 128, and others.
 
-    DataLoader loop: PIL images in the same process, `torch.optim.SGD`, as most code has it. Plain: the module called on
-    one batch that stays where it is, cross-entropy, `torch.autograd.grad`, an in-place update, PyTorch's default
-    layout. prunescope: the whole step, batch included, in both layouts, and as `--engine compiled` takes it, after half
-    a minute of compiling. Limit: the network's convolutions and their gradients on random tensors, in the faster
-    layout, nothing else.
+    ResNet-20 has SGD with momentum and decay, as in Jin et al., the others Adam, as in Bartoldson et al. (whose Conv4
+    has batches of 13 where it sees 5,120 images; ResNet-18's 128 are 16 here). DataLoader loop: PIL images in the same
+    process, `torch.optim`, as most code has it. Plain: the same on one batch that stays where it is, PyTorch's default
+    layout. prunescope: the whole step, batch included: by the reference loop, and by the engine that was measured for
+    this machine in either layout, of which "chosen" is what a user gets; compiled: `--engine compiled`, after half a
+    minute of compiling. Limit: the network's convolutions and products with their gradients on random tensors, in the
+    faster layout, nothing else.
     """
     rows = []
-    for name in NETS:
-        rows += _rows(lab, name)
+    for name, case in CASES.items():
+        rows += _rows(lab, name, case)
     return rows
 
 
-def _rows(lab: Laboratory, name: str) -> list[Row]:
-    full = lab.scale is FULL
-    path, args = (NETS if full else SMALL)[name]
-    batch = 128 if full else 4
-    source = synthetic(classes=10, shape=(3, 32, 32), train=4 * batch, test=batch)
-    net = network(f"prunescope.tasks.nets:{path}", **args)
-    problem = Task(network=net, data=Data(source=source)).load(Seeds(), source.load())
-    program = replace(lab.bench.program(lab.recipe), problem=problem, batch=batch)
-    loop = PlainLoop(
-        net.build(), problem.train, problem.test, lr=0.1, batch=batch, optimizer=lab.recipe.optimizer
-    )
-    # Compiling takes longer than all else in a quick run.
-    compiled = {"compiled": _step(program, COMPILED)} if full and compiling.available() else {}
-    seconds = interleaved(
-        {
-            "loader": lambda: loop.steps(1),
-            "plain": _plain(program),
-            "default": _step(program, Kernels()),
-            "last": _step(program, Kernels(channels_last=True)),
-            **compiled,
-            "limit first": Convolutions(problem, batch, torch.contiguous_format).training,
-            "limit last": Convolutions(problem, batch, torch.channels_last).training,
-        },
-        rounds=lab.scale.rounds,
-    )
-    limit = min(seconds["limit first"], seconds["limit last"], key=lambda values: float(values.mean()))
-    best = min(seconds["default"], seconds["last"], key=lambda values: float(values.mean()))
-    return [
-        Row(f"{name}: DataLoader loop", 1000 * seconds["loader"], "ms"),
-        Row(f"{name}: plain PyTorch", 1000 * seconds["plain"], "ms"),
-        Row(f"{name}: prunescope, channels first", 1000 * seconds["default"], "ms"),
-        Row(f"{name}: prunescope, channels last", 1000 * seconds["last"], "ms"),
-        Row(f"{name}: the convolutions alone", 1000 * limit, "ms"),
-        Row(f"{name}: DataLoader loop : prunescope, the faster", seconds["loader"] / best, "times"),
-        Row(
-            f"{name}: plain PyTorch : prunescope, the faster",
-            seconds["plain"] / best,
-            "times",
-            **({"low": 1.5} if name == "ResNet-20" else {}),
+def _rows(lab: Laboratory, name: str, case: Case) -> list[Row]:
+    chosen = lab.bench.setting.kernels
+    taken = interleaved(_contestants(lab, case), rounds=lab.scale.rounds)
+    millis = {key: 1000 * values / case.steps for key, values in taken.items()}
+    limits = [values for key, values in millis.items() if key.startswith("limit")]
+    limit = min(limits, key=lambda values: float(values.mean()))
+    best = millis["last" if chosen.channels_last else "first"]
+    layouts = {"first": not chosen.channels_last, "last": chosen.channels_last}
+    rows = [
+        Row(f"{name}: DataLoader loop", millis["loader"], "ms"),
+        Row(f"{name}: plain PyTorch", millis["plain"], "ms"),
+        Row(f"{name}: prunescope, reference loop", millis["loop"], "ms"),
+        *(
+            Row(f"{name}: prunescope, channels {layout}{', chosen' * is_chosen}", millis[layout], "ms")
+            for layout, is_chosen in layouts.items()
         ),
-        Row(f"{name}: the convolutions alone : prunescope, the faster", 100 * limit / best, "%"),
-        *(_compiled(name, seconds["plain"], seconds["compiled"]) if compiled else []),
+        Row(f"{name}: the convolutions and products alone", limit, "ms"),
+        Row(f"{name}: DataLoader loop : prunescope as chosen", millis["loader"] / best, "times"),
+        Row(f"{name}: plain PyTorch : prunescope as chosen", millis["plain"] / best, "times", **case.aims),
+        Row(f"{name}: the convolutions and products alone : prunescope as chosen", 100 * limit / best, "%"),
     ]
+    if "compiled" in millis:
+        gain = millis["plain"] / millis["compiled"]
+        rows += [
+            Row(f"{name}: prunescope, compiled", millis["compiled"], "ms"),
+            Row(f"{name}: plain PyTorch : prunescope, compiled", gain, "times", **case.aims),
+        ]
+    return rows
 
 
-def _compiled(name: str, plain: Numbers, found: Numbers) -> list[Row]:
-    aim = {"low": 1.5} if name == "ResNet-20" else {}
-    return [
-        Row(f"{name}: prunescope, compiled", 1000 * found, "ms"),
-        Row(f"{name}: plain PyTorch : prunescope, compiled", plain / found, "times", **aim),
-    ]
+def _contestants(lab: Laboratory, case: Case) -> dict[str, Callable[[], object]]:
+    full, chosen = lab.scale is FULL, lab.bench.setting.kernels
+    recipe = case.recipe(full=full)
+    program = lab.bench.program(recipe)
+    x, _ = program.problem.train.take(torch.arange(recipe.batch))
+
+    def ours(kernels: Kernels) -> Callable[[], object]:
+        return _steps(Lean(), with_kernels(program, kernels), case.steps)
+
+    contestants = {
+        "loader": _loader(program, case.steps),
+        "plain": _plain(program, case.steps),
+        "loop": _steps(Loop(), with_kernels(program, PLAIN), case.steps),
+        "first": ours(chosen.replace(channels_last=False)),
+        "last": ours(chosen.replace(channels_last=True)),
+    }
+    for layout in (torch.contiguous_format, torch.channels_last):
+        layers = Layers(recipe.task.network.build(), x, layout=layout)
+        contestants[f"limit {layout}"] = _repeated(layers, case.steps)
+    # Compiling takes longer than all else in a quick run.
+    if case.compiled and full and compiling.available():
+        contestants["compiled"] = ours(chosen.replace(compiled=True))
+    return contestants
 
 
-class Convolutions:
-    """The convolutions of a training step: forward, weight gradient, and input gradient but for the images."""
-
-    def __init__(self, problem: Problem, batch: int, layout: torch.memory_format) -> None:
-        """Random tensors in the shapes that the network's layers meet."""
-        module = problem.model.network.build()
-        self.calls: list[tuple[nn.Conv2d, Tensor, Tensor]] = []
-
-        def met(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-            assert isinstance(layer, nn.Conv2d)
-            x, y = (torch.randn(leaf.shape).contiguous(memory_format=layout) for leaf in (inputs[0], output))
-            first = not self.calls
-            self.calls.append((layer.to(memory_format=layout), x.requires_grad_(not first), y))  # type: ignore[call-overload]
-
-        for layer in module.modules():
-            if isinstance(layer, nn.Conv2d):
-                layer.register_forward_hook(met)
-        with torch.no_grad():
-            module(problem.train.take(torch.arange(batch))[0])
-
-    def training(self) -> None:
-        """All of them once."""
-        for layer, x, slope in self.calls:
-            out = F.conv2d(x, layer.weight, None, layer.stride, layer.padding)
-            torch.autograd.grad(out, [layer.weight, x] if x.requires_grad else [layer.weight], slope)
+def _loader(program: Program, steps: int) -> Callable[[], object]:
+    problem = program.problem
+    loop = PlainLoop(
+        problem.model.network.build(),
+        problem.train,
+        problem.test,
+        lr=1e-3,
+        batch=program.batch,
+        optimizer=program.optimizer,
+    )
+    return lambda: loop.steps(steps)
 
 
-def _plain(program: Program) -> Callable[[], object]:
+def _plain(program: Program, steps: int) -> Callable[[], object]:
     module = program.problem.model.network.build()
-    params: list[Tensor] = list(module.parameters())
+    optimizer = torch_optimizer(program.optimizer, module.parameters(), lr=1e-3)
     x, y = program.problem.train.take(torch.arange(program.batch))
 
-    def one() -> None:
-        grads = torch.autograd.grad(F.cross_entropy(module(x), y), params)
-        with torch.no_grad():
-            torch._foreach_add_(params, grads, alpha=-0.1)
+    def several() -> None:
+        for _ in range(steps):
+            optimizer.zero_grad()
+            F.cross_entropy(module(x), y).backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
 
-    return one
+    return several
 
 
-def _step(program: Program, kernels: Kernels) -> Callable[[], object]:
-    program = replace(program, problem=replace(program.problem, kernels=kernels))
+def _steps(engine: Engine, program: Program, steps: int) -> Callable[[], object]:
     start = begin(program, fresh_weights(program.problem.model, 0), 0)
-    engine, lane = Lean(), Lane(Stepper(program), start.state, start.running, 0)
+    lane = Lane(Stepper(program), start.state, start.running, 0)
 
-    def one() -> None:
+    def several() -> None:
         nonlocal lane
-        [lane] = engine.advance([lane], 1)
+        [lane] = engine.advance([lane], steps)
 
-    return one
+    return several
+
+
+def _repeated(layers: Layers, steps: int) -> Callable[[], object]:
+    def several() -> None:
+        for _ in range(steps):
+            layers.training()
+
+    return several

@@ -1,7 +1,7 @@
 """Question: what do many replicas in one program gain?
 
-Belongs here: stacks of the two-layer network and of LeNet on one core. Does not belong here: a GPU (`gpu.py`), what
-memory they take (`memory.py`).
+Belongs here: stacks of the two-layer network and of LeNet on one core. Does not belong here: networks with convolutions
+(`convolutional_stack.py`), a GPU (`gpu.py`), what memory they take (`memory.py`).
 """
 
 from collections.abc import Callable, Sequence
@@ -38,7 +38,7 @@ def stack(lab: Laboratory) -> list[Row]:
     quick = lab.scale.rounds == 1
     members, steps = (2, 3) if quick else (64, 40)
     plain, products = _plain_two_layer(steps), _products(steps)
-    programs = {keep: _advance(lab, two_layer(keep, members), Stack(size=members), steps) for keep in KEEPS}
+    programs = {keep: advancing(lab, two_layer(keep, members), Stack(size=members), steps) for keep in KEEPS}
     contestants: dict[str, Callable[[], object]] = {"plain": plain, "products": products}
     contestants |= {f"{keep:g}": program for keep, program in programs.items()}
     seconds = interleaved(contestants, rounds=lab.scale.rounds)
@@ -60,11 +60,11 @@ def _scaling(lab: Laboratory, quick: bool) -> list[Row]:
     few = 2 if quick else 10
     contestants: dict[str, Callable[[], object]] = {}
     for size in sizes:
-        contestants[f"two-layer {size}"] = _advance(lab, two_layer(0.01, size), Stack(size=size), few)
-    for size in sizes[:3]:
+        contestants[f"two-layer {size}"] = advancing(lab, two_layer(0.01, size), Stack(size=size), few)
+    for size in sizes:
         recipes = [lab.recipe.replace(seeds=replicate(k)) for k in range(size)]
-        contestants[f"LeNet {size}"] = _advance(lab, recipes, Stack(size=size), few)
-    contestants["LeNet alone"] = _advance(lab, [lab.recipe], Lean(), few)
+        contestants[f"LeNet {size}"] = advancing(lab, recipes, Stack(size=size), few)
+    contestants["LeNet alone"] = advancing(lab, [lab.recipe], Lean(), few)
     seconds = interleaved(contestants, rounds=lab.scale.rounds)
     rows = []
     for name, values in seconds.items():
@@ -91,7 +91,7 @@ def members_of(bench: Workbench, recipes: Sequence[Recipe], kernels: Kernels) ->
     return members
 
 
-def _advance(lab: Laboratory, recipes: Sequence[Recipe], engine: Engine, steps: int) -> Callable[[], object]:
+def advancing(lab: Laboratory, recipes: Sequence[Recipe], engine: Engine, steps: int) -> Callable[[], object]:
     """So many steps of all recipes by an engine; going on where it was, as a run does."""
     kernels = for_stacks(lab.bench.store, lab.bench.setting.kernels)
     lanes: list[Lane] = [member.lane for member in members_of(lab.bench, recipes, kernels)]

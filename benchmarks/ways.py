@@ -16,7 +16,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from benchmarks.convolution import COMPILED
 from benchmarks.plain_loop import PlainLoop
 from benchmarks.row import Numbers
 from prunescope.base.streams import replicate
@@ -78,7 +77,7 @@ def contestants(bench: Workbench, recipe: Recipe, size: int, *, alone: bool) -> 
         if convolutional(recipe.task.network.build()) and recipe.precision == "float32":
             engines["lean, channels last"] = Lean(), Kernels(channels_last=True)
             if bench.device != "cpu" and compiling.available(bench.device):
-                engines["compiled"] = Lean(), COMPILED
+                engines["compiled"] = Lean(), Kernels(channels_last=True, compiled=True)
     for name, (engine, kernels) in engines.items():
         yield Contestant(name, 1, lambda e=engine, k=kernels: _advance(bench, recipe, 1, e, k))  # type: ignore[misc]
     stacks: tuple[tuple[str, Way, bool], ...] = (

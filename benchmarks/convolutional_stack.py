@@ -1,0 +1,66 @@
+"""Question: what do convolutional networks gain in one program on a CPU?
+
+Belongs here: a step of each way at one and at several replicas, beside what `run` decides. Does not belong here:
+networks without convolutions (`stack.py`), a GPU (`gpu.py`).
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from benchmarks.convolution import CASES, Case
+from benchmarks.laboratory import FULL, Laboratory
+from benchmarks.row import Row
+from benchmarks.stack import advancing
+from benchmarks.timing import interleaved
+from prunescope.base.streams import replicate
+from prunescope.runs.stacking import GAIN
+from prunescope.training.engines.engine import Engine
+from prunescope.training.engines.lean import Lean
+from prunescope.training.engines.loop import Loop
+from prunescope.training.engines.stack import Stack
+from prunescope.training.engines.stacked.forward import Way
+
+SIZES = (1, 4)
+WAYS: tuple[Way, ...] = ("layers", "vmap")
+CHOSEN = "by itself, lean, chosen"
+NETS: dict[str, Case] = {
+    "ResNet-20": CASES["ResNet-20"],
+    "VGG11 at a quarter of its width": Case(
+        "VGG", {"depth": 11, "scale": 0.25}, {"scale": 0.05}, batch=64, steps=4
+    ),
+}
+
+
+def convolutional_stack(lab: Laboratory) -> list[Row]:
+    """A training step of one replica in a program of R, in milliseconds, on one core: ResNet-20 and a narrow VGG11.
+
+    At batch 128 and 64, dense, float32. loop: the reference, one replica after another; lean: the engine that was
+    measured for this machine, likewise, which is what `run` chooses for them: on a CPU it packs nothing that takes
+    longer than 20 ms a step by itself, and nothing whose place in a program costs more than half of that. layers: the
+    network with its layers replaced, convolutions grouped; vmap: the network under vmap.
+    """
+    rows = []
+    for name, case in NETS.items():
+        rows += _rows(lab, name, case)
+    return rows
+
+
+def _rows(lab: Laboratory, name: str, case: Case) -> list[Row]:
+    full = lab.scale is FULL
+    recipe, sizes = case.recipe(full=full), SIZES if full else (1, 2)
+
+    def work(engine: Engine, size: int) -> Callable[[], object]:
+        return advancing(lab, [recipe.replace(seeds=replicate(k)) for k in range(size)], engine, case.steps)
+
+    programs = {f"{way}, R = {size}": work(Stack(size=size, way=way), size) for way in WAYS for size in sizes}
+    alone = {"by itself, loop": work(Loop(), 1), CHOSEN: work(Lean(), 1)}
+    taken = interleaved({**alone, **programs}, rounds=lab.scale.rounds)
+    members = {key: int(key.rpartition(" ")[2]) for key in programs}
+    millis = {key: 1000 * values / case.steps / members.get(key, 1) for key, values in taken.items()}
+    together = [millis[key] for key in programs if members[key] == sizes[-1]]
+    best = min(together, key=lambda values: float(np.median(values)))
+    return [
+        *(Row(f"{name}: {key}", values, "ms") for key, values in millis.items()),
+        Row(f"{name}: a place among {sizes[-1]} : {CHOSEN}", best / millis[CHOSEN], "times", low=GAIN),
+    ]
