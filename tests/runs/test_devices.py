@@ -6,7 +6,9 @@ from specimens import manifest
 from specimens import recipe as make_recipe
 
 from pretended import pretending
+from prunescope.base.errors import UsageError
 from prunescope.runs.engines import EngineSetting
+from prunescope.runs.placement import device_named
 from prunescope.runs.workbench import Stopped, Workbench
 from prunescope.tasks.kernels import compiling, jit
 from prunescope.tasks.kernels.choice import Kernels
@@ -51,3 +53,27 @@ def test_what_a_setting_needs_depends_on_the_device(monkeypatch):
     assert compiled.on("cuda") == compiled and by_hand.on("cuda").kernels == Kernels()
     assert by_hand.on("cpu") == by_hand
     assert Workbench(None, device="meta", setting=by_hand).setting == by_hand.on("meta")
+
+
+def test_a_device_is_named_with_its_number_and_only_one_that_trains(monkeypatch):
+    assert device_named("cpu:0") == "cpu"
+    with pytest.raises(UsageError, match=r"device 'meta' is not on this machine; it has cpu$"):
+        device_named("meta")
+    with pytest.raises(UsageError, match="device 'cuda:7' is not on this machine; it has cpu"):
+        device_named("cuda:7")
+    current = torch.device("cuda:1")  # as torch says of a tensor that was made on "cuda"
+    monkeypatch.setattr(torch, "empty", lambda size, device: torch.zeros(size).as_subclass(Told))
+    monkeypatch.setattr(Told, "device", current)
+    assert device_named("cuda") == "cuda:1"
+
+
+class Told(torch.Tensor):
+    """A tensor that says where it lies."""
+
+
+def test_a_workbench_makes_its_gpu_the_current_one(monkeypatch):
+    chosen = []
+    monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
+    for device in ("cpu", "meta", "cuda", "cuda:1", "cuda:0"):
+        Workbench(None, device=device)
+    assert chosen == [torch.device("cuda:1"), torch.device("cuda:0")]

@@ -58,7 +58,7 @@ Stack = Annotated[
         show_default="as measured to be fastest",
     ),
 ]
-Device = Annotated[str, typer.Option("--device", help="cpu or cuda.")]
+Device = Annotated[str, typer.Option("--device", help="cpu, cuda or cuda:1.")]
 Engine = Annotated[
     str | None,
     typer.Option(

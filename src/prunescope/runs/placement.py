@@ -35,15 +35,32 @@ def one_thread() -> Iterator[None]:
 
 
 def device_named(name: str) -> str:
-    """The device called `name`. Raises UsageError when this machine does not have it."""
+    """The device called `name`, "cpu" or a GPU with its number; "cuda" is the one that is current.
+
+    Raises UsageError when this machine does not have it.
+    """
     if name != "cpu":  # before the device is first used: cuBLAS sums in an order of its own otherwise
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     try:
-        torch.empty(1, device=name)
+        found = torch.empty(1, device=name).device
     except (RuntimeError, AssertionError) as problem:
-        has = "cpu, cuda" if torch.cuda.is_available() else "cpu"
-        raise UsageError(f"device {name!r} is not on this machine; it has {has}") from problem
-    return name
+        raise UsageError(_not_here(name)) from problem
+    if found.type not in ("cpu", "cuda"):
+        raise UsageError(_not_here(name))
+    return "cpu" if found.type == "cpu" else str(found)
+
+
+def _not_here(name: str) -> str:
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    has = ["cpu", *(f"cuda:{number}" for number in range(count))]
+    return f"device {name!r} is not on this machine; it has {', '.join(has)}"
+
+
+def make_current(device: str) -> None:
+    """From here on a GPU's memory, streams, recordings and waiting are this one's where torch is not told of which."""
+    found = torch.device(device)
+    if found.type == "cuda" and found.index is not None:
+        torch.cuda.set_device(found)
 
 
 def weights_on(weights: Weights, device: str) -> Weights:

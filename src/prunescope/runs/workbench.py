@@ -21,7 +21,7 @@ from prunescope.runs.code_check import check_code
 from prunescope.runs.engines import LOOP, EngineSetting, engine_of
 from prunescope.runs.graph import Reading, describe
 from prunescope.runs.manifest import base_manifest, execution, outcome
-from prunescope.runs.placement import one_thread, progress_on, weights_on
+from prunescope.runs.placement import make_current, one_thread, progress_on, weights_on
 from prunescope.runs.recent import Recent
 from prunescope.runs.recipe import Fresh, Recipe, Subset
 from prunescope.runs.results import Results
@@ -57,11 +57,12 @@ class Workbench:
         setting: EngineSetting = LOOP,
         overlap: bool | None = None,
     ) -> None:
-        """Loads nothing yet. setting: how new runs are trained.
+        """Loads nothing yet; makes a GPU the current one. setting: how new runs are trained.
 
         overlap: whether checkpoints are stored, and probes look, while training goes on; by default on a GPU only,
         since a worker on a CPU has one core.
         """
+        make_current(device)
         self.setting = setting.on(device)
         self.overlap = device != "cpu" if overlap is None else overlap
         self.store, self.device, self.checkpoint_seconds = store, device, checkpoint_seconds
