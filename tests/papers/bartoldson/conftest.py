@@ -97,10 +97,10 @@ class MadeUp:
             return {"own": 42.1, "structural": 53.6}
         if isinstance(measure, measures.Normality):
             late = node.state.moment.when == "final"
-            found = {"distance": np.full(2, 0.2), "mean_distance": 0.1 + 0.3 * late + 0.001 * truth.sharp}
+            found = {"distance": np.full(2, 0.2), "mean_distance": 0.01 + 0.3 * late + 0.001 * truth.sharp}
             return {**found, "histogram.0": np.ones(BINS), "histogram.1": np.ones(BINS)}
         if isinstance(measure, measures.LossAlongEigenvectors):
-            curve = {"steps": np.linspace(-0.2, 0.2, 5), "increase.0": np.arange(5.0)}
+            curve = {"steps": np.linspace(-0.2, 0.2, 5), "increase.0": truth.sharp * np.arange(5.0)}
             return {"epsilon": 0.3 - 0.01 * truth.sharp, "reached": 1.0, **curve}
         if isinstance(measure, measures.HessianSpectrum):
             sums = {"sum": truth.sharp, "sum_above": truth.sharp, "largest_residual": 1e-5}
@@ -133,9 +133,11 @@ def disruption(run: Recipe) -> float:
 
 
 def as_published(run: Recipe) -> Truth:
-    """More disruption, flatter minimum, higher accuracy."""
+    """More disruption, flatter minimum, higher accuracy; of Conv4 not with augmentation."""
     amount = disruption(run)
-    return Truth(drop=amount, accuracy=80 + 0.5 * amount, sharp=20 - amount)
+    single_weights = any(isinstance(cut, Prune) for cut in run.interventions)
+    gain = 0.0 if single_weights and run.task.data.augmentation else 0.5
+    return Truth(drop=amount, accuracy=80 + gain * amount, sharp=20 - amount)
 
 
 @pytest.fixture(scope="session")

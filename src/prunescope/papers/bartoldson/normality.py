@@ -1,6 +1,6 @@
 """How normal the normalized activations of runs are, at moments of their training.
 
-Belongs here: readings, the histogram and the claim that both papers make. Does not belong here: the measure.
+Belongs here: readings, the histogram and the claims that both papers make. Does not belong here: the measure.
 """
 
 from collections.abc import Mapping
@@ -22,12 +22,29 @@ PARTS: Mapping[str, float] = MappingProxyType(
 """When it is looked at, as a part of training."""
 Looks = Mapping[str, list[Reading]]
 """Readings of the replicates, by when."""
+NEAR = 0.05
+"""Distance that counts as nearly normal; proposed here, the papers give no number."""
+PLACE = "Bartoldson et al. 2019, Figure A1"
 
 
 def normality(run: Recipe, part: float) -> Reading:
     """Normality after a part of a run's training."""
     moment = Moment() if part == 1.0 else Moment(when="step", at=f"{100 * part:g}%")
     return Reading(measure=Normality(), state=StateRef(run=run, moment=moment))
+
+
+def starts(looks: Looks) -> Claim:
+    """Before training activations are nearly normal."""
+    first, *_ = looks.values()
+    return Claim(
+        "normal-before-training",
+        f"Before training, normalized activations are nearly standard normal: at a distance below {NEAR:g}.",
+        basis="paper",
+        place=f'{PLACE} ("reasonable early on"), of a VGG19; the number is proposed here',
+        region=Direction("less", than=NEAR),
+        sample=lambda r: column(r, first, name="mean_distance"),
+        unit="mean Kolmogorov-Smirnov distance over the last eight layers",
+    )
 
 
 def degrades(looks: Looks, *preconditions: Precondition) -> Claim:
@@ -37,7 +54,7 @@ def degrades(looks: Looks, *preconditions: Precondition) -> Claim:
         "normality-degrades",
         "Normalized activations are further from a standard normal after training than before.",
         basis="paper",
-        place='Bartoldson et al. 2019, Figure A1 ("reasonable early on but degrades with training"), of a VGG19',
+        place=f'{PLACE} ("degrades with training"), of a VGG19',
         region=Direction("greater"),
         sample=lambda r: column(r, last, name="mean_distance") - column(r, first, name="mean_distance"),
         preconditions=preconditions,

@@ -102,6 +102,7 @@ def build(settings: Settings, scale: str) -> Study:
             *_random(sweep, settings.targets),
             _similar(sweep, "L", "S"),
         ),
+        notes=("Single values are in the paper's curves only: directions are claimed.",),
     )
 
 

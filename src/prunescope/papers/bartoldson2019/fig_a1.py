@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from prunescope.papers.bartoldson import pruning
-from prunescope.papers.bartoldson.normality import PARTS, degrades, histograms, normality
+from prunescope.papers.bartoldson.normality import PARTS, degrades, histograms, normality, starts
 from prunescope.papers.bartoldson.sizes import PAPER_2019, Size, words
 from prunescope.papers.bartoldson.training import GROUPS
 from prunescope.papers.bartoldson2019 import setting
@@ -33,6 +33,6 @@ def build(settings: Size, scale: str) -> Study:
                 looks, plain.runs, name="figa1", title="Figure A1: normalized activations, last convolution"
             ),
         ),
-        claims=(degrades(looks),),
+        claims=(starts(looks), degrades(looks)),
         notes=("Of VGG11 trained here; the paper shows a VGG19, without numbers.",),
     )

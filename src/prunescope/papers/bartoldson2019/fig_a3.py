@@ -17,6 +17,8 @@ from prunescope.studies.results import Numbers, Results
 from prunescope.studies.study import Study
 
 PLACE = "Bartoldson et al. 2019, appendix A.4 and Figure A3"
+NOTHING = 0.3
+"""Percentage points of test accuracy that count as no gain; proposed here, the paper gives none."""
 
 
 class Settings(TraceSize):
@@ -78,6 +80,7 @@ def build(settings: Settings, scale: str) -> Study:
         notes=(
             "Test accuracy at the end is that of the whole test set, after the last epoch: nothing is selected on it.",
             "Every replicate draws its own training examples of each class; its arms share them.",
+            "Gains and gaps are in the paper's curves only: directions are claimed.",
         ),
     )
 
@@ -133,6 +136,8 @@ def _claims(cells: Cells, settings: Settings) -> tuple[Claim, ...]:
             )
         )
         claims += [_less_gain(cells[few, False], cells[many, False], few, many)] if few != many else []
+    if True in settings.augmentations:
+        claims.append(_none_with_augmentation(cells[many, True], many))
     if settings.augmentations == (False, True):
         claims.append(_less_with_augmentation(cells, many))
     for (level, augmented), cell in cells.items():
@@ -162,6 +167,21 @@ def _less_gain(few: Comparison, many: Comparison, low: int, high: int) -> Claim:
         region=Direction("greater"),
         sample=lambda r: few.gain(r, LARGEST, "test") - many.gain(r, LARGEST, "test"),
         unit=f"{POINTS} of gain in test accuracy, at {low} minus at {high}",
+    )
+
+
+def _none_with_augmentation(cell: Comparison, level: int) -> Claim:
+    return compares(
+        cell,
+        "no-gain-with-augmentation",
+        f"With {level} examples a class and augmentation, pruning the largest weights gains nothing or loses: the gain "
+        f"is below {NOTHING:g} points (proposed).",
+        arm=LARGEST,
+        over=BASELINE,
+        quantity="test",
+        region=Direction("less", than=NOTHING),
+        place=PLACE,
+        preconditions=(),
     )
 
 

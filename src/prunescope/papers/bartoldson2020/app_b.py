@@ -1,18 +1,20 @@
 """bartoldson2020/appB: scoring filters by the expected activation, and whether its premise holds."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
 from prunescope.papers.bartoldson import pruning, views
 from prunescope.papers.bartoldson.arms import STABILITIES, Comparison
-from prunescope.papers.bartoldson.normality import PARTS, degrades, histograms, normality
+from prunescope.papers.bartoldson.normality import PARTS, degrades, histograms, normality, starts
 from prunescope.papers.bartoldson.sizes import PAPER_2020, EventSize, words
-from prunescope.papers.bartoldson.statements import correlates, fits, is_number, whole
+from prunescope.papers.bartoldson.statements import PSEUDO, correlates, fits, is_number, moves, whole
 from prunescope.papers.bartoldson.training import GROUPS
 from prunescope.papers.bartoldson2020 import fig2, setting
 from prunescope.sparsity.unit_scores import ExpectedActivation
-from prunescope.studies.claim import Claim
+from prunescope.studies import correlation
+from prunescope.studies.claim import Claim, Precondition
 from prunescope.studies.region import Direction
 from prunescope.studies.results import Numbers, Results
 from prunescope.studies.study import Study
@@ -34,7 +36,7 @@ def comparisons(settings: fig2.Settings) -> dict[str, Comparison]:
 
 def build(settings: fig2.Settings, scale: str) -> Study:
     """The study under these settings."""
-    panels = comparisons(settings)
+    panels, before = comparisons(settings), fig2.comparisons(settings)
     plain = pruning.plain_arm(GROUPS["vgg11"], settings)
     unpruned = Comparison((plain,), look=setting.look(settings))
     looks = {when: [normality(run, part) for run in plain.runs] for when, part in PARTS.items()}
@@ -45,11 +47,11 @@ def build(settings: fig2.Settings, scale: str) -> Study:
             looks, plain.runs, name="figb1", title="Figure B1: normalized activations, last convolution"
         ),
     ]
-    claims = [degrades(looks, fits(unpruned))]
+    claims = [starts(looks), degrades(looks, fits(unpruned))]
     for panel, one in panels.items():
         roles = setting.names(layers[panel], settings)
-        arms = (roles["S1"], roles["S13"], roles["L13"])
-        tag = panel.lower()
+        arms, tag = _arms(roles), panel.lower()
+        new, old = _Ways(one, arms), _Ways(before[panel], _arms(setting.names(_old(panel), settings)))
         figures += [
             views.scatter(
                 {panel: one},
@@ -78,12 +80,12 @@ def build(settings: fig2.Settings, scale: str) -> Study:
                 arms=arms,
                 place=PLACE,
             ),
-            _wider(
-                panel, one, fig2.comparisons(settings)[panel], setting.names(_old(panel), settings), roles
-            ),
+            _wider(panel, new, old, "mean_stability", "stabilities"),
+            _wider(panel, new, old, "best", "accuracies", "-accuracy"),
+            _stronger(panel, new, old),
             *_drops(panel, one, roles, settings),
         ]
-    shown = (unpruned, *panels.values(), *fig2.comparisons(settings).values())
+    shown = (unpruned, *panels.values(), *before.values())
     nodes = [node for one in shown for node in one.nodes]
     return Study(
         "bartoldson2020/appB",
@@ -102,6 +104,10 @@ def build(settings: fig2.Settings, scale: str) -> Study:
 
 def _old(panel: str) -> pruning.Layers:
     return {"VGG11": pruning.VGG11, "ResNet18": pruning.RESNET18}[panel]
+
+
+def _arms(roles: Mapping[str, str]) -> tuple[str, ...]:
+    return roles["S1"], roles["S13"], roles["L13"]
 
 
 def _drops(panel: str, one: Comparison, roles: Mapping[str, str], size: EventSize) -> list[Claim]:
@@ -124,21 +130,51 @@ def _drops(panel: str, one: Comparison, roles: Mapping[str, str], size: EventSiz
     ]
 
 
-def _wider(
-    panel: str, new: Comparison, old: Comparison, before: Mapping[str, str], after: Mapping[str, str]
-) -> Claim:
-    def spread(comparison: Comparison, arms: tuple[str, ...], results: Results) -> Numbers:
-        found = [comparison.values(results, name, "mean_stability") for name in arms]
+@dataclass(frozen=True)
+class _Ways:
+    """The three ways to prune of Figure 2 under one score."""
+
+    comparison: Comparison
+    arms: tuple[str, ...]
+
+    def spread(self, results: Results, quantity: str) -> Numbers:
+        found = [self.comparison.values(results, name, quantity) for name in self.arms]
         return np.asarray(np.max(found, axis=0) - np.min(found, axis=0))
 
-    ours, theirs = (tuple(roles[role] for role in ("S1", "S13", "L13")) for roles in (after, before))
+    def r(self, results: Results) -> Numbers:
+        points = self.comparison.points(results, "mean_stability", "best", arms=self.arms)
+        return correlation.pseudo_values(points, correlation.r)
+
+    def fits(self, *quantities: str) -> Precondition:
+        return fits(self.comparison, *quantities, arms=self.arms)
+
+
+def _wider(panel: str, new: _Ways, old: _Ways, quantity: str, what: str, tag: str = "") -> Claim:
     return Claim(
-        f"{panel.lower()}-wider",
-        f"E[BN] gives a wider range of stabilities over the arms of {panel} than the score of Figure 2.",
+        f"{panel.lower()}-wider{tag}",
+        f"E[BN] gives a wider range of {what} over the arms of {panel} than the score of Figure 2.",
         basis="paper",
         place=PLACE,
         region=Direction("greater"),
-        sample=lambda r: spread(new, ours, r) - spread(old, theirs, r),
-        preconditions=(fits(new, arms=ours), fits(old, arms=theirs)),
-        unit="points between the most and the least stable arm, E[BN] minus Figure 2's score",
+        sample=lambda r: new.spread(r, quantity) - old.spread(r, quantity),
+        preconditions=(new.fits(quantity), old.fits(quantity)),
+        unit=f"points of {quantity.replace('_', ' ')} between the outermost arms, E[BN] minus Figure 2's score",
+    )
+
+
+def _stronger(panel: str, new: _Ways, old: _Ways) -> Claim:
+    return Claim(
+        f"{panel.lower()}-stronger",
+        f"With E[BN], stability and accuracy of {panel} are correlated more strongly, further below 0, than with the "
+        "score of Figure 2.",
+        basis="paper",
+        place=PLACE,
+        region=Direction("less"),
+        sample=lambda r: new.r(r) - old.r(r),
+        preconditions=tuple(
+            ready
+            for ways in (new, old)
+            for ready in (ways.fits("mean_stability", "best"), moves(ways.comparison, arms=ways.arms))
+        ),
+        unit=f"{PSEUDO} Pearson's correlation, E[BN] minus Figure 2's score",
     )

@@ -12,7 +12,7 @@ from prunescope.papers.bartoldson.pruning import NONE, RESNET18_MORE
 from prunescope.papers.bartoldson.sizes import PAPER_2020, words
 from prunescope.papers.bartoldson.statements import compares, correlates, fits, is_number, smaller, whole
 from prunescope.papers.bartoldson.training import GROUPS
-from prunescope.papers.bartoldson2020 import fig3, setting
+from prunescope.papers.bartoldson2020 import fig3, rates, setting
 from prunescope.sparsity.unit_scores import FilterNorm
 from prunescope.studies import correlation
 from prunescope.studies.claim import Claim
@@ -25,7 +25,7 @@ PLACE = "Bartoldson et al. 2020, section 3.2 and appendix C"
 Part = Literal["C1", "C2", "C3"]
 
 
-class Settings(fig3.Settings):
+class Settings(rates.Settings):
     """How much is run, and which parts: Table C1, Figures C1 and C2, Figure C3."""
 
     parts: tuple[Part, ...] = Field(default=("C1", "C2", "C3"), min_length=1)
@@ -33,8 +33,8 @@ class Settings(fig3.Settings):
 
 SCALES: Mapping[str, Settings] = MappingProxyType(
     {
-        "smoke": Settings(**fig3.SCALES["smoke"].model_dump(), parts=("C2",)),
-        "laptop": Settings(**fig3.SCALES["laptop"].model_dump(), parts=("C2",)),
+        "smoke": Settings(**rates.SCALES["smoke"].model_dump(), parts=("C2",)),
+        "laptop": Settings(**rates.SCALES["laptop"].model_dump(), parts=("C2",)),
         "paper": Settings(),
     }
 )
@@ -74,6 +74,9 @@ def build(settings: Settings, scale: str) -> Study:
         nodes=[node for one in shown for node in one.nodes],
         figures=tuple(figures),
         claims=tuple(claims),
+        notes=(
+            "The numbers of Table C1 and of Figures C1 and C2 are not in the text at hand: directions are claimed.",
+        ),
     )
 
 
@@ -131,8 +134,8 @@ def _c1(settings: Settings) -> Made:
 
 def _c2(settings: Settings) -> Made:
     """Figures C1 and C2: every rate's points, and Kendall's correlation at every rate."""
-    comparison = fig3.sweep(settings)
-    panels = fig3.panels(comparison, settings)
+    comparison = rates.sweep(settings)
+    panels = rates.panels(comparison, settings)
     figures = [
         views.scatter(
             panels, "mean_stability", "best", name="figc1", title="Figure C1: stability and accuracy by rate"
@@ -145,7 +148,7 @@ def _c2(settings: Settings) -> Made:
             kind="Kendall",
         ),
     ]
-    claims = [_kendall(panels[rate], rate, period) for period, rate in fig3.rates(settings).items()]
+    claims = [_kendall(panels[rate], rate, period) for period, rate in rates.titles(settings).items()]
     return comparison, figures, claims
 
 

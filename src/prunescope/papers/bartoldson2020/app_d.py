@@ -98,4 +98,5 @@ def build(settings: Settings, scale: str) -> Study:
                 place=PLACE,
             ),
         ),
+        notes=("Figure D1 is a drawing of the methods; numbers of Figure D2 are not in the text at hand.",),
     )

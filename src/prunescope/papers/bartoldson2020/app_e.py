@@ -1,6 +1,6 @@
 """bartoldson2020/appE: spectra, epsilon, the loss along eigenvectors, and the TIC proxy."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from types import MappingProxyType
 from typing import Annotated
@@ -13,22 +13,22 @@ from prunescope.papers.bartoldson.arms import Comparison
 from prunescope.papers.bartoldson.pruning import NONE
 from prunescope.papers.bartoldson.sizes import PAPER_2020, Count, FlatnessSize, words
 from prunescope.papers.bartoldson.statements import correlates, fits, is_number, moves, whole
-from prunescope.papers.bartoldson2020 import flatness, setting
+from prunescope.papers.bartoldson2020 import app_e_views, flatness, setting
 from prunescope.papers.bartoldson2020.flatness import (
     ABOVE,
     EPSILON,
+    NEAR,
     POWER,
     POWER_RESIDUAL,
     REACHED,
     RESIDUAL,
+    RISE,
     TIC,
     TOP,
     TRACE_C,
 )
 from prunescope.studies.claim import Claim, Precondition
-from prunescope.studies.figure import Figure, Intervals, Lines, Scatter, Table
 from prunescope.studies.region import Direction
-from prunescope.studies.results import Results
 from prunescope.studies.study import Study
 
 PLACE = "Bartoldson et al. 2020, section 3.4 and appendix E"
@@ -75,13 +75,27 @@ def build(settings: Settings, scale: str) -> Study:
             power=settings.power,
         ),
     }
-    combined = {TIC: ("prunescope.measures.tic:tic", (TRACE_C, TOP), "tic")}
+    combined = {
+        TIC: ("prunescope.measures.tic:tic", (TRACE_C, TOP), "tic"),
+        RISE: ("prunescope.papers.bartoldson2020.flatness:rise", (EPSILON,), "rise"),
+    }
     comparison = setting.six(settings, measures, combined)
     panels = {"VGG11": comparison}
     claims: list[Claim] = []
-    for tag, measure, sharp in (("top", TOP, True), ("epsilon", EPSILON, False), ("tic", TIC, True)):
-        claims += _claims(comparison, tag, measure, sharp=sharp)
-    claims.append(
+    sharp = {"top": (TOP, True), "epsilon": (EPSILON, False), "rise": (RISE, True), "tic": (TIC, True)}
+    for tag, (measure, larger) in sharp.items():
+        claims += _claims(comparison, tag, measure, sharp=larger)
+    claims += [
+        correlates(
+            comparison,
+            "tradeoff-six-arms",
+            "Over the runs of six arms, best accuracy falls with mean stability.",
+            x="mean_stability",
+            y="best",
+            region=Direction("less"),
+            basis="proposed",
+            place=f"{PLACE} (Figure E6 draws it; what is said of it is not in the text at hand)",
+        ),
         is_number(
             comparison,
             "top-eigenvalues-size",
@@ -96,15 +110,17 @@ def build(settings: Settings, scale: str) -> Study:
                 whole(settings, "flat_images", "eigenvalues"),
                 fits(comparison, TOP, arms=(NONE,)),
             ),
-        )
-    )
+        ),
+    ]
     scatters = [
         views.scatter(panels, x, y, name=f"appe-{tag}-{end}", title=f"{measure} and {end}")
-        for tag, measure in (("top", TOP), ("tic", TIC))
+        for tag, measure in (("top", TOP), ("rise", RISE), ("tic", TIC))
         for end, (x, y) in (("stability", ("mean_stability", measure)), ("accuracy", (measure, "best")))
     ]
     scatters += [
-        _epsilon(comparison, other, name=f"appe-epsilon-{end}", title=f"Figure E3: epsilon and {end}")
+        app_e_views.epsilon(
+            comparison, other, name=f"appe-epsilon-{end}", title=f"Figure E3: epsilon and {end}"
+        )
         for end, other in (("stability", "mean_stability"), ("accuracy", "best"))
     ]
     return Study(
@@ -115,15 +131,15 @@ def build(settings: Settings, scale: str) -> Study:
         paper=PAPER_2020,
         nodes=comparison.nodes,
         figures=(
-            _spectra(comparison),
+            app_e_views.spectra(comparison),
             *scatters,
-            _along(comparison),
-            _numbers(comparison, [name for name in MEASURES if name in comparison.look.measures]),
+            app_e_views.along(comparison),
+            app_e_views.numbers(comparison, [name for name in MEASURES if name in comparison.look.measures]),
             views.correlations(
                 panels,
                 [
                     pair
-                    for measure in (TOP, EPSILON, TIC)
+                    for measure in (TOP, EPSILON, RISE, TIC)
                     for pair in (("mean_stability", measure), *((measure, y) for y in ("best", "final")))
                 ],
                 name="appe-correlations",
@@ -140,7 +156,9 @@ def build(settings: Settings, scale: str) -> Study:
         claims=tuple(claims),
         notes=(
             "Where epsilon was not reached, correlations with it use the end of the reach; claims on it are not judged "
-            "then. The TIC proxy has no value where the sum of the top eigenvalues is not positive.",
+            "then. The TIC proxy has no value where the sum of the top eigenvalues is not positive. The rise along "
+            f"eigenvectors is the mean over them and over all steps below {NEAR:g}, as Figure E4 draws them.",
+            "The numbers of this appendix are not in the text at hand, so directions are claimed, not values.",
         ),
     )
 
@@ -178,110 +196,4 @@ def _reached(comparison: Comparison) -> Precondition:
         "epsilon is reached in every run",
         lambda r: np.concatenate([comparison.values(r, name, REACHED) for name in comparison.by_name]),
         at_least=1,
-    )
-
-
-def _epsilon(comparison: Comparison, other: str, *, name: str, title: str) -> Figure:
-    """Epsilon and another quantity; runs in which it was not reached are marked, they stand at the end of the reach."""
-
-    def table(results: Results) -> Table:
-        points = comparison.points(results, other, EPSILON, given=(REACHED,))
-        return [
-            {
-                "arm": arm if reached else f"{arm}, at least",
-                "replicate": seed,
-                other: float(x),
-                EPSILON: float(y),
-            }
-            for x, y, arm, seed, reached in zip(
-                points.x, points.y, points.arm, points.seed, points.given[0], strict=True
-            )
-        ]
-
-    return Figure(
-        name,
-        title,
-        caption='One point a run. "At least": within reach the loss did not rise by 0.1, and epsilon is larger.',
-        table=table,
-        plot=Scatter(other, EPSILON, series="arm", x_label=views.label(other), y_label=EPSILON),
-        lineage=views.lineage({"": comparison}),
-    )
-
-
-def _numbers(comparison: Comparison, measures: Sequence[str]) -> Figure:
-    """Every number of every run: sums, the authors' algorithm beside Lanczos, and how good eigenvalues are."""
-
-    def table(results: Results) -> Table:
-        return [
-            {"panel": measure, "run": f"{arm}, {seed}", "value": float(value), "low": np.nan, "high": np.nan}
-            for measure in measures
-            for arm in comparison.by_name
-            for seed, value in enumerate(comparison.values(results, arm, measure))
-        ]
-
-    return Figure(
-        "appe-numbers",
-        "Sums of eigenvalues, and residuals |H v - value v| over the largest eigenvalue",
-        caption="A sum is as good as its residuals are small; the authors' power method is the paper's number.",
-        table=table,
-        plot=Intervals("run", "value", "low", "high", x_label="value"),
-        lineage=views.lineage({"": comparison}),
-    )
-
-
-def _spectra(comparison: Comparison) -> Figure:
-    def table(results: Results) -> Table:
-        return [
-            {"arm": arm.name, "replicate": number, "rank": rank, "eigenvalue": float(value)}
-            for arm in comparison.arms
-            for number, run in enumerate(arm.runs)
-            for rank, value in enumerate(results[comparison.reading(run, TOP)]["eigenvalues"], start=1)
-        ]
-
-    return Figure(
-        "fige1",
-        "Figures E1 and E2: Hessian eigenvalues of largest magnitude",
-        caption="Eigenvalues in order of magnitude, sign kept.",
-        table=table,
-        plot=Lines(
-            "rank", "eigenvalue", series="arm", x_label="rank", y_label="eigenvalue", band="bootstrap"
-        ),
-        lineage=views.lineage({"": comparison}),
-    )
-
-
-def _along(comparison: Comparison) -> Figure:
-    """Figure E4: the rise of the loss along eigenvectors, for |e| below 0.13."""
-
-    def table(results: Results) -> Table:
-        rows: list[dict[str, object]] = []
-        for arm in comparison.arms:
-            for number, run in enumerate(arm.runs):
-                found = results[comparison.reading(run, EPSILON)]
-                rows += [
-                    {"panel": f"eigenvector {int(name[9:]) + 1}", "arm": arm.name, "replicate": number}
-                    | {"step": float(step), "increase": float(rise)}
-                    for name, curve in found.items()
-                    if name.startswith("increase.")
-                    for step, rise in zip(found["steps"], curve, strict=True)
-                    if abs(step) < 0.13
-                ]
-        return rows
-
-    return Figure(
-        "fige4",
-        "Figure E4: rise of the test loss along eigenvectors",
-        caption="Mean test loss at a step along a unit eigenvector minus that at the minimum; its sign is arbitrary.",
-        table=table,
-        plot=Lines(
-            "step",
-            "increase",
-            series="arm",
-            x_label="step, units of weight",
-            y_label="rise of the loss, nats",
-            band="bootstrap",
-            marks="none",
-            share_y=False,
-        ),
-        lineage=views.lineage({"": comparison}),
     )

@@ -76,6 +76,7 @@ def build(settings: EventSize, scale: str) -> Study:
             ),
         ),
         notes=(
-            "The paper tests both differences by t-tests; the intervals here are those of paired differences.",
+            "The paper tests both differences by t-tests, whose results are not in the text at hand; the intervals "
+            "here are those of paired differences.",
         ),
     )

@@ -1,6 +1,7 @@
 """bartoldson2020/fig2: the less stable the pruning, the better the generalization, in VGG11 and in ResNet18."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
 from typing import Literal
@@ -10,6 +11,7 @@ from pydantic import Field
 from prunescope.papers.bartoldson import pruning, views
 from prunescope.papers.bartoldson.arms import STABILITIES, Comparison
 from prunescope.papers.bartoldson.pruning import NONE, Layers
+from prunescope.papers.bartoldson.published import has_p_value, within
 from prunescope.papers.bartoldson.sizes import PAPER_2020, Distinct, EventSize, words
 from prunescope.papers.bartoldson.statements import (
     compares,
@@ -28,6 +30,30 @@ from prunescope.studies.study import Study
 
 PLACE = "Bartoldson et al. 2020, section 3.1 and Figure 2"
 Name = Literal["VGG11", "ResNet18"]
+
+
+@dataclass(frozen=True)
+class Published:
+    """What is printed or drawn of a network.
+
+    r, p: of stability and accuracy over 30 runs; reach, p_reach: from r and log10 p to the farther end of Fisher's 95 %
+    interval of r at 30 runs, which is not symmetric. low, high: ends of the axis of accuracy in the authors' script.
+    """
+
+    r: float
+    reach: float
+    p: float
+    p_reach: float
+    low: float
+    high: float
+
+
+PUBLISHED: Mapping[str, Published] = MappingProxyType(
+    {
+        "VGG11": Published(-0.73, 0.23, p=4.4e-6, p_reach=3.8, low=83.0, high=86.5),
+        "ResNet18": Published(-0.43, 0.35, p=0.015, p_reach=2.7, low=84.0, high=88.5),
+    }
+)
 
 
 class Settings(EventSize):
@@ -121,12 +147,9 @@ def _pruned(size: EventSize, layers: Layers) -> tuple[str, ...]:
 
 def _claims(panel: str, comparison: Comparison, size: EventSize, layers: Layers) -> tuple[Claim, ...]:
     roles, tag = setting.names(layers, size), panel.lower()
-    published = {"VGG11": -0.73, "ResNet18": -0.43}[panel]
-    # Fisher's 95 % interval at n = 30 is not symmetric; this is its longer side.
-    reach = {"VGG11": 0.23, "ResNet18": 0.35}[panel]
-    tradeoff = partial(
-        correlates, comparison, x="mean_stability", y="best", place=PLACE, arms=_pruned(size, layers)
-    )
+    published, arms = PUBLISHED[panel], _pruned(size, layers)
+    tradeoff = partial(correlates, comparison, x="mean_stability", y="best", place=PLACE, arms=arms)
+    exact = (whole(size), fits(comparison, "mean_stability", "best", arms=arms), moves(comparison, arms=arms))
     claims = [
         tradeoff(
             f"{tag}-tradeoff",
@@ -135,13 +158,23 @@ def _claims(panel: str, comparison: Comparison, size: EventSize, layers: Layers)
         ),
         tradeoff(
             f"{tag}-tradeoff-r",
-            f"That correlation is {published} in {panel} (tolerance: Fisher's interval at 30 runs).",
-            region=Value(published, reach),
-            preconditions=(
-                whole(size),
-                fits(comparison, "mean_stability", "best", arms=_pruned(size, layers)),
-                moves(comparison, arms=_pruned(size, layers)),
-            ),
+            f"That correlation is {published.r} in {panel} (tolerance: Fisher's interval at 30 runs).",
+            region=Value(published.r, published.reach),
+            preconditions=exact,
+        ),
+        has_p_value(
+            comparison,
+            f"{tag}-tradeoff-p",
+            f"Its p-value is {published.p:g} (tolerance: at the farther end of Fisher's interval at 30 runs).",
+            arms=arms,
+            x="mean_stability",
+            y="best",
+            side="less",
+            p=published.p,
+            runs=30,
+            tolerance=published.p_reach,
+            place=PLACE,
+            preconditions=exact,
         ),
         compares(
             comparison,
@@ -181,7 +214,19 @@ def _claims(panel: str, comparison: Comparison, size: EventSize, layers: Layers)
             place="the final accuracy is not reported there",
         ),
     ]
+    drawn = (NONE, *arms)
     claims += [
+        within(
+            comparison,
+            f"{tag}-window",
+            f"Best accuracy of every arm of {panel} is between {published.low:g} and {published.high:g} %.",
+            arms=drawn,
+            quantity="best",
+            low=published.low,
+            high=published.high,
+            place=f"{PLACE} (ends of an axis in the authors' figure script)",
+            preconditions=(whole(size), fits(comparison, "best", arms=drawn)),
+        ),
         recovers(
             comparison, f"{tag}-recovers", arm=roles["L13"], place="Bartoldson et al. 2020, section 3.1"
         ),

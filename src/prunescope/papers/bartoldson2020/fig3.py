@@ -1,75 +1,34 @@
 """bartoldson2020/fig3: how far the trade-off goes as more is pruned at once."""
 
-from collections.abc import Mapping
-from dataclasses import replace
-from types import MappingProxyType
-
 import numpy as np
-from pydantic import Field
 
-from prunescope.papers.bartoldson import curves, pruning, views
+from prunescope.papers.bartoldson import curves, views
 from prunescope.papers.bartoldson.arms import Comparison
 from prunescope.papers.bartoldson.pruning import NONE, TARGETS, VGG11
-from prunescope.papers.bartoldson.sizes import PAPER_2020, Ascending, Count, EventSize, words
+from prunescope.papers.bartoldson.published import within
+from prunescope.papers.bartoldson.sizes import PAPER_2020, words
 from prunescope.papers.bartoldson.statements import POINTS, compares, fits, is_number, whole
-from prunescope.papers.bartoldson.training import GROUPS
-from prunescope.papers.bartoldson2020 import setting
+from prunescope.papers.bartoldson2020 import rates
+from prunescope.papers.bartoldson2020.rates import Settings
 from prunescope.studies import correlation
 from prunescope.studies.claim import Claim, Precondition
-from prunescope.studies.correlation import Points
 from prunescope.studies.figure import Figure, Intervals, Table
 from prunescope.studies.region import Direction
 from prunescope.studies.results import Numbers, Results
 from prunescope.studies.study import Study
 
+SCALES = rates.SCALES
 PLACE = "Bartoldson et al. 2020, section 3.2 and Figure 3"
-
-
 SIGNIFICANT = -0.51
 """Pearson's correlation that has p = .05 over 15 runs: three targets, five runs each (the authors' script)."""
 
 
-class Settings(EventSize):
-    """How much is run, and with which periods: epochs of the full schedule between events, ascending."""
-
-    periods: Ascending[Count] = Field(default=(4, 20, 40, 60, 100, 200, 300), min_length=2)
-
-
-SCALES: Mapping[str, Settings] = MappingProxyType(
-    {
-        "smoke": Settings(**setting.SMOKE.model_dump(), periods=(4, 300)),
-        "laptop": Settings(**setting.LAPTOP.model_dump(), periods=(4, 40, 100, 300)),
-        "paper": Settings(),
-    }
-)
-
-
-def rates(settings: Settings) -> dict[int, str]:
-    """What each period is called: by its iterative rate."""
-    return {period: f"{VGG11.rate(settings, period):.0f} %" for period in settings.periods}
-
-
-def sweep(settings: Settings) -> Comparison:
-    """Three targets at every period, and no pruning."""
-    group = GROUPS["vgg11"]
-    arms = [pruning.plain_arm(group, settings)]
-    for period in settings.periods:
-        for letter in TARGETS:
-            arms.append(pruning.filter_arm(group, VGG11, settings, subscript=letter, period=period))
-    return Comparison(tuple(arms), look=setting.look(settings))
-
-
-def name_of(settings: Settings, letter: str, period: int) -> str:
-    """The name of an arm of the sweep."""
-    return pruning.title(letter, VGG11, settings, period)
-
-
 def build(settings: Settings, scale: str) -> Study:
     """The study under these settings."""
-    comparison = sweep(settings)
+    comparison = rates.sweep(settings)
     targets = {
         f"Prune_{letter}": [
-            (VGG11.rate(settings, period), comparison, name_of(settings, letter, period))
+            (VGG11.rate(settings, period), comparison, rates.name_of(settings, letter, period))
             for period in settings.periods
         ]
         for letter in TARGETS
@@ -102,22 +61,17 @@ def build(settings: Settings, scale: str) -> Study:
                 comparison, settings, name="fig3-right", title="Figure 3, right: correlation at every rate"
             ),
             views.correlations(
-                panels(comparison, settings),
+                rates.panels(comparison, settings),
                 [("mean_stability", y) for y in ("best", "final")],
                 name="fig3-correlations",
                 title="Correlations at every rate, between and within targets",
             ),
         ),
         claims=_claims(comparison, settings),
+        notes=(
+            "Single values of Figure 3 are not in the text at hand: directions are claimed, and the ends of an axis.",
+        ),
     )
-
-
-def panels(comparison: Comparison, settings: Settings) -> dict[str, Comparison]:
-    """The three targets of each rate, by what the rate is called."""
-    return {
-        rate: replace(comparison, arms=tuple(comparison.by_name[name] for name in _targets(settings, period)))
-        for period, rate in rates(settings).items()
-    }
 
 
 def by_rate(
@@ -130,8 +84,8 @@ def by_rate(
 
     def table(results: Results) -> Table:
         rows = []
-        for period, rate in rates(settings).items():
-            points = _points(comparison, results, settings, period)
+        for period, rate in rates.titles(settings).items():
+            points = rates.points(comparison, results, settings, period)
             found = correlation.pearson(points) if kind == "Pearson" else correlation.kendall(points)
             ends = correlation.fisher_interval(found)
             low, high = (ends.low, ends.high) if kind == "Pearson" else (np.nan, np.nan)
@@ -157,15 +111,11 @@ def by_rate(
     )
 
 
-def _targets(settings: Settings, period: int) -> tuple[str, ...]:
-    return tuple(name_of(settings, letter, period) for letter in TARGETS)
-
-
 def _claims(comparison: Comparison, settings: Settings) -> tuple[Claim, ...]:
     ready, claims = fits(comparison, "best"), list[Claim]()
     low, high = settings.periods[0], settings.periods[-1]
     for letter in TARGETS:
-        few, many = (name_of(settings, letter, period) for period in (low, high))
+        few, many = (rates.name_of(settings, letter, period) for period in (low, high))
         claims.append(
             compares(
                 comparison,
@@ -181,7 +131,7 @@ def _claims(comparison: Comparison, settings: Settings) -> tuple[Claim, ...]:
         )
     middle = settings.periods[len(settings.periods) // 2]
     for letter in ("S", "R"):
-        few, some, many = (name_of(settings, letter, period) for period in (low, middle, high))
+        few, some, many = (rates.name_of(settings, letter, period) for period in (low, middle, high))
         claims += [
             _gains(
                 comparison,
@@ -200,9 +150,9 @@ def _claims(comparison: Comparison, settings: Settings) -> tuple[Claim, ...]:
                 "a moderate rate beats all at once",
             ),
         ]
-    few, many = (name_of(settings, "L", period) for period in (low, high))
+    few, many = (rates.name_of(settings, "L", period) for period in (low, high))
     claims.append(_gains(comparison, "less-is-better-l", "L", few, many, "the lowest rate beats all at once"))
-    for period, rate in rates(settings).items():
+    for period, rate in rates.titles(settings).items():
         claims.append(_negative(comparison, settings, period, rate, ready))
         if period in settings.periods[-2:]:
             claims.append(_insignificant(comparison, settings, period, rate, ready))
@@ -218,6 +168,20 @@ def _claims(comparison: Comparison, settings: Settings) -> tuple[Claim, ...]:
             tolerance=0.5,
             place=f"{PLACE}, caption",
             preconditions=(whole(settings), fits(comparison, "best", arms=(NONE,))),
+        )
+    )
+    pruned = [name for period in settings.periods for name in rates.of_rate(settings, period)]
+    claims.append(
+        within(
+            comparison,
+            "rates-window",
+            "Best accuracy of every target at every rate is between 85.3 and 86.38 %.",
+            arms=pruned,
+            quantity="best",
+            low=85.3,
+            high=86.38,
+            place=f"{PLACE} (center; ends of an axis in the authors' figure script)",
+            preconditions=(whole(settings, "periods"), ready),
         )
     )
     return tuple(claims)
@@ -292,9 +256,4 @@ def _weaker(comparison: Comparison, settings: Settings, ready: Precondition) -> 
 
 def _pearson(comparison: Comparison, results: Results, settings: Settings, period: int) -> Numbers:
     """Jackknife pseudo-values, one a replicate, of the correlation over three targets at one rate."""
-    return correlation.pseudo_values(_points(comparison, results, settings, period), correlation.r)
-
-
-def _points(comparison: Comparison, results: Results, settings: Settings, period: int) -> Points:
-    """Mean stability and best accuracy of every run of the three targets at one rate."""
-    return comparison.points(results, "mean_stability", "best", arms=_targets(settings, period))
+    return correlation.pseudo_values(rates.points(comparison, results, settings, period), correlation.r)

@@ -4,8 +4,10 @@ Belongs here: which measures, on which images, and how many at each scale. Does 
 (`measures/`), figures.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
+
+import numpy as np
 
 from prunescope.measures import (
     AdaptiveSharpness,
@@ -18,12 +20,15 @@ from prunescope.measures import (
 )
 from prunescope.papers.bartoldson.sizes import FlatnessSize
 from prunescope.papers.bartoldson2020 import setting
+from prunescope.studies.results import Numbers
 
 TRACE_H, TRACE_C = "Tr(H)", "Tr(C)"
 TOP, EPSILON, SHARPNESS = "sum of top eigenvalues", "epsilon", "adaptive sharpness"
 ABOVE, RESIDUAL = "sum of eigenvalues above .006 of the largest", "largest residual of an eigenvalue"
 POWER, POWER_RESIDUAL = "sum of top eigenvalues, power method", "largest residual, power method"
 REACHED, TIC = "epsilon reached", "Tr(C) / Tr(H)"
+RISE, NEAR = "mean rise along eigenvectors", 0.13
+"""The rise of the loss at all steps e of Figure E4, which shows |e| < NEAR."""
 Measures = Mapping[str, tuple[Measure, str]]
 """A measure and the value of it that is meant, by the name that figures give it."""
 SCALES: Mapping[str, FlatnessSize] = MappingProxyType(
@@ -79,3 +84,15 @@ def further(
         REACHED: (along, "reached"),
         **({POWER: (theirs, "sum"), POWER_RESIDUAL: (theirs, "largest_residual")} if power else {}),
     }
+
+
+def rise(readings: Sequence[Mapping[str, Numbers]]) -> dict[str, float]:
+    """Mean rise of the loss over eigenvectors and over steps 0 < |e| < `NEAR` along them, nats, for `Combined`.
+
+    readings: one of `LossAlongEigenvectors`. NaN if its steps are larger than that.
+    """
+    (found,) = readings
+    steps = np.abs(np.asarray(found["steps"]))
+    near = (steps > 0) & (steps < NEAR)
+    curves = [np.asarray(curve)[near] for name, curve in found.items() if name.startswith("increase.")]
+    return {"rise": float(np.mean(curves)) if near.any() else float("nan")}
