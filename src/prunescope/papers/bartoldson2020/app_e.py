@@ -20,19 +20,26 @@ from prunescope.papers.bartoldson2020.flatness import (
     NEAR,
     POWER,
     POWER_RESIDUAL,
+    POWER_SHARE,
     REACHED,
     RESIDUAL,
     RISE,
+    SHARE,
+    SHARPNESS,
     TIC,
     TOP,
     TRACE_C,
+    TRACE_H,
 )
 from prunescope.studies.claim import Claim, Precondition
+from prunescope.studies.figure import Figure
 from prunescope.studies.region import Direction
 from prunescope.studies.study import Study
 
 PLACE = "Bartoldson et al. 2020, section 3.4 and appendix E"
-MEASURES = (TOP, ABOVE, RESIDUAL, POWER, POWER_RESIDUAL)
+SUMS = (TRACE_H, TOP, POWER, SHARE, POWER_SHARE)
+"""What stands beside each other: the whole trace, the authors' sum of eigenvalues, and its share of the trace."""
+MEASURES = (*SUMS, ABOVE, RESIDUAL, POWER_RESIDUAL)
 
 
 class Settings(FlatnessSize):
@@ -62,8 +69,8 @@ SCALES: Mapping[str, Settings] = MappingProxyType(
 )
 
 
-def build(settings: Settings, scale: str) -> Study:
-    """The study under these settings."""
+def comparison_of(settings: Settings) -> Comparison:
+    """The six arms of Figure 6 under every measure of flatness."""
     measures = {
         **flatness.main(settings),
         **flatness.further(
@@ -75,16 +82,25 @@ def build(settings: Settings, scale: str) -> Study:
             power=settings.power,
         ),
     }
+    share = "prunescope.papers.bartoldson2020.flatness:share"
     combined = {
+        SHARE: (share, (TOP, TRACE_H), "share"),
+        **({POWER_SHARE: (share, (POWER, TRACE_H), "share")} if settings.power else {}),
         TIC: ("prunescope.measures.tic:tic", (TRACE_C, TOP), "tic"),
         RISE: ("prunescope.papers.bartoldson2020.flatness:rise", (EPSILON,), "rise"),
     }
-    comparison = setting.six(settings, measures, combined)
-    panels = {"VGG11": comparison}
-    claims: list[Claim] = []
+    return setting.six(settings, measures, combined)
+
+
+def build(settings: Settings, scale: str) -> Study:
+    """The study under these settings."""
+    comparison = comparison_of(settings)
     sharp = {"top": (TOP, True), "epsilon": (EPSILON, False), "rise": (RISE, True), "tic": (TIC, True)}
-    for tag, (measure, larger) in sharp.items():
-        claims += _claims(comparison, tag, measure, sharp=larger)
+    claims = [
+        claim
+        for tag, (measure, larger) in sharp.items()
+        for claim in _claims(comparison, tag, measure, sharp=larger)
+    ]
     claims += [
         correlates(
             comparison,
@@ -112,6 +128,27 @@ def build(settings: Settings, scale: str) -> Study:
             ),
         ),
     ]
+    return Study(
+        "bartoldson2020/appE",
+        "Are less stable networks flatter by every measure?",
+        settings=settings,
+        scale=words(settings, scale),
+        paper=PAPER_2020,
+        nodes=comparison.nodes,
+        figures=_figures(comparison),
+        claims=tuple(claims),
+        notes=(
+            "Where epsilon was not reached, correlations with it use the end of the reach; claims on it are not judged "
+            "then. The TIC proxy has no value where the sum of the top eigenvalues is not positive. The rise along "
+            f"eigenvectors is the mean over them and over all steps below {NEAR:g}, as Figure E4 draws them.",
+            "The numbers of this appendix are not in the text at hand, so directions are claimed, not values.",
+        ),
+    )
+
+
+def _figures(comparison: Comparison) -> tuple[Figure, ...]:
+    panels = {"VGG11": comparison}
+    taken = {*comparison.look.measures, *comparison.look.combined}
     scatters = [
         views.scatter(panels, x, y, name=f"appe-{tag}-{end}", title=f"{measure} and {end}")
         for tag, measure in (("top", TOP), ("rise", RISE), ("tic", TIC))
@@ -123,42 +160,41 @@ def build(settings: Settings, scale: str) -> Study:
         )
         for end, other in (("stability", "mean_stability"), ("accuracy", "best"))
     ]
-    return Study(
-        "bartoldson2020/appE",
-        "Are less stable networks flatter by every measure?",
-        settings=settings,
-        scale=words(settings, scale),
-        paper=PAPER_2020,
-        nodes=comparison.nodes,
-        figures=(
-            app_e_views.spectra(comparison),
-            *scatters,
-            app_e_views.along(comparison),
-            app_e_views.numbers(comparison, [name for name in MEASURES if name in comparison.look.measures]),
-            views.correlations(
-                panels,
-                [
-                    pair
-                    for measure in (TOP, EPSILON, RISE, TIC)
-                    for pair in (("mean_stability", measure), *((measure, y) for y in ("best", "final")))
-                ],
-                name="appe-correlations",
-                title="Correlations of every measure with stability and with accuracy",
-            ),
-            views.scatter(
-                panels,
-                "mean_stability",
-                "best",
-                name="fige6",
-                title="Figure E6: stability and accuracy, six arms",
-            ),
+    pairs = [
+        pair
+        for measure in (TOP, TRACE_H, EPSILON, RISE, TIC, SHARPNESS)
+        for pair in (("mean_stability", measure), *((measure, y) for y in ("best", "final")))
+    ]
+    return (
+        app_e_views.spectra(comparison),
+        *scatters,
+        app_e_views.along(comparison),
+        app_e_views.numbers(comparison, [name for name in MEASURES if name in taken]),
+        views.scatter(
+            panels,
+            TRACE_H,
+            TOP,
+            name="appe-trace-top",
+            title="The whole trace and the sum of top eigenvalues",
         ),
-        claims=tuple(claims),
-        notes=(
-            "Where epsilon was not reached, correlations with it use the end of the reach; claims on it are not judged "
-            "then. The TIC proxy has no value where the sum of the top eigenvalues is not positive. The rise along "
-            f"eigenvectors is the mean over them and over all steps below {NEAR:g}, as Figure E4 draws them.",
-            "The numbers of this appendix are not in the text at hand, so directions are claimed, not values.",
+        views.means(
+            panels,
+            [name for name in (*SUMS, SHARPNESS) if name in taken],
+            name="appe-means",
+            title="Means of every arm",
+        ),
+        views.correlations(
+            panels,
+            pairs,
+            name="appe-correlations",
+            title="Correlations of every measure with stability and with accuracy",
+        ),
+        views.scatter(
+            panels,
+            "mean_stability",
+            "best",
+            name="fige6",
+            title="Figure E6: stability and accuracy, six arms",
         ),
     )
 

@@ -43,7 +43,7 @@ def epsilon(comparison: Comparison, other: str, *, name: str, title: str) -> Fig
 
 
 def numbers(comparison: Comparison, measures: Sequence[str]) -> Figure:
-    """Every number of every run: sums, the authors' algorithm beside Lanczos, and how good eigenvalues are."""
+    """Every number of every run: the trace and sums, the authors' algorithm beside Lanczos, residuals."""
 
     def table(results: Results) -> Table:
         return [
@@ -55,8 +55,9 @@ def numbers(comparison: Comparison, measures: Sequence[str]) -> Figure:
 
     return Figure(
         "appe-numbers",
-        "Sums of eigenvalues, and residuals |H v - value v| over the largest eigenvalue",
-        caption="A sum is as good as its residuals are small; the authors' power method is the paper's number.",
+        "Tr(H), sums of eigenvalues, and residuals |H v - value v| over the largest eigenvalue",
+        caption="A sum is as good as its residuals are small; the authors' power method is the paper's number, which "
+        "they call Tr(H). Beside it stand the whole trace, exact, and the share of it that a sum is.",
         table=table,
         plot=Intervals("run", "value", "low", "high", x_label="value"),
         lineage=views.lineage({"": comparison}),

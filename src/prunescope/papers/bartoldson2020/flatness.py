@@ -29,6 +29,7 @@ POWER, POWER_RESIDUAL = "sum of top eigenvalues, power method", "largest residua
 REACHED, TIC = "epsilon reached", "Tr(C) / Tr(H)"
 RISE, NEAR = "mean rise along eigenvectors", 0.13
 """The rise of the loss at all steps e of Figure E4, which shows |e| < NEAR."""
+SHARE, POWER_SHARE = "top eigenvalues / Tr(H)", "top eigenvalues, power method / Tr(H)"
 Measures = Mapping[str, tuple[Measure, str]]
 """A measure and the value of it that is meant, by the name that figures give it."""
 SCALES: Mapping[str, FlatnessSize] = MappingProxyType(
@@ -96,3 +97,14 @@ def rise(readings: Sequence[Mapping[str, Numbers]]) -> dict[str, float]:
     near = (steps > 0) & (steps < NEAR)
     curves = [np.asarray(curve)[near] for name, curve in found.items() if name.startswith("increase.")]
     return {"rise": float(np.mean(curves)) if near.any() else float("nan")}
+
+
+def share(readings: Sequence[Mapping[str, Numbers]]) -> dict[str, float]:
+    """The sum of the top eigenvalues over Tr(H), for `Combined`: how much of the trace the authors' number is.
+
+    readings: of `HessianSpectrum`, then of `HessianTrace`, on the same sample. Above 1 where eigenvalues that were left
+    out add up to less than 0; NaN where Tr(H) is not positive.
+    """
+    spectrum, trace = readings
+    whole = float(trace["trace"])
+    return {"share": float(spectrum["sum"]) / whole if whole > 0 else float("nan")}
