@@ -9,6 +9,7 @@ from stack_lab import SPARSE, Dropping, assert_close, together
 from prunescope.base.errors import Diverged
 from prunescope.base.steps import Clock
 from prunescope.base.streams import Seeds, replicate
+from prunescope.tasks.data.augmentation import CropFlip, RandomResizedCrop
 from prunescope.tasks.data.signal_noise import signal_noise
 from prunescope.tasks.kernels.choice import Kernels
 from prunescope.tasks.model import network, network_of
@@ -16,6 +17,7 @@ from prunescope.tasks.task import Data, Task
 from prunescope.training.engines.engine import Lane
 from prunescope.training.engines.loop import Loop
 from prunescope.training.engines.stack import Stack
+from prunescope.training.engines.stacked.batches import StackedBatches
 from prunescope.training.interventions import Bernoulli
 from prunescope.training.loop import Stepper
 from prunescope.training.optim import SGD, Adam
@@ -125,3 +127,25 @@ def test_lanes_in_the_middle_of_an_epoch_stand_apart(lab):
         for name, leaf in expected.state.weights.params.items():
             torch.testing.assert_close(there.state.weights.params[name], leaf, rtol=1e-4, atol=1e-5)
         torch.testing.assert_close(there.running, expected.running, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("batch", [8, 50])
+@pytest.mark.parametrize("augmented", [False, True])
+@pytest.mark.parametrize("shared", [False, True])
+def test_batches_are_bit_by_bit_those_of_each_by_itself(lab, batch, augmented, shared):
+    """Over the end of an epoch, with a member that leaves on the way."""
+    changes = (CropFlip(pad=1, fill=(0.3,)), RandomResizedCrop(size=4)) if augmented else ()
+    problem = lab.problem(lab.lenet.model.network, augmentation=changes)
+    problems = [problem if shared else lab.double(problem) for _ in range(3)]
+    programs = [lab.program(problem=one, seeds=replicate(k), batch=batch) for k, one in enumerate(problems)]
+    together_, alone = (list(map(Stepper, programs)) for _ in range(2))
+    batches, steps = StackedBatches(together_, [7, 14, 21]), [7, 14, 21]
+    for done in range(9):
+        if done == 5:
+            batches.drop(0)
+            alone, steps = [alone[2], alone[1]], [steps[2], steps[1]]
+        x, y = batches.next()
+        expected = [one.batch(step) for one, step in zip(alone, steps, strict=True)]
+        assert torch.equal(x, torch.stack([part for part, _ in expected]))
+        assert torch.equal(y, torch.stack([part for _, part in expected]))
+        steps = [step + 1 for step in steps]

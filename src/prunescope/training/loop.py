@@ -145,9 +145,12 @@ class Stepper:
         """The augmented training batch of the cumulative step `step`."""
         x, y = self.batches.at(step)
         for number, augmentation in enumerate(self.program.problem.augmentation):
-            generator = stream(self.program.seeds.order, "augmentation", number, step, device=x.device)
-            x = augmentation(x, generator)
+            x = augmentation(x, self.augmenting(number, step, x.device))
         return x, y
+
+    def augmenting(self, number: int, step: int, device: torch.device) -> torch.Generator:
+        """What the augmentation `number` draws from for the batch of the cumulative step `step`."""
+        return stream(self.program.seeds.order, "augmentation", number, step, device=device)
 
     def draw(self, step: int) -> int:
         """The seed of what the network draws in the training pass of the cumulative step `step`."""

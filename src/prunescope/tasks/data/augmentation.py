@@ -6,6 +6,8 @@ decoding (`images`), normalization (`source`).
 
 import math
 from abc import abstractmethod
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Annotated, NamedTuple, Protocol, Self, runtime_checkable
 
 import torch
@@ -26,6 +28,13 @@ class Augmentation(Value):
     @abstractmethod
     def __call__(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """Changed copies of normalized images x [B, C, H, W], every image with draws of its own."""
+
+    def together(self, x: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
+        """Changed copies of the images of R runs, x [R, B, C, H, W], bit by bit those that each run gets by itself.
+
+        generators: of each run.
+        """
+        return torch.stack([self(part, own) for part, own in zip(x, generators, strict=True)])
 
     def batch(self, inputs: Inputs, index: Tensor, *, generator: torch.Generator) -> Tensor:
         """The examples at `index` (int64 [B]), changed; what crops may do so while decoding."""
@@ -49,19 +58,30 @@ class CropFlip(Augmentation):
 
         Raises UsageError if `fill` has neither one entry nor one a channel.
         """
+        return self._gathered(x, *self._draws(len(x), generator))
+
+    def together(self, x: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
+        """See `Augmentation.together`; all images are gathered at once."""
+        draws = [self._draws(x.shape[1], generator) for generator in generators]
+        return self._gathered(x.flatten(0, 1), *map(torch.cat, zip(*draws, strict=True))).view_as(x)
+
+    def _draws(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """Of each image the top and left pixel of its place, int64 [B, 1], and whether it is mirrored, bool [B, 1]."""
+        device, span = generator.device, 2 * self.pad + 1
+        top = torch.randint(span, (count, 1), generator=generator, device=device)
+        left = torch.randint(span, (count, 1), generator=generator, device=device)
+        none = torch.zeros(count, dtype=torch.bool, device=device)
+        return top, left, (_coin(count, generator) if self.flip else none)[:, None]
+
+    def _gathered(self, x: Tensor, top: Tensor, left: Tensor, mirrored: Tensor) -> Tensor:
         count, channels, height, width = x.shape
         if len(self.fill) not in (1, channels):
             raise UsageError(
                 f"fill {self.fill} for images of {channels} channels; give one entry, or one a channel"
             )
-        device, span = generator.device, 2 * self.pad + 1
-        top = torch.randint(span, (count, 1), generator=generator, device=device)
-        left = torch.randint(span, (count, 1), generator=generator, device=device)
-        rows = top + torch.arange(height, device=device)
-        columns = left + torch.arange(width, device=device)
-        if self.flip:
-            mirrored = _coin(count, generator)[:, None]
-            columns = torch.where(mirrored, width + 2 * self.pad - 1 - columns, columns)
+        rows = top + torch.arange(height, device=top.device)
+        columns = left + torch.arange(width, device=top.device)
+        columns = torch.where(mirrored, width + 2 * self.pad - 1 - columns, columns)
         flat = rows[:, :, None] * (width + 2 * self.pad) + columns[:, None, :]
         padded = self._padded(x).flatten(2)
         return padded.gather(2, flat.to(x.device).view(count, 1, -1).expand(-1, channels, -1)).view_as(x)
@@ -69,7 +89,7 @@ class CropFlip(Augmentation):
     def _padded(self, x: Tensor) -> Tensor:
         """The images with a border of `fill`."""
         count, channels, height, width = x.shape
-        fill = torch.tensor(self.fill, dtype=x.dtype, device=x.device).view(1, -1, 1, 1)
+        fill = _constant(self.fill, x.dtype, x.device).view(1, -1, 1, 1)
         border = fill.expand(count, channels, height + 2 * self.pad, width + 2 * self.pad).clone()
         border[:, :, self.pad : self.pad + height, self.pad : self.pad + width] = x
         return border
@@ -114,8 +134,16 @@ class RandomResizedCrop(Augmentation):
 
     def __call__(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """Images [B, C, size, size] from x [B, C, H, W], bilinear between the pixels of each rectangle."""
-        count, _, height, width = x.shape
-        draws = self.draw(count, generator)
+        return self._resized(x, self.draw(len(x), generator))
+
+    def together(self, x: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
+        """See `Augmentation.together`; all images are resized at once: [R, B, C, size, size]."""
+        tries, flips = zip(*(self.draw(x.shape[1], generator) for generator in generators), strict=True)
+        resized = self._resized(x.flatten(0, 1), CropDraws(torch.cat(tries), torch.cat(flips)))
+        return resized.view(*x.shape[:2], *resized.shape[1:])
+
+    def _resized(self, x: Tensor, draws: CropDraws) -> Tensor:
+        height, width = x.shape[2:]
         top, left, high, wide = self.boxes(draws.tries, height, width).to(x.device).unbind(1)
         rows = _sampled(top, high, self.size, height)
         columns = _sampled(left, wide, self.size, width)
@@ -162,7 +190,7 @@ class RandomResizedCrop(Augmentation):
         proposals = torch.stack([top, left, high, wide], dim=2).to(torch.int64)
         first = fits.to(torch.int64).argmax(1)
         chosen = proposals[torch.arange(len(tries), device=tries.device), first]
-        fallback = torch.tensor(self._central(height, width), device=tries.device)
+        fallback = _constant(self._central(height, width), torch.int64, tries.device)
         return torch.where(fits.any(1)[:, None], chosen, fallback)
 
     def _central(self, height: int, width: int) -> tuple[int, int, int, int]:
@@ -181,6 +209,12 @@ class CroppedInputs(Protocol):
         """Random resized crops of the examples at `index`, normalized: float32 [B, C, size, size]."""
 
 
+@lru_cache(64)
+def _constant(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Numbers on a device, never to be changed: made at every step they would let a GPU run empty."""
+    return torch.tensor(values, dtype=dtype, device=device)
+
+
 def _coin(count: int, generator: torch.Generator) -> Tensor:
     """Fair coins, bool [count]."""
     return torch.rand(count, generator=generator, device=generator.device) < 0.5
@@ -188,7 +222,7 @@ def _coin(count: int, generator: torch.Generator) -> Tensor:
 
 def _ends(pair: tuple[float, float], like: Tensor) -> tuple[Tensor, Tensor]:
     """A range as two 0-D tensors."""
-    return like.new_tensor(pair[0]), like.new_tensor(pair[1])
+    return like.new_full((), pair[0]), like.new_full((), pair[1])
 
 
 def _sampled(start: Tensor, length: Tensor, size: int, whole: int) -> Tensor:

@@ -16,7 +16,8 @@ from prunescope.training.loop import Stepper
 class StackedBatches:
     """The training batches of several members, which stand at the same place of their epochs.
 
-    Where the members share their examples, one gather from the one copy serves all of them.
+    Where the members share their examples, one gather from the one copy serves all of them; every augmentation changes
+    the images of all at once, with draws of each member's own.
     """
 
     def __init__(self, steppers: Sequence[Stepper], steps: Sequence[int]) -> None:
@@ -26,11 +27,10 @@ class StackedBatches:
         self.epoch_steps, self.batch = first.batches.epoch_steps, first.program.batch
         splits = [stepper.batches.split for stepper in steppers]
         self.shared = all(split.inputs is splits[0].inputs for split in splits)
-        self.augmented = bool(first.program.problem.augmentation)
+        self.augmentation = first.program.problem.augmentation
         self.whole: tuple[Tensor, Tensor] | None = None
-        if self.epoch_steps == 1 and not self.augmented:
-            parts = [stepper.batches.at(0) for stepper in steppers]
-            self.whole = torch.stack([x for x, _ in parts]), torch.stack([y for _, y in parts])
+        if self.epoch_steps == 1 and not self.augmentation:
+            self.whole = self._taken(self.steps)
         self._epoch: list[int] = []
         self._rows, self._labels = torch.empty(0), torch.empty(0)
 
@@ -39,8 +39,16 @@ class StackedBatches:
         steps, self.steps = self.steps, [step + 1 for step in self.steps]
         if self.whole is not None:
             return self.whole
-        if self.augmented or not self.shared:
-            parts = [stepper.batch(step) for stepper, step in zip(self.steppers, steps, strict=True)]
+        x, y = self._taken(steps)
+        for number, augmentation in enumerate(self.augmentation):
+            own = zip(self.steppers, steps, strict=True)
+            x = augmentation.together(x, [one.augmenting(number, step, x.device) for one, step in own])
+        return x, y
+
+    def _taken(self, steps: list[int]) -> tuple[Tensor, Tensor]:
+        """The examples of these steps as they are."""
+        if self.epoch_steps == 1 or not self.shared:
+            parts = [stepper.batches.at(step) for stepper, step in zip(self.steppers, steps, strict=True)]
             return torch.stack([x for x, _ in parts]), torch.stack([y for _, y in parts])
         epochs = [step // self.epoch_steps for step in steps]
         if epochs != self._epoch:
