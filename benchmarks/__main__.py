@@ -21,6 +21,7 @@ from benchmarks.flatness import flatness
 from benchmarks.laboratory import FULL, QUICK, Laboratory, laboratory
 from benchmarks.levels import levels
 from benchmarks.memory import memory
+from benchmarks.occasion import occasion
 from benchmarks.planning import planning
 from benchmarks.precision import precision
 from benchmarks.pruning_event import pruning_event
@@ -67,12 +68,12 @@ def main() -> None:
     began = time.perf_counter()
     answers, sections = {}, {}
     with laboratory(QUICK if options.quick else FULL) as lab:
-        head = page.heading(lab.images)
+        head = page.heading()
         print(head, flush=True)
         for title, question in chosen.items():
-            occasion = page.occasion()
+            asked = occasion(lab.images)
             answers[title] = question(lab)
-            sections[title] = page.section(title, inspect.getdoc(question) or "", answers[title], occasion)
+            sections[title] = page.section(title, inspect.getdoc(question) or "", answers[title], asked)
             print(sections[title], flush=True)
     print(page.missed(answers))
     print(f"{time.perf_counter() - began:.0f} s in all")

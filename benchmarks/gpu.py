@@ -20,6 +20,7 @@ import torch
 from benchmarks import page
 from benchmarks.column import minutes, runs
 from benchmarks.limits import Limit, limit
+from benchmarks.occasion import occasion
 from benchmarks.row import Numbers, Row
 from benchmarks.ways import BASES, Timed, contestants, timed
 from prunescope.papers.jin2022.benchmarks import COLUMNS, Name
@@ -49,6 +50,7 @@ is compared with at the smallest R only. recorded: as CUDA graphs; streams: ever
 by side. The layers alone: convolutions and products of a step and nothing else, by as many members as fill the device.
 What a step moves: inputs, outputs and gradients of these layers, weights and moments, at the rate at which the device
 copies. Memory: what a way adds at its peak."""
+IMAGES = "random images in the shapes of MNIST and CIFAR-10"
 SETTINGS = "one torch thread, TF32 off, deterministic algorithms; limits by the fastest algorithms"
 
 
@@ -212,23 +214,23 @@ def ask(
             limits = limit_of(bench, recipe, 2 if options.quick else FILLS, rounds=effort.get("rounds", 3))
             found: dict[int, dict[str, Timed]] = {}
             for size in options.sizes:
-                occasion = page.occasion()
+                asked = occasion(IMAGES)
                 found[size] = measured(bench, recipe, size, alone=size == options.sizes[0], **effort)
                 every += found[size].values()
                 steps = -(-kind.epoch // kind.batch)
                 listed = rows(found[size], limits, size, steps=steps, megabytes=bench.device != "cpu")
                 title = f"{name}, {precision}, R = {size}"
-                hand_over(save, title, f"{size} replicas, training steps alone.", listed, occasion)
+                hand_over(save, title, f"{size} replicas, training steps alone.", listed, asked)
             text = f"{inspect.getdoc(aims)}\n\nOf R = {', '.join(map(str, options.sizes))}."
-            hand_over(save, f"{name}, {precision}, aims", text, aims(kind, limits, found), occasion)
+            hand_over(save, f"{name}, {precision}, aims", text, aims(kind, limits, found), asked)
     return every
 
 
 def hand_over(
-    save: Callable[[Mapping[str, str]], None], title: str, text: str, rows: list[Row], occasion: str
+    save: Callable[[Mapping[str, str]], None], title: str, text: str, rows: list[Row], asked: str
 ) -> None:
     """Prints a part and saves it."""
-    section = page.section(title, text, rows, occasion)
+    section = page.section(title, text, rows, asked)
     print(section, flush=True)
     save({title: section})
 
@@ -242,7 +244,7 @@ def main() -> None:
     options.sizes = sorted(set(options.sizes or ((1, 2) if options.quick else SIZES)))
     parts = [*(f"R = {size}" for size in MORE_SIZES), "aims"]
     order = [", ".join(title) for title in product(KINDS, PRECISIONS, parts)]
-    head = page.heading("random images in the shapes of MNIST and CIFAR-10", made=MADE, settings=SETTINGS)
+    head = page.heading(made=MADE, settings=SETTINGS)
     print(head, flush=True)
 
     def save(sections: Mapping[str, str]) -> None:

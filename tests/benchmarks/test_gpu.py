@@ -4,7 +4,10 @@ What only a GPU has, its peak memory and recorded steps, is left out there.
 """
 
 import math
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -136,3 +139,23 @@ def test_layers_are_found_in_residual_networks():
     work.training()
     assert convolutional(network) and not convolutional(LeNet(inputs=16))
     assert len(work.calls) == 7 + 2 + 1  # convolutions, projections, the output layer
+
+
+@pytest.mark.slow
+def test_parts_asked_for_apart_stand_on_one_page(tmp_path):
+    path = tmp_path / "gpu.md"
+    for precision in ("bfloat16", "float32"):
+        command = ["--quick", "--only", "LeNet-300-100", "--precision", precision, "--sizes", "1", "2"]
+        subprocess.run(
+            [sys.executable, "-m", "benchmarks.gpu", *command, "--save", str(path)],
+            cwd=Path(__file__).parents[2],
+            check=True,
+            timeout=300,
+        )
+    titles = [part.partition("\n")[0] for part in path.read_text().split("\n## ")[1:]]
+    assert titles == [
+        f"LeNet-300-100, {precision}, {part}"
+        for precision in ("float32", "bfloat16")
+        for part in ("R = 1", "R = 2", "aims")
+    ]
+    assert "out of memory" not in path.read_text() and "failed" not in path.read_text()
