@@ -73,7 +73,10 @@ def build(settings: Settings, scale: str) -> Study:
             _over_size(cells, settings, "end_gap", "figa3-middle", "Figure A3, middle: generalization gap"),
             views.dynamics(largest, name="figa3-right", title="Figure A3, right: test accuracy over epochs"),
             views.means(
-                panels, ("test", "train", "mean_drop"), name="figa3-means", title="Means of every arm"
+                panels,
+                ("test", "best", "final", "train", "end_gap", "mean_drop"),
+                name="figa3-means",
+                title="Means of every arm",
             ),
         ),
         claims=_claims(cells, settings),

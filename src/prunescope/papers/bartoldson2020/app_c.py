@@ -137,8 +137,14 @@ def _c2(settings: Settings) -> Made:
     comparison = rates.sweep(settings)
     panels = rates.panels(comparison, settings)
     figures = [
-        views.scatter(
-            panels, "mean_stability", "best", name="figc1", title="Figure C1: stability and accuracy by rate"
+        *(
+            views.scatter(
+                panels, "mean_stability", accuracy, name=f"figc1{tag}", title=f"Figure C1: {says} by rate"
+            )
+            for accuracy, tag, says in (
+                ("best", "", "stability and accuracy"),
+                ("final", "-final", "stability and accuracy that is not selected"),
+            )
         ),
         fig3.by_rate(
             comparison,

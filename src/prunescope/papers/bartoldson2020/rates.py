@@ -67,6 +67,8 @@ def panels(comparison: Comparison, settings: Settings) -> dict[str, Comparison]:
     }
 
 
-def points(comparison: Comparison, results: Results, settings: Settings, period: int) -> Points:
-    """Mean stability and best accuracy of every run of the three targets at one rate."""
-    return comparison.points(results, "mean_stability", "best", arms=of_rate(settings, period))
+def points(
+    comparison: Comparison, results: Results, settings: Settings, period: int, accuracy: str = "best"
+) -> Points:
+    """Mean stability and an accuracy of every run of the three targets at one rate."""
+    return comparison.points(results, "mean_stability", accuracy, arms=of_rate(settings, period))
