@@ -82,11 +82,6 @@ def over(
                         lines[x] += 1
         return rows
 
-    runs: dict[str, list[Value]] = {}
-    for curves in panels.values():
-        for series, places in curves.items():
-            for _, comparison, arm in places:
-                runs.setdefault(series, []).extend(comparison.by_name[arm].runs)
     return Figure(
         name,
         title,
@@ -104,5 +99,15 @@ def over(
             share_y=False,
             log_x=log_x,
         ),
-        lineage=runs,
+        lineage=behind(panels),
     )
+
+
+def behind(panels: Mapping[str, Mapping[str, Places]]) -> dict[str, list[Value]]:
+    """The runs behind each series."""
+    runs: dict[str, list[Value]] = {}
+    for curves in panels.values():
+        for series, places in curves.items():
+            for _, comparison, arm in places:
+                runs.setdefault(series, []).extend(comparison.by_name[arm].runs)
+    return runs

@@ -11,6 +11,8 @@ import numpy as np
 
 from prunescope.papers.bartoldson import curves, pruning, views
 from prunescope.papers.bartoldson.arms import Arm, Comparison
+from prunescope.papers.bartoldson.optimum import optima
+from prunescope.papers.bartoldson.pruning import NONE
 from prunescope.papers.bartoldson.sizes import Distinct, EventSize
 from prunescope.papers.bartoldson.statements import fits
 from prunescope.papers.bartoldson.training import GROUPS
@@ -40,7 +42,7 @@ class Sweep:
     arms: Mapping[tuple[ScoreName, str], Sequence[tuple[float, str]]]
 
     def figures(self, drop: str, *, tag: str, heading: str) -> tuple[Figure, ...]:
-        """Drop, also with BatchNorm statistics estimated anew, and accuracy over the rate, a panel a score."""
+        """Drop, also with BatchNorm statistics estimated anew, and accuracy over the rate, a panel a score; optima."""
         panels: dict[str, dict[str, curves.Places]] = {
             score: {
                 f"Prune_{letter}": [(rate, self.comparison, name) for rate, name in arms]
@@ -51,16 +53,25 @@ class Sweep:
         }
         drops = views.with_recalibrated((drop,), self.comparison)
         sides = [*(("left", one) for one in drops), ("right", "best"), ("right, not selected", "final")]
-        return tuple(
+        x_label = "iterative rate of the last convolution, %"
+        drawn = [
             curves.over(
                 panels,
                 quantity,
                 name=f"{tag}-{quantity.replace('_', '-')}",
                 title=f"{heading}, {side}: {views.label(quantity)}",
-                x_label="iterative rate of the last convolution, %",
+                x_label=x_label,
             )
             for side, quantity in sides
+        ]
+        best = optima(
+            panels,
+            name=f"{tag}-optimum",
+            title=f"{heading}: the rate of highest accuracy",
+            x_label=x_label,
+            baseline=NONE,
         )
+        return *drawn, best
 
     def rises(self, quantity: str, *, name: str, says: str, place: str) -> Claim:
         """A quantity rises with the rate: mean rank correlation over scores and targets, one number a replicate."""

@@ -4,6 +4,7 @@ import numpy as np
 
 from prunescope.papers.bartoldson import curves, views
 from prunescope.papers.bartoldson.arms import Comparison
+from prunescope.papers.bartoldson.optimum import optima
 from prunescope.papers.bartoldson.pruning import NONE, TARGETS, VGG11
 from prunescope.papers.bartoldson.published import within
 from prunescope.papers.bartoldson.sizes import PAPER_2020, words
@@ -56,6 +57,13 @@ def build(settings: Settings, scale: str) -> Study:
                     ("center", "best"),
                     ("center, not selected", "final"),
                 )
+            ),
+            optima(
+                {"VGG11": targets},
+                name="fig3-optimum",
+                title="Where the trade-off ends: the rate of highest accuracy",
+                x_label="largest iterative rate, %",
+                baseline=NONE,
             ),
             by_rate(
                 comparison, settings, name="fig3-right", title="Figure 3, right: correlation at every rate"
