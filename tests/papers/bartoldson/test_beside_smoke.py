@@ -13,7 +13,7 @@ from prunescope.studies.publish import nodes_of
 from prunescope.training.epoch_probes import EpochAccuracy
 
 PAPER = {"data": "blobs", "blobs": 128, "replicates": 1}
-QUICK = ("Table C1", "Figure 4, ResNet18")
+QUICK = ("Figure 4, ResNet18",)
 RUNS = [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in BESIDE]
 
 

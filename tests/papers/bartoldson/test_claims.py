@@ -1,7 +1,6 @@
-"""Every claim and figure of the two papers on made-up results: true where the paper is right, false where it is not."""
+"""Claims and figures of the two papers on made-up results: tables, verdicts, and what is not judged."""
 
 import importlib
-import re
 from dataclasses import replace
 
 import numpy as np
@@ -9,13 +8,12 @@ import pytest
 
 from prunescope.papers.bartoldson import views
 from prunescope.papers.bartoldson2019.catalogue import STUDIES as OLD
-from prunescope.papers.bartoldson2020 import app_c, app_e, fig2, fig4, fig5, fig6, setting
+from prunescope.papers.bartoldson2020 import app_e, fig2, fig5, fig6, setting
 from prunescope.papers.bartoldson2020.catalogue import STUDIES as NEW
 from prunescope.studies.claim import judge
 from prunescope.training.epoch_probes import RecalibratedAccuracy
 
 PARTS = {entry.name: entry for entry in (*OLD, *NEW) if "/" in entry.name}
-TRADEOFF = ("bartoldson2019/fig1", "bartoldson2019/fig2", "bartoldson2020/fig2", "bartoldson2020/fig6")
 SIX = fig6.SCALES["smoke"].replace(replicates=3)
 
 
@@ -42,22 +40,6 @@ def test_every_figure_has_a_table_and_every_claim_a_verdict(name, made_up):
     for claim, verdict in verdicts(study, made_up["published"]).items():
         assert verdict.interval_rule != "not run", (claim, verdict.why)
         assert "not finite" not in verdict.why, (claim, verdict.why)
-
-
-@pytest.mark.parametrize("name", [*TRADEOFF, "bartoldson2020/appE", "bartoldson2019/figA3"])
-def test_claims_hold_where_the_paper_is_right_and_fail_where_it_is_not(name, made_up):
-    study = built(name, replicates=4)
-    right, wrong = (verdicts(study, made_up[world]) for world in ("published", "opposite"))
-    judged = {
-        claim for claim, verdict in right.items() if verdict.interval_rule != "not judgeable at this scale"
-    }
-    assert len(judged) >= len(right) / 3
-    assert {right[claim].interval_rule for claim in judged} <= {"reproduced", "inconclusive"}
-    held = {claim for claim in judged if right[claim].interval_rule == "reproduced"}
-    assert held and any(wrong[claim].interval_rule == "contradicted" for claim in held)
-    # What claims of flatness and accuracy alone say is the same in both worlds: flatter is better.
-    turned = re.compile("stability-|.*unstable-beats|.*tradeoff|drop-and-accuracy|harsh-beats|gain-declines")
-    assert all(wrong[claim].interval_rule == "contradicted" for claim in held if turned.match(claim))
 
 
 def test_published_numbers_are_not_judged_elsewhere(made_up):
@@ -190,22 +172,3 @@ def test_events_and_layers_of_ones_own_network_are_drawn(halved):
     plain = without["events"].table(halved)
     assert {row["panel"] for row in plain} == {"stability, %", "epochs until recovery"}
     assert not any("recalibrated_after" in row for row in plain)
-
-
-@pytest.mark.parametrize("parts", ["C1", "C3"])
-def test_parts_that_smoke_leaves_out_have_figures_and_verdicts(parts, made_up):
-    study = app_c.build(app_c.SCALES["smoke"].replace(parts=(parts,)), "smoke")
-    assert all(figure.table(made_up["published"]) for figure in study.figures)
-    assert all(
-        verdict.interval_rule != "not run" for verdict in verdicts(study, made_up["published"]).values()
-    )
-
-
-def test_residual_networks_have_figures_and_verdicts(made_up):
-    two = fig2.build(fig2.SCALES["smoke"].replace(networks=("ResNet18",)), "smoke")
-    four = fig4.build(fig4.SCALES["smoke"].replace(networks=("ResNet18",)), "smoke")
-    for study in (two, four):
-        assert all(figure.table(made_up["published"]) for figure in study.figures)
-        found = verdicts(study, made_up["published"])
-        assert all(verdict.interval_rule != "not run" for verdict in found.values())
-    assert "resnet18-parameters-gone" in {claim.name for claim in two.claims}
