@@ -145,12 +145,15 @@ class Stepper:
         """The augmented training batch of the cumulative step `step`."""
         x, y = self.batches.at(step)
         for number, augmentation in enumerate(self.program.problem.augmentation):
-            x = augmentation(x, self.augmenting(number, step, x.device))
+            x = augmentation(x, self.augmenting(number, step))
         return x, y
 
-    def augmenting(self, number: int, step: int, device: torch.device) -> torch.Generator:
-        """What the augmentation `number` draws from for the batch of the cumulative step `step`."""
-        return stream(self.program.seeds.order, "augmentation", number, step, device=device)
+    def augmenting(self, number: int, step: int) -> torch.Generator:
+        """What the augmentation `number` draws from for the batch of the cumulative step `step`.
+
+        On the CPU wherever the images are, so that every device sees the same crops.
+        """
+        return stream(self.program.seeds.order, "augmentation", number, step)
 
     def draw(self, step: int) -> int:
         """The seed of what the network draws in the training pass of the cumulative step `step`."""

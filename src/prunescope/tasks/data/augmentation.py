@@ -79,12 +79,15 @@ class CropFlip(Augmentation):
             raise UsageError(
                 f"fill {self.fill} for images of {channels} channels; give one entry, or one a channel"
             )
+        if top.device != x.device:  # in one transfer
+            top, left, mirrored = torch.stack([top, left, mirrored.long()]).to(x.device, non_blocking=True)
+            mirrored = mirrored.bool()
         rows = top + torch.arange(height, device=top.device)
         columns = left + torch.arange(width, device=top.device)
         columns = torch.where(mirrored, width + 2 * self.pad - 1 - columns, columns)
         flat = rows[:, :, None] * (width + 2 * self.pad) + columns[:, None, :]
         padded = self._padded(x).flatten(2)
-        return padded.gather(2, flat.to(x.device).view(count, 1, -1).expand(-1, channels, -1)).view_as(x)
+        return padded.gather(2, flat.view(count, 1, -1).expand(-1, channels, -1)).view_as(x)
 
     def _padded(self, x: Tensor) -> Tensor:
         """The images with a border of `fill`."""
