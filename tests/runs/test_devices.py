@@ -8,7 +8,7 @@ from specimens import recipe as make_recipe
 from pretended import pretending
 from prunescope.base.errors import UsageError
 from prunescope.runs.engines import EngineSetting
-from prunescope.runs.placement import device_named
+from prunescope.runs.placement import device_named, one_thread
 from prunescope.runs.workbench import Stopped, Workbench
 from prunescope.tasks.kernels import compiling, jit
 from prunescope.tasks.kernels.choice import Kernels
@@ -77,3 +77,50 @@ def test_a_workbench_makes_its_gpu_the_current_one(monkeypatch):
     for device in ("cpu", "meta", "cuda", "cuda:1", "cuda:0"):
         Workbench(None, device=device)
     assert chosen == [torch.device("cuda:1"), torch.device("cuda:0")]
+
+
+@pytest.fixture
+def precision():
+    """Sets and tells all that torch knows of how float32 is computed, and puts it back."""
+    backends = torch.backends
+    cudnn, cublas, mkldnn = backends.cudnn, backends.cuda.matmul, backends.mkldnn
+    parts = (cudnn.conv, cudnn.rnn, cublas, mkldnn.conv, mkldnn.matmul)
+
+    def told():
+        older = (
+            backends.cudnn.allow_tf32,
+            backends.cuda.matmul.allow_tf32,
+            torch.get_float32_matmul_precision(),
+        )
+        return [*(part.fp32_precision for part in parts), *older]
+
+    with one_thread():
+        yield told
+
+
+@pytest.mark.parametrize("products", ["highest", "high", "medium"])
+@pytest.mark.parametrize("convolutions", [False, True])
+def test_float32_is_float32_inside_and_what_it_was_afterwards(precision, products, convolutions):
+    torch.set_float32_matmul_precision(products)
+    torch.backends.cudnn.allow_tf32 = convolutions
+    before = precision()
+    with one_thread():
+        assert precision() == [*["ieee"] * 5, False, False, "highest"]
+        with one_thread():
+            pass
+        assert precision() == [*["ieee"] * 5, False, False, "highest"]
+    assert precision() == before
+
+
+@pytest.mark.parametrize("part", ["everything", "convolutions", "products", "on a CPU"])
+def test_float32_is_float32_whatever_torch_was_told_in_the_newer_way(precision, part):
+    backends = torch.backends
+    named = {"everything": backends, "convolutions": backends.cudnn.conv, "products": backends.cuda.matmul}
+    named |= {"on a CPU": backends.mkldnn}
+    before = named[part].fp32_precision
+    try:
+        named[part].fp32_precision = "bf16" if part == "on a CPU" else "tf32"
+        with one_thread():
+            assert precision() == [*["ieee"] * 5, False, False, "highest"]
+    finally:
+        named[part].fp32_precision = before

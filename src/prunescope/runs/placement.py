@@ -5,8 +5,9 @@ work itself (`workbench.py`).
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 
@@ -20,18 +21,48 @@ from prunescope.training.progress import Progress
 def one_thread() -> Iterator[None]:
     """One torch thread, as threads that share small products slow each other down and change rounding.
 
-    On a GPU no TF32, which is what cuDNN computes float32 convolutions in unless it is told otherwise (10 bits of
-    mantissa), and the same algorithm every time, so that the same run has the same bits.
+    float32 is float32, and a GPU takes the same algorithm every time, so that the same run has the same bits.
     """
     cudnn = torch.backends.cudnn
-    before = torch.get_num_threads(), cudnn.allow_tf32, cudnn.deterministic, cudnn.benchmark
+    before = torch.get_num_threads(), cudnn.deterministic, cudnn.benchmark
     torch.set_num_threads(1)
-    cudnn.allow_tf32, cudnn.deterministic, cudnn.benchmark = False, True, False
+    cudnn.deterministic, cudnn.benchmark = True, False
+    try:
+        with _float32():
+            yield
+    finally:
+        torch.set_num_threads(before[0])
+        _, cudnn.deterministic, cudnn.benchmark = before
+
+
+@contextmanager
+def _float32() -> Iterator[None]:
+    """Products and convolutions of float32 are computed in it, and not in TF32 (10 bits of mantissa) or bfloat16.
+
+    cuDNN's convolutions are in TF32 unless told otherwise, in NVIDIA's containers products are, too.
+    """
+    backends = torch.backends
+    cudnn, products, mkldnn = backends.cudnn, backends.cuda.matmul, backends.mkldnn
+    parts = (cudnn.conv, cudnn.rnn, products, mkldnn.conv, mkldnn.matmul)  # type: ignore[attr-defined]
+    before = [part.fp32_precision for part in parts]
+    _set_precision(parts, ["ieee"] * len(parts))
     try:
         yield
     finally:
-        torch.set_num_threads(before[0])
-        _, cudnn.allow_tf32, cudnn.deterministic, cudnn.benchmark = before
+        _set_precision(parts, before)
+
+
+def _set_precision(parts: Sequence[Any], values: Sequence[str]) -> None:
+    """Of convolutions, recurrent layers and products on a GPU, convolutions and products on a CPU, in this order.
+
+    torch can be told of this in an older way, too, and refuses to go on where the two differ.
+    """
+    convolutions, _, products, _, on_cpu = values
+    torch.backends.cudnn.allow_tf32 = convolutions == "tf32"
+    older = {"bf16": "medium", "tf32": "high"}.get(on_cpu, "high" if products == "tf32" else "highest")
+    torch.set_float32_matmul_precision(older)
+    for part, value in zip(parts, values, strict=True):
+        part.fp32_precision = value
 
 
 def device_named(name: str) -> str:
