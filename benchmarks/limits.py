@@ -5,7 +5,6 @@ on a CPU by the fastest of several means (`products.py`).
 """
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 
 from benchmarks.row import Numbers
 from benchmarks.timing import interleaved
+from prunescope.runs import memory
 
 COPIED = {"cpu": 2**24, "cuda": 2**30}
 """Bytes that are copied at a time: more than any cache holds."""
@@ -110,10 +110,13 @@ def limit(
     # Many members, as a device that is not filled waits for the host; fewer where memory does not suffice.
     while members and not layers:
         for layout in (torch.contiguous_format, torch.channels_last):
-            with suppress(MemoryError, torch.OutOfMemoryError):
-                layers.append(
-                    _seconds(Layers(build(), x, layout=layout, members=members, dtype=dtype), rounds)
-                )
+            try:
+                work = Layers(build(), x, layout=layout, members=members, dtype=dtype)
+                layers.append(_seconds(work, rounds))
+            except (RuntimeError, MemoryError) as problem:
+                if not memory.out_of_memory(problem):
+                    raise
+            work = one  # the other layout gets its memory
         members //= 2
     copy, moved = copying(x.device)
     copies = interleaved({"copy": copy}, rounds=rounds)["copy"]

@@ -25,7 +25,7 @@ def page(tmp_path_factory):
         env={**os.environ, "PRUNESCOPE_DATA": str(folder), "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
     )
     assert done.returncode == 0, done.stderr
     return (folder / "page.md").read_text()

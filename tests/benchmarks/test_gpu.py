@@ -19,6 +19,7 @@ from benchmarks.plain_loop import PAD, augmented
 from benchmarks.ways import Contestant, Timed, convolutional, timed
 from PIL import Image
 
+from benchmarks import limits
 from prunescope.runs.store import Store
 from prunescope.runs.workbench import Workbench
 from prunescope.tasks.nets import CifarResNet, LeNet
@@ -42,12 +43,12 @@ def bench(tmp_path):
 )
 def test_every_way_is_measured_and_compared(bench, kind, alone):
     recipe = kind.recipe("float32")
-    limits = limit_of(bench, recipe, 2, rounds=1)
+    limit = limit_of(bench, recipe, 2, rounds=1)
     for size, apart in ((1, alone), (3, ())):
         ways = measured(bench, recipe, size, alone=bool(apart), rounds=1, least=0.0)
         assert tuple(ways) == ("DataLoader loop", "loop", *apart, *STACKS)
         assert not any(way.why for way in ways.values())
-        found = {row.what: row.median for row in rows(ways, limits, size, steps=4, megabytes=False)}
+        found = {row.what: row.median for row in rows(ways, limit, size, steps=4, megabytes=False)}
         assert not any("memory" in what for what in found)
         rates = {way: found[f"{way}, R = {size}"] for way in ways}
         assert all(math.isfinite(rate) and rate > 0 for rate in rates.values())
@@ -56,7 +57,7 @@ def test_every_way_is_measured_and_compared(bench, kind, alone):
                 assert math.isclose(found[f"{way} : {base}, R = {size}"], rates[way] / rates[base])
         best = max(rates, key=rates.__getitem__)
         assert math.isclose(
-            found[f"the layers alone : {best}, R = {size}"], 100 * 4 * limits.layers[0] * rates[best]
+            found[f"the layers alone : {best}, R = {size}"], 100 * 4 * limit.layers[0] * rates[best]
         )
 
 
@@ -93,12 +94,12 @@ def test_a_way_that_does_not_fit_or_fails_says_so_and_loses_its_own_row_only():
     broken = timed(failing(RuntimeError("no kernel\nand more")), "cpu", rounds=1, least=0.0)
     assert (full.why, broken.why) == ("out of memory", "failed: no kernel")
     good = Timed(np.array([2.0]), 1.0)
-    limits = Limit(np.array([1.0]), np.array([0.5]), 10, 10)
-    found = rows({"DataLoader loop": good, "loop": good, "stack": full}, limits, 4, steps=1, megabytes=False)
+    limit = Limit(np.array([1.0]), np.array([0.5]), 10, 10)
+    found = rows({"DataLoader loop": good, "loop": good, "stack": full}, limit, 4, steps=1, megabytes=False)
     assert [row.cells[:4] for row in found if row.what == "stack, R = 4"] == [
         ("stack, R = 4", "", "", "out of memory")
     ]
-    assert not rows({"loop": full}, limits, 4, steps=1, megabytes=False)[1:]
+    assert not rows({"loop": full}, limit, 4, steps=1, megabytes=False)[1:]
 
 
 def test_aims_are_judged_by_the_fastest_way_of_all():
@@ -107,11 +108,11 @@ def test_aims_are_judged_by_the_fastest_way_of_all():
         1: {"DataLoader loop": slow, "loop": quick, "stack": quick},
         64: {"DataLoader loop": slow, "loop": quick, "stack": fast},
     }
-    limits = Limit(np.array([0.5]), np.array([0.25]), 10, 10)
-    verdicts = {row.what: row.verdict for row in aims(KINDS["ResNet-20"], limits, by_size)}
+    limit = Limit(np.array([0.5]), np.array([0.25]), 10, 10)
+    verdicts = {row.what: row.verdict for row in aims(KINDS["ResNet-20"], limit, by_size)}
     assert verdicts["stack, R = 64 : DataLoader loop"] == "met"
     assert verdicts["stack, R = 64 : loop"] == "missed"
-    lenet = {row.what: row for row in aims(KINDS["LeNet-300-100"], limits, by_size)}
+    lenet = {row.what: row for row in aims(KINDS["LeNet-300-100"], limit, by_size)}
     assert lenet["replicas in one program"].verdict == "met"
     assert lenet["Jin et al.'s column (876 runs): an estimate from these steps"].verdict == "missed"
 
@@ -131,6 +132,26 @@ def test_layers_count_what_a_step_computes_and_moves():
     assert work.flops == 3 * 2 * 4 * (2 * 16 * 8 + 3 * 8 * 10)
     activations = 2 * 4 * 16 + 2 * 4 * 8 + 3 * 4 * 8 + 2 * 4 * 10
     assert work.bytes == 3 * 4 * (activations + 4 * (16 * 8 + 8 * 10))
+
+
+def test_a_limit_is_measured_with_as_many_members_as_fit(monkeypatch):
+    tried = []
+
+    def seconds(work, rounds):
+        tried.append(work.members)
+        if work.members > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return np.full(rounds, 8.0 / work.members)
+
+    monkeypatch.setattr(limits, "_seconds", seconds)
+    x = torch.randn(4, 1, 4, 4)
+    found = limits.limit(
+        lambda: LeNet(hidden=(8,), inputs=16), x, members=8, moments=0, dtype=x.dtype, rounds=2
+    )
+    assert tried == [8, 8, 4, 4, 2, 2] and found.layers.tolist() == [4.0, 4.0]
+    monkeypatch.setattr(limits, "_seconds", lambda work, rounds: (_ for _ in ()).throw(RuntimeError("other")))
+    with pytest.raises(RuntimeError, match="other"):
+        limits.limit(lambda: LeNet(inputs=16), x, members=1, moments=0, dtype=x.dtype, rounds=1)
 
 
 def test_layers_are_found_in_residual_networks():
