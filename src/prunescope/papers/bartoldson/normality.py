@@ -14,7 +14,7 @@ from prunescope.runs.recipe import Recipe
 from prunescope.studies.claim import Claim, Precondition
 from prunescope.studies.figure import Figure, Lines, Table
 from prunescope.studies.region import Direction
-from prunescope.studies.results import Numbers, Results, column
+from prunescope.studies.results import Results, column
 
 PARTS: Mapping[str, float] = MappingProxyType(
     {"before training": 0.0, "half way": 0.5, "after training": 1.0}
@@ -63,25 +63,29 @@ def degrades(looks: Looks, *preconditions: Precondition) -> Claim:
 
 
 def histograms(looks: Looks, runs: tuple[Recipe, ...], *, name: str, title: str) -> Figure:
-    """Densities of the last layer's normalized activations."""
-
-    def last(found: Mapping[str, Numbers]) -> Numbers:
-        return found[f"histogram.{len(found['distance']) - 1}"]
+    """Densities of the normalized activations of every layer that was looked at, a panel each, in forward order."""
 
     def table(results: Results) -> Table:
         centres = [-EDGE + (i + 0.5) * 2 * EDGE / BINS for i in range(BINS)]
-        return [
-            {"when": when, "replicate": number, "activation": x, "density": float(y)}
+        found = {
+            (when, number): results[look]
             for when, readings in looks.items()
             for number, look in enumerate(readings)
-            for x, y in zip(centres, last(results[look]), strict=True)
+        }
+        layers = len(next(iter(found.values()))["distance"])
+        return [
+            {"panel": f"layer {layer + 1} of the last {layers}", "when": when, "replicate": number}
+            | {"activation": x, "density": float(y)}
+            for layer in range(layers)
+            for (when, number), seen in found.items()
+            for x, y in zip(centres, seen[f"histogram.{layer}"], strict=True)
         ]
 
     return Figure(
         name,
         title,
-        caption="Density of what BatchNorm puts into its scale and shift in the last convolution of VGG11, all "
-        "channels together. A standard normal would peak at 0.40.",
+        caption="Density of what BatchNorm puts into its scale and shift in the last convolutions of VGG11, all "
+        "channels of one together. A standard normal would peak at 0.40.",
         table=table,
         plot=Lines(
             "activation",

@@ -58,36 +58,41 @@ def label(quantity: str) -> str:
     return LABELS.get(quantity, quantity)
 
 
-def dynamics(panels: Panels, *, name: str, title: str, arms: Sequence[str] = ()) -> Figure:
+def dynamics(
+    panels: Panels, *, name: str, title: str, arms: Sequence[str] = (), train: bool = False
+) -> Figure:
     """Test accuracy after every epoch, after what happens there; a marker where something does.
 
-    No arms named means all.
+    No arms named means all. train: whether training accuracy, before what happens there, has panels too.
     """
 
     def table(results: Results) -> Table:
         return [
             {
-                "panel": panel,
+                "panel": f"{panel}: {split} accuracy" if train else panel,
                 "arm": one.name,
                 "replicate": number,
                 "epoch": float(seen.epoch[i]),
                 "before": float(seen.before[i]),
-                "accuracy": float(seen.after[i]),
+                "accuracy": float((seen.after if split == "test" else seen.before)[i]),
                 "event": bool(seen.event[i]),
             }
             for panel, comparison in panels.items()
+            for split in ("test", "training")[: 1 + train]
             for one in comparison.arms
             if one.name in (arms or comparison.by_name)
             for number, run in enumerate(one.runs)
-            if comparison.test(run) in results
-            for seen in [epochs(results[comparison.test(run)])]
+            for trace in [comparison.test(run) if split == "test" else comparison.train(run)]
+            if trace in results
+            for seen in [epochs(results[trace])]
             for i in range(len(seen.epoch))
         ]
 
     return Figure(
         name,
         title,
-        caption="Test accuracy after every epoch, on the far side of pruning (column before: on the near side). Thin "
+        caption="Test accuracy after every epoch, on the far side of pruning (column before: on the near side)"
+        f"{', and training accuracy on the near side' if train else ''}. Thin "
         "lines are runs, the band is the 95 % bootstrap interval of their mean, markers are epochs with an event. "
         "BatchNorm keeps its running statistics right after an event, as in the paper.",
         table=table,
@@ -96,7 +101,7 @@ def dynamics(panels: Panels, *, name: str, title: str, arms: Sequence[str] = ())
             "accuracy",
             series="arm",
             x_label="epoch",
-            y_label="test accuracy, %",
+            y_label="accuracy, %" if train else "test accuracy, %",
             band="bootstrap",
             marks="event",
         ),

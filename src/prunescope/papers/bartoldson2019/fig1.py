@@ -2,6 +2,7 @@
 
 from prunescope.papers.bartoldson import pruning, views
 from prunescope.papers.bartoldson.arms import Comparison
+from prunescope.papers.bartoldson.drops import drops
 from prunescope.papers.bartoldson.pruning import NONE, VGG11
 from prunescope.papers.bartoldson.published import has_p_value
 from prunescope.papers.bartoldson.sizes import PAPER_2019, EventSize, words
@@ -55,11 +56,12 @@ def build(settings: EventSize, scale: str) -> Study:
         paper=PAPER_2019,
         nodes=one.nodes,
         figures=(
+            drops(panels, arms=pruned, name="fig1-left", title="Figure 1, left: what every event costs"),
             views.means(
                 panels,
                 ("mean_positive_drop", "mean_drop", "best", "final"),
-                name="fig1-left",
-                title="Figure 1, left: mean drops of every arm",
+                name="fig1-means",
+                title="Mean drops and accuracies of every arm",
             ),
             views.scatter(
                 panels,

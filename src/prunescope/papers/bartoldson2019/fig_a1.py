@@ -29,9 +29,7 @@ def build(settings: Size, scale: str) -> Study:
         paper=PAPER_2019,
         nodes=[look for some in looks.values() for look in some],
         figures=(
-            histograms(
-                looks, plain.runs, name="figa1", title="Figure A1: normalized activations, last convolution"
-            ),
+            histograms(looks, plain.runs, name="figa1", title="Figure A1: normalized activations by layer"),
         ),
         claims=(starts(looks), degrades(looks)),
         notes=("Of VGG11 trained here; the paper shows a VGG19, without numbers.",),

@@ -71,7 +71,12 @@ def build(settings: Settings, scale: str) -> Study:
                 cells, settings, "test", "figa3-left", "Figure A3, left: test accuracy minus the baseline's"
             ),
             _over_size(cells, settings, "end_gap", "figa3-middle", "Figure A3, middle: generalization gap"),
-            views.dynamics(largest, name="figa3-right", title="Figure A3, right: test accuracy over epochs"),
+            views.dynamics(
+                largest,
+                name="figa3-right",
+                title="Figure A3, right: test and training accuracy over epochs",
+                train=True,
+            ),
             views.means(
                 panels,
                 ("test", "best", "final", "train", "end_gap", "mean_drop"),

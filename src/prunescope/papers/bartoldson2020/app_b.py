@@ -43,9 +43,7 @@ def build(settings: fig2.Settings, scale: str) -> Study:
     layers = {"VGG11": pruning.VGG11, "ResNet18": pruning.RESNET18_EARLY}
     figures = [
         views.dynamics(panels, name="figb2-left", title="Figure B2, left: test accuracy during training"),
-        histograms(
-            looks, plain.runs, name="figb1", title="Figure B1: normalized activations, last convolution"
-        ),
+        histograms(looks, plain.runs, name="figb1", title="Figure B1: normalized activations by layer"),
     ]
     claims = [starts(looks), degrades(looks, fits(unpruned))]
     for panel, one in panels.items():
