@@ -149,6 +149,10 @@ class Comparison:
         """The arms by name."""
         return {one.name: one for one in self.arms}
 
+    def looks_at(self, *quantities: str) -> bool:
+        """Whether runs are looked at for all of these: without `recalibration` nothing is known of statistics anew."""
+        return bool(self.look.recalibration) or not RECALIBRATED.keys() & set(quantities)
+
     def values(self, results: Results, name: str, quantity: str) -> Numbers:
         """A quantity of the runs of the arm called `name`, [R].
 

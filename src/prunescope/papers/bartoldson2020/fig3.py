@@ -57,6 +57,7 @@ def build(settings: Settings, scale: str) -> Study:
                     ("center", "best"),
                     ("center, not selected", "final"),
                 )
+                if comparison.looks_at(quantity)
             ),
             optima(
                 {"VGG11": targets},

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from prunescope.papers.bartoldson import curves, pruning, views
-from prunescope.papers.bartoldson.arms import STABILITIES, Arm, Comparison
+from prunescope.papers.bartoldson.arms import Arm, Comparison
 from prunescope.papers.bartoldson.pruning import NONE, VGG11
 from prunescope.papers.bartoldson.sizes import PAPER_2020, Ascending, EventSize, words
 from prunescope.papers.bartoldson.statements import compares, same
@@ -73,7 +73,7 @@ def build(settings: Settings, scale: str) -> Study:
                     title=f"{views.label(quantity)}, over the probability of being there",
                     x_label="probability that a targeted filter is there (0: pruned, 1: untouched)",
                 )
-                for quantity in ("best", "final", *STABILITIES)
+                for quantity in views.with_recalibrated(("best", "final", "mean_stability"), comparison)
             ),
             views.means(
                 panels, ("best", "final", "mean_stability"), name="section2-means", title="Means of every arm"
