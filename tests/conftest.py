@@ -7,10 +7,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 sys.path.append(str(Path(__file__).parent))  # for `pretended`
 
 import prunescope
+from prunescope.runs.placement import device_named, one_thread
+
+GPU = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
+]
 
 
 @pytest.fixture(scope="session")
@@ -27,3 +34,11 @@ def leaves() -> Callable[[type], set[type]]:
                 yield from inner or {child}
 
     return lambda base: set(below(base))
+
+
+@pytest.fixture(params=["cpu", pytest.param("cuda", marks=GPU)])
+def device(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Where a test computes, with torch set up as it is for work: no TF32, the same algorithms every time."""
+    name = device_named(request.param)
+    with one_thread():
+        yield name

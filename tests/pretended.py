@@ -17,7 +17,7 @@ DEVICE = "meta"
 """What the device is called: of those that every torch knows, the one on which nothing is computed otherwise."""
 
 _MOVES = (torch.ops.aten._to_copy.default, torch.ops.aten.copy_.default)
-_Generator = torch.Generator
+_Generator, _tensor = torch.Generator, torch.tensor
 
 
 class There(torch.Tensor):
@@ -97,9 +97,15 @@ class _OnCpu:
         return _Generator("cpu")
 
 
+def _made(data, *, dtype=None, device="cpu"):
+    """`torch.tensor`, which leaves the numbers out by itself on such a device."""
+    return _tensor(data, dtype=dtype).to(device)
+
+
 @contextmanager
 def pretending() -> Iterator[str]:
     """The name of the device, which is there inside."""
     with pytest.MonkeyPatch.context() as patch, _Pretending():
         patch.setattr(torch, "Generator", _OnCpu)
+        patch.setattr(torch, "tensor", _made)
         yield DEVICE

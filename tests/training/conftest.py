@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # for `unit_lab`, here and in wo
 from prunescope.base.state import Weights
 from prunescope.base.steps import Clock
 from prunescope.base.streams import Seeds
+from prunescope.runs.placement import weights_on
 from prunescope.tasks.data.source import InMemory
 from prunescope.tasks.data.synthetic import synthetic
 from prunescope.tasks.model import network, network_of
@@ -44,6 +45,14 @@ class WithBatchNorm(nn.Module):
         return self.fc(self.drop(self.act(self.bn(self.conv(x))).mean((-2, -1))))
 
 
+class WithoutDrawing(WithBatchNorm):
+    """The same without dropout, so that every way to train it in a stack is right."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.drop = nn.Identity()
+
+
 class Lab:
     """Makes programs and their beginnings."""
 
@@ -54,6 +63,7 @@ class Lab:
             network("prunescope.tasks.nets:LeNet", hidden=[6, 5], inputs=16, classes=3, scale=1.0)
         )
         self.batchnorm = self.problem(network_of(WithBatchNorm))
+        self.undrawn = self.problem(network_of(WithoutDrawing))
 
     def problem(self, net: Any, **data: Any) -> Problem:
         return Task(network=net, data=Data(source=SOURCE, **data)).load(Seeds(), ARRAYS)
@@ -90,7 +100,20 @@ class Lab:
         return Weights(params, buffers, masks)
 
     def begin(self, program: Program, *, seed: int = 0, sparsity: float = 0.0, step: int = 0) -> Progress:
-        return begin(program, self.weights(program, seed=seed, sparsity=sparsity), step)
+        """Where the program's examples are, and in floats as theirs."""
+        weights = self.weights(program, seed=seed, sparsity=sparsity)
+        x = program.problem.train.inputs.take(torch.arange(1))
+        parts = (weights.params, weights.buffers, weights.masks)
+        return begin(program, Weights(*({n: _like(x, leaf) for n, leaf in p.items()} for p in parts)), step)
+
+    def on(self, device: str, program: Program) -> Program:
+        """The same program on a device."""
+        references = {name: weights_on(weights, device) for name, weights in program.references.items()}
+        return replace(program, problem=program.problem.to(device), references=references)
+
+
+def _like(x: torch.Tensor, leaf: torch.Tensor) -> torch.Tensor:
+    return leaf.to(x.device, x.dtype if leaf.is_floating_point() else leaf.dtype)
 
 
 @pytest.fixture(scope="session")

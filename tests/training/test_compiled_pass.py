@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 from stack_lab import assert_close
+from test_engines import OPTIMIZERS
 from torch import nn
 
 from prunescope.base.errors import UsageError
@@ -66,6 +67,19 @@ def test_a_compiled_run_is_that_of_the_loop_with_pruning_and_a_smaller_last_batc
     assert_close(loop, compiled)
     assert asked == [True, True]  # once a mask
     assert calls.count(8) == len(calls) == 12 + 2  # of seven batches an epoch the last, of 2, is not
+
+
+@pytest.mark.slow
+@needs_compiler
+def test_every_optimizer_with_one_compiled_pass(lab, asked):
+    """A network is compiled once, whoever updates it."""
+    problem = lab.problem(network_of(Normed))
+    for optimizer in OPTIMIZERS:
+        program = lab.program(Prune(when=At(at="3it")), problem=problem, optimizer=optimizer, steps=9)
+        other = replace(program, problem=replace(problem, kernels=COMPILED))
+        loop = train(program, lab.begin(program, sparsity=0.3), engine=Loop())
+        assert_close(loop, train(other, lab.begin(other, sparsity=0.3), engine=Lean()), 1e-3)
+    assert asked == [True, True] * len(OPTIMIZERS)
 
 
 @needs_compiler

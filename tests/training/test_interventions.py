@@ -66,7 +66,8 @@ class Averaged(Intervention):
         return (self.at,)
 
     def init(self, weights):
-        return {"average": torch.zeros(4), "batches": torch.zeros((), dtype=torch.int64)}
+        device = weights.params["fc.weight"].device
+        return {"average": torch.zeros(4, device=device), "batches": torch.zeros((), dtype=torch.int64)}
 
     def needs(self, step):
         return frozenset({self.layer} if self.since <= step < self.at else ())
@@ -77,7 +78,7 @@ class Averaged(Intervention):
 
     def apply(self, state, context):
         average = state.memory[context.key]["average"]
-        kept = torch.ones(3, 4, dtype=torch.bool)
+        kept = torch.ones(3, 4, dtype=torch.bool, device=average.device)
         kept[:, average.argmin()] = False
         masks = {**state.weights.masks, "fc.weight": state.weights.masks["fc.weight"] & kept}
         params = tree.masked(state.weights.params, masks)

@@ -7,8 +7,8 @@ import torch
 from stack_lab import SPARSE, Drawing, Dropping, Odd, assert_close, check, together
 from test_interventions import EVERY, OWN, program_for, tensors
 
-from prunescope.base import tree
 from prunescope.base.streams import replicate
+from prunescope.runs.placement import device_named, one_thread
 from prunescope.tasks.kernels.choice import Kernels
 from prunescope.tasks.model import network_of
 from prunescope.training import run as running
@@ -16,10 +16,10 @@ from prunescope.training.engines import stack
 from prunescope.training.engines.loop import Loop
 from prunescope.training.engines.stack import Stack, how
 from prunescope.training.engines.stacked.forward import Vmapped
-from prunescope.training.engines.stacked.recorded import recordable
+from prunescope.training.engines.stacked.recorded import Recorded, recordable
 from prunescope.training.engines.stacked.working import Stacked
 from prunescope.training.optim import SGD, Adam, AdamW
-from prunescope.training.run import Member, begin, train, train_together
+from prunescope.training.run import Member, train, train_together
 from prunescope.training.schedules import Constant, Milestones
 from prunescope.training.stopping import LossBelow
 
@@ -138,18 +138,17 @@ def test_what_the_host_decides_about_is_not_recorded(lab, monkeypatch):
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("way", ["layers", "vmap", "streams"])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda v: f"{type(v).__name__}-{v.id[:4]}")
-def test_recorded_steps_equal_the_loop_on_a_gpu(lab, optimizer):
-    problem = lab.problem(network_of(Odd)).to("cuda")
-    programs = [lab.program(problem=problem, optimizer=optimizer, seeds=replicate(k)) for k in range(3)]
-    members = [Member(p, begin(p, on_gpu(lab.weights(p, seed=k)), 0)) for k, p in enumerate(programs)]
-    train_together(members, Stack(size=8))
-    for k, (member, program) in enumerate(zip(members, programs, strict=True)):
-        alone = train(program, begin(program, on_gpu(lab.weights(program, seed=k)), 0), engine=Loop())
-        assert_close(alone, member.progress, 1e-3)
-
-
-def on_gpu(weights):
-    return type(weights)(
-        *(tree.to(part, "cuda") for part in (weights.params, weights.buffers, weights.masks))
-    )
+def test_recorded_steps_equal_the_loop_on_a_gpu(lab, monkeypatch, optimizer, way):
+    recorded, make = [], Recorded._make
+    monkeypatch.setattr(Recorded, "_make", lambda self: recorded.append(self) or make(self))
+    with one_thread():
+        problem = lab.undrawn.to(device_named("cuda"))
+        programs = [lab.program(problem=problem, optimizer=optimizer, seeds=replicate(k)) for k in range(3)]
+        members = [Member(p, lab.begin(p, seed=k)) for k, p in enumerate(programs)]
+        train_together(members, Stack(size=8, way=way))
+        for k, (member, program) in enumerate(zip(members, programs, strict=True)):
+            alone = train(program, lab.begin(program, seed=k), engine=Loop())
+            assert_close(alone, member.progress, 1e-3)
+    assert len(recorded) == (3 if way == "streams" else 1)
