@@ -63,3 +63,18 @@ def test_a_store_may_be_opened_by_many_at_once(tmp_path):
         maker.join()
     assert problems == []
     assert contents(tmp_path / "new") == {}
+
+
+def test_no_worker_hears_ctrl_c_not_even_the_first_while_it_starts():
+    """multiprocessing starts its tracker of resources with the first process, and unblocks signals afterwards."""
+    code = (
+        "import signal, subprocess\n"
+        "from prunescope.runs.executors.processes import _deaf\n"
+        "from multiprocessing import resource_tracker\n"
+        "with _deaf():\n"
+        "    resource_tracker.getfd()\n"
+        "    print(signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ()))\n"
+        "print(signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ()))\n"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert said.split() == ["True", "False"]

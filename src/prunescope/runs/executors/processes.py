@@ -14,6 +14,7 @@ import time
 import types
 from collections.abc import Iterator
 from dataclasses import replace
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
@@ -127,6 +128,7 @@ class Processes:
 @contextlib.contextmanager
 def _deaf() -> Iterator[None]:
     """What is started meanwhile never hears Ctrl-C, not even while it imports; the parent decides for it."""
+    resource_tracker.ensure_running()  # which would be started with the first worker, and let Ctrl-C through again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
