@@ -81,3 +81,14 @@ def test_panels_side_by_side_keep_their_sizes():
     assert [(part.get("width"), part.get("height")) for part in inner] == [("30", "20"), ("50", "40")]
     with pytest.raises(UsageError, match="view box"):
         side_by_side(["<p>"])
+
+
+def test_panels_that_fill_a_line_go_below_it():
+    panels = [
+        f'<svg viewBox="0 0 {wide} {high}"></svg>'
+        for wide, high in ((600, 100), (600, 50), (200, 30), (2000, 9))
+    ]
+    whole = ElementTree.fromstring(side_by_side(panels).encode())
+    places = [tuple(float(part.get(name)) for name in ("x", "y")) for part in whole[1:]]
+    assert places == [(0, 0), (600, 0), (0, 100), (0, 130)]
+    assert whole.get("viewBox") == "0 0 2000 139"

@@ -39,6 +39,8 @@ LABELS: Mapping[str, str] = {
     "final": "test accuracy after the last epoch, %",
     "test": "test accuracy at the end, whole test set, %",
     "train": "training accuracy at the end, %",
+    "train_at_best": "training accuracy at the best epoch, %",
+    "train_at_moment": "training accuracy where flatness is measured, %",
     "gap": "generalization gap at the best epoch, percentage points",
     "final_gap": "generalization gap after the last epoch, percentage points",
     "end_gap": "generalization gap at the end, percentage points",
