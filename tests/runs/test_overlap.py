@@ -6,6 +6,7 @@ import pytest
 from specimens import contents, recipe, replicas, study
 
 from prunescope.runs.execute import ensure
+from prunescope.runs.families import during_training
 from prunescope.runs.graph import Trace
 from prunescope.runs.packing import Pack
 from prunescope.runs.plan import plan
@@ -13,6 +14,8 @@ from prunescope.runs.store import Store
 from prunescope.runs.together import train_pack
 from prunescope.runs.workbench import Stopped, Workbench
 from prunescope.training.aside import Lost
+from prunescope.training.epoch_probes import RecalibratedAccuracy
+from prunescope.training.interventions import At, Prune
 from prunescope.training.probes import Curve, Probe
 
 PROBE = Curve(every="1it")
@@ -78,6 +81,23 @@ def test_a_run_that_is_stopped_has_its_checkpoint_and_goes_on_bitwise(tmp_path):
     assert len(found.traces[PROBE.id]) >= 3
     bench_at(tmp_path / "stopped").train(run, probes=(PROBE,))
     assert contents(tmp_path / "stopped") == contents(tmp_path / "reference")
+
+
+def test_who_applies_the_network_as_it_trains_looks_while_nothing_else_does(tmp_path, monkeypatch):
+    """Dropout draws from generators of the whole process: what a look beside training draws would change the run."""
+    run = during_training(recipe(path="specimens:Normed"), Prune(when=At(at="4it")))
+    probe, seen = RecalibratedAccuracy(batches=2, batch=8), []
+    observe = RecalibratedAccuracy.observe
+
+    def looking(self, *args):
+        seen.append(threading.current_thread().name)
+        return observe(self, *args)
+
+    monkeypatch.setattr(RecalibratedAccuracy, "observe", looking)
+    for name, overlap in (("one-by-one", False), ("overlapping", True)):
+        bench_at(tmp_path / name, overlap=overlap).train(run, probes=(PROBE, probe))
+    assert contents(tmp_path / "one-by-one") == contents(tmp_path / "overlapping")
+    assert seen == ["MainThread"] * 4  # before and after the event, twice
 
 
 class Blind(Probe):

@@ -58,6 +58,7 @@ class RecalibratedAccuracy(Probe):
     """
 
     around_onsets: ClassVar[bool] = True
+    trains: ClassVar[bool] = True
     split: SplitName = "test"
     limit: Limit = "all"
     batches: int = Field(default=20, ge=1)

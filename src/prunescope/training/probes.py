@@ -27,6 +27,9 @@ class Probe(Value):
     """Whether it does so at onsets only: where something new is done, not where noise goes on or ends.
 
     A look "before" is left out at positions where it looks anyway: that row is of phase "step"."""
+    trains: ClassVar[bool] = False
+    """Whether it applies the network as it is applied in training. What that draws comes from generators that belong to
+    the whole process, so such a probe never looks while training goes on."""
 
     def steps(self, clock: Clock) -> tuple[int, ...]:
         """Positions, counted from the run's start, at which to look; clock.total is the run's length.

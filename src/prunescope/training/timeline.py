@@ -101,19 +101,18 @@ class Timeline:
             if self._due(probe, phase, local, early):
                 row: Row = {"step": state.step, "local": local, "phase": phase}
                 row |= {"epoch": local / self.clock.epoch_steps}
-                look = partial(self._observe, row, probe, progress)
-                if self._aside is None:
-                    look()
+                if self._aside is None or probe.trains:
+                    self._observe(row, probe, progress, self.program.problem)
                 else:
-                    self._aside.do(look)
+                    self._aside.do(partial(self._observe, row, probe, progress, self._seen))
                 traces[probe.id] = [*traces.get(probe.id, []), row]
         kept = {moment.id: state.weights for moment, k in self.keep if k == local and moment.when == phase}
         return progress.replace(kept=progress.kept | kept, traces=traces)
 
-    def _observe(self, row: Row, probe: Probe, progress: Progress) -> None:
+    def _observe(self, row: Row, probe: Probe, progress: Progress, problem: Problem) -> None:
         """Completes a row."""
         mean = float(progress.running) / max(1, self.clock.into_epoch(progress.local))
-        row |= probe.observe(self._seen, progress.state, mean)
+        row |= probe.observe(problem, progress.state, mean)
 
     def _due(self, probe: Probe, phase: Phase, local: int, early: bool) -> bool:
         looks = self.looks[probe.id]

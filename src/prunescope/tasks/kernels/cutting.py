@@ -11,6 +11,7 @@ What is taken out then has a gradient of exactly 0, and moves by decay and momen
 so what is 0 is held there.
 """
 
+from contextlib import nullcontext
 from functools import lru_cache
 
 import torch
@@ -160,6 +161,7 @@ def _agrees(made: Tailored, network: Tailored, weights: Weights, x: Tensor) -> b
 
 def _outputs(network: Tailored, params: Tree, buffers: Tree, x: Tensor) -> Tensor:
     network.fill({**network.pack(params), **network.pack(clone(buffers))})
-    with drawing(x.device, 0):
+    # Only a pass of training draws; one of evaluation may be taken while another thread trains.
+    with drawing(x.device, 0) if network.module.training else nullcontext():
         outputs: Tensor = network.module(network.laid(x))
     return outputs
