@@ -149,6 +149,27 @@ def test_units_that_nothing_reads_are_taken_out(shapes, optimizer, moments):
         )
 
 
+@pytest.mark.parametrize("kernels", KERNELS.values(), ids=list(KERNELS))
+def test_in_bfloat16_they_go_and_lie_as_in_float32(shapes, monkeypatch, kernels):
+    """What that changes of a step is less than what rounding to bfloat16 does, which is much."""
+    seen, made = [], lean._made
+    monkeypatch.setattr(lean, "_made", lambda *args: seen.append(made(*args)) or seen[-1])
+    plan = program(RESIDUAL, optimizer=SGD(), steps=1)
+    still = [f"layer2.0.bn1.{part}" for part in ("weight", "bias")]
+    begun = without(begin(plan), ["layer2.0.conv1.weight"], still=still)
+    low, found = both(replace(plan, precision="bfloat16"), begun, kernels)
+    full, _ = both(plan, begun, kernels)
+    assert shapes[0]["layer2.0.conv1.weight"] == (4, 4, 3, 3)
+    assert (seen[0].format == torch.channels_last) == kernels.channels_last
+    assert distance(found, low) < 0.5 * distance(low, full)
+
+
+def distance(one, other):
+    """Between the parameters of two states."""
+    pairs = zip(*(end.state.weights.params.values() for end in (one, other)), strict=True)
+    return sum(float((left - right).double().square().sum()) for left, right in pairs) ** 0.5
+
+
 def test_a_dead_filter_whose_beta_is_free_stays(shapes):
     """It puts out a constant that the next layer reads."""
     plan = program(RESIDUAL)

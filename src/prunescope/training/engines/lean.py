@@ -16,7 +16,6 @@ from torch import Tensor
 from prunescope.base.state import TrainState
 from prunescope.base.tree import Tree, clone
 from prunescope.tasks.functional import drawing, reseed
-from prunescope.tasks.kernels.choice import PLAIN
 from prunescope.tasks.kernels.cutting import is_worth_cutting, without_units
 from prunescope.tasks.kernels.flushing import flushing
 from prunescope.tasks.kernels.tailored import Tailored, tailored, untailored
@@ -132,19 +131,20 @@ class _Replica:
 def _made(stepper: Stepper, state: TrainState) -> Tailored:
     program, weights = stepper.program, state.weights
     problem = program.problem
+    # What other products there are is float32's; where numbers lie, and which are there, is any precision's.
+    kernels = problem.kernels if program.precision == "float32" else problem.kernels.layout
     made = tailored(
         problem.model,
         weights.params,
         weights.buffers,
         state.free if program.optimizer.elementwise else {},
-        problem.kernels if program.precision == "float32" else PLAIN,
+        kernels,
         train=True,
         probe=problem.train.inputs.take(problem.train.index[:2]),
     )
     # Who observes outputs wants those of every unit.
     observed = any(value.observes for value in program.interventions)
-    possible = program.optimizer.elementwise and program.precision == "float32" and not observed
-    if possible and is_worth_cutting(problem, weights):
+    if program.optimizer.elementwise and not observed and is_worth_cutting(problem, weights):
         made = without_units(made, problem, weights, state.movable, problem.train)
     if made.compiled and not confirmed(stepper, made, state):
         made.compiled = None
