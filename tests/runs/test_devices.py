@@ -1,5 +1,8 @@
 """Runs on another device than the CPU, as far as a machine without one can tell."""
 
+import time
+from types import SimpleNamespace
+
 import pytest
 import torch
 from specimens import manifest
@@ -7,11 +10,13 @@ from specimens import recipe as make_recipe
 
 from pretended import pretending
 from prunescope.base.errors import UsageError
+from prunescope.runs import preparation, stacking
 from prunescope.runs.engines import EngineSetting
 from prunescope.runs.placement import device_named, one_thread
 from prunescope.runs.workbench import Stopped, Workbench
 from prunescope.tasks.kernels import compiling, jit
 from prunescope.tasks.kernels.choice import Kernels
+from prunescope.training.engines.stacked.recorded import WARM_UP
 
 OF_A_CPU = Kernels(
     dense="columns",
@@ -124,3 +129,44 @@ def test_float32_is_float32_whatever_torch_was_told_in_the_newer_way(precision, 
             assert precision() == [*["ieee"] * 5, False, False, "highest"]
     finally:
         named[part].fp32_precision = before
+
+
+@pytest.mark.parametrize(
+    ("seconds", "engine", "last"),
+    [
+        ({"loop": 4.0, "lean": 3.0, "last": 2.0, "recorded": 1.0}, "recorded", False),
+        ({"loop": 4.0, "lean": 3.0, "last": 2.0, "recorded": 9.0}, "lean", True),
+        ({"loop": 1.0, "lean": 3.0, "last": 2.0, "recorded": 9.0}, "loop", False),
+    ],
+)
+def test_a_gpu_takes_what_is_cheapest_and_what_was_asked_for(monkeypatch, seconds, engine, last):
+    def price(left, bench):
+        return seconds["last" if bench.setting.kernels.channels_last else bench.setting.engine]
+
+    def chosen(named):
+        return preparation._bench(None, here, named, stacks=False).setting
+
+    def here(*, setting):
+        return Workbench(None, device="meta", setting=setting)
+
+    monkeypatch.setattr(preparation, "_work", price)
+    monkeypatch.setattr(compiling, "available", lambda device: True)
+    assert chosen(None) == EngineSetting(engine=engine, kernels=Kernels(channels_last=last))
+    assert chosen("loop") == EngineSetting() and chosen("lean") == EngineSetting(engine="lean")
+    assert chosen("compiled") == EngineSetting(
+        engine="lean", kernels=Kernels(channels_last=True, compiled=True)
+    )
+
+
+def test_making_a_recording_is_no_part_of_a_step(monkeypatch):
+    """Which is made once, at the fourth step of a call."""
+    now = [0.0]
+
+    def advance(lanes, steps):
+        now[0] += 0.01 + 0.001 * steps + (0.2 if steps > WARM_UP else 0.0)
+
+    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
+    members = [SimpleNamespace(lane=None, free=1000)]
+    found = stacking._step(SimpleNamespace(advance=advance), members, "cuda")
+    assert found == pytest.approx(0.001)

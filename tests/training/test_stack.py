@@ -124,6 +124,20 @@ def test_steps_at_fixed_places_are_the_same_steps(lab, monkeypatch, optimizer):
     check(lab, programs, sparsities=[0.0, 0.5])
 
 
+def test_where_only_recordings_pay_others_are_left_to_another_engine(lab, monkeypatch):
+    """As for a run by itself; on a CPU nothing is recorded."""
+    left, advance = [], Loop.advance
+    monkeypatch.setattr(Loop, "advance", lambda *args: left.append(args) or advance(*args))
+    program = lab.program(problem=lab.undrawn)
+    alone = train(program, lab.begin(program, sparsity=0.5), engine=Stack(size=1, only_recorded=True))
+    assert left
+    left.clear()
+    monkeypatch.setattr(stack, "recordable", lambda work: True)
+    recorded = train(program, lab.begin(program, sparsity=0.5), engine=Stack(size=1, only_recorded=True))
+    assert not left
+    assert_close(alone, recorded)
+
+
 def test_what_the_host_decides_about_is_not_recorded(lab, monkeypatch):
     monkeypatch.setattr(Stacked, "on_gpu", True)
     plain, drawing = lab.program(), lab.program(problem=lab.problem(network_of(Dropping)))

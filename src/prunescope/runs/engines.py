@@ -19,7 +19,7 @@ from prunescope.training.engines.loop import Loop
 from prunescope.training.engines.stack import Stack
 from prunescope.training.engines.stacked.forward import Way
 
-EngineName = Literal["loop", "lean"]
+EngineName = Literal["loop", "lean", "recorded"]
 Wanted = Literal["loop", "lean", "compiled"]
 """What can be asked for: "compiled" is "lean" with `Kernels.compiled`."""
 
@@ -27,7 +27,8 @@ Wanted = Literal["loop", "lean", "compiled"]
 class EngineSetting(Value):
     """How runs are trained here: never part of an id; a run that is resumed keeps the setting it began with.
 
-    engine: "loop" is the reference, "lean" works in place. kernels: the products that "lean" and evaluations use.
+    engine: "loop" is the reference, "lean" works in place, "recorded" plays steps that a GPU has recorded, of a run by
+    itself, and where they cannot be it is "lean". kernels: the products that "lean" and evaluations use.
     stack: most runs that train in one program; 1 trains each by itself, and `engine` takes those that cannot be
     stacked. way: how a network is applied to all runs of a program, if it admits that way.
     """
@@ -73,7 +74,9 @@ LOOP = EngineSetting()
 
 def engine_of(setting: EngineSetting) -> Engine:
     """The engine that a setting names."""
-    alone = Lean() if setting.engine == "lean" else Loop()
+    alone: Engine = Loop() if setting.engine == "loop" else Lean()
+    if setting.engine == "recorded":
+        alone = Stack(size=1, otherwise=alone, only_recorded=True)
     return Stack(size=setting.stack, way=setting.way, otherwise=alone) if setting.stack > 1 else alone
 
 

@@ -46,7 +46,7 @@ def ensure(
 
     workers: processes to use, default one a core, on a GPU one; 1 works in this process. checkpoint_seconds: at most
     so much work of a run is lost by a kill. engine: "loop", "lean" or "compiled", how runs are trained; by default lean
-    on a CPU, the faster of loop and lean on a GPU. stack: most runs that train in one program, fewer where memory or
+    on a CPU, on a GPU the fastest there is. stack: most runs that train in one program, fewer where memory or
     the network does not admit so many; by default as many as is fastest. Stored failures are not tried again.
 
     Raises UsageError for impossible recipes, Interrupted after Ctrl-C, PrunescopeError when work went wrong for

@@ -95,9 +95,9 @@ def _bench(left: Plan, here: Callable[..., Workbench], engine: str | None, *, st
     """Where runs are trained by a named engine or the fastest, with the products measured for this machine.
 
     On a CPU "lean" does what "loop" does with fewer copies, so that only products are measured; for little work
-    nothing is, and products are torch's own. On a GPU the two, and "lean" with images pixel by pixel, are compared by
-    the price of all the work. "compiled" is never chosen unasked: it takes half a minute for every network. here: makes
-    a workbench of a setting. stacks: whether their switch point is of interest.
+    nothing is, and products are torch's own. On a GPU the two, "lean" with images pixel by pixel, and steps played
+    from a recording are compared by the price of all the work. "compiled" is never chosen unasked: it takes half a
+    minute for every network. here: makes a workbench of a setting. stacks: whether their switch point is of interest.
     """
     plain = here(setting=EngineSetting(engine="lean"))
     named = None if engine is None else engine_named(engine, plain.device)
@@ -127,7 +127,9 @@ def _on_gpu(left: Plan, plain: Workbench, here: Callable[..., Workbench], named:
     if named == "lean":
         return plain
     last = here(setting=EngineSetting(engine="lean", kernels=Kernels(channels_last=True)))
-    among = (plain, last) if named else (here(setting=LOOP), plain, last)
+    among: tuple[Workbench, ...] = (plain, last)
+    if named is None:
+        among = (here(setting=LOOP), *among, here(setting=EngineSetting(engine="recorded")))
     return min(among, key=lambda bench: _work(left, bench))
 
 

@@ -29,12 +29,21 @@ class Stack:
 
     size: most members of one program. way: how a network is applied to all of them, if it admits that; else in the
     other way. otherwise: takes the lanes that cannot be stacked: an intervention looks at outputs during training, or
-    the network does not give the same in a stack as alone.
+    the network does not give the same in a stack as alone. only_recorded: whether it takes those, too, whose steps
+    cannot be recorded.
     """
 
-    def __init__(self, *, size: int = 32, way: Way = "layers", otherwise: Engine | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        size: int = 32,
+        way: Way = "layers",
+        otherwise: Engine | None = None,
+        only_recorded: bool = False,
+    ) -> None:
         """Prepares nothing yet."""
         self.size, self.way, self.otherwise = size, way, otherwise or Loop()
+        self.only_recorded = only_recorded
         self._works: list[Stacked] = []
         self._streams = Streams()
 
@@ -47,11 +56,12 @@ class Stack:
         several = len(kept) + len(groups) > 1
         for members in groups:
             chosen = how(members[0], self.way)
-            if chosen.way is None:
+            work = self._begun(members, chosen, kept, several=several) if chosen.way else None
+            if work is None or (self.only_recorded and work.recorded is None):
                 for lane in self.otherwise.advance(members, steps):
                     moved[lane.stepper] = lane
             else:
-                kept.append(self._begun(members, chosen, kept, several=several))
+                kept.append(work)
         by_stepper = {lane.stepper: lane for lane in lanes}
         under_way = [Advance([by_stepper[stepper] for stepper in work.steppers], work) for work in kept]
         try:

@@ -25,6 +25,7 @@ class Recorded:
     def __init__(self, work: Stacked, *, record: bool) -> None:
         """record: whether to record at all; without, every step is taken anew at the fixed places."""
         self.work, self.record = work, record
+        self.size = min(work.program.batch, len(work.program.problem.train))
         self.taken = 0
         self.places: tuple[Tensor, Tensor, Tensor] | None = None
         self.losses: Tensor | None = None
@@ -33,10 +34,10 @@ class Recorded:
     def step(self, rate: Tensor) -> Tensor:
         """Takes the next step at the learning rates [R]; the losses before it, [R], nats."""
         x, y = self.work.batches.next()
+        if x.shape[1] != self.size:  # the last batch of an epoch
+            return self._take(x, y, rate)
         if self.places is None:
             self.places = x.clone(), y.clone(), rate.clone()
-        if x.shape != self.places[0].shape:  # the last batch of an epoch
-            return self._take(x, y, rate)
         for place, now in zip(self.places, (x, y, rate), strict=True):
             place.copy_(now, non_blocking=True)
         self.taken += 1
