@@ -80,7 +80,7 @@ class CropFlip(Augmentation):
                 f"fill {self.fill} for images of {channels} channels; give one entry, or one a channel"
             )
         if top.device != x.device:  # in one transfer
-            top, left, mirrored = torch.stack([top, left, mirrored.long()]).to(x.device, non_blocking=True)
+            top, left, mirrored = _sent(torch.stack([top, left, mirrored.long()]), x.device)
             mirrored = mirrored.bool()
         rows = top + torch.arange(height, device=top.device)
         columns = left + torch.arange(width, device=top.device)
@@ -147,10 +147,12 @@ class RandomResizedCrop(Augmentation):
 
     def _resized(self, x: Tensor, draws: CropDraws) -> Tensor:
         height, width = x.shape[2:]
-        top, left, high, wide = self.boxes(draws.tries, height, width).to(x.device).unbind(1)
+        boxes = self.boxes(draws.tries, height, width)
+        drawn = torch.cat([boxes, draws.flip[:, None].long()], dim=1)  # in one transfer
+        top, left, high, wide, mirrored = _sent(drawn, x.device).unbind(1)
         rows = _sampled(top, high, self.size, height)
         columns = _sampled(left, wide, self.size, width)
-        columns = torch.where(draws.flip.to(x.device)[:, None], columns.flip(1), columns)
+        columns = torch.where(mirrored.bool()[:, None], columns.flip(1), columns)
         grid = torch.stack(
             [columns[:, None, :].expand(-1, self.size, -1), rows[:, :, None].expand(-1, -1, self.size)],
             dim=-1,
@@ -210,6 +212,11 @@ class CroppedInputs(Protocol):
 
     def take_cropped(self, index: Tensor, crop: RandomResizedCrop, draws: CropDraws) -> Tensor:
         """Random resized crops of the examples at `index`, normalized: float32 [B, C, size, size]."""
+
+
+def _sent(drawn: Tensor, device: torch.device) -> Tensor:
+    """Draws on a device. A GPU goes on with its work meanwhile: only pinned memory is copied without waiting for it."""
+    return (drawn.pin_memory() if device.type == "cuda" else drawn).to(device, non_blocking=True)
 
 
 @lru_cache(64)
