@@ -42,6 +42,9 @@ PRODUCTS = {
             "by hand, dense": Kernels(by_hand=True, least=1),
             "by hand, sparse": Kernels(by_hand=True, sparse="llvm", **ALL),
             "by hand, mixed": Kernels(by_hand=True, sparse="llvm", train_below=0.4, least=50),
+            "merged, dense": Kernels(by_hand=True, merged=True, least=1),
+            "merged, sparse": Kernels(by_hand=True, merged=True, sparse="llvm", **ALL),
+            "merged, mixed": Kernels(by_hand=True, merged=True, sparse="llvm", train_below=0.4, least=50),
         }
         if jit.available()
         else {}

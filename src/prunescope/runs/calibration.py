@@ -82,6 +82,7 @@ def measured() -> Kernels:
             train_below=_switch(*_layers(dense, sparse, _training, TRAIN_BATCH)),
             evaluate_below=_switch(*_layers(dense, sparse, _evaluating, EVALUATE_BATCH)),
             by_hand=jit.available(),
+            merged=jit.available(),
             channels_last=_images_last(),
             without_units=True,
             fused=_fused(),

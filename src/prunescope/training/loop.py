@@ -62,6 +62,7 @@ class Batches:
         self.epoch_steps = -(-len(split) // batch)
         self._epoch, self._order = -1, torch.empty(0, dtype=torch.int64)
         self._whole: tuple[Tensor, Tensor] | None = None
+        self._placed: tuple[int, Tensor, Tensor] | None = None
 
     def at(self, step: int) -> tuple[Tensor, Tensor]:
         """Inputs [B, ...] and labels [B] of the cumulative step `step`."""
@@ -77,6 +78,37 @@ class Batches:
             return torch.arange(len(self.split), device=self.split.y.device)
         epoch, position = divmod(step, self.epoch_steps)
         return self.order(epoch)[position * self.batch : (position + 1) * self.batch]
+
+    def places(self, step: int) -> tuple[Tensor, Tensor]:
+        """Where the step's examples lie among the split's inputs, int64 [B], and their labels [B].
+
+        Looked up for a whole epoch at once, in order of use, which costs less than a batch at a time.
+        """
+        if self.epoch_steps == 1:
+            return self.split.index, self.split.y
+        position = step % self.epoch_steps
+        batch = slice(position * self.batch, (position + 1) * self.batch)
+        index, y = self._in_order(step // self.epoch_steps)
+        return index[batch], y[batch]
+
+    def several(self, step: int, most: int) -> tuple[Tensor, Tensor]:
+        """The same of at most so many steps, [n, B] both: of those of this epoch with batches as large as the step's.
+
+        Only where an epoch is more than one batch.
+        """
+        epoch, position = divmod(step, self.epoch_steps)
+        start, whole = position * self.batch, len(self.split) // self.batch
+        index, y = self._in_order(epoch)
+        if position >= whole:
+            return index[None, start:], y[None, start:]
+        stop = min(position + most, whole) * self.batch
+        return index[start:stop].view(-1, self.batch), y[start:stop].view(-1, self.batch)
+
+    def _in_order(self, epoch: int) -> tuple[Tensor, Tensor]:
+        if self._placed is None or self._placed[0] != epoch:
+            order = self.order(epoch)
+            self._placed = epoch, self.split.index.index_select(0, order), self.split.y.index_select(0, order)
+        return self._placed[1], self._placed[2]
 
     def order(self, epoch: int) -> Tensor:
         """The rows of the split in the order of an epoch, int64 [N], on its device; counted from the first ancestor."""

@@ -81,6 +81,10 @@ class Optimizer(Value):
         """`update_` to rounding, in one pass over memory where there is one."""
         self.update_(grads, opt, params, keep=keep, lr=lr)
 
+    def shrinkage(self, lr: float) -> float | None:
+        """S of a step that is w <- s w - lr g for kept weights and changes no state; None if steps are not so."""
+        return None
+
 
 class SGD(Optimizer):
     """Stochastic gradient descent with momentum and L2 weight decay.
@@ -144,6 +148,10 @@ class SGD(Optimizer):
                 nesterov=self.nesterov,
                 weight_decay=self.weight_decay,
             )
+
+    def shrinkage(self, lr: float) -> float | None:
+        """See `Optimizer.shrinkage`: without momentum, 1 - lr * weight_decay."""
+        return None if self.momentum else 1 - lr * self.weight_decay
 
     def _direction(self, momentum: Tensor | None, grad: Tensor, param: Tensor, mask: Tensor | None) -> Tensor:
         """What the step follows; `momentum`, decayed already, takes up the gradient in place."""

@@ -116,7 +116,7 @@ def test_gathered_columns_are_the_examples(examples):
     rows = torch.randint(100, (examples,), generator=torch.Generator().manual_seed(0))
     live = torch.tensor([0, 3, 4, 22], dtype=torch.int32)
     into = torch.full((23, examples), -1.0)
-    products.columns_of(data, rows, live, into)
+    assert products.Columns(data, live, into).read(rows) is into
     assert torch.equal(into[live.long()], data[rows].t()[live.long()])
     others = [i for i in range(23) if i not in live.tolist()]
     assert bool((into[others] == -1).all())
@@ -155,8 +155,8 @@ def test_columns_gathered_from_bytes_are_the_very_same(examples, monkeypatch):
     rows = torch.randint(500, (examples,), generator=torch.Generator().manual_seed(1))
     live = torch.tensor([0, 3, 4, 22], dtype=torch.int32)
     found, wanted = (torch.full((23, examples), -1.0) for _ in range(2))
-    products.columns_of(known, rows, live, found)
-    products.columns_of(data, rows, live, wanted)
+    products.Columns(known, live, found).read(rows)
+    products.Columns(data, live, wanted).read(rows)
     assert torch.equal(found, wanted)
 
 
@@ -185,6 +185,7 @@ def test_training_and_evaluation_from_bytes_give_the_same_bits(monkeypatch):
         inputs = InMemory(data.clone())
         made = tailored(model, params, buffers, masks, kernels, train=True, probe=data[:2])
         made.fill({**made.pack(params), **made.pack(buffers)})
-        found.append(made.module(made.inputs(inputs, torch.arange(0, 300, 7))))
-        assert (made._codes is None) == (large > 0)
+        rows = torch.arange(0, 300, 7)
+        found.append(made.module(made.inputs(inputs, rows)))
+        assert isinstance(made.columns_of(inputs, len(rows)).examples, codes.Codes) == (large == 0)
     assert torch.equal(*found)

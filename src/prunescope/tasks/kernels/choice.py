@@ -21,7 +21,9 @@ class Kernels(Value):
     densities of a layer's mask below which it does. together_below: in a stack of members it does below the lower of
     this and train_below; 0.18 was measured on one machine and stands where nothing was. least: weights, kept or not, of
     the smallest layer for which another product than torch's is worth its overhead. by_hand: whether plain chains of
-    linear layers and ReLU, with such a layer among them, are differentiated by hand while they train. channels_last:
+    linear layers and ReLU, with such a layer among them, are differentiated by hand while they train. merged: whether
+    such chains read images as columns wherever they do, and take steps of plain SGD within the product that makes the
+    gradient. channels_last:
     whether images lie in memory pixel by pixel while a network with such a convolution runs. without_units: whether
     units that are gone are taken out of such a network. compiled: whether training passes of such a network, as long as
     no unit is taken out, are compiled by `torch.compile`. fused: whether optimizers update in one pass over memory.
@@ -36,6 +38,7 @@ class Kernels(Value):
     together_below: float = Field(default=0.18, ge=0, le=1)
     least: int = Field(default=10_000, ge=1)
     by_hand: bool = False
+    merged: bool = False
     channels_last: bool = False
     without_units: bool = False
     compiled: bool = False

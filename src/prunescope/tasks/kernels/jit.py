@@ -75,7 +75,8 @@ def compiled(module: Any, signatures: dict[str, int]) -> dict[str, Callable[...,
     made: dict[str, Callable[..., None]] = {}
     for name, count in signatures.items():
         kind = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * count)
-        call = kind(engine.get_function_address(name))
-        call.__dict__["engine"] = engine  # the code lives as long as what calls it
+        address = engine.get_function_address(name)
+        call = kind(address)
+        call.__dict__.update(engine=engine, address=address)  # the code lives as long as what calls it
         made[name] = call
     return made

@@ -1,6 +1,7 @@
 """The loops of a step that are no product, in LLVM's language.
 
-Belongs here: examples into columns, the loss with its gradient. Does not belong here: products (`sparse_code.py`).
+Belongs here: examples into columns, the loss with its gradient, masks, one loop after another. Does not belong here:
+products (`sparse_code.py`).
 
 Examples are columns, as many at a time as a vector has lanes.
 """
@@ -9,6 +10,9 @@ from typing import Any
 
 from prunescope.tasks.kernels.jit import counted
 from prunescope.tasks.kernels.writer import LANES, Writer
+
+MOST = 11
+"""Numbers and addresses that every loop takes."""
 
 
 def cross_entropy(
@@ -96,3 +100,31 @@ def columns(
         return ()
 
     counted(b, start, stop, block, step=w.block)
+
+
+def multiplied(w: Writer, _: Any, count: Any, start: Any, stop: Any, mask: Any, values: Any) -> None:
+    """values[k] *= mask[k] for start <= k < stop; rows come first, as for the other loops, and are not looked at."""
+
+    def block(at: Any, _: tuple[Any, ...]) -> tuple[Any, ...]:
+        w.fill(w.b.sub(stop, at))
+        [left], [right] = w.row(values, at), w.row(mask, at)
+        w.put(values, at, [w.b.fmul(left, right)])
+        return ()
+
+    counted(w.b, start, stop, block, step=w.block)
+
+
+def in_order(w: Writer, count: Any, calls: Any) -> None:
+    """Calls so many loops; calls: int64 [count, 1 + MOST], the address of each loop and what it is given."""
+    b = w.b
+    kind = w.ir.FunctionType(w.ir.VoidType(), [w.i64] * MOST)
+
+    def one(number: Any, _: tuple[Any, ...]) -> tuple[Any, ...]:
+        start = b.mul(number, w.i64(1 + MOST))
+        loop, *given = (
+            b.load(w.place(calls, b.add(start, w.i64(i)), w.i64, size=8)) for i in range(1 + MOST)
+        )
+        b.call(b.inttoptr(loop, kind.as_pointer()), given)
+        return ()
+
+    counted(b, w.i64(0), count, one)

@@ -15,7 +15,7 @@ from torch.utils.weak import WeakTensorKeyDictionary
 
 from prunescope.tasks.kernels.choice import Sparse
 from prunescope.tasks.kernels.codes import Codes
-from prunescope.tasks.kernels.sparse_code import BLOCKS, code, pieces
+from prunescope.tasks.kernels.sparse_code import BLOCKS, Given, code, given
 
 
 @dataclass(frozen=True)
@@ -112,26 +112,48 @@ def weight_gradient(pattern: Pattern, g: Tensor, x: Tensor) -> tuple[Tensor, Ten
         zero = _csr(rows, pattern.shape, torch.zeros(pattern.weights))
         return torch.sparse.sampled_addmm(zero, g, x.t()).values(), g.sum(1)
     slope, bias = torch.empty(pattern.weights), torch.empty(len(g))
-    addresses = _addresses(rows.ptr, rows.col, g, x, slope, bias)
-    for block, start, stop in pieces(x.shape[1]):
-        code()[f"sampled{block}"](len(g), x.shape[1], start, stop, *addresses)
+    place = addresses(rows.ptr, rows.col, g, x, slope, bias)
+    for name, numbers in given("sampled", len(g), x.shape[1], *place):
+        code()[name](*numbers)
     return slope, bias
 
 
-def columns_of(examples: Tensor | Codes, rows: Tensor, live: Tensor, into: Tensor) -> None:
-    """Writes examples[rows] [B, in] as columns into [in, B]; of the inputs only those in `live`, int32.
+@dataclass(frozen=True)
+class Columns:
+    """Examples that are read as columns, into memory that is used again.
 
-    examples: contiguous float32 [N, in], or the same as bytes. rows: int64 [B].
+    examples: contiguous float32 [N, in], or the same as bytes. live: int32, the inputs that are read; the others may be
+    anything. into: float32 [in, B].
     """
-    width, count = into.shape
-    if isinstance(examples, Codes):
-        name, data, numbers = "decoded", examples.codes, examples.numbers
-    else:
-        name, data, numbers = "columns", examples, into  # which looks nothing up
-    sources = rows * (width * data.element_size()) + data.data_ptr()
-    place = _addresses(live, sources, numbers, into)
-    for block, start, stop in pieces(count, BLOCKS[-1:]):
-        code()[f"{name}{block}"](len(live), count, start, stop, *place)
+
+    examples: Tensor | Codes
+    live: Tensor
+    into: Tensor
+
+    def sources(self, rows: Tensor) -> Tensor:
+        """Addresses of the examples `rows`, int64 both, any shape."""
+        data = self._data
+        return rows * (len(self.into) * data.element_size()) + data.data_ptr()
+
+    def calls(self, sources: int) -> list[Given]:
+        """What reads the examples whose addresses lie at an address."""
+        numbers = (
+            self.examples.numbers if isinstance(self.examples, Codes) else self.into
+        )  # not looked at there
+        live, name = self.live, "decoded" if isinstance(self.examples, Codes) else "columns"
+        place = (live.data_ptr(), sources, *addresses(numbers, self.into))
+        return given(name, len(live), self.into.shape[1], *place, blocks=BLOCKS[-1:])
+
+    def read(self, rows: Tensor) -> Tensor:
+        """`into`, with the examples `rows`, int64 [B], in its columns."""
+        sources = self.sources(rows)
+        for name, numbers in self.calls(sources.data_ptr()):
+            code()[name](*numbers)
+        return self.into
+
+    @property
+    def _data(self) -> Tensor:
+        return self.examples.codes if isinstance(self.examples, Codes) else self.examples
 
 
 def _product(
@@ -142,13 +164,14 @@ def _product(
         return y if bias is None else y.add_(bias.unsqueeze(1))
     y = torch.empty(shape[0], x.shape[1])
     onto = torch.zeros(shape[0]) if bias is None else bias
-    addresses = _addresses(rows.ptr, rows.col, values, x, y, onto)
-    for block, start, stop in pieces(x.shape[1]):
-        code()[f"spread{block}"](shape[0], x.shape[1], start, stop, *addresses)
+    place = addresses(rows.ptr, rows.col, values, x, y, onto)
+    for name, numbers in given("spread", shape[0], x.shape[1], *place):
+        code()[name](*numbers)
     return y
 
 
-def _addresses(*tensors: Tensor) -> list[int]:
+def addresses(*tensors: Tensor) -> list[int]:
+    """Where tensors lie in memory; they have to be kept as long as that is used."""
     return [tensor.data_ptr() for tensor in tensors]
 
 

@@ -13,14 +13,14 @@ from functools import cache, partial
 from typing import Any
 
 from prunescope.tasks.kernels.jit import compiled, counted
-from prunescope.tasks.kernels.other_code import columns, cross_entropy
+from prunescope.tasks.kernels.other_code import MOST, columns, cross_entropy, in_order, multiplied
 from prunescope.tasks.kernels.writer import LANES, Writer
 
 BLOCKS = (8 * LANES, 4 * LANES, LANES)
 """Columns at a time: eight vectors, four, one, of which some lanes may be empty."""
-ARGUMENTS = {"spread": 10, "rectified": 10, "gated": 11, "sampled": 10}
-BY_LANES = 8
-"""Arguments of the loops that are written for the smallest block only."""
+ARGUMENTS = {"spread": 10, "rectified": 10, "gated": 11, "sampled": 10, "descended": 11}
+ARGUMENTS |= {"columns": 8, "decoded": 8, "cross_entropy": 8, "multiplied": 6, "in_order": 2}
+"""How many numbers and addresses a loop makes use of."""
 
 Call = Callable[..., None]
 
@@ -34,11 +34,12 @@ def code() -> dict[str, Call]:
     signatures = {}
     for block in BLOCKS:
         for name, write in (_WRITERS | (_OTHERS if block == LANES else {})).items():
-            arguments = ARGUMENTS.get(name, BY_LANES)
-            kind = ir.FunctionType(ir.VoidType(), [ir.IntType(64)] * arguments)
+            arguments = ARGUMENTS[name]
+            # All take as many, of which they may use fewer, so that `in_order` can call any of them.
+            kind = ir.FunctionType(ir.VoidType(), [ir.IntType(64)] * MOST)
             function = ir.Function(module, kind, f"{name}{block}")
             builder = ir.IRBuilder(function.append_basic_block("entry"))
-            write(Writer(ir, builder, block), *function.args)
+            write(Writer(ir, builder, block), *function.args[:arguments])
             builder.ret_void()
             signatures[function.name] = arguments
     return compiled(module, signatures)
@@ -59,6 +60,20 @@ def pieces(columns: int, blocks: tuple[int, ...] = BLOCKS) -> tuple[tuple[int, i
             found.append((block, start, stop))
         start = stop
     return tuple(found)
+
+
+Given = tuple[str, tuple[int, ...]]
+"""A loop with its block, and the numbers and addresses that it is given."""
+
+
+def given(
+    name: str, rows: int, columns: int, *addresses: int, blocks: tuple[int, ...] = BLOCKS
+) -> list[Given]:
+    """The calls of a loop over all rows that cover so many columns."""
+    return [
+        (f"{name}{block}", (rows, columns, start, stop, *addresses))
+        for block, start, stop in pieces(columns, blocks)
+    ]
 
 
 def _product(
@@ -168,10 +183,12 @@ def _sampled(
     x: Any,
     slope: Any,
     bias: Any,
+    step: Any = None,
 ) -> None:
     """slope[k] = sum_j g[o, j] x[col[k], j] and bias[o] = sum_j g[o, j] over start <= j < stop.
 
-    Added to what is there unless start is 0.
+    Added to what is there unless start is 0. step: where a shrinkage s and a rate f lie; instead, what is there is
+    multiplied by s where start is 0, and f times the sums are taken off it everywhere.
     """
     b = w.b
 
@@ -180,9 +197,14 @@ def _sampled(
         fresh = b.icmp_signed("==", at, w.i64(0))
 
         def add(base: Any, index: Any, vectors: list[Any]) -> None:
-            place = w.place(base, index, w.f32)
-            before = b.select(fresh, w.f32(0.0), b.load(place))
-            b.store(b.fadd(before, w.total(vectors)), place)
+            place, total = w.place(base, index, w.f32), w.total(vectors)
+            if step is None:
+                before = b.select(fresh, w.f32(0.0), b.load(place))
+                b.store(b.fadd(before, total), place)
+            else:
+                shrinkage = b.select(fresh, w.number(step, w.i64(0)), w.f32(1.0))
+                kept = b.fmul(shrinkage, b.load(place))
+                b.store(b.fsub(kept, b.fmul(w.number(step, w.i64(1)), total)), place)
 
         def row(o: Any, _: tuple[Any, ...]) -> tuple[Any, ...]:
             slopes = w.row(g, b.add(b.mul(o, columns), at))
@@ -210,9 +232,12 @@ _WRITERS: dict[str, Callable[..., None]] = {
     "rectified": partial(_spread, rectified=True),
     "gated": _gated,
     "sampled": _sampled,
+    "descended": _sampled,
 }
 _OTHERS: dict[str, Callable[..., None]] = {
     "columns": columns,
     "decoded": partial(columns, decoded=True),
     "cross_entropy": cross_entropy,
+    "multiplied": multiplied,
+    "in_order": in_order,
 }

@@ -16,13 +16,12 @@ from torch import Tensor, nn
 from prunescope.base.tree import Masks, Tree
 from prunescope.tasks.data.source import InMemory, Inputs
 from prunescope.tasks.functional import Slot, fill, slots_of
-from prunescope.tasks.kernels import products
 from prunescope.tasks.kernels.choice import PLAIN, Kernels
-from prunescope.tasks.kernels.codes import Codes, coded
+from prunescope.tasks.kernels.codes import coded
 from prunescope.tasks.kernels.compiling import Pass
 from prunescope.tasks.kernels.cut import Cut
 from prunescope.tasks.kernels.modules import ColumnLinear, OneDnnLinear, SparseLinear
-from prunescope.tasks.kernels.products import Pattern, pattern_of
+from prunescope.tasks.kernels.products import Columns, Pattern, pattern_of
 from prunescope.tasks.model import Model
 
 TOLERANCE = 1e-3
@@ -37,6 +36,7 @@ class Tailored:
     was exchanged. format: in which order the numbers of images and filters lie in memory. cuts: of those parameters
     and buffers that lack some units, by name. decays: by which factor a training pass shrinks the statistics of those
     units, by name. compiled: what computes a training pass of this module, if something else than its own code does.
+    columns: whether images are laid out as columns also for a first layer that reads all of them.
     """
 
     module: nn.Module
@@ -46,10 +46,9 @@ class Tailored:
     cuts: dict[str, Cut] = field(default_factory=dict)
     decays: dict[str, float] = field(default_factory=dict)
     compiled: Pass | None = None
+    columns: bool = False
     slots: list[Slot] = field(init=False)
-    _into: dict[int, Tensor] = field(default_factory=dict, init=False)
-    _seen: tuple[Inputs, Tensor | None] | None = field(default=None, init=False)
-    _codes: Codes | None = field(default=None, init=False)
+    _read: dict[int, tuple[Inputs, Columns | None]] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         self.slots = slots_of(self.module)
@@ -92,35 +91,45 @@ class Tailored:
 
     def inputs(self, inputs: Inputs, index: Tensor, *, whole: bool = False) -> Tensor:
         """The examples at `index`, [B, ...]; unless `whole`, numbers that no weight reads may be anything."""
-        first = None if whole else self._first
-        examples = None if first is None else self._rows(inputs)
-        if first is None or examples is None or examples.shape[1] != first.shape[1]:
+        columns = None if whole else self.columns_of(inputs, len(index))
+        if columns is None:
             return self.laid(inputs.take(index))
-        count = len(index)
-        into = self._into.get(count)
-        if into is None:
-            into = self._into[count] = torch.zeros(examples.shape[1], count)
-        products.columns_of(self._codes or examples, index, first.live, into)
-        return into.t().view(count, *inputs.shape)
+        return columns.read(index).t().view(len(index), *inputs.shape)
 
-    def _rows(self, inputs: Inputs) -> Tensor | None:
-        """All examples [N, in], if they lie in memory so."""
-        if self._seen is None or self._seen[0] is not inputs:
-            tensor = inputs.tensor if isinstance(inputs, InMemory) and _plain(inputs.tensor) else None
-            self._seen = inputs, None if tensor is None else tensor.view(len(tensor), -1)
-            self._codes = None if tensor is None else coded(tensor)
-        return self._seen[1]
+    def columns_of(self, inputs: Inputs, count: int) -> Columns | None:
+        """What reads so many examples as columns, if the module's first layer wants them so."""
+        if count not in self._read or self._read[count][0] is not inputs:
+            self._read[count] = inputs, self._columns(inputs, count)
+        return self._read[count][1]
+
+    def _columns(self, inputs: Inputs, count: int) -> Columns | None:
+        if self._first is None or not isinstance(inputs, InMemory) or not _plain(inputs.tensor):
+            return None
+        width, live = self._first
+        examples = inputs.tensor.view(len(inputs.tensor), -1)
+        if examples.shape[1] != width:
+            return None
+        return Columns(coded(inputs.tensor) or examples, live, torch.zeros(width, count))
 
     @cached_property
-    def _first(self) -> Pattern | None:
-        """The pattern of the one layer that reads the input, if that is known."""
+    def _first(self) -> tuple[int, Tensor] | None:
+        """How many inputs there are, and which of them are read, int32, if only one layer reads them, as columns."""
+        layer = self._reader
+        if isinstance(layer, SparseLinear) and layer.pattern.making == "llvm":
+            return layer.pattern.shape[1], layer.pattern.live
+        if self.columns and isinstance(layer, nn.Linear | ColumnLinear | OneDnnLinear):
+            width = layer.weight.shape[1]
+            return width, torch.arange(width, dtype=torch.int32)
+        return None
+
+    @cached_property
+    def _reader(self) -> nn.Module | None:
+        """The one layer that reads the input, if that is known."""
         if type(self.module).forward is not nn.Sequential.forward:
             return None
         for layer in self.module.children():
             if type(layer) is not nn.Flatten:
-                if isinstance(layer, SparseLinear) and layer.pattern.making == "llvm":
-                    return layer.pattern
-                return None
+                return layer
             if (layer.start_dim, layer.end_dim) != (1, -1):
                 return None
         return None
@@ -162,8 +171,7 @@ def untailored(model: Model, *, train: bool) -> Tailored:
 
 def _exchangeable(module: nn.Module, params: Tree, free: Masks, kernels: Kernels, below: float) -> bool:
     """Whether any layer would be exchanged, images laid out anew, or the whole compiled."""
-    filters = [params[name].numel() for name in _filters(module)]
-    if (kernels.channels_last or kernels.compiled) and max(filters, default=0) >= kernels.least:
+    if (kernels.channels_last or kernels.compiled) and has_large_filters(module, kernels.least):
         return True
     return _exchanges_linear(module, params, free, kernels, below)
 
@@ -193,8 +201,7 @@ def _weight(prefix: str) -> str:
 def _exchanged(module: nn.Module, params: Tree, free: Masks, kernels: Kernels, below: float) -> Tailored:
     made = _copy(module)
     patterns: dict[str, Pattern] = {}
-    filters = [params[name].numel() for name in _filters(made)]
-    images = kernels.channels_last and max(filters, default=0) >= kernels.least
+    images = kernels.channels_last and has_large_filters(made, kernels.least)
     changed = images
     for parent, key, prefix, layer in _linear_layers(made):
         name = _weight(prefix)
@@ -229,10 +236,10 @@ def _linear_layers(module: nn.Module) -> list[tuple[nn.Module | None, str, str, 
     return found
 
 
-def _filters(module: nn.Module) -> list[str]:
-    """Names of the weights of convolutions over images."""
-    found = (prefix for prefix, part in module.named_modules() if type(part) is nn.Conv2d)
-    return [_weight(prefix) for prefix in found]
+def has_large_filters(module: nn.Module, least: int) -> bool:
+    """Whether there is a convolution over images with so many weights."""
+    filters = [part.weight.numel() for part in module.modules() if type(part) is nn.Conv2d]
+    return max(filters, default=0) >= least
 
 
 def _is_sparse(mask: Tensor, below: float) -> bool:

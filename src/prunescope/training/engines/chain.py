@@ -15,13 +15,12 @@ from torch import Tensor, nn
 from prunescope.base.tree import Tree
 from prunescope.tasks.functional import Slot
 from prunescope.tasks.kernels.modules import ColumnLinear, OneDnnLinear, SparseLinear
-from prunescope.tasks.kernels.products import Pattern, pattern_of
-from prunescope.tasks.kernels.sparse_code import code
+from prunescope.tasks.kernels.products import Pattern, addresses, pattern_of
+from prunescope.tasks.kernels.sparse_code import BLOCKS, Given, code, given
 from prunescope.tasks.kernels.tailored import Tailored
-from prunescope.tasks.kernels.writer import LANES
 from prunescope.tasks.losses import cross_entropy
 from prunescope.tasks.task import Loss
-from prunescope.training.engines.links import DenseLink, Link, SparseLink
+from prunescope.training.engines.links import DenseLink, Descent, Link, SparseLink
 
 LINEAR = (nn.Linear, ColumnLinear, OneDnnLinear, SparseLinear)
 Layer = nn.Linear | ColumnLinear | OneDnnLinear | SparseLinear
@@ -41,33 +40,45 @@ class Chain:
                 # Own loops over all weights: torch's products of so few cost more to call than to compute.
                 self.patterns[name] = pattern_of(torch.ones_like(layer.weight, dtype=torch.bool), "llvm")
 
-    def on(self, params: Tree, examples: int) -> "Links":
-        """The chain on these parameters, packed where its layers are, for so many examples at a time."""
-        return Links(self, params, examples)
+    @property
+    def sparse(self) -> bool:
+        """Whether every layer is computed by own loops."""
+        return len(self.patterns) == len(self.layers)
+
+    def on(self, params: Tree, keep: Tree, examples: int) -> "Links":
+        """The chain on these parameters, packed where its layers are, for so many examples at a time.
+
+        keep: float masks of those that are masked and not packed.
+        """
+        return Links(self, params, keep, examples)
 
 
 class Links:
     """A chain with memory of its own for everything that a pass computes, used again by the next one."""
 
-    def __init__(self, chain: Chain, params: Tree, examples: int) -> None:
-        self.examples, self.links, names = examples, list[Link](), list[str]()
+    def __init__(self, chain: Chain, params: Tree, keep: Tree, examples: int) -> None:
+        self.examples, self.links = examples, list[Link]()
+        self.found: Tree = {}
         for name in chain.layers:
-            weight, bias = params[f"{name}.weight"].detach(), params.get(f"{name}.bias")
-            names += [f"{name}.weight"] + ([] if bias is None else [f"{name}.bias"])
+            places = f"{name}.weight", f"{name}.bias"
+            weight, bias = params[places[0]].detach(), params.get(places[1])
             last = name == chain.layers[-1]
+            link: Link
+            masks = keep.get(places[0]), keep.get(places[1])
             if name in chain.patterns:
                 values = weight.view(-1)
-                self.links.append(SparseLink(chain.patterns[name], values, bias, examples, last=last))
+                link = SparseLink(chain.patterns[name], values, bias, examples, last=last, keep=masks)
             else:
-                self.links.append(DenseLink(weight, bias, examples, last=last))
-        leaves = [leaf for link in self.links for leaf in link.found]
-        self.found = {name: leaf.view(params[name].shape) for name, leaf in zip(names, leaves, strict=True)}
+                link = DenseLink(weight, bias, examples, last=last, keep=masks)
+            self.links.append(link)
+            for place, leaf in zip(places, link.found, strict=False):
+                self.found[place] = leaf.view(params[place].shape)
 
     @torch.no_grad()
-    def gradients(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tree]:
+    def gradients(self, x: Tensor, y: Tensor, descent: Descent | None = None) -> tuple[Tensor, Tree]:
         """The mean loss (0-D, nats) of inputs [B, ...] with labels int64 [B], and its gradients by name.
 
-        The gradients are overwritten by the next call.
+        The gradients are overwritten by the next call. descent: a step that is taken at once; then there are none.
         """
         inputs = x.flatten(1).t()
         seen = [inputs]
@@ -76,20 +87,27 @@ class Links:
         loss = self._loss(seen[-1], y)
         for number in reversed(range(len(self.links))):
             link = self.links[number]
-            link.slopes(seen[number])
             if number:
                 link.back(seen[number], self.links[number - 1].g)
-        return loss, self.found
+            if descent is None:
+                link.slopes(seen[number])
+            else:
+                link.descend(seen[number], descent)
+        return loss, self.found if descent is None else {}
 
     def _loss(self, logits: Tensor, y: Tensor) -> Tensor:
-        loss, labels, g = torch.empty(()), y.contiguous(), self.links[-1].g
-        code()[f"cross_entropy{LANES}"](
-            len(logits),
-            self.examples,
-            *(0, self.examples),
-            *(leaf.data_ptr() for leaf in (logits, labels, g, loss)),
-        )
+        loss, labels = torch.empty(()), y.contiguous()
+        for name, numbers in self.loss_calls(logits, *addresses(labels, loss)):
+            code()[name](*numbers)
         return loss
+
+    def loss_calls(self, logits: Tensor, labels: int, loss: int) -> list[Given]:
+        """What computes the loss of logits [classes, B], and its gradient; labels, loss: addresses."""
+        g = self.links[-1].g
+        return given(
+            *("cross_entropy", len(logits), self.examples, logits.data_ptr(), labels, g.data_ptr(), loss),
+            blocks=BLOCKS[-1:],
+        )
 
 
 def chain_of(network: Tailored, loss: Loss, *, least: int) -> Chain | None:

@@ -11,6 +11,7 @@ import math
 from collections.abc import Sequence
 from weakref import WeakKeyDictionary
 
+import torch
 from torch import Tensor
 
 from prunescope.base.state import TrainState
@@ -21,8 +22,10 @@ from prunescope.tasks.kernels.flushing import flushing
 from prunescope.tasks.kernels.tailored import Tailored, tailored, untailored
 from prunescope.training.engines.chain import Chain, Links, chain_of
 from prunescope.training.engines.engine import Lane
-from prunescope.training.engines.gradients import Found, confirmed, gradients
+from prunescope.training.engines.gradients import confirmed, gradients
+from prunescope.training.engines.links import Descent
 from prunescope.training.engines.loop import first_bad
+from prunescope.training.engines.series import Series
 from prunescope.training.engines.working_set import WorkingSet
 from prunescope.training.interventions.intervention import memory_key
 from prunescope.training.loop import Stepper
@@ -54,65 +57,113 @@ class _Replica:
         self._network: Tailored | None = None
         self._chain: Chain | None = None
         self._links: dict[int, Links] = {}
-        self._linked: WorkingSet | None = None
+        self._work: WorkingSet | None = None
         self._all: tuple[Tailored, tuple[Tensor, Tensor]] | None = None
 
     def advance(self, lane: Lane, steps: int) -> Lane:
-        stepper, state, running = lane.stepper, lane.state, lane.running
-        program, network = stepper.program, self._tailored(lane.stepper, lane.state)
-        kernels = program.problem.kernels
+        stepper, state, program = lane.stepper, lane.state, lane.stepper.program
+        network, kernels = self._tailored(stepper, state), program.problem.kernels
         work = WorkingSet(network, program.optimizer, state, stepper.keep(state), fused=kernels.fused)
+        with drawing(lane.running.device, 0), flushing(wanted=kernels.flushed):
+            return self._in_series(lane, work, steps) or self._one_by_one(lane, work, steps)
+
+    def _one_by_one(self, lane: Lane, work: WorkingSet, steps: int) -> Lane:
+        stepper, state, running = lane.stepper, lane.state, lane.running
+        program = stepper.program
         watchers = [(i, value) for i, value in enumerate(program.interventions) if value.observes]
         watches, epoch, memory = program.stop.watches, program.clock.epoch_steps, state.memory
         losses: list[Tensor] = []
-        device, done = running.device, 0
-        with drawing(device, 0), flushing(wanted=kernels.flushed):
-            for done in range(steps):
-                position = lane.local + done
-                names = [value.needs(position) for _, value in watchers]
-                before = clone(work.buffers()) if watches else {}
-                wanted = frozenset().union(*names)
-                x, y = self._batch(stepper, network, state.step + done, whole=bool(wanted))
-                loss, grads, captured = self._gradients(stepper, work, state.step + done, x, y, wanted)
-                if watches and program.stop.reached(loss.item()):
-                    moved = _state(work, state, done, before).replace(memory=memory)
-                    return lane.replace(state=moved, running=running, local=position, ended=True)
-                work.update(grads, program.schedule.at(state.schedule_step + done, program.clock))
-                running = loss if position % epoch == 0 else running + loss
-                losses.append(loss)
-                for (index, value), own in zip(watchers, names, strict=True):
-                    if own:
-                        key = memory_key(index, value)
-                        seen = value.observe(memory[key], {name: captured[name] for name in own})
-                        memory = {**memory, key: seen}
-        if not math.isfinite(running.item()):
-            return lane.replace(failure=first_bad(losses, lane.local))
-        moved = _state(work, state, steps, work.buffers()).replace(memory=memory)
-        return lane.replace(state=moved, running=running, local=lane.local + steps)
+        for done in range(steps):
+            position = lane.local + done
+            names = [value.needs(position) for _, value in watchers]
+            before = clone(work.buffers()) if watches else {}
+            wanted = frozenset().union(*names)
+            x, y = self._batch(stepper, work.network, state.step + done, whole=bool(wanted))
+            lr = program.schedule.at(state.schedule_step + done, program.clock)
+            descent = None if watches else _descent(stepper, lr)
+            loss, grads, captured = self._gradients(
+                *(stepper, work, state.step + done, x, y, wanted), descent
+            )
+            if watches and program.stop.reached(loss.item()):
+                moved = _state(work, state, done, before).replace(memory=memory)
+                return lane.replace(state=moved, running=running, local=position, ended=True)
+            work.update(grads, lr)
+            running = loss if position % epoch == 0 else running + loss
+            losses.append(loss)
+            for (index, value), own in zip(watchers, names, strict=True):
+                if own:
+                    key = memory_key(index, value)
+                    seen = value.observe(memory[key], {name: captured[name] for name in own})
+                    memory = {**memory, key: seen}
+        return _arrived(lane, work, losses, running, memory)
+
+    def _in_series(self, lane: Lane, work: WorkingSet, steps: int) -> Lane | None:
+        """The same in few calls, where all layers are sparse and nobody looks at single steps; None elsewhere."""
+        program, batches = lane.stepper.program, lane.stepper.batches
+        watched = program.stop.watches or any(value.observes for value in program.interventions)
+        if watched or program.problem.augmentation or batches.epoch_steps == 1:
+            return None
+        if self._chain is None or not self._chain.sparse or work.network is not self._network:
+            return None
+        first, inputs = lane.state.schedule_step, program.problem.train.inputs
+        rates = [program.schedule.at(first + done, program.clock) for done in range(steps)]
+        descents = [one for one in (_descent(lane.stepper, lr) for lr in rates) if one is not None]
+        if len(descents) < steps or work.network.columns_of(inputs, program.batch) is None:
+            return None
+        each = torch.tensor([(one.shrinkage, one.lr) for one in descents])
+        found: list[Tensor] = []
+        done = 0
+        while done < steps:
+            rows, labels = batches.several(lane.state.step + done, steps - done)
+            columns = work.network.columns_of(inputs, rows.shape[1])
+            assert columns is not None, "whatever the batch, the same layer reads it"
+            series = Series(columns, self._linked(work, rows.shape[1]))
+            found.append(series.run(rows, labels, each[done : done + len(rows)]))
+            done += len(rows)
+        if work.rest_moves:
+            for lr in rates:
+                work.update({}, lr)
+        losses, running, epoch = torch.cat(found), lane.running.numpy()[()], program.clock.epoch_steps
+        for position, loss in enumerate(losses.numpy(), start=lane.local):
+            running = loss if position % epoch == 0 else running + loss
+        return _arrived(lane, work, [*losses], torch.tensor(running), lane.state.memory)
 
     def _tailored(self, stepper: Stepper, state: TrainState) -> Tailored:
         """The network for a state's masks; made anew where an intervention exchanged them."""
         if self._network is None or self._masks is not state.weights.masks or self._held is not state.held:
             self._network = _made(stepper, state)
             self._chain = _chain(stepper, self._network, state)
+            self._network.columns = stepper.program.problem.kernels.merged and self._chain is not None
             self._masks, self._held = state.weights.masks, state.held
         if self._network.takes(state.weights.params):
             return self._network
         return untailored(stepper.program.problem.model, train=True)
 
     def _gradients(
-        self, stepper: Stepper, work: WorkingSet, step: int, x: Tensor, y: Tensor, names: frozenset[str]
-    ) -> Found:
+        self,
+        stepper: Stepper,
+        work: WorkingSet,
+        step: int,
+        x: Tensor,
+        y: Tensor,
+        names: frozenset[str],
+        descent: Descent | None,
+    ) -> tuple[Tensor, Tree, Tree]:
+        """Mean loss, gradients by name, or none if the step `descent` has been taken, and captured outputs."""
         if self._chain is None or names or work.network is not self._network:
             reseed(x.device, stepper.draw(step))
-            return gradients(stepper, work, x, y, names)
-        if work is not self._linked:
-            self._links, self._linked = {}, work
-        links = self._links.get(count := len(y))
-        if links is None:
-            links = self._links[count] = self._chain.on(work.params, count)
-        loss, found = links.gradients(x, y)
-        return loss, tuple(found.get(name) for name in work.params), {}
+            loss, grads, captured = gradients(stepper, work, x, y, names)
+            return loss, work.named(grads), captured
+        return *self._linked(work, len(y)).gradients(x, y, descent), {}
+
+    def _linked(self, work: WorkingSet, count: int) -> Links:
+        """The chain on the working set's tensors, for so many examples."""
+        assert self._chain is not None
+        if work is not self._work:
+            self._links, self._work = {}, work
+        if count not in self._links:
+            self._links[count] = self._chain.on(work.params, work.keep, count)
+        return self._links[count]
 
     def _batch(
         self, stepper: Stepper, network: Tailored, step: int, *, whole: bool = False
@@ -159,10 +210,28 @@ def _chain(stepper: Stepper, network: Tailored, state: TrainState) -> Chain | No
     return chain_of(network, problem.loss, least=problem.kernels.least)
 
 
+def _descent(stepper: Stepper, lr: float | Tensor) -> Descent | None:
+    """A step of the optimizer, if it is as simple as that and may be part of a product."""
+    program = stepper.program
+    if not program.problem.kernels.merged or isinstance(lr, Tensor):
+        return None
+    shrinkage = program.optimizer.shrinkage(lr)
+    return None if shrinkage is None else Descent(lr, shrinkage)
+
+
 def _taken(stepper: Stepper, network: Tailored, step: int, *, whole: bool = False) -> tuple[Tensor, Tensor]:
-    split, rows = stepper.program.problem.train, stepper.batches.rows(step)
-    x = network.inputs(split.inputs, split.index.index_select(0, rows), whole=whole)
-    return x, split.y.index_select(0, rows)
+    index, y = stepper.batches.places(step)
+    return network.inputs(stepper.program.problem.train.inputs, index, whole=whole), y
+
+
+def _arrived(
+    lane: Lane, work: WorkingSet, losses: list[Tensor], running: Tensor, memory: dict[str, Tree]
+) -> Lane:
+    """The lane after so many steps with these losses; the working set must not be used any more."""
+    if not math.isfinite(running.item()):
+        return lane.replace(failure=first_bad(losses, lane.local))
+    moved = _state(work, lane.state, len(losses), work.buffers()).replace(memory=memory)
+    return lane.replace(state=moved, running=running, local=lane.local + len(losses))
 
 
 def _state(work: WorkingSet, state: TrainState, steps: int, buffers: Tree) -> TrainState:

@@ -6,16 +6,26 @@ Belongs here: a linear layer with the ReLU behind it, dense and sparse. Does not
 h: outputs [out, B] after the ReLU. g: gradient of the loss for the outputs before it, [out, B].
 """
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from prunescope.tasks.kernels.products import Pattern
-from prunescope.tasks.kernels.sparse_code import code, pieces
+from prunescope.tasks.kernels.products import Pattern, addresses
+from prunescope.tasks.kernels.sparse_code import BLOCKS, Given, code, given
 
 Calls = list[tuple[Callable[..., None], tuple[int, ...]]]
+
+
+@dataclass(frozen=True)
+class Descent:
+    """A step that is w <- shrinkage * w - lr * gradient for every kept number by itself."""
+
+    lr: float
+    shrinkage: float
 
 
 class Link(Protocol):
@@ -34,14 +44,30 @@ class Link(Protocol):
     def back(self, x: Tensor, g: Tensor) -> None:
         """Writes the gradient for what the ReLU before it, whose outputs are `x`, was given into `g` [in, B]."""
 
+    def descend(self, x: Tensor, descent: Descent) -> None:
+        """Takes the step along the gradients that `slopes` would write, without a pass over them; after `back`."""
+
 
 class DenseLink:
     """All weights, by torch's products."""
 
-    def __init__(self, weight: Tensor, bias: Tensor | None, examples: int, *, last: bool) -> None:
-        """Weight [out, in], bias [out]: read anew in every pass. last: no ReLU comes behind it."""
+    def __init__(
+        self,
+        weight: Tensor,
+        bias: Tensor | None,
+        examples: int,
+        *,
+        last: bool,
+        keep: tuple[Tensor | None, ...],
+    ) -> None:
+        """Weight [out, in], bias [out]: read anew in every pass. last: no ReLU comes behind it.
+
+        keep: the float masks of both, None where all is kept.
+        """
         self.weight, self.last = weight, last
-        self.bias = None if bias is None else bias.unsqueeze(1)
+        self.bias = None if bias is None else bias.detach().unsqueeze(1)
+        self.ones = torch.ones(examples, 1)
+        self.masked = _masked((weight, self.bias), keep)
         self.h, self.g = (torch.empty(len(weight), examples) for _ in range(2))
         self.slope, self.bias_slope = torch.empty_like(weight, requires_grad=False), torch.empty(len(weight))
         self.found: tuple[Tensor, ...] = (self.slope,) if bias is None else (self.slope, self.bias_slope)
@@ -65,61 +91,111 @@ class DenseLink:
         torch.mm(self.weight.t(), self.g, out=g)
         torch.ops.aten.threshold_backward.grad_input(g, x, 0, grad_input=g)
 
+    def descend(self, x: Tensor, descent: Descent) -> None:
+        """See `Link.descend`: the product adds to the weights."""
+        rate = {"beta": descent.shrinkage, "alpha": -descent.lr}
+        self.weight.addmm_(self.g, x.t(), **rate)
+        if self.bias is not None:
+            self.bias.addmm_(self.g, self.ones, **rate)
+        for leaf, mask in self.masked:
+            leaf.mul_(mask)
+
 
 class SparseLink:
     """Kept weights only, by own loops, whose arguments are made once."""
 
     def __init__(
-        self, pattern: Pattern, values: Tensor, bias: Tensor | None, examples: int, *, last: bool
+        self,
+        pattern: Pattern,
+        values: Tensor,
+        bias: Tensor | None,
+        examples: int,
+        *,
+        last: bool,
+        keep: tuple[Tensor | None, ...],
     ) -> None:
-        """Values [nnz], bias [out]: read anew in every pass. last: no ReLU comes behind it."""
+        """Values [nnz], bias [out]: read anew in every pass. last: no ReLU comes behind it. keep: as of `DenseLink`."""
         out = pattern.shape[0]
         self.pattern, self.values, self.examples = pattern, values, examples
-        self.bias = torch.zeros(out) if bias is None else bias
+        self.biased, self.bias = bias is not None, torch.zeros(out) if bias is None else bias.detach()
+        self.step, self._descent = torch.empty(2), Descent(math.nan, math.nan)
+        self.masked = _masked((values, self.bias if self.biased else None), keep)
         self.h, self.g = (torch.empty(out, examples) for _ in range(2))
-        self.slope, self.bias_slope = torch.empty(pattern.weights), torch.empty(out)
-        self.found: tuple[Tensor, ...] = (self.slope,) if bias is None else (self.slope, self.bias_slope)
+        self.slope, self.bias_slope = torch.empty(pattern.weights), torch.zeros(out)
+        self.found: tuple[Tensor, ...] = (self.slope, self.bias_slope) if self.biased else (self.slope,)
         self.kind = "spread" if last else "rectified"
         self._bound: tuple[int, int] = (0, 0)
         self._forward: Calls = []
         self._slopes: Calls = []
+        self._descend: Calls = []
         self._back: Calls = []
 
     def forward(self, x: Tensor) -> Tensor:
         """See `Link.forward`."""
-        x = x.contiguous()
+        self._x = x = x.contiguous()
         if x.data_ptr() != self._bound[0]:
-            self._bind(x)
-        for call, arguments in self._forward:
-            call(*arguments)
-        self._x = x
+            self._forward, self._slopes = _ready(self.forward_calls(x)), _ready(self.slope_calls(x))
+            self._descend = _ready(self.descend_calls(x, self.step.data_ptr()))
+            self._bound = x.data_ptr(), 0
+        _call(self._forward)
         return self.h
 
     def slopes(self, x: Tensor) -> None:
         """See `Link.slopes`; `x` must be what `forward` was given."""
-        for call, arguments in self._slopes:
-            call(*arguments)
+        _call(self._slopes)
 
     def back(self, x: Tensor, g: Tensor) -> None:
         """See `Link.back`; `x` must be what `forward` was given."""
         if g.data_ptr() != self._bound[1]:
-            rows = self.pattern.columns
-            self._back = self._calls(
-                "gated", len(g), rows.ptr, rows.col, self.values, self.pattern.order, self.g, x, g
-            )
-            self._bound = self._bound[0], g.data_ptr()
-        for call, arguments in self._back:
-            call(*arguments)
+            self._back, self._bound = _ready(self.back_calls(x, g)), (self._bound[0], g.data_ptr())
+        _call(self._back)
 
-    def _bind(self, x: Tensor) -> None:
-        rows, out = self.pattern.rows, self.pattern.shape[0]
-        self._forward = self._calls(self.kind, out, rows.ptr, rows.col, self.values, x, self.h, self.bias)
-        self._slopes = self._calls("sampled", out, rows.ptr, rows.col, self.g, x, self.slope, self.bias_slope)
-        self._bound = x.data_ptr(), 0
+    def descend(self, x: Tensor, descent: Descent) -> None:
+        """See `Link.descend`; `x` must be what `forward` was given."""
+        if descent != self._descent:
+            self._descent = descent
+            self.step[0], self.step[1] = descent.shrinkage, descent.lr
+        _call(self._descend)
 
-    def _calls(self, name: str, rows: int, *tensors: Tensor) -> Calls:
-        addresses = tuple(tensor.data_ptr() for tensor in tensors)
-        return [
-            (code()[f"{name}{block}"], (rows, self.examples, start, stop, *addresses))
-            for block, start, stop in pieces(self.examples)
-        ]
+    def forward_calls(self, x: Tensor) -> list[Given]:
+        """What `forward` does with inputs [in, B], contiguous."""
+        rows = self.pattern.rows
+        return self._given(self.kind, *addresses(rows.ptr, rows.col, self.values, x, self.h, self.bias))
+
+    def slope_calls(self, x: Tensor) -> list[Given]:
+        """What `slopes` does."""
+        rows = self.pattern.rows
+        return self._given("sampled", *addresses(rows.ptr, rows.col, self.g, x, self.slope, self.bias_slope))
+
+    def back_calls(self, x: Tensor, g: Tensor) -> list[Given]:
+        """What `back` does."""
+        rows, order = self.pattern.columns, self.pattern.order
+        place = addresses(rows.ptr, rows.col, self.values, order, self.g, x, g)
+        return given("gated", len(g), self.examples, *place)
+
+    def descend_calls(self, x: Tensor, step: int) -> list[Given]:
+        """What `descend` does; step: address of the step's shrinkage and learning rate, float32."""
+        rows, bias = self.pattern.rows, self.bias if self.biased else self.bias_slope
+        place = addresses(rows.ptr, rows.col, self.g, x, self.values, bias)
+        calls = self._given("descended", *place, step)
+        for leaf, mask in self.masked:
+            calls += given("multiplied", 1, leaf.numel(), *addresses(mask, leaf), blocks=BLOCKS[-1:])
+        return calls
+
+    def _given(self, name: str, *place: int) -> list[Given]:
+        return given(name, len(self.h), self.examples, *place)
+
+
+def _ready(calls: list[Given]) -> Calls:
+    return [(code()[name], numbers) for name, numbers in calls]
+
+
+def _call(calls: Calls) -> None:
+    for call, numbers in calls:
+        call(*numbers)
+
+
+def _masked(leaves: Sequence[Tensor | None], keep: Sequence[Tensor | None]) -> list[tuple[Tensor, Tensor]]:
+    """Leaves with their masks, where both are there."""
+    pairs = zip(leaves, keep, strict=True)
+    return [(leaf, mask.view(leaf.shape)) for leaf, mask in pairs if leaf is not None and mask is not None]

@@ -47,14 +47,23 @@ class WorkingSet:
         return {name: leaf.clone() if name in same else leaf for name, leaf in packed.items()}
 
     @torch.no_grad()
-    def update(self, grads: tuple[Tensor | None, ...], lr: float | Tensor) -> None:
-        """One step along the gradients, in the order of `leaves`; None is a gradient of 0."""
-        slopes = {
+    def update(self, grads: Tree, lr: float | Tensor) -> None:
+        """One step along the gradients of all parameters; where there are none, these have taken it already."""
+        if grads:
+            self._update(grads, self.opt, self.params, keep=self.keep, lr=lr)
+        self._rest.update(lr)
+
+    @property
+    def rest_moves(self) -> bool:
+        """Whether anything that is not in here moves by itself, by decay or momentum."""
+        return self._rest.moving
+
+    def named(self, grads: tuple[Tensor | None, ...]) -> Tree:
+        """Gradients in the order of `leaves` by name; None is a gradient of 0."""
+        return {
             name: self._zero(name) if grad is None else grad
             for name, grad in zip(self.params, grads, strict=True)
         }
-        self._update(slopes, self.opt, self.params, keep=self.keep, lr=lr)
-        self._rest.update(lr)
 
     def _zero(self, name: str) -> Tensor:
         if name not in self._zeros:
@@ -112,7 +121,7 @@ class _Rest:
             if name in network.patterns or name in keep
         }
         self.zeros = {name: torch.zeros_like(leaf) for name, leaf in whole.items()}
-        self._moving = bool(names) and self._would_move(moments)
+        self.moving = bool(names) and self._would_move(moments)
 
     def _would_move(self, moments: list[str]) -> bool:
         """Whether a step with any learning rate would change something, now or later."""
@@ -133,7 +142,7 @@ class _Rest:
 
     def update(self, lr: float | Tensor) -> None:
         """One step."""
-        if self._moving:
+        if self.moving:
             self.optimizer.update_(self.zeros, self.opt, self._all(self.params), keep=self.keep, lr=lr)
 
 

@@ -1,0 +1,127 @@
+"""Steps of a sparse chain in one call: the same bits as one by one, and only where nobody looks between them."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from test_interventions import assert_same
+from test_lean import ALL, assert_close, with_kernels
+from torch import nn
+
+from prunescope.base.errors import Diverged
+from prunescope.tasks.data.augmentation import CropFlip
+from prunescope.tasks.kernels import codes, jit
+from prunescope.tasks.kernels.choice import Kernels
+from prunescope.tasks.model import network_of
+from prunescope.training.engines.engine import Lane
+from prunescope.training.engines.lean import Lean, _Replica
+from prunescope.training.engines.loop import Loop
+from prunescope.training.engines.series import Series
+from prunescope.training.loop import Stepper
+from prunescope.training.optim import SGD
+from prunescope.training.run import train
+from prunescope.training.schedules import Constant, Cosine
+from prunescope.training.stopping import LossBelow
+
+pytestmark = pytest.mark.skipif(not jit.available(), reason="no llvmlite")
+
+WHOLE = Kernels(by_hand=True, merged=True, sparse="llvm", **ALL)
+PARTLY = Kernels(by_hand=True, merged=True, sparse="llvm", train_below=0.99, evaluate_below=0.99, least=50)
+"""The first layer has 96 weights and is packed, the others are small: all their weights, and masks."""
+
+
+class Biasless(nn.Sequential):
+    def __init__(self):
+        super().__init__(nn.Flatten(), nn.Linear(16, 9, bias=False), nn.ReLU(), nn.Linear(9, 3, bias=False))
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """How many steps every call took."""
+    own, seen = Series.run, []
+    monkeypatch.setattr(
+        Series, "run", lambda self, rows, *rest: (seen.append(len(rows)), own(self, rows, *rest))[1]
+    )
+    return seen
+
+
+def one_by_one(monkeypatch, program, begun):
+    with monkeypatch.context() as patch:
+        patch.setattr(_Replica, "_in_series", lambda *_: None)
+        return train(program, begun, engine=Lean())
+
+
+@pytest.mark.parametrize("kernels", [WHOLE, PARTLY], ids=["packed", "partly"])
+@pytest.mark.parametrize("optimizer", [SGD(), SGD(weight_decay=0.01)], ids=["plain", "decay"])
+@pytest.mark.parametrize("schedule", [Constant(lr=0.1), Cosine(lr=0.2)], ids=["constant", "cosine"])
+def test_bits_are_those_of_single_steps(lab, monkeypatch, counted, kernels, optimizer, schedule):
+    for problem in (lab.lenet, lab.problem(network_of(Biasless))):
+        program = lab.program(problem=problem, optimizer=optimizer, schedule=schedule)
+        begun = lab.begin(program, sparsity=0.6)
+        assert not bool(begun.state.weights.masks[next(iter(begun.state.weights.masks))].all())
+        other = with_kernels(program, kernels)
+        single = one_by_one(monkeypatch, other, begun)
+        assert not counted
+        together = train(other, begun, engine=Lean())
+        assert sum(counted) == 20 and max(counted) > 1
+        counted.clear()
+        assert_same(single, together)
+        assert_close(train(program, begun, engine=Loop()), together)
+
+
+def test_a_chunk_may_begin_and_end_anywhere_in_an_epoch(lab, counted):
+    program = with_kernels(lab.program(optimizer=SGD()), WHOLE)
+    begun = lab.begin(program, sparsity=0.6, step=3)
+    ends = []
+    for sizes in ((1, 5, 9, 2), (17,)):
+        engine, lane = Lean(), Lane(Stepper(program), begun.state, begun.running, begun.local)
+        for size in sizes:
+            [lane] = engine.advance([lane], size)
+        ends.append(lane)
+    assert torch.equal(ends[0].running, ends[1].running)
+    assert_same(begun.replace(state=ends[0].state), begun.replace(state=ends[1].state))
+
+
+def test_bytes_are_read_as_well(lab, monkeypatch, counted):
+    monkeypatch.setattr(codes, "LARGE", 0)
+    inputs = lab.lenet.train.inputs
+    pixels = replace(inputs, tensor=(inputs.tensor * 20).round() / 4)
+    assert codes.coded(pixels.tensor) is not None
+    problem = replace(lab.lenet, train=replace(lab.lenet.train, inputs=pixels))
+    program = lab.program(problem=problem, optimizer=SGD())
+    begun = lab.begin(program, sparsity=0.6)
+    together = train(with_kernels(program, WHOLE), begun, engine=Lean())
+    assert sum(counted) == 20
+    assert_close(train(program, begun, engine=Loop()), together)
+
+
+def test_steps_that_somebody_looks_at_are_taken_one_by_one(lab, counted):
+    plain = lab.program(optimizer=SGD())
+    among = {
+        "momentum": replace(plain, optimizer=SGD(momentum=0.9)),
+        "a stop rule": replace(plain, stop=LossBelow(loss=1e-6)),
+        "other kernels": with_kernels(plain, WHOLE.replace(merged=False)),
+        "one batch an epoch": replace(plain, batch=50, clock=replace(plain.clock, epoch_steps=1)),
+        "augmentation": replace(
+            plain, problem=replace(lab.lenet, augmentation=(CropFlip(pad=1, fill=(0.0,)),))
+        ),
+    }
+    for what, program in among.items():
+        kernels = WHOLE.replace(merged=what != "other kernels")
+        train(with_kernels(program, kernels), lab.begin(program, sparsity=0.6), engine=Lean())
+        assert not counted, what
+    train(with_kernels(plain, WHOLE), lab.begin(plain), engine=Lean())
+    assert not counted, "dense"
+
+
+def test_a_loss_that_is_no_number_is_named_with_its_step(lab, monkeypatch, counted):
+    program = with_kernels(lab.program(optimizer=SGD(weight_decay=1e8), steps=40), WHOLE)
+    begun, said = lab.begin(program, sparsity=0.5), []
+    for how in (
+        lambda: one_by_one(monkeypatch, program, begun),
+        lambda: train(program, begun, engine=Lean()),
+    ):
+        with pytest.raises(Diverged) as problem:
+            how()
+        said.append(str(problem.value))
+    assert said[0] == said[1] and counted
