@@ -18,6 +18,8 @@ from benchmarks.row import Row
 from benchmarks.timing import interleaved
 from prunescope.papers.bartoldson.training import ADAM
 from prunescope.papers.jin2022.benchmarks import COLUMNS
+from prunescope.runs.plan import plan
+from prunescope.runs.preparation import prepare
 from prunescope.runs.recipe import Recipe
 from prunescope.runs.workbench import fresh_weights, with_kernels
 from prunescope.tasks.data.synthetic import synthetic
@@ -88,9 +90,9 @@ def convolution(lab: Laboratory) -> list[Row]:
     has batches of 13 where it sees 5,120 images; ResNet-18's 128 are 16 here). DataLoader loop: PIL images in the same
     process, `torch.optim`, as most code has it. Plain: the same on one batch that stays where it is, PyTorch's default
     layout. prunescope: the whole step, batch included: by the reference loop, and by the engine that was measured for
-    this machine in either layout, of which "chosen" is what a user gets; compiled: `--engine compiled`, after half a
-    minute of compiling. Limit: the network's convolutions and products with their gradients on random tensors, in the
-    faster layout, nothing else.
+    this machine in either layout, of which "chosen" is what a user gets, by the price of a few steps measured before;
+    compiled: `--engine compiled`, after half a minute of compiling. Limit: the network's convolutions and products with
+    their gradients on random tensors, in the faster layout, nothing else.
     """
     rows = []
     for name, case in CASES.items():
@@ -99,7 +101,9 @@ def convolution(lab: Laboratory) -> list[Row]:
 
 
 def _rows(lab: Laboratory, name: str, case: Case) -> list[Row]:
-    chosen = lab.bench.setting.kernels
+    store = lab.bench.store
+    left = plan([case.recipe(full=lab.scale is FULL)], store)
+    chosen = prepare(left, store, workers=1, engine="lean").bench.setting.kernels
     taken = interleaved(_contestants(lab, case), rounds=lab.scale.rounds)
     millis = {key: 1000 * values / case.steps for key, values in taken.items()}
     limits = [values for key, values in millis.items() if key.startswith("limit")]

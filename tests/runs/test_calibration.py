@@ -3,6 +3,7 @@
 import pytest
 from specimens import manifest, replicas
 from test_execute import interrupted
+from torch import nn
 
 from prunescope.base.errors import UsageError
 from prunescope.runs import calibration, preparation
@@ -10,8 +11,18 @@ from prunescope.runs.execute import Interrupted, ensure
 from prunescope.runs.plan import plan
 from prunescope.runs.preparation import prepare
 from prunescope.tasks.kernels.choice import PLAIN, Kernels
+from prunescope.tasks.model import network_of
 
 FOUND = Kernels(dense="columns", least=1)
+
+
+class Convolution(nn.Sequential):
+    """Of images with one row."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            nn.Unflatten(-1, (1, 1, -1)), nn.Conv2d(1, 3, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+        )
 
 
 @pytest.fixture
@@ -80,3 +91,21 @@ def test_a_named_engine_trains_one_run_at_a_time_unless_told_otherwise(store):
     assert packed == [1, 1, 4]
     with pytest.raises(UsageError, match="'compiled' trains one run at a time, not stack=4"):
         prepare(left, store, workers=1, engine="compiled", stack=4)
+
+
+@pytest.mark.parametrize("faster", ["last", "first"])
+def test_where_images_lie_is_chosen_by_the_price_of_the_work_and_only_where_there_are_any(
+    store, recipe, monkeypatch, faster
+):
+    known, asked = Kernels(channels_last=True, least=1), []
+
+    def price(left, bench):
+        asked.append(bench.setting.kernels.channels_last)
+        return 1.0 if asked[-1] == (faster == "last") else 2.0
+
+    monkeypatch.setattr(preparation, "known_kernels", lambda store: known)
+    monkeypatch.setattr(preparation, "_work", price)
+    assert prepare(plan([recipe], store), store, workers=1).bench.setting.kernels == known and not asked
+    images = recipe.replace(task=recipe.task.replace(network=network_of(Convolution)))
+    chosen = prepare(plan([images], store), store, workers=1).bench.setting.kernels
+    assert chosen == known.replace(channels_last=faster == "last") and asked == [True, False]

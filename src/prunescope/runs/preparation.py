@@ -5,7 +5,7 @@ Belongs here: from a plan to all that is measured before anything runs. Does not
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -20,6 +20,8 @@ from prunescope.runs.stacking import in_packs, may_stack, packing
 from prunescope.runs.store import Store
 from prunescope.runs.workbench import CHECKPOINT_SECONDS, Workbench
 from prunescope.tasks.kernels.choice import Kernels
+from prunescope.tasks.kernels.tailored import has_large_filters
+from prunescope.tasks.model import Model, Network
 
 WORTH_SECONDS = 20.0
 """Products are measured for work of at least so many seconds; measuring takes up to three."""
@@ -94,10 +96,11 @@ def workers_for(left: Plan, workers: int | None, device: str = "cpu") -> int:
 def _bench(left: Plan, here: Callable[..., Workbench], engine: str | None, *, stacks: bool) -> Workbench:
     """Where runs are trained by a named engine or the fastest, with the products measured for this machine.
 
-    On a CPU "lean" does what "loop" does with fewer copies, so that only products are measured; for little work
-    nothing is, and products are torch's own. On a GPU the two, "lean" with images pixel by pixel, and steps played
-    from a recording are compared by the price of all the work. "compiled" is never chosen unasked: it takes half a
-    minute for every network. here: makes a workbench of a setting. stacks: whether their switch point is of interest.
+    On a CPU "lean" does what "loop" does with fewer copies, so that only products are measured, and in which order
+    images lie, by the price of all the work: pixel by pixel is faster for narrow convolutions and may not be for wide
+    ones. For little work nothing is, and products are torch's own. On a GPU the two, "lean" with images pixel by pixel,
+    and steps played from a recording are compared by price. "compiled" is never chosen unasked: it takes half a minute
+    for every network. here: makes a workbench of a setting. stacks: whether their switch point is of interest.
     """
     plain = here(setting=EngineSetting(engine="lean"))
     named = None if engine is None else engine_named(engine, plain.device)
@@ -120,7 +123,20 @@ def _on_cpu(left: Plan, plain: Workbench, here: Callable[..., Workbench], stacks
         known = kernels(plain.store)
     if stacks:
         known = for_stacks(plain.store, known)
-    return here(setting=plain.setting.replace(kernels=known))
+    among = [known]
+    networks = {job.recipe.task.network.id: job.recipe.task.network for job in left.jobs.values()}
+    if known.channels_last and any(_has_images(network, plain, known) for network in networks.values()):
+        among.append(known.replace(channels_last=False))
+    return _cheapest(left, [here(setting=plain.setting.replace(kernels=kernels)) for kernels in among])
+
+
+def _has_images(network: Network, plain: Workbench, known: Kernels) -> bool:
+    """Whether a network has a convolution for which it matters in which order images lie."""
+    try:
+        model = plain.models.get(network.id, lambda: Model(network))
+        return has_large_filters(model.template(train=False), known.least)
+    except Exception:  # the user's network; the run meets this, too
+        return False
 
 
 def _on_gpu(left: Plan, plain: Workbench, here: Callable[..., Workbench], named: Wanted | None) -> Workbench:
@@ -130,7 +146,12 @@ def _on_gpu(left: Plan, plain: Workbench, here: Callable[..., Workbench], named:
     among: tuple[Workbench, ...] = (plain, last)
     if named is None:
         among = (here(setting=LOOP), *among, here(setting=EngineSetting(engine="recorded")))
-    return min(among, key=lambda bench: _work(left, bench))
+    return _cheapest(left, among)
+
+
+def _cheapest(left: Plan, among: Sequence[Workbench]) -> Workbench:
+    """Where all the work costs least; nothing is measured where there is no choice."""
+    return among[0] if len(among) == 1 else min(among, key=lambda bench: _work(left, bench))
 
 
 def _work(left: Plan, bench: Workbench) -> float:
