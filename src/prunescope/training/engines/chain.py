@@ -40,11 +40,6 @@ class Chain:
                 # Own loops over all weights: torch's products of so few cost more to call than to compute.
                 self.patterns[name] = pattern_of(torch.ones_like(layer.weight, dtype=torch.bool), "llvm")
 
-    @property
-    def sparse(self) -> bool:
-        """Whether every layer is computed by own loops."""
-        return len(self.patterns) == len(self.layers)
-
     def on(self, params: Tree, keep: Tree, examples: int) -> "Links":
         """The chain on these parameters, packed where its layers are, for so many examples at a time.
 

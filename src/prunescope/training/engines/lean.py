@@ -98,19 +98,18 @@ class _Replica:
         return _arrived(lane, work, losses, running, memory)
 
     def _in_series(self, lane: Lane, work: WorkingSet, steps: int) -> Lane | None:
-        """The same in few calls, where all layers are sparse and nobody looks at single steps; None elsewhere."""
+        """The same with less between steps, where a chain's are taken and nobody looks at them; None elsewhere."""
         program, batches = lane.stepper.program, lane.stepper.batches
         watched = program.stop.watches or any(value.observes for value in program.interventions)
         if watched or program.problem.augmentation or batches.epoch_steps == 1:
             return None
-        if self._chain is None or not self._chain.sparse or work.network is not self._network:
+        if self._chain is None or work.network is not self._network:
             return None
         first, inputs = lane.state.schedule_step, program.problem.train.inputs
         rates = [program.schedule.at(first + done, program.clock) for done in range(steps)]
         descents = [one for one in (_descent(lane.stepper, lr) for lr in rates) if one is not None]
         if len(descents) < steps or work.network.columns_of(inputs, program.batch) is None:
             return None
-        each = torch.tensor([(one.shrinkage, one.lr) for one in descents])
         found: list[Tensor] = []
         done = 0
         while done < steps:
@@ -118,7 +117,7 @@ class _Replica:
             columns = work.network.columns_of(inputs, rows.shape[1])
             assert columns is not None, "whatever the batch, the same layer reads it"
             series = Series(columns, self._linked(work, rows.shape[1]))
-            found.append(series.run(rows, labels, each[done : done + len(rows)]))
+            found.append(series.run(rows, labels, descents[done : done + len(rows)]))
             done += len(rows)
         if work.rest_moves:
             for lr in rates:

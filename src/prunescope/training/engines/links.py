@@ -17,7 +17,7 @@ from torch import Tensor
 from prunescope.tasks.kernels.products import Pattern, addresses
 from prunescope.tasks.kernels.sparse_code import BLOCKS, Given, code, given
 
-Calls = list[tuple[Callable[..., None], tuple[int, ...]]]
+Ready = list[tuple[Callable[..., None], tuple[int, ...]]]
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,18 @@ class Descent:
     shrinkage: float
 
 
-class Link(Protocol):
-    """A layer with its memory."""
+Call = Given | Callable[[Descent], object]
+"""An own loop with what it is given, or a function of the step that is being taken."""
 
+
+class Link(Protocol):
+    """A layer with its memory.
+
+    forward_calls, back_calls and descend_calls say what `forward`, `back` and `descend` do, for a series of steps on
+    the same memory; step: address of a step's shrinkage and learning rate, float32.
+    """
+
+    h: Tensor
     g: Tensor
     found: tuple[Tensor, ...]
     """Where `slopes` writes the gradients of the weight and, if there is one, of the bias."""
@@ -46,6 +55,10 @@ class Link(Protocol):
 
     def descend(self, x: Tensor, descent: Descent) -> None:
         """Takes the step along the gradients that `slopes` would write, without a pass over them; after `back`."""
+
+    def forward_calls(self, x: Tensor) -> Sequence[Call]: ...  # noqa: D102
+    def back_calls(self, x: Tensor, g: Tensor) -> Sequence[Call]: ...  # noqa: D102
+    def descend_calls(self, x: Tensor, step: int) -> Sequence[Call]: ...  # noqa: D102
 
 
 class DenseLink:
@@ -100,6 +113,18 @@ class DenseLink:
         for leaf, mask in self.masked:
             leaf.mul_(mask)
 
+    def forward_calls(self, x: Tensor) -> Sequence[Call]:
+        """See `Link`."""
+        return [lambda _: self.forward(x)]
+
+    def back_calls(self, x: Tensor, g: Tensor) -> Sequence[Call]:
+        """See `Link`."""
+        return [lambda _: self.back(x, g)]
+
+    def descend_calls(self, x: Tensor, step: int) -> Sequence[Call]:
+        """See `Link`."""
+        return [lambda descent: self.descend(x, descent)]
+
 
 class SparseLink:
     """Kept weights only, by own loops, whose arguments are made once."""
@@ -125,10 +150,10 @@ class SparseLink:
         self.found: tuple[Tensor, ...] = (self.slope, self.bias_slope) if self.biased else (self.slope,)
         self.kind = "spread" if last else "rectified"
         self._bound: tuple[int, int] = (0, 0)
-        self._forward: Calls = []
-        self._slopes: Calls = []
-        self._descend: Calls = []
-        self._back: Calls = []
+        self._forward: Ready = []
+        self._slopes: Ready = []
+        self._descend: Ready = []
+        self._back: Ready = []
 
     def forward(self, x: Tensor) -> Tensor:
         """See `Link.forward`."""
@@ -158,7 +183,7 @@ class SparseLink:
         _call(self._descend)
 
     def forward_calls(self, x: Tensor) -> list[Given]:
-        """What `forward` does with inputs [in, B], contiguous."""
+        """See `Link`; `x` must be contiguous."""
         rows = self.pattern.rows
         return self._given(self.kind, *addresses(rows.ptr, rows.col, self.values, x, self.h, self.bias))
 
@@ -168,13 +193,13 @@ class SparseLink:
         return self._given("sampled", *addresses(rows.ptr, rows.col, self.g, x, self.slope, self.bias_slope))
 
     def back_calls(self, x: Tensor, g: Tensor) -> list[Given]:
-        """What `back` does."""
+        """See `Link`."""
         rows, order = self.pattern.columns, self.pattern.order
         place = addresses(rows.ptr, rows.col, self.values, order, self.g, x, g)
         return given("gated", len(g), self.examples, *place)
 
     def descend_calls(self, x: Tensor, step: int) -> list[Given]:
-        """What `descend` does; step: address of the step's shrinkage and learning rate, float32."""
+        """See `Link`."""
         rows, bias = self.pattern.rows, self.bias if self.biased else self.bias_slope
         place = addresses(rows.ptr, rows.col, self.g, x, self.values, bias)
         calls = self._given("descended", *place, step)
@@ -186,11 +211,11 @@ class SparseLink:
         return given(name, len(self.h), self.examples, *place)
 
 
-def _ready(calls: list[Given]) -> Calls:
+def _ready(calls: list[Given]) -> Ready:
     return [(code()[name], numbers) for name, numbers in calls]
 
 
-def _call(calls: Calls) -> None:
+def _call(calls: Ready) -> None:
     for call, numbers in calls:
         call(*numbers)
 
