@@ -88,12 +88,20 @@ def _drawn(panel: str, draw: Drawer, *, name: str, size: tuple[float, float]) ->
         axes = canvas.subplots()
         axes.set_title(panel, wrap=True)
         draw(axes)
+        _wrap(axes, size)
         # By hand: a figure that has a layout engine is drawn twice, which takes twice as long.
         ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.04).execute(canvas)
         out = io.StringIO()
         nothing = dict.fromkeys(["Date", "Creator", "Format", "Type"])
         canvas.savefig(out, format="svg", transparent=True, metadata=nothing)
     return _themed(out.getvalue(), name=name)
+
+
+def _wrap(axes: Axes, size: tuple[float, float]) -> None:
+    """Breaks what is written along an axis where it would be longer than the axis, and be cut."""
+    for label, inches in zip((axes.xaxis.label, axes.yaxis.label), size, strict=True):
+        letters = int(0.75 * inches * 72 / (0.55 * float(label.get_fontsize())))
+        label.set_text(textwrap.fill(label.get_text(), letters))
 
 
 def lines(plot: Lines, table: Table) -> dict[str, Drawer]:
