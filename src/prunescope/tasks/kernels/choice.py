@@ -11,6 +11,8 @@ from prunescope.base.value import Value
 
 Dense = Literal["rows", "columns", "onednn"]
 Sparse = Literal["none", "torch", "llvm"]
+SMALL = 100_000
+"""Weights of a layer whose products cost torch so little that calling it counts."""
 
 
 class Kernels(Value):
@@ -18,7 +20,8 @@ class Kernels(Value):
 
     dense: "rows" is `torch.nn.Linear`, "columns" its transposed form with examples as columns, "onednn" oneDNN's
     product. sparse: what computes with kept weights only; "none" computes with all. train_below, evaluate_below:
-    densities of a layer's mask below which it does. together_below: in a stack of members it does below the lower of
+    densities of a layer's mask below which it does. small_below: that of training for layers with fewer weights than
+    `SMALL`, if it is higher. together_below: in a stack of members it does below the lower of
     this and train_below; 0.18 was measured on one machine and stands where nothing was. least: weights, kept or not, of
     the smallest layer for which another product than torch's is worth its overhead. by_hand: whether plain chains of
     linear layers and ReLU, with such a layer among them, are differentiated by hand while they train. merged: whether
@@ -35,6 +38,7 @@ class Kernels(Value):
     sparse: Sparse = "none"
     train_below: float = Field(default=0.0, ge=0, le=1)
     evaluate_below: float = Field(default=0.0, ge=0, le=1)
+    small_below: float = Field(default=0.0, ge=0, le=1)
     together_below: float = Field(default=0.18, ge=0, le=1)
     least: int = Field(default=10_000, ge=1)
     by_hand: bool = False
@@ -44,6 +48,12 @@ class Kernels(Value):
     compiled: bool = False
     fused: bool = False
     flushed: bool = False
+
+    def below(self, weights: int, *, train: bool) -> float:
+        """The density of a layer of so many weights, kept or not, below which sparse products compute it."""
+        if not train:
+            return self.evaluate_below
+        return max(self.train_below, self.small_below) if weights < SMALL else self.train_below
 
     @property
     def layout(self) -> "Kernels":

@@ -102,16 +102,20 @@ def columns(
     counted(b, start, stop, block, step=w.block)
 
 
-def multiplied(w: Writer, _: Any, count: Any, start: Any, stop: Any, mask: Any, values: Any) -> None:
-    """values[k] *= mask[k] for start <= k < stop; rows come first, as for the other loops, and are not looked at."""
+def cleared(w: Writer, _: Any, count: Any, start: Any, stop: Any, gone: Any, values: Any) -> None:
+    """values[k] = 0 where bit k of `gone` is set, for start <= k < stop; rows come first, as for the other loops.
+
+    A bit for a number, so that a mask does not drive weights out of the cache.
+    """
+    b, bits = w.b, w.ir.IntType(LANES)
 
     def block(at: Any, _: tuple[Any, ...]) -> tuple[Any, ...]:
-        w.fill(w.b.sub(stop, at))
-        [left], [right] = w.row(values, at), w.row(mask, at)
-        w.put(values, at, [w.b.fmul(left, right)])
+        some = b.load(w.place(gone, b.lshr(at, w.i64(3)), bits, size=1))
+        w.filled = b.bitcast(some, w.ir.VectorType(w.ir.IntType(1), LANES))
+        w.put(values, at, [w.zero])
         return ()
 
-    counted(w.b, start, stop, block, step=w.block)
+    counted(b, start, stop, block, step=w.block)
 
 
 def in_order(w: Writer, count: Any, calls: Any) -> None:

@@ -146,18 +146,17 @@ def tailored(
     """
     if kernels == PLAIN:
         return untailored(model, train=train)
-    below = kernels.train_below if train else kernels.evaluate_below
     # Looked for before anything is copied: copying a large network costs more than evaluating it on a few examples.
-    if not _exchangeable(model.template(train=train), params, free, kernels, below):
+    if not _exchangeable(model.template(train=train), params, free, kernels, train):
         return untailored(model, train=train)
-    made = _exchanged(model.template(train=train), params, free, kernels, below)
-    check = made if not train else _exchanged(model.template(train=False), params, free, kernels, below)
+    made = _exchanged(model.template(train=train), params, free, kernels, train)
+    check = made if not train else _exchanged(model.template(train=False), params, free, kernels, train)
     if not _agrees(model, check, params, buffers, probe):
         return untailored(model, train=train)
     if (
         train
         and kernels.compiled
-        and not _exchanges_linear(model.template(train=True), params, free, kernels, below)
+        and not _exchanges_linear(model.template(train=True), params, free, kernels, train)
     ):
         made.compiled = model.compiled
     return made
@@ -169,27 +168,31 @@ def untailored(model: Model, *, train: bool) -> Tailored:
     return Tailored(_copy(module) if train else module)
 
 
-def _exchangeable(module: nn.Module, params: Tree, free: Masks, kernels: Kernels, below: float) -> bool:
+def _exchangeable(module: nn.Module, params: Tree, free: Masks, kernels: Kernels, train: bool) -> bool:
     """Whether any layer would be exchanged, images laid out anew, or the whole compiled."""
     if (kernels.channels_last or kernels.compiled) and has_large_filters(module, kernels.least):
         return True
-    return _exchanges_linear(module, params, free, kernels, below)
+    return _exchanges_linear(module, params, free, kernels, train)
 
 
-def _exchanges_linear(module: nn.Module, params: Tree, free: Masks, kernels: Kernels, below: float) -> bool:
+def _exchanges_linear(module: nn.Module, params: Tree, free: Masks, kernels: Kernels, train: bool) -> bool:
     return any(
-        _making(params[_weight(prefix)], free.get(_weight(prefix)), kernels, below) != "as it is"
+        _making(params[_weight(prefix)], free.get(_weight(prefix)), kernels, train) != "as it is"
         for _, _, prefix, _ in _linear_layers(module)
     )
 
 
 def _making(
-    leaf: Tensor, mask: Tensor | None, kernels: Kernels, below: float
+    leaf: Tensor, mask: Tensor | None, kernels: Kernels, train: bool
 ) -> Literal["as it is", "sparse", "columns", "onednn"]:
     """How a linear layer with this weight and mask is to compute."""
     if leaf.dtype != torch.float32 or leaf.device.type != "cpu" or leaf.numel() < kernels.least:
         return "as it is"
-    if mask is not None and kernels.sparse != "none" and _is_sparse(mask, below):
+    if (
+        mask is not None
+        and kernels.sparse != "none"
+        and _is_sparse(mask, kernels.below(leaf.numel(), train=train))
+    ):
         return "sparse"
     return "as it is" if kernels.dense == "rows" else kernels.dense
 
@@ -198,14 +201,14 @@ def _weight(prefix: str) -> str:
     return f"{prefix}.weight" if prefix else "weight"
 
 
-def _exchanged(module: nn.Module, params: Tree, free: Masks, kernels: Kernels, below: float) -> Tailored:
+def _exchanged(module: nn.Module, params: Tree, free: Masks, kernels: Kernels, train: bool) -> Tailored:
     made = _copy(module)
     patterns: dict[str, Pattern] = {}
     images = kernels.channels_last and has_large_filters(made, kernels.least)
     changed = images
     for parent, key, prefix, layer in _linear_layers(made):
         name = _weight(prefix)
-        making = _making(params[name], free.get(name), kernels, below)
+        making = _making(params[name], free.get(name), kernels, train)
         if making == "as it is":
             continue
         other: nn.Module

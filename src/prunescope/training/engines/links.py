@@ -11,11 +11,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from prunescope.tasks.kernels.products import Pattern, addresses
 from prunescope.tasks.kernels.sparse_code import BLOCKS, Given, code, given
+from prunescope.tasks.kernels.writer import LANES
 
 Ready = list[tuple[Callable[..., None], tuple[int, ...]]]
 
@@ -80,7 +82,8 @@ class DenseLink:
         self.weight, self.last = weight, last
         self.bias = None if bias is None else bias.detach().unsqueeze(1)
         self.ones = torch.ones(examples, 1)
-        self.masked = _masked((weight, self.bias), keep)
+        self.gone = _gone((weight, self.bias), keep)
+        self._clear = _ready(_cleared(self.gone))
         self.h, self.g = (torch.empty(len(weight), examples) for _ in range(2))
         self.slope, self.bias_slope = torch.empty_like(weight, requires_grad=False), torch.empty(len(weight))
         self.found: tuple[Tensor, ...] = (self.slope,) if bias is None else (self.slope, self.bias_slope)
@@ -110,8 +113,7 @@ class DenseLink:
         self.weight.addmm_(self.g, x.t(), **rate)
         if self.bias is not None:
             self.bias.addmm_(self.g, self.ones, **rate)
-        for leaf, mask in self.masked:
-            leaf.mul_(mask)
+        _call(self._clear)
 
     def forward_calls(self, x: Tensor) -> Sequence[Call]:
         """See `Link`."""
@@ -144,7 +146,7 @@ class SparseLink:
         self.pattern, self.values, self.examples = pattern, values, examples
         self.biased, self.bias = bias is not None, torch.zeros(out) if bias is None else bias.detach()
         self.step, self._descent = torch.empty(2), Descent(math.nan, math.nan)
-        self.masked = _masked((values, self.bias if self.biased else None), keep)
+        self.gone = _gone((values, self.bias if self.biased else None), keep)
         self.h, self.g = (torch.empty(out, examples) for _ in range(2))
         self.slope, self.bias_slope = torch.empty(pattern.weights), torch.zeros(out)
         self.found: tuple[Tensor, ...] = (self.slope, self.bias_slope) if self.biased else (self.slope,)
@@ -202,10 +204,7 @@ class SparseLink:
         """See `Link`."""
         rows, bias = self.pattern.rows, self.bias if self.biased else self.bias_slope
         place = addresses(rows.ptr, rows.col, self.g, x, self.values, bias)
-        calls = self._given("descended", *place, step)
-        for leaf, mask in self.masked:
-            calls += given("multiplied", 1, leaf.numel(), *addresses(mask, leaf), blocks=BLOCKS[-1:])
-        return calls
+        return self._given("descended", *place, step) + _cleared(self.gone)
 
     def _given(self, name: str, *place: int) -> list[Given]:
         return given(name, len(self.h), self.examples, *place)
@@ -220,7 +219,19 @@ def _call(calls: Ready) -> None:
         call(*numbers)
 
 
-def _masked(leaves: Sequence[Tensor | None], keep: Sequence[Tensor | None]) -> list[tuple[Tensor, Tensor]]:
-    """Leaves with their masks, where both are there."""
-    pairs = zip(leaves, keep, strict=True)
-    return [(leaf, mask.view(leaf.shape)) for leaf, mask in pairs if leaf is not None and mask is not None]
+def _gone(leaves: Sequence[Tensor | None], keep: Sequence[Tensor | None]) -> list[tuple[Tensor, Tensor]]:
+    """Leaves that have a mask, and a bit for each of their numbers, set where it is removed."""
+    found = []
+    for leaf, mask in zip(leaves, keep, strict=True):
+        if leaf is not None and mask is not None:
+            bits = np.packbits(mask.reshape(-1).numpy() == 0, bitorder="little")
+            found.append((leaf, torch.from_numpy(np.pad(bits, (0, -len(bits) % (LANES // 8))))))
+    return found
+
+
+def _cleared(gone: list[tuple[Tensor, Tensor]]) -> list[Given]:
+    return [
+        call
+        for leaf, bits in gone
+        for call in given("cleared", 1, leaf.numel(), *addresses(bits, leaf), blocks=BLOCKS[-1:])
+    ]

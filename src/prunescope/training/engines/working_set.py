@@ -106,6 +106,8 @@ class _Rest:
     ) -> None:
         self.optimizer = optimizer
         names = [name for name in state.weights.params if name in network.patterns or name in network.cuts]
+        if not moments and not network.cuts:  # removed weights that nothing moves: they are 0 and stay it
+            names = []
         # Removed weights are 0; a unit's other parameters are whatever they are.
         whole = {name: state.weights.params[name] for name in names}
         self.params = {
