@@ -118,6 +118,18 @@ def cleared(w: Writer, _: Any, count: Any, start: Any, stop: Any, gone: Any, val
     counted(b, start, stop, block, step=w.block)
 
 
+def closed(w: Writer, _: Any, count: Any, start: Any, stop: Any, h: Any, g: Any) -> None:
+    """g[k] = 0 where h[k] is not positive, for start <= k < stop: a ReLU with outputs h, back."""
+
+    def block(at: Any, _: tuple[Any, ...]) -> tuple[Any, ...]:
+        w.fill(w.b.sub(stop, at))
+        [seen], [slope] = w.row(h, at), w.row(g, at)
+        w.put(g, at, [w.where_positive(seen, slope)])
+        return ()
+
+    counted(w.b, start, stop, block, step=w.block)
+
+
 def in_order(w: Writer, count: Any, calls: Any) -> None:
     """Calls so many loops; calls: int64 [count, 1 + MOST], the address of each loop and what it is given."""
     b = w.b

@@ -13,13 +13,13 @@ from functools import cache, partial
 from typing import Any
 
 from prunescope.tasks.kernels.jit import compiled, counted
-from prunescope.tasks.kernels.other_code import MOST, cleared, columns, cross_entropy, in_order
+from prunescope.tasks.kernels.other_code import MOST, cleared, closed, columns, cross_entropy, in_order
 from prunescope.tasks.kernels.writer import LANES, Writer
 
 BLOCKS = (8 * LANES, 4 * LANES, LANES)
 """Columns at a time: eight vectors, four, one, of which some lanes may be empty."""
 ARGUMENTS = {"spread": 10, "rectified": 10, "gated": 11, "sampled": 10, "descended": 11}
-ARGUMENTS |= {"columns": 8, "decoded": 8, "cross_entropy": 8, "cleared": 6, "in_order": 2}
+ARGUMENTS |= {"columns": 8, "decoded": 8, "cross_entropy": 8, "cleared": 6, "closed": 6, "in_order": 2}
 """How many numbers and addresses a loop makes use of."""
 
 Call = Callable[..., None]
@@ -239,5 +239,6 @@ _OTHERS: dict[str, Callable[..., None]] = {
     "decoded": partial(columns, decoded=True),
     "cross_entropy": cross_entropy,
     "cleared": cleared,
+    "closed": closed,
     "in_order": in_order,
 }

@@ -105,15 +105,18 @@ class DenseLink:
     def back(self, x: Tensor, g: Tensor) -> None:
         """See `Link.back`."""
         torch.mm(self.weight.t(), self.g, out=g)
-        torch.ops.aten.threshold_backward.grad_input(g, x, 0, grad_input=g)
+        _call(_ready(_closed(x, g)))
 
     def descend(self, x: Tensor, descent: Descent) -> None:
         """See `Link.descend`: the product adds to the weights."""
+        self._descend(x.t(), descent)
+        _call(self._clear)
+
+    def _descend(self, examples: Tensor, descent: Descent) -> None:
         rate = {"beta": descent.shrinkage, "alpha": -descent.lr}
-        self.weight.addmm_(self.g, x.t(), **rate)
+        self.weight.addmm_(self.g, examples, **rate)
         if self.bias is not None:
             self.bias.addmm_(self.g, self.ones, **rate)
-        _call(self._clear)
 
     def forward_calls(self, x: Tensor) -> Sequence[Call]:
         """See `Link`."""
@@ -121,11 +124,13 @@ class DenseLink:
 
     def back_calls(self, x: Tensor, g: Tensor) -> Sequence[Call]:
         """See `Link`."""
-        return [lambda _: self.back(x, g)]
+        turned = self.weight.t()
+        return [lambda _: torch.mm(turned, self.g, out=g), *_closed(x, g)]
 
     def descend_calls(self, x: Tensor, step: int) -> Sequence[Call]:
         """See `Link`."""
-        return [lambda descent: self.descend(x, descent)]
+        examples = x.t()
+        return [lambda descent: self._descend(examples, descent), *_cleared(self.gone)]
 
 
 class SparseLink:
@@ -227,6 +232,10 @@ def _gone(leaves: Sequence[Tensor | None], keep: Sequence[Tensor | None]) -> lis
             bits = np.packbits(mask.reshape(-1).numpy() == 0, bitorder="little")
             found.append((leaf, torch.from_numpy(np.pad(bits, (0, -len(bits) % (LANES // 8))))))
     return found
+
+
+def _closed(x: Tensor, g: Tensor) -> list[Given]:
+    return given("closed", 1, g.numel(), *addresses(x, g), blocks=BLOCKS[-1:])
 
 
 def _cleared(gone: list[tuple[Tensor, Tensor]]) -> list[Given]:

@@ -47,14 +47,14 @@ class Series:
         given = {SOURCES: self.columns.sources(rows), LABELS: labels.contiguous(), LOSS: losses, STEP: each}
         parts = [part if callable(part) else _table(part, given) for part in self.parts]
         if len(parts) == 1 and not callable(parts[0]):
-            _in_order(parts[0].reshape(-1, 1 + MOST))
+            _in_order(parts[0].reshape(1, -1, 1 + MOST), 0)
             return losses
         for number, step in enumerate(steps):
             for part in parts:
                 if callable(part):
                     part(step)
                 else:
-                    _in_order(part[number])
+                    _in_order(part, number)
         return losses
 
 
@@ -90,5 +90,5 @@ def _table(calls: np.ndarray, given: dict[int, Tensor]) -> np.ndarray:
     return table
 
 
-def _in_order(calls: np.ndarray) -> None:
-    code()[f"in_order{LANES}"](len(calls), calls.ctypes.data)
+def _in_order(table: np.ndarray, step: int) -> None:
+    code()[f"in_order{LANES}"](table.shape[1], table.ctypes.data + step * table.strides[0])
