@@ -107,6 +107,8 @@ def test_every_intervention_on_a_chain_by_hand(lab, intervention):
     elsewhere = lab.weights(lab.program(), seed=9, sparsity=0.5)
     program = lab.program(intervention, references={ELSEWHERE.id: elsewhere})
     assert_close(*ends(lab, program, sparsity=0.6, kernels=MIXED))
+    plain = replace(program, optimizer=SGD(weight_decay=1e-3))
+    assert_close(*ends(lab, plain, sparsity=0.6, kernels=MIXED.replace(merged=jit.available())))
 
 
 @products

@@ -87,7 +87,7 @@ def measured() -> Kernels:
             dense=dense,
             sparse=sparse,
             train_below=train_below,
-            small_below=max(small_below, train_below),
+            small_below=small_below,
             evaluate_below=_switch(*_layers(dense, sparse, _evaluating, EVALUATE_BATCH)),
             by_hand=jit.available(),
             merged=jit.available(),

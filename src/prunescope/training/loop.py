@@ -66,18 +66,13 @@ class Batches:
 
     def at(self, step: int) -> tuple[Tensor, Tensor]:
         """Inputs [B, ...] and labels [B] of the cumulative step `step`."""
-        if self.epoch_steps == 1:
-            if self._whole is None:
-                self._whole = self.split.take(self.rows(step))
+        if self._whole is not None:
             return self._whole
-        return self.split.take(self.rows(step))
-
-    def rows(self, step: int) -> Tensor:
-        """Which examples of the split these are, int64 [B]."""
+        index, y = self.places(step)
+        batch = self.split.inputs.take(index), y
         if self.epoch_steps == 1:
-            return torch.arange(len(self.split), device=self.split.y.device)
-        epoch, position = divmod(step, self.epoch_steps)
-        return self.order(epoch)[position * self.batch : (position + 1) * self.batch]
+            self._whole = batch
+        return batch
 
     def places(self, step: int) -> tuple[Tensor, Tensor]:
         """Where the step's examples lie among the split's inputs, int64 [B], and their labels [B].

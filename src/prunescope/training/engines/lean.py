@@ -106,8 +106,9 @@ class _Replica:
         if self._chain is None or work.network is not self._network:
             return None
         first, inputs = lane.state.schedule_step, program.problem.train.inputs
-        rates = [program.schedule.at(first + done, program.clock) for done in range(steps)]
+        rates = (program.schedule.at(first + done, program.clock) for done in range(steps))
         descents = [one for one in (_descent(lane.stepper, lr) for lr in rates) if one is not None]
+        # Such steps keep no moments, so nothing moves what the sparse layers leave out.
         if len(descents) < steps or work.network.columns_of(inputs, program.batch) is None:
             return None
         found: list[Tensor] = []
@@ -119,9 +120,6 @@ class _Replica:
             series = Series(columns, self._linked(work, rows.shape[1]))
             found.append(series.run(rows, labels, descents[done : done + len(rows)]))
             done += len(rows)
-        if work.rest_moves:
-            for lr in rates:
-                work.update({}, lr)
         losses, running, epoch = torch.cat(found), lane.running.numpy()[()], program.clock.epoch_steps
         for position, loss in enumerate(losses.numpy(), start=lane.local):
             running = loss if position % epoch == 0 else running + loss

@@ -53,11 +53,6 @@ class WorkingSet:
             self._update(grads, self.opt, self.params, keep=self.keep, lr=lr)
         self._rest.update(lr)
 
-    @property
-    def rest_moves(self) -> bool:
-        """Whether anything that is not in here moves by itself, by decay or momentum."""
-        return self._rest.moving
-
     def named(self, grads: tuple[Tensor | None, ...]) -> Tree:
         """Gradients in the order of `leaves` by name; None is a gradient of 0."""
         return {
@@ -123,7 +118,7 @@ class _Rest:
             if name in network.patterns or name in keep
         }
         self.zeros = {name: torch.zeros_like(leaf) for name, leaf in whole.items()}
-        self.moving = bool(names) and self._would_move(moments)
+        self._moving = bool(names) and self._would_move(moments)
 
     def _would_move(self, moments: list[str]) -> bool:
         """Whether a step with any learning rate would change something, now or later."""
@@ -144,7 +139,7 @@ class _Rest:
 
     def update(self, lr: float | Tensor) -> None:
         """One step."""
-        if self.moving:
+        if self._moving:
             self.optimizer.update_(self.zeros, self.opt, self._all(self.params), keep=self.keep, lr=lr)
 
 
