@@ -24,11 +24,11 @@ from prunescope.runs.recipe import Recipe
 from prunescope.runs.workbench import fresh_weights, with_kernels
 from prunescope.tasks.data.synthetic import synthetic
 from prunescope.tasks.kernels import compiling
-from prunescope.tasks.kernels.choice import PLAIN, Kernels
+from prunescope.tasks.kernels.kernel_config import PLAIN, Kernels
 from prunescope.tasks.model import network
 from prunescope.tasks.task import Data, Task
-from prunescope.training.engines.engine import Engine, Lane
-from prunescope.training.engines.lean import Lean
+from prunescope.training.engines.engine import Engine, Replica
+from prunescope.training.engines.inplace import InPlace
 from prunescope.training.engines.loop import Loop
 from prunescope.training.loop import Program, Stepper
 from prunescope.training.optim import SGD, Optimizer
@@ -139,7 +139,7 @@ def _contestants(lab: Laboratory, case: Case) -> dict[str, Callable[[], object]]
     x, _ = program.problem.train.take(torch.arange(recipe.batch))
 
     def ours(kernels: Kernels) -> Callable[[], object]:
-        return _steps(Lean(), with_kernels(program, kernels), case.steps)
+        return _steps(InPlace(), with_kernels(program, kernels), case.steps)
 
     contestants = {
         "loader": _loader(program, case.steps),
@@ -186,11 +186,11 @@ def _plain(program: Program, steps: int) -> Callable[[], object]:
 
 def _steps(engine: Engine, program: Program, steps: int) -> Callable[[], object]:
     start = begin(program, fresh_weights(program.problem.model, 0), 0)
-    lane = Lane(Stepper(program), start.state, start.running, 0)
+    replica = Replica(Stepper(program), start.state, start.running, 0)
 
     def several() -> None:
-        nonlocal lane
-        [lane] = engine.advance([lane], steps)
+        nonlocal replica
+        [replica] = engine.advance([replica], steps)
 
     return several
 

@@ -16,7 +16,7 @@ from benchmarks.timing import interleaved
 from prunescope.base.streams import replicate
 from prunescope.runs.stacking import GAIN
 from prunescope.training.engines.engine import Engine
-from prunescope.training.engines.lean import Lean
+from prunescope.training.engines.inplace import InPlace
 from prunescope.training.engines.loop import Loop
 from prunescope.training.engines.stack import Stack
 from prunescope.training.engines.stacked.forward import Way
@@ -54,7 +54,7 @@ def _rows(lab: Laboratory, name: str, case: Case) -> list[Row]:
         return advancing(lab, [recipe.replace(seeds=replicate(k)) for k in range(size)], engine, case.steps)
 
     programs = {f"{way}, R = {size}": work(Stack(size=size, way=way), size) for way in WAYS for size in sizes}
-    alone = {"by itself, loop": work(Loop(), 1), CHOSEN: work(Lean(), 1)}
+    alone = {"by itself, loop": work(Loop(), 1), CHOSEN: work(InPlace(), 1)}
     taken = interleaved({**alone, **programs}, rounds=lab.scale.rounds)
     members = {key: int(key.rpartition(" ")[2]) for key in programs}
     millis = {key: 1000 * values / case.steps / members.get(key, 1) for key, values in taken.items()}

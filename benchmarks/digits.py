@@ -20,7 +20,7 @@ from prunescope.runs.recipe import Recipe
 from prunescope.runs.workbench import fresh_weights, with_kernels
 from prunescope.sparsity.select import Remaining
 from prunescope.studies.publish import nodes_of
-from prunescope.tasks.kernels.choice import PLAIN
+from prunescope.tasks.kernels.kernel_config import PLAIN
 from prunescope.training.engines.engine import Engine
 from prunescope.training.engines.loop import Loop
 from prunescope.training.interventions import At, Prune

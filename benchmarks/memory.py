@@ -20,7 +20,7 @@ from prunescope.runs.recipe import Recipe
 from prunescope.runs.stacking import data_of_their_own, measure
 from prunescope.runs.store import Store
 from prunescope.runs.workbench import Workbench
-from prunescope.tasks.kernels.choice import Kernels
+from prunescope.tasks.kernels.kernel_config import Kernels
 from prunescope.training.engines.stack import Stack
 
 FEW, MANY = 8, 40
@@ -75,5 +75,5 @@ def _peak(lab: Laboratory, recipes: list[Recipe], kernels: Kernels) -> float:
 def _measured(pipe: Connection, root: str, recipes: list[Recipe], kernels: Kernels) -> None:
     with watched("cpu") as peak:
         members = members_of(Workbench(Store(root)), recipes, kernels)
-        Stack(size=len(members)).advance([member.lane for member in members], 2)
+        Stack(size=len(members)).advance([member.replica for member in members], 2)
     pipe.send(peak() / 2**20)  # not of getrusage, whose peak a process inherits from the one that started it

@@ -18,9 +18,9 @@ from prunescope.papers.yang2023.setting import Setting, pruned
 from prunescope.runs.calibration import for_stacks
 from prunescope.runs.recipe import Recipe
 from prunescope.runs.workbench import Workbench, with_kernels
-from prunescope.tasks.kernels.choice import Kernels
-from prunescope.training.engines.engine import Engine, Lane
-from prunescope.training.engines.lean import Lean
+from prunescope.tasks.kernels.kernel_config import Kernels
+from prunescope.training.engines.engine import Engine, Replica
+from prunescope.training.engines.inplace import InPlace
 from prunescope.training.engines.stack import Stack
 from prunescope.training.run import Member
 
@@ -64,7 +64,7 @@ def _scaling(lab: Laboratory, quick: bool) -> list[Row]:
     for size in sizes:
         recipes = [lab.recipe.replace(seeds=replicate(k)) for k in range(size)]
         contestants[f"LeNet {size}"] = advancing(lab, recipes, Stack(size=size), few)
-    contestants["LeNet alone"] = advancing(lab, [lab.recipe], Lean(), few)
+    contestants["LeNet alone"] = advancing(lab, [lab.recipe], InPlace(), few)
     seconds = interleaved(contestants, rounds=lab.scale.rounds)
     rows = []
     for name, values in seconds.items():
@@ -94,11 +94,11 @@ def members_of(bench: Workbench, recipes: Sequence[Recipe], kernels: Kernels) ->
 def advancing(lab: Laboratory, recipes: Sequence[Recipe], engine: Engine, steps: int) -> Callable[[], object]:
     """So many steps of all recipes by an engine; going on where it was, as a run does."""
     kernels = for_stacks(lab.bench.store, lab.bench.setting.kernels)
-    lanes: list[Lane] = [member.lane for member in members_of(lab.bench, recipes, kernels)]
+    replicas: list[Replica] = [member.replica for member in members_of(lab.bench, recipes, kernels)]
 
     def several() -> None:
-        nonlocal lanes
-        lanes = engine.advance(lanes, steps)
+        nonlocal replicas
+        replicas = engine.advance(replicas, steps)
 
     return several
 

@@ -14,7 +14,7 @@ from benchmarks.products import Products
 from benchmarks.row import Row
 from benchmarks.timing import interleaved
 from prunescope.runs.engines import engine_of
-from prunescope.training.engines.engine import Engine, Lane
+from prunescope.training.engines.engine import Engine, Replica
 from prunescope.training.engines.loop import Loop
 from prunescope.training.loop import Program, Stepper, gradients
 from prunescope.training.run import begin
@@ -73,11 +73,11 @@ def bare(lab: Laboratory) -> Callable[[], object]:
 def steps(program: Program, lab: Laboratory, count: int, engine: Engine) -> Callable[[], object]:
     """So many steps of an engine."""
     stepper, progress = Stepper(program), begin(program, lab.weights, 0)
-    lane = Lane(stepper, progress.state, progress.running, progress.local)
+    replica = Replica(stepper, progress.state, progress.running, progress.local)
 
     def several() -> None:
-        nonlocal lane
-        [lane] = engine.advance([lane], count)
+        nonlocal replica
+        [replica] = engine.advance([replica], count)
 
     return several
 

@@ -23,10 +23,10 @@ from prunescope.runs import memory
 from prunescope.runs.recipe import Recipe
 from prunescope.runs.workbench import Workbench, with_kernels
 from prunescope.tasks.kernels import compiling
-from prunescope.tasks.kernels.choice import PLAIN, Kernels
+from prunescope.tasks.kernels.kernel_config import PLAIN, Kernels
 from prunescope.training.engines import stack
-from prunescope.training.engines.engine import Engine, Lane
-from prunescope.training.engines.lean import Lean
+from prunescope.training.engines.engine import Engine, Replica
+from prunescope.training.engines.inplace import InPlace
 from prunescope.training.engines.loop import Loop
 from prunescope.training.engines.stack import Stack, how
 from prunescope.training.engines.stacked.forward import Way
@@ -73,11 +73,11 @@ def contestants(bench: Workbench, recipe: Recipe, size: int, *, alone: bool) -> 
     yield Contestant("DataLoader loop", 1, lambda: _plain(bench, recipe))
     engines: dict[str, tuple[Engine, Kernels]] = {"loop": (Loop(), PLAIN)}
     if alone:
-        engines["lean"] = Lean(), PLAIN
+        engines["lean"] = InPlace(), PLAIN
         if convolutional(recipe.task.network.build()) and recipe.precision == "float32":
-            engines["lean, channels last"] = Lean(), Kernels(channels_last=True)
+            engines["lean, channels last"] = InPlace(), Kernels(channels_last=True)
             if bench.device != "cpu" and compiling.available(bench.device):
-                engines["compiled"] = Lean(), Kernels(channels_last=True, compiled=True)
+                engines["compiled"] = InPlace(), Kernels(channels_last=True, compiled=True)
     for name, (engine, kernels) in engines.items():
         yield Contestant(name, 1, lambda e=engine, k=kernels: _advance(bench, recipe, 1, e, k))  # type: ignore[misc]
     stacks: tuple[tuple[str, Way, bool], ...] = (
@@ -154,17 +154,17 @@ def _advance(
     bench: Workbench, recipe: Recipe, size: int, engine: Engine, kernels: Kernels, way: Way | None = None
 ) -> Work:
     """So many replicas by an engine. Raises RuntimeError if their network does not admit the way."""
-    lanes: list[Lane] = []
+    replicas: list[Replica] = []
     for number in range(size):
         one = recipe.replace(seeds=replicate(number))
         program = with_kernels(bench.program(one), kernels)
-        lanes.append(Member(program, bench.start(one, program)).lane)
-    if way is not None and how(lanes[0], way).name != way:
+        replicas.append(Member(program, bench.start(one, program)).replica)
+    if way is not None and how(replicas[0], way).name != way:
         raise RuntimeError("the network gives other numbers this way")
 
     def several(steps: int) -> None:
-        nonlocal lanes
-        lanes = engine.advance(lanes, steps)
+        nonlocal replicas
+        replicas = engine.advance(replicas, steps)
         if bench.device != "cpu":
             torch.cuda.synchronize()
 

@@ -31,4 +31,4 @@ def test_conv4_has_the_batches_of_its_study():
 def test_a_stack_takes_the_way_that_its_row_says(tmp_path, name, way):
     bench, recipe = Workbench(Store(tmp_path)), NETS[name].recipe(full=False)
     program = bench.program(recipe)
-    assert how(Member(program, bench.start(recipe, program)).lane, way).name == way
+    assert how(Member(program, bench.start(recipe, program)).replica, way).name == way

@@ -14,7 +14,7 @@ from prunescope.runs.store import Store
 from prunescope.runs.workbench import Stopped, Workbench
 from prunescope.tasks.data.augmentation import CropFlip
 from prunescope.tasks.data.synthetic import synthetic
-from prunescope.tasks.kernels.choice import Kernels
+from prunescope.tasks.kernels.kernel_config import Kernels
 from prunescope.tasks.task import Data
 from prunescope.training.engines.stacked.recorded import Recorded
 

@@ -13,7 +13,7 @@ from prunescope.runs.plan import plan
 from prunescope.runs.store import Store
 from prunescope.runs.together import train_pack
 from prunescope.runs.workbench import Stopped, Workbench
-from prunescope.training.aside import Lost
+from prunescope.training.background import Lost
 from prunescope.training.epoch_probes import RecalibratedAccuracy
 from prunescope.training.interventions import At, Prune
 from prunescope.training.probes import Curve, Probe
@@ -55,7 +55,7 @@ def test_everything_that_a_study_stores_is_the_same(tmp_path, monkeypatch, place
         lambda self, *a, **k: made(self, *a, **{**k, "overlap": True, "checkpoint_seconds": 0.0}),
     )
     ensure(study(), store=tmp_path / "overlapping", workers=1)
-    assert places == {("look", "aside"), ("save", "aside")}
+    assert places == {("look", "background"), ("save", "background")}
     assert contents(tmp_path / "one-by-one") == contents(tmp_path / "overlapping")
     assert not [*(tmp_path / "overlapping" / "partial").iterdir()]
 
@@ -67,7 +67,7 @@ def test_a_pack_of_runs_is_the_same(tmp_path, places):
         jobs = plan([Trace(probe=PROBE, run=run) for run in runs], bench.store).jobs.values()
         assert train_pack(bench, 0, Pack(tuple(jobs), 3), lambda run, steps: True, lambda said: None)
     assert contents(tmp_path / "one-by-one") == contents(tmp_path / "overlapping")
-    assert {thread for _, thread in places} == {"MainThread", "aside"}
+    assert {thread for _, thread in places} == {"MainThread", "background"}
 
 
 def test_a_run_that_is_stopped_has_its_checkpoint_and_goes_on_bitwise(tmp_path):

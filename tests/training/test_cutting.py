@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 import torch
+from test_inplace import assert_close, with_kernels
 from test_interventions import assert_same
-from test_lean import assert_close, with_kernels
 from torch import nn
 from unit_lab import ARRAYS, SOURCE, begin, filters, layer, problem, program
 
@@ -16,11 +16,11 @@ from prunescope.sparsity.unit_scores import FilterNorm
 from prunescope.tasks import evaluation
 from prunescope.tasks.data.synthetic import synthetic
 from prunescope.tasks.kernels import cutting
-from prunescope.tasks.kernels.choice import Kernels
+from prunescope.tasks.kernels.kernel_config import Kernels
 from prunescope.tasks.model import network, network_of
 from prunescope.tasks.task import Data, Task
-from prunescope.training.engines import lean
-from prunescope.training.engines.lean import Lean
+from prunescope.training.engines import inplace
+from prunescope.training.engines.inplace import InPlace
 from prunescope.training.engines.loop import Loop
 from prunescope.training.interventions import PruneUnits
 from prunescope.training.optim import SGD, Adam, AdamW
@@ -81,13 +81,13 @@ def shapes(monkeypatch):
         seen.append({name: tuple(leaf.shape) for name, leaf in packed.items() if leaf.ndim > 1})
         return made
 
-    monkeypatch.setattr(lean, "without_units", watched)
+    monkeypatch.setattr(inplace, "without_units", watched)
     return seen
 
 
 def both(plan, begun, kernels):
     return [
-        train(with_kernels(plan, k), begun, engine=e) for e, k in ((Loop(), Kernels()), (Lean(), kernels))
+        train(with_kernels(plan, k), begun, engine=e) for e, k in ((Loop(), Kernels()), (InPlace(), kernels))
     ]
 
 
@@ -152,8 +152,8 @@ def test_units_that_nothing_reads_are_taken_out(shapes, optimizer, moments):
 @pytest.mark.parametrize("kernels", KERNELS.values(), ids=list(KERNELS))
 def test_in_bfloat16_they_go_and_lie_as_in_float32(shapes, monkeypatch, kernels):
     """What that changes of a step is less than what rounding to bfloat16 does, which is much."""
-    seen, made = [], lean._made
-    monkeypatch.setattr(lean, "_made", lambda *args: seen.append(made(*args)) or seen[-1])
+    seen, made = [], inplace._made
+    monkeypatch.setattr(inplace, "_made", lambda *args: seen.append(made(*args)) or seen[-1])
     plan = program(RESIDUAL, optimizer=SGD(), steps=1)
     still = [f"layer2.0.bn1.{part}" for part in ("weight", "bias")]
     begun = without(begin(plan), ["layer2.0.conv1.weight"], still=still)
@@ -192,7 +192,6 @@ def test_biases_and_flattened_readers(shapes, held):
 @pytest.mark.parametrize("last", [False, True])
 def test_on_another_device_units_go_too_and_the_kernels_of_a_cpu_do_nothing(shapes, last):
     everything = Kernels(
-        dense="onednn",
         sparse="torch",
         train_below=1.0,
         evaluate_below=1.0,
@@ -208,11 +207,11 @@ def test_on_another_device_units_go_too_and_the_kernels_of_a_cpu_do_nothing(shap
     with pretending() as device:
         kernels = everything.on(device)
         there = with_kernels(replace(plan, problem=plan.problem.to(device)), everything)
-        moved = train(there, progress_on(begun, device), engine=Lean())
+        moved = train(there, progress_on(begun, device), engine=InPlace())
         tested = evaluation.logits(there.problem, moved.state.weights, there.problem.test)
     assert kernels == Kernels(least=1, channels_last=last, without_units=True)
     assert shapes[-1]["0.weight"] == (3, 3, 3, 3)
-    here = train(with_kernels(plan, kernels), begun, engine=Lean())
+    here = train(with_kernels(plan, kernels), begun, engine=InPlace())
     assert_same(progress_on(moved, "cpu"), here)
     expected = evaluation.logits(
         replace(plan.problem, kernels=kernels), here.state.weights, plan.problem.test

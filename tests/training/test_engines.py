@@ -18,11 +18,11 @@ from prunescope.tasks import nets
 from prunescope.tasks.data.augmentation import CropFlip
 from prunescope.tasks.data.synthetic import synthetic
 from prunescope.tasks.kernels import jit
-from prunescope.tasks.kernels.choice import PLAIN, Kernels
+from prunescope.tasks.kernels.kernel_config import PLAIN, Kernels
 from prunescope.tasks.model import network
 from prunescope.tasks.task import Data, Task
 from prunescope.training.engines import stack
-from prunescope.training.engines.lean import Lean
+from prunescope.training.engines.inplace import InPlace
 from prunescope.training.engines.loop import Loop
 from prunescope.training.engines.stack import Stack, how
 from prunescope.training.engines.stacked.recorded import Recorded
@@ -35,7 +35,7 @@ from prunescope.training.schedules import Constant
 OWN_PRODUCTS = Kernels(
     fused=True,
     flushed=True,
-    sparse="llvm" if jit.available() else "torch",
+    sparse="numba" if jit.available() else "torch",
     channels_last=True,
     without_units=True,
     train_below=1.0,
@@ -66,7 +66,9 @@ def with_kernels(program, kernels):
 
 
 def by_lean(lab, program, kernels, **watched):
-    return train(with_kernels(program, kernels), lab.begin(program, sparsity=0.3), engine=Lean(), **watched)
+    return train(
+        with_kernels(program, kernels), lab.begin(program, sparsity=0.3), engine=InPlace(), **watched
+    )
 
 
 def in_a_stack(lab, programs, kernels, way="layers", probes=(), keep=()):
@@ -77,7 +79,7 @@ def in_a_stack(lab, programs, kernels, way="layers", probes=(), keep=()):
     ]
     train_together(members, Stack(size=8, way=way))
     assert members[0].failure is None and members[0].progress.finished
-    return members[0].progress, how(members[0].lane, way).name
+    return members[0].progress, how(members[0].replica, way).name
 
 
 @contextmanager
@@ -159,20 +161,20 @@ def test_members_side_by_side_are_programs_of_their_own(lab):
     alone, _ = in_a_stack(lab, [program], PLAIN)
     members = [Member(one, lab.begin(one, seed=k, sparsity=0.3)) for k, one in enumerate((program, other))]
     stack = Stack(size=8, way="streams")
-    stack.advance([member.lane for member in members], 1)
+    stack.advance([member.replica for member in members], 1)
     assert [len(work.steppers) for work in stack._works] == [1, 1]
     train_together(members, stack)
-    assert members[0].lane.members == 1
+    assert members[0].replica.members == 1
     assert_same(alone, members[0].progress)
 
 
 def test_programs_side_by_side_are_kept_from_call_to_call(lab):
     program = program_for(lab)
     stack = Stack(size=8, way="streams")
-    lanes = [Member(program, lab.begin(program, seed=k)).lane for k in range(3)]
-    lanes = stack.advance(lanes, 1)
+    replicas = [Member(program, lab.begin(program, seed=k)).replica for k in range(3)]
+    replicas = stack.advance(replicas, 1)
     first = list(stack._works)
-    stack.advance(lanes, 1)
+    stack.advance(replicas, 1)
     assert len(first) == 3
     assert all(one is other for one, other in zip(stack._works, first, strict=True))
 

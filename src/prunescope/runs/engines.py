@@ -11,10 +11,9 @@ from pydantic import Field
 from prunescope.base.errors import UsageError
 from prunescope.base.value import Value
 from prunescope.tasks.kernels import compiling, jit
-from prunescope.tasks.kernels.choice import PLAIN, Kernels
-from prunescope.tasks.kernels.modules import has_onednn
+from prunescope.tasks.kernels.kernel_config import PLAIN, Kernels
 from prunescope.training.engines.engine import Engine
-from prunescope.training.engines.lean import Lean
+from prunescope.training.engines.inplace import InPlace
 from prunescope.training.engines.loop import Loop
 from prunescope.training.engines.stack import Stack
 from prunescope.training.engines.stacked.forward import Way
@@ -60,12 +59,8 @@ class EngineSetting(Value):
     def available(self, device: str) -> bool:
         """Whether this machine can do on a device what it says."""
         kernels = self.kernels.on(device)
-        llvm = kernels.sparse == "llvm" or kernels.by_hand
-        return (
-            (jit.available() or not llvm)
-            and (kernels.dense != "onednn" or has_onednn())
-            and (compiling.available(device) or not kernels.compiled)
-        )
+        own_loops = kernels.sparse == "numba" or kernels.by_hand
+        return (jit.available() or not own_loops) and (compiling.available(device) or not kernels.compiled)
 
 
 LOOP = EngineSetting()
@@ -74,7 +69,7 @@ LOOP = EngineSetting()
 
 def engine_of(setting: EngineSetting) -> Engine:
     """The engine that a setting names."""
-    alone: Engine = Loop() if setting.engine == "loop" else Lean()
+    alone: Engine = Loop() if setting.engine == "loop" else InPlace()
     if setting.engine == "recorded":
         alone = Stack(size=1, otherwise=alone, only_recorded=True)
     return Stack(size=setting.stack, way=setting.way, otherwise=alone) if setting.stack > 1 else alone

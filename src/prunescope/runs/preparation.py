@@ -19,8 +19,8 @@ from prunescope.runs.pricing import Prices
 from prunescope.runs.stacking import in_packs, may_stack, packing
 from prunescope.runs.store import Store
 from prunescope.runs.workbench import CHECKPOINT_SECONDS, Workbench
-from prunescope.tasks.kernels.choice import Kernels
-from prunescope.tasks.kernels.tailored import has_large_filters
+from prunescope.tasks.kernels.kernel_config import Kernels
+from prunescope.tasks.kernels.specialized import has_large_filters
 from prunescope.tasks.model import Model, Network
 
 WORTH_SECONDS = 20.0

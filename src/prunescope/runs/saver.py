@@ -10,7 +10,7 @@ from functools import partial
 from prunescope.runs.codec import Checkpoint
 from prunescope.runs.engines import LOOP
 from prunescope.runs.store import Store
-from prunescope.training.aside import Aside
+from prunescope.training.background import Background
 from prunescope.training.progress import Progress
 
 
@@ -24,7 +24,7 @@ class Saver:
         watched: frozenset[str],
         every: float,
         beat: Callable[[int], bool],
-        aside: Aside | None = None,
+        aside: Background | None = None,
     ) -> None:
         """aside: where checkpoints are stored while training goes on."""
         self.aside = aside

@@ -194,7 +194,9 @@ def measure(bench: Workbench, recipe: Recipe, way: Way | None = None) -> Worth:
         except Exception as problem:
             if not memory.out_of_memory(problem):
                 raise
-            return Worth(alone, alone, bytes_per_member([member.lane for member in first], ways[0]), ways[0])
+            return Worth(
+                alone, alone, bytes_per_member([member.replica for member in first], ways[0]), ways[0]
+            )
 
 
 def _together(
@@ -213,7 +215,7 @@ def _together(
     best = ways[0]
     if len(ways) > 1:
         best = min(ways, key=lambda one: together(one, 2) * (1.0 if one == ways[0] else CLEARLY))
-    counted = bytes_per_member([member.lane for member in first], best)
+    counted = bytes_per_member([member.replica for member in first], best)
     with memory.watched(bench.device) as peak:
         seconds = together(best, 3)
     return Worth(alone, seconds, max(counted, outside() // (count - 2) + peak() // count), best)
@@ -236,7 +238,7 @@ def ways_on(device: str) -> list[Way]:
 
 
 def _admits(member: Member, way: Way) -> bool:
-    return how(member.lane, way).name == way
+    return how(member.replica, way).name == way
 
 
 def _members(bench: Workbench, recipe: Recipe, count: int) -> list[Member]:
@@ -254,13 +256,13 @@ def _step(engine: Engine, members: Sequence[Member], device: str, *, rounds: int
     """Seconds of one more step of all members, at best: a run takes thousands, so what comes before the first is left
     out, which for a program of many members can take as long as a hundred steps.
     """
-    lanes, free = [member.lane for member in members], min(member.free for member in members)
+    replicas, free = [member.replica for member in members], min(member.free for member in members)
     # On a GPU the fewest are enough for a recording, so that making it counts as what comes before.
     few, many, most = (min(count, free) for count in ((2, 8, 256) if device == "cpu" else (8, 32, 1024)))
 
     def seconds(count: int) -> float:
         began = time.perf_counter()
-        engine.advance(lanes, count)
+        engine.advance(replicas, count)
         if device != "cpu":
             torch.cuda.synchronize()
         return time.perf_counter() - began

@@ -23,7 +23,7 @@ from prunescope.runs.placement import one_thread
 from prunescope.runs.plan import Job
 from prunescope.runs.saver import Saver
 from prunescope.runs.workbench import Stopped, Workbench
-from prunescope.training.aside import Aside
+from prunescope.training.background import Background
 from prunescope.training.run import Member, train_together
 
 Tell = Callable[[Message], None]
@@ -80,7 +80,7 @@ def _enter(
     places: list[Place],
     beat: Callable[[str, int], bool],
     tell: Tell,
-    aside: Aside | None,
+    aside: Background | None,
 ) -> None:
     """Gives the waiting runs their places, as many as memory admits; who has one, or never will, waits no more."""
     while waiting:
@@ -104,7 +104,7 @@ def _entered(
     pack: Pack,
     beat: Callable[[str, int], bool],
     tell: Tell,
-    aside: Aside | None,
+    aside: Background | None,
 ) -> Place | None:
     """A run's place in the pack; None, and told why, if it has none. Raises what says that memory does not suffice."""
     lease = take(bench.store, job.id)

@@ -28,10 +28,10 @@ from prunescope.runs.results import Results
 from prunescope.runs.saver import Saver
 from prunescope.runs.store import Store
 from prunescope.tasks.data.source import Arrays
-from prunescope.tasks.kernels.choice import Kernels
+from prunescope.tasks.kernels.kernel_config import Kernels
 from prunescope.tasks.model import Model
 from prunescope.tasks.task import Problem
-from prunescope.training.aside import Aside
+from prunescope.training.background import Background
 from prunescope.training.engines.stacked.forward import Way
 from prunescope.training.loop import Program
 from prunescope.training.probes import Probe
@@ -181,9 +181,9 @@ class Workbench:
             return self.finish(recipe, member, saver)
 
     @contextmanager
-    def aside(self) -> Iterator[Aside | None]:
+    def aside(self) -> Iterator[Background | None]:
         """A thread beside one piece of work, if this bench has them overlap."""
-        aside = Aside(self.device) if self.overlap else None
+        aside = Background(self.device) if self.overlap else None
         try:
             yield aside
         finally:
@@ -199,7 +199,7 @@ class Workbench:
         *,
         stack: int = 1,
         way: Way = "layers",
-        aside: Aside | None = None,
+        aside: Background | None = None,
     ) -> tuple[Member, Saver]:
         """A run as it is ready to train, where its checkpoint left it if there is one, and what stores it.
 
@@ -213,7 +213,7 @@ class Workbench:
         progress = self._resumed(recipe, saver) or self.start(recipe, program)
         program = with_kernels(program, saver.setting.kernels)
         progress = progress_on(progress, self.device)
-        return Member(program, progress, probes=probes, keep=moments, aside=aside), saver
+        return Member(program, progress, probes=probes, keep=moments, background=aside), saver
 
     def finish(self, recipe: Recipe, member: Member, saver: Saver) -> dict[str, Any]:
         """Stores a run that has ended; returns its manifest. Raises UsageError for a moment that it did not reach."""

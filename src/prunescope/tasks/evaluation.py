@@ -10,7 +10,7 @@ from torch import Tensor
 
 from prunescope.base.state import Weights
 from prunescope.tasks.kernels.cutting import is_worth_cutting, without_units
-from prunescope.tasks.kernels.tailored import tailored, untailored
+from prunescope.tasks.kernels.specialized import specialized, unspecialized
 from prunescope.tasks.task import Problem, Split
 
 BATCH = 1000
@@ -42,7 +42,7 @@ class Evaluation:
 def logits(problem: Problem, weights: Weights, split: Split) -> Tensor:
     """Logits [N, C] of every example of a split, float32, without augmentation, running statistics in use."""
     inputs, index = split.inputs, split.index
-    network = tailored(
+    network = specialized(
         problem.model,
         weights.params,
         weights.buffers,
@@ -52,7 +52,7 @@ def logits(problem: Problem, weights: Weights, split: Split) -> Tensor:
         probe=inputs.take(index[:2]),
     )
     if not network.takes(weights.params):
-        network = untailored(problem.model, train=False)
+        network = unspecialized(problem.model, train=False)
     if is_worth_cutting(problem, weights):
         network = without_units(network, problem, weights, None, split)
     network.fill({**network.pack(weights.params), **network.pack(weights.buffers)})

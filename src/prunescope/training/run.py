@@ -23,8 +23,8 @@ import torch
 from prunescope.base.errors import PrunescopeError
 from prunescope.base.reference import Moment
 from prunescope.base.state import TrainState, Weights
-from prunescope.training.aside import Aside
-from prunescope.training.engines.engine import Engine, Lane
+from prunescope.training.background import Background
+from prunescope.training.engines.engine import Engine, Replica
 from prunescope.training.engines.loop import Loop
 from prunescope.training.interventions.intervention import memory_key
 from prunescope.training.loop import Program, Stepper
@@ -63,11 +63,11 @@ class Member:
         *,
         probes: tuple[Probe, ...] = (),
         keep: tuple[Moment, ...] = (),
-        aside: Aside | None = None,
+        background: Background | None = None,
     ) -> None:
-        """Raises UsageError for probes and moments that the run does not have. aside: see `Timeline`."""
+        """Raises UsageError for probes and moments that the run does not have. background: see `Timeline`."""
         self.program, self.progress = program, progress
-        self.timeline, self.stepper = Timeline(program, probes, keep, aside), Stepper(program)
+        self.timeline, self.stepper = Timeline(program, probes, keep, background), Stepper(program)
         self.failure: PrunescopeError | None = None
         self._arrived = False
 
@@ -77,10 +77,10 @@ class Member:
         return self.progress.finished or self.failure is not None
 
     @property
-    def lane(self) -> Lane:
+    def replica(self) -> Replica:
         """What of it an engine moves."""
         now = self.progress
-        return Lane(self.stepper, now.state, now.running, now.local)
+        return Replica(self.stepper, now.state, now.running, now.local)
 
     @property
     def free(self) -> int:
@@ -100,15 +100,15 @@ class Member:
         else:
             self.progress, self._arrived = progress, True
 
-    def moved(self, lane: Lane) -> None:
-        """Takes over what an engine made of its lane."""
-        if lane.failure is not None:
-            self.failure = lane.failure
+    def moved(self, replica: Replica) -> None:
+        """Takes over what an engine made of its replica."""
+        if replica.failure is not None:
+            self.failure = replica.failure
             return
         now = self.progress
-        members = now.members if now.members[-1:] == (lane.members,) else (*now.members, lane.members)
-        progress = now.replace(state=lane.state, running=lane.running, members=members)
-        self.progress, self._arrived = self.timeline.end(progress) if lane.ended else progress, False
+        members = now.members if now.members[-1:] == (replica.members,) else (*now.members, replica.members)
+        progress = now.replace(state=replica.state, running=replica.running, members=members)
+        self.progress, self._arrived = self.timeline.end(progress) if replica.ended else progress, False
 
 
 def train_together(
@@ -128,9 +128,9 @@ def train_together(
             return
         steps = min(chunk, *(member.free for member in active))
         began = time.perf_counter()
-        lanes = engine.advance([member.lane for member in active], steps)
-        for member, lane in zip(active, lanes, strict=True):
-            member.moved(lane)
+        replicas = engine.advance([member.replica for member in active], steps)
+        for member, replica in zip(active, replicas, strict=True):
+            member.moved(replica)
         chunk = _chunk(steps, time.perf_counter() - began)
         if not beat(active):
             return

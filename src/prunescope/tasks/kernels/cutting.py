@@ -23,7 +23,7 @@ from prunescope.base.tree import Masks, Tree, clone
 from prunescope.sparsity.structure import NORMS, Structure, Units, find_units
 from prunescope.tasks.functional import drawing
 from prunescope.tasks.kernels.cut import Cut
-from prunescope.tasks.kernels.tailored import TOLERANCE, Tailored
+from prunescope.tasks.kernels.specialized import TOLERANCE, Specialized
 from prunescope.tasks.model import Model
 from prunescope.tasks.task import Problem, Split
 
@@ -32,8 +32,8 @@ EXAMPLES = 16
 
 
 def without_units(
-    network: Tailored, problem: Problem, weights: Weights, movable: Masks | None, split: Split
-) -> Tailored:
+    network: Specialized, problem: Problem, weights: Weights, movable: Masks | None, split: Split
+) -> Specialized:
     """The copy of a model without the units that can be taken out; the very same if there are none.
 
     movable: False where a parameter is held, and one that is not named may move; None where nothing moves. split: both
@@ -89,7 +89,7 @@ class _Live:
         return any(not bool(live.flatten(1).any(1).all()) for live in filters)
 
 
-def removable(structure: Structure, network: Tailored, live: _Live) -> dict[Units, Tensor]:
+def removable(structure: Structure, network: Specialized, live: _Live) -> dict[Units, Tensor]:
     """Which units of each layer can be taken out, bool [N]; of a layer that would be empty one stays."""
     modules = dict(network.module.named_modules())
     found: dict[Units, Tensor] = {}
@@ -129,7 +129,7 @@ def _decays(norm: nn.Module) -> bool:
     return isinstance(norm, NORMS) and norm.track_running_stats and norm.momentum is not None
 
 
-def _cut(network: Tailored, gone: dict[Units, Tensor]) -> Tailored:
+def _cut(network: Specialized, gone: dict[Units, Tensor]) -> Specialized:
     if not gone:
         return network
     modules = dict(network.module.named_modules())
@@ -150,7 +150,7 @@ def _cut(network: Tailored, gone: dict[Units, Tensor]) -> Tailored:
 
 
 @torch.no_grad()
-def _agrees(made: Tailored, network: Tailored, weights: Weights, x: Tensor) -> bool:
+def _agrees(made: Specialized, network: Specialized, weights: Weights, x: Tensor) -> bool:
     """Whether both compute the same outputs under the same draws."""
     try:
         wanted, found = (_outputs(one, weights.params, weights.buffers, x) for one in (network, made))
@@ -159,7 +159,7 @@ def _agrees(made: Tailored, network: Tailored, weights: Weights, x: Tensor) -> b
     return torch.allclose(found, wanted, rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True)
 
 
-def _outputs(network: Tailored, params: Tree, buffers: Tree, x: Tensor) -> Tensor:
+def _outputs(network: Specialized, params: Tree, buffers: Tree, x: Tensor) -> Tensor:
     network.fill({**network.pack(params), **network.pack(clone(buffers))})
     # Only a pass of training draws; one of evaluation may be taken while another thread trains.
     with drawing(x.device, 0) if network.module.training else nullcontext():

@@ -1,6 +1,6 @@
 """Numbers too small for float32's full precision, taken as 0.
 
-Belongs here: the processor's mode. Does not belong here: who wants it (`choice.py`).
+Belongs here: the processor's mode. Does not belong here: who wants it (`kernel_config.py`).
 """
 
 from collections.abc import Iterator

@@ -19,7 +19,7 @@ from prunescope.training.loop import Stepper
 
 
 @dataclass(frozen=True)
-class Lane:
+class Replica:
     """One replica under way.
 
     running: 0-D, sum of the batch losses since the last epoch began, nats; an engine begins it anew with the first
@@ -44,11 +44,11 @@ class Lane:
 class Engine(Protocol):
     """Takes steps in which nothing happens but training."""
 
-    def advance(self, lanes: Sequence[Lane], steps: int) -> list[Lane]:
-        """The lanes `steps` steps on, in the same order; one that its stop rule ends or that fails stays behind.
+    def advance(self, replicas: Sequence[Replica], steps: int) -> list[Replica]:
+        """The replicas `steps` steps on, in the same order; one that its stop rule ends or that fails stays behind.
 
-        No lane has an event, a probe or a state to keep before its last of these steps is done. The tensors of the
-        lanes that were given are left alone.
+        No replica has an event, a probe or a state to keep before its last of these steps is done. The tensors of the
+        replicas that were given are left alone.
         """
 
 

@@ -1,6 +1,6 @@
 """The gradients of one step in a working set, by the network's own code or as torch compiled it.
 
-Belongs here: one pass forward and backward. Does not belong here: chains by hand (`chain.py`), updates.
+Belongs here: one pass forward and backward. Does not belong here: perceptrons (`mlp.py`), updates.
 """
 
 import math
@@ -13,7 +13,7 @@ from prunescope.base.state import TrainState
 from prunescope.base.tree import Tree
 from prunescope.tasks.functional import capturing, drawing, reseed
 from prunescope.tasks.kernels.compiling import Pass
-from prunescope.tasks.kernels.tailored import Tailored
+from prunescope.tasks.kernels.specialized import Specialized
 from prunescope.training.engines.working_set import WorkingSet
 from prunescope.training.loop import Stepper
 
@@ -48,7 +48,7 @@ def _taken(
     return loss.detach(), torch.autograd.grad(loss, work.leaves, allow_unused=True), captured
 
 
-def confirmed(stepper: Stepper, network: Tailored, state: TrainState) -> bool:
+def confirmed(stepper: Stepper, network: Specialized, state: TrainState) -> bool:
     """Whether the compiled pass does on the first batch of the epoch what the network's own code does, to rounding.
 
     Deep networks with normalization magnify rounding, each in its own measure: what a change of the inputs by 1e-6 does

@@ -1,7 +1,7 @@
 """One replica's tensors while an engine changes them in place.
 
 Belongs here: into the working set and out again, the update inside. Does not belong here: gradients, batches
-(`lean.py`).
+(`inplace.py`).
 """
 
 import torch
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from prunescope.base.state import TrainState, Weights
 from prunescope.base.tree import Tree, clone
-from prunescope.tasks.kernels.tailored import Tailored
+from prunescope.tasks.kernels.specialized import Specialized
 from prunescope.training.optim import Optimizer, OptState
 
 
@@ -20,7 +20,13 @@ class WorkingSet:
     """
 
     def __init__(
-        self, network: Tailored, optimizer: Optimizer, state: TrainState, keep: Tree, *, fused: bool = False
+        self,
+        network: Specialized,
+        optimizer: Optimizer,
+        state: TrainState,
+        keep: Tree,
+        *,
+        fused: bool = False,
     ) -> None:
         """Copies everything. keep: float masks as `Optimizer.update` takes them. fused: as in `Kernels`."""
         self.network, self._begun = network, state.weights
@@ -48,9 +54,8 @@ class WorkingSet:
 
     @torch.no_grad()
     def update(self, grads: Tree, lr: float | Tensor) -> None:
-        """One step along the gradients of all parameters; where there are none, these have taken it already."""
-        if grads:
-            self._update(grads, self.opt, self.params, keep=self.keep, lr=lr)
+        """One step along the gradients of all parameters."""
+        self._update(grads, self.opt, self.params, keep=self.keep, lr=lr)
         self._rest.update(lr)
 
     def named(self, grads: tuple[Tensor | None, ...]) -> Tree:
@@ -97,7 +102,7 @@ class _Rest:
     """
 
     def __init__(
-        self, network: Tailored, optimizer: Optimizer, state: TrainState, keep: Tree, moments: list[str]
+        self, network: Specialized, optimizer: Optimizer, state: TrainState, keep: Tree, moments: list[str]
     ) -> None:
         self.optimizer = optimizer
         names = [name for name in state.weights.params if name in network.patterns or name in network.cuts]
@@ -143,7 +148,7 @@ class _Rest:
             self.optimizer.update_(self.zeros, self.opt, self._all(self.params), keep=self.keep, lr=lr)
 
 
-def _outside(network: Tailored, name: str, leaf: Tensor) -> Tensor:
+def _outside(network: Specialized, name: str, leaf: Tensor) -> Tensor:
     """A copy of a tensor with 0 in place of what the network takes."""
     packed = network.pack({name: leaf})
     return network.unpack({name: torch.zeros_like(packed[name])}, {name: leaf.detach()})[name]

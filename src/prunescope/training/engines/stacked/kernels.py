@@ -1,6 +1,6 @@
 """Loops over members of a stack that torch has no operator for.
 
-Belongs here: plain loops on numpy arrays, compiled by `compiled.py`; they check nothing. Does not belong here: who
+Belongs here: plain loops on numpy arrays, compiled by `jit.py`; they check nothing. Does not belong here: who
 calls them (`linear.py`), those of one network (`two_layer_kernels.py`).
 
 R members, B columns (examples, or patches of examples), I inputs, O outputs, M places for the weights of a member.
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prunescope.training.engines.stacked.compiled import compiled
+from prunescope.tasks.kernels.jit import compiled
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]

@@ -64,7 +64,7 @@ class Recorded:
         """Records a step without taking it."""
         assert self.places is not None
         graph, places = torch.cuda.CUDAGraph(), self.places
-        # What other threads do meanwhile (`training/aside.py`) has streams of its own and is not recorded.
+        # What other threads do meanwhile (`training/background.py`) has streams of its own and is not recorded.
         with torch.cuda.graph(graph, capture_error_mode="thread_local"):
             self.losses = self._take(*places)
         self.play = graph.replay

@@ -9,7 +9,7 @@ of its own only here and there is apart from the D full columns (`inputs.py`).
 
 import numpy as np
 
-from prunescope.training.engines.stacked.compiled import compiled
+from prunescope.tasks.kernels.jit import compiled
 from prunescope.training.engines.stacked.kernels import Floats, Ints
 
 

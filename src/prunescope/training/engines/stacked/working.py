@@ -14,9 +14,9 @@ from torch import Tensor
 from prunescope.base import tree
 from prunescope.base.state import TrainState, Weights
 from prunescope.base.tree import Tree
-from prunescope.training.engines.engine import Lane
+from prunescope.tasks.kernels.jit import compiled_for
+from prunescope.training.engines.engine import Replica
 from prunescope.training.engines.stacked.batches import StackedBatches
-from prunescope.training.engines.stacked.compiled import compiled_for
 from prunescope.training.engines.stacked.forward import Forward
 from prunescope.training.engines.stacked.inputs import Fixed, fixed, without
 from prunescope.training.engines.stacked.linear import Pattern, pattern
@@ -35,11 +35,11 @@ class Stacked:
     that has several programs.
     """
 
-    def __init__(self, lanes: Sequence[Lane], forward: Forward, sparse: Sequence[str]) -> None:
+    def __init__(self, replicas: Sequence[Replica], forward: Forward, sparse: Sequence[str]) -> None:
         """Copies everything. sparse: names of the weights that are taken in a pattern."""
-        states = [lane.state for lane in lanes]
-        self.forward, self.program = forward, lanes[0].stepper.program
-        self.masks = [lane.stepper.keep(lane.state) for lane in lanes]
+        states = [replica.state for replica in replicas]
+        self.forward, self.program = forward, replicas[0].stepper.program
+        self.masks = [replica.stepper.keep(replica.state) for replica in replicas]
         self.patterns: dict[str, Pattern] = {}
         layers = forward.linear()
         for name in sparse:
@@ -57,10 +57,12 @@ class Stacked:
         }
         self.keep = self._kept(states)
         self.handed = list(states)
-        self.room = len(lanes)
+        self.room = len(replicas)
         self.recorded: Recorded | None = None
         self.stream: Stream | None = None
-        self.batches = StackedBatches([lane.stepper for lane in lanes], [state.step for state in states])
+        self.batches = StackedBatches(
+            [replica.stepper for replica in replicas], [state.step for state in states]
+        )
         self.known: Fixed | None = None
         self._know_inputs()
 

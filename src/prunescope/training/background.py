@@ -27,7 +27,7 @@ class Lost(PrunescopeError):
     """Something failed beside training; what it would have seen is lost, and so are the runs as they are in memory."""
 
 
-class Aside:
+class Background:
     """A thread that does pieces of work one after the other, in the order in which they are handed over.
 
     One that fails is tried once more while nothing else is under way: it may only have lacked memory. If it fails
@@ -41,7 +41,7 @@ class Aside:
         self._pieces: deque[tuple[Piece, torch.cuda.Event | None]] = deque()
         self._changed, self._closed = Condition(), False
         self._failed, self._lost = False, False
-        self._thread = Thread(target=self._work, name="aside", daemon=True)
+        self._thread = Thread(target=self._work, name="background", daemon=True)
         self._thread.start()
 
     def do(self, piece: Piece) -> None:

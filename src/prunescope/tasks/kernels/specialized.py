@@ -8,7 +8,6 @@ import copy
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -16,11 +15,10 @@ from torch import Tensor, nn
 from prunescope.base.tree import Masks, Tree
 from prunescope.tasks.data.source import InMemory, Inputs
 from prunescope.tasks.functional import Slot, fill, slots_of
-from prunescope.tasks.kernels.choice import PLAIN, Kernels
-from prunescope.tasks.kernels.codes import coded
 from prunescope.tasks.kernels.compiling import Pass
 from prunescope.tasks.kernels.cut import Cut
-from prunescope.tasks.kernels.modules import ColumnLinear, OneDnnLinear, SparseLinear
+from prunescope.tasks.kernels.kernel_config import PLAIN, Kernels
+from prunescope.tasks.kernels.modules import SparseLinear
 from prunescope.tasks.kernels.products import Columns, Pattern, pattern_of
 from prunescope.tasks.model import Model
 
@@ -29,7 +27,7 @@ TOLERANCE = 1e-3
 
 
 @dataclass
-class Tailored:
+class Specialized:
     """A module on tensors that are not its own, some of them packed.
 
     patterns: of those weights of which only the kept values [nnz] are held, by name. changed: whether any layer
@@ -53,9 +51,9 @@ class Tailored:
     def __post_init__(self) -> None:
         self.slots = slots_of(self.module)
 
-    def with_cuts(self, cuts: dict[str, Cut], decays: dict[str, float]) -> "Tailored":
+    def with_cuts(self, cuts: dict[str, Cut], decays: dict[str, float]) -> "Specialized":
         """A copy without some units."""
-        return Tailored(_copy(self.module), self.patterns, True, self.format, cuts, decays)
+        return Specialized(_copy(self.module), self.patterns, True, self.format, cuts, decays)
 
     def pack(self, tensors: Tree) -> Tree:
         """The parameters or buffers that the module takes; those that are not packed may be the very same."""
@@ -109,15 +107,15 @@ class Tailored:
         examples = inputs.tensor.view(len(inputs.tensor), -1)
         if examples.shape[1] != width:
             return None
-        return Columns(coded(inputs.tensor) or examples, live, torch.zeros(width, count))
+        return Columns(examples, live, torch.zeros(width, count))
 
     @cached_property
     def _first(self) -> tuple[int, Tensor] | None:
         """How many inputs there are, and which of them are read, int32, if only one layer reads them, as columns."""
         layer = self._reader
-        if isinstance(layer, SparseLinear) and layer.pattern.making == "llvm":
+        if isinstance(layer, SparseLinear) and layer.pattern.making == "numba":
             return layer.pattern.shape[1], layer.pattern.live
-        if self.columns and isinstance(layer, nn.Linear | ColumnLinear | OneDnnLinear):
+        if self.columns and isinstance(layer, nn.Linear):
             width = layer.weight.shape[1]
             return width, torch.arange(width, dtype=torch.int32)
         return None
@@ -135,9 +133,9 @@ class Tailored:
         return None
 
 
-def tailored(
+def specialized(
     model: Model, params: Tree, buffers: Tree, free: Masks, kernels: Kernels, *, train: bool, probe: Tensor
-) -> Tailored:
+) -> Specialized:
     """A copy of a model's module in which linear layers compute as `kernels` says.
 
     params: 0 wherever `free` is False. A layer whose mask has a density below the one at which sparse products pay is
@@ -145,14 +143,14 @@ def tailored(
     network's code reads a weight itself, every layer stays as it is.
     """
     if kernels == PLAIN:
-        return untailored(model, train=train)
+        return unspecialized(model, train=train)
     # Looked for before anything is copied: copying a large network costs more than evaluating it on a few examples.
     if not _exchangeable(model.template(train=train), params, free, kernels, train):
-        return untailored(model, train=train)
+        return unspecialized(model, train=train)
     made = _exchanged(model.template(train=train), params, free, kernels, train)
     check = made if not train else _exchanged(model.template(train=False), params, free, kernels, train)
     if not _agrees(model, check, params, buffers, probe):
-        return untailored(model, train=train)
+        return unspecialized(model, train=train)
     if (
         train
         and kernels.compiled
@@ -162,10 +160,10 @@ def tailored(
     return made
 
 
-def untailored(model: Model, *, train: bool) -> Tailored:
+def unspecialized(model: Model, *, train: bool) -> Specialized:
     """A copy of a model's module in which every layer is what it was; for evaluation it is the module itself."""
     module = model.template(train=train)
-    return Tailored(_copy(module) if train else module)
+    return Specialized(_copy(module) if train else module)
 
 
 def _exchangeable(module: nn.Module, params: Tree, free: Masks, kernels: Kernels, train: bool) -> bool:
@@ -176,54 +174,41 @@ def _exchangeable(module: nn.Module, params: Tree, free: Masks, kernels: Kernels
 
 
 def _exchanges_linear(module: nn.Module, params: Tree, free: Masks, kernels: Kernels, train: bool) -> bool:
-    return any(
-        _making(params[_weight(prefix)], free.get(_weight(prefix)), kernels, train) != "as it is"
-        for _, _, prefix, _ in _linear_layers(module)
-    )
+    names = (_weight(prefix) for _, _, prefix, _ in _linear_layers(module))
+    return any(_becomes_sparse(params[name], free.get(name), kernels, train) for name in names)
 
 
-def _making(
-    leaf: Tensor, mask: Tensor | None, kernels: Kernels, train: bool
-) -> Literal["as it is", "sparse", "columns", "onednn"]:
-    """How a linear layer with this weight and mask is to compute."""
+def _becomes_sparse(leaf: Tensor, mask: Tensor | None, kernels: Kernels, train: bool) -> bool:
+    """Whether a linear layer with this weight and mask is to compute with its kept weights only, at least one."""
     if leaf.dtype != torch.float32 or leaf.device.type != "cpu" or leaf.numel() < kernels.least:
-        return "as it is"
-    if (
-        mask is not None
-        and kernels.sparse != "none"
-        and _is_sparse(mask, kernels.below(leaf.numel(), train=train))
-    ):
-        return "sparse"
-    return "as it is" if kernels.dense == "rows" else kernels.dense
+        return False
+    if mask is None or kernels.sparse == "none":
+        return False
+    return 0 < int(mask.sum()) < kernels.below(leaf.numel(), train=train) * mask.numel()
 
 
 def _weight(prefix: str) -> str:
     return f"{prefix}.weight" if prefix else "weight"
 
 
-def _exchanged(module: nn.Module, params: Tree, free: Masks, kernels: Kernels, train: bool) -> Tailored:
+def _exchanged(module: nn.Module, params: Tree, free: Masks, kernels: Kernels, train: bool) -> Specialized:
     made = _copy(module)
     patterns: dict[str, Pattern] = {}
     images = kernels.channels_last and has_large_filters(made, kernels.least)
     changed = images
     for parent, key, prefix, layer in _linear_layers(made):
         name = _weight(prefix)
-        making = _making(params[name], free.get(name), kernels, train)
-        if making == "as it is":
+        if not _becomes_sparse(params[name], free.get(name), kernels, train):
             continue
-        other: nn.Module
-        if making == "sparse":
-            assert kernels.sparse != "none"
-            patterns[name] = pattern_of(free[name], kernels.sparse)
-            other = SparseLinear(layer, patterns[name])
-        else:
-            other = (ColumnLinear if making == "columns" else OneDnnLinear)(layer)
+        assert kernels.sparse != "none"
+        patterns[name] = pattern_of(free[name], kernels.sparse)
+        sparse = SparseLinear(layer, patterns[name])
         changed = True
         if parent is None:
-            made = other
+            made = sparse
         else:
-            parent._modules[key] = other
-    return Tailored(made, patterns, changed, torch.channels_last if images else torch.contiguous_format)
+            parent._modules[key] = sparse
+    return Specialized(made, patterns, changed, torch.channels_last if images else torch.contiguous_format)
 
 
 def _linear_layers(module: nn.Module) -> list[tuple[nn.Module | None, str, str, nn.Linear]]:
@@ -245,13 +230,8 @@ def has_large_filters(module: nn.Module, least: int) -> bool:
     return max(filters, default=0) >= least
 
 
-def _is_sparse(mask: Tensor, below: float) -> bool:
-    """Whether few weights are kept, at least one."""
-    return 0 < int(mask.sum()) < below * mask.numel()
-
-
 @torch.no_grad()
-def _agrees(model: Model, made: Tailored, params: Tree, buffers: Tree, probe: Tensor) -> bool:
+def _agrees(model: Model, made: Specialized, params: Tree, buffers: Tree, probe: Tensor) -> bool:
     wanted, _ = model.apply(params, buffers, probe, train=False)
     made.fill({**made.pack(params), **buffers})
     try:

@@ -15,13 +15,12 @@ from prunescope.base.streams import Seeds
 from prunescope.tasks.data.synthetic import synthetic
 from prunescope.tasks.evaluation import evaluate
 from prunescope.tasks.kernels import jit
-from prunescope.tasks.kernels.choice import Kernels
-from prunescope.tasks.kernels.modules import has_onednn
+from prunescope.tasks.kernels.kernel_config import Kernels
 from prunescope.tasks.model import network, network_of
 from prunescope.tasks.task import Data, Task
 from prunescope.training import run as running
-from prunescope.training.engines.engine import Lane
-from prunescope.training.engines.lean import Lean
+from prunescope.training.engines.engine import Replica
+from prunescope.training.engines.inplace import InPlace
 from prunescope.training.engines.loop import Loop
 from prunescope.training.interventions import At, Zero
 from prunescope.training.loop import Stepper
@@ -33,23 +32,21 @@ from prunescope.training.stopping import LossBelow
 ALL = {"train_below": 1.0, "evaluate_below": 1.0, "least": 1}
 PRODUCTS = {
     "torch": Kernels(sparse="torch", **ALL),
-    "columns": Kernels(dense="columns", least=1),
     "channels last": Kernels(channels_last=True, least=1),
     "fused": Kernels(fused=True, flushed=True),
     **(
         {
-            "llvm": Kernels(sparse="llvm", **ALL),
+            "numba": Kernels(sparse="numba", **ALL),
             "by hand, dense": Kernels(by_hand=True, least=1),
-            "by hand, sparse": Kernels(by_hand=True, sparse="llvm", **ALL),
-            "by hand, mixed": Kernels(by_hand=True, sparse="llvm", train_below=0.4, least=50),
+            "by hand, sparse": Kernels(by_hand=True, sparse="numba", **ALL),
+            "by hand, mixed": Kernels(by_hand=True, sparse="numba", train_below=0.4, least=50),
             "merged, dense": Kernels(by_hand=True, merged=True, least=1),
-            "merged, sparse": Kernels(by_hand=True, merged=True, sparse="llvm", **ALL),
-            "merged, mixed": Kernels(by_hand=True, merged=True, sparse="llvm", train_below=0.4, least=50),
+            "merged, sparse": Kernels(by_hand=True, merged=True, sparse="numba", **ALL),
+            "merged, mixed": Kernels(by_hand=True, merged=True, sparse="numba", train_below=0.4, least=50),
         }
         if jit.available()
         else {}
     ),
-    **({"onednn": Kernels(dense="onednn", least=1)} if has_onednn() else {}),
 }
 OPTIMIZERS = [
     SGD(),
@@ -76,7 +73,7 @@ def ends(lab, program, *, sparsity=0.3, kernels=None, **watched):
     """The run's end by the loop, and by the engine in place."""
     other = program if kernels is None else with_kernels(program, kernels)
     loop = train(program, lab.begin(program, sparsity=sparsity), engine=Loop(), **watched)
-    return loop, train(other, lab.begin(program, sparsity=sparsity), engine=Lean(), **watched)
+    return loop, train(other, lab.begin(program, sparsity=sparsity), engine=InPlace(), **watched)
 
 
 def assert_close(left, right, tolerance=1e-4):
@@ -90,7 +87,7 @@ def assert_close(left, right, tolerance=1e-4):
 
 
 MIXED = Kernels(
-    sparse="llvm" if jit.available() else "torch", by_hand=jit.available(), train_below=0.4, least=50
+    sparse="numba" if jit.available() else "torch", by_hand=jit.available(), train_below=0.4, least=50
 )
 
 
@@ -125,7 +122,7 @@ def test_chunks_and_resumes_never_change_bits(lab, monkeypatch, kernels):
     found = []
     for seconds in (0.0, 1e-3, 100.0):
         monkeypatch.setattr(running, "CHUNK_SECONDS", seconds)
-        found.append(train(program, lab.begin(program, sparsity=0.5), engine=Lean()))
+        found.append(train(program, lab.begin(program, sparsity=0.5), engine=InPlace()))
     assert_same(found[0], found[1])
     assert_same(found[0], found[2])
 
@@ -142,7 +139,7 @@ def test_moments_of_removed_weights_move_on_as_in_the_loop(lab):
         begun = begun.replace(state=begun.state.replace(opt=opt))
         ends = [
             train(with_kernels(program, kernels), begun, engine=engine)
-            for engine, kernels in ((Loop(), Kernels()), (Lean(), PRODUCTS["torch"]))
+            for engine, kernels in ((Loop(), Kernels()), (InPlace(), PRODUCTS["torch"]))
         ]
         assert_close(*ends)
 
@@ -161,7 +158,7 @@ def test_the_stop_rule_ends_where_the_loop_ends(lab):
 
 def test_a_loss_that_is_no_number_is_named_with_its_step(lab):
     said = []
-    for engine in (Loop(), Lean()):
+    for engine in (Loop(), InPlace()):
         program = with_kernels(lab.program(optimizer=SGD(weight_decay=1e8), steps=40), PRODUCTS["torch"])
         with pytest.raises(Diverged) as problem:
             train(program, lab.begin(program, sparsity=0.5), engine=engine)
@@ -171,9 +168,9 @@ def test_a_loss_that_is_no_number_is_named_with_its_step(lab):
 
 def test_a_state_that_was_handed_out_is_left_alone(lab):
     program = with_kernels(program_for(lab), PRODUCTS["torch"])
-    begun, engine = lab.begin(program, sparsity=0.5), Lean()
-    lane = Lane(Stepper(program), begun.state, begun.running, 0)
-    [first] = engine.advance([lane], 3)
+    begun, engine = lab.begin(program, sparsity=0.5), InPlace()
+    replica = Replica(Stepper(program), begun.state, begun.running, 0)
+    [first] = engine.advance([replica], 3)
     seen = [tensors(begun), tensors(begun.replace(state=first.state))]
     [_] = engine.advance([first], 3)
     assert tree.equal(seen[0], tensors(begun))
