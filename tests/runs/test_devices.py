@@ -24,7 +24,6 @@ OF_A_CPU = Kernels(
     evaluate_below=1.0,
     least=1,
     channels_last=True,
-    without_units=True,
     fused=True,
     flushed=True,
 )

@@ -37,7 +37,6 @@ OWN_PRODUCTS = Kernels(
     flushed=True,
     sparse="numba" if jit.available() else "torch",
     channels_last=True,
-    without_units=True,
     train_below=1.0,
     evaluate_below=1.0,
     least=1,

@@ -92,7 +92,6 @@ def measured() -> Kernels:
             by_hand=jit.available(),
             merged=jit.available(),
             channels_last=_images_last(),
-            without_units=True,
             fused=_fused(),
             flushed=flushing.available(),
         )

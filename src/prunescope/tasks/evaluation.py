@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from prunescope.base.state import Weights
-from prunescope.tasks.kernels.cutting import is_worth_cutting, without_units
 from prunescope.tasks.kernels.specialized import specialized, unspecialized
 from prunescope.tasks.task import Problem, Split
 
@@ -53,8 +52,6 @@ def logits(problem: Problem, weights: Weights, split: Split) -> Tensor:
     )
     if not network.takes(weights.params):
         network = unspecialized(problem.model, train=False)
-    if is_worth_cutting(problem, weights):
-        network = without_units(network, problem, weights, None, split)
     network.fill({**network.pack(weights.params), **network.pack(weights.buffers)})
     size = SPARSE_BATCH if network.patterns else BATCH
     starts = range(0, len(split), size)

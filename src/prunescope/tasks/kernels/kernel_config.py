@@ -9,8 +9,8 @@ from prunescope.base.value import Value
 Sparse = Literal["none", "torch", "numba"]
 SMALL = 100_000
 """Weights of a layer whose products cost torch so little that calling it counts."""
-REMOVED = ("dense",)
-"""Fields of older versions: oneDNN's and transposed products."""
+REMOVED = ("dense", "without_units")
+"""Fields of older versions: oneDNN's and transposed products, networks without the filters that are gone."""
 
 
 class Kernels(Value):
@@ -25,7 +25,6 @@ class Kernels(Value):
     merged: whether such perceptrons read images as columns, and take steps of plain SGD within the product that makes
         the gradient.
     channels_last: whether images lie in memory pixel by pixel while a network with a large convolution runs.
-    without_units: whether units that are gone are taken out of such a network.
     compiled: whether training passes of such a network are compiled by `torch.compile`.
     fused: whether optimizers update in one pass over memory.
     flushed: whether numbers too small for float32's full precision are taken as 0 while a network trains. Processors
@@ -44,7 +43,6 @@ class Kernels(Value):
     by_hand: bool = False
     merged: bool = False
     channels_last: bool = False
-    without_units: bool = False
     compiled: bool = False
     fused: bool = False
     flushed: bool = False
@@ -66,7 +64,7 @@ class Kernels(Value):
     @property
     def layout(self) -> "Kernels":
         """The part that suits any device and precision: in which order numbers lie in memory."""
-        return Kernels(least=self.least, channels_last=self.channels_last, without_units=self.without_units)
+        return Kernels(least=self.least, channels_last=self.channels_last)
 
     def on(self, device: str) -> "Kernels":
         """The part that a device makes use of: products, updates and flushing are those of a CPU."""

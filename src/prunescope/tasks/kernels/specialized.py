@@ -16,7 +16,6 @@ from prunescope.base.tree import Masks, Tree
 from prunescope.tasks.data.source import InMemory, Inputs
 from prunescope.tasks.functional import Slot, fill, slots_of
 from prunescope.tasks.kernels.compiling import Pass
-from prunescope.tasks.kernels.cut import Cut
 from prunescope.tasks.kernels.kernel_config import PLAIN, Kernels
 from prunescope.tasks.kernels.modules import SparseLinear
 from prunescope.tasks.kernels.products import Columns, Pattern, pattern_of
@@ -30,10 +29,10 @@ TOLERANCE = 1e-3
 class Specialized:
     """A module on tensors that are not its own, some of them packed.
 
-    patterns: of those weights of which only the kept values [nnz] are held, by name. changed: whether any layer
-    was exchanged. format: in which order the numbers of images and filters lie in memory. cuts: of those parameters
-    and buffers that lack some units, by name. decays: by which factor a training pass shrinks the statistics of those
-    units, by name. compiled: what computes a training pass of this module, if something else than its own code does.
+    patterns: of those weights of which only the kept values [nnz] are held, by name.
+    changed: whether any layer was exchanged.
+    format: in which order the numbers of images and filters lie in memory.
+    compiled: what computes a training pass of this module, if something else than its own code does.
     columns: whether images are laid out as columns also for a first layer that reads all of them.
     """
 
@@ -41,8 +40,6 @@ class Specialized:
     patterns: dict[str, Pattern] = field(default_factory=dict)
     changed: bool = False
     format: torch.memory_format = torch.contiguous_format
-    cuts: dict[str, Cut] = field(default_factory=dict)
-    decays: dict[str, float] = field(default_factory=dict)
     compiled: Pass | None = None
     columns: bool = False
     slots: list[Slot] = field(init=False)
@@ -51,10 +48,6 @@ class Specialized:
     def __post_init__(self) -> None:
         self.slots = slots_of(self.module)
 
-    def with_cuts(self, cuts: dict[str, Cut], decays: dict[str, float]) -> "Specialized":
-        """A copy without some units."""
-        return Specialized(_copy(self.module), self.patterns, True, self.format, cuts, decays)
-
     def pack(self, tensors: Tree) -> Tree:
         """The parameters or buffers that the module takes; those that are not packed may be the very same."""
         return {name: self._packed(name, leaf) for name, leaf in tensors.items()}
@@ -62,22 +55,20 @@ class Specialized:
     def _packed(self, name: str, leaf: Tensor) -> Tensor:
         if name in self.patterns:
             return self.patterns[name].pack(leaf)
-        return self.laid(self.cuts[name].pack(leaf) if name in self.cuts else leaf)
+        return self.laid(leaf)
 
     def laid(self, leaf: Tensor) -> Tensor:
         """A tensor in the order in which its numbers are used; the very same if it is so already."""
         return leaf.contiguous(memory_format=self.format) if leaf.ndim == 4 else leaf
 
-    def unpack(self, tensors: Tree, onto: Tree) -> Tree:
-        """The inverse of `pack`; what is not there is what `onto` has there, or 0 where it lacks a packed weight."""
-        return {name: self._unpacked(name, leaf, onto) for name, leaf in tensors.items()}
-
-    def _unpacked(self, name: str, leaf: Tensor, onto: Tree) -> Tensor:
-        if name in self.patterns:
-            return self.patterns[name].unpack(leaf, onto.get(name))
-        return (
-            self.cuts[name].unpack(leaf.contiguous(), onto[name]) if name in self.cuts else leaf.contiguous()
-        )
+    def unpack(self, tensors: Tree, onto: Tree | None = None) -> Tree:
+        """The inverse of `pack`; a packed weight that is not there is what `onto` has there, or 0."""
+        return {
+            name: self.patterns[name].unpack(leaf, (onto or {}).get(name))
+            if name in self.patterns
+            else leaf.contiguous()
+            for name, leaf in tensors.items()
+        }
 
     def takes(self, params: Tree) -> bool:
         """Whether what `pack` leaves out of the parameters is 0."""

@@ -17,7 +17,6 @@ from torch import Tensor
 from prunescope.base.state import TrainState
 from prunescope.base.tree import Tree, clone
 from prunescope.tasks.functional import drawing, reseed
-from prunescope.tasks.kernels.cutting import is_worth_cutting, without_units
 from prunescope.tasks.kernels.flushing import flushing
 from prunescope.tasks.kernels.specialized import Specialized, specialized, unspecialized
 from prunescope.training.engines.engine import Replica
@@ -178,10 +177,6 @@ def _made(stepper: Stepper, state: TrainState) -> Specialized:
         train=True,
         probe=problem.train.inputs.take(problem.train.index[:2]),
     )
-    # Who observes outputs wants those of every unit.
-    observed = any(value.observes for value in program.interventions)
-    if program.optimizer.elementwise and not observed and is_worth_cutting(problem, weights):
-        made = without_units(made, problem, weights, state.movable, problem.train)
     if made.compiled and not confirmed(stepper, made, state):
         made.compiled = None
     return made
@@ -226,6 +221,6 @@ def _state(work: WorkingSet, state: TrainState, steps: int, buffers: Tree) -> Tr
     return state.replace(
         step=state.step + steps,
         schedule_step=state.schedule_step + steps,
-        weights=work.weights(buffers, steps),
+        weights=work.weights(buffers),
         opt=work.moments(),
     )

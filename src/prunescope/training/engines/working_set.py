@@ -75,17 +75,10 @@ class WorkingSet:
         found = {name: place[key] for place, key, name in self.network.slots}
         return {name: found[name].detach() for name in self._begun.buffers}
 
-    def weights(self, buffers: Tree, passes: int) -> Weights:
-        """The weights now, with these packed buffers, after so many passes. The working set is used up."""
+    def weights(self, buffers: Tree) -> Weights:
+        """The weights now, with these packed buffers. The working set is used up."""
         params = {name: leaf.detach() for name, leaf in self.params.items()}
-        onto = {
-            name: self._begun.buffers[name] * decay**passes for name, decay in self.network.decays.items()
-        }
-        return Weights(
-            self.network.unpack(params, self._rest.params),
-            self.network.unpack(buffers, onto),
-            self._begun.masks,
-        )
+        return Weights(self.network.unpack(params), self.network.unpack(buffers), self._begun.masks)
 
     def moments(self) -> OptState:
         """The optimizer state now."""
@@ -96,56 +89,41 @@ class WorkingSet:
 
 
 class _Rest:
-    """What is not in the working set of packed tensors: its gradient is 0, so it moves by decay and momentum alone.
+    """What packed tensors leave out: weights that are 0 and stay it, and their moments, which move by themselves.
 
-    params, opt: tensors of full shape, of which only what is left out has a meaning.
+    opt: optimizer state of full shape, of which only what is left out has a meaning.
     """
 
     def __init__(
         self, network: Specialized, optimizer: Optimizer, state: TrainState, keep: Tree, moments: list[str]
     ) -> None:
         self.optimizer = optimizer
-        names = [name for name in state.weights.params if name in network.patterns or name in network.cuts]
-        if not moments and not network.cuts:  # removed weights that nothing moves: they are 0 and stay it
-            names = []
-        # Removed weights are 0; a unit's other parameters are whatever they are.
-        whole = {name: state.weights.params[name] for name in names}
-        self.params = {
-            name: _outside(network, name, leaf) for name, leaf in whole.items() if name in network.cuts
-        }
+        names = [name for name in state.weights.params if name in network.patterns] if moments else []
         self.opt: OptState = {
             part: {name: _outside(network, name, state.opt[part][name]) for name in names} for part in moments
         }
         self.opt |= {part: clone(leaves) for part, leaves in state.opt.items() if part not in moments}
-        self.keep = {
-            name: torch.zeros_like(leaf) if name in network.patterns else keep[name]
-            for name, leaf in whole.items()
-            if name in network.patterns or name in keep
-        }
-        self.zeros = {name: torch.zeros_like(leaf) for name, leaf in whole.items()}
+        self.zeros = {name: torch.zeros_like(state.weights.params[name]) for name in names}
         self._moving = bool(names) and self._would_move(moments)
 
     def _would_move(self, moments: list[str]) -> bool:
         """Whether a step with any learning rate would change something, now or later."""
-        params, opt = (
-            self._all(clone(self.params)),
-            {part: clone(leaves) for part, leaves in self.opt.items()},
-        )
-        self.optimizer.update_(self.zeros, opt, params, keep=self.keep, lr=1.0)
-        same = all(torch.equal(params[name], leaf) for name, leaf in self._all(self.params).items())
-        return not same or any(
+        opt = {part: clone(leaves) for part, leaves in self.opt.items()}
+        self._step(opt, 1.0)
+        return any(
             not torch.equal(opt[part][name], leaf)
             for part in moments
             for name, leaf in self.opt[part].items()
         )
 
-    def _all(self, params: Tree) -> Tree:
-        return {name: params.get(name, zero) for name, zero in self.zeros.items()}
-
     def update(self, lr: float | Tensor) -> None:
         """One step."""
         if self._moving:
-            self.optimizer.update_(self.zeros, self.opt, self._all(self.params), keep=self.keep, lr=lr)
+            self._step(self.opt, lr)
+
+    def _step(self, opt: OptState, lr: float | Tensor) -> None:
+        """Gradients, weights and masks are 0 here, so the weights are again."""
+        self.optimizer.update_(self.zeros, opt, self.zeros, keep=self.zeros, lr=lr)
 
 
 def _outside(network: Specialized, name: str, leaf: Tensor) -> Tensor:
