@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection
 import numpy as np
 
 from benchmarks.laboratory import FULL, Laboratory
-from benchmarks.row import Row
+from benchmarks.result import Result
 from benchmarks.stack import members_of, two_layer
 from prunescope.base.streams import replicate
 from prunescope.runs.calibration import for_stacks
@@ -26,7 +26,7 @@ from prunescope.training.engines.stack import Stack
 FEW, MANY = 8, 40
 
 
-def memory(lab: Laboratory) -> list[Row]:
+def memory(lab: Laboratory) -> list[Result]:
     """Programs of the two-layer network and of LeNet-300-100, both of whose members have weights of their own.
 
     As the budget takes it: what is counted or measured in a few steps before a program is made, by which its size is
@@ -44,9 +44,9 @@ def memory(lab: Laboratory) -> list[Row]:
         peaks = [_peak(lab, recipes(count), kernels) for count in (few, many)]
         measured = max(0.0, peaks[1] - peaks[0]) / (many - few)
         rows += [
-            Row(f"{name}: a member's memory, as the budget takes it", np.array([taken / 2**20]), "MB"),
-            Row(f"{name}: a member's memory, in fresh processes", np.array([measured]), "MB"),
-            Row(
+            Result(f"{name}: a member's memory, as the budget takes it", np.array([taken / 2**20]), "MB"),
+            Result(f"{name}: a member's memory, in fresh processes", np.array([measured]), "MB"),
+            Result(
                 f"{name}: in fresh processes : as the budget takes it",
                 np.array([measured / taken * 2**20]),
                 "times",
@@ -54,7 +54,7 @@ def memory(lab: Laboratory) -> list[Row]:
             ),
         ]
         if name == "two-layer":
-            rows.append(Row("two-layer: 64 members", np.array([64 * measured]), "MB"))
+            rows.append(Result("two-layer: 64 members", np.array([64 * measured]), "MB"))
     return rows
 
 

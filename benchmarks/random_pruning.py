@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from benchmarks.laboratory import FULL, Laboratory
 from benchmarks.products import product
-from benchmarks.row import Row
+from benchmarks.result import Result
 from benchmarks.timing import interleaved
 from prunescope.base.reference import StateRef
 from prunescope.papers.yang2023.mild_and_over import NOISY, TINY
@@ -26,7 +26,7 @@ from prunescope.runs.store import Store
 FEWER = Sweep(TINY, (1.0, 0.3), 2)
 
 
-def random_pruning(lab: Laboratory) -> list[Row]:
+def random_pruning(lab: Laboratory) -> list[Result]:
     """10 keep probabilities by 10 replicates, K = 2, d = 400, n = 100, m = 50, each run to its target loss, one core.
 
     prunescope: `ensure` of all runs and of test and training error, in an empty store. Plain loop: the same runs one
@@ -49,12 +49,12 @@ def random_pruning(lab: Laboratory) -> list[Row]:
         )
     ours, steps = seconds["prunescope"], sum(run.steps for run in runs)
     return [
-        Row("prunescope", ours, "s"),
-        Row("plain loop", seconds["plain"], "s"),
-        Row("the products alone", seconds["limit"], "s"),
-        Row("prunescope, a step", 1e6 * ours / steps, "µs"),
-        Row("plain loop : prunescope", seconds["plain"] / ours, "times", low=3),
-        Row("prunescope : the products alone", ours / seconds["limit"], "times", high=2),
+        Result("prunescope", ours, "s"),
+        Result("plain loop", seconds["plain"], "s"),
+        Result("the products alone", seconds["limit"], "s"),
+        Result("prunescope, a step", 1e6 * ours / steps, "µs"),
+        Result("plain loop : prunescope", seconds["plain"] / ours, "times", low=3),
+        Result("prunescope : the products alone", ours / seconds["limit"], "times", high=2),
     ]
 
 

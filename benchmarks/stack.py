@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmarks.laboratory import Laboratory
-from benchmarks.row import Row
+from benchmarks.result import Result
 from benchmarks.timing import interleaved
 from prunescope.base.streams import replicate
 from prunescope.papers.yang2023.setting import Setting, pruned
@@ -28,7 +28,7 @@ KEEPS = (1.0, 0.3, 0.1, 0.03, 0.01)
 SIZES = (1, 4, 16, 64)
 
 
-def stack(lab: Laboratory) -> list[Row]:
+def stack(lab: Laboratory) -> list[Result]:
     """A training step of one replica in a program of R, in microseconds, on one core.
 
     The two-layer network is the reference of Yang et al. (K = 2, d = 400, n = 100, m = 50), full batch, every member
@@ -45,17 +45,19 @@ def stack(lab: Laboratory) -> list[Row]:
     micros = {name: 1e6 * values / steps for name, values in seconds.items()}
     each = {keep: micros[f"{keep:g}"] / members for keep in KEEPS}
     rows = [
-        Row("two-layer: plain PyTorch", micros["plain"], "µs"),
-        Row("two-layer: its dense products", micros["products"], "µs"),
+        Result("two-layer: plain PyTorch", micros["plain"], "µs"),
+        Result("two-layer: its dense products", micros["products"], "µs"),
     ]
     for keep in KEEPS:
-        rows.append(Row(f"two-layer, keep {keep:g}, {members} in one program", each[keep], "µs"))
-        rows.append(Row(f"plain : stack, keep {keep:g}", micros["plain"] / each[keep], "times", low=3))
-        rows.append(Row(f"stack : products, keep {keep:g}", each[keep] / micros["products"], "times", high=2))
+        rows.append(Result(f"two-layer, keep {keep:g}, {members} in one program", each[keep], "µs"))
+        rows.append(Result(f"plain : stack, keep {keep:g}", micros["plain"] / each[keep], "times", low=3))
+        rows.append(
+            Result(f"stack : products, keep {keep:g}", each[keep] / micros["products"], "times", high=2)
+        )
     return [*rows, *_scaling(lab, quick)]
 
 
-def _scaling(lab: Laboratory, quick: bool) -> list[Row]:
+def _scaling(lab: Laboratory, quick: bool) -> list[Result]:
     sizes = SIZES[:2] if quick else SIZES
     few = 2 if quick else 10
     contestants: dict[str, Callable[[], object]] = {}
@@ -70,7 +72,7 @@ def _scaling(lab: Laboratory, quick: bool) -> list[Row]:
     for name, values in seconds.items():
         size = int(name.split()[-1]) if name[-1].isdigit() else 1
         what = f"{name.split()[0]}, R = {size}" if name[-1].isdigit() else "LeNet, by itself (lean)"
-        rows.append(Row(what, 1e6 * values / few / size, "µs"))
+        rows.append(Result(what, 1e6 * values / few / size, "µs"))
     return rows
 
 

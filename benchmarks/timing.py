@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from benchmarks.row import Numbers
+from benchmarks.result import Numbers
 
 
 def interleaved(contestants: Mapping[str, Callable[[], object]], *, rounds: int) -> dict[str, Numbers]:

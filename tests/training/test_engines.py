@@ -70,15 +70,15 @@ def by_lean(lab, program, kernels, **watched):
     )
 
 
-def in_a_stack(lab, programs, kernels, way="layers", probes=(), keep=()):
+def in_a_stack(lab, programs, kernels, method="layers", probes=(), keep=()):
     """The end of the first program in a stack with the others, and how it was stacked."""
     members = [
         Member(with_kernels(p, kernels), lab.begin(p, seed=k, sparsity=0.3), probes=probes, keep=keep)
         for k, p in enumerate(programs)
     ]
-    train_together(members, Stack(size=8, way=way))
+    train_together(members, Stack(size=8, method=method))
     assert members[0].failure is None and members[0].progress.finished
-    return members[0].progress, how(members[0].replica, way).name
+    return members[0].progress, how(members[0].replica, method).name
 
 
 @contextmanager
@@ -115,9 +115,9 @@ def check_every_way(lab, device, program):
     assert len(taken) == program.steps
 
 
-def check_in_a_stack(lab, program, loop, expected, way):
+def check_in_a_stack(lab, program, loop, expected, method):
     company = replace(program, seeds=replicate(1), schedule=Constant(lr=0.05))
-    end, found = in_a_stack(lab, [program, company], SPARSE, way, **WATCHED)
+    end, found = in_a_stack(lab, [program, company], SPARSE, method, **WATCHED)
     assert found == expected
     assert_close(loop, end, 1e-3)
     seen, wanted = (
@@ -159,7 +159,7 @@ def test_members_side_by_side_are_programs_of_their_own(lab):
     other = replace(program, seeds=replicate(1), schedule=Constant(lr=0.05))
     alone, _ = in_a_stack(lab, [program], PLAIN)
     members = [Member(one, lab.begin(one, seed=k, sparsity=0.3)) for k, one in enumerate((program, other))]
-    stack = Stack(size=8, way="streams")
+    stack = Stack(size=8, method="streams")
     stack.advance([member.replica for member in members], 1)
     assert [len(work.steppers) for work in stack._works] == [1, 1]
     train_together(members, stack)
@@ -169,7 +169,7 @@ def test_members_side_by_side_are_programs_of_their_own(lab):
 
 def test_programs_side_by_side_are_kept_from_call_to_call(lab):
     program = program_for(lab)
-    stack = Stack(size=8, way="streams")
+    stack = Stack(size=8, method="streams")
     replicas = [Member(program, lab.begin(program, seed=k)).replica for k in range(3)]
     replicas = stack.advance(replicas, 1)
     first = list(stack._works)
@@ -218,8 +218,8 @@ def test_every_architecture(lab, name):
     loop = train(programs[0], begun, engine=Loop(), **keep)
     assert_same(loop, by_lean(lab, programs[0], PLAIN, **keep))
     assert_same_steps(begun, loop, by_lean(lab, programs[0], OWN_PRODUCTS, **keep))
-    end, way = in_a_stack(lab, programs, SPARSE, **keep)
-    assert way == "layers"
+    end, method = in_a_stack(lab, programs, SPARSE, **keep)
+    assert method == "layers"
     assert_same_steps(begun, loop, end)
 
 
@@ -231,9 +231,9 @@ def test_every_architecture_in_every_way(lab, device, name):
     loop = train(programs[0], begun, engine=Loop(), **keep)
     assert_same(loop, by_lean(lab, programs[0], PLAIN, **keep))
     assert_same_steps(begun, loop, by_lean(lab, programs[0], OWN_PRODUCTS.on(device), **keep), 1e-6)
-    for way in ("vmap", "streams"):
-        end, found = in_a_stack(lab, programs, PLAIN, way, **keep)
-        assert found == way
+    for method in ("vmap", "streams"):
+        end, found = in_a_stack(lab, programs, PLAIN, method, **keep)
+        assert found == method
         assert_same_steps(begun, loop, end, 1e-6)
     with fixed_places(device) as taken:
         end, _ = in_a_stack(lab, programs, PLAIN, **keep)

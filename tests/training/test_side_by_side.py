@@ -64,7 +64,7 @@ def replicas_of(lab, count):
 
 
 def test_every_program_keeps_its_stream_from_call_to_call(lab, asked):
-    stack, replicas = Stack(size=8, way="streams"), replicas_of(lab, 3)
+    stack, replicas = Stack(size=8, method="streams"), replicas_of(lab, 3)
     for _ in range(3):
         asked.clear()
         replicas = stack.advance(replicas, 1)
@@ -73,7 +73,7 @@ def test_every_program_keeps_its_stream_from_call_to_call(lab, asked):
 
 
 def test_what_stays_keeps_its_stream_when_others_leave_and_who_comes_takes_a_free_one(lab, asked):
-    stack, replicas = Stack(size=8, way="streams"), replicas_of(lab, 4)
+    stack, replicas = Stack(size=8, method="streams"), replicas_of(lab, 4)
     replicas = stack.advance(replicas[:3], 1) + replicas[3:]
     asked.clear()
     stack.advance([replicas[0], *replicas[2:]], 1)
@@ -99,7 +99,7 @@ def test_after_a_failure_too_what_comes_next_waits_for_all_streams(lab, asked, m
 
     monkeypatch.setattr(Advance, "take", short)
     with pytest.raises(torch.OutOfMemoryError):
-        Stack(size=8, way="streams").advance(replicas_of(lab, 3), 1)
+        Stack(size=8, method="streams").advance(replicas_of(lab, 3), 1)
     assert asked[-3:] == [(0, "waits for", k) for k in (1, 2, 3)]
 
 

@@ -71,16 +71,16 @@ def test_sparse_layers_of_extreme_masks(lab, mask):
     assert_close(*ends)
 
 
-@pytest.mark.parametrize(("net", "way"), [(Odd, Vmapped), (Drawing, None)])
-def test_a_network_is_stacked_only_as_it_gives_the_same(lab, net, way):
+@pytest.mark.parametrize(("net", "method"), [(Odd, Vmapped), (Drawing, None)])
+def test_a_network_is_stacked_only_as_it_gives_the_same(lab, net, method):
     problem = lab.problem(network_of(net))
     programs = [lab.program(problem=problem, seeds=replicate(k)) for k in range(3)]
-    assert how(check(lab, programs)[0].replica).way is way
+    assert how(check(lab, programs)[0].replica).method is method
 
 
 def test_what_looks_at_outputs_goes_alone(lab):
     members = check(lab, [program_for(lab, *OWN, seeds=replicate(k)) for k in range(2)])
-    assert how(members[0].replica).way is None
+    assert how(members[0].replica).method is None
 
 
 def test_the_number_in_a_program_changes_no_more_than_rounding(lab):
@@ -147,24 +147,24 @@ def test_what_the_host_decides_about_is_not_recorded(lab, monkeypatch):
     found = []
     for program in (plain, drawing, watching):
         replica = Member(program, lab.begin(program)).replica
-        way = how(replica).way
-        found.append(recordable(Stacked([replica], way(program.problem.model), [])))
+        method = how(replica).method
+        found.append(recordable(Stacked([replica], method(program.problem.model), [])))
     assert found == [True, False, False]
 
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-@pytest.mark.parametrize("way", ["layers", "vmap", "streams"])
+@pytest.mark.parametrize("method", ["layers", "vmap", "streams"])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda v: f"{type(v).__name__}-{v.id[:4]}")
-def test_recorded_steps_equal_the_loop_on_a_gpu(lab, monkeypatch, optimizer, way):
+def test_recorded_steps_equal_the_loop_on_a_gpu(lab, monkeypatch, optimizer, method):
     recorded, make = [], Recorded._make
     monkeypatch.setattr(Recorded, "_make", lambda self: recorded.append(self) or make(self))
     with one_thread():
         problem = lab.undrawn.to(device_named("cuda"))
         programs = [lab.program(problem=problem, optimizer=optimizer, seeds=replicate(k)) for k in range(3)]
         members = [Member(p, lab.begin(p, seed=k)) for k, p in enumerate(programs)]
-        train_together(members, Stack(size=8, way=way))
+        train_together(members, Stack(size=8, method=method))
         for k, (member, program) in enumerate(zip(members, programs, strict=True)):
             alone = train(program, lab.begin(program, seed=k), engine=Loop())
             assert_close(alone, member.progress, 1e-3)
-    assert len(recorded) == (3 if way == "streams" else 1)
+    assert len(recorded) == (3 if method == "streams" else 1)

@@ -16,7 +16,7 @@ from prunescope.training.engines.engine import Engine
 from prunescope.training.engines.inplace import InPlace
 from prunescope.training.engines.loop import Loop
 from prunescope.training.engines.stack import Stack
-from prunescope.training.engines.stacked.forward import Way
+from prunescope.training.engines.stacked.forward import Method
 
 EngineName = Literal["loop", "lean", "recorded"]
 Wanted = Literal["loop", "lean", "compiled"]
@@ -35,7 +35,7 @@ class EngineSetting(Value):
     engine: EngineName = "loop"
     kernels: Kernels = PLAIN
     stack: int = Field(default=1, ge=1)
-    way: Way = "layers"
+    way: Method = "layers"
 
     @classmethod
     def of(cls, told: dict[str, Any]) -> "EngineSetting":
@@ -72,7 +72,7 @@ def engine_of(setting: EngineSetting) -> Engine:
     alone: Engine = Loop() if setting.engine == "loop" else InPlace()
     if setting.engine == "recorded":
         alone = Stack(size=1, otherwise=alone, only_recorded=True)
-    return Stack(size=setting.stack, way=setting.way, otherwise=alone) if setting.stack > 1 else alone
+    return Stack(size=setting.stack, method=setting.way, otherwise=alone) if setting.stack > 1 else alone
 
 
 def engine_named(name: str, device: str = "cpu") -> Wanted:

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from prunescope.runs.plan import Job, Plan
 from prunescope.runs.recipe import Everything, Fresh, Recipe
-from prunescope.training.engines.stacked.forward import Way
+from prunescope.training.engines.stacked.forward import Method
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Pack:
 
     jobs: tuple[Job, ...]
     size: int
-    way: Way = "layers"
+    way: Method = "layers"
 
 
 @lru_cache(100_000)
@@ -56,12 +56,12 @@ class Packing:
 
     sizes: dict[str, int]
     shares: dict[tuple[str, str], float]
-    ways: dict[str, Way] = field(default_factory=dict)
+    ways: dict[str, Method] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     apart: frozenset[tuple[str, str]] = frozenset()
 
     def adding(
-        self, kind: str, size: int, way: Way, shares: dict[str, float], *, apart: Collection[str] = ()
+        self, kind: str, size: int, way: Method, shares: dict[str, float], *, apart: Collection[str] = ()
     ) -> "Packing":
         """The same and one more kind. shares: by a run's `like`; apart: of those that are not packed."""
         return replace(

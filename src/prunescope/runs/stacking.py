@@ -22,7 +22,7 @@ from prunescope.runs.recipe import Fresh, Recipe
 from prunescope.runs.workbench import Workbench, with_kernels
 from prunescope.training.engines.engine import Engine
 from prunescope.training.engines.stack import Stack, bytes_per_member, how
-from prunescope.training.engines.stacked.forward import WAYS, Way
+from prunescope.training.engines.stacked.forward import METHODS, Method
 from prunescope.training.run import Member
 
 FEW = 8
@@ -56,7 +56,7 @@ class Worth:
     alone: float
     together: float
     member: int
-    way: Way = "layers"
+    way: Method = "layers"
 
 
 def packing(
@@ -163,7 +163,7 @@ class Known:
         found = bench.store.read_json(self.path) or {}
         self.worth = {key: Worth(**value) for key, value in found.items()}
 
-    def of(self, kind: str, text: str, recipe: Recipe, way: Way | None) -> Worth:
+    def of(self, kind: str, text: str, recipe: Recipe, way: Method | None) -> Worth:
         """The worth of a kind of run, measured if it is not known; in the given way, or else in the faster one."""
         key = text_digest(kind + text + (way or ""))
         if key not in self.worth:
@@ -177,7 +177,7 @@ class Known:
         return self.worth[key]
 
 
-def measure(bench: Workbench, recipe: Recipe, way: Way | None = None) -> Worth:
+def measure(bench: Workbench, recipe: Recipe, way: Method | None = None) -> Worth:
     """A few steps of runs of a kind, alone and together, after the events at their start.
 
     way: how the network is applied to all; by default the faster of those that it admits. Where memory does not suffice
@@ -186,7 +186,9 @@ def measure(bench: Workbench, recipe: Recipe, way: Way | None = None) -> Worth:
     with one_thread():
         first = _members(bench, recipe, 2)
         alone = _step(engine_of(bench.setting), first[:1], bench.device)
-        ways: list[Way] = [way] if way else [one for one in ways_on(bench.device) if _admits(first[0], one)]
+        ways: list[Method] = (
+            [way] if way else [one for one in ways_on(bench.device) if _admits(first[0], one)]
+        )
         if not ways:
             return Worth(alone, alone, 0)
         try:
@@ -200,7 +202,7 @@ def measure(bench: Workbench, recipe: Recipe, way: Way | None = None) -> Worth:
 
 
 def _together(
-    bench: Workbench, recipe: Recipe, first: list[Member], alone: float, ways: Sequence[Way]
+    bench: Workbench, recipe: Recipe, first: list[Member], alone: float, ways: Sequence[Method]
 ) -> Worth:
     """What a place is worth in the fastest of the ways. first: two members; alone: seconds a step by itself."""
     # What members share is the smaller the more they are: short steps are measured as they will be taken.
@@ -208,8 +210,8 @@ def _together(
     with memory.watched(bench.device) as outside:
         members = [*first, *_members(bench, recipe, count - 2)]
 
-    def together(way: Way, rounds: int) -> float:
-        stack = Stack(size=count, way=way, otherwise=engine_of(bench.setting))
+    def together(way: Method, rounds: int) -> float:
+        stack = Stack(size=count, method=way, otherwise=engine_of(bench.setting))
         return _step(stack, members, bench.device, rounds=rounds) / count
 
     best = ways[0]
@@ -232,12 +234,12 @@ def data_of_their_own(bench: Workbench, recipes: Sequence[Recipe]) -> int:
     return sum(len(x) * x.take(one).nbytes for x in (arrays.train_x, arrays.test_x))
 
 
-def ways_on(device: str) -> list[Way]:
+def ways_on(device: str) -> list[Method]:
     """The ways that are worth trying on a device: only a GPU runs several programs of one process at a time."""
-    return [way for way in WAYS if way != "streams" or device != "cpu"]
+    return [way for way in METHODS if way != "streams" or device != "cpu"]
 
 
-def _admits(member: Member, way: Way) -> bool:
+def _admits(member: Member, way: Method) -> bool:
     return how(member.replica, way).name == way
 
 

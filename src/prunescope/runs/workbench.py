@@ -32,7 +32,7 @@ from prunescope.tasks.kernels.kernel_config import Kernels
 from prunescope.tasks.model import Model
 from prunescope.tasks.task import Problem
 from prunescope.training.background import Background
-from prunescope.training.engines.stacked.forward import Way
+from prunescope.training.engines.stacked.forward import Method
 from prunescope.training.loop import Program
 from prunescope.training.probes import Probe
 from prunescope.training.progress import Progress
@@ -198,7 +198,7 @@ class Workbench:
         beat: Callable[[int], bool],
         *,
         stack: int = 1,
-        way: Way = "layers",
+        way: Method = "layers",
         aside: Background | None = None,
     ) -> tuple[Member, Saver]:
         """A run as it is ready to train, where its checkpoint left it if there is one, and what stores it.

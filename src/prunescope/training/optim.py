@@ -31,12 +31,12 @@ Average = Annotated[float, Field(ge=0, lt=1)]
 class Optimizer(Value):
     """An update rule.
 
-    `moments` names the entries of the state that are shaped like the parameters, where they exist: what has
+    `slots` names the entries of the state that are shaped like the parameters, where they exist: what has
     to be cleared where weights are pruned. `elementwise` says that every weight moves by its own gradient and moments
     alone, so that an engine may leave out those that are removed.
     """
 
-    moments: ClassVar[tuple[str, ...]] = ()
+    slots: ClassVar[tuple[str, ...]] = ()
     elementwise: ClassVar[bool] = False
 
     @abstractmethod
@@ -96,7 +96,7 @@ class SGD(Optimizer):
     moving sum, as in torch.optim.SGD.
     """
 
-    moments: ClassVar[tuple[str, ...]] = ("momentum",)
+    slots: ClassVar[tuple[str, ...]] = ("momentum",)
     elementwise: ClassVar[bool] = True
     momentum: Average = 0.0
     nesterov: bool = False
@@ -167,7 +167,7 @@ class SGD(Optimizer):
 class _Moments(Optimizer):
     """What Adam and AdamW have in common; they differ in whether decay enters the gradient."""
 
-    moments: ClassVar[tuple[str, ...]] = ("first", "second")
+    slots: ClassVar[tuple[str, ...]] = ("first", "second")
     elementwise: ClassVar[bool] = True
     decoupled: ClassVar[bool]
     betas: tuple[Average, Average] = (0.9, 0.999)

@@ -172,9 +172,9 @@ class EventContext:
         return len(self.timeline.events[self.index])
 
     @property
-    def moments(self) -> tuple[str, ...]:
+    def slots(self) -> tuple[str, ...]:
         """Optimizer states shaped like parameters."""
-        return self.timeline.program.optimizer.moments
+        return self.timeline.program.optimizer.slots
 
     def stream(self, *name: str) -> torch.Generator:
         """A named generator at this step; a second intervention of a kind draws anew."""

@@ -222,5 +222,5 @@ def _state(work: WorkingSet, state: TrainState, steps: int, buffers: Tree) -> Tr
         step=state.step + steps,
         schedule_step=state.schedule_step + steps,
         weights=work.weights(buffers),
-        opt=work.moments(),
+        opt=work.optimizer_state(),
     )

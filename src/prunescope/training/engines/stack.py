@@ -17,10 +17,10 @@ from torch import Tensor
 from prunescope.tasks.kernels.jit import compiled_for
 from prunescope.training.engines.engine import Engine, Replica, diverged
 from prunescope.training.engines.loop import Loop, first_bad
-from prunescope.training.engines.stacked.forward import Admitted, Way, admitted
+from prunescope.training.engines.stacked.forward import Admitted, Method, admitted
 from prunescope.training.engines.stacked.recorded import Recorded, recordable
 from prunescope.training.engines.stacked.side_by_side import Streams, join, on
-from prunescope.training.engines.stacked.working import Stacked
+from prunescope.training.engines.stacked.working import Recording, Stacked
 from prunescope.training.loop import Stepper
 
 
@@ -28,7 +28,7 @@ class Stack:
     """Steps of many replicas at once.
 
     size: most members of one program.
-    way: how a network is applied to all of them, if it admits that; else in the other way.
+    method: how a network is applied to all of them, if it admits that; else in the other method.
     otherwise: takes the replicas that cannot be stacked, because an intervention looks at outputs during training or
         the network does not give the same in a stack as alone.
     only_recorded: whether it takes those, too, whose steps cannot be recorded.
@@ -38,12 +38,12 @@ class Stack:
         self,
         *,
         size: int = 32,
-        way: Way = "layers",
+        method: Method = "layers",
         otherwise: Engine | None = None,
         only_recorded: bool = False,
     ) -> None:
         """Prepares nothing yet."""
-        self.size, self.way, self.otherwise = size, way, otherwise or Loop()
+        self.size, self.method, self.otherwise = size, method, otherwise or Loop()
         self.only_recorded = only_recorded
         self._works: list[Stacked] = []
         self._streams = Streams()
@@ -56,8 +56,8 @@ class Stack:
         groups = self._groups(rest)
         several = len(kept) + len(groups) > 1
         for members in groups:
-            chosen = how(members[0], self.way)
-            work = self._begun(members, chosen, kept, several=several) if chosen.way else None
+            chosen = how(members[0], self.method)
+            work = self._begun(members, chosen, kept, several=several) if chosen.method else None
             if work is None or (self.only_recorded and work.recorded is None):
                 for replica in self.otherwise.advance(members, steps):
                     moved[replica.stepper] = replica
@@ -81,9 +81,9 @@ class Stack:
         self, members: Sequence[Replica], chosen: Admitted, others: Sequence[Stacked], *, several: bool
     ) -> Stacked:
         """A new program. others: those that have their streams; several: whether there will be more than one."""
-        assert chosen.way is not None
+        assert chosen.method is not None
         model = members[0].stepper.program.problem.model
-        work = Stacked(members, chosen.way(model), sparse_layers(members[0], chosen.linear))
+        work = Stacked(members, chosen.method(model), sparse_layers(members[0], chosen.linear))
         work.room = self._most(chosen)
         work.recorded = Recorded(work, record=work.on_gpu) if recordable(work) else None
         if several:
@@ -113,24 +113,24 @@ class Stack:
         """The replicas that stand together, those of like density side by side."""
         found: dict[tuple[object, ...], list[Replica]] = {}
         for replica in replicas:
-            found.setdefault(kind(replica, how(replica, self.way)), []).append(replica)
+            found.setdefault(kind(replica, how(replica, self.method)), []).append(replica)
         parts = []
         for members in found.values():
             members.sort(key=lambda replica: replica.state.weights.sparsity)
             # Equal parts: 33 members of at most 32 are 17 and 16.
-            count = -(-len(members) // self._most(how(members[0], self.way)))
+            count = -(-len(members) // self._most(how(members[0], self.method)))
             bounds = [len(members) * part // count for part in range(count + 1)]
             parts += [members[a:b] for a, b in pairwise(bounds)]
         return parts
 
 
-def how(replica: Replica, way: Way = "layers") -> Admitted:
-    """How the replica's network is applied to a stack, if it is: in this way, or else in another."""
+def how(replica: Replica, method: Method = "layers") -> Admitted:
+    """How the replica's network is applied to a stack, if it is: in this method, or else in another."""
     program = replica.stepper.program
     if any(value.observes for value in program.interventions):
         return Admitted(None)
     inputs = program.problem.train.inputs
-    return admitted(program.problem.model, tuple(inputs.shape), str(replica.running.device), way)
+    return admitted(program.problem.model, tuple(inputs.shape), str(replica.running.device), method)
 
 
 def kind(replica: Replica, chosen: Admitted) -> tuple[object, ...]:
@@ -163,33 +163,33 @@ def sparse_layers(replica: Replica, linear: frozenset[str]) -> list[str]:
     below = min(kernels.together_below, kernels.train_below) if kernels.sparse != "none" else 0.0
     if program.precision != "float32" or not program.optimizer.elementwise:
         return []
-    moments = [state.opt[part] for part in program.optimizer.moments if part in state.opt]
+    slots = [state.opt[part] for part in program.optimizer.slots if part in state.opt]
     found = []
     for name, free in state.free.items():
         leaf = state.weights.params[name]
         if name not in linear or not compiled_for(leaf) or int(free.sum()) >= below * free.numel():
             continue
-        if not any(bool(part[name][~free].any()) for part in moments):
+        if not any(bool(part[name][~free].any()) for part in slots):
             found.append(name)
     return found
 
 
-def bytes_per_member(replicas: Sequence[Replica], way: Way = "layers") -> int:
+def bytes_per_member(replicas: Sequence[Replica], method: Method = "layers") -> int:
     """Bytes that one more member adds to a program while it takes a step, counted on the given ones.
 
     Tensors of the program, what its forward pass keeps for the backward pass, gradients; and the member's state
     outside. 0 for members that cannot be stacked.
     """
-    chosen = how(replicas[0], way)
-    if chosen.way is None:
+    chosen = how(replicas[0], method)
+    if chosen.method is None:
         return 0
     model = replicas[0].stepper.program.problem.model
-    work = Stacked(replicas, chosen.way(model), sparse_layers(replicas[0], chosen.linear))
+    work = Stacked(replicas, chosen.method(model), sparse_layers(replicas[0], chosen.linear))
     return work.bytes() // len(replicas)
 
 
 class Advance:
-    """Lanes on their way through several steps."""
+    """Replicas on their way through several steps."""
 
     def __init__(self, replicas: Sequence[Replica], work: Stacked) -> None:
         """rows: for each member of the stack, the number of its replica."""
@@ -224,7 +224,7 @@ class Advance:
             for row in reversed(leaving):
                 self._drop(row)
 
-    def _play(self, steps: int, recorded: Recorded) -> None:
+    def _play(self, steps: int, recorded: Recording) -> None:
         """Steps that nothing on the host decides about."""
         table = torch.tensor([self._rates(done) for done in range(steps)], device=self.running.device)
         for done in range(steps):

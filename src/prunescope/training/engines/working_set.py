@@ -30,16 +30,16 @@ class WorkingSet:
     ) -> None:
         """Copies everything. keep: float masks as `Optimizer.update` takes them. fused: as in `Kernels`."""
         self.network, self._begun = network, state.weights
-        self._moments = [part for part in optimizer.moments if part in state.opt]
+        self._slots = [part for part in optimizer.slots if part in state.opt]
         self.params = {
             name: leaf.requires_grad_() for name, leaf in self._copied(state.weights.params).items()
         }
         self.opt: OptState = {
-            part: self._copied(leaves) if part in self._moments else clone(leaves)
+            part: self._copied(leaves) if part in self._slots else clone(leaves)
             for part, leaves in state.opt.items()
         }
         self.keep = network.pack({name: mask for name, mask in keep.items() if name not in network.patterns})
-        self._rest = _Rest(network, optimizer, state, keep, self._moments)
+        self._rest = _Rest(network, optimizer, state, self._slots)
         self.tensors = {**self.params, **self._copied(state.weights.buffers)}
         network.fill(self.tensors)
         self.leaves = list(self.params.values())
@@ -80,10 +80,10 @@ class WorkingSet:
         params = {name: leaf.detach() for name, leaf in self.params.items()}
         return Weights(self.network.unpack(params), self.network.unpack(buffers), self._begun.masks)
 
-    def moments(self) -> OptState:
+    def optimizer_state(self) -> OptState:
         """The optimizer state now."""
         return {
-            part: self.network.unpack(leaves, self._rest.opt[part]) if part in self._moments else leaves
+            part: self.network.unpack(leaves, self._rest.opt[part]) if part in self._slots else leaves
             for part, leaves in self.opt.items()
         }
 
@@ -95,25 +95,23 @@ class _Rest:
     """
 
     def __init__(
-        self, network: Specialized, optimizer: Optimizer, state: TrainState, keep: Tree, moments: list[str]
+        self, network: Specialized, optimizer: Optimizer, state: TrainState, slots: list[str]
     ) -> None:
         self.optimizer = optimizer
-        names = [name for name in state.weights.params if name in network.patterns] if moments else []
+        names = [name for name in state.weights.params if name in network.patterns] if slots else []
         self.opt: OptState = {
-            part: {name: _outside(network, name, state.opt[part][name]) for name in names} for part in moments
+            part: {name: _outside(network, name, state.opt[part][name]) for name in names} for part in slots
         }
-        self.opt |= {part: clone(leaves) for part, leaves in state.opt.items() if part not in moments}
+        self.opt |= {part: clone(leaves) for part, leaves in state.opt.items() if part not in slots}
         self.zeros = {name: torch.zeros_like(state.weights.params[name]) for name in names}
-        self._moving = bool(names) and self._would_move(moments)
+        self._moving = bool(names) and self._would_move(slots)
 
-    def _would_move(self, moments: list[str]) -> bool:
+    def _would_move(self, slots: list[str]) -> bool:
         """Whether a step with any learning rate would change something, now or later."""
         opt = {part: clone(leaves) for part, leaves in self.opt.items()}
         self._step(opt, 1.0)
         return any(
-            not torch.equal(opt[part][name], leaf)
-            for part in moments
-            for name, leaf in self.opt[part].items()
+            not torch.equal(opt[part][name], leaf) for part in slots for name, leaf in self.opt[part].items()
         )
 
     def update(self, lr: float | Tensor) -> None:

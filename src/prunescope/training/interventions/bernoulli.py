@@ -49,4 +49,4 @@ class Bernoulli(Intervention):
                 f"keep={self.keep} left no weight in {', '.join(empty)}; keep more, exclude the layer, "
                 "or allow it with allow_collapse=True"
             )
-        return remove(state, masks, context.moments)
+        return remove(state, masks, context.slots)

@@ -60,7 +60,7 @@ class Grow(Intervention):
         left = before | _without({name: before[name] for name in names}, magnitudes, counts)
         grown = self._grown({name: ~left[name] for name in names}, counts, state, context)
         # Clearing under `left` puts value and moments of what grows to 0, even of what was just dropped.
-        dropped = remove(state, left, context.moments)
+        dropped = remove(state, left, context.slots)
         after = left | {name: left[name] | grown[name] for name in names}
         return dropped.replace(weights=dropped.weights.replace(masks=after))
 

@@ -42,7 +42,7 @@ class Context(scores.Context, Protocol):
         """How many events it has in this run."""
 
     @property
-    def moments(self) -> tuple[str, ...]:
+    def slots(self) -> tuple[str, ...]:
         """Names of the optimizer's states that are shaped like parameters."""
 
     @property

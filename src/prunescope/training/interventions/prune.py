@@ -62,13 +62,13 @@ class Prune(Intervention):
         removed = tree.kept(before) - tree.kept(masks)
         if self.ties == "exact" and removed != count:
             raise PrunescopeError(f"asked to remove {count} weights, {removed} went; please report this")
-        return remove(state, masks, context.moments)
+        return remove(state, masks, context.slots)
 
 
-def remove(state: TrainState, masks: Masks, moments: tuple[str, ...]) -> TrainState:
+def remove(state: TrainState, masks: Masks, slots: tuple[str, ...]) -> TrainState:
     """The state under new masks: what they remove has weight 0 and optimizer moments 0."""
     weights = state.weights.replace(params=tree.masked(state.weights.params, masks), masks=masks)
     cleared: dict[str, Tree] = {
-        name: tree.masked(part, masks) if name in moments else part for name, part in state.opt.items()
+        name: tree.masked(part, masks) if name in slots else part for name, part in state.opt.items()
     }
     return state.replace(weights=weights, opt=cleared)

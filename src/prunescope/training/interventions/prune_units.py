@@ -40,9 +40,7 @@ class PruneUnits(UnitIntervention):
 
     def _remove(self, state: TrainState, context: Context, units: Units, where: Tensor) -> TrainState:
         mask = state.weights.masks[units.weight]
-        state = remove(
-            state, state.weights.masks | {units.weight: mask & ~rows(where, mask)}, context.moments
-        )
+        state = remove(state, state.weights.masks | {units.weight: mask & ~rows(where, mask)}, context.slots)
         memory, kept = dict(state.memory[context.key]), dict[str, Tensor]()
         for name in units.dying(normalization_follows=self.normalization_follows):
             if name != units.weight:
@@ -53,7 +51,7 @@ class PruneUnits(UnitIntervention):
                 buffers=weights.buffers | {units.gate: weights.buffers[units.gate] & ~where}
             )
         opt: dict[str, Tree] = {
-            name: tree.masked(part, kept) if name in context.moments else part
+            name: tree.masked(part, kept) if name in context.slots else part
             for name, part in state.opt.items()
         }
         return with_memory(state.replace(weights=weights, opt=opt), context.key, memory)

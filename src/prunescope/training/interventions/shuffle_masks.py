@@ -35,7 +35,7 @@ class ShuffleMasks(Intervention):
             name: _scattered(pruned[name], mask, generator)
             for name, mask in sorted(state.weights.masks.items())
         }
-        return remove(state, masks, context.moments)
+        return remove(state, masks, context.slots)
 
 
 def _scattered(pruned: Tensor, before: Tensor, generator: torch.Generator) -> Tensor:

@@ -34,4 +34,4 @@ class TakeMasks(Intervention):
                 f"the masks of run {self.of.run.id[:8]} have shapes {shapes[1]}, this network has {shapes[0]}; "
                 "take them from a run of the same network"
             )
-        return remove(state, {name: mask & other[name] for name, mask in own.items()}, context.moments)
+        return remove(state, {name: mask & other[name] for name, mask in own.items()}, context.slots)

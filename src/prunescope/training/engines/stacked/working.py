@@ -6,7 +6,7 @@ together (`training/engines/stack.py`), layers (`linear.py`, `modules.py`).
 
 from collections.abc import Sequence
 from contextlib import nullcontext
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -22,17 +22,21 @@ from prunescope.training.engines.stacked.inputs import Fixed, fixed, without
 from prunescope.training.engines.stacked.linear import Pattern, pattern
 from prunescope.training.loop import Stepper
 
-if TYPE_CHECKING:
-    from prunescope.training.engines.stacked.recorded import Recorded
-    from prunescope.training.engines.stacked.side_by_side import Stream
+
+class Recording(Protocol):
+    """Steps of a stack that a device plays by itself."""
+
+    def step(self, rate: Tensor) -> Tensor:
+        """Takes the next step at the learning rates [R]; the losses before it, [R], nats."""
 
 
 class Stacked:
     """The tensors of R members with a leading axis R, held by nobody else.
 
-    A tensor whose name is in `patterns` holds the weights that are there only, [R, M]. room: the most members
-    that it is meant for. recorded: its steps as a recording, where they can be. stream: where its kernels go on a GPU
-    that has several programs.
+    patterns: of those tensors that hold the weights that are there only, [R, M], by name.
+    room: the most members that it is meant for.
+    recorded: its steps as a recording, where they can be.
+    stream: where its kernels go on a GPU that has several programs.
     """
 
     def __init__(self, replicas: Sequence[Replica], forward: Forward, sparse: Sequence[str]) -> None:
@@ -49,17 +53,17 @@ class Stacked:
         self.buffers = (
             tree.stack(state.weights.buffers for state in states) if states[0].weights.buffers else {}
         )
-        moments = self.program.optimizer.moments
+        slots = self.program.optimizer.slots
         self.opt = {
-            part: self._packed(stacked) if part in moments else stacked
+            part: self._packed(stacked) if part in slots else stacked
             for part in states[0].opt
             for stacked in [tree.stack(state.opt[part] for state in states)]
         }
         self.keep = self._kept(states)
         self.handed = list(states)
         self.room = len(replicas)
-        self.recorded: Recorded | None = None
-        self.stream: Stream | None = None
+        self.recorded: Recording | None = None
+        self.stream: torch.cuda.Stream | None = None
         self.batches = StackedBatches(
             [replica.stepper for replica in replicas], [state.step for state in states]
         )
@@ -158,14 +162,14 @@ class Stacked:
         weights = before.weights
         params = self._unpacked(self.params, row)
         buffers = {name: leaf[row].clone() for name, leaf in self.buffers.items()}
-        moments = self.program.optimizer.moments
+        slots = self.program.optimizer.slots
         return before.replace(
             step=before.step + steps,
             schedule_step=before.schedule_step + steps,
             weights=Weights(params, buffers, weights.masks),
             opt={
                 part: self._unpacked(leaves, row)
-                if part in moments
+                if part in slots
                 else {name: leaf[row].clone() for name, leaf in leaves.items()}
                 for part, leaves in self.opt.items()
             },

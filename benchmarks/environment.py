@@ -1,6 +1,6 @@
 """When and with what something was measured, and whether other programs were running.
 
-Belongs here: versions, commit, load, GPU. Does not belong here: the page (`page.py`).
+Belongs here: versions, commit, load, GPU. Does not belong here: the report (`report.py`).
 """
 
 import math
@@ -34,7 +34,7 @@ def graphics() -> str:
     return f"{torch.cuda.get_device_name()}, {libraries}; measured by `python -m benchmarks.gpu`"
 
 
-def occasion(images: str) -> str:
+def environment(images: str) -> str:
     """When a question was asked, with which programs, whether others were running, what LeNet's images are."""
     load, spent = os.getloadavg()[0], sum(os.times()[:4])
     others = max(0.0, load - own_load(spent))

@@ -13,7 +13,7 @@ Numbers = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Row:
+class Result:
     """Values of one quantity, one a round; the target is met when their median lies in [low, high].
 
     Without values it says in place of the unit why there are none, and a target is missed.

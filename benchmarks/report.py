@@ -1,4 +1,4 @@
-"""The page of all results: markdown, with the machine and the command, and versions and data of every section.
+"""The report of all results: markdown, with the machine and the command, and versions and data of every section.
 
 Belongs here: how results read. Does not belong here: measuring.
 """
@@ -6,8 +6,8 @@ Belongs here: how results read. Does not belong here: measuring.
 import os
 from collections.abc import Mapping, Sequence
 
-from benchmarks.occasion import NAMED, NO_GPU, graphics
-from benchmarks.row import Row
+from benchmarks.environment import NAMED, NO_GPU, graphics
+from benchmarks.result import Result
 from prunescope.runs.machine import processor
 
 HEAD = ("quantity", "median", "middle half", "unit", "target", "")
@@ -22,7 +22,7 @@ OLDER = "Versions of sections that name none"
 
 
 def heading(*, made: str = MADE, settings: str = SETTINGS) -> str:
-    """What the page says before its first table: what all sections share, whenever they were measured."""
+    """What the report says before its first table: what all sections share, whenever they were measured."""
     facts = {
         "Machine": f"{processor()}, {os.cpu_count()} cores",
         "Settings": settings,
@@ -32,24 +32,24 @@ def heading(*, made: str = MADE, settings: str = SETTINGS) -> str:
     return f"# Benchmarks\n\n{made}\n\n{listed}\n"
 
 
-def section(title: str, text: str, rows: list[Row], occasion: str) -> str:
+def section(title: str, text: str, rows: list[Result], environment: str) -> str:
     """One question: what was measured and when, and its table."""
     lines = [HEAD, ("---", "---:", "---:", "---", "---", "---"), *(row.cells for row in rows)]
     table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
-    return f"{START}{title}\n\n{text}\n\n{occasion}.\n\n{table}\n"
+    return f"{START}{title}\n\n{text}\n\n{environment}.\n\n{table}\n"
 
 
 def merged(old: str, head: str, sections: Mapping[str, str], order: Sequence[str]) -> str:
-    """An older page with some sections anew, in this order of titles.
+    """An older report with some sections anew, in this order of titles.
 
-    Where the older page names versions in its heading, they stay there for the sections that name none.
+    Where the older report names versions in its heading, they stay there for the sections that name none.
 
-    Raises ValueError if the older page is another machine's: numbers of two machines do not belong side by side.
+    Raises ValueError if the older report is another machine's: numbers of two machines do not belong side by side.
     """
     before, *parts = old.split(START)
     if _machine(before) != _machine(head):
         raise ValueError(
-            f"the page to save to was measured on {_machine(before)}, not on {_machine(head)}; save to another "
+            f"the report to save to was measured on {_machine(before)}, not on {_machine(head)}; save to another "
             "file, or ask all questions"
         )
     found = {part.partition("\n")[0]: START + part for part in parts} | dict(sections)
@@ -60,7 +60,7 @@ def merged(old: str, head: str, sections: Mapping[str, str], order: Sequence[str
 
 
 def _older(facts: Mapping[str, str]) -> list[str]:
-    """What the heading of an older page says of versions and data."""
+    """What the heading of an older report says of versions and data."""
     named = [facts[name] for name in ("Versions", "Data") if name in facts]
     return ["; ".join(named)] if named else [facts[OLDER]] if OLDER in facts else []
 
@@ -78,7 +78,7 @@ def _machine(head: str) -> str:
     return " with ".join(name for name in names if name != NO_GPU) or "an unknown machine"
 
 
-def missed(answers: Mapping[str, list[Row]]) -> str:
+def missed(answers: Mapping[str, list[Result]]) -> str:
     """The targets that were not met, as one line each."""
     late = [row for rows in answers.values() for row in rows if row.verdict == "missed"]
     return "\n".join(f"missed: {row.what}: {row.cells[1]} {row.unit}, target {row.target}" for row in late)

@@ -1,6 +1,6 @@
-"""The ways in which a device trains R replicas, each timed by itself.
+"""The methods by which a device trains R replicas, each timed by itself.
 
-Belongs here: making one way's work, timing it, giving its memory back. Does not belong here: what is made of the
+Belongs here: making one method's work, timing it, giving its memory back. Does not belong here: what is made of the
 numbers (`gpu.py`), the limits (`limits.py`).
 """
 
@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from benchmarks.plain_loop import PlainLoop
-from benchmarks.row import Numbers
+from benchmarks.result import Numbers
 from prunescope.base.streams import replicate
 from prunescope.runs import memory
 from prunescope.runs.recipe import Recipe
@@ -29,22 +29,22 @@ from prunescope.training.engines.engine import Engine, Replica
 from prunescope.training.engines.inplace import InPlace
 from prunescope.training.engines.loop import Loop
 from prunescope.training.engines.stack import Stack, how
-from prunescope.training.engines.stacked.forward import Way
+from prunescope.training.engines.stacked.forward import Method
 from prunescope.training.run import Member
 
 FEW = 5
 """Steps before the clock is looked at: more than a stack takes before it is recorded, the recorded one included."""
 BASES = ("DataLoader loop", "loop")
-"""What all ways are compared with: the plain loop and prunescope's reference."""
+"""What all methods are compared with: the plain loop and prunescope's reference."""
 APART = (*BASES, "lean", "lean, channels last", "compiled")
-"""Ways in which replicas go one after another."""
+"""Methods by which replicas go one after another."""
 Work = Callable[[int], object]
 """Takes so many steps of all its replicas and waits for the device."""
 
 
 @dataclass(frozen=True)
 class Contestant:
-    """A way to train. replicas: that take a step; make: prepares them; stacked: how a stack applies the network."""
+    """A method to train. replicas: that take a step; make: prepares them; stacked: how a stack applies the network."""
 
     name: str
     replicas: int
@@ -65,10 +65,10 @@ class Timed:
 
 
 def contestants(bench: Workbench, recipe: Recipe, size: int, *, alone: bool) -> Iterator[Contestant]:
-    """All ways for so many replicas, the plain loop and the reference first.
+    """All methods for so many replicas, the plain loop and the reference first.
 
     Replicas that go one after another take as long each however many there are, so that one of them is timed. alone:
-    whether such ways are wanted besides those two, with which the others are compared.
+    whether such methods are wanted besides those two, with which the others are compared.
     """
     yield Contestant("DataLoader loop", 1, lambda: _plain(bench, recipe))
     engines: dict[str, tuple[Engine, Kernels]] = {"loop": (Loop(), PLAIN)}
@@ -80,15 +80,15 @@ def contestants(bench: Workbench, recipe: Recipe, size: int, *, alone: bool) -> 
                 engines["compiled"] = InPlace(), Kernels(channels_last=True, compiled=True)
     for name, (engine, kernels) in engines.items():
         yield Contestant(name, 1, lambda e=engine, k=kernels: _advance(bench, recipe, 1, e, k))  # type: ignore[misc]
-    stacks: tuple[tuple[str, Way, bool], ...] = (
+    stacks: tuple[tuple[str, Method, bool], ...] = (
         ("stack", "layers", False),
         ("stack, recorded", "layers", True),
         ("vmap", "vmap", False),
         ("vmap, recorded", "vmap", True),
         ("streams, recorded", "streams", True),
     )
-    for name, way, recorded in stacks:
-        yield Contestant(name, size, lambda w=way: _stack(bench, recipe, size, w), recorded)  # type: ignore[misc]
+    for name, method, recorded in stacks:
+        yield Contestant(name, size, lambda w=method: _stack(bench, recipe, size, w), recorded)  # type: ignore[misc]
 
 
 def convolutional(network: nn.Module) -> bool:
@@ -97,9 +97,9 @@ def convolutional(network: nn.Module) -> bool:
 
 
 def timed(contestant: Contestant, device: str, *, rounds: int, least: float) -> Timed:
-    """Times a way by itself and gives its memory back. least: seconds of a round.
+    """Times a method by itself and gives its memory back. least: seconds of a round.
 
-    A way that does not fit, or that fails, loses its own row and no other.
+    A method that does not fit, or that fails, loses its own row and no other.
     """
     try:
         with _recording(contestant.recorded):
@@ -145,22 +145,27 @@ def _plain(bench: Workbench, recipe: Recipe) -> Work:
     return loop.steps
 
 
-def _stack(bench: Workbench, recipe: Recipe, size: int, way: Way) -> Work:
-    engine = Stack(size=size, way=way)
-    return _advance(bench, recipe, size, engine, PLAIN, way)
+def _stack(bench: Workbench, recipe: Recipe, size: int, method: Method) -> Work:
+    engine = Stack(size=size, method=method)
+    return _advance(bench, recipe, size, engine, PLAIN, method)
 
 
 def _advance(
-    bench: Workbench, recipe: Recipe, size: int, engine: Engine, kernels: Kernels, way: Way | None = None
+    bench: Workbench,
+    recipe: Recipe,
+    size: int,
+    engine: Engine,
+    kernels: Kernels,
+    method: Method | None = None,
 ) -> Work:
-    """So many replicas by an engine. Raises RuntimeError if their network does not admit the way."""
+    """So many replicas by an engine. Raises RuntimeError if their network does not admit the method."""
     replicas: list[Replica] = []
     for number in range(size):
         one = recipe.replace(seeds=replicate(number))
         program = with_kernels(bench.program(one), kernels)
         replicas.append(Member(program, bench.start(one, program)).replica)
-    if way is not None and how(replicas[0], way).name != way:
-        raise RuntimeError("the network gives other numbers this way")
+    if method is not None and how(replicas[0], method).name != method:
+        raise RuntimeError("the network gives other numbers by this method")
 
     def several(steps: int) -> None:
         nonlocal replicas
