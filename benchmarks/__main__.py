@@ -1,7 +1,4 @@
-"""`python -m benchmarks`: asks all questions, prints the report and saves it as docs/benchmarks.md.
-
-Belongs here: the list of questions and the command. Does not belong here: any measurement.
-"""
+"""`python -m benchmarks`: asks all questions, prints the report and saves it as docs/benchmarks.md."""
 
 import argparse
 import inspect

@@ -1,8 +1,4 @@
-"""Question: what do convolutional networks gain in one program on a CPU?
-
-Belongs here: a step of each method at one and at several replicas, beside what `run` decides. Does not belong here:
-networks without convolutions (`stack.py`), a GPU (`gpu.py`).
-"""
+"""Question: what do convolutional networks gain in one program on a CPU?"""
 
 from collections.abc import Callable
 

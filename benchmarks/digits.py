@@ -1,8 +1,4 @@
-"""Question: how fast is the quickstart?
-
-Belongs here: the smallest real networks, whose steps are mostly overhead: a part of the command, and steps by
-themselves. Does not belong here: MNIST (`epochs.py`), several processes (`scaling.py`).
-"""
+"""Question: how fast is the quickstart?"""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace

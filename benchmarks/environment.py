@@ -1,7 +1,4 @@
-"""When and with what something was measured, and whether other programs were running.
-
-Belongs here: versions, commit, load, GPU. Does not belong here: the report (`report.py`).
-"""
+"""When and with what something was measured, and whether other programs were running."""
 
 import math
 import os

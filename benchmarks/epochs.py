@@ -1,7 +1,4 @@
-"""Question: how many epochs a second, against a plain loop and against the limit?
-
-Belongs here: whole epochs on the real path. Does not belong here: where the time of a step goes (`step.py`).
-"""
+"""Question: how many epochs a second, against a plain loop and against the limit?"""
 
 from benchmarks.laboratory import Laboratory
 from benchmarks.plain_loop import PlainLoop

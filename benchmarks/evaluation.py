@@ -1,7 +1,4 @@
-"""Question: how fast are per-example losses of a whole split?
-
-Belongs here: evaluation of a state in memory. Does not belong here: training, loading.
-"""
+"""Question: how fast are per-example losses of a whole split?"""
 
 import torch
 

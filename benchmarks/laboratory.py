@@ -1,7 +1,4 @@
-"""What all questions share: how large they are, the data, a recipe, a store that is thrown away.
-
-Belongs here: the set-up. Does not belong here: any measurement.
-"""
+"""What all questions share: how large they are, the data, a recipe, a store that is thrown away."""
 
 import itertools
 import tempfile

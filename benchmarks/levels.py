@@ -1,7 +1,4 @@
-"""Question: what does a level of iterative pruning cost, as the network gets sparser?
-
-Belongs here: the same training at the sparsities of a real chain. Does not belong here: how that is made cheaper.
-"""
+"""Question: what does a level of iterative pruning cost, as the network gets sparser?"""
 
 from collections.abc import Callable, Iterator
 

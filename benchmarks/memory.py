@@ -1,8 +1,4 @@
-"""Question: what memory does one more member of a program take?
-
-Belongs here: what is known beforehand, beside what a process really takes. Does not belong here: speed
-(`stack.py`).
-"""
+"""Question: what memory does one more member of a program take?"""
 
 import multiprocessing
 from collections.abc import Callable

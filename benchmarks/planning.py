@@ -1,7 +1,4 @@
-"""Question: how long until the plan of a large study is there?
-
-Belongs here: building and planning recipes. Does not belong here: running them.
-"""
+"""Question: how long until the plan of a large study is there?"""
 
 import tempfile
 import time

@@ -1,7 +1,4 @@
-"""Question: does bfloat16 change what is concluded?
-
-Belongs here: the same runs in both precisions. Does not belong here: what bfloat16 gains (`gpu.py`; nothing on a CPU).
-"""
+"""Question: does bfloat16 change what is concluded?"""
 
 import numpy as np
 from torch import nn

@@ -1,8 +1,4 @@
-"""The limit: the matrix products of LeNet-300-100, and nothing else.
-
-Belongs here: the products of a training step and of a test pass, by the fastest means at hand. Does not belong here:
-biases, ReLU, loss, update.
-"""
+"""The limit: the matrix products of LeNet-300-100, and nothing else."""
 
 import time
 from collections.abc import Callable

@@ -1,7 +1,4 @@
-"""Question: what does an event of pruning cost, evaluation excluded, against an epoch?
-
-Belongs here: the event alone. Does not belong here: looks before and after it.
-"""
+"""Question: what does an event of pruning cost, evaluation excluded, against an epoch?"""
 
 import math
 

@@ -1,8 +1,4 @@
-"""Question: how fast is a curve of many small pruned networks?
-
-Belongs here: the reference curve of the signal-and-noise model, by `ensure`, by a plain loop, and its products alone.
-Does not belong here: what an engine does (`prunescope.training.engines`), networks with mini-batches (`levels.py`).
-"""
+"""Question: how fast is a curve of many small pruned networks?"""
 
 import itertools
 import tempfile

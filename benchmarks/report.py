@@ -1,7 +1,4 @@
-"""The report of all results: markdown, with the machine and the command, and versions and data of every section.
-
-Belongs here: how results read. Does not belong here: measuring.
-"""
+"""The report of all results: markdown, with the machine and the command, and versions and data of every section."""
 
 import os
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,4 @@
-"""Question: how long does the report of a whole paper take when everything is stored?
-
-Belongs here: building, judging, drawing and writing from a warm store. Does not belong here: training.
-"""
+"""Question: how long does the report of a whole paper take when everything is stored?"""
 
 import tempfile
 import time

@@ -1,7 +1,4 @@
-"""One line of a result.
-
-Belongs here: measured values, what was hoped for, and how both read. Does not belong here: measuring.
-"""
+"""One line of a result."""
 
 import math
 from dataclasses import dataclass

@@ -1,8 +1,4 @@
-"""Question: what do two processes give over one?
-
-Belongs here: whole runs in several processes beside bare products in as many (each process the same work), and one
-study by one and by two workers (the same work divided). Does not belong here: one process.
-"""
+"""Question: what do two processes give over one?"""
 
 import multiprocessing
 import time

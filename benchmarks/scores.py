@@ -1,7 +1,4 @@
-"""Question: what do EL2N scores cost beside the training of the networks that they come from?
-
-Belongs here: an ensemble, trained and scored. Does not belong here: evaluation alone (`evaluation.py`).
-"""
+"""Question: what do EL2N scores cost beside the training of the networks that they come from?"""
 
 from collections.abc import Iterator
 

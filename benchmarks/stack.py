@@ -1,8 +1,4 @@
-"""Question: what do many replicas in one program gain?
-
-Belongs here: stacks of the two-layer network and of LeNet on one core. Does not belong here: networks with convolutions
-(`convolutional_stack.py`), a GPU (`gpu.py`), what memory they take (`memory.py`).
-"""
+"""Question: what do many replicas in one program gain?"""
 
 from collections.abc import Callable, Sequence
 

@@ -1,7 +1,4 @@
-"""Question: how long until a command or a notebook can begin?
-
-Belongs here: imports and the cheapest command, in fresh processes. Does not belong here: work.
-"""
+"""Question: how long until a command or a notebook can begin?"""
 
 import subprocess
 import sys

@@ -1,7 +1,4 @@
-"""Question: where does the time of a training step go?
-
-Belongs here: the parts of one step, in microseconds. Does not belong here: whole epochs (`epochs.py`).
-"""
+"""Question: where does the time of a training step go?"""
 
 from collections.abc import Callable
 

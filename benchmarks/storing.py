@@ -1,7 +1,4 @@
-"""Question: what does it cost to keep a state?
-
-Belongs here: milliseconds and bytes of stored states. Does not belong here: checkpoints of unfinished runs.
-"""
+"""Question: what does it cost to keep a state?"""
 
 import io
 from collections.abc import Callable

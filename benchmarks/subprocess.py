@@ -1,7 +1,4 @@
-"""Seconds that `ensure` takes, as a command does: in a fresh process, on an empty store.
-
-Belongs here: running it there. Does not belong here: what is asked for (`digits.py`, `scaling.py`).
-"""
+"""Seconds that `ensure` takes, as a command does: in a fresh process, on an empty store."""
 
 import multiprocessing
 import tempfile

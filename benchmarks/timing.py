@@ -1,7 +1,4 @@
-"""Timing several things against each other.
-
-Belongs here: how time is taken. Does not belong here: what is timed.
-"""
+"""Timing several things against each other."""
 
 import time
 from collections.abc import Callable, Mapping

@@ -1,8 +1,5 @@
 """Work on what does not change any more, beside training: checkpoints, and what probes see.
 
-Belongs here: one thread, the order of its pieces, what happens when one fails. Does not belong here: which pieces
-there are.
-
 On a GPU the thread has a stream of its own, which waits for what was under way when a piece was handed over, so that
 steps and pieces overlap. An engine never changes a state that it has let go of, so a piece sees what it would have seen
 at once, and results do not change.

@@ -1,8 +1,5 @@
 """Updates of optimizers in one pass over memory, by torch's fused kernels.
 
-Belongs here: tensors as those kernels take them. Does not belong here: the rules themselves (`optim.py`), whether
-this is faster (`runs/calibration.py`).
-
 Equal to the rules to rounding. torch's kernels know no masks: a removed weight's gradient is taken out before, its step
 after. They run through memory from end to end, so tensors of one parameter must lie in the same order.
 """

@@ -1,8 +1,5 @@
 """What an engine is: how replicas take their steps on this machine.
 
-Belongs here: the interface, and what of a replica it moves. Does not belong here: what a step is
-(`training/loop.py`), when anything else happens (`training/run.py`).
-
 Results obey one law whatever the engine: the same recipe gives the same result to a stated tolerance, and bitwise the
 same where engine, switch points, stack and device are equal.
 """

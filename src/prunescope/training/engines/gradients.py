@@ -1,7 +1,4 @@
-"""The gradients of one step in a working set, by the network's own code or as torch compiled it.
-
-Belongs here: one pass forward and backward. Does not belong here: perceptrons (`mlp.py`), updates.
-"""
+"""The gradients of one step in a working set, by the network's own code or as torch compiled it."""
 
 import math
 from contextlib import nullcontext

@@ -1,7 +1,4 @@
-"""The plain engine: one replica after the other, one pure step after another. It is the reference for all others.
-
-Belongs here: taking several steps with nothing in between. Does not belong here: what a step is (`training/loop.py`).
-"""
+"""The plain engine: one replica after the other, one pure step after another. It is the reference for all others."""
 
 import math
 from collections.abc import Sequence

@@ -1,8 +1,4 @@
-"""One replica's tensors while an engine changes them in place.
-
-Belongs here: into the working set and out again, the update inside. Does not belong here: gradients, batches
-(`inplace.py`).
-"""
+"""One replica's tensors while an engine changes them in place."""
 
 import torch
 from torch import Tensor

@@ -1,7 +1,4 @@
-"""The batches of a stack: [R, B, ...] at every step.
-
-Belongs here: what each member sees next. Does not belong here: what a batch is (`training/loop.py`).
-"""
+"""The batches of a stack: [R, B, ...] at every step."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """Inputs of a stack that stay the same from step to step: prepared once.
 
-Belongs here: which columns of them hold next to nothing. Does not belong here: products (`linear.py`).
-
 Where a batch is the whole training split, the first layer sees the same numbers at every step. In the theory's data
 half of the patches hold one number each, so half of the product is multiplication by zero.
 """

@@ -1,8 +1,5 @@
 """Loops over members of a stack that torch has no operator for.
 
-Belongs here: plain loops on numpy arrays, compiled by `jit.py`; they check nothing. Does not belong here: who
-calls them (`linear.py`), those of one network (`two_layer_kernels.py`).
-
 R members, B columns (examples, or patches of examples), I inputs, O outputs, M places for the weights of a member.
 Sparse weights of member r: row o is value[r, row[r, o] : row[r, o + 1]] at inputs index[r, same places].
 Everything is features first, [R, features, B], so that innermost loops run over neighbors in memory.

@@ -1,8 +1,4 @@
-"""Linear layers of a stack: dense, or with products only where weights are.
-
-Belongs here: the products of a linear layer and their gradients. Does not belong here: which layer is sparse
-(`working.py`), the loops themselves (`kernels.py`).
-"""
+"""Linear layers of a stack: dense, or with products only where weights are."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

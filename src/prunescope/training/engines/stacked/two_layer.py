@@ -1,8 +1,5 @@
 """The two-layer network of the theory in a stack, where its inputs never change: two sweeps and no copies.
 
-Belongs here: this one network. Does not belong here: its definition (`tasks/nets/two_layer.py`), the loops
-(`kernels.py`).
-
 As separate operations its readout takes longer than the matrix products, and half of the products multiply by zero.
 """
 
