@@ -11,8 +11,7 @@ from torch import Tensor, nn
 from prunescope.tasks.nets.two_layer import TwoLayer
 from prunescope.training.engines.stacked import two_layer_kernels as kernels
 from prunescope.training.engines.stacked.inputs import LANES, Fixed
-from prunescope.training.engines.stacked.kernels import array
-from prunescope.training.engines.stacked.linear import Pattern, StackedLinear
+from prunescope.training.engines.stacked.linear import Pattern, StackedLinear, array
 
 
 class StackedTwoLayer(nn.Module):
