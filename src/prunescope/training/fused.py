@@ -86,11 +86,11 @@ def adam_(
 
 def _slopes(grads: Tree, params: Tree, keep: Tree) -> list[Tensor]:
     """Gradients of what is kept, in the order in which the parameters lie in memory."""
-    found = []
+    slopes = []
     for name, param in params.items():
         grad = grads[name] * keep[name] if name in keep else grads[name]
-        found.append(grad if grad.stride() == param.stride() else torch.empty_like(param).copy_(grad))
-    return found
+        slopes.append(grad if grad.stride() == param.stride() else torch.empty_like(param).copy_(grad))
+    return slopes
 
 
 def _remove(params: Tree, keep: Tree) -> None:

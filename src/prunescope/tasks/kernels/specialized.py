@@ -204,15 +204,15 @@ def _exchanged(module: nn.Module, params: Tree, free: Masks, kernels: Kernels, t
 
 def _linear_layers(module: nn.Module) -> list[tuple[nn.Module | None, str, str, nn.Linear]]:
     """(parent, key there, name, layer) of every plain linear layer whose weight no other layer shares."""
-    seen = Counter(name for _, _, name in slots_of(module))
-    found: list[tuple[nn.Module | None, str, str, nn.Linear]] = []
+    uses = Counter(name for _, _, name in slots_of(module))
+    layers: list[tuple[nn.Module | None, str, str, nn.Linear]] = []
     for prefix, layer in module.named_modules():
         if type(layer) is not nn.Linear or layer._forward_hooks or layer._forward_pre_hooks:
             continue
-        if seen[_weight(prefix)] == 1:
+        if uses[_weight(prefix)] == 1:
             path, _, key = prefix.rpartition(".")
-            found.append((module.get_submodule(path) if prefix else None, key, prefix, layer))
-    return found
+            layers.append((module.get_submodule(path) if prefix else None, key, prefix, layer))
+    return layers
 
 
 def has_large_filters(module: nn.Module, least: int) -> bool:
@@ -223,14 +223,14 @@ def has_large_filters(module: nn.Module, least: int) -> bool:
 
 @torch.no_grad()
 def _agrees(model: Model, made: Specialized, params: Tree, buffers: Tree, probe: Tensor) -> bool:
-    wanted, _ = model.apply(params, buffers, probe, train=False)
+    expected, _ = model.apply(params, buffers, probe, train=False)
     made.fill({**made.pack(params), **buffers})
     try:
-        found = made.module(probe)
+        outputs = made.module(probe)
     except Exception:  # whatever the network's own code does with a weight that is not there
         return False
-    return found.shape == wanted.shape and torch.allclose(
-        found, wanted, rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True
+    return outputs.shape == expected.shape and torch.allclose(
+        outputs, expected, rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True
     )
 
 

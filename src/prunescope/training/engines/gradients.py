@@ -28,8 +28,8 @@ ROUNDING = 10.0
 def gradients(stepper: Stepper, work: WorkingSet, x: Tensor, y: Tensor, names: frozenset[str]) -> Found:
     """names: modules whose outputs are captured, which only the network's own code lets one see."""
     program = stepper.program
-    own = program.precision == "bfloat16" or names or len(y) != program.batch
-    return _taken(stepper, work, x, y, names, None if own else work.network.compiled)
+    uncompiled = program.precision == "bfloat16" or names or len(y) != program.batch
+    return _taken(stepper, work, x, y, names, None if uncompiled else work.network.compiled)
 
 
 def _taken(
@@ -69,19 +69,19 @@ def confirmed(stepper: Stepper, network: Specialized, state: TrainState) -> bool
         return False
     # In every place by another factor: normalization takes a common one out again.
     factors = 1.0 + NUDGE * torch.randn(x.shape, generator=torch.Generator().manual_seed(0)).to(x.device)
-    own, nudged = outcome(x), outcome(x * factors)
-    return all(_close(*leaves) for leaves in zip(own, other, nudged, strict=True))
+    plain, nudged = outcome(x), outcome(x * factors)
+    return all(_close(*leaves) for leaves in zip(plain, other, nudged, strict=True))
 
 
-def _close(own: list[Tensor], other: list[Tensor], nudged: list[Tensor]) -> bool:
-    if [leaf.shape for leaf in own] != [leaf.shape for leaf in other]:
+def _close(plain: list[Tensor], other: list[Tensor], nudged: list[Tensor]) -> bool:
+    if [leaf.shape for leaf in plain] != [leaf.shape for leaf in other]:
         return False
-    size, off, rounding = _norm(own), _norm(_minus(own, other)), _norm(_minus(own, nudged))
+    size, off, rounding = _norm(plain), _norm(_minus(plain, other)), _norm(_minus(plain, nudged))
     return off <= max(TOLERANCE * size, ROUNDING * rounding)
 
 
-def _minus(one: list[Tensor], other: list[Tensor]) -> list[Tensor]:
-    return [left.double() - right for left, right in zip(one, other, strict=True)]
+def _minus(left: list[Tensor], right: list[Tensor]) -> list[Tensor]:
+    return [a.double() - b for a, b in zip(left, right, strict=True)]
 
 
 def _norm(leaves: list[Tensor]) -> float:

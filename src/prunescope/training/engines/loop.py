@@ -31,11 +31,11 @@ def _advance(replica: Replica, steps: int) -> Replica:
             return replica.replace(state=state, running=running, local=position, ended=True)
         state, running = moved, loss if position % epoch == 0 else running + loss
         losses.append(loss)
-        for (index, value), wanted in zip(watchers, names, strict=True):
-            if wanted:
+        for (index, value), needed in zip(watchers, names, strict=True):
+            if needed:
                 key = memory_key(index, value)
-                seen = value.observe(state.memory[key], {name: captured[name] for name in wanted})
-                state = state.replace(memory={**state.memory, key: seen})
+                observation = value.observe(state.memory[key], {name: captured[name] for name in needed})
+                state = state.replace(memory={**state.memory, key: observation})
     if not math.isfinite(running.item()):
         return replica.replace(failure=first_bad(losses, replica.local))
     return replica.replace(state=state, running=running, local=replica.local + steps)
@@ -43,6 +43,6 @@ def _advance(replica: Replica, steps: int) -> Replica:
 
 def first_bad(losses: Sequence[Tensor], local: int) -> Diverged:
     """The failure of a run among whose next losses, from position `local` on, is one that is not finite."""
-    seen = [loss.item() for loss in losses]
-    first = next((step for step, loss in enumerate(seen) if not math.isfinite(loss)), len(seen) - 1)
-    return diverged(seen[first], local + first)
+    values = [loss.item() for loss in losses]
+    first = next((step for step, loss in enumerate(values) if not math.isfinite(loss)), len(values) - 1)
+    return diverged(values[first], local + first)

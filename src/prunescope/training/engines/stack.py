@@ -66,14 +66,14 @@ class Stack:
         by_stepper = {replica.stepper: replica for replica in replicas}
         under_way = [Advance([by_stepper[stepper] for stepper in work.steppers], work) for work in kept]
         try:
-            for one in under_way:
-                with on(one.work.stream):
-                    one.take(steps)
+            for advance in under_way:
+                with on(advance.work.stream):
+                    advance.take(steps)
         finally:  # where memory did not suffice, too: what is let go of now is still in use
             join(work.stream for work in kept)
-        for one in under_way:
-            for replica in one.settled(steps):
-                moved[replica.stepper] = replica.replace(members=len(one.replicas))
+        for advance in under_way:
+            for replica in advance.settled(steps):
+                moved[replica.stepper] = replica.replace(members=len(advance.replicas))
         self._works = [work for work in kept if work.steppers]
         return [moved[replica.stepper] for replica in replicas]
 
@@ -111,11 +111,11 @@ class Stack:
 
     def _groups(self, replicas: Sequence[Replica]) -> list[list[Replica]]:
         """The replicas that stand together, those of like density side by side."""
-        found: dict[tuple[object, ...], list[Replica]] = {}
+        groups: dict[tuple[object, ...], list[Replica]] = {}
         for replica in replicas:
-            found.setdefault(kind(replica, how(replica, self.method)), []).append(replica)
+            groups.setdefault(kind(replica, how(replica, self.method)), []).append(replica)
         parts = []
-        for members in found.values():
+        for members in groups.values():
             members.sort(key=lambda replica: replica.state.weights.sparsity)
             # Equal parts: 33 members of at most 32 are 17 and 16.
             count = -(-len(members) // self._most(how(members[0], self.method)))
@@ -164,14 +164,14 @@ def sparse_layers(replica: Replica, linear: frozenset[str]) -> list[str]:
     if program.precision != "float32" or not program.optimizer.elementwise:
         return []
     slots = [state.opt[part] for part in program.optimizer.slots if part in state.opt]
-    found = []
+    names = []
     for name, free in state.free.items():
         leaf = state.weights.params[name]
         if name not in linear or not compiled_for(leaf) or int(free.sum()) >= below * free.numel():
             continue
         if not any(bool(part[name][~free].any()) for part in slots):
-            found.append(name)
-    return found
+            names.append(name)
+    return names
 
 
 def bytes_per_member(replicas: Sequence[Replica], method: Method = "layers") -> int:
@@ -212,15 +212,15 @@ class Advance:
         watched = any(stop.watches for stop in self.stops)
         for done in range(steps):
             losses, leaves = self.work.losses()
-            seen = losses.detach()
-            leaving = self._leaving(seen.tolist(), done) if watched else []
+            values = losses.detach()
+            leaving = self._leaving(values.tolist(), done) if watched else []
             if len(leaving) == len(self.rows):
                 self.rows = ()
                 self.work.steppers.clear()
                 return
             self.work.update(losses, leaves, self._rate(done))
-            self.running = self._running(seen, done)
-            self.losses.append((self.rows, seen))
+            self.running = self._running(values, done)
+            self.losses.append((self.rows, values))
             for row in reversed(leaving):
                 self._drop(row)
 
@@ -228,9 +228,9 @@ class Advance:
         """Steps that nothing on the host decides about."""
         table = torch.tensor([self._rates(done) for done in range(steps)], device=self.running.device)
         for done in range(steps):
-            seen = recorded.step(table[done])
-            self.running = self._running(seen, done)
-            self.losses.append((self.rows, seen))
+            values = recorded.step(table[done])
+            self.running = self._running(values, done)
+            self.losses.append((self.rows, values))
 
     def _leaving(self, losses: list[float], done: int) -> list[int]:
         """The members that go no step further, and where they stay."""
@@ -292,8 +292,8 @@ class Advance:
         for row, number in enumerate(self.rows):
             replica = self.replicas[number]
             if not finite[row]:
-                seen = [losses[rows.index(number)] for rows, losses in self.losses]
-                self.moved[number] = replica.replace(failure=first_bad(seen, replica.local))
+                values = [losses[rows.index(number)] for rows, losses in self.losses]
+                self.moved[number] = replica.replace(failure=first_bad(values, replica.local))
                 continue  # the next call finds that one is gone, and stacks the others anew
             state = self.work.hand(row, self.work.state(row, replica.state, steps))
             self.moved[number] = replica.replace(

@@ -68,8 +68,8 @@ class WorkingSet:
 
     def buffers(self) -> Tree:
         """The buffers as the passes so far have left them, packed; a module may have exchanged some."""
-        found = {name: place[key] for place, key, name in self.network.slots}
-        return {name: found[name].detach() for name in self._begun.buffers}
+        tensors = {name: place[key] for place, key, name in self.network.slots}
+        return {name: tensors[name].detach() for name in self._begun.buffers}
 
     def weights(self, buffers: Tree) -> Weights:
         """The weights now, with these packed buffers. The working set is used up."""

@@ -38,8 +38,8 @@ class StackedBatches:
             return self.whole
         x, y = self._taken(steps)
         for number, augmentation in enumerate(self.augmentation):
-            own = zip(self.steppers, steps, strict=True)
-            x = augmentation.together(x, [one.augmenting(number, step) for one, step in own])
+            positions = zip(self.steppers, steps, strict=True)
+            x = augmentation.together(x, [stepper.augmenting(number, step) for stepper, step in positions])
         return x, y
 
     def _taken(self, steps: list[int]) -> tuple[Tensor, Tensor]:

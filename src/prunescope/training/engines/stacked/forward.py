@@ -116,12 +116,12 @@ class Vmapped:
     def apply(self, params: Tree, buffers: Tree, x: Tensor, draws: Sequence[int]) -> tuple[Tensor, Tree]:
         """See `Forward.apply`."""
 
-        def one(params: Tree, buffers: Tree, x: Tensor) -> tuple[Tensor, Tree]:
+        def apply_one(params: Tree, buffers: Tree, x: Tensor) -> tuple[Tensor, Tree]:
             fill(self.slots, {**params, **buffers})
             logits = self.module(x)
             return logits, {name: place[key] for place, key, name in self.slots if name in buffers}
 
-        logits, moved = vmap(one)(params, tree.clone(buffers), x)
+        logits, moved = vmap(apply_one)(params, tree.clone(buffers), x)
         return logits, {name: moved[name].detach() for name in buffers}
 
 

@@ -62,8 +62,8 @@ def pattern(masks: Sequence[Tensor]) -> Pattern:
     place = torch.zeros(len(masks), most, dtype=torch.int64)
     real = torch.zeros(len(masks), most, dtype=torch.bool)
     row = torch.zeros(len(masks), outputs + 1, dtype=torch.int32)
-    for r, (mask, found) in enumerate(zip(masks, places, strict=True)):
-        place[r, : len(found)], real[r, : len(found)] = found, True
+    for r, (mask, flat) in enumerate(zip(masks, places, strict=True)):
+        place[r, : len(flat)], real[r, : len(flat)] = flat, True
         row[r, 1:] = mask.sum(1).cumsum(0)
     return Pattern(row, (place % inputs).int(), place, real, (outputs, inputs))
 

@@ -48,8 +48,8 @@ class Fused(torch.autograd.Function):
             y = torch.bmm(weight.detach(), known.full)
             kernels.two_layer(array(y), array(weight), *lone(known), *ends)
         else:
-            there: Any = (array(at.row), array(at.index), array(weight), array(known.full))
-            kernels.sparse_two_layer(*there, *lone_by_input(known), *ends)
+            operands: Any = (array(at.row), array(at.index), array(weight), array(known.full))
+            kernels.sparse_two_layer(*operands, *lone_by_input(known), *ends)
         ctx.at, ctx.known, ctx.patches, ctx.slope, ctx.like = at, known, patches, slope, weight
         return out.transpose(1, 2)
 
@@ -65,9 +65,9 @@ class Fused(torch.autograd.Function):
             kernels.lone_gradient(*ends)
         else:
             gw = torch.empty_like(ctx.like)
-            there: Any = (array(at.row), array(at.index), array(known.full))
-            there = (*there, *lone_by_input(known), gw.numpy())
-            kernels.sparse_two_layer_gradient(*shared, *there)
+            operands: Any = (array(at.row), array(at.index), array(known.full))
+            operands = (*operands, *lone_by_input(known), gw.numpy())
+            kernels.sparse_two_layer_gradient(*shared, *operands)
         return gw, None, None, None, None, None
 
 

@@ -131,10 +131,10 @@ class Stacked:
         """The step whose losses these are."""
         with torch.enable_grad():
             total = losses.sum()
-        found = torch.autograd.grad(total, leaves, allow_unused=True)
+        slopes = torch.autograd.grad(total, leaves, allow_unused=True)
         grads = {
             name: torch.zeros_like(leaf) if grad is None else grad
-            for (name, leaf), grad in zip(self.params.items(), found, strict=True)
+            for (name, leaf), grad in zip(self.params.items(), slopes, strict=True)
         }
         self.program.optimizer.update_(grads, self.opt, self.params, keep=self.keep, lr=lr)
         self.buffers = self._moved
@@ -143,11 +143,11 @@ class Stacked:
         """Bytes of everything that is held during a step; takes the forward pass of one."""
         kept: dict[int, int] = {}
 
-        def seen(leaf: Tensor) -> Tensor:
+        def remember(leaf: Tensor) -> Tensor:
             kept[leaf.untyped_storage().data_ptr()] = leaf.untyped_storage().nbytes()
             return leaf
 
-        with torch.autograd.graph.saved_tensors_hooks(seen, lambda leaf: leaf):
+        with torch.autograd.graph.saved_tensors_hooks(remember, lambda leaf: leaf):
             self.losses()
         state = (self.params, self.buffers, *self.opt.values())
         # Here and in the members; and weights once more as gradients and as what the update makes of them.
