@@ -29,8 +29,11 @@ from prunescope.training.schedules import Constant
 class Scale:
     """How much is measured.
 
-    rounds: of what takes seconds; many: rounds of what takes milliseconds; train, test: examples;
-    steps: training steps between two looks at the clock; recipes: in the smaller plan, the larger has ten times more.
+    rounds: of what takes seconds.
+    many: rounds of what takes milliseconds.
+    train, test: examples.
+    steps: training steps between two looks at the clock.
+    recipes: in the smaller plan; the larger has ten times more.
     """
 
     rounds: int

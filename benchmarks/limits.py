@@ -87,8 +87,9 @@ class Layers:
 class Limit:
     """What a replica's step takes at least.
 
-    layers: seconds of its convolutions and products, [rounds]; empty if they did not fit. copied: seconds in which the
-    device copies the bytes that the step has to move, [rounds]. flops, bytes: of the step.
+    layers: seconds of its convolutions and products, [rounds]; empty if they did not fit.
+    copied: seconds in which the device copies the bytes that the step has to move, [rounds].
+    flops, bytes: of the step.
     """
 
     layers: Numbers

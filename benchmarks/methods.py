@@ -44,7 +44,12 @@ Work = Callable[[int], object]
 
 @dataclass(frozen=True)
 class Contestant:
-    """A method to train. replicas: that take a step; make: prepares them; stacked: how a stack applies the network."""
+    """A method to train.
+
+    replicas: how many take a step.
+    make: prepares them.
+    recorded: whether a GPU plays the steps from a recording.
+    """
 
     name: str
     replicas: int
@@ -54,9 +59,11 @@ class Contestant:
 
 @dataclass(frozen=True)
 class Timed:
-    """Seconds of one step of one replica, [rounds]; megabytes that the work added at its peak.
+    """What a method takes.
 
-    why: there are no numbers.
+    seconds: of one step of one replica, [rounds].
+    megabytes: what the work added to the memory at its peak.
+    why: the reason why there are no numbers.
     """
 
     seconds: Numbers

@@ -20,9 +20,11 @@ class Replica:
     """One replica under way.
 
     running: 0-D, sum of the batch losses since the last epoch began, nats; an engine begins it anew with the first
-    step of an epoch. local: position, counted from the run's start. ended: its stop rule ended the run here.
-    failure: its loss stopped being a number; `state` is then void. members: how many replicas the program that moved
-    it held.
+        step of an epoch.
+    local: position, counted from the run's start.
+    ended: its stop rule ended the run here.
+    failure: its loss stopped being a number; `state` is then void.
+    members: how many replicas the program that moved it held.
     """
 
     stepper: Stepper

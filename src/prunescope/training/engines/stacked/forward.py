@@ -35,7 +35,8 @@ TOLERANCE = 1e-4
 class Forward(Protocol):
     """A training pass of R members.
 
-    draws: whether the network draws while it trains. knows: whether it makes use of inputs that never change.
+    draws: whether the network draws while it trains.
+    knows: whether it makes use of inputs that never change.
     """
 
     draws: bool
@@ -136,7 +137,11 @@ METHODS: dict[Method, type[Leading] | type[Vmapped]] = {
 
 @dataclass(frozen=True)
 class Admitted:
-    """How a network is applied to a stack, None if it cannot be; names of the weights that may be sparse."""
+    """How a network is applied to a stack.
+
+    name: the method; None if the network admits none.
+    linear: names of the weights that may be sparse.
+    """
 
     name: Method | None
     linear: frozenset[str] = frozenset()

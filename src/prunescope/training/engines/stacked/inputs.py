@@ -19,10 +19,12 @@ LONE_SHARE = 1 / 16
 class Fixed:
     """Inputs of R members at B columns, split into full columns and lone numbers.
 
-    x: the inputs as the network gets them, [R, ..., I] with B columns in between. order: int32 [R, B], the columns in
-    an order that has the D full ones in front. full: [R, I, D], those. count: int32 [R], lone numbers of each member in
-    the other columns. index, column, value: [R, most], at which input, at which place of the order, and what; by input.
-    start: int32 [R, I + 1], where those of each input begin. D = B where nothing is taken apart.
+    x: the inputs as the network gets them, [R, ..., I] with B columns in between.
+    order: int32 [R, B], the columns in an order that has the D full ones in front; D = B where nothing is taken apart.
+    full: [R, I, D], the full columns.
+    count: int32 [R], lone numbers of each member in the other columns.
+    index, column, value: [R, most], at which input, at which place of the order, and what; by input.
+    start: int32 [R, I + 1], where those of each input begin.
     """
 
     x: Tensor
