@@ -111,19 +111,22 @@ class SparseLayer:
         self.keep = _kept(keep[0]), np.zeros(out, np.bool_) if bias is None else _kept(keep[1])
         self.h, self.g = (torch.empty(out, examples) for _ in range(2))
         self._slopes = torch.empty(pattern.weights), torch.empty(out)
+        # Views are made once: a step is as short as making them anew for every loop.
+        self._values, self._bias, self._h, self._g = (
+            leaf.numpy() for leaf in (self.values, self.bias, self.h, self.g)
+        )
+        self._down = *pattern.columns.arrays, products.unsigned(pattern.order)
         self.slopes: tuple[Tensor, ...] = self._slopes[: 1 if bias is None else 2]
 
     def forward(self, x: Tensor) -> Tensor:
         """See `Layer.forward`."""
-        arrays = (part.numpy() for part in (self.values, self.bias, x, self.h))
-        mlp_kernels.spread(*self.pattern.rows.arrays, *arrays, not self.last)
+        across = self.pattern.rows.arrays
+        mlp_kernels.spread(*across, self._values, self._bias, x.numpy(), self._h, not self.last)
         return self.h
 
     def back(self, x: Tensor, g: Tensor) -> None:
         """See `Layer.back`."""
-        order = products.unsigned(self.pattern.order)
-        arrays = (part.numpy() for part in (self.values, self.g, x, g))
-        mlp_kernels.gated(*self.pattern.columns.arrays, order, *arrays)
+        mlp_kernels.gated(*self._down, self._values, self._g, x.numpy(), g.numpy())
 
     def gradients(self, x: Tensor) -> None:
         """See `Layer.gradients`."""
@@ -133,12 +136,12 @@ class SparseLayer:
 
     def descend(self, x: Tensor, descent: Descent) -> None:
         """See `Layer.descend`."""
-        products.descend(
-            *(self.pattern, self.g, x, self.values, self.bias), shrinkage=descent.shrinkage, lr=descent.lr
-        )
-        for keep, leaf in zip(self.keep, (self.values, self.bias), strict=True):
+        step = np.float32(descent.shrinkage), np.float32(descent.lr)
+        across = self.pattern.rows.arrays
+        mlp_kernels.descend(*across, self._g, x.numpy(), self._values, self._bias, *step)
+        for keep, leaf in zip(self.keep, (self._values, self._bias), strict=True):
             if len(keep):
-                mlp_kernels.clear(keep, leaf.numpy())
+                mlp_kernels.clear(keep, leaf)
 
 
 def _kept(mask: Tensor | None) -> NDArray[np.bool_]:
