@@ -42,7 +42,7 @@ class Layers:
         dtype: torch.dtype = torch.float32,
     ) -> None:
         """x: a batch of one replica, [N, ...], on the device; the network is called on it once."""
-        self.members, self.slots, self.layout, self.dtype = members, slots, layout, dtype
+        self.members, self.places, self.layout, self.dtype = members, slots, layout, dtype
         self.calls: list[tuple[nn.Module, Tensor, Tensor, Tensor]] = []
         self.flops = self.bytes = 0
         for layer in network.modules():
@@ -63,7 +63,7 @@ class Layers:
         self.calls.append((layer, x.requires_grad_(not first), weight.requires_grad_(), y))
         self.flops += (2 if first else 3) * 2 * y.numel() * leaf[0].numel()
         self.bytes += ((2 if first else 3) * x.numel() + 2 * y.numel()) * x.element_size()
-        self.bytes += 2 * (1 + self.slots) * self.members * leaf.numel() * leaf.element_size()
+        self.bytes += 2 * (1 + self.places) * self.members * leaf.numel() * leaf.element_size()
 
     def _like(self, part: Tensor, separate: bool) -> Tensor:
         """A random tensor of all replicas: with an axis of them, or with as many more examples."""

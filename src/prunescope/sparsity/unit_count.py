@@ -37,7 +37,7 @@ def parameters_gone(weights: Weights, layers: Iterable[Units]) -> ParametersGone
     rows: dict[str, int] = {}
     columns: dict[str, int] = {}
     for units in layers:
-        dead = int(gone(weights.masks, units).sum())
+        dead = int(removed_units(weights.masks, units).sum())
         for name in units.dying(normalization_follows=True):
             rows[name] = rows.get(name, 0) + dead
         for name, inputs in units.readers:

@@ -14,11 +14,11 @@ from torch import Tensor, nn
 from prunescope.base.errors import UsageError
 from prunescope.base.tree import Tree
 
-Slot = tuple[dict[str, Tensor], str, str]
+Place = tuple[dict[str, Tensor], str, str]
 """Where a module keeps a tensor: its owner's dictionary, the key there, the name in a tree."""
 
 
-def slots_of(module: nn.Module) -> list[Slot]:
+def places_of(module: nn.Module) -> list[Place]:
     """Every place of a parameter or buffer; a tensor that several modules share has several."""
     names = {id(leaf): name for name, leaf in (*module.named_parameters(), *module.named_buffers())}
     stores = [store for owner in module.modules() for store in (owner._parameters, owner._buffers)]
@@ -30,7 +30,7 @@ def slots_of(module: nn.Module) -> list[Slot]:
     ]
 
 
-def fill(slots: list[Slot], tensors: Tree) -> None:
+def fill(places: list[Place], tensors: Tree) -> None:
     """Puts tensors in their places: what `torch.func.functional_call` does, without looking them up each time."""
     for place, key, name in slots:
         place[key] = tensors[name]

@@ -20,7 +20,7 @@ from prunescope.base import tree
 from prunescope.base.errors import UsageError
 from prunescope.base.tree import Tree
 from prunescope.base.value import Value, array_digest, text_digest
-from prunescope.tasks.functional import capturing, drawing, fill, slots_of
+from prunescope.tasks.functional import capturing, drawing, fill, places_of
 from prunescope.tasks.kernels.compiling import Pass, compiled_pass
 
 MASKABLE_MODULES = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
@@ -200,7 +200,7 @@ class Model:
         with torch.random.fork_rng(devices=[]):
             self._train = network.build().train()
         self._eval = copy.deepcopy(self._train).eval()
-        self._train_slots, self._eval_slots = slots_of(self._train), slots_of(self._eval)
+        self._train_slots, self._eval_slots = places_of(self._train), places_of(self._eval)
 
     @cached_property
     def maskable(self) -> frozenset[str]:

@@ -57,4 +57,4 @@ def _batches(problem: Problem, batches: int, batch: int) -> Iterator[Tensor]:
     order = torch.randperm(len(split), generator=stream(0, "recalibration")).to(split.y.device)
     for rows in torch.split(order[: batches * batch], batch):
         if len(rows) > 1 or len(split) == 1:  # one example has no variance
-            yield split.take(rows)[0]
+            yield split.batch(rows)[0]

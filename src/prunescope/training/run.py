@@ -121,12 +121,12 @@ def train_together(
     chunk = 1
     while True:
         for member in members:
-            if not member.over:
+            if not member.ended:
                 member.arrive()
-        active = [member for member in members if not member.over]
+        active = [member for member in members if not member.ended]
         if not active:
             return
-        steps = min(chunk, *(member.free for member in active))
+        steps = min(chunk, *(member.steps_until_due for member in active))
         began = time.perf_counter()
         replicas = engine.advance([member.replica for member in active], steps)
         for member, replica in zip(active, replicas, strict=True):

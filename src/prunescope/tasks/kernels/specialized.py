@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from prunescope.base.tree import Masks, Tree
 from prunescope.tasks.data.source import InMemory, Inputs
-from prunescope.tasks.functional import Slot, fill, slots_of
+from prunescope.tasks.functional import Place, fill, places_of
 from prunescope.tasks.kernels.compiling import Pass
 from prunescope.tasks.kernels.kernel_config import PLAIN, Kernels
 from prunescope.tasks.kernels.modules import SparseLinear
@@ -42,11 +42,11 @@ class Specialized:
     format: torch.memory_format = torch.contiguous_format
     compiled: Pass | None = None
     columns: bool = False
-    slots: list[Slot] = field(init=False)
+    places: list[Place] = field(init=False)
     _read: dict[int, tuple[Inputs, Columns | None]] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
-        self.slots = slots_of(self.module)
+        self.places = places_of(self.module)
 
     def pack(self, tensors: Tree) -> Tree:
         """The parameters or buffers that the module takes; those that are not packed may be the very same."""
@@ -76,7 +76,7 @@ class Specialized:
 
     def fill(self, tensors: Tree) -> None:
         """Puts packed parameters and buffers in their places."""
-        fill(self.slots, tensors)
+        fill(self.places, tensors)
 
     def inputs(self, inputs: Inputs, index: Tensor, *, whole: bool = False) -> Tensor:
         """The examples at `index`, [B, ...]; unless `whole`, numbers that no weight reads may be anything."""
@@ -204,7 +204,7 @@ def _exchanged(module: nn.Module, params: Tree, free: Masks, kernels: Kernels, t
 
 def _linear_layers(module: nn.Module) -> list[tuple[nn.Module | None, str, str, nn.Linear]]:
     """(parent, key there, name, layer) of every plain linear layer whose weight no other layer shares."""
-    uses = Counter(name for _, _, name in slots_of(module))
+    uses = Counter(name for _, _, name in places_of(module))
     layers: list[tuple[nn.Module | None, str, str, nn.Linear]] = []
     for prefix, layer in module.named_modules():
         if type(layer) is not nn.Linear or layer._forward_hooks or layer._forward_pre_hooks:

@@ -108,7 +108,7 @@ class _Trainer:
         parts: list[Tensor] = []
         done = 0
         while done < steps:
-            rows, labels = batches.several(replica.state.step + done, steps - done)
+            rows, labels = batches.next_indices(replica.state.step + done, steps - done)
             columns = work.network.columns_of(inputs, rows.shape[1])
             assert columns is not None, "whatever the batch, the same layer reads it"
             bound = self._bind(work, rows.shape[1])
@@ -202,7 +202,7 @@ def _descent(stepper: Stepper, lr: float | Tensor) -> Descent | None:
 def _taken(
     stepper: Stepper, network: Specialized, step: int, *, whole: bool = False
 ) -> tuple[Tensor, Tensor]:
-    index, y = stepper.batches.places(step)
+    index, y = stepper.batches.indices(step)
     return network.inputs(stepper.program.problem.train.inputs, index, whole=whole), y
 
 

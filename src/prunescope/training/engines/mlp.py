@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from prunescope.base.tree import Tree
-from prunescope.tasks.functional import Slot
+from prunescope.tasks.functional import Place
 from prunescope.tasks.kernels import mlp_kernels
 from prunescope.tasks.kernels.modules import SparseLinear
 from prunescope.tasks.kernels.products import Columns, Pattern, pattern_of, unsigned
@@ -162,7 +162,7 @@ def mlp_of(network: Specialized, loss: Loss, *, least: int) -> Mlp | None:
             expects = "linear"
         else:
             return None
-    complete = layers and expects == "relu" and _plain(layers, network.slots)
+    complete = layers and expects == "relu" and _plain(layers, network.places)
     return Mlp(layers, least=least) if complete else None
 
 
@@ -179,9 +179,9 @@ def _flat(module: nn.Module, prefix: str = "") -> Iterable[tuple[str, nn.Module]
             yield f"{prefix}{name}", child
 
 
-def _plain(layers: list[tuple[str, Linear]], slots: Iterable[Slot]) -> bool:
+def _plain(layers: list[tuple[str, Linear]], places: Iterable[Place]) -> bool:
     """Whether every parameter is float32 on a CPU and used once."""
-    names = Counter(name for _, _, name in slots)
+    names = Counter(name for _, _, name in places)
     leaves = [leaf for _, layer in layers for leaf in (layer.weight, layer.bias) if leaf is not None]
     plain = all(leaf.dtype == torch.float32 and leaf.device.type == "cpu" for leaf in leaves)
     return plain and max(names.values()) == 1 and len(names) == len(leaves)

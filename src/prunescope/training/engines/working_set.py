@@ -68,7 +68,7 @@ class WorkingSet:
 
     def buffers(self) -> Tree:
         """The buffers as the passes so far have left them, packed; a module may have exchanged some."""
-        tensors = {name: place[key] for place, key, name in self.network.slots}
+        tensors = {name: place[key] for place, key, name in self.network.places}
         return {name: tensors[name].detach() for name in self._begun.buffers}
 
     def weights(self, buffers: Tree) -> Weights:

@@ -106,7 +106,7 @@ class UnitIntervention(Intervention):
 
 def taken(weights: Weights, memory: Tree, units: Units) -> Tensor:
     """Bool [N]: the units that are gone, and those that `memory` says were taken for a while."""
-    away, before = gone(weights.masks, units), memory.get(f"taken/{units.layer}")
+    away, before = removed_units(weights.masks, units), memory.get(f"taken/{units.layer}")
     return away if before is None else away | before
 
 
@@ -146,7 +146,7 @@ def show(state: TrainState, key: str, units: Units) -> TrainState:
     if not hidden:
         return state
     params, buffers = dict(state.weights.params), dict(state.weights.buffers)
-    where = hidden["where"] & ~gone(state.weights.masks, units)
+    where = hidden["where"] & ~removed_units(state.weights.masks, units)
     for name, was in hidden.items():
         kind, _, tensor = name.partition("/")
         if kind == "saved":

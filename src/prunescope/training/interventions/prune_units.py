@@ -34,7 +34,7 @@ class PruneUnits(UnitIntervention):
         """The state with fewer units. Raises UsageError for a score that is not ready."""
         for schedule, kept in self.due(context):
             units = context.structure.at(schedule.layer)
-            where = gone(state.weights.masks, units) | self.pick(state, context, units, kept)
+            where = removed_units(state.weights.masks, units) | self.pick(state, context, units, kept)
             state = self._remove(state, context, units, where)
         return state
 
