@@ -7,7 +7,8 @@ import numpy as np
 
 from prunescope.base.value import Value
 from prunescope.studies.claim import Claim, Precondition
-from prunescope.studies.figure import Figure, Lines
+from prunescope.studies.figure import Figure
+from prunescope.studies.plot import Lines
 from prunescope.studies.region import Direction
 from prunescope.studies.report import write
 from prunescope.studies.study import Study

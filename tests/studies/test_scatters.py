@@ -5,7 +5,7 @@ import pytest
 
 from prunescope.base.errors import UsageError
 from prunescope.studies.curves import band, sort_curves
-from prunescope.studies.figure import Intervals, Lines, Scatter
+from prunescope.studies.plot import Intervals, Lines, Scatter
 from prunescope.studies.scatters import fitted
 
 POINTS = [

@@ -31,10 +31,10 @@ def list_studies() -> None:
 
     A study of your own needs no place in this list: `prunescope run my_study.py`.
     """
-    from prunescope.papers.catalogue import CATALOGUE
+    from prunescope.papers.catalogue import catalogue
 
     console = answers()
-    for entry in CATALOGUE:
+    for entry in catalogue():
         console.print(Text(entry.name, style="bold"))
         console.print(Text(f"  {entry.question}"))
         for line in filter(None, (entry.paper, entry.figure)):
@@ -130,10 +130,10 @@ def report(
 
 
 def _template(name: str) -> Template:
-    from prunescope.papers.catalogue import CATALOGUE
+    from prunescope.papers.catalogue import catalogue
     from prunescope.studies.load import find
 
-    return find(name, {entry.name: entry.module for entry in CATALOGUE})
+    return find(name, {entry.name: entry.module for entry in catalogue()})
 
 
 def _command(study: str, scale: str, changes: list[str] | None, settings: Path | None, store: Path) -> str:

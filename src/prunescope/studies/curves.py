@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from prunescope.base.errors import UsageError
 from prunescope.base.streams import stream
 from prunescope.studies import statistics
-from prunescope.studies.figure import Lines, Table, check_columns
+from prunescope.studies.plot import Lines, Table, check_columns
 from prunescope.studies.results import Numbers
 
 

@@ -18,7 +18,7 @@ from matplotlib.patheffects import withStroke
 
 from prunescope.base.errors import UsageError
 from prunescope.studies.curves import number
-from prunescope.studies.figure import Map, Table, check_columns
+from prunescope.studies.plot import Map, Table, check_columns
 from prunescope.studies.plots import INK, Drawer, set_log_ticks
 from prunescope.studies.results import Numbers
 

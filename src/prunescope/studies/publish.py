@@ -40,7 +40,7 @@ def publish(study: Study, store: Store, folder: Path, *, command: str = "") -> P
         results,
         folder,
         cost=records.cost(whole.runs, store),
-        lineage=records.lineage(cast(list[Value], curves), store),
+        lineage=records.lineage(curves, store),
         failures=whole.failed,
         command=command,
     )

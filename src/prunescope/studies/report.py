@@ -21,9 +21,10 @@ import numpy as np
 from markupsafe import Markup
 
 from prunescope.base.errors import DataError, PrunescopeError, UsageError
-from prunescope.studies import markdown, statistics
+from prunescope.studies import drawing, markdown, statistics
 from prunescope.studies.claim import Verdict, judge_all, unmet
-from prunescope.studies.figure import Figure, Table, columns, csv_text
+from prunescope.studies.figure import Figure, columns, csv_text
+from prunescope.studies.plot import Table
 from prunescope.studies.region import Among, Count, Outcome
 from prunescope.studies.results import Results
 from prunescope.studies.study import Study
@@ -89,8 +90,10 @@ def write(
     cautions = unmet(study.cautions, results)
     by_name = {verdict.claim.name: verdict for verdict in verdicts}
     drawn = tuple(
-        replace(_draw(figure, results), verdicts=tuple(by_name[name] for name in figure.claims))
-        for figure in study.illustrated
+        replace(
+            _draw(figure, results), verdicts=tuple(by_name[claim.name] for claim in study.claims_of(figure))
+        )
+        for figure in study.figures
     )
     texts = {f"figures/{one.figure.name}.svg": one.svg for one in drawn if one.svg}
     texts |= {f"data/{one.figure.name}.csv": one.csv for one in drawn if one.svg}
@@ -212,7 +215,7 @@ def _draw(figure: Figure, results: Results) -> _Drawn:
     if not table:
         return _Drawn(figure, why_not="There is nothing to draw: no run of it is stored, or none qualifies.")
     try:
-        panels = figure.plot.panels(table, name=figure.name)
+        panels = drawing.panels(figure.plot, table, name=figure.name)
     except DataError as problem:
         return _Drawn(figure, why_not=str(problem))
     markup = tuple(Markup(panel) for panel in panels)

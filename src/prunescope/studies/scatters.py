@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 
 from prunescope.base.errors import UsageError
 from prunescope.studies.curves import number
-from prunescope.studies.figure import Intervals, Scatter, Table, check_columns
+from prunescope.studies.plot import Intervals, Scatter, Table, check_columns
 from prunescope.studies.plots import COLOURS, INK, MARKERS, PANEL, Drawer, roomy
 from prunescope.studies.results import Numbers
 

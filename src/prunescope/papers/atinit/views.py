@@ -12,7 +12,8 @@ from prunescope.base.value import Value
 from prunescope.papers.atinit.arms import Arms, Point, available, remaining
 from prunescope.papers.atinit.ground import density
 from prunescope.papers.atinit.methods import DENSE, REWOUND, control
-from prunescope.studies.figure import Figure, Lines, Row
+from prunescope.studies.figure import Figure
+from prunescope.studies.plot import Lines, Row
 from prunescope.studies.results import Results
 
 Panels = Mapping[str, Sequence[str]]

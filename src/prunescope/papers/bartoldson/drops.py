@@ -10,7 +10,8 @@ from prunescope.papers.bartoldson.views import ANEW, Panels, lineage
 from prunescope.runs.graph import Trace
 from prunescope.runs.recipe import Recipe
 from prunescope.studies.events import epochs
-from prunescope.studies.figure import Figure, Lines, Table
+from prunescope.studies.figure import Figure
+from prunescope.studies.plot import Lines, Table
 from prunescope.studies.results import Results
 
 

@@ -12,7 +12,8 @@ from prunescope.measures.normality import BINS, EDGE
 from prunescope.runs.graph import Reading
 from prunescope.runs.recipe import Recipe
 from prunescope.studies.claim import Claim, Precondition
-from prunescope.studies.figure import Figure, Lines, Table
+from prunescope.studies.figure import Figure
+from prunescope.studies.plot import Lines, Table
 from prunescope.studies.region import Direction
 from prunescope.studies.results import Results, column
 

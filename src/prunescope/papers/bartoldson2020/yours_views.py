@@ -11,7 +11,8 @@ from prunescope.papers.bartoldson.arms import Comparison
 from prunescope.papers.bartoldson.views import ANEW, lineage
 from prunescope.runs.recipe import Recipe
 from prunescope.studies.events import Epochs, epochs
-from prunescope.studies.figure import Figure, Intervals, Lines, Table
+from prunescope.studies.figure import Figure
+from prunescope.studies.plot import Intervals, Lines, Table
 from prunescope.studies.results import Numbers, Results
 
 

@@ -14,7 +14,8 @@ from prunescope.papers.jin2022.benchmarks import Name
 from prunescope.papers.jin2022.sizes import PAPER, Count, arms
 from prunescope.papers.jin2022.statements import POINTS, fits_clean, fits_noise
 from prunescope.studies.claim import Claim, Precondition
-from prunescope.studies.figure import Figure, Lines
+from prunescope.studies.figure import Figure
+from prunescope.studies.plot import Lines
 from prunescope.studies.region import Among, Direction
 from prunescope.studies.results import Results
 from prunescope.studies.study import Study

@@ -11,7 +11,8 @@ from prunescope.papers.jin2022.sizes import PAPER, SCALES, Settings, Size, arms,
 from prunescope.papers.jin2022.subgroups import Subgroups, subgroups
 from prunescope.studies import statistics
 from prunescope.studies.claim import Claim
-from prunescope.studies.figure import Figure, Lines
+from prunescope.studies.figure import Figure
+from prunescope.studies.plot import Lines
 from prunescope.studies.region import Direction
 from prunescope.studies.results import Numbers, Results
 from prunescope.studies.study import Study

@@ -8,7 +8,8 @@ from prunescope.papers.jin2022 import fitting, published, statements
 from prunescope.papers.jin2022.arms import Arm, Benchmark, Numbers
 from prunescope.papers.jin2022.sizes import PAPER, SCALES, Settings, arms, notes, words
 from prunescope.papers.jin2022.statements import noisy
-from prunescope.studies.figure import Figure, Lines
+from prunescope.studies.figure import Figure
+from prunescope.studies.plot import Lines
 from prunescope.studies.results import Results
 from prunescope.studies.study import Study
 

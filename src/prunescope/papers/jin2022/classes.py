@@ -18,7 +18,8 @@ from prunescope.runs.families import final
 from prunescope.runs.graph import Reading
 from prunescope.studies import statistics
 from prunescope.studies.claim import Claim
-from prunescope.studies.figure import Figure, Lines
+from prunescope.studies.figure import Figure
+from prunescope.studies.plot import Lines
 from prunescope.studies.region import Direction
 from prunescope.studies.results import Results
 

@@ -13,7 +13,8 @@ from prunescope.base.value import Value
 from prunescope.papers.jin2022.arms import Numbers, noise_name
 from prunescope.papers.jin2022.retrained import Retrained, correlation
 from prunescope.studies import statistics
-from prunescope.studies.figure import Figure, Intervals, Lines
+from prunescope.studies.figure import Figure
+from prunescope.studies.plot import Intervals, Lines
 from prunescope.studies.groups import equal_groups
 from prunescope.studies.results import Results
 from prunescope.studies.statistics import Interval

@@ -16,7 +16,8 @@ from prunescope.papers.jin2022.arms import Benchmark, Numbers, Rule
 from prunescope.runs.families import final
 from prunescope.runs.graph import Chosen, Combined, Reading
 from prunescope.runs.recipe import Recipe, Subset
-from prunescope.studies.figure import Figure, Lines
+from prunescope.studies.figure import Figure
+from prunescope.studies.plot import Lines
 from prunescope.studies.results import Results, column
 from prunescope.training.schedules import Constant, Milestones, Schedule, Warmup
 

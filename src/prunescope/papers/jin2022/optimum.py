@@ -11,7 +11,8 @@ from prunescope.papers.jin2022.sizes import PAPER, SCALES, Settings, arms, notes
 from prunescope.papers.jin2022.statements import POINTS, fits_noise
 from prunescope.studies import selection
 from prunescope.studies.claim import Claim
-from prunescope.studies.figure import Figure, Lines
+from prunescope.studies.figure import Figure
+from prunescope.studies.plot import Lines
 from prunescope.studies.region import Direction
 from prunescope.studies.results import Results, column
 from prunescope.studies.study import Study

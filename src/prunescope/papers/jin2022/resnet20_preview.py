@@ -17,7 +17,8 @@ from prunescope.papers.jin2022.sizes import PAPER
 from prunescope.papers.jin2022.statements import POINTS, fits_clean
 from prunescope.runs.families import with_network
 from prunescope.studies.claim import Claim, Precondition
-from prunescope.studies.figure import Figure, Lines
+from prunescope.studies.figure import Figure
+from prunescope.studies.plot import Lines
 from prunescope.studies.region import Direction
 from prunescope.studies.results import Results
 from prunescope.studies.study import Study

@@ -21,7 +21,8 @@ from prunescope.papers.readings import EarlyScore, early_score
 from prunescope.runs.families import ensemble, final
 from prunescope.runs.graph import Combined, Reading
 from prunescope.runs.recipe import Recipe
-from prunescope.studies.figure import Figure, Lines
+from prunescope.studies.figure import Figure
+from prunescope.studies.plot import Lines
 from prunescope.studies.groups import group_means
 from prunescope.studies.results import Results
 from prunescope.training.schedules import Schedule

@@ -21,7 +21,8 @@ from prunescope.runs.families import final
 from prunescope.runs.graph import Reading
 from prunescope.runs.recipe import Recipe
 from prunescope.studies.claim import Precondition
-from prunescope.studies.figure import Figure, Lines
+from prunescope.studies.figure import Figure
+from prunescope.studies.plot import Lines
 from prunescope.studies.results import Results, column
 
 Maker = Callable[[Recipe], Mapping[int, Recipe]]

@@ -14,7 +14,8 @@ from prunescope.base.errors import PrunescopeError
 from prunescope.base.value import Value
 from prunescope.papers.jin2022.arms import Arm, Benchmark, Point, available, noise_name
 from prunescope.studies.curves import number
-from prunescope.studies.figure import Figure, Lines
+from prunescope.studies.figure import Figure
+from prunescope.studies.plot import Lines
 from prunescope.studies.results import Results
 
 LABELS: dict[Arm, str] = {

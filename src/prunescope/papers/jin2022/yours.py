@@ -23,7 +23,8 @@ from prunescope.runs.graph import Reading
 from prunescope.runs.recipe import Recipe
 from prunescope.sparsity.select import Remaining
 from prunescope.studies.claim import Claim
-from prunescope.studies.figure import Figure, Lines, Plot, Sheet, Table
+from prunescope.studies.figure import Figure
+from prunescope.studies.plot import Lines, Plot, Sheet, Table
 from prunescope.studies.region import Direction
 from prunescope.studies.results import Results
 from prunescope.studies.study import Study

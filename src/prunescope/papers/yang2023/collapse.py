@@ -7,7 +7,8 @@ from prunescope.base.value import Value
 from prunescope.papers.yang2023.setting import NOTES, PAPER, Keep, Setting
 from prunescope.papers.yang2023.sweep import Sweep, available, is_trained, trained_or_nan
 from prunescope.studies.claim import Claim, Precondition
-from prunescope.studies.figure import Figure, Lines, Row
+from prunescope.studies.figure import Figure
+from prunescope.studies.plot import Lines, Row
 from prunescope.studies.region import Equivalence
 from prunescope.studies.region import Value as Near
 from prunescope.studies.results import Numbers, Results

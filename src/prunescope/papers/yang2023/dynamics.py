@@ -13,7 +13,8 @@ from prunescope.runs.graph import Trace
 from prunescope.runs.recipe import Recipe
 from prunescope.runs.watch import Watch
 from prunescope.studies.claim import Claim
-from prunescope.studies.figure import Figure, Lines, Row
+from prunescope.studies.figure import Figure
+from prunescope.studies.plot import Lines, Row
 from prunescope.studies.region import Direction
 from prunescope.studies.results import Numbers, Results
 from prunescope.studies.study import Study

@@ -13,7 +13,8 @@ from prunescope.base.value import Value
 from prunescope.papers.yang2023.setting import NOTES, PAPER, Keep, Setting
 from prunescope.papers.yang2023.sweep import Point, Sweep, available, trained_or_nan
 from prunescope.studies.claim import Claim
-from prunescope.studies.figure import Figure, Lines, Row
+from prunescope.studies.figure import Figure
+from prunescope.studies.plot import Lines, Row
 from prunescope.studies.region import Direction, Equivalence
 from prunescope.studies.results import Numbers, Results
 from prunescope.studies.study import Study

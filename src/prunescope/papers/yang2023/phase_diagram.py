@@ -7,7 +7,8 @@ from prunescope.base.value import Value
 from prunescope.papers.yang2023.setting import NOTES, PAPER, Keep, Setting
 from prunescope.papers.yang2023.sweep import Point, Sweep, available, is_trained
 from prunescope.studies.claim import Claim
-from prunescope.studies.figure import Contour, Figure, Map, Row
+from prunescope.studies.figure import Figure
+from prunescope.studies.plot import Contour, Map, Row
 from prunescope.studies.region import Direction
 from prunescope.studies.results import Numbers, Results
 from prunescope.studies.study import Study

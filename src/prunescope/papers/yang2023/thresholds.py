@@ -10,7 +10,8 @@ from prunescope.papers.atinit import views
 from prunescope.papers.atinit.arms import Arms
 from prunescope.runs.graph import Combined
 from prunescope.studies.claim import Precondition
-from prunescope.studies.figure import Figure, Lines, Row
+from prunescope.studies.figure import Figure
+from prunescope.studies.plot import Lines, Row
 from prunescope.studies.results import Numbers, Results, column
 
 SPLITS = ("test", "train")

@@ -10,7 +10,8 @@ import numpy as np
 
 from prunescope.papers.yang2023.sweep import Point, Sweep, available, ended, is_trained, trained_or_nan
 from prunescope.runs.recipe import Recipe
-from prunescope.studies.figure import Figure, Lines, Row
+from prunescope.studies.figure import Figure
+from prunescope.studies.plot import Lines, Row
 from prunescope.studies.results import Results
 
 Sweeps = Mapping[str, Sweep]
