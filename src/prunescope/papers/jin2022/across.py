@@ -15,8 +15,8 @@ from prunescope.papers.jin2022 import settings as sizes
 from prunescope.papers.jin2022.arms import Arm, Benchmark
 from prunescope.papers.jin2022.claims import MORE, NO_LESS
 from prunescope.papers.jin2022.quantities import best, best_sparse, dense, fits, gain, optima_inside
-from prunescope.papers.jin2022.scales import Name
-from prunescope.papers.jin2022.settings import Count, arms
+from prunescope.papers.jin2022.scales import Count, Name
+from prunescope.papers.jin2022.settings import arms
 from prunescope.studies.claim import Claim
 from prunescope.studies.figure import Figure, Rows
 from prunescope.studies.plot import Lines
@@ -80,9 +80,7 @@ def counted(benches: Sequence[Benchmark], *, settings: Value, scale: str) -> Stu
         paper=PAPERS["jin2022"],
         figures=(_figure(clean, noisy, longer, tuple(_claims(clean, noisy, longer))),),
         cautions=tuple(
-            caution
-            for bench in benches
-            for caution in optima_inside(bench, "pruned", "extended", "width")
+            caution for bench in benches for caution in optima_inside(bench, "pruned", "extended", "width")
         ),
         notes=(
             "The paper counts over 13 noisy benchmarks and 5 without noise. Over fewer, as many in proportion are "

@@ -3,14 +3,14 @@
 Dense networks are trained without them.
 """
 
-from prunescope.papers.jin2022 import PAPERS, leave_out
+from prunescope.papers.jin2022 import leave_out
 from prunescope.papers.jin2022.claims import MORE, Says
 from prunescope.papers.jin2022.leave_out import Keep, LeaveOut, both_levels_inside
 from prunescope.papers.jin2022.quantities import is_sparse
-from prunescope.papers.jin2022.scales import SCALES, Settings, arms, notes, words
+from prunescope.papers.jin2022.settings import SCALES, Settings, arms, study
 from prunescope.papers.jin2022.subgroups import WHERE
 from prunescope.studies.claim import Claim
-from prunescope.studies.study import Study, titled
+from prunescope.studies.study import Study
 
 __all__ = ["SCALES", "Settings", "build"]
 
@@ -30,12 +30,10 @@ def build(settings: Settings, scale: str) -> Study:
     improved = Keep("without the most improved", "gain", "without_highest", share)
     random = Keep("without as many at random", "gain", "without_random", share, drawn=True)
     cases = [LeaveOut(bench, where, 0.0, rule, (improved, random)) for rule, where in WHERE.items()]
-    return Study(
-        *titled(__doc__),
-        settings=size,
-        scale=words(size, scale),
-        notes=notes(size),
-        paper=PAPERS["jin2022"],
+    return study(
+        __doc__,
+        size,
+        scale,
         figures=(
             leave_out.figure(
                 cases,

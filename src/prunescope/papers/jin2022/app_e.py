@@ -5,16 +5,16 @@ Dense networks are trained without the examples that the sparse network gets wro
 
 from collections.abc import Iterator
 
-from prunescope.papers.jin2022 import PAPERS, leave_out
+from prunescope.papers.jin2022 import leave_out
 from prunescope.papers.jin2022.arms import noise_name
 from prunescope.papers.jin2022.claims import MORE, Says
 from prunescope.papers.jin2022.leave_out import Keep, LeaveOut, both_levels_inside
 from prunescope.papers.jin2022.quantities import best, dense, is_sparse
-from prunescope.papers.jin2022.scales import SCALES, Settings, arms, notes, with_noise, words
+from prunescope.papers.jin2022.settings import SCALES, Settings, arms, study, with_noise
 from prunescope.papers.jin2022.subgroups import WHERE
 from prunescope.studies.claim import Claim
 from prunescope.studies.region import Equivalence
-from prunescope.studies.study import Study, titled
+from prunescope.studies.study import Study
 
 __all__ = ["SCALES", "Settings", "build"]
 
@@ -49,12 +49,10 @@ def build(settings: Settings, scale: str) -> Study:
         for noise in noises
         for rule, where in WHERE.items()
     ]
-    return Study(
-        *titled(__doc__),
-        settings=size,
-        scale=words(size, scale),
-        notes=notes(size),
-        paper=PAPERS["jin2022"],
+    return study(
+        __doc__,
+        size,
+        scale,
         figures=(
             leave_out.figure(
                 cases,

@@ -3,18 +3,18 @@
 Which examples pruning fits worse, and dense networks trained without them.
 """
 
-from prunescope.papers.jin2022 import PAPERS, leave_out
+from prunescope.papers.jin2022 import leave_out
 from prunescope.papers.jin2022.arms import noise_name
 from prunescope.papers.jin2022.claims import LESS, MORE, Says
 from prunescope.papers.jin2022.given_up import FIRST, SHOWN, excess, first_given_up, precision_figure
 from prunescope.papers.jin2022.leave_out import Keep, LeaveOut, both_levels_inside, examples
 from prunescope.papers.jin2022.quantities import is_sparse
-from prunescope.papers.jin2022.scales import SCALES, Settings, arms, notes, words
+from prunescope.papers.jin2022.settings import SCALES, Settings, arms, notes, study
 from prunescope.papers.jin2022.subgroups import WHERE
 from prunescope.studies.claim import Claim
 from prunescope.studies.figure import Figure
 from prunescope.studies.plot import Sheet
-from prunescope.studies.study import Study, titled
+from prunescope.studies.study import Study
 
 __all__ = ["SCALES", "Settings", "build"]
 
@@ -40,11 +40,10 @@ def build(settings: Settings, scale: str) -> Study:
     ]
     highest = [case for case in cases if case.rule == "highest_improving"]
     noisy = [case for case in highest if case.noise > 0]
-    return Study(
-        *titled(__doc__),
-        settings=size,
-        scale=words(size, scale),
-        paper=PAPERS["jin2022"],
+    return study(
+        __doc__,
+        size,
+        scale,
         figures=(
             leave_out.figure(
                 cases,

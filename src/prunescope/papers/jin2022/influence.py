@@ -16,11 +16,11 @@ from prunescope.base.streams import stream
 from prunescope.base.value import Value
 from prunescope.papers.jin2022 import PAPERS
 from prunescope.papers.jin2022.arms import Benchmark, Numbers, noise_name
-from prunescope.papers.jin2022.benchmarks import Name
 from prunescope.papers.jin2022.claims import LESS, MORE, Says
 from prunescope.papers.jin2022.quantities import is_sparse, optima_inside
 from prunescope.papers.jin2022.retrained import LAST_RISE, RISE, Retrained, correlation, rank_correlation
-from prunescope.papers.jin2022.sizes import Count, Share, Size, arms, notes, words
+from prunescope.papers.jin2022.scales import Count, Name, Share, Size
+from prunescope.papers.jin2022.settings import arms, notes, words
 from prunescope.papers.jin2022.subgroups import subgroups
 from prunescope.studies import statistics
 from prunescope.studies.claim import Claim, Precondition
