@@ -7,7 +7,6 @@ from itertools import combinations
 import numpy as np
 
 from prunescope.base.errors import UsageError
-from prunescope.papers.jin2022.claims import Says
 from prunescope.papers.jin2022.scales import COLUMNS, Size
 from prunescope.papers.jin2022.settings import SCALES, Settings, arms, study
 from prunescope.papers.jin2022.subgroups import Subgroups, rank_agreement, subgroups
@@ -39,14 +38,13 @@ def build(settings: Settings, scale: str) -> Study:
     usual = subgroups(bench, size)
     agreements = {noise: _agreements(usual, size, noise) for noise in bench.noises}
     half, _, twice = agreements[0.0].values()
-    claim = Says(bench)(
+    claim = Claim(
         "scores-agree",
+        f"Without label noise, EL2N at half and at twice the epoch used have a rank correlation above {AGREEMENT:g} "
+        "with that at the epoch used.",
         combined(np.minimum, half, twice, label="the lower of two", unit="rank correlation"),
         Direction("greater", than=AGREEMENT),
-        f"EL2N at half and at twice the epoch used have a rank correlation above {AGREEMENT:g} with that at the epoch "
-        "used",
         place="proposed here: the paper's epoch is not known",
-        fitted=(),
     )
     return study(__doc__, size, scale, figures=(_figure(agreements, claim),))
 
@@ -59,7 +57,9 @@ def _agreements(usual: Subgroups, size: Size, noise: float) -> dict[str, Quantit
         epoch: replace(usual, early=f"{epoch:g}ep", opening=opening).score_values(noise) for epoch in epochs
     }
     return {
-        f"epoch {first:g} and {second:g}": rank_agreement(scores[first], scores[second], over="training examples")
+        f"epoch {first:g} and {second:g}": rank_agreement(
+            scores[first], scores[second], over="training examples"
+        )
         for first, second in combinations(epochs, 2)
     }
 

@@ -15,8 +15,9 @@ from pydantic import Field
 from prunescope.base.streams import stream
 from prunescope.base.value import Value
 from prunescope.papers.jin2022 import PAPERS
-from prunescope.papers.jin2022.arms import Benchmark, Numbers, noise_name
+from prunescope.papers.jin2022.arms import Numbers, noise_name
 from prunescope.papers.jin2022.claims import LESS, MORE, Says
+from prunescope.papers.jin2022.figures import error_figure
 from prunescope.papers.jin2022.quantities import is_sparse, optima_inside
 from prunescope.papers.jin2022.retrained import LAST_RISE, RISE, Retrained, correlation, rank_correlation
 from prunescope.papers.jin2022.scales import Count, Name, Share, Size
@@ -91,7 +92,7 @@ SCALES = {
 def build(settings: Settings, scale: str) -> Study:
     """The study under these settings."""
     size = _size(settings)
-    bench = replace(arms(size), extended_levels=0, width_levels=0, curves=False)
+    bench = replace(arms(size), extended_levels=0, width_levels=0)
     sub = subgroups(bench, size)
     cases = [
         Retrained(sub, noise, models=settings.models, left_out=settings.left_out, looks=settings.looks)
@@ -230,7 +231,7 @@ def _group_means(case: Retrained, values: Quantity) -> Quantity:
             for row, group in zip(values, groups, strict=True)
         ]
 
-    return combined(of, values, case.scores)
+    return combined(of, values, case.sub.score_values(case.noise))
 
 
 def _pairs(cases: Sequence[Retrained]) -> Figure:

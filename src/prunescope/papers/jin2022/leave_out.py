@@ -13,14 +13,15 @@ from prunescope.base.steps import Clock
 from prunescope.base.value import Value
 from prunescope.measures import Examples
 from prunescope.papers.jin2022.arms import Benchmark, Rule
-from prunescope.papers.jin2022.quantities import ERROR, at_best, best_level, dense
+from prunescope.papers.jin2022.quantities import ERROR, at_best, best_level, dense, optima_inside
 from prunescope.papers.jin2022.quantities import remaining as weights_remaining
+from prunescope.papers.jin2022.subgroups import WHERE
 from prunescope.papers.readings import risk_on_test
 from prunescope.runs.families import final
 from prunescope.runs.graph import Chosen, Combined, Reading
 from prunescope.runs.recipe import Recipe, Subset
-from prunescope.studies.claim import Claim
-from prunescope.studies.figure import Figure, Rows
+from prunescope.studies.claim import Claim, Precondition
+from prunescope.studies.figure import Computed, Figure, Rows
 from prunescope.studies.plot import Lines
 from prunescope.studies.quantity import Quantity, column
 from prunescope.studies.results import Results

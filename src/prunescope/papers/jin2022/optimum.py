@@ -1,7 +1,6 @@
 """jin2022/optimum: How much of pruning's gain comes from choosing the best of many levels on the test set?"""
 
 from collections.abc import Iterator, Mapping
-from functools import partial
 
 from prunescope.papers.jin2022.arms import Arm, Benchmark
 from prunescope.papers.jin2022.claims import MORE, Says
@@ -62,14 +61,20 @@ def equal_chances(bench: Benchmark, noise: float) -> Quantity:
 def ways(bench: Benchmark, noise: float) -> Mapping[str, Quantity]:
     """The test error by every way to choose at a noise level."""
     on = "held-out examples" if bench.base.task.data.validation else "the test set"
-    longer = {"extended, cross-fitted": cross_fitted(bench, noise, "extended")} if noise in bench.noises_of("extended") else {}
+    longer = (
+        {"extended, cross-fitted": cross_fitted(bench, noise, "extended")}
+        if noise in bench.noises_of("extended")
+        else {}
+    )
     return {
         "dense": dense(bench, noise),
         f"dense, best of its last {bench.levels + 1} epochs": equal_chances(bench, noise),
         f"pruned, chosen on {on}": best(bench, "pruned", noise),
         "pruned, cross-fitted": cross_fitted(bench, noise),
-        **longer,
     }
+    if bench.depth("extended", noise):
+        errors["extended, cross-fitted"] = cross_fitted(bench, noise, "extended")
+    return errors
 
 
 def _figure(bench: Benchmark) -> Figure:

@@ -83,18 +83,12 @@ class Retrained:
         return arrays(self.memorization, name)
 
     @cached_property
-    def scores(self) -> Quantity:
-        """EL2N of every training example: [replicates, N]."""
-        scores = [self.sub.scores(self.noise, number) for number in range(self.bench.replicates)]
-        return arrays(scores, self.sub.score)
-
-    @cached_property
     def predictors(self) -> Mapping[str, Quantity]:
         """What may go with memorization, by name: [replicates, N]."""
         rise = self._rise([examples(run) for run in self.bench.chosen("pruned", self.noise)])
         sparsest = self.bench.row("pruned", self.noise, self.bench.levels)
         return {
-            "EL2N": self.scores,
+            "EL2N": self.sub.score_values(self.noise),
             "forgetting events": self._forgotten,
             RISE: rise,
             "change in loss, optimal level": rise.map(np.abs),

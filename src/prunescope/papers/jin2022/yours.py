@@ -4,7 +4,7 @@ To whom: groups of examples, classes, single images. `follow` asks the same of a
 optimizer that no setting can name.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 from pydantic import Field
@@ -13,7 +13,7 @@ from prunescope.base.steps import Duration
 from prunescope.base.value import Value
 from prunescope.papers.jin2022 import PAPERS, classes
 from prunescope.papers.jin2022.arms import Arm, Benchmark, noise_name
-from prunescope.papers.jin2022.claims import MORE, Says, no_more_than_by_chance
+from prunescope.papers.jin2022.claims import MORE, no_more_than_by_chance
 from prunescope.papers.jin2022.figures import error_figure, fit_figure
 from prunescope.papers.jin2022.given_up import FIRST, SHOWN, first_given_up
 from prunescope.papers.jin2022.optimum import cross_fitted
@@ -39,6 +39,7 @@ COST = {
 }
 FIGURE = "none: any network (-s network=my_module:Net)"
 ARMS: tuple[Arm, ...] = ("pruned", "extended")
+PROPOSED = "proposed here, for any network"
 
 
 class Settings(Own):
@@ -206,18 +207,20 @@ def _at_best(bench: Benchmark, noise: float) -> Iterator[Claim]:
         ("helps", dense(bench, noise), "the dense network"),
         ("beats-longer-training", cross_fitted(bench, noise, "extended"), "training longer at its best"),
     ):
-        yield _says(
+        yield Claim(
             f"{name}-{100 * noise:g}",
+            f"At {noise_name(noise)}, pruning at its best level has a lower test error than {words}.",
             other - pruned,
             MORE,
-            f"At {noise_name(noise)}, pruning at its best level has a lower test error than {words}",
+            place=PROPOSED,
         )
 
 
 def _no_class_is_harmed(bench: Benchmark) -> Claim:
-    return _says(
+    return Claim(
         "no-class-is-harmed",
+        f"After {bench.levels} levels no more classes have lost {classes.MARGIN:g} points than by chance.",
         classes.changes(bench, "pruned", bench.levels).named(unit="share of classes not harmed"),
         no_more_than_by_chance(bench.replicates, margin=classes.MARGIN),
-        f"After {bench.levels} levels no more classes have lost {classes.MARGIN:g} points than by chance",
+        place=PROPOSED,
     )
