@@ -41,7 +41,7 @@ def sort_curves(plot: Lines, table: Table) -> dict[str, list[Curve]]:
     for panel in dict.fromkeys(str(row.get(plot.panel, "")) for row in table):
         rows = [row for row in table if str(row.get(plot.panel, "")) == panel]
         for label in dict.fromkeys(str(row[plot.series]) for row in rows):
-            own = [row for row in rows if str(row[plot.series]) == label]
+            own = [row for row in rows if str(row[plot.series]) == label and np.isfinite(number(row[plot.x]))]
             curve = _curve(plot, own, label=label, style=labels.index(label))
             if len(curve.x):
                 groups.setdefault(panel, []).append(curve)

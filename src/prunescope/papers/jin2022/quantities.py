@@ -6,9 +6,10 @@ not belong here: groups of examples (`subgroups.py`), classes (`classes.py`), cl
 Test errors are in percent, losses in nats; an arm, a noise level and a level name a network as in `Benchmark.row`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from prunescope.papers.jin2022.arms import Arm, Benchmark, Numbers, Rule, noise_name
 from prunescope.studies import selection
@@ -95,19 +96,30 @@ def best_level(
     bench: Benchmark, arm: Arm, noise: float, *, rule: Rule = "optimal", unit: str = "(level chosen)"
 ) -> Quantity:
     """The level of an arm that a rule picks: one number for all replicates."""
-    return selecting(bench, arm, noise).map(lambda errors: float(RULES[rule](errors.T)), unit=unit)
+    return selecting(bench, arm, noise).map(lambda errors: RULES[rule](errors.T), unit=unit)
 
 
 def is_best(bench: Benchmark, arm: Arm, noise: float) -> Quantity:
-    """Which levels are the best of their arm: [replicates, levels + 1], none while an error is missing."""
+    """Which level is the best of its arm, [replicates, levels + 1]; none while an error is missing."""
+    return selecting(bench, arm, noise).map(_marked)
 
-    def marked(errors: Numbers) -> Numbers:
-        complete = np.isfinite(errors).all()
-        return np.broadcast_to(
-            np.arange(errors.shape[1]) == (selection.optimal(errors.T) if complete else -1), errors.shape
-        )
 
-    return selecting(bench, arm, noise).map(marked)
+def is_best_epoch(bench: Benchmark, noise: float) -> Quantity:
+    """Which epoch of the dense network is the best, [replicates, epochs]; none while a run is missing."""
+    return arrays([p.selecting_curve for p in bench.row("dense", noise, 0)], "error").map(_marked)
+
+
+def _marked(errors: Numbers) -> NDArray[np.bool_]:
+    several = errors.shape[1] > 1 and np.isfinite(errors).all()
+    places = np.arange(errors.shape[1])
+    return np.broadcast_to(places == (errors.mean(axis=0).argmin() if several else -1), errors.shape)
+
+
+def over_levels(
+    bench: Benchmark, arm: Arm, noise: float, quantity: Callable[[Benchmark, Arm, float, int], Quantity]
+) -> Quantity:
+    """A quantity of every level of an arm, the dense network's first: [replicates, levels + 1]."""
+    return side_by_side([quantity(bench, arm, noise, level) for level in bench.levels_of(arm, noise)])
 
 
 def remaining(bench: Benchmark, arm: Arm, noise: float, level: int) -> Quantity:
