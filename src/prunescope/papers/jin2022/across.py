@@ -1,27 +1,39 @@
-"""jin2022/across: what the paper counts over its benchmarks."""
+"""jin2022/across: On how many benchmarks does pruning generalize better than dense, extended and narrower networks?
 
-from collections.abc import Callable, Sequence
+What the paper counts over its benchmarks.
+"""
+
+from collections.abc import Iterator, Sequence
 from typing import Annotated
 
-import numpy as np
 from pydantic import Field
 
 from prunescope.base.errors import UsageError
 from prunescope.base.value import Value
-from prunescope.papers.jin2022 import sizes, statements
-from prunescope.papers.jin2022.arms import Arm, Benchmark, Numbers, noise_name
-from prunescope.papers.jin2022.benchmarks import Name
-from prunescope.papers.jin2022.sizes import PAPER, Count, arms
-from prunescope.papers.jin2022.statements import POINTS, fits_clean, fits_noise
-from prunescope.studies.claim import Claim, Precondition
-from prunescope.studies.figure import Figure
+from prunescope.papers.jin2022 import PAPERS
+from prunescope.papers.jin2022 import settings as sizes
+from prunescope.papers.jin2022.arms import Arm, Benchmark
+from prunescope.papers.jin2022.claims import MORE, NO_LESS
+from prunescope.papers.jin2022.quantities import best, best_sparse, dense, fits, gain, optima_inside
+from prunescope.papers.jin2022.scales import Count, Name
+from prunescope.papers.jin2022.settings import arms
+from prunescope.studies.claim import Claim
+from prunescope.studies.figure import Figure, Rows
 from prunescope.studies.plot import Lines
-from prunescope.studies.region import Among, Direction
-from prunescope.studies.results import Results
-from prunescope.studies.study import Study
+from prunescope.studies.quantity import Quantity, side_by_side
+from prunescope.studies.region import Among
+from prunescope.studies.study import Study, titled
+
+COST = {
+    "smoke": "half a minute on 2 cores",
+    "laptop": "2 hours on 2 cores for LeNet alone (-s benchmarks=[lenet,resnet20] for more)",
+    "paper": "weeks on a GPU",
+}
+FIGURE = "the counts of sections 4 and 5: 11 of 13, 9 of 13, 4 of 5"
 
 Cell = tuple[Benchmark, float]
 """A benchmark at a noise level: one of the paper's 13 noisy ones, or one of its 5 without noise."""
+Cells = Sequence[Cell]
 
 
 class Settings(Value):
@@ -39,7 +51,6 @@ SCALES = {
     "laptop": Settings(),
     "paper": Settings(benchmarks=THEIRS),
 }
-BETTER, NO_WORSE = Direction("greater"), Direction("greater", or_matches=True)
 
 
 def build(settings: Settings, scale: str) -> Study:
@@ -60,26 +71,16 @@ def build(settings: Settings, scale: str) -> Study:
 def counted(benches: Sequence[Benchmark], *, settings: Value, scale: str) -> Study:
     """The study over some benchmarks; settings and scale: as the report is to say them."""
     clean = [(bench, 0.0) for bench in benches]
-    noisy = [(bench, noise) for bench in benches for noise in statements.noisy(bench)]
-    longer = [(bench, noise) for bench, noise in noisy if bench.depth("extended", noise)]
-    counts = (
-        ("pruning-helps-count", HELPS, "section 4 and Fig. 3", _helps, noisy, BETTER, 11),
-        ("sparse-is-never-worse-count", MATCHES, "section 4 and Fig. 3", _sparse_helps, noisy, NO_WORSE, 13),
-        ("extended-is-worse-count", LONGER, "section 5.1 and Fig. 6", _behind("extended"), longer, BETTER, 9),
-        ("width-is-worse-count", WIDTH, "section 5.2 and Fig. 7", _behind("width"), clean, BETTER, 4),
-    )
-    claims = [_count(*count) for count in counts if count[4]]
+    noisy = [(bench, noise) for bench in benches for noise in bench.noisy()]
+    longer = [(bench, noise) for bench in benches for noise in bench.noisy("extended")]
     return Study(
-        "jin2022/across",
-        "On how many benchmarks does pruning generalize better than dense, extended and narrower networks?",
+        *titled(__doc__),
         settings=settings,
         scale=scale,
-        paper=PAPER,
-        nodes=list(dict.fromkeys(node for bench in benches for node in bench.nodes)),
-        figures=(_figure(noisy, longer, clean),),
-        claims=tuple(claims),
+        paper=PAPERS["jin2022"],
+        figures=(_figure(clean, noisy, longer, tuple(_claims(clean, noisy, longer))),),
         cautions=tuple(
-            caution for bench in benches for caution in statements.optima_inside(bench, *bench.arms)
+            caution for bench in benches for caution in optima_inside(bench, "pruned", "extended", "width")
         ),
         notes=(
             "The paper counts over 13 noisy benchmarks and 5 without noise. Over fewer, as many in proportion are "
@@ -88,96 +89,87 @@ def counted(benches: Sequence[Benchmark], *, settings: Value, scale: str) -> Stu
     )
 
 
-HELPS = "At 11 of 13 noisy benchmarks the optimally sparse network has a lower test error than the dense one."
-MATCHES = "At all 13 noisy benchmarks the best sparse network has a lower test error than the dense one, or matches it."
-LONGER = "At 9 of 13 noisy benchmarks extended dense training errs more than pruning, each at its best."
-WIDTH = (
-    "Without label noise, width down-scaling errs more than pruning, each at its best, on 4 of 5 benchmarks."
-)
-
-
-def _helps(cell: Cell, results: Results) -> Numbers:
-    bench, noise = cell
-    return statements.gain(bench, results, noise)
-
-
-def _sparse_helps(cell: Cell, results: Results) -> Numbers:
-    bench, noise = cell
-    return statements.gain_of_sparse(bench, results, noise)
-
-
-def _behind(arm: Arm) -> Callable[[Cell, Results], Numbers]:
+def _lag(arm: Arm, cell: Cell) -> Quantity:
     """By how many points an arm errs more than pruning, each at its best."""
-
-    def measure(cell: Cell, results: Results) -> Numbers:
-        bench, noise = cell
-        return np.asarray(bench.at_best(results, arm, noise) - bench.at_best(results, "pruned", noise))
-
-    return measure
+    return best(cell[0], arm, cell[1]) - best(cell[0], "pruned", cell[1])
 
 
-def _count(
-    name: str,
-    says: str,
-    place: str,
-    measure: Callable[[Cell, Results], Numbers],
-    cells: Sequence[Cell],
-    region: Direction,
-    at_least: int,
-) -> Claim:
-    """In how many cells a number is as claimed, of the paper's 13 with label noise or 5 without."""
-    theirs = {bench.name for bench, _ in cells} == set(THEIRS)
-    return Claim(
-        name,
-        says,
-        basis="paper" if theirs else "proposed",
-        place=f"Jin et al. 2022, {place}"
-        if theirs
-        else f"after Jin et al. 2022, {place} (here over the benchmarks of this study, in proportion)",
-        region=Among(region, at_least=at_least, of=13 if cells[0][1] else 5),
-        sample=lambda r: np.stack([measure(cell, r) for cell in cells], axis=1),
-        preconditions=tuple(_fits(*cell) for cell in cells),
-        unit="share of benchmarks",
+def _claims(clean: Cells, noisy: Cells, longer: Cells) -> Iterator[Claim]:
+    if noisy:
+        yield _count(
+            "pruning-helps-count",
+            "At 11 of 13 noisy benchmarks the optimally sparse network has a lower test error than the dense one.",
+            "section 4 and Fig. 3",
+            [gain(*cell) for cell in noisy],
+            noisy,
+            Among(MORE, at_least=11, of=13),
+        )
+        yield _count(
+            "sparse-is-never-worse-count",
+            "At all 13 noisy benchmarks the best sparse network has a lower test error than the dense one, or matches "
+            "it.",
+            "section 4 and Fig. 3",
+            [dense(*cell) - best_sparse(*cell) for cell in noisy],
+            noisy,
+            Among(NO_LESS, at_least=13, of=13),
+        )
+    if longer:
+        yield _count(
+            "extended-is-worse-count",
+            "At 9 of 13 noisy benchmarks extended dense training errs more than pruning, each at its best.",
+            "section 5.1 and Fig. 6",
+            [_lag("extended", cell) for cell in longer],
+            longer,
+            Among(MORE, at_least=9, of=13),
+        )
+    yield _count(
+        "width-is-worse-count",
+        "Without label noise, width down-scaling errs more than pruning, each at its best, on 4 of 5 benchmarks.",
+        "section 5.2 and Fig. 7",
+        [_lag("width", cell) for cell in clean],
+        clean,
+        Among(MORE, at_least=4, of=5),
     )
 
 
-def _fits(bench: Benchmark, noise: float) -> Precondition:
-    return fits_noise(bench, noise) if noise else fits_clean(bench)
+def _count(name: str, says: str, place: str, gaps: Sequence[Quantity], cells: Cells, region: Among) -> Claim:
+    """In how many cells a gap is as claimed."""
+    theirs = {bench.name for bench, _ in cells} == set(THEIRS)
+    after = f"after Jin et al. 2022, {place} (here over the benchmarks of this study, in proportion)"
+    return Claim(
+        name,
+        says,
+        side_by_side(gaps).named("", "share of benchmarks"),
+        region,
+        basis="paper" if theirs else "proposed",
+        place=f"Jin et al. 2022, {place}" if theirs else after,
+        preconditions=tuple(fits(*cell) for cell in cells),
+    )
 
 
-def _figure(noisy: Sequence[Cell], longer: Sequence[Cell], clean: Sequence[Cell]) -> Figure:
+def _figure(clean: Cells, noisy: Cells, longer: Cells, claims: tuple[Claim, ...]) -> Figure:
     narrower = [cell for cell in (*clean, *noisy) if cell[0].depth("width", cell[1])]
-    series = {
-        "dense": (noisy, _helps),
-        "extended dense": (longer, _behind("extended")),
-        "width-scaled": (narrower, _behind("width")),
-    }
-
-    def table(results: Results) -> list[dict[str, object]]:
-        return [
-            {
-                "panel": cell[0].name,
-                "series": name,
-                "noise": 100 * cell[1],
-                "replicate": number,
-                "behind": float(gap),
-            }
-            for name, (cells, measure) in series.items()
-            for cell in cells
-            for number, gap in enumerate(measure(cell, results))
-        ]
-
+    gaps = [
+        *(("dense", cell, gain(*cell)) for cell in noisy),
+        *(("extended dense", cell, _lag("extended", cell)) for cell in longer),
+        *(("width-scaled", cell, _lag("width", cell)) for cell in narrower),
+    ]
     return Figure(
         "across",
         "Points by which others err more than pruning, each at its best level",
         caption="Test error of the dense network, of extended dense training and of narrower networks minus that of "
         "pruning, over label noise. Above 0 pruning generalizes better.",
-        table=table,
+        rows=[
+            Rows({"panel": bench.name, "series": series, "noise": 100 * noise}, {"behind": gap})
+            for series, (bench, noise), gap in gaps
+        ],
         plot=Lines(
-            "noise", "behind", series="series", x_label="label noise, %", y_label=POINTS, share_y=False
+            "noise",
+            "behind",
+            series="series",
+            x_label="label noise, %",
+            y_label="percentage points",
+            share_y=False,
         ),
-        lineage={
-            f"{bench.name}, {noise_name(noise)}": [p.recipe for p in bench.points if p.noise == noise]
-            for bench, noise in (*clean, *noisy)
-        },
+        claims=claims,
     )

@@ -1,4 +1,4 @@
-"""jin2022/appJ: does it matter which weights are pruned."""
+"""jin2022/appJ: Does it matter which weights are pruned, or only how many and the training?"""
 
 from collections.abc import Mapping
 from functools import partial
@@ -6,19 +6,24 @@ from types import MappingProxyType
 
 from prunescope.papers.jin2022 import variants
 from prunescope.papers.jin2022.arms import Benchmark, noise_name
-from prunescope.papers.jin2022.sizes import PAPER, SCALES, Settings, arms, notes, words
-from prunescope.papers.jin2022.statements import POINTS, fits_clean, fits_noise
-from prunescope.papers.jin2022.variants import Variant, by_level
+from prunescope.papers.jin2022.claims import MORE, Says
+from prunescope.papers.jin2022.settings import SCALES, Settings, arms, notes, study
+from prunescope.papers.jin2022.variants import Variant
 from prunescope.runs.families import imp
-from prunescope.runs.recipe import Recipe
 from prunescope.sparsity.scores import Random, ShuffledMagnitude
 from prunescope.sparsity.synflow import SynFlow
 from prunescope.studies.claim import Claim
-from prunescope.studies.region import Direction
 from prunescope.studies.study import Study
 from prunescope.training.interventions import Prune
 
 __all__ = ["SCALES", "Settings", "build"]
+
+COST = {
+    "smoke": "half a minute or less on 2 cores",
+    "laptop": "3.5 hours on 2 cores",
+    "paper": "6 hours on 2 cores",
+}
+FIGURE = "Appendix J"
 
 OTHERS: Mapping[str, str] = MappingProxyType(
     {
@@ -36,16 +41,12 @@ def build(settings: Settings, scale: str) -> Study:
     """The study under these settings."""
     size = settings.size(scale)
     bench = arms(size)
-    noises = tuple(dict.fromkeys((0.0, max(size.controls))))
-    found = {noise: heuristics(bench, noise) for noise in noises}
+    found = {noise: heuristics(bench, noise) for noise in dict.fromkeys((0.0, max(size.controls)))}
     every = [variant for group in found.values() for variant in group.values()]
-    return Study(
-        "jin2022/appJ",
-        "Does it matter which weights are pruned, or only how many and the training?",
-        settings=size,
-        scale=words(size, scale),
-        paper=PAPER,
-        nodes=[*bench.nodes_of(noises=noises), *(node for variant in every for node in variant.nodes)],
+    return study(
+        __doc__,
+        size,
+        scale,
         figures=(
             variants.figure(
                 every,
@@ -53,14 +54,14 @@ def build(settings: Settings, scale: str) -> Study:
                 title="Appendix J: which weights go",
                 caption="Test error under the same schedule and retraining when other weights are removed at each "
                 "level. A curve ends where a layer would lose its last weight.",
+                claims=[
+                    _magnitude_is_better(group["magnitude"], group[other])
+                    for group in found.values()
+                    for other in OTHERS
+                ],
             ),
         ),
         cautions=tuple(variant.optimum_inside for variant in every),
-        claims=tuple(
-            _magnitude_is_better(bench, group["magnitude"], group[other])
-            for group in found.values()
-            for other in OTHERS
-        ),
         notes=(
             *notes(size),
             "The heuristics of the paper's Appendix J are not known; these are proposed here.",
@@ -70,32 +71,26 @@ def build(settings: Settings, scale: str) -> Study:
 
 def heuristics(bench: Benchmark, noise: float) -> dict[str, Variant]:
     """The variants by name at a noise level."""
-    prune = bench.prune
     prunes: dict[str, Prune] = {
-        "magnitude": prune,
-        "shuffled in layers": prune.replace(score=ShuffledMagnitude()),
-        "random": prune.replace(score=Random()),
-        "uniform over layers": prune.replace(scope="uniform"),
-        "largest": prune.replace(target="largest"),
-        "SynFlow score": prune.replace(score=SynFlow()),
+        "magnitude": bench.prune,
+        "shuffled in layers": bench.prune.replace(score=ShuffledMagnitude()),
+        "random": bench.prune.replace(score=Random()),
+        "uniform over layers": bench.prune.replace(scope="uniform"),
+        "largest": bench.prune.replace(target="largest"),
+        "SynFlow score": bench.prune.replace(score=SynFlow()),
     }
-    return {name: Variant(bench, name, noise, partial(_chain, bench, rule)) for name, rule in prunes.items()}
+    chain = partial(imp, levels=bench.levels, rewind=bench.rewind)
+    return {name: Variant(bench, name, noise, partial(chain, prune=rule)) for name, rule in prunes.items()}
 
 
-def _chain(bench: Benchmark, prune: Prune, base: Recipe) -> dict[int, Recipe]:
-    return by_level(imp(base, levels=bench.levels, prune=prune, rewind=bench.rewind))
-
-
-def _magnitude_is_better(bench: Benchmark, magnitude: Variant, other: Variant) -> Claim:
+def _magnitude_is_better(magnitude: Variant, other: Variant) -> Claim:
     noise = magnitude.noise
-    return Claim(
+    return Says(magnitude.bench, noise)(
         f"magnitude-beats-{other.name.replace(' ', '-').lower()}-{100 * noise:g}",
+        other.at_best() - magnitude.at_best(),
+        MORE,
         f"At {noise_name(noise)}, pruning the smallest weights has a lower test error, each at its best, than pruning "
-        f"{OTHERS[other.name]}.",
-        basis="proposed",
+        f"{OTHERS[other.name]}",
         place="proposed here after Jin et al. 2022, footnote 5 and App. J",
-        region=Direction("greater"),
-        sample=lambda r: other.at_best(r) - magnitude.at_best(r),
-        preconditions=(fits_noise(bench, noise) if noise else fits_clean(bench),),
-        unit=f"{POINTS} of test error, {other.name} minus magnitude",
+        numbered=False,
     )

@@ -1,41 +1,42 @@
-"""jin2022/appM: the numbers behind Figures 4, 6 and 7, one value a noise level."""
+"""jin2022/appM: By how much do the controls miss pruning, and how much worse are noisy examples fitted than original
+ones?
 
-from collections.abc import Callable, Mapping
+The numbers behind Figures 4, 6 and 7, one value a noise level.
+"""
+
+from collections.abc import Iterator
 
 import numpy as np
 
-from prunescope.papers.jin2022 import fitting, published, statements
-from prunescope.papers.jin2022.arms import Arm, Benchmark, Numbers
-from prunescope.papers.jin2022.sizes import PAPER, SCALES, Settings, arms, notes, words
-from prunescope.papers.jin2022.statements import noisy
-from prunescope.studies.figure import Figure
+from prunescope.papers.jin2022 import fig3, fig4, fig6, fig7
+from prunescope.papers.jin2022.arms import Benchmark, Numbers
+from prunescope.papers.jin2022.quantities import as_long, best, best_fit_gap, fit_gap, optima_inside
+from prunescope.papers.jin2022.settings import SCALES, Settings, arms, notes, study
+from prunescope.studies.figure import Figure, Rows
 from prunescope.studies.plot import Lines
-from prunescope.studies.results import Results
 from prunescope.studies.study import Study
 
 __all__ = ["SCALES", "Settings", "build"]
 
-Gap = Callable[[Results, float], Numbers]
-"""A number a replicate at a noise level."""
+COST = {
+    "smoke": "half a minute or less on 2 cores",
+    "laptop": "1 hour on 2 cores",
+    "paper": "5 hours on 2 cores",
+}
+FIGURE = "Tables 5 and 11"
 
 
 def build(settings: Settings, scale: str) -> Study:
     """The study under these settings."""
     size = settings.size(scale)
     bench = arms(size)
-    shown: tuple[Arm, ...] = ("pruned", "extended", "width")
-    lacking = (*published.extended_gaps(bench), *published.width_gaps(bench))
-    fit = published.fit_gaps(bench)
-    return Study(
-        "jin2022/appM",
-        "By how much do the controls miss pruning, and how much worse are noisy examples fitted than original ones?",
-        settings=size,
-        scale=words(size, scale),
-        paper=PAPER,
-        nodes=bench.nodes_of(*shown),
-        figures=(_table5(bench).about(*lacking), _table11(bench).about(*fit)),
-        cautions=statements.optima_inside(bench, *shown),
-        claims=(*published.gains(bench), *lacking, *fit),
+    return study(
+        __doc__,
+        size,
+        scale,
+        figures=(_table5(bench), _table11(bench)),
+        cautions=optima_inside(bench, "pruned", "extended", "width"),
+        claims=tuple(fig3.numbers(bench)),
         notes=(
             *notes(size),
             "The paper's Tables 5 and 11 were not found; these are the numbers that its text cites from them, by "
@@ -44,36 +45,14 @@ def build(settings: Settings, scale: str) -> Study:
     )
 
 
-def gaps(bench: Benchmark) -> Mapping[str, tuple[Arm, Gap]]:
-    """What each control lacks at each noise level, percentage points of test error, and the arm that it needs."""
-
-    def behind(arm: Arm) -> Gap:
-        return lambda r, noise: bench.at_best(r, arm, noise) - bench.at_best(r, "pruned", noise)
-
-    return {
-        "extended, its own best": ("extended", behind("extended")),
-        "extended, equal training": ("extended", lambda r, noise: published.as_long(bench, noise, r)),
-        "width-scaled": ("width", behind("width")),
-    }
-
-
 def _table5(bench: Benchmark) -> Figure:
-    def table(results: Results) -> list[dict[str, object]]:
-        return [
-            {"control": name, "noise": 100 * noise, "replicate": number, "gap": float(gap)}
-            for name, (arm, measure) in gaps(bench).items()
-            for noise in bench.noises_of(arm)
-            for number, gap in enumerate(measure(results, noise))
-            if np.isfinite(gap)
-        ]
-
     return Figure(
         "table5",
         "Table 5: what the controls lack",
         caption="Test error of a control minus that of pruning, each at its best level: extended dense training also "
         "at the level at which pruning is best (no point where it was not run so long), and narrower dense networks. "
         "Above 0, pruning generalizes better.",
-        table=table,
+        rows=list(_gaps(bench)),
         plot=Lines(
             "noise",
             "gap",
@@ -81,30 +60,42 @@ def _table5(bench: Benchmark) -> Figure:
             x_label="label noise, %",
             y_label="test error minus pruned, points",
         ),
-        lineage={"all": [point.recipe for point in bench.points]},
+        claims=(*fig6.numbers(bench), *fig7.numbers(bench)),
     )
 
 
+def _gaps(bench: Benchmark) -> Iterator[Rows]:
+    """What each control lacks at each noise level, percentage points of test error."""
+
+    def run(gap: Numbers) -> Numbers:
+        return gap if np.isfinite(gap).any() else gap[:0]
+
+    for noise in bench.noises:
+        controls = {}
+        if bench.depth("extended", noise):
+            controls["extended, its own best"] = best(bench, "extended", noise)
+            controls["extended, equal training"] = as_long(bench, noise)
+        if bench.depth("width", noise):
+            controls["width-scaled"] = best(bench, "width", noise)
+        for name, error in controls.items():
+            gap = error - best(bench, "pruned", noise)
+            yield Rows({"control": name, "noise": 100 * noise}, {"gap": gap.map(run)})
+
+
 def _table11(bench: Benchmark) -> Figure:
-    def level(results: Results, where: str, noise: float) -> int:
-        return 0 if where == "dense" else bench.best_level(results, "pruned", noise)
-
-    def table(results: Results) -> list[dict[str, object]]:
-        return [
-            {"where": where, "noise": 100 * noise, "replicate": number, "gap": float(gap)}
-            for where in ("dense", "optimal sparsity")
-            for noise in noisy(bench)
-            for number, gap in enumerate(
-                fitting.fit_gap(bench, results, "pruned", noise, level(results, where, noise))
-            )
-        ]
-
     return Figure(
         "table11",
         "Table 11: how much worse noisy examples are fitted",
         caption="Mean training loss on noisy examples minus that on original ones, of the dense network and at the "
         "optimal sparsity.",
-        table=table,
+        rows=[
+            Rows({"where": where, "noise": 100 * noise}, {"gap": gap})
+            for noise in bench.noisy()
+            for where, gap in (
+                ("dense", fit_gap(bench, "dense", noise)),
+                ("optimal sparsity", best_fit_gap(bench, noise)),
+            )
+        ],
         plot=Lines(
             "noise",
             "gap",
@@ -112,5 +103,5 @@ def _table11(bench: Benchmark) -> Figure:
             x_label="label noise, %",
             y_label="noisy minus original loss, nats",
         ),
-        lineage={"all": [p.recipe for p in bench.points if p.noise > 0 and p.arm in ("dense", "pruned")]},
+        claims=tuple(fig4.numbers(bench)),
     )
