@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from prunescope.base.errors import UsageError
 from prunescope.base.streams import stream
 from prunescope.studies import statistics
-from prunescope.studies.plot import Lines, Table, check_columns
+from prunescope.studies.plot import Lines, NothingToDraw, Table, check_columns
 from prunescope.studies.results import Numbers
 
 
@@ -46,7 +46,7 @@ def sort_curves(plot: Lines, table: Table) -> dict[str, list[Curve]]:
             if len(curve.x):
                 groups.setdefault(panel, []).append(curve)
     if not groups:
-        raise UsageError(f"no value of {plot.y!r} is finite; nothing can be drawn")
+        raise NothingToDraw(f"no value of {plot.y!r} is finite; nothing can be drawn")
     return groups
 
 

@@ -58,7 +58,8 @@ class Rows:
             raise UsageError(
                 f"columns {dict(zip(columns, shapes, strict=True))} differ in replicates or parts"
             )
-        if len(longest) > bool(self.parts):  # or nothing that is there says how many replicates and parts there are
+        # Otherwise nothing that is there says how many replicates and parts there are.
+        if len(longest) > bool(self.parts):
             yield from np.ndindex(*longest)
 
     def _row(self, columns: Mapping[str, NDArray[Any]], place: tuple[int, ...]) -> Row:

@@ -37,12 +37,11 @@ def changes(bench: Benchmark, arm: Arm, level: int) -> Quantity:
         arrays(
             [Reading(measure=ClassRisk(split="test"), state=final(p.recipe)) for p in row],
             "error",
-            scale=100,
             unit=ERROR,
         )
         for row in (bench.row(arm, NOISE, level), bench.row("dense", NOISE, 0))
     )
-    return sparse - dense
+    return (sparse - dense).map(lambda change: 100 * change)
 
 
 def figure(bench: Benchmark, arms: Sequence[Arm], *, claims: Sequence[Claim] = ()) -> Figure:

@@ -45,7 +45,7 @@ def build(settings: Settings, scale: str) -> Study:
         arms=("pruned",),
         name="fig3",
         title="Figure 3: test error over sparsity",
-        claims=(*helps(bench), *grows(bench), *published_gains(bench)),
+        claims=(*helps(bench), *grows(bench), *numbers(bench)),
     )
     return study(__doc__, size, scale, figures=(figure,), cautions=optima_inside(bench, "pruned"))
 
@@ -101,7 +101,7 @@ def grows(bench: Benchmark) -> Iterator[Claim]:
         )
 
 
-def published_gains(bench: Benchmark) -> Iterator[Claim]:
+def numbers(bench: Benchmark) -> Iterator[Claim]:
     """The published gains; met within half of the number or one point, whichever is more (proposed here)."""
     for noise in bench.noisy():
         if points := GAIN.get((bench.name, noise)):

@@ -47,7 +47,7 @@ def build(settings: Settings, scale: str) -> Study:
         over="epochs",
         name="fig6",
         title="Figure 6: test error over training epochs",
-        claims=(*beside_pruning(bench), *published_gaps(bench)),
+        claims=(*beside_pruning(bench), *numbers(bench)),
     )
     return study(__doc__, size, scale, figures=(figure,), cautions=optima_inside(bench, "pruned", "extended"))
 
@@ -71,7 +71,7 @@ def beside_pruning(bench: Benchmark, *, margin: float = CLOSE) -> Iterator[Claim
         )
 
 
-def published_gaps(bench: Benchmark) -> Iterator[Claim]:
+def numbers(bench: Benchmark) -> Iterator[Claim]:
     """The published range of what extended training lacks: at its own best, and when it has trained as long."""
     if bench.name not in EXTENDED_GAP:
         return

@@ -47,7 +47,7 @@ def build(settings: Settings, scale: str) -> Study:
         arms=("pruned", "width"),
         name="fig7",
         title="Figure 7: pruning and width down-scaling",
-        claims=(*beside_pruning(bench), *published_gaps(bench)),
+        claims=(*beside_pruning(bench), *numbers(bench)),
     )
     near = error_figure(
         bench,
@@ -93,7 +93,7 @@ def beside_pruning(bench: Benchmark) -> Iterator[Claim]:
         )
 
 
-def published_gaps(bench: Benchmark) -> Iterator[Claim]:
+def numbers(bench: Benchmark) -> Iterator[Claim]:
     """The published range of what width down-scaling lacks."""
     if bench.name not in WIDTH_GAP:
         return

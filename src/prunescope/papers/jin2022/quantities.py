@@ -101,7 +101,7 @@ def best_level(
 
 def is_best(bench: Benchmark, arm: Arm, noise: float) -> Quantity:
     """Which level is the best of its arm, [replicates, levels + 1]; none while an error is missing."""
-    return selecting(bench, arm, noise).map(_marked)
+    return selecting(bench, arm, noise).map(lambda errors: _marked(errors) & (errors.shape[1] > 1))
 
 
 def is_best_epoch(bench: Benchmark, noise: float) -> Quantity:
@@ -110,9 +110,8 @@ def is_best_epoch(bench: Benchmark, noise: float) -> Quantity:
 
 
 def _marked(errors: Numbers) -> NDArray[np.bool_]:
-    several = errors.shape[1] > 1 and np.isfinite(errors).all()
-    places = np.arange(errors.shape[1])
-    return np.broadcast_to(places == (errors.mean(axis=0).argmin() if several else -1), errors.shape)
+    best = errors.mean(axis=0).argmin() if np.isfinite(errors).all() else -1
+    return np.broadcast_to(np.arange(errors.shape[1]) == best, errors.shape)
 
 
 def over_levels(
