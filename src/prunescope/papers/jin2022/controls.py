@@ -11,12 +11,12 @@ from prunescope.papers.jin2022 import variants
 from prunescope.papers.jin2022.arms import Benchmark, noise_name
 from prunescope.papers.jin2022.claims import MORE, Says
 from prunescope.papers.jin2022.figures import epochs_figure
-from prunescope.papers.jin2022.quantities import ERROR, best, best_epoch, dense, optima_inside
+from prunescope.papers.jin2022.quantities import best, best_epoch, dense, optima_inside
 from prunescope.papers.jin2022.settings import SCALES, Settings, arms, notes, study
 from prunescope.papers.jin2022.variants import Variant
 from prunescope.runs.families import extended, imp, width
 from prunescope.runs.recipe import Recipe
-from prunescope.studies import Claim, Equivalence, Study, combined
+from prunescope.studies import Claim, Equivalence, Study
 from prunescope.training.schedules import Constant, Stretched
 
 __all__ = ["SCALES", "build"]
@@ -116,37 +116,30 @@ def _claims(bench: Benchmark, noise: float, group: dict[str, Variant]) -> Iterat
         f"At {noise_name(noise)}",
         f"-{100 * noise:g}",
     )
-    best = {name: variant.at_best(stops(bench)) for name, variant in group.items()}
-    both, longer, narrower = best["narrower and extended"], best["extended"], best["narrower"]
+    errors = {name: variant.at_best(stops(bench)) for name, variant in group.items()}
+    both, same = errors["narrower and extended"], Equivalence(MARGIN)
     yield says(
         f"both-are-enough{end}",
-        both - best["pruned"],
-        Equivalence(MARGIN),
+        both - errors["pruned"],
+        same,
         f"{at}, a narrower dense network trained as long as pruning, at its best, is within {MARGIN:g} points of "
         "pruning at its best of the same levels",
         place="proposed here: completes the size and time of Jin et al. 2022, section 5",
     )
+    interaction = (both - errors["narrower"]) - (errors["extended"] - dense(bench, noise))
     yield says(
         f"size-and-time-add-up{end}",
-        combined(
-            lambda both, narrower, longer, dense: both - narrower - longer + dense,
-            both,
-            narrower,
-            longer,
-            dense(bench, noise),
-            label="both minus narrower minus extended plus dense",
-            unit=ERROR,
-        ),
-        Equivalence(MARGIN),
+        interaction.named("both minus narrower minus extended plus dense"),
+        same,
         f"{at}, a smaller width and longer training together change the test error by the sum of what each changes "
         f"alone, to within {MARGIN:g} points",
         place="proposed here: the interaction in the 2 x 2 of size and time of Jin et al. 2022, section 5",
     )
-    if "stretched" in best:
+    if "stretched" in errors:
         yield says(
             f"replays-are-time{end}",
-            longer - best["stretched"],
-            Equivalence(MARGIN),
+            errors["extended"] - errors["stretched"],
+            same,
             f"{at}, extended training by replays is at its best within {MARGIN:g} points of training as long in one "
             "stretched schedule",
             place="proposed here: time against the cyclic learning rate of Jin et al. 2022, section 5.1",
