@@ -117,7 +117,8 @@ class Says:
         numbered: whether the name gets the noise level.
         fitted: instead of the dense network fitting what it is trained on.
         """
-        basis, where = said(statement or name, self._benchmark, place, self.noise)
+        benchmark = self.bench.name if self.benchmark is None else self.benchmark
+        basis, where = said(statement or name, benchmark, place, self.noise)
         at = f"At {noise_name(self.noise)}" if self.noise else "Without label noise"
         return Claim(
             f"{name}-{100 * self.noise:g}" if self.noise and numbered else name,
@@ -128,10 +129,6 @@ class Says:
             place=where,
             preconditions=(*((fits(self.bench, self.noise),) if fitted is None else fitted), *needs),
         )
-
-    @property
-    def _benchmark(self) -> str:
-        return self.bench.name if self.benchmark is None else self.benchmark
 
 
 def said(statement: str, benchmark: str, place: str, noise: float = 0.0) -> tuple[Basis, str]:
