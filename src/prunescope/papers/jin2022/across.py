@@ -17,12 +17,8 @@ from prunescope.papers.jin2022.claims import MORE, NO_LESS
 from prunescope.papers.jin2022.quantities import best, best_sparse, dense, fits, gain, optima_inside
 from prunescope.papers.jin2022.scales import Count, Name
 from prunescope.papers.jin2022.settings import arms
-from prunescope.studies.claim import Claim
-from prunescope.studies.figure import Figure, Rows
-from prunescope.studies.plot import Lines
-from prunescope.studies.quantity import Quantity, side_by_side
-from prunescope.studies.region import Among
-from prunescope.studies.study import Study, titled
+from prunescope.studies import Among, Claim, Figure, Lines, Quantity, Rows, Study, side_by_side
+from prunescope.studies.study import titled
 
 COST = {
     "smoke": "half a minute on 2 cores",

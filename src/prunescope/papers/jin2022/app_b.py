@@ -10,14 +10,9 @@ from prunescope.base.errors import UsageError
 from prunescope.papers.jin2022.scales import COLUMNS, Size
 from prunescope.papers.jin2022.settings import SCALES, Settings, arms, study
 from prunescope.papers.jin2022.subgroups import Subgroups, rank_agreement, subgroups
-from prunescope.studies.claim import Claim
-from prunescope.studies.figure import Figure, Rows
-from prunescope.studies.plot import Lines
-from prunescope.studies.quantity import Quantity, combined
-from prunescope.studies.region import Direction
-from prunescope.studies.study import Study
+from prunescope.studies import Claim, Direction, Figure, Lines, Quantity, Rows, Study, combined
 
-__all__ = ["SCALES", "Settings", "build"]
+__all__ = ["SCALES", "build"]
 
 COST = {
     "smoke": "half a minute or less on 2 cores",
@@ -76,11 +71,7 @@ def _figure(agreements: Mapping[float, Mapping[str, Quantity]], claim: Claim) ->
             for pair, agreement in by_pair.items()
         ],
         plot=Lines(
-            "noise",
-            "rank_correlation",
-            series="pair",
-            x_label="label noise, %",
-            y_label="rank correlation",
+            "noise", "rank_correlation", series="pair", x_label="label noise, %", y_label="rank correlation"
         ),
         claims=(claim,),
     )

@@ -11,11 +11,9 @@ from prunescope.runs.families import extended, imp, one_shot
 from prunescope.runs.recipe import Recipe
 from prunescope.sparsity.select import Sparsity
 from prunescope.sparsity.synflow import SynFlow
-from prunescope.studies.claim import Claim
-from prunescope.studies.region import Equivalence
-from prunescope.studies.study import Study
+from prunescope.studies import Claim, Equivalence, Study
 
-__all__ = ["SCALES", "Settings", "build"]
+__all__ = ["SCALES", "build"]
 
 COST = {
     "smoke": "half a minute or less on 2 cores",

@@ -10,10 +10,9 @@ from prunescope.papers.jin2022.claims import MORE
 from prunescope.papers.jin2022.quantities import is_sparse, optima_inside
 from prunescope.papers.jin2022.settings import SCALES, Settings, arms, study, with_noise
 from prunescope.papers.jin2022.subgroups import Case, Subgroups, group_figure, rank_agreement, subgroups
-from prunescope.studies.claim import Claim
-from prunescope.studies.study import Study
+from prunescope.studies import Claim, Study
 
-__all__ = ["SCALES", "Settings", "build"]
+__all__ = ["SCALES", "build"]
 
 COST = {
     "smoke": "half a minute or less on 2 cores",

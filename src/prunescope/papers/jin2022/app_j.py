@@ -12,11 +12,10 @@ from prunescope.papers.jin2022.variants import Variant
 from prunescope.runs.families import imp
 from prunescope.sparsity.scores import Random, ShuffledMagnitude
 from prunescope.sparsity.synflow import SynFlow
-from prunescope.studies.claim import Claim
-from prunescope.studies.study import Study
+from prunescope.studies import Claim, Study
 from prunescope.training.interventions import Prune
 
-__all__ = ["SCALES", "Settings", "build"]
+__all__ = ["SCALES", "build"]
 
 COST = {
     "smoke": "half a minute or less on 2 cores",

@@ -11,12 +11,9 @@ from prunescope.papers.jin2022.leave_out import Keep, LeaveOut, both_levels_insi
 from prunescope.papers.jin2022.quantities import is_sparse
 from prunescope.papers.jin2022.settings import SCALES, Settings, arms, notes, study
 from prunescope.papers.jin2022.subgroups import WHERE
-from prunescope.studies.claim import Claim
-from prunescope.studies.figure import Figure
-from prunescope.studies.plot import Sheet
-from prunescope.studies.study import Study
+from prunescope.studies import Claim, Figure, Sheet, Study
 
-__all__ = ["SCALES", "Settings", "build"]
+__all__ = ["SCALES", "build"]
 
 COST = {
     "smoke": "half a minute or less on 2 cores",

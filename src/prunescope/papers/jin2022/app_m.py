@@ -12,11 +12,9 @@ from prunescope.papers.jin2022 import fig3, fig4, fig6, fig7
 from prunescope.papers.jin2022.arms import Benchmark, Numbers
 from prunescope.papers.jin2022.quantities import as_long, best, best_fit_gap, fit_gap, optima_inside
 from prunescope.papers.jin2022.settings import SCALES, Settings, arms, notes, study
-from prunescope.studies.figure import Figure, Rows
-from prunescope.studies.plot import Lines
-from prunescope.studies.study import Study
+from prunescope.studies import Figure, Lines, Rows, Study
 
-__all__ = ["SCALES", "Settings", "build"]
+__all__ = ["SCALES", "build"]
 
 COST = {
     "smoke": "half a minute or less on 2 cores",
@@ -36,7 +34,7 @@ def build(settings: Settings, scale: str) -> Study:
         scale,
         figures=(_table5(bench), _table11(bench)),
         cautions=optima_inside(bench, "pruned", "extended", "width"),
-        claims=tuple(fig3.numbers(bench)),
+        claims=tuple(fig3.published_gains(bench)),
         notes=(
             *notes(size),
             "The paper's Tables 5 and 11 were not found; these are the numbers that its text cites from them, by "
@@ -60,7 +58,7 @@ def _table5(bench: Benchmark) -> Figure:
             x_label="label noise, %",
             y_label="test error minus pruned, points",
         ),
-        claims=(*fig6.numbers(bench), *fig7.numbers(bench)),
+        claims=(*fig6.published_gaps(bench), *fig7.published_gaps(bench)),
     )
 
 
@@ -103,5 +101,5 @@ def _table11(bench: Benchmark) -> Figure:
             x_label="label noise, %",
             y_label="noisy minus original loss, nats",
         ),
-        claims=tuple(fig4.numbers(bench)),
+        claims=tuple(claim for noise in bench.noisy() for claim in fig4.published_gaps(bench, noise)),
     )

@@ -16,13 +16,10 @@ from prunescope.papers.jin2022.settings import SCALES, Settings, arms, notes, st
 from prunescope.papers.jin2022.variants import Variant
 from prunescope.runs.families import extended, imp, width
 from prunescope.runs.recipe import Recipe
-from prunescope.studies.claim import Claim
-from prunescope.studies.quantity import combined
-from prunescope.studies.region import Equivalence
-from prunescope.studies.study import Study
+from prunescope.studies import Claim, Equivalence, Study, combined
 from prunescope.training.schedules import Constant, Stretched
 
-__all__ = ["SCALES", "Settings", "build"]
+__all__ = ["SCALES", "build"]
 
 COST = {
     "smoke": "half a minute or less on 2 cores",

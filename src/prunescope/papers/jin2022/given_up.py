@@ -10,12 +10,19 @@ from prunescope.papers.jin2022.arms import Numbers, Point
 from prunescope.papers.jin2022.leave_out import LeaveOut, examples
 from prunescope.runs.families import final
 from prunescope.runs.graph import Reading
-from prunescope.studies import statistics
-from prunescope.studies.claim import Claim
-from prunescope.studies.figure import Computed, Figure
-from prunescope.studies.plot import Lines, Row, Table
-from prunescope.studies.quantity import Quantity, arrays, combined
-from prunescope.studies.results import Results
+from prunescope.studies import (
+    Claim,
+    Computed,
+    Figure,
+    Lines,
+    Quantity,
+    Results,
+    Table,
+    arrays,
+    combined,
+    statistics,
+)
+from prunescope.studies.plot import Row
 
 FIRST = 64
 """How many images are shown, and on how many the claim is judged; proposed."""

@@ -23,15 +23,25 @@ from prunescope.papers.jin2022.retrained import LAST_RISE, RISE, Retrained, corr
 from prunescope.papers.jin2022.scales import Count, Name, Share, Size
 from prunescope.papers.jin2022.settings import arms, notes, words
 from prunescope.papers.jin2022.subgroups import subgroups
-from prunescope.studies import statistics
-from prunescope.studies.claim import Claim, Precondition
-from prunescope.studies.figure import Computed, Figure, Rows
+from prunescope.studies import (
+    Claim,
+    Computed,
+    Figure,
+    Lines,
+    Precondition,
+    Quantity,
+    Results,
+    Rows,
+    Study,
+    arrays,
+    column,
+    combined,
+    statistics,
+)
 from prunescope.studies.groups import equal_groups
-from prunescope.studies.plot import Intervals, Lines, Row
-from prunescope.studies.quantity import Quantity, arrays, column, combined
-from prunescope.studies.results import Results
+from prunescope.studies.plot import Intervals, Row
 from prunescope.studies.statistics import Interval
-from prunescope.studies.study import Study, titled
+from prunescope.studies.study import titled
 
 COST = {
     "smoke": "half a minute or less on 2 cores",

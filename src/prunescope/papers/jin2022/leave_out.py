@@ -20,11 +20,7 @@ from prunescope.papers.readings import risk_on_test
 from prunescope.runs.families import final
 from prunescope.runs.graph import Chosen, Combined, Reading
 from prunescope.runs.recipe import Recipe, Subset
-from prunescope.studies.claim import Claim, Precondition
-from prunescope.studies.figure import Computed, Figure, Rows
-from prunescope.studies.plot import Lines
-from prunescope.studies.quantity import Quantity, column
-from prunescope.studies.results import Results
+from prunescope.studies import Claim, Computed, Figure, Lines, Precondition, Quantity, Results, Rows, column
 from prunescope.training.schedules import Constant, Milestones, Schedule, Warmup
 
 

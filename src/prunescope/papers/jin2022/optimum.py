@@ -6,14 +6,20 @@ from prunescope.papers.jin2022.arms import Arm, Benchmark
 from prunescope.papers.jin2022.claims import MORE, Says
 from prunescope.papers.jin2022.quantities import ERROR, best, best_epoch, dense, optima_inside
 from prunescope.papers.jin2022.settings import SCALES, Settings, arms, notes, study
-from prunescope.studies import selection
-from prunescope.studies.claim import Claim
-from prunescope.studies.figure import Figure, Rows
-from prunescope.studies.plot import Lines
-from prunescope.studies.quantity import Quantity, column, combined, side_by_side
-from prunescope.studies.study import Study
+from prunescope.studies import (
+    Claim,
+    Figure,
+    Lines,
+    Quantity,
+    Rows,
+    Study,
+    column,
+    combined,
+    selection,
+    side_by_side,
+)
 
-__all__ = ["SCALES", "Settings", "build"]
+__all__ = ["SCALES", "build"]
 
 COST = {
     "smoke": "half a minute or less on 2 cores",
@@ -61,12 +67,7 @@ def equal_chances(bench: Benchmark, noise: float) -> Quantity:
 def ways(bench: Benchmark, noise: float) -> Mapping[str, Quantity]:
     """The test error by every way to choose at a noise level."""
     on = "held-out examples" if bench.base.task.data.validation else "the test set"
-    longer = (
-        {"extended, cross-fitted": cross_fitted(bench, noise, "extended")}
-        if noise in bench.noises_of("extended")
-        else {}
-    )
-    return {
+    errors = {
         "dense": dense(bench, noise),
         f"dense, best of its last {bench.levels + 1} epochs": equal_chances(bench, noise),
         f"pruned, chosen on {on}": best(bench, "pruned", noise),

@@ -19,8 +19,7 @@ from prunescope.papers.jin2022.subgroups import Subgroups
 from prunescope.runs.families import final
 from prunescope.runs.graph import Combined, Reading
 from prunescope.runs.recipe import Recipe, Subset
-from prunescope.studies import statistics
-from prunescope.studies.quantity import Quantity, arrays, combined
+from prunescope.studies import Quantity, arrays, combined, statistics
 
 SEEDS_FROM = 1_000_000
 """Seeds of retrained networks begin here, far from those of replicates and of ensembles."""

@@ -8,10 +8,9 @@ from prunescope.papers.jin2022.arms import Arm
 from prunescope.papers.jin2022.claims import MORE
 from prunescope.papers.jin2022.settings import SCALES, Settings, arms, study
 from prunescope.papers.jin2022.subgroups import Subgroups, rank_agreement, sparsity_figure, subgroups
-from prunescope.studies.claim import Claim
-from prunescope.studies.study import Study
+from prunescope.studies import Claim, Study
 
-__all__ = ["SCALES", "Settings", "build"]
+__all__ = ["SCALES", "build"]
 
 COST = {
     "smoke": "half a minute or less on 2 cores",

@@ -18,11 +18,18 @@ from prunescope.papers.readings import risk_on_test
 from prunescope.runs.families import final
 from prunescope.runs.graph import Reading
 from prunescope.runs.recipe import Recipe
-from prunescope.studies.claim import Claim, Precondition
-from prunescope.studies.figure import Figure, Rows
-from prunescope.studies.plot import Lines
-from prunescope.studies.quantity import Quantity, column, nodes_of, side_by_side
-from prunescope.studies.results import Results
+from prunescope.studies import (
+    Claim,
+    Figure,
+    Lines,
+    Precondition,
+    Quantity,
+    Results,
+    Rows,
+    column,
+    side_by_side,
+)
+from prunescope.studies.quantity import nodes_of
 
 Maker = Callable[[Recipe], Sequence[Recipe] | Mapping[int, Recipe]]
 """From a dense recipe to those of levels 0, 1, 2, ..., or of some levels, by level."""

@@ -14,6 +14,7 @@ from prunescope.base.value import Value
 from prunescope.papers.jin2022 import PAPERS, classes
 from prunescope.papers.jin2022.arms import Arm, Benchmark, noise_name
 from prunescope.papers.jin2022.claims import MORE, no_more_than_by_chance
+from prunescope.papers.jin2022.fig2 import better_training
 from prunescope.papers.jin2022.figures import error_figure, fit_figure
 from prunescope.papers.jin2022.given_up import FIRST, SHOWN, first_given_up
 from prunescope.papers.jin2022.optimum import cross_fitted
@@ -24,10 +25,8 @@ from prunescope.papers.jin2022.subgroups import Subgroups, sparsity_figure
 from prunescope.papers.own import Own
 from prunescope.runs.recipe import Recipe
 from prunescope.sparsity.select import Remaining
-from prunescope.studies.claim import Claim
-from prunescope.studies.figure import Figure
-from prunescope.studies.plot import Lines, Plot, Sheet
-from prunescope.studies.study import Study, titled
+from prunescope.studies import Claim, Figure, Lines, Plot, Sheet, Study
+from prunescope.studies.study import titled
 from prunescope.training.interventions import Prune
 from prunescope.training.optim import SGD, Optimizer
 from prunescope.training.schedules import Constant, Schedule
