@@ -15,10 +15,8 @@ from types import MappingProxyType
 
 from prunescope.papers.jin2022.arms import Benchmark, noise_name
 from prunescope.papers.jin2022.quantities import fits
-from prunescope.studies import statistics
-from prunescope.studies.claim import Basis, Claim, Precondition
-from prunescope.studies.quantity import Quantity
-from prunescope.studies.region import Among, Direction, Near, Region
+from prunescope.studies import Among, Claim, Direction, Near, Precondition, Quantity, Region, statistics
+from prunescope.studies.claim import Basis
 
 Cells = frozenset[tuple[str, float]]
 """Benchmarks at noise levels."""

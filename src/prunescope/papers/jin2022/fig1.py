@@ -10,10 +10,7 @@ from prunescope.papers.jin2022.figures import error_figure
 from prunescope.papers.jin2022.quantities import optima_inside, over_levels, remaining, test_error
 from prunescope.papers.jin2022.settings import SCALES, Settings, arms, study
 from prunescope.papers.jin2022.subgroups import at_both_choices, group_figure, subgroups
-from prunescope.studies.claim import Claim
-from prunescope.studies.quantity import combined, side_by_side
-from prunescope.studies.region import Among, Equivalence
-from prunescope.studies.study import Study
+from prunescope.studies import Among, Claim, Equivalence, Study, combined, side_by_side
 
 __all__ = ["SCALES", "build"]
 

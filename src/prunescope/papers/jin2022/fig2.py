@@ -12,11 +12,8 @@ from prunescope.papers.jin2022.claims import LESS, MORE, NO_MORE, Range, Says
 from prunescope.papers.jin2022.quantities import goes_to, is_sparse, optima_inside, selecting, train
 from prunescope.papers.jin2022.settings import SCALES, Settings, arms, study
 from prunescope.papers.jin2022.subgroups import TOP, Subgroups, at_both_choices, group_figure, subgroups
-from prunescope.studies import selection
-from prunescope.studies.claim import Claim
+from prunescope.studies import Among, Claim, Direction, Near, Study, selection
 from prunescope.studies.groups import concentration
-from prunescope.studies.region import Among, Direction, Near
-from prunescope.studies.study import Study
 
 __all__ = ["SCALES", "build"]
 

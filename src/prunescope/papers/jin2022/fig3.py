@@ -16,10 +16,7 @@ from prunescope.papers.jin2022.quantities import (
     optima_inside,
 )
 from prunescope.papers.jin2022.settings import SCALES, Settings, arms, study
-from prunescope.studies.claim import Claim
-from prunescope.studies.quantity import side_by_side
-from prunescope.studies.region import Among, Near
-from prunescope.studies.study import Study
+from prunescope.studies import Among, Claim, Near, Study, side_by_side
 
 __all__ = ["SCALES", "build"]
 

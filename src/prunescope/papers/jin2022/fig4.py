@@ -20,10 +20,7 @@ from prunescope.papers.jin2022.quantities import (
     train,
 )
 from prunescope.papers.jin2022.settings import SCALES, Settings, arms, study, with_noise
-from prunescope.studies.claim import Claim, Precondition
-from prunescope.studies.quantity import side_by_side
-from prunescope.studies.region import Among
-from prunescope.studies.study import Study
+from prunescope.studies import Among, Claim, Precondition, Study, side_by_side
 
 __all__ = ["SCALES", "build"]
 

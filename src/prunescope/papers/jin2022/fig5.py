@@ -9,8 +9,7 @@ from prunescope.papers.jin2022.claims import LESS, MORE, NO_MORE, SATURATED
 from prunescope.papers.jin2022.quantities import fits_noise, is_sparse, optima_inside
 from prunescope.papers.jin2022.settings import SCALES, Settings, arms, study, with_noise
 from prunescope.papers.jin2022.subgroups import WHERE, Case, Subgroups, group_figure, subgroups
-from prunescope.studies.claim import Claim
-from prunescope.studies.study import Study
+from prunescope.studies import Claim, Study
 
 __all__ = ["SCALES", "build"]
 

@@ -11,10 +11,7 @@ from prunescope.papers.jin2022.claims import CLOSE, MORE, Range, Says, around, w
 from prunescope.papers.jin2022.figures import error_figure
 from prunescope.papers.jin2022.quantities import as_long, best, best_level, optima_inside
 from prunescope.papers.jin2022.settings import SCALES, Settings, arms, study
-from prunescope.studies.claim import Claim, Precondition
-from prunescope.studies.quantity import Quantity, constant
-from prunescope.studies.region import Equivalence
-from prunescope.studies.study import Study
+from prunescope.studies import Claim, Equivalence, Precondition, Quantity, Study, constant
 
 __all__ = ["SCALES", "build"]
 

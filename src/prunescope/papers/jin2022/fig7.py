@@ -11,10 +11,7 @@ from prunescope.papers.jin2022.claims import MORE, Range, Says, around, words
 from prunescope.papers.jin2022.figures import error_figure
 from prunescope.papers.jin2022.quantities import best, dense, optima_inside
 from prunescope.papers.jin2022.settings import SCALES, Settings, arms, study
-from prunescope.studies.claim import Claim
-from prunescope.studies.quantity import Quantity
-from prunescope.studies.region import Direction
-from prunescope.studies.study import Study
+from prunescope.studies import Claim, Direction, Quantity, Study
 
 __all__ = ["SCALES", "build"]
 

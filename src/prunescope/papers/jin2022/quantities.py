@@ -12,9 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunescope.papers.jin2022.arms import Arm, Benchmark, Numbers, Rule, noise_name
-from prunescope.studies import selection
-from prunescope.studies.claim import Precondition
-from prunescope.studies.quantity import Quantity, arrays, column, combined, constant, side_by_side
+from prunescope.studies import (
+    Precondition,
+    Quantity,
+    arrays,
+    column,
+    combined,
+    constant,
+    selection,
+    side_by_side,
+)
 
 ERROR = "percentage points of test error"
 LOSS = "nats"
