@@ -3,7 +3,7 @@
 What the paper counts over its benchmarks.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated
 
 from pydantic import Field
@@ -12,7 +12,7 @@ from prunescope.base.errors import UsageError
 from prunescope.base.value import Value
 from prunescope.papers.jin2022 import PAPERS
 from prunescope.papers.jin2022 import settings as sizes
-from prunescope.papers.jin2022.arms import Arm, Benchmark
+from prunescope.papers.jin2022.arms import Benchmark
 from prunescope.papers.jin2022.claims import MORE, NO_LESS
 from prunescope.papers.jin2022.quantities import best, best_sparse, dense, fits, gain, optima_inside
 from prunescope.papers.jin2022.scales import Count, Name
@@ -29,7 +29,7 @@ FIGURE = "the counts of sections 4 and 5: 11 of 13, 9 of 13, 4 of 5"
 
 Cell = tuple[Benchmark, float]
 """A benchmark at a noise level: one of the paper's 13 noisy ones, or one of its 5 without noise."""
-Cells = Sequence[Cell]
+Gap = Callable[[Benchmark, float], Quantity]
 
 
 class Settings(Value):
@@ -66,18 +66,14 @@ def build(settings: Settings, scale: str) -> Study:
 
 def counted(benches: Sequence[Benchmark], *, settings: Value, scale: str) -> Study:
     """The study over some benchmarks; settings and scale: as the report is to say them."""
-    clean = [(bench, 0.0) for bench in benches]
-    noisy = [(bench, noise) for bench in benches for noise in bench.noisy()]
-    longer = [(bench, noise) for bench in benches for noise in bench.noisy("extended")]
+    theirs = {bench.name for bench in benches} == set(THEIRS)
     return Study(
         *titled(__doc__),
         settings=settings,
         scale=scale,
         paper=PAPERS["jin2022"],
-        figures=(_figure(clean, noisy, longer, tuple(_claims(clean, noisy, longer))),),
-        cautions=tuple(
-            caution for bench in benches for caution in optima_inside(bench, "pruned", "extended", "width")
-        ),
+        figures=(_figure(benches, tuple(_claims(benches, theirs=theirs))),),
+        cautions=tuple(c for bench in benches for c in optima_inside(bench, "pruned", "extended", "width")),
         notes=(
             "The paper counts over 13 noisy benchmarks and 5 without noise. Over fewer, as many in proportion are "
             "asked for, and what is found says little about the others.",
@@ -85,79 +81,80 @@ def counted(benches: Sequence[Benchmark], *, settings: Value, scale: str) -> Stu
     )
 
 
-def _lag(arm: Arm, cell: Cell) -> Quantity:
-    """By how many points an arm errs more than pruning, each at its best."""
-    return best(cell[0], arm, cell[1]) - best(cell[0], "pruned", cell[1])
+def _gain_of_sparse(bench: Benchmark, noise: float) -> Quantity:
+    return dense(bench, noise) - best_sparse(bench, noise)
 
 
-def _claims(clean: Cells, noisy: Cells, longer: Cells) -> Iterator[Claim]:
-    if noisy:
-        yield _count(
-            "pruning-helps-count",
-            "At 11 of 13 noisy benchmarks the optimally sparse network has a lower test error than the dense one.",
-            "section 4 and Fig. 3",
-            [gain(*cell) for cell in noisy],
-            noisy,
-            Among(MORE, at_least=11, of=13),
-        )
-        yield _count(
+def _longer(bench: Benchmark, noise: float) -> Quantity:
+    return best(bench, "extended", noise) - best(bench, "pruned", noise)
+
+
+def _narrower(bench: Benchmark, noise: float) -> Quantity:
+    return best(bench, "width", noise) - best(bench, "pruned", noise)
+
+
+def _claims(benches: Sequence[Benchmark], *, theirs: bool) -> Iterator[Claim]:
+    """In how many cells a gap is as claimed; theirs: whether they are the paper's."""
+    clean = [(bench, 0.0) for bench in benches]
+    noisy = [(bench, noise) for bench in benches for noise in bench.noisy()]
+    longer = [(bench, noise) for bench in benches for noise in bench.noisy("extended")]
+    fig3, fig6, fig7 = "section 4 and Fig. 3", "section 5.1 and Fig. 6", "section 5.2 and Fig. 7"
+    counts: tuple[tuple[str, str, str, Gap, list[Cell], Among], ...] = (
+        ("pruning-helps-count", HELPS, fig3, gain, noisy, Among(MORE, at_least=11, of=13)),
+        (
             "sparse-is-never-worse-count",
-            "At all 13 noisy benchmarks the best sparse network has a lower test error than the dense one, or matches "
-            "it.",
-            "section 4 and Fig. 3",
-            [dense(*cell) - best_sparse(*cell) for cell in noisy],
+            MATCHES,
+            fig3,
+            _gain_of_sparse,
             noisy,
             Among(NO_LESS, at_least=13, of=13),
-        )
-    if longer:
-        yield _count(
-            "extended-is-worse-count",
-            "At 9 of 13 noisy benchmarks extended dense training errs more than pruning, each at its best.",
-            "section 5.1 and Fig. 6",
-            [_lag("extended", cell) for cell in longer],
-            longer,
-            Among(MORE, at_least=9, of=13),
-        )
-    yield _count(
-        "width-is-worse-count",
-        "Without label noise, width down-scaling errs more than pruning, each at its best, on 4 of 5 benchmarks.",
-        "section 5.2 and Fig. 7",
-        [_lag("width", cell) for cell in clean],
-        clean,
-        Among(MORE, at_least=4, of=5),
+        ),
+        ("extended-is-worse-count", LONGER, fig6, _longer, longer, Among(MORE, at_least=9, of=13)),
+        ("width-is-worse-count", WIDTH, fig7, _narrower, clean, Among(MORE, at_least=4, of=5)),
     )
+    for name, says, place, gap, cells, region in counts:
+        if cells:
+            after = f"after Jin et al. 2022, {place} (here over the benchmarks of this study, in proportion)"
+            yield Claim(
+                name,
+                says,
+                side_by_side([gap(*cell) for cell in cells]).named("", "share of benchmarks"),
+                region,
+                basis="paper" if theirs else "proposed",
+                place=f"Jin et al. 2022, {place}" if theirs else after,
+                preconditions=tuple(fits(*cell) for cell in cells),
+            )
 
 
-def _count(name: str, says: str, place: str, gaps: Sequence[Quantity], cells: Cells, region: Among) -> Claim:
-    """In how many cells a gap is as claimed."""
-    theirs = {bench.name for bench, _ in cells} == set(THEIRS)
-    after = f"after Jin et al. 2022, {place} (here over the benchmarks of this study, in proportion)"
-    return Claim(
-        name,
-        says,
-        side_by_side(gaps).named("", "share of benchmarks"),
-        region,
-        basis="paper" if theirs else "proposed",
-        place=f"Jin et al. 2022, {place}" if theirs else after,
-        preconditions=tuple(fits(*cell) for cell in cells),
-    )
+HELPS = "At 11 of 13 noisy benchmarks the optimally sparse network has a lower test error than the dense one."
+MATCHES = "At all 13 noisy benchmarks the best sparse network has a lower test error than the dense one, or matches it."
+LONGER = "At 9 of 13 noisy benchmarks extended dense training errs more than pruning, each at its best."
+WIDTH = (
+    "Without label noise, width down-scaling errs more than pruning, each at its best, on 4 of 5 benchmarks."
+)
 
 
-def _figure(clean: Cells, noisy: Cells, longer: Cells, claims: tuple[Claim, ...]) -> Figure:
-    narrower = [cell for cell in (*clean, *noisy) if cell[0].depth("width", cell[1])]
-    gaps = [
-        *(("dense", cell, gain(*cell)) for cell in noisy),
-        *(("extended dense", cell, _lag("extended", cell)) for cell in longer),
-        *(("width-scaled", cell, _lag("width", cell)) for cell in narrower),
-    ]
+def _figure(benches: Sequence[Benchmark], claims: tuple[Claim, ...]) -> Figure:
+    series: dict[str, tuple[Gap, list[Cell]]] = {
+        "dense": (gain, [(bench, noise) for bench in benches for noise in bench.noisy()]),
+        "extended dense": (
+            _longer,
+            [(bench, noise) for bench in benches for noise in bench.noisy("extended")],
+        ),
+        "width-scaled": (
+            _narrower,
+            [(bench, noise) for bench in benches for noise in bench.noises_of("width")],
+        ),
+    }
     return Figure(
         "across",
         "Points by which others err more than pruning, each at its best level",
         caption="Test error of the dense network, of extended dense training and of narrower networks minus that of "
         "pruning, over label noise. Above 0 pruning generalizes better.",
         rows=[
-            Rows({"panel": bench.name, "series": series, "noise": 100 * noise}, {"behind": gap})
-            for series, (bench, noise), gap in gaps
+            Rows({"panel": bench.name, "series": name, "noise": 100 * noise}, {"behind": gap(bench, noise)})
+            for name, (gap, cells) in series.items()
+            for bench, noise in cells
         ],
         plot=Lines(
             "noise",

@@ -34,7 +34,7 @@ def build(settings: Settings, scale: str) -> Study:
         scale,
         figures=(_table5(bench), _table11(bench)),
         cautions=optima_inside(bench, "pruned", "extended", "width"),
-        claims=tuple(fig3.published_gains(bench)),
+        claims=tuple(fig3.numbers(bench)),
         notes=(
             *notes(size),
             "The paper's Tables 5 and 11 were not found; these are the numbers that its text cites from them, by "
@@ -58,7 +58,7 @@ def _table5(bench: Benchmark) -> Figure:
             x_label="label noise, %",
             y_label="test error minus pruned, points",
         ),
-        claims=(*fig6.published_gaps(bench), *fig7.published_gaps(bench)),
+        claims=(*fig6.numbers(bench), *fig7.numbers(bench)),
     )
 
 
@@ -101,5 +101,5 @@ def _table11(bench: Benchmark) -> Figure:
             x_label="label noise, %",
             y_label="noisy minus original loss, nats",
         ),
-        claims=tuple(claim for noise in bench.noisy() for claim in fig4.published_gaps(bench, noise)),
+        claims=tuple(fig4.numbers(bench, *bench.noisy())),
     )

@@ -23,23 +23,10 @@ from prunescope.papers.jin2022.retrained import LAST_RISE, RISE, Retrained, corr
 from prunescope.papers.jin2022.scales import Count, Name, Share, Size
 from prunescope.papers.jin2022.settings import arms, notes, words
 from prunescope.papers.jin2022.subgroups import subgroups
-from prunescope.studies import (
-    Claim,
-    Computed,
-    Figure,
-    Lines,
-    Precondition,
-    Quantity,
-    Results,
-    Rows,
-    Study,
-    arrays,
-    column,
-    combined,
-    statistics,
-)
+from prunescope.studies import Claim, Computed, Figure, Lines, Precondition, Results, Rows, Study, statistics
 from prunescope.studies.groups import equal_groups
 from prunescope.studies.plot import Intervals, Row
+from prunescope.studies.quantity import Quantity, arrays, column, combined, nodes_of
 from prunescope.studies.statistics import Interval
 from prunescope.studies.study import titled
 
@@ -52,10 +39,9 @@ FIGURE = "beside section 3; not in the paper"
 AGREEMENT = 0.3
 """Rank correlation of two halves of the networks from which memorization counts as measured; proposed."""
 PLACE = "proposed here: Jin et al. 2022, section 3, with memorization measured instead of approximated"
-PAIRS_PLACE = (
+PAIRS = (
     "Feldman and Zhang 2020, section 3 (with thousands of networks; the comparison with chance is proposed)"
 )
-HALVES = "itself, from other networks"
 
 
 class Settings(Value):
@@ -120,7 +106,7 @@ def build(settings: Settings, scale: str) -> Study:
             error_figure(bench, arms=("pruned",), name="influence-error"),
         ),
         cautions=optima_inside(bench, "pruned"),
-        claims=tuple(claim for case in cases for claim in _claims(case)),
+        claims=tuple(_flipped_are_memorized(case) for case in cases if case.noise),
         notes=(
             *notes(size),
             "Memorization of an example: how much more often networks are right about it when they were trained on it "
@@ -133,19 +119,9 @@ def build(settings: Settings, scale: str) -> Study:
 
 def _size(settings: Settings) -> Size:
     noises = (0.0, settings.noise)
-    return Size(
-        benchmark=settings.benchmark,
-        noises=noises,
-        controls=noises,
-        replicates=settings.replicates,
-        levels=settings.levels,
-        extended_levels=(1, 1),
-        width_levels=1,
-        epochs=settings.epochs,
-        share=settings.share,
-        ensemble=settings.ensemble,
-        groups=settings.groups,
-    )
+    shared = ("benchmark", "replicates", "levels", "epochs", "share", "ensemble", "groups")
+    values = {name: getattr(settings, name) for name in shared}
+    return Size(noises=noises, controls=noises, extended_levels=(1, 1), width_levels=1, **values)
 
 
 def _correlations(cases: Sequence[Retrained]) -> Figure:
@@ -157,31 +133,28 @@ def _correlations(cases: Sequence[Retrained]) -> Figure:
         "replicates and 95 % interval (of a single replicate: bootstrap over examples); none where the dense network "
         "itself is optimal. Memorization from one half of the networks with that from the other half says how much of "
         "a correlation estimation noise leaves.",
-        rows=[
-            row
-            for case in cases
-            for row in (
-                *(_row(case, name, case.estimate(), values) for name, values in case.predictors.items()),
-                _row(case, HALVES, case.estimate("even"), case.estimate("odd")),
-            )
-        ],
+        rows=[row for case in cases for row in _correlation_rows(case)],
         plot=Intervals(
             "with", "estimate", "low", "high", x_label="rank correlation with memorization", zero=True
         ),
+        claims=tuple(claim for case in cases for claim in _account(case)),
     )
 
 
-def _row(case: Retrained, name: str, first: Quantity, second: Quantity) -> Computed:
-    """The mean correlation over replicates, its interval, and that of each replicate."""
-    each = correlation(first, second)
+def _correlation_rows(case: Retrained) -> Iterator[Computed]:
+    """For each number the mean correlation over replicates, its interval, and that of each replicate."""
+    pairs = {name: (case.estimate(), values) for name, values in case.predictors.items()}
+    pairs["itself, from other networks"] = (case.estimate("even"), case.estimate("odd"))
+    for name, pair in pairs.items():
+        make = partial(_correlation_row, name, *pair)
+        yield Computed(nodes_of(pair), make, {"panel": noise_name(case.noise), "with": name})
 
-    def rows(results: Results) -> list[Row]:
-        values = each(results)
-        interval = _interval(values, first(results)[0], second(results)[0], name)
-        ends = {"estimate": interval.estimate, "low": interval.low, "high": interval.high}
-        return [ends | {f"replicate_{number}": float(value) for number, value in enumerate(values)}]
 
-    return Computed(each.nodes, rows, {"panel": noise_name(case.noise), "with": name})
+def _correlation_row(name: str, first: Quantity, second: Quantity, results: Results) -> list[Row]:
+    values = correlation(first, second)(results)
+    interval = _interval(values, first(results)[0], second(results)[0], name)
+    ends = {"estimate": interval.estimate, "low": interval.low, "high": interval.high}
+    return [ends | {f"replicate_{number}": float(value) for number, value in enumerate(values)}]
 
 
 def _interval(values: Numbers, first: Numbers, second: Numbers, name: str) -> Interval:
@@ -208,19 +181,7 @@ def _by_percentile(cases: Sequence[Retrained]) -> Figure:
         "Memorization by EL2N",
         caption="Mean memorization of the training examples in equal groups by EL2N. The data hold the root mean "
         "square of the standard errors of single examples in each group.",
-        rows=[
-            Rows(
-                {"noise": noise_name(case.noise)},
-                {
-                    "memorization": _group_means(case, case.estimate()),
-                    "standard_error_of_an_example": _group_means(
-                        case, case.estimate("memorization_se").map(np.square)
-                    ).map(np.sqrt),
-                },
-                parts={"percentile": case.sub.percentiles},
-            )
-            for case in cases
-        ],
+        rows=[_percentile_rows(case) for case in cases],
         plot=Lines(
             "percentile",
             "memorization",
@@ -231,17 +192,21 @@ def _by_percentile(cases: Sequence[Retrained]) -> Figure:
     )
 
 
-def _group_means(case: Retrained, values: Quantity) -> Quantity:
-    """The means over equal groups of examples by EL2N, [replicates, groups], of the examples that have a number."""
-
-    def of(values: Numbers, scores: Numbers) -> list[list[float]]:
+def _percentile_rows(case: Retrained) -> Rows:
+    def means(values: Numbers, scores: Numbers) -> list[list[float]]:
+        """Of the examples of a group that have a number: [replicates, groups]."""
         groups = [equal_groups(row, case.sub.groups) for row in scores]
         return [
             [float(np.nanmean(row[group == k])) for k in range(case.sub.groups)]
             for row, group in zip(values, groups, strict=True)
         ]
 
-    return combined(of, values, case.sub.score_values(case.noise))
+    scores, variance = case.sub.score_values(case.noise), case.estimate("memorization_se").map(np.square)
+    values = {
+        "memorization": combined(means, case.estimate(), scores),
+        "standard_error_of_an_example": combined(means, variance, scores).map(np.sqrt),
+    }
+    return Rows({"noise": noise_name(case.noise)}, values, parts={"percentile": case.sub.percentiles})
 
 
 def _pairs(cases: Sequence[Retrained]) -> Figure:
@@ -261,71 +226,64 @@ def _pairs(cases: Sequence[Retrained]) -> Figure:
             for count, name in (("measured", "pairs"), ("by chance", "by_chance"))
         ],
         plot=Lines("noise", "pairs", series="count", panel="", x_label="label noise, %", y_label="pairs"),
+        claims=tuple(_pairs_are_more(case) for case in cases if not case.noise),
     )
 
 
-def _claims(case: Retrained) -> Iterator[Claim]:
-    """What follows for measured memorization if the paper's account is right."""
+def _account(case: Retrained) -> Iterator[Claim]:
+    """What follows for measured memorization if the paper's account of pruning is right."""
     bench, noise = case.bench, case.noise
-    measured = Precondition(
-        "two halves of the networks agree on what is memorized", case.agreement, at_least=AGREEMENT
+    says = partial(Says(bench, noise), numbered=False, place=PLACE)
+    end, most, sparse = (
+        f"-{100 * noise:g}",
+        "on the examples that are memorized most",
+        is_sparse(bench, noise),
     )
-    says, end = partial(Says(bench, noise), numbered=False, place=PLACE), f"-{100 * noise:g}"
     yield says(
         f"el2n-goes-with-memorization{end}",
         case.correlation("EL2N"),
         MORE,
         "training examples with a higher EL2N are memorized more",
-        measured,
+        _measured(case),
     )
-    most = "on the examples that are memorized most"
+    falls, rises = (f"at the optimal sparsity the loss {moves} most {most}" for moves in ("falls", "rises"))
+    at_last = f"at the highest sparsity the loss rises most {most}"
+    change, last = case.correlation(RISE), case.correlation(LAST_RISE)
     if noise == 0:
-        yield says(
-            "memorized-improve-most",
-            case.correlation(RISE),
-            LESS,
-            f"at the optimal sparsity the loss falls most {most}",
-            is_sparse(bench, noise),
-            measured,
-        )
-        found, by_chance = (column(case.pairs, name, unit="pairs") for name in ("pairs", "by_chance"))
-        beyond = says(
-            "influence-beyond-chance",
-            found.named("measured") - by_chance.named("by chance"),
-            MORE,
-            "more pairs of a memorized training example and a test example have a large influence than by chance",
-            measured,
-        )
-        yield replace(beyond, basis="recalled", place=PAIRS_PLACE)
-        return
-    yield says(
-        f"memorized-are-given-up{end}",
-        case.correlation(RISE),
-        MORE,
-        f"at the optimal sparsity the loss rises most {most}",
-        is_sparse(bench, noise),
-        measured,
-    )
-    yield says(
-        f"memorized-are-given-up-at-last{end}",
-        case.correlation(LAST_RISE),
-        MORE,
-        f"at the highest sparsity the loss rises most {most}",
-        measured,
-    )
-    yield says(
-        f"flipped-are-memorized{end}",
-        _flipped_minus_others(case),
-        MORE,
-        "examples with a flipped label are memorized more than the others",
-        place="proposed here: a label that nothing else supports can only be memorized",
-    )
+        yield says("memorized-improve-most", change, LESS, falls, sparse, _measured(case))
+    else:
+        yield says(f"memorized-are-given-up{end}", change, MORE, rises, sparse, _measured(case))
+        yield says(f"memorized-are-given-up-at-last{end}", last, MORE, at_last, _measured(case))
 
 
-def _flipped_minus_others(case: Retrained) -> Quantity:
-    def of(values: Numbers, noisy: Numbers) -> list[float]:
+def _measured(case: Retrained) -> Precondition:
+    says = "two halves of the networks agree on what is memorized"
+    return Precondition(says, case.agreement, at_least=AGREEMENT)
+
+
+def _pairs_are_more(case: Retrained) -> Claim:
+    measured, by_chance = (column(case.pairs, name, unit="pairs") for name in ("pairs", "by_chance"))
+    claim = Says(case.bench)(
+        "influence-beyond-chance",
+        measured.named("measured") - by_chance.named("by chance"),
+        MORE,
+        "more pairs of a memorized training example and a test example have a large influence than by chance",
+        _measured(case),
+        place=PAIRS,
+    )
+    return replace(claim, basis="recalled", place=PAIRS)
+
+
+def _flipped_are_memorized(case: Retrained) -> Claim:
+    def excess(values: Numbers, noisy: Numbers) -> list[float]:
         pairs = zip(values, noisy > 0, strict=True)
         return [float(np.nanmean(row[flipped]) - np.nanmean(row[~flipped])) for row, flipped in pairs]
 
     noisy = arrays([point.examples for point in case.bench.row("dense", case.noise, 0)], "noisy")
-    return combined(of, case.estimate(), noisy, label="flipped minus others", unit="mean memorization")
+    return Says(case.bench, case.noise)(
+        "flipped-are-memorized",
+        combined(excess, case.estimate(), noisy, label="flipped minus others", unit="mean memorization"),
+        MORE,
+        "examples with a flipped label are memorized more than the others",
+        place="proposed here: a label that nothing else supports can only be memorized",
+    )
