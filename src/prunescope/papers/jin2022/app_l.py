@@ -7,8 +7,7 @@ from prunescope.papers.jin2022.arms import noise_name
 from prunescope.papers.jin2022.claims import LESS, by_chance, no_more_than_by_chance
 from prunescope.papers.jin2022.settings import SCALES, Settings, arms, study
 from prunescope.papers.jin2022.subgroups import Subgroups, sparsity_figure, subgroups
-from prunescope.studies.claim import Claim
-from prunescope.studies.study import Study
+from prunescope.studies import Claim, Study
 
 __all__ = ["SCALES", "build"]
 

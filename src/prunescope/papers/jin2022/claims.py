@@ -15,10 +15,8 @@ from types import MappingProxyType
 
 from prunescope.papers.jin2022.arms import Benchmark, noise_name
 from prunescope.papers.jin2022.quantities import fits
-from prunescope.studies import statistics
-from prunescope.studies.claim import Basis, Claim, Precondition
-from prunescope.studies.quantity import Quantity
-from prunescope.studies.region import Among, Direction, Near, Region
+from prunescope.studies import Among, Claim, Direction, Near, Precondition, Quantity, Region, statistics
+from prunescope.studies.claim import Basis
 
 Cells = frozenset[tuple[str, float]]
 """Benchmarks at noise levels."""
@@ -117,7 +115,8 @@ class Says:
         numbered: whether the name gets the noise level.
         fitted: instead of the dense network fitting what it is trained on.
         """
-        basis, where = said(statement or name, self._benchmark, place, self.noise)
+        benchmark = self.bench.name if self.benchmark is None else self.benchmark
+        basis, where = said(statement or name, benchmark, place, self.noise)
         at = f"At {noise_name(self.noise)}" if self.noise else "Without label noise"
         return Claim(
             f"{name}-{100 * self.noise:g}" if self.noise and numbered else name,
@@ -128,10 +127,6 @@ class Says:
             place=where,
             preconditions=(*((fits(self.bench, self.noise),) if fitted is None else fitted), *needs),
         )
-
-    @property
-    def _benchmark(self) -> str:
-        return self.bench.name if self.benchmark is None else self.benchmark
 
 
 def said(statement: str, benchmark: str, place: str, noise: float = 0.0) -> tuple[Basis, str]:

@@ -15,11 +15,9 @@ from prunescope.papers.jin2022.quantities import ERROR, remaining
 from prunescope.papers.jin2022.subgroups import rank_agreement
 from prunescope.runs.families import final
 from prunescope.runs.graph import Reading
-from prunescope.studies.claim import Claim
-from prunescope.studies.figure import Computed, Figure
-from prunescope.studies.plot import Lines, Row, Table
-from prunescope.studies.quantity import Quantity, arrays, nodes_of
-from prunescope.studies.results import Results
+from prunescope.studies import Claim, Computed, Figure, Lines, Quantity, Results, Table, arrays
+from prunescope.studies.plot import Row
+from prunescope.studies.quantity import nodes_of
 
 MARGIN = 0.5
 """Percentage points by which a class has to lose to count as harmed; proposed."""

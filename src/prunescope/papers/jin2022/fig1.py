@@ -3,17 +3,14 @@
 Pruning matches training longer, and changes the loss of influential examples most.
 """
 
-from prunescope.papers.jin2022.arms import Benchmark
+from prunescope.papers.jin2022.arms import Arm, Benchmark
 from prunescope.papers.jin2022.claims import CLOSE, Says
 from prunescope.papers.jin2022.fig2 import influential
 from prunescope.papers.jin2022.figures import error_figure
 from prunescope.papers.jin2022.quantities import optima_inside, over_levels, remaining, test_error
 from prunescope.papers.jin2022.settings import SCALES, Settings, arms, study
 from prunescope.papers.jin2022.subgroups import at_both_choices, group_figure, subgroups
-from prunescope.studies.claim import Claim
-from prunescope.studies.quantity import combined, side_by_side
-from prunescope.studies.region import Among, Equivalence
-from prunescope.studies.study import Study
+from prunescope.studies import Among, Claim, Equivalence, Study, combined, side_by_side
 
 __all__ = ["SCALES", "build"]
 
@@ -23,6 +20,7 @@ COST = {
     "laptop": "40 minutes on 2 cores",
     "paper": "1 hour on 2 cores",
 }
+SHOWN: tuple[Arm, ...] = ("pruned", "extended")
 ABOVE = 1.0
 """Weights remaining, percent, above which the two are compared."""
 
@@ -32,23 +30,13 @@ def build(settings: Settings, scale: str) -> Study:
     size = settings.size(scale)
     bench = arms(size)
     sub = subgroups(bench, size)
-    left = error_figure(
-        bench,
-        arms=("pruned", "extended"),
-        noises=(0.0,),
-        name="fig1a",
-        title="Figure 1a: pruned and extended dense training",
-        claims=(matches_everywhere(bench),),
+    title, matches = "Figure 1a: pruned and extended dense training", (matches_everywhere(bench),)
+    left = error_figure(bench, arms=SHOWN, noises=(0.0,), name="fig1a", title=title, claims=matches)
+    title, claims = "Figure 1b: change in training loss by influence", tuple(influential(sub))
+    right = group_figure(sub, at_both_choices(), name="fig1b", title=title, claims=claims)
+    return study(
+        __doc__, size, scale, figures=(left, right), cautions=optima_inside(bench, *SHOWN, noises=(0.0,))
     )
-    right = group_figure(
-        sub,
-        at_both_choices(),
-        name="fig1b",
-        title="Figure 1b: change in training loss by influence",
-        claims=tuple(influential(sub)),
-    )
-    cautions = optima_inside(bench, "pruned", "extended", noises=(0.0,))
-    return study(__doc__, size, scale, figures=(left, right), cautions=cautions)
 
 
 def matches_everywhere(bench: Benchmark) -> Claim:

@@ -12,11 +12,8 @@ from prunescope.papers.jin2022.claims import LESS, MORE, NO_MORE, Range, Says
 from prunescope.papers.jin2022.quantities import goes_to, is_sparse, optima_inside, selecting, train
 from prunescope.papers.jin2022.settings import SCALES, Settings, arms, study
 from prunescope.papers.jin2022.subgroups import TOP, Subgroups, at_both_choices, group_figure, subgroups
-from prunescope.studies import selection
-from prunescope.studies.claim import Claim
+from prunescope.studies import Among, Claim, Direction, Near, Study, selection
 from prunescope.studies.groups import concentration
-from prunescope.studies.region import Among, Direction, Near
-from prunescope.studies.study import Study
 
 __all__ = ["SCALES", "build"]
 
@@ -58,72 +55,57 @@ def build(settings: Settings, scale: str) -> Study:
 
 def better_training(bench: Benchmark) -> Claim:
     """Mild pruning trains better."""
-    return Says(bench)(
-        "better-training",
-        train(bench, "pruned", 0.0, 1) - train(bench, "dense", 0.0),
-        LESS,
-        "one level of pruning and retraining lowers the mean training loss",
-        place="section 4, conclusion (one level is proposed here)",
-    )
+    change = train(bench, "pruned", 0.0, 1) - train(bench, "dense", 0.0)
+    text = "one level of pruning and retraining lowers the mean training loss"
+    place = "section 4, conclusion (one level is proposed here)"
+    return Says(bench)("better-training", change, LESS, text, place=place)
 
 
 def by_group(sub: Subgroups) -> Iterator[Claim]:
     """Every group improves at the optimum; at the highest improving sparsity, it depends on the network."""
     bench, says = sub.bench, sub.says(0.0)
-    low, high = CONCENTRATION
-    change, at_highest = sub.change("pruned", 0.0), sub.change("pruned", 0.0, HIGHEST)
     sparse, still = is_sparse(bench, 0.0), is_sparse(bench, 0.0, rule=HIGHEST)
-    yield says(
-        "every-group-improves",
-        change.named("", "share of groups"),
-        Among(NO_MORE),
-        "the optimally sparse network fits every group of training examples as well as the dense network or better",
-        sparse,
-        place="section 3, Fig. 2a",
-    )
+    change, at_highest = sub.change("pruned", 0.0), sub.change("pruned", 0.0, HIGHEST)
+
+    text = "the optimally sparse network fits every group of training examples as well as the dense network or better"
+    each = change.named("", "share of groups")
+    yield says("every-group-improves", each, Among(NO_MORE), text, sparse, place="section 3, Fig. 2a")
+
+    low, high = CONCENTRATION
+    ratio = change.map(lambda rows: [concentration(row, top=TOP) for row in rows], label="", unit="ratio")
     yield says(
         "concentration",
-        change.map(lambda rows: [concentration(row, top=TOP) for row in rows], label="", unit="ratio"),
+        ratio,
         Near((low + high) / 2, (high - low) / 2),
         f"at the optimal sparsity the mean change in loss on the top 20 % of {sub.axis} is {low:g} to {high:g} times "
         "that on the rest",
         sparse,
         place="section 3, Fig. 2a (range over five benchmarks)",
     )
-    worse = bench.name in WORSE
-    share = at_highest.map(lambda c: (c > 0).mean(axis=1), label="", unit="share of groups fitted worse")
-    mean = at_highest.map(lambda c: c.mean(axis=1), label="pruned minus dense")
-    yield says(
-        "loss-at-highest-improving",
-        share if worse else mean,
-        Direction("greater", than=0.5) if worse else LESS,
-        "at the highest sparsity that still improves on the dense network "
-        + ("most groups are fitted worse" if worse else "the training loss is lower overall"),
-        still,
-        place="section 4, Fig. 2b",
-    )
+
+    if bench.name in WORSE:
+        moved, region = at_highest.map(lambda c: (c > 0).mean(axis=1)), Direction("greater", than=0.5)
+        moved, text = moved.named("", "share of groups fitted worse"), "most groups are fitted worse"
+    else:
+        moved, region = at_highest.map(lambda c: c.mean(axis=1)).named("pruned minus dense"), LESS
+        text = "the training loss is lower overall"
+    text = f"at the highest sparsity that still improves on the dense network {text}"
+    yield says("loss-at-highest-improving", moved, region, text, still, place="section 4, Fig. 2b")
 
 
 def influential(sub: Subgroups) -> Iterator[Claim]:
     """The loss changes most on influential examples: it falls at the optimum, and rises where most are fitted worse."""
-    says, rests = sub.says(0.0), f"on the examples with the top 20 % of {sub.axis} than on the rest"
-    yield says(
-        "influential-improve-most",
-        sub.top("pruned", 0.0) - sub.rest("pruned", 0.0),
-        LESS,
-        f"at the optimal sparsity the loss falls by more {rests}",
-        is_sparse(sub.bench, 0.0),
-        place="section 3, Figs 1b and 2a",
-    )
+    says, where = sub.says(0.0), f"on the examples with the top 20 % of {sub.axis} than on the rest"
+    falls, sparse = sub.top("pruned", 0.0) - sub.rest("pruned", 0.0), is_sparse(sub.bench, 0.0)
+    text = f"at the optimal sparsity the loss falls by more {where}"
+    yield says("influential-improve-most", falls, LESS, text, sparse, place="section 3, Figs 1b and 2a")
     if sub.bench.name in WORSE:
-        yield says(
-            "influential-worsen-at-highest",
-            sub.top("pruned", 0.0, HIGHEST) - sub.rest("pruned", 0.0, HIGHEST),
-            MORE,
-            f"at the highest sparsity that still improves on the dense network the loss rises by more {rests}",
-            is_sparse(sub.bench, 0.0, rule=HIGHEST),
-            place="section 4, Figs 1b and 2b",
+        rises = sub.top("pruned", 0.0, HIGHEST) - sub.rest("pruned", 0.0, HIGHEST)
+        still, place = is_sparse(sub.bench, 0.0, rule=HIGHEST), "section 4, Figs 1b and 2b"
+        text = (
+            f"at the highest sparsity that still improves on the dense network the loss rises by more {where}"
         )
+        yield says("influential-worsen-at-highest", rises, MORE, text, still, place=place)
 
 
 def highest_improving_level(bench: Benchmark) -> Iterator[Claim]:

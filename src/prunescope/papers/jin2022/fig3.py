@@ -16,10 +16,7 @@ from prunescope.papers.jin2022.quantities import (
     optima_inside,
 )
 from prunescope.papers.jin2022.settings import SCALES, Settings, arms, study
-from prunescope.studies.claim import Claim
-from prunescope.studies.quantity import side_by_side
-from prunescope.studies.region import Among, Near
-from prunescope.studies.study import Study
+from prunescope.studies import Among, Claim, Near, Study, side_by_side
 
 __all__ = ["SCALES", "build"]
 
@@ -53,51 +50,36 @@ def build(settings: Settings, scale: str) -> Study:
 def helps(bench: Benchmark) -> Iterator[Claim]:
     """With noise, the optimally sparse network generalizes better than the dense one; LeNet's at 5 % does not."""
     for noise in bench.noisy():
-        says = Says(bench, noise)
-        yield says(
-            "pruning-helps",
-            gain(bench, noise),
-            MORE,
+        says, text = (
+            Says(bench, noise),
             "the optimally sparse network has a lower test error than the dense one",
-            place="Fig. 3",
         )
+        yield says("pruning-helps", gain(bench, noise), MORE, text, place="Fig. 3")
         if (bench.name, noise) in OF_THESE["dense-is-best"]:
-            yield says(
-                "dense-is-best",
-                best_sparse(bench, noise) - dense(bench, noise),
-                NO_LESS,
-                "no pruned network has a lower test error than the dense one",
-                place="Fig. 5",
-                numbered=False,
-            )
+            gap = best_sparse(bench, noise) - dense(bench, noise)
+            text = "no pruned network has a lower test error than the dense one"
+            yield says("dense-is-best", gap, NO_LESS, text, place="Fig. 5", numbered=False)
 
 
 def grows(bench: Benchmark) -> Iterator[Claim]:
     """The gain from pruning grows with label noise."""
-    if not bench.noisy():
-        return
-    highest = max(bench.noises)
-    says, place = Says(bench, highest), "section 4 and Fig. 3"
-    yield says(
-        "gain-grows",
-        (gain(bench, highest) - gain(bench, 0.0)).named(""),
-        MORE,
-        f"Pruning gains more at {noise_name(highest)} than without",
-        place=place,
-        numbered=False,
-        fitted=(fits_clean(bench), fits_noise(bench, highest)),
-    )
-    if len(bench.noises) > 2:
-        steps = [gain(bench, more) - gain(bench, less) for less, more in pairwise(bench.noises)]
+    gains = {noise: gain(bench, noise) for noise in bench.noises}
+    if (highest := max(gains)) > 0:
+        says, place, clean = Says(bench, highest), "section 4 and Fig. 3", fits_clean(bench)
+        text, fitted = f"Pruning gains more at {noise_name(highest)} than without", fits_noise(bench, highest)
+        more = (gains[highest] - gains[0.0]).named("")
+        yield says("gain-grows", more, MORE, text, place=place, numbered=False, fitted=(clean, fitted))
+    if len(gains) > 2:
+        steps = side_by_side([gains[more] - gains[less] for less, more in pairwise(gains)])
         yield says(
             "gain-grows-at-each",
-            side_by_side(steps).named(unit="share of steps from a noise level to the next"),
+            steps.named(unit="share of steps from a noise level to the next"),
             Among(MORE),
             "Pruning gains more at each level of label noise than at the one below it "
-            f"({', '.join(f'{100 * noise:g}' for noise in bench.noises)} %)",
+            f"({', '.join(f'{100 * noise:g}' for noise in gains)} %)",
             place=place,
             numbered=False,
-            fitted=(fits_clean(bench), *(fits_noise(bench, noise) for noise in bench.noisy())),
+            fitted=(clean, *(fits_noise(bench, noise) for noise in bench.noisy())),
         )
 
 
@@ -105,10 +87,6 @@ def numbers(bench: Benchmark) -> Iterator[Claim]:
     """The published gains; met within half of the number or one point, whichever is more (proposed here)."""
     for noise in bench.noisy():
         if points := GAIN.get((bench.name, noise)):
-            yield Says(bench, noise)(
-                "gain-number",
-                gain(bench, noise),
-                Near(points, max(points / 2, 1.0)),
-                f"pruning to the optimal sparsity gains {points:g} points",
-                place="section 4",
-            )
+            region = Near(points, max(points / 2, 1.0))
+            text = f"pruning to the optimal sparsity gains {points:g} points"
+            yield Says(bench, noise)("gain-number", gain(bench, noise), region, text, place="section 4")

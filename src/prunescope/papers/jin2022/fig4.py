@@ -4,6 +4,7 @@ The loss on original and on noisy examples over sparsity.
 """
 
 from collections.abc import Iterator
+from functools import partial
 
 from prunescope.papers.jin2022.arms import Benchmark
 from prunescope.papers.jin2022.claims import LESS, MORE, Range, Says, around, words
@@ -19,10 +20,7 @@ from prunescope.papers.jin2022.quantities import (
     train,
 )
 from prunescope.papers.jin2022.settings import SCALES, Settings, arms, study, with_noise
-from prunescope.studies.claim import Claim, Precondition
-from prunescope.studies.quantity import side_by_side
-from prunescope.studies.region import Among
-from prunescope.studies.study import Study
+from prunescope.studies import Among, Claim, Precondition, Study, side_by_side
 
 __all__ = ["SCALES", "build"]
 
@@ -34,6 +32,7 @@ COST = {
 }
 
 PLACE = "section 4 and Fig. 4"
+TRUE_ERROR = "percentage points of error against true labels"
 TENTH = 10.0
 """Weights remaining, percent, above which noisy examples are fitted better and below which worse by ResNet-20."""
 DENSE_FIT_GAP: Range = (0.03, 0.13)
@@ -64,26 +63,12 @@ def build(settings: Settings, scale: str) -> Study:
 def gives_up(bench: Benchmark, noise: float) -> Iterator[Claim]:
     """Noisy examples are fitted better after one level, worse than original ones at the optimum, less so at the end."""
     says, sparse = Says(bench, noise), is_sparse(bench, noise)
-    gaps = over_levels(bench, "pruned", noise, fit_gap)
-    true_errors = [
-        train(
-            bench,
-            "pruned",
-            noise,
-            n,
-            name="noisy_true_error",
-            scale=100,
-            unit="percentage points of error against true labels",
-        )
-        for n in bench.levels_of("pruned", noise)
-    ]
-    yield says(
-        "noisy-loss-falls-first",
-        train(bench, "pruned", noise, 1, name="noisy_loss") - train(bench, "dense", noise, name="noisy_loss"),
-        LESS,
-        "one level of pruning and retraining lowers the loss on noisy examples",
-        place=f"{PLACE} (one level is proposed here)",
-    )
+    noisy, gaps = partial(train, bench, name="noisy_loss"), over_levels(bench, "pruned", noise, fit_gap)
+
+    text = "one level of pruning and retraining lowers the loss on noisy examples"
+    change, place = noisy("pruned", noise, 1) - noisy("dense", noise), f"{PLACE} (one level is proposed here)"
+    yield says("noisy-loss-falls-first", change, LESS, text, place=place)
+
     yield says(
         "noisy-loss-rises",
         best_fit_gap(bench, noise) - fit_gap(bench, "dense", noise),
@@ -93,22 +78,25 @@ def gives_up(bench: Benchmark, noise: float) -> Iterator[Claim]:
         sparse,
         place=PLACE,
     )
+
+    peak = gaps.map(lambda g: g.mean(axis=0).argmax(), unit="(level of the peak)")
     yield says(
         "gap-shrinks-at-last",
         gaps.map(lambda g: g[:, -1] - g[:, g.mean(axis=0).argmax()], label="last gap minus largest gap"),
         LESS,
         "the gap between the loss on noisy and on original examples is smaller at the highest sparsity than at its "
         "peak",
-        Precondition(
-            "the gap's peak comes before the last level",
-            gaps.map(lambda g: g.mean(axis=0).argmax(), unit="(level of the peak)"),
-            at_most=bench.levels - 1,
-        ),
+        Precondition("the gap's peak comes before the last level", peak, at_most=bench.levels - 1),
         place=f"{PLACE} (at which sparsity is not said)",
     )
+
+    errors = [
+        train(bench, "pruned", noise, n, name="noisy_true_error", scale=100, unit=TRUE_ERROR)
+        for n in bench.levels_of("pruned", noise)
+    ]
     yield says(
         "true-labels-return",
-        at_best(bench, "pruned", noise, true_errors) - true_errors[0].named("dense"),
+        at_best(bench, "pruned", noise, errors) - errors[0].named("dense"),
         LESS,
         "the optimally sparse network predicts the label before the flip for more of the noisy examples than the dense "
         "network",

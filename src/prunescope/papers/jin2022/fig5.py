@@ -9,8 +9,7 @@ from prunescope.papers.jin2022.claims import LESS, MORE, NO_MORE, SATURATED
 from prunescope.papers.jin2022.quantities import fits_noise, is_sparse, optima_inside
 from prunescope.papers.jin2022.settings import SCALES, Settings, arms, study, with_noise
 from prunescope.papers.jin2022.subgroups import WHERE, Case, Subgroups, group_figure, subgroups
-from prunescope.studies.claim import Claim
-from prunescope.studies.study import Study
+from prunescope.studies import Claim, Study
 
 __all__ = ["SCALES", "build"]
 
@@ -43,55 +42,42 @@ def build(settings: Settings, scale: str) -> Study:
 
 def worsen(sub: Subgroups) -> Iterator[Claim]:
     """At the optimum the loss of influential examples rises, and by more than that of the rest."""
+    influential = f"the examples with the top 20 % of {sub.axis}"
     for noise in sub.bench.noisy():
         says, sparse, top = sub.says(noise), is_sparse(sub.bench, noise), sub.top("pruned", noise)
-        yield says(
-            "influential-worsen",
-            top,
-            MORE,
-            f"the optimally sparse network fits the examples with the top 20 % of {sub.axis} worse than the full dense "
-            "network does",
-            sparse,
-            place="Fig. 5",
-        )
-        yield says(
-            "influential-worsen-most",
-            top - sub.rest("pruned", noise),
-            MORE,
-            f"at the optimal sparsity the loss rises by more on the examples with the top 20 % of {sub.axis} than on "
-            "the rest",
-            sparse,
-            place="Fig. 5",
-            statement="influential-worsen",
-        )
+        text = f"the optimally sparse network fits {influential} worse than the full dense network does"
+        yield says("influential-worsen", top, MORE, text, sparse, place="Fig. 5")
+
+        more, row = top - sub.rest("pruned", noise), "influential-worsen"
+        text = f"at the optimal sparsity the loss rises by more on {influential} than on the rest"
+        yield says("influential-worsen-most", more, MORE, text, sparse, place="Fig. 5", statement=row)
 
 
 def exceptions(sub: Subgroups) -> Iterator[Claim]:
     """Where Fig. 5 sees something else: no increase in ResNet-50, little change in two networks at 60 % noise."""
     bench, noises = sub.bench, sub.bench.noisy()
-    for noise in noises if bench.name == "resnet50" else ():
-        yield sub.says(noise)(
-            "influential-do-not-worsen",
-            sub.top("pruned", noise),
-            NO_MORE,
-            f"the optimally sparse network fits the examples with the top 20 % of {sub.axis} no worse than the dense "
-            "network does",
-            is_sparse(bench, noise),
-            place="Fig. 5 (the exception)",
-        )
-    saturated = bench.name in SATURATED and MOST_NOISE in noises
-    size = {noise: sub.top("pruned", noise).map(np.abs, label="") for noise in noises}
-    for than in [noise for noise in noises if noise < MOST_NOISE] if saturated else ():
-        yield sub.says(MOST_NOISE)(
-            f"influential-change-less-than-at-{100 * than:g}",
-            (size[MOST_NOISE] - size[than]).named("size of the change on the top 20 %"),
-            LESS,
-            f"At {noise_name(MOST_NOISE)} the optimally sparse network changes the loss on the examples with the top "
-            f"20 % of {sub.axis}, which is high already in the dense network, by less than at {noise_name(than)}",
-            is_sparse(bench, MOST_NOISE),
-            is_sparse(bench, than),
-            place="Fig. 5 (little change; the comparison is proposed here)",
-            statement="influential-change-less",
-            numbered=False,
-            fitted=(fits_noise(bench, than),),
-        )
+    influential, tops = (
+        f"the examples with the top 20 % of {sub.axis}",
+        {n: sub.top("pruned", n) for n in noises},
+    )
+    if bench.name == "resnet50":
+        text = f"the optimally sparse network fits {influential} no worse than the dense network does"
+        name, place = "influential-do-not-worsen", "Fig. 5 (the exception)"
+        for noise, top in tops.items():
+            yield sub.says(noise)(name, top, NO_MORE, text, is_sparse(bench, noise), place=place)
+    if bench.name in SATURATED and MOST_NOISE in noises:
+        size = {noise: top.map(np.abs, label="") for noise, top in tops.items()}
+        for than in [noise for noise in noises if noise < MOST_NOISE]:
+            yield sub.says(MOST_NOISE)(
+                f"influential-change-less-than-at-{100 * than:g}",
+                (size[MOST_NOISE] - size[than]).named("size of the change on the top 20 %"),
+                LESS,
+                f"At {noise_name(MOST_NOISE)} the optimally sparse network changes the loss on {influential}, which is "
+                f"high already in the dense network, by less than at {noise_name(than)}",
+                is_sparse(bench, MOST_NOISE),
+                is_sparse(bench, than),
+                place="Fig. 5 (little change; the comparison is proposed here)",
+                statement="influential-change-less",
+                numbered=False,
+                fitted=(fits_noise(bench, than),),
+            )

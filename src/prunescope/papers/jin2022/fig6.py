@@ -11,10 +11,7 @@ from prunescope.papers.jin2022.claims import CLOSE, MORE, Range, Says, around, w
 from prunescope.papers.jin2022.figures import error_figure
 from prunescope.papers.jin2022.quantities import as_long, best, best_level, optima_inside
 from prunescope.papers.jin2022.settings import SCALES, Settings, arms, study
-from prunescope.studies.claim import Claim, Precondition
-from prunescope.studies.quantity import constant
-from prunescope.studies.region import Equivalence
-from prunescope.studies.study import Study
+from prunescope.studies import Claim, Equivalence, Precondition, Quantity, Study, constant
 
 __all__ = ["SCALES", "build"]
 
@@ -52,47 +49,38 @@ def build(settings: Settings, scale: str) -> Study:
     return study(__doc__, size, scale, figures=(figure,), cautions=optima_inside(bench, "pruned", "extended"))
 
 
+def lacks(bench: Benchmark, noise: float) -> Quantity:
+    """Test error of extended training minus that of pruning, each at its best, percentage points."""
+    return best(bench, "extended", noise) - best(bench, "pruned", noise)
+
+
 def beside_pruning(bench: Benchmark, *, margin: float = CLOSE) -> Iterator[Claim]:
     """Extended training does what pruning does without noise, and less with it."""
-    yield Says(bench)(
-        "extended-matches",
-        best(bench, "extended", 0.0) - best(bench, "pruned", 0.0),
-        Equivalence(margin),
-        f"extended dense training at its best is within {margin:g} points of pruning at its best",
-        place="Figs 1a and 6 (the margin is proposed here)",
-    )
+    text = f"extended dense training at its best is within {margin:g} points of pruning at its best"
+    place = "Figs 1a and 6 (the margin is proposed here)"
+    yield Says(bench)("extended-matches", lacks(bench, 0.0), Equivalence(margin), text, place=place)
+    text = "extended dense training at its best errs more on the test set than pruning does"
     for noise in bench.noisy("extended"):
-        yield Says(bench, noise)(
-            "extended-is-worse",
-            best(bench, "extended", noise) - best(bench, "pruned", noise),
-            MORE,
-            "extended dense training at its best errs more on the test set than pruning does",
-            place="section 5.1 and Fig. 6",
-        )
+        says, place = Says(bench, noise), "section 5.1 and Fig. 6"
+        yield says("extended-is-worse", lacks(bench, noise), MORE, text, place=place)
 
 
 def numbers(bench: Benchmark) -> Iterator[Claim]:
     """The published range of what extended training lacks: at its own best, and when it has trained as long."""
-    if bench.name not in EXTENDED_GAP:
-        return
-    ends = EXTENDED_GAP[bench.name]
-    for noise in bench.noisy("extended"):
-        to_spare = Precondition(
-            "extended training was run as long as pruning to its optimum",
-            constant(bench.depth("extended", noise), unit="levels to spare")
-            - best_level(bench, "pruned", noise, unit="levels to spare"),
-            at_least=0,
+    ends = EXTENDED_GAP.get(bench.name, (0.0, 0.0))
+    text = "extended dense training (at {}) errs more than pruning by " + f"{words(ends)} points"
+    place, unit = "section 5.1 (which training length is compared is not said)", "levels to spare"
+    for noise in bench.noisy("extended") if bench.name in EXTENDED_GAP else ():
+        says, region, row = Says(bench, noise), around(ends), "extended-gap"
+        own = text.format("its own best")
+        yield says("extended-gap-best", lacks(bench, noise), region, own, place=place, statement=row)
+
+        as_much = as_long(bench, noise) - best(bench, "pruned", noise)
+        to_spare = constant(bench.depth("extended", noise), unit=unit) - best_level(
+            bench, "pruned", noise, unit=unit
         )
-        for short, pairing, longer, needs in (
-            ("best", "its own best", best(bench, "extended", noise), ()),
-            ("equal", "equal training", as_long(bench, noise), (to_spare,)),
-        ):
-            yield Says(bench, noise)(
-                f"extended-gap-{short}",
-                longer - best(bench, "pruned", noise),
-                around(ends),
-                f"extended dense training (at {pairing}) errs more than pruning by {words(ends)} points",
-                *needs,
-                place="section 5.1 (which training length is compared is not said)",
-                statement="extended-gap",
-            )
+        long = Precondition(
+            "extended training was run as long as pruning to its optimum", to_spare, at_least=0
+        )
+        equal = text.format("equal training")
+        yield says("extended-gap-equal", as_much, region, equal, long, place=place, statement=row)

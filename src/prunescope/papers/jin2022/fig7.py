@@ -6,14 +6,12 @@ Narrower dense networks beside pruned ones, and the same near their optima (Appe
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-from prunescope.papers.jin2022.arms import Benchmark
+from prunescope.papers.jin2022.arms import Arm, Benchmark
 from prunescope.papers.jin2022.claims import MORE, Range, Says, around, words
 from prunescope.papers.jin2022.figures import error_figure
 from prunescope.papers.jin2022.quantities import best, dense, optima_inside
 from prunescope.papers.jin2022.settings import SCALES, Settings, arms, study
-from prunescope.studies.claim import Claim
-from prunescope.studies.region import Direction
-from prunescope.studies.study import Study
+from prunescope.studies import Claim, Direction, Quantity, Study
 
 __all__ = ["SCALES", "build"]
 
@@ -24,6 +22,7 @@ COST = {
     "paper": "3 hours on 2 cores",
 }
 
+SHOWN: tuple[Arm, ...] = ("pruned", "width")
 MOST_BY_WIDTH = 2.1
 """Points by which narrower networks miss pruning at most, with label noise. Source: section 5.2, conclusion."""
 WIDTH_GAP: Mapping[str, Range] = MappingProxyType(
@@ -42,67 +41,40 @@ def build(settings: Settings, scale: str) -> Study:
     """The study under these settings."""
     size = settings.size(scale)
     bench = arms(size)
-    whole = error_figure(
-        bench,
-        arms=("pruned", "width"),
-        name="fig7",
-        title="Figure 7: pruning and width down-scaling",
-        claims=(*beside_pruning(bench), *numbers(bench)),
-    )
-    near = error_figure(
-        bench,
-        arms=("pruned", "width"),
-        noises=bench.noises_of("width"),
-        within=MOST_BY_WIDTH,
-        name="app-f",
-        title="Appendix F: Figure 7 near its optima",
-    )
-    return study(
-        __doc__, size, scale, figures=(whole, near), cautions=optima_inside(bench, "pruned", "width")
-    )
+    title, claims = "Figure 7: pruning and width down-scaling", (*beside_pruning(bench), *numbers(bench))
+    whole = error_figure(bench, arms=SHOWN, name="fig7", title=title, claims=claims)
+    title, noises = "Appendix F: Figure 7 near its optima", bench.noises_of("width")
+    near = error_figure(bench, arms=SHOWN, noises=noises, within=MOST_BY_WIDTH, name="app-f", title=title)
+    return study(__doc__, size, scale, figures=(whole, near), cautions=optima_inside(bench, *SHOWN))
+
+
+def lacks(bench: Benchmark, noise: float) -> Quantity:
+    """Test error of narrower networks minus that of pruned ones, each at their best, percentage points."""
+    return best(bench, "width", noise) - best(bench, "pruned", noise)
 
 
 def beside_pruning(bench: Benchmark) -> Iterator[Claim]:
     """With noise narrower networks beat the full one and come close to the pruned one, but do not quite reach it."""
     place = "section 5.2 and Fig. 7"
     worse = "width down-scaling at its best has a higher test error than pruning at its best"
-    lacks = {
-        noise: best(bench, "width", noise) - best(bench, "pruned", noise)
-        for noise in bench.noises_of("width")
-    }
-    yield Says(bench)(
-        "width-is-worse-clean", lacks[0.0], MORE, worse, place=f"{place} (there on 4 of 5 benchmarks)"
-    )
+    some = f"{place} (there on 4 of 5 benchmarks)"
+    yield Says(bench)("width-is-worse-clean", lacks(bench, 0.0), MORE, worse, place=some)
     for noise in bench.noisy("width"):
-        says = Says(bench, noise)
-        yield says(
-            "width-helps",
-            dense(bench, noise) - best(bench, "width", noise),
-            MORE,
-            "width down-scaling at its best has a lower test error than the full dense network",
-            place=place,
-        )
-        yield says("width-is-worse", lacks[noise], MORE, worse, place=place)
-        yield says(
-            "width-is-close",
-            lacks[noise],
-            Direction("less", than=MOST_BY_WIDTH),
-            f"the least test error of width down-scaling exceeds that of pruning by no more than {MOST_BY_WIDTH:g} "
-            "points",
-            place="section 5.2, conclusion",
-        )
+        says, gap = Says(bench, noise), lacks(bench, noise)
+        yield says("width-is-worse", gap, MORE, worse, place=place)
+
+        gain = dense(bench, noise) - best(bench, "width", noise)
+        text = "width down-scaling at its best has a lower test error than the full dense network"
+        yield says("width-helps", gain, MORE, text, place=place)
+
+        close, points = Direction("less", than=MOST_BY_WIDTH), f"no more than {MOST_BY_WIDTH:g} points"
+        text = f"the least test error of width down-scaling exceeds that of pruning by {points}"
+        yield says("width-is-close", gap, close, text, place="section 5.2, conclusion")
 
 
 def numbers(bench: Benchmark) -> Iterator[Claim]:
     """The published range of what width down-scaling lacks."""
-    if bench.name not in WIDTH_GAP:
-        return
-    ends = WIDTH_GAP[bench.name]
-    for noise in bench.noisy("width"):
-        yield Says(bench, noise)(
-            "width-gap",
-            best(bench, "width", noise) - best(bench, "pruned", noise),
-            around(ends),
-            f"the least test error of width down-scaling exceeds that of pruning by {words(ends)} points",
-            place="section 5.2",
-        )
+    for noise in bench.noisy("width") if bench.name in WIDTH_GAP else ():
+        ends = WIDTH_GAP[bench.name]
+        text = f"the least test error of width down-scaling exceeds that of pruning by {words(ends)} points"
+        yield Says(bench, noise)("width-gap", lacks(bench, noise), around(ends), text, place="section 5.2")

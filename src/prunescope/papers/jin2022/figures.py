@@ -12,12 +12,8 @@ import numpy as np
 from prunescope.papers.jin2022 import quantities
 from prunescope.papers.jin2022.arms import LABELS, Arm, Benchmark, noise_name
 from prunescope.papers.jin2022.quantities import is_best, is_best_epoch, over_levels, remaining, train
-from prunescope.studies.claim import Claim
+from prunescope.studies import Claim, Computed, Figure, Lines, Quantity, Results, Rows, Table, arrays, column
 from prunescope.studies.curves import number
-from prunescope.studies.figure import Computed, Figure, Rows
-from prunescope.studies.plot import Lines, Table
-from prunescope.studies.quantity import Quantity, arrays, column
-from prunescope.studies.results import Results
 
 OVER_SPARSITY: Mapping[str, Any] = {"x_label": "weights remaining, %", "log_x": True, "reverse_x": True}
 CONTROLS: Mapping[Arm, str] = {

@@ -12,14 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunescope.papers.jin2022.arms import Arm, Benchmark, Numbers, Rule, noise_name
-from prunescope.studies import selection
-from prunescope.studies.claim import Precondition
-from prunescope.studies.quantity import Quantity, arrays, column, combined, constant, side_by_side
+from prunescope.studies import (
+    Precondition,
+    Quantity,
+    arrays,
+    column,
+    combined,
+    constant,
+    selection,
+    side_by_side,
+)
 
 ERROR = "percentage points of test error"
 LOSS = "nats"
 RULES = {"optimal": selection.optimal, "highest_improving": selection.highest_improving}
-RULE_WORDS: dict[Rule, str] = {"optimal": "optimal", "highest_improving": "highest improving"}
 
 
 def test_error(bench: Benchmark, arm: Arm, noise: float, level: int = 0) -> Quantity:
@@ -238,7 +244,7 @@ def optima_inside(
     short = "(level chosen; the chain is too short to show the optimum)"
     return tuple(
         Precondition(
-            f"at {noise_name(noise)}, the {RULE_WORDS[rule]} level of the arm '{arm}' comes before its last one",
+            f"at {noise_name(noise)}, the {rule.replace('_', ' ')} level of the arm '{arm}' comes before its last one",
             best_level(bench, arm, noise, rule=rule, unit=short),
             at_most=bench.depth(arm, noise) - 1,
         )

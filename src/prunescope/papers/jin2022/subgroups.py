@@ -21,12 +21,8 @@ from prunescope.papers.readings import EarlyScore, early_score
 from prunescope.runs.families import ensemble, final
 from prunescope.runs.graph import Combined, Reading
 from prunescope.runs.recipe import Recipe
-from prunescope.studies import statistics
-from prunescope.studies.claim import Claim
-from prunescope.studies.figure import Figure, Rows
+from prunescope.studies import Claim, Figure, Lines, Quantity, Rows, arrays, combined, statistics
 from prunescope.studies.groups import group_means
-from prunescope.studies.plot import Lines
-from prunescope.studies.quantity import Quantity, arrays, combined
 from prunescope.training.schedules import Schedule
 
 TOP = 0.2
