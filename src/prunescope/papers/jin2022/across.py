@@ -3,18 +3,18 @@
 What the paper counts over its benchmarks.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated
 
 from pydantic import Field
 
 from prunescope.base.errors import UsageError
 from prunescope.base.value import Value
-from prunescope.papers.jin2022 import PAPERS
+from prunescope.papers.jin2022 import PAPERS, fig6, fig7
 from prunescope.papers.jin2022 import settings as sizes
-from prunescope.papers.jin2022.arms import Arm, Benchmark
+from prunescope.papers.jin2022.arms import Benchmark
 from prunescope.papers.jin2022.claims import MORE, NO_LESS
-from prunescope.papers.jin2022.quantities import best, best_sparse, dense, fits, gain, optima_inside
+from prunescope.papers.jin2022.quantities import best_sparse, dense, fits, gain, optima_inside
 from prunescope.papers.jin2022.scales import Count, Name
 from prunescope.papers.jin2022.settings import arms
 from prunescope.studies import Among, Claim, Figure, Lines, Quantity, Rows, Study, side_by_side
@@ -29,6 +29,7 @@ FIGURE = "the counts of sections 4 and 5: 11 of 13, 9 of 13, 4 of 5"
 
 Cell = tuple[Benchmark, float]
 """A benchmark at a noise level: one of the paper's 13 noisy ones, or one of its 5 without noise."""
+Gap = Callable[[Benchmark, float], Quantity]
 Cells = Mapping[str, Sequence[Cell]]
 
 
@@ -86,74 +87,60 @@ def counted(benches: Sequence[Benchmark], *, settings: Value, scale: str) -> Stu
     )
 
 
-def _lag(arm: Arm, bench: Benchmark, noise: float) -> Quantity:
-    """By how many points an arm errs more than pruning, each at its best."""
-    return best(bench, arm, noise) - best(bench, "pruned", noise)
-
-
 def _claims(cells: Cells) -> Iterator[Claim]:
-    if cells["noisy"]:
-        yield _count(
-            "pruning-helps-count",
-            "At 11 of 13 noisy benchmarks the optimally sparse network has a lower test error than the dense one.",
-            [(gain(*cell), cell) for cell in cells["noisy"]],
-            Among(MORE, at_least=11, of=13),
-            "section 4 and Fig. 3",
-        )
-        yield _count(
-            "sparse-is-never-worse-count",
+    place = "section 4 and Fig. 3"
+    if noisy := cells["noisy"]:
+        most, all_of_them = Among(MORE, at_least=11, of=13), Among(NO_LESS, at_least=13, of=13)
+        text = "At 11 of 13 noisy benchmarks the optimally sparse network has a lower test error than the dense one."
+        yield _count("pruning-helps-count", text, gain, noisy, most, place)
+        text = (
             "At all 13 noisy benchmarks the best sparse network has a lower test error than the dense one, or matches "
-            "it.",
-            [(dense(*cell) - best_sparse(*cell), cell) for cell in cells["noisy"]],
-            Among(NO_LESS, at_least=13, of=13),
-            "section 4 and Fig. 3",
+            "it."
         )
-    if cells["longer"]:
-        yield _count(
-            "extended-is-worse-count",
-            "At 9 of 13 noisy benchmarks extended dense training errs more than pruning, each at its best.",
-            [(_lag("extended", *cell), cell) for cell in cells["longer"]],
-            Among(MORE, at_least=9, of=13),
-            "section 5.1 and Fig. 6",
-        )
-    yield _count(
-        "width-is-worse-count",
-        "Without label noise, width down-scaling errs more than pruning, each at its best, on 4 of 5 benchmarks.",
-        [(_lag("width", *cell), cell) for cell in cells["clean"]],
-        Among(MORE, at_least=4, of=5),
-        "section 5.2 and Fig. 7",
-    )
+        yield _count("sparse-is-never-worse-count", text, _gain_of_sparse, noisy, all_of_them, place)
+    if longer := cells["longer"]:
+        most, place = Among(MORE, at_least=9, of=13), "section 5.1 and Fig. 6"
+        text = "At 9 of 13 noisy benchmarks extended dense training errs more than pruning, each at its best."
+        yield _count("extended-is-worse-count", text, fig6.lacks, longer, most, place)
+    most, place = Among(MORE, at_least=4, of=5), "section 5.2 and Fig. 7"
+    text = "Without label noise, width down-scaling errs more than pruning, each at its best, on 4 of 5 benchmarks."
+    yield _count("width-is-worse-count", text, fig7.lacks, cells["clean"], most, place)
 
 
-def _count(name: str, says: str, gaps: Sequence[tuple[Quantity, Cell]], region: Among, place: str) -> Claim:
+def _gain_of_sparse(bench: Benchmark, noise: float) -> Quantity:
+    return dense(bench, noise) - best_sparse(bench, noise)
+
+
+def _count(name: str, says: str, gap: Gap, cells: Sequence[Cell], region: Among, place: str) -> Claim:
     """In how many cells a gap is as claimed."""
-    theirs = {bench.name for _, (bench, _) in gaps} == set(THEIRS)
+    theirs = {bench.name for bench, _ in cells} == set(THEIRS)
     after = f"after Jin et al. 2022, {place} (here over the benchmarks of this study, in proportion)"
     return Claim(
         name,
         says,
-        side_by_side([gap for gap, _ in gaps]).named("", "share of benchmarks"),
+        side_by_side([gap(*cell) for cell in cells]).named("", "share of benchmarks"),
         region,
         basis="paper" if theirs else "proposed",
         place=f"Jin et al. 2022, {place}" if theirs else after,
-        preconditions=tuple(fits(*cell) for _, cell in gaps),
+        preconditions=tuple(fits(*cell) for cell in cells),
     )
 
 
 def _figure(cells: Cells) -> Figure:
-    gaps = [
-        *(("dense", cell, gain(*cell)) for cell in cells["noisy"]),
-        *(("extended dense", cell, _lag("extended", *cell)) for cell in cells["longer"]),
-        *(("width-scaled", cell, _lag("width", *cell)) for cell in cells["narrower"]),
-    ]
+    series: tuple[tuple[str, Gap, str], ...] = (
+        ("dense", gain, "noisy"),
+        ("extended dense", fig6.lacks, "longer"),
+        ("width-scaled", fig7.lacks, "narrower"),
+    )
     return Figure(
         "across",
         "Points by which others err more than pruning, each at its best level",
         caption="Test error of the dense network, of extended dense training and of narrower networks minus that of "
         "pruning, over label noise. Above 0 pruning generalizes better.",
         rows=[
-            Rows({"panel": bench.name, "series": name, "noise": 100 * noise}, {"behind": gap})
-            for name, (bench, noise), gap in gaps
+            Rows({"panel": bench.name, "series": name, "noise": 100 * noise}, {"behind": gap(bench, noise)})
+            for name, gap, which in series
+            for bench, noise in cells[which]
         ],
         plot=Lines(
             "noise",

@@ -41,30 +41,21 @@ def build(settings: Settings, scale: str) -> Study:
     noises = tuple(dict.fromkeys((0.0, max(size.controls))))
     found = {noise: controls(bench, noise) for noise in noises}
     every = [variant for group in found.values() for variant in group.values()]
-    return study(
-        __doc__,
-        size,
-        scale,
-        figures=(
-            variants.figure(
-                every,
-                name="controls",
-                title="Size, time, both, and pruning",
-                caption="Test error of pruning and of dense networks that share with it the training (extended), the "
-                "width factor of the level (narrower), or both; and, where the learning rate varies, of training as "
-                "long in one stretched schedule instead of replays.",
-                claims=[claim for noise, group in found.items() for claim in _claims(bench, noise, group)],
-            ),
-            epochs_figure(
-                bench, noises=noises, claims=[_early_stopping_is_worse(bench, noise) for noise in noises]
-            ),
-        ),
-        cautions=(
-            *optima_inside(bench, "pruned", noises=noises),
-            *(variant.optimum_inside for variant in every),
-        ),
-        notes=(*notes(size), *_notes(bench)),
+    by_level = variants.figure(
+        every,
+        "controls",
+        "Size, time, both, and pruning",
+        "Test error of pruning and of dense networks that share with it the training (extended), the width factor of "
+        "the level (narrower), or both; and, where the learning rate varies, of training as long in one stretched "
+        "schedule instead of replays.",
+        claims=[claim for noise, group in found.items() for claim in _claims(bench, noise, group)],
     )
+    by_epoch = epochs_figure(
+        bench, noises=noises, claims=[_early_stopping_is_worse(bench, n) for n in noises]
+    )
+    inside = (*optima_inside(bench, "pruned", noises=noises), *(variant.optimum_inside for variant in every))
+    text = (*notes(size), *_notes(bench))
+    return study(__doc__, size, scale, figures=(by_level, by_epoch), cautions=inside, notes=text)
 
 
 def controls(bench: Benchmark, noise: float) -> dict[str, Variant]:
@@ -111,48 +102,39 @@ def _notes(bench: Benchmark) -> tuple[str, ...]:
 
 
 def _claims(bench: Benchmark, noise: float, group: dict[str, Variant]) -> Iterator[Claim]:
-    says, at, end = (
-        partial(Says(bench, noise), numbered=False),
-        f"At {noise_name(noise)}",
-        f"-{100 * noise:g}",
+    says, same = partial(Says(bench, noise), numbered=False), Equivalence(MARGIN)
+    at, end, within = f"At {noise_name(noise)}", f"-{100 * noise:g}", f"within {MARGIN:g} points"
+    errors = {name: variant.at_best(*stops(bench)) for name, variant in group.items()}
+    longer, narrower, both = errors["extended"], errors["narrower"], errors["narrower and extended"]
+
+    text = (
+        f"{at}, a narrower dense network trained as long as pruning, at its best, is {within} of pruning at its best "
+        "of the same levels"
     )
-    errors = {name: variant.at_best(stops(bench)) for name, variant in group.items()}
-    both, same = errors["narrower and extended"], Equivalence(MARGIN)
-    yield says(
-        f"both-are-enough{end}",
-        both - errors["pruned"],
-        same,
-        f"{at}, a narrower dense network trained as long as pruning, at its best, is within {MARGIN:g} points of "
-        "pruning at its best of the same levels",
-        place="proposed here: completes the size and time of Jin et al. 2022, section 5",
-    )
-    interaction = (both - errors["narrower"]) - (errors["extended"] - dense(bench, noise))
-    yield says(
-        f"size-and-time-add-up{end}",
-        interaction.named("both minus narrower minus extended plus dense"),
-        same,
+    place = "proposed here: completes the size and time of Jin et al. 2022, section 5"
+    yield says(f"both-are-enough{end}", both - errors["pruned"], same, text, place=place)
+
+    interaction = (both - narrower) - (longer - dense(bench, noise))
+    interaction = interaction.named("both minus narrower minus extended plus dense")
+    text = (
         f"{at}, a smaller width and longer training together change the test error by the sum of what each changes "
-        f"alone, to within {MARGIN:g} points",
-        place="proposed here: the interaction in the 2 x 2 of size and time of Jin et al. 2022, section 5",
+        f"alone, to {within}"
     )
+    place = "proposed here: the interaction in the 2 x 2 of size and time of Jin et al. 2022, section 5"
+    yield says(f"size-and-time-add-up{end}", interaction, same, text, place=place)
+
     if "stretched" in errors:
-        yield says(
-            f"replays-are-time{end}",
-            errors["extended"] - errors["stretched"],
-            same,
-            f"{at}, extended training by replays is at its best within {MARGIN:g} points of training as long in one "
-            "stretched schedule",
-            place="proposed here: time against the cyclic learning rate of Jin et al. 2022, section 5.1",
-        )
+        stretched = f"{within} of training as long in one stretched schedule"
+        text = f"{at}, extended training by replays is at its best {stretched}"
+        place = "proposed here: time against the cyclic learning rate of Jin et al. 2022, section 5.1"
+        yield says(f"replays-are-time{end}", longer - errors["stretched"], same, text, place=place)
 
 
 def _early_stopping_is_worse(bench: Benchmark, noise: float) -> Claim:
-    return Says(bench, noise)(
-        f"early-stopping-is-worse-{100 * noise:g}",
-        best_epoch(bench, noise) - best(bench, "pruned", noise),
-        MORE,
+    text = (
         f"At {noise_name(noise)}, the dense network at its best epoch errs more on the test set than pruning at its "
-        "best level",
-        place="proposed here: the control that Jin et al. 2022 lacks",
-        numbered=False,
+        "best level"
     )
+    name, place = "early-stopping-is-worse", "proposed here: the control that Jin et al. 2022 lacks"
+    gap = best_epoch(bench, noise) - best(bench, "pruned", noise)
+    return Says(bench, noise)(f"{name}-{100 * noise:g}", gap, MORE, text, place=place, numbered=False)
