@@ -229,9 +229,9 @@ def test_a_level_that_collapsed_is_passed_over():
         variant.at_best()(results).mean() == pytest.approx(8.0, abs=0.1)
         and variant.best_level()(results) == 2
     )
-    assert variant.at_best(levels=(1,))(results).mean() == pytest.approx(9.0, abs=0.1)
+    assert variant.at_best(1)(results).mean() == pytest.approx(9.0, abs=0.1)
     with pytest.raises(StoreError, match="no level of 'extended'"):
-        variant.at_best(levels=(3,))(results)
+        variant.at_best(3)(results)
 
 
 def test_held_out_examples_choose_levels_and_epochs_everywhere():
