@@ -3,18 +3,18 @@
 What the paper counts over its benchmarks.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated
 
 from pydantic import Field
 
 from prunescope.base.errors import UsageError
 from prunescope.base.value import Value
-from prunescope.papers.jin2022 import PAPERS
+from prunescope.papers.jin2022 import PAPERS, fig6, fig7
 from prunescope.papers.jin2022 import settings as sizes
 from prunescope.papers.jin2022.arms import Benchmark
 from prunescope.papers.jin2022.claims import MORE, NO_LESS
-from prunescope.papers.jin2022.quantities import best, best_sparse, dense, fits, gain, optima_inside
+from prunescope.papers.jin2022.quantities import best_sparse, dense, fits, gain, optima_inside
 from prunescope.papers.jin2022.scales import Count, Name
 from prunescope.papers.jin2022.settings import arms
 from prunescope.studies import Among, Claim, Figure, Lines, Quantity, Rows, Study, side_by_side
@@ -30,6 +30,7 @@ FIGURE = "the counts of sections 4 and 5: 11 of 13, 9 of 13, 4 of 5"
 Cell = tuple[Benchmark, float]
 """A benchmark at a noise level: one of the paper's 13 noisy ones, or one of its 5 without noise."""
 Gap = Callable[[Benchmark, float], Quantity]
+Cells = Mapping[str, Sequence[Cell]]
 
 
 class Settings(Value):
@@ -66,13 +67,18 @@ def build(settings: Settings, scale: str) -> Study:
 
 def counted(benches: Sequence[Benchmark], *, settings: Value, scale: str) -> Study:
     """The study over some benchmarks; settings and scale: as the report is to say them."""
-    theirs = {bench.name for bench in benches} == set(THEIRS)
+    cells = {
+        "clean": [(bench, 0.0) for bench in benches],
+        "noisy": [(bench, noise) for bench in benches for noise in bench.noisy()],
+        "longer": [(bench, noise) for bench in benches for noise in bench.noisy("extended")],
+        "narrower": [(bench, noise) for bench in benches for noise in bench.noises_of("width")],
+    }
     return Study(
         *titled(__doc__),
         settings=settings,
         scale=scale,
         paper=PAPERS["jin2022"],
-        figures=(_figure(benches, tuple(_claims(benches, theirs=theirs))),),
+        figures=(_figure(cells),),
         cautions=tuple(c for bench in benches for c in optima_inside(bench, "pruned", "extended", "width")),
         notes=(
             "The paper counts over 13 noisy benchmarks and 5 without noise. Over fewer, as many in proportion are "
@@ -81,71 +87,51 @@ def counted(benches: Sequence[Benchmark], *, settings: Value, scale: str) -> Stu
     )
 
 
+def _claims(cells: Cells) -> Iterator[Claim]:
+    place = "section 4 and Fig. 3"
+    if noisy := cells["noisy"]:
+        most, all_of_them = Among(MORE, at_least=11, of=13), Among(NO_LESS, at_least=13, of=13)
+        text = "At 11 of 13 noisy benchmarks the optimally sparse network has a lower test error than the dense one."
+        yield _count("pruning-helps-count", text, gain, noisy, most, place)
+        text = (
+            "At all 13 noisy benchmarks the best sparse network has a lower test error than the dense one, or matches "
+            "it."
+        )
+        yield _count("sparse-is-never-worse-count", text, _gain_of_sparse, noisy, all_of_them, place)
+    if longer := cells["longer"]:
+        most, place = Among(MORE, at_least=9, of=13), "section 5.1 and Fig. 6"
+        text = "At 9 of 13 noisy benchmarks extended dense training errs more than pruning, each at its best."
+        yield _count("extended-is-worse-count", text, fig6.lacks, longer, most, place)
+    most, place = Among(MORE, at_least=4, of=5), "section 5.2 and Fig. 7"
+    text = "Without label noise, width down-scaling errs more than pruning, each at its best, on 4 of 5 benchmarks."
+    yield _count("width-is-worse-count", text, fig7.lacks, cells["clean"], most, place)
+
+
 def _gain_of_sparse(bench: Benchmark, noise: float) -> Quantity:
     return dense(bench, noise) - best_sparse(bench, noise)
 
 
-def _longer(bench: Benchmark, noise: float) -> Quantity:
-    return best(bench, "extended", noise) - best(bench, "pruned", noise)
-
-
-def _narrower(bench: Benchmark, noise: float) -> Quantity:
-    return best(bench, "width", noise) - best(bench, "pruned", noise)
-
-
-def _claims(benches: Sequence[Benchmark], *, theirs: bool) -> Iterator[Claim]:
-    """In how many cells a gap is as claimed; theirs: whether they are the paper's."""
-    clean = [(bench, 0.0) for bench in benches]
-    noisy = [(bench, noise) for bench in benches for noise in bench.noisy()]
-    longer = [(bench, noise) for bench in benches for noise in bench.noisy("extended")]
-    fig3, fig6, fig7 = "section 4 and Fig. 3", "section 5.1 and Fig. 6", "section 5.2 and Fig. 7"
-    counts: tuple[tuple[str, str, str, Gap, list[Cell], Among], ...] = (
-        ("pruning-helps-count", HELPS, fig3, gain, noisy, Among(MORE, at_least=11, of=13)),
-        (
-            "sparse-is-never-worse-count",
-            MATCHES,
-            fig3,
-            _gain_of_sparse,
-            noisy,
-            Among(NO_LESS, at_least=13, of=13),
-        ),
-        ("extended-is-worse-count", LONGER, fig6, _longer, longer, Among(MORE, at_least=9, of=13)),
-        ("width-is-worse-count", WIDTH, fig7, _narrower, clean, Among(MORE, at_least=4, of=5)),
+def _count(name: str, says: str, gap: Gap, cells: Sequence[Cell], region: Among, place: str) -> Claim:
+    """In how many cells a gap is as claimed."""
+    theirs = {bench.name for bench, _ in cells} == set(THEIRS)
+    after = f"after Jin et al. 2022, {place} (here over the benchmarks of this study, in proportion)"
+    return Claim(
+        name,
+        says,
+        side_by_side([gap(*cell) for cell in cells]).named("", "share of benchmarks"),
+        region,
+        basis="paper" if theirs else "proposed",
+        place=f"Jin et al. 2022, {place}" if theirs else after,
+        preconditions=tuple(fits(*cell) for cell in cells),
     )
-    for name, says, place, gap, cells, region in counts:
-        if cells:
-            after = f"after Jin et al. 2022, {place} (here over the benchmarks of this study, in proportion)"
-            yield Claim(
-                name,
-                says,
-                side_by_side([gap(*cell) for cell in cells]).named("", "share of benchmarks"),
-                region,
-                basis="paper" if theirs else "proposed",
-                place=f"Jin et al. 2022, {place}" if theirs else after,
-                preconditions=tuple(fits(*cell) for cell in cells),
-            )
 
 
-HELPS = "At 11 of 13 noisy benchmarks the optimally sparse network has a lower test error than the dense one."
-MATCHES = "At all 13 noisy benchmarks the best sparse network has a lower test error than the dense one, or matches it."
-LONGER = "At 9 of 13 noisy benchmarks extended dense training errs more than pruning, each at its best."
-WIDTH = (
-    "Without label noise, width down-scaling errs more than pruning, each at its best, on 4 of 5 benchmarks."
-)
-
-
-def _figure(benches: Sequence[Benchmark], claims: tuple[Claim, ...]) -> Figure:
-    series: dict[str, tuple[Gap, list[Cell]]] = {
-        "dense": (gain, [(bench, noise) for bench in benches for noise in bench.noisy()]),
-        "extended dense": (
-            _longer,
-            [(bench, noise) for bench in benches for noise in bench.noisy("extended")],
-        ),
-        "width-scaled": (
-            _narrower,
-            [(bench, noise) for bench in benches for noise in bench.noises_of("width")],
-        ),
-    }
+def _figure(cells: Cells) -> Figure:
+    series: tuple[tuple[str, Gap, str], ...] = (
+        ("dense", gain, "noisy"),
+        ("extended dense", fig6.lacks, "longer"),
+        ("width-scaled", fig7.lacks, "narrower"),
+    )
     return Figure(
         "across",
         "Points by which others err more than pruning, each at its best level",
@@ -153,8 +139,8 @@ def _figure(benches: Sequence[Benchmark], claims: tuple[Claim, ...]) -> Figure:
         "pruning, over label noise. Above 0 pruning generalizes better.",
         rows=[
             Rows({"panel": bench.name, "series": name, "noise": 100 * noise}, {"behind": gap(bench, noise)})
-            for name, (gap, cells) in series.items()
-            for bench, noise in cells
+            for name, gap, which in series
+            for bench, noise in cells[which]
         ],
         plot=Lines(
             "noise",
@@ -164,5 +150,5 @@ def _figure(benches: Sequence[Benchmark], claims: tuple[Claim, ...]) -> Figure:
             y_label="percentage points",
             share_y=False,
         ),
-        claims=claims,
+        claims=tuple(_claims(cells)),
     )

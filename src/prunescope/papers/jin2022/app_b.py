@@ -33,29 +33,26 @@ def build(settings: Settings, scale: str) -> Study:
     usual = subgroups(bench, size)
     agreements = {noise: _agreements(usual, size, noise) for noise in bench.noises}
     half, _, twice = agreements[0.0].values()
-    claim = Claim(
-        "scores-agree",
+    lower = combined(np.minimum, half, twice, label="the lower of two", unit="rank correlation")
+    text = (
         f"Without label noise, EL2N at half and at twice the epoch used have a rank correlation above {AGREEMENT:g} "
-        "with that at the epoch used.",
-        combined(np.minimum, half, twice, label="the lower of two", unit="rank correlation"),
-        Direction("greater", than=AGREEMENT),
-        place="proposed here: the paper's epoch is not known",
+        "with that at the epoch used."
     )
-    return study(__doc__, size, scale, figures=(_figure(agreements, claim),))
+    region, place = Direction("greater", than=AGREEMENT), "proposed here: the paper's epoch is not known"
+    figure = _figure(agreements, Claim("scores-agree", text, lower, region, place=place))
+    return study(__doc__, size, scale, figures=(figure,))
 
 
 def _agreements(usual: Subgroups, size: Size, noise: float) -> dict[str, Quantity]:
     """Rank correlations of scores at half, once and twice the usual epoch, by pair of epochs."""
-    epochs = [float(usual.early.removesuffix("ep")) * factor for factor in (0.5, 1.0, 2.0)]
     opening = COLUMNS[size.benchmark].opening(size.epochs)
-    scores = {
-        epoch: replace(usual, early=f"{epoch:g}ep", opening=opening).score_values(noise) for epoch in epochs
-    }
+    scores = {}
+    for factor in (0.5, 1.0, 2.0):
+        epoch = f"{float(usual.early.removesuffix('ep')) * factor:g}"
+        scores[epoch] = replace(usual, early=f"{epoch}ep", opening=opening).score_values(noise)
     return {
-        f"epoch {first:g} and {second:g}": rank_agreement(
-            scores[first], scores[second], over="training examples"
-        )
-        for first, second in combinations(epochs, 2)
+        f"epoch {one} and {other}": rank_agreement(scores[one], scores[other], over="training examples")
+        for one, other in combinations(scores, 2)
     }
 
 

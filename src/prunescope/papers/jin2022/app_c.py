@@ -35,53 +35,42 @@ def build(settings: Settings, scale: str) -> Study:
         _matches(longer, found["SynFlow score"], statement="synflow-matches"),
         _matches(longer, found["one-shot"], levels=(1,)),  # it retrains once, as level 1 does
     )
-    return study(
-        __doc__,
-        size,
-        scale,
-        figures=(
-            variants.figure(
-                found.values(),
-                name="app-c",
-                title="Appendix C: other pruning algorithms over sparsity",
-                caption="Test error without label noise over the levels of each algorithm; training that removes "
-                "nothing is drawn at the weights remaining of pruning that has trained as long. One-shot pruning "
-                "reaches every sparsity in a single retraining, so it trains less.",
-                claims=claims,
-            ),
-            variants.figure(
-                found.values(),
-                name="app-c-epochs",
-                title="Appendix C: other pruning algorithms over epochs",
-                caption="The same over the epochs of training in all: beside each algorithm training that removes "
-                "nothing for as many steps, by replays of the schedule or, for fine-tuning, of its end.",
-                over="epochs",
-            ),
-        ),
-        cautions=tuple(variant.optimum_inside for variant in found.values()),
-        notes=(
-            *notes(size),
-            "Which algorithms the paper's Appendix C compares is not known, but for SynFlow.",
-        ),
+    over_sparsity = variants.figure(
+        found.values(),
+        "app-c",
+        "Appendix C: other pruning algorithms over sparsity",
+        "Test error without label noise over the levels of each algorithm; training that removes nothing is drawn at "
+        "the weights remaining of pruning that has trained as long. One-shot pruning reaches every sparsity in a "
+        "single retraining, so it trains less.",
+        claims=claims,
     )
+    over_epochs = variants.figure(
+        found.values(),
+        "app-c-epochs",
+        "Appendix C: other pruning algorithms over epochs",
+        "The same over the epochs of training in all: beside each algorithm training that removes nothing for as many "
+        "steps, by replays of the schedule or, for fine-tuning, of its end.",
+        over="epochs",
+    )
+    inside = tuple(variant.optimum_inside for variant in found.values())
+    note = "Which algorithms the paper's Appendix C compares is not known, but for SynFlow."
+    figures = (over_sparsity, over_epochs)
+    return study(__doc__, size, scale, figures=figures, cautions=inside, notes=(*notes(size), note))
 
 
 def algorithms(bench: Benchmark) -> dict[str, Variant]:
     """The variants by name, all without label noise."""
-    prune = bench.prune
-    chain = partial(imp, levels=bench.levels, rewind=bench.rewind)
+    chain = partial(imp, levels=bench.levels, prune=bench.prune, rewind=bench.rewind)
+    replays = partial(extended, levels=bench.levels)
     tenth = max(1, bench.base.steps // 10)
+    tuned = {"retrain": "fine_tune", "fine_tune": f"{tenth}it", "rewind": "0it"}
     makers: dict[str, variants.Maker] = {
-        "nothing removed": partial(extended, levels=bench.levels, rewind=bench.rewind),
-        "learning-rate rewinding": partial(chain, prune=prune),
-        "weight rewinding": partial(chain, prune=prune, retrain="weight"),
-        "fine-tuning": partial(
-            imp, levels=bench.levels, prune=prune, retrain="fine_tune", fine_tune=f"{tenth}it"
-        ),
-        "nothing removed, fine-tuned": partial(
-            extended, levels=bench.levels, rewind=f"{bench.base.steps - tenth}it"
-        ),
-        "SynFlow score": partial(chain, prune=prune.replace(score=SynFlow())),
+        "nothing removed": partial(replays, rewind=bench.rewind),
+        "learning-rate rewinding": chain,
+        "weight rewinding": partial(chain, retrain="weight"),
+        "fine-tuning": partial(chain, **tuned),
+        "nothing removed, fine-tuned": partial(replays, rewind=f"{bench.base.steps - tenth}it"),
+        "SynFlow score": partial(chain, prune=bench.prune.replace(score=SynFlow())),
         "one-shot": partial(_one_shots, bench),
     }
     return {name: Variant(bench, name, 0.0, make) for name, make in makers.items()}
@@ -97,19 +86,13 @@ def _one_shots(bench: Benchmark, base: Recipe) -> dict[int, Recipe]:
 
 
 def _matches(
-    control: Variant,
-    variant: Variant,
-    *,
-    statement: str = "algorithm-matches",
-    levels: tuple[int, ...] | None = None,
+    control: Variant, variant: Variant, *, statement: str = "algorithm-matches", levels: tuple[int, ...] = ()
 ) -> Claim:
     """levels: of the control, where only some of them train as long as the variant."""
-    return Says(variant.bench)(
-        "matches-" + variant.name.lower().replace(" ", "-"),
-        control.at_best(levels) - variant.at_best(),
-        Equivalence(CLOSE),
-        f"training as long that removes nothing is at its best within {CLOSE:g} points of {variant.name}"
-        f"{' pruning' * (variant.name == 'one-shot')} at its best",
-        place="footnote 2 and App. C (the margin is proposed here)",
-        statement=statement,
-    )
+    name, pruning = variant.name, " pruning" * (variant.name == "one-shot")
+    gap = control.at_best(*levels) - variant.at_best()
+    within = f"within {CLOSE:g} points of {name}{pruning} at its best"
+    text = f"training as long that removes nothing is at its best {within}"
+    says, place = Says(variant.bench), "footnote 2 and App. C (the margin is proposed here)"
+    end = name.lower().replace(" ", "-")
+    return says(f"matches-{end}", gap, Equivalence(CLOSE), text, place=place, statement=statement)

@@ -6,10 +6,9 @@ Dense networks are trained without them.
 from prunescope.papers.jin2022 import leave_out
 from prunescope.papers.jin2022.claims import MORE, Says
 from prunescope.papers.jin2022.leave_out import Keep, LeaveOut, both_levels_inside
-from prunescope.papers.jin2022.quantities import is_sparse
 from prunescope.papers.jin2022.settings import SCALES, Settings, arms, study
 from prunescope.papers.jin2022.subgroups import WHERE
-from prunescope.studies import Claim, Study
+from prunescope.studies import Claim, Quantity, Study
 
 __all__ = ["SCALES", "build"]
 
@@ -29,32 +28,23 @@ def build(settings: Settings, scale: str) -> Study:
     improved = Keep("without the most improved", "gain", "without_highest", share)
     random = Keep("without as many at random", "gain", "without_random", share, drawn=True)
     cases = [LeaveOut(bench, where, 0.0, rule, (improved, random)) for rule, where in WHERE.items()]
-    return study(
-        __doc__,
-        size,
-        scale,
-        figures=(
-            leave_out.figure(
-                cases,
-                name="app-d",
-                title="Appendix D: without the examples that pruning improves",
-                caption=f"Dense networks trained without the {100 * size.left_out:g} % of the examples whose loss "
-                "pruning lowers most, and without as many at random, in the same number of steps.",
-                claims=[_improved_matter(case, improved, random) for case in cases],
-            ),
-        ),
-        cautions=both_levels_inside(bench, (0.0,)),
+    title = "Appendix D: without the examples that pruning improves"
+    caption = (
+        f"Dense networks trained without the {100 * size.left_out:g} % of the examples whose loss pruning lowers most, "
+        "and without as many at random, in the same number of steps."
     )
+    claims = [_improved_matter(case, case.error(improved) - case.error(random)) for case in cases]
+    figure = leave_out.figure(cases, "app-d", title, caption, claims)
+    return study(__doc__, size, scale, figures=(figure,), cautions=both_levels_inside(bench, (0.0,)))
 
 
-def _improved_matter(case: LeaveOut, improved: Keep, random: Keep) -> Claim:
-    return Says(case.bench)(
-        f"improved-matter-{case.rule.replace('_', '-')}",
-        case.error(improved) - case.error(random),
-        MORE,
+def _improved_matter(case: LeaveOut, gap: Quantity) -> Claim:
+    name = "improved-matter"
+    text = (
         f"Leaving out the examples that pruning improves most, {case.panel}, hurts generalization more than leaving "
-        "out as many at random",
-        is_sparse(case.bench, 0.0, rule=case.rule),
-        place="section 3 and App. D",
-        statement="improved-matter",
+        "out as many at random"
+    )
+    says, end = Says(case.bench), case.rule.replace("_", "-")
+    return says(
+        f"{name}-{end}", gap, MORE, text, case.judgeable, place="section 3 and App. D", statement=name
     )

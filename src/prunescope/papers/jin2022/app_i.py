@@ -30,42 +30,26 @@ def build(settings: Settings, scale: str) -> Study:
     sub = subgroups(bench, size)
     noises = bench.noisy("width")
     cases = [Case(noise_name(noise), LABELS[arm], arm, noise, "optimal") for noise in noises for arm in ARMS]
-    return study(
-        __doc__,
-        size,
-        scale,
-        figures=(
-            group_figure(
-                sub,
-                cases,
-                name="app-i",
-                title="Appendix I: change in training loss by pruning and by width",
-                claims=[claim for noise in noises for claim in _claims(sub, noise)],
-            ),
-        ),
-        cautions=optima_inside(bench, *ARMS, noises=noises),
-    )
+    title = "Appendix I: change in training loss by pruning and by width"
+    claims = [claim for noise in noises for claim in _claims(sub, noise)]
+    figure = group_figure(sub, cases, name="app-i", title=title, claims=claims)
+    return study(__doc__, size, scale, figures=(figure,), cautions=optima_inside(bench, *ARMS, noises=noises))
 
 
 def _claims(sub: Subgroups, noise: float) -> Iterator[Claim]:
     says = sub.says(noise)
     sparse, narrower = (is_sparse(sub.bench, noise, arm=arm) for arm in ARMS)
-    yield says(
-        "influential-worsen-width",
-        sub.top("width", noise),
-        MORE,
-        "the narrower dense network of least test error fits the examples with the top 20 % of "
-        f"{sub.axis} worse than the full dense network does",
-        narrower,
-        place="section 5.2 and App. I",
+    top, place = sub.top("width", noise), "section 5.2 and App. I"
+    text = (
+        f"the narrower dense network of least test error fits the examples with the top 20 % of {sub.axis} worse than "
+        "the full dense network does"
     )
-    yield says(
-        "same-pattern",
-        rank_agreement(*(sub.change(arm, noise) for arm in ARMS), over="groups"),
-        MORE,
+    yield says("influential-worsen-width", top, MORE, text, narrower, place=place)
+
+    pattern = rank_agreement(*(sub.change(arm, noise) for arm in ARMS), over="groups")
+    place = f"{place} (the measure is proposed here)"
+    text = (
         "the groups of training examples whose loss pruning to its optimum raises most are those whose loss the best "
-        "narrower dense network raises most",
-        sparse,
-        narrower,
-        place="section 5.2 and App. I (the measure is proposed here)",
+        "narrower dense network raises most"
     )
+    yield says("same-pattern", pattern, MORE, text, sparse, narrower, place=place)

@@ -42,30 +42,17 @@ def build(settings: Settings, scale: str) -> Study:
     bench = arms(size)
     found = {noise: heuristics(bench, noise) for noise in dict.fromkeys((0.0, max(size.controls)))}
     every = [variant for group in found.values() for variant in group.values()]
-    return study(
-        __doc__,
-        size,
-        scale,
-        figures=(
-            variants.figure(
-                every,
-                name="app-j",
-                title="Appendix J: which weights go",
-                caption="Test error under the same schedule and retraining when other weights are removed at each "
-                "level. A curve ends where a layer would lose its last weight.",
-                claims=[
-                    _magnitude_is_better(group["magnitude"], group[other])
-                    for group in found.values()
-                    for other in OTHERS
-                ],
-            ),
-        ),
-        cautions=tuple(variant.optimum_inside for variant in every),
-        notes=(
-            *notes(size),
-            "The heuristics of the paper's Appendix J are not known; these are proposed here.",
-        ),
+    figure = variants.figure(
+        every,
+        "app-j",
+        "Appendix J: which weights go",
+        "Test error under the same schedule and retraining when other weights are removed at each level. A curve ends "
+        "where a layer would lose its last weight.",
+        claims=[_is_better(group["magnitude"], group[other]) for group in found.values() for other in OTHERS],
     )
+    inside = tuple(variant.optimum_inside for variant in every)
+    note = "The heuristics of the paper's Appendix J are not known; these are proposed here."
+    return study(__doc__, size, scale, figures=(figure,), cautions=inside, notes=(*notes(size), note))
 
 
 def heuristics(bench: Benchmark, noise: float) -> dict[str, Variant]:
@@ -82,14 +69,12 @@ def heuristics(bench: Benchmark, noise: float) -> dict[str, Variant]:
     return {name: Variant(bench, name, noise, partial(chain, prune=rule)) for name, rule in prunes.items()}
 
 
-def _magnitude_is_better(magnitude: Variant, other: Variant) -> Claim:
+def _is_better(magnitude: Variant, other: Variant) -> Claim:
     noise = magnitude.noise
-    return Says(magnitude.bench, noise)(
-        f"magnitude-beats-{other.name.replace(' ', '-').lower()}-{100 * noise:g}",
-        other.at_best() - magnitude.at_best(),
-        MORE,
+    name = f"magnitude-beats-{other.name.replace(' ', '-').lower()}-{100 * noise:g}"
+    text = (
         f"At {noise_name(noise)}, pruning the smallest weights has a lower test error, each at its best, than pruning "
-        f"{OTHERS[other.name]}",
-        place="proposed here after Jin et al. 2022, footnote 5 and App. J",
-        numbered=False,
+        f"{OTHERS[other.name]}"
     )
+    says, place = Says(magnitude.bench, noise), "proposed here after Jin et al. 2022, footnote 5 and App. J"
+    return says(name, other.at_best() - magnitude.at_best(), MORE, text, place=place, numbered=False)

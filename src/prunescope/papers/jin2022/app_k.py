@@ -3,15 +3,16 @@
 Which examples pruning fits worse, and dense networks trained without them.
 """
 
+from collections.abc import Sequence
+
 from prunescope.papers.jin2022 import leave_out
 from prunescope.papers.jin2022.arms import noise_name
-from prunescope.papers.jin2022.claims import LESS, MORE, Says
-from prunescope.papers.jin2022.given_up import FIRST, SHOWN, excess, first_given_up, precision_figure
+from prunescope.papers.jin2022.claims import LESS, Says
+from prunescope.papers.jin2022.given_up import FIRST, SHOWN, first_given_up, precision_figure
 from prunescope.papers.jin2022.leave_out import Keep, LeaveOut, both_levels_inside, examples
-from prunescope.papers.jin2022.quantities import is_sparse
 from prunescope.papers.jin2022.settings import SCALES, Settings, arms, notes, study
 from prunescope.papers.jin2022.subgroups import WHERE
-from prunescope.studies import Claim, Figure, Sheet, Study
+from prunescope.studies import Claim, Figure, Quantity, Sheet, Study
 
 __all__ = ["SCALES", "build"]
 
@@ -36,22 +37,19 @@ def build(settings: Settings, scale: str) -> Study:
         for rule, where in WHERE.items()
     ]
     highest = [case for case in cases if case.rule == "highest_improving"]
-    noisy = [case for case in highest if case.noise > 0]
+    title = "Appendix K: without the examples that pruning worsens"
+    caption = (
+        f"Dense networks trained without the {100 * size.left_out:g} % of the examples whose loss rises most from the "
+        "dense network to the sparse one, or as many at random, in as many steps."
+    )
+    claims = [_are_dispensable(case, case.error(worsened) - case.error(random)) for case in cases]
     return study(
         __doc__,
         size,
         scale,
         figures=(
-            leave_out.figure(
-                cases,
-                name="app-k",
-                title="Appendix K: without the examples that pruning worsens",
-                caption=f"Dense networks trained without the {100 * size.left_out:g} % of the examples "
-                "whose loss rises most from the dense network to the sparse one, or as many at random, in as many "
-                "steps.",
-                claims=[_worsened_are_dispensable(case, worsened, random) for case in cases],
-            ),
-            precision_figure(noisy, [_first_are_mislabeled(case) for case in noisy]),
+            leave_out.figure(cases, "app-k", title, caption, claims),
+            precision_figure([case for case in highest if case.noise > 0]),
             _sheet(highest),
         ),
         cautions=both_levels_inside(bench, size.controls),
@@ -62,40 +60,22 @@ def build(settings: Settings, scale: str) -> Study:
     )
 
 
-def _worsened_are_dispensable(case: LeaveOut, worsened: Keep, random: Keep) -> Claim:
-    return Says(case.bench, case.noise)(
-        f"worsened-are-dispensable-{100 * case.noise:g}{'-optimal' * (case.rule == 'optimal')}",
-        case.error(worsened) - case.error(random),
-        LESS,
+def _are_dispensable(case: LeaveOut, gap: Quantity) -> Claim:
+    name = f"worsened-are-dispensable-{100 * case.noise:g}{'-optimal' * (case.rule == 'optimal')}"
+    text = (
         f"At {case.panel}, leaving out the examples that pruning worsens most hurts generalization less than leaving "
-        "out as many at random",
-        is_sparse(case.bench, case.noise, rule=case.rule),
-        place="proposed here after Jin et al. 2022, section 4 and App. K",
-        numbered=False,
+        "out as many at random"
     )
+    says, place = Says(case.bench, case.noise), "proposed here after Jin et al. 2022, section 4 and App. K"
+    return says(name, gap, LESS, text, case.judgeable, place=place, numbered=False)
 
 
-def _first_are_mislabeled(case: LeaveOut) -> Claim:
-    return Says(case.bench, case.noise)(
-        "first-given-up-are-mislabeled",
-        excess(case),
-        MORE,
-        f"At {case.panel}, flipped labels are more frequent among the {FIRST} training examples that pruning gives up "
-        "first than among all",
-        is_sparse(case.bench, case.noise, rule=case.rule),
-        place="proposed here after Jin et al. 2022, section 4 and App. K.1",
-    )
-
-
-def _sheet(cases: list[LeaveOut]) -> Figure:
+def _sheet(cases: Sequence[LeaveOut]) -> Figure:
     """The images given up first, one panel a noise level."""
+    dense = [case.bench.row("dense", case.noise, 0)[SHOWN] for case in cases]
     first = [
-        case.where_sparse(
-            first_given_up(
-                case.panel, case.bench.row("dense", case.noise, 0)[SHOWN], examples(case.sparse[SHOWN])
-            )
-        )
-        for case in cases
+        case.where_sparse(first_given_up(case.panel, point, examples(case.sparse[SHOWN])))
+        for case, point in zip(cases, dense, strict=True)
     ]
     return Figure(
         "app-k-images",

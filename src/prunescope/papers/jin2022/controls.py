@@ -11,12 +11,12 @@ from prunescope.papers.jin2022 import variants
 from prunescope.papers.jin2022.arms import Benchmark, noise_name
 from prunescope.papers.jin2022.claims import MORE, Says
 from prunescope.papers.jin2022.figures import epochs_figure
-from prunescope.papers.jin2022.quantities import ERROR, best, best_epoch, dense, optima_inside
+from prunescope.papers.jin2022.quantities import best, best_epoch, dense, optima_inside
 from prunescope.papers.jin2022.settings import SCALES, Settings, arms, notes, study
 from prunescope.papers.jin2022.variants import Variant
 from prunescope.runs.families import extended, imp, width
 from prunescope.runs.recipe import Recipe
-from prunescope.studies import Claim, Equivalence, Study, combined
+from prunescope.studies import Claim, Equivalence, Study
 from prunescope.training.schedules import Constant, Stretched
 
 __all__ = ["SCALES", "build"]
@@ -41,30 +41,21 @@ def build(settings: Settings, scale: str) -> Study:
     noises = tuple(dict.fromkeys((0.0, max(size.controls))))
     found = {noise: controls(bench, noise) for noise in noises}
     every = [variant for group in found.values() for variant in group.values()]
-    return study(
-        __doc__,
-        size,
-        scale,
-        figures=(
-            variants.figure(
-                every,
-                name="controls",
-                title="Size, time, both, and pruning",
-                caption="Test error of pruning and of dense networks that share with it the training (extended), the "
-                "width factor of the level (narrower), or both; and, where the learning rate varies, of training as "
-                "long in one stretched schedule instead of replays.",
-                claims=[claim for noise, group in found.items() for claim in _claims(bench, noise, group)],
-            ),
-            epochs_figure(
-                bench, noises=noises, claims=[_early_stopping_is_worse(bench, noise) for noise in noises]
-            ),
-        ),
-        cautions=(
-            *optima_inside(bench, "pruned", noises=noises),
-            *(variant.optimum_inside for variant in every),
-        ),
-        notes=(*notes(size), *_notes(bench)),
+    by_level = variants.figure(
+        every,
+        "controls",
+        "Size, time, both, and pruning",
+        "Test error of pruning and of dense networks that share with it the training (extended), the width factor of "
+        "the level (narrower), or both; and, where the learning rate varies, of training as long in one stretched "
+        "schedule instead of replays.",
+        claims=[claim for noise, group in found.items() for claim in _claims(bench, noise, group)],
     )
+    by_epoch = epochs_figure(
+        bench, noises=noises, claims=[_early_stopping_is_worse(bench, n) for n in noises]
+    )
+    inside = (*optima_inside(bench, "pruned", noises=noises), *(variant.optimum_inside for variant in every))
+    text = (*notes(size), *_notes(bench))
+    return study(__doc__, size, scale, figures=(by_level, by_epoch), cautions=inside, notes=text)
 
 
 def controls(bench: Benchmark, noise: float) -> dict[str, Variant]:
@@ -111,55 +102,39 @@ def _notes(bench: Benchmark) -> tuple[str, ...]:
 
 
 def _claims(bench: Benchmark, noise: float, group: dict[str, Variant]) -> Iterator[Claim]:
-    says, at, end = (
-        partial(Says(bench, noise), numbered=False),
-        f"At {noise_name(noise)}",
-        f"-{100 * noise:g}",
+    says, same = partial(Says(bench, noise), numbered=False), Equivalence(MARGIN)
+    at, end, within = f"At {noise_name(noise)}", f"-{100 * noise:g}", f"within {MARGIN:g} points"
+    errors = {name: variant.at_best(*stops(bench)) for name, variant in group.items()}
+    longer, narrower, both = errors["extended"], errors["narrower"], errors["narrower and extended"]
+
+    text = (
+        f"{at}, a narrower dense network trained as long as pruning, at its best, is {within} of pruning at its best "
+        "of the same levels"
     )
-    best = {name: variant.at_best(stops(bench)) for name, variant in group.items()}
-    both, longer, narrower = best["narrower and extended"], best["extended"], best["narrower"]
-    yield says(
-        f"both-are-enough{end}",
-        both - best["pruned"],
-        Equivalence(MARGIN),
-        f"{at}, a narrower dense network trained as long as pruning, at its best, is within {MARGIN:g} points of "
-        "pruning at its best of the same levels",
-        place="proposed here: completes the size and time of Jin et al. 2022, section 5",
-    )
-    yield says(
-        f"size-and-time-add-up{end}",
-        combined(
-            lambda both, narrower, longer, dense: both - narrower - longer + dense,
-            both,
-            narrower,
-            longer,
-            dense(bench, noise),
-            label="both minus narrower minus extended plus dense",
-            unit=ERROR,
-        ),
-        Equivalence(MARGIN),
+    place = "proposed here: completes the size and time of Jin et al. 2022, section 5"
+    yield says(f"both-are-enough{end}", both - errors["pruned"], same, text, place=place)
+
+    interaction = (both - narrower) - (longer - dense(bench, noise))
+    interaction = interaction.named("both minus narrower minus extended plus dense")
+    text = (
         f"{at}, a smaller width and longer training together change the test error by the sum of what each changes "
-        f"alone, to within {MARGIN:g} points",
-        place="proposed here: the interaction in the 2 x 2 of size and time of Jin et al. 2022, section 5",
+        f"alone, to {within}"
     )
-    if "stretched" in best:
-        yield says(
-            f"replays-are-time{end}",
-            longer - best["stretched"],
-            Equivalence(MARGIN),
-            f"{at}, extended training by replays is at its best within {MARGIN:g} points of training as long in one "
-            "stretched schedule",
-            place="proposed here: time against the cyclic learning rate of Jin et al. 2022, section 5.1",
-        )
+    place = "proposed here: the interaction in the 2 x 2 of size and time of Jin et al. 2022, section 5"
+    yield says(f"size-and-time-add-up{end}", interaction, same, text, place=place)
+
+    if "stretched" in errors:
+        stretched = f"{within} of training as long in one stretched schedule"
+        text = f"{at}, extended training by replays is at its best {stretched}"
+        place = "proposed here: time against the cyclic learning rate of Jin et al. 2022, section 5.1"
+        yield says(f"replays-are-time{end}", longer - errors["stretched"], same, text, place=place)
 
 
 def _early_stopping_is_worse(bench: Benchmark, noise: float) -> Claim:
-    return Says(bench, noise)(
-        f"early-stopping-is-worse-{100 * noise:g}",
-        best_epoch(bench, noise) - best(bench, "pruned", noise),
-        MORE,
+    text = (
         f"At {noise_name(noise)}, the dense network at its best epoch errs more on the test set than pruning at its "
-        "best level",
-        place="proposed here: the control that Jin et al. 2022 lacks",
-        numbered=False,
+        "best level"
     )
+    name, place = "early-stopping-is-worse", "proposed here: the control that Jin et al. 2022 lacks"
+    gap = best_epoch(bench, noise) - best(bench, "pruned", noise)
+    return Says(bench, noise)(f"{name}-{100 * noise:g}", gap, MORE, text, place=place, numbered=False)

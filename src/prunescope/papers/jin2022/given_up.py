@@ -7,22 +7,13 @@ from numpy.typing import NDArray
 
 from prunescope.measures import Labels
 from prunescope.papers.jin2022.arms import Numbers, Point
+from prunescope.papers.jin2022.claims import MORE, Says
 from prunescope.papers.jin2022.leave_out import LeaveOut, examples
 from prunescope.runs.families import final
 from prunescope.runs.graph import Reading
-from prunescope.studies import (
-    Claim,
-    Computed,
-    Figure,
-    Lines,
-    Quantity,
-    Results,
-    Table,
-    arrays,
-    combined,
-    statistics,
-)
+from prunescope.studies import Claim, Computed, Figure, Lines, Results, Table, statistics
 from prunescope.studies.plot import Row
+from prunescope.studies.quantity import arrays, combined
 
 FIRST = 64
 """How many images are shown, and on how many the claim is judged; proposed."""
@@ -36,22 +27,6 @@ def order(gain: Numbers) -> NDArray[np.int64]:
     gain: loss of the dense minus that of the sparse network, [N], nats.
     """
     return np.asarray(np.argsort(gain, kind="stable"))
-
-
-def excess(case: LeaveOut) -> Quantity:
-    """Percent of flipped labels among the first examples given up minus that among all, [replicates]."""
-
-    def of(gains: Numbers, noisy: Numbers) -> list[float]:
-        pairs = zip(gains, noisy, strict=True)
-        return [100 * float(flipped[order(gain)[:FIRST]].mean() - flipped.mean()) for gain, flipped in pairs]
-
-    return combined(
-        of,
-        arrays(case.gains, "difference"),
-        arrays(map(examples, case.sparse), "noisy"),
-        label=f"flipped labels among the first {FIRST} minus among all",
-        unit="percentage points",
-    )
 
 
 def first_given_up(panel: str, dense: Point, sparse: Reading) -> Computed:
@@ -77,7 +52,7 @@ def first_given_up(panel: str, dense: Point, sparse: Reading) -> Computed:
     return Computed((labels, dense.examples, sparse), rows, {"panel": panel})
 
 
-def precision_figure(cases: Sequence[LeaveOut], claims: Sequence[Claim]) -> Figure:
+def precision_figure(cases: Sequence[LeaveOut]) -> Figure:
     """How many of the examples given up first have a flipped label, by the length of the list."""
     return Figure(
         "app-k-precision",
@@ -94,7 +69,7 @@ def precision_figure(cases: Sequence[LeaveOut], claims: Sequence[Claim]) -> Figu
             log_x=True,
             references=("among all",),
         ),
-        claims=tuple(claims),
+        claims=tuple(map(_are_mislabeled, cases)),
     )
 
 
@@ -125,3 +100,24 @@ def precisions(gain: Numbers, noisy: NDArray[np.bool_]) -> list[Row]:
         rows.append({"series": "given up first", "examples": n, "precision": 100 * share.estimate, **ends})
         rows.append({"series": "among all", "examples": n, "precision": 100 * float(hits[-1]) / total})
     return rows
+
+
+def _are_mislabeled(case: LeaveOut) -> Claim:
+    def excess(gains: Numbers, noisy: Numbers) -> list[float]:
+        pairs = zip(gains, noisy, strict=True)
+        return [100 * float(flipped[order(gain)[:FIRST]].mean() - flipped.mean()) for gain, flipped in pairs]
+
+    gains, noisy = arrays(case.gains, "difference"), arrays(map(examples, case.sparse), "noisy")
+    label = f"flipped labels among the first {FIRST} minus among all"
+    text = (
+        f"At {case.panel}, flipped labels are more frequent among the {FIRST} training examples that pruning gives up "
+        "first than among all"
+    )
+    return Says(case.bench, case.noise)(
+        "first-given-up-are-mislabeled",
+        combined(excess, gains, noisy, label=label, unit="percentage points"),
+        MORE,
+        text,
+        case.judgeable,
+        place="proposed here after Jin et al. 2022, section 4 and App. K.1",
+    )

@@ -166,16 +166,17 @@ def _interval(values: Numbers, first: Numbers, second: Numbers, name: str) -> In
         return Interval(np.nan, np.nan, np.nan, 0.95)
     if len(values) > 1:
         return statistics.t_interval(values)
-    return statistics.bootstrap_interval(
-        np.arange(len(first), dtype=np.float64),
-        stream(0, "bootstrap", name),
-        statistic=lambda rows: rank_correlation(first[rows.astype(np.int64)], second[rows.astype(np.int64)]),
-        resamples=500,
-    )
+
+    def resampled(places: Numbers) -> float:
+        return rank_correlation(first[places.astype(np.int64)], second[places.astype(np.int64)])
+
+    every, draws = np.arange(len(first), dtype=np.float64), stream(0, "bootstrap", name)
+    return statistics.bootstrap_interval(every, draws, statistic=resampled, resamples=500)
 
 
 def _by_percentile(cases: Sequence[Retrained]) -> Figure:
     """Mean memorization of the groups of examples by EL2N, the axis of the paper's Figures 1b, 2 and 5."""
+    x_label = "EL2N percentile of the training examples"
     return Figure(
         "influence-percentiles",
         "Memorization by EL2N",
@@ -183,23 +184,18 @@ def _by_percentile(cases: Sequence[Retrained]) -> Figure:
         "square of the standard errors of single examples in each group.",
         rows=[_percentile_rows(case) for case in cases],
         plot=Lines(
-            "percentile",
-            "memorization",
-            series="noise",
-            x_label="EL2N percentile of the training examples",
-            y_label="mean memorization",
+            "percentile", "memorization", series="noise", x_label=x_label, y_label="mean memorization"
         ),
     )
 
 
 def _percentile_rows(case: Retrained) -> Rows:
+    groups = range(case.sub.groups)
+
     def means(values: Numbers, scores: Numbers) -> list[list[float]]:
         """Of the examples of a group that have a number: [replicates, groups]."""
-        groups = [equal_groups(row, case.sub.groups) for row in scores]
-        return [
-            [float(np.nanmean(row[group == k])) for k in range(case.sub.groups)]
-            for row, group in zip(values, groups, strict=True)
-        ]
+        group = [equal_groups(row, len(groups)) for row in scores]
+        return [[float(np.nanmean(v[g == k])) for k in groups] for v, g in zip(values, group, strict=True)]
 
     scores, variance = case.sub.score_values(case.noise), case.estimate("memorization_se").map(np.square)
     values = {
@@ -232,45 +228,35 @@ def _pairs(cases: Sequence[Retrained]) -> Figure:
 
 def _account(case: Retrained) -> Iterator[Claim]:
     """What follows for measured memorization if the paper's account of pruning is right."""
-    bench, noise = case.bench, case.noise
+    bench, noise, end = case.bench, case.noise, f"-{100 * case.noise:g}"
     says = partial(Says(bench, noise), numbered=False, place=PLACE)
-    end, most, sparse = (
-        f"-{100 * noise:g}",
-        "on the examples that are memorized most",
-        is_sparse(bench, noise),
-    )
-    yield says(
-        f"el2n-goes-with-memorization{end}",
-        case.correlation("EL2N"),
-        MORE,
-        "training examples with a higher EL2N are memorized more",
-        _measured(case),
-    )
-    falls, rises = (f"at the optimal sparsity the loss {moves} most {most}" for moves in ("falls", "rises"))
-    at_last = f"at the highest sparsity the loss rises most {most}"
+    sparse, measured = is_sparse(bench, noise), _measured(case)
+    text = "training examples with a higher EL2N are memorized more"
+    yield says(f"el2n-goes-with-memorization{end}", case.correlation("EL2N"), MORE, text, measured)
+
     change, last = case.correlation(RISE), case.correlation(LAST_RISE)
+    text = "at the {} sparsity the loss {} most on the examples that are memorized most"
     if noise == 0:
-        yield says("memorized-improve-most", change, LESS, falls, sparse, _measured(case))
+        falls = text.format("optimal", "falls")
+        yield says("memorized-improve-most", change, LESS, falls, sparse, measured)
     else:
-        yield says(f"memorized-are-given-up{end}", change, MORE, rises, sparse, _measured(case))
-        yield says(f"memorized-are-given-up-at-last{end}", last, MORE, at_last, _measured(case))
+        rises, at_last = text.format("optimal", "rises"), text.format("highest", "rises")
+        yield says(f"memorized-are-given-up{end}", change, MORE, rises, sparse, measured)
+        yield says(f"memorized-are-given-up-at-last{end}", last, MORE, at_last, measured)
 
 
 def _measured(case: Retrained) -> Precondition:
-    says = "two halves of the networks agree on what is memorized"
-    return Precondition(says, case.agreement, at_least=AGREEMENT)
+    text = "two halves of the networks agree on what is memorized"
+    return Precondition(text, case.agreement, at_least=AGREEMENT)
 
 
 def _pairs_are_more(case: Retrained) -> Claim:
     measured, by_chance = (column(case.pairs, name, unit="pairs") for name in ("pairs", "by_chance"))
-    claim = Says(case.bench)(
-        "influence-beyond-chance",
-        measured.named("measured") - by_chance.named("by chance"),
-        MORE,
-        "more pairs of a memorized training example and a test example have a large influence than by chance",
-        _measured(case),
-        place=PAIRS,
+    more = measured.named("measured") - by_chance.named("by chance")
+    text = (
+        "more pairs of a memorized training example and a test example have a large influence than by chance"
     )
+    claim = Says(case.bench)("influence-beyond-chance", more, MORE, text, _measured(case), place=PAIRS)
     return replace(claim, basis="recalled", place=PAIRS)
 
 
@@ -280,10 +266,10 @@ def _flipped_are_memorized(case: Retrained) -> Claim:
         return [float(np.nanmean(row[flipped]) - np.nanmean(row[~flipped])) for row, flipped in pairs]
 
     noisy = arrays([point.examples for point in case.bench.row("dense", case.noise, 0)], "noisy")
-    return Says(case.bench, case.noise)(
-        "flipped-are-memorized",
-        combined(excess, case.estimate(), noisy, label="flipped minus others", unit="mean memorization"),
-        MORE,
-        "examples with a flipped label are memorized more than the others",
-        place="proposed here: a label that nothing else supports can only be memorized",
+    more = combined(excess, case.estimate(), noisy, label="flipped minus others", unit="mean memorization")
+    text = "examples with a flipped label are memorized more than the others"
+    says, place = (
+        Says(case.bench, case.noise),
+        "proposed here: a label that nothing else supports can only be memorized",
     )
+    return says("flipped-are-memorized", more, MORE, text, place=place)

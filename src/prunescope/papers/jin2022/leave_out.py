@@ -4,7 +4,7 @@ Belongs here: the runs, their errors, and how these are drawn. Does not belong h
 (`studies/subsets.py`), the questions (`app_d.py`, `app_e.py`, `app_k.py`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -13,8 +13,7 @@ from prunescope.base.steps import Clock
 from prunescope.base.value import Value
 from prunescope.measures import Examples
 from prunescope.papers.jin2022.arms import Benchmark, Rule
-from prunescope.papers.jin2022.quantities import ERROR, at_best, best_level, dense, optima_inside
-from prunescope.papers.jin2022.quantities import remaining as weights_remaining
+from prunescope.papers.jin2022.quantities import ERROR, at_best, dense, is_sparse, optima_inside, remaining
 from prunescope.papers.jin2022.subgroups import WHERE
 from prunescope.papers.readings import risk_on_test
 from prunescope.runs.families import final
@@ -69,87 +68,70 @@ class LeaveOut:
     @cached_property
     def gains(self) -> list[Combined]:
         """Training loss of the dense minus that of the sparse network, one a replicate: {"difference": [N]}."""
-        dense = self.bench.row("dense", self.noise, 0)
-        return [
-            Combined(
-                function="prunescope.measures.combine:difference", inputs=(point.examples, examples(run))
-            )
-            for point, run in zip(dense, self.sparse, strict=True)
-        ]
+        pairs = zip(self.bench.row("dense", self.noise, 0), self.sparse, strict=True)
+        function = "prunescope.measures.combine:difference"
+        return [Combined(function=function, inputs=(point.examples, examples(run))) for point, run in pairs]
 
     def recipes(self, keep: Keep) -> list[Recipe]:
         """The retrained networks, one a replicate, with the seeds of the dense ones."""
         dense = self.bench.row("dense", self.noise, 0)
         sources: Sequence[Value] = self.gains if keep.by == "gain" else [examples(run) for run in self.sparse]
-        return [
-            in_iterations(point.recipe).replace(
-                examples=Subset(
-                    source=source,
-                    rule=f"prunescope.studies.subsets:{keep.rule}",
-                    args={**keep.args, **({"seed": point.replicate} if keep.drawn else {})},
-                )
-            )
-            for point, source in zip(dense, sources, strict=True)
-        ]
+        recipes = []
+        for point, source in zip(dense, sources, strict=True):
+            args = {**keep.args, **({"seed": point.replicate} if keep.drawn else {})}
+            subset = Subset(source=source, rule=f"prunescope.studies.subsets:{keep.rule}", args=args)
+            recipes.append(in_iterations(point.recipe).replace(examples=subset))
+        return recipes
 
     def error(self, keep: Keep) -> Quantity:
         """Test error of the retrained networks, [replicates]."""
         return _error(self.recipes(keep), keep.series)
 
+    @property
+    def judgeable(self) -> Precondition:
+        """A sparse network is picked: what the dense one gets wrong means nothing."""
+        return is_sparse(self.bench, self.noise, rule=self.rule)
+
     def is_sparse(self, results: Results) -> bool:
-        """Whether the rule picks a pruned network; the dense one leaves nothing out that means anything."""
-        return bool(self._level(results) > 0)
+        """Whether the rule picks a pruned network."""
+        return bool(self.judgeable.quantity(results) > 0)
 
     def where_sparse(self, part: Rows | Computed) -> Computed:
         """The same rows of a figure, or none if no pruned network is picked."""
-        return Computed(
-            (*self._level.nodes, *part.nodes),
-            lambda results: part.table(results) if self.is_sparse(results) else [],
-            part.labels,
-        )
+        nodes = (*self.judgeable.quantity.nodes, *part.nodes)
+        return Computed(nodes, lambda r: part.table(r) if self.is_sparse(r) else [], part.labels)
 
     @property
     def rows(self) -> list[Computed]:
         """Dense, pruned, and every retrained network, at the weights remaining of the pruned one."""
         bench, noise = self.bench, self.noise
-        remaining = [weights_remaining(bench, "pruned", noise, n) for n in bench.levels_of("pruned", noise)]
-        x = at_best(bench, "pruned", noise, remaining, self.rule).map(lambda replicates: replicates[0])
-        errors = {
-            "dense": dense(bench, noise),
-            "pruned": _error(self.sparse),
-            **{keep.series: self.error(keep) for keep in self.keeps},
+        levels = [remaining(bench, "pruned", noise, level) for level in bench.levels_of("pruned", noise)]
+        x = at_best(bench, "pruned", noise, levels, self.rule)
+        values = {
+            "level": self.judgeable.quantity,
+            "weights_remaining": x.map(lambda replicates: replicates[0]),
         }
-        values = {"level": self._level, "weights_remaining": x}
+        errors = {"dense": dense(bench, noise), "pruned": _error(self.sparse)}
+        errors |= {keep.series: self.error(keep) for keep in self.keeps}
         return [
             self.where_sparse(Rows({"panel": self.panel, "series": series}, {**values, "test_error": error}))
             for series, error in errors.items()
         ]
 
-    @property
-    def _level(self) -> Quantity:
-        return best_level(self.bench, "pruned", self.noise, rule=self.rule)
 
-
-def figure(
-    cases: Sequence[LeaveOut], *, name: str, title: str, caption: str, claims: Sequence[Claim]
-) -> Figure:
+def figure(cases: Sequence[LeaveOut], name: str, title: str, caption: str, claims: Iterable[Claim]) -> Figure:
     """Test errors of all cases, one panel each."""
-    return Figure(
-        name,
-        title,
-        caption=caption,
-        rows=[rows for case in cases for rows in case.rows],
-        plot=Lines(
-            "weights_remaining",
-            "test_error",
-            series="series",
-            x_label="weights remaining of the sparse network, %",
-            y_label="test error, %",
-            share_y=False,
-            references=("dense",),
-        ),
-        claims=tuple(claims),
+    plot = Lines(
+        "weights_remaining",
+        "test_error",
+        series="series",
+        x_label="weights remaining of the sparse network, %",
+        y_label="test error, %",
+        share_y=False,
+        references=("dense",),
     )
+    rows = [part for case in cases for part in case.rows]
+    return Figure(name, title, caption=caption, rows=rows, plot=plot, claims=tuple(claims))
 
 
 def both_levels_inside(bench: Benchmark, noises: Sequence[float]) -> tuple[Precondition, ...]:

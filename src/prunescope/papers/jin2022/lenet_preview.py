@@ -61,14 +61,8 @@ def build(settings: Settings, scale: str) -> Study:
         rewind="0ep",
         prune=Prune(amount=Remaining(fraction=0.2), exclude=("fc.weight",)),
     )
-    errors = selected(
-        (*fig6.beside_pruning(bench, margin=0.2), *fig3.helps(bench), *fig3.grows(bench)),
-        "extended-matches",
-        "pruning-helps",
-        "extended-is-worse",
-        "gain-grows",
-    )
-    fit = selected(fig4.gives_up(bench, noise), "noisy-loss-rises")
+    about_errors = (*fig6.beside_pruning(bench, margin=0.2), *fig3.helps(bench), *fig3.grows(bench))
+    names = ("extended-matches", "pruning-helps", "extended-is-worse", "gain-grows")
     return Study(
         *titled(__doc__),
         settings=settings,
@@ -76,8 +70,8 @@ def build(settings: Settings, scale: str) -> Study:
         f"of pruning, {settings.extended_levels} of extended training",
         paper=PAPERS["jin2022"],
         figures=(
-            error_figure(bench, claims=errors),
-            fit_figure(bench, noise, claims=fit),
+            error_figure(bench, claims=selected(about_errors, *names)),
+            fit_figure(bench, noise, claims=selected(fig4.gives_up(bench, noise), "noisy-loss-rises")),
             epochs_figure(bench),
         ),
         cautions=optima_inside(bench, "pruned", "extended"),

@@ -1,23 +1,13 @@
 """jin2022/optimum: How much of pruning's gain comes from choosing the best of many levels on the test set?"""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
-from prunescope.papers.jin2022.arms import Arm, Benchmark
+from prunescope.papers.jin2022.arms import Arm, Benchmark, Numbers
 from prunescope.papers.jin2022.claims import MORE, Says
 from prunescope.papers.jin2022.quantities import ERROR, best, best_epoch, dense, optima_inside
 from prunescope.papers.jin2022.settings import SCALES, Settings, arms, notes, study
-from prunescope.studies import (
-    Claim,
-    Figure,
-    Lines,
-    Quantity,
-    Rows,
-    Study,
-    column,
-    combined,
-    selection,
-    side_by_side,
-)
+from prunescope.studies import Claim, Figure, Lines, Rows, Study, selection
+from prunescope.studies.quantity import Quantity, column, combined, side_by_side
 
 __all__ = ["SCALES", "build"]
 
@@ -50,13 +40,15 @@ def build(settings: Settings, scale: str) -> Study:
 
 def cross_fitted(bench: Benchmark, noise: float, arm: Arm = "pruned") -> Quantity:
     """Test error of an arm at its optimum, chosen on one half of the test set and judged on the other, percent."""
-    even, odd = (
-        side_by_side(
-            [column([p.halves for p in row], f"{half}_error", scale=100) for row in bench.chain(arm, noise)]
-        )
-        for half in ("even", "odd")
-    )
-    return combined(lambda even, odd: selection.cross_fitted(even.T, odd.T), even, odd, label=arm, unit=ERROR)
+
+    def half(name: str) -> Quantity:
+        rows = bench.chain(arm, noise)
+        return side_by_side([column([p.halves for p in row], f"{name}_error", scale=100) for row in rows])
+
+    def errors(even: Numbers, odd: Numbers) -> Numbers:
+        return selection.cross_fitted(even.T, odd.T)
+
+    return combined(errors, half("even"), half("odd"), label=arm, unit=ERROR)
 
 
 def equal_chances(bench: Benchmark, noise: float) -> Quantity:
@@ -64,7 +56,7 @@ def equal_chances(bench: Benchmark, noise: float) -> Quantity:
     return best_epoch(bench, noise, among=bench.levels + 1)
 
 
-def ways(bench: Benchmark, noise: float) -> Mapping[str, Quantity]:
+def ways(bench: Benchmark, noise: float) -> dict[str, Quantity]:
     """The test error by every way to choose at a noise level."""
     on = "held-out examples" if bench.base.task.data.validation else "the test set"
     errors = {
@@ -96,19 +88,16 @@ def _figure(bench: Benchmark) -> Figure:
 
 def _claims(bench: Benchmark) -> Iterator[Claim]:
     for noise in bench.noisy():
-        says = Says(bench, noise)
-        yield says(
-            "gain-survives-cross-fitting",
-            dense(bench, noise) - cross_fitted(bench, noise),
-            MORE,
+        says, place = Says(bench, noise), "proposed here: Jin et al. 2022, Fig. 3, {}"
+        fair = dense(bench, noise) - cross_fitted(bench, noise)
+        text = (
             "pruning at a level chosen on other test examples than those that judge it has a lower test error than the "
-            "dense network",
-            place="proposed here: Jin et al. 2022, Fig. 3, without the bias of its choice",
+            "dense network"
         )
-        yield says(
-            "gain-survives-equal-chances",
-            equal_chances(bench, noise) - best(bench, "pruned", noise),
-            MORE,
-            "pruning at its best level has a lower test error than the dense network at the best of as many epochs",
-            place="proposed here: Jin et al. 2022, Fig. 3, with the same chances for the dense network",
-        )
+        unbiased = place.format("without the bias of its choice")
+        yield says("gain-survives-cross-fitting", fair, MORE, text, place=unbiased)
+
+        fair = equal_chances(bench, noise) - best(bench, "pruned", noise)
+        text = "pruning at its best level has a lower test error than the dense network at the best of as many epochs"
+        same = place.format("with the same chances for the dense network")
+        yield says("gain-survives-equal-chances", fair, MORE, text, place=same)

@@ -5,8 +5,9 @@ label noise. It is no reproduction: 30 epochs of 2,560 images are under 1 % of t
 claim that needs a trained network says so.
 """
 
-from dataclasses import replace
+from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 from pydantic import Field
 
@@ -74,7 +75,7 @@ def build(settings: Settings, scale: str) -> Study:
         prune=COLUMN.prune,
         fits=COLUMN.fits,
     )
-    losses, errors = _at_last(bench)
+    higher, lower = _at_last(bench)
     return Study(
         *titled(__doc__),
         settings=settings,
@@ -82,8 +83,8 @@ def build(settings: Settings, scale: str) -> Study:
         f"{settings.images:,} images; the paper has 160 epochs on 50,000",
         paper=PAPERS["jin2022"],
         figures=(
-            error_figure(bench, arms=("pruned",), claims=(errors,)),
-            _loss_figure(bench, (better_training(bench), losses)),
+            error_figure(bench, arms=("pruned",), claims=(lower,)),
+            _loss_figure(bench, (better_training(bench), higher)),
         ),
         notes=(
             "A preview: a network that was trained for so few steps does not fit its training set, so that what "
@@ -93,54 +94,34 @@ def build(settings: Settings, scale: str) -> Study:
 
 
 def _loss_figure(bench: Benchmark, claims: tuple[Claim, ...]) -> Figure:
-    columns = {
-        "weights_remaining": remaining,
-        "train_loss": train,
-        "train_error": partial(train, name="error", scale=100),
+    errors = partial(train, name="error", scale=100)
+    values = {
+        "weights_remaining": over_levels(bench, "pruned", 0.0, remaining),
+        "train_loss": over_levels(bench, "pruned", 0.0, train),
+        "train_error": over_levels(bench, "pruned", 0.0, errors),
     }
+    y_label = "mean training loss, nats"
     return Figure(
         "train-loss",
         "Training loss over sparsity",
         caption="Mean training loss, evaluation mode, no augmentation.",
-        rows=[
-            Rows(
-                {"arm": "pruned"},
-                {name: over_levels(bench, "pruned", 0.0, column) for name, column in columns.items()},
-                parts={"level": bench.levels_of("pruned", 0.0)},
-            )
-        ],
-        plot=Lines(
-            "weights_remaining",
-            "train_loss",
-            series="arm",
-            y_label="mean training loss, nats",
-            **OVER_SPARSITY,
-        ),
+        rows=[Rows({"arm": "pruned"}, values, parts={"level": bench.levels_of("pruned", 0.0)})],
+        plot=Lines("weights_remaining", "train_loss", series="arm", y_label=y_label, **OVER_SPARSITY),
         claims=claims,
     )
 
 
-def _at_last(bench: Benchmark) -> tuple[Claim, Claim]:
+def _at_last(bench: Benchmark) -> Iterator[Claim]:
     """At the paper's highest improving sparsity the training loss is higher and the test error still lower."""
-    full_length = Precondition(
-        "a level trains for as many steps as in the paper",
-        constant(bench.base.steps, unit="steps"),
-        at_least=STEPS,
-    )
-    rises = Claim(
-        "loss-rises-at-high-sparsity",
-        f"After {bench.levels} levels of pruning the mean training loss is above the dense network's.",
-        train(bench, "pruned", 0.0, bench.levels) - train(bench, "dense", 0.0),
-        MORE,
-        basis="paper" if bench.levels == PAPER_LEVELS else "proposed",
-        place="Jin et al. 2022, section 4, Fig. 2b (ResNet-20 at 83.22 % sparsity)",
-        preconditions=(full_length, fits_clean(bench)),
-    )
-    falls = replace(
-        rises,
-        name="error-falls-at-high-sparsity",
-        says=f"After {bench.levels} levels of pruning the test error is still below the dense network's.",
-        quantity=test_error(bench, "pruned", 0.0, bench.levels) - dense(bench, 0.0),
-        region=LESS,
-    )
-    return rises, falls
+    steps, text = constant(bench.base.steps, unit="steps"), "a level trains for as many steps as in the paper"
+    shared: dict[str, Any] = {
+        "basis": "paper" if bench.levels == PAPER_LEVELS else "proposed",
+        "place": "Jin et al. 2022, section 4, Fig. 2b (ResNet-20 at 83.22 % sparsity)",
+        "preconditions": (Precondition(text, steps, at_least=STEPS), fits_clean(bench)),
+    }
+    loss = train(bench, "pruned", 0.0, bench.levels) - train(bench, "dense", 0.0)
+    text = f"After {bench.levels} levels of pruning the mean training loss is above the dense network's."
+    yield Claim("loss-rises-at-high-sparsity", text, loss, MORE, **shared)
+    error = test_error(bench, "pruned", 0.0, bench.levels) - dense(bench, 0.0)
+    text = f"After {bench.levels} levels of pruning the test error is still below the dense network's."
+    yield Claim("error-falls-at-high-sparsity", text, error, LESS, **shared)

@@ -6,6 +6,7 @@ from prunescope.papers.jin2022 import classes
 from prunescope.papers.jin2022.app_l import harm_comes_late
 from prunescope.papers.jin2022.arms import Arm
 from prunescope.papers.jin2022.claims import MORE
+from prunescope.papers.jin2022.classes import NOISE
 from prunescope.papers.jin2022.settings import SCALES, Settings, arms, study
 from prunescope.papers.jin2022.subgroups import Subgroups, rank_agreement, sparsity_figure, subgroups
 from prunescope.studies import Claim, Study
@@ -26,32 +27,19 @@ def build(settings: Settings, scale: str) -> Study:
     size = settings.size(scale)
     bench = arms(size)
     sub = subgroups(bench, size)
-    return study(
-        __doc__,
-        size,
-        scale,
-        figures=(
-            classes.figure(bench, ARMS, claims=tuple(classes.harm(bench))),
-            sparsity_figure(
-                sub,
-                classes.NOISE,
-                ARMS,
-                name="section7-groups",
-                title="Section 7: change in training loss over sparsity and over width",
-                claims=(harm_comes_late(sub), _width_harms_the_same_groups(sub)),
-            ),
-        ),
-    )
+    title = "Section 7: change in training loss over sparsity and over width"
+    claims = (harm_comes_late(sub), _width_harms_the_same_groups(sub))
+    by_group = sparsity_figure(sub, NOISE, ARMS, name="section7-groups", title=title, claims=claims)
+    by_class = classes.figure(bench, ARMS, claims=tuple(classes.harm(bench)))
+    return study(__doc__, size, scale, figures=(by_class, by_group))
 
 
 def _width_harms_the_same_groups(sub: Subgroups) -> Claim:
-    sparsest, narrowest = (sub.change(arm, 0.0, sub.bench.depth(arm, 0.0)) for arm in ARMS)
-    return sub.says(0.0)(
-        "group-harm-is-of-size",
-        rank_agreement(sparsest, narrowest, over="groups"),
-        MORE,
+    sparsest, narrowest = (sub.change(arm, NOISE, sub.bench.depth(arm, NOISE)) for arm in ARMS)
+    same = rank_agreement(sparsest, narrowest, over="groups")
+    text = (
         "the groups of training examples whose loss rises most at the highest sparsity are those whose loss rises most "
-        "in the narrowest dense network",
-        place="section 7 (size in general; the measure is proposed here)",
-        statement="harm-is-of-size",
+        "in the narrowest dense network"
     )
+    says, place = sub.says(NOISE), "section 7 (size in general; the measure is proposed here)"
+    return says("group-harm-is-of-size", same, MORE, text, place=place, statement="harm-is-of-size")

@@ -18,18 +18,8 @@ from prunescope.papers.readings import risk_on_test
 from prunescope.runs.families import final
 from prunescope.runs.graph import Reading
 from prunescope.runs.recipe import Recipe
-from prunescope.studies import (
-    Claim,
-    Figure,
-    Lines,
-    Precondition,
-    Quantity,
-    Results,
-    Rows,
-    column,
-    side_by_side,
-)
-from prunescope.studies.quantity import nodes_of
+from prunescope.studies import Claim, Figure, Lines, Precondition, Results, Rows
+from prunescope.studies.quantity import Quantity, column, nodes_of, side_by_side
 
 Maker = Callable[[Recipe], Sequence[Recipe] | Mapping[int, Recipe]]
 """From a dense recipe to those of levels 0, 1, 2, ..., or of some levels, by level."""
@@ -61,13 +51,13 @@ class Variant:
         tests = map(risk_on_test, self.levels[level])
         return column(tests, "error", scale=100, label=self.name, unit=ERROR)
 
-    def best_level(self, levels: Iterable[int] | None = None) -> Quantity:
+    def best_level(self, *levels: int) -> Quantity:
         """The level of least mean error among some (by default all) that every replicate reached.
 
         A level is not reached where a run failed, as when a layer lost all its weights. Reading it raises StoreError if
         none is.
         """
-        errors = {n: column(self.selectors(n), "error") for n in (self.levels if levels is None else levels)}
+        errors = {level: column(self.selectors(level), "error") for level in levels or self.levels}
 
         def of(results: Results) -> int:
             reached = [n for n, error in errors.items() if all(node in results for node in error.nodes)]
@@ -79,10 +69,9 @@ class Variant:
 
         return Quantity("", "(level chosen)", nodes_of(errors.values()), of)
 
-    def at_best(self, levels: Iterable[int] | None = None) -> Quantity:
+    def at_best(self, *levels: int) -> Quantity:
         """Test error at that level, percent."""
-        best = self.best_level(levels)
-        tests = nodes_of(self.error(n) for n in (self.levels if levels is None else levels))
+        best, tests = self.best_level(*levels), nodes_of(map(self.error, levels or self.levels))
         return Quantity(self.name, ERROR, (*best.nodes, *tests), lambda r: self.error(int(best(r)))(r))
 
     @property
@@ -108,48 +97,39 @@ class Variant:
         def of_runs(name: str, scale: float = 1.0) -> Quantity:
             return side_by_side([column(runs, name, scale=scale) for runs in self.levels.values()])
 
-        return Rows(
-            {"panel": noise_name(self.noise), "series": self.name},
-            {
-                "chosen": Quantity("", "", best.nodes, chosen),
-                "sparsity": of_runs("sparsity", 100),
-                "parameters": of_runs("parameters"),
-                "epochs": of_runs("step", 1 / self.bench.base.clock().epoch_steps),
-                "test_error": side_by_side([self.error(level) for level in self.levels]),
-            },
-            parts={
-                "level": list(self.levels),
-                "weights_remaining": [100 * 0.8**level for level in self.levels],
-            },
-        )
+        labels = {"panel": noise_name(self.noise), "series": self.name}
+        values = {
+            "chosen": Quantity("", "", best.nodes, chosen),
+            "sparsity": of_runs("sparsity", 100),
+            "parameters": of_runs("parameters"),
+            "epochs": of_runs("step", 1 / self.bench.base.clock().epoch_steps),
+            "test_error": side_by_side([self.error(level) for level in self.levels]),
+        }
+        scheduled = [100 * 0.8**level for level in self.levels]
+        return Rows(labels, values, parts={"level": list(self.levels), "weights_remaining": scheduled})
 
 
 def figure(
     variants: Iterable[Variant],
-    *,
     name: str,
     title: str,
     caption: str,
+    *,
     over: Literal["weights_remaining", "epochs"] = "weights_remaining",
     claims: Iterable[Claim] = (),
 ) -> Figure:
     """Test errors of variants over their levels or over all their epochs of training, one panel a noise level."""
     sparsity = over == "weights_remaining"
-    return Figure(
-        name,
-        title,
-        caption=caption,
-        rows=[variant.rows for variant in variants],
-        plot=Lines(
-            over,
-            "test_error",
-            series="series",
-            x_label="weights remaining by the schedule, %" if sparsity else "epochs of training in all",
-            y_label="test error, %",
-            log_x=sparsity,
-            reverse_x=sparsity,
-            share_y=False,
-            star="chosen",
-        ),
-        claims=tuple(claims),
+    plot = Lines(
+        over,
+        "test_error",
+        series="series",
+        x_label="weights remaining by the schedule, %" if sparsity else "epochs of training in all",
+        y_label="test error, %",
+        log_x=sparsity,
+        reverse_x=sparsity,
+        share_y=False,
+        star="chosen",
     )
+    rows = [variant.rows for variant in variants]
+    return Figure(name, title, caption=caption, rows=rows, plot=plot, claims=tuple(claims))

@@ -25,7 +25,7 @@ from prunescope.papers.jin2022.subgroups import Subgroups, sparsity_figure
 from prunescope.papers.own import Own
 from prunescope.runs.recipe import Recipe
 from prunescope.sparsity.select import Remaining
-from prunescope.studies import Claim, Figure, Lines, Plot, Sheet, Study
+from prunescope.studies import Claim, Figure, Lines, Sheet, Study
 from prunescope.studies.study import titled
 from prunescope.training.interventions import Prune
 from prunescope.training.optim import SGD, Optimizer
@@ -85,6 +85,7 @@ SCALES: Mapping[str, Settings] = MappingProxyType(
 
 def build(settings: Settings, scale: str) -> Study:
     """The study under these settings."""
+    words = f"{settings.levels} levels of {settings.epochs} epochs, {settings.replicates} replicates"
     return follow(
         settings.recipe(),
         levels=settings.levels,
@@ -97,8 +98,7 @@ def build(settings: Settings, scale: str) -> Study:
         groups=settings.groups,
         images=True,
         settings=settings,
-        scale=f"{scale}: {settings.network} on {settings.data}, {settings.levels} levels of {settings.epochs} epochs, "
-        f"{settings.replicates} replicates",
+        scale=f"{scale}: {settings.network} on {settings.data}, {words}",
     )
 
 
@@ -120,13 +120,8 @@ def follow(
 ) -> Study:
     """A study of any classifier: its recipe pruned level by level, beside the same training without removal.
 
-    levels: of pruning.
+    levels, rewind, noises, ensemble, early, groups: as in `Settings`; early is on the recipe's schedule.
     prune: what a level removes; by default 20 % of the remaining weights, smallest magnitude, global.
-    rewind: where the schedule starts again at every level.
-    noises: shares of wrong labels that are added, ascending from 0.
-    ensemble: networks behind an EL2N score.
-    early: how long each of them is trained, on the recipe's schedule.
-    groups: of training examples, by EL2N.
     images: whether examples are images, to be shown.
     settings: what the report shows as such; by default the recipe.
 
@@ -145,30 +140,20 @@ def follow(
         prune=prune or Prune(amount=Remaining(fraction=0.2)),
     )
     sub = Subgroups(bench, recipe.schedule, early, ensemble, groups)
+    figures = [error_figure(bench, arms=ARMS, claims=[c for noise in noises for c in _at_best(bench, noise)])]
+    for noise in noises:
+        title = f"Whose training loss changes: groups by EL2N, {noise_name(noise)}"
+        figures.append(sparsity_figure(sub, noise, ARMS, name=f"groups-{100 * noise:g}", title=title))
+    figures.append(classes.figure(bench, ARMS, claims=[_no_class_is_harmed(bench)]))
+    figures += [figure for noise in noises for figure in _given_up(bench, noise, images=images)]
+    figures += [fit_figure(bench, noise, arms=ARMS, name=f"fit-{100 * noise:g}") for noise in bench.noisy()]
     return Study(
         name,
         titled(__doc__)[1],
         settings=settings or recipe,
         scale=scale,
         paper=f"After {PAPERS['jin2022']}",
-        figures=(
-            error_figure(
-                bench, arms=ARMS, claims=[claim for noise in noises for claim in _at_best(bench, noise)]
-            ),
-            *(
-                sparsity_figure(
-                    sub,
-                    noise,
-                    ARMS,
-                    name=f"groups-{100 * noise:g}",
-                    title=f"Whose training loss changes: groups by EL2N, {noise_name(noise)}",
-                )
-                for noise in noises
-            ),
-            classes.figure(bench, ARMS, claims=[_no_class_is_harmed(bench)]),
-            *(figure for noise in noises for figure in _given_up(bench, noise, images=images)),
-            *(fit_figure(bench, noise, arms=ARMS, name=f"fit-{100 * noise:g}") for noise in bench.noisy()),
-        ),
+        figures=tuple(figures),
         cautions=optima_inside(bench, *ARMS),
         claims=(better_training(bench),),
         notes=(
@@ -178,48 +163,38 @@ def follow(
     )
 
 
-def _given_up(bench: Benchmark, noise: float, *, images: bool) -> list[Figure]:
+def _given_up(bench: Benchmark, noise: float, *, images: bool) -> Iterator[Figure]:
     """The training examples whose loss rises most from the dense network to the sparsest one, as a list and a sheet."""
     before, after = (bench.chain(arm, noise)[-1][SHOWN] for arm in ("dense", "pruned"))
-    plots: dict[str, Plot] = {
-        "given-up": Lines("rank", "loss_rise", series="panel", x_label="rank", y_label="rise in loss, nats")
-    }
+    rows = [first_given_up(noise_name(noise), before, after.examples)]
+    title = f"The {FIRST} training examples that pruning gives up first, {noise_name(noise)}"
+    caption = (
+        "Training examples in order of how much their loss rises from the dense network to the one after "
+        f"{bench.levels} levels of pruning, first replicate. Labels that are wrong tend to be among them, and examples "
+        "that only a large network can fit."
+    )
+    rise = Lines("rank", "loss_rise", series="panel", x_label="rank", y_label="rise in loss, nats")
+    yield Figure(f"given-up-{100 * noise:g}", title, caption=caption, rows=rows, plot=rise)
     if images:
-        plots["given-up-images"] = Sheet(bench.base.task.data.source)
-    return [
-        Figure(
-            f"{kind}-{100 * noise:g}",
-            f"The {FIRST} training examples that pruning gives up first, {noise_name(noise)}",
-            caption="Training examples in order of how much their loss rises from the dense network to the one after "
-            f"{bench.levels} levels of pruning, first replicate. Labels that are wrong tend to be among them, and "
-            "examples that only a large network can fit.",
-            rows=[first_given_up(noise_name(noise), before, after.examples)],
-            plot=plot,
-        )
-        for kind, plot in plots.items()
-    ]
+        sheet = Sheet(bench.base.task.data.source)
+        yield Figure(f"given-up-images-{100 * noise:g}", title, caption=caption, rows=rows, plot=sheet)
 
 
 def _at_best(bench: Benchmark, noise: float) -> Iterator[Claim]:
-    pruned = cross_fitted(bench, noise)
-    for name, other, words in (
-        ("helps", dense(bench, noise), "the dense network"),
-        ("beats-longer-training", cross_fitted(bench, noise, "extended"), "training longer at its best"),
-    ):
-        yield Claim(
-            f"{name}-{100 * noise:g}",
-            f"At {noise_name(noise)}, pruning at its best level has a lower test error than {words}.",
-            other - pruned,
-            MORE,
-            place=PROPOSED,
-        )
+    pruned, longer = cross_fitted(bench, noise), cross_fitted(bench, noise, "extended")
+    end, text = (
+        f"-{100 * noise:g}",
+        f"At {noise_name(noise)}, pruning at its best level has a lower test error than",
+    )
+    yield Claim(
+        f"helps{end}", f"{text} the dense network.", dense(bench, noise) - pruned, MORE, place=PROPOSED
+    )
+    name, text = f"beats-longer-training{end}", f"{text} training longer at its best."
+    yield Claim(name, text, longer - pruned, MORE, place=PROPOSED)
 
 
 def _no_class_is_harmed(bench: Benchmark) -> Claim:
-    return Claim(
-        "no-class-is-harmed",
-        f"After {bench.levels} levels no more classes have lost {classes.MARGIN:g} points than by chance.",
-        classes.changes(bench, "pruned", bench.levels).named(unit="share of classes not harmed"),
-        no_more_than_by_chance(bench.replicates, margin=classes.MARGIN),
-        place=PROPOSED,
-    )
+    text = f"After {bench.levels} levels no more classes have lost {classes.MARGIN:g} points than by chance."
+    changes = classes.changes(bench, "pruned", bench.levels).named(unit="share of classes not harmed")
+    region = no_more_than_by_chance(bench.replicates, margin=classes.MARGIN)
+    return Claim("no-class-is-harmed", text, changes, region, place=PROPOSED)
