@@ -113,15 +113,15 @@ def _gain_of_sparse(bench: Benchmark, noise: float) -> Quantity:
 
 def _count(name: str, says: str, gap: Gap, cells: Sequence[Cell], region: Among, place: str) -> Claim:
     """In how many cells a gap is as claimed."""
-    theirs = {bench.name for bench, _ in cells} == set(THEIRS)
+    complete = {bench.name for bench, _ in cells} == set(THEIRS)
     after = f"after Jin et al. 2022, {place} (here over the benchmarks of this study, in proportion)"
     return Claim(
         name,
         says,
         side_by_side([gap(*cell) for cell in cells]).named("", "share of benchmarks"),
         region,
-        basis="paper" if theirs else "proposed",
-        place=f"Jin et al. 2022, {place}" if theirs else after,
+        basis="paper" if complete else "proposed",
+        place=f"Jin et al. 2022, {place}" if complete else after,
         preconditions=tuple(fits(*cell) for cell in cells),
     )
 

@@ -51,8 +51,8 @@ def _agreements(usual: Subgroups, size: Size, noise: float) -> dict[str, Quantit
         epoch = f"{float(usual.early.removesuffix('ep')) * factor:g}"
         scores[epoch] = replace(usual, early=f"{epoch}ep", opening=opening).score_values(noise)
     return {
-        f"epoch {one} and {other}": rank_agreement(scores[one], scores[other], over="training examples")
-        for one, other in combinations(scores, 2)
+        f"epoch {first} and {second}": rank_agreement(scores[first], scores[second], over="training examples")
+        for first, second in combinations(scores, 2)
     }
 
 

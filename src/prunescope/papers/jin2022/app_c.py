@@ -26,17 +26,17 @@ FIGURE = "Appendix C, Figure 8"
 def build(settings: Settings, scale: str) -> Study:
     """The study under these settings."""
     size = settings.size(scale)
-    found = algorithms(arms(size))
-    longer, tuned = found["nothing removed"], found["nothing removed, fine-tuned"]
+    compared = algorithms(arms(size))
+    longer, tuned = compared["nothing removed"], compared["nothing removed, fine-tuned"]
     claims = (
-        _matches(longer, found["learning-rate rewinding"], statement="extended-matches"),
-        _matches(longer, found["weight rewinding"]),
-        _matches(tuned, found["fine-tuning"]),
-        _matches(longer, found["SynFlow score"], statement="synflow-matches"),
-        _matches(longer, found["one-shot"], levels=(1,)),  # it retrains once, as level 1 does
+        _matches(longer, compared["learning-rate rewinding"], statement="extended-matches"),
+        _matches(longer, compared["weight rewinding"]),
+        _matches(tuned, compared["fine-tuning"]),
+        _matches(longer, compared["SynFlow score"], statement="synflow-matches"),
+        _matches(longer, compared["one-shot"], levels=(1,)),  # it retrains once, as level 1 does
     )
     over_sparsity = variants.figure(
-        found.values(),
+        compared.values(),
         "app-c",
         "Appendix C: other pruning algorithms over sparsity",
         "Test error without label noise over the levels of each algorithm; training that removes nothing is drawn at "
@@ -45,14 +45,14 @@ def build(settings: Settings, scale: str) -> Study:
         claims=claims,
     )
     over_epochs = variants.figure(
-        found.values(),
+        compared.values(),
         "app-c-epochs",
         "Appendix C: other pruning algorithms over epochs",
         "The same over the epochs of training in all: beside each algorithm training that removes nothing for as many "
         "steps, by replays of the schedule or, for fine-tuning, of its end.",
         over="epochs",
     )
-    inside = tuple(variant.optimum_inside for variant in found.values())
+    inside = tuple(variant.optimum_inside for variant in compared.values())
     note = "Which algorithms the paper's Appendix C compares is not known, but for SynFlow."
     figures = (over_sparsity, over_epochs)
     return study(__doc__, size, scale, figures=figures, cautions=inside, notes=(*notes(size), note))

@@ -40,15 +40,17 @@ def build(settings: Settings, scale: str) -> Study:
     """The study under these settings."""
     size = settings.size(scale)
     bench = arms(size)
-    found = {noise: heuristics(bench, noise) for noise in dict.fromkeys((0.0, max(size.controls)))}
-    every = [variant for group in found.values() for variant in group.values()]
+    by_noise = {noise: heuristics(bench, noise) for noise in dict.fromkeys((0.0, max(size.controls)))}
+    every = [variant for group in by_noise.values() for variant in group.values()]
     figure = variants.figure(
         every,
         "app-j",
         "Appendix J: which weights go",
         "Test error under the same schedule and retraining when other weights are removed at each level. A curve ends "
         "where a layer would lose its last weight.",
-        claims=[_is_better(group["magnitude"], group[other]) for group in found.values() for other in OTHERS],
+        claims=[
+            _is_better(group["magnitude"], group[other]) for group in by_noise.values() for other in OTHERS
+        ],
     )
     inside = tuple(variant.optimum_inside for variant in every)
     note = "The heuristics of the paper's Appendix J are not known; these are proposed here."

@@ -39,8 +39,8 @@ def build(settings: Settings, scale: str) -> Study:
     size = settings.size(scale)
     bench = arms(size)
     noises = tuple(dict.fromkeys((0.0, max(size.controls))))
-    found = {noise: controls(bench, noise) for noise in noises}
-    every = [variant for group in found.values() for variant in group.values()]
+    by_noise = {noise: controls(bench, noise) for noise in noises}
+    every = [variant for group in by_noise.values() for variant in group.values()]
     by_level = variants.figure(
         every,
         "controls",
@@ -48,7 +48,7 @@ def build(settings: Settings, scale: str) -> Study:
         "Test error of pruning and of dense networks that share with it the training (extended), the width factor of "
         "the level (narrower), or both; and, where the learning rate varies, of training as long in one stretched "
         "schedule instead of replays.",
-        claims=[claim for noise, group in found.items() for claim in _claims(bench, noise, group)],
+        claims=[claim for noise, group in by_noise.items() for claim in _claims(bench, noise, group)],
     )
     by_epoch = epochs_figure(
         bench, noises=noises, claims=[_early_stopping_is_worse(bench, n) for n in noises]
@@ -124,8 +124,8 @@ def _claims(bench: Benchmark, noise: float, group: dict[str, Variant]) -> Iterat
     yield says(f"size-and-time-add-up{end}", interaction, same, text, place=place)
 
     if "stretched" in errors:
-        stretched = f"{within} of training as long in one stretched schedule"
-        text = f"{at}, extended training by replays is at its best {stretched}"
+        as_long = f"{within} of training as long in one stretched schedule"
+        text = f"{at}, extended training by replays is at its best {as_long}"
         place = "proposed here: time against the cyclic learning rate of Jin et al. 2022, section 5.1"
         yield says(f"replays-are-time{end}", longer - errors["stretched"], same, text, place=place)
 

@@ -34,17 +34,17 @@ def first_given_up(panel: str, dense: Point, sparse: Reading) -> Computed:
     labels = Reading(measure=Labels(split="train"), state=final(dense.recipe))
 
     def rows(results: Results) -> Table:
-        used, seen = results[labels], results[sparse]
-        gain = results[dense.examples]["loss"].astype(np.float64) - seen["loss"]
+        data, output = results[labels], results[sparse]
+        gain = results[dense.examples]["loss"].astype(np.float64) - output["loss"]
         return [
             {
                 "rank": rank,
-                "index": int(used["index"][place]),
-                "label": int(used["label"][place]),
-                "label_before_noise": int(used["clean"][place]),
-                "prediction": int(seen["prediction"][place]),
+                "index": int(data["index"][place]),
+                "label": int(data["label"][place]),
+                "label_before_noise": int(data["clean"][place]),
+                "prediction": int(output["prediction"][place]),
                 "loss_rise": -float(gain[place]),
-                "marked": bool(seen["noisy"][place]),
+                "marked": bool(output["noisy"][place]),
             }
             for rank, place in enumerate(order(gain)[:FIRST].tolist(), 1)
         ]

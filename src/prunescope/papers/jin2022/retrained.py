@@ -146,5 +146,5 @@ def correlation(first: Quantity, second: Quantity, label: str = "") -> Quantity:
 
 def rank_correlation(first: Numbers, second: Numbers) -> float:
     """Over the examples for which both are numbers; not a number where one of them does not vary."""
-    there = np.isfinite(first) & np.isfinite(second)
-    return statistics.rank_correlation(first[there], second[there]) if there.sum() > 1 else float("nan")
+    numbers = np.isfinite(first) & np.isfinite(second)
+    return statistics.rank_correlation(first[numbers], second[numbers]) if numbers.sum() > 1 else float("nan")
