@@ -1,8 +1,4 @@
-"""What can go wrong, as types. Every message names the value, what is permitted, and the fix.
-
-Belongs here: the kinds of error, and how many of them a command turns into which exit code. Does not belong
-here: any check. A check lives where the value enters.
-"""
+"""What can go wrong, as types. Every message names the value, what is permitted, and the fix."""
 
 from typing import ClassVar
 

@@ -1,7 +1,4 @@
-"""References to states of runs that need not exist yet.
-
-Belongs here: how one description points at a state of another run. Does not belong here: finding that state.
-"""
+"""References to states of runs that need not exist yet."""
 
 from typing import ClassVar, Literal
 

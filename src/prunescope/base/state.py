@@ -1,7 +1,4 @@
-"""What a run is at one moment.
-
-Belongs here: the two records that everything above passes around. Does not belong here: how they change.
-"""
+"""What a run is at one moment."""
 
 from dataclasses import dataclass, field, replace
 from typing import Any, Self

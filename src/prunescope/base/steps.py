@@ -1,7 +1,4 @@
-"""Durations: "10ep", "500it", "25%", converted to steps once.
-
-Belongs here: the three units and a clock. Does not belong here: what happens at a step.
-"""
+"""Durations: "10ep", "500it", "25%", converted to steps once."""
 
 import re
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Named randomness: the only maker of random generators.
 
-Belongs here: how a seed and a name become a generator. Does not belong here: what is drawn.
-
 A draw is keyed by (seed, purpose, position), never by how many draws came before it. So nothing has to be saved
 to resume, the order of execution cannot matter, and two purposes never share a stream.
 """

@@ -1,7 +1,4 @@
-"""Algebra of trees: plain dictionaries of tensors, keyed by parameter name.
-
-Belongs here: what is true of any tree. Does not belong here: networks, optimizers, scores.
-"""
+"""Algebra of trees: plain dictionaries of tensors, keyed by parameter name."""
 
 from collections.abc import Callable, Iterable, Mapping
 

@@ -33,7 +33,7 @@ _json = json.JSONEncoder(allow_nan=False).encode  # json.dumps with an option ma
 class _ValueClass(ModelMetaclass):
     """Lists only what this package defines in `dir`, and so in `help`: pydantic adds some 400 lines of its own."""
 
-    def __dir__(cls) -> list[str]:
+    def __dir__(cls) -> list[str]:  # noqa: N805
         names = {name for base in cls.__mro__ if issubclass(base, Value) for name in vars(base)}
         return sorted(name for name in names - vars(BaseModel).keys() if name[0] != "_" or name == "__call__")
 

@@ -1,8 +1,5 @@
 """Allocation: how many weights each layer keeps.
 
-Belongs here: exact arithmetic that splits one number of weights over layers. Does not belong here: which weights
-of a layer they are (`select.py`, `scores.py`).
-
 A law gives every layer a share, a whole number, and a layer's count is its share of the total. A layer cannot keep
 more than it has: it keeps all, and the others split what is left, again by their shares.
 """

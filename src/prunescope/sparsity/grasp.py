@@ -1,7 +1,4 @@
-"""GraSP: how much gradient flow a weight carries.
-
-Belongs here: this one score. Does not belong here: the Hessian product (`training/derivatives.py`).
-"""
+"""GraSP: how much gradient flow a weight carries."""
 
 from pydantic import Field
 

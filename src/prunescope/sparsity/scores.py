@@ -1,8 +1,4 @@
-"""Scores: how much a weight is worth keeping.
-
-Belongs here: one number for every maskable weight, from the weights and what the context offers. Does not
-belong here: how many weights go, and which (`select.py`).
-"""
+"""Scores: how much a weight is worth keeping."""
 
 from abc import abstractmethod
 from dataclasses import dataclass

@@ -1,8 +1,4 @@
-"""SNIP: how much the loss changes when a weight is scaled down.
-
-Belongs here: this one score. Does not belong here: the gradient (`training/derivatives.py`), rounds
-(`training/interventions/prune_rounds.py`).
-"""
+"""SNIP: how much the loss changes when a weight is scaled down."""
 
 from pydantic import Field
 

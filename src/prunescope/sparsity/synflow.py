@@ -1,7 +1,4 @@
-"""SynFlow: how much of the network's flow passes through a weight.
-
-Belongs here: this one score. Does not belong here: rounds (`training/interventions/prune_rounds.py`).
-"""
+"""SynFlow: how much of the network's flow passes through a weight."""
 
 import torch
 from torch import Tensor

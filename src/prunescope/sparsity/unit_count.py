@@ -1,7 +1,4 @@
-"""How many parameters go with the units that are gone.
-
-Belongs here: the two counts that are in use. Does not belong here: which units go.
-"""
+"""How many parameters go with the units that are gone."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,7 +1,4 @@
-"""A network's outputs on a whole split, in evaluation mode.
-
-Belongs here: the one pass over a split that probes and measures share. Does not belong here: what is made of it.
-"""
+"""A network's outputs on a whole split, in evaluation mode."""
 
 from dataclasses import dataclass
 

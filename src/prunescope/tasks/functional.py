@@ -1,8 +1,4 @@
-"""Running a module on tensors that are not its own.
-
-Belongs here: where a module keeps its tensors, and what it draws by itself. Does not belong here: what a model is
-(`model.py`).
-"""
+"""Running a module on tensors that are not its own."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

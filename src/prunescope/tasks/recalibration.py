@@ -1,7 +1,4 @@
-"""BatchNorm statistics of given weights, estimated anew from training batches.
-
-Belongs here: the estimate. Does not belong here: when it is wanted (`training/epoch_probes.py`).
-"""
+"""BatchNorm statistics of given weights, estimated anew from training batches."""
 
 from collections.abc import Iterator
 

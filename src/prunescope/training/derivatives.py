@@ -1,8 +1,4 @@
-"""Derivatives of the loss and of the outputs, for what happens between steps.
-
-Belongs here: dense gradients over several batches, Hessian products. Does not belong here: the gradient of a step
-(`loop.py`), which is of one batch and in the run's own precision.
-"""
+"""Derivatives of the loss and of the outputs, for what happens between steps."""
 
 from collections.abc import Iterable
 

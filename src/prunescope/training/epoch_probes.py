@@ -1,8 +1,4 @@
-"""What accuracy is after every epoch, on both sides of what happens there.
-
-Belongs here: probes of the t_pre and t_post of pruning, with running statistics as they are or estimated anew.
-Does not belong here: what is made of their rows (`studies/events.py`).
-"""
+"""What accuracy is after every epoch, on both sides of what happens there."""
 
 from typing import Annotated, ClassVar, Literal
 

@@ -1,8 +1,5 @@
 """Observers that run while a network trains.
 
-Belongs here: what can only be seen during training. Does not belong here: anything that a stored state can still
-tell (`measures/`).
-
 A probe is outside the id of a run, because it cannot change it; a trace that is missing is made by replaying.
 """
 

@@ -1,7 +1,4 @@
-"""Where a run is.
-
-Belongs here: the record that a checkpoint stores. Does not belong here: how it moves on (`run.py`).
-"""
+"""Where a run is."""
 
 from dataclasses import dataclass, field, replace
 from typing import Any, Self

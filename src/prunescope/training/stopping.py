@@ -1,7 +1,4 @@
-"""When a run ends.
-
-Belongs here: the two rules. Does not belong here: what happens then.
-"""
+"""When a run ends."""
 
 from prunescope.base.value import Value
 

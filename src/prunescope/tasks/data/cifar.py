@@ -1,8 +1,5 @@
 """The pickled batches of CIFAR-10 and CIFAR-100.
 
-Belongs here: an unpickler that admits arrays and plain containers only, and the sources. Does not belong
-here: where files lie (`files`).
-
 Source: Krizhevsky (2009), Learning Multiple Layers of Features from Tiny Images.
 """
 

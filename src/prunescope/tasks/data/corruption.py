@@ -1,8 +1,4 @@
-"""What an experiment does to a clean training set: wrong labels, held-out examples, subsets.
-
-Belongs here: pure functions of labels or counts, a fraction or size, and a generator. Does not belong here:
-the examples themselves, or where seeds come from.
-"""
+"""What an experiment does to a clean training set: wrong labels, held-out examples, subsets."""
 
 import torch
 from torch import Tensor

@@ -1,8 +1,6 @@
 """Handwritten digits that ship with the package: 1,797 images of 8x8 pixels, for quick runs without a
 network.
 
-Belongs here: the embedded data set and its split. Does not belong here: downloaded data sets.
-
 Source: Alpaydin and Kaynak (1998), Optical Recognition of Handwritten Digits, UCI Machine Learning
 Repository, https://doi.org/10.24432/C50P49, licence CC BY 4.0 (see embedded/LICENSE-digits.txt). Pixels are
 counts in 0..16.

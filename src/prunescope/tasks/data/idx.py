@@ -1,7 +1,5 @@
 """The IDX file format, and the data sets published in it: MNIST and Fashion-MNIST.
 
-Belongs here: bytes to arrays, and the sources. Does not belong here: where files lie (`files`).
-
 Source: LeCun, Cortes and Burges, The MNIST database; Xiao, Rasul and Vollgraf (2017), Fashion-MNIST.
 """
 

@@ -1,7 +1,4 @@
-"""A training set cut down to so many examples a class.
-
-Belongs here: the cut as a source of its own. Does not belong here: a uniform share (`Data.share`).
-"""
+"""A training set cut down to so many examples a class."""
 
 from pydantic import Field, SerializeAsAny, model_validator
 

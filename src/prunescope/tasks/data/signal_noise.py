@@ -1,8 +1,4 @@
-"""Signal and noise: each example is one patch that tells its class and one that tells nothing.
-
-Belongs here: the data model of the theory of pruning at initialization. Does not belong here: the network that it
-is studied with (`tasks/nets/two_layer.py`), what is measured (`measures/signal.py`).
-"""
+"""Signal and noise: each example is one patch that tells its class and one that tells nothing."""
 
 import math
 from functools import lru_cache

@@ -1,8 +1,4 @@
-"""What state the downloaded data sets are in.
-
-Belongs here: present, missing or corrupt, and whether the content is the published one. Does not belong here:
-downloading (`files`), formats (`idx`, `cifar`).
-"""
+"""What state the downloaded data sets are in."""
 
 import hashlib
 from dataclasses import dataclass

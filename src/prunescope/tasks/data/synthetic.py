@@ -1,7 +1,4 @@
-"""Gaussian blobs: classes that are easy or hard by one number, for examples and tests.
-
-Belongs here: generated data sets whose only content is a seed. Does not belong here: random streams (`base`).
-"""
+"""Gaussian blobs: classes that are easy or hard by one number, for examples and tests."""
 
 import math
 

@@ -1,8 +1,4 @@
-"""The user's own tensors as a data source.
-
-Belongs here: storing them by content, so that a recipe that names them can be run again in any process. Does
-not belong here: any change of them; they are used as given, and not normalized.
-"""
+"""The user's own tensors as a data source."""
 
 import tempfile
 from pathlib import Path

@@ -1,7 +1,4 @@
-"""How the networks read their arguments: scaled widths and one-of-several names.
-
-Belongs here: checks that more than one network needs. Does not belong here: layers.
-"""
+"""How the networks read their arguments: scaled widths and one-of-several names."""
 
 from collections.abc import Sequence
 from math import isfinite

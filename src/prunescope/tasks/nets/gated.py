@@ -1,8 +1,5 @@
 """Residual networks whose channels can be switched off after the sum with the shortcut.
 
-Belongs here: the gate, and the gated versions of networks. Does not belong here: who opens and closes gates
-(`training/interventions/`).
-
 A gated network has the parameters, initial values and outputs of its plain version while every gate is open. It is
 a network of its own, because its gates are part of its state.
 """

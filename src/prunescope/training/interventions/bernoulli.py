@@ -1,8 +1,4 @@
-"""Independent random pruning: every weight is kept with one probability.
-
-Belongs here: masks of independent entries. Does not belong here: random pruning to an exact sparsity, which is
-`Prune` with the score `Random`.
-"""
+"""Independent random pruning: every weight is kept with one probability."""
 
 from pydantic import Field
 

@@ -1,8 +1,4 @@
-"""Multiplicative Bernoulli noise on whole units, of which pruning is the limit.
-
-Belongs here: units that are there in some batches only. Does not belong here: independent random pruning of weights
-(`bernoulli.py`), zeroing for a stretch of batches (`zero_units.py`).
-"""
+"""Multiplicative Bernoulli noise on whole units, of which pruning is the limit."""
 
 import torch
 from pydantic import Field

@@ -1,8 +1,4 @@
-"""Dynamic sparse training: weights are dropped and others grown, at constant sparsity.
-
-Belongs here: the exchange of weights. Does not belong here: the sparsity itself, which an intervention before this
-one makes (`Prune` with a scope such as "erdos_renyi").
-"""
+"""Dynamic sparse training: weights are dropped and others grown, at constant sparsity."""
 
 import math
 from typing import Literal

@@ -1,8 +1,4 @@
-"""Weights that are at zero for a while.
-
-Belongs here: keeping `TrainState.held` equal to what the interventions' memories say. Does not belong here: which
-weights are held, and for how long.
-"""
+"""Weights that are at zero for a while."""
 
 from prunescope.base.state import TrainState
 from prunescope.base.tree import Tree

@@ -1,7 +1,4 @@
-"""What an intervention is: a frozen value that changes weights at scheduled steps.
-
-Belongs here: the interface and what an intervention may ask for. Does not belong here: any intervention.
-"""
+"""What an intervention is: a frozen value that changes weights at scheduled steps."""
 
 from collections.abc import Callable
 from typing import ClassVar, Protocol

@@ -1,7 +1,4 @@
-"""When how many units of one layer go.
-
-Belongs here: events and counts. Does not belong here: which units (`on_units.py`), what is done to them.
-"""
+"""When how many units of one layer go."""
 
 from fractions import Fraction
 from math import ceil

@@ -1,7 +1,4 @@
-"""Gaussian noise on weights.
-
-Belongs here: additive noise at scheduled steps. Does not belong here: zeroing (`zero.py`).
-"""
+"""Gaussian noise on weights."""
 
 import torch
 from pydantic import Field

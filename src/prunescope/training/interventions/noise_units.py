@@ -1,8 +1,4 @@
-"""Gaussian noise on whole units for a while.
-
-Belongs here: additive noise on the units that pruning would take. Does not belong here: noise on all weights
-(`noise.py`), zeroing (`zero_units.py`).
-"""
+"""Gaussian noise on whole units for a while."""
 
 from typing import ClassVar
 

@@ -1,8 +1,4 @@
-"""Pruning: weights go for good.
-
-Belongs here: turning a score and an amount into new masks, and what dies with a weight. Does not belong here:
-scores and selection (`sparsity/`).
-"""
+"""Pruning: weights go for good."""
 
 from prunescope.base import tree
 from prunescope.base.errors import PrunescopeError

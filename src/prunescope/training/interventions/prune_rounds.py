@@ -1,8 +1,4 @@
-"""Pruning in rounds: many small cuts between two steps, the score taken anew before each.
-
-Belongs here: the repetition. Does not belong here: a single cut (`prune.py`), cuts with training between them
-(`Prune` with several events, or a chain of runs).
-"""
+"""Pruning in rounds: many small cuts between two steps, the score taken anew before each."""
 
 from typing import Self
 

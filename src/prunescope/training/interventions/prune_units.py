@@ -1,8 +1,4 @@
-"""Pruning of whole units while a network trains: filters and neurons go for good.
-
-Belongs here: the permanent removal. Does not belong here: when and how many (`layer_schedule.py`), which
-(`on_units.py`), what a unit is made of (`sparsity/structure.py`), temporary noise (`zero_units.py`).
-"""
+"""Pruning of whole units while a network trains: filters and neurons go for good."""
 
 from torch import Tensor
 

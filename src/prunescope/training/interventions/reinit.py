@@ -1,7 +1,4 @@
-"""Reinitialization: fresh values under the same masks.
-
-Belongs here: drawing weights anew during a run. Does not belong here: the initialization itself (`tasks/nets/`).
-"""
+"""Reinitialization: fresh values under the same masks."""
 
 from prunescope.base import tree
 from prunescope.base.state import TrainState

@@ -1,7 +1,4 @@
-"""Release: what was pruned may live again.
-
-Belongs here: undoing masks. Does not belong here: choosing new ones.
-"""
+"""Release: what was pruned may live again."""
 
 from prunescope.base.state import TrainState
 from prunescope.base.steps import Clock

@@ -1,7 +1,4 @@
-"""Rescaling: every weight is multiplied by one number.
-
-Belongs here: the multiplication. Does not belong here: which weights are left (`bernoulli.py`, `prune.py`).
-"""
+"""Rescaling: every weight is multiplied by one number."""
 
 from pydantic import Field
 

@@ -1,8 +1,4 @@
-"""Weight rewinding: values go back, masks stay.
-
-Belongs here: copying parameters and statistics from another state. Does not belong here: learning-rate rewinding,
-which is where a recipe's schedule begins.
-"""
+"""Weight rewinding: values go back, masks stay."""
 
 from typing import Literal
 

@@ -1,7 +1,4 @@
-"""The layerwise-shuffled control: as many weights of each layer, but other ones.
-
-Belongs here: permuting masks within layers. Does not belong here: making the masks that are permuted.
-"""
+"""The layerwise-shuffled control: as many weights of each layer, but other ones."""
 
 import torch
 from torch import Tensor

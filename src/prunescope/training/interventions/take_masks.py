@@ -1,7 +1,4 @@
-"""Masks of another run on these weights.
-
-Belongs here: taking masks over. Does not belong here: taking weights over (`rewind.py`).
-"""
+"""Masks of another run on these weights."""
 
 from prunescope.base.errors import UsageError
 from prunescope.base.reference import StateRef

@@ -1,7 +1,4 @@
-"""When an intervention acts, in steps from the start of its run.
-
-Belongs here: rules that turn durations into steps. Does not belong here: what is done at them.
-"""
+"""When an intervention acts, in steps from the start of its run."""
 
 from prunescope.base.errors import UsageError
 from prunescope.base.steps import Clock, Duration

@@ -1,7 +1,4 @@
-"""Temporary zeroing: pruning without the permanence.
-
-Belongs here: holding weights at zero for a while. Does not belong here: masks, which this never changes.
-"""
+"""Temporary zeroing: pruning without the permanence."""
 
 from typing import Literal
 

@@ -1,8 +1,4 @@
-"""Temporary zeroing of whole units: pruning without the permanence.
-
-Belongs here: units that are at 0 for some training batches. Does not belong here: masks, which this never changes;
-noise that is added (`noise_units.py`).
-"""
+"""Temporary zeroing of whole units: pruning without the permanence."""
 
 from collections.abc import Iterable
 from typing import Literal
