@@ -16,7 +16,7 @@ class UsageError(PrunescopeError):
 
 
 class TooFewReplicates(UsageError):
-    """A rule needs the spread over replicates, and there is no second one."""
+    """A rule needs the spread over replicates, and there is only one replicate."""
 
 
 class DataError(PrunescopeError):
@@ -32,11 +32,11 @@ class CodeChanged(PrunescopeError):
 
 
 class Diverged(PrunescopeError):
-    """Training produced a loss that is not a number; the run is stored as failed, the others go on."""
+    """Training produced a loss that is not a number; the run is stored as failed, and the others continue."""
 
 
 class Unreachable(PrunescopeError):
-    """A sparsity that the network cannot reach under the asked exclusions."""
+    """The network cannot reach the sparsity, given the layers that are excluded."""
 
 
 class LayerCollapse(Unreachable):

@@ -30,7 +30,11 @@ Duration = Annotated[str, AfterValidator(_checked)]
 
 @dataclass(frozen=True)
 class Clock:
-    """Converts durations of one run: `epoch_steps` steps an epoch, `total` steps in the full schedule."""
+    """Converts durations of one run to steps.
+
+    epoch_steps: steps in an epoch.
+    total: steps in the full schedule.
+    """
 
     epoch_steps: int
     total: int

@@ -1,4 +1,4 @@
-"""When an intervention acts, in steps from the start of its run."""
+"""Rules for the steps at which an intervention acts."""
 
 from prunescope.base.errors import UsageError
 from prunescope.base.steps import Clock, Duration
@@ -6,7 +6,7 @@ from prunescope.base.value import Value
 
 
 class When(Value):
-    """A rule that yields the steps, counted from the start of the run, before which something happens."""
+    """A rule for the steps, counted from the start of the run, before which something happens."""
 
     def steps(self, clock: Clock) -> tuple[int, ...]:
         """Increasing steps in [0, clock.total]; clock.total means after the last step."""
@@ -14,7 +14,10 @@ class When(Value):
 
 
 class At(When):
-    """Once, at `at`."""
+    """Once.
+
+    at: duration since the start of the run.
+    """
 
     at: Duration = "0it"
 
@@ -24,14 +27,18 @@ class At(When):
 
 
 class Every(When):
-    """At `start`, and every `period` after it, up to and including `end`."""
+    """At `start`, and every `period` after it, up to and including `end`.
+
+    start, end: durations since the start of the run.
+    period: duration between events, at least one step.
+    """
 
     start: Duration
     end: Duration
     period: Duration
 
     def steps(self, clock: Clock) -> tuple[int, ...]:
-        """The event set start, start + period, ... <= end. Raises UsageError when it is empty or too late."""
+        """The steps start, start + period, ... <= end. Raises UsageError when there is none, or `end` is too late."""
         period, start = clock.steps(self.period), clock.steps(self.start)
         end = _inside(clock.steps(self.end), self.end, clock)
         if period < 1:

@@ -1,4 +1,4 @@
-"""Temporary zeroing: pruning without the permanence."""
+"""Temporary zeroing of weights."""
 
 from typing import Literal
 
@@ -9,15 +9,16 @@ from prunescope.base.steps import Clock, Duration
 from prunescope.sparsity.scores import Magnitude, Score
 from prunescope.sparsity.select import Amount, Remaining, Scope, Target, choose, remove_count
 from prunescope.training.interventions.held import with_memory
-from prunescope.training.interventions.intervention import Context, Intervention
-from prunescope.training.interventions.when import At, When
+from prunescope.training.interventions.intervention import Context, ScheduledIntervention
 
 
-class Zero(Intervention):
-    """Sets chosen weights to 0 at every event and holds them there for `hold`.
+class Zero(ScheduledIntervention):
+    """Sets chosen weights to 0 at every event and holds them there for a while.
 
-    reentry: whether they come back at 0 or at the values they had. The moments of the optimizer are left alone.
-    The last hold ends within the run.
+    The weights are chosen as in `Prune`. Masks and optimizer state do not change.
+
+    hold: duration of the hold; the last one ends within the run.
+    reentry: whether the weights return at 0 or with the values that they had ("saved").
 
     Source: Bartoldson et al. 2020, section 4.3 (zeroing noise).
     Differs from the source: counted in training batches, never applied to test batches.
@@ -30,7 +31,6 @@ class Zero(Intervention):
     exclude: tuple[str, ...] = ()
     hold: Duration = "1it"
     reentry: Literal["zero", "saved"] = "zero"
-    when: When = At()
 
     def _pairs(self, clock: Clock) -> list[tuple[int, int]]:
         length = max(1, clock.steps(self.hold))
@@ -47,12 +47,8 @@ class Zero(Intervention):
             )
         return tuple(sorted({step for pair in pairs for step in pair}))
 
-    def onsets(self, clock: Clock) -> tuple[int, ...]:
-        """The zeroings."""
-        return self.when.steps(clock)
-
     def apply(self, state: TrainState, context: Context) -> TrainState:
-        """Releases what is due, then zeroes what is due."""
+        """The state after the releases, and then the zeroings, that are due."""
         now = context.local
         for number, (_, end) in enumerate(self._pairs(context.clock)):
             if now == end:
@@ -64,7 +60,7 @@ class Zero(Intervention):
 
     def _zero(self, state: TrainState, context: Context, number: str) -> TrainState:
         free = state.free
-        chosen = choose(
+        kept = choose(
             self.score.scores(state.weights, context),
             free,
             count=remove_count(self.amount, free, 1, 1),
@@ -74,7 +70,7 @@ class Zero(Intervention):
             generator=context.stream("target"),
             allow_collapse=True,
         )
-        held = {name: free[name] & ~mask for name, mask in chosen.items()}
+        held = {name: free[name] & ~mask for name, mask in kept.items()}
         memory = dict(state.memory[context.key])
         for name, where in held.items():
             memory[f"{number}/held/{name}"] = where
