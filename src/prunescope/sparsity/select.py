@@ -10,7 +10,6 @@ tensor.
 """
 
 from abc import abstractmethod
-from collections.abc import Sequence
 from fractions import Fraction
 from math import ceil
 from typing import Literal
@@ -141,24 +140,37 @@ def choose(
     """
     names = prunable(masks, exclude)
     _check(count, target, ties=ties, generator=generator)
-    if target != "random":
-        _check_scores(scores, masks, names=names)
+    unfit = [name for name in names if name not in scores or scores[name].shape != masks[name].shape]
+    if unfit and target != "random":
+        raise UsageError(
+            f"no scores of the masks' shape for {', '.join(unfit)}; score or exclude every layer"
+        )
     remaining = {name: int(masks[name].sum()) for name in names}
     extra = int(ties == "openlth" and count > 0)
     if count + extra > sum(remaining.values()):
-        raise Unreachable(_unreachable(masks, remaining, count=count + extra, exclude=exclude))
+        spared = ", ".join(f"{name} ({int(masks[name].sum())})" for name in sorted(exclude)) or "none"
+        raise Unreachable(
+            f"cannot remove {count + extra} weights: {sum(remaining.values())} remain in the layers that may be pruned "
+            f"(excluded layers and the weights they keep: {spared}); remove fewer or exclude less"
+        )
     new = dict(masks)
     for group, quota in _quotas(masks, remaining, count=count, scope=scope):
         if quota > 0:
             ranked = {name: masks[name] if target == "random" else scores[name] for name in group}
             new |= _without_lowest(ranked, masks, count=quota, target=target, ties=ties, generator=generator)
-    collapsed = [name for name in names if remaining[name] > 0 and not bool(new[name].any())]
-    if collapsed and not allow_collapse:
-        raise LayerCollapse(
-            f"removing {count} weights would leave none in {', '.join(collapsed)}; remove fewer, exclude the "
-            "layer, use another scope, or allow it with allow_collapse=True"
-        )
+    if not allow_collapse:
+        check_collapse(masks, new)
     return new
+
+
+def check_collapse(before: Masks, after: Masks) -> None:
+    """Raises LayerCollapse for layers of which `before` keeps some weights and `after` none."""
+    collapsed = [name for name in sorted(before) if bool(before[name].any()) and not bool(after[name].any())]
+    if collapsed:
+        raise LayerCollapse(
+            f"no weight would remain in {', '.join(collapsed)}; remove fewer weights, exclude the layer, use another "
+            "scope, or allow it with allow_collapse=True"
+        )
 
 
 def prunable(masks: Masks, exclude: frozenset[str]) -> list[str]:
@@ -183,22 +195,6 @@ def _check(count: int, target: Target, *, ties: Ties, generator: torch.Generator
         raise UsageError(
             f"ties={ties!r} has no meaning for target='random', which ranks nothing; use 'exact'"
         )
-
-
-def _check_scores(scores: Tree, masks: Masks, *, names: Sequence[str]) -> None:
-    unfit = [name for name in names if name not in scores or scores[name].shape != masks[name].shape]
-    if unfit:
-        raise UsageError(
-            f"no scores of the masks' shape for {', '.join(unfit)}; score or exclude every layer"
-        )
-
-
-def _unreachable(masks: Masks, remaining: dict[str, int], *, count: int, exclude: frozenset[str]) -> str:
-    spared = ", ".join(f"{name} ({int(masks[name].sum())})" for name in sorted(exclude)) or "none"
-    return (
-        f"cannot remove {count} weights: {sum(remaining.values())} remain in the layers that may be pruned "
-        f"(excluded layers and the weights they keep: {spared}); remove fewer or exclude less"
-    )
 
 
 def _quotas(

@@ -2,10 +2,9 @@
 
 from pydantic import Field
 
-from prunescope.base.errors import LayerCollapse
 from prunescope.base.state import TrainState
 from prunescope.sparsity.scores import Random
-from prunescope.sparsity.select import prunable
+from prunescope.sparsity.select import check_collapse, prunable
 from prunescope.training.interventions.intervention import Context, ScheduledIntervention
 from prunescope.training.interventions.prune import remove
 
@@ -33,10 +32,6 @@ class Bernoulli(ScheduledIntervention):
         names = prunable(before, frozenset(self.exclude))
         draws = Random().scores(state.weights, context)
         masks = before | {name: before[name] & (draws[name] < self.keep) for name in names}
-        empty = [name for name in names if bool(before[name].any()) and not bool(masks[name].any())]
-        if empty and not self.allow_collapse:
-            raise LayerCollapse(
-                f"keep={self.keep} left no weight in {', '.join(empty)}; keep more, exclude the layer, "
-                "or allow it with allow_collapse=True"
-            )
+        if not self.allow_collapse:
+            check_collapse(before, masks)
         return remove(state, masks, context.slots)

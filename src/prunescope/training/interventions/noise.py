@@ -3,7 +3,6 @@
 import torch
 from pydantic import Field
 
-from prunescope.base.errors import UsageError
 from prunescope.base.state import TrainState
 from prunescope.base.steps import Clock, Duration
 from prunescope.training.interventions.intervention import Context, ScheduledIntervention
@@ -24,14 +23,8 @@ class Noise(ScheduledIntervention):
 
     def events(self, clock: Clock) -> tuple[int, ...]:
         """Every step before which noise is added. Raises UsageError for noise that would outlast the run."""
-        length = max(1, clock.steps(self.length))
-        starts = self.when.steps(clock)
-        if starts[-1] + length > clock.total:
-            raise UsageError(
-                f"noise of length {self.length!r} from step {starts[-1]} on outlasts the run, which ends after "
-                f"{clock.total} steps; shorten it, or choose an earlier position"
-            )
-        return tuple(sorted({k for start in starts for k in range(start, start + length)}))
+        spans = self.when.spans(clock, length=self.length)
+        return tuple(sorted({k for start, end in spans for k in range(start, end)}))
 
     def apply(self, state: TrainState, context: Context) -> TrainState:
         """The state with noisy weights."""

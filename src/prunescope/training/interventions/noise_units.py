@@ -12,7 +12,7 @@ from prunescope.sparsity.select import Target
 from prunescope.sparsity.structure import Units, spread_rows
 from prunescope.training.interventions.intervention import Context
 from prunescope.training.interventions.on_units import UnitIntervention, taken_units
-from prunescope.training.interventions.zero_units import noisy_steps, windows
+from prunescope.training.interventions.zero_units import windows
 
 
 class NoiseUnits(UnitIntervention):
@@ -47,8 +47,8 @@ class NoiseUnits(UnitIntervention):
 
     def events(self, clock: Clock) -> tuple[int, ...]:
         """Every step before which noise is added. Raises UsageError when noise would not end within the run."""
-        steps = (noisy_steps(windows(schedule, clock, self.batches)) for schedule in self.layers)
-        return tuple(sorted(set().union(*steps)))
+        spans = [span for schedule in self.layers for span in windows(schedule, clock, self.batches)]
+        return tuple(sorted({step for start, end in spans for step in range(start, end)}))
 
     def apply(self, state: TrainState, context: Context) -> TrainState:
         """The state with noisy units."""

@@ -12,6 +12,20 @@ class When(Value):
         """Increasing steps in [0, clock.total]; clock.total means after the last step."""
         raise NotImplementedError
 
+    def spans(self, clock: Clock, **length: Duration) -> list[tuple[int, int]]:
+        """The first step of something that begins at each of the steps and takes one `length`, and the first after it.
+
+        It takes at least one step. Raises UsageError, with the name of the argument, for a span that outlasts the run.
+        """
+        ((name, duration),) = length.items()
+        spans = [(step, step + max(1, clock.steps(duration))) for step in self.steps(clock)]
+        if spans[-1][1] > clock.total:
+            raise UsageError(
+                f"{name}={duration!r} from step {spans[-1][0]} on outlasts the run, which ends after {clock.total} "
+                "steps; shorten it, or choose an earlier position"
+            )
+        return spans
+
 
 class At(When):
     """Once.

@@ -3,7 +3,6 @@
 from typing import Literal
 
 from prunescope.base import tree
-from prunescope.base.errors import UsageError
 from prunescope.base.state import TrainState
 from prunescope.base.steps import Clock, Duration
 from prunescope.sparsity.scores import Magnitude, Score
@@ -32,29 +31,18 @@ class Zero(ScheduledIntervention):
     hold: Duration = "1it"
     reentry: Literal["zero", "saved"] = "zero"
 
-    def _pairs(self, clock: Clock) -> list[tuple[int, int]]:
-        length = max(1, clock.steps(self.hold))
-        return [(step, step + length) for step in self.when.steps(clock)]
-
     def events(self, clock: Clock) -> tuple[int, ...]:
         """Every zeroing and every release, in order. Raises UsageError for a hold that outlasts the run."""
-        pairs = self._pairs(clock)
-        start, end = pairs[-1]
-        if end > clock.total:
-            raise UsageError(
-                f"hold={self.hold!r} from step {start} on outlasts the run, which ends after {clock.total} steps; "
-                "shorten it, choose an earlier position, or use Prune for what is never released"
-            )
-        return tuple(sorted({step for pair in pairs for step in pair}))
+        return tuple(sorted({step for span in self.when.spans(clock, hold=self.hold) for step in span}))
 
     def apply(self, state: TrainState, context: Context) -> TrainState:
         """The state after the releases, and then the zeroings, that are due."""
-        now = context.local
-        for number, (_, end) in enumerate(self._pairs(context.clock)):
-            if now == end:
+        spans = self.when.spans(context.clock, hold=self.hold)
+        for number, (_, end) in enumerate(spans):
+            if end == context.local:
                 state = self._release(state, context.key, str(number))
-        for number, (start, _) in enumerate(self._pairs(context.clock)):
-            if now == start:
+        for number, (start, _) in enumerate(spans):
+            if start == context.local:
                 state = self._zero(state, context, str(number))
         return state
 

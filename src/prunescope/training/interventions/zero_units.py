@@ -1,6 +1,5 @@
 """Temporary zeroing of whole units."""
 
-from collections.abc import Iterable
 from typing import Literal
 
 from pydantic import Field
@@ -89,8 +88,3 @@ def windows(schedule: LayerSchedule, clock: Clock, batches: int) -> list[tuple[i
                 f"{limit - start} batches, or move the events of {schedule.layer}"
             )
     return [(start, start + batches) for start in starts]
-
-
-def noisy_steps(pairs: Iterable[tuple[int, int]]) -> set[int]:
-    """All steps inside the windows."""
-    return {step for start, end in pairs for step in range(start, end)}
