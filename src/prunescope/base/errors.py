@@ -1,4 +1,4 @@
-"""What can go wrong, as types. Every message names the value, what is permitted, and the fix."""
+"""The errors of the package. Every message names the value, what is permitted, and the fix."""
 
 from typing import ClassVar
 

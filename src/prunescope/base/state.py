@@ -1,4 +1,4 @@
-"""What a run is at one moment."""
+"""The state of a run at one moment."""
 
 from dataclasses import dataclass, field, replace
 from typing import Any, Self

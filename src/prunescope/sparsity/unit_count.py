@@ -1,4 +1,4 @@
-"""How many parameters go with the units that are gone."""
+"""The numbers of parameters that go with removed units."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

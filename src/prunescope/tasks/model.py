@@ -246,8 +246,8 @@ class Model:
         with drawing(x.device, draw):
             logits = cast(Tensor, self._train(x))
         # The module may have put a new tensor in the place of a buffer.
-        moved = {name: store[key].detach() for store, key, name in self._train_places if name in buffers}
-        return logits, {name: moved[name] for name in buffers}
+        updated = {name: store[key].detach() for store, key, name in self._train_places if name in buffers}
+        return logits, {name: updated[name] for name in buffers}
 
     def observe(
         self, params: Tree, buffers: Tree, x: Tensor, *, names: frozenset[str], draw: int = 0
@@ -257,8 +257,8 @@ class Model:
         Raises UsageError for a name that is no module; the message lists those that are.
         """
         with capturing(self._train, names) as captured:
-            logits, moved = self.apply(params, buffers, x, train=True, draw=draw)
-        return logits, moved, captured
+            logits, updated = self.apply(params, buffers, x, train=True, draw=draw)
+        return logits, updated, captured
 
     def fingerprint(self, x: Tensor) -> dict[str, Any]:
         """What the code computes now: parameter shapes, and evaluation logits of seed 0 on the inputs x [B, ...].

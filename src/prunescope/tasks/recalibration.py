@@ -30,14 +30,14 @@ def recalibrated(problem: Problem, weights: Weights, *, batches: int, batch: int
     total = {name: torch.zeros_like(weights.buffers[name], dtype=torch.float64) for name in names}
     rate: Tree = {}
     for number, x in enumerate(_batches(problem, batches, batch)):
-        _, moved = problem.model.apply(weights.params, zeros, x, train=True, draw=number)
+        _, updated = problem.model.apply(weights.params, zeros, x, train=True, draw=number)
         if not rate:
             # From zeros a statistic s moves to m s, from ones to (1 - m) + m s: together they tell the momentum m.
             ones = _filled(weights.buffers, names, 1.0)
             _, higher = problem.model.apply(weights.params, ones, x, train=True, draw=number)
-            rate = {name: (1 - (higher[name] - moved[name])).double().mean() for name in names}
+            rate = {name: (1 - (higher[name] - updated[name])).double().mean() for name in names}
         for name in names:
-            total[name] += moved[name].double()
+            total[name] += updated[name].double()
     count = number + 1
     means = {name: (total[name] / (count * rate[name])).to(weights.buffers[name].dtype) for name in names}
     return {**weights.buffers, **means}

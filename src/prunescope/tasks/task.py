@@ -194,12 +194,12 @@ class Problem:
         if arrays is not None:
             copies = {id(self.train.inputs): arrays.train_x, id(self.test.inputs): arrays.test_x}
 
-        def moved(split: Split) -> Split:
-            on_device = split.to(device, copies.get(id(split.inputs)))
-            copies[id(split.inputs)] = on_device.inputs
-            return on_device
+        def on_device(split: Split) -> Split:
+            copy = split.to(device, copies.get(id(split.inputs)))
+            copies[id(split.inputs)] = copy.inputs
+            return copy
 
-        train, pool, validation, test = map(moved, (self.train, self.pool, self.validation, self.test))
+        train, pool, validation, test = map(on_device, (self.train, self.pool, self.validation, self.test))
         return replace(self, train=train, pool=pool, validation=validation, test=test)
 
     def split(self, name: str) -> Split:

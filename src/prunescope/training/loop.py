@@ -1,4 +1,4 @@
-"""What one training step of one replica is.
+"""One training step of one replica.
 
 Belongs here: batches, gradients, the step. Does not belong here: when anything else happens (`run.py`), how
 several replicas share a machine (`engines/`).

@@ -67,8 +67,8 @@ class Optimizer(Value):
 
         `opt` and `params` are changed, `grads` is not. By default the results of `update` are copied.
         """
-        moved, state = self.update(grads, opt, params, keep=keep, lr=lr)
-        for name, leaf in moved.items():
+        updated, state = self.update(grads, opt, params, keep=keep, lr=lr)
+        for name, leaf in updated.items():
             params[name].copy_(leaf)
         for part, leaves in state.items():
             for name, leaf in leaves.items():
@@ -119,14 +119,14 @@ class SGD(Optimizer):
         self, grads: Tree, opt: OptState, params: Tree, *, keep: Tree, lr: float | Tensor
     ) -> tuple[Tree, OptState]:
         """See `Optimizer.update`; without momentum and decay it is one kernel a parameter."""
-        moved: Tree = {}
+        updated: Tree = {}
         momentum: Tree = {}
         for name, param in params.items():
             grad, mask = grads[name], keep.get(name)
             if self.momentum:
                 momentum[name] = opt["momentum"][name] * self.momentum
-            moved[name] = _descend(param, self._direction(momentum.get(name), grad, param, mask), mask, lr)
-        return moved, {"momentum": momentum} if self.momentum else {}
+            updated[name] = _descend(param, self._direction(momentum.get(name), grad, param, mask), mask, lr)
+        return updated, {"momentum": momentum} if self.momentum else {}
 
     def update_(self, grads: Tree, opt: OptState, params: Tree, *, keep: Tree, lr: float | Tensor) -> None:
         """See `Optimizer.update_`."""
@@ -190,9 +190,9 @@ class _Moments(Optimizer):
         self, grads: Tree, opt: OptState, params: Tree, *, keep: Tree, lr: float | Tensor
     ) -> tuple[Tree, OptState]:
         """See `Optimizer.update`."""
-        moved, state = clone(params), {name: clone(part) for name, part in opt.items()}
-        self.update_(grads, state, moved, keep=keep, lr=lr)
-        return moved, state
+        updated, state = clone(params), {name: clone(part) for name, part in opt.items()}
+        self.update_(grads, state, updated, keep=keep, lr=lr)
+        return updated, state
 
     def update_(self, grads: Tree, opt: OptState, params: Tree, *, keep: Tree, lr: float | Tensor) -> None:
         """See `Optimizer.update_`."""

@@ -1,4 +1,4 @@
-"""When a run ends."""
+"""Rules that end a run."""
 
 from typing import ClassVar
 

@@ -1,4 +1,4 @@
-"""What a data source is, and what it yields.
+"""The interface of data sources, and the examples that they yield.
 
 Belongs here: the interface, examples in memory, normalization, and the check that the content is the one that a
 recipe names. Does not belong here: file formats (`idx`, `cifar`, `images`), folders and downloads (`files`), splits
@@ -83,7 +83,7 @@ class Arrays(NamedTuple):
 
 
 class Source(Value):
-    """Where examples come from; its id names their content, not the folder they lie in.
+    """A source of examples; its id depends on their content, not on the folder of the files.
 
     digest: 128 bits of BLAKE2b over the content before normalization.
     train, test: numbers of examples.
