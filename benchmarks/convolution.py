@@ -136,7 +136,7 @@ def _contestants(lab: Laboratory, case: Case) -> dict[str, Callable[[], object]]
     full, chosen = lab.scale is FULL, lab.bench.setting.kernels
     recipe = case.recipe(full=full)
     program = lab.bench.program(recipe)
-    x, _ = program.problem.train.take(torch.arange(recipe.batch))
+    x, _ = program.problem.train.batch(torch.arange(recipe.batch))
 
     def ours(kernels: Kernels) -> Callable[[], object]:
         return _steps(Lean(), with_kernels(program, kernels), case.steps)
@@ -173,7 +173,7 @@ def _loader(program: Program, steps: int) -> Callable[[], object]:
 def _plain(program: Program, steps: int) -> Callable[[], object]:
     module = program.problem.model.network.build()
     optimizer = torch_optimizer(program.optimizer, module.parameters(), lr=1e-3)
-    x, y = program.problem.train.take(torch.arange(program.batch))
+    x, y = program.problem.train.batch(torch.arange(program.batch))
 
     def several() -> None:
         for _ in range(steps):

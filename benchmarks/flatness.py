@@ -104,7 +104,7 @@ def _alone(
 def _gradients(lab: Laboratory, *, examples: int) -> list[Row]:
     problem, weights = lab.problem, lab.weights
     measure = GradientTrace(sample=Sample(examples=min(examples, len(problem.test))))
-    x, y = problem.test.take(torch.arange(min(examples, len(problem.test))))
+    x, y = problem.test.batch(torch.arange(min(examples, len(problem.test))))
     module = lab.recipe.task.network.build().eval()
     module.load_state_dict(weights.params)
     leaves, found = list(module.parameters()), {}

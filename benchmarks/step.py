@@ -60,7 +60,7 @@ def bare(lab: Laboratory) -> Callable[[], object]:
     """A step of plain PyTorch on one batch."""
     network = lab.recipe.task.network.build()
     params: list[Tensor] = list(network.parameters())
-    x, y = lab.problem.train.take(torch.arange(lab.recipe.batch))
+    x, y = lab.problem.train.batch(torch.arange(lab.recipe.batch))
 
     def one() -> None:
         grads = torch.autograd.grad(F.cross_entropy(network(x), y), params)

@@ -96,7 +96,7 @@ def test_a_kind_with_an_event_before_every_step_can_be_measured(store):
     noisy = replicas(2, interventions=(Noise(std=0.1, length="9it", when=At(at="0it")),))
     bench = Workbench(store)
     members = stacking._members(bench, noisy[0], 2)
-    assert members[0].free == 1
+    assert members[0].steps_until_due == 1
     assert stacking._step(Loop(), members, "cpu") > 0
     assert stacking.measure(bench, noisy[0]).member > 1000
 

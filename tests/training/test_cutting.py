@@ -130,7 +130,7 @@ def test_units_that_nothing_reads_are_taken_out(shapes, optimizer, moments):
     masks["layer2.0.conv2.weight"][:, :4] = False
     params["layer2.0.conv2.weight"] = params["layer2.0.conv2.weight"] * masks["layer2.0.conv2.weight"]
     opt = {
-        part: {n: leaf + moments for n, leaf in leaves.items()} if part in optimizer.moments else leaves
+        part: {n: leaf + moments for n, leaf in leaves.items()} if part in optimizer.slots else leaves
         for part, leaves in begun.state.opt.items()
     }
     weights = begun.state.weights.replace(masks=masks, params=params)

@@ -1,8 +1,4 @@
-"""What can go wrong, as types. Every message names the value, what is permitted, and the fix.
-
-Belongs here: the kinds of error, and how many of them a command turns into which exit code. Does not belong
-here: any check. A check lives where the value enters.
-"""
+"""The errors of the package. Every message names the value, what is permitted, and the fix."""
 
 from typing import ClassVar
 
@@ -20,7 +16,7 @@ class UsageError(PrunescopeError):
 
 
 class TooFewReplicates(UsageError):
-    """A rule needs the spread over replicates, and there is no second one."""
+    """A rule needs the spread over replicates, and there is only one replicate."""
 
 
 class DataError(PrunescopeError):
@@ -36,11 +32,11 @@ class CodeChanged(PrunescopeError):
 
 
 class Diverged(PrunescopeError):
-    """Training produced a loss that is not a number; the run is stored as failed, the others go on."""
+    """Training produced a loss that is not a number; the run is stored as failed, and the others continue."""
 
 
 class Unreachable(PrunescopeError):
-    """A sparsity that the network cannot reach under the asked exclusions."""
+    """The network cannot reach the sparsity, given the layers that are excluded."""
 
 
 class LayerCollapse(Unreachable):

@@ -17,7 +17,7 @@ def check_code(store: Store, recipe: Recipe, problem: Problem) -> None:
     """Keeps a network's seed-0 outputs at its first use. Raises CodeChanged when they are others now."""
     network = recipe.task.network
     path = store.root / "networks" / f"{text_digest(network.id + recipe.task.data.source.id)}.json"
-    now = problem.model.fingerprint(problem.test.take(torch.arange(2))[0])
+    now = problem.model.fingerprint(problem.test.batch(torch.arange(2))[0])
     before = store.read_json(path)
     if before is None:
         store.write_json(path, now)

@@ -254,7 +254,7 @@ def _step(engine: Engine, members: Sequence[Member], device: str, *, rounds: int
     """Seconds of one more step of all members, at best: a run takes thousands, so what comes before the first is left
     out, which for a program of many members can take as long as a hundred steps.
     """
-    lanes, free = [member.lane for member in members], min(member.free for member in members)
+    lanes, free = [member.lane for member in members], min(member.steps_until_due for member in members)
     # On a GPU the fewest are enough for a recording, so that making it counts as what comes before.
     few, many, most = (min(count, free) for count in ((2, 8, 256) if device == "cpu" else (8, 32, 1024)))
 

@@ -191,7 +191,7 @@ def _train_part(bench: Workbench, number: int, part: list[Place], setting: Engin
         for place in going:
             place.saver.share(len(going))
         for place in _under_way(part):
-            if place.member.over:
+            if place.member.ended:
                 _settle(bench, number, place, tell)
         moved = [by_member[id(member)] for member in members]
         said = [place.saver(place.member.progress) for place in moved if not place.settled]
