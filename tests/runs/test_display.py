@@ -5,11 +5,10 @@ import io
 import pytest
 from rich.console import Console
 
-from prunescope.runs import display
-from prunescope.runs.display import Bars, Lines, shown
-from prunescope.runs.status import Status
+from prunescope.runs.execution import display
+from prunescope.runs.execution.display import ProgressBars, ProgressLines, WorkStatus, shown
 
-STATUS = Status(
+STATUS = WorkStatus(
     runs_done=3,
     runs=12,
     readings_done=4,
@@ -25,7 +24,7 @@ PARTS = ("3 of 12 runs", "4 of 24 readings", "1 failed", "3 min 20 s left", "lev
 def test_a_terminal_gets_bars() -> None:
     out = io.StringIO()
     with shown(Console(file=out, force_terminal=True, width=120)) as screen:
-        assert isinstance(screen, Bars)
+        assert isinstance(screen, ProgressBars)
         screen.update(STATUS)
         screen.note("run [bold]x[/bold] failed")
     assert all(part in out.getvalue() for part in PARTS)
@@ -37,7 +36,7 @@ def test_a_pipe_gets_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(display.time, "monotonic", lambda: now[0])
     out = io.StringIO()
     with shown(Console(file=out, width=80)) as screen:
-        assert isinstance(screen, Lines)
+        assert isinstance(screen, ProgressLines)
         for _ in range(21):
             screen.update(STATUS)
             now[0] += 1.0

@@ -11,6 +11,8 @@ class PrunescopeError(Exception):
     """A problem that prunescope understands; the command line prints its message without a traceback."""
 
     exit_code: ClassVar[int] = 1
+    permanent: ClassVar[bool] = False
+    """Whether the same recipe would meet this failure again; such a run is stored as failed."""
 
 
 class UsageError(PrunescopeError):
@@ -38,9 +40,13 @@ class CodeChanged(PrunescopeError):
 class Diverged(PrunescopeError):
     """Training produced a loss that is not a number; the run is stored as failed, the others go on."""
 
+    permanent = True
+
 
 class Unreachable(PrunescopeError):
     """A sparsity that the network cannot reach under the asked exclusions."""
+
+    permanent = True
 
 
 class LayerCollapse(Unreachable):

@@ -10,7 +10,7 @@ from prunescope.base.steps import Duration
 from prunescope.base.value import Value
 from prunescope.papers.jin2022 import fitting, statements, views
 from prunescope.papers.jin2022.arms import Benchmark
-from prunescope.runs.recipe import Recipe
+from prunescope.runs.graph.recipe import Recipe
 from prunescope.sparsity.select import Remaining
 from prunescope.studies.study import Study
 from prunescope.tasks.data.digits import digits

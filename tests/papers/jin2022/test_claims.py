@@ -21,7 +21,7 @@ from prunescope.papers.jin2022 import (
 )
 from prunescope.papers.jin2022.subgroups import subgroups
 from prunescope.papers.jin2022.variants import Variant, by_level
-from prunescope.runs.families import extended
+from prunescope.runs.graph.families import extended
 from prunescope.studies.claim import judge, unmet
 from prunescope.training.schedules import Milestones, Stretched
 

@@ -10,8 +10,8 @@ from prunescope.papers.jin2022.expected import said
 from prunescope.papers.jin2022.sizes import PAPER, SCALES, Settings, arms, notes, words
 from prunescope.papers.jin2022.statements import CLOSE, POINTS, fits_clean
 from prunescope.papers.jin2022.variants import Variant, by_level
-from prunescope.runs.families import extended, imp, one_shot
-from prunescope.runs.recipe import Recipe
+from prunescope.runs.graph.families import extended, imp, one_shot
+from prunescope.runs.graph.recipe import Recipe
 from prunescope.sparsity.select import Sparsity
 from prunescope.sparsity.synflow import SynFlow
 from prunescope.studies.claim import Claim

@@ -9,8 +9,8 @@ from prunescope.papers.jin2022.arms import Benchmark, noise_name
 from prunescope.papers.jin2022.sizes import PAPER, SCALES, Settings, arms, notes, words
 from prunescope.papers.jin2022.statements import POINTS, fits_clean, fits_noise
 from prunescope.papers.jin2022.variants import Variant, by_level
-from prunescope.runs.families import imp
-from prunescope.runs.recipe import Recipe
+from prunescope.runs.graph.families import imp
+from prunescope.runs.graph.recipe import Recipe
 from prunescope.sparsity.scores import Random, ShuffledMagnitude
 from prunescope.sparsity.synflow import SynFlow
 from prunescope.studies.claim import Claim

@@ -9,7 +9,7 @@ from dataclasses import KW_ONLY, dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from prunescope.runs.recipe import Recipe
+from prunescope.runs.graph.recipe import Recipe
 from prunescope.sparsity.select import Remaining
 from prunescope.tasks.data.augmentation import Augmentation, CropFlip, RandomResizedCrop
 from prunescope.tasks.data.cifar import CIFAR100, IMAGENET, cifar10, cifar100

@@ -14,8 +14,8 @@ from prunescope.papers.jin2022.expected import said
 from prunescope.papers.jin2022.harm import by_chance, no_more_than_by_chance
 from prunescope.papers.jin2022.statements import POINTS, fits_clean
 from prunescope.papers.jin2022.views import LABELS
-from prunescope.runs.families import final
-from prunescope.runs.graph import Reading
+from prunescope.runs.graph.families import final
+from prunescope.runs.graph.nodes import Reading
 from prunescope.studies import statistics
 from prunescope.studies.claim import Claim
 from prunescope.studies.figure import Figure, Lines

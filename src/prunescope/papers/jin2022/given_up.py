@@ -12,8 +12,8 @@ from prunescope.measures import Labels
 from prunescope.papers.jin2022.arms import Numbers
 from prunescope.papers.jin2022.leave_out import LeaveOut, examples
 from prunescope.papers.jin2022.statements import POINTS, fits_noise, is_sparse
-from prunescope.runs.families import final
-from prunescope.runs.graph import Reading
+from prunescope.runs.graph.families import final
+from prunescope.runs.graph.nodes import Reading
 from prunescope.studies import statistics
 from prunescope.studies.claim import Claim
 from prunescope.studies.figure import Figure, Lines, Sheet

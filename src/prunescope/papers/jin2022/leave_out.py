@@ -13,9 +13,9 @@ from prunescope.base.steps import Clock
 from prunescope.base.value import Value
 from prunescope.measures import Examples, Risk
 from prunescope.papers.jin2022.arms import Benchmark, Numbers, Rule
-from prunescope.runs.families import final
-from prunescope.runs.graph import Chosen, Combined, Reading
-from prunescope.runs.recipe import Recipe, Subset
+from prunescope.runs.graph.families import final
+from prunescope.runs.graph.nodes import Chosen, Combined, Reading
+from prunescope.runs.graph.recipe import Recipe, Subset
 from prunescope.studies.figure import Figure, Lines
 from prunescope.studies.results import Results, column
 from prunescope.training.schedules import Constant, Milestones, Schedule, Warmup

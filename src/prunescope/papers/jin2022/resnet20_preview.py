@@ -15,7 +15,7 @@ from prunescope.papers.jin2022.arms import Benchmark, Numbers, available
 from prunescope.papers.jin2022.benchmarks import COLUMNS
 from prunescope.papers.jin2022.sizes import PAPER
 from prunescope.papers.jin2022.statements import POINTS, fits_clean
-from prunescope.runs.families import with_network
+from prunescope.runs.graph.families import with_network
 from prunescope.studies.claim import Claim, Precondition
 from prunescope.studies.figure import Figure, Lines
 from prunescope.studies.region import Direction

@@ -18,9 +18,9 @@ from prunescope.papers.jin2022.benchmarks import COLUMNS
 from prunescope.papers.jin2022.sizes import Size
 from prunescope.papers.jin2022.views import LABELS
 from prunescope.papers.readings import EarlyScore, early_score
-from prunescope.runs.families import ensemble, final
-from prunescope.runs.graph import Combined, Reading
-from prunescope.runs.recipe import Recipe
+from prunescope.runs.graph.families import ensemble, final
+from prunescope.runs.graph.nodes import Combined, Reading
+from prunescope.runs.graph.recipe import Recipe
 from prunescope.studies.figure import Figure, Lines
 from prunescope.studies.groups import group_means
 from prunescope.studies.results import Results

@@ -17,9 +17,9 @@ from prunescope.measures import Risk
 from prunescope.measures.measure import SplitName
 from prunescope.papers.jin2022.arms import Benchmark, Numbers, noise_name
 from prunescope.papers.jin2022.leave_out import test_risk
-from prunescope.runs.families import final
-from prunescope.runs.graph import Reading
-from prunescope.runs.recipe import Recipe
+from prunescope.runs.graph.families import final
+from prunescope.runs.graph.nodes import Reading
+from prunescope.runs.graph.recipe import Recipe
 from prunescope.studies.claim import Precondition
 from prunescope.studies.figure import Figure, Lines
 from prunescope.studies.results import Results, column

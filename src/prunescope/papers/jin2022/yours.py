@@ -18,9 +18,9 @@ from prunescope.papers.jin2022.sizes import PAPER, Count, Noises, from_zero
 from prunescope.papers.jin2022.statements import POINTS
 from prunescope.papers.jin2022.subgroups import Subgroups, sparsity_figure
 from prunescope.papers.own import Own
-from prunescope.runs.families import final
-from prunescope.runs.graph import Reading
-from prunescope.runs.recipe import Recipe
+from prunescope.runs.graph.families import final
+from prunescope.runs.graph.nodes import Reading
+from prunescope.runs.graph.recipe import Recipe
 from prunescope.sparsity.select import Remaining
 from prunescope.studies.claim import Claim
 from prunescope.studies.figure import Figure, Lines, Plot, Sheet, Table
