@@ -7,10 +7,10 @@ from prunescope.base.reference import FINAL, Moment
 from prunescope.base.streams import replicate
 from prunescope.measures import LayerSparsity
 from prunescope.runs.execution.checkpointer import load_checkpoint
-from prunescope.runs.execution.display import Display
 from prunescope.runs.execution.ensure import Interrupted, ensure
 from prunescope.runs.execution.executors.worker import do
 from prunescope.runs.execution.preparation import workers_for
+from prunescope.runs.execution.status import Display
 from prunescope.runs.execution.workbench import Workbench
 from prunescope.runs.graph.families import at_init, final, imp, one_shot, replicates
 from prunescope.runs.graph.nodes import Reading, Trace

@@ -12,8 +12,8 @@ from torch import nn
 from prunescope.base import tree
 from prunescope.base.errors import CodeChanged
 from prunescope.base.reference import FINAL
-from prunescope.runs.execution.display import Display
 from prunescope.runs.execution.ensure import ensure
+from prunescope.runs.execution.status import Display
 from prunescope.runs.graph.families import imp
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.tasks.task import Task
@@ -126,7 +126,7 @@ from prunescope.runs.graph.families import imp
 from prunescope.runs.graph.nodes import Reading
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.runs.graph.families import final
-from prunescope.runs.execution.display import Display
+from prunescope.runs.execution.status import Display
 from prunescope.measures import Risk
 from prunescope.tasks.task import Task
 from prunescope.training.optim import SGD

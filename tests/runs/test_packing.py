@@ -7,17 +7,17 @@ from specimens import recipe as make_recipe
 
 from prunescope.base.streams import replicate
 from prunescope.runs.execution.checkpointer import load_checkpoint
-from prunescope.runs.execution.display import Display
 from prunescope.runs.execution.ensure import ensure
 from prunescope.runs.execution.messages import Message
 from prunescope.runs.execution.packed_runs import train_pack
 from prunescope.runs.execution.queue import WorkQueue
+from prunescope.runs.execution.status import Display
 from prunescope.runs.execution.workbench import Workbench
 from prunescope.runs.graph.families import imp
 from prunescope.runs.graph.nodes import Trace
 from prunescope.runs.machine import pack_sizes
 from prunescope.runs.machine.memory import DoesNotFit
-from prunescope.runs.machine.packing import Pack, Packing, choose_pack, common
+from prunescope.runs.machine.packing import Kind, Pack, Packing, choose_pack, common, like
 from prunescope.runs.store.lease import acquire as take_lease
 from prunescope.runs.store.plan import Job, plan
 from prunescope.runs.store.store import Store
@@ -249,7 +249,7 @@ class Recorder:
 def test_a_pack_whose_worker_dies_is_taken_up_in_smaller_ones(store):
     runs = replicas(6)
     left = plan(runs, store)
-    packing = Packing({common(runs[0]): 5}, {})
+    packing = Packing({common(runs[0]): Kind(5, "layers", {like(run): 1.0 for run in runs})})
     schedule, recorder = WorkQueue(left, dict.fromkeys(left.work, 1.0), Display(), packing), Recorder()
     schedule.run(recorder)
     assert len(recorder.given[0]) == 5 and all(len(keys) <= 2 for keys in recorder.given[2:])

@@ -2,9 +2,9 @@ from specimens import recipe as make_recipe
 from specimens import risk
 
 from prunescope.base.streams import replicate
-from prunescope.runs.execution.display import Display
 from prunescope.runs.execution.messages import Message
 from prunescope.runs.execution.queue import WorkQueue
+from prunescope.runs.execution.status import Display
 from prunescope.runs.graph.families import imp
 from prunescope.runs.store.plan import plan
 

@@ -7,8 +7,8 @@ from specimens import recipe as make_recipe
 from prunescope.base.errors import UsageError
 from prunescope.base.streams import replicate
 from prunescope.papers.yang2023.setting import Setting
-from prunescope.runs.execution.display import Display
 from prunescope.runs.execution.ensure import ensure
+from prunescope.runs.execution.status import Display
 from prunescope.runs.execution.workbench import Workbench
 from prunescope.runs.machine import memory, pack_sizes
 from prunescope.runs.machine.memory import out_of_memory
@@ -85,8 +85,8 @@ def test_measuring_says_what_a_place_costs_and_packs_only_where_it_wins(store, m
     left = plan([*runs, *pruned], store)
     found = pack_sizes.packing(left, dict.fromkeys(left.work, 1e-3), bench, workers=2)
     assert (found.size(pruned[0]), found.size(runs[0])) == (64, 1)  # only those that gain
-    assert {found.share(left.jobs[run.id]) for run in pruned} == {0.1}
-    assert {found.share(left.jobs[run.id]) for run in runs} == {1.0}
+    assert {found.share(run) for run in pruned} == {0.1}
+    assert {found.share(run) for run in runs} == {1.0}
     monkeypatch.undo()
     worth = pack_sizes.measure(bench, runs[0])
     assert 0 < worth.together < worth.alone and worth.member > 1000 and worth.way in ("layers", "vmap")

@@ -24,7 +24,7 @@ def ls(folder: options.StoreFolder = options.STORE) -> None:
 
     Example: `prunescope runs ls --store /data/prunescope-store`
     """
-    from prunescope.runs.execution.display import duration
+    from prunescope.cli.display import duration
     from prunescope.runs.store.index import listing
 
     runs = listing(options.existing_store(folder))

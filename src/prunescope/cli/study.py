@@ -90,7 +90,7 @@ def run(
 
     Example: `prunescope run quickstart`, then `prunescope run quickstart -s levels=8`
     """
-    from prunescope.runs.execution.display import duration, shown
+    from prunescope.cli.display import duration, shown
     from prunescope.runs.execution.ensure import ensure
     from prunescope.runs.store.housekeeping import pin
     from prunescope.runs.store.store import Store
@@ -178,7 +178,7 @@ def _print_verdicts(published: Published) -> None:
 
 
 def _print_groups(todo: Plan) -> None:
-    from prunescope.runs.store.summary import groups
+    from prunescope.cli.plans import groups
 
     numbers = ("needed", "stored", "failed", "to do")
     rows = table("kind", *numbers, right=numbers)
@@ -192,12 +192,12 @@ def _print_groups(todo: Plan) -> None:
 def _print_price(
     todo: Plan, store: Store, workers: int | None, device: str, engine: str | None, stack: int | None
 ) -> None:
-    from prunescope.runs.execution.display import duration
+    from prunescope.cli.display import duration
+    from prunescope.cli.plans import pack_sentences
     from prunescope.runs.execution.preparation import prepare, workers_for
     from prunescope.runs.machine.pricing import cost
-    from prunescope.runs.store.summary import feasible, open_ended
 
-    console, rest = answers(), feasible(todo)
+    console, rest = answers(), todo.feasible()
     if blocked := len(todo.work) - len(rest.work):
         console.print(f"\n{blocked} of these need a run that failed and will not be tried.")
     if not rest.work:
@@ -205,8 +205,7 @@ def _print_price(
         return
     count = workers_for(rest, workers, device)
     prepared = prepare(rest, store, workers=count, device=device, engine=engine, stack=stack)
-    packing = prepared.packing
-    for line in (*packing.notes, *packing.sentences(rest, prepared.alone, prepared.seconds)):
+    for line in (*prepared.packing.notes, *pack_sentences(prepared)):
         console.print(line, soft_wrap=True)
     console.print(f"Runs are trained by {prepared.bench.setting.sentence}.", soft_wrap=True)
     price = cost(rest, prepared.prices, prepared.seconds, workers=count)
@@ -216,7 +215,7 @@ def _print_price(
         f"and at most {size(price.disk)} of disk, as measured on this machine.",
         soft_wrap=True,
     )
-    if bound := open_ended(rest):
+    if bound := rest.open_ended():
         console.print(
             f"{bound} of these depend on results or may stop early; they are priced at the most they can cost.",
             soft_wrap=True,

@@ -49,7 +49,7 @@ class Checkpointer:
         beat: Callable[[int], bool],
         *,
         setting: EngineSetting = LOOP,
-        aside: Aside | None = None,
+        background: Aside | None = None,
     ) -> None:
         """Starts to count.
 
@@ -57,10 +57,10 @@ class Checkpointer:
         every: seconds between checkpoints.
         beat: gets the steps done so far; False stops the run.
         setting: how the run is trained.
-        aside: a thread that stores checkpoints while training goes on.
+        background: a thread that stores checkpoints while training goes on.
         """
         self.store, self.run, self.watched, self.every, self.beat = store, run, watched, every, beat
-        self.setting, self.aside = setting, aside
+        self.setting, self.background = setting, background
         self.began = self.saved = self._counted = time.monotonic()
         self.spent = 0.0  # seconds of work: before a resume, and counted by `share`
         self.stopped = False
@@ -96,10 +96,10 @@ class Checkpointer:
             return
         checkpoint = Checkpoint(self.latest, self.watched, self.seconds(), self.setting)
         store = partial(save_checkpoint, self.store, self.run, checkpoint)
-        if self.aside is None:
+        if self.background is None:
             store()
         else:
-            self.aside.do(store)
+            self.background.do(store)
         self.saved = time.monotonic()
 
     def save_now(self) -> None:
@@ -109,8 +109,8 @@ class Checkpointer:
 
     def settle(self) -> None:
         """Waits until all work beside training is done. Raises Lost."""
-        if self.aside is not None:
-            self.aside.wait()
+        if self.background is not None:
+            self.background.wait()
 
 
 def save_checkpoint(store: Store, run: str, checkpoint: Checkpoint) -> None:

@@ -1,8 +1,4 @@
-"""`ensure`: make whatever the store lacks.
-
-Belongs here: from a plan to workers that carry it out. Does not belong here: the order of work (`queue.py`), the
-work itself (`workbench.py`), the workers (`executors/`), what people see (`display.py`).
-"""
+"""`ensure`: make whatever the store lacks, from a plan to the workers that carry it out."""
 
 import pickle
 from collections.abc import Iterable
@@ -10,12 +6,12 @@ from pathlib import Path
 
 from prunescope.base.errors import PrunescopeError
 from prunescope.base.value import Value
-from prunescope.runs.execution.display import Display
 from prunescope.runs.execution.executors.inline import Inline
 from prunescope.runs.execution.executors.processes import Processes
 from prunescope.runs.execution.messages import Executor, Message
 from prunescope.runs.execution.preparation import Prepared, prepare, workers_for
 from prunescope.runs.execution.queue import WorkQueue
+from prunescope.runs.execution.status import Display
 from prunescope.runs.execution.workbench import CHECKPOINT_SECONDS
 from prunescope.runs.store.plan import Plan, plan, recipes_of
 from prunescope.runs.store.results import StoredResults

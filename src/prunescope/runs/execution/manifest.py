@@ -90,5 +90,5 @@ def execution(device: str, checkpointer: Checkpointer, progress: Progress) -> di
 
 
 def _peak_memory_mb() -> float:
-    unit = 2**20 if sys.platform == "darwin" else 2**10  # bytes there, kilobytes elsewhere
+    unit = 2**20 if sys.platform == "darwin" else 2**10  # bytes on macOS, kilobytes elsewhere
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit, 1)

@@ -1,8 +1,4 @@
-"""What workers and the queue say to each other.
-
-Belongs here: the messages, and the interface of what gives work to workers. Does not belong here: the order of work
-(`queue.py`), workers (`executors/`).
-"""
+"""What workers and the queue say to each other, and the interface of what gives work to workers."""
 
 import traceback
 from dataclasses import dataclass

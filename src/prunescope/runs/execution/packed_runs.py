@@ -3,8 +3,9 @@
 Belongs here: from a pack of jobs to stored runs. Does not belong here: which runs make a pack (`machine/packing.py`),
 how the program is run (`training/engines/stack.py`).
 
-A run that ends is stored, and its lease given back, while the others go on. Memory that does not suffice costs
-nothing but time: states are those of the last boundary, and the program is split in two.
+A run that ends is stored, and its lease released, while the others go on. Where memory does not suffice only time is
+lost: the states are those of the last boundary, and the program is split in two. A run that does not fit at the start
+waits until another one leaves the program.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -33,7 +34,7 @@ class PackedRun:
 
     member: where it is.
     checkpointer: stores its checkpoints.
-    ended: whether its end was told, and its lease given back.
+    ended: whether its message was sent, and its lease released.
     """
 
     job: Job
@@ -48,12 +49,12 @@ def train_pack(
 ) -> bool:
     """Makes the runs of a pack; False if it was stopped.
 
-    Every run is told of in one message as it ends. If the work was stopped, those under way have a checkpoint.
+    Every run that ends has one message. If the work was stopped, the runs under way have a checkpoint.
 
     beat: gets a run's id and its steps done so far; False stops the work.
     """
-    with one_thread(), bench.aside() as aside:
-        return _PackTraining(bench, pack, beat, tell, aside).run()
+    with one_thread(), bench.background() as background:
+        return _PackTraining(bench, pack, beat, tell, background).run()
 
 
 class _PackTraining:
@@ -65,9 +66,9 @@ class _PackTraining:
         pack: Pack,
         beat: Callable[[str, int], bool],
         tell: Callable[[Message], None],
-        aside: Aside | None,
+        background: Aside | None,
     ) -> None:
-        self.bench, self.beat, self.tell, self.aside = bench, beat, tell, aside
+        self.bench, self.beat, self.tell, self.background = bench, beat, tell, background
         self.setting = bench.setting.replace(stack=pack.size, way=pack.way)
         self.waiting = list(pack.jobs)
         self.runs: list[PackedRun] = []
@@ -86,7 +87,7 @@ class _PackTraining:
                 if isinstance(problem, Stopped):
                     return False
                 raise
-            except Exception as problem:  # a bug, or the user's own network: say all that is known
+            except Exception as problem:  # a bug, or a user's network that fails
                 for run in _under_way(self.runs):
                     self._end(run, Message.of_error(run.job.id, problem))
             finally:
@@ -117,7 +118,7 @@ class _PackTraining:
                 lease.release()
                 return
             member, checkpointer = self.bench.member(
-                job, lambda steps: self.beat(job.id, steps), setting=self.setting, aside=self.aside
+                job, lambda steps: self.beat(job.id, steps), setting=self.setting, background=self.background
             )
         self.runs.append(PackedRun(job, lease, member, checkpointer))
 

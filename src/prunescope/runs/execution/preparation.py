@@ -63,7 +63,7 @@ def prepare(
         minutes. An engine that is named trains one run at a time unless `stack` says otherwise.
     stack: runs in one program; fewer where memory or the network does not admit so many.
 
-    Raises UsageError for a device or an engine that is not here, and for stacks of a compiled network.
+    Raises UsageError for a device or an engine that this machine does not have, and for stacks of a compiled network.
     """
     if engine == "compiled" and stack not in (None, 1):
         raise UsageError(
@@ -89,7 +89,7 @@ def default_workers(device: str = "cpu") -> int:
 
 
 def workers_for(plan: Plan, workers: int | None, device: str = "cpu") -> int:
-    """How many workers a plan gets: as asked for, by default one a core or one a GPU, and no more than there is work.
+    """How many workers a plan gets: by default one a core or one a GPU, and no more than it has pieces of work.
 
     Raises UsageError for fewer than one.
     """

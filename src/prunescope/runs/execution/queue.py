@@ -8,8 +8,8 @@ import time
 
 from prunescope.base.errors import PrunescopeError
 from prunescope.base.reference import StateRef
-from prunescope.runs.execution.display import Display, WorkStatus
 from prunescope.runs.execution.messages import Executor, Message, Work
+from prunescope.runs.execution.status import Display, WorkStatus
 from prunescope.runs.graph.nodes import Reading
 from prunescope.runs.machine.packing import ALONE, Pack, Packing, choose_pack
 from prunescope.runs.store.plan import Job, Plan
@@ -50,7 +50,7 @@ class WorkQueue:
             self._offer(key)
 
     def run(self, executor: Executor) -> None:
-        """Works until nothing is left that can be done."""
+        """Gives work to workers until everything that can be done is done."""
         free = set(range(executor.workers))
         while True:
             for worker in sorted(free):
@@ -129,7 +129,7 @@ class WorkQueue:
         )
 
     def error(self) -> PrunescopeError:
-        """What went wrong for another reason than a recipe's own, as one error."""
+        """All errors as one: what went wrong for another reason than the recipe itself."""
         first = next(iter(self.errors.values()))
         why = (
             first.why

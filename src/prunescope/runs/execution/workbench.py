@@ -74,8 +74,8 @@ class Workbench(Loader):
 
         Raises Stopped, Diverged, UsageError for a moment that the run does not have, what interventions raise.
         """
-        with one_thread(), self.aside() as aside:
-            member, checkpointer = self.member(Job(recipe, moments, probes), beat, aside=aside)
+        with one_thread(), self.background() as background:
+            member, checkpointer = self.member(Job(recipe, moments, probes), beat, background=background)
             try:
                 train_together(
                     [member], engine_of(checkpointer.setting), lambda _: checkpointer(member.progress)
@@ -91,14 +91,14 @@ class Workbench(Loader):
             return self.finish(recipe, member, checkpointer)
 
     @contextmanager
-    def aside(self) -> Iterator[Aside | None]:
-        """A thread beside one piece of work, if this bench has them overlap."""
-        aside = Aside(self.device) if self.overlap else None
+    def background(self) -> Iterator[Aside | None]:
+        """A thread for what one piece of work does beside training, if this bench has them overlap."""
+        background = Aside(self.device) if self.overlap else None
         try:
-            yield aside
+            yield background
         finally:
-            if aside is not None:
-                aside.close()
+            if background is not None:
+                background.close()
 
     def member(
         self,
@@ -106,12 +106,12 @@ class Workbench(Loader):
         beat: Callable[[int], bool],
         *,
         setting: EngineSetting | None = None,
-        aside: Aside | None = None,
+        background: Aside | None = None,
     ) -> tuple[Member, Checkpointer]:
-        """A run as it is ready to train, where its checkpoint left it if there is one, and what stores its checkpoints.
+        """A run that is ready to train, and what stores its checkpoints. A stored checkpoint is where it goes on.
 
         setting: how it is trained if it is new, by default by itself; a checkpoint keeps the setting it was made with.
-        aside: from `aside`.
+        background: from `background`.
         """
         recipe = job.recipe
         program = self.program(recipe)
@@ -122,15 +122,15 @@ class Workbench(Loader):
             self.checkpoint_seconds,
             beat,
             setting=self._setting(recipe, setting or self.setting.replace(stack=1, way="layers")),
-            aside=aside,
+            background=background,
         )
         progress = self._resume(checkpointer) or self.start(recipe, program)
         program = with_kernels(program, checkpointer.setting.kernels)
         progress = progress_on(progress, self.device)
-        return Member(program, progress, probes=job.probes, keep=job.moments, aside=aside), checkpointer
+        return Member(program, progress, probes=job.probes, keep=job.moments, aside=background), checkpointer
 
     def _setting(self, recipe: Recipe, new: EngineSetting) -> EngineSetting:
-        """How to train it: a stored run of which a part is missing is replayed as it was made, others as `new`."""
+        """How a run is trained: a stored one of which a part is missing as it was then, others as `new`."""
         stored = self.store.manifest(recipe.id)
         if stored is None or stored["status"] != "done":
             return new
@@ -143,7 +143,7 @@ class Workbench(Loader):
         if checkpoint is None or not checkpointer.watched <= checkpoint.watched:
             return None
         checkpointer.spent = checkpoint.seconds
-        # What was begun on a CPU may go on elsewhere: its manifest then names the kernels that are used there.
+        # A run that began on a CPU may go on on a GPU: its manifest then names the kernels that are used there.
         setting = checkpoint.setting.on(self.device)
         if setting.available(self.device):
             checkpointer.setting = setting
@@ -169,7 +169,7 @@ class Workbench(Loader):
         return manifest
 
     def stored_since(self, job: Job) -> Message | None:
-        """How a run ended that another process may have stored since it was planned; None if there is work to do."""
+        """How the run ended, if another process has stored it since it was planned; None if there is work to do."""
         stored = self.store.known_runs([job.id]).get(job.id)
         if stored is not None and stored["status"] == "failed":
             return Message(job.id, "failed", why=stored["why"])
@@ -178,7 +178,7 @@ class Workbench(Loader):
         return None
 
     def record_failure(self, job: Job, problem: Exception) -> Message:
-        """How a run ended that raised; a failure that the same recipe would meet again is stored.
+        """The message of a run that raised `problem`; a permanent failure is stored.
 
         A stored run of which a part is replayed stays as it is.
         """

@@ -141,13 +141,13 @@ def _links(outputs: int, inputs: int) -> tuple[Work, list[Work]]:
     def work(link: Link) -> Work:
         link.g.copy_(torch.randn(link.g.shape, generator=draws))
 
-        def one() -> None:
+        def step_layer() -> None:
             link.forward(x)
             if not first:
                 link.back(x, slope)
             link.descend(x, step)
 
-        return one
+        return step_layer
 
     dense, *sparse = (work(link) for link in links)
     return dense, sparse

@@ -21,7 +21,7 @@ EngineOption = Literal["loop", "lean", "compiled"]
 
 
 class EngineSetting(Value):
-    """How runs are trained here: never part of an id; a run that is resumed keeps the setting it began with.
+    """How runs are trained: never part of an id; a run that is resumed keeps the setting it began with.
 
     engine: "loop" is the reference; "lean" works in place; "recorded" replays the steps of one run that a GPU has
         recorded, and is "lean" where they cannot be recorded.

@@ -33,7 +33,7 @@ class Loader:
     """Loads what runs need, and keeps the most recently used of it."""
 
     def __init__(self, store: Store, *, device: str = "cpu", setting: EngineSetting = LOOP) -> None:
-        """Loads nothing yet; makes a GPU the current one. setting: how new runs are trained."""
+        """Makes a GPU the current one. setting: how new runs are trained."""
         make_current(device)
         self.store, self.device, self.setting = store, device, setting.on(device)
         self.arrays: LRU[Arrays] = LRU(2)

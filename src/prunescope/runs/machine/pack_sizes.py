@@ -19,7 +19,7 @@ from prunescope.runs.machine.engines import engine_of
 from prunescope.runs.machine.hardware import processor
 from prunescope.runs.machine.loader import Loader, with_kernels
 from prunescope.runs.machine.measurements import Measurements
-from prunescope.runs.machine.packing import ALONE, Packing, common, like
+from prunescope.runs.machine.packing import Kind, Packing, common, like
 from prunescope.runs.store.plan import Job, Plan
 from prunescope.training.engines.engine import Engine
 from prunescope.training.engines.stack import Stack, bytes_per_member, how
@@ -72,7 +72,9 @@ def packing(
     """
     if stack is not None and stack < 1:
         raise UsageError(f"stack={stack} is not possible; use 1 or more runs in a program")
-    by_kind, chosen, measured = _by_kind(plan), ALONE, Worths(loader)
+    by_kind, measured = _by_kind(plan), Worths(loader)
+    kinds: dict[str, Kind] = {}
+    notes: list[str] = []
     on_cpu = loader.device == "cpu"
     for kind, jobs_of_kind in by_kind.items():
         # How sparse a run is that begins with another's weights is not known beforehand, and alone, on a CPU, it may be
@@ -93,13 +95,11 @@ def packing(
         stackable = all(worth.member > 0 for worth in worths.values())
         if stack is not None:
             path = jobs[0].recipe.task.network.path
-            chosen = chosen.noting(_note(path, stack, fits, stackable, loader.device))
+            notes.append(_note(path, stack, fits, stackable, loader.device))
         if stackable and gaining:
             most = stack or MOST["cpu" if on_cpu else "cuda"]
-            way = next(iter(worths.values())).way
-            apart = {like(job.recipe) for job in jobs_of_kind} - gaining.keys()
-            chosen = chosen.adding(kind, min(most, fits), way, gaining, apart=apart)
-    return chosen
+            kinds[kind] = Kind(min(most, fits), next(iter(worths.values())).way, gaining)
+    return Packing(kinds, tuple(dict.fromkeys(filter(None, notes))))
 
 
 def may_stack(plan: Plan, stack: int | None) -> bool:

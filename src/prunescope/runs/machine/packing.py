@@ -1,11 +1,7 @@
-"""Which runs train together in one program.
+"""Which runs train together in one program: what they must have in common, and choosing some of those that wait."""
 
-Belongs here: what runs must have in common, and choosing some of those that wait. Does not belong here: how many are
-worth it (`pack_sizes.py`), training them (`execution/packed_runs.py`).
-"""
-
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 from prunescope.runs.graph.recipe import Everything, Fresh, Recipe
@@ -54,77 +50,54 @@ def like(recipe: Recipe) -> str:
 
 
 @dataclass(frozen=True)
-class Packing:
-    """How many runs of a kind train together. A kind is what they have in `common`; runs within it differ in `like`.
+class Kind:
+    """Runs of one kind, those that have in `common` what a program needs.
 
-    sizes: most runs of one program, by kind; a kind that is absent is not packed.
-    shares: what a run's place in a program costs as a share of what it costs alone, by (kind, like).
-    ways: how the network is applied to all runs of a program, by kind.
-    notes: what cannot be had as it was asked for, for people.
-    apart: (kind, like) of runs that gain nothing in a program though others of their kind do.
+    size: most runs of one program.
+    way: how the network is applied to all of them.
+    shares: what a run's place in a program costs as a share of what it costs alone, by what it is `like`; a run that is
+        absent gains nothing and trains by itself.
     """
 
-    sizes: dict[str, int]
-    shares: dict[tuple[str, str], float]
-    ways: dict[str, Way] = field(default_factory=dict)
+    size: int
+    way: Way
+    shares: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Packing:
+    """Which runs train together.
+
+    kinds: by what runs have in `common`; a kind that is absent is not packed.
+    notes: what cannot be had as it was asked for, for people.
+    """
+
+    kinds: dict[str, Kind]
     notes: tuple[str, ...] = ()
-    apart: frozenset[tuple[str, str]] = frozenset()
 
-    def adding(
-        self, kind: str, size: int, way: Way, shares: dict[str, float], *, apart: Collection[str] = ()
-    ) -> "Packing":
-        """The same and one more kind. shares: by a run's `like`; apart: of those that are not packed."""
-        return replace(
-            self,
-            sizes=self.sizes | {kind: size},
-            shares=self.shares | {(kind, text): share for text, share in shares.items()},
-            ways=self.ways | {kind: way},
-            apart=self.apart | {(kind, text) for text in apart},
-        )
-
-    def noting(self, note: str) -> "Packing":
-        """The same with one more note, unless it is empty or known."""
-        return replace(self, notes=tuple(dict.fromkeys((*self.notes, *([note] if note else [])))))
-
-    def pack(self, jobs: Sequence[Job], most: int) -> Pack:
+    def pack(self, jobs: Sequence[Job], size: int) -> Pack:
         """These runs in one program of at most so many."""
-        return Pack(tuple(jobs), most, self.ways.get(common(jobs[0].recipe) or "", "layers"))
+        return Pack(tuple(jobs), size, self.kinds[common(jobs[0].recipe) or ""].way)
 
     def size(self, recipe: Recipe) -> int:
         """How many such runs train together at most."""
-        kind = common(recipe) or ""
-        return 1 if (kind, like(recipe)) in self.apart else self.sizes.get(kind, 1)
-
-    def share(self, job: Job) -> float:
-        """The cost of such a run in a program, as a share of its cost alone."""
-        return self.shares.get((common(job.recipe) or "", like(job.recipe)), 1.0)
+        kind = self.kinds.get(common(recipe) or "")
+        return kind.size if kind is not None and like(recipe) in kind.shares else 1
 
     def seconds(self, plan: Plan, alone: dict[str, float]) -> dict[str, float]:
         """The price of each piece of work where runs are packed so. alone: what each costs by itself."""
-        return {
-            key: price * self.share(plan.jobs[key]) if key in plan.jobs else price
-            for key, price in alone.items()
+        packed = {
+            key: price * self.share(plan.jobs[key].recipe) for key, price in alone.items() if key in plan.jobs
         }
+        return alone | packed
 
-    def sentences(self, plan: Plan, alone: dict[str, float], packed: dict[str, float]) -> list[str]:
-        """For people: how many runs of what train in how many programs, and the share of their price that it saves."""
-        by_name: dict[str, list[Job]] = {}
-        for job in plan.jobs.values():
-            if self.size(job.recipe) > 1:
-                by_name.setdefault(job.recipe.task.network.path.rpartition(":")[2], []).append(job)
-        sentences = []
-        for name, jobs in by_name.items():
-            before, after = (sum(seconds[job.id] for job in jobs) for seconds in (alone, packed))
-            most = max(self.size(job.recipe) for job in jobs)
-            change = 100 * (1 - after / max(before, 1e-12))
-            sentences.append(
-                f"{len(jobs)} runs of {name} train up to {most} in one program, "
-                f"{abs(change):.0f} % {'cheaper' if change >= 0 else 'dearer'} than each by itself."
-            )
-        return sentences
+    def share(self, recipe: Recipe) -> float:
+        """The cost of such a run as it is packed, as a share of its cost alone."""
+        kind = self.kinds.get(common(recipe) or "")
+        return kind.shares.get(like(recipe), 1.0) if kind is not None else 1.0
 
 
-ALONE = Packing({}, {})
+ALONE = Packing({})
 """Every run by itself."""
 
 

@@ -1,7 +1,5 @@
 """Trees of tensors as bytes, and weights as such trees.
 
-Belongs here: nested trees to flat tensors and back, kept values only. Does not belong here: where the bytes go.
-
 Bytes carry at most one metadata key, because safetensors orders several at random.
 """
 

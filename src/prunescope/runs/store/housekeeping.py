@@ -136,7 +136,7 @@ def busy(store: Store) -> bool:
 
 
 def garbage(store: Store, pins: Mapping[str, Iterable[str]]) -> Garbage:
-    """Runs and readings that no pin names, neither directly nor as an ancestor, and what killed work left.
+    """Runs and readings that no pin names, neither directly nor as an ancestor, and files of killed work.
 
     pins: the pinned ids by name, as `store.pins()` has them.
     """

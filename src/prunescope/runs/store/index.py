@@ -56,7 +56,7 @@ def listing(store: Store) -> list[StoredRun]:
         try:
             return _listing(store, str(path))
         except sqlite3.OperationalError:
-            break  # it cannot be written here: list without it
+            break  # the file cannot be written: list without it
         except sqlite3.DatabaseError:
             for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
                 path.with_name(name).unlink(missing_ok=True)

@@ -5,14 +5,14 @@ its price (`machine/pricing.py`).
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from prunescope.base.reference import FINAL, Moment, StateRef
 from prunescope.base.value import Value
 from prunescope.runs.graph.nodes import Chosen, Reading, Trace, closure
-from prunescope.runs.graph.recipe import Recipe
+from prunescope.runs.graph.recipe import Recipe, Subset
 from prunescope.runs.store.store import Store
 from prunescope.training.probes import Probe
 
@@ -57,7 +57,7 @@ class Plan:
     jobs: dict[str, Job]
     readings: dict[str, Reading]
     failed: dict[str, str]
-    waits: dict[str, set[str]] = field(default_factory=dict)
+    waits: dict[str, set[str]]
 
     @property
     def runs(self) -> list[Recipe]:
@@ -76,6 +76,26 @@ class Plan:
             if any(value.id in dependent for value in node.references):
                 dependent.add(key)
         return dependent
+
+    def feasible(self) -> "Plan":
+        """The plan without the work that needs a run which is stored as failed: nobody will try it."""
+        blocked = self.downstream(self.failed)
+        return replace(
+            self,
+            jobs={key: job for key, job in self.jobs.items() if key not in blocked},
+            readings={key: reading for key, reading in self.readings.items() if key not in blocked},
+            waits={key: before for key, before in self.waits.items() if key not in blocked},
+        )
+
+    def open_ended(self) -> int:
+        """How many pieces of work depend on results, or may stop early: their price is an upper bound."""
+        symbolic = {
+            key
+            for key, node in self.nodes.items()
+            if isinstance(node, Chosen) or (isinstance(node, Recipe) and isinstance(node.examples, Subset))
+        }
+        stopping = {key for key, job in self.jobs.items() if job.recipe.stop.watches}
+        return len((self.downstream(symbolic) | stopping) & self.work.keys())
 
     def longest_paths(self, seconds: dict[str, float]) -> dict[str, float]:
         """Seconds from the start of every piece of work to the end of the longest path of work that waits for it."""

@@ -29,7 +29,7 @@ class Inline:
         assert finished, "`beat` never stops the work"
 
     def wait(self, seconds: float) -> list[Message]:
-        """The messages since the last call; sleeps only if there are none, as other processes may be busy."""
+        """The messages since the last call; sleeps if it has none, as another process may hold the work."""
         if not self.messages:
             time.sleep(seconds)
         messages, self.messages = self.messages, []

@@ -3,42 +3,15 @@
 import contextlib
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
+from prunescope.runs.execution.status import Display, WorkStatus
+
 LINE_SECONDS = 10.0
-
-
-@dataclass(frozen=True)
-class WorkStatus:
-    """How far the work is.
-
-    seconds, seconds_left: on the clock, since it began and until it ends.
-    running: for each busy worker, what it does and the share that is done of it.
-    """
-
-    runs_done: int
-    runs: int
-    readings_done: int
-    readings: int
-    seconds: float
-    seconds_left: float
-    running: dict[int, tuple[str, float]]
-    failed: int
-
-
-class Display:
-    """Gets the status of the work while it is done; this one shows nothing."""
-
-    def update(self, status: WorkStatus) -> None:
-        """Called often."""
-
-    def note(self, text: str) -> None:
-        """Called with something worth a line."""
 
 
 @contextlib.contextmanager

@@ -1,17 +1,34 @@
-"""A plan in numbers, for people.
-
-Belongs here: how many nodes of which kind there are, are stored or failed, and which of the work cannot be done or
-priced exactly. Does not belong here: how a table looks.
-"""
+"""A plan in words and numbers."""
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from prunescope.base.reference import StateRef
 from prunescope.base.value import Value
-from prunescope.runs.graph.nodes import Chosen, Reading, Trace
-from prunescope.runs.graph.recipe import Recipe, Subset
-from prunescope.runs.store.plan import Plan
+from prunescope.runs.execution.preparation import Prepared
+from prunescope.runs.graph.nodes import Reading, Trace
+from prunescope.runs.graph.recipe import Recipe
+from prunescope.runs.store.plan import Job, Plan
+
+
+def pack_sentences(prepared: Prepared) -> list[str]:
+    """How many runs of what train in how many programs, and the share of their price that it saves."""
+    packing = prepared.packing
+    by_name: dict[str, list[Job]] = {}
+    for job in prepared.plan.jobs.values():
+        if packing.size(job.recipe) > 1:
+            by_name.setdefault(job.recipe.task.network.path.rpartition(":")[2], []).append(job)
+    sentences = []
+    for name, jobs in by_name.items():
+        alone = sum(prepared.alone[job.id] for job in jobs)
+        packed = sum(prepared.seconds[job.id] for job in jobs)
+        most = max(packing.size(job.recipe) for job in jobs)
+        change = 100 * (1 - packed / max(alone, 1e-12))
+        sentences.append(
+            f"{len(jobs)} runs of {name} train up to {most} in one program, "
+            f"{abs(change):.0f} % {'cheaper' if change >= 0 else 'dearer'} than each by itself."
+        )
+    return sentences
 
 
 @dataclass(frozen=True)
@@ -35,28 +52,6 @@ def groups(plan: Plan) -> list[Group]:
     failed = Counter(kinds[node.id] for node in nodes if node.id in plan.failed)
     stored = Counter(kinds[node.id] for node in nodes if _is_stored(node, plan, blocked))
     return [Group(kind, total[kind], stored[kind], failed[kind]) for kind in total]
-
-
-def feasible(plan: Plan) -> Plan:
-    """The plan without the work that needs a run which is stored as failed: nobody will try it."""
-    blocked = plan.downstream(plan.failed)
-    return replace(
-        plan,
-        jobs={key: job for key, job in plan.jobs.items() if key not in blocked},
-        readings={key: node for key, node in plan.readings.items() if key not in blocked},
-        waits={key: before for key, before in plan.waits.items() if key not in blocked},
-    )
-
-
-def open_ended(plan: Plan) -> int:
-    """How many pieces of work depend on results, or may stop early: their price is an upper bound."""
-    symbolic = {
-        key
-        for key, node in plan.nodes.items()
-        if isinstance(node, Chosen) or (isinstance(node, Recipe) and isinstance(node.examples, Subset))
-    }
-    stopping = {key for key, job in plan.jobs.items() if job.recipe.stop.watches}
-    return len((plan.downstream(symbolic) | stopping) & plan.work.keys())
 
 
 def _is_stored(node: Value, plan: Plan, blocked: set[str]) -> bool:

@@ -5,8 +5,8 @@ import io
 import pytest
 from rich.console import Console
 
-from prunescope.runs.execution import display
-from prunescope.runs.execution.display import ProgressBars, ProgressLines, WorkStatus, shown
+from prunescope.cli import display
+from prunescope.cli.display import ProgressBars, ProgressLines, WorkStatus, shown
 
 STATUS = WorkStatus(
     runs_done=3,
