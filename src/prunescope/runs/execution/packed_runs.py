@@ -8,8 +8,8 @@ lost: the states are those of the last boundary, and the program is split in two
 waits until another one leaves the program.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import torch
@@ -112,15 +112,16 @@ class _PackTraining:
         if lease is None:
             self.tell(Message(job.id, "busy"))
             return
-        with _released_on_error(lease):
+        with ExitStack() as cleanup:
+            cleanup.callback(lease.release)
             if (message := self.bench.stored_since(job)) is not None:
                 self.tell(message)
-                lease.release()
                 return
             member, checkpointer = self.bench.member(
                 job, lambda steps: self.beat(job.id, steps), setting=self.setting, background=self.background
             )
-        self.runs.append(PackedRun(job, lease, member, checkpointer))
+            self.runs.append(PackedRun(job, lease, member, checkpointer))
+            cleanup.pop_all()  # the run keeps its lease
 
     def _train(self) -> None:
         """Trains all runs, those of one setting together, in parts that fit into memory.
@@ -195,15 +196,6 @@ class _PackTraining:
         run.ended = True
         run.lease.release()
         self.tell(message)
-
-
-@contextmanager
-def _released_on_error(lease: Lease) -> Iterator[None]:
-    try:
-        yield
-    except BaseException:
-        lease.release()
-        raise
 
 
 def _under_way(runs: Sequence[PackedRun]) -> list[PackedRun]:

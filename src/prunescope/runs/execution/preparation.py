@@ -81,21 +81,18 @@ def prepare(
     return Prepared(plan, bench, price, packs, alone, packs.seconds(plan, alone))
 
 
-def default_workers(device: str = "cpu") -> int:
-    """One worker a core that this process may use; a GPU is one worker's, whose programs hold many runs."""
-    if device != "cpu":
-        return 1
-    return max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
-
-
 def workers_for(plan: Plan, workers: int | None, device: str = "cpu") -> int:
-    """How many workers a plan gets: by default one a core or one a GPU, and no more than it has pieces of work.
+    """How many workers a plan gets: never more than it has pieces of work.
+
+    By default one a core that this process may use; on a GPU one, whose programs hold many runs.
 
     Raises UsageError for fewer than one.
     """
     if workers is not None and workers < 1:
         raise UsageError(f"workers={workers} is not possible; use 1 or more")
-    return min(workers or default_workers(device), max(1, len(plan.work)))
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    default = max(1, cores) if device == "cpu" else 1
+    return min(workers or default, max(1, len(plan.work)))
 
 
 def _bench(plan: Plan, make: Callable[..., Workbench], engine: str | None, *, stacks: bool) -> Workbench:

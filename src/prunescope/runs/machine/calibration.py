@@ -56,7 +56,7 @@ def for_stacks(store: Store, known: Kernels) -> Kernels:
     path = _path(store, "together")
     stored = store.read_json(path)
     if stored is None:
-        stored = {"below": measured_together()}
+        stored = {"below": measured_for_stacks()}
         store.write_json(path, stored)
     return known.replace(together_below=stored["below"])
 
@@ -99,7 +99,7 @@ def measured() -> Kernels:
 
 
 @cache
-def measured_together() -> float:
+def measured_for_stacks() -> float:
     """The density below which the sparse product of a stack is faster; 0 without its compiler (extra "fast")."""
     if not AVAILABLE:
         return 0.0
@@ -229,7 +229,7 @@ def _training(layer: nn.Module, batch: int, *, members: int | None = None) -> Wo
     )
     for name, leaf in zip(list(layer._parameters), leaves, strict=True):
         layer._parameters[name] = leaf  # type: ignore[assignment]
-    slope = _like(layer(x))
+    slope = torch.ones_like(layer(x).detach())
     return lambda: torch.autograd.grad(layer(x), leaves, slope)
 
 
@@ -247,10 +247,6 @@ def _inputs(batch: int, members: int | None = None) -> Tensor:
     """Examples as they are stored, so that turning them into columns counts."""
     shape = (batch, INPUTS) if members is None else (members, batch, INPUTS)
     return torch.randn(shape, generator=torch.Generator().manual_seed(1))
-
-
-def _like(y: Tensor) -> Tensor:
-    return torch.ones_like(y.detach())
 
 
 def _seconds(works: Sequence[Work]) -> list[float]:

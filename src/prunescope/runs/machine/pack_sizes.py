@@ -75,17 +75,9 @@ def packing(
     by_kind, measured = _by_kind(plan), Worths(loader)
     kinds: dict[str, Kind] = {}
     notes: list[str] = []
-    on_cpu = loader.device == "cpu"
     for kind, jobs_of_kind in by_kind.items():
-        # How sparse a run is that begins with another's weights is not known beforehand, and alone, on a CPU, it may be
-        # many times faster than the dense one that could be measured.
-        is_measurable = stack is not None or not on_cpu
-        jobs = [job for job in jobs_of_kind if is_measurable or isinstance(job.recipe.start, Fresh)]
-        total = sum(seconds[job.id] for job in jobs)
-        if stack == 1 or len(jobs) < 2 or (stack is None and (len(jobs) < FEW or total < WORTH_SECONDS)):
-            continue
-        step = total / max(1, sum(job.recipe.steps for job in jobs))
-        if stack is None and on_cpu and step > SLOW_STEP:
+        jobs = _candidates(jobs_of_kind, seconds, loader.device, stack)
+        if not jobs:
             continue
         worths = measured.of_jobs(kind, jobs, SAMPLES if len(by_kind) <= MANY_KINDS else FEW_SAMPLES)
         member = max(worth.member for worth in worths.values())
@@ -97,9 +89,23 @@ def packing(
             path = jobs[0].recipe.task.network.path
             notes.append(_note(path, stack, fits, stackable, loader.device))
         if stackable and gaining:
-            most = stack or MOST["cpu" if on_cpu else "cuda"]
+            most = stack or MOST["cpu" if loader.device == "cpu" else "cuda"]
             kinds[kind] = Kind(min(most, fits), next(iter(worths.values())).way, gaining)
     return Packing(kinds, tuple(dict.fromkeys(filter(None, notes))))
+
+
+def _candidates(jobs: list[Job], seconds: dict[str, float], device: str, stack: int | None) -> list[Job]:
+    """The jobs of a kind that may train together; none where that cannot pay and was not asked for."""
+    if stack is not None:
+        return jobs if stack > 1 and len(jobs) > 1 else []
+    if device == "cpu":
+        # How sparse a run is that begins with another's weights is not known beforehand, and alone, on a CPU, it may be
+        # many times faster than the dense one that could be measured.
+        jobs = [job for job in jobs if isinstance(job.recipe.start, Fresh)]
+    total, steps = sum(seconds[job.id] for job in jobs), sum(job.recipe.steps for job in jobs)
+    if len(jobs) < FEW or total < WORTH_SECONDS or (device == "cpu" and total / max(1, steps) > SLOW_STEP):
+        return []
+    return jobs
 
 
 def may_stack(plan: Plan, stack: int | None) -> bool:
