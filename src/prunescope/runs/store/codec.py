@@ -38,12 +38,15 @@ def from_file(path: str, *, verify: bool = False) -> tuple[Nested, dict[str, Any
             meta = json.loads((file.metadata() or {})["prunescope"])
             flat = {name: file.get_tensor(name) for name in meta.get("order", sorted(file.keys()))}
     except (SafetensorError, OSError, KeyError, ValueError) as problem:
-        raise StoreError(
-            f"{path} is damaged ({problem}); delete it, and the same command makes it again"
-        ) from problem
+        raise damaged(path, problem) from problem
     if verify and _digest(flat, meta["facts"]) != meta["digest"]:
         raise StoreError(f"{path} does not hold what it says; delete it, and the same command makes it again")
     return _unflatten(flat), meta["facts"]
+
+
+def damaged(path: object, problem: Exception) -> StoreError:
+    """The error of a file that cannot be read, with the fix."""
+    return StoreError(f"{path} is damaged ({problem}); delete it, and the same command makes it again")
 
 
 def weights_to_nested(weights: Weights) -> tuple[Nested, dict[str, Any]]:

@@ -121,14 +121,12 @@ class Store:
         return codec.weights_from_nested(nested, facts)
 
     def trace(self, run: str, probe: str) -> Values:
-        """The columns of a trace."""
+        """The columns of a trace. Raises StoreError when it is not there or damaged."""
         path = self.trace_path(run, probe)
         try:
             table = pyarrow.parquet.read_table(path)
         except (pyarrow.ArrowException, OSError) as problem:
-            raise StoreError(
-                f"{path} is damaged ({problem}); delete it, and the same command makes it again"
-            ) from problem
+            raise codec.damaged(path, problem) from problem
         return {name: table.column(name).to_numpy() for name in table.column_names}
 
     def add_run(
@@ -152,22 +150,20 @@ class Store:
 
     def add_parts(self, run: str, states: dict[str, Weights], traces: dict[str, list[Row]]) -> None:
         """Adds the states and traces that a stored run lacks, one file after another; leaves those it has."""
-        new_states = {moment: s for moment, s in states.items() if not self.state_path(run, moment).exists()}
-        new_traces = {
-            probe: rows for probe, rows in traces.items() if not self.trace_path(run, probe).exists()
-        }
         with self.guard(self.run_folder(run)):
-            self._write_parts(self.run_folder(run), new_states, new_traces)
+            self._write_parts(self.run_folder(run), states, traces)
         self.partial_path(run).unlink(missing_ok=True)
 
     def _write_parts(self, folder: Path, states: dict[str, Weights], traces: dict[str, list[Row]]) -> None:
+        """Writes the states and traces that the folder lacks."""
         for moment, weights in states.items():
-            nested, facts = codec.weights_to_nested(weights)
-            self.write(folder / f"state-{moment}.safetensors", codec.to_bytes(nested, facts))
+            if not (path := folder / f"state-{moment}.safetensors").exists():
+                self.write(path, codec.to_bytes(*codec.weights_to_nested(weights)))
         for probe, rows in traces.items():
-            sink = pyarrow.BufferOutputStream()
-            pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), sink, write_page_checksum=True)
-            self.write(folder / f"trace-{probe}.parquet", sink.getvalue().to_pybytes())
+            if not (path := folder / f"trace-{probe}.parquet").exists():
+                sink = pyarrow.BufferOutputStream()
+                pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), sink, write_page_checksum=True)
+                self.write(path, sink.getvalue().to_pybytes())
 
     def known_runs(self, runs: Iterable[str]) -> dict[str, dict[str, Any]]:
         """Of these runs, those that are stored: status, why (of a failure), ids of kept states and traces."""
