@@ -18,10 +18,10 @@ from benchmarks.row import Row
 from benchmarks.timing import interleaved
 from prunescope.papers.bartoldson.training import ADAM
 from prunescope.papers.jin2022.scales import COLUMNS
-from prunescope.runs.plan import plan
-from prunescope.runs.preparation import prepare
-from prunescope.runs.recipe import Recipe
-from prunescope.runs.workbench import fresh_weights, with_kernels
+from prunescope.runs.execution.preparation import prepare
+from prunescope.runs.graph.recipe import Recipe
+from prunescope.runs.machine.loader import fresh_weights, with_kernels
+from prunescope.runs.store.plan import plan
 from prunescope.tasks.data.synthetic import synthetic
 from prunescope.tasks.kernels import compiling
 from prunescope.tasks.kernels.choice import PLAIN, Kernels

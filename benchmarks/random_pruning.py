@@ -20,8 +20,8 @@ from prunescope.base.reference import StateRef
 from prunescope.papers.yang2023.mild_and_over import NOISY, TINY
 from prunescope.papers.yang2023.setting import Setting
 from prunescope.papers.yang2023.sweep import PRUNED, Point, Sweep
-from prunescope.runs.execute import ensure
-from prunescope.runs.store import Store
+from prunescope.runs.execution.ensure import ensure
+from prunescope.runs.store.store import Store
 
 FEWER = Sweep(TINY, (1.0, 0.3), 2)
 

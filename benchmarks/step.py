@@ -13,7 +13,7 @@ from benchmarks.laboratory import Laboratory
 from benchmarks.products import Products
 from benchmarks.row import Row
 from benchmarks.timing import interleaved
-from prunescope.runs.engines import engine_of
+from prunescope.runs.machine.engines import engine_of
 from prunescope.training.engines.engine import Engine, Lane
 from prunescope.training.engines.loop import Loop
 from prunescope.training.loop import Program, Stepper, gradients

@@ -10,10 +10,10 @@ from prunescope.base.errors import UsageError
 from prunescope.base.reference import Moment, StateRef
 from prunescope.base.streams import replicate
 from prunescope.measures import Examples, Risk
-from prunescope.runs.families import final, imp
-from prunescope.runs.graph import Chosen, Combined, Reading, Trace, closure, describe
-from prunescope.runs.plan import Job
-from prunescope.runs.recipe import Recipe, Subset
+from prunescope.runs.graph.families import final, imp
+from prunescope.runs.graph.nodes import Chosen, Combined, Reading, Trace, closure, describe
+from prunescope.runs.graph.recipe import Recipe, Subset
+from prunescope.runs.store.plan import Job
 from prunescope.training.probes import Curve
 
 

@@ -7,6 +7,8 @@ class PrunescopeError(Exception):
     """A problem that prunescope understands; the command line prints its message without a traceback."""
 
     exit_code: ClassVar[int] = 1
+    permanent: ClassVar[bool] = False
+    """Whether the same recipe would meet this failure again; such a run is stored as failed."""
 
 
 class UsageError(PrunescopeError):
@@ -34,9 +36,13 @@ class CodeChanged(PrunescopeError):
 class Diverged(PrunescopeError):
     """Training produced a loss that is not a number; the run is stored as failed, and the others continue."""
 
+    permanent = True
+
 
 class Unreachable(PrunescopeError):
     """The network cannot reach the sparsity, given the layers that are excluded."""
+
+    permanent = True
 
 
 class LayerCollapse(Unreachable):

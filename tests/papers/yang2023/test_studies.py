@@ -11,9 +11,9 @@ from prunescope.papers.yang2023.catalogue import STUDIES
 from prunescope.papers.yang2023.setting import Setting
 from prunescope.papers.yang2023.statements import Regime
 from prunescope.papers.yang2023.sweep import Sweep, is_trained
-from prunescope.runs.execute import ensure
-from prunescope.runs.results import Failed, Missing, Results
-from prunescope.runs.store import Store
+from prunescope.runs.execution.ensure import ensure
+from prunescope.runs.store.results import Failed, Missing, StoredResults
+from prunescope.runs.store.store import Store
 from prunescope.studies.claim import judge
 from prunescope.studies.load import changed
 from prunescope.studies.publish import nodes_of, publish
@@ -89,7 +89,7 @@ def test_a_step_size_that_diverges_fails_by_name_and_the_rest_goes_on(store, tmp
     assert verdicts["noisy-mild-lowers-error"].paper == "not judgeable at this scale"
     assert "measured 0 % of replicates" in verdicts["noisy-mild-lowers-error"].why
     assert verdicts["theory-like-features-move"].paper in ("reproduced", "contradicted", "inconclusive")
-    rows = study.figures[-1].table(Results(store))
+    rows = study.figures[-1].table(StoredResults(store))
     missed = [r["value"] for r in rows if r["panel"] == "noisy" and r["quantity"] == "runs not trained"]
     assert missed == [100.0] * 3
 

@@ -16,9 +16,9 @@ from prunescope.base.value import Value
 from prunescope.papers.atinit.ground import Ground, density
 from prunescope.papers.atinit.methods import DENSE, REWOUND, Method
 from prunescope.papers.readings import Trained, layer_sparsity
-from prunescope.runs.families import during_training, final
-from prunescope.runs.graph import Combined, Reading
-from prunescope.runs.recipe import Recipe
+from prunescope.runs.graph.families import during_training, final
+from prunescope.runs.graph.nodes import Combined, Reading
+from prunescope.runs.graph.recipe import Recipe
 from prunescope.sparsity.select import Sparsity
 from prunescope.studies.results import Numbers, Results, column
 from prunescope.training.interventions import Prune, Rewind

@@ -9,9 +9,9 @@ from prunescope.base.value import Value
 from prunescope.measures import Risk, SignalAndNoise
 from prunescope.papers.yang2023.setting import NOTES, PAPER, Keep, Setting
 from prunescope.papers.yang2023.sweep import Point, Sweep
-from prunescope.runs.graph import Trace
-from prunescope.runs.recipe import Recipe
-from prunescope.runs.watch import Watch
+from prunescope.runs.graph.measure_probe import Watch
+from prunescope.runs.graph.nodes import Trace
+from prunescope.runs.graph.recipe import Recipe
 from prunescope.studies.claim import Claim
 from prunescope.studies.figure import Figure
 from prunescope.studies.plot import Lines, Row

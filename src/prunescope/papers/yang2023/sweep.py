@@ -16,10 +16,10 @@ from prunescope.base.value import Value
 from prunescope.measures import NoiseResponse, SignalAndNoise, SignalNeurons, WeightVector
 from prunescope.papers.readings import Trained
 from prunescope.papers.yang2023.setting import Setting, pruned
-from prunescope.runs.families import final
-from prunescope.runs.graph import Combined, Reading
-from prunescope.runs.recipe import Recipe
-from prunescope.runs.results import Failed, Missing
+from prunescope.runs.graph.families import final
+from prunescope.runs.graph.nodes import Combined, Reading
+from prunescope.runs.graph.recipe import Recipe
+from prunescope.runs.store.results import Failed, Missing
 from prunescope.studies.claim import Precondition
 from prunescope.studies.results import Numbers, Results, column
 

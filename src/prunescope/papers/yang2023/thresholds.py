@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from prunescope.papers.atinit import views
 from prunescope.papers.atinit.arms import Arms
-from prunescope.runs.graph import Combined
+from prunescope.runs.graph.nodes import Combined
 from prunescope.studies.claim import Precondition
 from prunescope.studies.figure import Figure
 from prunescope.studies.plot import Lines, Row

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from prunescope.papers.yang2023.sweep import Point, Sweep, available, ended, is_trained, trained_or_nan
-from prunescope.runs.recipe import Recipe
+from prunescope.runs.graph.recipe import Recipe
 from prunescope.studies.figure import Figure
 from prunescope.studies.plot import Lines, Row
 from prunescope.studies.results import Results
