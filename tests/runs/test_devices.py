@@ -169,6 +169,6 @@ def test_making_a_recording_is_no_part_of_a_step(monkeypatch):
 
     monkeypatch.setattr(time, "perf_counter", lambda: now[0])
     monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
-    members = [SimpleNamespace(lane=None, free=1000)]
+    members = [SimpleNamespace(lane=None, steps_until_due=1000)]
     found = pack_sizes._step(SimpleNamespace(advance=advance), members, "cuda")
     assert found == pytest.approx(0.001)
