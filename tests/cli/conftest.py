@@ -83,11 +83,12 @@ def build(settings: Settings, scale: str) -> Study:
         for level, values in enumerate(chain)
     ]
     plot = Lines("level", "error", series="arm")
+    traces = [Trace(probe=Curve(split="test"), run=start) for start in starts]
     curves = Figure(
         "curves",
         "Errors during training",
         caption="Test error after every epoch.",
-        rows=[Rows({"arm": "dense"}, {"error": arrays([Trace(probe=Curve(split="test"), run=start) for start in starts], "error")}, parts={"epoch": range(settings.epochs + 1)})],
+        rows=[Rows({"arm": "dense"}, {"error": arrays(traces, "error")}, {"epoch": range(settings.epochs + 1)})],
         plot=Lines("epoch", "error", series="arm"),
     )
     figure = Figure("error", "Error", caption="Test error by level.", rows=rows, plot=plot, claims=(claim,))
