@@ -1,30 +1,33 @@
-"""yang2023/dynamics: how signal and noise grow during training, at several keep probabilities."""
+"""yang2023/dynamics: How do signal and noise grow while a pruned network trains?
 
-from collections.abc import Callable, Iterable, Mapping
+Both are followed at logarithmically spaced steps, at several keep probabilities.
+"""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
 
 import numpy as np
 from pydantic import Field
 
 from prunescope.base.value import Value
 from prunescope.measures import Risk, SignalAndNoise
-from prunescope.papers.yang2023.setting import NOTES, PAPER, Keep, Setting
-from prunescope.papers.yang2023.sweep import Point, Sweep
+from prunescope.measures.measure import Measure
+from prunescope.papers.yang2023 import PAPERS
+from prunescope.papers.yang2023.quantities import FEATURES, PRODUCT, Networks, among_trained, are_trained, sweep
+from prunescope.papers.yang2023.scales import NOTES, TINY, Count, Keep, Setting
 from prunescope.runs.graph import Trace
-from prunescope.runs.recipe import Recipe
 from prunescope.runs.watch import Watch
 from prunescope.studies.claim import Claim
-from prunescope.studies.figure import Figure
+from prunescope.studies.figure import Computed, Figure
 from prunescope.studies.plot import Lines, Row
+from prunescope.studies.quantity import Quantity
 from prunescope.studies.region import Direction
-from prunescope.studies.results import Numbers, Results
-from prunescope.studies.study import Study
+from prunescope.studies.results import Results
+from prunescope.studies.study import Study, titled
 
-TraceOf = Callable[[Point], Trace]
-QUANTITIES = {
-    "signal_mean": "signal, mean over classes",
-    "signal_min": "signal, worst class",
-    "noise_mean": "noise memorized",
-}
+COST = {"smoke": "3 seconds on 2 cores", "laptop": "1 minute on 2 cores", "paper": "2 minutes on 2 cores"}
+FIGURE = "the analysis behind the abstract's statements (recalled)"
 
 
 class Settings(Value):
@@ -33,143 +36,118 @@ class Settings(Value):
     setting: Setting = Setting()
     keeps: tuple[Keep, ...] = Field(default=(1.0, 0.2, 0.02), min_length=1)
     mild: Keep = 0.2
-    replicates: int = Field(default=10, ge=1)
+    replicates: Count = 10
 
 
 SCALES = {
-    "smoke": Settings(
-        setting=Setting(
-            dimension=60, examples=20, tests=100, width=8, noise=0.4, deviation=0.1, most_steps=200
-        ),
-        keeps=(1.0, 0.2),
-        replicates=2,
-    ),
+    "smoke": Settings(setting=TINY.replace(most_steps=200), keeps=(1.0, 0.2), replicates=2),
     "laptop": Settings(),
     "paper": Settings(replicates=20),
 }
 
 
-def features(point: Point) -> Trace:
-    """Signal and noise of one run, at logarithmically spaced steps."""
-    return Trace(probe=Watch(measure=SignalAndNoise(signal=point.setting.signal)), run=point.recipe)
-
-
-def risk(point: Point) -> Trace:
-    """Test error and loss of one run, at the same steps."""
-    return Trace(probe=Watch(measure=Risk(split="test")), run=point.recipe)
-
-
 def build(settings: Settings, scale: str) -> Study:
     """The study under these settings."""
-    sweep = Sweep(
-        settings.setting, tuple(dict.fromkeys((1.0, settings.mild, *settings.keeps))), settings.replicates
-    )
-    shown = [point for keep in settings.keeps for point in sweep.row(keep)]
-    traces = [trace for point in sweep.points for trace in (features(point), risk(point))]
+    keeps = dict.fromkeys((1.0, settings.mild, *settings.keeps))
+    networks = sweep(settings.setting, keeps, settings.replicates)
+    shown = [networks[keep] for keep in dict.fromkeys(settings.keeps)]
+    features = SignalAndNoise(signal=settings.setting.signal)
     return Study(
-        "yang2023/dynamics",
-        "How do signal and noise grow while a pruned network trains?",
+        *titled(__doc__),
         settings=settings,
         scale=f"{scale}: {settings.replicates} replicates",
-        paper=PAPER,
-        nodes=[*traces, *(point.train for point in sweep.points)],
-        figures=(feature_figure(shown), risk_figure(shown)),
-        claims=(signal_leads(sweep, settings.mild), noise_leads(sweep)),
+        paper=PAPERS["yang2023"],
+        figures=(
+            Figure(
+                "features",
+                "Signal learned and noise memorized during training",
+                caption="Largest products of the neurons of a class with its signal, and with the noise patches of its "
+                "training examples. A run that has reached its target loss stays where it stopped. Medians over "
+                "replicates and their middle half.",
+                rows=[followed(each, features, FEATURES) for each in shown],
+                plot=lines(PRODUCT),
+                claims=(signal_leads(networks[settings.mild]), noise_leads(networks[1.0])),
+            ),
+            Figure(
+                "loss",
+                "Test loss during training",
+                caption="The same runs: mean loss on the test set. Medians over replicates and their middle half.",
+                rows=[followed(each, Risk(split="test"), {"loss": "test loss"}) for each in shown],
+                plot=lines("loss, nats", log_y=True),
+            ),
+        ),
         notes=NOTES,
     )
 
 
-def feature_figure(points: Iterable[Point]) -> Figure:
-    """Signal and noise over the steps, one panel a keep probability."""
-    points = list(points)
-    return Figure(
-        "features",
-        "Signal learned and noise memorized during training",
-        caption="Largest products of the neurons of a class with its signal, and with the noise patches of its "
-        "training examples. A run that has reached its target loss stays where it stopped. Medians over replicates "
-        "and their middle half.",
-        table=lambda results: _rows(results, points, features, QUANTITIES),
-        plot=_plot("product of weights and patch"),
-        lineage=_lineage(points),
-    )
-
-
-def risk_figure(points: Iterable[Point]) -> Figure:
-    """Test loss over the steps, one panel a keep probability."""
-    points = list(points)
-    return Figure(
-        "loss",
-        "Test loss during training",
-        caption="The same runs: mean loss on the test set. Medians over replicates and their middle half.",
-        table=lambda results: _rows(results, points, risk, {"loss": "test loss"}),
-        plot=_plot("loss, nats", log_y=True),
-        lineage=_lineage(points),
-    )
-
-
-def signal_leads(sweep: Sweep, mild: float) -> Claim:
-    """After mild pruning, training ends with more signal than noise."""
+def signal_leads(mild: Networks) -> Claim:
+    """Pruning lets the signal win."""
     return Claim(
         "signal-leads",
-        f"At the end of training, a network that keeps {100 * mild:g} % of its weights has learned more signal than it "
-        "has memorized noise.",
+        f"At the end of training, a network that keeps {100 * mild.keep:g} % of its weights has learned more signal "
+        "than it has memorized noise.",
+        lead(mild),
+        Direction("greater"),
         basis="recalled",
         place="Yang et al. 2023, analysis of mild pruning (recalled)",
-        region=Direction("greater"),
-        sample=lambda r: _lead(r, sweep, mild),
-        preconditions=(sweep.are_trained(mild),),
-        unit="product of weights and patch, signal minus noise",
+        preconditions=(are_trained(mild),),
     )
 
 
-def noise_leads(sweep: Sweep) -> Claim:
-    """In the noisy setting, the dense network ends with more noise than signal."""
+def noise_leads(dense: Networks) -> Claim:
+    """In the noisy setting the noise wins without pruning."""
     return Claim(
         "noise-leads",
         "At the end of training, the dense network has memorized more noise than it has learned signal.",
-        basis="proposed",
+        lead(dense),
+        Direction("less"),
         place="the signal race: without pruning, memorization wins",
-        region=Direction("less"),
-        sample=lambda r: _lead(r, sweep, 1.0),
-        preconditions=(sweep.are_trained(1.0),),
-        unit="product of weights and patch, signal minus noise",
+        preconditions=(are_trained(dense),),
     )
 
 
-def _lead(results: Results, sweep: Sweep, keep: float) -> Numbers:
-    row, trained = sweep.row(keep), sweep.trained(results, keep)
-    traces = [results[features(row[number])] for number in trained]
-    return np.array(
-        [trace["signal_mean"][-1] - trace["noise_mean"][-1] for trace in traces], dtype=np.float64
-    )
+def lead(networks: Networks) -> Quantity:
+    """Signal minus noise at the end of training, of the trained networks; from what the figure shows of them."""
+    traces = traces_of(networks, SignalAndNoise(signal=networks.setting.signal))
+
+    def last(results: Results, number: int) -> float:
+        trace = results[traces[number]]
+        return float(trace["signal_mean"][-1] - trace["noise_mean"][-1])
+
+    return among_trained(networks.of_trained(last, traces, PRODUCT).named("signal minus noise"), networks)
 
 
-def _rows(results: Results, points: list[Point], trace_of: TraceOf, names: Mapping[str, str]) -> list[Row]:
-    """One row a quantity and step, on the steps that some run of the panel was looked at before it ended."""
-    rows: list[Row] = []
-    for keep in dict.fromkeys(point.keep for point in points):
-        traces = {
-            p.replicate: results[trace_of(p)] for p in points if p.keep == keep and trace_of(p) in results
+def traces_of(networks: Networks, measure: Measure) -> list[Trace]:
+    """A measure of every run, at logarithmically spaced steps."""
+    return [Trace(probe=Watch(measure=measure), run=run) for run in networks.runs]
+
+
+def followed(networks: Networks, measure: Measure, names: Mapping[str, str]) -> Computed:
+    """A panel: some values of a measure over the steps, by their labels."""
+    traces = traces_of(networks, measure)
+    panel = {"panel": f"{100 * networks.keep:g} % of the weights kept"}
+    return Computed(traces, partial(_rows, traces, names), panel)
+
+
+def _rows(nodes: list[Trace], names: Mapping[str, str], results: Results) -> list[Row]:
+    """One row a value and step, on the steps that some run of the panel was looked at before it ended."""
+    traces: dict[int, Any] = {n: results[node] for n, node in enumerate(nodes) if node in results}
+    grid = sorted({int(step) for trace in traces.values() for step in trace["local"][:-1] if step > 0})
+    return [
+        {
+            "quantity": label,
+            "replicate": number,
+            "step": step,
+            "value": float(trace[name][np.searchsorted(trace["local"], step, side="right") - 1]),
         }
-        if not traces:
-            continue
-        grid = sorted({int(step) for trace in traces.values() for step in trace["local"][:-1] if step > 0})
-        rows += [
-            {
-                "panel": f"{100 * keep:g} % of the weights kept",
-                "quantity": label,
-                "replicate": number,
-                "step": step,
-                "value": float(trace[name][np.searchsorted(trace["local"], step, side="right") - 1]),
-            }
-            for number, trace in traces.items()
-            for name, label in names.items()
-            for step in grid
-        ]
-    return rows
+        for number, trace in traces.items()
+        for name, label in names.items()
+        for step in grid
+    ]
 
 
-def _plot(y_label: str, *, log_y: bool = False) -> Lines:
+def lines(y_label: str, *, log_y: bool = False) -> Lines:
+    """How values over the steps are drawn."""
     return Lines(
         "step",
         "value",
@@ -181,10 +159,3 @@ def _plot(y_label: str, *, log_y: bool = False) -> Lines:
         centre="median",
         band="quartiles",
     )
-
-
-def _lineage(points: list[Point]) -> dict[str, list[Recipe]]:
-    return {
-        f"{100 * keep:g} % kept": [point.recipe for point in points if point.keep == keep]
-        for keep in dict.fromkeys(point.keep for point in points)
-    }

@@ -1,0 +1,191 @@
+"""What is read of the signal-and-noise networks: errors, losses, signal and noise of the runs that reached their target.
+
+Belongs here: the replicates of one network and their numbers. Does not belong here: the setting (`scales.py`), figures
+and claims (the studies), data sets (`papers/atinit/quantities.py`).
+"""
+
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from prunescope.base.reference import FINAL, Moment, StateRef
+from prunescope.measures import NoiseResponse, Risk, SignalAndNoise, SignalNeurons, WeightVector
+from prunescope.measures.displacement import displacement
+from prunescope.measures.measure import Measure, SplitName
+from prunescope.papers.readings import risk_on_train
+from prunescope.papers.yang2023.scales import Setting, pruned
+from prunescope.runs.graph import Reading
+from prunescope.runs.recipe import Recipe
+from prunescope.runs.results import Failed, Missing
+from prunescope.studies.claim import Precondition
+from prunescope.studies.quantity import Quantity, combined
+from prunescope.studies.results import Node, Results, scalar
+
+PRUNED = Moment(when="after", at="0it")
+KEPT = "weights kept at initialization, %"
+PRODUCT = "product of weights and patch"
+FEATURES = {
+    "signal_mean": "signal, mean over classes",
+    "signal_min": "signal, worst class",
+    "noise_mean": "noise memorized",
+}
+"""The largest product of a class's neurons with its signal, and with the noise patches of its training examples."""
+
+
+@dataclass(frozen=True)
+class Networks:
+    """The replicates of one network, which differ in data, initial weights and mask.
+
+    setting: data, network and training.
+    keep: the share of weights that is kept at initialization.
+    runs: one recipe a replicate.
+
+    Every number of a trained network is not a number where a run missed its target loss.
+    """
+
+    setting: Setting
+    keep: float
+    runs: tuple[Recipe, ...]
+
+    @cached_property
+    def trained(self) -> Quantity:
+        """Whether each run reached its target loss within its step limit; one that diverged did not."""
+        nodes = (*self.runs, *self._training_risks)
+        return self._each(self.is_trained, nodes, "trained")
+
+    def is_trained(self, results: Results, number: int) -> bool | float:
+        """The same of one replicate; not a number where that is unknown, which no run that is there is."""
+        try:
+            steps = float(results[self.runs[number]]["steps"])
+        except Failed:
+            return False
+        if steps < self.setting.most_steps:
+            return True
+        loss = float(results[self._training_risks[number]]["loss"])
+        return np.nan if np.isnan(steps + loss) else loss <= self.setting.target
+
+    def error(self, split: SplitName = "test") -> Quantity:
+        """On the test or the training set."""
+        return self._read(Risk(split=split), "error", f"percentage points of {split} error", scale=100)
+
+    def loss(self, split: SplitName = "test") -> Quantity:
+        """Mean over the test or the training set."""
+        return self._read(Risk(split=split), "loss", "nats")
+
+    def feature(self, name: str) -> Quantity:
+        """Signal learned or noise memorized, by a name among `FEATURES`."""
+        return self._read(SignalAndNoise(signal=self.setting.signal), name, PRODUCT)
+
+    @property
+    def response(self) -> Quantity:
+        """How much fresh noise alone moves the logits."""
+        measure = NoiseResponse(signal=self.setting.signal)
+        return self._read(measure, "response_mean", "logits, standard deviation over fresh noise")
+
+    @property
+    def displacement(self) -> Quantity:
+        """How far training moved the weights from where pruning left them; every weight is stored for it."""
+        before, after = self._at(PRUNED, WeightVector()), self._at(FINAL, WeightVector())
+
+        def relative(results: Results, number: int) -> float:
+            return displacement([results[before[number]], results[after[number]]])["relative"]
+
+        return self.of_trained(relative, (*before, *after), "displacement over initial length")
+
+    @property
+    def dead_classes(self) -> Quantity:
+        """Classes that pruning left without any usable signal neuron."""
+        return self._read(SignalNeurons(signal=self.setting.signal), "dead", "classes", moment=PRUNED)
+
+    def shares(self, results: Results) -> dict[str, float]:
+        """Percent of dead classes and of runs that were not trained, over the replicates of which that is known."""
+        neurons = self._at(PRUNED, SignalNeurons(signal=self.setting.signal))
+        dead = [
+            100 * float(results[node]["dead"]) / self.setting.classes for node in neurons if node in results
+        ]
+        missed = [100 * (1 - reached) for reached in self.known(results, self.is_trained)]
+        means = {"dead classes": dead, "runs not trained": missed}
+        return {name: float(np.mean(share)) for name, share in means.items() if share}
+
+    def known(self, results: Results, read: Callable[[Results, int], float]) -> list[float]:
+        """A number of every replicate, without those whose results are not there."""
+        values: list[float] = []
+        for number in range(len(self.runs)):
+            with suppress(Missing):
+                values.append(read(results, number))
+        return values
+
+    def _read(
+        self, measure: Measure, name: str, unit: str, *, scale: float = 1.0, moment: Moment = FINAL
+    ) -> Quantity:
+        nodes = self._at(moment, measure)
+
+        def value(results: Results, number: int) -> float:
+            return scale * scalar(results[nodes[number]], node=nodes[number], name=name)
+
+        return self.of_trained(value, nodes, unit)
+
+    def of_trained(
+        self, read: Callable[[Results, int], float], nodes: Iterable[Node], unit: str
+    ) -> Quantity:
+        def value(results: Results, number: int) -> float:
+            return read(results, number) if self.is_trained(results, number) is True else np.nan
+
+        return self._each(value, (*nodes, *self.trained.nodes), unit)
+
+    def _each(self, read: Callable[[Results, int], float], nodes: tuple[Node, ...], unit: str) -> Quantity:
+        def values(results: Results) -> list[float]:
+            return [read(results, number) for number in range(len(self.runs))]
+
+        return Quantity("dense" if self.keep == 1 else "pruned", unit, nodes, values)
+
+    def _at(self, moment: Moment, measure: Measure) -> list[Reading]:
+        return [Reading(measure=measure, state=StateRef(run=run, moment=moment)) for run in self.runs]
+
+    @cached_property
+    def _training_risks(self) -> list[Reading]:
+        return [risk_on_train(run) for run in self.runs]
+
+
+def sweep(setting: Setting, keeps: Iterable[float], replicates: int) -> dict[float, Networks]:
+    """The networks of a setting by keep probability; a replicate has the same data and weights at all of them."""
+    dense = [setting.dense(number) for number in range(replicates)]
+    return {keep: Networks(setting, keep, tuple(pruned(run, keep) for run in dense)) for keep in keeps}
+
+
+def among_trained(quantity: Quantity, *networks: Networks) -> Quantity:
+    """The numbers of the replicates that reached their target in all these networks: [how many do]."""
+    return combined(
+        lambda values, *trained: values[np.logical_and.reduce(trained)],
+        quantity,
+        *(each.trained for each in networks),
+        label=quantity.label,
+        unit=quantity.unit,
+    )
+
+
+def among_dead(networks: Networks) -> Quantity:
+    """Test errors of the trained networks in which no class has a usable signal neuron."""
+    return combined(
+        lambda errors, dead: errors[dead == networks.setting.classes],
+        networks.error(),
+        networks.dead_classes,
+        label="all classes dead",
+        unit=networks.error().unit,
+    )
+
+
+def are_trained(*networks: Networks, at_least: float = 80.0) -> Precondition:
+    """Most replicates reached their target loss at these keep probabilities; the share is proposed."""
+    both = combined(
+        lambda *trained: 100 * np.mean(np.logical_and.reduce(trained)),
+        *(each.trained for each in networks),
+        unit="% of replicates",
+    )
+    keeps = ", ".join(f"{each.keep:g}" for each in networks)
+    return Precondition(
+        f"runs that keep {keeps} of their weights reach the target training loss", both, at_least=at_least
+    )
