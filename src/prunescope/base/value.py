@@ -7,7 +7,6 @@ An id is 128 bits of BLAKE2b over the canonical JSON of *every* field, defaults 
 default changes the id and can never silently reuse an old result.
 """
 
-import hashlib
 import io
 import json
 import pickle
@@ -15,9 +14,10 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
-import numpy as np
-import torch
 from pydantic import BaseModel, ConfigDict
+
+from prunescope.base.digest import array_digest as array_digest
+from prunescope.base.digest import text_digest as text_digest
 
 _SCALARS = (str, int, float, bool, type(None))
 _text = json.JSONEncoder(allow_nan=False).encode  # json.dumps with an option makes an encoder at every call
@@ -193,19 +193,3 @@ def canonical(value: object) -> str:
     raise TypeError(
         f"{value!r} ({type(value).__name__}) cannot be part of an id; name it by import path or by value"
     )
-
-
-def text_digest(text: str) -> str:
-    """128 bits of BLAKE2b over UTF-8 text, as 32 hexadecimal digits."""
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
-
-
-def array_digest(*arrays: np.ndarray[Any, Any] | torch.Tensor) -> str:
-    """128 bits of BLAKE2b over dtype, shape and little-endian bytes of arrays, in the order given."""
-    hasher = hashlib.blake2b(digest_size=16)
-    for array in arrays:
-        plain = array.detach().cpu().numpy() if isinstance(array, torch.Tensor) else array
-        plain = np.ascontiguousarray(plain.astype(plain.dtype.newbyteorder("<"), copy=False))
-        hasher.update(f"{plain.dtype.str}{plain.shape}".encode())
-        hasher.update(plain.reshape(-1).view(np.uint8).data)
-    return hasher.hexdigest()

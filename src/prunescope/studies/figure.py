@@ -119,7 +119,7 @@ class Figure:
         for part in self.rows:
             name = part.labels.get(getattr(self.plot, "series", ""), part.labels.get("panel", ""))
             runs.setdefault(str(name), {}).update(_runs(part.nodes))
-        return {name: tuple(by_id.values()) for name, by_id in runs.items()}
+        return {name: tuple(by_id.values()) for name, by_id in runs.items() if by_id}
 
 
 class _Gaps:

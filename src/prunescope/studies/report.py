@@ -21,7 +21,7 @@ import numpy as np
 from markupsafe import Markup
 
 from prunescope.base.errors import DataError, PrunescopeError, UsageError
-from prunescope.studies import drawing, markdown, statistics
+from prunescope.studies import markdown, statistics
 from prunescope.studies.claim import Verdict, judge_all, unmet
 from prunescope.studies.figure import Figure, columns, csv_text
 from prunescope.studies.plot import Table
@@ -206,6 +206,10 @@ def _json(record: object) -> str:
 
 def _draw(figure: Figure, results: Results) -> _Drawn:
     """A missing run, or images that are not at hand, cost one figure, not the report; a wrong figure is an error."""
+    from prunescope.studies import (
+        drawing,
+    )  # matplotlib takes long to import, and a report without figures needs none
+
     try:
         table = figure.table(results)
     except UsageError:
