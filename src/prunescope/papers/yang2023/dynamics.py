@@ -14,7 +14,14 @@ from prunescope.base.value import Value
 from prunescope.measures import Risk, SignalAndNoise
 from prunescope.measures.measure import Measure
 from prunescope.papers.yang2023 import PAPERS
-from prunescope.papers.yang2023.quantities import FEATURES, PRODUCT, Networks, among_trained, are_trained, sweep
+from prunescope.papers.yang2023.quantities import (
+    FEATURES,
+    PRODUCT,
+    Networks,
+    among_trained,
+    are_trained,
+    sweep,
+)
 from prunescope.papers.yang2023.scales import NOTES, TINY, Count, Keep, Setting
 from prunescope.runs.graph import Trace
 from prunescope.runs.watch import Watch

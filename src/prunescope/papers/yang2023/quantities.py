@@ -1,4 +1,4 @@
-"""What is read of the signal-and-noise networks: errors, losses, signal and noise of the runs that reached their target.
+"""What is read of the signal-and-noise networks: errors, losses, signal and noise of runs that reached their target.
 
 Belongs here: the replicates of one network and their numbers. Does not belong here: the setting (`scales.py`), figures
 and claims (the studies), data sets (`papers/atinit/quantities.py`).
@@ -106,17 +106,12 @@ class Networks:
         dead = [
             100 * float(results[node]["dead"]) / self.setting.classes for node in neurons if node in results
         ]
-        missed = [100 * (1 - reached) for reached in self.known(results, self.is_trained)]
-        means = {"dead classes": dead, "runs not trained": missed}
-        return {name: float(np.mean(share)) for name, share in means.items() if share}
-
-    def known(self, results: Results, read: Callable[[Results, int], float]) -> list[float]:
-        """A number of every replicate, without those whose results are not there."""
-        values: list[float] = []
+        missed: list[float] = []
         for number in range(len(self.runs)):
             with suppress(Missing):
-                values.append(read(results, number))
-        return values
+                missed.append(100 * (1 - self.is_trained(results, number)))
+        means = {"dead classes": dead, "runs not trained": missed}
+        return {name: float(np.mean(share)) for name, share in means.items() if share}
 
     def _read(
         self, measure: Measure, name: str, unit: str, *, scale: float = 1.0, moment: Moment = FINAL
@@ -128,9 +123,7 @@ class Networks:
 
         return self.of_trained(value, nodes, unit)
 
-    def of_trained(
-        self, read: Callable[[Results, int], float], nodes: Iterable[Node], unit: str
-    ) -> Quantity:
+    def of_trained(self, read: Callable[[Results, int], float], nodes: Iterable[Node], unit: str) -> Quantity:
         def value(results: Results, number: int) -> float:
             return read(results, number) if self.is_trained(results, number) is True else np.nan
 
