@@ -127,7 +127,7 @@ class Figure:
         names: dict[tuple[Recipe, ...], list[str]] = {}
         for name, by_id in runs.items():
             names.setdefault(tuple(by_id.values())[: 1 if line else None], []).append(name)
-        return {", ".join(alike): made for made, alike in names.items() if made}
+        return {"; ".join(alike): made for made, alike in names.items() if made}
 
 
 def with_gaps(quantity: Quantity, results: Results) -> NDArray[Any]:
