@@ -4,19 +4,16 @@ change?
 Curves of different dimension should fall on one when drawn against the signal race.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from pydantic import Field
 
 from prunescope.base.value import Value
 from prunescope.papers.yang2023 import PAPERS
-from prunescope.papers.yang2023.quantities import KEPT, Networks, are_trained, sweep
+from prunescope.papers.yang2023.quantities import KEPT, Networks, are_trained, medians, sweep
 from prunescope.papers.yang2023.scales import NOTES, TINY, Count, Keep, Setting
-from prunescope.studies.claim import Claim, Precondition
-from prunescope.studies.figure import Figure, Rows
-from prunescope.studies.plot import Lines
-from prunescope.studies.quantity import Quantity, combined, side_by_side
+from prunescope.studies import Claim, Figure, Precondition, Quantity, Rows, combined, side_by_side
 from prunescope.studies.region import Equivalence, Near
 from prunescope.studies.results import Numbers
 from prunescope.studies.study import Study, titled
@@ -70,70 +67,54 @@ def build(settings: Settings, scale: str) -> Study:
 
 def error_figure(curves: Curves, name: str, title: str, *claims: Claim, over: str, x_label: str) -> Figure:
     """Test error over the keep probability, or over the signal race, one curve a dimension."""
-    return Figure(
-        name,
-        f"Test error over {title}",
-        caption="The same runs in both figures. Medians over replicates and their middle half; runs that miss the "
-        "target loss are left out.",
-        rows=[
-            Rows(
-                {"dimension": f"d = {d}", "keep": 100 * keep, "race": networks.setting.race(keep)},
-                {"test_error": networks.error()},
-            )
-            for d, curve in curves.items()
-            for keep, networks in curve.items()
-        ],
-        plot=Lines(
-            over,
-            "test_error",
-            series="dimension",
-            x_label=x_label,
-            y_label="test error, %",
-            log_x=True,
-            reverse_x=over == "keep",
-            centre="median",
-            band="quartiles",
-        ),
-        claims=claims,
+    caption = (
+        "The same runs in both figures. Medians over replicates and their middle half; runs that miss the target loss "
+        "are left out."
     )
+    rows = [
+        Rows(
+            {"dimension": f"d = {d}", "keep": 100 * keep, "race": networks.setting.race(keep)},
+            {"test_error": networks.error()},
+        )
+        for d, curve in curves.items()
+        for keep, networks in curve.items()
+    ]
+    plot = medians(over, "test_error", "dimension", x_label, "test error, %", reverse_x=over == "keep")
+    return Figure(name, f"Test error over {title}", caption=caption, rows=rows, plot=plot, claims=claims)
 
 
-def claims(curves: Curves) -> tuple[Claim, Claim]:
+def claims(curves: Curves) -> Iterator[Claim]:
     """The transition lies at one place on the signal race, and near 1, where signal overtakes memorization."""
     places = {d: crossings(curve).named(f"d = {d}") for d, curve in curves.items()}
     least, most = min(curves), max(curves)
-    mean = side_by_side([*places.values()]).map(lambda each: each.mean(axis=1), label="mean over dimensions")
-    return (
-        Claim(
-            "curves-collapse",
-            f"From {least} to {most} dimensions, the place on the signal race where the mean test error falls to half "
-            "of guessing moves by less than a factor of 2.",
-            places[most] - places[least],
-            Equivalence(1.0),
-            place="derived here from the n * SNR^q criterion; the factor is proposed",
-            preconditions=crossed(curves[least], curves[most]),
-        ),
-        Claim(
-            "transition-near-one",
-            "The mean test error falls to half of guessing where the signal race is between 1/2 and 2.",
-            mean,
-            Near(0.0, 1.0),
-            place="derived here from the n * SNR^q criterion; the range is proposed",
-            preconditions=crossed(*curves.values()),
-        ),
+    yield Claim(
+        "curves-collapse",
+        f"From {least} to {most} dimensions, the place on the signal race where the mean test error falls to half of "
+        "guessing moves by less than a factor of 2.",
+        places[most] - places[least],
+        Equivalence(1.0),
+        place="derived here from the n * SNR^q criterion; the factor is proposed",
+        preconditions=crossed(curves[least], curves[most]),
+    )
+    yield Claim(
+        "transition-near-one",
+        "The mean test error falls to half of guessing where the signal race is between 1/2 and 2.",
+        side_by_side([*places.values()]).map(lambda v: v.mean(axis=1), label="mean over dimensions"),
+        Near(0.0, 1.0),
+        place="derived here from the n * SNR^q criterion; the range is proposed",
+        preconditions=crossed(*curves.values()),
     )
 
 
 def crossed(*curves: Mapping[float, Networks]) -> tuple[Precondition, ...]:
     """Enough replicates are trained everywhere, and every mean curve falls to half of guessing."""
-    there = combined(
-        lambda *places: [float(np.isfinite(each).all()) for each in places],
-        *map(crossings, curves),
-        unit="(1: it does, 0: it does not)",
-    )
     says = "in every dimension the mean test error starts above half of guessing and falls below it"
+    falls = combined(
+        lambda *places: [float(np.isfinite(each).all()) for each in places], *map(crossings, curves)
+    )
+    falls = falls.named(unit="(1: it does, 0: it does not)")
     trained = (are_trained(networks) for curve in curves for networks in curve.values())
-    return (*trained, Precondition(says, there, at_least=1.0))
+    return (*trained, Precondition(says, falls, at_least=1.0))
 
 
 def crossings(curve: Mapping[float, Networks]) -> Quantity:

@@ -3,8 +3,7 @@
 Both are followed at logarithmically spaced steps, at several keep probabilities.
 """
 
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -20,17 +19,13 @@ from prunescope.papers.yang2023.quantities import (
     Networks,
     among_trained,
     are_trained,
+    medians,
     sweep,
 )
 from prunescope.papers.yang2023.scales import NOTES, TINY, Count, Keep, Setting
 from prunescope.runs.graph import Trace
 from prunescope.runs.watch import Watch
-from prunescope.studies.claim import Claim
-from prunescope.studies.figure import Computed, Figure
-from prunescope.studies.plot import Lines, Row
-from prunescope.studies.quantity import Quantity
-from prunescope.studies.region import Direction
-from prunescope.studies.results import Results
+from prunescope.studies import Claim, Computed, Direction, Figure, Lines, Quantity, Results, Table
 from prunescope.studies.study import Study, titled
 
 COST = {"smoke": "3 seconds on 2 cores", "laptop": "1 minute on 2 cores", "paper": "2 minutes on 2 cores"}
@@ -58,38 +53,39 @@ def build(settings: Settings, scale: str) -> Study:
     keeps = dict.fromkeys((1.0, settings.mild, *settings.keeps))
     networks = sweep(settings.setting, keeps, settings.replicates)
     shown = [networks[keep] for keep in dict.fromkeys(settings.keeps)]
-    features = SignalAndNoise(signal=settings.setting.signal)
     return Study(
         *titled(__doc__),
         settings=settings,
         scale=f"{scale}: {settings.replicates} replicates",
         paper=PAPERS["yang2023"],
-        figures=(
-            Figure(
-                "features",
-                "Signal learned and noise memorized during training",
-                caption="Largest products of the neurons of a class with its signal, and with the noise patches of its "
-                "training examples. A run that has reached its target loss stays where it stopped. Medians over "
-                "replicates and their middle half.",
-                rows=[followed(each, features, FEATURES) for each in shown],
-                plot=lines(PRODUCT),
-                claims=(signal_leads(networks[settings.mild]), noise_leads(networks[1.0])),
-            ),
-            Figure(
-                "loss",
-                "Test loss during training",
-                caption="The same runs: mean loss on the test set. Medians over replicates and their middle half.",
-                rows=[followed(each, Risk(split="test"), {"loss": "test loss"}) for each in shown],
-                plot=lines("loss, nats", log_y=True),
-            ),
-        ),
+        figures=(feature_figure(shown, *claims(networks[1.0], networks[settings.mild])), loss_figure(shown)),
         notes=NOTES,
     )
 
 
-def signal_leads(mild: Networks) -> Claim:
-    """Pruning lets the signal win."""
-    return Claim(
+def feature_figure(shown: list[Networks], *claims: Claim) -> Figure:
+    """Signal and noise over the steps, one panel a keep probability."""
+    caption = (
+        "Largest products of the neurons of a class with its signal, and with the noise patches of its training "
+        "examples. A run that has reached its target loss stays where it stopped. Medians over replicates and their "
+        "middle half."
+    )
+    title = "Signal learned and noise memorized during training"
+    rows = [followed(networks, features(networks), FEATURES) for networks in shown]
+    return Figure("features", title, caption=caption, rows=rows, plot=over_steps(PRODUCT), claims=claims)
+
+
+def loss_figure(shown: list[Networks]) -> Figure:
+    """The same of the test loss."""
+    caption = "The same runs: mean loss on the test set. Medians over replicates and their middle half."
+    rows = [followed(networks, Risk(split="test"), {"loss": "test loss"}) for networks in shown]
+    plot = over_steps("loss, nats", log_y=True)
+    return Figure("loss", "Test loss during training", caption=caption, rows=rows, plot=plot)
+
+
+def claims(dense: Networks, mild: Networks) -> Iterator[Claim]:
+    """In the noisy setting the noise wins without pruning, and pruning lets the signal win."""
+    yield Claim(
         "signal-leads",
         f"At the end of training, a network that keeps {100 * mild.keep:g} % of its weights has learned more signal "
         "than it has memorized noise.",
@@ -99,11 +95,7 @@ def signal_leads(mild: Networks) -> Claim:
         place="Yang et al. 2023, analysis of mild pruning (recalled)",
         preconditions=(are_trained(mild),),
     )
-
-
-def noise_leads(dense: Networks) -> Claim:
-    """In the noisy setting the noise wins without pruning."""
-    return Claim(
+    yield Claim(
         "noise-leads",
         "At the end of training, the dense network has memorized more noise than it has learned signal.",
         lead(dense),
@@ -115,7 +107,7 @@ def noise_leads(dense: Networks) -> Claim:
 
 def lead(networks: Networks) -> Quantity:
     """Signal minus noise at the end of training, of the trained networks; from what the figure shows of them."""
-    traces = traces_of(networks, SignalAndNoise(signal=networks.setting.signal))
+    traces = traces_of(networks, features(networks))
 
     def last(results: Results, number: int) -> float:
         trace = results[traces[number]]
@@ -124,45 +116,34 @@ def lead(networks: Networks) -> Quantity:
     return among_trained(networks.of_trained(last, traces, PRODUCT).named("signal minus noise"), networks)
 
 
+def features(networks: Networks) -> Measure:
+    """Signal learned and noise memorized."""
+    return SignalAndNoise(signal=networks.setting.signal)
+
+
 def traces_of(networks: Networks, measure: Measure) -> list[Trace]:
     """A measure of every run, at logarithmically spaced steps."""
     return [Trace(probe=Watch(measure=measure), run=run) for run in networks.runs]
 
 
 def followed(networks: Networks, measure: Measure, names: Mapping[str, str]) -> Computed:
-    """A panel: some values of a measure over the steps, by their labels."""
-    traces = traces_of(networks, measure)
-    panel = {"panel": f"{100 * networks.keep:g} % of the weights kept"}
-    return Computed(traces, partial(_rows, traces, names), panel)
+    """A panel: some values of a measure, by their labels, at the steps at which some run was looked at in training."""
+    nodes = traces_of(networks, measure)
+
+    def table(results: Results) -> Table:
+        traces: dict[int, Any] = {n: results[node] for n, node in enumerate(nodes) if node in results}
+        grid = sorted({int(step) for trace in traces.values() for step in trace["local"][:-1] if step > 0})
+        last = {n: np.searchsorted(trace["local"], grid, side="right") - 1 for n, trace in traces.items()}
+        return [
+            {"quantity": label, "replicate": n, "step": step, "value": float(trace[name][place])}
+            for n, trace in traces.items()
+            for name, label in names.items()
+            for step, place in zip(grid, last[n], strict=True)
+        ]
+
+    return Computed(nodes, table, {"panel": f"{100 * networks.keep:g} % of the weights kept"})
 
 
-def _rows(nodes: list[Trace], names: Mapping[str, str], results: Results) -> list[Row]:
-    """One row a value and step, on the steps that some run of the panel was looked at before it ended."""
-    traces: dict[int, Any] = {n: results[node] for n, node in enumerate(nodes) if node in results}
-    grid = sorted({int(step) for trace in traces.values() for step in trace["local"][:-1] if step > 0})
-    return [
-        {
-            "quantity": label,
-            "replicate": number,
-            "step": step,
-            "value": float(trace[name][np.searchsorted(trace["local"], step, side="right") - 1]),
-        }
-        for number, trace in traces.items()
-        for name, label in names.items()
-        for step in grid
-    ]
-
-
-def lines(y_label: str, *, log_y: bool = False) -> Lines:
-    """How values over the steps are drawn."""
-    return Lines(
-        "step",
-        "value",
-        series="quantity",
-        x_label="step of gradient descent",
-        y_label=y_label,
-        log_x=True,
-        log_y=log_y,
-        centre="median",
-        band="quartiles",
-    )
+def over_steps(y_label: str, **more: Any) -> Lines:
+    """How these figures are drawn."""
+    return medians("step", "value", "quantity", "step of gradient descent", y_label, **more)

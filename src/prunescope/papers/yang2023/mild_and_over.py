@@ -15,24 +15,13 @@ from typing import Any
 import numpy as np
 
 from prunescope.base.value import Value
-from prunescope.papers.yang2023 import PAPERS
-from prunescope.papers.yang2023.quantities import (
-    FEATURES,
-    KEPT,
-    PRODUCT,
-    Networks,
-    among_dead,
-    among_trained,
-    are_trained,
-    sweep,
-)
+from prunescope.papers.yang2023 import PAPERS, quantities
+from prunescope.papers.yang2023.quantities import Networks, among_dead, among_trained, are_trained, medians
 from prunescope.papers.yang2023.scales import HIGH, NOISY, NOTES, SMOKE, THEORY, TINY, Arm
-from prunescope.studies.claim import Claim, Precondition
-from prunescope.studies.figure import Computed, Figure, Rows
-from prunescope.studies.plot import Lines, Row
-from prunescope.studies.quantity import Quantity, combined, constant
-from prunescope.studies.region import Direction, MedianDirection, Region
-from prunescope.studies.results import Results
+from prunescope.studies import Claim, Computed, Figure, Lines, Quantity, Region, Results, Rows, Table
+from prunescope.studies.claim import Precondition
+from prunescope.studies.quantity import combined, constant
+from prunescope.studies.region import Direction, MedianDirection
 from prunescope.studies.study import Study, titled
 
 COST = {"smoke": "5 seconds on 2 cores", "laptop": "3 minutes on 2 cores", "paper": "20 minutes on 2 cores"}
@@ -84,7 +73,7 @@ class Regime:
     @cached_property
     def networks(self) -> dict[float, Networks]:
         """By keep probability, as the arm lists them."""
-        return sweep(self.arm.setting, self.arm.keeps, self.arm.replicates)
+        return quantities.sweep(self.arm.setting, self.arm.keeps, self.arm.replicates)
 
     @property
     def judged(self) -> tuple[Networks, Networks, Networks]:
@@ -221,117 +210,91 @@ def generalizes(dense: Networks) -> Precondition:
 
 
 def error_figure(regimes: Sequence[Regime], claims: Iterable[Claim]) -> Figure:
-    """Training and test error over the keep probability."""
-    return over_keep(
-        regimes,
-        lambda networks: {
-            "test error": networks.error(),
-            "training error": networks.error("train"),
-            GUESSING: constant(100 * networks.setting.chance, replicates=len(networks.runs)),
-        },
-        lines("error, %", references=(GUESSING,)),
-        "error",
-        "Training and test error over the keep probability",
+    """The abstract's figure: both errors of every regime."""
+    title = "Training and test error over the keep probability"
+    caption = (
         "Error on the training and the test set after random pruning at initialization and training to the target "
         "loss. Medians over replicates, which differ in data, initial weights and mask; the band holds the middle "
-        "half, thin lines are replicates. Runs that miss the target loss are left out.",
-        claims,
+        "half, thin lines are replicates. Runs that miss the target loss are left out."
+    )
+
+    def series(of: Networks) -> dict[str, Quantity]:
+        guess = constant(100 * of.setting.chance, replicates=len(of.runs))
+        return {"test error": of.error(), "training error": of.error("train"), GUESSING: guess}
+
+    plot = over_keep("error, %", references=(GUESSING,))
+    return Figure(
+        "error", title, caption=caption, rows=rows(regimes, series), plot=plot, claims=tuple(claims)
     )
 
 
 def loss_figure(regimes: Sequence[Regime], claims: Iterable[Claim]) -> Figure:
-    """Training and test loss over the keep probability."""
-    return over_keep(
-        regimes,
-        lambda networks: {
-            "test loss": networks.loss(),
-            "training loss": networks.loss("train"),
-            GUESSING: constant(float(np.log(networks.setting.classes)), replicates=len(networks.runs)),
-        },
-        lines("loss, nats", references=(GUESSING,), log_y=True),
-        "loss",
-        "Training and test loss over the keep probability",
+    """Where errors are tiny, losses still differ."""
+    title = "Training and test loss over the keep probability"
+    caption = (
         "Every run stops at the same training loss, so all that differs is what it learned to get there. A test loss "
-        "above that of guessing (log K, dashed) is confidently wrong. Medians and middle halves.",
-        claims,
+        "above that of guessing (log K, dashed) is confidently wrong. Medians and middle halves."
     )
+
+    def series(of: Networks) -> dict[str, Quantity]:
+        guess = constant(float(np.log(of.setting.classes)), replicates=len(of.runs))
+        return {"test loss": of.loss(), "training loss": of.loss("train"), GUESSING: guess}
+
+    plot = over_keep("loss, nats", references=(GUESSING,), log_y=True)
+    return Figure("loss", title, caption=caption, rows=rows(regimes, series), plot=plot, claims=tuple(claims))
 
 
 def feature_figure(regimes: Sequence[Regime], claims: Iterable[Claim] = ()) -> Figure:
     """Signal learned and noise memorized over the keep probability."""
-    return over_keep(
-        regimes,
-        lambda networks: {label: networks.feature(name) for name, label in FEATURES.items()},
-        lines(PRODUCT),
-        "features",
-        "What is learned: signal and noise",
+    caption = (
         "Signal learned: the largest product of a class's neurons with the signal of the class. Noise memorized: the "
         "largest product of a class's neurons with the noise patch of a training example, mean over the examples. "
-        "Medians and middle halves.",
-        claims,
+        "Medians and middle halves."
     )
 
+    def series(of: Networks) -> dict[str, Quantity]:
+        return {label: of.feature(name) for name, label in quantities.FEATURES.items()}
 
-def over_keep(
-    regimes: Sequence[Regime],
-    series: Callable[[Networks], Mapping[str, Quantity]],
-    plot: Lines,
-    name: str,
-    title: str,
-    caption: str,
-    claims: Iterable[Claim],
-) -> Figure:
-    """Some series over the keep probability, one panel a regime."""
-    rows = [
-        Rows(
-            {"panel": regime.name, "quantity": label, "keep": 100 * keep},
-            {"trained": networks.trained, "value": quantity},
-        )
-        for regime in regimes
-        for keep, networks in regime.networks.items()
-        for label, quantity in series(networks).items()
-    ]
-    return Figure(name, title, caption=caption, rows=rows, plot=plot, claims=tuple(claims))
+    title, plot = "What is learned: signal and noise", over_keep(quantities.PRODUCT)
+    return Figure(
+        "features", title, caption=caption, rows=rows(regimes, series), plot=plot, claims=tuple(claims)
+    )
 
 
 def fate_figure(regimes: Sequence[Regime]) -> Figure:
     """Shares of dead classes, counted and predicted, and of runs that miss the target loss."""
-
-    def rows(networks: Networks, results: Results) -> list[Row]:
-        shares = networks.shares(results) | {
-            "dead classes, predicted": 100 * networks.setting.death(networks.keep)
-        }
-        return [
-            {"quantity": name, "keep": 100 * networks.keep, "value": share} for name, share in shares.items()
-        ]
-
-    return Figure(
-        "fate",
-        "Dead classes and runs that do not train",
-        caption="A class is dead if pruning leaves it no neuron that sees its signal with a positive weight: it can "
-        "only memorize. Counted over replicates, and predicted by (1 - p / 2)^m for a sparse signal. Below, runs that "
-        "reach their step limit before the target loss, or diverge.",
-        rows=[
-            Computed(networks.dead_classes.nodes, partial(rows, networks), {"panel": regime.name})
-            for regime in regimes
-            for networks in regime.networks.values()
-        ],
-        plot=lines("share, %"),
+    caption = (
+        "A class is dead if pruning leaves it no neuron that sees its signal with a positive weight: it can only "
+        "memorize. Counted over replicates, and predicted by (1 - p / 2)^m for a sparse signal. Below, runs that reach "
+        "their step limit before the target loss, or diverge."
     )
 
+    def table(of: Networks, results: Results) -> Table:
+        shares = of.shares(results) | {"dead classes, predicted": 100 * of.setting.death(of.keep)}
+        return [{"quantity": name, "keep": 100 * of.keep, "value": share} for name, share in shares.items()]
 
-def lines(y_label: str, *, references: tuple[str, ...] = (), log_y: bool = False) -> Lines:
-    """How a figure over the keep probability is drawn."""
-    return Lines(
-        "keep",
-        "value",
-        series="quantity",
-        x_label=KEPT,
-        y_label=y_label,
-        log_x=True,
-        log_y=log_y,
-        reverse_x=True,
-        centre="median",
-        band="quartiles",
-        references=references,
-    )
+    rows = [
+        Computed(networks.dead_classes.nodes, partial(table, networks), {"panel": regime.name})
+        for regime in regimes
+        for networks in regime.networks.values()
+    ]
+    title = "Dead classes and runs that do not train"
+    return Figure("fate", title, caption=caption, rows=rows, plot=over_keep("share, %"))
+
+
+def rows(regimes: Iterable[Regime], series: Callable[[Networks], Mapping[str, Quantity]]) -> list[Rows]:
+    """Some series over the keep probability, one panel a regime."""
+    return [
+        Rows(
+            {"panel": regime.name, "quantity": label, "keep": 100 * networks.keep},
+            {"trained": networks.trained, "value": quantity},
+        )
+        for regime in regimes
+        for networks in regime.networks.values()
+        for label, quantity in series(networks).items()
+    ]
+
+
+def over_keep(y_label: str, **more: Any) -> Lines:
+    """How these figures are drawn."""
+    return medians("keep", "value", "quantity", quantities.KEPT, y_label, reverse_x=True, **more)

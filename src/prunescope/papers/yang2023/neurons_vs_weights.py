@@ -11,12 +11,9 @@ from pydantic import model_validator
 from prunescope.base.errors import UsageError
 from prunescope.base.value import Value
 from prunescope.papers.yang2023 import PAPERS
-from prunescope.papers.yang2023.quantities import Networks, among_trained, are_trained, sweep
-from prunescope.papers.yang2023.scales import NOTES, TINY, Count, Keep, Setting
-from prunescope.studies.claim import Claim
-from prunescope.studies.figure import Figure, Rows
-from prunescope.studies.plot import Lines
-from prunescope.studies.region import Direction, Equivalence
+from prunescope.papers.yang2023.quantities import Networks, among_trained, are_trained, medians, sweep
+from prunescope.papers.yang2023.scales import NOTES, TINY, Count, Keep, Setting, check_judged
+from prunescope.studies import Claim, Direction, Equivalence, Figure, Rows
 from prunescope.studies.study import Study, titled
 
 COST = {"smoke": "3 seconds on 2 cores", "laptop": "1 minute on 2 cores", "paper": "2 minutes on 2 cores"}
@@ -32,10 +29,7 @@ class Settings(Value):
 
     @model_validator(mode="after")
     def _judged_where_run(self) -> Self:
-        if missing := {1.0, self.judged} - set(self.sizes):
-            raise ValueError(
-                f"sizes={self.sizes} lack {sorted(missing)}, at which claims are judged; add them"
-            )
+        check_judged("sizes", self.sizes, self.judged)
         return self
 
 
@@ -68,34 +62,24 @@ def build(settings: Settings, scale: str) -> Study:
     )
 
 
-def error_figure(arms: dict[str, dict[float, Networks]], setting: Setting, judged: float) -> Figure:
+def error_figure(arms: dict[str, dict[float, Networks]], setting: Setting, size: float) -> Figure:
     """Test error over the share of weights that remain, one curve an arm."""
-    return Figure(
-        "error",
-        "Test error over size",
-        caption=f"Test error when weights are removed one by one, and when whole neurons are removed (of "
-        f"{setting.width} a class), at equal numbers of weights. Medians over replicates and their middle half.",
-        rows=[
-            Rows(
-                {"arm": arm, "size": 100 * size, "width": networks.setting.width},
-                {"test_error": networks.error()},
-            )
-            for arm, curve in arms.items()
-            for size, networks in curve.items()
-        ],
-        plot=Lines(
-            "size",
-            "test_error",
-            series="arm",
-            x_label="weights that remain, %",
-            y_label="test error, %",
-            log_x=True,
-            reverse_x=True,
-            centre="median",
-            band="quartiles",
-        ),
-        claims=tuple(claims(arms["weights removed"], arms["neurons removed"], judged)),
+    caption = (
+        f"Test error when weights are removed one by one, and when whole neurons are removed (of {setting.width} a "
+        "class), at equal numbers of weights. Medians over replicates and their middle half."
     )
+    rows = [
+        Rows(
+            {"arm": arm, "size": 100 * size, "width": networks.setting.width},
+            {"test_error": networks.error()},
+        )
+        for arm, curve in arms.items()
+        for size, networks in curve.items()
+    ]
+    x_label, y_label = "weights that remain, %", "test error, %"
+    plot = medians("size", "test_error", "arm", x_label, y_label, reverse_x=True)
+    judged = tuple(claims(arms["weights removed"], arms["neurons removed"], size))
+    return Figure("error", "Test error over size", caption=caption, rows=rows, plot=plot, claims=judged)
 
 
 def claims(weights: dict[float, Networks], neurons: dict[float, Networks], size: float) -> Iterator[Claim]:

@@ -12,12 +12,10 @@ from prunescope.base.value import Value
 from prunescope.papers.yang2023 import PAPERS
 from prunescope.papers.yang2023.quantities import KEPT, Networks, sweep
 from prunescope.papers.yang2023.scales import NOTES, TINY, Count, Keep, Setting
-from prunescope.studies.claim import Claim
-from prunescope.studies.figure import Figure, Rows, with_gaps
-from prunescope.studies.plot import Contour, Map
-from prunescope.studies.quantity import Quantity, nodes_of
-from prunescope.studies.region import Direction
-from prunescope.studies.results import Numbers, Results
+from prunescope.studies import Claim, Contour, Direction, Figure, Map, Quantity, Results, Rows
+from prunescope.studies.figure import with_gaps
+from prunescope.studies.quantity import nodes_of
+from prunescope.studies.results import Numbers
 from prunescope.studies.study import Study, titled
 
 COST = {"smoke": "3 seconds on 2 cores", "laptop": "4 minutes on 2 cores", "paper": "1 to 2 hours on 2 cores"}
@@ -42,11 +40,7 @@ def spaced(least: float, most: float, count: int) -> tuple[float, ...]:
 
 SCALES = {
     "smoke": Settings(
-        setting=TINY.replace(most_steps=200),
-        keeps=(1.0, 0.3),
-        noises=(0.1, 0.5),
-        widths=(4, 8),
-        replicates=2,
+        setting=TINY.replace(most_steps=200), keeps=(1.0, 0.3), noises=(0.1, 0.5), widths=(4, 8), replicates=2
     ),
     "laptop": Settings(
         keeps=spaced(0.02, 1, 8),
@@ -92,58 +86,59 @@ def build(settings: Settings, scale: str) -> Study:
 
 def map_figure(axis: str, label: str, values: Mapping[float, Setting], settings: Settings) -> Figure:
     """Test error over the keep probability and one other quantity, against the two predictors."""
-    cells = {
-        (value, keep): networks
+    cells = [
+        (value, networks)
         for value, setting in values.items()
-        for keep, networks in sweep(setting, settings.keeps, settings.replicates).items()
-    }
-    return Figure(
-        axis,
-        f"Test error over keep probability and {axis}",
-        caption="Median test error of the trained replicates of a cell; a cell in which fewer than half of them reach "
-        "the target loss is empty. Lines: where signal and memorization are level in the race, and where half of the "
+        for networks in sweep(setting, settings.keeps, settings.replicates).values()
+    ]
+    caption = (
+        "Median test error of the trained replicates of a cell; a cell in which fewer than half of them reach the "
+        "target loss is empty. Lines: where signal and memorization are level in the race, and where half of the "
         "classes have no usable signal neuron. One recipe a row is listed; the others of the row differ in keep and "
-        "seeds.",
-        rows=[
-            Rows(
-                {
-                    axis: value,
-                    "keep": 100 * keep,
-                    "log_race": float(np.log(networks.setting.race(keep))),
-                    "death": networks.setting.death(keep),
-                },
-                {"trained": networks.trained, "test_error": networks.error().map(if_most_are_trained)},
-            )
-            for (value, keep), networks in cells.items()
-        ],
-        plot=Map(
-            "keep",
-            axis,
-            "test_error",
-            low=0.0,
-            high=100 * settings.setting.chance,
-            x_label=KEPT,
-            y_label=label,
-            value_label="test error, %",
-            log_x=True,
-            log_y=True,
-            reverse_x=True,
-            contours=(
-                Contour("log_race", 0.0, "signal race = 1"),
-                Contour("death", 0.5, "half of the classes dead"),
-            ),
+        "seeds."
+    )
+    plot = Map(
+        "keep",
+        axis,
+        "test_error",
+        low=0.0,
+        high=100 * settings.setting.chance,
+        x_label=KEPT,
+        y_label=label,
+        value_label="test error, %",
+        log_x=True,
+        log_y=True,
+        reverse_x=True,
+        contours=(
+            Contour("log_race", 0.0, "signal race = 1"),
+            Contour("death", 0.5, "half of the classes dead"),
         ),
-        claims=(
-            Claim(
-                f"predicted-over-{axis}",
-                f"Over keep probability and {axis}, the signal race and the dead classes say of more than "
-                f"{AGREEMENT:g} % of the trained networks on which side of half the error of guessing they are, "
-                "counting both sides alike.",
-                agreement([*cells.values()]),
-                Direction("greater", than=AGREEMENT),
-                place="predictors derived here; the share is proposed",
-            ),
-        ),
+    )
+    rows = [cell(axis, value, networks) for value, networks in cells]
+    claim = predicted(axis, [networks for _, networks in cells])
+    title = f"Test error over keep probability and {axis}"
+    return Figure(axis, title, caption=caption, rows=rows, plot=plot, claims=(claim,))
+
+
+def cell(axis: str, value: float, networks: Networks) -> Rows:
+    """The networks of a cell, with the two predictors."""
+    setting, keep = networks.setting, networks.keep
+    predictors = {"log_race": float(np.log(setting.race(keep))), "death": setting.death(keep)}
+    errors = networks.error().map(if_most_are_trained)
+    return Rows(
+        {axis: value, "keep": 100 * keep, **predictors}, {"trained": networks.trained, "test_error": errors}
+    )
+
+
+def predicted(axis: str, cells: list[Networks]) -> Claim:
+    """The two predictors together say which networks generalize."""
+    return Claim(
+        f"predicted-over-{axis}",
+        f"Over keep probability and {axis}, the signal race and the dead classes say of more than {AGREEMENT:g} % of "
+        "the trained networks on which side of half the error of guessing they are, counting both sides alike.",
+        agreement(cells),
+        Direction("greater", than=AGREEMENT),
+        place="predictors derived here; the share is proposed",
     )
 
 

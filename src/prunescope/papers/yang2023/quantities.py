@@ -1,13 +1,13 @@
 """What is read of the signal-and-noise networks: errors, losses, signal and noise of runs that reached their target.
 
-Belongs here: the replicates of one network and their numbers. Does not belong here: the setting (`scales.py`), figures
-and claims (the studies), data sets (`papers/atinit/quantities.py`).
+Belongs here: the replicates of one network and their numbers. Does not belong here: the setting (`scales.py`), claims.
 """
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -20,9 +20,8 @@ from prunescope.papers.yang2023.scales import Setting, pruned
 from prunescope.runs.graph import Reading
 from prunescope.runs.recipe import Recipe
 from prunescope.runs.results import Failed, Missing
-from prunescope.studies.claim import Precondition
-from prunescope.studies.quantity import Quantity, combined
-from prunescope.studies.results import Node, Results, scalar
+from prunescope.studies import Lines, Node, Precondition, Quantity, Results, combined
+from prunescope.studies.results import scalar
 
 PRUNED = Moment(when="after", at="0it")
 KEPT = "weights kept at initialization, %"
@@ -82,8 +81,8 @@ class Networks:
     @property
     def response(self) -> Quantity:
         """How much fresh noise alone moves the logits."""
-        measure = NoiseResponse(signal=self.setting.signal)
-        return self._read(measure, "response_mean", "logits, standard deviation over fresh noise")
+        unit = "logits, standard deviation over fresh noise"
+        return self._read(NoiseResponse(signal=self.setting.signal), "response_mean", unit)
 
     @property
     def displacement(self) -> Quantity:
@@ -124,6 +123,8 @@ class Networks:
         return self.of_trained(value, nodes, unit)
 
     def of_trained(self, read: Callable[[Results, int], float], nodes: Iterable[Node], unit: str) -> Quantity:
+        """A number of every network by its place, read only where the run reached its target."""
+
         def value(results: Results, number: int) -> float:
             return read(results, number) if self.is_trained(results, number) is True else np.nan
 
@@ -143,6 +144,12 @@ class Networks:
         return [risk_on_train(run) for run in self.runs]
 
 
+def medians(x: str, y: str, series: str, x_label: str, y_label: str, **more: Any) -> Lines:
+    """A plot of medians over replicates and their middle half: where classes may be dead, numbers have two modes."""
+    plot = Lines(x, y, series=series, x_label=x_label, y_label=y_label, log_x=True)
+    return replace(plot, centre="median", band="quartiles", **more)
+
+
 def sweep(setting: Setting, keeps: Iterable[float], replicates: int) -> dict[float, Networks]:
     """The networks of a setting by keep probability; a replicate has the same data and weights at all of them."""
     dense = [setting.dense(number) for number in range(replicates)]
@@ -151,34 +158,24 @@ def sweep(setting: Setting, keeps: Iterable[float], replicates: int) -> dict[flo
 
 def among_trained(quantity: Quantity, *networks: Networks) -> Quantity:
     """The numbers of the replicates that reached their target in all these networks: [how many do]."""
-    return combined(
-        lambda values, *trained: values[np.logical_and.reduce(trained)],
-        quantity,
-        *(each.trained for each in networks),
-        label=quantity.label,
-        unit=quantity.unit,
-    )
+    trained = [each.trained for each in networks]
+    selected = combined(lambda values, *those: values[np.logical_and.reduce(those)], quantity, *trained)
+    return selected.named(quantity.label, quantity.unit)
 
 
 def among_dead(networks: Networks) -> Quantity:
     """Test errors of the trained networks in which no class has a usable signal neuron."""
-    return combined(
-        lambda errors, dead: errors[dead == networks.setting.classes],
-        networks.error(),
-        networks.dead_classes,
-        label="all classes dead",
-        unit=networks.error().unit,
-    )
+    errors, classes = networks.error(), networks.setting.classes
+    dead = combined(lambda values, dead: values[dead == classes], errors, networks.dead_classes)
+    return dead.named("all classes dead", errors.unit)
 
 
 def are_trained(*networks: Networks, at_least: float = 80.0) -> Precondition:
     """Most replicates reached their target loss at these keep probabilities; the share is proposed."""
-    both = combined(
-        lambda *trained: 100 * np.mean(np.logical_and.reduce(trained)),
-        *(each.trained for each in networks),
-        unit="% of replicates",
-    )
     keeps = ", ".join(f"{each.keep:g}" for each in networks)
-    return Precondition(
-        f"runs that keep {keeps} of their weights reach the target training loss", both, at_least=at_least
+    says = f"runs that keep {keeps} of their weights reach the target training loss"
+    trained = [each.trained for each in networks]
+    share = combined(
+        lambda *those: 100 * np.mean(np.logical_and.reduce(those)), *trained, unit="% of replicates"
     )
+    return Precondition(says, share, at_least=at_least)

@@ -148,11 +148,14 @@ class Arm(Value):
 
     @model_validator(mode="after")
     def _judged_where_run(self) -> Self:
-        if missing := {1.0, self.mild, self.over} - set(self.keeps):
-            raise ValueError(
-                f"keeps={self.keeps} lacks {sorted(missing)}, at which claims are judged; add them"
-            )
+        check_judged("keeps", self.keeps, self.mild, self.over)
         return self
+
+
+def check_judged(name: str, keeps: tuple[float, ...], *judged: float) -> None:
+    """Raises ValueError unless the dense network and those that are judged are run."""
+    if missing := {1.0, *judged} - set(keeps):
+        raise ValueError(f"{name}={keeps} lack {sorted(missing)}, at which claims are judged; add them")
 
 
 TINY = Setting(dimension=60, examples=20, tests=100, width=8, noise=0.4, deviation=0.1, most_steps=400)
