@@ -22,15 +22,14 @@ from prunescope.papers.atinit.methods import (
     Method,
     control,
     methods,
-    start_of_dynamic,
+    scores,
+    static_mask,
 )
 from prunescope.papers.atinit.quantities import Arms
 from prunescope.papers.atinit.scales import EXPONENTS, SMOKE, Count, Ground, sparsity
-from prunescope.studies.claim import Claim, Precondition
-from prunescope.studies.figure import Computed, Figure
-from prunescope.studies.plot import Lines
-from prunescope.studies.quantity import Quantity, combined
-from prunescope.studies.region import Direction, Equivalence, Region
+from prunescope.studies import Claim, Computed, Direction, Equivalence, Figure, Lines, Quantity, Region
+from prunescope.studies.claim import Precondition
+from prunescope.studies.quantity import combined
 from prunescope.studies.study import Study, titled
 
 COST = {"smoke": "10 seconds on 2 cores", "laptop": "30 minutes on 2 cores", "paper": "15 hours on 2 cores"}
@@ -42,7 +41,7 @@ Panels = Mapping[str, Sequence[str]]
 class Settings(Value):
     """What is compared.
 
-    mild, judged: exponents of the density at which claims look: where pruning should cost nothing, where methods differ.
+    mild, judged: exponents of the density at which claims look: where pruning costs nothing, where methods differ.
     margin: percentage points of test error that count as nothing.
     period: between two exchanges of weights of SET and RigL.
     batches: that SNIP and GraSP see.
@@ -61,13 +60,8 @@ class Settings(Value):
     @property
     def methods(self) -> tuple[Method, ...]:
         """What is compared, but for the dense network and the rewound masks."""
-        return methods(
-            convolutions=self.ground.convolutions,
-            period=self.period,
-            batches=self.batches,
-            rounds=self.rounds,
-            iterative=self.iterative,
-        )
+        makers = scores(batches=self.batches, rounds=self.rounds, iterative=self.iterative)
+        return methods(makers, convolutions=self.ground.convolutions, period=self.period)
 
     @model_validator(mode="after")
     def _judged_where_run(self) -> Self:
@@ -109,16 +103,16 @@ class Says:
 
     def retains(self, method: str, exponent: int, margin: float) -> Claim:
         """A method at a mild sparsity costs next to nothing."""
-        return self(
-            f"{method}-retains",
+        says = (
             f"a network pruned before training to {sparsity(exponent)} sparsity ({method}) errs at most {margin:g} "
-            "points more on the test set than the dense one",
-            self.error(method, exponent) - self.error(),
-            Direction("less", than=margin),
-            basis="paper",
-            place="Yang et al. 2023, abstract (task and sparsity are proposed here); the margin is proposed here",
-            preconditions=(self.dense_fits(at_most=5.0),),
+            "points more on the test set than the dense one"
         )
+        place = (
+            "Yang et al. 2023, abstract (task and sparsity are proposed here); the margin is proposed here"
+        )
+        source = {"basis": "paper", "place": place, "preconditions": (self.dense_fits(at_most=5.0),)}
+        cost = self.error(method, exponent) - self.error()
+        return self(f"{method}-retains", says, cost, Direction("less", than=margin), **source)
 
 
 def build(settings: Settings, scale: str) -> Study:
@@ -137,7 +131,8 @@ def build(settings: Settings, scale: str) -> Study:
             error_figure(arms, panels, *errors, *(claim for each in patterns for claim in each)),
             pattern_figure(arms, *patterns[0]),
             fit_figure(arms, panels),
-            *layer_figures(arms, panels, *map(never_collapses, says)),
+            thinnest_figure(arms, panels, *map(never_collapses, says)),
+            collapse_figure(arms, panels),
         ),
         notes=(
             "All methods meet at the same sparsity over all weights, the output layer included; Bernoulli masks meet "
@@ -156,8 +151,10 @@ def error_claims(says: Says, settings: Settings) -> Iterator[Claim]:
     """Which methods err less than others, at one noise level."""
     for name in ("Bernoulli", "SNIP", "GraSP", "SynFlow"):
         yield says.retains(name, settings.mild, settings.margin)
-    static = start_of_dynamic(convolutions=settings.ground.convolutions)
+    static = static_mask(convolutions=settings.ground.convolutions)
     frankle, evci = "Frankle et al. 2021, section 4", "Evci et al. 2020, section 4"
+    errors = {name: says.error(name, settings.judged) for name in says.arms.names}
+    more, at = Direction("greater"), f"at {sparsity(settings.judged)} sparsity"
     for better, worse, source in (
         *((name, "uniform", frankle) for name in SCORES),
         (static, "uniform", evci),
@@ -165,40 +162,36 @@ def error_claims(says: Says, settings: Settings) -> Iterator[Claim]:
         ("RigL", static, evci),
         ("RigL", "SET", evci),
     ):
-        yield says(
-            f"{better}-beats-{worse}",
-            f"at {sparsity(settings.judged)} sparsity, {better} errs less on the test set than {worse}",
-            says.error(worse, settings.judged) - says.error(better, settings.judged),
-            Direction("greater"),
-            basis="recalled",
-            place=f"{source}; the task and the sparsity are proposed here",
-        )
-    errors = [says.error(method.name, settings.judged) for method in settings.methods]
-    best = combined(lambda *each: min(each, key=np.mean), *errors, label="best", unit=errors[0].unit)
+        recalled = {"basis": "recalled", "place": f"{source}; the task and the sparsity are proposed here"}
+        sentence = f"{at}, {better} errs less on the test set than {worse}"
+        yield says(f"{better}-beats-{worse}", sentence, errors[worse] - errors[better], more, **recalled)
+    rewound = errors.pop(REWOUND)
+    best = combined(lambda *each: min(each, key=np.mean), *errors.values(), label="best", unit=rewound.unit)
     yield says(
         "rewound-beats-all",
-        f"at {sparsity(settings.judged)} sparsity, masks from iterative pruning, rewound to initialization, err less "
-        "than the best method at initialization",
-        best - says.error(REWOUND, settings.judged),
-        Direction("greater"),
+        f"{at}, masks from iterative pruning, rewound to initialization, err less than the best method at "
+        "initialization",
+        best - rewound,
+        more,
         basis="recalled",
-        place="Frankle et al. 2021, section 4 (there after the first epochs, not at initialization); the task and the "
-        "sparsity are proposed here",
+        place=f"{frankle} (there after the first epochs, not at initialization); the task and the sparsity are "
+        "proposed here",
     )
 
 
 def only_layers_matter(says: Says, score: str, settings: Settings) -> Claim:
     """Shuffling a method's mask within layers changes nothing."""
-    return says(
-        f"{score}-only-layers",
+    sentence = (
         f"at {sparsity(settings.judged)} sparsity, shuffling the mask of {score} within layers moves the test error by "
-        f"less than {settings.margin:g} points",
-        says.error(control(score), settings.judged) - says.error(score, settings.judged),
-        Equivalence(settings.margin),
-        basis="recalled",
-        place="Frankle et al. 2021, section 5; Yang et al. 2023, introduction, says it of some of these methods; the "
-        "margin is proposed here",
+        f"less than {settings.margin:g} points"
     )
+    place = (
+        "Frankle et al. 2021, section 5; Yang et al. 2023, introduction, says it of some of these methods; the "
+        "margin is proposed here"
+    )
+    moved = says.error(control(score), settings.judged) - says.error(score, settings.judged)
+    none, recalled = Equivalence(settings.margin), {"basis": "recalled", "place": place}
+    return says(f"{score}-only-layers", sentence, moved, none, **recalled)
 
 
 def never_collapses(says: Says) -> Claim:
@@ -217,27 +210,19 @@ def never_collapses(says: Says) -> Claim:
 
 def error_figure(arms: Arms, panels: Panels, *claims: Claim) -> Figure:
     """Test error over the weights that remain."""
-    return Figure(
-        "error",
-        "Test error over sparsity",
-        caption="Test error of networks pruned before training and trained in full, and of the dense network (dashed). "
-        "The band is one standard deviation over replicates, thin lines are replicates.",
-        rows=rows(arms, panels),
-        plot=lines("test_error", "test error, %"),
-        claims=claims,
+    caption = (
+        "Test error of networks pruned before training and trained in full, and of the dense network (dashed). The "
+        "band is one standard deviation over replicates, thin lines are replicates."
     )
+    plot, title = lines("test_error", "test error, %"), "Test error over sparsity"
+    return Figure("error", title, caption=caption, rows=rows(arms, panels), plot=plot, claims=claims)
 
 
 def fit_figure(arms: Arms, panels: Panels, *claims: Claim) -> Figure:
     """Training error over the weights that remain."""
-    return Figure(
-        "fit",
-        "Training error over sparsity",
-        caption="The same runs: error on the training set, against the labels that were trained on.",
-        rows=rows(arms, panels),
-        plot=lines("train_error", "training error, %"),
-        claims=claims,
-    )
+    caption = "The same runs: error on the training set, against the labels that were trained on."
+    plot, title = lines("train_error", "training error, %"), "Training error over sparsity"
+    return Figure("fit", title, caption=caption, rows=rows(arms, panels), plot=plot, claims=claims)
 
 
 def pattern_figure(arms: Arms, *claims: Claim) -> Figure:
@@ -245,44 +230,37 @@ def pattern_figure(arms: Arms, *claims: Claim) -> Figure:
     names = [method.name for method in arms.methods if method.group == "scores"]
     labels = {DENSE: DENSE} | dict.fromkeys(names, "chosen by the score")
     labels |= {control(name): "shuffled within layers" for name in names}
-    panels = {name: (name, control(name)) for name in names}
-    return Figure(
-        "pattern",
-        "Does the pattern matter, or only how many weights each layer keeps?",
-        caption="Test error of masks by score, and of random masks with as many weights in each layer.",
-        rows=[
-            replace(row, labels={**row.labels, "weights": labels[str(row.labels["method"])]})
-            for row in rows(arms, panels, noises=arms.ground.noises[:1])
-        ],
-        plot=lines("test_error", "test error, %", series="weights"),
-        claims=claims,
-    )
+    pairs = rows(arms, {name: (name, control(name)) for name in names}, noises=arms.ground.noises[:1])
+    title = "Does the pattern matter, or only how many weights each layer keeps?"
+    caption = "Test error of masks by score, and of random masks with as many weights in each layer."
+    plot = replace(lines("test_error", "test error, %"), series="weights")
+    named = [
+        replace(each, labels={**each.labels, "weights": labels[str(each.labels["method"])]}) for each in pairs
+    ]
+    return Figure("pattern", title, caption=caption, rows=named, plot=plot, claims=claims)
 
 
-def layer_figures(arms: Arms, panels: Panels, *claims: Claim) -> tuple[Figure, Figure]:
-    """The density of the layer that keeps least, and how many networks have collapsed."""
-    sparse = rows(arms, panels, dense=False)
-    density = "weights remaining in the sparsest layer, %"
-    return (
-        Figure(
-            "thinnest",
-            "What the sparsest layer keeps",
-            caption="Weights that remain in the layer that keeps the smallest share of its own. A curve ends where "
-            "every replicate has lost a whole layer.",
-            rows=sparse,
-            plot=replace(lines("thinnest_layer", density), log_y=True, references=()),
-            claims=claims,
-        ),
-        Figure(
-            "collapse",
-            "Collapsed networks",
-            caption="Share of replicates with a training loss within 1 % of guessing's or above: a layer has lost "
-            "every weight (the data name it), or no path of weights leads from the input to the output. They are "
-            "trained and shown like the others.",
-            rows=sparse,
-            plot=replace(lines("learned_nothing", "networks that learned nothing, %"), references=()),
-        ),
+def thinnest_figure(arms: Arms, panels: Panels, *claims: Claim) -> Figure:
+    """The density of the layer that keeps least."""
+    caption = (
+        "Weights that remain in the layer that keeps the smallest share of its own. A curve ends where every replicate "
+        "has lost a whole layer."
     )
+    plot = lines("thinnest_layer", "weights remaining in the sparsest layer, %", log_y=True, references=())
+    pruned, title = rows(arms, panels, dense=False), "What the sparsest layer keeps"
+    return Figure("thinnest", title, caption=caption, rows=pruned, plot=plot, claims=claims)
+
+
+def collapse_figure(arms: Arms, panels: Panels) -> Figure:
+    """How many networks have collapsed: a layer is empty, or nothing of the input arrives."""
+    caption = (
+        "Share of replicates with a training loss within 1 % of guessing's or above: a layer has lost every weight "
+        "(the data name it), or no path of weights leads from the input to the output. They are trained and shown like "
+        "the others."
+    )
+    plot = lines("learned_nothing", "networks that learned nothing, %", references=())
+    pruned = rows(arms, panels, dense=False)
+    return Figure("collapse", "Collapsed networks", caption=caption, rows=pruned, plot=plot)
 
 
 def rows(arms: Arms, panels: Panels, *, noises: Sequence[float] = (), dense: bool = True) -> list[Computed]:
@@ -309,18 +287,10 @@ def groups(arms: Arms) -> dict[str, list[str]]:
     return panels
 
 
-def lines(y: str, y_label: str, *, series: str = "method") -> Lines:
+def lines(y: str, y_label: str, *, references: tuple[str, ...] = (DENSE,), log_y: bool = False) -> Lines:
     """Over the weights that were asked for: what remains differs by a little between replicates of random masks."""
-    return Lines(
-        "weights_asked",
-        y,
-        series=series,
-        x_label="weights remaining, %",
-        y_label=y_label,
-        log_x=True,
-        reverse_x=True,
-        references=(DENSE,),
-    )
+    plot = Lines("weights_asked", y, series="method", x_label="weights remaining, %", y_label=y_label)
+    return replace(plot, log_x=True, log_y=log_y, reverse_x=True, references=references)
 
 
 def noise_name(noise: float) -> str:

@@ -110,11 +110,12 @@ def ranked(makers: Mapping[str, Make]) -> tuple[Method, ...]:
     return tuple(Method(name, "scores", make) for name, make in makers.items())
 
 
-def methods(*, convolutions: bool, period: Duration = "100it", **of_scores: int) -> tuple[Method, ...]:
+def methods(
+    makers: Mapping[str, Make], *, convolutions: bool, period: Duration = "100it"
+) -> tuple[Method, ...]:
     """All methods for a network; without convolutions the law with kernels is the law without, so it is left out.
 
-    period: between two exchanges of weights of SET and RigL, which start from the law with kernels. The rest: see
-    `scores`.
+    makers: the scores. period: between two exchanges of weights of SET and RigL, which start from the law with kernels.
 
     Source: Yang et al. 2023, section 2 (Bernoulli; recalled); Mocanu et al. 2018 (Erdos-Renyi, SET); Evci et al.
     2020 (kernels, RigL); Lee et al. 2019 (SNIP); de Jorge et al. 2021 (SNIP in rounds); Wang et al. 2020 (GraSP);
@@ -123,8 +124,7 @@ def methods(*, convolutions: bool, period: Duration = "100it", **of_scores: int)
     """
     law: Scope = "erdos_renyi_kernel" if convolutions else "erdos_renyi"
     laws: dict[str, Scope] = {"uniform": "uniform", "Erdos-Renyi": "erdos_renyi"}
-    laws[start_of_dynamic(convolutions=convolutions)] = law
-    makers = scores(**of_scores)
+    laws[static_mask(convolutions=convolutions)] = law
     return (
         BERNOULLI,
         *(Method(name, "random masks", cut(Random(), scope=scope)) for name, scope in laws.items()),
@@ -135,7 +135,7 @@ def methods(*, convolutions: bool, period: Duration = "100it", **of_scores: int)
     )
 
 
-def start_of_dynamic(*, convolutions: bool) -> str:
+def static_mask(*, convolutions: bool) -> str:
     """The name of the random mask that SET and RigL start from."""
     return "Erdos-Renyi-kernel" if convolutions else "Erdos-Renyi"
 

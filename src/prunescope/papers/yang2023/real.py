@@ -7,6 +7,7 @@ methods.
 
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from typing import Self
 
 from pydantic import Field, model_validator
@@ -18,7 +19,7 @@ from prunescope.papers.atinit.quantities import Arms
 from prunescope.papers.atinit.scales import Ground, sparsity
 from prunescope.papers.yang2023 import PAPERS
 from prunescope.runs.results import Missing
-from prunescope.studies import Claim, Computed, Figure, Lines, Precondition, Quantity, Results, Study, Table
+from prunescope.studies import Claim, Computed, Figure, Lines, Precondition, Results, Study, Table
 from prunescope.studies.quantity import nodes_of
 from prunescope.studies.region import Direction, Equivalence, Near
 
@@ -61,7 +62,7 @@ def study(name: str, question: str, settings: Settings, scale: str) -> Study:
     by_score = ranked(scores()) if settings.scores else ()
     arms = Arms(settings.ground, (BERNOULLI, *(VARIANTS if settings.variants else ()), *by_score))
     masks = tuple(name for name in arms.names if name not in SCORES)
-    panels: Panels = {"random pruning at initialization, and rewound magnitude masks": masks}
+    panels = {"random pruning at initialization, and rewound magnitude masks": masks}
     panels |= {"masks by score": SCORES} if by_score else {}
     says = [Says(arms, noise) for noise in settings.ground.noises]
     errors = [claim for each in says for claim in error_claims(each, settings)]
@@ -94,15 +95,11 @@ def error_claims(says: Says, settings: Settings) -> Iterator[Claim]:
     for name in (RANDOM, *SCORES):
         if name in says.arms.names:
             yield says.retains(name, mild, settings.margin)
-    yield says(
-        "improves",
-        f"random pruning to {sparsity(mild)} sparsity lowers the test error",
-        says.error() - says.error(RANDOM, mild),
-        Direction("greater"),
-        basis="paper",
-        place=f"{ABSTRACT}: 'sometimes even slightly boost', and a bound that gets better",
-        preconditions=fits,
-    )
+    more = Direction("greater")
+    says_so = f"random pruning to {sparsity(mild)} sparsity lowers the test error"
+    place = f"{ABSTRACT}: 'sometimes even slightly boost', and a bound that gets better"
+    source = {"basis": "paper", "place": place, "preconditions": fits}
+    yield says("improves", says_so, says.error() - says.error(RANDOM, mild), more, **source)
     fitted = f"the network fits its training labels at {sparsity(over)} sparsity"
     yield says(
         "over-guesses",
@@ -114,17 +111,11 @@ def error_claims(says: Says, settings: Settings) -> Iterator[Claim]:
         place=ABSTRACT,
         preconditions=(Precondition(fitted, says.error(RANDOM, over, "train"), at_most=5.0),),
     )
-    for variant in VARIANTS:
-        if variant.name in says.arms.names:
-            yield says(
-                f"{variant.name}-changes-nothing",
-                f"at {sparsity(mild)} sparsity, {variant.name} moves the test error by less than {settings.margin:g} "
-                "points",
-                says.error(variant.name, mild) - says.error(RANDOM, mild),
-                Equivalence(settings.margin),
-                place="a check of what the paper's experiments leave open; variants and margin are proposed here",
-                preconditions=fits,
-            )
+    place = "a check of what the paper's experiments leave open; variants and margin are proposed here"
+    for name in (variant.name for variant in VARIANTS if variant.name in says.arms.names):
+        says_so = f"at {sparsity(mild)} sparsity, {name} moves the test error by less than {settings.margin:g} points"
+        moved, none = says.error(name, mild) - says.error(RANDOM, mild), Equivalence(settings.margin)
+        yield says(f"{name}-changes-nothing", says_so, moved, none, place=place, preconditions=fits)
 
 
 def trains(says: Says, mild: int) -> Claim:
@@ -142,48 +133,51 @@ def trains(says: Says, mild: int) -> Claim:
 
 def memory_figures(arms: Arms, panels: Panels, mild: int) -> Iterator[Figure]:
     """How many of the wrong labels are fitted over the weights that remain, if there are any."""
-    noisy = [Says(arms, noise) for noise in arms.ground.noises if noise > 0]
-    if noisy:
-        yield Figure(
-            "memory",
-            "Wrong labels that are fitted",
-            caption="The same runs: share of the training examples with a wrong label for which the network says that "
-            "label. A network that fits them has memorized noise.",
-            rows=rows(arms, panels, noises=[says.noise for says in noisy]),
-            plot=lines("noisy_fitted", "wrong labels fitted, %"),
-            claims=tuple(
-                says(
-                    "forgets-noise",
-                    f"a network pruned at random to {sparsity(mild)} sparsity fits fewer of the wrong labels than the "
-                    "dense one",
-                    arms.at(RANDOM, says.noise).wrong_labels - arms.at(RANDOM, says.noise, mild).wrong_labels,
-                    Direction("greater"),
-                    place="a reading of the introduction's reduced effect of noise, with wrong labels for noise",
-                    preconditions=(says.dense_fits(at_most=5.0),),
-                )
-                for says in noisy
-            ),
-        )
+    noisy = [noise for noise in arms.ground.noises if noise > 0]
+    if not noisy:
+        return
+    caption = (
+        "The same runs: share of the training examples with a wrong label for which the network says that label. A "
+        "network that fits them has memorized noise."
+    )
+    plot, claims = (
+        lines("noisy_fitted", "wrong labels fitted, %"),
+        [forgets_noise(arms, n, mild) for n in noisy],
+    )
+    shown, title = rows(arms, panels, noises=noisy), "Wrong labels that are fitted"
+    yield Figure("memory", title, caption=caption, rows=shown, plot=plot, claims=tuple(claims))
+
+
+def forgets_noise(arms: Arms, noise: float, mild: int) -> Claim:
+    """Mild pruning reduces what is memorized."""
+    says = Says(arms, noise)
+    return says(
+        "forgets-noise",
+        f"a network pruned at random to {sparsity(mild)} sparsity fits fewer of the wrong labels than the dense one",
+        arms.at(RANDOM, noise).wrong_labels - arms.at(RANDOM, noise, mild).wrong_labels,
+        Direction("greater"),
+        place="a reading of the introduction's reduced effect of noise, with wrong labels for noise",
+        preconditions=(says.dense_fits(at_most=5.0),),
+    )
 
 
 def threshold_claims(arms: Arms, noise: float, tolerance: float) -> Iterator[Claim]:
-    """What suffers first as sparsity grows, testing or training, random or rewound masks."""
+    """What suffers first as sparsity grows, testing or training, random or rewound masks.
 
-    def where(method: str, split: str, label: str) -> Quantity:
-        return arms.threshold(method, noise, split, tolerance=tolerance).map(lambda v: v[:, 0], label=label)
-
-    # A threshold that is subtracted, or compared with a number, must be exact; a lower bound of the other one can
-    # only understate what is claimed.
-    random, says = where(RANDOM, "test", "random"), Says(arms, noise)
-    reached = arms.threshold(RANDOM, noise, "test", tolerance=tolerance).map(
-        lambda v: v[:, 1], unit="(1: it does, 0: it does not)"
-    )
+    A threshold that is subtracted, or compared with a number, must be exact; a lower bound of the other one can only
+    understate what is claimed.
+    """
+    says = Says(arms, noise)
+    random, training = (arms.threshold(RANDOM, noise, split, tolerance=tolerance) for split in SPLITS)
+    rewound = arms.threshold(REWOUND, noise, "test", tolerance=tolerance)
     suffers = f"the test error of {RANDOM} suffers at some sparsity at {noise_name(noise)}"
+    reached = random.map(lambda v: v[:, 1], unit="(1: it does, 0: it does not)")
     exact = (Precondition(suffers, reached, at_least=1.0),)
+    random, training, rewound = (each.map(lambda v: v[:, 0]) for each in (random, training, rewound))
     yield says(
         "test-suffers-first",
         "random pruning raises the test error at a lower sparsity than the training error",
-        where(RANDOM, "train", "where training suffers") - random.named("where testing does"),
+        training.named("where training suffers") - random.named("where testing does"),
         Direction("greater"),
         basis="recalled",
         place=f"{INTRODUCTION}: the drop is not solely caused by a lack of trainability; the thresholds are recalled",
@@ -192,7 +186,7 @@ def threshold_claims(arms: Arms, noise: float, tolerance: float) -> Iterator[Cla
     yield says(
         "rewound-lasts-longer",
         "rewound magnitude masks keep the dense network's test error up to a higher sparsity than random masks",
-        where(REWOUND, "test", "rewound") - random,
+        rewound.named("rewound") - random.named("random"),
         Direction("greater"),
         basis="recalled",
         place="Yang et al. 2023, experiments (recalled); Frankle and Carbin 2019, section 2",
@@ -215,45 +209,37 @@ def threshold_claims(arms: Arms, noise: float, tolerance: float) -> Iterator[Cla
 
 def threshold_figure(arms: Arms, tolerance: float) -> Figure:
     """Where test error and training error begin to suffer, with intervals."""
-    return Figure(
-        "thresholds",
-        "Where errors begin to suffer",
-        caption="The largest sparsity at which the error is the dense network's, on the test and on the training "
-        "set, within one standard deviation of dense networks or "
-        f"{tolerance:g} percentage points, whichever is more. Means over replicates and their 95 % "
-        "intervals. At least: in some replicate the curve does not suffer at all (reached: False), so the true "
-        "threshold is larger.",
-        rows=[threshold_rows(arms, name, split, tolerance) for name in arms.names for split in SPLITS],
-        plot=Lines(
-            "label_noise",
-            "threshold",
-            series="method",
-            x_label="label noise, %",
-            y_label="sparsity, %",
-            band="interval",
-        ),
-        claims=tuple(
-            claim for noise in arms.ground.noises for claim in threshold_claims(arms, noise, tolerance)
-        ),
+    caption = (
+        "The largest sparsity at which the error is the dense network's, on the test and on the training set, within "
+        f"one standard deviation of dense networks or {tolerance:g} percentage points, whichever is more. Means over "
+        "replicates and their 95 % intervals. At least: in some replicate the curve does not suffer at all (reached: "
+        "False), so the true threshold is larger."
     )
+    plot = Lines("label_noise", "threshold", series="method", x_label="label noise, %", y_label="sparsity, %")
+    curves = [threshold_rows(arms, name, split, tolerance) for name in arms.names for split in SPLITS]
+    claims = [claim for noise in arms.ground.noises for claim in threshold_claims(arms, noise, tolerance)]
+    title = "Where errors begin to suffer"
+    plot = replace(plot, band="interval")
+    return Figure("thresholds", title, caption=caption, rows=curves, plot=plot, claims=tuple(claims))
 
 
 def threshold_rows(arms: Arms, method: str, split: str, tolerance: float) -> Computed:
     """A curve over noise levels, called a lower bound if some replicate's error does not suffer at all."""
-    curves = {
-        noise: arms.thresholds(method, noise, split, tolerance=tolerance) for noise in arms.ground.noises
-    }
+    places = [
+        (noise, number, quantity)
+        for noise in arms.ground.noises
+        for number, quantity in enumerate(arms.thresholds(method, noise, split, tolerance=tolerance))
+    ]
 
     def table(results: Results) -> Table:
-        points: list[tuple[float, int, float, bool]] = []
-        for noise, curve in curves.items():
-            for number, quantity in enumerate(curve):
-                with suppress(Missing):
-                    percent, reached = quantity(results)
-                    points.append((100 * noise, number, float(percent), bool(reached)))
-        label = method if all(reached for *_, reached in points) else f"{method} (at least)"
-        names = ("label_noise", "replicate", "threshold", "reached")
-        return [{"method": label, **dict(zip(names, point, strict=True))} for point in points]
+        points: list[dict[str, float]] = []
+        for noise, number, quantity in places:
+            with suppress(Missing):
+                percent, reached = quantity(results)
+                place = {"label_noise": 100 * noise, "replicate": number}
+                points.append(place | {"threshold": float(percent), "reached": bool(reached)})
+        label = method if all(point["reached"] for point in points) else f"{method} (at least)"
+        return [{"method": label, **point} for point in points]
 
     panel = {"panel": f"{'test' if split == 'test' else 'training'} error"}
-    return Computed(nodes_of([each for curve in curves.values() for each in curve]), table, panel)
+    return Computed(nodes_of(quantity for *_, quantity in places), table, panel)
