@@ -14,7 +14,7 @@ from benchmarks.laboratory import Laboratory
 from benchmarks.row import Row
 from benchmarks.timing import interleaved
 from prunescope.base.streams import replicate
-from prunescope.papers.yang2023.setting import Setting, pruned
+from prunescope.papers.yang2023.scales import Setting, pruned
 from prunescope.runs.calibration import for_stacks
 from prunescope.runs.recipe import Recipe
 from prunescope.runs.workbench import Workbench, with_kernels

@@ -6,7 +6,7 @@ from specimens import recipe as make_recipe
 
 from prunescope.base.errors import UsageError
 from prunescope.base.streams import replicate
-from prunescope.papers.yang2023.setting import Setting
+from prunescope.papers.yang2023.scales import Setting
 from prunescope.runs import memory, stacking
 from prunescope.runs.execute import ensure
 from prunescope.runs.memory import out_of_memory

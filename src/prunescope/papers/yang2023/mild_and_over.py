@@ -205,7 +205,9 @@ def feature_claims(regime: Regime) -> Iterator[Claim]:
 
 def generalizes(dense: Networks) -> Precondition:
     """The dense network has no test error to lose, as the theorem on mild pruning assumes."""
-    error = among_trained(dense.error(), dense).map(np.median, label="median", unit="% test error")
+    error = among_trained(dense.error(), dense).map(
+        lambda each: [np.median(each)], label="median", unit="% test error"
+    )
     return Precondition("most dense networks generalize", error, at_most=GENERALIZES)
 
 

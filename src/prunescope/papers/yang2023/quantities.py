@@ -176,6 +176,6 @@ def are_trained(*networks: Networks, at_least: float = 80.0) -> Precondition:
     says = f"runs that keep {keeps} of their weights reach the target training loss"
     trained = [each.trained for each in networks]
     share = combined(
-        lambda *those: 100 * np.mean(np.logical_and.reduce(those)), *trained, unit="% of replicates"
+        lambda *those: [100 * np.mean(np.logical_and.reduce(those))], *trained, unit="% of replicates"
     )
     return Precondition(says, share, at_least=at_least)
