@@ -69,9 +69,9 @@ def dynamic(scope: Scope, grow: Grow) -> Make:
     return lambda density: (*cut(Random(), scope=scope)(density), grow)
 
 
-def bernoulli(density: float) -> tuple[Intervention, ...]:
+def bernoulli(density: float, *, exclude: tuple[str, ...] = ()) -> tuple[Intervention, ...]:
     """Every weight stays with probability `density`, independently of the others."""
-    return (Bernoulli(keep=density, allow_collapse=True),)
+    return (Bernoulli(keep=density, exclude=exclude, allow_collapse=True),)
 
 
 def rescaled(density: float) -> tuple[Intervention, ...]:
@@ -81,8 +81,7 @@ def rescaled(density: float) -> tuple[Intervention, ...]:
 
 def without_output(density: float) -> tuple[Intervention, ...]:
     """The same, but below 10 % the output layer stays whole; the sparsity asked for is that of the other layers."""
-    exclude = ("fc.weight",) if density < 0.1 else ()
-    return (Bernoulli(keep=density, exclude=exclude, allow_collapse=True),)
+    return bernoulli(density, exclude=("fc.weight",) if density < 0.1 else ())
 
 
 BERNOULLI = Method("Bernoulli", "random masks", bernoulli)

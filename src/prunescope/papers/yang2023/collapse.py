@@ -10,13 +10,11 @@ import numpy as np
 from pydantic import Field
 
 from prunescope.base.value import Value
-from prunescope.papers.yang2023 import PAPERS
-from prunescope.papers.yang2023.quantities import KEPT, Networks, are_trained, medians, sweep
-from prunescope.papers.yang2023.scales import NOTES, TINY, Count, Keep, Setting
-from prunescope.studies import Claim, Figure, Precondition, Quantity, Rows, combined, side_by_side
+from prunescope.papers.yang2023.quantities import KEPT, Networks, are_trained, medians, study, sweep
+from prunescope.papers.yang2023.scales import TINY, Count, Keep, Setting
+from prunescope.studies import Claim, Figure, Precondition, Quantity, Rows, Study, combined, side_by_side
 from prunescope.studies.region import Equivalence, Near
 from prunescope.studies.results import Numbers
-from prunescope.studies.study import Study, titled
 
 COST = {"smoke": "3 seconds on 2 cores", "laptop": "1 minute on 2 cores", "paper": "3 minutes on 2 cores"}
 Curves = Mapping[int, Mapping[float, Networks]]
@@ -48,20 +46,18 @@ def build(settings: Settings, scale: str) -> Study:
         for d in settings.dimensions
     }
     race = "signal race (n / K) (mu / (sigma sqrt(p d)))^q"
-    return Study(
-        *titled(__doc__),
-        settings=settings,
-        scale=f"{scale}: {settings.replicates} replicates, dimensions {', '.join(map(str, settings.dimensions))}",
-        paper=PAPERS["yang2023"],
-        figures=(
-            error_figure(curves, "kept", "the keep probability", over="keep", x_label=KEPT),
-            error_figure(curves, "collapsed", "the signal race", *claims(curves), over="race", x_label=race),
-        ),
-        notes=(
-            *NOTES,
-            "Where the mean curve crosses half the error of guessing is found by straight lines between the logarithms "
-            "of neighbouring points; its interval is Student's, of the jackknife over replicates.",
-        ),
+    words = f"{settings.replicates} replicates, dimensions {', '.join(map(str, settings.dimensions))}"
+    figures = (
+        error_figure(curves, "kept", "the keep probability", over="keep", x_label=KEPT),
+        error_figure(curves, "collapsed", "the signal race", *claims(curves), over="race", x_label=race),
+    )
+    return study(
+        __doc__,
+        settings,
+        f"{scale}: {words}",
+        figures,
+        "Where the mean curve crosses half the error of guessing is found by straight lines between the logarithms of "
+        "neighbouring points; its interval is Student's, of the jackknife over replicates.",
     )
 
 

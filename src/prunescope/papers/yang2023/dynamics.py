@@ -12,7 +12,6 @@ from pydantic import Field
 from prunescope.base.value import Value
 from prunescope.measures import Risk, SignalAndNoise
 from prunescope.measures.measure import Measure
-from prunescope.papers.yang2023 import PAPERS
 from prunescope.papers.yang2023.quantities import (
     FEATURES,
     PRODUCT,
@@ -20,13 +19,13 @@ from prunescope.papers.yang2023.quantities import (
     among_trained,
     are_trained,
     medians,
+    study,
     sweep,
 )
-from prunescope.papers.yang2023.scales import NOTES, TINY, Count, Keep, Setting
+from prunescope.papers.yang2023.scales import TINY, Count, Keep, Setting
 from prunescope.runs.graph import Trace
 from prunescope.runs.watch import Watch
-from prunescope.studies import Claim, Computed, Direction, Figure, Lines, Quantity, Results, Table
-from prunescope.studies.study import Study, titled
+from prunescope.studies import Claim, Computed, Direction, Figure, Lines, Quantity, Results, Study, Table
 
 COST = {"smoke": "3 seconds on 2 cores", "laptop": "1 minute on 2 cores", "paper": "2 minutes on 2 cores"}
 FIGURE = "the analysis behind the abstract's statements (recalled)"
@@ -53,14 +52,9 @@ def build(settings: Settings, scale: str) -> Study:
     keeps = dict.fromkeys((1.0, settings.mild, *settings.keeps))
     networks = sweep(settings.setting, keeps, settings.replicates)
     shown = [networks[keep] for keep in dict.fromkeys(settings.keeps)]
-    return Study(
-        *titled(__doc__),
-        settings=settings,
-        scale=f"{scale}: {settings.replicates} replicates",
-        paper=PAPERS["yang2023"],
-        figures=(feature_figure(shown, *claims(networks[1.0], networks[settings.mild])), loss_figure(shown)),
-        notes=NOTES,
-    )
+    judged = claims(networks[1.0], networks[settings.mild])
+    figures = (feature_figure(shown, *judged), loss_figure(shown))
+    return study(__doc__, settings, f"{scale}: {settings.replicates} replicates", figures)
 
 
 def feature_figure(shown: list[Networks], *claims: Claim) -> Figure:

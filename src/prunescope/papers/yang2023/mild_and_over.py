@@ -15,14 +15,21 @@ from typing import Any
 import numpy as np
 
 from prunescope.base.value import Value
-from prunescope.papers.yang2023 import PAPERS, quantities
-from prunescope.papers.yang2023.quantities import Networks, among_dead, among_trained, are_trained, medians
-from prunescope.papers.yang2023.scales import HIGH, NOISY, NOTES, SMOKE, THEORY, TINY, Arm
+from prunescope.papers.yang2023 import quantities
+from prunescope.papers.yang2023.quantities import (
+    Networks,
+    among_dead,
+    among_trained,
+    are_trained,
+    medians,
+    study,
+)
+from prunescope.papers.yang2023.scales import HIGH, NOISY, SMOKE, THEORY, TINY, Arm
 from prunescope.studies import Claim, Computed, Figure, Lines, Quantity, Region, Results, Rows, Table
 from prunescope.studies.claim import Precondition
 from prunescope.studies.quantity import combined, constant
 from prunescope.studies.region import Direction, MedianDirection
-from prunescope.studies.study import Study, titled
+from prunescope.studies.study import Study
 
 COST = {"smoke": "5 seconds on 2 cores", "laptop": "3 minutes on 2 cores", "paper": "20 minutes on 2 cores"}
 FIGURE = "the abstract's two statements"
@@ -95,31 +102,28 @@ def build(settings: Settings, scale: str) -> Study:
     arms = {"noisy": settings.noisy, "theory-like": settings.theory, "high-dimensional": settings.high}
     regimes = [Regime(name, arm, quiet=name != "noisy") for name, arm in arms.items() if arm is not None]
     replicates = [f"{each.arm.replicates} replicates in the {each.name} regime" for each in regimes]
-    return Study(
-        *titled(__doc__),
-        settings=settings,
-        scale=f"{scale}: {', '.join(replicates)}",
-        paper=PAPERS["yang2023"],
-        figures=(
-            error_figure(regimes, [claim for each in regimes for claim in error_claims(each)]),
-            loss_figure(regimes, [claim for each in regimes for claim in loss_claims(each)]),
-            feature_figure(regimes, [claim for each in regimes for claim in feature_claims(each)]),
-            fate_figure(regimes),
-        ),
-        notes=(
-            *NOTES,
-            "The theorem compares bounds where all errors are tiny; a visible gain in test error needs the noisier "
-            "regime, which lies outside the recalled conditions of the theorem.",
-            "Where classes are dead in some replicates and not in others, errors and losses have two modes. Claims on "
-            "them are about most networks: the median over replicates, with its exact interval; the others rest on "
-            "means.",
-            "Medians were adopted after a first run of the noisy and the theory-like regime had been judged by means. "
-            "The high-dimensional regime was then found by exploring, on other replicates, where over-pruned networks "
-            "guess; its settings and what is claimed of it were fixed before its first run.",
-            "In the noisy and the theory-like regime the over-pruned networks keep more than the theorem's "
-            "1 / (K m log d), so some keep a signal neuron by chance; in the noisy one, with d = 400, less would "
-            "leave too few weights to memorize.",
-        ),
+    figures = (
+        error_figure(regimes, [claim for each in regimes for claim in error_claims(each)]),
+        loss_figure(regimes, [claim for each in regimes for claim in loss_claims(each)]),
+        feature_figure(regimes, [claim for each in regimes for claim in feature_claims(each)]),
+        fate_figure(regimes),
+    )
+    return study(
+        __doc__,
+        settings,
+        f"{scale}: {', '.join(replicates)}",
+        figures,
+        "The theorem compares bounds where all errors are tiny; a visible gain in test error needs the noisier "
+        "regime, which lies outside the recalled conditions of the theorem.",
+        "Where classes are dead in some replicates and not in others, errors and losses have two modes. Claims on "
+        "them are about most networks: the median over replicates, with its exact interval; the others rest on "
+        "means.",
+        "Medians were adopted after a first run of the noisy and the theory-like regime had been judged by means. "
+        "The high-dimensional regime was then found by exploring, on other replicates, where over-pruned networks "
+        "guess; its settings and what is claimed of it were fixed before its first run.",
+        "In the noisy and the theory-like regime the over-pruned networks keep more than the theorem's "
+        "1 / (K m log d), so some keep a signal neuron by chance; in the noisy one, with d = 400, less would "
+        "leave too few weights to memorize.",
     )
 
 

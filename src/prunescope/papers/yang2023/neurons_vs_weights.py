@@ -10,11 +10,9 @@ from pydantic import model_validator
 
 from prunescope.base.errors import UsageError
 from prunescope.base.value import Value
-from prunescope.papers.yang2023 import PAPERS
-from prunescope.papers.yang2023.quantities import Networks, among_trained, are_trained, medians, sweep
-from prunescope.papers.yang2023.scales import NOTES, TINY, Count, Keep, Setting, check_judged
-from prunescope.studies import Claim, Direction, Equivalence, Figure, Rows
-from prunescope.studies.study import Study, titled
+from prunescope.papers.yang2023.quantities import Networks, among_trained, are_trained, medians, study, sweep
+from prunescope.papers.yang2023.scales import TINY, Count, Keep, Setting, check_judged
+from prunescope.studies import Claim, Direction, Equivalence, Figure, Rows, Study
 
 COST = {"smoke": "3 seconds on 2 cores", "laptop": "1 minute on 2 cores", "paper": "2 minutes on 2 cores"}
 
@@ -48,17 +46,13 @@ def build(settings: Settings, scale: str) -> Study:
         "weights removed": sweep(setting, sizes, replicates),
         "neurons removed": {size: sweep(narrower[size], (1.0,), replicates)[1.0] for size in sizes},
     }
-    return Study(
-        *titled(__doc__),
-        settings=settings,
-        scale=f"{scale}: {replicates} replicates",
-        paper=PAPERS["yang2023"],
-        figures=(error_figure(arms, setting, settings.judged),),
-        notes=(
-            *NOTES,
-            "Neurons are drawn independently, so a network from which random ones were removed at initialization is a "
-            "narrower network; both are trained on the same data.",
-        ),
+    return study(
+        __doc__,
+        settings,
+        f"{scale}: {replicates} replicates",
+        [error_figure(arms, setting, settings.judged)],
+        "Neurons are drawn independently, so a network from which random ones were removed at initialization is a "
+        "narrower network; both are trained on the same data.",
     )
 
 

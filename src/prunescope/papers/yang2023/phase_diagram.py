@@ -9,14 +9,12 @@ import numpy as np
 from pydantic import Field
 
 from prunescope.base.value import Value
-from prunescope.papers.yang2023 import PAPERS
-from prunescope.papers.yang2023.quantities import KEPT, Networks, sweep
-from prunescope.papers.yang2023.scales import NOTES, TINY, Count, Keep, Setting
-from prunescope.studies import Claim, Contour, Direction, Figure, Map, Quantity, Results, Rows
+from prunescope.papers.yang2023.quantities import KEPT, Networks, study, sweep
+from prunescope.papers.yang2023.scales import TINY, Count, Keep, Setting
+from prunescope.studies import Claim, Contour, Direction, Figure, Map, Quantity, Results, Rows, Study
 from prunescope.studies.figure import with_gaps
 from prunescope.studies.quantity import nodes_of
 from prunescope.studies.results import Numbers
-from prunescope.studies.study import Study, titled
 
 COST = {"smoke": "3 seconds on 2 cores", "laptop": "4 minutes on 2 cores", "paper": "1 to 2 hours on 2 cores"}
 AGREEMENT = 80.0
@@ -63,24 +61,20 @@ def build(settings: Settings, scale: str) -> Study:
     over_noise = {noise: base.replace(noise=noise) for noise in settings.noises}
     over_width = {float(width): base.replace(width=width) for width in settings.widths}
     size = f"{len(settings.keeps)} keep probabilities by {len(settings.noises)} noise levels and {len(settings.widths)}"
-    return Study(
-        *titled(__doc__),
-        settings=settings,
-        scale=f"{scale}: {size} widths, {settings.replicates} replicates a cell, at most {most} steps a run",
-        paper=PAPERS["yang2023"],
-        figures=(
+    return study(
+        __doc__,
+        settings,
+        f"{scale}: {size} widths, {settings.replicates} replicates a cell, at most {most} steps a run",
+        (
             map_figure("noise", "standard deviation of the noise", over_noise, settings),
             map_figure("width", "neurons a class", over_width, settings),
         ),
-        notes=(
-            *NOTES,
-            "Both predictors are derived here from recalled theory. They bound the region of good test error from two "
-            "sides: to the left of the solid line memorization wins the race, to the right of the dashed one most "
-            "classes have no usable neuron.",
-            f"A run takes at most {most} steps. At the reference setting, networks that keep 1 % of their "
-            "weights need about 9,000 on average, so some sparse cells are empty because the runs are unfinished, not "
-            "because they cannot be trained; the claims are about the networks that are trained.",
-        ),
+        "Both predictors are derived here from recalled theory. They bound the region of good test error from two "
+        "sides: to the left of the solid line memorization wins the race, to the right of the dashed one most "
+        "classes have no usable neuron.",
+        f"A run takes at most {most} steps. At the reference setting, networks that keep 1 % of their weights need "
+        "about 9,000 on average, so some sparse cells are empty because the runs are unfinished, not because they "
+        "cannot be trained; the claims are about the networks that are trained.",
     )
 
 

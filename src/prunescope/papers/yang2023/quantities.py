@@ -12,19 +12,23 @@ from typing import Any
 import numpy as np
 
 from prunescope.base.reference import FINAL, Moment, StateRef
+from prunescope.base.value import Value
 from prunescope.measures import NoiseResponse, Risk, SignalAndNoise, SignalNeurons, WeightVector
 from prunescope.measures.displacement import displacement
 from prunescope.measures.measure import Measure, SplitName
 from prunescope.papers.readings import risk_on_train
-from prunescope.papers.yang2023.scales import Setting, pruned
+from prunescope.papers.yang2023 import PAPERS
+from prunescope.papers.yang2023.scales import NOTES, Setting, pruned
 from prunescope.runs.graph import Reading
 from prunescope.runs.recipe import Recipe
 from prunescope.runs.results import Failed, Missing
-from prunescope.studies import Lines, Node, Precondition, Quantity, Results, combined
+from prunescope.studies import Figure, Lines, Node, Precondition, Quantity, Results, Study, combined
 from prunescope.studies.results import scalar
+from prunescope.studies.study import titled
 
 PRUNED = Moment(when="after", at="0it")
 KEPT = "weights kept at initialization, %"
+SPLITS: dict[SplitName, str] = {"test": "test", "train": "training"}
 PRODUCT = "product of weights and patch"
 FEATURES = {
     "signal_mean": "signal, mean over classes",
@@ -52,8 +56,10 @@ class Networks:
     @cached_property
     def trained(self) -> Quantity:
         """Whether each run reached its target loss within its step limit; one that diverged did not."""
-        nodes = (*self.runs, *self._training_risks)
-        return self._each(self.is_trained, nodes, "trained")
+        nodes, places = (*self.runs, *self._training_risks), range(len(self.runs))
+        return Quantity(
+            "", "", nodes, lambda results: [self.is_trained(results, number) for number in places]
+        )
 
     def is_trained(self, results: Results, number: int) -> bool | float:
         """The same of one replicate; not a number where that is unknown, which no run that is there is."""
@@ -68,7 +74,9 @@ class Networks:
 
     def error(self, split: SplitName = "test") -> Quantity:
         """On the test or the training set."""
-        return self._read(Risk(split=split), "error", f"percentage points of {split} error", scale=100)
+        return self._read(
+            Risk(split=split), "error", f"percentage points of {SPLITS[split]} error", scale=100
+        )
 
     def loss(self, split: SplitName = "test") -> Quantity:
         """Mean over the test or the training set."""
@@ -125,16 +133,12 @@ class Networks:
     def of_trained(self, read: Callable[[Results, int], float], nodes: Iterable[Node], unit: str) -> Quantity:
         """A number of every network by its place, read only where the run reached its target."""
 
-        def value(results: Results, number: int) -> float:
-            return read(results, number) if self.is_trained(results, number) is True else np.nan
-
-        return self._each(value, (*nodes, *self.trained.nodes), unit)
-
-    def _each(self, read: Callable[[Results, int], float], nodes: tuple[Node, ...], unit: str) -> Quantity:
         def values(results: Results) -> list[float]:
-            return [read(results, number) for number in range(len(self.runs))]
+            trained = [self.is_trained(results, number) is True for number in range(len(self.runs))]
+            return [read(results, number) if it else np.nan for number, it in enumerate(trained)]
 
-        return Quantity("dense" if self.keep == 1 else "pruned", unit, nodes, values)
+        label = "dense" if self.keep == 1 else "pruned"
+        return Quantity(label, unit, (*nodes, *self.trained.nodes), values)
 
     def _at(self, moment: Moment, measure: Measure) -> list[Reading]:
         return [Reading(measure=measure, state=StateRef(run=run, moment=moment)) for run in self.runs]
@@ -142,6 +146,14 @@ class Networks:
     @cached_property
     def _training_risks(self) -> list[Reading]:
         return [risk_on_train(run) for run in self.runs]
+
+
+def study(doc: str | None, settings: Value, scale: str, figures: Iterable[Figure], *notes: str) -> Study:
+    """A study of the model, whose name and question are those of its module's docstring."""
+    paper, told = PAPERS["yang2023"], (*NOTES, *notes)
+    return Study(
+        *titled(doc), settings=settings, figures=tuple(figures), paper=paper, scale=scale, notes=told
+    )
 
 
 def medians(x: str, y: str, series: str, x_label: str, y_label: str, **more: Any) -> Lines:

@@ -6,19 +6,16 @@ keep probability: what a sparse signal gains has to vanish.
 """
 
 from prunescope.base.value import Value
-from prunescope.papers.yang2023 import PAPERS
 from prunescope.papers.yang2023.mild_and_over import (
     NEAR_CHANCE,
     Regime,
     error_claims,
-    error_figure,
-    feature_figure,
     loss_claims,
-    loss_figure,
 )
-from prunescope.papers.yang2023.scales import CLASSES, DENSE_SIGNAL, NOTES, SMOKE, TINY, Arm
+from prunescope.papers.yang2023.quantities import study
+from prunescope.papers.yang2023.scales import CLASSES, DENSE_SIGNAL, SMOKE, TINY, Arm
 from prunescope.studies.region import Equivalence
-from prunescope.studies.study import Study, titled
+from prunescope.studies.study import Study
 from prunescope.tasks.data.signal_noise import DenseSignal
 
 COST = {"smoke": "5 seconds on 2 cores", "laptop": "10 minutes on 2 cores", "paper": "20 minutes on 2 cores"}
@@ -58,16 +55,10 @@ def build(settings: Settings, scale: str) -> Study:
     )
     gains_nothing = signal.says("gains-nothing", says, gain, none, dense, mild, **recalled)
     regimes = (classes, signal)
-    return Study(
-        *titled(__doc__),
-        settings=settings,
-        scale=f"{scale}: {settings.classes.replicates} replicates of more classes, "
-        f"{settings.dense_signal.replicates} of the dense signal",
-        paper=PAPERS["yang2023"],
-        figures=(
-            error_figure(regimes, [*error_claims(classes), gains_nothing]),
-            loss_figure(regimes, loss_claims(classes)),
-            feature_figure(regimes),
-        ),
-        notes=NOTES,
+    words = (
+        f"{settings.classes.replicates} replicates of more classes, {settings.dense_signal.replicates} of the dense "
+        "signal"
     )
+    errors, losses = [*error_claims(classes), gains_nothing], loss_claims(classes)
+    figures = (error_figure(regimes, errors), loss_figure(regimes, losses), feature_figure(regimes))
+    return study(__doc__, settings, f"{scale}: {words}", figures)
