@@ -110,9 +110,8 @@ class Networks:
     def shares(self, results: Results) -> dict[str, float]:
         """Percent of dead classes and of runs that were not trained, over the replicates of which that is known."""
         neurons = self._at(PRUNED, SignalNeurons(signal=self.setting.signal))
-        dead = [
-            100 * float(results[node]["dead"]) / self.setting.classes for node in neurons if node in results
-        ]
+        classes = self.setting.classes
+        dead = [100 * float(results[node]["dead"]) / classes for node in neurons if node in results]
         missed: list[float] = []
         for number in range(len(self.runs)):
             with suppress(Missing):
@@ -150,10 +149,8 @@ class Networks:
 
 def study(doc: str | None, settings: Value, scale: str, figures: Iterable[Figure], *notes: str) -> Study:
     """A study of the model, whose name and question are those of its module's docstring."""
-    paper, told = PAPERS["yang2023"], (*NOTES, *notes)
-    return Study(
-        *titled(doc), settings=settings, figures=tuple(figures), paper=paper, scale=scale, notes=told
-    )
+    of_model = Study(*titled(doc), settings=settings, scale=scale, figures=tuple(figures))
+    return replace(of_model, paper=PAPERS["yang2023"], notes=(*NOTES, *notes))
 
 
 def medians(x: str, y: str, series: str, x_label: str, y_label: str, **more: Any) -> Lines:

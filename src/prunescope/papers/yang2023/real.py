@@ -95,11 +95,15 @@ def error_claims(says: Says, settings: Settings) -> Iterator[Claim]:
     for name in (RANDOM, *SCORES):
         if name in says.arms.names:
             yield says.retains(name, mild, settings.margin)
-    more = Direction("greater")
-    says_so = f"random pruning to {sparsity(mild)} sparsity lowers the test error"
-    place = f"{ABSTRACT}: 'sometimes even slightly boost', and a bound that gets better"
-    source = {"basis": "paper", "place": place, "preconditions": fits}
-    yield says("improves", says_so, says.error() - says.error(RANDOM, mild), more, **source)
+    yield says(
+        "improves",
+        f"random pruning to {sparsity(mild)} sparsity lowers the test error",
+        says.error() - says.error(RANDOM, mild),
+        Direction("greater"),
+        basis="paper",
+        place=f"{ABSTRACT}: 'sometimes even slightly boost', and a bound that gets better",
+        preconditions=fits,
+    )
     fitted = f"the network fits its training labels at {sparsity(over)} sparsity"
     yield says(
         "over-guesses",
@@ -113,9 +117,9 @@ def error_claims(says: Says, settings: Settings) -> Iterator[Claim]:
     )
     place = "a check of what the paper's experiments leave open; variants and margin are proposed here"
     for name in (variant.name for variant in VARIANTS if variant.name in says.arms.names):
-        says_so = f"at {sparsity(mild)} sparsity, {name} moves the test error by less than {settings.margin:g} points"
+        sentence = f"at {sparsity(mild)} sparsity, {name} moves the test error by less than {settings.margin:g} points"
         moved, none = says.error(name, mild) - says.error(RANDOM, mild), Equivalence(settings.margin)
-        yield says(f"{name}-changes-nothing", says_so, moved, none, place=place, preconditions=fits)
+        yield says(f"{name}-changes-nothing", sentence, moved, none, place=place, preconditions=fits)
 
 
 def trains(says: Says, mild: int) -> Claim:
@@ -140,12 +144,9 @@ def memory_figures(arms: Arms, panels: Panels, mild: int) -> Iterator[Figure]:
         "The same runs: share of the training examples with a wrong label for which the network says that label. A "
         "network that fits them has memorized noise."
     )
-    plot, claims = (
-        lines("noisy_fitted", "wrong labels fitted, %"),
-        [forgets_noise(arms, n, mild) for n in noisy],
-    )
-    shown, title = rows(arms, panels, noises=noisy), "Wrong labels that are fitted"
-    yield Figure("memory", title, caption=caption, rows=shown, plot=plot, claims=tuple(claims))
+    shown, plot = rows(arms, panels, noises=noisy), lines("noisy_fitted", "wrong labels fitted, %")
+    title, claims = "Wrong labels that are fitted", tuple(forgets_noise(arms, noise, mild) for noise in noisy)
+    yield Figure("memory", title, caption=caption, rows=shown, plot=plot, claims=claims)
 
 
 def forgets_noise(arms: Arms, noise: float, mild: int) -> Claim:
@@ -215,11 +216,11 @@ def threshold_figure(arms: Arms, tolerance: float) -> Figure:
         "replicates and their 95 % intervals. At least: in some replicate the curve does not suffer at all (reached: "
         "False), so the true threshold is larger."
     )
-    plot = Lines("label_noise", "threshold", series="method", x_label="label noise, %", y_label="sparsity, %")
+    plot = Lines("label_noise", "threshold", series="method", band="interval")
     curves = [threshold_rows(arms, name, split, tolerance) for name in arms.names for split in SPLITS]
     claims = [claim for noise in arms.ground.noises for claim in threshold_claims(arms, noise, tolerance)]
     title = "Where errors begin to suffer"
-    plot = replace(plot, band="interval")
+    plot = replace(plot, x_label="label noise, %", y_label="sparsity, %")
     return Figure("thresholds", title, caption=caption, rows=curves, plot=plot, claims=tuple(claims))
 
 

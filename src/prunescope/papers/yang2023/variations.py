@@ -6,12 +6,8 @@ keep probability: what a sparse signal gains has to vanish.
 """
 
 from prunescope.base.value import Value
-from prunescope.papers.yang2023.mild_and_over import (
-    NEAR_CHANCE,
-    Regime,
-    error_claims,
-    loss_claims,
-)
+from prunescope.papers.yang2023 import mild_and_over
+from prunescope.papers.yang2023.mild_and_over import NEAR_CHANCE, Regime
 from prunescope.papers.yang2023.quantities import study
 from prunescope.papers.yang2023.scales import CLASSES, DENSE_SIGNAL, SMOKE, TINY, Arm
 from prunescope.studies.region import Equivalence
@@ -48,17 +44,13 @@ def build(settings: Settings, scale: str) -> Study:
     dense, mild, _ = signal.judged
     says = f"keeping {100 * mild.keep:g} % of the weights moves the test error by less than {NEAR_CHANCE:g} points"
     place = "Yang et al. 2023, why the signal is sparse (recalled); the margin is proposed here"
-    gain, none, recalled = (
-        dense.error() - mild.error(),
-        Equivalence(NEAR_CHANCE),
-        {"basis": "recalled", "place": place},
+    gain, none = dense.error() - mild.error(), Equivalence(NEAR_CHANCE)
+    gains_nothing = signal.says("gains-nothing", says, gain, none, dense, mild, basis="recalled", place=place)
+    regimes, more = (classes, signal), f"{settings.classes.replicates} replicates of more classes"
+    words = f"{scale}: {more}, {settings.dense_signal.replicates} of the dense signal"
+    figures = (
+        mild_and_over.error_figure(regimes, [*mild_and_over.error_claims(classes), gains_nothing]),
+        mild_and_over.loss_figure(regimes, mild_and_over.loss_claims(classes)),
+        mild_and_over.feature_figure(regimes),
     )
-    gains_nothing = signal.says("gains-nothing", says, gain, none, dense, mild, **recalled)
-    regimes = (classes, signal)
-    words = (
-        f"{settings.classes.replicates} replicates of more classes, {settings.dense_signal.replicates} of the dense "
-        "signal"
-    )
-    errors, losses = [*error_claims(classes), gains_nothing], loss_claims(classes)
-    figures = (error_figure(regimes, errors), loss_figure(regimes, losses), feature_figure(regimes))
-    return study(__doc__, settings, f"{scale}: {words}", figures)
+    return study(__doc__, settings, words, figures)
