@@ -131,8 +131,7 @@ def build(settings: Settings, scale: str) -> Study:
             error_figure(arms, panels, *errors, *(claim for each in patterns for claim in each)),
             pattern_figure(arms, *patterns[0]),
             fit_figure(arms, panels),
-            thinnest_figure(arms, panels, *map(never_collapses, says)),
-            collapse_figure(arms, panels),
+            *layer_figures(arms, panels, *map(never_collapses, says)),
         ),
         notes=(
             "All methods meet at the same sparsity over all weights, the output layer included; Bernoulli masks meet "
@@ -240,27 +239,23 @@ def pattern_figure(arms: Arms, *claims: Claim) -> Figure:
     return Figure("pattern", title, caption=caption, rows=named, plot=plot, claims=claims)
 
 
-def thinnest_figure(arms: Arms, panels: Panels, *claims: Claim) -> Figure:
-    """The density of the layer that keeps least."""
+def layer_figures(arms: Arms, panels: Panels, *claims: Claim) -> Iterator[Figure]:
+    """The density of the layer that keeps least, and how many networks have collapsed."""
+    pruned = rows(arms, panels, dense=False)
     caption = (
         "Weights that remain in the layer that keeps the smallest share of its own. A curve ends where every replicate "
         "has lost a whole layer."
     )
     plot = lines("thinnest_layer", "weights remaining in the sparsest layer, %", log_y=True, references=())
-    pruned, title = rows(arms, panels, dense=False), "What the sparsest layer keeps"
-    return Figure("thinnest", title, caption=caption, rows=pruned, plot=plot, claims=claims)
-
-
-def collapse_figure(arms: Arms, panels: Panels) -> Figure:
-    """How many networks have collapsed: a layer is empty, or nothing of the input arrives."""
+    title = "What the sparsest layer keeps"
+    yield Figure("thinnest", title, caption=caption, rows=pruned, plot=plot, claims=claims)
     caption = (
         "Share of replicates with a training loss within 1 % of guessing's or above: a layer has lost every weight "
         "(the data name it), or no path of weights leads from the input to the output. They are trained and shown like "
         "the others."
     )
     plot = lines("learned_nothing", "networks that learned nothing, %", references=())
-    pruned = rows(arms, panels, dense=False)
-    return Figure("collapse", "Collapsed networks", caption=caption, rows=pruned, plot=plot)
+    yield Figure("collapse", "Collapsed networks", caption=caption, rows=pruned, plot=plot)
 
 
 def rows(arms: Arms, panels: Panels, *, noises: Sequence[float] = (), dense: bool = True) -> list[Computed]:

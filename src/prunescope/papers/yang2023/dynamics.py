@@ -52,29 +52,24 @@ def build(settings: Settings, scale: str) -> Study:
     keeps = dict.fromkeys((1.0, settings.mild, *settings.keeps))
     networks = sweep(settings.setting, keeps, settings.replicates)
     shown = [networks[keep] for keep in dict.fromkeys(settings.keeps)]
-    judged = claims(networks[1.0], networks[settings.mild])
-    figures = (feature_figure(shown, *judged), loss_figure(shown))
-    return study(__doc__, settings, f"{scale}: {settings.replicates} replicates", figures)
-
-
-def feature_figure(shown: list[Networks], *claims: Claim) -> Figure:
-    """Signal and noise over the steps, one panel a keep probability."""
-    caption = (
-        "Largest products of the neurons of a class with its signal, and with the noise patches of its training "
-        "examples. A run that has reached its target loss stays where it stopped. Medians over replicates and their "
-        "middle half."
+    features = Figure(
+        "features",
+        "Signal learned and noise memorized during training",
+        caption="Largest products of the neurons of a class with its signal, and with the noise patches of its "
+        "training examples. A run that has reached its target loss stays where it stopped. Medians over replicates and "
+        "their middle half.",
+        rows=[followed(each, FEATURES, SignalAndNoise(signal=each.setting.signal)) for each in shown],
+        plot=over_steps(PRODUCT),
+        claims=tuple(claims(networks[1.0], networks[settings.mild])),
     )
-    title = "Signal learned and noise memorized during training"
-    rows = [followed(networks, features(networks), FEATURES) for networks in shown]
-    return Figure("features", title, caption=caption, rows=rows, plot=over_steps(PRODUCT), claims=claims)
-
-
-def loss_figure(shown: list[Networks]) -> Figure:
-    """The same of the test loss."""
-    caption = "The same runs: mean loss on the test set. Medians over replicates and their middle half."
-    rows = [followed(networks, Risk(split="test"), {"loss": "test loss"}) for networks in shown]
-    plot = over_steps("loss, nats", log_y=True)
-    return Figure("loss", "Test loss during training", caption=caption, rows=rows, plot=plot)
+    loss = Figure(
+        "loss",
+        "Test loss during training",
+        caption="The same runs: mean loss on the test set. Medians over replicates and their middle half.",
+        rows=[followed(each, {"loss": "test loss"}, Risk(split="test")) for each in shown],
+        plot=over_steps("loss, nats", log_y=True),
+    )
+    return study(__doc__, settings, f"{scale}: {settings.replicates} replicates", (features, loss))
 
 
 def claims(dense: Networks, mild: Networks) -> Iterator[Claim]:
@@ -101,7 +96,7 @@ def claims(dense: Networks, mild: Networks) -> Iterator[Claim]:
 
 def lead(networks: Networks) -> Quantity:
     """Signal minus noise at the end of training, of the trained networks; from what the figure shows of them."""
-    traces = traces_of(networks, features(networks))
+    traces = traces_of(networks, SignalAndNoise(signal=networks.setting.signal))
 
     def last(results: Results, number: int) -> float:
         trace = results[traces[number]]
@@ -110,17 +105,12 @@ def lead(networks: Networks) -> Quantity:
     return among_trained(networks.of_trained(last, traces, PRODUCT).named("signal minus noise"), networks)
 
 
-def features(networks: Networks) -> Measure:
-    """Signal learned and noise memorized."""
-    return SignalAndNoise(signal=networks.setting.signal)
-
-
 def traces_of(networks: Networks, measure: Measure) -> list[Trace]:
     """A measure of every run, at logarithmically spaced steps."""
     return [Trace(probe=Watch(measure=measure), run=run) for run in networks.runs]
 
 
-def followed(networks: Networks, measure: Measure, names: Mapping[str, str]) -> Computed:
+def followed(networks: Networks, names: Mapping[str, str], measure: Measure) -> Computed:
     """A panel: some values of a measure, by their labels, at the steps at which some run was looked at in training."""
     nodes = traces_of(networks, measure)
 

@@ -46,34 +46,27 @@ def build(settings: Settings, scale: str) -> Study:
         "weights removed": sweep(setting, sizes, replicates),
         "neurons removed": {size: sweep(narrower[size], (1.0,), replicates)[1.0] for size in sizes},
     }
+    figure = Figure(
+        "error",
+        "Test error over size",
+        caption="Test error when weights are removed one by one, and when whole neurons are removed (of "
+        f"{setting.width} a class), at equal numbers of weights. Medians over replicates and their middle half.",
+        rows=[
+            Rows({"arm": arm, "size": 100 * size, "width": each.setting.width}, {"test_error": each.error()})
+            for arm, curve in arms.items()
+            for size, each in curve.items()
+        ],
+        plot=medians("size", "test_error", "arm", "weights that remain, %", "test error, %", reverse_x=True),
+        claims=tuple(claims(arms["weights removed"], arms["neurons removed"], settings.judged)),
+    )
     return study(
         __doc__,
         settings,
         f"{scale}: {replicates} replicates",
-        [error_figure(arms, setting, settings.judged)],
+        [figure],
         "Neurons are drawn independently, so a network from which random ones were removed at initialization is a "
         "narrower network; both are trained on the same data.",
     )
-
-
-def error_figure(arms: dict[str, dict[float, Networks]], setting: Setting, size: float) -> Figure:
-    """Test error over the share of weights that remain, one curve an arm."""
-    caption = (
-        f"Test error when weights are removed one by one, and when whole neurons are removed (of {setting.width} a "
-        "class), at equal numbers of weights. Medians over replicates and their middle half."
-    )
-    rows = [
-        Rows(
-            {"arm": arm, "size": 100 * size, "width": networks.setting.width},
-            {"test_error": networks.error()},
-        )
-        for arm, curve in arms.items()
-        for size, networks in curve.items()
-    ]
-    x_label, y_label = "weights that remain, %", "test error, %"
-    plot = medians("size", "test_error", "arm", x_label, y_label, reverse_x=True)
-    judged = tuple(claims(arms["weights removed"], arms["neurons removed"], size))
-    return Figure("error", "Test error over size", caption=caption, rows=rows, plot=plot, claims=judged)
 
 
 def claims(weights: dict[float, Networks], neurons: dict[float, Networks], size: float) -> Iterator[Claim]:

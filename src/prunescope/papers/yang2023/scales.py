@@ -144,7 +144,7 @@ class Arm(Value):
     keeps: tuple[Keep, ...]
     mild: Keep
     over: Keep
-    replicates: Count
+    replicates: Count = 10
 
     @model_validator(mode="after")
     def _judged_where_run(self) -> Self:
@@ -161,23 +161,12 @@ def check_judged(name: str, keeps: tuple[float, ...], *judged: float) -> None:
 TINY = Setting(dimension=60, examples=20, tests=100, width=8, noise=0.4, deviation=0.1, most_steps=400)
 SMOKE = Arm(setting=TINY, keeps=(1.0, 0.3, 0.05), mild=0.3, over=0.05, replicates=2)
 NOISY = Arm(
-    setting=Setting(),
-    keeps=(1.0, 0.7, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01),
-    mild=0.2,
-    over=0.01,
-    replicates=10,
+    setting=Setting(), keeps=(1.0, 0.7, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01), mild=0.2, over=0.01
 )
-THEORY = Arm(
-    setting=Setting(dimension=4000, width=20, noise=0.047, deviation=0.1, most_steps=60_000),
-    keeps=(1.0, 0.7, 0.5, 0.3, 0.2, 0.1, 0.03, 0.01),
-    mild=0.3,
-    over=0.01,
-    replicates=10,
-)
+QUIET = Setting(dimension=4000, width=20, noise=0.047, deviation=0.1, most_steps=60_000)
+THEORY = Arm(setting=QUIET, keeps=(1.0, 0.7, 0.5, 0.3, 0.2, 0.1, 0.03, 0.01), mild=0.3, over=0.01)
 HIGH = Arm(
-    setting=Setting(
-        dimension=10_000, tests=500, width=20, noise=0.029, deviation=0.1, lr=2.0, most_steps=60_000
-    ),
+    setting=QUIET.replace(dimension=10_000, tests=500, noise=0.029, lr=2.0),
     keeps=(1.0, 0.5, 0.3, 0.1, 0.02, 0.005),
     mild=0.5,
     over=0.005,
