@@ -63,7 +63,7 @@ class Networks:
 
     def error(self, split: str = "test") -> Quantity:
         """On "test" or "train", [replicates]."""
-        unit = f"percentage points of {split} error"
+        unit = f"percentage points of {'training' if split == 'train' else split} error"
         return column(self.risks[split], "error", scale=100, label=self.method, unit=unit)
 
     @property
