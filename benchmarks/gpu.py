@@ -23,7 +23,7 @@ from benchmarks.limits import Limit, limit
 from benchmarks.occasion import occasion
 from benchmarks.row import Numbers, Row
 from benchmarks.ways import BASES, Timed, contestants, timed
-from prunescope.papers.jin2022.benchmarks import COLUMNS, Name
+from prunescope.papers.jin2022.scales import COLUMNS, Name
 from prunescope.runs.placement import device_named, one_thread
 from prunescope.runs.recipe import Recipe
 from prunescope.runs.store import Store

@@ -12,7 +12,7 @@ import numpy as np
 from benchmarks.laboratory import Laboratory
 from benchmarks.row import Numbers, Row
 from prunescope.papers.jin2022 import whole
-from prunescope.papers.jin2022.sizes import SCALES
+from prunescope.papers.jin2022.settings import SCALES
 from prunescope.runs.execute import ensure
 from prunescope.runs.store import Store
 from prunescope.studies.publish import nodes_of, publish

@@ -31,6 +31,8 @@ def said(function, *args):
 
 
 def plain(value):
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value.item()
     if isinstance(value, dict):
         return sorted((str(name), plain(part)) for name, part in value.items())
     if isinstance(value, list | tuple | np.ndarray):

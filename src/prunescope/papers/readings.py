@@ -1,8 +1,4 @@
-"""The readings that networks of every study share.
-
-Belongs here: what most papers read of a trained network. Does not belong here: which networks there are (each
-paper's own points).
-"""
+"""The readings that networks of every study share; which networks there are, each paper's points say."""
 
 from collections.abc import Iterable, Mapping
 from functools import cached_property

@@ -58,7 +58,9 @@ class Rows:
             raise UsageError(
                 f"columns {dict(zip(columns, shapes, strict=True))} differ in replicates or parts"
             )
-        yield from np.ndindex(*longest)
+        # Otherwise nothing that is there says how many replicates and parts there are.
+        if len(longest) > bool(self.parts):
+            yield from np.ndindex(*longest)
 
     def _row(self, columns: Mapping[str, NDArray[Any]], place: tuple[int, ...]) -> Row:
         row: dict[str, object] = {**self.labels, "replicate": place[0]}
@@ -192,7 +194,8 @@ def _runs(nodes: Sequence[Node]) -> dict[str, Recipe]:
 
 
 def _is_number(value: object) -> bool:
-    return not (isinstance(value, float) and math.isnan(value))
+    """Whether it says something where results are missing; that no level is marked as the best does not."""
+    return not isinstance(value, bool) and not (isinstance(value, float) and math.isnan(value))
 
 
 def _plain(value: Any) -> object:

@@ -38,7 +38,7 @@ def test_a_recipe_of_ones_own_is_followed_to_every_figure_and_verdict(tmp_path):
     assert any(row["marked"] for row in first)
     for claim in study.claims:
         assert claim.basis == "proposed"
-        assert len(claim.sample(results)) == 2
+        assert len(claim.quantity(results)) == 2
 
 
 def test_the_smoke_scale_shows_images():

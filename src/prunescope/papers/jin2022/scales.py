@@ -1,14 +1,18 @@
-"""The benchmarks of Jin et al. 2022: networks, data and training settings.
+"""The benchmarks of Jin et al. 2022: networks, data and training, and how much of each is run at every scale.
 
-Belongs here: what the paper's section 2 and the library it used say, as a table. Does not belong here: how much of it
-is run (`sizes.py`), arms, figures, claims.
+Belongs here: what the paper's section 2 and the library it used say, and the numbers that are proposed where they say
+nothing, as a table. Does not belong here: what settings change of it (`settings.py`), arms, figures, claims.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from types import MappingProxyType
-from typing import Literal
+from typing import Annotated, Any, Literal
 
+from pydantic import Field
+
+from prunescope.base.value import Value
+from prunescope.papers.readings import EarlyScore
 from prunescope.runs.recipe import Recipe
 from prunescope.sparsity.select import Remaining
 from prunescope.tasks.data.augmentation import Augmentation, CropFlip, RandomResizedCrop
@@ -25,15 +29,71 @@ from prunescope.training.schedules import Constant, Milestones, Schedule, Warmup
 
 Name = Literal["digits", "lenet", "resnet20", "vgg16", "resnet32", "resnet32-wide", "resnet50"]
 
+Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(gt=0, le=1)]
+Counts = Annotated[tuple[Count, ...], Field(min_length=1)]
+Noises = Annotated[tuple[Annotated[float, Field(ge=0, lt=1)], ...], Field(min_length=1)]
+
+SMOKE = {"replicates": 2, "levels": 2, "width_levels": 1, "epochs": 2, "ensemble": 2}
+"""Seconds where nothing is learned: it only shows that the path works."""
+PATH = {"replicates": 2, "levels": 4, "width_levels": 2, "share": 0.02, "ensemble": 2}
+"""The laptop scale of the large networks: fewer levels, noise levels and images, never fewer epochs, since noisy labels
+are memorized late. On a share of the images an epoch has fewer steps, so claims about them are expected to be
+unjudgeable, ResNet-50's with its 180 steps all of them.
+"""
+
+
+class Size(Value):
+    """What is run of a benchmark.
+
+    noises: shares of wrong training labels, ascending from 0.
+    controls: those of them, 0 included, at which the controls are run: extended training, narrower networks, leave-out,
+        other algorithms.
+    levels, width_levels: steps of 20 %.
+    extended_levels: replays of extended training, one number a control, never more than levels.
+    epochs: of every level.
+    share: of the training images.
+    ensemble: networks behind an EL2N score.
+    validation: training examples held out; with any, optima are selected on them instead of on the test set.
+    groups: of examples, by EL2N.
+    left_out: share of the examples in leave-out experiments.
+    score: by which examples are put into groups.
+    """
+
+    benchmark: Name
+    noises: Noises
+    controls: Noises
+    replicates: Count = 3
+    levels: Count
+    extended_levels: Counts
+    width_levels: Count
+    epochs: Count
+    share: Share = 1.0
+    ensemble: Count = 10
+    validation: Annotated[int, Field(ge=0)] = 0
+    groups: Annotated[int, Field(ge=5)] = 20
+    left_out: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    score: EarlyScore = "el2n"
+
 
 @dataclass(frozen=True)
 class Column:
     """One benchmark, which is one column of the paper's figures.
 
-    epochs: of the full schedule; drops (by a factor of 10), warmup (linear), rewind and early are epochs of that
-    schedule and shrink with it. early: when EL2N is measured. excluded: maskable tensors that are never pruned.
+    network, source, batch, optimizer, lr, augmentation: of the training.
+    epochs: of the full schedule; drops, warmup, rewind and early are epochs of that schedule and shrink with it.
+    drops: of the learning rate, by a factor of 10.
+    warmup: linear.
+    rewind: where every level starts again.
+    early: when EL2N is measured.
+    excluded: maskable tensors that are never pruned.
     fits: training accuracy without label noise, percent, below which claims on training losses mean nothing; of the
-    narrow ResNet-32 less than of the others, since so few weights do not fit 100 classes.
+        narrow ResNet-32 less than of the others, since so few weights do not fit 100 classes.
+    noises: shares of wrong labels.
+    levels: of pruning, extended training and width alike.
+    ensemble: networks behind a score of examples.
+    laptop: what is different at that scale.
+    smoke: the share of the images at that scale.
     """
 
     network: Network
@@ -50,6 +110,11 @@ class Column:
     excluded: tuple[str, ...] = ()
     augmentation: tuple[Augmentation, ...] = ()
     fits: float = 99.0
+    noises: tuple[float, ...] = (0.0, 0.15, 0.3, 0.6)
+    levels: int = 20
+    ensemble: int = 10
+    laptop: Mapping[str, Any] = field(default_factory=lambda: PATH)
+    smoke: float = 0.01
 
     def recipe(self, *, epochs: int, share: float = 1.0, validation: int = 0) -> Recipe:
         """The dense network without label noise, its schedule cut to `epochs` in proportion.
@@ -69,14 +134,14 @@ class Column:
 
     def schedule(self, epochs: int) -> Schedule:
         """The learning rate over a schedule of `epochs`."""
-        then: Schedule = Constant(lr=self.lr)
-        if self.drops:
-            then = Milestones(lr=self.lr, drops=tuple(self.at(drop, epochs) for drop in self.drops))
-        return Warmup(steps=self.at(self.warmup, epochs), then=then) if self.warmup else then
+        drops = tuple(self.at(drop, epochs) for drop in self.drops)
+        return self._warmed(Milestones(lr=self.lr, drops=drops) if drops else Constant(lr=self.lr), epochs)
 
     def opening(self, epochs: int) -> Schedule:
         """The schedule without its drops: the same learning rates up to the first of them."""
-        then = Constant(lr=self.lr)
+        return self._warmed(Constant(lr=self.lr), epochs)
+
+    def _warmed(self, then: Schedule, epochs: int) -> Schedule:
         return Warmup(steps=self.at(self.warmup, epochs), then=then) if self.warmup else then
 
     def at(self, epoch: int, epochs: int) -> str:
@@ -89,12 +154,31 @@ class Column:
         return Prune(amount=Remaining(fraction=0.2), exclude=self.excluded)
 
 
+def standard(name: Name, scale: str) -> Size:
+    """The standard size of a benchmark; at the smaller scales, of its noise levels the first and the last."""
+    column = COLUMNS[name]
+    fields: dict[str, Any] = {
+        "noises": column.noises,
+        "levels": column.levels,
+        "width_levels": column.levels,
+        "epochs": column.epochs,
+        "ensemble": column.ensemble,
+    }
+    if scale in ("laptop", "smoke"):
+        fields["noises"] = (column.noises[0], column.noises[-1])
+        fields |= column.laptop if scale == "laptop" else {**SMOKE, "share": column.smoke}
+    fields.setdefault("controls", fields["noises"])
+    fields.setdefault("extended_levels", (fields["levels"],) * len(fields["controls"]))
+    return Size(benchmark=name, **fields)
+
+
 def _cifar(
     net: Network,
     source: Callable[[], Source],
     *,
     padding: tuple[float, ...],
     excluded: tuple[str, ...] = (),
+    levels: int = 20,
     fits: float = 98.0,
 ) -> Column:
     """A network for 32x32 images under OpenLTH's settings, which all of them share."""
@@ -111,6 +195,7 @@ def _cifar(
         excluded=excluded,
         augmentation=(CropFlip(fill=padding),),
         fits=fits,
+        levels=levels,
     )
 
 
@@ -133,6 +218,10 @@ COLUMNS: Mapping[Name, Column] = MappingProxyType(
             lr=0.1,
             rewind=0,
             early=5,
+            noises=(0.0, 0.4),
+            levels=21,
+            laptop={},
+            smoke=1.0,
         ),
         "lenet": Column(
             network("prunescope.tasks.nets:LeNet"),
@@ -144,6 +233,17 @@ COLUMNS: Mapping[Name, Column] = MappingProxyType(
             rewind=0,
             early=2,
             excluded=("fc.weight",),
+            noises=(0.0, 0.05, 0.1, 0.15),
+            levels=24,
+            # With label noise test error still falls at level 20, so pruning reaches level 24. Without noise extended
+            # training, where a replay costs a whole dense training, ends where 4 % of the weights remain.
+            laptop={
+                "noises": (0.0, 0.05, 0.15),
+                "controls": (0.0, 0.15),
+                "extended_levels": (14, 24),
+                "width_levels": 14,
+            },
+            smoke=0.02,
         ),
         "resnet20": _cifar(_resnet(20), _cifar10, padding=IMAGENET.zero),
         "vgg16": _cifar(
@@ -151,6 +251,7 @@ COLUMNS: Mapping[Name, Column] = MappingProxyType(
             _cifar10,
             padding=IMAGENET.zero,
             excluded=("fc.weight",),
+            levels=26,
             fits=99.9,
         ),
         "resnet32": _cifar(_resnet(32, classes=100), cifar100, padding=CIFAR100.zero, fits=80.0),
@@ -168,21 +269,16 @@ COLUMNS: Mapping[Name, Column] = MappingProxyType(
             early=10,
             augmentation=(RandomResizedCrop(),),
             fits=70.0,
+            noises=(0.0, 0.15),
+            levels=10,
+            ensemble=3,
+            laptop={**PATH, "share": 0.001},
         ),
     }
 )
 """All benchmarks. "digits" is not the paper's: it ships with the package and runs in seconds.
 
 Source: Jin et al. 2022, section 2, for networks, data and rewind epochs; the settings of OpenLTH, which it used, for
-the rest. The epoch of EL2N, the threshold `fits` and the width of ResNet-32 are proposed here.
+the rest. The epoch of EL2N, the threshold `fits`, the width of ResNet-32, noise levels where the paper names none,
+numbers of levels and what is run at the smaller scales are proposed here.
 """
-
-
-def lenet(*, epochs: int = 40, share: float = 1.0) -> Recipe:
-    """LeNet-300-100 on MNIST: 40 epochs of SGD without momentum, learning rate 0.1, batch 128, no augmentation.
-
-    share: of the training set that is used; 1 is the paper's.
-
-    Source: Jin et al. 2022, section 2 and the settings of OpenLTH's mnist_lenet_300_100.
-    """
-    return COLUMNS["lenet"].recipe(epochs=epochs, share=share)
