@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from prunescope.base.streams import replicate
 from prunescope.base.value import Value
-from prunescope.papers.jin2022.benchmarks import COLUMNS, Name
+from prunescope.papers.jin2022.scales import COLUMNS, Name
 from prunescope.runs.families import with_data, with_network
 from prunescope.runs.recipe import Recipe
 
