@@ -20,9 +20,9 @@ from prunescope.base.reference import StateRef
 from prunescope.papers.readings import risk_on_test, risk_on_train
 from prunescope.papers.yang2023.quantities import PRUNED, sweep
 from prunescope.papers.yang2023.scales import NOISY, SMOKE, Setting
-from prunescope.runs.execute import ensure
-from prunescope.runs.recipe import Recipe
-from prunescope.runs.store import Store
+from prunescope.runs.execution.ensure import ensure
+from prunescope.runs.graph.recipe import Recipe
+from prunescope.runs.store.store import Store
 
 FEWER = SMOKE.replace(keeps=(1.0, 0.3), over=0.3)
 

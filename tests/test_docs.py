@@ -14,7 +14,7 @@ import prunescope as ps
 from prunescope.base.errors import UsageError
 from prunescope.base.streams import Seeds
 from prunescope.measures import HessianTrace, Sample
-from prunescope.runs.workbench import fresh_weights
+from prunescope.runs.machine.loader import fresh_weights
 from prunescope.sparsity.structure import find_units
 from prunescope.tasks.data.synthetic import synthetic
 

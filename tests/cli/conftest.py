@@ -20,9 +20,9 @@ STUDY = '''
 from prunescope.base.streams import replicate
 from prunescope.base.value import Value
 from prunescope.measures import Risk
-from prunescope.runs.families import extended, final, imp
-from prunescope.runs.graph import Reading, Trace
-from prunescope.runs.recipe import Recipe
+from prunescope.runs.graph.families import extended, final, imp
+from prunescope.runs.graph.nodes import Reading, Trace
+from prunescope.runs.graph.recipe import Recipe
 from prunescope.sparsity.select import Remaining
 from prunescope.studies import Claim, Direction, Figure, Lines, Study, column
 from prunescope.tasks.data.idx import mnist

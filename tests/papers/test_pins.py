@@ -15,8 +15,8 @@ sys.path.append(str(Path(__file__).parent))
 from worlds import World, digest, smoke_studies
 
 from prunescope.base.errors import PrunescopeError
-from prunescope.runs.graph import closure
-from prunescope.runs.recipe import Recipe
+from prunescope.runs.graph.nodes import closure
+from prunescope.runs.graph.recipe import Recipe
 from prunescope.studies.claim import judge
 
 PINS = Path(__file__).with_name("pins.json")

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from prunescope.papers.catalogue import catalogue
-from prunescope.runs.graph import Chosen, Combined, Reading, Trace, closure
-from prunescope.runs.recipe import Recipe
-from prunescope.runs.results import Missing
+from prunescope.runs.graph.nodes import Chosen, Combined, Reading, Trace, closure
+from prunescope.runs.graph.recipe import Recipe
+from prunescope.runs.store.results import Missing
 from prunescope.studies.load import find
 from prunescope.tasks.model import resolve
 
@@ -129,10 +129,10 @@ def kept(value, examples):
 
 
 def write(store):
-    from prunescope.runs.results import Results
-    from prunescope.runs.store import Store
+    from prunescope.runs.store.results import StoredResults
+    from prunescope.runs.store.store import Store
 
-    results, specimens = Results(Store(store)), {}
+    results, specimens = StoredResults(Store(store)), {}
     for _, study in smoke_studies():
         for node in closure(study.nodes).values():
             if isinstance(node, Reading | Trace | Recipe) and (kind := kind_of(node)) not in specimens:

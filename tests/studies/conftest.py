@@ -9,8 +9,8 @@ import pytest
 
 from prunescope.base.errors import StoreError
 from prunescope.base.value import Value as Settings
-from prunescope.runs.families import replicates
-from prunescope.runs.recipe import Recipe
+from prunescope.runs.graph.families import replicates
+from prunescope.runs.graph.recipe import Recipe
 from prunescope.studies import (
     Claim,
     Computed,

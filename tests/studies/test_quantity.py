@@ -7,9 +7,9 @@ import pytest
 
 from prunescope.base.errors import StoreError, TooFewReplicates, UsageError
 from prunescope.measures import Risk
-from prunescope.runs.families import final, replicates
-from prunescope.runs.graph import Chosen, Reading
-from prunescope.runs.recipe import Recipe
+from prunescope.runs.graph.families import final, replicates
+from prunescope.runs.graph.nodes import Chosen, Reading
+from prunescope.runs.graph.recipe import Recipe
 from prunescope.studies import (
     Claim,
     Computed,

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, JsonValue
 
 from prunescope.base.value import Value
-from prunescope.runs.recipe import Recipe
+from prunescope.runs.graph.recipe import Recipe
 from prunescope.tasks.data.cifar import cifar10, cifar100
 from prunescope.tasks.data.digits import digits
 from prunescope.tasks.data.idx import mnist

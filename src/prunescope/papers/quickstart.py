@@ -14,7 +14,7 @@ from prunescope.papers.jin2022.arms import Benchmark
 from prunescope.papers.jin2022.claims import selected
 from prunescope.papers.jin2022.figures import error_figure, fit_figure
 from prunescope.papers.jin2022.quantities import optima_inside
-from prunescope.runs.recipe import Recipe
+from prunescope.runs.graph.recipe import Recipe
 from prunescope.sparsity.select import Remaining
 from prunescope.studies.study import Study, titled
 from prunescope.tasks.data.digits import digits

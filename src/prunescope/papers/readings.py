@@ -8,9 +8,9 @@ from typing import Literal
 from prunescope.base.value import Value
 from prunescope.measures import EL2N, GraNd, LayerSparsity, Risk
 from prunescope.measures.measure import Measure
-from prunescope.runs.families import final
-from prunescope.runs.graph import Combined, Reading
-from prunescope.runs.recipe import Recipe
+from prunescope.runs.graph.families import final
+from prunescope.runs.graph.nodes import Combined, Reading
+from prunescope.runs.graph.recipe import Recipe
 
 
 def risk_on_test(run: Value) -> Reading:

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from prunescope.base.errors import PrunescopeError, UsageError
 from prunescope.base.value import Value
-from prunescope.runs.recipe import Recipe
+from prunescope.runs.graph.recipe import Recipe
 from prunescope.studies.claim import Claim
 from prunescope.studies.plot import Map, Plot, Row, Table
 from prunescope.studies.quantity import Quantity, nodes_of

@@ -24,11 +24,11 @@ from prunescope.papers.atinit.methods import (
 from prunescope.papers.atinit.quantities import Arms
 from prunescope.papers.readings import layer_sparsity, risk_on_train
 from prunescope.papers.yang2023 import mnist, real
-from prunescope.runs.execute import ensure
-from prunescope.runs.families import during_training
-from prunescope.runs.recipe import Recipe
-from prunescope.runs.store import Store
-from prunescope.runs.workbench import Workbench
+from prunescope.runs.execution.ensure import ensure
+from prunescope.runs.execution.workbench import Workbench
+from prunescope.runs.graph.families import during_training
+from prunescope.runs.graph.recipe import Recipe
+from prunescope.runs.store.store import Store
 from prunescope.studies.publish import nodes_of, publish
 from prunescope.tasks.data.synthetic import synthetic
 from prunescope.tasks.model import network

@@ -25,7 +25,7 @@ from prunescope.papers.jin2022 import (
 from prunescope.papers.jin2022.quantities import best_epoch, optima_inside
 from prunescope.papers.jin2022.subgroups import subgroups
 from prunescope.papers.jin2022.variants import Variant
-from prunescope.runs.families import extended
+from prunescope.runs.graph.families import extended
 from prunescope.studies.claim import judge, unmet
 from prunescope.training.schedules import Milestones, Stretched
 

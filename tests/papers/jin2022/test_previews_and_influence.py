@@ -11,8 +11,8 @@ from prunescope.papers.jin2022.arms import Benchmark
 from prunescope.papers.jin2022.retrained import rank_correlation
 from prunescope.papers.jin2022.scales import COLUMNS
 from prunescope.papers.jin2022.settings import SCALES, arms
-from prunescope.runs.execute import ensure
-from prunescope.runs.store import Store
+from prunescope.runs.execution.ensure import ensure
+from prunescope.runs.store.store import Store
 from prunescope.studies.claim import judge
 from prunescope.studies.publish import nodes_of, publish
 from prunescope.tasks.data.synthetic import synthetic

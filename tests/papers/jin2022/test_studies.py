@@ -29,14 +29,14 @@ from prunescope.papers.jin2022 import (
 from prunescope.papers.jin2022.quantities import best_level
 from prunescope.papers.jin2022.scales import COLUMNS
 from prunescope.papers.jin2022.settings import SCALES, arms
-from prunescope.runs.execute import ensure
-from prunescope.runs.families import final
-from prunescope.runs.graph import Reading
-from prunescope.runs.plan import plan
-from prunescope.runs.recipe import Subset
-from prunescope.runs.results import Results
-from prunescope.runs.store import Store
-from prunescope.runs.workbench import Workbench
+from prunescope.runs.execution.ensure import ensure
+from prunescope.runs.execution.workbench import Workbench
+from prunescope.runs.graph.families import final
+from prunescope.runs.graph.nodes import Reading
+from prunescope.runs.graph.recipe import Subset
+from prunescope.runs.store.plan import plan
+from prunescope.runs.store.results import StoredResults
+from prunescope.runs.store.store import Store
 from prunescope.studies import drawing
 from prunescope.studies.claim import judge
 from prunescope.studies.publish import nodes_of, publish
@@ -72,7 +72,7 @@ def study() -> Study:
 
 
 @pytest.fixture(scope="module")
-def results(study, store) -> Results:
+def results(study, store) -> StoredResults:
     return ensure(nodes_of(study), store=store, workers=1)
 
 
@@ -94,7 +94,7 @@ def test_the_whole_paper_needs_what_its_parts_need(study):
 def test_a_study_is_what_the_catalogue_says_and_needs_nothing_else(name, study, results, store):
     part = built(name)
     assert (part.name, part.question, part.paper) == (name, PARTS[name].question, PARTS[name].paper)
-    assert not plan(nodes_of(part), store).left
+    assert not plan(nodes_of(part), store).work
     for figure in part.figures:
         needed = {node.id for nodes in figure.lineage.values() for node in nodes}
         assert needed <= plan(nodes_of(part), store).nodes.keys(), figure.name
@@ -238,7 +238,7 @@ def test_mislabeled_examples_score_high(results):
 def test_groups_by_grand_are_readings_of_the_same_networks(results, store):
     part = fig2.build(SMALL.replace(score="grand"), "smoke")
     planned = plan(nodes_of(part), store)
-    left = [planned.nodes[node] for node in planned.left]
+    left = [planned.nodes[node] for node in planned.work]
     assert {type(node.measure) for node in left} == {GraNd} and len(left) == 2 * 2
     rows = part.figures[0].table(ensure(nodes_of(part), store=store, workers=1))
     assert len(rows) == 2 * 2 * 5 and "GraNd" in part.figures[0].caption

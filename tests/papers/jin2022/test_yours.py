@@ -5,9 +5,9 @@ import torch
 
 from prunescope.base.errors import UsageError
 from prunescope.papers.jin2022 import yours
-from prunescope.runs.execute import ensure
-from prunescope.runs.recipe import Recipe
-from prunescope.runs.store import Store
+from prunescope.runs.execution.ensure import ensure
+from prunescope.runs.graph.recipe import Recipe
+from prunescope.runs.store.store import Store
 from prunescope.studies.publish import nodes_of
 from prunescope.tasks.nets import LeNet
 from prunescope.tasks.task import Task

@@ -7,8 +7,8 @@ from prunescope.papers.atinit.methods import BERNOULLI, VARIANTS
 from prunescope.papers.atinit.quantities import Arms
 from prunescope.papers.yang2023 import mnist, real
 from prunescope.papers.yang2023.real import SPLITS
-from prunescope.runs.execute import ensure
-from prunescope.runs.store import Store
+from prunescope.runs.execution.ensure import ensure
+from prunescope.runs.store.store import Store
 from prunescope.studies.claim import judge
 from prunescope.studies.publish import nodes_of
 

@@ -8,8 +8,8 @@ from prunescope.base import tree
 from prunescope.base.reference import Moment
 from prunescope.papers.yang2023.quantities import PRUNED
 from prunescope.papers.yang2023.scales import Setting, pruned
-from prunescope.runs.store import Store
-from prunescope.runs.workbench import Workbench
+from prunescope.runs.execution.workbench import Workbench
+from prunescope.runs.store.store import Store
 
 TINY = Setting(dimension=30, examples=10, tests=20, width=6, noise=0.4, deviation=0.1, most_steps=5)
 

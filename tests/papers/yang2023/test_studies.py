@@ -12,9 +12,9 @@ from prunescope.papers.yang2023 import collapse, mild_and_over, neurons_vs_weigh
 from prunescope.papers.yang2023.mild_and_over import Regime, error_claims, loss_claims
 from prunescope.papers.yang2023.quantities import sweep
 from prunescope.papers.yang2023.scales import NOISY, Setting
-from prunescope.runs.execute import ensure
-from prunescope.runs.results import Failed, Missing, Results
-from prunescope.runs.store import Store
+from prunescope.runs.execution.ensure import ensure
+from prunescope.runs.store.results import Failed, Missing, StoredResults
+from prunescope.runs.store.store import Store
 from prunescope.studies.claim import judge
 from prunescope.studies.figure import Rows
 from prunescope.studies.load import changed
@@ -95,7 +95,7 @@ def test_a_step_size_that_diverges_fails_by_name_and_the_rest_goes_on(store, tmp
     assert verdicts["noisy-mild-lowers-error"].paper == "not judgeable at this scale"
     assert "measured 0 % of replicates" in verdicts["noisy-mild-lowers-error"].why
     assert verdicts["theory-like-features-move"].paper in ("reproduced", "contradicted", "inconclusive")
-    rows = study.figures[-1].table(Results(store))
+    rows = study.figures[-1].table(StoredResults(store))
     missed = [r["value"] for r in rows if r["panel"] == "noisy" and r["quantity"] == "runs not trained"]
     assert missed == [100.0] * 3
 

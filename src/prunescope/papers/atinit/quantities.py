@@ -15,9 +15,9 @@ from prunescope.base.reference import Moment, StateRef
 from prunescope.papers.atinit.methods import DENSE, REWOUND, Method
 from prunescope.papers.atinit.scales import Ground, density
 from prunescope.papers.readings import layer_sparsity, risk_on_test, risk_on_train
-from prunescope.runs.families import during_training, final
-from prunescope.runs.graph import Reading
-from prunescope.runs.recipe import Recipe
+from prunescope.runs.graph.families import during_training, final
+from prunescope.runs.graph.nodes import Reading
+from prunescope.runs.graph.recipe import Recipe
 from prunescope.sparsity.select import Sparsity
 from prunescope.studies.plot import Row
 from prunescope.studies.quantity import Quantity, column, side_by_side

@@ -7,8 +7,8 @@ from pydantic import Field, model_validator
 from prunescope.base.streams import replicate
 from prunescope.base.value import Value
 from prunescope.papers.jin2022.scales import COLUMNS, Name
-from prunescope.runs.families import with_data, with_network
-from prunescope.runs.recipe import Recipe
+from prunescope.runs.graph.families import with_data, with_network
+from prunescope.runs.graph.recipe import Recipe
 
 Count = Annotated[int, Field(ge=1)]
 Noise = Annotated[float, Field(ge=0, lt=1)]

@@ -7,8 +7,8 @@ from prunescope.papers.jin2022.arms import Benchmark
 from prunescope.papers.jin2022.claims import CLOSE, Says
 from prunescope.papers.jin2022.settings import SCALES, Settings, arms, notes, study
 from prunescope.papers.jin2022.variants import Variant
-from prunescope.runs.families import extended, imp, one_shot
-from prunescope.runs.recipe import Recipe
+from prunescope.runs.graph.families import extended, imp, one_shot
+from prunescope.runs.graph.recipe import Recipe
 from prunescope.sparsity.select import Sparsity
 from prunescope.sparsity.synflow import SynFlow
 from prunescope.studies import Claim, Equivalence, Study

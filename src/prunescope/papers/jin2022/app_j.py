@@ -9,7 +9,7 @@ from prunescope.papers.jin2022.arms import Benchmark, noise_name
 from prunescope.papers.jin2022.claims import MORE, Says
 from prunescope.papers.jin2022.settings import SCALES, Settings, arms, notes, study
 from prunescope.papers.jin2022.variants import Variant
-from prunescope.runs.families import imp
+from prunescope.runs.graph.families import imp
 from prunescope.sparsity.scores import Random, ShuffledMagnitude
 from prunescope.sparsity.synflow import SynFlow
 from prunescope.studies import Claim, Study

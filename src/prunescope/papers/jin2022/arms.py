@@ -13,9 +13,9 @@ from prunescope.base.steps import Duration
 from prunescope.base.streams import replicate
 from prunescope.measures import Examples, Halves, Risk
 from prunescope.papers.readings import Trained
-from prunescope.runs.families import extended, final, imp, width, with_data
-from prunescope.runs.graph import Chosen, Reading, Trace
-from prunescope.runs.recipe import Recipe
+from prunescope.runs.graph.families import extended, final, imp, width, with_data
+from prunescope.runs.graph.nodes import Chosen, Reading, Trace
+from prunescope.runs.graph.recipe import Recipe
 from prunescope.training.interventions import Prune
 from prunescope.training.probes import Curve
 

@@ -13,8 +13,8 @@ from prunescope.papers.jin2022.claims import MORE, Says, by_chance, no_more_than
 from prunescope.papers.jin2022.figures import OVER_SPARSITY
 from prunescope.papers.jin2022.quantities import ERROR, remaining
 from prunescope.papers.jin2022.subgroups import rank_agreement
-from prunescope.runs.families import final
-from prunescope.runs.graph import Reading
+from prunescope.runs.graph.families import final
+from prunescope.runs.graph.nodes import Reading
 from prunescope.studies import Claim, Computed, Figure, Lines, Quantity, Results, Table, arrays
 from prunescope.studies.plot import Row
 from prunescope.studies.quantity import nodes_of

@@ -14,8 +14,8 @@ from prunescope.papers.jin2022.figures import epochs_figure
 from prunescope.papers.jin2022.quantities import best, best_epoch, dense, optima_inside
 from prunescope.papers.jin2022.settings import SCALES, Settings, arms, notes, study
 from prunescope.papers.jin2022.variants import Variant
-from prunescope.runs.families import extended, imp, width
-from prunescope.runs.recipe import Recipe
+from prunescope.runs.graph.families import extended, imp, width
+from prunescope.runs.graph.recipe import Recipe
 from prunescope.studies import Claim, Equivalence, Study
 from prunescope.training.schedules import Constant, Stretched
 

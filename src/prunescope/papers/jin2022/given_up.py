@@ -9,8 +9,8 @@ from prunescope.measures import Labels
 from prunescope.papers.jin2022.arms import Numbers, Point
 from prunescope.papers.jin2022.claims import MORE, Says
 from prunescope.papers.jin2022.leave_out import LeaveOut, examples
-from prunescope.runs.families import final
-from prunescope.runs.graph import Reading
+from prunescope.runs.graph.families import final
+from prunescope.runs.graph.nodes import Reading
 from prunescope.studies import Claim, Computed, Figure, Lines, Results, Table, statistics
 from prunescope.studies.plot import Row
 from prunescope.studies.quantity import arrays, combined

@@ -16,9 +16,9 @@ from prunescope.papers.jin2022.arms import Benchmark, Rule
 from prunescope.papers.jin2022.quantities import ERROR, at_best, dense, is_sparse, optima_inside, remaining
 from prunescope.papers.jin2022.subgroups import WHERE
 from prunescope.papers.readings import risk_on_test
-from prunescope.runs.families import final
-from prunescope.runs.graph import Chosen, Combined, Reading
-from prunescope.runs.recipe import Recipe, Subset
+from prunescope.runs.graph.families import final
+from prunescope.runs.graph.nodes import Chosen, Combined, Reading
+from prunescope.runs.graph.recipe import Recipe, Subset
 from prunescope.studies import Claim, Computed, Figure, Lines, Precondition, Quantity, Results, Rows, column
 from prunescope.training.schedules import Constant, Milestones, Schedule, Warmup
 

@@ -19,7 +19,7 @@ from prunescope.papers.jin2022.fig2 import better_training
 from prunescope.papers.jin2022.figures import OVER_SPARSITY, error_figure
 from prunescope.papers.jin2022.quantities import dense, fits_clean, over_levels, remaining, test_error, train
 from prunescope.papers.jin2022.scales import COLUMNS
-from prunescope.runs.families import with_network
+from prunescope.runs.graph.families import with_network
 from prunescope.studies import Claim, Figure, Lines, Precondition, Rows, Study, constant
 from prunescope.studies.study import titled
 

@@ -16,9 +16,9 @@ from prunescope.measures import Examples, SeenUnseen
 from prunescope.papers.jin2022.arms import Benchmark, Numbers
 from prunescope.papers.jin2022.leave_out import examples
 from prunescope.papers.jin2022.subgroups import Subgroups
-from prunescope.runs.families import final
-from prunescope.runs.graph import Combined, Reading
-from prunescope.runs.recipe import Recipe, Subset
+from prunescope.runs.graph.families import final
+from prunescope.runs.graph.nodes import Combined, Reading
+from prunescope.runs.graph.recipe import Recipe, Subset
 from prunescope.studies import Quantity, arrays, combined, statistics
 
 SEEDS_FROM = 1_000_000

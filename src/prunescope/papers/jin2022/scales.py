@@ -13,7 +13,7 @@ from pydantic import Field
 
 from prunescope.base.value import Value
 from prunescope.papers.readings import EarlyScore
-from prunescope.runs.recipe import Recipe
+from prunescope.runs.graph.recipe import Recipe
 from prunescope.sparsity.select import Remaining
 from prunescope.tasks.data.augmentation import Augmentation, CropFlip, RandomResizedCrop
 from prunescope.tasks.data.cifar import CIFAR100, IMAGENET, cifar10, cifar100

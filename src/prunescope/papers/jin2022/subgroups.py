@@ -18,9 +18,9 @@ from prunescope.papers.jin2022.figures import OVER_SPARSITY
 from prunescope.papers.jin2022.quantities import LOSS, best_level, remaining
 from prunescope.papers.jin2022.scales import COLUMNS, Size
 from prunescope.papers.readings import EarlyScore, early_score
-from prunescope.runs.families import ensemble, final
-from prunescope.runs.graph import Combined, Reading
-from prunescope.runs.recipe import Recipe
+from prunescope.runs.graph.families import ensemble, final
+from prunescope.runs.graph.nodes import Combined, Reading
+from prunescope.runs.graph.recipe import Recipe
 from prunescope.studies import Claim, Figure, Lines, Quantity, Rows, arrays, combined, statistics
 from prunescope.studies.groups import group_means
 from prunescope.training.schedules import Schedule

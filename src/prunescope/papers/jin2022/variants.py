@@ -15,9 +15,9 @@ from prunescope.measures.measure import SplitName
 from prunescope.papers.jin2022.arms import Benchmark, noise_name
 from prunescope.papers.jin2022.quantities import ERROR
 from prunescope.papers.readings import risk_on_test
-from prunescope.runs.families import final
-from prunescope.runs.graph import Reading
-from prunescope.runs.recipe import Recipe
+from prunescope.runs.graph.families import final
+from prunescope.runs.graph.nodes import Reading
+from prunescope.runs.graph.recipe import Recipe
 from prunescope.studies import Claim, Figure, Lines, Precondition, Results, Rows
 from prunescope.studies.quantity import Quantity, column, nodes_of, side_by_side
 

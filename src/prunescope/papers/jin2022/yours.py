@@ -23,7 +23,7 @@ from prunescope.papers.jin2022.scales import Count, Noises
 from prunescope.papers.jin2022.settings import from_zero
 from prunescope.papers.jin2022.subgroups import Subgroups, sparsity_figure
 from prunescope.papers.own import Own
-from prunescope.runs.recipe import Recipe
+from prunescope.runs.graph.recipe import Recipe
 from prunescope.sparsity.select import Remaining
 from prunescope.studies import Claim, Figure, Lines, Sheet, Study
 from prunescope.studies.study import titled

@@ -23,8 +23,8 @@ from prunescope.papers.yang2023.quantities import (
     sweep,
 )
 from prunescope.papers.yang2023.scales import TINY, Count, Keep, Setting
-from prunescope.runs.graph import Trace
-from prunescope.runs.watch import Watch
+from prunescope.runs.graph.measure_probe import Watch
+from prunescope.runs.graph.nodes import Trace
 from prunescope.studies import Claim, Computed, Direction, Figure, Lines, Quantity, Results, Study, Table
 
 COST = {"smoke": "3 seconds on 2 cores", "laptop": "1 minute on 2 cores", "paper": "2 minutes on 2 cores"}

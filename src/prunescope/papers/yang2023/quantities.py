@@ -19,9 +19,9 @@ from prunescope.measures.measure import Measure, SplitName
 from prunescope.papers.readings import risk_on_train
 from prunescope.papers.yang2023 import PAPERS
 from prunescope.papers.yang2023.scales import NOTES, Setting, pruned
-from prunescope.runs.graph import Reading
-from prunescope.runs.recipe import Recipe
-from prunescope.runs.results import Failed, Missing
+from prunescope.runs.graph.nodes import Reading
+from prunescope.runs.graph.recipe import Recipe
+from prunescope.runs.store.results import Failed, Missing
 from prunescope.studies import Figure, Lines, Node, Precondition, Quantity, Results, Study, combined
 from prunescope.studies.results import scalar
 from prunescope.studies.study import titled

@@ -18,7 +18,7 @@ from prunescope.papers.atinit.methods import BERNOULLI, REWOUND, SCORES, VARIANT
 from prunescope.papers.atinit.quantities import Arms
 from prunescope.papers.atinit.scales import Ground, sparsity
 from prunescope.papers.yang2023 import PAPERS
-from prunescope.runs.results import Missing
+from prunescope.runs.store.results import Missing
 from prunescope.studies import Claim, Computed, Figure, Lines, Precondition, Results, Study, Table
 from prunescope.studies.quantity import nodes_of
 from prunescope.studies.region import Direction, Equivalence, Near

@@ -11,8 +11,8 @@ from pydantic import Field, model_validator
 from prunescope.base.streams import replicate
 from prunescope.base.value import Value
 from prunescope.measures.signal_theory import death_probability, signal_race
-from prunescope.runs.families import during_training
-from prunescope.runs.recipe import Recipe
+from prunescope.runs.graph.families import during_training
+from prunescope.runs.graph.recipe import Recipe
 from prunescope.tasks.data.signal_noise import DenseSignal, Signal, signal_noise
 from prunescope.tasks.model import network
 from prunescope.tasks.task import Data, Task
