@@ -14,7 +14,7 @@ from benchmarks.laboratory import Laboratory
 from benchmarks.row import Row
 from benchmarks.timing import interleaved
 from prunescope.base.streams import replicate
-from prunescope.papers.yang2023.setting import Setting, pruned
+from prunescope.papers.yang2023.scales import Setting, pruned
 from prunescope.runs.execution.workbench import Workbench
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.runs.machine.calibration import for_stacks

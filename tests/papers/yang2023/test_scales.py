@@ -6,8 +6,8 @@ from pydantic import ValidationError
 
 from prunescope.base import tree
 from prunescope.base.reference import Moment
-from prunescope.papers.yang2023.setting import Setting, pruned
-from prunescope.papers.yang2023.sweep import PRUNED
+from prunescope.papers.yang2023.quantities import PRUNED
+from prunescope.papers.yang2023.scales import Setting, pruned
 from prunescope.runs.execution.workbench import Workbench
 from prunescope.runs.store.store import Store
 

@@ -1,8 +1,4 @@
-"""On what the methods are compared: a task, sparsities, replicates.
-
-Belongs here: the settings that all studies of pruning at initialization on data share. Does not belong here:
-methods (`methods.py`), runs (`arms.py`).
-"""
+"""On what the methods are compared: a task, sparsities, replicates. The numbers are proposed here."""
 
 from typing import Annotated, Literal, Self
 
@@ -10,22 +6,24 @@ from pydantic import Field, model_validator
 
 from prunescope.base.streams import replicate
 from prunescope.base.value import Value
-from prunescope.papers.jin2022.benchmarks import COLUMNS, Name
+from prunescope.papers.jin2022.scales import COLUMNS, Name
 from prunescope.runs.graph.families import with_data, with_network
 from prunescope.runs.graph.recipe import Recipe
 
 Count = Annotated[int, Field(ge=1)]
 Noise = Annotated[float, Field(ge=0, lt=1)]
-STEP = 0.8
-"""The densities are powers of this, as after so many levels of pruning 20 % of what remains."""
+EXPONENTS = (2, 4, 6, 8, 10, 12, 14, 20, 26)
+"""Of the densities at laptop scale."""
 
 
 class Ground(Value):
     """A benchmark and how much of it is run.
 
-    hidden: widths of a fully connected network's hidden layers. noises: shares of wrong training labels.
-    exponents: the densities are 0.8^exponent, ascending, without the dense network. epochs: of every run. share: of
-    the training images. The sparsities, noise levels and shares are proposed here.
+    hidden: widths of a fully connected network's hidden layers.
+    noises: shares of wrong training labels.
+    exponents: the densities are 0.8^exponent, ascending, without the dense network.
+    epochs: of every run.
+    share: of the training images.
     """
 
     benchmark: Name = "lenet"
@@ -37,24 +35,15 @@ class Ground(Value):
     share: float = Field(default=1.0, gt=0, le=1)
 
     @model_validator(mode="after")
-    def _ascending(self) -> Self:
+    def _makes_sense(self) -> Self:
         for name, values in (("exponents", self.exponents), ("noises", self.noises)):
             if list(values) != sorted(set(values)):
                 raise ValueError(f"{name}={values} must ascend without repetition; sort them")
-        return self
-
-    @model_validator(mode="after")
-    def _has_hidden_layers(self) -> Self:
         if self.hidden != "standard" and self.convolutions:
             raise ValueError(
                 f"hidden={self.hidden} has no meaning for {self.benchmark}, whose widths are its own; leave it out"
             )
         return self
-
-    @property
-    def densities(self) -> tuple[float, ...]:
-        """The shares of weights that stay, descending, without the dense network's."""
-        return tuple(density(exponent) for exponent in self.exponents)
 
     @property
     def convolutions(self) -> bool:
@@ -75,15 +64,29 @@ class Ground(Value):
         """The size in one line for people."""
         return (
             f"{scale}: {self.benchmark}, {self.replicates} replicates, {len(self.exponents)} sparsities up to "
-            f"{100 * (1 - self.densities[-1]):.3g} %, {self.epochs} epochs on {100 * self.share:g} % of the training "
-            "images"
+            f"{sparsity(self.exponents[-1])}, {self.epochs} epochs on {100 * self.share:g} % of the training images"
         )
+
+    def check_judged(self, *exponents: int) -> None:
+        """Raises ValueError unless networks of these exponents are run."""
+        if missing := set(exponents) - set(self.exponents):
+            raise ValueError(
+                f"ground.exponents={self.exponents} lack {sorted(missing)}, at which claims are judged; add them"
+            )
+
+
+SMOKE = Ground(benchmark="digits", hidden=(16, 8), exponents=(2, 10), replicates=2, epochs=2)
 
 
 def density(exponent: int) -> float:
-    """0.8^exponent to six digits, so that it reads the same in every recipe.
+    """0.8^exponent, what so many levels of pruning 20 % leave, to six digits, so that all recipes have the same.
 
     >>> density(2), density(14)
     (0.64, 0.0439805)
     """
-    return float(f"{STEP**exponent:.6g}")
+    return float(f"{0.8**exponent:.6g}")
+
+
+def sparsity(exponent: int) -> str:
+    """A sparsity for people."""
+    return f"{100 * (1 - density(exponent)):.3g} %"
