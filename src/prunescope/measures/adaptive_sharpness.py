@@ -53,13 +53,14 @@ class AdaptiveSharpness(Measure):
             "first_order": self.radius * first.double(),
             "average": rises.mean(),
             "error": rises.std() / self.draws**0.5,
+            "examples": around.examples,
         }
 
     def _drawn(self, around: Surface, size: Tree, number: int) -> Tensor:
         """The loss at one random perturbation."""
         drawn = torch.randn(around.dimension, generator=stream(self.seed, "adaptive sharpness", number))
-        scale = self.radius / around.dimension**0.5
-        return around.mean_loss(_moved(around, size, around.tree(drawn.to(around.x) * scale)))
+        scale = self.radius / max(1, around.dimension) ** 0.5
+        return around.mean_loss(_moved(around, size, around.tree(drawn.to(around.like) * scale)))
 
     def _worst(self, around: Surface, size: Tree, level: Tensor) -> Tensor:
         """The largest rise on the way of the ascent, whose steps have length 2 radius / steps (radius for one)."""

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from prunescope.base.state import Weights
-from prunescope.measures.curvature import gradient_norms
+from prunescope.measures.curvature.gradient_norms import Along, Directions, sums
 from prunescope.measures.curvature.surface import Sample, require_evaluation, surface
 from prunescope.measures.measure import Measure
-from prunescope.tasks.task import Problem
+from prunescope.tasks.task import Loss, Problem
 
 
 class GradientTrace(Measure):
@@ -29,15 +29,21 @@ class GradientTrace(Measure):
         """The trace and its parts. Raises UsageError in training mode and for more examples than there are."""
         require_evaluation(self.sample, "Tr(C)", "")
         around = surface(problem, weights, self.sample)
+        squares = sums(around, slopes(around.loss))
+        parts = {name: square.mean() for name, square in squares.items()}
+        return {**traces(parts), "examples": around.examples}
 
-        @torch.enable_grad()
-        def slopes(logits: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-            scores = logits.detach().requires_grad_()
-            slope = torch.autograd.grad(around.loss(scores, y).sum(), scores)[0]
-            return slope.unsqueeze(0), slope.new_ones(1, len(slope))
 
-        parts = {name: found.mean() for name, found in gradient_norms.sums(around, slopes).items()}
-        return traces(parts)
+def slopes(loss: Loss) -> Along:
+    """The derivative of each example's loss in its logits, as the one direction."""
+
+    @torch.enable_grad()
+    def along(logits: Tensor, y: Tensor) -> Directions:
+        scores = logits.detach().requires_grad_()
+        slope = torch.autograd.grad(loss(scores, y).sum(), scores)[0]
+        return Directions(1, [(slope, slope.new_ones(len(slope)))])
+
+    return along
 
 
 def traces(parts: dict[str, Tensor]) -> dict[str, Tensor]:

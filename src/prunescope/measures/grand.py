@@ -7,14 +7,12 @@ mean losses (`training/derivatives.py`).
 import torch
 from torch import Tensor
 
-from prunescope.base import tree
 from prunescope.base.state import Weights
-from prunescope.base.tree import Tree
+from prunescope.measures.curvature.gradient_norms import sums
+from prunescope.measures.curvature.surface import CHUNK, Sample, surface
+from prunescope.measures.gradient_trace import slopes
 from prunescope.measures.measure import Measure, SplitName
 from prunescope.tasks.task import Problem
-
-GRADIENT_NUMBERS = 2**25
-"""Numbers of per-example gradients held at once (128 MiB); part of the values only through rounding."""
 
 
 class GraNd(Measure):
@@ -29,19 +27,8 @@ class GraNd(Measure):
     split: SplitName = "train"
 
     def measure(self, problem: Problem, weights: Weights) -> dict[str, Tensor]:
-        """One tensor over the examples of the split, in its order."""
-        size = max(1, GRADIENT_NUMBERS // tree.size(weights.params))
-        batches = problem.split(self.split).batches(size)
-        return {"grand": torch.cat([_norms(problem, weights, x, y) for x, y in batches])}
-
-
-def _norms(problem: Problem, weights: Weights, x: Tensor, y: Tensor) -> Tensor:
-    """Gradient norms [B] of inputs x [B, ...] with labels y [B]."""
-
-    def loss(params: Tree, example: Tensor, label: Tensor) -> Tensor:
-        scores, _ = problem.model.apply(params, weights.buffers, example.unsqueeze(0), train=False)
-        return problem.loss(scores, label.unsqueeze(0)).squeeze(0)
-
-    gradients = torch.func.vmap(torch.func.grad(loss), in_dims=(None, 0, 0))(weights.params, x, y)
-    squares = [leaf.flatten(1).square().sum(1) for leaf in tree.masked(gradients, weights.masks).values()]
-    return torch.stack(squares).sum(0).sqrt()
+        """One tensor over the examples of the split, in its order. Raises UsageError where examples mix."""
+        around = surface(problem, weights, Sample(split=self.split, examples=CHUNK))
+        batches = problem.split(self.split).batches(CHUNK)
+        squares = sums(around, slopes(around.loss), batches)
+        return {"grand": torch.stack(list(squares.values())).sum(0).sqrt().float()}

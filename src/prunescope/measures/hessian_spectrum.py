@@ -67,6 +67,7 @@ class HessianSpectrum(Measure):
             "largest_residual": found.residuals.max() / values.abs().max(),
             "sum": values.sum(),
             "sum_above": values[above].sum(),
+            "examples": around.examples,
         }
 
 

@@ -3,6 +3,8 @@
 Belongs here: the choice. Does not belong here: either way to the trace.
 """
 
+import math
+
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -10,7 +12,7 @@ from torch import Tensor
 from prunescope.base.state import Weights
 from prunescope.measures.curvature import piecewise
 from prunescope.measures.curvature.surface import Sample, surface
-from prunescope.measures.hessian_trace import HessianTrace
+from prunescope.measures.hessian_trace import MOST_CLASSES, HessianTrace
 from prunescope.measures.hessian_trace_estimate import HessianTraceEstimate
 from prunescope.measures.measure import Measure
 from prunescope.tasks.task import Problem
@@ -29,9 +31,8 @@ class HessianTraceOrEstimate(Measure):
 
     def measure(self, problem: Problem, weights: Weights) -> dict[str, Tensor]:
         """The trace, its error and its parts. Raises UsageError for more examples than there are."""
-        exact = self.sample.normalization == "eval" and piecewise.holds(
-            surface(problem, weights, self.sample)
-        )
+        around = surface(problem, weights, self.sample)
+        exact = not around.train and math.prod(around.outputs) <= MOST_CLASSES and piecewise.holds(around)
         if exact:
             found = HessianTrace(sample=self.sample).measure(problem, weights)
         else:

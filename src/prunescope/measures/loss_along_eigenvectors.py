@@ -55,6 +55,8 @@ class LossAlongEigenvectors(Measure):
             "epsilon": far.min() if len(far) else steps[-1],
             "reached": torch.tensor(float(len(far) > 0), dtype=torch.float64),
             "steps": steps,
+            "examples": around.examples,
+            "loss_examples": wide.examples,
             **{f"increase.{number}": curve for number, curve in enumerate(curves)},
         }
 

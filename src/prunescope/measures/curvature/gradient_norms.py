@@ -9,8 +9,10 @@ positions are few, and from D A^T itself where they are many.
 Source: Goodfellow 2015 (arXiv 1510.01799) for linear layers; the sum over positions is the same identity.
 """
 
-import copy
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from functools import cache
 from typing import NamedTuple
 
 import torch
@@ -18,22 +20,41 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from prunescope.base import tree
+from prunescope.base.errors import PrunescopeError
 from prunescope.base.tree import Masks, Tree
+from prunescope.measures.curvature.network import twice_differentiable
 from prunescope.measures.curvature.surface import Surface, require_separate
-from prunescope.tasks.functional import fill, slots_of
 
 GRADIENT_NUMBERS = 2**25
 """Numbers of whole derivatives held at once (128 MiB in float32) where a layer has no formula."""
 
-Directions = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
-"""Logits [B, C] and labels [B] to directions u [K, B, C] and their factors s [K, B]."""
+
+class Directions(NamedTuple):
+    """Directions in the logits of some examples.
+
+    count: how many there are, at most.
+    pairs: each direction u [B, C] and its factor s [B], one after the other.
+    """
+
+    count: int
+    pairs: Iterable[tuple[Tensor, Tensor]]
+
+
+Along = Callable[[Tensor, Tensor], Directions]
+"""Logits [B, C] and labels [B] to directions."""
+Batches = Iterable[tuple[Tensor, Tensor]]
 Sums = dict[str, Tensor]
 """By parameter, float64 [N]: one sum an example, over kept entries."""
 BATCHNORM = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
 class Call(NamedTuple):
-    """What a module with parameters got and gave: input [B, ...], output [B, ...]."""
+    """What a module with parameters got and gave.
+
+    name: the module's, in the network.
+    module: itself.
+    input, output: [B, ...].
+    """
 
     name: str
     module: nn.Module
@@ -42,24 +63,54 @@ class Call(NamedTuple):
 
 
 @torch.enable_grad()
-def sums(surface: Surface, directions: Directions) -> Sums:
+def sums(surface: Surface, along: Along, batches: Batches | None = None) -> Sums:
     """The sums for every example and parameter, by formula if all modules have one, else derivative by derivative.
 
+    batches: inputs and labels to take instead of the surface's sample.
     Memory: the graph of 64 examples, and for one layer at a time their unfolded inputs or derivatives.
-    Raises: UsageError for normalization without running statistics.
+    Raises: UsageError where examples mix.
     """
-    module = copy.deepcopy(surface.model.template(train=False))
-    require_separate(module)
+    require_separate(surface)
     masks = {name: mask for name, mask in surface.masks.items() if not bool(mask.all())}
-    chunk = (lambda x, y: _by_formula(surface, module, masks, x, y, directions)) if _known(module) else None
+    formula = _known(surface.module) and _agrees(surface, masks)
     parts: list[Sums] = []
-    for x, y in surface.chunks():
-        found = chunk(x, y) if chunk else None
-        if found is None:  # a module that ran twice is only noticed now
-            chunk = None
-            found = _one_by_one(surface, x, y, directions)
-        parts.append(found)
+    for x, y in surface.chunks() if batches is None else batches:
+        part = _by_formula(surface, masks, x, y, along) if formula else None
+        if part is None:  # the first chunk can differ from a later one where a network looks at its data
+            part = _whole(surface, x, y, along)
+        parts.append(part)
     return {name: torch.cat([part[name] for part in parts]) for name in surface.params}
+
+
+def _agrees(surface: Surface, masks: Masks) -> bool:
+    """Whether formulas give what whole derivatives do, for one direction and two examples.
+
+    They do not where a weight acts outside of its module, a module's first dimension is not that of examples, or a
+    hook changes what a module gives. In float64 if the network computes in it, so that rounding is no reason.
+    """
+
+    def along(logits: Tensor, _: Tensor) -> Directions:
+        row = torch.linspace(1, 2, logits[0].numel(), dtype=logits.dtype, device=logits.device)
+        return Directions(1, [(row.view_as(logits[0]).expand_as(logits), logits.new_ones(len(logits)))])
+
+    double = {name: leaf.double() for name, leaf in surface.params.items()}
+    buffers = {n: leaf.double() if leaf.is_floating_point() else leaf for n, leaf in surface.buffers.items()}
+    x = surface.x[:2]
+    exact = replace(surface, params=double, buffers=buffers, x=x.double() if x.is_floating_point() else x)
+    for trial, tolerance in ((exact, 1e-6), (surface, 1e-2)):
+        try:
+            formula = _by_formula(trial, masks, trial.x[:2], trial.y[:2], along)
+            whole = _alone(trial, trial.x[:2], trial.y[:2], along)
+        except RuntimeError:  # it does not compute in float64
+            continue
+        if formula is None:
+            return False
+        scale = torch.stack(list(whole.values())).sum()
+        return all(
+            bool(((formula[name] - square).abs() <= tolerance * (square + 1e-3 * scale)).all())
+            for name, square in whole.items()
+        )
+    return False
 
 
 def _known(module: nn.Module) -> bool:
@@ -75,48 +126,54 @@ def _has_formula(part: nn.Module) -> bool:
     return type(part) is nn.Linear or type(part) in BATCHNORM
 
 
-def _by_formula(
-    surface: Surface, module: nn.Module, masks: Masks, x: Tensor, y: Tensor, directions: Directions
-) -> Sums | None:
-    """The sums of a chunk; None where a module ran more than once, or its input was overwritten."""
-    calls, versions = _record(surface, module, x)
+def _by_formula(surface: Surface, masks: Masks, x: Tensor, y: Tensor, along: Along) -> Sums | None:
+    """The sums of a chunk; None where a module ran more than once or on other than a batch, or its input changed."""
+    calls, versions = _record(surface, x)
     logits, calls = calls[-1].output, calls[:-1]
     names = [call.name for call in calls]
     if len(set(names)) < len(names) or versions != [call.input._version for call in calls]:
         return None
-    along, factors = directions(logits.detach(), y)
+    if any(len(call.output) != len(x) for call in calls):
+        return None
     total = {name: torch.zeros(len(x), dtype=torch.float64, device=x.device) for name in surface.params}
-    remembered: dict[str, Tensor] = {}
-    for direction, factor in zip(along, factors.double(), strict=True):
+    calls = [call for call in calls if call.output.requires_grad]
+    directions, remembered = along(logits.detach(), y), dict[str, Tensor]()
+    for direction, factor in directions.pairs if calls and logits.requires_grad else ():
         slopes = torch.autograd.grad(
             logits, [call.output for call in calls], direction, retain_graph=True, allow_unused=True
         )
         for call, slope in zip(calls, slopes, strict=True):
             if slope is not None:
-                for name, square in _squares(call, slope, masks, remembered, len(along)).items():
-                    total[name] += factor * square.double()
+                for name, square in _squares(call, slope, masks, remembered, directions.count).items():
+                    total[name] += factor.double() * square.double()
     return total
 
 
-def _record(surface: Surface, module: nn.Module, x: Tensor) -> tuple[list[Call], list[int]]:
+def _record(surface: Surface, x: Tensor) -> tuple[list[Call], list[int]]:
     """What every module with parameters saw in one pass, the whole network last, and the inputs' versions."""
     calls: list[Call] = []
 
-    def record(name: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], Tensor]:
-        def hook(part: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
-            calls.append(Call(name, part, inputs[0].detach(), output))
+    def record(name: str) -> Callable[[nn.Module, tuple[Tensor, ...], dict[str, Tensor], Tensor], Tensor]:
+        def hook(
+            part: nn.Module, inputs: tuple[Tensor, ...], named: dict[str, Tensor], output: Tensor
+        ) -> Tensor:
+            calls.append(Call(name, part, (*inputs, *named.values())[0].detach(), output))
             return output.clone()  # what comes next may work in place
 
         return hook
 
+    module = surface.module
     handles = [
-        part.register_forward_hook(record(name)) for name, part in module.named_modules() if part._parameters
+        part.register_forward_hook(record(name), with_kwargs=True)
+        for name, part in module.named_modules()
+        if part._parameters
     ]
     leaves = {name: leaf.detach().requires_grad_() for name, leaf in surface.params.items()}
-    fill(slots_of(module), {**leaves, **surface.buffers})
-    logits = module(x)
-    for handle in handles:
-        handle.remove()
+    try:
+        logits = surface.logits(leaves, x)
+    finally:
+        for handle in handles:
+            handle.remove()
     return [*calls, Call("", module, x, logits)], [call.input._version for call in calls]
 
 
@@ -198,8 +255,25 @@ def _batchnorm(call: Call, slope: Tensor, prefix: str, masks: Masks) -> Sums:
     }
 
 
-def _one_by_one(surface: Surface, x: Tensor, y: Tensor, directions: Directions) -> Sums:
-    """The sums of a chunk from whole derivatives, as many examples at once as GRADIENT_NUMBERS permits."""
+def _whole(surface: Surface, x: Tensor, y: Tensor, along: Along) -> Sums:
+    """The sums of a chunk from whole derivatives: of many examples at once, or alone where the network forbids it."""
+    try:
+        return _vectorized(surface, x, y, along)
+    except (PrunescopeError, MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as problem:
+        _say_slow(surface.model.network.path, str(problem).partition("\n")[0])
+        return _alone(surface, x, y, along)
+
+
+@cache
+def _say_slow(path: str, reason: str) -> None:
+    """Says once a process why a measure takes its time."""
+    warnings.warn(f"{path} is differentiated one example at a time, which is slow: {reason}", stacklevel=2)
+
+
+def _vectorized(surface: Surface, x: Tensor, y: Tensor, along: Along) -> Sums:
+    """As many examples at once as GRADIENT_NUMBERS permits. Raises what `torch.func` does where it cannot."""
 
     def pulled(params: Tree, example: Tensor, direction: Tensor) -> Tensor:
         return (surface.logits(params, example.unsqueeze(0)).squeeze(0) * direction).sum()
@@ -207,14 +281,32 @@ def _one_by_one(surface: Surface, x: Tensor, y: Tensor, directions: Directions) 
     derivative = torch.func.vmap(torch.func.grad(pulled), in_dims=(None, 0, 0))
     with torch.no_grad():
         logits = surface.logits(surface.params, x)
-    along, factors = directions(logits, y)
     size = max(1, GRADIENT_NUMBERS // tree.size(surface.params))
-    parts = []
-    for rows in torch.split(torch.arange(len(x), device=x.device), size):
-        total = {name: factors.new_zeros(len(rows), dtype=torch.float64) for name in surface.params}
-        for direction, factor in zip(along, factors, strict=True):
-            found = tree.masked(derivative(surface.params, x[rows], direction[rows]), surface.masks)
-            for name, leaf in found.items():
-                total[name] += factor[rows].double() * leaf.flatten(1).square().sum(1).double()
-        parts.append(total)
-    return {name: torch.cat([part[name] for part in parts]) for name in surface.params}
+    total = {name: torch.zeros(len(x), dtype=torch.float64, device=x.device) for name in surface.params}
+    for direction, factor in along(logits, y).pairs:
+        for rows in torch.split(torch.arange(len(x), device=x.device), size):
+            with twice_differentiable(), warnings.catch_warnings():
+                warnings.filterwarnings("error", "There is a performance drop")
+                slopes = derivative(surface.params, x[rows], direction[rows])
+            for name, leaf in tree.masked(slopes, surface.masks).items():
+                square = leaf.flatten(1).square().sum(1).double()
+                total[name][rows] += factor[rows].double() * square
+    return total
+
+
+def _alone(surface: Surface, x: Tensor, y: Tensor, along: Along) -> Sums:
+    """One example after the other, by `torch.autograd`."""
+    total = {name: torch.zeros(len(x), dtype=torch.float64, device=x.device) for name in surface.params}
+    leaves = {name: leaf.detach().requires_grad_() for name, leaf in surface.params.items()}
+    for row in range(len(x)):
+        logits = surface.logits(leaves, x[row : row + 1]).reshape(1, *surface.outputs)
+        for direction, factor in along(logits.detach(), y[row : row + 1]).pairs if logits.requires_grad else ():
+            slopes = torch.autograd.grad(
+                logits, list(leaves.values()), direction, retain_graph=True, allow_unused=True
+            )
+            slope = {
+                name: leaf.to_dense() for name, leaf in zip(leaves, slopes, strict=True) if leaf is not None
+            }
+            for name, leaf in tree.masked(slope, surface.masks).items():
+                total[name][row] += factor[0].double() * leaf.square().sum().double()
+    return total

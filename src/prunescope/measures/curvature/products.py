@@ -14,6 +14,7 @@ from torch import Tensor
 
 from prunescope.base import tree
 from prunescope.base.tree import Tree
+from prunescope.measures.curvature.network import explained, twice_differentiable
 from prunescope.measures.curvature.surface import Surface
 
 Matrix = Literal["hessian", "gauss-newton"]
@@ -22,7 +23,10 @@ Operator = Callable[[Tensor], Tensor]
 
 
 def operator(surface: Surface, matrix: Matrix) -> Operator:
-    """Products with one of the two matrices over the kept parameters."""
+    """Products with one of the two matrices over the kept parameters.
+
+    They raise UsageError where the network has an operation that PyTorch cannot differentiate twice.
+    """
     product = {"hessian": _hessian, "gauss-newton": _gauss_newton}[matrix]
 
     @torch.enable_grad()
@@ -30,9 +34,10 @@ def operator(surface: Surface, matrix: Matrix) -> Operator:
         total = torch.zeros_like(vectors)
         for x, y in surface.chunks():
             leaves = {name: leaf.detach().requires_grad_() for name, leaf in surface.params.items()}
-            along = product(surface, leaves, x, y)
-            for row, vector in enumerate(vectors):
-                total[row] += surface.vector(along(surface.tree(vector)))
+            with explained(surface.model), twice_differentiable():
+                along = product(surface, leaves, x, y)
+                for row, vector in enumerate(vectors):
+                    total[row] += surface.vector(along(surface.tree(vector)))
         return total / len(surface.y)
 
     return apply
