@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from prunescope.base.state import Weights
-from prunescope.measures.curvature.gradient_norms import Along, Directions, sums
+from prunescope.measures.curvature.gradient_norms import sums
 from prunescope.measures.curvature.surface import Sample, require_evaluation, surface
+from prunescope.measures.curvature.whole_gradients import Along, Directions
 from prunescope.measures.measure import Measure
 from prunescope.tasks.task import Loss, Problem
 

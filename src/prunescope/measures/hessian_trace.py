@@ -12,8 +12,9 @@ from torch import Tensor
 from prunescope.base.errors import UsageError
 from prunescope.base.state import Weights
 from prunescope.measures.curvature import piecewise
-from prunescope.measures.curvature.gradient_norms import Directions, sums
+from prunescope.measures.curvature.gradient_norms import sums
 from prunescope.measures.curvature.surface import Sample, require_evaluation, require_separate, surface
+from prunescope.measures.curvature.whole_gradients import Directions
 from prunescope.measures.gradient_trace import traces
 from prunescope.measures.measure import Measure
 from prunescope.tasks.task import Loss, Problem
@@ -51,8 +52,9 @@ class HessianTrace(Measure):
         require_separate(around)
         piecewise.require(around)
         if len(around.outputs) != 1:
+            shape = tuple(around.outputs)
             raise UsageError(
-                f"the exact Tr(H) needs logits [N, C], not [N, {', '.join(map(str, around.outputs))}]; {piecewise.INSTEAD}"
+                f"the exact Tr(H) needs logits [N, C], not {shape} an example; {piecewise.INSTEAD}"
             )
         bends = eigenvectors if around.outputs[0] <= MOST_CLASSES else columns
         squares = sums(around, lambda logits, y: bends(around.loss, logits, y))
@@ -71,7 +73,7 @@ def eigenvectors(loss: Loss, logits: Tensor, y: Tensor) -> Directions:
 
     rows = max(1, MATRIX_NUMBERS // logits.shape[1] ** 2)
     parts: list[tuple[Tensor, Tensor]] = []
-    for scores, labels in zip(logits.detach().split(rows), y.split(rows), strict=True):
+    for scores, labels in zip(torch.split(logits.detach(), rows), torch.split(y, rows), strict=True):
         hessians = torch.func.vmap(torch.func.hessian(single))(scores.double(), labels)
         values, vectors = torch.linalg.eigh(hessians)
         parts.append((values.T, vectors.permute(2, 0, 1).to(logits.dtype)))

@@ -43,4 +43,8 @@ class HessianTraceEstimate(Measure):
             sketch=self.sketch,
             seed=self.seed,
         )
-        return {**traces(around.by_parameter(found.diagonal)), "error": found.error, "examples": around.examples}
+        return {
+            **traces(around.by_parameter(found.diagonal)),
+            "error": found.error,
+            "examples": around.examples,
+        }

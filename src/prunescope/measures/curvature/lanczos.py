@@ -8,7 +8,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from prunescope.base.errors import UsageError
 from prunescope.measures.curvature.products import Operator
 
 BASIS_NUMBERS = 2**29
@@ -17,7 +16,12 @@ RESTARTS = 200
 
 
 class Eigenpairs(NamedTuple):
-    """values [k], largest absolute value first, sign kept; vectors [k, P], unit; residuals [k], |A v - value v|."""
+    """Some eigenpairs of a symmetric matrix A.
+
+    values: [k], largest absolute value first, sign kept.
+    vectors: [k, P], of length 1.
+    residuals: [k], |A v - value v|.
+    """
 
     values: Tensor
     vectors: Tensor
@@ -25,19 +29,30 @@ class Eigenpairs(NamedTuple):
 
 
 def top(apply: Operator, start: Tensor, count: int, *, tolerance: float) -> Eigenpairs:
-    """The `count` eigenpairs of largest absolute value.
+    """The `count` eigenpairs of largest absolute value; where there are fewer, value and vector of the rest are 0.
 
     start: [P], a random vector; where the space that it spans is exhausted, its rotations take its place.
-    tolerance: bound on every residual relative to the largest absolute eigenvalue; after 200
-    restarts what there is is returned, and the residuals tell.
+    tolerance: bound on every residual relative to the largest absolute eigenvalue; after 200 restarts the pairs are
+        returned as they are, and the residuals tell.
 
     Full orthogonalization, twice, so no ghost eigenvalues; at most `basis_size` vectors are held.
-    Raises: UsageError for more eigenvalues than dimensions.
     Source: Wu and Simon 2000, thick-restart Lanczos.
     """
     dimension = start.numel()
-    if count > dimension:
-        raise UsageError(f"{count} eigenvalues of {dimension} kept parameters; ask for at most {dimension}")
+    pairs = _top(apply, start, min(count, dimension), tolerance=tolerance) if dimension else None
+    missing = max(0, count - dimension)
+    if pairs is not None and not missing:
+        return pairs
+    zeros = torch.zeros(missing, dtype=torch.float64, device=start.device)
+    rest = Eigenpairs(zeros, start.new_zeros(missing, dimension), zeros)
+    if pairs is None:
+        return rest
+    return Eigenpairs(*(torch.cat(both) for both in zip(pairs, rest, strict=True)))
+
+
+def _top(apply: Operator, start: Tensor, count: int, *, tolerance: float) -> Eigenpairs:
+    """The same for at least one dimension and at most as many pairs as there are."""
+    dimension = start.numel()
     size = basis_size(count, dimension)
     basis = start.new_zeros(size + 1, dimension)
     basis[0] = start / start.norm()

@@ -37,10 +37,22 @@ def private_copy(model: Model) -> Model:
         return copy.deepcopy(plain)
 
 
+class _PlainWeightNorm(TorchFunctionMode):
+    """Weight normalization by its formula: the second derivative of PyTorch's kernel takes the norm as fixed."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if func is torch._weight_norm:
+            direction, length, *dim = (*args, *(kwargs or {}).values())
+            return direction * (length / torch.norm_except_dim(direction, 2, *dim))
+        return func(*args, **(kwargs or {}))
+
+
 @contextmanager
 def twice_differentiable() -> Iterator[None]:
-    """Attention takes kernels inside that have a second derivative and can be vectorized."""
-    with sdpa_kernel(SDPBackend.MATH):
+    """Attention and weight normalization take kernels inside that have a (right) second derivative."""
+    with sdpa_kernel(SDPBackend.MATH), _PlainWeightNorm():
         yield
 
 

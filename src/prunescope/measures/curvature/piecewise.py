@@ -138,7 +138,8 @@ class _Dependence(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def _refuse(self, why: str) -> NoReturn:
         raise UsageError(
-            f"module {self._where()} {why}, so the Hessian's trace need not be that of the Gauss-Newton matrix; {INSTEAD}"
+            f"module {self._where()} {why}, so the Hessian's trace is not (surely) that of the Gauss-Newton matrix; "
+            f"{INSTEAD}"
         )
 
     def _separate(self, name: str, args: tuple[Any, ...]) -> bool:

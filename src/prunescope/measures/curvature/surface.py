@@ -9,7 +9,7 @@ Differs from Bartoldson et al. 2020, whose vectors keep removed entries and thei
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Annotated, Literal
 
@@ -62,7 +62,7 @@ class Surface:
 
     model: the network, a copy that only this surface fills.
     loss: logits [B, C] and labels [B] to losses [B], nats.
-    params, buffers: the state, in the sample's precision.
+    params, buffers: a copy of the state in the sample's precision; a network may change its tensors in place.
     masks: bool, True = kept.
     x, y: the sample's inputs [N, ...] and labels int64 [N].
     train: whether the network is in training mode.
@@ -117,6 +117,16 @@ class Surface:
             alone = torch.stack([self.logits(self.params, self.x[[row, row]])[0] for row in rows])
         apart = (together[: len(alone)] - alone).abs().max()
         return bool(apart > MIXED * together.abs().max())
+
+    @property
+    def trials(self) -> Iterator[tuple["Surface", float]]:
+        """The surface of two examples and a relative tolerance: in float64, then, for who cannot, as it is."""
+        x, y = (self.x, self.y) if self.mixes else (self.x[:2], self.y[:2])
+        params, buffers = (
+            {name: _double(leaf) for name, leaf in part.items()} for part in (self.params, self.buffers)
+        )
+        yield replace(self, params=params, buffers=buffers, x=_double(x), y=y), 1e-6
+        yield replace(self, x=x, y=y), 1e-2
 
     def chunks(self, size: int = CHUNK) -> Iterator[tuple[Tensor, Tensor]]:
         """The sample in order, at most `size` at a time; all at once where examples mix."""
@@ -174,14 +184,16 @@ def surface(problem: Problem, weights: Weights, sample: Sample) -> Surface:
     made = Surface(
         model=private_copy(problem.model),
         loss=problem.loss,
-        params={name: cast(leaf.detach()) for name, leaf in weights.params.items()},
-        buffers={name: cast(leaf) for name, leaf in weights.buffers.items()},
+        params={name: cast(leaf.detach().clone()) for name, leaf in weights.params.items()},
+        buffers={name: cast(leaf.detach().clone()) for name, leaf in weights.buffers.items()},
         masks=weights.masks,
         x=cast(x),
         y=y,
         train=sample.normalization == "train",
     )
-    _require_function(made, f"{problem.model.network.path} in {sample.normalization} mode, {sample.precision}")
+    _require_function(
+        made, f"{problem.model.network.path} in {sample.normalization} mode, {sample.precision}"
+    )
     return made
 
 
@@ -199,7 +211,9 @@ def _require_function(made: Surface, what: str) -> None:
             raise
         except Exception as problem:
             text = str(problem).partition("\n")[0]
-            raise UsageError(f"{what}, fails on {len(x)} examples: {type(problem).__name__}: {text}") from problem
+            raise UsageError(
+                f"{what}, fails on {len(x)} examples: {type(problem).__name__}: {text}"
+            ) from problem
         drawn = not torch.equal(before, _random_state(x.device))
     if drawn and not made.train:
         raise UsageError(
@@ -243,3 +257,6 @@ def require_separate(surface: Surface) -> None:
 
 def _caster(dtype: torch.dtype) -> Callable[[Tensor], Tensor]:
     return lambda leaf: leaf.to(dtype) if leaf.is_floating_point() else leaf
+
+
+_double = _caster(torch.float64)
