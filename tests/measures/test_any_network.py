@@ -21,7 +21,7 @@ from prunescope.measures import (
     LossAlongEigenvectors,
     Sample,
 )
-from prunescope.measures.curvature import whole_gradients
+from prunescope.measures.curvature import gradient_norms
 from prunescope.measures.curvature.products import operator
 from prunescope.measures.curvature.surface import surface
 
@@ -213,7 +213,7 @@ def test_more_eigenvalues_than_weights_are_zeros():
 
 def test_networks_that_look_at_their_data_are_taken_one_by_one_and_that_is_said_once():
     problem, weights = made("looks at its data")
-    whole_gradients._say_slow.cache_clear()
+    gradient_norms._say_slow.cache_clear()
     with pytest.warns(UserWarning, match="one example at a time, which is slow: vmap: It looks like"):
         GradientTrace(sample=FEW).measure(problem, weights)
     with warnings.catch_warnings():

@@ -1,15 +1,11 @@
-"""Tr(C): how large the gradients of single examples are.
-
-Belongs here: the trace of the second moment. Does not belong here: the scores of single examples (`grand.py`).
-"""
+"""Tr(C): how large the gradients of single examples are."""
 
 import torch
 from torch import Tensor
 
 from prunescope.base.state import Weights
-from prunescope.measures.curvature.gradient_norms import sums
+from prunescope.measures.curvature.gradient_norms import Along, Directions, sums
 from prunescope.measures.curvature.surface import Sample, require_evaluation, surface
-from prunescope.measures.curvature.whole_gradients import Along, Directions
 from prunescope.measures.measure import Measure
 from prunescope.tasks.task import Loss, Problem
 
@@ -17,9 +13,12 @@ from prunescope.tasks.task import Loss, Problem
 class GradientTrace(Measure):
     """Tr(C) = (1/N) sum_i |d l_i / d w|^2 over the kept weights: the uncentered second moment of the gradients.
 
-    trace: float64 0-D, squared nats per squared unit of weight; "trace.NAME": the part of each parameter, which add
-    up to it. Evaluation mode only. Any network; linear layers, convolutions and BatchNorm take a sweep without
-    whole gradients, others hold some at a time.
+    trace: float64 0-D, squared nats per squared unit of weight.
+    trace.NAME: float64 0-D, the part of each parameter; the parts add up to the trace.
+    examples: float64 0-D, how many examples the sample has.
+
+    Evaluation mode only. Networks of linear layers, convolutions and BatchNorm take one sweep without whole gradients;
+    of others some gradients are held at a time, or one after the other where a network looks at its data.
 
     Source: Bartoldson et al. 2020, appendix E; Thomas et al. 2020.
     """
@@ -27,7 +26,7 @@ class GradientTrace(Measure):
     sample: Sample = Sample()
 
     def measure(self, problem: Problem, weights: Weights) -> dict[str, Tensor]:
-        """The trace and its parts. Raises UsageError in training mode and for more examples than there are."""
+        """The trace and its parts. Raises UsageError in training mode and where examples mix."""
         require_evaluation(self.sample, "Tr(C)", "")
         around = surface(problem, weights, self.sample)
         squares = sums(around, slopes(around.loss))

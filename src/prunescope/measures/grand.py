@@ -1,8 +1,4 @@
-"""GraNd: the norm of the gradient of every single example's loss.
-
-Belongs here: the score under one state. Does not belong here: the mean over networks (`combine.mean`), gradients of
-mean losses (`training/derivatives.py`).
-"""
+"""GraNd: the norm of the gradient of every single example's loss."""
 
 import torch
 from torch import Tensor
@@ -18,10 +14,13 @@ from prunescope.tasks.task import Problem
 class GraNd(Measure):
     """The gradient norm ||d loss(x, y) / d w||_2 of every example, over all parameters that are kept.
 
-    grand: float32 [N], nats per unit of weight; evaluation mode, so that examples do not mix in normalization, and
-    no augmentation. The published score is the mean over several networks.
+    grand: float32 [N], nats per unit of weight.
+
+    Evaluation mode, so that examples do not mix in normalization, and no augmentation. The published score is the mean
+    over several networks (`combine.mean`). Computed as the summands of `GradientTrace`, for any network.
 
     Source: Paul et al. 2021, definition 1.
+    Differs from the source: removed weights take no part.
     """
 
     split: SplitName = "train"

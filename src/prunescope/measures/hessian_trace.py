@@ -1,8 +1,4 @@
-"""Tr(H) of piecewise linear networks, exactly.
-
-Belongs here: the sweep over the loss's own directions. Does not belong here: the condition
-(`curvature/piecewise.py`), estimates (`hessian_trace_estimate.py`).
-"""
+"""Tr(H) of piecewise linear networks, exactly."""
 
 from collections.abc import Iterator
 
@@ -12,9 +8,8 @@ from torch import Tensor
 from prunescope.base.errors import UsageError
 from prunescope.base.state import Weights
 from prunescope.measures.curvature import piecewise
-from prunescope.measures.curvature.gradient_norms import sums
+from prunescope.measures.curvature.gradient_norms import Directions, sums
 from prunescope.measures.curvature.surface import Sample, require_evaluation, require_separate, surface
-from prunescope.measures.curvature.whole_gradients import Directions
 from prunescope.measures.gradient_trace import traces
 from prunescope.measures.measure import Measure
 from prunescope.tasks.task import Loss, Problem
@@ -29,11 +24,15 @@ class HessianTrace(Measure):
     """Tr(H) of the mean loss over the kept weights, without sampling: one sweep of gradient norms a class.
 
     Tr(H) = (1/N) sum_i sum_k lambda_ik |J_i^T u_ik|^2, with lambda_ik, u_ik the eigenpairs of the Hessian of example
-    i's loss in its logits (for cross-entropy diag(p) - p p^T). trace: float64 0-D, nats per squared unit of weight;
-    "trace.NAME": the part of each parameter.
+    i's loss in its logits (for cross-entropy diag(p) - p p^T).
+
+    trace: float64 0-D, nats per squared unit of weight.
+    trace.NAME: float64 0-D, the part of each parameter.
+    examples: float64 0-D, how many examples the sample has.
 
     Holds for networks of linear layers, convolutions, ReLU, pooling, residual sums and BatchNorm with running
     statistics; anything else is refused. Where an activation is exactly at its kink, its derivative is PyTorch's.
+    Beyond 1024 classes no [C, C] matrix is made, at two sweeps a class.
 
     Source: Bartoldson et al. 2020, appendix E, for the quantity.
     Differs from the source: the whole trace; the authors sum 100 eigenvalues (`HessianSpectrum`).
@@ -44,8 +43,7 @@ class HessianTrace(Measure):
     def measure(self, problem: Problem, weights: Weights) -> dict[str, Tensor]:
         """The trace and its parts.
 
-        Raises UsageError, naming the module, for a network that does not meet the condition; in training mode; for
-        more examples than there are.
+        Raises UsageError, naming the module, for a network that does not meet the condition, and in training mode.
         """
         require_evaluation(self.sample, "the exact Tr(H)", f" or {piecewise.INSTEAD}")
         around = surface(problem, weights, self.sample)
@@ -74,7 +72,12 @@ def eigenvectors(loss: Loss, logits: Tensor, y: Tensor) -> Directions:
     rows = max(1, MATRIX_NUMBERS // logits.shape[1] ** 2)
     parts: list[tuple[Tensor, Tensor]] = []
     for scores, labels in zip(torch.split(logits.detach(), rows), torch.split(y, rows), strict=True):
-        hessians = torch.func.vmap(torch.func.hessian(single))(scores.double(), labels)
+        try:
+            hessians = torch.func.vmap(torch.func.hessian(single))(scores.double(), labels)
+        except RuntimeError:  # the loss looks at its data
+            return columns(loss, logits, y)
+        if not bool(hessians.isfinite().all()):
+            return columns(loss, logits, y)
         values, vectors = torch.linalg.eigh(hessians)
         parts.append((values.T, vectors.permute(2, 0, 1).to(logits.dtype)))
     values, vectors = (torch.cat(part, dim=1) for part in zip(*parts, strict=True))

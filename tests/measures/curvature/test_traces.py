@@ -15,7 +15,7 @@ from prunescope.measures import (
     HessianTraceOrEstimate,
     Sample,
 )
-from prunescope.measures.curvature import whole_gradients
+from prunescope.measures.curvature import gradient_norms
 from prunescope.measures.curvature.products import operator
 from prunescope.measures.curvature.surface import surface
 
@@ -118,9 +118,9 @@ def test_the_gradients_second_moment(setting, state, dense, monkeypatch):
 
 
 @pytest.mark.parametrize("network", [Odd, lambda: Plain(twice=True), lambda: Plain(F.gelu)])
-def test_networks_without_a_formula_take_whole_gradients(network, state, dense, monkeypatch):
+def test_networks_without_a_formula_take_gradient_norms(network, state, dense, monkeypatch):
     problem, weights = state(network)
-    monkeypatch.setattr(whole_gradients, "GRADIENT_NUMBERS", 3000)
+    monkeypatch.setattr(gradient_norms, "GRADIENT_NUMBERS", 3000)
     found = GradientTrace(sample=SAMPLE).measure(problem, weights)
     close(found["trace"], dense(problem, weights, 12).slopes().square().sum(1).mean())
 

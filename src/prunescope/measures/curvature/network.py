@@ -1,12 +1,12 @@
 """The network that a curvature measure works on: a copy of its own, looked at before anything is measured."""
 
 import copy
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.overrides import TorchFunctionMode
 
@@ -14,15 +14,15 @@ from prunescope.base.errors import UsageError
 from prunescope.tasks.model import Model
 
 
-class _SharedTensors(TorchFunctionMode):
-    """Lets `deepcopy` take tensors over as they are."""
+class _Replacing(TorchFunctionMode):
+    """Calls other functions in the place of some of PyTorch's."""
 
-    def __torch_function__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        if func is Tensor.__deepcopy__:
-            return args[0]
-        return func(*args, **(kwargs or {}))
+    def __init__(self, functions: dict[Any, Callable[..., Any]]) -> None:
+        super().__init__()
+        self.functions = functions
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return self.functions.get(func, func)(*args, **(kwargs or {}))
 
 
 def private_copy(model: Model) -> Model:
@@ -33,33 +33,20 @@ def private_copy(model: Model) -> Model:
     """
     plain = copy.copy(model)
     vars(plain).pop("compiled", None)  # a compiled pass of the original's own module
-    with _SharedTensors():
+    with _Replacing({Tensor.__deepcopy__: lambda tensor, _: tensor}):
         return copy.deepcopy(plain)
 
 
-class _PlainWeightNorm(TorchFunctionMode):
-    """Weight normalization by its formula: the second derivative of PyTorch's kernel takes the norm as fixed."""
-
-    def __torch_function__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        if func is torch._weight_norm:
-            direction, length, *dim = (*args, *(kwargs or {}).values())
-            return direction * (length / torch.norm_except_dim(direction, 2, *dim))
-        return func(*args, **(kwargs or {}))
+def _weight_norm(direction: Tensor, length: Tensor, dim: int = 0) -> Tensor:
+    """By its formula: the second derivative of PyTorch's kernel takes the norm as fixed."""
+    return direction * (length / torch.norm_except_dim(direction, 2, dim))
 
 
 @contextmanager
 def twice_differentiable() -> Iterator[None]:
     """Attention and weight normalization take kernels inside that have a (right) second derivative."""
-    with sdpa_kernel(SDPBackend.MATH), _PlainWeightNorm():
+    with sdpa_kernel(SDPBackend.MATH), _Replacing({torch._weight_norm: _weight_norm}):
         yield
-
-
-def plain_recurrence(module: nn.Module, x: Tensor) -> Any:
-    """A context in which LSTM and GRU have a backward pass in evaluation mode, and a second one; cuDNN's have not."""
-    recurrent = x.is_cuda and any(isinstance(part, nn.RNNBase) for part in module.modules())
-    return torch.backends.cudnn.flags(enabled=False) if recurrent else nullcontext()
 
 
 @contextmanager

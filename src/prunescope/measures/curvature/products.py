@@ -1,7 +1,5 @@
 """Products with the Hessian and with the Gauss-Newton matrix of a loss surface.
 
-Belongs here: matrix-vector products. Does not belong here: what is made of them (`lanczos.py`, `estimate.py`).
-
 H = d^2 L / d w^2 of the mean loss L over the sample. G = (1/N) sum_i J_i^T H_i J_i, with J_i the derivative of
 example i's logits and H_i the Hessian of its loss in the logits. Nats per squared unit of weight.
 """

@@ -21,7 +21,7 @@ from prunescope.base.errors import PrunescopeError, UsageError
 from prunescope.base.state import Weights
 from prunescope.base.tree import Masks, Tree
 from prunescope.base.value import Value
-from prunescope.measures.curvature.network import plain_recurrence, private_copy
+from prunescope.measures.curvature.network import private_copy
 from prunescope.measures.measure import SplitName
 from prunescope.tasks.functional import drawing
 from prunescope.tasks.model import Model
@@ -79,8 +79,7 @@ class Surface:
 
     def logits(self, params: Tree, x: Tensor) -> Tensor:
         """Logits [B, C] of inputs x [B, ...] at other parameters."""
-        with plain_recurrence(self.module, x):
-            return self.model.apply(params, self.buffers, x, train=self.train)[0]
+        return self.model.apply(params, self.buffers, x, train=self.train)[0]
 
     @property
     def module(self) -> nn.Module:
