@@ -17,11 +17,11 @@ from benchmarks.plain_loop import PlainLoop, torch_optimizer
 from benchmarks.result import Result
 from benchmarks.timing import interleaved
 from prunescope.papers.bartoldson.training import ADAM
-from prunescope.papers.jin2022.benchmarks import COLUMNS
-from prunescope.runs.plan import plan
-from prunescope.runs.preparation import prepare
-from prunescope.runs.recipe import Recipe
-from prunescope.runs.workbench import fresh_weights, with_kernels
+from prunescope.papers.jin2022.scales import COLUMNS
+from prunescope.runs.execution.preparation import prepare
+from prunescope.runs.graph.recipe import Recipe
+from prunescope.runs.machine.loader import fresh_weights, with_kernels
+from prunescope.runs.store.plan import plan
 from prunescope.tasks.data.synthetic import synthetic
 from prunescope.tasks.kernels import compiling
 from prunescope.tasks.kernels.kernel_config import PLAIN, Kernels

@@ -10,7 +10,7 @@ from benchmarks.result import Result
 from benchmarks.stack import advancing
 from benchmarks.timing import interleaved
 from prunescope.base.streams import replicate
-from prunescope.runs.stacking import GAIN
+from prunescope.runs.machine.pack_sizes import GAIN
 from prunescope.training.engines.engine import Engine
 from prunescope.training.engines.inplace import InPlace
 from prunescope.training.engines.loop import Loop

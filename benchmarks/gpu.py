@@ -16,6 +16,7 @@ from typing import Any, get_args
 
 import numpy as np
 import torch
+from prunescope.papers.jin2022.scales import COLUMNS, Name
 
 from benchmarks import report
 from benchmarks.column import minutes, runs
@@ -23,11 +24,10 @@ from benchmarks.environment import environment
 from benchmarks.limits import Limit, limit
 from benchmarks.methods import BASES, Timed, contestants, timed
 from benchmarks.result import Numbers, Result
-from prunescope.papers.jin2022.benchmarks import COLUMNS, Name
-from prunescope.runs.placement import device_named, one_thread
-from prunescope.runs.recipe import Recipe
-from prunescope.runs.store import Store
-from prunescope.runs.workbench import Workbench
+from prunescope.runs.execution.workbench import Workbench
+from prunescope.runs.graph.recipe import Recipe
+from prunescope.runs.machine.devices import device_named, one_thread
+from prunescope.runs.store.store import Store
 from prunescope.tasks.data.synthetic import synthetic
 from prunescope.tasks.model import network
 from prunescope.tasks.task import Data, Task

@@ -10,7 +10,7 @@ from benchmarks.laboratory import Laboratory
 from benchmarks.products import Products
 from benchmarks.result import Result
 from benchmarks.timing import interleaved
-from prunescope.runs.engines import engine_of
+from prunescope.runs.machine.engines import engine_of
 from prunescope.training.engines.engine import Engine, Replica
 from prunescope.training.engines.loop import Loop
 from prunescope.training.loop import Program, Stepper, gradients

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from prunescope.base.reference import Moment, StateRef
     from prunescope.base.streams import Seeds, replicate
+    from prunescope.base.value import Value
     from prunescope.measures import Examples, LayerSparsity, Measure, Risk
-    from prunescope.runs.execute import ensure
-    from prunescope.runs.families import (
+    from prunescope.runs.execution.ensure import ensure
+    from prunescope.runs.graph.families import (
         at_init,
         dense,
         during_training,
@@ -26,19 +27,25 @@ if TYPE_CHECKING:
         with_data,
         with_network,
     )
-    from prunescope.runs.graph import Chosen, Combined, Reading, Trace
-    from prunescope.runs.recipe import Recipe, Subset
-    from prunescope.runs.store import Store
+    from prunescope.runs.graph.nodes import Chosen, Combined, Reading, Trace
+    from prunescope.runs.graph.recipe import Recipe, Subset
+    from prunescope.runs.store.store import Store
     from prunescope.sparsity.scores import Magnitude, Random, Score
     from prunescope.sparsity.select import Remaining, Sparsity
     from prunescope.sparsity.unit_scores import FilterNorm, UnitScore
-    from prunescope.studies.claim import Claim
-    from prunescope.studies.figure import Figure, Lines
+    from prunescope.studies.claim import Claim, Precondition
+    from prunescope.studies.figure import Computed, Figure, Rows
+    from prunescope.studies.plot import Lines, Scatter
+    from prunescope.studies.quantity import Quantity, arrays, column, combined, constant, side_by_side
+    from prunescope.studies.region import Among, Count, Direction, Equivalence, MedianDirection, Near
     from prunescope.studies.study import Study
+    from prunescope.tasks.data.augmentation import Augmentation
     from prunescope.tasks.data.cifar import cifar10, cifar100
     from prunescope.tasks.data.digits import digits
     from prunescope.tasks.data.idx import fashion_mnist, mnist
+    from prunescope.tasks.data.source import Source
     from prunescope.tasks.data.synthetic import synthetic
+    from prunescope.tasks.evaluation import logits
     from prunescope.tasks.model import network
     from prunescope.tasks.task import Data, Task
     from prunescope.training.epoch_probes import EpochAccuracy
@@ -46,6 +53,7 @@ if TYPE_CHECKING:
         At,
         BernoulliUnits,
         Every,
+        Intervention,
         LayerSchedule,
         Noise,
         NoiseUnits,
@@ -54,12 +62,13 @@ if TYPE_CHECKING:
         Reinit,
         Release,
         Rewind,
+        When,
         Zero,
         ZeroUnits,
     )
-    from prunescope.training.optim import SGD, Adam, AdamW
+    from prunescope.training.optim import SGD, Adam, AdamW, Optimizer
     from prunescope.training.probes import AroundEvents, Curve, Probe
-    from prunescope.training.schedules import Constant, Cosine, Milestones, Warmup
+    from prunescope.training.schedules import Constant, Cosine, Milestones, Schedule, Warmup
     from prunescope.training.stopping import LossBelow
 
 __version__ = "0.1.0"
@@ -67,33 +76,41 @@ __version__ = "0.1.0"
 _HOME = {
     "base.reference": "Moment StateRef",
     "base.streams": "Seeds replicate",
+    "base.value": "Value",
     "measures": "Examples LayerSparsity Measure Risk",
-    "runs.execute": "ensure",
-    "runs.families": (
+    "runs.execution.ensure": "ensure",
+    "runs.graph.families": (
         "at_init dense during_training extended final grid imp one_shot replicates width with_data with_network"
     ),
-    "runs.graph": "Chosen Combined Reading Trace",
-    "runs.recipe": "Recipe Subset",
-    "runs.store": "Store",
+    "runs.graph.nodes": "Chosen Combined Reading Trace",
+    "runs.graph.recipe": "Recipe Subset",
+    "runs.store.store": "Store",
     "sparsity.scores": "Magnitude Random Score",
     "sparsity.select": "Remaining Sparsity",
     "sparsity.unit_scores": "FilterNorm UnitScore",
-    "studies.claim": "Claim",
-    "studies.figure": "Figure Lines",
+    "studies.claim": "Claim Precondition",
+    "studies.figure": "Computed Figure Rows",
+    "studies.plot": "Lines Scatter",
+    "studies.quantity": "Quantity arrays column combined constant side_by_side",
+    "studies.region": "Among Count Direction Equivalence MedianDirection Near",
     "studies.study": "Study",
+    "tasks.data.augmentation": "Augmentation",
     "tasks.data.cifar": "cifar10 cifar100",
     "tasks.data.digits": "digits",
     "tasks.data.idx": "fashion_mnist mnist",
+    "tasks.data.source": "Source",
     "tasks.data.synthetic": "synthetic",
+    "tasks.evaluation": "logits",
     "tasks.model": "network",
     "tasks.task": "Data Task",
     "training.epoch_probes": "EpochAccuracy",
     "training.interventions": (
-        "At BernoulliUnits Every LayerSchedule Noise NoiseUnits Prune PruneUnits Reinit Release Rewind Zero ZeroUnits"
+        "At BernoulliUnits Every Intervention LayerSchedule Noise NoiseUnits Prune PruneUnits Reinit Release Rewind "
+        "When Zero ZeroUnits"
     ),
-    "training.optim": "SGD Adam AdamW",
+    "training.optim": "SGD Adam AdamW Optimizer",
     "training.probes": "AroundEvents Curve Probe",
-    "training.schedules": "Constant Cosine Milestones Warmup",
+    "training.schedules": "Constant Cosine Milestones Schedule Warmup",
     "training.stopping": "LossBelow",
 }
 _MODULES = {name: f"prunescope.{module}" for module, names in _HOME.items() for name in names.split()}

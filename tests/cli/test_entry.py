@@ -44,10 +44,10 @@ def test_wrong_usage_is_exit_2(command, words) -> None:
 
 
 def test_list_names_every_study(command) -> None:
-    from prunescope.papers.catalogue import CATALOGUE
+    from prunescope.papers.catalogue import catalogue
 
     output = command("list").output
-    for entry in CATALOGUE:
+    for entry in catalogue():
         assert entry.name in output
         assert entry.question in output
         for scale, price in entry.scales.items():

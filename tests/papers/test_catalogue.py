@@ -7,31 +7,31 @@ import sys
 
 from prunescope import papers
 from prunescope.base.value import Value
-from prunescope.papers.catalogue import CATALOGUE
+from prunescope.papers.catalogue import catalogue
 
 
 def test_catalogue_equals_studies() -> None:
     names = [info.name for info in pkgutil.walk_packages(papers.__path__, "prunescope.papers.")]
     studies = {name for name in names if hasattr(importlib.import_module(name), "build")}
-    assert studies == {entry.module for entry in CATALOGUE}
+    assert studies == {entry.module for entry in catalogue()}
 
 
 def test_scales_are_those_of_the_studies() -> None:
-    for entry in CATALOGUE:
+    for entry in catalogue():
         scales = importlib.import_module(entry.module).SCALES
         assert list(entry.scales) == list(scales), entry.name
         assert all(isinstance(settings, Value) for settings in scales.values())
 
 
 def test_the_catalogue_asks_what_the_study_asks() -> None:
-    quickstart = next(entry for entry in CATALOGUE if entry.name == "quickstart")
+    quickstart = next(entry for entry in catalogue() if entry.name == "quickstart")
     module = importlib.import_module(quickstart.module)
     study = module.build(module.SCALES["smoke"], "smoke")
     assert (study.name, study.question) == (quickstart.name, quickstart.question)
 
 
 def test_names_are_unique() -> None:
-    assert len({entry.name for entry in CATALOGUE}) == len(CATALOGUE)
+    assert len({entry.name for entry in catalogue()}) == len(catalogue())
 
 
 def test_catalogue_does_not_load_torch() -> None:

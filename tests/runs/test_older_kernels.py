@@ -7,9 +7,9 @@ import torch
 from specimens import manifest
 
 from prunescope.base.reference import FINAL, Moment
-from prunescope.runs.engines import EngineSetting
-from prunescope.runs.store import Store
-from prunescope.runs.workbench import Workbench
+from prunescope.runs.execution.workbench import Workbench
+from prunescope.runs.machine.engines import EngineSetting
+from prunescope.runs.store.store import Store
 from prunescope.tasks.kernels import jit
 from prunescope.tasks.kernels.kernel_config import PLAIN, Kernels
 

@@ -128,6 +128,6 @@ def test_rows_gone_and_gates():
     mask = torch.tensor([[True, False], [False, False], [True, True]])
     assert removed_units({"fc1.weight": mask}, units).tolist() == [False, True, False]
     where = torch.tensor([True, False])
-    assert rows(where, torch.zeros(2, 3)).tolist() == [[True] * 3, [False] * 3]
+    assert spread_rows(where, torch.zeros(2, 3)).tolist() == [[True] * 3, [False] * 3]
     buffers = dict(GatedResNet18(width=4).named_buffers())
     assert len(gates(buffers)) == 8 and all(name.endswith(".sum.gate") for name in gates(buffers))

@@ -11,7 +11,7 @@ from unit_lab import ARRAYS, SOURCE, begin, layer, problem, program
 
 from pretended import pretending
 from prunescope.base.streams import Seeds
-from prunescope.runs.placement import progress_on
+from prunescope.runs.machine.devices import progress_on
 from prunescope.sparsity.unit_scores import FilterNorm
 from prunescope.tasks import evaluation
 from prunescope.tasks.kernels.kernel_config import Kernels

@@ -1,31 +1,92 @@
-"""All studies that ship with prunescope, as plain data.
+"""All studies that ship with prunescope, read from their files without importing them.
 
-Belongs here: the list of the papers' lists. Does not belong here: anything that imports torch, because
-`prunescope list` must answer at once.
+A study's file says what it is in three places, which are read here as text:
+
+- its docstring begins with "name: question?";
+- `COST` is a dictionary from the name of each scale to what it costs, in words;
+- `FIGURE` says which part of the paper it is.
+
+The reference of a paper stands in `PAPERS` of its folder, by the part of the names before "/".
 """
 
-from prunescope.papers.atinit import catalogue as atinit
-from prunescope.papers.bartoldson2019 import catalogue as bartoldson2019
-from prunescope.papers.bartoldson2020 import catalogue as bartoldson2020
-from prunescope.papers.entry import Entry
-from prunescope.papers.jin2022 import catalogue as jin2022
-from prunescope.papers.yang2023 import catalogue as yang2023
+import ast
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
 
-QUICKSTART = Entry(
-    name="quickstart",
-    question="What does pruning do to generalization, and is it the training or the size?",
-    module="prunescope.papers.quickstart",
-    scales={"smoke": "10 seconds on 2 cores", "laptop": "3 minutes on 2 cores"},
-    paper="The questions of Jin et al. 2022 (NeurIPS), on 1,297 handwritten digits",
-    figure="after Figures 1, 3, 6 and 7",
-)
+_FOLDER = Path(__file__).parent
+_ORDER = ("quickstart", "jin2022", "bartoldson2019", "bartoldson2020", "yang2023", "atinit")
+_TITLE = re.compile(r"(?P<name>[a-zA-Z0-9/-]+): (?P<question>.+\?.*)")
 
-CATALOGUE = (
-    QUICKSTART,
-    *jin2022.STUDIES,
-    *bartoldson2019.STUDIES,
-    *bartoldson2020.STUDIES,
-    *yang2023.STUDIES,
-    *atinit.STUDIES,
-)
-"""Every entry, in the order of reading."""
+
+@dataclass(frozen=True)
+class Entry:
+    """One study.
+
+    name: what the command line calls it.
+    question: one sentence.
+    module: import path of its file.
+    scales: estimated cost in words, by the name of the scale.
+    paper, figure: where the question comes from; empty for none.
+    """
+
+    name: str
+    question: str
+    module: str
+    scales: Mapping[str, str]
+    paper: str = ""
+    figure: str = ""
+
+
+@cache
+def catalogue() -> tuple[Entry, ...]:
+    """Every study, in the order of reading: paper by paper, figures first, then appendices and other studies."""
+    return tuple(sorted(_entries(), key=_place))
+
+
+def _entries() -> Iterator[Entry]:
+    for path in _FOLDER.rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        if "\nCOST = " not in text:
+            continue
+        module = ast.parse(text)
+        title = _TITLE.fullmatch(" ".join((ast.get_docstring(module) or "").split("\n\n")[0].split()))
+        if title is None:
+            raise SyntaxError(f"{path} has COST, but its docstring does not begin with 'name: question?'")
+        constants = _constants(module)
+        yield Entry(
+            title["name"],
+            title["question"],
+            ".".join(("prunescope.papers", *path.relative_to(_FOLDER).with_suffix("").parts)),
+            constants["COST"],
+            reference(title["name"], path.parent),
+            constants.get("FIGURE", ""),
+        )
+
+
+def reference(name: str, folder: Path) -> str:
+    """The paper that a study's name begins with, from `PAPERS` of its folder; empty if there is none."""
+    papers = _constants(ast.parse((folder / "__init__.py").read_text(encoding="utf-8"))).get("PAPERS", {})
+    return str(papers.get(name.split("/")[0], ""))
+
+
+def _constants(module: ast.Module) -> dict[str, Any]:
+    """What is assigned to the names in capitals that this page reads, as plain data."""
+    return {
+        target.id: ast.literal_eval(node.value)
+        for node in module.body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name) and target.id in ("COST", "FIGURE", "PAPERS")
+    }
+
+
+def _place(entry: Entry) -> tuple[object, ...]:
+    """Where a study stands: its paper, the whole paper first; figures by number, sections, appendices, the others."""
+    paper, _, part = entry.name.partition("/")
+    kinds = ("fig", "section", "app")
+    kind = next((place for place, kind in enumerate(kinds) if part.startswith(kind)), len(kinds))
+    return (_ORDER.index(paper), bool(part), kind, [int(n) for n in re.findall(r"\d+", part)], part)

@@ -1,23 +1,26 @@
 """From stored results to figures, verdicts and a report; scipy and matplotlib are imported when used."""
 
 from prunescope.studies.claim import Claim, Precondition, Verdict, judge, judge_all
-from prunescope.studies.figure import Contour, Figure, Lines, Map, Plot, Sheet, Table, csv_text
+from prunescope.studies.figure import Computed, Figure, Rows, csv_text
+from prunescope.studies.plot import Contour, Lines, Map, Plot, Sheet, Table
+from prunescope.studies.quantity import Quantity, arrays, column, combined, constant, side_by_side
 from prunescope.studies.region import (
     Among,
     Count,
     Direction,
     Equivalence,
     MedianDirection,
+    Near,
     Outcome,
     Region,
-    Value,
 )
-from prunescope.studies.results import Node, Results, column
+from prunescope.studies.results import Node, Results
 from prunescope.studies.study import Study
 
 __all__ = [
     "Among",
     "Claim",
+    "Computed",
     "Contour",
     "Count",
     "Direction",
@@ -26,19 +29,25 @@ __all__ = [
     "Lines",
     "Map",
     "MedianDirection",
+    "Near",
     "Node",
     "Outcome",
     "Plot",
     "Precondition",
+    "Quantity",
     "Region",
     "Results",
+    "Rows",
     "Sheet",
     "Study",
     "Table",
-    "Value",
     "Verdict",
+    "arrays",
     "column",
+    "combined",
+    "constant",
     "csv_text",
     "judge",
     "judge_all",
+    "side_by_side",
 ]

@@ -6,17 +6,17 @@ themselves (`region.py`), or how a verdict is shown (`report.py`).
 
 import contextlib
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import KW_ONLY, dataclass, replace
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from prunescope.base.errors import PrunescopeError, TooFewReplicates, UsageError
 from prunescope.studies import statistics
+from prunescope.studies.quantity import Quantity, nodes_of
 from prunescope.studies.region import Outcome, Region
-from prunescope.studies.results import Numbers, Results
+from prunescope.studies.results import Node, Numbers, Results
 from prunescope.studies.statistics import Interval
 
 Basis = Literal["paper", "recalled", "proposed"]
@@ -27,45 +27,68 @@ Basis = Literal["paper", "recalled", "proposed"]
 class Precondition:
     """Something that must hold before a claim can be judged: "the dense network fits its training set".
 
-    `measure` returns one number or one a replicate; all of them must lie in [at_least, at_most].
+    says: the sentence.
+    quantity: one number, or several; all of them must lie in [at_least, at_most], in its unit.
     """
 
     says: str
-    measure: Callable[[Results], ArrayLike]
+    quantity: Quantity
     _: KW_ONLY
     at_least: float = -math.inf
     at_most: float = math.inf
-    unit: str = ""
+
+    @property
+    def unit(self) -> str:
+        """Of the quantity, as it is printed."""
+        return self.quantity.described
 
 
 @dataclass(frozen=True)
 class Claim:
     """One sentence that a study can find true or false.
 
-    sample: one number a replicate (paired differences where it applies), or one a case for a count: [R]; where several
-    parts are claimed at once (`Among`), [R, parts].
-    unit: of the sample, as it is printed ("percentage points").
+    name: a file name and an anchor, so lower-case letters, digits, "-" and "_".
+    says: the sentence.
+    quantity: one number a replicate (paired differences where it applies), or one a case for a `Count`: [R]; where
+        several parts are claimed at once (`Among`), [R, parts].
+    region: where it is claimed to lie.
+    basis: whether the paper says so, is remembered to, or nobody but this study does.
+    place: where the paper says so.
+    preconditions: what must hold before it can be judged.
+    min_replicates: the fewest replicates that it is judged from.
     """
 
     name: str
     says: str
-    _: KW_ONLY
-    basis: Basis
-    place: str
+    quantity: Quantity
     region: Region
-    sample: Callable[[Results], ArrayLike]
+    _: KW_ONLY
+    basis: Basis = "proposed"
+    place: str = ""
     preconditions: tuple[Precondition, ...] = ()
-    unit: str = ""
     min_replicates: int = 2
+
+    @property
+    def unit(self) -> str:
+        """Of the quantity, as it is printed ("percentage points of test error, extended minus pruned")."""
+        return self.quantity.described
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """All that must be computed before it can be judged."""
+        return nodes_of([self.quantity, *(condition.quantity for condition in self.preconditions)])
 
 
 @dataclass(frozen=True)
 class Verdict:
     """What became of a claim, by the paper's rule and by the interval rule.
 
-    values: the sample, or its mean over replicates for each of several parts.
-    interval, p and p_holm are None where there is no number. p is one-sided, for the claimed region; p_holm
-    is p adjusted for all judged claims of the study.
+    paper, interval_rule: the two outcomes.
+    why: the region and the interval, or what is in the way of a judgement.
+    values: the claim's numbers; of several parts the mean over replicates of each.
+    interval: of the claimed quantity; None where there is no number.
+    p: one-sided, for the claimed region; None where there is no number.
+    p_holm: p adjusted for all judged claims of the study.
     """
 
     claim: Claim
@@ -91,7 +114,7 @@ def judge(claim: Claim, results: Results) -> Verdict:
     missing.
     """
     try:
-        values = np.atleast_1d(np.asarray(claim.sample(results), dtype=np.float64))
+        values = np.atleast_1d(np.asarray(claim.quantity(results), dtype=np.float64))
         obstacle = _first_failing(claim.preconditions, results)
     except TooFewReplicates as problem:
         return _unjudged(claim, "not run", str(problem))
@@ -160,7 +183,7 @@ def _too_little(claim: Claim, values: Numbers) -> str:
 def _first_failing(preconditions: Iterable[Precondition], results: Results) -> str:
     """Why the claim cannot be judged, with the measured number; empty if nothing is in the way."""
     for condition in preconditions:
-        values = np.atleast_1d(np.asarray(condition.measure(results), dtype=np.float64))
+        values = np.atleast_1d(np.asarray(condition.quantity(results), dtype=np.float64))
         if not ((condition.at_least <= values) & (values <= condition.at_most)).all():
             bounds = [f"at least {condition.at_least:g}"] * math.isfinite(condition.at_least)
             bounds += [f"at most {condition.at_most:g}"] * math.isfinite(condition.at_most)
@@ -175,7 +198,7 @@ def _unjudged(claim: Claim, outcome: Outcome, why: str, values: Numbers | tuple[
 
 def _shown(values: Numbers) -> tuple[float, ...]:
     """The sample as it is listed: of several parts the mean of each."""
-    return tuple((values if values.ndim == 1 else values.mean(axis=0)).tolist())
+    return tuple((values if values.ndim == 1 or not len(values) else values.mean(axis=0)).tolist())
 
 
 def _listed(values: Numbers) -> str:

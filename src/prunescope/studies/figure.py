@@ -1,250 +1,205 @@
-"""Figures as data: a tidy table and a description of how it is drawn.
+"""Figures as data: quantities over an axis, as the rows of one tidy table, and how it is drawn.
 
-Belongs here: tables, their text form, and plain descriptions of plots. Does not belong here: drawing
-(`plots.py`).
+Belongs here: from quantities to rows, and their text form. Does not belong here: drawing (`drawing.py`).
 """
 
 import csv
 import io
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field, replace
-from typing import Literal, Protocol
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field
+from functools import cached_property
+from typing import Any
 
-from prunescope.base.errors import UsageError
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from prunescope.base.errors import PrunescopeError, UsageError
+from prunescope.base.value import Value
+from prunescope.runs.graph.recipe import Recipe
+from prunescope.studies.claim import Claim
+from prunescope.studies.plot import Map, Plot, Row, Table
+from prunescope.studies.quantity import Quantity, nodes_of
 from prunescope.studies.results import Node, Results
-from prunescope.tasks.data.source import Source
-
-Row = Mapping[str, object]
-Table = Sequence[Row]
-"""Tidy: one row an observation, one key a column."""
 
 
-class Named(Protocol):
-    """What a figure has to know of a claim."""
+@dataclass(frozen=True)
+class Rows:
+    """Rows that differ in the replicate (and the part) only: one point of a curve, or a whole curve.
+
+    labels: columns that are the same in all of them, such as panel, series and level.
+    values: columns by name, each a quantity [R], or [R, P] along the same parts.
+    parts: columns of what the parts are, [P] each, such as the epochs of a curve; none where values are [R].
+
+    A replicate whose runs failed, or are not there, leaves a gap.
+    """
+
+    labels: Mapping[str, object]
+    values: Mapping[str, Quantity]
+    parts: Mapping[str, ArrayLike] = field(default_factory=dict)
 
     @property
-    def name(self) -> str:
-        """As in the study's list of claims."""
-        ...
+    def nodes(self) -> tuple[Node, ...]:
+        """All that must be computed."""
+        return nodes_of(self.values.values())
 
+    def table(self, results: Results) -> Table:
+        """One row a replicate and part: labels, "replicate", parts and values."""
+        read = {name: _read(quantity, results) for name, quantity in self.values.items()}
+        there = {name: value for name, (value, _) in read.items() if value is not None}
+        complete = all(whole for _, whole in read.values())
+        rows = [self._row(there, place) for place in self._places(there)]
+        return rows if complete else [row for row in rows if any(_is_number(row[name]) for name in there)]
 
-class Plot(Protocol):
-    """A way to draw a table."""
+    def _places(self, columns: Mapping[str, NDArray[Any]]) -> Iterator[tuple[int, ...]]:
+        shapes = [value.shape for value in columns.values()]
+        longest = max(shapes, key=len, default=(0,))
+        if any(shape != longest[: len(shape)] for shape in shapes):
+            raise UsageError(
+                f"columns {dict(zip(columns, shapes, strict=True))} differ in replicates or parts"
+            )
+        # Otherwise nothing that is there says how many replicates and parts there are.
+        if len(longest) > bool(self.parts):
+            yield from np.ndindex(*longest)
 
-    def svg(self, table: Table, *, name: str) -> str:
-        """The whole figure as one stand-alone SVG document."""
-        ...
-
-    def panels(self, table: Table, *, name: str) -> list[str]:
-        """One SVG element a panel, to be laid out by the page; `name` keeps ids on one page apart."""
-        ...
+    def _row(self, columns: Mapping[str, NDArray[Any]], place: tuple[int, ...]) -> Row:
+        row: dict[str, object] = {**self.labels, "replicate": place[0]}
+        row |= {name: _plain(np.asarray(values)[place[1]]) for name, values in self.parts.items()}
+        return row | {name: _plain(value[place[: value.ndim]]) for name, value in columns.items()}
 
 
 @dataclass(frozen=True)
-class Lines:
-    """Curves of y over x: one colour and marker a series, thin lines for replicates, their centre and a band.
+class Computed:
+    """Rows that are no numbers of single replicates, such as correlations over all of them, or images.
 
-    series, panel, replicate: column names; a missing panel or replicate column gives one.
-    references: series drawn as a dashed horizontal line at their mean, such as the dense network.
-    centre: of the replicates, the curve itself; the median where replicates have two modes.
-    band: what is shaded around it: one standard deviation, all values, the 95 % t-interval, the 95 % bootstrap interval
-    of the mean, or the middle half.
-    star: which point of each curve is starred; "chosen": those where the boolean column `chosen` is true, such as the
-    optimal sparsity.
-    marks: column of booleans; only points where it is true carry a marker, such as epochs with pruning. None named:
-    all points do; a name that no row has: none do.
+    nodes: all that must be computed.
+    make: from results to the rows; what it raises for a missing result costs the figure, so it leaves gaps itself.
     """
 
-    x: str
-    y: str
-    _: KW_ONLY
-    series: str
-    panel: str = "panel"
-    replicate: str = "replicate"
-    x_label: str = ""
-    y_label: str = ""
-    log_x: bool = False
-    log_y: bool = False
-    reverse_x: bool = False
-    share_y: bool = True
-    centre: Literal["mean", "median"] = "mean"
-    band: Literal["std", "range", "interval", "bootstrap", "quartiles"] = "std"
-    references: tuple[str, ...] = ()
-    star: Literal["none", "lowest", "highest", "chosen"] = "none"
-    chosen: str = "chosen"
-    marks: str = ""
+    nodes: Sequence[Node]
+    make: Callable[[Results], Table]
+    labels: Mapping[str, object] = field(default_factory=dict)
 
-    def svg(self, table: Table, *, name: str) -> str:
-        """The whole figure as one stand-alone SVG document."""
-        from prunescope.studies import plots  # drawing is slow to import and rarely needed
-
-        return plots.document(plots.lines(self, table), name=name)
-
-    def panels(self, table: Table, *, name: str) -> list[str]:
-        """One SVG element a panel."""
-        from prunescope.studies import plots
-
-        return plots.elements(plots.lines(self, table), name=name)
-
-
-@dataclass(frozen=True)
-class Scatter:
-    """One point a run, a colour and marker a series; a least-squares line through all points of a panel.
-
-    x, y, series, panel: column names. A row whose x or y is not finite is left out.
-    note: column of a text that is written into each panel, such as its correlation; none named: no text.
-    """
-
-    x: str
-    y: str
-    _: KW_ONLY
-    series: str
-    panel: str = "panel"
-    x_label: str = ""
-    y_label: str = ""
-    line: bool = True
-    note: str = ""
-
-    def svg(self, table: Table, *, name: str) -> str:
-        """The whole figure as one stand-alone SVG document."""
-        from prunescope.studies import plots, scatters
-
-        return plots.document(scatters.scatters(self, table), name=name)
-
-    def panels(self, table: Table, *, name: str) -> list[str]:
-        """One SVG element a panel."""
-        from prunescope.studies import plots, scatters
-
-        return plots.elements(scatters.scatters(self, table), name=name)
-
-
-@dataclass(frozen=True)
-class Intervals:
-    """An estimate and its interval a row, one under the other, such as the means of arms or several correlations.
-
-    label, estimate, low, high, panel: column names; a row without a finite estimate keeps its place, empty.
-    zero: whether a line marks 0.
-    """
-
-    label: str
-    estimate: str
-    low: str
-    high: str
-    _: KW_ONLY
-    panel: str = "panel"
-    x_label: str = ""
-    zero: bool = False
-
-    def svg(self, table: Table, *, name: str) -> str:
-        """The whole figure as one stand-alone SVG document."""
-        from prunescope.studies import plots, scatters
-
-        size = scatters.interval_size(self, table)
-        return plots.document(scatters.intervals(self, table), name=name, size=size)
-
-    def panels(self, table: Table, *, name: str) -> list[str]:
-        """One SVG element a panel."""
-        from prunescope.studies import plots, scatters
-
-        size = scatters.interval_size(self, table)
-        return plots.elements(scatters.intervals(self, table), name=name, size=size)
-
-
-@dataclass(frozen=True)
-class Contour:
-    """A line over a map, where the median of a column crosses a level, such as a predicted threshold."""
-
-    column: str
-    level: float
-    label: str
-
-
-@dataclass(frozen=True)
-class Map:
-    """A value over x and y as coloured cells, each the median of its rows; a cell without a number is empty.
-
-    x, y, value, panel: column names. low, high: ends of the colour scale, the same in every panel.
-    contours: lines drawn over the cells.
-    """
-
-    x: str
-    y: str
-    value: str
-    _: KW_ONLY
-    low: float
-    high: float
-    panel: str = "panel"
-    x_label: str = ""
-    y_label: str = ""
-    value_label: str = ""
-    log_x: bool = False
-    log_y: bool = False
-    reverse_x: bool = False
-    contours: tuple[Contour, ...] = ()
-
-    def svg(self, table: Table, *, name: str) -> str:
-        """The whole figure as one stand-alone SVG document."""
-        from prunescope.studies import maps, plots
-
-        return plots.document(maps.maps(self, table), name=name)
-
-    def panels(self, table: Table, *, name: str) -> list[str]:
-        """One SVG element a panel."""
-        from prunescope.studies import maps, plots
-
-        return plots.elements(maps.maps(self, table), name=name)
-
-
-@dataclass(frozen=True)
-class Sheet:
-    """A contact sheet: one image a row of the table, in its order, with "label → prediction" below it.
-
-    source: the data set; index: column of the places of the images among its training examples. label, prediction,
-    panel: column names. marked: column of booleans; where it is true the text is in another colour, such as at labels
-    that were flipped. across: images a line.
-    """
-
-    source: Source
-    _: KW_ONLY
-    index: str = "index"
-    label: str = "label"
-    prediction: str = "prediction"
-    marked: str = "marked"
-    panel: str = "panel"
-    across: int = 8
-
-    def svg(self, table: Table, *, name: str) -> str:
-        """The whole figure as one stand-alone SVG document; raises DataError if the images are not there."""
-        from prunescope.studies import plots, sheets
-
-        return plots.document(sheets.sheets(self, table), name=name, size=sheets.size(self, table))
-
-    def panels(self, table: Table, *, name: str) -> list[str]:
-        """One SVG element a panel; raises DataError if the images are not there."""
-        from prunescope.studies import plots, sheets
-
-        return plots.elements(sheets.sheets(self, table), name=name, size=sheets.size(self, table))
+    def table(self, results: Results) -> Table:
+        """The rows, with the labels in each."""
+        return [{**self.labels, **row} for row in self.make(results)]
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A table made from results, how it is drawn, and which nodes each curve comes from.
+    """Rows made from results, how they are drawn, and the claims that it shows.
 
-    claims: names of the study's claims that it bears on, shown below it.
+    name: a file name and an anchor.
+    title: its heading.
+    caption: what is seen, for a reader who has not read the paper.
+    rows: what its table is put together from, in this order.
+    plot: how the table is drawn.
+    claims: what can be read off it, judged by the study that has the figure and shown below it.
     """
 
     name: str
     title: str
     _: KW_ONLY
     caption: str
-    table: Callable[[Results], Table]
+    rows: Sequence[Rows | Computed]
     plot: Plot
-    lineage: Mapping[str, Sequence[Node]] = field(default_factory=dict)
-    claims: tuple[str, ...] = ()
+    claims: tuple[Claim, ...] = ()
 
-    def about(self, *claims: "Named") -> "Figure":
-        """The same figure, bearing on these claims."""
-        return replace(self, claims=tuple(claim.name for claim in claims))
+    def table(self, results: Results) -> Table:
+        """All rows."""
+        return [row for part in self.rows for row in part.table(results)]
+
+    @cached_property
+    def nodes(self) -> tuple[Node, ...]:
+        """All that must be computed for the table."""
+        return tuple({node.id: node for part in self.rows for node in part.nodes}.values())
+
+    @cached_property
+    def lineage(self) -> Mapping[str, tuple[Recipe, ...]]:
+        """The runs behind each series; those of rows without one under the name of their panel, or none.
+
+        Series of the same runs are named together. Of a map, which has very many, the first of each line is listed.
+        """
+        line = self.plot.y if isinstance(self.plot, Map) else ""
+        column = line or getattr(self.plot, "series", "")
+        runs: dict[str, dict[str, Recipe]] = {}
+        for part in self.rows:
+            name = part.labels.get(column, part.labels.get("panel", ""))
+            runs.setdefault(f"{line} {name}".lstrip(), {}).update(_runs(part.nodes))
+        names: dict[tuple[Recipe, ...], list[str]] = {}
+        for name, by_id in runs.items():
+            names.setdefault(tuple(by_id.values())[: 1 if line else None], []).append(name)
+        return {"; ".join(alike): made for made, alike in names.items() if made}
+
+
+def with_gaps(quantity: Quantity, results: Results) -> NDArray[Any]:
+    """The value of a quantity that can be read in part: not a number for what failed or is not there."""
+    return quantity(_Gaps(results))
+
+
+class _Gaps:
+    """Results in which a missing node reads as not a number, whatever is asked of it."""
+
+    def __init__(self, results: Results) -> None:
+        self._results = results
+
+    def __getitem__(self, node: Any) -> Mapping[str, NDArray[Any]]:
+        try:
+            return self._results[node]
+        except UsageError:
+            raise
+        except PrunescopeError:
+            return _Nothing()
+
+    def __contains__(self, node: Any) -> bool:
+        return node in self._results
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._results, name)
+
+
+class _Nothing(dict[str, NDArray[Any]]):
+    def __contains__(self, name: object) -> bool:
+        return True
+
+    def __missing__(self, name: str) -> NDArray[Any]:
+        return np.asarray(math.nan)
+
+
+def _read(quantity: Quantity, results: Results) -> tuple[NDArray[Any] | None, bool]:
+    """The value and whether all of it is there; None where nothing can be said with results missing."""
+    try:
+        return quantity(results), True
+    except UsageError:
+        raise
+    except PrunescopeError:
+        pass
+    try:
+        return with_gaps(quantity, results), False
+    except Exception:  # what was written for whole results cannot be held to do anything with gaps
+        return None, False
+
+
+def _runs(nodes: Sequence[Node]) -> dict[str, Recipe]:
+    """The runs that nodes are read from, choices among several included, by id."""
+    runs: dict[str, Recipe] = {}
+    pending: list[Any] = list(reversed(nodes))
+    while pending:
+        node = pending.pop()
+        if isinstance(node, Recipe):
+            runs.setdefault(node.id, node)
+        elif isinstance(node, Value):
+            pending.extend(reversed(list(node.references)))
+    return runs
+
+
+def _is_number(value: object) -> bool:
+    """Whether it says something where results are missing; that no level is marked as the best does not."""
+    return not isinstance(value, bool) and not (isinstance(value, float) and math.isnan(value))
+
+
+def _plain(value: Any) -> object:
+    return value.item() if isinstance(value, np.generic | np.ndarray) else value
 
 
 def columns(table: Table) -> list[str]:
@@ -259,12 +214,3 @@ def csv_text(table: Table) -> str:
     writer.writeheader()
     writer.writerows(dict(row) for row in table)
     return out.getvalue()
-
-
-def check_columns(table: Table, *, needed: Sequence[str]) -> None:
-    """Raises UsageError if a row lacks one of the columns that a plot needs."""
-    for row in table:
-        if missing := [name for name in needed if name not in row]:
-            raise UsageError(
-                f"row {dict(row)} lacks column {missing[0]!r}; the plot needs {', '.join(needed)}"
-            )

@@ -31,10 +31,10 @@ def page(
     if caution:
         parts += [f"When nothing differs, the paper's one-standard-deviation rule fires {caution}."]
     by_name = {verdict.claim.name: verdict for verdict in verdicts}
-    for figure in study.illustrated:
+    for figure in study.figures:
         parts += [f"## {figure.title}", f"![{figure.title}](figures/{figure.name}.svg)"]
         parts += [f"{figure.caption} [Data](data/{figure.name}.csv)."]
-        parts += ["\n".join(_bullet(by_name[name]) for name in figure.claims)]
+        parts += ["\n".join(_bullet(by_name[claim.name]) for claim in study.claims_of(figure))]
     parts += ["## Notes", *study.notes] if study.notes else []
     parts += ["## Cost", _pairs(cost, number)] if cost else []
     parts += [f"Made by `{command}`."] if command else []

@@ -26,8 +26,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from prunescope.base.errors import UsageError
 from prunescope.studies.curves import Curve, band, centre, sort_curves, starred, y_ranges
-from prunescope.studies.figure import Lines, Table
-from prunescope.studies.svg import side_by_side
+from prunescope.studies.plot import Lines, Table
 
 # Okabe and Ito 2008, without black and yellow, which vanish on a dark or a light page.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -62,14 +61,6 @@ _STYLE: Mapping[str, Any] = {
 
 Drawer = Callable[[Axes], None]
 """Draws one panel into empty axes that have their title."""
-
-
-def document(drawers: Mapping[str, Drawer], *, name: str, size: tuple[float, float] = PANEL) -> str:
-    """All panels side by side, as one SVG document that also follows the reader's colour scheme.
-
-    size: width and height of a panel, inches.
-    """
-    return side_by_side(elements(drawers, name=name, size=size))
 
 
 def elements(drawers: Mapping[str, Drawer], *, name: str, size: tuple[float, float] = PANEL) -> list[str]:

@@ -132,7 +132,7 @@ class MedianDirection(Direction):
 
 
 @dataclass(frozen=True)
-class Value(_Mean):
+class Near(_Mean):
     """The mean equals a published number within a tolerance.
 
     Paper's rule: the mean is within the tolerance; contradicted if it is outside by one standard deviation or

@@ -23,7 +23,8 @@ from markupsafe import Markup
 from prunescope.base.errors import DataError, PrunescopeError, UsageError
 from prunescope.studies import markdown, statistics
 from prunescope.studies.claim import Verdict, judge_all, unmet
-from prunescope.studies.figure import Figure, Table, columns, csv_text
+from prunescope.studies.figure import Figure, columns, csv_text
+from prunescope.studies.plot import NothingToDraw, Table
 from prunescope.studies.region import Among, Count, Outcome
 from prunescope.studies.results import Results
 from prunescope.studies.study import Study
@@ -89,8 +90,10 @@ def write(
     cautions = unmet(study.cautions, results)
     by_name = {verdict.claim.name: verdict for verdict in verdicts}
     drawn = tuple(
-        replace(_draw(figure, results), verdicts=tuple(by_name[name] for name in figure.claims))
-        for figure in study.illustrated
+        replace(
+            _draw(figure, results), verdicts=tuple(by_name[claim.name] for claim in study.claims_of(figure))
+        )
+        for figure in study.figures
     )
     texts = {f"figures/{one.figure.name}.svg": one.svg for one in drawn if one.svg}
     texts |= {f"data/{one.figure.name}.csv": one.csv for one in drawn if one.svg}
@@ -203,6 +206,10 @@ def _json(record: object) -> str:
 
 def _draw(figure: Figure, results: Results) -> _Drawn:
     """A missing run, or images that are not at hand, cost one figure, not the report; a wrong figure is an error."""
+    from prunescope.studies import (
+        drawing,
+    )  # matplotlib takes long to import, and a report without figures needs none
+
     try:
         table = figure.table(results)
     except UsageError:
@@ -212,8 +219,8 @@ def _draw(figure: Figure, results: Results) -> _Drawn:
     if not table:
         return _Drawn(figure, why_not="There is nothing to draw: no run of it is stored, or none qualifies.")
     try:
-        panels = figure.plot.panels(table, name=figure.name)
-    except DataError as problem:
+        panels = drawing.panels(figure.plot, table, name=figure.name)
+    except (DataError, NothingToDraw) as problem:
         return _Drawn(figure, why_not=str(problem))
     markup = tuple(Markup(panel) for panel in panels)
     return _Drawn(figure, svg=side_by_side(panels), panels=markup, csv=csv_text(table), table=table)

@@ -1,10 +1,9 @@
 """What a study sees of the runs: opaque nodes with an id, and the readings made of them.
 
-Belongs here: the two protocols and the one way to line up a number over replicates. Does not belong here: how
-results are computed or stored.
+Numbers over replicates are lined up in `quantity.py`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -32,18 +31,8 @@ class Results(Protocol):
     def __contains__(self, node: Any, /) -> bool: ...
 
 
-def column(results: Results, nodes: Iterable[Node], *, name: str) -> Numbers:
-    """The scalar `name` of every node, in the order given: [R], in the reading's own unit.
-
-    Raises UsageError if the reading has no such value or it is not a scalar.
-
-    `column(r, pruned, name="error") - column(r, dense, name="error")` are paired differences, one a
-    replicate.
-    """
-    return np.array([_scalar(results[node], node=node, name=name) for node in nodes], dtype=np.float64)
-
-
-def _scalar(reading: Mapping[str, NDArray[Any]], *, node: Node, name: str) -> float:
+def scalar(reading: Mapping[str, NDArray[Any]], *, node: Node, name: str) -> float:
+    """The scalar `name` of a node's result. Raises UsageError if there is no such value or it is not a scalar."""
     if name not in reading:
         raise UsageError(f"reading {node.id} has no value {name!r}; it has {', '.join(sorted(reading))}")
     value = np.asarray(reading[name])

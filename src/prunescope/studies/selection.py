@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prunescope.base.errors import UsageError
+from prunescope.base.errors import TooFewReplicates, UsageError
 from prunescope.studies.results import Numbers
 
 Values = Mapping[str, NDArray[Any]]
@@ -64,4 +64,6 @@ def _errors(values: Sequence[Values], replicates: int) -> Numbers:
 def _chain(errors: Numbers) -> Numbers:
     if len(errors) < 2:
         raise UsageError("a chain with no sparse level has no optimal sparsity; run at least levels=1")
+    if not np.isfinite(errors).all():
+        raise TooFewReplicates("not all levels of the chain have an error, so none can be chosen")
     return errors

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from prunescope.base.errors import UsageError
-from prunescope.studies.figure import Row, Sheet, Table, check_columns
+from prunescope.studies.plot import Row, Sheet, Table, check_columns
 from prunescope.studies.plots import INK, Drawer
 from prunescope.studies.results import Numbers
 

@@ -1,12 +1,14 @@
-"""A study: one question with its nodes, figures and claims.
+"""A study: one question with its figures and claims.
 
 Belongs here: the record. Does not belong here: running it (`runs`), judging it (`claim.py`), showing it
 (`report.py`).
 """
 
 import re
-from collections.abc import Sequence
-from dataclasses import KW_ONLY, dataclass
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import KW_ONLY, dataclass, replace
+from functools import cached_property
 
 from prunescope.base import value
 from prunescope.base.errors import UsageError
@@ -17,21 +19,27 @@ from prunescope.studies.results import Node
 _FILE_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Study:
     """One question, and everything that answers it.
 
-    paper: the reference, in full; empty for a study of one's own. scale: what the study was cut down to, in
-    words.
-    settings: the value the study was made from. nodes: all that must be computed. notes: paragraphs for the
-    reader. cautions: what stands at the head of the report where it does not hold, such as an optimum inside its chain.
+    name: what the command line and the report call it.
+    question: one sentence.
+    settings: the value that the study was made from.
+    figures: what is shown.
+    claims: what is judged; the figures' own claims are added to these, before them.
+    paper: the reference, in full; empty for a study of one's own.
+    scale: what the study was cut down to, in words.
+    notes: paragraphs for the reader.
+    cautions: what is told at the head of the report where it does not hold, such as an optimum inside its chain.
+
+    Two claims of one name must be the same claim, which several figures may show.
     """
 
     name: str
     question: str
     _: KW_ONLY
     settings: value.Value
-    nodes: Sequence[Node]
     figures: tuple[Figure, ...] = ()
     claims: tuple[Claim, ...] = ()
     paper: str = ""
@@ -40,51 +48,76 @@ class Study:
     cautions: tuple[Precondition, ...] = ()
 
     def __post_init__(self) -> None:
+        shown = [claim for figure in self.figures for claim in figure.claims]
+        different = {id(claim): claim for claim in (*shown, *self.claims)}
+        claims = tuple(different.values())
         _check_names("figure", [figure.name for figure in self.figures])
-        _check_names("claim", [claim.name for claim in self.claims])
-        known = {claim.name for claim in self.claims}
-        for figure in self.figures:
-            if strange := set(figure.claims) - known:
-                raise UsageError(
-                    f"figure {figure.name!r} is about {sorted(strange)}, which are no claims of {self.name}"
-                )
+        _check_names("claim", [claim.name for claim in claims])
+        object.__setattr__(self, "claims", claims)
 
-    @property
-    def illustrated(self) -> tuple[Figure, ...]:
-        """The figures with the claims that they bear on; an only figure that names none bears on all of them."""
-        if len(self.figures) == 1 and not self.figures[0].claims:
-            return (self.figures[0].about(*self.claims),)
-        return self.figures
+    def __repr__(self) -> str:
+        counts = f"{len(self.figures)} figures, {len(self.claims)} claims, {len(self.nodes)} nodes"
+        return f"<Study {self.name}: {self.question} ({counts})>"
+
+    @cached_property
+    def nodes(self) -> tuple[Node, ...]:
+        """All that must be computed: what the claims, the cautions and the figures are made of, each once."""
+        parts: list[Claim | Figure] = [*self.claims, *self.figures]
+        nodes = [node for part in parts for node in part.nodes]
+        nodes += [node for caution in self.cautions for node in caution.quantity.nodes]
+        return tuple({node.id: node for node in nodes}.values())
+
+    def claims_of(self, figure: Figure) -> tuple[Claim, ...]:
+        """The claims that a figure bears on: its own, or all there are if it is the only figure and has none."""
+        return self.claims if self.figures == (figure,) and not figure.claims else figure.claims
 
 
-def _check_names(kind: str, names: list[str]) -> None:
+def titled(doc: str | None) -> tuple[str, str]:
+    """The name and the question of a study, from the docstring of its module: "name: question" in its first paragraph.
+
+    Raises UsageError for another docstring.
+    """
+    name, colon, question = " ".join((doc or "").split("\n\n")[0].split()).partition(": ")
+    if not colon:
+        raise UsageError(
+            f"the docstring {doc!r} does not begin with the study's name, a colon and its question"
+        )
+    return name, question
+
+
+def _check_names(kind: str, names: Sequence[str]) -> None:
     """Names become file names and anchors, so they are plain and unique."""
-    for name in names:
+    for name, times in Counter(names).items():
         if not _FILE_NAME.fullmatch(name):
             raise UsageError(
                 f"{kind} name {name!r} cannot be a file name; use lower-case letters, digits, '-' and '_'"
             )
-        if names.count(name) > 1:
+        if times > 1:
             raise UsageError(f"two {kind}s are called {name!r}; give each its own name")
 
 
 def merged(
-    parts: Sequence[Study], *, name: str, question: str, settings: value.Value, scale: str, paper: str
+    parts: Iterable[Study], name: str, question: str, *, settings: value.Value, scale: str, paper: str
 ) -> Study:
-    """One study of all nodes, figures, claims and notes of several; what several share is there once.
+    """One study of all figures, claims and notes of several; what several parts share is there once.
 
-    Raises UsageError if different figures of two parts have one name.
+    Of equal names of claims the last part's is kept. Raises UsageError if figures of two parts have one name.
     """
-    claims = {claim.name: claim for part in parts for claim in part.claims}
+    studies = list(parts)
+    claims = {claim.name: claim for part in studies for claim in part.claims}
+    figures = [
+        replace(figure, claims=tuple(claims[claim.name] for claim in part.claims_of(figure)))
+        for part in studies
+        for figure in part.figures
+    ]
     return Study(
         name,
         question,
         settings=settings,
-        nodes=list({node.id: node for part in parts for node in part.nodes}.values()),
-        figures=tuple(figure for part in parts for figure in part.illustrated),
+        figures=tuple(figures),
         claims=tuple(claims.values()),
         paper=paper,
         scale=scale,
-        notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
-        cautions=tuple({caution.says: caution for part in parts for caution in part.cautions}.values()),
+        notes=tuple(dict.fromkeys(note for part in studies for note in part.notes)),
+        cautions=tuple({caution.says: caution for part in studies for caution in part.cautions}.values()),
     )

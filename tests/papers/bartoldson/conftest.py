@@ -14,8 +14,8 @@ sys.path.insert(0, str(Path(__file__).parent))  # for `paper_items`
 from prunescope import measures
 from prunescope.base.steps import Clock
 from prunescope.measures.normality import BINS
-from prunescope.runs.graph import Combined, Reading, Trace
-from prunescope.runs.recipe import Recipe
+from prunescope.runs.graph.nodes import Combined, Reading, Trace
+from prunescope.runs.graph.recipe import Recipe
 from prunescope.sparsity.unit_scores import ExpectedActivation
 from prunescope.tasks.model import resolve
 from prunescope.training.epoch_probes import EpochAccuracy, RecalibratedAccuracy

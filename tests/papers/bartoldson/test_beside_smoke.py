@@ -5,8 +5,8 @@ from paper_items import BESIDE, item
 
 from prunescope.papers.bartoldson import views
 from prunescope.papers.bartoldson2020 import app_b, app_c, fig4
-from prunescope.runs.execute import ensure
-from prunescope.runs.store import Store
+from prunescope.runs.execution.ensure import ensure
+from prunescope.runs.store.store import Store
 from prunescope.sparsity.unit_scores import ExpectedActivation, FilterNorm, MeanActivation
 from prunescope.studies.claim import judge
 from prunescope.studies.publish import nodes_of

@@ -6,7 +6,7 @@ import pytest
 from prunescope.papers.bartoldson import views
 from prunescope.papers.bartoldson2020 import app_e, fig6, flatness
 from prunescope.papers.bartoldson2020.flatness import POWER, POWER_SHARE, SHARE, SHARPNESS, TOP, TRACE_H
-from prunescope.runs.graph import Reading
+from prunescope.runs.graph.nodes import Reading
 
 
 @pytest.fixture(autouse=True)

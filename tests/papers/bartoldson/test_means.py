@@ -7,7 +7,7 @@ from prunescope.papers.bartoldson import views
 from prunescope.papers.bartoldson2020 import rates, setting
 from prunescope.studies import statistics
 from prunescope.studies.curves import band, sort_curves
-from prunescope.studies.figure import Lines
+from prunescope.studies.plot import Lines
 
 SETTINGS = rates.SCALES["smoke"].replace(replicates=5)
 

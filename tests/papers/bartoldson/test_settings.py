@@ -16,9 +16,10 @@ from prunescope.papers.bartoldson2019 import fig_a2, fig_a3
 from prunescope.papers.bartoldson2019.catalogue import STUDIES as OLD
 from prunescope.papers.bartoldson2020 import app_d, fig3, fig5, section2, setting, yours
 from prunescope.papers.bartoldson2020.catalogue import STUDIES as NEW
-from prunescope.runs.families import during_training
-from prunescope.runs.store import Store
-from prunescope.runs.workbench import Workbench, fresh_weights
+from prunescope.runs.execution.workbench import Workbench
+from prunescope.runs.graph.families import during_training
+from prunescope.runs.machine.loader import fresh_weights
+from prunescope.runs.store.store import Store
 from prunescope.studies.load import changed
 from prunescope.tasks.model import Model
 from prunescope.training.interventions import LayerSchedule

@@ -7,7 +7,7 @@ from prunescope.papers.bartoldson2019 import fig3 as fig3_2019
 from prunescope.papers.bartoldson2019 import fig_a2
 from prunescope.papers.bartoldson2020 import fig3
 from prunescope.studies.curves import centre, sort_curves
-from prunescope.studies.figure import Lines
+from prunescope.studies.plot import Lines
 from prunescope.training.epoch_probes import RecalibratedAccuracy
 
 TINY = {"data": "blobs", "blobs": 4, "width": 0.0625, "replicates": 2}

@@ -16,9 +16,9 @@ from prunescope.base.steps import Duration
 from prunescope.base.streams import replicate
 from prunescope.base.value import Value
 from prunescope.measures import Measure, Risk, UnitsGone
-from prunescope.runs.families import final
-from prunescope.runs.graph import Combined, Reading, Trace
-from prunescope.runs.recipe import Recipe
+from prunescope.runs.graph.families import final
+from prunescope.runs.graph.nodes import Combined, Reading, Trace
+from prunescope.runs.graph.recipe import Recipe
 from prunescope.studies.correlation import Points
 from prunescope.studies.results import Numbers, Results, column
 from prunescope.training.epoch_probes import EpochAccuracy, Limit, RecalibratedAccuracy

@@ -9,7 +9,7 @@ from prunescope.base.streams import replicate
 from prunescope.papers.bartoldson.arms import Arm, Comparison, Look
 from prunescope.papers.bartoldson.sizes import Size, TraceSize
 from prunescope.papers.bartoldson.training import GROUPS
-from prunescope.runs.families import during_training
+from prunescope.runs.graph.families import during_training
 from prunescope.sparsity.select import Sparsity, Target
 from prunescope.tasks.model import Model, Network
 from prunescope.training.interventions import Every, Prune

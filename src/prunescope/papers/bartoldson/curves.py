@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from prunescope.base.value import Value
 from prunescope.papers.bartoldson.arms import Comparison
 from prunescope.papers.bartoldson.views import label, lineage
-from prunescope.studies.figure import Figure, Lines, Table
+from prunescope.studies.figure import Figure
+from prunescope.studies.plot import Lines, Table
 from prunescope.studies.results import Numbers, Results
 
 Places = Sequence[tuple[float, Comparison, str]]

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 
 from prunescope.papers.bartoldson.arms import Comparison
 from prunescope.papers.bartoldson.views import ANEW, Panels, lineage
-from prunescope.runs.graph import Trace
-from prunescope.runs.recipe import Recipe
+from prunescope.runs.graph.nodes import Trace
+from prunescope.runs.graph.recipe import Recipe
 from prunescope.studies.events import epochs
-from prunescope.studies.figure import Figure, Lines, Table
+from prunescope.studies.figure import Figure
+from prunescope.studies.plot import Lines, Table
 from prunescope.studies.results import Results
 
 

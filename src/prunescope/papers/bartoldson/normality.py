@@ -9,10 +9,11 @@ from types import MappingProxyType
 from prunescope.base.reference import Moment, StateRef
 from prunescope.measures import Normality
 from prunescope.measures.normality import BINS, EDGE
-from prunescope.runs.graph import Reading
-from prunescope.runs.recipe import Recipe
+from prunescope.runs.graph.nodes import Reading
+from prunescope.runs.graph.recipe import Recipe
 from prunescope.studies.claim import Claim, Precondition
-from prunescope.studies.figure import Figure, Lines, Table
+from prunescope.studies.figure import Figure
+from prunescope.studies.plot import Lines, Table
 from prunescope.studies.region import Direction
 from prunescope.studies.results import Results, column
 

@@ -11,7 +11,8 @@ from prunescope.base.streams import stream
 from prunescope.papers.bartoldson.curves import Places, behind
 from prunescope.papers.bartoldson.views import label
 from prunescope.studies import statistics
-from prunescope.studies.figure import Figure, Intervals, Table
+from prunescope.studies.figure import Figure
+from prunescope.studies.plot import Intervals, Table
 from prunescope.studies.results import Numbers, Results
 from prunescope.studies.statistics import Interval
 

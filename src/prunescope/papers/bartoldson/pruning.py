@@ -13,8 +13,8 @@ from types import MappingProxyType
 from prunescope.papers.bartoldson.arms import Arm, arm
 from prunescope.papers.bartoldson.sizes import Size
 from prunescope.papers.bartoldson.training import Group
-from prunescope.runs.families import during_training
-from prunescope.runs.recipe import Recipe
+from prunescope.runs.graph.families import during_training
+from prunescope.runs.graph.recipe import Recipe
 from prunescope.sparsity.select import Target
 from prunescope.sparsity.structure import find_units
 from prunescope.sparsity.unit_scores import FilterNorm, MeanActivation, UnitScore

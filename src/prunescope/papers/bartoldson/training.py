@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from prunescope.papers.bartoldson.sizes import Size
-from prunescope.runs.recipe import Recipe
+from prunescope.runs.graph.recipe import Recipe
 from prunescope.tasks.data.augmentation import CropFlip
 from prunescope.tasks.data.cifar import CIFAR10, CIFAR100, cifar10, cifar100
 from prunescope.tasks.data.per_class import per_class

@@ -16,7 +16,8 @@ from prunescope.papers.bartoldson.arms import RECALIBRATED, Comparison
 from prunescope.studies import correlation, statistics
 from prunescope.studies.correlation import Correlation, Points, Statistic, Unit
 from prunescope.studies.events import SOON, epochs
-from prunescope.studies.figure import Figure, Intervals, Lines, Scatter, Table
+from prunescope.studies.figure import Figure
+from prunescope.studies.plot import Intervals, Lines, Scatter, Table
 from prunescope.studies.results import Numbers, Results
 
 Panels = Mapping[str, Comparison]

@@ -11,7 +11,8 @@ import numpy as np
 from prunescope.papers.bartoldson import views
 from prunescope.papers.bartoldson.arms import Comparison
 from prunescope.papers.bartoldson2020.flatness import EPSILON, NEAR, REACHED, TOP
-from prunescope.studies.figure import Figure, Intervals, Lines, Scatter, Table
+from prunescope.studies.figure import Figure
+from prunescope.studies.plot import Intervals, Lines, Scatter, Table
 from prunescope.studies.results import Results
 
 

@@ -13,7 +13,8 @@ from prunescope.papers.bartoldson2020 import rates
 from prunescope.papers.bartoldson2020.rates import Settings
 from prunescope.studies import correlation
 from prunescope.studies.claim import Claim, Precondition
-from prunescope.studies.figure import Figure, Intervals, Table
+from prunescope.studies.figure import Figure
+from prunescope.studies.plot import Intervals, Table
 from prunescope.studies.region import Direction
 from prunescope.studies.results import Numbers, Results
 from prunescope.studies.study import Study

@@ -12,7 +12,7 @@ from prunescope.papers.bartoldson.sizes import PAPER_2020, Ascending, Count, Eve
 from prunescope.papers.bartoldson.statements import compares, same
 from prunescope.papers.bartoldson.training import GROUPS
 from prunescope.papers.bartoldson2020 import setting
-from prunescope.runs.families import during_training
+from prunescope.runs.graph.families import during_training
 from prunescope.sparsity.unit_scores import FilterNorm
 from prunescope.studies.claim import Claim
 from prunescope.studies.study import Study

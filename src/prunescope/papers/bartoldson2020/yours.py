@@ -20,8 +20,8 @@ from prunescope.papers.bartoldson.views import ANEW
 from prunescope.papers.bartoldson2020 import yours_views
 from prunescope.papers.bartoldson2020.flatness import SHARPNESS, TRACE_C, TRACE_H
 from prunescope.papers.own import Own
-from prunescope.runs.families import during_training
-from prunescope.runs.recipe import Recipe
+from prunescope.runs.graph.families import during_training
+from prunescope.runs.graph.recipe import Recipe
 from prunescope.sparsity.select import Target
 from prunescope.sparsity.structure import find_units
 from prunescope.sparsity.unit_scores import FilterNorm, UnitScore

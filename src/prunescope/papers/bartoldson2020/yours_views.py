@@ -9,9 +9,10 @@ import numpy as np
 
 from prunescope.papers.bartoldson.arms import Comparison
 from prunescope.papers.bartoldson.views import ANEW, lineage
-from prunescope.runs.recipe import Recipe
+from prunescope.runs.graph.recipe import Recipe
 from prunescope.studies.events import Epochs, epochs
-from prunescope.studies.figure import Figure, Intervals, Lines, Table
+from prunescope.studies.figure import Figure
+from prunescope.studies.plot import Intervals, Lines, Table
 from prunescope.studies.results import Numbers, Results
 
 

@@ -39,7 +39,9 @@ class StackedBatches:
         x, y = self._taken(steps)
         for number, augmentation in enumerate(self.augmentation):
             positions = zip(self.steppers, steps, strict=True)
-            x = augmentation.apply_to_runs(x, [stepper.augmentation_stream(number, step) for stepper, step in positions])
+            x = augmentation.apply_to_runs(
+                x, [stepper.augmentation_stream(number, step) for stepper, step in positions]
+            )
         return x, y
 
     def _taken(self, steps: list[int]) -> tuple[Tensor, Tensor]:

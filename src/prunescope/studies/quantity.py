@@ -1,0 +1,143 @@
+"""A number of every replicate that knows what it is made of: what claims compare and figures show.
+
+    longer = column([run.test for run in extended], "error", scale=100, label="extended", unit="% test error")
+    pruned = ...
+    longer - pruned      # [replicates]; needs the readings of both; "extended minus pruned"
+
+A study computes the nodes of its quantities and no others, so no claim can be about something that was forgotten.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from prunescope.base.errors import UsageError
+from prunescope.studies.results import Node, Numbers, Results, scalar
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A function of results, with the nodes whose results it reads.
+
+    label: what it is of ("pruned at its best"); differences put labels together. It may be empty.
+    unit: what it is counted in ("percentage points of test error").
+    nodes: all that must be computed before it can be read.
+    of: from results to [replicates], or to [replicates, parts] where there are several numbers a replicate.
+    """
+
+    label: str
+    unit: str
+    nodes: tuple[Node, ...]
+    of: Callable[[Results], ArrayLike]
+
+    def __call__(self, results: Results) -> NDArray[Any]:
+        """Its value: [replicates] or [replicates, parts]. Raises a PrunescopeError where a node has no result."""
+        return np.asarray(self.of(results))
+
+    def __sub__(self, other: "Quantity") -> "Quantity":
+        """The difference at equal replicates, in the unit that both have. Raises UsageError for two units."""
+        if self.unit != other.unit:
+            raise UsageError(
+                f"a difference of {self.unit!r} and {other.unit!r} has no unit; convert one of them"
+            )
+        label = f"{self.label} minus {other.label}" if self.label and other.label else ""
+        return combined(np.subtract, self, other, label=label, unit=self.unit)
+
+    def __neg__(self) -> "Quantity":
+        return self.map(np.negative)
+
+    def map(
+        self,
+        function: Callable[[NDArray[Any]], ArrayLike],
+        *,
+        label: str | None = None,
+        unit: str | None = None,
+    ) -> "Quantity":
+        """A function of its value, such as a mean over parts or another unit; label and unit stay unless given."""
+        return replace(self.named(label, unit), of=lambda results: function(self(results)))
+
+    def named(self, label: str | None = None, unit: str | None = None) -> "Quantity":
+        """The same numbers under another label or unit."""
+        return replace(
+            self,
+            label=self.label if label is None else label,
+            unit=self.unit if unit is None else unit,
+        )
+
+    @property
+    def described(self) -> str:
+        """Unit and label, as they are printed beside a number."""
+        return ", ".join(filter(None, (self.unit, self.label)))
+
+
+def column(
+    nodes: Iterable[Node], name: str, *, scale: float = 1.0, label: str = "", unit: str = ""
+) -> Quantity:
+    """The scalar `name` of one node a replicate, times `scale`: [replicates].
+
+    Reading it raises UsageError if a node's result has no such value, or it is not a scalar.
+
+    `column(pruned, "error") - column(dense, "error")` are paired differences.
+    """
+    own = tuple(nodes)
+
+    def values(results: Results) -> Numbers:
+        return scale * np.array(
+            [scalar(results[node], node=node, name=name) for node in own], dtype=np.float64
+        )
+
+    return Quantity(label, unit, own, values)
+
+
+def arrays(
+    nodes: Iterable[Node], name: str, *, scale: float = 1.0, label: str = "", unit: str = ""
+) -> Quantity:
+    """The array `name` [P] of one node a replicate, times `scale`: [replicates, P], such as curves over epochs.
+
+    Reading it raises UsageError if arrays differ in shape. Where gaps are shown, a missing one is not a number.
+    """
+    own = tuple(nodes)
+
+    def values(results: Results) -> Numbers:
+        rows = [np.asarray(results[node][name], dtype=np.float64) for node in own]
+        shapes = {row.shape for row in rows if row.ndim}
+        if len(shapes) > 1:
+            raise UsageError(f"arrays {name!r} of shapes {sorted(shapes)} do not line up over replicates")
+        return scale * np.stack([np.broadcast_to(row, next(iter(shapes), ())) for row in rows])
+
+    return Quantity(label, unit, own, values)
+
+
+def combined(
+    function: Callable[..., ArrayLike], *quantities: Quantity, label: str = "", unit: str = ""
+) -> Quantity:
+    """A function of the values of several quantities, in their order."""
+    return Quantity(
+        label, unit, nodes_of(quantities), lambda results: function(*(part(results) for part in quantities))
+    )
+
+
+def side_by_side(quantities: Sequence[Quantity], label: str = "") -> Quantity:
+    """Several quantities of one unit as the parts of one: [replicates, parts]. Raises UsageError for several units."""
+    units = list(dict.fromkeys(part.unit for part in quantities))
+    if len(units) > 1:
+        raise UsageError(f"parts with the units {units} do not go side by side; convert them to one")
+    return combined(
+        lambda *values: np.stack(values, axis=1) if values else np.empty((0, 0)),
+        *quantities,
+        label=label,
+        unit=units[0] if units else "",
+    )
+
+
+def constant(value: float, *, replicates: int = 1, label: str = "", unit: str = "") -> Quantity:
+    """A number that no result is needed for, such as the error of guessing: [replicates]."""
+    return Quantity(label, unit, (), lambda results: np.full(replicates, value))
+
+
+def nodes_of(quantities: Iterable[Quantity]) -> tuple[Node, ...]:
+    """The nodes of several quantities, each once, in order."""
+    return tuple({node.id: node for part in quantities for node in part.nodes}.values())
