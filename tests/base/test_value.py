@@ -172,3 +172,43 @@ def test_a_text_form_has_what_differs_from_the_defaults_and_references_by_id():
     assert repr(parent) == "Node(several=(1, 'a'))"
     assert repr(Node(parent=parent)) == f"Node(parent=<Node {parent.id[:8]}>)"
     assert len({repr(Node(leaf=Leaf(count=count))) for count in range(9)}) == 9
+
+
+class Grown(Value):
+    """A `Leaf` that has got a field since."""
+
+    added: ClassVar[frozenset[str]] = frozenset({"clip"})
+    rate: float = 0.1
+    count: int = 3
+    clip: float | None = None
+
+
+class GrownAgain(Grown):
+    added: ClassVar[frozenset[str]] = frozenset({"groups"})
+    groups: tuple[str, ...] = ()
+
+
+def test_an_added_field_enters_the_id_only_where_it_differs_from_its_default():
+    assert Grown().canonical.replace("Grown", "Leaf") == Leaf().canonical
+    assert Grown(clip=None).id == Grown().id != Grown(clip=1.0).id
+    assert json.loads(Grown(clip=1.0).canonical)["clip"] == 1.0
+
+
+def test_added_fields_of_a_parent_class_stay_added():
+    assert GrownAgain.added == {"clip", "groups"} and Grown.added == {"clip"}
+    assert set(json.loads(GrownAgain().canonical)) == {"kind", "rate", "count"}
+    assert set(json.loads(GrownAgain(groups=("norm",)).canonical)) == {"kind", "rate", "count", "groups"}
+
+
+def test_an_added_field_needs_a_default():
+    with pytest.raises(TypeError, match="added names 'clip', which is no field with a default"):
+
+        class Required(Value):
+            added: ClassVar[frozenset[str]] = frozenset({"clip"})
+            clip: float
+
+    with pytest.raises(TypeError, match="added names 'clip'"):
+
+        class Misspelt(Value):
+            added: ClassVar[frozenset[str]] = frozenset({"clip"})
+            klip: float = 1.0
