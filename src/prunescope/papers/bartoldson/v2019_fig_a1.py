@@ -1,0 +1,122 @@
+"""bartoldson2019/figA1: Are normalized activations normal, as scoring filters by their expected activation assumes?
+
+How normal the normalized activations of a network are, before, half way through and after training. Figure B1 of the
+2020 paper is the same.
+"""
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
+from prunescope.base.reference import Moment, StateRef
+from prunescope.measures import Normality
+from prunescope.measures.normality import BINS, EDGE
+from prunescope.papers.bartoldson import PAPERS, arms
+from prunescope.papers.bartoldson.scales import VGG11, Size, scales_of, words
+from prunescope.runs.graph import Reading
+from prunescope.runs.recipe import Recipe
+from prunescope.studies.claim import Claim, Precondition
+from prunescope.studies.figure import Computed, Figure
+from prunescope.studies.plot import Lines, Table
+from prunescope.studies.quantity import column
+from prunescope.studies.region import Direction
+from prunescope.studies.results import Results
+from prunescope.studies.study import Study, titled
+
+COST = {
+    "smoke": "a minute or less on 2 cores",
+    "laptop": "15 minutes on 2 cores",
+    "paper": "a month on 2 cores",
+}
+FIGURE = "Figure A1"
+PLACE = "Bartoldson et al. 2019, Figure A1"
+PARTS: Mapping[str, float] = MappingProxyType(
+    {"before training": 0.0, "half way": 0.5, "after training": 1.0}
+)
+"""When activations are measured, as a part of training."""
+NEAR = 0.05
+"""Distance that counts as nearly normal; proposed here, the papers give no number."""
+Settings = Size
+SCALES = scales_of(Size)
+"""The networks of the other figures; nothing is measured while they train."""
+
+
+def build(settings: Size, scale: str) -> Study:
+    """The study under these settings."""
+    return Study(
+        *titled(__doc__),
+        settings=settings,
+        scale=words(settings, scale),
+        paper=PAPERS["bartoldson2019"],
+        figures=(histograms(settings, name="figa1", title="Figure A1: normalized activations by layer"),),
+        notes=("Of VGG11 trained here; the paper shows a VGG19, without numbers.",),
+    )
+
+
+def histograms(size: Size, *ready: Precondition, name: str, title: str) -> Figure:
+    """Densities of the normalized activations of every layer that was measured, a panel each, in forward order.
+
+    ready: what must hold before it is judged whether training takes activations away from the normal distribution.
+    """
+    runs = arms.plain(VGG11, size).runs
+    readings = {when: [_normality(run, part) for run in runs] for when, part in PARTS.items()}
+
+    def rows(when: str) -> Computed:
+        def make(results: Results) -> Table:
+            centres = [-EDGE + (i + 0.5) * 2 * EDGE / BINS for i in range(BINS)]
+            return [
+                {"panel": f"layer {layer + 1} of the last {len(found['distance'])}", "replicate": number}
+                | {"activation": x, "density": float(y)}
+                for number, reading in enumerate(readings[when])
+                if reading in results
+                for found in [results[reading]]
+                for layer in range(len(found["distance"]))
+                for x, y in zip(centres, found[f"histogram.{layer}"], strict=True)
+            ]
+
+        return Computed(readings[when], make, {"when": when})
+
+    return Figure(
+        name,
+        title,
+        caption="Density of what BatchNorm puts into its scale and shift in the last convolutions of VGG11, all "
+        "channels of one together. A standard normal would peak at 0.40.",
+        rows=[rows(when) for when in PARTS],
+        plot=Lines(
+            "activation",
+            "density",
+            series="when",
+            x_label="normalized activation",
+            y_label="density",
+            marks="none",
+        ),
+        claims=tuple(_claims(readings, ready)),
+    )
+
+
+def _normality(run: Recipe, part: float) -> Reading:
+    moment = Moment() if part == 1.0 else Moment(when="step", at=f"{100 * part:g}%")
+    return Reading(measure=Normality(), state=StateRef(run=run, moment=moment))
+
+
+def _claims(
+    readings: Mapping[str, list[Reading]], ready: tuple[Precondition, ...]
+) -> Iterable[Claim]:
+    unit = "mean Kolmogorov-Smirnov distance over the last eight layers"
+    before, _, after = (column(found, "mean_distance", unit=unit, label=when.split()[0]) for when, found in readings.items())
+    yield Claim(
+        "normal-before-training",
+        f"Before training, normalized activations are nearly standard normal: at a distance below {NEAR:g}.",
+        before,
+        Direction("less", than=NEAR),
+        basis="paper",
+        place=f'{PLACE} ("reasonable early on"), of a VGG19; the number is proposed here',
+    )
+    yield Claim(
+        "normality-degrades",
+        "Normalized activations are further from a standard normal after training than before.",
+        after - before,
+        Direction("greater"),
+        basis="paper",
+        place=f'{PLACE} ("degrades with training"), of a VGG19',
+        preconditions=ready,
+    )
