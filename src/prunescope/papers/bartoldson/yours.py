@@ -1,0 +1,286 @@
+"""bartoldson2020/yours: What does pruning these layers on this schedule do to a network of your own?
+
+Units of any network pruned while it trains: every event, stability, recovery, flatness. `follow` does the same for a
+recipe of your own: a network, data and optimizer that no setting can name.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+
+import numpy as np
+from pydantic import Field
+
+from prunescope.base.steps import Clock
+from prunescope.base.value import Value
+from prunescope.measures import AdaptiveSharpness, GradientTrace, HessianTraceOrEstimate, Sample
+from prunescope.papers.bartoldson import figures
+from prunescope.papers.bartoldson.arms import L2, NONE
+from prunescope.papers.bartoldson.claims import Says
+from prunescope.papers.bartoldson.flatness import SHARPNESS, TRACE_C, TRACE_H
+from prunescope.papers.bartoldson.quantities import ANEW, Comparison, Measured, Observables, arm
+from prunescope.papers.bartoldson.scales import Count, Distinct
+from prunescope.papers.own import Own
+from prunescope.runs.families import during_training
+from prunescope.runs.recipe import Recipe
+from prunescope.sparsity.select import Target
+from prunescope.sparsity.structure import find_units
+from prunescope.sparsity.unit_scores import UnitScore
+from prunescope.studies.events import Epochs, epochs
+from prunescope.studies.figure import Computed, Figure, Rows
+from prunescope.studies.plot import Intervals, Lines, Table
+from prunescope.studies.quantity import each, nodes_of
+from prunescope.studies.results import Numbers, Results
+from prunescope.studies.study import Study, titled
+from prunescope.training.epoch_probes import Limit
+from prunescope.training.interventions import LayerSchedule, PruneUnits
+from prunescope.training.optim import Adam, Optimizer
+from prunescope.training.schedules import Constant, Schedule
+
+COST = {
+    "smoke": "a minute or less on 2 cores",
+    "laptop": "20 minutes on 2 cores",
+    "paper": "20 minutes on 2 cores",
+}
+FIGURE = "none: any network"
+ERROR = "standard error of Tr(H)"
+
+
+class Settings(Own):
+    """A network, its training, and how it is pruned.
+
+    layers: which layers lose how much when; positions are durations from the start of training.
+    targets: an arm each, beside no pruning.
+    allow_idle_events: whether a layer may have more events than units.
+    test_limit, train_limit: examples that accuracy is measured on after every epoch.
+    recalibration: training batches behind BatchNorm statistics that are estimated anew around events; 0 leaves that out.
+    flat_images: test examples for flatness.
+    trace_probes: for Tr(H), where it is sampled.
+    """
+
+    optimizer: Optimizer = Adam()
+    schedule: Schedule = Constant(lr=1e-3)
+    layers: tuple[LayerSchedule, ...] = Field(
+        default=(
+            LayerSchedule(layer="fc1", start="4ep", end="28ep", fraction=0.5, period="8ep"),
+            LayerSchedule(layer="fc2", start="4ep", end="28ep", fraction=0.8, period="8ep"),
+        ),
+        min_length=1,
+    )
+    score: UnitScore = L2
+    targets: Distinct[Target] = Field(default=("smallest", "random", "largest"), min_length=1)
+    allow_idle_events: bool = False
+    test_limit: Limit = "all"
+    train_limit: Limit = 1000
+    recalibration: int = Field(default=4, ge=0)
+    flat_images: Count = 256
+    trace_probes: int = Field(default=100, ge=2)
+
+
+SCALES: Mapping[str, Settings] = MappingProxyType(
+    {
+        "smoke": Settings(
+            arguments={"inputs": 64, "hidden": [12, 8]},
+            epochs=6,
+            batch=200,
+            share=0.3,
+            layers=(LayerSchedule(layer="fc1", start="2ep", end="4ep", fraction=0.5, period="2ep"),),
+            replicates=2,
+            train_limit=100,
+            flat_images=20,
+        ),
+        "laptop": Settings(),
+        "paper": Settings(replicates=10),
+    }
+)
+
+
+def build(settings: Settings, scale: str) -> Study:
+    """The study under these settings. Raises UsageError for layers without units, and for impossible schedules."""
+    return follow(
+        settings.recipe(),
+        settings.layers,
+        score=settings.score,
+        targets=settings.targets,
+        replicates=settings.replicates,
+        observables=Observables(
+            test=settings.test_limit,
+            train=settings.train_limit,
+            recalibration=settings.recalibration,
+            measures=flatness(settings.flat_images, probes=settings.trace_probes),
+        ),
+        allow_idle_events=settings.allow_idle_events,
+        settings=settings,
+        scale=f"{scale}: {settings.network} on {settings.data}, {settings.epochs} epochs, "
+        f"{settings.replicates} replicates",
+    )
+
+
+def flatness(images: int, *, probes: int = 100) -> dict[str, Measured]:
+    """Measures that any network has, on the first test examples; Tr(H) is exact where the network permits it."""
+    sample = Sample(split="test", examples=images)
+    trace = HessianTraceOrEstimate(sample=sample, probes=probes)
+    return {
+        TRACE_H: Measured("trace", (trace,)),
+        ERROR: Measured("error", (trace,)),
+        TRACE_C: Measured("trace", (GradientTrace(sample=sample),)),
+        SHARPNESS: Measured("worst", (AdaptiveSharpness(sample=sample),)),
+    }
+
+
+def follow(
+    recipe: Recipe,
+    layers: Sequence[LayerSchedule],
+    *,
+    score: UnitScore = L2,
+    targets: Sequence[Target] = ("smallest", "random", "largest"),
+    replicates: int = 3,
+    observables: Observables | None = None,
+    allow_idle_events: bool = False,
+    settings: Value | None = None,
+    scale: str = "",
+    name: str = "bartoldson2020/yours",
+) -> Study:
+    """A study of any recipe: its units pruned on these schedules, an arm a target, beside the recipe itself.
+
+    observables: what is measured in each run; by default accuracy on all test examples and 1000 training examples after
+        every epoch, and three measures of flatness on 256 test examples.
+    allow_idle_events: whether a layer may have more events than units.
+    settings: what the report shows as such; by default the recipe.
+
+    Raises UsageError for layers that are not there, and for schedules that the run or a layer cannot have.
+
+    Put `SCALES` and `build` into a file of your own and return this from `build`, to run it from the command line.
+    """
+    cuts = {
+        f"Prune, {target}": PruneUnits(
+            layers=tuple(layers), score=score, target=target, allow_idle_events=allow_idle_events
+        )
+        for target in targets
+    }
+    _check(recipe, cuts.values())
+    made = [arm(label, during_training(recipe, cut), replicates) for label, cut in cuts.items()]
+    seen = observables or Observables(train=1000, recalibration=4, measures=flatness(256))
+    one = Comparison((arm(NONE, recipe, replicates), *made), observables=seen)
+    says = Says(one, place="", basis="proposed")
+    helps = [
+        says.gap(
+            f"helps-{target}",
+            f"Pruning the {target} units raises the test accuracy at the end.",
+            label,
+            NONE,
+            "test",
+            needs=(),
+        )
+        for label, target in zip(cuts, targets, strict=True)
+    ]
+    anew = f"; beside it stands the same {ANEW}." if seen.recalibration else "."
+    return Study(
+        name,
+        titled(__doc__)[1],
+        settings=settings or recipe,
+        scale=scale,
+        figures=(
+            figures.dynamics({"": one}, name="accuracy", title="Test accuracy during training"),
+            events(one),
+            *_flatness(one),
+            figures.means(
+                {"": one},
+                ("test", "best", "train_at_best", "mean_stability", "recovery", "recovered", *seen.measures),
+                name="means",
+                title="Means of every arm",
+                claims=helps,
+            ),
+        ),
+        notes=(
+            "Stability is t_post / t_pre in percent, of test accuracy just before and just after an event, with the "
+            f"running statistics of normalization as they are{anew}",
+        ),
+    )
+
+
+def _flatness(one: Comparison) -> Iterable[Figure]:
+    """Stability beside accuracy and every measure of flatness, and both traces in parts."""
+    panels, measures = {"": one}, one.observables.measures
+    shown = {"accuracy": ("best", "best accuracy")}
+    shown |= {f"flatness-{i}": (name, name) for i, name in enumerate(measures) if name != ERROR}
+    for tag, (quantity, what) in shown.items():
+        name, title = f"stability-{tag}", f"Stability and {what}"
+        yield figures.scatter(panels, "mean_stability", quantity, name=name, title=title)
+    if {TRACE_H, ERROR} <= measures.keys():
+        yield traces(one)
+    for tag, measure in (("h", TRACE_H), ("c", TRACE_C)):
+        if measure in measures:
+            yield figures.by_layer(one, measure, name=f"layers-{tag}", title=f"{measure} by parameter")
+
+
+def _check(recipe: Recipe, cuts: Iterable[PruneUnits]) -> None:
+    """Refuses before anything runs what the first run would refuse."""
+    structure = find_units(recipe.task.network.build())
+    clock = Clock(recipe.clock().epoch_steps, recipe.steps)
+    for cut in cuts:
+        cut.events(clock)
+        cut.check(clock, lambda: structure)
+
+
+def traces(one: Comparison) -> Figure:
+    """Tr(H) of every run with two standard errors; a run without an interval has the exact trace."""
+
+    def rows(arm: str) -> Computed:
+        parts = one.value(arm, TRACE_H), one.value(arm, ERROR)
+
+        def make(results: Results) -> Table:
+            pairs = zip(*(part(results) for part in parts), strict=True)
+            return [
+                {"run": f"{arm}, {seed}", "trace": float(value), "error": float(error)}
+                | {"low": float(value - 2 * error), "high": float(value + 2 * error)}
+                for seed, (value, error) in enumerate(pairs)
+            ]
+
+        return Computed(nodes_of(parts), make)
+
+    return Figure(
+        "traces",
+        f"{TRACE_H} of every run",
+        caption="Exact where the network permits it; sampled otherwise, with two standard errors to each side.",
+        rows=[rows(arm) for arm in one.by_name],
+        plot=Intervals("run", "trace", "low", "high", x_label=TRACE_H),
+    )
+
+
+def events(one: Comparison) -> Figure:
+    """Stability and recovery of every event; the accuracies before and after it are columns of the table.
+
+    Beside them the same with BatchNorm statistics estimated anew, if that is measured.
+    """
+    also = f", also {ANEW}" if one.observables.recalibration else ""
+    return Figure(
+        "events",
+        "Every event: stability, and epochs until accuracy is back",
+        caption="An event without recovery has no point. Accuracies before and after every event are in the "
+        f"table{also}.",
+        rows=[row for arm in one.pruned for row in _events(one, arm)],
+        plot=Lines(
+            "epoch", "value", series="arm", x_label="epoch", y_label="", share_y=False, band="bootstrap"
+        ),
+    )
+
+
+def _events(one: Comparison, arm: str) -> list[Rows]:
+    """The events of an arm [R, events], a panel for each of their numbers."""
+    seen, runs = one.observables, one.runs(arm)
+    test = [seen.accuracy(run, "test") for run in runs]
+    columns = {"epoch": each(lambda trace: _of_events(epochs(trace), "epoch"), test)}
+    panels = {"stability, %": each(lambda trace: epochs(trace).stability(), test)}
+    looks = {"": test}
+    if seen.recalibration:
+        looks["recalibrated_"] = anew = [seen.recalibrated(run) for run in runs]
+        panels[f"stability {ANEW}, %"] = each(lambda trace: epochs(trace).stability(), anew)
+    panels["epochs until recovery"] = each(lambda trace: epochs(trace).recovery(), test)
+    for prefix, nodes in looks.items():
+        for side in ("before", "after"):
+            columns[prefix + side] = each(lambda trace, side=side: _of_events(epochs(trace), side), nodes)
+    return [Rows({"arm": arm, "panel": panel}, {**columns, "value": value}) for panel, value in panels.items()]
+
+
+def _of_events(seen: Epochs, column: str) -> Numbers:
+    return np.asarray(getattr(seen, column)[seen.event])
