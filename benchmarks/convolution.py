@@ -16,7 +16,7 @@ from benchmarks.limits import Layers
 from benchmarks.plain_loop import PlainLoop, torch_optimizer
 from benchmarks.row import Row
 from benchmarks.timing import interleaved
-from prunescope.papers.bartoldson.training import ADAM
+from prunescope.papers.bartoldson.scales import ADAM
 from prunescope.papers.jin2022.benchmarks import COLUMNS
 from prunescope.runs.plan import plan
 from prunescope.runs.preparation import prepare

@@ -7,8 +7,10 @@ arms of one figure only (its own file).
 from collections.abc import Mapping
 from functools import cache
 from types import MappingProxyType
+from typing import Any
 
-from prunescope.papers.bartoldson.quantities import Arm, Comparison, Measured, Observables, arm
+from prunescope.papers.bartoldson.comparison import Arm, Comparison, arm
+from prunescope.papers.bartoldson.quantities import Measured, Observables
 from prunescope.papers.bartoldson.scales import (
     FAST,
     RESNET18,
@@ -24,7 +26,7 @@ from prunescope.papers.bartoldson.scales import (
 from prunescope.runs.families import during_training
 from prunescope.sparsity.select import Target
 from prunescope.sparsity.structure import find_units
-from prunescope.sparsity.unit_scores import FilterNorm, MeanActivation, UnitScore
+from prunescope.sparsity.unit_scores import ExpectedActivation, FilterNorm, MeanActivation, UnitScore
 from prunescope.tasks.model import Network
 from prunescope.training.interventions import Intervention, LayerSchedule, PruneUnits
 
@@ -75,6 +77,31 @@ def pruned(
     return arm(name, during_training(group.recipe(size), cut), group.runs(size))
 
 
+def scored(
+    group: Group, layers: Layers, size: Size, subscript: str, score: str, *, period: int, suffix: str = ""
+) -> Arm:
+    """The arm whose filters are scored by "E[BN]" or by "l2", as in 2019.
+
+    E[BN] takes the normalization of a filter along; the l2 norm leaves its bias, so that a removed filter still puts
+    out a constant.
+
+    Source: Bartoldson et al. 2019, sections 2.1 and 3.2 ("our filter-l2-norm pruning approach did not set the
+    batch-normalization bias of pruned filters to zero").
+    """
+    expected, suffix = score == "E[BN]", f" {score}{suffix}"
+    way = ExpectedActivation() if expected else L2
+    return pruned(
+        group,
+        layers,
+        size,
+        subscript,
+        period=period,
+        score=way,
+        normalization_follows=expected,
+        suffix=suffix,
+    )
+
+
 def scratch(group: Group, layers: Layers, size: Size) -> Arm:
     """The arm that is pruned to the same widths before its first step, then trained.
 
@@ -118,16 +145,17 @@ def activations(net: Network, layers: Layers) -> MeanActivation:
     return MeanActivation(outputs={name: structure.at(name).output for name in layers.names})
 
 
-def observables(size: EventSize) -> Observables:
-    """What is measured in every run with BatchNorm."""
-    return Observables(test=size.test_limit, train=size.train_limit, recalibration=size.recalibration)
+def compared(size: EventSize, *arms: Arm, **also: Any) -> Comparison:
+    """Arms under what is measured in every run with BatchNorm. also: further fields of `Observables`."""
+    seen = Observables(test=size.test_limit, train=size.train_limit, recalibration=size.recalibration, **also)
+    return Comparison(arms, observables=seen)
 
 
 def three(group: Group, layers: Layers, size: EventSize, *, score: UnitScore = L2) -> Comparison:
     """No pruning, the smallest at the low and at the high rate, the largest at the high rate: Figure 2's arms."""
     ways = (("S", SLOW), ("S", FAST), ("L", FAST))
     arms = [pruned(group, layers, size, letter, period=period, score=score) for letter, period in ways]
-    return Comparison((plain(group, size), *arms), observables=observables(size))
+    return compared(size, plain(group, size), *arms)
 
 
 def vgg11(size: EventSize) -> Comparison:
@@ -148,8 +176,6 @@ def six(size: EventSize, measures: Mapping[str, Measured]) -> Comparison:
     Source: Bartoldson et al. 2020, Figure 6; the authors' code measures in the epoch with index 314 of 325.
     """
     random = pruned(VGG11, VGG11_LAYERS, size, "R", period=FAST)
+    before = scratch(VGG11, VGG11_LAYERS, size)
     late = f"{min(VGG11.length(size), round(FLAT / size.compress))}ep"
-    return Comparison(
-        (*vgg11(size).arms, random, scratch(VGG11, VGG11_LAYERS, size)),
-        observables=observables(size).replace(measures=measures, moment=late),
-    )
+    return compared(size, *vgg11(size).arms, random, before, measures=measures, moment=late)

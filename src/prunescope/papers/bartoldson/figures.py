@@ -1,68 +1,71 @@
 """The kinds of figures that the two papers draw of any comparison.
 
 Belongs here: rows and plots of accuracy over epochs, of quantities of every run, of arms side by side, over a number that
-arms differ in, and of correlations. Does not belong here: which runs there are (`arms.py`), what only one figure draws
-(its own file).
+arms differ in, and of correlations. Does not belong here: what only one figure draws (its own file).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from prunescope.base.errors import UsageError
 from prunescope.base.streams import stream
-from prunescope.papers.bartoldson.quantities import ANEW, Comparison, label
+from prunescope.papers.bartoldson.comparison import Comparison
+from prunescope.papers.bartoldson.quantities import ANEW, POINTS, Split, label
 from prunescope.runs.graph import Trace
-from prunescope.runs.recipe import Recipe
 from prunescope.studies import correlation, statistics
 from prunescope.studies.claim import Claim
 from prunescope.studies.correlation import Correlation, Points, Statistic, Unit
 from prunescope.studies.events import epochs
 from prunescope.studies.figure import Computed, Figure, Rows
-from prunescope.studies.plot import Intervals, Lines, Scatter, Table
+from prunescope.studies.plot import Intervals, Lines, Row, Scatter, Table
 from prunescope.studies.quantity import Quantity, each, nodes_of
 from prunescope.studies.results import Numbers, Results
 from prunescope.studies.statistics import Interval
 
 Panels = Mapping[str, Comparison]
 """Comparisons by the title of their panel."""
-Curves = Mapping[str, Mapping[str, Sequence[tuple[float, Quantity]]]]
-"""By panel and series: every x with a quantity, labelled by its arm. Several arms may have one x."""
+Places = Sequence[tuple[float, Comparison, str]]
+"""Of one curve: every x with a comparison and the name of its arm. Several arms may have one x."""
+Curves = Mapping[str, Mapping[str, Places]]
+"""By panel and series."""
 RESAMPLES = 1000
 """Of arms and seeds, behind the interval of a correlation."""
-BAND = "Thin lines are runs, the band is the 95 % bootstrap interval of their mean"
 
 
 def dynamics(
-    panels: Panels, *, name: str, title: str, train: bool = False, claims: Iterable[Claim] = ()
+    name: str, title: str, panels: Panels, *, train: bool = False, claims: Iterable[Claim] = ()
 ) -> Figure:
     """Test accuracy after every epoch, after what happens there; a marker where something does.
 
     train: whether training accuracy, before what happens there, has panels too.
     """
 
-    def rows(panel: str, comparison: Comparison, arm: str, split: str) -> Rows:
-        traces = [comparison.observables.accuracy(run, split) for run in comparison.runs(arm)]
+    def rows(panel: str, one: Comparison, arm: str, split: Split) -> Rows:
+        traces = [one.observables.accuracy(run, split) for run in one.runs(arm)]
         columns = {"epoch": "epoch", "before": "before", "event": "event"}
         columns["accuracy"] = "after" if split == "test" else "before"
-        values = {
-            column: each(lambda trace, of=of: getattr(epochs(trace), of), traces)
-            for column, of in columns.items()
-        }
         where = f"{panel}: {'training' if split == 'train' else split} accuracy" if train else panel
-        return Rows({"panel": where, "arm": arm}, values)
+        return Rows(
+            {"panel": where, "arm": arm},
+            {
+                column: each(lambda trace, part=part: getattr(epochs(trace), part), traces)
+                for column, part in columns.items()
+            },
+        )
 
+    splits: tuple[Split, ...] = ("test", "train") if train else ("test",)
     return Figure(
         name,
         title,
         caption="Test accuracy after every epoch, on the far side of pruning (column before: on the near side)"
-        f"{', and training accuracy on the near side' if train else ''}. {BAND}, markers are epochs with an event. "
+        f"{', and training accuracy on the near side' if train else ''}. Thin "
+        "lines are runs, the band is the 95 % bootstrap interval of their mean, markers are epochs with an event. "
         "BatchNorm keeps its running statistics right after an event, as in the paper.",
         rows=[
-            rows(panel, comparison, arm, split)
-            for panel, comparison in panels.items()
-            for split in ("test", "train")[: 1 + train]
-            for arm in comparison.by_name
+            rows(panel, one, arm, split)
+            for panel, one in panels.items()
+            for split in splits
+            for arm in one.names
         ],
         plot=Lines(
             "epoch",
@@ -77,9 +80,7 @@ def dynamics(
     )
 
 
-def drops(
-    panel: str, comparison: Comparison, *, name: str, title: str, claims: Iterable[Claim] = ()
-) -> Figure:
+def drops(name: str, title: str, panel: str, one: Comparison) -> Figure:
     """The drop in test accuracy at every event that costs any, a curve an arm.
 
     Where they are measured, a second panel has drops with BatchNorm statistics estimated anew.
@@ -87,58 +88,49 @@ def drops(
     Source: Bartoldson et al. 2019, Figure 1 left ("computed from only positive drop values").
     """
 
-    def rows(how: str, arm: str, trace: Callable[[Recipe], Trace]) -> Computed:
-        traces = [trace(run) for run in comparison.runs(arm)]
-
+    def rows(where: str, arm: str, traces: Sequence[Trace]) -> Computed:
         def make(results: Results) -> Table:
             return [
                 {"replicate": number, "epoch": float(epoch), "drop": float(drop)}
-                for number, node in enumerate(traces)
-                if node in results
-                for seen in [epochs(results[node])]
+                for number, trace in enumerate(traces)
+                if trace in results
+                for seen in [epochs(results[trace])]
                 for epoch, drop in zip(seen.epoch[seen.event], seen.drops(), strict=True)
                 if drop > 0
             ]
 
-        return Computed(traces, make, {"panel": panel + how, "arm": arm})
+        return Computed(traces, make, {"panel": where, "arm": arm})
 
-    seen = comparison.observables
-    ways: dict[str, Callable[[Recipe], Trace]] = {"": lambda run: seen.accuracy(run, "test")}
-    ways |= {f", {ANEW}": seen.recalibrated} if seen.recalibration else {}
+    seen = one.observables
+    ways = {panel: seen.accuracy} | ({f"{panel}, {ANEW}": seen.recalibrated} if seen.recalibration else {})
     return Figure(
         name,
         title,
         caption="Test accuracy just before an event minus that just after it, without events that cost nothing. Thin "
         "lines are runs, the band is the 95 % bootstrap interval of their mean.",
-        rows=[rows(how, arm, trace) for arm in comparison.pruned for how, trace in ways.items()],
+        rows=[
+            rows(where, arm, [way(run) for run in one.runs(arm)])
+            for where, way in ways.items()
+            for arm in one.names
+        ],
         plot=Lines(
             "epoch",
             "drop",
             series="arm",
             x_label="epoch",
-            y_label="drop in test accuracy, percentage points",
+            y_label=f"drop in test accuracy, {POINTS}",
             log_y=True,
             band="bootstrap",
         ),
-        claims=tuple(claims),
     )
 
 
-def scatter(
-    panels: Panels,
-    x: str,
-    y: str,
-    *,
-    name: str,
-    title: str,
-    arms: Sequence[str] = (),
-    claims: Iterable[Claim] = (),
-) -> Figure:
+def scatter(name: str, title: str, panels: Panels, x: str, y: str, claims: Iterable[Claim] = ()) -> Figure:
     """Two quantities of every run, with Pearson's correlation over all of a panel's points."""
 
-    def rows(panel: str, comparison: Comparison) -> Computed:
+    def rows(panel: str, one: Comparison) -> Computed:
         def make(results: Results) -> Table:
-            points = comparison.points(results, x, y, arms=arms)
+            points = one.points(results, x, y)
             r = correlation.pearson(points)
             note = f"r = {r.estimate:.2f}, p = {r.p:.2g}, n = {r.n}"
             return [
@@ -146,27 +138,26 @@ def scatter(
                 for u, v, arm, seed in zip(points.x, points.y, points.arm, points.seed, strict=True)
             ]
 
-        return Computed(comparison.nodes(x, y, arms=arms), make, {"panel": panel})
+        return Computed(one.nodes(x, y), make, {"panel": panel})
 
     return Figure(
         name,
         title,
         caption="One point a run. The line is a least-squares fit through all points. Points of an arm are not "
         "independent, so this p-value, which is the paper's kind, is too small; the figure of correlations has others.",
-        rows=[rows(panel, comparison) for panel, comparison in panels.items()],
+        rows=[rows(panel, one) for panel, one in panels.items()],
         plot=Scatter(x, y, series="arm", x_label=label(x), y_label=label(y), note="note"),
         claims=tuple(claims),
     )
 
 
 def correlations(
+    name: str,
+    title: str,
     panels: Panels,
     pairs: Iterable[tuple[str, str]],
     *,
-    name: str,
-    title: str,
     given: Sequence[str] = (),
-    arms: Sequence[str] = (),
     claims: Iterable[Claim] = (),
 ) -> Figure:
     """Correlations of pairs of quantities over runs, between arms and within arms, with intervals; a panel each pair.
@@ -174,19 +165,18 @@ def correlations(
     given: quantities, such as measures of flatness, each of which is held fixed in one more row: the mediators.
     """
 
-    def rows(panel: str, comparison: Comparison, x: str, y: str) -> Computed:
+    def rows(panel: str, one: Comparison, x: str, y: str) -> Computed:
         def make(results: Results) -> Table:
-            table = [_estimate(*row) for row in _kinds(comparison.points(results, x, y, arms=arms))]
+            table = list(_kinds(one.points(results, x, y)))
             for mediator in given:
-                fixed = comparison.points(results, x, y, arms=arms, given=(mediator,))
-                partial = _resampled(fixed, correlation.r_partial, correlation.partial(fixed))
-                table.append(_estimate(f"with {mediator} held fixed", *partial))
+                fixed = one.points(results, x, y, mediator)
+                r = correlation.partial(fixed)
+                interval = _resampled(fixed, correlation.r_partial)
+                table.append(_estimate(f"with {mediator} held fixed", r, interval))
             return table
 
-        where = f"{label(x)} and {label(y)}"
-        return Computed(
-            comparison.nodes(x, y, *given, arms=arms), make, {"panel": f"{panel}: {where}" if panel else where}
-        )
+        where = f"{panel}: {label(x)} and {label(y)}" if panel else f"{label(x)} and {label(y)}"
+        return Computed(one.nodes(x, y, *given), make, {"panel": where})
 
     return Figure(
         name,
@@ -195,121 +185,125 @@ def correlations(
         "paper's way), the same with arms and seeds resampled, Kendall's rank correlation, arms' means only, and "
         "within arms only, and the partial correlation where something is held fixed. The p-values are in the table.",
         rows=[
-            rows(panel, comparison, x, y)
-            for panel, comparison in panels.items()
-            for x, y in pairs
-            if comparison.measures(x, y)
+            rows(panel, one, x, y) for panel, one in panels.items() for x, y in pairs if one.measures(x, y)
         ],
         plot=Intervals("kind", "estimate", "low", "high", x_label="correlation", zero=True),
         claims=tuple(claims),
     )
 
 
-def _kinds(points: Points) -> Iterator[tuple[str, Correlation, Interval]]:
+def _kinds(points: Points) -> Iterator[Row]:
     r, between = correlation.pearson(points), correlation.between_arms(points)
-    yield "Pearson, all runs", r, correlation.fisher_interval(r)
-    yield "Pearson, arms and seeds resampled", *_resampled(points, correlation.r, r)
-    tau = correlation.kendall(points)
-    yield "Kendall, arms and seeds resampled", *_resampled(points, correlation.tau, tau)
-    yield "Pearson, between arms", between, correlation.fisher_interval(between)
-    within = correlation.within_arms(points)
-    yield "Pearson, within arms", *_resampled(points, correlation.r_within, within, unit="seed")
+    tau, within = correlation.kendall(points), correlation.within_arms(points)
+    yield _estimate("Pearson, all runs", r, correlation.fisher_interval(r))
+    yield _estimate("Pearson, arms and seeds resampled", r, _resampled(points, correlation.r))
+    yield _estimate("Kendall, arms and seeds resampled", tau, _resampled(points, correlation.tau))
+    yield _estimate("Pearson, between arms", between, correlation.fisher_interval(between))
+    yield _estimate("Pearson, within arms", within, _resampled(points, correlation.r_within, unit="seed"))
 
 
-def _resampled(
-    points: Points, statistic: Statistic, found: Correlation, *, unit: Unit = "arm and seed"
-) -> tuple[Correlation, Interval]:
+def _resampled(points: Points, statistic: Statistic, *, unit: Unit = "arm and seed") -> Interval:
     generator = stream(0, "correlation")
-    return found, correlation.bootstrap(points, statistic, generator, unit=unit, resamples=RESAMPLES)
+    return correlation.bootstrap(points, statistic, generator, unit=unit, resamples=RESAMPLES)
 
 
-def _estimate(kind: str, found: Correlation, interval: Interval) -> dict[str, object]:
+def _estimate(kind: str, found: Correlation, interval: Interval) -> Row:
     ends = {"low": interval.low, "high": interval.high}
     return {"kind": kind, "estimate": found.estimate, **ends, "p": found.p, "n": found.n}
 
 
 def means(
-    panels: Panels, quantities: Sequence[str], *, name: str, title: str, claims: Iterable[Claim] = ()
+    name: str, title: str, panels: Panels, quantities: Sequence[str], claims: Iterable[Claim] = ()
 ) -> Figure:
     """The mean of each quantity in every arm with its 95 % bootstrap interval: the papers' tables.
 
     The table has Student's interval and the standard deviation too. Beside what events cost stands the same with
     BatchNorm statistics estimated anew, wherever it is measured.
     """
-    rows = []
-    for panel, comparison in panels.items():
-        for quantity in comparison.with_recalibrated(quantities):
-            where = f"{panel}: {label(quantity)}" if panel else label(quantity)
-            for arm in comparison.by_name:
-                value = comparison.value(arm, quantity)
-                rows.append(
-                    Computed(
-                        value.nodes,
-                        lambda results, value=value: [_mean(value(results))],
-                        {"panel": where, "arm": arm},
-                    )
-                )
+
+    def row(panel: str, quantity: str, value: Quantity) -> Computed:
+        where = f"{panel}: {label(quantity)}" if panel else label(quantity)
+        labels = {"panel": where, "arm": value.label}
+        return Computed(value.nodes, lambda results: [_mean(value(results))], labels)
+
     return Figure(
         name,
         title,
         caption="Means over runs with their 95 % bootstrap intervals, as in the papers; they are too narrow for fewer "
         "than about ten runs. t-intervals and standard deviations are in the table.",
-        rows=rows,
+        rows=[
+            row(panel, quantity, one.value(arm, quantity))
+            for panel, one in panels.items()
+            for quantity in one.with_recalibrated(quantities)
+            for arm in one.names
+        ],
         plot=Intervals("arm", "mean", "bootstrap_low", "bootstrap_high", x_label="mean over runs"),
         claims=tuple(claims),
     )
 
 
-def _mean(values: Numbers) -> dict[str, object]:
+def _mean(values: Numbers) -> Row:
     """Mean, standard deviation and intervals of what is finite; the bootstrap is that of the bands of curves."""
     finite = values[np.isfinite(values)]
-    mean, std = (float(finite.mean()) if len(finite) else np.nan), np.nan
-    ends = dict.fromkeys(("bootstrap_low", "bootstrap_high", "t_low", "t_high"), np.nan)
+    drawn = student = Interval(np.nan, np.nan, np.nan, 0.95)
     if len(finite) > 1:
-        std = float(finite.std(ddof=1))
         drawn = statistics.bootstrap_interval(finite, stream(0, "band"), resamples=500)
         student = statistics.t_interval(finite)
-        ends = {"bootstrap_low": drawn.low, "bootstrap_high": drawn.high}
-        ends |= {"t_low": student.low, "t_high": student.high}
-    return {"mean": mean, "std": std, **ends, "n": len(finite)}
+    return {
+        "mean": float(finite.mean()) if len(finite) else np.nan,
+        "std": float(finite.std(ddof=1)) if len(finite) > 1 else np.nan,
+        "bootstrap_low": drawn.low,
+        "bootstrap_high": drawn.high,
+        "t_low": student.low,
+        "t_high": student.high,
+        "n": len(finite),
+    }
 
 
 def curves(
-    panels: Curves,
-    column: str,
-    *,
     name: str,
     title: str,
+    panels: Curves,
+    quantity: str,
+    *,
     x_label: str,
     y_label: str = "",
     log_x: bool = False,
+    value: Callable[[Comparison, str], Quantity] | None = None,
     claims: Iterable[Claim] = (),
 ) -> Figure:
-    """A quantity, under the name `column`, over a number that arms differ in, such as the iterative rate.
+    """A quantity over a number that arms differ in, such as the iterative rate.
 
-    Where several arms have one x, all their runs are drawn there, and the mean is over all of them.
+    Where several arms have one x, all their runs are drawn there, and the mean is over all of them. value: the quantity
+    of an arm, made otherwise.
     """
-    rows = []
-    for panel, by_series in panels.items():
-        for series, places in by_series.items():
-            for i, (x, value) in enumerate(places):
-                earlier = [other for other, _ in places[:i]].count(x)
-                line = value.map(lambda values, k=earlier: k * len(values) + np.arange(len(values)))
-                labels = {"panel": panel, "series": series, "arm": value.label, "x": x}
-                rows.append(Rows(labels, {"line": line, column: value}))
+
+    def rows(labels: Mapping[str, object], found: Quantity, earlier: int) -> Rows:
+        line = found.map(lambda values: earlier * len(values) + np.arange(len(values)))
+        return Rows(labels, {"line": line, quantity: found})
+
     return Figure(
         name,
         title,
         caption="Thin lines are replicates, the band is the 95 % bootstrap interval of their mean; where several arms "
         "have one x, of all their runs.",
-        rows=rows,
+        rows=[
+            rows(
+                {"panel": panel, "series": series, "arm": arm, "x": x},
+                value(one, arm) if value else one.value(arm, quantity),
+                [other for other, *_ in places[:number]].count(x),
+            )
+            for panel, by_series in panels.items()
+            for series, places in by_series.items()
+            for number, (x, one, arm) in enumerate(places)
+        ],
         plot=Lines(
             "x",
-            column,
+            quantity,
             series="series",
             replicate="line",
             x_label=x_label,
-            y_label=y_label or label(column),
+            y_label=y_label or label(quantity),
             band="bootstrap",
             share_y=False,
             log_x=log_x,
@@ -332,31 +326,18 @@ def optimum(x: Numbers, values: Numbers) -> Interval:
     return statistics.bootstrap_interval(replicates, stream(0, "optimum"), statistic=highest, resamples=2000)
 
 
-def optima(
-    comparison: Comparison,
-    panels: Mapping[str, Mapping[str, Sequence[tuple[float, str]]]],
-    *,
-    name: str,
-    title: str,
-    x_label: str,
-    claims: Iterable[Claim] = (),
-) -> Figure:
-    """The x of the highest mean accuracy of every curve, best and final, beside the accuracy of the first arm.
+def optima(name: str, title: str, panels: Curves, *, x_label: str, baseline: str) -> Figure:
+    """The x of the highest mean accuracy of every curve, best and final, beside the accuracy of the baseline."""
 
-    panels: by panel and series, every x with the name of its arm.
-    """
-    baseline = comparison.arms[0].name
-
-    def rows(panel: str, series: str, quantity: str, places: Sequence[tuple[float, str]]) -> Computed:
-        x = np.array([place for place, _ in places])
-        parts = [comparison.value(arm, quantity) for arm in (*(arm for _, arm in places), baseline)]
+    def rows(panel: str, series: str, quantity: str, places: Places) -> Computed:
+        x = np.array([number for number, _, _ in places])
+        parts = [one.value(arm, quantity) for _, one, arm in (*places, (0.0, places[0][1], baseline))]
 
         def make(results: Results) -> Table:
             *values, plain = (part(results) for part in parts)
-            best = optimum(x, np.array(values))
-            row = {"x": best.estimate, "low": best.low, "high": best.high, "n": len(plain)}
-            highest = float(np.mean(values, axis=1).max())
-            return [{**row, "accuracy": highest, baseline: float(plain.mean())}]
+            best, highest = optimum(x, np.array(values)), float(np.mean(values, axis=1).max())
+            row = {"x": best.estimate, "low": best.low, "high": best.high, "accuracy": highest}
+            return [{**row, baseline: float(plain.mean()), "n": len(plain)}]
 
         return Computed(nodes_of(parts), make, {"panel": f"{panel}: {label(quantity)}", "series": series})
 
@@ -372,15 +353,14 @@ def optima(
             for series, places in by_series.items()
         ],
         plot=Intervals("series", "x", "low", "high", x_label=x_label),
-        claims=tuple(claims),
     )
 
 
-def by_layer(comparison: Comparison, measure: str, *, name: str, title: str) -> Figure:
+def by_layer(name: str, title: str, one: Comparison, measure: str) -> Figure:
     """The part of every parameter in a trace, in the order of the network."""
 
     def rows(arm: str) -> Computed:
-        (readings,) = comparison.readings(arm, measure)
+        (readings,) = one.readings(arm, measure)
 
         def make(results: Results) -> Table:
             return [
@@ -398,7 +378,7 @@ def by_layer(comparison: Comparison, measure: str, *, name: str, title: str) -> 
         name,
         title,
         caption="Parts of the trace by parameter, in the order of the network; their names are in the table.",
-        rows=[rows(arm) for arm in comparison.by_name],
+        rows=[rows(arm) for arm in one.names],
         plot=Lines(
             "place",
             "part",

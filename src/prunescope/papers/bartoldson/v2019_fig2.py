@@ -3,63 +3,46 @@
 Test accuracy during training under three regimes of E[BN] pruning.
 """
 
-from dataclasses import replace
+from collections.abc import Iterator
 
-from prunescope.papers.bartoldson import PAPERS, figures, v2019_fig1
-from prunescope.papers.bartoldson.arms import NONE
-from prunescope.papers.bartoldson.claims import Says
-from prunescope.papers.bartoldson.scales import EventSize, scales_of, words
-from prunescope.studies.study import Study, titled
+from prunescope.papers.bartoldson import figures, v2019_fig1
+from prunescope.papers.bartoldson.claims import MORE, Says
+from prunescope.papers.bartoldson.comparison import Comparison
+from prunescope.papers.bartoldson.paper import study
+from prunescope.papers.bartoldson.scales import EventSize, scales_of
+from prunescope.studies.claim import Claim
+from prunescope.studies.study import Study
 
-COST = {
-    "smoke": "a minute or less on 2 cores",
-    "laptop": "1 hour on 2 cores",
-    "paper": "months on 2 cores",
-}
+COST = {"smoke": "a minute or less on 2 cores", "laptop": "1 hour on 2 cores", "paper": "months on 2 cores"}
 FIGURE = "Figure 2"
+PLACE = "Bartoldson et al. 2019, section 3.1 and Figure 2"
 Settings = EventSize
 SCALES = scales_of(EventSize)
-PLACE = "Bartoldson et al. 2019, section 3.1 and Figure 2"
 
 
 def build(settings: EventSize, scale: str) -> Study:
     """The study under these settings."""
-    every = v2019_fig1.comparison(settings)
-    one = replace(every, arms=tuple(arm for arm in every.arms if not arm.name.endswith("l2")))
-    says, (gentle, _, harsh) = Says(one, place=PLACE), one.pruned
-    claims = (
-        says.gap(
-            "harsh-beats-none",
-            "Pruning the filters of largest expected activation at the high rate beats no pruning.",
-            harsh,
-            NONE,
+    four = v2019_fig1.comparison(settings)
+    one = four.only(*(name for name in four.names if not name.endswith("l2")))
+    shown = ("mean_drop", "worst_drop", "recovery", "recovered", "recovered_soon", "best", "final")
+    return study(
+        __doc__,
+        settings,
+        scale,
+        (
+            figures.dynamics("fig2", "Figure 2: test accuracy during training", {"VGG11": one}),
+            figures.means("fig2-means", "Recovery of every arm", {"VGG11": one}, shown, _claims(one)),
         ),
-        says.gap(
-            "harsh-is-more-disruptive",
-            "Its events cost more accuracy than those of the gentlest regime.",
-            harsh,
-            gentle,
-            "mean_drop",
-        ),
-        says.recovers("recovers-within-a-few-epochs", harsh),
+        "That Prune_L takes 13 % of the last convolution and 8 % of the other three at an event is its schedule, "
+        "no result.",
     )
-    return Study(
-        *titled(__doc__),
-        settings=settings,
-        scale=words(settings, scale),
-        paper=PAPERS["bartoldson2019"],
-        figures=(
-            figures.dynamics({"VGG11": one}, name="fig2", title="Figure 2: test accuracy during training"),
-            figures.means(
-                {"VGG11": one},
-                ("mean_drop", "worst_drop", "recovery", "recovered", "recovered_soon", "best", "final"),
-                name="fig2-means",
-                title="Recovery of every arm",
-                claims=claims,
-            ),
-        ),
-        notes=(
-            "That Prune_L takes 13 % of the last convolution and 8 % of the other three at an event is its schedule, "
-            "no result.",
-        ),
-    )
+
+
+def _claims(one: Comparison) -> Iterator[Claim]:
+    """The harshest regime disrupts most, and is the best after all."""
+    says, (none, gentle, _, harsh) = Says(PLACE), one.names
+    what = "Pruning the filters of largest expected activation at the high rate beats no pruning."
+    yield says("harsh-beats-none", what, one.gap(harsh, none), MORE)
+    what = "Its events cost more accuracy than those of the gentlest regime."
+    yield says("harsh-is-more-disruptive", what, one.gap(harsh, gentle, "mean_drop"), MORE)
+    yield says.recovers("recovers-within-a-few-epochs", one, harsh)

@@ -4,14 +4,16 @@ How normal the normalized activations of a network are, before, half way through
 2020 paper is the same.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
 from prunescope.base.reference import Moment, StateRef
 from prunescope.measures import Normality
 from prunescope.measures.normality import BINS, EDGE
-from prunescope.papers.bartoldson import PAPERS, arms
-from prunescope.papers.bartoldson.scales import VGG11, Size, scales_of, words
+from prunescope.papers.bartoldson import arms
+from prunescope.papers.bartoldson.claims import MORE, Says
+from prunescope.papers.bartoldson.paper import study
+from prunescope.papers.bartoldson.scales import VGG11, Size, scales_of
 from prunescope.runs.graph import Reading
 from prunescope.runs.recipe import Recipe
 from prunescope.studies.claim import Claim, Precondition
@@ -20,7 +22,7 @@ from prunescope.studies.plot import Lines, Table
 from prunescope.studies.quantity import column
 from prunescope.studies.region import Direction
 from prunescope.studies.results import Results
-from prunescope.studies.study import Study, titled
+from prunescope.studies.study import Study
 
 COST = {
     "smoke": "a minute or less on 2 cores",
@@ -33,7 +35,7 @@ PARTS: Mapping[str, float] = MappingProxyType(
     {"before training": 0.0, "half way": 0.5, "after training": 1.0}
 )
 """When activations are measured, as a part of training."""
-NEAR = 0.05
+NEAR = Direction("less", than=0.05)
 """Distance that counts as nearly normal; proposed here, the papers give no number."""
 Settings = Size
 SCALES = scales_of(Size)
@@ -42,17 +44,12 @@ SCALES = scales_of(Size)
 
 def build(settings: Size, scale: str) -> Study:
     """The study under these settings."""
-    return Study(
-        *titled(__doc__),
-        settings=settings,
-        scale=words(settings, scale),
-        paper=PAPERS["bartoldson2019"],
-        figures=(histograms(settings, name="figa1", title="Figure A1: normalized activations by layer"),),
-        notes=("Of VGG11 trained here; the paper shows a VGG19, without numbers.",),
-    )
+    shown = histograms("figa1", "Figure A1: normalized activations by layer", settings)
+    note = "Of VGG11 trained here; the paper shows a VGG19, without numbers."
+    return study(__doc__, settings, scale, [shown], note)
 
 
-def histograms(size: Size, *ready: Precondition, name: str, title: str) -> Figure:
+def histograms(name: str, title: str, size: Size, *ready: Precondition) -> Figure:
     """Densities of the normalized activations of every layer that was measured, a panel each, in forward order.
 
     ready: what must hold before it is judged whether training takes activations away from the normal distribution.
@@ -98,25 +95,14 @@ def _normality(run: Recipe, part: float) -> Reading:
     return Reading(measure=Normality(), state=StateRef(run=run, moment=moment))
 
 
-def _claims(
-    readings: Mapping[str, list[Reading]], ready: tuple[Precondition, ...]
-) -> Iterable[Claim]:
+def _claims(readings: Mapping[str, list[Reading]], ready: tuple[Precondition, ...]) -> Iterator[Claim]:
     unit = "mean Kolmogorov-Smirnov distance over the last eight layers"
-    before, _, after = (column(found, "mean_distance", unit=unit, label=when.split()[0]) for when, found in readings.items())
-    yield Claim(
-        "normal-before-training",
-        f"Before training, normalized activations are nearly standard normal: at a distance below {NEAR:g}.",
-        before,
-        Direction("less", than=NEAR),
-        basis="paper",
-        place=f'{PLACE} ("reasonable early on"), of a VGG19; the number is proposed here',
+    before, _, after = (
+        column(found, "mean_distance", label=when.split()[0], unit=unit) for when, found in readings.items()
     )
-    yield Claim(
-        "normality-degrades",
-        "Normalized activations are further from a standard normal after training than before.",
-        after - before,
-        Direction("greater"),
-        basis="paper",
-        place=f'{PLACE} ("degrades with training"), of a VGG19',
-        preconditions=ready,
-    )
+    what = f"Before training, normalized activations are nearly standard normal: at a distance below {NEAR.than:g}."
+    early = Says(f'{PLACE} ("reasonable early on"), of a VGG19; the number is proposed here')
+    yield early("normal-before-training", what, before, NEAR)
+    what = "Normalized activations are further from a standard normal after training than before."
+    late = Says(f'{PLACE} ("degrades with training"), of a VGG19')
+    yield late("normality-degrades", what, after - before, MORE, needs=ready)

@@ -10,32 +10,22 @@ from pydantic import Field
 
 from prunescope.base.errors import UsageError
 from prunescope.base.streams import replicate
-from prunescope.papers.bartoldson import PAPERS, figures
-from prunescope.papers.bartoldson.claims import LESS, MORE, POINTS, Says
-from prunescope.papers.bartoldson.quantities import Arm, Comparison, Observables
-from prunescope.papers.bartoldson.scales import (
-    CONV4,
-    Ascending,
-    Count,
-    Size,
-    TraceSize,
-    scales_of,
-    words,
-)
+from prunescope.papers.bartoldson import figures
+from prunescope.papers.bartoldson.claims import LESS, MORE, Says
+from prunescope.papers.bartoldson.comparison import Arm, Comparison
+from prunescope.papers.bartoldson.paper import study
+from prunescope.papers.bartoldson.quantities import POINTS, Observables
+from prunescope.papers.bartoldson.scales import CONV4, Ascending, Count, Size, TraceSize, scales_of
 from prunescope.runs.families import during_training
 from prunescope.sparsity.select import Sparsity, Target
 from prunescope.studies.claim import Claim
 from prunescope.studies.figure import Figure
 from prunescope.studies.region import Direction
-from prunescope.studies.study import Study, titled
+from prunescope.studies.study import Study
 from prunescope.tasks.model import Model, Network
 from prunescope.training.interventions import Every, Prune
 
-COST = {
-    "smoke": "a minute or less on 2 cores",
-    "laptop": "4 hours on 2 cores",
-    "paper": "4 days on 2 cores",
-}
+COST = {"smoke": "a minute or less on 2 cores", "laptop": "4 hours on 2 cores", "paper": "4 days on 2 cores"}
 FIGURE = "Figure A3"
 PLACE = "Bartoldson et al. 2019, appendix A.4 and Figure A3"
 LAYER = "fc1.weight"
@@ -45,7 +35,7 @@ START, END, FRACTION = 3, 18, 0.9
 Source: Bartoldson et al. 2019, caption of Figure A3.
 """
 BASELINE, SMALLEST, LARGEST = "no pruning", "Prune_S", "Prune_L"
-NOTHING = 0.3
+NOTHING = Direction("less", than=0.3)
 """Percentage points of test accuracy that count as no gain; proposed here, the paper gives none."""
 
 
@@ -115,34 +105,14 @@ def build(settings: Settings, scale: str) -> Study:
         for augmented in settings.augmentations
         for level in settings.levels
     }
-    panels = {title(*key): one for key, one in cells.items()}
-    largest = {title(*key): one for key, one in cells.items() if key[0] == settings.levels[-1]}
-    return Study(
-        *titled(__doc__),
-        settings=settings,
-        scale=words(settings, scale),
-        paper=PAPERS["bartoldson2019"],
-        figures=(
-            gains(cells),
-            gaps(cells),
-            figures.dynamics(
-                largest,
-                name="figa3-right",
-                title="Figure A3, right: test and training accuracy over epochs",
-                train=True,
-            ),
-            figures.means(
-                panels,
-                ("test", "best", "final", "train", "end_gap", "mean_drop"),
-                name="figa3-means",
-                title="Means of every arm",
-            ),
-        ),
-        notes=(
-            "Test accuracy at the end is that of the whole test set, after the last epoch: nothing is selected on it.",
-            "Every replicate draws its own training examples of each class; its arms share them.",
-            "Gains and gaps are in the paper's curves only: directions are claimed.",
-        ),
+    return study(
+        __doc__,
+        settings,
+        scale,
+        _figures(cells),
+        "Test accuracy at the end is that of the whole test set, after the last epoch: nothing is selected on it.",
+        "Every replicate draws its own training examples of each class; its arms share them.",
+        "Gains and gaps are in the paper's curves only: directions are claimed.",
     )
 
 
@@ -151,100 +121,66 @@ def title(level: int, augmented: bool) -> str:
     return f"{level} examples a class, {'with' if augmented else 'no'} augmentation"
 
 
-def gains(cells: Cells) -> Figure:
-    """Test accuracy minus the baseline's over the size of the training set."""
-    panels = {
-        how: {
-            arm: [(float(level), one.gap(arm, BASELINE, "test").named(arm)) for level, one in by_level.items()]
-            for arm in (SMALLEST, LARGEST)
-        }
-        for how, by_level in _by_augmentation(cells).items()
-    }
-    return figures.curves(
-        panels,
+def _figures(cells: Cells) -> Iterator[Figure]:
+    def over_size(*arms: str) -> figures.Curves:
+        """Arms over the size of the training set."""
+        panels: dict[str, dict[str, list[tuple[float, Comparison, str]]]] = {}
+        for (level, augmented), one in cells.items():
+            curves = panels.setdefault("with augmentation" if augmented else "no augmentation", {})
+            for arm in arms:
+                curves.setdefault(arm, []).append((float(level), one, arm))
+        return panels
+
+    x_label = "training examples a class"
+    yield figures.curves(
+        "figa3-left",
+        "Figure A3, left: test accuracy minus the baseline's",
+        over_size(SMALLEST, LARGEST),
         "test",
-        name="figa3-left",
-        title="Figure A3, left: test accuracy minus the baseline's",
-        x_label="training examples a class",
+        x_label=x_label,
         y_label=f"test accuracy minus the baseline's, {POINTS}",
         log_x=True,
+        value=lambda one, arm: one.gap(arm, BASELINE, "test"),
         claims=_gains(cells),
     )
-
-
-def gaps(cells: Cells) -> Figure:
-    """The generalization gap over the size of the training set."""
-    panels = {
-        how: {
-            arm: [(float(level), one.value(arm, "end_gap")) for level, one in by_level.items()]
-            for arm in (BASELINE, SMALLEST, LARGEST)
-        }
-        for how, by_level in _by_augmentation(cells).items()
-    }
-    return figures.curves(
-        panels,
-        "end_gap",
-        name="figa3-middle",
-        title="Figure A3, middle: generalization gap",
-        x_label="training examples a class",
-        log_x=True,
-        claims=_gaps(cells),
+    heading, panels = "Figure A3, middle: generalization gap", over_size(BASELINE, SMALLEST, LARGEST)
+    claims = _gaps(cells)
+    yield figures.curves(
+        "figa3-middle", heading, panels, "end_gap", x_label=x_label, log_x=True, claims=claims
     )
-
-
-def _by_augmentation(cells: Cells) -> dict[str, dict[int, Comparison]]:
-    panels: dict[str, dict[int, Comparison]] = {}
-    for (level, augmented), one in cells.items():
-        panels.setdefault("with augmentation" if augmented else "no augmentation", {})[level] = one
-    return panels
+    largest = {title(*key): one for key, one in cells.items() if key[0] == max(cells)[0]}
+    heading = "Figure A3, right: test and training accuracy over epochs"
+    yield figures.dynamics("figa3-right", heading, largest, train=True)
+    every, shown = {title(*key): one for key, one in cells.items()}, ("test", "best", "final", "train")
+    yield figures.means("figa3-means", "Means of every arm", every, (*shown, "end_gap", "mean_drop"))
 
 
 def _gains(cells: Cells) -> Iterator[Claim]:
     """Pruning the largest weights helps where examples are few, less where they are many, and not with augmentation."""
-    few, many = min(cells)[0], max(cells)[0]
-    helps = {key: one.gap(LARGEST, BASELINE, "test") for key, one in cells.items()}
-    says = Says(next(iter(cells.values())), place=PLACE)
+    says, few, many = Says(PLACE), min(cells)[0], max(cells)[0]
+    gain = {key: one.gap(LARGEST, BASELINE, "test") for key, one in cells.items()}
     if (few, False) in cells:
-        yield says(
-            "largest-helps-few",
-            f"With {few} examples a class and no augmentation, pruning the largest weights raises test accuracy.",
-            helps[few, False],
-            MORE,
-        )
+        what = f"With {few} examples a class and no augmentation, pruning the largest weights raises test accuracy."
+        yield says("largest-helps-few", what, gain[few, False], MORE, needs=())
     if (few, False) in cells and few != many:
-        yield says(
-            "gain-declines",
-            f"Without augmentation, the gain from pruning the largest weights is smaller with {many} examples a class "
-            f"than with {few}.",
-            (helps[few, False] - helps[many, False]).named(f"gain at {few} minus at {many}"),
-            MORE,
-        )
+        what = "Without augmentation, the gain from pruning the largest weights is smaller with "
+        what += f"{many} examples a class than with {few}."
+        less = (gain[few, False] - gain[many, False]).named(f"gain at {few} minus at {many}")
+        yield says("gain-declines", what, less, MORE)
     if (many, True) in cells:
-        yield says(
-            "no-gain-with-augmentation",
-            f"With {many} examples a class and augmentation, pruning the largest weights gains nothing or loses: the "
-            f"gain is below {NOTHING:g} points (proposed).",
-            helps[many, True],
-            Direction("less", than=NOTHING),
-        )
+        what = f"With {many} examples a class and augmentation, pruning the largest weights gains nothing or loses: "
+        what += f"the gain is below {NOTHING.than:g} points (proposed)."
+        yield says("no-gain-with-augmentation", what, gain[many, True], NOTHING, needs=())
     if (many, True) in cells and (many, False) in cells:
-        yield says(
-            "augmentation-takes-the-gain",
-            f"With {many} examples a class, augmentation makes the gain from pruning the largest weights smaller.",
-            (helps[many, False] - helps[many, True]).named("gain without minus with augmentation"),
-            MORE,
-        )
+        what = f"With {many} examples a class, augmentation makes the gain from pruning the largest weights smaller."
+        less = (gain[many, False] - gain[many, True]).named("gain without minus with augmentation")
+        yield says("augmentation-takes-the-gain", what, less, MORE)
 
 
 def _gaps(cells: Cells) -> Iterator[Claim]:
     """Pruning the largest weights leaves a smaller gap than pruning the smallest."""
     for (level, augmented), one in cells.items():
-        yield Says(one, place=f"{PLACE} (middle)").gap(
-            f"gap-{level}-{'augmented' if augmented else 'plain'}",
-            f"At {title(level, augmented)}, pruning the largest weights leaves a smaller gap than the smallest.",
-            LARGEST,
-            SMALLEST,
-            "end_gap",
-            LESS,
-            needs=(),
-        )
+        name = f"gap-{level}-{'augmented' if augmented else 'plain'}"
+        what = "pruning the largest weights leaves a smaller gap than the smallest."
+        gap, where = one.gap(LARGEST, SMALLEST, "end_gap"), title(level, augmented)
+        yield Says(f"{PLACE} (middle)")(name, f"At {where}, {what}", gap, LESS, needs=())

@@ -4,32 +4,22 @@ Filters scored by their expected activation, E[BN], and whether normalized activ
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 
-from prunescope.papers.bartoldson import PAPERS, arms, figures, v2019_fig_a1, v2020_fig2
-from prunescope.papers.bartoldson.claims import LESS, MORE, Says, as_published, fits, moves
-from prunescope.papers.bartoldson.quantities import STABILITIES, Comparison
-from prunescope.papers.bartoldson.scales import (
-    RESNET18,
-    RESNET18_EARLY,
-    VGG11,
-    VGG11_LAYERS,
-    EventSize,
-    words,
-)
+from prunescope.papers.bartoldson import arms, figures, v2019_fig_a1, v2020_fig2
+from prunescope.papers.bartoldson.claims import LESS, MORE, Says, as_published
+from prunescope.papers.bartoldson.comparison import Comparison
+from prunescope.papers.bartoldson.paper import study
+from prunescope.papers.bartoldson.quantities import STABILITIES
+from prunescope.papers.bartoldson.scales import RESNET18, RESNET18_EARLY, VGG11, VGG11_LAYERS, EventSize
 from prunescope.sparsity.unit_scores import ExpectedActivation
 from prunescope.studies.claim import Claim
 from prunescope.studies.figure import Figure
-from prunescope.studies.quantity import Quantity, side_by_side
+from prunescope.studies.quantity import Quantity
 from prunescope.studies.region import Near
-from prunescope.studies.study import Study, titled
+from prunescope.studies.study import Study
 
-COST = {
-    "smoke": "a minute or less on 2 cores",
-    "laptop": "2 hours on 2 cores",
-    "paper": "months on 2 cores",
-}
+COST = {"smoke": "a minute or less on 2 cores", "laptop": "2 hours on 2 cores", "paper": "months on 2 cores"}
 FIGURE = "Appendix B"
 Settings, SCALES = v2020_fig2.Settings, v2020_fig2.SCALES
 PLACE = "Bartoldson et al. 2020, section 3.1 and appendix B"
@@ -51,113 +41,65 @@ def comparisons(settings: v2020_fig2.Settings) -> dict[str, Comparison]:
 
 def build(settings: v2020_fig2.Settings, scale: str) -> Study:
     """The study under these settings."""
+    note = "Normality is that of VGG11 trained here; the paper shows a VGG19 trained on ImageNet, without numbers."
+    return study(__doc__, settings, scale, _figures(settings), note)
+
+
+def _figures(settings: v2020_fig2.Settings) -> Iterator[Figure]:
     panels, before = comparisons(settings), v2020_fig2.comparisons(settings)
-    unpruned = Comparison((arms.plain(VGG11, settings),), observables=arms.observables(settings))
-    premise = "Figure B1: normalized activations by layer"
-    return Study(
-        *titled(__doc__),
-        settings=settings,
-        scale=words(settings, scale),
-        paper=PAPERS["bartoldson2020"],
-        figures=(
-            figures.dynamics(
-                panels,
-                name="figb2-left",
-                title="Figure B2, left: test accuracy during training",
-                claims=[claim for panel, one in panels.items() for claim in _worst(panel, one, settings)],
-            ),
-            v2019_fig_a1.histograms(settings, fits(unpruned), name="figb1", title=premise),
-            *(
-                figure
-                for panel, one in panels.items()
-                for figure in _figures(panel, Range(one), Range(before[panel]))
-            ),
-        ),
-        notes=(
-            "Normality is that of VGG11 trained here; the paper shows a VGG19 trained on ImageNet, without numbers.",
-        ),
-    )
+    title = "Figure B2, left: test accuracy during training"
+    claims = [claim for panel, one in panels.items() for claim in _worst(panel, one, settings)]
+    yield figures.dynamics("figb2-left", title, panels, claims=claims)
+    ready = arms.compared(settings, arms.plain(VGG11, settings)).fits()
+    yield v2019_fig_a1.histograms("figb1", "Figure B1: normalized activations by layer", settings, ready)
+    for panel, one in panels.items():
+        tag, new, old = panel.lower(), one.pruned, before[panel].pruned
+        title = f"Figure B2, right: stability and accuracy, {panel}"
+        ranges = [*_ranges(panel, new, old)]
+        yield figures.scatter(f"figb2-right-{tag}", title, {panel: new}, "mean_stability", "best", ranges)
+        title = f"Correlations, filters scored by E[BN], {panel}"
+        pairs = [(x, y) for x in STABILITIES for y in ("best", "final")]
+        yield figures.correlations(f"figb2-correlations-{tag}", title, {panel: new}, pairs)
 
 
-@dataclass(frozen=True)
-class Range:
-    """What the three ways to prune of Figure 2 under one score differ by."""
-
-    one: Comparison
-
-    def spread(self, quantity: str) -> Quantity:
-        """Of a quantity between the outermost arms of every replicate."""
-        values = side_by_side([self.one.value(arm, quantity) for arm in self.one.pruned])
-        return values.map(lambda found: found.max(axis=1) - found.min(axis=1))
-
-    def r(self) -> Quantity:
-        """The correlation of stability and accuracy."""
-        return self.one.correlation("mean_stability", "best", arms=self.one.pruned)
-
-
-def _figures(panel: str, new: Range, old: Range) -> Iterator[Figure]:
-    one, tag = new.one, panel.lower()
-    yield figures.scatter(
-        {panel: one},
-        "mean_stability",
-        "best",
-        arms=one.pruned,
-        name=f"figb2-right-{tag}",
-        title=f"Figure B2, right: stability and accuracy, {panel}",
-        claims=_claims(panel, new, old),
-    )
-    yield figures.correlations(
-        {panel: one},
-        [(x, y) for x in STABILITIES for y in ("best", "final")],
-        arms=one.pruned,
-        name=f"figb2-correlations-{tag}",
-        title=f"Correlations, filters scored by E[BN], {panel}",
-    )
-
-
-def _claims(panel: str, new: Range, old: Range) -> Iterator[Claim]:
+def _ranges(panel: str, new: Comparison, old: Comparison) -> Iterator[Claim]:
     """E[BN] widens the range of stability and of accuracy, and strengthens their correlation."""
-    tag, apart, x, y = panel.lower(), "E[BN] minus Figure 2's score", "mean_stability", "best"
-    says = Says(new.one, place=PLACE, arms=new.one.pruned)
-    yield says.correlation(
-        f"{tag}-tradeoff-ebn",
-        f"With filters of {panel} scored by E[BN], best accuracy falls with mean stability.",
-        x,
-        y,
-        LESS,
-    )
-    for quantity, what, suffix in ((x, "stabilities", ""), (y, "accuracies", "-accuracy")):
+
+    def spread(one: Comparison, quantity: str) -> Quantity:
+        """Between the outermost arms of every replicate."""
+        return one.values(quantity).map(lambda values: values.max(axis=1) - values.min(axis=1))
+
+    says, tag, apart = Says(PLACE), panel.lower(), "E[BN] minus Figure 2's score"
+    r, before = (one.correlation("mean_stability", "best") for one in (new, old))
+    what = f"With filters of {panel} scored by E[BN], best accuracy falls with mean stability."
+    yield says(f"{tag}-tradeoff-ebn", what, r, LESS)
+    for quantity, what, suffix in (
+        ("mean_stability", "stabilities", ""),
+        ("best", "accuracies", "-accuracy"),
+    ):
+        wider = spread(new, quantity) - spread(old, quantity)
         yield says(
             f"{tag}-wider{suffix}",
             f"E[BN] gives a wider range of {what} over the arms of {panel} than the score of Figure 2.",
-            (new.spread(quantity) - old.spread(quantity)).named(f"between the outermost arms, {apart}"),
+            wider.named(f"between the outermost arms, {apart}"),
             MORE,
-            needs=[fits(ways.one, quantity, arms=ways.one.pruned) for ways in (new, old)],
+            needs=(new.fits(quantity), old.fits(quantity)),
         )
-    yield says(
-        f"{tag}-stronger",
-        f"With E[BN], stability and accuracy of {panel} are correlated more strongly, further below 0, than with the "
-        "score of Figure 2.",
-        (new.r() - old.r()).named(apart),
-        LESS,
-        needs=[
-            ready
-            for one in (new.one, old.one)
-            for ready in (fits(one, x, y, arms=one.pruned), moves(one, arms=one.pruned))
-        ],
-    )
+    what = f"With E[BN], stability and accuracy of {panel} are correlated more strongly, further below 0, than with "
+    what += "the score of Figure 2."
+    yield says(f"{tag}-stronger", what, (r - before).named(apart), LESS, needs=(*r.needs, *before.needs))
 
 
 def _worst(panel: str, one: Comparison, size: EventSize) -> Iterator[Claim]:
     """How much single events cost, as far as the authors' figure scripts say it."""
-    _, small, large = one.pruned
+    _, _, small, large = one.names
+    script = "Figure B2, arrows (from the authors' figure script; tolerance proposed)"
     for letter, cost in WORST[panel].items():
         arm = {"s": small, "l": large}[letter]
-        yield Says(one, place=PLACE, basis="proposed")(
+        yield Says(f"Bartoldson et al. 2020, {script}", "proposed")(
             f"{panel.lower()}-worst-drop-{letter}-ebn",
             f"With E[BN], the worst event of {arm} in {panel} costs about {cost:g} points of test accuracy.",
             one.value(arm, "worst_drop"),
             Near(cost, 5.0),
-            place="Bartoldson et al. 2020, Figure B2, arrows (from the authors' figure script; tolerance proposed)",
-            needs=(as_published(size), fits(one, arms=(arm,))),
+            as_published(size),
         )

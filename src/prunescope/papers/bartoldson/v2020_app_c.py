@@ -8,22 +8,20 @@ from typing import Literal
 
 from pydantic import Field
 
-from prunescope.papers.bartoldson import PAPERS, arms, figures, v2020_fig3
+from prunescope.papers.bartoldson import arms, figures, v2020_fig3
 from prunescope.papers.bartoldson.arms import L1, NONE
-from prunescope.papers.bartoldson.claims import LESS, Says, as_published, fits
-from prunescope.papers.bartoldson.quantities import STABILITIES, Comparison
-from prunescope.papers.bartoldson.scales import RESNET18_MORE, RESNET18_SGD, scales_of, words
+from prunescope.papers.bartoldson.claims import LESS, MORE, Says, as_published
+from prunescope.papers.bartoldson.comparison import Comparison
+from prunescope.papers.bartoldson.paper import study
+from prunescope.papers.bartoldson.quantities import STABILITIES
+from prunescope.papers.bartoldson.scales import RESNET18_MORE, RESNET18_SGD, scales_of
 from prunescope.studies import correlation
 from prunescope.studies.claim import Claim
 from prunescope.studies.figure import Figure
 from prunescope.studies.region import Near
-from prunescope.studies.study import Study, titled
+from prunescope.studies.study import Study
 
-COST = {
-    "smoke": "a minute or less on 2 cores",
-    "laptop": "3 hours on 2 cores",
-    "paper": "a year on 2 cores",
-}
+COST = {"smoke": "a minute or less on 2 cores", "laptop": "3 hours on 2 cores", "paper": "a year on 2 cores"}
 FIGURE = "Appendix C"
 PLACE = "Bartoldson et al. 2020, section 3.2 and appendix C"
 Part = Literal["C1", "C2", "C3"]
@@ -49,86 +47,52 @@ def tiny(settings: Settings) -> Comparison:
         layers = arms.blocks(group.recipe(settings).task.network, start=24, end=100, fraction=share)
         name = f"Prune_S {100 * share:g} % in all"
         made.append(arms.pruned(group, layers, settings, "S", period=1, score=L1, name=name))
-    return Comparison((arms.plain(group, settings), *made), observables=arms.observables(settings))
+    return arms.compared(settings, arms.plain(group, settings), *made)
 
 
 def build(settings: Settings, scale: str) -> Study:
     """The study under these settings."""
     makers = {"C1": _c1, "C2": _c2, "C3": _c3}
-    return Study(
-        *titled(__doc__),
-        settings=settings,
-        scale=words(settings, scale),
-        paper=PAPERS["bartoldson2020"],
-        figures=tuple(figure for part in settings.parts for figure in makers[part](settings)),
-        notes=(
-            "The numbers of Table C1 and of Figures C1 and C2 are not in the text at hand: directions are claimed.",
-        ),
-    )
+    shown = (figure for part in settings.parts for figure in makers[part](settings))
+    note = "The numbers of Table C1 and of Figures C1 and C2 are not in the text at hand: directions are claimed."
+    return study(__doc__, settings, scale, shown, note)
 
 
 def _c1(settings: Settings) -> Iterator[Figure]:
     """Table C1: ResNet18 with 59 % of the parameters pruned."""
     one = arms.resnet18(settings, RESNET18_MORE)
-    panels, says = {"ResNet18, 59 % pruned": one}, Says(one, place=PLACE, arms=one.pruned)
-    _, small, large = one.pruned
-    worse = says.gap(
-        "large-no-longer-best",
-        "With 59 % pruned, Prune_L no longer beats Prune_S at the high rate.",
-        large,
-        small,
-        region=LESS,
-    )
-    place = f"{PLACE} (Table C1)"
-    gone = says.gone(
-        "parameters-gone-59", large, 59.0, count="structural", size=settings, place=place
-    )
-    yield figures.means(
-        panels,
-        ("best", "final", "mean_stability", "structural"),
-        name="tablec1",
-        title="Table C1: accuracy and stability at 59 % pruned",
-        claims=[worse, gone],
-    )
-    tradeoff = says.correlation(
-        "tradeoff-at-59",
-        "With 59 % of ResNet18's parameters pruned, best accuracy still falls with mean stability.",
-        "mean_stability",
-        "best",
-        LESS,
-    )
-    yield figures.correlations(
-        panels,
-        [(x, y) for x in STABILITIES for y in ("best", "final")],
-        arms=one.pruned,
-        name="tablec1-correlations",
-        title="Correlations at 59 % pruned",
-        claims=[tradeoff],
-    )
+    says, panel, (_, _, small, large) = Says(PLACE), "ResNet18, 59 % pruned", one.names
+    what = "With 59 % pruned, Prune_L no longer beats Prune_S at the high rate."
+    worse = says("large-no-longer-best", what, one.gap(large, small), LESS)
+    table = Says(f"{PLACE} (Table C1)")
+    gone = table.gone("parameters-gone-59", one, large, 59.0, "structural", settings)
+    title, shown = "Table C1: accuracy and stability at 59 % pruned", ("best", "final", "mean_stability")
+    yield figures.means("tablec1", title, {panel: one}, (*shown, "structural"), [worse, gone])
+    what = "With 59 % of ResNet18's parameters pruned, best accuracy still falls with mean stability."
+    still = says("tradeoff-at-59", what, one.pruned.correlation("mean_stability", "best"), LESS)
+    title, pairs = "Correlations at 59 % pruned", [(x, y) for x in STABILITIES for y in ("best", "final")]
+    yield figures.correlations("tablec1-correlations", title, {panel: one.pruned}, pairs, claims=[still])
 
 
 def _c2(settings: Settings) -> Iterator[Figure]:
     """Figures C1 and C2: every rate's points, and Kendall's correlation at every rate."""
-    panels = v2020_fig3.by_rate(v2020_fig3.sweep(settings), settings)
-    for accuracy, tag, what in (
-        ("best", "", "stability and accuracy"),
-        ("final", "-final", "stability and accuracy that is not selected"),
-    ):
-        name, title = f"figc1{tag}", f"Figure C1: {what} by rate"
-        yield figures.scatter(panels, "mean_stability", accuracy, name=name, title=title)
-    place = "Bartoldson et al. 2020, caption of Figure 3, and appendix C"
-    claims = tuple(
-        Says(one, place=place)(
+    one = v2020_fig3.sweep(settings)
+    rates = v2020_fig3.by_rate(one, settings)
+    title, x = "Figure C1: stability and accuracy", "mean_stability"
+    yield figures.scatter("figc1", f"{title} by rate", rates, x, "best")
+    yield figures.scatter("figc1-final", f"{title} that is not selected by rate", rates, x, "final")
+    claims = [
+        Says("Bartoldson et al. 2020, caption of Figure 3, and appendix C")(
             f"kendall-negative-{period}",
             f"At an iterative rate of {rate}, Kendall's correlation of stability and best accuracy is negative too.",
-            one.correlation("mean_stability", "best", correlation.tau, unit="Kendall's tau"),
+            targets.correlation(x, "best", correlation.tau, unit="Kendall's tau"),
             LESS,
-            needs=(fits(one, "best"),),
+            needs=(targets.fits("best"),),
         )
-        for period, (rate, one) in zip(settings.periods, panels.items(), strict=True)
-    )
+        for period, (rate, targets) in zip(settings.periods, rates.items(), strict=True)
+    ]
     title = "Figure C2: Kendall's correlation at every rate"
-    yield v2020_fig3.correlation_by_rate(panels, name="figc2", title=title, kind="Kendall", claims=claims)
+    yield v2020_fig3.correlation_by_rate("figc2", title, one, settings, kind="Kendall", claims=claims)
 
 
 def _c3(settings: Settings) -> Iterator[Figure]:
@@ -136,34 +100,27 @@ def _c3(settings: Settings) -> Iterator[Figure]:
     one = tiny(settings)
     panels = {"ResNet18, SGD": one}
     for quantity, what in (("best", "accuracy"), ("gap", "gap"), ("final", "accuracy, not selected")):
-        name, title = f"figc3-{quantity}", f"Figure C3: stability and {what}"
-        yield figures.scatter(panels, "mean_stability", quantity, name=name, title=title)
-    shown = ("best", "final", "gap", "mean_stability")
-    claims = _gentle(one, settings)
-    yield figures.means(panels, shown, name="figc3-means", title="Means of every arm", claims=claims)
+        title = f"Figure C3: stability and {what}"
+        yield figures.scatter(f"figc3-{quantity}", title, panels, "mean_stability", quantity)
+    shown, claims = ("best", "final", "gap", "mean_stability"), _gentle(one, settings)
+    yield figures.means("figc3-means", "Means of every arm", panels, shown, claims)
 
 
 def _gentle(one: Comparison, settings: Settings) -> Iterator[Claim]:
     """A little pruning helps, by as much as the authors' figure script says."""
-    says, arm = Says(one, place=f"{PLACE}.4"), one.pruned[-1]
-    yield says.gap(
-        "less-stable-beats-baseline",
-        "Under SGD, the less stable of two gentle schedules (10 % in all) beats no pruning.",
-        arm,
-        NONE,
-        needs=(),
-    )
-    for quantity, what, value, tolerance in (
-        ("best", "best accuracy, %,", 93.7, 0.5),
-        ("gap", "gap, points,", 6.5, 0.5),
-        ("mean_stability", "mean stability, %,", 100.0, 2.0),
+    arm = one.names[-1]
+    what = "Under SGD, the less stable of two gentle schedules (10 % in all) beats no pruning."
+    yield Says(f"{PLACE}.4")("less-stable-beats-baseline", what, one.gap(arm, NONE), MORE, needs=())
+    script = "Figure C3 (where the authors' figure script puts its annotations)"
+    for quantity, what, number in (
+        ("best", "best accuracy, %,", Near(93.7, 0.5)),
+        ("gap", "gap, points,", Near(6.5, 0.5)),
+        ("mean_stability", "mean stability, %,", Near(100.0, 2.0)),
     ):
-        yield says(
+        yield Says(f"Bartoldson et al. 2020, {script}", "proposed")(
             f"gentle-{quantity.replace('_', '-')}",
-            f"The {what} of that schedule is about {value:g} (tolerance proposed).",
+            f"The {what} of that schedule is about {number.value:g} (tolerance proposed).",
             one.value(arm, quantity),
-            Near(value, tolerance),
-            basis="proposed",
-            place="Bartoldson et al. 2020, Figure C3 (where the authors' figure script puts its annotations)",
+            number,
             needs=(as_published(settings),),
         )

@@ -1,14 +1,17 @@
 """bartoldson2020/appD: Does zeroing help when filters return at the values that they had?
 
-Zeroing all filters targeted so far, which then return to what they were.
+Zeroing all filters targeted so far, and their normalization, which then return to what they were.
 """
+
+from collections.abc import Iterator
 
 from pydantic import Field
 
-from prunescope.papers.bartoldson import PAPERS, arms, figures
+from prunescope.papers.bartoldson import arms, figures
 from prunescope.papers.bartoldson.arms import L2, NONE
-from prunescope.papers.bartoldson.claims import Says
-from prunescope.papers.bartoldson.quantities import Comparison
+from prunescope.papers.bartoldson.claims import MORE, Says
+from prunescope.papers.bartoldson.comparison import Comparison
+from prunescope.papers.bartoldson.paper import study
 from prunescope.papers.bartoldson.scales import (
     FAST,
     VGG11,
@@ -17,9 +20,10 @@ from prunescope.papers.bartoldson.scales import (
     Count,
     EventSize,
     scales_of,
-    words,
 )
-from prunescope.studies.study import Study, titled
+from prunescope.studies.claim import Claim
+from prunescope.studies.region import Equivalence
+from prunescope.studies.study import Study
 from prunescope.training.interventions import ZeroUnits
 
 COST = {
@@ -41,63 +45,43 @@ SCALES = scales_of(Settings, smoke={"batches": (1, 2)}, laptop={"batches": (9, 6
 """At laptop scale as long in epochs of 40 batches as the paper's in epochs of 391."""
 
 
-def comparison(size: Settings) -> Comparison:
-    """No pruning, pruning, and all filters targeted so far at 0, with their normalization, for so many batches."""
-    zeroed = [
-        ZeroUnits(
-            layers=VGG11_LAYERS.schedules(size, FAST),
-            score=L2,
-            batches=count,
-            which="all",
-            reentry="saved",
-            normalization_follows=True,
-            allow_idle_events=True,
-        )
-        for count in size.batches
-    ]
-    made = [arms.noisy(size, f"Zeroing {zero.batches}, restored", zero) for zero in zeroed]
-    pruned = arms.pruned(VGG11, VGG11_LAYERS, size, "L", period=FAST)
-    return Comparison((arms.plain(VGG11, size), pruned, *made), observables=arms.observables(size))
-
-
 def build(settings: Settings, scale: str) -> Study:
     """The study under these settings."""
-    one = comparison(settings)
-    panels, says = {"VGG11": one}, Says(one, place=PLACE)
-    pruned, *_, longest = one.pruned
-    zeroing = f"Zeroing for {settings.batches[-1]} batches with restored values"
-    claims = (
-        says.gap("restored-zeroing-helps", f"{zeroing} beats no noise.", longest, NONE),
-        says.same(
-            "restored-zeroing-is-pruning",
-            f"{zeroing} generalizes like pruning.",
-            longest,
-            pruned,
-            margin=0.3,
-        ),
-        says.same(
-            "restored-zeroing-is-as-unstable",
-            f"{zeroing} is as unstable as pruning.",
-            longest,
-            pruned,
-            "mean_stability",
-            margin=3.0,
-        ),
+    saved = ZeroUnits(
+        layers=VGG11_LAYERS.schedules(settings, FAST),
+        score=L2,
+        batches=settings.batches[0],
+        which="all",
+        reentry="saved",
+        normalization_follows=True,
+        allow_idle_events=True,
     )
-    return Study(
-        *titled(__doc__),
-        settings=settings,
-        scale=words(settings, scale),
-        paper=PAPERS["bartoldson2020"],
-        figures=(
-            figures.dynamics(panels, name="figd2", title="Figure D2: test accuracy, filters restored"),
-            figures.means(
-                panels,
-                ("best", "final", "mean_stability"),
-                name="figd2-means",
-                title="Means of every arm",
-                claims=claims,
-            ),
+    zeroed = [
+        arms.noisy(settings, f"Zeroing {count}, restored", saved.replace(batches=count))
+        for count in settings.batches
+    ]
+    pruned = arms.pruned(VGG11, VGG11_LAYERS, settings, "L", period=FAST)
+    one = arms.compared(settings, arms.plain(VGG11, settings), pruned, *zeroed)
+    panels, shown = {"VGG11": one}, ("best", "final", "mean_stability")
+    claims = _claims(one, settings.batches[-1])
+    return study(
+        __doc__,
+        settings,
+        scale,
+        (
+            figures.dynamics("figd2", "Figure D2: test accuracy, filters restored", panels),
+            figures.means("figd2-means", "Means of every arm", panels, shown, claims),
         ),
-        notes=("Figure D1 is a drawing of the methods; numbers of Figure D2 are not in the text at hand.",),
+        "Figure D1 is a drawing of the methods; numbers of Figure D2 are not in the text at hand.",
     )
+
+
+def _claims(one: Comparison, batches: int) -> Iterator[Claim]:
+    """The longest zeroing does what pruning does."""
+    says, (_, pruned, *_, longest) = Says(PLACE), one.names
+    zeroing, alike = f"Zeroing for {batches} batches with restored values", one.gap(longest, pruned)
+    yield says("restored-zeroing-helps", f"{zeroing} beats no noise.", one.gap(longest, NONE), MORE)
+    yield says("restored-zeroing-is-pruning", f"{zeroing} generalizes like pruning.", alike, Equivalence(0.3))
+    stability = one.gap(longest, pruned, "mean_stability")
+    what = f"{zeroing} is as unstable as pruning."
+    yield says("restored-zeroing-is-as-unstable", what, stability, Equivalence(3.0))

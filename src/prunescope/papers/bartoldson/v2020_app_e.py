@@ -3,52 +3,37 @@
 Spectra, epsilon, the loss along eigenvectors, and the TIC proxy.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Annotated
 
 import numpy as np
 from pydantic import Field
 
-from prunescope.papers.bartoldson import PAPERS, arms, figures, flatness
+from prunescope.papers.bartoldson import arms, figures, flatness
 from prunescope.papers.bartoldson.arms import NONE
-from prunescope.papers.bartoldson.claims import LESS, MORE, Says, as_published, fits, moves
-from prunescope.papers.bartoldson.flatness import (
-    ABOVE,
-    EPSILON,
-    NEAR,
-    POWER,
-    POWER_RESIDUAL,
-    POWER_SHARE,
-    REACHED,
-    RESIDUAL,
-    RISE,
-    SHARE,
-    SHARPNESS,
-    TIC,
-    TOP,
-    TRACE_H,
-)
-from prunescope.papers.bartoldson.quantities import Comparison, label
-from prunescope.papers.bartoldson.scales import Count, FlatnessSize, scales_of, words
+from prunescope.papers.bartoldson.claims import LESS, MORE, Says, as_published
+from prunescope.papers.bartoldson.comparison import Comparison
+from prunescope.papers.bartoldson.flatness import EPSILON, NEAR, REACHED, SHARPNESS, TOP, TRACE_H
+from prunescope.papers.bartoldson.paper import study
+from prunescope.papers.bartoldson.quantities import label
+from prunescope.papers.bartoldson.scales import Count, FlatnessSize, scales_of
 from prunescope.studies.claim import Claim, Precondition
 from prunescope.studies.figure import Computed, Figure, Rows
 from prunescope.studies.plot import Intervals, Lines, Scatter, Table
 from prunescope.studies.quantity import arrays
 from prunescope.studies.region import Near
 from prunescope.studies.results import Results
-from prunescope.studies.study import Study, titled
+from prunescope.studies.study import Study
 
-COST = {
-    "smoke": "a minute or less on 2 cores",
-    "laptop": "3 hours on 2 cores",
-    "paper": "months on 2 cores",
-}
+COST = {"smoke": "a minute or less on 2 cores", "laptop": "3 hours on 2 cores", "paper": "months on 2 cores"}
 FIGURE = "Appendix E"
 PLACE = "Bartoldson et al. 2020, section 3.4 and appendix E"
-SUMS = (TRACE_H, TOP, POWER, SHARE, POWER_SHARE)
+SUMS = (TRACE_H, TOP, flatness.POWER, flatness.SHARE, flatness.POWER_SHARE)
 """What stands beside each other: the whole trace, the authors' sum of eigenvalues, and its share of the trace."""
-MEASURES: Mapping[str, str] = MappingProxyType({"top": TOP, "rise": RISE, "tic": TIC, "epsilon": EPSILON})
+MEASURES: Mapping[str, str] = MappingProxyType(
+    {"top": TOP, "rise": flatness.RISE, "tic": flatness.TIC, "epsilon": EPSILON}
+)
 """By tag, what is claimed to be small where pruning was unstable; of epsilon that it is large."""
 
 
@@ -75,70 +60,56 @@ SCALES = scales_of(
 )
 
 
-def comparison(settings: Settings) -> Comparison:
-    """The six arms of Figure 6 under every measure of flatness."""
-    own = ("eigenvalues", "directions", "step", "tolerance", "power")
-    further = flatness.further(settings, **settings.model_dump(include=set(own)))
-    return arms.six(settings, flatness.main(settings) | further)
-
-
 def build(settings: Settings, scale: str) -> Study:
     """The study under these settings."""
-    one = comparison(settings)
-    return Study(
-        *titled(__doc__),
-        settings=settings,
-        scale=words(settings, scale),
-        paper=PAPERS["bartoldson2020"],
-        figures=tuple(_figures(one, settings)),
-        notes=(
-            "Where epsilon was not reached, correlations with it use the end of the reach; claims on it are not judged "
-            "then. The TIC proxy has no value where the sum of the top eigenvalues is not positive. The rise along "
-            f"eigenvectors is the mean over them and over all steps below {NEAR:g}, as Figure E4 draws them.",
-            "The numbers of this appendix are not in the text at hand, so directions are claimed, not values.",
-        ),
+    own = settings.model_dump(include={"eigenvalues", "directions", "step", "tolerance", "power"})
+    one = arms.six(settings, flatness.main(settings) | flatness.further(settings, **own))
+    return study(
+        __doc__,
+        settings,
+        scale,
+        _figures(one, settings),
+        "Where epsilon was not reached, correlations with it use the end of the reach; claims on it are not judged "
+        "then. The TIC proxy has no value where the sum of the top eigenvalues is not positive. The rise along "
+        f"eigenvectors is the mean over them and over all steps below {NEAR:g}, as Figure E4 draws them.",
+        "The numbers of this appendix are not in the text at hand, so directions are claimed, not values.",
     )
 
 
 def _figures(one: Comparison, settings: Settings) -> Iterator[Figure]:
-    panels, taken = {"VGG11": one}, one.observables.measures
-    yield spectra(one, claims=[_size(one, settings)])
+    panels, taken, stability = {"VGG11": one}, one.observables.measures, "mean_stability"
+    yield spectra(one, _size(one, settings))
     for tag, measure in MEASURES.items():
-        title = f"Figure E3: {measure}" if measure == EPSILON else measure
-        for end, (x, y) in (("stability", ("mean_stability", measure)), ("accuracy", (measure, "best"))):
-            name, heading, claims = f"appe-{tag}-{end}", f"{title} and {end}", [_flatter(one, tag, x, y)]
+        for end, (x, y) in {"stability": (stability, measure), "accuracy": (measure, "best")}.items():
+            name, title, claim = f"appe-{tag}-{end}", f"{measure} and {end}", _flatter(one, tag, x, y)
             if measure == EPSILON:
-                other = x if end == "stability" else y
-                yield epsilon(one, other, name=name, title=heading, claims=claims)
+                yield epsilon(name, f"Figure E3: {title}", one, x if y == EPSILON else y, claim)
             else:
-                yield figures.scatter(panels, x, y, name=name, title=heading, claims=claims)
+                yield figures.scatter(name, title, panels, x, y, [claim])
     yield along(one)
-    yield numbers(one, [name for name in (*SUMS, ABOVE, RESIDUAL, POWER_RESIDUAL) if name in taken])
+    yield numbers(one)
     title = "The whole trace and the sum of top eigenvalues"
-    yield figures.scatter(panels, TRACE_H, TOP, name="appe-trace-top", title=title)
+    yield figures.scatter("appe-trace-top", title, panels, TRACE_H, TOP)
     shown = [name for name in (*SUMS, SHARPNESS) if name in taken]
-    yield figures.means(panels, shown, name="appe-means", title="Means of every arm")
-    yield figures.correlations(
-        panels,
-        [
-            pair
-            for measure in (TOP, TRACE_H, EPSILON, RISE, TIC, SHARPNESS)
-            for pair in (("mean_stability", measure), *((measure, y) for y in ("best", "final")))
-        ],
-        name="appe-correlations",
-        title="Correlations of every measure with stability and with accuracy",
-    )
+    yield figures.means("appe-means", "Means of every arm", panels, shown)
+    title = "Correlations of every measure with stability and with accuracy"
+    each_pair = [
+        pair
+        for measure in (TOP, TRACE_H, EPSILON, flatness.RISE, flatness.TIC, SHARPNESS)
+        for pair in ((stability, measure), *((measure, y) for y in ("best", "final")))
+    ]
+    yield figures.correlations("appe-correlations", title, panels, each_pair)
     title = "Figure E6: stability and accuracy, six arms"
-    tradeoff = _tradeoff(one)
-    yield figures.scatter(panels, "mean_stability", "best", name="fige6", title=title, claims=[tradeoff])
+    yield figures.scatter("fige6", title, panels, stability, "best", [_tradeoff(one)])
 
 
 def _flatter(one: Comparison, tag: str, x: str, y: str) -> Claim:
     """Less stable is flatter, and flatter is better."""
     measure, flat_is_large = MEASURES[tag], tag == "epsilon"
-    ready: tuple[Precondition, ...] = (fits(one, measure, y), moves(one, x))
+    ready: tuple[Precondition, ...] = (one.fits(measure, y), one.moves(x))
     if measure == EPSILON:  # known to be larger only, where the loss did not rise by .1 within reach
-        ready = (Precondition("epsilon is reached in every run", one.all([REACHED]), at_least=1), *ready)
+        reached = one.over_runs(REACHED).map(np.ravel)
+        ready = (Precondition("epsilon is reached in every run", reached, at_least=1), *ready)
     if y == measure:
         name, region = f"stability-{tag}", LESS if flat_is_large else MORE
         what = f"less stability goes with a flatter minimum by {measure}"
@@ -146,38 +117,33 @@ def _flatter(one: Comparison, tag: str, x: str, y: str) -> Claim:
         name, region = f"{tag}-accuracy", MORE if flat_is_large else LESS
         what = f"a flatter minimum by {measure} goes with higher best accuracy"
     sentence = f"Over the runs of six arms, {what}."
-    return Says(one, place=PLACE).correlation(name, sentence, x, y, region, needs=ready)
+    return Says(PLACE)(name, sentence, one.correlation(x, y), region, needs=ready)
 
 
 def _tradeoff(one: Comparison) -> Claim:
-    return Says(one, place=PLACE).correlation(
-        "tradeoff-six-arms",
-        "Over the runs of six arms, best accuracy falls with mean stability.",
-        "mean_stability",
-        "best",
-        LESS,
-        basis="proposed",
-        place=f"{PLACE} (Figure E6 draws it; what is said of it is not in the text at hand)",
-    )
+    place = f"{PLACE} (Figure E6 draws it; what is said of it is not in the text at hand)"
+    what = "Over the runs of six arms, best accuracy falls with mean stability."
+    r = one.correlation("mean_stability", "best")
+    return Says(place, "proposed")("tradeoff-six-arms", what, r, LESS)
 
 
 def _size(one: Comparison, settings: Settings) -> Claim:
-    return Says(one, place=PLACE, basis="proposed")(
+    return Says(
+        "Bartoldson et al. 2020, Figure 6 (ends of an axis in the authors' figure script)", "proposed"
+    )(
         "top-eigenvalues-size",
         "The top 100 eigenvalues of the network without pruning add up to 205 to 555.",
         one.value(NONE, TOP),
         Near(380.0, 175.0),
-        place="Bartoldson et al. 2020, Figure 6 (ends of an axis in the authors' figure script)",
-        needs=(as_published(settings, "flat_images", "eigenvalues"), fits(one, TOP, arms=(NONE,))),
+        as_published(settings, "flat_images", "eigenvalues"),
     )
 
 
-def epsilon(one: Comparison, other: str, *, name: str, title: str, claims: Iterable[Claim]) -> Figure:
+def epsilon(name: str, title: str, one: Comparison, other: str, claim: Claim) -> Figure:
     """Epsilon and another quantity; runs in which it was not reached are marked, they stand at the end of the reach."""
 
     def make(results: Results) -> Table:
-        points = one.points(results, other, EPSILON, given=(REACHED,))
-        (reached,) = points.given
+        points = one.points(results, other, EPSILON, REACHED)
         return [
             {
                 "arm": arm if there else f"{arm}, at least",
@@ -186,7 +152,7 @@ def epsilon(one: Comparison, other: str, *, name: str, title: str, claims: Itera
                 EPSILON: float(y),
             }
             for x, y, arm, seed, there in zip(
-                points.x, points.y, points.arm, points.seed, reached, strict=True
+                points.x, points.y, points.arm, points.seed, *points.given, strict=True
             )
         ]
 
@@ -196,12 +162,13 @@ def epsilon(one: Comparison, other: str, *, name: str, title: str, claims: Itera
         caption='One point a run. "At least": within reach the loss did not rise by 0.1, and epsilon is larger.',
         rows=[Computed(one.nodes(other, EPSILON, REACHED), make)],
         plot=Scatter(other, EPSILON, series="arm", x_label=label(other), y_label=EPSILON),
-        claims=tuple(claims),
+        claims=(claim,),
     )
 
 
-def numbers(one: Comparison, measures: Sequence[str]) -> Figure:
+def numbers(one: Comparison) -> Figure:
     """Every number of every run: the trace and sums, the authors' algorithm beside Lanczos, residuals."""
+    measures = (*SUMS, flatness.ABOVE, flatness.RESIDUAL, flatness.POWER_RESIDUAL)
 
     def rows(measure: str, arm: str) -> Computed:
         value = one.value(arm, measure)
@@ -220,12 +187,17 @@ def numbers(one: Comparison, measures: Sequence[str]) -> Figure:
         "Tr(H), sums of eigenvalues, and residuals |H v - value v| over the largest eigenvalue",
         caption="A sum is as good as its residuals are small; the authors' power method is the paper's number, which "
         "they call Tr(H). Beside it stand the whole trace, exact, and the share of it that a sum is.",
-        rows=[rows(measure, arm) for measure in measures for arm in one.by_name],
+        rows=[
+            rows(measure, arm)
+            for measure in measures
+            if measure in one.observables.measures
+            for arm in one.names
+        ],
         plot=Intervals("run", "value", "low", "high", x_label="value"),
     )
 
 
-def spectra(one: Comparison, *, claims: Iterable[Claim]) -> Figure:
+def spectra(one: Comparison, claim: Claim) -> Figure:
     """Figures E1 and E2: eigenvalues in order of magnitude."""
 
     def rows(arm: str) -> Rows:
@@ -237,11 +209,11 @@ def spectra(one: Comparison, *, claims: Iterable[Claim]) -> Figure:
         "fige1",
         "Figures E1 and E2: Hessian eigenvalues of largest magnitude",
         caption="Eigenvalues in order of magnitude, sign kept.",
-        rows=[rows(arm) for arm in one.by_name],
+        rows=[rows(arm) for arm in one.names],
         plot=Lines(
             "rank", "eigenvalue", series="arm", x_label="rank", y_label="eigenvalue", band="bootstrap"
         ),
-        claims=tuple(claims),
+        claims=(claim,),
     )
 
 
@@ -269,7 +241,7 @@ def along(one: Comparison) -> Figure:
         "fige4",
         "Figure E4: rise of the test loss along eigenvectors",
         caption="Mean test loss at a step along a unit eigenvector minus that at the minimum; its sign is arbitrary.",
-        rows=[rows(arm) for arm in one.by_name],
+        rows=[rows(arm) for arm in one.names],
         plot=Lines(
             "step",
             "increase",

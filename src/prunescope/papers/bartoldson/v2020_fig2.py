@@ -10,22 +10,20 @@ from typing import Literal
 
 from pydantic import Field
 
-from prunescope.papers.bartoldson import PAPERS, arms, figures
-from prunescope.papers.bartoldson.claims import LESS, MORE, Says, as_published, fits, from_ends, log10_p, moves
-from prunescope.papers.bartoldson.quantities import STABILITIES, Comparison
-from prunescope.papers.bartoldson.scales import Distinct, EventSize, scales_of, words
+from prunescope.papers.bartoldson import arms, figures
+from prunescope.papers.bartoldson.claims import LESS, MORE, Says, as_published, from_ends, p_value
+from prunescope.papers.bartoldson.comparison import Comparison
+from prunescope.papers.bartoldson.paper import study
+from prunescope.papers.bartoldson.quantities import STABILITIES
+from prunescope.papers.bartoldson.scales import Distinct, EventSize, scales_of
 from prunescope.studies.claim import Claim
+from prunescope.studies.figure import Figure
 from prunescope.studies.region import Among, Near
-from prunescope.studies.study import Study, titled
+from prunescope.studies.study import Study
 
-COST = {
-    "smoke": "a minute or less on 2 cores",
-    "laptop": "1 hour on 2 cores",
-    "paper": "months on 2 cores",
-}
+COST = {"smoke": "a minute or less on 2 cores", "laptop": "1 hour on 2 cores", "paper": "months on 2 cores"}
 FIGURE = "Figure 2"
 PLACE = "Bartoldson et al. 2020, section 3.1 and Figure 2"
-SCRIPT = "from the authors' figure script"
 Name = Literal["VGG11", "ResNet18"]
 
 
@@ -42,18 +40,17 @@ SCALES = scales_of(Settings, smoke={"networks": ("VGG11",)}, laptop={"networks":
 class Published:
     """What is printed or drawn of a network.
 
-    r, p: of stability and accuracy over 30 runs.
-    reach, p_reach: from r and log10 p to the farther end of Fisher's 95 % interval of r at 30 runs, which is not
-        symmetric.
+    r, log_p: of stability and accuracy over 30 runs, and the distance from there to the farther end of Fisher's 95 %
+        interval of r at 30 runs, which is not symmetric.
+    p: as it is printed.
     low, high: ends of the axis of accuracy in the authors' script.
     gone, count: parameters that are removed, percent, and which of two counts that is.
     worst: points that the worst event costs, at the high rate, by target.
     """
 
-    r: float
-    reach: float
+    r: Near
     p: float
-    p_reach: float
+    log_p: Near
     low: float
     high: float
     gone: float
@@ -63,8 +60,10 @@ class Published:
 
 PUBLISHED: Mapping[str, Published] = MappingProxyType(
     {
-        "VGG11": Published(-0.73, 0.23, 4.4e-6, 3.8, 83.0, 86.5, 42.0, "own", {"l": 7.0}),
-        "ResNet18": Published(-0.43, 0.35, 0.015, 2.7, 84.0, 88.5, 46.0, "structural", {"s": 7.0, "l": 9.0}),
+        "VGG11": Published(Near(-0.73, 0.23), 4.4e-6, Near(-5.36, 3.8), 83.0, 86.5, 42.0, "own", {"l": 7.0}),
+        "ResNet18": Published(
+            Near(-0.43, 0.35), 0.015, Near(-1.82, 2.7), 84.0, 88.5, 46.0, "structural", {"s": 7.0, "l": 9.0}
+        ),
     }
 )
 
@@ -77,61 +76,39 @@ def comparisons(settings: Settings) -> dict[str, Comparison]:
 
 def build(settings: Settings, scale: str) -> Study:
     """The study under these settings."""
-    panels = comparisons(settings)
-    pairs = [(x, y) for x in STABILITIES for y in ("best", "final")]
-    left = [c for panel, one in panels.items() for c in _events(panel, one, settings)]
-    means = [c for panel, one in panels.items() for c in _arms(panel, one, settings)]
-    return Study(
-        *titled(__doc__),
-        settings=settings,
-        scale=words(settings, scale),
-        paper=PAPERS["bartoldson2020"],
-        figures=(
-            figures.dynamics(
-                panels, name="fig2-left", title="Figure 2, left: test accuracy during training", claims=left
-            ),
-            *(
-                figure
-                for panel, one in panels.items()
-                for figure in (
-                    figures.scatter(
-                        {panel: one},
-                        "mean_stability",
-                        "best",
-                        arms=one.pruned,
-                        name=f"fig2-right-{panel.lower()}",
-                        title=f"Figure 2, right: stability and accuracy, {panel}",
-                        claims=_tradeoff(panel, one, settings),
-                    ),
-                    figures.correlations(
-                        {panel: one},
-                        pairs,
-                        arms=one.pruned,
-                        name=f"fig2-correlations-{panel.lower()}",
-                        title=f"Correlations of stability and accuracy, {panel}",
-                    ),
-                )
-            ),
-            figures.means(
-                panels,
-                ("best", "final", "train_at_best", "train", "mean_stability", "recovery", "recovered")
-                + ("recovered_soon", "own", "structural"),
-                name="fig2-means",
-                title="Means of every arm",
-                claims=means,
-            ),
-        ),
-        notes=(
-            "Best accuracy is the maximum over all epochs from the last event on, on the test set itself, as in the "
-            "paper; the final one is not selected. The paper's correlations are over the three pruned arms.",
-        ),
+    return study(
+        __doc__,
+        settings,
+        scale,
+        _figures(comparisons(settings), settings),
+        "Best accuracy is the maximum over all epochs from the last event on, on the test set itself, as in the "
+        "paper; the final one is not selected. The paper's correlations are over the three pruned arms.",
     )
+
+
+def _figures(panels: Mapping[str, Comparison], size: EventSize) -> Iterator[Figure]:
+    events = [claim for panel, one in panels.items() for claim in _events(panel, one, size)]
+    title = "Figure 2, left: test accuracy during training"
+    yield figures.dynamics("fig2-left", title, panels, claims=events)
+    for panel, one in panels.items():
+        tag, three, claims = panel.lower(), {panel: one.pruned}, _tradeoff(panel, one, size)
+        title = f"Figure 2, right: stability and accuracy, {panel}"
+        yield figures.scatter(f"fig2-right-{tag}", title, three, "mean_stability", "best", claims)
+        title = f"Correlations of stability and accuracy, {panel}"
+        pairs = [(x, y) for x in STABILITIES for y in ("best", "final")]
+        yield figures.correlations(f"fig2-correlations-{tag}", title, three, pairs)
+    shown = ("best", "final", "train_at_best", "train", "mean_stability", "recovery", "recovered")
+    shown += ("recovered_soon", "own", "structural")
+    arms = [claim for panel, one in panels.items() for claim in _arms(panel, one, size)]
+    yield figures.means("fig2-means", "Means of every arm", panels, shown, arms)
 
 
 def _events(panel: str, one: Comparison, size: EventSize) -> Iterator[Claim]:
     """Events cost accuracy, which comes back."""
-    says, tag, (_, small, large) = Says(one, place=PLACE), panel.lower(), one.pruned
-    yield says.recovers(f"{tag}-recovers", large, place="Bartoldson et al. 2020, section 3.1")
+    tag, (_, _, small, large) = panel.lower(), one.names
+    yield Says("Bartoldson et al. 2020, section 3.1").recovers(f"{tag}-recovers", one, large)
+    script = "arrows (from the authors' figure script, near epoch 250; tolerance proposed)"
+    says = Says(f"{PLACE}, {script}", "proposed")
     for letter, cost in PUBLISHED[panel].worst.items():
         arm = {"s": small, "l": large}[letter]
         yield says(
@@ -139,72 +116,48 @@ def _events(panel: str, one: Comparison, size: EventSize) -> Iterator[Claim]:
             f"The worst event of {arm} in {panel} costs about {cost:g} points of test accuracy.",
             one.value(arm, "worst_drop"),
             Near(cost, 3.0),
-            basis="proposed",
-            place=f"{PLACE}, arrows ({SCRIPT}, near epoch 250; tolerance proposed)",
-            needs=(as_published(size), fits(one, arms=(arm,))),
+            as_published(size),
         )
 
 
 def _tradeoff(panel: str, one: Comparison, size: EventSize) -> Iterator[Claim]:
     """Accuracy falls with stability, as much as is printed."""
-    says, tag, printed = Says(one, place=PLACE, arms=one.pruned), panel.lower(), PUBLISHED[panel]
-    x, y = pair = "mean_stability", "best"
-    exact = (as_published(size), fits(one, *pair, arms=one.pruned), moves(one, arms=one.pruned))
-    yield says.correlation(
-        f"{tag}-tradeoff",
-        f"Over the runs of three ways to prune {panel}, best test accuracy falls with mean stability.",
-        *pair,
-        LESS,
-    )
-    yield says.correlation(
-        f"{tag}-tradeoff-r",
-        f"That correlation is {printed.r} in {panel} (tolerance: Fisher's interval at 30 runs).",
-        *pair,
-        Near(printed.r, printed.reach),
-        needs=exact,
-    )
-    yield says(
-        f"{tag}-tradeoff-p",
-        f"Its p-value is {printed.p:g} (tolerance: at the farther end of Fisher's interval at 30 runs).",
-        *log10_p(one, x, y, "less", p=printed.p, tolerance=printed.p_reach, runs=30, arms=one.pruned),
-        needs=exact,
-    )
-    names = tuple(one.by_name)
+    says, tag, printed, paper = Says(PLACE), panel.lower(), PUBLISHED[panel], as_published(size)
+    r = one.pruned.correlation("mean_stability", "best")
+    p = p_value(one.pruned, "mean_stability", "best", "less", runs=30)
+    what = f"Over the runs of three ways to prune {panel}, best test accuracy falls with mean stability."
+    yield says(f"{tag}-tradeoff", what, r, LESS)
+    what = f"That correlation is {printed.r.value} in {panel} (tolerance: Fisher's interval at 30 runs)."
+    yield says(f"{tag}-tradeoff-r", what, r, printed.r, paper)
+    what = f"Its p-value is {printed.p:g} (tolerance: at the farther end of Fisher's interval at 30 runs)."
+    yield says(f"{tag}-tradeoff-p", what, p, printed.log_p, paper)
     yield says(
         f"{tag}-window",
         f"Best accuracy of every arm of {panel} is between {printed.low:g} and {printed.high:g} %.",
-        from_ends(one, names, printed.low, printed.high),
+        from_ends(one, printed.low, printed.high),
         Among(MORE),
+        paper,
         basis="proposed",
         place=f"{PLACE} (ends of an axis in the authors' figure script)",
-        needs=(as_published(size), fits(one, "best", arms=names)),
     )
 
 
 def _arms(panel: str, one: Comparison, size: EventSize) -> Iterator[Claim]:
     """The arm that is least stable is the best."""
-    says, tag, printed = Says(one, place=PLACE), panel.lower(), PUBLISHED[panel]
-    (slow, small, large), (none, *_) = one.pruned, one.by_name
+    says, tag, printed = Says(PLACE), panel.lower(), PUBLISHED[panel]
+    none, slow, small, large = one.names
     harsh = f"Pruning the largest filters of {panel} at the high rate"
-    yield says.gap(
-        f"{tag}-unstable-beats-stable", f"{harsh} beats pruning the smallest at the low rate.", large, slow
-    )
-    yield says.gap(f"{tag}-unstable-beats-none", f"{harsh} beats no pruning.", large, none)
-    yield says.gap(
-        f"{tag}-large-is-unstable",
-        f"{harsh} is less stable than the smallest at the same.",
-        large,
-        small,
-        "mean_stability",
-        LESS,
-    )
-    yield says.gap(
+    what = f"{harsh} beats pruning the smallest at the low rate."
+    yield says(f"{tag}-unstable-beats-stable", what, one.gap(large, slow), MORE)
+    yield says(f"{tag}-unstable-beats-none", f"{harsh} beats no pruning.", one.gap(large, none), MORE)
+    what = f"{harsh} is less stable than the smallest at the same."
+    yield says(f"{tag}-large-is-unstable", what, one.gap(large, small, "mean_stability"), LESS)
+    yield says(
         f"{tag}-unstable-beats-none-final",
         f"The same as {tag}-unstable-beats-none without selection: after the last epoch, on the whole test set.",
-        large,
-        none,
-        "test",
+        one.gap(large, none, "test"),
+        MORE,
         basis="proposed",
         place="the final accuracy is not reported there",
     )
-    yield says.gone(f"{tag}-parameters-gone", large, printed.gone, count=printed.count, size=size)
+    yield says.gone(f"{tag}-parameters-gone", one, large, printed.gone, printed.count, size)

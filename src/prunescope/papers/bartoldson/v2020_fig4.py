@@ -8,33 +8,20 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-import numpy as np
 from pydantic import Field
 
-from prunescope.papers.bartoldson import PAPERS, arms, figures
-from prunescope.papers.bartoldson.arms import L1
-from prunescope.papers.bartoldson.claims import LESS, MORE, Says, as_published, moves
-from prunescope.papers.bartoldson.quantities import STABILITIES, Comparison
-from prunescope.papers.bartoldson.scales import (
-    RESNET18_SGD,
-    RESNET20_SGD,
-    RESNET56_SGD,
-    Distinct,
-    EventSize,
-    Group,
-    scales_of,
-    words,
-)
+from prunescope.papers.bartoldson import arms, figures, scales
+from prunescope.papers.bartoldson.claims import LESS, MORE, Says, as_published
+from prunescope.papers.bartoldson.comparison import Comparison
+from prunescope.papers.bartoldson.paper import study
+from prunescope.papers.bartoldson.quantities import STABILITIES
+from prunescope.papers.bartoldson.scales import Distinct, EventSize, Group, scales_of
 from prunescope.studies.claim import Claim
-from prunescope.studies.quantity import side_by_side
+from prunescope.studies.figure import Figure
 from prunescope.studies.region import Near
-from prunescope.studies.study import Study, titled
+from prunescope.studies.study import Study
 
-COST = {
-    "smoke": "a minute or less on 2 cores",
-    "laptop": "2 hours on 2 cores",
-    "paper": "months on 2 cores",
-}
+COST = {"smoke": "a minute or less on 2 cores", "laptop": "2 hours on 2 cores", "paper": "months on 2 cores"}
 FIGURE = "Figure 4"
 PLACE = "Bartoldson et al. 2020, section 3.2 and Figure 4"
 Name = Literal["ResNet18", "ResNet20", "ResNet56"]
@@ -53,9 +40,9 @@ class Network:
 
 NETWORKS: Mapping[str, Network] = MappingProxyType(
     {
-        "ResNet18": Network(RESNET18_SGD, 94.1, 94.0),
-        "ResNet20": Network(RESNET20_SGD, 90.9, 71.0),
-        "ResNet56": Network(RESNET56_SGD, 91.5, 65.0),
+        "ResNet18": Network(scales.RESNET18_SGD, 94.1, 94.0),
+        "ResNet20": Network(scales.RESNET20_SGD, 90.9, 71.0),
+        "ResNet56": Network(scales.RESNET56_SGD, 91.5, 65.0),
     }
 )
 
@@ -66,111 +53,70 @@ class Settings(EventSize):
     networks: Distinct[Name] = Field(default=("ResNet18", "ResNet20", "ResNet56"), min_length=1)
 
 
-SCALES = scales_of(
-    Settings,
-    smoke={"width": 0.25, "networks": ("ResNet20",)},
-    laptop={"width": 1.0, "networks": ("ResNet20",)},
-)
+ONE = {"networks": ("ResNet20",)}
+SCALES = scales_of(Settings, smoke={"width": 0.25, **ONE}, laptop={"width": 1.0, **ONE})
 
 
 def comparison(group: Group, settings: EventSize) -> Comparison:
     """No pruning, and a tenth of every convolution inside the blocks at two rates, smallest l1 norms first."""
     layers = arms.blocks(group.recipe(settings).task.network, start=40, end=100, fraction=0.1)
     made = [
-        arms.pruned(group, layers, settings, "S", period=period, score=L1, name=f"Prune_S {rate}")
+        arms.pruned(group, layers, settings, "S", period=period, score=arms.L1, name=f"Prune_S {rate}")
         for rate, period in PERIODS.items()
     ]
-    return Comparison((arms.plain(group, settings), *made), observables=arms.observables(settings))
+    return arms.compared(settings, arms.plain(group, settings), *made)
 
 
 def build(settings: Settings, scale: str) -> Study:
     """The study under these settings."""
-    panels = {name: comparison(NETWORKS[name].group, settings) for name in settings.networks}
-    pruned = tuple(f"Prune_S {rate}" for rate in PERIODS)
-    scatters = [
-        figures.scatter(
-            panels,
-            "mean_stability",
-            quantity,
-            arms=pruned,
-            name=f"fig4-{place}",
-            title=f"Figure 4: stability and {what}",
-            claims=[claim for name, one in panels.items() for claim in claims(name, one, settings)],
-        )
-        for place, quantity, what, claims in (
-            ("top", "best", "accuracy", _accuracy),
-            ("bottom", "gap", "gap", _gap),
-        )
-    ]
-    return Study(
-        *titled(__doc__),
-        settings=settings,
-        scale=words(settings, scale),
-        paper=PAPERS["bartoldson2020"],
-        figures=(
-            *scatters,
-            figures.correlations(
-                panels,
-                [(x, y) for x in STABILITIES for y in ("best", "final", "gap", "final_gap")],
-                arms=pruned,
-                name="fig4-correlations",
-                title="Correlations of stability with accuracy and with the gap",
-            ),
-            figures.means(
-                panels,
-                ("best", "final", "gap", "final_gap", "mean_stability", "train"),
-                name="fig4-means",
-                title="Means of every arm",
-            ),
-        ),
-        notes=(
-            "Layers of 16 filters lose nothing at some events of the lower rate: a tenth of 16 is two filters' share "
-            "rounded down to one.",
-            "These networks need not fit their training set; the gap is shown instead, as in the paper.",
-            "No correlation is claimed by its value: the text at hand prints none for this figure.",
-        ),
+    return study(
+        __doc__,
+        settings,
+        scale,
+        _figures(settings),
+        "Layers of 16 filters lose nothing at some events of the lower rate: a tenth of 16 is two filters' share "
+        "rounded down to one.",
+        "These networks need not fit their training set; the gap is shown instead, as in the paper.",
+        "No correlation is claimed by its value: the text at hand prints none for this figure.",
     )
+
+
+def _figures(settings: Settings) -> Iterator[Figure]:
+    panels = {name: comparison(NETWORKS[name].group, settings) for name in settings.networks}
+    pruned = {name: one.pruned for name, one in panels.items()}
+    claims = [claim for name, one in pruned.items() for claim in _accuracy(name, one, settings)]
+    title = "Figure 4: stability and accuracy"
+    yield figures.scatter("fig4-top", title, pruned, "mean_stability", "best", claims)
+    claims = [_gap(name, one) for name, one in pruned.items()]
+    yield figures.scatter(
+        "fig4-bottom", "Figure 4: stability and gap", pruned, "mean_stability", "gap", claims
+    )
+    title = "Correlations of stability with accuracy and with the gap"
+    pairs = [(x, y) for x in STABILITIES for y in ("best", "final", "gap", "final_gap")]
+    yield figures.correlations("fig4-correlations", title, pruned, pairs)
+    shown = ("best", "final", "gap", "final_gap", "mean_stability", "train")
+    yield figures.means("fig4-means", "Means of every arm", panels, shown)
 
 
 def _accuracy(network: str, one: Comparison, size: EventSize) -> Iterator[Claim]:
     """Less stable is more accurate, and how far both go."""
-    says, tag = Says(one, place=PLACE, arms=one.pruned), network.lower()
-    yield says.correlation(
-        f"{tag}-accuracy",
-        f"Among pruned {network}s, lower stability goes with higher best accuracy.",
-        "mean_stability",
-        "best",
-        LESS,
-        needs=(moves(one, arms=one.pruned),),
-    )
-    script = Says(
-        one, place=f"{PLACE} (where the authors' figure script puts its annotation)", basis="proposed"
-    )
+    tag, paper = network.lower(), (as_published(size),)
     accuracy, stability = NETWORKS[network].accuracy, NETWORKS[network].stability
-    yield script(
-        f"{tag}-best",
-        f"Pruned at the higher rate, {network} reaches about {accuracy} % (tolerance proposed).",
-        one.value(one.pruned[-1], "best"),
-        Near(accuracy, 1.0),
-        needs=(as_published(size),),
+    r = one.correlation("mean_stability", "best")
+    what = f"Among pruned {network}s, lower stability goes with higher best accuracy."
+    yield Says(PLACE)(f"{tag}-accuracy", what, r, LESS, needs=(one.moves(),))
+    script = Says(f"{PLACE} (where the authors' figure script puts its annotation)", "proposed")
+    what = f"Pruned at the higher rate, {network} reaches about {accuracy} % (tolerance proposed)."
+    best = one.value(one.names[-1], "best")
+    yield script(f"{tag}-best", what, best, Near(accuracy, 1.0), needs=paper)
+    lower = one.values("mean_stability").map(
+        lambda values: values.min(axis=1), label="the lower of both rates"
     )
-    both = side_by_side([one.value(arm, "mean_stability") for arm in one.pruned])
-    yield script(
-        f"{tag}-stability",
-        f"Mean stability of pruned {network}s goes down to about {stability:g} % (tolerance proposed).",
-        both.map(lambda values: values.min(axis=1), label="the lower of both rates in every replicate"),
-        Near(stability, 5.0),
-        needs=(as_published(size),),
-    )
+    what = f"Mean stability of pruned {network}s goes down to about {stability:g} % (tolerance proposed)."
+    yield script(f"{tag}-stability", what, lower, Near(stability, 5.0), needs=paper)
 
 
-def _gap(network: str, one: Comparison, size: EventSize) -> Iterator[Claim]:
-    """Less stable generalizes better."""
-    yield Says(one, place=PLACE, arms=one.pruned).correlation(
-        f"{network.lower()}-gap",
-        f"Among pruned {network}s, lower stability goes with a smaller generalization gap.",
-        "mean_stability",
-        "gap",
-        MORE,
-        needs=(moves(one, arms=one.pruned),),
-    )
+def _gap(network: str, one: Comparison) -> Claim:
+    what = f"Among pruned {network}s, lower stability goes with a smaller generalization gap."
+    r = one.correlation("mean_stability", "gap")
+    return Says(PLACE)(f"{network.lower()}-gap", what, r, MORE, needs=(one.moves(),))

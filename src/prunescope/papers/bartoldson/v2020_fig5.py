@@ -3,12 +3,15 @@
 Filters that go for good, that are zeroed for a while, or that are disturbed for a while.
 """
 
+from collections.abc import Iterator
+
 from pydantic import Field
 
-from prunescope.papers.bartoldson import PAPERS, arms, figures
+from prunescope.papers.bartoldson import arms, figures
 from prunescope.papers.bartoldson.arms import L2, NONE
-from prunescope.papers.bartoldson.claims import Says
-from prunescope.papers.bartoldson.quantities import Comparison
+from prunescope.papers.bartoldson.claims import MORE, Says
+from prunescope.papers.bartoldson.comparison import Comparison
+from prunescope.papers.bartoldson.paper import study
 from prunescope.papers.bartoldson.scales import (
     FAST,
     VGG11,
@@ -17,16 +20,13 @@ from prunescope.papers.bartoldson.scales import (
     Count,
     EventSize,
     scales_of,
-    words,
 )
-from prunescope.studies.study import Study, titled
+from prunescope.studies.claim import Claim
+from prunescope.studies.region import Equivalence
+from prunescope.studies.study import Study
 from prunescope.training.interventions import NoiseUnits, ZeroUnits
 
-COST = {
-    "smoke": "a minute or less on 2 cores",
-    "laptop": "2 hours on 2 cores",
-    "paper": "months on 2 cores",
-}
+COST = {"smoke": "a minute or less on 2 cores", "laptop": "2 hours on 2 cores", "paper": "months on 2 cores"}
 FIGURE = "Figure 5"
 PLACE = "Bartoldson et al. 2020, section 3.3 and Figure 5"
 
@@ -51,87 +51,60 @@ SCALES = scales_of(
 
 
 def comparisons(size: Settings) -> dict[str, Comparison]:
-    """The arms by kind of noise.
+    """The arms by kind of noise, beside pruning that leaves normalization alone, as zeroing does.
 
-    Zeroing: targeted filters at 0 for so many batches, then back from 0; their normalization is left alone, as that of the
-    filters that are pruned here is. Gaussian: noise on targeted filters before each of so many batches.
+    Zeroing: targeted filters at 0 for so many batches, then back from 0.
+    Gaussian noise: on targeted filters before each of so many batches.
     """
-    layers, kept = VGG11_LAYERS.schedules(size, FAST), ", BN kept"
-    plain, seen = arms.plain(VGG11, size), arms.observables(size)
-    pruned = arms.pruned(
-        VGG11, VGG11_LAYERS, size, "L", period=FAST, normalization_follows=False, suffix=kept
-    )
-    zeroing, gaussian = [], []
-    for count in size.batches:
-        zero = ZeroUnits(layers=layers, score=L2, batches=count, allow_idle_events=True)
-        noise = NoiseUnits(
-            layers=layers, score=L2, batches=count, test_batches=size.test_batches, allow_idle_events=True
-        )
-        zeroing.append(arms.noisy(size, f"Zeroing {count}", zero))
-        gaussian.append(arms.noisy(size, f"Gaussian {count}", noise))
+    plain, layers = arms.plain(VGG11, size), VGG11_LAYERS.schedules(size, FAST)
+    kept = {"normalization_follows": False, "suffix": ", BN kept"}
+    pruned = arms.pruned(VGG11, VGG11_LAYERS, size, "L", period=FAST, **kept)
+    zeros = [ZeroUnits(layers=layers, score=L2, batches=n, allow_idle_events=True) for n in size.batches]
+    more = {"test_batches": size.test_batches, "allow_idle_events": True}
+    noises = [NoiseUnits(layers=layers, score=L2, batches=n, **more) for n in size.batches]
+    zeroing = [arms.noisy(size, f"Zeroing {zero.batches}", zero) for zero in zeros]
+    gaussian = [arms.noisy(size, f"Gaussian {noise.batches}", noise) for noise in noises]
     return {
-        "zeroing": Comparison((plain, pruned, *zeroing), observables=seen),
-        "Gaussian noise": Comparison((plain, *gaussian), observables=seen),
+        "zeroing": arms.compared(size, plain, pruned, *zeroing),
+        "Gaussian noise": arms.compared(size, plain, *gaussian),
     }
 
 
 def build(settings: Settings, scale: str) -> Study:
     """The study under these settings."""
     panels = comparisons(settings)
-    zeroed, noisy = (Says(one, place=PLACE) for one in panels.values())
+    shown, claims = ("best", "final", "mean_stability"), _claims(settings, *panels.values())
+    return study(
+        __doc__,
+        settings,
+        scale,
+        (
+            figures.dynamics("fig5", "Figure 5: test accuracy under temporary noise", panels),
+            figures.means("fig5-means", "Means of every arm", panels, shown, claims),
+        ),
+        "Batches are training batches. The authors' code counts and disturbs test batches too; here a test pass "
+        "leaves weights as they are. Right after an event, zeroed filters are at 0, and Gaussian noise is there "
+        "with all draws that the next training batch sees: one for a single batch, else one more than "
+        f"test_batches ({settings.test_batches}), which the authors' pass gathers one by one while it goes on.",
+        "Prune_L of this figure leaves gamma and beta of pruned filters alone, unlike that of Figure 2.",
+    )
+
+
+def _claims(settings: Settings, zeroed: Comparison, noisy: Comparison) -> Iterator[Claim]:
+    """Noise that lasts long enough does what pruning does."""
+    says, pruned = Says(PLACE), zeroed.names[1]
+    middle = settings.batches[len(settings.batches) // 2]
+    zeroing = f"Zeroing {middle}"
+    what = f"Zeroing for {middle} batches generalizes like pruning for good."
+    yield says("zeroing-is-pruning", what, zeroed.gap(zeroing, pruned), Equivalence(0.3))
+    what = f"Zeroing for {middle} batches is as unstable as pruning for good."
+    stability = zeroed.gap(zeroing, pruned, "mean_stability")
+    yield says("zeroing-is-as-unstable", what, stability, Equivalence(3.0))
+    what = "Pruning the largest filters beats no pruning."
+    yield says("pruning-helps", what, zeroed.gap(pruned, NONE), MORE)
     shortest, *_, longest = settings.batches
-    middle, pruned = settings.batches[len(settings.batches) // 2], panels["zeroing"].pruned[0]
-    claims = (
-        zeroed.same(
-            "zeroing-is-pruning",
-            f"Zeroing for {middle} batches generalizes like pruning for good.",
-            f"Zeroing {middle}",
-            pruned,
-            margin=0.3,
-        ),
-        zeroed.same(
-            "zeroing-is-as-unstable",
-            f"Zeroing for {middle} batches is as unstable as pruning for good.",
-            f"Zeroing {middle}",
-            pruned,
-            "mean_stability",
-            margin=3.0,
-        ),
-        zeroed.gap("pruning-helps", "Pruning the largest filters beats no pruning.", pruned, NONE),
-        noisy.gap(
-            "gaussian-helps",
-            f"Gaussian noise for {longest} batches beats no noise.",
-            f"Gaussian {longest}",
-            NONE,
-        ),
-        noisy.gap(
-            "longer-is-better",
-            f"Gaussian noise for {longest} batches beats noise for {shortest}.",
-            f"Gaussian {longest}",
-            f"Gaussian {shortest}",
-            place=f'{PLACE} ("as long as the noise is applied for enough batches")',
-        ),
-    )
-    return Study(
-        *titled(__doc__),
-        settings=settings,
-        scale=words(settings, scale),
-        paper=PAPERS["bartoldson2020"],
-        figures=(
-            figures.dynamics(panels, name="fig5", title="Figure 5: test accuracy under temporary noise"),
-            figures.means(
-                panels,
-                ("best", "final", "mean_stability"),
-                name="fig5-means",
-                title="Means of every arm",
-                claims=claims,
-            ),
-        ),
-        notes=(
-            "Batches are training batches. The authors' code counts and disturbs test batches too; here a test pass "
-            "leaves weights as they are. Right after an event, zeroed filters are at 0, and Gaussian noise is there "
-            "with all draws that the next training batch sees: one for a single batch, else one more than "
-            f"test_batches ({settings.test_batches}), which the authors' pass gathers one by one while it goes on.",
-            "Prune_L of this figure leaves gamma and beta of pruned filters alone, unlike that of Figure 2.",
-        ),
-    )
+    what = f"Gaussian noise for {longest} batches beats"
+    yield says("gaussian-helps", f"{what} no noise.", noisy.gap(f"Gaussian {longest}", NONE), MORE)
+    longer = noisy.gap(f"Gaussian {longest}", f"Gaussian {shortest}")
+    long = Says(f'{PLACE} ("as long as the noise is applied for enough batches")')
+    yield long("longer-is-better", f"{what} noise for {shortest}.", longer, MORE)

@@ -3,24 +3,20 @@
 Bernoulli noise: filters that are there in some batches only.
 """
 
+from collections.abc import Iterator
 from typing import Annotated
 
 from pydantic import Field
 
-from prunescope.papers.bartoldson import PAPERS, arms, figures
+from prunescope.papers.bartoldson import arms, figures
 from prunescope.papers.bartoldson.arms import L2, NONE
-from prunescope.papers.bartoldson.claims import Says
-from prunescope.papers.bartoldson.quantities import Comparison, label
-from prunescope.papers.bartoldson.scales import (
-    FAST,
-    VGG11,
-    VGG11_LAYERS,
-    Ascending,
-    EventSize,
-    scales_of,
-    words,
-)
-from prunescope.studies.study import Study, titled
+from prunescope.papers.bartoldson.claims import MORE, Says
+from prunescope.papers.bartoldson.paper import study
+from prunescope.papers.bartoldson.quantities import label
+from prunescope.papers.bartoldson.scales import FAST, VGG11, VGG11_LAYERS, Ascending, EventSize, scales_of
+from prunescope.studies.figure import Figure
+from prunescope.studies.region import Equivalence
+from prunescope.studies.study import Study
 from prunescope.training.interventions import BernoulliUnits
 
 COST = {
@@ -41,62 +37,43 @@ class Settings(EventSize):
 SCALES = scales_of(Settings, smoke={"keep": (0.5,)})
 
 
-def comparison(size: Settings) -> Comparison:
-    """No pruning, pruning, and filters that are there with some probability a batch from the event on at which they go."""
-    layers = VGG11_LAYERS.schedules(size, FAST)
-    noise = {
-        keep: BernoulliUnits(layers=layers, score=L2, keep=keep, allow_idle_events=True) for keep in size.keep
-    }
-    made = [arms.noisy(size, f"Bernoulli {keep:g}", way) for keep, way in noise.items()]
-    pruned = arms.pruned(VGG11, VGG11_LAYERS, size, "L", period=FAST)
-    return Comparison((arms.plain(VGG11, size), pruned, *made), observables=arms.observables(size))
-
-
 def build(settings: Settings, scale: str) -> Study:
     """The study under these settings."""
-    one = comparison(settings)
-    panels, quantities = {"VGG11": one}, ("best", "final", "mean_stability")
-    pruned, rarest, *_ = one.pruned
-    chances = [*zip((0.0, *settings.keep), one.pruned, strict=True), (1.0, NONE)]
-    says = Says(one, place=PLACE, basis="proposed")
-    claims = {
-        "best": says.same(
-            "rarely-there-is-pruned",
-            f"Filters that are there in {100 * settings.keep[0]:g} % of the batches generalize like pruned ones.",
-            rarest,
-            pruned,
-            margin=0.3,
-        ),
-        "mean_stability": says.gap(
-            "rarer-is-less-stable",
-            f"Filters that are there in {100 * settings.keep[-1]:g} % of the batches are more stable than pruned ones.",
-            one.pruned[-1],
-            pruned,
-            "mean_stability",
-        ),
-    }
-    return Study(
-        *titled(__doc__),
-        settings=settings,
-        scale=words(settings, scale),
-        paper=PAPERS["bartoldson2020"],
-        figures=(
-            figures.dynamics(panels, name="section2", title="Test accuracy under Bernoulli noise"),
-            *(
-                figures.curves(
-                    {"VGG11": {"largest filters": [(x, one.value(arm, quantity)) for x, arm in chances]}},
-                    quantity,
-                    name=f"section2-{quantity.replace('_', '-')}",
-                    title=f"{label(quantity)}, over the probability of being there",
-                    x_label="probability that a targeted filter is there (0: pruned, 1: untouched)",
-                    claims=[claims[quantity]] if quantity in claims else [],
-                )
-                for quantity in one.with_recalibrated(quantities)
-            ),
-            figures.means(panels, quantities, name="section2-means", title="Means of every arm"),
-        ),
-        notes=(
-            "Stability is that of events at which filters are targeted. A look sees the draw of its batch: targeted "
-            "filters are there or not by chance, and accuracy varies from look to look.",
-        ),
+    return study(
+        __doc__,
+        settings,
+        scale,
+        _figures(settings),
+        "Stability is that of events at which filters are targeted. A look sees the draw of its batch: targeted "
+        "filters are there or not by chance, and accuracy varies from look to look.",
     )
+
+
+def _figures(size: Settings) -> Iterator[Figure]:
+    layers = VGG11_LAYERS.schedules(size, FAST)
+    noises = [BernoulliUnits(layers=layers, score=L2, keep=p, allow_idle_events=True) for p in size.keep]
+    made = [arms.noisy(size, f"Bernoulli {noise.keep:g}", noise) for noise in noises]
+    pruned = arms.pruned(VGG11, VGG11_LAYERS, size, "L", period=FAST)
+    one = arms.compared(size, arms.plain(VGG11, size), pruned, *made)
+
+    says, least, most = Says(PLACE, "proposed"), size.keep[0], size.keep[-1]
+    alike, stabler = one.gap(made[0].name, pruned.name), one.gap(made[-1].name, pruned.name, "mean_stability")
+    what = f"Filters that are there in {100 * least:g} % of the batches generalize like pruned ones."
+    claims = {"best": says("rarely-there-is-pruned", what, alike, Equivalence(0.3))}
+    what = f"Filters that are there in {100 * most:g} % of the batches are more stable than pruned ones."
+    claims["mean_stability"] = says("rarer-is-less-stable", what, stabler, MORE)
+
+    panels, quantities = {"VGG11": one}, ("best", "final", "mean_stability")
+    yield figures.dynamics("section2", "Test accuracy under Bernoulli noise", panels)
+    chances = zip((0.0, *size.keep, 1.0), (*one.names[1:], NONE), strict=True)
+    places = {"VGG11": {"largest filters": [(chance, one, arm) for chance, arm in chances]}}
+    for quantity in one.with_recalibrated(quantities):
+        yield figures.curves(
+            f"section2-{quantity.replace('_', '-')}",
+            f"{label(quantity)}, over the probability of being there",
+            places,
+            quantity,
+            x_label="probability that a targeted filter is there (0: pruned, 1: untouched)",
+            claims=[claims[quantity]] if quantity in claims else [],
+        )
+    yield figures.means("section2-means", "Means of every arm", panels, quantities)

@@ -4,7 +4,7 @@ Units of any network pruned while it trains: every event, stability, recovery, f
 recipe of your own: a network, data and optimizer that no setting can name.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 import numpy as np
@@ -15,9 +15,10 @@ from prunescope.base.value import Value
 from prunescope.measures import AdaptiveSharpness, GradientTrace, HessianTraceOrEstimate, Sample
 from prunescope.papers.bartoldson import figures
 from prunescope.papers.bartoldson.arms import L2, NONE
-from prunescope.papers.bartoldson.claims import Says
+from prunescope.papers.bartoldson.claims import MORE, Says
+from prunescope.papers.bartoldson.comparison import Comparison, arm
 from prunescope.papers.bartoldson.flatness import SHARPNESS, TRACE_C, TRACE_H
-from prunescope.papers.bartoldson.quantities import ANEW, Comparison, Measured, Observables, arm
+from prunescope.papers.bartoldson.quantities import ANEW, Measured, Observables
 from prunescope.papers.bartoldson.scales import Count, Distinct
 from prunescope.papers.own import Own
 from prunescope.runs.families import during_training
@@ -161,36 +162,13 @@ def follow(
     made = [arm(label, during_training(recipe, cut), replicates) for label, cut in cuts.items()]
     seen = observables or Observables(train=1000, recalibration=4, measures=flatness(256))
     one = Comparison((arm(NONE, recipe, replicates), *made), observables=seen)
-    says = Says(one, place="", basis="proposed")
-    helps = [
-        says.gap(
-            f"helps-{target}",
-            f"Pruning the {target} units raises the test accuracy at the end.",
-            label,
-            NONE,
-            "test",
-            needs=(),
-        )
-        for label, target in zip(cuts, targets, strict=True)
-    ]
     anew = f"; beside it stands the same {ANEW}." if seen.recalibration else "."
     return Study(
         name,
         titled(__doc__)[1],
         settings=settings or recipe,
         scale=scale,
-        figures=(
-            figures.dynamics({"": one}, name="accuracy", title="Test accuracy during training"),
-            events(one),
-            *_flatness(one),
-            figures.means(
-                {"": one},
-                ("test", "best", "train_at_best", "mean_stability", "recovery", "recovered", *seen.measures),
-                name="means",
-                title="Means of every arm",
-                claims=helps,
-            ),
-        ),
+        figures=tuple(_figures(one, targets)),
         notes=(
             "Stability is t_post / t_pre in percent, of test accuracy just before and just after an event, with the "
             f"running statistics of normalization as they are{anew}",
@@ -198,19 +176,32 @@ def follow(
     )
 
 
-def _flatness(one: Comparison) -> Iterable[Figure]:
-    """Stability beside accuracy and every measure of flatness, and both traces in parts."""
+def _figures(one: Comparison, targets: Sequence[Target]) -> Iterator[Figure]:
     panels, measures = {"": one}, one.observables.measures
+    yield figures.dynamics("accuracy", "Test accuracy during training", panels)
+    yield events(one)
     shown = {"accuracy": ("best", "best accuracy")}
     shown |= {f"flatness-{i}": (name, name) for i, name in enumerate(measures) if name != ERROR}
     for tag, (quantity, what) in shown.items():
         name, title = f"stability-{tag}", f"Stability and {what}"
-        yield figures.scatter(panels, "mean_stability", quantity, name=name, title=title)
+        yield figures.scatter(name, title, panels, "mean_stability", quantity)
     if {TRACE_H, ERROR} <= measures.keys():
         yield traces(one)
     for tag, measure in (("h", TRACE_H), ("c", TRACE_C)):
         if measure in measures:
-            yield figures.by_layer(one, measure, name=f"layers-{tag}", title=f"{measure} by parameter")
+            yield figures.by_layer(f"layers-{tag}", f"{measure} by parameter", one, measure)
+    claims = [
+        Says("", "proposed")(
+            f"helps-{target}",
+            f"Pruning the {target} units raises the test accuracy at the end.",
+            one.gap(label, NONE, "test"),
+            MORE,
+            needs=(),
+        )
+        for label, target in zip(one.pruned.names, targets, strict=True)
+    ]
+    numbers = ("test", "best", "train_at_best", "mean_stability", "recovery", "recovered", *measures)
+    yield figures.means("means", "Means of every arm", panels, numbers, claims)
 
 
 def _check(recipe: Recipe, cuts: Iterable[PruneUnits]) -> None:
@@ -242,7 +233,7 @@ def traces(one: Comparison) -> Figure:
         "traces",
         f"{TRACE_H} of every run",
         caption="Exact where the network permits it; sampled otherwise, with two standard errors to each side.",
-        rows=[rows(arm) for arm in one.by_name],
+        rows=[rows(arm) for arm in one.names],
         plot=Intervals("run", "trace", "low", "high", x_label=TRACE_H),
     )
 
@@ -258,7 +249,7 @@ def events(one: Comparison) -> Figure:
         "Every event: stability, and epochs until accuracy is back",
         caption="An event without recovery has no point. Accuracies before and after every event are in the "
         f"table{also}.",
-        rows=[row for arm in one.pruned for row in _events(one, arm)],
+        rows=[row for arm in one.pruned.names for row in _events(one, arm)],
         plot=Lines(
             "epoch", "value", series="arm", x_label="epoch", y_label="", share_y=False, band="bootstrap"
         ),
@@ -279,7 +270,9 @@ def _events(one: Comparison, arm: str) -> list[Rows]:
     for prefix, nodes in looks.items():
         for side in ("before", "after"):
             columns[prefix + side] = each(lambda trace, side=side: _of_events(epochs(trace), side), nodes)
-    return [Rows({"arm": arm, "panel": panel}, {**columns, "value": value}) for panel, value in panels.items()]
+    return [
+        Rows({"arm": arm, "panel": panel}, {**columns, "value": value}) for panel, value in panels.items()
+    ]
 
 
 def _of_events(seen: Epochs, column: str) -> Numbers:
