@@ -5,7 +5,7 @@ what is measured (`quantities.py`), which arms there are (`arms.py`), what is cl
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import KW_ONLY, dataclass, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -57,7 +57,7 @@ class Comparison:
 
     arms: tuple[Arm, ...]
     _: KW_ONLY
-    observables: Observables = Observables()
+    observables: Observables = field(default_factory=Observables)
 
     def __post_init__(self) -> None:
         if twice := sorted({name for name in self.names if self.names.count(name) > 1}):

@@ -1,7 +1,7 @@
 """The kinds of figures that the two papers draw of any comparison.
 
-Belongs here: rows and plots of accuracy over epochs, of quantities of every run, of arms side by side, over a number that
-arms differ in, and of correlations. Does not belong here: what only one figure draws (its own file).
+Belongs here: rows and plots of accuracy over epochs, of quantities of every run, of arms side by side, over a number
+that arms differ in, and of correlations. Does not belong here: what only one figure draws (its own file).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -87,7 +87,8 @@ def _accuracy(rates: Sweep, settings: Settings) -> Iterator[Claim]:
     if "R" in settings.targets:
         name, pairs = "large-is-better-than-random-ebn", ["LS", "LR", "RS"]
         yield _order(rates, name, f"{what} at random.", "best", "E[BN]", "LR", MORE)
-    for first, second in pairs:
+    for pair in pairs:
+        first, second = tuple(pair)
         name = f"target-hardly-matters-l2-{first.lower()}-{second.lower()}"
         what = f"Scored by l2 norms, Prune_{first} and Prune_{second} differ little in accuracy."
-        yield _order(rates, name, what, "best", "l2", first + second, Equivalence(0.3))
+        yield _order(rates, name, what, "best", "l2", pair, Equivalence(0.3))

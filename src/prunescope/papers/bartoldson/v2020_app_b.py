@@ -1,4 +1,5 @@
-"""bartoldson2020/appB: Does a score made for normalized networks widen the range of stability, and does its premise hold?
+"""bartoldson2020/appB:
+Does a score made for normalized networks widen the range of stability, and does its premise hold?
 
 Filters scored by their expected activation, E[BN], and whether normalized activations are normal.
 """

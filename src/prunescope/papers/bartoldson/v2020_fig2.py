@@ -97,8 +97,8 @@ def _figures(panels: Mapping[str, Comparison], size: EventSize) -> Iterator[Figu
         title = f"Correlations of stability and accuracy, {panel}"
         pairs = [(x, y) for x in STABILITIES for y in ("best", "final")]
         yield figures.correlations(f"fig2-correlations-{tag}", title, three, pairs)
-    shown = ("best", "final", "train_at_best", "train", "mean_stability", "recovery", "recovered")
-    shown += ("recovered_soon", "own", "structural")
+    shown = ["best", "final", "train_at_best", "train", "mean_stability", "recovery", "recovered"]
+    shown += ["recovered_soon", "own", "structural"]
     arms = [claim for panel, one in panels.items() for claim in _arms(panel, one, size)]
     yield figures.means("fig2-means", "Means of every arm", panels, shown, arms)
 

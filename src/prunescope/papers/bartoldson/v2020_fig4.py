@@ -4,7 +4,6 @@ Three residual networks, a tenth of whose convolutions is pruned at two rates.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
@@ -29,22 +28,14 @@ PERIODS: Mapping[str, int] = MappingProxyType({"3 %": 30, "5 %": 60})
 """Epochs between events by iterative rate: after epochs 41, 71, 101, and after 41 and 101."""
 
 
-@dataclass(frozen=True)
-class Network:
-    """A network with where the authors' figure script puts its annotation: accuracy and stability, percent."""
-
-    group: Group
-    accuracy: float
-    stability: float
-
-
-NETWORKS: Mapping[str, Network] = MappingProxyType(
+NETWORKS: Mapping[str, tuple[Group, float, float]] = MappingProxyType(
     {
-        "ResNet18": Network(scales.RESNET18_SGD, 94.1, 94.0),
-        "ResNet20": Network(scales.RESNET20_SGD, 90.9, 71.0),
-        "ResNet56": Network(scales.RESNET56_SGD, 91.5, 65.0),
+        "ResNet18": (scales.RESNET18_SGD, 94.1, 94.0),
+        "ResNet20": (scales.RESNET20_SGD, 90.9, 71.0),
+        "ResNet56": (scales.RESNET56_SGD, 91.5, 65.0),
     }
 )
+"""Networks with where the authors' figure script puts its annotation: accuracy and stability, percent."""
 
 
 class Settings(EventSize):
@@ -57,8 +48,9 @@ ONE = {"networks": ("ResNet20",)}
 SCALES = scales_of(Settings, smoke={"width": 0.25, **ONE}, laptop={"width": 1.0, **ONE})
 
 
-def comparison(group: Group, settings: EventSize) -> Comparison:
+def comparison(network: str, settings: EventSize) -> Comparison:
     """No pruning, and a tenth of every convolution inside the blocks at two rates, smallest l1 norms first."""
+    group, _, _ = NETWORKS[network]
     layers = arms.blocks(group.recipe(settings).task.network, start=40, end=100, fraction=0.1)
     made = [
         arms.pruned(group, layers, settings, "S", period=period, score=arms.L1, name=f"Prune_S {rate}")
@@ -82,7 +74,7 @@ def build(settings: Settings, scale: str) -> Study:
 
 
 def _figures(settings: Settings) -> Iterator[Figure]:
-    panels = {name: comparison(NETWORKS[name].group, settings) for name in settings.networks}
+    panels: dict[str, Comparison] = {name: comparison(name, settings) for name in settings.networks}
     pruned = {name: one.pruned for name, one in panels.items()}
     claims = [claim for name, one in pruned.items() for claim in _accuracy(name, one, settings)]
     title = "Figure 4: stability and accuracy"
@@ -101,7 +93,7 @@ def _figures(settings: Settings) -> Iterator[Figure]:
 def _accuracy(network: str, one: Comparison, size: EventSize) -> Iterator[Claim]:
     """Less stable is more accurate, and how far both go."""
     tag, paper = network.lower(), (as_published(size),)
-    accuracy, stability = NETWORKS[network].accuracy, NETWORKS[network].stability
+    _, accuracy, stability = NETWORKS[network]
     r = one.correlation("mean_stability", "best")
     what = f"Among pruned {network}s, lower stability goes with higher best accuracy."
     yield Says(PLACE)(f"{tag}-accuracy", what, r, LESS, needs=(one.moves(),))

@@ -57,8 +57,9 @@ def comparisons(size: Settings) -> dict[str, Comparison]:
     Gaussian noise: on targeted filters before each of so many batches.
     """
     plain, layers = arms.plain(VGG11, size), VGG11_LAYERS.schedules(size, FAST)
-    kept = {"normalization_follows": False, "suffix": ", BN kept"}
-    pruned = arms.pruned(VGG11, VGG11_LAYERS, size, "L", period=FAST, **kept)
+    pruned = arms.pruned(
+        VGG11, VGG11_LAYERS, size, "L", period=FAST, normalization_follows=False, suffix=", BN kept"
+    )
     zeros = [ZeroUnits(layers=layers, score=L2, batches=n, allow_idle_events=True) for n in size.batches]
     more = {"test_batches": size.test_batches, "allow_idle_events": True}
     noises = [NoiseUnits(layers=layers, score=L2, batches=n, **more) for n in size.batches]

@@ -53,7 +53,7 @@ class Settings(Own):
     targets: an arm each, beside no pruning.
     allow_idle_events: whether a layer may have more events than units.
     test_limit, train_limit: examples that accuracy is measured on after every epoch.
-    recalibration: training batches behind BatchNorm statistics that are estimated anew around events; 0 leaves that out.
+    recalibration: training batches behind BatchNorm statistics estimated anew around events; 0 leaves that out.
     flat_images: test examples for flatness.
     trace_probes: for Tr(H), where it is sampled.
     """
