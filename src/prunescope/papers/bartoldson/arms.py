@@ -28,7 +28,7 @@ from prunescope.sparsity.select import Target
 from prunescope.sparsity.structure import find_units
 from prunescope.sparsity.unit_scores import ExpectedActivation, FilterNorm, MeanActivation, UnitScore
 from prunescope.tasks.model import Network
-from prunescope.training.interventions import Intervention, LayerSchedule, PruneUnits
+from prunescope.training.interventions import BernoulliUnits, LayerSchedule, NoiseUnits, PruneUnits, ZeroUnits
 
 NONE, SCRATCH = "no pruning", "scratch"
 TARGETS: Mapping[str, Target] = MappingProxyType({"S": "smallest", "R": "random", "L": "largest"})
@@ -115,8 +115,15 @@ def scratch(group: Group, layers: Layers, size: Size) -> Arm:
     return arm(SCRATCH, during_training(group.recipe(size), cut), group.runs(size))
 
 
-def noisy(size: Size, name: str, noise: Intervention) -> Arm:
-    """VGG11 under temporary noise on the filters that pruning the largest at the high rate would take."""
+def largest(size: Size, **ways: Any) -> Arm:
+    """VGG11 whose filters of largest l2 norm are pruned at the high rate."""
+    return pruned(VGG11, VGG11_LAYERS, size, "L", period=FAST, **ways)
+
+
+def noisy(size: Size, name: str, kind: type[BernoulliUnits | NoiseUnits | ZeroUnits], **fields: Any) -> Arm:
+    """VGG11 under temporary noise on the filters that `largest` takes. fields: of the noise."""
+    layers = VGG11_LAYERS.schedules(size, FAST)
+    noise = kind(layers=layers, score=L2, allow_idle_events=True, **fields)
     return arm(name, during_training(VGG11.recipe(size), noise), VGG11.runs(size))
 
 

@@ -8,19 +8,11 @@ from collections.abc import Iterator
 from pydantic import Field
 
 from prunescope.papers.bartoldson import arms, figures
-from prunescope.papers.bartoldson.arms import L2, NONE
+from prunescope.papers.bartoldson.arms import NONE
 from prunescope.papers.bartoldson.claims import MORE, Says
 from prunescope.papers.bartoldson.comparison import Comparison
 from prunescope.papers.bartoldson.paper import study
-from prunescope.papers.bartoldson.scales import (
-    FAST,
-    VGG11,
-    VGG11_LAYERS,
-    Ascending,
-    Count,
-    EventSize,
-    scales_of,
-)
+from prunescope.papers.bartoldson.scales import VGG11, Ascending, Count, EventSize, scales_of
 from prunescope.studies.claim import Claim
 from prunescope.studies.region import Equivalence
 from prunescope.studies.study import Study
@@ -47,21 +39,12 @@ SCALES = scales_of(Settings, smoke={"batches": (1, 2)}, laptop={"batches": (9, 6
 
 def build(settings: Settings, scale: str) -> Study:
     """The study under these settings."""
-    saved = ZeroUnits(
-        layers=VGG11_LAYERS.schedules(settings, FAST),
-        score=L2,
-        batches=settings.batches[0],
-        which="all",
-        reentry="saved",
-        normalization_follows=True,
-        allow_idle_events=True,
-    )
+    saved = {"which": "all", "reentry": "saved", "normalization_follows": True}
     zeroed = [
-        arms.noisy(settings, f"Zeroing {count}, restored", saved.replace(batches=count))
+        arms.noisy(settings, f"Zeroing {count}, restored", ZeroUnits, batches=count, **saved)
         for count in settings.batches
     ]
-    pruned = arms.pruned(VGG11, VGG11_LAYERS, settings, "L", period=FAST)
-    one = arms.compared(settings, arms.plain(VGG11, settings), pruned, *zeroed)
+    one = arms.compared(settings, arms.plain(VGG11, settings), arms.largest(settings), *zeroed)
     panels, shown = {"VGG11": one}, ("best", "final", "mean_stability")
     claims = _claims(one, settings.batches[-1])
     return study(

@@ -8,19 +8,11 @@ from collections.abc import Iterator
 from pydantic import Field
 
 from prunescope.papers.bartoldson import arms, figures
-from prunescope.papers.bartoldson.arms import L2, NONE
+from prunescope.papers.bartoldson.arms import NONE
 from prunescope.papers.bartoldson.claims import MORE, Says
 from prunescope.papers.bartoldson.comparison import Comparison
 from prunescope.papers.bartoldson.paper import study
-from prunescope.papers.bartoldson.scales import (
-    FAST,
-    VGG11,
-    VGG11_LAYERS,
-    Ascending,
-    Count,
-    EventSize,
-    scales_of,
-)
+from prunescope.papers.bartoldson.scales import VGG11, Ascending, Count, EventSize, scales_of
 from prunescope.studies.claim import Claim
 from prunescope.studies.region import Equivalence
 from prunescope.studies.study import Study
@@ -56,15 +48,13 @@ def comparisons(size: Settings) -> dict[str, Comparison]:
     Zeroing: targeted filters at 0 for so many batches, then back from 0.
     Gaussian noise: on targeted filters before each of so many batches.
     """
-    plain, layers = arms.plain(VGG11, size), VGG11_LAYERS.schedules(size, FAST)
-    pruned = arms.pruned(
-        VGG11, VGG11_LAYERS, size, "L", period=FAST, normalization_follows=False, suffix=", BN kept"
-    )
-    zeros = [ZeroUnits(layers=layers, score=L2, batches=n, allow_idle_events=True) for n in size.batches]
-    more = {"test_batches": size.test_batches, "allow_idle_events": True}
-    noises = [NoiseUnits(layers=layers, score=L2, batches=n, **more) for n in size.batches]
-    zeroing = [arms.noisy(size, f"Zeroing {zero.batches}", zero) for zero in zeros]
-    gaussian = [arms.noisy(size, f"Gaussian {noise.batches}", noise) for noise in noises]
+    plain = arms.plain(VGG11, size)
+    pruned = arms.largest(size, normalization_follows=False, suffix=", BN kept")
+    zeroing = [arms.noisy(size, f"Zeroing {n}", ZeroUnits, batches=n) for n in size.batches]
+    test = size.test_batches
+    gaussian = [
+        arms.noisy(size, f"Gaussian {n}", NoiseUnits, batches=n, test_batches=test) for n in size.batches
+    ]
     return {
         "zeroing": arms.compared(size, plain, pruned, *zeroing),
         "Gaussian noise": arms.compared(size, plain, *gaussian),

@@ -9,11 +9,11 @@ from typing import Annotated
 from pydantic import Field
 
 from prunescope.papers.bartoldson import arms, figures
-from prunescope.papers.bartoldson.arms import L2, NONE
+from prunescope.papers.bartoldson.arms import NONE
 from prunescope.papers.bartoldson.claims import MORE, Says
 from prunescope.papers.bartoldson.paper import study
 from prunescope.papers.bartoldson.quantities import label
-from prunescope.papers.bartoldson.scales import FAST, VGG11, VGG11_LAYERS, Ascending, EventSize, scales_of
+from prunescope.papers.bartoldson.scales import VGG11, Ascending, EventSize, scales_of
 from prunescope.studies.figure import Figure
 from prunescope.studies.region import Equivalence
 from prunescope.studies.study import Study
@@ -50,10 +50,8 @@ def build(settings: Settings, scale: str) -> Study:
 
 
 def _figures(size: Settings) -> Iterator[Figure]:
-    layers = VGG11_LAYERS.schedules(size, FAST)
-    noises = [BernoulliUnits(layers=layers, score=L2, keep=p, allow_idle_events=True) for p in size.keep]
-    made = [arms.noisy(size, f"Bernoulli {noise.keep:g}", noise) for noise in noises]
-    pruned = arms.pruned(VGG11, VGG11_LAYERS, size, "L", period=FAST)
+    pruned = arms.largest(size)
+    made = [arms.noisy(size, f"Bernoulli {keep:g}", BernoulliUnits, keep=keep) for keep in size.keep]
     one = arms.compared(size, arms.plain(VGG11, size), pruned, *made)
 
     says, least, most = Says(PLACE, "proposed"), size.keep[0], size.keep[-1]
