@@ -9,15 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))  # for `paper_items`
+sys.path.insert(0, str(Path(__file__).parent))  # for `paper_items` and `worlds`
 
 from prunescope import measures
 from prunescope.base.steps import Clock
 from prunescope.measures.normality import BINS
-from prunescope.runs.graph import Combined, Reading, Trace
+from prunescope.runs.graph import Reading, Trace
 from prunescope.runs.recipe import Recipe
 from prunescope.sparsity.unit_scores import ExpectedActivation
-from prunescope.tasks.model import resolve
 from prunescope.training.epoch_probes import EpochAccuracy, RecalibratedAccuracy
 from prunescope.training.interventions import Prune, PruneUnits
 
@@ -44,9 +43,6 @@ class MadeUp:
         return True
 
     def __getitem__(self, node):
-        if isinstance(node, Combined):
-            values = resolve(node.function)([self[one] for one in node.inputs], **node.args)
-            return {name: np.asarray(value) for name, value in values.items()}
         if isinstance(node, Trace):
             return self._trace(node)
         return {name: np.asarray(value) for name, value in self._reading(node).items()}
