@@ -93,8 +93,8 @@ class MadeUp:
             return {"own": 42.1, "structural": 53.6}
         if isinstance(measure, measures.Normality):
             late = node.state.moment.when == "final"
-            found = {"distance": np.full(2, 0.2), "mean_distance": 0.01 + 0.3 * late + 0.001 * truth.sharp}
-            return {**found, "histogram.0": np.ones(BINS), "histogram.1": np.ones(BINS)}
+            found = {"distance": np.full(8, 0.2), "mean_distance": 0.01 + 0.3 * late + 0.001 * truth.sharp}
+            return found | {f"histogram.{layer}": np.ones(BINS) for layer in range(8)}
         if isinstance(measure, measures.LossAlongEigenvectors):
             curve = {"steps": np.linspace(-0.2, 0.2, 5), "increase.0": truth.sharp * np.arange(5.0)}
             return {"epsilon": 0.3 - 0.01 * truth.sharp, "reached": 1.0, **curve}

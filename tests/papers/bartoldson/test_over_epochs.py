@@ -7,7 +7,7 @@ from prunescope.measures import Normality
 from prunescope.measures.normality import BINS
 from prunescope.papers.bartoldson import v2019_fig1, v2019_fig_a1, v2019_fig_a3, v2020_app_b
 from prunescope.papers.bartoldson.quantities import ANEW
-from prunescope.studies.drawing import panels_of
+from prunescope.studies.drawing import panels
 from prunescope.studies.events import epochs
 from prunescope.training.epoch_probes import RecalibratedAccuracy
 
@@ -52,7 +52,7 @@ def test_every_drop_is_drawn_where_it_is_and_rises_are_left_out(uneven):
     anew = [row for row in rows if row["panel"] == f"VGG11, {ANEW}"]
     assert anew and all(row["drop"] == pytest.approx(0.4) for row in anew)
     assert {row["panel"] for row in rows} == {"VGG11", f"VGG11, {ANEW}"}
-    assert len(panels_of(made.plot, rows).panels) == 2
+    assert len(panels(made.plot, rows, name="drawn")) == 2
     assert {row["panel"] for row in figure(v2019_fig1, "fig1-left", recalibration=0).table(uneven)} == {
         "VGG11"
     }
@@ -86,9 +86,9 @@ def test_every_layer_that_was_measured_has_a_panel(module, name, made_up):
 
     made = figure(module, name)
     rows = made.table(Eight(made_up["published"].truth))
-    panels = list(dict.fromkeys(row["panel"] for row in rows))
-    assert panels == [f"layer {place} of the last 8" for place in range(1, 9)]
-    for place, panel in enumerate(panels):
+    titles = list(dict.fromkeys(row["panel"] for row in rows))
+    assert titles == [f"layer {place} of the last 8" for place in range(1, 9)]
+    for place, panel in enumerate(titles):
         own = [row for row in rows if row["panel"] == panel]
         assert len(own) == 3 * 2 * BINS and {row["density"] for row in own} == {float(place)}
-    assert len(panels_of(made.plot, rows).panels) == 8
+    assert len(panels(made.plot, rows, name="drawn")) == 8

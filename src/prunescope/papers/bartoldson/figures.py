@@ -356,6 +356,11 @@ def optima(name: str, title: str, panels: Curves, *, x_label: str, baseline: str
     )
 
 
+def names_of(value: Quantity) -> Quantity:
+    """What every run of an arm is called, "no pruning, 0": [R]."""
+    return value.map(lambda values: [f"{value.label}, {number}" for number in range(len(values))])
+
+
 def by_layer(name: str, title: str, one: Comparison, measure: str) -> Figure:
     """The part of every parameter in a trace, in the order of the network."""
 

@@ -17,11 +17,10 @@ from prunescope.papers.bartoldson.scales import VGG11, Size, scales_of
 from prunescope.runs.graph import Reading
 from prunescope.runs.recipe import Recipe
 from prunescope.studies.claim import Claim, Precondition
-from prunescope.studies.figure import Computed, Figure
-from prunescope.studies.plot import Lines, Table
-from prunescope.studies.quantity import column
+from prunescope.studies.figure import Figure, Rows
+from prunescope.studies.plot import Lines
+from prunescope.studies.quantity import arrays, column
 from prunescope.studies.region import Direction
-from prunescope.studies.results import Results
 from prunescope.studies.study import Study
 
 COST = {
@@ -31,6 +30,7 @@ COST = {
 }
 FIGURE = "Figure A1"
 PLACE = "Bartoldson et al. 2019, Figure A1"
+MEASURE = Normality()
 PARTS: Mapping[str, float] = MappingProxyType(
     {"before training": 0.0, "half way": 0.5, "after training": 1.0}
 )
@@ -57,27 +57,21 @@ def histograms(name: str, title: str, size: Size, *ready: Precondition) -> Figur
     runs = arms.plain(VGG11, size).runs
     readings = {when: [_normality(run, part) for run in runs] for when, part in PARTS.items()}
 
-    def rows(when: str) -> Computed:
-        def make(results: Results) -> Table:
-            centres = [-EDGE + (i + 0.5) * 2 * EDGE / BINS for i in range(BINS)]
-            return [
-                {"panel": f"layer {layer + 1} of the last {len(found['distance'])}", "replicate": number}
-                | {"activation": x, "density": float(y)}
-                for number, reading in enumerate(readings[when])
-                if reading in results
-                for found in [results[reading]]
-                for layer in range(len(found["distance"]))
-                for x, y in zip(centres, found[f"histogram.{layer}"], strict=True)
-            ]
-
-        return Computed(readings[when], make, {"when": when})
-
+    centres = [-EDGE + (i + 0.5) * 2 * EDGE / BINS for i in range(BINS)]
     return Figure(
         name,
         title,
         caption="Density of what BatchNorm puts into its scale and shift in the last convolutions of VGG11, all "
         "channels of one together. A standard normal would peak at 0.40.",
-        rows=[rows(when) for when in PARTS],
+        rows=[
+            Rows(
+                {"panel": f"layer {layer + 1} of the last {MEASURE.layers}", "when": when},
+                {"density": arrays(found, f"histogram.{layer}")},
+                {"activation": centres},
+            )
+            for layer in range(MEASURE.layers)
+            for when, found in readings.items()
+        ],
         plot=Lines(
             "activation",
             "density",
@@ -92,7 +86,7 @@ def histograms(name: str, title: str, size: Size, *ready: Precondition) -> Figur
 
 def _normality(run: Recipe, part: float) -> Reading:
     moment = Moment() if part == 1.0 else Moment(when="step", at=f"{100 * part:g}%")
-    return Reading(measure=Normality(), state=StateRef(run=run, moment=moment))
+    return Reading(measure=MEASURE, state=StateRef(run=run, moment=moment))
 
 
 def _claims(readings: Mapping[str, list[Reading]], ready: tuple[Precondition, ...]) -> Iterator[Claim]:

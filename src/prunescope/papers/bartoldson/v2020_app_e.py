@@ -142,25 +142,17 @@ def _size(one: Comparison, settings: Settings) -> Claim:
 def epsilon(name: str, title: str, one: Comparison, other: str, claim: Claim) -> Figure:
     """Epsilon and another quantity; runs in which it was not reached are marked, they stand at the end of the reach."""
 
-    def make(results: Results) -> Table:
-        points = one.points(results, other, EPSILON, REACHED)
-        return [
-            {
-                "arm": arm if there else f"{arm}, at least",
-                "replicate": seed,
-                other: float(x),
-                EPSILON: float(y),
-            }
-            for x, y, arm, seed, there in zip(
-                points.x, points.y, points.arm, points.seed, *points.given, strict=True
-            )
-        ]
+    def rows(arm: str) -> Rows:
+        marked = one.value(arm, REACHED).map(
+            lambda reached: [arm if there else f"{arm}, at least" for there in reached]
+        )
+        return Rows({}, {"arm": marked, other: one.value(arm, other), EPSILON: one.value(arm, EPSILON)})
 
     return Figure(
         name,
         title,
         caption='One point a run. "At least": within reach the loss did not rise by 0.1, and epsilon is larger.',
-        rows=[Computed(one.nodes(other, EPSILON, REACHED), make)],
+        rows=[rows(arm) for arm in one.names],
         plot=Scatter(other, EPSILON, series="arm", x_label=label(other), y_label=EPSILON),
         claims=(claim,),
     )
@@ -169,29 +161,17 @@ def epsilon(name: str, title: str, one: Comparison, other: str, claim: Claim) ->
 def numbers(one: Comparison) -> Figure:
     """Every number of every run: the trace and sums, the authors' algorithm beside Lanczos, residuals."""
     measures = (*SUMS, flatness.ABOVE, flatness.RESIDUAL, flatness.POWER_RESIDUAL)
-
-    def rows(measure: str, arm: str) -> Computed:
-        value = one.value(arm, measure)
-
-        def make(results: Results) -> Table:
-            ends = {"low": np.nan, "high": np.nan}
-            return [
-                {"run": f"{arm}, {seed}", "value": float(number), **ends}
-                for seed, number in enumerate(value(results))
-            ]
-
-        return Computed(value.nodes, make, {"panel": measure})
-
+    ends = {"low": np.nan, "high": np.nan}
     return Figure(
         "appe-numbers",
         "Tr(H), sums of eigenvalues, and residuals |H v - value v| over the largest eigenvalue",
         caption="A sum is as good as its residuals are small; the authors' power method is the paper's number, which "
         "they call Tr(H). Beside it stand the whole trace, exact, and the share of it that a sum is.",
         rows=[
-            rows(measure, arm)
+            Rows({"panel": measure, **ends}, {"run": figures.names_of(value), "value": value})
             for measure in measures
             if measure in one.observables.measures
-            for arm in one.names
+            for value in (one.value(arm, measure) for arm in one.names)
         ],
         plot=Intervals("run", "value", "low", "high", x_label="value"),
     )

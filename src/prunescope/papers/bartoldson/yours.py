@@ -27,10 +27,10 @@ from prunescope.sparsity.select import Target
 from prunescope.sparsity.structure import find_units
 from prunescope.sparsity.unit_scores import UnitScore
 from prunescope.studies.events import Epochs, epochs
-from prunescope.studies.figure import Computed, Figure, Rows
-from prunescope.studies.plot import Intervals, Lines, Table
-from prunescope.studies.quantity import each, nodes_of
-from prunescope.studies.results import Numbers, Results
+from prunescope.studies.figure import Figure, Rows
+from prunescope.studies.plot import Intervals, Lines
+from prunescope.studies.quantity import combined, each
+from prunescope.studies.results import Numbers
 from prunescope.studies.study import Study, titled
 from prunescope.training.epoch_probes import Limit
 from prunescope.training.interventions import LayerSchedule, PruneUnits
@@ -216,18 +216,13 @@ def _check(recipe: Recipe, cuts: Iterable[PruneUnits]) -> None:
 def traces(one: Comparison) -> Figure:
     """Tr(H) of every run with two standard errors; a run without an interval has the exact trace."""
 
-    def rows(arm: str) -> Computed:
-        parts = one.value(arm, TRACE_H), one.value(arm, ERROR)
-
-        def make(results: Results) -> Table:
-            pairs = zip(*(part(results) for part in parts), strict=True)
-            return [
-                {"run": f"{arm}, {seed}", "trace": float(value), "error": float(error)}
-                | {"low": float(value - 2 * error), "high": float(value + 2 * error)}
-                for seed, (value, error) in enumerate(pairs)
-            ]
-
-        return Computed(nodes_of(parts), make)
+    def rows(arm: str) -> Rows:
+        trace, error = one.value(arm, TRACE_H), one.value(arm, ERROR)
+        low, high = (
+            combined(lambda value, off, side=side: value + side * off, trace, error) for side in (-2, 2)
+        )
+        run = figures.names_of(trace)
+        return Rows({}, {"run": run, "trace": trace, "error": error, "low": low, "high": high})
 
     return Figure(
         "traces",
