@@ -118,7 +118,7 @@ def test_arms_that_are_equally_stable_say_nothing(made_up):
 
 def test_noise_that_goes_on_is_one_event(made_up):
     noisy = v2020_fig5.comparisons(v2020_fig5.SCALES["smoke"])["Gaussian noise"]
-    for run in noisy.runs("Gaussian 2"):
+    for run in noisy.recipes("Gaussian 2"):
         seen = epochs(made_up["published"][noisy.observables.accuracy(run)])
         (noise,) = run.interventions
         assert seen.event.sum() == len({k for layer in noise.layers for k in layer.steps(run.clock())})

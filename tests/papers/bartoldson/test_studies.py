@@ -110,7 +110,7 @@ def test_stability_in_a_figure_is_that_of_the_trace(results):
 
 def test_scratch_is_pruned_before_its_first_step_and_perfectly_stable(results):
     comparison = arms.six(v2020_fig6.SCALES["smoke"], {})
-    scratch = comparison.runs("scratch")
+    scratch = comparison.recipes("scratch")
     assert comparison.value("scratch", "mean_stability")(results).tolist() == [100.0, 100.0]
     trace = results[comparison.observables.accuracy(scratch[0])]
     others = results[comparison.observables.accuracy(comparison.arms[2].runs[0])]

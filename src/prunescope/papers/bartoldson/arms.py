@@ -154,8 +154,10 @@ def activations(net: Network, layers: Layers) -> MeanActivation:
 
 def compared(size: EventSize, *arms: Arm, **also: Any) -> Comparison:
     """Arms under what is measured in every run with BatchNorm. also: further fields of `Observables`."""
-    seen = Observables(test=size.test_limit, train=size.train_limit, recalibration=size.recalibration, **also)
-    return Comparison(arms, observables=seen)
+    observables = Observables(
+        test=size.test_limit, train=size.train_limit, recalibration=size.recalibration, **also
+    )
+    return Comparison(arms, observables=observables)
 
 
 def three(group: Group, layers: Layers, size: EventSize, *, score: UnitScore = L2) -> Comparison:

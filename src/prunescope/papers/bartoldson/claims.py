@@ -64,7 +64,7 @@ class Says:
             preconditions=(*also, *needs),
         )
 
-    def gone(self, name: str, one: Comparison, arm: str, percent: float, count: str, size: Size) -> Claim:
+    def gone(self, name: str, runs: Comparison, arm: str, percent: float, count: str, size: Size) -> Claim:
         """So many percent of the parameters are gone, to the digits that are published.
 
         count: "own" or "structural", see `UnitsGone`; which of them a number is follows from its value.
@@ -72,19 +72,19 @@ class Says:
         paper, width = type(size)().width, constant(size.width)
         widths = Precondition("widths are the paper's", width, at_least=paper, at_most=paper)
         says = f"{arm} removes {percent:g} % of the parameters (to the published digits)."
-        return self(name, says, one.value(arm, count), Near(percent, 0.5), needs=(widths,))
+        return self(name, says, runs.value(arm, count), Near(percent, 0.5), needs=(widths,))
 
-    def recovers(self, name: str, one: Comparison, arm: str) -> Claim:
+    def recovers(self, name: str, runs: Comparison, arm: str) -> Claim:
         """Accuracy is back within a few epochs of most events; of events without recovery it is not."""
-        cost = one.value(arm, "worst_drop").named("", "percentage points at the worst event")
+        cost = runs.value(arm, "worst_drop").named("", "percentage points at the worst event")
         return self(
             name,
             f"After most events of {arm}, accuracy is back within a few epochs (proposed: {SOON}, and half of the "
             "events).",
-            one.value(arm, "recovered_soon"),
+            runs.value(arm, "recovered_soon"),
             Direction("greater", than=50.0),
             # Without an event that costs a point (proposed) there is nothing to recover from.
-            needs=(one.only(arm).fits(), Precondition(f"events of {arm} cost accuracy", cost, at_least=1.0)),
+            needs=(runs.only(arm).fits(), Precondition(f"events of {arm} cost accuracy", cost, at_least=1.0)),
             place=f"{self.place} (the numbers are proposed here)",
         )
 
@@ -102,7 +102,7 @@ def as_published(size: TraceSize, *more: str) -> Precondition:
     return Precondition(says, constant(len(others)), at_most=0)
 
 
-def falls(one: Comparison, x: str, y: str) -> Precondition:
+def falls(runs: Comparison, x: str, y: str) -> Precondition:
     """Y falls with x: the upper end of the jackknife's 95 % interval of their correlation is below 0.
 
     Otherwise there is nothing that a mediator could explain.
@@ -111,15 +111,15 @@ def falls(one: Comparison, x: str, y: str) -> Precondition:
     def upper(values: Numbers) -> float:
         return statistics.t_interval(values).high if np.isfinite(values).all() else float("nan")
 
-    end = one.correlation(x, y).map(upper, unit="upper end of the correlation's interval")
+    end = runs.correlation(x, y).map(upper, unit="upper end of the correlation's interval")
     return Precondition(f"{y.replace('_', ' ')} falls with {x.replace('_', ' ')}", end, at_most=-1e-9)
 
 
-def from_ends(one: Comparison, low: float, high: float) -> Compared:
+def from_ends(runs: Comparison, low: float, high: float) -> Compared:
     """Distances of the best accuracy of every arm from both ends of a plot's axis, positive between: [R, 2 arms]."""
-    best = one.values("best").map(lambda values: np.concatenate([values - low, high - values], axis=1))
-    label = f"distances of {len(one.names)} arms from {low:g} and {high:g}"
-    return Compared(label, best.unit, best.nodes, best.of, (one.fits("best"),))
+    best = runs.values("best").map(lambda values: np.concatenate([values - low, high - values], axis=1))
+    label = f"distances of {len(runs.names)} arms from {low:g} and {high:g}"
+    return Compared(label, best.unit, best.nodes, best.of, (runs.fits("best"),))
 
 
 def log_p(points: Points, *, side: Side, runs: int) -> float:
@@ -135,10 +135,10 @@ def log_p(points: Points, *, side: Side, runs: int) -> float:
     return float((np.log(2) + stats.t.logsf(t, runs - 2)) / np.log(10))
 
 
-def p_value(one: Comparison, x: str, y: str, side: Side, *, runs: int) -> Compared:
+def p_value(compared: Comparison, x: str, y: str, side: Side, *, runs: int) -> Compared:
     """The p-value that Pearson's correlation has over as many runs as in the paper, on a scale of log10.
 
     It says nothing more than the correlation. side: of 0, on which the correlation is.
     """
     unit = f"log10 of the p-value of Pearson's correlation over {runs} runs"
-    return one.correlation(x, y, partial(log_p, side=side, runs=runs), unit=unit)
+    return compared.correlation(x, y, partial(log_p, side=side, runs=runs), unit=unit)

@@ -82,19 +82,20 @@ class Comparison:
         """All arms but the first."""
         return replace(self, arms=self.arms[1:])
 
-    def runs(self, name: str) -> tuple[Recipe, ...]:
+    def recipes(self, name: str) -> tuple[Recipe, ...]:
         """The runs of an arm."""
         return self.only(name).arms[0].runs
 
     def readings(self, name: str, measure: str) -> list[list[Reading]]:
         """What a measure's number is made of: one reading a run, for each of its measures."""
         measures = self.observables.measures[measure].measures
-        return [[self.observables.reading(run, part) for run in self.runs(name)] for part in measures]
+        return [[self.observables.reading(run, part) for run in self.recipes(name)] for part in measures]
 
     def value(self, name: str, quantity: str) -> Compared:
         """A quantity of the runs of the arm called `name`, [R]: a name in `QUANTITIES`, or one of a measure."""
-        found, needs = self._value(name, quantity), (self.only(name).fits(quantity),)
-        return Compared(found.label, found.unit, found.nodes, found.of, needs)
+        value = self._value(name, quantity)
+        needs = (self.only(name).fits(quantity),)
+        return Compared(value.label, value.unit, value.nodes, value.of, needs)
 
     def _value(self, name: str, quantity: str) -> Quantity:
         if measured := self.observables.measures.get(quantity):
@@ -106,7 +107,7 @@ class Comparison:
             known = ", ".join((*QUANTITIES, *self.observables.measures))
             raise UsageError(f"there is no quantity {quantity!r}; there are {known}")
         unit, make = QUANTITIES[quantity]
-        return make(self.observables, self.runs(name)).named(name, unit)
+        return make(self.observables, self.recipes(name)).named(name, unit)
 
     def values(self, quantity: str) -> Quantity:
         """A quantity of every arm: [R, arms]."""

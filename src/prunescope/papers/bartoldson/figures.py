@@ -12,6 +12,7 @@ from prunescope.base.streams import stream
 from prunescope.papers.bartoldson.comparison import Comparison
 from prunescope.papers.bartoldson.quantities import ANEW, POINTS, Split, label
 from prunescope.runs.graph import Trace
+from prunescope.runs.recipe import Recipe
 from prunescope.studies import correlation, statistics
 from prunescope.studies.claim import Claim
 from prunescope.studies.correlation import Correlation, Points, Statistic, Unit
@@ -40,8 +41,8 @@ def dynamics(
     train: whether training accuracy, before what happens there, has panels too.
     """
 
-    def rows(panel: str, one: Comparison, arm: str, split: Split) -> Rows:
-        traces = [one.observables.accuracy(run, split) for run in one.runs(arm)]
+    def rows(panel: str, runs: Comparison, arm: str, split: Split) -> Rows:
+        traces = [runs.observables.accuracy(run, split) for run in runs.recipes(arm)]
         columns = {"epoch": "epoch", "before": "before", "event": "event"}
         columns["accuracy"] = "after" if split == "test" else "before"
         where = f"{panel}: {'training' if split == 'train' else split} accuracy" if train else panel
@@ -62,10 +63,10 @@ def dynamics(
         "lines are runs, the band is the 95 % bootstrap interval of their mean, markers are epochs with an event. "
         "BatchNorm keeps its running statistics right after an event, as in the paper.",
         rows=[
-            rows(panel, one, arm, split)
-            for panel, one in panels.items()
+            rows(panel, runs, arm, split)
+            for panel, runs in panels.items()
             for split in splits
-            for arm in one.names
+            for arm in runs.names
         ],
         plot=Lines(
             "epoch",
@@ -80,7 +81,7 @@ def dynamics(
     )
 
 
-def drops(name: str, title: str, panel: str, one: Comparison) -> Figure:
+def drops(name: str, title: str, panel: str, runs: Comparison) -> Figure:
     """The drop in test accuracy at every event that costs any, a curve an arm.
 
     Where they are measured, a second panel has drops with BatchNorm statistics estimated anew.
@@ -94,24 +95,25 @@ def drops(name: str, title: str, panel: str, one: Comparison) -> Figure:
                 {"replicate": number, "epoch": float(epoch), "drop": float(drop)}
                 for number, trace in enumerate(traces)
                 if trace in results
-                for seen in [epochs(results[trace])]
-                for epoch, drop in zip(seen.epoch[seen.event], seen.drops(), strict=True)
+                for table in [epochs(results[trace])]
+                for epoch, drop in zip(table.epoch[table.event], table.drops(), strict=True)
                 if drop > 0
             ]
 
         return Computed(traces, make, {"panel": where, "arm": arm})
 
-    seen = one.observables
-    ways = {panel: seen.accuracy} | ({f"{panel}, {ANEW}": seen.recalibrated} if seen.recalibration else {})
+    probes: dict[str, Callable[[Recipe], Trace]] = {panel: runs.observables.accuracy}
+    if runs.observables.recalibration:
+        probes[f"{panel}, {ANEW}"] = runs.observables.recalibrated
     return Figure(
         name,
         title,
         caption="Test accuracy just before an event minus that just after it, without events that cost nothing. Thin "
         "lines are runs, the band is the 95 % bootstrap interval of their mean.",
         rows=[
-            rows(where, arm, [way(run) for run in one.runs(arm)])
-            for where, way in ways.items()
-            for arm in one.names
+            rows(where, arm, [probe(run) for run in runs.recipes(arm)])
+            for where, probe in probes.items()
+            for arm in runs.names
         ],
         plot=Lines(
             "epoch",
@@ -128,9 +130,9 @@ def drops(name: str, title: str, panel: str, one: Comparison) -> Figure:
 def scatter(name: str, title: str, panels: Panels, x: str, y: str, claims: Iterable[Claim] = ()) -> Figure:
     """Two quantities of every run, with Pearson's correlation over all of a panel's points."""
 
-    def rows(panel: str, one: Comparison) -> Computed:
+    def rows(panel: str, runs: Comparison) -> Computed:
         def make(results: Results) -> Table:
-            points = one.points(results, x, y)
+            points = runs.points(results, x, y)
             r = correlation.pearson(points)
             note = f"r = {r.estimate:.2f}, p = {r.p:.2g}, n = {r.n}"
             return [
@@ -138,14 +140,14 @@ def scatter(name: str, title: str, panels: Panels, x: str, y: str, claims: Itera
                 for u, v, arm, seed in zip(points.x, points.y, points.arm, points.seed, strict=True)
             ]
 
-        return Computed(one.nodes(x, y), make, {"panel": panel})
+        return Computed(runs.nodes(x, y), make, {"panel": panel})
 
     return Figure(
         name,
         title,
         caption="One point a run. The line is a least-squares fit through all points. Points of an arm are not "
         "independent, so this p-value, which is the paper's kind, is too small; the figure of correlations has others.",
-        rows=[rows(panel, one) for panel, one in panels.items()],
+        rows=[rows(panel, runs) for panel, runs in panels.items()],
         plot=Scatter(x, y, series="arm", x_label=label(x), y_label=label(y), note="note"),
         claims=tuple(claims),
     )
@@ -165,18 +167,18 @@ def correlations(
     given: quantities, such as measures of flatness, each of which is held fixed in one more row: the mediators.
     """
 
-    def rows(panel: str, one: Comparison, x: str, y: str) -> Computed:
+    def rows(panel: str, runs: Comparison, x: str, y: str) -> Computed:
         def make(results: Results) -> Table:
-            table = list(_kinds(one.points(results, x, y)))
+            table = list(_kinds(runs.points(results, x, y)))
             for mediator in given:
-                fixed = one.points(results, x, y, mediator)
+                fixed = runs.points(results, x, y, mediator)
                 r = correlation.partial(fixed)
                 interval = _resampled(fixed, correlation.r_partial)
                 table.append(_estimate(f"with {mediator} held fixed", r, interval))
             return table
 
         where = f"{panel}: {label(x)} and {label(y)}" if panel else f"{label(x)} and {label(y)}"
-        return Computed(one.nodes(x, y, *given), make, {"panel": where})
+        return Computed(runs.nodes(x, y, *given), make, {"panel": where})
 
     return Figure(
         name,
@@ -185,7 +187,7 @@ def correlations(
         "paper's way), the same with arms and seeds resampled, Kendall's rank correlation, arms' means only, and "
         "within arms only, and the partial correlation where something is held fixed. The p-values are in the table.",
         rows=[
-            rows(panel, one, x, y) for panel, one in panels.items() for x, y in pairs if one.measures(x, y)
+            rows(panel, runs, x, y) for panel, runs in panels.items() for x, y in pairs if runs.measures(x, y)
         ],
         plot=Intervals("kind", "estimate", "low", "high", x_label="correlation", zero=True),
         claims=tuple(claims),
@@ -207,9 +209,9 @@ def _resampled(points: Points, statistic: Statistic, *, unit: Unit = "arm and se
     return correlation.bootstrap(points, statistic, generator, unit=unit, resamples=RESAMPLES)
 
 
-def _estimate(kind: str, found: Correlation, interval: Interval) -> Row:
+def _estimate(kind: str, r: Correlation, interval: Interval) -> Row:
     ends = {"low": interval.low, "high": interval.high}
-    return {"kind": kind, "estimate": found.estimate, **ends, "p": found.p, "n": found.n}
+    return {"kind": kind, "estimate": r.estimate, **ends, "p": r.p, "n": r.n}
 
 
 def means(
@@ -232,10 +234,10 @@ def means(
         caption="Means over runs with their 95 % bootstrap intervals, as in the papers; they are too narrow for fewer "
         "than about ten runs. t-intervals and standard deviations are in the table.",
         rows=[
-            row(panel, quantity, one.value(arm, quantity))
-            for panel, one in panels.items()
-            for quantity in one.with_recalibrated(quantities)
-            for arm in one.names
+            row(panel, quantity, runs.value(arm, quantity))
+            for panel, runs in panels.items()
+            for quantity in runs.with_recalibrated(quantities)
+            for arm in runs.names
         ],
         plot=Intervals("arm", "mean", "bootstrap_low", "bootstrap_high", x_label="mean over runs"),
         claims=tuple(claims),
@@ -278,9 +280,9 @@ def curves(
     of an arm, made otherwise.
     """
 
-    def rows(labels: Mapping[str, object], found: Quantity, earlier: int) -> Rows:
-        line = found.map(lambda values: earlier * len(values) + np.arange(len(values)))
-        return Rows(labels, {"line": line, quantity: found})
+    def rows(labels: Mapping[str, object], drawn: Quantity, earlier: int) -> Rows:
+        line = drawn.map(lambda values: earlier * len(values) + np.arange(len(values)))
+        return Rows(labels, {"line": line, quantity: drawn})
 
     return Figure(
         name,
@@ -290,12 +292,12 @@ def curves(
         rows=[
             rows(
                 {"panel": panel, "series": series, "arm": arm, "x": x},
-                value(one, arm) if value else one.value(arm, quantity),
+                value(runs, arm) if value else runs.value(arm, quantity),
                 [other for other, *_ in places[:number]].count(x),
             )
             for panel, by_series in panels.items()
             for series, places in by_series.items()
-            for number, (x, one, arm) in enumerate(places)
+            for number, (x, runs, arm) in enumerate(places)
         ],
         plot=Lines(
             "x",
@@ -331,7 +333,7 @@ def optima(name: str, title: str, panels: Curves, *, x_label: str, baseline: str
 
     def rows(panel: str, series: str, quantity: str, places: Places) -> Computed:
         x = np.array([number for number, _, _ in places])
-        parts = [one.value(arm, quantity) for _, one, arm in (*places, (0.0, places[0][1], baseline))]
+        parts = [runs.value(arm, quantity) for _, runs, arm in (*places, (0.0, places[0][1], baseline))]
 
         def make(results: Results) -> Table:
             *values, plain = (part(results) for part in parts)
@@ -361,11 +363,11 @@ def names_of(value: Quantity) -> Quantity:
     return value.map(lambda values: [f"{value.label}, {number}" for number in range(len(values))])
 
 
-def by_layer(name: str, title: str, one: Comparison, measure: str) -> Figure:
+def by_layer(name: str, title: str, runs: Comparison, measure: str) -> Figure:
     """The part of every parameter in a trace, in the order of the network."""
 
     def rows(arm: str) -> Computed:
-        (readings,) = one.readings(arm, measure)
+        (readings,) = runs.readings(arm, measure)
 
         def make(results: Results) -> Table:
             return [
@@ -383,7 +385,7 @@ def by_layer(name: str, title: str, one: Comparison, measure: str) -> Figure:
         name,
         title,
         caption="Parts of the trace by parameter, in the order of the network; their names are in the table.",
-        rows=[rows(arm) for arm in one.names],
+        rows=[rows(arm) for arm in runs.names],
         plot=Lines(
             "place",
             "part",

@@ -77,21 +77,25 @@ Maker = Callable[[Observables, Sequence[Recipe]], Quantity]
 
 def _test(function: Callable[[Epochs], float]) -> Maker:
     """A function of test accuracy over epochs."""
-    return lambda seen, runs: each(lambda test: function(epochs(test)), map(seen.accuracy, runs))
+    return lambda observables, runs: each(
+        lambda test: function(epochs(test)), map(observables.accuracy, runs)
+    )
 
 
 def _both(function: Callable[[Epochs, Epochs], float]) -> Maker:
     """A function of test and training accuracy over epochs."""
-    return lambda seen, runs: each(
+    return lambda observables, runs: each(
         lambda test, train: function(epochs(test), epochs(train)),
-        map(seen.accuracy, runs),
-        [seen.accuracy(run, "train") for run in runs],
+        map(observables.accuracy, runs),
+        [observables.accuracy(run, "train") for run in runs],
     )
 
 
 def _anew(function: Callable[[Epochs], float]) -> Maker:
     """A function of test accuracy around events, BatchNorm statistics estimated anew."""
-    return lambda seen, runs: each(lambda around: function(epochs(around)), map(seen.recalibrated, runs))
+    return lambda observables, runs: each(
+        lambda around: function(epochs(around)), map(observables.recalibrated, runs)
+    )
 
 
 def _at_end(measure: Measure, name: str) -> Maker:
@@ -102,12 +106,12 @@ def _at_end(measure: Measure, name: str) -> Maker:
 def _accuracy(split: Split) -> Maker:
     """Accuracy on a whole split at the end."""
     error = _at_end(Risk(split=split), "error")
-    return lambda seen, runs: error(seen, runs).map(lambda errors: 100 * (1 - errors))
+    return lambda observables, runs: error(observables, runs).map(lambda errors: 100 * (1 - errors))
 
 
-def _at_moment(seen: Observables, runs: Sequence[Recipe]) -> Quantity:
-    step = runs[0].clock().steps(seen.moment)
-    return each(partial(accuracy_at, step=step), [seen.accuracy(run, "train") for run in runs])
+def _at_moment(observables: Observables, runs: Sequence[Recipe]) -> Quantity:
+    step = runs[0].clock().steps(observables.moment)
+    return each(partial(accuracy_at, step=step), [observables.accuracy(run, "train") for run in runs])
 
 
 def _gap(test: Epochs, train: Epochs) -> float:
@@ -156,7 +160,7 @@ QUANTITIES: Mapping[str, tuple[str, Maker]] = MappingProxyType(
         ),
         "end_gap": (
             f"generalization gap at the end, {POINTS}",
-            lambda seen, runs: _train_end(seen, runs) - _test_end(seen, runs),
+            lambda observables, runs: _train_end(observables, runs) - _test_end(observables, runs),
         ),
         "recovery": (
             "epochs until accuracy is back, events without recovery left out",

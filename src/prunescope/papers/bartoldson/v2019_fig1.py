@@ -45,32 +45,32 @@ def build(settings: EventSize, scale: str) -> Study:
     )
 
 
-def _figures(one: Comparison, size: EventSize) -> Iterator[Figure]:
-    pruned, x, y = {"VGG11": one.pruned}, "mean_drop", "best"
-    yield figures.drops("fig1-left", "Figure 1, left: what every event costs", "VGG11", one.pruned)
+def _figures(runs: Comparison, size: EventSize) -> Iterator[Figure]:
+    pruned, x, y = {"VGG11": runs.pruned}, "mean_drop", "best"
+    yield figures.drops("fig1-left", "Figure 1, left: what every event costs", "VGG11", runs.pruned)
     title, shown = "Mean drops and accuracies of every arm", ("mean_positive_drop", x, y, "final")
-    yield figures.means("fig1-means", title, {"VGG11": one}, shown, _drops(one, size))
+    yield figures.means("fig1-means", title, {"VGG11": runs}, shown, _drops(runs, size))
     title = "Figure 1, right: drop and accuracy"
-    yield figures.scatter("fig1-right", title, pruned, x, y, _accuracy(one.pruned, size))
+    yield figures.scatter("fig1-right", title, pruned, x, y, _accuracy(runs.pruned, size))
     title, pairs = "Correlations of drop and accuracy", ((x, y), (x, "final"), ("recalibrated_drop", y))
     yield figures.correlations("fig1-correlations", title, pruned, pairs)
 
 
-def _drops(one: Comparison, size: EventSize) -> Iterator[Claim]:
+def _drops(runs: Comparison, size: EventSize) -> Iterator[Claim]:
     """At the low rate E[BN] disrupts less than norms; and how much is removed in all."""
-    _, gentle, by_norm, _, large = one.names
+    _, gentle, by_norm, _, large = runs.names
     caption = Says(f"{PLACE}, caption (of 9,231,114)")
-    yield caption.gone("parameters-gone", one, large, 42.0, "own", size)
-    says, gap = Says("Bartoldson et al. 2019, section 3.2"), one.gap(gentle, by_norm, "mean_drop")
+    yield caption.gone("parameters-gone", runs, large, 42.0, "own", size)
+    says, gap = Says("Bartoldson et al. 2019, section 3.2"), runs.gap(gentle, by_norm, "mean_drop")
     what = "At the low rate, E[BN] disrupts test accuracy less than filters' l2 norms."
     yield says("expected-activation-is-gentler", what, gap, LESS)
     what = "At the low rate, E[BN] lowers the mean drop by 0.02 points (tolerance proposed)."
     yield says("expected-activation-is-gentler-by", what, gap, Near(-0.02, 0.02), as_published(size))
 
 
-def _accuracy(one: Comparison, size: EventSize) -> Iterator[Claim]:
+def _accuracy(runs: Comparison, size: EventSize) -> Iterator[Claim]:
     """Accuracy rises with the drop, as much as is printed."""
-    r, p = one.correlation("mean_drop", "best"), p_value(one, "mean_drop", "best", "greater", runs=40)
+    r, p = runs.correlation("mean_drop", "best"), p_value(runs, "mean_drop", "best", "greater", runs=40)
     what = "Over the runs of four algorithms, accuracy rises with the mean drop."
     yield Says(PLACE)("drop-and-accuracy", what, r, MORE)
     which = "which four algorithms it is of is proposed here"

@@ -23,26 +23,26 @@ SCALES = scales_of(EventSize)
 def build(settings: EventSize, scale: str) -> Study:
     """The study under these settings."""
     four = v2019_fig1.comparison(settings)
-    one = four.only(*(name for name in four.names if not name.endswith("l2")))
+    runs = four.only(*(name for name in four.names if not name.endswith("l2")))
     shown = ("mean_drop", "worst_drop", "recovery", "recovered", "recovered_soon", "best", "final")
     return study(
         __doc__,
         settings,
         scale,
         (
-            figures.dynamics("fig2", "Figure 2: test accuracy during training", {"VGG11": one}),
-            figures.means("fig2-means", "Recovery of every arm", {"VGG11": one}, shown, _claims(one)),
+            figures.dynamics("fig2", "Figure 2: test accuracy during training", {"VGG11": runs}),
+            figures.means("fig2-means", "Recovery of every arm", {"VGG11": runs}, shown, _claims(runs)),
         ),
         "That Prune_L takes 13 % of the last convolution and 8 % of the other three at an event is its schedule, "
         "no result.",
     )
 
 
-def _claims(one: Comparison) -> Iterator[Claim]:
+def _claims(runs: Comparison) -> Iterator[Claim]:
     """The harshest regime disrupts most, and is the best after all."""
-    says, (none, gentle, _, harsh) = Says(PLACE), one.names
+    says, (none, gentle, _, harsh) = Says(PLACE), runs.names
     what = "Pruning the filters of largest expected activation at the high rate beats no pruning."
-    yield says("harsh-beats-none", what, one.gap(harsh, none), MORE)
+    yield says("harsh-beats-none", what, runs.gap(harsh, none), MORE)
     what = "Its events cost more accuracy than those of the gentlest regime."
-    yield says("harsh-is-more-disruptive", what, one.gap(harsh, gentle, "mean_drop"), MORE)
-    yield says.recovers("recovers-within-a-few-epochs", one, harsh)
+    yield says("harsh-is-more-disruptive", what, runs.gap(harsh, gentle, "mean_drop"), MORE)
+    yield says.recovers("recovers-within-a-few-epochs", runs, harsh)

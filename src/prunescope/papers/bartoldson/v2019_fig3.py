@@ -63,7 +63,7 @@ def build(settings: Settings, scale: str) -> Study:
 def _order(rates: Sweep, name: str, says: str, quantity: str, score: str, pair: str, region: Region) -> Claim:
     """One target minus another, such as "LS", the mean over rates."""
     first, second = (rates.over_rates(quantity, score, letter) for letter in pair)
-    return Says(PLACE)(name, says, first - second, region, needs=(rates.one.fits(quantity),))
+    return Says(PLACE)(name, says, first - second, region, needs=(rates.runs.fits(quantity),))
 
 
 def _drops(rates: Sweep, settings: Settings) -> Iterator[Claim]:

@@ -66,11 +66,11 @@ def histograms(name: str, title: str, size: Size, *ready: Precondition) -> Figur
         rows=[
             Rows(
                 {"panel": f"layer {layer + 1} of the last {MEASURE.layers}", "when": when},
-                {"density": arrays(found, f"histogram.{layer}")},
+                {"density": arrays(measured, f"histogram.{layer}")},
                 {"activation": centres},
             )
             for layer in range(MEASURE.layers)
-            for when, found in readings.items()
+            for when, measured in readings.items()
         ],
         plot=Lines(
             "activation",
@@ -92,7 +92,8 @@ def _normality(run: Recipe, part: float) -> Reading:
 def _claims(readings: Mapping[str, list[Reading]], ready: tuple[Precondition, ...]) -> Iterator[Claim]:
     unit = "mean Kolmogorov-Smirnov distance over the last eight layers"
     before, _, after = (
-        column(found, "mean_distance", label=when.split()[0], unit=unit) for when, found in readings.items()
+        column(measured, "mean_distance", label=when.split()[0], unit=unit)
+        for when, measured in readings.items()
     )
     what = f"Before training, normalized activations are nearly standard normal: at a distance below {NEAR.than:g}."
     early = Says(f'{PLACE} ("reasonable early on"), of a VGG19; the number is proposed here')

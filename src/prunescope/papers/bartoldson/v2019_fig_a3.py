@@ -94,8 +94,8 @@ def comparison(size: TraceSize, *, examples_per_class: int, augmentation: bool) 
     for name, target in targets.items():
         cut = prune(plain[0].task.network, target, size)
         arms.append(Arm(name, tuple(during_training(run, cut) for run in plain)))
-    seen = Observables(test=size.test_limit, train=size.train_limit)
-    return Comparison(tuple(arms), observables=seen)
+    observables = Observables(test=size.test_limit, train=size.train_limit)
+    return Comparison(tuple(arms), observables=observables)
 
 
 def build(settings: Settings, scale: str) -> Study:
@@ -125,10 +125,10 @@ def _figures(cells: Cells) -> Iterator[Figure]:
     def over_size(*arms: str) -> figures.Curves:
         """Arms over the size of the training set."""
         panels: dict[str, dict[str, list[tuple[float, Comparison, str]]]] = {}
-        for (level, augmented), one in cells.items():
+        for (level, augmented), runs in cells.items():
             curves = panels.setdefault("with augmentation" if augmented else "no augmentation", {})
             for arm in arms:
-                curves.setdefault(arm, []).append((float(level), one, arm))
+                curves.setdefault(arm, []).append((float(level), runs, arm))
         return panels
 
     x_label = "training examples a class"
@@ -140,7 +140,7 @@ def _figures(cells: Cells) -> Iterator[Figure]:
         x_label=x_label,
         y_label=f"test accuracy minus the baseline's, {POINTS}",
         log_x=True,
-        value=lambda one, arm: one.gap(arm, BASELINE, "test"),
+        value=lambda runs, arm: runs.gap(arm, BASELINE, "test"),
         claims=_gains(cells),
     )
     heading, panels = "Figure A3, middle: generalization gap", over_size(BASELINE, SMALLEST, LARGEST)
@@ -148,17 +148,17 @@ def _figures(cells: Cells) -> Iterator[Figure]:
     yield figures.curves(
         "figa3-middle", heading, panels, "end_gap", x_label=x_label, log_x=True, claims=claims
     )
-    largest = {title(*key): one for key, one in cells.items() if key[0] == max(cells)[0]}
+    largest = {title(*key): runs for key, runs in cells.items() if key[0] == max(cells)[0]}
     heading = "Figure A3, right: test and training accuracy over epochs"
     yield figures.dynamics("figa3-right", heading, largest, train=True)
-    every, shown = {title(*key): one for key, one in cells.items()}, ("test", "best", "final", "train")
+    every, shown = {title(*key): runs for key, runs in cells.items()}, ("test", "best", "final", "train")
     yield figures.means("figa3-means", "Means of every arm", every, (*shown, "end_gap", "mean_drop"))
 
 
 def _gains(cells: Cells) -> Iterator[Claim]:
     """Pruning the largest weights helps where examples are few, less where they are many, and not with augmentation."""
     says, few, many = Says(PLACE), min(cells)[0], max(cells)[0]
-    gain = {key: one.gap(LARGEST, BASELINE, "test") for key, one in cells.items()}
+    gain = {key: runs.gap(LARGEST, BASELINE, "test") for key, runs in cells.items()}
     if (few, False) in cells:
         what = f"With {few} examples a class and no augmentation, pruning the largest weights raises test accuracy."
         yield says("largest-helps-few", what, gain[few, False], MORE, needs=())
@@ -179,8 +179,8 @@ def _gains(cells: Cells) -> Iterator[Claim]:
 
 def _gaps(cells: Cells) -> Iterator[Claim]:
     """Pruning the largest weights leaves a smaller gap than pruning the smallest."""
-    for (level, augmented), one in cells.items():
+    for (level, augmented), runs in cells.items():
         name = f"gap-{level}-{'augmented' if augmented else 'plain'}"
         what = "pruning the largest weights leaves a smaller gap than the smallest."
-        gap, where = one.gap(LARGEST, SMALLEST, "end_gap"), title(level, augmented)
+        gap, where = runs.gap(LARGEST, SMALLEST, "end_gap"), title(level, augmented)
         yield Says(f"{PLACE} (middle)")(name, f"At {where}, {what}", gap, LESS, needs=())

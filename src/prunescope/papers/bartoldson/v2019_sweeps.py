@@ -32,7 +32,7 @@ class Sweep:
         24 and 28 epochs have equally many events.
     """
 
-    one: Comparison
+    runs: Comparison
     rates: Mapping[tuple[str, str], Places]
 
     def figures(
@@ -43,16 +43,18 @@ class Sweep:
         claims: by the quantity that is drawn.
         """
         panels = {
-            score: {f"Prune_{letter}": at for (own, letter), at in self.rates.items() if own == score}
+            score: {
+                f"Prune_{letter}": at for (scored_by, letter), at in self.rates.items() if scored_by == score
+            }
             for score in SCORES
         }
-        sides = dict.fromkeys(self.one.with_recalibrated([drop]), "left")
+        sides = dict.fromkeys(self.runs.with_recalibrated([drop]), "left")
         x_label = "iterative rate of the last convolution, %"
         for quantity, side in {**sides, "best": "right", "final": "right, not selected"}.items():
             name, title = f"{tag}-{quantity.replace('_', '-')}", f"{heading}, {side}: {label(quantity)}"
-            said = claims.get(quantity, ())
-            yield figures.curves(name, title, panels, quantity, x_label=x_label, claims=said)
-        title, baseline = f"{heading}: the rate of highest accuracy", self.one.names[0]
+            shown = claims.get(quantity, ())
+            yield figures.curves(name, title, panels, quantity, x_label=x_label, claims=shown)
+        title, baseline = f"{heading}: the rate of highest accuracy", self.runs.names[0]
         yield figures.optima(f"{tag}-optimum", title, panels, x_label=x_label, baseline=baseline)
 
     def rises(self, name: str, says: str, quantity: str, place: str) -> Claim:
@@ -64,12 +66,12 @@ class Sweep:
             return np.where(count > 0, np.nansum(values, axis=0) / np.maximum(count, 1), np.nan)
 
         unit = "Spearman's correlation with the rate, mean over scores and targets"
-        needs = (self.one.fits(quantity),)
+        needs = (self.runs.fits(quantity),)
         return Says(place)(name, says, combined(mean, *trends, unit=unit), MORE, needs=needs)
 
     def _trend(self, quantity: str, places: Places) -> Quantity:
-        rates, one = [rate for rate, _, _ in places], self.one.only(*(arm for _, _, arm in places))
-        return one.values(quantity).map(
+        rates, runs = [rate for rate, _, _ in places], self.runs.only(*(arm for _, _, arm in places))
+        return runs.values(quantity).map(
             lambda values: [
                 statistics.rank_correlation(rates, seed) if np.ptp(seed) > 0 else np.nan for seed in values
             ]
@@ -77,7 +79,7 @@ class Sweep:
 
     def over_rates(self, quantity: str, score: str, letter: str) -> Quantity:
         """The mean over rates of a quantity, [R]."""
-        arms = self.one.only(*(arm for _, _, arm in self.rates[score, letter]))
+        arms = self.runs.only(*(arm for _, _, arm in self.rates[score, letter]))
         unit = f"{label(quantity)}, mean over rates"
         return arms.values(quantity).map(
             lambda values: values.mean(axis=1), label=f"Prune_{letter}", unit=unit
@@ -98,5 +100,5 @@ def sweep(size: EventSize, targets: Targets, ways: Sequence[tuple[float, Layers,
         for letter in targets
     }
     every = [arm for some in made.values() for _, arm in some]
-    one = arms.compared(size, arms.plain(VGG11_SHORT, size), *every)
-    return Sweep(one, {key: [(rate, one, arm.name) for rate, arm in some] for key, some in made.items()})
+    runs = arms.compared(size, arms.plain(VGG11_SHORT, size), *every)
+    return Sweep(runs, {key: [(rate, runs, arm.name) for rate, arm in some] for key, some in made.items()})

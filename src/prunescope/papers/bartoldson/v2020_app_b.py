@@ -49,12 +49,12 @@ def build(settings: v2020_fig2.Settings, scale: str) -> Study:
 def _figures(settings: v2020_fig2.Settings) -> Iterator[Figure]:
     panels, before = comparisons(settings), v2020_fig2.comparisons(settings)
     title = "Figure B2, left: test accuracy during training"
-    claims = [claim for panel, one in panels.items() for claim in _worst(panel, one, settings)]
+    claims = [claim for panel, runs in panels.items() for claim in _worst(panel, runs, settings)]
     yield figures.dynamics("figb2-left", title, panels, claims=claims)
     ready = arms.compared(settings, arms.plain(VGG11, settings)).fits()
     yield v2019_fig_a1.histograms("figb1", "Figure B1: normalized activations by layer", settings, ready)
-    for panel, one in panels.items():
-        tag, new, old = panel.lower(), one.pruned, before[panel].pruned
+    for panel, runs in panels.items():
+        tag, new, old = panel.lower(), runs.pruned, before[panel].pruned
         title = f"Figure B2, right: stability and accuracy, {panel}"
         ranges = [*_ranges(panel, new, old)]
         yield figures.scatter(f"figb2-right-{tag}", title, {panel: new}, "mean_stability", "best", ranges)
@@ -66,12 +66,12 @@ def _figures(settings: v2020_fig2.Settings) -> Iterator[Figure]:
 def _ranges(panel: str, new: Comparison, old: Comparison) -> Iterator[Claim]:
     """E[BN] widens the range of stability and of accuracy, and strengthens their correlation."""
 
-    def spread(one: Comparison, quantity: str) -> Quantity:
+    def spread(runs: Comparison, quantity: str) -> Quantity:
         """Between the outermost arms of every replicate."""
-        return one.values(quantity).map(lambda values: values.max(axis=1) - values.min(axis=1))
+        return runs.values(quantity).map(lambda values: values.max(axis=1) - values.min(axis=1))
 
     says, tag, apart = Says(PLACE), panel.lower(), "E[BN] minus Figure 2's score"
-    r, before = (one.correlation("mean_stability", "best") for one in (new, old))
+    r, before = (runs.correlation("mean_stability", "best") for runs in (new, old))
     what = f"With filters of {panel} scored by E[BN], best accuracy falls with mean stability."
     yield says(f"{tag}-tradeoff-ebn", what, r, LESS)
     for quantity, what, suffix in (
@@ -91,16 +91,16 @@ def _ranges(panel: str, new: Comparison, old: Comparison) -> Iterator[Claim]:
     yield says(f"{tag}-stronger", what, (r - before).named(apart), LESS, needs=(*r.needs, *before.needs))
 
 
-def _worst(panel: str, one: Comparison, size: EventSize) -> Iterator[Claim]:
+def _worst(panel: str, runs: Comparison, size: EventSize) -> Iterator[Claim]:
     """How much single events cost, as far as the authors' figure scripts say it."""
-    _, _, small, large = one.names
+    _, _, small, large = runs.names
     script = "Figure B2, arrows (from the authors' figure script; tolerance proposed)"
     for letter, cost in WORST[panel].items():
         arm = {"s": small, "l": large}[letter]
         yield Says(f"Bartoldson et al. 2020, {script}", "proposed")(
             f"{panel.lower()}-worst-drop-{letter}-ebn",
             f"With E[BN], the worst event of {arm} in {panel} costs about {cost:g} points of test accuracy.",
-            one.value(arm, "worst_drop"),
+            runs.value(arm, "worst_drop"),
             Near(cost, 5.0),
             as_published(size),
         )

@@ -60,24 +60,24 @@ def build(settings: Settings, scale: str) -> Study:
 
 def _c1(settings: Settings) -> Iterator[Figure]:
     """Table C1: ResNet18 with 59 % of the parameters pruned."""
-    one = arms.resnet18(settings, RESNET18_MORE)
-    says, panel, (_, _, small, large) = Says(PLACE), "ResNet18, 59 % pruned", one.names
+    runs = arms.resnet18(settings, RESNET18_MORE)
+    says, panel, (_, _, small, large) = Says(PLACE), "ResNet18, 59 % pruned", runs.names
     what = "With 59 % pruned, Prune_L no longer beats Prune_S at the high rate."
-    worse = says("large-no-longer-best", what, one.gap(large, small), LESS)
+    worse = says("large-no-longer-best", what, runs.gap(large, small), LESS)
     table = Says(f"{PLACE} (Table C1)")
-    gone = table.gone("parameters-gone-59", one, large, 59.0, "structural", settings)
+    gone = table.gone("parameters-gone-59", runs, large, 59.0, "structural", settings)
     title, shown = "Table C1: accuracy and stability at 59 % pruned", ("best", "final", "mean_stability")
-    yield figures.means("tablec1", title, {panel: one}, (*shown, "structural"), [worse, gone])
+    yield figures.means("tablec1", title, {panel: runs}, (*shown, "structural"), [worse, gone])
     what = "With 59 % of ResNet18's parameters pruned, best accuracy still falls with mean stability."
-    still = says("tradeoff-at-59", what, one.pruned.correlation("mean_stability", "best"), LESS)
+    still = says("tradeoff-at-59", what, runs.pruned.correlation("mean_stability", "best"), LESS)
     title, pairs = "Correlations at 59 % pruned", [(x, y) for x in STABILITIES for y in ("best", "final")]
-    yield figures.correlations("tablec1-correlations", title, {panel: one.pruned}, pairs, claims=[still])
+    yield figures.correlations("tablec1-correlations", title, {panel: runs.pruned}, pairs, claims=[still])
 
 
 def _c2(settings: Settings) -> Iterator[Figure]:
     """Figures C1 and C2: every rate's points, and Kendall's correlation at every rate."""
-    one = v2020_fig3.sweep(settings)
-    rates = v2020_fig3.by_rate(one, settings)
+    runs = v2020_fig3.sweep(settings)
+    rates = v2020_fig3.by_rate(runs, settings)
     title, x = "Figure C1: stability and accuracy", "mean_stability"
     yield figures.scatter("figc1", f"{title} by rate", rates, x, "best")
     yield figures.scatter("figc1-final", f"{title} that is not selected by rate", rates, x, "final")
@@ -92,25 +92,25 @@ def _c2(settings: Settings) -> Iterator[Figure]:
         for period, (rate, targets) in zip(settings.periods, rates.items(), strict=True)
     ]
     title = "Figure C2: Kendall's correlation at every rate"
-    yield v2020_fig3.correlation_by_rate("figc2", title, one, settings, kind="Kendall", claims=claims)
+    yield v2020_fig3.correlation_by_rate("figc2", title, runs, settings, kind="Kendall", claims=claims)
 
 
 def _c3(settings: Settings) -> Iterator[Figure]:
     """Figure C3: tiny events every epoch, with SGD."""
-    one = tiny(settings)
-    panels = {"ResNet18, SGD": one}
+    runs = tiny(settings)
+    panels = {"ResNet18, SGD": runs}
     for quantity, what in (("best", "accuracy"), ("gap", "gap"), ("final", "accuracy, not selected")):
         title = f"Figure C3: stability and {what}"
         yield figures.scatter(f"figc3-{quantity}", title, panels, "mean_stability", quantity)
-    shown, claims = ("best", "final", "gap", "mean_stability"), _gentle(one, settings)
+    shown, claims = ("best", "final", "gap", "mean_stability"), _gentle(runs, settings)
     yield figures.means("figc3-means", "Means of every arm", panels, shown, claims)
 
 
-def _gentle(one: Comparison, settings: Settings) -> Iterator[Claim]:
+def _gentle(runs: Comparison, settings: Settings) -> Iterator[Claim]:
     """A little pruning helps, by as much as the authors' figure script says."""
-    arm = one.names[-1]
+    arm = runs.names[-1]
     what = "Under SGD, the less stable of two gentle schedules (10 % in all) beats no pruning."
-    yield Says(f"{PLACE}.4")("less-stable-beats-baseline", what, one.gap(arm, NONE), MORE, needs=())
+    yield Says(f"{PLACE}.4")("less-stable-beats-baseline", what, runs.gap(arm, NONE), MORE, needs=())
     script = "Figure C3 (where the authors' figure script puts its annotations)"
     for quantity, what, number in (
         ("best", "best accuracy, %,", Near(93.7, 0.5)),
@@ -120,7 +120,7 @@ def _gentle(one: Comparison, settings: Settings) -> Iterator[Claim]:
         yield Says(f"Bartoldson et al. 2020, {script}", "proposed")(
             f"gentle-{quantity.replace('_', '-')}",
             f"The {what} of that schedule is about {number.value:g} (tolerance proposed).",
-            one.value(arm, quantity),
+            runs.value(arm, quantity),
             number,
             needs=(as_published(settings),),
         )

@@ -44,9 +44,9 @@ def build(settings: Settings, scale: str) -> Study:
         arms.noisy(settings, f"Zeroing {count}, restored", ZeroUnits, batches=count, **saved)
         for count in settings.batches
     ]
-    one = arms.compared(settings, arms.plain(VGG11, settings), arms.largest(settings), *zeroed)
-    panels, shown = {"VGG11": one}, ("best", "final", "mean_stability")
-    claims = _claims(one, settings.batches[-1])
+    runs = arms.compared(settings, arms.plain(VGG11, settings), arms.largest(settings), *zeroed)
+    panels, shown = {"VGG11": runs}, ("best", "final", "mean_stability")
+    claims = _claims(runs, settings.batches[-1])
     return study(
         __doc__,
         settings,
@@ -59,12 +59,12 @@ def build(settings: Settings, scale: str) -> Study:
     )
 
 
-def _claims(one: Comparison, batches: int) -> Iterator[Claim]:
+def _claims(runs: Comparison, batches: int) -> Iterator[Claim]:
     """The longest zeroing does what pruning does."""
-    says, (_, pruned, *_, longest) = Says(PLACE), one.names
-    zeroing, alike = f"Zeroing for {batches} batches with restored values", one.gap(longest, pruned)
-    yield says("restored-zeroing-helps", f"{zeroing} beats no noise.", one.gap(longest, NONE), MORE)
+    says, (_, pruned, *_, longest) = Says(PLACE), runs.names
+    zeroing, alike = f"Zeroing for {batches} batches with restored values", runs.gap(longest, pruned)
+    yield says("restored-zeroing-helps", f"{zeroing} beats no noise.", runs.gap(longest, NONE), MORE)
     yield says("restored-zeroing-is-pruning", f"{zeroing} generalizes like pruning.", alike, Equivalence(0.3))
-    stability = one.gap(longest, pruned, "mean_stability")
+    stability = runs.gap(longest, pruned, "mean_stability")
     what = f"{zeroing} is as unstable as pruning."
     yield says("restored-zeroing-is-as-unstable", what, stability, Equivalence(3.0))

@@ -62,13 +62,13 @@ SCALES = scales_of(
 
 def build(settings: Settings, scale: str) -> Study:
     """The study under these settings."""
-    own = settings.model_dump(include={"eigenvalues", "directions", "step", "tolerance", "power"})
-    one = arms.six(settings, flatness.main(settings) | flatness.further(settings, **own))
+    changes = settings.model_dump(include={"eigenvalues", "directions", "step", "tolerance", "power"})
+    runs = arms.six(settings, flatness.main(settings) | flatness.further(settings, **changes))
     return study(
         __doc__,
         settings,
         scale,
-        _figures(one, settings),
+        _figures(runs, settings),
         "Where epsilon was not reached, correlations with it use the end of the reach; claims on it are not judged "
         "then. The TIC proxy has no value where the sum of the top eigenvalues is not positive. The rise along "
         f"eigenvectors is the mean over them and over all steps below {NEAR:g}, as Figure E4 draws them.",
@@ -76,18 +76,18 @@ def build(settings: Settings, scale: str) -> Study:
     )
 
 
-def _figures(one: Comparison, settings: Settings) -> Iterator[Figure]:
-    panels, taken, stability = {"VGG11": one}, one.observables.measures, "mean_stability"
-    yield spectra(one, _size(one, settings))
+def _figures(runs: Comparison, settings: Settings) -> Iterator[Figure]:
+    panels, taken, stability = {"VGG11": runs}, runs.observables.measures, "mean_stability"
+    yield spectra(runs, _size(runs, settings))
     for tag, measure in MEASURES.items():
         for end, (x, y) in {"stability": (stability, measure), "accuracy": (measure, "best")}.items():
-            name, title, claim = f"appe-{tag}-{end}", f"{measure} and {end}", _flatter(one, tag, x, y)
+            name, title, claim = f"appe-{tag}-{end}", f"{measure} and {end}", _flatter(runs, tag, x, y)
             if measure == EPSILON:
-                yield epsilon(name, f"Figure E3: {title}", one, x if y == EPSILON else y, claim)
+                yield epsilon(name, f"Figure E3: {title}", runs, x if y == EPSILON else y, claim)
             else:
                 yield figures.scatter(name, title, panels, x, y, [claim])
-    yield along(one)
-    yield numbers(one)
+    yield along(runs)
+    yield numbers(runs)
     title = "The whole trace and the sum of top eigenvalues"
     yield figures.scatter("appe-trace-top", title, panels, TRACE_H, TOP)
     shown = [name for name in (*SUMS, SHARPNESS) if name in taken]
@@ -100,15 +100,15 @@ def _figures(one: Comparison, settings: Settings) -> Iterator[Figure]:
     ]
     yield figures.correlations("appe-correlations", title, panels, each_pair)
     title = "Figure E6: stability and accuracy, six arms"
-    yield figures.scatter("fige6", title, panels, stability, "best", [_tradeoff(one)])
+    yield figures.scatter("fige6", title, panels, stability, "best", [_tradeoff(runs)])
 
 
-def _flatter(one: Comparison, tag: str, x: str, y: str) -> Claim:
+def _flatter(runs: Comparison, tag: str, x: str, y: str) -> Claim:
     """Less stable is flatter, and flatter is better."""
     measure, flat_is_large = MEASURES[tag], tag == "epsilon"
-    ready: tuple[Precondition, ...] = (one.fits(measure, y), one.moves(x))
+    ready: tuple[Precondition, ...] = (runs.fits(measure, y), runs.moves(x))
     if measure == EPSILON:  # known to be larger only, where the loss did not rise by .1 within reach
-        reached = one.over_runs(REACHED).map(np.ravel)
+        reached = runs.over_runs(REACHED).map(np.ravel)
         ready = (Precondition("epsilon is reached in every run", reached, at_least=1), *ready)
     if y == measure:
         name, region = f"stability-{tag}", LESS if flat_is_large else MORE
@@ -117,48 +117,48 @@ def _flatter(one: Comparison, tag: str, x: str, y: str) -> Claim:
         name, region = f"{tag}-accuracy", MORE if flat_is_large else LESS
         what = f"a flatter minimum by {measure} goes with higher best accuracy"
     sentence = f"Over the runs of six arms, {what}."
-    return Says(PLACE)(name, sentence, one.correlation(x, y), region, needs=ready)
+    return Says(PLACE)(name, sentence, runs.correlation(x, y), region, needs=ready)
 
 
-def _tradeoff(one: Comparison) -> Claim:
+def _tradeoff(runs: Comparison) -> Claim:
     place = f"{PLACE} (Figure E6 draws it; what is said of it is not in the text at hand)"
     what = "Over the runs of six arms, best accuracy falls with mean stability."
-    r = one.correlation("mean_stability", "best")
+    r = runs.correlation("mean_stability", "best")
     return Says(place, "proposed")("tradeoff-six-arms", what, r, LESS)
 
 
-def _size(one: Comparison, settings: Settings) -> Claim:
+def _size(runs: Comparison, settings: Settings) -> Claim:
     return Says(
         "Bartoldson et al. 2020, Figure 6 (ends of an axis in the authors' figure script)", "proposed"
     )(
         "top-eigenvalues-size",
         "The top 100 eigenvalues of the network without pruning add up to 205 to 555.",
-        one.value(NONE, TOP),
+        runs.value(NONE, TOP),
         Near(380.0, 175.0),
         as_published(settings, "flat_images", "eigenvalues"),
     )
 
 
-def epsilon(name: str, title: str, one: Comparison, other: str, claim: Claim) -> Figure:
+def epsilon(name: str, title: str, runs: Comparison, other: str, claim: Claim) -> Figure:
     """Epsilon and another quantity; runs in which it was not reached are marked, they stand at the end of the reach."""
 
     def rows(arm: str) -> Rows:
-        marked = one.value(arm, REACHED).map(
-            lambda reached: [arm if there else f"{arm}, at least" for there in reached]
+        marked = runs.value(arm, REACHED).map(
+            lambda reached: [arm if near else f"{arm}, at least" for near in reached]
         )
-        return Rows({}, {"arm": marked, other: one.value(arm, other), EPSILON: one.value(arm, EPSILON)})
+        return Rows({}, {"arm": marked, other: runs.value(arm, other), EPSILON: runs.value(arm, EPSILON)})
 
     return Figure(
         name,
         title,
         caption='One point a run. "At least": within reach the loss did not rise by 0.1, and epsilon is larger.',
-        rows=[rows(arm) for arm in one.names],
+        rows=[rows(arm) for arm in runs.names],
         plot=Scatter(other, EPSILON, series="arm", x_label=label(other), y_label=EPSILON),
         claims=(claim,),
     )
 
 
-def numbers(one: Comparison) -> Figure:
+def numbers(runs: Comparison) -> Figure:
     """Every number of every run: the trace and sums, the authors' algorithm beside Lanczos, residuals."""
     measures = (*SUMS, flatness.ABOVE, flatness.RESIDUAL, flatness.POWER_RESIDUAL)
     ends = {"low": np.nan, "high": np.nan}
@@ -170,26 +170,28 @@ def numbers(one: Comparison) -> Figure:
         rows=[
             Rows({"panel": measure, **ends}, {"run": figures.names_of(value), "value": value})
             for measure in measures
-            if measure in one.observables.measures
-            for value in (one.value(arm, measure) for arm in one.names)
+            if measure in runs.observables.measures
+            for value in (runs.value(arm, measure) for arm in runs.names)
         ],
         plot=Intervals("run", "value", "low", "high", x_label="value"),
     )
 
 
-def spectra(one: Comparison, claim: Claim) -> Figure:
+def spectra(runs: Comparison, claim: Claim) -> Figure:
     """Figures E1 and E2: eigenvalues in order of magnitude."""
 
     def rows(arm: str) -> Rows:
-        values = arrays(one.readings(arm, TOP)[0], "eigenvalues")
-        ranks = values.map(lambda found: np.broadcast_to(np.arange(1, found.shape[1] + 1), found.shape))
+        values = arrays(runs.readings(arm, TOP)[0], "eigenvalues")
+        ranks = values.map(
+            lambda eigenvalues: np.broadcast_to(np.arange(1, eigenvalues.shape[1] + 1), eigenvalues.shape)
+        )
         return Rows({"arm": arm}, {"rank": ranks, "eigenvalue": values})
 
     return Figure(
         "fige1",
         "Figures E1 and E2: Hessian eigenvalues of largest magnitude",
         caption="Eigenvalues in order of magnitude, sign kept.",
-        rows=[rows(arm) for arm in one.names],
+        rows=[rows(arm) for arm in runs.names],
         plot=Lines(
             "rank", "eigenvalue", series="arm", x_label="rank", y_label="eigenvalue", band="bootstrap"
         ),
@@ -197,11 +199,11 @@ def spectra(one: Comparison, claim: Claim) -> Figure:
     )
 
 
-def along(one: Comparison) -> Figure:
+def along(runs: Comparison) -> Figure:
     """Figure E4: the rise of the loss along eigenvectors, for |e| below 0.13."""
 
     def rows(arm: str) -> Computed:
-        (readings,) = one.readings(arm, EPSILON)
+        (readings,) = runs.readings(arm, EPSILON)
 
         def make(results: Results) -> Table:
             return [
@@ -221,7 +223,7 @@ def along(one: Comparison) -> Figure:
         "fige4",
         "Figure E4: rise of the test loss along eigenvectors",
         caption="Mean test loss at a step along a unit eigenvector minus that at the minimum; its sign is arbitrary.",
-        rows=[rows(arm) for arm in one.names],
+        rows=[rows(arm) for arm in runs.names],
         plot=Lines(
             "step",
             "increase",

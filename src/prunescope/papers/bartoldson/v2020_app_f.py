@@ -28,9 +28,9 @@ def build(settings: EventSize, scale: str) -> Study:
     group, layers = RESNET18_CIFAR100, RESNET18_LAST
     plain, scratch = arms.plain(group, settings), arms.scratch(group, layers, settings)
     late = [arms.pruned(group, layers, settings, letter, period=PERIOD, score=L1) for letter in ("S", "L")]
-    one = arms.compared(settings, plain, scratch, *late)
-    panels, shown = {"ResNet18 on CIFAR-100": one}, ("best", "final", "mean_stability", "structural")
-    claims = _claims(one, settings)
+    runs = arms.compared(settings, plain, scratch, *late)
+    panels, shown = {"ResNet18 on CIFAR-100": runs}, ("best", "final", "mean_stability", "structural")
+    claims = _claims(runs, settings)
     return study(
         __doc__,
         settings,
@@ -41,11 +41,11 @@ def build(settings: EventSize, scale: str) -> Study:
     )
 
 
-def _claims(one: Comparison, size: EventSize) -> Iterator[Claim]:
+def _claims(runs: Comparison, size: EventSize) -> Iterator[Claim]:
     """Pruning late beats the same size from the beginning."""
-    says, (_, scratch, small, large) = Says(PLACE), one.names
+    says, (_, scratch, small, large) = Says(PLACE), runs.names
     what = "Pruning the largest filters of the last convolution beats pruning the smallest."
-    yield says("large-beats-small", what, one.gap(large, small), MORE)
+    yield says("large-beats-small", what, runs.gap(large, small), MORE)
     what = "Pruning the largest filters beats training the smaller network from scratch."
-    yield says("large-beats-scratch", what, one.gap(large, scratch), MORE)
-    yield says.gone("parameters-gone", one, large, 15.0, "structural", size)
+    yield says("large-beats-scratch", what, runs.gap(large, scratch), MORE)
+    yield says.gone("parameters-gone", runs, large, 15.0, "structural", size)

@@ -87,11 +87,11 @@ def build(settings: Settings, scale: str) -> Study:
 
 
 def _figures(panels: Mapping[str, Comparison], size: EventSize) -> Iterator[Figure]:
-    events = [claim for panel, one in panels.items() for claim in _events(panel, one, size)]
+    events = [claim for panel, runs in panels.items() for claim in _events(panel, runs, size)]
     title = "Figure 2, left: test accuracy during training"
     yield figures.dynamics("fig2-left", title, panels, claims=events)
-    for panel, one in panels.items():
-        tag, three, claims = panel.lower(), {panel: one.pruned}, _tradeoff(panel, one, size)
+    for panel, runs in panels.items():
+        tag, three, claims = panel.lower(), {panel: runs.pruned}, _tradeoff(panel, runs, size)
         title = f"Figure 2, right: stability and accuracy, {panel}"
         yield figures.scatter(f"fig2-right-{tag}", title, three, "mean_stability", "best", claims)
         title = f"Correlations of stability and accuracy, {panel}"
@@ -99,14 +99,14 @@ def _figures(panels: Mapping[str, Comparison], size: EventSize) -> Iterator[Figu
         yield figures.correlations(f"fig2-correlations-{tag}", title, three, pairs)
     shown = ["best", "final", "train_at_best", "train", "mean_stability", "recovery", "recovered"]
     shown += ["recovered_soon", "own", "structural"]
-    arms = [claim for panel, one in panels.items() for claim in _arms(panel, one, size)]
+    arms = [claim for panel, runs in panels.items() for claim in _arms(panel, runs, size)]
     yield figures.means("fig2-means", "Means of every arm", panels, shown, arms)
 
 
-def _events(panel: str, one: Comparison, size: EventSize) -> Iterator[Claim]:
+def _events(panel: str, runs: Comparison, size: EventSize) -> Iterator[Claim]:
     """Events cost accuracy, which comes back."""
-    tag, (_, _, small, large) = panel.lower(), one.names
-    yield Says("Bartoldson et al. 2020, section 3.1").recovers(f"{tag}-recovers", one, large)
+    tag, (_, _, small, large) = panel.lower(), runs.names
+    yield Says("Bartoldson et al. 2020, section 3.1").recovers(f"{tag}-recovers", runs, large)
     script = "arrows (from the authors' figure script, near epoch 250; tolerance proposed)"
     says = Says(f"{PLACE}, {script}", "proposed")
     for letter, cost in PUBLISHED[panel].worst.items():
@@ -114,17 +114,17 @@ def _events(panel: str, one: Comparison, size: EventSize) -> Iterator[Claim]:
         yield says(
             f"{tag}-worst-drop-{letter}",
             f"The worst event of {arm} in {panel} costs about {cost:g} points of test accuracy.",
-            one.value(arm, "worst_drop"),
+            runs.value(arm, "worst_drop"),
             Near(cost, 3.0),
             as_published(size),
         )
 
 
-def _tradeoff(panel: str, one: Comparison, size: EventSize) -> Iterator[Claim]:
+def _tradeoff(panel: str, runs: Comparison, size: EventSize) -> Iterator[Claim]:
     """Accuracy falls with stability, as much as is printed."""
     says, tag, printed, paper = Says(PLACE), panel.lower(), PUBLISHED[panel], as_published(size)
-    r = one.pruned.correlation("mean_stability", "best")
-    p = p_value(one.pruned, "mean_stability", "best", "less", runs=30)
+    r = runs.pruned.correlation("mean_stability", "best")
+    p = p_value(runs.pruned, "mean_stability", "best", "less", runs=30)
     what = f"Over the runs of three ways to prune {panel}, best test accuracy falls with mean stability."
     yield says(f"{tag}-tradeoff", what, r, LESS)
     what = f"That correlation is {printed.r.value} in {panel} (tolerance: Fisher's interval at 30 runs)."
@@ -134,7 +134,7 @@ def _tradeoff(panel: str, one: Comparison, size: EventSize) -> Iterator[Claim]:
     yield says(
         f"{tag}-window",
         f"Best accuracy of every arm of {panel} is between {printed.low:g} and {printed.high:g} %.",
-        from_ends(one, printed.low, printed.high),
+        from_ends(runs, printed.low, printed.high),
         Among(MORE),
         paper,
         basis="proposed",
@@ -142,22 +142,22 @@ def _tradeoff(panel: str, one: Comparison, size: EventSize) -> Iterator[Claim]:
     )
 
 
-def _arms(panel: str, one: Comparison, size: EventSize) -> Iterator[Claim]:
+def _arms(panel: str, runs: Comparison, size: EventSize) -> Iterator[Claim]:
     """The arm that is least stable is the best."""
     says, tag, printed = Says(PLACE), panel.lower(), PUBLISHED[panel]
-    none, slow, small, large = one.names
+    none, slow, small, large = runs.names
     harsh = f"Pruning the largest filters of {panel} at the high rate"
     what = f"{harsh} beats pruning the smallest at the low rate."
-    yield says(f"{tag}-unstable-beats-stable", what, one.gap(large, slow), MORE)
-    yield says(f"{tag}-unstable-beats-none", f"{harsh} beats no pruning.", one.gap(large, none), MORE)
+    yield says(f"{tag}-unstable-beats-stable", what, runs.gap(large, slow), MORE)
+    yield says(f"{tag}-unstable-beats-none", f"{harsh} beats no pruning.", runs.gap(large, none), MORE)
     what = f"{harsh} is less stable than the smallest at the same."
-    yield says(f"{tag}-large-is-unstable", what, one.gap(large, small, "mean_stability"), LESS)
+    yield says(f"{tag}-large-is-unstable", what, runs.gap(large, small, "mean_stability"), LESS)
     yield says(
         f"{tag}-unstable-beats-none-final",
         f"The same as {tag}-unstable-beats-none without selection: after the last epoch, on the whole test set.",
-        one.gap(large, none, "test"),
+        runs.gap(large, none, "test"),
         MORE,
         basis="proposed",
         place="the final accuracy is not reported there",
     )
-    yield says.gone(f"{tag}-parameters-gone", one, large, printed.gone, printed.count, size)
+    yield says.gone(f"{tag}-parameters-gone", runs, large, printed.gone, printed.count, size)

@@ -56,10 +56,10 @@ def name_of(settings: Settings, letter: str, period: int) -> str:
     return arms.title(letter, VGG11_LAYERS, settings, period)
 
 
-def by_rate(one: Comparison, settings: Settings) -> dict[str, Comparison]:
+def by_rate(runs: Comparison, settings: Settings) -> dict[str, Comparison]:
     """The three targets of each period, by the iterative rate that it gives."""
     return {
-        f"{VGG11_LAYERS.rate(settings, period):.0f} %": one.only(
+        f"{VGG11_LAYERS.rate(settings, period):.0f} %": runs.only(
             *(name_of(settings, letter, period) for letter in TARGETS)
         )
         for period in settings.periods
@@ -77,39 +77,39 @@ def build(settings: Settings, scale: str) -> Study:
     )
 
 
-def _figures(one: Comparison, settings: Settings) -> Iterator[Figure]:
+def _figures(runs: Comparison, settings: Settings) -> Iterator[Figure]:
     places = {
         f"Prune_{letter}": [
-            (VGG11_LAYERS.rate(settings, period), one, name_of(settings, letter, period))
+            (VGG11_LAYERS.rate(settings, period), runs, name_of(settings, letter, period))
             for period in settings.periods
         ]
         for letter in TARGETS
     }
     targets, x_label = {"VGG11": places}, "largest iterative rate, %"
-    claims = {"mean_stability": _stability(one, settings), "best": _accuracy(one, settings)}
+    claims = {"mean_stability": _stability(runs, settings), "best": _accuracy(runs, settings)}
     for quantity, place in (
         ("mean_stability", "left"),
         ("recalibrated_stability", "left, statistics estimated anew"),
         ("best", "center"),
         ("final", "center, not selected"),
     ):
-        if one.measures(quantity):
+        if runs.measures(quantity):
             name, title = f"fig3-{quantity.replace('_', '-')}", f"Figure 3, {place}: {label(quantity)}"
-            said = claims.get(quantity, ())
-            yield figures.curves(name, title, targets, quantity, x_label=x_label, log_x=True, claims=said)
+            shown = claims.get(quantity, ())
+            yield figures.curves(name, title, targets, quantity, x_label=x_label, log_x=True, claims=shown)
     title = "Where the trade-off ends: the rate of highest accuracy"
     yield figures.optima("fig3-optimum", title, targets, x_label=x_label, baseline=NONE)
-    title, said = "Figure 3, right: correlation at every rate", _tradeoff(one, settings)
-    yield correlation_by_rate("fig3-right", title, one, settings, claims=said)
+    title, shown = "Figure 3, right: correlation at every rate", _tradeoff(runs, settings)
+    yield correlation_by_rate("fig3-right", title, runs, settings, claims=shown)
     title = "Correlations at every rate, between and within targets"
     pairs = [("mean_stability", y) for y in ("best", "final")]
-    yield figures.correlations("fig3-correlations", title, by_rate(one, settings), pairs)
+    yield figures.correlations("fig3-correlations", title, by_rate(runs, settings), pairs)
 
 
 def correlation_by_rate(
     name: str,
     title: str,
-    one: Comparison,
+    runs: Comparison,
     settings: Settings,
     *,
     kind: str = "Pearson",
@@ -123,16 +123,16 @@ def correlation_by_rate(
     def rows(accuracy: str, rate: str, targets: Comparison) -> Computed:
         def make(results: Results) -> Table:
             points, low, high = targets.points(results, "mean_stability", accuracy), np.nan, np.nan
-            found = correlation.kendall(points)
+            r = correlation.kendall(points)
             if kind == "Pearson":
-                found = correlation.pearson(points)
-                low, high = (getattr(correlation.fisher_interval(found), end) for end in ("low", "high"))
-            return [{"estimate": found.estimate, "low": low, "high": high, "p": found.p, "n": found.n}]
+                r = correlation.pearson(points)
+                low, high = (getattr(correlation.fisher_interval(r), end) for end in ("low", "high"))
+            return [{"estimate": r.estimate, "low": low, "high": high, "p": r.p, "n": r.n}]
 
         labels = {"panel": label(accuracy), "rate": rate}
         return Computed(targets.nodes("mean_stability", accuracy), make, labels)
 
-    rates = by_rate(one, settings)
+    rates = by_rate(runs, settings)
     return Figure(
         name,
         title,
@@ -144,48 +144,48 @@ def correlation_by_rate(
     )
 
 
-def _stability(one: Comparison, settings: Settings) -> Iterator[Claim]:
+def _stability(runs: Comparison, settings: Settings) -> Iterator[Claim]:
     """Stability falls with the rate."""
     for letter in TARGETS:
         few, *_, many = (name_of(settings, letter, period) for period in settings.periods)
         yield Says(f"{PLACE} (left)")(
             f"stability-falls-{letter.lower()}",
             f"Pruning all at once with Prune_{letter} is less stable than pruning at the lowest rate.",
-            one.gap(many, few, "mean_stability"),
+            runs.gap(many, few, "mean_stability"),
             LESS,
         )
 
 
-def _accuracy(one: Comparison, settings: Settings) -> Iterator[Claim]:
+def _accuracy(runs: Comparison, settings: Settings) -> Iterator[Claim]:
     """Accuracy rises up to a moderate rate with S and R, and only falls with L."""
     says, paper = Says(f"{PLACE} (center)"), as_published(settings)
     places = (0, len(settings.periods) // 2, -1)
     for letter in ("S", "R"):
         few, some, many = (name_of(settings, letter, settings.periods[place]) for place in places)
         tag, how = letter.lower(), f"With Prune_{letter}, a moderate rate beats"
-        yield says(f"more-is-better-{tag}", f"{how} the lowest.", one.gap(some, few), MORE)
-        yield says(f"one-shot-is-worse-{tag}", f"{how} all at once.", one.gap(some, many), MORE)
+        yield says(f"more-is-better-{tag}", f"{how} the lowest.", runs.gap(some, few), MORE)
+        yield says(f"one-shot-is-worse-{tag}", f"{how} all at once.", runs.gap(some, many), MORE)
     few, _, many = (name_of(settings, "L", settings.periods[place]) for place in places)
     what = "With Prune_L, the lowest rate beats all at once."
-    yield says("less-is-better-l", what, one.gap(few, many), MORE)
+    yield says("less-is-better-l", what, runs.gap(few, many), MORE)
     what = f"The network without pruning reaches {BASELINE.value:g} % (tolerance proposed)."
     caption = Says(f"{PLACE}, caption")
-    yield caption("baseline", what, one.value(NONE, "best"), BASELINE, paper)
+    yield caption("baseline", what, runs.value(NONE, "best"), BASELINE, paper)
     yield says(
         "rates-window",
         "Best accuracy of every target at every rate is between 85.3 and 86.38 %.",
-        from_ends(one.pruned, 85.3, 86.38),
+        from_ends(runs.pruned, 85.3, 86.38),
         Among(MORE),
         basis="proposed",
         place=f"{PLACE} (center; ends of an axis in the authors' figure script)",
-        needs=(as_published(settings, "periods"), one.fits("best")),
+        needs=(as_published(settings, "periods"), runs.fits("best")),
     )
 
 
-def _tradeoff(one: Comparison, settings: Settings) -> Iterator[Claim]:
+def _tradeoff(runs: Comparison, settings: Settings) -> Iterator[Claim]:
     """Stability and accuracy are correlated over targets, the less the more goes at once."""
-    says, ready = Says(f"{PLACE} (right)"), (one.fits("best"),)
-    rates = by_rate(one, settings)
+    says, ready = Says(f"{PLACE} (right)"), (runs.fits("best"),)
+    rates = by_rate(runs, settings)
     r = {rate: targets.correlation("mean_stability", "best") for rate, targets in rates.items()}
     for period, rate in zip(settings.periods, rates, strict=True):
         at = f"At an iterative rate of {rate},"

@@ -75,11 +75,11 @@ def build(settings: Settings, scale: str) -> Study:
 
 def _figures(settings: Settings) -> Iterator[Figure]:
     panels: dict[str, Comparison] = {name: comparison(name, settings) for name in settings.networks}
-    pruned = {name: one.pruned for name, one in panels.items()}
-    claims = [claim for name, one in pruned.items() for claim in _accuracy(name, one, settings)]
+    pruned = {name: runs.pruned for name, runs in panels.items()}
+    claims = [claim for name, runs in pruned.items() for claim in _accuracy(name, runs, settings)]
     title = "Figure 4: stability and accuracy"
     yield figures.scatter("fig4-top", title, pruned, "mean_stability", "best", claims)
-    claims = [_gap(name, one) for name, one in pruned.items()]
+    claims = [_gap(name, runs) for name, runs in pruned.items()]
     yield figures.scatter(
         "fig4-bottom", "Figure 4: stability and gap", pruned, "mean_stability", "gap", claims
     )
@@ -90,25 +90,25 @@ def _figures(settings: Settings) -> Iterator[Figure]:
     yield figures.means("fig4-means", "Means of every arm", panels, shown)
 
 
-def _accuracy(network: str, one: Comparison, size: EventSize) -> Iterator[Claim]:
+def _accuracy(network: str, runs: Comparison, size: EventSize) -> Iterator[Claim]:
     """Less stable is more accurate, and how far both go."""
     tag, paper = network.lower(), (as_published(size),)
     _, accuracy, stability = NETWORKS[network]
-    r = one.correlation("mean_stability", "best")
+    r = runs.correlation("mean_stability", "best")
     what = f"Among pruned {network}s, lower stability goes with higher best accuracy."
-    yield Says(PLACE)(f"{tag}-accuracy", what, r, LESS, needs=(one.moves(),))
+    yield Says(PLACE)(f"{tag}-accuracy", what, r, LESS, needs=(runs.moves(),))
     script = Says(f"{PLACE} (where the authors' figure script puts its annotation)", "proposed")
     what = f"Pruned at the higher rate, {network} reaches about {accuracy} % (tolerance proposed)."
-    best = one.value(one.names[-1], "best")
+    best = runs.value(runs.names[-1], "best")
     yield script(f"{tag}-best", what, best, Near(accuracy, 1.0), needs=paper)
-    lower = one.values("mean_stability").map(
+    lower = runs.values("mean_stability").map(
         lambda values: values.min(axis=1), label="the lower of both rates"
     )
     what = f"Mean stability of pruned {network}s goes down to about {stability:g} % (tolerance proposed)."
     yield script(f"{tag}-stability", what, lower, Near(stability, 5.0), needs=paper)
 
 
-def _gap(network: str, one: Comparison) -> Claim:
+def _gap(network: str, runs: Comparison) -> Claim:
     what = f"Among pruned {network}s, lower stability goes with a smaller generalization gap."
-    r = one.correlation("mean_stability", "gap")
-    return Says(PLACE)(f"{network.lower()}-gap", what, r, MORE, needs=(one.moves(),))
+    r = runs.correlation("mean_stability", "gap")
+    return Says(PLACE)(f"{network.lower()}-gap", what, r, MORE, needs=(runs.moves(),))

@@ -52,20 +52,23 @@ def build(settings: Settings, scale: str) -> Study:
 def _figures(size: Settings) -> Iterator[Figure]:
     pruned = arms.largest(size)
     made = [arms.noisy(size, f"Bernoulli {keep:g}", BernoulliUnits, keep=keep) for keep in size.keep]
-    one = arms.compared(size, arms.plain(VGG11, size), pruned, *made)
+    runs = arms.compared(size, arms.plain(VGG11, size), pruned, *made)
 
     says, least, most = Says(PLACE, "proposed"), size.keep[0], size.keep[-1]
-    alike, stabler = one.gap(made[0].name, pruned.name), one.gap(made[-1].name, pruned.name, "mean_stability")
+    alike, stabler = (
+        runs.gap(made[0].name, pruned.name),
+        runs.gap(made[-1].name, pruned.name, "mean_stability"),
+    )
     what = f"Filters that are there in {100 * least:g} % of the batches generalize like pruned ones."
     claims = {"best": says("rarely-there-is-pruned", what, alike, Equivalence(0.3))}
     what = f"Filters that are there in {100 * most:g} % of the batches are more stable than pruned ones."
     claims["mean_stability"] = says("rarer-is-less-stable", what, stabler, MORE)
 
-    panels, quantities = {"VGG11": one}, ("best", "final", "mean_stability")
+    panels, quantities = {"VGG11": runs}, ("best", "final", "mean_stability")
     yield figures.dynamics("section2", "Test accuracy under Bernoulli noise", panels)
-    chances = zip((0.0, *size.keep, 1.0), (*one.names[1:], NONE), strict=True)
-    places = {"VGG11": {"largest filters": [(chance, one, arm) for chance, arm in chances]}}
-    for quantity in one.with_recalibrated(quantities):
+    chances = zip((0.0, *size.keep, 1.0), (*runs.names[1:], NONE), strict=True)
+    places = {"VGG11": {"largest filters": [(chance, runs, arm) for chance, arm in chances]}}
+    for quantity in runs.with_recalibrated(quantities):
         yield figures.curves(
             f"section2-{quantity.replace('_', '-')}",
             f"{label(quantity)}, over the probability of being there",

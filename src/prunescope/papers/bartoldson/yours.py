@@ -160,15 +160,15 @@ def follow(
     }
     _check(recipe, cuts.values())
     made = [arm(label, during_training(recipe, cut), replicates) for label, cut in cuts.items()]
-    seen = observables or Observables(train=1000, recalibration=4, measures=flatness(256))
-    one = Comparison((arm(NONE, recipe, replicates), *made), observables=seen)
-    anew = f"; beside it stands the same {ANEW}." if seen.recalibration else "."
+    observables = observables or Observables(train=1000, recalibration=4, measures=flatness(256))
+    runs = Comparison((arm(NONE, recipe, replicates), *made), observables=observables)
+    anew = f"; beside it stands the same {ANEW}." if observables.recalibration else "."
     return Study(
         name,
         titled(__doc__)[1],
         settings=settings or recipe,
         scale=scale,
-        figures=tuple(_figures(one, targets)),
+        figures=tuple(_figures(runs, targets)),
         notes=(
             "Stability is t_post / t_pre in percent, of test accuracy just before and just after an event, with the "
             f"running statistics of normalization as they are{anew}",
@@ -176,29 +176,29 @@ def follow(
     )
 
 
-def _figures(one: Comparison, targets: Sequence[Target]) -> Iterator[Figure]:
-    panels, measures = {"": one}, one.observables.measures
+def _figures(runs: Comparison, targets: Sequence[Target]) -> Iterator[Figure]:
+    panels, measures = {"": runs}, runs.observables.measures
     yield figures.dynamics("accuracy", "Test accuracy during training", panels)
-    yield events(one)
+    yield events(runs)
     shown = {"accuracy": ("best", "best accuracy")}
     shown |= {f"flatness-{i}": (name, name) for i, name in enumerate(measures) if name != ERROR}
     for tag, (quantity, what) in shown.items():
         name, title = f"stability-{tag}", f"Stability and {what}"
         yield figures.scatter(name, title, panels, "mean_stability", quantity)
     if {TRACE_H, ERROR} <= measures.keys():
-        yield traces(one)
+        yield traces(runs)
     for tag, measure in (("h", TRACE_H), ("c", TRACE_C)):
         if measure in measures:
-            yield figures.by_layer(f"layers-{tag}", f"{measure} by parameter", one, measure)
+            yield figures.by_layer(f"layers-{tag}", f"{measure} by parameter", runs, measure)
     claims = [
         Says("", "proposed")(
             f"helps-{target}",
             f"Pruning the {target} units raises the test accuracy at the end.",
-            one.gap(label, NONE, "test"),
+            runs.gap(label, NONE, "test"),
             MORE,
             needs=(),
         )
-        for label, target in zip(one.pruned.names, targets, strict=True)
+        for label, target in zip(runs.pruned.names, targets, strict=True)
     ]
     numbers = ("test", "best", "train_at_best", "mean_stability", "recovery", "recovered", *measures)
     yield figures.means("means", "Means of every arm", panels, numbers, claims)
@@ -213,11 +213,11 @@ def _check(recipe: Recipe, cuts: Iterable[PruneUnits]) -> None:
         cut.check(clock, lambda: structure)
 
 
-def traces(one: Comparison) -> Figure:
+def traces(runs: Comparison) -> Figure:
     """Tr(H) of every run with two standard errors; a run without an interval has the exact trace."""
 
     def rows(arm: str) -> Rows:
-        trace, error = one.value(arm, TRACE_H), one.value(arm, ERROR)
+        trace, error = runs.value(arm, TRACE_H), runs.value(arm, ERROR)
         low, high = (
             combined(lambda value, off, side=side: value + side * off, trace, error) for side in (-2, 2)
         )
@@ -228,41 +228,41 @@ def traces(one: Comparison) -> Figure:
         "traces",
         f"{TRACE_H} of every run",
         caption="Exact where the network permits it; sampled otherwise, with two standard errors to each side.",
-        rows=[rows(arm) for arm in one.names],
+        rows=[rows(arm) for arm in runs.names],
         plot=Intervals("run", "trace", "low", "high", x_label=TRACE_H),
     )
 
 
-def events(one: Comparison) -> Figure:
+def events(runs: Comparison) -> Figure:
     """Stability and recovery of every event; the accuracies before and after it are columns of the table.
 
     Beside them the same with BatchNorm statistics estimated anew, if that is measured.
     """
-    also = f", also {ANEW}" if one.observables.recalibration else ""
+    also = f", also {ANEW}" if runs.observables.recalibration else ""
     return Figure(
         "events",
         "Every event: stability, and epochs until accuracy is back",
         caption="An event without recovery has no point. Accuracies before and after every event are in the "
         f"table{also}.",
-        rows=[row for arm in one.pruned.names for row in _events(one, arm)],
+        rows=[row for arm in runs.pruned.names for row in _events(runs, arm)],
         plot=Lines(
             "epoch", "value", series="arm", x_label="epoch", y_label="", share_y=False, band="bootstrap"
         ),
     )
 
 
-def _events(one: Comparison, arm: str) -> list[Rows]:
+def _events(runs: Comparison, arm: str) -> list[Rows]:
     """The events of an arm [R, events], a panel for each of their numbers."""
-    seen, runs = one.observables, one.runs(arm)
-    test = [seen.accuracy(run, "test") for run in runs]
+    observables, recipes = runs.observables, runs.recipes(arm)
+    test = [observables.accuracy(run) for run in recipes]
     columns = {"epoch": each(lambda trace: _of_events(epochs(trace), "epoch"), test)}
     panels = {"stability, %": each(lambda trace: epochs(trace).stability(), test)}
-    looks = {"": test}
-    if seen.recalibration:
-        looks["recalibrated_"] = anew = [seen.recalibrated(run) for run in runs]
+    traces_of = {"": test}
+    if observables.recalibration:
+        traces_of["recalibrated_"] = anew = [observables.recalibrated(run) for run in recipes]
         panels[f"stability {ANEW}, %"] = each(lambda trace: epochs(trace).stability(), anew)
     panels["epochs until recovery"] = each(lambda trace: epochs(trace).recovery(), test)
-    for prefix, nodes in looks.items():
+    for prefix, nodes in traces_of.items():
         for side in ("before", "after"):
             columns[prefix + side] = each(lambda trace, side=side: _of_events(epochs(trace), side), nodes)
     return [
@@ -270,5 +270,5 @@ def _events(one: Comparison, arm: str) -> list[Rows]:
     ]
 
 
-def _of_events(seen: Epochs, column: str) -> Numbers:
-    return np.asarray(getattr(seen, column)[seen.event])
+def _of_events(table: Epochs, column: str) -> Numbers:
+    return np.asarray(getattr(table, column)[table.event])
