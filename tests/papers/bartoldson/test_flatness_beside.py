@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
-from prunescope.papers.bartoldson import figures, flatness, v2020_app_e, v2020_fig6
-from prunescope.papers.bartoldson.flatness import POWER, POWER_SHARE, SHARE, SHARPNESS, TOP, TRACE_H
+from prunescope.papers.bartoldson import figures, v2020_app_e, v2020_fig6
+from prunescope.papers.bartoldson.flatness import SHARPNESS, TRACE_H
+from prunescope.papers.bartoldson.quantities import STABILITIES, label
+from prunescope.papers.bartoldson.v2020_app_e import POWER, POWER_SHARE, SHARE, TOP, share
 from prunescope.runs.graph import Reading
 
 
@@ -45,7 +47,7 @@ def test_the_trace_stands_beside_the_sum_with_the_share_that_the_sum_is(power, h
             assert values[POWER][run] == pytest.approx(trace / 4)
             assert values[POWER_SHARE][run] == pytest.approx(0.25)
     means = {row["panel"].removeprefix("VGG11: ") for row in tables["appe-means"]}
-    assert means == values.keys() | {SHARPNESS}
+    assert means == values.keys() | {SHARPNESS, *map(label, STABILITIES)}
     assert {(row[TRACE_H], row[TOP]) for row in tables["appe-trace-top"]} == set(
         zip(values[TRACE_H].values(), values[TOP].values(), strict=True)
     )
@@ -54,8 +56,8 @@ def test_the_trace_stands_beside_the_sum_with_the_share_that_the_sum_is(power, h
 
 def test_a_trace_that_is_not_positive_has_no_share():
     spectrum = {"sum": np.asarray(3.0)}
-    assert flatness.share(spectrum, {"trace": np.asarray(4.0)}) == 0.75
-    assert np.isnan(flatness.share(spectrum, {"trace": np.asarray(0.0)}))
+    assert share(spectrum, {"trace": np.asarray(4.0)}) == 0.75
+    assert np.isnan(share(spectrum, {"trace": np.asarray(0.0)}))
 
 
 @pytest.mark.parametrize("scale", ["smoke", "paper"])

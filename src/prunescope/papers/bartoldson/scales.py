@@ -17,7 +17,6 @@ from prunescope.runs.recipe import Recipe
 from prunescope.tasks.data.augmentation import CropFlip
 from prunescope.tasks.data.cifar import CIFAR10, CIFAR100, cifar10, cifar100
 from prunescope.tasks.data.per_class import per_class
-from prunescope.tasks.data.source import Source
 from prunescope.tasks.data.synthetic import synthetic
 from prunescope.tasks.model import Network, network
 from prunescope.tasks.task import Data, Task
@@ -175,7 +174,12 @@ class Group:
 
         Raises DataError if the data set is not there.
         """
-        source, batch = self._source(size), self.batch
+        batch = self.batch
+        source: Source = cifar100() if self.classes == 100 else cifar10()
+        if size.data == "blobs":
+            source = synthetic(
+                classes=self.classes, shape=(3, 32, 32), train=size.blobs, test=size.blobs, separation=6.0
+            )
         if examples_per_class is not None:
             source = per_class(source, examples_per_class, classes=self.classes, seed=seed)
             batch = batch_for(source.train)
@@ -204,16 +208,11 @@ class Group:
         factor = self.length(size) / self.epochs
         return Milestones(lr=self.lr, drops=tuple(f"{drop * factor:g}ep" for drop in self.drops))
 
-    def _source(self, size: Size) -> Source:
-        if size.data == "blobs":
-            return synthetic(
-                classes=self.classes, shape=(3, 32, 32), train=size.blobs, test=size.blobs, separation=6.0
-            )
-        return cifar100() if self.classes == 100 else cifar10()
-
     def _augmentation(self, size: Size) -> tuple[CropFlip, ...]:
+        if not self.augmentation:
+            return ()
         black = (CIFAR100 if self.classes == 100 else CIFAR10).zero
-        return (CropFlip(fill=(0.0,) if size.data == "blobs" else black),) if self.augmentation else ()
+        return (CropFlip(fill=(0.0,) if size.data == "blobs" else black),)
 
 
 def batch_for(examples: int) -> int:

@@ -5,18 +5,21 @@ Spectra, epsilon, the loss along eigenvectors, and the TIC proxy.
 
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
+from prunescope.measures import GradientTrace, HessianSpectrum, HessianTrace, LossAlongEigenvectors, Sample
+from prunescope.measures.tic import tic
 from prunescope.papers.bartoldson import arms, figures, flatness
 from prunescope.papers.bartoldson.arms import NONE
 from prunescope.papers.bartoldson.claims import LESS, MORE, Says, as_published
 from prunescope.papers.bartoldson.comparison import Comparison
-from prunescope.papers.bartoldson.flatness import EPSILON, NEAR, REACHED, SHARPNESS, TOP, TRACE_H
+from prunescope.papers.bartoldson.flatness import SHARPNESS, TRACE_H
 from prunescope.papers.bartoldson.paper import study
-from prunescope.papers.bartoldson.quantities import label
+from prunescope.papers.bartoldson.quantities import Measured, label
 from prunescope.papers.bartoldson.scales import Count, FlatnessSize, scales_of
 from prunescope.studies.claim import Claim, Precondition
 from prunescope.studies.figure import Computed, Figure, Rows
@@ -29,12 +32,20 @@ from prunescope.studies.study import Study
 COST = {"smoke": "a minute or less on 2 cores", "laptop": "3 hours on 2 cores", "paper": "months on 2 cores"}
 FIGURE = "Appendix E"
 PLACE = "Bartoldson et al. 2020, section 3.4 and appendix E"
-SUMS = (TRACE_H, TOP, flatness.POWER, flatness.SHARE, flatness.POWER_SHARE)
+TOP, EPSILON = "sum of top eigenvalues", "epsilon"
+ABOVE, RESIDUAL = "sum of eigenvalues above .006 of the largest", "largest residual of an eigenvalue"
+POWER, POWER_RESIDUAL = "sum of top eigenvalues, power method", "largest residual, power method"
+REACHED, TIC = "epsilon reached", "Tr(C) / Tr(H)"
+RISE, NEAR = "mean rise along eigenvectors", 0.13
+"""The rise of the loss at all steps e of Figure E4, which shows |e| < NEAR."""
+SHARE, POWER_SHARE = "top eigenvalues / Tr(H)", "top eigenvalues, power method / Tr(H)"
+SUMS = (TRACE_H, TOP, POWER, SHARE, POWER_SHARE)
 """What stands beside each other: the whole trace, the authors' sum of eigenvalues, and its share of the trace."""
-MEASURES: Mapping[str, str] = MappingProxyType(
-    {"top": TOP, "rise": flatness.RISE, "tic": flatness.TIC, "epsilon": EPSILON}
-)
+MEASURES: Mapping[str, str] = MappingProxyType({"top": TOP, "rise": RISE, "tic": TIC, "epsilon": EPSILON})
 """By tag, what is claimed to be small where pruning was unstable; of epsilon that it is large."""
+
+
+Values = Mapping[str, NDArray[Any]]
 
 
 class Settings(FlatnessSize):
@@ -60,10 +71,58 @@ SCALES = scales_of(
 )
 
 
+def spectral(size: Settings) -> dict[str, Measured]:
+    """The spectrum, epsilon and what follows from them."""
+    images = Sample(split="test", examples=size.flat_images)
+    losses = Sample(split="test", examples=size.test_limit)
+    along = LossAlongEigenvectors(
+        sample=images, count=size.directions, losses=losses, step=size.step, tolerance=size.tolerance
+    )
+    spectrum = HessianSpectrum(sample=images, count=size.eigenvalues, tolerance=size.tolerance)
+    theirs = HessianSpectrum(sample=images, count=size.eigenvalues, method="power")
+    trace, noise = HessianTrace(sample=images), GradientTrace(sample=images)
+    measured = {
+        TOP: Measured("sum", (spectrum,)),
+        ABOVE: Measured("sum_above", (spectrum,)),
+        RESIDUAL: Measured("largest_residual", (spectrum,)),
+        EPSILON: Measured("epsilon", (along,)),
+        REACHED: Measured("reached", (along,)),
+        SHARE: Measured(share, (spectrum, trace)),
+        TIC: Measured(lambda noise, spectrum: tic([noise, spectrum])["tic"], (noise, spectrum)),
+        RISE: Measured(rise, (along,)),
+    }
+    by_power = {
+        POWER: Measured("sum", (theirs,)),
+        POWER_RESIDUAL: Measured("largest_residual", (theirs,)),
+        POWER_SHARE: Measured(share, (theirs, trace)),
+    }
+    return measured | (by_power if size.power else {})
+
+
+def rise(along: Values) -> float:
+    """Mean rise of the loss over eigenvectors and over steps 0 < |e| < `NEAR` along them, nats.
+
+    along: a reading of `LossAlongEigenvectors`. NaN if its steps are larger than that.
+    """
+    steps = np.abs(np.asarray(along["steps"]))
+    near = (steps > 0) & (steps < NEAR)
+    curves = [np.asarray(curve)[near] for name, curve in along.items() if name.startswith("increase.")]
+    return float(np.mean(curves)) if near.any() else float("nan")
+
+
+def share(spectrum: Values, trace: Values) -> float:
+    """The sum of the top eigenvalues over Tr(H): how much of the trace the authors' number is.
+
+    spectrum, trace: readings of `HessianSpectrum` and of `HessianTrace` on the same sample. Above 1 where eigenvalues
+    that were left out add up to less than 0; NaN where Tr(H) is not positive.
+    """
+    whole = float(trace["trace"])
+    return float(spectrum["sum"]) / whole if whole > 0 else float("nan")
+
+
 def build(settings: Settings, scale: str) -> Study:
     """The study under these settings."""
-    changes = settings.model_dump(include={"eigenvalues", "directions", "step", "tolerance", "power"})
-    runs = arms.six(settings, flatness.main(settings) | flatness.further(settings, **changes))
+    runs = arms.six(settings, flatness.main(settings) | spectral(settings))
     return study(
         __doc__,
         settings,
@@ -90,12 +149,12 @@ def _figures(runs: Comparison, settings: Settings) -> Iterator[Figure]:
     yield numbers(runs)
     title = "The whole trace and the sum of top eigenvalues"
     yield figures.scatter("appe-trace-top", title, panels, TRACE_H, TOP)
-    shown = [name for name in (*SUMS, SHARPNESS) if name in taken]
+    shown = [name for name in (*SUMS, SHARPNESS) if name in taken] + [stability]
     yield figures.means("appe-means", "Means of every arm", panels, shown)
     title = "Correlations of every measure with stability and with accuracy"
     each_pair = [
         pair
-        for measure in (TOP, TRACE_H, EPSILON, flatness.RISE, flatness.TIC, SHARPNESS)
+        for measure in (TOP, TRACE_H, EPSILON, RISE, TIC, SHARPNESS)
         for pair in ((stability, measure), *((measure, y) for y in ("best", "final")))
     ]
     yield figures.correlations("appe-correlations", title, panels, each_pair)
@@ -160,7 +219,7 @@ def epsilon(name: str, title: str, runs: Comparison, other: str, claim: Claim) -
 
 def numbers(runs: Comparison) -> Figure:
     """Every number of every run: the trace and sums, the authors' algorithm beside Lanczos, residuals."""
-    measures = (*SUMS, flatness.ABOVE, flatness.RESIDUAL, flatness.POWER_RESIDUAL)
+    measures = (*SUMS, ABOVE, RESIDUAL, POWER_RESIDUAL)
     ends = {"low": np.nan, "high": np.nan}
     return Figure(
         "appe-numbers",
