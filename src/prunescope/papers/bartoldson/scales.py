@@ -17,6 +17,7 @@ from prunescope.runs.recipe import Recipe
 from prunescope.tasks.data.augmentation import CropFlip
 from prunescope.tasks.data.cifar import CIFAR10, CIFAR100, cifar10, cifar100
 from prunescope.tasks.data.per_class import per_class
+from prunescope.tasks.data.source import Source
 from prunescope.tasks.data.synthetic import synthetic
 from prunescope.tasks.model import Network, network
 from prunescope.tasks.task import Data, Task
