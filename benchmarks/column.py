@@ -11,8 +11,8 @@ from functools import cache
 import numpy as np
 
 from prunescope.papers.jin2022.arms import Benchmark
-from prunescope.papers.jin2022.benchmarks import COLUMNS
-from prunescope.papers.jin2022.sizes import Settings
+from prunescope.papers.jin2022.scales import COLUMNS
+from prunescope.papers.jin2022.settings import Settings
 from prunescope.tasks.data.synthetic import Blobs
 
 IMAGES = Blobs(

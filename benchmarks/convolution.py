@@ -17,11 +17,11 @@ from benchmarks.plain_loop import PlainLoop, torch_optimizer
 from benchmarks.row import Row
 from benchmarks.timing import interleaved
 from prunescope.papers.bartoldson.scales import ADAM
-from prunescope.papers.jin2022.benchmarks import COLUMNS
-from prunescope.runs.plan import plan
-from prunescope.runs.preparation import prepare
-from prunescope.runs.recipe import Recipe
-from prunescope.runs.workbench import fresh_weights, with_kernels
+from prunescope.papers.jin2022.scales import COLUMNS
+from prunescope.runs.execution.preparation import prepare
+from prunescope.runs.graph.recipe import Recipe
+from prunescope.runs.machine.loader import fresh_weights, with_kernels
+from prunescope.runs.store.plan import plan
 from prunescope.tasks.data.synthetic import synthetic
 from prunescope.tasks.kernels import compiling
 from prunescope.tasks.kernels.choice import PLAIN, Kernels
@@ -136,7 +136,7 @@ def _contestants(lab: Laboratory, case: Case) -> dict[str, Callable[[], object]]
     full, chosen = lab.scale is FULL, lab.bench.setting.kernels
     recipe = case.recipe(full=full)
     program = lab.bench.program(recipe)
-    x, _ = program.problem.train.take(torch.arange(recipe.batch))
+    x, _ = program.problem.train.batch(torch.arange(recipe.batch))
 
     def ours(kernels: Kernels) -> Callable[[], object]:
         return _steps(Lean(), with_kernels(program, kernels), case.steps)
@@ -173,7 +173,7 @@ def _loader(program: Program, steps: int) -> Callable[[], object]:
 def _plain(program: Program, steps: int) -> Callable[[], object]:
     module = program.problem.model.network.build()
     optimizer = torch_optimizer(program.optimizer, module.parameters(), lr=1e-3)
-    x, y = program.problem.train.take(torch.arange(program.batch))
+    x, y = program.problem.train.batch(torch.arange(program.batch))
 
     def several() -> None:
         for _ in range(steps):

@@ -14,7 +14,7 @@ from benchmarks.row import Row
 from benchmarks.stack import advancing
 from benchmarks.timing import interleaved
 from prunescope.base.streams import replicate
-from prunescope.runs.stacking import GAIN
+from prunescope.runs.machine.pack_sizes import GAIN
 from prunescope.training.engines.engine import Engine
 from prunescope.training.engines.lean import Lean
 from prunescope.training.engines.loop import Loop

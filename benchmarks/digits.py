@@ -14,10 +14,10 @@ from benchmarks.whole import ensured
 from prunescope.base.state import Weights
 from prunescope.base.value import Value
 from prunescope.papers.quickstart import SCALES, build
-from prunescope.runs.engines import engine_of
-from prunescope.runs.graph import Reading, closure
-from prunescope.runs.recipe import Recipe
-from prunescope.runs.workbench import fresh_weights, with_kernels
+from prunescope.runs.graph.nodes import Reading, closure
+from prunescope.runs.graph.recipe import Recipe
+from prunescope.runs.machine.engines import engine_of
+from prunescope.runs.machine.loader import fresh_weights, with_kernels
 from prunescope.sparsity.select import Remaining
 from prunescope.studies.publish import nodes_of
 from prunescope.tasks.kernels.choice import PLAIN

@@ -17,7 +17,7 @@ def evaluation(lab: Laboratory) -> list[Row]:
     Both go through the split in batches of 1000, in evaluation mode and without gradients.
     """
     problem, weights, network = lab.problem, lab.weights, lab.recipe.task.network.build().eval()
-    x, _ = problem.train.take(torch.arange(len(problem.train)))
+    x, _ = problem.train.batch(torch.arange(len(problem.train)))
 
     @torch.no_grad()
     def forward() -> None:

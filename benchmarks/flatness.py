@@ -25,10 +25,10 @@ from prunescope.measures import GradientTrace, HessianTrace, HessianTraceEstimat
 from prunescope.measures.curvature import lanczos
 from prunescope.measures.curvature.products import operator
 from prunescope.measures.curvature.surface import CHUNK, surface
-from prunescope.runs import memory
-from prunescope.runs.executors.processes import keep_memory
-from prunescope.runs.placement import one_thread
-from prunescope.runs.workbench import fresh_weights
+from prunescope.runs.execution.executors.processes import keep_memory
+from prunescope.runs.machine import memory
+from prunescope.runs.machine.devices import one_thread
+from prunescope.runs.machine.loader import fresh_weights
 from prunescope.tasks.data.synthetic import synthetic
 from prunescope.tasks.model import network
 from prunescope.tasks.task import Data, Problem, Task
@@ -104,7 +104,7 @@ def _alone(
 def _gradients(lab: Laboratory, *, examples: int) -> list[Row]:
     problem, weights = lab.problem, lab.weights
     measure = GradientTrace(sample=Sample(examples=min(examples, len(problem.test))))
-    x, y = problem.test.take(torch.arange(min(examples, len(problem.test))))
+    x, y = problem.test.batch(torch.arange(min(examples, len(problem.test))))
     module = lab.recipe.task.network.build().eval()
     module.load_state_dict(weights.params)
     leaves, found = list(module.parameters()), {}

@@ -23,11 +23,11 @@ from benchmarks.limits import Limit, limit
 from benchmarks.occasion import occasion
 from benchmarks.row import Numbers, Row
 from benchmarks.ways import BASES, Timed, contestants, timed
-from prunescope.papers.jin2022.benchmarks import COLUMNS, Name
-from prunescope.runs.placement import device_named, one_thread
-from prunescope.runs.recipe import Recipe
-from prunescope.runs.store import Store
-from prunescope.runs.workbench import Workbench
+from prunescope.papers.jin2022.scales import COLUMNS, Name
+from prunescope.runs.execution.workbench import Workbench
+from prunescope.runs.graph.recipe import Recipe
+from prunescope.runs.machine.devices import device_named, one_thread
+from prunescope.runs.store.store import Store
 from prunescope.tasks.data.synthetic import synthetic
 from prunescope.tasks.model import network
 from prunescope.tasks.task import Data, Task

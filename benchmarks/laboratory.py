@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from prunescope.base.errors import DataError
 from prunescope.base.state import Weights
 from prunescope.base.streams import Seeds
-from prunescope.runs.calibration import kernels
-from prunescope.runs.engines import EngineSetting
-from prunescope.runs.executors.processes import keep_memory
-from prunescope.runs.placement import one_thread
-from prunescope.runs.recipe import Recipe
-from prunescope.runs.store import Store
-from prunescope.runs.workbench import Workbench, fresh_weights
+from prunescope.runs.execution.executors.processes import keep_memory
+from prunescope.runs.execution.workbench import Workbench
+from prunescope.runs.graph.recipe import Recipe
+from prunescope.runs.machine.calibration import kernels
+from prunescope.runs.machine.devices import one_thread
+from prunescope.runs.machine.engines import EngineSetting
+from prunescope.runs.machine.loader import fresh_weights
+from prunescope.runs.store.store import Store
 from prunescope.tasks.data.idx import mnist
 from prunescope.tasks.data.source import Source
 from prunescope.tasks.data.synthetic import synthetic

@@ -11,8 +11,8 @@ from benchmarks.laboratory import FULL, Laboratory
 from benchmarks.row import Row
 from benchmarks.timing import interleaved
 from prunescope.base.streams import Seeds
-from prunescope.runs.families import final, imp
-from prunescope.runs.recipe import Recipe
+from prunescope.runs.graph.families import final, imp
+from prunescope.runs.graph.recipe import Recipe
 from prunescope.training.probes import Curve
 
 LEVELS = 20

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from benchmarks.row import Numbers
 from benchmarks.timing import interleaved
-from prunescope.runs import memory
+from prunescope.runs.machine import memory
 
 COPIED = {"cpu": 2**24, "cuda": 2**30}
 """Bytes that are copied at a time: more than any cache holds."""

@@ -14,12 +14,12 @@ from benchmarks.laboratory import FULL, Laboratory
 from benchmarks.row import Row
 from benchmarks.stack import members_of, two_layer
 from prunescope.base.streams import replicate
-from prunescope.runs.calibration import for_stacks
-from prunescope.runs.memory import watched
-from prunescope.runs.recipe import Recipe
-from prunescope.runs.stacking import data_of_their_own, measure
-from prunescope.runs.store import Store
-from prunescope.runs.workbench import Workbench
+from prunescope.runs.execution.workbench import Workbench
+from prunescope.runs.graph.recipe import Recipe
+from prunescope.runs.machine.calibration import for_stacks
+from prunescope.runs.machine.memory import watched
+from prunescope.runs.machine.pack_sizes import bytes_of_data, measure
+from prunescope.runs.store.store import Store
 from prunescope.tasks.kernels.choice import Kernels
 from prunescope.training.engines.stack import Stack
 
@@ -40,7 +40,7 @@ def memory(lab: Laboratory) -> list[Row]:
         "LeNet-300-100": lambda count: [lab.recipe.replace(seeds=replicate(k)) for k in range(count)],
     }
     for name, recipes in kinds.items():
-        taken = measure(lab.bench, recipes(1)[0]).member + data_of_their_own(lab.bench, recipes(2))
+        taken = measure(lab.bench, recipes(1)[0]).member + bytes_of_data(lab.bench, recipes(2))
         peaks = [_peak(lab, recipes(count), kernels) for count in (few, many)]
         measured = max(0.0, peaks[1] - peaks[0]) / (many - few)
         rows += [

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from benchmarks.occasion import NAMED, NO_GPU, graphics
 from benchmarks.row import Row
-from prunescope.runs.machine import processor
+from prunescope.runs.machine.hardware import processor
 
 HEAD = ("quantity", "median", "middle half", "unit", "target", "")
 START = "\n## "

@@ -32,7 +32,7 @@ class Images(Dataset[tuple[Tensor, int]]):
     def __init__(self, split: Split, *, augment: bool = False) -> None:
         """The examples of a split, back in bytes, uint8 [N, H, W] or [N, H, W, 3]."""
         self.augment = augment
-        x, self.labels = split.take(torch.arange(len(split)))
+        x, self.labels = split.batch(torch.arange(len(split)))
         low, high = x.min(), x.max()
         self.pixels = ((x - low) * (255 / (high - low))).round().to(torch.uint8)
         self.pixels = self.pixels.permute(0, 2, 3, 1).squeeze(3).contiguous().cpu()

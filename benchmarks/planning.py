@@ -13,11 +13,11 @@ from benchmarks.row import Numbers, Row
 from prunescope.base.reference import FINAL
 from prunescope.base.streams import replicate
 from prunescope.measures import Risk
-from prunescope.runs.families import final, imp
-from prunescope.runs.graph import Reading
-from prunescope.runs.plan import plan
-from prunescope.runs.recipe import Recipe
-from prunescope.runs.store import Store
+from prunescope.runs.graph.families import final, imp
+from prunescope.runs.graph.nodes import Reading
+from prunescope.runs.graph.recipe import Recipe
+from prunescope.runs.store.plan import plan
+from prunescope.runs.store.store import Store
 
 CHAIN = 20
 """Recipes a chain: dense and 19 levels."""

@@ -10,9 +10,9 @@ from benchmarks.laboratory import FULL, Laboratory
 from benchmarks.row import Numbers, Row
 from prunescope.base.streams import replicate
 from prunescope.measures import Risk
-from prunescope.runs.families import final, imp
-from prunescope.runs.graph import Reading
-from prunescope.runs.recipe import Recipe
+from prunescope.runs.graph.families import final, imp
+from prunescope.runs.graph.nodes import Reading
+from prunescope.runs.graph.recipe import Recipe
 from prunescope.sparsity.select import Remaining
 from prunescope.tasks.data.digits import digits
 from prunescope.tasks.model import network

@@ -10,7 +10,7 @@ from benchmarks.row import Row
 from benchmarks.timing import interleaved
 from prunescope.base.steps import Clock
 from prunescope.base.streams import Seeds
-from prunescope.runs.workbench import fresh_weights
+from prunescope.runs.machine.loader import fresh_weights
 from prunescope.tasks.data.synthetic import synthetic
 from prunescope.tasks.model import network
 from prunescope.tasks.task import Data, Task

@@ -12,9 +12,9 @@ import numpy as np
 from benchmarks.laboratory import Laboratory
 from benchmarks.row import Numbers, Row
 from prunescope.papers.jin2022 import whole
-from prunescope.papers.jin2022.sizes import SCALES
-from prunescope.runs.execute import ensure
-from prunescope.runs.store import Store
+from prunescope.papers.jin2022.settings import SCALES
+from prunescope.runs.execution.ensure import ensure
+from prunescope.runs.store.store import Store
 from prunescope.studies.publish import nodes_of, publish
 
 SETTINGS = SCALES["smoke"].replace(epochs=1, share=0.2)

@@ -19,11 +19,11 @@ from benchmarks.timing import in_turns
 from benchmarks.whole import ensured
 from prunescope.base.value import Value
 from prunescope.papers.quickstart import SCALES, build
-from prunescope.runs.engines import EngineSetting
-from prunescope.runs.executors.processes import keep_memory
-from prunescope.runs.recipe import Recipe
-from prunescope.runs.store import Store
-from prunescope.runs.workbench import Workbench
+from prunescope.runs.execution.executors.processes import keep_memory
+from prunescope.runs.execution.workbench import Workbench
+from prunescope.runs.graph.recipe import Recipe
+from prunescope.runs.machine.engines import EngineSetting
+from prunescope.runs.store.store import Store
 from prunescope.studies.publish import nodes_of
 
 Work = Callable[[int], None]

@@ -9,10 +9,10 @@ from benchmarks.laboratory import Laboratory
 from benchmarks.row import Row
 from benchmarks.timing import interleaved
 from prunescope.measures import EL2N
-from prunescope.runs.families import final
-from prunescope.runs.graph import Combined, Reading
-from prunescope.runs.recipe import Recipe
-from prunescope.runs.results import Results
+from prunescope.runs.graph.families import final
+from prunescope.runs.graph.nodes import Combined, Reading
+from prunescope.runs.graph.recipe import Recipe
+from prunescope.runs.store.results import StoredResults
 
 MEMBERS = 10
 EPOCHS = 2
@@ -52,4 +52,4 @@ def _scored(lab: Laboratory, runs: list[Recipe]) -> None:
         lab.bench.train(run)
         lab.bench.read(reading)
     mean = Combined(function="prunescope.measures.combine:mean", inputs=tuple(readings))
-    Results(lab.bench.store)[mean]
+    StoredResults(lab.bench.store)[mean]

@@ -14,10 +14,11 @@ from benchmarks.laboratory import Laboratory
 from benchmarks.row import Row
 from benchmarks.timing import interleaved
 from prunescope.base.streams import replicate
-from prunescope.papers.yang2023.setting import Setting, pruned
-from prunescope.runs.calibration import for_stacks
-from prunescope.runs.recipe import Recipe
-from prunescope.runs.workbench import Workbench, with_kernels
+from prunescope.papers.yang2023.scales import Setting, pruned
+from prunescope.runs.execution.workbench import Workbench
+from prunescope.runs.graph.recipe import Recipe
+from prunescope.runs.machine.calibration import for_stacks
+from prunescope.runs.machine.loader import with_kernels
 from prunescope.tasks.kernels.choice import Kernels
 from prunescope.training.engines.engine import Engine, Lane
 from prunescope.training.engines.lean import Lean

@@ -13,7 +13,7 @@ from benchmarks.laboratory import Laboratory
 from benchmarks.products import Products
 from benchmarks.row import Row
 from benchmarks.timing import interleaved
-from prunescope.runs.engines import engine_of
+from prunescope.runs.machine.engines import engine_of
 from prunescope.training.engines.engine import Engine, Lane
 from prunescope.training.engines.loop import Loop
 from prunescope.training.loop import Program, Stepper, gradients
@@ -60,7 +60,7 @@ def bare(lab: Laboratory) -> Callable[[], object]:
     """A step of plain PyTorch on one batch."""
     network = lab.recipe.task.network.build()
     params: list[Tensor] = list(network.parameters())
-    x, y = lab.problem.train.take(torch.arange(lab.recipe.batch))
+    x, y = lab.problem.train.batch(torch.arange(lab.recipe.batch))
 
     def one() -> None:
         grads = torch.autograd.grad(F.cross_entropy(network(x), y), params)

@@ -18,7 +18,7 @@ from prunescope.base.state import Weights
 from prunescope.base.streams import stream
 from prunescope.base.tree import masked
 from prunescope.base.value import text_digest
-from prunescope.runs.store import Store
+from prunescope.runs.store.store import Store
 
 SPARSITIES = (0.0, 0.5, 0.9, 0.99)
 

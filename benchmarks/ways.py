@@ -19,9 +19,10 @@ from torch import nn
 from benchmarks.plain_loop import PlainLoop
 from benchmarks.row import Numbers
 from prunescope.base.streams import replicate
-from prunescope.runs import memory
-from prunescope.runs.recipe import Recipe
-from prunescope.runs.workbench import Workbench, with_kernels
+from prunescope.runs.execution.workbench import Workbench
+from prunescope.runs.graph.recipe import Recipe
+from prunescope.runs.machine import memory
+from prunescope.runs.machine.loader import with_kernels
 from prunescope.tasks.kernels import compiling
 from prunescope.tasks.kernels.choice import PLAIN, Kernels
 from prunescope.training.engines import stack

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from multiprocessing.connection import Connection
 
 from prunescope.base.value import Value
-from prunescope.runs.execute import ensure
+from prunescope.runs.execution.ensure import ensure
 
 
 def ensured(

@@ -12,7 +12,7 @@ import torch
 sys.path.append(str(Path(__file__).parent))  # for `pretended`
 
 import prunescope
-from prunescope.runs.placement import device_named, one_thread
+from prunescope.runs.machine.devices import device_named, one_thread
 
 GPU = [
     pytest.mark.gpu,

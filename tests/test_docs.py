@@ -1,6 +1,9 @@
 """The complete files that the pages on stability and flatness show are run as a reader would run them."""
 
+import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +14,7 @@ import prunescope as ps
 from prunescope.base.errors import UsageError
 from prunescope.base.streams import Seeds
 from prunescope.measures import HessianTrace, Sample
-from prunescope.runs.workbench import fresh_weights
+from prunescope.runs.machine.loader import fresh_weights
 from prunescope.sparsity.structure import find_units
 from prunescope.tasks.data.synthetic import synthetic
 
@@ -71,3 +74,17 @@ def test_dense_sparse_dense(tmp_path, monkeypatch):
     ]
     before, after = accuracy["error"][np.flatnonzero(accuracy["epoch"] == 2.0)]
     assert before == after  # what returns, returns at zero
+
+
+def test_the_first_study_runs_as_it_stands(tmp_path):
+    (text,) = (text for text in BLOCK.findall((DOCS / "first-study.md").read_text()) if "def build" in text)
+    assert len(text.splitlines()) <= 50, "the page promises a study that is read in one look"
+    (tmp_path / "my_study.py").write_text(text)
+    command = [sys.executable, "-m", "prunescope", "run", "my_study.py", "--scale", "smoke", "--workers", "1"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    summary = json.loads((tmp_path / "prunescope-reports/my-study/summary.json").read_text())
+    (claim,) = summary["claims"]
+    assert claim["unit"] == "% test error, smallest removed minus random removed" and claim["n"] == 2
+    table = (tmp_path / "prunescope-reports/my-study/data/error.csv").read_text()
+    assert len(table.splitlines()) == 1 + 3 * 3 * 2

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from prunescope.base.streams import Seeds, replicate
     from prunescope.base.value import Value
     from prunescope.measures import Examples, LayerSparsity, Measure, Risk
-    from prunescope.runs.execute import ensure
-    from prunescope.runs.families import (
+    from prunescope.runs.execution.ensure import ensure
+    from prunescope.runs.graph.families import (
         at_init,
         dense,
         during_training,
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
         with_data,
         with_network,
     )
-    from prunescope.runs.graph import Chosen, Combined, Reading, Trace
-    from prunescope.runs.recipe import Recipe, Subset
-    from prunescope.runs.store import Store
+    from prunescope.runs.graph.nodes import Chosen, Combined, Reading, Trace
+    from prunescope.runs.graph.recipe import Recipe, Subset
+    from prunescope.runs.store.store import Store
     from prunescope.sparsity.scores import Magnitude, Random, Score
     from prunescope.sparsity.select import Remaining, Sparsity
     from prunescope.sparsity.unit_scores import FilterNorm, UnitScore
@@ -78,13 +78,13 @@ _HOME = {
     "base.streams": "Seeds replicate",
     "base.value": "Value",
     "measures": "Examples LayerSparsity Measure Risk",
-    "runs.execute": "ensure",
-    "runs.families": (
+    "runs.execution.ensure": "ensure",
+    "runs.graph.families": (
         "at_init dense during_training extended final grid imp one_shot replicates width with_data with_network"
     ),
-    "runs.graph": "Chosen Combined Reading Trace",
-    "runs.recipe": "Recipe Subset",
-    "runs.store": "Store",
+    "runs.graph.nodes": "Chosen Combined Reading Trace",
+    "runs.graph.recipe": "Recipe Subset",
+    "runs.store.store": "Store",
     "sparsity.scores": "Magnitude Random Score",
     "sparsity.select": "Remaining Sparsity",
     "sparsity.unit_scores": "FilterNorm UnitScore",
@@ -105,8 +105,8 @@ _HOME = {
     "tasks.task": "Data Task",
     "training.epoch_probes": "EpochAccuracy",
     "training.interventions": (
-        "At BernoulliUnits Every Intervention LayerSchedule Noise NoiseUnits Prune PruneUnits Reinit Release Rewind When "
-        "Zero ZeroUnits"
+        "At BernoulliUnits Every Intervention LayerSchedule Noise NoiseUnits Prune PruneUnits Reinit Release Rewind "
+        "When Zero ZeroUnits"
     ),
     "training.optim": "SGD Adam AdamW Optimizer",
     "training.probes": "AroundEvents Curve Probe",

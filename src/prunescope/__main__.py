@@ -1,4 +1,4 @@
-"""`python -m prunescope`."""
+"""`python -m prunescope` is the command `prunescope`."""
 
 from prunescope.cli import main
 

@@ -4,6 +4,7 @@ import copy
 import hashlib
 import json
 import pickle
+import pydoc
 from typing import Any, ClassVar
 
 import numpy as np
@@ -156,3 +157,18 @@ def test_a_field_that_would_be_in_no_id_is_refused():
 
         class Shape(Value):
             kind: str = "round"
+
+
+def test_help_shows_what_is_of_this_package_only():
+    text = pydoc.render_doc(Node, renderer=pydoc.plaintext)
+    assert len(text.splitlines()) <= 60
+    assert "Node(*, leaf: Leaf = Leaf(), parent: Any = None" in text
+    assert "replace(self" in text and "model_dump" not in text
+
+
+def test_a_text_form_has_what_differs_from_the_defaults_and_references_by_id():
+    assert repr(Leaf()) == "Leaf()" and repr(Leaf(count=4)) == "Leaf(count=4)"
+    parent = Node(several=(1, "a"))
+    assert repr(parent) == "Node(several=(1, 'a'))"
+    assert repr(Node(parent=parent)) == f"Node(parent=<Node {parent.id[:8]}>)"
+    assert len({repr(Node(leaf=Leaf(count=count))) for count in range(9)}) == 9

@@ -5,8 +5,8 @@ from benchmarks.convolution import CASES
 from benchmarks.convolutional_stack import NETS, WAYS
 
 from prunescope.papers.bartoldson.scales import batch_for
-from prunescope.runs.store import Store
-from prunescope.runs.workbench import Workbench
+from prunescope.runs.execution.workbench import Workbench
+from prunescope.runs.store.store import Store
 from prunescope.training.engines.stack import how
 from prunescope.training.optim import SGD, Adam
 from prunescope.training.run import Member

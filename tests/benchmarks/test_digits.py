@@ -8,8 +8,8 @@ from benchmarks.timing import in_turns
 from benchmarks.whole import ensured
 
 from prunescope.papers.quickstart import SCALES
-from prunescope.runs.graph import closure
-from prunescope.runs.recipe import Recipe
+from prunescope.runs.graph.nodes import closure
+from prunescope.runs.graph.recipe import Recipe
 
 
 def runs(nodes):

@@ -20,8 +20,8 @@ from benchmarks.ways import Contestant, Timed, convolutional, timed
 from PIL import Image
 
 from benchmarks import limits
-from prunescope.runs.store import Store
-from prunescope.runs.workbench import Workbench
+from prunescope.runs.execution.workbench import Workbench
+from prunescope.runs.store.store import Store
 from prunescope.tasks.nets import CifarResNet, LeNet
 
 LENET = replace(

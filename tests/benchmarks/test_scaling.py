@@ -2,8 +2,8 @@
 
 from benchmarks.scaling import small_study
 
-from prunescope.runs.graph import closure
-from prunescope.runs.recipe import Fresh, Recipe
+from prunescope.runs.graph.nodes import closure
+from prunescope.runs.graph.recipe import Fresh, Recipe
 
 
 def test_the_study_has_chains_and_runs_apart():

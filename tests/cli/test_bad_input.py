@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from prunescope.runs.store import Store
+from prunescope.runs.store.store import Store
 
 
 @pytest.mark.parametrize(

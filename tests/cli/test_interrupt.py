@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from prunescope.runs.store import Store
+from prunescope.runs.store.store import Store
 
 SLOW = ("-s", "epochs=100", "-s", "examples=2048", "-s", "levels=0", "-s", "replicates=2")
 

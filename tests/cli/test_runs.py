@@ -2,7 +2,7 @@
 
 import yaml
 
-from prunescope.runs.store import Store
+from prunescope.runs.store.store import Store
 
 
 def test_ls_show_verify(command, study, store) -> None:

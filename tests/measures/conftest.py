@@ -29,7 +29,7 @@ def state():
         task = Task(network=named, data=Data(source=source), **extra)
         problem = task.load(Seeds(), source.load())
         params, buffers = problem.model.init(0)
-        x, _ = problem.train.take(torch.arange(32))
+        x, _ = problem.train.batch(torch.arange(32))
         _, buffers = problem.model.apply(params, buffers, x, train=True)
         masks = {n: params[n] > (-0.05 if prune else -1e9) for n in params if n in problem.model.maskable}
         return problem, Weights(tree.masked(params, masks), buffers, masks)
@@ -47,7 +47,7 @@ def dense():
 
     def make(problem, weights, examples, *, train=False):
         module = problem.model.network.build().double().train(train)
-        x, y = problem.test.take(torch.arange(examples))
+        x, y = problem.test.batch(torch.arange(examples))
         x, names = x.double(), list(weights.params)
         shapes = {name: leaf.shape for name, leaf in weights.params.items()}
         sizes = [leaf.numel() for leaf in weights.params.values()]

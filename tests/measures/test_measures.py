@@ -92,7 +92,7 @@ def suited(measure):
 
 def pruned(problem):
     params, buffers = problem.model.init(0)
-    x, _ = problem.train.take(torch.arange(len(problem.train)))
+    x, _ = problem.train.batch(torch.arange(len(problem.train)))
     _, buffers = problem.model.apply(params, buffers, x, train=True)
     masks = {n: params[n] > -0.1 for n in params if n in problem.model.maskable}
     return Weights(tree.masked(params, masks), buffers, masks)
@@ -136,7 +136,7 @@ def by_hand(problem, weights, split):
     """Per example: loss, prediction, label, label before the flip."""
     rows = []
     for row in range(len(split)):
-        x, y = split.take(torch.tensor([row]))
+        x, y = split.batch(torch.tensor([row]))
         scores = problem.model.apply(weights.params, weights.buffers, x, train=False)[0][0].double().tolist()
         loss = math.log(sum(math.exp(s) for s in scores)) - scores[int(y)]
         rows.append((loss, scores.index(max(scores)), int(y), int(split.clean[row])))

@@ -119,7 +119,7 @@ def test_a_subset_is_seen_and_the_rest_is_judged_too(problem):
     weights = fresh(problem)
     found = SeenUnseen().measure(problem.restricted(rows), weights)
     assert torch.nonzero(found["seen"]).flatten().tolist() == rows.tolist() and len(found["seen"]) == 72
-    x, y = problem.train.take(torch.arange(72))
+    x, y = problem.train.batch(torch.arange(72))
     expected = problem.model.apply(weights.params, weights.buffers, x, train=False)[0].argmax(1) == y
     assert torch.equal(found["correct"], expected) and len(found["test_correct"]) == 30
     assert bool(SeenUnseen().measure(problem, weights)["seen"].all())
@@ -138,7 +138,7 @@ def test_class_risk_against_one_example_after_the_other(problem):
     found = ClassRisk(split="train").measure(problem, weights)
     wrong, loss = {c: [] for c in range(4)}, {c: [] for c in range(4)}
     for row in range(72):
-        x, y = problem.train.take(torch.tensor([row]))
+        x, y = problem.train.batch(torch.tensor([row]))
         scores = problem.model.apply(weights.params, weights.buffers, x, train=False)[0][0].double()
         wrong[int(y)].append(float(int(scores.argmax()) != int(y)))
         loss[int(y)].append(float(scores.logsumexp(0) - scores[int(y)]))

@@ -46,7 +46,7 @@ def test_distances_are_scipys_of_a_plain_normalization():
     found = Normality(examples=16).measure(problem, weights.replace(params=params))
     module = Net()
     module.load_state_dict({**params, **weights.buffers})
-    x = problem.test.take(torch.arange(16))[0]
+    x = problem.test.batch(torch.arange(16))[0]
     with torch.no_grad():
         first = module[0](x).double()
         second = module[3](module[2](module[1].train()(module[0](x)))).double()

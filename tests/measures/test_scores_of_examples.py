@@ -30,7 +30,7 @@ def problem():
 @pytest.fixture(scope="module")
 def weights(problem):
     params, buffers = problem.model.init(0)
-    x, _ = problem.train.take(torch.arange(24))
+    x, _ = problem.train.batch(torch.arange(24))
     _, buffers = problem.model.apply(params, buffers, x, train=True)
     masks = {name: params[name] > -0.1 for name in params if name in problem.model.maskable}
     return Weights(tree.masked(params, masks), buffers, masks)
@@ -39,7 +39,7 @@ def weights(problem):
 def test_el2n_is_the_distance_to_the_label_used(problem, weights):
     found = EL2N(split="train").measure(problem, weights)["el2n"].tolist()
     for row in range(24):
-        x, y = problem.train.take(torch.tensor([row]))
+        x, y = problem.train.batch(torch.tensor([row]))
         scores = problem.model.apply(weights.params, weights.buffers, x, train=False)[0][0].double().tolist()
         total = sum(math.exp(s) for s in scores)
         error = [math.exp(s) / total - (c == int(y)) for c, s in enumerate(scores)]
@@ -55,7 +55,7 @@ def test_grand_is_the_gradient_norm_over_kept_weights(problem, weights, monkeypa
     with torch.no_grad():  # as the workbench calls it
         found = GraNd(split="train").measure(problem, weights)["grand"]
     for row in range(24):
-        x, y = problem.train.take(torch.tensor([row]))
+        x, y = problem.train.batch(torch.tensor([row]))
         leaves = {name: leaf.clone().requires_grad_() for name, leaf in weights.params.items()}
         scores, _ = problem.model.apply(leaves, weights.buffers, x, train=False)
         slopes = torch.autograd.grad(problem.loss(scores, y).sum(), list(leaves.values()))
@@ -67,7 +67,7 @@ def test_grand_is_the_gradient_norm_over_kept_weights(problem, weights, monkeypa
 
 def test_halves_alternate_and_average_to_the_whole(problem, weights):
     found = Halves(split="train").measure(problem, weights)
-    x, y = problem.train.take(torch.arange(24))
+    x, y = problem.train.batch(torch.arange(24))
     wrong = problem.model.apply(weights.params, weights.buffers, x, train=False)[0].argmax(1) != y
     assert float(found["even_error"]) == pytest.approx(sum(wrong[0::2].tolist()) / 12)
     assert float(found["odd_error"]) == pytest.approx(sum(wrong[1::2].tolist()) / 12)

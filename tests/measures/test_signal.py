@@ -13,9 +13,9 @@ from prunescope.base.streams import Seeds, stream
 from prunescope.measures import NoiseResponse, Risk, SignalAndNoise, SignalNeurons, WeightVector
 from prunescope.measures.displacement import displacement
 from prunescope.measures.signal_theory import death_probability, signal_race
-from prunescope.runs.execute import ensure
-from prunescope.runs.graph import Combined, Reading
-from prunescope.runs.recipe import Recipe
+from prunescope.runs.execution.ensure import ensure
+from prunescope.runs.graph.nodes import Combined, Reading
+from prunescope.runs.graph.recipe import Recipe
 from prunescope.tasks.data.signal_noise import DenseSignal, Signal, signal_noise
 from prunescope.tasks.model import network
 from prunescope.tasks.task import Data, Task

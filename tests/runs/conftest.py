@@ -7,10 +7,10 @@ sys.path.insert(0, str(Path(__file__).parent))  # for `specimens`, here and in w
 
 from specimens import recipe as make_recipe
 
-from prunescope.runs import pricing
-from prunescope.runs.recipe import Recipe
-from prunescope.runs.store import Store
-from prunescope.runs.workbench import Workbench
+from prunescope.runs.execution.workbench import Workbench
+from prunescope.runs.graph.recipe import Recipe
+from prunescope.runs.machine import pricing
+from prunescope.runs.store.store import Store
 
 
 @pytest.fixture(autouse=True)

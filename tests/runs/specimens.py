@@ -16,11 +16,11 @@ from prunescope.base.reference import Moment, StateRef
 from prunescope.base.streams import replicate
 from prunescope.base.value import Value
 from prunescope.measures import Examples, Risk
-from prunescope.runs import codec
-from prunescope.runs.families import during_training, final, imp
-from prunescope.runs.graph import Reading, Trace
-from prunescope.runs.recipe import Recipe
-from prunescope.runs.store import Store
+from prunescope.runs.graph.families import during_training, final, imp
+from prunescope.runs.graph.nodes import Reading, Trace
+from prunescope.runs.graph.recipe import Recipe
+from prunescope.runs.store import codec
+from prunescope.runs.store.store import Store
 from prunescope.tasks.data.synthetic import synthetic
 from prunescope.tasks.model import network
 from prunescope.tasks.task import Data, Task

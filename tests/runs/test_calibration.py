@@ -6,10 +6,11 @@ from test_execute import interrupted
 from torch import nn
 
 from prunescope.base.errors import UsageError
-from prunescope.runs import calibration, preparation
-from prunescope.runs.execute import Interrupted, ensure
-from prunescope.runs.plan import plan
-from prunescope.runs.preparation import prepare
+from prunescope.runs.execution import preparation
+from prunescope.runs.execution.ensure import Interrupted, ensure
+from prunescope.runs.execution.preparation import prepare
+from prunescope.runs.machine import calibration
+from prunescope.runs.store.plan import plan
 from prunescope.tasks.kernels.choice import PLAIN, Kernels
 from prunescope.tasks.model import network_of
 
@@ -86,7 +87,7 @@ def test_a_named_engine_trains_one_run_at_a_time_unless_told_otherwise(store):
     runs = replicas(9)
     left = plan(runs, store)
     packed = [
-        prepare(left, store, workers=1, engine="loop", stack=n).packed.size(runs[0]) for n in (None, 1, 4)
+        prepare(left, store, workers=1, engine="loop", stack=n).packing.size(runs[0]) for n in (None, 1, 4)
     ]
     assert packed == [1, 1, 4]
     with pytest.raises(UsageError, match="'compiled' trains one run at a time, not stack=4"):

@@ -5,10 +5,10 @@ from specimens import risk
 from prunescope.base.errors import UsageError
 from prunescope.base.value import array_digest
 from prunescope.measures import Examples
-from prunescope.runs.execute import ensure
-from prunescope.runs.families import final, replicates
-from prunescope.runs.graph import Chosen, Combined, Reading
-from prunescope.runs.recipe import Subset
+from prunescope.runs.execution.ensure import ensure
+from prunescope.runs.graph.families import final, replicates
+from prunescope.runs.graph.nodes import Chosen, Combined, Reading
+from prunescope.runs.graph.recipe import Subset
 
 
 def test_a_combination_a_choice_and_a_subset_end_to_end(store, recipe):

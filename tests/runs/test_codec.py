@@ -9,11 +9,12 @@ from prunescope.base import tree
 from prunescope.base.errors import StoreError
 from prunescope.base.reference import Moment
 from prunescope.base.state import TrainState, Weights
-from prunescope.runs import codec
-from prunescope.runs.codec import Checkpoint
-from prunescope.runs.graph import Trace
-from prunescope.runs.placement import one_thread
-from prunescope.runs.workbench import Workbench
+from prunescope.runs.execution import checkpointer
+from prunescope.runs.execution.checkpointer import Checkpoint
+from prunescope.runs.execution.workbench import Workbench
+from prunescope.runs.graph.nodes import Trace
+from prunescope.runs.machine.devices import one_thread
+from prunescope.runs.store import codec
 from prunescope.training.interventions import Zero
 from prunescope.training.probes import AroundEvents
 from prunescope.training.progress import Progress
@@ -116,7 +117,7 @@ def test_a_foreign_file_is_no_checkpoint(tmp_path):
     path = tmp_path / "partial.safetensors"
     path.write_bytes(codec.to_bytes({"params": {"w": torch.ones(2)}}, {"step": 3}))
     with pytest.raises(StoreError, match="no checkpoint"):
-        codec.checkpoint_from_file(str(path))
+        checkpointer.checkpoint_from_file(str(path))
 
 
 def progress() -> Progress:
@@ -142,8 +143,8 @@ def test_a_checkpoint_comes_back_bit_for_bit_and_in_order(tmp_path):
     """Held masks and kept states share tensors with the present state, which a file cannot."""
     before = Checkpoint(progress(), frozenset({"a" * 32, "f" * 32}), 12.5)
     path = tmp_path / "partial.safetensors"
-    path.write_bytes(codec.checkpoint_to_bytes(before))
-    after = codec.checkpoint_from_file(str(path))
+    path.write_bytes(checkpointer.checkpoint_to_bytes(before))
+    after = checkpointer.checkpoint_from_file(str(path))
     assert (after.watched, after.seconds) == (before.watched, 12.5)
     ours, theirs = after.progress, before.progress
     assert (ours.start, ours.local, ours.finished) == (40, 30, True)
@@ -177,8 +178,8 @@ def test_training_goes_on_bitwise_from_any_checkpoint(store, tmp_path):
         now = bench.start(run, program)
         while not now.finished:
             now = train(program, now, probes=probes, keep=keep, beat=lambda progress: False)
-            path.write_bytes(codec.checkpoint_to_bytes(Checkpoint(now, frozenset(), 0.0)))
-            now = codec.checkpoint_from_file(str(path)).progress
+            path.write_bytes(checkpointer.checkpoint_to_bytes(Checkpoint(now, frozenset(), 0.0)))
+            now = checkpointer.checkpoint_from_file(str(path)).progress
             lives += 1
     assert lives > 8
     assert_equal(now.state.weights, whole.state.weights)

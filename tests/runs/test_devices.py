@@ -10,10 +10,12 @@ from specimens import recipe as make_recipe
 
 from pretended import pretending
 from prunescope.base.errors import UsageError
-from prunescope.runs import preparation, stacking
-from prunescope.runs.engines import EngineSetting
-from prunescope.runs.placement import device_named, one_thread
-from prunescope.runs.workbench import Stopped, Workbench
+from prunescope.runs.execution import preparation
+from prunescope.runs.execution.checkpointer import load_checkpoint
+from prunescope.runs.execution.workbench import Stopped, Workbench
+from prunescope.runs.machine import pack_sizes
+from prunescope.runs.machine.devices import device_named, one_thread
+from prunescope.runs.machine.engines import EngineSetting
 from prunescope.tasks.kernels import compiling, jit
 from prunescope.tasks.kernels.choice import Kernels
 from prunescope.training.engines.stacked.recorded import WARM_UP
@@ -37,7 +39,7 @@ def test_a_run_begun_on_a_cpu_goes_on_elsewhere_by_what_is_there(store, monkeypa
     recipe, setting = make_recipe(), EngineSetting(engine="lean", kernels=OF_A_CPU)
     with pytest.raises(Stopped):
         Workbench(store, setting=setting).train(recipe, beat=lambda steps: steps < 2)
-    begun = store.load_partial(recipe.id)
+    begun = load_checkpoint(store, recipe.id)
     assert begun.setting == setting and 2 <= begun.progress.local < 9
     with pretending() as device:
         bench = Workbench(store, device=device, setting=EngineSetting(engine="loop"), overlap=False)
@@ -167,6 +169,6 @@ def test_making_a_recording_is_no_part_of_a_step(monkeypatch):
 
     monkeypatch.setattr(time, "perf_counter", lambda: now[0])
     monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
-    members = [SimpleNamespace(lane=None, free=1000)]
-    found = stacking._step(SimpleNamespace(advance=advance), members, "cuda")
+    members = [SimpleNamespace(lane=None, steps_until_due=1000)]
+    found = pack_sizes._step(SimpleNamespace(advance=advance), members, "cuda")
     assert found == pytest.approx(0.001)

@@ -6,15 +6,16 @@ from prunescope.base.errors import PrunescopeError, UsageError
 from prunescope.base.reference import FINAL, Moment
 from prunescope.base.streams import replicate
 from prunescope.measures import LayerSparsity
-from prunescope.runs.execute import Interrupted, ensure
-from prunescope.runs.executors.worker import do
-from prunescope.runs.families import at_init, final, imp, one_shot, replicates
-from prunescope.runs.graph import Reading, Trace
-from prunescope.runs.plan import plan
-from prunescope.runs.preparation import workers_for
-from prunescope.runs.results import Missing, Results
-from prunescope.runs.status import Display
-from prunescope.runs.workbench import Workbench
+from prunescope.runs.execution.checkpointer import load_checkpoint
+from prunescope.runs.execution.ensure import Interrupted, ensure
+from prunescope.runs.execution.executors.worker import do
+from prunescope.runs.execution.preparation import workers_for
+from prunescope.runs.execution.status import Display
+from prunescope.runs.execution.workbench import Workbench
+from prunescope.runs.graph.families import at_init, final, imp, one_shot, replicates
+from prunescope.runs.graph.nodes import Reading, Trace
+from prunescope.runs.store.plan import plan
+from prunescope.runs.store.results import Missing, StoredResults
 from prunescope.sparsity.select import Remaining, Sparsity
 from prunescope.training.interventions import Prune
 from prunescope.training.loop import Stepper
@@ -84,7 +85,7 @@ def test_a_missing_trace_or_moment_is_replayed_beside_the_same_state(store, reci
     assert trained == [recipe.id, level.id, level.id]
     assert {name: after[name] for name in before} == before
     assert len(after) == len(before) + 3
-    results = Results(store)
+    results = StoredResults(store)
     trace = results[Trace(probe=Curve(every="1it"), run=level)]
     assert results[moment]["loss"] == pytest.approx(float(trace["loss"][4]), rel=1e-6)
 
@@ -172,8 +173,8 @@ def test_a_failure_that_another_process_stored_is_not_repeated(store, recipe, tr
     ensure(bad, store=store, workers=1)
     assert trained == [bad.id]
     told = []
-    assert do(Workbench(store), 0, before.jobs[bad.id], lambda node, steps: True, told.append)
-    [said] = told
+    assert do(Workbench(store), before.jobs[bad.id], lambda node, steps: True, told.append)
+    said, _ = told
     assert (said.kind, trained) == ("failed", [bad.id])
 
 
@@ -199,7 +200,7 @@ def test_a_users_mistake_is_reported_and_the_others_are_done(store, recipe):
     with pytest.raises(PrunescopeError, match="the user's own mistake") as problem:
         ensure(risk(broken), risk(recipe), store=store, workers=1)
     assert "Failing, noise 20 %, level 0" in str(problem.value)
-    assert risk(recipe) in Results(store)
+    assert risk(recipe) in StoredResults(store)
 
 
 def test_a_worker_that_dies_is_tried_twice_and_then_reported(store, recipe):
@@ -207,7 +208,7 @@ def test_a_worker_that_dies_is_tried_twice_and_then_reported(store, recipe):
     with pytest.raises(PrunescopeError, match=r"Deadly.* its worker process ended twice"):
         ensure(risk(deadly), risk(recipe), store=store, workers=2, display=notes)
     assert sum("ended unexpectedly" in text for text in notes.texts) == 1
-    assert risk(recipe) in Results(store)
+    assert risk(recipe) in StoredResults(store)
     assert {path.name for path in (store.root / "leases").iterdir()} <= {deadly.id}
 
 
@@ -237,7 +238,9 @@ def interrupted(recipe, store, *, after):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Stepper, "draw", draw)
-        patch.setattr("prunescope.runs.preparation.prices", lambda left, price: dict.fromkeys(left.left, 1.0))
+        patch.setattr(
+            "prunescope.runs.execution.preparation.prices", lambda left, price: dict.fromkeys(left.work, 1.0)
+        )
         ensure(recipe, store=store, workers=1)
 
 
@@ -245,13 +248,13 @@ def test_ctrl_c_keeps_what_was_reached_and_goes_on_bitwise(store, recipe, tmp_pa
     ensure(recipe, store=tmp_path / "reference", workers=1)
     with pytest.raises(Interrupted, match="goes on from there"):
         interrupted(recipe, store, after=7)
-    reached = store.load_partial(recipe.id).progress.local
+    reached = load_checkpoint(store, recipe.id).progress.local
     assert 3 <= reached <= 8
     assert [*(store.root / "leases").iterdir()] == []
     original, taken = Stepper.draw, []
     monkeypatch.setattr(Stepper, "draw", lambda self, step: taken.append(step) or original(self, step))
     monkeypatch.setattr(
-        "prunescope.runs.preparation.prices", lambda left, price: dict.fromkeys(left.left, 1.0)
+        "prunescope.runs.execution.preparation.prices", lambda left, price: dict.fromkeys(left.work, 1.0)
     )
     ensure(recipe, store=store, workers=1)
     assert taken == list(range(reached, 9))

@@ -9,7 +9,8 @@ from prunescope.base import tree
 from prunescope.base.errors import UsageError
 from prunescope.base.reference import Moment, StateRef
 from prunescope.base.streams import replicate
-from prunescope.runs.families import (
+from prunescope.runs.execution.workbench import Workbench
+from prunescope.runs.graph.families import (
     at_init,
     dense,
     during_training,
@@ -23,7 +24,6 @@ from prunescope.runs.families import (
     with_data,
     with_network,
 )
-from prunescope.runs.workbench import Workbench
 from prunescope.sparsity.select import Remaining, Sparsity
 from prunescope.training.interventions import At, Noise, Prune, Rewind
 from prunescope.training.optim import SGD, Adam

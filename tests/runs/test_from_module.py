@@ -12,10 +12,10 @@ from torch import nn
 from prunescope.base import tree
 from prunescope.base.errors import CodeChanged
 from prunescope.base.reference import FINAL
-from prunescope.runs.execute import ensure
-from prunescope.runs.families import imp
-from prunescope.runs.recipe import Recipe
-from prunescope.runs.status import Display
+from prunescope.runs.execution.ensure import ensure
+from prunescope.runs.execution.status import Display
+from prunescope.runs.graph.families import imp
+from prunescope.runs.graph.recipe import Recipe
 from prunescope.tasks.task import Task
 from prunescope.training.optim import SGD
 from prunescope.training.schedules import Constant
@@ -121,12 +121,12 @@ SCRIPT = """
 import sys
 import torch
 from torch import nn
-from prunescope.runs.execute import ensure
-from prunescope.runs.families import imp
-from prunescope.runs.graph import Reading
-from prunescope.runs.recipe import Recipe
-from prunescope.runs.families import final
-from prunescope.runs.status import Display
+from prunescope.runs.execution.ensure import ensure
+from prunescope.runs.graph.families import imp
+from prunescope.runs.graph.nodes import Reading
+from prunescope.runs.graph.recipe import Recipe
+from prunescope.runs.graph.families import final
+from prunescope.runs.execution.status import Display
 from prunescope.measures import Risk
 from prunescope.tasks.task import Task
 from prunescope.training.optim import SGD

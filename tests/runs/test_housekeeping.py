@@ -11,13 +11,13 @@ import pytest
 from prunescope.base.errors import StoreError, UsageError
 from prunescope.base.streams import replicate
 from prunescope.measures import Risk
-from prunescope.runs import housekeeping, index
-from prunescope.runs.execute import ensure
-from prunescope.runs.families import final, imp
-from prunescope.runs.graph import Reading, Trace
-from prunescope.runs.lease import take
-from prunescope.runs.recipe import Recipe
-from prunescope.runs.store import Store
+from prunescope.runs.execution.ensure import ensure
+from prunescope.runs.graph.families import final, imp
+from prunescope.runs.graph.nodes import Reading, Trace
+from prunescope.runs.graph.recipe import Recipe
+from prunescope.runs.store import housekeeping, index
+from prunescope.runs.store.lease import acquire
+from prunescope.runs.store.store import Store
 from prunescope.tasks.data.synthetic import synthetic
 from prunescope.tasks.model import network
 from prunescope.tasks.task import Data, Task
@@ -243,7 +243,7 @@ def test_leftovers_of_killed_work_go(store: Store) -> None:
 
 
 def test_nothing_is_removed_while_someone_works(store: Store) -> None:
-    lease = take(store, "d" * 32)
+    lease = acquire(store, "d" * 32)
     assert lease is not None
     rubbish = housekeeping.garbage(store, {})
     with pytest.raises(StoreError, match="is working"):

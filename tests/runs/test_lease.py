@@ -7,7 +7,7 @@ import time
 import pytest
 
 from prunescope.base.errors import StoreError
-from prunescope.runs import lease
+from prunescope.runs.store import lease
 
 NODE = "a" * 32
 
@@ -26,13 +26,13 @@ def dead_process():
 
 
 def test_only_one_holds_it_until_it_is_released(store):
-    held = lease.take(store, NODE)
+    held = lease.acquire(store, NODE)
     assert held is not None
-    assert lease.take(store, NODE) is None
+    assert lease.acquire(store, NODE) is None
     assert lease.alive(held.path)
     held.release()
     assert not held.path.exists()
-    again = lease.take(store, NODE)
+    again = lease.acquire(store, NODE)
     assert again is not None
     again.release()
 
@@ -50,7 +50,7 @@ def test_a_lease_left_behind_is_taken_over(host, process, age, free, store):
     name = socket.gethostname() if host == "here" else "another-machine"
     number = dead_process() if process == "dead" else os.getppid()
     left_behind(store, host=name, process=number, age=age)
-    taken = lease.take(store, NODE)
+    taken = lease.acquire(store, NODE)
     assert (taken is not None) == free
     if taken is not None:
         taken.release()
@@ -59,7 +59,7 @@ def test_a_lease_left_behind_is_taken_over(host, process, age, free, store):
 def test_a_lease_whose_writer_was_killed_names_nobody_and_is_free(store):
     (store.root / "leases").mkdir()
     (store.root / "leases" / NODE).write_text("")
-    taken = lease.take(store, NODE)
+    taken = lease.acquire(store, NODE)
     assert taken is not None
     taken.release()
 
@@ -67,7 +67,9 @@ def test_a_lease_whose_writer_was_killed_names_nobody_and_is_free(store):
 def test_one_of_many_takes_over(store):
     left_behind(store, host="another-machine", process=1, age=1000)
     taken = []
-    contenders = [threading.Thread(target=lambda: taken.append(lease.take(store, NODE))) for _ in range(16)]
+    contenders = [
+        threading.Thread(target=lambda: taken.append(lease.acquire(store, NODE))) for _ in range(16)
+    ]
     for contender in contenders:
         contender.start()
     for contender in contenders:
@@ -78,7 +80,7 @@ def test_one_of_many_takes_over(store):
 
 def test_it_beats_whatever_its_holder_does_and_no_longer(store, monkeypatch):
     monkeypatch.setattr(lease, "BEAT_SECONDS", 0.02)
-    held = lease.take(store, NODE)
+    held = lease.acquire(store, NODE)
     os.utime(held.path, (0, 0))
     end = time.monotonic() + 5
     while held.path.stat().st_mtime < 1 and time.monotonic() < end:
@@ -92,7 +94,7 @@ def test_it_beats_whatever_its_holder_does_and_no_longer(store, monkeypatch):
 
 
 def test_who_lost_a_lease_does_not_take_it_from_the_new_holder(store):
-    slow = lease.take(store, NODE)
+    slow = lease.acquire(store, NODE)
     left_behind(store, host="another-machine", process=1, age=0)
     slow.release()
     assert (store.root / "leases" / NODE).exists()
@@ -104,4 +106,4 @@ def test_a_store_that_cannot_be_written_is_a_clear_error(store, monkeypatch):
 
     monkeypatch.setattr(lease.Path, "write_text", refuse)
     with pytest.raises(StoreError, match="read-only; choose another folder"):
-        lease.take(store, NODE)
+        lease.acquire(store, NODE)

@@ -5,8 +5,8 @@ import sys
 import pytest
 import torch
 
-from prunescope.runs import memory
-from prunescope.runs.machine import processor
+from prunescope.runs.machine import memory
+from prunescope.runs.machine.hardware import processor
 
 GIB = 2**30
 

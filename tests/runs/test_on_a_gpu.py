@@ -6,12 +6,13 @@ from specimens import contents, manifest, replicas, risk, study
 from specimens import recipe as make_recipe
 
 from prunescope.base.streams import replicate
-from prunescope.runs.engines import EngineSetting
-from prunescope.runs.execute import ensure
-from prunescope.runs.placement import device_named
-from prunescope.runs.plan import plan
-from prunescope.runs.store import Store
-from prunescope.runs.workbench import Stopped, Workbench
+from prunescope.runs.execution.checkpointer import load_checkpoint
+from prunescope.runs.execution.ensure import ensure
+from prunescope.runs.execution.workbench import Stopped, Workbench
+from prunescope.runs.machine.devices import device_named
+from prunescope.runs.machine.engines import EngineSetting
+from prunescope.runs.store.plan import plan
+from prunescope.runs.store.store import Store
 from prunescope.tasks.data.augmentation import CropFlip
 from prunescope.tasks.data.synthetic import synthetic
 from prunescope.tasks.kernels.choice import Kernels
@@ -46,7 +47,7 @@ def test_a_study_that_is_stopped_goes_on_to_the_same_bits(tmp_path, gpu):
         if not job.recipe.references:
             with pytest.raises(Stopped):
                 bench.train(job.recipe, moments=job.moments, probes=job.probes, beat=lambda steps: steps < 9)
-            assert stopped.load_partial(job.recipe.id).progress.local >= 9
+            assert load_checkpoint(stopped, job.recipe.id).progress.local >= 9
     ensure(study(), store=stopped, **how)
     assert contents(stopped.root) == contents(tmp_path / "whole")
 

@@ -5,14 +5,16 @@ import threading
 import pytest
 from specimens import contents, recipe, replicas, study
 
-from prunescope.runs.execute import ensure
-from prunescope.runs.families import during_training
-from prunescope.runs.graph import Trace
-from prunescope.runs.packing import Pack
-from prunescope.runs.plan import plan
-from prunescope.runs.store import Store
-from prunescope.runs.together import train_pack
-from prunescope.runs.workbench import Stopped, Workbench
+from prunescope.runs.execution import checkpointer
+from prunescope.runs.execution.checkpointer import load_checkpoint
+from prunescope.runs.execution.ensure import ensure
+from prunescope.runs.execution.packed_runs import train_pack
+from prunescope.runs.execution.workbench import Stopped, Workbench
+from prunescope.runs.graph.families import during_training
+from prunescope.runs.graph.nodes import Trace
+from prunescope.runs.machine.packing import Pack
+from prunescope.runs.store.plan import plan
+from prunescope.runs.store.store import Store
 from prunescope.training.aside import Lost
 from prunescope.training.epoch_probes import RecalibratedAccuracy
 from prunescope.training.interventions import At, Prune
@@ -25,18 +27,18 @@ PROBE = Curve(every="1it")
 def places(monkeypatch):
     """The threads in which probes looked and checkpoints were stored."""
     found = set()
-    observe, save = Curve.observe, Store.save_partial
+    observe, save = Curve.observe, checkpointer.save_checkpoint
 
     def looking(self, *args):
         found.add(("look", threading.current_thread().name))
         return observe(self, *args)
 
-    def saving(self, *args):
+    def saving(*args):
         found.add(("save", threading.current_thread().name))
-        return save(self, *args)
+        return save(*args)
 
     monkeypatch.setattr(Curve, "observe", looking)
-    monkeypatch.setattr(Store, "save_partial", saving)
+    monkeypatch.setattr(checkpointer, "save_checkpoint", saving)
     return found
 
 
@@ -65,7 +67,7 @@ def test_a_pack_of_runs_is_the_same(tmp_path, places):
     for name, overlap in (("one-by-one", False), ("overlapping", True)):
         bench = bench_at(tmp_path / name, overlap=overlap)
         jobs = plan([Trace(probe=PROBE, run=run) for run in runs], bench.store).jobs.values()
-        assert train_pack(bench, 0, Pack(tuple(jobs), 3), lambda run, steps: True, lambda said: None)
+        assert train_pack(bench, Pack(tuple(jobs), 3), lambda run, steps: True, lambda said: None)
     assert contents(tmp_path / "one-by-one") == contents(tmp_path / "overlapping")
     assert {thread for _, thread in places} == {"MainThread", "aside"}
 
@@ -76,7 +78,7 @@ def test_a_run_that_is_stopped_has_its_checkpoint_and_goes_on_bitwise(tmp_path):
     bench = bench_at(tmp_path / "stopped")
     with pytest.raises(Stopped):
         bench.train(run, probes=(PROBE,), beat=lambda done: done < 4)
-    found = bench.store.load_partial(run.id).progress
+    found = load_checkpoint(bench.store, run.id).progress
     assert found.local >= 4 and all("loss" in row for row in found.traces[PROBE.id])
     assert len(found.traces[PROBE.id]) >= 3
     bench_at(tmp_path / "stopped").train(run, probes=(PROBE,))
@@ -114,7 +116,7 @@ def test_a_look_that_fails_ends_the_run_and_leaves_no_checkpoint_that_lacks_it(t
     bench = bench_at(tmp_path / "store")
     with pytest.raises(Lost, match=r"nothing to see|goes on from its checkpoint"):
         bench.train(recipe(), probes=(Blind(),))
-    stored = bench.store.load_partial(recipe().id)
+    stored = load_checkpoint(bench.store, recipe().id)
     assert stored is None or stored.progress.local <= 2
     assert bench.store.manifest(recipe().id) is None
     bench.train(recipe(), probes=(PROBE,))  # another piece of work has a thread of its own

@@ -6,20 +6,21 @@ from specimens import contents, manifest, replicas, risk
 from specimens import recipe as make_recipe
 
 from prunescope.base.streams import replicate
-from prunescope.runs import stacking
-from prunescope.runs.execute import ensure
-from prunescope.runs.executors.executor import Message
-from prunescope.runs.families import imp
-from prunescope.runs.graph import Trace
-from prunescope.runs.lease import take as take_lease
-from prunescope.runs.memory import DoesNotFit
-from prunescope.runs.packing import Pack, Packing, common, take
-from prunescope.runs.plan import Job, plan
-from prunescope.runs.schedule import Schedule
-from prunescope.runs.status import Display
-from prunescope.runs.store import Store
-from prunescope.runs.together import train_pack
-from prunescope.runs.workbench import Workbench
+from prunescope.runs.execution.checkpointer import load_checkpoint
+from prunescope.runs.execution.ensure import ensure
+from prunescope.runs.execution.messages import Message
+from prunescope.runs.execution.packed_runs import train_pack
+from prunescope.runs.execution.queue import WorkQueue
+from prunescope.runs.execution.status import Display
+from prunescope.runs.execution.workbench import Workbench
+from prunescope.runs.graph.families import imp
+from prunescope.runs.graph.nodes import Trace
+from prunescope.runs.machine import pack_sizes
+from prunescope.runs.machine.memory import DoesNotFit
+from prunescope.runs.machine.packing import Kind, Pack, Packing, choose_pack, common, like
+from prunescope.runs.store.lease import acquire as take_lease
+from prunescope.runs.store.plan import Job, plan
+from prunescope.runs.store.store import Store
 from prunescope.training.engines.loop import Loop
 from prunescope.training.engines.stack import Stack
 from prunescope.training.interventions import Prune
@@ -53,10 +54,10 @@ def test_a_pack_takes_its_share_and_the_like_first(recipe):
         run.id: Job(run) for run in (*replicas(6), *replicas(6, interventions=prune), recipe.replace(batch=8))
     }
     first = next(key for key, job in jobs.items() if job.recipe.interventions)
-    taken = take(first, list(jobs), jobs.__getitem__, most=8, workers=1)
+    taken = choose_pack(first, list(jobs), jobs.__getitem__, most=8, workers=1)
     assert len(taken) == 8 and taken[0] == first and len(set(taken)) == 8
     assert all(jobs[key].recipe.interventions == prune for key in taken[:6])
-    third = take(first, list(jobs), jobs.__getitem__, most=8, workers=3)
+    third = choose_pack(first, list(jobs), jobs.__getitem__, most=8, workers=3)
     assert [bool(jobs[key].recipe.interventions) for key in third] == [True, True, False, False]
 
 
@@ -86,25 +87,24 @@ def test_a_run_that_another_process_holds_or_has_stored_is_left_to_it(store):
     ensure(runs[1], store=store, workers=1)
     lease, told = take_lease(store, runs[0].id), []
     pack = Pack(tuple(map(Job, runs)), 4)
-    assert train_pack(Workbench(store), 0, pack, lambda node, steps: True, told.append)
+    assert train_pack(Workbench(store), pack, lambda node, steps: True, told.append)
     lease.release()
     assert {message.node: message.kind for message in told} == {
         runs[0].id: "busy",
         runs[1].id: "done",
         runs[2].id: "done",
     }
-    assert not any(message.idle for message in told)
 
 
 def test_a_stop_leaves_a_checkpoint_of_every_run_that_goes_on_to_the_same_bits(store, tmp_path, monkeypatch):
     monkeypatch.setattr(
-        stacking, "ways_on", lambda device: ["layers"]
+        pack_sizes, "ways_on", lambda device: ["layers"]
     )  # not by measuring, whose answer may differ
     runs, told = replicas(3), []
     pack = Pack(tuple(map(Job, runs)), 4)
-    assert not train_pack(Workbench(store), 0, pack, lambda node, steps: steps < 2, told.append)
+    assert not train_pack(Workbench(store), pack, lambda node, steps: steps < 2, told.append)
     assert told == [] and not list((store.root / "leases").iterdir())
-    kept = [store.load_partial(run.id) for run in runs]
+    kept = [load_checkpoint(store, run.id) for run in runs]
     assert all(found.progress.local >= 2 and found.setting.stack == 4 for found in kept)
     ensure(runs, store=store, workers=1, stack=4)
     assert all(manifest(store.root, run)["steps"] == 9 for run in runs)
@@ -221,9 +221,7 @@ def test_who_never_finds_room_says_so(store, monkeypatch):
 def test_a_bug_in_the_network_is_told_of_every_run(store):
     runs = [make_recipe(path="specimens:Failing").replace(seeds=replicate(k)) for k in range(2)]
     told = []
-    assert train_pack(
-        Workbench(store), 0, Pack(tuple(map(Job, runs)), 2), lambda node, steps: True, told.append
-    )
+    assert train_pack(Workbench(store), Pack(tuple(map(Job, runs)), 2), lambda node, steps: True, told.append)
     assert [message.kind for message in told] == ["error", "error"]
     assert "ZeroDivisionError" in told[0].why
 
@@ -238,10 +236,10 @@ class Recorder:
         jobs = work.jobs if isinstance(work, Pack) else [work]
         self.given.append([job.id for job in jobs])
         if len(jobs) > 2:
-            self.said += [Message(worker, job.id, "died", idle=job is jobs[-1]) for job in jobs]
-            return
-        self.said += [Message(worker, job.id, "done", idle=False) for job in jobs]
-        self.said.append(Message(worker, "", "free"))
+            self.said += [Message(job.id, "died") for job in jobs]
+        else:
+            self.said += [Message(job.id, "done") for job in jobs]
+        self.said.append(Message("", "free"))
 
     def wait(self, seconds):
         said, self.said = self.said, []
@@ -251,8 +249,8 @@ class Recorder:
 def test_a_pack_whose_worker_dies_is_taken_up_in_smaller_ones(store):
     runs = replicas(6)
     left = plan(runs, store)
-    packing = Packing({common(runs[0]): 5}, {})
-    schedule, recorder = Schedule(left, dict.fromkeys(left.left, 1.0), Display(), packing), Recorder()
+    packing = Packing({common(runs[0]): Kind(5, "layers", {like(run): 1.0 for run in runs})})
+    schedule, recorder = WorkQueue(left, dict.fromkeys(left.work, 1.0), Display(), packing), Recorder()
     schedule.run(recorder)
     assert len(recorder.given[0]) == 5 and all(len(keys) <= 2 for keys in recorder.given[2:])
     assert schedule.ended == {run.id: True for run in runs} and not schedule.errors

@@ -7,12 +7,12 @@ from specimens import risk
 from prunescope.base.errors import UsageError
 from prunescope.base.reference import Moment
 from prunescope.base.streams import replicate
-from prunescope.runs.execute import ensure
-from prunescope.runs.families import imp, replicates
-from prunescope.runs.graph import Chosen, Combined, Trace
-from prunescope.runs.plan import cost, plan, prices, recipes_of, remaining
-from prunescope.runs.pricing import Prices
-from prunescope.runs.workbench import Workbench
+from prunescope.runs.execution.ensure import ensure
+from prunescope.runs.execution.workbench import Workbench
+from prunescope.runs.graph.families import imp, replicates
+from prunescope.runs.graph.nodes import Chosen, Combined, Trace
+from prunescope.runs.machine.pricing import Prices, cost, prices
+from prunescope.runs.store.plan import plan, recipes_of
 from prunescope.training.probes import Curve
 
 
@@ -30,7 +30,7 @@ def test_of_an_empty_store_everything_is_left(store, recipe):
 def test_of_a_full_store_nothing_is_left(store, recipe):
     nodes = [risk(recipe), Trace(probe=Curve(), run=recipe), risk(recipe, Moment(when="step", at="4it"))]
     ensure(nodes, store=store, workers=1)
-    assert plan(nodes, store).left == {}
+    assert plan(nodes, store).work == {}
 
 
 def test_a_trace_or_a_moment_that_is_missing_is_a_job_of_its_own(store, recipe):
@@ -56,15 +56,15 @@ def test_what_waits_for_a_choice_waits_for_its_inputs(store, recipe):
 def test_combinations_are_no_work(store, recipe):
     both = Combined(function="specimens:gap", inputs=(risk(recipe), risk(recipe.replace(seeds=replicate(1)))))
     left = plan([both], store)
-    assert len(left.left) == 4
+    assert len(left.work) == 4
     assert both.id in left.nodes
 
 
 def test_the_longest_path_counts_what_comes_behind(store, recipe):
     chain = imp(recipe, levels=2)
     left = plan([risk(chain[2]), risk(chain[0])], store)
-    seconds = dict.fromkeys(left.left, 1.0) | {risk(chain[0]).id: 10.0}
-    path = remaining(left, seconds)
+    seconds = dict.fromkeys(left.work, 1.0) | {risk(chain[0]).id: 10.0}
+    path = left.longest_paths(seconds)
     assert [path[run.id] for run in chain] == [11.0, 3.0, 2.0]
 
 
@@ -72,7 +72,7 @@ def test_prices_are_measured_once_and_kept(store, recipe):
     nodes = [risk(run) for run in replicates(recipe, 3)]
     left = plan(nodes, store)
     seconds = prices(left, Prices(Workbench(store)))
-    assert seconds.keys() == left.left.keys()
+    assert seconds.keys() == left.work.keys()
     assert min(seconds.values()) > 0
     assert prices(left, Prices(Workbench(store))) == seconds
     total = cost(left, Prices(Workbench(store)), seconds, workers=2)

@@ -11,9 +11,9 @@ from prunescope.base.steps import Clock
 from prunescope.base.streams import Seeds, replicate
 from prunescope.base.value import Value
 from prunescope.measures import Examples
-from prunescope.runs.families import final, imp
-from prunescope.runs.graph import Reading
-from prunescope.runs.recipe import Everything, Fresh, Recipe, Subset
+from prunescope.runs.graph.families import final, imp
+from prunescope.runs.graph.nodes import Reading
+from prunescope.runs.graph.recipe import Everything, Fresh, Recipe, Subset
 from prunescope.tasks.data.augmentation import CropFlip
 from prunescope.tasks.data.digits import digits
 from prunescope.tasks.model import network

@@ -2,11 +2,11 @@ from specimens import recipe as make_recipe
 from specimens import risk
 
 from prunescope.base.streams import replicate
-from prunescope.runs.executors.executor import Message
-from prunescope.runs.families import imp
-from prunescope.runs.plan import plan
-from prunescope.runs.schedule import Schedule
-from prunescope.runs.status import Display
+from prunescope.runs.execution.messages import Message
+from prunescope.runs.execution.queue import WorkQueue
+from prunescope.runs.execution.status import Display
+from prunescope.runs.graph.families import imp
+from prunescope.runs.store.plan import plan
 
 
 class Recorder:
@@ -17,7 +17,7 @@ class Recorder:
 
     def start(self, worker, work):
         self.given.append(work.id)
-        self.said.append(Message(worker, work.id, "done"))
+        self.said += [Message(work.id, "done"), Message("", "free", worker=worker)]
 
     def wait(self, seconds):
         said, self.said = self.said, []
@@ -30,7 +30,7 @@ class Recorder:
 def test_the_longest_remaining_path_comes_first(store, recipe):
     long, short = imp(recipe, levels=3), recipe.replace(seeds=replicate(1))
     left = plan([short, risk(short), risk(long[3])], store)
-    schedule, recorder = Schedule(left, dict.fromkeys(left.left, 1.0), Display()), Recorder(1)
+    schedule, recorder = WorkQueue(left, dict.fromkeys(left.work, 1.0), Display()), Recorder(1)
     schedule.run(recorder)
     assert recorder.given[:2] == [long[0].id, long[1].id]
     assert recorder.given.index(long[2].id) < recorder.given.index(risk(short).id)
@@ -43,7 +43,7 @@ def test_10000_pieces_of_work_are_scheduled_at_once(store):
         [risk(run) for k in range(50) for run in imp(make_recipe().replace(seeds=replicate(k)), levels=99)],
         store,
     )
-    schedule, recorder = Schedule(left, dict.fromkeys(left.left, 1.0), Display()), Recorder(8)
+    schedule, recorder = WorkQueue(left, dict.fromkeys(left.work, 1.0), Display()), Recorder(8)
     schedule.run(recorder)
     assert len(recorder.given) == 10_000
     done = {key: place for place, key in enumerate(recorder.given)}

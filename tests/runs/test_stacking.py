@@ -6,14 +6,14 @@ from specimens import recipe as make_recipe
 
 from prunescope.base.errors import UsageError
 from prunescope.base.streams import replicate
-from prunescope.papers.yang2023.setting import Setting
-from prunescope.runs import memory, stacking
-from prunescope.runs.execute import ensure
-from prunescope.runs.memory import out_of_memory
-from prunescope.runs.packing import ALONE
-from prunescope.runs.plan import plan
-from prunescope.runs.status import Display
-from prunescope.runs.workbench import Workbench
+from prunescope.papers.yang2023.scales import Setting
+from prunescope.runs.execution.ensure import ensure
+from prunescope.runs.execution.status import Display
+from prunescope.runs.execution.workbench import Workbench
+from prunescope.runs.machine import memory, pack_sizes
+from prunescope.runs.machine.memory import out_of_memory
+from prunescope.runs.machine.packing import ALONE
+from prunescope.runs.store.plan import plan
 from prunescope.training.engines.loop import Loop
 from prunescope.training.interventions import At, Noise, Prune
 from prunescope.training.optim import SGD
@@ -28,7 +28,7 @@ class Notes(Display):
 
 
 def test_a_stack_that_cannot_fit_says_what_does(store, monkeypatch):
-    monkeypatch.setattr(stacking, "_fits", lambda member, device, workers: 3)
+    monkeypatch.setattr(pack_sizes, "_fits", lambda member, device, workers: 3)
     runs, told = replicas(4), Notes()
     ensure(runs, store=store, workers=1, engine="loop", stack=9, display=told)
     [note] = told.notes
@@ -39,7 +39,7 @@ def test_a_stack_that_cannot_fit_says_what_does(store, monkeypatch):
 
 
 def test_the_memory_that_is_free_decides_how_many_train_together(store, monkeypatch):
-    monkeypatch.setattr(stacking, "measure", lambda bench, recipe, way: stacking.Worth(1.0, 0.1, 1000))
+    monkeypatch.setattr(pack_sizes, "measure", lambda bench, recipe, way: pack_sizes.Worth(1.0, 0.1, 1000))
     monkeypatch.setattr(memory, "free_here", lambda: int(2.2 * 1000 / memory.SHARE))
     runs = replicas(5)
     ensure(runs, store=store, workers=1, engine="loop", stack=5)
@@ -50,8 +50,8 @@ def test_the_memory_that_is_free_decides_how_many_train_together(store, monkeypa
 def test_examples_of_ones_own_count_and_shared_ones_do_not(store):
     own = Setting(dimension=40, examples=10, tests=20)
     recipes = [own.dense(number) for number in range(2)]
-    assert stacking.data_of_their_own(Workbench(store), recipes) == (10 + 20) * 2 * 40 * 4
-    assert stacking.data_of_their_own(Workbench(store), replicas(3)) == 0
+    assert pack_sizes.bytes_of_data(Workbench(store), recipes) == (10 + 20) * 2 * 40 * 4
+    assert pack_sizes.bytes_of_data(Workbench(store), replicas(3)) == 0
 
 
 def test_a_network_that_no_stack_admits_says_so_and_trains_alone(store):
@@ -68,25 +68,27 @@ def test_a_network_that_no_stack_admits_says_so_and_trains_alone(store):
 def test_measuring_says_what_a_place_costs_and_packs_only_where_it_wins(store, monkeypatch):
     runs = replicas(8, optimizer=SGD())
     left = plan(runs, store)
-    monkeypatch.setattr(stacking, "WORTH_SECONDS", 0.0)
-    seconds, bench = dict.fromkeys(left.left, 1.0 / 1000), Workbench(store)
+    monkeypatch.setattr(pack_sizes, "WORTH_SECONDS", 0.0)
+    seconds, bench = dict.fromkeys(left.work, 1.0 / 1000), Workbench(store)
     for together_, packed in ((0.1, True), (0.99, False)):
-        monkeypatch.setattr(stacking, "measure", lambda b, r, way, t=together_: stacking.Worth(1.0, t, 1000))
-        found = stacking.packing(left, seconds, bench, workers=2)
+        monkeypatch.setattr(
+            pack_sizes, "measure", lambda b, r, way, t=together_: pack_sizes.Worth(1.0, t, 1000)
+        )
+        found = pack_sizes.packing(left, seconds, bench, workers=2)
         assert (found.size(runs[0]) > 1) == packed
         for path in (store.root / "prices").glob("stacks-*"):
             path.unlink()
     pruned = replicas(8, optimizer=SGD(), interventions=(Prune(),))
     monkeypatch.setattr(
-        stacking, "measure", lambda b, r, way: stacking.Worth(1.0, 0.1 if r.interventions else 0.99, 1000)
+        pack_sizes, "measure", lambda b, r, way: pack_sizes.Worth(1.0, 0.1 if r.interventions else 0.99, 1000)
     )
     left = plan([*runs, *pruned], store)
-    found = stacking.packing(left, dict.fromkeys(left.left, 1e-3), bench, workers=2)
+    found = pack_sizes.packing(left, dict.fromkeys(left.work, 1e-3), bench, workers=2)
     assert (found.size(pruned[0]), found.size(runs[0])) == (64, 1)  # only those that gain
-    assert {found.share(left.jobs[run.id]) for run in pruned} == {0.1}
-    assert {found.share(left.jobs[run.id]) for run in runs} == {1.0}
+    assert {found.share(run) for run in pruned} == {0.1}
+    assert {found.share(run) for run in runs} == {1.0}
     monkeypatch.undo()
-    worth = stacking.measure(bench, runs[0])
+    worth = pack_sizes.measure(bench, runs[0])
     assert 0 < worth.together < worth.alone and worth.member > 1000 and worth.way in ("layers", "vmap")
     assert ALONE.size(runs[0]) == 1 and out_of_memory(MemoryError())
 
@@ -95,10 +97,10 @@ def test_a_kind_with_an_event_before_every_step_can_be_measured(store):
     """With no two counts of steps to compare, the longer one is divided by its steps."""
     noisy = replicas(2, interventions=(Noise(std=0.1, length="9it", when=At(at="0it")),))
     bench = Workbench(store)
-    members = stacking._members(bench, noisy[0], 2)
-    assert members[0].free == 1
-    assert stacking._step(Loop(), members, "cpu") > 0
-    assert stacking.measure(bench, noisy[0]).member > 1000
+    members = pack_sizes._members(bench, noisy[0], 2)
+    assert members[0].steps_until_due == 1
+    assert pack_sizes._step(Loop(), members, "cpu") > 0
+    assert pack_sizes.measure(bench, noisy[0]).member > 1000
 
 
 def test_a_kind_that_memory_does_not_hold_while_it_is_measured_still_needs_what_can_be_counted(
@@ -108,7 +110,7 @@ def test_a_kind_that_memory_does_not_hold_while_it_is_measured_still_needs_what_
         raise MemoryError
 
     run = replicas(1, optimizer=SGD())[0]
-    counted = stacking.measure(Workbench(store), run).member
-    monkeypatch.setattr(stacking, "_together", short)
-    worth = stacking.measure(Workbench(store), run)
+    counted = pack_sizes.measure(Workbench(store), run).member
+    monkeypatch.setattr(pack_sizes, "_measure_pack", short)
+    worth = pack_sizes.measure(Workbench(store), run)
     assert 1000 < worth.member <= counted and worth.together == worth.alone

@@ -9,8 +9,9 @@ from specimens import check_whole, contents, risk
 from prunescope.base.errors import StoreError
 from prunescope.base.reference import FINAL
 from prunescope.base.state import Weights
-from prunescope.runs.execute import ensure
-from prunescope.runs.store import Store
+from prunescope.runs.execution.checkpointer import load_checkpoint
+from prunescope.runs.execution.ensure import ensure
+from prunescope.runs.store.store import Store
 
 RUN, READING, PROBE = "ab" * 16, "cd" * 16, "ef" * 16
 MANIFEST = {"schema": 1, "id": RUN, "status": "done"}
@@ -111,7 +112,7 @@ def test_an_empty_trace_comes_back(store):
 
 def test_a_checkpoint_that_cannot_be_read_costs_only_time(store):
     store.write(store.partial_path(RUN), b"garbage")
-    assert store.load_partial(RUN) is None
+    assert load_checkpoint(store, RUN) is None
     assert not store.partial_path(RUN).exists()
 
 

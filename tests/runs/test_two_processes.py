@@ -9,10 +9,10 @@ from pathlib import Path
 
 from specimens import contents, risk
 
-from prunescope.runs import lease
-from prunescope.runs.execute import ensure
-from prunescope.runs.store import Store
-from prunescope.runs.workbench import Workbench
+from prunescope.runs.execution.ensure import ensure
+from prunescope.runs.execution.workbench import Workbench
+from prunescope.runs.store import lease
+from prunescope.runs.store.store import Store
 
 VICTIM = Path(__file__).with_name("victim.py")
 
@@ -29,7 +29,7 @@ def test_two_at_once_share_the_work(tmp_path):
 
 
 def test_who_finds_a_lease_waits_and_uses_the_result(store, recipe, trained):
-    held = lease.take(store, recipe.id)
+    held = lease.acquire(store, recipe.id)
     waiting = threading.Event()
 
     def work():
@@ -69,9 +69,9 @@ def test_no_worker_hears_ctrl_c_not_even_the_first_while_it_starts():
     """multiprocessing starts its tracker of resources with the first process, and unblocks signals afterwards."""
     code = (
         "import signal, subprocess\n"
-        "from prunescope.runs.executors.processes import _deaf\n"
+        "from prunescope.runs.execution.executors.processes import _interrupts_blocked\n"
         "from multiprocessing import resource_tracker\n"
-        "with _deaf():\n"
+        "with _interrupts_blocked():\n"
         "    resource_tracker.getfd()\n"
         "    print(signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ()))\n"
         "print(signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ()))\n"

@@ -21,11 +21,11 @@ from specimens import check_whole, contents, recipe, risk, study
 
 from prunescope.base.reference import Moment
 from prunescope.base.streams import replicate
-from prunescope.runs import calibration, pricing
-from prunescope.runs.execute import ensure
-from prunescope.runs.families import imp
-from prunescope.runs.store import Store
-from prunescope.runs.workbench import Workbench
+from prunescope.runs.execution.ensure import ensure
+from prunescope.runs.execution.workbench import Workbench
+from prunescope.runs.graph.families import imp
+from prunescope.runs.machine import calibration, pricing
+from prunescope.runs.store.store import Store
 from prunescope.training.schedules import Constant
 from prunescope.training.stopping import LossBelow
 

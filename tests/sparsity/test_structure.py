@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from prunescope.base.errors import UsageError
-from prunescope.sparsity.structure import Units, find_units, gates, gone, rows
+from prunescope.sparsity.structure import Units, find_units, gates, removed_units, spread_rows
 from prunescope.tasks.nets import VGG, CifarResNet, Conv4, GatedCifarResNet, GatedResNet18, LeNet, ResNet18
 
 
@@ -126,8 +126,8 @@ def test_a_layer_used_twice_is_refused():
 def test_rows_gone_and_gates():
     units = find_units(LeNet(hidden=(3,), inputs=2)).at("fc1")
     mask = torch.tensor([[True, False], [False, False], [True, True]])
-    assert gone({"fc1.weight": mask}, units).tolist() == [False, True, False]
+    assert removed_units({"fc1.weight": mask}, units).tolist() == [False, True, False]
     where = torch.tensor([True, False])
-    assert rows(where, torch.zeros(2, 3)).tolist() == [[True] * 3, [False] * 3]
+    assert spread_rows(where, torch.zeros(2, 3)).tolist() == [[True] * 3, [False] * 3]
     buffers = dict(GatedResNet18(width=4).named_buffers())
     assert len(gates(buffers)) == 8 and all(name.endswith(".sum.gate") for name in gates(buffers))

@@ -9,18 +9,29 @@ import pytest
 
 from prunescope.base.errors import StoreError
 from prunescope.base.value import Value as Settings
+from prunescope.runs.graph.families import replicates
+from prunescope.runs.graph.recipe import Recipe
 from prunescope.studies import (
     Claim,
+    Computed,
     Count,
     Direction,
     Equivalence,
     Figure,
     Lines,
+    Near,
     Precondition,
+    Quantity,
+    Rows,
     Study,
     Table,
-    Value,
+    column,
 )
+from prunescope.tasks.data.digits import digits
+from prunescope.tasks.model import network
+from prunescope.tasks.task import Data, Task
+from prunescope.training.optim import SGD
+from prunescope.training.schedules import Constant
 
 ARMS = ("dense", "pruned", "extended dense training", "width <scaled> & co")
 NOISE = ("no label noise", "15 % label noise")
@@ -52,7 +63,7 @@ class FakeSettings(Settings):
     label_noise: tuple[float, ...] = (0.0, 0.15)
 
 
-def fake_table(results: object) -> Table:
+def fake_table(results: object, *arms: str) -> Table:
     noise_of = np.random.default_rng(0)
     rows = []
     for panel, noise in enumerate(NOISE):
@@ -71,16 +82,30 @@ def fake_table(results: object) -> Table:
                             "error": float(error),
                         }
                     )
-    return rows
+    return [row for row in rows if row["arm"] in arms]
 
 
-def fake_claim(name: str, says: str, region: Any, values: list[float], **changes: Any) -> Claim:
-    given = {"basis": "paper", "place": "Jin et al. 2022, Fig. 3", "unit": "percentage points"} | changes
-    return Claim(name, says, region=region, sample=lambda results: values, **given)
+def numbers(values: Any, unit: str = "") -> Quantity:
+    """A quantity that needs nothing."""
+    return Quantity("", unit, (), lambda results: values)
 
 
-def missing(results: Any) -> np.ndarray:
-    return results[FakeNode("0f3a9")]["error"]
+def fake_claim(
+    name: str, says: str, region: Any, values: list[float], *, unit: str = "percentage points", **changes: Any
+) -> Claim:
+    given = {"basis": "paper", "place": "Jin et al. 2022, Fig. 3"} | changes
+    return Claim(name, says, numbers(values, unit), region, **given)
+
+
+MISSING = column([FakeNode("0f3a9")], "error")
+DENSE = Recipe(
+    task=Task(network=network("prunescope.tasks.nets:LeNet", inputs=64), data=Data(source=digits())),
+    optimizer=SGD(),
+    schedule=Constant(lr=0.1),
+    batch=64,
+    length="1ep",
+)
+RUNS = replicates(DENSE, 5)
 
 
 CLAIMS = (
@@ -105,7 +130,7 @@ CLAIMS = (
         basis="recalled",
         place="Jin et al. 2022, Fig. 6",
     ),
-    fake_claim("size", "The gain at 15 % noise is 5.2 points.", Value(5.2, 1.0), [5.0, 7.9, 5.8]),
+    fake_claim("size", "The gain at 15 % noise is 5.2 points.", Near(5.2, 1.0), [5.0, 7.9, 5.8]),
     fake_claim(
         "fitted",
         "Pruning raises the loss of noisy examples at the optimum.",
@@ -115,19 +140,16 @@ CLAIMS = (
         preconditions=(
             Precondition(
                 "The dense network fits its noisy labels",
-                lambda results: [61.0, 64.2, 65.1],
+                numbers([61.0, 64.2, 65.1], "%"),
                 at_least=90.0,
-                unit="%",
             ),
         ),
     ),
     Claim(
         "resnet",
         "The same holds for ResNet-50 on ImageNet.",
-        basis="proposed",
-        place="",
-        region=Direction("greater"),
-        sample=missing,
+        MISSING,
+        Direction("greater"),
     ),
     fake_claim(
         "count",
@@ -155,12 +177,15 @@ def arguments() -> dict[str, Any]:
 
 
 def fake_study() -> Study:
-    nodes = [FakeNode(f"{index:032x}") for index in range(6)]
     figure = Figure(
         "error",
         "Test error against weights remaining <b>",
         caption="Thin lines are replicates, the band is one standard deviation, stars mark the optimum.",
-        table=fake_table,
+        rows=[
+            Computed(RUNS[3:], lambda results: fake_table(results, "dense"), {"arm": "dense"}),
+            Computed(RUNS[:3], lambda results: fake_table(results, "pruned"), {"arm": "pruned"}),
+            Computed((), lambda results: fake_table(results, *ARMS[2:])),
+        ],
         plot=Lines(
             "remaining",
             "error",
@@ -173,12 +198,11 @@ def fake_study() -> Study:
             x_label="weights remaining (%)",
             y_label="test error (%)",
         ),
-        lineage={"pruned": nodes[:3], "dense": nodes[3:4]},
     )
-    absent = Figure("absent", "A figure that waits", caption="For a run.", table=missing, plot=figure.plot)
+    waiting = Rows({"arm": "pruned", "remaining": 100.0}, {"error": MISSING})
+    absent = Figure("absent", "A figure that waits", caption="For a run.", rows=[waiting], plot=figure.plot)
     given: dict[str, Any] = {
         "settings": FakeSettings(),
-        "nodes": nodes,
         "figures": (figure, absent),
         "claims": CLAIMS,
         "paper": "Jin, Carbin, Roy, Frankle, Dziugaite. Pruning’s Effect on Generalization Through the Lens "
@@ -190,14 +214,14 @@ def fake_study() -> Study:
 
 
 def fake_results() -> FakeResults:
-    return FakeResults({f"{index:032x}": {"error": np.array(0.1 * index)} for index in range(4)})
+    return FakeResults({run.id: {"error": np.array(0.1 * index)} for index, run in enumerate(RUNS[:4])})
 
 
 def report_arguments() -> dict[str, Any]:
     recipe = {"network": {"path": "prunescope.tasks.nets.lenet:LeNet", "scale": 1.0}, "stop": "40ep <end>"}
     return {
         "cost": {"machine": "2 CPU cores", "seconds": 1834.2, "versions": {"torch": "2.13"}},
-        "lineage": {f"{index:032x}": {"run": f"{index:032x}", "recipe": recipe} for index in range(3)},
-        "failures": {f"{4:032x}": "the loss was not a number at step 812"},
+        "lineage": {run.id: {"run": run.id, "recipe": recipe} for run in RUNS[:3]},
+        "failures": {RUNS[4].id: "the loss was not a number at step 812"},
         "command": "prunescope run jin2022 --scale smoke --store runs",
     }

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from prunescope.base.errors import UsageError
-from prunescope.studies import Lines, csv_text
+from prunescope.studies import Lines, csv_text, drawing
 from prunescope.studies.curves import band, centre, sort_curves, starred, y_ranges
 from prunescope.studies.plots import _spread
 
@@ -94,12 +94,12 @@ def test_labels_are_spread_without_overlap_and_stay_inside():
 
 
 def test_svg_is_the_same_bytes_in_another_process(study, tmp_path):
-    here = study.figures[0].plot.svg(TABLE_FOR_FIGURE, name="figure")
+    here = drawing.document(study.figures[0].plot, TABLE_FOR_FIGURE, name="figure")
     script = tmp_path / "draw.py"
     script.write_text(
-        "import sys\nfrom prunescope.studies import Lines\n"
+        "import sys\nfrom prunescope.studies import Lines, drawing\n"
         f"plot = {study.figures[0].plot!r}\n"
-        f"sys.stdout.buffer.write(plot.svg({TABLE_FOR_FIGURE!r}, name='figure').encode())\n"
+        f"sys.stdout.buffer.write(drawing.document(plot, {TABLE_FOR_FIGURE!r}, name='figure').encode())\n"
     )
     there = subprocess.run([sys.executable, script], capture_output=True, check=True)
     assert there.stdout.decode() == here
@@ -115,7 +115,7 @@ TABLE_FOR_FIGURE = [
 
 def test_svg_is_well_formed_undated_and_follows_the_colour_scheme(study):
     figure = study.figures[0]
-    text = figure.plot.svg(figure.table({}), name="error")
+    text = drawing.document(figure.plot, figure.table({}), name="error")
     ElementTree.fromstring(text)
     assert "currentColor" in text
     assert "prefers-color-scheme" in text
@@ -125,7 +125,7 @@ def test_svg_is_well_formed_undated_and_follows_the_colour_scheme(study):
 
 
 def test_panels_are_one_svg_each_with_ids_of_their_own():
-    panels = PLOT.panels(TABLE, name="figure")
+    panels = drawing.panels(PLOT, TABLE, name="figure")
     assert len(panels) == 2
     ids = [set(re.findall(r'\bid="([^"]+)"', panel)) for panel in panels]
     assert ids[0]
@@ -146,7 +146,9 @@ def test_panels_are_one_svg_each_with_ids_of_their_own():
     ],
 )
 def test_every_option_changes_the_drawing(change):
-    assert replace(PLOT, **change).svg(TABLE, name="f") != PLOT.svg(TABLE, name="f")
+    assert drawing.document(replace(PLOT, **change), TABLE, name="f") != drawing.document(
+        PLOT, TABLE, name="f"
+    )
 
 
 @pytest.mark.parametrize(
@@ -160,7 +162,7 @@ def test_every_option_changes_the_drawing(change):
 )
 def test_undrawable_tables_are_refused(plot, table, message):
     with pytest.raises(UsageError, match=message):
-        plot.svg(table, name="f")
+        drawing.document(plot, table, name="f")
 
 
 def test_importing_studies_imports_neither_scipy_nor_matplotlib():

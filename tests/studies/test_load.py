@@ -102,10 +102,10 @@ class Settings(Value):
 SCALES = {"smoke": Settings(), "paper": Settings(epochs=9)}
 
 def build(settings, scale):
-    return Study("mine", "Why?", settings=settings, nodes=[], scale=scale)
+    return Study("mine", "Why?", settings=settings, scale=scale)
 
 def other(settings, scale):
-    return Study("other", "Why?", settings=settings, nodes=[])
+    return Study("other", "Why?", settings=settings)
 
 class Namespace:
     SCALES = {"laptop": Settings(epochs=5)}

@@ -7,8 +7,9 @@ import numpy as np
 
 from prunescope.base.value import Value
 from prunescope.studies.claim import Claim, Precondition
-from prunescope.studies.figure import Figure
+from prunescope.studies.figure import Figure, Rows
 from prunescope.studies.plot import Lines
+from prunescope.studies.quantity import Quantity, constant
 from prunescope.studies.region import Direction
 from prunescope.studies.report import write
 from prunescope.studies.study import Study
@@ -22,7 +23,7 @@ FIGURE = Figure(
     "fall",
     "A fall",
     caption="Downwards.",
-    table=lambda results: [{"x": 0.0, "y": 1.0, "series": "s"}, {"x": 1.0, "y": 0.0, "series": "s"}],
+    rows=[Rows({"x": x, "series": "s"}, {"y": constant(1.0 - x)}) for x in (0.0, 1.0)],
     plot=Lines("x", "y", series="series"),
 )
 
@@ -31,18 +32,15 @@ def test_every_claim_has_a_row_and_pipes_do_not_break_the_table(tmp_path: Path) 
     claim = Claim(
         "falls",
         "a | b falls",
-        basis="proposed",
+        Quantity("", "points", (), lambda results: np.array([-1.0, -1.2, -0.8])),
+        Direction("less"),
         place="here",
-        region=Direction("less"),
-        sample=lambda results: np.array([-1.0, -1.2, -0.8]),
-        unit="points",
     )
-    caution = Precondition("the fall has an end", lambda results: 3.0, at_most=2, unit="m")
+    caution = Precondition("the fall has an end", constant(3.0, unit="m"), at_most=2)
     study = Study(
         "tiny",
         "Does it fall?",
         settings=Settings(),
-        nodes=(),
         claims=(claim,),
         notes=("A note.",),
         figures=(FIGURE,),

@@ -100,15 +100,23 @@ def test_data_link_holds_the_csv_file(page):
 
 def test_claims_stand_below_the_figures_that_they_are_about(study, results, tmp_path):
     error, absent = study.figures
-    about = replace(study, figures=(error.about(*study.claims[:2]), absent))
-    text = report.write(about, results, tmp_path).page.read_text()
+    shown = replace(error, claims=study.claims[:2])
+    text = report.write(replace(study, figures=(shown, absent)), results, tmp_path).page.read_text()
     figure = text[text.index('<figure id="figure-error">') : text.index("</figure>")]
     assert figure.count('href="#claim-') == 2 and 'href="#claim-gain"' in figure
     assert "Jin et al. 2022, Fig. 7" in figure
-    only = replace(study, figures=(error,)).illustrated
-    assert only[0].claims == tuple(claim.name for claim in study.claims)
-    with pytest.raises(UsageError, match="about \\['nothing'\\]"):
-        replace(study, figures=(replace(error, claims=("nothing",)), absent))
+    only = replace(study, figures=(error,))
+    assert only.claims_of(error) == study.claims
+
+
+def test_claims_of_figures_are_claims_of_the_study_and_names_mean_one_claim(study):
+    error, absent = study.figures
+    first, second = study.claims[:2]
+    shown = (replace(error, claims=(second,)), replace(absent, claims=(second,)))
+    assert replace(study, figures=shown, claims=(first,)).claims == (second, first)
+    other = replace(first, name=second.name)
+    with pytest.raises(UsageError, match="two claims are called 'width'"):
+        replace(study, figures=shown, claims=(other,))
 
 
 def test_lineage_shows_the_recipe_of_each_curve(page):
@@ -119,7 +127,7 @@ def test_lineage_shows_the_recipe_of_each_curve(page):
 
 
 def test_a_study_of_nothing_still_has_a_report(study, results, tmp_path):
-    empty = replace(study, figures=(), claims=(), nodes=(), notes=(), paper="", scale="")
+    empty = replace(study, figures=(), claims=(), notes=(), paper="", scale="")
     text = report.write(empty, results, tmp_path).page.read_text()
     assert "makes no claims" in text
     assert "no run failed" in text
@@ -149,10 +157,9 @@ def test_number_is_short_and_plain(value, text):
     assert report.number(value) == text
 
 
-@pytest.mark.parametrize("kind", ["figures", "claims"])
-def test_names_are_unique_in_a_study(study, kind):
+def test_names_of_figures_are_unique_in_a_study(study):
     with pytest.raises(UsageError, match="each its own name"):
-        replace(study, **{kind: getattr(study, kind) * 2})
+        replace(study, figures=study.figures * 2)
 
 
 def test_names_are_file_names(study):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from prunescope.base.errors import UsageError
+from prunescope.studies import drawing
 from prunescope.studies.curves import band, sort_curves
 from prunescope.studies.plot import Intervals, Lines, Scatter
 from prunescope.studies.scatters import fitted
@@ -17,17 +18,22 @@ POINTS = [
 
 def test_a_scatter_shows_every_arm_and_its_note():
     plot = Scatter("x", "y", series="arm", note="note", x_label="mean stability, %")
-    text = plot.svg(POINTS, name="scatter")
+    text = drawing.document(plot, POINTS, name="scatter")
     for expected in ("no pruning", "Prune_L 13 %", "r = -1.00", "mean stability, %", "VGG11"):
         assert expected in text
-    assert text == plot.svg(POINTS, name="scatter") and len(plot.panels(POINTS, name="scatter")) == 1
+    assert (
+        text == drawing.document(plot, POINTS, name="scatter")
+        and len(drawing.panels(plot, POINTS, name="scatter")) == 1
+    )
 
 
 def test_points_that_are_not_finite_are_left_out():
     plot = Scatter("x", "y", series="arm")
-    assert plot.svg([*POINTS, {**POINTS[0], "y": float("nan")}], name="a") == plot.svg(POINTS, name="a")
+    assert drawing.document(plot, [*POINTS, {**POINTS[0], "y": float("nan")}], name="a") == drawing.document(
+        plot, POINTS, name="a"
+    )
     with pytest.raises(UsageError, match="nothing can be drawn"):
-        plot.svg([{**POINTS[0], "y": float("nan")}], name="a")
+        drawing.document(plot, [{**POINTS[0], "y": float("nan")}], name="a")
 
 
 def test_the_line_is_the_least_squares_one():
@@ -43,10 +49,10 @@ def test_intervals_keep_the_order_of_their_rows():
         {"kind": "within arms", "r": float("nan"), "low": float("nan"), "high": float("nan")},
     ]
     plot = Intervals("kind", "r", "low", "high", x_label="correlation", zero=True)
-    text = plot.svg(rows, name="r")
+    text = drawing.document(plot, rows, name="r")
     assert text.index("all runs") < text.index("within arms") and "correlation" in text
     with pytest.raises(UsageError, match="nothing can be drawn"):
-        plot.svg(rows[1:], name="r")
+        drawing.document(plot, rows[1:], name="r")
 
 
 def test_marks_choose_the_points_that_carry_a_marker():
@@ -54,9 +60,9 @@ def test_marks_choose_the_points_that_carry_a_marker():
     (marked,) = sort_curves(Lines("x", "y", series="arm", marks="event"), rows)[""]
     (plain,) = sort_curves(Lines("x", "y", series="arm"), rows)[""]
     assert marked.marked.tolist() == [False, False, True, False] and plain.marked.all()
-    assert Lines("x", "y", series="arm", marks="event").svg(rows, name="m") != Lines(
-        "x", "y", series="arm"
-    ).svg(rows, name="m")
+    assert drawing.document(Lines("x", "y", series="arm", marks="event"), rows, name="m") != drawing.document(
+        Lines("x", "y", series="arm"), rows, name="m"
+    )
 
 
 def test_the_bootstrapped_band_is_an_interval_of_the_mean():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from prunescope.base.errors import DataError, UsageError
-from prunescope.studies import Figure, Sheet, Study
+from prunescope.studies import Computed, Figure, Sheet, Study, drawing
 from prunescope.studies.report import write
 from prunescope.studies.sheets import images, mosaic, size
 from prunescope.studies.svg import side_by_side
@@ -45,9 +45,12 @@ def test_a_mosaic_has_every_picture_in_its_place_and_nothing_between():
 
 
 def test_a_sheet_says_label_and_prediction_and_colours_flipped_ones():
-    text = PLOT.svg(ROWS, name="sheet")
+    text = drawing.document(PLOT, ROWS, name="sheet")
     ElementTree.fromstring(text)
-    assert text == PLOT.svg(ROWS, name="sheet") and len(PLOT.panels(ROWS, name="sheet")) == 2
+    assert (
+        text == drawing.document(PLOT, ROWS, name="sheet")
+        and len(drawing.panels(PLOT, ROWS, name="sheet")) == 2
+    )
     assert text.count("0 → 3") == 4 and text.count("5 → 3") == 2
     assert len(re.findall(r"#d55e00", text, flags=re.IGNORECASE)) == 2
     assert size(PLOT, ROWS)[1] > size(Sheet(digits(), across=3), ROWS)[1]
@@ -59,7 +62,7 @@ def test_a_sheet_says_label_and_prediction_and_colours_flipped_ones():
 )
 def test_what_is_no_image_is_refused(source, index, says):
     with pytest.raises(UsageError, match=says):
-        Sheet(source).svg([{**ROWS[0], "index": index}], name="sheet")
+        drawing.document(Sheet(source), [{**ROWS[0], "index": index}], name="sheet")
 
 
 def test_a_report_without_the_images_at_hand_lacks_one_figure_only(tmp_path, monkeypatch):
@@ -67,8 +70,10 @@ def test_a_report_without_the_images_at_hand_lacks_one_figure_only(tmp_path, mon
     gone = Idx.model_construct(**{**digits().model_dump(), "name": "mnist", "digest": "0" * 32})
     with pytest.raises(DataError):
         gone.load()
-    figure = Figure("sheet", "Images", caption="", table=lambda results: ROWS, plot=Sheet(gone))
-    study = Study("tiny", "Why?", settings=digits(), nodes=(), figures=(figure,))
+    figure = Figure(
+        "sheet", "Images", caption="", rows=[Computed((), lambda results: ROWS)], plot=Sheet(gone)
+    )
+    study = Study("tiny", "Why?", settings=digits(), figures=(figure,))
     page = write(study, {}, tmp_path / "report").page
     assert "MNIST lacks" in page.read_text() and not (page.parent / "figures").exists()
 

@@ -5,7 +5,7 @@ import pytest
 
 from prunescope.base.errors import UsageError
 from prunescope.base.value import Value
-from prunescope.studies import Figure, Lines, Study, statistics, subsets
+from prunescope.studies import Computed, Figure, Lines, Study, statistics, subsets
 from prunescope.studies.study import merged
 
 VALUES = {
@@ -56,8 +56,9 @@ def test_merged_studies_share_nodes_and_notes_and_refuse_two_figures_of_one_name
     node = Nothing()
 
     def part(name):
-        figure = Figure(name, name, caption="", table=lambda results: [], plot=plot)
-        return Study(name, "?", settings=node, nodes=[node], figures=(figure,), notes=("same",))
+        rows = [Computed([node], lambda results: [])]
+        figure = Figure(name, name, caption="", rows=rows, plot=plot)
+        return Study(name, "?", settings=node, figures=(figure,), notes=("same",))
 
     given = {"name": "all", "question": "?", "settings": node, "scale": "", "paper": ""}
     whole = merged([part("a"), part("b")], **given)

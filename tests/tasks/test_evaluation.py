@@ -23,7 +23,7 @@ def problem():
 @pytest.fixture(scope="module")
 def weights(problem):
     params, buffers = problem.model.init(0)
-    x, _ = problem.train.take(torch.arange(60))
+    x, _ = problem.train.batch(torch.arange(60))
     return Weights(params, problem.model.apply(params, buffers, x, train=True)[1], {})
 
 
@@ -33,7 +33,7 @@ def test_evaluation_equals_a_loop_over_examples(problem, weights, name, monkeypa
     seen = evaluation.evaluate(problem, weights, split)
     losses, wrong = [], 0
     for row in range(len(split)):
-        x, y = split.take(torch.tensor([row]))
+        x, y = split.batch(torch.tensor([row]))
         scores = problem.model.apply(weights.params, weights.buffers, x, train=False)[0][0].double().tolist()
         losses.append(math.log(sum(math.exp(s) for s in scores)) - scores[int(y)])
         wrong += scores.index(max(scores)) != int(y)

@@ -45,7 +45,7 @@ def test_statistics_are_those_of_torchs_update_bn(factory):
     module = factory()
     module.load_state_dict({**params, **buffers})
     order = torch.randperm(50, generator=stream(0, "recalibration"))
-    x = problem.train.take(order[:32])[0]
+    x = problem.train.batch(order[:32])[0]
     torch.optim.swa_utils.update_bn(list(x.split(8)), copied := copy.deepcopy(module))
     for name, expected in copied.named_buffers():
         if name.rpartition(".")[2] in ("running_mean", "running_var"):

@@ -55,13 +55,13 @@ def test_validation_is_disjoint_clean_and_left_alone_by_the_share():
 def test_rows_of_a_split_are_the_sources_examples():
     train = load(validation=50).train
     rows = torch.tensor([7, 0, 7])
-    x, y = train.take(rows)
+    x, y = train.batch(rows)
     expected = torch.stack([ARRAYS.train_x.take(train.index[row : row + 1])[0] for row in (7, 0, 7)])
     assert torch.equal(x, expected) and torch.equal(y, train.y[rows])
     batches = list(train.batches(64))
     assert [len(labels) for _, labels in batches] == [64, 64, 22]
     assert torch.equal(torch.cat([labels for _, labels in batches]), train.y)
-    assert torch.equal(torch.cat([images for images, _ in batches]), train.take(torch.arange(150))[0])
+    assert torch.equal(torch.cat([images for images, _ in batches]), train.batch(torch.arange(150))[0])
 
 
 def test_a_restricted_problem_has_those_rows_with_their_labels():
@@ -112,7 +112,7 @@ def test_a_users_module_and_tensors_make_a_task(tmp_path, monkeypatch):
     problem = made.load(Seeds(), made.data.source.load())
     assert (len(problem.train), len(problem.validation), len(problem.test)) == (24, 6, 9)
     assert problem.classes == 3 and problem.loss is squared_error
-    assert torch.equal(problem.test.take(torch.arange(9))[0], x[:9])
+    assert torch.equal(problem.test.batch(torch.arange(9))[0], x[:9])
 
 
 def test_every_part_enters_the_id():

@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # for `unit_lab`, here and in wo
 from prunescope.base.state import Weights
 from prunescope.base.steps import Clock
 from prunescope.base.streams import Seeds
-from prunescope.runs.placement import weights_on
+from prunescope.runs.machine.devices import weights_on
 from prunescope.tasks.data.source import InMemory
 from prunescope.tasks.data.synthetic import synthetic
 from prunescope.tasks.model import network, network_of

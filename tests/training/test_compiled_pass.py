@@ -9,7 +9,7 @@ from test_engines import OPTIMIZERS
 from torch import nn
 
 from prunescope.base.errors import UsageError
-from prunescope.runs.engines import EngineSetting, engine_named
+from prunescope.runs.machine.engines import EngineSetting, engine_named
 from prunescope.tasks.kernels import compiling
 from prunescope.tasks.kernels.choice import Kernels
 from prunescope.tasks.model import Model, network_of
@@ -109,5 +109,5 @@ def test_a_machine_without_a_compiler_says_which_engines_it_has(monkeypatch):
 
 
 def test_the_setting_says_that_networks_are_compiled():
-    assert EngineSetting(engine="lean", kernels=COMPILED).says.endswith("convolutional networks compiled")
-    assert "compiled" not in EngineSetting(engine="lean").says
+    assert EngineSetting(engine="lean", kernels=COMPILED).sentence.endswith("convolutional networks compiled")
+    assert "compiled" not in EngineSetting(engine="lean").sentence

@@ -11,7 +11,7 @@ from unit_lab import ARRAYS, SOURCE, begin, filters, layer, problem, program
 
 from pretended import pretending
 from prunescope.base.streams import Seeds
-from prunescope.runs.placement import progress_on
+from prunescope.runs.machine.devices import progress_on
 from prunescope.sparsity.unit_scores import FilterNorm
 from prunescope.tasks import evaluation
 from prunescope.tasks.data.synthetic import synthetic
@@ -130,7 +130,7 @@ def test_units_that_nothing_reads_are_taken_out(shapes, optimizer, moments):
     masks["layer2.0.conv2.weight"][:, :4] = False
     params["layer2.0.conv2.weight"] = params["layer2.0.conv2.weight"] * masks["layer2.0.conv2.weight"]
     opt = {
-        part: {n: leaf + moments for n, leaf in leaves.items()} if part in optimizer.moments else leaves
+        part: {n: leaf + moments for n, leaf in leaves.items()} if part in optimizer.slots else leaves
         for part, leaves in begun.state.opt.items()
     }
     weights = begun.state.weights.replace(masks=masks, params=params)

@@ -8,11 +8,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from prunescope.base import tree
-from prunescope.base.errors import UsageError
 from prunescope.base.state import Weights
 from prunescope.base.tree import clone, equal
 from prunescope.sparsity.grasp import GraSP
-from prunescope.sparsity.scores import NoData
 from prunescope.sparsity.snip import SNIP
 from prunescope.sparsity.synflow import SynFlow
 from prunescope.tasks.model import network, network_of
@@ -188,12 +186,6 @@ def test_scores_are_finite_repeatable_and_leave_everything_alone(lab, score, kin
         assert not first[name].requires_grad and bool((first[name][mask] != 0).any())
     assert equal({**weights.params, **weights.buffers}, before)
     assert torch.equal(torch.get_rng_state(), random)
-
-
-@pytest.mark.parametrize("score", DATA_SCORES, ids=lambda score: f"{type(score).__name__}-{score.id[:4]}")
-def test_a_score_that_needs_data_says_so_without_data(lab, score):
-    with pytest.raises(UsageError, match=r"needs the (gradient|Hessian)"):
-        score.scores(lab.weights(lab.program()), NoData(0))
 
 
 class Flat(nn.Module):

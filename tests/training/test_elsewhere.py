@@ -7,7 +7,7 @@ from test_engines import OPTIMIZERS, OWN_PRODUCTS, SPARSE, by_lean, fixed_places
 from test_interventions import EVERY, assert_same, program_for
 
 from pretended import pretending
-from prunescope.runs.placement import progress_on
+from prunescope.runs.machine.devices import progress_on
 from prunescope.tasks.data.augmentation import CropFlip
 from prunescope.training.engines.loop import Loop
 from prunescope.training.interventions import At, Prune

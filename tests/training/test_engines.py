@@ -147,7 +147,7 @@ def test_augmented_data(lab, device):
     program = program_for(lab, Prune(when=At(at="3it")))
     plain = lab.problem(program.problem.model.network)
     problem = lab.problem(program.problem.model.network, **data)
-    x, other = (which.train.take(torch.arange(4))[0] for which in (problem, plain))
+    x, other = (which.train.batch(torch.arange(4))[0] for which in (problem, plain))
     assert torch.equal(x, other) and problem.augmentation  # drawn anew at every step, not stored
     check_every_engine(lab, device, replace(program, problem=problem))
 

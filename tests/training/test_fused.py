@@ -40,7 +40,7 @@ def test_fused_updates_are_the_rules(rule, monkeypatch):
     }
     states = [rule.init(params) for params in (plain, other)]
     for state in states:
-        for part in rule.moments:
+        for part in rule.slots:
             if part in state:
                 state[part]["w"] += 0.5
     called = []

@@ -98,7 +98,7 @@ def test_pruning_clears_the_moments_of_what_it_removes_and_no_others(lab, optimi
     progress = at_step(lab, program, 5)
     after = applied(program, progress)
     for name, mask in after.weights.masks.items():
-        for part in optimizer.moments:
+        for part in optimizer.slots:
             assert bool((after.opt[part][name][~mask] == 0).all()) and bool((~mask).any())
             assert torch.equal(after.opt[part][name][mask], progress.state.opt[part][name][mask])
     assert {"count"} & after.opt.keys() == {"count"} & progress.state.opt.keys()

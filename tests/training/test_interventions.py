@@ -8,7 +8,7 @@ import torch
 from prunescope.base import tree
 from prunescope.base.reference import Moment, StateRef
 from prunescope.base.value import Value
-from prunescope.runs import codec
+from prunescope.runs.execution import checkpointer
 from prunescope.sparsity.grasp import GraSP
 from prunescope.sparsity.scores import Random, ShuffledMagnitude
 from prunescope.sparsity.select import Remaining, Sparsity
@@ -198,8 +198,8 @@ def assert_same(left, right):
 
 
 def through_a_file(progress, file):
-    file.write_bytes(codec.checkpoint_to_bytes(codec.Checkpoint(progress, frozenset(), 0.0)))
-    return codec.checkpoint_from_file(str(file)).progress
+    file.write_bytes(checkpointer.checkpoint_to_bytes(checkpointer.Checkpoint(progress, frozenset(), 0.0)))
+    return checkpointer.checkpoint_from_file(str(file)).progress
 
 
 @pytest.fixture

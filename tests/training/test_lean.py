@@ -136,7 +136,7 @@ def test_moments_of_removed_weights_move_on_as_in_the_loop(lab):
         program = lab.program(optimizer=optimizer)
         begun = lab.begin(program, sparsity=0.6)
         opt = {
-            part: tree.tree_map(lambda leaf: leaf + 0.5, leaves) if part in optimizer.moments else leaves
+            part: tree.tree_map(lambda leaf: leaf + 0.5, leaves) if part in optimizer.slots else leaves
             for part, leaves in begun.state.opt.items()
         }
         begun = begun.replace(state=begun.state.replace(opt=opt))

@@ -48,7 +48,7 @@ def plain_batches(problem, count, *, batch=8, seed=0, first=0):
     for step in range(first, first + count):
         epoch, position = divmod(step, per_epoch)
         order = torch.randperm(n, generator=stream(seed, "order", epoch))
-        yield problem.train.take(order[position * batch : (position + 1) * batch])
+        yield problem.train.batch(order[position * batch : (position + 1) * batch])
 
 
 def in_float64(weights):
@@ -213,7 +213,7 @@ def test_an_epoch_sees_every_example_once_in_an_order_of_its_own(lab):
     epochs = [[batches.at(step) for step in range(7 * e, 7 * e + 7)] for e in range(3)]
     assert [len(y) for _, y in epochs[0]] == [8] * 6 + [2]
     images = [torch.cat([x for x, _ in epoch]).flatten(1) for epoch in epochs]
-    whole, _ = train.take(torch.arange(50))
+    whole, _ = train.batch(torch.arange(50))
     for image in images:
         rows = (image[:, None] == whole.flatten(1)[None]).all(2).nonzero()[:, 1]
         assert sorted(rows.tolist()) == list(range(50))
@@ -235,7 +235,7 @@ def test_batches_depend_on_the_step_and_seed_and_not_on_the_past(lab):
 def test_a_batch_as_large_as_the_split_is_the_split_in_order(lab, batch):
     batches = Batches(lab.lenet.train, batch, Seeds())
     x, y = batches.at(5)
-    whole = lab.lenet.train.take(torch.arange(50))
+    whole = lab.lenet.train.batch(torch.arange(50))
     assert batches.epoch_steps == 1
     assert torch.equal(x, whole[0]) and torch.equal(y, whole[1]) and torch.equal(batches.at(6)[0], x)
 

@@ -8,7 +8,7 @@ from stack_lab import SPARSE, Drawing, Dropping, Odd, assert_close, check, toget
 from test_interventions import EVERY, OWN, program_for, tensors
 
 from prunescope.base.streams import replicate
-from prunescope.runs.placement import device_named, one_thread
+from prunescope.runs.machine.devices import device_named, one_thread
 from prunescope.tasks.kernels.choice import Kernels
 from prunescope.tasks.model import network_of
 from prunescope.training import run as running

@@ -1,8 +1,4 @@
-"""What can go wrong, as types. Every message names the value, what is permitted, and the fix.
-
-Belongs here: the kinds of error, and how many of them a command turns into which exit code. Does not belong
-here: any check. A check lives where the value enters.
-"""
+"""The errors of the package. Every message names the value, what is permitted, and the fix."""
 
 from typing import ClassVar
 
@@ -11,6 +7,8 @@ class PrunescopeError(Exception):
     """A problem that prunescope understands; the command line prints its message without a traceback."""
 
     exit_code: ClassVar[int] = 1
+    permanent: ClassVar[bool] = False
+    """Whether the same recipe would meet this failure again; such a run is stored as failed."""
 
 
 class UsageError(PrunescopeError):
@@ -20,7 +18,7 @@ class UsageError(PrunescopeError):
 
 
 class TooFewReplicates(UsageError):
-    """A rule needs the spread over replicates, and there is no second one."""
+    """A rule needs the spread over replicates, and there is only one replicate."""
 
 
 class DataError(PrunescopeError):
@@ -36,11 +34,15 @@ class CodeChanged(PrunescopeError):
 
 
 class Diverged(PrunescopeError):
-    """Training produced a loss that is not a number; the run is stored as failed, the others go on."""
+    """Training produced a loss that is not a number; the run is stored as failed, and the others continue."""
+
+    permanent = True
 
 
 class Unreachable(PrunescopeError):
-    """A sparsity that the network cannot reach under the asked exclusions."""
+    """The network cannot reach the sparsity, given the layers that are excluded."""
+
+    permanent = True
 
 
 class LayerCollapse(Unreachable):

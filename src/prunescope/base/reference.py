@@ -1,7 +1,4 @@
-"""References to states of runs that need not exist yet.
-
-Belongs here: how one description points at a state of another run. Does not belong here: finding that state.
-"""
+"""References to states of runs that need not exist yet."""
 
 from typing import ClassVar, Literal
 
@@ -12,9 +9,10 @@ from prunescope.base.value import Value
 
 
 class Moment(Value):
-    """When, inside one run: at its end, at a step, or just before or after the events of a step.
+    """A time inside one run, at which a state of it is taken.
 
-    `at` counts from the run's own start; it is ignored for "final".
+    when: "final", the end of the run; "step", as the step `at` begins; "before" and "after" the events of that step.
+    at: duration since the run's own start; without meaning for "final".
     """
 
     when: Literal["final", "step", "before", "after"] = "final"
@@ -26,7 +24,11 @@ FINAL = Moment()
 
 
 class StateRef(Value):
-    """The state of `run` (a recipe, or one to be chosen) at `moment`."""
+    """A state of a run.
+
+    run: the recipe, or the description of how one is chosen.
+    moment: the time of the state inside the run.
+    """
 
     by_id: ClassVar[bool] = True
     run: Value

@@ -1,7 +1,4 @@
-"""What a run is at one moment.
-
-Belongs here: the two records that everything above passes around. Does not belong here: how they change.
-"""
+"""The state of a run at one moment."""
 
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
@@ -13,7 +10,12 @@ from prunescope.base.tree import Masks, Tree, sparsity
 
 @dataclass(frozen=True)
 class Weights:
-    """A network's tensors: parameters, buffers (BatchNorm statistics) and masks (bool, True = kept)."""
+    """A network's tensors.
+
+    params: trainable parameters, by name.
+    buffers: tensors that are not trained, such as BatchNorm statistics, by name.
+    masks: bool tensors of the shape of their parameter, True = kept; what has none is not maskable.
+    """
 
     params: Tree
     buffers: Tree
@@ -33,12 +35,13 @@ class Weights:
 class TrainState:
     """A run between two steps.
 
-    step: steps since the very first initialization, over all ancestors; keys all randomness.
+    step: steps since the very first initialization, over all ancestors; all randomness is keyed by it.
     schedule_step: position in the learning-rate schedule; a rewind moves it back.
-    opt: optimizer state by name ("momentum"), keyed like the parameters inside.
-    memory: trees owned by one intervention each, by its key.
-    held: parameters at zero for a while (bool, True = held); masks say what is gone for good. What has no mask (a
-    bias, BatchNorm's gamma and beta) is held for as long as its unit is gone.
+    weights: parameters, buffers and masks.
+    opt: optimizer state by name ("momentum"), each a tree with the names of the parameters.
+    memory: one tree for every intervention, by the intervention's key.
+    held: bool tensors of the shape of their parameter, True = at zero for a while. Masks say what is removed for
+        good. A parameter without a mask (a bias, gamma, beta) is held for as long as its unit is removed.
     """
 
     step: int
@@ -50,7 +53,7 @@ class TrainState:
 
     @property
     def free(self) -> Masks:
-        """Bool masks of the maskable weights that may be other than 0: kept and not held."""
+        """Bool masks of the maskable weights that need not be 0, because they are kept and not held."""
         return {
             name: mask & ~self.held[name] if name in self.held else mask
             for name, mask in self.weights.masks.items()
@@ -58,7 +61,7 @@ class TrainState:
 
     @property
     def movable(self) -> Masks:
-        """Bool masks of all parameters that have entries kept at 0: `free`, and what is held without a mask."""
+        """Bool masks as in `free`, and also of the parameters that are held and have no mask."""
         others = self.held.keys() - self.weights.masks.keys()
         return self.free | {name: ~self.held[name] for name in sorted(others)}
 

@@ -1,7 +1,4 @@
-"""Durations: "10ep", "500it", "25%", converted to steps once.
-
-Belongs here: the three units and a clock. Does not belong here: what happens at a step.
-"""
+"""Durations: "10ep", "500it", "25%", converted to steps once."""
 
 import re
 from dataclasses import dataclass
@@ -33,7 +30,11 @@ Duration = Annotated[str, AfterValidator(_checked)]
 
 @dataclass(frozen=True)
 class Clock:
-    """Converts durations of one run: `epoch_steps` steps an epoch, `total` steps in the full schedule."""
+    """Converts durations of one run to steps.
+
+    epoch_steps: steps in an epoch.
+    total: steps in the full schedule.
+    """
 
     epoch_steps: int
     total: int

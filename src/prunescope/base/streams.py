@@ -1,7 +1,5 @@
 """Named randomness: the only maker of random generators.
 
-Belongs here: how a seed and a name become a generator. Does not belong here: what is drawn.
-
 A draw is keyed by (seed, purpose, position), never by how many draws came before it. So nothing has to be saved
 to resume, the order of execution cannot matter, and two purposes never share a stream.
 """
@@ -34,10 +32,13 @@ def derived(seed: int, *name: str | int) -> int:
 
 
 class Seeds(Value):
-    """The separate seeds of a run: what changes with one of them and with nothing else.
+    """The separate seeds of a run, each of which changes one thing and nothing else.
 
-    data: hold-out and subset; labels: label noise; init: initial weights; order: batches, augmentation and what
-    a network draws in training (dropout); mask: random scores and other draws of interventions.
+    data: which examples are held out or used.
+    labels: label noise.
+    init: initial weights.
+    order: order of batches, augmentation, and draws of the network in training (dropout).
+    mask: random scores and other draws of interventions.
     """
 
     data: int = Field(default=0, ge=0)
@@ -48,5 +49,5 @@ class Seeds(Value):
 
 
 def replicate(number: int) -> Seeds:
-    """The seeds of replicate `number`: everything is drawn anew except which data are held out."""
+    """The seeds of replicate `number`, which draws everything anew except which data are held out."""
     return Seeds(labels=number, init=number, order=number, mask=number)

@@ -1,7 +1,4 @@
-"""Algebra of trees: plain dictionaries of tensors, keyed by parameter name.
-
-Belongs here: what is true of any tree. Does not belong here: networks, optimizers, scores.
-"""
+"""Algebra of trees: plain dictionaries of tensors, keyed by parameter name."""
 
 from collections.abc import Callable, Iterable, Mapping
 
@@ -14,7 +11,7 @@ Masks = dict[str, Tensor]
 
 
 def tree_map(function: Callable[..., Tensor], tree: Tree, *others: Tree) -> Tree:
-    """`function` applied leaf by leaf; every tree has the names of the first.
+    """The tree of function(leaf, *leaves of the others), name by name; every tree has the names of the first.
 
     >>> tree_map(torch.add, {"w": torch.ones(2)}, {"w": torch.ones(2)})["w"].tolist()
     [2.0, 2.0]
@@ -23,14 +20,14 @@ def tree_map(function: Callable[..., Tensor], tree: Tree, *others: Tree) -> Tree
 
 
 def masked(tree: Tree, masks: Masks) -> Tree:
-    """The tree with removed entries at exactly 0; leaves without a mask are passed through."""
+    """The tree with removed entries at exactly 0; leaves without a mask are returned as they are."""
     return {
         name: leaf.masked_fill(~masks[name], 0.0) if name in masks else leaf for name, leaf in tree.items()
     }
 
 
 def clone(tree: Mapping[str, Tensor]) -> Tree:
-    """A tree that shares no memory with `tree` and no graph either."""
+    """A copy of the tree that shares neither memory nor an autograd graph with it."""
     return {name: leaf.detach().clone() for name, leaf in tree.items()}
 
 
@@ -66,15 +63,9 @@ def norm(tree: Tree) -> Tensor:
 
 
 def stack(trees: Iterable[Tree]) -> Tree:
-    """Trees of equal names and shapes with a new first axis, one entry a replica."""
-    members = list(trees)
-    return {name: torch.stack([member[name] for member in members]) for name in members[0]}
-
-
-def unstack(tree: Tree) -> list[Tree]:
-    """The inverse of `stack`."""
-    count = len(next(iter(tree.values())))
-    return [{name: leaf[member] for name, leaf in tree.items()} for member in range(count)]
+    """The trees of R replicas, which have equal names and shapes, as one tree of tensors [R, ...]."""
+    replicas = list(trees)
+    return {name: torch.stack([replica[name] for replica in replicas]) for name in replicas[0]}
 
 
 def equal(left: Mapping[str, Tensor], right: Mapping[str, Tensor]) -> bool:

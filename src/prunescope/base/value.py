@@ -7,27 +7,42 @@ An id is 128 bits of BLAKE2b over the canonical JSON of *every* field, defaults 
 default changes the id and can never silently reuse an old result.
 """
 
-import hashlib
+import inspect
 import io
 import json
 import pickle
+import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-import numpy as np
-import torch
 from pydantic import BaseModel, ConfigDict
 
+from prunescope.base.digest import array_digest as array_digest
+from prunescope.base.digest import text_digest as text_digest
+
+if TYPE_CHECKING:
+    from pydantic._internal._model_construction import ModelMetaclass
+else:
+    ModelMetaclass = type(BaseModel)  # where pydantic keeps it is private
+
 _SCALARS = (str, int, float, bool, type(None))
-_text = json.JSONEncoder(allow_nan=False).encode  # json.dumps with an option makes an encoder at every call
+_json = json.JSONEncoder(allow_nan=False).encode  # json.dumps with an option makes a new encoder at each call
 
 
-class Value(BaseModel):
+class _ValueClass(ModelMetaclass):
+    """Lists only what this package defines in `dir`, and so in `help`: pydantic adds some 400 lines of its own."""
+
+    def __dir__(cls) -> list[str]:  # noqa: N805
+        names = {name for base in cls.__mro__ if issubclass(base, Value) for name in vars(base)}
+        return sorted(name for name in names - vars(BaseModel).keys() if name[0] != "_" or name == "__call__")
+
+
+class Value(BaseModel, metaclass=_ValueClass):
     """A frozen, validated description; equal values have equal ids.
 
-    `version` is part of the id: raise it in a subclass when the meaning of its fields changes.
-    `by_id` says that inside another value only this one's id is written, so that ids chain.
+    version: a part of the id; a subclass raises it when the meaning of its fields changes.
+    by_id: whether only the id of this value is written inside another value, so that ids chain.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
@@ -36,11 +51,12 @@ class Value(BaseModel):
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
-        """Raises TypeError for a field whose place in the canonical text is taken: it would be in no id."""
+        """Raises TypeError for a field whose name the canonical text uses itself: the field would be in no id."""
         super().__pydantic_init_subclass__(**kwargs)
-        if taken := sorted({"kind", "version"} & cls.model_fields.keys()):
+        cls.__signature__ = _readable(cls.__signature__, cls)
+        if reserved := sorted({"kind", "version"} & cls.model_fields.keys()):
             raise TypeError(
-                f"{cls.__qualname__} has a field {taken[0]!r}, a word that ids use for themselves; call it otherwise"
+                f"{cls.__qualname__} has a field {reserved[0]!r}, a word that ids use for themselves; call it otherwise"
             )
 
     @cached_property
@@ -56,8 +72,8 @@ class Value(BaseModel):
     @cached_property
     def id(self) -> str:
         """32 hexadecimal digits, the hash of `canonical`."""
-        for value in _inputs_first(self, lambda value: "id" in value.__dict__):
-            value.__dict__["id"] = text_digest(value.canonical)  # where this property keeps it
+        for value in _references_first(self, lambda value: "id" in value.__dict__):
+            value.__dict__["id"] = text_digest(value.canonical)  # where `cached_property` keeps it
         return str(self.__dict__["id"])
 
     @cached_property
@@ -79,10 +95,13 @@ class Value(BaseModel):
         return self
 
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
-        """Every field, references by id: a lineage has no end."""
-        for name, value in super().__repr_args__():
-            inner = isinstance(value, Value) and value.by_id
-            yield name, f"{type(value).__name__} {value.id[:8]}" if inner else value
+        """The fields that differ from their defaults, with references by id: a lineage has no end."""
+        for name, field in type(self).model_fields.items():
+            value = getattr(self, name)
+            if isinstance(value, Value) and value.by_id:
+                yield name, _Short(f"<{type(value).__name__} {value.id[:8]}>")
+            elif field.is_required() or value != field.get_default(call_default_factory=True):
+                yield name, value
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         """A lineage is pickled as a flat sequence: pickle itself would recurse along it."""
@@ -93,6 +112,24 @@ class Value(BaseModel):
 
     def __hash__(self) -> int:
         return hash(self.id)
+
+
+class _Short(str):
+    """Text that `repr` shows without quotation marks."""
+
+    __repr__ = str.__str__
+
+
+def _readable(signature: inspect.Signature, cls: type[Value]) -> inspect.Signature:
+    """The signature for `help`, with types by their bare names and without the checks that pydantic adds to them."""
+    types = {name: inspect.formatannotation(field.annotation) for name, field in cls.model_fields.items()}
+    parameters = [
+        parameter.replace(annotation=_Short(re.sub(r"(?:\w+\.)+(?=\w)", "", types[name])))
+        if name in types
+        else parameter
+        for name, parameter in signature.parameters.items()
+    ]
+    return signature.replace(parameters=parameters)
 
 
 def _referenced(value: object) -> Iterator["Value"]:
@@ -111,10 +148,10 @@ def _referenced(value: object) -> Iterator["Value"]:
             yield from _referenced(item)
 
 
-def _inputs_first(value: "Value", done: Callable[["Value"], bool]) -> Iterator["Value"]:
-    """Everything `value` refers to that is not done, then itself; a chain may be longer than Python's stack.
+def _references_first(value: "Value", done: Callable[["Value"], bool]) -> Iterator["Value"]:
+    """Every value that `value` refers to and that is not done, then `value`: without recursion, as chains are long.
 
-    The caller makes `done` true of each value as it comes.
+    The caller makes `done` true of each value before it asks for the next one.
     """
     pending = [value]
     while pending:
@@ -134,35 +171,35 @@ class _Pickler(pickle.Pickler):
 
 
 class _Unpickler(pickle.Unpickler):
-    """Reads ids as the values that came before."""
+    """Reads ids as the values that were read before."""
 
     def __init__(self, file: io.BytesIO) -> None:
         super().__init__(file)
-        self.found: dict[str, Value] = {}
+        self.values: dict[str, Value] = {}
 
     def persistent_load(self, pid: str) -> "Value":
-        return self.found[pid]
+        return self.values[pid]
 
 
 def _packed(value: "Value") -> bytes:
-    packed: dict[str, Value] = {}
-    for inner in _inputs_first(value, lambda inner: inner.id in packed):
-        packed[inner.id] = inner
+    lineage: dict[str, Value] = {}
+    for inner in _references_first(value, lambda inner: inner.id in lineage):
+        lineage[inner.id] = inner
     buffer = io.BytesIO()
     pickler = _Pickler(buffer)
-    pickler.dump(len(packed))
-    for key, inner in packed.items():
+    pickler.dump(len(lineage))
+    for key, inner in lineage.items():
         pickler.dump((key, type(inner), {name: getattr(inner, name) for name in type(inner).model_fields}))
     return buffer.getvalue()
 
 
 def _unpacked(content: bytes) -> "Value":
     unpickler = _Unpickler(io.BytesIO(content))
-    made: Value
+    value: Value
     for _ in range(unpickler.load()):
         key, cls, fields = unpickler.load()
-        unpickler.found[key] = made = cls.model_construct(**fields)
-    return made
+        unpickler.values[key] = value = cls.model_construct(**fields)
+    return value
 
 
 def kind(cls: type) -> str:
@@ -181,7 +218,7 @@ def canonical(value: object) -> str:
     if isinstance(value, Value):
         return json.dumps(value.id) if value.by_id else value.canonical
     if isinstance(value, _SCALARS):
-        return _text(value)
+        return _json(value)
     if isinstance(value, tuple | list):
         return "[" + ",".join(canonical(item) for item in value) + "]"
     if isinstance(value, frozenset | set):
@@ -193,19 +230,3 @@ def canonical(value: object) -> str:
     raise TypeError(
         f"{value!r} ({type(value).__name__}) cannot be part of an id; name it by import path or by value"
     )
-
-
-def text_digest(text: str) -> str:
-    """128 bits of BLAKE2b over UTF-8 text, as 32 hexadecimal digits."""
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
-
-
-def array_digest(*arrays: np.ndarray[Any, Any] | torch.Tensor) -> str:
-    """128 bits of BLAKE2b over dtype, shape and little-endian bytes of arrays, in the order given."""
-    hasher = hashlib.blake2b(digest_size=16)
-    for array in arrays:
-        plain = array.detach().cpu().numpy() if isinstance(array, torch.Tensor) else array
-        plain = np.ascontiguousarray(plain.astype(plain.dtype.newbyteorder("<"), copy=False))
-        hasher.update(f"{plain.dtype.str}{plain.shape}".encode())
-        hasher.update(plain.reshape(-1).view(np.uint8).data)
-    return hasher.hexdigest()

@@ -1,8 +1,4 @@
-"""Commands on data sets: ls, get, check.
-
-Belongs here: arguments in, tables out. Does not belong here: where data lie and how they are fetched
-(`tasks/data/files.py`).
-"""
+"""Commands on data sets: ls, get, check."""
 
 from typing import Annotated
 
@@ -27,15 +23,15 @@ def ls() -> None:
     """
     from prunescope.tasks.data.files import DATASETS, folder, present
 
-    shown = table("name", "data set", "files", "size", "folder", right=("size",))
-    for name, row in DATASETS.items():
-        found = present(name)
-        there = f"{len(found)} of {len(row.files)}"
-        place = str(next(iter(found.values())).parent) if found else ""
-        cells = (name, row.title, there, size(sum(path.stat().st_size for path in found.values())), place)
-        shown.add_row(*(Text(cell) for cell in cells))
+    rows = table("name", "data set", "files", "size", "folder", right=("size",))
+    for name, dataset in DATASETS.items():
+        paths = list(present(name).values())
+        count = f"{len(paths)} of {len(dataset.files)}"
+        location = str(paths[0].parent) if paths else ""
+        cells = (name, dataset.title, count, size(sum(path.stat().st_size for path in paths)), location)
+        rows.add_row(*(Text(cell) for cell in cells))
     console = answers()
-    console.print(shown)
+    console.print(rows)
     console.print(Text(f"\ndata folder: {folder()}"), soft_wrap=True)
 
 
@@ -55,12 +51,12 @@ def get(name: Name) -> None:
     with Progress(*columns, console=messages(), transient=True) as progress:
         bars: dict[str, TaskID] = {}
 
-        def arrived(file: str, done: int, total: int) -> None:
+        def progressed(file: str, done: int, total: int) -> None:
             if file not in bars:
                 bars[file] = progress.add_task(file)
             progress.update(bars[file], completed=done, total=total or None)
 
-        target = download(name, arrived)
+        target = download(name, progressed)
     console.print(Text(f"{name} is in {target}"), soft_wrap=True)
 
 
@@ -72,14 +68,14 @@ def check(name: Name) -> None:
     """
     from prunescope.tasks.data.status import status
 
-    found = status(name)
-    shown = table("file", "size", "published", "path", right=("size",))
-    for file in found.files:
+    checked = status(name)
+    rows = table("file", "size", "published", "path", right=("size",))
+    for file in checked.files:
         verdict = {True: "yes", False: "no, a variant", None: "cannot be told"}[file.published]
-        there = str(file.path) if file.path else "missing"
-        shown.add_row(*(Text(cell) for cell in (file.name, size(file.bytes), verdict, there)))
+        location = str(file.path) if file.path else "missing"
+        rows.add_row(*(Text(cell) for cell in (file.name, size(file.bytes), verdict, location)))
     console = answers()
-    console.print(shown)
-    console.print(Text(f"\n{name}: {found.state}"))
-    if found.state != "present":
-        raise DataError(found.problem or f"{name} is {found.state}")
+    console.print(rows)
+    console.print(Text(f"\n{name}: {checked.state}"))
+    if checked.state != "present":
+        raise DataError(checked.problem or f"{name} is {checked.state}")

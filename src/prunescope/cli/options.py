@@ -1,7 +1,4 @@
-"""Options that several commands share.
-
-Belongs here: their names, defaults and help, and what opens a store. Does not belong here: commands.
-"""
+"""Options that several commands share: names, defaults and help; and what opens a store."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ import typer
 from prunescope.base.errors import StoreError
 
 if TYPE_CHECKING:
-    from prunescope.runs.store import Store
+    from prunescope.runs.store.store import Store
 
 STORE = Path("prunescope-store")
 REPORTS = Path("prunescope-reports")
@@ -64,17 +61,17 @@ Engine = Annotated[
     typer.Option(
         "--engine",
         help="How runs are trained, one at a time unless --stack says more: loop (the reference), lean (in place; on a "
-        "CPU with products and switch points "
-        "measured on this machine, for work of 20 s or more) or compiled (lean with convolutional networks compiled by "
-        "torch, half a minute each: for residual networks that train for hours).",
+        "CPU with products and switch points measured on this machine, for work of 20 s or more) or compiled (lean "
+        "with convolutional networks compiled by torch, half a minute each: for residual networks that train for "
+        "hours).",
         show_default="lean on a CPU, as measured on a GPU",
     ),
 ]
 
 
-def stored(folder: Path) -> Store:
+def existing_store(folder: Path) -> Store:
     """The store in a folder. Raises StoreError if there is none: reading makes no store."""
-    from prunescope.runs.store import Store
+    from prunescope.runs.store.store import Store
 
     if not (folder.expanduser() / "SCHEMA").exists():
         raise StoreError(

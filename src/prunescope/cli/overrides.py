@@ -1,7 +1,4 @@
-"""Settings from the command line: `-s path.to.field=value` and YAML files.
-
-Belongs here: reading YAML, the only place that does. Does not belong here: checking values (`studies/load.py`).
-"""
+"""Settings from the command line: `-s path.to.field=value` and YAML files. No other file reads YAML."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,12 +32,12 @@ def as_yaml(record: object) -> str:
 
 def _from_file(file: Path) -> Nested:
     try:
-        found = yaml.safe_load(file.read_text())
+        content = yaml.safe_load(file.read_text())
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as problem:
         raise UsageError(f"{file} cannot be read as YAML: {problem}") from problem
-    if not isinstance(found, dict) or not all(isinstance(name, str) for name in found):
+    if not isinstance(content, dict) or not all(isinstance(name, str) for name in content):
         raise UsageError(f"{file} holds no settings; write one 'field: value' a line")
-    return found
+    return content
 
 
 def _value(text: str, pair: str) -> Any:
@@ -50,12 +47,12 @@ def _value(text: str, pair: str) -> Any:
         raise UsageError(f"-s {pair!r}: {text!r} is no YAML value; quote it, as in '\"{text}\"'") from problem
 
 
-def _put(place: Nested, path: list[str], value: Any) -> None:
+def _put(settings: Nested, path: list[str], value: Any) -> None:
     *outer, last = path
     for number, name in enumerate(outer, 1):
-        place = place.setdefault(name, {})
-        if not isinstance(place, dict):
+        settings = settings.setdefault(name, {})
+        if not isinstance(settings, dict):
             raise UsageError(
-                f"{'.'.join(outer[:number])} is set to {place!r} and to fields of its own; keep one"
+                f"{'.'.join(outer[:number])} is set to {settings!r} and to fields of its own; keep one"
             )
-    place[last] = value
+    settings[last] = value

@@ -1,7 +1,4 @@
-"""Every problem as a message and an exit code, never as a traceback.
-
-Belongs here: the one place where errors end. Does not belong here: raising them.
-"""
+"""Every problem as a message and an exit code, never as a traceback."""
 
 import contextlib
 import os
@@ -15,34 +12,34 @@ from prunescope.base.errors import PrunescopeError, UsageError
 from prunescope.cli.screen import messages
 
 INTERRUPTED = 130
-NOBODY_READS = 1
+PIPE_CLOSED = 1
 """As Python itself exits when the reader of a pipe is gone."""
 
 
 class Commands(TyperGroup):
-    """A group of commands whose problems are told in a few lines; with --debug they are raised instead."""
+    """A group of commands whose problems are printed in a few lines; with --debug they are raised instead."""
 
     def invoke(self, ctx: Any) -> Any:
         """Runs a command and turns what it raises into an exit code."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            tell("stopped; everything reached is stored, the same command goes on from there")
+            print_problem("stopped; everything reached is stored, the same command goes on from there")
             raise typer.Exit(INTERRUPTED) from None
-        except BrokenPipeError:  # `prunescope list | head`: there is nobody left to tell
+        except BrokenPipeError:  # `prunescope list | head`: nobody reads a message
             _close_output()
-            raise typer.Exit(NOBODY_READS) from None
+            raise typer.Exit(PIPE_CLOSED) from None
         except Exception as problem:
             # Exits and wrong options are typer's own; it prints those itself.
             if ctx.params.get("debug") or type(problem).__module__.startswith(("typer.", "click.")):
                 raise
-            text, code = described(problem)
-            tell(text)
+            text, code = message_and_code(problem)
+            print_problem(text)
             raise typer.Exit(code) from None
 
 
-def described(problem: Exception) -> tuple[str, int]:
-    """What to say of a problem, and the exit code: 2 for usage, 130 for Ctrl-C, 1 for everything else."""
+def message_and_code(problem: Exception) -> tuple[str, int]:
+    """The message of a problem, and the exit code: 2 for usage, 130 for Ctrl-C, 1 for everything else."""
     from pydantic import ValidationError  # here, because `prunescope list` has to answer at once
 
     if isinstance(problem, PrunescopeError):
@@ -61,17 +58,17 @@ def described(problem: Exception) -> tuple[str, int]:
 
 
 def _close_output() -> None:
-    """Sends what is still buffered nowhere, so that flushing it at the end fails no more."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
+    """Sends what is still buffered to the null device, so that flushing it at the end does not fail."""
+    null = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):
             stream.flush()
         with contextlib.suppress(OSError, ValueError):  # no file behind it, as in a notebook
-            os.dup2(nowhere, stream.fileno())
-    os.close(nowhere)
+            os.dup2(null, stream.fileno())
+    os.close(null)
 
 
-def tell(text: str) -> None:
+def print_problem(text: str) -> None:
     """Prints a problem to stderr."""
     console = messages()
     console.print("prunescope: ", style="bold red", end="")

@@ -1,7 +1,4 @@
-"""The two streams of the command line: answers on stdout, everything else on stderr.
-
-Belongs here: consoles and forms of numbers that all commands share. Does not belong here: what a command says.
-"""
+"""The two streams of the command line: answers on stdout, everything else on stderr; tables and sizes."""
 
 from rich.console import Console
 from rich.table import Table
@@ -27,10 +24,10 @@ def _console(*, stderr: bool) -> Console:
 
 def table(*columns: str, right: tuple[str, ...] = ()) -> Table:
     """An empty table with a light frame; right: columns of numbers."""
-    made = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    empty = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for name in columns:
-        made.add_column(name, justify="right" if name in right else "left", overflow="fold")
-    return made
+        empty.add_column(name, justify="right" if name in right else "left", overflow="fold")
+    return empty
 
 
 def size(count: float) -> str:

@@ -15,12 +15,12 @@ from rich.text import Text
 
 from prunescope.cli import options
 from prunescope.cli.overrides import gather
-from prunescope.cli.problems import tell
+from prunescope.cli.problems import print_problem
 from prunescope.cli.screen import answers, messages, size, table
 
 if TYPE_CHECKING:
-    from prunescope.runs.plan import Plan
-    from prunescope.runs.store import Store
+    from prunescope.runs.store.plan import Plan
+    from prunescope.runs.store.store import Store
     from prunescope.studies.load import Template
     from prunescope.studies.publish import Published
     from prunescope.studies.study import Study
@@ -49,7 +49,7 @@ def plan(
     scale: options.Scale = None,
     changes: options.Set = None,
     settings: options.Settings = None,
-    store: options.StoreFolder = options.STORE,
+    folder: options.StoreFolder = options.STORE,
     workers: options.Workers = None,
     device: options.Device = "cpu",
     engine: options.Engine = None,
@@ -61,15 +61,15 @@ def plan(
 
     Example: `prunescope plan jin2022/lenet-preview --scale paper -s replicates=5`
     """
-    from prunescope.runs.plan import plan as planned
-    from prunescope.runs.store import Store
+    from prunescope.runs.store.plan import plan as plan_of
+    from prunescope.runs.store.store import Store
     from prunescope.studies.publish import nodes_of
 
-    made = _template(study).build(scale, gather(changes or [], settings))
-    shop = Store(store)
-    left = planned(nodes_of(made), shop)
-    _print_groups(left)
-    _print_price(left, shop, workers, device, engine, stack)
+    built = _template(study).build(scale, gather(changes or [], settings))
+    store = Store(folder)
+    todo = plan_of(nodes_of(built), store)
+    _print_groups(todo)
+    _print_price(todo, store, workers, device, engine, stack)
 
 
 def run(
@@ -77,7 +77,7 @@ def run(
     scale: options.Scale = None,
     changes: options.Set = None,
     settings: options.Settings = None,
-    store: options.StoreFolder = options.STORE,
+    folder: options.StoreFolder = options.STORE,
     out: options.Out = None,
     workers: options.Workers = None,
     device: options.Device = "cpu",
@@ -90,23 +90,25 @@ def run(
 
     Example: `prunescope run quickstart`, then `prunescope run quickstart -s levels=8`
     """
-    from prunescope.runs.display import duration, shown
-    from prunescope.runs.execute import ensure
-    from prunescope.runs.housekeeping import pin
-    from prunescope.runs.store import Store
+    from prunescope.cli.display import duration, shown
+    from prunescope.runs.execution.ensure import ensure
+    from prunescope.runs.store.housekeeping import pin
+    from prunescope.runs.store.store import Store
     from prunescope.studies.publish import nodes_of
 
-    template, given = _template(study), gather(changes or [], settings)
-    made, shop = template.build(scale, given), Store(store)
-    nodes, began = nodes_of(made), time.monotonic()
-    pin(shop, f"{made.name}.{made.settings.id[:8]}", nodes)
+    template, overrides = _template(study), gather(changes or [], settings)
+    built, store = template.build(scale, overrides), Store(folder)
+    nodes, began = nodes_of(built), time.monotonic()
+    pin(store, f"{built.name}.{built.settings.id[:8]}", nodes)
     screen = messages()
-    screen.print(Text(f"{made.name}: {made.question}"))
+    screen.print(Text(f"{built.name}: {built.question}"))
     with shown(screen) as display:
-        ensure(nodes, store=shop, workers=workers, device=device, engine=engine, stack=stack, display=display)
-    screen.print(f"done in {duration(time.monotonic() - began)}; results are in {shop.root}", soft_wrap=True)
-    again = _command(study, template.settings(scale, given)[0], changes, settings, store)
-    _publish(made, shop, out, again)
+        ensure(
+            nodes, store=store, workers=workers, device=device, engine=engine, stack=stack, display=display
+        )
+    screen.print(f"done in {duration(time.monotonic() - began)}; results are in {store.root}", soft_wrap=True)
+    command = _command(study, template.settings(scale, overrides)[0], changes, settings, folder)
+    _publish(built, store, out, command)
 
 
 def report(
@@ -114,19 +116,19 @@ def report(
     scale: options.Scale = None,
     changes: options.Set = None,
     settings: options.Settings = None,
-    store: options.StoreFolder = options.STORE,
+    folder: options.StoreFolder = options.STORE,
     out: options.Out = None,
 ) -> None:
     """Write the report again from what is stored. Trains nothing.
 
-    What was not run yet is said to be so.
+    It names what has not been run yet.
 
     Example: `prunescope report quickstart --out /tmp/quickstart`
     """
-    template, given = _template(study), gather(changes or [], settings)
-    made = template.build(scale, given)
-    again = _command(study, template.settings(scale, given)[0], changes, settings, store)
-    _publish(made, options.stored(store), out, again)
+    template, overrides = _template(study), gather(changes or [], settings)
+    built = template.build(scale, overrides)
+    command = _command(study, template.settings(scale, overrides)[0], changes, settings, folder)
+    _publish(built, options.existing_store(folder), out, command)
 
 
 def _template(name: str) -> Template:
@@ -136,84 +138,84 @@ def _template(name: str) -> Template:
     return find(name, {entry.name: entry.module for entry in catalogue()})
 
 
-def _command(study: str, scale: str, changes: list[str] | None, settings: Path | None, store: Path) -> str:
+def _command(study: str, scale: str, changes: list[str] | None, settings: Path | None, folder: Path) -> str:
+    """The command line that makes the same report again."""
     words = ["prunescope", "run", study, "--scale", scale]
     words += ["--settings", str(settings)] if settings else []
     words += [word for pair in changes or [] for word in ("-s", pair)]
-    words += ["--store", str(store)] if store != options.STORE else []
+    words += ["--store", str(folder)] if folder != options.STORE else []
     return shlex.join(words)
 
 
-def _publish(made: Study, shop: Store, out: Path | None, command: str) -> None:
-    """Writes the report and says what it says; exit code 1 if runs failed."""
+def _publish(study: Study, store: Store, out: Path | None, command: str) -> None:
+    """Writes the report and prints its verdicts; exit code 1 if runs failed."""
     from prunescope.studies.publish import publish
 
-    done = publish(made, shop, out or options.REPORTS / made.name, command=command)
-    _print_verdicts(done)
-    answers().print(Text(f"report: {done.page.resolve()}"), soft_wrap=True)
-    if done.failures:
-        lines = "\n".join(f"  {run[:12]}: {why}" for run, why in done.failures.items())
-        tell(f"{len(done.failures)} runs failed; the report shows what there is\n{lines}")
+    published = publish(study, store, out or options.REPORTS / study.name, command=command)
+    _print_verdicts(published)
+    answers().print(Text(f"report: {published.page.resolve()}"), soft_wrap=True)
+    if published.failures:
+        lines = "\n".join(f"  {run[:12]}: {why}" for run, why in published.failures.items())
+        print_problem(f"{len(published.failures)} runs failed; the report shows what there is\n{lines}")
         raise typer.Exit(1)
 
 
-def _print_verdicts(done: Published) -> None:
+def _print_verdicts(published: Published) -> None:
     from prunescope.studies.report import number, summary_sentence
 
-    shown = table("claim", "paper's rule", "interval rule", "estimate", "n", right=("n",))
-    for verdict in done.verdicts:
-        found = verdict.interval
-        low_high = (
-            f"{number(found.estimate)} [{number(found.low)}, {number(found.high)}]" if found else "none"
-        )
-        estimate = f"{low_high} {verdict.claim.unit}" if found else low_high
+    rows = table("claim", "paper's rule", "interval rule", "estimate", "n", right=("n",))
+    for verdict in published.verdicts:
+        estimate, interval = "none", verdict.interval
+        if interval:
+            bounds = f"[{number(interval.low)}, {number(interval.high)}]"
+            estimate = f"{number(interval.estimate)} {bounds} {verdict.claim.unit}"
         cells = (verdict.claim.says, verdict.paper, verdict.interval_rule, estimate, str(verdict.n))
-        shown.add_row(*(Text(cell) for cell in cells))
+        rows.add_row(*(Text(cell) for cell in cells))
     console = answers()
-    if done.verdicts:
-        console.print(shown)
-    console.print(Text(summary_sentence(done.verdicts)))
+    if published.verdicts:
+        console.print(rows)
+    console.print(Text(summary_sentence(published.verdicts)))
 
 
-def _print_groups(left: Plan) -> None:
-    from prunescope.runs.records import groups
+def _print_groups(todo: Plan) -> None:
+    from prunescope.cli.plans import groups
 
     numbers = ("needed", "stored", "failed", "to do")
-    shown = table("kind", *numbers, right=numbers)
-    for group in groups(left):
-        to_do = group.nodes - group.stored - group.failed
-        counts = (group.nodes, group.stored, group.failed, to_do)
-        shown.add_row(Text(group.kind), *(str(count) for count in counts))
-    answers().print(shown)
+    rows = table("kind", *numbers, right=numbers)
+    for group in groups(todo):
+        missing = group.nodes - group.stored - group.failed
+        counts = (group.nodes, group.stored, group.failed, missing)
+        rows.add_row(Text(group.kind), *(str(count) for count in counts))
+    answers().print(rows)
 
 
 def _print_price(
-    left: Plan, shop: Store, workers: int | None, device: str, engine: str | None, stack: int | None
+    todo: Plan, store: Store, workers: int | None, device: str, engine: str | None, stack: int | None
 ) -> None:
-    from prunescope.runs.display import duration
-    from prunescope.runs.plan import cost
-    from prunescope.runs.preparation import prepare, workers_for
-    from prunescope.runs.records import feasible, open_ended
+    from prunescope.cli.display import duration
+    from prunescope.cli.plans import pack_sentences
+    from prunescope.runs.execution.preparation import prepare, workers_for
+    from prunescope.runs.machine.pricing import cost
 
-    console, rest = answers(), feasible(left)
-    if lost := len(left.left) - len(rest.left):
-        console.print(f"\n{lost} of these need a run that failed and will not be tried.")
-    if not rest.left:
+    console, rest = answers(), todo.feasible()
+    if blocked := len(todo.work) - len(rest.work):
+        console.print(f"\n{blocked} of these need a run that failed and will not be tried.")
+    if not rest.work:
         console.print("\nNothing is left to do.")
         return
     count = workers_for(rest, workers, device)
-    ready = prepare(rest, shop, workers=count, device=device, engine=engine, stack=stack)
-    for line in (*ready.packed.notes, *ready.packed.says(rest, ready.alone, ready.seconds)):
+    prepared = prepare(rest, store, workers=count, device=device, engine=engine, stack=stack)
+    for line in (*prepared.packing.notes, *pack_sentences(prepared)):
         console.print(line, soft_wrap=True)
-    console.print(f"Runs are trained by {ready.bench.setting.says}.", soft_wrap=True)
-    price = cost(rest, ready.prices, ready.seconds, workers=count)
+    console.print(f"Runs are trained by {prepared.bench.setting.sentence}.", soft_wrap=True)
+    price = cost(rest, prepared.prices, prepared.seconds, workers=count)
     console.print(
         f"\nThe rest takes about {duration(price.clock)} with {count} worker{'s' if count > 1 else ''} on {device} "
         f"({duration(price.work)} of work, {duration(price.longest)} on the longest path) "
         f"and at most {size(price.disk)} of disk, as measured on this machine.",
         soft_wrap=True,
     )
-    if bound := open_ended(rest):
+    if bound := rest.open_ended():
         console.print(
             f"{bound} of these depend on results or may stop early; they are priced at the most they can cost.",
             soft_wrap=True,

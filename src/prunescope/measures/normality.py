@@ -45,7 +45,7 @@ class Normality(Measure):
                 "use a network with BatchNorm"
             )
         split = problem.split(self.split)
-        x, _ = split.take(torch.arange(min(self.examples, len(split)), device=split.y.device))
+        x, _ = split.batch(torch.arange(min(self.examples, len(split)), device=split.y.device))
         _, _, seen = problem.model.observe(weights.params, weights.buffers, x, names=frozenset(chosen))
         found = [_normal(_standard(seen[name], weights, name)) for name in chosen]
         *columns, histograms = zip(*found, strict=True)

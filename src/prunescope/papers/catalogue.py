@@ -19,7 +19,7 @@ from typing import Any
 
 _FOLDER = Path(__file__).parent
 _ORDER = ("quickstart", "jin2022", "bartoldson2019", "bartoldson2020", "yang2023", "atinit")
-_TITLE = re.compile(r"(?P<name>[a-zA-Z0-9/-]+): (?P<question>.+\?)")
+_TITLE = re.compile(r"(?P<name>[a-zA-Z0-9/-]+): (?P<question>.+\?.*)")
 
 
 @dataclass(frozen=True)

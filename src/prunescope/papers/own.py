@@ -1,8 +1,4 @@
-"""A network of one's own, as far as settings can name it.
-
-Belongs here: what all studies of one's own network are told. Does not belong here: what is done to it (`yours.py` of
-each paper), where data sets lie and how they are read (`tasks/data/`).
-"""
+"""A user's network, as far as settings can name it; what is done to it is in `yours.py` of each paper."""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -11,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, JsonValue
 
 from prunescope.base.value import Value
-from prunescope.runs.recipe import Recipe
+from prunescope.runs.graph.recipe import Recipe
 from prunescope.tasks.data.cifar import cifar10, cifar100
 from prunescope.tasks.data.digits import digits
 from prunescope.tasks.data.idx import mnist
@@ -29,7 +25,11 @@ Count = Annotated[int, Field(ge=1)]
 
 
 class Own(Value):
-    """A network and its training. network, arguments: import path and arguments of a factory, your own included."""
+    """A network and its training.
+
+    network, arguments: import path and arguments of a factory, your own included.
+    data, share: of which data set, and how much of its training set.
+    """
 
     network: str = "prunescope.tasks.nets:LeNet"
     arguments: dict[str, JsonValue] = {"inputs": 64}

@@ -1,18 +1,22 @@
-"""quickstart: the field's question on 1,297 handwritten digits, in a few minutes.
+"""quickstart: What does pruning do to generalization, and is it the training or the size?
 
-Dense, pruned, extended and width-scaled networks, with and without label noise. The settings were searched so that
-the dense network memorizes its noisy labels first; the search is told in the project's LOG.
+The field's question on 1,297 handwritten digits, in a few minutes: dense, pruned, extended and width-scaled networks,
+with and without label noise. The settings were searched so that the dense network memorizes its noisy labels first; the
+search is told in the project's LOG.
 """
 
 from pydantic import Field
 
 from prunescope.base.steps import Duration
 from prunescope.base.value import Value
-from prunescope.papers.jin2022 import fitting, statements, views
+from prunescope.papers.jin2022 import fig2, fig3, fig4, fig6, fig7
 from prunescope.papers.jin2022.arms import Benchmark
-from prunescope.runs.recipe import Recipe
+from prunescope.papers.jin2022.claims import selected
+from prunescope.papers.jin2022.figures import error_figure, fit_figure
+from prunescope.papers.jin2022.quantities import optima_inside
+from prunescope.runs.graph.recipe import Recipe
 from prunescope.sparsity.select import Remaining
-from prunescope.studies.study import Study
+from prunescope.studies.study import Study, titled
 from prunescope.tasks.data.digits import digits
 from prunescope.tasks.model import network
 from prunescope.tasks.task import Data, Task
@@ -20,11 +24,15 @@ from prunescope.training.interventions import Prune
 from prunescope.training.optim import SGD
 from prunescope.training.schedules import Constant
 
+FIGURE = "after Figures 1, 3, 6 and 7"
+COST = {"smoke": "10 seconds on 2 cores", "laptop": "3 minutes on 2 cores"}
+
 
 class Settings(Value):
     """What the quickstart runs.
 
-    noise: share of wrong training labels in the noisy half of the study. levels, width_levels: steps of 20 %.
+    noise: share of wrong training labels in the noisy half of the study.
+    levels, width_levels: steps of 20 %.
     """
 
     hidden: tuple[int, ...] = Field(default=(300, 100), min_length=1)
@@ -46,26 +54,32 @@ SCALES = {
 
 def build(settings: Settings, scale: str) -> Study:
     """The study under these settings."""
-    benchmark = _benchmark(settings)
-    noise = settings.noise
+    bench, noise = _benchmark(settings), settings.noise
+    claims = selected(
+        [
+            fig2.better_training(bench),
+            *fig3.helps(bench),
+            *fig3.grows(bench),
+            *fig4.gives_up(bench, noise),
+            *fig6.beside_pruning(bench, margin=1.0),
+            *fig7.beside_pruning(bench),
+        ],
+        "better-training",
+        "extended-matches",
+        "pruning-helps",
+        "extended-is-worse",
+        "noisy-loss-rises",
+        "gain-grows",
+        "width-is-worse",
+    )
     return Study(
-        "quickstart",
-        "What does pruning do to generalization, and is it the training or the size?",
+        *titled(__doc__),
         settings=settings,
         scale=f"{scale}: {settings.replicates} replicates of a small network on 1,297 digits of 8 x 8 pixels",
         paper="The questions of Jin et al. 2022 (NeurIPS), on a task of our own; none of these numbers is the paper's.",
-        nodes=benchmark.nodes,
-        figures=(views.error_figure(benchmark), views.fit_figure(benchmark, noise)),
-        cautions=statements.optima_inside(benchmark, "pruned", "extended", "width"),
-        claims=(
-            fitting.better_training(benchmark),
-            statements.extended_matches(benchmark, margin=1.0),
-            statements.pruning_helps(benchmark, noise),
-            statements.extended_is_worse(benchmark, noise),
-            fitting.noisy_loss_rises(benchmark, noise),
-            statements.gain_grows(benchmark, noise),
-            statements.width_is_worse(benchmark, noise),
-        ),
+        figures=(error_figure(bench), fit_figure(bench, noise)),
+        cautions=optima_inside(bench, "pruned", "extended", "width"),
+        claims=claims,
         notes=(
             "The optimum of each arm is the level of least mean test error over replicates, selected on the test "
             "set itself, as in the paper; an arm with more levels has more chances.",
@@ -90,5 +104,4 @@ def _benchmark(settings: Settings) -> Benchmark:
         width_levels=settings.width_levels,
         rewind="0ep",
         prune=Prune(amount=Remaining(fraction=settings.fraction)),
-        curves=False,
     )

@@ -1,8 +1,4 @@
-"""The readings that networks of every study share.
-
-Belongs here: what most papers read of a trained network. Does not belong here: which networks there are (each
-paper's own points).
-"""
+"""The readings that networks of every study share; which networks there are, each paper's points say."""
 
 from collections.abc import Iterable, Mapping
 from functools import cached_property
@@ -12,9 +8,9 @@ from typing import Literal
 from prunescope.base.value import Value
 from prunescope.measures import EL2N, GraNd, LayerSparsity, Risk
 from prunescope.measures.measure import Measure
-from prunescope.runs.families import final
-from prunescope.runs.graph import Combined, Reading
-from prunescope.runs.recipe import Recipe
+from prunescope.runs.graph.families import final
+from prunescope.runs.graph.nodes import Combined, Reading
+from prunescope.runs.graph.recipe import Recipe
 
 
 def risk_on_test(run: Value) -> Reading:

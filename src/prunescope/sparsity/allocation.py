@@ -1,10 +1,7 @@
 """Allocation: how many weights each layer keeps.
 
-Belongs here: exact arithmetic that splits one number of weights over layers. Does not belong here: which weights
-of a layer they are (`select.py`, `scores.py`).
-
-A law gives every layer a share, a whole number, and a layer's count is its share of the total. A layer cannot keep
-more than it has: it keeps all, and the others split what is left, again by their shares.
+A law gives every layer a share, which is a whole number, and the count of a layer is its share of the total. A layer
+cannot keep more weights than it has: it then keeps all of them, and the others split the rest, again by their shares.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,11 +11,11 @@ from typing import Literal
 from prunescope.base.errors import UsageError
 
 Law = Literal["uniform", "erdos_renyi", "erdos_renyi_kernel"]
-"""What the density of a layer is proportional to: see `share`."""
+"""The rule for the density of a layer; see `share`."""
 
 
 def share(shape: Sequence[int], law: Law) -> int:
-    """A layer's share of the weights: a number in proportion to its density times its size.
+    """A layer's share of the weights, in proportion to its density times its size.
 
     For a weight of shape [outputs, inputs, *kernel] the density is proportional to
 
@@ -46,10 +43,14 @@ def share(shape: Sequence[int], law: Law) -> int:
 
 
 def kept_counts(shapes: Mapping[str, Sequence[int]], *, density: float, law: Law) -> dict[str, int]:
-    """Weights that each layer keeps when round(density * all weights) are kept in all.
+    """The number of weights that each layer keeps when the network keeps round(density * all weights).
 
-    Args: shapes: of the weights, by name; density: in (0, 1]; law: see `share`.
-    Returns: counts of weights by name; layers that the law would overfill keep all they have.
+    Args:
+        shapes: shapes of the weights, by name.
+        density: share of all weights that is kept, in (0, 1].
+        law: how densities of layers relate; see `share`.
+
+    Returns: numbers of weights by name; a layer that the law would overfill keeps all its weights.
     Raises: UsageError for a density outside (0, 1].
 
     >>> kept_counts({"a": (100, 100), "b": (10, 100)}, density=0.1, law="erdos_renyi")
@@ -65,34 +66,37 @@ def kept_counts(shapes: Mapping[str, Sequence[int]], *, density: float, law: Law
 def allocate(total: int, shares: Mapping[str, int], capacity: Mapping[str, int]) -> dict[str, int]:
     """`total` split in proportion to `shares`, where no part may exceed its capacity.
 
-    Args: total: at most the sum of capacity; shares, capacity: whole numbers by name.
-    Returns: whole numbers with that sum; parts below their capacity by largest remainder, equal ones by name.
+    Args:
+        total: whole number, at most the sum of the capacities.
+        shares: whole numbers by name.
+        capacity: the largest permitted part, by name.
+
+    Returns: whole numbers with that sum. Parts below their capacity are rounded as in `largest_remainder`.
     """
     counts: dict[str, int] = {}
-    open_ = dict(shares)
-    while open_:
-        # A part that is full leaves more to the others, which may fill some of them in turn.
-        full = [name for name in open_ if capacity[name] * sum(open_.values()) < total * open_[name]]
-        if not full:
-            break
+    growing = dict(shares)
+    # A part that is full leaves more to the others, which may fill some of them in turn.
+    while full := [
+        name for name in growing if capacity[name] * sum(growing.values()) < total * growing[name]
+    ]:
         for name in full:
             counts[name] = capacity[name]
             total -= capacity[name]
-            del open_[name]
-    found = counts | largest_remainder(total, open_)
-    return {name: found[name] for name in shares}
+            del growing[name]
+    counts |= largest_remainder(total, growing)
+    return {name: counts[name] for name in shares}
 
 
 def largest_remainder(total: int, shares: Mapping[str, int]) -> dict[str, int]:
-    """`total` split in proportion to `shares` into whole numbers, each the exact share rounded down or up.
+    """`total` split in proportion to `shares` into whole numbers, each the exact part rounded down or up.
 
-    What rounding down leaves over goes to the largest remainders, among equal ones to the first names.
+    The parts with the largest remainders are rounded up; among equal remainders, those of the first names.
     """
-    whole = sum(shares.values())
-    if whole == 0:
+    all_shares = sum(shares.values())
+    if all_shares == 0:
         return dict.fromkeys(shares, 0)
-    parts = {name: total * share // whole for name, share in shares.items()}
-    by_remainder = sorted(shares, key=lambda name: (-(total * shares[name] % whole), name))
+    parts = {name: total * share // all_shares for name, share in shares.items()}
+    by_remainder = sorted(shares, key=lambda name: (-(total * shares[name] % all_shares), name))
     for name in by_remainder[: total - sum(parts.values())]:
         parts[name] += 1
     return parts

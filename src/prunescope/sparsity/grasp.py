@@ -1,7 +1,4 @@
-"""GraSP: how much gradient flow a weight carries.
-
-Belongs here: this one score. Does not belong here: the Hessian product (`training/derivatives.py`).
-"""
+"""GraSP: how much gradient flow a weight carries."""
 
 from pydantic import Field
 
@@ -12,10 +9,12 @@ from prunescope.sparsity.scores import Context, Score
 
 
 class GraSP(Score):
-    """w * (H g): to first order, half of what |g|^2 loses when the weight is removed, nats^2 per unit of weight^2.
+    """w * (H g), in nats^2 per unit of weight^2: to first order, half of what |g|^2 loses when the weight is removed.
 
-    g and H are gradient and Hessian of the mean loss over `batches` batches in the maskable weights that are kept,
-    logits divided by `temperature`.
+    g and H are the gradient and Hessian of the mean loss in the maskable weights that are kept.
+
+    batches: training batches that the loss is taken over.
+    temperature: divisor of the logits.
 
     Source: Wang et al. 2020, eq. 8 and algorithm 1 (temperature 200 as in the authors' code).
     Differs from the source: the sign is turned, so that the smallest go first (there S = -w * (H g), and the

@@ -1,34 +1,28 @@
-"""Scores: how much a weight is worth keeping.
-
-Belongs here: one number for every maskable weight, from the weights and what the context offers. Does not
-belong here: how many weights go, and which (`select.py`).
-"""
+"""Scores: how much a weight is worth keeping."""
 
 from abc import abstractmethod
-from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 
-from prunescope.base.errors import UsageError
 from prunescope.base.state import Weights
-from prunescope.base.streams import stream
 from prunescope.base.tree import Tree
 from prunescope.base.value import Value
 
 
 class Context(Protocol):
-    """What a score may ask for besides the weights.
+    """The draws and derivatives that a score may ask for.
 
-    Derivatives are of the mean loss over the next `batches` training batches, logits divided by `temperature`, in
-    training mode and float32; the batches are the same at every call. They are dense: masks play no role.
+    The derivatives are those of the mean loss over the next `batches` training batches, with the logits divided by
+    `temperature`, in training mode and float32. Every call sees the same batches. Derivatives are dense: they ignore
+    masks.
     """
 
     def stream(self, *name: str) -> torch.Generator:
-        """A fresh generator for a named draw; the same name gives the same draw."""
+        """A fresh generator for a named draw; the same name gives the same generator state."""
 
     def gradient(self, weights: Weights, batches: int, *, temperature: float = 1.0) -> Tree:
-        """The gradient at `weights`: a tensor for every parameter, nats per unit of weight."""
+        """The gradient at `weights`, a tensor for every parameter in nats per unit of weight."""
 
     def hessian_product(
         self, weights: Weights, along: Tree, batches: int, *, temperature: float = 1.0
@@ -42,37 +36,8 @@ class Context(Protocol):
         """
 
 
-@dataclass(frozen=True)
-class NoData:
-    """A context for scores that only draw, outside a run; whatever needs data raises UsageError."""
-
-    seed: int
-
-    def stream(self, *name: str) -> torch.Generator:
-        """See `Context.stream`."""
-        return stream(self.seed, *name)
-
-    def gradient(self, weights: Weights, batches: int, *, temperature: float = 1.0) -> Tree:
-        """Raises UsageError."""
-        raise _no_data("the gradient of the loss")
-
-    def hessian_product(
-        self, weights: Weights, along: Tree, batches: int, *, temperature: float = 1.0
-    ) -> Tree:
-        """Raises UsageError."""
-        raise _no_data("the Hessian of the loss")
-
-    def output_gradient(self, weights: Weights) -> Tree:
-        """Raises UsageError."""
-        raise _no_data("the gradient of the network's outputs")
-
-
-def _no_data(what: str) -> UsageError:
-    return UsageError(f"this score needs {what}, and there is no network or data here; use it inside a run")
-
-
 class Score(Value):
-    """A number for every maskable weight; by default the smallest go first.
+    """A number for every maskable weight; by default the weights of smallest score are removed first.
 
     Only the order within a ranking matters. The score of a removed weight has no meaning.
     """
@@ -100,8 +65,8 @@ class Magnitude(Score):
 class Random(Score):
     """A uniform draw on [0, 1) for every weight, so that removing the smallest removes weights at random.
 
-    Drawn layer by layer in the order of names, as float64: float32 has only 2^24 values, fewer than a VGG has
-    weights, and ties would favor the first layers.
+    The draws are float64, layer by layer in the order of names: float32 has only 2^24 values in [0, 1), which is
+    close to the number of weights of a VGG, and ties would favor the first layers.
 
     Source: Frankle et al. 2021 (random pruning as a baseline). Differs from the source: ranked globally.
     """
@@ -109,14 +74,14 @@ class Random(Score):
     def scores(self, weights: Weights, context: Context) -> Tree:
         """See `Score.scores`; draws from the stream "score"."""
         generator = context.stream("score")
-        drawn: Tree = {}
+        scores: Tree = {}
         for name in sorted(weights.masks):
             mask = weights.masks[name]
             uniform = torch.rand(
                 mask.shape, generator=generator, dtype=torch.float64, device=generator.device
             )
-            drawn[name] = uniform.to(mask.device)
-        return drawn
+            scores[name] = uniform.to(mask.device)
+        return scores
 
 
 class ShuffledMagnitude(Score):

@@ -10,7 +10,6 @@ tensor.
 """
 
 from abc import abstractmethod
-from collections.abc import Sequence
 from fractions import Fraction
 from math import ceil
 from typing import Literal
@@ -26,28 +25,29 @@ from prunescope.base.value import Value
 from prunescope.sparsity.allocation import allocate, largest_remainder, share
 
 Scope = Literal["global", "layer", "uniform", "erdos_renyi", "erdos_renyi_kernel"]
-"""Ranked over all layers; in each, for equal shares of what remains; in each, for the densities of a law."""
+"""Weights are ranked over all layers ("global"), or in each layer: see `choose`."""
 Target = Literal["smallest", "random", "largest"]
-"""Which end of the ranking goes."""
+"""The end of the ranking that is removed."""
 Ties = Literal["exact", "openlth"]
-"""Exactly `count` weights go; or all up to and including the value at index `count` of the sorted scores."""
+"""What happens to equal scores: exactly `count` weights are removed, or as OpenLTH does; see `choose`."""
 
 
 class Amount(Value):
-    """How many weights remain after an event, as a rule over counts."""
+    """A rule for the number of weights that remain after an event."""
 
     @abstractmethod
     def remaining_after(self, remaining: int, *, total: int, event: int, events: int) -> int:
-        """Weights that remain after event number `event` (from 1) of `events`.
+        """The number of weights that remain after event number `event` (from 1) of `events`.
 
-        Args: remaining: weights that remain before it; total: maskable weights. Returns: a count of weights.
+        remaining: number of weights that remain before the event.
+        total: number of maskable weights.
         """
 
 
 class Remaining(Amount):
-    """The share `fraction` of the remaining weights goes: n - ceil(fraction * n) stay of n, at every event.
+    """Every event removes the share `fraction` of the remaining weights: of n weights, n - ceil(fraction * n) stay.
 
-    Excluded layers count among the remaining, though nothing of them goes.
+    Excluded layers count among the remaining weights, although they lose nothing.
 
     Source: Jin et al. 2022, section 2 (fraction 0.2); Frankle and Carbin 2019.
     """
@@ -61,11 +61,11 @@ class Remaining(Amount):
 
 
 class Sparsity(Amount):
-    """The sparsity `final` over all maskable weights, reached at the last event along a curve.
+    """The sparsity `final` over all maskable weights, which the last event reaches along a curve.
 
     With x = event / events, the sparsity after the event is final * x (linear), final * (1 - (1 - x)^3)
-    (cubic), or 1 - (1 - final)^x (geometric: the same share of the remaining weights at every event). Zeros
-    are rounded to a whole number. Where more is gone already, nothing goes.
+    (cubic), or 1 - (1 - final)^x (geometric: the same share of the remaining weights at every event). The number of
+    zeros is rounded. An event removes nothing if the network is sparser already.
 
     Source: cubic: Zhu and Gupta 2017, eq. 1, from initial sparsity 0. geometric: Frankle and Carbin 2019.
     """
@@ -86,11 +86,12 @@ class Sparsity(Amount):
 
 
 def remove_count(amount: Amount, masks: Masks, event: int, events: int) -> int:
-    """How many weights go at event number `event` of `events`, counted from 1.
+    """The number of weights, over all layers, that event number `event` (from 1) of `events` removes.
 
-    Args: amount: the rule; masks: before the event.
-    Returns: a count of weights, over all layers.
-    Raises: UsageError unless 1 <= event <= events.
+    amount: the rule.
+    masks: the masks before the event.
+
+    Raises UsageError unless 1 <= event <= events.
     """
     if not 1 <= event <= events:
         raise UsageError(f"event={event} of events={events}; events are counted from 1 to their number")
@@ -115,51 +116,65 @@ def choose(
     Args:
         scores: a tensor of the mask's shape for every layer that is not excluded; entries of removed weights
             are ignored. With target "random" only `masks` matter.
-        masks: bool tensors, True = kept; left alone.
-        count: weights to remove, over all layers that are not excluded.
+        masks: bool tensors, True = kept; they are not changed.
+        count: number of weights to remove from all layers that are not excluded.
         scope: "global" ranks all layers together. "layer" removes the same share of the remaining weights of
             each layer; "uniform" brings all layers to the same density, "erdos_renyi" and
             "erdos_renyi_kernel" to densities by their shapes (see `allocation.share`), except those that are
-            sparser already. All round by largest remainder, equal remainders by name: the total is exact.
-        target: "smallest", "largest", or "random": uniform among what remains.
+            sparser already. Counts are rounded by largest remainder, so that their total is exact.
+        target: "smallest", "largest", or "random", uniform among the remaining weights.
         exclude: names of layers that lose nothing.
-        ties: "openlth" removes, in each ranking, everything up to and including the value at 0-based index
-            `count` of its sorted scores: count + 1 weights and all that tie with the last.
-        generator: where target "random" draws from.
+        ties: "exact" removes `count` weights, of equal scores the first. "openlth" removes, in each ranking, all up
+            to and including the value at 0-based index `count` of the sorted scores: count + 1 weights and those that
+            tie with the last of them.
+        generator: the generator that target "random" draws from.
         allow_collapse: whether a layer may lose its last weight.
 
-    Returns: masks of the same names and shapes, kept weights a subset of those of `masks`.
+    Returns: masks of the same names and shapes, which keep a subset of the weights that `masks` keep.
 
-    Raises: UsageError for arguments that cannot be; Unreachable if fewer than `count` weights can go;
+    Raises: UsageError for impossible arguments; Unreachable if fewer than `count` weights can be removed;
         LayerCollapse if a layer would lose its last weight; Diverged if a score is not a number.
 
-    Source: Jin et al. 2022, section 2 (global magnitude). Differs from the source: removes exactly `count`;
-    OpenLTH, which the paper used, is ties="openlth".
+    Source: Jin et al. 2022, section 2 (global magnitude).
+    Differs from the source: removes exactly `count`; the paper used OpenLTH, which is ties="openlth".
     """
     names = prunable(masks, exclude)
     _check(count, target, ties=ties, generator=generator)
-    if target != "random":
-        _check_scores(scores, masks, names=names)
+    unfit = [name for name in names if name not in scores or scores[name].shape != masks[name].shape]
+    if unfit and target != "random":
+        raise UsageError(
+            f"no scores of the masks' shape for {', '.join(unfit)}; score or exclude every layer"
+        )
     remaining = {name: int(masks[name].sum()) for name in names}
     extra = int(ties == "openlth" and count > 0)
     if count + extra > sum(remaining.values()):
-        raise Unreachable(_unreachable(masks, remaining, count=count + extra, exclude=exclude))
-    chosen = dict(masks)
+        spared = ", ".join(f"{name} ({int(masks[name].sum())})" for name in sorted(exclude)) or "none"
+        raise Unreachable(
+            f"cannot remove {count + extra} weights: {sum(remaining.values())} remain in the layers that may be pruned "
+            f"(excluded layers and the weights they keep: {spared}); remove fewer or exclude less"
+        )
+    new = dict(masks)
     for group, quota in _quotas(masks, remaining, count=count, scope=scope):
         if quota > 0:
             ranked = {name: masks[name] if target == "random" else scores[name] for name in group}
-            chosen |= _thinned(ranked, masks, count=quota, target=target, ties=ties, generator=generator)
-    collapsed = [name for name in names if remaining[name] > 0 and not bool(chosen[name].any())]
-    if collapsed and not allow_collapse:
+            new |= _without_lowest(ranked, masks, count=quota, target=target, ties=ties, generator=generator)
+    if not allow_collapse:
+        check_collapse(masks, new)
+    return new
+
+
+def check_collapse(before: Masks, after: Masks) -> None:
+    """Raises LayerCollapse for layers of which `before` keeps some weights and `after` none."""
+    collapsed = [name for name in sorted(before) if bool(before[name].any()) and not bool(after[name].any())]
+    if collapsed:
         raise LayerCollapse(
-            f"removing {count} weights would leave none in {', '.join(collapsed)}; remove fewer, exclude the "
-            "layer, use another scope, or allow it with allow_collapse=True"
+            f"no weight would remain in {', '.join(collapsed)}; remove fewer weights, exclude the layer, use another "
+            "scope, or allow it with allow_collapse=True"
         )
-    return chosen
 
 
 def prunable(masks: Masks, exclude: frozenset[str]) -> list[str]:
-    """The names of the masks without the excluded ones, in order. Raises UsageError for names without a mask."""
+    """The names of the masks that are not excluded, sorted. Raises UsageError for excluded names without a mask."""
     unknown = sorted(exclude - masks.keys())
     if unknown:
         raise UsageError(f"exclude names {', '.join(unknown)}; maskable are {', '.join(sorted(masks))}")
@@ -167,7 +182,7 @@ def prunable(masks: Masks, exclude: frozenset[str]) -> list[str]:
 
 
 def per_layer(masks: Masks) -> dict[str, float]:
-    """Sparsity of every layer, by name in order: its zeros over its weights."""
+    """The sparsity of every layer, zeros over weights, in the order of names."""
     return {name: tree.sparsity({name: masks[name]}) for name in sorted(masks)}
 
 
@@ -182,27 +197,10 @@ def _check(count: int, target: Target, *, ties: Ties, generator: torch.Generator
         )
 
 
-def _check_scores(scores: Tree, masks: Masks, *, names: Sequence[str]) -> None:
-    unfit = [name for name in names if name not in scores or scores[name].shape != masks[name].shape]
-    if unfit:
-        raise UsageError(
-            f"no scores of the masks' shape for {', '.join(unfit)}; score or exclude every layer"
-        )
-
-
-def _unreachable(masks: Masks, remaining: dict[str, int], *, count: int, exclude: frozenset[str]) -> str:
-    held = {name: int(masks[name].sum()) for name in sorted(exclude)}
-    spared = ", ".join(f"{name} ({kept})" for name, kept in held.items()) or "none"
-    return (
-        f"cannot remove {count} weights: {sum(remaining.values())} remain in the layers that may be pruned "
-        f"(excluded layers and the weights they keep: {spared}); remove fewer or exclude less"
-    )
-
-
 def _quotas(
     masks: Masks, remaining: dict[str, int], *, count: int, scope: Scope
 ) -> list[tuple[list[str], int]]:
-    """The rankings, each a group of layers, and how many weights every one of them loses."""
+    """The rankings, each a group of layers, and the number of weights that the group loses."""
     if scope == "global":
         return [(list(remaining), count)]
     if scope == "layer":
@@ -214,21 +212,19 @@ def _quotas(
     return [([name], quota) for name, quota in split.items()]
 
 
-def _thinned(
+def _without_lowest(
     scores: Tree, masks: Masks, *, count: int, target: Target, ties: Ties, generator: torch.Generator | None
 ) -> Masks:
     """The masks of the layers in `scores`, ranked together, without `count` of their weights."""
     kept = torch.cat([masks[name].flatten() for name in scores])
     if target == "random":
-        candidates = int(kept.sum())
         assert generator is not None
-        gone = (
-            torch.randperm(candidates, generator=generator, device=generator.device).to(kept.device) < count
-        )
+        order = torch.randperm(int(kept.sum()), generator=generator, device=generator.device)
+        lowest = order.to(kept.device) < count
     else:
         flat = torch.cat([score.detach().flatten() for score in scores.values()]).masked_select(kept)
-        gone = _lowest(flat if target == "smallest" else -flat, count=count, ties=ties)
-    kept = kept.masked_scatter(kept, ~gone)
+        lowest = _lowest(flat if target == "smallest" else -flat, count=count, ties=ties)
+    kept = kept.masked_scatter(kept, ~lowest)
     pieces = kept.split_with_sizes([masks[name].numel() for name in scores])
     # Copies: views of one storage would be written to disk whole, once for every layer.
     return {
@@ -237,13 +233,13 @@ def _thinned(
 
 
 def _lowest(values: Tensor, *, count: int, ties: Ties) -> Tensor:
-    """Bool [n]: the `count` lowest of values [n], the first of equal ones; or OpenLTH's threshold rule."""
+    """Bool [n]: the `count` lowest of values [n], of equal ones the first; or those by OpenLTH's rule."""
     if bool(values.isnan().any()):
         raise Diverged("a score is not a number, so there is no ranking; the weights have probably diverged")
     if ties == "openlth":
         return values <= values.kthvalue(min(count + 1, len(values))).values
     threshold = values.kthvalue(count).values
-    gone = values < threshold
+    lowest = values < threshold
     equal = (values == threshold).nonzero().flatten()
-    gone[equal[: count - int(gone.sum())]] = True
-    return gone
+    lowest[equal[: count - int(lowest.sum())]] = True
+    return lowest

@@ -1,8 +1,4 @@
-"""SNIP: how much the loss changes when a weight is scaled down.
-
-Belongs here: this one score. Does not belong here: the gradient (`training/derivatives.py`), rounds
-(`training/interventions/prune_rounds.py`).
-"""
+"""SNIP: how much the loss changes when a weight is scaled down."""
 
 from pydantic import Field
 
@@ -12,7 +8,9 @@ from prunescope.sparsity.scores import Context, Score
 
 
 class SNIP(Score):
-    """Connection sensitivity |w * g| with g the gradient of the mean loss over `batches` batches, nats.
+    """The connection sensitivity |w * g|, in nats, where g is the gradient of the mean loss.
+
+    batches: training batches that the loss is taken over.
 
     Source: Lee et al. 2019, eqs. 4-5. Differs from the source: not divided by the sum over all weights, which
     changes no ranking.

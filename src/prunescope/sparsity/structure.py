@@ -1,9 +1,9 @@
 """The units of a network, its filters and neurons: where they are, and what dies with each of them.
 
-Belongs here: units found by tracing a module. Does not belong here: how good a unit is (`unit_scores.py`), how many
-parameters go (`unit_count.py`), when units go (`training/interventions/`).
+Belongs here: units found by tracing a module. Does not belong here: scores of units (`unit_scores.py`), the number of
+parameters that go with them (`unit_count.py`), when units are removed (`training/interventions/`).
 
-What dies with unit c of a layer, so that its output is exactly 0, in training and in evaluation:
+These things die with unit c of a layer, so that its output is exactly 0, in training and in evaluation:
 
 | what | how |
 |---|---|
@@ -13,7 +13,7 @@ What dies with unit c of a layer, so that its output is exactly 0, in training a
 | channel c of the sum with a shortcut | gate[c] closes (relu(0) = 0, so the block's output is 0 there) |
 
 A gate is a module with a bool buffer called `gate` [C], True = open, that returns its input [B, C, ...] with the
-closed channels at 0 (`tasks/nets/gated.py`). What a network's other branches add to the same channel lives on.
+closed channels at 0 (`tasks/nets/gated.py`). What the other branches of the network add to the channel stays.
 """
 
 import operator
@@ -35,6 +35,12 @@ KEEP_ZEROS = (
     *(nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d, nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d),
     *(nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d, nn.AdaptiveMaxPool2d),
 )
+KINDS: dict[str, tuple[type[nn.Module], ...]] = {
+    "layer": LAYERS,
+    "norm": NORMS,
+    "activation": ACTIVATIONS,
+    "keeps zeros": KEEP_ZEROS,
+}
 ACTIVATION_NAMES = {"relu", "relu_", "relu6", "leaky_relu", "elu", "selu", "gelu", "silu", "tanh"}
 KEEP_ZEROS_NAMES = {
     *("dropout", "max_pool1d", "max_pool2d", "avg_pool1d", "avg_pool2d", "adaptive_avg_pool2d"),
@@ -48,11 +54,14 @@ ADDITIONS = {operator.add, operator.iadd, torch.add, "add", "add_"}
 class Units:
     """The units of one layer.
 
-    layer: the module's name. count: number of units N. has_bias: whether the layer has one. norm: name of the
-    BatchNorm after it, "" where there is none. gate: name of the gate's buffer, "" where none is needed. output: name
-    of the module whose output is the input [B, N, ...] of the activation. readers: the weights that read the units,
-    with the number of inputs that each unit is to them (more than 1 after flattening); readers behind a sum with
-    other branches are not among them.
+    layer: name of the module.
+    count: number of units N.
+    has_bias: whether the layer has a bias.
+    norm: name of the BatchNorm after the layer, "" where there is none.
+    gate: name of the gate's buffer, "" where none is needed.
+    output: name of the module whose output is the input [B, N, ...] of the activation.
+    readers: names of the weights that read the units, with the number of inputs that a unit is to them (more than 1
+        after flattening). Weights behind a sum with other branches are not among them.
     """
 
     layer: str
@@ -81,35 +90,39 @@ class Units:
     def dying(self, *, normalization_follows: bool) -> tuple[str, ...]:
         """Names of the parameters of which row c dies with unit c.
 
-        normalization_follows: False leaves gamma and beta alive, and the bias that they normalize away; the unit
-        then puts out a constant (2019's pruning by filter norm, and the temporary noise of 2020).
+        normalization_follows: False leaves gamma and beta alive, and the bias, which has no effect before them. The
+            output of the unit is then a constant (2019's pruning by filter norm, 2020's temporary noise).
         """
-        own = (self.weight, f"{self.layer}.bias") if self.has_bias else (self.weight,)
-        if not self.norm:
-            return own
-        return own + self.affine if normalization_follows else (self.weight,)
+        if self.norm and not normalization_follows:
+            return (self.weight,)
+        bias = (f"{self.layer}.bias",) if self.has_bias else ()
+        return (self.weight, *bias, *self.affine)
 
 
 @dataclass(frozen=True)
 class Structure:
-    """The units of a network by layer in forward order, and why other layers' units cannot be removed."""
+    """The units of a network.
+
+    units: by layer, in forward order.
+    others: the reason why the units cannot be removed, by layer, for all other layers.
+    """
 
     units: Mapping[str, Units]
     others: Mapping[str, str]
 
     def at(self, layer: str) -> Units:
-        """The units of a layer. Raises UsageError for a layer that has none to remove, listing those that have."""
+        """The units of a layer. Raises UsageError for a layer whose units cannot be removed, with the reason."""
         if layer in self.units:
             return self.units[layer]
-        have = ", ".join(self.units) or "none"
+        known = ", ".join(self.units) or "none"
         if layer in self.others:
             raise UsageError(
-                f"units of layer {layer!r} cannot be removed: {self.others[layer]}; layers with units: {have}"
+                f"units of layer {layer!r} cannot be removed: {self.others[layer]}; layers with units: {known}"
             )
-        raise UsageError(f"there is no layer {layer!r}; layers with units: {have}")
+        raise UsageError(f"there is no layer {layer!r}; layers with units: {known}")
 
 
-def gone(masks: Tree, units: Units) -> Tensor:
+def removed_units(masks: Tree, units: Units) -> Tensor:
     """Bool [N]: the units that have lost every weight."""
     return ~masks[units.weight].flatten(1).any(dim=1)
 
@@ -123,15 +136,15 @@ def gates(buffers: Tree) -> Tree:
     }
 
 
-def rows(where: Tensor, like: Tensor) -> Tensor:
-    """Bool [N] as a bool tensor of the shape of `like` [N, ...], equal along each row."""
+def spread_rows(where: Tensor, like: Tensor) -> Tensor:
+    """Bool [N] as a bool tensor of the shape of `like` [N, ...], constant along each row."""
     return where.reshape(-1, *[1] * (like.ndim - 1)).expand(like.shape).contiguous()
 
 
 def find_units(module: nn.Module) -> Structure:
-    """The structure of a network, found by following what its forward pass does with every layer's output.
+    """The structure of a network, from a trace of its forward pass.
 
-    Raises UsageError when the forward pass cannot be followed because it branches on data.
+    Raises UsageError when the forward pass cannot be traced because it branches on data.
     """
     try:
         graph = _Tracer().trace(module)
@@ -149,10 +162,10 @@ def find_units(module: nn.Module) -> Structure:
         try:
             if sum(other.target == node.target for other in nodes) > 1:
                 raise _Refused("it is used more than once in a pass")
-            found = _units(modules, node)
-            if twins := [unit.layer for unit in units.values() if found.gate and unit.gate == found.gate]:
+            new = _units(modules, node)
+            if twins := [other.layer for other in units.values() if new.gate and other.gate == new.gate]:
                 raise _Refused(f"its channels are switched together with those of {twins[0]}")
-            units[name] = found
+            units[name] = new
         except _Refused as reason:
             others[name] = str(reason)
     return Structure(units, others)
@@ -163,7 +176,7 @@ class _Refused(Exception):
 
 
 class _Tracer(fx.Tracer):
-    """Goes into modules that have children; everything else is one call."""
+    """Traces into modules that have children; every other module is one call."""
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return next(m.children(), None) is None
@@ -174,16 +187,16 @@ def _module(modules: Mapping[str, nn.Module], node: fx.Node) -> nn.Module | None
 
 
 def _units(modules: Mapping[str, nn.Module], node: fx.Node) -> Units:
-    """The units of the layer at `node`: followed to the activation, then to whatever reads them."""
+    """The units of the layer at `node`; the trace is followed to the activation, then to the layers that read them."""
     layer = _module(modules, node)
     assert isinstance(layer, LAYERS)
     count, norm, gate, output = len(layer.weight), "", "", str(node.target)
     current, added = node, False
     while True:
         current = _only_user(current)
-        found, kind = _module(modules, current), _kind(modules, current)
+        kind = _kind(modules, current)
         if kind == "norm" and not (norm or added):
-            norm = output = _norm(found, current, count)
+            norm = output = _norm(_module(modules, current), current, count)
         elif kind == "add" and not added:
             added = True
         elif kind == "gate":
@@ -219,21 +232,21 @@ def _norm(norm: nn.Module | None, node: fx.Node, count: int) -> str:
 def _readers(
     modules: Mapping[str, nn.Module], starts: list[fx.Node], count: int
 ) -> Iterator[tuple[str, int]]:
-    """Weights that read the units, and inputs a unit; what comes after a sum or an unknown module is not followed.
+    """The weights that read the units, and their inputs for each unit; the trace ends at sums and unknown modules.
 
-    From the activation on the units put out 0 whatever comes, unless they are normalized or are the network's output.
+    After the activation the output of a removed unit is 0, unless it is normalized or is the output of the network.
     """
-    pending, seen = list(starts), set(starts)
+    pending, visited = list(starts), set(starts)
     while pending:
         node = pending.pop(0)
-        kind, found = _kind(modules, node), _module(modules, node)
+        kind, module = _kind(modules, node), _module(modules, node)
         if kind == "layer":
-            assert isinstance(found, LAYERS)
-            inputs = found.weight.shape[1] * getattr(found, "groups", 1)
+            assert isinstance(module, LAYERS)
+            inputs = module.weight.shape[1] * getattr(module, "groups", 1)
             yield f"{node.target}.weight", inputs // count
         elif kind in ("keeps zeros", "activation", "gate"):
-            pending += [user for user in node.users if user not in seen]
-            seen |= set(node.users)
+            pending += [user for user in node.users if user not in visited]
+            visited |= set(node.users)
         elif kind in ("norm", "output"):
             raise _Refused(_reason(kind, node))
 
@@ -241,11 +254,11 @@ def _readers(
 def _reason(kind: str, node: fx.Node) -> str:
     if kind == "output":
         return "it is the output layer"
-    what = {
+    reasons = {
         "norm": "is normalized after an activation or a sum",
         "add": "is added twice before an activation",
     }
-    return f"its output {what.get(kind, 'goes into something that may not keep zeros')}, at {node.target}"
+    return f"its output {reasons.get(kind, 'goes into something that may not keep zeros')}, at {node.target}"
 
 
 def _name(node: fx.Node) -> str:
@@ -254,21 +267,13 @@ def _name(node: fx.Node) -> str:
 
 
 def _kind(modules: Mapping[str, nn.Module], node: fx.Node) -> str:
-    """What the node is to a unit's output."""
-    found, name = _module(modules, node), _name(node)
-    if found is not None:
-        gate = getattr(found, "gate", None)
+    """What the node does to the output of a unit."""
+    module, name = _module(modules, node), _name(node)
+    if module is not None:
+        gate = getattr(module, "gate", None)
         if isinstance(gate, Tensor) and gate.dtype == torch.bool:
             return "gate"
-        for kind, types in (
-            ("layer", LAYERS),
-            ("norm", NORMS),
-            ("activation", ACTIVATIONS),
-            ("keeps zeros", KEEP_ZEROS),
-        ):
-            if isinstance(found, types):
-                return kind
-        return "unknown"
+        return next((kind for kind, types in KINDS.items() if isinstance(module, types)), "unknown")
     if node.op == "output":
         return "output"
     if node.target in ADDITIONS:

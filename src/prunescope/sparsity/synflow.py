@@ -1,7 +1,4 @@
-"""SynFlow: how much of the network's flow passes through a weight.
-
-Belongs here: this one score. Does not belong here: rounds (`training/interventions/prune_rounds.py`).
-"""
+"""SynFlow: how much of the network's flow passes through a weight."""
 
 import torch
 from torch import Tensor
@@ -13,9 +10,9 @@ from prunescope.sparsity.scores import Context, Score
 
 
 class SynFlow(Score):
-    """|w| * dR/d|w| with R the sum of the logits for an input of ones when every tensor is made positive; no data.
+    """|w| * dR/d|w|, where R is the sum of the logits for an input of ones once all tensors are positive; no data.
 
-    All parameters and statistics enter by absolute value, the network runs in evaluation mode and in float64,
+    All parameters and statistics enter by their absolute values. The network runs in evaluation mode and in float64,
     because R grows with the product of all layers. Without biases, the scores of each layer of a chain sum to R.
 
     Source: Tanaka et al. 2020, eq. 3 and algorithm 1, which prunes in 100 rounds: see `PruneRounds`.

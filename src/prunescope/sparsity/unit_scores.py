@@ -22,34 +22,38 @@ from prunescope.sparsity.structure import Units
 class UnitScore(Value):
     """A number for every unit of a layer; only the order within a layer matters.
 
-    A score may watch the network train: `needs` names modules, `observe` sees their outputs, and what it makes of
-    them is kept in the memory of the intervention that uses the score. Nothing of it is ever mutated.
+    A score may watch the network train: `needs` names modules and `observe` receives their outputs. The memory that
+    `observe` returns is kept by the intervention that uses the score, and never mutated.
+
+    watches: whether the score does so.
     """
 
     watches: ClassVar[bool] = False
 
     @abstractmethod
     def scores(self, weights: Weights, units: Units, memory: Tree) -> Tensor:
-        """The scores [N] of the units of one layer, float64. memory: what `observe` has made so far."""
+        """The scores of the units of one layer, float64 [N]. memory: the last one that `observe` returned."""
 
     def check(self, units: Units) -> None:
         """Raises UsageError for a layer that cannot be scored; called before training."""
 
     def init(self, weights: Weights, layers: Sequence[str]) -> Tree:
-        """The memory before training, for the layers that will be scored."""
+        """The memory before training; layers: names of those that will be scored."""
         return {}
 
     def needs(self, step: int) -> frozenset[str]:
-        """Modules whose outputs `observe` wants in the training pass of this step of the run."""
+        """Names of the modules whose outputs `observe` receives from the training pass of this step of the run."""
         return frozenset()
 
     def observe(self, memory: Tree, captured: Tree) -> Tree:
-        """The memory after a training pass with the captured outputs [B, N, ...]."""
+        """The memory after a training pass; captured: outputs [B, N, ...] by module."""
         return memory
 
 
 class FilterNorm(UnitScore):
-    """The norm of a unit's weights, the bias left out: sum |w| (order 1) or sqrt(sum w^2) (order 2), units of weight.
+    """The norm of a unit's weights without its bias, in units of weight.
+
+    order: 1 for sum |w|, 2 for sqrt(sum w^2).
 
     Source: Li et al. 2017 (order 1); Bartoldson et al. 2019 and 2020, section 2 (both; order 2 for VGG11).
     """
@@ -66,8 +70,10 @@ class FilterNorm(UnitScore):
 class ExpectedActivation(UnitScore):
     """E[BN], the mean of relu(x) for x ~ N(beta, gamma^2): beta (1 - Phi(a)) + |gamma| phi(a), a = -beta / |gamma|.
 
-    beta and gamma are those of the BatchNorm after the layer; beta = gamma = 0 scores 0. signed: with gamma in place
-    of |gamma|, which for a negative gamma is the mean of min(x, 0) instead ("EBN_alt").
+    beta and gamma are those of the BatchNorm after the layer; the score is 0 where both are 0.
+
+    signed: whether gamma stands in place of |gamma|, which for a negative gamma gives the mean of min(x, 0)
+        ("EBN_alt").
 
     Source: Bartoldson et al. 2019, section 2 (E[BN]); the authors' code of 2020 for the signed form (ResNet18).
     """
@@ -92,12 +98,16 @@ class ExpectedActivation(UnitScore):
 
 
 class MeanActivation(UnitScore):
-    """A moving average of how much a unit puts out in training batches.
+    """A moving average of a unit's output in training batches.
 
-    a <- decay a + (1 - decay) * sum over batch and positions of |z|, from a = 0, in every batch whose number in the
-    run is a multiple of `every`. z is the input of the unit's activation: the output of the module that `outputs`
-    names for its layer, which is the BatchNorm after it, or the gate where a shortcut is added first
-    (`Units.output`). warm_up: updates that an average must have had before it is used.
+    a <- decay a + (1 - decay) * sum over batch and positions of |z|, from a = 0, where z is the input of the unit's
+    activation.
+
+    outputs: for each layer the module whose output is z: the BatchNorm after the layer, or the gate where a shortcut
+        is added first (`Units.output`).
+    decay: weight of the previous average.
+    every: the average is updated in the batches whose number in the run is a multiple of this.
+    warm_up: updates that an average needs before it is used.
 
     Source: Bartoldson et al. 2020, the authors' code (ResNet18; decay 0.9, every 10).
     Differs from the source: it has no check of the warm-up; there, pruning just starts later with this score.
@@ -135,14 +145,14 @@ class MeanActivation(UnitScore):
 
     def observe(self, memory: Tree, captured: Tree) -> Tree:
         """See `UnitScore.observe`."""
-        moved: Tree = {}
+        averages: Tree = {}
         for layer, name in self.outputs.items():
             if f"average/{layer}" in memory:
                 out = captured[name].detach().float()
                 total = out.abs().sum([axis for axis in range(out.ndim) if axis != 1])
                 average = memory[f"average/{layer}"]
-                moved[f"average/{layer}"] = self.decay * average + (1 - self.decay) * total
-        return {**memory, **moved, "updates": memory["updates"] + 1}
+                averages[f"average/{layer}"] = self.decay * average + (1 - self.decay) * total
+        return {**memory, **averages, "updates": memory["updates"] + 1}
 
     def scores(self, weights: Weights, units: Units, memory: Tree) -> Tensor:
         """See `UnitScore.scores`. Raises UsageError before the warm-up is over."""

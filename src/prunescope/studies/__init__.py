@@ -1,7 +1,7 @@
 """From stored results to figures, verdicts and a report; scipy and matplotlib are imported when used."""
 
 from prunescope.studies.claim import Claim, Precondition, Verdict, judge, judge_all
-from prunescope.studies.figure import Figure, csv_text
+from prunescope.studies.figure import Computed, Figure, Rows, csv_text
 from prunescope.studies.plot import Contour, Lines, Map, Plot, Sheet, Table
 from prunescope.studies.quantity import Quantity, arrays, column, combined, constant, side_by_side
 from prunescope.studies.region import (
@@ -20,6 +20,7 @@ from prunescope.studies.study import Study
 __all__ = [
     "Among",
     "Claim",
+    "Computed",
     "Contour",
     "Count",
     "Direction",
@@ -36,6 +37,7 @@ __all__ = [
     "Quantity",
     "Region",
     "Results",
+    "Rows",
     "Sheet",
     "Study",
     "Table",

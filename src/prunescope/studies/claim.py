@@ -198,7 +198,7 @@ def _unjudged(claim: Claim, outcome: Outcome, why: str, values: Numbers | tuple[
 
 def _shown(values: Numbers) -> tuple[float, ...]:
     """The sample as it is listed: of several parts the mean of each."""
-    return tuple((values if values.ndim == 1 else values.mean(axis=0)).tolist())
+    return tuple((values if values.ndim == 1 or not len(values) else values.mean(axis=0)).tolist())
 
 
 def _listed(values: Numbers) -> str:

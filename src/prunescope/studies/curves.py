@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from prunescope.base.errors import UsageError
 from prunescope.base.streams import stream
 from prunescope.studies import statistics
-from prunescope.studies.plot import Lines, Table, check_columns
+from prunescope.studies.plot import Lines, NothingToDraw, Table, check_columns
 from prunescope.studies.results import Numbers
 
 
@@ -41,12 +41,12 @@ def sort_curves(plot: Lines, table: Table) -> dict[str, list[Curve]]:
     for panel in dict.fromkeys(str(row.get(plot.panel, "")) for row in table):
         rows = [row for row in table if str(row.get(plot.panel, "")) == panel]
         for label in dict.fromkeys(str(row[plot.series]) for row in rows):
-            own = [row for row in rows if str(row[plot.series]) == label]
+            own = [row for row in rows if str(row[plot.series]) == label and np.isfinite(number(row[plot.x]))]
             curve = _curve(plot, own, label=label, style=labels.index(label))
             if len(curve.x):
                 groups.setdefault(panel, []).append(curve)
     if not groups:
-        raise UsageError(f"no value of {plot.y!r} is finite; nothing can be drawn")
+        raise NothingToDraw(f"no value of {plot.y!r} is finite; nothing can be drawn")
     return groups
 
 

@@ -14,6 +14,7 @@ from prunescope.base.errors import UsageError
 from prunescope.studies import maps, plots, scatters, sheets
 from prunescope.studies.plot import Intervals, Lines, Map, Plot, Scatter, Sheet, Table
 from prunescope.studies.plots import PANEL, Drawer
+from prunescope.studies.svg import side_by_side
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,11 @@ def panels(plot: Plot, table: Table, *, name: str) -> list[str]:
     """
     laid_out = panels_of(plot, table)
     return plots.elements(laid_out.drawers, name=name, size=laid_out.size)
+
+
+def document(plot: Plot, table: Table, *, name: str) -> str:
+    """All panels as one SVG document that follows the reader's colour scheme; raises as `panels` does."""
+    return side_by_side(panels(plot, table, name=name))
 
 
 @singledispatch

@@ -18,7 +18,7 @@ from matplotlib.patheffects import withStroke
 
 from prunescope.base.errors import UsageError
 from prunescope.studies.curves import number
-from prunescope.studies.plot import Map, Table, check_columns
+from prunescope.studies.plot import Map, NothingToDraw, Table, check_columns
 from prunescope.studies.plots import INK, Drawer, set_log_ticks
 from prunescope.studies.results import Numbers
 
@@ -43,7 +43,7 @@ def maps(plot: Map, table: Table) -> dict[str, Drawer]:
 
 
 def sort_cells(plot: Map, table: Table) -> dict[str, Cells]:
-    """Cells by panel, in the order of the table. Raises UsageError if no value is finite."""
+    """Cells by panel, in the order of the table. Raises NothingToDraw if no value is finite."""
     columns = [contour.column for contour in plot.contours]
     check_columns(table, needed=(plot.x, plot.y, plot.value, *columns))
     groups: dict[str, Cells] = {}
@@ -53,7 +53,7 @@ def sort_cells(plot: Map, table: Table) -> dict[str, Cells]:
         grids = [_grid(plot, rows, x, y, column=name) for name in (plot.value, *columns)]
         groups[panel] = Cells(x, y, grids[0], tuple(grids[1:]))
     if not any(np.isfinite(cells.value).any() for cells in groups.values()):
-        raise UsageError(f"no value of {plot.value!r} is finite; nothing can be drawn")
+        raise NothingToDraw(f"no value of {plot.value!r} is finite; nothing can be drawn")
     return groups
 
 

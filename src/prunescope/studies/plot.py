@@ -12,6 +12,10 @@ Table = Sequence[Row]
 """Tidy: one row an observation, one key a column."""
 
 
+class NothingToDraw(UsageError):
+    """No row of a table has the numbers that its plot needs, as where their runs failed or are not there."""
+
+
 class Plot:
     """A way to draw a table: a frozen dataclass that names the table's columns.
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import cast
 
 from prunescope.base.value import Value
-from prunescope.runs import records
-from prunescope.runs.plan import plan
-from prunescope.runs.results import Results
-from prunescope.runs.store import Store
+from prunescope.runs.store import provenance
+from prunescope.runs.store.plan import plan
+from prunescope.runs.store.results import StoredResults
+from prunescope.runs.store.store import Store
 from prunescope.studies import report
 from prunescope.studies.claim import Verdict
 from prunescope.studies.study import Study
@@ -33,14 +33,14 @@ def publish(study: Study, store: Store, folder: Path, *, command: str = "") -> P
 
     command: how to make the report again. The same store gives the same bytes.
     """
-    whole, results = plan(nodes_of(study), store), Results(store)
+    whole, results = plan(nodes_of(study), store), StoredResults(store)
     curves = [node for figure in study.figures for nodes in figure.lineage.values() for node in nodes]
     written = report.write(
         study,
         results,
         folder,
-        cost=records.cost(whole.runs, store),
-        lineage=records.lineage(curves, store),
+        cost=provenance.cost(whole.runs, store),
+        lineage=provenance.lineage(curves, store),
         failures=whole.failed,
         command=command,
     )

@@ -21,10 +21,10 @@ import numpy as np
 from markupsafe import Markup
 
 from prunescope.base.errors import DataError, PrunescopeError, UsageError
-from prunescope.studies import drawing, markdown, statistics
+from prunescope.studies import markdown, statistics
 from prunescope.studies.claim import Verdict, judge_all, unmet
 from prunescope.studies.figure import Figure, columns, csv_text
-from prunescope.studies.plot import Table
+from prunescope.studies.plot import NothingToDraw, Table
 from prunescope.studies.region import Among, Count, Outcome
 from prunescope.studies.results import Results
 from prunescope.studies.study import Study
@@ -206,6 +206,10 @@ def _json(record: object) -> str:
 
 def _draw(figure: Figure, results: Results) -> _Drawn:
     """A missing run, or images that are not at hand, cost one figure, not the report; a wrong figure is an error."""
+    from prunescope.studies import (
+        drawing,
+    )  # matplotlib takes long to import, and a report without figures needs none
+
     try:
         table = figure.table(results)
     except UsageError:
@@ -216,7 +220,7 @@ def _draw(figure: Figure, results: Results) -> _Drawn:
         return _Drawn(figure, why_not="There is nothing to draw: no run of it is stored, or none qualifies.")
     try:
         panels = drawing.panels(figure.plot, table, name=figure.name)
-    except DataError as problem:
+    except (DataError, NothingToDraw) as problem:
         return _Drawn(figure, why_not=str(problem))
     markup = tuple(Markup(panel) for panel in panels)
     return _Drawn(figure, svg=side_by_side(panels), panels=markup, csv=csv_text(table), table=table)

@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from prunescope.base.errors import UsageError
 from prunescope.studies.curves import number
-from prunescope.studies.plot import Intervals, Scatter, Table, check_columns
+from prunescope.studies.plot import Intervals, NothingToDraw, Scatter, Table, check_columns
 from prunescope.studies.plots import COLOURS, INK, MARKERS, PANEL, Drawer, roomy
 from prunescope.studies.results import Numbers
 
@@ -26,7 +25,7 @@ Clouds = Mapping[str, Numbers]
 
 
 def scatters(plot: Scatter, table: Table) -> dict[str, Drawer]:
-    """How each panel of points is drawn, by its title. Raises UsageError if no point is finite."""
+    """How each panel of points is drawn, by its title. Raises NothingToDraw if no point is finite."""
     check_columns(table, needed=(plot.x, plot.y, plot.series))
     labels = list(dict.fromkeys(str(row[plot.series]) for row in table))
     drawers: dict[str, Drawer] = {}
@@ -39,7 +38,7 @@ def scatters(plot: Scatter, table: Table) -> dict[str, Drawer]:
         if any(len(cloud) for cloud in clouds.values()):
             drawers[panel] = partial(_draw, plot, clouds, note)
     if not drawers:
-        raise UsageError(f"no pair of {plot.x!r} and {plot.y!r} is finite; nothing can be drawn")
+        raise NothingToDraw(f"no pair of {plot.x!r} and {plot.y!r} is finite; nothing can be drawn")
     return drawers
 
 
@@ -83,10 +82,10 @@ def _draw(plot: Scatter, clouds: Clouds, note: str, axes: Axes) -> None:
 
 
 def intervals(plot: Intervals, table: Table) -> dict[str, Drawer]:
-    """How each panel of intervals is drawn, by its title. Raises UsageError if no estimate is finite."""
+    """How each panel of intervals is drawn, by its title. Raises NothingToDraw if no estimate is finite."""
     check_columns(table, needed=(plot.label, plot.estimate, plot.low, plot.high))
     if not any(np.isfinite(number(row[plot.estimate])) for row in table):
-        raise UsageError(f"no value of {plot.estimate!r} is finite; nothing can be drawn")
+        raise NothingToDraw(f"no value of {plot.estimate!r} is finite; nothing can be drawn")
     panels = dict.fromkeys(str(row.get(plot.panel, "")) for row in table)
     return {
         panel: partial(_draw_intervals, plot, [row for row in table if str(row.get(plot.panel, "")) == panel])

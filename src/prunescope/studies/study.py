@@ -97,7 +97,7 @@ def _check_names(kind: str, names: Sequence[str]) -> None:
 
 
 def merged(
-    parts: Iterable[Study], *, name: str, question: str, settings: value.Value, scale: str, paper: str
+    parts: Iterable[Study], name: str, question: str, *, settings: value.Value, scale: str, paper: str
 ) -> Study:
     """One study of all figures, claims and notes of several; what several parts share is there once.
 

@@ -1,1 +1,1 @@
-"""What is learned: networks as pure functions, data, losses. Knows nothing of training or of sparsity."""
+"""Networks as pure functions, data and losses. This package knows nothing of training or of sparsity."""

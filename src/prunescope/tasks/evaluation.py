@@ -1,7 +1,4 @@
-"""A network's outputs on a whole split, in evaluation mode.
-
-Belongs here: the one pass over a split that probes and measures share. Does not belong here: what is made of it.
-"""
+"""A network's outputs on a whole split, in evaluation mode."""
 
 from dataclasses import dataclass
 
@@ -14,14 +11,19 @@ from prunescope.tasks.kernels.tailored import tailored, untailored
 from prunescope.tasks.task import Problem, Split
 
 BATCH = 1000
-"""Examples a pass; part of the numbers only through rounding."""
+"""Examples in a pass; it changes results by rounding only."""
 SPARSE_BATCH = 256
-"""Examples a pass where weights are packed: their columns stay in the second-level cache."""
+"""Examples in a pass with packed weights, so that their columns stay in the second-level cache."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Per-example results on a split: loss float32 [N], nats; prediction int64 [N]; labels used, int64 [N]."""
+    """Per-example results on a split.
+
+    loss: float32 [N], nats.
+    prediction: class with the largest logit, int64 [N].
+    y: labels used, int64 [N].
+    """
 
     loss: Tensor
     prediction: Tensor
@@ -40,7 +42,7 @@ class Evaluation:
 
 @torch.no_grad()
 def logits(problem: Problem, weights: Weights, split: Split) -> Tensor:
-    """Logits [N, C] of every example of a split, float32, without augmentation, running statistics in use."""
+    """Logits of every example of a split, float32 [N, C], without augmentation and with running statistics."""
     inputs, index = split.inputs, split.index
     network = tailored(
         problem.model,
@@ -65,6 +67,6 @@ def logits(problem: Problem, weights: Weights, split: Split) -> Tensor:
 
 @torch.no_grad()
 def evaluate(problem: Problem, weights: Weights, split: Split) -> Evaluation:
-    """Per-example loss and prediction of every example of a split, against the labels used."""
+    """The loss and prediction of every example of a split, against the labels used."""
     scores = logits(problem, weights, split)
     return Evaluation(problem.loss(scores, split.y), scores.argmax(1), split.y)

@@ -1,8 +1,4 @@
-"""Running a module on tensors that are not its own.
-
-Belongs here: where a module keeps its tensors, and what it draws by itself. Does not belong here: what a model is
-(`model.py`).
-"""
+"""Running a module on tensors that are not its own."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,12 +10,12 @@ from torch import Tensor, nn
 from prunescope.base.errors import UsageError
 from prunescope.base.tree import Tree
 
-Slot = tuple[dict[str, Tensor], str, str]
-"""Where a module keeps a tensor: its owner's dictionary, the key there, the name in a tree."""
+Place = tuple[dict[str, Tensor], str, str]
+"""Where a module keeps a tensor: the dictionary of the submodule, the key there, and the name in a tree."""
 
 
-def slots_of(module: nn.Module) -> list[Slot]:
-    """Every place of a parameter or buffer; a tensor that several modules share has several."""
+def places_of(module: nn.Module) -> list[Place]:
+    """Every place of a parameter or buffer; a tensor that several submodules share has several places."""
     names = {id(leaf): name for name, leaf in (*module.named_parameters(), *module.named_buffers())}
     stores = [store for owner in module.modules() for store in (owner._parameters, owner._buffers)]
     return [
@@ -30,15 +26,15 @@ def slots_of(module: nn.Module) -> list[Slot]:
     ]
 
 
-def fill(slots: list[Slot], tensors: Tree) -> None:
-    """Puts tensors in their places: what `torch.func.functional_call` does, without looking them up each time."""
-    for place, key, name in slots:
-        place[key] = tensors[name]
+def fill(places: list[Place], tensors: Tree) -> None:
+    """Puts tensors in their places, as `torch.func.functional_call` does, but without a search at each call."""
+    for store, key, name in places:
+        store[key] = tensors[name]
 
 
 @contextmanager
 def drawing(device: torch.device, seed: int) -> Iterator[None]:
-    """The device's default generator under `seed`; its state is put back afterwards."""
+    """Seeds the default generator of the device for the block, and restores its state afterwards."""
     generator = _generator(device)
     before = generator.get_state()
     generator.manual_seed(seed)
@@ -49,7 +45,7 @@ def drawing(device: torch.device, seed: int) -> Iterator[None]:
 
 
 def reseed(device: torch.device, seed: int) -> None:
-    """Puts the device's default generator under `seed`; only inside `drawing`, which puts its state back."""
+    """Seeds the default generator of the device; only inside `drawing`, which restores its state."""
     _generator(device).manual_seed(seed)
 
 
@@ -61,9 +57,9 @@ def _generator(device: torch.device) -> torch.Generator:
 
 @contextmanager
 def capturing(module: nn.Module, names: frozenset[str]) -> Iterator[Tree]:
-    """The outputs of the submodules called `names` in the passes inside, detached, by name.
+    """Yields a tree that receives the detached outputs of the submodules called `names` in every pass of the block.
 
-    Raises UsageError for a name that is no module, listing those that are.
+    Raises UsageError for a name that is no submodule; the message lists those that are.
     """
     captured: Tree = {}
     modules = dict(module.named_modules()) if names else {}

@@ -1,8 +1,4 @@
-"""Losses of single examples.
-
-Belongs here: functions (logits [N, C], y [N]) -> loss [N]. Does not belong here: means over a batch or a
-split.
-"""
+"""Losses of single examples."""
 
 import torch
 import torch.nn.functional as F

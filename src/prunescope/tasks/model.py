@@ -8,6 +8,7 @@ import copy
 import importlib
 import inspect
 import json
+import operator
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any, Self, cast
@@ -20,7 +21,7 @@ from prunescope.base import tree
 from prunescope.base.errors import UsageError
 from prunescope.base.tree import Tree
 from prunescope.base.value import Value, array_digest, text_digest
-from prunescope.tasks.functional import capturing, drawing, fill, slots_of
+from prunescope.tasks.functional import capturing, drawing, fill, places_of
 from prunescope.tasks.kernels.compiling import Pass, compiled_pass
 
 MASKABLE_MODULES = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
@@ -29,28 +30,28 @@ MASKABLE_MODULES = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 def resolve(path: str) -> Any:
     """The object that an import path "module:qualified.name" names.
 
-    Raises UsageError when the module or the name is not there.
+    Raises UsageError when the module or the name does not exist.
     """
     module_name, _, name = path.partition(":")
     try:
-        found: Any = importlib.import_module(module_name)
-        for part in name.split("."):
-            found = getattr(found, part)
+        return operator.attrgetter(name)(importlib.import_module(module_name))
     except (ImportError, AttributeError, ValueError) as problem:
         raise UsageError(f"{path!r} cannot be imported ({problem}); write 'package.module:Name'") from problem
-    return found
 
 
 class Network(Value):
     """A network by import path and arguments: `path(**args)` returns a fresh `nn.Module`.
 
-    `revision` is raised by whoever changes what the code behind `path` computes.
+    path: import path "module:name" of a class or function that returns the module.
+    args: keyword arguments, defaults included.
+    revision: a number that is raised when the code behind `path` computes something else.
+    given: digest of the weights of an instance that is used as given; None for a class or function.
     """
 
     path: str = Field(pattern=r"^[\w.]+:[\w.<>]+$")
     args: dict[str, JsonValue] = {}
     revision: int = Field(default=1, ge=1)
-    given: str | None = Field(default=None, description="digest of the weights of an instance used as given")
+    given: str | None = None
     _live: Any = PrivateAttr(default=None)
 
     @field_validator("args", mode="before")
@@ -79,10 +80,10 @@ class Network(Value):
         return module
 
     def replace(self, **changes: Any) -> Self:
-        """See `Value.replace`; what is not importable comes along."""
-        changed = super().replace(**changes)
-        changed._live = self._live
-        return changed
+        """See `Value.replace`; an object that cannot be imported is carried over."""
+        copied = super().replace(**changes)
+        copied._live = self._live
+        return copied
 
     def with_args(self, **args: Any) -> "Network":
         """The same network with some arguments changed.
@@ -113,37 +114,35 @@ def network(path: str, *, revision: int = 1, **args: Any) -> Network:
 
 
 def network_of(factory: Callable[[], nn.Module] | nn.Module) -> Network:
-    """The `Network` of a user's own factory, or of an instance: its weights then start every replicate."""
-    named = type(factory) if isinstance(factory, nn.Module) else factory
-    while hasattr(named, "func"):
-        named = named.func
-    path = (
-        f"{getattr(named, '__module__', '__main__')}:{getattr(named, '__qualname__', type(named).__name__)}"
-    )
+    """The `Network` of a user's own factory, or of an instance, whose weights then start every replicate."""
+    code = type(factory) if isinstance(factory, nn.Module) else factory
+    while hasattr(code, "func"):
+        code = code.func
+    path = f"{getattr(code, '__module__', '__main__')}:{getattr(code, '__qualname__', type(code).__name__)}"
     if isinstance(factory, nn.Module):
-        made = Network(path=path, given=array_digest(*factory.state_dict().values()))
-        made._live = copy.deepcopy(factory)
-        return made
+        instance = Network(path=path, given=array_digest(*factory.state_dict().values()))
+        instance._live = copy.deepcopy(factory)
+        return instance
     positional, keywords = getattr(factory, "args", ()), getattr(factory, "keywords", {})
-    made = Network(path=path, args=_with_defaults(named, path, keywords, positional))
-    made._live = named
-    # Every lambda of a file has one name, so what it builds has to tell it from the others.
-    return made.replace(path=f"{path}.{_structure(made)}") if "<" in path else made
+    network = Network(path=path, args=_with_defaults(code, path, keywords, positional))
+    network._live = code
+    # All lambdas of a file have the same name, so the module that each builds tells them apart.
+    return network.replace(path=f"{path}.{_module_digest(network)}") if "<" in path else network
 
 
-def _structure(made: Network) -> str:
+def _module_digest(network: Network) -> str:
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(0)
-        module = made.build()
+        module = network.build()
     return text_digest(f"{module} {array_digest(*module.state_dict().values())}")[:8]
 
 
 def _with_defaults(
     factory: Any, path: str, args: dict[str, Any], positional: tuple[Any, ...] = ()
 ) -> dict[str, Any]:
-    """All arguments by name, whole numbers as floats where the default is a float.
+    """All arguments by name, with whole numbers as floats where the default is a float.
 
-    Defaults that are no plain data (a class, say) are part of the code instead.
+    A default that is no plain data (a class, for example) is left out, as a part of the code.
     """
     try:
         signature = inspect.signature(factory)
@@ -154,20 +153,20 @@ def _with_defaults(
     except TypeError as problem:
         permitted = ", ".join(signature.parameters)
         raise UsageError(f"{path}: {problem}; it takes {permitted or 'no arguments'}") from None
-    written = dict(bound.arguments)
+    complete = dict(bound.arguments)
     for name, parameter in signature.parameters.items():
         if parameter.kind is parameter.VAR_KEYWORD:
-            written |= written.pop(name, {})
+            complete |= complete.pop(name, {})
         elif parameter.default is not parameter.empty and _is_plain(parameter.default):
-            written.setdefault(name, parameter.default)
-            if type(written[name]) is int and isinstance(parameter.default, float):
-                written[name] = float(written[name])
-    if unfit := {name: value for name, value in written.items() if not _is_plain(value)}:
+            complete.setdefault(name, parameter.default)
+            if type(complete[name]) is int and isinstance(parameter.default, float):
+                complete[name] = float(complete[name])
+    if unfit := {name: value for name, value in complete.items() if not _is_plain(value)}:
         raise UsageError(
             f"{path}: arguments {unfit} are no plain data (numbers, texts, lists of them), so they have no id; "
             "write a function that builds the network with them"
         )
-    return {name: written[name] for name in sorted(written)}
+    return {name: complete[name] for name in sorted(complete)}
 
 
 def _is_plain(value: Any) -> bool:
@@ -189,9 +188,9 @@ def _tuples(value: JsonValue) -> Any:
 class Model:
     """A network as pure functions over trees.
 
-    One copy of the module is kept in training mode and one in evaluation mode; neither's own tensors are used
-    after construction. A network that draws while it trains (dropout) draws from torch's default generators: a
-    training pass seeds them and puts their state back.
+    It keeps one copy of the module in training mode and one in evaluation mode, whose own tensors are not used after
+    construction. A network that draws while it trains (dropout) draws from torch's default generators, which a
+    training pass seeds and then restores.
     """
 
     def __init__(self, network: Network) -> None:
@@ -200,7 +199,7 @@ class Model:
         with torch.random.fork_rng(devices=[]):
             self._train = network.build().train()
         self._eval = copy.deepcopy(self._train).eval()
-        self._train_slots, self._eval_slots = slots_of(self._train), slots_of(self._eval)
+        self._train_places, self._eval_places = places_of(self._train), places_of(self._eval)
 
     @cached_property
     def maskable(self) -> frozenset[str]:
@@ -212,18 +211,18 @@ class Model:
         )
 
     def template(self, *, train: bool) -> nn.Module:
-        """The module in training or evaluation mode, to look at or to copy: its tensors are whatever was used last."""
+        """The module in training or evaluation mode, to inspect or to copy; its tensors are those of the last pass."""
         return self._train if train else self._eval
 
     @cached_property
     def compiled(self) -> Pass:
-        """A training pass on given tensors as `torch.compile` makes it; for networks that draw nothing."""
+        """A training pass on given tensors, compiled by `torch.compile`; for networks that draw nothing."""
         return compiled_pass(self._train)
 
     def init(self, seed: int) -> tuple[Tree, Tree]:
-        """Fresh (params, buffers) under `seed`, as the module's own constructor draws them.
+        """Fresh (params, buffers) under `seed`, as the constructor of the module draws them.
 
-        The constructor may only draw from torch's default generator; its state is put back afterwards.
+        The constructor may only draw from torch's default generator, whose state is restored afterwards.
         """
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)
@@ -235,36 +234,36 @@ class Model:
     ) -> tuple[Tensor, Tree]:
         """The logits [B, C] of inputs x [B, ...], and the buffers after the pass.
 
-        With `train=True` normalization uses batch statistics and returns moved running statistics; `buffers`
-        itself is left alone. With `train=False` the very same buffers are returned.
+        With `train=True` normalization uses batch statistics, and the returned buffers have updated running
+        statistics; `buffers` itself is not changed. With `train=False` the same buffers are returned.
 
-        draw: seed of what the network draws in training.
+        draw: seed of the draws of the network in training.
         """
         if not train:
-            fill(self._eval_slots, {**params, **buffers})
+            fill(self._eval_places, {**params, **buffers})
             return cast(Tensor, self._eval(x)), buffers
-        fill(self._train_slots, {**params, **{name: leaf.clone() for name, leaf in buffers.items()}})
+        fill(self._train_places, {**params, **{name: leaf.clone() for name, leaf in buffers.items()}})
         with drawing(x.device, draw):
             logits = cast(Tensor, self._train(x))
-        # Read back: a module may also have put a new tensor in a buffer's place.
-        moved = {name: place[key].detach() for place, key, name in self._train_slots if name in buffers}
-        return logits, {name: moved[name] for name in buffers}
+        # The module may have put a new tensor in the place of a buffer.
+        updated = {name: store[key].detach() for store, key, name in self._train_places if name in buffers}
+        return logits, {name: updated[name] for name in buffers}
 
     def observe(
         self, params: Tree, buffers: Tree, x: Tensor, *, names: frozenset[str], draw: int = 0
     ) -> tuple[Tensor, Tree, Tree]:
         """A training pass that also returns the outputs of the modules called `names`, detached.
 
-        Raises UsageError for a name that is no module, listing those that are.
+        Raises UsageError for a name that is no module; the message lists those that are.
         """
         with capturing(self._train, names) as captured:
-            logits, moved = self.apply(params, buffers, x, train=True, draw=draw)
-        return logits, moved, captured
+            logits, updated = self.apply(params, buffers, x, train=True, draw=draw)
+        return logits, updated, captured
 
     def fingerprint(self, x: Tensor) -> dict[str, Any]:
-        """What the code computes now: parameter shapes, and seed-0 evaluation logits on the inputs x [B, ...].
+        """What the code computes now: parameter shapes, and evaluation logits of seed 0 on the inputs x [B, ...].
 
-        Stored beside the first run of a network and compared on reuse, so that changed code is noticed.
+        It is stored beside the first run of a network and compared on reuse, so that changed code is noticed.
         """
         params, buffers = self.init(0)
         with torch.no_grad():

@@ -1,7 +1,4 @@
-"""BatchNorm statistics of given weights, estimated anew from training batches.
-
-Belongs here: the estimate. Does not belong here: when it is wanted (`training/epoch_probes.py`).
-"""
+"""BatchNorm statistics of given weights, estimated anew from training batches."""
 
 from collections.abc import Iterator
 
@@ -21,8 +18,8 @@ def recalibrated(problem: Problem, weights: Weights, *, batches: int, batch: int
     """The buffers with every running mean and variance replaced by its plain mean over training batches.
 
     The batches are the first `batches` of size `batch` of one fixed permutation of the training split, without
-    augmentation; earlier layers normalize by their batch, as in training. The state is left alone; a network
-    without BatchNorm gets its own buffers back.
+    augmentation. Earlier layers normalize by their batch, as in training. `weights` is not changed; without BatchNorm
+    the same buffers are returned.
 
     Source: Izmailov et al. 2018, section 3 (bn_update); as torch.optim.swa_utils.update_bn.
     """
@@ -33,21 +30,21 @@ def recalibrated(problem: Problem, weights: Weights, *, batches: int, batch: int
     total = {name: torch.zeros_like(weights.buffers[name], dtype=torch.float64) for name in names}
     rate: Tree = {}
     for number, x in enumerate(_batches(problem, batches, batch)):
-        _, moved = problem.model.apply(weights.params, zeros, x, train=True, draw=number)
+        _, updated = problem.model.apply(weights.params, zeros, x, train=True, draw=number)
         if not rate:
             # From zeros a statistic s moves to m s, from ones to (1 - m) + m s: together they tell the momentum m.
             ones = _filled(weights.buffers, names, 1.0)
             _, higher = problem.model.apply(weights.params, ones, x, train=True, draw=number)
-            rate = {name: (1 - (higher[name] - moved[name])).double().mean() for name in names}
+            rate = {name: (1 - (higher[name] - updated[name])).double().mean() for name in names}
         for name in names:
-            total[name] += moved[name].double()
-    seen = number + 1
-    fresh = {name: (total[name] / (seen * rate[name])).to(weights.buffers[name].dtype) for name in names}
-    return {**weights.buffers, **fresh}
+            total[name] += updated[name].double()
+    count = number + 1
+    means = {name: (total[name] / (count * rate[name])).to(weights.buffers[name].dtype) for name in names}
+    return {**weights.buffers, **means}
 
 
 def _filled(buffers: Tree, names: list[str], value: float) -> Tree:
-    """The buffers with these statistics at one value, and counters at 0; gates (bool) stay."""
+    """The buffers with these statistics at one value and counters at 0; gates (bool) are not changed."""
     counters = {name: torch.zeros_like(leaf) for name, leaf in buffers.items() if leaf.dtype == torch.int64}
     return {**buffers, **counters, **{name: torch.full_like(buffers[name], value) for name in names}}
 
@@ -57,4 +54,4 @@ def _batches(problem: Problem, batches: int, batch: int) -> Iterator[Tensor]:
     order = torch.randperm(len(split), generator=stream(0, "recalibration")).to(split.y.device)
     for rows in torch.split(order[: batches * batch], batch):
         if len(rows) > 1 or len(split) == 1:  # one example has no variance
-            yield split.take(rows)[0]
+            yield split.batch(rows)[0]

@@ -1,6 +1,6 @@
 """A task: a network, data and a loss, first as a value, then in memory.
 
-Belongs here: putting the parts together and splitting the data. Does not belong here: how it is trained.
+Belongs here: combining the parts and splitting the data. Does not belong here: how it is trained.
 """
 
 from collections.abc import Callable, Iterator
@@ -27,12 +27,13 @@ CROSS_ENTROPY = "prunescope.tasks.losses:cross_entropy"
 
 
 class Data(Value):
-    """Which examples, with which labels, seen how.
+    """The examples of a task, their labels, and how a network sees them.
 
-    validation: examples held out of the training set, drawn by seeds.data.
-    share: share of the rest that is used, drawn by seeds.data.
-    label_noise: share of the training labels flipped to another class, drawn by seeds.labels.
-    augmentation: applied to every training batch in order, drawn by seeds.order.
+    source: where the examples come from.
+    validation: number of training examples that are held out, drawn by seeds.data.
+    share: share of the other training examples that is used, drawn by seeds.data.
+    label_noise: share of the training labels that are flipped to another class, drawn by seeds.labels.
+    augmentation: changes of every training batch, in order, drawn by seeds.order.
     """
 
     source: Source
@@ -54,8 +55,10 @@ class Data(Value):
 class Split:
     """Some examples of a source.
 
-    inputs: the source's examples; index: int64 [N], which of them; y: int64 [N], the labels used;
-    clean: int64 [N], the labels before noise.
+    inputs: all examples of the source's training or test set.
+    index: positions of the split's examples among them, int64 [N].
+    y: labels used, int64 [N].
+    clean: labels before noise, int64 [N].
     """
 
     inputs: Inputs
@@ -71,7 +74,7 @@ class Split:
         """Bool [N]: the examples whose label was flipped."""
         return self.y != self.clean
 
-    def take(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+    def batch(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Inputs [B, ...] and labels [B] of the given rows of this split, int64 [B]."""
         return self.inputs.take(self.index.index_select(0, rows)), self.y.index_select(0, rows)
 
@@ -81,19 +84,24 @@ class Split:
             yield self.inputs.take(self.index[start : start + size]), self.y[start : start + size]
 
     def at(self, rows: Tensor) -> "Split":
-        """The split of only these rows, int64 [M]."""
+        """The split that has these rows only, int64 [M]."""
         return Split(self.inputs, self.index[rows], self.y[rows], self.clean[rows])
 
     def to(self, device: str, inputs: Inputs | None = None) -> "Split":
-        """The same split on a device. inputs: its examples, if they are there already."""
+        """The same split on a device. inputs: its examples, if they are on the device already."""
         if self.y.device == torch.device(device):
             return self
-        there = self.inputs.to(device) if inputs is None else inputs
-        return Split(there, self.index.to(device), self.y.to(device), self.clean.to(device))
+        inputs = self.inputs.to(device) if inputs is None else inputs
+        return Split(inputs, self.index.to(device), self.y.to(device), self.clean.to(device))
 
 
 class Task(Value):
-    """What is learned, as a value: equal tasks have equal ids."""
+    """What is learned, as a value; equal tasks have equal ids.
+
+    network: the network by import path and arguments.
+    data: the examples and their labels.
+    loss: import path of a function (logits [N, C], y [N]) -> loss [N].
+    """
 
     network: Network
     data: Data
@@ -112,32 +120,37 @@ class Task(Value):
     ) -> Self:
         """The task of a user's own network on the user's own tensors.
 
-        factory: returns a fresh module at each call; an instance means "as given": its weights start every
-        replicate. train, test: inputs [N, ...] float and labels [N] int.
+        factory: returns a fresh module at each call; the weights of an instance start every replicate.
+        train, test: inputs, float [N, ...], and labels, int [N].
         """
         data = Data(source=tensors(train=train, test=test), validation=validation, augmentation=augmentation)
         return cls(network=network_of(factory), data=data, loss=loss)
 
     def load(self, seeds: Seeds, arrays: Arrays, *, model: Model | None = None) -> "Problem":
-        """The task in memory under `seeds`, from the source's arrays (and a model built before)."""
-        count, data = len(arrays.train_y), self.data
-        everything = torch.arange(count)
-        rest, held = corruption.hold_out(count, data.validation, generator=stream(seeds.data, "hold-out"))
+        """The task in memory under `seeds`.
+
+        arrays: of the source.
+        model: the network, if it was built before.
+        """
+        data = self.data
+        rows, held_out = corruption.hold_out(
+            len(arrays.train_y), data.validation, generator=stream(seeds.data, "hold-out")
+        )
         if data.share < 1:
-            chosen = torch.randperm(len(rest), generator=stream(seeds.data, "share"))
-            rest = rest[chosen[: max(1, round(data.share * len(rest)))].sort().values]
-        clean = arrays.train_y[rest]
+            order = torch.randperm(len(rows), generator=stream(seeds.data, "share"))
+            rows = rows[order[: max(1, round(data.share * len(rows)))].sort().values]
+        clean = arrays.train_y[rows]
         noisy = corruption.flip_labels(
             clean, data.label_noise, classes=arrays.classes, generator=stream(seeds.labels, "label noise")
         )
-        held_y = arrays.train_y[held]
+        held_out_y = arrays.train_y[held_out]
         test = Split(arrays.test_x, torch.arange(len(arrays.test_y)), arrays.test_y, arrays.test_y)
-        train = Split(arrays.train_x, everything[rest], noisy, clean)
+        train = Split(arrays.train_x, rows, noisy, clean)
         return Problem(
             model=model or Model(self.network),
             train=train,
             pool=train,
-            validation=Split(arrays.train_x, everything[held], held_y, held_y),
+            validation=Split(arrays.train_x, held_out, held_out_y, held_out_y),
             test=test,
             loss=resolve(self.loss),
             augmentation=data.augmentation,
@@ -147,9 +160,15 @@ class Task(Value):
 
 @dataclass(frozen=True)
 class Problem:
-    """A task in memory: what the loop and the measures work on.
+    """A task in memory.
 
+    model: the network as pure functions.
+    train, validation, test: the splits.
     pool: the training split before a subset of it was taken; equal to `train` where none was.
+    loss: function (logits [N, C], y [N]) -> loss [N].
+    augmentation: changes of every training batch, in order.
+    classes: number of classes C.
+    kernels: how linear layers are computed; it changes results by rounding only.
     """
 
     model: Model
@@ -166,27 +185,27 @@ class Problem:
         """The same problem with only these rows of its training split, int64 [M]."""
         return replace(self, train=self.train.at(rows))
 
-    def to(self, device: str, there: Arrays | None = None) -> "Problem":
-        """The same problem with its data on a device. there: the arrays that it was loaded from, if they are there.
+    def to(self, device: str, arrays: Arrays | None = None) -> "Problem":
+        """The same problem with its data on a device; splits of the same examples share one copy.
 
-        Splits of the same examples share one copy.
+        arrays: those that the problem was loaded from, if they are on the device already.
         """
         copies: dict[int, Inputs] = {}
-        if there is not None:
-            copies = {id(self.train.inputs): there.train_x, id(self.test.inputs): there.test_x}
+        if arrays is not None:
+            copies = {id(self.train.inputs): arrays.train_x, id(self.test.inputs): arrays.test_x}
 
-        def moved(split: Split) -> Split:
-            on_device = split.to(device, copies.get(id(split.inputs)))
-            copies[id(split.inputs)] = on_device.inputs
-            return on_device
+        def on_device(split: Split) -> Split:
+            copy = split.to(device, copies.get(id(split.inputs)))
+            copies[id(split.inputs)] = copy.inputs
+            return copy
 
-        train, pool, validation, test = map(moved, (self.train, self.pool, self.validation, self.test))
+        train, pool, validation, test = map(on_device, (self.train, self.pool, self.validation, self.test))
         return replace(self, train=train, pool=pool, validation=validation, test=test)
 
     def split(self, name: str) -> Split:
         """The split called "train", "validation" or "test".
 
-        Raises UsageError for another name, and for a validation split that holds nothing.
+        Raises UsageError for another name, and for a split without examples.
         """
         splits = {"train": self.train, "validation": self.validation, "test": self.test}
         if name not in splits:

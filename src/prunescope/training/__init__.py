@@ -1,1 +1,1 @@
-"""How a network is trained under weight interventions. Knows nothing of disks, recipes or measures."""
+"""Training under weight interventions. This package knows nothing of disks, recipes or measures."""

@@ -1,8 +1,4 @@
-"""Derivatives of the loss and of the outputs, for what happens between steps.
-
-Belongs here: dense gradients over several batches, Hessian products. Does not belong here: the gradient of a step
-(`loop.py`), which is of one batch and in the run's own precision.
-"""
+"""Derivatives of the loss and of the outputs, for what happens between steps."""
 
 from collections.abc import Iterable
 
@@ -15,7 +11,7 @@ from prunescope.base.tree import Tree
 from prunescope.tasks.task import Problem
 
 Batch = tuple[Tensor, Tensor, int]
-"""Inputs [B, ...], labels int64 [B], and the seed of what the network draws on them."""
+"""Inputs [B, ...], labels int64 [B], and the seed of the network's own draws."""
 
 
 @torch.enable_grad()
@@ -24,14 +20,15 @@ def gradient(
 ) -> Tree:
     """The gradient of the mean loss over all examples of the batches, for every parameter, nats per unit of weight.
 
-    temperature divides the logits. Training mode, so normalization uses the statistics of each batch; moved
-    statistics are dropped.
+    The network is in training mode, so normalization uses the statistics of each batch; the buffers do not change.
+
+    temperature: divisor of the logits.
     """
-    leaves = _leaves(weights.params)
+    leaves = leaves_of(weights.params)
     total, count = tree.tree_map(torch.zeros_like, weights.params), 0
     for batch in batches:
         loss = _summed_loss(problem, leaves, weights.buffers, batch, temperature)
-        total = tree.tree_map(torch.add, total, _slope(loss, leaves))
+        total = tree.tree_map(torch.add, total, slope(loss, leaves))
         count += len(batch[1])
     return tree.tree_map(lambda leaf: leaf / count, total)
 
@@ -40,32 +37,30 @@ def gradient(
 def hessian_product(
     problem: Problem, weights: Weights, along: Tree, batches: Iterable[Batch], *, temperature: float = 1.0
 ) -> Tree:
-    """The Hessian of the same mean loss as in `gradient`, times `along`.
-
-    Both are restricted to the parameters that `along` names, and so is what is returned.
-    """
-    leaves = _leaves(weights.params)
-    chosen = {name: leaves[name] for name in along}
+    """The Hessian of the mean loss of `gradient` times `along`, restricted to the parameters that `along` names."""
+    leaves = leaves_of(weights.params)
+    selected = {name: leaves[name] for name in along}
     total, count = tree.tree_map(torch.zeros_like, along), 0
     for batch in batches:
         loss = _summed_loss(problem, leaves, weights.buffers, batch, temperature)
-        slope = _slope(loss, chosen, again=True)
-        total = tree.tree_map(torch.add, total, _slope(tree.dot(slope, along), chosen))
+        first = slope(loss, selected, differentiable=True)
+        total = tree.tree_map(torch.add, total, slope(tree.dot(first, along), selected))
         count += len(batch[1])
     return tree.tree_map(lambda leaf: leaf / count, total)
 
 
 @torch.enable_grad()
 def output_gradient(problem: Problem, weights: Weights) -> Tree:
-    """The gradient of the sum of all logits for one input of ones, evaluation mode, in the dtype of the weights."""
-    leaves = _leaves(weights.params)
+    """The gradient of the sum of all logits for one input of ones, in evaluation mode and the dtype of the weights."""
+    leaves = leaves_of(weights.params)
     like = next(iter(leaves.values()))
     ones = torch.ones(1, *problem.train.inputs.shape, dtype=like.dtype, device=like.device)
     logits, _ = problem.model.apply(leaves, weights.buffers, ones, train=False)
-    return _slope(logits.sum(), leaves)
+    return slope(logits.sum(), leaves)
 
 
-def _leaves(params: Tree) -> Tree:
+def leaves_of(params: Tree) -> Tree:
+    """The same tensors as leaves of a new autograd graph."""
     return {name: leaf.detach().requires_grad_() for name, leaf in params.items()}
 
 
@@ -75,11 +70,14 @@ def _summed_loss(problem: Problem, params: Tree, buffers: Tree, batch: Batch, te
     return problem.loss(logits / temperature, y).sum()
 
 
-def _slope(value: Tensor, leaves: Tree, *, again: bool = False) -> Tree:
-    """Gradient of a 0-D tensor, 0 where it does not depend on a leaf; again: to be differentiated once more."""
+def slope(value: Tensor, leaves: Tree, *, differentiable: bool = False) -> Tree:
+    """The gradient of a 0-D tensor, 0 for a leaf that it does not depend on.
+
+    differentiable: whether the gradient can be differentiated again.
+    """
     if not value.requires_grad:
         return tree.tree_map(torch.zeros_like, leaves)
-    grads = torch.autograd.grad(value, list(leaves.values()), allow_unused=True, create_graph=again)
+    grads = torch.autograd.grad(value, list(leaves.values()), allow_unused=True, create_graph=differentiable)
     return {
         name: torch.zeros_like(leaf) if grad is None else grad
         for (name, leaf), grad in zip(leaves.items(), grads, strict=True)

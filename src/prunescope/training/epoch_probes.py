@@ -1,31 +1,29 @@
-"""What accuracy is after every epoch, on both sides of what happens there.
-
-Belongs here: probes of the t_pre and t_post of pruning, with running statistics as they are or estimated anew.
-Does not belong here: what is made of their rows (`studies/events.py`).
-"""
+"""Accuracy after every epoch, before and after the events at that position."""
 
 from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import Field
 
-from prunescope.base.state import TrainState, Weights
+from prunescope.base.state import TrainState
 from prunescope.base.steps import Clock, Duration
-from prunescope.tasks.evaluation import evaluate
 from prunescope.tasks.recalibration import recalibrated
 from prunescope.tasks.task import Problem, Split
-from prunescope.training.probes import Probe, SplitName
+from prunescope.training.probes import Probe, SplitName, accuracy_row, periodic
 
 Limit = Annotated[int, Field(ge=1)] | Literal["all"]
-"""How many examples of a split are looked at: the first so many, or all."""
+"""The number of examples of a split that are evaluated, from its start, or all of them."""
 
 
 class EpochAccuracy(Probe):
-    """Loss (nats) and error (fraction) after every epoch, and on both sides of every onset, wherever it is.
+    """Loss (nats) and error (fraction) after every epoch, and before and after every onset at any position.
 
-    limit: the first so many examples of the split. The rows of phases "step" and "before" are t_pre, those of phase
-    "after" t_post; an epoch without an onset has the former only. BatchNorm statistics are the running ones, also
-    right after pruning.
+    split: the split that is evaluated.
+    limit: number of its examples that are evaluated.
+    every: the period.
+
+    The rows of phases "step" and "before" are t_pre, and those of phase "after" are t_post; an epoch without an onset
+    has only the former. BatchNorm statistics are the running ones, also right after pruning.
 
     Source: Bartoldson et al. 2020, the authors' code: test accuracy before and after the pruning step of each epoch.
     """
@@ -36,25 +34,28 @@ class EpochAccuracy(Probe):
     every: Duration = "1ep"
 
     def steps(self, clock: Clock) -> tuple[int, ...]:
-        """After each period, and at the end."""
-        period = max(1, clock.steps(self.every))
-        return (*range(period, clock.total, period), clock.total)
+        """The end of each period, and the end of the run."""
+        return periodic(clock, self.every)
 
     def examples(self, *, train: int, test: int) -> int:
-        """As many as the limit says."""
+        """The size of the split, or the limit."""
         size = train if self.split == "train" else test
         return size if self.limit == "all" else min(self.limit, size)
 
     def observe(self, problem: Problem, state: TrainState, running_loss: float) -> dict[str, float]:
         """Columns loss, error, sparsity."""
-        return _row(problem, state.weights, first(problem.split(self.split), self.limit))
+        return accuracy_row(problem, state.weights, first_examples(problem.split(self.split), self.limit))
 
 
 class RecalibratedAccuracy(Probe):
-    """Loss and error just before and just after onsets, with BatchNorm statistics estimated anew for each look.
+    """Loss and error just before and just after onsets, with BatchNorm statistics estimated anew for each row.
 
-    batches, batch: how many training batches of which size the estimate is made from; it stays out of the run.
-    Tells what of an accuracy lost to pruning are lost features, and what are statistics that no longer fit.
+    split: the split that is evaluated.
+    limit: number of its examples that are evaluated.
+    batches: number of training batches for the estimate, which does not enter the run.
+    batch: examples in each of them.
+
+    It separates the accuracy that is lost with features from that which is lost by outdated statistics.
     """
 
     around_onsets: ClassVar[bool] = True
@@ -67,17 +68,12 @@ class RecalibratedAccuracy(Probe):
     def observe(self, problem: Problem, state: TrainState, running_loss: float) -> dict[str, float]:
         """Columns loss, error, sparsity."""
         buffers = recalibrated(problem, state.weights, batches=self.batches, batch=self.batch)
-        split = first(problem.split(self.split), self.limit)
-        return _row(problem, state.weights.replace(buffers=buffers), split)
+        split = first_examples(problem.split(self.split), self.limit)
+        return accuracy_row(problem, state.weights.replace(buffers=buffers), split)
 
 
-def first(split: Split, limit: int | str) -> Split:
-    """The first `limit` examples of a split, or all there are."""
+def first_examples(split: Split, limit: int | str) -> Split:
+    """The first `limit` examples of a split, or all of them."""
     if limit == "all" or int(limit) >= len(split):
         return split
     return split.at(torch.arange(int(limit), device=split.y.device))
-
-
-def _row(problem: Problem, weights: Weights, split: Split) -> dict[str, float]:
-    seen = evaluate(problem, weights, split)
-    return {"loss": seen.risk, "error": seen.error, "sparsity": weights.sparsity}

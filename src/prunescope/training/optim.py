@@ -1,13 +1,13 @@
 """Optimizers as pure functions from gradients to new parameters.
 
-Belongs here: the update rules and their moments. Does not belong here: gradients, batches, learning rates
+Belongs here: the update rules and their state. Does not belong here: gradients, batches, learning rates
 (`schedules.py`), changes of masks (`interventions/`).
 
-Masks enter here and nowhere else in a step: `keep` multiplies the gradient, so that moments see no gradient
-of a removed weight, and it multiplies the step, so that a removed weight at 0 stays at exactly 0 whatever its
-moments still hold. The second factor costs nothing, since the product is part of the same kernel.
+Masks enter a step only here. `keep` multiplies the gradient, so that the optimizer's state sees no gradient of a
+removed weight, and it multiplies the step, so that a removed weight at 0 stays at exactly 0 whatever the state still
+holds for it. The second factor costs nothing, since the product is part of the same kernel.
 
-Every rule is elementwise, so it serves a stack (tensors with a leading axis of members) as it is, without vmap.
+Every rule is elementwise, so it also serves a stack (tensors with a leading axis of members), without vmap.
 """
 
 from abc import abstractmethod
@@ -22,7 +22,7 @@ from prunescope.base.value import Value
 from prunescope.training import fused
 
 OptState = dict[str, Tree]
-"""Optimizer state by name ("momentum"), keyed like the parameters inside; "count" has the one key ""."""
+"""Optimizer state by name ("momentum"), each a tree with the names of the parameters; "count" has the one key ""."""
 
 Decay = Annotated[float, Field(ge=0)]
 Average = Annotated[float, Field(ge=0, lt=1)]
@@ -31,20 +31,18 @@ Average = Annotated[float, Field(ge=0, lt=1)]
 class Optimizer(Value):
     """An update rule.
 
-    `moments` names the entries of the state that are shaped like the parameters, where they exist: what has
-    to be cleared where weights are pruned. `elementwise` says that every weight moves by its own gradient and moments
-    alone, so that an engine may leave out those that are removed.
+    slots: names of the entries of the state that are shaped like the parameters, where they exist; pruning a weight
+        clears them.
+    elementwise: whether the update of a weight depends on its own gradient and state only, so that an engine may leave
+        out removed weights.
     """
 
-    moments: ClassVar[tuple[str, ...]] = ()
+    slots: ClassVar[tuple[str, ...]] = ()
     elementwise: ClassVar[bool] = False
 
     @abstractmethod
     def init(self, params: Tree) -> OptState:
-        """The state before the first step: zero moments, zero count.
-
-        Args: params: the parameters, any shapes. Returns: trees of zeros on their devices.
-        """
+        """The state before the first step: trees of zeros on the devices of the parameters."""
 
     @abstractmethod
     def update(
@@ -60,29 +58,28 @@ class Optimizer(Value):
             lr: learning rate: a number, a 0-D tensor, or [R] with one entry a member where every tensor has a
                 leading axis of R members.
 
-        Returns: new trees (params, opt); nothing that is given is changed in place. What is 0 in `params` and removed
-        by `keep` is exactly 0 again.
+        Returns: new trees (params, opt); no argument is changed. A weight that is 0 in `params` and removed by `keep`
+        is exactly 0 again.
         """
 
     def update_(self, grads: Tree, opt: OptState, params: Tree, *, keep: Tree, lr: float | Tensor) -> None:
-        """`update` in place, with the same arithmetic: for an engine, whose tensors nobody else holds.
+        """`update` in place with the same arithmetic, for an engine that owns the tensors.
 
-        `opt` and `params` are changed, `grads` is left alone. A rule that does not say how writes what `update`
-        returns.
+        `opt` and `params` are changed, `grads` is not. By default the results of `update` are copied.
         """
-        moved, state = self.update(grads, opt, params, keep=keep, lr=lr)
-        for name, leaf in moved.items():
+        updated, state = self.update(grads, opt, params, keep=keep, lr=lr)
+        for name, leaf in updated.items():
             params[name].copy_(leaf)
         for part, leaves in state.items():
             for name, leaf in leaves.items():
                 opt[part][name].copy_(leaf)
 
     def fused_(self, grads: Tree, opt: OptState, params: Tree, *, keep: Tree, lr: float | Tensor) -> None:
-        """`update_` to rounding, in one pass over memory where there is one."""
+        """`update_` up to rounding, in one pass over memory if the rule has such a kernel."""
         self.update_(grads, opt, params, keep=keep, lr=lr)
 
     def shrinkage(self, lr: float) -> float | None:
-        """S of a step that is w <- s w - lr g for kept weights and changes no state; None if steps are not so."""
+        """The factor s if a step is w <- s w - lr g for kept weights and changes no state, else None."""
         return None
 
 
@@ -90,13 +87,17 @@ class SGD(Optimizer):
     """Stochastic gradient descent with momentum and L2 weight decay.
 
     With d = keep * g + weight_decay * p and u = momentum * u + d, the step is p - lr * keep * u, or with
-    nesterov p - lr * keep * (d + momentum * u). Decay covers every parameter, biases and BatchNorm included.
+    nesterov p - lr * keep * (d + momentum * u). Decay applies to every parameter, biases and BatchNorm included.
 
-    Source: Sutskever et al. 2013, eqs. 1-4. Differs from the source: the learning rate stays outside the
-    moving sum, as in torch.optim.SGD.
+    momentum: factor of the previous sum, in [0, 1).
+    nesterov: whether the step looks ahead.
+    weight_decay: factor of the parameters.
+
+    Source: Sutskever et al. 2013, eqs. 1-4.
+    Differs from the source: the learning rate stays outside the moving sum, as in torch.optim.SGD.
     """
 
-    moments: ClassVar[tuple[str, ...]] = ("momentum",)
+    slots: ClassVar[tuple[str, ...]] = ("momentum",)
     elementwise: ClassVar[bool] = True
     momentum: Average = 0.0
     nesterov: bool = False
@@ -118,14 +119,14 @@ class SGD(Optimizer):
         self, grads: Tree, opt: OptState, params: Tree, *, keep: Tree, lr: float | Tensor
     ) -> tuple[Tree, OptState]:
         """See `Optimizer.update`; without momentum and decay it is one kernel a parameter."""
-        moved: Tree = {}
+        updated: Tree = {}
         momentum: Tree = {}
         for name, param in params.items():
             grad, mask = grads[name], keep.get(name)
             if self.momentum:
                 momentum[name] = opt["momentum"][name] * self.momentum
-            moved[name] = _descend(param, self._direction(momentum.get(name), grad, param, mask), mask, lr)
-        return moved, {"momentum": momentum} if self.momentum else {}
+            updated[name] = _descend(param, self._direction(momentum.get(name), grad, param, mask), mask, lr)
+        return updated, {"momentum": momentum} if self.momentum else {}
 
     def update_(self, grads: Tree, opt: OptState, params: Tree, *, keep: Tree, lr: float | Tensor) -> None:
         """See `Optimizer.update_`."""
@@ -154,9 +155,9 @@ class SGD(Optimizer):
         return None if self.momentum else 1 - lr * self.weight_decay
 
     def _direction(self, momentum: Tensor | None, grad: Tensor, param: Tensor, mask: Tensor | None) -> Tensor:
-        """What the step follows; `momentum`, decayed already, takes up the gradient in place."""
+        """The direction of the step; the gradient is added in place to `momentum`, which is decayed already."""
         if momentum is None:
-            # Only the step needs the mask: no moment could take up a removed weight's gradient.
+            # Without state, masking the step is enough.
             return _slope(grad, param, None, self.weight_decay)
         direction = _add_slope(momentum, grad, param, mask, self.weight_decay)
         if self.nesterov:
@@ -165,9 +166,14 @@ class SGD(Optimizer):
 
 
 class _Moments(Optimizer):
-    """What Adam and AdamW have in common; they differ in whether decay enters the gradient."""
+    """The common part of Adam and AdamW, which differ in whether decay enters the gradient.
 
-    moments: ClassVar[tuple[str, ...]] = ("first", "second")
+    betas: decay of the first and second moment, in [0, 1).
+    eps: number that is added to the root of the second moment.
+    weight_decay: factor of the parameters.
+    """
+
+    slots: ClassVar[tuple[str, ...]] = ("first", "second")
     elementwise: ClassVar[bool] = True
     decoupled: ClassVar[bool]
     betas: tuple[Average, Average] = (0.9, 0.999)
@@ -184,9 +190,9 @@ class _Moments(Optimizer):
         self, grads: Tree, opt: OptState, params: Tree, *, keep: Tree, lr: float | Tensor
     ) -> tuple[Tree, OptState]:
         """See `Optimizer.update`."""
-        moved, state = clone(params), {name: clone(part) for name, part in opt.items()}
-        self.update_(grads, state, moved, keep=keep, lr=lr)
-        return moved, state
+        updated, state = clone(params), {name: clone(part) for name, part in opt.items()}
+        self.update_(grads, state, updated, keep=keep, lr=lr)
+        return updated, state
 
     def update_(self, grads: Tree, opt: OptState, params: Tree, *, keep: Tree, lr: float | Tensor) -> None:
         """See `Optimizer.update_`."""
@@ -198,7 +204,7 @@ class _Moments(Optimizer):
             slope = _slope(grads[name], param, mask, decay)
             first = opt["first"][name].lerp_(slope, 1 - self.betas[0])
             second = opt["second"][name].mul_(self.betas[1]).addcmul_(slope, slope, value=1 - self.betas[1])
-            root = (second / _along(unbias2, param)).clamp_min_(_lost(self.eps, param.dtype)).sqrt_()
+            root = (second / _along(unbias2, param)).clamp_min_(_negligible(self.eps, param.dtype)).sqrt_()
             scale = root.add_(self.eps).mul_(_along(unbias1, param))
             if self.decoupled:
                 _descend_(param, param, None, lr * self.weight_decay)
@@ -222,7 +228,7 @@ class _Moments(Optimizer):
 
 
 class Adam(_Moments):
-    """Adam with L2 weight decay, which enters the gradient and so the moments.
+    """Adam with L2 weight decay, which enters the gradient and thereby the moments.
 
     With d = keep * g + weight_decay * p, m = b1 m + (1 - b1) d, v = b2 v + (1 - b2) d^2 after step t:
     p - lr * keep * (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps).
@@ -248,27 +254,27 @@ def _zeros(params: Tree) -> Tree:
     return {name: torch.zeros_like(leaf) for name, leaf in params.items()}
 
 
-def _lost(eps: float, dtype: torch.dtype) -> float:
-    """A square whose root is lost when `eps` is added to it: a CPU takes ten times as long for roots of 0."""
+def _negligible(eps: float, dtype: torch.dtype) -> float:
+    """A square whose root vanishes beside `eps`. It replaces 0, whose root takes a CPU ten times as long."""
     return float((eps * torch.finfo(dtype).eps / 8) ** 2)
 
 
 def _slope(grad: Tensor, param: Tensor, mask: Tensor | None, weight_decay: float) -> Tensor:
-    """The gradient of what is kept, plus weight_decay times the parameter."""
+    """The masked gradient plus weight_decay times the parameter."""
     slope = grad if mask is None else grad * mask
     return slope if weight_decay == 0 else torch.add(slope, param, alpha=weight_decay)
 
 
 def _add_slope(
-    fresh: Tensor, grad: Tensor, param: Tensor, mask: Tensor | None, weight_decay: float
+    total: Tensor, grad: Tensor, param: Tensor, mask: Tensor | None, weight_decay: float
 ) -> Tensor:
-    """Adds `_slope` in place to a tensor that nobody else holds: on a CPU, allocating costs more than adding."""
-    fresh = fresh.add_(grad) if mask is None else fresh.addcmul_(grad, mask)
-    return fresh if weight_decay == 0 else fresh.add_(param, alpha=weight_decay)
+    """Adds `_slope` to `total` in place, because on a CPU an allocation costs more than the addition."""
+    total = total.add_(grad) if mask is None else total.addcmul_(grad, mask)
+    return total if weight_decay == 0 else total.add_(param, alpha=weight_decay)
 
 
 def _descend(param: Tensor, direction: Tensor, mask: Tensor | None, lr: float | Tensor) -> Tensor:
-    """Param - lr * direction * mask, in one kernel where lr is a number."""
+    """The parameter minus lr * direction * mask, in one kernel where lr is a number."""
     if isinstance(lr, Tensor):
         step = direction if mask is None else direction * mask
         return torch.addcmul(param, _along(-lr, param), step)

@@ -1,45 +1,44 @@
 """Observers that run while a network trains.
 
-Belongs here: what can only be seen during training. Does not belong here: anything that a stored state can still
-tell (`measures/`).
-
-A probe is outside the id of a run, because it cannot change it; a trace that is missing is made by replaying.
+They record what a stored state cannot tell; all else is a measure. A probe is not part of the id of a run, because it
+cannot change the run; a missing trace is made by training the run again.
 """
 
 from typing import ClassVar, Literal
 
-from prunescope.base.state import TrainState
+from prunescope.base.state import TrainState, Weights
 from prunescope.base.steps import Clock, Duration
 from prunescope.base.value import Value
 from prunescope.tasks.evaluation import evaluate
-from prunescope.tasks.task import Problem
+from prunescope.tasks.task import Problem, Split
 
 Phase = Literal["step", "before", "after"]
 SplitName = Literal["train", "validation", "test"]
 
 
 class Probe(Value):
-    """Looks at states of a run and writes rows of numbers; leaves the state alone."""
+    """Observes states of a run, which it does not change, and writes rows of numbers.
+
+    around_events: whether it also observes the state just before and just after the events of a step.
+    around_onsets: whether it does so at onsets only, where something new is done; not where noise continues or ends.
+        The row "before" is left out where the probe observes anyway; that row has the phase "step".
+    trains: whether it applies the network in training mode. The network then draws from the generators of the
+        process, so such a probe never observes while training continues in the background.
+    """
 
     around_events: ClassVar[bool] = False
-    """Whether it also looks just before and just after the events of every step that has some."""
     around_onsets: ClassVar[bool] = False
-    """Whether it does so at onsets only: where something new is done, not where noise goes on or ends.
-
-    A look "before" is left out at positions where it looks anyway: that row is of phase "step"."""
     trains: ClassVar[bool] = False
-    """Whether it applies the network as it is applied in training. What that draws comes from generators that belong to
-    the whole process, so such a probe never looks while training goes on."""
 
     def steps(self, clock: Clock) -> tuple[int, ...]:
-        """Positions, counted from the run's start, at which to look; clock.total is the run's length.
+        """Positions, counted from the run's start, at which the probe observes; clock.total is the run's length.
 
-        A run that its stop rule ends early is looked at there too, if clock.total is among them.
+        If clock.total is among them, the probe also observes the end of a run that its stop rule ends early.
         """
         return ()
 
     def examples(self, *, train: int, test: int) -> int:
-        """How many examples one look passes through the network, of splits of these sizes: what it costs."""
+        """The cost of one row: the number of examples that pass through the network, given the sizes of the splits."""
         return test
 
     def observe(self, problem: Problem, state: TrainState, running_loss: float) -> dict[str, float]:
@@ -48,24 +47,27 @@ class Probe(Value):
 
 
 class Curve(Probe):
-    """Loss (nats) and error (fraction) on a split, every `every` and at the end, with the running training loss."""
+    """Loss (nats) and error (fraction) on a split, with the running training loss.
+
+    split: the split that is evaluated.
+    every: the period; the end of the run is observed too.
+    """
 
     split: SplitName = "test"
     every: Duration = "1ep"
 
     def steps(self, clock: Clock) -> tuple[int, ...]:
-        """After each period, and at the end."""
-        period = max(1, clock.steps(self.every))
-        return (*range(period, clock.total, period), clock.total)
+        """The end of each period, and the end of the run."""
+        return periodic(clock, self.every)
 
     def observe(self, problem: Problem, state: TrainState, running_loss: float) -> dict[str, float]:
         """Columns loss, error, running_loss, sparsity."""
-        seen = evaluate(problem, state.weights, problem.split(self.split))
+        row = accuracy_row(problem, state.weights, problem.split(self.split))
         return {
-            "loss": seen.risk,
-            "error": seen.error,
+            "loss": row["loss"],
+            "error": row["error"],
             "running_loss": running_loss,
-            "sparsity": state.weights.sparsity,
+            "sparsity": row["sparsity"],
         }
 
 
@@ -77,5 +79,16 @@ class AroundEvents(Probe):
 
     def observe(self, problem: Problem, state: TrainState, running_loss: float) -> dict[str, float]:
         """Columns loss, error, sparsity."""
-        seen = evaluate(problem, state.weights, problem.split(self.split))
-        return {"loss": seen.risk, "error": seen.error, "sparsity": state.weights.sparsity}
+        return accuracy_row(problem, state.weights, problem.split(self.split))
+
+
+def periodic(clock: Clock, period: Duration) -> tuple[int, ...]:
+    """The positions at the end of each period, and at the end of the run."""
+    steps = max(1, clock.steps(period))
+    return (*range(steps, clock.total, steps), clock.total)
+
+
+def accuracy_row(problem: Problem, weights: Weights, split: Split) -> dict[str, float]:
+    """Columns loss (nats), error (fraction), sparsity."""
+    evaluation = evaluate(problem, weights, split)
+    return {"loss": evaluation.risk, "error": evaluation.error, "sparsity": weights.sparsity}

@@ -1,7 +1,4 @@
-"""Where a run is.
-
-Belongs here: the record that a checkpoint stores. Does not belong here: how it moves on (`run.py`).
-"""
+"""The position of a run, as a checkpoint stores it."""
 
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
@@ -16,11 +13,16 @@ Row = dict[str, float | int | str]
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run is: everything that a resume needs.
+    """Everything that is needed to continue a run.
 
-    start: cumulative step of the run's first state. running: sum of training losses since the epoch began (0-D).
-    kept: weights of requested moments so far, by moment id. traces: rows so far, by probe id. members: how many
-    replicas its engine's program held, in order, as often as that changed; no part of a result.
+    start: cumulative step of the first state of the run.
+    state: the present state.
+    running: sum of the training losses since the epoch began, nats, 0-D.
+    kept: weights of the requested moments so far, by the id of the moment.
+    traces: rows so far, by the id of the probe.
+    finished: whether the run has ended.
+    members: numbers of replicas that the engine's program has held, in order, one entry for each change; no part of a
+        result.
     """
 
     start: int

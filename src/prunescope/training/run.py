@@ -1,6 +1,6 @@
 """A run from its first state to its last: steps, events, probes, checkpoints.
 
-Belongs here: what happens when, in one place. Does not belong here: what a step is (`loop.py`), where results go.
+Belongs here: the order of all that happens in a run. Does not belong here: the step itself (`loop.py`), storage.
 
 At every position k = 0 ... N of a run, in this order:
 
@@ -11,8 +11,8 @@ At every position k = 0 ... N of a run, in this order:
         states kept "after", probes "after"
     one step to k + 1 (unless k = N or the stop rule ends the run)
 
-A run that its stop rule ends at k < N is seen there once more, by those probes of phase "step" that look at the end
-of a run and not at k anyway. Events are never repeated.
+If its stop rule ends a run at k < N, the probes of phase "step" that observe the end of a run observe it there, unless
+they did at k before. Events are never repeated.
 """
 
 import time
@@ -33,11 +33,14 @@ from prunescope.training.progress import Progress
 from prunescope.training.timeline import Timeline
 
 CHUNK_SECONDS = 0.5
-"""How long the engine runs before it can be asked to stop or to checkpoint; never part of a result."""
+"""The time that the engine runs before it can be asked to stop or to checkpoint; never part of a result."""
 
 
 def begin(program: Program, weights: Weights, step: int) -> Progress:
-    """The progress of a run that has not moved: fresh optimizer, fresh memories. step: cumulative steps before."""
+    """The progress of a run before its first step, with fresh optimizer and memories.
+
+    step: number of steps that its ancestors took.
+    """
     memory = {memory_key(i, value): value.init(weights) for i, value in enumerate(program.interventions)}
     state = TrainState(
         step=step,
@@ -53,7 +56,7 @@ def begin(program: Program, weights: Weights, step: int) -> Progress:
 class Member:
     """One run among those that train together, at the position that it has reached.
 
-    failure: why it cannot go on; what it raised at an event, or that its loss stopped being a number.
+    failure: the reason why it cannot continue: an error at an event, or a loss that is not a number.
     """
 
     def __init__(
@@ -65,30 +68,32 @@ class Member:
         keep: tuple[Moment, ...] = (),
         aside: Aside | None = None,
     ) -> None:
-        """Raises UsageError for probes and moments that the run does not have. aside: see `Timeline`."""
+        """Raises UsageError for probes and moments that are impossible in this run. aside: see `Timeline`."""
         self.program, self.progress = program, progress
         self.timeline, self.stepper = Timeline(program, probes, keep, aside), Stepper(program)
         self.failure: PrunescopeError | None = None
         self._arrived = False
 
     @property
-    def over(self) -> bool:
+    def ended(self) -> bool:
         """Whether it takes no more steps."""
         return self.progress.finished or self.failure is not None
 
     @property
     def lane(self) -> Lane:
-        """What of it an engine moves."""
-        now = self.progress
-        return Lane(self.stepper, now.state, now.running, now.local)
+        """The part of the run that an engine moves."""
+        return Lane(self.stepper, self.progress.state, self.progress.running, self.progress.local)
 
     @property
-    def free(self) -> int:
-        """Steps until anything may be due."""
+    def steps_until_due(self) -> int:
+        """The number of steps before the next position at which anything may be due."""
         return self.timeline.next_stop(self.progress.local) - self.progress.local
 
     def arrive(self) -> None:
-        """Everything due where it is, all of it once or, if memory runs out, nothing; at its end it is finished."""
+        """Does everything that is due at this position, once; at the end the run is finished.
+
+        If memory runs out, nothing is done, so that it can be called again.
+        """
         if self._arrived:
             return
         try:
@@ -100,38 +105,39 @@ class Member:
         else:
             self.progress, self._arrived = progress, True
 
-    def moved(self, lane: Lane) -> None:
-        """Takes over what an engine made of its lane."""
+    def update(self, lane: Lane) -> None:
+        """Takes over the result of an engine."""
         if lane.failure is not None:
             self.failure = lane.failure
             return
-        now = self.progress
-        members = now.members if now.members[-1:] == (lane.members,) else (*now.members, lane.members)
-        progress = now.replace(state=lane.state, running=lane.running, members=members)
+        members = self.progress.members
+        if members[-1:] != (lane.members,):
+            members = (*members, lane.members)
+        progress = self.progress.replace(state=lane.state, running=lane.running, members=members)
         self.progress, self._arrived = self.timeline.end(progress) if lane.ended else progress, False
 
 
 def train_together(
     members: Sequence[Member], engine: Engine, beat: Callable[[Sequence[Member]], bool] = lambda members: True
 ) -> None:
-    """Trains until every member is over; one that finishes or fails leaves, the others go on.
+    """Trains until every member has ended; one that finishes or fails leaves, and the others continue.
 
-    beat: called between chunks of steps with the members that were moved; returns False to stop here.
+    beat: function of the members that were moved, called between chunks of steps; it returns False to stop here.
     """
     chunk = 1
     while True:
         for member in members:
-            if not member.over:
+            if not member.ended:
                 member.arrive()
-        active = [member for member in members if not member.over]
+        active = [member for member in members if not member.ended]
         if not active:
             return
-        steps = min(chunk, *(member.free for member in active))
-        began = time.perf_counter()
+        steps = min(chunk, *(member.steps_until_due for member in active))
+        start = time.perf_counter()
         lanes = engine.advance([member.lane for member in active], steps)
         for member, lane in zip(active, lanes, strict=True):
-            member.moved(lane)
-        chunk = _chunk(steps, time.perf_counter() - began)
+            member.update(lane)
+        chunk = _chunk(steps, time.perf_counter() - start)
         if not beat(active):
             return
 
@@ -145,12 +151,13 @@ def train(
     beat: Callable[[Progress], bool] = lambda progress: True,
     engine: Engine | None = None,
 ) -> Progress:
-    """The finished progress of a run, from any progress made before.
+    """The finished progress of a run, which may begin from any earlier progress.
 
-    beat: called between chunks of steps; returns False to stop here (the progress so far is then returned).
-    engine: how steps are taken; the plain loop where it is None.
+    beat: function of the progress, called between chunks of steps; if it returns False, the progress so far is
+        returned.
+    engine: takes the steps; None is the plain loop.
 
-    Raises Diverged when the loss stops being a number, and what interventions raise.
+    Raises Diverged when the loss is not a number, and what interventions raise.
     """
     member = Member(program, progress, probes=probes, keep=keep)
     train_together([member], engine or Loop(), lambda _: beat(member.progress))

@@ -1,10 +1,10 @@
 """Learning-rate schedules: from a position in the schedule to a number.
 
-Belongs here: what the learning rate is at a step. Does not belong here: what is done with it (`optim.py`),
-where in the schedule a run starts (a rewind moves the position, not the schedule).
+Belongs here: the learning rate of a step. Does not belong here: its use (`optim.py`), the position at which a run
+starts (a rewind moves the position, not the schedule).
 
-`schedule.at(0, clock)` already resolves every duration, so it raises whatever is impossible in a run of that
-length.
+`schedule.at(0, clock)` resolves every duration, so it raises UsageError for a schedule that is impossible in a run of
+that length.
 """
 
 import math
@@ -31,7 +31,7 @@ class Schedule(Value):
 
         Args:
             step: position in the schedule, in iterations from 0.
-            clock: of the run; its `total` is the length of the whole schedule in iterations.
+            clock: clock of the run; its `total` is the length of the schedule in iterations.
 
         Returns: learning rate, weight change per unit of gradient.
         Raises: UsageError if the schedule does not fit into `clock.total` iterations.
@@ -39,7 +39,10 @@ class Schedule(Value):
 
 
 class Constant(Schedule):
-    """The learning rate `lr` at every step."""
+    """The same learning rate at every step.
+
+    lr: the learning rate.
+    """
 
     lr: Rate
 
@@ -49,7 +52,11 @@ class Constant(Schedule):
 
 
 class Milestones(Schedule):
-    """The learning rate `lr`, multiplied by `factor` at every one of `drops`: lr * factor^(drops <= step).
+    """A learning rate that drops at given positions: lr * factor^(number of drops <= step).
+
+    lr: the learning rate before the first drop.
+    drops: positions of the drops, increasing.
+    factor: factor of each drop.
 
     The step at a drop already uses the lower rate, as torch.optim.lr_scheduler.MultiStepLR does when it is
     stepped every iteration.
@@ -73,9 +80,10 @@ class Milestones(Schedule):
 
 
 class Warmup(Schedule):
-    """The schedule `then` with a linear rise over the first `steps`: then.at(s) * min(1, (s + 1) / warm).
+    """A schedule with a linear rise at its beginning: then.at(s) * min(1, (s + 1) / warm).
 
-    `then` is not shifted: its milestones count from the start of training, as in the source.
+    steps: length of the rise, warm steps.
+    then: the schedule, which is not shifted: its milestones count from the start of training, as in the source.
 
     Source: Goyal et al. 2017, section 2.2 (gradual warmup).
     Differs from the source: rises from lr / warm, as torch.optim.lr_scheduler.LinearLR does.
@@ -95,7 +103,10 @@ class Warmup(Schedule):
 
 
 class Cosine(Schedule):
-    """Half a cosine from `lr` to `final`: final + (lr - final) (1 + cos(pi step / total)) / 2, then `final`.
+    """Half a cosine, final + (lr - final) (1 + cos(pi step / total)) / 2, and `final` from step `total` on.
+
+    lr: learning rate of the first step.
+    final: learning rate at the end.
 
     Source: Loshchilov and Hutter 2017, eq. 5, without restarts; torch.optim.lr_scheduler.CosineAnnealingLR.
     """
@@ -118,7 +129,10 @@ class Cosine(Schedule):
 
 
 class Stretched(Schedule):
-    """A schedule on a time axis `factor` times as long: schedule.at(floor(step / factor)).
+    """A schedule on a time axis that is `factor` times as long: schedule.at(floor(step / factor)).
+
+    schedule: the schedule that is stretched.
+    factor: ratio of the lengths.
 
     A run of T steps reads `schedule` as a run of ceil(T / factor) steps, so a drop at "80ep" with factor 2
     comes at epoch 160, and one at "50%" stays half-way, up to rounding to whole steps.
@@ -138,8 +152,12 @@ class Stretched(Schedule):
 class Replay(Schedule):
     """One long run that goes through `schedule` once and then repeats its part from `start` on.
 
-    The schedule is `length` = T steps long; position s >= T maps to start + (s - start) mod (T - start). This
-    is the learning rate of iterative pruning with learning-rate rewinding to `start`, level after level.
+    Position s >= T maps to start + (s - start) mod (T - start), with T steps in `length`. This is the learning rate of
+    iterative pruning with learning-rate rewinding to `start`, level after level.
+
+    schedule: the schedule of one cycle.
+    length: length of the schedule.
+    start: beginning of the part that repeats.
 
     Source: Jin et al. 2022, section 5.1 (extended dense training); Renda et al. 2020 (rewinding).
     """

@@ -1,21 +1,20 @@
-"""When a run ends.
+"""Rules that end a run."""
 
-Belongs here: the two rules. Does not belong here: what happens then.
-"""
+from typing import ClassVar
 
 from prunescope.base.value import Value
 
 
 class Stop(Value):
-    """The rule that ends a run; every run ends at the end of its schedule at the latest."""
+    """The rule that ends a run; every run ends at the end of its schedule at the latest.
+
+    watches: whether the rule needs the loss of every step.
+    """
+
+    watches: ClassVar[bool] = False
 
     def reached(self, loss: float) -> bool:
         """Whether the run ends before a step whose batch has this mean loss, nats."""
-        raise NotImplementedError
-
-    @property
-    def watches(self) -> bool:
-        """Whether the loss of every step has to be looked at."""
         raise NotImplementedError
 
 
@@ -26,11 +25,6 @@ class AtEnd(Stop):
         """Never before the schedule's end."""
         return False
 
-    @property
-    def watches(self) -> bool:
-        """The loss does not matter."""
-        return False
-
 
 class LossBelow(Stop):
     """The run ends before the first step whose batch has a mean loss of at most `loss`, nats.
@@ -38,13 +32,9 @@ class LossBelow(Stop):
     With a batch as large as the training set this is the training loss itself.
     """
 
+    watches: ClassVar[bool] = True
     loss: float
 
     def reached(self, loss: float) -> bool:
         """Whether the loss is at most the target."""
         return loss <= self.loss
-
-    @property
-    def watches(self) -> bool:
-        """Every step is looked at."""
-        return True

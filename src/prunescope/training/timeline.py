@@ -1,4 +1,4 @@
-"""What is due at which position of a run, and what an intervention may ask for there.
+"""The positions of a run at which something is due, and the context of an intervention there.
 
 Belongs here: events, probes, states to keep. Does not belong here: steps (`loop.py`), the order of everything
 (`run.py`).
@@ -29,7 +29,7 @@ from prunescope.training.progress import Progress, Row
 
 
 class Timeline:
-    """What is due at which position of one run."""
+    """The events, probes and states to keep of one run, by position."""
 
     def __init__(
         self,
@@ -38,9 +38,9 @@ class Timeline:
         keep: tuple[Moment, ...],
         aside: Aside | None = None,
     ) -> None:
-        """Converts all durations to steps. Raises UsageError for events and moments that it does not have.
+        """Converts all durations to steps. Raises UsageError for events and moments that the run does not have.
 
-        aside: where probes look while training goes on; their rows are whole once it has been waited for.
+        aside: where probes observe while training continues; their rows are complete once it has been waited for.
         """
         self.program, self.probes, self._aside = program, probes, aside
         self.clock = Clock(program.clock.epoch_steps, program.steps)
@@ -48,53 +48,51 @@ class Timeline:
         for value in program.interventions:
             value.check(self.clock, lambda: self.structure)
         self.keep = [(moment, self.clock.steps(moment.at)) for moment in keep if moment.when != "final"]
-        happenings = {k for events in self.events for k in events}
+        event_steps = {k for events in self.events for k in events}
         for moment, k in self.keep:
-            _check(moment, k, self.clock, happenings)
-        marks = happenings | {k for _, k in self.keep}
-        marks |= {program.steps}
-        self.looks = {probe.id: frozenset(probe.steps(self.clock)) for probe in probes}
-        self.marks = sorted(marks.union(*self.looks.values()))
+            _check(moment, k, self.clock, event_steps)
+        self.probe_steps = {probe.id: frozenset(probe.steps(self.clock)) for probe in probes}
+        kept_steps = {k for _, k in self.keep}
+        self.stops = sorted({program.steps}.union(event_steps, kept_steps, *self.probe_steps.values()))
         self._next = 0
         self.onsets = {k for value in program.interventions for k in value.onsets(self.clock)}
 
     @cached_property
     def structure(self) -> Structure:
-        """Where the network's units are."""
+        """The units of the network."""
         return find_units(self.program.problem.model.template(train=False))
 
     @cached_property
-    def _seen(self) -> Problem:
-        """The problem as probes see it; beside training with a network of its own, whose tensors nobody exchanges."""
+    def _probed_problem(self) -> Problem:
+        """The problem for probes; beside training it has its own network, whose tensors no engine exchanges."""
         problem = self.program.problem
         return replace(problem, model=Model(problem.model.network)) if self._aside else problem
 
     def next_stop(self, local: int) -> int:
         """The first position after `local` at which anything may be due."""
-        while self.marks[self._next] <= local:
+        while self.stops[self._next] <= local:
             self._next += 1
-        return self.marks[self._next]
+        return self.stops[self._next]
 
     def arrive(self, progress: Progress) -> Progress:
-        """Everything due at the position of `progress`, before the step that leaves it."""
-        local = progress.local
-        progress = self._look(progress, "step")
-        due = [i for i, events in enumerate(self.events) if local in events]
+        """The progress after everything that is due at its position, before the next step."""
+        due = [i for i, events in enumerate(self.events) if progress.local in events]
+        progress = self._observe(progress, "step")
         if due:
-            progress = self._look(progress, "before")
+            progress = self._observe(progress, "before")
             for i in due:
-                moved = self.program.interventions[i].apply(progress.state, EventContext(self, progress, i))
-                progress = progress.replace(state=moved)
-            progress = self._look(progress, "after")
+                state = self.program.interventions[i].apply(progress.state, EventContext(self, progress, i))
+                progress = progress.replace(state=state)
+            progress = self._observe(progress, "after")
         return progress
 
     def end(self, progress: Progress) -> Progress:
-        """The finished progress, seen by the probes that look at the end of a run."""
+        """The finished progress, observed by the probes that observe the end of a run."""
         if progress.local < self.program.steps:  # ended by its stop rule, so not at the end of the clock
-            progress = self._look(progress, "step", early=True)
+            progress = self._observe(progress, "step", early=True)
         return progress.replace(finished=True)
 
-    def _look(self, progress: Progress, phase: Phase, *, early: bool = False) -> Progress:
+    def _observe(self, progress: Progress, phase: Phase, *, early: bool = False) -> Progress:
         local, state = progress.local, progress.state
         traces = dict(progress.traces)
         for probe in self.probes:
@@ -102,36 +100,36 @@ class Timeline:
                 row: Row = {"step": state.step, "local": local, "phase": phase}
                 row |= {"epoch": local / self.clock.epoch_steps}
                 if self._aside is None or probe.trains:
-                    self._observe(row, probe, progress, self.program.problem)
+                    self._complete(row, probe, progress, self.program.problem)
                 else:
-                    self._aside.do(partial(self._observe, row, probe, progress, self._seen))
+                    self._aside.do(partial(self._complete, row, probe, progress, self._probed_problem))
                 traces[probe.id] = [*traces.get(probe.id, []), row]
         kept = {moment.id: state.weights for moment, k in self.keep if k == local and moment.when == phase}
         return progress.replace(kept=progress.kept | kept, traces=traces)
 
-    def _observe(self, row: Row, probe: Probe, progress: Progress, problem: Problem) -> None:
-        """Completes a row."""
+    def _complete(self, row: Row, probe: Probe, progress: Progress, problem: Problem) -> None:
+        """Adds the columns of the probe to a row."""
         mean = float(progress.running) / max(1, self.clock.into_epoch(progress.local))
         row |= probe.observe(problem, progress.state, mean)
 
     def _due(self, probe: Probe, phase: Phase, local: int, early: bool) -> bool:
-        looks = self.looks[probe.id]
-        begins = probe.around_onsets and local in self.onsets
+        steps = self.probe_steps[probe.id]
+        at_onset = probe.around_onsets and local in self.onsets
         if phase != "step":
-            return probe.around_events or (begins and (phase == "after" or local not in looks))
-        if early:  # what was due here anyway was looked at on arrival
-            return local not in looks and not begins and self.clock.total in looks
-        return local in looks
+            return probe.around_events or (at_onset and (phase == "after" or local not in steps))
+        if early:  # a probe that was due here has observed on arrival
+            return local not in steps and not at_onset and self.clock.total in steps
+        return local in steps
 
 
-def _check(moment: Moment, step: int, clock: Clock, happenings: set[int]) -> None:
-    """Raises UsageError for a moment beyond the run, or before or after an event that it does not have."""
+def _check(moment: Moment, step: int, clock: Clock, event_steps: set[int]) -> None:
+    """Raises UsageError for a moment beyond the run, or before or after an event that the run does not have."""
     if step > clock.total:
         raise UsageError(
             f"there is no state at {moment.at!r}: it is step {step}, and the run has {clock.total} steps"
         )
-    if moment.when != "step" and step not in happenings:
-        known = ", ".join(str(k) for k in sorted(happenings)[:20]) or "none"
+    if moment.when != "step" and step not in event_steps:
+        known = ", ".join(str(k) for k in sorted(event_steps)[:20]) or "none"
         raise UsageError(
             f"nothing happens at {moment.at!r} (step {step}), so there is no state {moment.when} it; "
             f"steps with events: {known}"
@@ -140,7 +138,12 @@ def _check(moment: Moment, step: int, clock: Clock, happenings: set[int]) -> Non
 
 @dataclass(frozen=True)
 class EventContext:
-    """What one intervention may ask for at one event; see `interventions.Context`."""
+    """The `interventions.Context` of one intervention at one event.
+
+    timeline: the timeline of the run.
+    progress: the run just before the intervention acts.
+    index: place of the intervention in the recipe.
+    """
 
     timeline: Timeline
     progress: Progress
@@ -148,7 +151,7 @@ class EventContext:
 
     @property
     def key(self) -> str:
-        """Where this intervention's memory is."""
+        """The key of this intervention's memory."""
         return memory_key(self.index, self.timeline.program.interventions[self.index])
 
     @property
@@ -163,21 +166,21 @@ class EventContext:
 
     @property
     def event(self) -> int:
-        """Which of its events this is, from 0."""
+        """The number of this event, from 0."""
         return self.timeline.events[self.index].index(self.local)
 
     @property
     def events(self) -> int:
-        """How many events it has."""
+        """The number of the intervention's events."""
         return len(self.timeline.events[self.index])
 
     @property
-    def moments(self) -> tuple[str, ...]:
-        """Optimizer states shaped like parameters."""
-        return self.timeline.program.optimizer.moments
+    def slots(self) -> tuple[str, ...]:
+        """Names of the optimizer's states that are shaped like parameters."""
+        return self.timeline.program.optimizer.slots
 
     def stream(self, *name: str) -> torch.Generator:
-        """A named generator at this step; a second intervention of a kind draws anew."""
+        """A named generator for this step; each intervention of one class has its own."""
         values = self.timeline.program.interventions[: self.index + 1]
         kind = type(values[-1])
         twins = sum(type(value) is kind for value in values) - 1
@@ -205,7 +208,7 @@ class EventContext:
 
     @property
     def structure(self) -> Structure:
-        """Where the network's units are."""
+        """The units of the network."""
         return self.timeline.structure
 
     def reference(self, reference: StateRef) -> Weights:

@@ -14,8 +14,8 @@ sys.path.insert(0, str(Path(__file__).parent))  # for `paper_items` and `worlds`
 from prunescope import measures
 from prunescope.base.steps import Clock
 from prunescope.measures.normality import BINS
-from prunescope.runs.graph import Reading, Trace
-from prunescope.runs.recipe import Recipe
+from prunescope.runs.graph.nodes import Reading, Trace
+from prunescope.runs.graph.recipe import Recipe
 from prunescope.sparsity.unit_scores import ExpectedActivation
 from prunescope.training.epoch_probes import EpochAccuracy, RecalibratedAccuracy
 from prunescope.training.interventions import Prune, PruneUnits

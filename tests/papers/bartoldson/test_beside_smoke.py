@@ -4,8 +4,8 @@ import pytest
 from paper_items import BESIDE, item
 
 from prunescope.papers.bartoldson import figures, v2020_app_b, v2020_app_c, v2020_fig4
-from prunescope.runs.execute import ensure
-from prunescope.runs.store import Store
+from prunescope.runs.execution.ensure import ensure
+from prunescope.runs.store.store import Store
 from prunescope.sparsity.unit_scores import ExpectedActivation, FilterNorm, MeanActivation
 from prunescope.studies.claim import judge
 from prunescope.studies.publish import nodes_of

@@ -7,7 +7,7 @@ from prunescope.papers.bartoldson import figures, v2020_app_e, v2020_fig6
 from prunescope.papers.bartoldson.flatness import SHARPNESS, TRACE_H
 from prunescope.papers.bartoldson.quantities import STABILITIES, label
 from prunescope.papers.bartoldson.v2020_app_e import POWER, POWER_SHARE, SHARE, TOP, share
-from prunescope.runs.graph import Reading
+from prunescope.runs.graph.nodes import Reading
 
 
 @pytest.fixture(autouse=True)

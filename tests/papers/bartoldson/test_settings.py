@@ -22,9 +22,10 @@ from prunescope.papers.bartoldson import (
 )
 from prunescope.papers.bartoldson.comparison import Comparison, arm
 from prunescope.papers.bartoldson.scales import CONV4, VGG11, Size, TraceSize, batch_for
-from prunescope.runs.families import during_training
-from prunescope.runs.store import Store
-from prunescope.runs.workbench import Workbench, fresh_weights
+from prunescope.runs.execution.workbench import Workbench
+from prunescope.runs.graph.families import during_training
+from prunescope.runs.machine.loader import fresh_weights
+from prunescope.runs.store.store import Store
 from prunescope.studies.load import changed
 from prunescope.tasks.model import Model
 from prunescope.training.interventions import LayerSchedule

@@ -8,10 +8,10 @@ from paper_items import ENTRIES as PARTS
 
 from prunescope.base.errors import UsageError
 from prunescope.papers.bartoldson import arms, figures, v2020_fig2, v2020_fig6, yours
-from prunescope.runs.execute import ensure
-from prunescope.runs.plan import plan
-from prunescope.runs.results import Results
-from prunescope.runs.store import Store
+from prunescope.runs.execution.ensure import ensure
+from prunescope.runs.store.plan import plan
+from prunescope.runs.store.results import StoredResults
+from prunescope.runs.store.store import Store
 from prunescope.studies.claim import judge
 from prunescope.studies.events import epochs
 from prunescope.studies.publish import nodes_of, publish
@@ -44,7 +44,7 @@ def store(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def results(store) -> Results:
+def results(store) -> StoredResults:
     nodes = [node for name in (*WHOLE, "bartoldson2020/yours") for node in nodes_of(built(name))]
     return ensure(nodes, store=store, workers=1)
 
@@ -65,7 +65,7 @@ def test_a_study_is_what_the_catalogue_says_and_needs_nothing_else(name, results
     if name != "bartoldson2020/yours":
         assert part.paper == PARTS[name].paper
     nodes = plan(nodes_of(part), store)
-    assert not nodes.left and not nodes.failed
+    assert not nodes.work and not nodes.failed
     for figure in part.figures:
         needed = {node.id for made in figure.lineage.values() for node in made}
         assert needed and needed <= nodes.nodes.keys(), figure.name
@@ -136,7 +136,7 @@ def test_a_paper_of_some_parts_only():
 
 
 def test_your_own_recipe_in_one_call(tmp_path):
-    from prunescope.runs.recipe import Recipe
+    from prunescope.runs.graph.recipe import Recipe
     from prunescope.training.optim import SGD
     from prunescope.training.schedules import Constant
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from prunescope.base.steps import Clock
-from prunescope.runs.recipe import Recipe
+from prunescope.runs.graph.recipe import Recipe
 from prunescope.sparsity.unit_scores import ExpectedActivation, FilterNorm
 from prunescope.training.interventions import BernoulliUnits, NoiseUnits, Prune, PruneUnits, ZeroUnits
 

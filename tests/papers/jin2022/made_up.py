@@ -5,18 +5,18 @@ from dataclasses import replace
 import numpy as np
 
 from prunescope.base.errors import StoreError
-from prunescope.papers.jin2022 import sizes
+from prunescope.papers.jin2022 import settings
 from prunescope.papers.jin2022.arms import Benchmark
 from prunescope.studies.claim import judge
 
 NOISES = (0.0, 0.15, 0.3, 0.6)
-SMOKE = sizes.SCALES["smoke"].size("smoke")
+SMOKE = settings.SCALES["smoke"].size("smoke")
 
 
 def bench_of(name, *, levels=3, noises=NOISES, **changes) -> Benchmark:
     """The arms of a benchmark of this name, on digits."""
-    small = {"replicates": 3, "extended_levels": levels, "width_levels": 2, "curves": False, "fits": 0.0}
-    return replace(sizes.arms(SMOKE), name=name, noises=noises, levels=levels, **(small | changes))
+    small = {"replicates": 3, "extended_levels": levels, "width_levels": 2, "fits": 0.0}
+    return replace(settings.arms(SMOKE), name=name, noises=noises, levels=levels, **(small | changes))
 
 
 class Made:
@@ -55,6 +55,12 @@ class Made:
 def outcome(claim, results):
     verdict = judge(claim, results)
     return verdict.interval_rule
+
+
+def named(claims, name):
+    """The one claim of this name."""
+    (claim,) = (claim for claim in claims if claim.name == name)
+    return claim
 
 
 def gains(by_noise):

@@ -6,8 +6,8 @@ import pytest
 from pydantic import ValidationError
 
 from prunescope.base.errors import DataError, UsageError
-from prunescope.papers.jin2022.benchmarks import COLUMNS
-from prunescope.papers.jin2022.sizes import SCALES, Settings, arms
+from prunescope.papers.jin2022.scales import COLUMNS
+from prunescope.papers.jin2022.settings import SCALES, Settings, arms
 from prunescope.tasks.data.cifar import IMAGENET
 from prunescope.tasks.data.synthetic import synthetic
 from prunescope.training.schedules import Constant
@@ -81,7 +81,7 @@ def test_every_size_gives_possible_runs(name, scale, monkeypatch):
     column, images = COLUMNS[name], {"digits": 1297, "resnet50": 1_281_167}.get(name, 50_000)
     source = synthetic(classes=2, shape=(1,), train=10, test=2).replace(train=images)
     monkeypatch.setattr(
-        "prunescope.papers.jin2022.sizes.COLUMNS", {name: replace(column, source=lambda: source)}
+        "prunescope.papers.jin2022.settings.COLUMNS", {name: replace(column, source=lambda: source)}
     )
     bench = arms(size)
     clock = bench.base.clock()

@@ -6,13 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from prunescope.papers.jin2022 import influence, published, resnet20_preview
+from prunescope.papers.jin2022 import fig6, influence, resnet20_preview
 from prunescope.papers.jin2022.arms import Benchmark
-from prunescope.papers.jin2022.benchmarks import COLUMNS
-from prunescope.papers.jin2022.retrained import correlation
-from prunescope.papers.jin2022.sizes import SCALES, arms
-from prunescope.runs.execute import ensure
-from prunescope.runs.store import Store
+from prunescope.papers.jin2022.retrained import rank_correlation
+from prunescope.papers.jin2022.scales import COLUMNS
+from prunescope.papers.jin2022.settings import SCALES, arms
+from prunescope.runs.execution.ensure import ensure
+from prunescope.runs.store.store import Store
 from prunescope.studies.claim import judge
 from prunescope.studies.publish import nodes_of, publish
 from prunescope.tasks.data.synthetic import synthetic
@@ -39,7 +39,7 @@ def test_influence_from_retraining_to_the_report(measured, tmp_path):
 
 def test_every_network_lacks_another_share_of_the_same_examples(measured):
     study, results, _ = measured
-    members = study.figures[0].lineage["no label noise"]
+    members = [run for run in study.figures[2].lineage["measured"] if run.task.data.label_noise == 0]
     assert len(members) == 2 * 6 and len({run.id for run in members}) == 12
     pool = round(0.2 * 1297)
     kept = [tuple(results.rows(run.examples)) for run in members]
@@ -49,8 +49,8 @@ def test_every_network_lacks_another_share_of_the_same_examples(measured):
 
 def test_correlations_are_over_examples_that_have_both_numbers():
     x = np.array([1.0, 2.0, np.nan, 4.0])
-    assert correlation(x, np.array([10.0, 20.0, -5.0, 40.0])) == 1.0
-    assert np.isnan(correlation(x, np.ones(4)))
+    assert rank_correlation(x, np.array([10.0, 20.0, -5.0, 40.0])) == 1.0
+    assert np.isnan(rank_correlation(x, np.ones(4)))
 
 
 @pytest.fixture
@@ -80,9 +80,9 @@ def test_laptop_resnet20_is_the_paper_s_network_to_its_highest_improving_sparsit
 
 def test_an_optimum_beyond_extended_training_is_not_judgeable(tmp_path):
     size = SCALES["smoke"].replace(epochs=1, share=0.1, replicates=2).size("smoke")
-    bench = replace(arms(size), name="lenet", extended_levels=1, curves=False)
+    bench = replace(arms(size), name="lenet", extended_levels=1)
     results = Fake(bench, best=2)
-    claims = {claim.name: claim for claim in published.extended_gaps(bench)}
+    claims = {claim.name: claim for claim in fig6.numbers(bench)}
     verdict = judge(claims["extended-gap-equal-40"], results)
     assert verdict.paper == "not judgeable at this scale" and "run as long as pruning" in verdict.why
     assert judge(claims["extended-gap-best-40"], results).paper in ("reproduced", "contradicted")

@@ -1,20 +1,21 @@
 """Published numbers and ranges, met and missed by made-up results."""
 
 import pytest
-from made_up import NOISES, Made, bench_of, gains, outcome
+from made_up import NOISES, Made, bench_of, gains, named, outcome
 
-from prunescope.papers.jin2022 import published, statements
+from prunescope.papers.jin2022 import fig3, fig4, fig7
+from prunescope.papers.jin2022.claims import around
 
 
 def test_published_gains_of_vgg_are_met_and_missed():
     bench = bench_of("vgg16")
     met = Made(bench, error=gains({0.0: 0.3, 0.15: 5.2, 0.3: 16.1, 0.6: 34.6}))
     none = Made(bench, error=gains(dict.fromkeys(NOISES, 0.2)))
-    claims = published.gains(bench)
+    claims = list(fig3.numbers(bench))
     assert [claim.basis for claim in claims] == ["paper"] * 3
     assert {outcome(claim, met) for claim in claims} == {"reproduced"}
     assert {outcome(claim, none) for claim in claims} == {"contradicted"}
-    assert not published.gains(bench_of("lenet"))
+    assert not list(fig3.numbers(bench_of("lenet")))
 
 
 def test_published_gaps_in_fit_are_met_and_missed():
@@ -22,11 +23,11 @@ def test_published_gaps_in_fit_are_met_and_missed():
     error = gains(dict.fromkeys(NOISES, 20.0))
     met = Made(bench, error=error, noisy_loss=lambda arm, noise, level: 2.2 if level == 2 else 0.1)
     same = Made(bench, error=error, noisy_loss=lambda arm, noise, level: 9.0)
-    claims = published.fit_gaps(bench)
+    claims = list(fig4.numbers(bench))
     assert len(claims) == 6
     assert {outcome(claim, met) for claim in claims} == {"reproduced"}
     assert {outcome(claim, same) for claim in claims} == {"contradicted"}
-    assert not published.fit_gaps(bench_of("resnet20"))
+    assert not list(fig4.numbers(bench_of("resnet20")))
 
 
 def test_published_gaps_of_width_are_met_and_missed():
@@ -38,7 +39,7 @@ def test_published_gaps_of_width_are_met_and_missed():
         bench,
         error=lambda arm, noise, level: {"pruned": 8.0, "width": 19.0}.get(arm, 20.0) if level else 20.0,
     )
-    claims = [*published.width_gaps(bench), statements.width_is_close(bench, 0.3)]
+    claims = [*fig7.numbers(bench), named(fig7.beside_pruning(bench), "width-is-close-30")]
     assert {outcome(claim, met) for claim in claims} == {"reproduced"}
     assert {outcome(claim, far) for claim in claims} == {"contradicted"}
 
@@ -54,6 +55,6 @@ def test_published_gaps_of_width_are_met_and_missed():
     ],
 )
 def test_published_ranges_have_room_but_keep_their_sign(ends, points, low, high):
-    region = published._within(ends, points=points)
+    region = around(ends, points=points)
     found = (region.value - region.tolerance, region.value + region.tolerance)
     assert found == pytest.approx((low, high))

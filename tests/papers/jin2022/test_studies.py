@@ -8,13 +8,17 @@ import pytest
 import torch
 
 from prunescope.base.errors import UsageError
-from prunescope.measures import EL2N, GraNd
+from prunescope.measures import EL2N, ClassRisk, GraNd
+from prunescope.papers.catalogue import catalogue
 from prunescope.papers.jin2022 import (
     across,
     app_d,
     classes,
     column,
     fig2,
+    fig3,
+    fig6,
+    fig7,
     given_up,
     influence,
     leave_out,
@@ -22,15 +26,18 @@ from prunescope.papers.jin2022 import (
     subgroups,
     whole,
 )
-from prunescope.papers.jin2022.benchmarks import COLUMNS
-from prunescope.papers.jin2022.catalogue import STUDIES
-from prunescope.papers.jin2022.sizes import SCALES, arms
-from prunescope.runs.execute import ensure
-from prunescope.runs.graph import Reading
-from prunescope.runs.plan import plan
-from prunescope.runs.results import Results
-from prunescope.runs.store import Store
-from prunescope.runs.workbench import Workbench
+from prunescope.papers.jin2022.quantities import best_level
+from prunescope.papers.jin2022.scales import COLUMNS
+from prunescope.papers.jin2022.settings import SCALES, arms
+from prunescope.runs.execution.ensure import ensure
+from prunescope.runs.execution.workbench import Workbench
+from prunescope.runs.graph.families import final
+from prunescope.runs.graph.nodes import Reading
+from prunescope.runs.graph.recipe import Subset
+from prunescope.runs.store.plan import plan
+from prunescope.runs.store.results import StoredResults
+from prunescope.runs.store.store import Store
+from prunescope.studies import drawing
 from prunescope.studies.claim import judge
 from prunescope.studies.publish import nodes_of, publish
 from prunescope.studies.study import Study
@@ -46,7 +53,11 @@ OTHERS = (
     "jin2022/across",
     "jin2022/yours",
 )
-PARTS = {entry.name: entry for entry in STUDIES if entry.name not in OTHERS}
+PARTS = {
+    entry.name: entry
+    for entry in catalogue()
+    if entry.name.startswith("jin2022") and entry.name not in OTHERS
+}
 WHOLES = ("jin2022", "jin2022/column")
 
 
@@ -61,7 +72,7 @@ def study() -> Study:
 
 
 @pytest.fixture(scope="module")
-def results(study, store) -> Results:
+def results(study, store) -> StoredResults:
     return ensure(nodes_of(study), store=store, workers=1)
 
 
@@ -83,7 +94,7 @@ def test_the_whole_paper_needs_what_its_parts_need(study):
 def test_a_study_is_what_the_catalogue_says_and_needs_nothing_else(name, study, results, store):
     part = built(name)
     assert (part.name, part.question, part.paper) == (name, PARTS[name].question, PARTS[name].paper)
-    assert not plan(nodes_of(part), store).left
+    assert not plan(nodes_of(part), store).work
     for figure in part.figures:
         needed = {node.id for nodes in figure.lineage.values() for node in nodes}
         assert needed <= plan(nodes_of(part), store).nodes.keys(), figure.name
@@ -111,10 +122,7 @@ def test_a_new_measure_on_stored_states_trains_nothing(study, results, store, mo
     steps, batch_at = [], Batches.at
     monkeypatch.setattr(Batches, "at", lambda self, step: steps.append(step) or batch_at(self, step))
     bench = arms(SMALL.size("smoke"))
-    (reading,) = (
-        Reading(measure=GraNd(), state=leave_out.test_risk(point.recipe).state)
-        for point in bench.row("pruned", 0.0, 1)[:1]
-    )
+    reading = Reading(measure=GraNd(), state=final(bench.row("pruned", 0.0, 1)[0].recipe))
     values = ensure(reading, store=store, workers=1)[reading]["grand"]
     assert len(values) == round(0.4 * 1297) and (values > 0).all()
     assert steps == []
@@ -139,15 +147,19 @@ def test_controls_at_some_noise_levels_only_need_nothing_else(store):
     assert (bench.noises_of("pruned"), bench.noises_of("extended", "width")) == ((0.0, 0.2, 0.4), (0.0, 0.4))
     assert [bench.depth("extended", noise) for noise in bench.noises] == [1, 0, 2]
     column.build(part, "smoke")
-    middle = [run for run in plan(bench.nodes, store).runs if run.task.data.label_noise == 0.2]
+    nodes = [node for fig in (fig3, fig6, fig7) for node in nodes_of(fig.build(part, "smoke"))]
+    middle = [run for run in plan(nodes, store).runs if run.task.data.label_noise == 0.2]
     assert len(middle) == 2 * 3  # dense and two pruned levels, two replicates
 
 
 def test_classes_and_groups_of_section_7(results):
     bench = arms(SMALL.size("smoke"))
-    change = classes.changes(bench, results, "pruned", 2)
+    change = classes.changes(bench, "pruned", 2)(results)
     dense, sparse = (bench.row(arm, 0.0, level)[1] for arm, level in (("dense", 0), ("pruned", 2)))
-    one, other = (results[classes.reading(point)] for point in (sparse, dense))
+    one, other = (
+        results[Reading(measure=ClassRisk(split="test"), state=final(point.recipe))]
+        for point in (sparse, dense)
+    )
     assert change.shape == (2, 10)
     assert change[1] == pytest.approx(100 * (one["error"] - other["error"]))
     whole_error = float(results[sparse.test]["error"])
@@ -171,7 +183,7 @@ def test_where_pruning_helps_the_leave_out_tables_are_full_and_drawn(name, resul
     assert {row["replicate"] for row in rows if "replicate" in row} <= {0, 1}
     series = {row["series"] for row in rows}
     assert len(series) > 1 and (name == "app-k-precision" or figure.lineage.keys() <= series)
-    assert "<svg" in figure.plot.svg(rows, name=name)
+    assert all("<svg" in panel for panel in drawing.panels(figure.plot, rows, name=name))
 
 
 def test_studies_of_label_noise_need_some(study):
@@ -202,10 +214,7 @@ def test_differences_are_what_the_readings_say(results):
     sub = subgroups.subgroups(bench, size)
     (node, _) = sub.at_level("pruned", 0.4, 2)
     sparse, dense = bench.row("pruned", 0.4, 2)[0], bench.row("dense", 0.4, 0)[0]
-    members = [
-        results[Reading(measure=EL2N(), state=leave_out.test_risk(run).state)]["el2n"]
-        for run in sub.members(0.4, 0)
-    ]
+    members = [results[Reading(measure=EL2N(), state=final(run))]["el2n"] for run in sub.members(0.4, 0)]
     order = np.argsort(np.mean(members, axis=0), kind="stable")
     change = results[sparse.examples]["loss"].astype(float) - results[dense.examples]["loss"]
     top = order[-(len(order) // size.groups) :]
@@ -229,7 +238,7 @@ def test_mislabeled_examples_score_high(results):
 def test_groups_by_grand_are_readings_of_the_same_networks(results, store):
     part = fig2.build(SMALL.replace(score="grand"), "smoke")
     planned = plan(nodes_of(part), store)
-    left = [planned.nodes[node] for node in planned.left]
+    left = [planned.nodes[node] for node in planned.work]
     assert {type(node.measure) for node in left} == {GraNd} and len(left) == 2 * 2
     rows = part.figures[0].table(ensure(nodes_of(part), store=store, workers=1))
     assert len(rows) == 2 * 2 * 5 and "GraNd" in part.figures[0].caption
@@ -239,7 +248,8 @@ def test_left_out_examples_are_not_trained_on_and_steps_are_equal(results, store
     part = app_d.build(SMALL, "smoke")
     bench = arms(SMALL.size("smoke"))
     dense = bench.row("dense", 0.0, 0)[0].recipe
-    retrained = [run for nodes in part.figures[0].lineage.values() for run in nodes]
+    runs = {run for nodes in part.figures[0].lineage.values() for run in nodes}
+    retrained = [run for run in runs if isinstance(run.examples, Subset)]
     assert len(retrained) == 2 * 2 * 2
     for run in retrained:
         rows = results.rows(run.examples)
@@ -289,4 +299,4 @@ def test_more_groups_than_examples_are_refused_before_anything_runs():
 def test_no_level_has_no_optimum(results):
     bench = arms(SMALL.size("smoke"))
     with pytest.raises(UsageError, match="no sparse level"):
-        bench.best_level(results, "dense", 0.0)
+        best_level(bench, "dense", 0.0)(results)

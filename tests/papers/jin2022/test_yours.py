@@ -5,9 +5,9 @@ import torch
 
 from prunescope.base.errors import UsageError
 from prunescope.papers.jin2022 import yours
-from prunescope.runs.execute import ensure
-from prunescope.runs.recipe import Recipe
-from prunescope.runs.store import Store
+from prunescope.runs.execution.ensure import ensure
+from prunescope.runs.graph.recipe import Recipe
+from prunescope.runs.store.store import Store
 from prunescope.studies.publish import nodes_of
 from prunescope.tasks.nets import LeNet
 from prunescope.tasks.task import Task
@@ -38,7 +38,7 @@ def test_a_recipe_of_ones_own_is_followed_to_every_figure_and_verdict(tmp_path):
     assert any(row["marked"] for row in first)
     for claim in study.claims:
         assert claim.basis == "proposed"
-        assert len(claim.sample(results)) == 2
+        assert len(claim.quantity(results)) == 2
 
 
 def test_the_smoke_scale_shows_images():

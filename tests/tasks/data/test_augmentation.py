@@ -154,7 +154,7 @@ class Inverted(Augmentation):
 def test_the_images_of_several_runs_are_those_of_each_by_itself(augmentation: Augmentation) -> None:
     x = images(4, 10, 3, 8, 8)
     for given in (x, x.transpose(0, 1).contiguous().transpose(0, 1)):
-        together = augmentation.together(given, [seeded(k) for k in range(4)])
+        together = augmentation.apply_to_runs(given, [seeded(k) for k in range(4)])
         alone = [augmentation(part, seeded(k)) for k, part in enumerate(x)]
         assert torch.equal(together, torch.stack(alone))
     assert not torch.equal(alone[0], augmentation(x[0], seeded(1)))
@@ -166,5 +166,5 @@ def test_constants_are_made_once_a_device(augmentation: Augmentation) -> None:
     augmentation(x, seeded(0))
     made = module._constant.cache_info().misses
     augmentation(x, seeded(1))
-    augmentation.together(x[None], [seeded(2)])
+    augmentation.apply_to_runs(x[None], [seeded(2)])
     assert module._constant.cache_info().misses == made

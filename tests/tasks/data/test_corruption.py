@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from prunescope.base.errors import UsageError
-from prunescope.tasks.data.corruption import balanced_subset, flip_labels, hold_out, subset
+from prunescope.tasks.data.corruption import balanced_subset, flip_labels, hold_out
 
 
 def seeded(seed: int) -> torch.Generator:
@@ -60,15 +60,6 @@ def test_hold_out_is_a_sorted_random_partition() -> None:
     assert validation.max() > 50 and validation.min() < 50
     with pytest.raises(UsageError):
         hold_out(10, 10, seeded(0))
-
-
-def test_subset_has_distinct_sorted_members() -> None:
-    chosen = subset(100, 40, seeded(0)).tolist()
-    assert chosen == sorted(set(chosen)) and len(chosen) == 40 and set(chosen) <= set(range(100))
-    assert subset(5, 5, seeded(0)).tolist() == [0, 1, 2, 3, 4]
-    for size in (0, 101):
-        with pytest.raises(UsageError):
-            subset(100, size, seeded(0))
 
 
 def test_balanced_subset_takes_the_same_number_of_each_class() -> None:

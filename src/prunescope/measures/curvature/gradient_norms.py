@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from prunescope.base import tree
 from prunescope.base.tree import Masks, Tree
 from prunescope.measures.curvature.surface import Surface, require_separate
-from prunescope.tasks.functional import fill, slots_of
+from prunescope.tasks.functional import fill, places_of
 
 GRADIENT_NUMBERS = 2**25
 """Numbers of whole derivatives held at once (128 MiB in float32) where a layer has no formula."""
@@ -113,7 +113,7 @@ def _record(surface: Surface, module: nn.Module, x: Tensor) -> tuple[list[Call],
         part.register_forward_hook(record(name)) for name, part in module.named_modules() if part._parameters
     ]
     leaves = {name: leaf.detach().requires_grad_() for name, leaf in surface.params.items()}
-    fill(slots_of(module), {**leaves, **surface.buffers})
+    fill(places_of(module), {**leaves, **surface.buffers})
     logits = module(x)
     for handle in handles:
         handle.remove()

@@ -22,7 +22,7 @@ from torch.utils._pytree import tree_leaves
 
 from prunescope.base.errors import UsageError
 from prunescope.measures.curvature.surface import Surface, require_separate
-from prunescope.tasks.functional import fill, slots_of
+from prunescope.tasks.functional import fill, places_of
 
 # fmt: off
 LINEAR = frozenset((
@@ -69,7 +69,7 @@ def require(surface: Surface) -> None:
     with torch.no_grad(), _watch(module) as inside, _Dependence(inside) as seen:
         for name, leaf in params.items():
             seen.mark(leaf, frozenset({name}))
-        fill(slots_of(module), {**params, **surface.buffers})
+        fill(places_of(module), {**params, **surface.buffers})
         module(surface.x[:1])
 
 

@@ -122,7 +122,7 @@ def surface(problem: Problem, weights: Weights, sample: Sample) -> Surface:
         raise UsageError(
             f"examples={count}, but the {sample.split} split has {len(split)}; give at most that, or 'all'"
         )
-    x, y = split.take(torch.arange(count, device=split.y.device))
+    x, y = split.batch(torch.arange(count, device=split.y.device))
     cast = _caster(torch.float64 if sample.precision == "float64" else torch.float32)
     return Surface(
         model=problem.model,

@@ -23,7 +23,7 @@ from prunescope.papers.bartoldson.scales import (
     Layers,
     Size,
 )
-from prunescope.runs.families import during_training
+from prunescope.runs.graph.families import during_training
 from prunescope.sparsity.select import Target
 from prunescope.sparsity.structure import find_units
 from prunescope.sparsity.unit_scores import ExpectedActivation, FilterNorm, MeanActivation, UnitScore

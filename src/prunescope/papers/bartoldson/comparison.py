@@ -13,8 +13,8 @@ import numpy as np
 from prunescope.base.errors import UsageError
 from prunescope.base.streams import replicate
 from prunescope.papers.bartoldson.quantities import QUANTITIES, RECALIBRATED, Observables
-from prunescope.runs.graph import Reading
-from prunescope.runs.recipe import Recipe
+from prunescope.runs.graph.nodes import Reading
+from prunescope.runs.graph.recipe import Recipe
 from prunescope.studies import correlation
 from prunescope.studies.claim import Precondition
 from prunescope.studies.correlation import Points, Statistic

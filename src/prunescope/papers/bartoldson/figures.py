@@ -11,8 +11,8 @@ import numpy as np
 from prunescope.base.streams import stream
 from prunescope.papers.bartoldson.comparison import Comparison
 from prunescope.papers.bartoldson.quantities import ANEW, POINTS, Split, label
-from prunescope.runs.graph import Trace
-from prunescope.runs.recipe import Recipe
+from prunescope.runs.graph.nodes import Trace
+from prunescope.runs.graph.recipe import Recipe
 from prunescope.studies import correlation, statistics
 from prunescope.studies.claim import Claim
 from prunescope.studies.correlation import Correlation, Points, Statistic, Unit

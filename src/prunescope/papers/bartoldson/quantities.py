@@ -15,9 +15,9 @@ from numpy.typing import ArrayLike
 from prunescope.base.reference import Moment, StateRef
 from prunescope.base.steps import Duration
 from prunescope.measures import Measure, Risk, UnitsGone
-from prunescope.runs.families import final
-from prunescope.runs.graph import Reading, Trace
-from prunescope.runs.recipe import Recipe
+from prunescope.runs.graph.families import final
+from prunescope.runs.graph.nodes import Reading, Trace
+from prunescope.runs.graph.recipe import Recipe
 from prunescope.studies.events import SOON, Epochs, accuracy_at, epochs
 from prunescope.studies.quantity import Quantity, column, each
 from prunescope.training.epoch_probes import EpochAccuracy, Limit, RecalibratedAccuracy

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, Field
 
 from prunescope.base.value import Value
-from prunescope.runs.recipe import Recipe
+from prunescope.runs.graph.recipe import Recipe
 from prunescope.tasks.data.augmentation import CropFlip
 from prunescope.tasks.data.cifar import CIFAR10, CIFAR100, cifar10, cifar100
 from prunescope.tasks.data.per_class import per_class

@@ -14,8 +14,8 @@ from prunescope.papers.bartoldson import arms
 from prunescope.papers.bartoldson.claims import MORE, Says
 from prunescope.papers.bartoldson.paper import study
 from prunescope.papers.bartoldson.scales import VGG11, Size, scales_of
-from prunescope.runs.graph import Reading
-from prunescope.runs.recipe import Recipe
+from prunescope.runs.graph.nodes import Reading
+from prunescope.runs.graph.recipe import Recipe
 from prunescope.studies.claim import Claim, Precondition
 from prunescope.studies.figure import Figure, Rows
 from prunescope.studies.plot import Lines

@@ -16,7 +16,7 @@ from prunescope.papers.bartoldson.comparison import Arm, Comparison
 from prunescope.papers.bartoldson.paper import study
 from prunescope.papers.bartoldson.quantities import POINTS, Observables
 from prunescope.papers.bartoldson.scales import CONV4, Ascending, Count, Size, TraceSize, scales_of
-from prunescope.runs.families import during_training
+from prunescope.runs.graph.families import during_training
 from prunescope.sparsity.select import Sparsity, Target
 from prunescope.studies.claim import Claim
 from prunescope.studies.figure import Figure

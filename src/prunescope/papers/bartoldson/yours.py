@@ -21,8 +21,8 @@ from prunescope.papers.bartoldson.flatness import SHARPNESS, TRACE_C, TRACE_H
 from prunescope.papers.bartoldson.quantities import ANEW, Measured, Observables
 from prunescope.papers.bartoldson.scales import Count, Distinct
 from prunescope.papers.own import Own
-from prunescope.runs.families import during_training
-from prunescope.runs.recipe import Recipe
+from prunescope.runs.graph.families import during_training
+from prunescope.runs.graph.recipe import Recipe
 from prunescope.sparsity.select import Target
 from prunescope.sparsity.structure import find_units
 from prunescope.sparsity.unit_scores import UnitScore

@@ -1,27 +1,36 @@
-"""jin2022/across: what the paper counts over its benchmarks."""
+"""jin2022/across: On how many benchmarks does pruning generalize better than dense, extended and narrower networks?
 
-from collections.abc import Callable, Sequence
+What the paper counts over its benchmarks.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated
 
-import numpy as np
 from pydantic import Field
 
 from prunescope.base.errors import UsageError
 from prunescope.base.value import Value
-from prunescope.papers.jin2022 import sizes, statements
-from prunescope.papers.jin2022.arms import Arm, Benchmark, Numbers, noise_name
-from prunescope.papers.jin2022.benchmarks import Name
-from prunescope.papers.jin2022.sizes import PAPER, Count, arms
-from prunescope.papers.jin2022.statements import POINTS, fits_clean, fits_noise
-from prunescope.studies.claim import Claim, Precondition
-from prunescope.studies.figure import Figure
-from prunescope.studies.plot import Lines
-from prunescope.studies.region import Among, Direction
-from prunescope.studies.results import Results
-from prunescope.studies.study import Study
+from prunescope.papers.jin2022 import PAPERS, fig6, fig7
+from prunescope.papers.jin2022 import settings as sizes
+from prunescope.papers.jin2022.arms import Benchmark
+from prunescope.papers.jin2022.claims import MORE, NO_LESS
+from prunescope.papers.jin2022.quantities import best_sparse, dense, fits, gain, optima_inside
+from prunescope.papers.jin2022.scales import Count, Name
+from prunescope.papers.jin2022.settings import arms
+from prunescope.studies import Among, Claim, Figure, Lines, Quantity, Rows, Study, side_by_side
+from prunescope.studies.study import titled
+
+COST = {
+    "smoke": "half a minute on 2 cores",
+    "laptop": "2 hours on 2 cores for LeNet alone (-s benchmarks=[lenet,resnet20] for more)",
+    "paper": "weeks on a GPU",
+}
+FIGURE = "the counts of sections 4 and 5: 11 of 13, 9 of 13, 4 of 5"
 
 Cell = tuple[Benchmark, float]
 """A benchmark at a noise level: one of the paper's 13 noisy ones, or one of its 5 without noise."""
+Gap = Callable[[Benchmark, float], Quantity]
+Cells = Mapping[str, Sequence[Cell]]
 
 
 class Settings(Value):
@@ -39,7 +48,6 @@ SCALES = {
     "laptop": Settings(),
     "paper": Settings(benchmarks=THEIRS),
 }
-BETTER, NO_WORSE = Direction("greater"), Direction("greater", or_matches=True)
 
 
 def build(settings: Settings, scale: str) -> Study:
@@ -59,28 +67,19 @@ def build(settings: Settings, scale: str) -> Study:
 
 def counted(benches: Sequence[Benchmark], *, settings: Value, scale: str) -> Study:
     """The study over some benchmarks; settings and scale: as the report is to say them."""
-    clean = [(bench, 0.0) for bench in benches]
-    noisy = [(bench, noise) for bench in benches for noise in statements.noisy(bench)]
-    longer = [(bench, noise) for bench, noise in noisy if bench.depth("extended", noise)]
-    counts = (
-        ("pruning-helps-count", HELPS, "section 4 and Fig. 3", _helps, noisy, BETTER, 11),
-        ("sparse-is-never-worse-count", MATCHES, "section 4 and Fig. 3", _sparse_helps, noisy, NO_WORSE, 13),
-        ("extended-is-worse-count", LONGER, "section 5.1 and Fig. 6", _behind("extended"), longer, BETTER, 9),
-        ("width-is-worse-count", WIDTH, "section 5.2 and Fig. 7", _behind("width"), clean, BETTER, 4),
-    )
-    claims = [_count(*count) for count in counts if count[4]]
+    cells = {
+        "clean": [(bench, 0.0) for bench in benches],
+        "noisy": [(bench, noise) for bench in benches for noise in bench.noisy()],
+        "longer": [(bench, noise) for bench in benches for noise in bench.noisy("extended")],
+        "narrower": [(bench, noise) for bench in benches for noise in bench.noises_of("width")],
+    }
     return Study(
-        "jin2022/across",
-        "On how many benchmarks does pruning generalize better than dense, extended and narrower networks?",
+        *titled(__doc__),
         settings=settings,
         scale=scale,
-        paper=PAPER,
-        nodes=list(dict.fromkeys(node for bench in benches for node in bench.nodes)),
-        figures=(_figure(noisy, longer, clean),),
-        claims=tuple(claims),
-        cautions=tuple(
-            caution for bench in benches for caution in statements.optima_inside(bench, *bench.arms)
-        ),
+        paper=PAPERS["jin2022"],
+        figures=(_figure(cells),),
+        cautions=tuple(c for bench in benches for c in optima_inside(bench, "pruned", "extended", "width")),
         notes=(
             "The paper counts over 13 noisy benchmarks and 5 without noise. Over fewer, as many in proportion are "
             "asked for, and what is found says little about the others.",
@@ -88,96 +87,68 @@ def counted(benches: Sequence[Benchmark], *, settings: Value, scale: str) -> Stu
     )
 
 
-HELPS = "At 11 of 13 noisy benchmarks the optimally sparse network has a lower test error than the dense one."
-MATCHES = "At all 13 noisy benchmarks the best sparse network has a lower test error than the dense one, or matches it."
-LONGER = "At 9 of 13 noisy benchmarks extended dense training errs more than pruning, each at its best."
-WIDTH = (
-    "Without label noise, width down-scaling errs more than pruning, each at its best, on 4 of 5 benchmarks."
-)
+def _claims(cells: Cells) -> Iterator[Claim]:
+    place = "section 4 and Fig. 3"
+    if noisy := cells["noisy"]:
+        most, all_of_them = Among(MORE, at_least=11, of=13), Among(NO_LESS, at_least=13, of=13)
+        text = "At 11 of 13 noisy benchmarks the optimally sparse network has a lower test error than the dense one."
+        yield _count("pruning-helps-count", text, gain, noisy, most, place)
+        text = (
+            "At all 13 noisy benchmarks the best sparse network has a lower test error than the dense one, or matches "
+            "it."
+        )
+        yield _count("sparse-is-never-worse-count", text, _gain_of_sparse, noisy, all_of_them, place)
+    if longer := cells["longer"]:
+        most, place = Among(MORE, at_least=9, of=13), "section 5.1 and Fig. 6"
+        text = "At 9 of 13 noisy benchmarks extended dense training errs more than pruning, each at its best."
+        yield _count("extended-is-worse-count", text, fig6.lacks, longer, most, place)
+    most, place = Among(MORE, at_least=4, of=5), "section 5.2 and Fig. 7"
+    text = "Without label noise, width down-scaling errs more than pruning, each at its best, on 4 of 5 benchmarks."
+    yield _count("width-is-worse-count", text, fig7.lacks, cells["clean"], most, place)
 
 
-def _helps(cell: Cell, results: Results) -> Numbers:
-    bench, noise = cell
-    return statements.gain(bench, results, noise)
+def _gain_of_sparse(bench: Benchmark, noise: float) -> Quantity:
+    return dense(bench, noise) - best_sparse(bench, noise)
 
 
-def _sparse_helps(cell: Cell, results: Results) -> Numbers:
-    bench, noise = cell
-    return statements.gain_of_sparse(bench, results, noise)
-
-
-def _behind(arm: Arm) -> Callable[[Cell, Results], Numbers]:
-    """By how many points an arm errs more than pruning, each at its best."""
-
-    def measure(cell: Cell, results: Results) -> Numbers:
-        bench, noise = cell
-        return np.asarray(bench.at_best(results, arm, noise) - bench.at_best(results, "pruned", noise))
-
-    return measure
-
-
-def _count(
-    name: str,
-    says: str,
-    place: str,
-    measure: Callable[[Cell, Results], Numbers],
-    cells: Sequence[Cell],
-    region: Direction,
-    at_least: int,
-) -> Claim:
-    """In how many cells a number is as claimed, of the paper's 13 with label noise or 5 without."""
-    theirs = {bench.name for bench, _ in cells} == set(THEIRS)
+def _count(name: str, says: str, gap: Gap, cells: Sequence[Cell], region: Among, place: str) -> Claim:
+    """In how many cells a gap is as claimed."""
+    complete = {bench.name for bench, _ in cells} == set(THEIRS)
+    after = f"after Jin et al. 2022, {place} (here over the benchmarks of this study, in proportion)"
     return Claim(
         name,
         says,
-        basis="paper" if theirs else "proposed",
-        place=f"Jin et al. 2022, {place}"
-        if theirs
-        else f"after Jin et al. 2022, {place} (here over the benchmarks of this study, in proportion)",
-        region=Among(region, at_least=at_least, of=13 if cells[0][1] else 5),
-        sample=lambda r: np.stack([measure(cell, r) for cell in cells], axis=1),
-        preconditions=tuple(_fits(*cell) for cell in cells),
-        unit="share of benchmarks",
+        side_by_side([gap(*cell) for cell in cells]).named("", "share of benchmarks"),
+        region,
+        basis="paper" if complete else "proposed",
+        place=f"Jin et al. 2022, {place}" if complete else after,
+        preconditions=tuple(fits(*cell) for cell in cells),
     )
 
 
-def _fits(bench: Benchmark, noise: float) -> Precondition:
-    return fits_noise(bench, noise) if noise else fits_clean(bench)
-
-
-def _figure(noisy: Sequence[Cell], longer: Sequence[Cell], clean: Sequence[Cell]) -> Figure:
-    narrower = [cell for cell in (*clean, *noisy) if cell[0].depth("width", cell[1])]
-    series = {
-        "dense": (noisy, _helps),
-        "extended dense": (longer, _behind("extended")),
-        "width-scaled": (narrower, _behind("width")),
-    }
-
-    def table(results: Results) -> list[dict[str, object]]:
-        return [
-            {
-                "panel": cell[0].name,
-                "series": name,
-                "noise": 100 * cell[1],
-                "replicate": number,
-                "behind": float(gap),
-            }
-            for name, (cells, measure) in series.items()
-            for cell in cells
-            for number, gap in enumerate(measure(cell, results))
-        ]
-
+def _figure(cells: Cells) -> Figure:
+    series: tuple[tuple[str, Gap, str], ...] = (
+        ("dense", gain, "noisy"),
+        ("extended dense", fig6.lacks, "longer"),
+        ("width-scaled", fig7.lacks, "narrower"),
+    )
     return Figure(
         "across",
         "Points by which others err more than pruning, each at its best level",
         caption="Test error of the dense network, of extended dense training and of narrower networks minus that of "
         "pruning, over label noise. Above 0 pruning generalizes better.",
-        table=table,
+        rows=[
+            Rows({"panel": bench.name, "series": name, "noise": 100 * noise}, {"behind": gap(bench, noise)})
+            for name, gap, which in series
+            for bench, noise in cells[which]
+        ],
         plot=Lines(
-            "noise", "behind", series="series", x_label="label noise, %", y_label=POINTS, share_y=False
+            "noise",
+            "behind",
+            series="series",
+            x_label="label noise, %",
+            y_label="percentage points",
+            share_y=False,
         ),
-        lineage={
-            f"{bench.name}, {noise_name(noise)}": [p.recipe for p in bench.points if p.noise == noise]
-            for bench, noise in (*clean, *noisy)
-        },
+        claims=tuple(_claims(cells)),
     )

@@ -1,128 +1,98 @@
-"""jin2022/appC: other pruning algorithms beside training that removes nothing."""
+"""jin2022/appC: Does training that removes nothing match other pruning algorithms, too?"""
 
-from collections.abc import Mapping
 from functools import partial
-from types import MappingProxyType
 
 from prunescope.papers.jin2022 import variants
 from prunescope.papers.jin2022.arms import Benchmark
-from prunescope.papers.jin2022.expected import said
-from prunescope.papers.jin2022.sizes import PAPER, SCALES, Settings, arms, notes, words
-from prunescope.papers.jin2022.statements import CLOSE, POINTS, fits_clean
-from prunescope.papers.jin2022.variants import Variant, by_level
-from prunescope.runs.families import extended, imp, one_shot
-from prunescope.runs.recipe import Recipe
+from prunescope.papers.jin2022.claims import CLOSE, Says
+from prunescope.papers.jin2022.settings import SCALES, Settings, arms, notes, study
+from prunescope.papers.jin2022.variants import Variant
+from prunescope.runs.graph.families import extended, imp, one_shot
+from prunescope.runs.graph.recipe import Recipe
 from prunescope.sparsity.select import Sparsity
 from prunescope.sparsity.synflow import SynFlow
-from prunescope.studies.claim import Claim
-from prunescope.studies.region import Equivalence
-from prunescope.studies.study import Study
+from prunescope.studies import Claim, Equivalence, Study
 
-__all__ = ["SCALES", "Settings", "build"]
+__all__ = ["SCALES", "build"]
 
-
-CONTROLS: Mapping[str, str] = MappingProxyType(
-    {
-        "learning-rate rewinding": "nothing removed",
-        "weight rewinding": "nothing removed",
-        "fine-tuning": "nothing removed, fine-tuned",
-        "SynFlow score": "nothing removed",
-    }
-)
-"""What takes as many steps as an algorithm and removes nothing; one-shot pruning retrains once, as its level 1 does."""
+COST = {
+    "smoke": "half a minute or less on 2 cores",
+    "laptop": "1.5 hours on 2 cores",
+    "paper": "2.5 hours on 2 cores",
+}
+FIGURE = "Appendix C, Figure 8"
 
 
 def build(settings: Settings, scale: str) -> Study:
     """The study under these settings."""
     size = settings.size(scale)
-    bench = arms(size)
-    found = algorithms(bench)
+    compared = algorithms(arms(size))
+    longer, tuned = compared["nothing removed"], compared["nothing removed, fine-tuned"]
     claims = (
-        *(_matches(bench, found[CONTROLS[name]], found[name]) for name in CONTROLS),
-        _matches(bench, found["nothing removed"], found["one-shot"], levels=(1,)),
+        _matches(longer, compared["learning-rate rewinding"], statement="extended-matches"),
+        _matches(longer, compared["weight rewinding"]),
+        _matches(tuned, compared["fine-tuning"]),
+        _matches(longer, compared["SynFlow score"], statement="synflow-matches"),
+        _matches(longer, compared["one-shot"], levels=(1,)),  # it retrains once, as level 1 does
     )
-    return Study(
-        "jin2022/appC",
-        "Does training that removes nothing match other pruning algorithms, too?",
-        settings=size,
-        scale=words(size, scale),
-        paper=PAPER,
-        nodes=[
-            *bench.nodes_of(noises=(0.0,)),
-            *(node for variant in found.values() for node in variant.nodes),
-        ],
-        figures=(
-            variants.figure(
-                list(found.values()),
-                name="app-c",
-                title="Appendix C: other pruning algorithms over sparsity",
-                caption="Test error without label noise over the levels of each algorithm; training that removes "
-                "nothing is drawn at the weights remaining of pruning that has trained as long. One-shot pruning "
-                "reaches every sparsity in a single retraining, so it trains less.",
-            ).about(*claims),
-            variants.figure(
-                list(found.values()),
-                name="app-c-epochs",
-                title="Appendix C: other pruning algorithms over epochs",
-                caption="The same over the epochs of training in all: beside each algorithm training that removes "
-                "nothing for as many steps, by replays of the schedule or, for fine-tuning, of its end.",
-                over="epochs",
-            ),
-        ),
+    over_sparsity = variants.figure(
+        compared.values(),
+        "app-c",
+        "Appendix C: other pruning algorithms over sparsity",
+        "Test error without label noise over the levels of each algorithm; training that removes nothing is drawn at "
+        "the weights remaining of pruning that has trained as long. One-shot pruning reaches every sparsity in a "
+        "single retraining, so it trains less.",
         claims=claims,
-        cautions=tuple(variant.optimum_inside for variant in found.values()),
-        notes=(
-            *notes(size),
-            "Which algorithms the paper's Appendix C compares is not known, but for SynFlow.",
-        ),
     )
+    over_epochs = variants.figure(
+        compared.values(),
+        "app-c-epochs",
+        "Appendix C: other pruning algorithms over epochs",
+        "The same over the epochs of training in all: beside each algorithm training that removes nothing for as many "
+        "steps, by replays of the schedule or, for fine-tuning, of its end.",
+        over="epochs",
+    )
+    inside = tuple(variant.optimum_inside for variant in compared.values())
+    note = "Which algorithms the paper's Appendix C compares is not known, but for SynFlow."
+    figures = (over_sparsity, over_epochs)
+    return study(__doc__, size, scale, figures=figures, cautions=inside, notes=(*notes(size), note))
 
 
 def algorithms(bench: Benchmark) -> dict[str, Variant]:
     """The variants by name, all without label noise."""
-    chain = partial(imp, levels=bench.levels, rewind=bench.rewind)
+    chain = partial(imp, levels=bench.levels, prune=bench.prune, rewind=bench.rewind)
+    replays = partial(extended, levels=bench.levels)
     tenth = max(1, bench.base.steps // 10)
-    last = f"{bench.base.steps - tenth}it"
+    tuned = {"retrain": "fine_tune", "fine_tune": f"{tenth}it", "rewind": "0it"}
     makers: dict[str, variants.Maker] = {
-        "nothing removed": lambda base: by_level(extended(base, levels=bench.levels, rewind=bench.rewind)),
-        "learning-rate rewinding": lambda base: by_level(chain(base, prune=bench.prune)),
-        "weight rewinding": lambda base: by_level(chain(base, prune=bench.prune, retrain="weight")),
-        "fine-tuning": lambda base: by_level(
-            imp(base, levels=bench.levels, prune=bench.prune, retrain="fine_tune", fine_tune=f"{tenth}it")
-        ),
-        "nothing removed, fine-tuned": lambda base: by_level(
-            extended(base, levels=bench.levels, rewind=last)
-        ),
-        "SynFlow score": lambda base: by_level(chain(base, prune=bench.prune.replace(score=SynFlow()))),
-        "one-shot": lambda base: _one_shots(bench, base),
+        "nothing removed": partial(replays, rewind=bench.rewind),
+        "learning-rate rewinding": chain,
+        "weight rewinding": partial(chain, retrain="weight"),
+        "fine-tuning": partial(chain, **tuned),
+        "nothing removed, fine-tuned": partial(replays, rewind=f"{bench.base.steps - tenth}it"),
+        "SynFlow score": partial(chain, prune=bench.prune.replace(score=SynFlow())),
+        "one-shot": partial(_one_shots, bench),
     }
     return {name: Variant(bench, name, 0.0, make) for name, make in makers.items()}
 
 
 def _one_shots(bench: Benchmark, base: Recipe) -> dict[int, Recipe]:
     """Every sparsity of the schedule at once, from the dense network."""
-    prune = bench.prune
+    amounts = {level: Sparsity(final=1 - 0.8**level) for level in range(1, bench.levels + 1)}
     return {
-        level: one_shot(
-            base, prune=prune.replace(amount=Sparsity(final=1 - 0.8**level)), rewind=bench.rewind
-        )[1]
-        for level in range(1, bench.levels + 1)
+        level: one_shot(base, prune=bench.prune.replace(amount=amount), rewind=bench.rewind)[1]
+        for level, amount in amounts.items()
     }
 
 
 def _matches(
-    bench: Benchmark, control: Variant, variant: Variant, *, levels: tuple[int, ...] | None = None
+    control: Variant, variant: Variant, *, statement: str = "algorithm-matches", levels: tuple[int, ...] = ()
 ) -> Claim:
     """levels: of the control, where only some of them train as long as the variant."""
-    named = {"learning-rate rewinding": "extended-matches", "SynFlow score": "synflow-matches"}
-    statement = named.get(variant.name, "algorithm-matches")
-    return Claim(
-        "matches-" + variant.name.lower().replace(" ", "-"),
-        f"Without label noise, training as long that removes nothing is at its best within {CLOSE:g} points of "
-        f"{variant.name}{' pruning' if variant.name == 'one-shot' else ''} at its best.",
-        **said(statement, bench.name, "footnote 2 and App. C (the margin is proposed here)"),
-        region=Equivalence(CLOSE),
-        sample=lambda r: control.at_best(r, levels) - variant.at_best(r),
-        preconditions=(fits_clean(bench),),
-        unit=f"{POINTS} of test error, nothing removed minus pruned",
-    )
+    name, pruning = variant.name, " pruning" * (variant.name == "one-shot")
+    gap = control.at_best(*levels) - variant.at_best()
+    within = f"within {CLOSE:g} points of {name}{pruning} at its best"
+    text = f"training as long that removes nothing is at its best {within}"
+    says, place = Says(variant.bench), "footnote 2 and App. C (the margin is proposed here)"
+    end = name.lower().replace(" ", "-")
+    return says(f"matches-{end}", gap, Equivalence(CLOSE), text, place=place, statement=statement)

@@ -1,16 +1,23 @@
-"""jin2022/appD: dense networks trained without the examples that pruning fits better."""
+"""jin2022/appD: Do the training examples that pruning fits better matter for generalization?
 
-from prunescope.papers.jin2022 import leave_out, statements
-from prunescope.papers.jin2022.expected import said
-from prunescope.papers.jin2022.leave_out import Keep, LeaveOut
-from prunescope.papers.jin2022.sizes import PAPER, SCALES, Settings, arms, notes, words
-from prunescope.papers.jin2022.statements import POINTS, fits_clean, is_sparse
+Dense networks are trained without them.
+"""
+
+from prunescope.papers.jin2022 import leave_out
+from prunescope.papers.jin2022.claims import MORE, Says
+from prunescope.papers.jin2022.leave_out import Keep, LeaveOut, both_levels_inside
+from prunescope.papers.jin2022.settings import SCALES, Settings, arms, study
 from prunescope.papers.jin2022.subgroups import WHERE
-from prunescope.studies.claim import Claim
-from prunescope.studies.region import Direction
-from prunescope.studies.study import Study
+from prunescope.studies import Claim, Quantity, Study
 
-__all__ = ["SCALES", "Settings", "build"]
+__all__ = ["SCALES", "build"]
+
+COST = {
+    "smoke": "half a minute or less on 2 cores",
+    "laptop": "30 minutes on 2 cores",
+    "paper": "40 minutes on 2 cores",
+}
+FIGURE = "Appendix D"
 
 
 def build(settings: Settings, scale: str) -> Study:
@@ -21,39 +28,23 @@ def build(settings: Settings, scale: str) -> Study:
     improved = Keep("without the most improved", "gain", "without_highest", share)
     random = Keep("without as many at random", "gain", "without_random", share, drawn=True)
     cases = [LeaveOut(bench, where, 0.0, rule, (improved, random)) for rule, where in WHERE.items()]
-    return Study(
-        "jin2022/appD",
-        "Do the training examples that pruning fits better matter for generalization?",
-        settings=size,
-        scale=words(size, scale),
-        notes=notes(size),
-        paper=PAPER,
-        nodes=[node for case in cases for node in case.nodes],
-        figures=(
-            leave_out.figure(
-                cases,
-                name="app-d",
-                title="Appendix D: without the examples that pruning improves",
-                caption=f"Dense networks trained without the {100 * size.left_out:g} % of the examples whose loss "
-                "pruning lowers most, and without as many at random, in the same number of steps.",
-            ),
-        ),
-        cautions=(
-            *statements.optima_inside(bench, "pruned", noises=(0.0,)),
-            *statements.optima_inside(bench, "pruned", noises=(0.0,), rule="highest_improving"),
-        ),
-        claims=tuple(_improved_matter(case, improved, random) for case in cases),
+    title = "Appendix D: without the examples that pruning improves"
+    caption = (
+        f"Dense networks trained without the {100 * size.left_out:g} % of the examples whose loss pruning lowers most, "
+        "and without as many at random, in the same number of steps."
     )
+    claims = [_improved_matter(case, case.error(improved) - case.error(random)) for case in cases]
+    figure = leave_out.figure(cases, "app-d", title, caption, claims)
+    return study(__doc__, size, scale, figures=(figure,), cautions=both_levels_inside(bench, (0.0,)))
 
 
-def _improved_matter(case: LeaveOut, improved: Keep, random: Keep) -> Claim:
-    return Claim(
-        f"improved-matter-{case.rule.replace('_', '-')}",
-        f"Leaving out the examples that pruning improves most, {case.panel}, hurts generalization more than "
-        "leaving out as many at random.",
-        **said("improved-matter", case.bench.name, "section 3 and App. D"),
-        region=Direction("greater"),
-        sample=lambda r: case.errors(r, improved) - case.errors(r, random),
-        preconditions=(fits_clean(case.bench), is_sparse(case.bench, 0.0, rule=case.rule)),
-        unit=f"{POINTS} of test error, without the most improved minus without random ones",
+def _improved_matter(case: LeaveOut, gap: Quantity) -> Claim:
+    name = "improved-matter"
+    text = (
+        f"Leaving out the examples that pruning improves most, {case.panel}, hurts generalization more than leaving "
+        "out as many at random"
+    )
+    says, end = Says(case.bench), case.rule.replace("_", "-")
+    return says(
+        f"{name}-{end}", gap, MORE, text, case.judgeable, place="section 3 and App. D", statement=name
     )

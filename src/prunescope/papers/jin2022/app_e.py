@@ -1,19 +1,28 @@
-"""jin2022/appE: dense networks trained without the examples that the sparse network gets wrong."""
+"""jin2022/appE: Does pruning generalize better because it gives up the right examples?
 
-from dataclasses import replace
+Dense networks are trained without the examples that the sparse network gets wrong.
+"""
 
-from prunescope.papers.jin2022 import leave_out, statements
+from collections.abc import Iterator
+from functools import partial
+
+from prunescope.papers.jin2022 import leave_out
 from prunescope.papers.jin2022.arms import noise_name
-from prunescope.papers.jin2022.expected import Said, said
-from prunescope.papers.jin2022.leave_out import Keep, LeaveOut
-from prunescope.papers.jin2022.sizes import PAPER, SCALES, Settings, arms, notes, with_noise, words
-from prunescope.papers.jin2022.statements import POINTS, fits_noise, is_sparse
+from prunescope.papers.jin2022.claims import MORE, Says
+from prunescope.papers.jin2022.leave_out import Keep, LeaveOut, both_levels_inside
+from prunescope.papers.jin2022.quantities import best, dense
+from prunescope.papers.jin2022.settings import SCALES, Settings, arms, study, with_noise
 from prunescope.papers.jin2022.subgroups import WHERE
-from prunescope.studies.claim import Claim, Precondition
-from prunescope.studies.region import Direction, Equivalence
-from prunescope.studies.study import Study
+from prunescope.studies import Claim, Equivalence, Study
 
-__all__ = ["SCALES", "Settings", "build"]
+__all__ = ["SCALES", "build"]
+
+COST = {
+    "smoke": "half a minute or less on 2 cores",
+    "laptop": "1 hour on 2 cores",
+    "paper": "2 hours on 2 cores",
+}
+FIGURE = "Appendix E"
 
 MARGIN = 1.0
 """Percentage points within which removal and pruning do the same; proposed."""
@@ -33,104 +42,52 @@ def build(settings: Settings, scale: str) -> Study:
     """The study under these settings."""
     size = with_noise(settings.size(scale), of="controls")
     bench = arms(size)
+    noises = [noise for noise in size.controls if noise > 0]
     cases = [
         LeaveOut(bench, f"{noise_name(noise)}, {where}", noise, rule, (WRONG, NOISY, RANDOM))
-        for noise in size.controls
+        for noise in noises
         for rule, where in WHERE.items()
-        if noise > 0
     ]
-    noises = [case.noise for case in cases if case.rule == "optimal"]
-    return Study(
-        "jin2022/appE",
-        "Does pruning generalize better because it gives up the right examples?",
-        settings=size,
-        scale=words(size, scale),
-        notes=notes(size),
-        paper=PAPER,
-        nodes=[node for case in cases for node in case.nodes],
-        figures=(
-            leave_out.figure(
-                cases,
-                name="app-e",
-                title="Appendix E: without what the sparse network gets wrong",
-                caption="Dense networks trained without the examples that the sparse network misclassifies, without "
-                "exactly the noisy ones, and without as many at random as it misclassifies, all in the same number of "
-                "steps.",
-            ),
-        ),
-        claims=tuple(claim for case in cases for claim in _claims(case)),
-        cautions=(
-            *statements.optima_inside(bench, "pruned", noises=noises),
-            *statements.optima_inside(bench, "pruned", noises=noises, rule="highest_improving"),
-        ),
+    title = "Appendix E: without what the sparse network gets wrong"
+    caption = (
+        "Dense networks trained without the examples that the sparse network misclassifies, without exactly the noisy "
+        "ones, and without as many at random as it misclassifies, all in the same number of steps."
     )
+    claims = [claim for case in cases for claim in _claims(case)]
+    figure = leave_out.figure(cases, "app-e", title, caption, claims)
+    return study(__doc__, size, scale, figures=(figure,), cautions=both_levels_inside(bench, noises))
 
 
-def _claims(case: LeaveOut) -> tuple[Claim, ...]:
-    """The claims of a case, their names with the noise level in percent, and with the rule if it is not the optimum."""
-    makers = (_removal_helps, _removal_is_like_pruning, _as_good_as_without_noise, _not_any_removal)
-    end = f"-{100 * case.noise:g}" + ("" if case.rule == "optimal" else "-highest-improving")
-    return tuple(replace(claim, name=claim.name + end) for claim in (make(case) for make in makers))
+def _claims(case: LeaveOut) -> Iterator[Claim]:
+    """The paper leaves out what the optimally sparse network gets wrong; other levels are proposed."""
+    bench, noise, at_optimum = case.bench, case.noise, case.rule == "optimal"
+    statement = "removal-helps" if at_optimum else "removal-helps-at-another-level"
+    says = partial(Says(bench, noise), statement=statement, numbered=False)
+    at, end = f"At {case.panel}", f"-{100 * noise:g}{'' if at_optimum else '-highest-improving'}"
+    wrong, noisy, random = (case.error(keep) for keep in (WRONG, NOISY, RANDOM))
+    same = Equivalence(MARGIN)
 
-
-def _said(case: LeaveOut, place: str) -> Said:
-    """The paper leaves out what the optimally sparse network gets wrong; other levels are ours."""
-    statement = "removal-helps" if case.rule == "optimal" else "removal-helps-at-another-level"
-    return said(statement, case.bench.name, place, case.noise)
-
-
-def _judgeable(case: LeaveOut) -> tuple[Precondition, ...]:
-    return fits_noise(case.bench, case.noise), is_sparse(case.bench, case.noise, rule=case.rule)
-
-
-def _removal_helps(case: LeaveOut) -> Claim:
-    return Claim(
-        "removal-helps",
-        f"At {case.panel}, a dense network trained without what the sparse one gets wrong has a lower test "
-        "error than one trained on everything.",
-        **_said(case, "section 4 and App. E"),
-        region=Direction("greater"),
-        sample=lambda r: case.bench.test_errors(r, "dense", case.noise)[0] - case.errors(r, WRONG),
-        preconditions=_judgeable(case),
-        unit=f"{POINTS} of test error, dense minus retrained",
+    gap, place = dense(bench, noise) - wrong, "section 4 and App. E"
+    text = (
+        f"{at}, a dense network trained without what the sparse one gets wrong has a lower test error than one trained "
+        "on everything"
     )
+    yield says(f"removal-helps{end}", gap, MORE, text, case.judgeable, place=place)
 
-
-def _removal_is_like_pruning(case: LeaveOut) -> Claim:
-    return Claim(
-        "removal-is-like-pruning",
-        f"At {case.panel}, the test error of a dense network trained without what the sparse one gets wrong is "
-        f"within {MARGIN:g} points of the optimally sparse one's.",
-        **_said(case, "section 4 and App. E (the margin is proposed here)"),
-        region=Equivalence(MARGIN),
-        sample=lambda r: case.errors(r, WRONG) - case.bench.at_best(r, "pruned", case.noise),
-        preconditions=_judgeable(case),
-        unit=f"{POINTS} of test error, retrained minus pruned",
+    gap, place = wrong - best(bench, "pruned", noise), f"{place} (the margin is proposed here)"
+    text = (
+        f"{at}, the test error of a dense network trained without what the sparse one gets wrong is within {MARGIN:g} "
+        "points of the optimally sparse one's"
     )
+    yield says(f"removal-is-like-pruning{end}", gap, same, text, case.judgeable, place=place)
 
-
-def _as_good_as_without_noise(case: LeaveOut) -> Claim:
-    return Claim(
-        "as-good-as-without-noise",
-        f"At {case.panel}, leaving out what the sparse network gets wrong does what leaving out exactly the noisy "
-        f"examples does, to within {MARGIN:g} points.",
-        basis="proposed",
-        place="proposed here: the best that giving examples up can do",
-        region=Equivalence(MARGIN),
-        sample=lambda r: case.errors(r, WRONG) - case.errors(r, NOISY),
-        preconditions=_judgeable(case),
-        unit=f"{POINTS} of test error, without misclassified minus without noisy",
+    place = "proposed here: the best that giving examples up can do"
+    text = (
+        f"{at}, leaving out what the sparse network gets wrong does what leaving out exactly the noisy examples does, "
+        f"to within {MARGIN:g} points"
     )
+    yield says(f"as-good-as-without-noise{end}", wrong - noisy, same, text, case.judgeable, place=place)
 
-
-def _not_any_removal(case: LeaveOut) -> Claim:
-    return Claim(
-        "not-any-removal",
-        f"At {case.panel}, leaving out as many examples at random leaves a higher test error.",
-        basis="proposed",
-        place="proposed here: the control that the claim needs",
-        region=Direction("greater"),
-        sample=lambda r: case.errors(r, RANDOM) - case.errors(r, WRONG),
-        preconditions=_judgeable(case),
-        unit=f"{POINTS} of test error, random minus misclassified left out",
-    )
+    place = "proposed here: the control that the claim needs"
+    text = f"{at}, leaving out as many examples at random leaves a higher test error"
+    yield says(f"not-any-removal{end}", random - wrong, MORE, text, case.judgeable, place=place)

@@ -1,14 +1,25 @@
-"""jin2022/appI: narrower dense networks beside pruned ones, group by group."""
+"""jin2022/appI: Is the regularization of pruning that of a smaller network?
 
-from prunescope.papers.jin2022 import statements, subgroup_statements
-from prunescope.papers.jin2022.arms import Arm, noise_name
-from prunescope.papers.jin2022.sizes import PAPER, SCALES, Settings, arms, notes, with_noise, words
-from prunescope.papers.jin2022.subgroups import Case, group_figure, subgroups
-from prunescope.papers.jin2022.views import LABELS
-from prunescope.studies.study import Study
+Narrower dense networks beside pruned ones, group by group.
+"""
 
-__all__ = ["SCALES", "Settings", "build"]
+from collections.abc import Iterator
 
+from prunescope.papers.jin2022.arms import LABELS, Arm, noise_name
+from prunescope.papers.jin2022.claims import MORE
+from prunescope.papers.jin2022.quantities import is_sparse, optima_inside
+from prunescope.papers.jin2022.settings import SCALES, Settings, arms, study, with_noise
+from prunescope.papers.jin2022.subgroups import Case, Subgroups, group_figure, rank_agreement, subgroups
+from prunescope.studies import Claim, Study
+
+__all__ = ["SCALES", "build"]
+
+COST = {
+    "smoke": "half a minute or less on 2 cores",
+    "laptop": "1.2 hours on 2 cores",
+    "paper": "2.5 hours on 2 cores",
+}
+FIGURE = "Appendix I"
 ARMS: tuple[Arm, ...] = ("pruned", "width")
 
 
@@ -17,29 +28,28 @@ def build(settings: Settings, scale: str) -> Study:
     size = with_noise(settings.size(scale), of="controls")
     bench = arms(size)
     sub = subgroups(bench, size)
-    noises = statements.noisy(bench, "width")
+    noises = bench.noisy("width")
     cases = [Case(noise_name(noise), LABELS[arm], arm, noise, "optimal") for noise in noises for arm in ARMS]
-    return Study(
-        "jin2022/appI",
-        "Is the regularization of pruning that of a smaller network?",
-        settings=size,
-        scale=words(size, scale),
-        notes=notes(size),
-        paper=PAPER,
-        nodes=[
-            *bench.nodes_of("pruned", "width", noises=noises),
-            *(node for case in cases for node in case.nodes(sub)),
-        ],
-        figures=(
-            group_figure(
-                sub, cases, name="app-i", title="Appendix I: change in training loss by pruning and by width"
-            ),
-        ),
-        cautions=statements.optima_inside(bench, "pruned", "width", noises=noises),
-        claims=statements.at_each_noise(
-            bench,
-            lambda _, noise: subgroup_statements.influential_worsen(sub, noise, arm="width"),
-            lambda _, noise: subgroup_statements.same_pattern(sub, noise),
-            noises=noises,
-        ),
+    title = "Appendix I: change in training loss by pruning and by width"
+    claims = [claim for noise in noises for claim in _claims(sub, noise)]
+    figure = group_figure(sub, cases, name="app-i", title=title, claims=claims)
+    return study(__doc__, size, scale, figures=(figure,), cautions=optima_inside(bench, *ARMS, noises=noises))
+
+
+def _claims(sub: Subgroups, noise: float) -> Iterator[Claim]:
+    says = sub.says(noise)
+    sparse, narrower = (is_sparse(sub.bench, noise, arm=arm) for arm in ARMS)
+    top, place = sub.top("width", noise), "section 5.2 and App. I"
+    text = (
+        f"the narrower dense network of least test error fits the examples with the top 20 % of {sub.axis} worse than "
+        "the full dense network does"
     )
+    yield says("influential-worsen-width", top, MORE, text, narrower, place=place)
+
+    pattern = rank_agreement(*(sub.change(arm, noise) for arm in ARMS), over="groups")
+    place = f"{place} (the measure is proposed here)"
+    text = (
+        "the groups of training examples whose loss pruning to its optimum raises most are those whose loss the best "
+        "narrower dense network raises most"
+    )
+    yield says("same-pattern", pattern, MORE, text, sparse, narrower, place=place)

@@ -1,4 +1,4 @@
-"""jin2022/appJ: does it matter which weights are pruned."""
+"""jin2022/appJ: Does it matter which weights are pruned, or only how many and the training?"""
 
 from collections.abc import Mapping
 from functools import partial
@@ -6,19 +6,23 @@ from types import MappingProxyType
 
 from prunescope.papers.jin2022 import variants
 from prunescope.papers.jin2022.arms import Benchmark, noise_name
-from prunescope.papers.jin2022.sizes import PAPER, SCALES, Settings, arms, notes, words
-from prunescope.papers.jin2022.statements import POINTS, fits_clean, fits_noise
-from prunescope.papers.jin2022.variants import Variant, by_level
-from prunescope.runs.families import imp
-from prunescope.runs.recipe import Recipe
+from prunescope.papers.jin2022.claims import MORE, Says
+from prunescope.papers.jin2022.settings import SCALES, Settings, arms, notes, study
+from prunescope.papers.jin2022.variants import Variant
+from prunescope.runs.graph.families import imp
 from prunescope.sparsity.scores import Random, ShuffledMagnitude
 from prunescope.sparsity.synflow import SynFlow
-from prunescope.studies.claim import Claim
-from prunescope.studies.region import Direction
-from prunescope.studies.study import Study
+from prunescope.studies import Claim, Study
 from prunescope.training.interventions import Prune
 
-__all__ = ["SCALES", "Settings", "build"]
+__all__ = ["SCALES", "build"]
+
+COST = {
+    "smoke": "half a minute or less on 2 cores",
+    "laptop": "3.5 hours on 2 cores",
+    "paper": "6 hours on 2 cores",
+}
+FIGURE = "Appendix J"
 
 OTHERS: Mapping[str, str] = MappingProxyType(
     {
@@ -36,66 +40,43 @@ def build(settings: Settings, scale: str) -> Study:
     """The study under these settings."""
     size = settings.size(scale)
     bench = arms(size)
-    noises = tuple(dict.fromkeys((0.0, max(size.controls))))
-    found = {noise: heuristics(bench, noise) for noise in noises}
-    every = [variant for group in found.values() for variant in group.values()]
-    return Study(
-        "jin2022/appJ",
-        "Does it matter which weights are pruned, or only how many and the training?",
-        settings=size,
-        scale=words(size, scale),
-        paper=PAPER,
-        nodes=[*bench.nodes_of(noises=noises), *(node for variant in every for node in variant.nodes)],
-        figures=(
-            variants.figure(
-                every,
-                name="app-j",
-                title="Appendix J: which weights go",
-                caption="Test error under the same schedule and retraining when other weights are removed at each "
-                "level. A curve ends where a layer would lose its last weight.",
-            ),
-        ),
-        cautions=tuple(variant.optimum_inside for variant in every),
-        claims=tuple(
-            _magnitude_is_better(bench, group["magnitude"], group[other])
-            for group in found.values()
-            for other in OTHERS
-        ),
-        notes=(
-            *notes(size),
-            "The heuristics of the paper's Appendix J are not known; these are proposed here.",
-        ),
+    by_noise = {noise: heuristics(bench, noise) for noise in dict.fromkeys((0.0, max(size.controls)))}
+    every = [variant for group in by_noise.values() for variant in group.values()]
+    figure = variants.figure(
+        every,
+        "app-j",
+        "Appendix J: which weights go",
+        "Test error under the same schedule and retraining when other weights are removed at each level. A curve ends "
+        "where a layer would lose its last weight.",
+        claims=[
+            _is_better(group["magnitude"], group[other]) for group in by_noise.values() for other in OTHERS
+        ],
     )
+    inside = tuple(variant.optimum_inside for variant in every)
+    note = "The heuristics of the paper's Appendix J are not known; these are proposed here."
+    return study(__doc__, size, scale, figures=(figure,), cautions=inside, notes=(*notes(size), note))
 
 
 def heuristics(bench: Benchmark, noise: float) -> dict[str, Variant]:
     """The variants by name at a noise level."""
-    prune = bench.prune
     prunes: dict[str, Prune] = {
-        "magnitude": prune,
-        "shuffled in layers": prune.replace(score=ShuffledMagnitude()),
-        "random": prune.replace(score=Random()),
-        "uniform over layers": prune.replace(scope="uniform"),
-        "largest": prune.replace(target="largest"),
-        "SynFlow score": prune.replace(score=SynFlow()),
+        "magnitude": bench.prune,
+        "shuffled in layers": bench.prune.replace(score=ShuffledMagnitude()),
+        "random": bench.prune.replace(score=Random()),
+        "uniform over layers": bench.prune.replace(scope="uniform"),
+        "largest": bench.prune.replace(target="largest"),
+        "SynFlow score": bench.prune.replace(score=SynFlow()),
     }
-    return {name: Variant(bench, name, noise, partial(_chain, bench, rule)) for name, rule in prunes.items()}
+    chain = partial(imp, levels=bench.levels, rewind=bench.rewind)
+    return {name: Variant(bench, name, noise, partial(chain, prune=rule)) for name, rule in prunes.items()}
 
 
-def _chain(bench: Benchmark, prune: Prune, base: Recipe) -> dict[int, Recipe]:
-    return by_level(imp(base, levels=bench.levels, prune=prune, rewind=bench.rewind))
-
-
-def _magnitude_is_better(bench: Benchmark, magnitude: Variant, other: Variant) -> Claim:
+def _is_better(magnitude: Variant, other: Variant) -> Claim:
     noise = magnitude.noise
-    return Claim(
-        f"magnitude-beats-{other.name.replace(' ', '-').lower()}-{100 * noise:g}",
+    name = f"magnitude-beats-{other.name.replace(' ', '-').lower()}-{100 * noise:g}"
+    text = (
         f"At {noise_name(noise)}, pruning the smallest weights has a lower test error, each at its best, than pruning "
-        f"{OTHERS[other.name]}.",
-        basis="proposed",
-        place="proposed here after Jin et al. 2022, footnote 5 and App. J",
-        region=Direction("greater"),
-        sample=lambda r: other.at_best(r) - magnitude.at_best(r),
-        preconditions=(fits_noise(bench, noise) if noise else fits_clean(bench),),
-        unit=f"{POINTS} of test error, {other.name} minus magnitude",
+        f"{OTHERS[other.name]}"
     )
+    says, place = Says(magnitude.bench, noise), "proposed here after Jin et al. 2022, footnote 5 and App. J"
+    return says(name, other.at_best() - magnitude.at_best(), MORE, text, place=place, numbered=False)

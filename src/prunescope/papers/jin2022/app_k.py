@@ -1,16 +1,27 @@
-"""jin2022/appK: the examples that pruning fits worse, and dense networks trained without them."""
+"""jin2022/appK: Are the training examples that pruning gives up harmful to generalization?
 
-from prunescope.papers.jin2022 import given_up, leave_out, statements
+Which examples pruning fits worse, and dense networks trained without them.
+"""
+
+from collections.abc import Sequence
+
+from prunescope.papers.jin2022 import leave_out
 from prunescope.papers.jin2022.arms import noise_name
-from prunescope.papers.jin2022.leave_out import Keep, LeaveOut
-from prunescope.papers.jin2022.sizes import PAPER, SCALES, Settings, arms, notes, words
-from prunescope.papers.jin2022.statements import POINTS, fits_clean, fits_noise, is_sparse
+from prunescope.papers.jin2022.claims import LESS, Says
+from prunescope.papers.jin2022.given_up import FIRST, SHOWN, first_given_up, precision_figure
+from prunescope.papers.jin2022.leave_out import Keep, LeaveOut, both_levels_inside, examples
+from prunescope.papers.jin2022.settings import SCALES, Settings, arms, notes, study
 from prunescope.papers.jin2022.subgroups import WHERE
-from prunescope.studies.claim import Claim
-from prunescope.studies.region import Direction
-from prunescope.studies.study import Study
+from prunescope.studies import Claim, Figure, Quantity, Sheet, Study
 
-__all__ = ["SCALES", "Settings", "build"]
+__all__ = ["SCALES", "build"]
+
+COST = {
+    "smoke": "half a minute or less on 2 cores",
+    "laptop": "1 hour on 2 cores",
+    "paper": "2 hours on 2 cores",
+}
+FIGURE = "Appendix K"
 
 
 def build(settings: Settings, scale: str) -> Study:
@@ -26,37 +37,22 @@ def build(settings: Settings, scale: str) -> Study:
         for rule, where in WHERE.items()
     ]
     highest = [case for case in cases if case.rule == "highest_improving"]
-    noisy = [case for case in highest if case.noise > 0]
-    dispensable = [_worsened_are_dispensable(case, worsened, random) for case in cases]
-    mislabeled = [given_up.mostly_mislabeled(case) for case in noisy]
-    return Study(
-        "jin2022/appK",
-        "Are the training examples that pruning gives up harmful to generalization?",
-        settings=size,
-        scale=words(size, scale),
-        paper=PAPER,
-        nodes=[node for case in cases for node in (*case.nodes, *given_up.labels(case))],
+    title = "Appendix K: without the examples that pruning worsens"
+    caption = (
+        f"Dense networks trained without the {100 * size.left_out:g} % of the examples whose loss rises most from the "
+        "dense network to the sparse one, or as many at random, in as many steps."
+    )
+    claims = [_are_dispensable(case, case.error(worsened) - case.error(random)) for case in cases]
+    return study(
+        __doc__,
+        size,
+        scale,
         figures=(
-            leave_out.figure(
-                cases,
-                name="app-k",
-                title="Appendix K: without the examples that pruning worsens",
-                caption=f"Dense networks trained without the {100 * size.left_out:g} % of the examples "
-                "whose loss rises most from the dense network to the sparse one, or as many at random, in as many "
-                "steps.",
-            ).about(*dispensable),
-            given_up.precision_figure(
-                noisy,
-                name="app-k-precision",
-                title="Are the examples that pruning gives up first the mislabeled ones?",
-            ).about(*mislabeled),
-            given_up.sheet(highest, name="app-k-images"),
+            leave_out.figure(cases, "app-k", title, caption, claims),
+            precision_figure([case for case in highest if case.noise > 0]),
+            _sheet(highest),
         ),
-        cautions=(
-            *statements.optima_inside(bench, "pruned", noises=size.controls),
-            *statements.optima_inside(bench, "pruned", noises=size.controls, rule="highest_improving"),
-        ),
-        claims=(*dispensable, *mislabeled),
+        cautions=both_levels_inside(bench, size.controls),
         notes=(
             *notes(size),
             "What exactly Appendix K leaves out is not known; this study mirrors Appendix D.",
@@ -64,16 +60,30 @@ def build(settings: Settings, scale: str) -> Study:
     )
 
 
-def _worsened_are_dispensable(case: LeaveOut, worsened: Keep, random: Keep) -> Claim:
-    fits = fits_noise(case.bench, case.noise) if case.noise else fits_clean(case.bench)
-    return Claim(
-        f"worsened-are-dispensable-{100 * case.noise:g}{'' if case.rule == 'highest_improving' else '-optimal'}",
+def _are_dispensable(case: LeaveOut, gap: Quantity) -> Claim:
+    name = f"worsened-are-dispensable-{100 * case.noise:g}{'-optimal' * (case.rule == 'optimal')}"
+    text = (
         f"At {case.panel}, leaving out the examples that pruning worsens most hurts generalization less than leaving "
-        "out as many at random.",
-        basis="proposed",
-        place="proposed here after Jin et al. 2022, section 4 and App. K",
-        region=Direction("less"),
-        sample=lambda r: case.errors(r, worsened) - case.errors(r, random),
-        preconditions=(fits, is_sparse(case.bench, case.noise, rule=case.rule)),
-        unit=f"{POINTS} of test error, without the most worsened minus without random ones",
+        "out as many at random"
+    )
+    says, place = Says(case.bench, case.noise), "proposed here after Jin et al. 2022, section 4 and App. K"
+    return says(name, gap, LESS, text, case.judgeable, place=place, numbered=False)
+
+
+def _sheet(cases: Sequence[LeaveOut]) -> Figure:
+    """The images given up first, one panel a noise level."""
+    dense = [case.bench.row("dense", case.noise, 0)[SHOWN] for case in cases]
+    first = [
+        case.where_sparse(first_given_up(case.panel, point, examples(case.sparse[SHOWN])))
+        for case, point in zip(cases, dense, strict=True)
+    ]
+    return Figure(
+        "app-k-images",
+        f"The {FIRST} training images that pruning gives up first",
+        caption="Training images in order of how much their loss rises from the dense network to the sparse one, first "
+        "replicate, each with the label used and the sparse network's prediction. Coloured: the label was flipped by "
+        "us. The others are where to look for labels that were wrong all along. Nothing is shown where no sparse "
+        "network generalizes better than the dense one.",
+        rows=first,
+        plot=Sheet(cases[0].bench.base.task.data.source),
     )

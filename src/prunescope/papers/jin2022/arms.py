@@ -1,10 +1,6 @@
-"""The arms of Jin et al. 2022: dense, pruned, extended, width, at several noise levels and replicates.
+"""The arms of Jin et al. 2022: dense, pruned, extended, width, at several noise levels and replicates."""
 
-Belongs here: which runs and readings a benchmark needs, shared by all figures. Does not belong here: figures and
-claims.
-"""
-
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -15,18 +11,22 @@ from numpy.typing import NDArray
 from prunescope.base.errors import UsageError
 from prunescope.base.steps import Duration
 from prunescope.base.streams import replicate
-from prunescope.base.value import Value
 from prunescope.measures import Examples, Halves, Risk
 from prunescope.papers.readings import Trained
-from prunescope.runs.families import extended, final, imp, width, with_data
-from prunescope.runs.graph import Chosen, Reading, Trace
-from prunescope.runs.recipe import Recipe
-from prunescope.studies import selection
-from prunescope.studies.results import Results, column
+from prunescope.runs.graph.families import extended, final, imp, width, with_data
+from prunescope.runs.graph.nodes import Chosen, Reading, Trace
+from prunescope.runs.graph.recipe import Recipe
 from prunescope.training.interventions import Prune
 from prunescope.training.probes import Curve
 
 Arm = Literal["dense", "pruned", "extended", "width"]
+LABELS: dict[Arm, str] = {
+    "dense": "dense",
+    "pruned": "pruned",
+    "extended": "extended dense",
+    "width": "width-scaled",
+}
+"""The arms as figures call them."""
 Rule = Literal["optimal", "highest_improving"]
 """Which level of an arm: of least error, or the last that errs less than the dense network."""
 Numbers = NDArray[np.float64]
@@ -77,11 +77,16 @@ class Point(Trained):
 class Benchmark:
     """All arms of one benchmark.
 
-    name: as in the table of benchmarks, empty for one that is not there. base: the dense recipe without noise.
-    levels: pruning levels beyond the dense one; extended_levels: the same of extended training, by default as many, or
-    by noise level (one that is not named has none); width_levels: width steps, likewise (0 leaves that arm out).
-    rewind: where the schedule starts again. fits: training accuracy, percent, from which the dense network fits clean
-    data.
+    base: the dense recipe without noise.
+    noises: shares of wrong training labels.
+    replicates: networks of every kind.
+    levels: of pruning, beyond the dense network.
+    width_levels: width steps, one number or by noise level; 0, or a noise level that is not named: without that arm.
+    rewind: where the schedule starts again.
+    prune: what a level removes.
+    fits: training accuracy, percent, from which the dense network fits clean data.
+    extended_levels: replays of extended training, likewise; by default as many as levels.
+    name: as in the table of benchmarks, empty for one that is not there.
     """
 
     base: Recipe
@@ -91,7 +96,6 @@ class Benchmark:
     width_levels: int | Mapping[float, int]
     rewind: Duration
     prune: Prune
-    curves: bool = True
     fits: float = 99.0
     extended_levels: int | Mapping[float, int] | None = None
     name: str = ""
@@ -116,28 +120,6 @@ class Benchmark:
                     for level, recipe in enumerate(chain):
                         yield Point(arm, noise, number, level, recipe)
 
-    @property
-    def nodes(self) -> list[Value]:
-        """Everything to be computed."""
-        return self.nodes_of(*self.arms)
-
-    def nodes_of(self, *arms: Arm, noises: Sequence[float] | None = None) -> list[Value]:
-        """What is to be computed for the dense network and some arms; noises: by default all."""
-        nodes: list[Value] = []
-        chosen = self.noises if noises is None else noises
-        for point in self.points:
-            if point.arm in ("dense", *arms) and point.noise in chosen:
-                nodes += [point.test, point.train, point.selector]
-                nodes += [point.curve] if self.curves else []
-                nodes += [point.selecting_curve] if self.curves and point.arm == "dense" else []
-        return list(dict.fromkeys(nodes))
-
-    @cached_property
-    def arms(self) -> tuple[Arm, ...]:
-        """The arms beyond the dense network."""
-        narrower = any(self.depth("width", noise) for noise in self.noises)
-        return ("pruned", "extended", "width") if narrower else ("pruned", "extended")
-
     def row(self, arm: Arm, noise: float, level: int) -> list[Point]:
         """The replicates of one network of an arm, in order.
 
@@ -160,36 +142,24 @@ class Benchmark:
         narrowest = _at(self.width_levels, noise)
         return {"dense": 0, "pruned": self.levels, "extended": longest, "width": narrowest}[arm]
 
+    def levels_of(self, arm: Arm, noise: float) -> range:
+        """The levels of an arm at a noise level, the dense network's included."""
+        return range(self.depth(arm, noise) + 1)
+
     def noises_of(self, *arms: Arm) -> tuple[float, ...]:
         """The noise levels at which all of these arms are run."""
         return tuple(noise for noise in self.noises if all(self.depth(arm, noise) for arm in arms))
 
+    def noisy(self, arm: Arm = "pruned") -> tuple[float, ...]:
+        """The noise levels above 0 at which an arm is run."""
+        return tuple(noise for noise in self.noises_of(arm) if noise > 0)
+
     def chain(self, arm: Arm, noise: float) -> list[list[Point]]:
         """All networks of an arm: level by level, the replicates of each in order."""
-        return [self.row(arm, noise, level) for level in range(self.depth(arm, noise) + 1)]
-
-    def test_errors(self, results: Results, arm: Arm, noise: float) -> Numbers:
-        """Test errors in percent, [levels + 1, replicates]."""
-        return _errors(results, [[p.test for p in row] for row in self.chain(arm, noise)])
-
-    def best_level(self, results: Results, arm: Arm, noise: float, *, rule: Rule = "optimal") -> int:
-        """The level of an arm that a rule picks, by default that of least mean error, the dense network included.
-
-        Raises UsageError for an arm without levels.
-
-        Source: Jin et al. 2022, section 2 (optimal sparsity) and section 3 (highest improving sparsity).
-        Differs from the source: it selects by validation error and does not say on which examples. Without held-out
-        examples the test set itself is used here, as the library that it used has no validation split.
-        """
-        choose = {"optimal": selection.optimal, "highest_improving": selection.highest_improving}[rule]
-        return choose(self.selected_by(results, arm, noise))
-
-    def selected_by(self, results: Results, arm: Arm, noise: float) -> Numbers:
-        """The errors in percent by which levels are chosen, [levels + 1, replicates]."""
-        return _errors(results, [[p.selector for p in row] for row in self.chain(arm, noise)])
+        return [self.row(arm, noise, level) for level in self.levels_of(arm, noise)]
 
     def chosen(self, arm: Arm, noise: float, *, rule: Rule = "optimal") -> list[Chosen]:
-        """The run at that level, one a replicate, for what has to be planned before errors are known."""
+        """The run at the level that a rule picks, one a replicate, for what is planned before errors are known."""
         chain = self.chain(arm, noise)
         inputs = tuple(point.selector for row in chain for point in row)
         return [
@@ -202,55 +172,11 @@ class Benchmark:
             for number in range(self.replicates)
         ]
 
-    def at_best(self, results: Results, arm: Arm, noise: float) -> Numbers:
-        """Test errors in percent at the arm's best level, [replicates]."""
-        return np.asarray(self.test_errors(results, arm, noise)[self.best_level(results, arm, noise)])
-
-    def at_best_epoch(self, results: Results, noise: float, *, among: int | None = None) -> Numbers:
-        """Test errors of the dense network in percent at the best of its last epochs, [replicates].
-
-        among: how many of them; by default all. One epoch for all replicates, chosen where levels are.
-        """
-        dense = self.row("dense", noise, 0)
-        choosing, judging = (
-            np.stack([100 * np.asarray(results[trace]["error"])[-(among or 0) :] for trace in traces], axis=1)
-            for traces in ([p.selecting_curve for p in dense], [p.curve for p in dense])
-        )
-        return np.asarray(judging[choosing.mean(axis=1).argmin()])
-
-    def train_values(self, results: Results, arm: Arm, noise: float, level: int, *, name: str) -> Numbers:
-        """A value of the training-set readings, [replicates]."""
-        return column(results, [p.train for p in self.row(arm, noise, level)], name=name)
-
-    def remaining(self, results: Results, point: Point) -> float:
-        """The x coordinate of a network: weights remaining, percent.
-
-        Pruned: of the maskable weights. Width: parameters over the full network's. Extended, which removes
-        nothing: of the pruned network that has trained as long.
-        """
-        if point.arm == "width":
-            full = self.row("width", point.noise, 0)[point.replicate]
-            return 100 * float(results[point.recipe]["parameters"] / results[full.recipe]["parameters"])
-        twin = point
-        if point.arm == "extended":
-            twin = self.row("pruned", point.noise, point.level)[point.replicate]
-        return 100 * (1 - float(results[twin.recipe]["sparsity"]))
-
 
 def _at(levels: int | Mapping[float, int], noise: float) -> int:
     return levels if isinstance(levels, int) else levels.get(noise, 0)
 
 
-def _errors(results: Results, rows: Sequence[Sequence[Reading]]) -> Numbers:
-    """Errors in percent, [rows, replicates]."""
-    return np.stack([100 * column(results, row, name="error") for row in rows])
-
-
 def noise_name(noise: float) -> str:
     """A noise level for people: "no label noise", "15 % label noise"."""
     return f"{100 * noise:g} % label noise" if noise else "no label noise"
-
-
-def available(results: Results, points: Sequence[Point]) -> list[Point]:
-    """The points whose readings are there: a failed run leaves a gap in a figure, not a hole in a page."""
-    return [p for p in points if p.test in results and p.train in results and p.recipe in results]

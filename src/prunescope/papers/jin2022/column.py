@@ -1,9 +1,13 @@
-"""jin2022/column: one column of the paper's figures, without other algorithms, ablations and further controls."""
+"""jin2022/column: On one benchmark, what do pruning, longer training, a smaller width and leaving examples out do?
+
+One column of the paper's figures, without other algorithms, ablations and further controls.
+"""
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType, ModuleType
 
 from prunescope.papers.jin2022 import (
+    PAPERS,
     app_b,
     app_d,
     app_e,
@@ -21,10 +25,18 @@ from prunescope.papers.jin2022 import (
     optimum,
     section7,
 )
-from prunescope.papers.jin2022.sizes import PAPER, SCALES, About, Settings, Size, words
-from prunescope.studies.study import Study, merged
+from prunescope.papers.jin2022.scales import Size
+from prunescope.papers.jin2022.settings import SCALES, About, Settings, words
+from prunescope.studies.study import Study, merged, titled
 
-__all__ = ["SCALES", "Settings", "build"]
+__all__ = ["SCALES", "build"]
+
+FIGURE = "all of jin2022 but other algorithms, ablations and further controls"
+COST = {
+    "smoke": "half a minute or less on 2 cores",
+    "laptop": "3 hours on 2 cores",
+    "paper": "9 hours on 2 cores",
+}
 
 PARTS: tuple[ModuleType, ...] = (
     *(fig1, fig2, fig3, fig4, fig5, fig6, fig7, section7),
@@ -43,11 +55,10 @@ def build(settings: Settings, scale: str) -> Study:
     size = settings.size(scale)
     return merged(
         [part.build(settings, scale) for part in within(size, PARTS)],
-        name="jin2022/column",
-        question="On one benchmark, what do pruning, longer training, a smaller width and leaving examples out do?",
+        *titled(__doc__),
         settings=size,
         scale=words(size, scale),
-        paper=PAPER,
+        paper=PAPERS["jin2022"],
     )
 
 

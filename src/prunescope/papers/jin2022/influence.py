@@ -1,26 +1,57 @@
-"""jin2022/influence: memorization and influence measured by retraining, beside what stands in for them in the paper."""
+"""jin2022/influence: Are the training examples whose loss pruning changes most those that networks memorize, and is
+EL2N a good stand-in for that?
 
+Memorization is measured by networks that are retrained on random subsets.
+"""
+
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Annotated
 
+import numpy as np
 from pydantic import Field
 
+from prunescope.base.streams import stream
 from prunescope.base.value import Value
-from prunescope.papers.jin2022 import influence_statements, influence_views, statements, views
-from prunescope.papers.jin2022.arms import Benchmark
-from prunescope.papers.jin2022.benchmarks import Name
-from prunescope.papers.jin2022.retrained import Retrained
-from prunescope.papers.jin2022.sizes import PAPER, Count, Share, Size, arms, notes, words
+from prunescope.papers.jin2022 import PAPERS
+from prunescope.papers.jin2022.arms import Numbers, noise_name
+from prunescope.papers.jin2022.claims import LESS, MORE, Says
+from prunescope.papers.jin2022.figures import error_figure
+from prunescope.papers.jin2022.quantities import is_sparse, optima_inside
+from prunescope.papers.jin2022.retrained import LAST_RISE, RISE, Retrained, correlation, rank_correlation
+from prunescope.papers.jin2022.scales import Count, Name, Share, Size
+from prunescope.papers.jin2022.settings import arms, notes, words
 from prunescope.papers.jin2022.subgroups import subgroups
-from prunescope.studies.study import Study
+from prunescope.studies import Claim, Computed, Figure, Lines, Precondition, Results, Rows, Study, statistics
+from prunescope.studies.groups import equal_groups
+from prunescope.studies.plot import Intervals, Row
+from prunescope.studies.quantity import Quantity, arrays, column, combined, nodes_of
+from prunescope.studies.statistics import Interval
+from prunescope.studies.study import titled
+
+COST = {
+    "smoke": "half a minute or less on 2 cores",
+    "laptop": "30 minutes on 2 cores",
+    "paper": "100 hours on 2 cores",
+}
+FIGURE = "beside section 3; not in the paper"
+AGREEMENT = 0.3
+"""Rank correlation of two halves of the networks from which memorization counts as measured; proposed."""
+PLACE = "proposed here: Jin et al. 2022, section 3, with memorization measured instead of approximated"
+PAIRS = (
+    "Feldman and Zhang 2020, section 3 (with thousands of networks; the comparison with chance is proposed)"
+)
 
 
 class Settings(Value):
-    """What is trained.
+    """What is trained; others as in `Size`.
 
-    noise: share of wrong labels beside none. models: networks trained on random subsets, for each noise level and
-    replicate. left_out: share of the training examples that each of them lacks. share: of the data set's training
-    examples that take part. looks: how often an example is looked at for forgetting events. Others as in `Size`.
+    noise: share of wrong labels beside none.
+    models: networks trained on random subsets, for each noise level and replicate.
+    left_out: share of the training examples that each of them lacks.
+    share: of the data set's training examples that take part.
+    looks: how often an example is looked at for forgetting events.
     """
 
     benchmark: Name = "lenet"
@@ -56,31 +87,26 @@ SCALES = {
 
 def build(settings: Settings, scale: str) -> Study:
     """The study under these settings."""
-    size, bench = _size(settings), _benchmark(settings)
+    size = _size(settings)
+    bench = replace(arms(size), extended_levels=0, width_levels=0)
     sub = subgroups(bench, size)
     cases = [
         Retrained(sub, noise, models=settings.models, left_out=settings.left_out, looks=settings.looks)
         for noise in bench.noises
     ]
     return Study(
-        "jin2022/influence",
-        "Are the training examples whose loss pruning changes most those that networks memorize, and is EL2N a good "
-        "stand-in for that?",
+        *titled(__doc__),
         settings=settings,
         scale=f"{words(size, scale)}; {settings.models} networks on {100 * (1 - settings.left_out):g} % of them",
-        paper=PAPER,
-        nodes=[
-            *bench.nodes_of("pruned"),
-            *(node for case in cases for node in case.nodes),
-        ],
+        paper=PAPERS["jin2022"],
         figures=(
-            influence_views.correlations(cases),
-            influence_views.by_percentile(cases),
-            influence_views.pairs(cases),
-            views.error_figure(bench, arms=("pruned",), name="influence-error"),
+            _correlations(cases),
+            _by_percentile(cases),
+            _pairs(cases),
+            error_figure(bench, arms=("pruned",), name="influence-error"),
         ),
-        cautions=statements.optima_inside(bench, "pruned"),
-        claims=tuple(claim for case in cases for claim in influence_statements.claims(case)),
+        cautions=optima_inside(bench, "pruned"),
+        claims=tuple(_flipped_are_memorized(case) for case in cases if case.noise),
         notes=(
             *notes(size),
             "Memorization of an example: how much more often networks are right about it when they were trained on it "
@@ -93,21 +119,157 @@ def build(settings: Settings, scale: str) -> Study:
 
 def _size(settings: Settings) -> Size:
     noises = (0.0, settings.noise)
-    return Size(
-        benchmark=settings.benchmark,
-        noises=noises,
-        controls=noises,
-        replicates=settings.replicates,
-        levels=settings.levels,
-        extended_levels=(1, 1),
-        width_levels=1,
-        epochs=settings.epochs,
-        share=settings.share,
-        ensemble=settings.ensemble,
-        groups=settings.groups,
+    shared = ("benchmark", "replicates", "levels", "epochs", "share", "ensemble", "groups")
+    values = {name: getattr(settings, name) for name in shared}
+    return Size(noises=noises, controls=noises, extended_levels=(1, 1), width_levels=1, **values)
+
+
+def _correlations(cases: Sequence[Retrained]) -> Figure:
+    """Rank correlation of memorization with everything that may go with it, one panel a noise level."""
+    return Figure(
+        "influence-correlations",
+        "What goes with memorization",
+        caption="Spearman's rank correlation, over training examples, of memorization with each number: mean over "
+        "replicates and 95 % interval (of a single replicate: bootstrap over examples); none where the dense network "
+        "itself is optimal. Memorization from one half of the networks with that from the other half says how much of "
+        "a correlation estimation noise leaves.",
+        rows=[row for case in cases for row in _correlation_rows(case)],
+        plot=Intervals(
+            "with", "estimate", "low", "high", x_label="rank correlation with memorization", zero=True
+        ),
+        claims=tuple(claim for case in cases for claim in _account(case)),
     )
 
 
-def _benchmark(settings: Settings) -> Benchmark:
-    """The dense and pruned networks alone."""
-    return replace(arms(_size(settings)), extended_levels=0, width_levels=0, curves=False)
+def _correlation_rows(case: Retrained) -> Iterator[Computed]:
+    """For each number the mean correlation over replicates, its interval, and that of each replicate."""
+    pairs = {name: (case.estimate(), values) for name, values in case.predictors.items()}
+    pairs["itself, from other networks"] = (case.estimate("even"), case.estimate("odd"))
+    for name, pair in pairs.items():
+        make = partial(_correlation_row, name, *pair)
+        yield Computed(nodes_of(pair), make, {"panel": noise_name(case.noise), "with": name})
+
+
+def _correlation_row(name: str, first: Quantity, second: Quantity, results: Results) -> list[Row]:
+    values = correlation(first, second)(results)
+    interval = _interval(values, first(results)[0], second(results)[0], name)
+    ends = {"estimate": interval.estimate, "low": interval.low, "high": interval.high}
+    return [ends | {f"replicate_{number}": float(value) for number, value in enumerate(values)}]
+
+
+def _interval(values: Numbers, first: Numbers, second: Numbers, name: str) -> Interval:
+    """Of several replicates Student's interval of the mean; of one the bootstrap over its examples.
+
+    Not a number where there is no correlation: at the optimal level, if that is the dense network.
+    """
+    if not np.isfinite(values).all():
+        return Interval(np.nan, np.nan, np.nan, 0.95)
+    if len(values) > 1:
+        return statistics.t_interval(values)
+
+    def resampled(places: Numbers) -> float:
+        return rank_correlation(first[places.astype(np.int64)], second[places.astype(np.int64)])
+
+    every, draws = np.arange(len(first), dtype=np.float64), stream(0, "bootstrap", name)
+    return statistics.bootstrap_interval(every, draws, statistic=resampled, resamples=500)
+
+
+def _by_percentile(cases: Sequence[Retrained]) -> Figure:
+    """Mean memorization of the groups of examples by EL2N, the axis of the paper's Figures 1b, 2 and 5."""
+    x_label = "EL2N percentile of the training examples"
+    return Figure(
+        "influence-percentiles",
+        "Memorization by EL2N",
+        caption="Mean memorization of the training examples in equal groups by EL2N. The data hold the root mean "
+        "square of the standard errors of single examples in each group.",
+        rows=[_percentile_rows(case) for case in cases],
+        plot=Lines(
+            "percentile", "memorization", series="noise", x_label=x_label, y_label="mean memorization"
+        ),
+    )
+
+
+def _percentile_rows(case: Retrained) -> Rows:
+    groups = range(case.sub.groups)
+
+    def means(values: Numbers, scores: Numbers) -> list[list[float]]:
+        """Of the examples of a group that have a number: [replicates, groups]."""
+        group = [equal_groups(row, len(groups)) for row in scores]
+        return [[float(np.nanmean(v[g == k])) for k in groups] for v, g in zip(values, group, strict=True)]
+
+    scores, variance = case.sub.score_values(case.noise), case.estimate("memorization_se").map(np.square)
+    values = {
+        "memorization": combined(means, case.estimate(), scores),
+        "standard_error_of_an_example": combined(means, variance, scores).map(np.sqrt),
+    }
+    return Rows({"noise": noise_name(case.noise)}, values, parts={"percentile": case.sub.percentiles})
+
+
+def _pairs(cases: Sequence[Retrained]) -> Figure:
+    """How many pairs of a memorized training and a test example have a large influence, beside chance."""
+    return Figure(
+        "influence-pairs",
+        "Pairs of a memorized training example and a test example with a large influence",
+        caption="Pairs of a training example with memorization of at least 0.25 and a test example on which networks "
+        "are right at least 15 points more often when trained on it, beside the count after the networks' test results "
+        "were handed round among them.",
+        rows=[
+            Rows(
+                {"panel": noise_name(case.noise), "count": count, "noise": 100 * case.noise},
+                {"pairs": column(case.pairs, name), "memorized_examples": column(case.pairs, "examples")},
+            )
+            for case in cases
+            for count, name in (("measured", "pairs"), ("by chance", "by_chance"))
+        ],
+        plot=Lines("noise", "pairs", series="count", panel="", x_label="label noise, %", y_label="pairs"),
+        claims=tuple(_pairs_are_more(case) for case in cases if not case.noise),
+    )
+
+
+def _account(case: Retrained) -> Iterator[Claim]:
+    """What follows for measured memorization if the paper's account of pruning is right."""
+    bench, noise, end = case.bench, case.noise, f"-{100 * case.noise:g}"
+    says = partial(Says(bench, noise), numbered=False, place=PLACE)
+    sparse, measured = is_sparse(bench, noise), _measured(case)
+    text = "training examples with a higher EL2N are memorized more"
+    yield says(f"el2n-goes-with-memorization{end}", case.correlation("EL2N"), MORE, text, measured)
+
+    change, last = case.correlation(RISE), case.correlation(LAST_RISE)
+    text = "at the {} sparsity the loss {} most on the examples that are memorized most"
+    if noise == 0:
+        falls = text.format("optimal", "falls")
+        yield says("memorized-improve-most", change, LESS, falls, sparse, measured)
+    else:
+        rises, at_last = text.format("optimal", "rises"), text.format("highest", "rises")
+        yield says(f"memorized-are-given-up{end}", change, MORE, rises, sparse, measured)
+        yield says(f"memorized-are-given-up-at-last{end}", last, MORE, at_last, measured)
+
+
+def _measured(case: Retrained) -> Precondition:
+    text = "two halves of the networks agree on what is memorized"
+    return Precondition(text, case.agreement, at_least=AGREEMENT)
+
+
+def _pairs_are_more(case: Retrained) -> Claim:
+    measured, by_chance = (column(case.pairs, name, unit="pairs") for name in ("pairs", "by_chance"))
+    more = measured.named("measured") - by_chance.named("by chance")
+    text = (
+        "more pairs of a memorized training example and a test example have a large influence than by chance"
+    )
+    claim = Says(case.bench)("influence-beyond-chance", more, MORE, text, _measured(case), place=PAIRS)
+    return replace(claim, basis="recalled", place=PAIRS)
+
+
+def _flipped_are_memorized(case: Retrained) -> Claim:
+    def excess(values: Numbers, noisy: Numbers) -> list[float]:
+        pairs = zip(values, noisy > 0, strict=True)
+        return [float(np.nanmean(row[flipped]) - np.nanmean(row[~flipped])) for row, flipped in pairs]
+
+    noisy = arrays([point.examples for point in case.bench.row("dense", case.noise, 0)], "noisy")
+    more = combined(excess, case.estimate(), noisy, label="flipped minus others", unit="mean memorization")
+    text = "examples with a flipped label are memorized more than the others"
+    says, place = (
+        Says(case.bench, case.noise),
+        "proposed here: a label that nothing else supports can only be memorized",
+    )
+    return says("flipped-are-memorized", more, MORE, text, place=place)

@@ -1,25 +1,35 @@
-"""jin2022/lenet-preview: LeNet-300-100 on MNIST, dense, pruned and extended, with and without label noise.
+"""jin2022/lenet-preview: Does pruning LeNet-300-100 generalize better by training longer, or by giving up noisy
+examples?
 
-The first column of the paper at full training length: 40 epochs a level, because at 10 epochs noisy labels are not
-yet fitted (3 % of them against 65 % at 40).
+LeNet-300-100 on MNIST, dense, pruned and extended, with and without label noise: the first column of the paper at full
+training length, 40 epochs a level, because at 10 epochs noisy labels are not yet fitted (3 % of them against 65 % at
+40).
 """
 
 from pydantic import Field
 
 from prunescope.base.value import Value
-from prunescope.papers.jin2022 import fitting, statements, views
+from prunescope.papers.jin2022 import PAPERS, fig2, fig3, fig4, fig6
 from prunescope.papers.jin2022.arms import Benchmark
-from prunescope.papers.jin2022.benchmarks import lenet
+from prunescope.papers.jin2022.claims import selected
+from prunescope.papers.jin2022.figures import epochs_figure, error_figure, fit_figure
+from prunescope.papers.jin2022.quantities import optima_inside
+from prunescope.papers.jin2022.scales import COLUMNS
 from prunescope.sparsity.select import Remaining
-from prunescope.studies.study import Study
+from prunescope.studies import Study
+from prunescope.studies.study import titled
 from prunescope.training.interventions import Prune
+
+COST = {"smoke": "20 seconds on 2 cores", "laptop": "1 hour on 2 cores", "paper": "2.5 hours on 2 cores"}
+FIGURE = "Figures 1, 3 and 6, the benchmark LeNet-300-100 on MNIST"
 
 
 class Settings(Value):
     """What the preview runs.
 
     levels, extended_levels: of pruning and of extended training; the latter changes little after the first few.
-    epochs: of every level. share: of MNIST's training images used.
+    epochs: of every level.
+    share: of MNIST's training images used.
     """
 
     noise: float = Field(default=0.15, gt=0, lt=1)
@@ -39,10 +49,11 @@ SCALES = {
 
 def build(settings: Settings, scale: str) -> Study:
     """The study under these settings."""
-    benchmark = Benchmark(
+    noise = settings.noise
+    bench = Benchmark(
         name="lenet",
-        base=lenet(epochs=settings.epochs, share=settings.share),
-        noises=(0.0, settings.noise),
+        base=COLUMNS["lenet"].recipe(epochs=settings.epochs, share=settings.share),
+        noises=(0.0, noise),
         replicates=settings.replicates,
         levels=settings.levels,
         extended_levels=settings.extended_levels,
@@ -50,30 +61,21 @@ def build(settings: Settings, scale: str) -> Study:
         rewind="0ep",
         prune=Prune(amount=Remaining(fraction=0.2), exclude=("fc.weight",)),
     )
-    noise = settings.noise
+    about_errors = (*fig6.beside_pruning(bench, margin=0.2), *fig3.helps(bench), *fig3.grows(bench))
+    names = ("extended-matches", "pruning-helps", "extended-is-worse", "gain-grows")
     return Study(
-        "jin2022/lenet-preview",
-        "Does pruning LeNet-300-100 generalize better by training longer, or by giving up noisy examples?",
+        *titled(__doc__),
         settings=settings,
         scale=f"{scale}: {settings.replicates} replicates, {settings.epochs} epochs a level, {settings.levels} levels "
         f"of pruning, {settings.extended_levels} of extended training",
-        paper="Jin, Carbin, Roy, Frankle, Dziugaite: Pruning's Effect on Generalization Through the Lens of Training "
-        "and Regularization, NeurIPS 2022",
-        nodes=benchmark.nodes,
+        paper=PAPERS["jin2022"],
         figures=(
-            views.error_figure(benchmark),
-            views.fit_figure(benchmark, noise),
-            views.epochs_figure(benchmark),
+            error_figure(bench, claims=selected(about_errors, *names)),
+            fit_figure(bench, noise, claims=selected(fig4.gives_up(bench, noise), "noisy-loss-rises")),
+            epochs_figure(bench),
         ),
-        cautions=statements.optima_inside(benchmark, "pruned", "extended"),
-        claims=(
-            fitting.better_training(benchmark),
-            statements.extended_matches(benchmark, margin=0.2),
-            statements.pruning_helps(benchmark, noise),
-            statements.extended_is_worse(benchmark, noise),
-            fitting.noisy_loss_rises(benchmark, noise),
-            statements.gain_grows(benchmark, noise),
-        ),
+        cautions=optima_inside(bench, "pruned", "extended"),
+        claims=(fig2.better_training(bench),),
         notes=(
             "The optimum of each arm is the level of least mean test error over replicates, selected on the test "
             "set itself, as in the paper; an arm with more levels has more chances.",

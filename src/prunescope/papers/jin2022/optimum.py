@@ -1,44 +1,34 @@
-"""jin2022/optimum: what the choice of the optimal sparsity on the test set is worth."""
+"""jin2022/optimum: How much of pruning's gain comes from choosing the best of many levels on the test set?"""
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Iterator
 
-import numpy as np
+from prunescope.papers.jin2022.arms import Arm, Benchmark, Numbers
+from prunescope.papers.jin2022.claims import MORE, Says
+from prunescope.papers.jin2022.quantities import ERROR, best, best_epoch, dense, optima_inside
+from prunescope.papers.jin2022.settings import SCALES, Settings, arms, notes, study
+from prunescope.studies import Claim, Figure, Lines, Rows, Study, selection
+from prunescope.studies.quantity import Quantity, column, combined, side_by_side
 
-from prunescope.papers.jin2022 import statements
-from prunescope.papers.jin2022.arms import Arm, Benchmark, Numbers, noise_name
-from prunescope.papers.jin2022.sizes import PAPER, SCALES, Settings, arms, notes, words
-from prunescope.papers.jin2022.statements import POINTS, fits_noise
-from prunescope.studies import selection
-from prunescope.studies.claim import Claim
-from prunescope.studies.figure import Figure
-from prunescope.studies.plot import Lines
-from prunescope.studies.region import Direction
-from prunescope.studies.results import Results, column
-from prunescope.studies.study import Study
+__all__ = ["SCALES", "build"]
 
-__all__ = ["SCALES", "Settings", "build"]
-
-Way = Callable[[Benchmark, Results, float], Numbers]
-"""From a noise level to test errors in percent, [replicates]."""
+COST = {
+    "smoke": "half a minute or less on 2 cores",
+    "laptop": "2 hours on 2 cores",
+    "paper": "4 hours on 2 cores",
+}
+FIGURE = "beside Figures 3 and 6; not in the paper"
 
 
 def build(settings: Settings, scale: str) -> Study:
     """The study under these settings."""
     size = settings.size(scale)
     bench = arms(size)
-    shown: tuple[Arm, ...] = ("pruned", "extended")
-    halves = [point.halves for point in bench.points if point.arm in ("dense", *shown)]
-    return Study(
-        "jin2022/optimum",
-        "How much of pruning's gain comes from choosing the best of many levels on the test set?",
-        settings=size,
-        scale=words(size, scale),
-        paper=PAPER,
-        nodes=[*bench.nodes_of(*shown), *dict.fromkeys(halves)],
+    return study(
+        __doc__,
+        size,
+        scale,
         figures=(_figure(bench),),
-        cautions=statements.optima_inside(bench, *shown),
-        claims=statements.at_each_noise(bench, _survives_cross_fitting, _survives_equal_chances),
+        cautions=optima_inside(bench, "pruned", "extended"),
         notes=(
             *notes(size),
             "Cross-fitted: the level is chosen on one half of the test set and judged on the other, both ways. With "
@@ -48,82 +38,66 @@ def build(settings: Settings, scale: str) -> Study:
     )
 
 
-def dense_at_end(bench: Benchmark, results: Results, noise: float) -> Numbers:
-    """The dense network after its last epoch."""
-    return np.asarray(bench.test_errors(results, "dense", noise)[0])
+def cross_fitted(bench: Benchmark, noise: float, arm: Arm = "pruned") -> Quantity:
+    """Test error of an arm at its optimum, chosen on one half of the test set and judged on the other, percent."""
+
+    def half(name: str) -> Quantity:
+        rows = bench.chain(arm, noise)
+        return side_by_side([column([p.halves for p in row], f"{name}_error", scale=100) for row in rows])
+
+    def errors(even: Numbers, odd: Numbers) -> Numbers:
+        return selection.cross_fitted(even.T, odd.T)
+
+    return combined(errors, half("even"), half("odd"), label=arm, unit=ERROR)
 
 
-def dense_with_equal_chances(bench: Benchmark, results: Results, noise: float) -> Numbers:
+def equal_chances(bench: Benchmark, noise: float) -> Quantity:
     """The dense network at the best of its last n epochs, n the number of levels that pruning chooses among."""
-    return bench.at_best_epoch(results, noise, among=bench.levels + 1)
+    return best_epoch(bench, noise, among=bench.levels + 1)
 
 
-def cross_fitted(bench: Benchmark, results: Results, noise: float, *, arm: Arm = "pruned") -> Numbers:
-    """An arm at its optimum, chosen on one half of the test set and judged on the other."""
-    chain = bench.chain(arm, noise)
-    even, odd = (
-        np.stack([100 * column(results, [p.halves for p in row], name=f"{half}_error") for row in chain])
-        for half in ("even", "odd")
-    )
-    return selection.cross_fitted(even, odd)
-
-
-def ways(bench: Benchmark, noise: float) -> Mapping[str, Way]:
-    """Every way to choose at a noise level, by name."""
-    longer = noise in bench.noises_of("extended")
+def ways(bench: Benchmark, noise: float) -> dict[str, Quantity]:
+    """The test error by every way to choose at a noise level."""
     on = "held-out examples" if bench.base.task.data.validation else "the test set"
-    return {
-        "dense": dense_at_end,
-        f"dense, best of its last {bench.levels + 1} epochs": dense_with_equal_chances,
-        f"pruned, chosen on {on}": lambda b, r, noise: b.at_best(r, "pruned", noise),
-        "pruned, cross-fitted": cross_fitted,
-        **({"extended, cross-fitted": partial(cross_fitted, arm="extended")} if longer else {}),
+    errors = {
+        "dense": dense(bench, noise),
+        f"dense, best of its last {bench.levels + 1} epochs": equal_chances(bench, noise),
+        f"pruned, chosen on {on}": best(bench, "pruned", noise),
+        "pruned, cross-fitted": cross_fitted(bench, noise),
     }
+    if bench.depth("extended", noise):
+        errors["extended, cross-fitted"] = cross_fitted(bench, noise, "extended")
+    return errors
 
 
 def _figure(bench: Benchmark) -> Figure:
-    def table(results: Results) -> list[dict[str, object]]:
-        return [
-            {"way": name, "noise": 100 * noise, "replicate": number, "test_error": float(error)}
-            for noise in bench.noises
-            for name, way in ways(bench, noise).items()
-            for number, error in enumerate(way(bench, results, noise))
-        ]
-
     return Figure(
         "optimum",
         "Test error by the way in which the optimum is chosen",
         caption="Choosing the best of many levels on the test set flatters whoever has many levels. Beside it the same "
         "choice on other examples than those that judge it, and a dense network with as many chances.",
-        table=table,
+        rows=[
+            Rows({"way": way, "noise": 100 * noise}, {"test_error": error})
+            for noise in bench.noises
+            for way, error in ways(bench, noise).items()
+        ],
         plot=Lines("noise", "test_error", series="way", x_label="label noise, %", y_label="test error, %"),
-        lineage={"all": [point.recipe for point in bench.points if point.arm != "width"]},
+        claims=tuple(_claims(bench)),
     )
 
 
-def _survives_cross_fitting(bench: Benchmark, noise: float) -> Claim:
-    return Claim(
-        "gain-survives-cross-fitting",
-        f"At {noise_name(noise)}, pruning at a level chosen on other test examples than those that judge it has a "
-        "lower test error than the dense network.",
-        basis="proposed",
-        place="proposed here: Jin et al. 2022, Fig. 3, without the bias of its choice",
-        region=Direction("greater"),
-        sample=lambda r: dense_at_end(bench, r, noise) - cross_fitted(bench, r, noise),
-        preconditions=(fits_noise(bench, noise),),
-        unit=f"{POINTS} of test error, dense minus pruned",
-    )
+def _claims(bench: Benchmark) -> Iterator[Claim]:
+    for noise in bench.noisy():
+        says, place = Says(bench, noise), "proposed here: Jin et al. 2022, Fig. 3, {}"
+        fair = dense(bench, noise) - cross_fitted(bench, noise)
+        text = (
+            "pruning at a level chosen on other test examples than those that judge it has a lower test error than the "
+            "dense network"
+        )
+        unbiased = place.format("without the bias of its choice")
+        yield says("gain-survives-cross-fitting", fair, MORE, text, place=unbiased)
 
-
-def _survives_equal_chances(bench: Benchmark, noise: float) -> Claim:
-    return Claim(
-        "gain-survives-equal-chances",
-        f"At {noise_name(noise)}, pruning at its best level has a lower test error than the dense network at the best "
-        "of as many epochs.",
-        basis="proposed",
-        place="proposed here: Jin et al. 2022, Fig. 3, with the same chances for the dense network",
-        region=Direction("greater"),
-        sample=lambda r: dense_with_equal_chances(bench, r, noise) - bench.at_best(r, "pruned", noise),
-        preconditions=(fits_noise(bench, noise),),
-        unit=f"{POINTS} of test error, dense minus pruned",
-    )
+        fair = equal_chances(bench, noise) - best(bench, "pruned", noise)
+        text = "pruning at its best level has a lower test error than the dense network at the best of as many epochs"
+        same = place.format("with the same chances for the dense network")
+        yield says("gain-survives-equal-chances", fair, MORE, text, place=same)

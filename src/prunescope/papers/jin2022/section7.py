@@ -1,13 +1,24 @@
-"""jin2022/section7: whom pruning harms, when, and whether a smaller network harms them as well."""
+"""jin2022/section7: Does pruning harm some classes or groups of examples, from which sparsity on, and is it pruning or
+size?
+"""
 
-from prunescope.papers.jin2022 import classes, subgroup_statements
+from prunescope.papers.jin2022 import classes
+from prunescope.papers.jin2022.app_l import harm_comes_late
 from prunescope.papers.jin2022.arms import Arm
-from prunescope.papers.jin2022.sizes import PAPER, SCALES, Settings, arms, notes, words
-from prunescope.papers.jin2022.subgroups import sparsity_figure, subgroups
-from prunescope.studies.study import Study
+from prunescope.papers.jin2022.claims import MORE
+from prunescope.papers.jin2022.classes import NOISE
+from prunescope.papers.jin2022.settings import SCALES, Settings, arms, study
+from prunescope.papers.jin2022.subgroups import Subgroups, rank_agreement, sparsity_figure, subgroups
+from prunescope.studies import Claim, Study
 
-__all__ = ["SCALES", "Settings", "build"]
+__all__ = ["SCALES", "build"]
 
+COST = {
+    "smoke": "half a minute or less on 2 cores",
+    "laptop": "20 minutes on 2 cores",
+    "paper": "1 hour on 2 cores",
+}
+FIGURE = "Section 7, on fairness"
 ARMS: tuple[Arm, ...] = ("pruned", "width")
 
 
@@ -16,42 +27,19 @@ def build(settings: Settings, scale: str) -> Study:
     size = settings.size(scale)
     bench = arms(size)
     sub = subgroups(bench, size)
-    differences = [
-        node
-        for arm in ARMS
-        for level in range(1, bench.depth(arm, classes.NOISE) + 1)
-        for node in sub.at_level(arm, classes.NOISE, level)
-    ]
-    by_group = (
-        subgroup_statements.harm_comes_late(sub),
-        subgroup_statements.width_harms_the_same_groups(sub),
+    title = "Section 7: change in training loss over sparsity and over width"
+    claims = (harm_comes_late(sub), _width_harms_the_same_groups(sub))
+    by_group = sparsity_figure(sub, NOISE, ARMS, name="section7-groups", title=title, claims=claims)
+    by_class = classes.figure(bench, ARMS, claims=tuple(classes.harm(bench)))
+    return study(__doc__, size, scale, figures=(by_class, by_group))
+
+
+def _width_harms_the_same_groups(sub: Subgroups) -> Claim:
+    sparsest, narrowest = (sub.change(arm, NOISE, sub.bench.depth(arm, NOISE)) for arm in ARMS)
+    same = rank_agreement(sparsest, narrowest, over="groups")
+    text = (
+        "the groups of training examples whose loss rises most at the highest sparsity are those whose loss rises most "
+        "in the narrowest dense network"
     )
-    by_class = (
-        classes.no_class_is_harmed_early(bench),
-        classes.more_classes_are_harmed_late(bench),
-        classes.width_harms_the_same_classes(bench),
-    )
-    return Study(
-        "jin2022/section7",
-        "Does pruning harm some classes or groups of examples, from which sparsity on, and is it pruning or size?",
-        settings=size,
-        scale=words(size, scale),
-        notes=notes(size),
-        paper=PAPER,
-        nodes=[
-            *bench.nodes_of(*ARMS, noises=(classes.NOISE,)),
-            *classes.readings(bench, ARMS),
-            *differences,
-        ],
-        figures=(
-            classes.figure(bench, ARMS).about(*by_class),
-            sparsity_figure(
-                sub,
-                classes.NOISE,
-                ARMS,
-                name="section7-groups",
-                title="Section 7: change in training loss over sparsity and over width",
-            ).about(*by_group),
-        ),
-        claims=(*by_group, *by_class),
-    )
+    says, place = sub.says(NOISE), "section 7 (size in general; the measure is proposed here)"
+    return says("group-harm-is-of-size", same, MORE, text, place=place, statement="harm-is-of-size")

@@ -1,32 +1,32 @@
 """Groups of training examples by influence (EL2N), and what pruning does to the loss of each.
 
-Belongs here: scores, readings and figures by group. Does not belong here: what is claimed of them
-(`subgroup_statements.py`), the pure functions (`studies/groups.py`), the shared arms (`arms.py`).
+Belongs here: scores, quantities and figures by group. Does not belong here: claims, the pure functions
+(`studies/groups.py`), the shared arms (`arms.py`).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from prunescope.base.errors import UsageError
 from prunescope.base.steps import Duration
-from prunescope.base.value import Value
 from prunescope.measures import Examples
-from prunescope.papers.jin2022.arms import Arm, Benchmark, Numbers, Rule
-from prunescope.papers.jin2022.benchmarks import COLUMNS
-from prunescope.papers.jin2022.sizes import Size
-from prunescope.papers.jin2022.views import LABELS
+from prunescope.papers.jin2022.arms import LABELS, Arm, Benchmark, Numbers, Rule
+from prunescope.papers.jin2022.claims import Says
+from prunescope.papers.jin2022.figures import OVER_SPARSITY
+from prunescope.papers.jin2022.quantities import LOSS, best_level, remaining
+from prunescope.papers.jin2022.scales import COLUMNS, Size
 from prunescope.papers.readings import EarlyScore, early_score
-from prunescope.runs.families import ensemble, final
-from prunescope.runs.graph import Combined, Reading
-from prunescope.runs.recipe import Recipe
-from prunescope.studies.figure import Figure
-from prunescope.studies.plot import Lines
+from prunescope.runs.graph.families import ensemble, final
+from prunescope.runs.graph.nodes import Combined, Reading
+from prunescope.runs.graph.recipe import Recipe
+from prunescope.studies import Claim, Figure, Lines, Quantity, Rows, arrays, combined, statistics
 from prunescope.studies.groups import group_means
-from prunescope.studies.results import Results
 from prunescope.training.schedules import Schedule
 
+TOP = 0.2
+"""The share of examples that counts as influential (section 3)."""
 MEMBERS_FROM = 1000
 """Seeds of ensemble members begin here, far from those of replicates."""
 
@@ -64,10 +64,9 @@ class Subgroups:
         """The score as figures call it."""
         return {"el2n": "EL2N", "grand": "GraNd"}[self.score]
 
-    @property
-    def theirs(self) -> str:
-        """The benchmark as far as the paper speaks of it: by groups of another score than EL2N it says nothing."""
-        return self.bench.name if self.score == "el2n" else ""
+    def says(self, noise: float) -> Says:
+        """Makes claims about the groups at a noise level; by another score than EL2N the paper has none."""
+        return Says(self.bench, noise, self.bench.name if self.score == "el2n" else "")
 
     def members(self, noise: float, number: int) -> list[Recipe]:
         """The short runs behind the scores of a replicate: its labels, networks and orders of their own."""
@@ -87,9 +86,13 @@ class Subgroups:
         """
         return early_score(self.members(noise, number), self.score)
 
-    def score_values(self, results: Results, noise: float, number: int) -> Numbers:
-        """The same as numbers, [N]."""
-        return np.asarray(results[self.scores(noise, number)][self.score])
+    def score_values(self, noise: float) -> Quantity:
+        """The same as a quantity, [replicates, N]."""
+        return arrays(
+            [self.scores(noise, number) for number in range(self.bench.replicates)],
+            self.score,
+            unit=self.axis,
+        )
 
     def at_level(self, arm: Arm, noise: float, level: int) -> list[Combined]:
         """Differences in loss by group between a level of an arm and the dense network, one a replicate."""
@@ -111,9 +114,25 @@ class Subgroups:
             for number, reading in enumerate(sparse)
         ]
 
-    def values(self, results: Results, nodes: Iterable[Value]) -> Numbers:
-        """Differences in nats, [replicates, groups], lowest scores first."""
-        return np.stack([results[node]["difference"] for node in nodes])
+    def change(self, arm: Arm, noise: float, at: int | Rule = "optimal") -> Quantity:
+        """The same as a quantity, at a level or where a rule picks: nats, [replicates, groups], lowest scores first."""
+        nodes = self.at_level(arm, noise, at) if isinstance(at, int) else self.at_choice(arm, noise, at)
+        return arrays(nodes, "difference", label=f"change by {arm}", unit=LOSS)
+
+    def top(self, arm: Arm, noise: float, at: int | Rule = "optimal") -> Quantity:
+        """Mean change of the groups with the top 20 % of the score, nats, [replicates]."""
+        change = self.change(arm, noise, at).named("change on the top 20 %")
+        return change.map(lambda groups: groups[:, -self.top_groups :].mean(axis=1))
+
+    def rest(self, arm: Arm, noise: float, at: int | Rule = "optimal") -> Quantity:
+        """Mean change of the other groups, nats, [replicates]."""
+        change = self.change(arm, noise, at).named("change on the rest")
+        return change.map(lambda groups: groups[:, : -self.top_groups].mean(axis=1))
+
+    @property
+    def top_groups(self) -> int:
+        """How many groups count as influential."""
+        return max(1, round(TOP * self.groups))
 
     @property
     def percentiles(self) -> Numbers:
@@ -130,9 +149,19 @@ def subgroups(bench: Benchmark, size: Size) -> Subgroups:
     )
 
 
+def rank_agreement(one: Quantity, other: Quantity, *, over: str) -> Quantity:
+    """Rank correlation of two quantities over their parts, [replicates]. over: what the parts are."""
+    return combined(
+        lambda *both: [statistics.rank_correlation(*rows) for rows in zip(*both, strict=True)],
+        one,
+        other,
+        unit=f"rank correlation over {over}",
+    )
+
+
 @dataclass(frozen=True)
 class Case:
-    """One curve of a figure by group: an arm at a noise level and where it is looked at."""
+    """One curve of a figure by group: an arm at a noise level and the rule that picks its level."""
 
     panel: str
     series: str
@@ -140,42 +169,42 @@ class Case:
     noise: float
     rule: Rule
 
-    def nodes(self, sub: Subgroups) -> list[Combined]:
-        """What has to be computed, one a replicate."""
-        return sub.at_choice(self.arm, self.noise, self.rule)
+
+def at_both_choices(noise: float = 0.0) -> list[Case]:
+    """The pruned networks at the optimal and at the highest improving level."""
+    return [Case(where, "pruned", "pruned", noise, rule) for rule, where in WHERE.items()]
 
 
 def group_figure(
-    sub: Subgroups, cases: Sequence[Case], *, name: str, title: str, caption: str = ""
+    sub: Subgroups,
+    cases: Sequence[Case],
+    *,
+    name: str,
+    title: str,
+    caption: str = "",
+    claims: Sequence[Claim] = (),
 ) -> Figure:
     """Mean change in training loss of each group, by its EL2N percentile (Figs 1b, 2, 5)."""
-
-    def table(results: Results) -> list[dict[str, object]]:
-        return [
-            {
-                "panel": case.panel,
-                "series": case.series,
-                "replicate": number,
-                "level": sub.bench.best_level(results, case.arm, case.noise, rule=case.rule),
-                "percentile": percentile,
-                "difference": float(change),
-            }
-            for case in cases
-            for number, node in enumerate(case.nodes(sub))
-            if node in results
-            for percentile, change in zip(sub.percentiles, results[node]["difference"], strict=True)
-        ]
-
+    usual = (
+        f"Training examples in {sub.groups} equal groups by {sub.axis} (mean over {sub.ensemble} networks after "
+        f"{sub.early.removesuffix('ep')} epochs): mean training loss of the network looked at, minus that of the "
+        "dense one. Below 0 it fits the group better."
+    )
     return Figure(
         name,
         title,
-        caption=caption
-        or (
-            f"Training examples in {sub.groups} equal groups by {sub.axis} (mean over {sub.ensemble} networks after "
-            f"{sub.early.removesuffix('ep')} epochs): mean training loss of the network looked at, minus that of the "
-            "dense one. Below 0 it fits the group better."
-        ),
-        table=table,
+        caption=caption or usual,
+        rows=[
+            Rows(
+                {"panel": case.panel, "series": case.series},
+                {
+                    "level": best_level(sub.bench, case.arm, case.noise, rule=case.rule),
+                    "difference": sub.change(case.arm, case.noise, case.rule),
+                },
+                parts={"percentile": sub.percentiles},
+            )
+            for case in cases
+        ],
         plot=Lines(
             "percentile",
             "difference",
@@ -184,35 +213,18 @@ def group_figure(
             y_label="change in training loss, nats",
             share_y=False,
         ),
-        lineage=_lineage(sub, cases),
+        claims=tuple(claims),
     )
 
 
-def sparsity_figure(sub: Subgroups, noise: float, arms: Sequence[Arm], *, name: str, title: str) -> Figure:
+def sparsity_figure(
+    sub: Subgroups, noise: float, arms: Sequence[Arm], *, name: str, title: str, claims: Sequence[Claim] = ()
+) -> Figure:
     """Mean change in training loss of five bands of examples, over all levels of some arms (App. L)."""
     bands = np.minimum(5 * np.arange(sub.groups) // sub.groups, 4)
 
-    def table(results: Results) -> list[dict[str, object]]:
-        rows: list[dict[str, object]] = []
-        for arm in arms:
-            for level in range(1, sub.bench.depth(arm, noise) + 1):
-                points = sub.bench.row(arm, noise, level)
-                for point, node in zip(points, sub.at_level(arm, noise, level), strict=True):
-                    if node in results:
-                        change = group_means(np.asarray(results[node]["difference"]), bands)
-                        x = sub.bench.remaining(results, point)
-                        rows += [
-                            {
-                                "panel": LABELS[arm],
-                                "band": f"{sub.axis} {20 * band} to {20 * band + 20} %",
-                                "replicate": point.replicate,
-                                "level": level,
-                                "weights_remaining": x,
-                                "difference": float(change[band]),
-                            }
-                            for band in range(5)
-                        ]
-        return rows
+    def by_band(change: Numbers) -> Numbers:
+        return np.stack([group_means(groups, bands) for groups in change])
 
     return Figure(
         name,
@@ -220,26 +232,25 @@ def sparsity_figure(sub: Subgroups, noise: float, arms: Sequence[Arm], *, name: 
         caption=f"Training examples in fifths by {sub.axis}: mean training loss minus that of the dense network. Below "
         "0 the fifth is fitted better. Extended training is drawn at the weights remaining of the pruned network that "
         "has trained as long.",
-        table=table,
+        rows=[
+            Rows(
+                {"panel": LABELS[arm], "level": level},
+                {
+                    "weights_remaining": remaining(sub.bench, arm, noise, level),
+                    "difference": sub.change(arm, noise, level).map(by_band),
+                },
+                parts={"band": [f"{sub.axis} {20 * band} to {20 * band + 20} %" for band in range(5)]},
+            )
+            for arm in arms
+            for level in sub.bench.levels_of(arm, noise)[1:]
+        ],
         plot=Lines(
             "weights_remaining",
             "difference",
             series="band",
-            x_label="weights remaining, %",
             y_label="change in training loss, nats",
-            log_x=True,
-            reverse_x=True,
             share_y=False,
+            **OVER_SPARSITY,
         ),
-        lineage={LABELS[arm]: [p.recipe for row in sub.bench.chain(arm, noise) for p in row] for arm in arms},
+        claims=tuple(claims),
     )
-
-
-def _lineage(sub: Subgroups, cases: Sequence[Case]) -> dict[str, list[Value]]:
-    """The dense networks, the arms among which a level is chosen, and the ensembles."""
-    nodes: dict[str, list[Value]] = {}
-    for case in cases:
-        members = [run for number in range(sub.bench.replicates) for run in sub.members(case.noise, number)]
-        chain = [point.recipe for row in sub.bench.chain(case.arm, case.noise) for point in row]
-        nodes.setdefault(f"{case.panel}, {case.series}", []).extend([*chain, *members])
-    return nodes

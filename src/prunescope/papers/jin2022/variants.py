@@ -1,7 +1,4 @@
-"""Other ways to prune or to train: chains of runs beside the benchmark's own arms.
-
-Belongs here: what a variant is, how it is drawn. Does not belong here: which variants a study compares.
-"""
+"""Other ways to prune or to train: chains of runs beside the benchmark's own arms, and how they are drawn."""
 
 import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -10,23 +7,22 @@ from functools import cached_property
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from prunescope.base.errors import StoreError
-from prunescope.base.value import Value
 from prunescope.measures import Risk
 from prunescope.measures.measure import SplitName
-from prunescope.papers.jin2022.arms import Benchmark, Numbers, noise_name
-from prunescope.papers.jin2022.leave_out import test_risk
-from prunescope.runs.families import final
-from prunescope.runs.graph import Reading
-from prunescope.runs.recipe import Recipe
-from prunescope.studies.claim import Precondition
-from prunescope.studies.figure import Figure
-from prunescope.studies.plot import Lines
-from prunescope.studies.results import Results, column
+from prunescope.papers.jin2022.arms import Benchmark, noise_name
+from prunescope.papers.jin2022.quantities import ERROR
+from prunescope.papers.readings import risk_on_test
+from prunescope.runs.graph.families import final
+from prunescope.runs.graph.nodes import Reading
+from prunescope.runs.graph.recipe import Recipe
+from prunescope.studies import Claim, Figure, Lines, Precondition, Results, Rows
+from prunescope.studies.quantity import Quantity, column, nodes_of, side_by_side
 
-Maker = Callable[[Recipe], Mapping[int, Recipe]]
-"""From a dense recipe to recipes by level."""
+Maker = Callable[[Recipe], Sequence[Recipe] | Mapping[int, Recipe]]
+"""From a dense recipe to those of levels 0, 1, 2, ..., or of some levels, by level."""
 
 
 @dataclass(frozen=True)
@@ -39,117 +35,101 @@ class Variant:
     make: Maker
 
     @cached_property
-    def chains(self) -> list[Mapping[int, Recipe]]:
-        """Recipes by level, one mapping a replicate."""
-        return [self.make(point.recipe) for point in self.bench.row("dense", self.noise, 0)]
+    def levels(self) -> Mapping[int, list[Recipe]]:
+        """Recipes by level, one a replicate each."""
+        chains = [self.make(point.recipe) for point in self.bench.row("dense", self.noise, 0)]
+        levels = chains[0] if isinstance(chains[0], Mapping) else range(len(chains[0]))
+        return {level: [chain[level] for chain in chains] for level in levels}
 
-    @property
-    def nodes(self) -> list[Value]:
-        """Everything to be computed."""
-        runs = [run for chain in self.chains for run in chain.values()]
-        return list(dict.fromkeys(node for run in runs for node in (test_risk(run), self.selector(run))))
-
-    def selector(self, run: Recipe) -> Reading:
+    def selectors(self, level: int) -> list[Reading]:
         """What a level is chosen by: error on held-out examples if there are any, else on the test set."""
-        split: SplitName = "validation" if run.task.data.validation > 0 else "test"
-        return Reading(measure=Risk(split=split), state=final(run))
+        split: SplitName = "validation" if self.bench.base.task.data.validation > 0 else "test"
+        return [Reading(measure=Risk(split=split), state=final(run)) for run in self.levels[level]]
 
-    def best_level(self, results: Results, levels: Iterable[int] | None = None) -> int:
+    def error(self, level: int) -> Quantity:
+        """Test error of one level, percent."""
+        tests = map(risk_on_test, self.levels[level])
+        return column(tests, "error", scale=100, label=self.name, unit=ERROR)
+
+    def best_level(self, *levels: int) -> Quantity:
         """The level of least mean error among some (by default all) that every replicate reached.
 
-        A level is not reached where a run failed, as when a layer lost all its weights. Raises StoreError if none is.
+        A level is not reached where a run failed, as when a layer lost all its weights. Reading it raises StoreError if
+        none is.
         """
-        reached = [
-            level
-            for level in (self.chains[0] if levels is None else levels)
-            if all(self.selector(chain[level]) in results for chain in self.chains)
-        ]
-        if not reached:
-            raise StoreError(
-                f"no level of '{self.name}' is there for every replicate: not run yet, or failed"
-            )
-        means = [
-            column(results, [self.selector(c[n]) for c in self.chains], name="error").mean() for n in reached
-        ]
-        return reached[int(np.argmin(means))]
+        errors = {level: column(self.selectors(level), "error") for level in levels or self.levels}
 
-    def at_best(self, results: Results, levels: Iterable[int] | None = None) -> Numbers:
-        """Test errors in percent at that level, [replicates]."""
-        level = self.best_level(results, levels)
-        return 100 * column(results, [test_risk(chain[level]) for chain in self.chains], name="error")
+        def of(results: Results) -> int:
+            reached = [n for n, error in errors.items() if all(node in results for node in error.nodes)]
+            if not reached:
+                raise StoreError(
+                    f"no level of '{self.name}' is there for every replicate: not run yet, or failed"
+                )
+            return min(reached, key=lambda n: errors[n](results).mean())
+
+        return Quantity("", "(level chosen)", nodes_of(errors.values()), of)
+
+    def at_best(self, *levels: int) -> Quantity:
+        """Test error at that level, percent."""
+        best, tests = self.best_level(*levels), nodes_of(map(self.error, levels or self.levels))
+        return Quantity(self.name, ERROR, (*best.nodes, *tests), lambda r: self.error(int(best(r)))(r))
 
     @property
     def optimum_inside(self) -> Precondition:
         """The best level is not the last one, after which a better one may follow; for a study's cautions."""
         return Precondition(
             f"at {noise_name(self.noise)}, the best level of '{self.name}' comes before its last one",
-            lambda r: float(self.best_level(r)),
-            at_most=max(self.chains[0]) - 1,
-            unit="(level chosen; the chain is too short to show the optimum)",
+            self.best_level().named(unit="(level chosen; the chain is too short to show the optimum)"),
+            at_most=max(self.levels) - 1,
         )
 
-    def rows(self, results: Results) -> list[dict[str, object]]:
-        """The rows of a figure; a run that failed leaves a gap."""
-        best: int | None = None
-        with contextlib.suppress(StoreError):
-            best = self.best_level(results)
-        return [
-            {
-                "panel": noise_name(self.noise),
-                "series": self.name,
-                "replicate": number,
-                "level": level,
-                "chosen": level == best,
-                "weights_remaining": 100 * 0.8**level,
-                "sparsity": 100 * float(results[run]["sparsity"]),
-                "parameters": int(results[run]["parameters"]),
-                "epochs": _epochs(results, run),
-                "test_error": 100 * float(results[test_risk(run)]["error"]),
-            }
-            for number, chain in enumerate(self.chains)
-            for level, run in chain.items()
-            if test_risk(run) in results and run in results
-        ]
+    @property
+    def rows(self) -> Rows:
+        """All levels, as a figure shows them; a run that failed leaves a gap."""
+        best = self.best_level()
 
+        def chosen(results: Results) -> NDArray[np.bool_]:
+            level = -1
+            with contextlib.suppress(StoreError):
+                level = int(best(results))
+            return np.tile(np.array(list(self.levels)) == level, (self.bench.replicates, 1))
 
-def by_level(chain: Sequence[Recipe]) -> dict[int, Recipe]:
-    """A chain as recipes by level."""
-    return dict(enumerate(chain))
+        def of_runs(name: str, scale: float = 1.0) -> Quantity:
+            return side_by_side([column(runs, name, scale=scale) for runs in self.levels.values()])
 
-
-def _epochs(results: Results, run: Recipe) -> float:
-    """Epochs of training over all levels."""
-    return float(results[run]["step"]) / run.clock().epoch_steps
+        labels = {"panel": noise_name(self.noise), "series": self.name}
+        values = {
+            "chosen": Quantity("", "", best.nodes, chosen),
+            "sparsity": of_runs("sparsity", 100),
+            "parameters": of_runs("parameters"),
+            "epochs": of_runs("step", 1 / self.bench.base.clock().epoch_steps),
+            "test_error": side_by_side([self.error(level) for level in self.levels]),
+        }
+        scheduled = [100 * 0.8**level for level in self.levels]
+        return Rows(labels, values, parts={"level": list(self.levels), "weights_remaining": scheduled})
 
 
 def figure(
-    variants: Sequence[Variant],
-    *,
+    variants: Iterable[Variant],
     name: str,
     title: str,
     caption: str,
+    *,
     over: Literal["weights_remaining", "epochs"] = "weights_remaining",
+    claims: Iterable[Claim] = (),
 ) -> Figure:
     """Test errors of variants over their levels or over all their epochs of training, one panel a noise level."""
     sparsity = over == "weights_remaining"
-    lineage: dict[str, list[Value]] = {}
-    for variant in variants:
-        lineage.setdefault(variant.name, []).extend(run for chain in variant.chains for run in chain.values())
-    return Figure(
-        name,
-        title,
-        caption=caption,
-        table=lambda results: [row for variant in variants for row in variant.rows(results)],
-        plot=Lines(
-            over,
-            "test_error",
-            series="series",
-            x_label="weights remaining by the schedule, %" if sparsity else "epochs of training in all",
-            y_label="test error, %",
-            log_x=sparsity,
-            reverse_x=sparsity,
-            share_y=False,
-            star="chosen",
-        ),
-        lineage=lineage,
+    plot = Lines(
+        over,
+        "test_error",
+        series="series",
+        x_label="weights remaining by the schedule, %" if sparsity else "epochs of training in all",
+        y_label="test error, %",
+        log_x=sparsity,
+        reverse_x=sparsity,
+        share_y=False,
+        star="chosen",
     )
+    rows = [variant.rows for variant in variants]
+    return Figure(name, title, caption=caption, rows=rows, plot=plot, claims=tuple(claims))

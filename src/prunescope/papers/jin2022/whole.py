@@ -1,12 +1,22 @@
-"""jin2022: the whole paper on one benchmark, all figures and claims in one report."""
+"""jin2022: How does pruning affect generalization: by better training, by regularization, and can either be had alone?
+
+The whole paper on one benchmark, all figures and claims in one report.
+"""
 
 from types import ModuleType
 
-from prunescope.papers.jin2022 import across, app_c, app_j, column, controls, influence
-from prunescope.papers.jin2022.sizes import PAPER, SCALES, Settings, arms, words
-from prunescope.studies.study import Study, merged
+from prunescope.papers.jin2022 import PAPERS, across, app_c, app_j, column, controls, influence
+from prunescope.papers.jin2022.settings import SCALES, Settings, arms, words
+from prunescope.studies.study import Study, merged, titled
 
-__all__ = ["SCALES", "Settings", "build"]
+__all__ = ["SCALES", "build"]
+
+FIGURE = "the whole paper on one benchmark (-s benchmark=NAME)"
+COST = {
+    "smoke": "half a minute or less on 2 cores",
+    "laptop": "9.5 hours on 2 cores",
+    "paper": "5 days on 2 cores",
+}
 
 SMALL = ("lenet", "digits")
 PARTS: tuple[ModuleType, ...] = (*column.PARTS, app_c, app_j, controls)
@@ -26,12 +36,4 @@ def build(settings: Settings, scale: str) -> Study:
     if size.benchmark in SMALL and max(size.controls) > 0:
         changes = {"benchmark": size.benchmark, "noise": max(size.controls), "replicates": size.replicates}
         studies.append(influence.build(influence.SCALES[scale].replace(**changes), scale))
-    return merged(
-        studies,
-        name="jin2022",
-        question="How does pruning affect generalization: by better training, by regularization, and can either be "
-        "had alone?",
-        settings=size,
-        scale=words(size, scale),
-        paper=PAPER,
-    )
+    return merged(studies, *titled(__doc__), settings=size, scale=words(size, scale), paper=PAPERS["jin2022"])

@@ -1,38 +1,42 @@
-"""jin2022/yours: what pruning does to a network of your own, and to whom: groups of examples, classes, single images.
+"""jin2022/yours: What does pruning do to a network of your own, and to whom?
 
-`follow` does the same for a recipe of your own: a network, data and optimizer that no setting can name.
+To whom: groups of examples, classes, single images. `follow` asks the same of a recipe of your own: a network, data and
+optimizer that no setting can name.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 from pydantic import Field
 
 from prunescope.base.steps import Duration
 from prunescope.base.value import Value
-from prunescope.measures import Labels
-from prunescope.papers.jin2022 import classes, fitting, given_up, optimum, statements, views
+from prunescope.papers.jin2022 import PAPERS, classes
 from prunescope.papers.jin2022.arms import Arm, Benchmark, noise_name
-from prunescope.papers.jin2022.harm import no_more_than_by_chance
-from prunescope.papers.jin2022.sizes import PAPER, Count, Noises, from_zero
-from prunescope.papers.jin2022.statements import POINTS
+from prunescope.papers.jin2022.claims import MORE, no_more_than_by_chance
+from prunescope.papers.jin2022.fig2 import better_training
+from prunescope.papers.jin2022.figures import error_figure, fit_figure
+from prunescope.papers.jin2022.given_up import FIRST, SHOWN, first_given_up
+from prunescope.papers.jin2022.optimum import cross_fitted
+from prunescope.papers.jin2022.quantities import dense, optima_inside
+from prunescope.papers.jin2022.scales import Count, Noises
+from prunescope.papers.jin2022.settings import from_zero
 from prunescope.papers.jin2022.subgroups import Subgroups, sparsity_figure
 from prunescope.papers.own import Own
-from prunescope.runs.families import final
-from prunescope.runs.graph import Reading
-from prunescope.runs.recipe import Recipe
+from prunescope.runs.graph.recipe import Recipe
 from prunescope.sparsity.select import Remaining
-from prunescope.studies.claim import Claim
-from prunescope.studies.figure import Figure
-from prunescope.studies.plot import Lines, Plot, Sheet, Table
-from prunescope.studies.region import Direction
-from prunescope.studies.results import Results
-from prunescope.studies.study import Study
+from prunescope.studies import Claim, Figure, Lines, Sheet, Study
+from prunescope.studies.study import titled
 from prunescope.training.interventions import Prune
 from prunescope.training.optim import SGD, Optimizer
 from prunescope.training.schedules import Constant, Schedule
 
-QUESTION = "What does pruning do to a network of your own, and to whom?"
+COST = {
+    "smoke": "20 seconds on 2 cores",
+    "laptop": "3 minutes on 2 cores for digits",
+    "paper": "10 minutes on 2 cores for digits",
+}
+FIGURE = "none: any network (-s network=my_module:Net)"
 ARMS: tuple[Arm, ...] = ("pruned", "extended")
 PROPOSED = "proposed here, for any network"
 
@@ -40,10 +44,13 @@ PROPOSED = "proposed here, for any network"
 class Settings(Own):
     """A network, its training, and how far it is pruned.
 
-    noises: shares of wrong training
-    labels that are added, ascending from 0. levels: of pruning; each removes a fraction of the weights that remain, and
-    trains again from `rewind` on. ensemble: networks behind an EL2N score, each trained for `early`. groups: of
-    training examples, by EL2N.
+    noises: shares of wrong training labels that are added, ascending from 0.
+    fraction: of the remaining weights that a level removes.
+    levels: of pruning.
+    rewind: where the schedule starts again at every level.
+    ensemble: networks behind an EL2N score.
+    early: how long each of them is trained.
+    groups: of training examples, by EL2N.
     """
 
     optimizer: Optimizer = SGD()
@@ -78,6 +85,7 @@ SCALES: Mapping[str, Settings] = MappingProxyType(
 
 def build(settings: Settings, scale: str) -> Study:
     """The study under these settings."""
+    words = f"{settings.levels} levels of {settings.epochs} epochs, {settings.replicates} replicates"
     return follow(
         settings.recipe(),
         levels=settings.levels,
@@ -90,8 +98,7 @@ def build(settings: Settings, scale: str) -> Study:
         groups=settings.groups,
         images=True,
         settings=settings,
-        scale=f"{scale}: {settings.network} on {settings.data}, {settings.levels} levels of {settings.epochs} epochs, "
-        f"{settings.replicates} replicates",
+        scale=f"{scale}: {settings.network} on {settings.data}, {words}",
     )
 
 
@@ -113,11 +120,10 @@ def follow(
 ) -> Study:
     """A study of any classifier: its recipe pruned level by level, beside the same training without removal.
 
-    prune: what a level removes; by default 20 % of the remaining weights, smallest magnitude, global. rewind: where the
-    schedule starts again at every level. noises: shares of wrong labels that are added, ascending from 0. ensemble:
-    networks behind an EL2N score, each trained for `early` on the recipe's schedule. groups: of training examples, by
-    EL2N. images: whether examples are images, to be shown. settings: what the report shows as such; by default the
-    recipe.
+    levels, rewind, noises, ensemble, early, groups: as in `Settings`; early is on the recipe's schedule.
+    prune: what a level removes; by default 20 % of the remaining weights, smallest magnitude, global.
+    images: whether examples are images, to be shown.
+    settings: what the report shows as such; by default the recipe.
 
     Raises UsageError for noise levels that do not ascend from 0, and for more groups than training examples.
 
@@ -134,30 +140,22 @@ def follow(
         prune=prune or Prune(amount=Remaining(fraction=0.2)),
     )
     sub = Subgroups(bench, recipe.schedule, early, ensemble, groups)
-    lists = [_given_up(bench, noise, images=images) for noise in noises]
+    figures = [error_figure(bench, arms=ARMS, claims=[c for noise in noises for c in _at_best(bench, noise)])]
+    for noise in noises:
+        title = f"Whose training loss changes: groups by EL2N, {noise_name(noise)}"
+        figures.append(sparsity_figure(sub, noise, ARMS, name=f"groups-{100 * noise:g}", title=title))
+    figures.append(classes.figure(bench, ARMS, claims=[_no_class_is_harmed(bench)]))
+    figures += [figure for noise in noises for figure in _given_up(bench, noise, images=images)]
+    figures += [fit_figure(bench, noise, arms=ARMS, name=f"fit-{100 * noise:g}") for noise in bench.noisy()]
     return Study(
         name,
-        QUESTION,
+        titled(__doc__)[1],
         settings=settings or recipe,
         scale=scale,
-        paper=f"After {PAPER}",
-        nodes=[*bench.nodes_of(*ARMS), *_readings(bench, sub)],
-        figures=(
-            views.error_figure(bench, arms=ARMS),
-            *(_groups(sub, noise) for noise in noises),
-            classes.figure(bench, ARMS),
-            *(figure for figures in lists for figure in figures),
-            *(
-                views.fit_figure(bench, noise, arms=ARMS, name=f"fit-{_tag(noise)}")
-                for noise in statements.noisy(bench)
-            ),
-        ),
-        cautions=statements.optima_inside(bench, *ARMS),
-        claims=(
-            *(claim(bench, noise) for noise in noises for claim in (_helps, _beats_longer_training)),
-            _no_class_is_harmed(bench),
-            fitting.better_training(bench),
-        ),
+        paper=f"After {PAPERS['jin2022']}",
+        figures=tuple(figures),
+        cautions=optima_inside(bench, *ARMS),
+        claims=(better_training(bench),),
         notes=(
             "The optimum of the claims is chosen on one half of the test set and judged on the other, both ways.",
             "The paper asks this of dense networks that fit their training set; whether yours does is in the data.",
@@ -165,106 +163,38 @@ def follow(
     )
 
 
-def _tag(noise: float) -> str:
-    return f"{100 * noise:g}"
-
-
-def _groups(sub: Subgroups, noise: float) -> Figure:
-    return sparsity_figure(
-        sub,
-        noise,
-        ARMS,
-        name=f"groups-{_tag(noise)}",
-        title=f"Whose training loss changes: groups by EL2N, {noise_name(noise)}",
-    )
-
-
-def _readings(bench: Benchmark, sub: Subgroups) -> list[Value]:
-    """What is needed beside the errors: halves of the test set, classes, groups, and the examples given up."""
-    groups = [
-        node
-        for noise in bench.noises
-        for arm in ARMS
-        for level in range(1, bench.depth(arm, noise) + 1)
-        for node in sub.at_level(arm, noise, level)
-    ]
-    told = [_told(bench, noise) for noise in bench.noises]
-    return [*(point.halves for point in bench.points), *classes.readings(bench, ARMS), *groups, *told]
-
-
-def _told(bench: Benchmark, noise: float) -> Reading:
-    dense = bench.row("dense", noise, 0)[given_up.SHOWN]
-    return Reading(measure=Labels(split="train"), state=final(dense.recipe))
-
-
-def _given_up(bench: Benchmark, noise: float, *, images: bool) -> list[Figure]:
+def _given_up(bench: Benchmark, noise: float, *, images: bool) -> Iterator[Figure]:
     """The training examples whose loss rises most from the dense network to the sparsest one, as a list and a sheet."""
-    dense, last = (
-        bench.row(arm, noise, bench.depth(arm, noise))[given_up.SHOWN] for arm in ("dense", "pruned")
-    )
-
-    def table(results: Results) -> Table:
-        seen = results[last.examples]
-        gain = results[dense.examples]["loss"] - seen["loss"]
-        return given_up.first_given_up(noise_name(noise), gain, told=results[_told(bench, noise)], seen=seen)
-
+    before, after = (bench.chain(arm, noise)[-1][SHOWN] for arm in ("dense", "pruned"))
+    rows = [first_given_up(noise_name(noise), before, after.examples)]
+    title = f"The {FIRST} training examples that pruning gives up first, {noise_name(noise)}"
     caption = (
         "Training examples in order of how much their loss rises from the dense network to the one after "
         f"{bench.levels} levels of pruning, first replicate. Labels that are wrong tend to be among them, and examples "
         "that only a large network can fit."
     )
-    lineage = {"dense": [dense.recipe], "pruned": [last.recipe]}
-    plots: dict[str, Plot] = {
-        "given-up": Lines("rank", "loss_rise", series="panel", x_label="rank", y_label="rise in loss, nats")
-    }
+    rise = Lines("rank", "loss_rise", series="panel", x_label="rank", y_label="rise in loss, nats")
+    yield Figure(f"given-up-{100 * noise:g}", title, caption=caption, rows=rows, plot=rise)
     if images:
-        plots["given-up-images"] = Sheet(bench.base.task.data.source)
-    return [
-        Figure(
-            f"{kind}-{_tag(noise)}",
-            f"The {given_up.FIRST} training examples that pruning gives up first, {noise_name(noise)}",
-            caption=caption,
-            table=table,
-            plot=plot,
-            lineage=lineage,
-        )
-        for kind, plot in plots.items()
-    ]
+        sheet = Sheet(bench.base.task.data.source)
+        yield Figure(f"given-up-images-{100 * noise:g}", title, caption=caption, rows=rows, plot=sheet)
 
 
-def _helps(bench: Benchmark, noise: float) -> Claim:
-    return Claim(
-        f"helps-{_tag(noise)}",
-        f"At {noise_name(noise)}, pruning at its best level has a lower test error than the dense network.",
-        basis="proposed",
-        place=PROPOSED,
-        region=Direction("greater"),
-        sample=lambda r: optimum.dense_at_end(bench, r, noise) - optimum.cross_fitted(bench, r, noise),
-        unit=f"{POINTS} of test error, dense minus pruned",
+def _at_best(bench: Benchmark, noise: float) -> Iterator[Claim]:
+    pruned, longer = cross_fitted(bench, noise), cross_fitted(bench, noise, "extended")
+    end, text = (
+        f"-{100 * noise:g}",
+        f"At {noise_name(noise)}, pruning at its best level has a lower test error than",
     )
-
-
-def _beats_longer_training(bench: Benchmark, noise: float) -> Claim:
-    return Claim(
-        f"beats-longer-training-{_tag(noise)}",
-        f"At {noise_name(noise)}, pruning at its best level has a lower test error than training longer at its best.",
-        basis="proposed",
-        place=PROPOSED,
-        region=Direction("greater"),
-        sample=lambda r: (
-            optimum.cross_fitted(bench, r, noise, arm="extended") - optimum.cross_fitted(bench, r, noise)
-        ),
-        unit=f"{POINTS} of test error, extended minus pruned",
+    yield Claim(
+        f"helps{end}", f"{text} the dense network.", dense(bench, noise) - pruned, MORE, place=PROPOSED
     )
+    name, text = f"beats-longer-training{end}", f"{text} training longer at its best."
+    yield Claim(name, text, longer - pruned, MORE, place=PROPOSED)
 
 
 def _no_class_is_harmed(bench: Benchmark) -> Claim:
-    return Claim(
-        "no-class-is-harmed",
-        f"After {bench.levels} levels no more classes have lost {classes.MARGIN:g} points than by chance.",
-        basis="proposed",
-        place=PROPOSED,
-        region=no_more_than_by_chance(bench.replicates, margin=classes.MARGIN),
-        sample=lambda r: classes.changes(bench, r, "pruned", bench.levels),
-        unit="share of classes not harmed",
-    )
+    text = f"After {bench.levels} levels no more classes have lost {classes.MARGIN:g} points than by chance."
+    changes = classes.changes(bench, "pruned", bench.levels).named(unit="share of classes not harmed")
+    region = no_more_than_by_chance(bench.replicates, margin=classes.MARGIN)
+    return Claim("no-class-is-harmed", text, changes, region, place=PROPOSED)

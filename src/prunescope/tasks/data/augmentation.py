@@ -1,7 +1,7 @@
 """Random changes of training images, batch by batch on their device.
 
-Belongs here: functions of (images, generator), each described by a frozen value. Does not belong here:
-decoding (`images`), normalization (`source`).
+Belongs here: functions of (images, generator), each a frozen value. Does not belong here: decoding (`images`),
+normalization (`source`).
 """
 
 import math
@@ -27,25 +27,28 @@ class Augmentation(Value):
 
     @abstractmethod
     def __call__(self, x: Tensor, generator: torch.Generator) -> Tensor:
-        """Changed copies of normalized images x [B, C, H, W], every image with draws of its own."""
+        """Changed copies of normalized images x [B, C, H, W], each with its own draws."""
 
-    def together(self, x: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
-        """Changed copies of the images of R runs, x [R, B, C, H, W], bit by bit those that each run gets by itself.
+    def apply_to_runs(self, x: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
+        """Changed copies of the images of R runs, x [R, B, C, H, W], with the same bits as run by run.
 
-        generators: of each run.
+        generators: one for each run.
         """
-        return torch.stack([self(part, own) for part, own in zip(x, generators, strict=True)])
+        return torch.stack([self(images, draws) for images, draws in zip(x, generators, strict=True)])
 
     def batch(self, inputs: Inputs, index: Tensor, *, generator: torch.Generator) -> Tensor:
-        """The examples at `index` (int64 [B]), changed; what crops may do so while decoding."""
+        """The examples at `index` (int64 [B]), changed; a crop may be made while decoding."""
         return self(inputs.take(index), generator)
 
 
 class CropFlip(Augmentation):
-    """Mirror with probability 1/2, then pad by `pad` pixels a side and crop back to size at a uniform place.
+    """A mirror image with probability 1/2, then padded and cropped back to size at a uniform place.
 
-    fill: what the padding holds, one entry a channel, or one for all. Black pixels, padded before
-    normalization, are `normalization.zero` of the source.
+    pad: width of the padding on each side, pixels.
+    flip: whether images are mirrored.
+    fill: normalized value of the padding, one entry for each channel or one for all. Black pixels that are padded
+        before normalization are `normalization.zero` of the source.
+
     Source: the standard augmentation of CIFAR-10, in the order of OpenLTH (Frankle), used by Jin et al. 2022.
     """
 
@@ -60,18 +63,17 @@ class CropFlip(Augmentation):
         """
         return self._gathered(x, *self._draws(len(x), generator))
 
-    def together(self, x: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
-        """See `Augmentation.together`; all images are gathered at once."""
+    def apply_to_runs(self, x: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
+        """See `Augmentation.apply_to_runs`; all images are gathered at once."""
         draws = [self._draws(x.shape[1], generator) for generator in generators]
         return self._gathered(x.flatten(0, 1), *map(torch.cat, zip(*draws, strict=True))).view_as(x)
 
     def _draws(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-        """Of each image the top and left pixel of its place, int64 [B, 1], and whether it is mirrored, bool [B, 1]."""
+        """The top and left pixel of each crop, int64 [B, 1], and whether it is mirrored, bool [B, 1]."""
         device, span = generator.device, 2 * self.pad + 1
         top = torch.randint(span, (count, 1), generator=generator, device=device)
         left = torch.randint(span, (count, 1), generator=generator, device=device)
-        none = torch.zeros(count, dtype=torch.bool, device=device)
-        return top, left, (_coin(count, generator) if self.flip else none)[:, None]
+        return top, left, _mirrored(self.flip, count, generator)[:, None]
 
     def _gathered(self, x: Tensor, top: Tensor, left: Tensor, mirrored: Tensor) -> Tensor:
         count, channels, height, width = x.shape
@@ -80,7 +82,7 @@ class CropFlip(Augmentation):
                 f"fill {self.fill} for images of {channels} channels; give one entry, or one a channel"
             )
         if top.device != x.device:  # in one transfer
-            top, left, mirrored = _sent(torch.stack([top, left, mirrored.long()]), x.device)
+            top, left, mirrored = _send(torch.stack([top, left, mirrored.long()]), x.device)
             mirrored = mirrored.bool()
         rows = top + torch.arange(height, device=top.device)
         columns = left + torch.arange(width, device=top.device)
@@ -101,8 +103,8 @@ class CropFlip(Augmentation):
 class CropDraws(NamedTuple):
     """The randomness of one batch of random resized crops.
 
-    tries: float64 [B, 10, 4], uniform in [0, 1): area, aspect ratio, top, left of ten proposals each.
-    flip: bool [B].
+    tries: area, aspect ratio, top and left of ten proposals for each image, uniform in [0, 1), float64 [B, 10, 4].
+    flip: whether each image is mirrored, bool [B].
     """
 
     tries: Tensor
@@ -115,11 +117,14 @@ Pair = tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]]
 class RandomResizedCrop(Augmentation):
     """A random rectangle of each image, resized to a square, mirrored with probability 1/2.
 
-    size: of the square, pixels. scale: range of the rectangle's share of the image's area. ratio: range of
-    width / height, drawn log-uniformly.
-    Source: Szegedy et al. 2015; the ranges are those of OpenLTH (Frankle) for ImageNet, used by Jin et al.
-    2022. Differs from the source: called on a decoded batch, it resizes without antialiasing. Image files are
-    cropped from the whole original while decoding, with antialiasing, as the source does (see `batch`).
+    size: side of the square, pixels.
+    scale: range of the rectangle's share of the area of the image.
+    ratio: range of width / height, drawn log-uniformly.
+    flip: whether images are mirrored.
+
+    Source: Szegedy et al. 2015; the ranges are those of OpenLTH (Frankle) for ImageNet, used by Jin et al. 2022.
+    Differs from the source: a decoded batch is resized without antialiasing. Image files are cropped from the
+    original while decoding, with antialiasing, as in the source (see `batch`).
     """
 
     size: int = Field(default=224, ge=1)
@@ -139,8 +144,8 @@ class RandomResizedCrop(Augmentation):
         """Images [B, C, size, size] from x [B, C, H, W], bilinear between the pixels of each rectangle."""
         return self._resized(x, self.draw(len(x), generator))
 
-    def together(self, x: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
-        """See `Augmentation.together`; all images are resized at once: [R, B, C, size, size]."""
+    def apply_to_runs(self, x: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
+        """See `Augmentation.apply_to_runs`; all images are resized at once, to [R, B, C, size, size]."""
         tries, flips = zip(*(self.draw(x.shape[1], generator) for generator in generators), strict=True)
         resized = self._resized(x.flatten(0, 1), CropDraws(torch.cat(tries), torch.cat(flips)))
         return resized.view(*x.shape[:2], *resized.shape[1:])
@@ -148,8 +153,8 @@ class RandomResizedCrop(Augmentation):
     def _resized(self, x: Tensor, draws: CropDraws) -> Tensor:
         height, width = x.shape[2:]
         boxes = self.boxes(draws.tries, height, width)
-        drawn = torch.cat([boxes, draws.flip[:, None].long()], dim=1)  # in one transfer
-        top, left, high, wide, mirrored = _sent(drawn, x.device).unbind(1)
+        numbers = torch.cat([boxes, draws.flip[:, None].long()], dim=1)  # in one transfer
+        top, left, high, wide, mirrored = _send(numbers, x.device).unbind(1)
         rows = _sampled(top, high, self.size, height)
         columns = _sampled(left, wide, self.size, width)
         columns = torch.where(mirrored.bool()[:, None], columns.flip(1), columns)
@@ -160,7 +165,7 @@ class RandomResizedCrop(Augmentation):
         return F.grid_sample(x, grid.to(x.dtype), mode="bilinear", padding_mode="border", align_corners=False)
 
     def batch(self, inputs: Inputs, index: Tensor, *, generator: torch.Generator) -> Tensor:
-        """The examples at `index`, cropped while decoding where they are image files: [B, C, size, size]."""
+        """The examples at `index`, [B, C, size, size]; image files are cropped while decoding."""
         if isinstance(inputs, CroppedInputs):
             return inputs.take_cropped(index, self, self.draw(len(index), generator))
         return super().batch(inputs, index, generator=generator)
@@ -170,18 +175,13 @@ class RandomResizedCrop(Augmentation):
         tries = torch.rand(
             count, _TRIES, 4, generator=generator, device=generator.device, dtype=torch.float64
         )
-        flip = (
-            _coin(count, generator)
-            if self.flip
-            else torch.zeros(count, dtype=torch.bool, device=generator.device)
-        )
-        return CropDraws(tries, flip)
+        return CropDraws(tries, _mirrored(self.flip, count, generator))
 
     def boxes(self, tries: Tensor, height: int, width: int) -> Tensor:
-        """Rectangles in an image of height x width pixels: int64 [B, 4] of top, left, height, width.
+        """Rectangles in images of height x width pixels: top, left, height, width, int64 [B, 4].
 
-        The first of the ten proposals that fits inside; the largest central rectangle of a permitted ratio
-        where none does. tries: float64 [B, 10, 4].
+        Each is the first of ten proposals that fits inside, or else the largest central rectangle of a permitted
+        ratio. tries: see `CropDraws`.
         """
         area_draw, ratio_draw, top_draw, left_draw = tries.unbind(2)
         area = height * width * torch.lerp(*_ends(self.scale, area_draw), area_draw)
@@ -194,12 +194,12 @@ class RandomResizedCrop(Augmentation):
         left = (left_draw * (width - wide + 1)).floor()
         proposals = torch.stack([top, left, high, wide], dim=2).to(torch.int64)
         first = fits.to(torch.int64).argmax(1)
-        chosen = proposals[torch.arange(len(tries), device=tries.device), first]
+        fitting = proposals[torch.arange(len(tries), device=tries.device), first]
         fallback = _constant(self._central(height, width), torch.int64, tries.device)
-        return torch.where(fits.any(1)[:, None], chosen, fallback)
+        return torch.where(fits.any(1)[:, None], fitting, fallback)
 
     def _central(self, height: int, width: int) -> tuple[int, int, int, int]:
-        """The largest central rectangle whose ratio is in range: top, left, height, width."""
+        """The largest central rectangle whose ratio is permitted: top, left, height, width."""
         low, high = self.ratio
         tall = min(height, max(1, round(width / low)))
         wide = min(width, max(1, round(height * high)))
@@ -214,35 +214,36 @@ class CroppedInputs(Protocol):
         """Random resized crops of the examples at `index`, normalized: float32 [B, C, size, size]."""
 
 
-def _sent(drawn: Tensor, device: torch.device) -> Tensor:
-    """Draws on a device. A GPU goes on with its work meanwhile: only pinned memory is copied without waiting for it."""
-    return (drawn.pin_memory() if device.type == "cuda" else drawn).to(device, non_blocking=True)
+def _send(draws: Tensor, device: torch.device) -> Tensor:
+    """The draws on a device. They are pinned, because a GPU works on during the copy only if they are."""
+    return (draws.pin_memory() if device.type == "cuda" else draws).to(device, non_blocking=True)
 
 
 @lru_cache(64)
 def _constant(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Numbers on a device, never to be changed: made at every step they would let a GPU run empty."""
+    """A tensor on a device that must not be changed; making it at every step would let a GPU run empty."""
     return torch.tensor(values, dtype=dtype, device=device)
 
 
-def _coin(count: int, generator: torch.Generator) -> Tensor:
-    """Fair coins, bool [count]."""
+def _mirrored(flip: bool, count: int, generator: torch.Generator) -> Tensor:
+    """Whether each image is mirrored, bool [count]: with probability 1/2, or never and without a draw."""
+    if not flip:
+        return torch.zeros(count, dtype=torch.bool, device=generator.device)
     return torch.rand(count, generator=generator, device=generator.device) < 0.5
 
 
 def _ends(pair: tuple[float, float], like: Tensor) -> tuple[Tensor, Tensor]:
-    """A range as two 0-D tensors."""
+    """The ends of a range as two 0-D tensors."""
     return like.new_full((), pair[0]), like.new_full((), pair[1])
 
 
-def _sampled(start: Tensor, length: Tensor, size: int, whole: int) -> Tensor:
-    """Where `size` samples of [start, start + length) lie, [B, size], as grid_sample counts: edges at -1 and
-    1.
+def _sampled(start: Tensor, length: Tensor, size: int, pixels: int) -> Tensor:
+    """The positions of `size` samples of [start, start + length), [B, size], as grid_sample counts: edges at -1 and 1.
 
-    Samples stay between the centres of the first and the last pixel, so that nothing outside the rectangle is
-    seen.
+    Samples stay between the centres of the first and the last pixel, so that they see nothing outside.
+    pixels: length of the image's side.
     """
     offset = (torch.arange(size, device=start.device, dtype=torch.float64) + 0.5) / size
     centre = start[:, None] + (offset * length[:, None] - 0.5).clamp(min=0.0)
     centre = torch.minimum(centre, (start + length - 1)[:, None].to(torch.float64))
-    return (2 * centre + 1) / whole - 1
+    return (2 * centre + 1) / pixels - 1

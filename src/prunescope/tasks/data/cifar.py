@@ -1,8 +1,5 @@
 """The pickled batches of CIFAR-10 and CIFAR-100.
 
-Belongs here: an unpickler that admits arrays and plain containers only, and the sources. Does not belong
-here: where files lie (`files`).
-
 Source: Krizhevsky (2009), Learning Multiple Layers of Features from Tiny Images.
 """
 
@@ -18,7 +15,7 @@ import torch
 from torch import Tensor
 
 from prunescope.base.errors import DataError
-from prunescope.tasks.data.files import Fingerprint, content, fingerprint, locate
+from prunescope.tasks.data.files import Fingerprint, fingerprint, locate, uncompressed
 from prunescope.tasks.data.source import Arrays, Content, Normalization, Source
 
 CIFAR10 = Normalization(mean=(0.4914, 0.4822, 0.4465), std=(0.2023, 0.1994, 0.2010))
@@ -47,14 +44,16 @@ class Cifar(Source):
 
 def cifar10(*, normalization: Normalization = CIFAR10) -> Cifar:
     """CIFAR-10, as the files in the data folder have it; raises DataError if they are missing or damaged."""
-    digest, train, test = _known("cifar10", fingerprint(locate("cifar10")))
-    return Cifar(name="cifar10", digest=digest, train=train, test=test, normalization=normalization)
+    return Cifar(
+        name="cifar10", normalization=normalization, **_summary("cifar10", fingerprint(locate("cifar10")))
+    )
 
 
 def cifar100(*, normalization: Normalization = CIFAR100) -> Cifar:
     """CIFAR-100 with its fine labels; raises DataError if its files are missing or damaged."""
-    digest, train, test = _known("cifar100", fingerprint(locate("cifar100")))
-    return Cifar(name="cifar100", digest=digest, train=train, test=test, normalization=normalization)
+    return Cifar(
+        name="cifar100", normalization=normalization, **_summary("cifar100", fingerprint(locate("cifar100")))
+    )
 
 
 def read(name: Name) -> Content:
@@ -71,23 +70,22 @@ def read(name: Name) -> Content:
 def unpickle(data: bytes) -> Any:
     """The object in a pickle that holds numbers, text, plain containers and numpy arrays, and nothing else.
 
-    Raises pickle.UnpicklingError if it names any other class or function: a pickle can run code, this one may
-    not.
+    Raises pickle.UnpicklingError if it names any other class or function, because those could run code.
     """
     return _Unpickler(io.BytesIO(data), encoding="bytes").load()
 
 
 class _Unpickler(pickle.Unpickler):
-    """Admits what rebuilds a numpy array, by the names it has had in numpy 1 and 2."""
+    """Admits only the functions that rebuild a numpy array, by their names in numpy 1 and 2."""
 
     def find_class(self, module: str, name: str) -> Any:
-        """The one admitted object of that name; UnpicklingError for all others."""
+        """The admitted object of that name. Raises UnpicklingError for all others."""
         admitted: dict[tuple[str, str], Any] = {
             ("numpy", "ndarray"): np.ndarray,
             ("numpy", "dtype"): np.dtype,
             ("_codecs", "encode"): codecs.encode,
         }
-        # An array itself says how arrays are rebuilt, whatever numpy's private modules are called.
+        # An array returns the function that rebuilds it, whatever numpy calls its private modules.
         if name == "_reconstruct" and module in ("numpy.core.multiarray", "numpy._core.multiarray"):
             return np.empty(0).__reduce__()[0]
         if name == "_frombuffer" and module in ("numpy.core.numeric", "numpy._core.numeric"):
@@ -101,15 +99,15 @@ def _read_batch(path: Path, *, name: Name) -> tuple[Tensor, Tensor]:
     """Images uint8 [N, 3, 32, 32] and labels int64 [N] of one file."""
     fix = f"Delete it, then run `prunescope data get {name}`"
     try:
-        batch = unpickle(content(path, name=name))
+        batch = unpickle(uncompressed(path, name=name))
         images = np.asarray(batch[b"data"])
         labels = np.asarray(batch[_LABELS[name]])
     except DataError:
         raise
     except Exception as problem:  # a damaged pickle can fail in any way
-        found = f"{type(problem).__name__}: {problem}"
         raise DataError(
-            f"{path} is not a batch of {name} ({found}); a pickled dictionary is expected. {fix}"
+            f"{path} is not a batch of {name} ({type(problem).__name__}: {problem}); a pickled dictionary is "
+            f"expected. {fix}"
         ) from None
     if images.dtype != np.uint8 or images.ndim != 2 or images.shape[1] != 3072:
         raise DataError(f"{path} holds {images.dtype} {images.shape}; expected are bytes [N, 3072]. {fix}")
@@ -121,7 +119,6 @@ def _read_batch(path: Path, *, name: Name) -> tuple[Tensor, Tensor]:
 
 
 @cache
-def _known(name: Name, at: Fingerprint) -> tuple[str, int, int]:
-    """The content digest and the numbers of examples; `at` is there so that a changed file is read anew."""
-    found = read(name)
-    return found.digest, len(found.train_y), len(found.test_y)
+def _summary(name: Name, files: Fingerprint) -> dict[str, Any]:
+    """The summary of the content; `files` is a part of the cache's key, so that changed files are read anew."""
+    return read(name).summary

@@ -1,8 +1,4 @@
-"""What an experiment does to a clean training set: wrong labels, held-out examples, subsets.
-
-Belongs here: pure functions of labels or counts, a fraction or size, and a generator. Does not belong here:
-the examples themselves, or where seeds come from.
-"""
+"""Changes of a clean training set: wrong labels, held-out examples, subsets."""
 
 import torch
 from torch import Tensor
@@ -11,12 +7,19 @@ from prunescope.base.errors import UsageError
 
 
 def flip_labels(y: Tensor, fraction: float, classes: int, generator: torch.Generator) -> Tensor:
-    """Labels of which a fraction is wrong: a copy of `y` with exactly round(fraction * N) entries changed.
+    """A copy of the labels in which exactly round(fraction * N) entries are wrong.
 
-    The entries are drawn uniformly without replacement, each new label uniformly over the classes - 1 others.
+    The entries are drawn uniformly without replacement, and each new label uniformly from the classes - 1 others.
 
-    y: int64 [N], in [0, classes). fraction: in [0, 1). Returns int64 [N] on the device of `y`.
-    Raises UsageError for a fraction, a number of classes or a label outside these ranges.
+    Args:
+        y: labels in [0, classes), int64 [N].
+        fraction: share of the labels to change, in [0, 1).
+        classes: number of classes, at least 2.
+        generator: the generator to draw from.
+
+    Returns: int64 [N], on the device of `y`.
+    Raises: UsageError for a fraction, a number of classes or a label outside these ranges.
+
     Source: Jin et al. 2022, the experiments with random label noise.
     """
     if not 0 <= fraction < 1:
@@ -40,7 +43,7 @@ def flip_labels(y: Tensor, fraction: float, classes: int, generator: torch.Gener
 def hold_out(n: int, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """A uniformly random split of 0..n-1 into indices for training [n - size] and for validation [size].
 
-    Both are int64, ascending, on the generator's device. Raises UsageError unless 0 <= size < n.
+    Both are int64, ascending and on the device of the generator. Raises UsageError unless 0 <= size < n.
     """
     if not 0 <= size < n:
         raise UsageError(f"{size} held-out examples of {n}; give a number in [0, {n})")
@@ -48,21 +51,13 @@ def hold_out(n: int, size: int, generator: torch.Generator) -> tuple[Tensor, Ten
     return order[size:].sort().values, order[:size].sort().values
 
 
-def subset(n: int, size: int, generator: torch.Generator) -> Tensor:
-    """`size` of the indices 0..n-1, uniformly without replacement: int64 [size], ascending.
-
-    Raises UsageError unless 1 <= size <= n.
-    """
-    if not 1 <= size <= n:
-        raise UsageError(f"a subset of {size} examples of {n}; give a number in [1, {n}]")
-    return _sample(n, size, generator).sort().values
-
-
 def balanced_subset(y: Tensor, per_class: int, classes: int, generator: torch.Generator) -> Tensor:
-    """Indices of `per_class` examples of each class, uniform within it: int64 [classes * per_class],
-    ascending.
+    """Indices of `per_class` random examples of each class, ascending, int64 [classes * per_class].
 
-    y: int64 [N]. Raises UsageError if a class has fewer than `per_class` examples or `per_class` is below 1.
+    y: labels, int64 [N].
+
+    Raises UsageError if a class has fewer than `per_class` examples, or if `per_class` is below 1.
+
     Source: Bartoldson et al. 2019, Fig. A3 (training sets of 128 examples a class and more).
     """
     counts = torch.bincount(y, minlength=classes)

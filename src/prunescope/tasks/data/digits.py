@@ -1,7 +1,4 @@
-"""Handwritten digits that ship with the package: 1,797 images of 8x8 pixels, for quick runs without a
-network.
-
-Belongs here: the embedded data set and its split. Does not belong here: downloaded data sets.
+"""Handwritten digits that ship with the package: 1,797 images of 8x8 pixels, for quick runs without a download.
 
 Source: Alpaydin and Kaynak (1998), Optical Recognition of Handwritten Digits, UCI Machine Learning
 Repository, https://doi.org/10.24432/C50P49, licence CC BY 4.0 (see embedded/LICENSE-digits.txt). Pixels are
@@ -21,12 +18,13 @@ DIGITS = Normalization(mean=(0.3050,), std=(0.3760,))
 
 
 class Digits(Source):
-    """8x8 handwritten digits in 10 classes; `train` is the number of training examples, the rest are for
-    testing.
+    """8x8 handwritten digits in 10 classes.
 
-    The examples are stored in one fixed order (tools/embed_digits.py) in which every prefix holds each class
-    in proportion to within one example. Training examples are the first `train` of it, so any split is
-    stratified.
+    train: number of training examples; the others are test examples.
+    normalization: shift and scale of the pixels.
+
+    The examples are stored in a fixed order (tools/embed_digits.py) in which every prefix has each class in proportion
+    to within one example. The first `train` of them are the training examples, so any split is stratified.
     """
 
     train: int = Field(ge=10, le=1787)
@@ -49,7 +47,7 @@ def digits(train: int = 1297, *, normalization: Normalization = DIGITS) -> Digit
 
 
 def _read(train: int) -> Content:
-    """The embedded file, cut after `train` examples."""
+    """The embedded examples, split after the first `train`."""
     path = resources.files("prunescope.tasks.data") / "embedded" / "digits.npz"
     with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
         images = torch.from_numpy(stored["images"]).unsqueeze(1)

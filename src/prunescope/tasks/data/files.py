@@ -1,10 +1,10 @@
-"""Where data sets lie on disk, how they are told apart, and how they are downloaded.
+"""The published data sets, their files on disk, and how they are downloaded.
 
 Belongs here: the table of published data sets, the folder, finding files, reading bytes, downloads. Does not
 belong here: what the bytes mean (`idx`, `cifar`).
 
-One rule finds a data set, in every process: the folder is $PRUNESCOPE_DATA, or the user's cache where that is
-unset. It is never part of an id.
+Every process looks for data sets in one folder: $PRUNESCOPE_DATA, or the user's cache where that is unset. The folder
+is never part of an id.
 """
 
 import gzip
@@ -21,7 +21,11 @@ from prunescope.base.errors import DataError, UsageError
 
 @dataclass(frozen=True)
 class DataFile:
-    """A file of a data set: its name without any .gz, and the published MD5 of its uncompressed content."""
+    """A file of a data set.
+
+    name: name without .gz.
+    md5: published MD5 of the uncompressed content, None where none was published.
+    """
 
     name: str
     md5: str | None
@@ -29,7 +33,12 @@ class DataFile:
 
 @dataclass(frozen=True)
 class Download:
-    """A published file: its name, the MD5 of it as published, and the addresses that hold it."""
+    """A file as it is published.
+
+    name: name of the file.
+    md5: MD5 of the file as it is published.
+    urls: addresses of the file, in the order in which they are tried.
+    """
 
     name: str
     md5: str
@@ -40,8 +49,11 @@ class Download:
 class Dataset:
     """A published data set.
 
-    places: folders in which its files are looked for, relative to the data folder, the first complete one
-    wins.
+    name: name of the data set in commands and messages.
+    title: name of the data set in text.
+    places: folders that may hold its files, relative to the data folder; the one with most of them is used.
+    files: the files that are read.
+    downloads: the files that are published.
     """
 
     name: str
@@ -58,7 +70,7 @@ def _idx(
     urls: tuple[str, ...],
     md5: tuple[tuple[str, str | None], ...],
 ) -> Dataset:
-    """A data set of four gzipped IDX files; `md5` holds (compressed, uncompressed) of each."""
+    """A data set of four gzipped IDX files. md5: (compressed, uncompressed) of each."""
     names = (
         "train-images-idx3-ubyte",
         "train-labels-idx1-ubyte",
@@ -148,19 +160,19 @@ DATASETS: Mapping[str, Dataset] = MappingProxyType({dataset.name: dataset for da
 """The published data sets that can be found and downloaded, by name."""
 
 Fingerprint = tuple[tuple[str, int, int], ...]
-"""(path, bytes, time of last change in ns) of each file of a data set; another when one is replaced."""
+"""(path, bytes, time of last change in ns) of each file of a data set; it changes when a file is replaced."""
 
 
 def folder() -> Path:
     """The folder that holds all data: $PRUNESCOPE_DATA, or the user's cache folder where that is unset."""
     import pooch  # here, because most commands need no download
 
-    given = os.environ.get("PRUNESCOPE_DATA")
-    return Path(given).expanduser() if given else Path(pooch.os_cache("prunescope")) / "data"
+    path = os.environ.get("PRUNESCOPE_DATA")
+    return Path(path).expanduser() if path else Path(pooch.os_cache("prunescope")) / "data"
 
 
 def dataset(name: str) -> Dataset:
-    """The table's row of that name; raises UsageError for a name that is not in the table."""
+    """The published data set of that name. Raises UsageError for an unknown name."""
     if name not in DATASETS:
         raise UsageError(
             f"{name!r} is not a data set that can be downloaded; choose one of {', '.join(DATASETS)}"
@@ -169,32 +181,29 @@ def dataset(name: str) -> Dataset:
 
 
 def present(name: str) -> dict[str, Path]:
-    """The files found, by name, in the place that holds most of them; each may be plain or .gz."""
-    found = [_present_in(folder() / place, dataset(name)) for place in dataset(name).places]
-    return max(found, key=len)
+    """The files that are present, by name, in the folder that holds most of them; each may be plain or .gz."""
+    return max((_present_in(folder() / place, dataset(name)) for place in dataset(name).places), key=len)
 
 
 def locate(name: str) -> dict[str, Path]:
     """The path of every file of a data set, by name.
 
-    Raises DataError if one is missing, listing the files, where they may be put, and where they are
-    published.
+    Raises DataError if one is missing; the message says where to put the files and where they are published.
     """
-    found = present(name)
-    missing = [file.name for file in dataset(name).files if file.name not in found]
-    if missing:
+    paths = present(name)
+    if missing := [file.name for file in dataset(name).files if file.name not in paths]:
         raise DataError(f"{dataset(name).title} lacks {', '.join(missing)}. {how_to_get(name)}")
-    return found
+    return paths
 
 
 def fingerprint(paths: Mapping[str, Path]) -> Fingerprint:
-    """What tells without reading them whether files have changed."""
+    """The fingerprint of the files, which shows without reading them whether they have changed."""
     stats = [(str(path), path.stat()) for path in paths.values()]
     return tuple((path, stat.st_size, stat.st_mtime_ns) for path, stat in stats)
 
 
 def how_to_get(name: str) -> str:
-    """What to do about a data set that is missing or damaged, in a few sentences."""
+    """The instructions for a data set that is missing or damaged."""
     row = dataset(name)
     places = " or ".join(str(folder() / place) for place in row.places)
     urls = "\n".join(f"  {url}" for download in row.downloads for url in download.urls)
@@ -204,7 +213,7 @@ def how_to_get(name: str) -> str:
     )
 
 
-def content(path: Path, *, name: str) -> bytes:
+def uncompressed(path: Path, *, name: str) -> bytes:
     """The uncompressed bytes of a file of the data set `name`.
 
     Raises DataError if the file cannot be read or its compression is damaged.
@@ -225,10 +234,9 @@ Progress = Callable[[str, int, int], None]
 
 
 def download(name: str, progress: Progress | None = None) -> Path:
-    """Fetch a data set into its own folder, checking each file against its published MD5; returns that
-    folder.
+    """Downloads a data set into its own folder, checks each file against its published MD5, and returns the folder.
 
-    Raises DataError when no address answers or what arrives is not what was published.
+    Raises DataError when no address answers with the published file.
     """
     row = dataset(name)
     target = folder() / name
@@ -242,16 +250,13 @@ def download(name: str, progress: Progress | None = None) -> Path:
 
 
 def _present_in(place: Path, row: Dataset) -> dict[str, Path]:
-    """The files of a data set that lie in one place, the plain form before the compressed one."""
-    candidates = {file.name: (place / file.name, place / f"{file.name}.gz") for file in row.files}
-    found = {
-        name: next((path for path in paths if path.is_file()), None) for name, paths in candidates.items()
-    }
-    return {name: path for name, path in found.items() if path is not None}
+    """The files of a data set that are in one folder; a plain file is preferred to a compressed one."""
+    candidates = [(file.name, place / f"{file.name}{suffix}") for file in row.files for suffix in (".gz", "")]
+    return {name: path for name, path in candidates if path.is_file()}
 
 
 def _fetch(item: Download, target: Path, *, name: str, progress: Progress | None) -> Path:
-    """Fetch one published file from the first address that has it."""
+    """Downloads a published file from the first address that has it."""
     import pooch  # here, because most commands need no download
 
     problems = []
@@ -272,19 +277,19 @@ def _fetch(item: Download, target: Path, *, name: str, progress: Progress | None
 
 
 class _Bar:
-    """What pooch expects of a progress bar, as calls of a Progress function."""
+    """A progress bar as pooch expects it, which calls a Progress function."""
 
     def __init__(self, name: str, progress: Progress) -> None:
         self.name, self.progress, self.total, self.done = name, progress, 0, 0
 
     def update(self, count: int) -> None:
-        """Count bytes that arrived."""
+        """Adds bytes that arrived."""
         self.done += count
         self.progress(self.name, self.done, self.total)
 
     def reset(self) -> None:
-        """Start over: pooch calls this before its last update, which then brings the whole."""
+        """Starts again from 0: pooch calls this before its last update, which then counts all bytes."""
         self.done = 0
 
     def close(self) -> None:
-        """Nothing to close."""
+        """Does nothing; pooch calls it at the end."""

@@ -1,6 +1,4 @@
-"""The IDX file format, and the data sets published in it: MNIST and Fashion-MNIST.
-
-Belongs here: bytes to arrays, and the sources. Does not belong here: where files lie (`files`).
+"""The IDX file format, and the data sets that are published in it: MNIST and Fashion-MNIST.
 
 Source: LeCun, Cortes and Burges, The MNIST database; Xiao, Rasul and Vollgraf (2017), Fashion-MNIST.
 """
@@ -8,7 +6,7 @@ Source: LeCun, Cortes and Burges, The MNIST database; Xiao, Rasul and Vollgraf (
 import math
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -16,13 +14,13 @@ import torch
 from torch import Tensor
 
 from prunescope.base.errors import DataError
-from prunescope.tasks.data.files import Fingerprint, content, fingerprint, locate
+from prunescope.tasks.data.files import Fingerprint, fingerprint, locate, uncompressed
 from prunescope.tasks.data.source import Arrays, Content, Normalization, Source
 
 MNIST = Normalization(mean=(0.1307,), std=(0.3081,))
 """Source: OpenLTH (Frankle), the library of Jin et al. 2022."""
 FASHION_MNIST = Normalization(mean=(0.2860,), std=(0.3530,))
-"""The constants in common use: mean and standard deviation of all training pixels."""
+"""The constants in common use, mean and standard deviation of all training pixels."""
 
 Name = Literal["mnist", "fashion-mnist"]
 
@@ -41,14 +39,16 @@ class Idx(Source):
 
 def mnist(*, normalization: Normalization = MNIST) -> Idx:
     """MNIST, as the files in the data folder have it; raises DataError if they are missing or damaged."""
-    digest, train, test = _known("mnist", fingerprint(locate("mnist")))
-    return Idx(name="mnist", digest=digest, train=train, test=test, normalization=normalization)
+    return Idx(name="mnist", normalization=normalization, **_summary("mnist", fingerprint(locate("mnist"))))
 
 
 def fashion_mnist(*, normalization: Normalization = FASHION_MNIST) -> Idx:
     """Fashion-MNIST, as in the data folder; raises DataError if its files are missing or damaged."""
-    digest, train, test = _known("fashion-mnist", fingerprint(locate("fashion-mnist")))
-    return Idx(name="fashion-mnist", digest=digest, train=train, test=test, normalization=normalization)
+    return Idx(
+        name="fashion-mnist",
+        normalization=normalization,
+        **_summary("fashion-mnist", fingerprint(locate("fashion-mnist"))),
+    )
 
 
 def read(name: Name) -> Content:
@@ -61,10 +61,9 @@ def read(name: Name) -> Content:
 
 
 def parse(data: bytes, *, path: Path, name: str) -> npt.NDArray[np.uint8]:
-    """The uint8 array that an IDX file holds: two zero bytes, a type, a rank, big-endian sizes, the values.
+    """The uint8 array in the bytes of an IDX file: two zero bytes, a type, a rank, big-endian sizes, the values.
 
-    Raises DataError, naming `path`, if the bytes do not follow the format or are not exactly as many as
-    announced.
+    Raises DataError, naming `path`, if the bytes do not follow the format or their number is not the announced one.
     """
     rank = data[3] if len(data) > 3 else 0
     header = 4 + 4 * rank
@@ -85,8 +84,8 @@ def parse(data: bytes, *, path: Path, name: str) -> npt.NDArray[np.uint8]:
 def _read_split(paths: dict[str, Path], split: str, *, name: Name) -> tuple[Tensor, Tensor]:
     """Images uint8 [N, 1, H, W] and labels int64 [N] of "train" or "t10k"."""
     images_path, labels_path = paths[f"{split}-images-idx3-ubyte"], paths[f"{split}-labels-idx1-ubyte"]
-    images = parse(content(images_path, name=name), path=images_path, name=name)
-    labels = parse(content(labels_path, name=name), path=labels_path, name=name)
+    images = parse(uncompressed(images_path, name=name), path=images_path, name=name)
+    labels = parse(uncompressed(labels_path, name=name), path=labels_path, name=name)
     if images.ndim != 3 or labels.shape != images.shape[:1] or labels.max(initial=0) > 9:
         raise DataError(
             f"{images_path} has shape {images.shape} and {labels_path} shape {labels.shape} with labels up "
@@ -97,7 +96,6 @@ def _read_split(paths: dict[str, Path], split: str, *, name: Name) -> tuple[Tens
 
 
 @cache
-def _known(name: Name, at: Fingerprint) -> tuple[str, int, int]:
-    """The content digest and the numbers of examples; `at` is there so that a changed file is read anew."""
-    found = read(name)
-    return found.digest, len(found.train_y), len(found.test_y)
+def _summary(name: Name, files: Fingerprint) -> dict[str, Any]:
+    """The summary of the content; `files` is a part of the cache's key, so that changed files are read anew."""
+    return read(name).summary

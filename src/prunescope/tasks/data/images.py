@@ -1,9 +1,9 @@
-"""Folders of image files, one subfolder a class: ImageNet, or the user's own pictures.
+"""Folders of image files with a subfolder for each class: ImageNet, or the user's own pictures.
 
 Belongs here: listing, decoding in worker processes, the view of an image that is not augmented. Does not
-belong here: random crops (`augmentation`), which decide on a rectangle that is decoded here.
+belong here: random crops (`augmentation`), which choose a rectangle that is decoded here.
 
-Images are never all held in memory: a batch is decoded when it is taken.
+A batch is decoded when it is taken, so images are never all in memory.
 """
 
 import multiprocessing
@@ -34,10 +34,14 @@ _SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".webp"})
 
 @dataclass(frozen=True, eq=False)
 class ImageFiles:
-    """Images decoded when they are taken; the plain view is a central square of the resized image.
+    """Images that are decoded when they are taken; the plain view is a central square of the resized image.
 
-    paths: of N files. resize: length of the shorter side, pixels; crop: of the central square.
-    workers: processes that decode; 0 decodes in this one. device: where batches are normalized.
+    paths: paths of N files.
+    resize: length of the shorter side, pixels.
+    crop: side of the central square, pixels.
+    normalization: shift and scale of each channel.
+    workers: number of processes that decode; 0 decodes in this one.
+    device: where batches are normalized.
     """
 
     paths: tuple[str, ...]
@@ -79,31 +83,34 @@ class ImageFiles:
         )
 
     def _batch(self, decode: Callable[..., Pixels], jobs: list[tuple[Any, ...]]) -> Tensor:
-        """All jobs decoded, in their order, and normalized on the device."""
+        """The images of all jobs, in their order, normalized on the device."""
         arguments = zip(*jobs, strict=True)
         if self.workers:
-            images = list(
-                self._pool.map(decode, *arguments, chunksize=max(1, len(jobs) // (4 * self.workers)))
-            )
+            chunk = max(1, len(jobs) // (4 * self.workers))
+            images = self._pool.map(decode, *arguments, chunksize=chunk)
         else:
-            images = list(map(decode, *arguments))
-        pixels = torch.from_numpy(np.stack(images)).to(self.device).permute(0, 3, 1, 2)
+            images = map(decode, *arguments)
+        pixels = torch.from_numpy(np.stack(list(images))).to(self.device).permute(0, 3, 1, 2)
         return self.normalization(pixels.to(torch.float32, memory_format=torch.contiguous_format).div_(255.0))
 
     @cached_property
     def _pool(self) -> ProcessPoolExecutor:
-        """The decoding processes, started at the first batch; not forked, which would copy threads."""
+        """The decoding processes, started at the first batch. They are not forked, which would copy threads."""
         return ProcessPoolExecutor(self.workers, mp_context=multiprocessing.get_context("spawn"))
 
     def __getstate__(self) -> dict[str, Any]:
-        """Everything but the processes: whoever receives this starts their own."""
+        """Everything but the processes; whoever receives the copy starts its own."""
         return {name: value for name, value in self.__dict__.items() if name != "_pool"}
 
 
 class ImageFolder(Source):
     """Pictures in <name>/train/<class>/ and <name>/val/<class>/ of the data folder; classes sort by name.
 
-    The digest is over names and sizes of all files: pictures are too many to be read at each start.
+    name: subfolder of the data folder.
+    resize, crop: of the view that is not augmented; see `ImageFiles`.
+    normalization: shift and scale of each channel.
+
+    The digest is over the names and sizes of all files, because there are too many to read them at each start.
     """
 
     name: str = Field(min_length=1)
@@ -120,7 +127,7 @@ class ImageFolder(Source):
         return self
 
     def load(self) -> Arrays:
-        """The files of both splits and labels; raises DataError if folders are missing or changed."""
+        """The files and labels of both splits. Raises DataError if folders are missing or changed."""
         listing = _list(self.name)
         if _digest(listing) != self.digest:
             raise DataError(
@@ -134,7 +141,7 @@ class ImageFolder(Source):
 
     def _split(self, files: list[tuple[str, int]], classes: list[str]) -> tuple[ImageFiles, Tensor]:
         """The files of one split and their labels, int64 [N]."""
-        number = {name: label for label, name in enumerate(classes)}
+        labels = {name: label for label, name in enumerate(classes)}
         root = folder() / self.name
         inputs = ImageFiles(
             paths=tuple(str(root / path) for path, _ in files),
@@ -143,7 +150,7 @@ class ImageFolder(Source):
             normalization=self.normalization,
             workers=min(8, os.cpu_count() or 1),
         )
-        return inputs, torch.tensor([number[path.split("/")[1]] for path, _ in files])
+        return inputs, torch.tensor([labels[path.split("/")[1]] for path, _ in files])
 
 
 def image_folder(
@@ -175,7 +182,7 @@ def image_folder(
 
 
 def _list(name: str) -> dict[str, list[tuple[str, int]]]:
-    """(path below the folder, bytes) of every picture in both splits, sorted; DataError where none are."""
+    """(path below the folder, bytes) of every picture, sorted, by split. Raises DataError for a split without any."""
     listing = {}
     for split in ("train", "val"):
         root = folder() / name
@@ -193,7 +200,7 @@ def _list(name: str) -> dict[str, list[tuple[str, int]]]:
 
 
 def _classes(listing: dict[str, list[tuple[str, int]]], name: str) -> list[str]:
-    """The names of the classes, sorted; DataError if the splits differ in them."""
+    """The names of the classes, sorted. Raises DataError if the splits differ in them."""
     train, val = ({path.split("/")[1] for path, _ in listing[split]} for split in ("train", "val"))
     if train != val:
         raise DataError(
@@ -221,7 +228,7 @@ def _central_view(path: str, resize: int, crop: int) -> Pixels:
 
 
 def _random_view(path: str, crop: RandomResizedCrop, tries: npt.NDArray[np.float64], flip: bool) -> Pixels:
-    """uint8 [size, size, 3]: the rectangle that the draws choose in this image, resized, perhaps mirrored."""
+    """uint8 [size, size, 3]: the rectangle of this image that the draws choose, resized and mirrored if `flip`."""
     image = _open(path)
     boxes = crop.boxes(torch.from_numpy(tries)[None], image.height, image.width)
     top, left, high, wide = boxes[0].tolist()
@@ -231,7 +238,7 @@ def _random_view(path: str, crop: RandomResizedCrop, tries: npt.NDArray[np.float
 
 
 def _open(path: str) -> Any:
-    """A decoded picture in three channels; DataError if it cannot be decoded."""
+    """A decoded picture in three channels. Raises DataError if it cannot be decoded."""
     try:
         with _pillow().open(path) as image:
             return image.convert("RGB")

@@ -1,7 +1,4 @@
-"""A training set cut down to so many examples a class.
-
-Belongs here: the cut as a source of its own. Does not belong here: a uniform share (`Data.share`).
-"""
+"""A training set with a given number of examples of each class."""
 
 from pydantic import Field, SerializeAsAny, model_validator
 
@@ -12,11 +9,15 @@ from prunescope.tasks.data.source import Arrays, InMemory, Source
 
 
 class PerClass(Source):
-    """`per_class` training examples of each class of another source, drawn uniformly by `seed`; its whole test set.
+    """Some training examples of each class of another source, with all of its test set.
 
-    digest: that of the other source.
+    digest, test: those of the other source.
+    inner: the other source.
+    per_class: number of training examples of each class, drawn uniformly.
+    seed: seed of the draw.
 
-    Source: Bartoldson et al. 2019, Figure A3. Differs from the source: it does not say how examples were drawn.
+    Source: Bartoldson et al. 2019, Figure A3.
+    Differs from the source: it does not state how examples were drawn.
     """
 
     inner: SerializeAsAny[Source]
@@ -30,21 +31,21 @@ class PerClass(Source):
         return self
 
     def load(self) -> Arrays:
-        """The cut examples. Raises what the inner source raises, UsageError if a class has fewer examples."""
-        whole = self.inner.load()
+        """The examples. Raises UsageError if a class has too few of them, and what the inner source raises."""
+        arrays = self.inner.load()
         generator = stream(self.seed, "per class")
-        rows = balanced_subset(whole.train_y, self.per_class, whole.classes, generator)
+        rows = balanced_subset(arrays.train_y, self.per_class, arrays.classes, generator)
         if len(rows) != self.train:
             raise UsageError(
-                f"{self.per_class} examples of {whole.classes} classes are {len(rows)}, not {self.train}"
+                f"{self.per_class} examples of {arrays.classes} classes are {len(rows)}, not {self.train}"
             )
-        return whole._replace(train_x=InMemory(whole.train_x.take(rows)), train_y=whole.train_y[rows])
+        return arrays._replace(train_x=InMemory(arrays.train_x.take(rows)), train_y=arrays.train_y[rows])
 
 
 def per_class(inner: Source, count: int, *, classes: int, seed: int = 0) -> Source:
-    """`count` training examples of each of the `classes` classes of a source; the source itself if that is all of it.
+    """A source with `count` training examples of each of the `classes` classes of `inner`.
 
-    Raises UsageError if there are not so many.
+    `inner` itself is returned if these are all of its examples. Raises UsageError if it does not have so many.
     """
     if count * classes > inner.train:
         raise UsageError(

@@ -1,8 +1,4 @@
-"""Signal and noise: each example is one patch that tells its class and one that tells nothing.
-
-Belongs here: the data model of the theory of pruning at initialization. Does not belong here: the network that it
-is studied with (`tasks/nets/two_layer.py`), what is measured (`measures/signal.py`).
-"""
+"""Signal and noise: each example has a patch that depends on its class, and one that is pure noise."""
 
 import math
 from functools import lru_cache
@@ -15,11 +11,11 @@ from torch import Tensor
 from prunescope.base.errors import UsageError
 from prunescope.base.streams import stream
 from prunescope.base.value import Value
-from prunescope.tasks.data.source import Arrays, Content, InMemory, Source
+from prunescope.tasks.data.source import Arrays, Content, Source
 
 
 class Signal(Value):
-    """One fixed vector a class, orthogonal to the others, of length `strength`: strength * e_k, one coordinate a class.
+    """One fixed vector for each class: strength * e_k, with e_k the k-th coordinate axis.
 
     Source: Yang et al. 2023, definition of the data (recalled).
     """
@@ -42,7 +38,7 @@ class Signal(Value):
 
 
 class DenseSignal(Signal):
-    """The same, spread over all coordinates: rows of the cosine transform. Masks shrink signal and noise alike.
+    """Signals that spread over all coordinates, rows of the cosine transform; masks shrink them like the noise.
 
     Source: proposed here, as the control in which no benefit should appear.
     """
@@ -55,9 +51,13 @@ class DenseSignal(Signal):
 
 
 class SignalNoise(Source):
-    """Examples [2, dimension]: in random order, the signal of the class and noise from N(0, noise^2 I).
+    """Examples [2, dimension] of two patches in random order: the signal of the class, and noise from N(0, noise^2 I).
 
-    Classes are drawn uniformly. seed: of classes, noise and order; the signals do not depend on it.
+    classes: number of classes, which are drawn uniformly.
+    dimension: numbers in a patch.
+    signal: the rule for the signals.
+    noise: standard deviation of the noise.
+    seed: seed of classes, noise and order; the signals do not depend on it.
 
     Source: Yang et al. 2023, definition of the data (recalled).
     """
@@ -79,10 +79,7 @@ class SignalNoise(Source):
 
     def load(self) -> Arrays:
         """Examples float32 [N, 2, dimension], as they are, and labels; raises DataError if the digest differs."""
-        content = _generate(self).verified(self.digest, name="signal and noise")
-        return Arrays(
-            InMemory(content.train_x), content.train_y, InMemory(content.test_x), content.test_y, self.classes
-        )
+        return _generate(self).verified(self.digest, name="signal and noise").arrays(self.classes)
 
 
 def signal_noise(
@@ -95,7 +92,7 @@ def signal_noise(
     test: int = 1000,
     seed: int = 0,
 ) -> SignalNoise:
-    """The data of the theory; a replicate with fresh data has another `seed`, and so is another source.
+    """The data of the theory; a replicate with fresh data is another source, with another `seed`.
 
     >>> x = signal_noise(dimension=5, noise=0.0, train=3, test=1).load().train_x.take(torch.arange(3))
     >>> x.sum(dim=(1, 2)).tolist()

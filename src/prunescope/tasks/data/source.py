@@ -1,13 +1,13 @@
-"""What a data source is, and what it yields.
+"""The interface of data sources, and the examples that they yield.
 
-Belongs here: the interface, examples in memory, normalization, and the check that content is the content that
-was named. Does not belong here: file formats (`idx`, `cifar`, `images`), places and downloads (`files`),
-splits and label noise (`corruption`).
+Belongs here: the interface, examples in memory, normalization, and the check that the content is the one that a
+recipe names. Does not belong here: file formats (`idx`, `cifar`, `images`), folders and downloads (`files`), splits
+and label noise (`corruption`).
 """
 
 from abc import abstractmethod
 from dataclasses import dataclass, replace
-from typing import Annotated, NamedTuple, Protocol, Self
+from typing import Annotated, Any, NamedTuple, Protocol, Self
 
 import torch
 from pydantic import Field, StringConstraints, model_validator
@@ -21,25 +21,28 @@ Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 
 
 class Inputs(Protocol):
-    """Examples that can be gathered by index, wherever they lie."""
+    """Examples that can be taken by index, from memory or from files."""
 
     @property
     def shape(self) -> tuple[int, ...]:
         """The shape of one example, e.g. (1, 28, 28)."""
 
     def __len__(self) -> int:
-        """How many examples there are."""
+        """The number of examples."""
 
     def take(self, index: Tensor) -> Tensor:
         """The examples at `index` (int64 [B]), normalized: float32 [B, *shape]."""
 
     def to(self, device: torch.device | str) -> Self:
-        """The same examples, taken onto `device`."""
+        """The same examples, which `take` then returns on `device`."""
 
 
 @dataclass(frozen=True)
 class InMemory:
-    """Examples held in one tensor, float32 [N, *shape], already normalized."""
+    """Examples in memory.
+
+    tensor: the normalized examples, float32 [N, *shape].
+    """
 
     tensor: Tensor
 
@@ -61,7 +64,12 @@ class InMemory:
 
 
 class Arrays(NamedTuple):
-    """A data set ready for training: examples, labels (int64 [N], in [0, classes)) and how many classes."""
+    """A data set ready for training.
+
+    train_x, test_x: the examples, normalized.
+    train_y, test_y: their labels in [0, classes), int64 [N].
+    classes: number of classes.
+    """
 
     train_x: Inputs
     train_y: Tensor
@@ -70,15 +78,17 @@ class Arrays(NamedTuple):
     classes: int
 
     def inputs_on(self, device: str) -> Self:
-        """The same with the examples on a device; labels stay, as their noise is drawn here."""
+        """The same with the examples on a device; labels stay on the CPU, where their noise is drawn."""
         return self._replace(train_x=self.train_x.to(device), test_x=self.test_x.to(device))
 
 
 class Source(Value):
-    """Where examples come from; its id names their content, not the folder they lie in.
+    """A source of examples; its id depends on their content, not on the folder of the files.
 
-    digest: 128 bits of BLAKE2b over what the source holds before normalization; train, test: numbers of
-    examples. Each source's factory function fills them in from the files that are present.
+    digest: 128 bits of BLAKE2b over the content before normalization.
+    train, test: numbers of examples.
+
+    The factory function of each source fills in these fields from the files that are present.
     """
 
     digest: Digest
@@ -87,11 +97,14 @@ class Source(Value):
 
     @abstractmethod
     def load(self) -> Arrays:
-        """The examples, normalized; raises DataError when the content at hand does not have this digest."""
+        """The examples, normalized. Raises DataError when the content that is present has another digest."""
 
 
 class Normalization(Value):
-    """Shift and scale per channel: (x - mean) / std, for x in [0, 1]."""
+    """A shift and scale of each channel, (x - mean) / std, for x in [0, 1].
+
+    mean, std: one number for each channel.
+    """
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -108,11 +121,11 @@ class Normalization(Value):
 
     @property
     def zero(self) -> tuple[float, ...]:
-        """What a raw zero (black) becomes, per channel: -mean / std."""
+        """The normalized value of a raw zero (black) in each channel, -mean / std."""
         return tuple(-mean / std for mean, std in zip(self.mean, self.std, strict=True))
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Normalized examples, float32 [N, C, ...], from raw ones in [0, 1]; `x` is overwritten.
+        """The normalized examples, float32 [N, C, ...], of raw ones in [0, 1]; `x` is overwritten.
 
         Raises UsageError if `x` has another number of channels.
         """
@@ -127,7 +140,11 @@ class Normalization(Value):
 
 
 class Content(NamedTuple):
-    """What a source holds before normalization: examples [N, C, ...], labels int64 [N]."""
+    """The content of a source before normalization.
+
+    train_x, test_x: the examples [N, C, ...].
+    train_y, test_y: their labels, int64 [N].
+    """
 
     train_x: Tensor
     train_y: Tensor
@@ -136,22 +153,30 @@ class Content(NamedTuple):
 
     @property
     def digest(self) -> str:
-        """The content digest: of dtypes, shapes and values, in the order of the fields."""
+        """The digest over dtypes, shapes and values, in the order of the fields."""
         return array_digest(*self)
 
+    @property
+    def summary(self) -> dict[str, Any]:
+        """The fields that every `Source` has: digest, train and test."""
+        return {"digest": self.digest, "train": len(self.train_y), "test": len(self.test_y)}
+
     def verified(self, digest: str, *, name: str) -> Self:
-        """The same content, if it has the given digest; raises DataError, with `name`, otherwise."""
+        """The same content. Raises DataError, with `name`, if it does not have the given digest."""
         if self.digest != digest:
             raise DataError(
-                f"the content of {name} at hand has digest {self.digest}, the recipe names {digest}: two "
+                f"the content of {name} that is present has digest {self.digest}, the recipe names {digest}: two "
                 "variants of the data. Restore the recipe's files, or write the recipe anew from these"
             )
         return self
 
+    def arrays(self, classes: int) -> Arrays:
+        """The content as it is, ready for training."""
+        return Arrays(InMemory(self.train_x), self.train_y, InMemory(self.test_x), self.test_y, classes)
+
     def normalized(self, normalization: Normalization, *, white: float, classes: int) -> Arrays:
-        """The content as Arrays: examples divided by `white`, the raw value that means 1, then normalized."""
-
-        def prepared(x: Tensor) -> InMemory:
-            return InMemory(normalization(x.to(torch.float32, copy=True).div_(white)))
-
-        return Arrays(prepared(self.train_x), self.train_y, prepared(self.test_x), self.test_y, classes)
+        """The content with the examples divided by `white`, the raw value that means 1, and then normalized."""
+        train_x, test_x = (
+            normalization(x.to(torch.float32, copy=True).div_(white)) for x in (self.train_x, self.test_x)
+        )
+        return self._replace(train_x=train_x, test_x=test_x).arrays(classes)

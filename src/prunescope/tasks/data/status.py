@@ -1,8 +1,4 @@
-"""What state the downloaded data sets are in.
-
-Belongs here: present, missing or corrupt, and whether the content is the published one. Does not belong here:
-downloading (`files`), formats (`idx`, `cifar`).
-"""
+"""The state of the downloaded data sets."""
 
 import hashlib
 from dataclasses import dataclass
@@ -11,14 +7,17 @@ from typing import Literal
 
 from prunescope.base.errors import DataError
 from prunescope.tasks.data import cifar, idx
-from prunescope.tasks.data.files import content, dataset, how_to_get, present
+from prunescope.tasks.data.files import DataFile, dataset, how_to_get, present, uncompressed
 
 
 @dataclass(frozen=True)
 class FileStatus:
-    """One file: where it lies (None: nowhere), its size on disk, and whether it is the published one.
+    """The state of one file.
 
-    published is None where that cannot be told: the content's own MD5 was never published.
+    name: name without .gz.
+    path: where the file is; None if it is missing.
+    bytes: size on disk.
+    published: whether it is the published file; None if its own MD5 was never published.
     """
 
     name: str
@@ -28,8 +27,14 @@ class FileStatus:
 
 
 @dataclass(frozen=True)
-class Status:
-    """One data set: its state, its files, and what to do where the state is not "present"."""
+class DatasetStatus:
+    """The state of one data set.
+
+    name: name of the data set.
+    state: whether its files are present and intact.
+    files: the state of each file.
+    problem: what is wrong and what to do; None if the state is "present".
+    """
 
     name: str
     state: Literal["present", "missing", "corrupt"]
@@ -38,31 +43,31 @@ class Status:
 
     @property
     def published(self) -> bool | None:
-        """Whether all files are the published ones; False is a variant, None where it cannot be told."""
-        told = {file.published for file in self.files}
-        if False in told:
+        """Whether all files are the published ones; None if this is unknown of some and the others are."""
+        answers = {file.published for file in self.files}
+        if False in answers:
             return False
-        return None if None in told else True
+        return None if None in answers else True
 
 
-def status(name: str) -> Status:
-    """The state of a data set: reads and parses all of its files.
+def status(name: str) -> DatasetStatus:
+    """The state of a data set, all of whose files are read and parsed.
 
     Raises UsageError for a name that is not in the table of data sets.
     """
-    found = present(name)
-    files = tuple(_file_status(name, file.name, found.get(file.name)) for file in dataset(name).files)
-    if len(found) < len(files):
-        return Status(name, "missing", files, how_to_get(name))
+    paths = present(name)
+    files = tuple(_file_status(name, file, paths.get(file.name)) for file in dataset(name).files)
+    if len(paths) < len(files):
+        return DatasetStatus(name, "missing", files, how_to_get(name))
     try:
         check(name)
     except DataError as problem:
-        return Status(name, "corrupt", files, str(problem))
-    return Status(name, "present", files)
+        return DatasetStatus(name, "corrupt", files, str(problem))
+    return DatasetStatus(name, "present", files)
 
 
 def check(name: str) -> None:
-    """Read a data set and forget it; DataError if a file is missing or damaged, UsageError for its name."""
+    """Reads a data set. Raises DataError if a file is missing or damaged, and UsageError for an unknown name."""
     match name:
         case "mnist" | "fashion-mnist":
             idx.read(name)
@@ -72,26 +77,20 @@ def check(name: str) -> None:
             dataset(name)
 
 
-def _file_status(name: str, file: str, path: Path | None) -> FileStatus:
-    """Where a file lies, and whether its MD5, as it lies or uncompressed, is a published one."""
+def _file_status(name: str, file: DataFile, path: Path | None) -> FileStatus:
+    """The state of a file; it is published if its MD5, as it is or uncompressed, is a published one."""
     if path is None:
-        return FileStatus(file, None, 0, None)
-    (expected,) = (item.md5 for item in dataset(name).files if item.name == file)
-    wrappers = {item.name: item.md5 for item in dataset(name).downloads}
-    published: bool | None
-    if wrappers.get(path.name) == _md5(path.read_bytes()):
-        published = True
-    else:
-        published = None if expected is None else _content_md5(path, name=name) == expected
-    return FileStatus(file, path, path.stat().st_size, published)
-
-
-def _content_md5(path: Path, *, name: str) -> str | None:
-    """The MD5 of the uncompressed content; None if it cannot be uncompressed."""
-    try:
-        return _md5(content(path, name=name))
-    except DataError:
-        return None
+        return FileStatus(file.name, None, 0, None)
+    compressed = {item.name: item.md5 for item in dataset(name).downloads}
+    published: bool | None = compressed.get(path.name) == _md5(path.read_bytes())
+    if not published and file.md5 is None:
+        published = None
+    elif not published:
+        try:
+            published = _md5(uncompressed(path, name=name)) == file.md5
+        except DataError:  # a damaged file is not the published one
+            published = False
+    return FileStatus(file.name, path, path.stat().st_size, published)
 
 
 def _md5(data: bytes) -> str:

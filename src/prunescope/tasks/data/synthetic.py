@@ -1,7 +1,4 @@
-"""Gaussian blobs: classes that are easy or hard by one number, for examples and tests.
-
-Belongs here: generated data sets whose only content is a seed. Does not belong here: random streams (`base`).
-"""
+"""Gaussian blobs, whose difficulty is one number, for examples and tests."""
 
 import math
 
@@ -10,13 +7,16 @@ from pydantic import Field
 from torch import Tensor
 
 from prunescope.base.streams import stream
-from prunescope.tasks.data.source import Arrays, Content, InMemory, Source
+from prunescope.tasks.data.source import Arrays, Content, Source
 
 
 class Blobs(Source):
-    """Unit Gaussian noise around one random centre a class; centres have length `separation`.
+    """Unit Gaussian noise around one random centre for each class; the classes alternate.
 
-    shape: of one example; examples take the classes in turn. seed: of centres and noise.
+    classes: number of classes.
+    shape: shape of one example.
+    separation: length of the centres.
+    seed: seed of the centres and the noise.
     """
 
     classes: int = Field(ge=2)
@@ -26,10 +26,7 @@ class Blobs(Source):
 
     def load(self) -> Arrays:
         """Examples float32 [N, *shape], as they are, and labels; raises DataError if the digest differs."""
-        content = _generate(self).verified(self.digest, name="synthetic")
-        return Arrays(
-            InMemory(content.train_x), content.train_y, InMemory(content.test_x), content.test_y, self.classes
-        )
+        return _generate(self).verified(self.digest, name="synthetic").arrays(self.classes)
 
 
 def synthetic(

@@ -1,8 +1,4 @@
-"""The user's own tensors as a data source.
-
-Belongs here: storing them by content, so that a recipe that names them can be run again in any process. Does
-not belong here: any change of them; they are used as given, and not normalized.
-"""
+"""The user's own tensors as a data source."""
 
 import tempfile
 from pathlib import Path
@@ -14,20 +10,18 @@ from torch import Tensor
 
 from prunescope.base.errors import DataError, UsageError
 from prunescope.tasks.data.files import folder
-from prunescope.tasks.data.source import Arrays, Content, InMemory, Source
+from prunescope.tasks.data.source import Arrays, Content, Source
 
 
 class Tensors(Source):
-    """Tensors kept in the data folder under their digest: tensors/<digest>.npz."""
+    """Tensors in the data folder, in the file tensors/<digest>.npz."""
 
     classes: int = Field(ge=2)
 
     def load(self) -> Arrays:
-        """The examples float32 and labels as they were given; raises DataError if the stored file is gone."""
+        """The examples, float32, and labels as they were given. Raises DataError if the stored file is missing."""
         content = _read(_path(self.digest)).verified(self.digest, name="the user's tensors")
-        return Arrays(
-            InMemory(content.train_x), content.train_y, InMemory(content.test_x), content.test_y, self.classes
-        )
+        return content.arrays(self.classes)
 
 
 def tensors(
@@ -35,11 +29,14 @@ def tensors(
 ) -> Tensors:
     """A source of the user's tensors, which are written once to the data folder.
 
-    train, test: (x, y), x floating [N, *shape] of one shape, used as given; y of integers [N] from 0.
-    classes: one more than the largest label where it is None.
-    Raises UsageError if shapes, types or labels do not fit.
+    A recipe that names them can then be run in any process. Equal content gives an equal source on any device.
 
-    Each call with the same content gives an equal source, whatever the device of the tensors.
+    Args:
+        train: (x, y) with x floating [N, *shape], not normalized here, and y of integers [N] from 0.
+        test: the same for the test set, with the same shape.
+        classes: number of classes; None is one more than the largest label.
+
+    Raises: UsageError if shapes, types or labels do not fit.
     """
     content = Content(*_plain(*train, name="train"), *_plain(*test, name="test"))
     if content.train_x.shape[1:] != content.test_x.shape[1:]:
@@ -52,19 +49,14 @@ def tensors(
         raise UsageError(
             f"classes={classes} and a label is {largest}; give at least {largest + 1} classes, or none"
         )
-    source = Tensors(
-        digest=content.digest,
-        train=len(content.train_y),
-        test=len(content.test_y),
-        classes=classes or max(2, largest + 1),
-    )
+    source = Tensors(classes=classes or max(2, largest + 1), **content.summary)
     if not _path(source.digest).exists():
         _write(_path(source.digest), content)
     return source
 
 
 def _plain(x: Tensor, y: Tensor, *, name: str) -> tuple[Tensor, Tensor]:
-    """Examples as float32 and labels as int64, on the CPU, once they are found to fit."""
+    """The examples as float32 and the labels as int64, on the CPU. Raises UsageError if they do not fit."""
     if not x.is_floating_point() or x.ndim < 2:
         raise UsageError(
             f"{name} x is {x.dtype} {tuple(x.shape)}; give floating examples [N, *shape], normalized"
@@ -81,12 +73,12 @@ def _plain(x: Tensor, y: Tensor, *, name: str) -> tuple[Tensor, Tensor]:
 
 
 def _path(digest: str) -> Path:
-    """Where tensors of that digest are kept."""
+    """The file of the tensors with this digest."""
     return folder() / "tensors" / f"{digest}.npz"
 
 
 def _read(path: Path) -> Content:
-    """The stored tensors; DataError if they are not there or the file is damaged."""
+    """The stored tensors. Raises DataError if the file is missing or damaged."""
     try:
         with np.load(path, allow_pickle=False) as stored:
             return Content(*(torch.from_numpy(stored[name]) for name in Content._fields))
@@ -98,7 +90,7 @@ def _read(path: Path) -> Content:
 
 
 def _write(path: Path, content: Content) -> None:
-    """Write to a file beside `path`, then move it there: a reader sees all of it or nothing."""
+    """Write to a file beside `path` and move it, so that a reader sees all of it or nothing."""
     path.parent.mkdir(parents=True, exist_ok=True)
     arrays = {field: tensor.numpy() for field, tensor in content._asdict().items()}
     with tempfile.TemporaryDirectory(dir=path.parent) as workshop:

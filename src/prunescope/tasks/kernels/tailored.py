@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from prunescope.base.tree import Masks, Tree
 from prunescope.tasks.data.source import InMemory, Inputs
-from prunescope.tasks.functional import Slot, fill, slots_of
+from prunescope.tasks.functional import Place, fill, places_of
 from prunescope.tasks.kernels.choice import PLAIN, Kernels
 from prunescope.tasks.kernels.codes import coded
 from prunescope.tasks.kernels.compiling import Pass
@@ -47,11 +47,11 @@ class Tailored:
     decays: dict[str, float] = field(default_factory=dict)
     compiled: Pass | None = None
     columns: bool = False
-    slots: list[Slot] = field(init=False)
+    places: list[Place] = field(init=False)
     _read: dict[int, tuple[Inputs, Columns | None]] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
-        self.slots = slots_of(self.module)
+        self.places = places_of(self.module)
 
     def with_cuts(self, cuts: dict[str, Cut], decays: dict[str, float]) -> "Tailored":
         """A copy without some units."""
@@ -87,7 +87,7 @@ class Tailored:
 
     def fill(self, tensors: Tree) -> None:
         """Puts packed parameters and buffers in their places."""
-        fill(self.slots, tensors)
+        fill(self.places, tensors)
 
     def inputs(self, inputs: Inputs, index: Tensor, *, whole: bool = False) -> Tensor:
         """The examples at `index`, [B, ...]; unless `whole`, numbers that no weight reads may be anything."""
@@ -228,7 +228,7 @@ def _exchanged(module: nn.Module, params: Tree, free: Masks, kernels: Kernels, t
 
 def _linear_layers(module: nn.Module) -> list[tuple[nn.Module | None, str, str, nn.Linear]]:
     """(parent, key there, name, layer) of every plain linear layer whose weight no other layer shares."""
-    seen = Counter(name for _, _, name in slots_of(module))
+    seen = Counter(name for _, _, name in places_of(module))
     found: list[tuple[nn.Module | None, str, str, nn.Linear]] = []
     for prefix, layer in module.named_modules():
         if type(layer) is not nn.Linear or layer._forward_hooks or layer._forward_pre_hooks:

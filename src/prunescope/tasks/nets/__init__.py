@@ -6,8 +6,8 @@ from torch's default generator, as every `nn.Module` does, and whoever builds th
 
 Conventions, the same for every network. Arguments are keyword-only and plain numbers, strings or tuples, so
 that a network can be described by its import path and arguments. `scale` multiplies every hidden width. A
-convolution `conv<n>` is normalized by its sibling `bn<n>`; the output layer is `fc`. No forward pass works
-in place or branches on data, so that many copies can run as one under `torch.func.vmap`.
+convolution `conv<n>` is normalized by its sibling `bn<n>`; the output layer is `fc`. No forward pass changes a
+tensor in place or branches on data, so that many copies can run as one under `torch.func.vmap`.
 """
 
 from prunescope.tasks.nets.conv4 import Conv4

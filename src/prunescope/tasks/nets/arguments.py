@@ -1,7 +1,4 @@
-"""How the networks read their arguments: scaled widths and one-of-several names.
-
-Belongs here: checks that more than one network needs. Does not belong here: layers.
-"""
+"""Checks of the networks' arguments: scaled widths and permitted names."""
 
 from collections.abc import Sequence
 from math import isfinite
@@ -33,10 +30,6 @@ def scaled(width: int, scale: float) -> int:
 
 
 def require_one_of(name: str, value: object, permitted: Sequence[object]) -> None:
-    """Nothing, if `value` is among the permitted ones.
-
-    Raises:
-        UsageError: it is not there; the message lists what is.
-    """
+    """Raises UsageError if `value` is not among the permitted ones, which the message lists."""
     if value not in permitted:
         raise UsageError(f"{name}={value!r} is unknown; choose one of {', '.join(map(repr, permitted))}")

@@ -1,7 +1,4 @@
-"""Conv4, a small convolutional network without normalization.
-
-Belongs here: this one architecture. Does not belong here: networks with BatchNorm.
-"""
+"""Conv4, a small convolutional network without normalization."""
 
 from collections import OrderedDict
 

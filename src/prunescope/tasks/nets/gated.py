@@ -1,8 +1,5 @@
 """Residual networks whose channels can be switched off after the sum with the shortcut.
 
-Belongs here: the gate, and the gated versions of networks. Does not belong here: who opens and closes gates
-(`training/interventions/`).
-
 A gated network has the parameters, initial values and outputs of its plain version while every gate is open. It is
 a network of its own, because its gates are part of its state.
 """
@@ -11,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from prunescope.base.errors import UsageError
-from prunescope.tasks.nets.resnet import BasicBlock, CifarResNet, ResNet18
+from prunescope.tasks.nets.resnet import CifarResNet, ResNet18
 
 
 class Gate(nn.Module):
@@ -32,7 +29,7 @@ class Gate(nn.Module):
             raise UsageError(
                 f"a gate is bool [C], this one is {list(self.gate.shape)}; apply a stack under vmap"
             )
-        # A product: a mask would be an operation of its own for whoever follows what the network computes.
+        # A product rather than a masked fill, which tools that trace the network would not recognize.
         return x * self.gate.view(-1, *[1] * (x.ndim - 2))
 
 
@@ -42,27 +39,7 @@ class GatedCifarResNet(CifarResNet):
     Source: Bartoldson et al. 2020, the authors' code: a pruned channel of a block's output gets no shortcut either.
     """
 
-    def __init__(
-        self,
-        *,
-        depth: int = 20,
-        width: int = 16,
-        classes: int = 10,
-        scale: float = 1.0,
-        shortcut: str = "projection",
-        initialization: str = "kaiming_normal",
-        batchnorm: str = "uniform",
-    ) -> None:
-        super().__init__(
-            depth=depth,
-            width=width,
-            classes=classes,
-            scale=scale,
-            shortcut=shortcut,
-            initialization=initialization,
-            batchnorm=batchnorm,
-        )
-        _gate_sums(self)
+    on_sum = Gate
 
 
 class GatedResNet18(ResNet18):
@@ -71,22 +48,4 @@ class GatedResNet18(ResNet18):
     Source: as for `GatedCifarResNet`.
     """
 
-    def __init__(
-        self,
-        *,
-        width: int = 64,
-        classes: int = 10,
-        scale: float = 1.0,
-        initialization: str = "torch",
-        batchnorm: str = "ones",
-    ) -> None:
-        super().__init__(
-            width=width, classes=classes, scale=scale, initialization=initialization, batchnorm=batchnorm
-        )
-        _gate_sums(self)
-
-
-def _gate_sums(network: nn.Module) -> None:
-    for block in network.modules():
-        if isinstance(block, BasicBlock):
-            block.sum = Gate(block.bn2.num_features)
+    on_sum = Gate

@@ -1,7 +1,4 @@
-"""Named initializations of convolutions, linear layers and BatchNorm.
-
-Belongs here: what a name means. Does not belong here: which network uses which.
-"""
+"""Named initializations of convolutions, linear layers and BatchNorm."""
 
 from torch import nn
 

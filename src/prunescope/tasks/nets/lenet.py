@@ -1,7 +1,4 @@
-"""The fully connected LeNet: LeNet-300-100 and its relatives of any depth.
-
-Belongs here: this one architecture. Does not belong here: anything with convolutions.
-"""
+"""The fully connected LeNet: LeNet-300-100 and its relatives of any depth."""
 
 from collections import OrderedDict
 

@@ -1,14 +1,14 @@
 """Residual networks for CIFAR and ImageNet, over one pair of blocks.
 
-Belongs here: blocks, shortcuts, and the three families built from them. Does not belong here: how a
-residual sum is masked; every sum passes through a module named `sum` so that it can be observed and
-switched from outside.
+Belongs here: blocks, shortcuts, and the three families that use them. Does not belong here: gates on residual sums
+(`gated.py`); every sum passes through a module named `sum`, so that it can be observed and gated.
 
 Names: conv1 and bn1 (the stem), layer1, layer2, ... (the stages, each a row of blocks), fc. Inside a block
 conv1, bn1, conv2, bn2 (and conv3, bn3), and shortcut.conv, shortcut.bn where the shortcut is a projection.
 """
 
 from collections import OrderedDict
+from typing import ClassVar
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -18,6 +18,8 @@ from prunescope.tasks.nets.arguments import require_one_of, scaled
 from prunescope.tasks.nets.initialize import initialize
 
 SHORTCUTS = ("projection", "zero_pad")
+OnSum = type[nn.Module]
+"""The class of the modules that residual sums pass through; its argument is the number of channels."""
 
 
 class ZeroPad(nn.Module):
@@ -37,7 +39,7 @@ class ZeroPad(nn.Module):
         self.stride = stride
 
     def forward(self, x: Tensor) -> Tensor:
-        """The shortcut's value."""
+        """The output of the shortcut."""
         return F.pad(x[..., :: self.stride, :: self.stride], (0, 0, 0, 0, self.before, self.after))
 
 
@@ -49,14 +51,16 @@ class BasicBlock(nn.Module):
 
     expansion = 1
 
-    def __init__(self, inputs: int, width: int, *, stride: int, shortcut: str) -> None:
+    def __init__(
+        self, inputs: int, width: int, *, stride: int, shortcut: str, on_sum: OnSum = nn.Identity
+    ) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(inputs, width, 3, stride=stride, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
         self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(width)
         self.shortcut = _shortcut(inputs, width, stride=stride, kind=shortcut)
-        self.sum: nn.Module = nn.Identity()
+        self.sum = on_sum(width)
 
     def forward(self, x: Tensor) -> Tensor:
         """The block's output, after its last ReLU."""
@@ -76,7 +80,9 @@ class Bottleneck(nn.Module):
 
     expansion = 4
 
-    def __init__(self, inputs: int, width: int, *, stride: int, shortcut: str) -> None:
+    def __init__(
+        self, inputs: int, width: int, *, stride: int, shortcut: str, on_sum: OnSum = nn.Identity
+    ) -> None:
         super().__init__()
         outputs = self.expansion * width
         self.conv1 = nn.Conv2d(inputs, width, 1, bias=False)
@@ -86,7 +92,7 @@ class Bottleneck(nn.Module):
         self.conv3 = nn.Conv2d(width, outputs, 1, bias=False)
         self.bn3 = nn.BatchNorm2d(outputs)
         self.shortcut = _shortcut(inputs, outputs, stride=stride, kind=shortcut)
-        self.sum: nn.Module = nn.Identity()
+        self.sum = on_sum(outputs)
 
     def forward(self, x: Tensor) -> Tensor:
         """The block's output, after its last ReLU."""
@@ -135,6 +141,7 @@ def _after_stem(
     width: int,
     classes: int,
     shortcut: str = "projection",
+    on_sum: OnSum = nn.Identity,
 ) -> OrderedDict[str, nn.Module]:
     """Stages of `blocks` blocks each, the mean over pixels, and the output layer.
 
@@ -144,12 +151,12 @@ def _after_stem(
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     inputs = width
     for stage, count in enumerate(blocks):
-        row = []
+        modules = []
         for position in range(count):
             stride = 2 if stage > 0 and position == 0 else 1
-            row.append(block(inputs, width * 2**stage, stride=stride, shortcut=shortcut))
+            modules.append(block(inputs, width * 2**stage, stride=stride, shortcut=shortcut, on_sum=on_sum))
             inputs = width * 2**stage * block.expansion
-        layers[f"layer{stage + 1}"] = nn.Sequential(*row)
+        layers[f"layer{stage + 1}"] = nn.Sequential(*modules)
     layers["mean"] = nn.AdaptiveAvgPool2d(1)
     layers["flatten"] = nn.Flatten()
     layers["fc"] = nn.Linear(inputs, classes)
@@ -179,6 +186,8 @@ class CifarResNet(nn.Sequential):
     Differs from the source: He et al. use "zero_pad".
     """
 
+    on_sum: ClassVar[OnSum] = nn.Identity
+
     def __init__(
         self,
         *,
@@ -195,8 +204,10 @@ class CifarResNet(nn.Sequential):
         require_one_of("shortcut", shortcut, SHORTCUTS)
         base = scaled(width, scale)
         blocks = (depth // 6,) * 3
-        rest = _after_stem(BasicBlock, blocks, width=base, classes=classes, shortcut=shortcut)
-        super().__init__(_small_stem(base) | rest)
+        stages = _after_stem(
+            BasicBlock, blocks, width=base, classes=classes, shortcut=shortcut, on_sum=self.on_sum
+        )
+        super().__init__(_small_stem(base) | stages)
         initialize(self, initialization, batchnorm=batchnorm)
 
 
@@ -209,6 +220,8 @@ class ResNet18(nn.Sequential):
     Source: He et al. 2016, table 1, with a 3x3 stem and no pooling after it, as in Bartoldson et al. 2020.
     """
 
+    on_sum: ClassVar[OnSum] = nn.Identity
+
     def __init__(
         self,
         *,
@@ -219,8 +232,8 @@ class ResNet18(nn.Sequential):
         batchnorm: str = "ones",
     ) -> None:
         base = scaled(width, scale)
-        rest = _after_stem(BasicBlock, (2, 2, 2, 2), width=base, classes=classes)
-        super().__init__(_small_stem(base) | rest)
+        stages = _after_stem(BasicBlock, (2, 2, 2, 2), width=base, classes=classes, on_sum=self.on_sum)
+        super().__init__(_small_stem(base) | stages)
         initialize(self, initialization, batchnorm=batchnorm)
 
 
@@ -243,6 +256,6 @@ class ResNet50(nn.Sequential):
         batchnorm: str = "uniform",
     ) -> None:
         base = scaled(width, scale)
-        rest = _after_stem(Bottleneck, (3, 4, 6, 3), width=base, classes=classes)
-        super().__init__(_large_stem(base) | rest)
+        stages = _after_stem(Bottleneck, (3, 4, 6, 3), width=base, classes=classes)
+        super().__init__(_large_stem(base) | stages)
         initialize(self, initialization, batchnorm=batchnorm)

@@ -1,7 +1,4 @@
-"""The two-layer network of the theory: trained first layer, second layer fixed to +1.
-
-Belongs here: this one architecture. Does not belong here: the data that it is studied on.
-"""
+"""The two-layer network of the theory: trained first layer, second layer fixed to +1."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn

@@ -1,8 +1,4 @@
-"""VGG for 32x32 images: convolutions with BatchNorm, five poolings, one linear layer.
-
-Belongs here: this one architecture at its usual depths. Does not belong here: the ImageNet head of three
-layers.
-"""
+"""VGG for 32x32 images: convolutions with BatchNorm, five poolings, one linear layer."""
 
 from collections import OrderedDict
 

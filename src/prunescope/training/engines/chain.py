@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from prunescope.base.tree import Tree
-from prunescope.tasks.functional import Slot
+from prunescope.tasks.functional import Place
 from prunescope.tasks.kernels.modules import ColumnLinear, OneDnnLinear, SparseLinear
 from prunescope.tasks.kernels.products import Pattern, addresses, pattern_of
 from prunescope.tasks.kernels.sparse_code import BLOCKS, Given, code, given
@@ -124,7 +124,9 @@ def chain_of(network: Tailored, loss: Loss, *, least: int) -> Chain | None:
         else:
             return None
     return (
-        Chain(layers, least=least) if layers and expects == "relu" and _plain(layers, network.slots) else None
+        Chain(layers, least=least)
+        if layers and expects == "relu" and _plain(layers, network.places)
+        else None
     )
 
 
@@ -141,9 +143,9 @@ def _flat(module: nn.Module, prefix: str = "") -> Iterable[tuple[str, nn.Module]
             yield f"{prefix}{name}", child
 
 
-def _plain(layers: list[tuple[str, Layer]], slots: Iterable[Slot]) -> bool:
+def _plain(layers: list[tuple[str, Layer]], places: Iterable[Place]) -> bool:
     """Whether every parameter is float32 on a CPU and used once."""
-    names = Counter(name for _, _, name in slots)
+    names = Counter(name for _, _, name in places)
     leaves = [leaf for _, layer in layers for leaf in (layer.weight, layer.bias) if leaf is not None]
     plain = all(leaf.dtype == torch.float32 and leaf.device.type == "cpu" for leaf in leaves)
     return plain and max(names.values()) == 1 and len(names) == len(leaves)

@@ -114,7 +114,7 @@ class _Replica:
         found: list[Tensor] = []
         done = 0
         while done < steps:
-            rows, labels = batches.several(lane.state.step + done, steps - done)
+            rows, labels = batches.next_indices(lane.state.step + done, steps - done)
             columns = work.network.columns_of(inputs, rows.shape[1])
             assert columns is not None, "whatever the batch, the same layer reads it"
             series = Series(columns, self._linked(work, rows.shape[1]))
@@ -217,7 +217,7 @@ def _descent(stepper: Stepper, lr: float | Tensor) -> Descent | None:
 
 
 def _taken(stepper: Stepper, network: Tailored, step: int, *, whole: bool = False) -> tuple[Tensor, Tensor]:
-    index, y = stepper.batches.places(step)
+    index, y = stepper.batches.indices(step)
     return network.inputs(stepper.program.problem.train.inputs, index, whole=whole), y
 
 

@@ -162,7 +162,7 @@ def sparse_layers(lane: Lane, linear: frozenset[str]) -> list[str]:
     below = min(kernels.together_below, kernels.train_below) if kernels.sparse != "none" else 0.0
     if program.precision != "float32" or not program.optimizer.elementwise:
         return []
-    moments = [state.opt[part] for part in program.optimizer.moments if part in state.opt]
+    moments = [state.opt[part] for part in program.optimizer.slots if part in state.opt]
     found = []
     for name, free in state.free.items():
         leaf = state.weights.params[name]

@@ -24,7 +24,7 @@ class WorkingSet:
     ) -> None:
         """Copies everything. keep: float masks as `Optimizer.update` takes them. fused: as in `Kernels`."""
         self.network, self._begun = network, state.weights
-        self._moments = [part for part in optimizer.moments if part in state.opt]
+        self._moments = [part for part in optimizer.slots if part in state.opt]
         self.params = {
             name: leaf.requires_grad_() for name, leaf in self._copied(state.weights.params).items()
         }
@@ -67,7 +67,7 @@ class WorkingSet:
 
     def buffers(self) -> Tree:
         """The buffers as the passes so far have left them, packed; a module may have exchanged some."""
-        found = {name: place[key] for place, key, name in self.network.slots}
+        found = {name: place[key] for place, key, name in self.network.places}
         return {name: found[name].detach() for name in self._begun.buffers}
 
     def weights(self, buffers: Tree, passes: int) -> Weights:

@@ -1,8 +1,4 @@
-"""Multiplicative Bernoulli noise on whole units, of which pruning is the limit.
-
-Belongs here: units that are there in some batches only. Does not belong here: independent random pruning of weights
-(`bernoulli.py`), zeroing for a stretch of batches (`zero_units.py`).
-"""
+"""Multiplicative Bernoulli noise on whole units, of which pruning is the limit."""
 
 import torch
 from pydantic import Field
@@ -11,19 +7,23 @@ from prunescope.base.state import TrainState
 from prunescope.base.steps import Clock
 from prunescope.sparsity.select import Target
 from prunescope.training.interventions.intervention import Context
-from prunescope.training.interventions.on_units import UnitIntervention, hide, show, taken
+from prunescope.training.interventions.on_units import UnitIntervention, hide, show, taken_units
 
 
 class BernoulliUnits(UnitIntervention):
     """Multiplies each unit that `PruneUnits` would remove by a Bernoulli(keep) variable, drawn anew every batch.
 
-    From its event on to the end of the run, each such unit is at 0 in a batch with probability 1 - keep, gets no
-    gradient there, and has its values back in the next batch that keeps it. keep = 0 is `PruneUnits`, in every value
-    that is not removed bit for bit, but without masks. After the last batch the last draw stays.
+    From its event to the end of the run, each such unit is at 0 in a batch with probability 1 - keep, gets no gradient
+    there, and has its values back in the next batch that keeps it. keep = 0 is `PruneUnits` without masks, with the
+    same bits in all values that are not removed. After the last batch the last draw stays.
+
+    target: the end of the ranking that is taken.
+    keep: the probability.
+    normalization_follows: as for `PruneUnits`.
 
     Source: Bartoldson et al. 2020, section 2: pruning multiplies the targeted weights by Bernoulli(p) with p = 0, and
-    p > 0 would be DropConnect. Differs from the source: they write of weights; here a unit has one draw. They ran
-    p = 0 only.
+    p > 0 would be DropConnect.
+    Differs from the source: they write of weights; here a unit has one draw. They ran p = 0 only.
     """
 
     target: Target = "largest"
@@ -31,7 +31,7 @@ class BernoulliUnits(UnitIntervention):
     normalization_follows: bool = True
 
     def events(self, clock: Clock) -> tuple[int, ...]:
-        """The schedules' events; every step from the first of them on, unless nothing is ever kept."""
+        """Every step from the first event of the schedules on; if keep is 0, their events only."""
         scheduled = super().events(clock)
         if self.keep == 0:
             return scheduled
@@ -40,22 +40,18 @@ class BernoulliUnits(UnitIntervention):
     def apply(self, state: TrainState, context: Context) -> TrainState:
         """The state under a new draw."""
         key = context.key
-        hidden = [context.structure.at(schedule.layer) for schedule in self.layers]
-        for units in hidden:
+        layers = [context.structure.at(schedule.layer) for schedule in self.layers]
+        for units in layers:
             state = show(state, key, units)
         for schedule, kept in self.due(context):
-            units = context.structure.at(schedule.layer)
-            new = self.pick(state, context, units, kept)
-            so_far = new | taken(state.weights, state.memory[key], units)
-            memory = {**state.memory[key], f"taken/{units.layer}": so_far}
-            state = state.replace(memory={**state.memory, key: memory})
-        for units in hidden:
-            so_far = taken(state.weights, state.memory[key], units)
-            if not bool(so_far.any()):
+            state, _ = self.take(state, context, context.structure.at(schedule.layer), kept)
+        for units in layers:
+            taken = taken_units(state.weights, state.memory[key], units)
+            if not bool(taken.any()):
                 continue
             generator = context.stream("keep", units.layer)
-            drawn = torch.rand(units.count, generator=generator, device=generator.device).to(so_far.device)
-            dropped = so_far & (drawn >= self.keep)
+            draws = torch.rand(units.count, generator=generator, device=generator.device).to(taken.device)
+            dropped = taken & (draws >= self.keep)
             follows = self.normalization_follows
             dying = units.dying(normalization_follows=follows)
             state = hide(state, key, units, dropped, normalization_follows=follows, save=dying)

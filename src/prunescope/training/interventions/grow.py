@@ -1,8 +1,4 @@
-"""Dynamic sparse training: weights are dropped and others grown, at constant sparsity.
-
-Belongs here: the exchange of weights. Does not belong here: the sparsity itself, which an intervention before this
-one makes (`Prune` with a scope such as "erdos_renyi").
-"""
+"""Dynamic sparse training: weights are dropped and others grow, at constant sparsity."""
 
 import math
 from typing import Literal
@@ -23,10 +19,14 @@ from prunescope.training.interventions.when import Every
 class Grow(Intervention):
     """Drops the smallest weights of each layer every `period` before `end`, and grows as many others there.
 
-    by: "gradient" grows where the dense gradient over the next `batches` batches is largest (RigL), "random"
-    anywhere (SET). Of the weights that a layer has left, the share fraction * (1 + cos(pi t / end)) / 2 is
-    exchanged at step t of the run ("cosine"), or always the same ("constant"), rounded to a whole number. What
-    was just dropped may grow again. Grown weights start at 0 with moments 0.
+    A weight that was just dropped may grow again. Grown weights and their optimizer state start at 0.
+
+    by: where weights grow: "gradient", where the dense gradient is largest (RigL), or "random" (SET).
+    fraction: share of the remaining weights of each layer that is exchanged, rounded to a whole number.
+    decay: "cosine" multiplies the share by (1 + cos(pi t / end)) / 2 at step t of the run; "constant" does not.
+    period, end: the exchanges are `period` apart, and all before `end`.
+    batches: training batches that the gradient is taken over.
+    exclude: names of layers that are left alone.
 
     Source: Evci et al. 2020, algorithm 1 (RigL); Mocanu et al. 2018 (SET, constant fraction).
     Differs from the source: the step at which weights are exchanged is taken too, under the new masks. SET drops
@@ -42,7 +42,7 @@ class Grow(Intervention):
     exclude: tuple[str, ...] = ()
 
     def events(self, clock: Clock) -> tuple[int, ...]:
-        """Every period, from the first one on, up to but without `end`."""
+        """The end of every period before `end`."""
         steps = Every(start=self.period, end=self.end, period=self.period).steps(clock)
         return tuple(step for step in steps if step < clock.steps(self.end))
 
@@ -57,30 +57,30 @@ class Grow(Intervention):
         share = self._share(context.local, context.clock.steps(self.end))
         counts = {name: round(share * int(before[name].sum())) for name in names}
         magnitudes = Magnitude().scores(state.weights, context)
-        left = before | _without({name: before[name] for name in names}, magnitudes, counts)
-        grown = self._grown({name: ~left[name] for name in names}, counts, state, context)
-        # Clearing under `left` puts value and moments of what grows to 0, even of what was just dropped.
-        dropped = remove(state, left, context.moments)
-        after = left | {name: left[name] | grown[name] for name in names}
-        return dropped.replace(weights=dropped.weights.replace(masks=after))
+        thinned = before | _without({name: before[name] for name in names}, magnitudes, counts)
+        grown = self._grown({name: ~thinned[name] for name in names}, counts, state, context)
+        # This sets all that may grow to 0, even a weight that was just dropped.
+        state = remove(state, thinned, context.slots)
+        after = thinned | {name: thinned[name] | grown[name] for name in names}
+        return state.replace(weights=state.weights.replace(masks=after))
 
     def _share(self, step: int, end: int) -> float:
-        turn = (1 + math.cos(math.pi * step / end)) / 2 if self.decay == "cosine" else 1.0
-        return self.fraction * turn
+        factor = (1 + math.cos(math.pi * step / end)) / 2 if self.decay == "cosine" else 1.0
+        return self.fraction * factor
 
     def _grown(self, empty: Masks, counts: dict[str, int], state: TrainState, context: Context) -> Masks:
-        """Which of the empty places grow: `counts` of them in each layer."""
+        """Masks of the places that grow, `counts` of the empty ones in each layer."""
         if self.by == "gradient":
             slope = context.gradient(state.weights, self.batches)
-            unwanted = {name: -slope[name].abs() for name in empty}
+            scores = {name: -slope[name].abs() for name in empty}
         else:
-            unwanted = Random().scores(Weights({}, {}, empty), context)
-        rest = _without(empty, unwanted, counts)
-        return {name: mask & ~rest[name] for name, mask in empty.items()}
+            scores = Random().scores(Weights({}, {}, empty), context)
+        still_empty = _without(empty, scores, counts)
+        return {name: mask & ~still_empty[name] for name, mask in empty.items()}
 
 
 def _without(masks: Masks, scores: Tree, counts: dict[str, int]) -> Masks:
-    """The masks without the weights of smallest score, `counts` of them in each layer."""
+    """The masks without the `counts` weights of smallest score in each layer."""
     return {
         name: choose(scores, {name: mask}, count=counts[name], allow_collapse=True)[name]
         for name, mask in masks.items()

@@ -1,26 +1,22 @@
-"""Weights that are at zero for a while.
-
-Belongs here: keeping `TrainState.held` equal to what the interventions' memories say. Does not belong here: which
-weights are held, and for how long.
-"""
+"""Weights that are at zero for a while."""
 
 from prunescope.base.state import TrainState
 from prunescope.base.tree import Tree
 
 REMOVED = "removed/held/"
-"""How a memory's name begins for what is held because its unit is gone for good."""
+"""The beginning of the names in a memory for parameters that are held because their unit is removed."""
 
 
 def with_memory(state: TrainState, key: str, memory: Tree) -> TrainState:
-    """The state with the memory of intervention `key` exchanged, and `held` as all memories now say.
+    """The state with a new memory of intervention `key`, and `held` computed from all memories.
 
-    A memory says that a weight is held by a bool tensor called ".../held/<parameter>".
+    A memory holds a parameter by a bool tensor called ".../held/<parameter>", True = held.
     """
     return _with_memories(state, {**state.memory, key: memory})
 
 
 def without_removed(state: TrainState) -> TrainState:
-    """The state in which nothing is held because its unit is gone; temporary holds stay."""
+    """The state in which no parameter is held because its unit is removed; temporary holds stay."""
     memories = {
         key: {name: leaf for name, leaf in memory.items() if not name.startswith(REMOVED)}
         for key, memory in state.memory.items()
@@ -30,8 +26,8 @@ def without_removed(state: TrainState) -> TrainState:
 
 def _with_memories(state: TrainState, memories: dict[str, Tree]) -> TrainState:
     held: Tree = {}
-    for tensors in memories.values():
-        for name, where in tensors.items():
+    for memory in memories.values():
+        for name, where in memory.items():
             _, mark, param = name.partition("/held/")
             if mark:
                 held[param] = held[param] | where if param in held else where

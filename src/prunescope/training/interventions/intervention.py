@@ -1,7 +1,4 @@
-"""What an intervention is: a frozen value that changes weights at scheduled steps.
-
-Belongs here: the interface and what an intervention may ask for. Does not belong here: any intervention.
-"""
+"""The interface of interventions: frozen values that change weights at scheduled steps."""
 
 from collections.abc import Callable
 from typing import ClassVar, Protocol
@@ -13,21 +10,22 @@ from prunescope.base.tree import Tree
 from prunescope.base.value import Value
 from prunescope.sparsity import scores
 from prunescope.sparsity.structure import Structure
+from prunescope.training.interventions.when import At, When
 
 
 class Context(scores.Context, Protocol):
-    """What an intervention may ask for at an event, besides what a score may; it sees one replica.
+    """The things that an intervention may ask for at an event, in addition to those that a score may; of one replica.
 
-    Draws are named, and belong to this step and this intervention, under seeds.mask.
+    Draws are named, and are keyed by seeds.mask, this intervention and this step.
     """
 
     @property
     def key(self) -> str:
-        """The name under which `TrainState.memory` holds this intervention's memory."""
+        """The key of this intervention's memory in `TrainState.memory`."""
 
     @property
     def clock(self) -> Clock:
-        """The clock of the run; its total is the run's own length."""
+        """The clock of the run; its total is the length of the run."""
 
     @property
     def local(self) -> int:
@@ -35,31 +33,33 @@ class Context(scores.Context, Protocol):
 
     @property
     def event(self) -> int:
-        """Which of this intervention's events this is, from 0."""
+        """The number of this event among those of the intervention, from 0."""
 
     @property
     def events(self) -> int:
-        """How many events it has in this run."""
+        """The number of events of the intervention in this run."""
 
     @property
-    def moments(self) -> tuple[str, ...]:
+    def slots(self) -> tuple[str, ...]:
         """Names of the optimizer's states that are shaped like parameters."""
 
     @property
     def structure(self) -> Structure:
-        """Where the network's units are. Raises UsageError when its forward pass cannot be followed."""
+        """The units of the network. Raises UsageError when its forward pass cannot be traced."""
 
     def reference(self, reference: StateRef) -> Weights:
         """The weights of a referenced state of another run."""
 
     def fresh(self) -> Weights:
-        """Newly drawn weights of the network, keyed by seeds.init and this step; masks all kept."""
+        """Newly drawn weights of the network, keyed by seeds.init and this step, with all weights kept."""
 
 
 class Intervention(Value):
     """A weight change at scheduled steps; several act in declaration order.
 
-    Only an intervention changes masks. Everything is pure: states and memories are replaced, never mutated.
+    Only interventions change masks. They are pure: states and memories are replaced, never mutated.
+
+    observes: whether `observe` is called in training.
     """
 
     observes: ClassVar[bool] = False
@@ -69,7 +69,7 @@ class Intervention(Value):
         raise NotImplementedError
 
     def onsets(self, clock: Clock) -> tuple[int, ...]:
-        """The events at which something new is done to the network; at the others it goes on, or ends."""
+        """The events at which something new is done to the network; at the others, something continues or ends."""
         return self.events(clock)
 
     def apply(self, state: TrainState, context: Context) -> TrainState:
@@ -77,24 +77,41 @@ class Intervention(Value):
         raise NotImplementedError
 
     def check(self, clock: Clock, structure: Callable[[], Structure]) -> None:
-        """Raises UsageError for what cannot be done in this run; called before its first step.
+        """Raises UsageError for an intervention that is impossible in this run; called before its first step.
 
-        structure: returns where the network's units are; asked only if it is needed.
+        structure: returns the units of the network; called only if they are needed.
         """
 
     def init(self, weights: Weights) -> Tree:
-        """The memory at the start of the run: tensors that are checkpointed with the run."""
+        """The memory at the start of the run, tensors that are stored in its checkpoints."""
         return {}
 
     def needs(self, step: int) -> frozenset[str]:
-        """Names of modules whose outputs `observe` wants in the training pass of this step of the run."""
+        """Names of the modules whose outputs `observe` receives from the training pass of this step of the run."""
         return frozenset()
 
     def observe(self, memory: Tree, captured: Tree) -> Tree:
-        """The memory after a training pass with the captured outputs; called only where `needs` names some."""
+        """The memory after a training pass; captured: outputs by module. Called only where `needs` has names."""
         return memory
 
 
+class ScheduledIntervention(Intervention):
+    """An intervention at the steps of a rule.
+
+    when: the rule.
+    """
+
+    when: When = At()
+
+    def events(self, clock: Clock) -> tuple[int, ...]:
+        """The steps of `when`."""
+        return self.when.steps(clock)
+
+    def onsets(self, clock: Clock) -> tuple[int, ...]:
+        """The steps of `when`."""
+        return self.when.steps(clock)
+
+
 def memory_key(index: int, intervention: Intervention) -> str:
-    """The name of an intervention's memory: its place in the recipe and its kind."""
+    """The key of an intervention's memory: its place in the recipe and its class."""
     return f"{index}:{type(intervention).__name__}"

@@ -1,7 +1,4 @@
-"""When how many units of one layer go.
-
-Belongs here: events and counts. Does not belong here: which units (`on_units.py`), what is done to them.
-"""
+"""The schedule by which units of one layer are removed."""
 
 from fractions import Fraction
 from math import ceil
@@ -16,14 +13,20 @@ from prunescope.training.interventions.when import Every
 
 
 class LayerSchedule(Value):
-    """A share `fraction` of a layer's units goes in equal parts, at `start` and every `period` after it until `end`.
+    """A share of the units of a layer is removed in equal parts, at `start` and every `period` after it until `end`.
 
-    layer: the module's name. start, end, period: durations from the start of the run, as everywhere: "4ep" is after
-    four epochs of training, "0ep" before any (the arm pruned from scratch). A position is seen by probes just before
-    and just after its event, and precedes the first step under the next epoch's learning rate.
+    layer: name of the module.
+    start, end: durations since the start of the run: "4ep" is after four epochs of training, "0ep" before the first
+        (the arm that is pruned from scratch).
+    fraction: the share, in (0, 1).
+    period: duration between events.
 
-    Source: Bartoldson et al. 2019 and 2020. Differs from the source: their code counts epochs from 0 and acts at the
-    end of one, so its epoch 3 is "4ep" here; `after_epochs` takes their numbers.
+    Probes observe a position just before and just after its event, which precedes the first step under the learning
+    rate of the next epoch.
+
+    Source: Bartoldson et al. 2019 and 2020.
+    Differs from the source: their code counts epochs from 0 and acts at the end of one, so its epoch 3 is "4ep" here;
+    `after_epochs` takes their numbers.
     """
 
     layer: str
@@ -53,17 +56,20 @@ class LayerSchedule(Value):
         )
 
     def steps(self, clock: Clock) -> tuple[int, ...]:
-        """The positions of the events. Raises UsageError when they are none, or beyond the run."""
+        """The positions of the events. Raises UsageError when there is none, or one is beyond the run."""
         return Every(start=self.start, end=self.end, period=self.period).steps(clock)
 
     def kept(self, units: int, events: int) -> tuple[int, ...]:
-        """Units of `units` that are kept after each of `events` events; the last is ceil((1 - fraction) units).
+        """The number of units of a layer that are kept after each event.
 
-        With final = ceil((1 - fraction) N), event i of I leaves ceil(final + (N - final) (I - i) / I). Events of a
-        small layer may take nothing: 0, 0 and 1 of 16 units for fraction 0.1 in three events.
+        With final = ceil((1 - fraction) N), event i of I leaves ceil(final + (N - final) (I - i) / I) of N units. An
+        event of a small layer may remove nothing: 0, 0 and 1 of 16 units for fraction 0.1 in three events.
 
-        Source: the authors' code of 2020. Differs from the source: exact, where binary fractions round up to one
-        unit more in some widths (0.7 of 10 leaves 3).
+        units: number of units N, at least 1.
+        events: number of events I, at least 1.
+
+        Source: the authors' code of 2020.
+        Differs from the source: exact, where binary fractions keep one unit more in some widths (0.7 of 10 leaves 3).
 
         >>> LayerSchedule.after_epochs("conv8", start=6, end=275, fraction=0.9, period=200).kept(512, 2)
         (282, 52)
@@ -77,7 +83,7 @@ class LayerSchedule(Value):
         )
 
     def check(self, clock: Clock, units: int, *, allow_idle_events: bool) -> None:
-        """Raises UsageError for a schedule that the run or the layer cannot have."""
+        """Raises UsageError for a schedule that is impossible in the run or for the layer."""
         events = len(self.steps(clock))
         if events > units and not allow_idle_events:
             raise UsageError(

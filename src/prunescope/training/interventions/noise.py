@@ -1,43 +1,30 @@
-"""Gaussian noise on weights.
-
-Belongs here: additive noise at scheduled steps. Does not belong here: zeroing (`zero.py`).
-"""
+"""Gaussian noise on weights."""
 
 import torch
 from pydantic import Field
 
-from prunescope.base.errors import UsageError
 from prunescope.base.state import TrainState
 from prunescope.base.steps import Clock, Duration
-from prunescope.training.interventions.intervention import Context, Intervention
-from prunescope.training.interventions.when import At, When
+from prunescope.training.interventions.intervention import Context, ScheduledIntervention
 
 
-class Noise(Intervention):
+class Noise(ScheduledIntervention):
     """Adds N(0, s^2) to every kept maskable weight before each of `length` steps, from each event on.
 
     s = std * (the standard deviation of the kept weights of the same tensor), so that one number suits every
-    layer. Removed and held weights stay at 0. Moments of the optimizer are left alone.
+    layer. Removed and held weights stay at 0. The state of the optimizer does not change.
+
+    std: the noise relative to the weights, dimensionless.
+    length: duration of the noise from each event on.
     """
 
     std: float = Field(gt=0)
     length: Duration = "1it"
-    when: When = At()
 
     def events(self, clock: Clock) -> tuple[int, ...]:
         """Every step before which noise is added. Raises UsageError for noise that would outlast the run."""
-        length = max(1, clock.steps(self.length))
-        starts = self.when.steps(clock)
-        if starts[-1] + length > clock.total:
-            raise UsageError(
-                f"noise of length {self.length!r} from step {starts[-1]} on outlasts the run, which ends after "
-                f"{clock.total} steps; shorten it, or choose an earlier position"
-            )
-        return tuple(sorted({k for start in starts for k in range(start, start + length)}))
-
-    def onsets(self, clock: Clock) -> tuple[int, ...]:
-        """The steps of `when`."""
-        return self.when.steps(clock)
+        spans = self.when.spans(clock, length=self.length)
+        return tuple(sorted({k for start, end in spans for k in range(start, end)}))
 
     def apply(self, state: TrainState, context: Context) -> TrainState:
         """The state with noisy weights."""

@@ -1,8 +1,4 @@
-"""Gaussian noise on whole units for a while.
-
-Belongs here: additive noise on the units that pruning would take. Does not belong here: noise on all weights
-(`noise.py`), zeroing (`zero_units.py`).
-"""
+"""Gaussian noise on whole units for a while."""
 
 from typing import ClassVar
 
@@ -13,26 +9,29 @@ from torch import Tensor
 from prunescope.base.state import TrainState
 from prunescope.base.steps import Clock
 from prunescope.sparsity.select import Target
-from prunescope.sparsity.structure import Units, rows
+from prunescope.sparsity.structure import Units, spread_rows
 from prunescope.training.interventions.intervention import Context
-from prunescope.training.interventions.on_units import UnitIntervention, taken
-from prunescope.training.interventions.zero_units import noisy_steps, windows
+from prunescope.training.interventions.on_units import UnitIntervention, taken_units
+from prunescope.training.interventions.zero_units import windows
 
 
 class NoiseUnits(UnitIntervention):
     """Adds N(0, s^2) to the weights of the units that `PruneUnits` would take, before each of `batches` batches.
 
-    s is the standard deviation of the weights of the layer's first unit that was never taken, at that moment. Noise
-    adds up, since it stays in the weights; a unit once taken is not taken again. Removed and held weights stay at 0.
+    s is the standard deviation of the weights of the layer's first unit that was never taken, at that moment. The noise
+    stays in the weights, so it accumulates. A unit is taken once only. Removed and held weights stay at 0.
 
-    test_batches: 0 adds noise in training batches only. With the number T of batches of a test pass, the weights that
-    training batches see have the law of the authors' code, which adds noise in test batches too: the first batch
-    after an event then has T + 1 draws in one, the first of every later epoch 2 T + 1 (a pass before and after the
-    pruning step). batches=1 is one draw whatever T is: noise is added "once", which there is in a test batch.
+    target: the end of the ranking that is taken.
+    batches: number of training batches with noise from each event on.
+    test_batches: 0 adds noise before training batches only. T, the number of batches of a test pass, gives the weights
+        that training batches see the law of the authors' code, which adds noise before test batches too: T + 1 draws
+        before the first batch after an event, and 2 T + 1 before the first of every later epoch (a pass before and
+        after the pruning step). With batches=1 there is one draw for any T: the authors add noise once, in a test
+        batch.
 
-    t_post is taken with all draws at the onset, of the weights that the next training batch sees; after later epochs
-    of a window accuracy is that before the draws that follow. The authors' test passes gather their draws one by one
-    while they go on. For one batch both are the same.
+    t_post includes all draws at the onset, as in the weights that the next training batch sees. After later epochs of
+    a window, accuracy precedes the draws that follow. The authors' test passes add their draws one by one. For one
+    batch both are the same.
 
     Source: Bartoldson et al. 2020, section 3.3, Figure 5 bottom (1, 50, 1105 batches) and section 2 ("a larger
     variance on the first batch of a new epoch"), which is test_batches = 79.
@@ -48,18 +47,16 @@ class NoiseUnits(UnitIntervention):
 
     def events(self, clock: Clock) -> tuple[int, ...]:
         """Every step before which noise is added. Raises UsageError when noise would not end within the run."""
-        steps = (noisy_steps(windows(schedule, clock, self.batches)) for schedule in self.layers)
-        return tuple(sorted(set().union(*steps)))
+        spans = [span for schedule in self.layers for span in windows(schedule, clock, self.batches)]
+        return tuple(sorted({step for start, end in spans for step in range(start, end)}))
 
     def apply(self, state: TrainState, context: Context) -> TrainState:
         """The state with noisy units."""
         for schedule, kept in self.due(context):
             units = context.structure.at(schedule.layer)
-            new = self.pick(state, context, units, kept)
-            memory = dict(state.memory[context.key])
-            memory[f"taken/{units.layer}"] = new | taken(state.weights, memory, units)
-            memory[f"new/{units.layer}"] = new
-            state = state.replace(memory={**state.memory, context.key: memory})
+            state, new = self.take(state, context, units, kept)
+            memory = state.memory[context.key] | {f"new/{units.layer}": new}
+            state = state.replace(memory=state.memory | {context.key: memory})
         for schedule in self.layers:
             for start, end in windows(schedule, context.clock, self.batches):
                 if start <= context.local < end:
@@ -68,7 +65,7 @@ class NoiseUnits(UnitIntervention):
         return state
 
     def draws(self, clock: Clock, start: int, step: int) -> int:
-        """How many draws come right before the training batch at `step`, in the window that begins at `start`."""
+        """The number of draws right before the training batch at `step`, in the window that begins at `start`."""
         if self.batches == 1:
             return 1
         if step == start:
@@ -78,9 +75,9 @@ class NoiseUnits(UnitIntervention):
 
 def _noisy(state: TrainState, context: Context, units: Units, draws: int) -> TrainState:
     memory, weight = state.memory[context.key], state.weights.params[units.weight]
-    untouched: Tensor = weight[~taken(state.weights, memory, units)][0]
+    untouched: Tensor = weight[~taken_units(state.weights, memory, units)][0]
     generator = context.stream("noise", units.layer)
     draw = torch.randn(weight.shape, generator=generator, device=generator.device).to(weight)
-    where = rows(memory[f"new/{units.layer}"], weight) & state.free[units.weight]
-    moved = weight + draws**0.5 * untouched.std() * draw * where
-    return state.replace(weights=state.weights.replace(params=state.weights.params | {units.weight: moved}))
+    where = spread_rows(memory[f"new/{units.layer}"], weight) & state.free[units.weight]
+    noisy = weight + draws**0.5 * untouched.std() * draw * where
+    return state.replace(weights=state.weights.replace(params=state.weights.params | {units.weight: noisy}))

@@ -1,7 +1,7 @@
-"""Interventions on whole units: which units an event takes, and putting units to zero and back.
+"""The common part of interventions on whole units: the units that an event takes, and hiding and showing units.
 
-Belongs here: what those interventions share. Does not belong here: the interventions themselves, what a unit is
-(`sparsity/structure.py`), how good it is (`sparsity/unit_scores.py`).
+Belongs here: what those interventions share. Does not belong here: the interventions themselves, the definition of a
+unit (`sparsity/structure.py`), its score (`sparsity/unit_scores.py`).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +14,7 @@ from prunescope.base.state import TrainState, Weights
 from prunescope.base.steps import Clock
 from prunescope.base.tree import Tree
 from prunescope.sparsity.select import Target, choose
-from prunescope.sparsity.structure import Structure, Units, gone, rows
+from prunescope.sparsity.structure import Structure, Units, removed_units, spread_rows
 from prunescope.sparsity.unit_scores import FilterNorm, UnitScore
 from prunescope.training.interventions.held import with_memory
 from prunescope.training.interventions.intervention import Context, Intervention
@@ -22,10 +22,12 @@ from prunescope.training.interventions.layer_schedule import LayerSchedule
 
 
 class UnitIntervention(Intervention):
-    """What every intervention on units is given.
+    """An intervention on the units of some layers.
 
-    layers: which layers, each with its own events and counts. score, target: which end of which ranking within the
-    layer goes. allow_idle_events: whether a layer may have more events than units.
+    layers: the layers, each with its own events and counts.
+    score: the ranking of the units within a layer.
+    target: the end of the ranking that is taken.
+    allow_idle_events: whether a layer may have more events than units.
     """
 
     layers: tuple[LayerSchedule, ...] = Field(min_length=1)
@@ -41,7 +43,7 @@ class UnitIntervention(Intervention):
         return self
 
     @property
-    def observes(self) -> bool:  # type: ignore[override]  # what runs may be stacked depends on it
+    def observes(self) -> bool:  # type: ignore[override]  # it decides which runs may be stacked
         """Whether the score watches the network train."""
         return self.score.watches and self.target != "random"
 
@@ -50,33 +52,32 @@ class UnitIntervention(Intervention):
         return tuple(sorted({step for schedule in self.layers for step in schedule.steps(clock)}))
 
     def onsets(self, clock: Clock) -> tuple[int, ...]:
-        """Where units are taken."""
+        """The events of all layers."""
         return UnitIntervention.events(self, clock)
 
     def check(self, clock: Clock, structure: Callable[[], Structure]) -> None:
-        """Raises UsageError for a layer without units, a score it cannot have, or too many events."""
-        found = structure()
+        """Raises UsageError for a layer without units, a score that is impossible there, or too many events."""
         for schedule in self.layers:
-            units = found.at(schedule.layer)
+            units = structure().at(schedule.layer)
             if self.target != "random":
                 self.score.check(units)
             schedule.check(clock, units.count, allow_idle_events=self.allow_idle_events)
 
     def init(self, weights: Weights) -> Tree:
-        """What the score remembers."""
-        known = [s.layer for s in self.layers if f"{s.layer}.weight" in weights.params]
-        return self.score.init(weights, known)
+        """The memory of the score."""
+        layers = [s.layer for s in self.layers if f"{s.layer}.weight" in weights.params]
+        return self.score.init(weights, layers)
 
     def needs(self, step: int) -> frozenset[str]:
-        """What the score wants to see."""
+        """See `UnitScore.needs`."""
         return self.score.needs(step)
 
     def observe(self, memory: Tree, captured: Tree) -> Tree:
-        """What the score makes of it."""
+        """See `UnitScore.observe`."""
         return self.score.observe(memory, captured)
 
     def due(self, context: Context) -> Iterator[tuple[LayerSchedule, int]]:
-        """The layers with an event here, and how many of their units are kept after it."""
+        """The layers with an event here, and the number of their units that are kept after it."""
         for schedule in self.layers:
             steps = schedule.steps(context.clock)
             if context.local in steps:
@@ -84,30 +85,34 @@ class UnitIntervention(Intervention):
                 yield schedule, schedule.kept(count, len(steps))[steps.index(context.local)]
 
     def pick(self, state: TrainState, context: Context, units: Units, kept: int) -> Tensor:
-        """Bool [N]: the units that are taken now, so that `kept` are left of those not taken before.
+        """Bool [N]: the units to take now, so that exactly `kept` remain of those that were not taken before.
 
-        Exactly so many; of equal scores the first. None where fewer than `kept` are left already.
+        Of equal scores the first are taken. None is taken where fewer than `kept` remain already.
         """
         memory = state.memory[context.key]
-        before = taken(state.weights, memory, units)
-        count = units.count - kept - int(before.sum())
+        taken = taken_units(state.weights, memory, units)
+        count = units.count - kept - int(taken.sum())
         if count <= 0:
-            return before & False
-        left = {units.layer: ~before}
-        scores = (
-            left
-            if self.target == "random"
-            else {units.layer: self.score.scores(state.weights, units, memory)}
-        )
+            return taken & False
+        masks = scores = {units.layer: ~taken}
+        if self.target != "random":
+            scores = {units.layer: self.score.scores(state.weights, units, memory)}
         generator = context.stream("target", units.layer)
-        after = choose(scores, left, count=count, target=self.target, generator=generator)
-        return left[units.layer] & ~after[units.layer]
+        after = choose(scores, masks, count=count, target=self.target, generator=generator)
+        return masks[units.layer] & ~after[units.layer]
+
+    def take(self, state: TrainState, context: Context, units: Units, kept: int) -> tuple[TrainState, Tensor]:
+        """The units to take now, see `pick`, and the state whose memory counts them among the taken ones."""
+        new = self.pick(state, context, units, kept)
+        memory = state.memory[context.key]
+        memory = memory | {f"taken/{units.layer}": new | taken_units(state.weights, memory, units)}
+        return state.replace(memory=state.memory | {context.key: memory}), new
 
 
-def taken(weights: Weights, memory: Tree, units: Units) -> Tensor:
-    """Bool [N]: the units that are gone, and those that `memory` says were taken for a while."""
-    away, before = gone(weights.masks, units), memory.get(f"taken/{units.layer}")
-    return away if before is None else away | before
+def taken_units(weights: Weights, memory: Tree, units: Units) -> Tensor:
+    """Bool [N]: the units that are removed, and those that were taken for a while according to `memory`."""
+    removed, taken = removed_units(weights.masks, units), memory.get(f"taken/{units.layer}")
+    return removed if taken is None else removed | taken
 
 
 def hide(
@@ -121,14 +126,14 @@ def hide(
 ) -> TrainState:
     """The state with the units `where` [N] at 0 and held there, until `show`.
 
-    save: names of the parameters and buffers of which to remember what they were. Moments are left alone.
+    save: names of the parameters and buffers whose values the memory keeps. Optimizer state does not change.
     """
     memory, label = dict(state.memory[key]), f"hidden/{units.layer}"
     params, buffers = dict(state.weights.params), dict(state.weights.buffers)
     for name in save:
         memory[f"{label}/saved/{name}"] = params[name] if name in params else buffers[name]
     for name in units.dying(normalization_follows=normalization_follows):
-        held = rows(where, params[name])
+        held = spread_rows(where, params[name])
         memory[f"{label}/held/{name}"] = held
         params[name] = params[name].masked_fill(held, 0.0)
     if units.gate and normalization_follows:
@@ -140,19 +145,22 @@ def hide(
 
 
 def show(state: TrainState, key: str, units: Units) -> TrainState:
-    """The state with the hidden units of a layer back: with what was saved, else at 0. What was removed stays gone."""
+    """The state without the hold of a layer's hidden units, which get their saved values back.
+
+    Units without saved values start from 0. Removed weights stay removed.
+    """
     memory, label = dict(state.memory[key]), f"hidden/{units.layer}/"
     hidden = {name.removeprefix(label): memory.pop(name) for name in list(memory) if name.startswith(label)}
     if not hidden:
         return state
     params, buffers = dict(state.weights.params), dict(state.weights.buffers)
-    where = hidden["where"] & ~gone(state.weights.masks, units)
-    for name, was in hidden.items():
+    where = hidden["where"] & ~removed_units(state.weights.masks, units)
+    for name, saved in hidden.items():
         kind, _, tensor = name.partition("/")
         if kind == "saved":
-            part = params if tensor in params else buffers
-            back = rows(where, was) & state.weights.masks.get(tensor, where.new_ones(()))
-            part[tensor] = was.where(back, part[tensor])
+            tree = params if tensor in params else buffers
+            restored = spread_rows(where, saved) & state.weights.masks.get(tensor, where.new_ones(()))
+            tree[tensor] = saved.where(restored, tree[tensor])
     if "closed" in hidden:
         buffers[units.gate] = buffers[units.gate] | (hidden["closed"] & where)
     weights = state.weights.replace(params=params, buffers=buffers)

@@ -1,25 +1,24 @@
-"""Pruning: weights go for good.
-
-Belongs here: turning a score and an amount into new masks, and what dies with a weight. Does not belong here:
-scores and selection (`sparsity/`).
-"""
+"""Pruning: weights are removed for good."""
 
 from prunescope.base import tree
 from prunescope.base.errors import PrunescopeError
 from prunescope.base.state import TrainState
-from prunescope.base.steps import Clock
-from prunescope.base.tree import Masks, Tree
+from prunescope.base.tree import Masks
 from prunescope.sparsity.scores import Magnitude, Score
 from prunescope.sparsity.select import Amount, Remaining, Scope, Target, Ties, choose, remove_count
-from prunescope.training.interventions.intervention import Context, Intervention
-from prunescope.training.interventions.when import At, When
+from prunescope.training.interventions.intervention import Context, ScheduledIntervention
 
 
-class Prune(Intervention):
+class Prune(ScheduledIntervention):
     """Removes weights by score at every event.
 
-    amount: how many; scope: ranked over what; target: which end of the ranking goes; exclude: maskable tensors
-    that are counted but never pruned.
+    amount: the number of weights to remove.
+    score: the value of a weight.
+    scope: the sets of layers that are ranked together; see `choose`.
+    target: the end of the ranking that is removed.
+    ties: see `choose`.
+    exclude: names of maskable tensors that are counted but never pruned.
+    allow_collapse: whether a layer may lose its last weight.
     """
 
     amount: Amount = Remaining(fraction=0.2)
@@ -29,16 +28,11 @@ class Prune(Intervention):
     ties: Ties = "exact"
     exclude: tuple[str, ...] = ()
     allow_collapse: bool = False
-    when: When = At()
-
-    def events(self, clock: Clock) -> tuple[int, ...]:
-        """The steps of `when`."""
-        return self.when.steps(clock)
 
     def apply(self, state: TrainState, context: Context) -> TrainState:
-        """The state with fewer weights; their values and moments are 0.
+        """The state with fewer weights; the removed ones and their optimizer state are 0.
 
-        Raises Unreachable or LayerCollapse when there is not enough to remove.
+        Raises Unreachable or LayerCollapse when too few weights remain.
         """
         return self.once(state, context, event=context.event + 1, events=context.events)
 
@@ -62,13 +56,17 @@ class Prune(Intervention):
         removed = tree.kept(before) - tree.kept(masks)
         if self.ties == "exact" and removed != count:
             raise PrunescopeError(f"asked to remove {count} weights, {removed} went; please report this")
-        return remove(state, masks, context.moments)
+        return remove(state, masks, context.slots)
 
 
-def remove(state: TrainState, masks: Masks, moments: tuple[str, ...]) -> TrainState:
-    """The state under new masks: what they remove has weight 0 and optimizer moments 0."""
-    weights = state.weights.replace(params=tree.masked(state.weights.params, masks), masks=masks)
-    cleared: dict[str, Tree] = {
-        name: tree.masked(part, masks) if name in moments else part for name, part in state.opt.items()
-    }
-    return state.replace(weights=weights, opt=cleared)
+def remove(state: TrainState, masks: Masks, slots: tuple[str, ...]) -> TrainState:
+    """The state under new masks, in which the removed weights and their optimizer state are 0."""
+    state = zero_outside(state, masks, slots)
+    return state.replace(weights=state.weights.replace(masks=masks))
+
+
+def zero_outside(state: TrainState, masks: Masks, slots: tuple[str, ...]) -> TrainState:
+    """The state with 0 in parameters, and in the optimizer's `slots`, where the mask of their name is False."""
+    weights = state.weights.replace(params=tree.masked(state.weights.params, masks))
+    opt = {name: tree.masked(part, masks) if name in slots else part for name, part in state.opt.items()}
+    return state.replace(weights=weights, opt=opt)

@@ -1,8 +1,4 @@
-"""Pruning in rounds: many small cuts between two steps, the score taken anew before each.
-
-Belongs here: the repetition. Does not belong here: a single cut (`prune.py`), cuts with training between them
-(`Prune` with several events, or a chain of runs).
-"""
+"""Pruning in rounds: many small cuts between two steps, the score taken anew before each."""
 
 from typing import Self
 
@@ -17,10 +13,13 @@ from prunescope.training.interventions.prune import Prune
 
 
 class PruneRounds(Intervention):
-    """Does `prune` in `rounds` rounds at each of its events, every round on the weights that the last one left.
+    """Prunes in several rounds at each event, with new scores in every round.
 
-    With the amount `Sparsity(final)`, the curve "geometric" is the exponential schedule: density final_density^(k /
-    rounds) after round k. Several events share the curve. Gradients of all rounds are over the same batches.
+    prune: the pruning and its events.
+    rounds: number of rounds at each event.
+
+    With the amount `Sparsity(final)`, the curve "geometric" is the exponential schedule: density (1 - final)^(k /
+    rounds) after round k. Several events share the curve. The gradients of all rounds are over the same batches.
 
     Source: Tanaka et al. 2020, algorithm 1 (SynFlow, 100 rounds); de Jorge et al. 2021 (iterative SNIP).
     """
@@ -39,10 +38,7 @@ class PruneRounds(Intervention):
         return self.prune.events(clock)
 
     def apply(self, state: TrainState, context: Context) -> TrainState:
-        """The state after the last round.
-
-        Raises Unreachable or LayerCollapse, as `Prune` does, in the round that would bring it about.
-        """
+        """The state after the last round. Raises what `Prune.apply` raises."""
         for number in range(1, self.rounds + 1):
             event = context.event * self.rounds + number
             state = self.prune.once(state, context, event=event, events=context.events * self.rounds)

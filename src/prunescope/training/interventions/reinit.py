@@ -1,27 +1,16 @@
-"""Reinitialization: fresh values under the same masks.
-
-Belongs here: drawing weights anew during a run. Does not belong here: the initialization itself (`tasks/nets/`).
-"""
+"""Reinitialization: fresh values under the same masks."""
 
 from prunescope.base import tree
 from prunescope.base.state import TrainState
-from prunescope.base.steps import Clock
 from prunescope.sparsity.structure import gates
-from prunescope.training.interventions.intervention import Context, Intervention
-from prunescope.training.interventions.when import At, When
+from prunescope.training.interventions.intervention import Context, ScheduledIntervention
 
 
-class Reinit(Intervention):
-    """Draws all weights and statistics anew; masks, gates and holds stay, moments start again at 0.
+class Reinit(ScheduledIntervention):
+    """Draws all weights and statistics anew; masks, gates and holds stay, and optimizer state starts again at 0.
 
     Source: Frankle and Carbin 2019, the random-reinitialization control.
     """
-
-    when: When = At()
-
-    def events(self, clock: Clock) -> tuple[int, ...]:
-        """The steps of `when`."""
-        return self.when.steps(clock)
 
     def apply(self, state: TrainState, context: Context) -> TrainState:
         """The state with fresh values."""

@@ -1,30 +1,19 @@
-"""Release: what was pruned may live again.
-
-Belongs here: undoing masks. Does not belong here: choosing new ones.
-"""
+"""Release: removed weights become trainable again."""
 
 from prunescope.base.state import TrainState
-from prunescope.base.steps import Clock
 from prunescope.sparsity.structure import gates
 from prunescope.training.interventions.held import without_removed
-from prunescope.training.interventions.intervention import Context, Intervention
-from prunescope.training.interventions.when import At, When
+from prunescope.training.interventions.intervention import Context, ScheduledIntervention
 
 
-class Release(Intervention):
-    """Makes every removed weight trainable again; it re-enters at 0 (the last phase of dense-sparse-dense).
+class Release(ScheduledIntervention):
+    """Makes every removed weight trainable again, from 0 (the last phase of dense-sparse-dense).
 
-    After `PruneUnits`, gates open and biases, gamma and beta are let go too. A whole unit then has only zeros: where
-    BatchNorm follows, beta alone gets a gradient, so the unit comes back as a constant.
+    After `PruneUnits`, gates open, and biases, gamma and beta are released too. All tensors of a unit are then 0: with
+    BatchNorm only beta gets a gradient, so the output of the unit is a constant.
 
     Source: Han et al. 2017 (DSD: `Prune` once, later `Release`).
     """
-
-    when: When = At()
-
-    def events(self, clock: Clock) -> tuple[int, ...]:
-        """The steps of `when`."""
-        return self.when.steps(clock)
 
     def apply(self, state: TrainState, context: Context) -> TrainState:
         """The state with all masks True and all gates open."""

@@ -1,33 +1,23 @@
-"""Rescaling: every weight is multiplied by one number.
-
-Belongs here: the multiplication. Does not belong here: which weights are left (`bernoulli.py`, `prune.py`).
-"""
+"""Rescaling: every weight is multiplied by one number."""
 
 from pydantic import Field
 
 from prunescope.base.state import TrainState
-from prunescope.base.steps import Clock
-from prunescope.training.interventions.intervention import Context, Intervention
-from prunescope.training.interventions.when import At, When
+from prunescope.training.interventions.intervention import Context, ScheduledIntervention
 
 
-class Rescale(Intervention):
-    """Multiplies all maskable weights by `by`; removed ones stay 0, and what has no mask stays as it is.
+class Rescale(ScheduledIntervention):
+    """Multiplies all maskable weights by one number; removed weights stay 0, and other parameters do not change.
 
-    After random pruning to density p, by = p^(-1/2) gives the sums that reach a neuron their variance back.
+    by: the factor. After random pruning to density p, p^(-1/2) restores the variance of the sums that reach a neuron.
 
     Source: proposed here, as a control of pruning at initialization.
     """
 
     by: float = Field(gt=0, allow_inf_nan=False)
-    when: When = At()
-
-    def events(self, clock: Clock) -> tuple[int, ...]:
-        """The steps of `when`."""
-        return self.when.steps(clock)
 
     def apply(self, state: TrainState, context: Context) -> TrainState:
-        """The state with other weights; nothing is drawn."""
+        """The state with the multiplied weights."""
         before = state.weights
         params = before.params | {name: before.params[name] * self.by for name in before.masks}
         return state.replace(weights=before.replace(params=params))

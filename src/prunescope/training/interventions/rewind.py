@@ -1,36 +1,25 @@
-"""Weight rewinding: values go back, masks stay.
-
-Belongs here: copying parameters and statistics from another state. Does not belong here: learning-rate rewinding,
-which is where a recipe's schedule begins.
-"""
+"""Weight rewinding: values go back, masks stay."""
 
 from typing import Literal
 
 from prunescope.base import tree
 from prunescope.base.reference import StateRef
 from prunescope.base.state import TrainState
-from prunescope.base.steps import Clock
 from prunescope.sparsity.structure import gates
-from prunescope.training.interventions.intervention import Context, Intervention
-from prunescope.training.interventions.when import At, When
+from prunescope.training.interventions.intervention import Context, ScheduledIntervention
 
 
-class Rewind(Intervention):
-    """Gives the weights (and BatchNorm statistics) the values that they had at `to`; masks, gates and holds
-    stay.
+class Rewind(ScheduledIntervention):
+    """Gives the weights the values that they had in another state; masks, gates and holds stay.
 
-    what: "all" restores statistics too, "weights" leaves them.
+    to: the other state.
+    what: "all" restores BatchNorm statistics too, "weights" does not.
 
     Source: Frankle et al. 2020, Algorithm 2 (rewinding to iteration k); Renda et al. 2020 (weight rewinding).
     """
 
     to: StateRef
     what: Literal["all", "weights"] = "all"
-    when: When = At()
-
-    def events(self, clock: Clock) -> tuple[int, ...]:
-        """The steps of `when`."""
-        return self.when.steps(clock)
 
     def apply(self, state: TrainState, context: Context) -> TrainState:
         """The state with the referenced values under its own masks."""

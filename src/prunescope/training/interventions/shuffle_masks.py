@@ -1,7 +1,4 @@
-"""The layerwise-shuffled control: as many weights of each layer, but other ones.
-
-Belongs here: permuting masks within layers. Does not belong here: making the masks that are permuted.
-"""
+"""The layerwise-shuffled control: as many weights of each layer, but other ones."""
 
 import torch
 from torch import Tensor
@@ -13,10 +10,11 @@ from prunescope.training.interventions.prune import remove
 
 
 class ShuffleMasks(Intervention):
-    """Removes from each layer as many weights as `of` would, chosen at random among what the layer has.
+    """Removes from each layer as many weights as another intervention would, but random ones.
 
-    It asks whether the pattern within layers matters, or only how many weights each layer keeps. of: an
-    intervention that prunes and has no memory.
+    It shows whether the pattern within layers matters, or only the number of weights that each layer keeps.
+
+    of: the other intervention, which prunes and has no memory.
 
     Source: Frankle et al. 2021, section 5 (randomly shuffling the masks of at-initialization methods).
     """
@@ -28,14 +26,14 @@ class ShuffleMasks(Intervention):
         return self.of.events(clock)
 
     def apply(self, state: TrainState, context: Context) -> TrainState:
-        """The state with as many weights a layer as after `of`. Raises what `of` raises."""
+        """The state with as many weights in each layer as after `of`. Raises what `of` raises."""
         pruned = self.of.apply(state, context).weights.masks
         generator = context.stream("shuffle")
         masks = {
             name: _scattered(pruned[name], mask, generator)
             for name, mask in sorted(state.weights.masks.items())
         }
-        return remove(state, masks, context.moments)
+        return remove(state, masks, context.slots)
 
 
 def _scattered(pruned: Tensor, before: Tensor, generator: torch.Generator) -> Tensor:

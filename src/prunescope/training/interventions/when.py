@@ -1,7 +1,4 @@
-"""When an intervention acts, in steps from the start of its run.
-
-Belongs here: rules that turn durations into steps. Does not belong here: what is done at them.
-"""
+"""Rules for the steps at which an intervention acts."""
 
 from prunescope.base.errors import UsageError
 from prunescope.base.steps import Clock, Duration
@@ -9,15 +6,32 @@ from prunescope.base.value import Value
 
 
 class When(Value):
-    """A rule that yields the steps, counted from the start of the run, before which something happens."""
+    """A rule for the steps, counted from the start of the run, before which something happens."""
 
     def steps(self, clock: Clock) -> tuple[int, ...]:
         """Increasing steps in [0, clock.total]; clock.total means after the last step."""
         raise NotImplementedError
 
+    def spans(self, clock: Clock, **length: Duration) -> list[tuple[int, int]]:
+        """The first step of something that begins at each of the steps and takes one `length`, and the first after it.
+
+        It takes at least one step. Raises UsageError, with the name of the argument, for a span that outlasts the run.
+        """
+        ((name, duration),) = length.items()
+        spans = [(step, step + max(1, clock.steps(duration))) for step in self.steps(clock)]
+        if spans[-1][1] > clock.total:
+            raise UsageError(
+                f"{name}={duration!r} from step {spans[-1][0]} on outlasts the run, which ends after {clock.total} "
+                "steps; shorten it, or choose an earlier position"
+            )
+        return spans
+
 
 class At(When):
-    """Once, at `at`."""
+    """Once.
+
+    at: duration since the start of the run.
+    """
 
     at: Duration = "0it"
 
@@ -27,14 +41,18 @@ class At(When):
 
 
 class Every(When):
-    """At `start`, and every `period` after it, up to and including `end`."""
+    """At `start`, and every `period` after it, up to and including `end`.
+
+    start, end: durations since the start of the run.
+    period: duration between events, at least one step.
+    """
 
     start: Duration
     end: Duration
     period: Duration
 
     def steps(self, clock: Clock) -> tuple[int, ...]:
-        """The event set start, start + period, ... <= end. Raises UsageError when it is empty or too late."""
+        """The steps start, start + period, ... <= end. Raises UsageError when there is none, or `end` is too late."""
         period, start = clock.steps(self.period), clock.steps(self.start)
         end = _inside(clock.steps(self.end), self.end, clock)
         if period < 1:

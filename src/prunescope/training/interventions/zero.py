@@ -1,26 +1,23 @@
-"""Temporary zeroing: pruning without the permanence.
-
-Belongs here: holding weights at zero for a while. Does not belong here: masks, which this never changes.
-"""
+"""Temporary zeroing of weights."""
 
 from typing import Literal
 
 from prunescope.base import tree
-from prunescope.base.errors import UsageError
 from prunescope.base.state import TrainState
 from prunescope.base.steps import Clock, Duration
 from prunescope.sparsity.scores import Magnitude, Score
 from prunescope.sparsity.select import Amount, Remaining, Scope, Target, choose, remove_count
 from prunescope.training.interventions.held import with_memory
-from prunescope.training.interventions.intervention import Context, Intervention
-from prunescope.training.interventions.when import At, When
+from prunescope.training.interventions.intervention import Context, ScheduledIntervention
 
 
-class Zero(Intervention):
-    """Sets chosen weights to 0 at every event and holds them there for `hold`.
+class Zero(ScheduledIntervention):
+    """Sets chosen weights to 0 at every event and holds them there for a while.
 
-    reentry: whether they come back at 0 or at the values they had. The moments of the optimizer are left alone.
-    The last hold ends within the run.
+    The weights are chosen as in `Prune`. Masks and optimizer state do not change.
+
+    hold: duration of the hold; the last one ends within the run.
+    reentry: whether the weights return at 0 or with the values that they had ("saved").
 
     Source: Bartoldson et al. 2020, section 4.3 (zeroing noise).
     Differs from the source: counted in training batches, never applied to test batches.
@@ -33,41 +30,25 @@ class Zero(Intervention):
     exclude: tuple[str, ...] = ()
     hold: Duration = "1it"
     reentry: Literal["zero", "saved"] = "zero"
-    when: When = At()
-
-    def _pairs(self, clock: Clock) -> list[tuple[int, int]]:
-        length = max(1, clock.steps(self.hold))
-        return [(step, step + length) for step in self.when.steps(clock)]
 
     def events(self, clock: Clock) -> tuple[int, ...]:
         """Every zeroing and every release, in order. Raises UsageError for a hold that outlasts the run."""
-        pairs = self._pairs(clock)
-        start, end = pairs[-1]
-        if end > clock.total:
-            raise UsageError(
-                f"hold={self.hold!r} from step {start} on outlasts the run, which ends after {clock.total} steps; "
-                "shorten it, choose an earlier position, or use Prune for what is never released"
-            )
-        return tuple(sorted({step for pair in pairs for step in pair}))
-
-    def onsets(self, clock: Clock) -> tuple[int, ...]:
-        """The zeroings."""
-        return self.when.steps(clock)
+        return tuple(sorted({step for span in self.when.spans(clock, hold=self.hold) for step in span}))
 
     def apply(self, state: TrainState, context: Context) -> TrainState:
-        """Releases what is due, then zeroes what is due."""
-        now = context.local
-        for number, (_, end) in enumerate(self._pairs(context.clock)):
-            if now == end:
+        """The state after the releases, and then the zeroings, that are due."""
+        spans = self.when.spans(context.clock, hold=self.hold)
+        for number, (_, end) in enumerate(spans):
+            if end == context.local:
                 state = self._release(state, context.key, str(number))
-        for number, (start, _) in enumerate(self._pairs(context.clock)):
-            if now == start:
+        for number, (start, _) in enumerate(spans):
+            if start == context.local:
                 state = self._zero(state, context, str(number))
         return state
 
     def _zero(self, state: TrainState, context: Context, number: str) -> TrainState:
         free = state.free
-        chosen = choose(
+        kept = choose(
             self.score.scores(state.weights, context),
             free,
             count=remove_count(self.amount, free, 1, 1),
@@ -77,7 +58,7 @@ class Zero(Intervention):
             generator=context.stream("target"),
             allow_collapse=True,
         )
-        held = {name: free[name] & ~mask for name, mask in chosen.items()}
+        held = {name: free[name] & ~mask for name, mask in kept.items()}
         memory = dict(state.memory[context.key])
         for name, where in held.items():
             memory[f"{number}/held/{name}"] = where

@@ -42,7 +42,7 @@ class StackedBatches:
         x, y = self._taken(steps)
         for number, augmentation in enumerate(self.augmentation):
             own = zip(self.steppers, steps, strict=True)
-            x = augmentation.together(x, [one.augmenting(number, step) for one, step in own])
+            x = augmentation.apply_to_runs(x, [one.augmentation_stream(number, step) for one, step in own])
         return x, y
 
     def _taken(self, steps: list[int]) -> tuple[Tensor, Tensor]:

@@ -21,7 +21,7 @@ from torch.func import vmap
 from prunescope.base import tree
 from prunescope.base.streams import stream
 from prunescope.base.tree import Tree
-from prunescope.tasks.functional import fill, slots_of
+from prunescope.tasks.functional import fill, places_of
 from prunescope.tasks.model import Model
 from prunescope.training.engines.stacked.inputs import Fixed
 from prunescope.training.engines.stacked.linear import StackedLinear
@@ -60,7 +60,7 @@ class Leading:
         if (whole := stacked(self.module)) is not None:
             self.module = whole.train()
         self._replace(self.module)
-        self.slots = slots_of(self.module)
+        self.places = places_of(self.module)
         self.drops = [module for module in self.module.modules() if isinstance(module, StackedDropout)]
         self.draws = bool(self.drops)
         self.knowing = [module for module in self.module.modules() if isinstance(module, StackedTwoLayer)]
@@ -75,7 +75,7 @@ class Leading:
 
     def linear(self) -> dict[str, StackedLinear]:
         """See `Forward.linear`: layers whose weight nobody else uses."""
-        uses = [name for _, _, name in self.slots]
+        uses = [name for _, _, name in self.places]
         modules = [(n, m) for n, m in self.module.named_modules() if isinstance(m, StackedLinear)]
         named = {f"{name}.weight".removeprefix("."): module for name, module in modules}
         return {name: module for name, module in named.items() if uses.count(name) == 1}
@@ -87,13 +87,13 @@ class Leading:
 
     def apply(self, params: Tree, buffers: Tree, x: Tensor, draws: Sequence[int]) -> tuple[Tensor, Tree]:
         """See `Forward.apply`."""
-        fill(self.slots, {**params, **tree.clone(buffers)})
+        fill(self.places, {**params, **tree.clone(buffers)})
         if self.drops:
             generators = [torch.Generator(x.device).manual_seed(draw) for draw in draws]
             for drop in self.drops:
                 drop.generators = generators
         logits = cast(Tensor, self.module(x))
-        moved = {name: place[key].detach() for place, key, name in self.slots if name in buffers}
+        moved = {name: place[key].detach() for place, key, name in self.places if name in buffers}
         return logits, {name: moved[name] for name in buffers}
 
 
@@ -104,7 +104,7 @@ class Vmapped:
         """Copies the network."""
         self.draws = self.knows = False  # one that draws does not pass the comparison
         self.module = copy.deepcopy(model.template(train=True))
-        self.slots = slots_of(self.module)
+        self.places = places_of(self.module)
 
     def linear(self) -> dict[str, StackedLinear]:
         """None: its layers are plain."""
@@ -117,9 +117,9 @@ class Vmapped:
         """See `Forward.apply`."""
 
         def one(params: Tree, buffers: Tree, x: Tensor) -> tuple[Tensor, Tree]:
-            fill(self.slots, {**params, **buffers})
+            fill(self.places, {**params, **buffers})
             logits = self.module(x)
-            return logits, {name: place[key] for place, key, name in self.slots if name in buffers}
+            return logits, {name: place[key] for place, key, name in self.places if name in buffers}
 
         logits, moved = vmap(one)(params, tree.clone(buffers), x)
         return logits, {name: moved[name].detach() for name in buffers}

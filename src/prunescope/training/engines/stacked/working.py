@@ -49,7 +49,7 @@ class Stacked:
         self.buffers = (
             tree.stack(state.weights.buffers for state in states) if states[0].weights.buffers else {}
         )
-        moments = self.program.optimizer.moments
+        moments = self.program.optimizer.slots
         self.opt = {
             part: self._packed(stacked) if part in moments else stacked
             for part in states[0].opt
@@ -156,7 +156,7 @@ class Stacked:
         weights = before.weights
         params = self._unpacked(self.params, row)
         buffers = {name: leaf[row].clone() for name, leaf in self.buffers.items()}
-        moments = self.program.optimizer.moments
+        moments = self.program.optimizer.slots
         return before.replace(
             step=before.step + steps,
             schedule_step=before.schedule_step + steps,

@@ -1,0 +1,244 @@
+"""The digest of code that a user wrote: what tells an edited function, class or notebook cell from the one before.
+
+A name says where code is, not what it computes: a cell that is run again, a changed global or another closure value
+keeps the name. So the digest covers, of everything that is not part of an installed package,
+
+- the source of functions and of all methods of classes, without comments, docstrings and layout, or the bytecode where
+  the source is not at hand or is no longer what runs;
+- defaults, closure values, and the globals that are read, functions and classes followed to the end.
+
+What is installed is named, not read: it has a version of its own.
+"""
+
+import ast
+import dis
+import functools
+import inspect
+import linecache
+import pickle
+import site
+import sys
+import sysconfig
+import textwrap
+import types
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from prunescope.base.digest import array_digest, text_digest
+
+_GENERATED = (
+    "__dict__",
+    "__weakref__",
+    "__module__",
+    "__qualname__",
+    "__doc__",
+    "__annotations__",
+    "__firstlineno__",
+)
+_PLAIN = (str, bytes, int, float, complex, bool, type(None), type(Ellipsis), range)
+
+
+def code_digest(target: object) -> str | None:
+    """32 hexadecimal digits of all code that a user wrote behind a function, class or object; None if there is none."""
+    walk = _Walk()
+    lines = list(walk.describe(target))
+    return text_digest("\n".join(lines)) if walk.written else None
+
+
+def is_installed(module_name: str) -> bool:
+    """Whether a module belongs to Python, to prunescope or to an installed package, whose version stands for its code.
+
+    `__main__`, notebooks, files beside a study and packages that are installed as editable do not.
+    """
+    top = module_name.split(".")[0]
+    if top in sys.stdlib_module_names and top != "__main__":
+        return True
+    if top == "prunescope" or top in sys.builtin_module_names:
+        return True
+    file = getattr(sys.modules.get(module_name), "__file__", None)
+    return file is not None and any(Path(file).is_relative_to(folder) for folder in _library_folders())
+
+
+@functools.cache
+def _library_folders() -> tuple[Path, ...]:
+    names = [sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), *site.getsitepackages()]
+    return tuple({Path(name).resolve(): None for name in (*names, site.getusersitepackages())})
+
+
+class _Walk:
+    """One pass over everything that a piece of code reads; `written` says whether any of it is a user's."""
+
+    def __init__(self) -> None:
+        self.written = False
+        self._seen: dict[int, tuple[int, object]] = {}  # keeps the objects, so that no id is used twice
+
+    def describe(self, value: Any) -> Iterator[str]:
+        """Lines that differ where what is computed may differ."""
+        if isinstance(value, _PLAIN):
+            yield repr(value)
+        elif isinstance(value, torch.Tensor | np.ndarray):
+            yield f"array {array_digest(value)}"
+        elif isinstance(value, types.ModuleType):
+            yield f"module {value.__name__}"
+        elif id(value) in self._seen:
+            yield f"again {self._seen[id(value)][0]}"
+        else:
+            self._seen[id(value)] = (len(self._seen), value)
+            yield from self._describe_once(value)
+
+    def _describe_once(self, value: Any) -> Iterator[str]:
+        if isinstance(value, types.FunctionType):
+            yield from self._function(value)
+        elif isinstance(value, type):
+            yield from self._class(value)
+        elif isinstance(value, staticmethod | classmethod):
+            yield from self.describe(value.__func__)
+        elif isinstance(value, property | functools.cached_property):
+            parts = (value.fget, value.fset, value.fdel) if isinstance(value, property) else (value.func,)
+            yield from self._all(part for part in parts if part is not None)
+        elif isinstance(value, types.MethodType):
+            yield from self._all((value.__func__, value.__self__))
+        elif isinstance(value, functools.partial):
+            yield from self._all((value.func, value.args, value.keywords))
+        elif isinstance(value, Mapping):
+            yield f"mapping {len(value)}"
+            yield from self._all(part for item in value.items() for part in item)
+        elif isinstance(value, list | tuple):
+            yield f"{type(value).__name__} {len(value)}"
+            yield from self._all(value)
+        elif isinstance(value, set | frozenset):
+            yield f"set {sorted(map(repr, value))}"
+        elif hasattr(value, "__wrapped__"):
+            yield from self.describe(value.__wrapped__)
+        elif isinstance(
+            value, types.BuiltinFunctionType | types.MethodDescriptorType | types.WrapperDescriptorType
+        ):
+            yield f"builtin {value.__qualname__}"
+        else:
+            yield from self._object(value)
+
+    def _all(self, values: Iterable[Any]) -> Iterator[str]:
+        for value in values:
+            yield from self.describe(value)
+
+    def _function(self, function: types.FunctionType) -> Iterator[str]:
+        if is_installed(function.__module__ or "__main__"):
+            yield f"function {function.__module__}:{function.__qualname__}"
+            return
+        self.written = True
+        yield _text(function)
+        yield from self._all((function.__defaults__, function.__kwdefaults__))
+        yield from self._all(_closure(function))
+        for name, value in _globals(function.__code__, function.__globals__):
+            yield name
+            yield from self.describe(value)
+
+    def _class(self, cls: type) -> Iterator[str]:
+        yield f"class {cls.__qualname__}"
+        if is_installed(cls.__module__):
+            yield cls.__module__
+            return
+        self.written = True
+        yield from self._all(cls.__bases__)
+        for name, value in sorted(vars(cls).items()):
+            if name not in _GENERATED and not name.startswith(
+                ("__pydantic", "_abc_", "__class_vars", "__private")
+            ):
+                if isinstance(value, types.FunctionType) and is_installed(value.__module__):
+                    continue  # what a decorator or a metaclass put there
+                yield name
+                yield from self.describe(value)
+
+    def _object(self, value: Any) -> Iterator[str]:
+        """An instance: its class and what it holds; what cannot be looked into is named by its class."""
+        yield from self.describe(type(value))
+        if isinstance(value, torch.nn.Module):
+            yield repr(value)
+            yield from self._all(value.state_dict().values())
+        elif not is_installed(type(value).__module__) and hasattr(value, "__dict__"):
+            yield from self.describe(vars(value))
+        else:
+            try:
+                yield text_digest(pickle.dumps(value, protocol=4).hex())
+            except Exception:  # anything may be raised by what does not want to be pickled
+                yield "(not looked into)"
+
+
+def _closure(function: types.FunctionType) -> Iterator[Any]:
+    for cell in function.__closure__ or ():
+        try:
+            yield cell.cell_contents
+        except ValueError:  # a name that is not bound yet
+            yield None
+
+
+def _globals(code: types.CodeType, namespace: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The globals that a function and the functions inside it may read, and what they read of a user's modules."""
+    read, attributes = _reads(code)
+    for name in sorted(read & namespace.keys()):
+        value = namespace[name]
+        yield name, value
+        if isinstance(value, types.ModuleType) and not is_installed(value.__name__):
+            yield from (
+                (f"{name}.{part}", getattr(value, part)) for part in sorted(attributes & vars(value).keys())
+            )
+
+
+def _reads(code: types.CodeType) -> tuple[set[str], set[str]]:
+    """The names of globals that code and all code inside it reads, and its other names, attributes among them."""
+    read = {step.argval for step in dis.get_instructions(code) if step.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
+    others = set(code.co_names) - read
+    for part in code.co_consts:
+        if isinstance(part, types.CodeType):
+            inner = _reads(part)
+            read, others = read | inner[0], others | inner[1]
+    return read, others
+
+
+def _text(function: types.FunctionType) -> str:
+    """The source of a function without comments, docstrings and layout; its bytecode where source and code differ."""
+    code = function.__code__
+    linecache.checkcache(code.co_filename)
+    if code in _codes_of(code.co_filename, "".join(linecache.getlines(code.co_filename))):
+        try:
+            node = ast.parse(textwrap.dedent(inspect.getsource(function)))
+            return ast.unparse(_without_docstrings(node))
+        except (OSError, TypeError, SyntaxError):
+            pass
+    return _bytecode(code)
+
+
+@functools.lru_cache(maxsize=64)
+def _codes_of(file: str, text: str) -> frozenset[types.CodeType]:
+    """Every piece of code that a source text compiles to; none where it is no plain Python."""
+    try:
+        pending = [compile(text, file, "exec", dont_inherit=True)]
+    except (SyntaxError, ValueError):
+        return frozenset()
+    codes: set[types.CodeType] = set()
+    while pending:
+        code = pending.pop()
+        codes.add(code)
+        pending.extend(part for part in code.co_consts if isinstance(part, types.CodeType))
+    return frozenset(codes)
+
+
+def _without_docstrings(tree: ast.Module) -> ast.Module:
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+            and ast.get_docstring(node) is not None
+        ):
+            node.body = node.body[1:] or [ast.Pass()]
+    return tree
+
+
+def _bytecode(code: types.CodeType) -> str:
+    constants = [
+        _bytecode(part) if isinstance(part, types.CodeType) else repr(part) for part in code.co_consts
+    ]
+    return " ".join([code.co_code.hex(), *constants, *code.co_names, *code.co_varnames])

@@ -1,0 +1,284 @@
+"""The benchmarks of Jin et al. 2022: networks, data and training, and how much of each is run at every scale.
+
+Belongs here: what the paper's section 2 and the library it used say, and the numbers that are proposed where they say
+nothing, as a table. Does not belong here: what settings change of it (`settings.py`), arms, figures, claims.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import KW_ONLY, dataclass, field
+from types import MappingProxyType
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from prunescope.base.value import Value
+from prunescope.papers.readings import EarlyScore
+from prunescope.runs.graph.recipe import Recipe
+from prunescope.sparsity.select import Remaining
+from prunescope.tasks.data.augmentation import Augmentation, CropFlip, RandomResizedCrop
+from prunescope.tasks.data.cifar import CIFAR100, IMAGENET, cifar10, cifar100
+from prunescope.tasks.data.digits import digits
+from prunescope.tasks.data.idx import mnist
+from prunescope.tasks.data.images import image_folder
+from prunescope.tasks.data.source import Source
+from prunescope.tasks.model import Network, network
+from prunescope.tasks.task import Data, Task
+from prunescope.training.interventions import Prune
+from prunescope.training.optim import SGD, Optimizer
+from prunescope.training.schedules import Constant, Milestones, Schedule, Warmup
+
+Name = Literal["digits", "lenet", "resnet20", "vgg16", "resnet32", "resnet32-wide", "resnet50"]
+
+Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(gt=0, le=1)]
+Counts = Annotated[tuple[Count, ...], Field(min_length=1)]
+Noises = Annotated[tuple[Annotated[float, Field(ge=0, lt=1)], ...], Field(min_length=1)]
+
+SMOKE = {"replicates": 2, "levels": 2, "width_levels": 1, "epochs": 2, "ensemble": 2}
+"""Seconds where nothing is learned: it only shows that the path works."""
+PATH = {"replicates": 2, "levels": 4, "width_levels": 2, "share": 0.02, "ensemble": 2}
+"""The laptop scale of the large networks: fewer levels, noise levels and images, never fewer epochs, since noisy labels
+are memorized late. On a share of the images an epoch has fewer steps, so claims about them are expected to be
+unjudgeable, ResNet-50's with its 180 steps all of them.
+"""
+
+
+class Size(Value):
+    """What is run of a benchmark.
+
+    noises: shares of wrong training labels, ascending from 0.
+    controls: those of them, 0 included, at which the controls are run: extended training, narrower networks, leave-out,
+        other algorithms.
+    levels, width_levels: steps of 20 %.
+    extended_levels: replays of extended training, one number a control, never more than levels.
+    epochs: of every level.
+    share: of the training images.
+    ensemble: networks behind an EL2N score.
+    validation: training examples held out; with any, optima are selected on them instead of on the test set.
+    groups: of examples, by EL2N.
+    left_out: share of the examples in leave-out experiments.
+    score: by which examples are put into groups.
+    """
+
+    benchmark: Name
+    noises: Noises
+    controls: Noises
+    replicates: Count = 3
+    levels: Count
+    extended_levels: Counts
+    width_levels: Count
+    epochs: Count
+    share: Share = 1.0
+    ensemble: Count = 10
+    validation: Annotated[int, Field(ge=0)] = 0
+    groups: Annotated[int, Field(ge=5)] = 20
+    left_out: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    score: EarlyScore = "el2n"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One benchmark, which is one column of the paper's figures.
+
+    network, source, batch, optimizer, lr, augmentation: of the training.
+    epochs: of the full schedule; drops, warmup, rewind and early are epochs of that schedule and shrink with it.
+    drops: of the learning rate, by a factor of 10.
+    warmup: linear.
+    rewind: where every level starts again.
+    early: when EL2N is measured.
+    excluded: maskable tensors that are never pruned.
+    fits: training accuracy without label noise, percent, below which claims on training losses mean nothing; of the
+        narrow ResNet-32 less than of the others, since so few weights do not fit 100 classes.
+    noises: shares of wrong labels.
+    levels: of pruning, extended training and width alike.
+    ensemble: networks behind a score of examples.
+    laptop: what is different at that scale.
+    smoke: the share of the images at that scale.
+    """
+
+    network: Network
+    source: Callable[[], Source]
+    _: KW_ONLY
+    epochs: int
+    batch: int
+    optimizer: Optimizer
+    lr: float
+    drops: tuple[int, ...] = ()
+    warmup: int = 0
+    rewind: int
+    early: int
+    excluded: tuple[str, ...] = ()
+    augmentation: tuple[Augmentation, ...] = ()
+    fits: float = 99.0
+    noises: tuple[float, ...] = (0.0, 0.15, 0.3, 0.6)
+    levels: int = 20
+    ensemble: int = 10
+    laptop: Mapping[str, Any] = field(default_factory=lambda: PATH)
+    smoke: float = 0.01
+
+    def recipe(self, *, epochs: int, share: float = 1.0, validation: int = 0) -> Recipe:
+        """The dense network without label noise, its schedule cut to `epochs` in proportion.
+
+        share: of the training set that is used. validation: examples held out of it.
+
+        Raises DataError if the data set is not there.
+        """
+        data = Data(source=self.source(), share=share, validation=validation, augmentation=self.augmentation)
+        return Recipe(
+            task=Task(network=self.network, data=data),
+            optimizer=self.optimizer,
+            schedule=self.schedule(epochs),
+            batch=self.batch,
+            length=f"{epochs}ep",
+        )
+
+    def schedule(self, epochs: int) -> Schedule:
+        """The learning rate over a schedule of `epochs`."""
+        drops = tuple(self.at(drop, epochs) for drop in self.drops)
+        return self._warmed(Milestones(lr=self.lr, drops=drops) if drops else Constant(lr=self.lr), epochs)
+
+    def opening(self, epochs: int) -> Schedule:
+        """The schedule without its drops: the same learning rates up to the first of them."""
+        return self._warmed(Constant(lr=self.lr), epochs)
+
+    def _warmed(self, then: Schedule, epochs: int) -> Schedule:
+        return Warmup(steps=self.at(self.warmup, epochs), then=then) if self.warmup else then
+
+    def at(self, epoch: int, epochs: int) -> str:
+        """A position in the full schedule as the duration that it is in a schedule of `epochs`."""
+        return f"{epoch * epochs / self.epochs:g}ep"
+
+    @property
+    def prune(self) -> Prune:
+        """What every level removes: 20 % of the remaining weights, smallest magnitude, global."""
+        return Prune(amount=Remaining(fraction=0.2), exclude=self.excluded)
+
+
+def standard(name: Name, scale: str) -> Size:
+    """The standard size of a benchmark; at the smaller scales, of its noise levels the first and the last."""
+    column = COLUMNS[name]
+    fields: dict[str, Any] = {
+        "noises": column.noises,
+        "levels": column.levels,
+        "width_levels": column.levels,
+        "epochs": column.epochs,
+        "ensemble": column.ensemble,
+    }
+    if scale in ("laptop", "smoke"):
+        fields["noises"] = (column.noises[0], column.noises[-1])
+        fields |= column.laptop if scale == "laptop" else {**SMOKE, "share": column.smoke}
+    fields.setdefault("controls", fields["noises"])
+    fields.setdefault("extended_levels", (fields["levels"],) * len(fields["controls"]))
+    return Size(benchmark=name, **fields)
+
+
+def _cifar(
+    net: Network,
+    source: Callable[[], Source],
+    *,
+    padding: tuple[float, ...],
+    excluded: tuple[str, ...] = (),
+    levels: int = 20,
+    fits: float = 98.0,
+) -> Column:
+    """A network for 32x32 images under OpenLTH's settings, which all of them share."""
+    return Column(
+        net,
+        source,
+        epochs=160,
+        batch=128,
+        optimizer=SGD(momentum=0.9, weight_decay=1e-4),
+        lr=0.1,
+        drops=(80, 120),
+        rewind=10,
+        early=10,
+        excluded=excluded,
+        augmentation=(CropFlip(fill=padding),),
+        fits=fits,
+        levels=levels,
+    )
+
+
+def _resnet(depth: int, *, width: int = 16, classes: int = 10) -> Network:
+    return network("prunescope.tasks.nets:CifarResNet", depth=depth, width=width, classes=classes)
+
+
+def _cifar10() -> Source:
+    return cifar10(normalization=IMAGENET)
+
+
+COLUMNS: Mapping[Name, Column] = MappingProxyType(
+    {
+        "digits": Column(
+            network("prunescope.tasks.nets:LeNet", inputs=64),
+            digits,
+            epochs=60,
+            batch=64,
+            optimizer=SGD(),
+            lr=0.1,
+            rewind=0,
+            early=5,
+            noises=(0.0, 0.4),
+            levels=21,
+            laptop={},
+            smoke=1.0,
+        ),
+        "lenet": Column(
+            network("prunescope.tasks.nets:LeNet"),
+            mnist,
+            epochs=40,
+            batch=128,
+            optimizer=SGD(),
+            lr=0.1,
+            rewind=0,
+            early=2,
+            excluded=("fc.weight",),
+            noises=(0.0, 0.05, 0.1, 0.15),
+            levels=24,
+            # With label noise test error still falls at level 20, so pruning reaches level 24. Without noise extended
+            # training, where a replay costs a whole dense training, ends where 4 % of the weights remain.
+            laptop={
+                "noises": (0.0, 0.05, 0.15),
+                "controls": (0.0, 0.15),
+                "extended_levels": (14, 24),
+                "width_levels": 14,
+            },
+            smoke=0.02,
+        ),
+        "resnet20": _cifar(_resnet(20), _cifar10, padding=IMAGENET.zero),
+        "vgg16": _cifar(
+            network("prunescope.tasks.nets:VGG", depth=16),
+            _cifar10,
+            padding=IMAGENET.zero,
+            excluded=("fc.weight",),
+            levels=26,
+            fits=99.9,
+        ),
+        "resnet32": _cifar(_resnet(32, classes=100), cifar100, padding=CIFAR100.zero, fits=80.0),
+        "resnet32-wide": _cifar(_resnet(32, width=32, classes=100), cifar100, padding=CIFAR100.zero),
+        "resnet50": Column(
+            network("prunescope.tasks.nets:ResNet50"),
+            lambda: image_folder("imagenet"),
+            epochs=90,
+            batch=1024,
+            optimizer=SGD(momentum=0.9, weight_decay=1e-4),
+            lr=0.4,
+            drops=(30, 60, 80),
+            warmup=5,
+            rewind=10,
+            early=10,
+            augmentation=(RandomResizedCrop(),),
+            fits=70.0,
+            noises=(0.0, 0.15),
+            levels=10,
+            ensemble=3,
+            laptop={**PATH, "share": 0.001},
+        ),
+    }
+)
+"""All benchmarks. "digits" is not the paper's: it ships with the package and runs in seconds.
+
+Source: Jin et al. 2022, section 2, for networks, data and rewind epochs; the settings of OpenLTH, which it used, for
+the rest. The epoch of EL2N, the threshold `fits`, the width of ResNet-32, noise levels where the paper names none,
+numbers of levels and what is run at the smaller scales are proposed here.
+"""

@@ -1,0 +1,120 @@
+"""`ensure`: make whatever the store lacks, from a plan to the workers that carry it out."""
+
+import pickle
+from collections.abc import Iterable
+from pathlib import Path
+
+from prunescope.base.errors import PrunescopeError
+from prunescope.base.value import Value
+from prunescope.runs.execution.executors.inline import Inline
+from prunescope.runs.execution.executors.processes import Processes
+from prunescope.runs.execution.messages import Executor, Message
+from prunescope.runs.execution.preparation import Prepared, prepare, workers_for
+from prunescope.runs.execution.queue import WorkQueue
+from prunescope.runs.execution.status import Display
+from prunescope.runs.execution.workbench import CHECKPOINT_SECONDS
+from prunescope.runs.store.plan import Plan, plan, recipes_of
+from prunescope.runs.store.results import StoredResults
+from prunescope.runs.store.store import Store
+
+_LOCAL_KIND = '"kind":"__main__:'
+"""How the canonical text of a node begins to name a class of the calling script."""
+
+
+class Interrupted(PrunescopeError):
+    """The user stopped the work; everything reached is stored."""
+
+    exit_code = 130
+
+
+def ensure(
+    *nodes: Value | Iterable[Value],
+    store: Store | Path | str,
+    workers: int | None = None,
+    device: str = "cpu",
+    engine: str | None = None,
+    stack: int | None = None,
+    display: Display | None = None,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
+) -> StoredResults:
+    """Makes whatever of the nodes (recipes, readings, traces, combinations) the store lacks, and reads them.
+
+    Stored failures are not tried again.
+
+    workers: processes to use, default one a core, on a GPU one; 1 works in this process.
+    engine: "loop", "lean" or "compiled", how runs are trained; by default lean on a CPU, on a GPU the fastest there is.
+    stack: most runs that train in one program, fewer where memory or the network does not admit so many; by default as
+        many as is fastest.
+    checkpoint_seconds: at most so much work of a run is lost by a kill.
+
+    Raises UsageError for impossible recipes, Interrupted after Ctrl-C, PrunescopeError when work went wrong for
+    another reason than the recipe's own (a full disk, a crash); everything else is done by then.
+    """
+    store = store if isinstance(store, Store) else Store(store)
+    display = display or Display()
+    todo = plan([node for item in nodes for node in ([item] if isinstance(item, Value) else item)], store)
+    count = workers_for(todo, workers, device)
+    try:
+        prepared = prepare(
+            todo,
+            store,
+            workers=count,
+            device=device,
+            engine=engine,
+            stack=stack,
+            checkpoint_seconds=checkpoint_seconds,
+        )
+        for note in prepared.packing.notes:
+            display.note(note)
+        queue = WorkQueue(todo, prepared.seconds, display, prepared.packing)
+        if todo.work:
+            executor = _executor(prepared, count, queue, display)
+            try:
+                queue.run(executor)
+            finally:
+                executor.stop()
+    except KeyboardInterrupt:
+        raise Interrupted(
+            "stopped; everything reached is stored, the same command goes on from there"
+        ) from None
+    if queue.errors:
+        raise queue.error()
+    return StoredResults(store)
+
+
+def _executor(prepared: Prepared, count: int, queue: WorkQueue, display: Display) -> Executor:
+    bench = prepared.bench
+    if count > 1 and (why := _why_immovable(prepared.plan)):
+        display.note(f"{why}: working here, on one core")
+        count = 1
+    if count > 1:
+        return Processes(
+            bench.store.root,
+            workers=count,
+            device=bench.device,
+            checkpoint_seconds=bench.checkpoint_seconds,
+            setting=bench.setting,
+        )
+
+    def report(message: Message) -> None:
+        queue.receive(message)
+        display.update(queue.status())
+
+    return Inline(bench, report)
+
+
+def _why_immovable(todo: Plan) -> str:
+    """Why the work cannot be done in other processes; empty if it can."""
+    for node in todo.nodes.values():
+        if (where := node.canonical.find(_LOCAL_KIND)) >= 0:
+            name = node.canonical[where + len(_LOCAL_KIND) :].partition('"')[0]
+            return f"{name} is defined only in this process"
+    for work in todo.work.values():
+        for recipe in recipes_of(work):
+            if recipe.task.network.local:
+                return f"{recipe.task.network.path} is defined only in this process"
+    try:
+        pickle.dumps(next(iter(todo.work.values())))
+    except Exception as problem:
+        return f"the work cannot be sent to other processes ({problem})"
+    return ""

@@ -1,0 +1,200 @@
+"""Work in spawned processes, one torch thread each: starting, feeding, watching and ending them."""
+
+import contextlib
+import ctypes
+import multiprocessing
+import os
+import pickle
+import signal
+import sys
+import time
+import types
+from collections.abc import Iterator
+from dataclasses import replace
+from multiprocessing import resource_tracker
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+
+from prunescope.base.errors import PrunescopeError
+from prunescope.runs.execution.executors.worker import do
+from prunescope.runs.execution.messages import Message, Work
+from prunescope.runs.execution.workbench import CHECKPOINT_SECONDS, Workbench
+from prunescope.runs.machine.engines import LOOP, EngineSetting
+from prunescope.runs.machine.packing import Pack
+from prunescope.runs.store.store import Store
+
+STOP_SECONDS = 30.0
+BEAT_SECONDS = 0.3
+UNKNOWN = "a worker process cannot import what the work consists of; put it in a module, or use workers=1"
+UNABLE = "a worker process ended before it could start (its own message is above); use workers=1"
+
+
+class Processes:
+    """Spawned workers; one that dies is replaced, and its work reported as "died"."""
+
+    def __init__(
+        self,
+        store: Path,
+        *,
+        workers: int,
+        device: str = "cpu",
+        checkpoint_seconds: float = CHECKPOINT_SECONDS,
+        setting: EngineSetting = LOOP,
+    ) -> None:
+        """Starts the processes."""
+        self.workers = workers
+        self.arguments = (str(store), device, checkpoint_seconds, setting)
+        self.context = multiprocessing.get_context("spawn")
+        self.members = [self._spawn(number) for number in range(workers)]
+        self.busy: dict[int, list[str]] = {}  # by worker, the ids whose end is not known yet
+        self.ready: set[int] = set()
+
+    def start(self, worker: int, work: Work) -> None:
+        """Sends the work to a worker."""
+        self.busy[worker] = [job.id for job in work.jobs] if isinstance(work, Pack) else [work.id]
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # `wait` notices that it died
+            self.members[worker][1].send(work)
+
+    def wait(self, seconds: float) -> list[Message]:
+        """What workers said, and who died.
+
+        Raises PrunescopeError when a worker died before it was ready: the next one would, too.
+        """
+        messages: list[Message] = []
+        readable = wait([pipe for _, pipe in self.members], timeout=seconds)
+        for number, (process, pipe) in enumerate(self.members):
+            if pipe not in readable:
+                continue
+            try:
+                while pipe.poll():
+                    messages += self._completed(replace(pipe.recv(), worker=number))
+                    self.ready.add(number)
+            except (EOFError, ConnectionResetError):
+                process.join(STOP_SECONDS)  # only then its lease counts as left behind
+                if number not in self.ready:
+                    raise PrunescopeError(UNABLE) from None
+                messages += self._completed(Message("", "died", worker=number))
+                messages += self._completed(Message("", "free", worker=number))
+                self.ready.discard(number)
+                self.members[number] = self._spawn(number)
+        return messages
+
+    def _completed(self, message: Message) -> list[Message]:
+        """The message, with the ids of all unfinished work of a worker that could not name it."""
+        if message.kind == "ready":
+            return []
+        unfinished = self.busy.get(message.worker, [])
+        if message.kind == "free":
+            self.busy.pop(message.worker, None)
+        elif message.node and message.kind != "beat":
+            self.busy[message.worker] = [node for node in unfinished if node != message.node]
+        elif not message.node and unfinished:
+            self.busy.pop(message.worker)
+            return [replace(message, node=node) for node in unfinished]
+        return [message]
+
+    def stop(self) -> None:
+        """Tells all workers to checkpoint and end; kills those that do not."""
+        for process, _ in self.members:
+            if process.is_alive() and process.pid:
+                os.kill(process.pid, signal.SIGTERM)
+        end = time.monotonic() + STOP_SECONDS
+        for process, pipe in self.members:
+            process.join(max(0.1, end - time.monotonic()))
+            if process.is_alive():
+                process.kill()
+            pipe.close()
+
+    def _spawn(self, number: int) -> tuple[multiprocessing.process.BaseProcess, Connection]:
+        ours, theirs = self.context.Pipe()
+        process = self.context.Process(
+            target=_work,
+            args=(theirs, *self.arguments),
+            daemon=True,
+            name=f"prunescope-{number}",
+        )
+        with _interrupts_blocked(), _without_main():
+            process.start()
+        theirs.close()
+        return process, ours
+
+
+@contextlib.contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    """A process that starts meanwhile never gets Ctrl-C, not even while it imports; the parent decides for it."""
+    resource_tracker.ensure_running()  # else it starts with the first worker, and unblocks Ctrl-C again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextlib.contextmanager
+def _without_main() -> Iterator[None]:
+    """A process that starts meanwhile does not import the caller's script, so a script needs no guard.
+
+    Workers need nothing of the script: work that is defined in it is done in the calling process.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
+def _work(
+    pipe: Connection, store: str, device: str, checkpoint_seconds: float, setting: EngineSetting
+) -> None:
+    """The life of a worker: take work, do it, say so; end on SIGTERM after a checkpoint."""
+    idle, stopping = False, False
+    last_beats: dict[str, float] = {}
+
+    def stop(*_: object) -> None:
+        nonlocal stopping
+        stopping = True
+        if idle:
+            raise SystemExit(0)
+
+    def beat(node: str, steps: int) -> bool:
+        if time.monotonic() - last_beats.get(node, 0.0) > BEAT_SECONDS:
+            last_beats[node] = time.monotonic()
+            try:
+                pipe.send(Message(node, "beat", steps=steps))
+            except (BrokenPipeError, ConnectionResetError):
+                return False  # the parent is gone
+        return not stopping
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
+    signal.signal(signal.SIGTERM, stop)
+    keep_memory()
+    bench = Workbench(Store(store), device=device, checkpoint_seconds=checkpoint_seconds, setting=setting)
+    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):  # the parent is gone
+        pipe.send(Message("", "ready"))
+        while True:
+            idle = True  # from here on SIGTERM ends the process by itself
+            if stopping:  # one that came before
+                return
+            content = pipe.recv_bytes()
+            idle = False
+            try:
+                work: Work = pickle.loads(content)
+            except Exception as problem:
+                pipe.send(Message("", "error", why=f"{UNKNOWN}: {problem!r}"))
+                pipe.send(Message("", "free"))
+                continue
+            last_beats.clear()
+            if not do(bench, work, beat, pipe.send):
+                return
+
+
+def keep_memory() -> None:
+    """Keeps freed memory in the process: fresh pages for every large tensor cost a quarter of a small step."""
+    try:
+        libc = ctypes.CDLL("libc.so.6")
+        trim_threshold, mmap_threshold = -1, -3
+        libc.mallopt(mmap_threshold, 1 << 30)
+        libc.mallopt(trim_threshold, 2**31 - 1)
+    except OSError:
+        pass  # another C library: slower, never different

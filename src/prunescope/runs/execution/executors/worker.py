@@ -1,0 +1,64 @@
+"""One piece of work, done under a lease: what both executors do with a job, a pack of jobs, or a reading."""
+
+from collections.abc import Callable
+
+from prunescope.runs.execution.messages import Message, Work
+from prunescope.runs.execution.packed_runs import train_pack
+from prunescope.runs.execution.workbench import Stopped, Workbench
+from prunescope.runs.graph.nodes import Reading
+from prunescope.runs.machine.packing import Pack
+from prunescope.runs.store.lease import acquire
+from prunescope.runs.store.plan import Job
+
+
+def do(
+    bench: Workbench, work: Work, beat: Callable[[str, int], bool], tell: Callable[[Message], None]
+) -> bool:
+    """Does a piece of work and tells how it ended; False if it was stopped.
+
+    beat: gets an id and the steps done so far; False stops the work.
+    """
+    if isinstance(work, Pack):
+        finished = train_pack(bench, work, beat, tell)
+    else:
+        message = _under_lease(bench, work, lambda steps: beat(work.id, steps))
+        finished = message is not None
+        if message is not None:
+            tell(message)
+    if finished:
+        tell(Message("", "free"))
+    return finished
+
+
+def _under_lease(bench: Workbench, work: Job | Reading, beat: Callable[[int], bool]) -> Message | None:
+    """How the work ended; None if it was stopped."""
+    try:
+        lease = acquire(bench.store, work.id)
+        if lease is None:
+            return Message(work.id, "busy")
+        try:
+            return _read(bench, work) if isinstance(work, Reading) else _run(bench, work, beat)
+        finally:
+            lease.release()
+    except Stopped:
+        return None
+    except Exception as problem:
+        return Message.of_error(work.id, problem)
+
+
+def _read(bench: Workbench, reading: Reading) -> Message:
+    if not bench.store.has_reading(reading.id):  # another process may have taken it since it was planned
+        bench.read(reading)
+    return Message(reading.id, "done")
+
+
+def _run(bench: Workbench, job: Job, beat: Callable[[int], bool]) -> Message:
+    if (message := bench.stored_since(job)) is not None:
+        return message
+    try:
+        bench.train(job.recipe, moments=job.moments, probes=job.probes, beat=beat)
+    except Stopped:
+        raise
+    except Exception as problem:
+        return bench.record_failure(job, problem)
+    return Message(job.id, "done")

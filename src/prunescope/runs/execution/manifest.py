@@ -1,0 +1,94 @@
+"""The parts of a manifest: what a stored run says of itself."""
+
+import platform
+import resource
+import sys
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+import torch
+
+from prunescope import __version__
+from prunescope.base import tree
+from prunescope.base.reference import StateRef
+from prunescope.base.value import array_digest
+from prunescope.runs.execution.checkpointer import Checkpointer
+from prunescope.runs.graph.nodes import Chosen, describe
+from prunescope.runs.graph.recipe import Recipe, Subset
+from prunescope.runs.machine.hardware import compilers, machine
+from prunescope.runs.store.results import StoredResults
+from prunescope.runs.store.store import SCHEMA
+from prunescope.sparsity.select import per_layer
+from prunescope.training.loop import Program
+from prunescope.training.progress import Progress
+
+
+def base_manifest(recipe: Recipe, status: str, results: StoredResults) -> dict[str, Any]:
+    """What every stored run says of itself: schema, recipe, parents, what its choices came to, how it ended."""
+    references = [ref for ref in recipe.references if isinstance(ref, StateRef)]
+    return {
+        "schema": SCHEMA,
+        "id": recipe.id,
+        "status": status,
+        "recipe": describe(recipe),
+        "parents": sorted({results.recipe(ref.run).id for ref in references}),
+        "resolved": _resolved(recipe, references, results),
+    }
+
+
+def _resolved(recipe: Recipe, references: Iterable[StateRef], results: StoredResults) -> dict[str, Any]:
+    """What the recipe names by a rule: the run chosen, by the choice's id; count and digest of the subset's rows."""
+    chosen = {ref.run.id: results.recipe(ref.run).id for ref in references if isinstance(ref.run, Chosen)}
+    resolved: dict[str, Any] = {"chosen": chosen} if chosen else {}
+    if isinstance(recipe.examples, Subset):
+        rows = results.rows(recipe.examples)
+        resolved["examples"] = {"count": len(rows), "digest": array_digest(rows)}
+    return resolved
+
+
+def outcome(program: Program, progress: Progress) -> dict[str, Any]:
+    """What a finished run came to: steps, examples, parameters, sparsity in all and per layer."""
+    weights = progress.state.weights
+    return {
+        "step": progress.state.step,
+        "steps": progress.local,
+        "most_steps": program.steps,
+        "epoch_steps": program.clock.epoch_steps,
+        "train_examples": len(program.problem.train),
+        "parameters": tree.size(weights.params),
+        "sparsity": weights.sparsity,
+        "layers": per_layer(weights.masks),
+    }
+
+
+def execution(device: str, checkpointer: Checkpointer, progress: Progress) -> dict[str, Any]:
+    """How a run was executed: recorded beside its id, never part of it.
+
+    Results depend bitwise on "members" and on every entry above it.
+
+    members: how many runs its program held, in order, as often as that changed.
+    seconds: of work; of a pack, the run's share.
+    elapsed: seconds on the clock since the run was taken up.
+    """
+    return {
+        "device": device if device == "cpu" else torch.cuda.get_device_name(),
+        "machine": machine(),
+        "threads": 1,
+        **checkpointer.setting.model_dump(),
+        "members": list(progress.members),
+        "compilers": compilers(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "prunescope": __version__,
+        "seconds": round(checkpointer.seconds(), 3),
+        "elapsed": round(checkpointer.elapsed(), 3),
+        "steps": progress.local,
+        "peak_memory_mb": _peak_memory_mb(),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _peak_memory_mb() -> float:
+    unit = 2**20 if sys.platform == "darwin" else 2**10  # bytes on macOS, kilobytes elsewhere
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit, 1)

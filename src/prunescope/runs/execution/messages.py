@@ -1,0 +1,66 @@
+"""What workers and the queue say to each other, and the interface of what gives work to workers."""
+
+import traceback
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from prunescope.base.errors import PrunescopeError
+from prunescope.runs.graph.nodes import Reading
+from prunescope.runs.machine.memory import DoesNotFit, out_of_memory
+from prunescope.runs.machine.packing import Pack
+from prunescope.runs.store.plan import Job
+
+Work = Job | Reading | Pack
+
+
+@dataclass(frozen=True)
+class Message:
+    """What a worker says of one run or reading, or of itself.
+
+    node: the id; empty where the worker speaks of itself, or could not read what it was given.
+    kind: how the work is going, or ended:
+        "beat": it is under way.
+        "done": it is stored.
+        "failed": it is stored as failed, with the reason.
+        "error": nothing was stored, with the reason.
+        "busy": another process holds its lease.
+        "died": its worker is gone.
+        "ready", "free": the worker has started, takes the next work.
+    steps: of a beat, the steps done so far.
+    why: the reason, for people.
+    error: of an error, its class.
+    worker: the number of the worker, which the executor writes.
+    """
+
+    node: str
+    kind: Literal["ready", "beat", "done", "failed", "error", "busy", "died", "free"]
+    steps: int = 0
+    why: str = ""
+    error: type[PrunescopeError] = PrunescopeError
+    worker: int = 0
+
+    @classmethod
+    def of_error(cls, node: str, problem: Exception) -> "Message":
+        """Nothing was stored; of a bug, or a user's network that fails, `why` has the traceback."""
+        if out_of_memory(problem):
+            problem = DoesNotFit.because(problem)
+        if isinstance(problem, PrunescopeError):
+            return cls(node, "error", why=str(problem), error=type(problem))
+        return cls(node, "error", why=f"{problem!r}\n{''.join(traceback.format_exception(problem))}")
+
+
+class Executor(Protocol):
+    """Workers, numbered from 0, that take one piece of work, or one pack of runs, at a time."""
+
+    @property
+    def workers(self) -> int:
+        """How many there are."""
+
+    def start(self, worker: int, work: Work) -> None:
+        """Gives work to a worker that is free."""
+
+    def wait(self, seconds: float) -> list[Message]:
+        """What workers said since the last call; waits up to `seconds` for the first message."""
+
+    def stop(self) -> None:
+        """Asks all workers to store a checkpoint and end, and waits for them."""

@@ -1,0 +1,165 @@
+"""How this machine will carry out a plan: by which engine, in which packs, for how many seconds.
+
+Belongs here: choosing from what is measured. Does not belong here: measuring itself (`machine/`), the work
+(`ensure.py`).
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from prunescope.base.errors import UsageError
+from prunescope.runs.execution.workbench import CHECKPOINT_SECONDS, Workbench
+from prunescope.runs.graph.recipe import Recipe
+from prunescope.runs.machine.calibration import for_stacks, kernels, known_kernels
+from prunescope.runs.machine.devices import device_named
+from prunescope.runs.machine.engines import LOOP, EngineOption, EngineSetting, engine_named
+from prunescope.runs.machine.pack_sizes import may_stack, packing
+from prunescope.runs.machine.packing import Packing
+from prunescope.runs.machine.pricing import Prices, prices
+from prunescope.runs.store.plan import Plan
+from prunescope.runs.store.store import Store
+from prunescope.tasks.kernels.choice import Kernels
+from prunescope.tasks.kernels.tailored import has_large_filters
+
+WORTH_SECONDS = 20.0
+"""Products are measured for work of at least so many seconds; measuring takes up to three."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A plan, where it is carried out, and what was measured for it.
+
+    plan: what is to be done.
+    bench: makes runs and readings by the engine that was chosen.
+    prices: of runs and readings by themselves.
+    packing: which runs train together.
+    alone: seconds of each piece of work by itself.
+    seconds: the same where runs are packed.
+    """
+
+    plan: Plan
+    bench: Workbench
+    prices: Prices
+    packing: Packing
+    alone: dict[str, float]
+    seconds: dict[str, float]
+
+
+def prepare(
+    plan: Plan,
+    store: Store,
+    *,
+    workers: int,
+    device: str = "cpu",
+    engine: str | None = None,
+    stack: int | None = None,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
+) -> Prepared:
+    """Measures what is not known of this machine and chooses engine and packs, unless they are given.
+
+    engine: "loop", "lean" or "compiled". The last is priced as "lean" is: compiling every kind of run to price it takes
+        minutes. An engine that is named trains one run at a time unless `stack` says otherwise.
+    stack: runs in one program; fewer where memory or the network does not admit so many.
+
+    Raises UsageError for a device or an engine that this machine does not have, and for stacks of a compiled network.
+    """
+    if engine == "compiled" and stack not in (None, 1):
+        raise UsageError(
+            f"engine 'compiled' trains one run at a time, not stack={stack}; leave one of the two out"
+        )
+    if engine is not None and stack is None:
+        stack = 1
+    make = partial(Workbench, store, device=device_named(device), checkpoint_seconds=checkpoint_seconds)
+    bench = _bench(plan, make, engine, stacks=may_stack(plan, stack))
+    uncompiled = bench.setting.replace(kernels=bench.setting.kernels.replace(compiled=False))
+    priced = make(setting=uncompiled) if uncompiled != bench.setting else bench
+    price = Prices(priced)
+    alone = prices(plan, price)
+    packs = packing(plan, alone, priced, workers=workers, stack=stack)
+    return Prepared(plan, bench, price, packs, alone, packs.seconds(plan, alone))
+
+
+def workers_for(plan: Plan, workers: int | None, device: str = "cpu") -> int:
+    """How many workers a plan gets: never more than it has pieces of work.
+
+    By default one a core that this process may use; on a GPU one, whose programs hold many runs.
+
+    Raises UsageError for fewer than one.
+    """
+    if workers is not None and workers < 1:
+        raise UsageError(f"workers={workers} is not possible; use 1 or more")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    default = max(1, cores) if device == "cpu" else 1
+    return min(workers or default, max(1, len(plan.work)))
+
+
+def _bench(plan: Plan, make: Callable[..., Workbench], engine: str | None, *, stacks: bool) -> Workbench:
+    """A workbench with the named engine, or the fastest, and the products measured for this machine.
+
+    On a CPU "lean" does what "loop" does with fewer copies, so that only products are measured, and in which order
+    images lie, by the price of all the work: pixel by pixel is faster for narrow convolutions and may not be for wide
+    ones. For little work nothing is measured, and products are torch's own.
+
+    On a GPU four are compared by price: "loop", "lean", "lean" with images pixel by pixel, and "recorded".
+
+    "compiled" is never chosen unasked: it takes half a minute for every network.
+
+    make: makes a workbench of a setting. stacks: whether the switch point of stacks is needed.
+    """
+    lean = make(setting=EngineSetting(engine="lean"))
+    name = None if engine is None else engine_named(engine, lean.device)
+    if name == "loop":
+        return make(setting=LOOP)
+    fastest = _on_cpu(plan, lean, make, stacks) if lean.device == "cpu" else _on_gpu(plan, lean, make, name)
+    if name != "compiled":
+        return fastest
+    setting = fastest.setting
+    return make(setting=setting.replace(kernels=setting.kernels.replace(compiled=True)))
+
+
+def _on_cpu(plan: Plan, lean: Workbench, make: Callable[..., Workbench], stacks: bool) -> Workbench:
+    best = known_kernels(lean.store)
+    if best is None:
+        if _work(plan, lean) < WORTH_SECONDS:
+            return lean
+        best = kernels(lean.store)
+    if stacks:
+        best = for_stacks(lean.store, best)
+    options = [best]
+    recipes = {job.recipe.task.network.id: job.recipe for job in plan.jobs.values()}
+    if best.channels_last and any(_has_images(recipe, lean, best) for recipe in recipes.values()):
+        options.append(best.replace(channels_last=False))
+    return _cheapest(plan, [make(setting=lean.setting.replace(kernels=kernels)) for kernels in options])
+
+
+def _has_images(recipe: Recipe, bench: Workbench, kernels: Kernels) -> bool:
+    """Whether a network has a convolution for which it matters in which order images lie."""
+    try:
+        return has_large_filters(bench.model(recipe).template(train=False), kernels.least)
+    except Exception:  # the user's network; the run meets this, too
+        return False
+
+
+def _on_gpu(
+    plan: Plan, lean: Workbench, make: Callable[..., Workbench], name: EngineOption | None
+) -> Workbench:
+    if name == "lean":
+        return lean
+    channels_last = make(setting=EngineSetting(engine="lean", kernels=Kernels(channels_last=True)))
+    if name is not None:
+        return _cheapest(plan, [lean, channels_last])
+    return _cheapest(
+        plan, [make(setting=LOOP), lean, channels_last, make(setting=EngineSetting(engine="recorded"))]
+    )
+
+
+def _cheapest(plan: Plan, benches: Sequence[Workbench]) -> Workbench:
+    """Where all the work costs least; nothing is measured where there is no choice."""
+    return benches[0] if len(benches) == 1 else min(benches, key=lambda bench: _work(plan, bench))
+
+
+def _work(plan: Plan, bench: Workbench) -> float:
+    """Seconds of all the work."""
+    return sum(prices(plan, Prices(bench)).values())

@@ -1,0 +1,211 @@
+"""Where one process makes runs and readings.
+
+Belongs here: from a node to its stored result. Does not belong here: loading (`machine/loader.py`), the order of work
+(`queue.py`), how many processes there are (`executors/`).
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from prunescope.base.errors import PrunescopeError, UsageError
+from prunescope.base.reference import FINAL, Moment
+from prunescope.runs.execution.checkpointer import Checkpointer, load_checkpoint
+from prunescope.runs.execution.manifest import base_manifest, execution, outcome
+from prunescope.runs.execution.messages import Message
+from prunescope.runs.graph.nodes import Reading, describe
+from prunescope.runs.graph.recipe import Recipe
+from prunescope.runs.machine.devices import one_thread, progress_on
+from prunescope.runs.machine.engines import LOOP, EngineSetting, engine_of
+from prunescope.runs.machine.loader import Loader, with_kernels
+from prunescope.runs.store.plan import Job
+from prunescope.runs.store.results import StoredResults
+from prunescope.runs.store.store import Store
+from prunescope.training.aside import Aside
+from prunescope.training.probes import Probe
+from prunescope.training.progress import Progress
+from prunescope.training.run import Member, train_together
+
+CHECKPOINT_SECONDS = 15.0
+
+
+class Stopped(Exception):
+    """The work was interrupted; a checkpoint is stored."""
+
+
+class Workbench(Loader):
+    """A loader that also trains runs, takes readings, and stores both. One per process, one torch thread."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        device: str = "cpu",
+        checkpoint_seconds: float = CHECKPOINT_SECONDS,
+        setting: EngineSetting = LOOP,
+        overlap: bool | None = None,
+    ) -> None:
+        """Loads nothing yet; makes a GPU the current one.
+
+        checkpoint_seconds: how much work of a run a kill may lose.
+        setting: how new runs are trained.
+        overlap: whether checkpoints are stored, and probes look, while training goes on; by default on a GPU only,
+            since a worker on a CPU has one core.
+        """
+        super().__init__(store, device=device, setting=setting)
+        self.checkpoint_seconds = checkpoint_seconds
+        self.overlap = device != "cpu" if overlap is None else overlap
+
+    # -- runs
+
+    def train(
+        self,
+        recipe: Recipe,
+        *,
+        moments: tuple[Moment, ...] = (),
+        probes: tuple[Probe, ...] = (),
+        beat: Callable[[int], bool] = lambda steps: True,
+    ) -> dict[str, Any]:
+        """Makes a run, or what is missing of it, and stores it; returns its manifest.
+
+        beat: gets the steps done so far; False stops the run after a checkpoint.
+
+        Raises Stopped, Diverged, UsageError for a moment that the run does not have, what interventions raise.
+        """
+        with one_thread(), self.background() as background:
+            member, checkpointer = self.member(Job(recipe, moments, probes), beat, background=background)
+            try:
+                train_together(
+                    [member], engine_of(checkpointer.setting), lambda _: checkpointer(member.progress)
+                )
+            except (KeyboardInterrupt, MemoryError, RuntimeError):  # the last for torch without memory
+                checkpointer.save_now()
+                raise
+            if member.failure is not None:
+                raise member.failure
+            if checkpointer.stopped:
+                checkpointer.save_now()
+                raise Stopped(recipe.id)
+            return self.finish(recipe, member, checkpointer)
+
+    @contextmanager
+    def background(self) -> Iterator[Aside | None]:
+        """A thread for what one piece of work does beside training, if this bench has them overlap."""
+        background = Aside(self.device) if self.overlap else None
+        try:
+            yield background
+        finally:
+            if background is not None:
+                background.close()
+
+    def member(
+        self,
+        job: Job,
+        beat: Callable[[int], bool],
+        *,
+        setting: EngineSetting | None = None,
+        background: Aside | None = None,
+    ) -> tuple[Member, Checkpointer]:
+        """A run that is ready to train, and what stores its checkpoints. A stored checkpoint is where it goes on.
+
+        setting: how it is trained if it is new, by default by itself; a checkpoint keeps the setting it was made with.
+        background: from `background`.
+        """
+        recipe = job.recipe
+        program = self.program(recipe)
+        checkpointer = Checkpointer(
+            self.store,
+            recipe.id,
+            frozenset(part.id for part in (*job.moments, *job.probes)),
+            self.checkpoint_seconds,
+            beat,
+            setting=self._setting(recipe, setting or self.setting.replace(stack=1, way="layers")),
+            background=background,
+        )
+        progress = self._resume(checkpointer) or self.start(recipe, program)
+        program = with_kernels(program, checkpointer.setting.kernels)
+        progress = progress_on(progress, self.device)
+        return Member(program, progress, probes=job.probes, keep=job.moments, aside=background), checkpointer
+
+    def _setting(self, recipe: Recipe, new: EngineSetting) -> EngineSetting:
+        """How a run is trained: a stored one of which a part is missing as it was then, others as `new`."""
+        stored = self.store.manifest(recipe.id)
+        if stored is None or stored["status"] != "done":
+            return new
+        before = EngineSetting.of(stored["exec"]).on(self.device)
+        return before if before.available(self.device) else self.setting
+
+    def _resume(self, checkpointer: Checkpointer) -> Progress | None:
+        """The progress of the stored checkpoint, if it has looked for all that is asked for now."""
+        checkpoint = load_checkpoint(self.store, checkpointer.run)
+        if checkpoint is None or not checkpointer.watched <= checkpoint.watched:
+            return None
+        checkpointer.spent = checkpoint.seconds
+        # A run that began on a CPU may go on on a GPU: its manifest then names the kernels that are used there.
+        setting = checkpoint.setting.on(self.device)
+        if setting.available(self.device):
+            checkpointer.setting = setting
+        return checkpoint.progress
+
+    def finish(self, recipe: Recipe, member: Member, checkpointer: Checkpointer) -> dict[str, Any]:
+        """Stores a run that has ended; returns its manifest. Raises UsageError for a moment that it did not reach."""
+        checkpointer.settle()
+        # A probe that had nothing to see has an empty trace, or it would be looked for again and again.
+        traces = {probe.id: member.progress.traces.get(probe.id, []) for probe in member.timeline.probes}
+        progress = member.progress.replace(traces=traces)
+        states = {FINAL.id: progress.state.weights, **progress.kept}
+        manifest = self.store.manifest(recipe.id)
+        if manifest is not None and manifest["status"] == "done":
+            self.store.add_parts(recipe.id, states, traces)
+        else:
+            self.states.get(recipe.id + FINAL.id, lambda: progress.state.weights)
+            manifest = base_manifest(recipe, "done", StoredResults(self.store))
+            manifest |= outcome(member.program, progress)
+            manifest["exec"] = execution(self.device, checkpointer, progress)
+            self.store.add_run(recipe.id, manifest, states, traces)
+        _check_kept(progress, (moment for moment, _ in member.timeline.keep))
+        return manifest
+
+    def stored_since(self, job: Job) -> Message | None:
+        """How the run ended, if another process has stored it since it was planned; None if there is work to do."""
+        stored = self.store.known_runs([job.id]).get(job.id)
+        if stored is not None and stored["status"] == "failed":
+            return Message(job.id, "failed", why=stored["why"])
+        if stored is not None and job.lacking(stored) is None:
+            return Message(job.id, "done")
+        return None
+
+    def record_failure(self, job: Job, problem: Exception) -> Message:
+        """The message of a run that raised `problem`; a permanent failure is stored.
+
+        A stored run of which a part is replayed stays as it is.
+        """
+        if not (isinstance(problem, PrunescopeError) and problem.permanent) or self.store.known_runs(
+            [job.id]
+        ):
+            return Message.of_error(job.id, problem)
+        manifest = base_manifest(job.recipe, "failed", StoredResults(self.store))
+        manifest |= {"why": str(problem), "error": type(problem).__name__}
+        self.store.add_run(job.id, manifest, {}, {})
+        return Message(job.id, "failed", why=str(problem))
+
+    # -- readings
+
+    def read(self, reading: Reading) -> None:
+        """Takes a reading and stores it."""
+        with one_thread(), torch.no_grad():
+            recipe, _ = StoredResults(self.store).state_key(reading.state)
+            values = reading.measure.measure(self.problem(recipe), self.weights(reading.state))
+        plain = {name: torch.as_tensor(value).detach().cpu() for name, value in values.items()}
+        self.store.add_reading(reading.id, plain, {"reading": describe(reading), "run": recipe.id})
+
+
+def _check_kept(progress: Progress, moments: Iterable[Moment]) -> None:
+    """Raises UsageError for a moment that the run did not reach because its stop rule ended it."""
+    for moment in moments:
+        if moment.when != "final" and moment.id not in progress.kept:
+            raise UsageError(
+                f"the run has no state {moment.when} {moment.at!r}: its stop rule ended it at step {progress.local}"
+            )

@@ -1,0 +1,113 @@
+"""The nodes of a graph besides runs: readings, traces, combinations, choices; and what depends on what.
+
+Every node is a value whose id is made from its specification and its inputs' ids, so the graph is complete before
+anything runs. A node's inputs are its `references`.
+"""
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from pydantic import field_validator
+
+from prunescope.base.errors import UsageError
+from prunescope.base.reference import StateRef
+from prunescope.base.value import Value
+from prunescope.measures.measure import Measure
+from prunescope.runs.graph.recipe import Recipe
+from prunescope.training.probes import Probe
+
+
+class Reading(Value):
+    """What `measure` says of one stored state."""
+
+    by_id: ClassVar[bool] = True
+    measure: Measure
+    state: StateRef
+
+
+class Trace(Value):
+    """What `probe` saw while `run` trained."""
+
+    by_id: ClassVar[bool] = True
+    probe: Probe
+    run: Recipe
+
+
+class Combined(Value):
+    """A function of several readings, traces or combinations.
+
+    function: import path of (list of values, **args) -> dict of arrays.
+    inputs: the nodes whose values it gets, in this order.
+    args: its other arguments.
+    """
+
+    by_id: ClassVar[bool] = True
+    function: str
+    inputs: tuple[Value, ...]
+    args: dict[str, float | int | str | bool] = {}
+
+
+class Chosen(Value):
+    """One of several runs, chosen by what was measured: "the optimal sparsity".
+
+    among: the runs.
+    inputs: the nodes whose values the rule looks at.
+    rule: import path of (list of values, **args) -> index into `among`.
+    args: its other arguments.
+    """
+
+    by_id: ClassVar[bool] = True
+    among: tuple[Recipe, ...]
+    inputs: tuple[Value, ...]
+    rule: str
+    args: dict[str, float | int | str | bool] = {}
+
+    @field_validator("among")
+    @classmethod
+    def _some(cls, among: tuple[Recipe, ...]) -> tuple[Recipe, ...]:
+        if not among:
+            raise ValueError("there is nothing to choose among; give at least one recipe")
+        return among
+
+
+def closure(nodes: Iterable[Value]) -> dict[str, Value]:
+    """Every node that the given ones need, themselves included, by id, inputs before what needs them.
+
+    Raises UsageError for something that is no node.
+    """
+    ordered: dict[str, Value] = {}
+    pending: list[tuple[Value, bool]] = [(node, False) for node in reversed(list(nodes))]
+    while pending:
+        node, entered = pending.pop()
+        if node.id in ordered:
+            continue
+        if not node.by_id:
+            raise UsageError(
+                f"{type(node).__name__} is no node; give recipes, readings, traces or combinations"
+            )
+        if entered:
+            ordered[node.id] = node
+            continue
+        pending.append((node, True))
+        pending.extend((value, False) for value in node.references if value.id not in ordered)
+    return ordered
+
+
+def describe(value: object) -> object:
+    """A value as plain JSON data for people: like its canonical form, with references readable and by id."""
+    if isinstance(value, StateRef):
+        return {"run": value.run.id, "moment": f"{value.moment.when} {value.moment.at}".removesuffix(" 0it")}
+    if isinstance(value, Value):
+        fields = {name: _inside(getattr(value, name)) for name in type(value).model_fields}
+        return {"kind": type(value).__name__, **fields}
+    return _inside(value)
+
+
+def _inside(value: object) -> object:
+    if isinstance(value, Value) and value.by_id and not isinstance(value, StateRef):
+        return value.id
+    if isinstance(value, tuple | list):
+        return [_inside(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): _inside(item) for key, item in value.items()}
+    return describe(value) if isinstance(value, Value) else value

@@ -1,0 +1,98 @@
+"""A recipe: everything that can change the result of a run."""
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from prunescope.base.errors import UsageError
+from prunescope.base.reference import StateRef
+from prunescope.base.steps import Clock, Duration
+from prunescope.base.streams import Seeds
+from prunescope.base.value import Value
+from prunescope.tasks.task import Task
+from prunescope.training.interventions import Intervention
+from prunescope.training.loop import Precision
+from prunescope.training.optim import Optimizer
+from prunescope.training.schedules import Schedule
+from prunescope.training.stopping import AtEnd, Stop
+
+
+class Fresh(Value):
+    """Start from newly initialized weights, all of them kept."""
+
+
+class Everything(Value):
+    """Train on the whole training split."""
+
+
+class Subset(Value):
+    """Train on the rows of the training split that `rule` picks from what `source` measured.
+
+    source: a reading or a combination.
+    rule: import path of a function (values, **args) -> int64 rows [M].
+    args: its other arguments.
+    """
+
+    source: Value
+    rule: str
+    args: dict[str, float | int | str | bool] = {}
+
+
+class Recipe(Value):
+    """One run: what is trained, how, from where, and what happens to its weights.
+
+    task: network, data and loss.
+    batch: examples a step.
+    length: the full learning-rate schedule.
+    begin: the position in it at which this run starts (a rewind).
+    stop: when training ends.
+    interventions: what changes its weights, in the order in which they act at one position.
+    start: fresh weights, or a state of another run.
+    examples: all training examples, or a subset.
+    seeds: of labels, initial weights, order and masks.
+    """
+
+    by_id: ClassVar[bool] = True
+
+    task: Task
+    optimizer: Optimizer
+    schedule: Schedule
+    batch: int = Field(ge=1)
+    length: Duration
+    begin: Duration = "0it"
+    stop: Stop = AtEnd()
+    precision: Precision = "float32"
+    interventions: tuple[Intervention, ...] = ()
+    start: Fresh | StateRef = Fresh()
+    examples: Everything | Subset = Everything()
+    seeds: Seeds = Seeds()
+
+    @property
+    def train_examples(self) -> int:
+        """Number of training examples; for a subset that is not resolved yet, the most it can be."""
+        data = self.task.data
+        return max(1, round(data.share * (data.source.train - data.validation)))
+
+    def clock(self, examples: int | None = None) -> Clock:
+        """Converts this recipe's durations; examples: the resolved number of training examples.
+
+        Raises UsageError when the schedule is empty or begins after its end.
+        """
+        epoch_steps = -(-(examples or self.train_examples) // self.batch)
+        length = Clock(epoch_steps, 0).steps(self.length)
+        if length < 1 or self.length.endswith("%"):
+            raise UsageError(
+                f"length={self.length!r} is no training; give epochs ('40ep') or iterations ('500it')"
+            )
+        clock = Clock(epoch_steps, length)
+        if clock.steps(self.begin) > length:
+            raise UsageError(
+                f"begin={self.begin!r} lies after length={self.length!r}; rewind to an earlier position"
+            )
+        return clock
+
+    @property
+    def steps(self) -> int:
+        """The most steps this run takes."""
+        clock = self.clock()
+        return clock.total - clock.steps(self.begin)

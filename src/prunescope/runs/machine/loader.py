@@ -1,0 +1,152 @@
+"""Recipes in memory: data, networks and states on this machine's device, each loaded once.
+
+Belongs here: from a recipe to everything that its training needs. Does not belong here: training, storing
+(`execution/workbench.py`).
+"""
+
+from dataclasses import replace
+
+import torch
+
+from prunescope.base import tree
+from prunescope.base.errors import CodeChanged, PrunescopeError, UsageError
+from prunescope.base.reference import StateRef
+from prunescope.base.state import Weights
+from prunescope.base.steps import Clock
+from prunescope.base.value import text_digest
+from prunescope.runs.graph.recipe import Fresh, Recipe, Subset
+from prunescope.runs.machine.devices import make_current, weights_on
+from prunescope.runs.machine.engines import LOOP, EngineSetting
+from prunescope.runs.machine.lru import LRU
+from prunescope.runs.store.results import StoredResults
+from prunescope.runs.store.store import Store
+from prunescope.tasks.data.source import Arrays
+from prunescope.tasks.kernels.choice import Kernels
+from prunescope.tasks.model import Model
+from prunescope.tasks.task import Problem
+from prunescope.training.loop import Program
+from prunescope.training.progress import Progress
+from prunescope.training.run import begin
+
+
+class Loader:
+    """Loads what runs need, and keeps the most recently used of it."""
+
+    def __init__(self, store: Store, *, device: str = "cpu", setting: EngineSetting = LOOP) -> None:
+        """Makes a GPU the current one. setting: how new runs are trained."""
+        make_current(device)
+        self.store, self.device, self.setting = store, device, setting.on(device)
+        self.arrays: LRU[Arrays] = LRU(2)
+        self.device_arrays: LRU[Arrays] = LRU(2)  # once for all label seeds and runs
+        self.models: LRU[Model] = LRU(8)
+        self.problems: LRU[Problem] = LRU(4)
+        self.states: LRU[Weights] = LRU(16)
+
+    def model(self, recipe: Recipe) -> Model:
+        """The recipe's network as pure functions."""
+        network = recipe.task.network
+        return self.models.get(network.id, lambda: Model(network))
+
+    def problem(self, recipe: Recipe) -> Problem:
+        """The recipe's task in memory, on the device, restricted to its subset.
+
+        Raises CodeChanged when the network's code no longer computes what it did, DataError for missing data.
+        """
+        seeds = recipe.seeds.replace(init=0, order=0, mask=0)
+        key = text_digest(recipe.task.id + seeds.id + recipe.examples.id)
+        return self.problems.get(key, lambda: self._load_problem(recipe))
+
+    def _load_problem(self, recipe: Recipe) -> Problem:
+        source = recipe.task.data.source
+        arrays = self.arrays.get(source.id, source.load)
+        problem = recipe.task.load(recipe.seeds, arrays, model=self.model(recipe))
+        check_code(self.store, recipe, problem)
+        if isinstance(recipe.examples, Subset):
+            rows = torch.from_numpy(StoredResults(self.store).rows(recipe.examples))
+            if rows[0] < 0 or rows[-1] >= len(problem.train):
+                raise UsageError(
+                    f"the subset rule {recipe.examples.rule} picks rows {rows[0]} to {rows[-1]} of a training split "
+                    f"of {len(problem.train)}; return row numbers from 0"
+                )
+            problem = problem.restricted(rows)
+        on_device = None
+        if self.device != "cpu":
+            on_device = self.device_arrays.get(source.id, lambda: arrays.inputs_on(self.device))
+        return replace(problem.to(self.device, on_device), kernels=self.setting.kernels)
+
+    def weights(self, state: StateRef) -> Weights:
+        """A stored state, on the device."""
+        recipe, moment = StoredResults(self.store).state_key(state)
+        return self.states.get(
+            recipe.id + moment, lambda: weights_on(self.store.weights(recipe.id, moment), self.device)
+        )
+
+    def program(self, recipe: Recipe) -> Program:
+        """Everything fixed that the training of the recipe needs."""
+        problem = self.problem(recipe)
+        clock = recipe.clock(len(problem.train))
+        states = [
+            ref for value in recipe.interventions for ref in value.references if isinstance(ref, StateRef)
+        ]
+        return Program(
+            problem=problem,
+            optimizer=recipe.optimizer,
+            schedule=recipe.schedule,
+            clock=clock,
+            batch=recipe.batch,
+            stop=recipe.stop,
+            seeds=recipe.seeds,
+            begin=clock.steps(recipe.begin),
+            precision=recipe.precision,
+            interventions=recipe.interventions,
+            references={ref.id: self.weights(ref) for ref in states},
+        )
+
+    def start(self, recipe: Recipe, program: Program) -> Progress:
+        """The recipe's progress before its first step."""
+        if isinstance(recipe.start, Fresh):
+            return begin(program, fresh_weights(program.problem.model, recipe.seeds.init, self.device), 0)
+        parent = StoredResults(self.store).recipe(recipe.start.run)
+        manifest = self.store.manifest(parent.id)
+        if manifest is None or manifest["status"] != "done":
+            raise PrunescopeError(f"run {recipe.id} starts from run {parent.id}, which is not in the store")
+        step = int(manifest["step"])
+        if recipe.start.moment.when != "final":
+            clock = Clock(manifest["epoch_steps"], manifest["most_steps"])
+            step += clock.steps(recipe.start.moment.at) - int(manifest["steps"])
+        return begin(program, self.weights(recipe.start), step)
+
+
+def fresh_weights(model: Model, seed: int, device: str = "cpu") -> Weights:
+    """Newly initialized weights with all masks True."""
+    params, buffers = model.init(seed)
+    masks = {
+        name: torch.ones_like(params[name], dtype=torch.bool) for name in params if name in model.maskable
+    }
+    return Weights(tree.to(params, device), tree.to(buffers, device), tree.to(masks, device))
+
+
+def with_kernels(program: Program, kernels: Kernels) -> Program:
+    """The same program with other products; nothing else differs."""
+    return replace(program, problem=replace(program.problem, kernels=kernels))
+
+
+def check_code(store: Store, recipe: Recipe, problem: Problem) -> None:
+    """Keeps a network's seed-0 outputs at its first use. Raises CodeChanged when they are others now."""
+    network = recipe.task.network
+    path = store.root / "networks" / f"{text_digest(network.id + recipe.task.data.source.id)}.json"
+    now = problem.model.fingerprint(problem.test.batch(torch.arange(2))[0])
+    before = store.read_json(path)
+    if before is None:
+        store.write_json(path, now)
+    elif before["shapes"] != now["shapes"] or not _close(before["logits"], now["logits"]):
+        raise CodeChanged(
+            f"the code behind {network.path} changed: its seed-0 outputs are no longer those of the stored runs; "
+            f"raise its revision (now {network.revision}) to keep both, or use another store"
+        )
+
+
+def _close(before: list[float], now: list[float]) -> bool:
+    return len(before) == len(now) and all(
+        abs(a - b) <= 1e-3 * (1 + abs(a)) for a, b in zip(before, now, strict=True)
+    )

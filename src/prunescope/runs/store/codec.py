@@ -1,0 +1,122 @@
+"""Trees of tensors as bytes, and weights as such trees.
+
+Bytes carry at most one metadata key, because safetensors orders several at random.
+"""
+
+import json
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from prunescope.base.errors import StoreError
+from prunescope.base.state import Weights
+from prunescope.base.tree import Tree
+from prunescope.base.value import array_digest
+
+Nested = dict[str, Any]
+
+
+def to_bytes(nested: Nested, facts: dict[str, Any]) -> bytes:
+    """Nested dictionaries of tensors, and JSON facts, as one safetensors file with a digest of its content."""
+    flat = _unshared({name: leaf.detach().cpu().contiguous() for name, leaf in _flatten(nested).items()})
+    order = list(flat)  # safetensors forgets it, and a user's sum over a tree may depend on it
+    meta = json.dumps({"facts": facts, "order": order, "digest": _digest(flat, facts)})
+    return bytes(save(flat, {"prunescope": meta}))
+
+
+def from_file(path: str, *, verify: bool = False) -> tuple[Nested, dict[str, Any]]:
+    """The inverse of `to_bytes`, from a file.
+
+    Raises StoreError when the file is not one, is cut off, or (with `verify`) has other content than it says.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            meta = json.loads((file.metadata() or {})["prunescope"])
+            flat = {name: file.get_tensor(name) for name in meta.get("order", sorted(file.keys()))}
+    except (SafetensorError, OSError, KeyError, ValueError) as problem:
+        raise damaged(path, problem) from problem
+    if verify and _digest(flat, meta["facts"]) != meta["digest"]:
+        raise StoreError(f"{path} does not hold what it says; delete it, and the same command makes it again")
+    return _unflatten(flat), meta["facts"]
+
+
+def damaged(path: object, problem: Exception) -> StoreError:
+    """The error of a file that cannot be read, with the fix."""
+    return StoreError(f"{path} is damaged ({problem}); delete it, and the same command makes it again")
+
+
+def weights_to_nested(weights: Weights) -> tuple[Nested, dict[str, Any]]:
+    """Weights with packed masks; a pruned tensor stores its kept values only. And the shapes to undo it."""
+    params, packed, shapes = {}, {}, {}
+    for name, leaf in weights.params.items():
+        mask = weights.masks.get(name)
+        if mask is None or bool(mask.all()):
+            params[name] = leaf
+            continue
+        shapes[name] = list(leaf.shape)
+        params[name] = leaf[mask]
+        packed[name] = torch.from_numpy(np.packbits(mask.cpu().numpy().reshape(-1)))
+    facts = {"shapes": shapes, "maskable": sorted(weights.masks)}
+    return {"params": params, "masks": packed, "buffers": weights.buffers}, facts
+
+
+def weights_from_nested(nested: Nested, facts: dict[str, Any]) -> Weights:
+    """The inverse of `weights_to_nested`."""
+    params: Tree = {}
+    masks: Tree = {}
+    packed = nested.get("masks", {})
+    for name, leaf in nested["params"].items():
+        if name in packed:
+            shape = facts["shapes"][name]
+            bits = np.unpackbits(packed[name].numpy(), count=int(np.prod(shape)))
+            masks[name] = torch.from_numpy(bits.astype(bool)).reshape(shape)
+            params[name] = torch.zeros(shape, dtype=leaf.dtype).masked_scatter_(masks[name], leaf)
+        else:
+            params[name] = leaf
+            if name in facts["maskable"]:
+                masks[name] = torch.ones_like(leaf, dtype=torch.bool)
+    return Weights(params, nested.get("buffers", {}), masks)
+
+
+def _unshared(flat: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The same tensors, none of which shares memory with another: safetensors refuses those that do.
+
+    A held weight's mask is in a memory and in `held`; a kept state has the masks of the present one.
+    """
+    pointers: set[int] = set()
+    unshared: dict[str, Tensor] = {}
+    for name, leaf in flat.items():
+        pointer = leaf.untyped_storage().data_ptr()
+        unshared[name] = leaf.clone() if pointer in pointers else leaf
+        pointers.add(pointer)
+    return unshared
+
+
+def _flatten(nested: Nested, path: tuple[str, ...] = ()) -> dict[str, Tensor]:
+    flat: dict[str, Tensor] = {}
+    for name, leaf in nested.items():
+        if isinstance(leaf, dict):
+            flat |= _flatten(leaf, (*path, name))
+        else:
+            flat[json.dumps([*path, name])] = leaf
+    return flat
+
+
+def _unflatten(flat: dict[str, Tensor]) -> Nested:
+    nested: Nested = {}
+    for name in flat:
+        *path, last = json.loads(name)
+        inner = nested
+        for part in path:
+            inner = inner.setdefault(part, {})
+        inner[last] = flat[name]
+    return nested
+
+
+def _digest(flat: dict[str, Tensor], facts: dict[str, Any]) -> str:
+    names = np.frombuffer(json.dumps([sorted(flat), facts], sort_keys=True).encode(), dtype=np.uint8)
+    return array_digest(names, *(flat[name] for name in sorted(flat)))

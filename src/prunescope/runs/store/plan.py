@@ -1,0 +1,169 @@
+"""A plan: what is asked for, what the store has of it, and the work that remains.
+
+Belongs here: comparing a graph with a store, and what follows from that alone. Does not belong here: doing the work,
+its price (`machine/pricing.py`).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from prunescope.base.reference import FINAL, Moment, StateRef
+from prunescope.base.value import Value
+from prunescope.runs.graph.nodes import Chosen, Reading, Trace, closure
+from prunescope.runs.graph.recipe import Recipe, Subset
+from prunescope.runs.store.store import Store
+from prunescope.training.probes import Probe
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run to make, or the parts of a stored run that are missing.
+
+    recipe: the run.
+    moments: the states to keep, besides the last.
+    probes: the probes to attach.
+    """
+
+    recipe: Recipe
+    moments: tuple[Moment, ...] = ()
+    probes: tuple[Probe, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """The run's id."""
+        return self.recipe.id
+
+    def lacking(self, stored: dict[str, Any]) -> "Job | None":
+        """The part of this job that a stored run (an entry of `Store.known_runs`) lacks; None if it lacks nothing."""
+        moments = tuple(moment for moment in self.moments if moment.id not in stored["states"])
+        probes = tuple(probe for probe in self.probes if probe.id not in stored["traces"])
+        return Job(self.recipe, moments, probes) if moments or probes else None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The closure of the nodes asked for, and the work that remains.
+
+    nodes: every node by id, inputs first.
+    jobs: runs that the store lacks, or lacks a part of, by id, in the order of `nodes`.
+    readings: readings that the store lacks, by id, in the same order.
+    failed: why each run that is stored as failed did so, by id.
+    waits: for every piece of work the ids of those that have to be done before it.
+    """
+
+    nodes: dict[str, Value]
+    jobs: dict[str, Job]
+    readings: dict[str, Reading]
+    failed: dict[str, str]
+    waits: dict[str, set[str]]
+
+    @property
+    def runs(self) -> list[Recipe]:
+        """All runs of the graph."""
+        return [node for node in self.nodes.values() if isinstance(node, Recipe)]
+
+    @cached_property
+    def work(self) -> dict[str, Job | Reading]:
+        """Every piece of work by id: the jobs, then the readings."""
+        return {**self.jobs, **self.readings}
+
+    def downstream(self, ids: Iterable[str]) -> set[str]:
+        """These nodes and all that depend on them."""
+        dependent = set(ids)
+        for key, node in self.nodes.items():
+            if any(value.id in dependent for value in node.references):
+                dependent.add(key)
+        return dependent
+
+    def feasible(self) -> "Plan":
+        """The plan without the work that needs a run which is stored as failed: nobody will try it."""
+        blocked = self.downstream(self.failed)
+        return replace(
+            self,
+            jobs={key: job for key, job in self.jobs.items() if key not in blocked},
+            readings={key: reading for key, reading in self.readings.items() if key not in blocked},
+            waits={key: before for key, before in self.waits.items() if key not in blocked},
+        )
+
+    def open_ended(self) -> int:
+        """How many pieces of work depend on results, or may stop early: their price is an upper bound."""
+        symbolic = {
+            key
+            for key, node in self.nodes.items()
+            if isinstance(node, Chosen) or (isinstance(node, Recipe) and isinstance(node.examples, Subset))
+        }
+        stopping = {key for key, job in self.jobs.items() if job.recipe.stop.watches}
+        return len((self.downstream(symbolic) | stopping) & self.work.keys())
+
+    def longest_paths(self, seconds: dict[str, float]) -> dict[str, float]:
+        """Seconds from the start of every piece of work to the end of the longest path of work that waits for it."""
+        paths = dict(seconds)
+        for key in reversed([key for key in self.nodes if key in seconds]):
+            for before in self.waits[key]:
+                paths[before] = max(paths[before], seconds[before] + paths[key])
+        return paths
+
+
+def plan(nodes: Iterable[Value], store: Store) -> Plan:
+    """What the store lacks of the given nodes and of everything they need. Reads no data and trains nothing."""
+    graph = closure(nodes)
+    moments, probes = _moments_and_probes(graph)
+    jobs: dict[str, Job] = {}
+    readings: dict[str, Reading] = {}
+    failed: dict[str, str] = {}
+    stored = store.known_runs(node.id for node in graph.values() if isinstance(node, Recipe))
+    for node in graph.values():
+        if isinstance(node, Recipe):
+            job = Job(node, tuple(moments.get(node.id, ())), tuple(probes.get(node.id, ())))
+            if node.id not in stored:
+                jobs[node.id] = job
+            elif stored[node.id]["status"] == "failed":
+                failed[node.id] = stored[node.id]["why"]
+            # A user may have deleted a damaged last state: it is replayed like any other.
+            elif rest := Job(node, (FINAL, *job.moments), job.probes).lacking(stored[node.id]):
+                jobs[node.id] = rest
+        elif isinstance(node, Reading) and not store.has_reading(node.id):
+            readings[node.id] = node
+    return Plan(graph, jobs, readings, failed, _waits(graph, jobs.keys() | readings.keys()))
+
+
+def _moments_and_probes(graph: dict[str, Value]) -> tuple[dict[str, list[Moment]], dict[str, list[Probe]]]:
+    """The moments besides the last, and the probes, that the graph needs of each run, by the run's id; each once."""
+    moments: dict[str, dict[str, Moment]] = {}
+    probes: dict[str, dict[str, Probe]] = {}
+    for node in graph.values():
+        if isinstance(node, StateRef) and node.moment.when != "final":
+            for run in node.run.among if isinstance(node.run, Chosen) else (node.run,):
+                moments.setdefault(run.id, {})[node.moment.id] = node.moment
+        elif isinstance(node, Trace):
+            probes.setdefault(node.run.id, {})[node.probe.id] = node.probe
+    return (
+        {run: list(by_id.values()) for run, by_id in moments.items()},
+        {run: list(by_id.values()) for run, by_id in probes.items()},
+    )
+
+
+def _waits(graph: dict[str, Value], work: Iterable[str]) -> dict[str, set[str]]:
+    """For every piece of work, the nearest ones that it depends on; what is stored depends on nothing."""
+    keys = set(work)
+    nearest: dict[str, set[str]] = {}
+    for key, node in graph.items():
+        is_stored = isinstance(node, Recipe | Reading) and key not in keys
+        waits: set[str] = set()
+        for value in () if is_stored else node.references:
+            waits |= {value.id} if value.id in keys else nearest[value.id]
+        nearest[key] = waits
+    return {key: nearest[key] for key in keys}
+
+
+def recipes_of(work: Job | Reading) -> tuple[Recipe, ...]:
+    """The recipes that a piece of work may be about: one, or those among which one is chosen."""
+    if isinstance(work, Job):
+        return (work.recipe,)
+    run = work.state.run
+    if isinstance(run, Chosen):
+        return run.among
+    assert isinstance(run, Recipe)
+    return (run,)
