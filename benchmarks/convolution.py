@@ -16,7 +16,7 @@ from benchmarks.limits import Layers
 from benchmarks.plain_loop import PlainLoop, torch_optimizer
 from benchmarks.result import Result
 from benchmarks.timing import interleaved
-from prunescope.papers.bartoldson.training import ADAM
+from prunescope.papers.bartoldson.scales import ADAM
 from prunescope.papers.jin2022.scales import COLUMNS
 from prunescope.runs.execution.preparation import prepare
 from prunescope.runs.graph.recipe import Recipe

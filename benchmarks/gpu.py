@@ -16,7 +16,6 @@ from typing import Any, get_args
 
 import numpy as np
 import torch
-from prunescope.papers.jin2022.scales import COLUMNS, Name
 
 from benchmarks import report
 from benchmarks.column import minutes, runs
@@ -24,6 +23,7 @@ from benchmarks.environment import environment
 from benchmarks.limits import Limit, limit
 from benchmarks.methods import BASES, Timed, contestants, timed
 from benchmarks.result import Numbers, Result
+from prunescope.papers.jin2022.scales import COLUMNS, Name
 from prunescope.runs.execution.workbench import Workbench
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.runs.machine.devices import device_named, one_thread

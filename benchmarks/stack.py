@@ -4,13 +4,13 @@ from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
-from prunescope.papers.yang2023.scales import Setting, pruned
 from torch import Tensor
 
 from benchmarks.laboratory import Laboratory
 from benchmarks.result import Result
 from benchmarks.timing import interleaved
 from prunescope.base.streams import replicate
+from prunescope.papers.yang2023.scales import Setting, pruned
 from prunescope.runs.execution.workbench import Workbench
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.runs.machine.calibration import for_stacks

@@ -4,7 +4,7 @@ import pytest
 from benchmarks.convolution import CASES
 from benchmarks.convolutional_stack import METHODS, NETS
 
-from prunescope.papers.bartoldson.training import batch_for
+from prunescope.papers.bartoldson.scales import batch_for
 from prunescope.runs.execution.workbench import Workbench
 from prunescope.runs.store.store import Store
 from prunescope.training.engines.stack import how

@@ -87,6 +87,6 @@ def _constants(module: ast.Module) -> dict[str, Any]:
 def _place(entry: Entry) -> tuple[object, ...]:
     """Where a study stands: its paper, the whole paper first; figures by number, sections, appendices, the others."""
     paper, _, part = entry.name.partition("/")
-    kinds = ("fig", "section", "app")
-    kind = next((place for place, kind in enumerate(kinds) if part.startswith(kind)), len(kinds))
+    kinds = (r"fig\d", "section", "app|fig")
+    kind = next((place for place, kind in enumerate(kinds) if re.match(kind, part)), len(kinds))
     return (_ORDER.index(paper), bool(part), kind, [int(n) for n in re.findall(r"\d+", part)], part)
