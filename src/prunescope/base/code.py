@@ -55,9 +55,9 @@ def is_installed(module_name: str) -> bool:
     `__main__`, notebooks, files beside a study and packages that are installed as editable do not.
     """
     top = module_name.split(".")[0]
-    if top in sys.stdlib_module_names and top != "__main__":
-        return True
-    if top == "prunescope" or top in sys.builtin_module_names:
+    if top == "__main__":  # also where an installed program runs it, as `python -m pytest` does
+        return False
+    if top in sys.stdlib_module_names or top == "prunescope" or top in sys.builtin_module_names:
         return True
     file = getattr(sys.modules.get(module_name), "__file__", None)
     return file is not None and any(Path(file).is_relative_to(folder) for folder in _library_folders())

@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict
 
 from prunescope.base.digest import array_digest as array_digest
 from prunescope.base.digest import text_digest as text_digest
+from prunescope.base.shortcuts import settle
 
 if TYPE_CHECKING:
     from pydantic._internal._model_construction import ModelMetaclass
@@ -46,12 +47,15 @@ class Value(BaseModel, metaclass=_ValueClass):
     by_id: whether only the id of this value is written inside another value, so that ids chain.
     added: names of fields that came after ids were in use, beside those of the parent classes; the canonical text has
         them only where they differ from their default, which must be what happened before and can never change.
+    shortcuts: attributes that say the same as a method, by its name; a subclass that overrides the method only gets
+        those of the interface that declares them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
     version: ClassVar[int] = 1
     by_id: ClassVar[bool] = False
     added: ClassVar[frozenset[str]] = frozenset()
+    shortcuts: ClassVar[Mapping[str, str]] = {}
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
@@ -61,6 +65,7 @@ class Value(BaseModel, metaclass=_ValueClass):
         """
         super().__pydantic_init_subclass__(**kwargs)
         cls.added = frozenset().union(*(base.added for base in cls.__mro__ if issubclass(base, Value)))
+        settle(cls, cls.shortcuts)
         cls.__signature__ = _readable(cls.__signature__, cls)
         for name in sorted(cls.added):
             if name not in cls.model_fields or cls.model_fields[name].is_required():

@@ -6,7 +6,7 @@ Belongs here: one number for every unit of a layer. Does not belong here: how ma
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 from pydantic import Field, field_validator
@@ -24,11 +24,12 @@ class UnitScore(Value):
 
     A score may watch the network train: `needs` names modules and `observe` receives their outputs. The memory that
     `observe` returns is kept by the intervention that uses the score, and never mutated.
-
-    watches: whether the score does so.
     """
 
-    watches: ClassVar[bool] = False
+    @property
+    def watches(self) -> bool:
+        """Whether the score does so: whether its class names modules in `needs`."""
+        return type(self).needs is not UnitScore.needs
 
     @abstractmethod
     def scores(self, weights: Weights, units: Units, memory: Tree) -> Tensor:
@@ -113,7 +114,6 @@ class MeanActivation(UnitScore):
     Differs from the source: it has no check of the warm-up; there, pruning just starts later with this score.
     """
 
-    watches: ClassVar[bool] = True
     outputs: dict[str, str]
     decay: float = Field(default=0.9, ge=0, lt=1)
     every: int = Field(default=10, ge=1)

@@ -7,10 +7,12 @@ Masks enter a step only here. `keep` multiplies the gradient, so that the optimi
 removed weight, and it multiplies the step, so that a removed weight at 0 stays at exactly 0 whatever the state still
 holds for it. The second factor costs nothing, since the product is part of the same kernel.
 
-Every rule is elementwise, so it also serves a stack (tensors with a leading axis of members), without vmap.
+The rules here are elementwise, so they also serve a stack (tensors with a leading axis of members), without vmap. Of a
+rule that is not, a stack takes the steps of one member after the other.
 """
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import Annotated, ClassVar
 
 import torch
@@ -33,12 +35,18 @@ class Optimizer(Value):
 
     slots: names of the entries of the state that are shaped like the parameters, where they exist; pruning a weight
         clears them.
-    elementwise: whether the update of a weight depends on its own gradient and state only, so that an engine may leave
-        out removed weights.
+    elementwise: whether an engine may leave out removed weights, because the update of the others is the same without.
+    stackable: whether `update` also serves a stack of members, each of which moves as it would alone.
+
+    A subclass that overrides `update` trains by it in every engine; what it does not define beside it is not faster.
     """
 
+    shortcuts: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        ("update_", "fused_", "shrinkage", "elementwise", "stackable"), "update"
+    )
     slots: ClassVar[tuple[str, ...]] = ()
     elementwise: ClassVar[bool] = False
+    stackable: ClassVar[bool] = False
 
     @abstractmethod
     def init(self, params: Tree) -> OptState:
@@ -71,8 +79,13 @@ class Optimizer(Value):
         for name, leaf in updated.items():
             params[name].copy_(leaf)
         for part, leaves in state.items():
-            for name, leaf in leaves.items():
-                opt[part][name].copy_(leaf)
+            if part in opt:
+                for name, leaf in leaves.items():
+                    opt[part][name].copy_(leaf)
+            else:
+                opt[part] = clone(leaves)
+        for part in opt.keys() - state.keys():
+            del opt[part]
 
     def fused_(self, grads: Tree, opt: OptState, params: Tree, *, keep: Tree, lr: float | Tensor) -> None:
         """`update_` up to rounding, in one pass over memory if the rule has such a kernel."""
@@ -99,6 +112,7 @@ class SGD(Optimizer):
 
     slots: ClassVar[tuple[str, ...]] = ("momentum",)
     elementwise: ClassVar[bool] = True
+    stackable: ClassVar[bool] = True
     momentum: Average = 0.0
     nesterov: bool = False
     weight_decay: Decay = 0.0
@@ -125,7 +139,7 @@ class SGD(Optimizer):
             grad, mask = grads[name], keep.get(name)
             if self.momentum:
                 momentum[name] = opt["momentum"][name] * self.momentum
-            updated[name] = _descend(param, self._direction(momentum.get(name), grad, param, mask), mask, lr)
+            updated[name] = _descend(param, _direction(self, momentum.get(name), grad, param, mask), mask, lr)
         return updated, {"momentum": momentum} if self.momentum else {}
 
     def update_(self, grads: Tree, opt: OptState, params: Tree, *, keep: Tree, lr: float | Tensor) -> None:
@@ -133,7 +147,7 @@ class SGD(Optimizer):
         for name, param in params.items():
             grad, mask = grads[name], keep.get(name)
             momentum = opt["momentum"][name].mul_(self.momentum) if self.momentum else None
-            _descend_(param, self._direction(momentum, grad, param, mask), mask, lr)
+            _descend_(param, _direction(self, momentum, grad, param, mask), mask, lr)
 
     def fused_(self, grads: Tree, opt: OptState, params: Tree, *, keep: Tree, lr: float | Tensor) -> None:
         """See `Optimizer.fused_`; without momentum and decay `update_` is one pass already."""
@@ -154,16 +168,6 @@ class SGD(Optimizer):
         """See `Optimizer.shrinkage`: without momentum, 1 - lr * weight_decay."""
         return None if self.momentum else 1 - lr * self.weight_decay
 
-    def _direction(self, momentum: Tensor | None, grad: Tensor, param: Tensor, mask: Tensor | None) -> Tensor:
-        """The direction of the step; the gradient is added in place to `momentum`, which is decayed already."""
-        if momentum is None:
-            # Without state, masking the step is enough.
-            return _slope(grad, param, None, self.weight_decay)
-        direction = _add_slope(momentum, grad, param, mask, self.weight_decay)
-        if self.nesterov:
-            direction = _add_slope(direction * self.momentum, grad, param, mask, self.weight_decay)
-        return direction
-
 
 class _Moments(Optimizer):
     """The common part of Adam and AdamW, which differ in whether decay enters the gradient.
@@ -175,6 +179,7 @@ class _Moments(Optimizer):
 
     slots: ClassVar[tuple[str, ...]] = ("first", "second")
     elementwise: ClassVar[bool] = True
+    stackable: ClassVar[bool] = True
     decoupled: ClassVar[bool]
     betas: tuple[Average, Average] = (0.9, 0.999)
     eps: float = Field(default=1e-8, gt=0)
@@ -191,7 +196,8 @@ class _Moments(Optimizer):
     ) -> tuple[Tree, OptState]:
         """See `Optimizer.update`."""
         updated, state = clone(params), {name: clone(part) for name, part in opt.items()}
-        self.update_(grads, state, updated, keep=keep, lr=lr)
+        # By name: a subclass that overrides `update` may call this one, and its `update_` calls its `update`.
+        _Moments.update_(self, grads, state, updated, keep=keep, lr=lr)
         return updated, state
 
     def update_(self, grads: Tree, opt: OptState, params: Tree, *, keep: Tree, lr: float | Tensor) -> None:
@@ -248,6 +254,19 @@ class AdamW(_Moments):
 
     decoupled: ClassVar[bool] = True
     weight_decay: Decay = 0.01
+
+
+def _direction(
+    rule: SGD, momentum: Tensor | None, grad: Tensor, param: Tensor, mask: Tensor | None
+) -> Tensor:
+    """The direction of SGD's step; the gradient is added in place to `momentum`, which is decayed already."""
+    if momentum is None:
+        # Without state, masking the step is enough.
+        return _slope(grad, param, None, rule.weight_decay)
+    direction = _add_slope(momentum, grad, param, mask, rule.weight_decay)
+    if rule.nesterov:
+        direction = _add_slope(direction * rule.momentum, grad, param, mask, rule.weight_decay)
+    return direction
 
 
 def _zeros(params: Tree) -> Tree:

@@ -1,5 +1,6 @@
 """Rules that end a run."""
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from prunescope.base.value import Value
@@ -11,7 +12,8 @@ class Stop(Value):
     watches: whether the rule needs the loss of every step.
     """
 
-    watches: ClassVar[bool] = False
+    shortcuts: ClassVar[Mapping[str, str]] = {"watches": "reached"}
+    watches: ClassVar[bool] = True
 
     def reached(self, loss: float) -> bool:
         """Whether the run ends before a step whose batch has this mean loss, nats."""
@@ -20,6 +22,8 @@ class Stop(Value):
 
 class AtEnd(Stop):
     """The run ends with its schedule."""
+
+    watches: ClassVar[bool] = False
 
     def reached(self, loss: float) -> bool:
         """Never before the schedule's end."""

@@ -6,9 +6,9 @@ normalization (`source`).
 
 import math
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Annotated, NamedTuple, Protocol, Self, runtime_checkable
+from typing import Annotated, ClassVar, NamedTuple, Protocol, Self, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -24,6 +24,8 @@ _TRIES = 10
 
 class Augmentation(Value):
     """A random change of images that keeps their labels."""
+
+    shortcuts: ClassVar[Mapping[str, str]] = {"apply_to_runs": "__call__", "batch": "__call__"}
 
     @abstractmethod
     def __call__(self, x: Tensor, generator: torch.Generator) -> Tensor:

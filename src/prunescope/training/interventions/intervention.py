@@ -1,6 +1,6 @@
 """The interface of interventions: frozen values that change weights at scheduled steps."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import ClassVar, Protocol
 
 from prunescope.base.reference import StateRef
@@ -58,11 +58,14 @@ class Intervention(Value):
     """A weight change at scheduled steps; several act in declaration order.
 
     Only interventions change masks. They are pure: states and memories are replaced, never mutated.
-
-    observes: whether `observe` is called in training.
     """
 
-    observes: ClassVar[bool] = False
+    shortcuts: ClassVar[Mapping[str, str]] = {"observes": "needs"}
+
+    @property
+    def observes(self) -> bool:
+        """Whether `observe` is called in training: whether the class names modules in `needs`."""
+        return type(self).needs is not Intervention.needs
 
     def events(self, clock: Clock) -> tuple[int, ...]:
         """Steps, counted from the run's start, before which `apply` is called; clock.total is the run's length."""

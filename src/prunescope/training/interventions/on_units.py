@@ -43,7 +43,7 @@ class UnitIntervention(Intervention):
         return self
 
     @property
-    def observes(self) -> bool:  # type: ignore[override]  # it decides which runs may be stacked
+    def observes(self) -> bool:
         """Whether the score watches the network train."""
         return self.score.watches and self.target != "random"
 

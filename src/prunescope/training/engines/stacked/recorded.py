@@ -1,8 +1,9 @@
 """A step of a stack recorded once on a GPU and played again: a small network then costs no time on the host.
 
 A recorded step always does the same to the same memory, so it is only taken where nothing is decided on the host: no
-stop rule looks at the loss, the network draws nothing, every batch is as large as the first. What differs from step to
-step is copied to fixed places before it is played. The results are those of the step itself; the same kernels run.
+stop rule looks at the loss, the optimizer takes all members at once, the network draws nothing, every batch is as large
+as the first. What differs from step to step is copied to fixed places before it is played. The results are those of the
+step itself; the same kernels run.
 """
 
 from collections.abc import Callable
@@ -70,4 +71,5 @@ class Recorded:
 def recordable(work: Stacked) -> bool:
     """Whether a step of the stack decides nothing on the host."""
     watched = any(stepper.program.stop.watches for stepper in work.steppers)
+    watched = watched or not work.program.optimizer.stackable
     return work.on_gpu and not watched and not work.forward.draws and work.known is None

@@ -136,8 +136,24 @@ class Stacked:
             name: torch.zeros_like(leaf) if grad is None else grad
             for (name, leaf), grad in zip(self.params.items(), slopes, strict=True)
         }
-        self.program.optimizer.update_(grads, self.opt, self.params, keep=self.keep, lr=lr)
+        if self.program.optimizer.stackable:
+            self.program.optimizer.update_(grads, self.opt, self.params, keep=self.keep, lr=lr)
+        else:
+            self._update_each(grads, lr)
         self.buffers = self._moved
+
+    def _update_each(self, grads: Tree, lr: float | Tensor) -> None:
+        """The update of one member after the other, for a rule that looks at more than one number at a time."""
+        states = []
+        for row in range(len(self.steppers)):
+            rate = float(lr[row]) if isinstance(lr, Tensor) else lr
+            rows = [_row(part, row) for part in (grads, self.params, self.keep)]
+            opt = {part: _row(leaves, row) for part, leaves in self.opt.items()}
+            params, state = self.program.optimizer.update(rows[0], opt, rows[1], keep=rows[2], lr=rate)
+            for name, leaf in params.items():
+                self.params[name][row].copy_(leaf)
+            states.append(state)
+        self.opt = {part: tree.stack(state[part] for state in states) for part in states[0]}
 
     def bytes(self) -> int:
         """Bytes of everything that is held during a step; takes the forward pass of one."""
@@ -195,3 +211,8 @@ class Stacked:
         self.handed.pop()
         if self.known is not None and self.batches.whole is not None:
             self._know(self.known.without(row, self.batches.whole[0]))
+
+
+def _row(stacked: Tree, row: int) -> Tree:
+    """The tensors of one member."""
+    return {name: leaf[row] for name, leaf in stacked.items()}
