@@ -84,6 +84,7 @@ CHANGES = {
         source=Reading(measure=Examples(), state=StateRef(run=on_digits())), rule="a.module:worst"
     ),
     "seeds": Seeds(order=1),
+    "drop_last": True,
 }
 
 

@@ -23,7 +23,7 @@ def settle(cls: type, shortcuts: Mapping[str, str]) -> None:
         elif name in vars(cls) and callable(vars(cls)[name]) and method not in vars(cls):
             raise TypeError(
                 f"{cls.__qualname__} overrides {name} and not {method}, of which {name} is only a faster form; "
-                f"override {method}, or both (with {method} = {cls.__mro__[1].__name__}.{method} where it stays as it is)"
+                f"override {method}, or both (where it stays as it is: {method} = {cls.__mro__[1].__name__}.{method})"
             )
 
 

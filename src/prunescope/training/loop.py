@@ -41,6 +41,7 @@ class Program:
     precision: number format of the passes; parameters are always float32.
     interventions: weight changes between steps, in declaration order.
     references: weights of states of other runs, by the id of the reference.
+    drop_last: whether an epoch leaves out its last batch where that would be smaller than the others.
     """
 
     problem: Problem
@@ -54,6 +55,7 @@ class Program:
     precision: Precision = "float32"
     interventions: tuple[Intervention, ...] = ()
     references: Mapping[str, Weights] = field(default_factory=dict)
+    drop_last: bool = False
 
     @property
     def steps(self) -> int:
@@ -61,16 +63,29 @@ class Program:
         return self.clock.total - self.begin
 
 
+def steps_an_epoch(examples: int, batch: int, *, drop_last: bool) -> int:
+    """The number of batches of one epoch: a last one that is smaller counts, or is dropped.
+
+    >>> steps_an_epoch(97, 16, drop_last=False), steps_an_epoch(97, 16, drop_last=True)
+    (7, 6)
+    """
+    return examples // batch if drop_last else -(-examples // batch)
+
+
 class Batches:
     """The training batches of a run: a fresh permutation in every epoch, keyed by the cumulative step.
 
-    The last batch of an epoch may be smaller. A batch as large as the split is the split itself, in order.
+    The last batch of an epoch may be smaller, or is dropped. A batch as large as the split is the split itself, in
+    order.
+
+    whole: whether every batch is the whole split.
     """
 
-    def __init__(self, split: Split, batch: int, seeds: Seeds) -> None:
+    def __init__(self, split: Split, batch: int, seeds: Seeds, *, drop_last: bool = False) -> None:
         """Draws nothing yet."""
         self.split, self.batch, self.seeds = split, batch, seeds
-        self.epoch_steps = -(-len(split) // batch)
+        self.epoch_steps = steps_an_epoch(len(split), batch, drop_last=drop_last)
+        self.whole = batch >= len(split)
         self._epoch, self._order = -1, torch.empty(0, dtype=torch.int64)
         self._only_batch: tuple[Tensor, Tensor] | None = None
         self._shuffled: tuple[int, Tensor, Tensor] | None = None
@@ -81,13 +96,13 @@ class Batches:
             return self._only_batch
         index, y = self.indices(step)
         batch = self.split.inputs.take(index), y
-        if self.epoch_steps == 1:
+        if self.whole:
             self._only_batch = batch
         return batch
 
     def indices(self, step: int) -> tuple[Tensor, Tensor]:
         """The positions of the step's examples among the split's inputs, int64 [B], and their labels [B]."""
-        if self.epoch_steps == 1:
+        if self.whole:
             return self.split.index, self.split.y
         position = step % self.epoch_steps
         batch = slice(position * self.batch, (position + 1) * self.batch)
@@ -95,7 +110,7 @@ class Batches:
         return index[batch], y[batch]
 
     def next_indices(self, step: int, most: int) -> tuple[Tensor, Tensor]:
-        """The `indices` of n consecutive steps from `step` on, [n, B] both; for epochs of more than one batch.
+        """The `indices` of n consecutive steps from `step` on, [n, B] both; where a batch is not the whole split.
 
         n is at most `most`; the steps are of one epoch, and their batches have one size.
         """
@@ -167,7 +182,9 @@ class Stepper:
     def __init__(self, program: Program) -> None:
         """Prepares the batches."""
         self.program = program
-        self.batches = Batches(program.problem.train, program.batch, program.seeds)
+        self.batches = Batches(
+            program.problem.train, program.batch, program.seeds, drop_last=program.drop_last
+        )
         self._masks: object = None
         self._held: object = None
         self._keep: Tree = {}

@@ -11,7 +11,7 @@ from functools import partial
 
 from prunescope.base.errors import UsageError
 from prunescope.runs.execution.workbench import CHECKPOINT_SECONDS, Workbench
-from prunescope.runs.graph.recipe import Recipe
+from prunescope.runs.graph.recipe import Everything, Recipe
 from prunescope.runs.machine.calibration import for_stacks, kernels, known_kernels
 from prunescope.runs.machine.devices import device_named
 from prunescope.runs.machine.engines import LOOP, EngineOption, EngineSetting, engine_named
@@ -22,6 +22,7 @@ from prunescope.runs.store.plan import Plan
 from prunescope.runs.store.store import Store
 from prunescope.tasks.kernels.kernel_config import Kernels
 from prunescope.tasks.kernels.specialized import has_large_filters
+from prunescope.training.last_batch import check_last_batch, last_batch
 
 WORTH_SECONDS = 20.0
 """Products are measured for work of at least so many seconds; measuring takes up to three."""
@@ -63,7 +64,8 @@ def prepare(
         minutes. An engine that is named trains one run at a time unless `stack` says otherwise.
     stack: runs in one program; fewer where memory or the network does not admit so many.
 
-    Raises UsageError for a device or an engine that this machine does not have, and for stacks of a compiled network.
+    Raises UsageError for a device or an engine that this machine does not have, for stacks of a compiled network, and
+    for a run whose network cannot be trained by a last batch of one example.
     """
     if engine == "compiled" and stack not in (None, 1):
         raise UsageError(
@@ -72,6 +74,7 @@ def prepare(
     if engine is not None and stack is None:
         stack = 1
     make = partial(Workbench, store, device=device_named(device), checkpoint_seconds=checkpoint_seconds)
+    _check_last_batches(plan, make())
     bench = _bench(plan, make, engine, stacks=may_stack(plan, stack))
     uncompiled = bench.setting.replace(kernels=bench.setting.kernels.replace(compiled=False))
     priced = make(setting=uncompiled) if uncompiled != bench.setting else bench
@@ -79,6 +82,18 @@ def prepare(
     alone = prices(plan, price)
     packs = packing(plan, alone, priced, workers=workers, stack=stack)
     return Prepared(plan, bench, price, packs, alone, packs.seconds(plan, alone))
+
+
+def _check_last_batches(plan: Plan, bench: Workbench) -> None:
+    """Loads the data of those runs only whose epochs end with one example, one a network and batch."""
+    recipes = (job.recipe for job in plan.jobs.values() if isinstance(job.recipe.examples, Everything))
+    ends = {
+        (recipe.task.network.id, recipe.batch, recipe.train_examples): recipe
+        for recipe in recipes
+        if last_batch(recipe.train_examples, recipe.batch, drop_last=recipe.drop_last) == 1
+    }
+    for recipe in ends.values():
+        check_last_batch(bench.problem(recipe), batch=recipe.batch, drop_last=recipe.drop_last)
 
 
 def workers_for(plan: Plan, workers: int | None, device: str = "cpu") -> int:

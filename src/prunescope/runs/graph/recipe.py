@@ -11,7 +11,7 @@ from prunescope.base.streams import Seeds
 from prunescope.base.value import Value
 from prunescope.tasks.task import Task
 from prunescope.training.interventions import Intervention
-from prunescope.training.loop import Precision
+from prunescope.training.loop import Precision, steps_an_epoch
 from prunescope.training.optim import Optimizer
 from prunescope.training.schedules import Schedule
 from prunescope.training.stopping import AtEnd, Stop
@@ -50,9 +50,11 @@ class Recipe(Value):
     start: fresh weights, or a state of another run.
     examples: all training examples, or a subset.
     seeds: of labels, initial weights, order and masks.
+    drop_last: whether an epoch leaves out its last batch where that would be smaller than the others.
     """
 
     by_id: ClassVar[bool] = True
+    added: ClassVar[frozenset[str]] = frozenset({"drop_last"})
 
     task: Task
     optimizer: Optimizer
@@ -66,6 +68,7 @@ class Recipe(Value):
     start: Fresh | StateRef = Fresh()
     examples: Everything | Subset = Everything()
     seeds: Seeds = Seeds()
+    drop_last: bool = False
 
     @property
     def train_examples(self) -> int:
@@ -76,9 +79,15 @@ class Recipe(Value):
     def clock(self, examples: int | None = None) -> Clock:
         """Converts this recipe's durations; examples: the resolved number of training examples.
 
-        Raises UsageError when the schedule is empty or begins after its end.
+        Raises UsageError when an epoch or the schedule is empty, or when it begins after its end.
         """
-        epoch_steps = -(-(examples or self.train_examples) // self.batch)
+        examples = examples or self.train_examples
+        epoch_steps = steps_an_epoch(examples, self.batch, drop_last=self.drop_last)
+        if epoch_steps < 1:
+            raise UsageError(
+                f"batch={self.batch} with drop_last=True leaves no batch of {examples} training examples; "
+                f"use a batch of at most {examples}, or drop_last=False"
+            )
         length = Clock(epoch_steps, 0).steps(self.length)
         if length < 1 or self.length.endswith("%"):
             raise UsageError(

@@ -24,6 +24,7 @@ from prunescope.tasks.data.source import Arrays
 from prunescope.tasks.kernels.kernel_config import Kernels
 from prunescope.tasks.model import Model
 from prunescope.tasks.task import Problem
+from prunescope.training.last_batch import check_last_batch
 from prunescope.training.loop import Program
 from prunescope.training.progress import Progress
 from prunescope.training.run import begin
@@ -85,6 +86,7 @@ class Loader:
         """Everything fixed that the training of the recipe needs."""
         problem = self.problem(recipe)
         clock = recipe.clock(len(problem.train))
+        check_last_batch(problem, batch=recipe.batch, drop_last=recipe.drop_last)
         states = [
             ref for value in recipe.interventions for ref in value.references if isinstance(ref, StateRef)
         ]
@@ -100,6 +102,7 @@ class Loader:
             precision=recipe.precision,
             interventions=recipe.interventions,
             references={ref.id: self.weights(ref) for ref in states},
+            drop_last=recipe.drop_last,
         )
 
     def start(self, recipe: Recipe, program: Program) -> Progress:

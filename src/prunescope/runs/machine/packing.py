@@ -37,7 +37,7 @@ def common(recipe: Recipe) -> str | None:
         task.loss,
         *(augmentation.id for augmentation in task.data.augmentation),
         recipe.optimizer.id,
-        f"{recipe.batch} {recipe.precision} {recipe.train_examples}",
+        f"{recipe.batch} {recipe.precision} {recipe.train_examples} {recipe.drop_last}",
     )
     return " ".join(parts)
 

@@ -194,6 +194,7 @@ def measure(loader: Loader, recipe: Recipe, density: float = 1.0) -> Price:
         length=recipe.length,
         precision=recipe.precision,
         seeds=recipe.seeds,
+        drop_last=recipe.drop_last,
     )
     with one_thread():
         program = loader.program(plain)

@@ -95,7 +95,7 @@ class _Trainer:
         """The same with less between steps, where a perceptron takes steps that nobody looks at; None elsewhere."""
         program, batches = replica.stepper.program, replica.stepper.batches
         watched = program.stop.watches or any(value.observes for value in program.interventions)
-        if watched or program.problem.augmentation or batches.epoch_steps == 1:
+        if watched or program.problem.augmentation or batches.whole:
             return None
         if self._mlp is None or work.network is not self._network:
             return None
@@ -156,7 +156,7 @@ class _Trainer:
         if stepper.program.problem.augmentation:
             x, y = stepper.batch(step)
             return network.laid(x), y
-        if stepper.batches.epoch_steps > 1 or whole:
+        if not stepper.batches.whole or whole:
             return _taken(stepper, network, step, whole=whole)
         if self._all is None or self._all[0] is not network:
             self._all = network, _taken(stepper, network, step)

@@ -141,6 +141,7 @@ def kind(replica: Replica, chosen: Admitted) -> tuple[object, ...]:
         problem.model.network.id,
         program.optimizer.id,
         program.batch,
+        program.drop_last,
         program.precision,
         len(problem.train),
         problem.train.inputs.shape,

@@ -26,7 +26,7 @@ class StackedBatches:
         self.shared = all(split.inputs is splits[0].inputs for split in splits)
         self.augmentation = first.program.problem.augmentation
         self.whole: tuple[Tensor, Tensor] | None = None
-        if self.epoch_steps == 1 and not self.augmentation:
+        if first.batches.whole and not self.augmentation:
             self.whole = self._taken(self.steps)
         self._epoch: list[int] = []
         self._rows, self._labels = torch.empty(0), torch.empty(0)
@@ -46,7 +46,7 @@ class StackedBatches:
 
     def _taken(self, steps: list[int]) -> tuple[Tensor, Tensor]:
         """The examples of these steps as they are."""
-        if self.epoch_steps == 1 or not self.shared:
+        if self.steppers[0].batches.whole or not self.shared:
             parts = [stepper.batches.at(step) for stepper, step in zip(self.steppers, steps, strict=True)]
             return torch.stack([x for x, _ in parts]), torch.stack([y for _, y in parts])
         epochs = [step // self.epoch_steps for step in steps]
