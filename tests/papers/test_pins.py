@@ -12,7 +12,7 @@ import pytest
 
 sys.path.append(str(Path(__file__).parent))
 
-from worlds import World, digest, smoke_studies
+from made_up_worlds import World, digest, smoke_studies
 
 from prunescope.base.errors import PrunescopeError
 from prunescope.runs.graph.nodes import closure
@@ -42,6 +42,10 @@ def plain(value):
     return f"{float(value) + 0.0:.6g}"  # 1 and 1.0 are one number; so are 0 and -0
 
 
+def numbers(quantity, world):
+    return np.atleast_1d(quantity(world))
+
+
 def outcomes(claim, world):
     verdict = judge(claim, world)
     return [verdict.paper, verdict.interval_rule]
@@ -50,9 +54,11 @@ def outcomes(claim, world):
 def claim_pin(claim, worlds):
     fixed = [claim.says, claim.basis, claim.place, str(claim.region)]
     fixed += [f"{part.says} {part.at_least} {part.at_most}" for part in claim.preconditions]
-    numbers = [[said(part.quantity, world) for part in (claim, *claim.preconditions)] for world in worlds]
+    values = [
+        [said(numbers, part.quantity, world) for part in (claim, *claim.preconditions)] for world in worlds
+    ]
     verdicts = [said(outcomes, claim, world) for world in worlds]
-    return digest(json.dumps([fixed, numbers, verdicts]))
+    return digest(json.dumps([fixed, values, verdicts]))
 
 
 def table_pin(figure, worlds):

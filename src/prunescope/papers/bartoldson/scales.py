@@ -176,11 +176,12 @@ class Group:
         Raises DataError if the data set is not there.
         """
         batch = self.batch
-        source: Source = cifar100() if self.classes == 100 else cifar10()
+        shape, count = (3, 32, 32), size.blobs
+        source: Source
         if size.data == "blobs":
-            source = synthetic(
-                classes=self.classes, shape=(3, 32, 32), train=size.blobs, test=size.blobs, separation=6.0
-            )
+            source = synthetic(classes=self.classes, shape=shape, train=count, test=count, separation=6.0)
+        else:
+            source = cifar100() if self.classes == 100 else cifar10()
         if examples_per_class is not None:
             source = per_class(source, examples_per_class, classes=self.classes, seed=seed)
             batch = batch_for(source.train)
