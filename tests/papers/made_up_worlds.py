@@ -1,7 +1,7 @@
 """Worlds in which nothing was trained: results of every node of the papers' studies, made up and always the same.
 
 Shapes and structure (which layers there are, when a probe looked) are those of real runs at smoke scale, kept in
-`specimens.json`; numbers are drawn by node, name and world. `python tests/papers/made_up_worlds.py STORE` writes the specimens
+`specimens.json`; numbers are drawn by node, name and world. `python tests/papers/made_up_worlds.py STORE` writes them
 anew from a store in which all studies were run at scale smoke.
 """
 
