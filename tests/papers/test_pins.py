@@ -54,9 +54,7 @@ def outcomes(claim, world):
 def claim_pin(claim, worlds):
     fixed = [claim.says, claim.basis, claim.place, str(claim.region)]
     fixed += [f"{part.says} {part.at_least} {part.at_most}" for part in claim.preconditions]
-    values = [
-        [said(numbers, part.quantity, world) for part in (claim, *claim.preconditions)] for world in worlds
-    ]
+    values = [[said(numbers, part.quantity, world) for part in (claim, *claim.preconditions)] for world in worlds]
     verdicts = [said(outcomes, claim, world) for world in worlds]
     return digest(json.dumps([fixed, values, verdicts]))
 
@@ -80,11 +78,7 @@ def differences(before, after):
     if isinstance(before, dict) and isinstance(after, dict):
         names = sorted(before.keys() | after.keys())
         return [f"{name}{rest}" for name in names for rest in differences(before.get(name), after.get(name))]
-    return (
-        []
-        if before == after
-        else [" is new" if before is None else " is gone" if after is None else " differs"]
-    )
+    return [] if before == after else [" is new" if before is None else " is gone" if after is None else " differs"]
 
 
 STUDIES = {name: study for name, study in smoke_studies() if "/" in name or name == "quickstart"}

@@ -3,7 +3,7 @@
 A study's file says what it is in three places, which are read here as text:
 
 - its docstring begins with "name: question?";
-- `COST` is a dictionary from the name of each scale to what it costs, in words;
+- `COST` is a dictionary from the name of each scale to what it costs on two cores, in words;
 - `FIGURE` says which part of the paper it is.
 
 The reference of a paper stands in `PAPERS` of its folder, by the part of the names before "/".
@@ -61,7 +61,7 @@ def _entries() -> Iterator[Entry]:
             title["name"],
             title["question"],
             ".".join(("prunescope.papers", *path.relative_to(_FOLDER).with_suffix("").parts)),
-            constants["COST"],
+            {scale: f"{cost} on 2 cores" for scale, cost in constants["COST"].items()},
             reference(title["name"], path.parent),
             constants.get("FIGURE", ""),
         )

@@ -55,9 +55,7 @@ class Rows:
         shapes = [value.shape for value in columns.values()]
         longest = max(shapes, key=len, default=(0,))
         if any(shape != longest[: len(shape)] for shape in shapes):
-            raise UsageError(
-                f"columns {dict(zip(columns, shapes, strict=True))} differ in replicates or parts"
-            )
+            raise UsageError(f"columns {dict(zip(columns, shapes, strict=True))} differ in replicates or parts")
         # Otherwise nothing that is there says how many replicates and parts there are.
         if len(longest) > bool(self.parts):
             yield from np.ndindex(*longest)

@@ -90,9 +90,7 @@ def write(
     cautions = unmet(study.cautions, results)
     by_name = {verdict.claim.name: verdict for verdict in verdicts}
     drawn = tuple(
-        replace(
-            _draw(figure, results), verdicts=tuple(by_name[claim.name] for claim in study.claims_of(figure))
-        )
+        replace(_draw(figure, results), verdicts=tuple(by_name[claim.name] for claim in study.claims_of(figure)))
         for figure in study.figures
     )
     texts = {f"figures/{one.figure.name}.svg": one.svg for one in drawn if one.svg}
