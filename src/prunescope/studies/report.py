@@ -41,6 +41,8 @@ class Written:
     verdicts: tuple[Verdict, ...]
 
 
+RECORDS = 300
+"""Runs whose recipes a page shows at most: a megabyte."""
 WIDE = 350.0
 """Width of a panel, points, beyond which a page shows at most two beside each other."""
 
@@ -106,7 +108,7 @@ def write(
         cost=flat(cost or {}),
         command=command,
     )
-    failed = failures or {}
+    failed, records = failures or {}, lineage or {}
     absent = [node.id for node in study.nodes if node not in results and node.id not in failed]
     texts["index.html"] = _page(
         study=study,
@@ -114,7 +116,8 @@ def write(
         cautions=cautions,
         drawn=drawn,
         cost=flat(cost or {}),
-        lineage=lineage or {},
+        recipes=dict(list(records.items())[:RECORDS]),
+        unlisted=max(0, len(records) - RECORDS),
         failures=failed,
         absent=absent,
         command=command,
