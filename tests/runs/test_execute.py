@@ -238,9 +238,7 @@ def interrupted(recipe, store, *, after):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Stepper, "draw", draw)
-        patch.setattr(
-            "prunescope.runs.execution.preparation.prices", lambda left, price: dict.fromkeys(left.work, 1.0)
-        )
+        patch.setattr("prunescope.runs.execution.preparation.prices", lambda left, price: dict.fromkeys(left.work, 1.0))
         ensure(recipe, store=store, workers=1)
 
 

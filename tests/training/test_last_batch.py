@@ -76,9 +76,7 @@ def test_its_size(examples, batch, last):
 
 def test_one_example_under_batchnorm_is_refused_before_anything_runs(tmp_path):
     lone = recipe(17, batch=8)
-    with pytest.raises(
-        UsageError, match=r"17 training examples in batches of 8 .*drop_last=True, or another"
-    ):
+    with pytest.raises(UsageError, match=r"17 training examples in batches of 8 .*drop_last=True, or another"):
         ensure(lone, store=tmp_path, workers=1)
     assert not (tmp_path / "runs").exists() or not any((tmp_path / "runs").iterdir())
     fixed = lone.replace(drop_last=True)

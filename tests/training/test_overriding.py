@@ -47,9 +47,7 @@ def smaller(self, parent, grads, opt, params, *, keep, lr):
 
 
 def pushed(self, parent, params):
-    return {
-        part: {n: leaf + 1 for n, leaf in leaves.items()} for part, leaves in parent(self, params).items()
-    }
+    return {part: {n: leaf + 1 for n, leaf in leaves.items()} for part, leaves in parent(self, params).items()}
 
 
 def rescaled(self, parent, state, context):
@@ -122,9 +120,7 @@ def check(lab, before, after, probes=((), ())):
     loop = by_engine.pop("loop")
     shown = tensors(first), tensors(loop)
     same = shown[0].keys() == shown[1].keys() and all(torch.equal(shown[0][n], shown[1][n]) for n in shown[0])
-    traces = [
-        [list(rows[0].items())[4:], len(rows)] for rows in (*first.traces.values(), *loop.traces.values())
-    ]
+    traces = [[list(rows[0].items())[4:], len(rows)] for rows in (*first.traces.values(), *loop.traces.values())]
     assert not same or first.state.step != loop.state.step or (probes[0] and traces[0] != traces[1])
     for name, end in by_engine.items():
         assert end.state.step == loop.state.step, name
@@ -254,9 +250,7 @@ def test_a_rule_that_looks_at_all_weights_is_left_alone_with_each_member(lab):
     class Clipped(SGD):
         def update(self, grads, opt, params, *, keep, lr):
             norm = torch.sqrt(sum(leaf.square().sum() for leaf in grads.values()))
-            return super().update(
-                tree.tree_map(lambda g: 0.1 * g / norm, grads), opt, params, keep=keep, lr=lr
-            )
+            return super().update(tree.tree_map(lambda g: 0.1 * g / norm, grads), opt, params, keep=keep, lr=lr)
 
     rule = Clipped(momentum=0.9, weight_decay=1e-3)
     assert not (rule.elementwise or rule.stackable or rule.shrinkage(0.1))

@@ -41,9 +41,7 @@ def _refusal(problem: Problem, count: int) -> Exception | None:
     on = {name: leaf.to(x.device) for name, leaf in params.items()}
     try:
         with torch.no_grad():
-            problem.model.apply(
-                on, {name: leaf.to(x.device) for name, leaf in buffers.items()}, x, train=True
-            )
+            problem.model.apply(on, {name: leaf.to(x.device) for name, leaf in buffers.items()}, x, train=True)
     except Exception as problem_of_network:  # whatever the user's network raises
         return problem_of_network
     return None

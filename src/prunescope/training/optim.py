@@ -120,9 +120,7 @@ class SGD(Optimizer):
     @model_validator(mode="after")
     def _nesterov_has_momentum(self) -> "SGD":
         if self.nesterov and self.momentum == 0:
-            raise ValueError(
-                "nesterov=True with momentum=0.0 has no effect; set momentum above 0 or nesterov=False"
-            )
+            raise ValueError("nesterov=True with momentum=0.0 has no effect; set momentum above 0 or nesterov=False")
         return self
 
     def init(self, params: Tree) -> OptState:
@@ -256,9 +254,7 @@ class AdamW(_Moments):
     weight_decay: Decay = 0.01
 
 
-def _direction(
-    rule: SGD, momentum: Tensor | None, grad: Tensor, param: Tensor, mask: Tensor | None
-) -> Tensor:
+def _direction(rule: SGD, momentum: Tensor | None, grad: Tensor, param: Tensor, mask: Tensor | None) -> Tensor:
     """The direction of SGD's step; the gradient is added in place to `momentum`, which is decayed already."""
     if momentum is None:
         # Without state, masking the step is enough.
@@ -284,9 +280,7 @@ def _slope(grad: Tensor, param: Tensor, mask: Tensor | None, weight_decay: float
     return slope if weight_decay == 0 else torch.add(slope, param, alpha=weight_decay)
 
 
-def _add_slope(
-    total: Tensor, grad: Tensor, param: Tensor, mask: Tensor | None, weight_decay: float
-) -> Tensor:
+def _add_slope(total: Tensor, grad: Tensor, param: Tensor, mask: Tensor | None, weight_decay: float) -> Tensor:
     """Adds `_slope` to `total` in place, because on a CPU an allocation costs more than the addition."""
     total = total.add_(grad) if mask is None else total.addcmul_(grad, mask)
     return total if weight_decay == 0 else total.add_(param, alpha=weight_decay)

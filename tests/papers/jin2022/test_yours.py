@@ -24,9 +24,7 @@ def recipe() -> Recipe:
 
 
 def test_a_recipe_of_ones_own_is_followed_to_every_figure_and_verdict(tmp_path):
-    study = yours.follow(
-        recipe(), levels=2, noises=(0.0, 0.3), replicates=2, ensemble=2, early="1ep", groups=5
-    )
+    study = yours.follow(recipe(), levels=2, noises=(0.0, 0.3), replicates=2, ensemble=2, early="1ep", groups=5)
     results = ensure(nodes_of(study), store=Store(tmp_path), workers=1)
     tables = {figure.name: figure.table(results) for figure in study.figures}
     assert {"error", "groups-0", "groups-30", "classes", "given-up-0", "given-up-30", "fit-30"} == set(tables)

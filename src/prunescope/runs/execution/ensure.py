@@ -74,9 +74,7 @@ def ensure(
             finally:
                 executor.stop()
     except KeyboardInterrupt:
-        raise Interrupted(
-            "stopped; everything reached is stored, the same command goes on from there"
-        ) from None
+        raise Interrupted("stopped; everything reached is stored, the same command goes on from there") from None
     if queue.errors:
         raise queue.error()
     return StoredResults(store)

@@ -65,9 +65,7 @@ class StoredResults:
         """The training rows that a subset stands for, int64 [M], increasing."""
         rows = np.unique(np.asarray(resolve(subset.rule)(self[subset.source], **subset.args), dtype=np.int64))
         if len(rows) == 0:
-            raise PrunescopeError(
-                f"the subset rule {subset.rule} with {subset.args} leaves no training example"
-            )
+            raise PrunescopeError(f"the subset rule {subset.rule} with {subset.args} leaves no training example")
         return rows
 
     def table(self, labels: Iterable[tuple[dict[str, Any], Value]]) -> list[dict[str, Any]]:
@@ -86,9 +84,7 @@ class StoredResults:
             return self.store.reading(node.id)
         if isinstance(node, Trace):
             if not self.store.trace_path(node.run.id, node.probe.id).exists():
-                raise Missing(
-                    f"the trace of run {node.run.id} by {type(node.probe).__name__} is not in the store"
-                )
+                raise Missing(f"the trace of run {node.run.id} by {type(node.probe).__name__} is not in the store")
             return self.store.trace(node.run.id, node.probe.id)
         if isinstance(node, Combined):
             values = resolve(node.function)([self[value] for value in node.inputs], **node.args)
