@@ -67,6 +67,8 @@ if TYPE_CHECKING:
         ZeroUnits,
     )
     from prunescope.training.optim import SGD, Adam, AdamW, Optimizer
+    from prunescope.training.optimizers.clipped import Clipped
+    from prunescope.training.optimizers.grouped import Group, Grouped
     from prunescope.training.probes import AroundEvents, Curve, Probe
     from prunescope.training.schedules import Constant, Cosine, Milestones, Schedule, Warmup
     from prunescope.training.stopping import LossBelow
@@ -109,6 +111,8 @@ _HOME = {
         "When Zero ZeroUnits"
     ),
     "training.optim": "SGD Adam AdamW Optimizer",
+    "training.optimizers.clipped": "Clipped",
+    "training.optimizers.grouped": "Group Grouped",
     "training.probes": "AroundEvents Curve Probe",
     "training.schedules": "Constant Cosine Milestones Schedule Warmup",
     "training.stopping": "LossBelow",

@@ -185,6 +185,8 @@ class Model:
     It keeps one copy of the module in training mode and one in evaluation mode, whose own tensors are not used after
     construction. A network that draws while it trains (dropout) draws from torch's default generators, which a
     training pass seeds and then restores.
+
+    parameters: by name, without values: for their shapes.
     """
 
     def __init__(self, network: Network) -> None:
@@ -192,6 +194,7 @@ class Model:
         self.network = network
         with torch.random.fork_rng(devices=[]):
             self._train = network.build().train()
+        self.parameters = {n: torch.empty_like(p, device="meta") for n, p in self._train.named_parameters()}
         self._eval = copy.deepcopy(self._train).eval()
         self._train_places, self._eval_places = places_of(self._train), places_of(self._eval)
 

@@ -13,7 +13,7 @@ rule that is not, a stack takes the steps of one member after the other.
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Self
 
 import torch
 from pydantic import Field, model_validator
@@ -47,6 +47,13 @@ class Optimizer(Value):
     slots: ClassVar[tuple[str, ...]] = ()
     elementwise: ClassVar[bool] = False
     stackable: ClassVar[bool] = False
+
+    def bound(self, params: Mapping[str, Tensor]) -> Self:
+        """The rule for a network with these parameters, where it depends on their names or shapes; called once a run.
+
+        Raises UsageError for a rule that does not fit them.
+        """
+        return self
 
     @abstractmethod
     def init(self, params: Tree) -> OptState:

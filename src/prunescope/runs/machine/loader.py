@@ -90,7 +90,7 @@ class Loader:
         states = [ref for value in recipe.interventions for ref in value.references if isinstance(ref, StateRef)]
         return Program(
             problem=problem,
-            optimizer=recipe.optimizer,
+            optimizer=recipe.optimizer.bound(problem.model.parameters),
             schedule=recipe.schedule,
             clock=clock,
             batch=recipe.batch,
