@@ -3,18 +3,20 @@
 Belongs here: combining the parts and splitting the data. Does not belong here: how it is trained.
 """
 
-from collections.abc import Callable, Iterator
+import inspect
+import json
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Self
+from functools import cached_property, partial
+from typing import ClassVar, Self
 
 import torch
-from pydantic import Field, model_validator
+from pydantic import Field, JsonValue, model_validator
 from torch import Tensor, nn
 
 from prunescope.base.errors import UsageError
 from prunescope.base.streams import Seeds, stream
-from prunescope.base.value import Value
+from prunescope.base.value import Value, canonical
 from prunescope.tasks.data import corruption
 from prunescope.tasks.data.augmentation import Augmentation
 from prunescope.tasks.data.source import Arrays, Inputs, Source
@@ -24,6 +26,32 @@ from prunescope.tasks.model import Model, Network, network_of, resolve
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 CROSS_ENTROPY = "prunescope.tasks.losses:cross_entropy"
+
+
+@dataclass(frozen=True)
+class LossWithArguments:
+    """A loss with some arguments fixed; two of the same are equal, so that their runs may train together.
+
+    path: import path of the function.
+    arguments: the others by keyword, as JSON.
+    """
+
+    path: str
+    arguments: str
+
+    def __call__(self, logits: Tensor, y: Tensor) -> Tensor:
+        """The loss of each example."""
+        return self._function(logits, y)
+
+    @cached_property
+    def _function(self) -> Loss:
+        """Raises UsageError for an argument that the function does not take."""
+        function, arguments = resolve(self.path), json.loads(self.arguments)
+        try:
+            inspect.signature(function).bind(None, None, **arguments)
+        except TypeError as problem:
+            raise UsageError(f"{self.path} does not take the arguments {self.arguments} ({problem})") from problem
+        return partial(function, **arguments)
 
 
 class Data(Value):
@@ -101,11 +129,15 @@ class Task(Value):
     network: the network by import path and arguments.
     data: the examples and their labels.
     loss: import path of a function (logits [N, C], y [N]) -> loss [N].
+    loss_args: its other arguments, by keyword; the loss is the same in training and wherever it is measured.
     """
+
+    added: ClassVar[frozenset[str]] = frozenset({"loss_args"})
 
     network: Network
     data: Data
     loss: str = CROSS_ENTROPY
+    loss_args: dict[str, JsonValue] = {}
 
     @classmethod
     def from_module(
@@ -115,6 +147,7 @@ class Task(Value):
         train: tuple[Tensor, Tensor],
         test: tuple[Tensor, Tensor],
         loss: str = CROSS_ENTROPY,
+        loss_args: Mapping[str, JsonValue] | None = None,
         validation: int = 0,
         augmentation: tuple[Augmentation, ...] = (),
     ) -> Self:
@@ -124,7 +157,7 @@ class Task(Value):
         train, test: inputs, float [N, ...], and labels, int [N].
         """
         data = Data(source=tensors(train=train, test=test), validation=validation, augmentation=augmentation)
-        return cls(network=network_of(factory), data=data, loss=loss)
+        return cls(network=network_of(factory), data=data, loss=loss, loss_args=dict(loss_args or {}))
 
     def load(self, seeds: Seeds, arrays: Arrays, *, model: Model | None = None) -> "Problem":
         """The task in memory under `seeds`.
@@ -152,7 +185,7 @@ class Task(Value):
             pool=train,
             validation=Split(arrays.train_x, held_out, held_out_y, held_out_y),
             test=test,
-            loss=resolve(self.loss),
+            loss=LossWithArguments(self.loss, canonical(self.loss_args)) if self.loss_args else resolve(self.loss),
             augmentation=data.augmentation,
             classes=arrays.classes,
         )

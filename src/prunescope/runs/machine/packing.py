@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from prunescope.base.value import canonical
 from prunescope.runs.graph.recipe import Everything, Fresh, Recipe
 from prunescope.runs.store.plan import Job, Plan
 from prunescope.training.engines.stacked.forward import Method
@@ -35,6 +36,7 @@ def common(recipe: Recipe) -> str | None:
     parts = (
         task.network.id,
         task.loss,
+        canonical(task.loss_args),
         *(augmentation.id for augmentation in task.data.augmentation),
         recipe.optimizer.id,
         f"{recipe.batch} {recipe.precision} {recipe.train_examples} {recipe.drop_last}",
