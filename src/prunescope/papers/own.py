@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, JsonValue
 
@@ -29,8 +29,10 @@ class Own(Value):
 
     network, arguments: import path and arguments of a factory, your own included.
     data, share: of which data set, and how much of its training set.
+    drop_last: whether an epoch leaves out its last batch where that would be smaller.
     """
 
+    added: ClassVar[frozenset[str]] = frozenset({"drop_last"})
     network: str = "prunescope.tasks.nets:LeNet"
     arguments: dict[str, JsonValue] = {"inputs": 64}
     data: SourceName = "digits"
@@ -40,6 +42,7 @@ class Own(Value):
     epochs: Count = 40
     batch: Count = 64
     replicates: Count = 3
+    drop_last: bool = False
 
     def recipe(self) -> Recipe:
         """The training of one network."""
@@ -52,4 +55,5 @@ class Own(Value):
             schedule=self.schedule,
             batch=self.batch,
             length=f"{self.epochs}ep",
+            drop_last=self.drop_last,
         )

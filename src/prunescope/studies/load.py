@@ -11,6 +11,7 @@ import contextlib
 import difflib
 import importlib
 import importlib.util
+import inspect
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,7 +25,9 @@ from pydantic_core import ErrorDetails
 
 from prunescope.base import value
 from prunescope.base.errors import PrunescopeError, UsageError
+from prunescope.studies.kinds import KIND, has_kind, interface_of, kind_of
 from prunescope.studies.study import Study
+from prunescope.training.optim import Optimizer
 
 DEFAULT_SCALE = "laptop"
 
@@ -91,15 +94,20 @@ def find(name: str, modules: Mapping[str, str]) -> Template:
 def changed(settings: value.Value, changes: Mapping[str, object], *, path: str = "") -> value.Value:
     """The settings with other values, checked; a mapping changes the fields of a nested value.
 
+    A mapping with a `kind` takes the place of the nested value, unless that is of this kind already.
+
     path: the dotted name of `settings` itself, for messages. Raises UsageError that names the field, the value
     and what is permitted.
     """
+    cls = type(settings)
     new: dict[str, object] = {}
     for name, given in changes.items():
-        if name not in type(settings).model_fields:
-            raise UsageError(_unknown(path + name, name, settings))
+        if name not in cls.model_fields:
+            raise UsageError(_unknown(path + name, name, cls))
         now = getattr(settings, name)
-        if isinstance(given, Mapping) and isinstance(now, value.Value):
+        if has_kind(given):
+            new[name] = _of_kind(cls.model_fields[name].annotation, given, now, path + name)
+        elif isinstance(given, Mapping) and isinstance(now, value.Value):
             new[name] = changed(now, given, path=f"{path}{name}.")
         elif isinstance(given, Mapping) and not isinstance(now, Mapping):
             inner = next(iter(given), "")
@@ -110,6 +118,32 @@ def changed(settings: value.Value, changes: Mapping[str, object], *, path: str =
         return settings.replace(**new)
     except ValidationError as problem:
         raise UsageError(explained(problem, path=path)) from problem
+
+
+def _of_kind(annotation: Any, given: Any, now: object, path: str) -> object:
+    """A value, or several, of the kinds that plain data names. now: what the field holds, if it is one value."""
+    interface = interface_of(annotation)
+    if interface is None:
+        raise UsageError(f"{path} holds no value that has kinds; leave kind out")
+    if not isinstance(given, Mapping):
+        return tuple(_of_kind(interface, item, None, f"{path}.{k}") for k, item in enumerate(given))
+    cls = kind_of(given[KIND], interface, path)
+    fields = {name: item for name, item in given.items() if name != KIND}
+    if type(now) is cls:
+        assert isinstance(now, value.Value)
+        return changed(now, fields, path=f"{path}.")
+    for name, item in fields.items():
+        if name not in cls.model_fields:
+            raise UsageError(_unknown(f"{path}.{name}", name, cls))
+        annotation = cls.model_fields[name].annotation
+        if has_kind(item):
+            fields[name] = _of_kind(annotation, item, None, f"{path}.{name}")
+        elif isinstance(item, Mapping) and inspect.isabstract(interface_of(annotation)):
+            raise UsageError(f"{path}.{name} may be of several kinds; set {path}.{name}.kind, too")
+    try:
+        return cls(**fields)
+    except ValidationError as problem:
+        raise UsageError(explained(problem, path=f"{path}.")) from problem
 
 
 def explained(problem: ValidationError, *, path: str = "") -> str:
@@ -135,11 +169,14 @@ def _names_a_field(part: int | str) -> bool:
     return isinstance(part, int) or part.isidentifier()
 
 
-def _unknown(path: str, name: str, settings: value.Value) -> str:
-    fields = list(type(settings).model_fields)
+def _unknown(path: str, name: str, cls: type[value.Value]) -> str:
+    fields = list(cls.model_fields)
     close = difflib.get_close_matches(name, fields, n=1)
     hint = f"did you mean {close[0]!r}? " if close else ""
-    return f"{path!r} is no setting of this study; {hint}there are {', '.join(fields)}"
+    if issubclass(cls, Optimizer) and name == "lr":
+        hint = "the learning rate belongs to the schedule, as in schedule.lr; "
+    owner = cls.__name__ if "." in path else "this study"
+    return f"{path!r} is no setting of {owner}; {hint}there are {', '.join(fields)}"
 
 
 def _template(name: str, owner: Any, maker: Any = None) -> Template:

@@ -1,0 +1,75 @@
+"""Values chosen by the name of their class: `{kind: AdamW, weight_decay: 0.1}` in place of an optimizer.
+
+Belongs here: from the name of a kind to its class. Does not belong here: reading YAML (`cli`), making and changing
+values (`load.py`).
+
+Only a leaf of the interface that the field has is a kind: one of prunescope's, or one of the study's own module.
+"""
+
+import difflib
+import importlib
+import inspect
+import typing
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from prunescope.base.errors import UsageError
+from prunescope.base.value import Value
+
+KIND = "kind"
+
+
+def kinds(interface: type[Value]) -> dict[str, type[Value]]:
+    """The leaves of an interface by name."""
+    public = importlib.import_module("prunescope")
+    for name in public.__all__:
+        getattr(public, name)  # the module that defines it is imported
+    leaves: dict[str, type[Value]] = {}
+    for cls in _descendants(interface):
+        if cls.__name__.startswith("_") or inspect.isabstract(cls):
+            continue
+        other = leaves.setdefault(cls.__name__, cls)
+        if other.__module__ != cls.__module__:
+            raise UsageError(
+                f"two classes are called {cls.__name__!r}, in {other.__module__} and {cls.__module__}; rename yours"
+            )
+        leaves[cls.__name__] = cls
+    return leaves
+
+
+def _descendants(cls: type[Value]) -> Iterator[type[Value]]:
+    for child in cls.__subclasses__():
+        yield child
+        yield from _descendants(child)
+
+
+def kind_of(name: object, interface: type[Value], path: str) -> type[Value]:
+    """The leaf called `name`. Raises UsageError with those that there are.
+
+    path: the dotted name of the field, for the message.
+    """
+    leaves = kinds(interface)
+    if not isinstance(name, str) or name not in leaves:
+        close = difflib.get_close_matches(str(name), leaves, n=1)
+        hint = f"did you mean {close[0]!r}? " if close else ""
+        raise UsageError(
+            f"{path}.kind={name!r} is no kind of {interface.__name__}; {hint}there are {', '.join(sorted(leaves))}"
+        )
+    return leaves[name]
+
+
+def interface_of(annotation: Any) -> type[Value] | None:
+    """The value that a field of this type holds, alone or in a tuple; None if it holds none."""
+    if isinstance(annotation, type) and issubclass(annotation, Value):
+        return annotation
+    for inner in typing.get_args(annotation):
+        if (interface := interface_of(inner)) is not None:
+            return interface
+    return None
+
+
+def has_kind(given: object) -> bool:
+    """Whether plain data names the kind of a value, or of each of several."""
+    if isinstance(given, list | tuple):
+        return bool(given) and all(isinstance(item, Mapping) and has_kind(item) for item in given)
+    return isinstance(given, Mapping) and KIND in given
