@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from prunescope.tasks.evaluation import logits
     from prunescope.tasks.model import network
     from prunescope.tasks.task import Data, Task
+    from prunescope.training.average_probe import AverageCurve
     from prunescope.training.epoch_probes import EpochAccuracy
     from prunescope.training.interventions import (
         At,
@@ -62,16 +63,20 @@ if TYPE_CHECKING:
         Reinit,
         Release,
         Rewind,
+        UseAverage,
         When,
         Zero,
         ZeroUnits,
     )
     from prunescope.training.optim import SGD, Adam, AdamW, Optimizer
+    from prunescope.training.optimizers.averaged import Averaged
     from prunescope.training.optimizers.clipped import Clipped
     from prunescope.training.optimizers.grouped import Group, Grouped
+    from prunescope.training.optimizers.torch_optimizer import TorchOptimizer
     from prunescope.training.probes import AroundEvents, Curve, Probe
     from prunescope.training.schedules import Constant, Cosine, Milestones, Schedule, Warmup
     from prunescope.training.stopping import LossBelow
+    from prunescope.training.torch_schedule import TorchSchedule
 
 __version__ = "0.1.0"
 
@@ -105,17 +110,21 @@ _HOME = {
     "tasks.evaluation": "logits",
     "tasks.model": "network",
     "tasks.task": "Data Task",
+    "training.average_probe": "AverageCurve",
     "training.epoch_probes": "EpochAccuracy",
     "training.interventions": (
         "At BernoulliUnits Every Intervention LayerSchedule Noise NoiseUnits Prune PruneUnits Reinit Release Rewind "
-        "When Zero ZeroUnits"
+        "UseAverage When Zero ZeroUnits"
     ),
     "training.optim": "SGD Adam AdamW Optimizer",
+    "training.optimizers.averaged": "Averaged",
     "training.optimizers.clipped": "Clipped",
     "training.optimizers.grouped": "Group Grouped",
+    "training.optimizers.torch_optimizer": "TorchOptimizer",
     "training.probes": "AroundEvents Curve Probe",
     "training.schedules": "Constant Cosine Milestones Schedule Warmup",
     "training.stopping": "LossBelow",
+    "training.torch_schedule": "TorchSchedule",
 }
 _MODULES = {name: f"prunescope.{module}" for module, names in _HOME.items() for name in names.split()}
 

@@ -35,11 +35,13 @@ from prunescope.training.interventions import (
     Rewind,
     ShuffleMasks,
     TakeMasks,
+    UseAverage,
     Zero,
     ZeroUnits,
 )
 from prunescope.training.loop import Stepper
 from prunescope.training.optim import SGD, Adam
+from prunescope.training.optimizers.averaged import Averaged as WithAverage
 from prunescope.training.probes import AroundEvents, Curve
 from prunescope.training.run import train
 from prunescope.training.timeline import EventContext, Timeline
@@ -115,6 +117,7 @@ SETTINGS: dict[type[Intervention], list[Intervention]] = {
     ShuffleMasks: [ShuffleMasks(of=Prune(score=GraSP(), when=SEVERAL))],
     Bernoulli: [Bernoulli(keep=0.7, allow_collapse=True, when=SEVERAL)],
     Rescale: [Rescale(by=1.5, when=SEVERAL)],
+    UseAverage: [UseAverage(when=SEVERAL)],
     TakeMasks: [TakeMasks(of=ELSEWHERE, when=At(at="7it"))],
     PruneUnits: [
         PruneUnits(layers=FILTERS, score=MeanActivation(outputs={"conv": "bn"}, every=2)),
@@ -139,7 +142,7 @@ SETTINGS: dict[type[Intervention], list[Intervention]] = {
 }
 OWN: list[Intervention] = [Averaged()]
 EVERY = [setting for settings in SETTINGS.values() for setting in settings] + OWN
-KEEP_MASKS = (Zero, Noise, Rewind, Reinit, Rescale, ZeroUnits, NoiseUnits, BernoulliUnits)
+KEEP_MASKS = (UseAverage, Zero, Noise, Rewind, Reinit, Rescale, ZeroUnits, NoiseUnits, BernoulliUnits)
 
 every = pytest.mark.parametrize("intervention", EVERY, ids=lambda v: f"{type(v).__name__}-{v.id[:4]}")
 optimizers = pytest.mark.parametrize("optimizer", [SGD(momentum=0.9, weight_decay=0.01), Adam()], ids=["sgd", "adam"])
@@ -147,6 +150,8 @@ optimizers = pytest.mark.parametrize("optimizer", [SGD(momentum=0.9, weight_deca
 
 def program_for(lab, *interventions, **changes):
     plain = lab.program(*interventions, problem=lab.batchnorm, steps=STEPS, **changes)
+    if any(isinstance(value, UseAverage) for value in interventions):
+        changes["optimizer"] = WithAverage(optimizer=plain.optimizer, decay=0.5)
     elsewhere = lab.weights(plain, seed=9, sparsity=0.5)
     return lab.program(
         *interventions,

@@ -9,18 +9,23 @@ from prunescope.base.steps import Clock
 from prunescope.measures import Risk
 from prunescope.runs.graph.measure_probe import Watch
 from prunescope.tasks.evaluation import evaluate
+from prunescope.training.average_probe import AverageCurve
 from prunescope.training.epoch_probes import EpochAccuracy, RecalibratedAccuracy
 from prunescope.training.interventions import At, Noise
+from prunescope.training.optim import SGD
+from prunescope.training.optimizers.averaged import Averaged
 from prunescope.training.probes import AroundEvents, Curve, Probe
 from prunescope.training.run import train
 
 SETTINGS: dict[type[Probe], Probe] = {
     Curve: Curve(split="test"),
+    AverageCurve: AverageCurve(split="train"),
     AroundEvents: AroundEvents(split="train"),
     EpochAccuracy: EpochAccuracy(split="test", limit=15),
     RecalibratedAccuracy: RecalibratedAccuracy(split="train", limit=30, batches=3, batch=8),
     Watch: Watch(measure=Risk(split="test")),
 }
+RULE = Averaged(optimizer=SGD(momentum=0.9))  # some probes look at its average
 every = pytest.mark.parametrize("probe", SETTINGS.values(), ids=lambda value: type(value).__name__)
 
 
@@ -30,7 +35,7 @@ def test_every_probe_of_the_package_has_a_setting_here(leaves):
 
 @every
 def test_a_probe_cannot_change_a_run(lab, probe):
-    program = lab.program(Noise(std=0.1, when=At(at="9it")), problem=lab.batchnorm)
+    program = lab.program(Noise(std=0.1, when=At(at="9it")), problem=lab.batchnorm, optimizer=RULE)
     plain = train(program, lab.begin(program))
     seen = train(program, lab.begin(program), probes=(probe,))
     assert tree.equal(seen.state.weights.params, plain.state.weights.params)
@@ -40,7 +45,7 @@ def test_a_probe_cannot_change_a_run(lab, probe):
 
 @every
 def test_rows_are_plain_numbers_from_a_state_that_is_left_alone(lab, probe):
-    program = lab.program(problem=lab.batchnorm)
+    program = lab.program(problem=lab.batchnorm, optimizer=RULE)
     state = lab.begin(program, sparsity=0.3).state
     weights, random = state.weights, torch.get_rng_state()
     copies = [tree.clone(part) for part in (weights.params, weights.buffers, weights.masks)]

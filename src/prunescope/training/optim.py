@@ -215,8 +215,8 @@ class _Moments(Optimizer):
             slope = _slope(grads[name], param, mask, decay)
             first = opt["first"][name].lerp_(slope, 1 - self.betas[0])
             second = opt["second"][name].mul_(self.betas[1]).addcmul_(slope, slope, value=1 - self.betas[1])
-            root = (second / _along(unbias2, param)).clamp_min_(_negligible(self.eps, param.dtype)).sqrt_()
-            scale = root.add_(self.eps).mul_(_along(unbias1, param))
+            root = (second / along(unbias2, param)).clamp_min_(_negligible(self.eps, param.dtype)).sqrt_()
+            scale = root.add_(self.eps).mul_(along(unbias1, param))
             if self.decoupled:
                 _descend_(param, param, None, lr * self.weight_decay)
             _descend_(param, first / scale, mask, lr)
@@ -297,7 +297,7 @@ def _descend(param: Tensor, direction: Tensor, mask: Tensor | None, lr: float | 
     """The parameter minus lr * direction * mask, in one kernel where lr is a number."""
     if isinstance(lr, Tensor):
         step = direction if mask is None else direction * mask
-        return torch.addcmul(param, _along(-lr, param), step)
+        return torch.addcmul(param, along(-lr, param), step)
     if mask is None:
         return torch.add(param, direction, alpha=-lr)
     return torch.addcmul(param, direction, mask, value=-lr)
@@ -306,14 +306,14 @@ def _descend(param: Tensor, direction: Tensor, mask: Tensor | None, lr: float | 
 def _descend_(param: Tensor, direction: Tensor, mask: Tensor | None, lr: float | Tensor) -> None:
     """`_descend` in place."""
     if isinstance(lr, Tensor):
-        param.addcmul_(_along(-lr, param), direction if mask is None else direction * mask)
+        param.addcmul_(along(-lr, param), direction if mask is None else direction * mask)
     elif mask is None:
         param.add_(direction, alpha=-lr)
     else:
         param.addcmul_(direction, mask, value=-lr)
 
 
-def _along(scale: Tensor, leaf: Tensor) -> Tensor:
+def along(scale: Tensor, leaf: Tensor) -> Tensor:
     """A 0-D tensor in the dtype of `leaf`; [R] also reshaped to act along the first axis of `leaf`."""
     scale = scale.to(leaf.dtype)
     return scale if scale.ndim == 0 else scale.reshape(-1, *[1] * (leaf.ndim - 1))

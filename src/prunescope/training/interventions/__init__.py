@@ -16,6 +16,7 @@ from prunescope.training.interventions.rescale import Rescale
 from prunescope.training.interventions.rewind import Rewind
 from prunescope.training.interventions.shuffle_masks import ShuffleMasks
 from prunescope.training.interventions.take_masks import TakeMasks
+from prunescope.training.interventions.use_average import UseAverage
 from prunescope.training.interventions.when import At, Every, When
 from prunescope.training.interventions.zero import Zero
 from prunescope.training.interventions.zero_units import ZeroUnits
@@ -40,6 +41,7 @@ __all__ = [
     "Rewind",
     "ShuffleMasks",
     "TakeMasks",
+    "UseAverage",
     "When",
     "Zero",
     "ZeroUnits",
