@@ -69,6 +69,7 @@ if TYPE_CHECKING:
         ZeroUnits,
     )
     from prunescope.training.optim import SGD, Adam, AdamW, Optimizer
+    from prunescope.training.optimizers.accumulated import Accumulated
     from prunescope.training.optimizers.averaged import Averaged
     from prunescope.training.optimizers.clipped import Clipped
     from prunescope.training.optimizers.grouped import Group, Grouped
@@ -117,6 +118,7 @@ _HOME = {
         "UseAverage When Zero ZeroUnits"
     ),
     "training.optim": "SGD Adam AdamW Optimizer",
+    "training.optimizers.accumulated": "Accumulated",
     "training.optimizers.averaged": "Averaged",
     "training.optimizers.clipped": "Clipped",
     "training.optimizers.grouped": "Group Grouped",
