@@ -75,6 +75,7 @@ if TYPE_CHECKING:
     from prunescope.training.optimizers.grouped import Group, Grouped
     from prunescope.training.optimizers.torch_optimizer import TorchOptimizer
     from prunescope.training.probes import AroundEvents, Curve, Probe
+    from prunescope.training.samplers import Balanced, Sampler, Weighted
     from prunescope.training.schedules import Constant, Cosine, Milestones, Schedule, Warmup
     from prunescope.training.stopping import LossBelow
     from prunescope.training.torch_schedule import TorchSchedule
@@ -124,6 +125,7 @@ _HOME = {
     "training.optimizers.grouped": "Group Grouped",
     "training.optimizers.torch_optimizer": "TorchOptimizer",
     "training.probes": "AroundEvents Curve Probe",
+    "training.samplers": "Balanced Sampler Weighted",
     "training.schedules": "Constant Cosine Milestones Schedule Warmup",
     "training.stopping": "LossBelow",
     "training.torch_schedule": "TorchSchedule",

@@ -20,6 +20,7 @@ from prunescope.tasks.model import network
 from prunescope.tasks.task import Data, Task
 from prunescope.training.interventions import Prune, Rewind, Zero
 from prunescope.training.optim import SGD, Adam
+from prunescope.training.samplers import Balanced
 from prunescope.training.schedules import Constant, Cosine
 from prunescope.training.stopping import LossBelow
 
@@ -83,6 +84,7 @@ CHANGES = {
     "examples": Subset(source=Reading(measure=Examples(), state=StateRef(run=on_digits())), rule="a.module:worst"),
     "seeds": Seeds(order=1),
     "drop_last": True,
+    "sampler": Balanced(),
 }
 
 

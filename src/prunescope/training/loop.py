@@ -20,6 +20,7 @@ from prunescope.tasks.task import Problem, Split
 from prunescope.training.derivatives import leaves_of, slope
 from prunescope.training.interventions.intervention import Intervention
 from prunescope.training.optim import Optimizer
+from prunescope.training.samplers import Sampler, checked_rows
 from prunescope.training.schedules import Schedule
 from prunescope.training.stopping import Stop
 
@@ -42,6 +43,7 @@ class Program:
     interventions: weight changes between steps, in declaration order.
     references: weights of states of other runs, by the id of the reference.
     drop_last: whether an epoch leaves out its last batch where that would be smaller than the others.
+    sampler: which examples an epoch sees; None stands for each once.
     """
 
     problem: Problem
@@ -56,6 +58,7 @@ class Program:
     interventions: tuple[Intervention, ...] = ()
     references: Mapping[str, Weights] = field(default_factory=dict)
     drop_last: bool = False
+    sampler: Sampler | None = None
 
     @property
     def steps(self) -> int:
@@ -73,19 +76,27 @@ def steps_an_epoch(examples: int, batch: int, *, drop_last: bool) -> int:
 
 
 class Batches:
-    """The training batches of a run: a fresh permutation in every epoch, keyed by the cumulative step.
+    """The training batches of a run: a fresh permutation or sample in every epoch, keyed by the cumulative step.
 
-    The last batch of an epoch may be smaller, or is dropped. A batch as large as the split is the split itself, in
-    order.
+    The last batch of an epoch may be smaller, or is dropped. Without a sampler a batch as large as the split is the
+    split itself, in order.
 
     whole: whether every batch is the whole split.
     """
 
-    def __init__(self, split: Split, batch: int, seeds: Seeds, *, drop_last: bool = False) -> None:
+    def __init__(
+        self,
+        split: Split,
+        batch: int,
+        seeds: Seeds,
+        *,
+        drop_last: bool = False,
+        sampler: Sampler | None = None,
+    ) -> None:
         """Draws nothing yet."""
-        self.split, self.batch, self.seeds = split, batch, seeds
+        self.split, self.batch, self.seeds, self.sampler = split, batch, seeds, sampler
         self.epoch_steps = steps_an_epoch(len(split), batch, drop_last=drop_last)
-        self.whole = batch >= len(split)
+        self.whole = batch >= len(split) and sampler is None
         self._epoch, self._order = -1, torch.empty(0, dtype=torch.int64)
         self._only_batch: tuple[Tensor, Tensor] | None = None
         self._shuffled: tuple[int, Tensor, Tensor] | None = None
@@ -136,7 +147,11 @@ class Batches:
     def order(self, epoch: int) -> Tensor:
         """The rows of the split, int64 [N], in the order of an epoch, which counts from the first ancestor."""
         if epoch != self._epoch:
-            order = torch.randperm(len(self.split), generator=stream(self.seeds.order, "order", epoch))
+            draws, count = stream(self.seeds.order, "order", epoch), len(self.split)
+            if self.sampler is None:
+                order = torch.randperm(count, generator=draws)
+            else:
+                order = checked_rows(self.sampler, self.split.y.cpu(), draws)
             self._epoch, self._order = epoch, order.to(self.split.y.device)
         return self._order
 
@@ -178,7 +193,13 @@ class Stepper:
     def __init__(self, program: Program) -> None:
         """Prepares the batches."""
         self.program = program
-        self.batches = Batches(program.problem.train, program.batch, program.seeds, drop_last=program.drop_last)
+        self.batches = Batches(
+            program.problem.train,
+            program.batch,
+            program.seeds,
+            drop_last=program.drop_last,
+            sampler=program.sampler,
+        )
         self._masks: object = None
         self._held: object = None
         self._keep: Tree = {}

@@ -13,6 +13,7 @@ from prunescope.tasks.task import Task
 from prunescope.training.interventions import Intervention
 from prunescope.training.loop import Precision, steps_an_epoch
 from prunescope.training.optim import Optimizer
+from prunescope.training.samplers import Sampler
 from prunescope.training.schedules import Schedule
 from prunescope.training.stopping import AtEnd, Stop
 
@@ -51,10 +52,11 @@ class Recipe(Value):
     examples: all training examples, or a subset.
     seeds: of labels, initial weights, order and masks.
     drop_last: whether an epoch leaves out its last batch where that would be smaller than the others.
+    sampler: which examples an epoch sees, and how often; None stands for each once.
     """
 
     by_id: ClassVar[bool] = True
-    added: ClassVar[frozenset[str]] = frozenset({"drop_last"})
+    added: ClassVar[frozenset[str]] = frozenset({"drop_last", "sampler"})
 
     task: Task
     optimizer: Optimizer
@@ -69,6 +71,7 @@ class Recipe(Value):
     examples: Everything | Subset = Everything()
     seeds: Seeds = Seeds()
     drop_last: bool = False
+    sampler: Sampler | None = None
 
     @property
     def train_examples(self) -> int:

@@ -101,6 +101,7 @@ class Loader:
             interventions=recipe.interventions,
             references={ref.id: self.weights(ref) for ref in states},
             drop_last=recipe.drop_last,
+            sampler=recipe.sampler,
         )
 
     def start(self, recipe: Recipe, program: Program) -> Progress:

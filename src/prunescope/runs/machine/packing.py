@@ -40,6 +40,7 @@ def common(recipe: Recipe) -> str | None:
         *(augmentation.id for augmentation in task.data.augmentation),
         recipe.optimizer.id,
         f"{recipe.batch} {recipe.precision} {recipe.train_examples} {recipe.drop_last}",
+        canonical(recipe.sampler),
     )
     return " ".join(parts)
 

@@ -193,6 +193,7 @@ def measure(loader: Loader, recipe: Recipe, density: float = 1.0) -> Price:
         precision=recipe.precision,
         seeds=recipe.seeds,
         drop_last=recipe.drop_last,
+        sampler=recipe.sampler,
     )
     with one_thread():
         program = loader.program(plain)

@@ -139,6 +139,7 @@ def kind(replica: Replica, chosen: Admitted) -> tuple[object, ...]:
         program.optimizer.id,
         program.batch,
         program.drop_last,
+        replica.stepper.batches.whole,
         program.precision,
         len(problem.train),
         problem.train.inputs.shape,
