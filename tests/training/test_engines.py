@@ -28,6 +28,11 @@ from prunescope.training.engines.stack import Stack, how
 from prunescope.training.engines.stacked.recorded import Recorded
 from prunescope.training.interventions import At, Prune
 from prunescope.training.optim import SGD, Adam, AdamW, Optimizer
+from prunescope.training.optimizers.accumulated import Accumulated
+from prunescope.training.optimizers.averaged import Averaged
+from prunescope.training.optimizers.clipped import Clipped
+from prunescope.training.optimizers.grouped import Group, Grouped
+from prunescope.training.optimizers.torch_optimizer import TorchOptimizer
 from prunescope.training.probes import AroundEvents, Curve
 from prunescope.training.run import Member, train, train_together
 from prunescope.training.schedules import Constant
@@ -48,6 +53,11 @@ OPTIMIZERS = [
     SGD(momentum=0.9, nesterov=True),
     Adam(weight_decay=0.01),
     AdamW(),
+    Clipped(optimizer=SGD(momentum=0.9), norm=0.2),
+    Grouped(optimizer=AdamW(), groups=(Group(match=("conv.weight",), weight_decay=0.0, lr=0.5),)),
+    Averaged(optimizer=SGD(momentum=0.9), decay=0.8),
+    Accumulated(optimizer=SGD(momentum=0.9), batches=3),
+    TorchOptimizer(path="torch.optim:RMSprop"),
 ]
 WATCHED = {
     "probes": (Curve(split="test", every="5it"), AroundEvents()),

@@ -22,9 +22,10 @@ from prunescope.training import run as running
 from prunescope.training.engines.engine import Replica
 from prunescope.training.engines.inplace import InPlace
 from prunescope.training.engines.loop import Loop
-from prunescope.training.interventions import At, Zero
+from prunescope.training.interventions import At, UseAverage, Zero
 from prunescope.training.loop import Stepper
 from prunescope.training.optim import SGD, Adam, AdamW
+from prunescope.training.optimizers.averaged import Averaged
 from prunescope.training.probes import AroundEvents, Curve
 from prunescope.training.run import train
 from prunescope.training.stopping import LossBelow
@@ -97,8 +98,12 @@ MIXED = Kernels(sparse="numba" if jit.available() else "torch", by_hand=jit.avai
 def test_every_intervention_on_a_chain_by_hand(lab, intervention):
     elsewhere = lab.weights(lab.program(), seed=9, sparsity=0.5)
     program = lab.program(intervention, references={ELSEWHERE.id: elsewhere})
+    averaged = isinstance(intervention, UseAverage)
+    if averaged:
+        program = replace(program, optimizer=Averaged(optimizer=program.optimizer))
     assert_close(*ends(lab, program, sparsity=0.6, kernels=MIXED))
-    plain = replace(program, optimizer=SGD(weight_decay=1e-3))
+    sgd = SGD(weight_decay=1e-3)
+    plain = replace(program, optimizer=Averaged(optimizer=sgd) if averaged else sgd)
     assert_close(*ends(lab, plain, sparsity=0.6, kernels=MIXED.replace(merged=jit.available())))
 
 
