@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from prunescope.tasks.data.idx import fashion_mnist, mnist
     from prunescope.tasks.data.source import Source
     from prunescope.tasks.data.synthetic import synthetic
+    from prunescope.tasks.data.transforms import Transform, Transforms
     from prunescope.tasks.evaluation import logits
     from prunescope.tasks.model import network
     from prunescope.tasks.task import Data, Task
@@ -109,6 +110,7 @@ _HOME = {
     "tasks.data.idx": "fashion_mnist mnist",
     "tasks.data.source": "Source",
     "tasks.data.synthetic": "synthetic",
+    "tasks.data.transforms": "Transform Transforms",
     "tasks.evaluation": "logits",
     "tasks.model": "network",
     "tasks.task": "Data Task",
