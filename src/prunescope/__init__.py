@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from prunescope.sparsity.select import Remaining, Sparsity
     from prunescope.sparsity.unit_scores import FilterNorm, UnitScore
     from prunescope.studies.claim import Claim, Precondition
+    from prunescope.studies.drawing import draw
     from prunescope.studies.figure import Computed, Figure, Rows
     from prunescope.studies.plot import Lines, Scatter
     from prunescope.studies.quantity import Quantity, arrays, column, combined, constant, side_by_side
@@ -99,6 +100,7 @@ _HOME = {
     "sparsity.select": "Remaining Sparsity",
     "sparsity.unit_scores": "FilterNorm UnitScore",
     "studies.claim": "Claim Precondition",
+    "studies.drawing": "draw",
     "studies.figure": "Computed Figure Rows",
     "studies.plot": "Lines Scatter",
     "studies.quantity": "Quantity arrays column combined constant side_by_side",

@@ -34,6 +34,7 @@ def bench(tmp_path):
     return Workbench(Store(tmp_path))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "alone"),
     [(LENET, ("lean",)), (RESNET, ("lean", "lean, channels last"))],

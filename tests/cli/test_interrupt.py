@@ -12,7 +12,7 @@ from prunescope.runs.store.store import Store
 SLOW = ("-s", "epochs=100", "-s", "examples=2048", "-s", "levels=0", "-s", "replicates=2")
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_ctrl_c_stops_and_the_same_command_goes_on(spawned, until, study, store: Path, workers: int) -> None:
     words = ("run", study, *SLOW, "--workers", workers)
     first = spawned(*words)

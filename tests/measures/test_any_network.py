@@ -27,7 +27,10 @@ from prunescope.measures.curvature.surface import surface
 
 FEW = Sample(examples=EXAMPLES, precision="float64")
 SINGLE = Sample(examples=EXAMPLES)
-networks = pytest.mark.parametrize("kind", NETWORKS)
+QUICK = ("perceptron", "layer norm", "attention", "lstm", "looks at its data")
+networks = pytest.mark.parametrize(
+    "kind", [kind if kind in QUICK else pytest.param(kind, marks=pytest.mark.slow) for kind in NETWORKS]
+)
 
 
 def near(value, expected, rel=1e-8):

@@ -92,12 +92,12 @@ def test_labels_are_spread_without_overlap_and_stay_inside():
 
 
 def test_svg_is_the_same_bytes_in_another_process(study, tmp_path):
-    here = drawing.document(study.figures[0].plot, TABLE_FOR_FIGURE, name="figure")
+    here = drawing.draw(study.figures[0].plot, TABLE_FOR_FIGURE, name="figure")
     script = tmp_path / "draw.py"
     script.write_text(
         "import sys\nfrom prunescope.studies import Lines, drawing\n"
         f"plot = {study.figures[0].plot!r}\n"
-        f"sys.stdout.buffer.write(drawing.document(plot, {TABLE_FOR_FIGURE!r}, name='figure').encode())\n"
+        f"sys.stdout.buffer.write(drawing.draw(plot, {TABLE_FOR_FIGURE!r}, name='figure').encode())\n"
     )
     there = subprocess.run([sys.executable, script], capture_output=True, check=True)
     assert there.stdout.decode() == here
@@ -113,7 +113,7 @@ TABLE_FOR_FIGURE = [
 
 def test_svg_is_well_formed_undated_and_follows_the_colour_scheme(study):
     figure = study.figures[0]
-    text = drawing.document(figure.plot, figure.table({}), name="error")
+    text = drawing.draw(figure.plot, figure.table({}), name="error")
     ElementTree.fromstring(text)
     assert "currentColor" in text
     assert "prefers-color-scheme" in text
@@ -144,7 +144,7 @@ def test_panels_are_one_svg_each_with_ids_of_their_own():
     ],
 )
 def test_every_option_changes_the_drawing(change):
-    assert drawing.document(replace(PLOT, **change), TABLE, name="f") != drawing.document(PLOT, TABLE, name="f")
+    assert drawing.draw(replace(PLOT, **change), TABLE, name="f") != drawing.draw(PLOT, TABLE, name="f")
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_every_option_changes_the_drawing(change):
 )
 def test_undrawable_tables_are_refused(plot, table, message):
     with pytest.raises(UsageError, match=message):
-        drawing.document(plot, table, name="f")
+        drawing.draw(plot, table, name="f")
 
 
 def test_importing_studies_imports_neither_scipy_nor_matplotlib():

@@ -49,15 +49,15 @@ def test_borders_are_half_way_on_the_axis(centres, logarithmic, borders):
 def test_panels_are_drawn_alone_and_together_in_the_page_s_own_colour():
     table = [row | {"panel": panel} for panel in ("a", "b") for row in TABLE]
     assert len(drawing.panels(PLOT, table, name="map")) == 2
-    svg = drawing.document(PLOT, table, name="map")
+    svg = drawing.draw(PLOT, table, name="map")
     ElementTree.fromstring(svg)
     assert "currentColor" in svg
-    assert svg == drawing.document(PLOT, table, name="map")
+    assert svg == drawing.draw(PLOT, table, name="map")
 
 
 @pytest.mark.parametrize("change", [{"log_x": True}, {"reverse_x": True}, {"high": 90.0}, {"contours": ()}])
 def test_every_option_changes_the_drawing(change):
-    assert drawing.document(replace(PLOT, **change), TABLE, name="f") != drawing.document(PLOT, TABLE, name="f")
+    assert drawing.draw(replace(PLOT, **change), TABLE, name="f") != drawing.draw(PLOT, TABLE, name="f")
 
 
 @pytest.mark.parametrize(
@@ -70,4 +70,4 @@ def test_every_option_changes_the_drawing(change):
 )
 def test_undrawable_tables_are_refused(plot, table, message):
     with pytest.raises(UsageError, match=message):
-        drawing.document(plot, table, name="f")
+        drawing.draw(plot, table, name="f")

@@ -18,22 +18,22 @@ POINTS = [
 
 def test_a_scatter_shows_every_arm_and_its_note():
     plot = Scatter("x", "y", series="arm", note="note", x_label="mean stability, %")
-    text = drawing.document(plot, POINTS, name="scatter")
+    text = drawing.draw(plot, POINTS, name="scatter")
     for expected in ("no pruning", "Prune_L 13 %", "r = -1.00", "mean stability, %", "VGG11"):
         assert expected in text
     assert (
-        text == drawing.document(plot, POINTS, name="scatter")
+        text == drawing.draw(plot, POINTS, name="scatter")
         and len(drawing.panels(plot, POINTS, name="scatter")) == 1
     )
 
 
 def test_points_that_are_not_finite_are_left_out():
     plot = Scatter("x", "y", series="arm")
-    assert drawing.document(plot, [*POINTS, {**POINTS[0], "y": float("nan")}], name="a") == drawing.document(
+    assert drawing.draw(plot, [*POINTS, {**POINTS[0], "y": float("nan")}], name="a") == drawing.draw(
         plot, POINTS, name="a"
     )
     with pytest.raises(UsageError, match="nothing can be drawn"):
-        drawing.document(plot, [{**POINTS[0], "y": float("nan")}], name="a")
+        drawing.draw(plot, [{**POINTS[0], "y": float("nan")}], name="a")
 
 
 def test_the_line_is_the_least_squares_one():
@@ -49,10 +49,10 @@ def test_intervals_keep_the_order_of_their_rows():
         {"kind": "within arms", "r": float("nan"), "low": float("nan"), "high": float("nan")},
     ]
     plot = Intervals("kind", "r", "low", "high", x_label="correlation", zero=True)
-    text = drawing.document(plot, rows, name="r")
+    text = drawing.draw(plot, rows, name="r")
     assert text.index("all runs") < text.index("within arms") and "correlation" in text
     with pytest.raises(UsageError, match="nothing can be drawn"):
-        drawing.document(plot, rows[1:], name="r")
+        drawing.draw(plot, rows[1:], name="r")
 
 
 def test_marks_choose_the_points_that_carry_a_marker():
@@ -60,7 +60,7 @@ def test_marks_choose_the_points_that_carry_a_marker():
     (marked,) = sort_curves(Lines("x", "y", series="arm", marks="event"), rows)[""]
     (plain,) = sort_curves(Lines("x", "y", series="arm"), rows)[""]
     assert marked.marked.tolist() == [False, False, True, False] and plain.marked.all()
-    assert drawing.document(Lines("x", "y", series="arm", marks="event"), rows, name="m") != drawing.document(
+    assert drawing.draw(Lines("x", "y", series="arm", marks="event"), rows, name="m") != drawing.draw(
         Lines("x", "y", series="arm"), rows, name="m"
     )
 

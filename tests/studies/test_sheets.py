@@ -43,9 +43,9 @@ def test_a_mosaic_has_every_picture_in_its_place_and_nothing_between():
 
 
 def test_a_sheet_says_label_and_prediction_and_colours_flipped_ones():
-    text = drawing.document(PLOT, ROWS, name="sheet")
+    text = drawing.draw(PLOT, ROWS, name="sheet")
     ElementTree.fromstring(text)
-    assert text == drawing.document(PLOT, ROWS, name="sheet") and len(drawing.panels(PLOT, ROWS, name="sheet")) == 2
+    assert text == drawing.draw(PLOT, ROWS, name="sheet") and len(drawing.panels(PLOT, ROWS, name="sheet")) == 2
     assert text.count("0 → 3") == 4 and text.count("5 → 3") == 2
     assert len(re.findall(r"#d55e00", text, flags=re.IGNORECASE)) == 2
     assert size(PLOT, ROWS)[1] > size(Sheet(digits(), across=3), ROWS)[1]
@@ -57,7 +57,7 @@ def test_a_sheet_says_label_and_prediction_and_colours_flipped_ones():
 )
 def test_what_is_no_image_is_refused(source, index, says):
     with pytest.raises(UsageError, match=says):
-        drawing.document(Sheet(source), [{**ROWS[0], "index": index}], name="sheet")
+        drawing.draw(Sheet(source), [{**ROWS[0], "index": index}], name="sheet")
 
 
 def test_a_report_without_the_images_at_hand_lacks_one_figure_only(tmp_path, monkeypatch):

@@ -146,11 +146,11 @@ def judge_all(claims: Iterable[Claim], results: Results) -> tuple[Verdict, ...]:
 
 def unmet(cautions: Iterable[Precondition], results: Results) -> tuple[str, ...]:
     """Which of a study's cautions do not hold, with the measured numbers; what cannot be measured yet is left out."""
-    found: list[str] = []
+    problems: list[str] = []
     for caution in cautions:
         with contextlib.suppress(PrunescopeError):
-            found.append(_first_failing((caution,), results))
-    return tuple(dict.fromkeys(text for text in found if text))
+            problems.append(_first_failing((caution,), results))
+    return tuple(dict.fromkeys(text for text in problems if text))
 
 
 def _decided(claim: Claim, values: Numbers) -> Verdict:

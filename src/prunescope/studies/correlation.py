@@ -86,8 +86,8 @@ def kendall(points: Points) -> Correlation:
 
     if len(points) < 2 or np.ptp(points.x) == 0 or np.ptp(points.y) == 0:
         return Correlation(float("nan"), float("nan"), len(points))
-    found = stats.kendalltau(points.x, points.y)
-    return Correlation(float(found.statistic), float(found.pvalue), len(points))
+    r_value = stats.kendalltau(points.x, points.y)
+    return Correlation(float(r_value.statistic), float(r_value.pvalue), len(points))
 
 
 def r(points: Points) -> float:
@@ -149,12 +149,12 @@ def fisher_interval(correlation: Correlation, *, level: float = 0.95) -> Interva
     """
     from scipy import stats
 
-    found, n = correlation.estimate, correlation.n
-    if n < 4 or not np.isfinite(found):
-        return Interval(found, float("nan"), float("nan"), level)
+    r_value, n = correlation.estimate, correlation.n
+    if n < 4 or not np.isfinite(r_value):
+        return Interval(r_value, float("nan"), float("nan"), level)
     half = float(stats.norm.ppf((1 + level) / 2)) / np.sqrt(n - 3)
-    centre = np.arctanh(np.clip(found, -1 + 1e-15, 1 - 1e-15))
-    return Interval(found, float(np.tanh(centre - half)), float(np.tanh(centre + half)), level)
+    centre = np.arctanh(np.clip(r_value, -1 + 1e-15, 1 - 1e-15))
+    return Interval(r_value, float(np.tanh(centre - half)), float(np.tanh(centre + half)), level)
 
 
 def bootstrap(
@@ -190,8 +190,8 @@ def pseudo_values(points: Points, statistic: Statistic) -> Numbers:
     seeds = list(dict.fromkeys(points.seed))
     if len(seeds) < 2:
         raise TooFewReplicates(f"{len(seeds)} seed cannot be left out; run at least 2 replicates")
-    whole, k = statistic(points), len(seeds)
-    return np.array([k * whole - (k - 1) * statistic(points.without_seed(seed)) for seed in seeds])
+    over_all, k = statistic(points), len(seeds)
+    return np.array([k * over_all - (k - 1) * statistic(points.without_seed(seed)) for seed in seeds])
 
 
 def _partial(x: Numbers, y: Numbers, given: Numbers) -> Correlation:
@@ -210,13 +210,13 @@ def _partial(x: Numbers, y: Numbers, given: Numbers) -> Correlation:
     sizes = float(np.linalg.norm(left)), float(np.linalg.norm(right))
     if sizes[0] <= least[0] or sizes[1] <= least[1]:
         return Correlation(float("nan"), float("nan"), n)
-    found = float(np.clip(left @ right / (sizes[0] * sizes[1]), -1.0, 1.0))
+    r_value = float(np.clip(left @ right / (sizes[0] * sizes[1]), -1.0, 1.0))
     if freedom == 0:
-        return Correlation(found, float("nan"), n)
+        return Correlation(r_value, float("nan"), n)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
-        t = found * np.sqrt(freedom / np.float64((1.0 - found) * (1.0 + found)))
-    return Correlation(found, float(2 * stats.t.sf(abs(t), freedom)), n)
+        t = r_value * np.sqrt(freedom / np.float64((1.0 - r_value) * (1.0 + r_value)))
+    return Correlation(r_value, float(2 * stats.t.sf(abs(t), freedom)), n)
 
 
 def _r(left: Numbers, right: Numbers, *, like: Points) -> float:

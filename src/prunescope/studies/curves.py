@@ -41,8 +41,8 @@ def sort_curves(plot: Lines, table: Table) -> dict[str, list[Curve]]:
     for panel in dict.fromkeys(str(row.get(plot.panel, "")) for row in table):
         rows = [row for row in table if str(row.get(plot.panel, "")) == panel]
         for label in dict.fromkeys(str(row[plot.series]) for row in rows):
-            own = [row for row in rows if str(row[plot.series]) == label and np.isfinite(number(row[plot.x]))]
-            curve = _curve(plot, own, label=label, style=labels.index(label))
+            of_label = [row for row in rows if str(row[plot.series]) == label and np.isfinite(number(row[plot.x]))]
+            curve = _curve(plot, of_label, label=label, style=labels.index(label))
             if len(curve.x):
                 groups.setdefault(panel, []).append(curve)
     if not groups:
@@ -62,8 +62,8 @@ def _curve(plot: Lines, rows: Table, *, label: str, style: int) -> Curve:
         marked[at] |= bool(plot.marks and row.get(plot.marks, False))
         chosen[at] |= bool(row.get(plot.chosen, False))
     y[~np.isfinite(y)] = np.nan
-    there = np.isfinite(y).any(axis=0)
-    return Curve(label, style, np.array(x)[there], y[:, there], marked[there], chosen[there])
+    finite = np.isfinite(y).any(axis=0)
+    return Curve(label, style, np.array(x)[finite], y[:, finite], marked[finite], chosen[finite])
 
 
 def starred(plot: Lines, curve: Curve) -> list[int]:
@@ -98,15 +98,15 @@ def band(plot: Lines, curve: Curve) -> tuple[Numbers, Numbers]:
         return low, high
     edges = []
     for values in curve.y.T:
-        there = values[np.isfinite(values)]
-        if len(there) < 2:
-            edges.append((there.mean(), there.mean()) if len(there) else (np.nan, np.nan))
+        finite = values[np.isfinite(values)]
+        if len(finite) < 2:
+            edges.append((finite.mean(), finite.mean()) if len(finite) else (np.nan, np.nan))
         elif plot.band == "std":
-            edges.append((there.mean() - there.std(ddof=1), there.mean() + there.std(ddof=1)))
+            edges.append((finite.mean() - finite.std(ddof=1), finite.mean() + finite.std(ddof=1)))
         elif plot.band == "bootstrap":
-            edges.append(_bootstrapped(there))
+            edges.append(_bootstrapped(finite))
         else:
-            interval = statistics.t_interval(there)
+            interval = statistics.t_interval(finite)
             edges.append((interval.low, interval.high))
     low, high = np.array(edges, dtype=np.float64).T
     return low, high

@@ -34,7 +34,7 @@ def panels(plot: Plot, table: Table, *, name: str) -> list[str]:
     return plots.elements(laid_out.drawers, name=name, size=laid_out.size)
 
 
-def document(plot: Plot, table: Table, *, name: str) -> str:
+def draw(plot: Plot, table: Table, *, name: str = "figure") -> str:
     """All panels as one SVG document that follows the reader's colour scheme; raises as `panels` does."""
     return side_by_side(panels(plot, table, name=name))
 

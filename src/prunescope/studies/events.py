@@ -51,9 +51,9 @@ class Epochs:
         """
         if not self.event.any():
             return 100.0
-        found = self.stability()
-        there = found[np.isfinite(found)]
-        return float(there.mean()) if len(there) else float("nan")
+        values = self.stability()
+        finite = values[np.isfinite(values)]
+        return float(finite.mean()) if len(finite) else float("nan")
 
     def drops(self) -> Numbers:
         """t_pre - t_post of every event, percentage points. Source: Bartoldson et al. 2019, section 3.1."""
@@ -122,14 +122,14 @@ class Epochs:
     def mean_recovery(self) -> float:
         """Mean of `recovery` over the events from which accuracy came back; NaN without one."""
         waits = self.recovery()
-        there = waits[np.isfinite(waits)]
-        return float(there.mean()) if len(there) else float("nan")
+        finite = waits[np.isfinite(waits)]
+        return float(finite.mean()) if len(finite) else float("nan")
 
     def recovered(self, *, within: float = np.inf) -> float:
         """Percent of events from which accuracy came back, within so many epochs; 100 without any events."""
         waits = self.recovery()
-        there = waits[np.isfinite(waits)]
-        return 100 * float((there <= within).sum()) / len(waits) if len(waits) else 100.0
+        recovered = waits[np.isfinite(waits)]
+        return 100 * float((recovered <= within).sum()) / len(waits) if len(waits) else 100.0
 
 
 def epochs(trace: Values) -> Epochs:
@@ -170,7 +170,7 @@ def accuracy_at(trace: Values, *, step: int) -> float:
 
     Raises UsageError for a step at which the probe did not look.
     """
-    there = (np.asarray(trace["local"]) == step) & (np.asarray(trace["phase"]).astype(str) != "after")
-    if not there.any():
+    at_step = (np.asarray(trace["local"]) == step) & (np.asarray(trace["phase"]).astype(str) != "after")
+    if not at_step.any():
         raise UsageError(f"the trace has no look at step {step}; take a moment at the end of an epoch")
-    return 100 * (1 - float(np.asarray(trace["error"])[there][0]))
+    return 100 * (1 - float(np.asarray(trace["error"])[at_step][0]))

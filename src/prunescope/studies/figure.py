@@ -46,10 +46,10 @@ class Rows:
     def table(self, results: Results) -> Table:
         """One row a replicate and part: labels, "replicate", parts and values."""
         read = {name: _read(quantity, results) for name, quantity in self.values.items()}
-        there = {name: value for name, (value, _) in read.items() if value is not None}
-        complete = all(whole for _, whole in read.values())
-        rows = [self._row(there, place) for place in self._places(there)]
-        return rows if complete else [row for row in rows if any(_is_number(row[name]) for name in there)]
+        columns = {name: value for name, (value, _) in read.items() if value is not None}
+        complete = all(is_complete for _, is_complete in read.values())
+        rows = [self._row(columns, place) for place in self._places(columns)]
+        return rows if complete else [row for row in rows if any(_is_number(row[name]) for name in columns)]
 
     def _places(self, columns: Mapping[str, NDArray[Any]]) -> Iterator[tuple[int, ...]]:
         shapes = [value.shape for value in columns.values()]
@@ -122,7 +122,7 @@ class Figure:
         names: dict[tuple[Recipe, ...], list[str]] = {}
         for name, by_id in runs.items():
             names.setdefault(tuple(by_id.values()), []).append(name)
-        return {"; ".join(alike): made for made, alike in names.items() if made}
+        return {"; ".join(alike): recipes for recipes, alike in names.items() if recipes}
 
 
 def with_gaps(quantity: Quantity, results: Results) -> NDArray[Any]:

@@ -82,8 +82,8 @@ def find(name: str, modules: Mapping[str, str]) -> Template:
         module = _module(module_name)
         if not hasattr(module, attribute):
             raise UsageError(f"module {module_name} has no {attribute!r}; write module:NAME")
-        found = getattr(module, attribute)
-        return _template(name, found if hasattr(found, "build") else module, found)
+        target = getattr(module, attribute)
+        return _template(name, target if hasattr(target, "build") else module, target)
     if "." in name:
         return _template(name, _module(name))
     close = difflib.get_close_matches(name, modules, n=1)
@@ -160,8 +160,8 @@ def explained(problem: ValidationError, *, path: str = "") -> str:
 def _plainest(errors: Sequence[ErrorDetails]) -> list[ErrorDetails]:
     """The errors without those that only say that a value is not one of a field's special words as well."""
     special = [error["type"] == "literal_error" and not isinstance(error["input"], str) for error in errors]
-    others = {error["loc"][:1] for error, one in zip(errors, special, strict=True) if not one}
-    return [e for e, one in zip(errors, special, strict=True) if not one or e["loc"][:1] not in others]
+    others = {error["loc"][:1] for error, is_special in zip(errors, special, strict=True) if not is_special}
+    return [e for e, is_special in zip(errors, special, strict=True) if not is_special or e["loc"][:1] not in others]
 
 
 def _names_a_field(part: int | str) -> bool:
@@ -185,8 +185,8 @@ def _template(name: str, owner: Any, maker: Any = None) -> Template:
     build = getattr(owner, "build", maker)
     if maker is not None and not hasattr(maker, "build"):
         build = maker
-    whole = isinstance(scales, Mapping) and scales and all(isinstance(s, value.Value) for s in scales.values())
-    if not whole or not callable(build):
+    complete = isinstance(scales, Mapping) and scales and all(isinstance(s, value.Value) for s in scales.values())
+    if not complete or not callable(build):
         raise UsageError(
             f"{name} is no study; it needs SCALES, a dictionary of settings (Values) by the name of the scale, "
             "and build(settings, scale), which returns a Study"

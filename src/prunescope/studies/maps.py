@@ -59,13 +59,13 @@ def sort_cells(plot: Map, table: Table) -> dict[str, Cells]:
 
 def _grid(plot: Map, rows: Table, x: Numbers, y: Numbers, *, column: str) -> Numbers:
     """The median of a column's finite values in every cell, [Y, X]."""
-    found: dict[tuple[int, int], list[float]] = {}
+    by_cell: dict[tuple[int, int], list[float]] = {}
     for row in rows:
         place = int(np.searchsorted(y, number(row[plot.y]))), int(np.searchsorted(x, number(row[plot.x])))
         if np.isfinite(value := number(row[column])):
-            found.setdefault(place, []).append(value)
+            by_cell.setdefault(place, []).append(value)
     grid = np.full((len(y), len(x)), np.nan)
-    for place, values in found.items():
+    for place, values in by_cell.items():
         grid[place] = np.median(values)
     return grid
 

@@ -49,10 +49,10 @@ def _claims(verdicts: Sequence[Verdict], number: Number) -> str:
         "|---|---|---|---|---|---|---|",
     ]
     for verdict in verdicts:
-        claim, found = verdict.claim, verdict.interval
+        claim, interval = verdict.claim, verdict.interval
         estimate = "none"
-        if found is not None:
-            estimate = f"{number(found.estimate)} [{number(found.low)}, {number(found.high)}] {claim.unit}"
+        if interval is not None:
+            estimate = f"{number(interval.estimate)} [{number(interval.low)}, {number(interval.high)}] {claim.unit}"
         cells = (
             claim.says,
             f"{claim.basis}: {claim.place}",

@@ -33,18 +33,18 @@ def publish(study: Study, store: Store, folder: Path, *, command: str = "") -> P
 
     command: how to make the report again. The same store gives the same bytes.
     """
-    whole, results = plan(nodes_of(study), store), StoredResults(store)
+    planned, results = plan(nodes_of(study), store), StoredResults(store)
     curves = [node for figure in study.figures for nodes in figure.lineage.values() for node in nodes]
     written = report.write(
         study,
         results,
         folder,
-        cost=provenance.cost(whole.runs, store),
+        cost=provenance.cost(planned.runs, store),
         lineage=provenance.lineage(curves, store),
-        failures=whole.failed,
+        failures=planned.failed,
         command=command,
     )
-    return Published(written.page, written.verdicts, whole.failed)
+    return Published(written.page, written.verdicts, planned.failed)
 
 
 def nodes_of(study: Study) -> list[Value]:

@@ -79,12 +79,12 @@ def column(nodes: Iterable[Node], name: str, *, scale: float = 1.0, label: str =
 
     `column(pruned, "error") - column(dense, "error")` are paired differences.
     """
-    own = tuple(nodes)
+    listed = tuple(nodes)
 
     def values(results: Results) -> Numbers:
-        return scale * np.array([scalar(results[node], node=node, name=name) for node in own], dtype=np.float64)
+        return scale * np.array([scalar(results[node], node=node, name=name) for node in listed], dtype=np.float64)
 
-    return Quantity(label, unit, own, values)
+    return Quantity(label, unit, listed, values)
 
 
 def arrays(nodes: Iterable[Node], name: str, *, scale: float = 1.0, label: str = "", unit: str = "") -> Quantity:
@@ -92,16 +92,16 @@ def arrays(nodes: Iterable[Node], name: str, *, scale: float = 1.0, label: str =
 
     Reading it raises UsageError if arrays differ in shape. Where gaps are shown, a missing one is not a number.
     """
-    own = tuple(nodes)
+    listed = tuple(nodes)
 
     def values(results: Results) -> Numbers:
-        rows = [np.asarray(results[node][name], dtype=np.float64) for node in own]
+        rows = [np.asarray(results[node][name], dtype=np.float64) for node in listed]
         shapes = {row.shape for row in rows if row.ndim}
         if len(shapes) > 1:
             raise UsageError(f"arrays {name!r} of shapes {sorted(shapes)} do not line up over replicates")
         return scale * np.stack([np.broadcast_to(row, next(iter(shapes), ())) for row in rows])
 
-    return Quantity(label, unit, own, values)
+    return Quantity(label, unit, listed, values)
 
 
 def each(function: Callable[..., ArrayLike], *nodes: Iterable[Node], label: str = "", unit: str = "") -> Quantity:
@@ -119,11 +119,11 @@ def each(function: Callable[..., ArrayLike], *nodes: Iterable[Node], label: str 
         return function(*read) if all(node in results for node in row) else math.nan
 
     def values(results: Results) -> NDArray[Any]:
-        found = [np.asarray(value(results, row)) for row in rows]
-        shapes = {array.shape for array in found if array.ndim}
+        rows_of_values = [np.asarray(value(results, row)) for row in rows]
+        shapes = {array.shape for array in rows_of_values if array.ndim}
         if len(shapes) > 1:
             raise UsageError(f"arrays of shapes {sorted(shapes)} do not line up over replicates")
-        return np.stack([np.broadcast_to(array, next(iter(shapes), ())) for array in found])
+        return np.stack([np.broadcast_to(array, next(iter(shapes), ())) for array in rows_of_values])
 
     return Quantity(label, unit, tuple(node for row in rows for node in row), values)
 

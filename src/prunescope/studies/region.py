@@ -237,8 +237,8 @@ class Among:
         parts, one_sided = values.shape[1], (1.0 + self.level) / 2.0
         inside = statistics.number_holding(self._each(self.region.p_value, values), level=one_sided)
         outside = statistics.number_holding(self._each(self.region.p_outside, values), level=one_sided)
-        seen = sum(p <= 0.5 for p in self._each(self.region.p_value, values))
-        return Interval(seen / parts, inside / parts, (parts - outside) / parts, self.level)
+        estimate = sum(p <= 0.5 for p in self._each(self.region.p_value, values))
+        return Interval(estimate / parts, inside / parts, (parts - outside) / parts, self.level)
 
     def by_interval(self, interval: Interval) -> Outcome:
         """Decided if the whole interval is at or above the claimed share, or below it."""

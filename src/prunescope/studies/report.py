@@ -95,8 +95,8 @@ def write(
         replace(_draw(figure, results), verdicts=tuple(by_name[claim.name] for claim in study.claims_of(figure)))
         for figure in study.figures
     )
-    texts = {f"figures/{one.figure.name}.svg": one.svg for one in drawn if one.svg}
-    texts |= {f"data/{one.figure.name}.csv": one.csv for one in drawn if one.svg}
+    texts = {f"figures/{item.figure.name}.svg": item.svg for item in drawn if item.svg}
+    texts |= {f"data/{item.figure.name}.csv": item.csv for item in drawn if item.svg}
     texts["summary.json"] = _json(summary(study, verdicts) | {"cautions": cautions}) + "\n"
     texts["README.md"] = markdown.page(
         study,

@@ -63,12 +63,12 @@ def mosaic(pictures: Numbers, *, across: int) -> NDArray[np.uint8]:
     count, height, width, _ = pictures.shape
     down, right = _pitch(height, width)
     lines = -(-count // across)
-    whole = np.zeros((lines * down, across * right, 4), dtype=np.uint8)
+    sheet = np.zeros((lines * down, across * right, 4), dtype=np.uint8)
     for place, picture in enumerate(pictures):
         top, left = place // across * down, place % across * right
-        whole[top : top + height, left : left + width, :3] = np.round(255 * picture)
-        whole[top : top + height, left : left + width, 3] = 255
-    return whole
+        sheet[top : top + height, left : left + width, :3] = np.round(255 * picture)
+        sheet[top : top + height, left : left + width, 3] = 255
+    return sheet
 
 
 def _draw(plot: Sheet, rows: list[Row], pictures: Numbers, axes: Axes) -> None:
