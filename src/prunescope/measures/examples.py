@@ -1,7 +1,4 @@
-"""Per-example loss and prediction.
-
-Belongs here: what a network does on every single example of a split. Does not belong here: averages (`risk.py`).
-"""
+"""Per-example loss and prediction."""
 
 from torch import Tensor
 
@@ -14,8 +11,11 @@ from prunescope.tasks.task import Problem
 class Examples(Measure):
     """Per-example results on a split, evaluation mode, no augmentation, against the labels used.
 
-    loss: float32 [N], nats; prediction: int64 [N]; correct, noisy: bool [N]; index: int64 [N], the example's
-    place in its source.
+    loss: float32 [N], nats.
+    prediction: int64 [N], the class of the largest logit.
+    correct: bool [N], whether it is the label used.
+    noisy: bool [N], whether the label was flipped.
+    index: int64 [N], the example's place in its source.
     """
 
     split: SplitName = "train"
@@ -23,11 +23,11 @@ class Examples(Measure):
     def measure(self, problem: Problem, weights: Weights) -> dict[str, Tensor]:
         """Five tensors over the examples of the split, in its order."""
         split = problem.split(self.split)
-        seen = evaluate(problem, weights, split)
+        evaluation = evaluate(problem, weights, split)
         return {
-            "loss": seen.loss,
-            "prediction": seen.prediction,
-            "correct": seen.prediction == seen.y,
+            "loss": evaluation.loss,
+            "prediction": evaluation.prediction,
+            "correct": evaluation.prediction == evaluation.y,
             "noisy": split.noisy,
             "index": split.index,
         }

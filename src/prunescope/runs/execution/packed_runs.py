@@ -24,7 +24,7 @@ from prunescope.runs.machine.memory import DoesNotFit, out_of_memory
 from prunescope.runs.machine.packing import Pack
 from prunescope.runs.store.lease import Lease, acquire
 from prunescope.runs.store.plan import Job
-from prunescope.training.aside import Aside
+from prunescope.training.background import Background
 from prunescope.training.run import Member, train_together
 
 
@@ -66,7 +66,7 @@ class _PackTraining:
         pack: Pack,
         beat: Callable[[str, int], bool],
         tell: Callable[[Message], None],
-        background: Aside | None,
+        background: Background | None,
     ) -> None:
         self.bench, self.beat, self.tell, self.background = bench, beat, tell, background
         self.setting = bench.setting.replace(stack=pack.size, way=pack.way)

@@ -23,7 +23,7 @@ from prunescope.runs.machine.loader import Loader, with_kernels
 from prunescope.runs.store.plan import Job
 from prunescope.runs.store.results import StoredResults
 from prunescope.runs.store.store import Store
-from prunescope.training.aside import Aside
+from prunescope.training.background import Background
 from prunescope.training.probes import Probe
 from prunescope.training.progress import Progress
 from prunescope.training.run import Member, train_together
@@ -91,9 +91,9 @@ class Workbench(Loader):
             return self.finish(recipe, member, checkpointer)
 
     @contextmanager
-    def background(self) -> Iterator[Aside | None]:
+    def background(self) -> Iterator[Background | None]:
         """A thread for what one piece of work does beside training, if this bench has them overlap."""
-        background = Aside(self.device) if self.overlap else None
+        background = Background(self.device) if self.overlap else None
         try:
             yield background
         finally:
@@ -106,7 +106,7 @@ class Workbench(Loader):
         beat: Callable[[int], bool],
         *,
         setting: EngineSetting | None = None,
-        background: Aside | None = None,
+        background: Background | None = None,
     ) -> tuple[Member, Checkpointer]:
         """A run that is ready to train, and what stores its checkpoints. A stored checkpoint is where it goes on.
 
@@ -127,7 +127,9 @@ class Workbench(Loader):
         progress = self._resume(checkpointer) or self.start(recipe, program)
         program = with_kernels(program, checkpointer.setting.kernels)
         progress = progress_on(progress, self.device)
-        return Member(program, progress, probes=job.probes, keep=job.moments, aside=background), checkpointer
+        return Member(
+            program, progress, probes=job.probes, keep=job.moments, background=background
+        ), checkpointer
 
     def _setting(self, recipe: Recipe, new: EngineSetting) -> EngineSetting:
         """How a run is trained: a stored one of which a part is missing as it was then, others as `new`."""
