@@ -21,7 +21,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from prunescope.base import value
-from prunescope.base.blame import blaming
+from prunescope.base.blame import blaming, explain
 from prunescope.base.errors import UsageError
 from prunescope.studies.study import Study
 
@@ -166,8 +166,11 @@ def _template(name: str, owner: Any, maker: Any = None) -> Template:
 def _module(name: str) -> ModuleType:
     if name and importlib.util.find_spec(name.split(".")[0]) is None:
         raise UsageError(f"there is no module {name!r}; check the name and PYTHONPATH, or give a file.py")
-    with blaming(f"{name} cannot be imported"):
-        return importlib.import_module(name)
+    try:
+        with blaming(f"{name} cannot be imported"):
+            return importlib.import_module(name)
+    except ModuleNotFoundError as problem:
+        raise UsageError(f"{name} cannot be imported: {explain(problem)}") from problem
 
 
 def _from_file(path: Path) -> ModuleType:
