@@ -22,7 +22,9 @@ def test_the_users_line_is_told_and_not_the_librarys():
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return self.fc(x)  # of the wrong width
 
-    with pytest.raises(UserCodeError, match=r"my network: RuntimeError: mat1 .*test_blame\.py, line \d+: return self"):
+    with pytest.raises(
+        UserCodeError, match=r"my network: RuntimeError: mat1 .*test_blame\.py, line \d+: return self"
+    ):
         with blaming("my network"):
             Net()(torch.zeros(1, 4))
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, model_validator
 
 from prunescope.base.value import Value
 from prunescope.runs.graph.recipe import Recipe
@@ -21,17 +21,24 @@ SourceName = Literal["digits", "mnist", "cifar10", "cifar100"]
 SOURCES: Mapping[SourceName, Callable[[], Source]] = MappingProxyType(
     {"digits": digits, "mnist": mnist, "cifar10": cifar10, "cifar100": cifar100}
 )
+NETWORK = "prunescope.tasks.nets:LeNet"
 Count = Annotated[int, Field(ge=1)]
 
 
 class Own(Value):
     """A network and its training.
 
-    network, arguments: import path and arguments of a factory, your own included.
-    data, share: of which data set, and how much of its training set.
+    network: import path of a class or function that returns a fresh module, your own included.
+    arguments: its keyword arguments.
+    data: the data set.
+    share: of its training examples that is used.
+    optimizer, schedule: as in a recipe.
+    epochs: length of the schedule.
+    batch: examples a step.
+    replicates: networks of every kind, each with its own seed.
     """
 
-    network: str = "prunescope.tasks.nets:LeNet"
+    network: str = NETWORK
     arguments: dict[str, JsonValue] = {"inputs": 64}
     data: SourceName = "digits"
     share: float = Field(default=1.0, gt=0, le=1)
@@ -40,6 +47,19 @@ class Own(Value):
     epochs: Count = 40
     batch: Count = 64
     replicates: Count = 3
+
+    def replace(self, **changes: Any) -> Self:
+        """See `Value.replace`; another network does not inherit the arguments of the one before."""
+        if changes.get("network", self.network) != self.network:
+            changes = {"arguments": {}} | changes
+        return super().replace(**changes)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _arguments_of_the_default(cls, fields: Any) -> Any:
+        """The default arguments are those of the default network."""
+        other = isinstance(fields, dict) and "network" in fields and fields["network"] != NETWORK
+        return {"arguments": {}} | fields if other else fields
 
     def recipe(self) -> Recipe:
         """The training of one network."""

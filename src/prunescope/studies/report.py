@@ -21,6 +21,8 @@ import numpy as np
 from markupsafe import Markup
 
 from prunescope.base.errors import DataError, PrunescopeError, UsageError
+from prunescope.base.value import Value
+from prunescope.runs.graph.nodes import describe
 from prunescope.studies import markdown, statistics
 from prunescope.studies.claim import Verdict, judge_all, unmet
 from prunescope.studies.figure import Figure, columns, csv_text
@@ -135,10 +137,17 @@ def summary(study: Study, verdicts: Sequence[Verdict]) -> dict[str, Any]:
         "question": study.question,
         "paper": study.paper,
         "scale": study.scale,
-        "settings": study.settings.model_dump(mode="json"),
+        "settings": described(study.settings),
         "figures": [figure.name for figure in study.figures],
         "claims": [_claim_summary(verdict) for verdict in verdicts],
     }
+
+
+def described(settings: Value) -> dict[str, Any]:
+    """All fields of a settings value as plain data; nested values with their class as "kind"."""
+    plain = describe(settings)
+    assert isinstance(plain, dict)
+    return {name: value for name, value in plain.items() if name != "kind"}
 
 
 def summary_sentence(verdicts: Sequence[Verdict]) -> str:
@@ -195,7 +204,7 @@ def _page(*, study: Study, verdicts: Sequence[Verdict], **parts: object) -> str:
         verdicts=verdicts,
         sentence=summary_sentence(verdicts),
         caution=caution(verdicts),
-        settings=flat(study.settings.model_dump(mode="json")),
+        settings=flat(described(study.settings)),
         **parts,
     )
 

@@ -111,7 +111,9 @@ class StoredResults:
         """The error that says why a node has no result."""
         why = self.why_failed(node)
         if why:
-            return Failed(why if isinstance(node, Recipe) and self._failure(node.id) else f"{name} has no result: {why}")
+            return Failed(
+                why if isinstance(node, Recipe) and self._failure(node.id) else f"{name} has no result: {why}"
+            )
         return Missing(f"{name} is not in the store")
 
     def _read(self, node: Value) -> Values:
@@ -122,7 +124,9 @@ class StoredResults:
             return self.store.reading(node.id)
         if isinstance(node, Trace):
             if not self.store.trace_path(node.run.id, node.probe.id).exists():
-                raise self._missing(node, f"the trace of run {node.run.id[:8]} by {type(node.probe).__name__}")
+                raise self._missing(
+                    node, f"the trace of run {node.run.id[:8]} by {type(node.probe).__name__}"
+                )
             return self.store.trace(node.run.id, node.probe.id)
         if isinstance(node, Combined):
             inputs = [self[value] for value in node.inputs]
