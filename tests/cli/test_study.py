@@ -62,6 +62,8 @@ def test_report_says_what_was_not_run(command, study, tmp_path) -> None:
     claim = json.loads((tmp_path / "partial" / "summary.json").read_text())["claims"][0]
     assert claim["by_paper"] == claim["by_interval"] == "not run"
     assert "not run" in result.output
+    one = command("run", study, "-s", "replicates=1", "--workers", 1)
+    assert "1 of at least 2 replicates" in " ".join(one.output.replace("│", " ").split())
 
 
 def test_run_pins_what_it_needs(command, study, store) -> None:

@@ -174,7 +174,7 @@ def _print_verdicts(published: Published) -> None:
 
     rows = table("claim", "paper's rule", "interval rule", "estimate", "n", right=("n",))
     for verdict in published.verdicts:
-        estimate, interval = "none", verdict.interval
+        estimate, interval = verdict.why, verdict.interval
         if interval:
             bounds = f"[{number(interval.low)}, {number(interval.high)}]"
             estimate = f"{number(interval.estimate)} {bounds} {verdict.claim.unit}"

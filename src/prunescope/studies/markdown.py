@@ -50,7 +50,7 @@ def _claims(verdicts: Sequence[Verdict], number: Number) -> str:
     ]
     for verdict in verdicts:
         claim, found = verdict.claim, verdict.interval
-        estimate = "none"
+        estimate = verdict.why
         if found is not None:
             estimate = f"{number(found.estimate)} [{number(found.low)}, {number(found.high)}] {claim.unit}"
         cells = (
