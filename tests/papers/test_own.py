@@ -49,9 +49,7 @@ def test_the_command_of_the_readme_finds_a_module_in_the_current_folder(tmp_path
     command = [sys.executable, "-c", script, "run", "jin2022/yours", "--scale", "smoke"]
     command += ["-s", "network=my_module:Net", "-s", "noises=[0]", "-s", "levels=1", "-s", "share=0.1"]
     command += ["--workers", str(workers)]
-    done = subprocess.run(
-        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     (page,) = (tmp_path / "prunescope-reports/jin2022").glob("yours-*/summary.json")
     assert json.loads(page.read_text())["settings"]["network"] == "my_module:Net"

@@ -110,8 +110,8 @@ def judge(claim: Claim, results: Results) -> Verdict:
     """The verdict on one claim.
 
     Missing results give "not run", and fewer values than the claim needs "too few replicates"; a failing precondition
-    gives "not judgeable at this scale", with the numbers still shown. Raises UsageError if the claim itself is wrong, never if a run is
-    missing.
+    gives "not judgeable at this scale", with the numbers still shown. Raises UsageError if the claim itself is wrong,
+    never if a run is missing.
     """
     try:
         values = np.atleast_1d(np.asarray(claim.quantity(results), dtype=np.float64))

@@ -26,7 +26,7 @@ from prunescope.runs.graph.nodes import describe
 from prunescope.studies import markdown, statistics
 from prunescope.studies.claim import Verdict, judge_all, unmet
 from prunescope.studies.figure import Figure, columns, csv_text
-from prunescope.studies.plot import NothingToDraw, Table
+from prunescope.studies.plot import Listing, NothingToDraw, Table
 from prunescope.studies.region import Among, Count, Outcome
 from prunescope.studies.results import Results
 from prunescope.studies.study import Study
@@ -58,6 +58,11 @@ class _Drawn:
     csv: str = ""
     table: Table = ()
     verdicts: tuple[Verdict, ...] = ()
+
+    @property
+    def listed(self) -> bool:
+        """Whether the page shows the table itself."""
+        return isinstance(self.figure.plot, Listing)
 
     @property
     def layout(self) -> str:
@@ -98,7 +103,7 @@ def write(
         for figure in study.figures
     )
     texts = {f"figures/{one.figure.name}.svg": one.svg for one in drawn if one.svg}
-    texts |= {f"data/{one.figure.name}.csv": one.csv for one in drawn if one.svg}
+    texts |= {f"data/{one.figure.name}.csv": one.csv for one in drawn if one.csv}
     texts["summary.json"] = _json(summary(study, verdicts) | {"cautions": cautions}) + "\n"
     texts["README.md"] = markdown.page(
         study,
@@ -109,6 +114,8 @@ def write(
         number=number,
         cost=flat(cost or {}),
         command=command,
+        absent={one.figure.name: one.why_not for one in drawn if one.why_not},
+        listed={one.figure.name: one.table for one in drawn if one.listed},
     )
     failed = failures or {}
     absent = [node.id for node in study.nodes if node not in results and node.id not in failed]
@@ -227,6 +234,8 @@ def _draw(figure: Figure, results: Results) -> _Drawn:
         return _Drawn(figure, why_not=str(problem))
     if not table:
         return _Drawn(figure, why_not="There is nothing to draw: no run of it is stored, or none qualifies.")
+    if isinstance(figure.plot, Listing):
+        return _Drawn(figure, csv=csv_text(table), table=table)
     try:
         panels = drawing.panels(figure.plot, table, name=figure.name)
     except (DataError, NothingToDraw) as problem:

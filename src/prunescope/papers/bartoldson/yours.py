@@ -144,7 +144,7 @@ def follow(
     """A study of any recipe: its units pruned on these schedules, an arm a target, beside the recipe itself.
 
     observables: what is measured in each run; by default accuracy on all test examples and 1000 training examples after
-        every epoch, and three measures of flatness on 256 test examples.
+        every epoch, and three measures of flatness on 256 test examples, or all there are.
     allow_idle_events: whether a layer may have more events than units.
     settings: what the report shows as such; by default the recipe.
 
@@ -172,8 +172,18 @@ def follow(
         notes=(
             "Stability is t_post / t_pre in percent, of test accuracy just before and just after an event, with the "
             f"running statistics of normalization as they are{anew}",
+            *_short_samples(recipe, observables),
         ),
     )
+
+
+def _short_samples(recipe: Recipe, observables: Observables) -> Iterator[str]:
+    """A sentence for measures that look at fewer test examples than was asked for."""
+    there = recipe.task.data.source.test
+    samples = [getattr(m, "sample", None) for part in observables.measures.values() for m in part.measures]
+    wanted = {s.examples for s in samples if s is not None and s.split == "test" and s.examples != "all"}
+    if more := [number for number in wanted if number > there]:
+        yield f"Flatness is measured on all {there} test examples that there are; {max(more)} were asked for."
 
 
 def _figures(runs: Comparison, targets: Sequence[Target]) -> Iterator[Figure]:
