@@ -88,9 +88,7 @@ def arguments() -> argparse.Namespace:
     """What the command line asks for."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="tiny inputs: does everything run at all?")
-    parser.add_argument(
-        "--only", nargs="+", choices=list(QUESTIONS), metavar="QUESTION", help="some questions"
-    )
+    parser.add_argument("--only", nargs="+", choices=list(QUESTIONS), metavar="QUESTION", help="some questions")
     parser.add_argument(
         "--save",
         type=Path,

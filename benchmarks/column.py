@@ -12,9 +12,7 @@ from prunescope.papers.jin2022.scales import COLUMNS
 from prunescope.papers.jin2022.settings import Settings
 from prunescope.tasks.data.synthetic import Blobs
 
-IMAGES = Blobs(
-    digest="0" * 32, classes=10, shape=(1, 28, 28), train=60_000, test=10_000, separation=1.0, seed=0
-)
+IMAGES = Blobs(digest="0" * 32, classes=10, shape=(1, 28, 28), train=60_000, test=10_000, separation=1.0, seed=0)
 """As many examples as MNIST has: nothing is loaded, so that MNIST need not be there."""
 
 

@@ -58,9 +58,7 @@ class Case:
         source = synthetic(classes=10, shape=(3, 32, 32), train=4 * batch, test=batch)
         args = self.args if full else self.args | self.small
         return Recipe(
-            task=Task(
-                network=network(f"prunescope.tasks.nets:{self.path}", **args), data=Data(source=source)
-            ),
+            task=Task(network=network(f"prunescope.tasks.nets:{self.path}", **args), data=Data(source=source)),
             optimizer=self.optimizer,
             schedule=Constant(lr=0.01 if isinstance(self.optimizer, SGD) else 1e-3),
             batch=batch,
@@ -121,9 +119,7 @@ def _rows(lab: Laboratory, name: str, case: Case) -> list[Result]:
         Result(f"{name}: the convolutions and products alone", limit, "ms"),
         Result(f"{name}: DataLoader loop : prunescope as chosen", millis["loader"] / best, "times"),
         Result(f"{name}: plain PyTorch : prunescope as chosen", millis["plain"] / best, "times", **case.aims),
-        Result(
-            f"{name}: the convolutions and products alone : prunescope as chosen", 100 * limit / best, "%"
-        ),
+        Result(f"{name}: the convolutions and products alone : prunescope as chosen", 100 * limit / best, "%"),
     ]
     if "compiled" in millis:
         gain = millis["plain"] / millis["compiled"]

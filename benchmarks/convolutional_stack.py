@@ -22,9 +22,7 @@ METHODS: tuple[Method, ...] = ("layers", "vmap")
 CHOSEN = "by itself, lean, chosen"
 NETS: dict[str, Case] = {
     "ResNet-20": CASES["ResNet-20"],
-    "VGG11 at a quarter of its width": Case(
-        "VGG", {"depth": 11, "scale": 0.25}, {"scale": 0.05}, batch=64, steps=4
-    ),
+    "VGG11 at a quarter of its width": Case("VGG", {"depth": 11, "scale": 0.25}, {"scale": 0.05}, batch=64, steps=4),
 }
 
 
@@ -50,9 +48,7 @@ def _rows(lab: Laboratory, name: str, case: Case) -> list[Result]:
         return advancing(lab, [recipe.replace(seeds=replicate(k)) for k in range(size)], engine, case.steps)
 
     programs = {
-        f"{method}, R = {size}": work(Stack(size=size, method=method), size)
-        for method in METHODS
-        for size in sizes
+        f"{method}, R = {size}": work(Stack(size=size, method=method), size) for method in METHODS for size in sizes
     }
     alone = {"by itself, loop": work(Loop(), 1), CHOSEN: work(InPlace(), 1)}
     taken = interleaved({**alone, **programs}, rounds=lab.scale.rounds)

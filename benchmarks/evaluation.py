@@ -29,7 +29,5 @@ def evaluation(lab: Laboratory) -> list[Result]:
     return [
         Result("per-example losses and predictions", examples / seconds["ours"], "examples/s"),
         Result("a bare forward pass", examples / seconds["forward"], "examples/s"),
-        Result(
-            "per-example losses : bare forward pass", 100 * seconds["forward"] / seconds["ours"], "%", low=80
-        ),
+        Result("per-example losses : bare forward pass", 100 * seconds["forward"] / seconds["ours"], "%", low=80),
     ]

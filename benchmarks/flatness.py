@@ -75,9 +75,7 @@ def _traces(*, scale: float, images: int) -> list[Result]:
     ]
 
 
-def _taken(
-    measure: Measure, shape: tuple[int, ...], path: str, args: dict[str, Any]
-) -> tuple[float, float, float]:
+def _taken(measure: Measure, shape: tuple[int, ...], path: str, args: dict[str, Any]) -> tuple[float, float, float]:
     """A trace of fresh weights, the seconds and the MiB that it took in a process of its own.
 
     Here freed memory lies about, which would be used again and count nothing.
@@ -86,9 +84,7 @@ def _taken(
         return processes.submit(_alone, measure, shape, path, args).result()
 
 
-def _alone(
-    measure: Measure, shape: tuple[int, ...], path: str, args: dict[str, Any]
-) -> tuple[float, float, float]:
+def _alone(measure: Measure, shape: tuple[int, ...], path: str, args: dict[str, Any]) -> tuple[float, float, float]:
     """The same in this process, after a tiny trace that does not count."""
     keep_memory()
     with one_thread():
@@ -112,9 +108,7 @@ def _gradients(lab: Laboratory, *, examples: int) -> list[Result]:
     def loop() -> None:
         total = 0.0
         for row in range(len(x)):
-            slopes = torch.autograd.grad(
-                problem.loss(module(x[row : row + 1]), y[row : row + 1]).sum(), leaves
-            )
+            slopes = torch.autograd.grad(problem.loss(module(x[row : row + 1]), y[row : row + 1]).sum(), leaves)
             total += sum(float(slope.square().sum()) for slope in slopes)
         found["loop"] = total / len(x)
 
@@ -128,9 +122,7 @@ def _gradients(lab: Laboratory, *, examples: int) -> list[Result]:
         Result("Tr(C), one sweep", 1000 * seconds["sweep"], "ms"),
         Result("Tr(C), a loop over images", 1000 * seconds["loop"], "ms"),
         Result("loop : sweep", seconds["loop"] / seconds["sweep"], "times", low=5),
-        Result(
-            "difference of the two", np.array([abs(found["sweep"] / found["loop"] - 1)]), "of 1", high=1e-4
-        ),
+        Result("difference of the two", np.array([abs(found["sweep"] / found["loop"] - 1)]), "of 1", high=1e-4),
         Result("memory of the sweep", np.array([most]), "MiB", high=whole),
     ]
 
@@ -143,15 +135,11 @@ def _eigenpairs(*, width: int) -> list[Result]:
     start = torch.randn(around.dimension, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     ours = lanczos.top(operator(around, "hessian"), start, 10, tolerance=1e-8)
     took = time.perf_counter() - began
-    product = _independent(
-        problem, {n: leaf.double() for n, leaf in weights.params.items()}, around.x, around.y
-    )
+    product = _independent(problem, {n: leaf.double() for n, leaf in weights.params.items()}, around.x, around.y)
     values = ours.values.numpy()
     error = np.abs(np.sort(values) / np.sort(_by_scipy(product, around.dimension)) - 1)
     pairs = zip(values, ours.vectors.numpy(), strict=True)
-    rest = np.array(
-        [np.linalg.norm(product(vector) - value * vector) / abs(value) for value, vector in pairs]
-    )
+    rest = np.array([np.linalg.norm(product(vector) - value * vector) / abs(value) for value, vector in pairs])
     return [
         Result(f"ten eigenpairs of {around.dimension:,} parameters", np.array([took]), "s"),
         Result("their largest relative error", np.array([error.max()]), "of 1", high=1e-6),

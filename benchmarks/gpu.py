@@ -115,9 +115,7 @@ def limit_of(bench: Workbench, recipe: Recipe, members: int, *, rounds: int = 3)
     return limit(recipe.task.network.build, x, members=members, slots=slots, dtype=dtype, rounds=rounds)
 
 
-def rows(
-    methods: Mapping[str, Timed], limits: Limit, size: int, *, steps: int, megabytes: bool
-) -> list[Result]:
+def rows(methods: Mapping[str, Timed], limits: Limit, size: int, *, steps: int, megabytes: bool) -> list[Result]:
     """Replica-epochs a second by each method, ratios to the plain loop and the reference, shares of the limits, memory.
 
     steps: of an epoch. megabytes: whether the device tells what a method adds to its memory.
@@ -131,9 +129,7 @@ def rows(
         found.append(Result(what, 1 / (steps * method.seconds), "replica-epochs/s"))
         for base in BASES:
             if name not in (base, BASES[0]) and not methods[base].why:
-                found.append(
-                    Result(f"{name} : {base}, R = {size}", methods[base].seconds / method.seconds, "times")
-                )
+                found.append(Result(f"{name} : {base}, R = {size}", methods[base].seconds / method.seconds, "times"))
         if megabytes:
             found.append(Result(f"{name}, R = {size}: memory at most", np.array([method.megabytes]), "MB"))
     if (best := fastest(methods)) is None:
@@ -205,9 +201,7 @@ def _column(found: Mapping[int, Mapping[str, Timed]], step: Mapping[int, float])
     ]
 
 
-def ask(
-    bench: Workbench, options: argparse.Namespace, save: Callable[[Mapping[str, str]], None]
-) -> list[Timed]:
+def ask(bench: Workbench, options: argparse.Namespace, save: Callable[[Mapping[str, str]], None]) -> list[Timed]:
     """Measures networks, precisions and sizes one after another; each part is handed over as soon as it is there."""
     every: list[Timed] = []
     effort: dict[str, Any] = {"rounds": 1, "least": 0.0} if options.quick else {}
@@ -230,9 +224,7 @@ def ask(
     return every
 
 
-def hand_over(
-    save: Callable[[Mapping[str, str]], None], title: str, text: str, rows: list[Result], asked: str
-) -> None:
+def hand_over(save: Callable[[Mapping[str, str]], None], title: str, text: str, rows: list[Result], asked: str) -> None:
     """Prints a part and saves it."""
     section = report.section(title, text, rows, asked)
     print(section, flush=True)
@@ -276,9 +268,7 @@ def arguments() -> argparse.Namespace:
         help="tiny networks, by default on the CPU: does everything run at all?",
     )
     add("--device", help="cpu or cuda (default cuda, with --quick cpu)")
-    add(
-        "--only", nargs="+", choices=list(KINDS), default=list(KINDS), metavar="NETWORK", help="some networks"
-    )
+    add("--only", nargs="+", choices=list(KINDS), default=list(KINDS), metavar="NETWORK", help="some networks")
     add("--sizes", nargs="+", type=int, choices=MORE_SIZES, metavar="R", help=f"replicas (default {SIZES})")
     add("--precision", nargs="+", choices=PRECISIONS, default=list(PRECISIONS), help="some precisions")
     add("--save", type=Path, help="the page on which each part takes its place as soon as it is measured")

@@ -58,9 +58,7 @@ def _peak(lab: Laboratory, recipes: list[Recipe], kernels: Kernels) -> float:
     """Megabytes by which a fresh process grows while it takes two steps of a program of these runs."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(
-        target=_measured, args=(theirs, str(lab.bench.store.root), recipes, kernels), daemon=True
-    )
+    process = context.Process(target=_measured, args=(theirs, str(lab.bench.store.root), recipes, kernels), daemon=True)
     process.start()
     theirs.close()
     found = float(ours.recv())

@@ -84,8 +84,7 @@ def _seconds(processes: int, task: Task, number: int) -> dict[str, float]:
     context = multiprocessing.get_context("spawn")
     barrier = context.Barrier(processes + 1)
     workers = [
-        context.Process(target=_worker, args=(task, number + one, barrier), daemon=True)
-        for one in range(processes)
+        context.Process(target=_worker, args=(task, number + one, barrier), daemon=True) for one in range(processes)
     ]
     for worker in workers:
         worker.start()

@@ -48,9 +48,7 @@ def stack(lab: Laboratory) -> list[Result]:
     for keep in KEEPS:
         rows.append(Result(f"two-layer, keep {keep:g}, {members} in one program", each[keep], "µs"))
         rows.append(Result(f"plain : stack, keep {keep:g}", micros["plain"] / each[keep], "times", low=3))
-        rows.append(
-            Result(f"stack : products, keep {keep:g}", each[keep] / micros["products"], "times", high=2)
-        )
+        rows.append(Result(f"stack : products, keep {keep:g}", each[keep] / micros["products"], "times", high=2))
     return [*rows, *_scaling(lab, quick)]
 
 

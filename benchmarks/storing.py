@@ -48,9 +48,7 @@ def storing(lab: Laboratory) -> list[Result]:
 def thinned(weights: Weights, sparsity: float) -> Weights:
     """The weights with a random share of the maskable ones removed."""
     generator = stream(0, "benchmark", "mask")
-    masks = {
-        name: torch.rand(mask.shape, generator=generator) >= sparsity for name, mask in weights.masks.items()
-    }
+    masks = {name: torch.rand(mask.shape, generator=generator) >= sparsity for name, mask in weights.masks.items()}
     return weights.replace(params=masked(weights.params, masks), masks=masks)
 
 

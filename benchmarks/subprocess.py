@@ -10,9 +10,7 @@ from prunescope.base.value import Value
 from prunescope.runs.execution.ensure import ensure
 
 
-def ensured(
-    nodes: Sequence[Value], *, workers: int = 1, engine: str | None = None, stack: int | None = None
-) -> float:
+def ensured(nodes: Sequence[Value], *, workers: int = 1, engine: str | None = None, stack: int | None = None) -> float:
     """Seconds until all nodes are stored, calibration, evaluation and starting workers included, imports not.
 
     Raises EOFError if the process ends before that; what went wrong stands above.
@@ -29,9 +27,7 @@ def ensured(
         process.join()
 
 
-def _ensured(
-    pipe: Connection, nodes: list[Value], workers: int, engine: str | None, stack: int | None
-) -> None:
+def _ensured(pipe: Connection, nodes: list[Value], workers: int, engine: str | None, stack: int | None) -> None:
     with tempfile.TemporaryDirectory(prefix="prunescope-whole-") as folder:
         began = time.perf_counter()
         ensure(nodes, store=folder, workers=workers, engine=engine, stack=stack)

@@ -23,9 +23,7 @@ def test_the_users_line_is_told_and_not_the_librarys():
             return self.fc(x)  # of the wrong width
 
     with (
-        pytest.raises(
-            UserCodeError, match=r"my network: RuntimeError: mat1 .*test_blame\.py, line \d+: return self"
-        ),
+        pytest.raises(UserCodeError, match=r"my network: RuntimeError: mat1 .*test_blame\.py, line \d+: return self"),
         blaming("my network"),
     ):
         Net()(torch.zeros(1, 4))

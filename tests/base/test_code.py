@@ -75,17 +75,13 @@ def test_globals_closures_and_defaults_count():
 
 def test_a_helper_two_calls_away_counts_and_an_unrelated_global_does_not():
     text = "def h(x): return x + {n}\ndef g(x): return h(x)\ndef f(x): return g(x).data\ndata = {d}\n"
-    one, helper, unrelated = (
-        code_digest(defined(text.format(n=n, d=d))) for n, d in ((1, 0), (2, 0), (1, 5))
-    )
+    one, helper, unrelated = (code_digest(defined(text.format(n=n, d=d))) for n, d in ((1, 0), (2, 0), (1, 5)))
     assert one == unrelated != helper
 
 
 def test_comments_docstrings_and_layout_of_a_file_do_not_count(module):
     plain = module("import torch\ndef f(x):\n    return torch.relu(x)\n")
-    said = module(
-        "import torch\n\n# Why.\ndef f(x):\n    'A docstring.'\n    return torch.relu(  x )  # what\n"
-    )
+    said = module("import torch\n\n# Why.\ndef f(x):\n    'A docstring.'\n    return torch.relu(  x )  # what\n")
     other = module("import torch\ndef f(x):\n    return torch.tanh(x)\n")
     assert code_digest(plain.f) == code_digest(said.f) != code_digest(other.f)
 
@@ -148,7 +144,6 @@ def test_a_decorated_function_and_its_property_count():
             def c(): return {k}
         """
     digests = {
-        code_digest(defined(text.format(n=n, m=m, k=k)))
-        for n, m, k in ((1, 1, 1), (2, 1, 1), (1, 2, 1), (1, 1, 2))
+        code_digest(defined(text.format(n=n, m=m, k=k))) for n, m, k in ((1, 1, 1), (2, 1, 1), (1, 2, 1), (1, 1, 2))
     }
     assert len(digests) == 4

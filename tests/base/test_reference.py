@@ -26,9 +26,7 @@ class Run(Value):
 
 def test_a_state_is_named_by_its_run_and_moment():
     states = [StateRef(run=Run()), StateRef(run=Run(seed=1))]
-    states += [
-        StateRef(run=Run(), moment=Moment(when=when, at="3it")) for when in ("step", "before", "after")
-    ]
+    states += [StateRef(run=Run(), moment=Moment(when=when, at="3it")) for when in ("step", "before", "after")]
     assert len({state.id for state in states}) == len(states)
     assert states[0].references == (Run(),)
     assert states[0].moment == Moment(when="final")

@@ -11,9 +11,7 @@ import pytest
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
-QUESTIONS = [
-    path for path in (ROOT / "benchmarks").glob("*.py") if path.read_text().startswith('"""Question:')
-]
+QUESTIONS = [path for path in (ROOT / "benchmarks").glob("*.py") if path.read_text().startswith('"""Question:')]
 
 
 @pytest.fixture(scope="module")

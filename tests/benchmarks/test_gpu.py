@@ -24,9 +24,7 @@ from prunescope.runs.execution.workbench import Workbench
 from prunescope.runs.store.store import Store
 from prunescope.tasks.nets import CifarResNet, LeNet
 
-LENET = replace(
-    KINDS["LeNet-300-100"], args={"hidden": (8,), "inputs": 16}, shape=(1, 4, 4), batch=4, epoch=16
-)
+LENET = replace(KINDS["LeNet-300-100"], args={"hidden": (8,), "inputs": 16}, shape=(1, 4, 4), batch=4, epoch=16)
 RESNET = replace(KINDS["ResNet-20"], args={"depth": 8, "width": 2}, shape=(3, 8, 8), batch=4, epoch=16)
 STACKS = ("stack", "stack, recorded", "vmap", "vmap, recorded", "streams, recorded")
 
@@ -56,9 +54,7 @@ def test_every_way_is_measured_and_compared(bench, kind, alone):
             for base in ("DataLoader loop", "loop"):
                 assert math.isclose(found[f"{method} : {base}, R = {size}"], rates[method] / rates[base])
         best = max(rates, key=rates.__getitem__)
-        assert math.isclose(
-            found[f"the layers alone : {best}, R = {size}"], 100 * 4 * limit.layers[0] * rates[best]
-        )
+        assert math.isclose(found[f"the layers alone : {best}, R = {size}"], 100 * 4 * limit.layers[0] * rates[best])
 
 
 def test_images_are_augmented_where_the_papers_are():
@@ -96,9 +92,7 @@ def test_a_way_that_does_not_fit_or_fails_says_so_and_loses_its_own_row_only():
     good = Timed(np.array([2.0]), 1.0)
     limit = Limit(np.array([1.0]), np.array([0.5]), 10, 10)
     found = rows({"DataLoader loop": good, "loop": good, "stack": full}, limit, 4, steps=1, megabytes=False)
-    assert [row.cells[:4] for row in found if row.what == "stack, R = 4"] == [
-        ("stack, R = 4", "", "", "out of memory")
-    ]
+    assert [row.cells[:4] for row in found if row.what == "stack, R = 4"] == [("stack, R = 4", "", "", "out of memory")]
     assert not rows({"loop": full}, limit, 4, steps=1, megabytes=False)[1:]
 
 
@@ -145,9 +139,7 @@ def test_a_limit_is_measured_with_as_many_members_as_fit(monkeypatch):
 
     monkeypatch.setattr(limits, "_seconds", seconds)
     x = torch.randn(4, 1, 4, 4)
-    found = limits.limit(
-        lambda: LeNet(hidden=(8,), inputs=16), x, members=8, slots=0, dtype=x.dtype, rounds=2
-    )
+    found = limits.limit(lambda: LeNet(hidden=(8,), inputs=16), x, members=8, slots=0, dtype=x.dtype, rounds=2)
     assert tried == [8, 8, 4, 4, 2, 2] and found.layers.tolist() == [4.0, 4.0]
     monkeypatch.setattr(limits, "_seconds", lambda work, rounds: (_ for _ in ()).throw(RuntimeError("other")))
     with pytest.raises(RuntimeError, match="other"):

@@ -90,9 +90,7 @@ def test_a_commit_says_whether_files_differ_from_it(tmp_path):
 
 def test_a_gpu_is_part_of_the_machine(monkeypatch):
     head = report.heading()
-    monkeypatch.setattr(
-        torch, "cuda", SimpleNamespace(is_available=lambda: True, get_device_name=lambda: "H")
-    )
+    monkeypatch.setattr(torch, "cuda", SimpleNamespace(is_available=lambda: True, get_device_name=lambda: "H"))
     assert "- GPU: H, CUDA" in report.heading()
     with pytest.raises(ValueError, match="with H, CUDA"):
         report.merged(head, report.heading(), {}, "ABC")

@@ -100,9 +100,7 @@ def test_corrupt_data(command, study, tmp_path) -> None:
     for split in ("train", "t10k"):
         images = struct.pack(">BBBB3i", 0, 0, 8, 3, 2, 28, 28) + bytes(100)  # cut off
         (folder / f"{split}-images-idx3-ubyte").write_bytes(images)
-        (folder / f"{split}-labels-idx1-ubyte.gz").write_bytes(
-            gzip.compress(b"\0\0\x08\x01\0\0\0\x02\0\1")[:-9]
-        )
+        (folder / f"{split}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(b"\0\0\x08\x01\0\0\0\x02\0\1")[:-9])
     result = command("run", study, "-s", "source=mnist")
     assert result.exit_code == 1
     assert "train-" in result.output

@@ -80,9 +80,7 @@ def test_failed_runs_are_told_and_reported(command, study, tmp_path) -> None:
     result = command(*words)
     assert result.exit_code == 1
     assert "2 runs failed" in result.output
-    (page,) = (tmp_path / "prunescope-reports").glob(
-        "tiny-*/index.html"
-    )  # a folder of its own, by the settings
+    (page,) = (tmp_path / "prunescope-reports").glob("tiny-*/index.html")  # a folder of its own, by the settings
     assert "failed" in page.read_text()
     planned = command("plan", study, "-s", "lr=1e30")
     assert "will not be tried" in planned.output

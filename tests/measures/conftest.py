@@ -23,9 +23,7 @@ sys.path.append(str(Path(__file__).parent))  # for `kinds`
 def state():
     """A function: a network (path and arguments, or a user's module) to a problem and a pruned state of it."""
 
-    def make(
-        path="prunescope.tasks.nets:CifarResNet", *, prune=True, loss=None, shape=SHAPE, classes=3, **args
-    ):
+    def make(path="prunescope.tasks.nets:CifarResNet", *, prune=True, loss=None, shape=SHAPE, classes=3, **args):
         named = network(path, classes=classes, **args) if isinstance(path, str) else network_of(path)
         source = synthetic(classes=classes, shape=shape, train=32, test=24, separation=2.0)
         extra = {"loss": loss} if loss else {}
@@ -81,9 +79,7 @@ def dense():
             return torch.func.jacrev(torch.func.grad(loss), chunk_size=256)(flat).detach()
 
         def slopes():
-            return torch.autograd.functional.jacobian(
-                lambda v: problem.loss(logits(v), y), flat, vectorize=True
-            )
+            return torch.autograd.functional.jacobian(lambda v: problem.loss(logits(v), y), flat, vectorize=True)
 
         return SimpleNamespace(
             hessian=hessian,

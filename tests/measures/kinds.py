@@ -124,9 +124,7 @@ NETWORKS = {
     "transposed": between(lambda: nn.ConvTranspose1d(4, 4, 3, padding=1), (4, 3)),
     "conv3d": between(lambda: nn.Conv3d(1, 1, 1), (1, 3, 2, 2)),
     "weight norm": between(lambda: parametrizations.weight_norm(nn.Linear(12, 12))),
-    "bilinear": two(
-        lambda net, x: net.o(net.b(net.a(x)[:, :2], net.a(x)[:, 2:4])), b=lambda: nn.Bilinear(2, 2, 6)
-    ),
+    "bilinear": two(lambda net, x: net.o(net.b(net.a(x)[:, :2], net.a(x)[:, 2:4])), b=lambda: nn.Bilinear(2, 2, 6)),
     "lstm": recurrent(lambda: nn.LSTM(4, 3, batch_first=True), 3),
     "gru": recurrent(lambda: nn.GRU(4, 3, batch_first=True), 3),
     "both ways": recurrent(lambda: nn.RNN(4, 3, 1, batch_first=True, bidirectional=True), 6),
@@ -196,10 +194,7 @@ class Reference:
         self.buffers = {n: b.double() if b.is_floating_point() else b for n, b in weights.buffers.items()}
         self.leaves = {n: leaf.double().requires_grad_() for n, leaf in weights.params.items()}
         self.kept = torch.cat(
-            [
-                weights.masks.get(n, torch.ones_like(p, dtype=torch.bool)).flatten()
-                for n, p in weights.params.items()
-            ]
+            [weights.masks.get(n, torch.ones_like(p, dtype=torch.bool)).flatten() for n, p in weights.params.items()]
         )
 
     def loss(self, row, leaves=None):

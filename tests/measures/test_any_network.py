@@ -58,9 +58,9 @@ def check(problem, weights, reference, hessian):
     values = values[values.abs().argsort(descending=True)]
     spectrum = HessianSpectrum(sample=FEW, count=3, tolerance=1e-9).measure(problem, weights)
     assert torch.allclose(spectrum["eigenvalues"].abs(), values[:3].abs(), rtol=1e-5, atol=1e-9)
-    along = LossAlongEigenvectors(
-        sample=FEW, losses=FEW, count=1, reach=0.1, step=0.1, tolerance=1e-9
-    ).measure(problem, weights)
+    along = LossAlongEigenvectors(sample=FEW, losses=FEW, count=1, reach=0.1, step=0.1, tolerance=1e-9).measure(
+        problem, weights
+    )
     vector = torch.linalg.eigh(hessian).eigenvectors[:, torch.linalg.eigvalsh(hessian).abs().argmax()]
     level = reference.mean_loss(0 * vector)
     rises = sorted(reference.mean_loss(e * vector) - level for e in (-0.1, 0.1))

@@ -9,7 +9,7 @@ import torch
 from prunescope.base.errors import UsageError
 from prunescope.base.state import Weights
 from prunescope.base.streams import Seeds
-from prunescope.measures import ClassRisk, Labels, SeenUnseen
+from prunescope.measures import ClassRisk, Labels, OutOfSample, SeenUnseen
 from prunescope.measures.memorization import influences, influential_pairs, memorization
 from prunescope.tasks.data.synthetic import synthetic
 from prunescope.tasks.model import network
@@ -21,9 +21,7 @@ def made_up(models=40, train=7, test=5, seed=0):
     seen = rng.random((models, train)) < 0.7
     correct = rng.random((models, train)) < np.where(seen, 0.9, 0.4)
     right = rng.random((models, test)) < 0.6
-    return [
-        {"seen": s, "correct": c, "test_correct": t} for s, c, t in zip(seen, correct, right, strict=True)
-    ]
+    return [{"seen": s, "correct": c, "test_correct": t} for s, c, t in zip(seen, correct, right, strict=True)]
 
 
 def share(outcomes):
@@ -40,9 +38,7 @@ def test_memorization_is_right_with_minus_right_without():
         error = math.sqrt(p * (1 - p) / len(inside) + q * (1 - q) / len(outside))
         assert found["memorization"][i] == pytest.approx(p - q, abs=1e-12)
         assert found["memorization_se"][i] == pytest.approx(error, abs=1e-12)
-        accuracy = [
-            [share(v["test_correct"]) for v in values if bool(v["seen"][i]) is part] for part in (True, False)
-        ]
+        accuracy = [[share(v["test_correct"]) for v in values if bool(v["seen"][i]) is part] for part in (True, False)]
         spread = math.sqrt(sum(np.var(part, ddof=1) / len(part) for part in accuracy))
         assert found["influence"][i] == pytest.approx(share(accuracy[0]) - share(accuracy[1]), abs=1e-12)
         assert found["influence_se"][i] == pytest.approx(spread, abs=1e-12)
@@ -104,9 +100,7 @@ def test_networks_that_do_not_compare_are_refused(values):
 def problem():
     source = synthetic(classes=4, shape=(3, 8, 8), train=90, test=30, separation=3.0)
     net = network("prunescope.tasks.nets:CifarResNet", depth=8, width=2, classes=4)
-    return Task(network=net, data=Data(source=source, label_noise=0.2, share=0.8)).load(
-        Seeds(), source.load()
-    )
+    return Task(network=net, data=Data(source=source, label_noise=0.2, share=0.8)).load(Seeds(), source.load())
 
 
 def fresh(problem):
@@ -125,12 +119,21 @@ def test_a_subset_is_seen_and_the_rest_is_judged_too(problem):
     assert bool(SeenUnseen().measure(problem, weights)["seen"].all())
 
 
+def test_probabilities_out_of_sample_are_those_of_the_label_used(problem):
+    weights = fresh(problem)
+    values = OutOfSample().measure(problem.restricted(torch.tensor([1, 5])), weights)
+    x, y = problem.train.batch(torch.arange(72))
+    logits = problem.model.apply(weights.params, weights.buffers, x, train=False)[0].double()
+    expected = [float(row.exp()[label] / row.exp().sum()) for row, label in zip(logits, y, strict=True)]
+    assert torch.allclose(values["probability"].double(), torch.tensor(expected).double(), atol=1e-6)
+    assert torch.equal(values["prediction"], logits.argmax(1))
+    assert torch.nonzero(values["seen"]).flatten().tolist() == [1, 5]
+
+
 def test_labels_before_and_after_noise(problem):
     found = Labels().measure(problem, fresh(problem))
     assert torch.equal(found["label"] != found["clean"], problem.train.noisy)
-    assert int(problem.train.noisy.sum()) == round(0.2 * 72) and torch.equal(
-        found["index"], problem.train.index
-    )
+    assert int(problem.train.noisy.sum()) == round(0.2 * 72) and torch.equal(found["index"], problem.train.index)
 
 
 def test_class_risk_against_one_example_after_the_other(problem):

@@ -20,9 +20,7 @@ SOURCE = synthetic(classes=3, shape=(2, 6, 6), train=20, test=16, separation=2.0
 
 class Net(nn.Sequential):
     def __init__(self) -> None:
-        super().__init__(
-            nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 3, 3), nn.BatchNorm2d(3)
-        )
+        super().__init__(nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 3, 3), nn.BatchNorm2d(3))
         self.add_module("flatten", nn.Flatten())
         self.add_module("fc", nn.Linear(12, 3))
 
@@ -53,15 +51,11 @@ def test_distances_are_scipys_of_a_plain_normalization():
     for layer, out in enumerate((first[:, [0, 1, 3]], second)):
         mean, variance = out.mean((0, 2, 3), keepdim=True), out.var((0, 2, 3), correction=0, keepdim=True)
         values = ((out - mean) / (variance + 1e-5).sqrt()).flatten().numpy()
-        assert float(found["distance"][layer]) == pytest.approx(
-            stats.kstest(values, "norm").statistic, abs=1e-5
-        )
+        assert float(found["distance"][layer]) == pytest.approx(stats.kstest(values, "norm").statistic, abs=1e-5)
         assert float(found["skewness"][layer]) == pytest.approx(stats.skew(values), abs=1e-4)
         assert float(found["kurtosis"][layer]) == pytest.approx(stats.kurtosis(values), abs=1e-4)
         density, _ = np.histogram(values, bins=BINS, range=(-4, 4))
-        assert float(found[f"histogram.{layer}"].sum()) * 8 / BINS == pytest.approx(
-            density.sum() / len(values)
-        )
+        assert float(found[f"histogram.{layer}"].sum()) * 8 / BINS == pytest.approx(density.sum() / len(values))
     assert float(found["mean_distance"]) == pytest.approx(float(found["distance"].mean()))
 
 

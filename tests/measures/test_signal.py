@@ -31,13 +31,9 @@ K, M, D, N = 3, 4, 12, 20
 
 def setting(kind="sparse", label_noise=0.2):
     """A problem, random weights with a mask, the signals, and patches as plain lists."""
-    source = signal_noise(
-        classes=K, dimension=D, signal=SIGNALS[kind](strength=1.5), noise=0.5, train=N, test=9
-    )
+    source = signal_noise(classes=K, dimension=D, signal=SIGNALS[kind](strength=1.5), noise=0.5, train=N, test=9)
     net = network("prunescope.tasks.nets:TwoLayer", inputs=D, width=M, classes=K, deviation=0.5)
-    problem = Task(network=net, data=Data(source=source, label_noise=label_noise)).load(
-        Seeds(), source.load()
-    )
+    problem = Task(network=net, data=Data(source=source, label_noise=label_noise)).load(Seeds(), source.load())
     params, buffers = problem.model.init(0)
     masks = {"fc1.weight": torch.rand(K * M, D, generator=stream(0, "mask")) < 0.5}
     return problem, Weights(tree.masked(params, masks), buffers, masks), source.signal
@@ -61,8 +57,7 @@ def test_signal_learned_and_noise_memorized(kind):
     learned = [max(0.0, *(product(w[j * M + r], mu[j]) for r in range(M))) for j in range(K)]
     y = problem.train.y
     memorized = [
-        max(product(w[int(y[i]) * M + r], xi) for r in range(M))
-        for i, xi in enumerate(noise_of(problem.train, mu))
+        max(product(w[int(y[i]) * M + r], xi) for r in range(M)) for i, xi in enumerate(noise_of(problem.train, mu))
     ]
     assert bool((y != problem.train.clean).any())
     assert found["signal"].tolist() == pytest.approx(learned, rel=1e-5)
@@ -90,10 +85,7 @@ def test_noise_response_is_the_spread_of_logits_without_the_signal():
     problem, weights, signal = setting()
     w = weights.params["fc1.weight"]
     noise = noise_of(problem.test, signal.vectors(K, D))
-    logits = [
-        [math.fsum(max(0.0, product(w[j * M + r], xi)) ** 3 for r in range(M)) for j in range(K)]
-        for xi in noise
-    ]
+    logits = [[math.fsum(max(0.0, product(w[j * M + r], xi)) ** 3 for r in range(M)) for j in range(K)] for xi in noise]
     expected = torch.tensor(logits, dtype=torch.float64).std(dim=0)
     found = NoiseResponse(signal=signal).measure(problem, weights)
     assert found["response"].tolist() == pytest.approx(expected.tolist(), rel=1e-5)
@@ -119,9 +111,7 @@ def test_displacement_is_the_distance_of_two_vectors():
     problem, weights, _ = setting()
     before = WeightVector().measure(problem, weights)
     moved = weights.replace(params={"fc1.weight": 3 * weights.params["fc1.weight"]})
-    pair = [
-        {name: v.numpy() for name, v in r.items()} for r in (before, WeightVector().measure(problem, moved))
-    ]
+    pair = [{name: v.numpy() for name, v in r.items()} for r in (before, WeightVector().measure(problem, moved))]
     length = float(weights.params["fc1.weight"].double().norm())
     found = displacement(pair)
     assert found["relative"] == pytest.approx(2, rel=1e-6)
@@ -172,9 +162,7 @@ def test_from_recipe_to_combination(tmp_path):
         nodes[keep, "signal"] = Reading(measure=SignalAndNoise(signal=signal), state=end)
         nodes[keep, "usable"] = Reading(measure=SignalNeurons(signal=signal), state=start)
         vectors = tuple(Reading(measure=WeightVector(), state=state) for state in (start, end))
-        nodes[keep, "moved"] = Combined(
-            function="prunescope.measures.displacement:displacement", inputs=vectors
-        )
+        nodes[keep, "moved"] = Combined(function="prunescope.measures.displacement:displacement", inputs=vectors)
     results = ensure(*nodes.values(), store=tmp_path / "store", workers=1)
     values = {key: results[node] for key, node in nodes.items()}
     for keep in runs:

@@ -12,7 +12,7 @@ import pytest
 
 sys.path.append(str(Path(__file__).parent))
 
-from worlds import World, digest, smoke_studies
+from made_up_worlds import World, digest, smoke_studies
 
 from prunescope.base.errors import PrunescopeError
 from prunescope.runs.graph.nodes import closure
@@ -42,6 +42,10 @@ def plain(value):
     return f"{float(value) + 0.0:.6g}"  # 1 and 1.0 are one number; so are 0 and -0
 
 
+def numbers(quantity, world):
+    return np.atleast_1d(quantity(world))
+
+
 def outcomes(claim, world):
     verdict = judge(claim, world)
     return [verdict.paper, verdict.interval_rule]
@@ -50,9 +54,9 @@ def outcomes(claim, world):
 def claim_pin(claim, worlds):
     fixed = [claim.says, claim.basis, claim.place, str(claim.region)]
     fixed += [f"{part.says} {part.at_least} {part.at_most}" for part in claim.preconditions]
-    numbers = [[said(part.quantity, world) for part in (claim, *claim.preconditions)] for world in worlds]
+    values = [[said(numbers, part.quantity, world) for part in (claim, *claim.preconditions)] for world in worlds]
     verdicts = [said(outcomes, claim, world) for world in worlds]
-    return digest(json.dumps([fixed, numbers, verdicts]))
+    return digest(json.dumps([fixed, values, verdicts]))
 
 
 def table_pin(figure, worlds):
@@ -74,11 +78,7 @@ def differences(before, after):
     if isinstance(before, dict) and isinstance(after, dict):
         names = sorted(before.keys() | after.keys())
         return [f"{name}{rest}" for name in names for rest in differences(before.get(name), after.get(name))]
-    return (
-        []
-        if before == after
-        else [" is new" if before is None else " is gone" if after is None else " differs"]
-    )
+    return [] if before == after else [" is new" if before is None else " is gone" if after is None else " differs"]
 
 
 STUDIES = {name: study for name, study in smoke_studies() if "/" in name or name == "quickstart"}

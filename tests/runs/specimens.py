@@ -34,9 +34,7 @@ class Normed(nn.Sequential):
     """Two layers with batch normalization between."""
 
     def __init__(self, hidden: int = 12) -> None:
-        super().__init__(
-            nn.Flatten(), nn.Linear(16, hidden), nn.BatchNorm1d(hidden), nn.ReLU(), nn.Linear(hidden, 4)
-        )
+        super().__init__(nn.Flatten(), nn.Linear(16, hidden), nn.BatchNorm1d(hidden), nn.ReLU(), nn.Linear(hidden, 4))
 
 
 class Failing(Normed):
@@ -108,9 +106,7 @@ def study(length: str = "12ep") -> list[Value]:
     levels = imp(base, levels=2, rewind="1ep", retrain="weight")
     when = Every(start="2it", end="22it", period="5it")
     zero = Zero(when=when, hold="4it", reentry="saved")
-    disturbed = during_training(
-        base.replace(seeds=replicate(1)), zero, Noise(std=0.1, length="2it", when=when)
-    )
+    disturbed = during_training(base.replace(seeds=replicate(1)), zero, Noise(std=0.1, length="2it", when=when))
     after = Moment(when="after", at="7it")
     return [
         *(risk(level) for level in levels),

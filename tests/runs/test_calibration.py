@@ -21,9 +21,7 @@ class Convolution(nn.Sequential):
     """Of images with one row."""
 
     def __init__(self) -> None:
-        super().__init__(
-            nn.Unflatten(-1, (1, 1, -1)), nn.Conv2d(1, 3, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten()
-        )
+        super().__init__(nn.Unflatten(-1, (1, 1, -1)), nn.Conv2d(1, 3, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten())
 
 
 @pytest.fixture
@@ -50,9 +48,7 @@ def test_the_switch_point_lies_where_the_costs_cross(seconds, below, monkeypatch
     assert calibration._switch(int, [int] * 7) == pytest.approx(below, abs=1e-3)
 
 
-def test_products_are_measured_once_a_store_and_only_for_work_that_is_worth_it(
-    store, recipe, measured, monkeypatch
-):
+def test_products_are_measured_once_a_store_and_only_for_work_that_is_worth_it(store, recipe, measured, monkeypatch):
     left = plan([recipe], store)
     assert prepare(left, store, workers=1).bench.setting.kernels == FOUND
     assert prepare(left, store, workers=1).bench.setting.kernels == FOUND
@@ -70,9 +66,7 @@ def test_what_a_newer_version_can_choose_is_measured_anew(store, measured, monke
     assert calibration.known_kernels(store) is None
 
 
-def test_a_run_under_way_keeps_what_it_began_with_and_new_ones_get_what_is_measured_now(
-    store, recipe, measured
-):
+def test_a_run_under_way_keeps_what_it_began_with_and_new_ones_get_what_is_measured_now(store, recipe, measured):
     with pytest.raises(Interrupted):
         interrupted(recipe, store, after=5)
     [path] = (store.root / "prices").glob("kernels-*")
@@ -86,9 +80,7 @@ def test_a_run_under_way_keeps_what_it_began_with_and_new_ones_get_what_is_measu
 def test_a_named_engine_trains_one_run_at_a_time_unless_told_otherwise(store):
     runs = replicas(9)
     left = plan(runs, store)
-    packed = [
-        prepare(left, store, workers=1, engine="loop", stack=n).packing.size(runs[0]) for n in (None, 1, 4)
-    ]
+    packed = [prepare(left, store, workers=1, engine="loop", stack=n).packing.size(runs[0]) for n in (None, 1, 4)]
     assert packed == [1, 1, 4]
     with pytest.raises(UsageError, match="'compiled' trains one run at a time, not stack=4"):
         prepare(left, store, workers=1, engine="compiled", stack=4)

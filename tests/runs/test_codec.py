@@ -165,9 +165,7 @@ def test_a_checkpoint_comes_back_bit_for_bit_and_in_order(tmp_path):
 
 def test_training_goes_on_bitwise_from_any_checkpoint(store, tmp_path):
     """Stopped between any two chunks, through a file, with held weights, memories, kept states and traces."""
-    run = next(
-        node.run for node in study() if isinstance(node, Trace) and isinstance(node.probe, AroundEvents)
-    )
+    run = next(node.run for node in study() if isinstance(node, Trace) and isinstance(node.probe, AroundEvents))
     assert any(isinstance(value, Zero) for value in run.interventions)
     bench = Workbench(store)
     program, keep = bench.program(run), (Moment(when="after", at="7it"),)

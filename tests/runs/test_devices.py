@@ -153,9 +153,7 @@ def test_a_gpu_takes_what_is_cheapest_and_what_was_asked_for(monkeypatch, second
     monkeypatch.setattr(compiling, "available", lambda device: True)
     assert chosen(None) == EngineSetting(engine=engine, kernels=Kernels(channels_last=last))
     assert chosen("loop") == EngineSetting() and chosen("lean") == EngineSetting(engine="lean")
-    assert chosen("compiled") == EngineSetting(
-        engine="lean", kernels=Kernels(channels_last=True, compiled=True)
-    )
+    assert chosen("compiled") == EngineSetting(engine="lean", kernels=Kernels(channels_last=True, compiled=True))
 
 
 def test_making_a_recording_is_no_part_of_a_step(monkeypatch):

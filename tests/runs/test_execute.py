@@ -166,9 +166,7 @@ def test_a_run_that_diverges_is_stored_as_failed_and_the_others_go_on(store, rec
     assert "lower the learning rate" in notes.texts[0]
     assert notes.last.failed == 4
     assert trained.count(bad[0].id) == 1
-    with pytest.warns(
-        FailedRuns, match=f"a run failed.*run {bad[0].id[:8]} failed: .*lower the learning rate"
-    ):
+    with pytest.warns(FailedRuns, match=f"a run failed.*run {bad[0].id[:8]} failed: .*lower the learning rate"):
         again = ensure([risk(run) for run in bad], store=store, workers=1)
     assert trained.count(bad[0].id) == 1, "it would fail again"
     with pytest.raises(Missing, match="training loss is"):
@@ -282,9 +280,7 @@ def interrupted(recipe, store, *, after):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Stepper, "draw", draw)
-        patch.setattr(
-            "prunescope.runs.execution.preparation.prices", lambda left, price: dict.fromkeys(left.work, 1.0)
-        )
+        patch.setattr("prunescope.runs.execution.preparation.prices", lambda left, price: dict.fromkeys(left.work, 1.0))
         ensure(recipe, store=store, workers=1)
 
 

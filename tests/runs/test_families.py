@@ -40,9 +40,7 @@ def trained(store, chain, *moments):
 
 
 def same(left, right):
-    return all(
-        tree.equal(getattr(left, part), getattr(right, part)) for part in ("params", "buffers", "masks")
-    )
+    return all(tree.equal(getattr(left, part), getattr(right, part)) for part in ("params", "buffers", "masks"))
 
 
 @pytest.mark.parametrize("rewind", ["0it", "1ep"])

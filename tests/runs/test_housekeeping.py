@@ -187,9 +187,7 @@ def test_garbage_is_what_no_pin_needs(store: Store) -> None:
     assert {path.name for path in rubbish.runs} == {kept[2].id, *(run.id for run in other)}
     assert {path.stem for path in rubbish.readings} == {reading(run).id for run in (kept[0], kept[2], *other)}
     assert rubbish.size == sum(
-        file.stat().st_size
-        for path in rubbish.paths
-        for file in ([path] if path.is_file() else path.iterdir())
+        file.stat().st_size for path in rubbish.paths for file in ([path] if path.is_file() else path.iterdir())
     )
 
 

@@ -67,9 +67,7 @@ def test_a_lease_whose_writer_was_killed_names_nobody_and_is_free(store):
 def test_one_of_many_takes_over(store):
     left_behind(store, host="another-machine", process=1, age=1000)
     taken = []
-    contenders = [
-        threading.Thread(target=lambda: taken.append(lease.acquire(store, NODE))) for _ in range(16)
-    ]
+    contenders = [threading.Thread(target=lambda: taken.append(lease.acquire(store, NODE))) for _ in range(16)]
     for contender in contenders:
         contender.start()
     for contender in contenders:

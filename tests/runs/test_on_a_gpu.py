@@ -95,9 +95,7 @@ def test_a_run_begun_on_a_cpu_goes_on_there(tmp_path, gpu):
     run, store = make_recipe(), Store(tmp_path / "moved")
     kernels = Kernels(sparse="torch", train_below=1.0, least=1, channels_last=True, fused=True, flushed=True)
     with pytest.raises(Stopped):
-        Workbench(store, setting=EngineSetting(engine="lean", kernels=kernels)).train(
-            run, beat=lambda steps: steps < 2
-        )
+        Workbench(store, setting=EngineSetting(engine="lean", kernels=kernels)).train(run, beat=lambda steps: steps < 2)
     [found] = losses(store.root, [run], device=gpu, engine="loop")
     assert [found] == pytest.approx(losses(tmp_path / "cpu", [run], engine="loop"), rel=1e-3)
     done = manifest(store.root, run)["exec"]

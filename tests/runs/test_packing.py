@@ -50,9 +50,7 @@ def test_what_runs_must_share(recipe):
 
 def test_a_pack_takes_its_share_and_the_like_first(recipe):
     prune = (Prune(),)
-    jobs = {
-        run.id: Job(run) for run in (*replicas(6), *replicas(6, interventions=prune), recipe.replace(batch=8))
-    }
+    jobs = {run.id: Job(run) for run in (*replicas(6), *replicas(6, interventions=prune), recipe.replace(batch=8))}
     first = next(key for key, job in jobs.items() if job.recipe.interventions)
     taken = choose_pack(first, list(jobs), jobs.__getitem__, most=8, workers=1)
     assert len(taken) == 8 and taken[0] == first and len(set(taken)) == 8
@@ -74,9 +72,7 @@ def test_runs_in_one_program_equal_those_alone(tmp_path, workers):
         alone, packed = (store.manifest(run.id) for store in stores)
         assert packed["exec"]["stack"] == 3 and alone["exec"]["stack"] == 1
         assert alone["exec"]["members"] == [1] and set(packed["exec"]["members"]) <= {1, 2, 3}
-        assert {k: v for k, v in packed.items() if k != "exec"} == {
-            k: v for k, v in alone.items() if k != "exec"
-        }
+        assert {k: v for k, v in packed.items() if k != "exec"} == {k: v for k, v in alone.items() if k != "exec"}
         left, right = (float(store.reading(risk(run).id)["loss"]) for store in stores)
         assert left == pytest.approx(right, rel=1e-4)
     assert [store.manifest(runs[9].id)["status"] for store in stores] == ["failed", "failed"]
@@ -98,9 +94,7 @@ def test_a_run_that_another_process_holds_or_has_stored_is_left_to_it(store):
 
 
 def test_a_stop_leaves_a_checkpoint_of_every_run_that_goes_on_to_the_same_bits(store, tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        pack_sizes, "ways_on", lambda device: ["layers"]
-    )  # not by measuring, whose answer may differ
+    monkeypatch.setattr(pack_sizes, "ways_on", lambda device: ["layers"])  # not by measuring, whose answer may differ
     runs, told = replicas(3), []
     pack = Pack(tuple(map(Job, runs)), 4)
     assert not train_pack(Workbench(store), pack, lambda node, steps: steps < 2, told.append)
@@ -139,9 +133,7 @@ def test_what_happened_before_memory_ran_out_does_not_happen_again(store, tmp_pa
         return plain(self, replicas, steps)
 
     prune = Prune()
-    nodes = [
-        Trace(probe=Curve(split="test", every="1ep"), run=run) for run in replicas(4, interventions=(prune,))
-    ]
+    nodes = [Trace(probe=Curve(split="test", every="1ep"), run=run) for run in replicas(4, interventions=(prune,))]
     ensure(nodes, store=tmp_path / "whole", workers=1, engine="loop", stack=2)
     monkeypatch.setattr(Stack, "advance", advance)
     ensure(nodes, store=store, workers=1, engine="loop", stack=4)
@@ -159,9 +151,7 @@ def greedy(monkeypatch, hungry):
 
         def advance(self, replicas, steps, plain=engine.advance):
             if any(replica.stepper.program.seeds.order in hungry for replica in replicas):
-                raise RuntimeError(
-                    "DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."
-                )
+                raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes.")
             return plain(self, replicas, steps)
 
         monkeypatch.setattr(engine, "advance", advance)
@@ -174,9 +164,7 @@ def test_a_run_that_does_not_fit_by_itself_says_so_and_the_others_go_on(store, t
         greedy(patch, {hungry})
         with pytest.raises(DoesNotFit, match=r"seed 1 .*even by itself \(Default") as problem:
             ensure(runs, store=store, workers=1, engine="loop", stack=4)
-    assert "more" not in str(problem.value).partition("use a smaller")[0] and "Traceback" not in str(
-        problem.value
-    )
+    assert "more" not in str(problem.value).partition("use a smaller")[0] and "Traceback" not in str(problem.value)
     assert [manifest(store.root, run) is None for run in runs] == [False, True, False, False]
     ensure(runs, store=store, workers=1, engine="loop", stack=4)
     ensure(runs[1], store=tmp_path / "alone", workers=1, engine="loop")
@@ -203,10 +191,7 @@ def test_who_finds_no_room_enters_when_the_others_have_left(store, monkeypatch):
     monkeypatch.setattr(Workbench, "member", member)
     runs = replicas(3)
     ensure(runs, store=store, workers=1, engine="loop", stack=3)
-    assert (
-        refused == entered[2:]
-        and [manifest(store.root, run)["exec"]["members"] for run in runs].count([2]) == 2
-    )
+    assert refused == entered[2:] and [manifest(store.root, run)["exec"]["members"] for run in runs].count([2]) == 2
 
 
 def test_who_never_finds_room_says_so(store, monkeypatch):

@@ -80,9 +80,7 @@ CHANGES = {
     "precision": "bfloat16",
     "interventions": (Zero(),),
     "start": StateRef(run=on_digits()),
-    "examples": Subset(
-        source=Reading(measure=Examples(), state=StateRef(run=on_digits())), rule="a.module:worst"
-    ),
+    "examples": Subset(source=Reading(measure=Examples(), state=StateRef(run=on_digits())), rule="a.module:worst"),
     "seeds": Seeds(order=1),
 }
 

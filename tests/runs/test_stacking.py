@@ -71,9 +71,7 @@ def test_measuring_says_what_a_place_costs_and_packs_only_where_it_wins(store, m
     monkeypatch.setattr(pack_sizes, "WORTH_SECONDS", 0.0)
     seconds, bench = dict.fromkeys(left.work, 1.0 / 1000), Workbench(store)
     for together_, packed in ((0.1, True), (0.99, False)):
-        monkeypatch.setattr(
-            pack_sizes, "measure", lambda b, r, way, t=together_: pack_sizes.Worth(1.0, t, 1000)
-        )
+        monkeypatch.setattr(pack_sizes, "measure", lambda b, r, way, t=together_: pack_sizes.Worth(1.0, t, 1000))
         found = pack_sizes.packing(left, seconds, bench, workers=2)
         assert (found.size(runs[0]) > 1) == packed
         for path in (store.root / "prices").glob("stacks-*"):
@@ -103,9 +101,7 @@ def test_a_kind_with_an_event_before_every_step_can_be_measured(store):
     assert pack_sizes.measure(bench, noisy[0]).member > 1000
 
 
-def test_a_kind_that_memory_does_not_hold_while_it_is_measured_still_needs_what_can_be_counted(
-    store, monkeypatch
-):
+def test_a_kind_that_memory_does_not_hold_while_it_is_measured_still_needs_what_can_be_counted(store, monkeypatch):
     def short(*_, **__):
         raise MemoryError
 

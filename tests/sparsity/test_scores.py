@@ -25,9 +25,7 @@ def network() -> Weights:
         "b.bias": torch.randn(30, generator=generator),
         "a.weight": 5 * torch.randn(10, 3, 3, 3, generator=generator),
     }
-    masks: Masks = {
-        n: torch.rand(params[n].shape, generator=generator) < 0.6 for n in ("b.weight", "a.weight")
-    }
+    masks: Masks = {n: torch.rand(params[n].shape, generator=generator) < 0.6 for n in ("b.weight", "a.weight")}
     return Weights(params=masked(params, masks), buffers={}, masks=masks)
 
 
@@ -58,9 +56,7 @@ def test_another_seed_draws_other_scores(score: Score):
 
 
 def test_magnitude_is_the_absolute_value():
-    weights = Weights(
-        params={"w": torch.tensor([-2.0, 0.5, 0.0])}, buffers={}, masks={"w": torch.ones(3).bool()}
-    )
+    weights = Weights(params={"w": torch.tensor([-2.0, 0.5, 0.0])}, buffers={}, masks={"w": torch.ones(3).bool()})
     assert Magnitude().scores(weights, Seeded(0))["w"].tolist() == [2.0, 0.5, 0.0]
 
 

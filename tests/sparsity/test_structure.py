@@ -52,9 +52,7 @@ def test_a_convolution_before_a_sum_needs_a_gate():
     for network in (ResNet18(width=4), CifarResNet(depth=8, width=4)):
         found = find_units(network)
         assert "layer2.0.conv1" in found.units and "layer2.0.conv2" not in found.units
-        with pytest.raises(
-            UsageError, match=r"layer2\.0\.conv2.*shortcut is added.*gated.*layers with units: conv1"
-        ):
+        with pytest.raises(UsageError, match=r"layer2\.0\.conv2.*shortcut is added.*gated.*layers with units: conv1"):
             found.at("layer2.0.conv2")
 
 

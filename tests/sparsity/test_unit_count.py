@@ -14,10 +14,7 @@ def thinned(network: nn.Module, kept: dict[str, int]):
     """Both counts, in percent, when only the first `kept` units of some layers are left."""
     found = find_units(network)
     params = dict(network.named_parameters())
-    masks = {
-        units.weight: torch.ones_like(params[units.weight], dtype=torch.bool)
-        for units in found.units.values()
-    }
+    masks = {units.weight: torch.ones_like(params[units.weight], dtype=torch.bool) for units in found.units.values()}
     for layer, count in kept.items():
         masks[f"{layer}.weight"][count:] = False
     counts = parameters_gone(Weights(params, {}, masks), found.units.values())

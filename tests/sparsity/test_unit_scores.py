@@ -31,10 +31,7 @@ def test_every_score_of_units_is_tested_here(leaves):
 @pytest.mark.parametrize("order", [1, 2])
 def test_filter_norms(order):
     state = weights()
-    slow = [
-        sum(abs(float(w)) ** order for w in one.flatten()) ** (1 / order)
-        for one in state.params["conv.weight"]
-    ]
+    slow = [sum(abs(float(w)) ** order for w in one.flatten()) ** (1 / order) for one in state.params["conv.weight"]]
     found = FilterNorm(order=order).scores(state, CONV, {})
     assert found.tolist() == pytest.approx(slow, rel=1e-12) and found.dtype == torch.float64
 

@@ -137,10 +137,7 @@ def test_too_few_or_broken_replicates_are_not_judged(values, outcome, why):
 
 
 def test_min_replicates_of_the_claim_is_kept():
-    assert (
-        judge(claim_of(Direction("less"), [-1.0, -1.1], min_replicates=3), NOTHING).paper
-        == "too few replicates"
-    )
+    assert judge(claim_of(Direction("less"), [-1.0, -1.1], min_replicates=3), NOTHING).paper == "too few replicates"
 
 
 def test_wrong_claim_is_an_error_not_a_verdict():

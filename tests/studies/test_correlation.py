@@ -103,8 +103,7 @@ def test_between_and_within_arms_can_disagree():
     assert correlation.between_arms(some).estimate > 0.5 and correlation.between_arms(some).n == 6
     within = correlation.within_arms(some)
     deviations = [
-        np.concatenate([v[i : i + 8] - v[i : i + 8].mean() for i in range(0, 48, 8)])
-        for v in (some.x, some.y)
+        np.concatenate([v[i : i + 8] - v[i : i + 8].mean() for i in range(0, 48, 8)]) for v in (some.x, some.y)
     ]
     r = float(np.corrcoef(*deviations)[0, 1])
     freedom = 48 - 6 - 1

@@ -47,9 +47,7 @@ def test_curves_are_sorted_by_panel_series_and_replicate():
 def test_stars_are_at_the_extremes_or_where_a_column_says():
     table = [{"x": x, "y": y, "arm": "a", "chosen": x == 2} for x, y in ((1, 3.0), (2, 2.0), (3, 1.0))]
     (curve,) = sort_curves(PLOT, table)[""]
-    found = {
-        star: starred(replace(PLOT, star=star), curve) for star in ("none", "lowest", "highest", "chosen")
-    }
+    found = {star: starred(replace(PLOT, star=star), curve) for star in ("none", "lowest", "highest", "chosen")}
     assert found == {"none": [], "lowest": [2], "highest": [0], "chosen": [1]}
 
 
@@ -146,9 +144,7 @@ def test_panels_are_one_svg_each_with_ids_of_their_own():
     ],
 )
 def test_every_option_changes_the_drawing(change):
-    assert drawing.document(replace(PLOT, **change), TABLE, name="f") != drawing.document(
-        PLOT, TABLE, name="f"
-    )
+    assert drawing.document(replace(PLOT, **change), TABLE, name="f") != drawing.document(PLOT, TABLE, name="f")
 
 
 @pytest.mark.parametrize(

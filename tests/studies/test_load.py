@@ -183,9 +183,7 @@ def test_mistakes_in_a_file_say_where(tmp_path: Path, monkeypatch: pytest.Monkey
         find(str(path), {})
 
 
-def test_a_file_with_the_name_of_another_module_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_with_the_name_of_another_module_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "json.py").write_text(GOOD)
     with pytest.raises(UsageError, match="another module is called 'json'"):

@@ -57,9 +57,7 @@ def test_panels_are_drawn_alone_and_together_in_the_page_s_own_colour():
 
 @pytest.mark.parametrize("change", [{"log_x": True}, {"reverse_x": True}, {"high": 90.0}, {"contours": ()}])
 def test_every_option_changes_the_drawing(change):
-    assert drawing.document(replace(PLOT, **change), TABLE, name="f") != drawing.document(
-        PLOT, TABLE, name="f"
-    )
+    assert drawing.document(replace(PLOT, **change), TABLE, name="f") != drawing.document(PLOT, TABLE, name="f")
 
 
 @pytest.mark.parametrize(

@@ -137,9 +137,7 @@ def test_a_study_computes_what_its_claims_preconditions_cautions_and_figures_are
     fits = Precondition("fits", column([B], "error"), at_most=1.0)
     claim = Claim("low", "It is low.", column([A, A], "error"), Direction("less"), preconditions=(fits,))
     shown = Claim("lower", "It is lower.", PRUNED, Direction("less"))
-    figure = Figure(
-        "f", "F", caption="", rows=[Computed([C], lambda results: [])], plot=PLOT, claims=(shown,)
-    )
+    figure = Figure("f", "F", caption="", rows=[Computed([C], lambda results: [])], plot=PLOT, claims=(shown,))
     caution = Precondition("holds", column([D], "error"))
     study = Study("s", "?", settings=SGD(), figures=(figure,), claims=(claim,), cautions=(caution,))
     assert study.nodes == (A, B, C, D)
@@ -159,9 +157,7 @@ RECIPE = Recipe(
 def test_lineage_names_the_runs_of_every_series_also_those_among_which_one_is_chosen():
     first, second, third = replicates(RECIPE, 3)
     risk = [Reading(measure=Risk(split="test"), state=final(run)) for run in (first, second)]
-    choice = Chosen(
-        among=(second, third), inputs=tuple(risk), rule="prunescope.studies.selection:choose_optimal"
-    )
+    choice = Chosen(among=(second, third), inputs=tuple(risk), rule="prunescope.studies.selection:choose_optimal")
     of_choice = Reading(measure=Risk(split="test"), state=final(choice))
     rows = [
         Rows({"arm": "dense", "x": 1}, {"y": column(risk[:1], "error")}),

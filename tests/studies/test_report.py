@@ -119,11 +119,16 @@ def test_claims_of_figures_are_claims_of_the_study_and_names_mean_one_claim(stud
         replace(study, figures=shown, claims=(other,))
 
 
-def test_lineage_shows_the_recipe_of_each_curve(page):
+def test_figures_name_their_runs_and_every_recipe_stands_once(page, study, results, arguments, tmp_path, monkeypatch):
     text = page.read_text()
-    lineage = text[text.index("Recipes and lineage") :]
-    assert lineage.index("<h4>pruned</h4>") < lineage.index("prunescope.tasks.nets.lenet:LeNet")
-    assert lineage.count("lenet:LeNet") == 3
+    figure = text[text.index("Runs behind it") : text.index("</figure>")]
+    ids = re.findall(r'href="#run-([0-9a-f]{32})"', figure[figure.index("<h4>pruned</h4>") :])
+    assert len(ids) == 3 and all(text.count(f'id="run-{run}"') == 1 for run in ids)
+    assert text.count("lenet:LeNet") == 3 and "All runs behind the figures." in text
+    monkeypatch.setattr(report, "RECORDS", 2)
+    short = report.write(study, results, tmp_path / "short", **arguments).page.read_text()
+    assert short.count("lenet:LeNet") == 2 and "The first 2 runs of 3" in short
+    assert set(re.findall(r'href="#(run-\w+)"', short)) == set(re.findall(r'id="(run-\w+)"', short))
 
 
 def test_a_study_of_nothing_still_has_a_report(study, results, tmp_path):

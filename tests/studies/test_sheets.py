@@ -38,19 +38,14 @@ def test_a_mosaic_has_every_picture_in_its_place_and_nothing_between():
     assert whole.shape == (2 * down, 2 * right, 4)
     for place, picture in enumerate(pictures):
         top, left = place // 2 * down, place % 2 * right
-        assert np.array_equal(
-            whole[top : top + 4, left : left + 5, :3], np.round(255 * picture).astype(np.uint8)
-        )
+        assert np.array_equal(whole[top : top + 4, left : left + 5, :3], np.round(255 * picture).astype(np.uint8))
     assert (whole[..., 3] == 255).sum() == 3 * 20
 
 
 def test_a_sheet_says_label_and_prediction_and_colours_flipped_ones():
     text = drawing.document(PLOT, ROWS, name="sheet")
     ElementTree.fromstring(text)
-    assert (
-        text == drawing.document(PLOT, ROWS, name="sheet")
-        and len(drawing.panels(PLOT, ROWS, name="sheet")) == 2
-    )
+    assert text == drawing.document(PLOT, ROWS, name="sheet") and len(drawing.panels(PLOT, ROWS, name="sheet")) == 2
     assert text.count("0 → 3") == 4 and text.count("5 → 3") == 2
     assert len(re.findall(r"#d55e00", text, flags=re.IGNORECASE)) == 2
     assert size(PLOT, ROWS)[1] > size(Sheet(digits(), across=3), ROWS)[1]
@@ -70,9 +65,7 @@ def test_a_report_without_the_images_at_hand_lacks_one_figure_only(tmp_path, mon
     gone = Idx.model_construct(**{**digits().model_dump(), "name": "mnist", "digest": "0" * 32})
     with pytest.raises(DataError):
         gone.load()
-    figure = Figure(
-        "sheet", "Images", caption="", rows=[Computed((), lambda results: ROWS)], plot=Sheet(gone)
-    )
+    figure = Figure("sheet", "Images", caption="", rows=[Computed((), lambda results: ROWS)], plot=Sheet(gone))
     study = Study("tiny", "Why?", settings=digits(), figures=(figure,))
     page = write(study, {}, tmp_path / "report").page
     assert "MNIST lacks" in page.read_text() and not (page.parent / "figures").exists()
@@ -90,8 +83,7 @@ def test_panels_side_by_side_keep_their_sizes():
 
 def test_panels_that_fill_a_line_go_below_it():
     panels = [
-        f'<svg viewBox="0 0 {wide} {high}"></svg>'
-        for wide, high in ((600, 100), (600, 50), (200, 30), (2000, 9))
+        f'<svg viewBox="0 0 {wide} {high}"></svg>' for wide, high in ((600, 100), (600, 50), (200, 30), (2000, 9))
     ]
     whole = ElementTree.fromstring(side_by_side(panels).encode())
     places = [tuple(float(part.get(name)) for name in ("x", "y")) for part in whole[1:]]

@@ -164,5 +164,5 @@ def test_the_sign_test_counts_what_is_above():
 
 @pytest.mark.parametrize(("lost", "won"), [(0, 0), (3, 3), (9, 1), (1, 9), (40, 61), (2000, 1000)])
 def test_mcnemar_is_the_binomial_test_of_fair_coins(lost, won):
-    expected = scipy.stats.binomtest(lost, lost + won, 0.5).pvalue if lost + won else 1.0
+    expected = stats.binomtest(lost, lost + won, 0.5).pvalue if lost + won else 1.0
     assert statistics.mcnemar(lost, won) == pytest.approx(expected, rel=1e-9, abs=1e-300)

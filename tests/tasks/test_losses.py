@@ -27,9 +27,7 @@ def slow_squared_error(row, label):
 )
 def test_loss_of_each_example_equals_the_sum_written_out(batch, loss, reference):
     logits, y = batch
-    expected = torch.tensor(
-        [reference(*example) for example in zip(logits.tolist(), y.tolist(), strict=True)]
-    )
+    expected = torch.tensor([reference(*example) for example in zip(logits.tolist(), y.tolist(), strict=True)])
     torch.testing.assert_close(loss(logits, y), expected, rtol=1e-5, atol=1e-6)
 
 

@@ -116,9 +116,7 @@ def test_lenet_takes_any_number_of_hidden_layers():
     assert list(dict(LeNet(hidden=(), inputs=4).named_parameters())) == ["fc.weight", "fc.bias"]
 
 
-@pytest.mark.parametrize(
-    ("width", "scale", "units"), [(16, 0.8, 13), (100, 0.64, 64), (3, 0.01, 1), (8, 2.0, 16)]
-)
+@pytest.mark.parametrize(("width", "scale", "units"), [(16, 0.8, 13), (100, 0.64, 64), (3, 0.01, 1), (8, 2.0, 16)])
 def test_scaled_width_rounds_and_never_vanishes(width, scale, units):
     assert scaled(width, scale) == units
 

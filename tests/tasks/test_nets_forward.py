@@ -108,9 +108,7 @@ def test_cifar_resnet_equals_loops(shortcut, depth):
     check(network, slow_resnet, images(size=12, dtype=torch.float64))
 
 
-@pytest.mark.parametrize(
-    ("depth", "plan"), [(11, (1, 1, 2, 2, 2)), (16, (2, 2, 3, 3, 3)), (19, (2, 2, 4, 4, 4))]
-)
+@pytest.mark.parametrize(("depth", "plan"), [(11, (1, 1, 2, 2, 2)), (16, (2, 2, 3, 3, 3)), (19, (2, 2, 4, 4, 4))])
 @pytest.mark.parametrize("last_pool", ["average", "max"])
 def test_vgg_equals_loops(depth, plan, last_pool):
     network = build(VGG, {"depth": depth, "scale": 0.03, "last_pool": last_pool})

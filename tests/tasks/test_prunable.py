@@ -82,9 +82,7 @@ def test_what_is_not_prunable_is_named_with_the_reason():
         "e.weight": "an embedding",
         "q.parametrizations.weight.original": "its parametrization does not keep zeros",
     }
-    assert (
-        "24 of 207 parameters (11.6 %)" in tensors.sentence and "e.weight (an embedding)" in tensors.sentence
-    )
+    assert "24 of 207 parameters (11.6 %)" in tensors.sentence and "e.weight (an embedding)" in tensors.sentence
 
 
 def test_a_matrix_of_ones_own_is_a_weight_where_it_is_multiplied():

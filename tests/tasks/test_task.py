@@ -125,16 +125,12 @@ def test_every_part_enters_the_id():
 def test_a_device_holds_the_examples_once():
     """Another device than this one that every machine has: torch's own for shapes alone."""
     source = synthetic(train=40, test=8)
-    task = Task(
-        network=network("prunescope.tasks.nets:LeNet", inputs=16), data=Data(source=source, validation=10)
-    )
+    task = Task(network=network("prunescope.tasks.nets:LeNet", inputs=16), data=Data(source=source, validation=10))
     arrays = source.load()
     there = arrays.inputs_on("meta")
     moved = [task.load(Seeds(labels=k), arrays).to("meta", there) for k in range(2)]
     for problem in (*moved, task.load(Seeds(), arrays).to("meta")):
-        assert {split.y.device.type for split in (problem.train, problem.validation, problem.test)} == {
-            "meta"
-        }
+        assert {split.y.device.type for split in (problem.train, problem.validation, problem.test)} == {"meta"}
         assert problem.train.inputs is problem.pool.inputs is problem.validation.inputs
     assert moved[0].train.inputs is moved[1].train.inputs is there.train_x
     assert moved[0].test.inputs is moved[1].test.inputs is there.test_x

@@ -79,7 +79,5 @@ def check(lab, programs, *, sparsities=None, probes=(), **options):
         alone = train(program, lab.begin(program, seed=k, sparsity=sparsity), engine=Loop(), probes=probes)
         assert_close(alone, member.progress)
         rows = [[(row["step"], row["phase"]) for row in rows] for rows in alone.traces.values()]
-        assert rows == [
-            [(row["step"], row["phase"]) for row in rows] for rows in member.progress.traces.values()
-        ]
+        assert rows == [[(row["step"], row["phase"]) for row in rows] for rows in member.progress.traces.values()]
     return members

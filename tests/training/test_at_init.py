@@ -70,9 +70,7 @@ def test_rounds_follow_the_exponential_schedule_and_score_anew(lab):
     for number in range(1, rounds + 1):
         gone = remove_count(amount, state.weights.masks, number, rounds)
         context = EventContext(Timeline(program, (), ()), progress.replace(state=state), 0)
-        flat = torch.cat(
-            [s[state.weights.masks[n]] for n, s in SNIP().scores(state.weights, context).items()]
-        )
+        flat = torch.cat([s[state.weights.masks[n]] for n, s in SNIP().scores(state.weights, context).items()])
         threshold = flat.sort().values[gone - 1]
         scores = SNIP().scores(state.weights, context)
         masks = {name: mask & (scores[name] > threshold) for name, mask in state.weights.masks.items()}
@@ -170,9 +168,7 @@ def test_masks_of_another_network_are_refused(lab):
     "of",
     [
         Prune(amount=Sparsity(final=0.8), score=SNIP()),
-        PruneRounds(
-            prune=Prune(amount=Sparsity(final=0.8), score=SynFlow(), exclude=("fc.weight",)), rounds=4
-        ),
+        PruneRounds(prune=Prune(amount=Sparsity(final=0.8), score=SynFlow(), exclude=("fc.weight",)), rounds=4),
         TakeMasks(of=ELSEWHERE),
     ],
     ids=lambda of: type(of).__name__,

@@ -46,11 +46,7 @@ def test_sixteen_events_take_equal_parts_of_the_penultimate_layer(conv4, target)
         assert int((~mask).sum()) == round(0.9 * SIZE * event / 16)
         assert not bool((mask & ~before).any())  # none comes back
         new, left = first[before & ~mask], first[mask]
-        assert (
-            float(new.max()) <= float(left.min())
-            if target == "smallest"
-            else float(new.min()) >= float(left.max())
-        )
+        assert float(new.max()) <= float(left.min()) if target == "smallest" else float(new.min()) >= float(left.max())
     assert all(bool(state.weights.masks[name].all()) for name in OTHERS)
     assert int((~state.weights.masks["fc1.weight"]).sum()) == 1_061_683
     assert torch.equal(state.weights.params["fc1.weight"] == 0, ~mask)

@@ -97,9 +97,7 @@ def test_snip_is_the_product_of_weight_and_gradient(setting):
 def test_grasp_is_minus_the_papers_score_from_the_whole_hessian(setting, temperature):
     program, weights, context = setting
     loss, flat = dense_loss(program, weights, 2, temperature)
-    free = torch.cat(
-        [weights.masks.get(name, torch.zeros_like(weights.params[name])).flatten() for name in NAMES]
-    )
+    free = torch.cat([weights.masks.get(name, torch.zeros_like(weights.params[name])).flatten() for name in NAMES])
     slope = torch.autograd.functional.jacobian(loss, flat) * free
     paper = by_name(-flat * (torch.autograd.functional.hessian(loss, flat) @ slope), weights)
     found = GraSP(batches=2, temperature=temperature).scores(weights, context)
@@ -116,9 +114,7 @@ def test_grasp_is_half_of_what_the_gradients_norm_loses_to_first_order(setting):
         return float((torch.autograd.functional.jacobian(loss, at) * free).square().sum())
 
     scores = GraSP(temperature=1.0).scores(weights, context)
-    flat_scores = torch.cat(
-        [scores.get(name, torch.zeros_like(weights.params[name])).flatten() for name in NAMES]
-    )
+    flat_scores = torch.cat([scores.get(name, torch.zeros_like(weights.params[name])).flatten() for name in NAMES])
     best = int((flat_scores.abs() * maskable).argmax())
     step = torch.zeros_like(flat)
     step[best] = -1e-6 * flat[best]  # a millionth of the way to removal

@@ -65,9 +65,7 @@ def with_kernels(program, kernels):
 
 
 def by_lean(lab, program, kernels, **watched):
-    return train(
-        with_kernels(program, kernels), lab.begin(program, sparsity=0.3), engine=InPlace(), **watched
-    )
+    return train(with_kernels(program, kernels), lab.begin(program, sparsity=0.3), engine=InPlace(), **watched)
 
 
 def in_a_stack(lab, programs, kernels, method="layers", probes=(), keep=()):

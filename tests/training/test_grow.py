@@ -30,9 +30,7 @@ def at_event(lab, grow, *, local=10, **changes):
 
 
 def expected_share(grow, step, end):
-    return (
-        grow.fraction * (1 + math.cos(math.pi * step / end)) / 2 if grow.decay == "cosine" else grow.fraction
-    )
+    return grow.fraction * (1 + math.cos(math.pi * step / end)) / 2 if grow.decay == "cosine" else grow.fraction
 
 
 @pytest.mark.parametrize("decay", ["cosine", "constant"])

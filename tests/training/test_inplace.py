@@ -86,18 +86,12 @@ def assert_close(left, right, tolerance=1e-4):
             assert torch.equal(right[name], leaf), name
 
 
-MIXED = Kernels(
-    sparse="numba" if jit.available() else "torch", by_hand=jit.available(), train_below=0.4, least=50
-)
+MIXED = Kernels(sparse="numba" if jit.available() else "torch", by_hand=jit.available(), train_below=0.4, least=50)
 
 
 @pytest.mark.parametrize(
     "intervention",
-    [
-        value
-        for value in EVERY
-        if not any(name in value.canonical for name in ("conv", "fc.weight", "Averaged"))
-    ],
+    [value for value in EVERY if not any(name in value.canonical for name in ("conv", "fc.weight", "Averaged"))],
     ids=lambda v: f"{type(v).__name__}-{v.id[:4]}",
 )
 def test_every_intervention_on_a_chain_by_hand(lab, intervention):
@@ -147,9 +141,7 @@ def test_moments_of_removed_weights_move_on_as_in_the_loop(lab):
 def test_the_stop_rule_ends_where_the_loop_ends(lab):
     for kernels in (None, *PRODUCTS.values()):
         program = program_for(lab, stop=LossBelow(loss=0.9))
-        loop, lean = ends(
-            lab, replace(program, optimizer=SGD(momentum=0.9)), kernels=kernels, probes=(Curve(),)
-        )
+        loop, lean = ends(lab, replace(program, optimizer=SGD(momentum=0.9)), kernels=kernels, probes=(Curve(),))
         assert loop.local == lean.local < 20
         assert_close(loop, lean)
         if kernels is None:

@@ -128,9 +128,7 @@ def test_gradual_pruning_reaches_the_final_sparsity_exactly(lab, curve, final):
     total = tree.size(seen[0].weights.masks)
     assert total - tree.kept(seen[-1].weights.masks) == round(final * total)
     path = [seen[4 * k + 1].weights.sparsity for k in range(5)]
-    assert (
-        path == sorted(path) and len(set(path)) >= 4
-    )  # at the flat end of the cubic, rounding may leave nothing
+    assert path == sorted(path) and len(set(path)) >= 4  # at the flat end of the cubic, rounding may leave nothing
 
 
 def test_what_cannot_be_removed_is_an_error_that_names_the_layer(lab):
@@ -205,9 +203,7 @@ def test_held_weights_stay_at_zero_whatever_happens_to_the_others(lab, other):
     program = lab.program(Zero(amount=Remaining(fraction=0.5), hold="6it", when=At(at="2it")), other)
     program = lab.program(*program.interventions, references={ELSEWHERE.id: lab.weights(program, seed=3)})
     for state in states(program, lab.begin(program))[3:9]:
-        assert state.held and all(
-            bool((state.weights.params[n][w] == 0).all()) for n, w in state.held.items()
-        )
+        assert state.held and all(bool((state.weights.params[n][w] == 0).all()) for n, w in state.held.items())
 
 
 # -- Noise, Release, Rewind, Reinit
@@ -238,9 +234,7 @@ def test_noise_acts_before_each_of_its_steps():
 @pytest.mark.parametrize("value", [Noise(std=1.0, length="3it"), Zero(hold="3it")])
 @pytest.mark.parametrize("when", [At(at="18it"), Every(start="2it", end="18it", period="8it")])
 def test_noise_that_outlasts_the_run_is_refused(value, when):
-    with pytest.raises(
-        UsageError, match=r"'3it' from step 18 on outlasts the run, which ends after 20 steps"
-    ):
+    with pytest.raises(UsageError, match=r"'3it' from step 18 on outlasts the run, which ends after 20 steps"):
         value.replace(when=when).events(Clock(7, 20))
     value.replace(when=At(at="17it")).events(Clock(7, 20))
 

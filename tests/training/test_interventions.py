@@ -91,9 +91,7 @@ SETTINGS: dict[type[Intervention], list[Intervention]] = {
     Prune: [
         Prune(amount=Remaining(fraction=0.3), when=SEVERAL),
         Prune(amount=Sparsity(final=0.6, curve="cubic"), score=Random(), when=SEVERAL),
-        Prune(
-            score=ShuffledMagnitude(), scope="layer", target="random", exclude=("fc.weight",), when=SEVERAL
-        ),
+        Prune(score=ShuffledMagnitude(), scope="layer", target="random", exclude=("fc.weight",), when=SEVERAL),
     ],
     Zero: [
         Zero(amount=Remaining(fraction=0.4), hold="6it", when=SEVERAL),
@@ -144,9 +142,7 @@ EVERY = [setting for settings in SETTINGS.values() for setting in settings] + OW
 KEEP_MASKS = (Zero, Noise, Rewind, Reinit, Rescale, ZeroUnits, NoiseUnits, BernoulliUnits)
 
 every = pytest.mark.parametrize("intervention", EVERY, ids=lambda v: f"{type(v).__name__}-{v.id[:4]}")
-optimizers = pytest.mark.parametrize(
-    "optimizer", [SGD(momentum=0.9, weight_decay=0.01), Adam()], ids=["sgd", "adam"]
-)
+optimizers = pytest.mark.parametrize("optimizer", [SGD(momentum=0.9, weight_decay=0.01), Adam()], ids=["sgd", "adam"])
 
 
 def program_for(lab, *interventions, **changes):
@@ -177,9 +173,7 @@ def tensors(progress):
     """Everything of a state that could differ, flat and copied."""
     state, flat = progress.state, {"running": progress.running}
     parts = {"params": state.weights.params, "buffers": state.weights.buffers, "masks": state.weights.masks}
-    parts |= {f"opt {k}": v for k, v in state.opt.items()} | {
-        f"memory {k}": v for k, v in state.memory.items()
-    }
+    parts |= {f"opt {k}": v for k, v in state.opt.items()} | {f"memory {k}": v for k, v in state.memory.items()}
     parts |= {"held": state.held}
     for moment, weights in progress.kept.items():
         parts |= {f"kept {moment} {n}": getattr(weights, n) for n in ("params", "buffers", "masks")}
@@ -237,9 +231,7 @@ def test_it_changes_something_and_masks_only_if_it_may(lab, one_step_chunks, int
     for progress in every_position(program, lab.begin(program, sparsity=0.3)):
         masks.append(progress.state.weights.masks)
         if progress.local in timeline.events[0]:
-            after = progress.replace(
-                state=intervention.apply(progress.state, EventContext(timeline, progress, 0))
-            )
+            after = progress.replace(state=intervention.apply(progress.state, EventContext(timeline, progress, 0)))
             changed |= not tree.equal(tensors(progress), tensors(after))
     assert changed
     moved = any(not tree.equal(masks[0], later) for later in masks)

@@ -66,9 +66,7 @@ def test_events_are_at_the_ends_of_the_epochs_of_the_authors_code():
 )  # fmt: skip
 @pytest.mark.parametrize("events", [1, 3, 7])
 def test_the_last_event_leaves_the_final_number(fraction, units, left, events):
-    kept = LayerSchedule(layer="c", start="1ep", end="9ep", fraction=fraction, period="1ep").kept(
-        units, events
-    )
+    kept = LayerSchedule(layer="c", start="1ep", end="9ep", fraction=fraction, period="1ep").kept(units, events)
     assert kept[-1] == left and sorted(kept, reverse=True) == list(kept) and len(kept) == events
 
 

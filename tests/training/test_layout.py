@@ -45,9 +45,7 @@ class WithBias(nn.Sequential):
 
 
 def both(plan, begun, kernels):
-    return [
-        train(with_kernels(plan, k), begun, engine=e) for e, k in ((Loop(), Kernels()), (InPlace(), kernels))
-    ]
+    return [train(with_kernels(plan, k), begun, engine=e) for e, k in ((Loop(), Kernels()), (InPlace(), kernels))]
 
 
 @pytest.mark.parametrize("kernels", KERNELS.values(), ids=list(KERNELS))
@@ -104,7 +102,5 @@ def test_on_another_device_the_kernels_of_a_cpu_do_nothing(last):
     assert kernels == Kernels(least=1, channels_last=last)
     here = train(with_kernels(plan, kernels), begun, engine=InPlace())
     assert_same(progress_on(moved, "cpu"), here)
-    expected = evaluation.logits(
-        replace(plan.problem, kernels=kernels), here.state.weights, plan.problem.test
-    )
+    expected = evaluation.logits(replace(plan.problem, kernels=kernels), here.state.weights, plan.problem.test)
     assert torch.equal(tested.cpu(), expected)

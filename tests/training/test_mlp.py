@@ -60,9 +60,7 @@ def one_by_one(monkeypatch, program, begun):
 @pytest.mark.parametrize("kernels", [WHOLE, PARTLY, MIXED, DENSE], ids=["packed", "partly", "mixed", "dense"])
 @pytest.mark.parametrize("optimizer", [SGD(), SGD(weight_decay=0.01)], ids=["plain", "decay"])
 @pytest.mark.parametrize("schedule", [Constant(lr=0.1), Cosine(lr=0.2)], ids=["constant", "cosine"])
-def test_many_steps_at_a_time_are_single_steps_to_rounding(
-    lab, monkeypatch, counted, kernels, optimizer, schedule
-):
+def test_many_steps_at_a_time_are_single_steps_to_rounding(lab, monkeypatch, counted, kernels, optimizer, schedule):
     for problem in (lab.lenet, lab.problem(network_of(Biasless))):
         program = lab.program(problem=problem, optimizer=optimizer, schedule=schedule)
         begun = lab.begin(program, sparsity=0.6)
@@ -99,9 +97,7 @@ def test_steps_that_somebody_looks_at_are_taken_one_by_one(lab, counted):
         "a stop rule": replace(plain, stop=LossBelow(loss=1e-6)),
         "other kernels": with_kernels(plain, WHOLE.replace(merged=False)),
         "one batch an epoch": replace(plain, batch=50, clock=replace(plain.clock, epoch_steps=1)),
-        "augmentation": replace(
-            plain, problem=replace(lab.lenet, augmentation=(CropFlip(pad=1, fill=(0.0,)),))
-        ),
+        "augmentation": replace(plain, problem=replace(lab.lenet, augmentation=(CropFlip(pad=1, fill=(0.0,)),))),
     }
     for what, program in among.items():
         kernels = WHOLE.replace(merged=what != "other kernels")

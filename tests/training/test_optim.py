@@ -12,9 +12,7 @@ SHAPES = {"a.weight": (3, 4), "a.bias": (3,), "b.weight": (2, 3)}
 
 CASES = [
     pytest.param(SGD(), lambda p, lr: torch.optim.SGD(p, lr), id="sgd"),
-    pytest.param(
-        SGD(weight_decay=0.03), lambda p, lr: torch.optim.SGD(p, lr, weight_decay=0.03), id="sgd-decay"
-    ),
+    pytest.param(SGD(weight_decay=0.03), lambda p, lr: torch.optim.SGD(p, lr, weight_decay=0.03), id="sgd-decay"),
     pytest.param(SGD(momentum=0.9), lambda p, lr: torch.optim.SGD(p, lr, momentum=0.9), id="sgd-momentum"),
     pytest.param(
         SGD(momentum=0.8, weight_decay=0.03),
@@ -32,18 +30,13 @@ CASES = [
         lambda p, lr: torch.optim.Adam(p, lr, betas=(0.7, 0.95), eps=1e-4, weight_decay=0.03),
         id="adam-decay",
     ),
-    pytest.param(
-        AdamW(weight_decay=0.3), lambda p, lr: torch.optim.AdamW(p, lr, weight_decay=0.3), id="adamw"
-    ),
+    pytest.param(AdamW(weight_decay=0.3), lambda p, lr: torch.optim.AdamW(p, lr, weight_decay=0.3), id="adamw"),
 ]
 
 
 def draw(name: str, dtype: torch.dtype = torch.float64) -> Tree:
     generator = stream(0, name)
-    return {
-        n: torch.randn(shape, generator=generator, dtype=torch.float64).to(dtype)
-        for n, shape in SHAPES.items()
-    }
+    return {n: torch.randn(shape, generator=generator, dtype=torch.float64).to(dtype) for n, shape in SHAPES.items()}
 
 
 def some_masks(dtype: torch.dtype = torch.float64) -> Tree:
@@ -146,14 +139,10 @@ def test_state_keeps_its_layout_and_moments_are_shaped_like_parameters(optimizer
     params = draw("init", torch.float32)
     opt = optimizer.init(params)
     _, after = optimizer.update(draw("gradient", torch.float32), opt, params, keep={}, lr=0.1)
-    layout = [
-        {n: {k: (v.shape, v.dtype) for k, v in tree.items()} for n, tree in s.items()} for s in (opt, after)
-    ]
+    layout = [{n: {k: (v.shape, v.dtype) for k, v in tree.items()} for n, tree in s.items()} for s in (opt, after)]
     assert layout[0] == layout[1]
     for name, tree in opt.items():
-        shaped = {key: leaf.shape for key, leaf in tree.items()} == {
-            key: p.shape for key, p in params.items()
-        }
+        shaped = {key: leaf.shape for key, leaf in tree.items()} == {key: p.shape for key, p in params.items()}
         assert shaped == (name in optimizer.slots)
 
 
@@ -184,9 +173,7 @@ def test_a_float64_rate_leaves_float32_parameters_float32(optimizer, make):
     lr = torch.tensor(0.1, dtype=torch.float64)
     moved, opt = optimizer.update(params, optimizer.init(params), params, keep={}, lr=lr)
     assert {leaf.dtype for leaf in moved.values()} == {torch.float32}
-    assert {opt[name][key].dtype for name in optimizer.slots if name in opt for key in params} <= {
-        torch.float32
-    }
+    assert {opt[name][key].dtype for name in optimizer.slots if name in opt for key in params} <= {torch.float32}
 
 
 @pytest.mark.parametrize(

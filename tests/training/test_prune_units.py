@@ -89,9 +89,7 @@ def test_equal_scores_lose_exactly_as_many():
 
 def test_random_units_depend_on_the_seed_and_on_nothing_else():
     def chosen(order, seed):
-        plan = program(
-            RESIDUAL, PruneUnits(layers=(layer(INNER),), score=FilterNorm(order=order), target="random")
-        )
+        plan = program(RESIDUAL, PruneUnits(layers=(layer(INNER),), score=FilterNorm(order=order), target="random"))
         return alive(applied(plan, begin(plan, seed).state, EPOCH), INNER)
 
     assert torch.equal(chosen(1, 0), chosen(2, 5)) and int(chosen(1, 0).sum()) == 14
@@ -204,12 +202,8 @@ def test_what_cannot_be_is_said_before_training_begins():
     refuses(PLAIN, PruneUnits(layers=(layer("fc1"),), score=ExpectedActivation()), "no BatchNorm follows fc1")
     many = PruneUnits(layers=(layer("fc2", start="1it", end="7it", period="1it"),))
     refuses(PLAIN, many, "7 events for the 5 units of fc2")
-    refuses(
-        PLAIN, PruneUnits(layers=(layer("fc1", end="9ep"),)), "'9ep' is step 36, but the run has 16 steps"
-    )
-    cold = PruneUnits(
-        layers=(layer("fc1", start="0ep", end="0ep"),), score=MeanActivation(outputs={"fc1": "fc1"})
-    )
+    refuses(PLAIN, PruneUnits(layers=(layer("fc1", end="9ep"),)), "'9ep' is step 36, but the run has 16 steps")
+    cold = PruneUnits(layers=(layer("fc1", start="0ep", end="0ep"),), score=MeanActivation(outputs={"fc1": "fc1"}))
     refuses(PLAIN, cold, "averaged 0 times")
     unnamed = PruneUnits(layers=(layer(INNER),), score=MeanActivation(outputs={INNER: INNER}))
     refuses(RESIDUAL, unnamed, "output of layer3.0.bn1")

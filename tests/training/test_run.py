@@ -176,9 +176,7 @@ def test_a_run_that_never_meets_its_target_ends_with_its_schedule(lab):
 def test_a_run_of_no_steps_still_has_its_events(lab):
     program = lab.program(Prune(), begin=20)
     ended = train(program, lab.begin(program))
-    assert (
-        ended.finished and ended.local == 0 and ended.state.weights.sparsity == pytest.approx(0.2, abs=0.01)
-    )
+    assert ended.finished and ended.local == 0 and ended.state.weights.sparsity == pytest.approx(0.2, abs=0.01)
 
 
 def test_a_loss_that_is_no_number_is_an_error_with_the_step(lab):
@@ -239,9 +237,5 @@ def test_the_engine_advances_as_the_steps_do(lab):
     for _ in range(6):
         by_hand, loss, _ = stepper.step(by_hand)
         sum_by_hand = sum_by_hand + loss
-    assert (
-        tree.equal(replica.state.weights.params, by_hand.weights.params)
-        and not replica.ended
-        and replica.local == 6
-    )
+    assert tree.equal(replica.state.weights.params, by_hand.weights.params) and not replica.ended and replica.local == 6
     assert float(total) == float(sum_by_hand) and float(progress.running) == 0

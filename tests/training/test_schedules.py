@@ -45,9 +45,7 @@ def test_milestones_of_a_cifar_run_fall_at_the_known_iterations():
 
 def test_warmup_agrees_with_linear_lr():
     warm = 20
-    expected = torch_path(
-        lambda o: lr_scheduler.LinearLR(o, start_factor=1 / warm, total_iters=warm - 1), lr=0.4
-    )
+    expected = torch_path(lambda o: lr_scheduler.LinearLR(o, start_factor=1 / warm, total_iters=warm - 1), lr=0.4)
     assert path(Warmup(steps="4ep", then=Constant(lr=0.4))) == pytest.approx(expected, rel=1e-12)
 
 

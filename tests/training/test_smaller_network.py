@@ -44,9 +44,7 @@ def thinned(module, weights, names, x):
     graph = torch_pruning.DependencyGraph().build_dependency(module, example_inputs=x)
     for name in names:
         layer = module.get_submodule(name)
-        graph.get_pruning_group(
-            layer, torch_pruning.prune_conv_out_channels, idxs=dead(weights, name)
-        ).prune()
+        graph.get_pruning_group(layer, torch_pruning.prune_conv_out_channels, idxs=dead(weights, name)).prune()
     return module
 
 
@@ -67,20 +65,14 @@ def test_inner_filters_of_a_residual_network(monkeypatch, target):
 def test_filters_of_a_chain():
     """Initial weights and statistics moved by hand, since a VGG wants images of 32 x 32."""
     names = ("conv5", "conv6", "conv7", "conv8")
-    plan = program(
-        VGG, PruneUnits(layers=tuple(layer(n, start="0ep", end="0ep", fraction=0.7) for n in names))
-    )
+    plan = program(VGG, PruneUnits(layers=tuple(layer(n, start="0ep", end="0ep", fraction=0.7) for n in names)))
     progress = begin(plan)
     draw = torch.Generator().manual_seed(3)
     weights = progress.state.weights
     moved = {
-        n: torch.rand(p.shape, generator=draw) if "bn" in n or "bias" in n else p
-        for n, p in weights.params.items()
+        n: torch.rand(p.shape, generator=draw) if "bn" in n or "bias" in n else p for n, p in weights.params.items()
     }
-    stats = {
-        n: torch.rand(b.shape, generator=draw) + 0.5 if "running" in n else b
-        for n, b in weights.buffers.items()
-    }
+    stats = {n: torch.rand(b.shape, generator=draw) + 0.5 if "running" in n else b for n, b in weights.buffers.items()}
     state = progress.state.replace(weights=weights.replace(params=moved, buffers=stats))
     timeline = Timeline(plan, (), ())
     weights = timeline.arrive(progress.replace(state=state)).state.weights
@@ -130,9 +122,7 @@ def by_gather_and_scatter(weights, x, blocks):
 def test_outputs_of_blocks_on_the_shared_stream(monkeypatch):
     blocks = [(f"layer{s}.{b}", 2 if s > 1 and b == 0 else 1) for s in range(1, 5) for b in range(2)]
     names = [f"{block}.conv{k}" for block, _ in blocks for k in (1, 2)]
-    plan = program(
-        RESIDUAL, PruneUnits(layers=tuple(layer(n, fraction=0.4) for n in names), target="largest")
-    )
+    plan = program(RESIDUAL, PruneUnits(layers=tuple(layer(n, fraction=0.4) for n in names), target="largest"))
     weights = states(plan, monkeypatch=monkeypatch)[-1].weights
     assert all(dead(weights, name) for name in names)
     small = by_gather_and_scatter(weights, SMALL, blocks)

@@ -37,8 +37,7 @@ def different(program, count=3):
     """Replicas of a program: other seeds, rates and lengths."""
     schedules = [Constant(lr=0.1), Milestones(lr=0.05, drops=("11it",)), Constant(lr=0.02)]
     return [
-        replace(program, seeds=replicate(k), schedule=schedules[k % 3], begin=0 if k < 2 else 4)
-        for k in range(count)
+        replace(program, seeds=replicate(k), schedule=schedules[k % 3], begin=0 if k < 2 else 4) for k in range(count)
     ]
 
 
@@ -108,9 +107,7 @@ def test_what_is_given_is_left_alone(lab):
     engine = Stack()
     replicas = [Member(p, lab.begin(p, seed=k)).replica for k, p in enumerate(programs)]
     for _ in range(3):  # the later ones go on with the very tensors that were handed out
-        before = [
-            {n: leaf.clone() for n, leaf in replica.state.weights.params.items()} for replica in replicas
-        ]
+        before = [{n: leaf.clone() for n, leaf in replica.state.weights.params.items()} for replica in replicas]
         moved = engine.advance(replicas, 4)
         for replica, params in zip(replicas, before, strict=True):
             assert all(torch.equal(leaf, params[name]) for name, leaf in replica.state.weights.params.items())

@@ -60,9 +60,7 @@ def test_noise_levels_rates_and_masks_mix(lab):
     """As in a phase diagram: members that have only the network in common."""
     programs = [
         theory(lab, keep, k, noise=noise, schedule=Constant(lr=lr))
-        for k, (noise, keep, lr) in enumerate(
-            [(0.05, 1.0, 0.5), (0.4, 0.3, 0.25), (0.8, 0.1, 0.5), (0.2, 0.05, 1.0)]
-        )
+        for k, (noise, keep, lr) in enumerate([(0.05, 1.0, 0.5), (0.4, 0.3, 0.25), (0.8, 0.1, 0.5), (0.2, 0.05, 1.0)])
     ]
     members = [Member(p, begin(p, lab.weights(p, seed=k), 0)) for k, p in enumerate(programs)]
     train_together(members, Stack())
@@ -77,9 +75,7 @@ def test_the_fused_readout_at_every_power(lab, power):
     base = theory(lab, 1.0, 0, clock=Clock(1, 5))
     net = network("prunescope.tasks.nets:TwoLayer", inputs=60, width=8, classes=2, deviation=0.3, power=power)
     program = replace(base, problem=lab.double(replace(base.problem, model=lab.problem(net).model)))
-    program = replace(
-        base, problem=replace(base.problem, model=program.problem.model), schedule=Constant(lr=0.01)
-    )
+    program = replace(base, problem=replace(base.problem, model=program.problem.model), schedule=Constant(lr=0.01))
     weights = lab.weights(program, seed=1)
     loop, stack = (train(program, begin(program, weights, 0), engine=e) for e in (Loop(), Stack()))
     assert_close(loop, stack)

@@ -23,9 +23,7 @@ def test_the_dense_gradient_is_that_of_the_mean_loss_over_the_next_batches(lab):
     assert (len(y1), len(y2)) == (8, 2)
     leaves = {n: p.double().requires_grad_() for n, p in progress.state.weights.params.items()}
     module = program.problem.model.network.build().double()
-    loss = F.cross_entropy(
-        functional_call(module, leaves, (torch.cat([x1, x2]).double(),)), torch.cat([y1, y2])
-    )
+    loss = F.cross_entropy(functional_call(module, leaves, (torch.cat([x1, x2]).double(),)), torch.cat([y1, y2]))
     expected = torch.autograd.grad(loss, list(leaves.values()))
     for (name, grad), reference in zip(found.items(), expected, strict=True):
         torch.testing.assert_close(grad.double(), reference, rtol=1e-4, atol=1e-6)

@@ -66,9 +66,7 @@ def test_the_counts_of_the_paper():
 def test_only_new_units_are_zeroed_or_all_so_far(monkeypatch):
     both = {}
     for which in ("new", "all"):
-        seen, _ = after_events(
-            program(RESIDUAL, ZeroUnits(layers=TWICE, batches=2, which=which)), monkeypatch
-        )
+        seen, _ = after_events(program(RESIDUAL, ZeroUnits(layers=TWICE, batches=2, which=which)), monkeypatch)
         first, second = zero_filters(seen[5], INNER), zero_filters(seen[10], INNER)
         assert int(first.sum()) == 4 and int(second.sum()) == (4 if which == "new" else 8)
         assert bool((first & second).any()) == (which == "all")
@@ -95,12 +93,8 @@ def test_units_come_back_with_everything_they_had(monkeypatch):
     where = zero_filters(seen[6], OUTER)
     norm = known.others[0].removesuffix(".weight")
     assert torch.equal(seen[8].weights.buffers[known.gate], ~where)
-    assert all(
-        bool((seen[k].weights.params[n][where] == 0).all()) for n in known.others for k in range(6, 11)
-    )
-    plain, _ = after_events(
-        program(RESIDUAL, value.replace(layers=TWICE[:1])), monkeypatch
-    )  # as it was at step 6
+    assert all(bool((seen[k].weights.params[n][where] == 0).all()) for n in known.others for k in range(6, 11))
+    plain, _ = after_events(program(RESIDUAL, value.replace(layers=TWICE[:1])), monkeypatch)  # as it was at step 6
     for name in (known.weight, *known.others):
         assert torch.equal(seen[11].weights.params[name][where], plain[6].weights.params[name][where])
     for name in (f"{norm}.running_mean", f"{norm}.running_var"):
@@ -196,9 +190,7 @@ def test_training_batches_see_the_draws_of_the_authors(limit, batches, test_batc
 
 def test_noise_for_one_batch_is_one_draw(monkeypatch):
     """Of the weights that pruning would take, however long a test pass is."""
-    value = NoiseUnits(
-        layers=(layer("fc1", start="1ep", end="1ep", fraction=0.6),), batches=1, test_batches=79
-    )
+    value = NoiseUnits(layers=(layer("fc1", start="1ep", end="1ep", fraction=0.6),), batches=1, test_batches=79)
     seen, end = after_events(program(PLAIN, value, optimizer=SGD()), monkeypatch)
     plain, _ = after_events(program(PLAIN, optimizer=SGD()), monkeypatch)
     taken = end.memory["0:NoiseUnits"]["taken/fc1"]
@@ -272,9 +264,7 @@ def test_gates_close_for_the_batches_in_which_a_unit_is_away(monkeypatch):
     value = BernoulliUnits(layers=(layer("layer1.0.conv2", start="0it", end="0it"),), keep=0.5)
     seen, _ = after_events(program(CIFAR, value), monkeypatch)
     gates = [state.weights.buffers["layer1.0.sum.gate"] for state in seen]
-    assert all(
-        torch.equal(gate, ~zero_filters(s, "layer1.0.conv2")) for gate, s in zip(gates, seen, strict=True)
-    )
+    assert all(torch.equal(gate, ~zero_filters(s, "layer1.0.conv2")) for gate, s in zip(gates, seen, strict=True))
     assert len({tuple(gate.tolist()) for gate in gates}) > 1
 
 
@@ -289,9 +279,7 @@ def test_noise_that_does_not_end_in_time_is_an_error_before_training(kind):
     ):
         begin_and_train(plan)
     late = kind(layers=(layer("fc1", start="14it", end="14it"),), batches=3)
-    with pytest.raises(
-        UsageError, match=r"batches=3 from step 14 on outlast the end of training, at step 16"
-    ):
+    with pytest.raises(UsageError, match=r"batches=3 from step 14 on outlast the end of training, at step 16"):
         begin_and_train(program(PLAIN, late))
 
 

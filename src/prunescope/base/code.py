@@ -114,9 +114,7 @@ class _Walk:
             yield f"set {sorted(map(repr, value))}"
         elif hasattr(value, "__wrapped__"):
             yield from self.describe(value.__wrapped__)
-        elif isinstance(
-            value, types.BuiltinFunctionType | types.MethodDescriptorType | types.WrapperDescriptorType
-        ):
+        elif isinstance(value, types.BuiltinFunctionType | types.MethodDescriptorType | types.WrapperDescriptorType):
             yield f"builtin {value.__qualname__}"
         else:
             yield from self._object(value)
@@ -145,9 +143,7 @@ class _Walk:
         self.written = True
         yield from self._all(cls.__bases__)
         for name, value in sorted(vars(cls).items()):
-            if name not in _GENERATED and not name.startswith(
-                ("__pydantic", "_abc_", "__class_vars", "__private")
-            ):
+            if name not in _GENERATED and not name.startswith(("__pydantic", "_abc_", "__class_vars", "__private")):
                 if isinstance(value, types.FunctionType) and is_installed(value.__module__):
                     continue  # what a decorator or a metaclass put there
                 yield name
@@ -183,9 +179,7 @@ def _globals(code: types.CodeType, namespace: Mapping[str, Any]) -> Iterator[tup
         value = namespace[name]
         yield name, value
         if isinstance(value, types.ModuleType) and not is_installed(value.__name__):
-            yield from (
-                (f"{name}.{part}", getattr(value, part)) for part in sorted(attributes & vars(value).keys())
-            )
+            yield from ((f"{name}.{part}", getattr(value, part)) for part in sorted(attributes & vars(value).keys()))
 
 
 def _reads(code: types.CodeType) -> tuple[set[str], set[str]]:
@@ -238,7 +232,5 @@ def _without_docstrings(tree: ast.Module) -> ast.Module:
 
 
 def _bytecode(code: types.CodeType) -> str:
-    constants = [
-        _bytecode(part) if isinstance(part, types.CodeType) else repr(part) for part in code.co_consts
-    ]
+    constants = [_bytecode(part) if isinstance(part, types.CodeType) else repr(part) for part in code.co_consts]
     return " ".join([code.co_code.hex(), *constants, *code.co_names, *code.co_varnames])

@@ -38,7 +38,5 @@ class StateRef(Value):
     @classmethod
     def _is_a_run(cls, run: Value) -> Value:
         if not run.by_id:
-            raise ValueError(
-                f"{type(run).__name__} is not a recipe; a state belongs to a run, so name its recipe"
-            )
+            raise ValueError(f"{type(run).__name__} is not a recipe; a state belongs to a run, so name its recipe")
         return run

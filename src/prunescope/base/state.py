@@ -55,8 +55,7 @@ class TrainState:
     def free(self) -> Masks:
         """Bool masks of the maskable weights that need not be 0, because they are kept and not held."""
         return {
-            name: mask & ~self.held[name] if name in self.held else mask
-            for name, mask in self.weights.masks.items()
+            name: mask & ~self.held[name] if name in self.held else mask for name, mask in self.weights.masks.items()
         }
 
     @property

@@ -21,9 +21,7 @@ def tree_map(function: Callable[..., Tensor], tree: Tree, *others: Tree) -> Tree
 
 def masked(tree: Tree, masks: Masks) -> Tree:
     """The tree with removed entries at exactly 0; leaves without a mask are returned as they are."""
-    return {
-        name: leaf.masked_fill(~masks[name], 0.0) if name in masks else leaf for name, leaf in tree.items()
-    }
+    return {name: leaf.masked_fill(~masks[name], 0.0) if name in masks else leaf for name, leaf in tree.items()}
 
 
 def clone(tree: Mapping[str, Tensor]) -> Tree:

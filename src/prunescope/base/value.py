@@ -224,9 +224,5 @@ def canonical(value: object) -> str:
     if isinstance(value, frozenset | set):
         return "[" + ",".join(sorted(canonical(item) for item in value)) + "]"
     if isinstance(value, Mapping):
-        return (
-            "{" + ",".join(f"{json.dumps(str(key))}:{canonical(value[key])}" for key in sorted(value)) + "}"
-        )
-    raise TypeError(
-        f"{value!r} ({type(value).__name__}) cannot be part of an id; name it by import path or by value"
-    )
+        return "{" + ",".join(f"{json.dumps(str(key))}:{canonical(value[key])}" for key in sorted(value)) + "}"
+    raise TypeError(f"{value!r} ({type(value).__name__}) cannot be part of an id; name it by import path or by value")

@@ -88,9 +88,7 @@ def duration(seconds: float) -> str:
 def _bars(status: WorkStatus) -> RenderableType:
     everything = Table.grid(padding=(0, 1))
     total = status.seconds + status.seconds_left
-    everything.add_row(
-        ProgressBar(total=max(total, 1e-9), completed=status.seconds, width=30), summary(status)
-    )
+    everything.add_row(ProgressBar(total=max(total, 1e-9), completed=status.seconds, width=30), summary(status))
     workers = Table.grid(padding=(0, 1))
     for _, (name, share) in sorted(status.running.items()):
         workers.add_row(ProgressBar(total=1.0, completed=share, width=30), f"{100 * share:3.0f} %", name)

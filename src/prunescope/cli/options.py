@@ -20,15 +20,11 @@ Study = Annotated[
 ]
 Scale = Annotated[
     str | None,
-    typer.Option(
-        "--scale", help="How large: smoke, laptop or paper, where the study has it.", show_default="laptop"
-    ),
+    typer.Option("--scale", help="How large: smoke, laptop or paper, where the study has it.", show_default="laptop"),
 ]
 Set = Annotated[
     list[str] | None,
-    typer.Option(
-        "-s", "--set", metavar="FIELD=VALUE", help="Change a setting, e.g. -s noise=[0,0.2]; repeatable."
-    ),
+    typer.Option("-s", "--set", metavar="FIELD=VALUE", help="Change a setting, e.g. -s noise=[0,0.2]; repeatable."),
 ]
 Settings = Annotated[
     Path | None,

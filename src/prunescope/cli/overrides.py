@@ -52,7 +52,5 @@ def _put(settings: Nested, path: list[str], value: Any) -> None:
     for number, name in enumerate(outer, 1):
         settings = settings.setdefault(name, {})
         if not isinstance(settings, dict):
-            raise UsageError(
-                f"{'.'.join(outer[:number])} is set to {settings!r} and to fields of its own; keep one"
-            )
+            raise UsageError(f"{'.'.join(outer[:number])} is set to {settings!r} and to fields of its own; keep one")
     settings[last] = value

@@ -43,9 +43,7 @@ class Group:
 
 def groups(plan: Plan) -> list[Group]:
     """The runs, traces and readings of a plan by kind, in the order of the graph."""
-    nodes = [
-        node for kind in (Recipe, Trace, Reading) for node in plan.nodes.values() if isinstance(node, kind)
-    ]
+    nodes = [node for kind in (Recipe, Trace, Reading) for node in plan.nodes.values() if isinstance(node, kind)]
     blocked = plan.downstream(plan.failed)
     kinds = {node.id: _kind(node) for node in nodes}
     total = Counter(kinds.values())

@@ -67,9 +67,7 @@ def verify(folder: options.StoreFolder = options.STORE) -> None:
     from prunescope.runs.store import housekeeping
 
     paths = housekeeping.files(options.existing_store(folder))
-    checks = track(
-        housekeeping.verify(paths), "reading", total=len(paths), console=messages(), transient=True
-    )
+    checks = track(housekeeping.verify(paths), "reading", total=len(paths), console=messages(), transient=True)
     damaged = [checked for checked in checks if checked.problem]
     answers().print(f"{len(paths) - len(damaged)} of {len(paths)} files are whole")
     if damaged:
@@ -84,9 +82,7 @@ def gc(
     unpin: Annotated[
         list[str] | None, typer.Option("--unpin", metavar="NAME", help="Forget a pin first; repeatable.")
     ] = None,
-    unpinned: Annotated[
-        bool, typer.Option("--unpinned", help="Go on even if nothing at all is pinned.")
-    ] = False,
+    unpinned: Annotated[bool, typer.Option("--unpinned", help="Go on even if nothing at all is pinned.")] = False,
 ) -> None:
     """Remove what no study and no notebook needs. A dry run unless --yes.
 
@@ -108,9 +104,7 @@ def gc(
     garbage = housekeeping.garbage(store, kept)
     for name, ids in kept.items():
         console.print(Text(f"kept: {name} ({len(ids)} results and their ancestors)"))
-    removed = (
-        f"{len(garbage.runs)} runs, {len(garbage.readings)} readings, {len(garbage.leftovers)} leftovers"
-    )
+    removed = f"{len(garbage.runs)} runs, {len(garbage.readings)} readings, {len(garbage.leftovers)} leftovers"
     if not yes:
         names = [path.name[:12] for path in garbage.runs]
         more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""

@@ -103,9 +103,7 @@ def run(
     screen = messages()
     screen.print(Text(f"{built.name}: {built.question}"))
     with shown(screen) as display:
-        ensure(
-            nodes, store=store, workers=workers, device=device, engine=engine, stack=stack, display=display
-        )
+        ensure(nodes, store=store, workers=workers, device=device, engine=engine, stack=stack, display=display)
     screen.print(f"done in {duration(time.monotonic() - began)}; results are in {store.root}", soft_wrap=True)
     command = _command(study, template.settings(scale, overrides)[0], changes, settings, folder)
     _publish(built, store, out or _folder(built, template), command)

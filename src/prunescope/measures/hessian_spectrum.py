@@ -56,8 +56,7 @@ class HessianSpectrum(Measure):
             first = drawn.to(around.vector(around.params))
             values, vectors = power.deflated(apply, first, self.count, steps=20, tolerance=1e-4)
             residuals = [
-                (apply(v.unsqueeze(0))[0] - value.to(v) * v).norm()
-                for value, v in zip(values, vectors, strict=True)
+                (apply(v.unsqueeze(0))[0] - value.to(v) * v).norm() for value, v in zip(values, vectors, strict=True)
             ]
             pairs = lanczos.Eigenpairs(values, vectors, torch.stack(residuals).double())
         values = pairs.values

@@ -51,9 +51,7 @@ class HessianTrace(Measure):
         piecewise.require(around)
         if len(around.outputs) != 1:
             shape = tuple(around.outputs)
-            raise UsageError(
-                f"the exact Tr(H) needs logits [N, C], not {shape} an example; {piecewise.INSTEAD}"
-            )
+            raise UsageError(f"the exact Tr(H) needs logits [N, C], not {shape} an example; {piecewise.INSTEAD}")
         bends = eigenvectors if around.outputs[0] <= MOST_CLASSES else columns
         squares = sums(around, lambda logits, y: bends(around.loss, logits, y))
         parts = {name: square.mean() for name, square in squares.items()}

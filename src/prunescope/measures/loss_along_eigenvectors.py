@@ -65,7 +65,5 @@ class LossAlongEigenvectors(Measure):
 def _rises(around: Surface, direction: Tree, steps: Tensor) -> Tensor:
     """Loss at w + e direction minus loss at w for every e of `steps`, float64 of the same shape, nats."""
     level = around.mean_loss(around.params)
-    moved = (
-        tree.tree_map(lambda w, v, e=float(e): w + e * v.to(w.dtype), around.params, direction) for e in steps
-    )
+    moved = (tree.tree_map(lambda w, v, e=float(e): w + e * v.to(w.dtype), around.params, direction) for e in steps)
     return torch.stack([around.mean_loss(params) - level for params in moved]).cpu()

@@ -35,9 +35,7 @@ class Normality(Measure):
 
     def measure(self, problem: Problem, weights: Weights) -> dict[str, Tensor]:
         """The entries by name. Raises UsageError for a network without BatchNorm."""
-        norms = [
-            name.removesuffix(".running_mean") for name in weights.buffers if name.endswith(".running_mean")
-        ]
+        norms = [name.removesuffix(".running_mean") for name in weights.buffers if name.endswith(".running_mean")]
         chosen = [name for name in norms if f"{name}.weight" in weights.params][-self.layers :]
         if not chosen:
             raise UsageError(

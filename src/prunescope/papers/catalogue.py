@@ -3,7 +3,8 @@
 A study's file says what it is in three places, which are read here as text:
 
 - its docstring begins with "name: question?";
-- `COST` is a dictionary from the name of each scale to what it costs, in words;
+- `COST` is a dictionary from the name of each scale to what it costs in words, on two cores where it names
+  no machine;
 - `FIGURE` says which part of the paper it is.
 
 The reference of a paper stands in `PAPERS` of its folder, by the part of the names before "/".
@@ -61,7 +62,7 @@ def _entries() -> Iterator[Entry]:
             title["name"],
             title["question"],
             ".".join(("prunescope.papers", *path.relative_to(_FOLDER).with_suffix("").parts)),
-            constants["COST"],
+            {s: cost if " on " in cost else f"{cost} on 2 cores" for s, cost in constants["COST"].items()},
             reference(title["name"], path.parent),
             constants.get("FIGURE", ""),
         )

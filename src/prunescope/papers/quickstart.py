@@ -25,7 +25,7 @@ from prunescope.training.optim import SGD
 from prunescope.training.schedules import Constant
 
 FIGURE = "after Figures 1, 3, 6 and 7"
-COST = {"smoke": "10 seconds on 2 cores", "laptop": "3 minutes on 2 cores"}
+COST = {"smoke": "10 seconds", "laptop": "3 minutes"}
 
 
 class Settings(Value):

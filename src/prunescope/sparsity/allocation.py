@@ -76,9 +76,7 @@ def allocate(total: int, shares: Mapping[str, int], capacity: Mapping[str, int])
     counts: dict[str, int] = {}
     growing = dict(shares)
     # A part that is full leaves more to the others, which may fill some of them in turn.
-    while full := [
-        name for name in growing if capacity[name] * sum(growing.values()) < total * growing[name]
-    ]:
+    while full := [name for name in growing if capacity[name] * sum(growing.values()) < total * growing[name]]:
         for name in full:
             counts[name] = capacity[name]
             total -= capacity[name]

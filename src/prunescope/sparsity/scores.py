@@ -24,9 +24,7 @@ class Context(Protocol):
     def gradient(self, weights: Weights, batches: int, *, temperature: float = 1.0) -> Tree:
         """The gradient at `weights`, a tensor for every parameter in nats per unit of weight."""
 
-    def hessian_product(
-        self, weights: Weights, along: Tree, batches: int, *, temperature: float = 1.0
-    ) -> Tree:
+    def hessian_product(self, weights: Weights, along: Tree, batches: int, *, temperature: float = 1.0) -> Tree:
         """The Hessian at `weights` times `along`, both restricted to the parameters that `along` names."""
 
     def output_gradient(self, weights: Weights) -> Tree:
@@ -77,9 +75,7 @@ class Random(Score):
         scores: Tree = {}
         for name in sorted(weights.masks):
             mask = weights.masks[name]
-            uniform = torch.rand(
-                mask.shape, generator=generator, dtype=torch.float64, device=generator.device
-            )
+            uniform = torch.rand(mask.shape, generator=generator, dtype=torch.float64, device=generator.device)
             scores[name] = uniform.to(mask.device)
         return scores
 
@@ -102,7 +98,5 @@ class ShuffledMagnitude(Score):
             mask, magnitude = weights.masks[name], weights.params[name].detach().abs()
             remaining = magnitude[mask]
             order = torch.randperm(len(remaining), generator=generator, device=generator.device)
-            shuffled[name] = torch.zeros_like(magnitude).masked_scatter(
-                mask, remaining[order.to(mask.device)]
-            )
+            shuffled[name] = torch.zeros_like(magnitude).masked_scatter(mask, remaining[order.to(mask.device)])
         return shuffled

@@ -142,9 +142,7 @@ def choose(
     _check(count, target, ties=ties, generator=generator)
     unfit = [name for name in names if name not in scores or scores[name].shape != masks[name].shape]
     if unfit and target != "random":
-        raise UsageError(
-            f"no scores of the masks' shape for {', '.join(unfit)}; score or exclude every layer"
-        )
+        raise UsageError(f"no scores of the masks' shape for {', '.join(unfit)}; score or exclude every layer")
     remaining = {name: int(masks[name].sum()) for name in names}
     extra = int(ties == "openlth" and count > 0)
     if count + extra > sum(remaining.values()):
@@ -169,9 +167,7 @@ def check_collapse(before: Masks, after: Masks, *, cure: str = "remove fewer wei
     cure: what would keep them, the beginning of the message's advice.
     """
     sizes = {name: int(before[name].sum()) for name in sorted(before) if not bool(after[name].any())}
-    collapsed = [
-        f"{name} (its last {size} of {before[name].numel()} would go)" for name, size in sizes.items() if size
-    ]
+    collapsed = [f"{name} (its last {size} of {before[name].numel()} would go)" for name, size in sizes.items() if size]
     if collapsed:
         raise LayerCollapse(
             f"no weight would remain in {', '.join(collapsed)}; {cure}, exclude the layer, use another scope or score, "
@@ -198,14 +194,10 @@ def _check(count: int, target: Target, *, ties: Ties, generator: torch.Generator
     if target == "random" and generator is None:
         raise UsageError("target='random' draws, so it needs generator=...")
     if target == "random" and ties != "exact":
-        raise UsageError(
-            f"ties={ties!r} has no meaning for target='random', which ranks nothing; use 'exact'"
-        )
+        raise UsageError(f"ties={ties!r} has no meaning for target='random', which ranks nothing; use 'exact'")
 
 
-def _quotas(
-    masks: Masks, remaining: dict[str, int], *, count: int, scope: Scope
-) -> list[tuple[list[str], int]]:
+def _quotas(masks: Masks, remaining: dict[str, int], *, count: int, scope: Scope) -> list[tuple[list[str], int]]:
     """The rankings, each a group of layers, and the number of weights that the group loses."""
     if scope == "global":
         return [(list(remaining), count)]
@@ -233,9 +225,7 @@ def _without_lowest(
     kept = kept.masked_scatter(kept, ~lowest)
     pieces = kept.split_with_sizes([masks[name].numel() for name in scores])
     # Copies: views of one storage would be written to disk whole, once for every layer.
-    return {
-        name: piece.reshape(masks[name].shape).clone() for name, piece in zip(scores, pieces, strict=True)
-    }
+    return {name: piece.reshape(masks[name].shape).clone() for name, piece in zip(scores, pieces, strict=True)}
 
 
 def _lowest(values: Tensor, *, count: int, ties: Ties) -> Tensor:

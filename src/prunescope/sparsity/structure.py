@@ -130,9 +130,7 @@ def removed_units(masks: Tree, units: Units) -> Tensor:
 def gates(buffers: Tree) -> Tree:
     """The gates among a network's buffers, bool [C] by name."""
     return {
-        name: leaf
-        for name, leaf in buffers.items()
-        if name.rpartition(".")[2] == "gate" and leaf.dtype == torch.bool
+        name: leaf for name, leaf in buffers.items() if name.rpartition(".")[2] == "gate" and leaf.dtype == torch.bool
     }
 
 
@@ -229,9 +227,7 @@ def _norm(norm: nn.Module | None, node: fx.Node, count: int) -> str:
     return str(node.target)
 
 
-def _readers(
-    modules: Mapping[str, nn.Module], starts: list[fx.Node], count: int
-) -> Iterator[tuple[str, int]]:
+def _readers(modules: Mapping[str, nn.Module], starts: list[fx.Node], count: int) -> Iterator[tuple[str, int]]:
     """The weights that read the units, and their inputs for each unit; the trace ends at sums and unknown modules.
 
     After the activation the output of a removed unit is 0, unless it is normalized or is the output of the network.

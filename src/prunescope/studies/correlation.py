@@ -51,9 +51,7 @@ class Points:
     def __post_init__(self) -> None:
         sizes = {len(self.x), len(self.y), len(self.arm), len(self.seed), *map(len, self.given)}
         if len(sizes) != 1:
-            raise UsageError(
-                f"points need an x, a y, an arm and a seed each; there are {sorted(sizes)} of them"
-            )
+            raise UsageError(f"points need an x, a y, an arm and a seed each; there are {sorted(sizes)} of them")
 
     def __len__(self) -> int:
         return len(self.x)
@@ -127,9 +125,7 @@ def partial(points: Points) -> Correlation:
 def r_partial(points: Points) -> float:
     """The same alone, for resampling."""
     basis, _ = np.linalg.qr(np.column_stack([np.ones(len(points)), *points.given]))
-    left, right = (
-        v - basis @ (basis.T @ v) for v in (points.x - points.x.mean(), points.y - points.y.mean())
-    )
+    left, right = (v - basis @ (basis.T @ v) for v in (points.x - points.x.mean(), points.y - points.y.mean()))
     return _r(left, right, like=points)
 
 

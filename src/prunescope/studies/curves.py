@@ -71,9 +71,7 @@ def starred(plot: Lines, curve: Curve) -> list[int]:
     if plot.star == "chosen":
         return [int(place) for place in np.flatnonzero(curve.chosen)]
     middle = centre(plot, curve)
-    return {"none": [], "lowest": [int(np.nanargmin(middle))], "highest": [int(np.nanargmax(middle))]}[
-        plot.star
-    ]
+    return {"none": [], "lowest": [int(np.nanargmin(middle))], "highest": [int(np.nanargmax(middle))]}[plot.star]
 
 
 def y_ranges(plot: Lines, groups: Mapping[str, list[Curve]]) -> dict[str, tuple[float, float]]:

@@ -42,9 +42,7 @@ def document(plot: Plot, table: Table, *, name: str) -> str:
 @singledispatch
 def panels_of(plot: Plot, table: Table) -> Panels:
     """The panels of a plot; one function a kind of plot."""
-    raise UsageError(
-        f"nothing is registered that draws {type(plot).__name__}; see prunescope.studies.drawing"
-    )
+    raise UsageError(f"nothing is registered that draws {type(plot).__name__}; see prunescope.studies.drawing")
 
 
 @panels_of.register

@@ -159,9 +159,7 @@ def epochs(trace: Values) -> Epochs:
     for row in np.flatnonzero(phase == "after"):
         place = np.flatnonzero(local[step] == local[row])
         if len(place) != 1:
-            raise UsageError(
-                f"the events at step {local[row]} were not looked at before; use the probe EpochAccuracy"
-            )
+            raise UsageError(f"the events at step {local[row]} were not looked at before; use the probe EpochAccuracy")
         after[place[0]], onset[place[0]] = accuracy[row], True
         pruned[place[0]] = sparsity[row] != sparsity[step][place[0]]
     return Epochs(epoch.astype(np.float64)[step], before, after, pruned if pruned.any() else onset)

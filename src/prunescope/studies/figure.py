@@ -18,7 +18,7 @@ from prunescope.base.errors import PrunescopeError, UsageError
 from prunescope.base.value import Value
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.studies.claim import Claim
-from prunescope.studies.plot import Map, Plot, Row, Table
+from prunescope.studies.plot import Plot, Row, Table
 from prunescope.studies.quantity import Quantity, nodes_of
 from prunescope.studies.results import Node, Results
 
@@ -55,9 +55,7 @@ class Rows:
         shapes = [value.shape for value in columns.values()]
         longest = max(shapes, key=len, default=(0,))
         if any(shape != longest[: len(shape)] for shape in shapes):
-            raise UsageError(
-                f"columns {dict(zip(columns, shapes, strict=True))} differ in replicates or parts"
-            )
+            raise UsageError(f"columns {dict(zip(columns, shapes, strict=True))} differ in replicates or parts")
         # Otherwise nothing that is there says how many replicates and parts there are.
         if len(longest) > bool(self.parts):
             yield from np.ndindex(*longest)
@@ -116,19 +114,14 @@ class Figure:
 
     @cached_property
     def lineage(self) -> Mapping[str, tuple[Recipe, ...]]:
-        """The runs behind each series; those of rows without one under the name of their panel, or none.
-
-        Series of the same runs are named together. Of a map, which has very many, the first of each line is listed.
-        """
-        line = self.plot.y if isinstance(self.plot, Map) else ""
-        column = line or getattr(self.plot, "series", "")
+        """The runs behind each series, or each panel of rows without one; series of the same runs share an entry."""
         runs: dict[str, dict[str, Recipe]] = {}
         for part in self.rows:
-            name = part.labels.get(column, part.labels.get("panel", ""))
-            runs.setdefault(f"{line} {name}".lstrip(), {}).update(_runs(part.nodes))
+            name = part.labels.get(getattr(self.plot, "series", ""), part.labels.get("panel", ""))
+            runs.setdefault(str(name), {}).update(_runs(part.nodes))
         names: dict[tuple[Recipe, ...], list[str]] = {}
         for name, by_id in runs.items():
-            names.setdefault(tuple(by_id.values())[: 1 if line else None], []).append(name)
+            names.setdefault(tuple(by_id.values()), []).append(name)
         return {"; ".join(alike): made for made, alike in names.items() if made}
 
 

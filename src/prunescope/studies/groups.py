@@ -36,9 +36,7 @@ def group_means(values: Numbers, group: NDArray[np.int64]) -> Numbers:
     return np.asarray(np.bincount(group, weights=values) / np.bincount(group))
 
 
-def group_differences(
-    values: Sequence[Values], *, groups: int, score: str = "el2n"
-) -> dict[str, NDArray[Any]]:
+def group_differences(values: Sequence[Values], *, groups: int, score: str = "el2n") -> dict[str, NDArray[Any]]:
     """The mean difference in loss of each group, sparse minus dense; negative: the sparse network fits it better.
 
     For `Combined`: inputs are scores ({score: [N]}), then `Examples` of the sparse and of the dense network on the
@@ -65,9 +63,7 @@ def concentration(differences: Numbers, *, top: float = 0.2) -> float:
     """
     count = max(1, round(top * len(differences)))
     if count >= len(differences):
-        raise UsageError(
-            f"top={top} of {len(differences)} groups leaves none to compare with; use more groups"
-        )
+        raise UsageError(f"top={top} of {len(differences)} groups leaves none to compare with; use more groups")
     magnitude = np.abs(differences)
     rest = float(magnitude[:-count].mean())
     return float(magnitude[-count:].mean()) / rest if rest else float("inf")

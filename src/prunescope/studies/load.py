@@ -84,9 +84,7 @@ def find(name: str, modules: Mapping[str, str]) -> Template:
         return _template(name, _module(name))
     close = difflib.get_close_matches(name, modules, n=1)
     hint = f"did you mean {close[0]!r}? " if close else ""
-    raise UsageError(
-        f"there is no study {name!r}; {hint}give one of {', '.join(modules)}, a file.py, or module:NAME"
-    )
+    raise UsageError(f"there is no study {name!r}; {hint}give one of {', '.join(modules)}, a file.py, or module:NAME")
 
 
 def changed(settings: value.Value, changes: Mapping[str, object], *, path: str = "") -> value.Value:
@@ -119,9 +117,7 @@ def explained(problem: ValidationError, *, path: str = "") -> str:
     for error in _plainest(problem.errors(include_url=False)):
         place = ".".join(str(part) for part in error["loc"] if _names_a_field(part))
         says = error["msg"].removeprefix("Value error, ")
-        shown = (
-            f"{path or problem.title + '.'}{place}={error['input']!r}: " if place else f"{problem.title}: "
-        )
+        shown = f"{path or problem.title + '.'}{place}={error['input']!r}: " if place else f"{problem.title}: "
         lines.append(shown + says[0].lower() + says[1:])
     return "\n".join(lines)
 
@@ -151,9 +147,7 @@ def _template(name: str, owner: Any, maker: Any = None) -> Template:
     build = getattr(owner, "build", maker)
     if maker is not None and not hasattr(maker, "build"):
         build = maker
-    whole = (
-        isinstance(scales, Mapping) and scales and all(isinstance(s, value.Value) for s in scales.values())
-    )
+    whole = isinstance(scales, Mapping) and scales and all(isinstance(s, value.Value) for s in scales.values())
     if not whole or not callable(build):
         raise UsageError(
             f"{name} is no study; it needs SCALES, a dictionary of settings (Values) by the name of the scale, "
@@ -183,7 +177,5 @@ def _from_file(path: Path) -> ModuleType:
     with blaming(f"{path} cannot be imported"):
         module = importlib.import_module(path.stem)
     if module.__file__ is None or not path.samefile(module.__file__):
-        raise UsageError(
-            f"{path}: another module is called {path.stem!r} ({module.__file__}); rename the file"
-        )
+        raise UsageError(f"{path}: another module is called {path.stem!r} ({module.__file__}); rename the file")
     return module

@@ -73,9 +73,7 @@ def _grid(plot: Map, rows: Table, x: Numbers, y: Numbers, *, column: str) -> Num
 def edges(centres: Numbers, *, logarithmic: bool) -> Numbers:
     """The borders of cells around ascending centres, half way to their neighbours on the axis: [P + 1]."""
     if logarithmic and centres[0] <= 0.0:
-        raise UsageError(
-            f"{centres[0]:g} cannot be drawn on a logarithmic axis; use a linear one or leave it out"
-        )
+        raise UsageError(f"{centres[0]:g} cannot be drawn on a logarithmic axis; use a linear one or leave it out")
     places = np.log(centres) if logarithmic else centres
     steps = np.diff(places) if len(places) > 1 else np.array([1.0])
     inner = places[:-1] + np.diff(places) / 2
@@ -96,9 +94,7 @@ def _draw(plot: Map, cells: Cells, axes: Axes) -> None:
     axes.set_xlabel(plot.x_label or plot.x)
     axes.set_ylabel(plot.y_label or plot.y)
     # Not a part of the grid, of which constrained layout, done by hand in plots.py, makes no sense.
-    bar: Any = axes.figure.colorbar(
-        mesh, ax=axes, label=plot.value_label or plot.value, aspect=24, use_gridspec=False
-    )
+    bar: Any = axes.figure.colorbar(mesh, ax=axes, label=plot.value_label or plot.value, aspect=24, use_gridspec=False)
     bar.outline.set_linewidth(0.0)
     _draw_contours(plot, cells, axes)
 

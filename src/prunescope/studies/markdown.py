@@ -92,6 +92,4 @@ def _bullet(verdict: Verdict) -> str:
 
 
 def _pairs(record: Mapping[str, object], number: Number) -> str:
-    return "\n".join(
-        ["| | |", "|---|---|", *(f"| {name} | {number(value)} |" for name, value in record.items())]
-    )
+    return "\n".join(["| | |", "|---|---|", *(f"| {name} | {number(value)} |" for name, value in record.items())])

@@ -183,6 +183,4 @@ def check_columns(table: Table, *, needed: Sequence[str]) -> None:
     """Raises UsageError if a row lacks one of the columns that a plot needs."""
     for row in table:
         if missing := [name for name in needed if name not in row]:
-            raise UsageError(
-                f"row {dict(row)} lacks column {missing[0]!r}; the plot needs {', '.join(needed)}"
-            )
+            raise UsageError(f"row {dict(row)} lacks column {missing[0]!r}; the plot needs {', '.join(needed)}")

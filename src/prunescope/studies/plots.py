@@ -66,8 +66,7 @@ Drawer = Callable[[Axes], None]
 def elements(drawers: Mapping[str, Drawer], *, name: str, size: tuple[float, float] = PANEL) -> list[str]:
     """One SVG element a panel, for the page to lay out; ids on one page are kept apart by `name`."""
     return [
-        _drawn(panel, draw, name=f"{name}-{index}", size=size)
-        for index, (panel, draw) in enumerate(drawers.items())
+        _drawn(panel, draw, name=f"{name}-{index}", size=size) for index, (panel, draw) in enumerate(drawers.items())
     ]
 
 
@@ -120,14 +119,10 @@ def _draw_curve(axes: Axes, plot: Lines, curve: Curve) -> None:
         axes.plot(curve.x, replicate, color=colour, linewidth=0.6, alpha=0.45)
     axes.fill_between(curve.x, low, high, color=colour, alpha=0.16, linewidth=0)
     where = np.flatnonzero(curve.marked).tolist()
-    axes.plot(
-        curve.x, middle, color=colour, linewidth=1.6, marker=_marker(curve), markersize=4.0, markevery=where
-    )
+    axes.plot(curve.x, middle, color=colour, linewidth=1.6, marker=_marker(curve), markersize=4.0, markevery=where)
     edge: Any = {"markeredgecolor": INK, "markeredgewidth": 0.6}
     for best in starred(plot, curve):
-        axes.plot(
-            curve.x[best], middle[best], "*", markersize=13, color=colour, zorder=5, scalex=False, **edge
-        )
+        axes.plot(curve.x[best], middle[best], "*", markersize=13, color=colour, zorder=5, scalex=False, **edge)
 
 
 def _set_y(axes: Axes, plot: Lines, low: float, high: float) -> None:

@@ -41,9 +41,7 @@ class Quantity:
     def __sub__(self, other: "Quantity") -> "Quantity":
         """The difference at equal replicates, in the unit that both have. Raises UsageError for two units."""
         if self.unit != other.unit:
-            raise UsageError(
-                f"a difference of {self.unit!r} and {other.unit!r} has no unit; convert one of them"
-            )
+            raise UsageError(f"a difference of {self.unit!r} and {other.unit!r} has no unit; convert one of them")
         label = f"{self.label} minus {other.label}" if self.label and other.label else ""
         return combined(np.subtract, self, other, label=label, unit=self.unit)
 
@@ -74,9 +72,7 @@ class Quantity:
         return ", ".join(filter(None, (self.unit, self.label)))
 
 
-def column(
-    nodes: Iterable[Node], name: str, *, scale: float = 1.0, label: str = "", unit: str = ""
-) -> Quantity:
+def column(nodes: Iterable[Node], name: str, *, scale: float = 1.0, label: str = "", unit: str = "") -> Quantity:
     """The scalar `name` of one node a replicate, times `scale`: [replicates].
 
     Reading it raises UsageError if a node's result has no such value, or it is not a scalar.
@@ -86,16 +82,12 @@ def column(
     own = tuple(nodes)
 
     def values(results: Results) -> Numbers:
-        return scale * np.array(
-            [scalar(results[node], node=node, name=name) for node in own], dtype=np.float64
-        )
+        return scale * np.array([scalar(results[node], node=node, name=name) for node in own], dtype=np.float64)
 
     return Quantity(label, unit, own, values)
 
 
-def arrays(
-    nodes: Iterable[Node], name: str, *, scale: float = 1.0, label: str = "", unit: str = ""
-) -> Quantity:
+def arrays(nodes: Iterable[Node], name: str, *, scale: float = 1.0, label: str = "", unit: str = "") -> Quantity:
     """The array `name` [P] of one node a replicate, times `scale`: [replicates, P], such as curves over epochs.
 
     Reading it raises UsageError if arrays differ in shape. Where gaps are shown, a missing one is not a number.
@@ -112,9 +104,7 @@ def arrays(
     return Quantity(label, unit, own, values)
 
 
-def each(
-    function: Callable[..., ArrayLike], *nodes: Iterable[Node], label: str = "", unit: str = ""
-) -> Quantity:
+def each(function: Callable[..., ArrayLike], *nodes: Iterable[Node], label: str = "", unit: str = "") -> Quantity:
     """A function of every replicate's own results: [R], or [R, P] where it returns arrays of one length.
 
     nodes: one a replicate, for each argument: `each(gap, tests, trains)` is gap(test, train) of every replicate.
@@ -138,9 +128,7 @@ def each(
     return Quantity(label, unit, tuple(node for row in rows for node in row), values)
 
 
-def combined(
-    function: Callable[..., ArrayLike], *quantities: Quantity, label: str = "", unit: str = ""
-) -> Quantity:
+def combined(function: Callable[..., ArrayLike], *quantities: Quantity, label: str = "", unit: str = "") -> Quantity:
     """A function of the values of several quantities, in their order."""
     return Quantity(
         label, unit, nodes_of(quantities), lambda results: function(*(part(results) for part in quantities))

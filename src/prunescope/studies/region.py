@@ -253,9 +253,7 @@ class Among:
 
     def p_value(self, values: Numbers) -> float:
         """p-value of the partial conjunction "as many parts as claimed lie in the region"."""
-        return statistics.partial_conjunction(
-            self._each(self.region.p_value, values), at_least=self._needed(values)
-        )
+        return statistics.partial_conjunction(self._each(self.region.p_value, values), at_least=self._needed(values))
 
     def _each(self, p_value: Callable[[Numbers], float], values: Numbers) -> list[float]:
         return [p_value(part) for part in values.T]
@@ -315,9 +313,7 @@ def _check_count(at_least: int, of: int) -> None:
 
 def _successes(values: Numbers) -> int:
     if not set(values.tolist()) <= {0.0, 1.0}:
-        raise UsageError(
-            f"a count needs 0 or 1 a case, got {values.tolist()}; return booleans from the sample"
-        )
+        raise UsageError(f"a count needs 0 or 1 a case, got {values.tolist()}; return booleans from the sample")
     return int(values.sum())
 
 

@@ -43,6 +43,8 @@ class Written:
     verdicts: tuple[Verdict, ...]
 
 
+RECORDS = 300
+"""Runs whose recipes a page shows at most: a megabyte."""
 WIDE = 350.0
 """Width of a panel, points, beyond which a page shows at most two beside each other."""
 
@@ -97,9 +99,7 @@ def write(
     cautions = unmet(study.cautions, results)
     by_name = {verdict.claim.name: verdict for verdict in verdicts}
     drawn = tuple(
-        replace(
-            _draw(figure, results), verdicts=tuple(by_name[claim.name] for claim in study.claims_of(figure))
-        )
+        replace(_draw(figure, results), verdicts=tuple(by_name[claim.name] for claim in study.claims_of(figure)))
         for figure in study.figures
     )
     texts = {f"figures/{one.figure.name}.svg": one.svg for one in drawn if one.svg}
@@ -117,7 +117,7 @@ def write(
         absent={one.figure.name: one.why_not for one in drawn if one.why_not},
         listed={one.figure.name: one.table for one in drawn if one.listed},
     )
-    failed = failures or {}
+    failed, records = failures or {}, lineage or {}
     absent = [node.id for node in study.nodes if node not in results and node.id not in failed]
     texts["index.html"] = _page(
         study=study,
@@ -125,7 +125,8 @@ def write(
         cautions=cautions,
         drawn=drawn,
         cost=flat(cost or {}),
-        lineage=lineage or {},
+        recipes=dict(list(records.items())[:RECORDS]),
+        unlisted=max(0, len(records) - RECORDS),
         failures=failed,
         absent=absent,
         command=command,

@@ -37,7 +37,5 @@ def scalar(reading: Mapping[str, NDArray[Any]], *, node: Node, name: str) -> flo
         raise UsageError(f"reading {node.id} has no value {name!r}; it has {', '.join(sorted(reading))}")
     value = np.asarray(reading[name])
     if value.ndim:
-        raise UsageError(
-            f"{name!r} of reading {node.id} has shape {value.shape}; reduce it to one number first"
-        )
+        raise UsageError(f"{name!r} of reading {node.id} has shape {value.shape}; reduce it to one number first")
     return float(value)

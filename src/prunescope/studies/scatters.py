@@ -32,9 +32,7 @@ def scatters(plot: Scatter, table: Table) -> dict[str, Drawer]:
     for panel in dict.fromkeys(str(row.get(plot.panel, "")) for row in table):
         rows = [row for row in table if str(row.get(plot.panel, "")) == panel]
         note = str(rows[0].get(plot.note, "")) if plot.note else ""
-        clouds = {
-            label: _points(plot, [row for row in rows if str(row[plot.series]) == label]) for label in labels
-        }
+        clouds = {label: _points(plot, [row for row in rows if str(row[plot.series]) == label]) for label in labels}
         if any(len(cloud) for cloud in clouds.values()):
             drawers[panel] = partial(_draw, plot, clouds, note)
     if not drawers:
@@ -53,9 +51,7 @@ def fitted(points: Numbers) -> tuple[float, float] | None:
 
 
 def _points(plot: Scatter, rows: Table) -> Numbers:
-    pairs = np.array([(number(row[plot.x]), number(row[plot.y])) for row in rows], dtype=np.float64).reshape(
-        -1, 2
-    )
+    pairs = np.array([(number(row[plot.x]), number(row[plot.y])) for row in rows], dtype=np.float64).reshape(-1, 2)
     return pairs[np.isfinite(pairs).all(axis=1)]
 
 

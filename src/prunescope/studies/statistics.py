@@ -124,9 +124,7 @@ def clopper_pearson(successes: int, trials: int, *, level: float = 0.95) -> Inte
     from scipy import stats
 
     if not 0 <= successes <= trials or trials < 1:
-        raise UsageError(
-            f"{successes} successes of {trials} trials is impossible; need 0 <= successes <= trials"
-        )
+        raise UsageError(f"{successes} successes of {trials} trials is impossible; need 0 <= successes <= trials")
     tail, failures = (1.0 - _level(level)) / 2.0, trials - successes
     low = float(stats.beta.ppf(tail, successes, failures + 1)) if successes else 0.0
     high = float(stats.beta.ppf(1.0 - tail, successes + 1, failures)) if failures else 1.0

@@ -79,9 +79,7 @@ def titled(doc: str | None) -> tuple[str, str]:
     """
     name, colon, question = " ".join((doc or "").split("\n\n")[0].split()).partition(": ")
     if not colon:
-        raise UsageError(
-            f"the docstring {doc!r} does not begin with the study's name, a colon and its question"
-        )
+        raise UsageError(f"the docstring {doc!r} does not begin with the study's name, a colon and its question")
     return name, question
 
 
@@ -89,16 +87,12 @@ def _check_names(kind: str, names: Sequence[str]) -> None:
     """Names become file names and anchors, so they are plain and unique."""
     for name, times in Counter(names).items():
         if not _FILE_NAME.fullmatch(name):
-            raise UsageError(
-                f"{kind} name {name!r} cannot be a file name; use lower-case letters, digits, '-' and '_'"
-            )
+            raise UsageError(f"{kind} name {name!r} cannot be a file name; use lower-case letters, digits, '-' and '_'")
         if times > 1:
             raise UsageError(f"two {kind}s are called {name!r}; give each its own name")
 
 
-def merged(
-    parts: Iterable[Study], name: str, question: str, *, settings: value.Value, scale: str, paper: str
-) -> Study:
+def merged(parts: Iterable[Study], name: str, question: str, *, settings: value.Value, scale: str, paper: str) -> Study:
     """One study of all figures, claims and notes of several; what several parts share is there once.
 
     Of equal names of claims the last part's is kept. Raises UsageError if figures of two parts have one name.

@@ -28,16 +28,12 @@ def last_within(densities: Sequence[float], errors: Sequence[float], limit: floa
     0.0316
     """
     if len(densities) != len(errors) or len(densities) < 2:
-        raise UsageError(
-            f"{len(densities)} densities and {len(errors)} errors are no curve; give 2 or more pairs"
-        )
+        raise UsageError(f"{len(densities)} densities and {len(errors)} errors are no curve; give 2 or more pairs")
     if densities[-1] <= 0 or any(later >= earlier for earlier, later in pairwise(densities)):
         raise UsageError(f"densities {list(densities)} must descend and stay above 0")
     within = [place for place, error in enumerate(errors) if error <= limit]
     if 0 not in within:
-        raise UsageError(
-            f"the densest network's error {errors[0]:g} is above the limit {limit:g}; raise the limit"
-        )
+        raise UsageError(f"the densest network's error {errors[0]:g} is above the limit {limit:g}; raise the limit")
     last = within[-1]
     if last == len(errors) - 1:
         return float(densities[-1])

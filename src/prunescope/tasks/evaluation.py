@@ -57,9 +57,7 @@ def logits(problem: Problem, weights: Weights, split: Split) -> Tensor:
     network.fill({**network.pack(weights.params), **network.pack(weights.buffers)})
     size = SPARSE_BATCH if network.patterns else BATCH
     starts = range(0, len(split), size)
-    return torch.cat(
-        [network.module(network.inputs(inputs, index[start : start + size])).float() for start in starts]
-    )
+    return torch.cat([network.module(network.inputs(inputs, index[start : start + size])).float() for start in starts])
 
 
 @torch.no_grad()

@@ -64,9 +64,7 @@ def capturing(module: nn.Module, names: frozenset[str]) -> Iterator[Tree]:
     captured: Tree = {}
     modules = dict(module.named_modules()) if names else {}
     if unknown := names - modules.keys():
-        raise UsageError(
-            f"no module {sorted(unknown)} in {type(module).__name__}; there are {sorted(modules)[1:]}"
-        )
+        raise UsageError(f"no module {sorted(unknown)} in {type(module).__name__}; there are {sorted(modules)[1:]}")
     handles = [
         modules[name].register_forward_hook(
             # A copy: an activation after it may work in place.

@@ -74,9 +74,7 @@ class Network(Value):
         except TypeError as problem:
             raise UsageError(f"{self.path} refuses its arguments {self.args}: {problem}") from problem
         if not isinstance(module, nn.Module):
-            raise UsageError(
-                f"{self.path} returned {type(module).__name__}; it must return a fresh torch.nn.Module"
-            )
+            raise UsageError(f"{self.path} returned {type(module).__name__}; it must return a fresh torch.nn.Module")
         return module
 
     def replace(self, **changes: Any) -> Self:
@@ -95,9 +93,7 @@ class Network(Value):
                 f"network {self.path} was given as an instance, so its arguments {sorted(args)} are fixed; "
                 "give its class or a function that builds it"
             )
-        return self.replace(
-            args=_with_defaults(self._live or resolve(self.path), self.path, self.args | args)
-        )
+        return self.replace(args=_with_defaults(self._live or resolve(self.path), self.path, self.args | args))
 
     @property
     def local(self) -> bool:
@@ -137,9 +133,7 @@ def _module_digest(network: Network) -> str:
     return text_digest(f"{module} {array_digest(*module.state_dict().values())}")[:8]
 
 
-def _with_defaults(
-    factory: Any, path: str, args: dict[str, Any], positional: tuple[Any, ...] = ()
-) -> dict[str, Any]:
+def _with_defaults(factory: Any, path: str, args: dict[str, Any], positional: tuple[Any, ...] = ()) -> dict[str, Any]:
     """All arguments by name, with whole numbers as floats where the default is a float.
 
     A default that is no plain data (a class, for example) is left out, as a part of the code.
@@ -229,9 +223,7 @@ class Model:
             module = self.network.build()
         return tree.clone(dict(module.named_parameters())), tree.clone(dict(module.named_buffers()))
 
-    def apply(
-        self, params: Tree, buffers: Tree, x: Tensor, *, train: bool, draw: int = 0
-    ) -> tuple[Tensor, Tree]:
+    def apply(self, params: Tree, buffers: Tree, x: Tensor, *, train: bool, draw: int = 0) -> tuple[Tensor, Tree]:
         """The logits [B, C] of inputs x [B, ...], and the buffers after the pass.
 
         With `train=True` normalization uses batch statistics, and the returned buffers have updated running

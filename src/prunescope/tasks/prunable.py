@@ -87,11 +87,7 @@ def sort_tensors(module: nn.Module, wanted: Sequence[str] | None = None, example
     if wanted is None:
         chosen = {name for name in trainable if _is_weight(trainable[name], owners[name])}
         chosen |= _multiplied(module, trainable, owners, example) if example is not None else set()
-        lost = {
-            name: "its parametrization does not keep zeros"
-            for name in chosen
-            if not _keeps_zeros(module, name)
-        }
+        lost = {name: "its parametrization does not keep zeros" for name in chosen if not _keeps_zeros(module, name)}
         chosen -= lost.keys()
     else:
         chosen, lost = _requested(module, trainable, wanted), {}
@@ -154,8 +150,7 @@ def _multiplied(
     own = {
         leaf.untyped_storage().data_ptr(): name
         for name, leaf in trainable.items()
-        if leaf.ndim > 1
-        and not any(type(owner.layer).__module__.startswith("torch.") for owner in owners[name])
+        if leaf.ndim > 1 and not any(type(owner.layer).__module__.startswith("torch.") for owner in owners[name])
     }
     if not own:
         return set()
@@ -183,9 +178,7 @@ class _Products(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if any(name == product or name.startswith(f"{product}_") for product in _PRODUCTS):
             for leaf in tree_leaves((args, kwargs or {})):
                 if isinstance(leaf, Tensor):
-                    self.names |= {
-                        self._own[key] for key in (leaf.untyped_storage().data_ptr(),) if key in self._own
-                    }
+                    self.names |= {self._own[key] for key in (leaf.untyped_storage().data_ptr(),) if key in self._own}
         return func(*args, **(kwargs or {}))
 
 

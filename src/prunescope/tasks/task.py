@@ -211,7 +211,5 @@ class Problem:
         if name not in splits:
             raise UsageError(f"there is no split {name!r}; it is one of {', '.join(splits)}")
         if len(splits[name]) == 0:
-            raise UsageError(
-                f"the {name} split is empty; set validation=N in the task's data to hold some out"
-            )
+            raise UsageError(f"the {name} split is empty; set validation=N in the task's data to hold some out")
         return splits[name]

@@ -69,9 +69,7 @@ class Background:
     def _again(self) -> None:
         """All pieces in this thread; the other one rests after a failure."""
         if self._lost:
-            raise Lost(
-                "what this run was to store or to see is lost; the same command goes on from its checkpoint"
-            )
+            raise Lost("what this run was to store or to see is lost; the same command goes on from its checkpoint")
         self._lost = True
         while self._pieces:
             try:

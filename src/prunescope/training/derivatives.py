@@ -15,9 +15,7 @@ Batch = tuple[Tensor, Tensor, int]
 
 
 @torch.enable_grad()
-def gradient(
-    problem: Problem, weights: Weights, batches: Iterable[Batch], *, temperature: float = 1.0
-) -> Tree:
+def gradient(problem: Problem, weights: Weights, batches: Iterable[Batch], *, temperature: float = 1.0) -> Tree:
     """The gradient of the mean loss over all examples of the batches, for every parameter, nats per unit of weight.
 
     The network is in training mode, so normalization uses the statistics of each batch; the buffers do not change.

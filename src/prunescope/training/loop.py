@@ -129,9 +129,7 @@ class Batches:
 def keep_tree(state: TrainState) -> Tree:
     """Masks in the dtype of the parameters, 1 = kept and not held; a tensor that is free everywhere has no entry."""
     return {
-        name: free.to(state.weights.params[name].dtype)
-        for name, free in state.movable.items()
-        if not bool(free.all())
+        name: free.to(state.weights.params[name].dtype) for name, free in state.movable.items() if not bool(free.all())
     }
 
 
@@ -154,9 +152,7 @@ def gradients(
     leaves = leaves_of(weights.params)
     low = program.precision == "bfloat16"
     with torch.autocast(x.device.type, torch.bfloat16) if low else nullcontext():
-        logits, buffers, captured = program.problem.model.observe(
-            leaves, weights.buffers, x, names=capture, draw=draw
-        )
+        logits, buffers, captured = program.problem.model.observe(leaves, weights.buffers, x, names=capture, draw=draw)
         loss = program.problem.loss(logits.float() if low else logits, y).mean()
     return loss.detach(), slope(loss, leaves), buffers, captured
 
@@ -196,9 +192,7 @@ class Stepper:
         """The seed of the network's own draws in the training pass of the cumulative step `step`."""
         return derived(self.program.seeds.order, "forward", step)
 
-    def step(
-        self, state: TrainState, *, capture: frozenset[str] = frozenset()
-    ) -> tuple[TrainState, Tensor, Tree]:
+    def step(self, state: TrainState, *, capture: frozenset[str] = frozenset()) -> tuple[TrainState, Tensor, Tree]:
         """The state after one step, the mean loss of the batch before it (0-D, nats), and captured outputs.
 
         Removed and held weights are exactly 0 afterwards. `state` is not changed.
@@ -208,9 +202,7 @@ class Stepper:
         draw = self.draw(state.step)
         loss, grads, buffers, captured = gradients(program, weights, x, y, draw=draw, capture=capture)
         rate = program.schedule.at(state.schedule_step, program.clock)
-        params, opt = program.optimizer.update(
-            grads, state.opt, weights.params, keep=self.keep(state), lr=rate
-        )
+        params, opt = program.optimizer.update(grads, state.opt, weights.params, keep=self.keep(state), lr=rate)
         after = state.replace(
             step=state.step + 1,
             schedule_step=state.schedule_step + 1,

@@ -106,9 +106,7 @@ class SGD(Optimizer):
     @model_validator(mode="after")
     def _nesterov_has_momentum(self) -> "SGD":
         if self.nesterov and self.momentum == 0:
-            raise ValueError(
-                "nesterov=True with momentum=0.0 has no effect; set momentum above 0 or nesterov=False"
-            )
+            raise ValueError("nesterov=True with momentum=0.0 has no effect; set momentum above 0 or nesterov=False")
         return self
 
     def init(self, params: Tree) -> OptState:
@@ -265,9 +263,7 @@ def _slope(grad: Tensor, param: Tensor, mask: Tensor | None, weight_decay: float
     return slope if weight_decay == 0 else torch.add(slope, param, alpha=weight_decay)
 
 
-def _add_slope(
-    total: Tensor, grad: Tensor, param: Tensor, mask: Tensor | None, weight_decay: float
-) -> Tensor:
+def _add_slope(total: Tensor, grad: Tensor, param: Tensor, mask: Tensor | None, weight_decay: float) -> Tensor:
     """Adds `_slope` to `total` in place, because on a CPU an allocation costs more than the addition."""
     total = total.add_(grad) if mask is None else total.addcmul_(grad, mask)
     return total if weight_decay == 0 else total.add_(param, alpha=weight_decay)

@@ -96,9 +96,7 @@ class Warmup(Schedule):
         """See `Schedule.at`; the warmup must take at least one step and end within the schedule."""
         warm = clock.steps(self.steps)
         if not 1 <= warm <= clock.total:
-            raise UsageError(
-                f"a warmup of {self.steps!r} is {warm} steps, but {_length(clock)}; warm up for 1 to all"
-            )
+            raise UsageError(f"a warmup of {self.steps!r} is {warm} steps, but {_length(clock)}; warm up for 1 to all")
         return self.then.at(step, clock) * min(1.0, (step + 1) / warm)
 
 
@@ -117,9 +115,7 @@ class Cosine(Schedule):
     @model_validator(mode="after")
     def _falls(self) -> "Cosine":
         if self.final > self.lr:
-            raise ValueError(
-                f"final={self.final} is above lr={self.lr}; the rate falls, so set final to at most lr"
-            )
+            raise ValueError(f"final={self.final} is above lr={self.lr}; the rate falls, so set final to at most lr")
         return self
 
     def at(self, step: int, clock: Clock) -> float:
@@ -170,9 +166,7 @@ class Replay(Schedule):
         """See `Schedule.at`; `start` must come before `length`, and `length` must fit into the run."""
         length = clock.steps(self.length)
         if not 1 <= length <= clock.total:
-            raise UsageError(
-                f"a cycle of {self.length!r} is {length} steps, but {_length(clock)}; use 1 to all"
-            )
+            raise UsageError(f"a cycle of {self.length!r} is {length} steps, but {_length(clock)}; use 1 to all")
         cycle = Clock(epoch_steps=clock.epoch_steps, total=length)
         start = cycle.steps(self.start)
         if start >= length:

@@ -134,9 +134,7 @@ class Timeline:
 def _check(moment: Moment, step: int, clock: Clock, event_steps: set[int]) -> None:
     """Raises UsageError for a moment beyond the run, or before or after an event that the run does not have."""
     if step > clock.total:
-        raise UsageError(
-            f"there is no state at {moment.at!r}: it is step {step}, and the run has {clock.total} steps"
-        )
+        raise UsageError(f"there is no state at {moment.at!r}: it is step {step}, and the run has {clock.total} steps")
     if moment.when != "step" and step not in event_steps:
         known = ", ".join(str(k) for k in sorted(event_steps)[:20]) or "none"
         raise UsageError(
@@ -200,9 +198,7 @@ class EventContext:
         problem = self.timeline.program.problem
         return derivatives.gradient(problem, weights, self._batches(batches), temperature=temperature)
 
-    def hessian_product(
-        self, weights: Weights, along: Tree, batches: int, *, temperature: float = 1.0
-    ) -> Tree:
+    def hessian_product(self, weights: Weights, along: Tree, batches: int, *, temperature: float = 1.0) -> Tree:
         """Hessian over the same batches times `along`."""
         problem, ahead = self.timeline.program.problem, self._batches(batches)
         return derivatives.hessian_product(problem, weights, along, ahead, temperature=temperature)

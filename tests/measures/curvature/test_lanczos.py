@@ -70,9 +70,7 @@ def test_restarts_keep_memory_bounded_and_agree_with_scipy(monkeypatch):
     found = lanczos.top(apply, draw(400, seed=5), 6, tolerance=1e-10)
     expected = linalg.eigsh(matrix.numpy(), k=6, which="LM", return_eigenvectors=False)
     assert lanczos.basis_size(6, 400) == 16 and len(widths) > 16
-    assert torch.allclose(
-        found.values.abs().sort().values, torch.tensor(expected).abs().sort().values, rtol=1e-10
-    )
+    assert torch.allclose(found.values.abs().sort().values, torch.tensor(expected).abs().sort().values, rtol=1e-10)
 
 
 def test_power_iteration_finds_well_separated_values_only():

@@ -178,9 +178,7 @@ def test_more_examples_than_there_are(state):
     problem, weights = state(**RESNET)
     found = GradientTrace().measure(problem, weights)
     assert float(found["examples"]) == 24
-    assert torch.equal(
-        found["trace"], GradientTrace(sample=Sample(examples="all")).measure(problem, weights)["trace"]
-    )
+    assert torch.equal(found["trace"], GradientTrace(sample=Sample(examples="all")).measure(problem, weights)["trace"])
 
 
 @pytest.mark.parametrize("train", [False, True], ids=["eval", "train"])
@@ -188,9 +186,7 @@ def test_products_are_those_of_the_matrices(train, state, dense):
     problem, weights = state(inplace)
     sample = SAMPLE.replace(normalization="train" if train else "eval")
     around, reference = surface(problem, weights, sample), dense(problem, weights, 12, train=train)
-    vectors = torch.randn(
-        3, around.dimension, dtype=torch.float64, generator=torch.Generator().manual_seed(0)
-    )
+    vectors = torch.randn(3, around.dimension, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     keep = reference.keep
     for matrix, expected in (("hessian", reference.hessian()), ("gauss-newton", reference.gauss_newton())):
         found = operator(around, matrix)(vectors)
@@ -224,9 +220,7 @@ def test_products_agree_with_curvlinops(setting, least, state):
             [(around.x, around.y)],
             check_deterministic=False,
         )
-        assert torch.allclose(
-            operator(around, matrix)(vector.unsqueeze(0))[0], linear @ vector, rtol=1e-8, atol=1e-12
-        )
+        assert torch.allclose(operator(around, matrix)(vector.unsqueeze(0))[0], linear @ vector, rtol=1e-8, atol=1e-12)
 
 
 @pytest.mark.parametrize("sketch", [0, 10])
@@ -246,9 +240,7 @@ def test_an_estimate_is_within_its_error(sketch, mode, state, dense):
 
 def test_taking_directions_out_makes_the_error_smaller(state):
     problem, weights = state("prunescope.tasks.nets:LeNet", hidden=(7, 5), inputs=48)
-    few, many = (
-        HessianTraceEstimate(sample=SAMPLE, probes=40, sketch=k).measure(problem, weights) for k in (0, 40)
-    )
+    few, many = (HessianTraceEstimate(sample=SAMPLE, probes=40, sketch=k).measure(problem, weights) for k in (0, 40))
     assert float(many["error"]) < 0.1 * float(few["error"])
     close(many["trace"], HessianTrace(sample=SAMPLE).measure(problem, weights)["trace"], rel=0.02)
 
@@ -271,9 +263,7 @@ def test_what_dies_with_a_filter_has_no_gradient(state):
     for measure in (GradientTrace(sample=SAMPLE), HessianTrace(sample=SAMPLE)):
         found = measure.measure(problem, pruned)["trace"]
         close(found, measure.measure(problem, pruned.replace(masks=masks | dead))["trace"], rel=1e-12)
-        assert float(found) < float(measure.measure(problem, weights.replace(params=params))["trace"]) * (
-            1 + 1e-12
-        )
+        assert float(found) < float(measure.measure(problem, weights.replace(params=params))["trace"]) * (1 + 1e-12)
 
 
 def test_the_trace_is_exact_where_it_can_be_and_sampled_with_its_error_where_not(state):

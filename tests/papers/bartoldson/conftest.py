@@ -103,9 +103,7 @@ class MadeUp:
             return {"eigenvalues": truth.sharp / np.arange(1, measure.count + 1), **sums}
         if isinstance(measure, measures.AdaptiveSharpness):
             return {"worst": truth.sharp}
-        assert isinstance(
-            measure, measures.HessianTrace | measures.GradientTrace | measures.HessianTraceOrEstimate
-        )
+        assert isinstance(measure, measures.HessianTrace | measures.GradientTrace | measures.HessianTraceOrEstimate)
         # Tr(C) rises faster than Tr(H), so that their quotient rises too.
         trace = truth.sharp**2 if isinstance(measure, measures.GradientTrace) else truth.sharp
         return {"trace": trace, "trace.a.weight": trace / 2, "trace.b.weight": trace / 2, "error": 0.0}

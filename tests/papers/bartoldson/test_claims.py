@@ -74,9 +74,7 @@ def test_networks_that_fit_only_at_the_end_are_not_judged_by_their_best_epoch(ma
             return rows
 
     claim = next(
-        c
-        for c in v2020_fig2.build(v2020_fig2.SCALES["smoke"], "smoke").claims
-        if c.name == "vgg11-unstable-beats-none"
+        c for c in v2020_fig2.build(v2020_fig2.SCALES["smoke"], "smoke").claims if c.name == "vgg11-unstable-beats-none"
     )
     late = Late(whole.truth)
     assert (comparison.value("no pruning", "train")(late) == 100).all()
@@ -86,9 +84,7 @@ def test_networks_that_fit_only_at_the_end_are_not_judged_by_their_best_epoch(ma
 
 def test_recovery_that_never_comes_is_no_recovery(made_up):
     """Means over the events that recovered would be small; the share of all events is what is claimed."""
-    claim = next(
-        c for c in v2020_fig2.build(v2020_fig2.SCALES["smoke"], "smoke").claims if c.name == "vgg11-recovers"
-    )
+    claim = next(c for c in v2020_fig2.build(v2020_fig2.SCALES["smoke"], "smoke").claims if c.name == "vgg11-recovers")
     assert judge(claim, made_up["published"]).interval_rule == "reproduced"
     slow = made_up["class"](lambda run: replace(made_up["published"].truth(run), wait=99))
     assert judge(claim, slow).interval_rule == "contradicted"
@@ -104,16 +100,10 @@ def test_there_is_nothing_to_mediate_without_a_correlation(made_up):
 
 
 def test_arms_that_are_equally_stable_say_nothing(made_up):
-    same = made_up["class"](
-        lambda run: made_up["truth"](drop=5.0 * bool(run.interventions), accuracy=80, sharp=9)
-    )
-    claim = next(
-        c for c in v2020_fig2.build(v2020_fig2.SCALES["smoke"], "smoke").claims if c.name == "vgg11-tradeoff"
-    )
+    same = made_up["class"](lambda run: made_up["truth"](drop=5.0 * bool(run.interventions), accuracy=80, sharp=9))
+    claim = next(c for c in v2020_fig2.build(v2020_fig2.SCALES["smoke"], "smoke").claims if c.name == "vgg11-tradeoff")
     verdict = judge(claim, same)  # the arm without pruning is more stable, but not among these
-    assert (
-        verdict.interval_rule == "not judgeable at this scale" and "differ in mean stability" in verdict.why
-    )
+    assert verdict.interval_rule == "not judgeable at this scale" and "differ in mean stability" in verdict.why
 
 
 def test_noise_that_goes_on_is_one_event(made_up):
@@ -165,8 +155,7 @@ def test_drops_are_shown_with_statistics_estimated_anew_beside_them(halved):
             assert half == pytest.approx(whole / 2), (name, anew)
     figure = figures.means("means", "", {"": comparison}, ("worst_drop", "last_drop"))
     assert {row["panel"] for row in figure.table(halved)} == {
-        label(quantity)
-        for quantity in ("worst_drop", "recalibrated_worst_drop", "last_drop", "recalibrated_last_drop")
+        label(quantity) for quantity in ("worst_drop", "recalibrated_worst_drop", "last_drop", "recalibrated_last_drop")
     }
 
 

@@ -38,9 +38,7 @@ def test_the_trace_stands_beside_the_sum_with_the_share_that_the_sum_is(power, h
         measure: {row["run"]: row["value"] for row in tables["appe-numbers"] if row["panel"] == measure}
         for measure in (TRACE_H, TOP, SHARE, *((POWER, POWER_SHARE) if power else ()))
     }
-    assert len(values[TRACE_H]) == 12 and all(
-        found.keys() == values[TRACE_H].keys() for found in values.values()
-    )
+    assert len(values[TRACE_H]) == 12 and all(found.keys() == values[TRACE_H].keys() for found in values.values())
     for run, trace in values[TRACE_H].items():
         assert values[TOP][run] == pytest.approx(trace / 2) and values[SHARE][run] == pytest.approx(0.5)
         if power:
@@ -63,8 +61,6 @@ def test_a_trace_that_is_not_positive_has_no_share():
 @pytest.mark.parametrize("scale", ["smoke", "paper"])
 def test_the_readings_of_figure_6_are_taken_once_for_both(scale):
     tiny = {"data": "blobs", "blobs": 20, "replicates": 1}
-    six, more = (
-        module.build(module.SCALES[scale].replace(**tiny), scale) for module in (v2020_fig6, v2020_app_e)
-    )
+    six, more = (module.build(module.SCALES[scale].replace(**tiny), scale) for module in (v2020_fig6, v2020_app_e))
     both = [{node.id for node in study.nodes if isinstance(node, Reading)} for study in (six, more)]
     assert both[0] < both[1]

@@ -30,9 +30,7 @@ def uneven(made_up):
             for number, place in enumerate(after):
                 level = rows["error"][before[before < place][-1]]
                 cost = -0.03 if number % 2 else 0.01 * (number + 1)
-                rows["error"][place] = level + (
-                    0.004 if isinstance(node.probe, RecalibratedAccuracy) else cost
-                )
+                rows["error"][place] = level + (0.004 if isinstance(node.probe, RecalibratedAccuracy) else cost)
             return rows
 
     return Uneven(made_up["published"].truth)
@@ -53,9 +51,7 @@ def test_every_drop_is_drawn_where_it_is_and_rises_are_left_out(uneven):
     assert anew and all(row["drop"] == pytest.approx(0.4) for row in anew)
     assert {row["panel"] for row in rows} == {"VGG11", f"VGG11, {ANEW}"}
     assert len(panels(made.plot, rows, name="drawn")) == 2
-    assert {row["panel"] for row in figure(v2019_fig1, "fig1-left", recalibration=0).table(uneven)} == {
-        "VGG11"
-    }
+    assert {row["panel"] for row in figure(v2019_fig1, "fig1-left", recalibration=0).table(uneven)} == {"VGG11"}
 
 
 def test_training_accuracy_stands_beside_test_accuracy_in_figure_a3(made_up):

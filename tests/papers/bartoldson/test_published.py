@@ -90,14 +90,10 @@ def test_a_p_value_of_another_correlation_contradicts(made_up):
     claim = bare(claims("bartoldson2020/fig2")["vgg11-tradeoff-p"])
     assert (claim.quantity(made_up["published"]) < -20).all()
     assert np.abs(claim.quantity(made_up["opposite"])).max() < 1e-6
-    assert {judge(claim, made_up[world]).interval_rule for world in ("published", "opposite")} == {
-        "contradicted"
-    }
+    assert {judge(claim, made_up[world]).interval_rule for world in ("published", "opposite")} == {"contradicted"}
 
 
-@pytest.mark.parametrize(
-    ("level", "verdict"), [(85.0, "reproduced"), (82.0, "contradicted"), (88.0, "contradicted")]
-)
+@pytest.mark.parametrize(("level", "verdict"), [(85.0, "reproduced"), (82.0, "contradicted"), (88.0, "contradicted")])
 def test_every_arm_is_in_the_window_of_the_plot_or_the_claim_fails(level, verdict, made_up):
     claim = bare(claims("bartoldson2020/fig2")["vgg11-window"])
     one_out = made_up["class"](
@@ -152,9 +148,6 @@ def test_stability_goes_down_to_that_of_the_less_stable_rate(made_up):
 def test_no_claim_of_a_paper_hides_another(paper):
     """In the report of a whole paper claims of one name are one claim."""
     found = [
-        claim.name
-        for name in STUDIES
-        if name.startswith(paper) and "yours" not in name
-        for claim in built(name).claims
+        claim.name for name in STUDIES if name.startswith(paper) and "yours" not in name for claim in built(name).claims
     ]
     assert len(found) == len(set(found))

@@ -80,9 +80,7 @@ def test_a_report_draws_every_figure(name, results, store, tmp_path):
     study = built(name)
     done = publish(study, store, tmp_path)
     assert not done.failures
-    assert {path.stem for path in (tmp_path / "figures").iterdir()} == {
-        figure.name for figure in study.figures
-    }
+    assert {path.stem for path in (tmp_path / "figures").iterdir()} == {figure.name for figure in study.figures}
 
 
 def test_figure_6_repeats_the_runs_of_figure_2():
@@ -99,9 +97,7 @@ def test_stability_in_a_figure_is_that_of_the_trace(results):
     comparison = arms.vgg11(v2020_fig2.SCALES["smoke"])
     points = comparison.points(results, "mean_stability", "best")
     trace = results[comparison.observables.accuracy(comparison.arms[3].runs[1])]
-    error = {
-        (row, phase): e for row, phase, e in zip(trace["local"], trace["phase"], trace["error"], strict=True)
-    }
+    error = {(row, phase): e for row, phase, e in zip(trace["local"], trace["phase"], trace["error"], strict=True)}
     after = [row for row, phase in error if phase == "after"]
     stability = [100 * (1 - error[row, "after"]) / (1 - error[row, "step"]) for row in after]
     assert points.x[7] == pytest.approx(np.mean(stability)) and points.seed[7] == 1

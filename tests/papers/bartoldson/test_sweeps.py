@@ -46,9 +46,7 @@ def test_arms_of_one_rate_are_all_in_the_mean_and_in_the_trend(made_up):
 def test_a_trend_sees_what_arms_of_one_rate_do(made_up):
     """Were the first arm of a rate lost, its accuracy would change nothing."""
     settings = v2019_fig_a2.SCALES["paper"].replace(**TINY, targets=("L",))
-    (claim,) = (
-        one for one in v2019_fig_a2.build(settings, "paper").claims if one.name == "accuracy-rises-fixed"
-    )
+    (claim,) = (one for one in v2019_fig_a2.build(settings, "paper").claims if one.name == "accuracy-rises-fixed")
     published = made_up["published"]
 
     def turned(run):

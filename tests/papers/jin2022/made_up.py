@@ -25,9 +25,7 @@ class Made:
     Replicates differ by a little, the same in every network and a little more between them.
     """
 
-    def __init__(
-        self, bench, *, error=lambda arm, noise, level: 10.0, noisy_loss=lambda arm, noise, level: 0.1
-    ):
+    def __init__(self, bench, *, error=lambda arm, noise, level: 10.0, noisy_loss=lambda arm, noise, level: 0.1):
         self.values, self.gone = {}, set()
         for p in bench.points:
             off = 0.05 * p.replicate + 0.01 * ((p.level + p.replicate) % 2)

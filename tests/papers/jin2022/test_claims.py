@@ -113,11 +113,7 @@ def test_the_exceptions_of_figure_5_are_claims_where_they_are_the_paper_s(name, 
         for number, node in enumerate(sub.at_choice("pruned", other, "optimal")):
             change = (top if other == noise else 1.0) + 0.01 * number
             results.values[node.id] = {"difference": np.linspace(0.0, change, sub.groups)}
-    chosen = [
-        claim
-        for claim in fig5.exceptions(sub)
-        if name != "resnet50" or claim.name.endswith(f"-{100 * noise:g}")
-    ]
+    chosen = [claim for claim in fig5.exceptions(sub) if name != "resnet50" or claim.name.endswith(f"-{100 * noise:g}")]
     assert {outcome(claim, results) for claim in chosen} == found
 
 
@@ -161,9 +157,7 @@ def test_noisy_loss_turns_at_a_tenth_of_the_weights():
     assert (outcome(above, at_11), outcome(below, at_11)) == ("reproduced", "reproduced")
     assert (outcome(above, at_4), outcome(below, at_4)) == ("contradicted", "reproduced")
     short = bench_of("resnet20", levels=6, noises=(0.0, 0.3))
-    assert {outcome(claim, Made(short)) for claim in fig4.around_a_tenth(short, 0.3)} == {
-        "not judgeable at this scale"
-    }
+    assert {outcome(claim, Made(short)) for claim in fig4.around_a_tenth(short, 0.3)} == {"not judgeable at this scale"}
 
 
 def test_the_paper_s_counts_over_benchmarks_can_be_reproduced_and_contradicted():
@@ -202,8 +196,7 @@ def test_a_gap_in_fit_whose_peak_is_the_last_level_is_not_judged():
     bench = bench_of("vgg16")
     claim = named(fig4.gives_up(bench, 0.3), "gap-shrinks-at-last-30")
     passes, rises = (
-        Made(bench, noisy_loss=lambda arm, noise, level, at=at: {0: 0.1, at: 3.0}.get(level, 1.0))
-        for at in (2, 3)
+        Made(bench, noisy_loss=lambda arm, noise, level, at=at: {0: 0.1, at: 3.0}.get(level, 1.0)) for at in (2, 3)
     )
     assert (outcome(claim, passes), outcome(claim, rises)) == ("reproduced", "not judgeable at this scale")
 
@@ -225,10 +218,7 @@ def test_a_level_that_collapsed_is_passed_over():
     assert variant.at_best()(results).mean() == pytest.approx(7.0, abs=0.1)
     last = bench.row("extended", 0.0, 3)[1]
     del results.values[last.test.id]
-    assert (
-        variant.at_best()(results).mean() == pytest.approx(8.0, abs=0.1)
-        and variant.best_level()(results) == 2
-    )
+    assert variant.at_best()(results).mean() == pytest.approx(8.0, abs=0.1) and variant.best_level()(results) == 2
     assert variant.at_best(1)(results).mean() == pytest.approx(9.0, abs=0.1)
     with pytest.raises(StoreError, match="no level of 'extended'"):
         variant.at_best(3)(results)

@@ -67,9 +67,7 @@ def test_the_chain_of_resnet20_runs_and_says_that_it_is_too_short(resnet, tmp_pa
     study = resnet20_preview.build(resnet, "smoke")
     ensure(nodes_of(study), store=store, workers=1)
     done = publish(study, store, tmp_path / "report")
-    assert not done.failures and {verdict.paper for verdict in done.verdicts} == {
-        "not judgeable at this scale"
-    }
+    assert not done.failures and {verdict.paper for verdict in done.verdicts} == {"not judgeable at this scale"}
     assert any("as many steps as in the paper" in verdict.why for verdict in done.verdicts)
 
 

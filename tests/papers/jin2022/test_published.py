@@ -32,9 +32,7 @@ def test_published_gaps_in_fit_are_met_and_missed():
 
 def test_published_gaps_of_width_are_met_and_missed():
     bench = bench_of("vgg16")
-    met = Made(
-        bench, error=lambda arm, noise, level: {"pruned": 8.0, "width": 9.6}.get(arm, 20.0) if level else 20.0
-    )
+    met = Made(bench, error=lambda arm, noise, level: {"pruned": 8.0, "width": 9.6}.get(arm, 20.0) if level else 20.0)
     far = Made(
         bench,
         error=lambda arm, noise, level: {"pruned": 8.0, "width": 19.0}.get(arm, 20.0) if level else 20.0,

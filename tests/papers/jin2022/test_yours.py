@@ -31,9 +31,7 @@ def recipe() -> Recipe:
 
 
 def test_a_recipe_of_ones_own_is_followed_to_every_figure_and_verdict(tmp_path):
-    study = yours.follow(
-        recipe(), levels=2, noises=(0.0, 0.3), replicates=2, ensemble=2, early="1ep", groups=5
-    )
+    study = yours.follow(recipe(), levels=2, noises=(0.0, 0.3), replicates=2, ensemble=2, early="1ep", groups=5)
     results = ensure(nodes_of(study), store=Store(tmp_path), workers=1)
     tables = {figure.name: figure for figure in study.figures if not figure.name.startswith("given-up")}
     shown = {
@@ -69,9 +67,7 @@ def test_what_the_dense_network_does_not_fit_cannot_be_given_up(tmp_path):
     with pytest.raises(NothingToShow, match="fits its clean training set: needs at least 99, measured"):
         figure.table(results)
     verdicts = judge_all(study.claims, results)
-    outcomes = {
-        (verdict.paper, verdict.why) for verdict in verdicts if verdict.claim.name != "no-class-is-harmed"
-    }
+    outcomes = {(verdict.paper, verdict.why) for verdict in verdicts if verdict.claim.name != "no-class-is-harmed"}
     assert ("too few replicates", "1 of at least 2 replicates") in outcomes
     assert all(paper != "not run" for paper, _ in outcomes)
 
@@ -172,9 +168,7 @@ def test_what_cannot_be_shown_is_refused_before_anything_runs():
     with pytest.raises(UsageError, match="folds=61 of 60"):
         yours.follow(recipe(), folds=61)
     x, y = torch.randn(60, 5), torch.arange(60) % 3
-    task = Task.from_module(
-        lambda: LeNet(inputs=5, classes=3, hidden=(8,)), train=(x, y), test=(x[:1], y[:1])
-    )
+    task = Task.from_module(lambda: LeNet(inputs=5, classes=3, hidden=(8,)), train=(x, y), test=(x[:1], y[:1]))
     with pytest.raises(UsageError, match="1 test example cannot be halved"):
         yours.follow(recipe().replace(task=task))
 

@@ -48,10 +48,7 @@ def test_thresholds_are_those_of_the_curves(study, results):
     for row in rows:
         method, split = row["method"].removesuffix(" (at least)"), row["panel"].removesuffix(" error")
         noise, number = row["label_noise"] / 100, row["replicate"]
-        errors = [
-            arms.at(method, noise, e).error({"training": "train"}.get(split, split))(results)
-            for e in (0, 2, 10)
-        ]
+        errors = [arms.at(method, noise, e).error({"training": "train"}.get(split, split))(results) for e in (0, 2, 10)]
         limit = errors[0][number] + max(float(np.std(errors[0], ddof=1)), SMOKE.tolerance)
         suffers = [e[number] > limit for e in errors]
         least = 0.0 if suffers[1] and suffers[2] else 36.0 if suffers[2] else 89.2
@@ -78,13 +75,9 @@ def test_a_threshold_that_is_a_lower_bound_is_not_compared_with_a_number(study):
 
 def test_variants_of_independent_masks_are_claims_of_their_own():
     more = real.study("s", "?", SMOKE.replace(variants=True), "smoke")
-    names = {claim.name for claim in more.claims} - {
-        claim.name for claim in mnist.build(SMOKE, "smoke").claims
-    }
+    names = {claim.name for claim in more.claims} - {claim.name for claim in mnist.build(SMOKE, "smoke").claims}
     assert names == {
-        f"bernoulli-{variant}-changes-nothing-{noise}"
-        for variant in ("rescaled", "output-kept")
-        for noise in (0, 20)
+        f"bernoulli-{variant}-changes-nothing-{noise}" for variant in ("rescaled", "output-kept") for noise in (0, 20)
     }
     (mask, rescale), (whole,), (kept,) = VARIANTS[0].make(0.25), VARIANTS[1].make(0.1), VARIANTS[1].make(0.09)
     assert (mask, rescale.by) == (BERNOULLI.make(0.25)[0], 2.0)
@@ -93,11 +86,7 @@ def test_variants_of_independent_masks_are_claims_of_their_own():
 
 def test_scores_are_run_with_noise_and_thresholds_if_asked_for():
     more = real.study("s", "?", SMOKE.replace(scores=True), "smoke")
-    extra = {claim.name for claim in more.claims} - {
-        claim.name for claim in mnist.build(SMOKE, "smoke").claims
-    }
-    assert extra == {
-        f"{name}-retains-{n}" for name in ("magnitude", "snip", "grasp", "synflow") for n in (0, 20)
-    }
+    extra = {claim.name for claim in more.claims} - {claim.name for claim in mnist.build(SMOKE, "smoke").claims}
+    assert extra == {f"{name}-retains-{n}" for name in ("magnitude", "snip", "grasp", "synflow") for n in (0, 20)}
     curves = {(row.labels["panel"], len(row.nodes)) for row in more.figures[-1].rows}
     assert len(more.figures[-1].rows) == 6 * len(SPLITS) and len(curves) == len(SPLITS)

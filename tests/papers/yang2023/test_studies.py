@@ -240,8 +240,7 @@ def test_the_jackknife_of_equal_curves_is_their_place():
 def test_untrained_runs_are_missing_from_curves():
     strange = [[0.5, 0.48, 0.5], [0.0, 0.32, 0.3], [0.0, 0.0, 0.02]]
     verdicts = [
-        collapse_verdicts([errors, FALLS], untrained={(0.5, 0)})["curves-collapse"]
-        for errors in (strange, FALLS)
+        collapse_verdicts([errors, FALLS], untrained={(0.5, 0)})["curves-collapse"] for errors in (strange, FALLS)
     ]
     assert verdicts[0].values == verdicts[1].values
     assert "measured 66.67 % of replicates" in verdicts[0].why

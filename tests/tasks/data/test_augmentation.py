@@ -35,9 +35,7 @@ def crop_flip_of_one(
 
 @pytest.mark.parametrize("shape", [(64, 3, 32, 32), (32, 1, 28, 28), (16, 2, 5, 9)])
 @pytest.mark.parametrize("pad", [0, 1, 4])
-def test_crop_flip_of_normalized_images_is_that_of_raw_images_normalized(
-    shape: tuple[int, ...], pad: int
-) -> None:
+def test_crop_flip_of_normalized_images_is_that_of_raw_images_normalized(shape: tuple[int, ...], pad: int) -> None:
     raw = images(*shape)
     rule = Normalization(mean=(0.4, 0.5, 0.6)[: shape[1]], std=(0.2, 0.3, 0.4)[: shape[1]])
     batch = CropFlip(pad=pad, fill=rule.zero)(rule(raw.clone()), seeded(1))
@@ -73,9 +71,7 @@ def test_crop_flip_refuses_a_fill_of_other_channels() -> None:
         CropFlip(fill=(0.0, 0.0))(images(2, 3, 8, 8), seeded(0))
 
 
-def box_of_one(
-    tries: list[list[float]], height: int, width: int, crop: RandomResizedCrop
-) -> tuple[int, int, int, int]:
+def box_of_one(tries: list[list[float]], height: int, width: int, crop: RandomResizedCrop) -> tuple[int, int, int, int]:
     """The first of ten proposals that fits, in scalar arithmetic."""
     for area_draw, ratio_draw, top_draw, left_draw in tries:
         area = height * width * (crop.scale[0] + (crop.scale[1] - crop.scale[0]) * area_draw)
@@ -88,16 +84,12 @@ def box_of_one(
 
 
 @pytest.mark.parametrize(("height", "width", "size"), [(20, 24, 8), (9, 9, 16), (40, 31, 31)])
-def test_random_resized_crop_agrees_with_cutting_and_resizing_one_by_one(
-    height: int, width: int, size: int
-) -> None:
+def test_random_resized_crop_agrees_with_cutting_and_resizing_one_by_one(height: int, width: int, size: int) -> None:
     crop = RandomResizedCrop(size=size, scale=(0.1, 0.9))
     x = images(24, 3, height, width).double()
     batch = crop(x, seeded(2))
     draws = crop.draw(24, seeded(2))
-    for image, tries, mirrored, result in zip(
-        x, draws.tries.tolist(), draws.flip.tolist(), batch, strict=True
-    ):
+    for image, tries, mirrored, result in zip(x, draws.tries.tolist(), draws.flip.tolist(), batch, strict=True):
         top, left, tall, wide = box_of_one(tries, height, width, crop)
         cut = image[None, :, top : top + tall, left : left + wide]
         slow = F.interpolate(cut, (size, size), mode="bilinear", align_corners=False, antialias=False)[0]

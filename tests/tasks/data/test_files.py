@@ -50,9 +50,7 @@ def write_idx(place: Path, *, compressed: bool = False) -> None:
     place.mkdir(parents=True)
     for name, array in idx_arrays().items():
         data = idx_bytes(array)
-        (place / (f"{name}.gz" if compressed else name)).write_bytes(
-            gzip.compress(data) if compressed else data
-        )
+        (place / (f"{name}.gz" if compressed else name)).write_bytes(gzip.compress(data) if compressed else data)
 
 
 def cifar_batch(count: int, classes: int, key: bytes, seed: int) -> dict[bytes, Any]:
@@ -76,9 +74,7 @@ def test_mnist_reads_images_and_labels(data_folder: Path) -> None:
     write_idx(data_folder / "mnist")
     arrays, expected = mnist().load(), idx_arrays()
     raw = expected["train-images-idx3-ubyte"].astype(np.float64)[:, None]
-    np.testing.assert_allclose(
-        values(arrays.train_x).numpy(), (raw / 255 - 0.1307) / 0.3081, rtol=1e-5, atol=1e-6
-    )
+    np.testing.assert_allclose(values(arrays.train_x).numpy(), (raw / 255 - 0.1307) / 0.3081, rtol=1e-5, atol=1e-6)
     assert arrays.test_y.tolist() == expected["t10k-labels-idx1-ubyte"].tolist()
     assert (arrays.train_x.shape, len(arrays.test_x), arrays.classes) == ((1, 28, 28), 3, 10)
 
@@ -133,9 +129,7 @@ def test_a_missing_file_is_named_with_places_addresses_and_command(data_folder: 
         lambda data: idx_bytes(np.zeros(7, np.uint8)),
     ],
 )
-def test_a_damaged_idx_file_is_named_with_the_fix(
-    data_folder: Path, damage: Callable[[bytes], bytes]
-) -> None:
+def test_a_damaged_idx_file_is_named_with_the_fix(data_folder: Path, damage: Callable[[bytes], bytes]) -> None:
     write_idx(data_folder / "mnist")
     path = data_folder / "mnist" / "train-images-idx3-ubyte"
     path.write_bytes(damage(path.read_bytes()))
@@ -150,9 +144,7 @@ def test_a_truncated_gzip_file_is_named_with_the_fix(data_folder: Path) -> None:
     whole = path.read_bytes()
     for damaged in (whole[:-20], b"not gzip", whole[:200] + bytes(20) + whole[220:]):
         path.write_bytes(damaged)
-        with pytest.raises(
-            DataError, match=r"train-images-idx3-ubyte.gz cannot be read.*prunescope data get mnist"
-        ):
+        with pytest.raises(DataError, match=r"train-images-idx3-ubyte.gz cannot be read.*prunescope data get mnist"):
             mnist()
 
 
@@ -233,10 +225,7 @@ def test_status_tells_missing_variant_and_corrupt_apart(data_folder: Path) -> No
     write_idx(data_folder / "mnist")
     found = status("mnist")
     assert (found.state, found.published, found.problem) == ("present", False, None)
-    assert (
-        found.files[1].bytes == 8 + 7
-        and found.files[1].path == data_folder / "mnist" / "train-labels-idx1-ubyte"
-    )
+    assert found.files[1].bytes == 8 + 7 and found.files[1].path == data_folder / "mnist" / "train-labels-idx1-ubyte"
     write_idx(data_folder / "fashion-mnist", compressed=True)
     assert status("fashion-mnist").published is None
     (data_folder / "mnist" / "train-labels-idx1-ubyte").write_bytes(b"junk")
@@ -245,9 +234,7 @@ def test_status_tells_missing_variant_and_corrupt_apart(data_folder: Path) -> No
         status("svhn")
 
 
-def test_status_knows_published_content_under_any_wrapper(
-    data_folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_status_knows_published_content_under_any_wrapper(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_idx(data_folder / "mnist", compressed=True)
     plain = {name: hashlib.md5(idx_bytes(array)).hexdigest() for name, array in idx_arrays().items()}
     row = files.DATASETS["mnist"]
@@ -262,9 +249,7 @@ def test_status_knows_published_content_under_any_wrapper(
     assert status("mnist").published is True
 
 
-def test_the_folder_is_the_users_cache_unless_named(
-    monkeypatch: pytest.MonkeyPatch, data_folder: Path
-) -> None:
+def test_the_folder_is_the_users_cache_unless_named(monkeypatch: pytest.MonkeyPatch, data_folder: Path) -> None:
     assert files.folder() == data_folder
     monkeypatch.delenv("PRUNESCOPE_DATA")
     assert files.folder() == Path(pooch.os_cache("prunescope")) / "data"

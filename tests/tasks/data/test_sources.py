@@ -123,9 +123,7 @@ def test_tensors_come_back_as_given_even_from_a_copy_of_the_value() -> None:
     train, test = user_tensors()
     source = pickle.loads(pickle.dumps(tensors(train, test)))
     arrays = source.load()
-    assert torch.equal(arrays.train_x.take(torch.arange(6)), train[0]) and torch.equal(
-        arrays.train_y, train[1]
-    )
+    assert torch.equal(arrays.train_x.take(torch.arange(6)), train[0]) and torch.equal(arrays.train_y, train[1])
     assert torch.equal(arrays.test_x.take(torch.arange(2)), test[0]) and torch.equal(arrays.test_y, test[1])
     assert arrays.classes == 3
 

@@ -68,9 +68,7 @@ def test_gradients_of_inputs_by_output(outs, ins, B):
 def test_descent(outs, ins, B):
     layer = Drawn(outs, ins, B)
     val, bias = layer.val.copy(), layer.bias.copy()
-    mlp_kernels.descend(
-        layer.ptr, layer.col, layer.g, layer.x, val, bias, np.float32(0.75), np.float32(0.125)
-    )
+    mlp_kernels.descend(layer.ptr, layer.col, layer.g, layer.x, val, bias, np.float32(0.75), np.float32(0.125))
     slope = layer.g.astype(np.float64) @ layer.x.T
     np.testing.assert_allclose(val, (0.75 * layer.weight - 0.125 * slope)[layer.mask], **CLOSE)
     np.testing.assert_allclose(bias, 0.75 * layer.bias - 0.125 * layer.g.astype(np.float64).sum(1), **CLOSE)
@@ -183,9 +181,7 @@ mlp_kernels.clear(np.ones(4, np.bool_), np.ones(4, np.float32))
 def test_compiling_is_told_once_a_machine(tmp_path):
     env = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
     first, again = (
-        subprocess.run(
-            [sys.executable, "-c", TWO_LOOPS], env=env, capture_output=True, text=True, check=True
-        ).stderr
+        subprocess.run([sys.executable, "-c", TWO_LOOPS], env=env, capture_output=True, text=True, check=True).stderr
         for _ in range(2)
     )
     assert first.count("compiling") == 1 and "compiling" not in again

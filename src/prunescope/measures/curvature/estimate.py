@@ -58,7 +58,5 @@ def _parts(count: int) -> list[range]:
 
 def _signs(like: Tensor, numbers: range, seed: int, name: str) -> Tensor:
     """Random signs [len(numbers), P], each vector from a draw of its own."""
-    draws = [
-        torch.randint(0, 2, like.shape, generator=stream(seed, "trace", name, number)) for number in numbers
-    ]
+    draws = [torch.randint(0, 2, like.shape, generator=stream(seed, "trace", name, number)) for number in numbers]
     return (2 * torch.stack(draws) - 1).to(like)

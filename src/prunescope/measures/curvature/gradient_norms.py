@@ -121,9 +121,7 @@ def _record(surface: Surface, x: Tensor) -> tuple[list[Call], list[int]]:
     calls: list[Call] = []
 
     def record(name: str) -> Callable[[nn.Module, tuple[Tensor, ...], dict[str, Tensor], Tensor], Tensor]:
-        def hook(
-            part: nn.Module, inputs: tuple[Tensor, ...], named: dict[str, Tensor], output: Tensor
-        ) -> Tensor:
+        def hook(part: nn.Module, inputs: tuple[Tensor, ...], named: dict[str, Tensor], output: Tensor) -> Tensor:
             calls.append(Call(name, part, (*inputs, *named.values())[0].detach(), output))
             return output.clone()  # what comes next may work in place
 
@@ -192,12 +190,8 @@ def _one_by_one(surface: Surface, x: Tensor, y: Tensor, along: Along) -> Tree:
         logits = surface.logits(leaves, x[row : row + 1]).reshape(shape)
         directions = along(logits.detach(), y[row : row + 1])
         for direction, factor in directions.pairs if logits.requires_grad else ():
-            slopes = torch.autograd.grad(
-                logits, list(leaves.values()), direction, retain_graph=True, allow_unused=True
-            )
-            slope = {
-                name: leaf.to_dense() for name, leaf in zip(leaves, slopes, strict=True) if leaf is not None
-            }
+            slopes = torch.autograd.grad(logits, list(leaves.values()), direction, retain_graph=True, allow_unused=True)
+            slope = {name: leaf.to_dense() for name, leaf in zip(leaves, slopes, strict=True) if leaf is not None}
             for name, leaf in tree.masked(slope, surface.masks).items():
                 total[name][row] += factor[0].double() * leaf.square().sum().double()
     return total

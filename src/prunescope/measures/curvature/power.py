@@ -6,9 +6,7 @@ from torch import Tensor
 from prunescope.measures.curvature.products import Operator
 
 
-def deflated(
-    apply: Operator, start: Tensor, count: int, *, steps: int, tolerance: float
-) -> tuple[Tensor, Tensor]:
+def deflated(apply: Operator, start: Tensor, count: int, *, steps: int, tolerance: float) -> tuple[Tensor, Tensor]:
     """Eigenvalues [count] in the order found, sign kept, and unit vectors [count, P].
 
     Each is the last Rayleigh quotient of at most `steps` products with A - sum_j value_j v_j v_j^T, stopped once its

@@ -123,9 +123,7 @@ def _slope(value: Tensor, leaves: Tree, *, again: bool = False) -> Tree:
     """Gradient of a 0-D tensor, 0 where it does not depend on a leaf; the graph is kept for more vectors."""
     if not value.requires_grad:
         return tree.tree_map(torch.zeros_like, leaves)
-    grads = torch.autograd.grad(
-        value, list(leaves.values()), allow_unused=True, create_graph=again, retain_graph=True
-    )
+    grads = torch.autograd.grad(value, list(leaves.values()), allow_unused=True, create_graph=again, retain_graph=True)
     return {
         name: torch.zeros_like(leaf) if grad is None else grad.to_dense()
         for (name, leaf), grad in zip(leaves.items(), grads, strict=True)

@@ -121,9 +121,7 @@ class Surface:
     def trials(self) -> Iterator[tuple["Surface", float]]:
         """The surface of two examples and a relative tolerance: in float64, then, for who cannot, as it is."""
         x, y = (self.x, self.y) if self.mixes else (self.x[:2], self.y[:2])
-        params, buffers = (
-            {name: _double(leaf) for name, leaf in part.items()} for part in (self.params, self.buffers)
-        )
+        params, buffers = ({name: _double(leaf) for name, leaf in part.items()} for part in (self.params, self.buffers))
         yield replace(self, params=params, buffers=buffers, x=_double(x), y=y), 1e-6
         yield replace(self, x=x, y=y), 1e-2
 
@@ -190,9 +188,7 @@ def surface(problem: Problem, weights: Weights, sample: Sample) -> Surface:
         y=y,
         train=sample.normalization == "train",
     )
-    _require_function(
-        made, f"{problem.model.network.path} in {sample.normalization} mode, {sample.precision}"
-    )
+    _require_function(made, f"{problem.model.network.path} in {sample.normalization} mode, {sample.precision}")
     return made
 
 
@@ -210,9 +206,7 @@ def _require_function(made: Surface, what: str) -> None:
             raise
         except Exception as problem:
             text = str(problem).partition("\n")[0]
-            raise UsageError(
-                f"{what}, fails on {len(x)} examples: {type(problem).__name__}: {text}"
-            ) from problem
+            raise UsageError(f"{what}, fails on {len(x)} examples: {type(problem).__name__}: {text}") from problem
         drawn = not torch.equal(before, _random_state(x.device))
     if drawn and not made.train:
         raise UsageError(

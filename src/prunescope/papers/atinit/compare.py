@@ -32,7 +32,7 @@ from prunescope.studies.claim import Precondition
 from prunescope.studies.quantity import combined
 from prunescope.studies.study import Study, titled
 
-COST = {"smoke": "10 seconds on 2 cores", "laptop": "30 minutes on 2 cores", "paper": "15 hours on 2 cores"}
+COST = {"smoke": "10 seconds", "laptop": "30 minutes", "paper": "15 hours"}
 FIGURE = "after Frankle et al. 2021 and Evci et al. 2020"
 Panels = Mapping[str, Sequence[str]]
 """The methods of every panel, by its title."""
@@ -107,9 +107,7 @@ class Says:
             f"a network pruned before training to {sparsity(exponent)} sparsity ({method}) errs at most {margin:g} "
             "points more on the test set than the dense one"
         )
-        place = (
-            "Yang et al. 2023, abstract (task and sparsity are proposed here); the margin is proposed here"
-        )
+        place = "Yang et al. 2023, abstract (task and sparsity are proposed here); the margin is proposed here"
         source = {"basis": "paper", "place": place, "preconditions": (self.dense_fits(at_most=5.0),)}
         cost = self.error(method, exponent) - self.error()
         return self(f"{method}-retains", says, cost, Direction("less", than=margin), **source)
@@ -233,9 +231,7 @@ def pattern_figure(arms: Arms, *claims: Claim) -> Figure:
     title = "Does the pattern matter, or only how many weights each layer keeps?"
     caption = "Test error of masks by score, and of random masks with as many weights in each layer."
     plot = replace(lines("test_error", "test error, %"), series="weights")
-    named = [
-        replace(each, labels={**each.labels, "weights": labels[str(each.labels["method"])]}) for each in pairs
-    ]
+    named = [replace(each, labels={**each.labels, "weights": labels[str(each.labels["method"])]}) for each in pairs]
     return Figure("pattern", title, caption=caption, rows=named, plot=plot, claims=claims)
 
 

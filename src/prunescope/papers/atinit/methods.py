@@ -109,9 +109,7 @@ def ranked(makers: Mapping[str, Make]) -> tuple[Method, ...]:
     return tuple(Method(name, "scores", make) for name, make in makers.items())
 
 
-def methods(
-    makers: Mapping[str, Make], *, convolutions: bool, period: Duration = "100it"
-) -> tuple[Method, ...]:
+def methods(makers: Mapping[str, Make], *, convolutions: bool, period: Duration = "100it") -> tuple[Method, ...]:
     """All methods for a network; without convolutions the law with kernels is the law without, so it is left out.
 
     makers: the scores. period: between two exchanges of weights of SET and RigL, which start from the law with kernels.

@@ -154,9 +154,7 @@ def activations(net: Network, layers: Layers) -> MeanActivation:
 
 def compared(size: EventSize, *arms: Arm, **also: Any) -> Comparison:
     """Arms under what is measured in every run with BatchNorm. also: further fields of `Observables`."""
-    observables = Observables(
-        test=size.test_limit, train=size.train_limit, recalibration=size.recalibration, **also
-    )
+    observables = Observables(test=size.test_limit, train=size.train_limit, recalibration=size.recalibration, **also)
     return Comparison(arms, observables=observables)
 
 

@@ -33,9 +33,7 @@ RESAMPLES = 1000
 """Of arms and seeds, behind the interval of a correlation."""
 
 
-def dynamics(
-    name: str, title: str, panels: Panels, *, train: bool = False, claims: Iterable[Claim] = ()
-) -> Figure:
+def dynamics(name: str, title: str, panels: Panels, *, train: bool = False, claims: Iterable[Claim] = ()) -> Figure:
     """Test accuracy after every epoch, after what happens there; a marker where something does.
 
     train: whether training accuracy, before what happens there, has panels too.
@@ -63,10 +61,7 @@ def dynamics(
         "lines are runs, the band is the 95 % bootstrap interval of their mean, markers are epochs with an event. "
         "BatchNorm keeps its running statistics right after an event, as in the paper.",
         rows=[
-            rows(panel, runs, arm, split)
-            for panel, runs in panels.items()
-            for split in splits
-            for arm in runs.names
+            rows(panel, runs, arm, split) for panel, runs in panels.items() for split in splits for arm in runs.names
         ],
         plot=Lines(
             "epoch",
@@ -186,9 +181,7 @@ def correlations(
         caption="Correlations over runs with their 95 % intervals: all runs as if independent (Fisher's interval, the "
         "paper's way), the same with arms and seeds resampled, Kendall's rank correlation, arms' means only, and "
         "within arms only, and the partial correlation where something is held fixed. The p-values are in the table.",
-        rows=[
-            rows(panel, runs, x, y) for panel, runs in panels.items() for x, y in pairs if runs.measures(x, y)
-        ],
+        rows=[rows(panel, runs, x, y) for panel, runs in panels.items() for x, y in pairs if runs.measures(x, y)],
         plot=Intervals("kind", "estimate", "low", "high", x_label="correlation", zero=True),
         claims=tuple(claims),
     )
@@ -214,9 +207,7 @@ def _estimate(kind: str, r: Correlation, interval: Interval) -> Row:
     return {"kind": kind, "estimate": r.estimate, **ends, "p": r.p, "n": r.n}
 
 
-def means(
-    name: str, title: str, panels: Panels, quantities: Sequence[str], claims: Iterable[Claim] = ()
-) -> Figure:
+def means(name: str, title: str, panels: Panels, quantities: Sequence[str], claims: Iterable[Claim] = ()) -> Figure:
     """The mean of each quantity in every arm with its 95 % bootstrap interval: the papers' tables.
 
     The table has Student's interval and the standard deviation too. Beside what events cost stands the same with

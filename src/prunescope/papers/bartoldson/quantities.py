@@ -77,9 +77,7 @@ Maker = Callable[[Observables, Sequence[Recipe]], Quantity]
 
 def _test(function: Callable[[Epochs], float]) -> Maker:
     """A function of test accuracy over epochs."""
-    return lambda observables, runs: each(
-        lambda test: function(epochs(test)), map(observables.accuracy, runs)
-    )
+    return lambda observables, runs: each(lambda test: function(epochs(test)), map(observables.accuracy, runs))
 
 
 def _both(function: Callable[[Epochs, Epochs], float]) -> Maker:
@@ -93,9 +91,7 @@ def _both(function: Callable[[Epochs, Epochs], float]) -> Maker:
 
 def _anew(function: Callable[[Epochs], float]) -> Maker:
     """A function of test accuracy around events, BatchNorm statistics estimated anew."""
-    return lambda observables, runs: each(
-        lambda around: function(epochs(around)), map(observables.recalibrated, runs)
-    )
+    return lambda observables, runs: each(lambda around: function(epochs(around)), map(observables.recalibrated, runs))
 
 
 def _at_end(measure: Measure, name: str) -> Maker:

@@ -135,9 +135,7 @@ def words(size: Size, scale: str) -> str:
     parts += [f"widths times {size.width:g}"] if size.width != 1 else []
     parts += [f"epochs divided by {size.compress:g}"] if size.compress != 1 else []
     parts += [f"batches of {size.batch}"] if size.batch != "paper" else []
-    parts.append(
-        "as many runs as the paper" if size.replicates == "paper" else f"{size.replicates} replicates"
-    )
+    parts.append("as many runs as the paper" if size.replicates == "paper" else f"{size.replicates} replicates")
     if isinstance(size, TraceSize) and size.test_limit != "all":
         parts.append(f"{size.test_limit} test images after every epoch")
     return f"{scale}: {', '.join(parts)}"
@@ -176,11 +174,12 @@ class Group:
         Raises DataError if the data set is not there.
         """
         batch = self.batch
-        source: Source = cifar100() if self.classes == 100 else cifar10()
+        shape, count = (3, 32, 32), size.blobs
+        source: Source
         if size.data == "blobs":
-            source = synthetic(
-                classes=self.classes, shape=(3, 32, 32), train=size.blobs, test=size.blobs, separation=6.0
-            )
+            source = synthetic(classes=self.classes, shape=shape, train=count, test=count, separation=6.0)
+        else:
+            source = cifar100() if self.classes == 100 else cifar10()
         if examples_per_class is not None:
             source = per_class(source, examples_per_class, classes=self.classes, seed=seed)
             batch = batch_for(source.train)
@@ -280,9 +279,7 @@ class Layers:
         step = self._period(size, period)
         return tuple(
             LayerSchedule.after_epochs(name, start=start, end=end, fraction=fraction, period=step)
-            for name, (start, end), fraction in zip(
-                self.names, self._epochs(size), self.fractions, strict=True
-            )
+            for name, (start, end), fraction in zip(self.names, self._epochs(size), self.fractions, strict=True)
         )
 
     def events(self, size: Size, period: int) -> tuple[int, ...]:

@@ -15,7 +15,7 @@ from prunescope.studies.figure import Figure
 from prunescope.studies.region import Near
 from prunescope.studies.study import Study
 
-COST = {"smoke": "a minute or less on 2 cores", "laptop": "1 hour on 2 cores", "paper": "months on 2 cores"}
+COST = {"smoke": "a minute or less", "laptop": "1 hour", "paper": "months"}
 FIGURE = "Figure 1"
 PLACE = "Bartoldson et al. 2019, section 3.1 and Figure 1"
 Settings = EventSize
@@ -25,9 +25,7 @@ SCALES = scales_of(EventSize)
 def comparison(size: EventSize) -> Comparison:
     """No pruning, and the four algorithms: which four they are is proposed here, the legend is not at hand."""
     ways = (("S", SLOW, "E[BN]"), ("S", SLOW, "l2"), ("S", FAST, "E[BN]"), ("L", FAST, "E[BN]"))
-    made = [
-        arms.scored(VGG11, VGG11_LAYERS, size, letter, score, period=period) for letter, period, score in ways
-    ]
+    made = [arms.scored(VGG11, VGG11_LAYERS, size, letter, score, period=period) for letter, period, score in ways]
     return arms.compared(size, arms.plain(VGG11, size), *made)
 
 

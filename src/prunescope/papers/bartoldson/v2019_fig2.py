@@ -13,7 +13,7 @@ from prunescope.papers.bartoldson.scales import EventSize, scales_of
 from prunescope.studies.claim import Claim
 from prunescope.studies.study import Study
 
-COST = {"smoke": "a minute or less on 2 cores", "laptop": "1 hour on 2 cores", "paper": "months on 2 cores"}
+COST = {"smoke": "a minute or less", "laptop": "1 hour", "paper": "months"}
 FIGURE = "Figure 2"
 PLACE = "Bartoldson et al. 2019, section 3.1 and Figure 2"
 Settings = EventSize

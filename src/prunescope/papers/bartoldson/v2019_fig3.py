@@ -16,7 +16,7 @@ from prunescope.studies.claim import Claim
 from prunescope.studies.region import Equivalence, Region
 from prunescope.studies.study import Study
 
-COST = {"smoke": "a minute or less on 2 cores", "laptop": "3 hours on 2 cores", "paper": "months on 2 cores"}
+COST = {"smoke": "a minute or less", "laptop": "3 hours", "paper": "months"}
 FIGURE = "Figure 3"
 PLACE = "Bartoldson et al. 2019, section 3.2 and Figure 3"
 
@@ -38,15 +38,11 @@ class Settings(EventSize):
     @classmethod
     def _compared(cls, targets: Targets) -> Targets:
         if missing := {"S", "L"} - set(targets):
-            raise ValueError(
-                f"targets={list(targets)} lacks {sorted(missing)}, which the claims compare; add it"
-            )
+            raise ValueError(f"targets={list(targets)} lacks {sorted(missing)}, which the claims compare; add it")
         return targets
 
 
-SCALES = scales_of(
-    Settings, smoke={"compress": 45.0, "rates": (10.0, 20.0)}, laptop={"rates": (5.0, 15.0, 30.0)}
-)
+SCALES = scales_of(Settings, smoke={"compress": 45.0, "rates": (10.0, 20.0)}, laptop={"rates": (5.0, 15.0, 30.0)})
 
 
 def build(settings: Settings, scale: str) -> Study:

@@ -23,17 +23,11 @@ from prunescope.studies.quantity import arrays, column
 from prunescope.studies.region import Direction
 from prunescope.studies.study import Study
 
-COST = {
-    "smoke": "a minute or less on 2 cores",
-    "laptop": "15 minutes on 2 cores",
-    "paper": "a month on 2 cores",
-}
+COST = {"smoke": "a minute or less", "laptop": "15 minutes", "paper": "a month"}
 FIGURE = "Figure A1"
 PLACE = "Bartoldson et al. 2019, Figure A1"
 MEASURE = Normality()
-PARTS: Mapping[str, float] = MappingProxyType(
-    {"before training": 0.0, "half way": 0.5, "after training": 1.0}
-)
+PARTS: Mapping[str, float] = MappingProxyType({"before training": 0.0, "half way": 0.5, "after training": 1.0})
 """When activations are measured, as a part of training."""
 NEAR = Direction("less", than=0.05)
 """Distance that counts as nearly normal; proposed here, the papers give no number."""
@@ -92,8 +86,7 @@ def _normality(run: Recipe, part: float) -> Reading:
 def _claims(readings: Mapping[str, list[Reading]], ready: tuple[Precondition, ...]) -> Iterator[Claim]:
     unit = "mean Kolmogorov-Smirnov distance over the last eight layers"
     before, _, after = (
-        column(measured, "mean_distance", label=when.split()[0], unit=unit)
-        for when, measured in readings.items()
+        column(measured, "mean_distance", label=when.split()[0], unit=unit) for when, measured in readings.items()
     )
     what = f"Before training, normalized activations are nearly standard normal: at a distance below {NEAR.than:g}."
     early = Says(f'{PLACE} ("reasonable early on"), of a VGG19; the number is proposed here')

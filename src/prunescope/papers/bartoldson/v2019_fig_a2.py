@@ -10,7 +10,7 @@ from prunescope.papers.bartoldson.scales import SHORT_FIXED, Ascending, Count, E
 from prunescope.papers.bartoldson.v2019_sweeps import Targets, sweep
 from prunescope.studies.study import Study
 
-COST = {"smoke": "a minute or less on 2 cores", "laptop": "3 hours on 2 cores", "paper": "months on 2 cores"}
+COST = {"smoke": "a minute or less", "laptop": "3 hours", "paper": "months"}
 FIGURE = "Figure A2"
 PLACE = "Bartoldson et al. 2019, appendix A.3 and Figure A2"
 

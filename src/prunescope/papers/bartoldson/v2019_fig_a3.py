@@ -25,7 +25,7 @@ from prunescope.studies.study import Study
 from prunescope.tasks.model import Model, Network
 from prunescope.training.interventions import Every, Prune
 
-COST = {"smoke": "a minute or less on 2 cores", "laptop": "4 hours on 2 cores", "paper": "4 days on 2 cores"}
+COST = {"smoke": "a minute or less", "laptop": "4 hours", "paper": "4 days"}
 FIGURE = "Figure A3"
 PLACE = "Bartoldson et al. 2019, appendix A.4 and Figure A3"
 LAYER = "fc1.weight"
@@ -145,9 +145,7 @@ def _figures(cells: Cells) -> Iterator[Figure]:
     )
     heading, panels = "Figure A3, middle: generalization gap", over_size(BASELINE, SMALLEST, LARGEST)
     claims = _gaps(cells)
-    yield figures.curves(
-        "figa3-middle", heading, panels, "end_gap", x_label=x_label, log_x=True, claims=claims
-    )
+    yield figures.curves("figa3-middle", heading, panels, "end_gap", x_label=x_label, log_x=True, claims=claims)
     largest = {title(*key): runs for key, runs in cells.items() if key[0] == max(cells)[0]}
     heading = "Figure A3, right: test and training accuracy over epochs"
     yield figures.dynamics("figa3-right", heading, largest, train=True)

@@ -16,7 +16,7 @@ from prunescope.studies.study import Study
 
 __all__ = ["SCALES", "Settings", "build"]
 
-COST = {"smoke": "a minute or less on 2 cores", "laptop": "a day on 2 cores", "paper": "a year on 2 cores"}
+COST = {"smoke": "a minute or less", "laptop": "a day", "paper": "a year"}
 FIGURE = "the whole paper"
 PARTS = (v2019_fig1, v2019_fig2, v2019_fig3, v2019_fig_a1, v2019_fig_a2, v2019_fig_a3)
 """The studies of the paper in its order."""

@@ -35,17 +35,13 @@ class Sweep:
     runs: Comparison
     rates: Mapping[tuple[str, str], Places]
 
-    def figures(
-        self, drop: str, *, tag: str, heading: str, claims: Mapping[str, Iterable[Claim]]
-    ) -> Iterator[Figure]:
+    def figures(self, drop: str, *, tag: str, heading: str, claims: Mapping[str, Iterable[Claim]]) -> Iterator[Figure]:
         """Drop, also with BatchNorm statistics estimated anew, and accuracy over the rate, a panel a score; optima.
 
         claims: by the quantity that is drawn.
         """
         panels = {
-            score: {
-                f"Prune_{letter}": at for (scored_by, letter), at in self.rates.items() if scored_by == score
-            }
+            score: {f"Prune_{letter}": at for (scored_by, letter), at in self.rates.items() if scored_by == score}
             for score in SCORES
         }
         sides = dict.fromkeys(self.runs.with_recalibrated([drop]), "left")
@@ -72,18 +68,14 @@ class Sweep:
     def _trend(self, quantity: str, places: Places) -> Quantity:
         rates, runs = [rate for rate, _, _ in places], self.runs.only(*(arm for _, _, arm in places))
         return runs.values(quantity).map(
-            lambda values: [
-                statistics.rank_correlation(rates, seed) if np.ptp(seed) > 0 else np.nan for seed in values
-            ]
+            lambda values: [statistics.rank_correlation(rates, seed) if np.ptp(seed) > 0 else np.nan for seed in values]
         )
 
     def over_rates(self, quantity: str, score: str, letter: str) -> Quantity:
         """The mean over rates of a quantity, [R]."""
         arms = self.runs.only(*(arm for _, _, arm in self.rates[score, letter]))
         unit = f"{label(quantity)}, mean over rates"
-        return arms.values(quantity).map(
-            lambda values: values.mean(axis=1), label=f"Prune_{letter}", unit=unit
-        )
+        return arms.values(quantity).map(lambda values: values.mean(axis=1), label=f"Prune_{letter}", unit=unit)
 
 
 def sweep(size: EventSize, targets: Targets, ways: Sequence[tuple[float, Layers, int, str]]) -> Sweep:

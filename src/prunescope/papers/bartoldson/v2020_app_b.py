@@ -20,13 +20,11 @@ from prunescope.studies.quantity import Quantity
 from prunescope.studies.region import Near
 from prunescope.studies.study import Study
 
-COST = {"smoke": "a minute or less on 2 cores", "laptop": "2 hours on 2 cores", "paper": "months on 2 cores"}
+COST = {"smoke": "a minute or less", "laptop": "2 hours", "paper": "months"}
 FIGURE = "Appendix B"
 Settings, SCALES = v2020_fig2.Settings, v2020_fig2.SCALES
 PLACE = "Bartoldson et al. 2020, section 3.1 and appendix B"
-WORST: Mapping[str, Mapping[str, float]] = MappingProxyType(
-    {"VGG11": {"l": 29.0}, "ResNet18": {"s": 27.0, "l": 45.0}}
-)
+WORST: Mapping[str, Mapping[str, float]] = MappingProxyType({"VGG11": {"l": 29.0}, "ResNet18": {"s": 27.0, "l": 45.0}})
 """Points that the worst event costs, at the high rate, by target (the authors' figure script)."""
 
 

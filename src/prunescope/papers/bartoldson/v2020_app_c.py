@@ -21,7 +21,7 @@ from prunescope.studies.figure import Figure
 from prunescope.studies.region import Near
 from prunescope.studies.study import Study
 
-COST = {"smoke": "a minute or less on 2 cores", "laptop": "3 hours on 2 cores", "paper": "a year on 2 cores"}
+COST = {"smoke": "a minute or less", "laptop": "3 hours", "paper": "a year"}
 FIGURE = "Appendix C"
 PLACE = "Bartoldson et al. 2020, section 3.2 and appendix C"
 Part = Literal["C1", "C2", "C3"]

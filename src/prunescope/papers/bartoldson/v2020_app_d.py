@@ -18,11 +18,7 @@ from prunescope.studies.region import Equivalence
 from prunescope.studies.study import Study
 from prunescope.training.interventions import ZeroUnits
 
-COST = {
-    "smoke": "a minute or less on 2 cores",
-    "laptop": "1.5 hours on 2 cores",
-    "paper": "months on 2 cores",
-}
+COST = {"smoke": "a minute or less", "laptop": "1.5 hours", "paper": "months"}
 FIGURE = "Appendix D"
 PLACE = "Bartoldson et al. 2020, section 3.3 and appendix D (Figure D2)"
 

@@ -29,7 +29,7 @@ from prunescope.studies.region import Near
 from prunescope.studies.results import Results
 from prunescope.studies.study import Study
 
-COST = {"smoke": "a minute or less on 2 cores", "laptop": "3 hours on 2 cores", "paper": "months on 2 cores"}
+COST = {"smoke": "a minute or less", "laptop": "3 hours", "paper": "months"}
 FIGURE = "Appendix E"
 PLACE = "Bartoldson et al. 2020, section 3.4 and appendix E"
 TOP, EPSILON = "sum of top eigenvalues", "epsilon"
@@ -187,9 +187,7 @@ def _tradeoff(runs: Comparison) -> Claim:
 
 
 def _size(runs: Comparison, settings: Settings) -> Claim:
-    return Says(
-        "Bartoldson et al. 2020, Figure 6 (ends of an axis in the authors' figure script)", "proposed"
-    )(
+    return Says("Bartoldson et al. 2020, Figure 6 (ends of an axis in the authors' figure script)", "proposed")(
         "top-eigenvalues-size",
         "The top 100 eigenvalues of the network without pruning add up to 205 to 555.",
         runs.value(NONE, TOP),
@@ -202,9 +200,7 @@ def epsilon(name: str, title: str, runs: Comparison, other: str, claim: Claim) -
     """Epsilon and another quantity; runs in which it was not reached are marked, they stand at the end of the reach."""
 
     def rows(arm: str) -> Rows:
-        marked = runs.value(arm, REACHED).map(
-            lambda reached: [arm if near else f"{arm}, at least" for near in reached]
-        )
+        marked = runs.value(arm, REACHED).map(lambda reached: [arm if near else f"{arm}, at least" for near in reached])
         return Rows({}, {"arm": marked, other: runs.value(arm, other), EPSILON: runs.value(arm, EPSILON)})
 
     return Figure(
@@ -251,9 +247,7 @@ def spectra(runs: Comparison, claim: Claim) -> Figure:
         "Figures E1 and E2: Hessian eigenvalues of largest magnitude",
         caption="Eigenvalues in order of magnitude, sign kept.",
         rows=[rows(arm) for arm in runs.names],
-        plot=Lines(
-            "rank", "eigenvalue", series="arm", x_label="rank", y_label="eigenvalue", band="bootstrap"
-        ),
+        plot=Lines("rank", "eigenvalue", series="arm", x_label="rank", y_label="eigenvalue", band="bootstrap"),
         claims=(claim,),
     )
 

@@ -14,7 +14,7 @@ from prunescope.papers.bartoldson.scales import RESNET18_CIFAR100, RESNET18_LAST
 from prunescope.studies.claim import Claim
 from prunescope.studies.study import Study
 
-COST = {"smoke": "a minute or less on 2 cores", "laptop": "10 hours on 2 cores", "paper": "years on 2 cores"}
+COST = {"smoke": "a minute or less", "laptop": "10 hours", "paper": "years"}
 FIGURE = "Appendix F"
 PLACE = "Bartoldson et al. 2020, appendix F (Table F1; its numbers are not in the text at hand)"
 PERIOD = 750

@@ -21,7 +21,7 @@ from prunescope.studies.figure import Figure
 from prunescope.studies.region import Among, Near
 from prunescope.studies.study import Study
 
-COST = {"smoke": "a minute or less on 2 cores", "laptop": "1 hour on 2 cores", "paper": "months on 2 cores"}
+COST = {"smoke": "a minute or less", "laptop": "1 hour", "paper": "months"}
 FIGURE = "Figure 2"
 PLACE = "Bartoldson et al. 2020, section 3.1 and Figure 2"
 Name = Literal["VGG11", "ResNet18"]

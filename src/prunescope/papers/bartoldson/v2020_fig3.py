@@ -23,7 +23,7 @@ from prunescope.studies.region import Among, Direction, Near
 from prunescope.studies.results import Results
 from prunescope.studies.study import Study
 
-COST = {"smoke": "a minute or less on 2 cores", "laptop": "3 hours on 2 cores", "paper": "a year on 2 cores"}
+COST = {"smoke": "a minute or less", "laptop": "3 hours", "paper": "a year"}
 FIGURE = "Figure 3"
 PLACE = "Bartoldson et al. 2020, section 3.2 and Figure 3"
 SIGNIFICANT = -0.51

@@ -20,7 +20,7 @@ from prunescope.studies.figure import Figure
 from prunescope.studies.region import Near
 from prunescope.studies.study import Study
 
-COST = {"smoke": "a minute or less on 2 cores", "laptop": "2 hours on 2 cores", "paper": "months on 2 cores"}
+COST = {"smoke": "a minute or less", "laptop": "2 hours", "paper": "months"}
 FIGURE = "Figure 4"
 PLACE = "Bartoldson et al. 2020, section 3.2 and Figure 4"
 Name = Literal["ResNet18", "ResNet20", "ResNet56"]
@@ -80,9 +80,7 @@ def _figures(settings: Settings) -> Iterator[Figure]:
     title = "Figure 4: stability and accuracy"
     yield figures.scatter("fig4-top", title, pruned, "mean_stability", "best", claims)
     claims = [_gap(name, runs) for name, runs in pruned.items()]
-    yield figures.scatter(
-        "fig4-bottom", "Figure 4: stability and gap", pruned, "mean_stability", "gap", claims
-    )
+    yield figures.scatter("fig4-bottom", "Figure 4: stability and gap", pruned, "mean_stability", "gap", claims)
     title = "Correlations of stability with accuracy and with the gap"
     pairs = [(x, y) for x in STABILITIES for y in ("best", "final", "gap", "final_gap")]
     yield figures.correlations("fig4-correlations", title, pruned, pairs)
@@ -101,9 +99,7 @@ def _accuracy(network: str, runs: Comparison, size: EventSize) -> Iterator[Claim
     what = f"Pruned at the higher rate, {network} reaches about {accuracy} % (tolerance proposed)."
     best = runs.value(runs.names[-1], "best")
     yield script(f"{tag}-best", what, best, Near(accuracy, 1.0), needs=paper)
-    lower = runs.values("mean_stability").map(
-        lambda values: values.min(axis=1), label="the lower of both rates"
-    )
+    lower = runs.values("mean_stability").map(lambda values: values.min(axis=1), label="the lower of both rates")
     what = f"Mean stability of pruned {network}s goes down to about {stability:g} % (tolerance proposed)."
     yield script(f"{tag}-stability", what, lower, Near(stability, 5.0), needs=paper)
 

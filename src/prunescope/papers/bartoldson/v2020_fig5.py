@@ -18,7 +18,7 @@ from prunescope.studies.region import Equivalence
 from prunescope.studies.study import Study
 from prunescope.training.interventions import NoiseUnits, ZeroUnits
 
-COST = {"smoke": "a minute or less on 2 cores", "laptop": "2 hours on 2 cores", "paper": "months on 2 cores"}
+COST = {"smoke": "a minute or less", "laptop": "2 hours", "paper": "months"}
 FIGURE = "Figure 5"
 PLACE = "Bartoldson et al. 2020, section 3.3 and Figure 5"
 
@@ -52,9 +52,7 @@ def comparisons(size: Settings) -> dict[str, Comparison]:
     pruned = arms.largest(size, normalization_follows=False, suffix=", BN kept")
     zeroing = [arms.noisy(size, f"Zeroing {n}", ZeroUnits, batches=n) for n in size.batches]
     test = size.test_batches
-    gaussian = [
-        arms.noisy(size, f"Gaussian {n}", NoiseUnits, batches=n, test_batches=test) for n in size.batches
-    ]
+    gaussian = [arms.noisy(size, f"Gaussian {n}", NoiseUnits, batches=n, test_batches=test) for n in size.batches]
     return {
         "zeroing": arms.compared(size, plain, pruned, *zeroing),
         "Gaussian noise": arms.compared(size, plain, *gaussian),

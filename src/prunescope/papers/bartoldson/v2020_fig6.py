@@ -19,11 +19,7 @@ from prunescope.studies.figure import Figure
 from prunescope.studies.region import Direction, Equivalence, Near
 from prunescope.studies.study import Study
 
-COST = {
-    "smoke": "a minute or less on 2 cores",
-    "laptop": "1.5 hours on 2 cores",
-    "paper": "months on 2 cores",
-}
+COST = {"smoke": "a minute or less", "laptop": "1.5 hours", "paper": "months"}
 FIGURE = "Figure 6"
 PLACE = "Bartoldson et al. 2020, section 3.4 and Figure 6"
 SIGNIFICANT = Direction("less", than=-0.254)
@@ -101,9 +97,7 @@ def _mediation(runs: Comparison) -> Claim:
 
 
 def _size(runs: Comparison, size: FlatnessSize) -> Claim:
-    return Says(
-        "Bartoldson et al. 2020, Figure 6 (ends of an axis in the authors' figure script)", "proposed"
-    )(
+    return Says("Bartoldson et al. 2020, Figure 6 (ends of an axis in the authors' figure script)", "proposed")(
         "trace-c-size",
         f"{TRACE_C} of the network without pruning is 1,300 to 5,300.",
         runs.value(NONE, TRACE_C),

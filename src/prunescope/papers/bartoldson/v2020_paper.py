@@ -21,7 +21,7 @@ from prunescope.studies.study import Study
 
 __all__ = ["SCALES", "Settings", "build"]
 
-COST = {"smoke": "a minute or less on 2 cores", "laptop": "a day on 2 cores", "paper": "years on 2 cores"}
+COST = {"smoke": "a minute or less", "laptop": "a day", "paper": "years"}
 FIGURE = "the whole paper"
 FIGURES = (section2, v2020_fig2, v2020_fig3, v2020_fig4, v2020_fig5, v2020_fig6)
 APPENDICES = (v2020_app_b, v2020_app_c, v2020_app_d, v2020_app_e, v2020_app_f)

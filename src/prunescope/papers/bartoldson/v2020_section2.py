@@ -19,11 +19,7 @@ from prunescope.studies.region import Equivalence
 from prunescope.studies.study import Study
 from prunescope.training.interventions import BernoulliUnits
 
-COST = {
-    "smoke": "a minute or less on 2 cores",
-    "laptop": "1.5 hours on 2 cores",
-    "paper": "months on 2 cores",
-}
+COST = {"smoke": "a minute or less", "laptop": "1.5 hours", "paper": "months"}
 FIGURE = "section 2"
 PLACE = "Bartoldson et al. 2020, section 2, which says that pruning is p = 0 and runs nothing else"
 

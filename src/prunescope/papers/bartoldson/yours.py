@@ -37,11 +37,7 @@ from prunescope.training.interventions import LayerSchedule, PruneUnits
 from prunescope.training.optim import Adam, Optimizer
 from prunescope.training.schedules import Constant, Schedule
 
-COST = {
-    "smoke": "a minute or less on 2 cores",
-    "laptop": "20 minutes on 2 cores",
-    "paper": "20 minutes on 2 cores",
-}
+COST = {"smoke": "a minute or less", "laptop": "20 minutes", "paper": "20 minutes"}
 FIGURE = "none: any network"
 ERROR = "standard error of Tr(H)"
 
@@ -228,9 +224,7 @@ def traces(runs: Comparison) -> Figure:
 
     def rows(arm: str) -> Rows:
         trace, error = runs.value(arm, TRACE_H), runs.value(arm, ERROR)
-        low, high = (
-            combined(lambda value, off, side=side: value + side * off, trace, error) for side in (-2, 2)
-        )
+        low, high = (combined(lambda value, off, side=side: value + side * off, trace, error) for side in (-2, 2))
         run = figures.names_of(trace)
         return Rows({}, {"run": run, "trace": trace, "error": error, "low": low, "high": high})
 
@@ -255,9 +249,7 @@ def events(runs: Comparison) -> Figure:
         caption="An event without recovery has no point. Accuracies before and after every event are in the "
         f"table{also}.",
         rows=[row for arm in runs.pruned.names for row in _events(runs, arm)],
-        plot=Lines(
-            "epoch", "value", series="arm", x_label="epoch", y_label="", share_y=False, band="bootstrap"
-        ),
+        plot=Lines("epoch", "value", series="arm", x_label="epoch", y_label="", share_y=False, band="bootstrap"),
     )
 
 
@@ -275,9 +267,7 @@ def _events(runs: Comparison, arm: str) -> list[Rows]:
     for prefix, nodes in traces_of.items():
         for side in ("before", "after"):
             columns[prefix + side] = each(lambda trace, side=side: _of_events(epochs(trace), side), nodes)
-    return [
-        Rows({"arm": arm, "panel": panel}, {**columns, "value": value}) for panel, value in panels.items()
-    ]
+    return [Rows({"arm": arm, "panel": panel}, {**columns, "value": value}) for panel, value in panels.items()]
 
 
 def _of_events(table: Epochs, column: str) -> Numbers:

@@ -21,7 +21,7 @@ from prunescope.studies import Among, Claim, Figure, Lines, Quantity, Rows, Stud
 from prunescope.studies.study import titled
 
 COST = {
-    "smoke": "half a minute on 2 cores",
+    "smoke": "half a minute",
     "laptop": "2 hours on 2 cores for LeNet alone (-s benchmarks=[lenet,resnet20] for more)",
     "paper": "weeks on a GPU",
 }
@@ -58,9 +58,7 @@ def build(settings: Settings, scale: str) -> Study:
     names = settings.benchmarks
     if len(set(names)) < len(names):
         raise UsageError(f"benchmarks={list(names)} names one twice; write each once")
-    benches = [
-        arms(sizes.Settings(benchmark=name, replicates=settings.replicates).size(scale)) for name in names
-    ]
+    benches = [arms(sizes.Settings(benchmark=name, replicates=settings.replicates).size(scale)) for name in names]
     words = f"{scale}: {', '.join(names)}; {settings.replicates} replicates"
     return counted(benches, settings=settings, scale=words)
 

@@ -14,11 +14,7 @@ from prunescope.studies import Claim, Direction, Figure, Lines, Quantity, Rows, 
 
 __all__ = ["SCALES", "build"]
 
-COST = {
-    "smoke": "half a minute or less on 2 cores",
-    "laptop": "10 minutes on 2 cores",
-    "paper": "10 minutes on 2 cores",
-}
+COST = {"smoke": "half a minute or less", "laptop": "10 minutes", "paper": "10 minutes"}
 FIGURE = "Appendix B.3"
 AGREEMENT = 0.8
 """Rank correlation from which scores count as the same; proposed."""
@@ -67,8 +63,6 @@ def _figure(agreements: Mapping[float, Mapping[str, Quantity]], claim: Claim) ->
             for noise, by_pair in agreements.items()
             for pair, agreement in by_pair.items()
         ],
-        plot=Lines(
-            "noise", "rank_correlation", series="pair", x_label="label noise, %", y_label="rank correlation"
-        ),
+        plot=Lines("noise", "rank_correlation", series="pair", x_label="label noise, %", y_label="rank correlation"),
         claims=(claim,),
     )

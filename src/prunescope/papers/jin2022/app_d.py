@@ -12,11 +12,7 @@ from prunescope.studies import Claim, Quantity, Study
 
 __all__ = ["SCALES", "build"]
 
-COST = {
-    "smoke": "half a minute or less on 2 cores",
-    "laptop": "30 minutes on 2 cores",
-    "paper": "40 minutes on 2 cores",
-}
+COST = {"smoke": "half a minute or less", "laptop": "30 minutes", "paper": "40 minutes"}
 FIGURE = "Appendix D"
 
 
@@ -45,6 +41,4 @@ def _improved_matter(case: LeaveOut, gap: Quantity) -> Claim:
         "out as many at random"
     )
     says, end = Says(case.bench), case.rule.replace("_", "-")
-    return says(
-        f"{name}-{end}", gap, MORE, text, case.judgeable, place="section 3 and App. D", statement=name
-    )
+    return says(f"{name}-{end}", gap, MORE, text, case.judgeable, place="section 3 and App. D", statement=name)

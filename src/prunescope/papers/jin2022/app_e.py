@@ -17,11 +17,7 @@ from prunescope.studies import Claim, Equivalence, Study
 
 __all__ = ["SCALES", "build"]
 
-COST = {
-    "smoke": "half a minute or less on 2 cores",
-    "laptop": "1 hour on 2 cores",
-    "paper": "2 hours on 2 cores",
-}
+COST = {"smoke": "half a minute or less", "laptop": "1 hour", "paper": "2 hours"}
 FIGURE = "Appendix E"
 
 MARGIN = 1.0

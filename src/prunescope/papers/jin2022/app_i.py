@@ -14,11 +14,7 @@ from prunescope.studies import Claim, Study
 
 __all__ = ["SCALES", "build"]
 
-COST = {
-    "smoke": "half a minute or less on 2 cores",
-    "laptop": "1.2 hours on 2 cores",
-    "paper": "2.5 hours on 2 cores",
-}
+COST = {"smoke": "half a minute or less", "laptop": "1.2 hours", "paper": "2.5 hours"}
 FIGURE = "Appendix I"
 ARMS: tuple[Arm, ...] = ("pruned", "width")
 

@@ -17,11 +17,7 @@ from prunescope.training.interventions import Prune
 
 __all__ = ["SCALES", "build"]
 
-COST = {
-    "smoke": "half a minute or less on 2 cores",
-    "laptop": "3.5 hours on 2 cores",
-    "paper": "6 hours on 2 cores",
-}
+COST = {"smoke": "half a minute or less", "laptop": "3.5 hours", "paper": "6 hours"}
 FIGURE = "Appendix J"
 
 OTHERS: Mapping[str, str] = MappingProxyType(
@@ -48,9 +44,7 @@ def build(settings: Settings, scale: str) -> Study:
         "Appendix J: which weights go",
         "Test error under the same schedule and retraining when other weights are removed at each level. A curve ends "
         "where a layer would lose its last weight.",
-        claims=[
-            _is_better(group["magnitude"], group[other]) for group in by_noise.values() for other in OTHERS
-        ],
+        claims=[_is_better(group["magnitude"], group[other]) for group in by_noise.values() for other in OTHERS],
     )
     inside = tuple(variant.optimum_inside for variant in every)
     note = "The heuristics of the paper's Appendix J are not known; these are proposed here."

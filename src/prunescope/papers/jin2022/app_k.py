@@ -16,11 +16,7 @@ from prunescope.studies import Claim, Figure, Quantity, Sheet, Study
 
 __all__ = ["SCALES", "build"]
 
-COST = {
-    "smoke": "half a minute or less on 2 cores",
-    "laptop": "1 hour on 2 cores",
-    "paper": "2 hours on 2 cores",
-}
+COST = {"smoke": "half a minute or less", "laptop": "1 hour", "paper": "2 hours"}
 FIGURE = "Appendix K"
 
 

@@ -14,11 +14,7 @@ from prunescope.studies import Figure, Lines, Rows, Study
 
 __all__ = ["SCALES", "build"]
 
-COST = {
-    "smoke": "half a minute or less on 2 cores",
-    "laptop": "1 hour on 2 cores",
-    "paper": "5 hours on 2 cores",
-}
+COST = {"smoke": "half a minute or less", "laptop": "1 hour", "paper": "5 hours"}
 FIGURE = "Tables 5 and 11"
 
 
@@ -45,9 +41,7 @@ def _table5(bench: Benchmark) -> Figure:
     def run(gap: Numbers) -> Numbers:
         return gap if np.isfinite(gap).any() else gap[:0]
 
-    gaps = [
-        ("extended, its own best", noise, fig6.lacks(bench, noise)) for noise in bench.noises_of("extended")
-    ]
+    gaps = [("extended, its own best", noise, fig6.lacks(bench, noise)) for noise in bench.noises_of("extended")]
     for noise in bench.noises_of("extended"):
         as_much = as_long(bench, noise) - best(bench, "pruned", noise)
         gaps.append(("extended, equal training", noise, as_much.map(run)))

@@ -106,15 +106,11 @@ def named_figure(bench: Benchmark) -> Figure:
     dense = on_test([point.recipe for point in bench.row("dense", NOISE, 0)])
     sparse = {
         "best level": on_test(bench.chosen("pruned", NOISE)),
-        f"level {bench.levels}": on_test(
-            [point.recipe for point in bench.row("pruned", NOISE, bench.levels)]
-        ),
+        f"level {bench.levels}": on_test([point.recipe for point in bench.row("pruned", NOISE, bench.levels)]),
     }
 
     def rows(after: Sequence[Reading], results: Results) -> list[Row]:
-        wrong = [
-            np.stack([~np.asarray(results[reading]["correct"]) for reading in row]) for row in (dense, after)
-        ]
+        wrong = [np.stack([~np.asarray(results[reading]["correct"]) for reading in row]) for row in (dense, after)]
         return named(np.asarray(results[labels]["label"]), *wrong)
 
     return Figure(

@@ -21,11 +21,7 @@ from prunescope.training.schedules import Constant, Stretched
 
 __all__ = ["SCALES", "build"]
 
-COST = {
-    "smoke": "half a minute or less on 2 cores",
-    "laptop": "5 hours on 2 cores",
-    "paper": "8 hours on 2 cores",
-}
+COST = {"smoke": "half a minute or less", "laptop": "5 hours", "paper": "8 hours"}
 FIGURE = "beside Figures 6 and 7; not in the paper"
 
 MARGIN = 1.0
@@ -50,9 +46,7 @@ def build(settings: Settings, scale: str) -> Study:
         "schedule instead of replays.",
         claims=[claim for noise, group in by_noise.items() for claim in _claims(bench, noise, group)],
     )
-    by_epoch = epochs_figure(
-        bench, noises=noises, claims=[_early_stopping_is_worse(bench, n) for n in noises]
-    )
+    by_epoch = epochs_figure(bench, noises=noises, claims=[_early_stopping_is_worse(bench, n) for n in noises])
     inside = (*optima_inside(bench, "pruned", noises=noises), *(variant.optimum_inside for variant in every))
     text = (*notes(size), *_notes(bench))
     return study(__doc__, size, scale, figures=(by_level, by_epoch), cautions=inside, notes=text)
@@ -91,9 +85,7 @@ def stretched(bench: Benchmark, base: Recipe, level: int) -> Recipe:
 
 def _notes(bench: Benchmark) -> tuple[str, ...]:
     at = ", ".join(str(level) for level in stops(bench))
-    note = (
-        f"Claims compare all arms of size and time at the same levels ({at}), so that none has more chances."
-    )
+    note = f"Claims compare all arms of size and time at the same levels ({at}), so that none has more chances."
     same = (
         "The learning rate of this benchmark is constant, so a stretched schedule is that of the replays: extended "
         "training already is one long training, and time cannot be told from a cyclic learning rate here."

@@ -15,11 +15,7 @@ from prunescope.studies import Among, Claim, Equivalence, Study, combined, side_
 __all__ = ["SCALES", "build"]
 
 FIGURE = "Figure 1"
-COST = {
-    "smoke": "half a minute or less on 2 cores",
-    "laptop": "40 minutes on 2 cores",
-    "paper": "1 hour on 2 cores",
-}
+COST = {"smoke": "half a minute or less", "laptop": "40 minutes", "paper": "1 hour"}
 SHOWN: tuple[Arm, ...] = ("pruned", "extended")
 ABOVE = 1.0
 """Weights remaining, percent, above which the two are compared."""
@@ -34,9 +30,7 @@ def build(settings: Settings, scale: str) -> Study:
     left = error_figure(bench, arms=SHOWN, noises=(0.0,), name="fig1a", title=title, claims=matches)
     title, claims = "Figure 1b: change in training loss by influence", tuple(influential(sub))
     right = group_figure(sub, at_both_choices(), name="fig1b", title=title, claims=claims)
-    return study(
-        __doc__, size, scale, figures=(left, right), cautions=optima_inside(bench, *SHOWN, noises=(0.0,))
-    )
+    return study(__doc__, size, scale, figures=(left, right), cautions=optima_inside(bench, *SHOWN, noises=(0.0,)))
 
 
 def matches_everywhere(bench: Benchmark) -> Claim:

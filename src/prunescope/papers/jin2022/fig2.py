@@ -18,11 +18,7 @@ from prunescope.studies.groups import concentration
 __all__ = ["SCALES", "build"]
 
 FIGURE = "Figure 2"
-COST = {
-    "smoke": "half a minute or less on 2 cores",
-    "laptop": "20 minutes on 2 cores",
-    "paper": "40 minutes on 2 cores",
-}
+COST = {"smoke": "half a minute or less", "laptop": "20 minutes", "paper": "40 minutes"}
 
 HIGHEST: Rule = "highest_improving"
 CONCENTRATION: Range = (3.5, 71.0)
@@ -102,9 +98,7 @@ def influential(sub: Subgroups) -> Iterator[Claim]:
     if sub.bench.name in WORSE:
         rises = sub.top("pruned", 0.0, HIGHEST) - sub.rest("pruned", 0.0, HIGHEST)
         still, place = is_sparse(sub.bench, 0.0, rule=HIGHEST), "section 4, Figs 1b and 2b"
-        text = (
-            f"at the highest sparsity that still improves on the dense network the loss rises by more {where}"
-        )
+        text = f"at the highest sparsity that still improves on the dense network the loss rises by more {where}"
         yield says("influential-worsen-at-highest", rises, MORE, text, still, place=place)
 
 

@@ -21,11 +21,7 @@ from prunescope.studies import Among, Claim, Near, Study, side_by_side
 __all__ = ["SCALES", "build"]
 
 FIGURE = "Figure 3"
-COST = {
-    "smoke": "half a minute or less on 2 cores",
-    "laptop": "1 hour on 2 cores",
-    "paper": "2 hours on 2 cores",
-}
+COST = {"smoke": "half a minute or less", "laptop": "1 hour", "paper": "2 hours"}
 
 GAIN: Mapping[tuple[str, float], float] = MappingProxyType(
     {("vgg16", 0.15): 5.2, ("vgg16", 0.3): 16.1, ("vgg16", 0.6): 34.6}

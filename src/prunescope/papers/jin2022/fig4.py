@@ -25,11 +25,7 @@ from prunescope.studies import Among, Claim, Precondition, Study, side_by_side
 __all__ = ["SCALES", "build"]
 
 FIGURE = "Figure 4"
-COST = {
-    "smoke": "half a minute or less on 2 cores",
-    "laptop": "1 hour on 2 cores",
-    "paper": "2 hours on 2 cores",
-}
+COST = {"smoke": "half a minute or less", "laptop": "1 hour", "paper": "2 hours"}
 
 PLACE = "section 4 and Fig. 4"
 TRUE_ERROR = "percentage points of error against true labels"
@@ -55,9 +51,7 @@ def build(settings: Settings, scale: str) -> Study:
         )
         for noise in bench.noisy()
     )
-    return study(
-        __doc__, size, scale, figures=figures, cautions=optima_inside(bench, "pruned", noises=bench.noisy())
-    )
+    return study(__doc__, size, scale, figures=figures, cautions=optima_inside(bench, "pruned", noises=bench.noisy()))
 
 
 def gives_up(bench: Benchmark, noise: float) -> Iterator[Claim]:

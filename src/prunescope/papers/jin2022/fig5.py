@@ -14,11 +14,7 @@ from prunescope.studies import Claim, Study
 __all__ = ["SCALES", "build"]
 
 FIGURE = "Figure 5"
-COST = {
-    "smoke": "half a minute or less on 2 cores",
-    "laptop": "40 minutes on 2 cores",
-    "paper": "2 hours on 2 cores",
-}
+COST = {"smoke": "half a minute or less", "laptop": "40 minutes", "paper": "2 hours"}
 
 MOST_NOISE = 0.6
 """The label noise at which the paper sees little change in some networks."""

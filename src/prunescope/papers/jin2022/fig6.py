@@ -16,11 +16,7 @@ from prunescope.studies import Claim, Equivalence, Precondition, Quantity, Study
 __all__ = ["SCALES", "build"]
 
 FIGURE = "Figure 6"
-COST = {
-    "smoke": "half a minute or less on 2 cores",
-    "laptop": "2 hours on 2 cores",
-    "paper": "4 hours on 2 cores",
-}
+COST = {"smoke": "half a minute or less", "laptop": "2 hours", "paper": "4 hours"}
 
 EXTENDED_GAP: Mapping[str, Range] = MappingProxyType(
     {
@@ -76,11 +72,7 @@ def numbers(bench: Benchmark) -> Iterator[Claim]:
         yield says("extended-gap-best", lacks(bench, noise), region, own, place=place, statement=row)
 
         as_much = as_long(bench, noise) - best(bench, "pruned", noise)
-        to_spare = constant(bench.depth("extended", noise), unit=unit) - best_level(
-            bench, "pruned", noise, unit=unit
-        )
-        long = Precondition(
-            "extended training was run as long as pruning to its optimum", to_spare, at_least=0
-        )
+        to_spare = constant(bench.depth("extended", noise), unit=unit) - best_level(bench, "pruned", noise, unit=unit)
+        long = Precondition("extended training was run as long as pruning to its optimum", to_spare, at_least=0)
         equal = text.format("equal training")
         yield says("extended-gap-equal", as_much, region, equal, long, place=place, statement=row)

@@ -16,11 +16,7 @@ from prunescope.studies import Claim, Direction, Quantity, Study
 __all__ = ["SCALES", "build"]
 
 FIGURE = "Figure 7 and Appendix F"
-COST = {
-    "smoke": "half a minute or less on 2 cores",
-    "laptop": "2 hours on 2 cores",
-    "paper": "3 hours on 2 cores",
-}
+COST = {"smoke": "half a minute or less", "laptop": "2 hours", "paper": "3 hours"}
 
 SHOWN: tuple[Arm, ...] = ("pruned", "width")
 MOST_BY_WIDTH = 2.1

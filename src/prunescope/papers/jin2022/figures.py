@@ -163,9 +163,7 @@ def _fit_rows(bench: Benchmark, arm: Arm, noise: float, labels: Mapping[str, obj
 
     # For noisy examples also the error against their labels before the flip, percent.
     true_error = {"true_error": value("noisy_true_error", 100)} if part == "noisy" else {}
-    return level_rows(
-        bench, arm, noise, labels, train_loss=value(f"{part}_loss"), **true_error, fitted=fitted
-    )
+    return level_rows(bench, arm, noise, labels, train_loss=value(f"{part}_loss"), **true_error, fitted=fitted)
 
 
 def epochs_figure(bench: Benchmark, *, noises: Sequence[float] = (), claims: Sequence[Claim] = ()) -> Figure:
@@ -190,8 +188,6 @@ def epochs_figure(bench: Benchmark, *, noises: Sequence[float] = (), claims: Seq
             )
             for noise, row in rows.items()
         ],
-        plot=Lines(
-            "epoch", "test_error", series="noise", x_label="epoch", y_label="test error, %", star="chosen"
-        ),
+        plot=Lines("epoch", "test_error", series="noise", x_label="epoch", y_label="test error, %", star="chosen"),
         claims=tuple(claims),
     )

@@ -30,18 +30,12 @@ from prunescope.studies.quantity import Quantity, arrays, column, combined, node
 from prunescope.studies.statistics import Interval
 from prunescope.studies.study import titled
 
-COST = {
-    "smoke": "half a minute or less on 2 cores",
-    "laptop": "30 minutes on 2 cores",
-    "paper": "100 hours on 2 cores",
-}
+COST = {"smoke": "half a minute or less", "laptop": "30 minutes", "paper": "100 hours"}
 FIGURE = "beside section 3; not in the paper"
 AGREEMENT = 0.3
 """Rank correlation of two halves of the networks from which memorization counts as measured; proposed."""
 PLACE = "proposed here: Jin et al. 2022, section 3, with memorization measured instead of approximated"
-PAIRS = (
-    "Feldman and Zhang 2020, section 3 (with thousands of networks; the comparison with chance is proposed)"
-)
+PAIRS = "Feldman and Zhang 2020, section 3 (with thousands of networks; the comparison with chance is proposed)"
 
 
 class Settings(Value):
@@ -134,9 +128,7 @@ def _correlations(cases: Sequence[Retrained]) -> Figure:
         "itself is optimal. Memorization from one half of the networks with that from the other half says how much of "
         "a correlation estimation noise leaves.",
         rows=[row for case in cases for row in _correlation_rows(case)],
-        plot=Intervals(
-            "with", "estimate", "low", "high", x_label="rank correlation with memorization", zero=True
-        ),
+        plot=Intervals("with", "estimate", "low", "high", x_label="rank correlation with memorization", zero=True),
         claims=tuple(claim for case in cases for claim in _account(case)),
     )
 
@@ -183,9 +175,7 @@ def _by_percentile(cases: Sequence[Retrained]) -> Figure:
         caption="Mean memorization of the training examples in equal groups by EL2N. The data hold the root mean "
         "square of the standard errors of single examples in each group.",
         rows=[_percentile_rows(case) for case in cases],
-        plot=Lines(
-            "percentile", "memorization", series="noise", x_label=x_label, y_label="mean memorization"
-        ),
+        plot=Lines("percentile", "memorization", series="noise", x_label=x_label, y_label="mean memorization"),
     )
 
 
@@ -253,9 +243,7 @@ def _measured(case: Retrained) -> Precondition:
 def _pairs_are_more(case: Retrained) -> Claim:
     measured, by_chance = (column(case.pairs, name, unit="pairs") for name in ("pairs", "by_chance"))
     more = measured.named("measured") - by_chance.named("by chance")
-    text = (
-        "more pairs of a memorized training example and a test example have a large influence than by chance"
-    )
+    text = "more pairs of a memorized training example and a test example have a large influence than by chance"
     claim = Says(case.bench)("influence-beyond-chance", more, MORE, text, _measured(case), place=PAIRS)
     return replace(claim, basis="recalled", place=PAIRS)
 

@@ -20,7 +20,7 @@ from prunescope.studies import Study
 from prunescope.studies.study import titled
 from prunescope.training.interventions import Prune
 
-COST = {"smoke": "20 seconds on 2 cores", "laptop": "1 hour on 2 cores", "paper": "2.5 hours on 2 cores"}
+COST = {"smoke": "20 seconds", "laptop": "1 hour", "paper": "2.5 hours"}
 FIGURE = "Figures 1, 3 and 6, the benchmark LeNet-300-100 on MNIST"
 
 

@@ -11,11 +11,7 @@ from prunescope.studies.quantity import Quantity, column, combined, side_by_side
 
 __all__ = ["SCALES", "build"]
 
-COST = {
-    "smoke": "half a minute or less on 2 cores",
-    "laptop": "2 hours on 2 cores",
-    "paper": "4 hours on 2 cores",
-}
+COST = {"smoke": "half a minute or less", "laptop": "2 hours", "paper": "4 hours"}
 FIGURE = "beside Figures 3 and 6; not in the paper"
 
 

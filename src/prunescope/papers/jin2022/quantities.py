@@ -40,9 +40,7 @@ def dense(bench: Benchmark, noise: float) -> Quantity:
 
 def best(bench: Benchmark, arm: Arm, noise: float, *, rule: Rule = "optimal") -> Quantity:
     """Test error of an arm at its best level, or at another that a rule picks, percent."""
-    return at_best(
-        bench, arm, noise, [test_error(bench, arm, noise, n) for n in bench.levels_of(arm, noise)], rule
-    )
+    return at_best(bench, arm, noise, [test_error(bench, arm, noise, n) for n in bench.levels_of(arm, noise)], rule)
 
 
 def gain(bench: Benchmark, noise: float) -> Quantity:
@@ -65,15 +63,12 @@ def as_long(bench: Benchmark, noise: float) -> Quantity:
     never = constant(np.nan, replicates=bench.replicates, label="extended", unit=ERROR)
     longest = bench.depth("extended", noise)
     levels = [
-        test_error(bench, "extended", noise, n) if n <= longest else never
-        for n in bench.levels_of("pruned", noise)
+        test_error(bench, "extended", noise, n) if n <= longest else never for n in bench.levels_of("pruned", noise)
     ]
     return at_best(bench, "pruned", noise, levels)
 
 
-def at_best(
-    bench: Benchmark, arm: Arm, noise: float, levels: Sequence[Quantity], rule: Rule = "optimal"
-) -> Quantity:
+def at_best(bench: Benchmark, arm: Arm, noise: float, levels: Sequence[Quantity], rule: Rule = "optimal") -> Quantity:
     """Whichever of `levels`, one quantity for each level of an arm, belongs to the level that a rule picks.
 
     The best level has the least mean error, the dense network included.
@@ -93,9 +88,7 @@ def at_best(
 
 def selecting(bench: Benchmark, arm: Arm, noise: float) -> Quantity:
     """The errors by which levels are chosen, percent: [replicates, levels + 1]."""
-    return side_by_side(
-        [column([p.selector for p in row], "error", scale=100) for row in bench.chain(arm, noise)]
-    )
+    return side_by_side([column([p.selector for p in row], "error", scale=100) for row in bench.chain(arm, noise)])
 
 
 def best_level(
@@ -134,9 +127,7 @@ def remaining(bench: Benchmark, arm: Arm, noise: float, level: int) -> Quantity:
     pruned network that has trained as long.
     """
     if arm == "width":
-        parameters, full = (
-            column([p.recipe for p in bench.row("width", noise, n)], "parameters") for n in (level, 0)
-        )
+        parameters, full = (column([p.recipe for p in bench.row("width", noise, n)], "parameters") for n in (level, 0))
         return combined(lambda some, every: 100 * some / every, parameters, full)
     twin: Arm = "pruned" if arm == "extended" else arm
     return column([p.recipe for p in bench.row(twin, noise, level)], "sparsity").map(lambda s: 100 * (1 - s))
@@ -186,8 +177,7 @@ def best_epoch(bench: Benchmark, noise: float, *, among: int | None = None) -> Q
 
     row = bench.row("dense", noise, 0)
     curves = (
-        arrays(traces, "error", scale=100)
-        for traces in ([p.selecting_curve for p in row], [p.curve for p in row])
+        arrays(traces, "error", scale=100) for traces in ([p.selecting_curve for p in row], [p.curve for p in row])
     )
     return combined(least, *curves, label="dense", unit=ERROR)
 
@@ -229,9 +219,7 @@ def is_sparse(bench: Benchmark, noise: float, *, rule: Rule = "optimal", arm: Ar
 
 def goes_to(bench: Benchmark, level: int) -> Precondition:
     """Pruning has so many levels."""
-    return Precondition(
-        f"pruning goes to level {level}", constant(bench.levels, unit="levels"), at_least=level
-    )
+    return Precondition(f"pruning goes to level {level}", constant(bench.levels, unit="levels"), at_least=level)
 
 
 def optima_inside(

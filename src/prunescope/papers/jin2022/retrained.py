@@ -102,9 +102,7 @@ class Retrained:
     @property
     def agreement(self) -> Quantity:
         """Rank correlation of memorization from one half of the networks with that from the other, [replicates]."""
-        return correlation(
-            self.estimate("even"), self.estimate("odd"), "one half of the networks with the other"
-        )
+        return correlation(self.estimate("even"), self.estimate("odd"), "one half of the networks with the other")
 
     def _rise(self, sparse: Sequence[Reading]) -> Quantity:
         """Training loss of a sparse network minus that of the dense one, nats: [replicates, N]."""

@@ -13,11 +13,7 @@ from prunescope.studies import Claim, Study
 
 __all__ = ["SCALES", "build"]
 
-COST = {
-    "smoke": "half a minute or less on 2 cores",
-    "laptop": "20 minutes on 2 cores",
-    "paper": "1 hour on 2 cores",
-}
+COST = {"smoke": "half a minute or less", "laptop": "20 minutes", "paper": "1 hour"}
 FIGURE = "Section 7, on fairness"
 ARMS: tuple[Arm, ...] = ("pruned", "width")
 

@@ -106,9 +106,7 @@ def words(size: Size, scale: str) -> str:
     )
 
 
-CIFAR_NOISES = (
-    "Of this network's noise levels the paper's text names 60 % only; 15 and 30 % are those of VGG-16."
-)
+CIFAR_NOISES = "Of this network's noise levels the paper's text names 60 % only; 15 and 30 % are those of VGG-16."
 NOISE_NOTES: Mapping[Name, str] = MappingProxyType(
     {
         "lenet": "Of LeNet's three noise levels the paper's text names 5 % only; the others here are proposed.",
@@ -150,9 +148,7 @@ def with_noise(size: Size, *, of: About = "noises") -> Size:
     """The same size, for a study about label noise. Raises UsageError if there is none at the levels `of`."""
     levels = getattr(size, of)
     if max(levels) == 0:
-        raise UsageError(
-            f"{of}={list(levels)} have no label noise, which this study is about; add a level above 0"
-        )
+        raise UsageError(f"{of}={list(levels)} have no label noise, which this study is about; add a level above 0")
     return size
 
 

@@ -144,9 +144,7 @@ def subgroups(bench: Benchmark, size: Size) -> Subgroups:
     """The groups of a benchmark at a size. Raises UsageError for more groups than training examples."""
     column = COLUMNS[size.benchmark]
     early = max(1.0, column.early * size.epochs / column.epochs)
-    return Subgroups(
-        bench, column.opening(size.epochs), f"{early:g}ep", size.ensemble, size.groups, size.score
-    )
+    return Subgroups(bench, column.opening(size.epochs), f"{early:g}ep", size.ensemble, size.groups, size.score)
 
 
 def rank_agreement(one: Quantity, other: Quantity, *, over: str) -> Quantity:

@@ -58,13 +58,8 @@ class Suspects:
         """What each network trained on all parts but one says of all examples."""
         rule = "prunescope.studies.subsets:without_fold"
         args = {"name": "label", "folds": self.folds}
-        subsets = [
-            Subset(source=self.labels, rule=rule, args={**args, "fold": fold}) for fold in range(self.folds)
-        ]
-        return [
-            Reading(measure=OutOfSample(), state=final(self.dense.replace(examples=subset)))
-            for subset in subsets
-        ]
+        subsets = [Subset(source=self.labels, rule=rule, args={**args, "fold": fold}) for fold in range(self.folds)]
+        return [Reading(measure=OutOfSample(), state=final(self.dense.replace(examples=subset))) for subset in subsets]
 
     @cached_property
     def examples(self) -> tuple[Reading, Reading]:
@@ -144,9 +139,7 @@ class Suspects:
     def figures(self, *, images: bool) -> Iterator[Figure]:
         """The lists, the images of both, and where labels were changed how often each list is right."""
         at, end = noise_name(self.noise), f"{100 * self.noise:g}"
-        given_up = [
-            Computed((*self._fit_nodes, self.labels, *self.examples), self.given_up_rows, {"panel": at})
-        ]
+        given_up = [Computed((*self._fit_nodes, self.labels, *self.examples), self.given_up_rows, {"panel": at})]
         improbable = [Computed((self.labels, *self.held_out), self.improbable_rows, {"panel": at})]
         title = f"Training examples that were fitted and then given up, {at}"
         caption = (
@@ -191,9 +184,7 @@ class Suspects:
         return fits(self.bench, self.noise).quantity.nodes
 
 
-def given_up_order(
-    dense: Mapping[str, NDArray[np.generic]], sparse: Mapping[str, NDArray[np.generic]]
-) -> Places:
+def given_up_order(dense: Mapping[str, NDArray[np.generic]], sparse: Mapping[str, NDArray[np.generic]]) -> Places:
     """Places of the examples that the dense network gets right and the sparse one wrong, largest rise in loss first.
 
     dense, sparse: `Examples` of the two networks, [N] each; of equal rises the earlier example comes first.

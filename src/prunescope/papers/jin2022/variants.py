@@ -62,9 +62,7 @@ class Variant:
         def of(results: Results) -> int:
             reached = [n for n, error in errors.items() if all(node in results for node in error.nodes)]
             if not reached:
-                raise StoreError(
-                    f"no level of '{self.name}' is there for every replicate: not run yet, or failed"
-                )
+                raise StoreError(f"no level of '{self.name}' is there for every replicate: not run yet, or failed")
             return min(reached, key=lambda n: errors[n](results).mean())
 
         return Quantity("", "(level chosen)", nodes_of(errors.values()), of)

@@ -12,11 +12,7 @@ from prunescope.studies.study import Study, merged, titled
 __all__ = ["SCALES", "build"]
 
 FIGURE = "the whole paper on one benchmark (-s benchmark=NAME)"
-COST = {
-    "smoke": "half a minute or less on 2 cores",
-    "laptop": "9.5 hours on 2 cores",
-    "paper": "5 days on 2 cores",
-}
+COST = {"smoke": "half a minute or less", "laptop": "9.5 hours", "paper": "5 days"}
 
 SMALL = ("lenet", "digits")
 PARTS: tuple[ModuleType, ...] = (*column.PARTS, app_c, app_j, controls)

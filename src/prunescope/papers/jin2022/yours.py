@@ -32,11 +32,7 @@ from prunescope.training.interventions import Prune
 from prunescope.training.optim import SGD, Optimizer
 from prunescope.training.schedules import Constant, Schedule
 
-COST = {
-    "smoke": "20 seconds on 2 cores",
-    "laptop": "3 minutes on 2 cores for digits",
-    "paper": "10 minutes on 2 cores for digits",
-}
+COST = {"smoke": "20 seconds", "laptop": "3 minutes on 2 cores for digits", "paper": "10 minutes on 2 cores for digits"}
 FIGURE = "none: any network (-s network=my_module:Net)"
 ARMS: tuple[Arm, ...] = ("pruned", "extended")
 PROPOSED = "proposed here, for any network"
@@ -202,9 +198,7 @@ def _at_best(bench: Benchmark, noise: float) -> Iterator[Claim]:
         f"-{100 * noise:g}",
         f"At {noise_name(noise)}, pruning at its best level has a lower test error than",
     )
-    yield Claim(
-        f"helps{end}", f"{text} the dense network.", dense(bench, noise) - pruned, MORE, place=PROPOSED
-    )
+    yield Claim(f"helps{end}", f"{text} the dense network.", dense(bench, noise) - pruned, MORE, place=PROPOSED)
     name, text = f"beats-longer-training{end}", f"{text} training longer at its best."
     yield Claim(name, text, longer - pruned, MORE, place=PROPOSED)
 

@@ -9,7 +9,7 @@ from prunescope.papers.yang2023 import real
 from prunescope.papers.yang2023.real import Settings
 from prunescope.studies.study import Study, titled
 
-COST = {"smoke": "5 seconds on 2 cores", "laptop": "1 hour on 2 cores", "paper": "5 weeks on 2 cores"}
+COST = {"smoke": "5 seconds", "laptop": "1 hour", "paper": "5 weeks"}
 FIGURE = "the experiments on CIFAR-10 (recalled)"
 DEEP = Ground(benchmark="resnet20", noises=(0.0, 0.2), exponents=tuple(range(1, 21)), epochs=160)
 SCALES = {

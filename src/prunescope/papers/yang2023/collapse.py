@@ -16,7 +16,7 @@ from prunescope.studies import Claim, Figure, Precondition, Quantity, Rows, Stud
 from prunescope.studies.region import Equivalence, Near
 from prunescope.studies.results import Numbers
 
-COST = {"smoke": "3 seconds on 2 cores", "laptop": "1 minute on 2 cores", "paper": "3 minutes on 2 cores"}
+COST = {"smoke": "3 seconds", "laptop": "1 minute", "paper": "3 minutes"}
 Curves = Mapping[int, Mapping[float, Networks]]
 """Networks by dimension and keep probability."""
 
@@ -31,9 +31,7 @@ class Settings(Value):
 
 
 SCALES = {
-    "smoke": Settings(
-        setting=TINY.replace(dimension=400), dimensions=(40, 80), keeps=(1.0, 0.3), replicates=2
-    ),
+    "smoke": Settings(setting=TINY.replace(dimension=400), dimensions=(40, 80), keeps=(1.0, 0.3), replicates=2),
     "laptop": Settings(dimensions=(300, 800)),
     "paper": Settings(),
 }
@@ -105,9 +103,7 @@ def claims(curves: Curves) -> Iterator[Claim]:
 def crossed(*curves: Mapping[float, Networks]) -> tuple[Precondition, ...]:
     """Enough replicates are trained everywhere, and every mean curve falls to half of guessing."""
     says = "in every dimension the mean test error starts above half of guessing and falls below it"
-    falls = combined(
-        lambda *places: [float(np.isfinite(each).all()) for each in places], *map(crossings, curves)
-    )
+    falls = combined(lambda *places: [float(np.isfinite(each).all()) for each in places], *map(crossings, curves))
     falls = falls.named(unit="(1: it does, 0: it does not)")
     trained = (are_trained(networks) for curve in curves for networks in curve.values())
     return (*trained, Precondition(says, falls, at_least=1.0))

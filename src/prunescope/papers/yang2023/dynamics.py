@@ -27,7 +27,7 @@ from prunescope.runs.graph.measure_probe import Watch
 from prunescope.runs.graph.nodes import Trace
 from prunescope.studies import Claim, Computed, Direction, Figure, Lines, Quantity, Results, Study, Table
 
-COST = {"smoke": "3 seconds on 2 cores", "laptop": "1 minute on 2 cores", "paper": "2 minutes on 2 cores"}
+COST = {"smoke": "3 seconds", "laptop": "1 minute", "paper": "2 minutes"}
 FIGURE = "the analysis behind the abstract's statements (recalled)"
 
 

@@ -31,7 +31,7 @@ from prunescope.studies.quantity import combined, constant
 from prunescope.studies.region import Direction, MedianDirection
 from prunescope.studies.study import Study
 
-COST = {"smoke": "5 seconds on 2 cores", "laptop": "3 minutes on 2 cores", "paper": "20 minutes on 2 cores"}
+COST = {"smoke": "5 seconds", "laptop": "3 minutes", "paper": "20 minutes"}
 FIGURE = "the abstract's two statements"
 
 GENERALIZES = 5.0  # percent test error up to which a network is said to generalize; proposed
@@ -209,9 +209,7 @@ def feature_claims(regime: Regime) -> Iterator[Claim]:
 
 def generalizes(dense: Networks) -> Precondition:
     """The dense network has no test error to lose, as the theorem on mild pruning assumes."""
-    error = among_trained(dense.error(), dense).map(
-        lambda each: [np.median(each)], label="median", unit="% test error"
-    )
+    error = among_trained(dense.error(), dense).map(lambda each: [np.median(each)], label="median", unit="% test error")
     return Precondition("most dense networks generalize", error, at_most=GENERALIZES)
 
 
@@ -229,9 +227,7 @@ def error_figure(regimes: Sequence[Regime], claims: Iterable[Claim]) -> Figure:
         return {"test error": of.error(), "training error": of.error("train"), GUESSING: guess}
 
     plot = over_keep("error, %", references=(GUESSING,))
-    return Figure(
-        "error", title, caption=caption, rows=rows(regimes, series), plot=plot, claims=tuple(claims)
-    )
+    return Figure("error", title, caption=caption, rows=rows(regimes, series), plot=plot, claims=tuple(claims))
 
 
 def loss_figure(regimes: Sequence[Regime], claims: Iterable[Claim]) -> Figure:
@@ -262,9 +258,7 @@ def feature_figure(regimes: Sequence[Regime], claims: Iterable[Claim] = ()) -> F
         return {label: of.feature(name) for name, label in quantities.FEATURES.items()}
 
     title, plot = "What is learned: signal and noise", over_keep(quantities.PRODUCT)
-    return Figure(
-        "features", title, caption=caption, rows=rows(regimes, series), plot=plot, claims=tuple(claims)
-    )
+    return Figure("features", title, caption=caption, rows=rows(regimes, series), plot=plot, claims=tuple(claims))
 
 
 def fate_figure(regimes: Sequence[Regime]) -> Figure:

@@ -10,7 +10,7 @@ from prunescope.papers.yang2023 import real
 from prunescope.papers.yang2023.real import Settings
 from prunescope.studies.study import Study, titled
 
-COST = {"smoke": "5 seconds on 2 cores", "laptop": "10 minutes on 2 cores", "paper": "30 hours on 2 cores"}
+COST = {"smoke": "5 seconds", "laptop": "10 minutes", "paper": "30 hours"}
 FIGURE = "the experiment on MNIST (recalled)"
 BOTH = (0.0, 0.2)
 SCALES = {

@@ -14,7 +14,7 @@ from prunescope.papers.yang2023.quantities import Networks, among_trained, are_t
 from prunescope.papers.yang2023.scales import TINY, Count, Keep, Setting, check_judged
 from prunescope.studies import Claim, Direction, Equivalence, Figure, Rows, Study
 
-COST = {"smoke": "3 seconds on 2 cores", "laptop": "1 minute on 2 cores", "paper": "2 minutes on 2 cores"}
+COST = {"smoke": "3 seconds", "laptop": "1 minute", "paper": "2 minutes"}
 
 
 class Settings(Value):

@@ -16,7 +16,7 @@ from prunescope.studies.figure import with_gaps
 from prunescope.studies.quantity import nodes_of
 from prunescope.studies.results import Numbers
 
-COST = {"smoke": "3 seconds on 2 cores", "laptop": "4 minutes on 2 cores", "paper": "1 to 2 hours on 2 cores"}
+COST = {"smoke": "3 seconds", "laptop": "4 minutes", "paper": "1 to 2 hours"}
 AGREEMENT = 80.0
 """Balanced accuracy, percent, from which the predictors are said to place networks (proposed); 50 is a constant's."""
 
@@ -119,9 +119,7 @@ def cell(axis: str, value: float, networks: Networks) -> Rows:
     setting, keep = networks.setting, networks.keep
     predictors = {"log_race": float(np.log(setting.race(keep))), "death": setting.death(keep)}
     errors = networks.error().map(if_most_are_trained)
-    return Rows(
-        {axis: value, "keep": 100 * keep, **predictors}, {"trained": networks.trained, "test_error": errors}
-    )
+    return Rows({axis: value, "keep": 100 * keep, **predictors}, {"trained": networks.trained, "test_error": errors})
 
 
 def predicted(axis: str, cells: list[Networks]) -> Claim:

@@ -57,9 +57,7 @@ class Networks:
     def trained(self) -> Quantity:
         """Whether each run reached its target loss within its step limit; one that diverged did not."""
         nodes, places = (*self.runs, *self._training_risks), range(len(self.runs))
-        return Quantity(
-            "", "", nodes, lambda results: [self.is_trained(results, number) for number in places]
-        )
+        return Quantity("", "", nodes, lambda results: [self.is_trained(results, number) for number in places])
 
     def is_trained(self, results: Results, number: int) -> bool | float:
         """The same of one replicate; not a number where that is unknown, which no run that is there is."""
@@ -74,9 +72,7 @@ class Networks:
 
     def error(self, split: SplitName = "test") -> Quantity:
         """On the test or the training set."""
-        return self._read(
-            Risk(split=split), "error", f"percentage points of {SPLITS[split]} error", scale=100
-        )
+        return self._read(Risk(split=split), "error", f"percentage points of {SPLITS[split]} error", scale=100)
 
     def loss(self, split: SplitName = "test") -> Quantity:
         """Mean over the test or the training set."""
@@ -119,9 +115,7 @@ class Networks:
         means = {"dead classes": dead, "runs not trained": missed}
         return {name: float(np.mean(share)) for name, share in means.items() if share}
 
-    def _read(
-        self, measure: Measure, name: str, unit: str, *, scale: float = 1.0, moment: Moment = FINAL
-    ) -> Quantity:
+    def _read(self, measure: Measure, name: str, unit: str, *, scale: float = 1.0, moment: Moment = FINAL) -> Quantity:
         nodes = self._at(moment, measure)
 
         def value(results: Results, number: int) -> float:
@@ -184,7 +178,5 @@ def are_trained(*networks: Networks, at_least: float = 80.0) -> Precondition:
     keeps = ", ".join(f"{each.keep:g}" for each in networks)
     says = f"runs that keep {keeps} of their weights reach the target training loss"
     trained = [each.trained for each in networks]
-    share = combined(
-        lambda *those: [100 * np.mean(np.logical_and.reduce(those))], *trained, unit="% of replicates"
-    )
+    share = combined(lambda *those: [100 * np.mean(np.logical_and.reduce(those))], *trained, unit="% of replicates")
     return Precondition(says, share, at_least=at_least)

@@ -160,9 +160,7 @@ def check_judged(name: str, keeps: tuple[float, ...], *judged: float) -> None:
 
 TINY = Setting(dimension=60, examples=20, tests=100, width=8, noise=0.4, deviation=0.1, most_steps=400)
 SMOKE = Arm(setting=TINY, keeps=(1.0, 0.3, 0.05), mild=0.3, over=0.05, replicates=2)
-NOISY = Arm(
-    setting=Setting(), keeps=(1.0, 0.7, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01), mild=0.2, over=0.01
-)
+NOISY = Arm(setting=Setting(), keeps=(1.0, 0.7, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01), mild=0.2, over=0.01)
 QUIET = Setting(dimension=4000, width=20, noise=0.047, deviation=0.1, most_steps=60_000)
 THEORY = Arm(setting=QUIET, keeps=(1.0, 0.7, 0.5, 0.3, 0.2, 0.1, 0.03, 0.01), mild=0.3, over=0.01)
 HIGH = Arm(
@@ -172,9 +170,5 @@ HIGH = Arm(
     over=0.005,
     replicates=20,
 )
-CLASSES = NOISY.replace(
-    setting=Setting(classes=4, noise=0.2), keeps=(1.0, 0.7, 0.5, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01)
-)
-DENSE_SIGNAL = NOISY.replace(
-    setting=Setting(signal=DenseSignal()), keeps=(1.0, 0.7, 0.5, 0.3, 0.2, 0.1), over=0.1
-)
+CLASSES = NOISY.replace(setting=Setting(classes=4, noise=0.2), keeps=(1.0, 0.7, 0.5, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01))
+DENSE_SIGNAL = NOISY.replace(setting=Setting(signal=DenseSignal()), keeps=(1.0, 0.7, 0.5, 0.3, 0.2, 0.1), over=0.1)

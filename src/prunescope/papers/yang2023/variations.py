@@ -14,7 +14,7 @@ from prunescope.studies.region import Equivalence
 from prunescope.studies.study import Study
 from prunescope.tasks.data.signal_noise import DenseSignal
 
-COST = {"smoke": "5 seconds on 2 cores", "laptop": "10 minutes on 2 cores", "paper": "20 minutes on 2 cores"}
+COST = {"smoke": "5 seconds", "laptop": "10 minutes", "paper": "20 minutes"}
 
 
 class Settings(Value):

@@ -85,9 +85,7 @@ def ensure(
             finally:
                 executor.stop()
     except KeyboardInterrupt:
-        raise Interrupted(
-            "stopped; everything reached is stored, the same command goes on from there"
-        ) from None
+        raise Interrupted("stopped; everything reached is stored, the same command goes on from there") from None
     if not told and (failures := todo.failed | queue.failures):
         warnings.warn(_failures_text(failures), FailedRuns, stacklevel=2)
     if queue.errors:

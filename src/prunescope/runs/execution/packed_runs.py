@@ -44,9 +44,7 @@ class PackedRun:
     ended: bool = False
 
 
-def train_pack(
-    bench: Workbench, pack: Pack, beat: Callable[[str, int], bool], tell: Callable[[Message], None]
-) -> bool:
+def train_pack(bench: Workbench, pack: Pack, beat: Callable[[str, int], bool], tell: Callable[[Message], None]) -> bool:
     """Makes the runs of a pack; False if it was stopped.
 
     Every run that ends has one message. If the work was stopped, the runs under way have a checkpoint.

@@ -66,9 +66,7 @@ def prepare(
     Raises UsageError for a device or an engine that this machine does not have, and for stacks of a compiled network.
     """
     if engine == "compiled" and stack not in (None, 1):
-        raise UsageError(
-            f"engine 'compiled' trains one run at a time, not stack={stack}; leave one of the two out"
-        )
+        raise UsageError(f"engine 'compiled' trains one run at a time, not stack={stack}; leave one of the two out")
     if engine is not None and stack is None:
         stack = 1
     make = partial(Workbench, store, device=device_named(device), checkpoint_seconds=checkpoint_seconds)
@@ -142,17 +140,13 @@ def _has_images(recipe: Recipe, bench: Workbench, kernels: Kernels) -> bool:
         return False
 
 
-def _on_gpu(
-    plan: Plan, lean: Workbench, make: Callable[..., Workbench], name: EngineOption | None
-) -> Workbench:
+def _on_gpu(plan: Plan, lean: Workbench, make: Callable[..., Workbench], name: EngineOption | None) -> Workbench:
     if name == "lean":
         return lean
     channels_last = make(setting=EngineSetting(engine="lean", kernels=Kernels(channels_last=True)))
     if name is not None:
         return _cheapest(plan, [lean, channels_last])
-    return _cheapest(
-        plan, [make(setting=LOOP), lean, channels_last, make(setting=EngineSetting(engine="recorded"))]
-    )
+    return _cheapest(plan, [make(setting=LOOP), lean, channels_last, make(setting=EngineSetting(engine="recorded"))])
 
 
 def _cheapest(plan: Plan, benches: Sequence[Workbench]) -> Workbench:

@@ -21,9 +21,7 @@ RETRY_SECONDS = 0.5
 class WorkQueue:
     """The work of a plan: readings first, while their state is in memory, then what has the longest path behind it."""
 
-    def __init__(
-        self, plan: Plan, seconds: dict[str, float], display: Display, packing: Packing = ALONE
-    ) -> None:
+    def __init__(self, plan: Plan, seconds: dict[str, float], display: Display, packing: Packing = ALONE) -> None:
         """seconds: what each piece of work will take, by id."""
         self.plan, self.seconds, self.display, self.packing = plan, seconds, display, packing
         self.paths = plan.longest_paths(seconds)
@@ -33,9 +31,7 @@ class WorkQueue:
             for needed in before:
                 self.dependents[needed].append(key)
         self.ready: list[tuple[bool, float, str]] = []  # a heap: readings first, longest path first
-        self.retries: list[
-            tuple[float, str]
-        ] = []  # a heap: when work that another process held is tried again
+        self.retries: list[tuple[float, str]] = []  # a heap: when work that another process held is tried again
         self.running: dict[int, list[str]] = {}  # by worker, the ids whose end is not known yet
         self.given: dict[int, int] = {}  # by worker, how many ids its last work had
         self.limits: dict[str, int] = {}  # most runs of a pack, after a worker died of a larger one
@@ -133,11 +129,7 @@ class WorkQueue:
     def error(self) -> PrunescopeError:
         """All errors as one: what went wrong for another reason than the recipe itself."""
         first = next(iter(self.errors.values()))
-        why = (
-            first.why
-            if first.kind != "died"
-            else "its worker process ended twice without a word (out of memory?)"
-        )
+        why = first.why if first.kind != "died" else "its worker process ended twice without a word (out of memory?)"
         more = f" (and {len(self.errors) - 1} more)" if len(self.errors) > 1 else ""
         return first.error(f"{label(self.plan.work[first.node])}: {why}{more}")
 
@@ -155,9 +147,7 @@ class WorkQueue:
         job, most = self.plan.jobs.get(key), self._pack_size(key)
         if job is None or most < 2:
             return self.plan.work[key]
-        waiting = [
-            other for *_, other in self.ready if other in self.plan.jobs and self._pack_size(other) >= most
-        ]
+        waiting = [other for *_, other in self.ready if other in self.plan.jobs and self._pack_size(other) >= most]
         keys = choose_pack(key, waiting, self.plan.jobs.__getitem__, most=most, workers=workers)
         chosen = set(keys)
         self.ready = [entry for entry in self.ready if entry[2] not in chosen]

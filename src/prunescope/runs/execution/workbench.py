@@ -77,9 +77,7 @@ class Workbench(Loader):
         with one_thread(), self.background() as background:
             member, checkpointer = self.member(Job(recipe, moments, probes), beat, background=background)
             try:
-                train_together(
-                    [member], engine_of(checkpointer.setting), lambda _: checkpointer(member.progress)
-                )
+                train_together([member], engine_of(checkpointer.setting), lambda _: checkpointer(member.progress))
             except (KeyboardInterrupt, MemoryError, RuntimeError):  # the last for torch without memory
                 checkpointer.save_now()
                 raise
@@ -127,9 +125,7 @@ class Workbench(Loader):
         progress = self._resume(checkpointer) or self.start(recipe, program)
         program = with_kernels(program, checkpointer.setting.kernels)
         progress = progress_on(progress, self.device)
-        return Member(
-            program, progress, probes=job.probes, keep=job.moments, background=background
-        ), checkpointer
+        return Member(program, progress, probes=job.probes, keep=job.moments, background=background), checkpointer
 
     def _setting(self, recipe: Recipe, new: EngineSetting) -> EngineSetting:
         """How a run is trained: a stored one of which a part is missing as it was then, others as `new`."""
@@ -184,9 +180,7 @@ class Workbench(Loader):
 
         A stored run of which a part is replayed stays as it is.
         """
-        if not (isinstance(problem, PrunescopeError) and problem.permanent) or self.store.known_runs(
-            [job.id]
-        ):
+        if not (isinstance(problem, PrunescopeError) and problem.permanent) or self.store.known_runs([job.id]):
             return Message.of_error(job.id, problem, self.store)
         level = level_of(job.recipe)
         why = f"at level {level}, {problem}" if level else str(problem)

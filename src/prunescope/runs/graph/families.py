@@ -135,9 +135,7 @@ def ensemble(
         raise UsageError(f"an ensemble of {count} networks has no mean; give 1 or more")
     short = dense(recipe).replace(schedule=opening or recipe.schedule, length=early)
     labels = recipe.seeds.labels
-    return [
-        short.replace(seeds=replicate(first_seed + number).replace(labels=labels)) for number in range(count)
-    ]
+    return [short.replace(seeds=replicate(first_seed + number).replace(labels=labels)) for number in range(count)]
 
 
 def grid(recipe: Recipe, **axes: Iterable[Any]) -> dict[tuple[Any, ...], Recipe]:
@@ -146,16 +144,12 @@ def grid(recipe: Recipe, **axes: Iterable[Any]) -> dict[tuple[Any, ...], Recipe]
     Raises UsageError for a field that recipes do not have.
     """
     if unknown := axes.keys() - Recipe.model_fields.keys():
-        raise UsageError(
-            f"recipes have no field {sorted(unknown)}; they have {', '.join(Recipe.model_fields)}"
-        )
+        raise UsageError(f"recipes have no field {sorted(unknown)}; they have {', '.join(Recipe.model_fields)}")
     recipes: dict[tuple[Any, ...], Recipe] = {(): recipe}
     for name, values in axes.items():
         options = list(values)
         recipes = {
-            (*key, option): value.replace(**{name: option})
-            for key, value in recipes.items()
-            for option in options
+            (*key, option): value.replace(**{name: option}) for key, value in recipes.items() for option in options
         }
     return recipes
 
@@ -177,9 +171,7 @@ def final(run: Value) -> StateRef:
     return StateRef(run=run)
 
 
-def _chain(
-    base: Recipe, *, levels: int, begin: Duration, interventions: tuple[Intervention, ...]
-) -> list[Recipe]:
+def _chain(base: Recipe, *, levels: int, begin: Duration, interventions: tuple[Intervention, ...]) -> list[Recipe]:
     if levels < 0:
         raise UsageError(f"levels={levels} is negative; 0 is the dense network alone")
     chain = [base]
@@ -190,9 +182,7 @@ def _chain(
 
 def _last(recipe: Recipe, fine_tune: Duration | None) -> Duration:
     if fine_tune is None:
-        raise UsageError(
-            "retrain='fine_tune' needs fine_tune, how long the last part of the schedule is: '10ep'"
-        )
+        raise UsageError("retrain='fine_tune' needs fine_tune, how long the last part of the schedule is: '10ep'")
     clock = recipe.clock()
     steps = clock.steps(fine_tune)
     if not 1 <= steps <= clock.total:

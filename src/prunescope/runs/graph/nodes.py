@@ -82,9 +82,7 @@ def closure(nodes: Iterable[Value]) -> dict[str, Value]:
         if node.id in ordered:
             continue
         if not node.by_id:
-            raise UsageError(
-                f"{type(node).__name__} is no node; give recipes, readings, traces or combinations"
-            )
+            raise UsageError(f"{type(node).__name__} is no node; give recipes, readings, traces or combinations")
         if entered:
             ordered[node.id] = node
             continue

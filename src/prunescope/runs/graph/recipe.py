@@ -81,14 +81,10 @@ class Recipe(Value):
         epoch_steps = -(-(examples or self.train_examples) // self.batch)
         length = Clock(epoch_steps, 0).steps(self.length)
         if length < 1 or self.length.endswith("%"):
-            raise UsageError(
-                f"length={self.length!r} is no training; give epochs ('40ep') or iterations ('500it')"
-            )
+            raise UsageError(f"length={self.length!r} is no training; give epochs ('40ep') or iterations ('500it')")
         clock = Clock(epoch_steps, length)
         if clock.steps(self.begin) > length:
-            raise UsageError(
-                f"begin={self.begin!r} lies after length={self.length!r}; rewind to an earlier position"
-            )
+            raise UsageError(f"begin={self.begin!r} lies after length={self.length!r}; rewind to an earlier position")
         return clock
 
     @property

@@ -45,9 +45,7 @@ class EngineSetting(Value):
         kernels, products = self.kernels, "dense products"
         if kernels.sparse != "none" and kernels.train_below > 0:
             products = f"sparse products ({kernels.sparse}) below a density of {kernels.train_below:g}"
-        return (
-            f"engine {self.engine}, with {products}{', convolutional networks compiled' * kernels.compiled}"
-        )
+        return f"engine {self.engine}, with {products}{', convolutional networks compiled' * kernels.compiled}"
 
     def on(self, device: str) -> "EngineSetting":
         """The part of the setting that this device uses."""
@@ -74,9 +72,7 @@ def engine_of(setting: EngineSetting) -> Engine:
 
 def engine_named(name: str, device: str = "cpu") -> EngineOption:
     """The engine called `name`. Raises UsageError for one that this machine does not have, naming those that it has."""
-    options = [
-        option for option in get_args(EngineOption) if option != "compiled" or compiling.available(device)
-    ]
+    options = [option for option in get_args(EngineOption) if option != "compiled" or compiling.available(device)]
     if name not in options:
         need = "; 'compiled' needs a C++ compiler (for CUDA: triton)" if name == "compiled" else ""
         raise UsageError(f"there is no engine {name!r} on this machine; it has {', '.join(options)}{need}")

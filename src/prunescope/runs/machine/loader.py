@@ -85,9 +85,7 @@ class Loader:
         """Everything fixed that the training of the recipe needs."""
         problem = self.problem(recipe)
         clock = recipe.clock(len(problem.train))
-        states = [
-            ref for value in recipe.interventions for ref in value.references if isinstance(ref, StateRef)
-        ]
+        states = [ref for value in recipe.interventions for ref in value.references if isinstance(ref, StateRef)]
         return Program(
             problem=problem,
             optimizer=recipe.optimizer,
@@ -120,9 +118,7 @@ class Loader:
 def fresh_weights(model: Model, seed: int, device: str = "cpu") -> Weights:
     """Newly initialized weights with all masks True."""
     params, buffers = model.init(seed)
-    masks = {
-        name: torch.ones_like(params[name], dtype=torch.bool) for name in params if name in model.maskable
-    }
+    masks = {name: torch.ones_like(params[name], dtype=torch.bool) for name in params if name in model.maskable}
     return Weights(tree.to(params, device), tree.to(buffers, device), tree.to(masks, device))
 
 
@@ -147,6 +143,4 @@ def check_code(store: Store, recipe: Recipe, problem: Problem) -> None:
 
 
 def _close(before: list[float], now: list[float]) -> bool:
-    return len(before) == len(now) and all(
-        abs(a - b) <= 1e-3 * (1 + abs(a)) for a, b in zip(before, now, strict=True)
-    )
+    return len(before) == len(now) and all(abs(a - b) <= 1e-3 * (1 + abs(a)) for a, b in zip(before, now, strict=True))

@@ -115,9 +115,7 @@ def _free_in_groups(root: Path) -> list[int]:
 
 
 def _count(path: Path, name: str) -> int:
-    return next(
-        (int(words[1]) for words in map(str.split, _text(path).splitlines()) if words[:1] == [name]), 0
-    )
+    return next((int(words[1]) for words in map(str.split, _text(path).splitlines()) if words[:1] == [name]), 0)
 
 
 def _text(path: Path) -> str:

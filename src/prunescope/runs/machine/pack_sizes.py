@@ -182,14 +182,10 @@ def measure(loader: Loader, recipe: Recipe, way: Method | None = None) -> Worth:
         except Exception as problem:
             if not memory.out_of_memory(problem):
                 raise
-            return Worth(
-                alone, alone, bytes_per_member([member.replica for member in pair], ways[0]), ways[0]
-            )
+            return Worth(alone, alone, bytes_per_member([member.replica for member in pair], ways[0]), ways[0])
 
 
-def _measure_pack(
-    loader: Loader, recipe: Recipe, pair: list[Member], alone: float, ways: Sequence[Method]
-) -> Worth:
+def _measure_pack(loader: Loader, recipe: Recipe, pair: list[Member], alone: float, ways: Sequence[Method]) -> Worth:
     """What a place is worth in the fastest of the ways. pair: two members; alone: seconds a step by itself."""
     # What members share is the smaller the more they are: short steps are measured as they will be taken.
     count = MANY if alone < SHORT_STEP else FEW

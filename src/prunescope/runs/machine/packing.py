@@ -86,9 +86,7 @@ class Packing:
 
     def seconds(self, plan: Plan, alone: dict[str, float]) -> dict[str, float]:
         """The price of each piece of work where runs are packed so. alone: what each costs by itself."""
-        packed = {
-            key: price * self.share(plan.jobs[key].recipe) for key, price in alone.items() if key in plan.jobs
-        }
+        packed = {key: price * self.share(plan.jobs[key].recipe) for key, price in alone.items() if key in plan.jobs}
         return alone | packed
 
     def share(self, recipe: Recipe) -> float:

@@ -140,9 +140,7 @@ def cost(plan: Plan, price: Prices, seconds: dict[str, float], *, workers: int) 
     """The cost of a plan on `workers` processes. seconds: of each piece of work."""
     work, longest = sum(seconds.values()), max(plan.longest_paths(seconds).values(), default=0.0)
     states = sum(price.of(job.recipe).state for job in plan.jobs.values())
-    readings = sum(
-        READING_BYTES * _dearest(reading).task.data.source.train for reading in plan.readings.values()
-    )
+    readings = sum(READING_BYTES * _dearest(reading).task.data.source.train for reading in plan.readings.values())
     return Cost(work, longest, max(longest, work / workers), states + readings)
 
 

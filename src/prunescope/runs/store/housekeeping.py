@@ -143,16 +143,12 @@ def garbage(store: Store, pins: Mapping[str, Iterable[str]]) -> Garbage:
     kept = _needed(store, {node for ids in pins.values() for node in ids})
     stored = set(store.run_ids())
     runs = tuple(store.run_folder(run) for run in sorted(stored - kept))
-    readings = tuple(
-        p for p in sorted((store.root / "readings").glob("??/*.safetensors")) if p.stem not in kept
-    )
+    readings = tuple(p for p in sorted((store.root / "readings").glob("??/*.safetensors")) if p.stem not in kept)
     partial = (store.root / "partial").glob("*.safetensors")
     leftovers = [path for path in partial if path.stem in stored or path.stem not in kept]
     leftovers += [path for path in _leases(store) if not alive(path)]
     leftovers += [path for name in ("tmp", "logs") for path in (store.root / name).glob("*")]
-    leftovers += [
-        path for name in ("runs", "readings", "partial") for path in (store.root / name).rglob(".*")
-    ]
+    leftovers += [path for name in ("runs", "readings", "partial") for path in (store.root / name).rglob(".*")]
     size = sum(_size(path) for path in (*runs, *readings, *leftovers))
     return Garbage(runs, readings, tuple(sorted(leftovers)), size)
 

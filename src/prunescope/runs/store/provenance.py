@@ -54,8 +54,7 @@ def cost(runs: Iterable[Recipe], store: Store) -> Record:
     ends = [datetime.fromisoformat(execution["finished"]).timestamp() for execution in executions]
     # Runs of before `elapsed` was recorded trained by themselves: their work was all that passed.
     starts = [
-        end - execution.get("elapsed", execution["seconds"])
-        for end, execution in zip(ends, executions, strict=True)
+        end - execution.get("elapsed", execution["seconds"]) for end, execution in zip(ends, executions, strict=True)
     ]
     return {
         "runs": len(manifests),

@@ -70,9 +70,7 @@ class StoredResults:
         with blaming(f"the subset rule {subset.rule}"):
             rows = np.unique(np.asarray(resolve(subset.rule)(source, **subset.args), dtype=np.int64))
         if len(rows) == 0:
-            raise PrunescopeError(
-                f"the subset rule {subset.rule} with {subset.args} leaves no training example"
-            )
+            raise PrunescopeError(f"the subset rule {subset.rule} with {subset.args} leaves no training example")
         return rows
 
     def table(self, labels: Iterable[tuple[dict[str, Any], Value]]) -> list[dict[str, Any]]:
@@ -124,9 +122,7 @@ class StoredResults:
             return self.store.reading(node.id)
         if isinstance(node, Trace):
             if not self.store.trace_path(node.run.id, node.probe.id).exists():
-                raise self._missing(
-                    node, f"the trace of run {node.run.id[:8]} by {type(node.probe).__name__}"
-                )
+                raise self._missing(node, f"the trace of run {node.run.id[:8]} by {type(node.probe).__name__}")
             return self.store.trace(node.run.id, node.probe.id)
         if isinstance(node, Combined):
             inputs = [self[value] for value in node.inputs]

@@ -75,9 +75,7 @@ class Store:
         if schema:
             return
         if any(not name.startswith(".SCHEMA.") for name in names - {"SCHEMA"}):
-            raise StoreError(
-                f"{self.root} holds other files and no store; choose an empty or new folder (--store)"
-            )
+            raise StoreError(f"{self.root} holds other files and no store; choose an empty or new folder (--store)")
         self.write(schema_file, f"{SCHEMA}\n".encode())
 
     # -- paths
@@ -208,9 +206,7 @@ class Store:
 
     def pins(self) -> dict[str, list[str]]:
         """Pinned ids by name."""
-        return {
-            path.stem: json.loads(path.read_text()) for path in sorted((self.root / "pins").glob("*.json"))
-        }
+        return {path.stem: json.loads(path.read_text()) for path in sorted((self.root / "pins").glob("*.json"))}
 
     # -- logs
 

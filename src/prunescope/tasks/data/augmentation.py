@@ -78,9 +78,7 @@ class CropFlip(Augmentation):
     def _gathered(self, x: Tensor, top: Tensor, left: Tensor, mirrored: Tensor) -> Tensor:
         count, channels, height, width = x.shape
         if len(self.fill) not in (1, channels):
-            raise UsageError(
-                f"fill {self.fill} for images of {channels} channels; give one entry, or one a channel"
-            )
+            raise UsageError(f"fill {self.fill} for images of {channels} channels; give one entry, or one a channel")
         if top.device != x.device:  # in one transfer
             top, left, mirrored = _send(torch.stack([top, left, mirrored.long()]), x.device)
             mirrored = mirrored.bool()
@@ -135,9 +133,7 @@ class RandomResizedCrop(Augmentation):
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if self.scale[0] > self.scale[1] or self.scale[1] > 1 or self.ratio[0] > self.ratio[1]:
-            raise ValueError(
-                f"scale {self.scale} and ratio {self.ratio} must ascend, and scale end at 1 or below"
-            )
+            raise ValueError(f"scale {self.scale} and ratio {self.ratio} must ascend, and scale end at 1 or below")
         return self
 
     def __call__(self, x: Tensor, generator: torch.Generator) -> Tensor:
@@ -172,9 +168,7 @@ class RandomResizedCrop(Augmentation):
 
     def draw(self, count: int, generator: torch.Generator) -> CropDraws:
         """The randomness for `count` images."""
-        tries = torch.rand(
-            count, _TRIES, 4, generator=generator, device=generator.device, dtype=torch.float64
-        )
+        tries = torch.rand(count, _TRIES, 4, generator=generator, device=generator.device, dtype=torch.float64)
         return CropDraws(tries, _mirrored(self.flip, count, generator))
 
     def boxes(self, tries: Tensor, height: int, width: int) -> Tensor:
@@ -185,9 +179,7 @@ class RandomResizedCrop(Augmentation):
         """
         area_draw, ratio_draw, top_draw, left_draw = tries.unbind(2)
         area = height * width * torch.lerp(*_ends(self.scale, area_draw), area_draw)
-        ratio = torch.lerp(
-            *_ends((math.log(self.ratio[0]), math.log(self.ratio[1])), ratio_draw), ratio_draw
-        ).exp()
+        ratio = torch.lerp(*_ends((math.log(self.ratio[0]), math.log(self.ratio[1])), ratio_draw), ratio_draw).exp()
         wide, high = (area * ratio).sqrt().round(), (area / ratio).sqrt().round()
         fits = (wide > 0) & (wide <= width) & (high > 0) & (high <= height)
         top = (top_draw * (height - high + 1)).floor()

@@ -44,16 +44,12 @@ class Cifar(Source):
 
 def cifar10(*, normalization: Normalization = CIFAR10) -> Cifar:
     """CIFAR-10, as the files in the data folder have it; raises DataError if they are missing or damaged."""
-    return Cifar(
-        name="cifar10", normalization=normalization, **_summary("cifar10", fingerprint(locate("cifar10")))
-    )
+    return Cifar(name="cifar10", normalization=normalization, **_summary("cifar10", fingerprint(locate("cifar10"))))
 
 
 def cifar100(*, normalization: Normalization = CIFAR100) -> Cifar:
     """CIFAR-100 with its fine labels; raises DataError if its files are missing or damaged."""
-    return Cifar(
-        name="cifar100", normalization=normalization, **_summary("cifar100", fingerprint(locate("cifar100")))
-    )
+    return Cifar(name="cifar100", normalization=normalization, **_summary("cifar100", fingerprint(locate("cifar100"))))
 
 
 def read(name: Name) -> Content:

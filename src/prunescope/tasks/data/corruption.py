@@ -23,15 +23,11 @@ def flip_labels(y: Tensor, fraction: float, classes: int, generator: torch.Gener
     Source: Jin et al. 2022, the experiments with random label noise.
     """
     if not 0 <= fraction < 1:
-        raise UsageError(
-            f"label noise {fraction} is not a fraction of the training set; give a number in [0, 1)"
-        )
+        raise UsageError(f"label noise {fraction} is not a fraction of the training set; give a number in [0, 1)")
     if classes < 2:
         raise UsageError(f"{classes} classes leave no other label to draw; at least 2 are needed")
     if len(y) and (int(y.min()) < 0 or int(y.max()) >= classes):
-        raise UsageError(
-            f"labels reach from {int(y.min())} to {int(y.max())}; permitted is 0 to {classes - 1}"
-        )
+        raise UsageError(f"labels reach from {int(y.min())} to {int(y.max())}; permitted is 0 to {classes - 1}")
     count = round(fraction * len(y))
     wrong = _sample(len(y), count, generator).to(y.device)
     shift = torch.randint(1, classes, (count,), generator=generator, device=generator.device).to(y.device)
@@ -62,9 +58,7 @@ def balanced_subset(y: Tensor, per_class: int, classes: int, generator: torch.Ge
     """
     counts = torch.bincount(y, minlength=classes)
     if not 1 <= per_class <= int(counts.min()):
-        raise UsageError(
-            f"{per_class} examples a class; the smallest class has {int(counts.min())}, give 1 to that"
-        )
+        raise UsageError(f"{per_class} examples a class; the smallest class has {int(counts.min())}, give 1 to that")
     members = [torch.nonzero(y == label).squeeze(1) for label in range(classes)]
     chosen = [member[_sample(len(member), per_class, generator).to(y.device)] for member in members]
     return torch.cat(chosen).sort().values

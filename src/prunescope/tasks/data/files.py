@@ -89,9 +89,7 @@ def _idx(
     )
 
 
-def _cifar(
-    name: str, title: str, layout: str, archive: str, md5: str, files: tuple[tuple[str, str], ...]
-) -> Dataset:
+def _cifar(name: str, title: str, layout: str, archive: str, md5: str, files: tuple[tuple[str, str], ...]) -> Dataset:
     """A data set of pickles that are published in one archive, inside a folder `layout`."""
     return Dataset(
         name=name,
@@ -174,9 +172,7 @@ def folder() -> Path:
 def dataset(name: str) -> Dataset:
     """The published data set of that name. Raises UsageError for an unknown name."""
     if name not in DATASETS:
-        raise UsageError(
-            f"{name!r} is not a data set that can be downloaded; choose one of {', '.join(DATASETS)}"
-        )
+        raise UsageError(f"{name!r} is not a data set that can be downloaded; choose one of {', '.join(DATASETS)}")
     return DATASETS[name]
 
 

@@ -78,9 +78,7 @@ class ImageFiles:
         """
         tries, flips = draws.tries.cpu().numpy(), draws.flip.tolist()
         rows = zip(index.tolist(), tries, flips, strict=True)
-        return self._batch(
-            _random_view, [(self.paths[position], crop, row, flip) for position, row, flip in rows]
-        )
+        return self._batch(_random_view, [(self.paths[position], crop, row, flip) for position, row, flip in rows])
 
     def _batch(self, decode: Callable[..., Pixels], jobs: list[tuple[Any, ...]]) -> Tensor:
         """The images of all jobs, in their order, normalized on the device."""
@@ -121,9 +119,7 @@ class ImageFolder(Source):
     @model_validator(mode="after")
     def _fits(self) -> Self:
         if self.crop > self.resize:
-            raise ValueError(
-                f"crop {self.crop} is larger than resize {self.resize}; the square must fit inside"
-            )
+            raise ValueError(f"crop {self.crop} is larger than resize {self.resize}; the square must fit inside")
         return self
 
     def load(self) -> Arrays:
@@ -193,9 +189,7 @@ def _list(name: str) -> dict[str, list[tuple[str, int]]]:
                 f"{root / split} holds no pictures; expected are folders {name}/{split}/<class>, "
                 f"with files ending in {', '.join(sorted(_SUFFIXES))}. Put or link them there"
             )
-        listing[split] = sorted(
-            (Path(e.path).relative_to(root).as_posix(), e.stat().st_size) for e in pictures
-        )
+        listing[split] = sorted((Path(e.path).relative_to(root).as_posix(), e.stat().st_size) for e in pictures)
     return listing
 
 
@@ -212,9 +206,7 @@ def _classes(listing: dict[str, list[tuple[str, int]]], name: str) -> list[str]:
 
 def _digest(listing: dict[str, list[tuple[str, int]]]) -> str:
     """128 bits over names and sizes."""
-    return text_digest(
-        "\n".join(f"{path} {size}" for split in ("train", "val") for path, size in listing[split])
-    )
+    return text_digest("\n".join(f"{path} {size}" for split in ("train", "val") for path, size in listing[split]))
 
 
 def _central_view(path: str, resize: int, crop: int) -> Pixels:
@@ -243,9 +235,7 @@ def _open(path: str) -> Any:
         with _pillow().open(path) as image:
             return image.convert("RGB")
     except (OSError, SyntaxError) as problem:  # SyntaxError: what Pillow raises for a damaged PNG
-        raise DataError(
-            f"{path} cannot be decoded ({problem}); a picture is expected. Replace or remove it"
-        ) from None
+        raise DataError(f"{path} cannot be decoded ({problem}); a picture is expected. Replace or remove it") from None
 
 
 def _pillow() -> Any:

@@ -36,9 +36,7 @@ class PerClass(Source):
         generator = stream(self.seed, "per class")
         rows = balanced_subset(arrays.train_y, self.per_class, arrays.classes, generator)
         if len(rows) != self.train:
-            raise UsageError(
-                f"{self.per_class} examples of {arrays.classes} classes are {len(rows)}, not {self.train}"
-            )
+            raise UsageError(f"{self.per_class} examples of {arrays.classes} classes are {len(rows)}, not {self.train}")
         return arrays._replace(train_x=InMemory(arrays.train_x.take(rows)), train_y=arrays.train_y[rows])
 
 

@@ -114,9 +114,7 @@ class Normalization(Value):
         if not self.mean or len(self.mean) != len(self.std):
             raise ValueError(f"mean {self.mean} and std {self.std} need one entry a channel each")
         if min(self.std) <= 0:
-            raise ValueError(
-                f"std {self.std} has an entry that is not positive; every entry divides a channel"
-            )
+            raise ValueError(f"std {self.std} has an entry that is not positive; every entry divides a channel")
         return self
 
     @property

@@ -24,9 +24,7 @@ class Tensors(Source):
         return content.arrays(self.classes)
 
 
-def tensors(
-    train: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor], *, classes: int | None = None
-) -> Tensors:
+def tensors(train: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor], *, classes: int | None = None) -> Tensors:
     """A source of the user's tensors, which are written once to the data folder.
 
     A recipe that names them can then be run in any process. Equal content gives an equal source on any device.
@@ -46,9 +44,7 @@ def tensors(
         )
     largest = max(int(content.train_y.max()), int(content.test_y.max()))
     if classes is not None and classes <= largest:
-        raise UsageError(
-            f"classes={classes} and a label is {largest}; give at least {largest + 1} classes, or none"
-        )
+        raise UsageError(f"classes={classes} and a label is {largest}; give at least {largest + 1} classes, or none")
     source = Tensors(classes=classes or max(2, largest + 1), **content.summary)
     if not _path(source.digest).exists():
         _write(_path(source.digest), content)
@@ -58,13 +54,9 @@ def tensors(
 def _plain(x: Tensor, y: Tensor, *, name: str) -> tuple[Tensor, Tensor]:
     """The examples as float32 and the labels as int64, on the CPU. Raises UsageError if they do not fit."""
     if not x.is_floating_point() or x.ndim < 2:
-        raise UsageError(
-            f"{name} x is {x.dtype} {tuple(x.shape)}; give floating examples [N, *shape], normalized"
-        )
+        raise UsageError(f"{name} x is {x.dtype} {tuple(x.shape)}; give floating examples [N, *shape], normalized")
     if y.is_floating_point() or y.dtype == torch.bool or y.shape != x.shape[:1] or len(y) == 0:
-        raise UsageError(
-            f"{name} y is {y.dtype} {tuple(y.shape)} for {len(x)} examples; give one integer an example"
-        )
+        raise UsageError(f"{name} y is {y.dtype} {tuple(y.shape)} for {len(x)} examples; give one integer an example")
     if int(y.min()) < 0:
         raise UsageError(f"{name} y holds the label {int(y.min())}; labels count from 0")
     if not bool(torch.isfinite(x).all()):

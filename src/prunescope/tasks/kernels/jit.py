@@ -83,9 +83,7 @@ def _announce() -> None:
         told = False
 
         def on_start(self, event: Any) -> None:
-            if not self.told and event.data["dispatcher"].py_func.__module__.startswith(
-                __package__.partition(".")[0]
-            ):
+            if not self.told and event.data["dispatcher"].py_func.__module__.startswith(__package__.partition(".")[0]):
                 self.told = True
                 logging.getLogger("prunescope").warning(
                     "compiling loops for this machine, once; this takes some seconds"

@@ -115,9 +115,7 @@ def forward(pattern: Pattern, values: Tensor, x: Tensor, bias: Tensor | None) ->
 def input_gradient(pattern: Pattern, values: Tensor, g: Tensor) -> Tensor:
     """W^T G, [in, B]."""
     transposed = pattern.shape[1], pattern.shape[0]
-    return _product(
-        pattern.making, pattern.columns, transposed, values.index_select(0, pattern.order), g, None
-    )
+    return _product(pattern.making, pattern.columns, transposed, values.index_select(0, pattern.order), g, None)
 
 
 def weight_gradient(pattern: Pattern, g: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -153,9 +151,7 @@ class Columns:
 
     def read(self, rows: Tensor) -> Tensor:
         """`into`, with the examples `rows`, int64 [B], in its columns."""
-        mlp_kernels.gather(
-            rows.numpy().view(np.uint64), self.examples.numpy(), unsigned(self.live), self.into.numpy()
-        )
+        mlp_kernels.gather(rows.numpy().view(np.uint64), self.examples.numpy(), unsigned(self.live), self.into.numpy())
         return self.into
 
 

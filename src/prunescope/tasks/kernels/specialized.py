@@ -142,11 +142,7 @@ def specialized(
     check = made if not train else _exchanged(model.template(train=False), params, free, kernels, train)
     if not _agrees(model, check, params, buffers, probe):
         return unspecialized(model, train=train)
-    if (
-        train
-        and kernels.compiled
-        and not _exchanges_linear(model.template(train=True), params, free, kernels, train)
-    ):
+    if train and kernels.compiled and not _exchanges_linear(model.template(train=True), params, free, kernels, train):
         made.compiled = model.compiled
     return made
 

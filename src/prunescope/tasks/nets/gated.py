@@ -26,9 +26,7 @@ class Gate(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """The gated input. Raises UsageError for a stack of gates, which needs `torch.func.vmap`."""
         if self.gate.ndim != 1:
-            raise UsageError(
-                f"a gate is bool [C], this one is {list(self.gate.shape)}; apply a stack under vmap"
-            )
+            raise UsageError(f"a gate is bool [C], this one is {list(self.gate.shape)}; apply a stack under vmap")
         # A product rather than a masked fill, which tools that trace the network would not recognize.
         return x * self.gate.view(-1, *[1] * (x.ndim - 2))
 

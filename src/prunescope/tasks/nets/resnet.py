@@ -51,9 +51,7 @@ class BasicBlock(nn.Module):
 
     expansion = 1
 
-    def __init__(
-        self, inputs: int, width: int, *, stride: int, shortcut: str, on_sum: OnSum = nn.Identity
-    ) -> None:
+    def __init__(self, inputs: int, width: int, *, stride: int, shortcut: str, on_sum: OnSum = nn.Identity) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(inputs, width, 3, stride=stride, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
@@ -80,9 +78,7 @@ class Bottleneck(nn.Module):
 
     expansion = 4
 
-    def __init__(
-        self, inputs: int, width: int, *, stride: int, shortcut: str, on_sum: OnSum = nn.Identity
-    ) -> None:
+    def __init__(self, inputs: int, width: int, *, stride: int, shortcut: str, on_sum: OnSum = nn.Identity) -> None:
         super().__init__()
         outputs = self.expansion * width
         self.conv1 = nn.Conv2d(inputs, width, 1, bias=False)
@@ -204,9 +200,7 @@ class CifarResNet(nn.Sequential):
         require_one_of("shortcut", shortcut, SHORTCUTS)
         base = scaled(width, scale)
         blocks = (depth // 6,) * 3
-        stages = _after_stem(
-            BasicBlock, blocks, width=base, classes=classes, shortcut=shortcut, on_sum=self.on_sum
-        )
+        stages = _after_stem(BasicBlock, blocks, width=base, classes=classes, shortcut=shortcut, on_sum=self.on_sum)
         super().__init__(_small_stem(base) | stages)
         initialize(self, initialization, batchnorm=batchnorm)
 

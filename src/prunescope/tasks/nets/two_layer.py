@@ -55,9 +55,7 @@ class TwoLayer(nn.Module):
             if not value >= least:
                 raise UsageError(f"{name}={value} is not possible; give at least {least}")
         if not deviation > 0:
-            raise UsageError(
-                f"deviation={deviation} leaves every weight at 0, where it stays; give more than 0"
-            )
+            raise UsageError(f"deviation={deviation} leaves every weight at 0, where it stays; give more than 0")
         self.fc1 = nn.Linear(inputs, classes * scaled(width, scale), bias=False)
         nn.init.normal_(self.fc1.weight, std=deviation)
         self.readout = PowerSum(classes=classes, power=power)

@@ -199,9 +199,7 @@ def _descent(stepper: Stepper, lr: float | Tensor) -> Descent | None:
     return None if shrinkage is None else Descent(lr, shrinkage)
 
 
-def _taken(
-    stepper: Stepper, network: Specialized, step: int, *, whole: bool = False
-) -> tuple[Tensor, Tensor]:
+def _taken(stepper: Stepper, network: Specialized, step: int, *, whole: bool = False) -> tuple[Tensor, Tensor]:
     index, y = stepper.batches.indices(step)
     return network.inputs(stepper.program.problem.train.inputs, index, whole=whole), y
 

@@ -54,9 +54,7 @@ class Layer(Protocol):
 class DenseLayer:
     """All weights, by torch's products."""
 
-    def __init__(
-        self, weight: Tensor, bias: Tensor | None, examples: int, *, last: bool, keep: Masks
-    ) -> None:
+    def __init__(self, weight: Tensor, bias: Tensor | None, examples: int, *, last: bool, keep: Masks) -> None:
         """Weight [out, in], bias [out]: read anew in every pass."""
         self.weight, self.last = weight.detach(), last
         self.bias = None if bias is None else bias.detach().unsqueeze(1)
@@ -112,9 +110,7 @@ class SparseLayer:
         self.h, self.g = (torch.empty(out, examples) for _ in range(2))
         self._slopes = torch.empty(pattern.weights), torch.empty(out)
         # Views are made once: a step is as short as making them anew for every loop.
-        self._values, self._bias, self._h, self._g = (
-            leaf.numpy() for leaf in (self.values, self.bias, self.h, self.g)
-        )
+        self._values, self._bias, self._h, self._g = (leaf.numpy() for leaf in (self.values, self.bias, self.h, self.g))
         self._down = *pattern.columns.arrays, products.unsigned(pattern.order)
         self.slopes: tuple[Tensor, ...] = self._slopes[: 1 if bias is None else 2]
 

@@ -97,10 +97,7 @@ class Stack:
         good = [
             work
             for work in self._works
-            if all(
-                states.get(stepper) is state
-                for stepper, state in zip(work.steppers, work.handed, strict=True)
-            )
+            if all(states.get(stepper) is state for stepper, state in zip(work.steppers, work.handed, strict=True))
         ]
         members, room = sum(len(work.steppers) for work in good), sum(work.room for work in good)
         return good if len(good) <= 1 + len(replicas) // self.size or 2 * members > room else []

@@ -27,12 +27,9 @@ class WorkingSet:
         """Copies everything. keep: float masks as `Optimizer.update` takes them. fused: as in `Kernels`."""
         self.network, self._begun = network, state.weights
         self._slots = [part for part in optimizer.slots if part in state.opt]
-        self.params = {
-            name: leaf.requires_grad_() for name, leaf in self._copied(state.weights.params).items()
-        }
+        self.params = {name: leaf.requires_grad_() for name, leaf in self._copied(state.weights.params).items()}
         self.opt: OptState = {
-            part: self._copied(leaves) if part in self._slots else clone(leaves)
-            for part, leaves in state.opt.items()
+            part: self._copied(leaves) if part in self._slots else clone(leaves) for part, leaves in state.opt.items()
         }
         self.keep = network.pack({name: mask for name, mask in keep.items() if name not in network.patterns})
         self._rest = _Rest(network, optimizer, state, self._slots)
@@ -56,10 +53,7 @@ class WorkingSet:
 
     def named(self, grads: tuple[Tensor | None, ...]) -> Tree:
         """Gradients in the order of `leaves` by name; None is a gradient of 0."""
-        return {
-            name: self._zero(name) if grad is None else grad
-            for name, grad in zip(self.params, grads, strict=True)
-        }
+        return {name: self._zero(name) if grad is None else grad for name, grad in zip(self.params, grads, strict=True)}
 
     def _zero(self, name: str) -> Tensor:
         if name not in self._zeros:
@@ -90,9 +84,7 @@ class _Rest:
     opt: optimizer state of full shape, of which only what is left out has a meaning.
     """
 
-    def __init__(
-        self, network: Specialized, optimizer: Optimizer, state: TrainState, slots: list[str]
-    ) -> None:
+    def __init__(self, network: Specialized, optimizer: Optimizer, state: TrainState, slots: list[str]) -> None:
         self.optimizer = optimizer
         names = [name for name in state.weights.params if name in network.patterns] if slots else []
         self.opt: OptState = {
@@ -106,9 +98,7 @@ class _Rest:
         """Whether a step with any learning rate would change something, now or later."""
         opt = {part: clone(leaves) for part, leaves in self.opt.items()}
         self._step(opt, 1.0)
-        return any(
-            not torch.equal(opt[part][name], leaf) for part in slots for name, leaf in self.opt[part].items()
-        )
+        return any(not torch.equal(opt[part][name], leaf) for part in slots for name, leaf in self.opt[part].items())
 
     def update(self, lr: float | Tensor) -> None:
         """One step."""

@@ -51,9 +51,7 @@ class Grow(Intervention):
         before = state.weights.masks
         names = prunable(before, frozenset(self.exclude))
         if state.weights.sparsity == 0:
-            raise UsageError(
-                "Grow exchanges weights of a sparse network, and nothing is pruned; put Prune first"
-            )
+            raise UsageError("Grow exchanges weights of a sparse network, and nothing is pruned; put Prune first")
         share = self._share(context.local, context.clock.steps(self.end))
         counts = {name: round(share * int(before[name].sum())) for name in names}
         magnitudes = Magnitude().scores(state.weights, context)

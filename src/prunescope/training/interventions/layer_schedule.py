@@ -39,9 +39,7 @@ class LayerSchedule(Value):
     @classmethod
     def _leaves_some(cls, fraction: float) -> float:
         if not 0 < fraction < 1:
-            raise ValueError(
-                f"fraction={fraction} must lie between 0 and 1; 1 would leave no unit, 0 would prune none"
-            )
+            raise ValueError(f"fraction={fraction} must lie between 0 and 1; 1 would leave no unit, 0 would prune none")
         return fraction
 
     @classmethod
@@ -51,9 +49,7 @@ class LayerSchedule(Value):
         >>> LayerSchedule.after_epochs("conv8", start=6, end=275, fraction=0.9, period=40).start
         '7ep'
         """
-        return cls(
-            layer=layer, start=f"{start + 1}ep", end=f"{end + 1}ep", fraction=fraction, period=f"{period}ep"
-        )
+        return cls(layer=layer, start=f"{start + 1}ep", end=f"{end + 1}ep", fraction=fraction, period=f"{period}ep")
 
     def steps(self, clock: Clock) -> tuple[int, ...]:
         """The positions of the events. Raises UsageError when there is none, or one is beyond the run."""
@@ -78,9 +74,7 @@ class LayerSchedule(Value):
             raise UsageError(f"units={units} and events={events} must be at least 1")
         # The decimal that was written: as a binary float, 1 - 0.7 is above 0.3.
         final = ceil((1 - Fraction(str(self.fraction))) * units)
-        return tuple(
-            final + ceil(Fraction((units - final) * (events - i), events)) for i in range(1, events + 1)
-        )
+        return tuple(final + ceil(Fraction((units - final) * (events - i), events)) for i in range(1, events + 1))
 
     def check(self, clock: Clock, units: int, *, allow_idle_events: bool) -> None:
         """Raises UsageError for a schedule that is impossible in the run or for the layer."""

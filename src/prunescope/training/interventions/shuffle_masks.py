@@ -29,10 +29,7 @@ class ShuffleMasks(Intervention):
         """The state with as many weights in each layer as after `of`. Raises what `of` raises."""
         pruned = self.of.apply(state, context).weights.masks
         generator = context.stream("shuffle")
-        masks = {
-            name: _scattered(pruned[name], mask, generator)
-            for name, mask in sorted(state.weights.masks.items())
-        }
+        masks = {name: _scattered(pruned[name], mask, generator) for name, mask in sorted(state.weights.masks.items())}
         return remove(state, masks, context.slots)
 
 

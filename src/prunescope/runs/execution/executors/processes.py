@@ -144,9 +144,7 @@ def _without_main() -> Iterator[None]:
         sys.modules["__main__"] = main
 
 
-def _work(
-    pipe: Connection, store: str, device: str, checkpoint_seconds: float, setting: EngineSetting
-) -> None:
+def _work(pipe: Connection, store: str, device: str, checkpoint_seconds: float, setting: EngineSetting) -> None:
     """The life of a worker: take work, do it, say so; end on SIGTERM after a checkpoint."""
     idle, stopping = False, False
     last_beats: dict[str, float] = {}

@@ -11,9 +11,7 @@ from prunescope.runs.store.lease import acquire
 from prunescope.runs.store.plan import Job
 
 
-def do(
-    bench: Workbench, work: Work, beat: Callable[[str, int], bool], tell: Callable[[Message], None]
-) -> bool:
+def do(bench: Workbench, work: Work, beat: Callable[[str, int], bool], tell: Callable[[Message], None]) -> bool:
     """Does a piece of work and tells how it ended; False if it was stopped.
 
     beat: gets an id and the steps done so far; False stops the work.

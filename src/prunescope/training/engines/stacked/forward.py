@@ -206,9 +206,7 @@ def _outcome(params: Tree, apply: Callable[[Tree], tuple[Tensor, Tree]]) -> Tree
 
 def _close(got: Tree, want: Tree, row: int) -> bool:
     """Whether everything agrees. A gradient that is 0 up to rounding is measured by the others."""
-    steepest = max(
-        (float(leaf.abs().max()) for name, leaf in want.items() if name.startswith("gradient")), default=0.0
-    )
+    steepest = max((float(leaf.abs().max()) for name, leaf in want.items() if name.startswith("gradient")), default=0.0)
     for name, leaf in want.items():
         mine = got[name][row]
         if mine.shape != leaf.shape:

@@ -43,9 +43,7 @@ class Fixed:
 
     def without(self, row: int, x: Tensor) -> "Fixed":
         """The inputs of the other members, whose `x` is given; the last takes the place of the one that leaves."""
-        others = {
-            part.name: without(getattr(self, part.name), row) for part in fields(self) if part.name != "x"
-        }
+        others = {part.name: without(getattr(self, part.name), row) for part in fields(self) if part.name != "x"}
         return Fixed(x=x, **others)
 
 

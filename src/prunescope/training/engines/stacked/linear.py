@@ -48,9 +48,7 @@ class Pattern:
 
     def without(self, row: int) -> "Pattern":
         """The pattern without a member; the last takes its place. Works in place."""
-        starts, index, place, real = (
-            without(part, row) for part in (self.row, self.index, self.place, self.real)
-        )
+        starts, index, place, real = (without(part, row) for part in (self.row, self.index, self.place, self.real))
         return Pattern(starts, index, place, real, self.shape)
 
 

@@ -50,9 +50,7 @@ class Stacked:
             self.patterns[name] = pattern([state.free[name] for state in states])
             layers[name].pattern = self.patterns[name]
         self.params = self._packed(tree.stack(state.weights.params for state in states))
-        self.buffers = (
-            tree.stack(state.weights.buffers for state in states) if states[0].weights.buffers else {}
-        )
+        self.buffers = tree.stack(state.weights.buffers for state in states) if states[0].weights.buffers else {}
         slots = self.program.optimizer.slots
         self.opt = {
             part: self._packed(stacked) if part in slots else stacked
@@ -64,9 +62,7 @@ class Stacked:
         self.room = len(replicas)
         self.recorded: Recording | None = None
         self.stream: torch.cuda.Stream | None = None
-        self.batches = StackedBatches(
-            [replica.stepper for replica in replicas], [state.step for state in states]
-        )
+        self.batches = StackedBatches([replica.stepper for replica in replicas], [state.step for state in states])
         self.known: Fixed | None = None
         self._know_inputs()
 
@@ -87,8 +83,7 @@ class Stacked:
 
     def _packed(self, stacked: Tree) -> Tree:
         return {
-            name: self.patterns[name].values(leaf) if name in self.patterns else leaf
-            for name, leaf in stacked.items()
+            name: self.patterns[name].values(leaf) if name in self.patterns else leaf for name, leaf in stacked.items()
         }
 
     def _kept(self, states: Sequence[TrainState]) -> Tree:

@@ -1,7 +1,7 @@
 """Worlds in which nothing was trained: results of every node of the papers' studies, made up and always the same.
 
 Shapes and structure (which layers there are, when a probe looked) are those of real runs at smoke scale, kept in
-`specimens.json`; numbers are drawn by node, name and world. `python tests/papers/worlds.py STORE` writes the specimens
+`specimens.json`; numbers are drawn by node, name and world. `python tests/papers/made_up_worlds.py STORE` writes them
 anew from a store in which all studies were run at scale smoke.
 """
 
@@ -85,19 +85,14 @@ class World:
         if isinstance(node, Combined):
             return {
                 name: np.asarray(value)
-                for name, value in called(node.function)(
-                    [self[part] for part in node.inputs], **node.args
-                ).items()
+                for name, value in called(node.function)([self[part] for part in node.inputs], **node.args).items()
             }
         if isinstance(node, Chosen):
             return {"index": np.asarray(called(node.rule)([self[part] for part in node.inputs], **node.args))}
         if self.number == 0 and int(node.id, 16) % 50 == 0:
             raise Missing(f"{node.id} is missing from this world")
         examples = first_run(node).train_examples
-        return {
-            name: self.drawn(node, name, *kept, examples)
-            for name, kept in self.specimens[kind_of(node)].items()
-        }
+        return {name: self.drawn(node, name, *kept, examples) for name, kept in self.specimens[kind_of(node)].items()}
 
     def drawn(self, node, name, dtype, shape, values, examples):
         """Floats are drawn anew around the specimen's; everything else is as it was."""
@@ -110,9 +105,7 @@ class World:
         if array.dtype.kind != "f" or name == "epoch":
             return array
         moved = array * random.uniform(0.5, 1.5, array.shape)
-        return np.asarray(
-            np.minimum(moved, 0.999) if "error" in name or "sparsity" in name else moved
-        ).astype(dtype)
+        return np.asarray(np.minimum(moved, 0.999) if "error" in name or "sparsity" in name else moved).astype(dtype)
 
 
 def called(function):
@@ -137,12 +130,8 @@ def write(store):
         for node in closure(study.nodes).values():
             if isinstance(node, Reading | Trace | Recipe) and (kind := kind_of(node)) not in specimens:
                 examples = first_run(node).train_examples
-                specimens[kind] = {
-                    name: kept(np.asarray(value), examples) for name, value in results[node].items()
-                }
-    SPECIMENS.write_text(
-        "{\n" + ",\n".join(f'"{k}": {json.dumps(v)}' for k, v in sorted(specimens.items())) + "\n}\n"
-    )
+                specimens[kind] = {name: kept(np.asarray(value), examples) for name, value in results[node].items()}
+    SPECIMENS.write_text("{\n" + ",\n".join(f'"{k}": {json.dumps(v)}' for k, v in sorted(specimens.items())) + "\n}\n")
 
 
 if __name__ == "__main__":
