@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import torch
 from pydantic import ValidationError
 
-from prunescope.base.code import is_installed
+from prunescope.base.code import in_library, is_installed
 from prunescope.base.errors import PrunescopeError, UserCodeError
 
 
@@ -58,7 +58,7 @@ def _line_of(problem: BaseException) -> str:
         name = str(frame.f_globals.get("__name__", "__main__"))
         if name.split(".")[0] == "prunescope":
             ours = True
-        elif ours and not is_installed(name):
+        elif ours and not (is_installed(name) or in_library(frame.f_code.co_filename)):
             summary = traceback.FrameSummary(frame.f_code.co_filename, number, frame.f_code.co_name)
             place = _place(summary.filename, number, summary.line)
     return place

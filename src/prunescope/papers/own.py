@@ -30,6 +30,7 @@ class Own(Value):
 
     network: import path of a class or function that returns a fresh module, your own included.
     arguments: its keyword arguments.
+    revision: raised when the code behind the path was changed, to keep the results of both.
     data: the data set.
     share: of its training examples that is used.
     optimizer, schedule: as in a recipe.
@@ -40,6 +41,7 @@ class Own(Value):
 
     network: str = NETWORK
     arguments: dict[str, JsonValue] = {"inputs": 64}
+    revision: int = Field(default=1, ge=1)
     data: SourceName = "digits"
     share: float = Field(default=1.0, gt=0, le=1)
     optimizer: Optimizer
@@ -65,7 +67,7 @@ class Own(Value):
         """The training of one network."""
         return Recipe(
             task=Task(
-                network=Network(path=self.network).with_args(**self.arguments),
+                network=Network(path=self.network, revision=self.revision).with_args(**self.arguments),
                 data=Data(source=SOURCES[self.data](), share=self.share),
             ),
             optimizer=self.optimizer,

@@ -140,7 +140,8 @@ def mcnemar(lost: int, won: int) -> float:
     0.021484375
     """
     total, fewer = lost + won, min(lost, won)
-    return min(1.0, 2 * sum(math.comb(total, k) for k in range(fewer + 1)) / 2**total)
+    tail = sum(math.comb(total, k) for k in range(fewer + 1))
+    return float(min(1.0, 2 * tail / 2**total))
 
 
 def count_test(successes: int, trials: int, *, probability: float) -> float:

@@ -1,5 +1,7 @@
 """What pruning does to a network of one's own, from an import path or from a recipe."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -131,6 +133,13 @@ def test_the_folds_leave_every_example_out_once():
     assert sorted(left_out.tolist()) == list(range(11))
     with pytest.raises(UsageError, match="part 3 of 3"):
         without_fold(values, name="label", fold=3, folds=3)
+
+
+@pytest.mark.parametrize(("batch", "expected"), [(20, [20, 20]), (29, [30, 30]), (1, [1, 1]), (10, [10, 10])])
+def test_no_fold_ends_in_a_batch_of_one(batch, expected):
+    base = replace(benchmark_of(levels=1), base=recipe().replace(batch=batch))
+    runs = [reading.state.run for reading in suspects.Suspects(base, 0.0, 2).held_out]
+    assert [run.batch for run in runs] == expected  # 30 of 60 examples are kept
 
 
 def test_precision_of_a_list_by_hand():

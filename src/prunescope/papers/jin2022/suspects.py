@@ -11,6 +11,7 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import count
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,7 @@ from prunescope.papers.jin2022.quantities import fits
 from prunescope.runs.graph.families import final
 from prunescope.runs.graph.nodes import Reading
 from prunescope.runs.graph.recipe import Recipe, Subset
-from prunescope.studies import Computed, Figure, Lines, Listing, Results, Sheet, statistics
+from prunescope.studies import Computed, Figure, Lines, Listing, Node, Results, Sheet, statistics
 from prunescope.studies.claim import unmet
 from prunescope.studies.plot import NothingToShow, Row
 
@@ -56,10 +57,15 @@ class Suspects:
     @cached_property
     def held_out(self) -> list[Reading]:
         """What each network trained on all parts but one says of all examples."""
-        rule = "prunescope.studies.subsets:without_fold"
-        args = {"name": "label", "folds": self.folds}
-        subsets = [Subset(source=self.labels, rule=rule, args={**args, "fold": fold}) for fold in range(self.folds)]
-        return [Reading(measure=OutOfSample(), state=final(self.dense.replace(examples=subset))) for subset in subsets]
+        return [Reading(measure=OutOfSample(), state=final(self._without(fold))) for fold in range(self.folds)]
+
+    def _without(self, fold: int) -> Recipe:
+        """The dense network trained without a part; batches are larger where the last one would be a single example."""
+        args = {"name": "label", "folds": self.folds, "fold": fold}
+        subset = Subset(source=self.labels, rule="prunescope.studies.subsets:without_fold", args=args)
+        kept = self.dense.train_examples - len(range(fold, self.dense.train_examples, self.folds))
+        batch = next(size for size in count(self.dense.batch) if kept % size != 1 or kept == 1)
+        return self.dense.replace(examples=subset, batch=batch)
 
     @cached_property
     def examples(self) -> tuple[Reading, Reading]:
@@ -180,7 +186,7 @@ class Suspects:
         )
 
     @property
-    def _fit_nodes(self) -> tuple[object, ...]:
+    def _fit_nodes(self) -> tuple[Node, ...]:
         return fits(self.bench, self.noise).quantity.nodes
 
 
