@@ -53,7 +53,8 @@ def test_another_network_gets_its_own_layers_pruned_and_not_those_of_the_default
     assert [schedule.layer for schedule in cut.layers] == list(structure.units) and len(cut.layers) > 1
     assert {schedule.fraction for schedule in cut.layers} == {settings.layers[0].fraction}
     with pytest.raises(UsageError, match="no layer has units that can be removed"):
-        bartoldson.build(changed(settings, {"network": "test_own:Linear", "arguments": {}}), "smoke")
+        linear = {"network": "torch.nn:Linear", "arguments": {"in_features": 64, "out_features": 10}}
+        bartoldson.build(changed(settings, linear), "smoke")
 
 
 def test_fewer_test_examples_than_flatness_asks_for_are_said():
@@ -68,10 +69,6 @@ def test_fewer_test_examples_than_flatness_asks_for_are_said():
         layer = LayerSchedule(layer="*", start="1ep", end="2ep", fraction=0.5, period="1ep")
         study = bartoldson.follow(recipe, [layer], replicates=2)
         assert [note for note in study.notes if "Flatness" in note] == sentences
-
-
-def Linear():  # noqa: N802
-    return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 10))
 
 
 def pruned(study):
