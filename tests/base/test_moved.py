@@ -20,11 +20,11 @@ def test_an_old_name_is_the_same_module(old):
 
 def test_names_of_modules_that_are_packages_now():
     from prunescope.runs.graph import Reading
-    from prunescope.runs.graph.nodes import Reading as reading
+    from prunescope.runs.graph.nodes import Reading as ReadingNode
     from prunescope.runs.store import Store
-    from prunescope.runs.store.store import Store as store
+    from prunescope.runs.store.store import Store as StoreClass
 
-    assert Reading is reading and Store is store
+    assert Reading is ReadingNode and Store is StoreClass
 
 
 def test_other_names_are_errors_as_ever():

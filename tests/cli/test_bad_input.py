@@ -193,11 +193,8 @@ def test_a_store_that_cannot_be_written(command, study, store, monkeypatch, code
 
 
 def test_an_unexpected_error_is_told_in_two_lines(command, study, monkeypatch) -> None:
-    def broken(*_: object, **__: object) -> None:
-        raise RuntimeError("a defect")
-
-    monkeypatch.setattr("prunescope.studies.publish.publish", broken)
+    monkeypatch.setattr("prunescope.studies.publish.publish", "a defect")
     result = command("report", study, "--store", Store("other").root)
     assert result.exit_code == 1
-    assert "unexpected RuntimeError: a defect" in result.output
+    assert "unexpected TypeError: 'str' object is not callable" in result.output
     assert "--debug" in result.output

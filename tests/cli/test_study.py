@@ -48,6 +48,13 @@ def test_settings_and_scale_reach_the_study(command, study, tmp_path) -> None:
     assert (settings["levels"], settings["lr"], settings["replicates"]) == (0, 0.05, 1)
 
 
+def test_reports_of_other_settings_have_folders_of_their_own(command, study, tmp_path) -> None:
+    for words in ((), ("-s", "lr=0.05"), ("-s", "lr=0.2")):
+        assert command("run", study, "-s", "levels=0", *words, "--workers", 1).exit_code == 0
+    pages = list((tmp_path / "prunescope-reports").glob("*/summary.json"))
+    assert sorted(json.loads(page.read_text())["settings"]["lr"] for page in pages) == [0.05, 0.1, 0.2]
+
+
 def test_report_says_what_was_not_run(command, study, tmp_path) -> None:
     assert command("run", study, "-s", "levels=0", "-s", "replicates=1", "--workers", 1).exit_code == 0
     result = command("report", study, "--out", "partial")
@@ -55,6 +62,8 @@ def test_report_says_what_was_not_run(command, study, tmp_path) -> None:
     claim = json.loads((tmp_path / "partial" / "summary.json").read_text())["claims"][0]
     assert claim["by_paper"] == claim["by_interval"] == "not run"
     assert "not run" in result.output
+    one = command("run", study, "-s", "replicates=1", "--workers", 1)
+    assert "1 of at least 2 replicates" in " ".join(one.output.replace("│", " ").split())
 
 
 def test_run_pins_what_it_needs(command, study, store) -> None:
@@ -71,8 +80,8 @@ def test_failed_runs_are_told_and_reported(command, study, tmp_path) -> None:
     result = command(*words)
     assert result.exit_code == 1
     assert "2 runs failed" in result.output
-    html = (tmp_path / "prunescope-reports" / "tiny" / "index.html").read_text()
-    assert "failed" in html
+    (page,) = (tmp_path / "prunescope-reports").glob("tiny-*/index.html")  # a folder of its own, by the settings
+    assert "failed" in page.read_text()
     planned = command("plan", study, "-s", "lr=1e30")
     assert "will not be tried" in planned.output
     assert "Nothing is left to do" in planned.output

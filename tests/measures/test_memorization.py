@@ -9,7 +9,7 @@ import torch
 from prunescope.base.errors import UsageError
 from prunescope.base.state import Weights
 from prunescope.base.streams import Seeds
-from prunescope.measures import ClassRisk, Labels, SeenUnseen
+from prunescope.measures import ClassRisk, Labels, OutOfSample, SeenUnseen
 from prunescope.measures.memorization import influences, influential_pairs, memorization
 from prunescope.tasks.data.synthetic import synthetic
 from prunescope.tasks.model import network
@@ -117,6 +117,17 @@ def test_a_subset_is_seen_and_the_rest_is_judged_too(problem):
     expected = problem.model.apply(weights.params, weights.buffers, x, train=False)[0].argmax(1) == y
     assert torch.equal(found["correct"], expected) and len(found["test_correct"]) == 30
     assert bool(SeenUnseen().measure(problem, weights)["seen"].all())
+
+
+def test_probabilities_out_of_sample_are_those_of_the_label_used(problem):
+    weights = fresh(problem)
+    values = OutOfSample().measure(problem.restricted(torch.tensor([1, 5])), weights)
+    x, y = problem.train.batch(torch.arange(72))
+    logits = problem.model.apply(weights.params, weights.buffers, x, train=False)[0].double()
+    expected = [float(row.exp()[label] / row.exp().sum()) for row, label in zip(logits, y, strict=True)]
+    assert torch.allclose(values["probability"].double(), torch.tensor(expected).double(), atol=1e-6)
+    assert torch.equal(values["prediction"], logits.argmax(1))
+    assert torch.nonzero(values["seen"]).flatten().tolist() == [1, 5]
 
 
 def test_labels_before_and_after_noise(problem):

@@ -1,13 +1,16 @@
+import math
+import re
+
 import pytest
 from specimens import contents, risk
 from specimens import recipe as make_recipe
 
-from prunescope.base.errors import PrunescopeError, UsageError
+from prunescope.base.errors import PrunescopeError, UsageError, UserCodeError
 from prunescope.base.reference import FINAL, Moment
 from prunescope.base.streams import replicate
 from prunescope.measures import LayerSparsity
 from prunescope.runs.execution.checkpointer import load_checkpoint
-from prunescope.runs.execution.ensure import Interrupted, ensure
+from prunescope.runs.execution.ensure import FailedRuns, Interrupted, ensure
 from prunescope.runs.execution.executors.worker import do
 from prunescope.runs.execution.preparation import workers_for
 from prunescope.runs.execution.status import Display
@@ -15,7 +18,7 @@ from prunescope.runs.execution.workbench import Workbench
 from prunescope.runs.graph.families import at_init, final, imp, one_shot, replicates
 from prunescope.runs.graph.nodes import Reading, Trace
 from prunescope.runs.store.plan import plan
-from prunescope.runs.store.results import Missing, StoredResults
+from prunescope.runs.store.results import Failed, Missing, StoredResults
 from prunescope.sparsity.select import Remaining, Sparsity
 from prunescope.training.interventions import Prune
 from prunescope.training.loop import Stepper
@@ -139,10 +142,12 @@ def test_a_tidy_table(store, recipe):
     runs = [*replicates(recipe, 2), recipe.replace(batch=7)]
     results = ensure([risk(run) for run in runs[:2]], store=store, workers=1)
     rows = results.table(({"replicate": k, "arm": "dense"}, risk(run)) for k, run in enumerate(runs))
-    assert [list(row)[:2] for row in rows] == [["replicate", "arm"]] * 2
+    assert [(row["replicate"], row["arm"]) for row in rows] == [(0, "dense"), (1, "dense"), (2, "dense")]
     assert {"replicate", "arm", "loss", "error"} <= rows[1].keys()
     assert rows[1]["error"] == float(results[risk(runs[1])]["error"])
     assert isinstance(rows[1]["error"], float)
+    assert math.isnan(rows[2]["error"]) and "is not in the store" in rows[2]["missing"]
+    assert "missing" not in rows[1]
     with pytest.raises(Missing, match="is not in the store"):
         results[risk(runs[2])]
 
@@ -161,12 +166,42 @@ def test_a_run_that_diverges_is_stored_as_failed_and_the_others_go_on(store, rec
     assert "lower the learning rate" in notes.texts[0]
     assert notes.last.failed == 4
     assert trained.count(bad[0].id) == 1
-    again = ensure([risk(run) for run in bad], store=store, workers=1)
+    with pytest.warns(FailedRuns, match=f"a run failed.*run {bad[0].id[:8]} failed: .*lower the learning rate"):
+        again = ensure([risk(run) for run in bad], store=store, workers=1)
     assert trained.count(bad[0].id) == 1, "it would fail again"
     with pytest.raises(Missing, match="training loss is"):
         again[bad[0]]
 
 
+def test_whatever_needs_a_failed_run_says_why(store, recipe):
+    bad = imp(diverging(recipe), levels=2)
+    ensure(bad, store=store, workers=1, display=Notes())
+    trace, results = Trace(probe=Curve(), run=bad[0]), StoredResults(store)
+    for node in (risk(bad[0]), risk(bad[2]), trace, bad[1], bad[0]):
+        with pytest.raises(Failed, match=f"run {bad[0].id[:8]} failed: the training loss is"):
+            results[node]
+    rows = results.table(({"level": k}, risk(run)) for k, run in enumerate(bad))
+    assert [row["level"] for row in rows] == [0, 1, 2]
+    assert all("the training loss is" in row["missing"] for row in rows)
+
+
+def test_a_lost_layer_is_told_with_level_step_size_and_what_avoids_it(store, recipe):
+    chain = imp(recipe, levels=40, prune=Prune(amount=Remaining(fraction=0.3)))
+    notes = Notes()
+    ensure(chain, store=store, workers=1, display=notes)
+    failed = next(k for k, run in enumerate(chain) if store.manifest(run.id)["status"] == "failed")
+    before = store.weights(chain[failed - 1].id, FINAL.id).masks
+    with pytest.raises(Failed) as caught:
+        StoredResults(store)[chain[-1]]
+    says = str(caught.value)
+    layer = next(name for name in before if f"{name} (its last" in says)
+    assert f"at level {failed}, Prune at step 0 of the run: no weight would remain" in says
+    assert f"{layer} (its last {int(before[layer].sum())} of {before[layer].numel()} would go)" in says
+    assert "remove fewer weights" in says and "allow_collapse=True" in says
+    assert f"level {failed}" in notes.texts[0]
+
+
+@pytest.mark.filterwarnings("ignore:a run failed")
 def test_a_failure_that_another_process_stored_is_not_repeated(store, recipe, trained):
     bad = diverging(recipe)
     before = plan([risk(bad)], store)
@@ -178,6 +213,7 @@ def test_a_failure_that_another_process_stored_is_not_repeated(store, recipe, tr
     assert (said.kind, trained) == ("failed", [bad.id])
 
 
+@pytest.mark.filterwarnings("ignore:2 runs failed")
 @pytest.mark.parametrize(
     ("prune", "error"),
     [
@@ -195,11 +231,17 @@ def test_a_sparsity_that_cannot_be_names_the_layer(prune, error, store, recipe):
         assert "fc1.weight" in manifest["why"] or "fc.weight" in manifest["why"]
 
 
-def test_a_users_mistake_is_reported_and_the_others_are_done(store, recipe):
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_users_mistake_is_reported_with_the_users_line_and_the_others_are_done(store, recipe, workers):
     broken = make_recipe(path="specimens:Failing")
-    with pytest.raises(PrunescopeError, match="the user's own mistake") as problem:
-        ensure(risk(broken), risk(recipe), store=store, workers=1)
-    assert "Failing, noise 20 %, level 0" in str(problem.value)
+    with pytest.raises(UserCodeError, match="the user's own mistake") as problem:
+        ensure(risk(broken), risk(recipe), store=store, workers=workers)
+    says = str(problem.value)
+    assert "Failing, noise 20 %, level 0" in says and "Traceback" not in says
+    assert re.search(r"specimens\.py, line \d+: raise ", says)
+    log = store.root / "logs" / f"{broken.id}.txt"
+    assert str(log) in says
+    assert log.read_text().startswith("Traceback") and "the user's own mistake" in log.read_text()
     assert risk(recipe) in StoredResults(store)
 
 

@@ -59,6 +59,7 @@ def test_a_pack_takes_its_share_and_the_like_first(recipe):
     assert [bool(jobs[key].recipe.interventions) for key in third] == [True, True, False, False]
 
 
+@pytest.mark.filterwarnings("ignore:a run failed")
 @pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_runs_in_one_program_equal_those_alone(tmp_path, workers):
     runs = [level for run in replicas(3) for level in imp(run, levels=2)]

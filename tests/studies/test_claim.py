@@ -123,16 +123,21 @@ def test_missing_results_are_not_run_with_the_reason():
 
 
 @pytest.mark.parametrize(
-    ("values", "why"), [([1.0], "1 of at least 2"), ([1.0, np.nan, 2.0], "finite"), ([], "0 of at least 2")]
+    ("values", "outcome", "why"),
+    [
+        ([1.0], "too few replicates", "1 of at least 2 replicates"),
+        ([1.0, np.nan, 2.0], "not run", "finite"),
+        ([], "not run", "0 of at least 2 replicates"),
+    ],
 )
-def test_too_few_or_broken_replicates_are_not_run(values, why):
+def test_too_few_or_broken_replicates_are_not_judged(values, outcome, why):
     verdict = judge(claim_of(Direction("less"), values), NOTHING)
-    assert verdict.paper == "not run"
+    assert (verdict.paper, verdict.interval_rule) == (outcome, outcome)
     assert why in verdict.why
 
 
 def test_min_replicates_of_the_claim_is_kept():
-    assert judge(claim_of(Direction("less"), [-1.0, -1.1], min_replicates=3), NOTHING).paper == "not run"
+    assert judge(claim_of(Direction("less"), [-1.0, -1.1], min_replicates=3), NOTHING).paper == "too few replicates"
 
 
 def test_wrong_claim_is_an_error_not_a_verdict():
@@ -223,4 +228,4 @@ def test_a_verdict_on_parts_lists_their_means_and_counts_them():
 
 
 def test_parts_of_a_single_replicate_are_not_run():
-    assert judge(claim_of(WORSE_NOWHERE, np.zeros((1, 20))), NOTHING).paper == "not run"
+    assert judge(claim_of(WORSE_NOWHERE, np.zeros((1, 20))), NOTHING).paper == "too few replicates"

@@ -179,7 +179,7 @@ def test_mistakes_in_a_file_say_where(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.syspath_prepend(str(tmp_path))
     path = tmp_path / f"bad_{tmp_path.name}.py"
     path.write_text(text)
-    with pytest.raises(UsageError, match=r"Error: .*line 1\)"):
+    with pytest.raises(UsageError, match=r"Error: .*line 1: .*\)"):
         find(str(path), {})
 
 

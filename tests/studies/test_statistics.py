@@ -160,3 +160,9 @@ def test_too_few_values_have_no_interval_of_the_median():
 def test_the_sign_test_counts_what_is_above():
     assert statistics.sign_test([1.0, 2.0, 3.0, -1.0]) == pytest.approx(5 / 16)
     assert statistics.sign_test([0.0, 2.0]) == pytest.approx(3 / 4)  # on the number counts against
+
+
+@pytest.mark.parametrize(("lost", "won"), [(0, 0), (3, 3), (9, 1), (1, 9), (40, 61), (2000, 1000)])
+def test_mcnemar_is_the_binomial_test_of_fair_coins(lost, won):
+    expected = stats.binomtest(lost, lost + won, 0.5).pvalue if lost + won else 1.0
+    assert statistics.mcnemar(lost, won) == pytest.approx(expected, rel=1e-9, abs=1e-300)

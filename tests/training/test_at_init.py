@@ -138,7 +138,7 @@ def test_bernoulli_keeps_excluded_layers_and_the_values_of_what_it_keeps(lab):
 
 
 def test_bernoulli_reports_an_empty_layer_and_impossible_settings(lab):
-    with pytest.raises(LayerCollapse, match=r"no weight would remain in fc"):
+    with pytest.raises(LayerCollapse, match=r"remain in fc.* keep more \(keep=0\.0001\)"):
         masks_of(lab, Bernoulli(keep=1e-4))
     assert kept(masks_of(lab, Bernoulli(keep=1e-4, allow_collapse=True))) <= 2
     with pytest.raises(UsageError, match=r"exclude names nothing"):

@@ -60,7 +60,12 @@ def is_installed(module_name: str) -> bool:
     if top in sys.stdlib_module_names or top == "prunescope" or top in sys.builtin_module_names:
         return True
     file = getattr(sys.modules.get(module_name), "__file__", None)
-    return file is not None and any(Path(file).is_relative_to(folder) for folder in _library_folders())
+    return file is not None and in_library(file)
+
+
+def in_library(file: str) -> bool:
+    """Whether a file lies among the installed packages."""
+    return any(Path(file).is_relative_to(folder) for folder in _library_folders())
 
 
 @functools.cache

@@ -4,6 +4,8 @@ Belongs here: arguments, messages, exit codes, and YAML. Does not belong here: a
 Commands import what they work with when they run, so that `prunescope list` answers at once.
 """
 
+import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -50,5 +52,12 @@ app.add_typer(data.app, name="data")
 
 
 def main() -> None:
-    """The entry point of the command `prunescope`."""
+    """The entry point of the command `prunescope`.
+
+    Modules of the current folder can be imported, as under `python -m prunescope`, here and in worker processes, unless
+    Python was started in its safe mode.
+    """
+    folder = str(Path.cwd())
+    if not sys.flags.safe_path and folder not in sys.path:
+        sys.path.insert(0, folder)
     app(prog_name="prunescope")

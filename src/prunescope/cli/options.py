@@ -35,7 +35,11 @@ StoreFolder = Annotated[
 ]
 Out = Annotated[
     Path | None,
-    typer.Option("--out", help="The folder for the report.", show_default="./prunescope-reports/<study>"),
+    typer.Option(
+        "--out",
+        help="The folder for the report; changed settings have one of their own.",
+        show_default="./prunescope-reports/<study>",
+    ),
 ]
 Workers = Annotated[
     int | None,

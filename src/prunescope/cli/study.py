@@ -106,7 +106,7 @@ def run(
         ensure(nodes, store=store, workers=workers, device=device, engine=engine, stack=stack, display=display)
     screen.print(f"done in {duration(time.monotonic() - began)}; results are in {store.root}", soft_wrap=True)
     command = _command(study, template.settings(scale, overrides)[0], changes, settings, folder)
-    _publish(built, store, out, command)
+    _publish(built, store, out or _folder(built, template), command)
 
 
 def report(
@@ -126,7 +126,7 @@ def report(
     template, overrides = _template(study), gather(changes or [], settings)
     built = template.build(scale, overrides)
     command = _command(study, template.settings(scale, overrides)[0], changes, settings, folder)
-    _publish(built, options.existing_store(folder), out, command)
+    _publish(built, options.existing_store(folder), out or _folder(built, template), command)
 
 
 def _template(name: str) -> Template:
@@ -145,11 +145,20 @@ def _command(study: str, scale: str, changes: list[str] | None, settings: Path |
     return shlex.join(words)
 
 
-def _publish(study: Study, store: Store, out: Path | None, command: str) -> None:
+def _folder(study: Study, template: Template) -> Path:
+    """Where a report goes by default: by the study's name, and by its settings where they are not those of a scale.
+
+    So reports of two networks do not overwrite each other.
+    """
+    is_a_scale = study.settings in template.scales.values()
+    return options.REPORTS / (study.name if is_a_scale else f"{study.name}-{study.settings.id[:8]}")
+
+
+def _publish(study: Study, store: Store, out: Path, command: str) -> None:
     """Writes the report and prints its verdicts; exit code 1 if runs failed."""
     from prunescope.studies.publish import publish
 
-    published = publish(study, store, out or options.REPORTS / study.name, command=command)
+    published = publish(study, store, out, command=command)
     _print_verdicts(published)
     answers().print(Text(f"report: {published.page.resolve()}"), soft_wrap=True)
     if published.failures:
@@ -163,7 +172,7 @@ def _print_verdicts(published: Published) -> None:
 
     rows = table("claim", "paper's rule", "interval rule", "estimate", "n", right=("n",))
     for verdict in published.verdicts:
-        estimate, interval = "none", verdict.interval
+        estimate, interval = verdict.why, verdict.interval
         if interval:
             bounds = f"[{number(interval.low)}, {number(interval.high)}]"
             estimate = f"{number(interval.estimate)} {bounds} {verdict.claim.unit}"

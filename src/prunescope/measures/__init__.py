@@ -22,6 +22,7 @@ from prunescope.measures.labels import Labels
 from prunescope.measures.loss_along_eigenvectors import LossAlongEigenvectors
 from prunescope.measures.measure import Measure
 from prunescope.measures.normality import Normality
+from prunescope.measures.out_of_sample import OutOfSample
 from prunescope.measures.risk import Risk
 from prunescope.measures.seen_unseen import SeenUnseen
 from prunescope.measures.signal import NoiseResponse, SignalAndNoise, SignalNeurons
@@ -46,6 +47,7 @@ __all__ = [
     "Measure",
     "NoiseResponse",
     "Normality",
+    "OutOfSample",
     "Risk",
     "Sample",
     "SeenUnseen",

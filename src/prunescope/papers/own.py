@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, model_validator
 
 from prunescope.base.value import Value
 from prunescope.runs.graph.recipe import Recipe
@@ -21,20 +21,29 @@ SourceName = Literal["digits", "mnist", "cifar10", "cifar100"]
 SOURCES: Mapping[SourceName, Callable[[], Source]] = MappingProxyType(
     {"digits": digits, "mnist": mnist, "cifar10": cifar10, "cifar100": cifar100}
 )
+NETWORK = "prunescope.tasks.nets:LeNet"
 Count = Annotated[int, Field(ge=1)]
 
 
 class Own(Value):
     """A network and its training.
 
-    network, arguments: import path and arguments of a factory, your own included.
-    data, share: of which data set, and how much of its training set.
+    network: import path of a class or function that returns a fresh module, your own included.
+    arguments: its keyword arguments.
+    revision: raised when the code behind the path was changed, to keep the results of both.
+    data: the data set.
+    share: of its training examples that is used.
+    optimizer, schedule: as in a recipe.
+    epochs: length of the schedule.
+    batch: examples a step.
+    replicates: networks of every kind, each with its own seed.
     drop_last: whether an epoch leaves out its last batch where that would be smaller.
     """
 
-    added: ClassVar[frozenset[str]] = frozenset({"drop_last"})
-    network: str = "prunescope.tasks.nets:LeNet"
+    added: ClassVar[frozenset[str]] = frozenset({"drop_last", "revision"})
+    network: str = NETWORK
     arguments: dict[str, JsonValue] = {"inputs": 64}
+    revision: int = Field(default=1, ge=1)
     data: SourceName = "digits"
     share: float = Field(default=1.0, gt=0, le=1)
     optimizer: Optimizer
@@ -44,11 +53,24 @@ class Own(Value):
     replicates: Count = 3
     drop_last: bool = False
 
+    def replace(self, **changes: Any) -> Self:
+        """See `Value.replace`; another network does not inherit the arguments of the one before."""
+        if changes.get("network", self.network) != self.network:
+            changes = {"arguments": {}} | changes
+        return super().replace(**changes)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _arguments_of_the_default(cls, fields: Any) -> Any:
+        """The default arguments are those of the default network."""
+        other = isinstance(fields, dict) and "network" in fields and fields["network"] != NETWORK
+        return {"arguments": {}} | fields if other else fields
+
     def recipe(self) -> Recipe:
         """The training of one network."""
         return Recipe(
             task=Task(
-                network=Network(path=self.network).with_args(**self.arguments),
+                network=Network(path=self.network, revision=self.revision).with_args(**self.arguments),
                 data=Data(source=SOURCES[self.data](), share=self.share),
             ),
             optimizer=self.optimizer,

@@ -2,7 +2,7 @@
 
 from prunescope.studies.claim import Claim, Precondition, Verdict, judge, judge_all
 from prunescope.studies.figure import Computed, Figure, Rows, csv_text
-from prunescope.studies.plot import Contour, Lines, Map, Plot, Sheet, Table
+from prunescope.studies.plot import Contour, Lines, Listing, Map, Plot, Sheet, Table
 from prunescope.studies.quantity import Quantity, arrays, column, combined, constant, side_by_side
 from prunescope.studies.region import (
     Among,
@@ -27,6 +27,7 @@ __all__ = [
     "Equivalence",
     "Figure",
     "Lines",
+    "Listing",
     "Map",
     "MedianDirection",
     "Near",

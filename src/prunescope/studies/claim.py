@@ -109,9 +109,9 @@ class Verdict:
 def judge(claim: Claim, results: Results) -> Verdict:
     """The verdict on one claim.
 
-    Missing results or too few replicates give "not run"; a failing precondition gives "not judgeable at this
-    scale", with the numbers still shown. Raises UsageError if the claim itself is wrong, never if a run is
-    missing.
+    Missing results give "not run", and fewer values than the claim needs "too few replicates"; a failing precondition
+    gives "not judgeable at this scale", with the numbers still shown. Raises UsageError if the claim itself is wrong,
+    never if a run is missing.
     """
     try:
         values = np.atleast_1d(np.asarray(claim.quantity(results), dtype=np.float64))
@@ -123,7 +123,8 @@ def judge(claim: Claim, results: Results) -> Verdict:
     except PrunescopeError as problem:
         return _unjudged(claim, "not run", str(problem))
     if short := _too_little(claim, values):
-        outcome: Outcome = "not judgeable at this scale" if obstacle else "not run"
+        outcome: Outcome = "too few replicates" if 0 < len(values) < _needed(claim) else "not run"
+        outcome = "not judgeable at this scale" if obstacle else outcome
         return _unjudged(claim, outcome, obstacle or short, values)
     verdict = _decided(claim, values)
     if obstacle:
@@ -170,11 +171,15 @@ def _decided(claim: Claim, values: Numbers) -> Verdict:
     )
 
 
+def _needed(claim: Claim) -> int:
+    """The fewest values that the claim is judged from."""
+    return max(claim.min_replicates, claim.region.fewest)
+
+
 def _too_little(claim: Claim, values: Numbers) -> str:
     """What the sample lacks for a judgement; empty if nothing."""
-    needed = max(claim.min_replicates, claim.region.fewest)
-    if len(values) < needed:
-        return f"{len(values)} of at least {needed} replicates are there"
+    if len(values) < _needed(claim):
+        return f"{len(values)} of at least {_needed(claim)} replicates"
     if not values.size:
         return "none of the parts that it is about was run"
     return "" if np.isfinite(values).all() else f"not all values are finite: {_listed(values)}"

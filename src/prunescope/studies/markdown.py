@@ -7,6 +7,7 @@ Belongs here: verdicts, figures, cost and command as Markdown. Does not belong h
 from collections.abc import Callable, Mapping, Sequence
 
 from prunescope.studies.claim import Verdict
+from prunescope.studies.plot import Table
 from prunescope.studies.study import Study
 
 Number = Callable[[object], str]
@@ -23,8 +24,13 @@ def page(
     number: Number,
     cost: Mapping[str, object],
     command: str,
+    absent: Mapping[str, str] | None = None,
+    listed: Mapping[str, Table] | None = None,
 ) -> str:
-    """The whole page; figures and data are linked as the report's folder has them."""
+    """The whole page; figures and data are linked as the report's folder has them.
+
+    absent: why figures are not drawn, by name. listed: the tables that are shown themselves, by the figure's name.
+    """
     parts = [f"# {study.question}", f"`{study.name}`, {study.scale}.", study.paper, sentence]
     parts += [f"**Caution:** {text}." for text in cautions]
     parts += [_claims(verdicts, number)]
@@ -32,8 +38,14 @@ def page(
         parts += [f"When nothing differs, the paper's one-standard-deviation rule fires {caution}."]
     by_name = {verdict.claim.name: verdict for verdict in verdicts}
     for figure in study.figures:
-        parts += [f"## {figure.title}", f"![{figure.title}](figures/{figure.name}.svg)"]
-        parts += [f"{figure.caption} [Data](data/{figure.name}.csv)."]
+        parts += [f"## {figure.title}"]
+        if why := (absent or {}).get(figure.name):
+            parts += [f"Not shown. {why}", figure.caption]
+        elif table := (listed or {}).get(figure.name):
+            parts += [_table(table, number), f"{figure.caption} [Data](data/{figure.name}.csv)."]
+        else:
+            parts += [f"![{figure.title}](figures/{figure.name}.svg)"]
+            parts += [f"{figure.caption} [Data](data/{figure.name}.csv)."]
         parts += ["\n".join(_bullet(by_name[claim.name]) for claim in study.claims_of(figure))]
     parts += ["## Notes", *study.notes] if study.notes else []
     parts += ["## Cost", _pairs(cost, number)] if cost else []
@@ -50,7 +62,7 @@ def _claims(verdicts: Sequence[Verdict], number: Number) -> str:
     ]
     for verdict in verdicts:
         claim, interval = verdict.claim, verdict.interval
-        estimate = "none"
+        estimate = verdict.why
         if interval is not None:
             estimate = f"{number(interval.estimate)} [{number(interval.low)}, {number(interval.high)}] {claim.unit}"
         cells = (
@@ -64,6 +76,12 @@ def _claims(verdicts: Sequence[Verdict], number: Number) -> str:
         )
         rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(rows)
+
+
+def _table(table: Table, number: Number) -> str:
+    names = list(dict.fromkeys(name for row in table for name in row))
+    rows = [[number(row.get(name, "")) for name in names] for row in table]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in (names, ["---"] * len(names), *rows))
 
 
 def _bullet(verdict: Verdict) -> str:

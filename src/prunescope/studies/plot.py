@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Literal
 
-from prunescope.base.errors import UsageError
+from prunescope.base.errors import PrunescopeError, UsageError
 from prunescope.tasks.data.source import Source
 
 Row = Mapping[str, object]
@@ -16,11 +16,20 @@ class NothingToDraw(UsageError):
     """No row of a table has the numbers that its plot needs, as where their runs failed or are not there."""
 
 
+class NothingToShow(PrunescopeError):
+    """A figure has no rows for a reason that the reader is told, such as "none" where none were found."""
+
+
 class Plot:
     """A way to draw a table: a frozen dataclass that names the table's columns.
 
     One of your own is drawn by a function that is registered with `prunescope.studies.drawing.panels_of`.
     """
+
+
+@dataclass(frozen=True)
+class Listing(Plot):
+    """A table that is shown as it is, row by row."""
 
 
 @dataclass(frozen=True)

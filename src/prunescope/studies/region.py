@@ -19,7 +19,14 @@ from prunescope.studies import statistics
 from prunescope.studies.results import Numbers
 from prunescope.studies.statistics import Interval
 
-Outcome = Literal["reproduced", "contradicted", "inconclusive", "not judgeable at this scale", "not run"]
+Outcome = Literal[
+    "reproduced",
+    "contradicted",
+    "inconclusive",
+    "not judgeable at this scale",
+    "too few replicates",
+    "not run",
+]
 
 
 class Region(Protocol):

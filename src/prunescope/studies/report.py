@@ -21,10 +21,12 @@ import numpy as np
 from markupsafe import Markup
 
 from prunescope.base.errors import DataError, PrunescopeError, UsageError
+from prunescope.base.value import Value
+from prunescope.runs.graph.nodes import describe
 from prunescope.studies import markdown, statistics
 from prunescope.studies.claim import Verdict, judge_all, unmet
 from prunescope.studies.figure import Figure, columns, csv_text
-from prunescope.studies.plot import NothingToDraw, Table
+from prunescope.studies.plot import Listing, NothingToDraw, Table
 from prunescope.studies.region import Among, Count, Outcome
 from prunescope.studies.results import Results
 from prunescope.studies.study import Study
@@ -58,6 +60,11 @@ class _Drawn:
     csv: str = ""
     table: Table = ()
     verdicts: tuple[Verdict, ...] = ()
+
+    @property
+    def listed(self) -> bool:
+        """Whether the page shows the table itself."""
+        return isinstance(self.figure.plot, Listing)
 
     @property
     def layout(self) -> str:
@@ -96,7 +103,7 @@ def write(
         for figure in study.figures
     )
     texts = {f"figures/{item.figure.name}.svg": item.svg for item in drawn if item.svg}
-    texts |= {f"data/{item.figure.name}.csv": item.csv for item in drawn if item.svg}
+    texts |= {f"data/{item.figure.name}.csv": item.csv for item in drawn if item.csv}
     texts["summary.json"] = _json(summary(study, verdicts) | {"cautions": cautions}) + "\n"
     texts["README.md"] = markdown.page(
         study,
@@ -107,6 +114,8 @@ def write(
         number=number,
         cost=flat(cost or {}),
         command=command,
+        absent={one.figure.name: one.why_not for one in drawn if one.why_not},
+        listed={one.figure.name: one.table for one in drawn if one.listed},
     )
     failed, records = failures or {}, lineage or {}
     absent = [node.id for node in study.nodes if node not in results and node.id not in failed]
@@ -136,10 +145,17 @@ def summary(study: Study, verdicts: Sequence[Verdict]) -> dict[str, Any]:
         "question": study.question,
         "paper": study.paper,
         "scale": study.scale,
-        "settings": study.settings.model_dump(mode="json"),
+        "settings": described(study.settings),
         "figures": [figure.name for figure in study.figures],
         "claims": [_claim_summary(verdict) for verdict in verdicts],
     }
+
+
+def described(settings: Value) -> dict[str, Any]:
+    """All fields of a settings value as plain data; nested values with their class as "kind"."""
+    plain = describe(settings)
+    assert isinstance(plain, dict)
+    return {name: value for name, value in plain.items() if name != "kind"}
 
 
 def summary_sentence(verdicts: Sequence[Verdict]) -> str:
@@ -196,7 +212,7 @@ def _page(*, study: Study, verdicts: Sequence[Verdict], **parts: object) -> str:
         verdicts=verdicts,
         sentence=summary_sentence(verdicts),
         caution=caution(verdicts),
-        settings=flat(study.settings.model_dump(mode="json")),
+        settings=flat(described(study.settings)),
         **parts,
     )
 
@@ -219,6 +235,8 @@ def _draw(figure: Figure, results: Results) -> _Drawn:
         return _Drawn(figure, why_not=str(problem))
     if not table:
         return _Drawn(figure, why_not="There is nothing to draw: no run of it is stored, or none qualifies.")
+    if isinstance(figure.plot, Listing):
+        return _Drawn(figure, csv=csv_text(table), table=table)
     try:
         panels = drawing.panels(figure.plot, table, name=figure.name)
     except (DataError, NothingToDraw) as problem:

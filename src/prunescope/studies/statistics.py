@@ -131,6 +131,19 @@ def clopper_pearson(successes: int, trials: int, *, level: float = 0.95) -> Inte
     return Interval(estimate=successes / trials, low=low, high=high, level=level)
 
 
+def mcnemar(lost: int, won: int) -> float:
+    """Two-sided exact p-value that as many examples are lost as won: twice the smaller binomial tail, at most 1.
+
+    Source: McNemar 1947, in its exact form.
+
+    >>> mcnemar(9, 1)
+    0.021484375
+    """
+    total, fewer = lost + won, min(lost, won)
+    tail = sum(math.comb(total, k) for k in range(fewer + 1))
+    return float(min(1.0, 2 * tail / 2**total))
+
+
 def count_test(successes: int, trials: int, *, probability: float) -> float:
     """One-sided p-value of "succeeds more often than `probability`": P(X >= successes), X binomial."""
     from scipy import stats

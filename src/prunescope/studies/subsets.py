@@ -45,6 +45,20 @@ def without_random(values: Values, *, name: str, share: float, seed: int) -> Row
     return _random(size, _count(share, size), seed)
 
 
+def without_fold(values: Values, *, name: str, fold: int, folds: int, seed: int = 0) -> Rows:
+    """All examples but those of one of `folds` parts of equal size, drawn by `seed`.
+
+    `values[name]` [N] only counts the examples. The parts of one seed are disjoint and make up the whole.
+
+    Raises UsageError for a part that is not there, and for more parts than examples.
+    """
+    size = len(values[name])
+    if not (0 <= fold < folds and 2 <= folds <= size):
+        raise UsageError(f"part {fold} of {folds} of {size} examples; give 2 to {size} parts, counted from 0")
+    order = torch.randperm(size, generator=stream(seed, "folds")).numpy()
+    return np.sort(np.delete(order, np.s_[fold::folds]))
+
+
 def only_where(values: Values, *, name: str, is_true: bool) -> Rows:
     """The examples whose `values[name]`, bool [N], is `is_true`."""
     return np.flatnonzero(values[name] == is_true)

@@ -11,9 +11,9 @@ from functools import cached_property, partial
 import torch
 
 from prunescope.base import tree
-from prunescope.base.errors import UsageError
+from prunescope.base.errors import Unreachable, UsageError
 from prunescope.base.reference import Moment, StateRef
-from prunescope.base.state import Weights
+from prunescope.base.state import TrainState, Weights
 from prunescope.base.steps import Clock
 from prunescope.base.streams import stream
 from prunescope.base.tree import Tree
@@ -81,10 +81,19 @@ class Timeline:
         if due:
             progress = self._observe(progress, "before")
             for i in due:
-                state = self.program.interventions[i].apply(progress.state, EventContext(self, progress, i))
-                progress = progress.replace(state=state)
+                progress = progress.replace(state=self._applied(i, progress))
             progress = self._observe(progress, "after")
         return progress
+
+    def _applied(self, i: int, progress: Progress) -> TrainState:
+        """The state after an event; a failure names the intervention and the step."""
+        intervention, context = self.program.interventions[i], EventContext(self, progress, i)
+        try:
+            return intervention.apply(progress.state, context)
+        except Unreachable as problem:
+            event = f", event {context.event + 1} of {context.events}" if context.events > 1 else ""
+            where = f"{type(intervention).__name__} at step {progress.local} of the run{event}"
+            raise type(problem)(f"{where}: {problem}") from problem
 
     def end(self, progress: Progress) -> Progress:
         """The finished progress, observed by the probes that observe the end of a run."""

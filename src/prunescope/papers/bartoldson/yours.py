@@ -6,10 +6,12 @@ recipe of your own: a network, data and optimizer that no setting can name.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
+from typing import Any, Self
 
 import numpy as np
 from pydantic import Field
 
+from prunescope.base.errors import UsageError
 from prunescope.base.steps import Clock
 from prunescope.base.value import Value
 from prunescope.measures import AdaptiveSharpness, GradientTrace, HessianTraceOrEstimate, Sample
@@ -24,7 +26,7 @@ from prunescope.papers.own import Own
 from prunescope.runs.graph.families import during_training
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.sparsity.select import Target
-from prunescope.sparsity.structure import find_units
+from prunescope.sparsity.structure import Structure, find_units
 from prunescope.sparsity.unit_scores import UnitScore
 from prunescope.studies.events import Epochs, epochs
 from prunescope.studies.figure import Figure, Rows
@@ -40,12 +42,15 @@ from prunescope.training.schedules import Constant, Schedule
 COST = {"smoke": "a minute or less", "laptop": "20 minutes", "paper": "20 minutes"}
 FIGURE = "none: any network"
 ERROR = "standard error of Tr(H)"
+EVERY = "*"
+"""Instead of a layer's name: every layer with units that has no schedule of its own."""
 
 
 class Settings(Own):
     """A network, its training, and how it is pruned.
 
-    layers: which layers lose how much when; positions are durations from the start of training.
+    layers: which layers lose how much when; positions are durations from the start of training. "*" stands for every
+        layer with units that is not named, which is also what a network other than the default one gets.
     targets: an arm each, beside no pruning.
     allow_idle_events: whether a layer may have more events than units.
     test_limit, train_limit: examples that accuracy is measured on after every epoch.
@@ -71,6 +76,12 @@ class Settings(Own):
     recalibration: int = Field(default=4, ge=0)
     flat_images: Count = 256
     trace_probes: int = Field(default=100, ge=2)
+
+    def replace(self, **changes: Any) -> Self:
+        """See `Own.replace`; the layers of the default network are not asked of another one."""
+        if changes.get("network", self.network) != self.network:
+            changes = {"layers": (self.layers[0].replace(layer=EVERY),)} | changes
+        return super().replace(**changes)
 
 
 SCALES: Mapping[str, Settings] = MappingProxyType(
@@ -140,7 +151,7 @@ def follow(
     """A study of any recipe: its units pruned on these schedules, an arm a target, beside the recipe itself.
 
     observables: what is measured in each run; by default accuracy on all test examples and 1000 training examples after
-        every epoch, and three measures of flatness on 256 test examples.
+        every epoch, and three measures of flatness on 256 test examples, or all there are.
     allow_idle_events: whether a layer may have more events than units.
     settings: what the report shows as such; by default the recipe.
 
@@ -148,13 +159,14 @@ def follow(
 
     Put `SCALES` and `build` into a file of your own and return this from `build`, to run it from the command line.
     """
+    structure = find_units(recipe.task.network.build())
     cuts = {
         f"Prune, {target}": PruneUnits(
-            layers=tuple(layers), score=score, target=target, allow_idle_events=allow_idle_events
+            layers=_named(layers, structure), score=score, target=target, allow_idle_events=allow_idle_events
         )
         for target in targets
     }
-    _check(recipe, cuts.values())
+    _check(recipe, cuts.values(), structure)
     made = [arm(label, during_training(recipe, cut), replicates) for label, cut in cuts.items()]
     observables = observables or Observables(train=1000, recalibration=4, measures=flatness(256))
     runs = Comparison((arm(NONE, recipe, replicates), *made), observables=observables)
@@ -168,8 +180,18 @@ def follow(
         notes=(
             "Stability is t_post / t_pre in percent, of test accuracy just before and just after an event, with the "
             f"running statistics of normalization as they are{anew}",
+            *_short_samples(recipe, observables),
         ),
     )
+
+
+def _short_samples(recipe: Recipe, observables: Observables) -> Iterator[str]:
+    """A sentence for measures that look at fewer test examples than was asked for."""
+    there = recipe.task.data.source.test
+    samples = [getattr(m, "sample", None) for part in observables.measures.values() for m in part.measures]
+    wanted = {s.examples for s in samples if s is not None and s.split == "test" and s.examples != "all"}
+    if more := [number for number in wanted if number > there]:
+        yield f"Flatness is measured on all {there} test examples that there are; {max(more)} were asked for."
 
 
 def _figures(runs: Comparison, targets: Sequence[Target]) -> Iterator[Figure]:
@@ -200,9 +222,18 @@ def _figures(runs: Comparison, targets: Sequence[Target]) -> Iterator[Figure]:
     yield figures.means("means", "Means of every arm", panels, numbers, claims)
 
 
-def _check(recipe: Recipe, cuts: Iterable[PruneUnits]) -> None:
+def _named(layers: Sequence[LayerSchedule], structure: Structure) -> tuple[LayerSchedule, ...]:
+    """The schedules of single layers, "*" spelled out. Raises UsageError where no layer is left for it."""
+    own = {schedule.layer for schedule in layers}
+    others = [name for name in structure.units if name not in own]
+    if EVERY in own and not others:
+        raise UsageError(f"no layer has units that can be removed: {dict(structure.others) or 'there is no layer'}")
+    spelled = [[s.replace(layer=name) for name in others] if s.layer == EVERY else [s] for s in layers]
+    return tuple(schedule for part in spelled for schedule in part)
+
+
+def _check(recipe: Recipe, cuts: Iterable[PruneUnits], structure: Structure) -> None:
     """Refuses before anything runs what the first run would refuse."""
-    structure = find_units(recipe.task.network.build())
     clock = Clock(recipe.clock().epoch_steps, recipe.steps)
     for cut in cuts:
         cut.events(clock)

@@ -2,12 +2,15 @@
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 
 import numpy as np
+from numpy.typing import NDArray
 
 from prunescope.base.errors import PrunescopeError
-from prunescope.measures import ClassRisk
+from prunescope.base.value import Value
+from prunescope.measures import ClassRisk, Examples, Labels
 from prunescope.papers.jin2022.arms import LABELS, Arm, Benchmark, Numbers
 from prunescope.papers.jin2022.claims import MORE, Says, by_chance, no_more_than_by_chance
 from prunescope.papers.jin2022.figures import OVER_SPARSITY
@@ -15,7 +18,18 @@ from prunescope.papers.jin2022.quantities import ERROR, remaining
 from prunescope.papers.jin2022.subgroups import rank_agreement
 from prunescope.runs.graph.families import final
 from prunescope.runs.graph.nodes import Reading
-from prunescope.studies import Claim, Computed, Figure, Lines, Quantity, Results, Table, arrays
+from prunescope.studies import (
+    Claim,
+    Computed,
+    Figure,
+    Lines,
+    Listing,
+    Quantity,
+    Results,
+    Table,
+    arrays,
+    statistics,
+)
 from prunescope.studies.plot import Row
 from prunescope.studies.quantity import nodes_of
 
@@ -84,6 +98,64 @@ def _rows(bench: Benchmark, arm: Arm, level: int) -> Computed:
         return []
 
     return Computed(nodes_of([change, x]), table, {"panel": LABELS[arm]})
+
+
+def named_figure(bench: Benchmark) -> Figure:
+    """Every class by name: what the best and the last level of pruning do to it."""
+    labels = Reading(measure=Labels(split="test"), state=final(bench.row("dense", NOISE, 0)[0].recipe))
+    dense = on_test([point.recipe for point in bench.row("dense", NOISE, 0)])
+    sparse = {
+        "best level": on_test(bench.chosen("pruned", NOISE)),
+        f"level {bench.levels}": on_test([point.recipe for point in bench.row("pruned", NOISE, bench.levels)]),
+    }
+
+    def rows(after: Sequence[Reading], results: Results) -> list[Row]:
+        wrong = [np.stack([~np.asarray(results[reading]["correct"]) for reading in row]) for row in (dense, after)]
+        return named(np.asarray(results[labels]["label"]), *wrong)
+
+    return Figure(
+        "classes-named",
+        "Who loses: every class, worst first",
+        caption="Test error in percent, mean over replicates, of the dense and of the pruned network. lost and won: "
+        "test examples that more replicates get wrong after pruning than before, and the other way round. p: exact "
+        "McNemar test that as many are lost as won; p_holm: adjusted for all classes of the level. The best level is "
+        "chosen on "
+        f"{'held-out examples' if bench.base.task.data.validation else 'the same test set'}.",
+        rows=[
+            Computed((labels, *dense, *after), partial(rows, after), {"panel": panel})
+            for panel, after in sparse.items()
+        ],
+        plot=Listing(),
+    )
+
+
+def on_test(runs: Sequence[Value]) -> list[Reading]:
+    """What each network says of every test example."""
+    return [Reading(measure=Examples(split="test"), state=final(run)) for run in runs]
+
+
+def named(
+    group: NDArray[np.int64], dense: NDArray[np.bool_], sparse: NDArray[np.bool_], *, name: str = "class"
+) -> list[Row]:
+    """What happened to each group of examples, the worst first; those without examples come last, without numbers.
+
+    group: the group of each example, [N], from 0. dense, sparse: whether a replicate errs on it, [R, N].
+    """
+    net = sparse.sum(axis=0) - dense.sum(axis=0)  # of all replicates, how many more err on an example
+    rows: list[dict[str, object]] = []
+    for number in range(int(group.max()) + 1):
+        members = group == number
+        row: dict[str, object] = {name: number, "examples": int(members.sum())}
+        if members.any():
+            before, after = (100 * float(wrong[:, members].mean()) for wrong in (dense, sparse))
+            lost, won = int((net[members] > 0).sum()), int((net[members] < 0).sum())
+            row |= {"dense": before, "pruned": after, "change": after - before}
+            row |= {"lost": lost, "won": won, "p": statistics.mcnemar(lost, won)}
+        rows.append(row)
+    tested = [row for row in rows if "p" in row]
+    for row, p in zip(tested, statistics.holm([float(str(row["p"])) for row in tested]), strict=True):
+        row["p_holm"] = p
+    return sorted(rows, key=lambda row: -float(str(row.get("change", "-inf"))))
 
 
 def harm(bench: Benchmark) -> Iterator[Claim]:

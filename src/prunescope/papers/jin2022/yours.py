@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from pydantic import Field
 
+from prunescope.base.errors import UsageError
 from prunescope.base.steps import Duration
 from prunescope.base.value import Value
 from prunescope.papers.jin2022 import PAPERS, classes
@@ -16,16 +17,16 @@ from prunescope.papers.jin2022.arms import Arm, Benchmark, noise_name
 from prunescope.papers.jin2022.claims import MORE, no_more_than_by_chance
 from prunescope.papers.jin2022.fig2 import better_training
 from prunescope.papers.jin2022.figures import error_figure, fit_figure
-from prunescope.papers.jin2022.given_up import FIRST, SHOWN, first_given_up
 from prunescope.papers.jin2022.optimum import cross_fitted
 from prunescope.papers.jin2022.quantities import dense, optima_inside
 from prunescope.papers.jin2022.scales import Count, Noises
 from prunescope.papers.jin2022.settings import from_zero
 from prunescope.papers.jin2022.subgroups import Subgroups, sparsity_figure
+from prunescope.papers.jin2022.suspects import Suspects
 from prunescope.papers.own import Own
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.sparsity.select import Remaining
-from prunescope.studies import Claim, Figure, Lines, Sheet, Study
+from prunescope.studies import Claim, Study
 from prunescope.studies.study import titled
 from prunescope.training.interventions import Prune
 from prunescope.training.optim import SGD, Optimizer
@@ -47,6 +48,8 @@ class Settings(Own):
     ensemble: networks behind an EL2N score.
     early: how long each of them is trained.
     groups: of training examples, by EL2N.
+    folds: parts of the training examples, each of which is judged by a dense network that was trained without it.
+    fits: training accuracy, percent, from which the dense network without label noise counts as fitting.
     """
 
     optimizer: Optimizer = SGD()
@@ -58,6 +61,8 @@ class Settings(Own):
     ensemble: Count = 10
     early: Duration = "2ep"
     groups: int = Field(default=20, ge=5)
+    folds: int = Field(default=5, ge=2)
+    fits: float = Field(default=99.0, ge=0, le=100)
 
 
 SCALES: Mapping[str, Settings] = MappingProxyType(
@@ -72,6 +77,7 @@ SCALES: Mapping[str, Settings] = MappingProxyType(
             ensemble=2,
             early="1ep",
             groups=5,
+            folds=2,
         ),
         "laptop": Settings(),
         "paper": Settings(replicates=10),
@@ -92,6 +98,8 @@ def build(settings: Settings, scale: str) -> Study:
         ensemble=settings.ensemble,
         early=settings.early,
         groups=settings.groups,
+        folds=settings.folds,
+        fits=settings.fits,
         images=True,
         settings=settings,
         scale=f"{scale}: {settings.network} on {settings.data}, {words}",
@@ -109,6 +117,8 @@ def follow(
     ensemble: int = 10,
     early: Duration = "2ep",
     groups: int = 20,
+    folds: int = 5,
+    fits: float = 99.0,
     images: bool = False,
     settings: Value | None = None,
     scale: str = "",
@@ -116,16 +126,18 @@ def follow(
 ) -> Study:
     """A study of any classifier: its recipe pruned level by level, beside the same training without removal.
 
-    levels, rewind, noises, ensemble, early, groups: as in `Settings`; early is on the recipe's schedule.
+    levels, rewind, noises, ensemble, early, groups, folds, fits: as in `Settings`; early is on the recipe's schedule.
     prune: what a level removes; by default 20 % of the remaining weights, smallest magnitude, global.
     images: whether examples are images, to be shown.
     settings: what the report shows as such; by default the recipe.
 
-    Raises UsageError for noise levels that do not ascend from 0, and for more groups than training examples.
+    Raises UsageError for noise levels that do not ascend from 0 or change no label, for more groups or folds than
+    training examples, and for a test set of one example.
 
     Put `SCALES` and `build` into a file of your own and return this from `build`, to run it from the command line.
     """
     from_zero("noises", noises)
+    _check_sizes(recipe, noises, folds)
     bench = Benchmark(
         base=recipe,
         noises=tuple(noises),
@@ -134,6 +146,7 @@ def follow(
         width_levels=0,
         rewind=rewind,
         prune=prune or Prune(amount=Remaining(fraction=0.2)),
+        fits=fits,
     )
     sub = Subgroups(bench, recipe.schedule, early, ensemble, groups)
     figures = [error_figure(bench, arms=ARMS, claims=[c for noise in noises for c in _at_best(bench, noise)])]
@@ -141,7 +154,9 @@ def follow(
         title = f"Whose training loss changes: groups by EL2N, {noise_name(noise)}"
         figures.append(sparsity_figure(sub, noise, ARMS, name=f"groups-{100 * noise:g}", title=title))
     figures.append(classes.figure(bench, ARMS, claims=[_no_class_is_harmed(bench)]))
-    figures += [figure for noise in noises for figure in _given_up(bench, noise, images=images)]
+    figures.append(classes.named_figure(bench))
+    for noise in noises:
+        figures += Suspects(bench, noise, folds).figures(images=images)
     figures += [fit_figure(bench, noise, arms=ARMS, name=f"fit-{100 * noise:g}") for noise in bench.noisy()]
     return Study(
         name,
@@ -155,25 +170,26 @@ def follow(
         notes=(
             "The optimum of the claims is chosen on one half of the test set and judged on the other, both ways.",
             "The paper asks this of dense networks that fit their training set; whether yours does is in the data.",
+            "A wrong label is more likely where a network that was not trained on the example finds it improbable; "
+            "how often each of the two lists is right can only be said where labels were changed on purpose (noises).",
         ),
     )
 
 
-def _given_up(bench: Benchmark, noise: float, *, images: bool) -> Iterator[Figure]:
-    """The training examples whose loss rises most from the dense network to the sparsest one, as a list and a sheet."""
-    before, after = (bench.chain(arm, noise)[-1][SHOWN] for arm in ("dense", "pruned"))
-    rows = [first_given_up(noise_name(noise), before, after.examples)]
-    title = f"The {FIRST} training examples that pruning gives up first, {noise_name(noise)}"
-    caption = (
-        "Training examples in order of how much their loss rises from the dense network to the one after "
-        f"{bench.levels} levels of pruning, first replicate. Labels that are wrong tend to be among them, and examples "
-        "that only a large network can fit."
-    )
-    rise = Lines("rank", "loss_rise", series="panel", x_label="rank", y_label="rise in loss, nats")
-    yield Figure(f"given-up-{100 * noise:g}", title, caption=caption, rows=rows, plot=rise)
-    if images:
-        sheet = Sheet(bench.base.task.data.source)
-        yield Figure(f"given-up-images-{100 * noise:g}", title, caption=caption, rows=rows, plot=sheet)
+def _check_sizes(recipe: Recipe, noises: Sequence[float], folds: int) -> None:
+    """Refuses before anything runs what could not be shown after everything ran."""
+    examples, tests = recipe.train_examples, recipe.task.data.source.test
+    for noise in noises:
+        if noise > 0 and round(noise * examples) < 1:
+            raise UsageError(
+                f"noise {noise:g} of {examples} training examples changes no label; give at least {1 / examples:.2g}"
+            )
+    if not 2 <= folds <= examples:
+        raise UsageError(f"folds={folds} of {examples} training examples; give 2 to that many")
+    if tests < 2:
+        raise UsageError(
+            f"{tests} test example cannot be halved into one that chooses the level and one that judges; give 2 or more"
+        )
 
 
 def _at_best(bench: Benchmark, noise: float) -> Iterator[Claim]:

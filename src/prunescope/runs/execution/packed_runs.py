@@ -87,7 +87,7 @@ class _PackTraining:
                 raise
             except Exception as problem:  # a bug, or a user's network that fails
                 for run in _under_way(self.runs):
-                    self._end(run, Message.of_error(run.job.id, problem))
+                    self._end(run, Message.of_error(run.job.id, problem, self.bench.store))
             finally:
                 for run in _under_way(self.runs):
                     run.lease.release()
@@ -102,7 +102,7 @@ class _PackTraining:
             except Exception as problem:
                 if out_of_memory(problem) and self.runs:
                     return
-                self.tell(Message.of_error(job.id, problem))
+                self.tell(Message.of_error(job.id, problem, self.bench.store))
             self.waiting.pop(0)
 
     def _enter_one(self, job: Job) -> None:
@@ -139,7 +139,7 @@ class _PackTraining:
             if len(rest) < 2:
                 for run in rest:
                     run.checkpointer.save_now()
-                    self._end(run, Message.of_error(run.job.id, shortage))
+                    self._end(run, Message.of_error(run.job.id, shortage, self.bench.store))
                 continue
             half = len(rest) // 2
             smaller = setting.replace(stack=half)
@@ -187,7 +187,7 @@ class _PackTraining:
             else:
                 message = self.bench.record_failure(run.job, run.member.failure)
         except PrunescopeError as problem:  # the store, say
-            message = Message.of_error(run.job.id, problem)
+            message = Message.of_error(run.job.id, problem, self.bench.store)
         self._end(run, message)
 
     def _end(self, run: PackedRun, message: Message) -> None:

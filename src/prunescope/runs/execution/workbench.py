@@ -16,7 +16,7 @@ from prunescope.runs.execution.checkpointer import Checkpointer, load_checkpoint
 from prunescope.runs.execution.manifest import base_manifest, execution, outcome
 from prunescope.runs.execution.messages import Message
 from prunescope.runs.graph.nodes import Reading, describe
-from prunescope.runs.graph.recipe import Recipe
+from prunescope.runs.graph.recipe import Recipe, level_of
 from prunescope.runs.machine.devices import one_thread, progress_on
 from prunescope.runs.machine.engines import LOOP, EngineSetting, engine_of
 from prunescope.runs.machine.loader import Loader, with_kernels
@@ -181,11 +181,13 @@ class Workbench(Loader):
         A stored run of which a part is replayed stays as it is.
         """
         if not (isinstance(problem, PrunescopeError) and problem.permanent) or self.store.known_runs([job.id]):
-            return Message.of_error(job.id, problem)
+            return Message.of_error(job.id, problem, self.store)
+        level = level_of(job.recipe)
+        why = f"at level {level}, {problem}" if level else str(problem)
         manifest = base_manifest(job.recipe, "failed", StoredResults(self.store))
-        manifest |= {"why": str(problem), "error": type(problem).__name__}
+        manifest |= {"why": why, "error": type(problem).__name__}
         self.store.add_run(job.id, manifest, {}, {})
-        return Message(job.id, "failed", why=str(problem))
+        return Message(job.id, "failed", why=why)
 
     # -- readings
 
