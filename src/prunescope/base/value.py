@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict
 
+from prunescope.base.code import code_digest
 from prunescope.base.digest import array_digest as array_digest
 from prunescope.base.digest import text_digest as text_digest
 
@@ -217,10 +218,14 @@ def _unpacked(content: bytes) -> "Value":
 
 
 def kind(cls: type) -> str:
-    """The name of a class inside ids: short for the package's own, so that moving a file changes no id."""
+    """The name of a class inside ids: short for the package's own, so that moving a file changes no id.
+
+    A class that a user wrote, in a notebook or a file, has the digest of its code behind its name.
+    """
     if cls.__module__.split(".")[0] == "prunescope":
         return cls.__qualname__
-    return f"{cls.__module__}:{cls.__qualname__}"
+    code = code_digest(cls)
+    return f"{cls.__module__}:{cls.__qualname__}" + (f" {code}" if code else "")
 
 
 def canonical(value: object) -> str:

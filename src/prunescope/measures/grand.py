@@ -42,6 +42,6 @@ def _norms(problem: Problem, weights: Weights, x: Tensor, y: Tensor) -> Tensor:
         scores, _ = problem.model.apply(params, weights.buffers, example.unsqueeze(0), train=False)
         return problem.loss(scores, label.unsqueeze(0)).squeeze(0)
 
-    gradients = torch.func.vmap(torch.func.grad(loss), in_dims=(None, 0, 0))(weights.params, x, y)
+    gradients = torch.func.vmap(torch.func.grad(loss), in_dims=(None, 0, 0))(dict(weights.params), x, y)
     squares = [leaf.flatten(1).square().sum(1) for leaf in tree.masked(gradients, weights.masks).values()]
     return torch.stack(squares).sum(0).sqrt()

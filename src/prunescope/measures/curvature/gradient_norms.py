@@ -94,7 +94,8 @@ def _by_formula(
         for call, slope in zip(calls, slopes, strict=True):
             if slope is not None:
                 for name, square in _squares(call, slope, masks, remembered, len(along)).items():
-                    total[name] += factor * square.double()
+                    if name in total:  # not of a frozen parameter
+                        total[name] += factor * square.double()
     return total
 
 

@@ -107,7 +107,7 @@ def _why_immovable(todo: Plan) -> str:
     """Why the work cannot be done in other processes; empty if it can."""
     for node in todo.nodes.values():
         if (where := node.canonical.find(_LOCAL_KIND)) >= 0:
-            name = node.canonical[where + len(_LOCAL_KIND) :].partition('"')[0]
+            name = node.canonical[where + len(_LOCAL_KIND) :].partition(" ")[0]
             return f"{name} is defined only in this process"
     for work in todo.work.values():
         for recipe in recipes_of(work):

@@ -7,6 +7,7 @@ Belongs here: from a recipe to everything that its training needs. Does not belo
 from dataclasses import replace
 
 import torch
+from torch import Tensor
 
 from prunescope.base import tree
 from prunescope.base.errors import CodeChanged, PrunescopeError, UsageError
@@ -20,7 +21,7 @@ from prunescope.runs.machine.engines import LOOP, EngineSetting
 from prunescope.runs.machine.lru import LRU
 from prunescope.runs.store.results import StoredResults
 from prunescope.runs.store.store import Store
-from prunescope.tasks.data.source import Arrays
+from prunescope.tasks.data.source import Arrays, Source
 from prunescope.tasks.kernels.choice import Kernels
 from prunescope.tasks.model import Model
 from prunescope.tasks.task import Problem
@@ -44,8 +45,13 @@ class Loader:
 
     def model(self, recipe: Recipe) -> Model:
         """The recipe's network as pure functions."""
-        network = recipe.task.network
-        return self.models.get(network.id, lambda: Model(network))
+        network, source = recipe.task.network, recipe.task.data.source
+        return self.models.get(network.id + source.id, lambda: Model(network, self._example(source)))
+
+    def _example(self, source: Source) -> Tensor:
+        """Inputs of two examples, [2, ...]."""
+        inputs = self.arrays.get(source.id, source.load).test_x
+        return inputs.take(torch.arange(min(2, source.test)))
 
     def problem(self, recipe: Recipe) -> Problem:
         """The recipe's task in memory, on the device, restricted to its subset.
@@ -118,12 +124,11 @@ class Loader:
 
 
 def fresh_weights(model: Model, seed: int, device: str = "cpu") -> Weights:
-    """Newly initialized weights with all masks True."""
-    params, buffers = model.init(seed)
-    masks = {
-        name: torch.ones_like(params[name], dtype=torch.bool) for name in params if name in model.maskable
-    }
-    return Weights(tree.to(params, device), tree.to(buffers, device), tree.to(masks, device))
+    """Newly initialized weights; masks as of `Model.fresh`."""
+    fresh = model.fresh(seed)
+    return Weights(
+        tree.to(fresh.params, device), tree.to(fresh.buffers, device), tree.to(fresh.masks, device)
+    )
 
 
 def with_kernels(program: Program, kernels: Kernels) -> Program:

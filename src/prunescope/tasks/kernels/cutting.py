@@ -57,6 +57,9 @@ def without_units(
 def is_worth_cutting(problem: Problem, weights: Weights) -> bool:
     """Whether the problem's kernels take units out, and a convolution is large enough for that."""
     large = (leaf.ndim == 4 and leaf.numel() >= problem.kernels.least for leaf in weights.params.values())
+    model = problem.model
+    if model.frozen or model.evaluating:  # a removed unit's other tensors move by rules of their own there
+        return False
     return problem.kernels.without_units and any(large)
 
 

@@ -177,16 +177,21 @@ def _exchangeable(module: nn.Module, params: Tree, free: Masks, kernels: Kernels
 
 def _exchanges_linear(module: nn.Module, params: Tree, free: Masks, kernels: Kernels, train: bool) -> bool:
     return any(
-        _making(params[_weight(prefix)], free.get(_weight(prefix)), kernels, train) != "as it is"
+        _making(params.get(_weight(prefix)), free.get(_weight(prefix)), kernels, train) != "as it is"
         for _, _, prefix, _ in _linear_layers(module)
     )
 
 
 def _making(
-    leaf: Tensor, mask: Tensor | None, kernels: Kernels, train: bool
+    leaf: Tensor | None, mask: Tensor | None, kernels: Kernels, train: bool
 ) -> Literal["as it is", "sparse", "columns", "onednn"]:
-    """How a linear layer with this weight and mask is to compute."""
-    if leaf.dtype != torch.float32 or leaf.device.type != "cpu" or leaf.numel() < kernels.least:
+    """How a linear layer with this weight and mask is to compute; a frozen layer has no weight among the parameters."""
+    if (
+        leaf is None
+        or leaf.dtype != torch.float32
+        or leaf.device.type != "cpu"
+        or leaf.numel() < kernels.least
+    ):
         return "as it is"
     if (
         mask is not None
@@ -208,7 +213,7 @@ def _exchanged(module: nn.Module, params: Tree, free: Masks, kernels: Kernels, t
     changed = images
     for parent, key, prefix, layer in _linear_layers(made):
         name = _weight(prefix)
-        making = _making(params[name], free.get(name), kernels, train)
+        making = _making(params.get(name), free.get(name), kernels, train)
         if making == "as it is":
             continue
         other: nn.Module

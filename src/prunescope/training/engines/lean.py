@@ -202,7 +202,12 @@ def _made(stepper: Stepper, state: TrainState) -> Tailored:
 def _chain(stepper: Stepper, network: Tailored, state: TrainState) -> Chain | None:
     problem = stepper.program.problem
     large = any(leaf.numel() >= problem.kernels.least for leaf in state.weights.params.values())
-    if not problem.kernels.by_hand or not large or stepper.program.precision != "float32":
+    if (
+        problem.model.frozen
+        or not problem.kernels.by_hand
+        or not large
+        or stepper.program.precision != "float32"
+    ):
         return None
     return chain_of(network, problem.loss, least=problem.kernels.least)
 
