@@ -63,6 +63,15 @@ class Model:
         """Names of the prunable tensors, which have masks; see `prunable.py`."""
         return frozenset(self.tensors.prunable)
 
+    @cached_property
+    def linear_and_convolutions(self) -> frozenset[str]:
+        """Names of the weights of linear layers and convolutions, which alone were prunable in stores of before."""
+        return frozenset(
+            f"{prefix}.weight".removeprefix(".")
+            for prefix, module in self._train.named_modules()
+            if isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d)
+        )
+
     def template(self, *, train: bool) -> nn.Module:
         """The module in training or evaluation mode, to inspect or to copy; its tensors are those of the last pass."""
         return self._train if train else self._eval

@@ -64,7 +64,7 @@ def ensure(
             stack=stack,
             checkpoint_seconds=checkpoint_seconds,
         )
-        for note in prepared.packing.notes:
+        for note in prepared.notes:
             display.note(note)
         queue = WorkQueue(todo, prepared.seconds, display, prepared.packing)
         if todo.work:

@@ -1,0 +1,112 @@
+"""When networks, losses and data are looked at: once before any work, and their code whenever results are asked for.
+
+Belongs here: which recipes need a look. Does not belong here: the look itself (`tasks/inspection.py`), the comparison
+with what the store knows of a network (`loader.py`).
+"""
+
+from collections.abc import Iterable, Iterator
+from functools import partial
+
+from prunescope.base.errors import DataError, UsageError
+from prunescope.base.importing import Importing
+from prunescope.base.value import Value, text_digest
+from prunescope.runs.graph.recipe import Everything, Recipe
+from prunescope.runs.machine.loader import Loader, check_code
+from prunescope.runs.machine.lru import LRU
+from prunescope.runs.store.plan import Plan, recipes_of
+from prunescope.runs.store.store import Store
+from prunescope.tasks.inspection import Inspection, inspect_problem
+from prunescope.tasks.task import Problem
+from prunescope.training.interventions import Reinit, Rewind
+
+_INSPECTED: LRU[Inspection] = LRU(256)
+"""What this process has looked at; a user's code is compared with its digest every time."""
+
+
+def inspect(recipe: Recipe) -> Inspection:
+    """What a recipe's network, loss and data are together: outputs, prunable and frozen tensors. Needs no store.
+
+    Raises UsageError for what cannot be used as it is, with the fix.
+    """
+    check_codes([recipe])
+    problem = recipe.task.load(recipe.seeds, recipe.task.data.source.load())
+    inspection = _inspect(recipe, problem)
+    _check_prunable(recipe, inspection)
+    return inspection
+
+
+def inspections(plan: Plan, store: Store) -> list[Inspection]:
+    """One inspection of every network of a plan with its data, loss and batch size, before any work.
+
+    Networks of this package are looked at only where there is work for them. Data that is not here is not looked at:
+    stored results stay readable, and a run says what it lacks.
+
+    Raises UsageError for what cannot be used as it is, CodeChanged where code is another than that of the stored runs.
+    """
+    check_codes(plan.nodes.values())
+    at_work = {recipe.id for work in plan.work.values() for recipe in recipes_of(work)}
+    loader = Loader(store)
+    made: dict[str, Inspection] = {}
+    for recipe in plan.runs:
+        key = f"{store.root.resolve()} {_aspects(recipe)}"
+        if key in made or (recipe.id not in at_work and recipe.task.network.path.startswith("prunescope.")):
+            continue
+        try:
+            made[key] = _INSPECTED.get(key, partial(_look, loader, recipe))
+        except DataError:
+            continue
+    for recipe in plan.runs:
+        if recipe.id in at_work and recipe.interventions:
+            _check_prunable(recipe, made.get(f"{store.root.resolve()} {_aspects(recipe)}"))
+    return list(made.values())
+
+
+def _aspects(recipe: Recipe) -> str:
+    """What an inspection depends on."""
+    task = recipe.task
+    examples = f"{recipe.train_examples} {recipe.batch} {type(recipe.examples).__name__}"
+    return text_digest(f"{task.network.id} {task.data.source.id} {task.loss} {task.code} {examples}")
+
+
+def _look(loader: Loader, recipe: Recipe) -> Inspection:
+    """Compares the network with what the store knows of it only where two examples show no fault."""
+    arrays = loader.arrays.get(recipe.task.data.source.id, recipe.task.data.source.load)
+    problem = recipe.task.load(recipe.seeds, arrays, model=loader.model(recipe))
+    inspection = _inspect(recipe, problem)
+    check_code(loader.store, recipe, problem)
+    return inspection
+
+
+def _inspect(recipe: Recipe, problem: Problem) -> Inspection:
+    """The last batch of a subset is not known before the subset is."""
+    whole = isinstance(recipe.examples, Everything) and not getattr(recipe, "drop_last", False)
+    return inspect_problem(problem, batch=recipe.batch, last_batch=whole)
+
+
+def _check_prunable(recipe: Recipe, inspection: Inspection | None) -> None:
+    """Raises UsageError where something is to be removed from a network that has nothing prunable."""
+    kinds = [type(value).__name__ for value in recipe.interventions if not isinstance(value, Rewind | Reinit)]
+    if inspection is not None and kinds and not inspection.tensors.prunable:
+        raise UsageError(
+            f"{', '.join(kinds)} would remove nothing: {inspection.network} has no prunable weights "
+            f"({inspection.tensors.sentence}); name some with prunable="
+        )
+
+
+def check_codes(nodes: Iterable[Value]) -> None:
+    """Raises CodeChanged where a node names code by import path that is another now than when the node was made."""
+    checked: set[tuple[str, str | None]] = set()
+    for node in nodes:
+        for value in _importing(node):
+            name = (getattr(value, value.path_field), value.code)
+            if name not in checked and not name[0].startswith("prunescope."):
+                value.check_code()
+                checked.add(name)
+
+
+def _importing(node: Value) -> Iterator[Importing]:
+    if isinstance(node, Importing):
+        yield node
+    if isinstance(node, Recipe):
+        parts = (node.task, node.task.network, node.examples)
+        yield from (part for part in parts if isinstance(part, Importing))
