@@ -43,7 +43,7 @@ class Failing(Normed):
     """Cannot be applied to a whole batch."""
 
     def forward(self, x: Tensor) -> Tensor:
-        if len(x) > 8:
+        if x.numel() > 200:
             raise ZeroDivisionError("the user's own mistake")
         return super().forward(x)
 

@@ -106,11 +106,11 @@ class Network(Importing):
 
     def check_code(self) -> None:
         """Raises CodeChanged where the factory's code is another than when the network was named."""
-        if isinstance(self._live, nn.Module):
-            return
         if self._live is None:
             super().check_code()
-        elif code_digest(self._live) != self.code:
+            return
+        given = isinstance(self._live, nn.Module)
+        if (value_digest(self._live) != self.given) if given else (code_digest(self._live) != self.code):
             raise CodeChanged(
                 f"the code behind {self.path} changed since the task was made; make the task again, and the network "
                 f"has an id, and results, of its own; or raise its revision (now {self.revision})"

@@ -4,12 +4,13 @@ Belongs here: which recipes need a look. Does not belong here: the look itself (
 with what the store knows of a network (`loader.py`).
 """
 
+import json
 from collections.abc import Iterable, Iterator
 from functools import partial
 
-from prunescope.base.errors import DataError, UsageError
+from prunescope.base.errors import CodeChanged, DataError, UsageError
 from prunescope.base.importing import Importing
-from prunescope.base.value import Value, text_digest
+from prunescope.base.value import Value, kind, text_digest
 from prunescope.runs.graph.recipe import Everything, Recipe
 from prunescope.runs.machine.loader import Loader, check_code
 from prunescope.runs.machine.lru import LRU
@@ -20,7 +21,7 @@ from prunescope.tasks.task import Problem
 from prunescope.training.interventions import Reinit, Rewind
 
 _INSPECTED: LRU[Inspection] = LRU(256)
-"""What this process has looked at; a user's code is compared with its digest every time."""
+"""What this process has looked at, of instances and installed code; a user's factory may read a file that changes."""
 
 
 def inspect(recipe: Recipe) -> Inspection:
@@ -51,8 +52,9 @@ def inspections(plan: Plan, store: Store) -> list[Inspection]:
         key = f"{store.root.resolve()} {_aspects(recipe)}"
         if key in made or (recipe.id not in at_work and recipe.task.network.path.startswith("prunescope.")):
             continue
+        look = partial(_look, loader, recipe)
         try:
-            made[key] = _INSPECTED.get(key, partial(_look, loader, recipe))
+            made[key] = look() if recipe.task.network.code else _INSPECTED.get(key, look)
         except DataError:
             continue
     for recipe in plan.runs:
@@ -94,19 +96,31 @@ def _check_prunable(recipe: Recipe, inspection: Inspection | None) -> None:
 
 
 def check_codes(nodes: Iterable[Value]) -> None:
-    """Raises CodeChanged where a node names code by import path that is another now than when the node was made."""
-    checked: set[tuple[str, str | None]] = set()
-    for node in nodes:
-        for value in _importing(node):
-            name = (getattr(value, value.path_field), value.code)
-            if name not in checked and not name[0].startswith("prunescope."):
+    """Raises CodeChanged where the code behind a node, or a global that it reads, is another than in the node's id."""
+    checked: set[str] = set()
+    kinds: dict[type, str] = {}
+    for value in (inner for node in nodes for inner in _inside(node)):
+        cls = type(value)
+        if cls not in kinds:
+            kinds[cls] = json.dumps(kind(cls))
+        if kinds[cls] not in value.canonical:
+            raise CodeChanged(
+                f"the code of {cls.__name__}, or what it reads, changed since this {cls.__name__} was made; make it "
+                "again, and it has an id, and results, of its own"
+            )
+        if isinstance(value, Importing):
+            path = getattr(value, value.path_field)
+            key = f"{path} {value.code} {getattr(value, 'given', None)}"
+            if key not in checked and not path.startswith("prunescope."):
                 value.check_code()
-                checked.add(name)
+                checked.add(key)
 
 
-def _importing(node: Value) -> Iterator[Importing]:
-    if isinstance(node, Importing):
-        yield node
-    if isinstance(node, Recipe):
-        parts = (node.task, node.task.network, node.examples)
-        yield from (part for part in parts if isinstance(part, Importing))
+def _inside(value: Value) -> Iterator[Value]:
+    """The value, and those that are a part of its own text."""
+    yield value
+    for name in type(value).model_fields:
+        field = getattr(value, name)
+        for part in field if isinstance(field, tuple) else (field,):
+            if isinstance(part, Value) and not part.by_id:
+                yield from _inside(part)
