@@ -8,7 +8,7 @@ from specimens import risk
 from torch import nn
 from torch.nn import functional as F
 
-from prunescope.base.errors import CodeChanged, UsageError
+from prunescope.base.errors import CodeChanged, PrunescopeError, UsageError
 from prunescope.base.reference import FINAL
 from prunescope.measures import Measure
 from prunescope.runs.execution.ensure import ensure
@@ -21,7 +21,9 @@ from prunescope.runs.machine import inspections
 from prunescope.runs.machine.inspections import inspect
 from prunescope.runs.machine.lru import LRU
 from prunescope.runs.store.plan import plan
+from prunescope.sparsity.select import Remaining, Sparsity
 from prunescope.tasks.task import Task
+from prunescope.training.interventions import At, Prune
 from prunescope.training.optim import SGD
 from prunescope.training.schedules import Constant
 
@@ -291,3 +293,22 @@ def test_a_file_that_a_factory_reads_is_noticed(store, tmp_path):
         ensure(run, store=store, workers=1)
     raised = recipe_of(FromFile, revision=2)
     assert raised in ensure(raised, store=store, workers=1)
+
+
+def test_an_arm_from_which_nothing_was_removed_is_no_pruned_one(store):
+    few = Prune(amount=Sparsity(final=0.001), when=At(at="0it"))
+    run = recipe_of(Linear).replace(interventions=(few,))
+    results = ensure(run, store=store, workers=1)
+    assert run not in results
+    with pytest.raises(
+        PrunescopeError, match=r"removes none of the 216 prunable weights.*ask for a larger share"
+    ):
+        results[run]
+    none = run.replace(interventions=(few.replace(amount=Remaining(fraction=0)),))
+    assert float(ensure(none, store=store, workers=1)[none]["sparsity"]) == 0
+
+
+def test_a_report_says_what_was_unusual(store):
+    usual, frozen = recipe_of(Linear), recipe_of(HalfFrozen)
+    ensure(usual, frozen, store=store, workers=1)
+    assert inspections.stored_notes([usual, frozen, frozen], store) == [inspect(frozen).sentence]

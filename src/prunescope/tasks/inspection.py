@@ -167,6 +167,10 @@ def _check_outputs(name: str, outputs: Tensor, classes: int) -> None:
         raise UsageError(
             f"{name} returns {str(outputs.dtype).removeprefix('torch.')}; logits must be float32 (call .float())"
         )
+    if bool(outputs.isnan().any()):
+        raise UsageError(
+            f"{name} returns NaN for fresh weights; look for a NaN in the inputs, or a division by 0"
+        )
     if outputs.shape[1] < classes:
         raise UsageError(
             f"{name} returns {outputs.shape[1]} outputs for an example, and the labels go from 0 to {classes - 1}; "

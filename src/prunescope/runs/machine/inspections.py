@@ -12,7 +12,7 @@ from prunescope.base.errors import CodeChanged, DataError, UsageError
 from prunescope.base.importing import Importing
 from prunescope.base.value import Value, kind, text_digest
 from prunescope.runs.graph.recipe import Everything, Recipe
-from prunescope.runs.machine.loader import Loader, check_code
+from prunescope.runs.machine.loader import Loader, check_code, facts_path
 from prunescope.runs.machine.lru import LRU
 from prunescope.runs.store.plan import Plan, recipes_of
 from prunescope.runs.store.store import Store
@@ -63,6 +63,12 @@ def inspections(plan: Plan, store: Store) -> list[Inspection]:
     return list(made.values())
 
 
+def stored_notes(recipes: Iterable[Recipe], store: Store) -> list[str]:
+    """What was unusual about the networks of some recipes when they were looked at, a sentence each."""
+    facts = (store.read_json(path) for path in {facts_path(store, recipe): None for recipe in recipes})
+    return list(dict.fromkeys(part["unusual"] for part in facts if part and "unusual" in part))
+
+
 def _aspects(recipe: Recipe) -> str:
     """What an inspection depends on."""
     task = recipe.task
@@ -76,6 +82,10 @@ def _look(loader: Loader, recipe: Recipe) -> Inspection:
     problem = recipe.task.load(recipe.seeds, arrays, model=loader.model(recipe))
     inspection = _inspect(recipe, problem)
     check_code(loader.store, recipe, problem)
+    path = facts_path(loader.store, recipe)
+    facts = loader.store.read_json(path) or {}
+    if not inspection.is_usual and facts.get("unusual") != inspection.sentence:
+        loader.store.write_json(path, facts | {"unusual": inspection.sentence})
     return inspection
 
 

@@ -6,6 +6,7 @@ Belongs here: from a recipe to everything that its training needs. Does not belo
 
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -160,7 +161,7 @@ def check_code(store: Store, recipe: Recipe, problem: Problem) -> None:
     Raises CodeChanged when anything is another now.
     """
     network, model = recipe.task.network, problem.model
-    path = store.root / "networks" / f"{text_digest(network.id + recipe.task.data.source.id)}.json"
+    path = facts_path(store, recipe)
     x, _ = problem.test.batch(torch.arange(min(FINGERPRINTED, len(problem.test))))
     now = named(f"{network.path} on inputs {list(x.shape)}", partial(model.fingerprint, x))
     stored = store.read_json(path)
@@ -176,11 +177,17 @@ def check_code(store: Store, recipe: Recipe, problem: Problem) -> None:
             f"{' and its '.join(changed)} for seed 0 are no longer those of the stored runs; raise its revision (now "
             f"{network.revision}) to keep both, or use another store"
         )
-    if stored != now:
-        store.write_json(path, now if stored is None else now | stored)
+    if stored != (complete := now | (stored or {})):
+        store.write_json(path, complete)
+
+
+def facts_path(store: Store, recipe: Recipe) -> Path:
+    """Where the store keeps what a network computed when it first met it with these data."""
+    name = text_digest(recipe.task.network.id + recipe.task.data.source.id)
+    return store.root / "networks" / f"{name}.json"
 
 
 def _close(before: list[float], now: list[float]) -> bool:
     return len(before) == len(now) and all(
-        abs(a - b) <= 1e-3 * (1 + abs(a)) for a, b in zip(before, now, strict=True)
+        a == b or abs(a - b) <= 1e-3 * (1 + abs(a)) for a, b in zip(before, now, strict=True)
     )
