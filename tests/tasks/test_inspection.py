@@ -1,5 +1,6 @@
 """A network, a loss and data are looked at once: what does not fit is refused with the fix, what is unusual is said."""
 
+import random
 from types import SimpleNamespace
 
 import pytest
@@ -101,6 +102,47 @@ class Normed(nn.Sequential):
         super().__init__(nn.Linear(8, 6), nn.BatchNorm1d(6), nn.ReLU(), nn.Linear(6, 3))
 
 
+class Stateful(Net):
+    def __init__(self):
+        super().__init__()
+        self.calls = 0
+
+    def forward(self, x):
+        self.calls += 1
+        return self.calls * self.logits(x)
+
+
+class NumbersOfPython(Net):
+    def forward(self, x):
+        return self.logits(x) * (random.random() if self.training else 1)
+
+
+class Renormed(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.table, self.head = nn.Embedding(5, 8, max_norm=0.1), nn.Linear(8, 3)
+
+    def forward(self, x):
+        return self.head(self.table(x[:, 0].abs().long().clamp(max=4)))
+
+
+class NotANumber(Net):
+    def forward(self, x):
+        return self.logits(x) / 0 * 0
+
+
+ONCE = Net()
+
+
+class SharedPart(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.base, self.head = ONCE, nn.Linear(3, 3)
+
+    def forward(self, x):
+        return self.head(self.base(x))
+
+
 def mean_loss(logits, y):
     return F.cross_entropy(logits, y)
 
@@ -143,6 +185,24 @@ REFUSED = {
         {},
         r"Wrong on inputs \[2, 8\] raises RuntimeError.*in forward, .*test_inspection.*self\.b\(x\)",
     ),
+    "state over calls": (Stateful, {}, r"other outputs for the same examples in evaluation mode"),
+    "draws by Python": (NumbersOfPython, {}, r"draws from another generator than torch's default one"),
+    "renormed embedding": (Renormed, {}, r"changes its own parameters in a pass \(table\.weight\)"),
+    "NaN": (NotANumber, {}, r"returns NaN for fresh weights"),
+    "the same module": (lambda: ONCE, {}, r"returns the same module, or parts of it, at every call"),
+    "a shared part": (SharedPart, {}, r"returns the same module, or parts of it, at every call"),
+    "script": (
+        torch.jit.script(nn.Linear(8, 3)),
+        {},
+        r"a RecursiveScriptModule; give the plain module inside",
+    ),
+    "parallel": (
+        nn.DataParallel(nn.Linear(8, 3)),
+        {},
+        r"the module is a DataParallel; give the plain module",
+    ),
+    "meta": (lambda: nn.Linear(8, 3, device="meta"), {}, r"device 'meta', without numbers"),
+    "error of a factory": (lambda: [][1], {}, r"raises IndexError: list index out of range \(in <lambda>"),
     "mean loss": (
         Net,
         {"loss": f"{__name__}:mean_loss"},
@@ -218,6 +278,37 @@ def test_what_is_unusual_is_said_in_one_sentence():
         "frozen; norm in evaluation mode during training"
     )
     assert inspected(Net).is_usual
+
+
+class Seeded(Net):
+    def __init__(self):
+        torch.manual_seed(3)
+        super().__init__()
+        self.spare = nn.Linear(2, 2)
+
+
+def test_weights_without_gradient_and_weights_of_one_seed_are_said():
+    look = inspected(Seeded)
+    assert look.unused == ("spare.weight", "spare.bias") and not look.seeded and not look.is_usual
+    assert look.sentence.endswith(
+        "no gradient reaches spare.weight, spare.bias; every seed starts from the same weights"
+    )
+    assert inspected(Net()).seeded and inspected(Net()).is_usual
+
+
+class Parameters(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.table = nn.ParameterDict({"w": nn.Parameter(torch.randn(8, 3))})
+        self.list = nn.ParameterList([nn.Parameter(torch.randn(3, 3)), nn.Parameter(torch.randn(3, 3))])
+
+    def forward(self, x):
+        return x @ self.table["w"] @ self.list[0] + self.list[1].sum()
+
+
+def test_matrices_in_containers_of_parameters_are_prunable_where_they_multiply():
+    look = inspected(Parameters)
+    assert look.tensors.prunable == ("table.w", "list.0") and set(look.tensors.other) == {"list.1"}
 
 
 def test_a_choice_of_the_users_own_is_said_with_what_it_leaves_out():

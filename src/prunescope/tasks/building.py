@@ -17,6 +17,7 @@ from torch.nn.utils.prune import BasePruningMethod
 from prunescope.base.errors import UsageError
 from prunescope.base.tree import Masks
 
+_WRAPPERS = ("OptimizedModule", "DataParallel", "DistributedDataParallel", "FullyShardedDataParallel")
 _OLD_HOOKS = {"WeightNorm": "weight_norm", "SpectralNorm": "spectral_norm"}
 
 
@@ -65,7 +66,21 @@ def _members(output: Any) -> dict[Any, Any]:
 
 
 def checked(module: nn.Module) -> nn.Module:
-    """The module itself. Raises UsageError for hooks that compute a weight in a way that this package cannot follow."""
+    """The module itself.
+
+    Raises UsageError for what this package cannot put tensors of its own into: wrappers that compile or distribute,
+    hooks that compute a weight, tensors without numbers.
+    """
+    for name, part in module.named_modules():
+        if isinstance(part, torch.jit.ScriptModule) or type(part).__name__ in _WRAPPERS:
+            raise UsageError(
+                f"{f'layer {name!r}' if name else 'the module'} is a {type(part).__name__}; give the plain module "
+                "inside it (prunescope compiles and distributes by itself)"
+            )
+    if any(leaf.is_meta for leaf in module.parameters()):
+        raise UsageError(
+            f"{type(module).__name__} has parameters on the device 'meta', without numbers; load them first"
+        )
     for name, part in module.named_modules():
         for hook in part._forward_pre_hooks.values():
             kind = type(hook).__name__
@@ -78,7 +93,7 @@ def checked(module: nn.Module) -> nn.Module:
 
 
 def copied(module: nn.Module) -> nn.Module:
-    """A deep copy, also of a module that torch.nn.utils.prune has pruned and that was used since.
+    """A deep copy on the CPU, also of a module that torch.nn.utils.prune has pruned and that was used since.
 
     Raises UsageError for a module that holds other tensors that were computed.
     """
@@ -87,7 +102,7 @@ def copied(module: nn.Module) -> nn.Module:
         if isinstance(weight := part.__dict__.get(name), Tensor):
             memo[id(weight)] = weight.detach().clone()
     try:
-        return copy.deepcopy(checked(module), memo)
+        return copy.deepcopy(checked(module), memo).cpu()
     except RuntimeError as problem:
         raise UsageError(
             f"the {type(module).__name__} cannot be copied ({str(problem).splitlines()[0]}); give the class, or a "

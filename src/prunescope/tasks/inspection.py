@@ -4,22 +4,19 @@ Belongs here: what two examples in both modes show. Does not belong here: buildi
 prunable (`prunable.py`), when it is looked at (`runs/machine/inspections.py`).
 """
 
-import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
 
 import torch
 from torch import Tensor
 
-from prunescope.base.code import is_installed
-from prunescope.base.errors import PrunescopeError, UsageError
+from prunescope.base.errors import UsageError
+from prunescope.base.faults import named
 from prunescope.base.state import Weights
+from prunescope.base.tree import equal
 from prunescope.tasks.prunable import Tensors
 from prunescope.tasks.task import Problem
-
-T = TypeVar("T")
 
 TOLERANCE = 1e-3
 """Relative to the largest output; examples that influence each other differ by more, rounding by less."""
@@ -38,6 +35,8 @@ class Inspection:
     frozen: names of the parameters that do not train.
     evaluating: names of the layers that stay in evaluation mode during training.
     masked: number of entries that are removed before the first step, by name of the tensor.
+    unused: names of the trainable parameters that no gradient reaches.
+    seeded: whether initial weights depend on the seed; those of an instance do not, as is to be expected.
     """
 
     network: str
@@ -47,6 +46,8 @@ class Inspection:
     frozen: tuple[str, ...]
     evaluating: tuple[str, ...]
     masked: Mapping[str, int]
+    unused: tuple[str, ...]
+    seeded: bool
 
     @property
     def sentence(self) -> str:
@@ -54,12 +55,15 @@ class Inspection:
         unusual = [self._masked] if self.masked else []
         unusual += [f"{_some(self.frozen)} frozen"] if self.frozen else []
         unusual += [f"{_some(self.evaluating)} in evaluation mode during training"] if self.evaluating else []
+        unusual += [f"no gradient reaches {_some(self.unused)}"] if self.unused else []
+        unusual += [] if self.seeded else ["every seed starts from the same weights"]
         return f"{self.network}: " + "; ".join([self.tensors.sentence, *unusual])
 
     @property
     def is_usual(self) -> bool:
-        """Whether everything trains, every matrix and kernel is prunable, and none is pruned at the start."""
-        return not (self.tensors.other or self.frozen or self.evaluating or self.masked)
+        """Whether everything trains from weights by seed, every matrix is prunable, and none is pruned at the start."""
+        others = (self.tensors.other, self.frozen, self.evaluating, self.masked, self.unused)
+        return self.seeded and not any(others)
 
     @property
     def _masked(self) -> str:
@@ -81,7 +85,7 @@ def inspect_problem(problem: Problem, *, batch: int, last_batch: bool = True) ->
     """
     model, train = problem.model, problem.train
     name = model.network.path.rpartition(":")[2]
-    weights = model.fresh(0)
+    weights, before = model.fresh(0), model.fresh(0)
     _check_numbers(name, weights)
     x, y = train.batch(torch.tensor([0, len(train) - 1], device=train.y.device))
     apply = _Passes(problem, weights, name)
@@ -90,6 +94,7 @@ def inspect_problem(problem: Problem, *, batch: int, last_batch: bool = True) ->
         _check_outputs(name, outputs, problem.classes)
         _check_alone(name, apply, x, outputs)
         training = apply(x, train=True)
+        _check_pure(name, apply, x, training, (weights, before))
         if training.shape != outputs.shape:
             raise UsageError(
                 f"{name} returns {list(training.shape)} in training mode and {list(outputs.shape)} in evaluation mode; "
@@ -101,8 +106,43 @@ def inspect_problem(problem: Problem, *, batch: int, last_batch: bool = True) ->
     masked = {key: int((~mask).sum()) for key, mask in weights.masks.items() if not bool(mask.all())}
     frozen = tuple(sorted(model.frozen))
     return Inspection(
-        name, outputs.shape[1], problem.classes, model.tensors, frozen, model.evaluating, masked
+        name,
+        outputs.shape[1],
+        problem.classes,
+        model.tensors,
+        frozen,
+        model.evaluating,
+        masked,
+        _unused(problem, weights, x),
+        model.network.given is not None or not equal(weights.params, model.fresh(1).params),
     )
+
+
+def _unused(problem: Problem, weights: Weights, x: Tensor) -> tuple[str, ...]:
+    leaves = {name: leaf.detach().requires_grad_() for name, leaf in weights.params.items()}
+    with torch.enable_grad():
+        outputs, _ = problem.model.apply(leaves, weights.buffers, x, train=True)
+        if not outputs.requires_grad:
+            return tuple(leaves)
+        slopes = torch.autograd.grad(outputs.sum(), list(leaves.values()), allow_unused=True)
+    return tuple(name for name, slope in zip(leaves, slopes, strict=True) if slope is None)
+
+
+def _check_pure(
+    name: str, apply: "_Passes", x: Tensor, training: Tensor, weights: tuple[Weights, Weights]
+) -> None:
+    """Raises UsageError where passes change parameters, or draw from something that has no seed here."""
+    now, before = weights
+    if changed := [key for key, leaf in before.params.items() if not torch.equal(leaf, now.params[key])]:
+        raise UsageError(
+            f"{name} changes its own parameters in a pass ({_some(tuple(changed))}); leave that to the optimizer (an "
+            "Embedding without max_norm)"
+        )
+    if not _close(apply(x, train=True), training):
+        raise UsageError(
+            f"{name} returns other outputs for the same examples and seed in training mode: it draws from another "
+            "generator than torch's default one (random, numpy), and no run could be made again; draw by torch"
+        )
 
 
 class _Passes:
@@ -116,36 +156,6 @@ class _Passes:
         return named(
             what, lambda: self._model.apply(self._weights.params, self._weights.buffers, x, train=train)[0]
         )
-
-
-def named(what: str, call: Callable[[], T]) -> T:
-    """What the call returns. An error of the user's code becomes a UsageError that names the place in that code."""
-    try:
-        return call()
-    except PrunescopeError:
-        raise
-    except Exception as problem:
-        raise UsageError(
-            f"{what} raises {type(problem).__name__}: {_first_line(problem)}{place(problem)}"
-        ) from problem
-
-
-def _first_line(problem: Exception) -> str:
-    return (str(problem).strip().splitlines() or ["(no message)"])[0]
-
-
-def place(problem: BaseException) -> str:
-    """File, line and text of the innermost frame in a user's code, for the end of a message; empty if there is none."""
-    frames = [
-        (frame, line)
-        for frame, line in traceback.walk_tb(problem.__traceback__)
-        if not is_installed(frame.f_globals.get("__name__", "__main__"))
-    ]
-    if not frames:
-        return ""
-    frame, line = frames[-1]
-    summary = traceback.FrameSummary(frame.f_code.co_filename, line, frame.f_code.co_name)
-    return f' (in {summary.name}, "{summary.filename}", line {summary.lineno}: {summary.line or "?"})'
 
 
 def _check_numbers(name: str, weights: Weights) -> None:

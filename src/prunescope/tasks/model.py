@@ -43,6 +43,7 @@ class Model:
         self.network, self.example = network, example
         with torch.random.fork_rng(devices=[]):
             self._train = network.build(example)
+            self._check_fresh(None if network.code is None else network.build(example))
         leaves = dict(self._train.named_parameters())
         self.frozen = frozenset(name for name, leaf in leaves.items() if not leaf.requires_grad)
         if len(self.frozen) == len(leaves):
@@ -53,6 +54,15 @@ class Model:
         self.evaluating = frozen_parts(self._train)
         self._eval = copy.deepcopy(self._train).eval()
         self._train_places, self._eval_places = places_of(self._train), places_of(self._eval)
+
+    def _check_fresh(self, again: nn.Module | None) -> None:
+        """Raises UsageError where a factory returns the same tensors once more: runs would write over each other."""
+        known = {id(leaf) for leaf in (*self._train.parameters(), *self._train.buffers())}
+        if again is not None and any(id(leaf) in known for leaf in (*again.parameters(), *again.buffers())):
+            raise UsageError(
+                f"{self.network.path} returns the same module, or parts of it, at every call; build all of it anew at "
+                "each call, or give the module itself, whose weights then start every replicate"
+            )
 
     def copy(self) -> "Model":
         """The same network with tensors' places of its own."""

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from prunescope.base.code import code_digest, value_digest
 from prunescope.base.errors import CodeChanged, UsageError
+from prunescope.base.faults import named
 from prunescope.base.importing import Importing, resolve
 from prunescope.base.tree import Masks
 from prunescope.base.value import array_digest, text_digest
@@ -64,7 +65,7 @@ class Network(Importing):
 
     def build_masked(self, example: Any = None) -> tuple[nn.Module, Masks]:
         """A module as of `build`, and the masks by name with which torch.nn.utils.prune had pruned it."""
-        module = copied(self._live) if isinstance(self._live, nn.Module) else checked(self._made())
+        module = copied(self._live) if isinstance(self._live, nn.Module) else checked(self._made()).cpu()
         masks = made_permanent(module)
         initialize_lazy(in_training(module), example)
         if not type(module).__module__.startswith("prunescope."):
@@ -75,10 +76,8 @@ class Network(Importing):
         if self.given is not None:
             raise UsageError(f"network {self.path} was an instance of another session; build the task again")
         factory = self._live or resolve(self.path)
-        try:
-            module = factory(**{name: _tuples(value) for name, value in self.args.items()})
-        except TypeError as problem:
-            raise UsageError(f"{self.path} refuses its arguments {self.args}: {problem}") from problem
+        given = {name: _tuples(value) for name, value in self.args.items()}
+        module = named(f"{self.path} with arguments {self.args}", lambda: factory(**given))
         if not isinstance(module, nn.Module):
             raise UsageError(
                 f"{self.path} returned {type(module).__name__}; it must return a fresh torch.nn.Module"
@@ -134,10 +133,8 @@ def network(
 
     Raises UsageError for an argument that the factory does not take.
     """
-    named = Network(
-        path=path, args=_with_defaults(resolve(path), path, args), revision=revision, output=output
-    )
-    return _with_prunable(named, prunable, None)
+    net = Network(path=path, args=_with_defaults(resolve(path), path, args), revision=revision, output=output)
+    return _with_prunable(net, prunable, None)
 
 
 def network_of(
@@ -158,59 +155,59 @@ def network_of(
     path = f"{getattr(code, '__module__', '__main__')}:{getattr(code, '__qualname__', type(code).__name__)}"
     if isinstance(factory, nn.Module):
         live = in_training(copied(factory))
-        named = Network(path=path, given=value_digest(live), revision=revision, output=output)
-        return _with_prunable(_with_live(named, live), prunable, example)
+        net = Network(path=path, given=value_digest(live), revision=revision, output=output)
+        return _with_prunable(_with_live(net, live), prunable, example)
     positional, keywords = getattr(factory, "args", ()), getattr(factory, "keywords", {})
     args = _with_defaults(code, path, keywords, positional)
-    named = _with_live(Network(path=path, args=args, revision=revision, output=output), code)
+    net = _with_live(Network(path=path, args=args, revision=revision, output=output), code)
     # All lambdas of a file have the same name, so the module that each builds tells them apart.
     if "<" in path:
-        named = named.replace(path=f"{path}.{_module_digest(named)}")
-    return _with_prunable(named, prunable, example)
+        net = net.replace(path=f"{path}.{_module_digest(net)}")
+    return _with_prunable(net, prunable, example)
 
 
-def _with_live(named: Network, live: Any) -> Any:
+def _with_live(net: Network, live: Any) -> Any:
     """The network with what it is built from at hand, whose code is then that of the id, whatever the path names."""
     if live is None:
-        return named
-    found = type(named).model_construct(
-        **{name: getattr(named, name) for name in type(named).model_fields}
+        return net
+    found = type(net).model_construct(
+        **{name: getattr(net, name) for name in type(net).model_fields}
         | {"code": None if isinstance(live, nn.Module) else code_digest(live)}
     )
     found._live = live
     return found
 
 
-def _with_prunable(named: Network, prunable: Prunable | None, example: Any) -> Network:
+def _with_prunable(net: Network, prunable: Prunable | None, example: Any) -> Network:
     if prunable is None:
-        return named
+        return net
     if isinstance(prunable, str):
         prunable = (prunable,)
     if callable(prunable):
-        leaves = _seeded(named, example).named_parameters()
+        leaves = _seeded(net, example).named_parameters()
         prunable = [name for name, leaf in leaves if prunable(name, leaf.detach())]
         if not prunable:
-            raise UsageError(f"the function prunable= names no tensor of {named.path}; return True for some")
-    return named.replace(prunable=tuple(prunable))
+            raise UsageError(f"the function prunable= names no tensor of {net.path}; return True for some")
+    return net.replace(prunable=tuple(prunable))
 
 
-def _seeded(named: Network, example: Any = None) -> nn.Module:
+def _seeded(net: Network, example: Any = None) -> nn.Module:
     """The module as seed 0 builds it."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(0)
-        return named.build(example)
+        return net.build(example)
 
 
-def _module_digest(named: Network) -> str:
-    module = checked(_live_module(named))
+def _module_digest(net: Network) -> str:
+    module = checked(_live_module(net))
     leaves = [leaf for leaf in module.state_dict().values() if not nn.parameter.is_lazy(leaf)]
     return text_digest(f"{module} {array_digest(*leaves)}")[:8]
 
 
-def _live_module(named: Network) -> nn.Module:
+def _live_module(net: Network) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(0)
-        return named._made()
+        return net._made()
 
 
 def _with_defaults(

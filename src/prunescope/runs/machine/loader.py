@@ -14,6 +14,7 @@ from torch import Tensor
 
 from prunescope.base import tree
 from prunescope.base.errors import CodeChanged, PrunescopeError, UsageError
+from prunescope.base.faults import named
 from prunescope.base.reference import StateRef
 from prunescope.base.state import Weights
 from prunescope.base.steps import Clock
@@ -25,7 +26,6 @@ from prunescope.runs.machine.lru import LRU
 from prunescope.runs.store.results import StoredResults
 from prunescope.runs.store.store import Store
 from prunescope.tasks.data.source import Arrays, Source
-from prunescope.tasks.inspection import named
 from prunescope.tasks.kernels.choice import Kernels
 from prunescope.tasks.model import Model
 from prunescope.tasks.task import Problem
