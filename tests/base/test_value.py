@@ -2,6 +2,7 @@
 
 import copy
 import hashlib
+import importlib
 import json
 import os
 import pickle
@@ -15,6 +16,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from prunescope.base.errors import CodeChanged
 from prunescope.base.value import Value, array_digest, canonical, kind, text_digest
 
 
@@ -255,3 +257,16 @@ def test_the_id_of_a_users_class_is_the_same_in_another_process(tmp_path):
         for seed in ("1", "2")
     }
     assert len(ids) == 1
+
+
+def test_code_that_changes_between_two_processes_is_noticed(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    text = "from prunescope.base.value import Value\n"
+    text += "class Other(Value):\n    by_id = True\n    def f(self): return {n}\n"
+    (tmp_path / "users_edited.py").write_text(text.format(n=1))
+    module = importlib.import_module("users_edited")
+    sent = pickle.dumps(module.Other())
+    assert pickle.loads(sent) == module.Other()
+    monkeypatch.setattr(module.Other, "f", lambda self: 2)
+    with pytest.raises(CodeChanged, match="Other changed on its way"):
+        pickle.loads(sent)

@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict
 from prunescope.base.code import code_digest
 from prunescope.base.digest import array_digest as array_digest
 from prunescope.base.digest import text_digest as text_digest
+from prunescope.base.errors import CodeChanged
 
 if TYPE_CHECKING:
     from pydantic._internal._model_construction import ModelMetaclass
@@ -214,6 +215,10 @@ def _unpacked(content: bytes) -> "Value":
     for _ in range(unpickler.load()):
         key, cls, fields = unpickler.load()
         unpickler.values[key] = value = cls.model_construct(**fields)
+        if value.id != key:  # in a worker that has imported a file after it was edited
+            raise CodeChanged(
+                f"the code behind a {cls.__name__} changed on its way between two processes; start again"
+            )
     return value
 
 
