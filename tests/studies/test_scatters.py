@@ -21,10 +21,7 @@ def test_a_scatter_shows_every_arm_and_its_note():
     text = drawing.draw(plot, POINTS, name="scatter")
     for expected in ("no pruning", "Prune_L 13 %", "r = -1.00", "mean stability, %", "VGG11"):
         assert expected in text
-    assert (
-        text == drawing.draw(plot, POINTS, name="scatter")
-        and len(drawing.panels(plot, POINTS, name="scatter")) == 1
-    )
+    assert text == drawing.draw(plot, POINTS, name="scatter") and len(drawing.panels(plot, POINTS, name="scatter")) == 1
 
 
 def test_points_that_are_not_finite_are_left_out():

@@ -4,7 +4,8 @@ Belongs here: canonical text and the hash over it, the only hashing of values in
 here: what the values mean.
 
 An id is 128 bits of BLAKE2b over the canonical JSON of *every* field, defaults included, so that changing a
-default changes the id and can never silently reuse an old result.
+default changes the id and can never silently reuse an old result. Only a field that came after ids were in use
+(`added`) is left out while it has its default, so that old ids stay.
 """
 
 import inspect
@@ -18,8 +19,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict
 
+from prunescope.base.code import code_digest
 from prunescope.base.digest import array_digest as array_digest
 from prunescope.base.digest import text_digest as text_digest
+from prunescope.base.errors import CodeChanged
 
 if TYPE_CHECKING:
     from pydantic._internal._model_construction import ModelMetaclass
@@ -43,17 +46,27 @@ class Value(BaseModel, metaclass=_ValueClass):
 
     version: a part of the id; a subclass raises it when the meaning of its fields changes.
     by_id: whether only the id of this value is written inside another value, so that ids chain.
+    added: names of fields that came after ids were in use, beside those of the parent classes; the canonical text has
+        them only where they differ from their default, which must be what happened before and can never change.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
     version: ClassVar[int] = 1
     by_id: ClassVar[bool] = False
+    added: ClassVar[frozenset[str]] = frozenset()
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
-        """Raises TypeError for a field whose name the canonical text uses itself: the field would be in no id."""
+        """Raises TypeError for a field that would be in no id, and for an added field that no old value could have.
+
+        The canonical text uses the names "kind" and "version" itself; an added field needs a plain default.
+        """
         super().__pydantic_init_subclass__(**kwargs)
+        cls.added = frozenset().union(*(base.added for base in cls.__mro__ if issubclass(base, Value)))
         cls.__signature__ = _readable(cls.__signature__, cls)
+        for name in sorted(cls.added):
+            if name not in cls.model_fields or cls.model_fields[name].is_required():
+                raise TypeError(f"{cls.__qualname__}.added names {name!r}, which is no field with a default")
         if reserved := sorted({"kind", "version"} & cls.model_fields.keys()):
             raise TypeError(
                 f"{cls.__qualname__} has a field {reserved[0]!r}, a word that ids use for themselves; call it otherwise"
@@ -64,6 +77,9 @@ class Value(BaseModel, metaclass=_ValueClass):
         """The canonical JSON text of this value: sorted keys, every field, references by id."""
         cls = type(self)
         fields = {name: canonical(getattr(self, name)) for name in cls.model_fields}
+        for name in cls.added:
+            if fields[name] == canonical(cls.model_fields[name].get_default(call_default_factory=True)):
+                del fields[name]
         fields["kind"] = json.dumps(kind(cls))
         if cls.version != 1:
             fields["version"] = str(cls.version)
@@ -199,14 +215,20 @@ def _unpacked(content: bytes) -> "Value":
     for _ in range(unpickler.load()):
         key, cls, fields = unpickler.load()
         unpickler.values[key] = value = cls.model_construct(**fields)
+        if value.id != key:  # in a worker that has imported a file after it was edited
+            raise CodeChanged(f"the code behind a {cls.__name__} changed on its way between two processes; start again")
     return value
 
 
 def kind(cls: type) -> str:
-    """The name of a class inside ids: short for the package's own, so that moving a file changes no id."""
+    """The name of a class inside ids: short for the package's own, so that moving a file changes no id.
+
+    A class that a user wrote, in a notebook or a file, has the digest of its code behind its name.
+    """
     if cls.__module__.split(".")[0] == "prunescope":
         return cls.__qualname__
-    return f"{cls.__module__}:{cls.__qualname__}"
+    code = code_digest(cls)
+    return f"{cls.__module__}:{cls.__qualname__}" + (f" {code}" if code else "")
 
 
 def canonical(value: object) -> str:
