@@ -7,6 +7,8 @@ The names below are the whole public interface of a notebook; each is loaded whe
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from prunescope import moved
+
 if TYPE_CHECKING:
     from prunescope.base.reference import Moment, StateRef
     from prunescope.base.streams import Seeds, replicate
@@ -74,6 +76,7 @@ if TYPE_CHECKING:
     from prunescope.training.stopping import LossBelow
 
 __version__ = "0.1.0"
+moved.install()
 
 _HOME = {
     "base.reference": "Moment StateRef",
