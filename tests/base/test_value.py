@@ -2,9 +2,13 @@
 
 import copy
 import hashlib
+import importlib
 import json
+import os
 import pickle
 import pydoc
+import subprocess
+import sys
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,7 +16,8 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from prunescope.base.value import Value, array_digest, canonical, text_digest
+from prunescope.base.errors import CodeChanged
+from prunescope.base.value import Value, array_digest, canonical, kind, text_digest
 
 
 class Leaf(Value):
@@ -39,7 +44,8 @@ class Node(Value):
 
 def test_an_id_is_a_hash_of_canonical_json_with_every_field():
     value = Leaf(count=4)
-    assert json.loads(value.canonical) == {"kind": f"{__name__}:Leaf", "rate": 0.1, "count": 4}
+    assert json.loads(value.canonical) == {"kind": kind(Leaf), "rate": 0.1, "count": 4}
+    assert kind(Leaf).startswith(f"{__name__}:Leaf ")
     assert value.id == hashlib.blake2b(value.canonical.encode(), digest_size=16).hexdigest()
     assert list(json.loads(value.canonical)) == sorted(json.loads(value.canonical))
 
@@ -49,9 +55,14 @@ def test_defaults_enter_so_that_a_changed_default_changes_the_id():
         rate: float = 0.2
         count: int = 3
 
-    Changed.__qualname__ = "Leaf"
-    assert Changed().id != Leaf().id
-    assert Changed(rate=0.1).id == Leaf().id == Leaf(rate=0.1, count=3).id
+    class Before(Value):
+        rate: float = 0.1
+        count: int = 3
+
+    for cls in (Changed, Before):  # as two versions of a class of this package
+        cls.__module__, cls.__qualname__ = "prunescope.base.leaf", "Leaf"
+    assert Changed().id != Before().id
+    assert Changed(rate=0.1).id == Before().id == Before(rate=0.1, count=3).id
 
 
 def test_kind_and_version_enter():
@@ -189,7 +200,7 @@ class GrownAgain(Grown):
 
 
 def test_an_added_field_enters_the_id_only_where_it_differs_from_its_default():
-    assert Grown().canonical.replace("Grown", "Leaf") == Leaf().canonical
+    assert Grown().canonical == Leaf().canonical.replace(kind(Leaf), kind(Grown))
     assert Grown(clip=None).id == Grown().id != Grown(clip=1.0).id
     assert json.loads(Grown(clip=1.0).canonical)["clip"] == 1.0
 
@@ -212,3 +223,50 @@ def test_an_added_field_needs_a_default():
         class Misspelt(Value):
             added: ClassVar[frozenset[str]] = frozenset({"clip"})
             klip: float = 1.0
+
+
+CELL = """
+from prunescope.base.value import Value
+RATE = {rate}
+class Mine(Value):
+    share: float = 0.5
+    def value(self): return {body} * RATE
+"""
+
+
+def defined(body="self.share", rate=1.0):
+    """A class as a notebook cell defines it."""
+    namespace = {"__name__": "__main__"}
+    exec(CELL.format(body=body, rate=rate), namespace)
+    return namespace["Mine"]
+
+
+def test_the_code_of_a_users_class_is_a_part_of_the_id():
+    assert defined()().id == defined()().id
+    assert len({defined(*case)().id for case in (("1.0",), ("2.0",), ("1.0", 2.0))}) == 3
+    assert kind(Value) == "Value"
+
+
+def test_the_id_of_a_users_class_is_the_same_in_another_process(tmp_path):
+    (tmp_path / "users_values.py").write_text(CELL.format(body="len({'a', 'b'})", rate="{'x', 'y', 'z'}"))
+    command = [sys.executable, "-c", "import users_values; print(users_values.Mine().id)"]
+    ids = {
+        subprocess.run(
+            command, cwd=tmp_path, env=os.environ | {"PYTHONHASHSEED": seed}, capture_output=True, check=True
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(ids) == 1
+
+
+def test_code_that_changes_between_two_processes_is_noticed(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    text = "from prunescope.base.value import Value\n"
+    text += "class Other(Value):\n    by_id = True\n    def f(self): return {n}\n"
+    (tmp_path / "users_edited.py").write_text(text.format(n=1))
+    module = importlib.import_module("users_edited")
+    sent = pickle.dumps(module.Other())
+    assert pickle.loads(sent) == module.Other()
+    monkeypatch.setattr(module.Other, "f", lambda self: 2)
+    with pytest.raises(CodeChanged, match="Other changed on its way"):
+        pickle.loads(sent)

@@ -38,10 +38,12 @@ class Normed(nn.Sequential):
 
 
 class Failing(Normed):
-    """Cannot be applied."""
+    """Cannot be applied to a whole batch."""
 
     def forward(self, x: Tensor) -> Tensor:
-        raise ZeroDivisionError("the user's own mistake")
+        if x.numel() > 200:
+            raise ZeroDivisionError("the user's own mistake")
+        return super().forward(x)
 
 
 class Drawing(Normed):

@@ -156,5 +156,5 @@ def test_a_module_of_a_script_works_in_that_process_with_a_note(tmp_path):
     command = [sys.executable, str(script), str(tmp_path / "store")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
-    assert "note: __main__:Mine is defined only in this process: working here, on one core" in done.stdout
+    assert "note: Mine is defined only in this process: working here, on one core" in done.stdout
     assert "errors: [" in done.stdout

@@ -15,7 +15,6 @@ import dis
 import functools
 import inspect
 import linecache
-import pickle
 import site
 import sys
 import sysconfig
@@ -49,15 +48,20 @@ def code_digest(target: object) -> str | None:
     return text_digest("\n".join(lines)) if walk.written else None
 
 
+def value_digest(target: object) -> str:
+    """32 hexadecimal digits of all that an object holds and computes: code, attributes, tensors and their sharing."""
+    return text_digest("\n".join(_Walk().describe(target)))
+
+
 def is_installed(module_name: str) -> bool:
     """Whether a module belongs to Python, to prunescope or to an installed package, whose version stands for its code.
 
     `__main__`, notebooks, files beside a study and packages that are installed as editable do not.
     """
     top = module_name.split(".")[0]
-    if top == "__main__":  # also where an installed program runs it, as `python -m pytest` does
+    if top in ("__main__", "__mp_main__"):  # whatever program it is that runs
         return False
-    if top in sys.stdlib_module_names or top == "prunescope" or top in sys.builtin_module_names:
+    if top == "prunescope" or top in sys.stdlib_module_names or top in sys.builtin_module_names:
         return True
     file = getattr(sys.modules.get(module_name), "__file__", None)
     return file is not None and in_library(file)
@@ -133,7 +137,7 @@ class _Walk:
             yield f"function {function.__module__}:{function.__qualname__}"
             return
         self.written = True
-        yield _text(function)
+        yield _text(function.__code__)
         yield from self._all((function.__defaults__, function.__kwdefaults__))
         yield from self._all(_closure(function))
         for name, value in _globals(function.__code__, function.__globals__):
@@ -158,15 +162,44 @@ class _Walk:
         """An instance: its class and what it holds; what cannot be looked into is named by its class."""
         yield from self.describe(type(value))
         if isinstance(value, torch.nn.Module):
-            yield repr(value)
-            yield from self._all(value.state_dict().values())
+            yield from self._module(value)
         elif not is_installed(type(value).__module__) and hasattr(value, "__dict__"):
             yield from self.describe(vars(value))
         else:
-            try:
-                yield text_digest(pickle.dumps(value, protocol=4).hex())
-            except Exception:  # anything may be raised by what does not want to be pickled
-                yield "(not looked into)"
+            yield from self._reduced(value)
+
+    def _module(self, module: torch.nn.Module) -> Iterator[str]:
+        """What a module holds: hooks without the numbers that torch gives them; which tensors train and are shared."""
+        for name, part in vars(module).items():
+            yield name
+            if name in ("_parameters", "_buffers"):
+                for key, leaf in part.items():
+                    yield key
+                    yield from self._leaf(leaf)
+            elif "_hooks" in name and isinstance(part, Mapping):
+                yield from self._all(part.values())
+            else:
+                yield from self.describe(part)
+
+    def _leaf(self, leaf: torch.Tensor | None) -> Iterator[str]:
+        if leaf is None or id(leaf) in self._seen:
+            yield "none" if leaf is None else f"again {self._seen[id(leaf)][0]}"
+            return
+        self._seen[id(leaf)] = (len(self._seen), leaf)
+        lazy = isinstance(leaf, torch.nn.UninitializedParameter | torch.nn.UninitializedBuffer)
+        yield f"tensor {'lazy' if lazy else array_digest(leaf)} {leaf.requires_grad}"
+
+    def _reduced(self, value: Any) -> Iterator[str]:
+        """What an installed object says of itself when it is pickled."""
+        try:
+            parts = value.__reduce_ex__(4)
+        except Exception:  # anything may be raised by what does not want to be pickled
+            yield "(not looked into)"
+            return
+        if isinstance(parts, tuple):
+            yield from self._all(part if index < 3 or part is None else list(part) for index, part in enumerate(parts))
+        else:
+            yield str(parts)
 
 
 def _closure(function: types.FunctionType) -> Iterator[Any]:
@@ -187,6 +220,7 @@ def _globals(code: types.CodeType, namespace: Mapping[str, Any]) -> Iterator[tup
             yield from ((f"{name}.{part}", getattr(value, part)) for part in sorted(attributes & vars(value).keys()))
 
 
+@functools.lru_cache(maxsize=4096)
 def _reads(code: types.CodeType) -> tuple[set[str], set[str]]:
     """The names of globals that code and all code inside it reads, and its other names, attributes among them."""
     read = {step.argval for step in dis.get_instructions(code) if step.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
@@ -198,13 +232,16 @@ def _reads(code: types.CodeType) -> tuple[set[str], set[str]]:
     return read, others
 
 
-def _text(function: types.FunctionType) -> str:
+@functools.lru_cache(maxsize=4096)
+def _text(code: types.CodeType) -> str:
     """The source of a function without comments, docstrings and layout; its bytecode where source and code differ."""
-    code = function.__code__
     linecache.checkcache(code.co_filename)
-    if code in _codes_of(code.co_filename, "".join(linecache.getlines(code.co_filename))):
+    # The source of a lambda is that of its whole line, which may have several.
+    if code.co_name != "<lambda>" and code in _codes_of(
+        code.co_filename, "".join(linecache.getlines(code.co_filename))
+    ):
         try:
-            node = ast.parse(textwrap.dedent(inspect.getsource(function)))
+            node = ast.parse(textwrap.dedent(inspect.getsource(code)))
             return ast.unparse(_without_docstrings(node))
         except (OSError, TypeError, SyntaxError):
             pass

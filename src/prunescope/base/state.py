@@ -8,12 +8,23 @@ from torch import Tensor
 from prunescope.base.tree import Masks, Tree, sparsity
 
 
+class _Parameters(dict[str, Tensor]):
+    """Trainable parameters, of which frozen ones are no items, but are found by name."""
+
+    def __init__(self, params: Tree, others: Tree) -> None:
+        super().__init__(params)
+        self._others = others
+
+    def __missing__(self, name: str) -> Tensor:
+        return self._others[name]
+
+
 @dataclass(frozen=True)
 class Weights:
     """A network's tensors.
 
     params: trainable parameters, by name.
-    buffers: tensors that are not trained, such as BatchNorm statistics, by name.
+    buffers: tensors that are not trained, by name: BatchNorm statistics, frozen parameters (requires_grad=False).
     masks: bool tensors of the shape of their parameter, True = kept; what has none is not maskable.
     """
 
@@ -25,6 +36,10 @@ class Weights:
     def sparsity(self) -> float:
         """Zeros over maskable weights."""
         return sparsity(self.masks)
+
+    def with_frozen(self) -> Self:
+        """The same, in which `params[name]` is there for frozen parameters, too: for what a user looks up by name."""
+        return self.replace(params=_Parameters(self.params, self.buffers))
 
     def replace(self, **changes: Any) -> Self:
         """A copy with some trees exchanged."""

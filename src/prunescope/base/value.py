@@ -19,8 +19,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict
 
+from prunescope.base.code import code_digest
 from prunescope.base.digest import array_digest as array_digest
 from prunescope.base.digest import text_digest as text_digest
+from prunescope.base.errors import CodeChanged
 from prunescope.base.shortcuts import settle
 
 if TYPE_CHECKING:
@@ -218,14 +220,20 @@ def _unpacked(content: bytes) -> "Value":
     for _ in range(unpickler.load()):
         key, cls, fields = unpickler.load()
         unpickler.values[key] = value = cls.model_construct(**fields)
+        if value.id != key:  # in a worker that has imported a file after it was edited
+            raise CodeChanged(f"the code behind a {cls.__name__} changed on its way between two processes; start again")
     return value
 
 
 def kind(cls: type) -> str:
-    """The name of a class inside ids: short for the package's own, so that moving a file changes no id."""
+    """The name of a class inside ids: short for the package's own, so that moving a file changes no id.
+
+    A class that a user wrote, in a notebook or a file, has the digest of its code behind its name.
+    """
     if cls.__module__.split(".")[0] == "prunescope":
         return cls.__qualname__
-    return f"{cls.__module__}:{cls.__qualname__}"
+    code = code_digest(cls)
+    return f"{cls.__module__}:{cls.__qualname__}" + (f" {code}" if code else "")
 
 
 def canonical(value: object) -> str:

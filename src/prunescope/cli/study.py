@@ -212,7 +212,7 @@ def _print_price(
         return
     count = workers_for(rest, workers, device)
     prepared = prepare(rest, store, workers=count, device=device, engine=engine, stack=stack)
-    for line in (*prepared.packing.notes, *pack_sentences(prepared)):
+    for line in (*prepared.notes, *pack_sentences(prepared)):
         console.print(line, soft_wrap=True)
     console.print(f"Runs are trained by {prepared.bench.setting.sentence}.", soft_wrap=True)
     price = cost(rest, prepared.prices, prepared.seconds, workers=count)

@@ -23,7 +23,8 @@ class UnitsGone(Measure):
 
     def measure(self, problem: Problem, weights: Weights) -> dict[str, Tensor]:
         """Two shares by name. Raises UsageError when the network's forward pass cannot be followed."""
-        structure = find_units(problem.model.template(train=False))
+        model = problem.model
+        structure = find_units(model.template(train=False)).restricted(model.maskable, model.frozen)
         counts = parameters_gone(weights, structure.units.values())
         shares = {"own": counts.own / counts.total, "structural": counts.structural / counts.total}
         return {name: torch.tensor(100 * share, dtype=torch.float64) for name, share in shares.items()}

@@ -121,6 +121,17 @@ class Structure:
             )
         raise UsageError(f"there is no layer {layer!r}; layers with units: {known}")
 
+    def restricted(self, prunable: frozenset[str], frozen: frozenset[str]) -> "Structure":
+        """The structure without the units whose weight is not prunable, or of which a part is frozen."""
+        others = dict(self.others)
+        for layer, units in self.units.items():
+            if still := sorted(frozen.intersection(units.dying(normalization_follows=True))):
+                others[layer] = f"{', '.join(still)} is frozen (requires_grad=False)"
+            elif units.weight not in prunable:
+                others[layer] = f"{units.weight} is not among the prunable tensors"
+        kept = {layer: units for layer, units in self.units.items() if layer not in others}
+        return Structure(kept, {layer: others[layer] for layer in others})
+
 
 def removed_units(masks: Tree, units: Units) -> Tensor:
     """Bool [N]: the units that have lost every weight."""

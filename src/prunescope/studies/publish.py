@@ -5,11 +5,12 @@ Belongs here: putting results, lineage, cost and failures together. Does not bel
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
 from prunescope.base.value import Value
+from prunescope.runs.machine.inspections import stored_notes
 from prunescope.runs.store import provenance
 from prunescope.runs.store.plan import plan
 from prunescope.runs.store.results import StoredResults
@@ -34,6 +35,7 @@ def publish(study: Study, store: Store, folder: Path, *, command: str = "") -> P
     command: how to make the report again. The same store gives the same bytes.
     """
     planned, results = plan(nodes_of(study), store), StoredResults(store)
+    study = replace(study, notes=(*study.notes, *stored_notes(planned.runs, store)))
     curves = [node for figure in study.figures for nodes in figure.lineage.values() for node in nodes]
     written = report.write(
         study,

@@ -1,182 +1,28 @@
 """Any `nn.Module` as pure functions of its tensors.
 
-Belongs here: naming a network, building it, applying it, knowing which of its weights are maskable. Does not
-belong here: the networks themselves (`nets/`), training.
+Belongs here: applying a network, knowing which of its tensors train and which are prunable. Does not belong here:
+naming and building it (`network.py`), the networks of this package (`nets/`), training.
 """
 
 import copy
-import importlib
-import inspect
-import json
-import operator
-from collections.abc import Callable
 from functools import cached_property
-from typing import Any, Self, cast
+from typing import Any, cast
 
 import torch
-from pydantic import Field, JsonValue, PrivateAttr, field_validator
 from torch import Tensor, nn
 
 from prunescope.base import tree
 from prunescope.base.errors import UsageError
+from prunescope.base.importing import resolve as resolve
+from prunescope.base.state import Weights
 from prunescope.base.tree import Tree
-from prunescope.base.value import Value, array_digest, text_digest
+from prunescope.tasks.building import frozen_parts
 from prunescope.tasks.functional import capturing, drawing, fill, places_of
 from prunescope.tasks.kernels.compiling import Pass, compiled_pass
-
-MASKABLE_MODULES = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
-
-
-def resolve(path: str) -> Any:
-    """The object that an import path "module:qualified.name" names.
-
-    Raises UsageError when the module or the name does not exist.
-    """
-    module_name, _, name = path.partition(":")
-    try:
-        return operator.attrgetter(name)(importlib.import_module(module_name))
-    except (ImportError, AttributeError, ValueError) as problem:
-        raise UsageError(f"{path!r} cannot be imported ({problem}); write 'package.module:Name'") from problem
-
-
-class Network(Value):
-    """A network by import path and arguments: `path(**args)` returns a fresh `nn.Module`.
-
-    path: import path "module:name" of a class or function that returns the module.
-    args: keyword arguments, defaults included.
-    revision: a number that is raised when the code behind `path` computes something else.
-    given: digest of the weights of an instance that is used as given; None for a class or function.
-    """
-
-    path: str = Field(pattern=r"^[\w.]+:[\w.<>]+$")
-    args: dict[str, JsonValue] = {}
-    revision: int = Field(default=1, ge=1)
-    given: str | None = None
-    _live: Any = PrivateAttr(default=None)
-
-    @field_validator("args", mode="before")
-    @classmethod
-    def _plain(cls, args: dict[str, Any]) -> dict[str, Any]:
-        return {name: _lists(args[name]) for name in sorted(args)}
-
-    def build(self) -> nn.Module:
-        """A module with fresh weights; an instance used as given is copied instead.
-
-        Raises UsageError when the factory refuses its arguments.
-        """
-        if isinstance(self._live, nn.Module):
-            return copy.deepcopy(self._live)
-        if self.given is not None:
-            raise UsageError(f"network {self.path} was an instance of another session; build the task again")
-        factory = self._live or resolve(self.path)
-        try:
-            module = factory(**{name: _tuples(value) for name, value in self.args.items()})
-        except TypeError as problem:
-            raise UsageError(f"{self.path} refuses its arguments {self.args}: {problem}") from problem
-        if not isinstance(module, nn.Module):
-            raise UsageError(f"{self.path} returned {type(module).__name__}; it must return a fresh torch.nn.Module")
-        return module
-
-    def replace(self, **changes: Any) -> Self:
-        """See `Value.replace`; an object that cannot be imported is carried over."""
-        copied = super().replace(**changes)
-        copied._live = self._live
-        return copied
-
-    def with_args(self, **args: Any) -> "Network":
-        """The same network with some arguments changed.
-
-        Raises UsageError for an argument that it does not take, and for an instance, whose arguments are fixed.
-        """
-        if self.given is not None:
-            raise UsageError(
-                f"network {self.path} was given as an instance, so its arguments {sorted(args)} are fixed; "
-                "give its class or a function that builds it"
-            )
-        return self.replace(args=_with_defaults(self._live or resolve(self.path), self.path, self.args | args))
-
-    @property
-    def local(self) -> bool:
-        """Whether only this process can build it: defined in a notebook, a script or a function, or given."""
-        return self.path.startswith("__main__:") or "<" in self.path or self.given is not None
-
-
-def network(path: str, *, revision: int = 1, **args: Any) -> Network:
-    """A `Network` with the factory's default arguments written out, so that they enter the id.
-
-    Raises UsageError for an argument that the factory does not take.
-    """
-    return Network(path=path, args=_with_defaults(resolve(path), path, args), revision=revision)
-
-
-def network_of(factory: Callable[[], nn.Module] | nn.Module) -> Network:
-    """The `Network` of a user's own factory, or of an instance, whose weights then start every replicate."""
-    code = type(factory) if isinstance(factory, nn.Module) else factory
-    while hasattr(code, "func"):
-        code = code.func
-    path = f"{getattr(code, '__module__', '__main__')}:{getattr(code, '__qualname__', type(code).__name__)}"
-    if isinstance(factory, nn.Module):
-        instance = Network(path=path, given=array_digest(*factory.state_dict().values()))
-        instance._live = copy.deepcopy(factory)
-        return instance
-    positional, keywords = getattr(factory, "args", ()), getattr(factory, "keywords", {})
-    network = Network(path=path, args=_with_defaults(code, path, keywords, positional))
-    network._live = code
-    # All lambdas of a file have the same name, so the module that each builds tells them apart.
-    return network.replace(path=f"{path}.{_module_digest(network)}") if "<" in path else network
-
-
-def _module_digest(network: Network) -> str:
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(0)
-        module = network.build()
-    return text_digest(f"{module} {array_digest(*module.state_dict().values())}")[:8]
-
-
-def _with_defaults(factory: Any, path: str, args: dict[str, Any], positional: tuple[Any, ...] = ()) -> dict[str, Any]:
-    """All arguments by name, with whole numbers as floats where the default is a float.
-
-    A default that is no plain data (a class, for example) is left out, as a part of the code.
-    """
-    try:
-        signature = inspect.signature(factory)
-    except (TypeError, ValueError):
-        return args
-    try:
-        bound = signature.bind(*positional, **args)
-    except TypeError as problem:
-        permitted = ", ".join(signature.parameters)
-        raise UsageError(f"{path}: {problem}; it takes {permitted or 'no arguments'}") from None
-    complete = dict(bound.arguments)
-    for name, parameter in signature.parameters.items():
-        if parameter.kind is parameter.VAR_KEYWORD:
-            complete |= complete.pop(name, {})
-        elif parameter.default is not parameter.empty and _is_plain(parameter.default):
-            complete.setdefault(name, parameter.default)
-            if type(complete[name]) is int and isinstance(parameter.default, float):
-                complete[name] = float(complete[name])
-    if unfit := {name: value for name, value in complete.items() if not _is_plain(value)}:
-        raise UsageError(
-            f"{path}: arguments {unfit} are no plain data (numbers, texts, lists of them), so they have no id; "
-            "write a function that builds the network with them"
-        )
-    return {name: complete[name] for name in sorted(complete)}
-
-
-def _is_plain(value: Any) -> bool:
-    try:
-        json.dumps(value, allow_nan=False)
-    except (TypeError, ValueError):
-        return False
-    return True
-
-
-def _lists(value: Any) -> Any:
-    return [_lists(item) for item in value] if isinstance(value, tuple | list) else value
-
-
-def _tuples(value: JsonValue) -> Any:
-    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
+from prunescope.tasks.network import Network as Network
+from prunescope.tasks.network import network as network
+from prunescope.tasks.network import network_of as network_of
+from prunescope.tasks.prunable import sort_tensors
 
 
 class Model:
@@ -189,22 +35,56 @@ class Model:
     parameters: by name, without values: for their shapes.
     """
 
-    def __init__(self, network: Network) -> None:
-        """Builds the module once, without touching the global random state."""
-        self.network = network
+    def __init__(self, network: Network, example: Any = None) -> None:
+        """Builds the module once, without touching the global random state.
+
+        example: a batch of inputs, for lazy layers and for matrices of the user's own layers.
+
+        Raises UsageError for a network without a trainable parameter, and for a named tensor that is not prunable.
+        """
+        self.network, self.example = network, example
         with torch.random.fork_rng(devices=[]):
-            self._train = network.build().train()
-        self.parameters = {n: torch.empty_like(p, device="meta") for n, p in self._train.named_parameters()}
+            self._train = network.build(example)
+            self._check_fresh(None if network.code is None else network.build(example))
+        leaves = dict(self._train.named_parameters())
+        self.frozen = frozenset(name for name, leaf in leaves.items() if not leaf.requires_grad)
+        if len(self.frozen) == len(leaves):
+            raise UsageError(
+                f"{network.path} has no trainable parameter ({len(leaves)} are frozen); set requires_grad of some"
+            )
+        self.parameters = {
+            name: torch.empty_like(leaf, device="meta") for name, leaf in leaves.items() if name not in self.frozen
+        }
+        self.tensors = sort_tensors(self._train, network.prunable, example)
+        self.evaluating = frozen_parts(self._train)
         self._eval = copy.deepcopy(self._train).eval()
         self._train_places, self._eval_places = places_of(self._train), places_of(self._eval)
 
+    def _check_fresh(self, again: nn.Module | None) -> None:
+        """Raises UsageError where a factory returns the same tensors once more: runs would write over each other."""
+        known = {id(leaf) for leaf in (*self._train.parameters(), *self._train.buffers())}
+        if again is not None and any(id(leaf) in known for leaf in (*again.parameters(), *again.buffers())):
+            raise UsageError(
+                f"{self.network.path} returns the same module, or parts of it, at every call; build all of it anew at "
+                "each call, or give the module itself, whose weights then start every replicate"
+            )
+
+    def copy(self) -> "Model":
+        """The same network with tensors' places of its own."""
+        return Model(self.network, self.example)
+
     @cached_property
     def maskable(self) -> frozenset[str]:
-        """Names of the weights of linear and convolutional modules; biases and normalization never count."""
+        """Names of the prunable tensors, which have masks; see `prunable.py`."""
+        return frozenset(self.tensors.prunable)
+
+    @cached_property
+    def linear_and_convolutions(self) -> frozenset[str]:
+        """Names of the weights of linear layers and convolutions, which alone were prunable in stores of before."""
         return frozenset(
-            f"{prefix}.weight" if prefix else "weight"
+            f"{prefix}.weight".removeprefix(".")
             for prefix, module in self._train.named_modules()
-            if isinstance(module, MASKABLE_MODULES)
+            if isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d)
         )
 
     def template(self, *, train: bool) -> nn.Module:
@@ -217,14 +97,39 @@ class Model:
         return compiled_pass(self._train)
 
     def init(self, seed: int) -> tuple[Tree, Tree]:
-        """Fresh (params, buffers) under `seed`, as the constructor of the module draws them.
+        """The (params, buffers) of `fresh`."""
+        weights = self.fresh(seed)
+        return weights.params, weights.buffers
 
-        The constructor may only draw from torch's default generator, whose state is restored afterwards.
+    def fresh(self, seed: int) -> Weights:
+        """Fresh weights under `seed`, as the constructor of the module draws them; frozen parameters are buffers.
+
+        Masks are True but for what torch.nn.utils.prune has pruned, and for zeros of a given instance: entries that are
+        0 in a matrix with others that are not. The constructor may only draw from torch's default generator, whose
+        state is restored afterwards.
+
+        Raises UsageError for a module that was pruned where this network has nothing prunable.
         """
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)
-            module = self.network.build()
-        return tree.clone(dict(module.named_parameters())), tree.clone(dict(module.named_buffers()))
+            module, pruned = self.network.build_masked(self.example)
+        leaves = tree.clone(dict(module.named_parameters()))
+        if lost := sorted(pruned.keys() - self.maskable - self.frozen):
+            raise UsageError(
+                f"{', '.join(lost)} of {self.network.path} was pruned by torch.nn.utils.prune and is not prunable "
+                "here; call prune.remove() there, or name it with prunable="
+            )
+        params = {name: leaf for name, leaf in leaves.items() if name not in self.frozen}
+        buffers = tree.clone(dict(module.named_buffers()))
+        buffers |= {name: leaf for name, leaf in leaves.items() if name in self.frozen}
+        masks = {
+            name: pruned.get(name, self._given_mask(leaf)) for name, leaf in params.items() if name in self.maskable
+        }
+        return Weights(params, buffers, masks)
+
+    def _given_mask(self, leaf: Tensor) -> Tensor:
+        kept = leaf != 0
+        return kept if self.network.given and bool(kept.any()) else torch.ones_like(kept)
 
     def apply(self, params: Tree, buffers: Tree, x: Tensor, *, train: bool, draw: int = 0) -> tuple[Tensor, Tree]:
         """The logits [B, C] of inputs x [B, ...], and the buffers after the pass.
@@ -256,12 +161,19 @@ class Model:
         return logits, updated, captured
 
     def fingerprint(self, x: Tensor) -> dict[str, Any]:
-        """What the code computes now: parameter shapes, and evaluation logits of seed 0 on the inputs x [B, ...].
+        """What the code computes now, on the inputs x [B, ...] with the parameters of seed 0, in both modes.
 
         It is stored beside the first run of a network and compared on reuse, so that changed code is noticed.
         """
         params, buffers = self.init(0)
         with torch.no_grad():
-            logits, _ = self.apply(params, buffers, x, train=False)
-        shapes = {name: list(leaf.shape) for name, leaf in params.items()}
-        return {"shapes": shapes, "logits": [round(value, 6) for value in logits.flatten()[:20].tolist()]}
+            logits, _ = self.apply(params, buffers, x[:2], train=False)
+            training, _ = self.apply(params, buffers, x, train=True)
+        return {
+            "shapes": {name: list(leaf.shape) for name, leaf in params.items()},
+            "logits": [round(value, 6) for value in logits.flatten()[:20].tolist()],
+            "training": [round(value, 6) for value in training.flatten()[:20].tolist()],
+            "prunable": sorted(self.maskable),
+            "frozen": sorted(self.frozen),
+            "evaluating": list(self.evaluating),
+        }

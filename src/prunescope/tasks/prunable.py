@@ -150,7 +150,7 @@ def _multiplied(
     own = {
         leaf.untyped_storage().data_ptr(): name
         for name, leaf in trainable.items()
-        if leaf.ndim > 1 and not any(type(owner.layer).__module__.startswith("torch.") for owner in owners[name])
+        if leaf.ndim > 1 and not any(_is_torchs(owner.layer) for owner in owners[name])
     }
     if not own:
         return set()
@@ -163,6 +163,12 @@ def _multiplied(
         for part, mode in was_training.items():
             part.training = mode
     return watch.names
+
+
+def _is_torchs(layer: nn.Module) -> bool:
+    """Whether a layer's matrices are known by its type; containers of parameters belong to the layer around them."""
+    containers = (nn.ParameterList, nn.ParameterDict)
+    return type(layer).__module__.startswith("torch.") and not isinstance(layer, containers)
 
 
 class _Products(TorchDispatchMode):  # type: ignore[no-untyped-call]

@@ -39,7 +39,8 @@ def recalibrated(problem: Problem, weights: Weights, *, batches: int, batch: int
         for name in names:
             total[name] += updated[name].double()
     count = number + 1
-    means = {name: (total[name] / (count * rate[name])).to(weights.buffers[name].dtype) for name in names}
+    moving = [name for name in names if float(rate[name]) != 0]  # not of a layer held in evaluation mode
+    means = {name: (total[name] / (count * rate[name])).to(weights.buffers[name].dtype) for name in moving}
     return {**weights.buffers, **means}
 
 

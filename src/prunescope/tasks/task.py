@@ -15,6 +15,7 @@ from pydantic import Field, JsonValue, model_validator
 from torch import Tensor, nn
 
 from prunescope.base.errors import UsageError
+from prunescope.base.importing import Importing, resolve
 from prunescope.base.streams import Seeds, stream
 from prunescope.base.value import Value, canonical
 from prunescope.tasks.data import corruption
@@ -22,7 +23,8 @@ from prunescope.tasks.data.augmentation import Augmentation
 from prunescope.tasks.data.source import Arrays, Inputs, Source
 from prunescope.tasks.data.tensors import tensors
 from prunescope.tasks.kernels.kernel_config import PLAIN, Kernels
-from prunescope.tasks.model import Model, Network, network_of, resolve
+from prunescope.tasks.model import Model
+from prunescope.tasks.network import Network, Prunable, network_of
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 CROSS_ENTROPY = "prunescope.tasks.losses:cross_entropy"
@@ -123,7 +125,7 @@ class Split:
         return Split(inputs, self.index.to(device), self.y.to(device), self.clean.to(device))
 
 
-class Task(Value):
+class Task(Importing):
     """What is learned, as a value; equal tasks have equal ids.
 
     network: the network by import path and arguments.
@@ -133,6 +135,7 @@ class Task(Value):
     """
 
     added: ClassVar[frozenset[str]] = frozenset({"loss_args"})
+    path_field: ClassVar[str] = "loss"
 
     network: Network
     data: Data
@@ -150,14 +153,22 @@ class Task(Value):
         loss_args: Mapping[str, JsonValue] | None = None,
         validation: int = 0,
         augmentation: tuple[Augmentation, ...] = (),
+        prunable: Prunable | None = None,
+        output: int | str | None = None,
+        revision: int = 1,
     ) -> Self:
         """The task of a user's own network on the user's own tensors.
 
         factory: returns a fresh module at each call; the weights of an instance start every replicate.
         train, test: inputs, float [N, ...], and labels, int [N].
+        prunable: names or patterns of the tensors that pruning may remove entries of, or a function of name and tensor
+            that returns a bool; by default every weight matrix and kernel.
+        output: member of what the network returns that is the logits, where it returns no tensor.
+        revision: a number to raise for results of their own where code changed unseen, in an installed package.
         """
         data = Data(source=tensors(train=train, test=test), validation=validation, augmentation=augmentation)
-        return cls(network=network_of(factory), data=data, loss=loss, loss_args=dict(loss_args or {}))
+        network = network_of(factory, revision=revision, prunable=prunable, output=output, example=train[0][:2])
+        return cls(network=network, data=data, loss=loss, loss_args=dict(loss_args or {}))
 
     def load(self, seeds: Seeds, arrays: Arrays, *, model: Model | None = None) -> "Problem":
         """The task in memory under `seeds`.
@@ -180,7 +191,7 @@ class Task(Value):
         test = Split(arrays.test_x, torch.arange(len(arrays.test_y)), arrays.test_y, arrays.test_y)
         train = Split(arrays.train_x, rows, noisy, clean)
         return Problem(
-            model=model or Model(self.network),
+            model=model or Model(self.network, test.batch(torch.arange(min(2, len(test))))[0]),
             train=train,
             pool=train,
             validation=Split(arrays.train_x, held_out, held_out_y, held_out_y),

@@ -18,7 +18,6 @@ from prunescope.base.steps import Clock
 from prunescope.base.streams import stream
 from prunescope.base.tree import Tree
 from prunescope.sparsity.structure import Structure, find_units
-from prunescope.tasks.model import Model
 from prunescope.tasks.task import Problem
 from prunescope.training import derivatives
 from prunescope.training.background import Background
@@ -60,13 +59,14 @@ class Timeline:
     @cached_property
     def structure(self) -> Structure:
         """The units of the network."""
-        return find_units(self.program.problem.model.template(train=False))
+        model = self.program.problem.model
+        return find_units(model.template(train=False)).restricted(model.maskable, model.frozen)
 
     @cached_property
     def _probed_problem(self) -> Problem:
         """The problem for probes; beside training it has its own network, whose tensors no engine exchanges."""
         problem = self.program.problem
-        return replace(problem, model=Model(problem.model.network)) if self._background else problem
+        return replace(problem, model=problem.model.copy()) if self._background else problem
 
     def next_stop(self, local: int) -> int:
         """The first position after `local` at which anything may be due."""
@@ -119,7 +119,10 @@ class Timeline:
     def _complete(self, row: Row, probe: Probe, progress: Progress, problem: Problem) -> None:
         """Adds the columns of the probe to a row."""
         mean = float(progress.running) / max(1, self.clock.into_epoch(progress.local))
-        row |= probe.observe(problem, progress.state, mean)
+        state = progress.state
+        if problem.model.frozen:
+            state = state.replace(weights=state.weights.with_frozen())
+        row |= probe.observe(problem, state, mean)
 
     def _due(self, probe: Probe, phase: Phase, local: int, early: bool) -> bool:
         steps = self.probe_steps[probe.id]

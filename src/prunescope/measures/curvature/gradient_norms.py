@@ -112,7 +112,8 @@ def _by_formula(surface: Surface, masks: Masks, x: Tensor, y: Tensor, along: Alo
         for call, slope in zip(calls, slopes, strict=True):
             if slope is not None:
                 for name, square in squares(call, slope, masks, remembered, directions.most).items():
-                    total[name] += factor.double() * square.double()
+                    if name in total:  # not of a frozen parameter
+                        total[name] += factor.double() * square.double()
     return total
 
 

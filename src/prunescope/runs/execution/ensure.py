@@ -1,6 +1,7 @@
 """`ensure`: make whatever the store lacks, from a plan to the workers that carry it out."""
 
 import pickle
+import re
 import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -19,8 +20,8 @@ from prunescope.runs.store.plan import Plan, plan, recipes_of
 from prunescope.runs.store.results import StoredResults
 from prunescope.runs.store.store import Store
 
-_LOCAL_KIND = '"kind":"__main__:'
-"""How the canonical text of a node begins to name a class of the calling script."""
+_LOCAL = re.compile(r'"__main__:([\w.<>]+)')
+"""How the canonical text of a node names a class or function of the calling script."""
 
 
 class FailedRuns(UserWarning):
@@ -75,7 +76,7 @@ def ensure(
             )
         if todo.failed:
             display.note(_failures_text(todo.failed))
-        for note in prepared.packing.notes:
+        for note in prepared.notes:
             display.note(note)
         queue = WorkQueue(todo, prepared.seconds, display, prepared.packing)
         if todo.work:
@@ -125,9 +126,8 @@ def _executor(prepared: Prepared, count: int, queue: WorkQueue, display: Display
 def _why_immovable(todo: Plan) -> str:
     """Why the work cannot be done in other processes; empty if it can."""
     for node in todo.nodes.values():
-        if (where := node.canonical.find(_LOCAL_KIND)) >= 0:
-            name = node.canonical[where + len(_LOCAL_KIND) :].partition('"')[0]
-            return f"{name} is defined only in this process"
+        if local := _LOCAL.search(node.canonical):
+            return f"{local[1]} is defined only in this process"
     for work in todo.work.values():
         for recipe in recipes_of(work):
             if recipe.task.network.local:

@@ -15,11 +15,13 @@ from prunescope.runs.graph.recipe import Everything, Recipe
 from prunescope.runs.machine.calibration import for_stacks, kernels, known_kernels
 from prunescope.runs.machine.devices import device_named
 from prunescope.runs.machine.engines import LOOP, EngineOption, EngineSetting, engine_named
+from prunescope.runs.machine.inspections import inspections
 from prunescope.runs.machine.pack_sizes import may_stack, packing
 from prunescope.runs.machine.packing import Packing
 from prunescope.runs.machine.pricing import Prices, prices
 from prunescope.runs.store.plan import Plan
 from prunescope.runs.store.store import Store
+from prunescope.tasks.inspection import Inspection
 from prunescope.tasks.kernels.kernel_config import Kernels
 from prunescope.tasks.kernels.specialized import has_large_filters
 from prunescope.training.last_batch import check_last_batch, last_batch
@@ -33,6 +35,7 @@ class Prepared:
     """A plan, where it is carried out, and what was measured for it.
 
     plan: what is to be done.
+    inspections: what the networks of the plan are.
     bench: makes runs and readings by the engine that was chosen.
     prices: of runs and readings by themselves.
     packing: which runs train together.
@@ -41,11 +44,18 @@ class Prepared:
     """
 
     plan: Plan
+    inspections: list[Inspection]
     bench: Workbench
     prices: Prices
     packing: Packing
     alone: dict[str, float]
     seconds: dict[str, float]
+
+    @property
+    def notes(self) -> list[str]:
+        """What is worth a line: what is unusual about a network, and how runs are packed."""
+        unusual = [part.sentence for part in self.inspections if not part.is_usual]
+        return [*dict.fromkeys(unusual), *self.packing.notes]
 
 
 def prepare(
@@ -58,19 +68,21 @@ def prepare(
     stack: int | None = None,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
 ) -> Prepared:
-    """Measures what is not known of this machine and chooses engine and packs, unless they are given.
+    """Looks at the networks, measures what is not known of this machine, and chooses engine and packs unless given.
 
     engine: "loop", "lean" or "compiled". The last is priced as "lean" is: compiling every kind of run to price it takes
         minutes. An engine that is named trains one run at a time unless `stack` says otherwise.
     stack: runs in one program; fewer where memory or the network does not admit so many.
 
     Raises UsageError for a device or an engine that this machine does not have, for stacks of a compiled network, and
-    for a run whose network cannot be trained by a last batch of one example.
+    for networks, losses and data that cannot be used as they are, a last batch of one example among them; CodeChanged
+    for code that is not the stored runs'.
     """
     if engine == "compiled" and stack not in (None, 1):
         raise UsageError(f"engine 'compiled' trains one run at a time, not stack={stack}; leave one of the two out")
     if engine is not None and stack is None:
         stack = 1
+    looks = inspections(plan, store)
     make = partial(Workbench, store, device=device_named(device), checkpoint_seconds=checkpoint_seconds)
     _check_last_batches(plan, make())
     bench = _bench(plan, make, engine, stacks=may_stack(plan, stack))
@@ -79,7 +91,7 @@ def prepare(
     price = Prices(priced)
     alone = prices(plan, price)
     packs = packing(plan, alone, priced, workers=workers, stack=stack)
-    return Prepared(plan, bench, price, packs, alone, packs.seconds(plan, alone))
+    return Prepared(plan, looks, bench, price, packs, alone, packs.seconds(plan, alone))
 
 
 def _check_last_batches(plan: Plan, bench: Workbench) -> None:

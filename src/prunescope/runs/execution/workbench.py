@@ -195,7 +195,10 @@ class Workbench(Loader):
         """Takes a reading and stores it."""
         with one_thread(), torch.no_grad():
             recipe, _ = StoredResults(self.store).state_key(reading.state)
-            values = reading.measure.measure(self.problem(recipe), self.weights(reading.state))
+            problem, weights = self.problem(recipe), self.weights(reading.state)
+            if problem.model.frozen:
+                weights = weights.with_frozen()
+            values = reading.measure.measure(problem, weights)
         plain = {name: torch.as_tensor(value).detach().cpu() for name, value in values.items()}
         self.store.add_reading(reading.id, plain, {"reading": describe(reading), "run": recipe.id})
 

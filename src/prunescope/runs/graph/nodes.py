@@ -10,6 +10,7 @@ from typing import ClassVar
 from pydantic import field_validator
 
 from prunescope.base.errors import UsageError
+from prunescope.base.importing import Importing
 from prunescope.base.reference import StateRef
 from prunescope.base.value import Value
 from prunescope.measures.measure import Measure
@@ -33,7 +34,7 @@ class Trace(Value):
     run: Recipe
 
 
-class Combined(Value):
+class Combined(Importing):
     """A function of several readings, traces or combinations.
 
     function: import path of (list of values, **args) -> dict of arrays.
@@ -42,12 +43,13 @@ class Combined(Value):
     """
 
     by_id: ClassVar[bool] = True
+    path_field: ClassVar[str] = "function"
     function: str
     inputs: tuple[Value, ...]
     args: dict[str, float | int | str | bool] = {}
 
 
-class Chosen(Value):
+class Chosen(Importing):
     """One of several runs, chosen by what was measured: "the optimal sparsity".
 
     among: the runs.
@@ -57,6 +59,7 @@ class Chosen(Value):
     """
 
     by_id: ClassVar[bool] = True
+    path_field: ClassVar[str] = "rule"
     among: tuple[Recipe, ...]
     inputs: tuple[Value, ...]
     rule: str

@@ -5,6 +5,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from prunescope.base.errors import UsageError
+from prunescope.base.importing import Importing
 from prunescope.base.reference import StateRef
 from prunescope.base.steps import Clock, Duration
 from prunescope.base.streams import Seeds
@@ -26,13 +27,15 @@ class Everything(Value):
     """Train on the whole training split."""
 
 
-class Subset(Value):
+class Subset(Importing):
     """Train on the rows of the training split that `rule` picks from what `source` measured.
 
     source: a reading or a combination.
     rule: import path of a function (values, **args) -> int64 rows [M].
     args: its other arguments.
     """
+
+    path_field: ClassVar[str] = "rule"
 
     source: Value
     rule: str

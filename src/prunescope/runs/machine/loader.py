@@ -5,11 +5,16 @@ Belongs here: from a recipe to everything that its training needs. Does not belo
 """
 
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from prunescope.base import tree
 from prunescope.base.errors import CodeChanged, PrunescopeError, UsageError
+from prunescope.base.faults import named
 from prunescope.base.reference import StateRef
 from prunescope.base.state import Weights
 from prunescope.base.steps import Clock
@@ -20,7 +25,7 @@ from prunescope.runs.machine.engines import LOOP, EngineSetting
 from prunescope.runs.machine.lru import LRU
 from prunescope.runs.store.results import StoredResults
 from prunescope.runs.store.store import Store
-from prunescope.tasks.data.source import Arrays
+from prunescope.tasks.data.source import Arrays, Source
 from prunescope.tasks.kernels.kernel_config import Kernels
 from prunescope.tasks.model import Model
 from prunescope.tasks.task import Problem
@@ -28,6 +33,14 @@ from prunescope.training.last_batch import check_last_batch
 from prunescope.training.loop import Program
 from prunescope.training.progress import Progress
 from prunescope.training.run import begin
+
+FINGERPRINTED = 8
+"""Examples of which a network's outputs are kept; normalization over fewer magnifies rounding."""
+_COMPARED = {
+    "prunable": "prunable tensors",
+    "frozen": "frozen tensors",
+    "evaluating": "layers in evaluation mode",
+}
 
 
 class Loader:
@@ -45,8 +58,17 @@ class Loader:
 
     def model(self, recipe: Recipe) -> Model:
         """The recipe's network as pure functions."""
-        network = recipe.task.network
-        return self.models.get(network.id, lambda: Model(network))
+        network, source = recipe.task.network, recipe.task.data.source
+
+        return self.models.get(
+            network.id + source.id,
+            lambda: named(f"building {network.path}", partial(Model, network, self._example(source))),
+        )
+
+    def _example(self, source: Source) -> Tensor:
+        """Inputs of two examples, [2, ...]."""
+        inputs = self.arrays.get(source.id, source.load).test_x
+        return inputs.take(torch.arange(min(2, source.test)))
 
     def problem(self, recipe: Recipe) -> Problem:
         """The recipe's task in memory, on the device, restricted to its subset.
@@ -120,10 +142,9 @@ class Loader:
 
 
 def fresh_weights(model: Model, seed: int, device: str = "cpu") -> Weights:
-    """Newly initialized weights with all masks True."""
-    params, buffers = model.init(seed)
-    masks = {name: torch.ones_like(params[name], dtype=torch.bool) for name in params if name in model.maskable}
-    return Weights(tree.to(params, device), tree.to(buffers, device), tree.to(masks, device))
+    """Newly initialized weights; masks as of `Model.fresh`."""
+    fresh = model.fresh(seed)
+    return Weights(tree.to(fresh.params, device), tree.to(fresh.buffers, device), tree.to(fresh.masks, device))
 
 
 def with_kernels(program: Program, kernels: Kernels) -> Program:
@@ -132,19 +153,41 @@ def with_kernels(program: Program, kernels: Kernels) -> Program:
 
 
 def check_code(store: Store, recipe: Recipe, problem: Problem) -> None:
-    """Keeps a network's seed-0 outputs at its first use. Raises CodeChanged when they are others now."""
-    network = recipe.task.network
-    path = store.root / "networks" / f"{text_digest(network.id + recipe.task.data.source.id)}.json"
-    now = problem.model.fingerprint(problem.test.batch(torch.arange(2))[0])
-    before = store.read_json(path)
-    if before is None:
-        store.write_json(path, now)
-    elif before["shapes"] != now["shapes"] or not _close(before["logits"], now["logits"]):
+    """Keeps a network's seed-0 outputs, and what trains and is prunable, at its first use.
+
+    A store of before 2027 knows outputs in evaluation mode only; everything trained in it, and weights of linear layers
+    and convolutions were prunable.
+
+    Raises CodeChanged when anything is another now.
+    """
+    network, model = recipe.task.network, problem.model
+    path = facts_path(store, recipe)
+    x, _ = problem.test.batch(torch.arange(min(FINGERPRINTED, len(problem.test))))
+    now = named(f"{network.path} on inputs {list(x.shape)}", partial(model.fingerprint, x))
+    stored = store.read_json(path)
+    before: dict[str, Any] = {"training": now["training"], "frozen": [], "evaluating": []} | (stored or now)
+    before = {"prunable": sorted(model.linear_and_convolutions)} | before
+    same = {"outputs": before["shapes"] == now["shapes"] and _close(before["logits"], now["logits"])}
+    same["outputs in training mode"] = _close(before["training"], now["training"])
+    for name, words in _COMPARED.items():
+        same[words] = before[name] == now[name]
+    if changed := [words for words, equal in same.items() if not equal]:
         raise CodeChanged(
-            f"the code behind {network.path} changed: its seed-0 outputs are no longer those of the stored runs; "
-            f"raise its revision (now {network.revision}) to keep both, or use another store"
+            f"the code behind {network.path} changed, or what this package makes of it: its "
+            f"{' and its '.join(changed)} for seed 0 are no longer those of the stored runs; raise its revision (now "
+            f"{network.revision}) to keep both, or use another store"
         )
+    if stored != (complete := now | (stored or {})):
+        store.write_json(path, complete)
+
+
+def facts_path(store: Store, recipe: Recipe) -> Path:
+    """Where the store keeps what a network computed when it first met it with these data."""
+    name = text_digest(recipe.task.network.id + recipe.task.data.source.id)
+    return store.root / "networks" / f"{name}.json"
 
 
 def _close(before: list[float], now: list[float]) -> bool:
-    return len(before) == len(now) and all(abs(a - b) <= 1e-3 * (1 + abs(a)) for a, b in zip(before, now, strict=True))
+    return len(before) == len(now) and all(
+        a == b or abs(a - b) <= 1e-3 * (1 + abs(a)) for a, b in zip(before, now, strict=True)
+    )

@@ -115,9 +115,12 @@ class Store:
             ) from problem
 
     def weights(self, run: str, moment: str) -> Weights:
-        """A kept state. Raises StoreError when it is not there or damaged."""
+        """A kept state; `params[name]` is there for frozen parameters, too.
+
+        Raises StoreError when it is not there or damaged.
+        """
         nested, facts = codec.from_file(str(self.state_path(run, moment)))
-        return codec.weights_from_nested(nested, facts)
+        return codec.weights_from_nested(nested, facts).with_frozen()
 
     def trace(self, run: str, probe: str) -> Values:
         """The columns of a trace. Raises StoreError when it is not there or damaged."""

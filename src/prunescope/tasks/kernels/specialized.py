@@ -162,12 +162,15 @@ def _exchangeable(module: nn.Module, params: Tree, free: Masks, kernels: Kernels
 
 def _exchanges_linear(module: nn.Module, params: Tree, free: Masks, kernels: Kernels, train: bool) -> bool:
     names = (_weight(prefix) for _, _, prefix, _ in _linear_layers(module))
-    return any(_becomes_sparse(params[name], free.get(name), kernels, train) for name in names)
+    return any(_becomes_sparse(params.get(name), free.get(name), kernels, train) for name in names)
 
 
-def _becomes_sparse(leaf: Tensor, mask: Tensor | None, kernels: Kernels, train: bool) -> bool:
-    """Whether a linear layer with this weight and mask is to compute with its kept weights only, at least one."""
-    if leaf.dtype != torch.float32 or leaf.device.type != "cpu" or leaf.numel() < kernels.least:
+def _becomes_sparse(leaf: Tensor | None, mask: Tensor | None, kernels: Kernels, train: bool) -> bool:
+    """Whether a linear layer with this weight and mask is to compute with its kept weights only, at least one.
+
+    A frozen layer has no weight among the parameters.
+    """
+    if leaf is None or leaf.dtype != torch.float32 or leaf.device.type != "cpu" or leaf.numel() < kernels.least:
         return False
     if mask is None or kernels.sparse == "none":
         return False
@@ -185,7 +188,7 @@ def _exchanged(module: nn.Module, params: Tree, free: Masks, kernels: Kernels, t
     changed = images
     for parent, key, prefix, layer in _linear_layers(made):
         name = _weight(prefix)
-        if not _becomes_sparse(params[name], free.get(name), kernels, train):
+        if not _becomes_sparse(params.get(name), free.get(name), kernels, train):
             continue
         assert kernels.sparse != "none"
         patterns[name] = pattern_of(free[name], kernels.sparse)

@@ -185,7 +185,7 @@ def _made(stepper: Stepper, state: TrainState) -> Specialized:
 def _mlp(stepper: Stepper, network: Specialized, state: TrainState) -> Mlp | None:
     problem = stepper.program.problem
     large = any(leaf.numel() >= problem.kernels.least for leaf in state.weights.params.values())
-    if not problem.kernels.by_hand or not large or stepper.program.precision != "float32":
+    if problem.model.frozen or not problem.kernels.by_hand or not large or stepper.program.precision != "float32":
         return None
     return mlp_of(network, problem.loss, least=problem.kernels.least)
 

@@ -1,7 +1,7 @@
 """Pruning: weights are removed for good."""
 
 from prunescope.base import tree
-from prunescope.base.errors import PrunescopeError
+from prunescope.base.errors import PrunescopeError, Unreachable
 from prunescope.base.state import TrainState
 from prunescope.base.tree import Masks
 from prunescope.sparsity.scores import Magnitude, Score
@@ -41,6 +41,7 @@ class Prune(ScheduledIntervention):
         before = state.weights.masks
         count = remove_count(self.amount, before, event, events)
         if count == 0:
+            self._check_removal(before, event, events)
             return state
         masks = choose(
             self.score.scores(state.weights, context),
@@ -57,6 +58,16 @@ class Prune(ScheduledIntervention):
         if self.ties == "exact" and removed != count:
             raise PrunescopeError(f"asked to remove {count} weights, {removed} went; please report this")
         return remove(state, masks, context.slots)
+
+    def _check_removal(self, masks: Masks, event: int, events: int) -> None:
+        """Raises Unreachable where the last event leaves a dense network, although something was to be removed."""
+        total, many = tree.size(masks), 10**9
+        asked = self.amount.remaining_after(many, total=many, event=events, events=events) < many
+        if asked and event == events and tree.kept(masks) == total:
+            raise Unreachable(
+                f"{self.amount!r} removes none of the {total} prunable weights, so nothing would be pruned; ask for a "
+                "larger share, or name more tensors with prunable="
+            )
 
 
 def remove(state: TrainState, masks: Masks, slots: tuple[str, ...]) -> TrainState:

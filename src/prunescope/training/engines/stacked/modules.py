@@ -64,7 +64,7 @@ class StackedConv2d(nn.Module):
 
 
 class StackedBatchNorm(nn.Module):
-    """Batch normalization of [R, N, C, ...] in training mode; weights and statistics [R, C]."""
+    """Batch normalization of [R, N, C, ...] in the mode of the plain module; weights and statistics [R, C]."""
 
     weight: Tensor | None
     bias: Tensor | None
@@ -76,10 +76,11 @@ class StackedBatchNorm(nn.Module):
         super().__init__()
         take_parameters(self, plain)
         self.eps, self.momentum = plain.eps, plain.momentum
+        self.by_batch = plain.training or plain.running_mean is None
 
     def forward(self, x: Tensor) -> Tensor:
-        """The normalized examples; moves the statistics in place, as the plain module does."""
-        if self.num_batches_tracked is not None:
+        """The normalized examples; in training mode the statistics move in place, as the plain module's do."""
+        if self.num_batches_tracked is not None and self.by_batch:
             self.num_batches_tracked.add_(1)
         tensors = (self.running_mean, self.running_var, self.weight, self.bias)
         mean, variance, scale, shift = (None if part is None else part.view(-1) for part in tensors)
@@ -89,7 +90,7 @@ class StackedBatchNorm(nn.Module):
             variance,
             scale,
             shift,
-            training=True,
+            training=self.by_batch,
             momentum=cast(float, self.momentum),
             eps=self.eps,
         )
@@ -161,7 +162,7 @@ def stacked(module: nn.Module) -> nn.Module | None:
     if kind in (nn.BatchNorm1d, nn.BatchNorm2d) and cast(_BatchNorm, module).momentum is not None:
         return StackedBatchNorm(cast(_BatchNorm, module))
     if kind is nn.Dropout:
-        return StackedDropout(cast(nn.Dropout, module))
+        return StackedDropout(cast(nn.Dropout, module)) if module.training else nn.Identity()
     if kind is nn.Flatten:
         return StackedFlatten(cast(nn.Flatten, module))
     if kind in (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d):

@@ -1,0 +1,136 @@
+"""When networks, losses and data are looked at: once before any work, and their code whenever results are asked for.
+
+Belongs here: which recipes need a look. Does not belong here: the look itself (`tasks/inspection.py`), the comparison
+with what the store knows of a network (`loader.py`).
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from functools import partial
+
+from prunescope.base.errors import CodeChanged, DataError, UsageError
+from prunescope.base.importing import Importing
+from prunescope.base.value import Value, kind, text_digest
+from prunescope.runs.graph.recipe import Everything, Recipe
+from prunescope.runs.machine.loader import Loader, check_code, facts_path
+from prunescope.runs.machine.lru import LRU
+from prunescope.runs.store.plan import Plan, recipes_of
+from prunescope.runs.store.store import Store
+from prunescope.tasks.inspection import Inspection, inspect_problem
+from prunescope.tasks.task import Problem
+from prunescope.training.interventions import Reinit, Rewind
+
+_INSPECTED: LRU[Inspection] = LRU(256)
+"""What this process has looked at, of instances and installed code; a user's factory may read a file that changes."""
+
+
+def inspect(recipe: Recipe) -> Inspection:
+    """What a recipe's network, loss and data are together: outputs, prunable and frozen tensors. Needs no store.
+
+    Raises UsageError for what cannot be used as it is, with the fix.
+    """
+    check_codes([recipe])
+    problem = recipe.task.load(recipe.seeds, recipe.task.data.source.load())
+    inspection = _inspect(recipe, problem)
+    _check_prunable(recipe, inspection)
+    return inspection
+
+
+def inspections(plan: Plan, store: Store) -> list[Inspection]:
+    """One inspection of every network of a plan with its data, loss and batch size, before any work.
+
+    Networks of this package are looked at only where there is work for them. Data that is not here is not looked at:
+    stored results stay readable, and a run says what it lacks.
+
+    Raises UsageError for what cannot be used as it is, CodeChanged where code is another than that of the stored runs.
+    """
+    check_codes(plan.nodes.values())
+    at_work = {recipe.id for work in plan.work.values() for recipe in recipes_of(work)}
+    loader = Loader(store)
+    made: dict[str, Inspection] = {}
+    for recipe in plan.runs:
+        key = f"{store.root.resolve()} {_aspects(recipe)}"
+        if key in made or (recipe.id not in at_work and recipe.task.network.path.startswith("prunescope.")):
+            continue
+        look = partial(_look, loader, recipe)
+        try:
+            made[key] = look() if recipe.task.network.code else _INSPECTED.get(key, look)
+        except DataError:
+            continue
+    for recipe in plan.runs:
+        if recipe.id in at_work and recipe.interventions:
+            _check_prunable(recipe, made.get(f"{store.root.resolve()} {_aspects(recipe)}"))
+    return list(made.values())
+
+
+def stored_notes(recipes: Iterable[Recipe], store: Store) -> list[str]:
+    """What was unusual about the networks of some recipes when they were looked at, a sentence each."""
+    facts = (store.read_json(path) for path in {facts_path(store, recipe): None for recipe in recipes})
+    return list(dict.fromkeys(part["unusual"] for part in facts if part and "unusual" in part))
+
+
+def _aspects(recipe: Recipe) -> str:
+    """What an inspection depends on."""
+    task = recipe.task
+    examples = f"{recipe.train_examples} {recipe.batch} {type(recipe.examples).__name__}"
+    return text_digest(f"{task.network.id} {task.data.source.id} {task.loss} {task.code} {examples}")
+
+
+def _look(loader: Loader, recipe: Recipe) -> Inspection:
+    """Compares the network with what the store knows of it only where two examples show no fault."""
+    arrays = loader.arrays.get(recipe.task.data.source.id, recipe.task.data.source.load)
+    problem = recipe.task.load(recipe.seeds, arrays, model=loader.model(recipe))
+    inspection = _inspect(recipe, problem)
+    check_code(loader.store, recipe, problem)
+    path = facts_path(loader.store, recipe)
+    facts = loader.store.read_json(path) or {}
+    if not inspection.is_usual and facts.get("unusual") != inspection.sentence:
+        loader.store.write_json(path, facts | {"unusual": inspection.sentence})
+    return inspection
+
+
+def _inspect(recipe: Recipe, problem: Problem) -> Inspection:
+    """The last batch of a subset is not known before the subset is."""
+    whole = isinstance(recipe.examples, Everything) and not getattr(recipe, "drop_last", False)
+    return inspect_problem(problem, batch=recipe.batch, last_batch=whole)
+
+
+def _check_prunable(recipe: Recipe, inspection: Inspection | None) -> None:
+    """Raises UsageError where something is to be removed from a network that has nothing prunable."""
+    kinds = [type(value).__name__ for value in recipe.interventions if not isinstance(value, Rewind | Reinit)]
+    if inspection is not None and kinds and not inspection.tensors.prunable:
+        raise UsageError(
+            f"{', '.join(kinds)} would remove nothing: {inspection.network} has no prunable weights "
+            f"({inspection.tensors.sentence}); name some with prunable="
+        )
+
+
+def check_codes(nodes: Iterable[Value]) -> None:
+    """Raises CodeChanged where the code behind a node, or a global that it reads, is another than in the node's id."""
+    checked: set[str] = set()
+    kinds: dict[type, str] = {}
+    for value in (inner for node in nodes for inner in _inside(node)):
+        cls = type(value)
+        if cls not in kinds:
+            kinds[cls] = json.dumps(kind(cls))
+        if kinds[cls] not in value.canonical:
+            raise CodeChanged(
+                f"the code of {cls.__name__}, or what it reads, changed since this {cls.__name__} was made; make it "
+                "again, and it has an id, and results, of its own"
+            )
+        if isinstance(value, Importing):
+            path = getattr(value, value.path_field)
+            key = f"{path} {value.code} {getattr(value, 'given', None)}"
+            if key not in checked and not path.startswith("prunescope."):
+                value.check_code()
+                checked.add(key)
+
+
+def _inside(value: Value) -> Iterator[Value]:
+    """The value, and those that are a part of its own text."""
+    yield value
+    for name in type(value).model_fields:
+        field = getattr(value, name)
+        for part in field if isinstance(field, tuple) else (field,):
+            if isinstance(part, Value) and not part.by_id:
+                yield from _inside(part)

@@ -1,0 +1,237 @@
+"""A look at a network, a loss and data before any work: whether they fit each other, and what is unusual.
+
+Belongs here: what two examples in both modes show. Does not belong here: building the module (`building.py`), what is
+prunable (`prunable.py`), when it is looked at (`runs/machine/inspections.py`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from prunescope.base.errors import UsageError
+from prunescope.base.faults import named
+from prunescope.base.state import Weights
+from prunescope.base.tree import equal
+from prunescope.tasks.prunable import Tensors
+from prunescope.tasks.task import Problem
+
+TOLERANCE = 1e-3
+"""Relative to the largest output; examples that influence each other differ by more, rounding by less."""
+NAMES = 4
+"""Most names in a sentence."""
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What a network is, for a task that it fits.
+
+    network: its name.
+    outputs: number of outputs of an example, C.
+    classes: number of classes of the data, at most C.
+    tensors: the trainable parameters, sorted into prunable ones and others.
+    frozen: names of the parameters that do not train.
+    evaluating: names of the layers that stay in evaluation mode during training.
+    masked: number of entries that are removed before the first step, by name of the tensor.
+    unused: names of the trainable parameters that no gradient reaches.
+    seeded: whether initial weights depend on the seed; those of an instance do not, as is to be expected.
+    """
+
+    network: str
+    outputs: int
+    classes: int
+    tensors: Tensors
+    frozen: tuple[str, ...]
+    evaluating: tuple[str, ...]
+    masked: Mapping[str, int]
+    unused: tuple[str, ...]
+    seeded: bool
+
+    @property
+    def sentence(self) -> str:
+        """All of it in a line."""
+        unusual = [self._masked] if self.masked else []
+        unusual += [f"{_some(self.frozen)} frozen"] if self.frozen else []
+        unusual += [f"{_some(self.evaluating)} in evaluation mode during training"] if self.evaluating else []
+        unusual += [f"no gradient reaches {_some(self.unused)}"] if self.unused else []
+        unusual += [] if self.seeded else ["every seed starts from the same weights"]
+        return f"{self.network}: " + "; ".join([self.tensors.sentence, *unusual])
+
+    @property
+    def is_usual(self) -> bool:
+        """Whether everything trains from weights by seed, every matrix is prunable, and none is pruned at the start."""
+        others = (self.tensors.other, self.frozen, self.evaluating, self.masked, self.unused)
+        return self.seeded and not any(others)
+
+    @property
+    def _masked(self) -> str:
+        count = sum(self.masked.values())
+        return f"{count:,} entries of {_some(tuple(self.masked))} are 0 as given and count as pruned from the start"
+
+
+def _some(names: tuple[str, ...]) -> str:
+    more = f" and {len(names) - NAMES} more" if len(names) > NAMES else ""
+    return ", ".join(names[:NAMES]) + more
+
+
+def inspect_problem(problem: Problem, *, batch: int, last_batch: bool = True) -> Inspection:
+    """The inspection of a problem that is trained in batches of so many examples.
+
+    last_batch: whether an epoch ends with the smaller batch that remains.
+
+    Raises UsageError for a network, a loss or data that cannot be used as they are, with the fix.
+    """
+    model, train = problem.model, problem.train
+    name = model.network.path.rpartition(":")[2]
+    weights, before = model.fresh(0), model.fresh(0)
+    _check_numbers(name, weights)
+    x, y = train.batch(torch.tensor([0, len(train) - 1], device=train.y.device))
+    apply = _Passes(problem, weights, name)
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        outputs = apply(x, train=False)
+        _check_outputs(name, outputs, problem.classes)
+        _check_alone(name, apply, x, outputs)
+        training = apply(x, train=True)
+        _check_pure(name, apply, x, training, (weights, before))
+        if training.shape != outputs.shape:
+            raise UsageError(
+                f"{name} returns {list(training.shape)} in training mode and {list(outputs.shape)} in evaluation mode; "
+                "it must return the same logits [N, C] in both: name them by output=, or leave the others out"
+            )
+        _check_loss(problem, outputs, y)
+        if last_batch:
+            _check_last_batch(problem, apply, x[:1], batch)
+    masked = {key: int((~mask).sum()) for key, mask in weights.masks.items() if not bool(mask.all())}
+    frozen = tuple(sorted(model.frozen))
+    return Inspection(
+        name,
+        outputs.shape[1],
+        problem.classes,
+        model.tensors,
+        frozen,
+        model.evaluating,
+        masked,
+        _unused(problem, weights, x),
+        model.network.given is not None or not equal(weights.params, model.fresh(1).params),
+    )
+
+
+def _unused(problem: Problem, weights: Weights, x: Tensor) -> tuple[str, ...]:
+    leaves = {name: leaf.detach().requires_grad_() for name, leaf in weights.params.items()}
+    with torch.enable_grad():
+        outputs, _ = problem.model.apply(leaves, weights.buffers, x, train=True)
+        if not outputs.requires_grad:
+            return tuple(leaves)
+        slopes = torch.autograd.grad(outputs.sum(), list(leaves.values()), allow_unused=True)
+    return tuple(name for name, slope in zip(leaves, slopes, strict=True) if slope is None)
+
+
+def _check_pure(name: str, apply: "_Passes", x: Tensor, training: Tensor, weights: tuple[Weights, Weights]) -> None:
+    """Raises UsageError where passes change parameters, or draw from something that has no seed here."""
+    now, before = weights
+    if changed := [key for key, leaf in before.params.items() if not torch.equal(leaf, now.params[key])]:
+        raise UsageError(
+            f"{name} changes its own parameters in a pass ({_some(tuple(changed))}); leave that to the optimizer (an "
+            "Embedding without max_norm)"
+        )
+    if not _close(apply(x, train=True), training):
+        raise UsageError(
+            f"{name} returns other outputs for the same examples and seed in training mode: it draws from another "
+            "generator than torch's default one (random, numpy), and no run could be made again; draw by torch"
+        )
+
+
+class _Passes:
+    """Passes of a network, whose errors name the place in the user's code."""
+
+    def __init__(self, problem: Problem, weights: Weights, name: str) -> None:
+        self._model, self._weights, self._name = problem.model, weights, name
+
+    def __call__(self, x: Tensor, *, train: bool) -> Tensor:
+        what = f"{self._name} on inputs {list(x.shape)}"
+        return named(what, lambda: self._model.apply(self._weights.params, self._weights.buffers, x, train=train)[0])
+
+
+def _check_numbers(name: str, weights: Weights) -> None:
+    for key, leaf in weights.params.items():
+        if leaf.dtype != torch.float32:
+            raise UsageError(
+                f"{key} of {name} is {str(leaf.dtype).removeprefix('torch.')}; parameters must be float32: call "
+                ".float() on the module (precision='bfloat16' of a recipe trains with shorter numbers)"
+            )
+
+
+def _check_outputs(name: str, outputs: Tensor, classes: int) -> None:
+    if outputs.ndim != 2 or len(outputs) != 2:
+        raise UsageError(
+            f"{name} returns a tensor {list(outputs.shape)} for 2 examples; it must return logits [N, C], here "
+            f"[2, {classes}] or more columns"
+        )
+    if outputs.dtype != torch.float32:
+        raise UsageError(
+            f"{name} returns {str(outputs.dtype).removeprefix('torch.')}; logits must be float32 (call .float())"
+        )
+    if bool(outputs.isnan().any()):
+        raise UsageError(f"{name} returns NaN for fresh weights; look for a NaN in the inputs, or a division by 0")
+    if outputs.shape[1] < classes:
+        raise UsageError(
+            f"{name} returns {outputs.shape[1]} outputs for an example, and the labels go from 0 to {classes - 1}; "
+            f"give the last layer {classes} outputs, or number the classes from 0"
+        )
+
+
+def _check_alone(name: str, apply: _Passes, x: Tensor, outputs: Tensor) -> None:
+    if not _close(apply(x, train=False), outputs):
+        raise UsageError(
+            f"{name} returns other outputs for the same examples in evaluation mode: it draws or keeps something "
+            "there; dropout must ask self.training"
+        )
+    try:
+        alone = torch.cat([apply(x[:1], train=False), apply(x[1:], train=False)])
+    except UsageError as problem:
+        raise UsageError(
+            f"{name} takes 2 examples and not 1 in evaluation mode, where examples must not influence each other: "
+            f"{problem}"
+        ) from problem
+    if alone.shape != outputs.shape or not _close(alone, outputs):
+        raise UsageError(
+            f"examples of a batch influence each other in {name} in evaluation mode: 2 together have other outputs "
+            "than each by itself, so no loss of an example would mean anything; use running statistics there"
+        )
+
+
+def _close(one: Tensor, other: Tensor) -> bool:
+    scale = float(other.abs().max()) if other.numel() else 0.0
+    return torch.allclose(one, other, rtol=0, atol=TOLERANCE * scale + 1e-6, equal_nan=True)
+
+
+def _check_loss(problem: Problem, outputs: Tensor, y: Tensor) -> None:
+    name = getattr(problem.loss, "__qualname__", type(problem.loss).__qualname__)
+    losses = named(f"loss {name}", lambda: problem.loss(outputs, y))
+    shape = list(losses.shape) if isinstance(losses, Tensor) else type(losses).__name__
+    if shape != [2]:
+        raise UsageError(
+            f"loss {name} returns {shape} for 2 examples; it must return the loss of each, [N] (reduction='none')"
+        )
+    alone = [named(f"loss {name}", partial(problem.loss, outputs[row], y[row])) for row in ([0], [1])]
+    if not _close(torch.cat([loss.reshape(-1) for loss in alone]), losses):
+        raise UsageError(
+            f"loss {name} of 2 examples is not the loss of each by itself; it must not take a mean over the batch "
+            "(reduction='none')"
+        )
+
+
+def _check_last_batch(problem: Problem, apply: _Passes, x: Tensor, batch: int) -> None:
+    """Raises UsageError where an epoch ends with a batch of one example, which the network cannot be trained on."""
+    count = len(problem.train)
+    if (count % batch if count > batch else min(count, batch)) != 1 and batch != 1:
+        return
+    try:
+        apply(x, train=True)
+    except UsageError as problem_of_one:
+        raise UsageError(
+            f"the last batch of an epoch has 1 example ({count} examples in batches of {batch}), which the network "
+            f"cannot be trained on: {problem_of_one}; choose another batch size, or leave that batch out (drop_last)"
+        ) from problem_of_one

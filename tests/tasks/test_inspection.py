@@ -1,0 +1,316 @@
+"""A network, a loss and data are looked at once: what does not fit is refused with the fix, what is unusual is said."""
+
+import random
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+from torch.nn.utils import prune
+
+from prunescope.base.errors import UsageError
+from prunescope.base.streams import Seeds
+from prunescope.tasks.inspection import inspect_problem
+from prunescope.tasks.task import Task
+
+
+def data(count, seed=0, classes=3):
+    generator = torch.Generator().manual_seed(seed)
+    y = torch.arange(count) % classes
+    return torch.randn(count, 8, generator=generator) + y[:, None], y
+
+
+def inspected(factory, *, batch=16, train=96, classes=3, **more):
+    task = Task.from_module(factory, train=data(train, classes=classes), test=data(20, 1, classes), **more)
+    return inspect_problem(task.load(Seeds(), task.data.source.load()), batch=batch)
+
+
+class Net(nn.Module):
+    """Two linear layers; subclasses say what becomes of their output."""
+
+    def __init__(self, width: int = 16) -> None:
+        super().__init__()
+        self.a, self.b = nn.Linear(8, width), nn.Linear(width, 3)
+
+    def logits(self, x):
+        return self.b(torch.relu(self.a(x)))
+
+    def forward(self, x):
+        return self.logits(x)
+
+
+class Pair(Net):
+    def forward(self, x):
+        return self.logits(x), x
+
+
+class HuggingFace(Net):
+    def forward(self, x):
+        return SimpleNamespace(logits=self.logits(x), hidden=x)
+
+
+class Mixing(Net):
+    def forward(self, x):
+        return self.logits(x - x.mean(0))
+
+
+class Batchwise(Net):
+    def __init__(self):
+        super().__init__()
+        self.norm = nn.BatchNorm1d(8, track_running_stats=False)
+
+    def forward(self, x):
+        return self.logits(self.norm(x))
+
+
+class AlwaysDrawing(Net):
+    def forward(self, x):
+        return self.logits(F.dropout(x, 0.5))
+
+
+class Flat(Net):
+    def forward(self, x):
+        return self.logits(x)[:, 0]
+
+
+class Wrong(Net):
+    def forward(self, x):
+        return self.b(x)
+
+
+class MoreInTraining(Net):
+    def forward(self, x):
+        out = self.logits(x)
+        return torch.cat([out, out], 1) if self.training else out
+
+
+class Double(Net):
+    def __init__(self):
+        super().__init__()
+        self.double()
+
+
+class Untrainable(Net):
+    def __init__(self):
+        super().__init__()
+        self.requires_grad_(False)
+
+
+class Normed(nn.Sequential):
+    def __init__(self):
+        super().__init__(nn.Linear(8, 6), nn.BatchNorm1d(6), nn.ReLU(), nn.Linear(6, 3))
+
+
+class Stateful(Net):
+    def __init__(self):
+        super().__init__()
+        self.calls = 0
+
+    def forward(self, x):
+        self.calls += 1
+        return self.calls * self.logits(x)
+
+
+class NumbersOfPython(Net):
+    def forward(self, x):
+        return self.logits(x) * (random.random() if self.training else 1)
+
+
+class Renormed(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.table, self.head = nn.Embedding(5, 8, max_norm=0.1), nn.Linear(8, 3)
+
+    def forward(self, x):
+        return self.head(self.table(x[:, 0].abs().long().clamp(max=4)))
+
+
+class NotANumber(Net):
+    def forward(self, x):
+        return self.logits(x) / 0 * 0
+
+
+ONCE = Net()
+
+
+class SharedPart(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.base, self.head = ONCE, nn.Linear(3, 3)
+
+    def forward(self, x):
+        return self.head(self.base(x))
+
+
+def mean_loss(logits, y):
+    return F.cross_entropy(logits, y)
+
+
+def centred_loss(logits, y):
+    losses = F.cross_entropy(logits, y, reduction="none")
+    return losses - losses.mean()
+
+
+def broken_loss(logits, y):
+    return F.cross_entropy(logits, y, reduction="no such thing")
+
+
+REFUSED = {
+    "tuple": (Pair, {}, r"Pair returns a tuple;.*output=0, output=1"),
+    "no such member": (Pair, {"output": 5}, r"has no tensor 5"),
+    "one number": (Flat, {}, r"Flat returns a tensor \[2\] for 2 examples; it must return logits \[N, C\]"),
+    "too few outputs": (
+        Net,
+        {"classes": 5},
+        r"Net returns 3 outputs .* 0 to 4; give the last layer 5 outputs",
+    ),
+    "other outputs in training": (
+        MoreInTraining,
+        {},
+        r"\[2, 6\] in training mode and \[2, 3\] in evaluation mode",
+    ),
+    "float64": (Double, {}, r"a\.weight of Double is float64; parameters must be float32: call \.float\(\)"),
+    "half precision": (lambda: Net().half(), {}, r"is float16; parameters must be float32"),
+    "nothing trains": (Untrainable, {}, r"no trainable parameter \(4 are frozen\); set requires_grad"),
+    "examples mix": (Mixing, {}, r"influence each other in Mixing in evaluation mode.*running statistics"),
+    "examples mix in a norm": (
+        Batchwise,
+        {},
+        r"Batchwise in evaluation mode|Batchwise takes 2 examples and not 1",
+    ),
+    "draws in evaluation": (AlwaysDrawing, {}, r"other outputs for the same examples.*self\.training"),
+    "error of the user's": (
+        Wrong,
+        {},
+        r"Wrong on inputs \[2, 8\] raises RuntimeError.*in forward, .*test_inspection.*self\.b\(x\)",
+    ),
+    "state over calls": (Stateful, {}, r"other outputs for the same examples in evaluation mode"),
+    "draws by Python": (NumbersOfPython, {}, r"draws from another generator than torch's default one"),
+    "renormed embedding": (Renormed, {}, r"changes its own parameters in a pass \(table\.weight\)"),
+    "NaN": (NotANumber, {}, r"returns NaN for fresh weights"),
+    "the same module": (lambda: ONCE, {}, r"returns the same module, or parts of it, at every call"),
+    "a shared part": (SharedPart, {}, r"returns the same module, or parts of it, at every call"),
+    "script": (
+        torch.jit.script(nn.Linear(8, 3)),
+        {},
+        r"a RecursiveScriptModule; give the plain module inside",
+    ),
+    "parallel": (
+        nn.DataParallel(nn.Linear(8, 3)),
+        {},
+        r"the module is a DataParallel; give the plain module",
+    ),
+    "meta": (lambda: nn.Linear(8, 3, device="meta"), {}, r"device 'meta', without numbers"),
+    "error of a factory": (lambda: [][1], {}, r"raises IndexError: list index out of range \(in <lambda>"),
+    "mean loss": (
+        Net,
+        {"loss": f"{__name__}:mean_loss"},
+        r"mean_loss returns \[\] for 2 examples.*reduction='none'",
+    ),
+    "losses mix": (
+        Net,
+        {"loss": f"{__name__}:centred_loss"},
+        r"centred_loss of 2 examples is not the loss of each",
+    ),
+    "broken loss": (
+        Net,
+        {"loss": f"{__name__}:broken_loss"},
+        r"loss broken_loss raises ValueError.*in broken_loss",
+    ),
+    "last batch of one": (
+        Normed,
+        {"train": 97},
+        r"last batch .* 1 example \(97 examples in batches of 16\).*drop_last",
+    ),
+    "batches of one": (Normed, {"batch": 1}, r"1 example \(96 examples in batches of 1\)"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_does_not_fit_is_refused_with_the_fix(case):
+    factory, more, message = REFUSED[case]
+    random = torch.get_rng_state()
+    with pytest.raises(UsageError, match=message) as problem:
+        inspected(factory, **more)
+    assert "Traceback" not in str(problem.value) and "\n" not in str(problem.value)
+    assert torch.equal(torch.get_rng_state(), random)
+
+
+@pytest.mark.parametrize("more", [{}, {"train": 97}, {"batch": 1}, {"batch": 200}])
+def test_a_network_that_takes_one_example_may_have_a_batch_of_one(more):
+    assert inspected(Net, **more).is_usual
+
+
+def test_a_split_of_one_batch_and_a_rest_of_more_than_one_train_with_normalization():
+    assert inspected(Normed, train=98).is_usual and inspected(Normed, train=17, batch=17).is_usual
+
+
+def test_an_object_with_logits_is_understood():
+    assert inspected(HuggingFace).outputs == 3
+    assert inspected(Pair, output=0).outputs == 3
+
+
+class Unusual(nn.Module):
+    """A table that is looked up, a frozen layer, one in evaluation mode, and one that was pruned."""
+
+    def __init__(self):
+        super().__init__()
+        self.table, self.frozen = nn.Embedding(5, 8), nn.Linear(8, 8)
+        self.norm, self.head = nn.BatchNorm1d(8), nn.Linear(8, 3)
+        self.frozen.requires_grad_(False)
+        self.norm.eval()
+        prune.l1_unstructured(self.head, "weight", amount=6)
+
+    def forward(self, x):
+        places = x[:, 0].abs().long().clamp(max=4)
+        return self.head(self.norm(self.frozen(x + self.table(places))))
+
+
+def test_what_is_unusual_is_said_in_one_sentence():
+    look = inspected(Unusual)
+    assert (look.frozen, look.evaluating) == (("frozen.bias", "frozen.weight"), ("norm",))
+    assert look.masked == {"head.weight": 6} and look.tensors.prunable == ("head.weight",)
+    assert not look.is_usual
+    assert look.sentence == (
+        "Unusual: 24 of 83 parameters (28.9 %) are prunable weights; not prunable: table.weight (an embedding); "
+        "6 entries of head.weight are 0 as given and count as pruned from the start; frozen.bias, frozen.weight "
+        "frozen; norm in evaluation mode during training"
+    )
+    assert inspected(Net).is_usual
+
+
+class Seeded(Net):
+    def __init__(self):
+        torch.manual_seed(3)
+        super().__init__()
+        self.spare = nn.Linear(2, 2)
+
+
+def test_weights_without_gradient_and_weights_of_one_seed_are_said():
+    look = inspected(Seeded)
+    assert look.unused == ("spare.weight", "spare.bias") and not look.seeded and not look.is_usual
+    assert look.sentence.endswith(
+        "no gradient reaches spare.weight, spare.bias; every seed starts from the same weights"
+    )
+    assert inspected(Net()).seeded and inspected(Net()).is_usual
+
+
+class Parameters(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.table = nn.ParameterDict({"w": nn.Parameter(torch.randn(8, 3))})
+        self.list = nn.ParameterList([nn.Parameter(torch.randn(3, 3)), nn.Parameter(torch.randn(3, 3))])
+
+    def forward(self, x):
+        return x @ self.table["w"] @ self.list[0] + self.list[1].sum()
+
+
+def test_matrices_in_containers_of_parameters_are_prunable_where_they_multiply():
+    look = inspected(Parameters)
+    assert look.tensors.prunable == ("table.w", "list.0") and set(look.tensors.other) == {"list.1"}
+
+
+def test_a_choice_of_the_users_own_is_said_with_what_it_leaves_out():
+    look = inspected(Net, prunable="b.*")
+    assert look.tensors.prunable == ("b.weight",) and "a.weight (not named)" in look.sentence
