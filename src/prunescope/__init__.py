@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from prunescope.tasks.data.synthetic import synthetic
     from prunescope.tasks.evaluation import logits
     from prunescope.tasks.model import network
+    from prunescope.tasks.targets import Binary, Classes, MultiLabel, Regression, Sequence
     from prunescope.tasks.task import Data, Task
     from prunescope.training.epoch_probes import EpochAccuracy
     from prunescope.training.interventions import (
@@ -102,6 +103,7 @@ _HOME = {
     "tasks.data.synthetic": "synthetic",
     "tasks.evaluation": "logits",
     "tasks.model": "network",
+    "tasks.targets": "Binary Classes MultiLabel Regression Sequence",
     "tasks.task": "Data Task",
     "training.epoch_probes": "EpochAccuracy",
     "training.interventions": (

@@ -10,7 +10,7 @@ from torch import Tensor
 from prunescope.base.state import Weights
 from prunescope.measures.measure import Measure, SplitName
 from prunescope.tasks.evaluation import evaluate
-from prunescope.tasks.task import Problem
+from prunescope.tasks.task import Problem, Task
 
 
 class ClassRisk(Measure):
@@ -24,13 +24,19 @@ class ClassRisk(Measure):
 
     split: SplitName = "test"
 
+    def require(self, task: Task) -> None:
+        """Refuses a target without one class an example."""
+        task.target.require_classes("the risk of every class")
+
     def measure(self, problem: Problem, weights: Weights) -> dict[str, Tensor]:
         """Three tensors over the classes."""
+        problem.target.require_classes("the risk of every class")
         seen = evaluate(problem, weights, problem.split(self.split))
-        counts = torch.bincount(seen.y, minlength=problem.classes).double()
+        labels = problem.target.labels(seen.y)
+        counts = torch.bincount(labels, minlength=problem.classes).double()
 
         def averaged(values: Tensor) -> Tensor:
-            sums = torch.bincount(seen.y, weights=values.double(), minlength=problem.classes)
+            sums = torch.bincount(labels, weights=values.double(), minlength=problem.classes)
             return sums / counts.clamp(min=1)
 
-        return {"loss": averaged(seen.loss), "error": averaged(seen.prediction != seen.y), "examples": counts}
+        return {"loss": averaged(seen.loss), "error": averaged(seen.wrong), "examples": counts}

@@ -15,7 +15,8 @@ class Examples(Measure):
     """Per-example results on a split, evaluation mode, no augmentation, against the labels used.
 
     loss: float32 [N], nats; prediction: int64 [N]; correct, noisy: bool [N]; index: int64 [N], the example's
-    place in its source.
+    place in its source. For a target whose examples are not right or wrong, `error` (float64 [N], in the unit of the
+    target) stands in the place of `correct`, and prediction is [N, ...].
     """
 
     split: SplitName = "train"
@@ -24,10 +25,11 @@ class Examples(Measure):
         """Five tensors over the examples of the split, in its order."""
         split = problem.split(self.split)
         seen = evaluate(problem, weights, split)
+        judged = {"correct": seen.wrong == 0} if problem.target.decides else {"error": seen.wrong}
         return {
             "loss": seen.loss,
             "prediction": seen.prediction,
-            "correct": seen.prediction == seen.y,
+            **judged,
             "noisy": split.noisy,
             "index": split.index,
         }

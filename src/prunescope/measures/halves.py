@@ -12,7 +12,9 @@ from prunescope.tasks.task import Problem
 
 
 class Halves(Measure):
-    """Errors (fractions) on the examples at even and at odd places of a split: even_error, odd_error.
+    """Errors on the examples at even and at odd places of a split: even_error, odd_error.
+
+    They are fractions, or have the unit of the task's target.
 
     Alternating places, because published test sets are often sorted by source or difficulty.
     """
@@ -22,5 +24,5 @@ class Halves(Measure):
     def measure(self, problem: Problem, weights: Weights) -> dict[str, Tensor]:
         """float64 0-D tensors by name."""
         seen = evaluate(problem, weights, problem.split(self.split))
-        wrong = (seen.prediction != seen.y).double()
+        wrong = seen.wrong
         return {"even_error": wrong[::2].mean(), "odd_error": wrong[1::2].mean()}

@@ -15,9 +15,9 @@ from prunescope.tasks.task import Problem
 class Risk(Measure):
     """Averages over a split, evaluation mode, no augmentation.
 
-    loss (nats) and error (fraction) over all examples, against the labels used. If some labels were flipped, the
-    same over the original and over the noisy examples (original_loss, noisy_loss, original_error, noisy_error)
-    and noisy_true_error: the error on noisy examples against their labels before the flip.
+    loss (nats) and error (fraction, or the unit of the task's target) over all examples, against the labels used. If
+    some labels were flipped, the same over the original and over the noisy examples (original_loss, noisy_loss,
+    original_error, noisy_error) and noisy_true_error: the error on noisy examples against their labels before the flip.
 
     Source: Jin et al. 2022, section 4 (mean training loss on original and noisy data).
     """
@@ -28,7 +28,7 @@ class Risk(Measure):
         """float64 0-D tensors by name."""
         split = problem.split(self.split)
         seen = evaluate(problem, weights, split)
-        wrong = (seen.prediction != seen.y).double()
+        wrong = seen.wrong
         loss, noisy = seen.loss.double(), split.noisy
         values = {
             "loss": loss.mean(),
@@ -36,7 +36,7 @@ class Risk(Measure):
             "examples": torch.tensor(float(len(split))).double(),
         }
         if bool(noisy.any()):
-            untrue = (seen.prediction != split.clean).double()
+            untrue = problem.target.error(seen.prediction, split.clean)
             values |= {
                 "original_loss": loss[~noisy].mean(),
                 "noisy_loss": loss[noisy].mean(),

@@ -20,14 +20,16 @@ SPARSE_BATCH = 256
 class Evaluation:
     """Per-example results on a split.
 
-    loss: float32 [N], nats.
-    prediction: class with the largest logit, int64 [N].
-    y: labels used, int64 [N].
+    loss: float32 [N], nats (squared units of y for a regression).
+    prediction: as the target says; of classes the one with the largest logit, int64 [N].
+    y: labels used, int64 [N]; [N, ...] for other targets than classes.
+    wrong: error of each example in the unit of the target, float64 [N]; of classes 0 or 1.
     """
 
     loss: Tensor
     prediction: Tensor
     y: Tensor
+    wrong: Tensor
 
     @property
     def risk(self) -> float:
@@ -36,13 +38,13 @@ class Evaluation:
 
     @property
     def error(self) -> float:
-        """Share of examples whose prediction differs from the label used."""
-        return float((self.prediction != self.y).double().mean())
+        """Mean error; of classes the share of examples whose prediction differs from the label used."""
+        return float(self.wrong.mean())
 
 
 @torch.no_grad()
 def logits(problem: Problem, weights: Weights, split: Split) -> Tensor:
-    """Logits of every example of a split, float32 [N, C], without augmentation and with running statistics."""
+    """Outputs of every example of a split, float32 [N, ...], without augmentation and with running statistics."""
     inputs, index = split.inputs, split.index
     network = tailored(
         problem.model,
@@ -67,6 +69,11 @@ def logits(problem: Problem, weights: Weights, split: Split) -> Tensor:
 
 @torch.no_grad()
 def evaluate(problem: Problem, weights: Weights, split: Split) -> Evaluation:
-    """The loss and prediction of every example of a split, against the labels used."""
-    scores = logits(problem, weights, split)
-    return Evaluation(problem.loss(scores, split.y), scores.argmax(1), split.y)
+    """The loss, prediction and error of every example of a split, against the labels used.
+
+    Raises UsageError if the outputs do not fit the target.
+    """
+    scores, target = logits(problem, weights, split), problem.target
+    target.require_fit(scores, split.y, problem.classes)
+    prediction = target.prediction(scores)
+    return Evaluation(problem.loss(scores, split.y), prediction, split.y, target.error(prediction, split.y))

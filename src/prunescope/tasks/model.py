@@ -11,7 +11,7 @@ import json
 import operator
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any, Self, cast
+from typing import Any, ClassVar, Self, cast
 
 import torch
 from pydantic import Field, JsonValue, PrivateAttr, field_validator
@@ -21,6 +21,7 @@ from prunescope.base import tree
 from prunescope.base.errors import UsageError
 from prunescope.base.tree import Tree
 from prunescope.base.value import Value, array_digest, text_digest
+from prunescope.tasks.data.layout import Layout
 from prunescope.tasks.functional import capturing, drawing, fill, places_of
 from prunescope.tasks.kernels.compiling import Pass, compiled_pass
 
@@ -46,12 +47,15 @@ class Network(Value):
     args: keyword arguments, defaults included.
     revision: a number that is raised when the code behind `path` computes something else.
     given: digest of the weights of an instance that is used as given; None for a class or function.
+    layout: how inputs are unpacked in front of the network; None if they are one floating tensor.
     """
 
+    added: ClassVar[frozenset[str]] = frozenset({"layout"})
     path: str = Field(pattern=r"^[\w.]+:[\w.<>]+$")
     args: dict[str, JsonValue] = {}
     revision: int = Field(default=1, ge=1)
     given: str | None = None
+    layout: Layout | None = None
     _live: Any = PrivateAttr(default=None)
 
     @field_validator("args", mode="before")
@@ -65,7 +69,7 @@ class Network(Value):
         Raises UsageError when the factory refuses its arguments.
         """
         if isinstance(self._live, nn.Module):
-            return copy.deepcopy(self._live)
+            return self._unpacking(copy.deepcopy(self._live))
         if self.given is not None:
             raise UsageError(f"network {self.path} was an instance of another session; build the task again")
         factory = self._live or resolve(self.path)
@@ -77,7 +81,10 @@ class Network(Value):
             raise UsageError(
                 f"{self.path} returned {type(module).__name__}; it must return a fresh torch.nn.Module"
             )
-        return module
+        return self._unpacking(module)
+
+    def _unpacking(self, module: nn.Module) -> nn.Module:
+        return module if self.layout is None else self.layout.attached(module)
 
     def replace(self, **changes: Any) -> Self:
         """See `Value.replace`; an object that cannot be imported is carried over."""

@@ -3,13 +3,13 @@
 Belongs here: combining the parts and splitting the data. Does not belong here: how it is trained.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Self
+from typing import Any, ClassVar, Self
 
 import torch
-from pydantic import Field, model_validator
+from pydantic import Field, SerializeAsAny, model_validator
 from torch import Tensor, nn
 
 from prunescope.base.errors import UsageError
@@ -18,12 +18,15 @@ from prunescope.base.value import Value
 from prunescope.tasks.data import corruption
 from prunescope.tasks.data.augmentation import Augmentation
 from prunescope.tasks.data.source import Arrays, Inputs, Source
-from prunescope.tasks.data.tensors import tensors
+from prunescope.tasks.data.tensors import Names, own
 from prunescope.tasks.kernels.choice import PLAIN, Kernels
 from prunescope.tasks.model import Model, Network, network_of, resolve
+from prunescope.tasks.targets import CROSS_ENTROPY as CROSS_ENTROPY
+from prunescope.tasks.targets import Classes, Target
+from prunescope.tasks.targets import Loss as Loss
 
-Loss = Callable[[Tensor, Tensor], Tensor]
-CROSS_ENTROPY = "prunescope.tasks.losses:cross_entropy"
+CLASSES = Classes()
+"""What the labels of a task are unless it says otherwise."""
 
 
 class Data(Value):
@@ -57,8 +60,8 @@ class Split:
 
     inputs: all examples of the source's training or test set.
     index: positions of the split's examples among them, int64 [N].
-    y: labels used, int64 [N].
-    clean: labels before noise, int64 [N].
+    y: labels used, int64 [N]; [N, ...] for other targets than classes.
+    clean: labels before noise, likewise.
     """
 
     inputs: Inputs
@@ -72,7 +75,7 @@ class Split:
     @cached_property
     def noisy(self) -> Tensor:
         """Bool [N]: the examples whose label was flipped."""
-        return self.y != self.clean
+        return (self.y != self.clean).reshape(len(self), -1).any(1)
 
     def batch(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Inputs [B, ...] and labels [B] of the given rows of this split, int64 [B]."""
@@ -100,31 +103,61 @@ class Task(Value):
 
     network: the network by import path and arguments.
     data: the examples and their labels.
-    loss: import path of a function (logits [N, C], y [N]) -> loss [N].
+    loss: import path of a function (outputs [N, ...], y [N, ...]) -> loss [N]; that of the target if it is left out.
+    target: what the labels are, and how outputs are judged by them.
     """
 
+    added: ClassVar[frozenset[str]] = frozenset({"target"})
     network: Network
     data: Data
     loss: str = CROSS_ENTROPY
+    target: SerializeAsAny[Target] = CLASSES
+
+    @model_validator(mode="before")
+    @classmethod
+    def _loss_of_target(cls, fields: Any) -> Any:
+        if isinstance(fields, dict) and isinstance(fields.get("target"), Target):
+            return {"loss": fields["target"].loss, **fields}
+        return fields
+
+    @model_validator(mode="after")
+    def _noise_fits(self) -> Self:
+        if self.data.label_noise:
+            self.target.require_noise()
+        return self
 
     @classmethod
     def from_module(
         cls,
         factory: Callable[[], nn.Module] | nn.Module,
         *,
-        train: tuple[Tensor, Tensor],
-        test: tuple[Tensor, Tensor],
-        loss: str = CROSS_ENTROPY,
+        train: Any,
+        test: Any,
+        target: Target = CLASSES,
+        loss: str | None = None,
+        classes: int | None = None,
+        class_names: Names | None = None,
+        groups: Mapping[str, Any] | None = None,
         validation: int = 0,
         augmentation: tuple[Augmentation, ...] = (),
     ) -> Self:
-        """The task of a user's own network on the user's own tensors.
+        """The task of a user's own network on the user's own data.
 
         factory: returns a fresh module at each call; the weights of an instance start every replicate.
-        train, test: inputs, float [N, ...], and labels, int [N].
+        train, test: (x, y), a Dataset, a DataLoader, or a dataset of Hugging Face; see `tasks/data/tensors.own`.
+        target: what y is: Classes(), Binary(), MultiLabel(), Regression() or Sequence().
+        loss: import path of a function (outputs [N, ...], y [N, ...]) -> loss [N]; None stands for the target's.
+        classes, class_names: how many classes there are, and their names; a mapping maps labels to 0, 1, ... as well.
+        groups: columns of one's own by name, each a pair (train, test) of a group an example.
         """
-        data = Data(source=tensors(train=train, test=test), validation=validation, augmentation=augmentation)
-        return cls(network=network_of(factory), data=data, loss=loss)
+        source, layout = own(
+            train, test, target=target, classes=classes, class_names=class_names, groups=groups
+        )
+        network = network_of(factory)
+        if layout is not None:
+            network = network.replace(layout=layout)
+        data = Data(source=source, validation=validation, augmentation=augmentation)
+        return cls(network=network, data=data, loss=loss or target.loss, target=target)
 
     def load(self, seeds: Seeds, arrays: Arrays, *, model: Model | None = None) -> "Problem":
         """The task in memory under `seeds`.
@@ -140,7 +173,9 @@ class Task(Value):
             order = torch.randperm(len(rows), generator=stream(seeds.data, "share"))
             rows = rows[order[: max(1, round(data.share * len(rows)))].sort().values]
         clean = arrays.train_y[rows]
-        noisy = corruption.flip_labels(
+        for name, y in (("train", arrays.train_y), ("test", arrays.test_y)):
+            self.target.check(y, name=name)
+        noisy = self.target.flipped(
             clean, data.label_noise, classes=arrays.classes, generator=stream(seeds.labels, "label noise")
         )
         held_out_y = arrays.train_y[held_out]
@@ -152,9 +187,10 @@ class Task(Value):
             pool=train,
             validation=Split(arrays.train_x, held_out, held_out_y, held_out_y),
             test=test,
-            loss=resolve(self.loss),
+            loss=self.target.bound(resolve(self.loss)),
             augmentation=data.augmentation,
             classes=arrays.classes,
+            target=self.target,
         )
 
 
@@ -168,6 +204,7 @@ class Problem:
     loss: function (logits [N, C], y [N]) -> loss [N].
     augmentation: changes of every training batch, in order.
     classes: number of classes C.
+    target: what the labels are.
     kernels: how linear layers are computed; it changes results by rounding only.
     """
 
@@ -179,7 +216,22 @@ class Problem:
     loss: Loss
     augmentation: tuple[Augmentation, ...]
     classes: int
+    target: Target = CLASSES
     kernels: Kernels = PLAIN
+
+    def require_fit(self) -> None:
+        """Raises UsageError if outputs or losses of two test examples do not fit the target."""
+        x, y = self.test.batch(torch.arange(min(2, len(self.test))))
+        params, buffers = self.model.init(0)
+        with torch.no_grad():
+            outputs, _ = self.model.apply(params, buffers, x, train=False)
+        self.target.require_fit(outputs, y, self.classes)
+        shape = tuple(self.loss(outputs, y).shape)
+        if shape != (len(y),):
+            raise UsageError(
+                f"the loss of {len(y)} examples has shape {shape}; return the loss of every single example, "
+                f"({len(y)},): reduction='none', and the mean over what else an example has"
+            )
 
     def restricted(self, rows: Tensor) -> "Problem":
         """The same problem with only these rows of its training split, int64 [M]."""

@@ -35,6 +35,7 @@ def common(recipe: Recipe) -> str | None:
     parts = (
         task.network.id,
         task.loss,
+        task.target.id,
         *(augmentation.id for augmentation in task.data.augmentation),
         recipe.optimizer.id,
         f"{recipe.batch} {recipe.precision} {recipe.train_examples}",

@@ -107,7 +107,8 @@ class Links:
 
 def chain_of(network: Tailored, loss: Loss, *, least: int) -> Chain | None:
     """The chain that a network is; None if it is another. least: see `Chain`."""
-    if loss is not cross_entropy or not _sequential(network.module):
+    root = network.module
+    if loss is not cross_entropy or not _sequential(root) or root._forward_hooks or root._forward_pre_hooks:
         return None
     layers: list[tuple[str, Layer]] = []
     expects = "linear"
