@@ -1,7 +1,4 @@
-"""`python -m benchmarks`: asks all questions, prints the page and saves it as docs/benchmarks.md.
-
-Belongs here: the list of questions and the command. Does not belong here: any measurement.
-"""
+"""`python -m benchmarks`: asks all questions, prints the report and saves it as docs/benchmarks.md."""
 
 import argparse
 import inspect
@@ -11,23 +8,23 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from benchmarks import page
+from benchmarks import report
 from benchmarks.convolution import convolution
 from benchmarks.convolutional_stack import convolutional_stack
 from benchmarks.digits import digits
+from benchmarks.environment import environment
 from benchmarks.epochs import epochs
 from benchmarks.evaluation import evaluation
 from benchmarks.flatness import flatness
 from benchmarks.laboratory import FULL, QUICK, Laboratory, laboratory
 from benchmarks.levels import levels
 from benchmarks.memory import memory
-from benchmarks.occasion import occasion
 from benchmarks.planning import planning
 from benchmarks.precision import precision
 from benchmarks.pruning_event import pruning_event
 from benchmarks.random_pruning import random_pruning
 from benchmarks.reporting import reporting
-from benchmarks.row import Row
+from benchmarks.result import Result
 from benchmarks.scaling import scaling
 from benchmarks.scores import scores
 from benchmarks.stack import stack
@@ -35,7 +32,7 @@ from benchmarks.startup import startup
 from benchmarks.step import step
 from benchmarks.storing import storing
 
-QUESTIONS: Mapping[str, Callable[[Laboratory], list[Row]]] = MappingProxyType(
+QUESTIONS: Mapping[str, Callable[[Laboratory], list[Result]]] = MappingProxyType(
     {
         "Epochs": epochs,
         "A step": step,
@@ -58,7 +55,7 @@ QUESTIONS: Mapping[str, Callable[[Laboratory], list[Row]]] = MappingProxyType(
         "A pruning event": pruning_event,
     }
 )
-PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
+REPORT = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 
 
 def main() -> None:
@@ -68,20 +65,20 @@ def main() -> None:
     began = time.perf_counter()
     answers, sections = {}, {}
     with laboratory(QUICK if options.quick else FULL) as lab:
-        head = page.heading()
+        head = report.heading()
         print(head, flush=True)
         for title, question in chosen.items():
-            asked = occasion(lab.images)
+            asked = environment(lab.images)
             answers[title] = question(lab)
-            sections[title] = page.section(title, inspect.getdoc(question) or "", answers[title], asked)
+            sections[title] = report.section(title, inspect.getdoc(question) or "", answers[title], asked)
             print(sections[title], flush=True)
-    print(page.missed(answers))
+    print(report.missed(answers))
     print(f"{time.perf_counter() - began:.0f} s in all")
-    save = options.save or (None if options.quick or options.only else PAGE)
+    save = options.save or (None if options.quick or options.only else REPORT)
     if save:
         old = save.read_text() if options.only and save.exists() else head
         try:
-            save.write_text(page.merged(old, head, sections, list(QUESTIONS)))
+            save.write_text(report.merged(old, head, sections, list(QUESTIONS)))
         except ValueError as problem:
             sys.exit(f"not saved: {problem}")
         print(f"saved as {save}")
@@ -97,7 +94,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--save",
         type=Path,
-        help=f"where to save the page (default {PAGE}, if all of it is run); "
+        help=f"where to save the report (default {REPORT}, if all of it is run); "
         "single questions take their places in it",
     )
     return parser.parse_args()

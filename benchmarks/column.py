@@ -1,7 +1,4 @@
-"""How long the LeNet column of Jin et al. 2022 takes at paper scale, reckoned from what a step takes.
-
-Belongs here: which of its runs can train in one program, and the sum. Does not belong here: training it.
-"""
+"""How long the LeNet column of Jin et al. 2022 takes at paper scale, reckoned from what a step takes."""
 
 from collections import Counter
 from collections.abc import Mapping

@@ -14,9 +14,9 @@ import torch.nn.functional as F
 from benchmarks.laboratory import FULL, Laboratory
 from benchmarks.limits import Layers
 from benchmarks.plain_loop import PlainLoop, torch_optimizer
-from benchmarks.row import Row
+from benchmarks.result import Result
 from benchmarks.timing import interleaved
-from prunescope.papers.bartoldson.training import ADAM
+from prunescope.papers.bartoldson.scales import ADAM
 from prunescope.papers.jin2022.scales import COLUMNS
 from prunescope.runs.execution.preparation import prepare
 from prunescope.runs.graph.recipe import Recipe
@@ -24,11 +24,11 @@ from prunescope.runs.machine.loader import fresh_weights, with_kernels
 from prunescope.runs.store.plan import plan
 from prunescope.tasks.data.synthetic import synthetic
 from prunescope.tasks.kernels import compiling
-from prunescope.tasks.kernels.choice import PLAIN, Kernels
+from prunescope.tasks.kernels.kernel_config import PLAIN, Kernels
 from prunescope.tasks.model import network
 from prunescope.tasks.task import Data, Task
-from prunescope.training.engines.engine import Engine, Lane
-from prunescope.training.engines.lean import Lean
+from prunescope.training.engines.engine import Engine, Replica
+from prunescope.training.engines.inplace import InPlace
 from prunescope.training.engines.loop import Loop
 from prunescope.training.loop import Program, Stepper
 from prunescope.training.optim import SGD, Optimizer
@@ -83,7 +83,7 @@ CASES: dict[str, Case] = {
 }
 
 
-def convolution(lab: Laboratory) -> list[Row]:
+def convolution(lab: Laboratory) -> list[Result]:
     """One step on random images in CIFAR-10's shape, float32, dense: ResNet-20 and VGG11 at batch 128, and others.
 
     ResNet-20 has SGD with momentum and decay, as in Jin et al., the others Adam, as in Bartoldson et al. (whose Conv4
@@ -100,7 +100,7 @@ def convolution(lab: Laboratory) -> list[Row]:
     return rows
 
 
-def _rows(lab: Laboratory, name: str, case: Case) -> list[Row]:
+def _rows(lab: Laboratory, name: str, case: Case) -> list[Result]:
     store = lab.bench.store
     left = plan([case.recipe(full=lab.scale is FULL)], store)
     chosen = prepare(left, store, workers=1, engine="lean").bench.setting.kernels
@@ -111,23 +111,25 @@ def _rows(lab: Laboratory, name: str, case: Case) -> list[Row]:
     best = millis["last" if chosen.channels_last else "first"]
     layouts = {"first": not chosen.channels_last, "last": chosen.channels_last}
     rows = [
-        Row(f"{name}: DataLoader loop", millis["loader"], "ms"),
-        Row(f"{name}: plain PyTorch", millis["plain"], "ms"),
-        Row(f"{name}: prunescope, reference loop", millis["loop"], "ms"),
+        Result(f"{name}: DataLoader loop", millis["loader"], "ms"),
+        Result(f"{name}: plain PyTorch", millis["plain"], "ms"),
+        Result(f"{name}: prunescope, reference loop", millis["loop"], "ms"),
         *(
-            Row(f"{name}: prunescope, channels {layout}{', chosen' * is_chosen}", millis[layout], "ms")
+            Result(f"{name}: prunescope, channels {layout}{', chosen' * is_chosen}", millis[layout], "ms")
             for layout, is_chosen in layouts.items()
         ),
-        Row(f"{name}: the convolutions and products alone", limit, "ms"),
-        Row(f"{name}: DataLoader loop : prunescope as chosen", millis["loader"] / best, "times"),
-        Row(f"{name}: plain PyTorch : prunescope as chosen", millis["plain"] / best, "times", **case.aims),
-        Row(f"{name}: the convolutions and products alone : prunescope as chosen", 100 * limit / best, "%"),
+        Result(f"{name}: the convolutions and products alone", limit, "ms"),
+        Result(f"{name}: DataLoader loop : prunescope as chosen", millis["loader"] / best, "times"),
+        Result(f"{name}: plain PyTorch : prunescope as chosen", millis["plain"] / best, "times", **case.aims),
+        Result(
+            f"{name}: the convolutions and products alone : prunescope as chosen", 100 * limit / best, "%"
+        ),
     ]
     if "compiled" in millis:
         gain = millis["plain"] / millis["compiled"]
         rows += [
-            Row(f"{name}: prunescope, compiled", millis["compiled"], "ms"),
-            Row(f"{name}: plain PyTorch : prunescope, compiled", gain, "times", **case.aims),
+            Result(f"{name}: prunescope, compiled", millis["compiled"], "ms"),
+            Result(f"{name}: plain PyTorch : prunescope, compiled", gain, "times", **case.aims),
         ]
     return rows
 
@@ -139,7 +141,7 @@ def _contestants(lab: Laboratory, case: Case) -> dict[str, Callable[[], object]]
     x, _ = program.problem.train.batch(torch.arange(recipe.batch))
 
     def ours(kernels: Kernels) -> Callable[[], object]:
-        return _steps(Lean(), with_kernels(program, kernels), case.steps)
+        return _steps(InPlace(), with_kernels(program, kernels), case.steps)
 
     contestants = {
         "loader": _loader(program, case.steps),
@@ -186,11 +188,11 @@ def _plain(program: Program, steps: int) -> Callable[[], object]:
 
 def _steps(engine: Engine, program: Program, steps: int) -> Callable[[], object]:
     start = begin(program, fresh_weights(program.problem.model, 0), 0)
-    lane = Lane(Stepper(program), start.state, start.running, 0)
+    replica = Replica(Stepper(program), start.state, start.running, 0)
 
     def several() -> None:
-        nonlocal lane
-        [lane] = engine.advance([lane], steps)
+        nonlocal replica
+        [replica] = engine.advance([replica], steps)
 
     return several
 

@@ -1,8 +1,4 @@
-"""Question: what do convolutional networks gain in one program on a CPU?
-
-Belongs here: a step of each way at one and at several replicas, beside what `run` decides. Does not belong here:
-networks without convolutions (`stack.py`), a GPU (`gpu.py`).
-"""
+"""Question: what do convolutional networks gain in one program on a CPU?"""
 
 from collections.abc import Callable
 
@@ -10,19 +6,19 @@ import numpy as np
 
 from benchmarks.convolution import CASES, Case
 from benchmarks.laboratory import FULL, Laboratory
-from benchmarks.row import Row
+from benchmarks.result import Result
 from benchmarks.stack import advancing
 from benchmarks.timing import interleaved
 from prunescope.base.streams import replicate
 from prunescope.runs.machine.pack_sizes import GAIN
 from prunescope.training.engines.engine import Engine
-from prunescope.training.engines.lean import Lean
+from prunescope.training.engines.inplace import InPlace
 from prunescope.training.engines.loop import Loop
 from prunescope.training.engines.stack import Stack
-from prunescope.training.engines.stacked.forward import Way
+from prunescope.training.engines.stacked.forward import Method
 
 SIZES = (1, 4)
-WAYS: tuple[Way, ...] = ("layers", "vmap")
+METHODS: tuple[Method, ...] = ("layers", "vmap")
 CHOSEN = "by itself, lean, chosen"
 NETS: dict[str, Case] = {
     "ResNet-20": CASES["ResNet-20"],
@@ -32,7 +28,7 @@ NETS: dict[str, Case] = {
 }
 
 
-def convolutional_stack(lab: Laboratory) -> list[Row]:
+def convolutional_stack(lab: Laboratory) -> list[Result]:
     """A training step of one replica in a program of R, in milliseconds, on one core: ResNet-20 and a narrow VGG11.
 
     At batch 128 and 64, dense, float32. loop: the reference, one replica after another; lean: the engine that was
@@ -46,21 +42,25 @@ def convolutional_stack(lab: Laboratory) -> list[Row]:
     return rows
 
 
-def _rows(lab: Laboratory, name: str, case: Case) -> list[Row]:
+def _rows(lab: Laboratory, name: str, case: Case) -> list[Result]:
     full = lab.scale is FULL
     recipe, sizes = case.recipe(full=full), SIZES if full else (1, 2)
 
     def work(engine: Engine, size: int) -> Callable[[], object]:
         return advancing(lab, [recipe.replace(seeds=replicate(k)) for k in range(size)], engine, case.steps)
 
-    programs = {f"{way}, R = {size}": work(Stack(size=size, way=way), size) for way in WAYS for size in sizes}
-    alone = {"by itself, loop": work(Loop(), 1), CHOSEN: work(Lean(), 1)}
+    programs = {
+        f"{method}, R = {size}": work(Stack(size=size, method=method), size)
+        for method in METHODS
+        for size in sizes
+    }
+    alone = {"by itself, loop": work(Loop(), 1), CHOSEN: work(InPlace(), 1)}
     taken = interleaved({**alone, **programs}, rounds=lab.scale.rounds)
     members = {key: int(key.rpartition(" ")[2]) for key in programs}
     millis = {key: 1000 * values / case.steps / members.get(key, 1) for key, values in taken.items()}
     together = [millis[key] for key in programs if members[key] == sizes[-1]]
     best = min(together, key=lambda values: float(np.median(values)))
     return [
-        *(Row(f"{name}: {key}", values, "ms") for key, values in millis.items()),
-        Row(f"{name}: a place among {sizes[-1]} : {CHOSEN}", best / millis[CHOSEN], "times", low=GAIN),
+        *(Result(f"{name}: {key}", values, "ms") for key, values in millis.items()),
+        Result(f"{name}: a place among {sizes[-1]} : {CHOSEN}", best / millis[CHOSEN], "times", low=GAIN),
     ]

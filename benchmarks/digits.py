@@ -1,16 +1,12 @@
-"""Question: how fast is the quickstart?
-
-Belongs here: the smallest real networks, whose steps are mostly overhead: a part of the command, and steps by
-themselves. Does not belong here: MNIST (`epochs.py`), several processes (`scaling.py`).
-"""
+"""Question: how fast is the quickstart?"""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from benchmarks.laboratory import FULL, Laboratory
-from benchmarks.row import Row
+from benchmarks.result import Result
+from benchmarks.subprocess import ensured
 from benchmarks.timing import in_turns, interleaved
-from benchmarks.whole import ensured
 from prunescope.base.state import Weights
 from prunescope.base.value import Value
 from prunescope.papers.quickstart import SCALES, build
@@ -20,7 +16,7 @@ from prunescope.runs.machine.engines import engine_of
 from prunescope.runs.machine.loader import fresh_weights, with_kernels
 from prunescope.sparsity.select import Remaining
 from prunescope.studies.publish import nodes_of
-from prunescope.tasks.kernels.choice import PLAIN
+from prunescope.tasks.kernels.kernel_config import PLAIN
 from prunescope.training.engines.engine import Engine
 from prunescope.training.engines.loop import Loop
 from prunescope.training.interventions import At, Prune
@@ -30,7 +26,7 @@ from prunescope.training.run import begin, train
 TURNS = 2
 
 
-def digits(lab: Laboratory) -> list[Row]:
+def digits(lab: Laboratory) -> list[Result]:
     """A sixth of the quickstart's runs as `prunescope run` makes them, and ten epochs of one of them in memory.
 
     The runs are those of one replicate under label noise: dense, 21 pruned, 21 extended, 12 narrower networks of 60
@@ -43,7 +39,7 @@ def digits(lab: Laboratory) -> list[Row]:
     return [*_command(scale, TURNS if lab.scale is FULL else 1), *_steps(lab, scale)]
 
 
-def _command(scale: str, turns: int) -> list[Row]:
+def _command(scale: str, turns: int) -> list[Result]:
     nodes = noisy_replicate(scale)
     seconds = in_turns(
         {
@@ -54,9 +50,9 @@ def _command(scale: str, turns: int) -> list[Row]:
     )
     count = sum(isinstance(node, Recipe) for node in closure(nodes).values())
     return [
-        Row(f"the command, {count} runs: the plain loop", seconds["loop"], "s"),
-        Row(f"the command, {count} runs: as it chooses", seconds["chosen"], "s"),
-        Row(
+        Result(f"the command, {count} runs: the plain loop", seconds["loop"], "s"),
+        Result(f"the command, {count} runs: as it chooses", seconds["chosen"], "s"),
+        Result(
             "the command: the plain loop : as it chooses",
             seconds["loop"] / seconds["chosen"],
             "times",
@@ -77,7 +73,7 @@ def noisy_replicate(scale: str) -> list[Value]:
     ]
 
 
-def _steps(lab: Laboratory, scale: str) -> list[Row]:
+def _steps(lab: Laboratory, scale: str) -> list[Result]:
     recipe = next(_recipes(scale))
     program = lab.bench.program(recipe)
     program = replace(
@@ -94,9 +90,9 @@ def _steps(lab: Laboratory, scale: str) -> list[Row]:
     dense = seconds["dense loop"] / seconds["dense engine"]
     sparse = seconds["sparse loop"] / seconds["sparse engine"]
     return [
-        Row("in memory: a dense step by the engine", 1e6 * seconds["dense engine"] / program.steps, "µs"),
-        Row("in memory: the plain loop : the engine, dense", dense, "times"),
-        Row("in memory: the plain loop : the engine, 4.4 % remaining", sparse, "times"),
+        Result("in memory: a dense step by the engine", 1e6 * seconds["dense engine"] / program.steps, "µs"),
+        Result("in memory: the plain loop : the engine, dense", dense, "times"),
+        Result("in memory: the plain loop : the engine, 4.4 % remaining", sparse, "times"),
     ]
 
 

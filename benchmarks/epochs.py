@@ -1,18 +1,15 @@
-"""Question: how many epochs a second, against a plain loop and against the limit?
-
-Belongs here: whole epochs on the real path. Does not belong here: where the time of a step goes (`step.py`).
-"""
+"""Question: how many epochs a second, against a plain loop and against the limit?"""
 
 from benchmarks.laboratory import Laboratory
 from benchmarks.plain_loop import PlainLoop
 from benchmarks.products import Products
-from benchmarks.row import Row
+from benchmarks.result import Result
 from benchmarks.timing import interleaved
 from prunescope.tasks.evaluation import BATCH
 from prunescope.training.probes import Curve
 
 
-def epochs(lab: Laboratory) -> list[Row]:
+def epochs(lab: Laboratory) -> list[Result]:
     """LeNet-300-100, batch 128, SGD, one core; an epoch is all training steps, one pass over the test set, storing.
 
     prunescope: `Workbench.train`, each epoch as a run of its own, so that initialization, manifest, trace and final
@@ -52,9 +49,9 @@ def epochs(lab: Laboratory) -> list[Row]:
     )
     ours = seconds["prunescope"]
     return [
-        Row("prunescope", 1 / ours, "epochs/s"),
-        Row("plain DataLoader loop", 1 / seconds["plain"], "epochs/s"),
-        Row("the products alone", 1 / seconds["limit"], "epochs/s"),
-        Row("prunescope : plain loop", seconds["plain"] / ours, "times", low=5),
-        Row("prunescope : the products alone", 100 * seconds["limit"] / ours, "%", low=75),
+        Result("prunescope", 1 / ours, "epochs/s"),
+        Result("plain DataLoader loop", 1 / seconds["plain"], "epochs/s"),
+        Result("the products alone", 1 / seconds["limit"], "epochs/s"),
+        Result("prunescope : plain loop", seconds["plain"] / ours, "times", low=5),
+        Result("prunescope : the products alone", 100 * seconds["limit"] / ours, "%", low=75),
     ]

@@ -1,17 +1,14 @@
-"""Question: how fast are per-example losses of a whole split?
-
-Belongs here: evaluation of a state in memory. Does not belong here: training, loading.
-"""
+"""Question: how fast are per-example losses of a whole split?"""
 
 import torch
 
 from benchmarks.laboratory import Laboratory
-from benchmarks.row import Row
+from benchmarks.result import Result
 from benchmarks.timing import interleaved
 from prunescope.tasks.evaluation import BATCH, evaluate
 
 
-def evaluation(lab: Laboratory) -> list[Row]:
+def evaluation(lab: Laboratory) -> list[Result]:
     """Loss and prediction of every training example, against the module called on slices of one tensor.
 
     Both go through the split in batches of 1000, in evaluation mode and without gradients.
@@ -30,9 +27,9 @@ def evaluation(lab: Laboratory) -> list[Row]:
     )
     examples = len(problem.train)
     return [
-        Row("per-example losses and predictions", examples / seconds["ours"], "examples/s"),
-        Row("a bare forward pass", examples / seconds["forward"], "examples/s"),
-        Row(
+        Result("per-example losses and predictions", examples / seconds["ours"], "examples/s"),
+        Result("a bare forward pass", examples / seconds["forward"], "examples/s"),
+        Result(
             "per-example losses : bare forward pass", 100 * seconds["forward"] / seconds["ours"], "%", low=80
         ),
     ]

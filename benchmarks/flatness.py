@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.func import functional_call, grad, jvp
 
 from benchmarks.laboratory import FULL, Laboratory
-from benchmarks.row import Numbers, Row
+from benchmarks.result import Numbers, Result
 from benchmarks.timing import interleaved
 from prunescope.base import tree
 from prunescope.base.streams import Seeds
@@ -36,7 +36,7 @@ from prunescope.tasks.task import Data, Problem, Task
 PROBES = 20
 
 
-def flatness(lab: Laboratory) -> list[Row]:
+def flatness(lab: Laboratory) -> list[Result]:
     """Tr(H) of VGG-11 (9,231,114 parameters), Tr(C) of LeNet-300-100, and ten eigenpairs of 100,000 parameters.
 
     Tr(H) on 512 images, once each way, with the graph of 64 images at once in memory; the memory is what a process of
@@ -60,18 +60,18 @@ def _load(source_shape: tuple[int, ...], path: str, **args: Any) -> Problem:
     return task.load(Seeds(), source.load())
 
 
-def _traces(*, scale: float, images: int) -> list[Row]:
+def _traces(*, scale: float, images: int) -> list[Result]:
     sample, net = Sample(examples=images), {"depth": 11, "scale": scale}
     exact = HessianTrace(sample=sample)
     sampled = HessianTraceEstimate(sample=sample, probes=PROBES)
     truth, took, most = _taken(exact, (3, 32, 32), "VGG", net)
     guess, longer, _ = _taken(sampled, (3, 32, 32), "VGG", net)
     return [
-        Row("Tr(H), exact", np.array([took]), "s"),
-        Row(f"Tr(H), {PROBES} probes", np.array([longer]), "s"),
-        Row("exact : sampled", np.array([100 * took / longer]), "%", high=50),
-        Row("memory of the exact trace", np.array([most]), "MiB", high=2048),
-        Row("error of the sampled trace", np.array([100 * abs(guess / truth - 1)]), "%"),
+        Result("Tr(H), exact", np.array([took]), "s"),
+        Result(f"Tr(H), {PROBES} probes", np.array([longer]), "s"),
+        Result("exact : sampled", np.array([100 * took / longer]), "%", high=50),
+        Result("memory of the exact trace", np.array([most]), "MiB", high=2048),
+        Result("error of the sampled trace", np.array([100 * abs(guess / truth - 1)]), "%"),
     ]
 
 
@@ -101,7 +101,7 @@ def _alone(
         return float(found["trace"]), time.perf_counter() - began, peak() / 2**20
 
 
-def _gradients(lab: Laboratory, *, examples: int) -> list[Row]:
+def _gradients(lab: Laboratory, *, examples: int) -> list[Result]:
     problem, weights = lab.problem, lab.weights
     measure = GradientTrace(sample=Sample(examples=min(examples, len(problem.test))))
     x, y = problem.test.batch(torch.arange(min(examples, len(problem.test))))
@@ -125,15 +125,17 @@ def _gradients(lab: Laboratory, *, examples: int) -> list[Row]:
     _, _, most = _taken(measure, (1, 28, 28), "LeNet", {})
     whole = round(CHUNK * 4 * tree.size(weights.params) / 2**20)  # of float32
     return [
-        Row("Tr(C), one sweep", 1000 * seconds["sweep"], "ms"),
-        Row("Tr(C), a loop over images", 1000 * seconds["loop"], "ms"),
-        Row("loop : sweep", seconds["loop"] / seconds["sweep"], "times", low=5),
-        Row("difference of the two", np.array([abs(found["sweep"] / found["loop"] - 1)]), "of 1", high=1e-4),
-        Row("memory of the sweep", np.array([most]), "MiB", high=whole),
+        Result("Tr(C), one sweep", 1000 * seconds["sweep"], "ms"),
+        Result("Tr(C), a loop over images", 1000 * seconds["loop"], "ms"),
+        Result("loop : sweep", seconds["loop"] / seconds["sweep"], "times", low=5),
+        Result(
+            "difference of the two", np.array([abs(found["sweep"] / found["loop"] - 1)]), "of 1", high=1e-4
+        ),
+        Result("memory of the sweep", np.array([most]), "MiB", high=whole),
     ]
 
 
-def _eigenpairs(*, width: int) -> list[Row]:
+def _eigenpairs(*, width: int) -> list[Result]:
     problem = _load((1, 14, 14), "LeNet", hidden=(width, 64), inputs=196)
     weights = fresh_weights(problem.model, 0)
     around = surface(problem, weights, Sample(examples=256, precision="float64"))
@@ -151,9 +153,9 @@ def _eigenpairs(*, width: int) -> list[Row]:
         [np.linalg.norm(product(vector) - value * vector) / abs(value) for value, vector in pairs]
     )
     return [
-        Row(f"ten eigenpairs of {around.dimension:,} parameters", np.array([took]), "s"),
-        Row("their largest relative error", np.array([error.max()]), "of 1", high=1e-6),
-        Row("their largest residual over the value", np.array([rest.max()]), "of 1", high=1e-6),
+        Result(f"ten eigenpairs of {around.dimension:,} parameters", np.array([took]), "s"),
+        Result("their largest relative error", np.array([error.max()]), "of 1", high=1e-6),
+        Result("their largest residual over the value", np.array([rest.max()]), "of 1", high=1e-6),
     ]
 
 

@@ -1,7 +1,7 @@
 """What a GPU reaches: `python -m benchmarks.gpu --save FILE`, on a machine that has one. No part of `make bench`.
 
-Belongs here: replica-epochs a second by network, way and members of a program, and the aims. Does not belong here: the
-ways (`ways.py`), the limits (`limits.py`), a CPU (`stack.py`).
+Belongs here: replica-epochs a second by network, method and members of a program, and the aims. Does not belong here:
+the methods (`methods.py`), the limits (`limits.py`), a CPU (`stack.py`).
 """
 
 import argparse
@@ -17,12 +17,12 @@ from typing import Any, get_args
 import numpy as np
 import torch
 
-from benchmarks import page
+from benchmarks import report
 from benchmarks.column import minutes, runs
+from benchmarks.environment import environment
 from benchmarks.limits import Limit, limit
-from benchmarks.occasion import occasion
-from benchmarks.row import Numbers, Row
-from benchmarks.ways import BASES, Timed, contestants, timed
+from benchmarks.methods import BASES, Timed, contestants, timed
+from benchmarks.result import Numbers, Result
 from prunescope.papers.jin2022.scales import COLUMNS, Name
 from prunescope.runs.execution.workbench import Workbench
 from prunescope.runs.graph.recipe import Recipe
@@ -41,15 +41,15 @@ FILLS = 64
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 MADE = """\
 Made by `python -m benchmarks.gpu --save FILE`, parts of it with `--only`, `--sizes` and `--precision`; not edited by
-hand. Replica-epochs a second of R replicas are those of training steps alone. Unlike on the page of a CPU, ways were
+hand. Replica-epochs a second of R replicas are those of training steps alone. Unlike on the page of a CPU, methods were
 timed one after another, as together they would not fit.
 
 DataLoader loop: PIL images in the same process, augmented one by one, in float32 always. loop: prunescope's reference.
-Ways without a program of several replicas are timed with one replica, as others take as long, and those that nothing
+Methods without a program of several replicas are timed with one replica, as others take as long, and those that nothing
 is compared with at the smallest R only. recorded: as CUDA graphs; streams: every replica in a program of its own, side
 by side. The layers alone: convolutions and products of a step and nothing else, by as many members as fill the device.
-What a step moves: inputs, outputs and gradients of these layers, weights and moments, at the rate at which the device
-copies. Memory: what a way adds at its peak."""
+What a step moves: inputs, outputs and gradients of these layers, weights and slots, at the rate at which the device
+copies. Memory: what a method adds at its peak."""
 IMAGES = "random images in the shapes of MNIST and CIFAR-10"
 SETTINGS = "one torch thread, TF32 off, deterministic algorithms; limits by the fastest algorithms"
 
@@ -57,7 +57,7 @@ SETTINGS = "one torch thread, TF32 off, deterministic algorithms; limits by the 
 @dataclass(frozen=True)
 class Kind:
     """A network, whose training settings it takes (optimizer, augmentation), shape of an example, batch, examples an
-    epoch; times: aim for the fastest way over the reference.
+    epoch; times: aim for the fastest method over the reference.
     """
 
     path: str
@@ -99,7 +99,7 @@ TINY: dict[str, dict[str, Any]] = {
 def measured(
     bench: Workbench, recipe: Recipe, size: int, *, alone: bool, rounds: int = 3, least: float = 0.5
 ) -> dict[str, Timed]:
-    """Times all ways for so many replicas, one way after another. least: seconds of a round."""
+    """Times all methods for so many replicas, one method after another. least: seconds of a round."""
     return {
         one.name: timed(one, bench.device, rounds=rounds, least=least)
         for one in contestants(bench, recipe, size, alone=alone)
@@ -111,34 +111,38 @@ def limit_of(bench: Workbench, recipe: Recipe, members: int, *, rounds: int = 3)
     source = recipe.task.data.source
     x = torch.randn(recipe.batch, *source.load().train_x.shape, device=bench.device)
     dtype = torch.float32 if recipe.precision == "float32" else torch.bfloat16
-    moments = len(recipe.optimizer.init({"": x}))
-    return limit(recipe.task.network.build, x, members=members, moments=moments, dtype=dtype, rounds=rounds)
+    slots = len(recipe.optimizer.init({"": x}))
+    return limit(recipe.task.network.build, x, members=members, slots=slots, dtype=dtype, rounds=rounds)
 
 
-def rows(ways: Mapping[str, Timed], limits: Limit, size: int, *, steps: int, megabytes: bool) -> list[Row]:
-    """Replica-epochs a second by each way, ratios to the plain loop and the reference, shares of the limits, memory.
+def rows(
+    methods: Mapping[str, Timed], limits: Limit, size: int, *, steps: int, megabytes: bool
+) -> list[Result]:
+    """Replica-epochs a second by each method, ratios to the plain loop and the reference, shares of the limits, memory.
 
-    steps: of an epoch. megabytes: whether the device tells what a way adds to its memory.
+    steps: of an epoch. megabytes: whether the device tells what a method adds to its memory.
     """
     found = []
-    for name, way in ways.items():
+    for name, method in methods.items():
         what = f"{name}, R = {size}"
-        if way.why:
-            found.append(Row(what, way.seconds, way.why))
+        if method.why:
+            found.append(Result(what, method.seconds, method.why))
             continue
-        found.append(Row(what, 1 / (steps * way.seconds), "replica-epochs/s"))
+        found.append(Result(what, 1 / (steps * method.seconds), "replica-epochs/s"))
         for base in BASES:
-            if name not in (base, BASES[0]) and not ways[base].why:
-                found.append(Row(f"{name} : {base}, R = {size}", ways[base].seconds / way.seconds, "times"))
+            if name not in (base, BASES[0]) and not methods[base].why:
+                found.append(
+                    Result(f"{name} : {base}, R = {size}", methods[base].seconds / method.seconds, "times")
+                )
         if megabytes:
-            found.append(Row(f"{name}, R = {size}: memory at most", np.array([way.megabytes]), "MB"))
-    if (best := fastest(ways)) is None:
+            found.append(Result(f"{name}, R = {size}: memory at most", np.array([method.megabytes]), "MB"))
+    if (best := fastest(methods)) is None:
         return found
-    seconds = ways[best].seconds
+    seconds = methods[best].seconds
     return [
         *found,
-        Row(f"the layers alone : {best}, R = {size}", *share(limits.layers, seconds)),
-        Row(f"copying what a step moves : {best}, R = {size}", *share(limits.copied, seconds)),
+        Result(f"the layers alone : {best}, R = {size}", *share(limits.layers, seconds)),
+        Result(f"copying what a step moves : {best}, R = {size}", *share(limits.copied, seconds)),
     ]
 
 
@@ -147,14 +151,14 @@ def share(limit: Numbers, ours: Numbers) -> tuple[Numbers, str]:
     return (100 * limit / ours, "%") if len(limit) else (limit, "out of memory")
 
 
-def fastest(ways: Mapping[str, Timed]) -> str | None:
-    """The way that takes least time for a step of a replica; None if there are no numbers."""
-    seconds = {name: float(np.median(way.seconds)) for name, way in ways.items() if not way.why}
+def fastest(methods: Mapping[str, Timed]) -> str | None:
+    """The method that takes least time for a step of a replica; None if there are no numbers."""
+    seconds = {name: float(np.median(method.seconds)) for name, method in methods.items() if not method.why}
     return min(seconds, key=seconds.__getitem__, default=None)
 
 
-def aims(kind: Kind, limits: Limit, found: Mapping[int, Mapping[str, Timed]]) -> list[Row]:
-    """The limits, and what was aimed at, by the fastest way of all.
+def aims(kind: Kind, limits: Limit, found: Mapping[int, Mapping[str, Timed]]) -> list[Result]:
+    """The limits, and what was aimed at, by the fastest method of all.
 
     The aims are times "the reference loop", which may be the plain loop or prunescope's own: both ratios are judged.
     The column of Jin et al. (LeNet, all noise levels, three arms, three replicates, paper scale) was not run: the steps
@@ -162,37 +166,37 @@ def aims(kind: Kind, limits: Limit, found: Mapping[int, Mapping[str, Timed]]) ->
     dense; evaluation and storing are left out.
     """
     listed = [
-        Row("the layers alone", limits.flops / limits.layers / 1e12, "TFLOP/s")
+        Result("the layers alone", limits.flops / limits.layers / 1e12, "TFLOP/s")
         if len(limits.layers)
-        else Row("the layers alone", limits.layers, "out of memory"),
-        Row("copying", limits.bytes / limits.copied / 1e9, "GB/s read and written"),
+        else Result("the layers alone", limits.layers, "out of memory"),
+        Result("copying", limits.bytes / limits.copied / 1e9, "GB/s read and written"),
     ]
-    best = {size: name for size, ways in found.items() if (name := fastest(ways)) is not None}
+    best = {size: name for size, methods in found.items() if (name := fastest(methods)) is not None}
     step = {size: float(np.median(found[size][name].seconds)) for size, name in best.items()}
     if not step:
         return listed
     size = min(step, key=step.__getitem__)
-    ways, name = found[size], best[size]
+    methods, name = found[size], best[size]
     aim = {} if kind.times is None else {"low": kind.times}
     listed += [
-        Row(f"{name}, R = {size} : {base}", ways[base].seconds / ways[name].seconds, "times", **aim)
+        Result(f"{name}, R = {size} : {base}", methods[base].seconds / methods[name].seconds, "times", **aim)
         for base in BASES
-        if name != base and not ways[base].why
+        if name != base and not methods[base].why
     ]
     return [*listed, *_column(found, step)] if kind.like == "lenet" else listed
 
 
-def _column(found: Mapping[int, Mapping[str, Timed]], step: Mapping[int, float]) -> list[Row]:
+def _column(found: Mapping[int, Mapping[str, Timed]], step: Mapping[int, float]) -> list[Result]:
     """How many replicas one program took, and the column of Jin et al., from seconds of a replica's step by R."""
     together = [
         size
-        for size, ways in found.items()
-        if any(name.startswith(("stack", "vmap")) and not way.why for name, way in ways.items())
+        for size, methods in found.items()
+        if any(name.startswith(("stack", "vmap")) and not method.why for name, method in methods.items())
     ]
     taken = minutes({n: n * seconds for n, seconds in step.items()})
     return [
-        Row("replicas in one program", np.array([max(together, default=0)]), "replicas", low=60),
-        Row(
+        Result("replicas in one program", np.array([max(together, default=0)]), "replicas", low=60),
+        Result(
             f"Jin et al.'s column ({runs():,} runs): an estimate from these steps",
             np.array([taken]),
             "minutes",
@@ -214,7 +218,7 @@ def ask(
             limits = limit_of(bench, recipe, 2 if options.quick else FILLS, rounds=effort.get("rounds", 3))
             found: dict[int, dict[str, Timed]] = {}
             for size in options.sizes:
-                asked = occasion(IMAGES)
+                asked = environment(IMAGES)
                 found[size] = measured(bench, recipe, size, alone=size == options.sizes[0], **effort)
                 every += found[size].values()
                 steps = -(-kind.epoch // kind.batch)
@@ -227,10 +231,10 @@ def ask(
 
 
 def hand_over(
-    save: Callable[[Mapping[str, str]], None], title: str, text: str, rows: list[Row], asked: str
+    save: Callable[[Mapping[str, str]], None], title: str, text: str, rows: list[Result], asked: str
 ) -> None:
     """Prints a part and saves it."""
-    section = page.section(title, text, rows, asked)
+    section = report.section(title, text, rows, asked)
     print(section, flush=True)
     save({title: section})
 
@@ -244,13 +248,13 @@ def main() -> None:
     options.sizes = sorted(set(options.sizes or ((1, 2) if options.quick else SIZES)))
     parts = [*(f"R = {size}" for size in MORE_SIZES), "aims"]
     order = [", ".join(title) for title in product(KINDS, PRECISIONS, parts)]
-    head = page.heading(made=MADE, settings=SETTINGS)
+    head = report.heading(made=MADE, settings=SETTINGS)
     print(head, flush=True)
 
     def save(sections: Mapping[str, str]) -> None:
         if options.save:
             old = options.save.read_text() if options.save.exists() else head
-            options.save.write_text(page.merged(old, head, sections, order))
+            options.save.write_text(report.merged(old, head, sections, order))
 
     try:
         save({})  # before anything is measured: is that page this machine's?
@@ -258,8 +262,8 @@ def main() -> None:
         sys.exit(f"not saved: {problem}")
     with tempfile.TemporaryDirectory(prefix="prunescope-gpu-") as folder, one_thread():
         every = ask(Workbench(Store(folder), device=device_named(device)), options, save)
-    if wrong := [way.why for way in every if way.why.startswith("failed")]:
-        sys.exit(f"{len(wrong)} ways failed, their rows say why")
+    if wrong := [method.why for method in every if method.why.startswith("failed")]:
+        sys.exit(f"{len(wrong)} methods failed, their rows say why")
 
 
 def arguments() -> argparse.Namespace:

@@ -1,7 +1,4 @@
-"""What all questions share: how large they are, the data, a recipe, a store that is thrown away.
-
-Belongs here: the set-up. Does not belong here: any measurement.
-"""
+"""What all questions share: how large they are, the data, a recipe, a store that is thrown away."""
 
 import itertools
 import tempfile
@@ -33,8 +30,11 @@ from prunescope.training.schedules import Constant
 class Scale:
     """How much is measured.
 
-    rounds: of what takes seconds; many: rounds of what takes milliseconds; train, test: examples;
-    steps: training steps between two looks at the clock; recipes: in the smaller plan, the larger has ten times more.
+    rounds: of what takes seconds.
+    many: rounds of what takes milliseconds.
+    train, test: examples.
+    steps: training steps between two looks at the clock.
+    recipes: in the smaller plan; the larger has ten times more.
     """
 
     rounds: int

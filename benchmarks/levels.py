@@ -1,14 +1,11 @@
-"""Question: what does a level of iterative pruning cost, as the network gets sparser?
-
-Belongs here: the same training at the sparsities of a real chain. Does not belong here: how that is made cheaper.
-"""
+"""Question: what does a level of iterative pruning cost, as the network gets sparser?"""
 
 from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from benchmarks.laboratory import FULL, Laboratory
-from benchmarks.row import Row
+from benchmarks.result import Result
 from benchmarks.timing import interleaved
 from prunescope.base.streams import Seeds
 from prunescope.runs.graph.families import final, imp
@@ -20,7 +17,7 @@ SHOWN = (4, 8, 12, 16, 20)
 LENGTH = "1ep"
 
 
-def levels(lab: Laboratory) -> list[Row]:
+def levels(lab: Laboratory) -> list[Result]:
     """An epoch, a test pass and storing, from every state of an IMP chain of 20 levels at 20 %, one epoch a level.
 
     A ratio of 1 means that a level costs what the dense one costs, as in a library that only multiplies by masks.
@@ -32,17 +29,17 @@ def levels(lab: Laboratory) -> list[Row]:
     seconds = interleaved({f"{n}": _again(lab, chain[n]) for n in numbers}, rounds=lab.scale.rounds)
     dense = seconds["0"]
     left = [0.8**n for n in numbers]
-    rows = [Row("dense", dense, "s")]
+    rows = [Result("dense", dense, "s")]
     rows += [
-        Row(f"level {n} ({100 * left[n]:.3g} % remaining) : dense", seconds[f"{n}"] / dense, "times")
+        Result(f"level {n} ({100 * left[n]:.3g} % remaining) : dense", seconds[f"{n}"] / dense, "times")
         for n in numbers
         if n in SHOWN
     ]
     whole = np.sum([seconds[f"{n}"] for n in numbers], axis=0) / (len(chain) * dense)
     return [
         *rows,
-        Row("the sparsest level : dense", 100 * seconds[f"{len(chain) - 1}"] / dense, "%", high=22),
-        Row(f"the chain : {len(chain)} dense levels", 100 * whole, "%", high=60),
+        Result("the sparsest level : dense", 100 * seconds[f"{len(chain) - 1}"] / dense, "%", high=22),
+        Result(f"the chain : {len(chain)} dense levels", 100 * whole, "%", high=60),
     ]
 
 

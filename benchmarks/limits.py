@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmarks.row import Numbers
+from benchmarks.result import Numbers
 from benchmarks.timing import interleaved
 from prunescope.runs.machine import memory
 
@@ -26,9 +26,9 @@ class Layers:
 
     members: replicas that take the step. Their products are separate ones in one call, as each has weights of its own;
     their convolutions are one call with one set of weights, which is no slower than any program of separate ones.
-    layout: of images and filters in memory. moments: what the optimizer keeps for every weight. flops: of one call of
+    layout: of images and filters in memory. slots: what the optimizer keeps for every weight. flops: of one call of
     `training`. bytes: what a step has to move at least: a layer's inputs, outputs and their gradients once whenever
-    they are made or read, and every replica's weights (float32, with their moments) read once and written once.
+    they are made or read, and every replica's weights (float32, with their slots) read once and written once.
     """
 
     def __init__(
@@ -38,11 +38,11 @@ class Layers:
         *,
         layout: torch.memory_format = torch.contiguous_format,
         members: int = 1,
-        moments: int = 0,
+        slots: int = 0,
         dtype: torch.dtype = torch.float32,
     ) -> None:
         """x: a batch of one replica, [N, ...], on the device; the network is called on it once."""
-        self.members, self.moments, self.layout, self.dtype = members, moments, layout, dtype
+        self.members, self.places, self.layout, self.dtype = members, slots, layout, dtype
         self.calls: list[tuple[nn.Module, Tensor, Tensor, Tensor]] = []
         self.flops = self.bytes = 0
         for layer in network.modules():
@@ -63,7 +63,7 @@ class Layers:
         self.calls.append((layer, x.requires_grad_(not first), weight.requires_grad_(), y))
         self.flops += (2 if first else 3) * 2 * y.numel() * leaf[0].numel()
         self.bytes += ((2 if first else 3) * x.numel() + 2 * y.numel()) * x.element_size()
-        self.bytes += 2 * (1 + self.moments) * self.members * leaf.numel() * leaf.element_size()
+        self.bytes += 2 * (1 + self.places) * self.members * leaf.numel() * leaf.element_size()
 
     def _like(self, part: Tensor, separate: bool) -> Tensor:
         """A random tensor of all replicas: with an axis of them, or with as many more examples."""
@@ -87,8 +87,9 @@ class Layers:
 class Limit:
     """What a replica's step takes at least.
 
-    layers: seconds of its convolutions and products, [rounds]; empty if they did not fit. copied: seconds in which the
-    device copies the bytes that the step has to move, [rounds]. flops, bytes: of the step.
+    layers: seconds of its convolutions and products, [rounds]; empty if they did not fit.
+    copied: seconds in which the device copies the bytes that the step has to move, [rounds].
+    flops, bytes: of the step.
     """
 
     layers: Numbers
@@ -98,14 +99,14 @@ class Limit:
 
 
 def limit(
-    build: Callable[[], nn.Module], x: Tensor, *, members: int, moments: int, dtype: torch.dtype, rounds: int
+    build: Callable[[], nn.Module], x: Tensor, *, members: int, slots: int, dtype: torch.dtype, rounds: int
 ) -> Limit:
     """The limit of the device of x, a batch [N, ...], for as many members at a time as fill it, in the faster layout.
 
     By the fastest algorithms that the libraries find, whether or not these give the same bits each time; in TF32 only
     if the caller did not turn it off.
     """
-    one = Layers(build(), x, moments=moments, dtype=dtype)
+    one = Layers(build(), x, slots=slots, dtype=dtype)
     layers: list[Numbers] = []
     # Many members, as a device that is not filled waits for the host; fewer where memory does not suffice.
     while members and not layers:

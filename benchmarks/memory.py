@@ -1,8 +1,4 @@
-"""Question: what memory does one more member of a program take?
-
-Belongs here: what is known beforehand, beside what a process really takes. Does not belong here: speed
-(`stack.py`).
-"""
+"""Question: what memory does one more member of a program take?"""
 
 import multiprocessing
 from collections.abc import Callable
@@ -11,7 +7,7 @@ from multiprocessing.connection import Connection
 import numpy as np
 
 from benchmarks.laboratory import FULL, Laboratory
-from benchmarks.row import Row
+from benchmarks.result import Result
 from benchmarks.stack import members_of, two_layer
 from prunescope.base.streams import replicate
 from prunescope.runs.execution.workbench import Workbench
@@ -20,13 +16,13 @@ from prunescope.runs.machine.calibration import for_stacks
 from prunescope.runs.machine.memory import watched
 from prunescope.runs.machine.pack_sizes import bytes_of_data, measure
 from prunescope.runs.store.store import Store
-from prunescope.tasks.kernels.choice import Kernels
+from prunescope.tasks.kernels.kernel_config import Kernels
 from prunescope.training.engines.stack import Stack
 
 FEW, MANY = 8, 40
 
 
-def memory(lab: Laboratory) -> list[Row]:
+def memory(lab: Laboratory) -> list[Result]:
     """Programs of the two-layer network and of LeNet-300-100, both of whose members have weights of their own.
 
     As the budget takes it: what is counted or measured in a few steps before a program is made, by which its size is
@@ -44,9 +40,9 @@ def memory(lab: Laboratory) -> list[Row]:
         peaks = [_peak(lab, recipes(count), kernels) for count in (few, many)]
         measured = max(0.0, peaks[1] - peaks[0]) / (many - few)
         rows += [
-            Row(f"{name}: a member's memory, as the budget takes it", np.array([taken / 2**20]), "MB"),
-            Row(f"{name}: a member's memory, in fresh processes", np.array([measured]), "MB"),
-            Row(
+            Result(f"{name}: a member's memory, as the budget takes it", np.array([taken / 2**20]), "MB"),
+            Result(f"{name}: a member's memory, in fresh processes", np.array([measured]), "MB"),
+            Result(
                 f"{name}: in fresh processes : as the budget takes it",
                 np.array([measured / taken * 2**20]),
                 "times",
@@ -54,7 +50,7 @@ def memory(lab: Laboratory) -> list[Row]:
             ),
         ]
         if name == "two-layer":
-            rows.append(Row("two-layer: 64 members", np.array([64 * measured]), "MB"))
+            rows.append(Result("two-layer: 64 members", np.array([64 * measured]), "MB"))
     return rows
 
 
@@ -75,5 +71,5 @@ def _peak(lab: Laboratory, recipes: list[Recipe], kernels: Kernels) -> float:
 def _measured(pipe: Connection, root: str, recipes: list[Recipe], kernels: Kernels) -> None:
     with watched("cpu") as peak:
         members = members_of(Workbench(Store(root)), recipes, kernels)
-        Stack(size=len(members)).advance([member.lane for member in members], 2)
+        Stack(size=len(members)).advance([member.replica for member in members], 2)
     pipe.send(peak() / 2**20)  # not of getrusage, whose peak a process inherits from the one that started it

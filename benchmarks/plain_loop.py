@@ -1,8 +1,4 @@
-"""The loop that most code has: a DataLoader over PIL images, nn.Module, torch.optim.
-
-Belongs here: the reference that prunescope is compared with, written as tutorials and most libraries of the field
-write it. Does not belong here: anything of prunescope that computes, but the network.
-"""
+"""The loop that most code has: a DataLoader over PIL images, nn.Module, torch.optim."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path

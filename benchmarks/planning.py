@@ -1,7 +1,4 @@
-"""Question: how long until the plan of a large study is there?
-
-Belongs here: building and planning recipes. Does not belong here: running them.
-"""
+"""Question: how long until the plan of a large study is there?"""
 
 import tempfile
 import time
@@ -9,7 +6,7 @@ import time
 import numpy as np
 
 from benchmarks.laboratory import Laboratory
-from benchmarks.row import Numbers, Row
+from benchmarks.result import Numbers, Result
 from prunescope.base.reference import FINAL
 from prunescope.base.streams import replicate
 from prunescope.measures import Risk
@@ -25,7 +22,7 @@ STORED = 10
 """One chain in so many is in the store."""
 
 
-def planning(lab: Laboratory) -> list[Row]:
+def planning(lab: Laboratory) -> list[Result]:
     """`plan` of IMP chains of 20 recipes, one chain in ten stored: ids, graph, store lookups, order of work.
 
     The recipes are new in every round, so that no id is known yet.
@@ -40,11 +37,11 @@ def planning(lab: Laboratory) -> list[Row]:
         readings = np.array([_with_readings(lab.recipe, few, store) for _ in range(lab.scale.rounds)])
     growth: Numbers = large[:, 1] / np.median(rounds[:, 1]) / (many / few)
     return [
-        Row(f"planning {few:,} recipes", rounds[:, 1], "s", high=1),
-        Row(f"planning {many:,} recipes", large[:, 1], "s"),
-        Row("cost a recipe, large plan : small plan", growth, "times"),
-        Row(f"building {few:,} recipes", rounds[:, 0], "s"),
-        Row(f"planning {few:,} recipes with two readings each", readings, "s"),
+        Result(f"planning {few:,} recipes", rounds[:, 1], "s", high=1),
+        Result(f"planning {many:,} recipes", large[:, 1], "s"),
+        Result("cost a recipe, large plan : small plan", growth, "times"),
+        Result(f"building {few:,} recipes", rounds[:, 0], "s"),
+        Result(f"planning {few:,} recipes with two readings each", readings, "s"),
     ]
 
 

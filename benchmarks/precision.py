@@ -1,13 +1,10 @@
-"""Question: does bfloat16 change what is concluded?
-
-Belongs here: the same runs in both precisions. Does not belong here: what bfloat16 gains (`gpu.py`; nothing on a CPU).
-"""
+"""Question: does bfloat16 change what is concluded?"""
 
 import numpy as np
 from torch import nn
 
 from benchmarks.laboratory import FULL, Laboratory
-from benchmarks.row import Numbers, Row
+from benchmarks.result import Numbers, Result
 from prunescope.base.streams import replicate
 from prunescope.measures import Risk
 from prunescope.runs.graph.families import final, imp
@@ -29,7 +26,7 @@ EPOCHS, TENTH = 4, Prune(amount=Remaining(fraction=0.9))
 CONVOLUTIONAL_EPOCHS, HALF = 8, Prune(amount=Remaining(fraction=0.5))
 
 
-def precision(lab: Laboratory) -> list[Row]:
+def precision(lab: Laboratory) -> list[Result]:
     """Test error of LeNet-300-100 after four epochs, and after four more from the start with a tenth of its weights.
 
     And of ResNet-8, which has convolutions and BatchNorm, on the digits of 8 x 8 pixels: after eight epochs at batch 64
@@ -67,7 +64,7 @@ def on_digits(epochs: int) -> Recipe:
     )
 
 
-def _rows(lab: Laboratory, net: str, pruned: str, recipe: Recipe, prune: Prune, count: int) -> list[Row]:
+def _rows(lab: Laboratory, net: str, pruned: str, recipe: Recipe, prune: Prune, count: int) -> list[Result]:
     single, half = (_errors(lab, recipe.replace(precision=kind), prune, count) for kind in KINDS)
     rows, one = [], 100 / len(lab.bench.problem(recipe).test)
     for what, a, b in (
@@ -77,10 +74,10 @@ def _rows(lab: Laboratory, net: str, pruned: str, recipe: Recipe, prune: Prune, 
     ):
         name, noise = f"{net}, {what}", np.array([max(a.std(ddof=1), one)])
         rows += [
-            Row(f"{name}: float32", a, "% test error"),
-            Row(f"{name}: bfloat16", b, "% test error"),
-            Row(f"{name}: seed noise", noise, "points"),
-            Row(f"{name}: mean difference : seed noise", abs((b - a).mean()) / noise, "times", high=1),
+            Result(f"{name}: float32", a, "% test error"),
+            Result(f"{name}: bfloat16", b, "% test error"),
+            Result(f"{name}: seed noise", noise, "points"),
+            Result(f"{name}: mean difference : seed noise", abs((b - a).mean()) / noise, "times", high=1),
         ]
     return rows
 

@@ -1,12 +1,9 @@
-"""Question: what does an event of pruning cost, evaluation excluded, against an epoch?
-
-Belongs here: the event alone. Does not belong here: looks before and after it.
-"""
+"""Question: what does an event of pruning cost, evaluation excluded, against an epoch?"""
 
 import math
 
 from benchmarks.laboratory import FULL, Laboratory
-from benchmarks.row import Row
+from benchmarks.result import Result
 from benchmarks.timing import interleaved
 from prunescope.base.steps import Clock
 from prunescope.base.streams import Seeds
@@ -25,7 +22,7 @@ from prunescope.training.timeline import EventContext, Timeline
 TRAIN, BATCH = 50_000, 128
 
 
-def pruning_event(lab: Laboratory) -> list[Row]:
+def pruning_event(lab: Laboratory) -> list[Result]:
     """One event on the last four convolutions of VGG-11 (9,231,114 parameters), filters scored by their l2 norm.
 
     The epoch is that of CIFAR-10 at batch 128, 391 steps, reckoned from single steps of the plain loop.
@@ -58,6 +55,6 @@ def pruning_event(lab: Laboratory) -> list[Row]:
     seconds = interleaved(contestants, rounds=lab.scale.rounds)
     epoch = math.ceil(TRAIN / BATCH) * seconds["step"]
     return [
-        Row("an event", 1000 * seconds["event"], "ms"),
-        Row("event : epoch", 100 * seconds["event"] / epoch, "%", high=1),
+        Result("an event", 1000 * seconds["event"], "ms"),
+        Result("event : epoch", 100 * seconds["event"] / epoch, "%", high=1),
     ]

@@ -1,8 +1,4 @@
-"""Question: how fast is a curve of many small pruned networks?
-
-Belongs here: the reference curve of the signal-and-noise model, by `ensure`, by a plain loop, and its products alone.
-Does not belong here: what an engine does (`prunescope.training.engines`), networks with mini-batches (`levels.py`).
-"""
+"""Question: how fast is a curve of many small pruned networks?"""
 
 import itertools
 import tempfile
@@ -14,19 +10,20 @@ from torch import Tensor, nn
 
 from benchmarks.laboratory import FULL, Laboratory
 from benchmarks.products import product
-from benchmarks.row import Row
+from benchmarks.result import Result
 from benchmarks.timing import interleaved
 from prunescope.base.reference import StateRef
-from prunescope.papers.yang2023.mild_and_over import NOISY, TINY
-from prunescope.papers.yang2023.setting import Setting
-from prunescope.papers.yang2023.sweep import PRUNED, Point, Sweep
+from prunescope.papers.readings import risk_on_test, risk_on_train
+from prunescope.papers.yang2023.quantities import PRUNED, sweep
+from prunescope.papers.yang2023.scales import NOISY, SMOKE, Setting
 from prunescope.runs.execution.ensure import ensure
+from prunescope.runs.graph.recipe import Recipe
 from prunescope.runs.store.store import Store
 
-FEWER = Sweep(TINY, (1.0, 0.3), 2)
+FEWER = SMOKE.replace(keeps=(1.0, 0.3), over=0.3)
 
 
-def random_pruning(lab: Laboratory) -> list[Row]:
+def random_pruning(lab: Laboratory) -> list[Result]:
     """10 keep probabilities by 10 replicates, K = 2, d = 400, n = 100, m = 50, each run to its target loss, one core.
 
     prunescope: `ensure` of all runs and of test and training error, in an empty store. Plain loop: the same runs one
@@ -34,27 +31,30 @@ def random_pruning(lab: Laboratory) -> list[Row]:
     after every step, both errors at the end, nothing stored. Limit: the two products of every one of these steps,
     dense, with the noise patches as rows (a signal patch holds one number), and nothing else.
     """
-    sweep = Sweep(NOISY.setting, NOISY.keeps, NOISY.replicates) if lab.scale == FULL else FEWER
+    arm = NOISY if lab.scale == FULL else FEWER
+    curve = sweep(arm.setting, arm.keeps, arm.replicates)
+    recipes = [recipe for networks in curve.values() for recipe in networks.runs]
     with tempfile.TemporaryDirectory(prefix="prunescope-curve-") as folder:
-        runs = [Plain.of(point, steps) for point, steps in zip(sweep.points, _made(sweep, lab), strict=True)]
+        made = zip(recipes, _made(recipes, lab), strict=True)
+        runs = [Plain.of(arm.setting, recipe, steps) for recipe, steps in made]
         stores = (Store(f"{folder}/{number}") for number in itertools.count())
-        nodes = [node for point in sweep.points for node in point.errors]
+        nodes = [risk(recipe) for recipe in recipes for risk in (risk_on_test, risk_on_train)]
         seconds = interleaved(
             {
                 "prunescope": lambda: ensure(nodes, store=next(stores), workers=1),
                 "plain": lambda: [run.train() for run in runs],
-                "limit": lambda: products(sweep.setting, sum(run.steps for run in runs)),
+                "limit": lambda: products(arm.setting, sum(run.steps for run in runs)),
             },
             rounds=1 if lab.scale == FULL else lab.scale.rounds,
         )
     ours, steps = seconds["prunescope"], sum(run.steps for run in runs)
     return [
-        Row("prunescope", ours, "s"),
-        Row("plain loop", seconds["plain"], "s"),
-        Row("the products alone", seconds["limit"], "s"),
-        Row("prunescope, a step", 1e6 * ours / steps, "µs"),
-        Row("plain loop : prunescope", seconds["plain"] / ours, "times", low=3),
-        Row("prunescope : the products alone", ours / seconds["limit"], "times", high=2),
+        Result("prunescope", ours, "s"),
+        Result("plain loop", seconds["plain"], "s"),
+        Result("the products alone", seconds["limit"], "s"),
+        Result("prunescope, a step", 1e6 * ours / steps, "µs"),
+        Result("plain loop : prunescope", seconds["plain"] / ours, "times", low=3),
+        Result("prunescope : the products alone", ours / seconds["limit"], "times", high=2),
     ]
 
 
@@ -74,13 +74,13 @@ class Plain:
     steps: int
 
     @classmethod
-    def of(cls, point: Point, made: tuple[Tensor, Tensor, int]) -> "Plain":
-        """The run of a point. made: its pruned weights, its mask, its number of steps."""
-        arrays = point.recipe.task.data.source.load()
+    def of(cls, setting: Setting, recipe: Recipe, made: tuple[Tensor, Tensor, int]) -> "Plain":
+        """The run of a recipe. made: its pruned weights, its mask, its number of steps."""
+        arrays = recipe.task.data.source.load()
         train = arrays.train_x.take(torch.arange(len(arrays.train_y))), arrays.train_y
         test = arrays.test_x.take(torch.arange(len(arrays.test_y))), arrays.test_y
         start, mask, steps = made
-        return cls(point.setting, point.recipe.task.network.build(), start, mask.float(), train, test, steps)
+        return cls(setting, recipe.task.network.build(), start, mask.float(), train, test, steps)
 
     def train(self) -> tuple[float, float]:
         """Gradient descent on all examples until the target loss; returns training and test error."""
@@ -117,15 +117,13 @@ def products(setting: Setting, steps: int) -> None:
         product(y.t(), x, slope)
 
 
-def _made(sweep: Sweep, lab: Laboratory) -> list[tuple[Tensor, Tensor, int]]:
-    """Pruned weights, mask and number of steps of every run of a sweep, made once before anything is timed."""
+def _made(recipes: list[Recipe], lab: Laboratory) -> list[tuple[Tensor, Tensor, int]]:
+    """Pruned weights, mask and number of steps of every run, made once before anything is timed."""
     store = lab.bench.store
-    results = ensure(
-        [StateRef(run=point.recipe, moment=PRUNED) for point in sweep.points], store=store, workers=1
-    )
+    results = ensure([StateRef(run=recipe, moment=PRUNED) for recipe in recipes], store=store, workers=1)
     found = []
-    for point in sweep.points:
-        weights = store.weights(point.recipe.id, PRUNED.id)
+    for recipe in recipes:
+        weights = store.weights(recipe.id, PRUNED.id)
         (name,) = weights.masks
-        found.append((weights.params[name], weights.masks[name], int(results[point.recipe]["steps"])))
+        found.append((weights.params[name], weights.masks[name], int(results[recipe]["steps"])))
     return found

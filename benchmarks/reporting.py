@@ -1,7 +1,4 @@
-"""Question: how long does the report of a whole paper take when everything is stored?
-
-Belongs here: building, judging, drawing and writing from a warm store. Does not belong here: training.
-"""
+"""Question: how long does the report of a whole paper take when everything is stored?"""
 
 import tempfile
 import time
@@ -10,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.laboratory import Laboratory
-from benchmarks.row import Numbers, Row
+from benchmarks.result import Numbers, Result
 from prunescope.papers.jin2022 import whole
 from prunescope.papers.jin2022.settings import SCALES
 from prunescope.runs.execution.ensure import ensure
@@ -21,7 +18,7 @@ SETTINGS = SCALES["smoke"].replace(epochs=1, share=0.2)
 """The smoke scale with less training: how long a network trained does not change the report of it."""
 
 
-def reporting(lab: Laboratory) -> list[Row]:
+def reporting(lab: Laboratory) -> list[Result]:
     """All of Jin et al. 2022 at smoke scale: building the study; judging, drawing and writing its report."""
     with tempfile.TemporaryDirectory(prefix="prunescope-report-") as folder:
         store = Store(f"{folder}/store")
@@ -30,9 +27,9 @@ def reporting(lab: Laboratory) -> list[Row]:
         page = (Path(folder) / "report" / "index.html").stat().st_size
     size: Numbers = np.array([page / 2**20])
     return [
-        Row("building the study", seconds[:, 0], "s"),
-        Row("its report", seconds[:, 1], "s", high=10),
-        Row("the page", size, "MiB"),
+        Result("building the study", seconds[:, 0], "s"),
+        Result("its report", seconds[:, 1], "s", high=10),
+        Result("the page", size, "MiB"),
     ]
 
 

@@ -1,8 +1,4 @@
-"""Question: what do two processes give over one?
-
-Belongs here: whole runs in several processes beside bare products in as many (each process the same work), and one
-study by one and by two workers (the same work divided). Does not belong here: one process.
-"""
+"""Question: what do two processes give over one?"""
 
 import multiprocessing
 import time
@@ -14,9 +10,9 @@ import torch
 
 from benchmarks.laboratory import FULL, Laboratory
 from benchmarks.products import Products
-from benchmarks.row import Row
+from benchmarks.result import Result
+from benchmarks.subprocess import ensured
 from benchmarks.timing import in_turns
-from benchmarks.whole import ensured
 from prunescope.base.value import Value
 from prunescope.papers.quickstart import SCALES, build
 from prunescope.runs.execution.executors.processes import keep_memory
@@ -32,7 +28,7 @@ PATIENCE = 300.0
 """Seconds after which a process that does not come is given up."""
 
 
-def scaling(lab: Laboratory) -> list[Row]:
+def scaling(lab: Laboratory) -> list[Result]:
     """Work done a second by two processes over that by one, for an epoch of LeNet-300-100 and for its products alone.
 
     Cores share caches, memory and clock, so two do not give twice the work of one, whoever works. In these rows each
@@ -49,14 +45,14 @@ def scaling(lab: Laboratory) -> list[Row]:
             found.append(2 * alone[name] / together[name])
     runs, products = (np.array(gains[name]) for name in ("runs", "products"))
     return [
-        Row("runs: two processes : one", runs, "times"),
-        Row("products: two processes : one", products, "times"),
-        Row("gain of runs : gain of products", 100 * runs / products, "%", low=95),
+        Result("runs: two processes : one", runs, "times"),
+        Result("products: two processes : one", products, "times"),
+        Result("gain of runs : gain of products", 100 * runs / products, "%", low=95),
         *_study(lab, float(np.median(products))),
     ]
 
 
-def _study(lab: Laboratory, products: float) -> list[Row]:
+def _study(lab: Laboratory, products: float) -> list[Result]:
     """products: the gain of bare products, which no division of work can exceed."""
     nodes = small_study("laptop" if lab.scale is FULL else "smoke")
     seconds = in_turns(
@@ -65,10 +61,10 @@ def _study(lab: Laboratory, products: float) -> list[Row]:
     )
     gain = seconds["one"] / seconds["two"]
     return [
-        Row("a study: one worker", seconds["one"], "s"),
-        Row("a study: two workers", seconds["two"], "s"),
-        Row("a study: one worker : two", gain, "times"),
-        Row("gain of a study : gain of products", 100 * gain / products, "%"),
+        Result("a study: one worker", seconds["one"], "s"),
+        Result("a study: two workers", seconds["two"], "s"),
+        Result("a study: one worker : two", gain, "times"),
+        Result("gain of a study : gain of products", 100 * gain / products, "%"),
     ]
 
 

@@ -1,12 +1,9 @@
-"""Question: what do EL2N scores cost beside the training of the networks that they come from?
-
-Belongs here: an ensemble, trained and scored. Does not belong here: evaluation alone (`evaluation.py`).
-"""
+"""Question: what do EL2N scores cost beside the training of the networks that they come from?"""
 
 from collections.abc import Iterator
 
 from benchmarks.laboratory import Laboratory
-from benchmarks.row import Row
+from benchmarks.result import Result
 from benchmarks.timing import interleaved
 from prunescope.measures import EL2N
 from prunescope.runs.graph.families import final
@@ -18,7 +15,7 @@ MEMBERS = 10
 EPOCHS = 2
 
 
-def scores(lab: Laboratory) -> list[Row]:
+def scores(lab: Laboratory) -> list[Result]:
     """Ten networks, two epochs each, scored on all training examples and averaged, against their training alone.
 
     Both train networks of their own in every round; storing states and readings is counted.
@@ -32,8 +29,8 @@ def scores(lab: Laboratory) -> list[Row]:
         rounds=max(1, lab.scale.rounds // 2),
     )
     return [
-        Row(f"training {MEMBERS} networks for {EPOCHS} epochs", seconds["trained"], "s"),
-        Row("training and scoring : training", seconds["scored"] / seconds["trained"], "times", high=1.15),
+        Result(f"training {MEMBERS} networks for {EPOCHS} epochs", seconds["trained"], "s"),
+        Result("training and scoring : training", seconds["scored"] / seconds["trained"], "times", high=1.15),
     ]
 
 

@@ -1,8 +1,4 @@
-"""Question: what do many replicas in one program gain?
-
-Belongs here: stacks of the two-layer network and of LeNet on one core. Does not belong here: networks with convolutions
-(`convolutional_stack.py`), a GPU (`gpu.py`), what memory they take (`memory.py`).
-"""
+"""Question: what do many replicas in one program gain?"""
 
 from collections.abc import Callable, Sequence
 
@@ -11,17 +7,17 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmarks.laboratory import Laboratory
-from benchmarks.row import Row
+from benchmarks.result import Result
 from benchmarks.timing import interleaved
 from prunescope.base.streams import replicate
-from prunescope.papers.yang2023.setting import Setting, pruned
+from prunescope.papers.yang2023.scales import Setting, pruned
 from prunescope.runs.execution.workbench import Workbench
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.runs.machine.calibration import for_stacks
 from prunescope.runs.machine.loader import with_kernels
-from prunescope.tasks.kernels.choice import Kernels
-from prunescope.training.engines.engine import Engine, Lane
-from prunescope.training.engines.lean import Lean
+from prunescope.tasks.kernels.kernel_config import Kernels
+from prunescope.training.engines.engine import Engine, Replica
+from prunescope.training.engines.inplace import InPlace
 from prunescope.training.engines.stack import Stack
 from prunescope.training.run import Member
 
@@ -29,7 +25,7 @@ KEEPS = (1.0, 0.3, 0.1, 0.03, 0.01)
 SIZES = (1, 4, 16, 64)
 
 
-def stack(lab: Laboratory) -> list[Row]:
+def stack(lab: Laboratory) -> list[Result]:
     """A training step of one replica in a program of R, in microseconds, on one core.
 
     The two-layer network is the reference of Yang et al. (K = 2, d = 400, n = 100, m = 50), full batch, every member
@@ -46,17 +42,19 @@ def stack(lab: Laboratory) -> list[Row]:
     micros = {name: 1e6 * values / steps for name, values in seconds.items()}
     each = {keep: micros[f"{keep:g}"] / members for keep in KEEPS}
     rows = [
-        Row("two-layer: plain PyTorch", micros["plain"], "µs"),
-        Row("two-layer: its dense products", micros["products"], "µs"),
+        Result("two-layer: plain PyTorch", micros["plain"], "µs"),
+        Result("two-layer: its dense products", micros["products"], "µs"),
     ]
     for keep in KEEPS:
-        rows.append(Row(f"two-layer, keep {keep:g}, {members} in one program", each[keep], "µs"))
-        rows.append(Row(f"plain : stack, keep {keep:g}", micros["plain"] / each[keep], "times", low=3))
-        rows.append(Row(f"stack : products, keep {keep:g}", each[keep] / micros["products"], "times", high=2))
+        rows.append(Result(f"two-layer, keep {keep:g}, {members} in one program", each[keep], "µs"))
+        rows.append(Result(f"plain : stack, keep {keep:g}", micros["plain"] / each[keep], "times", low=3))
+        rows.append(
+            Result(f"stack : products, keep {keep:g}", each[keep] / micros["products"], "times", high=2)
+        )
     return [*rows, *_scaling(lab, quick)]
 
 
-def _scaling(lab: Laboratory, quick: bool) -> list[Row]:
+def _scaling(lab: Laboratory, quick: bool) -> list[Result]:
     sizes = SIZES[:2] if quick else SIZES
     few = 2 if quick else 10
     contestants: dict[str, Callable[[], object]] = {}
@@ -65,13 +63,13 @@ def _scaling(lab: Laboratory, quick: bool) -> list[Row]:
     for size in sizes:
         recipes = [lab.recipe.replace(seeds=replicate(k)) for k in range(size)]
         contestants[f"LeNet {size}"] = advancing(lab, recipes, Stack(size=size), few)
-    contestants["LeNet alone"] = advancing(lab, [lab.recipe], Lean(), few)
+    contestants["LeNet alone"] = advancing(lab, [lab.recipe], InPlace(), few)
     seconds = interleaved(contestants, rounds=lab.scale.rounds)
     rows = []
     for name, values in seconds.items():
         size = int(name.split()[-1]) if name[-1].isdigit() else 1
         what = f"{name.split()[0]}, R = {size}" if name[-1].isdigit() else "LeNet, by itself (lean)"
-        rows.append(Row(what, 1e6 * values / few / size, "µs"))
+        rows.append(Result(what, 1e6 * values / few / size, "µs"))
     return rows
 
 
@@ -95,11 +93,11 @@ def members_of(bench: Workbench, recipes: Sequence[Recipe], kernels: Kernels) ->
 def advancing(lab: Laboratory, recipes: Sequence[Recipe], engine: Engine, steps: int) -> Callable[[], object]:
     """So many steps of all recipes by an engine; going on where it was, as a run does."""
     kernels = for_stacks(lab.bench.store, lab.bench.setting.kernels)
-    lanes: list[Lane] = [member.lane for member in members_of(lab.bench, recipes, kernels)]
+    replicas: list[Replica] = [member.replica for member in members_of(lab.bench, recipes, kernels)]
 
     def several() -> None:
-        nonlocal lanes
-        lanes = engine.advance(lanes, steps)
+        nonlocal replicas
+        replicas = engine.advance(replicas, steps)
 
     return several
 

@@ -1,7 +1,4 @@
-"""Question: how long until a command or a notebook can begin?
-
-Belongs here: imports and the cheapest command, in fresh processes. Does not belong here: work.
-"""
+"""Question: how long until a command or a notebook can begin?"""
 
 import subprocess
 import sys
@@ -9,7 +6,7 @@ import sys
 import numpy as np
 
 from benchmarks.laboratory import Laboratory
-from benchmarks.row import Row
+from benchmarks.result import Result
 from benchmarks.timing import interleaved
 
 IMPORT = """
@@ -24,7 +21,7 @@ print(imported - began, time.perf_counter() - began)
 LIST = "import sys; sys.argv = ['prunescope', 'list']; from prunescope.cli import main; main()"
 
 
-def startup(lab: Laboratory) -> list[Row]:
+def startup(lab: Laboratory) -> list[Result]:
     """Fresh processes, with the files in the operating system's cache.
 
     `import torch` is not counted. Public names are loaded when they are first used; the second row uses all of them.
@@ -40,10 +37,10 @@ def startup(lab: Laboratory) -> list[Row]:
     )
     imported, used = np.array(beyond[1:]).T
     return [
-        Row("`import prunescope` beyond `import torch`", imported, "s", high=0.2),
-        Row("the same, and every public name used", used, "s"),
-        Row("`prunescope list`", seconds["list"], "s", high=1.5),
-        Row("of it: Python itself", seconds["nothing"], "s"),
+        Result("`import prunescope` beyond `import torch`", imported, "s", high=0.2),
+        Result("the same, and every public name used", used, "s"),
+        Result("`prunescope list`", seconds["list"], "s", high=1.5),
+        Result("of it: Python itself", seconds["nothing"], "s"),
     ]
 
 

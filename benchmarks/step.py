@@ -1,7 +1,4 @@
-"""Question: where does the time of a training step go?
-
-Belongs here: the parts of one step, in microseconds. Does not belong here: whole epochs (`epochs.py`).
-"""
+"""Question: where does the time of a training step go?"""
 
 from collections.abc import Callable
 
@@ -11,16 +8,16 @@ from torch import Tensor
 
 from benchmarks.laboratory import Laboratory
 from benchmarks.products import Products
-from benchmarks.row import Row
+from benchmarks.result import Result
 from benchmarks.timing import interleaved
 from prunescope.runs.machine.engines import engine_of
-from prunescope.training.engines.engine import Engine, Lane
+from prunescope.training.engines.engine import Engine, Replica
 from prunescope.training.engines.loop import Loop
 from prunescope.training.loop import Program, Stepper, gradients
 from prunescope.training.run import begin
 
 
-def step(lab: Laboratory) -> list[Row]:
+def step(lab: Laboratory) -> list[Result]:
     """One step of LeNet-300-100 at batch 128, dense, in microseconds.
 
     Bare: the module called directly on one batch that stays where it is, cross-entropy, `torch.autograd.grad`, one
@@ -40,19 +37,19 @@ def step(lab: Laboratory) -> list[Row]:
     micros = {name: 1e6 * values / count for name, values in seconds.items()}
     other = micros["ours"] - micros["bare"]
     return [
-        Row("the 8 products", micros["products"], "µs"),
-        Row("bare: forward, backward, update", micros["bare"], "µs"),
-        Row("prunescope's step", micros["ours"], "µs"),
-        Row("the reference loop's step", micros["loop"], "µs"),
-        Row("the reference loop : prunescope", micros["loop"] / micros["ours"], "times"),
-        Row("everything else: prunescope - bare", other, "µs", high=20),
-        Row("of it: choosing and gathering the batch", micros["batch"], "µs"),
-        Row("everything else without the batch", other - micros["batch"], "µs"),
-        Row("the loop's forward and backward", micros["gradients"], "µs"),
-        Row("the loop's update, dense", micros["update"], "µs"),
-        Row("the loop's update, every layer masked", micros["masked"], "µs"),
-        Row("the products : bare", 100 * micros["products"] / micros["bare"], "%"),
-        Row("the products : prunescope's step", 100 * micros["products"] / micros["ours"], "%"),
+        Result("the 8 products", micros["products"], "µs"),
+        Result("bare: forward, backward, update", micros["bare"], "µs"),
+        Result("prunescope's step", micros["ours"], "µs"),
+        Result("the reference loop's step", micros["loop"], "µs"),
+        Result("the reference loop : prunescope", micros["loop"] / micros["ours"], "times"),
+        Result("everything else: prunescope - bare", other, "µs", high=20),
+        Result("of it: choosing and gathering the batch", micros["batch"], "µs"),
+        Result("everything else without the batch", other - micros["batch"], "µs"),
+        Result("the loop's forward and backward", micros["gradients"], "µs"),
+        Result("the loop's update, dense", micros["update"], "µs"),
+        Result("the loop's update, every layer masked", micros["masked"], "µs"),
+        Result("the products : bare", 100 * micros["products"] / micros["bare"], "%"),
+        Result("the products : prunescope's step", 100 * micros["products"] / micros["ours"], "%"),
     ]
 
 
@@ -73,11 +70,11 @@ def bare(lab: Laboratory) -> Callable[[], object]:
 def steps(program: Program, lab: Laboratory, count: int, engine: Engine) -> Callable[[], object]:
     """So many steps of an engine."""
     stepper, progress = Stepper(program), begin(program, lab.weights, 0)
-    lane = Lane(stepper, progress.state, progress.running, progress.local)
+    replica = Replica(stepper, progress.state, progress.running, progress.local)
 
     def several() -> None:
-        nonlocal lane
-        [lane] = engine.advance([lane], count)
+        nonlocal replica
+        [replica] = engine.advance([replica], count)
 
     return several
 

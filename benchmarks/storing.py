@@ -1,7 +1,4 @@
-"""Question: what does it cost to keep a state?
-
-Belongs here: milliseconds and bytes of stored states. Does not belong here: checkpoints of unfinished runs.
-"""
+"""Question: what does it cost to keep a state?"""
 
 import io
 from collections.abc import Callable
@@ -11,7 +8,7 @@ import numpy as np
 import torch
 
 from benchmarks.laboratory import Laboratory
-from benchmarks.row import Row
+from benchmarks.result import Result
 from benchmarks.timing import interleaved
 from prunescope.base.reference import FINAL
 from prunescope.base.state import Weights
@@ -23,7 +20,7 @@ from prunescope.runs.store.store import Store
 SPARSITIES = (0.0, 0.5, 0.9, 0.99)
 
 
-def storing(lab: Laboratory) -> list[Row]:
+def storing(lab: Laboratory) -> list[Result]:
     """A run with one state of LeNet-300-100, at several sparsities: stored, so that it survives a power cut, and read.
 
     Bytes are compared with `torch.save` of the same parameters and masks.
@@ -40,10 +37,10 @@ def storing(lab: Laboratory) -> list[Row]:
     rows = []
     for sparsity, (size, plain) in sizes.items():
         rows += [
-            Row(f"sparsity {sparsity:g}: writing", 1e3 * seconds[f"write {sparsity}"], "ms"),
-            Row(f"sparsity {sparsity:g}: reading", 1e3 * seconds[f"read {sparsity}"], "ms"),
-            Row(f"sparsity {sparsity:g}: size", np.array([size / 1e3]), "kB"),
-            Row(f"sparsity {sparsity:g}: size : torch.save", np.array([100 * size / plain]), "%"),
+            Result(f"sparsity {sparsity:g}: writing", 1e3 * seconds[f"write {sparsity}"], "ms"),
+            Result(f"sparsity {sparsity:g}: reading", 1e3 * seconds[f"read {sparsity}"], "ms"),
+            Result(f"sparsity {sparsity:g}: size", np.array([size / 1e3]), "kB"),
+            Result(f"sparsity {sparsity:g}: size : torch.save", np.array([100 * size / plain]), "%"),
         ]
     return rows
 

@@ -1,14 +1,11 @@
-"""Timing several things against each other.
-
-Belongs here: how time is taken. Does not belong here: what is timed.
-"""
+"""Timing several things against each other."""
 
 import time
 from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from benchmarks.row import Numbers
+from benchmarks.result import Numbers
 
 
 def interleaved(contestants: Mapping[str, Callable[[], object]], *, rounds: int) -> dict[str, Numbers]:

@@ -1,10 +1,10 @@
-"""The convolutional networks that are timed are the papers', and a stack's ways are what their rows say."""
+"""The convolutional networks that are timed are the papers', and a stack's methods are what their rows say."""
 
 import pytest
 from benchmarks.convolution import CASES
-from benchmarks.convolutional_stack import NETS, WAYS
+from benchmarks.convolutional_stack import METHODS, NETS
 
-from prunescope.papers.bartoldson.training import batch_for
+from prunescope.papers.bartoldson.scales import batch_for
 from prunescope.runs.execution.workbench import Workbench
 from prunescope.runs.store.store import Store
 from prunescope.training.engines.stack import how
@@ -26,9 +26,9 @@ def test_conv4_has_the_batches_of_its_study():
     assert CASES["ResNet-20"].recipe(full=True).optimizer == SGD(momentum=0.9, weight_decay=1e-4)
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("name", NETS)
-def test_a_stack_takes_the_way_that_its_row_says(tmp_path, name, way):
+def test_a_stack_takes_the_way_that_its_row_says(tmp_path, name, method):
     bench, recipe = Workbench(Store(tmp_path)), NETS[name].recipe(full=False)
     program = bench.program(recipe)
-    assert how(Member(program, bench.start(recipe, program)).lane, way).name == way
+    assert how(Member(program, bench.start(recipe, program)).replica, method).name == method

@@ -4,8 +4,8 @@ from collections import Counter
 
 import pytest
 from benchmarks.digits import noisy_replicate
+from benchmarks.subprocess import ensured
 from benchmarks.timing import in_turns
-from benchmarks.whole import ensured
 
 from prunescope.papers.quickstart import SCALES
 from prunescope.runs.graph.nodes import closure

@@ -1,4 +1,4 @@
-"""The benchmark of a GPU, on a CPU: every way is measured, ratios are to what they say, what fails says so.
+"""The benchmark of a GPU, on a CPU: every method is measured, ratios are to what they say, what fails says so.
 
 What only a GPU has, its peak memory and recorded steps, is left out there.
 """
@@ -15,8 +15,8 @@ import torch
 from benchmarks.column import minutes, programs
 from benchmarks.gpu import KINDS, aims, limit_of, measured, rows
 from benchmarks.limits import Layers, Limit
+from benchmarks.methods import Contestant, Timed, convolutional, timed
 from benchmarks.plain_loop import PAD, augmented
-from benchmarks.ways import Contestant, Timed, convolutional, timed
 from PIL import Image
 
 from benchmarks import limits
@@ -45,16 +45,16 @@ def test_every_way_is_measured_and_compared(bench, kind, alone):
     recipe = kind.recipe("float32")
     limit = limit_of(bench, recipe, 2, rounds=1)
     for size, apart in ((1, alone), (3, ())):
-        ways = measured(bench, recipe, size, alone=bool(apart), rounds=1, least=0.0)
-        assert tuple(ways) == ("DataLoader loop", "loop", *apart, *STACKS)
-        assert not any(way.why for way in ways.values())
-        found = {row.what: row.median for row in rows(ways, limit, size, steps=4, megabytes=False)}
+        methods = measured(bench, recipe, size, alone=bool(apart), rounds=1, least=0.0)
+        assert tuple(methods) == ("DataLoader loop", "loop", *apart, *STACKS)
+        assert not any(method.why for method in methods.values())
+        found = {row.what: row.median for row in rows(methods, limit, size, steps=4, megabytes=False)}
         assert not any("memory" in what for what in found)
-        rates = {way: found[f"{way}, R = {size}"] for way in ways}
+        rates = {method: found[f"{method}, R = {size}"] for method in methods}
         assert all(math.isfinite(rate) and rate > 0 for rate in rates.values())
-        for way in (*apart, *STACKS):
+        for method in (*apart, *STACKS):
             for base in ("DataLoader loop", "loop"):
-                assert math.isclose(found[f"{way} : {base}, R = {size}"], rates[way] / rates[base])
+                assert math.isclose(found[f"{method} : {base}, R = {size}"], rates[method] / rates[base])
         best = max(rates, key=rates.__getitem__)
         assert math.isclose(
             found[f"the layers alone : {best}, R = {size}"], 100 * 4 * limit.layers[0] * rates[best]
@@ -86,7 +86,7 @@ def failing(problem):
     def make():
         raise problem
 
-    return Contestant("way", 1, make)
+    return Contestant("method", 1, make)
 
 
 def test_a_way_that_does_not_fit_or_fails_says_so_and_loses_its_own_row_only():
@@ -127,7 +127,7 @@ def test_the_column_is_the_sum_of_its_programs():
 
 def test_layers_count_what_a_step_computes_and_moves():
     x = torch.randn(4, 1, 4, 4)
-    work = Layers(LeNet(hidden=(8,), inputs=16), x, members=3, moments=1)
+    work = Layers(LeNet(hidden=(8,), inputs=16), x, members=3, slots=1)
     work.training()
     assert work.flops == 3 * 2 * 4 * (2 * 16 * 8 + 3 * 8 * 10)
     activations = 2 * 4 * 16 + 2 * 4 * 8 + 3 * 4 * 8 + 2 * 4 * 10
@@ -146,12 +146,12 @@ def test_a_limit_is_measured_with_as_many_members_as_fit(monkeypatch):
     monkeypatch.setattr(limits, "_seconds", seconds)
     x = torch.randn(4, 1, 4, 4)
     found = limits.limit(
-        lambda: LeNet(hidden=(8,), inputs=16), x, members=8, moments=0, dtype=x.dtype, rounds=2
+        lambda: LeNet(hidden=(8,), inputs=16), x, members=8, slots=0, dtype=x.dtype, rounds=2
     )
     assert tried == [8, 8, 4, 4, 2, 2] and found.layers.tolist() == [4.0, 4.0]
     monkeypatch.setattr(limits, "_seconds", lambda work, rounds: (_ for _ in ()).throw(RuntimeError("other")))
     with pytest.raises(RuntimeError, match="other"):
-        limits.limit(lambda: LeNet(inputs=16), x, members=1, moments=0, dtype=x.dtype, rounds=1)
+        limits.limit(lambda: LeNet(inputs=16), x, members=1, slots=0, dtype=x.dtype, rounds=1)
 
 
 def test_layers_are_found_in_residual_networks():

@@ -24,7 +24,7 @@ from prunescope.runs.graph.families import extended, final, imp
 from prunescope.runs.graph.nodes import Reading, Trace
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.sparsity.select import Remaining
-from prunescope.studies import Claim, Direction, Figure, Lines, Study, column
+from prunescope.studies import Claim, Direction, Figure, Lines, Quantity, Rows, Study, arrays, column
 from prunescope.tasks.data.idx import mnist
 from prunescope.tasks.data.synthetic import synthetic
 from prunescope.tasks.model import network
@@ -73,49 +73,31 @@ def build(settings: Settings, scale: str) -> Study:
     starts = [base(settings).replace(seeds=replicate(number)) for number in range(settings.replicates)]
     pruned = [imp(start, levels=settings.levels, prune=prune, rewind=settings.begin) for start in starts]
     longer = [extended(start, levels=settings.levels) for start in starts]
-    tests = {recipe.id: Reading(measure=Risk(), state=final(recipe)) for c in pruned + longer for recipe in c}
-
-    def table(results):
-        return [
-            {"arm": arm, "replicate": number, "level": level, "error": results[tests[recipe.id]]["error"].item()}
-            for arm, chains in (("pruned", pruned), ("extended", longer))
-            for number, chain in enumerate(chains)
-            for level, recipe in enumerate(chain)
-            if tests[recipe.id] in results
-        ]
-
-    def gain(results):
-        ends = [[tests[chain[at].id] for chain in pruned] for at in (0, -1)]
-        return column(results, ends[0], name="error") - column(results, ends[1], name="error")
-
-    return Study(
-        "tiny",
-        "Does a tiny network survive pruning?",
-        settings=settings,
-        scale=scale,
-        nodes=[*tests.values(), *(Trace(probe=Curve(split="test"), run=start) for start in starts)],
-        figures=(
-            Figure(
-                "error",
-                "Error",
-                caption="Test error by level.",
-                table=table,
-                plot=Lines("level", "error", series="arm"),
-                lineage={"pruned": [tests[recipe.id] for recipe in pruned[0]]},
-            ),
-        ),
-        claims=(
-            Claim(
-                "gain",
-                "Pruning lowers the error.",
-                basis="proposed",
-                place="",
-                region=Direction("greater"),
-                sample=gain,
-                unit="fraction",
-            ),
-        ),
+    levels = {"pruned": zip(*pruned), "extended": zip(*longer)}
+    errors = {arm: [error(arm, runs) for runs in chain] for arm, chain in levels.items()}
+    gain = errors["pruned"][0] - errors["pruned"][-1]
+    claim = Claim("gain", "Pruning lowers the error.", gain, Direction("greater"))
+    rows = [
+        Rows({"arm": arm, "level": level}, {"error": values})
+        for arm, chain in errors.items()
+        for level, values in enumerate(chain)
+    ]
+    plot = Lines("level", "error", series="arm")
+    traces = [Trace(probe=Curve(split="test"), run=start) for start in starts]
+    curves = Figure(
+        "curves",
+        "Errors during training",
+        caption="Test error after every epoch.",
+        rows=[Rows({"arm": "dense"}, {"error": arrays(traces, "error")}, {"epoch": range(settings.epochs + 1)})],
+        plot=Lines("epoch", "error", series="arm"),
     )
+    figure = Figure("error", "Error", caption="Test error by level.", rows=rows, plot=plot, claims=(claim,))
+    question = "Does a tiny network survive pruning?"
+    return Study("tiny", question, settings=settings, scale=scale, figures=(figure, curves))
+
+
+def error(arm: str, runs: tuple[Recipe, ...]) -> Quantity:
+    return column([Reading(measure=Risk(), state=final(run)) for run in runs], "error", unit="fraction")
 '''
 
 Command = Callable[..., Result]

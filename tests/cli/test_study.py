@@ -86,12 +86,12 @@ def test_stages_that_depend_on_results_are_said_to_be_bounds(command, study) -> 
     text = path.read_text()
     path.write_text(
         text.replace(
-            "    return Study(",
+            "    rows = [",
             "    from prunescope.runs.graph.nodes import Chosen\n"
-            "    inputs = tuple(tests[recipe.id] for recipe in pruned[0])\n"
-            "    best = Chosen(among=tuple(pruned[0]), inputs=inputs, rule='builtins:len')\n"
-            "    tests['best'] = Reading(measure=Risk(split='train'), state=final(best))\n"
-            "    return Study(",
+            "    best = Chosen(among=tuple(pruned[0]), inputs=errors['pruned'][0].nodes, rule='builtins:len')\n"
+            "    gain = column([Reading(measure=Risk(split='train'), state=final(best))], 'error')\n"
+            "    claim = Claim('best', 'The best is good.', gain, Direction('less'))\n"
+            "    rows = [",
             1,
         )
     )

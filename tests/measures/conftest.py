@@ -1,5 +1,7 @@
 """States to measure, and their Hessians entry by entry in float64, by code of PyTorch's own."""
 
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -14,6 +16,7 @@ from prunescope.tasks.model import network, network_of
 from prunescope.tasks.task import Data, Task
 
 SHAPE = (3, 4, 4)
+sys.path.append(str(Path(__file__).parent))  # for `kinds`
 
 
 @pytest.fixture(scope="session")

@@ -50,8 +50,7 @@ def test_el2n_is_the_distance_to_the_label_used(problem, weights):
 def test_grand_is_the_gradient_norm_over_kept_weights(problem, weights, monkeypatch):
     from prunescope.measures import grand
 
-    # Seven examples a pass, so that passes are joined.
-    monkeypatch.setattr(grand, "GRADIENT_NUMBERS", 7 * tree.size(weights.params))
+    monkeypatch.setattr(grand, "CHUNK", 7)  # examples a pass, so that passes are joined
     with torch.no_grad():  # as the workbench calls it
         found = GraNd(split="train").measure(problem, weights)["grand"]
     for row in range(24):

@@ -11,10 +11,10 @@ from prunescope.runs.execution.ensure import Interrupted, ensure
 from prunescope.runs.execution.preparation import prepare
 from prunescope.runs.machine import calibration
 from prunescope.runs.store.plan import plan
-from prunescope.tasks.kernels.choice import PLAIN, Kernels
+from prunescope.tasks.kernels.kernel_config import PLAIN, Kernels
 from prunescope.tasks.model import network_of
 
-FOUND = Kernels(dense="columns", least=1)
+FOUND = Kernels(fused=True, least=1)
 
 
 class Convolution(nn.Sequential):
@@ -76,7 +76,7 @@ def test_a_run_under_way_keeps_what_it_began_with_and_new_ones_get_what_is_measu
     with pytest.raises(Interrupted):
         interrupted(recipe, store, after=5)
     [path] = (store.root / "prices").glob("kernels-*")
-    store.write_json(path, Kernels(dense="columns", least=7).model_dump())
+    store.write_json(path, Kernels(fused=True, least=7).model_dump())
     other = recipe.replace(batch=16)
     ensure([recipe, other], store=store, workers=1)
     least = [manifest(store.root, run)["exec"]["kernels"]["least"] for run in (recipe, other)]

@@ -17,17 +17,15 @@ from prunescope.runs.machine import pack_sizes
 from prunescope.runs.machine.devices import device_named, one_thread
 from prunescope.runs.machine.engines import EngineSetting
 from prunescope.tasks.kernels import compiling, jit
-from prunescope.tasks.kernels.choice import Kernels
+from prunescope.tasks.kernels.kernel_config import Kernels
 from prunescope.training.engines.stacked.recorded import WARM_UP
 
 OF_A_CPU = Kernels(
-    dense="columns",
     sparse="torch",
     train_below=1.0,
     evaluate_below=1.0,
     least=1,
     channels_last=True,
-    without_units=True,
     fused=True,
     flushed=True,
 )
@@ -52,7 +50,7 @@ def test_a_run_begun_on_a_cpu_goes_on_elsewhere_by_what_is_there(store, monkeypa
 
 def test_what_a_setting_needs_depends_on_the_device(monkeypatch):
     compiled = EngineSetting(engine="lean", kernels=Kernels(compiled=True))
-    by_hand = EngineSetting(engine="lean", kernels=Kernels(sparse="llvm", by_hand=True))
+    by_hand = EngineSetting(engine="lean", kernels=Kernels(sparse="numba", by_hand=True))
     monkeypatch.setattr(compiling, "available", lambda device="cpu": device == "cuda")
     monkeypatch.setattr(jit, "available", lambda: False)
     assert [compiled.available(device) for device in ("cpu", "cuda")] == [False, True]
@@ -164,11 +162,11 @@ def test_making_a_recording_is_no_part_of_a_step(monkeypatch):
     """Which is made once, at the fourth step of a call."""
     now = [0.0]
 
-    def advance(lanes, steps):
+    def advance(replicas, steps):
         now[0] += 0.01 + 0.001 * steps + (0.2 if steps > WARM_UP else 0.0)
 
     monkeypatch.setattr(time, "perf_counter", lambda: now[0])
     monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
-    members = [SimpleNamespace(lane=None, free=1000)]
+    members = [SimpleNamespace(replica=None, steps_until_due=1000)]
     found = pack_sizes._step(SimpleNamespace(advance=advance), members, "cuda")
     assert found == pytest.approx(0.001)

@@ -15,7 +15,7 @@ from prunescope.runs.store.plan import plan
 from prunescope.runs.store.store import Store
 from prunescope.tasks.data.augmentation import CropFlip
 from prunescope.tasks.data.synthetic import synthetic
-from prunescope.tasks.kernels.choice import Kernels
+from prunescope.tasks.kernels.kernel_config import Kernels
 from prunescope.tasks.task import Data
 from prunescope.training.engines.stacked.recorded import Recorded
 

@@ -15,7 +15,7 @@ from prunescope.runs.graph.nodes import Trace
 from prunescope.runs.machine.packing import Pack
 from prunescope.runs.store.plan import plan
 from prunescope.runs.store.store import Store
-from prunescope.training.aside import Lost
+from prunescope.training.background import Lost
 from prunescope.training.epoch_probes import RecalibratedAccuracy
 from prunescope.training.interventions import At, Prune
 from prunescope.training.probes import Curve, Probe
@@ -57,7 +57,7 @@ def test_everything_that_a_study_stores_is_the_same(tmp_path, monkeypatch, place
         lambda self, *a, **k: made(self, *a, **{**k, "overlap": True, "checkpoint_seconds": 0.0}),
     )
     ensure(study(), store=tmp_path / "overlapping", workers=1)
-    assert places == {("look", "aside"), ("save", "aside")}
+    assert places == {("look", "background"), ("save", "background")}
     assert contents(tmp_path / "one-by-one") == contents(tmp_path / "overlapping")
     assert not [*(tmp_path / "overlapping" / "partial").iterdir()]
 
@@ -69,7 +69,7 @@ def test_a_pack_of_runs_is_the_same(tmp_path, places):
         jobs = plan([Trace(probe=PROBE, run=run) for run in runs], bench.store).jobs.values()
         assert train_pack(bench, Pack(tuple(jobs), 3), lambda run, steps: True, lambda said: None)
     assert contents(tmp_path / "one-by-one") == contents(tmp_path / "overlapping")
-    assert {thread for _, thread in places} == {"MainThread", "aside"}
+    assert {thread for _, thread in places} == {"MainThread", "background"}
 
 
 def test_a_run_that_is_stopped_has_its_checkpoint_and_goes_on_bitwise(tmp_path):

@@ -115,11 +115,11 @@ def test_a_stop_leaves_a_checkpoint_of_every_run_that_goes_on_to_the_same_bits(s
 def test_too_little_memory_splits_the_program_and_loses_nothing(store, monkeypatch):
     plain, asked = Stack.advance, []
 
-    def advance(self, lanes, steps):
-        asked.append(len(lanes))
-        if len(lanes) > 2:
+    def advance(self, replicas, steps):
+        asked.append(len(replicas))
+        if len(replicas) > 2:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return plain(self, lanes, steps)
+        return plain(self, replicas, steps)
 
     monkeypatch.setattr(Stack, "advance", advance)
     runs = replicas(5)
@@ -131,11 +131,11 @@ def test_too_little_memory_splits_the_program_and_loses_nothing(store, monkeypat
 def test_what_happened_before_memory_ran_out_does_not_happen_again(store, tmp_path, monkeypatch):
     plain, failures = Stack.advance, []
 
-    def advance(self, lanes, steps):
-        if len(lanes) == 4 and not failures:
-            failures.append(len(lanes))
+    def advance(self, replicas, steps):
+        if len(replicas) == 4 and not failures:
+            failures.append(len(replicas))
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return plain(self, lanes, steps)
+        return plain(self, replicas, steps)
 
     prune = Prune()
     nodes = [
@@ -156,12 +156,12 @@ def greedy(monkeypatch, hungry):
     """Engines whose steps run out of memory as soon as a run with this seed of the order is among them."""
     for engine in (Stack, Loop):
 
-        def advance(self, lanes, steps, plain=engine.advance):
-            if any(lane.stepper.program.seeds.order in hungry for lane in lanes):
+        def advance(self, replicas, steps, plain=engine.advance):
+            if any(replica.stepper.program.seeds.order in hungry for replica in replicas):
                 raise RuntimeError(
                     "DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."
                 )
-            return plain(self, lanes, steps)
+            return plain(self, replicas, steps)
 
         monkeypatch.setattr(engine, "advance", advance)
 

@@ -6,7 +6,7 @@ from specimens import recipe as make_recipe
 
 from prunescope.base.errors import UsageError
 from prunescope.base.streams import replicate
-from prunescope.papers.yang2023.setting import Setting
+from prunescope.papers.yang2023.scales import Setting
 from prunescope.runs.execution.ensure import ensure
 from prunescope.runs.execution.status import Display
 from prunescope.runs.execution.workbench import Workbench

@@ -5,8 +5,7 @@ import pytest
 
 from prunescope.base.errors import UsageError
 from prunescope.base.steps import Clock
-from prunescope.studies import events
-from prunescope.studies.events import epochs
+from prunescope.studies.events import SOON, accuracy_at, epochs
 from prunescope.training.interventions import LayerSchedule
 
 
@@ -45,22 +44,17 @@ def test_the_last_drop_compares_with_the_epoch_before():
 
 
 def test_the_last_drop_of_events_alone_is_against_just_before_it():
-    found = events.stability([TEST])
-    assert (found["mean_stability"], found["mean_drop"]) == pytest.approx((68.0, 68 / 3))
-    assert (found["mean_positive_drop"], found["worst_drop"]) == pytest.approx((35.5, 41.0))
-    assert found["last_drop"] == pytest.approx(82.0 - 41.0)
-    assert all(
-        events.stability([{}])[name] == 0 for name in ("mean_positive_drop", "worst_drop", "last_drop")
-    )
+    seen = epochs(TEST)
+    assert (seen.worst_drop(), seen.drop_at_last()) == pytest.approx((41.0, 82.0 - 41.0))
+    nothing = epochs({})
+    assert nothing.mean_drop(positive=True) == nothing.worst_drop() == nothing.drop_at_last() == 0
 
 
 def test_the_best_epoch_is_looked_for_from_the_last_event_on():
-    found = events.summary([TEST, TRAIN])
-    assert (found["best"], found["best_epoch"], found["final"]) == (90.0, 6.0, 84.0)
-    assert (found["gap"], found["final_gap"], found["train_at_best"]) == pytest.approx((10.0, 16.0, 100.0))
-    early = trace([99.0, 60.0, 70.0], {2: 65.0})
-    assert events.summary([early, early])["best"] == 70.0
-    assert events.summary([trace([99.0, 60.0, 70.0], {})] * 2)["best"] == 99.0
+    seen = epochs(TEST)
+    assert (seen.best_accuracy(), seen.epoch[seen.best()], seen.final_accuracy()) == (90.0, 6.0, 84.0)
+    assert epochs(trace([99.0, 60.0, 70.0], {2: 65.0})).best_accuracy() == 70.0
+    assert epochs(trace([99.0, 60.0, 70.0], {})).best_accuracy() == 99.0
 
 
 def test_recovery_counts_epochs_until_accuracy_is_back():
@@ -68,27 +62,21 @@ def test_recovery_counts_epochs_until_accuracy_is_back():
     assert epochs(TEST).recovery().tolist() == [1.0, 0.0, 1.0]
     slow = epochs(trace([60.0, 50.0, 55.0, 61.0, 60.0], {1: 10.0, 4: 5.0}))
     assert slow.recovery()[0] == 3.0 and np.isnan(slow.recovery()[1])
-    found = events.summary([trace([60.0, 50.0, 55.0, 61.0, 60.0], {1: 10.0, 4: 5.0})] * 2)
-    assert (found["recovery"], found["recovered"], found["recovered_soon"]) == (3.0, 50.0, 50.0)
-    late = [trace([60.0, *[50.0] * 6, 60.0], {1: 10.0})] * 2
-    assert epochs(late[0]).recovery().tolist() == [7.0] and events.summary(late)["recovered_soon"] == 0.0
+    assert (slow.mean_recovery(), slow.recovered(), slow.recovered(within=SOON)) == (3.0, 50.0, 50.0)
+    late = epochs(trace([60.0, *[50.0] * 6, 60.0], {1: 10.0}))
+    assert late.recovery().tolist() == [7.0] and late.recovered(within=SOON) == 0.0
 
 
 def test_accuracy_at_a_step_is_that_before_its_events():
-    assert events.accuracy_at([TEST], step=20)["accuracy"] == pytest.approx(60.0)
+    assert accuracy_at(TEST, step=20) == pytest.approx(60.0)
     with pytest.raises(UsageError, match="no look at step 25"):
-        events.accuracy_at([TEST], step=25)
+        accuracy_at(TEST, step=25)
 
 
 def test_no_pruning_is_perfectly_stable():
-    found = events.summary([trace([50.0, 60.0], {})] * 2)
-    assert (found["mean_stability"], found["mean_drop"], found["worst_drop"], found["events"]) == (
-        100.0,
-        0,
-        0,
-        0,
-    )
-    assert found["recovered"] == 100.0 and np.isnan(found["recovery"])
+    seen = epochs(trace([50.0, 60.0], {}))
+    assert (seen.mean_stability(), seen.mean_drop(), seen.worst_drop()) == (100.0, 0, 0)
+    assert seen.recovered() == 100.0 and np.isnan(seen.mean_recovery())
 
 
 def test_a_trace_of_events_alone_is_a_table_of_epochs_with_events():
@@ -99,11 +87,11 @@ def test_a_trace_of_events_alone_is_a_table_of_epochs_with_events():
         "error": np.array([0.2, 0.6]),
         "sparsity": np.array([0.1, 0.2]),
     }
-    assert events.stability([rows])["mean_stability"] == pytest.approx(50.0)
-    assert events.stability([{}])["mean_stability"] == 100.0
+    assert epochs(rows).mean_stability() == pytest.approx(50.0)
+    assert epochs({}).mean_stability() == 100.0
     at_the_start = {name: np.concatenate([column, column]) for name, column in rows.items()}
     at_the_start["local"] = np.array([0, 0, 9, 9])
-    assert events.stability([at_the_start])["mean_stability"] == pytest.approx(50.0)
+    assert epochs(at_the_start).mean_stability() == pytest.approx(50.0)
     broken = {**rows, "local": np.array([9, 8])}
     with pytest.raises(UsageError, match="not looked at before"):
         epochs(broken)
@@ -149,8 +137,6 @@ def test_onsets_that_prune_nothing_are_no_events(fraction, count):
     assert set(seen.epoch[seen.event]) == went
     assert seen.mean_stability() == pytest.approx(90.0) and seen.mean_drop() == pytest.approx(8.0)
     assert len(seen.recovery()) == count and (seen.recovery() == 1.0).all()
-    found = events.summary([trace([80.0] * 165, after, {i: 1 - kept[i] / 960 for i in kept})] * 2)
-    assert (found["events"], found["mean_stability"]) == (count, pytest.approx(90.0))
 
 
 def test_every_onset_of_temporary_noise_is_an_event():

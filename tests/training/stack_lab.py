@@ -4,12 +4,12 @@ import torch
 from test_interventions import tensors
 from torch import nn
 
-from prunescope.tasks.kernels.choice import Kernels
+from prunescope.tasks.kernels.kernel_config import Kernels
 from prunescope.training.engines.loop import Loop
 from prunescope.training.engines.stack import Stack
 from prunescope.training.run import Member, train, train_together
 
-SPARSE = Kernels(sparse="llvm", train_below=1.0, together_below=1.0, least=1)
+SPARSE = Kernels(sparse="numba", train_below=1.0, together_below=1.0, least=1)
 
 
 class Odd(nn.Module):

@@ -11,10 +11,10 @@ from torch import nn
 from prunescope.base.errors import UsageError
 from prunescope.runs.machine.engines import EngineSetting, engine_named
 from prunescope.tasks.kernels import compiling
-from prunescope.tasks.kernels.choice import Kernels
+from prunescope.tasks.kernels.kernel_config import Kernels
 from prunescope.tasks.model import Model, network_of
-from prunescope.training.engines import lean
-from prunescope.training.engines.lean import Lean
+from prunescope.training.engines import inplace
+from prunescope.training.engines.inplace import InPlace
 from prunescope.training.engines.loop import Loop
 from prunescope.training.interventions import At, Prune
 from prunescope.training.run import train
@@ -41,8 +41,8 @@ class Normed(nn.Module):
 def asked(monkeypatch):
     """The answers to whether a compiled pass is right."""
     answers = []
-    plain = lean.confirmed
-    monkeypatch.setattr(lean, "confirmed", lambda *args: answers.append(plain(*args)) or answers[-1])
+    plain = inplace.confirmed
+    monkeypatch.setattr(inplace, "confirmed", lambda *args: answers.append(plain(*args)) or answers[-1])
     return answers
 
 
@@ -50,7 +50,7 @@ def ends(lab, factory, *interventions):
     """The end of a run of two epochs by the loop, and by the engine in place with compiled passes."""
     program = lab.program(*interventions, problem=lab.problem(network_of(factory)), steps=14)
     other = replace(program, problem=replace(program.problem, kernels=COMPILED))
-    return train(program, lab.begin(program), engine=Loop()), train(other, lab.begin(other), engine=Lean())
+    return train(program, lab.begin(program), engine=Loop()), train(other, lab.begin(other), engine=InPlace())
 
 
 @needs_compiler
@@ -78,7 +78,7 @@ def test_every_optimizer_with_one_compiled_pass(lab, asked):
         program = lab.program(Prune(when=At(at="3it")), problem=problem, optimizer=optimizer, steps=9)
         other = replace(program, problem=replace(problem, kernels=COMPILED))
         loop = train(program, lab.begin(program, sparsity=0.3), engine=Loop())
-        assert_close(loop, train(other, lab.begin(other, sparsity=0.3), engine=Lean()), 1e-3)
+        assert_close(loop, train(other, lab.begin(other, sparsity=0.3), engine=InPlace()), 1e-3)
     assert asked == [True, True] * len(OPTIMIZERS)
 
 

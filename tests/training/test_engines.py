@@ -18,11 +18,11 @@ from prunescope.tasks import nets
 from prunescope.tasks.data.augmentation import CropFlip
 from prunescope.tasks.data.synthetic import synthetic
 from prunescope.tasks.kernels import jit
-from prunescope.tasks.kernels.choice import PLAIN, Kernels
+from prunescope.tasks.kernels.kernel_config import PLAIN, Kernels
 from prunescope.tasks.model import network
 from prunescope.tasks.task import Data, Task
 from prunescope.training.engines import stack
-from prunescope.training.engines.lean import Lean
+from prunescope.training.engines.inplace import InPlace
 from prunescope.training.engines.loop import Loop
 from prunescope.training.engines.stack import Stack, how
 from prunescope.training.engines.stacked.recorded import Recorded
@@ -35,9 +35,8 @@ from prunescope.training.schedules import Constant
 OWN_PRODUCTS = Kernels(
     fused=True,
     flushed=True,
-    sparse="llvm" if jit.available() else "torch",
+    sparse="numba" if jit.available() else "torch",
     channels_last=True,
-    without_units=True,
     train_below=1.0,
     evaluate_below=1.0,
     least=1,
@@ -66,18 +65,20 @@ def with_kernels(program, kernels):
 
 
 def by_lean(lab, program, kernels, **watched):
-    return train(with_kernels(program, kernels), lab.begin(program, sparsity=0.3), engine=Lean(), **watched)
+    return train(
+        with_kernels(program, kernels), lab.begin(program, sparsity=0.3), engine=InPlace(), **watched
+    )
 
 
-def in_a_stack(lab, programs, kernels, way="layers", probes=(), keep=()):
+def in_a_stack(lab, programs, kernels, method="layers", probes=(), keep=()):
     """The end of the first program in a stack with the others, and how it was stacked."""
     members = [
         Member(with_kernels(p, kernels), lab.begin(p, seed=k, sparsity=0.3), probes=probes, keep=keep)
         for k, p in enumerate(programs)
     ]
-    train_together(members, Stack(size=8, way=way))
+    train_together(members, Stack(size=8, method=method))
     assert members[0].failure is None and members[0].progress.finished
-    return members[0].progress, how(members[0].lane, way).name
+    return members[0].progress, how(members[0].replica, method).name
 
 
 @contextmanager
@@ -114,9 +115,9 @@ def check_every_way(lab, device, program):
     assert len(taken) == program.steps
 
 
-def check_in_a_stack(lab, program, loop, expected, way):
+def check_in_a_stack(lab, program, loop, expected, method):
     company = replace(program, seeds=replicate(1), schedule=Constant(lr=0.05))
-    end, found = in_a_stack(lab, [program, company], SPARSE, way, **WATCHED)
+    end, found = in_a_stack(lab, [program, company], SPARSE, method, **WATCHED)
     assert found == expected
     assert_close(loop, end, 1e-3)
     seen, wanted = (
@@ -158,21 +159,21 @@ def test_members_side_by_side_are_programs_of_their_own(lab):
     other = replace(program, seeds=replicate(1), schedule=Constant(lr=0.05))
     alone, _ = in_a_stack(lab, [program], PLAIN)
     members = [Member(one, lab.begin(one, seed=k, sparsity=0.3)) for k, one in enumerate((program, other))]
-    stack = Stack(size=8, way="streams")
-    stack.advance([member.lane for member in members], 1)
+    stack = Stack(size=8, method="streams")
+    stack.advance([member.replica for member in members], 1)
     assert [len(work.steppers) for work in stack._works] == [1, 1]
     train_together(members, stack)
-    assert members[0].lane.members == 1
+    assert members[0].replica.members == 1
     assert_same(alone, members[0].progress)
 
 
 def test_programs_side_by_side_are_kept_from_call_to_call(lab):
     program = program_for(lab)
-    stack = Stack(size=8, way="streams")
-    lanes = [Member(program, lab.begin(program, seed=k)).lane for k in range(3)]
-    lanes = stack.advance(lanes, 1)
+    stack = Stack(size=8, method="streams")
+    replicas = [Member(program, lab.begin(program, seed=k)).replica for k in range(3)]
+    replicas = stack.advance(replicas, 1)
     first = list(stack._works)
-    stack.advance(lanes, 1)
+    stack.advance(replicas, 1)
     assert len(first) == 3
     assert all(one is other for one, other in zip(stack._works, first, strict=True))
 
@@ -217,8 +218,8 @@ def test_every_architecture(lab, name):
     loop = train(programs[0], begun, engine=Loop(), **keep)
     assert_same(loop, by_lean(lab, programs[0], PLAIN, **keep))
     assert_same_steps(begun, loop, by_lean(lab, programs[0], OWN_PRODUCTS, **keep))
-    end, way = in_a_stack(lab, programs, SPARSE, **keep)
-    assert way == "layers"
+    end, method = in_a_stack(lab, programs, SPARSE, **keep)
+    assert method == "layers"
     assert_same_steps(begun, loop, end)
 
 
@@ -230,9 +231,9 @@ def test_every_architecture_in_every_way(lab, device, name):
     loop = train(programs[0], begun, engine=Loop(), **keep)
     assert_same(loop, by_lean(lab, programs[0], PLAIN, **keep))
     assert_same_steps(begun, loop, by_lean(lab, programs[0], OWN_PRODUCTS.on(device), **keep), 1e-6)
-    for way in ("vmap", "streams"):
-        end, found = in_a_stack(lab, programs, PLAIN, way, **keep)
-        assert found == way
+    for method in ("vmap", "streams"):
+        end, found = in_a_stack(lab, programs, PLAIN, method, **keep)
+        assert found == method
         assert_same_steps(begun, loop, end, 1e-6)
     with fixed_places(device) as taken:
         end, _ = in_a_stack(lab, programs, PLAIN, **keep)

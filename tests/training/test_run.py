@@ -10,7 +10,7 @@ from prunescope.base.errors import Diverged, UsageError
 from prunescope.base.reference import Moment
 from prunescope.base.steps import Clock
 from prunescope.training import run as running
-from prunescope.training.engines.engine import Lane
+from prunescope.training.engines.engine import Replica
 from prunescope.training.engines.loop import Loop
 from prunescope.training.interventions import At, Every, Intervention, Prune
 from prunescope.training.loop import Stepper, gradients
@@ -233,13 +233,15 @@ def test_the_running_loss_is_the_mean_over_the_epoch_so_far(lab):
 def test_the_engine_advances_as_the_steps_do(lab):
     program = lab.program()
     progress, stepper = lab.begin(program), Stepper(program)
-    [lane] = Loop().advance([Lane(stepper, progress.state, progress.running, 0)], 6)
-    total = lane.running
+    [replica] = Loop().advance([Replica(stepper, progress.state, progress.running, 0)], 6)
+    total = replica.running
     by_hand, sum_by_hand = progress.state, torch.zeros(())
     for _ in range(6):
         by_hand, loss, _ = stepper.step(by_hand)
         sum_by_hand = sum_by_hand + loss
     assert (
-        tree.equal(lane.state.weights.params, by_hand.weights.params) and not lane.ended and lane.local == 6
+        tree.equal(replica.state.weights.params, by_hand.weights.params)
+        and not replica.ended
+        and replica.local == 6
     )
     assert float(total) == float(sum_by_hand) and float(progress.running) == 0

@@ -51,32 +51,32 @@ def asked(monkeypatch):
     take = Advance.take
 
     def told(self, steps):
-        found.append((here[-1].name, "trains", self.lanes[0].stepper.program.seeds.order))
+        found.append((here[-1].name, "trains", self.replicas[0].stepper.program.seeds.order))
         take(self, steps)
 
     monkeypatch.setattr(Advance, "take", told)
     return found
 
 
-def lanes_of(lab, count):
+def replicas_of(lab, count):
     programs = [program_for(lab, seeds=replicate(k)) for k in range(count)]
-    return [Member(program, lab.begin(program, seed=k)).lane for k, program in enumerate(programs)]
+    return [Member(program, lab.begin(program, seed=k)).replica for k, program in enumerate(programs)]
 
 
 def test_every_program_keeps_its_stream_from_call_to_call(lab, asked):
-    stack, lanes = Stack(size=8, way="streams"), lanes_of(lab, 3)
+    stack, replicas = Stack(size=8, method="streams"), replicas_of(lab, 3)
     for _ in range(3):
         asked.clear()
-        lanes = stack.advance(lanes, 1)
+        replicas = stack.advance(replicas, 1)
         apart = [step for k in range(3) for step in ((k + 1, "waits for", 0), (k + 1, "trains", k))]
         assert asked == [*apart, *((0, "waits for", k + 1) for k in range(3))]
 
 
 def test_what_stays_keeps_its_stream_when_others_leave_and_who_comes_takes_a_free_one(lab, asked):
-    stack, lanes = Stack(size=8, way="streams"), lanes_of(lab, 4)
-    lanes = stack.advance(lanes[:3], 1) + lanes[3:]
+    stack, replicas = Stack(size=8, method="streams"), replicas_of(lab, 4)
+    replicas = stack.advance(replicas[:3], 1) + replicas[3:]
     asked.clear()
-    stack.advance([lanes[0], *lanes[2:]], 1)
+    stack.advance([replicas[0], *replicas[2:]], 1)
     assert [step for step in asked if step[1] == "trains"] == [
         (1, "trains", 0),
         (3, "trains", 2),
@@ -85,7 +85,7 @@ def test_what_stays_keeps_its_stream_when_others_leave_and_who_comes_takes_a_fre
 
 
 def test_a_program_by_itself_stays_where_it_is(lab, asked):
-    Stack(size=8).advance(lanes_of(lab, 3), 1)
+    Stack(size=8).advance(replicas_of(lab, 3), 1)
     assert asked == [(0, "trains", 0)]
 
 
@@ -93,13 +93,13 @@ def test_after_a_failure_too_what_comes_next_waits_for_all_streams(lab, asked, m
     take = Advance.take
 
     def short(self, steps):
-        if self.lanes[0].stepper.program.seeds.order == 1:
+        if self.replicas[0].stepper.program.seeds.order == 1:
             raise torch.OutOfMemoryError("CUDA out of memory")
         take(self, steps)
 
     monkeypatch.setattr(Advance, "take", short)
     with pytest.raises(torch.OutOfMemoryError):
-        Stack(size=8, way="streams").advance(lanes_of(lab, 3), 1)
+        Stack(size=8, method="streams").advance(replicas_of(lab, 3), 1)
     assert asked[-3:] == [(0, "waits for", k) for k in (1, 2, 3)]
 
 

@@ -9,7 +9,7 @@ from test_interventions import EVERY, OWN, program_for, tensors
 
 from prunescope.base.streams import replicate
 from prunescope.runs.machine.devices import device_named, one_thread
-from prunescope.tasks.kernels.choice import Kernels
+from prunescope.tasks.kernels.kernel_config import Kernels
 from prunescope.tasks.model import network_of
 from prunescope.training import run as running
 from prunescope.training.engines import stack
@@ -71,16 +71,16 @@ def test_sparse_layers_of_extreme_masks(lab, mask):
     assert_close(*ends)
 
 
-@pytest.mark.parametrize(("net", "way"), [(Odd, Vmapped), (Drawing, None)])
-def test_a_network_is_stacked_only_as_it_gives_the_same(lab, net, way):
+@pytest.mark.parametrize(("net", "method"), [(Odd, Vmapped), (Drawing, None)])
+def test_a_network_is_stacked_only_as_it_gives_the_same(lab, net, method):
     problem = lab.problem(network_of(net))
     programs = [lab.program(problem=problem, seeds=replicate(k)) for k in range(3)]
-    assert how(check(lab, programs)[0].lane).way is way
+    assert how(check(lab, programs)[0].replica).method is method
 
 
 def test_what_looks_at_outputs_goes_alone(lab):
     members = check(lab, [program_for(lab, *OWN, seeds=replicate(k)) for k in range(2)])
-    assert how(members[0].lane).way is None
+    assert how(members[0].replica).method is None
 
 
 def test_the_number_in_a_program_changes_no_more_than_rounding(lab):
@@ -106,13 +106,15 @@ def test_chunks_never_change_bits(lab, monkeypatch):
 def test_what_is_given_is_left_alone(lab):
     programs = [lab.program(seeds=replicate(k), problem=lab.problem(network_of(Odd))) for k in range(3)]
     engine = Stack()
-    lanes = [Member(p, lab.begin(p, seed=k)).lane for k, p in enumerate(programs)]
+    replicas = [Member(p, lab.begin(p, seed=k)).replica for k, p in enumerate(programs)]
     for _ in range(3):  # the later ones go on with the very tensors that were handed out
-        before = [{n: leaf.clone() for n, leaf in lane.state.weights.params.items()} for lane in lanes]
-        moved = engine.advance(lanes, 4)
-        for lane, params in zip(lanes, before, strict=True):
-            assert all(torch.equal(leaf, params[name]) for name, leaf in lane.state.weights.params.items())
-        lanes = moved
+        before = [
+            {n: leaf.clone() for n, leaf in replica.state.weights.params.items()} for replica in replicas
+        ]
+        moved = engine.advance(replicas, 4)
+        for replica, params in zip(replicas, before, strict=True):
+            assert all(torch.equal(leaf, params[name]) for name, leaf in replica.state.weights.params.items())
+        replicas = moved
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda v: f"{type(v).__name__}-{v.id[:4]}")
@@ -144,25 +146,25 @@ def test_what_the_host_decides_about_is_not_recorded(lab, monkeypatch):
     watching = lab.program(stop=LossBelow(loss=1e-9))
     found = []
     for program in (plain, drawing, watching):
-        lane = Member(program, lab.begin(program)).lane
-        way = how(lane).way
-        found.append(recordable(Stacked([lane], way(program.problem.model), [])))
+        replica = Member(program, lab.begin(program)).replica
+        method = how(replica).method
+        found.append(recordable(Stacked([replica], method(program.problem.model), [])))
     assert found == [True, False, False]
 
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-@pytest.mark.parametrize("way", ["layers", "vmap", "streams"])
+@pytest.mark.parametrize("method", ["layers", "vmap", "streams"])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda v: f"{type(v).__name__}-{v.id[:4]}")
-def test_recorded_steps_equal_the_loop_on_a_gpu(lab, monkeypatch, optimizer, way):
+def test_recorded_steps_equal_the_loop_on_a_gpu(lab, monkeypatch, optimizer, method):
     recorded, make = [], Recorded._make
     monkeypatch.setattr(Recorded, "_make", lambda self: recorded.append(self) or make(self))
     with one_thread():
         problem = lab.undrawn.to(device_named("cuda"))
         programs = [lab.program(problem=problem, optimizer=optimizer, seeds=replicate(k)) for k in range(3)]
         members = [Member(p, lab.begin(p, seed=k)) for k, p in enumerate(programs)]
-        train_together(members, Stack(size=8, way=way))
+        train_together(members, Stack(size=8, method=method))
         for k, (member, program) in enumerate(zip(members, programs, strict=True)):
             alone = train(program, lab.begin(program, seed=k), engine=Loop())
             assert_close(alone, member.progress, 1e-3)
-    assert len(recorded) == (3 if way == "streams" else 1)
+    assert len(recorded) == (3 if method == "streams" else 1)

@@ -11,10 +11,10 @@ from prunescope.base.steps import Clock
 from prunescope.base.streams import Seeds, replicate
 from prunescope.tasks.data.augmentation import CropFlip, RandomResizedCrop
 from prunescope.tasks.data.signal_noise import signal_noise
-from prunescope.tasks.kernels.choice import Kernels
+from prunescope.tasks.kernels.kernel_config import Kernels
 from prunescope.tasks.model import network, network_of
 from prunescope.tasks.task import Data, Task
-from prunescope.training.engines.engine import Lane
+from prunescope.training.engines.engine import Replica
 from prunescope.training.engines.loop import Loop
 from prunescope.training.engines.stack import Stack
 from prunescope.training.engines.stacked.batches import StackedBatches
@@ -116,14 +116,14 @@ def test_lanes_that_have_nothing_in_common_do_not_disturb_each_other(lab):
 
 def test_lanes_in_the_middle_of_an_epoch_stand_apart(lab):
     programs = [lab.program(seeds=replicate(k)) for k in range(2)]
-    lanes = []
+    replicas = []
     for k, program in enumerate(programs):
         progress = lab.begin(program, seed=k)
-        [lane] = Loop().advance([Lane(Stepper(program), progress.state, progress.running, 0)], 3 * k)
-        lanes.append(lane)
-    moved = Stack().advance(lanes, 9)
-    for lane, there in zip(lanes, moved, strict=True):
-        [expected] = Loop().advance([lane], 9)
+        [replica] = Loop().advance([Replica(Stepper(program), progress.state, progress.running, 0)], 3 * k)
+        replicas.append(replica)
+    moved = Stack().advance(replicas, 9)
+    for replica, there in zip(replicas, moved, strict=True):
+        [expected] = Loop().advance([replica], 9)
         for name, leaf in expected.state.weights.params.items():
             torch.testing.assert_close(there.state.weights.params[name], leaf, rtol=1e-4, atol=1e-5)
         torch.testing.assert_close(there.running, expected.running, rtol=1e-4, atol=1e-5)

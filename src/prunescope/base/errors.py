@@ -21,6 +21,10 @@ class TooFewReplicates(UsageError):
     """A rule needs the spread over replicates, and there is only one replicate."""
 
 
+class UserCodeError(UsageError):
+    """Code that the user wrote (a network, a loss, data, a measure, a study) raised an error; see `base/blame.py`."""
+
+
 class DataError(PrunescopeError):
     """A data set is missing, corrupt, or not the one that the recipe names."""
 

@@ -48,11 +48,15 @@ def message_and_code(problem: Exception) -> tuple[str, int]:
         from prunescope.studies.load import explained
 
         return explained(problem), UsageError.exit_code
+    from prunescope.base.blame import explain, place_of
+
+    if place_of(problem):
+        return f"{explain(problem)}; `prunescope --debug ...` shows the whole traceback", 1
     if isinstance(problem, OSError) and problem.filename:
         return f"{problem.filename}: {problem.strerror}", 1
     return (
         f"unexpected {type(problem).__name__}: {problem}\n"
-        "This is a defect in prunescope or in the study's own code; `prunescope --debug ...` shows where",
+        "This is a defect in prunescope; `prunescope --debug ...` shows where",
         1,
     )
 

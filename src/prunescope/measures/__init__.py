@@ -1,4 +1,9 @@
-"""Pure functions of one stored state. One file a measure; a new one needs no registration."""
+"""Pure functions of one stored state.
+
+Belongs here: measures, one file each, and functions that combine their readings (`combine.py`, `displacement.py`,
+`memorization.py`, `tic.py`). Does not belong here: what is looked at while a network trains (`training/probes.py`), how
+readings are stored and compared (`runs/`, `studies/`).
+"""
 
 from prunescope.measures.adaptive_sharpness import AdaptiveSharpness
 from prunescope.measures.class_risk import ClassRisk

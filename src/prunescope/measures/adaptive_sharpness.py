@@ -1,7 +1,4 @@
-"""Sharpness in units of each weight's own size: flatness that rescaling cannot change.
-
-Belongs here: the rise of the loss under relative perturbations. Does not belong here: curvature in absolute units.
-"""
+"""Sharpness in units of each weight's own size: flatness that rescaling cannot change."""
 
 import torch
 from pydantic import Field
@@ -20,10 +17,15 @@ from prunescope.tasks.task import Problem
 class AdaptiveSharpness(Measure):
     """Elementwise adaptive sharpness: the rise of the mean loss from w to w + |w| * u, at its worst and on average.
 
-    worst: the largest rise found over |u|_2 <= radius by `steps` steps of projected gradient ascent, at least 0;
-    first_order: radius * | |w| * dL/dw |_2, its limit for a small radius; average: mean rise over `draws` of u ~
-    N(0, radius^2 / P) with P kept weights, so that |u|_2 is about radius; error: its standard error. float64 0-D,
-    nats. A parameter at 0 does not move, so removed weights stay removed.
+    Values, float64 0-D, nats:
+    worst: the largest rise that `steps` steps of projected gradient ascent meet in |u|_2 <= radius, at least 0.
+    first_order: radius * | |w| * dL/dw |_2, the limit of `worst` for a small radius.
+    average: the mean rise over `draws` of u ~ N(0, radius^2 / P), P kept weights, so that |u|_2 is about radius.
+    error: the standard error of `average`.
+    examples: how many examples the sample has, a number.
+
+    Fields: sample, on which the loss is; radius, dimensionless; steps; draws; seed of the draws. A parameter at 0 does
+    not move, so removed weights stay removed. Any network that is a function of its weights.
 
     If a layer's weights are multiplied by c and the next layer's divided by it, or a filter's weights before
     BatchNorm by c together with its running statistics, the network computes the same and so does this measure,
@@ -42,7 +44,7 @@ class AdaptiveSharpness(Measure):
     seed: int = Field(default=0, ge=0)
 
     def measure(self, problem: Problem, weights: Weights) -> dict[str, Tensor]:
-        """Four numbers by name."""
+        """Five numbers by name. Raises UsageError for what `Sample` cannot be measured on."""
         around = surface(problem, weights, self.sample)
         size = tree.tree_map(torch.abs, tree.masked(around.params, around.masks))
         level = around.mean_loss(around.params)
@@ -53,13 +55,14 @@ class AdaptiveSharpness(Measure):
             "first_order": self.radius * first.double(),
             "average": rises.mean(),
             "error": rises.std() / self.draws**0.5,
+            "examples": around.examples,
         }
 
     def _drawn(self, around: Surface, size: Tree, number: int) -> Tensor:
         """The loss at one random perturbation."""
         drawn = torch.randn(around.dimension, generator=stream(self.seed, "adaptive sharpness", number))
-        scale = self.radius / around.dimension**0.5
-        return around.mean_loss(_moved(around, size, around.tree(drawn.to(around.x) * scale)))
+        scale = self.radius / max(1, around.dimension) ** 0.5
+        return around.mean_loss(_moved(around, size, around.tree(drawn.to(around.like) * scale)))
 
     def _worst(self, around: Surface, size: Tree, level: Tensor) -> Tensor:
         """The largest rise on the way of the ascent, whose steps have length 2 radius / steps (radius for one)."""

@@ -1,8 +1,4 @@
-"""Error and risk of every class.
-
-Belongs here: averages over the examples of one class. Does not belong here: averages over a split (`risk.py`), over
-groups by a score (`studies/groups.py`).
-"""
+"""Error and risk of every class."""
 
 import torch
 from torch import Tensor
@@ -16,8 +12,10 @@ from prunescope.tasks.task import Problem, Task
 class ClassRisk(Measure):
     """Averages over the examples of each class of a split, evaluation mode, no augmentation.
 
-    loss (nats) and error (fraction) against the labels used, examples: float64 [C]. Classes are those of the labels
-    used; a class without examples has 0 examples, loss 0 and error 0.
+    Values, float64 [C], over the classes of the labels used:
+    loss: the mean loss, nats; 0 for a class without examples.
+    error: the share of wrong predictions; 0 for a class without examples.
+    examples: how many examples the class has.
 
     Source: Hooker et al. 2019, section 2 (accuracy by class of compressed networks).
     """
@@ -31,12 +29,16 @@ class ClassRisk(Measure):
     def measure(self, problem: Problem, weights: Weights) -> dict[str, Tensor]:
         """Three tensors over the classes."""
         problem.target.require_classes("the risk of every class")
-        seen = evaluate(problem, weights, problem.split(self.split))
-        labels = problem.target.labels(seen.y)
+        evaluation = evaluate(problem, weights, problem.split(self.split))
+        labels = problem.target.labels(evaluation.y)
         counts = torch.bincount(labels, minlength=problem.classes).double()
 
         def averaged(values: Tensor) -> Tensor:
             sums = torch.bincount(labels, weights=values.double(), minlength=problem.classes)
             return sums / counts.clamp(min=1)
 
-        return {"loss": averaged(seen.loss), "error": averaged(seen.wrong), "examples": counts}
+        return {
+            "loss": averaged(evaluation.loss),
+            "error": averaged(evaluation.wrong),
+            "examples": counts,
+        }

@@ -1,8 +1,4 @@
-"""What several readings say together.
-
-Belongs here: functions for `Combined`, from a list of readings' values to one. Does not belong here: measures of one
-state, choices among runs (`studies/selection.py`).
-"""
+"""What several readings say together."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,8 +1,4 @@
-"""How far the weights have moved.
-
-Belongs here: the weights as one vector, and the distance of two such readings. Does not belong here: distances of
-what networks compute.
-"""
+"""How far the weights have moved."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -21,7 +17,7 @@ class WeightVector(Measure):
     """All maskable weights as one vector, 0 where removed; stored whole, so meant for small networks."""
 
     def measure(self, problem: Problem, weights: Weights) -> dict[str, Tensor]:
-        """weights: float32 [sum of sizes], layer by layer in the order of names."""
+        """One tensor: "weights", float32 [sum of sizes], layer by layer in the order of names."""
         return {"weights": torch.cat([weights.params[name].flatten() for name in sorted(weights.masks)])}
 
 

@@ -1,7 +1,4 @@
-"""EL2N: how far a network's probabilities are from an example's label.
-
-Belongs here: the score under one state. Does not belong here: the mean over networks (`combine.mean`).
-"""
+"""EL2N: how far a network's probabilities are from an example's label."""
 
 import torch
 from torch import Tensor
@@ -15,8 +12,9 @@ from prunescope.tasks.task import Problem, Task
 class EL2N(Measure):
     """The error L2 norm ||softmax(f(x)) - onehot(y)||_2 of every example, evaluation mode, no augmentation.
 
-    el2n: float32 [N], in [0, sqrt 2]; y is the label used. The published score is the mean over several networks,
-    each early in its training.
+    el2n: float32 [N], in [0, sqrt 2], dimensionless; y is the label used.
+
+    The published score is the mean over several networks, each early in its training (`combine.mean`).
 
     Source: Paul et al. 2021, definition 4; Jin et al. 2022, section 3.
     """

@@ -1,7 +1,4 @@
-"""Per-example loss and prediction.
-
-Belongs here: what a network does on every single example of a split. Does not belong here: averages (`risk.py`).
-"""
+"""Per-example loss and prediction."""
 
 from torch import Tensor
 
@@ -14,9 +11,12 @@ from prunescope.tasks.task import Problem
 class Examples(Measure):
     """Per-example results on a split, evaluation mode, no augmentation, against the labels used.
 
-    loss: float32 [N], nats; prediction: int64 [N]; correct, noisy: bool [N]; index: int64 [N], the example's
-    place in its source. For a target whose examples are not right or wrong, `error` (float64 [N], in the unit of the
-    target) stands in the place of `correct`, and prediction is [N, ...].
+    loss: float32 [N], nats (squared units of y for a regression).
+    prediction: as the target says; of classes int64 [N], the one with the largest logit.
+    correct: bool [N], whether it is the label used; only where examples are right or wrong.
+    error: float64 [N], in the unit of the target; only where they are not.
+    noisy: bool [N], whether the label was flipped.
+    index: int64 [N], the example's place in its source.
     """
 
     split: SplitName = "train"
@@ -24,12 +24,12 @@ class Examples(Measure):
     def measure(self, problem: Problem, weights: Weights) -> dict[str, Tensor]:
         """Five tensors over the examples of the split, in its order."""
         split = problem.split(self.split)
-        seen = evaluate(problem, weights, split)
-        judged = {"correct": seen.wrong == 0} if problem.target.decides else {"error": seen.wrong}
+        evaluation = evaluate(problem, weights, split)
+        wrong = evaluation.wrong
         return {
-            "loss": seen.loss,
-            "prediction": seen.prediction,
-            **judged,
+            "loss": evaluation.loss,
+            "prediction": evaluation.prediction,
+            **({"correct": wrong == 0} if problem.target.decides else {"error": wrong}),
             "noisy": split.noisy,
             "index": split.index,
         }

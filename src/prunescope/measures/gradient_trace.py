@@ -1,24 +1,24 @@
-"""Tr(C): how large the gradients of single examples are.
-
-Belongs here: the trace of the second moment. Does not belong here: the scores of single examples (`grand.py`).
-"""
+"""Tr(C): how large the gradients of single examples are."""
 
 import torch
 from torch import Tensor
 
 from prunescope.base.state import Weights
-from prunescope.measures.curvature import gradient_norms
+from prunescope.measures.curvature.gradient_norms import Along, Directions, sums
 from prunescope.measures.curvature.surface import Sample, require_evaluation, surface
 from prunescope.measures.measure import Measure
-from prunescope.tasks.task import Problem
+from prunescope.tasks.task import Loss, Problem
 
 
 class GradientTrace(Measure):
     """Tr(C) = (1/N) sum_i |d l_i / d w|^2 over the kept weights: the uncentered second moment of the gradients.
 
-    trace: float64 0-D, squared nats per squared unit of weight; "trace.NAME": the part of each parameter, which add
-    up to it. Evaluation mode only. Any network; linear layers, convolutions and BatchNorm take a sweep without
-    whole gradients, others hold some at a time.
+    trace: float64 0-D, squared nats per squared unit of weight.
+    trace.NAME: float64 0-D, the part of each parameter; the parts add up to the trace.
+    examples: float64 0-D, how many examples the sample has.
+
+    Evaluation mode only. Networks of linear layers, convolutions and BatchNorm take one sweep without whole gradients;
+    of others some gradients are held at a time, or one after the other where a network looks at its data.
 
     Source: Bartoldson et al. 2020, appendix E; Thomas et al. 2020.
     """
@@ -26,18 +26,24 @@ class GradientTrace(Measure):
     sample: Sample = Sample()
 
     def measure(self, problem: Problem, weights: Weights) -> dict[str, Tensor]:
-        """The trace and its parts. Raises UsageError in training mode and for more examples than there are."""
+        """The trace and its parts. Raises UsageError in training mode and where examples mix."""
         require_evaluation(self.sample, "Tr(C)", "")
         around = surface(problem, weights, self.sample)
+        squares = sums(around, slopes(around.loss))
+        parts = {name: square.mean() for name, square in squares.items()}
+        return {**traces(parts), "examples": around.examples}
 
-        @torch.enable_grad()
-        def slopes(logits: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-            scores = logits.detach().requires_grad_()
-            slope = torch.autograd.grad(around.loss(scores, y).sum(), scores)[0]
-            return slope.unsqueeze(0), slope.new_ones(1, len(slope))
 
-        parts = {name: found.mean() for name, found in gradient_norms.sums(around, slopes).items()}
-        return traces(parts)
+def slopes(loss: Loss) -> Along:
+    """The derivative of each example's loss in its logits, as the one direction."""
+
+    @torch.enable_grad()
+    def along(logits: Tensor, y: Tensor) -> Directions:
+        scores = logits.detach().requires_grad_()
+        slope = torch.autograd.grad(loss(scores, y).sum(), scores)[0]
+        return Directions(1, [(slope, slope.new_ones(len(slope)))])
+
+    return along
 
 
 def traces(parts: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -1,7 +1,4 @@
-"""Error on the two halves of a split, so that one can choose and the other judge.
-
-Belongs here: the two numbers. Does not belong here: choosing (`studies/selection.py`).
-"""
+"""Error on the two halves of a split, so that one can choose and the other judge."""
 
 from torch import Tensor
 
@@ -12,9 +9,10 @@ from prunescope.tasks.task import Problem
 
 
 class Halves(Measure):
-    """Errors on the examples at even and at odd places of a split: even_error, odd_error.
+    """Errors on the two halves of a split.
 
-    They are fractions, or have the unit of the task's target.
+    even_error, odd_error: float64 0-D, the mean error at even and at odd places, a fraction or in the unit of the
+        task's target.
 
     Alternating places, because published test sets are often sorted by source or difficulty.
     """
@@ -23,6 +21,5 @@ class Halves(Measure):
 
     def measure(self, problem: Problem, weights: Weights) -> dict[str, Tensor]:
         """float64 0-D tensors by name."""
-        seen = evaluate(problem, weights, problem.split(self.split))
-        wrong = seen.wrong
+        wrong = evaluate(problem, weights, problem.split(self.split)).wrong
         return {"even_error": wrong[::2].mean(), "odd_error": wrong[1::2].mean()}

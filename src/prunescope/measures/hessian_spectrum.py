@@ -1,8 +1,4 @@
-"""The largest eigenvalues of the Hessian.
-
-Belongs here: eigenvalues and their sums. Does not belong here: the loss along eigenvectors
-(`loss_along_eigenvectors.py`), the algorithms (`curvature/lanczos.py`, `curvature/power.py`).
-"""
+"""The largest eigenvalues of the Hessian."""
 
 from typing import Literal
 
@@ -25,13 +21,18 @@ SHARE = 0.006
 class HessianSpectrum(Measure):
     """The `count` Hessian eigenvalues of largest absolute value, sign kept, and their sum.
 
-    eigenvalues: float64 [count], largest absolute value first, nats per squared unit of weight; residuals: float64
-    [count], |H v - value v|; sum: of all of them; sum_above: of those with |value| > .006 of the largest. The sum is
-    a lower bound of Tr(H) only where the rest is positive. largest_residual: of all, over the largest |value|.
+    Values, float64, nats per squared unit of weight:
+    eigenvalues: [count], largest absolute value first; 0 where fewer weights are kept.
+    residuals: [count], |H v - value v| for the unit eigenvectors v.
+    largest_residual: 0-D, over the largest |value|, dimensionless.
+    sum: 0-D, of all of them, a lower bound of Tr(H) only where the other eigenvalues are positive.
+    sum_above: 0-D, of those with |value| > .006 of the largest.
+    examples: 0-D, how many examples the sample has.
 
+    Fields: sample; matrix, H or the Gauss-Newton matrix; count; seed of the first vector.
     method: "lanczos" stops when every residual is below `tolerance` of the largest eigenvalue, or says in `residuals`
-    that it did not; "power" is the authors' deflated power iteration of 20 steps a value and relative tolerance 1e-4
-    (`tolerance` is not used), whose residuals are not small.
+        that it did not; "power" is the authors' deflated power iteration of 20 steps a value and relative tolerance
+        1e-4 (`tolerance` is not used), whose residuals are not small.
 
     Source: Bartoldson et al. 2020, appendix E and figure 6, as in the authors' code.
     Differs from the source: Lanczos by default.
@@ -45,28 +46,29 @@ class HessianSpectrum(Measure):
     seed: int = Field(default=0, ge=0)
 
     def measure(self, problem: Problem, weights: Weights) -> dict[str, Tensor]:
-        """Five entries by name. Raises UsageError for more eigenvalues than kept parameters."""
+        """Six entries by name. Raises UsageError for a network that cannot be differentiated twice."""
         around = surface(problem, weights, self.sample)
         apply = operator(around, self.matrix)
         if self.method == "lanczos":
-            found = lanczos.top(apply, start(around, self.seed), self.count, tolerance=self.tolerance)
+            pairs = lanczos.top(apply, start(around, self.seed), self.count, tolerance=self.tolerance)
         else:
             drawn = torch.rand(around.dimension, generator=stream(self.seed, "eigenvectors"))
             first = drawn.to(around.vector(around.params))
             values, vectors = power.deflated(apply, first, self.count, steps=20, tolerance=1e-4)
-            rests = [
+            residuals = [
                 (apply(v.unsqueeze(0))[0] - value.to(v) * v).norm()
                 for value, v in zip(values, vectors, strict=True)
             ]
-            found = lanczos.Eigenpairs(values, vectors, torch.stack(rests).double())
-        values = found.values
+            pairs = lanczos.Eigenpairs(values, vectors, torch.stack(residuals).double())
+        values = pairs.values
         above = values.abs() > SHARE * values.abs().max()
         return {
             "eigenvalues": values,
-            "residuals": found.residuals,
-            "largest_residual": found.residuals.max() / values.abs().max(),
+            "residuals": pairs.residuals,
+            "largest_residual": pairs.residuals.max() / values.abs().max(),
             "sum": values.sum(),
             "sum_above": values[above].sum(),
+            "examples": around.examples,
         }
 
 

@@ -1,29 +1,38 @@
-"""Tr(H) of piecewise linear networks, exactly.
+"""Tr(H) of piecewise linear networks, exactly."""
 
-Belongs here: the sweep over the loss's own directions. Does not belong here: the condition
-(`curvature/piecewise.py`), estimates (`hessian_trace_estimate.py`).
-"""
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
+from prunescope.base.errors import UsageError
 from prunescope.base.state import Weights
-from prunescope.measures.curvature import gradient_norms, piecewise
+from prunescope.measures.curvature import piecewise
+from prunescope.measures.curvature.gradient_norms import Directions, sums
 from prunescope.measures.curvature.surface import Sample, require_evaluation, require_separate, surface
 from prunescope.measures.gradient_trace import traces
 from prunescope.measures.measure import Measure
 from prunescope.tasks.task import Loss, Problem
+
+MOST_CLASSES = 1024
+"""Up to so many classes the Hessian of the loss in the logits, [C, C] an example, is decomposed."""
+MATRIX_NUMBERS = 2**24
+"""Numbers of such Hessians held at once (128 MiB)."""
 
 
 class HessianTrace(Measure):
     """Tr(H) of the mean loss over the kept weights, without sampling: one sweep of gradient norms a class.
 
     Tr(H) = (1/N) sum_i sum_k lambda_ik |J_i^T u_ik|^2, with lambda_ik, u_ik the eigenpairs of the Hessian of example
-    i's loss in its logits (for cross-entropy diag(p) - p p^T). trace: float64 0-D, nats per squared unit of weight;
-    "trace.NAME": the part of each parameter.
+    i's loss in its logits (for cross-entropy diag(p) - p p^T).
+
+    trace: float64 0-D, nats per squared unit of weight.
+    trace.NAME: float64 0-D, the part of each parameter.
+    examples: float64 0-D, how many examples the sample has.
 
     Holds for networks of linear layers, convolutions, ReLU, pooling, residual sums and BatchNorm with running
     statistics; anything else is refused. Where an activation is exactly at its kink, its derivative is PyTorch's.
+    Beyond 1024 classes no [C, C] matrix is made, at two sweeps a class.
 
     Source: Bartoldson et al. 2020, appendix E, for the quantity.
     Differs from the source: the whole trace; the authors sum 100 eigenvalues (`HessianSpectrum`).
@@ -34,29 +43,66 @@ class HessianTrace(Measure):
     def measure(self, problem: Problem, weights: Weights) -> dict[str, Tensor]:
         """The trace and its parts.
 
-        Raises UsageError, naming the module, for a network that does not meet the condition; in training mode; for
-        more examples than there are.
+        Raises UsageError, naming the module, for a network that does not meet the condition, and in training mode.
         """
         require_evaluation(self.sample, "the exact Tr(H)", f" or {piecewise.INSTEAD}")
         around = surface(problem, weights, self.sample)
-        require_separate(around.model.template(train=False))
+        require_separate(around)
         piecewise.require(around)
-        found = gradient_norms.sums(around, lambda logits, y: bends(around.loss, logits, y))
-        return traces({name: part.mean() for name, part in found.items()})
+        if len(around.outputs) != 1:
+            shape = tuple(around.outputs)
+            raise UsageError(
+                f"the exact Tr(H) needs logits [N, C], not {shape} an example; {piecewise.INSTEAD}"
+            )
+        bends = eigenvectors if around.outputs[0] <= MOST_CLASSES else columns
+        squares = sums(around, lambda logits, y: bends(around.loss, logits, y))
+        parts = {name: square.mean() for name, square in squares.items()}
+        return {**traces(parts), "examples": around.examples}
 
 
-def bends(loss: Loss, logits: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """Eigenvectors [K, B, C] and eigenvalues [K, B] of each example's loss Hessian in its logits [B, C].
+def eigenvectors(loss: Loss, logits: Tensor, y: Tensor) -> Directions:
+    """Eigenvectors and eigenvalues of each example's loss Hessian in its logits [B, C], as directions and factors.
 
-    Directions in which no example's loss bends (for cross-entropy the one of equal logits) are left out, so K <= C.
+    Directions in which no example's loss bends (for cross-entropy the one of equal logits) are left out.
     """
 
     def single(scores: Tensor, label: Tensor) -> Tensor:
         return loss(scores.unsqueeze(0), label.unsqueeze(0)).squeeze(0)
 
-    hessians = torch.func.vmap(torch.func.hessian(single))(logits.detach().double(), y)
-    values, vectors = torch.linalg.eigh(hessians)
-    values, vectors = values.T, vectors.permute(2, 0, 1)
+    rows = max(1, MATRIX_NUMBERS // logits.shape[1] ** 2)
+    parts: list[tuple[Tensor, Tensor]] = []
+    for scores, labels in zip(torch.split(logits.detach(), rows), torch.split(y, rows), strict=True):
+        try:
+            hessians = torch.func.vmap(torch.func.hessian(single))(scores.double(), labels)
+        except RuntimeError:  # the loss looks at its data
+            return columns(loss, logits, y)
+        if not bool(hessians.isfinite().all()):
+            return columns(loss, logits, y)
+        values, vectors = torch.linalg.eigh(hessians)
+        parts.append((values.T, vectors.permute(2, 0, 1).to(logits.dtype)))
+    values, vectors = (torch.cat(part, dim=1) for part in zip(*parts, strict=True))
     # Relative to each example's largest: examples that are fitted well have small Hessians, not flat ones.
     bent = (values.abs() > 1e-12 * values.abs().amax(0)).any(1)
-    return vectors[bent].to(logits.dtype), values[bent]
+    return Directions(int(bent.sum()), zip(vectors[bent], values[bent], strict=True))
+
+
+def columns(loss: Loss, logits: Tensor, y: Tensor) -> Directions:
+    """The same sums for many classes, without any [C, C] matrix, by two directions a class.
+
+    Tr(J^T H J) = sum_c (J^T e_c) . (J^T h_c), with h_c the column of H, and a . b = (|a + b|^2 - |a - b|^2) / 4. The
+    two are brought to one length before.
+    """
+
+    def pairs() -> Iterator[tuple[Tensor, Tensor]]:
+        scores = logits.detach().double().requires_grad_()
+        slope = torch.autograd.grad(loss(scores, y).sum(), scores, create_graph=True)[0]
+        for label in range(scores.shape[1]) if slope.requires_grad else ():
+            column = torch.autograd.grad(slope[:, label].sum(), scores, retain_graph=True)[0]
+            length = column.norm(dim=1, keepdim=True)
+            other = column / length.clamp(min=torch.finfo(length.dtype).tiny)
+            for sign in (1, -1):
+                direction = sign * other
+                direction[:, label] += 1
+                yield direction.to(logits.dtype), sign * length[:, 0] / 4
+
+    return Directions(2 * logits.shape[1], pairs())

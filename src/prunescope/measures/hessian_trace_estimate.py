@@ -1,7 +1,4 @@
-"""Tr(H) of any network, by random probes, with its error.
-
-Belongs here: the sampled trace. Does not belong here: the exact one (`hessian_trace.py`).
-"""
+"""Tr(H) of any network, by random probes, with its error."""
 
 from pydantic import Field
 from torch import Tensor
@@ -18,11 +15,17 @@ from prunescope.tasks.task import Problem
 class HessianTraceEstimate(Measure):
     """An unbiased estimate of Tr(H) of the mean loss over the kept weights, from random sign vectors.
 
-    trace: float64 0-D, nats per squared unit of weight; error: its standard error; "trace.NAME": the part of each
-    parameter. Use it where `HessianTrace` refuses: curved activations, normalization by the batch.
+    trace: float64 0-D, nats per squared unit of weight.
+    error: float64 0-D, its standard error.
+    trace.NAME: float64 0-D, the part of each parameter.
+    examples: float64 0-D, how many examples the sample has.
 
-    probes: random vectors. sketch: directions taken out and traced exactly first (Hutch++); 0 is Hutchinson's
-    estimator. It pays where few eigenvalues hold most of the trace. seed: of the draws.
+    Fields: sample; matrix, H or the Gauss-Newton matrix; seed of the draws.
+    probes: how many random vectors.
+    sketch: how many directions are taken out and traced exactly first (Hutch++), which pays where few eigenvalues hold
+        most of the trace; 0 is Hutchinson's estimator.
+
+    For networks that `HessianTrace` refuses: curved activations, attention, normalization by the batch.
 
     Source: Hutchinson 1989; Meyer et al. 2021. The number of probes is proposed here.
     """
@@ -34,13 +37,17 @@ class HessianTraceEstimate(Measure):
     seed: int = Field(default=0, ge=0)
 
     def measure(self, problem: Problem, weights: Weights) -> dict[str, Tensor]:
-        """The estimate, its error and its parts."""
+        """The estimate, its error and its parts. Raises UsageError where there is no second derivative."""
         around = surface(problem, weights, self.sample)
-        found = estimate.trace(
+        traced = estimate.trace(
             operator(around, self.matrix),
             around.vector(around.params),
             probes=self.probes,
             sketch=self.sketch,
             seed=self.seed,
         )
-        return {**traces(around.by_parameter(found.diagonal)), "error": found.error}
+        return {
+            **traces(around.by_parameter(traced.diagonal)),
+            "error": traced.error,
+            "examples": around.examples,
+        }

@@ -1,7 +1,4 @@
-"""The labels of every example, before and after noise.
-
-Belongs here: what the data say. Does not belong here: what a network says (`examples.py`).
-"""
+"""The labels of every example, before and after noise."""
 
 from torch import Tensor
 
@@ -13,8 +10,9 @@ from prunescope.tasks.task import Problem
 class Labels(Measure):
     """The labels of a split; the state only says of which run.
 
-    label, clean: int64 [N], the labels used and those before noise; index: int64 [N], the example's place in its
-    source.
+    label: int64 [N], the labels used.
+    clean: int64 [N], the labels before noise.
+    index: int64 [N], the example's place in its source.
     """
 
     split: SplitName = "train"

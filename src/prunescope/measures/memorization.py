@@ -1,8 +1,5 @@
 """Memorization and influence of training examples, from many networks trained on random subsets.
 
-Belongs here: functions for `Combined`, from `SeenUnseen` readings to estimates. Does not belong here: drawing the
-subsets (`studies/subsets.py`), training on them.
-
 Notation: T networks; A [T, N] says who was trained on example i, C [T, N] who gets it right, D [T, M] who gets test
 example j right.
 
@@ -38,16 +35,16 @@ def memorization(values: Sequence[Values]) -> dict[str, Numbers]:
     Source: Feldman and Zhang 2020, equations 1 and 2 and section 2.2 (recalled).
     Differs from the source: influence is summed up over the test set; for single pairs see `influential_pairs`.
     """
-    seen, correct, test = _stacked(values)
-    estimate, error = _contrast(seen, correct.astype(np.float64))
-    accuracy = np.broadcast_to(test.mean(axis=1)[:, None], seen.shape)
-    influence, _ = _contrast(seen, accuracy)
-    even, odd = (_contrast(seen[start::2], correct[start::2].astype(np.float64))[0] for start in (0, 1))
+    trained, correct, test = _stacked(values)
+    estimate, error = _contrast(trained, correct.astype(np.float64))
+    accuracy = np.broadcast_to(test.mean(axis=1)[:, None], trained.shape)
+    influence, _ = _contrast(trained, accuracy)
+    even, odd = (_contrast(trained[start::2], correct[start::2].astype(np.float64))[0] for start in (0, 1))
     return {
         "memorization": estimate,
         "memorization_se": error,
         "influence": influence,
-        "influence_se": _spread(seen, accuracy),
+        "influence_se": _spread(trained, accuracy),
         "even": even,
         "odd": odd,
     }
@@ -65,40 +62,40 @@ def influential_pairs(
     Source: Feldman and Zhang 2020, section 3 (recalled: the two thresholds).
     Differs from the source: the count by chance is proposed here; with few networks most pairs are chance.
     """
-    seen, correct, test = _stacked(values)
-    estimate, _ = _contrast(seen, correct.astype(np.float64))
-    chosen = seen[:, np.nan_to_num(estimate, nan=-1.0) >= memorized].astype(np.float32)
+    trained, correct, test = _stacked(values)
+    estimate, _ = _contrast(trained, correct.astype(np.float64))
+    chosen = trained[:, np.nan_to_num(estimate, nan=-1.0) >= memorized].astype(np.float32)
     order = torch.randperm(len(test), generator=stream(0, "hand round")).numpy()
-    found = [int((influences(chosen, one) >= influence).sum()) for one in (test, test[order])]
-    return {"pairs": found[0], "by_chance": found[1], "examples": chosen.shape[1]}
+    pairs, by_chance = (int((influences(chosen, right) >= influence).sum()) for right in (test, test[order]))
+    return {"pairs": pairs, "by_chance": by_chance, "examples": chosen.shape[1]}
 
 
-def influences(seen: NDArray[Any], test: NDArray[np.bool_]) -> NDArray[np.float32]:
+def influences(trained: NDArray[Any], test: NDArray[np.bool_]) -> NDArray[np.float32]:
     """P(j is right | trained on i) - P(j is right | not trained on i) for all pairs: float32 [N, M].
 
-    seen: [T, N]; test: bool [T, M]. Not a number where all networks were trained on i, or none.
+    trained: [T, N]; test: bool [T, M]. Not a number where all networks were trained on i, or none.
     """
-    inside, right = seen.astype(np.float32), test.astype(np.float32)
+    inside, right = trained.astype(np.float32), test.astype(np.float32)
     count = inside.sum(axis=0)[:, None]
     hits = inside.T @ right
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(hits / count - (right.sum(axis=0) - hits) / (len(right) - count), dtype=np.float32)
 
 
-def _contrast(seen: NDArray[np.bool_], outcome: Numbers) -> tuple[Numbers, Numbers]:
+def _contrast(trained: NDArray[np.bool_], outcome: Numbers) -> tuple[Numbers, Numbers]:
     """Mean outcome with minus without each example, and the standard error of a difference of two shares: [N]."""
-    inside, outside = seen.sum(axis=0), (~seen).sum(axis=0)
+    inside, outside = trained.sum(axis=0), (~trained).sum(axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
-        with_it = np.where(seen, outcome, 0.0).sum(axis=0) / inside
-        without = np.where(seen, 0.0, outcome).sum(axis=0) / outside
+        with_it = np.where(trained, outcome, 0.0).sum(axis=0) / inside
+        without = np.where(trained, 0.0, outcome).sum(axis=0) / outside
         error = np.sqrt(with_it * (1 - with_it) / inside + without * (1 - without) / outside)
     return with_it - without, error
 
 
-def _spread(seen: NDArray[np.bool_], outcome: Numbers) -> Numbers:
+def _spread(trained: NDArray[np.bool_], outcome: Numbers) -> Numbers:
     """The standard error of a difference of two means, from sample variances: [N]."""
-    total = np.zeros(seen.shape[1])
-    for part in (seen, ~seen):
+    total = np.zeros(trained.shape[1])
+    for part in (trained, ~trained):
         count = part.sum(axis=0)
         with np.errstate(invalid="ignore", divide="ignore"):
             mean = np.where(part, outcome, 0.0).sum(axis=0) / count
@@ -114,7 +111,7 @@ def _stacked(values: Sequence[Values]) -> tuple[NDArray[np.bool_], NDArray[np.bo
             f"{len(values)} readings of sizes {sorted(sizes)} give no memorization; give at least 2 networks on the "
             "same training and test examples"
         )
-    seen, correct, test = (
+    trained, correct, test = (
         np.stack([value[name] for value in values]) for name in ("seen", "correct", "test_correct")
     )
-    return seen, correct, test
+    return trained, correct, test

@@ -1,7 +1,4 @@
-"""How normal the inputs of BatchNorm's scale and shift are: the premise of scoring filters by E[BN].
-
-Belongs here: distances from the standard normal. Does not belong here: the score (`sparsity/unit_scores.py`).
-"""
+"""How normal the inputs of BatchNorm's scale and shift are: the premise of scoring filters by E[BN]."""
 
 import torch
 from pydantic import Field
@@ -20,10 +17,13 @@ class Normality(Measure):
     """How far BatchNorm's normalized activations of the last `layers` layers are from N(0, 1), channels pooled.
 
     Activations are normalized by the statistics of one batch, the first `examples` of the split, in training mode.
-    distance: Kolmogorov-Smirnov's, max |F(x) - Phi(x)|, in [0, 1]; skewness; kurtosis: excess; all float64 [L], layers
-    in forward order; mean_distance: its mean, 0-D. "histogram.I": float64 [64], density over -4 to 4, of
-    layer I. Channels whose
-    gamma is 0 (removed filters) are left out; a layer without any other is NaN.
+    Values, float64, over L layers in forward order, dimensionless:
+    distance: [L], Kolmogorov-Smirnov's, max |F(x) - Phi(x)|, in [0, 1].
+    skewness, kurtosis: [L]; the latter is the excess over the normal's.
+    mean_distance: 0-D, the mean of the distances.
+    histogram.I: [64], the density over -4 to 4 of layer I.
+
+    Channels whose gamma is 0 (removed filters) are left out; a layer without any other is NaN.
 
     Source: Bartoldson et al. 2019, appendix A.1 and Figure A1; 2020, appendix B.
     Differs from the source: it shows histograms of a VGG19 trained on ImageNet, and no numbers.
@@ -46,13 +46,13 @@ class Normality(Measure):
             )
         split = problem.split(self.split)
         x, _ = split.batch(torch.arange(min(self.examples, len(split)), device=split.y.device))
-        _, _, seen = problem.model.observe(weights.params, weights.buffers, x, names=frozenset(chosen))
-        found = [_normal(_standard(seen[name], weights, name)) for name in chosen]
-        *columns, histograms = zip(*found, strict=True)
+        _, _, outputs = problem.model.observe(weights.params, weights.buffers, x, names=frozenset(chosen))
+        layers = [_normal(_standard(outputs[name], weights, name)) for name in chosen]
+        *columns, histograms = zip(*layers, strict=True)
         names = ("distance", "skewness", "kurtosis")
         named = {name: torch.stack(column) for name, column in zip(names, columns, strict=True)}
         named["mean_distance"] = named["distance"].nanmean()
-        return named | {f"histogram.{number}": one for number, one in enumerate(histograms)}
+        return named | {f"histogram.{layer}": density for layer, density in enumerate(histograms)}
 
 
 def _standard(out: Tensor, weights: Weights, name: str) -> Tensor:
@@ -74,7 +74,7 @@ def _normal(values: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     rank = torch.arange(count + 1, dtype=torch.float64, device=values.device) / count
     distance = torch.maximum((rank[1:] - normal).max(), (normal - rank[:-1]).max())
     spread = values.std(correction=0)
-    turned = (values - values.mean()) / spread
+    scaled = (values - values.mean()) / spread
     counts = torch.histc(values, bins=BINS, min=-EDGE, max=EDGE)
     density = counts / (count * 2 * EDGE / BINS)
-    return distance, turned.pow(3).mean(), turned.pow(4).mean() - 3, density
+    return distance, scaled.pow(3).mean(), scaled.pow(4).mean() - 3, density

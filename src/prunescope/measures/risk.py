@@ -1,7 +1,4 @@
-"""Error, risk, and their parts on noisy and original examples.
-
-Belongs here: averages over a split. Does not belong here: per-example values (`examples.py`).
-"""
+"""Error, risk, and their parts on noisy and original examples."""
 
 import torch
 from torch import Tensor
@@ -15,9 +12,13 @@ from prunescope.tasks.task import Problem
 class Risk(Measure):
     """Averages over a split, evaluation mode, no augmentation.
 
-    loss (nats) and error (fraction, or the unit of the task's target) over all examples, against the labels used. If
-    some labels were flipped, the same over the original and over the noisy examples (original_loss, noisy_loss,
-    original_error, noisy_error) and noisy_true_error: the error on noisy examples against their labels before the flip.
+    Values, float64 0-D, against the labels used:
+    loss: the mean loss over all examples, nats (squared units of y for a regression).
+    error: the mean error, of classes the share of wrong predictions; otherwise in the unit of the task's target.
+    examples: how many examples there are.
+    original_loss, original_error, noisy_loss, noisy_error: the same over examples whose label was kept, and was
+        flipped; only where some were.
+    noisy_true_error: the error on the latter against their labels before the flip; only where some were.
 
     Source: Jin et al. 2022, section 4 (mean training loss on original and noisy data).
     """
@@ -27,16 +28,16 @@ class Risk(Measure):
     def measure(self, problem: Problem, weights: Weights) -> dict[str, Tensor]:
         """float64 0-D tensors by name."""
         split = problem.split(self.split)
-        seen = evaluate(problem, weights, split)
-        wrong = seen.wrong
-        loss, noisy = seen.loss.double(), split.noisy
+        evaluation = evaluate(problem, weights, split)
+        wrong = evaluation.wrong
+        loss, noisy = evaluation.loss.double(), split.noisy
         values = {
             "loss": loss.mean(),
             "error": wrong.mean(),
             "examples": torch.tensor(float(len(split))).double(),
         }
         if bool(noisy.any()):
-            untrue = problem.target.error(seen.prediction, split.clean)
+            untrue = problem.target.error(evaluation.prediction, split.clean)
             values |= {
                 "original_loss": loss[~noisy].mean(),
                 "noisy_loss": loss[noisy].mean(),

@@ -1,8 +1,4 @@
-"""What a network gets right of the examples that it was trained on and of those that it was not.
-
-Belongs here: right or wrong, example by example. Does not belong here: what many such networks say together
-(`memorization.py`).
-"""
+"""What a network gets right of the examples that it was trained on and of those that it was not."""
 
 import torch
 from torch import Tensor
@@ -16,8 +12,9 @@ from prunescope.tasks.task import Problem, Task
 class SeenUnseen(Measure):
     """Which examples a network gets right, evaluation mode, no augmentation, against the labels used.
 
-    correct: bool [N], over all training examples of the task, those that a subset left out included; seen: bool [N],
-    whether the run was trained on them; test_correct: bool [M], over the test set.
+    correct: bool [N], over all training examples of the task, those that a subset left out included.
+    seen: bool [N], whether the run was trained on them.
+    test_correct: bool [M], over the test set.
 
     Source: Feldman and Zhang 2020, section 2 (what their estimates are made of).
     """

@@ -1,8 +1,5 @@
 """What a two-layer network has learned of signal and of noise.
 
-Belongs here: measures of one state of `TwoLayer` on `SignalNoise` data. Does not belong here: what the theory
-predicts of them (`signal_theory.py`), the data (`tasks/data/signal_noise.py`).
-
 Notation: w_jr the weights of neuron r of class j, 0 where removed; mu_k the signal of class k; xi_i the noise
 patch of example i.
 """
@@ -23,9 +20,10 @@ LAYER = "fc1.weight"
 class SignalAndNoise(Measure):
     """Signal learned and noise memorized, as products of weights and patches.
 
-    signal: float32 [K], max_r max(0, <w_jr, mu_j>) for class j; signal_mean, signal_min: over the classes.
-    noise: float32 [N], max_r <w_yr, xi_i> for training example i, y the label used; noise_mean: over the examples.
-    Means and minima are float64 0-D.
+    signal: float32 [K], max_r max(0, <w_jr, mu_j>) for class j.
+    signal_mean, signal_min: float64 0-D, over the classes.
+    noise: float32 [N], max_r <w_yr, xi_i> for training example i, y the label used.
+    noise_mean: float64 0-D, over the examples.
 
     Source: Yang et al. 2023, the two quantities of its analysis (recalled).
     """
@@ -51,9 +49,10 @@ class SignalAndNoise(Measure):
 class SignalNeurons(Measure):
     """Which neurons can see their class's signal.
 
-    kept: int64 [K], neurons of class j that keep a coordinate of mu_j. active: int64 [K], those with <w_jr, mu_j>
-    > 0, which alone pass the ReLU. kept_min, active_min: the least over the classes; dead: classes without an
-    active neuron; float64 0-D.
+    kept: int64 [K], how many neurons of class j keep a coordinate of mu_j.
+    active: int64 [K], how many have <w_jr, mu_j> > 0; they alone pass the ReLU.
+    kept_min, active_min: float64 0-D, the least over the classes.
+    dead: float64 0-D, how many classes have no active neuron.
 
     Right after pruning at initialization, at the moment "after" step 0, the active neurons are the usable ones.
     """
@@ -78,7 +77,8 @@ class SignalNeurons(Measure):
 class NoiseResponse(Measure):
     """How much the logits move by noise alone: on the test examples' noise patches, without the signal patch.
 
-    response: float32 [K], standard deviation over the examples of logit j; response_mean: over the classes, float64.
+    response: float32 [K], standard deviation over the examples of logit j.
+    response_mean: float64 0-D, over the classes.
     """
 
     signal: Signal = Signal()
@@ -104,12 +104,12 @@ def noise_patches(split: Split, signals: Tensor) -> Tensor:
             f"examples have shape {tuple(x.shape[1:])}; this measure is for SignalNoise data, "
             f"two patches of {signals.shape[1]}"
         )
-    told = (x == signals[split.clean][:, None]).all(dim=2)
-    if not bool(told.any(dim=1).all()):
+    is_signal = (x == signals[split.clean][:, None]).all(dim=2)
+    if not bool(is_signal.any(dim=1).all()):
         raise UsageError(
             "some examples do not hold the signal that the measure names; give it the signal of the data's source"
         )
-    return x[:, 1].where(told[:, :1], x[:, 0])
+    return x[:, 1].where(is_signal[:, :1], x[:, 0])
 
 
 def _neurons(layers: Tree, problem: Problem) -> Tensor:

@@ -1,7 +1,4 @@
-"""What theory predicts of a two-layer network on signal and noise, as functions of its setting.
-
-Belongs here: predictors, plain numbers in and out. Does not belong here: what a state shows (`signal.py`).
-"""
+"""What theory predicts of a two-layer network on signal and noise, as functions of its setting."""
 
 from math import sqrt
 

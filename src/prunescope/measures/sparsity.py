@@ -1,7 +1,4 @@
-"""Where the zeros are.
-
-Belongs here: counts of kept weights. Does not belong here: scores or selection (`prunescope.sparsity`).
-"""
+"""Where the zeros are."""
 
 import torch
 from torch import Tensor
@@ -12,7 +9,11 @@ from prunescope.tasks.task import Problem
 
 
 class LayerSparsity(Measure):
-    """Share of zeros: "sparsity" over all maskable weights, and one entry a maskable tensor."""
+    """Shares of removed weights, float64 0-D.
+
+    sparsity: over all maskable weights.
+    NAME: of each maskable tensor.
+    """
 
     def measure(self, problem: Problem, weights: Weights) -> dict[str, Tensor]:
         """float64 0-D tensors by name."""

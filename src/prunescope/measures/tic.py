@@ -1,7 +1,4 @@
-"""The Takeuchi information criterion's proxy: gradient noise over curvature.
-
-Belongs here: the ratio of two readings, for `Combined`. Does not belong here: the traces.
-"""
+"""The Takeuchi information criterion's proxy: gradient noise over curvature."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

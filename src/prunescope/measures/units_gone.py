@@ -1,7 +1,4 @@
-"""What share of a network's parameters went with its units.
-
-Belongs here: the two shares of one state. Does not belong here: counting (`sparsity/unit_count.py`).
-"""
+"""What share of a network's parameters went with its units."""
 
 import torch
 from torch import Tensor
@@ -16,8 +13,10 @@ from prunescope.tasks.task import Problem
 class UnitsGone(Measure):
     """Percent of all parameters that removed units take along: float64 0-D.
 
-    own: their weights, biases, gammas and betas; structural: what the physically smaller network lacks. The papers'
-    percentages are of one kind or the other without saying which.
+    own: their weights, biases, gammas and betas.
+    structural: what the physically smaller network lacks.
+
+    The papers' percentages are of one kind or the other without saying which.
 
     Source: Bartoldson et al. 2020, section 2 and appendix C.
     """

@@ -19,7 +19,7 @@ from typing import Any
 
 _FOLDER = Path(__file__).parent
 _ORDER = ("quickstart", "jin2022", "bartoldson2019", "bartoldson2020", "yang2023", "atinit")
-_TITLE = re.compile(r"(?P<name>[a-zA-Z0-9/-]+): (?P<question>.+\?)")
+_TITLE = re.compile(r"(?P<name>[a-zA-Z0-9/-]+): (?P<question>.+\?.*)")
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,6 @@ def _constants(module: ast.Module) -> dict[str, Any]:
 def _place(entry: Entry) -> tuple[object, ...]:
     """Where a study stands: its paper, the whole paper first; figures by number, sections, appendices, the others."""
     paper, _, part = entry.name.partition("/")
-    kinds = ("fig", "section", "app")
-    kind = next((place for place, kind in enumerate(kinds) if part.startswith(kind)), len(kinds))
+    kinds = (r"fig\d", "section", "app|fig")
+    kind = next((place for place, kind in enumerate(kinds) if re.match(kind, part)), len(kinds))
     return (_ORDER.index(paper), bool(part), kind, [int(n) for n in re.findall(r"\d+", part)], part)

@@ -163,13 +163,19 @@ def choose(
     return new
 
 
-def check_collapse(before: Masks, after: Masks) -> None:
-    """Raises LayerCollapse for layers of which `before` keeps some weights and `after` none."""
-    collapsed = [name for name in sorted(before) if bool(before[name].any()) and not bool(after[name].any())]
+def check_collapse(before: Masks, after: Masks, *, cure: str = "remove fewer weights") -> None:
+    """Raises LayerCollapse for layers of which `before` keeps some weights and `after` none.
+
+    cure: what would keep them, the beginning of the message's advice.
+    """
+    sizes = {name: int(before[name].sum()) for name in sorted(before) if not bool(after[name].any())}
+    collapsed = [
+        f"{name} (its last {size} of {before[name].numel()} would go)" for name, size in sizes.items() if size
+    ]
     if collapsed:
         raise LayerCollapse(
-            f"no weight would remain in {', '.join(collapsed)}; remove fewer weights, exclude the layer, use another "
-            "scope, or allow it with allow_collapse=True"
+            f"no weight would remain in {', '.join(collapsed)}; {cure}, exclude the layer, use another scope or score, "
+            "or allow it with allow_collapse=True"
         )
 
 

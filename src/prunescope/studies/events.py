@@ -7,7 +7,7 @@ Two papers, two definitions, never mixed: stability and instability (2020) are r
 event; the drop (2019) is in percentage points.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,6 +69,13 @@ class Epochs:
         """The largest drop of an event, percentage points; 0 without any."""
         return float(self.drops().max()) if self.event.any() else 0.0
 
+    def drop_at_last(self) -> float:
+        """t_pre - t_post of the last event, percentage points; 0 without events.
+
+        A trace that looks at events only knows no epoch before them, which `last_drop` compares with.
+        """
+        return float(self.drops()[-1]) if self.event.any() else 0.0
+
     def last_drop(self) -> float:
         """Accuracy of the epoch before the last event's minus accuracy right after that event, percentage points.
 
@@ -91,6 +98,14 @@ class Epochs:
         start = int(np.flatnonzero(self.event)[-1]) if self.event.any() else 0
         return start + int(self.after[start:].argmax())
 
+    def best_accuracy(self) -> float:
+        """The highest t_post from the last event on, percent."""
+        return float(self.after[self.best()])
+
+    def final_accuracy(self) -> float:
+        """t_post of the last epoch, percent: nothing is selected on the test set."""
+        return float(self.after[-1])
+
     def recovery(self) -> Numbers:
         """Epochs from every event until accuracy is back at its t_pre; NaN where that never happens.
 
@@ -103,6 +118,18 @@ class Epochs:
             later = float(self.epoch[place + 1 + back[0]] - self.epoch[place]) if len(back) else np.nan
             found.append(0.0 if self.after[place] >= level else later)
         return np.array(found, dtype=np.float64)
+
+    def mean_recovery(self) -> float:
+        """Mean of `recovery` over the events from which accuracy came back; NaN without one."""
+        waits = self.recovery()
+        there = waits[np.isfinite(waits)]
+        return float(there.mean()) if len(there) else float("nan")
+
+    def recovered(self, *, within: float = np.inf) -> float:
+        """Percent of events from which accuracy came back, within so many epochs; 100 without any events."""
+        waits = self.recovery()
+        there = waits[np.isfinite(waits)]
+        return 100 * float((there <= within).sum()) / len(waits) if len(waits) else 100.0
 
 
 def epochs(trace: Values) -> Epochs:
@@ -140,66 +167,12 @@ def epochs(trace: Values) -> Epochs:
     return Epochs(epoch.astype(np.float64)[step], before, after, pruned if pruned.any() else onset)
 
 
-def summary(values: Sequence[Values]) -> dict[str, NDArray[Any]]:
-    """Everything the papers report of one run, for `Combined`; inputs: the traces of the test and of training examples.
-
-    mean_stability, best, final, train_at_best (percent); mean_drop, mean_positive_drop, last_drop, worst_drop, gap,
-    final_gap (percentage points; gaps are training minus test accuracy at the best and at the last epoch);
-    best_epoch; events; recovery (mean epochs over events that recovered, NaN without one); recovered, recovered_soon
-    (percent of events from which accuracy came back, ever and within `SOON` epochs; 100 without any).
-
-    Differs from the source: training accuracy there runs along with augmented training batches; here it is that of
-    the weights after the epoch, in evaluation mode.
-    """
-    test, train = (epochs(value) for value in values)
-    best, waits = test.best(), test.recovery()
-    there = waits[np.isfinite(waits)]
-    gap = train.after - test.after
-    found = {
-        "mean_stability": test.mean_stability(),
-        "mean_drop": test.mean_drop(),
-        "mean_positive_drop": test.mean_drop(positive=True),
-        "last_drop": test.last_drop(),
-        "worst_drop": test.worst_drop(),
-        "events": float(test.event.sum()),
-        "best": float(test.after[best]),
-        "best_epoch": float(test.epoch[best]),
-        "final": float(test.after[-1]),
-        "train_at_best": float(train.after[best]),
-        "gap": float(gap[best]),
-        "final_gap": float(gap[-1]),
-        "recovery": float(there.mean()) if len(there) else float("nan"),
-        "recovered": 100 * len(there) / len(waits) if len(waits) else 100.0,
-        "recovered_soon": 100 * float((there <= SOON).sum()) / len(waits) if len(waits) else 100.0,
-    }
-    return {name: np.asarray(value, dtype=np.float64) for name, value in found.items()}
-
-
-def accuracy_at(values: Sequence[Values], *, step: int) -> dict[str, NDArray[Any]]:
-    """Accuracy at a step of a run, before what happens there, percent, for `Combined`.
+def accuracy_at(trace: Values, *, step: int) -> float:
+    """Accuracy at a step of a run, before what happens there, percent.
 
     Raises UsageError for a step at which the probe did not look.
     """
-    (trace,) = values
     there = (np.asarray(trace["local"]) == step) & (np.asarray(trace["phase"]).astype(str) != "after")
     if not there.any():
         raise UsageError(f"the trace has no look at step {step}; take a moment at the end of an epoch")
-    return {"accuracy": np.asarray(100 * (1 - float(np.asarray(trace["error"])[there][0])))}
-
-
-def stability(values: Sequence[Values]) -> dict[str, NDArray[Any]]:
-    """Stability and drops of one trace, which may be one of events only, for `Combined`.
-
-    mean_stability (percent); mean_drop, mean_positive_drop, worst_drop, last_drop (percentage points). The last is
-    t_pre - t_post of the last event: a trace of events knows no epoch before it, unlike that in `summary`.
-    """
-    (trace,) = values
-    table = epochs(trace)
-    found = {
-        "mean_stability": table.mean_stability(),
-        "mean_drop": table.mean_drop(),
-        "mean_positive_drop": table.mean_drop(positive=True),
-        "worst_drop": table.worst_drop(),
-        "last_drop": float(table.drops()[-1]) if table.event.any() else 0.0,
-    }
-    return {name: np.asarray(value, dtype=np.float64) for name, value in found.items()}
+    return 100 * (1 - float(np.asarray(trace["error"])[there][0]))

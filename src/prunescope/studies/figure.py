@@ -18,7 +18,7 @@ from prunescope.base.errors import PrunescopeError, UsageError
 from prunescope.base.value import Value
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.studies.claim import Claim
-from prunescope.studies.plot import Plot, Row, Table
+from prunescope.studies.plot import Map, Plot, Row, Table
 from prunescope.studies.quantity import Quantity, nodes_of
 from prunescope.studies.results import Node, Results
 
@@ -116,12 +116,25 @@ class Figure:
 
     @cached_property
     def lineage(self) -> Mapping[str, tuple[Recipe, ...]]:
-        """The runs behind each series; those of rows without one under the name of their panel, or none."""
+        """The runs behind each series; those of rows without one under the name of their panel, or none.
+
+        Series of the same runs are named together. Of a map, which has very many, the first of each line is listed.
+        """
+        line = self.plot.y if isinstance(self.plot, Map) else ""
+        column = line or getattr(self.plot, "series", "")
         runs: dict[str, dict[str, Recipe]] = {}
         for part in self.rows:
-            name = part.labels.get(getattr(self.plot, "series", ""), part.labels.get("panel", ""))
-            runs.setdefault(str(name), {}).update(_runs(part.nodes))
-        return {name: tuple(by_id.values()) for name, by_id in runs.items() if by_id}
+            name = part.labels.get(column, part.labels.get("panel", ""))
+            runs.setdefault(f"{line} {name}".lstrip(), {}).update(_runs(part.nodes))
+        names: dict[tuple[Recipe, ...], list[str]] = {}
+        for name, by_id in runs.items():
+            names.setdefault(tuple(by_id.values())[: 1 if line else None], []).append(name)
+        return {"; ".join(alike): made for made, alike in names.items() if made}
+
+
+def with_gaps(quantity: Quantity, results: Results) -> NDArray[Any]:
+    """The value of a quantity that can be read in part: not a number for what failed or is not there."""
+    return quantity(_Gaps(results))
 
 
 class _Gaps:
@@ -162,7 +175,7 @@ def _read(quantity: Quantity, results: Results) -> tuple[NDArray[Any] | None, bo
     except PrunescopeError:
         pass
     try:
-        return quantity(_Gaps(results)), False
+        return with_gaps(quantity, results), False
     except Exception:  # what was written for whole results cannot be held to do anything with gaps
         return None, False
 

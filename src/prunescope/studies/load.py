@@ -7,13 +7,11 @@ A module that defines a study has three names: `Settings`, a Value; `SCALES`, se
 and `build(settings, scale)`, which returns the `Study`. A user's own study needs no registration.
 """
 
-import contextlib
 import difflib
 import importlib
 import importlib.util
 import sys
-import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -23,7 +21,8 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from prunescope.base import value
-from prunescope.base.errors import PrunescopeError, UsageError
+from prunescope.base.blame import blaming
+from prunescope.base.errors import UsageError
 from prunescope.studies.study import Study
 
 DEFAULT_SCALE = "laptop"
@@ -55,7 +54,7 @@ class Template:
     def build(self, scale: str | None = None, changes: Mapping[str, object] | None = None) -> Study:
         """The study at a scale with changed settings. Raises UsageError as `settings`, and what `build` raises."""
         chosen, settings = self.settings(scale, changes)
-        with _blame(f"{self.name}: build failed"):
+        with blaming(f"{self.name}: build failed"):
             study = self.maker(settings, chosen)
         if not isinstance(study, Study):
             raise UsageError(f"{self.name}: build returned {type(study).__name__}; it must return a Study")
@@ -167,7 +166,7 @@ def _template(name: str, owner: Any, maker: Any = None) -> Template:
 def _module(name: str) -> ModuleType:
     if name and importlib.util.find_spec(name.split(".")[0]) is None:
         raise UsageError(f"there is no module {name!r}; check the name and PYTHONPATH, or give a file.py")
-    with _blame(f"{name} cannot be imported"):
+    with blaming(f"{name} cannot be imported"):
         return importlib.import_module(name)
 
 
@@ -178,25 +177,10 @@ def _from_file(path: Path) -> ModuleType:
     folder = str(path.resolve().parent)
     if folder not in sys.path:
         sys.path.insert(0, folder)  # as Python does for a script; spawned workers inherit it
-    with _blame(f"{path} cannot be imported"):
+    with blaming(f"{path} cannot be imported"):
         module = importlib.import_module(path.stem)
     if module.__file__ is None or not path.samefile(module.__file__):
         raise UsageError(
             f"{path}: another module is called {path.stem!r} ({module.__file__}); rename the file"
         )
     return module
-
-
-@contextlib.contextmanager
-def _blame(what: str) -> Iterator[None]:
-    """Errors of the user's own code, as messages that say where they are."""
-    try:
-        yield
-    except (PrunescopeError, ValidationError):
-        raise
-    except Exception as problem:
-        frame = traceback.extract_tb(problem.__traceback__)[-1]
-        file, line = frame.filename, frame.lineno
-        if isinstance(problem, SyntaxError):
-            file, line = problem.filename or file, problem.lineno or line
-        raise UsageError(f"{what}: {type(problem).__name__}: {problem} ({file}, line {line})") from problem

@@ -7,6 +7,7 @@
 A study computes the nodes of its quantities and no others, so no claim can be about something that was forgotten.
 """
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -109,6 +110,32 @@ def arrays(
         return scale * np.stack([np.broadcast_to(row, next(iter(shapes), ())) for row in rows])
 
     return Quantity(label, unit, own, values)
+
+
+def each(
+    function: Callable[..., ArrayLike], *nodes: Iterable[Node], label: str = "", unit: str = ""
+) -> Quantity:
+    """A function of every replicate's own results: [R], or [R, P] where it returns arrays of one length.
+
+    nodes: one a replicate, for each argument: `each(gap, tests, trains)` is gap(test, train) of every replicate.
+
+    Reading it raises UsageError if arrays differ in shape. Where gaps are shown, a replicate that lacks a result is not
+    a number.
+    """
+    rows = tuple(zip(*nodes, strict=True))
+
+    def value(results: Results, row: tuple[Node, ...]) -> ArrayLike:
+        read = [results[node] for node in row]
+        return function(*read) if all(node in results for node in row) else math.nan
+
+    def values(results: Results) -> NDArray[Any]:
+        found = [np.asarray(value(results, row)) for row in rows]
+        shapes = {array.shape for array in found if array.ndim}
+        if len(shapes) > 1:
+            raise UsageError(f"arrays of shapes {sorted(shapes)} do not line up over replicates")
+        return np.stack([np.broadcast_to(array, next(iter(shapes), ())) for array in found])
+
+    return Quantity(label, unit, tuple(node for row in rows for node in row), values)
 
 
 def combined(

@@ -47,7 +47,7 @@ def last_within(densities: Sequence[float], errors: Sequence[float], limit: floa
 
 
 def threshold(values: Sequence[Values], *, replicates: int, margin: float) -> dict[str, float]:
-    """The largest sparsity at which a network errs as the dense one does, for `Combined`.
+    """The largest sparsity at which a network errs as the dense one does.
 
     Within the limit means an error of at most the replicate's own dense network's plus the larger of one standard
     deviation of dense networks over replicates and `margin`.

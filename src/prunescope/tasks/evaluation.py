@@ -6,8 +6,7 @@ import torch
 from torch import Tensor
 
 from prunescope.base.state import Weights
-from prunescope.tasks.kernels.cutting import is_worth_cutting, without_units
-from prunescope.tasks.kernels.tailored import tailored, untailored
+from prunescope.tasks.kernels.specialized import specialized, unspecialized
 from prunescope.tasks.task import Problem, Split
 
 BATCH = 1000
@@ -46,7 +45,7 @@ class Evaluation:
 def logits(problem: Problem, weights: Weights, split: Split) -> Tensor:
     """Outputs of every example of a split, float32 [N, ...], without augmentation and with running statistics."""
     inputs, index = split.inputs, split.index
-    network = tailored(
+    network = specialized(
         problem.model,
         weights.params,
         weights.buffers,
@@ -56,9 +55,7 @@ def logits(problem: Problem, weights: Weights, split: Split) -> Tensor:
         probe=inputs.take(index[:2]),
     )
     if not network.takes(weights.params):
-        network = untailored(problem.model, train=False)
-    if is_worth_cutting(problem, weights):
-        network = without_units(network, problem, weights, None, split)
+        network = unspecialized(problem.model, train=False)
     network.fill({**network.pack(weights.params), **network.pack(weights.buffers)})
     size = SPARSE_BATCH if network.patterns else BATCH
     starts = range(0, len(split), size)

@@ -19,7 +19,7 @@ from prunescope.tasks.data import corruption
 from prunescope.tasks.data.augmentation import Augmentation
 from prunescope.tasks.data.source import Arrays, Inputs, Source
 from prunescope.tasks.data.tensors import Names, own
-from prunescope.tasks.kernels.choice import PLAIN, Kernels
+from prunescope.tasks.kernels.kernel_config import PLAIN, Kernels
 from prunescope.tasks.model import Model, Network, network_of, resolve
 from prunescope.tasks.targets import CROSS_ENTROPY as CROSS_ENTROPY
 from prunescope.tasks.targets import Classes, Target

@@ -1,8 +1,5 @@
 """Updates of optimizers in one pass over memory, by torch's fused kernels.
 
-Belongs here: tensors as those kernels take them. Does not belong here: the rules themselves (`optim.py`), whether
-this is faster (`runs/calibration.py`).
-
 Equal to the rules to rounding. torch's kernels know no masks: a removed weight's gradient is taken out before, its step
 after. They run through memory from end to end, so tensors of one parameter must lie in the same order.
 """
@@ -89,11 +86,11 @@ def adam_(
 
 def _slopes(grads: Tree, params: Tree, keep: Tree) -> list[Tensor]:
     """Gradients of what is kept, in the order in which the parameters lie in memory."""
-    found = []
+    slopes = []
     for name, param in params.items():
         grad = grads[name] * keep[name] if name in keep else grads[name]
-        found.append(grad if grad.stride() == param.stride() else torch.empty_like(param).copy_(grad))
-    return found
+        slopes.append(grad if grad.stride() == param.stride() else torch.empty_like(param).copy_(grad))
+    return slopes
 
 
 def _remove(params: Tree, keep: Tree) -> None:

@@ -23,8 +23,8 @@ import torch
 from prunescope.base.errors import PrunescopeError
 from prunescope.base.reference import Moment
 from prunescope.base.state import TrainState, Weights
-from prunescope.training.aside import Aside
-from prunescope.training.engines.engine import Engine, Lane
+from prunescope.training.background import Background
+from prunescope.training.engines.engine import Engine, Replica
 from prunescope.training.engines.loop import Loop
 from prunescope.training.interventions.intervention import memory_key
 from prunescope.training.loop import Program, Stepper
@@ -66,11 +66,11 @@ class Member:
         *,
         probes: tuple[Probe, ...] = (),
         keep: tuple[Moment, ...] = (),
-        aside: Aside | None = None,
+        background: Background | None = None,
     ) -> None:
-        """Raises UsageError for probes and moments that are impossible in this run. aside: see `Timeline`."""
+        """Raises UsageError for probes and moments that are impossible in this run. background: see `Timeline`."""
         self.program, self.progress = program, progress
-        self.timeline, self.stepper = Timeline(program, probes, keep, aside), Stepper(program)
+        self.timeline, self.stepper = Timeline(program, probes, keep, background), Stepper(program)
         self.failure: PrunescopeError | None = None
         self._arrived = False
 
@@ -80,9 +80,9 @@ class Member:
         return self.progress.finished or self.failure is not None
 
     @property
-    def lane(self) -> Lane:
+    def replica(self) -> Replica:
         """The part of the run that an engine moves."""
-        return Lane(self.stepper, self.progress.state, self.progress.running, self.progress.local)
+        return Replica(self.stepper, self.progress.state, self.progress.running, self.progress.local)
 
     @property
     def steps_until_due(self) -> int:
@@ -105,16 +105,16 @@ class Member:
         else:
             self.progress, self._arrived = progress, True
 
-    def update(self, lane: Lane) -> None:
+    def update(self, replica: Replica) -> None:
         """Takes over the result of an engine."""
-        if lane.failure is not None:
-            self.failure = lane.failure
+        if replica.failure is not None:
+            self.failure = replica.failure
             return
         members = self.progress.members
-        if members[-1:] != (lane.members,):
-            members = (*members, lane.members)
-        progress = self.progress.replace(state=lane.state, running=lane.running, members=members)
-        self.progress, self._arrived = self.timeline.end(progress) if lane.ended else progress, False
+        if members[-1:] != (replica.members,):
+            members = (*members, replica.members)
+        progress = self.progress.replace(state=replica.state, running=replica.running, members=members)
+        self.progress, self._arrived = self.timeline.end(progress) if replica.ended else progress, False
 
 
 def train_together(
@@ -134,9 +134,9 @@ def train_together(
             return
         steps = min(chunk, *(member.steps_until_due for member in active))
         start = time.perf_counter()
-        lanes = engine.advance([member.lane for member in active], steps)
-        for member, lane in zip(active, lanes, strict=True):
-            member.update(lane)
+        replicas = engine.advance([member.replica for member in active], steps)
+        for member, replica in zip(active, replicas, strict=True):
+            member.update(replica)
         chunk = _chunk(steps, time.perf_counter() - start)
         if not beat(active):
             return

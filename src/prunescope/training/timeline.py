@@ -11,9 +11,9 @@ from functools import cached_property, partial
 import torch
 
 from prunescope.base import tree
-from prunescope.base.errors import UsageError
+from prunescope.base.errors import Unreachable, UsageError
 from prunescope.base.reference import Moment, StateRef
-from prunescope.base.state import Weights
+from prunescope.base.state import TrainState, Weights
 from prunescope.base.steps import Clock
 from prunescope.base.streams import stream
 from prunescope.base.tree import Tree
@@ -21,7 +21,7 @@ from prunescope.sparsity.structure import Structure, find_units
 from prunescope.tasks.model import Model
 from prunescope.tasks.task import Problem
 from prunescope.training import derivatives
-from prunescope.training.aside import Aside
+from prunescope.training.background import Background
 from prunescope.training.interventions.intervention import memory_key
 from prunescope.training.loop import Program, Stepper
 from prunescope.training.probes import Phase, Probe
@@ -36,13 +36,13 @@ class Timeline:
         program: Program,
         probes: tuple[Probe, ...],
         keep: tuple[Moment, ...],
-        aside: Aside | None = None,
+        background: Background | None = None,
     ) -> None:
         """Converts all durations to steps. Raises UsageError for events and moments that the run does not have.
 
-        aside: where probes observe while training continues; their rows are complete once it has been waited for.
+        background: where probes observe while training continues; their rows are complete once it has been waited for.
         """
-        self.program, self.probes, self._aside = program, probes, aside
+        self.program, self.probes, self._background = program, probes, background
         self.clock = Clock(program.clock.epoch_steps, program.steps)
         self.events = [value.events(self.clock) for value in program.interventions]
         for value in program.interventions:
@@ -66,7 +66,7 @@ class Timeline:
     def _probed_problem(self) -> Problem:
         """The problem for probes; beside training it has its own network, whose tensors no engine exchanges."""
         problem = self.program.problem
-        return replace(problem, model=Model(problem.model.network)) if self._aside else problem
+        return replace(problem, model=Model(problem.model.network)) if self._background else problem
 
     def next_stop(self, local: int) -> int:
         """The first position after `local` at which anything may be due."""
@@ -81,10 +81,19 @@ class Timeline:
         if due:
             progress = self._observe(progress, "before")
             for i in due:
-                state = self.program.interventions[i].apply(progress.state, EventContext(self, progress, i))
-                progress = progress.replace(state=state)
+                progress = progress.replace(state=self._applied(i, progress))
             progress = self._observe(progress, "after")
         return progress
+
+    def _applied(self, i: int, progress: Progress) -> TrainState:
+        """The state after an event; a failure names the intervention and the step."""
+        intervention, context = self.program.interventions[i], EventContext(self, progress, i)
+        try:
+            return intervention.apply(progress.state, context)
+        except Unreachable as problem:
+            event = f", event {context.event + 1} of {context.events}" if context.events > 1 else ""
+            where = f"{type(intervention).__name__} at step {progress.local} of the run{event}"
+            raise type(problem)(f"{where}: {problem}") from problem
 
     def end(self, progress: Progress) -> Progress:
         """The finished progress, observed by the probes that observe the end of a run."""
@@ -99,10 +108,10 @@ class Timeline:
             if self._due(probe, phase, local, early):
                 row: Row = {"step": state.step, "local": local, "phase": phase}
                 row |= {"epoch": local / self.clock.epoch_steps}
-                if self._aside is None or probe.trains:
+                if self._background is None or probe.trains:
                     self._complete(row, probe, progress, self.program.problem)
                 else:
-                    self._aside.do(partial(self._complete, row, probe, progress, self._probed_problem))
+                    self._background.do(partial(self._complete, row, probe, progress, self._probed_problem))
                 traces[probe.id] = [*traces.get(probe.id, []), row]
         kept = {moment.id: state.weights for moment, k in self.keep if k == local and moment.when == phase}
         return progress.replace(kept=progress.kept | kept, traces=traces)

@@ -10,10 +10,18 @@ from pydantic import ValidationError
 from prunescope.base import tree
 from prunescope.base.errors import UsageError
 from prunescope.base.reference import Moment
-from prunescope.papers.atinit import compare, views
-from prunescope.papers.atinit.arms import Arms, remaining
-from prunescope.papers.atinit.catalogue import STUDIES
-from prunescope.papers.atinit.methods import BERNOULLI, DENSE, REWOUND, SCORES, VARIANTS, control, methods
+from prunescope.papers.atinit import compare
+from prunescope.papers.atinit.methods import (
+    BERNOULLI,
+    DENSE,
+    REWOUND,
+    SCORES,
+    VARIANTS,
+    control,
+    methods,
+    scores,
+)
+from prunescope.papers.atinit.quantities import Arms
 from prunescope.papers.readings import layer_sparsity, risk_on_train
 from prunescope.papers.yang2023 import mnist, real
 from prunescope.runs.execution.ensure import ensure
@@ -52,8 +60,6 @@ def arms():
 
 
 def test_the_report_shows_every_method_and_judges_every_claim(study, results, store, tmp_path):
-    (entry,) = STUDIES
-    assert (study.name, study.question) == (entry.name, entry.question)
     done = publish(study, store, tmp_path)
     assert not done.failures
     assert {path.stem for path in (tmp_path / "figures").iterdir()} == {f.name for f in study.figures}
@@ -70,31 +76,33 @@ def test_the_page_on_all_methods_is_filled_from_columns_that_there_are(study, re
 
 
 def test_all_methods_meet_at_one_sparsity(arms, results):
-    weights = tree.size(Workbench(results.store).store.weights(arms.points[0].recipe.id, Moment().id).masks)
-    for point in arms.points:
-        asked = 100 * 0.8**point.exponent
-        far = 100 * 4 * (0.25 / weights) ** 0.5 if point.method == BERNOULLI.name else 100 / weights
-        assert abs(remaining(results, point) - asked) <= far, point.method
+    dense = arms.at(DENSE, 0.0).runs[0]
+    weights = tree.size(Workbench(results.store).store.weights(dense.id, Moment().id).masks)
+    for networks in arms.networks.values():
+        asked = 100 * 0.8**networks.exponent
+        far = 100 * 4 * (0.25 / weights) ** 0.5 if networks.method == BERNOULLI.name else 100 / weights
+        for row in networks.table(results):
+            assert abs(row["weights_remaining"] - asked) <= far, networks.method
 
 
 def test_controls_keep_as_many_weights_of_each_layer(arms, results):
     for name in (*SCORES, "SNIP in rounds"):
         for exponent in SMOKE.ground.exponents:
-            own, other = (arms.row(one, 0.0, exponent) for one in (name, control(name)))
-            for point, twin in zip(own, other, strict=True):
-                assert results[point.layers] == results[twin.layers]
+            by_score, shuffled = (arms.at(one, 0.0, exponent) for one in (name, control(name)))
+            for layers, twin in zip(by_score.layers, shuffled.layers, strict=True):
+                assert results[layers] == results[twin]
 
 
 def test_rewound_masks_start_from_the_first_weights_of_their_replicate(arms, results, store):
     bench, first = Workbench(store), Moment(when="step", at="0it")
-    (dense, _), (ticket, _) = arms.row(DENSE, 0.0, 0), arms.row(REWOUND, 0.0, 10)
+    dense, earlier, ticket = (arms.at(REWOUND, 0.0, exponent).runs[0] for exponent in (0, 2, 10))
     pruned = Moment(when="after", at="0it")
-    bench.train(dense.recipe, moments=(first,))
-    bench.train(ticket.recipe, moments=(pruned,))
-    begun = store.weights(dense.recipe.id, first.id).params
-    rewound = store.weights(ticket.recipe.id, pruned.id)
+    bench.train(dense, moments=(first,))
+    bench.train(ticket, moments=(pruned,))
+    begun = store.weights(dense.id, first.id).params
+    rewound = store.weights(ticket.id, pruned.id)
     assert tree.equal(rewound.params, tree.masked(begun, rewound.masks))
-    ends = [store.weights(p.recipe.id, Moment().id) for p in (arms.row(REWOUND, 0.0, 2)[0], ticket)]
+    ends = [store.weights(run.id, Moment().id) for run in (earlier, ticket)]
     assert all(not bool((ends[1].masks[n] & ~ends[0].masks[n]).any()) for n in ends[0].masks)
 
 
@@ -116,19 +124,21 @@ def test_the_study_of_random_pruning_shares_its_runs():
 def test_layer_collapse_is_counted_and_its_error_shown(store):
     ground = SMOKE.ground.replace(exponents=(2, 30), replicates=1, epochs=1)
     few = Arms(ground, (BERNOULLI,), rewound=False)
-    results = ensure(few.nodes, store=store, workers=1)
-    rows = views.rows(results, few, views.groups(few))
+    shown = compare.rows(few, compare.groups(few))
+    results = ensure([node for part in shown for node in part.nodes], store=store, workers=1)
+    rows = [row for part in shown for row in part.table(results)]
     dense, mild, empty = rows
     assert (dense["method"], dense["empty_layers"], mild["empty_layers"]) == (DENSE, 0, 0)
+    assert few.at(BERNOULLI.name, 0.0, 30).empty_layers(results) == empty["empty_layers"]
     assert empty["empty_layers"] >= 1 and "fc" in empty["which_are_empty"]
     assert np.isnan(empty["thinnest_layer"]) and empty["test_error"] > 80
     assert [row["learned_nothing"] for row in rows] == [0, 0, 100]
 
 
 def test_networks_with_convolutions_also_get_the_law_with_kernels():
-    plain, deep = ({m.name for m in methods(convolutions=c)} for c in (False, True))
+    plain, deep = ({m.name for m in methods(scores(), convolutions=c)} for c in (False, True))
     assert deep - plain == {"Erdos-Renyi-kernel"}
-    (start, _) = next(m for m in methods(convolutions=True) if m.name == "RigL").make(0.1)
+    (start, _) = next(m for m in methods(scores(), convolutions=True) if m.name == "RigL").make(0.1)
     assert start.scope == "erdos_renyi_kernel"
 
 
@@ -159,9 +169,9 @@ def test_claims_are_judged_only_where_something_runs():
 
 def test_a_network_that_is_not_there_is_named(arms):
     with pytest.raises(UsageError, match=r"no network of 'SNIPP' .* 0\.8\^2"):
-        arms.row("SNIPP", 0.0, 2)
+        arms.at("SNIPP", 0.0, 2)
     with pytest.raises(UsageError, match=r"exponents \(2, 10\)"):
-        arms.row("SNIP", 0.0, 3)
+        arms.at("SNIP", 0.0, 3)
 
 
 def test_batches_and_rounds_reach_the_scores():
@@ -186,7 +196,7 @@ def small_mnist():
     )
 
 
-EVERY = (*methods(convolutions=True, period="2it", rounds=2, iterative=True), *VARIANTS)
+EVERY = (*methods(scores(rounds=2, iterative=True), convolutions=True, period="2it"), *VARIANTS)
 
 
 @pytest.mark.parametrize("method", EVERY, ids=lambda method: method.name)

@@ -9,15 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))  # for `paper_items`
+sys.path.insert(0, str(Path(__file__).parent))  # for `paper_items` and `worlds`
 
 from prunescope import measures
 from prunescope.base.steps import Clock
 from prunescope.measures.normality import BINS
-from prunescope.runs.graph.nodes import Combined, Reading, Trace
+from prunescope.runs.graph.nodes import Reading, Trace
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.sparsity.unit_scores import ExpectedActivation
-from prunescope.tasks.model import resolve
 from prunescope.training.epoch_probes import EpochAccuracy, RecalibratedAccuracy
 from prunescope.training.interventions import Prune, PruneUnits
 
@@ -44,9 +43,6 @@ class MadeUp:
         return True
 
     def __getitem__(self, node):
-        if isinstance(node, Combined):
-            values = resolve(node.function)([self[one] for one in node.inputs], **node.args)
-            return {name: np.asarray(value) for name, value in values.items()}
         if isinstance(node, Trace):
             return self._trace(node)
         return {name: np.asarray(value) for name, value in self._reading(node).items()}
@@ -97,8 +93,8 @@ class MadeUp:
             return {"own": 42.1, "structural": 53.6}
         if isinstance(measure, measures.Normality):
             late = node.state.moment.when == "final"
-            found = {"distance": np.full(2, 0.2), "mean_distance": 0.01 + 0.3 * late + 0.001 * truth.sharp}
-            return {**found, "histogram.0": np.ones(BINS), "histogram.1": np.ones(BINS)}
+            found = {"distance": np.full(8, 0.2), "mean_distance": 0.01 + 0.3 * late + 0.001 * truth.sharp}
+            return found | {f"histogram.{layer}": np.ones(BINS) for layer in range(8)}
         if isinstance(measure, measures.LossAlongEigenvectors):
             curve = {"steps": np.linspace(-0.2, 0.2, 5), "increase.0": truth.sharp * np.arange(5.0)}
             return {"epsilon": 0.3 - 0.01 * truth.sharp, "reached": 1.0, **curve}

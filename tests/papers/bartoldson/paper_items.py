@@ -4,11 +4,11 @@ import importlib
 from collections.abc import Mapping
 from typing import Any
 
-from prunescope.papers.bartoldson2019.catalogue import STUDIES as OLD
-from prunescope.papers.bartoldson2020.catalogue import STUDIES as NEW
+from prunescope.papers.catalogue import catalogue
 from prunescope.studies.study import Study
 
-STUDIES = {entry.name: entry.module for entry in (*OLD, *NEW) if "/" in entry.name}
+ENTRIES = {entry.name: entry for entry in catalogue() if entry.name.startswith("bartoldson")}
+STUDIES = {name: entry.module for name, entry in ENTRIES.items() if "/" in name}
 NARROW: Mapping[str, Any] = {"blobs": 10, "width": 0.0625, "replicates": 1}
 BESIDE: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "Figure 2, ResNet18": ("bartoldson2020/fig2", {**NARROW, "networks": ("ResNet18",)}),

@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from prunescope.papers.bartoldson.views import label
-from prunescope.papers.bartoldson2019 import fig_a3
-from prunescope.papers.bartoldson2020 import app_c
+from prunescope.papers.bartoldson import v2019_fig_a3, v2020_app_c
+from prunescope.papers.bartoldson.quantities import label
 
 
 @pytest.fixture
@@ -29,7 +28,7 @@ def figures(module, results, **changes):
 
 
 def test_the_data_size_study_shows_both(later):
-    table = figures(fig_a3, later, compress=1.0)["figa3-means"]
+    table = figures(v2019_fig_a3, later, compress=1.0)["figa3-means"]
     shown = {row["panel"].split(": ")[1] for row in table}
     assert shown >= {label("best"), label("final"), label("test"), label("end_gap")}
     rows = {(row["panel"].split(": ")[1], row["arm"]): row["mean"] for row in table}
@@ -38,7 +37,7 @@ def test_the_data_size_study_shows_both(later):
 
 
 def test_correlations_and_points_by_rate_show_both(later):
-    tables = figures(app_c, later, replicates=4, compress=5.0)
+    tables = figures(v2020_app_c, later, replicates=4, compress=5.0)
     signs = {
         accuracy: [row["estimate"] for row in tables["figc2"] if row["panel"] == label(accuracy)]
         for accuracy in ("best", "final")

@@ -3,8 +3,7 @@
 import pytest
 from paper_items import BESIDE, item
 
-from prunescope.papers.bartoldson import views
-from prunescope.papers.bartoldson2020 import app_b, app_c, fig4
+from prunescope.papers.bartoldson import figures, v2020_app_b, v2020_app_c, v2020_fig4
 from prunescope.runs.execution.ensure import ensure
 from prunescope.runs.store.store import Store
 from prunescope.sparsity.unit_scores import ExpectedActivation, FilterNorm, MeanActivation
@@ -19,7 +18,7 @@ RUNS = [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for 
 
 @pytest.fixture(autouse=True)
 def few_resamples(monkeypatch):
-    monkeypatch.setattr(views, "RESAMPLES", 10)
+    monkeypatch.setattr(figures, "RESAMPLES", 10)
 
 
 @pytest.fixture(scope="module")
@@ -59,18 +58,18 @@ def test_it_runs_and_lacks_nothing_that_it_draws_and_claims(name, store):
 
 
 def test_figure_b2_scores_resnet18_by_signed_expected_activations_and_starts_early():
-    settings = app_b.Settings(**PAPER, networks=("ResNet18",))
-    _, slow, fast, large = app_b.comparisons(settings)["ResNet18"].arms
+    settings = v2020_app_b.Settings(**PAPER, networks=("ResNet18",))
+    _, slow, fast, large = v2020_app_b.comparisons(settings)["ResNet18"].arms
     for one in (slow, fast, large):
         (cut,) = one.runs[0].interventions
         assert cut.score == ExpectedActivation(signed=True)
         assert [layer.start for layer in cut.layers] == ["4ep", "5ep", "6ep", "7ep"]
         assert [layer.fraction for layer in cut.layers] == [0.25, 0.4, 0.25, 0.95]
-    assert [round(one.rate, 1) for one in (slow, fast, large)] == [1.4, 13.6, 13.6]
+    assert [one.name for one in (slow, fast, large)] == ["Prune_S 1 %", "Prune_S 14 %", "Prune_L 14 %"]
 
 
 def test_table_c1_scores_by_activations_and_takes_four_fifths_of_a_layer():
-    study = app_c.build(app_c.Settings(**PAPER, parts=("C1",)), "paper")
+    study = v2020_app_c.build(v2020_app_c.Settings(**PAPER, parts=("C1",)), "paper")
     cuts = {cut for node in study.nodes if hasattr(node, "run") for cut in node.run.interventions}
     assert len(cuts) == 3
     for cut in cuts:
@@ -80,7 +79,7 @@ def test_table_c1_scores_by_activations_and_takes_four_fifths_of_a_layer():
 
 
 def test_figure_c3_has_77_events_of_every_layer_under_sgd():
-    plain, six, ten = app_c.tiny(app_c.Settings(**PAPER)).arms
+    plain, six, ten = v2020_app_c.tiny(v2020_app_c.Settings(**PAPER)).arms
     for one, share in ((six, 0.06), (ten, 0.1)):
         (run,) = one.runs
         (cut,) = run.interventions
@@ -92,7 +91,7 @@ def test_figure_c3_has_77_events_of_every_layer_under_sgd():
 
 @pytest.mark.parametrize(("network", "layers"), [("ResNet18", 16), ("ResNet56", 54)])
 def test_figure_4_prunes_every_block_at_two_rates(network, layers):
-    _, three, five = fig4.comparison(network, fig4.Settings(**PAPER)).arms
+    _, three, five = v2020_fig4.comparison(network, v2020_fig4.Settings(**PAPER)).arms
     for one, events in ((three, 3), (five, 2)):
         (run,) = one.runs
         (cut,) = run.interventions

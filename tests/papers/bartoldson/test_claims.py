@@ -5,25 +5,24 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from paper_items import STUDIES
 
-from prunescope.papers.bartoldson import views
-from prunescope.papers.bartoldson2019.catalogue import STUDIES as OLD
-from prunescope.papers.bartoldson2020 import app_e, fig2, fig5, fig6, setting
-from prunescope.papers.bartoldson2020.catalogue import STUDIES as NEW
+from prunescope.papers.bartoldson import arms, figures, v2020_app_e, v2020_fig2, v2020_fig5, v2020_fig6
+from prunescope.papers.bartoldson.quantities import ANEW, label
 from prunescope.studies.claim import judge
+from prunescope.studies.events import epochs
 from prunescope.training.epoch_probes import RecalibratedAccuracy
 
-PARTS = {entry.name: entry for entry in (*OLD, *NEW) if "/" in entry.name}
-SIX = fig6.SCALES["smoke"].replace(replicates=3)
+SIX = v2020_fig6.SCALES["smoke"].replace(replicates=3)
 
 
 @pytest.fixture(autouse=True)
 def few_resamples(monkeypatch):
-    monkeypatch.setattr(views, "RESAMPLES", 10)
+    monkeypatch.setattr(figures, "RESAMPLES", 10)
 
 
 def built(name, **changes):
-    module = importlib.import_module(PARTS[name].module)
+    module = importlib.import_module(STUDIES[name])
     return module.build(module.SCALES["smoke"].replace(**changes), "smoke")
 
 
@@ -31,7 +30,7 @@ def verdicts(study, results):
     return {claim.name: judge(claim, results) for claim in study.claims}
 
 
-@pytest.mark.parametrize("name", PARTS)
+@pytest.mark.parametrize("name", STUDIES)
 def test_every_figure_has_a_table_and_every_claim_a_verdict(name, made_up):
     study = built(name)
     for figure in study.figures:
@@ -42,14 +41,14 @@ def test_every_figure_has_a_table_and_every_claim_a_verdict(name, made_up):
         assert "not finite" not in verdict.why, (claim, verdict.why)
 
 
-@pytest.mark.parametrize("name", [name for name in PARTS if not name.endswith(("figA1", "figA3"))])
+@pytest.mark.parametrize("name", [name for name in STUDIES if not name.endswith(("figA1", "figA3"))])
 def test_statistics_that_are_not_estimated_anew_are_not_drawn(name, made_up):
     """Networks of these studies have BatchNorm, or may have; 0 batches leave the estimate out of all figures."""
     study = built(name, recalibration=0)
     for figure in study.figures:
         table = figure.table(made_up["published"])
         assert table, figure.name
-        assert not any(views.ANEW in str(row.get(key)) for row in table for key in ("panel", "arm"))
+        assert not any(ANEW in str(row.get(key)) for row in table for key in ("panel", "arm"))
     found = verdicts(study, made_up["published"])
     assert all(verdict.interval_rule != "not run" for verdict in found.values())
 
@@ -64,7 +63,7 @@ def test_published_numbers_are_not_judged_elsewhere(made_up):
 
 def test_networks_that_fit_only_at_the_end_are_not_judged_by_their_best_epoch(made_up):
     """Training accuracy at the evaluated epoch counts, not that of the last one alone."""
-    comparison = setting.vgg11(SIX)
+    comparison = arms.vgg11(SIX)
     whole = made_up["published"]
 
     class Late(type(whole)):
@@ -75,17 +74,21 @@ def test_networks_that_fit_only_at_the_end_are_not_judged_by_their_best_epoch(ma
             return rows
 
     claim = next(
-        c for c in fig2.build(fig2.SCALES["smoke"], "smoke").claims if c.name == "vgg11-unstable-beats-none"
+        c
+        for c in v2020_fig2.build(v2020_fig2.SCALES["smoke"], "smoke").claims
+        if c.name == "vgg11-unstable-beats-none"
     )
     late = Late(whole.truth)
-    assert (comparison.values(late, "no pruning", "train") == 100).all()
+    assert (comparison.value("no pruning", "train")(late) == 100).all()
     verdict = judge(claim, late)
     assert verdict.interval_rule == "not judgeable at this scale" and "fits its training set" in verdict.why
 
 
 def test_recovery_that_never_comes_is_no_recovery(made_up):
     """Means over the events that recovered would be small; the share of all events is what is claimed."""
-    claim = next(c for c in fig2.build(fig2.SCALES["smoke"], "smoke").claims if c.name == "vgg11-recovers")
+    claim = next(
+        c for c in v2020_fig2.build(v2020_fig2.SCALES["smoke"], "smoke").claims if c.name == "vgg11-recovers"
+    )
     assert judge(claim, made_up["published"]).interval_rule == "reproduced"
     slow = made_up["class"](lambda run: replace(made_up["published"].truth(run), wait=99))
     assert judge(claim, slow).interval_rule == "contradicted"
@@ -94,7 +97,7 @@ def test_recovery_that_never_comes_is_no_recovery(made_up):
 
 
 def test_there_is_nothing_to_mediate_without_a_correlation(made_up):
-    study = fig6.build(SIX, "smoke")
+    study = v2020_fig6.build(SIX, "smoke")
     claim = next(c for c in study.claims if c.name == "mediation")
     opposite = judge(claim, made_up["opposite"])
     assert opposite.interval_rule == "not judgeable at this scale" and "best falls with" in opposite.why
@@ -104,7 +107,9 @@ def test_arms_that_are_equally_stable_say_nothing(made_up):
     same = made_up["class"](
         lambda run: made_up["truth"](drop=5.0 * bool(run.interventions), accuracy=80, sharp=9)
     )
-    claim = next(c for c in fig2.build(fig2.SCALES["smoke"], "smoke").claims if c.name == "vgg11-tradeoff")
+    claim = next(
+        c for c in v2020_fig2.build(v2020_fig2.SCALES["smoke"], "smoke").claims if c.name == "vgg11-tradeoff"
+    )
     verdict = judge(claim, same)  # the arm without pruning is more stable, but not among these
     assert (
         verdict.interval_rule == "not judgeable at this scale" and "differ in mean stability" in verdict.why
@@ -112,13 +117,11 @@ def test_arms_that_are_equally_stable_say_nothing(made_up):
 
 
 def test_noise_that_goes_on_is_one_event(made_up):
-    settings = fig5.SCALES["smoke"]
-    long = fig5.gaussian(settings, 2, settings.test_batches)
-    comparison = setting.Comparison((long,), look=setting.look(settings))
-    events = comparison.values(made_up["published"], long.name, "events")
-    cut = long.runs[0].interventions[0]
-    expected = {k for schedule in cut.layers for k in schedule.steps(long.runs[0].clock())}
-    assert events.tolist() == [float(len(expected))] * len(long.runs)
+    noisy = v2020_fig5.comparisons(v2020_fig5.SCALES["smoke"])["Gaussian noise"]
+    for run in noisy.recipes("Gaussian 2"):
+        seen = epochs(made_up["published"][noisy.observables.accuracy(run)])
+        (noise,) = run.interventions
+        assert seen.event.sum() == len({k for layer in noise.layers for k in layer.steps(run.clock())})
 
 
 def test_unreached_epsilons_are_marked_and_not_judged(made_up):
@@ -127,7 +130,7 @@ def test_unreached_epsilons_are_marked_and_not_judged(made_up):
             found = super()._reading(node)
             return {**found, "reached": 0.0} if "reached" in found else found
 
-    study = app_e.build(app_e.SCALES["smoke"], "smoke")
+    study = v2020_app_e.build(v2020_app_e.SCALES["smoke"], "smoke")
     far = Far(made_up["published"].truth)
     (figure,) = (one for one in study.figures if one.name == "appe-epsilon-stability")
     assert all(row["arm"].endswith("at least") for row in figure.table(far))
@@ -151,26 +154,26 @@ def halved(made_up):
 
 
 def test_drops_are_shown_with_statistics_estimated_anew_beside_them(halved):
-    comparison = setting.vgg11(SIX)
+    comparison = arms.vgg11(SIX)
     for stale, anew in (
         ("mean_drop", "recalibrated_drop"),
         ("mean_positive_drop", "recalibrated_positive_drop"),
         ("worst_drop", "recalibrated_worst_drop"),
     ):
-        for name in comparison.by_name:
-            whole, half = (comparison.values(halved, name, quantity) for quantity in (stale, anew))
+        for name in comparison.names:
+            whole, half = (comparison.value(name, quantity)(halved) for quantity in (stale, anew))
             assert half == pytest.approx(whole / 2), (name, anew)
-    figure = views.means({"": comparison}, ("worst_drop", "last_drop"), name="means", title="")
+    figure = figures.means("means", "", {"": comparison}, ("worst_drop", "last_drop"))
     assert {row["panel"] for row in figure.table(halved)} == {
-        views.label(quantity)
+        label(quantity)
         for quantity in ("worst_drop", "recalibrated_worst_drop", "last_drop", "recalibrated_last_drop")
     }
 
 
 def test_events_and_layers_of_ones_own_network_are_drawn(halved):
-    figures = {one.name: one.table(halved) for one in built("bartoldson2020/yours").figures}
-    rows = figures["events"]
-    for kind, panel in (("", "stability, %"), ("recalibrated_", f"stability {views.ANEW}, %")):
+    tables = {one.name: one.table(halved) for one in built("bartoldson2020/yours").figures}
+    rows = tables["events"]
+    for kind, panel in (("", "stability, %"), ("recalibrated_", f"stability {ANEW}, %")):
         shown = [row for row in rows if row["panel"] == panel]
         expected = [100 * row[f"{kind}after"] / row[f"{kind}before"] for row in shown]
         assert shown and [row["value"] for row in shown] == pytest.approx(expected)
@@ -178,8 +181,8 @@ def test_events_and_layers_of_ones_own_network_are_drawn(halved):
         drop, half = (row[f"{kind}before"] - row[f"{kind}after"] for kind in ("", "recalibrated_"))
         assert drop > 0 and half == pytest.approx(drop / 2)
     for name in ("layers-h", "layers-c"):
-        assert {row["parameter"] for row in figures[name]} == {"a.weight", "b.weight"}
-        assert {row["arm"] for row in figures[name]} == {"no pruning", *(row["arm"] for row in rows)}
+        assert {row["parameter"] for row in tables[name]} == {"a.weight", "b.weight"}
+        assert {row["arm"] for row in tables[name]} == {"no pruning", *(row["arm"] for row in rows)}
     without = {one.name: one for one in built("bartoldson2020/yours", recalibration=0).figures}
     plain = without["events"].table(halved)
     assert {row["panel"] for row in plain} == {"stability, %", "epochs until recovery"}

@@ -3,18 +3,17 @@
 import numpy as np
 import pytest
 
-from prunescope.papers.bartoldson import views
-from prunescope.papers.bartoldson2020 import rates, setting
+from prunescope.papers.bartoldson import arms, figures, v2020_fig3
 from prunescope.studies import statistics
 from prunescope.studies.curves import band, sort_curves
 from prunescope.studies.plot import Lines
 
-SETTINGS = rates.SCALES["smoke"].replace(replicates=5)
+SETTINGS = v2020_fig3.SCALES["smoke"].replace(replicates=5)
 
 
 def rows(quantities, results):
-    comparison = setting.vgg11(SETTINGS)
-    figure = views.means({"": comparison}, quantities, name="means", title="")
+    comparison = arms.vgg11(SETTINGS)
+    figure = figures.means("means", "", {"": comparison}, quantities)
     return comparison, figure, {row["arm"]: row for row in figure.table(results)}
 
 
@@ -22,7 +21,7 @@ def test_intervals_are_those_of_the_bands_and_students(made_up):
     comparison, figure, means = rows(("best",), made_up["published"])
     assert (figure.plot.low, figure.plot.high) == ("bootstrap_low", "bootstrap_high")
     for name, row in means.items():
-        values = comparison.values(made_up["published"], name, "best")
+        values = comparison.value(name, "best")(made_up["published"])
         table = [{"x": 0.0, "y": v, "series": name, "replicate": i} for i, v in enumerate(values)]
         plot = Lines("x", "y", series="series", band="bootstrap")
         ((curve,),) = sort_curves(plot, table).values()

@@ -5,11 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from prunescope.papers.bartoldson.optimum import optimum
-from prunescope.papers.bartoldson.views import label
-from prunescope.papers.bartoldson2019 import fig3 as fig3_2019
-from prunescope.papers.bartoldson2019 import fig_a2
-from prunescope.papers.bartoldson2020 import fig3
+from prunescope.papers.bartoldson import v2019_fig3, v2019_fig_a2, v2020_fig3
+from prunescope.papers.bartoldson.figures import optimum
+from prunescope.papers.bartoldson.quantities import label
 from prunescope.training.interventions import PruneUnits
 
 RATES = np.array([1.3, 6.4, 13.0, 30.0])
@@ -39,9 +37,9 @@ def test_replicates_are_drawn_for_all_rates_together():
 @pytest.mark.parametrize(
     ("module", "name", "changes", "panels", "best"),
     [
-        (fig3, "fig3-optimum", {"periods": (4, 40, 300), "compress": 5.0}, ["VGG11"], 12.857),
-        (fig3_2019, "fig3-optimum", {"rates": (5.0, 15.0, 30.0)}, ["l2", "E[BN]"], 15.0),
-        (fig_a2, "figa2-optimum", {"periods": (4, 8, 40), "compress": 1.0}, ["l2", "E[BN]"], 6.0),
+        (v2020_fig3, "fig3-optimum", {"periods": (4, 40, 300), "compress": 5.0}, ["VGG11"], 12.857),
+        (v2019_fig3, "fig3-optimum", {"rates": (5.0, 15.0, 30.0)}, ["l2", "E[BN]"], 15.0),
+        (v2019_fig_a2, "figa2-optimum", {"periods": (4, 8, 40), "compress": 1.0}, ["l2", "E[BN]"], 6.0),
     ],
 )
 def test_every_target_has_its_optimum(module, name, changes, panels, best, made_up):

@@ -5,9 +5,9 @@ import pytest
 
 from prunescope.measures import Normality
 from prunescope.measures.normality import BINS
-from prunescope.papers.bartoldson.views import ANEW
-from prunescope.papers.bartoldson2019 import fig1, fig_a1, fig_a3
-from prunescope.papers.bartoldson2020 import app_b
+from prunescope.papers.bartoldson import v2019_fig1, v2019_fig_a1, v2019_fig_a3, v2020_app_b
+from prunescope.papers.bartoldson.quantities import ANEW
+from prunescope.studies.drawing import panels
 from prunescope.studies.events import epochs
 from prunescope.training.epoch_probes import RecalibratedAccuracy
 
@@ -39,12 +39,12 @@ def uneven(made_up):
 
 
 def test_every_drop_is_drawn_where_it_is_and_rises_are_left_out(uneven):
-    made = figure(fig1, "fig1-left", compress=5.0)
-    comparison = fig1.comparison(fig1.SCALES["smoke"].replace(compress=5.0))
+    made = figure(v2019_fig1, "fig1-left", compress=5.0)
+    comparison = v2019_fig1.comparison(v2019_fig1.SCALES["smoke"].replace(compress=5.0))
     rows = made.table(uneven)
     for arm in comparison.arms[1:]:
         stale = [r for r in rows if (r["arm"], r["replicate"], r["panel"]) == (arm.name, 1, "VGG11")]
-        seen = epochs(uneven[comparison.test(arm.runs[1])])
+        seen = epochs(uneven[comparison.observables.accuracy(arm.runs[1])])
         drops = seen.drops()
         assert len(stale) == -(-len(drops) // 2) < len(drops)
         assert [row["drop"] for row in stale] == pytest.approx(drops[::2])
@@ -52,12 +52,14 @@ def test_every_drop_is_drawn_where_it_is_and_rises_are_left_out(uneven):
     anew = [row for row in rows if row["panel"] == f"VGG11, {ANEW}"]
     assert anew and all(row["drop"] == pytest.approx(0.4) for row in anew)
     assert {row["panel"] for row in rows} == {"VGG11", f"VGG11, {ANEW}"}
-    assert len(made.plot.panels(rows, name="fig1-left")) == 2
-    assert {row["panel"] for row in figure(fig1, "fig1-left", recalibration=0).table(uneven)} == {"VGG11"}
+    assert len(panels(made.plot, rows, name="drawn")) == 2
+    assert {row["panel"] for row in figure(v2019_fig1, "fig1-left", recalibration=0).table(uneven)} == {
+        "VGG11"
+    }
 
 
 def test_training_accuracy_stands_beside_test_accuracy_in_figure_a3(made_up):
-    rows = figure(fig_a3, "figa3-right", compress=1.0).table(made_up["published"])
+    rows = figure(v2019_fig_a3, "figa3-right", compress=1.0).table(made_up["published"])
     panels = {row["panel"] for row in rows}
     assert panels == {
         f"6 examples a class, {how} augmentation: {split} accuracy"
@@ -73,7 +75,7 @@ def test_training_accuracy_stands_beside_test_accuracy_in_figure_a3(made_up):
     assert training == pytest.approx([100.0] * len(training))
 
 
-@pytest.mark.parametrize(("module", "name"), [(fig_a1, "figa1"), (app_b, "figb1")])
+@pytest.mark.parametrize(("module", "name"), [(v2019_fig_a1, "figa1"), (v2020_app_b, "figb1")])
 def test_every_layer_that_was_measured_has_a_panel(module, name, made_up):
     class Eight(made_up["class"]):
         def _reading(self, node):
@@ -84,9 +86,9 @@ def test_every_layer_that_was_measured_has_a_panel(module, name, made_up):
 
     made = figure(module, name)
     rows = made.table(Eight(made_up["published"].truth))
-    panels = list(dict.fromkeys(row["panel"] for row in rows))
-    assert panels == [f"layer {place} of the last 8" for place in range(1, 9)]
-    for place, panel in enumerate(panels):
+    titles = list(dict.fromkeys(row["panel"] for row in rows))
+    assert titles == [f"layer {place} of the last 8" for place in range(1, 9)]
+    for place, panel in enumerate(titles):
         own = [row for row in rows if row["panel"] == panel]
         assert len(own) == 3 * 2 * BINS and {row["density"] for row in own} == {float(place)}
-    assert len(made.plot.panels(rows, name=name)) == 8
+    assert len(panels(made.plot, rows, name="drawn")) == 8

@@ -6,14 +6,14 @@ from dataclasses import replace
 from functools import cache
 
 import pytest
+from paper_items import STUDIES
 
-from prunescope.papers.bartoldson2020.catalogue import STUDIES
 from prunescope.studies.claim import judge
 
 PARTS = {
-    entry.name.split("/")[1]: entry
-    for entry in STUDIES
-    if "/" in entry.name and not entry.name.endswith("/yours")
+    name.split("/")[1]: module
+    for name, module in STUDIES.items()
+    if name.startswith("bartoldson2020/") and not name.endswith("/yours")
 }
 TINY = {"data": "blobs", "blobs": 4, "width": 0.0625, "replicates": 2, "compress": 5.0}
 FEW = {
@@ -32,7 +32,7 @@ BEFORE = "normal-before-training"
 @cache
 def built(part):
     """The part with all its networks, on a handful of blobs."""
-    module = importlib.import_module(PARTS[part].module)
+    module = importlib.import_module(PARTS[part])
     return module.build(module.SCALES["paper"].replace(**TINY, **FEW.get(part, {})), "paper")
 
 

@@ -4,17 +4,16 @@ import importlib
 
 import numpy as np
 import pytest
+from paper_items import ENTRIES as PARTS
 
 from prunescope.base.errors import UsageError
-from prunescope.papers.bartoldson import views
-from prunescope.papers.bartoldson2019.catalogue import STUDIES as OLD
-from prunescope.papers.bartoldson2020 import fig2, fig6, setting, yours
-from prunescope.papers.bartoldson2020.catalogue import STUDIES as NEW
+from prunescope.papers.bartoldson import arms, figures, v2020_fig2, v2020_fig6, yours
 from prunescope.runs.execution.ensure import ensure
 from prunescope.runs.store.plan import plan
 from prunescope.runs.store.results import StoredResults
 from prunescope.runs.store.store import Store
 from prunescope.studies.claim import judge
+from prunescope.studies.events import epochs
 from prunescope.studies.publish import nodes_of, publish
 from prunescope.studies.study import Study
 from prunescope.tasks.data.synthetic import synthetic
@@ -24,7 +23,6 @@ from prunescope.training.interventions import LayerSchedule
 
 pytestmark = pytest.mark.slow
 
-PARTS = {entry.name: entry for entry in (*OLD, *NEW)}
 WHOLE = ("bartoldson2019", "bartoldson2020")
 
 
@@ -36,7 +34,7 @@ def built(name) -> Study:
 @pytest.fixture(scope="module", autouse=True)
 def few_resamples():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(views, "RESAMPLES", 20)
+        patch.setattr(figures, "RESAMPLES", 20)
         yield
 
 
@@ -98,9 +96,9 @@ def plan_runs(nodes):
 
 
 def test_stability_in_a_figure_is_that_of_the_trace(results):
-    comparison = setting.vgg11(fig2.SCALES["smoke"])
+    comparison = arms.vgg11(v2020_fig2.SCALES["smoke"])
     points = comparison.points(results, "mean_stability", "best")
-    trace = results[comparison.test(comparison.arms[3].runs[1])]
+    trace = results[comparison.observables.accuracy(comparison.arms[3].runs[1])]
     error = {
         (row, phase): e for row, phase, e in zip(trace["local"], trace["phase"], trace["error"], strict=True)
     }
@@ -111,23 +109,20 @@ def test_stability_in_a_figure_is_that_of_the_trace(results):
 
 
 def test_scratch_is_pruned_before_its_first_step_and_perfectly_stable(results):
-    comparison = setting.six(fig6.SCALES["smoke"], {})
-    scratch = comparison.by_name["scratch"]
-    assert comparison.values(results, "scratch", "mean_stability").tolist() == [100.0, 100.0]
-    assert comparison.values(results, "scratch", "events").tolist() == [0.0, 0.0]
-    trace = results[comparison.test(scratch.runs[0])]
-    others = results[comparison.test(comparison.arms[2].runs[0])]
+    comparison = arms.six(v2020_fig6.SCALES["smoke"], {})
+    scratch = comparison.recipes("scratch")
+    assert comparison.value("scratch", "mean_stability")(results).tolist() == [100.0, 100.0]
+    trace = results[comparison.observables.accuracy(scratch[0])]
+    others = results[comparison.observables.accuracy(comparison.arms[2].runs[0])]
+    assert not epochs(trace).event.any()
     (pruned,) = np.flatnonzero(trace["phase"] == "after")
     assert trace["local"][pruned] == 0
     assert trace["sparsity"][pruned:] == pytest.approx(others["sparsity"][-1])
 
 
 def test_every_arm_ends_at_the_same_widths(results):
-    comparison = setting.six(fig6.SCALES["smoke"], {})
-    ends = {
-        name: {float(results[run]["sparsity"]) for run in one.runs}
-        for name, one in comparison.by_name.items()
-    }
+    comparison = arms.six(v2020_fig6.SCALES["smoke"], {})
+    ends = {arm.name: {float(results[run]["sparsity"]) for run in arm.runs} for arm in comparison.arms}
     assert ends.pop("no pruning") == {0.0}
     assert len(set().union(*ends.values())) == 1
 
@@ -156,7 +151,7 @@ def test_your_own_recipe_in_one_call(tmp_path):
     )
     layers = (LayerSchedule(layer="fc1", start="1ep", end="3ep", fraction=0.5, period="2ep"),)
     study = yours.follow(
-        recipe, layers, targets=("largest",), replicates=2, look=yours.Look(), settings=recipe
+        recipe, layers, targets=("largest",), replicates=2, observables=yours.Observables(), settings=recipe
     )
     results = ensure(nodes_of(study), store=Store(tmp_path), workers=1)
     events = next(figure for figure in study.figures if figure.name == "events").table(results)

@@ -3,9 +3,7 @@
 import numpy as np
 import pytest
 
-from prunescope.papers.bartoldson2019 import fig3 as fig3_2019
-from prunescope.papers.bartoldson2019 import fig_a2
-from prunescope.papers.bartoldson2020 import fig3
+from prunescope.papers.bartoldson import v2019_fig3, v2019_fig_a2, v2020_fig3
 from prunescope.studies.curves import centre, sort_curves
 from prunescope.studies.plot import Lines
 from prunescope.training.epoch_probes import RecalibratedAccuracy
@@ -16,9 +14,9 @@ TINY = {"data": "blobs", "blobs": 4, "width": 0.0625, "replicates": 2}
 @pytest.mark.parametrize(
     ("module", "names"),
     [
-        (fig_a2, ("figa2-last-drop", "figa2-recalibrated-last-drop", "figa2-best", "figa2-final")),
-        (fig3_2019, ("fig3-mean-drop", "fig3-recalibrated-drop", "fig3-best", "fig3-final")),
-        (fig3, ("fig3-mean-stability", "fig3-best", "fig3-final")),
+        (v2019_fig_a2, ("figa2-last-drop", "figa2-recalibrated-last-drop", "figa2-best", "figa2-final")),
+        (v2019_fig3, ("fig3-mean-drop", "fig3-recalibrated-drop", "fig3-best", "fig3-final")),
+        (v2020_fig3, ("fig3-mean-stability", "fig3-best", "fig3-final")),
     ],
 )
 def test_every_run_that_is_trained_is_drawn_at_the_papers_settings(module, names, made_up):
@@ -34,8 +32,8 @@ def test_every_run_that_is_trained_is_drawn_at_the_papers_settings(module, names
 
 def test_arms_of_one_rate_are_all_in_the_mean_and_in_the_trend(made_up):
     """Periods of 24 and 28 epochs take 18 % at each event, 32 and 36 take 22.5 %: ten arms, eight rates."""
-    settings = fig_a2.SCALES["paper"].replace(**TINY, targets=("L",))
-    study = fig_a2.build(settings, "paper")
+    settings = v2019_fig_a2.SCALES["paper"].replace(**TINY, targets=("L",))
+    study = v2019_fig_a2.build(settings, "paper")
     (figure,) = (one for one in study.figures if one.name == "figa2-best")
     table = [row for row in figure.table(made_up["published"]) if row["panel"] == "l2"]
     assert len({row["arm"] for row in table}) == 10
@@ -47,8 +45,10 @@ def test_arms_of_one_rate_are_all_in_the_mean_and_in_the_trend(made_up):
 
 def test_a_trend_sees_what_arms_of_one_rate_do(made_up):
     """Were the first arm of a rate lost, its accuracy would change nothing."""
-    settings = fig_a2.SCALES["paper"].replace(**TINY, targets=("L",))
-    (claim,) = (one for one in fig_a2.build(settings, "paper").claims if one.name == "accuracy-rises-fixed")
+    settings = v2019_fig_a2.SCALES["paper"].replace(**TINY, targets=("L",))
+    (claim,) = (
+        one for one in v2019_fig_a2.build(settings, "paper").claims if one.name == "accuracy-rises-fixed"
+    )
     published = made_up["published"]
 
     def turned(run):
@@ -56,15 +56,15 @@ def test_a_trend_sees_what_arms_of_one_rate_do(made_up):
         twice = run.interventions and run.interventions[0].layers[0].period in ("24ep", "32ep")
         return made_up["truth"](drop=truth.drop, accuracy=70.0 if twice else truth.accuracy, sharp=1.0)
 
-    as_said, with_holes = (claim.sample(world) for world in (published, made_up["class"](turned)))
+    as_said, with_holes = (claim.quantity(world) for world in (published, made_up["class"](turned)))
     assert (as_said > 0.95).all() and (with_holes < 0.9).all()
 
 
 @pytest.mark.parametrize(
     ("module", "stale", "anew"),
     [
-        (fig_a2, "last_drop", "recalibrated_last_drop"),
-        (fig3_2019, "mean_drop", "recalibrated_drop"),
+        (v2019_fig_a2, "last_drop", "recalibrated_last_drop"),
+        (v2019_fig3, "mean_drop", "recalibrated_drop"),
     ],
 )
 def test_drops_without_stale_statistics_are_drawn_beside_them(module, stale, anew, made_up):

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from prunescope.papers.atinit.arms import Arms
-from prunescope.papers.atinit.methods import BERNOULLI, VARIANTS, ranked, scores
+from prunescope.papers.atinit.methods import BERNOULLI, VARIANTS
+from prunescope.papers.atinit.quantities import Arms
 from prunescope.papers.yang2023 import mnist, real
-from prunescope.papers.yang2023.thresholds import SPLITS, Thresholds
+from prunescope.papers.yang2023.real import SPLITS
 from prunescope.runs.execution.ensure import ensure
 from prunescope.runs.store.store import Store
 from prunescope.studies.claim import judge
@@ -49,7 +49,7 @@ def test_thresholds_are_those_of_the_curves(study, results):
         method, split = row["method"].removesuffix(" (at least)"), row["panel"].removesuffix(" error")
         noise, number = row["label_noise"] / 100, row["replicate"]
         errors = [
-            arms.percent(results, method, noise, e, split={"training": "train"}.get(split, split))
+            arms.at(method, noise, e).error({"training": "train"}.get(split, split))(results)
             for e in (0, 2, 10)
         ]
         limit = errors[0][number] + max(float(np.std(errors[0], ddof=1)), SMOKE.tolerance)
@@ -64,14 +64,16 @@ def test_thresholds_are_those_of_the_curves(study, results):
 
 def test_a_threshold_that_is_a_lower_bound_is_not_compared_with_a_number(study):
     """Where the test error never suffers, where training suffers minus where testing does is unknown."""
-    thresholds = Thresholds(Arms(SMOKE.ground, (BERNOULLI,)), SMOKE.tolerance)
-    values = {
-        node: {"threshold": np.asarray(0.9), "reached": np.asarray(float(split == "train"))}
-        for split in SPLITS
-        for node in thresholds.nodes("Bernoulli", 0.0, split)
-    }
     claim = next(claim for claim in study.claims if claim.name == "test-suffers-first-0")
-    assert "suffers at some sparsity" in judge(claim, values).why
+    for suffers, why in ((0.0, "suffers at some sparsity"), (0.2, "Claimed: ")):
+        values = {}
+        for exponent in (0, 2, 10):
+            networks = Arms(SMOKE.ground, (BERNOULLI,)).at("Bernoulli", 0.0, exponent)
+            for test, train, layers in zip(*networks.risks.values(), networks.layers, strict=True):
+                values[test] = {"error": np.asarray(0.1 + suffers * (exponent == 10))}
+                values[train] = {"error": np.asarray(0.02 * exponent)}
+                values[layers] = {"sparsity": np.asarray(1 - 0.8**exponent)}
+        assert why in judge(claim, values).why
 
 
 def test_variants_of_independent_masks_are_claims_of_their_own():
@@ -97,8 +99,5 @@ def test_scores_are_run_with_noise_and_thresholds_if_asked_for():
     assert extra == {
         f"{name}-retains-{n}" for name in ("magnitude", "snip", "grasp", "synflow") for n in (0, 20)
     }
-    thresholds = Thresholds(Arms(SMOKE.ground, (BERNOULLI, *ranked(scores()))), SMOKE.tolerance)
-    asked = set(more.nodes)
-    for name in ("SNIP", "SynFlow"):
-        for split in SPLITS:
-            assert asked >= set(thresholds.nodes(name, 0.2, split))
+    curves = {(row.labels["panel"], len(row.nodes)) for row in more.figures[-1].rows}
+    assert len(more.figures[-1].rows) == 6 * len(SPLITS) and len(curves) == len(SPLITS)

@@ -6,15 +6,17 @@ import numpy as np
 import pytest
 
 from prunescope.base.errors import UsageError
-from prunescope.papers.yang2023 import collapse, mild_and_over, neurons_vs_weights, phase_diagram, statements
-from prunescope.papers.yang2023.catalogue import STUDIES
-from prunescope.papers.yang2023.setting import Setting
-from prunescope.papers.yang2023.statements import Regime
-from prunescope.papers.yang2023.sweep import Sweep, is_trained
+from prunescope.papers.catalogue import catalogue
+from prunescope.papers.readings import risk_on_test, risk_on_train
+from prunescope.papers.yang2023 import collapse, mild_and_over, neurons_vs_weights, phase_diagram
+from prunescope.papers.yang2023.mild_and_over import Regime, error_claims, loss_claims
+from prunescope.papers.yang2023.quantities import sweep
+from prunescope.papers.yang2023.scales import NOISY, Setting
 from prunescope.runs.execution.ensure import ensure
 from prunescope.runs.store.results import Failed, Missing, StoredResults
 from prunescope.runs.store.store import Store
 from prunescope.studies.claim import judge
+from prunescope.studies.figure import Rows
 from prunescope.studies.load import changed
 from prunescope.studies.publish import nodes_of, publish
 from prunescope.tasks.data.signal_noise import DenseSignal
@@ -30,17 +32,23 @@ def made(module, settings=None):
     return study, nodes_of(study)
 
 
-def curves_of(sweep, errors, *, untrained=()):
-    """Results of a sweep with these test errors [keeps, replicates] and no training."""
+def curves_of(curve, errors, *, untrained=()):
+    """Results of networks by keep probability with these test errors [keeps, replicates] and no training."""
     results = {}
-    for point in sweep.points:
-        limit = sweep.setting.most_steps
-        missed = (point.keep, point.replicate) in untrained
-        error = errors[sweep.keeps.index(point.keep)][point.replicate]
-        results[point.recipe] = {"steps": np.asarray(limit if missed else 1)}
-        results[point.train] = {"loss": np.asarray(1.0 if missed else 0.0)}
-        results[point.test] = {"error": np.asarray(error)}
+    for (keep, networks), row in zip(curve.items(), errors, strict=True):
+        for number, (run, error) in enumerate(zip(networks.runs, row, strict=True)):
+            missed = (keep, number) in untrained
+            results[run] = {"steps": np.asarray(networks.setting.most_steps if missed else 1)}
+            results[risk_on_train(run)] = {"loss": np.asarray(1.0 if missed else 0.0)}
+            results[risk_on_test(run)] = {"error": np.asarray(error)}
     return results
+
+
+def claim_of(claims, name):
+    return next(claim for claim in claims if claim.name == name)
+
+
+STUDIES = [entry for entry in catalogue() if entry.name.startswith("yang2023/")]
 
 
 @pytest.mark.parametrize("entry", STUDIES, ids=lambda entry: entry.name)
@@ -67,11 +75,9 @@ def test_a_run_at_its_step_limit_is_not_trained_and_counts_for_nothing(store):
     hopeless = changed(settings, {"noisy": {"setting": {"most_steps": 3}}})
     study, nodes = made(mild_and_over, hopeless)
     results = ensure(nodes, store=store, workers=1)
-    arm = hopeless.noisy
-    sweep = Sweep(arm.setting, arm.keeps, arm.replicates)
-    assert not any(is_trained(results, point) for point in sweep.points)
-    claims = {claim.name: claim for claim in study.claims}
-    verdict = judge(claims["noisy-over-guesses"], results)
+    networks = Regime("noisy", hopeless.noisy).networks
+    assert not any(each.trained(results).any() for each in networks.values())
+    verdict = judge(claim_of(study.claims, "noisy-over-guesses"), results)
     assert verdict.paper == verdict.interval_rule == "not judgeable at this scale"
     assert "measured 0 % of replicates" in verdict.why
     rows = study.figures[0].table(results)
@@ -94,6 +100,9 @@ def test_a_step_size_that_diverges_fails_by_name_and_the_rest_goes_on(store, tmp
     assert missed == [100.0] * 3
 
 
+THREE = NOISY.replace(keeps=(1.0, 0.2, 0.01))
+
+
 class Some(dict):
     """Results by node, some of them failed."""
 
@@ -106,34 +115,48 @@ class Some(dict):
 
 
 def test_one_diverged_replicate_is_untrained_and_the_rest_is_judged():
-    regime = Regime("noisy", Sweep(Setting(), (1.0, 0.2, 0.01), 10), mild=0.2, over=0.01)
-    results = curves_of(regime.sweep, [[0.5] * 10, [0.0] * 10, [0.5] * 10])
-    gone = regime.sweep.row(0.01)[3]
-    for node in (gone.recipe, gone.train, gone.test):
+    regime = Regime("noisy", THREE)
+    results = curves_of(regime.networks, [[0.5] * 10, [0.0] * 10, [0.5] * 10])
+    gone = regime.networks[0.01].runs[3]
+    for node in (gone, risk_on_train(gone), risk_on_test(gone)):
         del results[node]
-    claim = statements.over_guesses(regime)
-    verdict = judge(claim, Some(results, {gone.recipe}))
+    claim = claim_of(error_claims(regime), "noisy-over-guesses")
+    verdict = judge(claim, Some(results, {gone}))
     assert (verdict.n, verdict.interval_rule) == (9, "reproduced")
     assert judge(claim, Some(results, set())).interval_rule == "not run"
 
 
+def test_a_run_that_is_not_there_is_a_gap_and_one_that_diverged_is_shown_as_not_trained():
+    (networks,) = sweep(Setting(), (1.0,), 3).values()
+    results = curves_of({1.0: networks}, [[0.1, 0.2, 0.3]])
+    rows = Rows({}, {"trained": networks.trained, "error": networks.error()})
+    gone = networks.runs[1]
+    for node in (gone, risk_on_train(gone), risk_on_test(gone)):
+        del results[node]
+    assert [row["replicate"] for row in rows.table(Some(results, set()))] == [0, 2]
+    diverged = rows.table(Some(results, {gone}))[1]
+    assert diverged["trained"] is False and np.isnan(diverged["error"])
+
+
 def test_over_pruning_is_judged_by_the_median():
     """Eight of ten guess: the mean says nothing, the median is decided only from nine on."""
-    regime = Regime("noisy", Sweep(Setting(), (1.0, 0.2, 0.01), 10), mild=0.2, over=0.01)
+    regime = Regime("noisy", THREE)
+    claim = claim_of(error_claims(regime), "noisy-over-guesses")
     for guess, outcome in ((10, "reproduced"), (9, "reproduced"), (8, "inconclusive"), (1, "contradicted")):
         over = [0.5] * guess + [0.0] * (10 - guess)
-        results = curves_of(regime.sweep, [[0.5] * 10, [0.0] * 10, over])
-        assert judge(statements.over_guesses(regime), results).interval_rule == outcome
+        results = curves_of(regime.networks, [[0.5] * 10, [0.0] * 10, over])
+        assert judge(claim, results).interval_rule == outcome
 
 
 def test_mild_pruning_is_judged_where_most_dense_networks_generalize():
-    regime = Regime("theory", Sweep(Setting(), (1.0, 0.2, 0.01), 10), mild=0.2, over=0.01)
+    regime = Regime("theory", THREE, quiet=True)
+    claim = claim_of(loss_claims(regime), "theory-mild-lowers-loss")
     for fail, judged in ((3, True), (6, False)):
-        results = curves_of(regime.sweep, [[0.4] * fail + [0.0] * (10 - fail), [0.0] * 10, [0.5] * 10])
+        results = curves_of(regime.networks, [[0.4] * fail + [0.0] * (10 - fail), [0.0] * 10, [0.5] * 10])
         for keep, loss in ((1.0, 0.02), (0.2, 0.01)):
-            for point in regime.sweep.row(keep):
-                results[point.test]["loss"] = np.asarray(loss)
-        verdict = judge(statements.mild_lowers_loss(regime), results)
+            for run in regime.networks[keep].runs:
+                results[risk_on_test(run)]["loss"] = np.asarray(loss)
+        verdict = judge(claim, results)
         assert (verdict.interval_rule == "reproduced") is judged
         assert ("most dense networks generalize" in verdict.why) is not judged
 
@@ -161,15 +184,14 @@ def test_impossible_settings_name_field_value_and_what_is_permitted(changes, wor
 
 def test_four_classes_are_a_setting_like_any_other(store):
     settings = changed(mild_and_over.SCALES["smoke"], {"noisy": {"setting": {"classes": 4}, "replicates": 1}})
-    arm = settings.noisy
-    regime = Regime("noisy", Sweep(arm.setting, arm.keeps, arm.replicates), mild=arm.mild, over=arm.over)
-    results = ensure(regime.nodes, store=store, workers=1)
-    assert regime.guessing == 75.0
-    assert results[regime.sweep.points[0].features]["signal"].shape == (4,)
+    regime = Regime("noisy", settings.noisy)
+    features, *_ = nodes = regime.networks[1.0].feature("signal_mean").nodes
+    assert ensure([*nodes], store=store, workers=1)[features]["signal"].shape == (4,)
+    assert claim_of(error_claims(regime), "noisy-over-guesses").region.than == 70.0  # 5 points below guessing
 
 
 def test_claims_are_judged_only_where_something_runs():
-    with pytest.raises(UsageError, match=r"lacks \[0.15\]"):
+    with pytest.raises(UsageError, match=r"lack \[0.15\]"):
         changed(mild_and_over.SCALES["smoke"], {"noisy": {"mild": 0.15}})
 
 
@@ -186,7 +208,7 @@ def test_claims_are_judged_only_where_something_runs():
     ],
 )
 def test_a_crossing_is_interpolated_and_never_made_up(errors, place):
-    found = collapse.crossing(np.array([0.0, 1.0, 2.0]), np.array(errors), 0.25)
+    found = collapse.crossing(np.array([0.0, 1.0, 2.0]), np.array(errors).T, 0.25)
     assert found == pytest.approx(place, nan_ok=True)
 
 
@@ -195,8 +217,8 @@ def collapse_verdicts(errors_of_each, **changes):
     study = collapse.build(settings, "smoke")
     results = {}
     for d, errors in zip(settings.dimensions, errors_of_each, strict=True):
-        sweep = Sweep(settings.setting.replace(dimension=d), settings.keeps, settings.replicates)
-        results |= curves_of(sweep, errors, **changes)
+        curve = sweep(settings.setting.replace(dimension=d), settings.keeps, settings.replicates)
+        results |= curves_of(curve, errors, **changes)
     return {claim.name: judge(claim, results) for claim in study.claims}
 
 
@@ -242,18 +264,29 @@ def test_dynamics_stay_where_a_run_stopped(store):
 
 
 def test_predictors_place_a_network_between_memorization_and_death():
-    sweep = Sweep(Setting(), (1.0, 0.3, 0.01), 1)
-    assert [phase_diagram.expected_to_generalize(p) for p in sweep.points] == [False, True, False]
+    curve = sweep(Setting(), (1.0, 0.3, 0.01), 1)
+    assert [phase_diagram.expected_to_generalize(each) for each in curve.values()] == [False, True, False]
 
 
 def test_a_constant_guess_does_not_agree():
     """Nearly all networks generalize, as is always predicted: nothing is learned from that."""
-    sweep = Sweep(Setting(noise=0.1), (1.0, 0.5), 2)
-    everywhere = curves_of(sweep, [[0.0, 0.0], [0.0, 0.0]])
-    assert all(phase_diagram.expected_to_generalize(point) for point in sweep.points)
-    assert len(phase_diagram.agreement(everywhere, {0.1: sweep})) == 0
-    nearly = curves_of(sweep, [[0.0, 0.0], [0.0, 0.5]])
-    assert phase_diagram.agreement(nearly, {0.1: sweep}) == pytest.approx([50.0])
+    curve = sweep(Setting(noise=0.1), (1.0, 0.5), 2)
+    agreement = phase_diagram.agreement([*curve.values()])
+    everywhere = curves_of(curve, [[0.0, 0.0], [0.0, 0.0]])
+    assert all(phase_diagram.expected_to_generalize(each) for each in curve.values())
+    assert len(agreement(everywhere)) == 0
+    assert agreement(curves_of(curve, [[0.0, 0.0], [0.0, 0.5]])) == pytest.approx([50.0])
+    missed = curves_of(curve, [[0.0, 0.0], [0.0, 0.5]], untrained={(1.0, 1)})
+    assert agreement(missed).size == 0  # of the second replicate only the one that fails is left
+
+
+def test_a_cell_of_which_fewer_than_half_are_trained_is_empty():
+    settings = phase_diagram.SCALES["smoke"].replace(replicates=3)
+    figure = phase_diagram.build(settings, "smoke").figures[0]
+    curve = sweep(settings.setting.replace(noise=0.1), settings.keeps, 3)
+    results = curves_of(curve, [[0.1] * 3, [0.2] * 3], untrained={(1.0, 0), (1.0, 1), (0.3, 0)})
+    errors = [row["test_error"] for row in figure.table(Some(results, set()))]
+    assert errors == pytest.approx([np.nan] * 3 + [np.nan, 20.0, 20.0], nan_ok=True)
 
 
 def test_a_share_of_a_neuron_is_refused():

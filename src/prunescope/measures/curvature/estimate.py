@@ -1,8 +1,4 @@
-"""Traces by random probes, where no exact sweep is possible.
-
-Belongs here: Hutchinson's and the deflated (Hutch++) estimator, with their errors. Does not belong here: exact
-traces (`gradient_norms.py`).
-"""
+"""Traces by random probes, where no exact sweep is possible."""
 
 from typing import NamedTuple
 
@@ -12,12 +8,16 @@ from torch import Tensor
 from prunescope.base.streams import stream
 from prunescope.measures.curvature.products import Operator
 
-TOGETHER = 8
+VECTORS = 8
 """Vectors a product: they share the graph of the first derivative, and this many are in memory."""
 
 
 class Estimate(NamedTuple):
-    """diagonal [P], float64: its sum is the estimated trace; error: the standard error of that sum, float64 0-D."""
+    """A trace by random probes.
+
+    diagonal: float64 [P]; its sum is the estimated trace.
+    error: float64 0-D, the standard error of that sum.
+    """
 
     diagonal: Tensor
     error: Tensor
@@ -39,21 +39,21 @@ def trace(apply: Operator, like: Tensor, *, probes: int, sketch: int, seed: int)
     if sketch:
         images = torch.cat([apply(_signs(like, part, seed, "sketch")) for part in _parts(sketch)])
         basis = torch.linalg.qr(images.T).Q.T
-        for part in basis.split(TOGETHER):
+        for part in basis.split(VECTORS):
             diagonal += (part * apply(part)).double().sum(0)
     values = []
     for part in _parts(probes):
         signs = _signs(like, part, seed, "probe")
-        rest = signs - (signs @ basis.T) @ basis
-        terms = (rest * apply(rest)).double()
+        outside = signs - (signs @ basis.T) @ basis
+        terms = (outside * apply(outside)).double()
         values.append(terms.sum(1))
         diagonal += terms.sum(0) / probes
     return Estimate(diagonal, torch.cat(values).std() / probes**0.5)
 
 
 def _parts(count: int) -> list[range]:
-    """The numbers below `count`, TOGETHER at a time."""
-    return [range(begin, min(begin + TOGETHER, count)) for begin in range(0, count, TOGETHER)]
+    """The numbers below `count`, VECTORS at a time."""
+    return [range(begin, min(begin + VECTORS, count)) for begin in range(0, count, VECTORS)]
 
 
 def _signs(like: Tensor, numbers: range, seed: int, name: str) -> Tensor:

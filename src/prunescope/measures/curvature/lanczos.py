@@ -1,14 +1,11 @@
-"""Eigenpairs of largest absolute value of a symmetric matrix that is known by its products.
-
-Belongs here: thick-restart Lanczos. Does not belong here: the authors' deflated power iteration (`power.py`).
-"""
+"""Eigenpairs of largest absolute value of a symmetric matrix that is known by its products."""
 
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from prunescope.base.errors import UsageError
 from prunescope.measures.curvature.products import Operator
 
 BASIS_NUMBERS = 2**29
@@ -17,7 +14,12 @@ RESTARTS = 200
 
 
 class Eigenpairs(NamedTuple):
-    """values [k], largest absolute value first, sign kept; vectors [k, P], unit; residuals [k], |A v - value v|."""
+    """Some eigenpairs of a symmetric matrix A.
+
+    values: [k], largest absolute value first, sign kept.
+    vectors: [k, P], of length 1.
+    residuals: [k], |A v - value v|.
+    """
 
     values: Tensor
     vectors: Tensor
@@ -25,30 +27,35 @@ class Eigenpairs(NamedTuple):
 
 
 def top(apply: Operator, start: Tensor, count: int, *, tolerance: float) -> Eigenpairs:
-    """The `count` eigenpairs of largest absolute value.
+    """The `count` eigenpairs of largest absolute value; where there are fewer, value and vector of the rest are 0.
 
     start: [P], a random vector; where the space that it spans is exhausted, its rotations take its place.
-    tolerance: bound on every residual relative to the largest absolute eigenvalue; after 200
-    restarts what there is is returned, and the residuals tell.
+    tolerance: bound on every residual relative to the largest absolute eigenvalue; after 200 restarts the pairs are
+        returned as they are, and the residuals tell.
 
     Full orthogonalization, twice, so no ghost eigenvalues; at most `basis_size` vectors are held.
-    Raises: UsageError for more eigenvalues than dimensions.
     Source: Wu and Simon 2000, thick-restart Lanczos.
     """
     dimension = start.numel()
-    if count > dimension:
-        raise UsageError(f"{count} eigenvalues of {dimension} kept parameters; ask for at most {dimension}")
+    missing = max(0, count - dimension)
+    count -= missing
+    if not count:
+        zeros = start.new_zeros(missing).double()
+        return Eigenpairs(zeros, start.new_zeros(missing, dimension), zeros)
     size = basis_size(count, dimension)
     basis = start.new_zeros(size + 1, dimension)
     basis[0] = start / start.norm()
     small = torch.zeros(size, size, dtype=torch.float64, device=start.device)
     locked = 0
     for restart in range(RESTARTS):
-        rest = _extend(apply, basis, small, locked, size, start.roll(restart + 1))
+        remainder = _extend(apply, basis, small, locked, size, start.roll(restart + 1))
+        if not bool(small.isfinite().all()):
+            nothing = start.new_full((count + missing, dimension), torch.nan)
+            return Eigenpairs(nothing[:, 0].double(), nothing, nothing[:, 0].double())
         values, mixing = torch.linalg.eigh(small)
         order = values.abs().argsort(descending=True)
         values, mixing = values[order], mixing[:, order]
-        residuals = (rest * mixing[-1]).abs()
+        residuals = (remainder * mixing[-1]).abs()
         if restart == RESTARTS - 1 or bool((residuals[:count] <= tolerance * values[0].abs()).all()):
             break
         locked = min(count + (size - count) // 2, size - 1)
@@ -57,7 +64,8 @@ def top(apply: Operator, start: Tensor, count: int, *, tolerance: float) -> Eige
         small = torch.zeros_like(small)
         small[range(locked), range(locked)] = values[:locked]
     vectors = mixing[:, :count].T.to(start.dtype) @ basis[:size]
-    return Eigenpairs(values[:count], vectors / vectors.norm(dim=1, keepdim=True), residuals[:count])
+    vectors = F.pad(vectors / vectors.norm(dim=1, keepdim=True), (0, 0, 0, missing))
+    return Eigenpairs(F.pad(values[:count], (0, missing)), vectors, F.pad(residuals[:count], (0, missing)))
 
 
 def basis_size(count: int, dimension: int) -> int:
@@ -68,19 +76,19 @@ def basis_size(count: int, dimension: int) -> int:
 
 def _extend(apply: Operator, basis: Tensor, small: Tensor, begin: int, end: int, spare: Tensor) -> float:
     """Fills basis[begin + 1 : end + 1] and the projection `small`, both in place; returns the last norm."""
-    rest = 0.0
+    remainder = 0.0
     for step in range(begin, end):
         product = apply(basis[step].unsqueeze(0))[0]
         new, onto = _orthogonal(product, basis[: step + 1])
         small[: step + 1, step] = small[step, : step + 1] = onto
-        rest, scale = float(new.norm()), float(small.abs().max())
-        # Nothing left of the product: the space is invariant, and what follows starts anew beside it.
-        if rest <= 10 * torch.finfo(new.dtype).eps * max(scale, float(product.norm())):
-            rest = 0.0
+        remainder, scale = float(new.norm()), float(small.abs().max())
+        # The product lies in the space, which is invariant then; the next vector starts beside it.
+        if remainder <= 10 * torch.finfo(new.dtype).eps * max(scale, float(product.norm())):
+            remainder = 0.0
             new, _ = _orthogonal(spare.roll(step), basis[: step + 1])
         length = new.norm()
         basis[step + 1] = new / length if step + 1 < basis.shape[1] else 0.0
-    return rest
+    return remainder
 
 
 def _orthogonal(vector: Tensor, basis: Tensor) -> tuple[Tensor, Tensor]:

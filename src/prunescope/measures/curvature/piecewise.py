@@ -10,10 +10,9 @@ convolutions, ReLU, pooling, residual sums, BatchNorm with running statistics. I
 normalization uses the batch, or a weight acts twice in a row.
 """
 
-import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +21,6 @@ from torch.utils._pytree import tree_leaves
 
 from prunescope.base.errors import UsageError
 from prunescope.measures.curvature.surface import Surface, require_separate
-from prunescope.tasks.functional import fill, places_of
 
 # fmt: off
 LINEAR = frozenset((
@@ -56,27 +54,31 @@ NORMS = frozenset((
 """The same, if the statistics are given."""
 FRESH = frozenset(("new_empty", "new_zeros", "new_ones", "new_full", "empty_like", "zeros_like", "ones_like"))
 """Take nothing but the shape of their argument."""
+READS = frozenset(("_local_scalar_dense", "equal"))
+"""Hand a tensor's content to Python, which can compute otherwise for the next example."""
+DATA = "the inputs"
+"""Stands among the names of parameters for what depends on inputs; no parameter's name has a space."""
 INSTEAD = "use HessianTraceEstimate, which samples and reports its error"
 
 
 def require(surface: Surface) -> None:
     """Raises UsageError, naming the operation and the module, where Tr(H) = Tr(G) is not assured.
 
-    Runs one example forward. Operations that this file does not know are refused.
+    Two examples run forward. Operations that this file does not know are refused.
     """
-    module = copy.deepcopy(surface.model.template(train=False))
     params = {name: leaf.clone() for name, leaf in surface.params.items()}
-    with torch.no_grad(), _watch(module) as inside, _Dependence(inside) as seen:
+    x = surface.x[: min(2, len(surface.x))].clone()
+    with torch.no_grad(), _watch(surface.module) as inside, _Dependence(inside) as dependence:
         for name, leaf in params.items():
-            seen.mark(leaf, frozenset({name}))
-        fill(places_of(module), {**params, **surface.buffers})
-        module(surface.x[:1])
+            dependence.mark(leaf, frozenset({name}))
+        dependence.mark(x, frozenset({DATA}))
+        surface.logits(params, x)
 
 
 def holds(surface: Surface) -> bool:
     """Whether `require` and the separation of examples in evaluation mode have nothing against this network."""
     try:
-        require_separate(surface.model.template(train=False))
+        require_separate(surface)
         require(surface)
     except UsageError:
         return False
@@ -84,7 +86,7 @@ def holds(surface: Surface) -> bool:
 
 
 class _Dependence(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Follows which parameters every storage depends on."""
+    """Follows which parameters every storage depends on, and whether on the inputs."""
 
     def __init__(self, inside: list[tuple[str, nn.Module]]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -99,6 +101,9 @@ class _Dependence(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def of(self, value: object) -> frozenset[str]:
         """The parameters that an argument depends on."""
+        return self._marks(value) - {DATA}
+
+    def _marks(self, value: object) -> frozenset[str]:
         if not isinstance(value, Tensor):
             return frozenset()
         return self.names.get(value.untyped_storage()._cdata, frozenset())
@@ -108,14 +113,16 @@ class _Dependence(TorchDispatchMode):  # type: ignore[no-untyped-call]
     ) -> Any:
         """Runs the operation and notes, or refuses, what its result depends on."""
         kwargs, name = kwargs or {}, func._schema.name.split("::")[-1].rstrip("_")
-        active = [names for value in tree_leaves((args, kwargs)) if (names := self.of(value))]
-        active = [] if name in FRESH else active
-        if active:
+        marks = [names for value in tree_leaves((args, kwargs)) if (names := self._marks(value))]
+        marks = [] if name in FRESH else marks
+        if name in READS and marks:
+            self._refuse("looks at its data")
+        if active := [names - {DATA} for names in marks if names != {DATA}]:
             self._permit(name, active, args)
         result = func(*args, **kwargs)
         for leaf in tree_leaves(result):
             if isinstance(leaf, Tensor):
-                self.mark(leaf, frozenset().union(self.of(leaf), *active))
+                self.mark(leaf, frozenset().union(self._marks(leaf), *marks))
         return result
 
     def _permit(self, name: str, active: list[frozenset[str]], args: tuple[Any, ...]) -> None:
@@ -127,9 +134,12 @@ class _Dependence(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if name in NORMS and not any(arg is True for arg in args) and self._separate(name, args):
             return
         twice = name in PRODUCTS or (name in NORMS and not any(arg is True for arg in args))
-        why = "multiplies things that share a weight" if twice else f"computes {name!r}"
+        self._refuse("multiplies things that share a weight" if twice else f"computes {name!r}")
+
+    def _refuse(self, why: str) -> NoReturn:
         raise UsageError(
-            f"module {self._where()} {why}, so the Hessian's trace is not that of the Gauss-Newton matrix; {INSTEAD}"
+            f"module {self._where()} {why}, so the Hessian's trace is not (surely) that of the Gauss-Newton matrix; "
+            f"{INSTEAD}"
         )
 
     def _separate(self, name: str, args: tuple[Any, ...]) -> bool:

@@ -1,7 +1,4 @@
-"""Deflated power iteration, as the authors of the flatness figures used it.
-
-Belongs here: that algorithm with its stopping rule. Does not belong here: an accurate one (`lanczos.py`).
-"""
+"""Deflated power iteration, as the authors of the flatness figures used it."""
 
 import torch
 from torch import Tensor

@@ -1,19 +1,21 @@
 """Products with the Hessian and with the Gauss-Newton matrix of a loss surface.
 
-Belongs here: matrix-vector products. Does not belong here: what is made of them (`lanczos.py`, `estimate.py`).
-
 H = d^2 L / d w^2 of the mean loss L over the sample. G = (1/N) sum_i J_i^T H_i J_i, with J_i the derivative of
 example i's logits and H_i the Hessian of its loss in the logits. Nats per squared unit of weight.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Literal
 
 import torch
 from torch import Tensor
 
 from prunescope.base import tree
+from prunescope.base.errors import UsageError
+from prunescope.base.streams import stream
 from prunescope.base.tree import Tree
+from prunescope.measures.curvature.network import explained, twice_differentiable
 from prunescope.measures.curvature.surface import Surface
 
 Matrix = Literal["hessian", "gauss-newton"]
@@ -22,7 +24,16 @@ Operator = Callable[[Tensor], Tensor]
 
 
 def operator(surface: Surface, matrix: Matrix) -> Operator:
-    """Products with one of the two matrices over the kept parameters."""
+    """Products with one of the two matrices over the kept parameters.
+
+    Raises UsageError where the network has an operation that PyTorch cannot differentiate twice, or does so wrongly.
+    """
+    if matrix == "hessian":
+        _require_right(surface)
+    return _operator(surface, matrix)
+
+
+def _operator(surface: Surface, matrix: Matrix) -> Operator:
     product = {"hessian": _hessian, "gauss-newton": _gauss_newton}[matrix]
 
     @torch.enable_grad()
@@ -30,12 +41,49 @@ def operator(surface: Surface, matrix: Matrix) -> Operator:
         total = torch.zeros_like(vectors)
         for x, y in surface.chunks():
             leaves = {name: leaf.detach().requires_grad_() for name, leaf in surface.params.items()}
-            along = product(surface, leaves, x, y)
-            for row, vector in enumerate(vectors):
-                total[row] += surface.vector(along(surface.tree(vector)))
+            with explained(surface.model), twice_differentiable():
+                along = product(surface, leaves, x, y)
+                for row, vector in enumerate(vectors):
+                    total[row] += surface.vector(along(surface.tree(vector)))
         return total / len(surface.y)
 
     return apply
+
+
+def _require_right(surface: Surface) -> None:
+    """Raises UsageError where a product is not the change of the gradient: PyTorch does not check what it is told.
+
+    In float64, on two examples, near the state (at it, what was removed lies on kinks), for half the squared logits
+    instead of the loss, along the weights that a gradient reaches; the smallest step crosses no kink. Networks that
+    do not compute in float64 are not checked.
+    """
+    draws = stream(0, "second derivative")
+    trial, _ = next(surface.trials)
+    start = trial.vector(trial.params)
+    size = start.square().mean().sqrt() + 1e-3
+    noise, along = (size * torch.randn(len(start), generator=draws).to(start) for _ in range(2))
+    start = start + 0.1 * noise
+    trial = replace(trial, params=trial.tree(start), loss=_half_square)
+    try:
+        slope = gradient(trial, trial.params)
+        along = along * (trial.vector(slope) != 0)
+        product = _operator(trial, "hessian")(along.unsqueeze(0))[0]
+        for step in (1e-3, 1e-5, 1e-7):
+            ahead, behind = (gradient(trial, trial.tree(start + e * along)) for e in (step, -step))
+            change = (trial.vector(ahead) - trial.vector(behind)) / (2 * step)
+            if not (change - product).norm() > 1e-2 * product.norm():
+                return
+    except RuntimeError:
+        return
+    raise UsageError(
+        f"the second derivative of {surface.model.network.path} is not the change of its first one: an operation has a "
+        "backward pass that cannot be differentiated (an autograd.Function, detach(), rounding); GradientTrace and "
+        "AdaptiveSharpness need first derivatives only"
+    )
+
+
+def _half_square(logits: Tensor, _: Tensor) -> Tensor:
+    return logits.flatten(1).square().sum(1) / 2
 
 
 @torch.enable_grad()
@@ -79,6 +127,6 @@ def _slope(value: Tensor, leaves: Tree, *, again: bool = False) -> Tree:
         value, list(leaves.values()), allow_unused=True, create_graph=again, retain_graph=True
     )
     return {
-        name: torch.zeros_like(leaf) if grad is None else grad
+        name: torch.zeros_like(leaf) if grad is None else grad.to_dense()
         for (name, leaf), grad in zip(leaves.items(), grads, strict=True)
     }

@@ -9,7 +9,7 @@ Differs from Bartoldson et al. 2020, whose vectors keep removed entries and thei
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Annotated, Literal
 
@@ -17,11 +17,13 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from prunescope.base.errors import UsageError
+from prunescope.base.errors import PrunescopeError, UsageError
 from prunescope.base.state import Weights
 from prunescope.base.tree import Masks, Tree
 from prunescope.base.value import Value
+from prunescope.measures.curvature.network import private_copy
 from prunescope.measures.measure import SplitName
+from prunescope.tasks.functional import drawing
 from prunescope.tasks.model import Model
 from prunescope.tasks.task import Loss, Problem
 
@@ -29,17 +31,21 @@ CHUNK = 64
 """Examples whose graph is held at once in evaluation mode; part of the numbers only through rounding."""
 FORWARD_CHUNK = 500
 """Examples a forward pass without a graph; the same holds."""
+MIXED = 1e-3
+"""A change of logits, relative to the largest, that rounding in batches of another size does not make."""
 
 
 class Sample(Value):
     """On what, and how, curvature is measured.
 
-    split, examples: the first `examples` of the split or "all" of it, without augmentation, against the labels used.
-    normalization: "eval", running statistics (the authors' choice), or "train", statistics of the sample taken as
-    one batch; the whole network is then in training mode and what it draws is drawn under seed 0. The two give
-    different numbers, so it is part of the measure.
+    split: which examples, without augmentation, against the labels used.
+    examples: the first so many of the split, or "all"; of a smaller split, all that there are. Every measure's
+        `examples` says how many.
+    normalization: "eval", running statistics (the authors' choice), or "train", statistics of the sample taken as one
+        batch; the whole network is then in training mode and what it draws is drawn under seed 0. The two give
+        different numbers, so it is part of the measure.
     precision: of all arithmetic. Weights are float32, and that is the default because traces then agree with float64
-    to 1e-5 on small networks (tested), far below differences between runs; "float64" is slower.
+        to 1e-5 on small networks (tested), far below differences between runs; "float64" is slower.
 
     Source: Bartoldson et al. 2020, appendix E, as in the authors' code: first 512 test images, evaluation mode.
     """
@@ -52,7 +58,15 @@ class Sample(Value):
 
 @dataclass(frozen=True)
 class Surface:
-    """The mean loss over x [N, ...], y [N] as a function of `params`; masks: True = kept."""
+    """The mean loss over a sample as a function of the weights.
+
+    model: the network, a copy that only this surface fills.
+    loss: logits [B, C] and labels [B] to losses [B], nats.
+    params, buffers: a copy of the state in the sample's precision; a network may change its tensors in place.
+    masks: bool, True = kept.
+    x, y: the sample's inputs [N, ...] and labels int64 [N].
+    train: whether the network is in training mode.
+    """
 
     model: Model
     loss: Loss
@@ -67,9 +81,55 @@ class Surface:
         """Logits [B, C] of inputs x [B, ...] at other parameters."""
         return self.model.apply(params, self.buffers, x, train=self.train)[0]
 
+    @property
+    def module(self) -> nn.Module:
+        """The surface's own module, filled with whatever was used last."""
+        return self.model.template(train=self.train)
+
+    @property
+    def like(self) -> Tensor:
+        """A tensor of the dtype and on the device of the weights; inputs may be whole numbers."""
+        return next(iter(self.params.values()))
+
+    @property
+    def examples(self) -> Tensor:
+        """How many examples the sample has, float64 0-D."""
+        return torch.tensor(float(len(self.y)), dtype=torch.float64)
+
+    @cached_property
+    def outputs(self) -> torch.Size:
+        """The shape of one example's logits, (C,); a network may drop the first dimension of a batch of one."""
+        with torch.no_grad():
+            return self.logits(self.params, self.x[:2]).shape[1:]
+
+    @cached_property
+    def mixes(self) -> bool:
+        """Whether an example's logits depend on the others in its batch.
+
+        In evaluation mode the first examples are compared with themselves in a batch of two copies.
+        """
+        if self.train or len(self.y) == 1:
+            return self.train
+        with torch.no_grad():
+            together = self.logits(self.params, self.x[:CHUNK])
+            rows = range(min(4, len(self.y)))
+            alone = torch.stack([self.logits(self.params, self.x[[row, row]])[0] for row in rows])
+        apart = (together[: len(alone)] - alone).abs().max()
+        return bool(apart > MIXED * together.abs().max())
+
+    @property
+    def trials(self) -> Iterator[tuple["Surface", float]]:
+        """The surface of two examples and a relative tolerance: in float64, then, for who cannot, as it is."""
+        x, y = (self.x, self.y) if self.mixes else (self.x[:2], self.y[:2])
+        params, buffers = (
+            {name: _double(leaf) for name, leaf in part.items()} for part in (self.params, self.buffers)
+        )
+        yield replace(self, params=params, buffers=buffers, x=_double(x), y=y), 1e-6
+        yield replace(self, x=x, y=y), 1e-2
+
     def chunks(self, size: int = CHUNK) -> Iterator[tuple[Tensor, Tensor]]:
-        """The sample in order, at most `size` at a time; all at once in training mode, where examples mix."""
-        size = len(self.y) if self.train else size
+        """The sample in order, at most `size` at a time; all at once where examples mix."""
+        size = len(self.y) if self.mixes else size
         yield from zip(torch.split(self.x, size), torch.split(self.y, size), strict=True)
 
     @torch.no_grad()
@@ -112,28 +172,61 @@ class Surface:
 
 
 def surface(problem: Problem, weights: Weights, sample: Sample) -> Surface:
-    """The loss surface of a state over a sample.
+    """The loss surface of a state over a sample, or over all of a split that is smaller.
 
-    Raises UsageError for more examples than the split has.
+    Raises UsageError for a network or a loss that is no function of weights and examples (`_require_function`).
     """
     split = problem.split(sample.split)
-    count = len(split) if sample.examples == "all" else sample.examples
-    if count > len(split):
-        raise UsageError(
-            f"examples={count}, but the {sample.split} split has {len(split)}; give at most that, or 'all'"
-        )
+    count = len(split) if sample.examples == "all" else min(sample.examples, len(split))
     x, y = split.batch(torch.arange(count, device=split.y.device))
     cast = _caster(torch.float64 if sample.precision == "float64" else torch.float32)
-    return Surface(
-        model=problem.model,
+    made = Surface(
+        model=private_copy(problem.model),
         loss=problem.loss,
-        params={name: cast(leaf.detach()) for name, leaf in weights.params.items()},
-        buffers={name: cast(leaf) for name, leaf in weights.buffers.items()},
+        params={name: cast(leaf.detach().clone()) for name, leaf in weights.params.items()},
+        buffers={name: cast(leaf.detach().clone()) for name, leaf in weights.buffers.items()},
         masks=weights.masks,
         x=cast(x),
         y=y,
         train=sample.normalization == "train",
     )
+    _require_function(
+        made, f"{problem.model.network.path} in {sample.normalization} mode, {sample.precision}"
+    )
+    return made
+
+
+def _require_function(made: Surface, what: str) -> None:
+    """Raises UsageError where one pass shows that there is no loss of every example as a function of the weights."""
+    x, y = (made.x, made.y) if made.train else (made.x[:2], made.y[:2])
+    if unfit := [name for name, leaf in made.params.items() if leaf.is_complex()]:
+        raise UsageError(f"{unfit[0]} is complex; curvature is defined for real parameters only")
+    with torch.no_grad(), drawing(x.device, 0):
+        before = _random_state(x.device)
+        try:
+            logits = made.logits(made.params, x)
+            losses = made.loss(logits, y)
+        except (PrunescopeError, MemoryError, torch.OutOfMemoryError):
+            raise
+        except Exception as problem:
+            text = str(problem).partition("\n")[0]
+            raise UsageError(
+                f"{what}, fails on {len(x)} examples: {type(problem).__name__}: {text}"
+            ) from problem
+        drawn = not torch.equal(before, _random_state(x.device))
+    if drawn and not made.train:
+        raise UsageError(
+            f"{what}, draws random numbers, so it has no one loss; let it draw only while `self.training` is true"
+        )
+    if len(logits) != len(x) or losses.shape != y.shape[:1]:
+        raise UsageError(
+            f"{what}: {len(x)} examples have logits of shape {tuple(logits.shape)} and losses of shape "
+            f"{tuple(losses.shape)}; both need one row an example"
+        )
+
+
+def _random_state(device: torch.device) -> Tensor:
+    return torch.cuda.get_rng_state(device) if device.type == "cuda" else torch.get_rng_state()
 
 
 def require_evaluation(sample: Sample, what: str, instead: str) -> None:
@@ -145,15 +238,24 @@ def require_evaluation(sample: Sample, what: str, instead: str) -> None:
         )
 
 
-def require_separate(module: nn.Module) -> None:
-    """Raises UsageError, naming the module, where normalization mixes examples even in evaluation mode."""
-    for name, part in module.named_modules():
+def require_separate(surface: Surface) -> None:
+    """Raises UsageError, naming the module if it is a normalization, where examples mix in evaluation mode."""
+    for name, part in surface.module.named_modules():
         if isinstance(part, nn.modules.batchnorm._BatchNorm) and part.running_mean is None:
             raise UsageError(
                 f"module {name} ({type(part).__name__}) keeps no running statistics, so examples mix and none has "
                 "a gradient of its own; build it with track_running_stats=True"
             )
+    if surface.mixes:
+        raise UsageError(
+            f"an example's logits of {surface.model.network.path} depend on the other examples in its batch, so none "
+            "has a gradient of its own; the first dimension has to be that of examples in every layer "
+            "(batch_first=True in LSTM and attention)"
+        )
 
 
 def _caster(dtype: torch.dtype) -> Callable[[Tensor], Tensor]:
     return lambda leaf: leaf.to(dtype) if leaf.is_floating_point() else leaf
+
+
+_double = _caster(torch.float64)

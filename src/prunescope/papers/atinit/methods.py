@@ -1,7 +1,7 @@
-"""The ways to get a sparse network without training the dense one first, as interventions.
+"""The ways to get a sparse network without training the dense one first, as interventions: one line a method.
 
-Belongs here: one line a method. Does not belong here: what an intervention does (`training/interventions/`), the
-rewound masks of iterative pruning, which need other runs (`arms.py`).
+Belongs here: methods by name and group. Does not belong here: what an intervention does (`training/interventions/`),
+the rewound masks of iterative pruning, which need other runs (`quantities.py`).
 """
 
 from collections.abc import Callable, Mapping
@@ -29,6 +29,8 @@ Make = Callable[[float], tuple[Intervention, ...]]
 """From the density, the share of weights that stay, to what acts in the run."""
 DENSE = "dense"
 REWOUND = "IMP, rewound"
+SCORES = ("magnitude", "SNIP", "GraSP", "SynFlow")
+"""The scores that claims are about."""
 
 
 @dataclass(frozen=True)
@@ -43,19 +45,18 @@ class Method:
     make: Make
 
 
-def random(scope: Scope) -> Make:
-    """Random masks with the layer densities of a law, to the exact sparsity."""
-    return lambda density: (_prune(density, Random(), scope=scope),)
+def cut(score: Score, *, scope: Scope = "global", rounds: int = 0) -> Make:
+    """The smallest scores go, in one cut before the first step, or in rounds, the score taken anew before each.
 
+    An empty layer is let through, because the study counts it.
+    """
 
-def scored(score: Score) -> Make:
-    """The smallest scores over all layers go, in one cut before the first step."""
-    return lambda density: (_prune(density, score),)
+    def make(density: float) -> tuple[Intervention, ...]:
+        amount = Sparsity(final=round(1 - density, 6))
+        prune = Prune(amount=amount, score=score, scope=scope, allow_collapse=True)
+        return (PruneRounds(prune=prune, rounds=rounds) if rounds else prune,)
 
-
-def in_rounds(score: Score, rounds: int) -> Make:
-    """The same in so many rounds, the score taken anew before each."""
-    return lambda density: (PruneRounds(prune=_prune(density, score), rounds=rounds),)
+    return make
 
 
 def shuffled(make: Make) -> Make:
@@ -65,12 +66,12 @@ def shuffled(make: Make) -> Make:
 
 def dynamic(scope: Scope, grow: Grow) -> Make:
     """A random mask with the layer densities of a law, then weights exchanged during training."""
-    return lambda density: (*random(scope)(density), grow)
+    return lambda density: (*cut(Random(), scope=scope)(density), grow)
 
 
-def bernoulli(density: float) -> tuple[Intervention, ...]:
+def bernoulli(density: float, *, exclude: tuple[str, ...] = ()) -> tuple[Intervention, ...]:
     """Every weight stays with probability `density`, independently of the others."""
-    return (Bernoulli(keep=density, allow_collapse=True),)
+    return (Bernoulli(keep=density, exclude=exclude, allow_collapse=True),)
 
 
 def rescaled(density: float) -> tuple[Intervention, ...]:
@@ -80,30 +81,27 @@ def rescaled(density: float) -> tuple[Intervention, ...]:
 
 def without_output(density: float) -> tuple[Intervention, ...]:
     """The same, but below 10 % the output layer stays whole; the sparsity asked for is that of the other layers."""
-    exclude = ("fc.weight",) if density < KEEP_OUTPUT_BELOW else ()
-    return (Bernoulli(keep=density, exclude=exclude, allow_collapse=True),)
+    return bernoulli(density, exclude=("fc.weight",) if density < 0.1 else ())
 
 
-KEEP_OUTPUT_BELOW = 0.1
 BERNOULLI = Method("Bernoulli", "random masks", bernoulli)
 VARIANTS = (
     Method("Bernoulli, rescaled", "random masks", rescaled),
     Method("Bernoulli, output kept", "random masks", without_output),
 )
 """Other ways to draw independent masks, proposed here; at 10 % and more the second is `BERNOULLI` itself."""
-SCORES = ("magnitude", "SNIP", "GraSP", "SynFlow")
-"""The scores that claims are about."""
 
 
 def scores(*, batches: int = 1, rounds: int = 100, iterative: bool = False) -> dict[str, Make]:
     """The scores by name. batches: of SNIP and GraSP; rounds: of SynFlow and, if `iterative`, of SNIP in rounds."""
-    found = {
-        "magnitude": scored(Magnitude()),
-        "SNIP": scored(SNIP(batches=batches)),
-        "GraSP": scored(GraSP(batches=batches)),
-        "SynFlow": in_rounds(SynFlow(), rounds),
+    snip = SNIP(batches=batches)
+    makers = {
+        "magnitude": cut(Magnitude()),
+        "SNIP": cut(snip),
+        "GraSP": cut(GraSP(batches=batches)),
+        "SynFlow": cut(SynFlow(), rounds=rounds),
     }
-    return found | ({"SNIP in rounds": in_rounds(SNIP(batches=batches), rounds)} if iterative else {})
+    return makers | ({"SNIP in rounds": cut(snip, rounds=rounds)} if iterative else {})
 
 
 def ranked(makers: Mapping[str, Make]) -> tuple[Method, ...]:
@@ -112,17 +110,11 @@ def ranked(makers: Mapping[str, Make]) -> tuple[Method, ...]:
 
 
 def methods(
-    *,
-    convolutions: bool,
-    period: Duration = "100it",
-    batches: int = 1,
-    rounds: int = 100,
-    iterative: bool = False,
+    makers: Mapping[str, Make], *, convolutions: bool, period: Duration = "100it"
 ) -> tuple[Method, ...]:
     """All methods for a network; without convolutions the law with kernels is the law without, so it is left out.
 
-    period: between two exchanges of weights of SET and RigL, which start from the law with kernels. The rest: see
-    `scores`.
+    makers: the scores. period: between two exchanges of weights of SET and RigL, which start from the law with kernels.
 
     Source: Yang et al. 2023, section 2 (Bernoulli; recalled); Mocanu et al. 2018 (Erdos-Renyi, SET); Evci et al.
     2020 (kernels, RigL); Lee et al. 2019 (SNIP); de Jorge et al. 2021 (SNIP in rounds); Wang et al. 2020 (GraSP);
@@ -130,26 +122,19 @@ def methods(
     shares that SET and RigL exchange are the defaults of `Grow`.
     """
     law: Scope = "erdos_renyi_kernel" if convolutions else "erdos_renyi"
-    masks = [
+    laws: dict[str, Scope] = {"uniform": "uniform", "Erdos-Renyi": "erdos_renyi"}
+    laws[static_mask(convolutions=convolutions)] = law
+    return (
         BERNOULLI,
-        Method("uniform", "random masks", random("uniform")),
-        Method("Erdos-Renyi", "random masks", random("erdos_renyi")),
-    ]
-    if convolutions:
-        masks.append(Method("Erdos-Renyi-kernel", "random masks", random(law)))
-    makers = scores(batches=batches, rounds=rounds, iterative=iterative)
-    controls = [
-        Method(control(name), "layers of the scores, shuffled", shuffled(make))
-        for name, make in makers.items()
-    ]
-    moving = [
+        *(Method(name, "random masks", cut(Random(), scope=scope)) for name, scope in laws.items()),
+        *ranked(makers),
+        *(Method(control(n), "layers of the scores, shuffled", shuffled(m)) for n, m in makers.items()),
         Method("SET", "dynamic", dynamic(law, Grow(by="random", decay="constant", period=period))),
         Method("RigL", "dynamic", dynamic(law, Grow(period=period))),
-    ]
-    return (*masks, *ranked(makers), *controls, *moving)
+    )
 
 
-def start_of_dynamic(*, convolutions: bool) -> str:
+def static_mask(*, convolutions: bool) -> str:
     """The name of the random mask that SET and RigL start from."""
     return "Erdos-Renyi-kernel" if convolutions else "Erdos-Renyi"
 
@@ -157,9 +142,3 @@ def start_of_dynamic(*, convolutions: bool) -> str:
 def control(name: str) -> str:
     """The name of a score's shuffled control."""
     return f"{name}, shuffled"
-
-
-def _prune(density: float, score: Score, *, scope: Scope = "global") -> Prune:
-    """A cut to the density; an empty layer is let through, because the study counts it."""
-    sparsity = round(1 - density, 6)
-    return Prune(amount=Sparsity(final=sparsity), score=score, scope=scope, allow_collapse=True)

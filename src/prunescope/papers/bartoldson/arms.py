@@ -1,213 +1,190 @@
-"""Arms of runs that differ in how they are pruned, and what is looked at in each run.
+"""Arms of runs that differ in how they are pruned, and the comparisons that several figures make.
 
-Belongs here: which traces and readings a comparison needs, and lining them up over replicates. Does not belong here:
-figures (`views.py`), claims (`statements.py`), how an arm prunes (`pruning.py`).
+Belongs here: from the tables in `scales.py` to recipes. Does not belong here: what is read from runs (`quantities.py`),
+arms of one figure only (its own file).
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field
-from functools import cached_property
+from collections.abc import Mapping
+from functools import cache
+from types import MappingProxyType
+from typing import Any
 
-import numpy as np
+from prunescope.papers.bartoldson.comparison import Arm, Comparison, arm
+from prunescope.papers.bartoldson.quantities import Measured, Observables
+from prunescope.papers.bartoldson.scales import (
+    FAST,
+    RESNET18,
+    RESNET18_LAYERS,
+    SLOW,
+    VGG11,
+    VGG11_LAYERS,
+    EventSize,
+    Group,
+    Layers,
+    Size,
+)
+from prunescope.runs.graph.families import during_training
+from prunescope.sparsity.select import Target
+from prunescope.sparsity.structure import find_units
+from prunescope.sparsity.unit_scores import ExpectedActivation, FilterNorm, MeanActivation, UnitScore
+from prunescope.tasks.model import Network
+from prunescope.training.interventions import BernoulliUnits, LayerSchedule, NoiseUnits, PruneUnits, ZeroUnits
 
-from prunescope.base.errors import UsageError
-from prunescope.base.reference import Moment, StateRef
-from prunescope.base.steps import Duration
-from prunescope.base.streams import replicate
-from prunescope.base.value import Value
-from prunescope.measures import Measure, Risk, UnitsGone
-from prunescope.runs.graph.families import final
-from prunescope.runs.graph.nodes import Combined, Reading, Trace
-from prunescope.runs.graph.recipe import Recipe
-from prunescope.studies.correlation import Points
-from prunescope.studies.results import Numbers, Results, column
-from prunescope.training.epoch_probes import EpochAccuracy, Limit, RecalibratedAccuracy
-
-RECALIBRATED: Mapping[str, str] = {
-    "recalibrated_stability": "mean_stability",
-    "recalibrated_drop": "mean_drop",
-    "recalibrated_positive_drop": "mean_positive_drop",
-    "recalibrated_worst_drop": "worst_drop",
-    "recalibrated_last_drop": "last_drop",
-}
-"""Quantities of events with BatchNorm statistics estimated anew, and what they are called without.
-
-The last drop is then against the accuracy just before that event, not against the epoch before, which nobody looks at
-anew."""
-
-STABILITIES = ("mean_stability", "recalibrated_stability")
+NONE, SCRATCH = "no pruning", "scratch"
+TARGETS: Mapping[str, Target] = MappingProxyType({"S": "smallest", "R": "random", "L": "largest"})
+"""Targets by the papers' subscripts."""
+L1, L2 = FilterNorm(order=1), FilterNorm(order=2)
+FLAT = 315
+"""Epochs of training before flatness is measured."""
 
 
-@dataclass(frozen=True)
-class Arm:
-    """One way to prune; its runs differ by their seeds only.
+def title(subscript: str, layers: Layers, size: Size, period: int, *, suffix: str = "") -> str:
+    """What an arm is called: "Prune_L 13 %"."""
+    return f"Prune_{subscript} {layers.rate(size, period):.0f} %{suffix}"
 
-    rate: the largest share of a layer's original size that goes at one event, percent; 0 where nothing goes while
-    the network trains.
+
+def plain(group: Group, size: Size) -> Arm:
+    """The arm without pruning."""
+    return arm(NONE, group.recipe(size), group.runs(size))
+
+
+def pruned(
+    group: Group,
+    layers: Layers,
+    size: Size,
+    subscript: str,
+    *,
+    period: int,
+    score: UnitScore = L2,
+    normalization_follows: bool = True,
+    name: str = "",
+    suffix: str = "",
+) -> Arm:
+    """The arm whose filters are pruned while it trains, an event every `period` epochs of the full schedule.
+
+    subscript: of the target, see `TARGETS`.
+    normalization_follows: whether scale and shift of a pruned filter go too.
+    name, suffix: a name other than `title`, or what is added to that.
     """
+    cut = PruneUnits(
+        layers=layers.schedules(size, period),
+        score=score,
+        target=TARGETS[subscript],
+        normalization_follows=normalization_follows,
+        allow_idle_events=True,  # as in the authors' code: an event of a small layer may take nothing
+    )
+    name = name or title(subscript, layers, size, period, suffix=suffix)
+    return arm(name, during_training(group.recipe(size), cut), group.runs(size))
 
-    name: str
-    runs: tuple[Recipe, ...]
-    rate: float = 0.0
 
+def scored(
+    group: Group, layers: Layers, size: Size, subscript: str, score: str, *, period: int, suffix: str = ""
+) -> Arm:
+    """The arm whose filters are scored by "E[BN]" or by "l2", as in 2019.
 
-def arm(name: str, recipe: Recipe, replicates: int, *, rate: float = 0.0) -> Arm:
-    """An arm of one recipe under the seeds of replicates 0 to `replicates` - 1."""
-    return Arm(name, tuple(recipe.replace(seeds=replicate(number)) for number in range(replicates)), rate)
+    E[BN] takes the normalization of a filter along; the l2 norm leaves its bias, so that a removed filter still puts
+    out a constant.
 
-
-@dataclass(frozen=True)
-class Look:
-    """What is looked at in every run of a comparison.
-
-    test, train: how many examples of each split after every epoch; the whole splits are read at the end.
-    recalibration: training batches behind the estimate of BatchNorm statistics around events; 0 leaves that out.
-    units: whether it is counted how many parameters went with units, at the end.
-    measures: by name, a measure and which of its values; taken at `moment`, the end of an epoch. combined: by name,
-    the path of a function of readings, the names of the measures it takes, and which of its values.
+    Source: Bartoldson et al. 2019, sections 2.1 and 3.2 ("our filter-l2-norm pruning approach did not set the
+    batch-normalization bias of pruned filters to zero").
     """
+    expected, suffix = score == "E[BN]", f" {score}{suffix}"
+    way = ExpectedActivation() if expected else L2
+    return pruned(
+        group,
+        layers,
+        size,
+        subscript,
+        period=period,
+        score=way,
+        normalization_follows=expected,
+        suffix=suffix,
+    )
 
-    test: Limit = "all"
-    train: Limit = "all"
-    recalibration: int = 0
-    units: bool = False
-    measures: Mapping[str, tuple[Measure, str]] = field(default_factory=dict)
-    combined: Mapping[str, tuple[str, tuple[str, ...], str]] = field(default_factory=dict)
-    moment: Duration = "100%"
+
+def scratch(group: Group, layers: Layers, size: Size) -> Arm:
+    """The arm that is pruned to the same widths before its first step, then trained.
+
+    Source: Bartoldson et al. 2020, Figure 6. Differs from the source: its code trains this arm one epoch less.
+    """
+    schedules = tuple(
+        LayerSchedule(layer=name, start="0it", end="0it", fraction=fraction, period="1it")
+        for name, fraction in zip(layers.names, layers.fractions, strict=True)
+    )
+    cut = PruneUnits(layers=schedules, score=L2, target="smallest", allow_idle_events=True)
+    return arm(SCRATCH, during_training(group.recipe(size), cut), group.runs(size))
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """Arms under one look; the first is the one that is not pruned."""
+def largest(size: Size, **ways: Any) -> Arm:
+    """VGG11 whose filters of largest l2 norm are pruned at the high rate."""
+    return pruned(VGG11, VGG11_LAYERS, size, "L", period=FAST, **ways)
 
-    arms: tuple[Arm, ...]
-    _: KW_ONLY
-    look: Look = Look()
 
-    def __post_init__(self) -> None:
-        names = [one.name for one in self.arms]
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise UsageError(
-                f"two arms are called {', '.join(twice)}: schedules were cut until they became one; compress less"
-            )
+def noisy(size: Size, name: str, kind: type[BernoulliUnits | NoiseUnits | ZeroUnits], **fields: Any) -> Arm:
+    """VGG11 under temporary noise on the filters that `largest` takes. fields: of the noise."""
+    layers = VGG11_LAYERS.schedules(size, FAST)
+    noise = kind(layers=layers, score=L2, allow_idle_events=True, **fields)
+    return arm(name, during_training(VGG11.recipe(size), noise), VGG11.runs(size))
 
-    @property
-    def nodes(self) -> list[Value]:
-        """Everything to be computed."""
-        return list(
-            {node.id: node for one in self.arms for run in one.runs for node in self._of(run)}.values()
-        )
 
-    def _of(self, run: Recipe) -> list[Value]:
-        nodes: list[Value] = [
-            self.test(run),
-            self.train(run),
-            self.risk(run, "test"),
-            self.risk(run, "train"),
-        ]
-        nodes += [self.recalibrated(run)] if self.look.recalibration else []
-        nodes += [self.units(run)] if self.look.units else []
-        return nodes + [self.reading(run, name) for name in self.look.measures]
+@cache
+def blocks(net: Network, *, start: int, end: int, fraction: float) -> Layers:
+    """Every convolution inside the blocks of a residual network; stem and shortcuts are left out.
 
-    def test(self, run: Recipe) -> Trace:
-        """Test accuracy around the end of every epoch."""
-        return Trace(probe=EpochAccuracy(split="test", limit=self.look.test), run=run)
+    Source: Bartoldson et al. 2020, section 3.2 (start 40, end 100, 10 % of each) and Figure C3.
+    """
+    names = tuple(
+        name
+        for name in find_units(net.build()).units
+        if name.startswith("layer") and "shortcut" not in name and ".conv" in name
+    )
+    many = len(names)
+    return Layers(names, (start,) * many, (end,) * many, (fraction,) * many)
 
-    def train(self, run: Recipe) -> Trace:
-        """Training accuracy around the end of every epoch."""
-        return Trace(probe=EpochAccuracy(split="train", limit=self.look.train), run=run)
 
-    def recalibrated(self, run: Recipe) -> Trace:
-        """Test accuracy around events, BatchNorm statistics estimated anew."""
-        probe = RecalibratedAccuracy(
-            limit=self.look.test, batches=self.look.recalibration, batch=max(2, run.batch)
-        )
-        return Trace(probe=probe, run=run)
+def activations(net: Network, layers: Layers) -> MeanActivation:
+    """The moving average of activations of these layers, updated every 10th batch.
 
-    def risk(self, run: Recipe, split: str) -> Reading:
-        """Error on a whole split at the end."""
-        return Reading(measure=Risk.model_validate({"split": split}), state=final(run))
+    Source: Bartoldson et al. 2020, section 2 ("filters of ResNet18 ... using their resulting feature map
+    activations' l1-norms ... with a moving average"); the authors' code for decay and period.
+    """
+    structure = find_units(net.build())
+    return MeanActivation(outputs={name: structure.at(name).output for name in layers.names})
 
-    def units(self, run: Recipe) -> Reading:
-        """Parameters that went with units, at the end."""
-        return Reading(measure=UnitsGone(), state=final(run))
 
-    def reading(self, run: Recipe, name: str) -> Reading:
-        """A measure at the moment of the look."""
-        measure, _ = self.look.measures[name]
-        return Reading(
-            measure=measure, state=StateRef(run=run, moment=Moment(when="step", at=self.look.moment))
-        )
+def compared(size: EventSize, *arms: Arm, **also: Any) -> Comparison:
+    """Arms under what is measured in every run with BatchNorm. also: further fields of `Observables`."""
+    observables = Observables(
+        test=size.test_limit, train=size.train_limit, recalibration=size.recalibration, **also
+    )
+    return Comparison(arms, observables=observables)
 
-    def summary(self, run: Recipe) -> Combined:
-        """What `events.summary` says of a run."""
-        inputs = (self.test(run), self.train(run))
-        return Combined(function="prunescope.studies.events:summary", inputs=inputs)
 
-    @cached_property
-    def by_name(self) -> Mapping[str, Arm]:
-        """The arms by name."""
-        return {one.name: one for one in self.arms}
+def three(group: Group, layers: Layers, size: EventSize, *, score: UnitScore = L2) -> Comparison:
+    """No pruning, the smallest at the low and at the high rate, the largest at the high rate: Figure 2's arms."""
+    ways = (("S", SLOW), ("S", FAST), ("L", FAST))
+    arms = [pruned(group, layers, size, letter, period=period, score=score) for letter, period in ways]
+    return compared(size, plain(group, size), *arms)
 
-    def looks_at(self, *quantities: str) -> bool:
-        """Whether runs are looked at for all of these: without `recalibration` nothing is known of statistics anew."""
-        return bool(self.look.recalibration) or not RECALIBRATED.keys() & set(quantities)
 
-    def values(self, results: Results, name: str, quantity: str) -> Numbers:
-        """A quantity of the runs of the arm called `name`, [R].
+def vgg11(size: EventSize) -> Comparison:
+    """Those of VGG11, scored by l2 norms."""
+    return three(VGG11, VGG11_LAYERS, size)
 
-        quantity: a value of `events.summary`; "test" or "train", accuracy on the whole split at the end, percent;
-        "end_gap", the latter minus the former; "train_at_moment", training accuracy at the look's moment, percent;
-        "recalibrated_stability", percent, and "recalibrated_drop" and its like, points, see `RECALIBRATED`; "own" and
-        "structural", percent of the parameters that are gone, see `UnitsGone`; or the name of a measure or
-        combination of the look.
 
-        Raises UsageError for an arm that is not there.
-        """
-        if name not in self.by_name:
-            raise UsageError(f"there is no arm {name!r}; there are {', '.join(self.by_name)}")
-        runs = self.by_name[name].runs
-        if quantity in ("test", "train"):
-            return 100 * (1 - column(results, [self.risk(run, quantity) for run in runs], name="error"))
-        if quantity == "end_gap":
-            return self.values(results, name, "train") - self.values(results, name, "test")
-        if quantity in self.look.measures:
-            readings = [self.reading(run, quantity) for run in runs]
-            return column(results, readings, name=self.look.measures[quantity][1])
-        if quantity in self.look.combined:
-            function, parts, value = self.look.combined[quantity]
-            inputs = [tuple(self.reading(run, part) for part in parts) for run in runs]
-            return column(results, [Combined(function=function, inputs=one) for one in inputs], name=value)
-        if quantity in ("own", "structural"):
-            return column(results, [self.units(run) for run in runs], name=quantity)
-        if quantity in RECALIBRATED:
-            function = "prunescope.studies.events:stability"
-            looks = [Combined(function=function, inputs=(self.recalibrated(run),)) for run in runs]
-            return column(results, looks, name=RECALIBRATED[quantity])
-        if quantity == "train_at_moment":
-            function, step = "prunescope.studies.events:accuracy_at", runs[0].clock().steps(self.look.moment)
-            looks = [
-                Combined(function=function, inputs=(self.train(run),), args={"step": step}) for run in runs
-            ]
-            return column(results, looks, name="accuracy")
-        return column(results, [self.summary(run) for run in runs], name=quantity)
+def resnet18(size: EventSize, layers: Layers = RESNET18_LAYERS) -> Comparison:
+    """Those of ResNet18, scored by activations."""
+    return three(RESNET18, layers, size, score=activations(RESNET18.recipe(size).task.network, layers))
 
-    def points(
-        self, results: Results, x: str, y: str, *, arms: Sequence[str] = (), given: Sequence[str] = ()
-    ) -> Points:
-        """One point a run; no arms named means all. given: quantities that are held fixed."""
-        names = list(arms or self.by_name)
-        left, right, *fixed = (
-            np.concatenate([self.values(results, name, quantity) for name in names])
-            for quantity in (x, y, *given)
-        )
-        labels = [(name, seed) for name in names for seed in range(len(self.by_name[name].runs))]
-        return Points(
-            left, right, tuple(name for name, _ in labels), tuple(seed for _, seed in labels), tuple(fixed)
-        )
 
-    def gain(self, results: Results, name: str, quantity: str = "best", *, over: str = "") -> Numbers:
-        """A quantity of one arm minus that of another (by default the first) at the same seeds, [R]."""
-        return self.values(results, name, quantity) - self.values(
-            results, over or self.arms[0].name, quantity
-        )
+def six(size: EventSize, measures: Mapping[str, Measured]) -> Comparison:
+    """Those of VGG11, random filters at the high rate, and the network pruned before training.
+
+    measures: of flatness, taken near the end, after the last fall of the learning rate.
+
+    Source: Bartoldson et al. 2020, Figure 6; the authors' code measures in the epoch with index 314 of 325.
+    """
+    random = pruned(VGG11, VGG11_LAYERS, size, "R", period=FAST)
+    before = scratch(VGG11, VGG11_LAYERS, size)
+    late = f"{min(VGG11.length(size), round(FLAT / size.compress))}ep"
+    return compared(size, *vgg11(size).arms, random, before, measures=measures, moment=late)

@@ -1,30 +1,34 @@
-"""yang2023/dynamics: how signal and noise grow during training, at several keep probabilities."""
+"""yang2023/dynamics: How do signal and noise grow while a pruned network trains?
 
-from collections.abc import Callable, Iterable, Mapping
+Both are followed at logarithmically spaced steps, at several keep probabilities.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 from pydantic import Field
 
 from prunescope.base.value import Value
 from prunescope.measures import Risk, SignalAndNoise
-from prunescope.papers.yang2023.setting import NOTES, PAPER, Keep, Setting
-from prunescope.papers.yang2023.sweep import Point, Sweep
+from prunescope.measures.measure import Measure
+from prunescope.papers.yang2023.quantities import (
+    FEATURES,
+    PRODUCT,
+    Networks,
+    among_trained,
+    are_trained,
+    medians,
+    study,
+    sweep,
+)
+from prunescope.papers.yang2023.scales import TINY, Count, Keep, Setting
 from prunescope.runs.graph.measure_probe import Watch
 from prunescope.runs.graph.nodes import Trace
-from prunescope.runs.graph.recipe import Recipe
-from prunescope.studies.claim import Claim
-from prunescope.studies.figure import Figure
-from prunescope.studies.plot import Lines, Row
-from prunescope.studies.region import Direction
-from prunescope.studies.results import Numbers, Results
-from prunescope.studies.study import Study
+from prunescope.studies import Claim, Computed, Direction, Figure, Lines, Quantity, Results, Study, Table
 
-TraceOf = Callable[[Point], Trace]
-QUANTITIES = {
-    "signal_mean": "signal, mean over classes",
-    "signal_min": "signal, worst class",
-    "noise_mean": "noise memorized",
-}
+COST = {"smoke": "3 seconds on 2 cores", "laptop": "1 minute on 2 cores", "paper": "2 minutes on 2 cores"}
+FIGURE = "the analysis behind the abstract's statements (recalled)"
 
 
 class Settings(Value):
@@ -33,158 +37,97 @@ class Settings(Value):
     setting: Setting = Setting()
     keeps: tuple[Keep, ...] = Field(default=(1.0, 0.2, 0.02), min_length=1)
     mild: Keep = 0.2
-    replicates: int = Field(default=10, ge=1)
+    replicates: Count = 10
 
 
 SCALES = {
-    "smoke": Settings(
-        setting=Setting(
-            dimension=60, examples=20, tests=100, width=8, noise=0.4, deviation=0.1, most_steps=200
-        ),
-        keeps=(1.0, 0.2),
-        replicates=2,
-    ),
+    "smoke": Settings(setting=TINY.replace(most_steps=200), keeps=(1.0, 0.2), replicates=2),
     "laptop": Settings(),
     "paper": Settings(replicates=20),
 }
 
 
-def features(point: Point) -> Trace:
-    """Signal and noise of one run, at logarithmically spaced steps."""
-    return Trace(probe=Watch(measure=SignalAndNoise(signal=point.setting.signal)), run=point.recipe)
-
-
-def risk(point: Point) -> Trace:
-    """Test error and loss of one run, at the same steps."""
-    return Trace(probe=Watch(measure=Risk(split="test")), run=point.recipe)
-
-
 def build(settings: Settings, scale: str) -> Study:
     """The study under these settings."""
-    sweep = Sweep(
-        settings.setting, tuple(dict.fromkeys((1.0, settings.mild, *settings.keeps))), settings.replicates
-    )
-    shown = [point for keep in settings.keeps for point in sweep.row(keep)]
-    traces = [trace for point in sweep.points for trace in (features(point), risk(point))]
-    return Study(
-        "yang2023/dynamics",
-        "How do signal and noise grow while a pruned network trains?",
-        settings=settings,
-        scale=f"{scale}: {settings.replicates} replicates",
-        paper=PAPER,
-        nodes=[*traces, *(point.train for point in sweep.points)],
-        figures=(feature_figure(shown), risk_figure(shown)),
-        claims=(signal_leads(sweep, settings.mild), noise_leads(sweep)),
-        notes=NOTES,
-    )
-
-
-def feature_figure(points: Iterable[Point]) -> Figure:
-    """Signal and noise over the steps, one panel a keep probability."""
-    points = list(points)
-    return Figure(
+    keeps = dict.fromkeys((1.0, settings.mild, *settings.keeps))
+    networks = sweep(settings.setting, keeps, settings.replicates)
+    shown = [networks[keep] for keep in dict.fromkeys(settings.keeps)]
+    features = Figure(
         "features",
         "Signal learned and noise memorized during training",
         caption="Largest products of the neurons of a class with its signal, and with the noise patches of its "
-        "training examples. A run that has reached its target loss stays where it stopped. Medians over replicates "
-        "and their middle half.",
-        table=lambda results: _rows(results, points, features, QUANTITIES),
-        plot=_plot("product of weights and patch"),
-        lineage=_lineage(points),
+        "training examples. A run that has reached its target loss stays where it stopped. Medians over replicates and "
+        "their middle half.",
+        rows=[followed(each, FEATURES, SignalAndNoise(signal=each.setting.signal)) for each in shown],
+        plot=over_steps(PRODUCT),
+        claims=tuple(claims(networks[1.0], networks[settings.mild])),
     )
-
-
-def risk_figure(points: Iterable[Point]) -> Figure:
-    """Test loss over the steps, one panel a keep probability."""
-    points = list(points)
-    return Figure(
+    loss = Figure(
         "loss",
         "Test loss during training",
         caption="The same runs: mean loss on the test set. Medians over replicates and their middle half.",
-        table=lambda results: _rows(results, points, risk, {"loss": "test loss"}),
-        plot=_plot("loss, nats", log_y=True),
-        lineage=_lineage(points),
+        rows=[followed(each, {"loss": "test loss"}, Risk(split="test")) for each in shown],
+        plot=over_steps("loss, nats", log_y=True),
     )
+    return study(__doc__, settings, f"{scale}: {settings.replicates} replicates", (features, loss))
 
 
-def signal_leads(sweep: Sweep, mild: float) -> Claim:
-    """After mild pruning, training ends with more signal than noise."""
-    return Claim(
+def claims(dense: Networks, mild: Networks) -> Iterator[Claim]:
+    """In the noisy setting the noise wins without pruning, and pruning lets the signal win."""
+    yield Claim(
         "signal-leads",
-        f"At the end of training, a network that keeps {100 * mild:g} % of its weights has learned more signal than it "
-        "has memorized noise.",
+        f"At the end of training, a network that keeps {100 * mild.keep:g} % of its weights has learned more signal "
+        "than it has memorized noise.",
+        lead(mild),
+        Direction("greater"),
         basis="recalled",
         place="Yang et al. 2023, analysis of mild pruning (recalled)",
-        region=Direction("greater"),
-        sample=lambda r: _lead(r, sweep, mild),
-        preconditions=(sweep.are_trained(mild),),
-        unit="product of weights and patch, signal minus noise",
+        preconditions=(are_trained(mild),),
     )
-
-
-def noise_leads(sweep: Sweep) -> Claim:
-    """In the noisy setting, the dense network ends with more noise than signal."""
-    return Claim(
+    yield Claim(
         "noise-leads",
         "At the end of training, the dense network has memorized more noise than it has learned signal.",
-        basis="proposed",
+        lead(dense),
+        Direction("less"),
         place="the signal race: without pruning, memorization wins",
-        region=Direction("less"),
-        sample=lambda r: _lead(r, sweep, 1.0),
-        preconditions=(sweep.are_trained(1.0),),
-        unit="product of weights and patch, signal minus noise",
+        preconditions=(are_trained(dense),),
     )
 
 
-def _lead(results: Results, sweep: Sweep, keep: float) -> Numbers:
-    row, trained = sweep.row(keep), sweep.trained(results, keep)
-    traces = [results[features(row[number])] for number in trained]
-    return np.array(
-        [trace["signal_mean"][-1] - trace["noise_mean"][-1] for trace in traces], dtype=np.float64
-    )
+def lead(networks: Networks) -> Quantity:
+    """Signal minus noise at the end of training, of the trained networks; from what the figure shows of them."""
+    traces = traces_of(networks, SignalAndNoise(signal=networks.setting.signal))
+
+    def last(results: Results, number: int) -> float:
+        trace = results[traces[number]]
+        return float(trace["signal_mean"][-1] - trace["noise_mean"][-1])
+
+    return among_trained(networks.of_trained(last, traces, PRODUCT).named("signal minus noise"), networks)
 
 
-def _rows(results: Results, points: list[Point], trace_of: TraceOf, names: Mapping[str, str]) -> list[Row]:
-    """One row a quantity and step, on the steps that some run of the panel was looked at before it ended."""
-    rows: list[Row] = []
-    for keep in dict.fromkeys(point.keep for point in points):
-        traces = {
-            p.replicate: results[trace_of(p)] for p in points if p.keep == keep and trace_of(p) in results
-        }
-        if not traces:
-            continue
+def traces_of(networks: Networks, measure: Measure) -> list[Trace]:
+    """A measure of every run, at logarithmically spaced steps."""
+    return [Trace(probe=Watch(measure=measure), run=run) for run in networks.runs]
+
+
+def followed(networks: Networks, names: Mapping[str, str], measure: Measure) -> Computed:
+    """A panel: some values of a measure, by their labels, at the steps at which some run was looked at in training."""
+    nodes = traces_of(networks, measure)
+
+    def table(results: Results) -> Table:
+        traces: dict[int, Any] = {n: results[node] for n, node in enumerate(nodes) if node in results}
         grid = sorted({int(step) for trace in traces.values() for step in trace["local"][:-1] if step > 0})
-        rows += [
-            {
-                "panel": f"{100 * keep:g} % of the weights kept",
-                "quantity": label,
-                "replicate": number,
-                "step": step,
-                "value": float(trace[name][np.searchsorted(trace["local"], step, side="right") - 1]),
-            }
-            for number, trace in traces.items()
+        last = {n: np.searchsorted(trace["local"], grid, side="right") - 1 for n, trace in traces.items()}
+        return [
+            {"quantity": label, "replicate": n, "step": step, "value": float(trace[name][place])}
+            for n, trace in traces.items()
             for name, label in names.items()
-            for step in grid
+            for step, place in zip(grid, last[n], strict=True)
         ]
-    return rows
+
+    return Computed(nodes, table, {"panel": f"{100 * networks.keep:g} % of the weights kept"})
 
 
-def _plot(y_label: str, *, log_y: bool = False) -> Lines:
-    return Lines(
-        "step",
-        "value",
-        series="quantity",
-        x_label="step of gradient descent",
-        y_label=y_label,
-        log_x=True,
-        log_y=log_y,
-        centre="median",
-        band="quartiles",
-    )
-
-
-def _lineage(points: list[Point]) -> dict[str, list[Recipe]]:
-    return {
-        f"{100 * keep:g} % kept": [point.recipe for point in points if point.keep == keep]
-        for keep in dict.fromkeys(point.keep for point in points)
-    }
+def over_steps(y_label: str, **more: Any) -> Lines:
+    """How these figures are drawn."""
+    return medians("step", "value", "quantity", "step of gradient descent", y_label, **more)

@@ -1,4 +1,4 @@
-"""yang2023/mild-and-over: mild pruning at initialization helps, over-pruning memorizes and guesses.
+"""yang2023/mild-and-over: Does mild pruning at initialization help, and does over-pruning memorize noise and guess?
 
 The abstract's two statements, in three regimes side by side. Noisy: the dense network memorizes, so the gain shows in
 the test error. Theory-like: the dense network already generalizes, as the theorem assumes, so it shows in the test
@@ -7,60 +7,39 @@ dimensions that networks nearly as sparse as the theorem's (1.8 / (K m log d) of
 class keeps one.
 """
 
-from typing import Self
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any
 
-from pydantic import Field, model_validator
+import numpy as np
 
 from prunescope.base.value import Value
-from prunescope.papers.yang2023 import statements, views
-from prunescope.papers.yang2023.setting import NOTES, PAPER, Keep, Setting
-from prunescope.papers.yang2023.statements import Regime
-from prunescope.papers.yang2023.sweep import Sweep
+from prunescope.papers.yang2023 import quantities
+from prunescope.papers.yang2023.quantities import (
+    Networks,
+    among_dead,
+    among_trained,
+    are_trained,
+    medians,
+    study,
+)
+from prunescope.papers.yang2023.scales import HIGH, NOISY, SMOKE, THEORY, TINY, Arm
+from prunescope.studies import Claim, Computed, Figure, Lines, Quantity, Region, Results, Rows, Table
+from prunescope.studies.claim import Precondition
+from prunescope.studies.quantity import combined, constant
+from prunescope.studies.region import Direction, MedianDirection
 from prunescope.studies.study import Study
 
+COST = {"smoke": "5 seconds on 2 cores", "laptop": "3 minutes on 2 cores", "paper": "20 minutes on 2 cores"}
+FIGURE = "the abstract's two statements"
 
-class Arm(Value):
-    """One regime. keeps: keep probabilities; mild, over: those at which the claims are judged, fixed beforehand."""
-
-    setting: Setting
-    keeps: tuple[Keep, ...]
-    mild: Keep
-    over: Keep
-    replicates: int = Field(ge=1)
-
-    @model_validator(mode="after")
-    def _judged_where_run(self) -> Self:
-        if missing := {1.0, self.mild, self.over} - set(self.keeps):
-            raise ValueError(
-                f"keeps={self.keeps} lacks {sorted(missing)}, at which claims are judged; add them"
-            )
-        return self
-
-
-NOISY = Arm(
-    setting=Setting(),
-    keeps=(1.0, 0.7, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01),
-    mild=0.2,
-    over=0.01,
-    replicates=10,
-)
-THEORY = Arm(
-    setting=Setting(dimension=4000, width=20, noise=0.047, deviation=0.1, most_steps=60_000),
-    keeps=(1.0, 0.7, 0.5, 0.3, 0.2, 0.1, 0.03, 0.01),
-    mild=0.3,
-    over=0.01,
-    replicates=10,
-)
-HIGH = Arm(
-    setting=Setting(
-        dimension=10_000, tests=500, width=20, noise=0.029, deviation=0.1, lr=2.0, most_steps=60_000
-    ),
-    keeps=(1.0, 0.5, 0.3, 0.1, 0.02, 0.005),
-    mild=0.5,
-    over=0.005,
-    replicates=20,
-)
-TINY = Setting(dimension=60, examples=20, tests=100, width=8, noise=0.4, deviation=0.1, most_steps=400)
+GENERALIZES = 5.0  # percent test error up to which a network is said to generalize; proposed
+NEAR_CHANCE = 5.0  # points below the error of guessing from which a network is said to guess; proposed
+ABSTRACT = "Yang et al. 2023, abstract (the setting and the keep probability are proposed here)"
+INTRODUCTION = "Yang et al. 2023, introduction (the setting and the keep probability are proposed here)"
+MARGIN = "; the margin is proposed here"
+GUESSING = "guessing"
 
 
 class Settings(Value):
@@ -74,7 +53,6 @@ class Settings(Value):
     high: Arm | None = HIGH
 
 
-SMOKE = Arm(setting=TINY, keeps=(1.0, 0.3, 0.05), mild=0.3, over=0.05, replicates=2)
 SCALES = {
     "smoke": Settings(
         noisy=SMOKE,
@@ -86,49 +64,243 @@ SCALES = {
 }
 
 
+@dataclass(frozen=True)
+class Regime:
+    """An arm's networks by keep probability, and what is said of those at which it is judged.
+
+    name: what reports call it.
+    arm: its settings.
+    quiet: whether the dense network already generalizes, as the theorem on mild pruning assumes.
+    """
+
+    name: str
+    arm: Arm
+    quiet: bool = False
+
+    @cached_property
+    def networks(self) -> dict[float, Networks]:
+        """By keep probability, as the arm lists them."""
+        return quantities.sweep(self.arm.setting, self.arm.keeps, self.arm.replicates)
+
+    @property
+    def judged(self) -> tuple[Networks, Networks, Networks]:
+        """The dense, the mildly pruned and the over-pruned networks."""
+        return self.networks[1.0], self.networks[self.arm.mild], self.networks[self.arm.over]
+
+    def says(
+        self, name: str, sentence: str, quantity: Quantity, region: Region, *networks: Networks, **more: Any
+    ) -> Claim:
+        """A claim about the replicates that reach their target in all of some networks, which most must do."""
+        facts = {"basis": "paper", "place": ABSTRACT, "preconditions": ()} | more
+        facts["preconditions"] = (are_trained(*networks), *facts["preconditions"])
+        says = f"In the {self.name} regime, {sentence}."
+        return Claim(f"{self.name}-{name}", says, among_trained(quantity, *networks), region, **facts)
+
+
 def build(settings: Settings, scale: str) -> Study:
     """The study under these settings."""
-    arms = {"noisy": settings.noisy, "theory-like": settings.theory}
-    if settings.high is not None:
-        arms["high-dimensional"] = settings.high
-    regimes = {
-        name: Regime(name, Sweep(arm.setting, arm.keeps, arm.replicates), mild=arm.mild, over=arm.over)
-        for name, arm in arms.items()
-    }
-    noisy, *quiet = regimes.values()
-    sweeps = {name: regime.sweep for name, regime in regimes.items()}
-    return Study(
-        "yang2023/mild-and-over",
-        "Does mild pruning at initialization help, and does over-pruning memorize noise and guess?",
-        settings=settings,
-        scale=f"{scale}: "
-        + ", ".join(f"{arm.replicates} replicates in the {name} regime" for name, arm in arms.items()),
-        paper=PAPER,
-        nodes=[node for regime in regimes.values() for node in regime.nodes],
-        figures=(
-            views.error_figure(sweeps),
-            views.loss_figure(sweeps),
-            views.feature_figure(sweeps),
-            views.fate_figure(sweeps),
-        ),
-        claims=(
-            statements.mild_lowers_error(noisy),
-            *(claim(regime) for regime in quiet for claim in statements.OF_QUIET_REGIMES),
-            *(claim(regime) for regime in regimes.values() for claim in statements.OF_EVERY_REGIME),
-            statements.dense_memorizes(noisy),
-        ),
-        notes=(
-            *NOTES,
-            "The theorem compares bounds where all errors are tiny; a visible gain in test error needs the noisier "
-            "regime, which lies outside the recalled conditions of the theorem.",
-            "Where classes are dead in some replicates and not in others, errors and losses have two modes. Claims on "
-            "them are about most networks: the median over replicates, with its exact interval; the others rest on "
-            "means.",
-            "Medians were adopted after a first run of the noisy and the theory-like regime had been judged by means. "
-            "The high-dimensional regime was then found by exploring, on other replicates, where over-pruned networks "
-            "guess; its settings and what is claimed of it were fixed before its first run.",
-            "In the noisy and the theory-like regime the over-pruned networks keep more than the theorem's "
-            "1 / (K m log d), so some keep a signal neuron by chance; in the noisy one, with d = 400, less would "
-            "leave too few weights to memorize.",
-        ),
+    arms = {"noisy": settings.noisy, "theory-like": settings.theory, "high-dimensional": settings.high}
+    regimes = [Regime(name, arm, quiet=name != "noisy") for name, arm in arms.items() if arm is not None]
+    replicates = [f"{each.arm.replicates} replicates in the {each.name} regime" for each in regimes]
+    figures = (
+        error_figure(regimes, [claim for each in regimes for claim in error_claims(each)]),
+        loss_figure(regimes, [claim for each in regimes for claim in loss_claims(each)]),
+        feature_figure(regimes, [claim for each in regimes for claim in feature_claims(each)]),
+        fate_figure(regimes),
     )
+    return study(
+        __doc__,
+        settings,
+        f"{scale}: {', '.join(replicates)}",
+        figures,
+        "The theorem compares bounds where all errors are tiny; a visible gain in test error needs the noisier "
+        "regime, which lies outside the recalled conditions of the theorem.",
+        "Where classes are dead in some replicates and not in others, errors and losses have two modes. Claims on "
+        "them are about most networks: the median over replicates, with its exact interval; the others rest on "
+        "means.",
+        "Medians were adopted after a first run of the noisy and the theory-like regime had been judged by means. "
+        "The high-dimensional regime was then found by exploring, on other replicates, where over-pruned networks "
+        "guess; its settings and what is claimed of it were fixed before its first run.",
+        "In the noisy and the theory-like regime the over-pruned networks keep more than the theorem's "
+        "1 / (K m log d), so some keep a signal neuron by chance; in the noisy one, with d = 400, less would "
+        "leave too few weights to memorize.",
+    )
+
+
+def error_claims(regime: Regime) -> Iterator[Claim]:
+    """The abstract's statements on test errors; which one on mild pruning depends on what the dense network does."""
+    dense, mild, over = regime.judged
+    guess = 100 * regime.arm.setting.chance - NEAR_CHANCE
+    guesses = MedianDirection("greater", than=guess)
+    if regime.quiet:
+        says = (
+            f"networks that keep {100 * mild.keep:g} % of their weights train to the target loss, and most err on less "
+            f"than {GENERALIZES:g} % of the test set"
+        )
+        small = MedianDirection("less", than=GENERALIZES)
+        yield regime.says("mild-generalizes", says, mild.error(), small, mild, place=ABSTRACT + MARGIN)
+    else:
+        gain, more = dense.error() - mild.error(), MedianDirection("greater")
+        says = f"keeping {100 * mild.keep:g} % of the weights lowers the test error of most networks"
+        yield regime.says("mild-lowers-error", says, gain, more, dense, mild)
+        says = (
+            f"dense networks train to the target loss, and most are within {NEAR_CHANCE:g} points of guessing on the "
+            "test set"
+        )
+        place = "the signal race: without pruning, memorization wins; the margin is proposed"
+        proposed = {"basis": "proposed", "place": place}
+        yield regime.says("dense-memorizes", says, dense.error(), guesses, dense, **proposed)
+    says = (
+        f"networks that keep {100 * over.keep:g} % of their weights still train to the target loss, and most are "
+        f"within {NEAR_CHANCE:g} points of guessing on the test set, or worse"
+    )
+    yield regime.says("over-guesses", says, over.error(), guesses, over, place=ABSTRACT + MARGIN)
+    place = "the counting argument behind the theorem on over-pruning (recalled); the margin is proposed"
+    yield Claim(
+        f"{regime.name}-dead-guesses",
+        f"In the {regime.name} regime, over-pruned networks in which every class is dead train to the target loss and "
+        "guess.",
+        among_dead(over),
+        Direction("greater", than=guess),
+        place=place,
+    )
+
+
+def loss_claims(regime: Regime) -> Iterator[Claim]:
+    """The same on test losses, where the dense network has no errors to lose."""
+    dense, mild, over = regime.judged
+    if regime.quiet:
+        says = (
+            f"where the dense network already generalizes, keeping {100 * mild.keep:g} % of the weights lowers the "
+            "test loss of most networks"
+        )
+        gain, more = dense.loss() - mild.loss(), MedianDirection("greater")
+        fits = (generalizes(dense),)
+        yield regime.says("mild-lowers-loss", says, gain, more, dense, mild, preconditions=fits)
+    classes = regime.arm.setting.classes
+    says = f"the test loss of most over-pruned networks is above log {classes}, the loss of guessing"
+    recalled = {"basis": "recalled", "place": "Yang et al. 2023, theorem on over-pruning (recalled)"}
+    worse = MedianDirection("greater", than=float(np.log(classes)))
+    yield regime.says("over-loss", says, over.loss(), worse, over, **recalled)
+
+
+def feature_claims(regime: Regime) -> Iterator[Claim]:
+    """What the introduction says that mild pruning does to signal and noise."""
+    dense, mild, _ = regime.judged
+    both, more = (dense, mild), Direction("greater")
+    says = "a mildly pruned network memorizes less noise than the dense one"
+    noise = dense.feature("noise_mean") - mild.feature("noise_mean")
+    place = INTRODUCTION + "; the quantity is recalled"
+    yield regime.says("noise-falls", says, noise, more, *both, place=place)
+    says = "mild pruning reduces how much fresh noise alone moves the logits"
+    place = "another reading of the introduction's reduced effect of noise"
+    gain = dense.response - mild.response
+    yield regime.says("response-falls", says, gain, more, *both, basis="proposed", place=place)
+    says = "a mildly pruned network learns at least 90 % of the dense network's signal"
+    signals = (each.feature("signal_mean") for each in (mild, dense))
+    kept = combined(np.divide, *signals, label="pruned over dense", unit="signal learned")
+    place, fits = INTRODUCTION + "; 90 % is proposed here", (generalizes(dense),)
+    most = Direction("greater", than=0.9)
+    yield regime.says("signal-kept", says, kept, most, *both, place=place, preconditions=fits)
+    says = "training moves the weights of a mildly pruned network by more than their initial length"
+    place, far = INTRODUCTION + "; the factor 1 is proposed here", Direction("greater", than=1.0)
+    yield regime.says("features-move", says, mild.displacement, far, mild, place=place)
+
+
+def generalizes(dense: Networks) -> Precondition:
+    """The dense network has no test error to lose, as the theorem on mild pruning assumes."""
+    error = among_trained(dense.error(), dense).map(
+        lambda each: [np.median(each)], label="median", unit="% test error"
+    )
+    return Precondition("most dense networks generalize", error, at_most=GENERALIZES)
+
+
+def error_figure(regimes: Sequence[Regime], claims: Iterable[Claim]) -> Figure:
+    """The abstract's figure: both errors of every regime."""
+    title = "Training and test error over the keep probability"
+    caption = (
+        "Error on the training and the test set after random pruning at initialization and training to the target "
+        "loss. Medians over replicates, which differ in data, initial weights and mask; the band holds the middle "
+        "half, thin lines are replicates. Runs that miss the target loss are left out."
+    )
+
+    def series(of: Networks) -> dict[str, Quantity]:
+        guess = constant(100 * of.setting.chance, replicates=len(of.runs))
+        return {"test error": of.error(), "training error": of.error("train"), GUESSING: guess}
+
+    plot = over_keep("error, %", references=(GUESSING,))
+    return Figure(
+        "error", title, caption=caption, rows=rows(regimes, series), plot=plot, claims=tuple(claims)
+    )
+
+
+def loss_figure(regimes: Sequence[Regime], claims: Iterable[Claim]) -> Figure:
+    """Where errors are tiny, losses still differ."""
+    title = "Training and test loss over the keep probability"
+    caption = (
+        "Every run stops at the same training loss, so all that differs is what it learned to get there. A test loss "
+        "above that of guessing (log K, dashed) is confidently wrong. Medians and middle halves."
+    )
+
+    def series(of: Networks) -> dict[str, Quantity]:
+        guess = constant(float(np.log(of.setting.classes)), replicates=len(of.runs))
+        return {"test loss": of.loss(), "training loss": of.loss("train"), GUESSING: guess}
+
+    plot = over_keep("loss, nats", references=(GUESSING,), log_y=True)
+    return Figure("loss", title, caption=caption, rows=rows(regimes, series), plot=plot, claims=tuple(claims))
+
+
+def feature_figure(regimes: Sequence[Regime], claims: Iterable[Claim] = ()) -> Figure:
+    """Signal learned and noise memorized over the keep probability."""
+    caption = (
+        "Signal learned: the largest product of a class's neurons with the signal of the class. Noise memorized: the "
+        "largest product of a class's neurons with the noise patch of a training example, mean over the examples. "
+        "Medians and middle halves."
+    )
+
+    def series(of: Networks) -> dict[str, Quantity]:
+        return {label: of.feature(name) for name, label in quantities.FEATURES.items()}
+
+    title, plot = "What is learned: signal and noise", over_keep(quantities.PRODUCT)
+    return Figure(
+        "features", title, caption=caption, rows=rows(regimes, series), plot=plot, claims=tuple(claims)
+    )
+
+
+def fate_figure(regimes: Sequence[Regime]) -> Figure:
+    """Shares of dead classes, counted and predicted, and of runs that miss the target loss."""
+    caption = (
+        "A class is dead if pruning leaves it no neuron that sees its signal with a positive weight: it can only "
+        "memorize. Counted over replicates, and predicted by (1 - p / 2)^m for a sparse signal. Below, runs that reach "
+        "their step limit before the target loss, or diverge."
+    )
+
+    def table(of: Networks, results: Results) -> Table:
+        shares = of.shares(results) | {"dead classes, predicted": 100 * of.setting.death(of.keep)}
+        return [{"quantity": name, "keep": 100 * of.keep, "value": share} for name, share in shares.items()]
+
+    rows = [
+        Computed(networks.dead_classes.nodes, partial(table, networks), {"panel": regime.name})
+        for regime in regimes
+        for networks in regime.networks.values()
+    ]
+    title = "Dead classes and runs that do not train"
+    return Figure("fate", title, caption=caption, rows=rows, plot=over_keep("share, %"))
+
+
+def rows(regimes: Iterable[Regime], series: Callable[[Networks], Mapping[str, Quantity]]) -> list[Rows]:
+    """Some series over the keep probability, one panel a regime."""
+    return [
+        Rows(
+            {"panel": regime.name, "quantity": label, "keep": 100 * networks.keep},
+            {"trained": networks.trained, "value": quantity},
+        )
+        for regime in regimes
+        for networks in regime.networks.values()
+        for label, quantity in series(networks).items()
+    ]
+
+
+def over_keep(y_label: str, **more: Any) -> Lines:
+    """How these figures are drawn."""
+    return medians("keep", "value", "quantity", quantities.KEPT, y_label, reverse_x=True, **more)

@@ -1,36 +1,23 @@
-"""yang2023/mnist: random pruning at initialization and rewound magnitude masks, a fully connected network on MNIST.
+"""yang2023/mnist: On MNIST, does mild random pruning at initialization help, and does over-pruning fit and guess?
 
-At laptop scale the runs are those of atinit/compare: LeNet-300-100 on a fifth of the images, so that 40 epochs are
-enough to memorize wrong labels.
+Random pruning and rewound magnitude masks of a fully connected network. At laptop scale the runs are those of
+atinit/compare: LeNet-300-100 on a fifth of the images, so that 40 epochs are enough to memorize wrong labels.
 """
 
-from prunescope.papers.atinit.compare import EXPONENTS
-from prunescope.papers.atinit.ground import Ground
+from prunescope.papers.atinit import scales
+from prunescope.papers.atinit.scales import EXPONENTS, Ground
 from prunescope.papers.yang2023 import real
 from prunescope.papers.yang2023.real import Settings
-from prunescope.studies.study import Study
+from prunescope.studies.study import Study, titled
 
+COST = {"smoke": "5 seconds on 2 cores", "laptop": "10 minutes on 2 cores", "paper": "30 hours on 2 cores"}
+FIGURE = "the experiment on MNIST (recalled)"
+BOTH = (0.0, 0.2)
 SCALES = {
-    "smoke": Settings(
-        ground=Ground(
-            benchmark="digits",
-            hidden=(16, 8),
-            noises=(0.0, 0.2),
-            exponents=(2, 10),
-            replicates=2,
-            epochs=2,
-        ),
-        over=10,
-    ),
-    "laptop": Settings(ground=Ground(noises=(0.0, 0.2), exponents=EXPONENTS, epochs=40, share=0.2)),
+    "smoke": Settings(ground=scales.SMOKE.replace(noises=BOTH), over=10),
+    "laptop": Settings(ground=Ground(noises=BOTH, exponents=EXPONENTS, epochs=40, share=0.2)),
     "paper": Settings(
-        ground=Ground(
-            hidden=(1024, 1024),
-            noises=(0.0, 0.2),
-            exponents=(*range(1, 21), 23, 26),
-            replicates=3,
-            epochs=40,
-        ),
+        ground=Ground(hidden=(1024, 1024), noises=BOTH, exponents=(*range(1, 21), 23, 26), epochs=40),
         scores=True,
     ),
 }
@@ -38,7 +25,4 @@ SCALES = {
 
 def build(settings: Settings, scale: str) -> Study:
     """The study under these settings."""
-    question = (
-        "On MNIST, does mild random pruning at initialization help, and does over-pruning fit and guess?"
-    )
-    return real.study("yang2023/mnist", question, settings, scale)
+    return real.study(*titled(__doc__), settings, scale)

@@ -1,18 +1,22 @@
-"""yang2023/phase-diagram: test error over keep probability and noise, and over keep probability and width, as maps."""
+"""yang2023/phase-diagram: Where do randomly pruned networks learn signal, and where do they memorize noise?
+
+Test error over keep probability and noise, and over keep probability and width, as maps.
+"""
+
+from collections.abc import Mapping
 
 import numpy as np
 from pydantic import Field
 
 from prunescope.base.value import Value
-from prunescope.papers.yang2023.setting import NOTES, PAPER, Keep, Setting
-from prunescope.papers.yang2023.sweep import Point, Sweep, available, is_trained
-from prunescope.studies.claim import Claim
-from prunescope.studies.figure import Figure
-from prunescope.studies.plot import Contour, Map, Row
-from prunescope.studies.region import Direction
-from prunescope.studies.results import Numbers, Results
-from prunescope.studies.study import Study
+from prunescope.papers.yang2023.quantities import KEPT, Networks, study, sweep
+from prunescope.papers.yang2023.scales import TINY, Count, Keep, Setting
+from prunescope.studies import Claim, Contour, Direction, Figure, Map, Quantity, Results, Rows, Study
+from prunescope.studies.figure import with_gaps
+from prunescope.studies.quantity import nodes_of
+from prunescope.studies.results import Numbers
 
+COST = {"smoke": "3 seconds on 2 cores", "laptop": "4 minutes on 2 cores", "paper": "1 to 2 hours on 2 cores"}
 AGREEMENT = 80.0
 """Balanced accuracy, percent, from which the predictors are said to place networks (proposed); 50 is a constant's."""
 
@@ -24,7 +28,7 @@ class Settings(Value):
     keeps: tuple[Keep, ...] = Field(min_length=2)
     noises: tuple[float, ...] = Field(min_length=2)
     widths: tuple[int, ...] = Field(min_length=2)
-    replicates: int = Field(ge=1)
+    replicates: Count
 
 
 def spaced(least: float, most: float, count: int) -> tuple[float, ...]:
@@ -34,13 +38,7 @@ def spaced(least: float, most: float, count: int) -> tuple[float, ...]:
 
 SCALES = {
     "smoke": Settings(
-        setting=Setting(
-            dimension=60, examples=20, tests=100, width=8, noise=0.4, deviation=0.1, most_steps=200
-        ),
-        keeps=(1.0, 0.3),
-        noises=(0.1, 0.5),
-        widths=(4, 8),
-        replicates=2,
+        setting=TINY.replace(most_steps=200), keeps=(1.0, 0.3), noises=(0.1, 0.5), widths=(4, 8), replicates=2
     ),
     "laptop": Settings(
         keeps=spaced(0.02, 1, 8),
@@ -59,119 +57,112 @@ SCALES = {
 
 def build(settings: Settings, scale: str) -> Study:
     """The study under these settings."""
-    base, replicates = settings.setting, settings.replicates
-    over_noise = {s: Sweep(base.replace(noise=s), settings.keeps, replicates) for s in settings.noises}
-    over_width = {float(m): Sweep(base.replace(width=m), settings.keeps, replicates) for m in settings.widths}
-    sweeps = (*over_noise.values(), *over_width.values())
+    base, most = settings.setting, settings.setting.most_steps
+    over_noise = {noise: base.replace(noise=noise) for noise in settings.noises}
+    over_width = {float(width): base.replace(width=width) for width in settings.widths}
     size = f"{len(settings.keeps)} keep probabilities by {len(settings.noises)} noise levels and {len(settings.widths)}"
-    return Study(
-        "yang2023/phase-diagram",
-        "Where do randomly pruned networks learn signal, and where do they memorize noise?",
-        settings=settings,
-        scale=f"{scale}: {size} widths, {replicates} replicates a cell, at most {base.most_steps} steps a run",
-        paper=PAPER,
-        nodes=[node for sweep in sweeps for point in sweep.points for node in point.errors],
-        figures=(
-            map_figure(over_noise, axis="noise", label="standard deviation of the noise"),
-            map_figure(over_width, axis="width", label="neurons a class"),
+    return study(
+        __doc__,
+        settings,
+        f"{scale}: {size} widths, {settings.replicates} replicates a cell, at most {most} steps a run",
+        (
+            map_figure("noise", "standard deviation of the noise", over_noise, settings),
+            map_figure("width", "neurons a class", over_width, settings),
         ),
-        claims=(predicted(over_noise, axis="noise"), predicted(over_width, axis="width")),
-        notes=(
-            *NOTES,
-            "Both predictors are derived here from recalled theory. They bound the region of good test error from two "
-            "sides: to the left of the solid line memorization wins the race, to the right of the dashed one most "
-            "classes have no usable neuron.",
-            f"A run takes at most {base.most_steps} steps. At the reference setting, networks that keep 1 % of their "
-            "weights need about 9,000 on average, so some sparse cells are empty because the runs are unfinished, not "
-            "because they cannot be trained; the claims are about the networks that are trained.",
-        ),
+        "Both predictors are derived here from recalled theory. They bound the region of good test error from two "
+        "sides: to the left of the solid line memorization wins the race, to the right of the dashed one most "
+        "classes have no usable neuron.",
+        f"A run takes at most {most} steps. At the reference setting, networks that keep 1 % of their weights need "
+        "about 9,000 on average, so some sparse cells are empty because the runs are unfinished, not because they "
+        "cannot be trained; the claims are about the networks that are trained.",
     )
 
 
-def map_figure(sweeps: dict[float, Sweep], *, axis: str, label: str) -> Figure:
+def map_figure(axis: str, label: str, values: Mapping[float, Setting], settings: Settings) -> Figure:
     """Test error over the keep probability and one other quantity, against the two predictors."""
-    chance = next(iter(sweeps.values())).setting.chance
-    return Figure(
-        axis,
-        f"Test error over keep probability and {axis}",
-        caption="Median test error of the trained replicates of a cell; a cell in which fewer than half of them reach "
-        "the target loss is empty. Lines: where signal and memorization are level in the race, and where half of the "
+    cells = [
+        (value, networks)
+        for value, setting in values.items()
+        for networks in sweep(setting, settings.keeps, settings.replicates).values()
+    ]
+    caption = (
+        "Median test error of the trained replicates of a cell; a cell in which fewer than half of them reach the "
+        "target loss is empty. Lines: where signal and memorization are level in the race, and where half of the "
         "classes have no usable signal neuron. One recipe a row is listed; the others of the row differ in keep and "
-        "seeds.",
-        table=lambda results: _rows(results, sweeps, axis),
-        plot=Map(
-            "keep",
-            axis,
-            "test_error",
-            low=0.0,
-            high=100 * chance,
-            x_label="weights kept at initialization, %",
-            y_label=label,
-            value_label="test error, %",
-            log_x=True,
-            log_y=True,
-            reverse_x=True,
-            contours=(
-                Contour("log_race", 0.0, "signal race = 1"),
-                Contour("death", 0.5, "half of the classes dead"),
-            ),
+        "seeds."
+    )
+    plot = Map(
+        "keep",
+        axis,
+        "test_error",
+        low=0.0,
+        high=100 * settings.setting.chance,
+        x_label=KEPT,
+        y_label=label,
+        value_label="test error, %",
+        log_x=True,
+        log_y=True,
+        reverse_x=True,
+        contours=(
+            Contour("log_race", 0.0, "signal race = 1"),
+            Contour("death", 0.5, "half of the classes dead"),
         ),
-        lineage={f"{axis} {value:g}": [sweep.points[0].recipe] for value, sweep in sweeps.items()},
+    )
+    rows = [cell(axis, value, networks) for value, networks in cells]
+    claim = predicted(axis, [networks for _, networks in cells])
+    title = f"Test error over keep probability and {axis}"
+    return Figure(axis, title, caption=caption, rows=rows, plot=plot, claims=(claim,))
+
+
+def cell(axis: str, value: float, networks: Networks) -> Rows:
+    """The networks of a cell, with the two predictors."""
+    setting, keep = networks.setting, networks.keep
+    predictors = {"log_race": float(np.log(setting.race(keep))), "death": setting.death(keep)}
+    errors = networks.error().map(if_most_are_trained)
+    return Rows(
+        {axis: value, "keep": 100 * keep, **predictors}, {"trained": networks.trained, "test_error": errors}
     )
 
 
-def predicted(sweeps: dict[float, Sweep], *, axis: str) -> Claim:
+def predicted(axis: str, cells: list[Networks]) -> Claim:
     """The two predictors together say which networks generalize."""
     return Claim(
         f"predicted-over-{axis}",
         f"Over keep probability and {axis}, the signal race and the dead classes say of more than {AGREEMENT:g} % of "
         "the trained networks on which side of half the error of guessing they are, counting both sides alike.",
-        basis="proposed",
+        agreement(cells),
+        Direction("greater", than=AGREEMENT),
         place="predictors derived here; the share is proposed",
-        region=Direction("greater", than=AGREEMENT),
-        sample=lambda r: agreement(r, sweeps),
-        unit="% balanced accuracy among trained networks",
     )
 
 
-def agreement(results: Results, sweeps: dict[float, Sweep]) -> Numbers:
+def if_most_are_trained(errors: Numbers) -> Numbers:
+    """The errors of a cell, none where fewer than half of its networks are trained."""
+    return errors if 2 * np.isfinite(errors).sum() >= len(errors) else np.full(len(errors), np.nan)
+
+
+def agreement(cells: list[Networks]) -> Quantity:
     """Balanced accuracy of the predictors on a replicate's trained networks, percent, [replicates with both kinds].
 
     The mean of the shares that are placed right among those that err on at most half of guessing, and among the rest.
+    Networks that were not run count as little as those that missed their target.
     """
-    right: dict[int, tuple[list[bool], list[bool]]] = {}
-    for sweep in sweeps.values():
-        for point in available(results, sweep.points):
-            if is_trained(results, point):
-                generalizes = float(results[point.test]["error"]) <= point.setting.chance / 2
-                kinds = right.setdefault(point.replicate, ([], []))
-                kinds[generalizes].append(generalizes == expected_to_generalize(point))
-    both = [right[number] for number in sorted(right) if all(right[number])]
-    return np.array([100 * np.mean([np.mean(kind) for kind in kinds]) for kinds in both])
+    errors = [networks.error() for networks in cells]
+    half = [50 * networks.setting.chance for networks in cells]
+    expected = np.array([expected_to_generalize(networks) for networks in cells])
+
+    def balanced(results: Results) -> list[float]:
+        shares = []
+        for row in np.array([with_gaps(each, results) for each in errors]).T:
+            kinds = [(expected == kind)[np.isfinite(row) & ((row <= half) == kind)] for kind in (False, True)]
+            if all(len(kind) for kind in kinds):
+                shares.append(100 * float(np.mean([kind.mean() for kind in kinds])))
+        return shares
+
+    return Quantity("", "% balanced accuracy among trained networks", nodes_of(errors), balanced)
 
 
-def expected_to_generalize(point: Point) -> bool:
+def expected_to_generalize(networks: Networks) -> bool:
     """Whether signal is ahead of memorization and a class more likely alive than dead."""
-    return point.setting.race(point.keep) >= 1 and point.setting.death(point.keep) <= 0.5
-
-
-def _rows(results: Results, sweeps: dict[float, Sweep], axis: str) -> list[Row]:
-    rows: list[Row] = []
-    for value, sweep in sweeps.items():
-        for keep in sweep.keeps:
-            points = available(results, sweep.row(keep))
-            trained = [is_trained(results, point) for point in points]
-            most = 2 * sum(trained) >= sweep.replicates
-            rows += [
-                {
-                    axis: value,
-                    "keep": 100 * keep,
-                    "replicate": point.replicate,
-                    "trained": reached,
-                    "test_error": 100 * float(results[point.test]["error"]) if most and reached else np.nan,
-                    "log_race": float(np.log(sweep.setting.race(keep))),
-                    "death": sweep.setting.death(keep),
-                }
-                for point, reached in zip(points, trained, strict=True)
-            ]
-    return rows
+    setting, keep = networks.setting, networks.keep
+    return setting.race(keep) >= 1 and setting.death(keep) <= 0.5

@@ -1,32 +1,46 @@
 """The abstract's two statements on real data: random pruning at initialization, and rewound magnitude masks.
 
-Belongs here: the study, for any ground. Does not belong here: the grounds (`mnist.py`, `cifar.py`), the claims
-(`real_claims.py`), the runs (`papers/atinit/arms.py`, shared with the comparison of all methods).
+Belongs here: the study of any ground, its figures and claims. Does not belong here: the grounds (`mnist.py`,
+`cifar.py`), the networks and where they suffer (`papers/atinit/quantities.py`), shared with the comparison of all
+methods.
 """
 
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
 from typing import Self
 
 from pydantic import Field, model_validator
 
 from prunescope.base.value import Value
-from prunescope.papers.atinit import views
-from prunescope.papers.atinit.arms import Arms
-from prunescope.papers.atinit.ground import Ground
-from prunescope.papers.atinit.methods import BERNOULLI, SCORES, VARIANTS, ranked, scores
-from prunescope.papers.yang2023.real_claims import claims
-from prunescope.papers.yang2023.setting import PAPER
-from prunescope.papers.yang2023.thresholds import Thresholds
-from prunescope.studies.study import Study
+from prunescope.papers.atinit.compare import Panels, Says, error_figure, fit_figure, lines, noise_name, rows
+from prunescope.papers.atinit.methods import BERNOULLI, REWOUND, SCORES, VARIANTS, ranked, scores
+from prunescope.papers.atinit.quantities import Arms
+from prunescope.papers.atinit.scales import Ground, sparsity
+from prunescope.papers.yang2023 import PAPERS
+from prunescope.runs.store.results import Missing
+from prunescope.studies import Claim, Computed, Figure, Lines, Precondition, Results, Study, Table
+from prunescope.studies.quantity import nodes_of
+from prunescope.studies.region import Direction, Equivalence, Near
+
+RANDOM = BERNOULLI.name
+SPLITS = ("test", "train")
+NEAR_CHANCE = 5.0  # points below the error of guessing from which a network is said to guess; proposed
+ABSTRACT = "Yang et al. 2023, abstract (task, label noise and sparsity are proposed here)"
+INTRODUCTION = "Yang et al. 2023, introduction (task, label noise and sparsity are proposed here)"
+RECALLED = {"lenet": 79.0, "vgg16": 36.0}
+"""Up to which sparsity, percent, random pruning is said to keep the test accuracy; remembered, not found again."""
 
 
 class Settings(Value):
-    """What is run, and where claims look.
+    """What is run, and where claims look. The numbers are proposed here.
 
-    mild, over: exponents of the density, fixed beforehand. margin: percentage points of test error that count as
-    nothing. tolerance: percentage points of error that a network may lose beside its dense one, or one standard
-    deviation of dense networks if that is more, before it is said to suffer. All are proposed here. variants: whether
-    two other ways to draw independent masks are run beside: `methods.VARIANTS`. scores: whether masks by score are,
-    with all their thresholds; without label noise they are runs of atinit/compare.
+    mild, over: exponents of the density, fixed beforehand.
+    margin: percentage points of test error that count as nothing.
+    tolerance: percentage points of error that a network may lose beside its dense one, or one standard deviation of
+        dense networks if that is more, before it is said to suffer.
+    variants: whether two other ways to draw independent masks are run beside: `methods.VARIANTS`.
+    scores: whether masks by score are, with all their thresholds; without label noise they are runs of atinit/compare.
     """
 
     ground: Ground
@@ -39,35 +53,31 @@ class Settings(Value):
 
     @model_validator(mode="after")
     def _judged_where_run(self) -> Self:
-        if missing := {self.mild, self.over} - set(self.ground.exponents):
-            raise ValueError(
-                f"ground.exponents={self.ground.exponents} lack {sorted(missing)}, at which claims are judged; "
-                "add them"
-            )
+        self.ground.check_judged(self.mild, self.over)
         return self
 
 
 def study(name: str, question: str, settings: Settings, scale: str) -> Study:
     """The study called `name` under these settings."""
-    variants = VARIANTS if settings.variants else ()
     by_score = ranked(scores()) if settings.scores else ()
-    arms = Arms(settings.ground, (BERNOULLI, *variants, *by_score))
+    arms = Arms(settings.ground, (BERNOULLI, *(VARIANTS if settings.variants else ()), *by_score))
     masks = tuple(name for name in arms.names if name not in SCORES)
     panels = {"random pruning at initialization, and rewound magnitude masks": masks}
     panels |= {"masks by score": SCORES} if by_score else {}
-    noises = settings.ground.noises
-    thresholds = Thresholds(arms, settings.tolerance)
-    figures = [views.error_figure(arms, panels), views.fit_figure(arms, panels)]
-    figures += [views.memory_figure(arms, panels)] if max(noises) > 0 else []
+    says = [Says(arms, noise) for noise in settings.ground.noises]
+    errors = [claim for each in says for claim in error_claims(each, settings)]
     return Study(
         name,
         question,
         settings=settings,
         scale=settings.ground.words(scale),
-        paper=PAPER,
-        nodes=[*arms.nodes, *thresholds.every],
-        figures=(*figures, thresholds.figure()),
-        claims=claims(thresholds, mild=settings.mild, over=settings.over, margin=settings.margin),
+        paper=PAPERS["yang2023"],
+        figures=(
+            error_figure(arms, panels, *errors),
+            fit_figure(arms, panels, *(trains(each, settings.mild) for each in says)),
+            *memory_figures(arms, panels, settings.mild),
+            threshold_figure(arms, settings.tolerance),
+        ),
         notes=(
             "Of the paper, its abstract and introduction were read; that it has experiments on this data, and the two "
             "thresholds, are recalled. Widths, schedules, sparsities and label noise are proposed here.",
@@ -77,3 +87,160 @@ def study(name: str, question: str, settings: Settings, scale: str) -> Study:
             "says it does not, the claim is not judgeable here, whatever the test error is.",
         ),
     )
+
+
+def error_claims(says: Says, settings: Settings) -> Iterator[Claim]:
+    """What mild pruning and over-pruning do to the test error at one noise level."""
+    mild, over, fits = settings.mild, settings.over, (says.dense_fits(at_most=5.0),)
+    for name in (RANDOM, *SCORES):
+        if name in says.arms.names:
+            yield says.retains(name, mild, settings.margin)
+    yield says(
+        "improves",
+        f"random pruning to {sparsity(mild)} sparsity lowers the test error",
+        says.error() - says.error(RANDOM, mild),
+        Direction("greater"),
+        basis="paper",
+        place=f"{ABSTRACT}: 'sometimes even slightly boost', and a bound that gets better",
+        preconditions=fits,
+    )
+    fitted = f"the network fits its training labels at {sparsity(over)} sparsity"
+    yield says(
+        "over-guesses",
+        f"a network pruned at random to {sparsity(over)} sparsity still fits its training labels, and on the test set "
+        f"is within {NEAR_CHANCE:g} points of guessing or worse",
+        says.error(RANDOM, over),
+        Direction("greater", than=100 * (1 - 1 / says.arms.at(RANDOM, says.noise).classes) - NEAR_CHANCE),
+        basis="paper",
+        place=ABSTRACT,
+        preconditions=(Precondition(fitted, says.error(RANDOM, over, "train"), at_most=5.0),),
+    )
+    place = "a check of what the paper's experiments leave open; variants and margin are proposed here"
+    for name in (variant.name for variant in VARIANTS if variant.name in says.arms.names):
+        sentence = f"at {sparsity(mild)} sparsity, {name} moves the test error by less than {settings.margin:g} points"
+        moved, none = says.error(name, mild) - says.error(RANDOM, mild), Equivalence(settings.margin)
+        yield says(f"{name}-changes-nothing", sentence, moved, none, place=place, preconditions=fits)
+
+
+def trains(says: Says, mild: int) -> Claim:
+    """Below a threshold of pruning, training still succeeds."""
+    return says(
+        "trains",
+        f"a network pruned at random to {sparsity(mild)} sparsity still fits its training labels but for 1 %",
+        says.error(RANDOM, mild, "train"),
+        Direction("less", than=1.0),
+        basis="paper",
+        place=f"{ABSTRACT}; that 1 % counts as fitting is proposed here",
+        preconditions=(says.dense_fits(at_most=1.0),),
+    )
+
+
+def memory_figures(arms: Arms, panels: Panels, mild: int) -> Iterator[Figure]:
+    """How many of the wrong labels are fitted over the weights that remain, if there are any."""
+    noisy = [noise for noise in arms.ground.noises if noise > 0]
+    if not noisy:
+        return
+    caption = (
+        "The same runs: share of the training examples with a wrong label for which the network says that label. A "
+        "network that fits them has memorized noise."
+    )
+    shown, plot = rows(arms, panels, noises=noisy), lines("noisy_fitted", "wrong labels fitted, %")
+    title, claims = "Wrong labels that are fitted", tuple(forgets_noise(arms, noise, mild) for noise in noisy)
+    yield Figure("memory", title, caption=caption, rows=shown, plot=plot, claims=claims)
+
+
+def forgets_noise(arms: Arms, noise: float, mild: int) -> Claim:
+    """Mild pruning reduces what is memorized."""
+    says = Says(arms, noise)
+    return says(
+        "forgets-noise",
+        f"a network pruned at random to {sparsity(mild)} sparsity fits fewer of the wrong labels than the dense one",
+        arms.at(RANDOM, noise).wrong_labels - arms.at(RANDOM, noise, mild).wrong_labels,
+        Direction("greater"),
+        place="a reading of the introduction's reduced effect of noise, with wrong labels for noise",
+        preconditions=(says.dense_fits(at_most=5.0),),
+    )
+
+
+def threshold_claims(arms: Arms, noise: float, tolerance: float) -> Iterator[Claim]:
+    """What suffers first as sparsity grows, testing or training, random or rewound masks.
+
+    A threshold that is subtracted, or compared with a number, must be exact; a lower bound of the other one can only
+    understate what is claimed.
+    """
+    says = Says(arms, noise)
+    random, training = (arms.threshold(RANDOM, noise, split, tolerance=tolerance) for split in SPLITS)
+    rewound = arms.threshold(REWOUND, noise, "test", tolerance=tolerance)
+    suffers = f"the test error of {RANDOM} suffers at some sparsity at {noise_name(noise)}"
+    reached = random.map(lambda v: v[:, 1], unit="(1: it does, 0: it does not)")
+    exact = (Precondition(suffers, reached, at_least=1.0),)
+    random, training, rewound = (each.map(lambda v: v[:, 0]) for each in (random, training, rewound))
+    yield says(
+        "test-suffers-first",
+        "random pruning raises the test error at a lower sparsity than the training error",
+        training.named("where training suffers") - random.named("where testing does"),
+        Direction("greater"),
+        basis="recalled",
+        place=f"{INTRODUCTION}: the drop is not solely caused by a lack of trainability; the thresholds are recalled",
+        preconditions=exact,
+    )
+    yield says(
+        "rewound-lasts-longer",
+        "rewound magnitude masks keep the dense network's test error up to a higher sparsity than random masks",
+        rewound.named("rewound") - random.named("random"),
+        Direction("greater"),
+        basis="recalled",
+        place="Yang et al. 2023, experiments (recalled); Frankle and Carbin 2019, section 2",
+        preconditions=exact,
+    )
+    if noise == 0 and arms.ground.benchmark in RECALLED:
+        percent = RECALLED[arms.ground.benchmark]
+        yield Claim(
+            "recalled-threshold",
+            f"Without label noise, random pruning keeps the dense network's test error up to about {percent:g} % "
+            "sparsity.",
+            random,
+            Near(percent, 10.0),
+            basis="recalled",
+            place="Yang et al. 2023, experiments (with low confidence, and of the paper's own network and schedule); "
+            "the tolerance of 10 points is proposed here",
+            preconditions=exact,
+        )
+
+
+def threshold_figure(arms: Arms, tolerance: float) -> Figure:
+    """Where test error and training error begin to suffer, with intervals."""
+    caption = (
+        "The largest sparsity at which the error is the dense network's, on the test and on the training set, within "
+        f"one standard deviation of dense networks or {tolerance:g} percentage points, whichever is more. Means over "
+        "replicates and their 95 % intervals. At least: in some replicate the curve does not suffer at all (reached: "
+        "False), so the true threshold is larger."
+    )
+    plot = Lines("label_noise", "threshold", series="method", band="interval")
+    curves = [threshold_rows(arms, name, split, tolerance) for name in arms.names for split in SPLITS]
+    claims = [claim for noise in arms.ground.noises for claim in threshold_claims(arms, noise, tolerance)]
+    title = "Where errors begin to suffer"
+    plot = replace(plot, x_label="label noise, %", y_label="sparsity, %")
+    return Figure("thresholds", title, caption=caption, rows=curves, plot=plot, claims=tuple(claims))
+
+
+def threshold_rows(arms: Arms, method: str, split: str, tolerance: float) -> Computed:
+    """A curve over noise levels, called a lower bound if some replicate's error does not suffer at all."""
+    places = [
+        (noise, number, quantity)
+        for noise in arms.ground.noises
+        for number, quantity in enumerate(arms.thresholds(method, noise, split, tolerance=tolerance))
+    ]
+
+    def table(results: Results) -> Table:
+        points: list[dict[str, float]] = []
+        for noise, number, quantity in places:
+            with suppress(Missing):
+                percent, reached = quantity(results)
+                place = {"label_noise": 100 * noise, "replicate": number}
+                points.append(place | {"threshold": float(percent), "reached": bool(reached)})
+        label = method if all(point["reached"] for point in points) else f"{method} (at least)"
+        return [{"method": label, **point} for point in points]
+
+    panel = {"panel": f"{'test' if split == 'test' else 'training'} error"}
+    return Computed(nodes_of(quantity for *_, quantity in places), table, panel)

@@ -17,7 +17,7 @@ from prunescope.base.state import TrainState, Weights
 from prunescope.runs.machine.engines import LOOP, EngineSetting
 from prunescope.runs.store.codec import Nested, from_file, to_bytes
 from prunescope.runs.store.store import Store
-from prunescope.training.aside import Aside
+from prunescope.training.background import Background
 from prunescope.training.progress import Progress
 
 
@@ -49,7 +49,7 @@ class Checkpointer:
         beat: Callable[[int], bool],
         *,
         setting: EngineSetting = LOOP,
-        background: Aside | None = None,
+        background: Background | None = None,
     ) -> None:
         """Starts to count.
 

@@ -1,9 +1,11 @@
 """`ensure`: make whatever the store lacks, from a plan to the workers that carry it out."""
 
 import pickle
-from collections.abc import Iterable
+import warnings
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from prunescope.base.blame import blaming
 from prunescope.base.errors import PrunescopeError
 from prunescope.base.value import Value
 from prunescope.runs.execution.executors.inline import Inline
@@ -19,6 +21,10 @@ from prunescope.runs.store.store import Store
 
 _LOCAL_KIND = '"kind":"__main__:'
 """How the canonical text of a node begins to name a class of the calling script."""
+
+
+class FailedRuns(UserWarning):
+    """Some runs are stored as failed, so that what needs them has no result."""
 
 
 class Interrupted(PrunescopeError):
@@ -39,7 +45,8 @@ def ensure(
 ) -> StoredResults:
     """Makes whatever of the nodes (recipes, readings, traces, combinations) the store lacks, and reads them.
 
-    Stored failures are not tried again.
+    Stored failures are not tried again. What needs a failed run has no result: the display is told, or a warning
+    (`FailedRuns`) without a display, and asking for such a result raises the reason.
 
     workers: processes to use, default one a core, on a GPU one; 1 works in this process.
     engine: "loop", "lean" or "compiled", how runs are trained; by default lean on a CPU, on a GPU the fastest there is.
@@ -51,19 +58,23 @@ def ensure(
     another reason than the recipe's own (a full disk, a crash); everything else is done by then.
     """
     store = store if isinstance(store, Store) else Store(store)
+    told = display is not None
     display = display or Display()
     todo = plan([node for item in nodes for node in ([item] if isinstance(item, Value) else item)], store)
     count = workers_for(todo, workers, device)
     try:
-        prepared = prepare(
-            todo,
-            store,
-            workers=count,
-            device=device,
-            engine=engine,
-            stack=stack,
-            checkpoint_seconds=checkpoint_seconds,
-        )
+        with blaming("the network, its loss or its data"):
+            prepared = prepare(
+                todo,
+                store,
+                workers=count,
+                device=device,
+                engine=engine,
+                stack=stack,
+                checkpoint_seconds=checkpoint_seconds,
+            )
+        if todo.failed:
+            display.note(_failures_text(todo.failed))
         for note in prepared.packing.notes:
             display.note(note)
         queue = WorkQueue(todo, prepared.seconds, display, prepared.packing)
@@ -77,9 +88,19 @@ def ensure(
         raise Interrupted(
             "stopped; everything reached is stored, the same command goes on from there"
         ) from None
+    if not told and (failures := todo.failed | queue.failures):
+        warnings.warn(_failures_text(failures), FailedRuns, stacklevel=2)
     if queue.errors:
         raise queue.error()
     return StoredResults(store)
+
+
+def _failures_text(failures: Mapping[str, str]) -> str:
+    """How many runs failed, and why the first did."""
+    run, why = next(iter(failures.items()))
+    more = f" ({len(failures) - 1} more in `prunescope runs ls`)" if len(failures) > 1 else ""
+    subject = f"{len(failures)} runs" if len(failures) > 1 else "a run"
+    return f"{subject} failed, so that what needs them has no result: run {run[:8]} failed: {why}{more}"
 
 
 def _executor(prepared: Prepared, count: int, queue: WorkQueue, display: Display) -> Executor:

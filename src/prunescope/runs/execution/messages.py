@@ -4,11 +4,13 @@ import traceback
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from prunescope.base.errors import PrunescopeError
+from prunescope.base.blame import explain, place_of
+from prunescope.base.errors import PrunescopeError, UserCodeError
 from prunescope.runs.graph.nodes import Reading
 from prunescope.runs.machine.memory import DoesNotFit, out_of_memory
 from prunescope.runs.machine.packing import Pack
 from prunescope.runs.store.plan import Job
+from prunescope.runs.store.store import Store
 
 Work = Job | Reading | Pack
 
@@ -40,13 +42,15 @@ class Message:
     worker: int = 0
 
     @classmethod
-    def of_error(cls, node: str, problem: Exception) -> "Message":
-        """Nothing was stored; of a bug, or a user's network that fails, `why` has the traceback."""
+    def of_error(cls, node: str, problem: Exception, store: Store) -> "Message":
+        """Nothing was stored; of an error that prunescope does not understand the whole traceback is in a log file."""
         if out_of_memory(problem):
             problem = DoesNotFit.because(problem)
         if isinstance(problem, PrunescopeError):
             return cls(node, "error", why=str(problem), error=type(problem))
-        return cls(node, "error", why=f"{problem!r}\n{''.join(traceback.format_exception(problem))}")
+        error = UserCodeError if place_of(problem) else PrunescopeError
+        log = store.log(node, "".join(traceback.format_exception(problem)))
+        return cls(node, "error", why=f"{explain(problem)}; the traceback is in {log}", error=error)
 
 
 class Executor(Protocol):

@@ -24,7 +24,7 @@ from prunescope.runs.machine.memory import DoesNotFit, out_of_memory
 from prunescope.runs.machine.packing import Pack
 from prunescope.runs.store.lease import Lease, acquire
 from prunescope.runs.store.plan import Job
-from prunescope.training.aside import Aside
+from prunescope.training.background import Background
 from prunescope.training.run import Member, train_together
 
 
@@ -66,7 +66,7 @@ class _PackTraining:
         pack: Pack,
         beat: Callable[[str, int], bool],
         tell: Callable[[Message], None],
-        background: Aside | None,
+        background: Background | None,
     ) -> None:
         self.bench, self.beat, self.tell, self.background = bench, beat, tell, background
         self.setting = bench.setting.replace(stack=pack.size, way=pack.way)
@@ -89,7 +89,7 @@ class _PackTraining:
                 raise
             except Exception as problem:  # a bug, or a user's network that fails
                 for run in _under_way(self.runs):
-                    self._end(run, Message.of_error(run.job.id, problem))
+                    self._end(run, Message.of_error(run.job.id, problem, self.bench.store))
             finally:
                 for run in _under_way(self.runs):
                     run.lease.release()
@@ -104,7 +104,7 @@ class _PackTraining:
             except Exception as problem:
                 if out_of_memory(problem) and self.runs:
                     return
-                self.tell(Message.of_error(job.id, problem))
+                self.tell(Message.of_error(job.id, problem, self.bench.store))
             self.waiting.pop(0)
 
     def _enter_one(self, job: Job) -> None:
@@ -141,7 +141,7 @@ class _PackTraining:
             if len(rest) < 2:
                 for run in rest:
                     run.checkpointer.save_now()
-                    self._end(run, Message.of_error(run.job.id, shortage))
+                    self._end(run, Message.of_error(run.job.id, shortage, self.bench.store))
                 continue
             half = len(rest) // 2
             smaller = setting.replace(stack=half)
@@ -189,7 +189,7 @@ class _PackTraining:
             else:
                 message = self.bench.record_failure(run.job, run.member.failure)
         except PrunescopeError as problem:  # the store, say
-            message = Message.of_error(run.job.id, problem)
+            message = Message.of_error(run.job.id, problem, self.bench.store)
         self._end(run, message)
 
     def _end(self, run: PackedRun, message: Message) -> None:

@@ -20,8 +20,8 @@ from prunescope.runs.machine.packing import Packing
 from prunescope.runs.machine.pricing import Prices, prices
 from prunescope.runs.store.plan import Plan
 from prunescope.runs.store.store import Store
-from prunescope.tasks.kernels.choice import Kernels
-from prunescope.tasks.kernels.tailored import has_large_filters
+from prunescope.tasks.kernels.kernel_config import Kernels
+from prunescope.tasks.kernels.specialized import has_large_filters
 
 WORTH_SECONDS = 20.0
 """Products are measured for work of at least so many seconds; measuring takes up to three."""

@@ -7,10 +7,10 @@ import heapq
 import time
 
 from prunescope.base.errors import PrunescopeError
-from prunescope.base.reference import StateRef
 from prunescope.runs.execution.messages import Executor, Message, Work
 from prunescope.runs.execution.status import Display, WorkStatus
 from prunescope.runs.graph.nodes import Reading
+from prunescope.runs.graph.recipe import level_of
 from prunescope.runs.machine.packing import ALONE, Pack, Packing, choose_pack
 from prunescope.runs.store.plan import Job, Plan
 
@@ -42,6 +42,7 @@ class WorkQueue:
         self.steps: dict[str, int] = {}
         self.ended: dict[str, bool] = {}  # whether it ended well
         self.errors: dict[str, Message] = {}
+        self.failures: dict[str, str] = {}  # why, of runs that were stored as failed
         self.deaths: set[str] = set()  # work during which, by itself, a worker died
         self.began, self.reached, self.total = time.monotonic(), 0.0, sum(seconds.values())
         impossible = plan.downstream(plan.failed)
@@ -87,7 +88,8 @@ class WorkQueue:
         elif message.kind == "busy":
             heapq.heappush(self.retries, (time.monotonic() + RETRY_SECONDS, key))
         elif message.kind == "failed":
-            self.display.note(f"run {key[:8]} failed: {message.why}")
+            self.failures[key] = message.why
+            self.display.note(f"{label(self.plan.work[key])} failed: {message.why}")
             self._drop([key])
         elif message.kind == "died" and (self.given.get(message.worker, 1) > 1 or key not in self.deaths):
             self._try_again(key, self.given.get(message.worker, 1), is_last=not unfinished)
@@ -201,10 +203,7 @@ def label(work: Job | Reading) -> str:
     """A short name for people: network, level, seed, run id."""
     if isinstance(work, Reading):
         return f"{type(work.measure).__name__} of {work.state.run.id[:8]}"
-    recipe, level = work.recipe, 0
-    while isinstance(recipe.start, StateRef) and isinstance(recipe.start.run, type(recipe)):
-        recipe, level = recipe.start.run, level + 1
     name = work.recipe.task.network.path.rpartition(":")[2]
     noise = work.recipe.task.data.label_noise
     noisy = f", noise {100 * noise:g} %" if noise else ""
-    return f"{name}{noisy}, level {level}, seed {work.recipe.seeds.order} ({work.id[:8]})"
+    return f"{name}{noisy}, level {level_of(work.recipe)}, seed {work.recipe.seeds.order} ({work.id[:8]})"

@@ -16,14 +16,14 @@ from prunescope.runs.execution.checkpointer import Checkpointer, load_checkpoint
 from prunescope.runs.execution.manifest import base_manifest, execution, outcome
 from prunescope.runs.execution.messages import Message
 from prunescope.runs.graph.nodes import Reading, describe
-from prunescope.runs.graph.recipe import Recipe
+from prunescope.runs.graph.recipe import Recipe, level_of
 from prunescope.runs.machine.devices import one_thread, progress_on
 from prunescope.runs.machine.engines import LOOP, EngineSetting, engine_of
 from prunescope.runs.machine.loader import Loader, with_kernels
 from prunescope.runs.store.plan import Job
 from prunescope.runs.store.results import StoredResults
 from prunescope.runs.store.store import Store
-from prunescope.training.aside import Aside
+from prunescope.training.background import Background
 from prunescope.training.probes import Probe
 from prunescope.training.progress import Progress
 from prunescope.training.run import Member, train_together
@@ -91,9 +91,9 @@ class Workbench(Loader):
             return self.finish(recipe, member, checkpointer)
 
     @contextmanager
-    def background(self) -> Iterator[Aside | None]:
+    def background(self) -> Iterator[Background | None]:
         """A thread for what one piece of work does beside training, if this bench has them overlap."""
-        background = Aside(self.device) if self.overlap else None
+        background = Background(self.device) if self.overlap else None
         try:
             yield background
         finally:
@@ -106,7 +106,7 @@ class Workbench(Loader):
         beat: Callable[[int], bool],
         *,
         setting: EngineSetting | None = None,
-        background: Aside | None = None,
+        background: Background | None = None,
     ) -> tuple[Member, Checkpointer]:
         """A run that is ready to train, and what stores its checkpoints. A stored checkpoint is where it goes on.
 
@@ -127,7 +127,9 @@ class Workbench(Loader):
         progress = self._resume(checkpointer) or self.start(recipe, program)
         program = with_kernels(program, checkpointer.setting.kernels)
         progress = progress_on(progress, self.device)
-        return Member(program, progress, probes=job.probes, keep=job.moments, aside=background), checkpointer
+        return Member(
+            program, progress, probes=job.probes, keep=job.moments, background=background
+        ), checkpointer
 
     def _setting(self, recipe: Recipe, new: EngineSetting) -> EngineSetting:
         """How a run is trained: a stored one of which a part is missing as it was then, others as `new`."""
@@ -185,11 +187,13 @@ class Workbench(Loader):
         if not (isinstance(problem, PrunescopeError) and problem.permanent) or self.store.known_runs(
             [job.id]
         ):
-            return Message.of_error(job.id, problem)
+            return Message.of_error(job.id, problem, self.store)
+        level = level_of(job.recipe)
+        why = f"at level {level}, {problem}" if level else str(problem)
         manifest = base_manifest(job.recipe, "failed", StoredResults(self.store))
-        manifest |= {"why": str(problem), "error": type(problem).__name__}
+        manifest |= {"why": why, "error": type(problem).__name__}
         self.store.add_run(job.id, manifest, {}, {})
-        return Message(job.id, "failed", why=str(problem))
+        return Message(job.id, "failed", why=why)
 
     # -- readings
 

@@ -96,3 +96,11 @@ class Recipe(Value):
         """The most steps this run takes."""
         clock = self.clock()
         return clock.total - clock.steps(self.begin)
+
+
+def level_of(recipe: Recipe) -> int:
+    """How many runs a run continues, one after the other: the level of a chain of pruning, 0 from scratch."""
+    level = 0
+    while isinstance(recipe.start, StateRef) and isinstance(recipe.start.run, Recipe):
+        recipe, level = recipe.start.run, level + 1
+    return level

@@ -20,11 +20,10 @@ from prunescope.runs.machine.devices import one_thread
 from prunescope.runs.machine.hardware import compilers, processor
 from prunescope.runs.store.store import Store
 from prunescope.tasks.kernels import flushing, jit
-from prunescope.tasks.kernels.choice import Dense, Kernels, Sparse
-from prunescope.tasks.kernels.modules import ColumnLinear, OneDnnLinear, SparseLinear, has_onednn
+from prunescope.tasks.kernels.kernel_config import Kernels, Sparse
+from prunescope.tasks.kernels.modules import SparseLinear
 from prunescope.tasks.kernels.products import pattern_of
-from prunescope.training.engines.links import DenseLink, Descent, Link, SparseLink
-from prunescope.training.engines.stacked.compiled import AVAILABLE
+from prunescope.training.engines.mlp_layers import DenseLayer, Descent, Layer, SparseLayer
 from prunescope.training.engines.stacked.linear import StackedLinear, pattern
 from prunescope.training.optim import Adam
 
@@ -75,24 +74,24 @@ def _path(store: Store, what: str = "kernels") -> Path:
 
 @cache
 def measured() -> Kernels:
-    """The fastest products of this machine, on one thread; measured once a process, in less than a second."""
+    """The fastest products of this machine, on one thread; measured once a process, in about a second.
+
+    Where own loops were never compiled before, that takes some seconds more.
+    """
     with one_thread():
-        dense = _fastest_dense()
-        sparse: Sparse = "llvm" if jit.available() else "torch"
+        sparse: Sparse = "numba" if jit.available() else "torch"
         if jit.available():
-            train_below, small_below = _switch(*_links(OUTPUTS, INPUTS)), _switch(*_links(*SMALL))
+            train_below, small_below = _switch(*_steps(OUTPUTS, INPUTS)), _switch(*_steps(*SMALL))
         else:
-            train_below, small_below = _switch(*_layers(dense, sparse, _training, TRAIN_BATCH)), 0.0
+            train_below, small_below = _switch(*_layers(sparse, _training, TRAIN_BATCH)), 0.0
         return Kernels(
-            dense=dense,
             sparse=sparse,
             train_below=train_below,
             small_below=small_below,
-            evaluate_below=_switch(*_layers(dense, sparse, _evaluating, EVALUATE_BATCH)),
+            evaluate_below=_switch(*_layers(sparse, _evaluating, EVALUATE_BATCH)),
             by_hand=jit.available(),
             merged=jit.available(),
             channels_last=_images_last(),
-            without_units=True,
             fused=_fused(),
             flushed=flushing.available(),
         )
@@ -101,17 +100,10 @@ def measured() -> Kernels:
 @cache
 def measured_for_stacks() -> float:
     """The density below which the sparse product of a stack is faster; 0 without its compiler (extra "fast")."""
-    if not AVAILABLE:
+    if not jit.available():
         return 0.0
     with one_thread():
         return _switch(*_stacked_layers())
-
-
-def _fastest_dense() -> Dense:
-    kinds: list[Dense] = ["rows", "columns", *(["onednn"] if has_onednn() else [])]  # type: ignore[list-item]
-    times = _seconds([_training(_layer(kind), TRAIN_BATCH) for kind in kinds])
-    best = min(range(len(kinds)), key=times.__getitem__)
-    return kinds[best] if times[0] > GAIN * times[best] else "rows"
 
 
 Work = Callable[[], object]
@@ -124,39 +116,39 @@ def _masks(outputs: int = OUTPUTS, inputs: int = INPUTS) -> list[Tensor]:
     return [draws < density for density in DENSITIES]
 
 
-def _links(outputs: int, inputs: int) -> tuple[Work, list[Work]]:
-    """A step of one layer of a chain: with a mask by the dense product, and by the sparse one at every density."""
+def _steps(outputs: int, inputs: int) -> tuple[Work, list[Work]]:
+    """A step of one layer of a perceptron: with a mask by the dense product, and by the sparse one at every density."""
     # A rate of 0 would be noticed by the dense product, which then does nothing.
     draws, step = torch.Generator().manual_seed(1), Descent(lr=1e-9, shrinkage=1.0)
     x, weight = (torch.randn(shape, generator=draws) for shape in ((inputs, TRAIN_BATCH), (outputs, inputs)))
     first, masks = inputs == INPUTS, _masks(outputs, inputs)  # whose inputs need no gradient
     keep = masks[0].float()
-    links: list[Link] = [DenseLink(weight * keep, None, TRAIN_BATCH, last=False, keep=(keep, None))]
+    layers: list[Layer] = [DenseLayer(weight * keep, None, TRAIN_BATCH, last=False, keep=(keep, None))]
     for mask in masks:
-        pattern = pattern_of(mask, "llvm")
+        pattern = pattern_of(mask, "numba")
         values = pattern.pack(weight)
-        links.append(SparseLink(pattern, values, None, TRAIN_BATCH, last=False, keep=(None, None)))
+        layers.append(SparseLayer(pattern, values, None, TRAIN_BATCH, last=False, keep=(None, None)))
     slope = torch.empty_like(x)
 
-    def work(link: Link) -> Work:
-        link.g.copy_(torch.randn(link.g.shape, generator=draws))
+    def work(layer: Layer) -> Work:
+        layer.g.copy_(torch.randn(layer.g.shape, generator=draws))
 
-        def step_layer() -> None:
-            link.forward(x)
+        def step_of_layer() -> None:
+            layer.forward(x)
             if not first:
-                link.back(x, slope)
-            link.descend(x, step)
+                layer.back(x, slope)
+            layer.descend(x, step)
 
-        return step_layer
+        return step_of_layer
 
-    dense, *sparse = (work(link) for link in links)
+    dense, *sparse = (work(layer) for layer in layers)
     return dense, sparse
 
 
-def _layers(dense: Dense, sparse: Sparse, work: Measured, batch: int) -> tuple[Work, list[Work]]:
+def _layers(sparse: Sparse, work: Measured, batch: int) -> tuple[Work, list[Work]]:
     """The same work by the dense product, and by the sparse one at every density."""
     layers = [SparseLinear(nn.Linear(INPUTS, OUTPUTS), pattern_of(mask, sparse)) for mask in _masks()]
-    return work(_layer(dense), batch), [work(layer, batch) for layer in layers]
+    return work(nn.Linear(INPUTS, OUTPUTS), batch), [work(layer, batch) for layer in layers]
 
 
 def _stacked_layers() -> tuple[Work, list[Work]]:
@@ -212,13 +204,6 @@ def _fused() -> bool:
 def _pass(network: nn.Module, x: Tensor) -> Work:
     leaves = [x, *network.parameters()]
     return lambda: torch.autograd.grad(network(x).sum(), leaves)
-
-
-def _layer(kind: Dense) -> nn.Module:
-    plain = nn.Linear(INPUTS, OUTPUTS)
-    if kind == "rows":
-        return plain
-    return ColumnLinear(plain) if kind == "columns" else OneDnnLinear(plain)
 
 
 def _training(layer: nn.Module, batch: int, *, members: int | None = None) -> Work:

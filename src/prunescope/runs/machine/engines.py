@@ -7,13 +7,12 @@ from pydantic import Field
 from prunescope.base.errors import UsageError
 from prunescope.base.value import Value
 from prunescope.tasks.kernels import compiling, jit
-from prunescope.tasks.kernels.choice import PLAIN, Kernels
-from prunescope.tasks.kernels.modules import has_onednn
+from prunescope.tasks.kernels.kernel_config import PLAIN, Kernels
 from prunescope.training.engines.engine import Engine
-from prunescope.training.engines.lean import Lean
+from prunescope.training.engines.inplace import InPlace
 from prunescope.training.engines.loop import Loop
 from prunescope.training.engines.stack import Stack
-from prunescope.training.engines.stacked.forward import Way
+from prunescope.training.engines.stacked.forward import Method
 
 EngineName = Literal["loop", "lean", "recorded"]
 EngineOption = Literal["loop", "lean", "compiled"]
@@ -33,7 +32,7 @@ class EngineSetting(Value):
     engine: EngineName = "loop"
     kernels: Kernels = PLAIN
     stack: int = Field(default=1, ge=1)
-    way: Way = "layers"
+    way: Method = "layers"
 
     @classmethod
     def of(cls, execution: dict[str, Any]) -> "EngineSetting":
@@ -57,12 +56,8 @@ class EngineSetting(Value):
     def available(self, device: str) -> bool:
         """Whether this machine has on a device everything that the setting names."""
         kernels = self.kernels.on(device)
-        needs_llvm = kernels.sparse == "llvm" or kernels.by_hand
-        return (
-            (jit.available() or not needs_llvm)
-            and (kernels.dense != "onednn" or has_onednn())
-            and (compiling.available(device) or not kernels.compiled)
-        )
+        needs_numba = kernels.sparse == "numba" or kernels.by_hand
+        return (jit.available() or not needs_numba) and (compiling.available(device) or not kernels.compiled)
 
 
 LOOP = EngineSetting()
@@ -71,10 +66,10 @@ LOOP = EngineSetting()
 
 def engine_of(setting: EngineSetting) -> Engine:
     """The engine that a setting names."""
-    alone: Engine = Loop() if setting.engine == "loop" else Lean()
+    alone: Engine = Loop() if setting.engine == "loop" else InPlace()
     if setting.engine == "recorded":
         alone = Stack(size=1, otherwise=alone, only_recorded=True)
-    return Stack(size=setting.stack, way=setting.way, otherwise=alone) if setting.stack > 1 else alone
+    return Stack(size=setting.stack, method=setting.way, otherwise=alone) if setting.stack > 1 else alone
 
 
 def engine_named(name: str, device: str = "cpu") -> EngineOption:

@@ -21,7 +21,7 @@ from prunescope.runs.machine.lru import LRU
 from prunescope.runs.store.results import StoredResults
 from prunescope.runs.store.store import Store
 from prunescope.tasks.data.source import Arrays
-from prunescope.tasks.kernels.choice import Kernels
+from prunescope.tasks.kernels.kernel_config import Kernels
 from prunescope.tasks.model import Model
 from prunescope.tasks.task import Problem
 from prunescope.training.loop import Program

@@ -23,7 +23,7 @@ from prunescope.runs.machine.packing import Kind, Packing, common, like
 from prunescope.runs.store.plan import Job, Plan
 from prunescope.training.engines.engine import Engine
 from prunescope.training.engines.stack import Stack, bytes_per_member, how
-from prunescope.training.engines.stacked.forward import WAYS, Way
+from prunescope.training.engines.stacked.forward import METHODS, Method
 from prunescope.training.run import Member
 
 FEW = 8
@@ -60,7 +60,7 @@ class Worth:
     alone: float
     together: float
     member: int
-    way: Way = "layers"
+    way: Method = "layers"
 
 
 def packing(
@@ -160,12 +160,12 @@ class Worths:
             for k, text in enumerate(texts)
         }
 
-    def _of(self, kind: str, text: str, recipe: Recipe, way: Way | None) -> Worth:
+    def _of(self, kind: str, text: str, recipe: Recipe, way: Method | None) -> Worth:
         key = text_digest(kind + text + (way or ""))
         return self.measured.get(key, lambda: measure(self.loader, recipe, way), failed=Worth(1.0, 1.0, 1))
 
 
-def measure(loader: Loader, recipe: Recipe, way: Way | None = None) -> Worth:
+def measure(loader: Loader, recipe: Recipe, way: Method | None = None) -> Worth:
     """Times a few steps of runs of a kind, alone and together, after the events at their start.
 
     way: how the network is applied to all; by default the faster of those that it admits. Where memory does not suffice
@@ -174,7 +174,7 @@ def measure(loader: Loader, recipe: Recipe, way: Way | None = None) -> Worth:
     with one_thread():
         pair = _members(loader, recipe, 2)
         alone = _step(engine_of(loader.setting), pair[:1], loader.device)
-        ways = [way] if way else [w for w in ways_on(loader.device) if how(pair[0].lane, w).name == w]
+        ways = [way] if way else [w for w in ways_on(loader.device) if how(pair[0].replica, w).name == w]
         if not ways:
             return Worth(alone, alone, 0)
         try:
@@ -182,11 +182,13 @@ def measure(loader: Loader, recipe: Recipe, way: Way | None = None) -> Worth:
         except Exception as problem:
             if not memory.out_of_memory(problem):
                 raise
-            return Worth(alone, alone, bytes_per_member([member.lane for member in pair], ways[0]), ways[0])
+            return Worth(
+                alone, alone, bytes_per_member([member.replica for member in pair], ways[0]), ways[0]
+            )
 
 
 def _measure_pack(
-    loader: Loader, recipe: Recipe, pair: list[Member], alone: float, ways: Sequence[Way]
+    loader: Loader, recipe: Recipe, pair: list[Member], alone: float, ways: Sequence[Method]
 ) -> Worth:
     """What a place is worth in the fastest of the ways. pair: two members; alone: seconds a step by itself."""
     # What members share is the smaller the more they are: short steps are measured as they will be taken.
@@ -194,14 +196,14 @@ def _measure_pack(
     with memory.watched(loader.device) as bytes_of_members:
         members = [*pair, *_members(loader, recipe, count - 2)]
 
-    def together(way: Way, rounds: int) -> float:
-        stack = Stack(size=count, way=way, otherwise=engine_of(loader.setting))
+    def together(way: Method, rounds: int) -> float:
+        stack = Stack(size=count, method=way, otherwise=engine_of(loader.setting))
         return _step(stack, members, loader.device, rounds=rounds) / count
 
     best = ways[0]
     if len(ways) > 1:
         best = min(ways, key=lambda way: together(way, 2) * (1.0 if way == ways[0] else CLEARLY))
-    counted = bytes_per_member([member.lane for member in pair], best)
+    counted = bytes_per_member([member.replica for member in pair], best)
     with memory.watched(loader.device) as bytes_of_steps:
         seconds = together(best, 3)
     measured = bytes_of_members() // (count - 2) + bytes_of_steps() // count
@@ -219,9 +221,9 @@ def bytes_of_data(loader: Loader, recipes: Sequence[Recipe]) -> int:
     return sum(len(x) * x.take(first_row).nbytes for x in (arrays.train_x, arrays.test_x))
 
 
-def ways_on(device: str) -> list[Way]:
+def ways_on(device: str) -> list[Method]:
     """The ways that are worth trying on a device: only a GPU runs several programs of one process at a time."""
-    return [way for way in WAYS if way != "streams" or device != "cpu"]
+    return [way for way in METHODS if way != "streams" or device != "cpu"]
 
 
 def _members(loader: Loader, recipe: Recipe, count: int) -> list[Member]:
@@ -241,13 +243,13 @@ def _step(engine: Engine, members: Sequence[Member], device: str, *, rounds: int
     A run takes thousands of steps, so what comes before the first is left out, which for a program of many
     members can take as long as a hundred steps.
     """
-    lanes, free = [member.lane for member in members], min(member.steps_until_due for member in members)
+    replicas, free = [member.replica for member in members], min(member.steps_until_due for member in members)
     # On a GPU the fewest are enough for a recording, so that making it counts as what comes before.
     few, many, most = (min(count, free) for count in ((2, 8, 256) if device == "cpu" else (8, 32, 1024)))
 
     def seconds(count: int) -> float:
         began = time.perf_counter()
-        engine.advance(lanes, count)
+        engine.advance(replicas, count)
         if device != "cpu":
             torch.cuda.synchronize()
         return time.perf_counter() - began

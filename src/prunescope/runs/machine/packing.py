@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from prunescope.runs.graph.recipe import Everything, Fresh, Recipe
 from prunescope.runs.store.plan import Job, Plan
-from prunescope.training.engines.stacked.forward import Way
+from prunescope.training.engines.stacked.forward import Method
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Pack:
 
     jobs: tuple[Job, ...]
     size: int
-    way: Way = "layers"
+    way: Method = "layers"
 
 
 @lru_cache(100_000)
@@ -61,7 +61,7 @@ class Kind:
     """
 
     size: int
-    way: Way
+    way: Method
     shares: dict[str, float]
 
 

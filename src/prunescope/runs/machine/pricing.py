@@ -26,7 +26,7 @@ from prunescope.runs.machine.loader import Loader, fresh_weights
 from prunescope.runs.machine.measurements import Measurements
 from prunescope.runs.store.plan import Plan, recipes_of
 from prunescope.tasks.evaluation import evaluate
-from prunescope.training.engines.engine import Lane
+from prunescope.training.engines.engine import Replica
 from prunescope.training.interventions import Prune
 from prunescope.training.loop import Stepper
 from prunescope.training.probes import Probe
@@ -199,14 +199,14 @@ def measure(loader: Loader, recipe: Recipe, density: float = 1.0) -> Price:
         program = loader.program(plain)
         weights = _masked(fresh_weights(program.problem.model, 0, loader.device), density)
         start, engine = begin(program, weights, 0), engine_of(loader.setting)
-        lane = Lane(Stepper(program), start.state, start.running, 0)
+        replica = Replica(Stepper(program), start.state, start.running, 0)
         # A GPU's recording is made in the first steps, which are left out.
-        [lane] = engine.advance([lane], 1 if loader.device == "cpu" else 8)
+        [replica] = engine.advance([replica], 1 if loader.device == "cpu" else 8)
         paces: list[float] = []
         chunk, began = 1, time.perf_counter()
         while len(paces) < 3 or (time.perf_counter() - began < CALIBRATION_SECONDS and len(paces) < 10):
             since = time.perf_counter()
-            [lane] = engine.advance([lane], chunk)
+            [replica] = engine.advance([replica], chunk)
             _wait(loader.device)
             paces.append((time.perf_counter() - since) / chunk)
             chunk = min(2 * chunk, 32) if len(paces) > 2 else 1

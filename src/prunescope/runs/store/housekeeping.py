@@ -149,7 +149,7 @@ def garbage(store: Store, pins: Mapping[str, Iterable[str]]) -> Garbage:
     partial = (store.root / "partial").glob("*.safetensors")
     leftovers = [path for path in partial if path.stem in stored or path.stem not in kept]
     leftovers += [path for path in _leases(store) if not alive(path)]
-    leftovers += (store.root / "tmp").glob("*")
+    leftovers += [path for name in ("tmp", "logs") for path in (store.root / name).glob("*")]
     leftovers += [
         path for name in ("runs", "readings", "partial") for path in (store.root / name).rglob(".*")
     ]

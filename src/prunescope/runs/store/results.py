@@ -1,10 +1,12 @@
 """Reading what is stored: from a node to its values."""
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
+from prunescope.base.blame import blaming
 from prunescope.base.errors import PrunescopeError
 from prunescope.base.reference import StateRef
 from prunescope.base.value import Value
@@ -15,14 +17,14 @@ from prunescope.tasks.model import resolve
 
 
 class Missing(PrunescopeError, KeyError):
-    """A node's values are not in the store: it has not been run, or its run failed."""
+    """A node's values are not in the store: it has not been computed, or a run that it needs failed."""
 
     def __str__(self) -> str:
         return str(self.args[0])
 
 
 class Failed(Missing):
-    """A run is stored as failed: its loss was not a number, or a layer lost its last weight."""
+    """A run that a node needs is stored as failed, with the reason: a loss that is not a number, a lost layer."""
 
 
 class StoredResults:
@@ -36,6 +38,7 @@ class StoredResults:
         """Reads nothing yet."""
         self.store = store
         self._cache: dict[str, Values] = {}
+        self._failures: dict[str, str] = {}
 
     def __getitem__(self, node: Value) -> Values:
         if node.id not in self._cache:
@@ -63,7 +66,9 @@ class StoredResults:
 
     def rows(self, subset: Subset) -> np.ndarray[Any, Any]:
         """The training rows that a subset stands for, int64 [M], increasing."""
-        rows = np.unique(np.asarray(resolve(subset.rule)(self[subset.source], **subset.args), dtype=np.int64))
+        source = self[subset.source]
+        with blaming(f"the subset rule {subset.rule}"):
+            rows = np.unique(np.asarray(resolve(subset.rule)(source, **subset.args), dtype=np.int64))
         if len(rows) == 0:
             raise PrunescopeError(
                 f"the subset rule {subset.rule} with {subset.args} leaves no training example"
@@ -71,38 +76,73 @@ class StoredResults:
         return rows
 
     def table(self, labels: Iterable[tuple[dict[str, Any], Value]]) -> list[dict[str, Any]]:
-        """A tidy table: one row a node, its labels followed by its scalar values. Missing nodes give no row."""
+        """A tidy table: one row a node, its labels followed by its scalar values.
+
+        The row of a node without a result has not a number in the columns of the others, and says why in "missing".
+        """
         rows = []
         for label, node in labels:
-            if node in self:
-                scalars = {name: value.item() for name, value in self[node].items() if np.ndim(value) == 0}
-                rows.append({**label, **scalars})
-        return rows
+            try:
+                values = {name: value.item() for name, value in self[node].items() if np.ndim(value) == 0}
+            except Missing as problem:
+                values = {"missing": str(problem)}
+            rows.append({**label, **values})
+        columns = list(dict.fromkeys(name for row in rows if "missing" not in row for name in row))
+        return [dict.fromkeys(columns, math.nan) | row if "missing" in row else row for row in rows]
+
+    def why_failed(self, node: Value) -> str:
+        """The failure of the nearest run that a node needs, itself included; empty if none is stored as failed."""
+        pending, known = [node], {node.id}
+        for current in pending:  # which grows: nearest first
+            if isinstance(current, Recipe) and (why := self._failure(current.id)):
+                return f"run {current.id[:8]} failed: {why}"
+            nearer = [value for value in current.references if value.id not in known]
+            known |= {value.id for value in nearer}
+            pending += nearer
+        return ""
+
+    def _failure(self, run: str) -> str:
+        if run not in self._failures:
+            stored = self.store.known_runs([run]).get(run)
+            self._failures[run] = stored["why"] if stored and stored["status"] == "failed" else ""
+        return self._failures[run]
+
+    def _missing(self, node: Value, name: str) -> Missing:
+        """The error that says why a node has no result."""
+        why = self.why_failed(node)
+        if why:
+            return Failed(
+                why if isinstance(node, Recipe) and self._failure(node.id) else f"{name} has no result: {why}"
+            )
+        return Missing(f"{name} is not in the store")
 
     def _read(self, node: Value) -> Values:
         if isinstance(node, Reading):
-            if not self.store.reading_path(node.id).exists():
-                raise Missing(f"reading {node.id} ({type(node.measure).__name__}) is not in the store")
+            if not self.store.has_reading(node.id):
+                name = f"reading {node.id[:8]} ({type(node.measure).__name__} of run {node.state.run.id[:8]})"
+                raise self._missing(node, name)
             return self.store.reading(node.id)
         if isinstance(node, Trace):
             if not self.store.trace_path(node.run.id, node.probe.id).exists():
-                raise Missing(
-                    f"the trace of run {node.run.id} by {type(node.probe).__name__} is not in the store"
+                raise self._missing(
+                    node, f"the trace of run {node.run.id[:8]} by {type(node.probe).__name__}"
                 )
             return self.store.trace(node.run.id, node.probe.id)
         if isinstance(node, Combined):
-            values = resolve(node.function)([self[value] for value in node.inputs], **node.args)
+            inputs = [self[value] for value in node.inputs]
+            with blaming(f"{node.function} of {len(inputs)} inputs"):
+                values = resolve(node.function)(inputs, **node.args)
             return {name: np.asarray(value) for name, value in values.items()}
         if isinstance(node, Chosen):
-            index = int(resolve(node.rule)([self[value] for value in node.inputs], **node.args))
+            inputs = [self[value] for value in node.inputs]
+            with blaming(f"the rule {node.rule}"):
+                index = int(resolve(node.rule)(inputs, **node.args))
             if not 0 <= index < len(node.among):
                 raise PrunescopeError(f"the rule {node.rule} chose {index} of {len(node.among)} runs")
             return {"index": np.asarray(index)}
         if isinstance(node, Recipe):
             manifest = self.store.manifest(node.id)
-            if manifest is None:
-                raise Missing(f"run {node.id} is not in the store")
-            if manifest["status"] != "done":
-                raise Failed(f"run {node.id} failed: {manifest['why']}")
+            if manifest is None or manifest["status"] != "done":
+                raise self._missing(node, f"run {node.id[:8]}")
             return {name: np.asarray(manifest[name]) for name in ("step", "steps", "sparsity", "parameters")}
         raise Missing(f"{type(node).__name__} {node.id} has no values of its own")

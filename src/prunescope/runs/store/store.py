@@ -12,6 +12,7 @@ here: how results are made, who makes them.
     leases/<id>                             who works on it (`lease.py`)
     networks/<id>.json                      what a network computed when the store first met it (`machine/loader.py`)
     prices/<what>-<id>.json                 what was measured on a machine (`machine/`)
+    logs/<id>.txt                           the traceback of work that met an error
     pins/<name>.json                        ids that `gc` must keep
     index.sqlite                            rebuildable listing (`index.py`)
 """
@@ -210,6 +211,15 @@ class Store:
         return {
             path.stem: json.loads(path.read_text()) for path in sorted((self.root / "pins").glob("*.json"))
         }
+
+    # -- logs
+
+    def log(self, node: str, text: str) -> Path:
+        """Keeps the traceback of work that met an error, the latest of each node; returns where."""
+        path = self.root / "logs" / f"{node}.txt"
+        with contextlib.suppress(StoreError):  # the error itself matters more than its log
+            self.write(path, text.encode())
+        return path
 
     # -- listing
 

@@ -1,8 +1,4 @@
-"""Training passes that torch compiles: normalization, activation and sums in one sweep, forward and backward.
-
-Belongs here: whether this machine can, the compiled pass. Does not belong here: whether it is right for a network
-(`training/engines/gradients.py`).
-"""
+"""Training passes that torch compiles: normalization, activation and sums in one sweep, forward and backward."""
 
 import inspect
 import os

@@ -1,7 +1,4 @@
-"""Numbers too small for float32's full precision, taken as 0.
-
-Belongs here: the processor's mode. Does not belong here: who wants it (`choice.py`).
-"""
+"""Numbers too small for float32's full precision, taken as 0."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,82 +1,97 @@
-"""Machine code for a few loops that no library has, made in memory by LLVM when they are first used.
+"""Plain loops over arrays as machine code, where numba (extra "fast") is installed."""
 
-Belongs here: counted loops in LLVM's language, compiling, calling. Does not belong here: what is computed
-(`sparse_code.py`).
-
-Nothing is written to disk, and compiling takes a few hundredths of a second. Code for the processor at hand: results
-are bitwise repeatable on one machine and equal to rounding between machines.
-"""
-
-import ctypes
 import importlib.util
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-FAST = ("reassoc", "contract", "nsz", "arcp")
-"""Sums may be taken in any order; a value that is not a number stays one."""
+import torch
+from torch import Tensor
+
+AVAILABLE = importlib.util.find_spec("numba") is not None
+"""Whether loops can be compiled; everything works without them, by torch's products."""
+
+# Sums may be reordered, but a number that is not finite must stay so: a diverging run is known by it.
+_FASTMATH = ("reassoc", "contract", "nsz", "arcp")
+
+
+def available() -> bool:
+    """Whether numba is installed."""
+    return AVAILABLE
+
+
+def compiled_for(x: Tensor) -> bool:
+    """Whether compiled loops take tensors like this one: float32 on a CPU."""
+    return AVAILABLE and x.dtype == torch.float32 and x.device.type == "cpu"
+
+
+class Compiled:
+    """A function that is machine code from its first call on, kept on disk where that is possible.
+
+    It may call other such functions of its module. Importing numba takes half a second, so it waits for the first call.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        """Compiles nothing yet; without numba nobody may call it."""
+        self.function = function
+        self._code: Callable[..., Any] | None = None
+        self.__doc__ = function.__doc__
+
+    def __call__(self, *args: Any) -> Any:
+        """What the function returns."""
+        if self._code is None:
+            self._code = self.code()
+        return self._code(*args)
+
+    def code(self) -> Callable[..., Any]:
+        """Numba's version of the function."""
+        if self._code is not None:
+            return self._code
+        names = self.function.__globals__
+        for name in self.function.__code__.co_names:
+            if isinstance(names.get(name), Compiled):  # numba knows its own functions only
+                names[name] = names[name].code()
+        self._code = _njit(self.function)
+        return self._code
+
+
+def compiled(function: Callable[..., Any]) -> Compiled:
+    """Marks a function for compilation."""
+    return Compiled(function)
+
+
+def _njit(function: Callable[..., Any]) -> Callable[..., Any]:
+    import numba
+
+    _announce()
+    options: dict[str, Any] = {"fastmath": set(_FASTMATH), "boundscheck": False, "error_model": "numpy"}
+    made: Callable[..., Any]
+    try:
+        made = numba.njit(cache=True, **options)(function)
+    except RuntimeError:  # no folder for it can be written
+        made = numba.njit(**options)(function)
+    return made
 
 
 @cache
-def available() -> bool:
-    """Whether llvmlite (extra "fast") is installed."""
-    return importlib.util.find_spec("llvmlite") is not None
+def _announce() -> None:
+    """Has numba say once a process that it compiles, which takes seconds where the disk has no code yet."""
+    from numba.core import event
 
+    class Announcer(event.Listener):
+        told = False
 
-def counted(
-    builder: Any,
-    start: Any,
-    stop: Any,
-    body: Callable[[Any, tuple[Any, ...]], Sequence[Any]],
-    *,
-    carried: Sequence[Any] = (),
-    step: int = 1,
-) -> tuple[Any, ...]:
-    """Writes `for i in range(start, stop, step)`; the body maps (i, carried values) to the next carried values.
+        def on_start(self, event: Any) -> None:
+            if not self.told and event.data["dispatcher"].py_func.__module__.startswith(
+                __package__.partition(".")[0]
+            ):
+                self.told = True
+                logging.getLogger("prunescope").warning(
+                    "compiling loops for this machine, once; this takes some seconds"
+                )
 
-    Returns the carried values after the loop.
-    """
-    entry, function = builder.block, builder.function
-    head, inside, after = (function.append_basic_block(name) for name in ("head", "body", "after"))
-    builder.branch(head)
-    builder.position_at_end(head)
-    index = builder.phi(start.type)
-    index.add_incoming(start, entry)
-    values = [builder.phi(value.type) for value in carried]
-    for phi, value in zip(values, carried, strict=True):
-        phi.add_incoming(value, entry)
-    builder.cbranch(builder.icmp_signed("<", index, stop), inside, after)
-    builder.position_at_end(inside)
-    moved = body(index, tuple(values))
-    index.add_incoming(builder.add(index, index.type(step)), builder.block)
-    for phi, value in zip(values, moved, strict=True):
-        phi.add_incoming(value, builder.block)
-    builder.branch(head)
-    builder.position_at_end(after)
-    return tuple(values)
+        def on_end(self, event: Any) -> None:
+            """Says nothing."""
 
-
-def compiled(module: Any, signatures: dict[str, int]) -> dict[str, Callable[..., None]]:
-    """The functions of an LLVM module, callable with so many 64-bit integers and addresses, by name."""
-    import llvmlite.binding as llvm
-
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    # Wide vectors are worth their clock penalty here; LLVM would halve them on some processors.
-    features = llvm.get_host_cpu_features()
-    flat = features.flatten() + (",-prefer-256-bit" if features.get("avx512f") else "")
-    machine = llvm.Target.from_default_triple().create_target_machine(
-        cpu=llvm.get_host_cpu_name(), features=flat, opt=3
-    )
-    parsed = llvm.parse_assembly(str(module))
-    parsed.verify()
-    engine = llvm.create_mcjit_compiler(parsed, machine)
-    engine.finalize_object()
-    made: dict[str, Callable[..., None]] = {}
-    for name, count in signatures.items():
-        kind = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * count)
-        address = engine.get_function_address(name)
-        call = kind(address)
-        call.__dict__.update(engine=engine, address=address)  # the code lives as long as what calls it
-        made[name] = call
-    return made
+    event.register("numba:compile", Announcer())  # type: ignore[no-untyped-call]

@@ -1,21 +1,25 @@
 """Products with a matrix of which few weights are kept, and their gradients.
 
 Belongs here: the pattern of a mask, and products over it in two makings: own loops, and torch's. Does not belong
-here: modules (`modules.py`), which layers use them (`tailored.py`).
+here: modules (`modules.py`), which layers use them (`specialized.py`).
 
 Examples are columns: X [in, B], Y [out, B], both contiguous float32 on a CPU.
 """
 
 import warnings
 from dataclasses import dataclass
+from functools import cached_property
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from prunescope.tasks.kernels.choice import Sparse
-from prunescope.tasks.kernels.codes import Codes
-from prunescope.tasks.kernels.sparse_code import BLOCKS, Given, code, given
+from prunescope.tasks.kernels import mlp_kernels
+from prunescope.tasks.kernels.kernel_config import Sparse
+
+Index = NDArray[np.uint32]
 
 
 @dataclass(frozen=True)
@@ -25,13 +29,22 @@ class Rows:
     ptr: Tensor
     col: Tensor
 
+    @cached_property
+    def arrays(self) -> tuple[Index, Index]:
+        """Both as loops take them."""
+        return unsigned(self.ptr), unsigned(self.col)
+
 
 @dataclass(frozen=True)
 class Pattern:
     """Where a matrix [out, in] has weights.
 
-    index: int64 [nnz], their places in the flat matrix, in order. rows: by output. columns: by input, with `order`
-    int32 [nnz], the number of each weight in `index`. live: int32, the inputs that have weights.
+    index: int64 [nnz], their places in the flat matrix, in order.
+    rows: the weights by output.
+    columns: the weights by input.
+    order: int32 [nnz], the number in `index` of each weight of `columns`.
+    live: int32, the inputs that have weights.
+    making: what computes the products.
     """
 
     shape: tuple[int, int]
@@ -66,10 +79,10 @@ _KNOWN: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
 
 def pattern_of(mask: Tensor, making: Sparse) -> Pattern:
     """The pattern of a mask, bool [out, in]; that of a mask seen before is not made again."""
-    found: Pattern | None = _KNOWN[mask] if mask in _KNOWN else None  # noqa: SIM401
-    if found is None or found.making != making:
-        found = _KNOWN[mask] = _pattern_of(mask, making)
-    return found
+    pattern: Pattern | None = _KNOWN[mask] if mask in _KNOWN else None  # noqa: SIM401
+    if pattern is None or pattern.making != making:
+        pattern = _KNOWN[mask] = _pattern_of(mask, making)
+    return pattern
 
 
 def _pattern_of(mask: Tensor, making: Sparse) -> Pattern:
@@ -101,59 +114,55 @@ def forward(pattern: Pattern, values: Tensor, x: Tensor, bias: Tensor | None) ->
 
 def input_gradient(pattern: Pattern, values: Tensor, g: Tensor) -> Tensor:
     """W^T G, [in, B]."""
-    turned = pattern.shape[1], pattern.shape[0]
-    return _product(pattern.making, pattern.columns, turned, values.index_select(0, pattern.order), g, None)
+    transposed = pattern.shape[1], pattern.shape[0]
+    return _product(
+        pattern.making, pattern.columns, transposed, values.index_select(0, pattern.order), g, None
+    )
 
 
 def weight_gradient(pattern: Pattern, g: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
     """(G X^T)[kept], [nnz], and the sum of G over examples, [out]."""
-    rows = pattern.rows
     if pattern.making == "torch":
-        zero = _csr(rows, pattern.shape, torch.zeros(pattern.weights))
+        zero = _csr(pattern.rows, pattern.shape, torch.zeros(pattern.weights))
         return torch.sparse.sampled_addmm(zero, g, x.t()).values(), g.sum(1)
-    slope, bias = torch.empty(pattern.weights), torch.empty(len(g))
-    place = addresses(rows.ptr, rows.col, g, x, slope, bias)
-    for name, numbers in given("sampled", len(g), x.shape[1], *place):
-        code()[name](*numbers)
+    slope, bias = torch.zeros(pattern.weights), torch.zeros(len(g))
+    descend(pattern, g, x, slope, bias, shrinkage=0.0, lr=-1.0)
     return slope, bias
+
+
+def descend(
+    pattern: Pattern, g: Tensor, x: Tensor, values: Tensor, bias: Tensor, *, shrinkage: float, lr: float
+) -> None:
+    """W <- shrinkage W - lr G X^T where weights are, and likewise the bias, in place, by own loops."""
+    arrays = (part.numpy() for part in (g, x, values, bias))
+    mlp_kernels.descend(*pattern.rows.arrays, *arrays, np.float32(shrinkage), np.float32(lr))
 
 
 @dataclass(frozen=True)
 class Columns:
     """Examples that are read as columns, into memory that is used again.
 
-    examples: contiguous float32 [N, in], or the same as bytes. live: int32, the inputs that are read; the others may be
-    anything. into: float32 [in, B].
+    examples: contiguous float32 [N, in].
+    live: int32, the inputs that are read; the others may be anything.
+    into: float32 [in, B].
     """
 
-    examples: Tensor | Codes
+    examples: Tensor
     live: Tensor
     into: Tensor
 
-    def sources(self, rows: Tensor) -> Tensor:
-        """Addresses of the examples `rows`, int64 both, any shape."""
-        data = self._data
-        return rows * (len(self.into) * data.element_size()) + data.data_ptr()
-
-    def calls(self, sources: int) -> list[Given]:
-        """What reads the examples whose addresses lie at an address."""
-        numbers = (
-            self.examples.numbers if isinstance(self.examples, Codes) else self.into
-        )  # not looked at there
-        live, name = self.live, "decoded" if isinstance(self.examples, Codes) else "columns"
-        place = (live.data_ptr(), sources, *addresses(numbers, self.into))
-        return given(name, len(live), self.into.shape[1], *place, blocks=BLOCKS[-1:])
-
     def read(self, rows: Tensor) -> Tensor:
         """`into`, with the examples `rows`, int64 [B], in its columns."""
-        sources = self.sources(rows)
-        for name, numbers in self.calls(sources.data_ptr()):
-            code()[name](*numbers)
+        mlp_kernels.gather(
+            rows.numpy().view(np.uint64), self.examples.numpy(), unsigned(self.live), self.into.numpy()
+        )
         return self.into
 
-    @property
-    def _data(self) -> Tensor:
-        return self.examples.codes if isinstance(self.examples, Codes) else self.examples
+
+def unsigned(index: Tensor) -> Index:
+    """An int32 tensor as loops take it, in the same memory."""
+    array: Index = index.numpy().view(np.uint32)
+    return array
 
 
 def _product(
@@ -163,16 +172,10 @@ def _product(
         y = torch.mm(_csr(rows, shape, values), x)
         return y if bias is None else y.add_(bias.unsqueeze(1))
     y = torch.empty(shape[0], x.shape[1])
-    onto = torch.zeros(shape[0]) if bias is None else bias
-    place = addresses(rows.ptr, rows.col, values, x, y, onto)
-    for name, numbers in given("spread", shape[0], x.shape[1], *place):
-        code()[name](*numbers)
+    onto = torch.zeros(shape[0]) if bias is None else bias.detach()
+    arrays = (part.numpy() for part in (values.detach(), onto, x, y))
+    mlp_kernels.spread(*rows.arrays, *arrays, False)
     return y
-
-
-def addresses(*tensors: Tensor) -> list[int]:
-    """Where tensors lie in memory; they have to be kept as long as that is used."""
-    return [tensor.data_ptr() for tensor in tensors]
 
 
 def _csr(rows: Rows, shape: tuple[int, int], values: Tensor) -> Tensor:

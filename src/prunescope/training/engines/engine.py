@@ -1,8 +1,5 @@
 """What an engine is: how replicas take their steps on this machine.
 
-Belongs here: the interface, and what of a replica it moves. Does not belong here: what a step is
-(`training/loop.py`), when anything else happens (`training/run.py`).
-
 Results obey one law whatever the engine: the same recipe gives the same result to a stated tolerance, and bitwise the
 same where engine, switch points, stack and device are equal.
 """
@@ -19,13 +16,15 @@ from prunescope.training.loop import Stepper
 
 
 @dataclass(frozen=True)
-class Lane:
+class Replica:
     """One replica under way.
 
     running: 0-D, sum of the batch losses since the last epoch began, nats; an engine begins it anew with the first
-    step of an epoch. local: position, counted from the run's start. ended: its stop rule ended the run here.
-    failure: its loss stopped being a number; `state` is then void. members: how many replicas the program that moved
-    it held.
+        step of an epoch.
+    local: position, counted from the run's start.
+    ended: its stop rule ended the run here.
+    failure: its loss stopped being a number; `state` is then void.
+    members: how many replicas the program that moved it held.
     """
 
     stepper: Stepper
@@ -44,11 +43,11 @@ class Lane:
 class Engine(Protocol):
     """Takes steps in which nothing happens but training."""
 
-    def advance(self, lanes: Sequence[Lane], steps: int) -> list[Lane]:
-        """The lanes `steps` steps on, in the same order; one that its stop rule ends or that fails stays behind.
+    def advance(self, replicas: Sequence[Replica], steps: int) -> list[Replica]:
+        """The replicas `steps` steps on, in the same order; one that its stop rule ends or that fails stays behind.
 
-        No lane has an event, a probe or a state to keep before its last of these steps is done. The tensors of the
-        lanes that were given are left alone.
+        No replica has an event, a probe or a state to keep before its last of these steps is done. The tensors of the
+        replicas that were given are left alone.
         """
 
 

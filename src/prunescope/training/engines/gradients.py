@@ -1,7 +1,4 @@
-"""The gradients of one step in a working set, by the network's own code or as torch compiled it.
-
-Belongs here: one pass forward and backward. Does not belong here: chains by hand (`chain.py`), updates.
-"""
+"""The gradients of one step in a working set, by the network's own code or as torch compiled it."""
 
 import math
 from contextlib import nullcontext
@@ -13,7 +10,7 @@ from prunescope.base.state import TrainState
 from prunescope.base.tree import Tree
 from prunescope.tasks.functional import capturing, drawing, reseed
 from prunescope.tasks.kernels.compiling import Pass
-from prunescope.tasks.kernels.tailored import Tailored
+from prunescope.tasks.kernels.specialized import Specialized
 from prunescope.training.engines.working_set import WorkingSet
 from prunescope.training.loop import Stepper
 
@@ -31,8 +28,8 @@ ROUNDING = 10.0
 def gradients(stepper: Stepper, work: WorkingSet, x: Tensor, y: Tensor, names: frozenset[str]) -> Found:
     """names: modules whose outputs are captured, which only the network's own code lets one see."""
     program = stepper.program
-    own = program.precision == "bfloat16" or names or len(y) != program.batch
-    return _taken(stepper, work, x, y, names, None if own else work.network.compiled)
+    uncompiled = program.precision == "bfloat16" or names or len(y) != program.batch
+    return _taken(stepper, work, x, y, names, None if uncompiled else work.network.compiled)
 
 
 def _taken(
@@ -48,7 +45,7 @@ def _taken(
     return loss.detach(), torch.autograd.grad(loss, work.leaves, allow_unused=True), captured
 
 
-def confirmed(stepper: Stepper, network: Tailored, state: TrainState) -> bool:
+def confirmed(stepper: Stepper, network: Specialized, state: TrainState) -> bool:
     """Whether the compiled pass does on the first batch of the epoch what the network's own code does, to rounding.
 
     Deep networks with normalization magnify rounding, each in its own measure: what a change of the inputs by 1e-6 does
@@ -72,19 +69,19 @@ def confirmed(stepper: Stepper, network: Tailored, state: TrainState) -> bool:
         return False
     # In every place by another factor: normalization takes a common one out again.
     factors = 1.0 + NUDGE * torch.randn(x.shape, generator=torch.Generator().manual_seed(0)).to(x.device)
-    own, nudged = outcome(x), outcome(x * factors)
-    return all(_close(*leaves) for leaves in zip(own, other, nudged, strict=True))
+    plain, nudged = outcome(x), outcome(x * factors)
+    return all(_close(*leaves) for leaves in zip(plain, other, nudged, strict=True))
 
 
-def _close(own: list[Tensor], other: list[Tensor], nudged: list[Tensor]) -> bool:
-    if [leaf.shape for leaf in own] != [leaf.shape for leaf in other]:
+def _close(plain: list[Tensor], other: list[Tensor], nudged: list[Tensor]) -> bool:
+    if [leaf.shape for leaf in plain] != [leaf.shape for leaf in other]:
         return False
-    size, off, rounding = _norm(own), _norm(_minus(own, other)), _norm(_minus(own, nudged))
+    size, off, rounding = _norm(plain), _norm(_minus(plain, other)), _norm(_minus(plain, nudged))
     return off <= max(TOLERANCE * size, ROUNDING * rounding)
 
 
-def _minus(one: list[Tensor], other: list[Tensor]) -> list[Tensor]:
-    return [left.double() - right for left, right in zip(one, other, strict=True)]
+def _minus(left: list[Tensor], right: list[Tensor]) -> list[Tensor]:
+    return [a.double() - b for a, b in zip(left, right, strict=True)]
 
 
 def _norm(leaves: list[Tensor]) -> float:

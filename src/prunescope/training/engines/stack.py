@@ -14,75 +14,76 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from prunescope.training.engines.engine import Engine, Lane, diverged
+from prunescope.tasks.kernels.jit import compiled_for
+from prunescope.training.engines.engine import Engine, Replica, diverged
 from prunescope.training.engines.loop import Loop, first_bad
-from prunescope.training.engines.stacked.compiled import compiled_for
-from prunescope.training.engines.stacked.forward import Admitted, Way, admitted
+from prunescope.training.engines.stacked.forward import Admitted, Method, admitted
 from prunescope.training.engines.stacked.recorded import Recorded, recordable
 from prunescope.training.engines.stacked.side_by_side import Streams, join, on
-from prunescope.training.engines.stacked.working import Stacked
+from prunescope.training.engines.stacked.working import Recording, Stacked
 from prunescope.training.loop import Stepper
 
 
 class Stack:
-    """Steps of many lanes at once.
+    """Steps of many replicas at once.
 
-    size: most members of one program. way: how a network is applied to all of them, if it admits that; else in the
-    other way. otherwise: takes the lanes that cannot be stacked: an intervention looks at outputs during training, or
-    the network does not give the same in a stack as alone. only_recorded: whether it takes those, too, whose steps
-    cannot be recorded.
+    size: most members of one program.
+    method: how a network is applied to all of them, if it admits that; else in the other method.
+    otherwise: takes the replicas that cannot be stacked, because an intervention looks at outputs during training or
+        the network does not give the same in a stack as alone.
+    only_recorded: whether it takes those, too, whose steps cannot be recorded.
     """
 
     def __init__(
         self,
         *,
         size: int = 32,
-        way: Way = "layers",
+        method: Method = "layers",
         otherwise: Engine | None = None,
         only_recorded: bool = False,
     ) -> None:
         """Prepares nothing yet."""
-        self.size, self.way, self.otherwise = size, way, otherwise or Loop()
+        self.size, self.method, self.otherwise = size, method, otherwise or Loop()
         self.only_recorded = only_recorded
         self._works: list[Stacked] = []
         self._streams = Streams()
 
-    def advance(self, lanes: Sequence[Lane], steps: int) -> list[Lane]:
+    def advance(self, replicas: Sequence[Replica], steps: int) -> list[Replica]:
         """See `Engine.advance`."""
-        moved: dict[Stepper, Lane] = {}
-        self._works, kept = [], self._still_good(lanes)
-        rest = [lane for lane in lanes if not any(lane.stepper in work.steppers for work in kept)]
+        moved: dict[Stepper, Replica] = {}
+        self._works, kept = [], self._still_good(replicas)
+        rest = [replica for replica in replicas if not any(replica.stepper in work.steppers for work in kept)]
         groups = self._groups(rest)
         several = len(kept) + len(groups) > 1
         for members in groups:
-            chosen = how(members[0], self.way)
-            work = self._begun(members, chosen, kept, several=several) if chosen.way else None
+            chosen = how(members[0], self.method)
+            work = self._begun(members, chosen, kept, several=several) if chosen.method else None
             if work is None or (self.only_recorded and work.recorded is None):
-                for lane in self.otherwise.advance(members, steps):
-                    moved[lane.stepper] = lane
+                for replica in self.otherwise.advance(members, steps):
+                    moved[replica.stepper] = replica
             else:
                 kept.append(work)
-        by_stepper = {lane.stepper: lane for lane in lanes}
+        by_stepper = {replica.stepper: replica for replica in replicas}
         under_way = [Advance([by_stepper[stepper] for stepper in work.steppers], work) for work in kept]
         try:
-            for one in under_way:
-                with on(one.work.stream):
-                    one.take(steps)
+            for advance in under_way:
+                with on(advance.work.stream):
+                    advance.take(steps)
         finally:  # where memory did not suffice, too: what is let go of now is still in use
             join(work.stream for work in kept)
-        for one in under_way:
-            for lane in one.settled(steps):
-                moved[lane.stepper] = lane.replace(members=len(one.lanes))
+        for advance in under_way:
+            for replica in advance.settled(steps):
+                moved[replica.stepper] = replica.replace(members=len(advance.replicas))
         self._works = [work for work in kept if work.steppers]
-        return [moved[lane.stepper] for lane in lanes]
+        return [moved[replica.stepper] for replica in replicas]
 
     def _begun(
-        self, members: Sequence[Lane], chosen: Admitted, others: Sequence[Stacked], *, several: bool
+        self, members: Sequence[Replica], chosen: Admitted, others: Sequence[Stacked], *, several: bool
     ) -> Stacked:
         """A new program. others: those that have their streams; several: whether there will be more than one."""
-        assert chosen.way is not None
+        assert chosen.method is not None
         model = members[0].stepper.program.problem.model
-        work = Stacked(members, chosen.way(model), sparse_layers(members[0], chosen.linear))
+        work = Stacked(members, chosen.method(model), sparse_layers(members[0], chosen.linear))
         work.room = self._most(chosen)
         work.recorded = Recorded(work, record=work.on_gpu) if recordable(work) else None
         if several:
@@ -90,9 +91,9 @@ class Stack:
             work.stream = self._streams.choose(members[0].running.device, taken)
         return work
 
-    def _still_good(self, lanes: Sequence[Lane]) -> list[Stacked]:
+    def _still_good(self, replicas: Sequence[Replica]) -> list[Stacked]:
         """The programs of the last call that can go on as they are; none if fewer would do."""
-        states = {lane.stepper: lane.state for lane in lanes}
+        states = {replica.stepper: replica.state for replica in replicas}
         good = [
             work
             for work in self._works
@@ -102,40 +103,40 @@ class Stack:
             )
         ]
         members, room = sum(len(work.steppers) for work in good), sum(work.room for work in good)
-        return good if len(good) <= 1 + len(lanes) // self.size or 2 * members > room else []
+        return good if len(good) <= 1 + len(replicas) // self.size or 2 * members > room else []
 
     def _most(self, chosen: Admitted) -> int:
         """The most members of one program."""
         return 1 if chosen.name == "streams" else self.size
 
-    def _groups(self, lanes: Sequence[Lane]) -> list[list[Lane]]:
-        """The lanes that stand together, those of like density side by side."""
-        found: dict[tuple[object, ...], list[Lane]] = {}
-        for lane in lanes:
-            found.setdefault(kind(lane, how(lane, self.way)), []).append(lane)
+    def _groups(self, replicas: Sequence[Replica]) -> list[list[Replica]]:
+        """The replicas that stand together, those of like density side by side."""
+        groups: dict[tuple[object, ...], list[Replica]] = {}
+        for replica in replicas:
+            groups.setdefault(kind(replica, how(replica, self.method)), []).append(replica)
         parts = []
-        for members in found.values():
-            members.sort(key=lambda lane: lane.state.weights.sparsity)
+        for members in groups.values():
+            members.sort(key=lambda replica: replica.state.weights.sparsity)
             # Equal parts: 33 members of at most 32 are 17 and 16.
-            count = -(-len(members) // self._most(how(members[0], self.way)))
+            count = -(-len(members) // self._most(how(members[0], self.method)))
             bounds = [len(members) * part // count for part in range(count + 1)]
             parts += [members[a:b] for a, b in pairwise(bounds)]
         return parts
 
 
-def how(lane: Lane, way: Way = "layers") -> Admitted:
-    """How the lane's network is applied to a stack, if it is: in this way, or else in another."""
-    program = lane.stepper.program
+def how(replica: Replica, method: Method = "layers") -> Admitted:
+    """How the replica's network is applied to a stack, if it is: in this method, or else in another."""
+    program = replica.stepper.program
     if any(value.observes for value in program.interventions):
         return Admitted(None)
     inputs = program.problem.train.inputs
-    return admitted(program.problem.model, tuple(inputs.shape), str(lane.running.device), way)
+    return admitted(program.problem.model, tuple(inputs.shape), str(replica.running.device), method)
 
 
-def kind(lane: Lane, chosen: Admitted) -> tuple[object, ...]:
+def kind(replica: Replica, chosen: Admitted) -> tuple[object, ...]:
     """What members of one program have in common."""
-    program = lane.stepper.program
-    problem, epoch = program.problem, lane.stepper.batches.epoch_steps
+    program = replica.stepper.program
+    problem, epoch = program.problem, replica.stepper.batches.epoch_steps
     return (
         problem.model.network.id,
         program.optimizer.id,
@@ -145,59 +146,59 @@ def kind(lane: Lane, chosen: Admitted) -> tuple[object, ...]:
         problem.train.inputs.shape,
         problem.loss,
         problem.augmentation,
-        lane.state.step % epoch,
+        replica.state.step % epoch,
         chosen,
-        lane.running.device,
-        tuple(sparse_layers(lane, chosen.linear)),
+        replica.running.device,
+        tuple(sparse_layers(replica, chosen.linear)),
     )
 
 
-def sparse_layers(lane: Lane, linear: frozenset[str]) -> list[str]:
+def sparse_layers(replica: Replica, linear: frozenset[str]) -> list[str]:
     """The weights of linear layers whose products are to be taken only where weights are.
 
     None unless every weight moves by its own gradient alone, and if moments of removed weights are not 0.
     """
-    program, state = lane.stepper.program, lane.state
+    program, state = replica.stepper.program, replica.state
     kernels = program.problem.kernels
     below = min(kernels.together_below, kernels.train_below) if kernels.sparse != "none" else 0.0
     if program.precision != "float32" or not program.optimizer.elementwise:
         return []
-    moments = [state.opt[part] for part in program.optimizer.slots if part in state.opt]
-    found = []
+    slots = [state.opt[part] for part in program.optimizer.slots if part in state.opt]
+    names = []
     for name, free in state.free.items():
         leaf = state.weights.params[name]
         if name not in linear or not compiled_for(leaf) or int(free.sum()) >= below * free.numel():
             continue
-        if not any(bool(part[name][~free].any()) for part in moments):
-            found.append(name)
-    return found
+        if not any(bool(part[name][~free].any()) for part in slots):
+            names.append(name)
+    return names
 
 
-def bytes_per_member(lanes: Sequence[Lane], way: Way = "layers") -> int:
+def bytes_per_member(replicas: Sequence[Replica], method: Method = "layers") -> int:
     """Bytes that one more member adds to a program while it takes a step, counted on the given ones.
 
     Tensors of the program, what its forward pass keeps for the backward pass, gradients; and the member's state
     outside. 0 for members that cannot be stacked.
     """
-    chosen = how(lanes[0], way)
-    if chosen.way is None:
+    chosen = how(replicas[0], method)
+    if chosen.method is None:
         return 0
-    model = lanes[0].stepper.program.problem.model
-    work = Stacked(lanes, chosen.way(model), sparse_layers(lanes[0], chosen.linear))
-    return work.bytes() // len(lanes)
+    model = replicas[0].stepper.program.problem.model
+    work = Stacked(replicas, chosen.method(model), sparse_layers(replicas[0], chosen.linear))
+    return work.bytes() // len(replicas)
 
 
 class Advance:
-    """Lanes on their way through several steps."""
+    """Replicas on their way through several steps."""
 
-    def __init__(self, lanes: Sequence[Lane], work: Stacked) -> None:
-        """rows: for each member of the stack, the number of its lane."""
-        self.lanes, self.work = list(lanes), work
-        self.rows = tuple(range(len(lanes)))
-        self.running = torch.stack([lane.running for lane in lanes])
-        self.epoch = lanes[0].stepper.program.clock.epoch_steps
-        self.stops = [lane.stepper.program.stop for lane in lanes]
-        self.moved: dict[int, Lane] = {}
+    def __init__(self, replicas: Sequence[Replica], work: Stacked) -> None:
+        """rows: for each member of the stack, the number of its replica."""
+        self.replicas, self.work = list(replicas), work
+        self.rows = tuple(range(len(replicas)))
+        self.running = torch.stack([replica.running for replica in replicas])
+        self.epoch = replicas[0].stepper.program.clock.epoch_steps
+        self.stops = [replica.stepper.program.stop for replica in replicas]
+        self.moved: dict[int, Replica] = {}
         self.losses: list[tuple[tuple[int, ...], Tensor]] = []
 
     def take(self, steps: int) -> None:
@@ -211,42 +212,42 @@ class Advance:
         watched = any(stop.watches for stop in self.stops)
         for done in range(steps):
             losses, leaves = self.work.losses()
-            seen = losses.detach()
-            leaving = self._leaving(seen.tolist(), done) if watched else []
+            values = losses.detach()
+            leaving = self._leaving(values.tolist(), done) if watched else []
             if len(leaving) == len(self.rows):
                 self.rows = ()
                 self.work.steppers.clear()
                 return
             self.work.update(losses, leaves, self._rate(done))
-            self.running = self._running(seen, done)
-            self.losses.append((self.rows, seen))
+            self.running = self._running(values, done)
+            self.losses.append((self.rows, values))
             for row in reversed(leaving):
                 self._drop(row)
 
-    def _play(self, steps: int, recorded: Recorded) -> None:
+    def _play(self, steps: int, recorded: Recording) -> None:
         """Steps that nothing on the host decides about."""
         table = torch.tensor([self._rates(done) for done in range(steps)], device=self.running.device)
         for done in range(steps):
-            seen = recorded.step(table[done])
-            self.running = self._running(seen, done)
-            self.losses.append((self.rows, seen))
+            values = recorded.step(table[done])
+            self.running = self._running(values, done)
+            self.losses.append((self.rows, values))
 
     def _leaving(self, losses: list[float], done: int) -> list[int]:
         """The members that go no step further, and where they stay."""
         leaving = []
         for row, (number, loss) in enumerate(zip(self.rows, losses, strict=True)):
-            lane, stop = self.lanes[number], self.stops[number]
+            replica, stop = self.replicas[number], self.stops[number]
             if not stop.watches:
                 continue
             if stop.reached(loss):
-                state = self.work.state(row, lane.state, done)
+                state = self.work.state(row, replica.state, done)
                 running = self.running[row].clone()
-                self.moved[number] = lane.replace(
-                    state=state, running=running, local=lane.local + done, ended=True
+                self.moved[number] = replica.replace(
+                    state=state, running=running, local=replica.local + done, ended=True
                 )
                 leaving.append(row)
             elif not math.isfinite(loss):
-                self.moved[number] = lane.replace(failure=diverged(loss, lane.local + done))
+                self.moved[number] = replica.replace(failure=diverged(loss, replica.local + done))
                 leaving.append(row)
         return leaving
 
@@ -267,8 +268,8 @@ class Advance:
         known: dict[tuple[str, object, int], float] = {}
         rates = []
         for number in self.rows:
-            lane = self.lanes[number]
-            program, step = lane.stepper.program, lane.state.schedule_step + done
+            replica = self.replicas[number]
+            program, step = replica.stepper.program, replica.state.schedule_step + done
             key = (program.schedule.id, program.clock, step)
             if key not in known:
                 known[key] = program.schedule.at(step, program.clock)
@@ -277,7 +278,7 @@ class Advance:
 
     def _running(self, losses: Tensor, done: int) -> Tensor:
         """The sums of losses since each member's epoch began."""
-        fresh = [(self.lanes[number].local + done) % self.epoch == 0 for number in self.rows]
+        fresh = [(self.replicas[number].local + done) % self.epoch == 0 for number in self.rows]
         if all(fresh):
             return losses.clone()
         total = self.running + losses
@@ -285,17 +286,17 @@ class Advance:
             total = losses.where(torch.tensor(fresh, device=losses.device), total)
         return total
 
-    def settled(self, steps: int) -> list[Lane]:
-        """The lanes after these steps, or where they ended or failed."""
+    def settled(self, steps: int) -> list[Replica]:
+        """The replicas after these steps, or where they ended or failed."""
         finite = self.running.isfinite().tolist() if self.rows else []
         for row, number in enumerate(self.rows):
-            lane = self.lanes[number]
+            replica = self.replicas[number]
             if not finite[row]:
-                seen = [losses[rows.index(number)] for rows, losses in self.losses]
-                self.moved[number] = lane.replace(failure=first_bad(seen, lane.local))
+                values = [losses[rows.index(number)] for rows, losses in self.losses]
+                self.moved[number] = replica.replace(failure=first_bad(values, replica.local))
                 continue  # the next call finds that one is gone, and stacks the others anew
-            state = self.work.hand(row, self.work.state(row, lane.state, steps))
-            self.moved[number] = lane.replace(
-                state=state, running=self.running[row].clone(), local=lane.local + steps
+            state = self.work.hand(row, self.work.state(row, replica.state, steps))
+            self.moved[number] = replica.replace(
+                state=state, running=self.running[row].clone(), local=replica.local + steps
             )
-        return [self.moved[number] for number in range(len(self.lanes))]
+        return [self.moved[number] for number in range(len(self.replicas))]

@@ -1,15 +1,11 @@
-"""One replica's tensors while an engine changes them in place.
-
-Belongs here: into the working set and out again, the update inside. Does not belong here: gradients, batches
-(`lean.py`).
-"""
+"""One replica's tensors while an engine changes them in place."""
 
 import torch
 from torch import Tensor
 
 from prunescope.base.state import TrainState, Weights
 from prunescope.base.tree import Tree, clone
-from prunescope.tasks.kernels.tailored import Tailored
+from prunescope.tasks.kernels.specialized import Specialized
 from prunescope.training.optim import Optimizer, OptState
 
 
@@ -20,20 +16,26 @@ class WorkingSet:
     """
 
     def __init__(
-        self, network: Tailored, optimizer: Optimizer, state: TrainState, keep: Tree, *, fused: bool = False
+        self,
+        network: Specialized,
+        optimizer: Optimizer,
+        state: TrainState,
+        keep: Tree,
+        *,
+        fused: bool = False,
     ) -> None:
         """Copies everything. keep: float masks as `Optimizer.update` takes them. fused: as in `Kernels`."""
         self.network, self._begun = network, state.weights
-        self._moments = [part for part in optimizer.slots if part in state.opt]
+        self._slots = [part for part in optimizer.slots if part in state.opt]
         self.params = {
             name: leaf.requires_grad_() for name, leaf in self._copied(state.weights.params).items()
         }
         self.opt: OptState = {
-            part: self._copied(leaves) if part in self._moments else clone(leaves)
+            part: self._copied(leaves) if part in self._slots else clone(leaves)
             for part, leaves in state.opt.items()
         }
         self.keep = network.pack({name: mask for name, mask in keep.items() if name not in network.patterns})
-        self._rest = _Rest(network, optimizer, state, keep, self._moments)
+        self._rest = _Rest(network, optimizer, state, self._slots)
         self.tensors = {**self.params, **self._copied(state.weights.buffers)}
         network.fill(self.tensors)
         self.leaves = list(self.params.values())
@@ -48,9 +50,8 @@ class WorkingSet:
 
     @torch.no_grad()
     def update(self, grads: Tree, lr: float | Tensor) -> None:
-        """One step along the gradients of all parameters; where there are none, these have taken it already."""
-        if grads:
-            self._update(grads, self.opt, self.params, keep=self.keep, lr=lr)
+        """One step along the gradients of all parameters."""
+        self._update(grads, self.opt, self.params, keep=self.keep, lr=lr)
         self._rest.update(lr)
 
     def named(self, grads: tuple[Tensor | None, ...]) -> Tree:
@@ -67,83 +68,59 @@ class WorkingSet:
 
     def buffers(self) -> Tree:
         """The buffers as the passes so far have left them, packed; a module may have exchanged some."""
-        found = {name: place[key] for place, key, name in self.network.places}
-        return {name: found[name].detach() for name in self._begun.buffers}
+        tensors = {name: place[key] for place, key, name in self.network.places}
+        return {name: tensors[name].detach() for name in self._begun.buffers}
 
-    def weights(self, buffers: Tree, passes: int) -> Weights:
-        """The weights now, with these packed buffers, after so many passes. The working set is used up."""
+    def weights(self, buffers: Tree) -> Weights:
+        """The weights now, with these packed buffers. The working set is used up."""
         params = {name: leaf.detach() for name, leaf in self.params.items()}
-        onto = {
-            name: self._begun.buffers[name] * decay**passes for name, decay in self.network.decays.items()
-        }
-        return Weights(
-            self.network.unpack(params, self._rest.params),
-            self.network.unpack(buffers, onto),
-            self._begun.masks,
-        )
+        return Weights(self.network.unpack(params), self.network.unpack(buffers), self._begun.masks)
 
-    def moments(self) -> OptState:
+    def optimizer_state(self) -> OptState:
         """The optimizer state now."""
         return {
-            part: self.network.unpack(leaves, self._rest.opt[part]) if part in self._moments else leaves
+            part: self.network.unpack(leaves, self._rest.opt[part]) if part in self._slots else leaves
             for part, leaves in self.opt.items()
         }
 
 
 class _Rest:
-    """What is not in the working set of packed tensors: its gradient is 0, so it moves by decay and momentum alone.
+    """What packed tensors leave out: weights that are 0 and stay it, and their moments, which move by themselves.
 
-    params, opt: tensors of full shape, of which only what is left out has a meaning.
+    opt: optimizer state of full shape, of which only what is left out has a meaning.
     """
 
     def __init__(
-        self, network: Tailored, optimizer: Optimizer, state: TrainState, keep: Tree, moments: list[str]
+        self, network: Specialized, optimizer: Optimizer, state: TrainState, slots: list[str]
     ) -> None:
         self.optimizer = optimizer
-        names = [name for name in state.weights.params if name in network.patterns or name in network.cuts]
-        if not moments and not network.cuts:  # removed weights that nothing moves: they are 0 and stay it
-            names = []
-        # Removed weights are 0; a unit's other parameters are whatever they are.
-        whole = {name: state.weights.params[name] for name in names}
-        self.params = {
-            name: _outside(network, name, leaf) for name, leaf in whole.items() if name in network.cuts
-        }
+        names = [name for name in state.weights.params if name in network.patterns] if slots else []
         self.opt: OptState = {
-            part: {name: _outside(network, name, state.opt[part][name]) for name in names} for part in moments
+            part: {name: _outside(network, name, state.opt[part][name]) for name in names} for part in slots
         }
-        self.opt |= {part: clone(leaves) for part, leaves in state.opt.items() if part not in moments}
-        self.keep = {
-            name: torch.zeros_like(leaf) if name in network.patterns else keep[name]
-            for name, leaf in whole.items()
-            if name in network.patterns or name in keep
-        }
-        self.zeros = {name: torch.zeros_like(leaf) for name, leaf in whole.items()}
-        self._moving = bool(names) and self._would_move(moments)
+        self.opt |= {part: clone(leaves) for part, leaves in state.opt.items() if part not in slots}
+        self.zeros = {name: torch.zeros_like(state.weights.params[name]) for name in names}
+        self._moving = bool(names) and self._would_move(slots)
 
-    def _would_move(self, moments: list[str]) -> bool:
+    def _would_move(self, slots: list[str]) -> bool:
         """Whether a step with any learning rate would change something, now or later."""
-        params, opt = (
-            self._all(clone(self.params)),
-            {part: clone(leaves) for part, leaves in self.opt.items()},
+        opt = {part: clone(leaves) for part, leaves in self.opt.items()}
+        self._step(opt, 1.0)
+        return any(
+            not torch.equal(opt[part][name], leaf) for part in slots for name, leaf in self.opt[part].items()
         )
-        self.optimizer.update_(self.zeros, opt, params, keep=self.keep, lr=1.0)
-        same = all(torch.equal(params[name], leaf) for name, leaf in self._all(self.params).items())
-        return not same or any(
-            not torch.equal(opt[part][name], leaf)
-            for part in moments
-            for name, leaf in self.opt[part].items()
-        )
-
-    def _all(self, params: Tree) -> Tree:
-        return {name: params.get(name, zero) for name, zero in self.zeros.items()}
 
     def update(self, lr: float | Tensor) -> None:
         """One step."""
         if self._moving:
-            self.optimizer.update_(self.zeros, self.opt, self._all(self.params), keep=self.keep, lr=lr)
+            self._step(self.opt, lr)
+
+    def _step(self, opt: OptState, lr: float | Tensor) -> None:
+        """Gradients, weights and masks are 0 here, so the weights are again."""
+        self.optimizer.update_(self.zeros, opt, self.zeros, keep=self.zeros, lr=lr)
 
 
-def _outside(network: Tailored, name: str, leaf: Tensor) -> Tensor:
+def _outside(network: Specialized, name: str, leaf: Tensor) -> Tensor:
     """A copy of a tensor with 0 in place of what the network takes."""
     packed = network.pack({name: leaf})
     return network.unpack({name: torch.zeros_like(packed[name])}, {name: leaf.detach()})[name]

@@ -33,5 +33,5 @@ class Bernoulli(ScheduledIntervention):
         draws = Random().scores(state.weights, context)
         masks = before | {name: before[name] & (draws[name] < self.keep) for name in names}
         if not self.allow_collapse:
-            check_collapse(before, masks)
+            check_collapse(before, masks, cure=f"keep more (keep={self.keep:g})")
         return remove(state, masks, context.slots)

@@ -43,7 +43,7 @@ def _under_lease(bench: Workbench, work: Job | Reading, beat: Callable[[int], bo
     except Stopped:
         return None
     except Exception as problem:
-        return Message.of_error(work.id, problem)
+        return Message.of_error(work.id, problem, bench.store)
 
 
 def _read(bench: Workbench, reading: Reading) -> Message:

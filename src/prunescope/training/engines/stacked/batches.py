@@ -1,7 +1,4 @@
-"""The batches of a stack: [R, B, ...] at every step.
-
-Belongs here: what each member sees next. Does not belong here: what a batch is (`training/loop.py`).
-"""
+"""The batches of a stack: [R, B, ...] at every step."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -41,8 +38,10 @@ class StackedBatches:
             return self.whole
         x, y = self._taken(steps)
         for number, augmentation in enumerate(self.augmentation):
-            own = zip(self.steppers, steps, strict=True)
-            x = augmentation.apply_to_runs(x, [one.augmentation_stream(number, step) for one, step in own])
+            positions = zip(self.steppers, steps, strict=True)
+            x = augmentation.apply_to_runs(
+                x, [stepper.augmentation_stream(number, step) for stepper, step in positions]
+            )
         return x, y
 
     def _taken(self, steps: list[int]) -> tuple[Tensor, Tensor]:

@@ -1,9 +1,9 @@
 """A network applied to a whole stack: [R, B, ...] in, [R, B, C] out.
 
-Belongs here: the ways to do it, and which of them a network admits. Does not belong here: layers (`modules.py`).
+Belongs here: the methods to do it, and which of them a network admits. Does not belong here: layers (`modules.py`).
 
 `Leading` calls the network itself on [R, B, ...] after its layers were replaced; `Vmapped` calls the untouched network
-under `torch.func.vmap`. Whether a way is right for a network is not guessed from its code: two members are compared
+under `torch.func.vmap`. Whether a method is right for a network is not guessed from its code: two members are compared
 with the network alone, outputs, statistics and gradients.
 """
 
@@ -35,7 +35,8 @@ TOLERANCE = 1e-4
 class Forward(Protocol):
     """A training pass of R members.
 
-    draws: whether the network draws while it trains. knows: whether it makes use of inputs that never change.
+    draws: whether the network draws while it trains.
+    knows: whether it makes use of inputs that never change.
     """
 
     draws: bool
@@ -116,59 +117,67 @@ class Vmapped:
     def apply(self, params: Tree, buffers: Tree, x: Tensor, draws: Sequence[int]) -> tuple[Tensor, Tree]:
         """See `Forward.apply`."""
 
-        def one(params: Tree, buffers: Tree, x: Tensor) -> tuple[Tensor, Tree]:
+        def apply_one(params: Tree, buffers: Tree, x: Tensor) -> tuple[Tensor, Tree]:
             fill(self.places, {**params, **buffers})
             logits = self.module(x)
             return logits, {name: place[key] for place, key, name in self.places if name in buffers}
 
-        logits, moved = vmap(one)(params, tree.clone(buffers), x)
+        logits, moved = vmap(apply_one)(params, tree.clone(buffers), x)
         return logits, {name: moved[name].detach() for name in buffers}
 
 
-Way = Literal["layers", "vmap", "streams"]
-WAYS: dict[Way, type[Leading] | type[Vmapped]] = {"layers": Leading, "vmap": Vmapped, "streams": Leading}
-"""The ways by name, as they are recorded. streams: each member in a program of its own, side by side on a GPU."""
+Method = Literal["layers", "vmap", "streams"]
+METHODS: dict[Method, type[Leading] | type[Vmapped]] = {
+    "layers": Leading,
+    "vmap": Vmapped,
+    "streams": Leading,
+}
+"""The methods by name, as they are recorded. streams: each member in a program of its own, side by side on a GPU."""
 
 
 @dataclass(frozen=True)
 class Admitted:
-    """How a network is applied to a stack, None if it cannot be; names of the weights that may be sparse."""
+    """How a network is applied to a stack.
 
-    name: Way | None
+    name: the method; None if the network admits none.
+    linear: names of the weights that may be sparse.
+    """
+
+    name: Method | None
     linear: frozenset[str] = frozenset()
 
     @property
-    def way(self) -> type[Leading] | type[Vmapped] | None:
+    def method(self) -> type[Leading] | type[Vmapped] | None:
         """What applies it."""
-        return WAYS[self.name] if self.name else None
+        return METHODS[self.name] if self.name else None
 
 
 @lru_cache(32)
-def admitted(model: Model, shape: tuple[int, ...], device: str, first: Way) -> Admitted:
-    """The first way, or else another, that equals the network alone on two members; shape: of one input."""
+def admitted(model: Model, shape: tuple[int, ...], device: str, first: Method) -> Admitted:
+    """The first method, or else another, that equals the network alone on two members; shape: of one input."""
     x = torch.randn(4, *shape, generator=stream(0, "comparison of a stack")).to(device)
-    for name in sorted(WAYS, key=lambda name: name != first):
-        if _equal(WAYS[name], model, x):
-            return Admitted(name, frozenset(WAYS[name](model).linear()))
+    for name in sorted(METHODS, key=lambda name: name != first):
+        if _equal(METHODS[name], model, x):
+            return Admitted(name, frozenset(METHODS[name](model).linear()))
     return Admitted(None)
 
 
-def _equal(way: type[Leading] | type[Vmapped], model: Model, x: Tensor) -> bool:
+def _equal(method: type[Leading] | type[Vmapped], model: Model, x: Tensor) -> bool:
     """Whether two members give in a stack what each gives alone.
 
     In float64, as normalization over few numbers magnifies rounding; in float32 for a network that takes nothing else.
     """
     for dtype in (torch.float64, torch.float32):
         with suppress(Exception):  # whatever a user's network says to tensors that it was not written for
-            return _agrees(way, model, x.to(dtype))
+            return _agrees(method, model, x.to(dtype))
     return False
 
 
-def _agrees(way: type[Leading] | type[Vmapped], model: Model, x: Tensor) -> bool:
+def _agrees(method: type[Leading] | type[Vmapped], model: Model, x: Tensor) -> bool:
     members = [tuple(tree.to(_cast(part, x.dtype), x.device) for part in model.init(seed)) for seed in (0, 1)]
     draws, xs = (3, 4), torch.stack([x, x.flip(0)])
     params, buffers = (tree.stack(parts) for parts in zip(*members, strict=True))
-    got = _outcome(params, lambda p: way(model).apply(p, buffers, xs, draws))
+    got = _outcome(params, lambda p: method(model).apply(p, buffers, xs, draws))
     for r, (alone, statistics) in enumerate(members):
 
         def by_itself(leaves: Tree, r: int = r, statistics: Tree = statistics) -> tuple[Tensor, Tree]:

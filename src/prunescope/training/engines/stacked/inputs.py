@@ -1,7 +1,5 @@
 """Inputs of a stack that stay the same from step to step: prepared once.
 
-Belongs here: which columns of them hold next to nothing. Does not belong here: products (`linear.py`).
-
 Where a batch is the whole training split, the first layer sees the same numbers at every step. In the theory's data
 half of the patches hold one number each, so half of the product is multiplication by zero.
 """
@@ -21,10 +19,12 @@ LONE_SHARE = 1 / 16
 class Fixed:
     """Inputs of R members at B columns, split into full columns and lone numbers.
 
-    x: the inputs as the network gets them, [R, ..., I] with B columns in between. order: int32 [R, B], the columns in
-    an order that has the D full ones in front. full: [R, I, D], those. count: int32 [R], lone numbers of each member in
-    the other columns. index, column, value: [R, most], at which input, at which place of the order, and what; by input.
-    start: int32 [R, I + 1], where those of each input begin. D = B where nothing is taken apart.
+    x: the inputs as the network gets them, [R, ..., I] with B columns in between.
+    order: int32 [R, B], the columns in an order that has the D full ones in front; D = B where nothing is taken apart.
+    full: [R, I, D], the full columns.
+    count: int32 [R], lone numbers of each member in the other columns.
+    index, column, value: [R, most], at which input, at which place of the order, and what; by input.
+    start: int32 [R, I + 1], where those of each input begin.
     """
 
     x: Tensor

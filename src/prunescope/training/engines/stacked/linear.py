@@ -1,27 +1,26 @@
-"""Linear layers of a stack: dense, or with products only where weights are.
-
-Belongs here: the products of a linear layer and their gradients. Does not belong here: which layer is sparse
-(`working.py`), the loops themselves (`kernels.py`).
-"""
+"""Linear layers of a stack: dense, or with products only where weights are."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from prunescope.training.engines.stacked import kernels
+from prunescope.tasks.kernels import mlp_kernels
 from prunescope.training.engines.stacked.inputs import without
-from prunescope.training.engines.stacked.kernels import array
 
 
 @dataclass(frozen=True)
 class Pattern:
     """Where R members have weights in one layer of O x I.
 
-    row: int32 [R, O + 1]; index: int32 [R, M]; place: int64 [R, M], flat place in the dense layer; real: bool [R, M],
-    whether a place is used at all.
+    row: int32 [R, O + 1], where the weights of each output begin.
+    index: int32 [R, M], their inputs.
+    place: int64 [R, M], their flat places in the dense layer.
+    real: bool [R, M], whether a place is used at all.
     """
 
     row: Tensor
@@ -29,6 +28,11 @@ class Pattern:
     place: Tensor
     real: Tensor
     shape: tuple[int, int]
+
+    @property
+    def arrays(self) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+        """Rows and inputs as loops take them."""
+        return array(self.row).view(np.uint32), array(self.index).view(np.uint32)
 
     def values(self, dense: Tensor) -> Tensor:
         """The entries [R, M] of dense tensors [R, O, I], 0 at unused places."""
@@ -58,8 +62,8 @@ def pattern(masks: Sequence[Tensor]) -> Pattern:
     place = torch.zeros(len(masks), most, dtype=torch.int64)
     real = torch.zeros(len(masks), most, dtype=torch.bool)
     row = torch.zeros(len(masks), outputs + 1, dtype=torch.int32)
-    for r, (mask, found) in enumerate(zip(masks, places, strict=True)):
-        place[r, : len(found)], real[r, : len(found)] = found, True
+    for r, (mask, flat) in enumerate(zip(masks, places, strict=True)):
+        place[r, : len(flat)], real[r, : len(flat)] = flat, True
         row[r, 1:] = mask.sum(1).cumsum(0)
     return Pattern(row, (place % inputs).int(), place, real, (outputs, inputs))
 
@@ -109,14 +113,15 @@ def features_first(x: Tensor) -> Tensor:
 
 
 class SparseProduct(torch.autograd.Function):
-    """W x with weights [R, M] in a pattern, x [R, I, B]."""
+    """W x with weights [R, M] in a pattern, x [R, I, B]: the loops of one network, member by member."""
 
     @staticmethod
     def forward(ctx: Any, value: Tensor, x: Tensor, at: Pattern) -> Tensor:
         """The outputs [R, O, B]."""
         x = x.contiguous()
-        y = torch.empty(len(value), at.shape[0], x.shape[2])
-        kernels.sparse_product(array(at.row), array(at.index), array(value), array(x), y.numpy())
+        y, bias = torch.empty(len(value), at.shape[0], x.shape[2]), np.zeros(at.shape[0], np.float32)
+        for *where, weights, inputs, outputs in zip(*at.arrays, *map(array, (value, x, y)), strict=True):
+            mlp_kernels.spread(*where, weights, bias, inputs, outputs, False)
         ctx.at = at
         ctx.save_for_backward(value, x)
         return y
@@ -125,10 +130,19 @@ class SparseProduct(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         """The gradients of weights and inputs; that of a weight that is not there is never made."""
         value, x = ctx.saved_tensors
-        at, g = ctx.at, array(grads[0])
-        gw, gx = torch.empty_like(value), None
-        kernels.sparse_weight_gradient(array(at.row), array(at.index), g, array(x), gw.numpy())
-        if ctx.needs_input_grad[1]:
-            gx = torch.empty_like(x)
-            kernels.sparse_input_gradient(array(at.row), array(at.index), array(value), g, gx.numpy())
+        at, g, gw = ctx.at, array(grads[0]), torch.zeros_like(value)
+        bias, step = np.zeros(at.shape[0], np.float32), (np.float32(0), np.float32(-1))
+        for *where, slopes, inputs, weights in zip(*at.arrays, g, array(x), array(gw), strict=True):
+            mlp_kernels.descend(*where, slopes, inputs, weights, bias, *step)
+        if not ctx.needs_input_grad[1]:
+            return gw, None, None
+        gx = torch.zeros_like(x)
+        for *where, weights, slopes, inputs in zip(*at.arrays, array(value), g, array(gx), strict=True):
+            mlp_kernels.scatter(*where, weights, slopes, inputs)
         return gw, gx, None
+
+
+def array(tensor: Tensor) -> NDArray[Any]:
+    """The numpy view of a CPU tensor without a graph, contiguous."""
+    view: NDArray[Any] = tensor.detach().contiguous().numpy()
+    return view

@@ -1,8 +1,5 @@
 """A step of a stack recorded once on a GPU and played again: a small network then costs no time on the host.
 
-Belongs here: when a step may be recorded, its fixed places for batch and learning rate. Does not belong here: what the
-step is (`working.py`).
-
 A recorded step always does the same to the same memory, so it is only taken where nothing is decided on the host: no
 stop rule looks at the loss, the network draws nothing, every batch is as large as the first. What differs from step to
 step is copied to fixed places before it is played. The results are those of the step itself; the same kernels run.
@@ -64,7 +61,7 @@ class Recorded:
         """Records a step without taking it."""
         assert self.places is not None
         graph, places = torch.cuda.CUDAGraph(), self.places
-        # What other threads do meanwhile (`training/aside.py`) has streams of its own and is not recorded.
+        # What other threads do meanwhile (`training/background.py`) has streams of its own and is not recorded.
         with torch.cuda.graph(graph, capture_error_mode="thread_local"):
             self.losses = self._take(*places)
         self.play = graph.replay

@@ -1,7 +1,5 @@
 """Several programs at a time on a GPU, each on a stream of its own.
 
-Belongs here: which stream a program's kernels go to. Does not belong here: what a program does (`stack.py`).
-
 A small network leaves most of a GPU idle. The host hands out the steps of one program and goes on to the next without
 waiting, so that their kernels run at the same time. On a CPU there is one queue, and programs go one after another.
 

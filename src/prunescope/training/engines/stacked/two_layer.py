@@ -1,8 +1,5 @@
 """The two-layer network of the theory in a stack, where its inputs never change: two sweeps and no copies.
 
-Belongs here: this one network. Does not belong here: its definition (`tasks/nets/two_layer.py`), the loops
-(`kernels.py`).
-
 As separate operations its readout takes longer than the matrix products, and half of the products multiply by zero.
 """
 
@@ -14,8 +11,7 @@ from torch import Tensor, nn
 from prunescope.tasks.nets.two_layer import TwoLayer
 from prunescope.training.engines.stacked import two_layer_kernels as kernels
 from prunescope.training.engines.stacked.inputs import LANES, Fixed
-from prunescope.training.engines.stacked.kernels import array
-from prunescope.training.engines.stacked.linear import Pattern, StackedLinear
+from prunescope.training.engines.stacked.linear import Pattern, StackedLinear, array
 
 
 class StackedTwoLayer(nn.Module):
@@ -52,8 +48,8 @@ class Fused(torch.autograd.Function):
             y = torch.bmm(weight.detach(), known.full)
             kernels.two_layer(array(y), array(weight), *lone(known), *ends)
         else:
-            there: Any = (array(at.row), array(at.index), array(weight), array(known.full))
-            kernels.sparse_two_layer(*there, *lone_by_input(known), *ends)
+            operands: Any = (array(at.row), array(at.index), array(weight), array(known.full))
+            kernels.sparse_two_layer(*operands, *lone_by_input(known), *ends)
         ctx.at, ctx.known, ctx.patches, ctx.slope, ctx.like = at, known, patches, slope, weight
         return out.transpose(1, 2)
 
@@ -69,9 +65,9 @@ class Fused(torch.autograd.Function):
             kernels.lone_gradient(*ends)
         else:
             gw = torch.empty_like(ctx.like)
-            there: Any = (array(at.row), array(at.index), array(known.full))
-            there = (*there, *lone_by_input(known), gw.numpy())
-            kernels.sparse_two_layer_gradient(*shared, *there)
+            operands: Any = (array(at.row), array(at.index), array(known.full))
+            operands = (*operands, *lone_by_input(known), gw.numpy())
+            kernels.sparse_two_layer_gradient(*shared, *operands)
         return gw, None, None, None, None, None
 
 

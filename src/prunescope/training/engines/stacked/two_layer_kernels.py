@@ -1,6 +1,6 @@
 """The loops of the two-layer network on inputs that never change: products, readout and their gradients in one sweep.
 
-Belongs here: plain loops on numpy arrays, compiled by `compiled.py`; they check nothing. Does not belong here: who
+Belongs here: plain loops on numpy arrays, compiled by `jit.py`; they check nothing. Does not belong here: who
 calls them (`two_layer.py`).
 
 R members, C classes with m neurons each, N examples of P patches in B = N * P columns, I inputs. What holds a number
@@ -8,9 +8,12 @@ of its own only here and there is apart from the D full columns (`inputs.py`).
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
-from prunescope.training.engines.stacked.compiled import compiled
-from prunescope.training.engines.stacked.kernels import Floats, Ints
+from prunescope.tasks.kernels.jit import compiled
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int32]
 
 
 @compiled

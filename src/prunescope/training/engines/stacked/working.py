@@ -6,7 +6,7 @@ together (`training/engines/stack.py`), layers (`linear.py`, `modules.py`).
 
 from collections.abc import Sequence
 from contextlib import nullcontext
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -14,32 +14,36 @@ from torch import Tensor
 from prunescope.base import tree
 from prunescope.base.state import TrainState, Weights
 from prunescope.base.tree import Tree
-from prunescope.training.engines.engine import Lane
+from prunescope.tasks.kernels.jit import compiled_for
+from prunescope.training.engines.engine import Replica
 from prunescope.training.engines.stacked.batches import StackedBatches
-from prunescope.training.engines.stacked.compiled import compiled_for
 from prunescope.training.engines.stacked.forward import Forward
 from prunescope.training.engines.stacked.inputs import Fixed, fixed, without
 from prunescope.training.engines.stacked.linear import Pattern, pattern
 from prunescope.training.loop import Stepper
 
-if TYPE_CHECKING:
-    from prunescope.training.engines.stacked.recorded import Recorded
-    from prunescope.training.engines.stacked.side_by_side import Stream
+
+class Recording(Protocol):
+    """Steps of a stack that a device plays by itself."""
+
+    def step(self, rate: Tensor) -> Tensor:
+        """Takes the next step at the learning rates [R]; the losses before it, [R], nats."""
 
 
 class Stacked:
     """The tensors of R members with a leading axis R, held by nobody else.
 
-    A tensor whose name is in `patterns` holds the weights that are there only, [R, M]. room: the most members
-    that it is meant for. recorded: its steps as a recording, where they can be. stream: where its kernels go on a GPU
-    that has several programs.
+    patterns: of those tensors that hold the weights that are there only, [R, M], by name.
+    room: the most members that it is meant for.
+    recorded: its steps as a recording, where they can be.
+    stream: where its kernels go on a GPU that has several programs.
     """
 
-    def __init__(self, lanes: Sequence[Lane], forward: Forward, sparse: Sequence[str]) -> None:
+    def __init__(self, replicas: Sequence[Replica], forward: Forward, sparse: Sequence[str]) -> None:
         """Copies everything. sparse: names of the weights that are taken in a pattern."""
-        states = [lane.state for lane in lanes]
-        self.forward, self.program = forward, lanes[0].stepper.program
-        self.masks = [lane.stepper.keep(lane.state) for lane in lanes]
+        states = [replica.state for replica in replicas]
+        self.forward, self.program = forward, replicas[0].stepper.program
+        self.masks = [replica.stepper.keep(replica.state) for replica in replicas]
         self.patterns: dict[str, Pattern] = {}
         layers = forward.linear()
         for name in sparse:
@@ -49,18 +53,20 @@ class Stacked:
         self.buffers = (
             tree.stack(state.weights.buffers for state in states) if states[0].weights.buffers else {}
         )
-        moments = self.program.optimizer.slots
+        slots = self.program.optimizer.slots
         self.opt = {
-            part: self._packed(stacked) if part in moments else stacked
+            part: self._packed(stacked) if part in slots else stacked
             for part in states[0].opt
             for stacked in [tree.stack(state.opt[part] for state in states)]
         }
         self.keep = self._kept(states)
         self.handed = list(states)
-        self.room = len(lanes)
-        self.recorded: Recorded | None = None
-        self.stream: Stream | None = None
-        self.batches = StackedBatches([lane.stepper for lane in lanes], [state.step for state in states])
+        self.room = len(replicas)
+        self.recorded: Recording | None = None
+        self.stream: torch.cuda.Stream | None = None
+        self.batches = StackedBatches(
+            [replica.stepper for replica in replicas], [state.step for state in states]
+        )
         self.known: Fixed | None = None
         self._know_inputs()
 
@@ -125,10 +131,10 @@ class Stacked:
         """The step whose losses these are."""
         with torch.enable_grad():
             total = losses.sum()
-        found = torch.autograd.grad(total, leaves, allow_unused=True)
+        slopes = torch.autograd.grad(total, leaves, allow_unused=True)
         grads = {
             name: torch.zeros_like(leaf) if grad is None else grad
-            for (name, leaf), grad in zip(self.params.items(), found, strict=True)
+            for (name, leaf), grad in zip(self.params.items(), slopes, strict=True)
         }
         self.program.optimizer.update_(grads, self.opt, self.params, keep=self.keep, lr=lr)
         self.buffers = self._moved
@@ -137,11 +143,11 @@ class Stacked:
         """Bytes of everything that is held during a step; takes the forward pass of one."""
         kept: dict[int, int] = {}
 
-        def seen(leaf: Tensor) -> Tensor:
+        def remember(leaf: Tensor) -> Tensor:
             kept[leaf.untyped_storage().data_ptr()] = leaf.untyped_storage().nbytes()
             return leaf
 
-        with torch.autograd.graph.saved_tensors_hooks(seen, lambda leaf: leaf):
+        with torch.autograd.graph.saved_tensors_hooks(remember, lambda leaf: leaf):
             self.losses()
         state = (self.params, self.buffers, *self.opt.values())
         # Here and in the members; and weights once more as gradients and as what the update makes of them.
@@ -156,14 +162,14 @@ class Stacked:
         weights = before.weights
         params = self._unpacked(self.params, row)
         buffers = {name: leaf[row].clone() for name, leaf in self.buffers.items()}
-        moments = self.program.optimizer.slots
+        slots = self.program.optimizer.slots
         return before.replace(
             step=before.step + steps,
             schedule_step=before.schedule_step + steps,
             weights=Weights(params, buffers, weights.masks),
             opt={
                 part: self._unpacked(leaves, row)
-                if part in moments
+                if part in slots
                 else {name: leaf[row].clone() for name, leaf in leaves.items()}
                 for part, leaves in self.opt.items()
             },

@@ -1,0 +1,64 @@
+"""The network that a curvature measure works on: a copy of its own, looked at before anything is measured."""
+
+import copy
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.overrides import TorchFunctionMode
+
+from prunescope.base.errors import UsageError
+from prunescope.tasks.model import Model
+
+
+class _Replacing(TorchFunctionMode):
+    """Calls other functions in the place of some of PyTorch's."""
+
+    def __init__(self, functions: dict[Any, Callable[..., Any]]) -> None:
+        super().__init__()
+        self.functions = functions
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return self.functions.get(func, func)(*args, **(kwargs or {}))
+
+
+def private_copy(model: Model) -> Model:
+    """A copy whose modules nobody else fills; it can be made whatever the last pass left in the original.
+
+    What that leaves are results with a graph, or wrappers of `torch.func`, in the places of parameters or in a
+    network's own attributes. Neither can be copied, and a pass never reads the former: it fills all places anew.
+    """
+    plain = copy.copy(model)
+    vars(plain).pop("compiled", None)  # a compiled pass of the original's own module
+    with _Replacing({Tensor.__deepcopy__: lambda tensor, _: tensor}):
+        return copy.deepcopy(plain)
+
+
+def _weight_norm(direction: Tensor, length: Tensor, dim: int = 0) -> Tensor:
+    """By its formula: the second derivative of PyTorch's kernel takes the norm as fixed."""
+    return direction * (length / torch.norm_except_dim(direction, 2, dim))
+
+
+@contextmanager
+def twice_differentiable() -> Iterator[None]:
+    """Attention and weight normalization take kernels inside that have a (right) second derivative."""
+    with sdpa_kernel(SDPBackend.MATH), _Replacing({torch._weight_norm: _weight_norm}):
+        yield
+
+
+@contextmanager
+def explained(model: Model) -> Iterator[None]:
+    """Turns PyTorch's refusal to differentiate twice into a UsageError."""
+    try:
+        yield
+    except RuntimeError as problem:
+        text = str(problem)
+        if not any(word in text for word in ("derivative for", "differentiate twice", "double backward")):
+            raise
+        raise UsageError(
+            f"{model.network.path} has no second derivative in PyTorch ({text.splitlines()[0]}); GradientTrace and "
+            "AdaptiveSharpness need first derivatives only, or replace that operation"
+        ) from problem

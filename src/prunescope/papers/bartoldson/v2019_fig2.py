@@ -1,0 +1,48 @@
+"""bartoldson2019/fig2: How does a network recover from disruptive pruning?
+
+Test accuracy during training under three regimes of E[BN] pruning.
+"""
+
+from collections.abc import Iterator
+
+from prunescope.papers.bartoldson import figures, v2019_fig1
+from prunescope.papers.bartoldson.claims import MORE, Says
+from prunescope.papers.bartoldson.comparison import Comparison
+from prunescope.papers.bartoldson.paper import study
+from prunescope.papers.bartoldson.scales import EventSize, scales_of
+from prunescope.studies.claim import Claim
+from prunescope.studies.study import Study
+
+COST = {"smoke": "a minute or less on 2 cores", "laptop": "1 hour on 2 cores", "paper": "months on 2 cores"}
+FIGURE = "Figure 2"
+PLACE = "Bartoldson et al. 2019, section 3.1 and Figure 2"
+Settings = EventSize
+SCALES = scales_of(EventSize)
+
+
+def build(settings: EventSize, scale: str) -> Study:
+    """The study under these settings."""
+    four = v2019_fig1.comparison(settings)
+    runs = four.only(*(name for name in four.names if not name.endswith("l2")))
+    shown = ("mean_drop", "worst_drop", "recovery", "recovered", "recovered_soon", "best", "final")
+    return study(
+        __doc__,
+        settings,
+        scale,
+        (
+            figures.dynamics("fig2", "Figure 2: test accuracy during training", {"VGG11": runs}),
+            figures.means("fig2-means", "Recovery of every arm", {"VGG11": runs}, shown, _claims(runs)),
+        ),
+        "That Prune_L takes 13 % of the last convolution and 8 % of the other three at an event is its schedule, "
+        "no result.",
+    )
+
+
+def _claims(runs: Comparison) -> Iterator[Claim]:
+    """The harshest regime disrupts most, and is the best after all."""
+    says, (none, gentle, _, harsh) = Says(PLACE), runs.names
+    what = "Pruning the filters of largest expected activation at the high rate beats no pruning."
+    yield says("harsh-beats-none", what, runs.gap(harsh, none), MORE)
+    what = "Its events cost more accuracy than those of the gentlest regime."
+    yield says("harsh-is-more-disruptive", what, runs.gap(harsh, gentle, "mean_drop"), MORE)
+    yield says.recovers("recovers-within-a-few-epochs", runs, harsh)

@@ -1,0 +1,94 @@
+"""bartoldson2019/fig3: Do larger pruning events disrupt more and generalize better?
+
+Larger events of pruning, their number fixed.
+"""
+
+from collections.abc import Iterator
+from typing import Annotated
+
+from pydantic import Field, field_validator
+
+from prunescope.papers.bartoldson.claims import LESS, MORE, Says
+from prunescope.papers.bartoldson.paper import study
+from prunescope.papers.bartoldson.scales import FAST, SHORT, Ascending, EventSize, scales_of
+from prunescope.papers.bartoldson.v2019_sweeps import Sweep, Targets, sweep
+from prunescope.studies.claim import Claim
+from prunescope.studies.region import Equivalence, Region
+from prunescope.studies.study import Study
+
+COST = {"smoke": "a minute or less on 2 cores", "laptop": "3 hours on 2 cores", "paper": "months on 2 cores"}
+FIGURE = "Figure 3"
+PLACE = "Bartoldson et al. 2019, section 3.2 and Figure 3"
+
+
+class Settings(EventSize):
+    """How much is run, and at which rates.
+
+    rates: percent of the last convolution an event; of the others half of it. The paper's x axis ends at 30; the rates
+        between are proposed here.
+    targets: by their subscripts; S and L are needed.
+    """
+
+    rates: Ascending[Annotated[float, Field(gt=0, le=30)]] = Field(
+        default=(5.0, 10.0, 15.0, 20.0, 25.0, 30.0), min_length=2
+    )
+    targets: Targets = ("S", "R", "L")
+
+    @field_validator("targets")
+    @classmethod
+    def _compared(cls, targets: Targets) -> Targets:
+        if missing := {"S", "L"} - set(targets):
+            raise ValueError(
+                f"targets={list(targets)} lacks {sorted(missing)}, which the claims compare; add it"
+            )
+        return targets
+
+
+SCALES = scales_of(
+    Settings, smoke={"compress": 45.0, "rates": (10.0, 20.0)}, laptop={"rates": (5.0, 15.0, 30.0)}
+)
+
+
+def build(settings: Settings, scale: str) -> Study:
+    """The study under these settings."""
+    shares = {rate: (rate / 2, rate / 2, rate / 2, rate) for rate in settings.rates}
+    ways = [(rate, SHORT.at_rate(settings, FAST, each), FAST, "") for rate, each in shares.items()]
+    rates = sweep(settings, settings.targets, ways)
+    claims = {"mean_drop": _drops(rates, settings), "best": _accuracy(rates, settings)}
+    shown = rates.figures("mean_drop", tag="fig3", heading="Figure 3", claims=claims)
+    note = "Single values are in the paper's curves only: directions are claimed."
+    return study(__doc__, settings, scale, shown, note)
+
+
+def _order(rates: Sweep, name: str, says: str, quantity: str, score: str, pair: str, region: Region) -> Claim:
+    """One target minus another, such as "LS", the mean over rates."""
+    first, second = (rates.over_rates(quantity, score, letter) for letter in pair)
+    return Says(PLACE)(name, says, first - second, region, needs=(rates.runs.fits(quantity),))
+
+
+def _drops(rates: Sweep, settings: Settings) -> Iterator[Claim]:
+    """Drops grow, and which target disrupts more depends on the score."""
+    yield rates.rises("drop-rises", "Drops grow with the iterative rate.", "mean_drop", PLACE)
+    what = "Scored by E[BN], pruning the largest disrupts more than pruning"
+    name = "large-is-less-stable-ebn"
+    yield _order(rates, name, f"{what} the smallest.", "mean_drop", "E[BN]", "LS", MORE)
+    if "R" in settings.targets:
+        name = "large-is-less-stable-than-random-ebn"
+        yield _order(rates, name, f"{what} at random.", "mean_drop", "E[BN]", "LR", MORE)
+    what = "Scored by l2 norms, pruning the smallest disrupts more than pruning the largest."
+    yield _order(rates, "small-is-less-stable-l2", what, "mean_drop", "l2", "LS", LESS)
+
+
+def _accuracy(rates: Sweep, settings: Settings) -> Iterator[Claim]:
+    """Accuracy grows; with E[BN] by the target that disrupts more, with norms by any."""
+    yield rates.rises("accuracy-rises", "Accuracy grows with the iterative rate.", "best", PLACE)
+    what, pairs = "Scored by E[BN], pruning the largest generalizes better than pruning", ["LS"]
+    yield _order(rates, "large-is-better-ebn", f"{what} the smallest.", "best", "E[BN]", "LS", MORE)
+    if "R" in settings.targets:
+        name, pairs = "large-is-better-than-random-ebn", ["LS", "LR", "RS"]
+        yield _order(rates, name, f"{what} at random.", "best", "E[BN]", "LR", MORE)
+    for pair in pairs:
+        first, second = tuple(pair)
+        name = f"target-hardly-matters-l2-{first.lower()}-{second.lower()}"
+        what = f"Scored by l2 norms, Prune_{first} and Prune_{second} differ little in accuracy."
+        yield _order(rates, name, what, "best", "l2", pair, Equivalence(0.3))

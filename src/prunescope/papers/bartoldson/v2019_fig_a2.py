@@ -1,0 +1,51 @@
+"""bartoldson2019/figA2: Do larger pruning events help when the same is pruned in all?
+
+Larger events of pruning, the total fraction fixed.
+"""
+
+from pydantic import Field
+
+from prunescope.papers.bartoldson.paper import study
+from prunescope.papers.bartoldson.scales import SHORT_FIXED, Ascending, Count, EventSize, scales_of
+from prunescope.papers.bartoldson.v2019_sweeps import Targets, sweep
+from prunescope.studies.study import Study
+
+COST = {"smoke": "a minute or less on 2 cores", "laptop": "3 hours on 2 cores", "paper": "months on 2 cores"}
+FIGURE = "Figure A2"
+PLACE = "Bartoldson et al. 2019, appendix A.3 and Figure A2"
+
+
+class Settings(EventSize):
+    """How much is run, and with which periods.
+
+    periods: epochs of the full schedule between events.
+    targets: by their subscripts.
+    """
+
+    periods: Ascending[Count] = Field(default=tuple(range(4, 41, 4)), min_length=2)
+    targets: Targets = ("S", "R", "L")
+
+
+SCALES = scales_of(Settings, smoke={"compress": 45.0, "periods": (4, 90)}, laptop={"periods": (4, 20, 40)})
+
+
+def build(settings: Settings, scale: str) -> Study:
+    """The study under these settings."""
+    ways = [
+        (SHORT_FIXED.rate(settings, period), SHORT_FIXED, period, f", every {period} epochs")
+        for period in settings.periods
+    ]
+    rates = sweep(settings, settings.targets, ways)
+    what = "With the total fixed, the drop at the last event grows with the iterative rate."
+    drop = rates.rises("last-drop-rises", what, "last_drop", PLACE)
+    what = "With the total fixed, accuracy grows with the iterative rate."
+    best = rates.rises("accuracy-rises-fixed", what, "best", PLACE)
+    claims = {"last_drop": [drop], "best": [best]}
+    return study(
+        __doc__,
+        settings,
+        scale,
+        rates.figures("last_drop", tag="figa2", heading="Figure A2", claims=claims),
+        "Drops are those of the last event, against the epoch before it, as in the caption.",
+        "Rates from 3 to 30 % are the schedule, no result; single values are in the paper's curves only.",
+    )

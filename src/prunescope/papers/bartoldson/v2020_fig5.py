@@ -1,0 +1,101 @@
+"""bartoldson2020/fig5: Does the benefit of pruning need the permanent removal of filters?
+
+Filters that go for good, that are zeroed for a while, or that are disturbed for a while.
+"""
+
+from collections.abc import Iterator
+
+from pydantic import Field
+
+from prunescope.papers.bartoldson import arms, figures
+from prunescope.papers.bartoldson.arms import NONE
+from prunescope.papers.bartoldson.claims import MORE, Says
+from prunescope.papers.bartoldson.comparison import Comparison
+from prunescope.papers.bartoldson.paper import study
+from prunescope.papers.bartoldson.scales import VGG11, Ascending, Count, EventSize, scales_of
+from prunescope.studies.claim import Claim
+from prunescope.studies.region import Equivalence
+from prunescope.studies.study import Study
+from prunescope.training.interventions import NoiseUnits, ZeroUnits
+
+COST = {"smoke": "a minute or less on 2 cores", "laptop": "2 hours on 2 cores", "paper": "months on 2 cores"}
+FIGURE = "Figure 5"
+PLACE = "Bartoldson et al. 2020, section 3.3 and Figure 5"
+
+
+class Settings(EventSize):
+    """How much is run, and for how many training batches noise lasts, ascending.
+
+    test_batches: batches of a test pass, during which the authors' code adds Gaussian noise too; see `NoiseUnits`.
+    """
+
+    batches: Ascending[Count] = Field(default=(1, 50, 1105), min_length=2)
+    test_batches: int = Field(default=79, ge=0)
+
+
+SCALES = scales_of(
+    Settings,
+    smoke={"batches": (1, 2), "test_batches": 2},
+    laptop={"batches": (1, 5, 113), "test_batches": 8},
+)
+"""At laptop scale epochs have 40 batches for the paper's 391:
+5, 113 and a test pass of 8 last as long in epochs as 50, 1105 and 79."""
+
+
+def comparisons(size: Settings) -> dict[str, Comparison]:
+    """The arms by kind of noise, beside pruning that leaves normalization alone, as zeroing does.
+
+    Zeroing: targeted filters at 0 for so many batches, then back from 0.
+    Gaussian noise: on targeted filters before each of so many batches.
+    """
+    plain = arms.plain(VGG11, size)
+    pruned = arms.largest(size, normalization_follows=False, suffix=", BN kept")
+    zeroing = [arms.noisy(size, f"Zeroing {n}", ZeroUnits, batches=n) for n in size.batches]
+    test = size.test_batches
+    gaussian = [
+        arms.noisy(size, f"Gaussian {n}", NoiseUnits, batches=n, test_batches=test) for n in size.batches
+    ]
+    return {
+        "zeroing": arms.compared(size, plain, pruned, *zeroing),
+        "Gaussian noise": arms.compared(size, plain, *gaussian),
+    }
+
+
+def build(settings: Settings, scale: str) -> Study:
+    """The study under these settings."""
+    panels = comparisons(settings)
+    shown, claims = ("best", "final", "mean_stability"), _claims(settings, *panels.values())
+    return study(
+        __doc__,
+        settings,
+        scale,
+        (
+            figures.dynamics("fig5", "Figure 5: test accuracy under temporary noise", panels),
+            figures.means("fig5-means", "Means of every arm", panels, shown, claims),
+        ),
+        "Batches are training batches. The authors' code counts and disturbs test batches too; here a test pass "
+        "leaves weights as they are. Right after an event, zeroed filters are at 0, and Gaussian noise is there "
+        "with all draws that the next training batch sees: one for a single batch, else one more than "
+        f"test_batches ({settings.test_batches}), which the authors' pass gathers one by one while it goes on.",
+        "Prune_L of this figure leaves gamma and beta of pruned filters alone, unlike that of Figure 2.",
+    )
+
+
+def _claims(settings: Settings, zeroed: Comparison, noisy: Comparison) -> Iterator[Claim]:
+    """Noise that lasts long enough does what pruning does."""
+    says, pruned = Says(PLACE), zeroed.names[1]
+    middle = settings.batches[len(settings.batches) // 2]
+    zeroing = f"Zeroing {middle}"
+    what = f"Zeroing for {middle} batches generalizes like pruning for good."
+    yield says("zeroing-is-pruning", what, zeroed.gap(zeroing, pruned), Equivalence(0.3))
+    what = f"Zeroing for {middle} batches is as unstable as pruning for good."
+    stability = zeroed.gap(zeroing, pruned, "mean_stability")
+    yield says("zeroing-is-as-unstable", what, stability, Equivalence(3.0))
+    what = "Pruning the largest filters beats no pruning."
+    yield says("pruning-helps", what, zeroed.gap(pruned, NONE), MORE)
+    shortest, *_, longest = settings.batches
+    what = f"Gaussian noise for {longest} batches beats"
+    yield says("gaussian-helps", f"{what} no noise.", noisy.gap(f"Gaussian {longest}", NONE), MORE)
+    longer = noisy.gap(f"Gaussian {longest}", f"Gaussian {shortest}")
+    long = Says(f'{PLACE} ("as long as the noise is applied for enough batches")')
+    yield long("longer-is-better", f"{what} noise for {shortest}.", longer, MORE)

@@ -1,0 +1,274 @@
+"""bartoldson2020/yours: What does pruning these layers on this schedule do to a network of your own?
+
+Units of any network pruned while it trains: every event, stability, recovery, flatness. `follow` does the same for a
+recipe of your own: a network, data and optimizer that no setting can name.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+
+import numpy as np
+from pydantic import Field
+
+from prunescope.base.steps import Clock
+from prunescope.base.value import Value
+from prunescope.measures import AdaptiveSharpness, GradientTrace, HessianTraceOrEstimate, Sample
+from prunescope.papers.bartoldson import figures
+from prunescope.papers.bartoldson.arms import L2, NONE
+from prunescope.papers.bartoldson.claims import MORE, Says
+from prunescope.papers.bartoldson.comparison import Comparison, arm
+from prunescope.papers.bartoldson.flatness import SHARPNESS, TRACE_C, TRACE_H
+from prunescope.papers.bartoldson.quantities import ANEW, Measured, Observables
+from prunescope.papers.bartoldson.scales import Count, Distinct
+from prunescope.papers.own import Own
+from prunescope.runs.graph.families import during_training
+from prunescope.runs.graph.recipe import Recipe
+from prunescope.sparsity.select import Target
+from prunescope.sparsity.structure import find_units
+from prunescope.sparsity.unit_scores import UnitScore
+from prunescope.studies.events import Epochs, epochs
+from prunescope.studies.figure import Figure, Rows
+from prunescope.studies.plot import Intervals, Lines
+from prunescope.studies.quantity import combined, each
+from prunescope.studies.results import Numbers
+from prunescope.studies.study import Study, titled
+from prunescope.training.epoch_probes import Limit
+from prunescope.training.interventions import LayerSchedule, PruneUnits
+from prunescope.training.optim import Adam, Optimizer
+from prunescope.training.schedules import Constant, Schedule
+
+COST = {
+    "smoke": "a minute or less on 2 cores",
+    "laptop": "20 minutes on 2 cores",
+    "paper": "20 minutes on 2 cores",
+}
+FIGURE = "none: any network"
+ERROR = "standard error of Tr(H)"
+
+
+class Settings(Own):
+    """A network, its training, and how it is pruned.
+
+    layers: which layers lose how much when; positions are durations from the start of training.
+    targets: an arm each, beside no pruning.
+    allow_idle_events: whether a layer may have more events than units.
+    test_limit, train_limit: examples that accuracy is measured on after every epoch.
+    recalibration: training batches behind BatchNorm statistics estimated anew around events; 0 leaves that out.
+    flat_images: test examples for flatness.
+    trace_probes: for Tr(H), where it is sampled.
+    """
+
+    optimizer: Optimizer = Adam()
+    schedule: Schedule = Constant(lr=1e-3)
+    layers: tuple[LayerSchedule, ...] = Field(
+        default=(
+            LayerSchedule(layer="fc1", start="4ep", end="28ep", fraction=0.5, period="8ep"),
+            LayerSchedule(layer="fc2", start="4ep", end="28ep", fraction=0.8, period="8ep"),
+        ),
+        min_length=1,
+    )
+    score: UnitScore = L2
+    targets: Distinct[Target] = Field(default=("smallest", "random", "largest"), min_length=1)
+    allow_idle_events: bool = False
+    test_limit: Limit = "all"
+    train_limit: Limit = 1000
+    recalibration: int = Field(default=4, ge=0)
+    flat_images: Count = 256
+    trace_probes: int = Field(default=100, ge=2)
+
+
+SCALES: Mapping[str, Settings] = MappingProxyType(
+    {
+        "smoke": Settings(
+            arguments={"inputs": 64, "hidden": [12, 8]},
+            epochs=6,
+            batch=200,
+            share=0.3,
+            layers=(LayerSchedule(layer="fc1", start="2ep", end="4ep", fraction=0.5, period="2ep"),),
+            replicates=2,
+            train_limit=100,
+            flat_images=20,
+        ),
+        "laptop": Settings(),
+        "paper": Settings(replicates=10),
+    }
+)
+
+
+def build(settings: Settings, scale: str) -> Study:
+    """The study under these settings. Raises UsageError for layers without units, and for impossible schedules."""
+    return follow(
+        settings.recipe(),
+        settings.layers,
+        score=settings.score,
+        targets=settings.targets,
+        replicates=settings.replicates,
+        observables=Observables(
+            test=settings.test_limit,
+            train=settings.train_limit,
+            recalibration=settings.recalibration,
+            measures=flatness(settings.flat_images, probes=settings.trace_probes),
+        ),
+        allow_idle_events=settings.allow_idle_events,
+        settings=settings,
+        scale=f"{scale}: {settings.network} on {settings.data}, {settings.epochs} epochs, "
+        f"{settings.replicates} replicates",
+    )
+
+
+def flatness(images: int, *, probes: int = 100) -> dict[str, Measured]:
+    """Measures that any network has, on the first test examples; Tr(H) is exact where the network permits it."""
+    sample = Sample(split="test", examples=images)
+    trace = HessianTraceOrEstimate(sample=sample, probes=probes)
+    return {
+        TRACE_H: Measured("trace", (trace,)),
+        ERROR: Measured("error", (trace,)),
+        TRACE_C: Measured("trace", (GradientTrace(sample=sample),)),
+        SHARPNESS: Measured("worst", (AdaptiveSharpness(sample=sample),)),
+    }
+
+
+def follow(
+    recipe: Recipe,
+    layers: Sequence[LayerSchedule],
+    *,
+    score: UnitScore = L2,
+    targets: Sequence[Target] = ("smallest", "random", "largest"),
+    replicates: int = 3,
+    observables: Observables | None = None,
+    allow_idle_events: bool = False,
+    settings: Value | None = None,
+    scale: str = "",
+    name: str = "bartoldson2020/yours",
+) -> Study:
+    """A study of any recipe: its units pruned on these schedules, an arm a target, beside the recipe itself.
+
+    observables: what is measured in each run; by default accuracy on all test examples and 1000 training examples after
+        every epoch, and three measures of flatness on 256 test examples.
+    allow_idle_events: whether a layer may have more events than units.
+    settings: what the report shows as such; by default the recipe.
+
+    Raises UsageError for layers that are not there, and for schedules that the run or a layer cannot have.
+
+    Put `SCALES` and `build` into a file of your own and return this from `build`, to run it from the command line.
+    """
+    cuts = {
+        f"Prune, {target}": PruneUnits(
+            layers=tuple(layers), score=score, target=target, allow_idle_events=allow_idle_events
+        )
+        for target in targets
+    }
+    _check(recipe, cuts.values())
+    made = [arm(label, during_training(recipe, cut), replicates) for label, cut in cuts.items()]
+    observables = observables or Observables(train=1000, recalibration=4, measures=flatness(256))
+    runs = Comparison((arm(NONE, recipe, replicates), *made), observables=observables)
+    anew = f"; beside it stands the same {ANEW}." if observables.recalibration else "."
+    return Study(
+        name,
+        titled(__doc__)[1],
+        settings=settings or recipe,
+        scale=scale,
+        figures=tuple(_figures(runs, targets)),
+        notes=(
+            "Stability is t_post / t_pre in percent, of test accuracy just before and just after an event, with the "
+            f"running statistics of normalization as they are{anew}",
+        ),
+    )
+
+
+def _figures(runs: Comparison, targets: Sequence[Target]) -> Iterator[Figure]:
+    panels, measures = {"": runs}, runs.observables.measures
+    yield figures.dynamics("accuracy", "Test accuracy during training", panels)
+    yield events(runs)
+    shown = {"accuracy": ("best", "best accuracy")}
+    shown |= {f"flatness-{i}": (name, name) for i, name in enumerate(measures) if name != ERROR}
+    for tag, (quantity, what) in shown.items():
+        name, title = f"stability-{tag}", f"Stability and {what}"
+        yield figures.scatter(name, title, panels, "mean_stability", quantity)
+    if {TRACE_H, ERROR} <= measures.keys():
+        yield traces(runs)
+    for tag, measure in (("h", TRACE_H), ("c", TRACE_C)):
+        if measure in measures:
+            yield figures.by_layer(f"layers-{tag}", f"{measure} by parameter", runs, measure)
+    claims = [
+        Says("", "proposed")(
+            f"helps-{target}",
+            f"Pruning the {target} units raises the test accuracy at the end.",
+            runs.gap(label, NONE, "test"),
+            MORE,
+            needs=(),
+        )
+        for label, target in zip(runs.pruned.names, targets, strict=True)
+    ]
+    numbers = ("test", "best", "train_at_best", "mean_stability", "recovery", "recovered", *measures)
+    yield figures.means("means", "Means of every arm", panels, numbers, claims)
+
+
+def _check(recipe: Recipe, cuts: Iterable[PruneUnits]) -> None:
+    """Refuses before anything runs what the first run would refuse."""
+    structure = find_units(recipe.task.network.build())
+    clock = Clock(recipe.clock().epoch_steps, recipe.steps)
+    for cut in cuts:
+        cut.events(clock)
+        cut.check(clock, lambda: structure)
+
+
+def traces(runs: Comparison) -> Figure:
+    """Tr(H) of every run with two standard errors; a run without an interval has the exact trace."""
+
+    def rows(arm: str) -> Rows:
+        trace, error = runs.value(arm, TRACE_H), runs.value(arm, ERROR)
+        low, high = (
+            combined(lambda value, off, side=side: value + side * off, trace, error) for side in (-2, 2)
+        )
+        run = figures.names_of(trace)
+        return Rows({}, {"run": run, "trace": trace, "error": error, "low": low, "high": high})
+
+    return Figure(
+        "traces",
+        f"{TRACE_H} of every run",
+        caption="Exact where the network permits it; sampled otherwise, with two standard errors to each side.",
+        rows=[rows(arm) for arm in runs.names],
+        plot=Intervals("run", "trace", "low", "high", x_label=TRACE_H),
+    )
+
+
+def events(runs: Comparison) -> Figure:
+    """Stability and recovery of every event; the accuracies before and after it are columns of the table.
+
+    Beside them the same with BatchNorm statistics estimated anew, if that is measured.
+    """
+    also = f", also {ANEW}" if runs.observables.recalibration else ""
+    return Figure(
+        "events",
+        "Every event: stability, and epochs until accuracy is back",
+        caption="An event without recovery has no point. Accuracies before and after every event are in the "
+        f"table{also}.",
+        rows=[row for arm in runs.pruned.names for row in _events(runs, arm)],
+        plot=Lines(
+            "epoch", "value", series="arm", x_label="epoch", y_label="", share_y=False, band="bootstrap"
+        ),
+    )
+
+
+def _events(runs: Comparison, arm: str) -> list[Rows]:
+    """The events of an arm [R, events], a panel for each of their numbers."""
+    observables, recipes = runs.observables, runs.recipes(arm)
+    test = [observables.accuracy(run) for run in recipes]
+    columns = {"epoch": each(lambda trace: _of_events(epochs(trace), "epoch"), test)}
+    panels = {"stability, %": each(lambda trace: epochs(trace).stability(), test)}
+    traces_of = {"": test}
+    if observables.recalibration:
+        traces_of["recalibrated_"] = anew = [observables.recalibrated(run) for run in recipes]
+        panels[f"stability {ANEW}, %"] = each(lambda trace: epochs(trace).stability(), anew)
+    panels["epochs until recovery"] = each(lambda trace: epochs(trace).recovery(), test)
+    for prefix, nodes in traces_of.items():
+        for side in ("before", "after"):
+            columns[prefix + side] = each(lambda trace, side=side: _of_events(epochs(trace), side), nodes)
+    return [
+        Rows({"arm": arm, "panel": panel}, {**columns, "value": value}) for panel, value in panels.items()
+    ]
+
+
+def _of_events(table: Epochs, column: str) -> Numbers:
+    return np.asarray(getattr(table, column)[table.event])

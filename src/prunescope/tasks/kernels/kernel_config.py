@@ -1,0 +1,75 @@
+"""How linear layers and images are computed on this machine, as a value; `runs/calibration.py` measures it."""
+
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from prunescope.base.value import Value
+
+Sparse = Literal["none", "torch", "numba"]
+SMALL = 100_000
+"""Weights of a layer whose products cost torch so little that calling it counts."""
+REMOVED = ("dense", "without_units")
+"""Fields of older versions: oneDNN's and transposed products, networks without the filters that are gone."""
+
+
+class Kernels(Value):
+    """How linear layers are computed: never part of a recipe, recorded beside every run.
+
+    sparse: what computes with kept weights only; "none" computes with all.
+    train_below, evaluate_below: the densities of a layer's mask below which it does.
+    small_below: the same in training for layers with fewer weights than `SMALL`, if it is higher.
+    together_below: in a stack it does below the lower of this and train_below; 0.18 was measured on one machine.
+    least: weights, kept or not, of the smallest layer for which another product than torch's is worth its overhead.
+    by_hand: whether perceptrons with such a layer are differentiated by hand while they train.
+    merged: whether such perceptrons read images as columns, and take steps of plain SGD within the product that makes
+        the gradient.
+    channels_last: whether images lie in memory pixel by pixel while a network with a large convolution runs.
+    compiled: whether training passes of such a network are compiled by `torch.compile`.
+    fused: whether optimizers update in one pass over memory.
+    flushed: whether numbers too small for float32's full precision are taken as 0 while a network trains. Processors
+        take ten times as long for them, and the averages of gradients that stay 0 end there.
+
+    What older versions recorded is read: loops were once made by LLVM, and what computes otherwise no more computes
+    plainly, so that a replay of such a run agrees to rounding.
+    """
+
+    sparse: Sparse = "none"
+    train_below: float = Field(default=0.0, ge=0, le=1)
+    evaluate_below: float = Field(default=0.0, ge=0, le=1)
+    small_below: float = Field(default=0.0, ge=0, le=1)
+    together_below: float = Field(default=0.18, ge=0, le=1)
+    least: int = Field(default=10_000, ge=1)
+    by_hand: bool = False
+    merged: bool = False
+    channels_last: bool = False
+    compiled: bool = False
+    fused: bool = False
+    flushed: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_older_versions(cls, fields: Any) -> Any:
+        if not isinstance(fields, dict):
+            return fields
+        kept = {name: value for name, value in fields.items() if name not in REMOVED}
+        return {**kept, "sparse": "numba"} if kept.get("sparse") == "llvm" else kept
+
+    def below(self, weights: int, *, train: bool) -> float:
+        """The density of a layer of so many weights, kept or not, below which sparse products compute it."""
+        if not train:
+            return self.evaluate_below
+        return max(self.train_below, self.small_below) if weights < SMALL else self.train_below
+
+    @property
+    def layout(self) -> "Kernels":
+        """The part that suits any device and precision: in which order numbers lie in memory."""
+        return Kernels(least=self.least, channels_last=self.channels_last)
+
+    def on(self, device: str) -> "Kernels":
+        """The part that a device makes use of: products, updates and flushing are those of a CPU."""
+        return self if device == "cpu" else self.layout.replace(compiled=self.compiled)
+
+
+PLAIN = Kernels()
+"""What every machine can do."""
