@@ -5,22 +5,19 @@ Belongs here: reading each of them once. Does not belong here: types and values 
 
 import sys
 import time
-import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from prunescope.base.blame import explain
 from prunescope.base.errors import PrunescopeError, UsageError
 
 LABELS = ("label", "labels", "target", "y")
 """What the label of an example may be called where its members have names."""
-_FOREIGN = (*(str(Path(file).parents[up]) for file, up in ((__file__, 2), (torch.__file__, 1))), "<frozen")
-"""Where code lies that is not the user's: this package, and what is installed beside torch."""
 SECONDS = 2.0
 """Reading that takes longer says how far it is."""
 
@@ -154,9 +151,7 @@ def _watched(rows: Iterable[Any], total: int | None, name: str) -> Iterable[Any]
         except PrunescopeError:
             raise
         except Exception as problem:
-            raise UsageError(
-                f"{name}: example {count} cannot be read: {type(problem).__name__}: {problem}\n{users_frame(problem)}"
-            ) from problem
+            raise UsageError(f"{name}: example {count} cannot be read: {explain(problem)}") from problem
         if not some:
             break
         yield some[0]
@@ -166,14 +161,6 @@ def _watched(rows: Iterable[Any], total: int | None, name: str) -> Iterable[Any]
             sys.stderr.write(f"\rreading {name}: {count}{f' of {total}' if total else ''} ")
     if reported != started:
         sys.stderr.write(f"\rreading {name}: {count}, done\n")
-
-
-def users_frame(problem: BaseException) -> str:
-    """Where in the user's own code an exception was raised: file, line, function and text."""
-    frames = traceback.extract_tb(problem.__traceback__)
-    users = [frame for frame in frames if not frame.filename.startswith(_FOREIGN)]
-    frame = (users or list(frames))[-1]
-    return f'  File "{frame.filename}", line {frame.lineno}, in {frame.name}\n    {frame.line}'
 
 
 def _array(value: Any) -> Any:
