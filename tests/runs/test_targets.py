@@ -278,6 +278,8 @@ def test_outputs_that_do_not_fit_are_refused_before_training(name, store, traine
 
 def test_the_default_target_and_its_loss_are_in_no_id():
     plain = recipe_of(case("classes")).task
-    assert '"target":' not in plain.canonical and plain.replace(target=Binary(), loss=Binary.loss).id != plain.id
+    assert (
+        '"target":' not in plain.canonical and plain.replace(target=Binary(), loss=Binary.loss).id != plain.id
+    )
     named = Task(network=plain.network, data=plain.data, target=Regression())
     assert named.loss == Regression.loss, "a target brings its loss along"

@@ -195,6 +195,8 @@ def _at_best(bench: Benchmark, noise: float) -> Iterator[Claim]:
 
 def _no_class_is_harmed(bench: Benchmark) -> Claim:
     text = f"After {bench.levels} levels no more classes have lost {classes.MARGIN:g} points than by chance."
-    changes = classes.changes(bench, "pruned", bench.levels).named(unit="share of classes not harmed")
+    changes = classes.tested(classes.changes(bench, "pruned", bench.levels)).named(
+        unit="share of classes not harmed"
+    )
     region = no_more_than_by_chance(bench.replicates, margin=classes.MARGIN)
     return Claim("no-class-is-harmed", text, changes, region, place=PROPOSED)
