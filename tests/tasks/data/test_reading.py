@@ -10,7 +10,6 @@ import torch
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
 from prunescope.base.errors import UsageError
-from prunescope.tasks.data import library
 from prunescope.tasks.data.tensors import own
 from prunescope.tasks.targets import Binary, MultiLabel, Regression, Sequence
 
@@ -123,11 +122,11 @@ def test_names_of_classes_come_from_texts_from_the_source_or_from_the_user():
     texts, _ = own((X, names[Y.numpy()]), (X, names[Y.numpy()].tolist()))
     arrays = texts.load()
     assert arrays.train_y.tolist() == [("a", "b", "c").index(names[label]) for label in Y]
-    assert library.facts(texts.digest)["class_names"] == ["a", "b", "c"]
+    assert texts.class_names == ("a", "b", "c")
     given, _ = own((X, Y), (X, Y), class_names=["x", "y", "z", "never seen"])
-    assert given.classes == 4 and library.facts(given.digest)["class_names"][3] == "never seen"
+    assert given.classes == 4 and given.class_names[3] == "never seen"
     own(HuggingFace(), HuggingFace())
-    assert library.facts(given.digest)["class_names"] == ["cat", "dog", "eel"], "the last names given count"
+    assert given.class_names == ("cat", "dog", "eel"), "the last names given count"
     mapped, _ = own((X, Y + 1), (X, Y + 1), class_names={3: "three", 1: "one", 2: "two"})
     assert mapped.load().train_y.tolist() == [(1, 2, 0)[label] for label in Y] and mapped.classes == 3
 

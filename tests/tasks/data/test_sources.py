@@ -146,7 +146,9 @@ def test_tensors_that_an_older_version_wrote_are_read(data_folder: Path) -> None
     content = dict(zip(("train_x", "train_y", "test_x", "test_y"), (*train, *test), strict=True))
     digest = array_digest(*content.values())
     (data_folder / "tensors").mkdir(parents=True)
-    np.savez(data_folder / "tensors" / f"{digest}.npz", **{name: leaf.numpy() for name, leaf in content.items()})
+    np.savez(
+        data_folder / "tensors" / f"{digest}.npz", **{name: leaf.numpy() for name, leaf in content.items()}
+    )
     source = Tensors(digest=digest, train=6, test=2, classes=3)
     assert torch.equal(source.load().train_x.take(torch.arange(6)), train[0])
     assert tensors(train, test) == source and not (data_folder / "arrays").exists()

@@ -25,6 +25,8 @@ from prunescope.base.value import array_digest
 from prunescope.tasks.data.files import folder
 from prunescope.tasks.data.source import Content
 
+LINKS = "folders"
+"""The part of the data folder that has links to folders of pictures."""
 SHORT = 12
 """Digits of a digest that people see and type."""
 
@@ -114,17 +116,28 @@ def holdings() -> Iterator[Holding]:
         )
 
 
+def links() -> Iterator[tuple[str, Path]]:
+    """Folders of pictures of the user's own: the digits that name each, and where it is."""
+    for link in sorted((folder() / LINKS).glob("*")):
+        yield link.name, link.resolve()
+
+
 def remove(prefix: str) -> int:
     """Removes the source whose digest begins so, and the arrays that no other source has; the bytes that are free.
 
-    Raises UsageError if none or several begin so.
+    Of a folder of pictures only the link to it is removed. Raises UsageError if none or several begin so.
     """
-    matching = [row.digest for row in holdings() if prefix and row.digest.startswith(prefix)]
+    linked = [name for name, _ in links()]
+    known = [row.digest for row in holdings()] + linked
+    matching = [digest for digest in known if prefix and digest.startswith(prefix)]
     if len(matching) != 1:
-        known = ", ".join(row.digest[:SHORT] for row in holdings()) or "none"
+        there = ", ".join(digest[:SHORT] for digest in known) or "none"
         raise UsageError(
-            f"{prefix!r} is the beginning of {len(matching)} of your data sets; there are {known}"
+            f"{prefix!r} is the beginning of {len(matching)} of your data sets; there are {there}"
         )
+    if matching[0] in linked:
+        (folder() / LINKS / matching[0]).unlink()
+        return 0
     before, own = _size(), set(_digests(facts(matching[0])))
     for path in (_facts_path(matching[0]), _old_path(matching[0])):
         path.unlink(missing_ok=True)

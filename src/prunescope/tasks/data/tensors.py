@@ -31,6 +31,11 @@ class Tensors(Source):
 
     classes: int = Field(ge=1)
 
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The names that were given last."""
+        return tuple(library.facts(self.digest).get("class_names", ()))
+
     def load(self) -> Arrays:
         """The examples, float32, and labels as they were given. Raises DataError if the stored file is missing."""
         content = library.content(self.digest).verified(self.digest, name="the user's tensors")
