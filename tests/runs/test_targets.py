@@ -17,6 +17,7 @@ from prunescope.measures import (
     GraNd,
     Halves,
     HessianTraceEstimate,
+    Labels,
     Risk,
     Sample,
 )
@@ -127,11 +128,13 @@ def recipe_of(made, **more):
     return Recipe(**(fixed | {"task": task} | more))
 
 
-def trained(made, weight, bias, steps=STEPS):
-    """Weight and bias after full-batch gradient descent."""
+def trained(made, weight, bias, steps=STEPS, importance=None):
+    """Weight and bias after full-batch gradient descent, each example's loss times its importance [N]."""
     x, y, weight, bias = made.x.double().numpy(), made.y.numpy(), weight.T.astype(float), bias.astype(float)
     for _ in range(steps):
         slope = made.reference(x @ weight + bias, y)[2] / N
+        if importance is not None:
+            slope = slope * importance.reshape(-1, *[1] * (slope.ndim - 1))
         flat = slope.reshape(-1, slope.shape[-1])
         weight, bias = weight - LR * x.reshape(-1, FEATURES).T @ flat, bias - LR * flat.sum(0)
     return weight, bias
@@ -162,6 +165,60 @@ def test_a_target_is_trained_and_judged_as_plain_numpy_does(name, engine, store)
     np.testing.assert_allclose(results[each]["loss"], loss, rtol=1e-4, atol=1e-6)
     judged = 1.0 - results[each]["correct"] if "correct" in results[each] else results[each]["error"]
     np.testing.assert_allclose(judged, error, atol=1e-6)
+
+
+@pytest.mark.parametrize("engine", ["loop", None])
+@pytest.mark.parametrize("name", ["classes", "bit", "number", "tokens"])
+def test_weights_of_examples_count_while_training_and_in_no_error(name, engine, store):
+    made = case(name)
+    importance = np.linspace(0, 3, N)
+    task = Task.from_module(
+        made.net,
+        train=(made.x, made.y),
+        test=(made.x[:20], made.y[:20]),
+        target=made.target,
+        weights=importance,
+    )
+    run = recipe_of(made, task=task)
+    nodes = [
+        Reading(measure=measure, state=final(run)) for measure in (Risk(split="train"), Examples(), Labels())
+    ]
+    risk, each, labels = (ensure(nodes, store=store, workers=1, engine=engine)[node] for node in nodes)
+    start = [leaf.detach().numpy() for leaf in run_start(made)]
+    weight, bias = trained(made, *start, importance=importance)
+    end = list(store.weights(run.id, FINAL.id).params.values())
+    np.testing.assert_allclose(end[0].numpy().T, weight, rtol=1e-3, atol=1e-4)
+    assert np.abs(trained(made, *start)[0] - weight).max() > 0.01, "the weights of the examples matter"
+    weight, bias = end[0].double().numpy().T, end[1].double().numpy()
+    loss, error, _ = made.reference(made.x.double().numpy() @ weight + bias, made.y.numpy())
+    assert float(risk["error"]) == pytest.approx(error.mean(), abs=1e-6)
+    np.testing.assert_allclose(each["loss"], loss, rtol=1e-4, atol=1e-6)
+    np.testing.assert_array_equal(labels["label"], made.y.numpy())
+
+
+def test_weighted_examples_have_classes_and_label_noise_and_refuse_what_their_target_does(store):
+    made = case("classes")
+    task = Task.from_module(made.net, train=(made.x, made.y), test=(made.x, made.y), weights=np.arange(N))
+    noisy = recipe_of(made, task=task.replace(data=task.data.replace(label_noise=0.25)))
+    nodes = [Reading(measure=m, state=final(noisy)) for m in (ClassRisk(split="train"), EL2N(), Labels())]
+    classes, el2n, labels = (ensure(nodes, store=store, workers=1)[node] for node in nodes)
+    assert (labels["label"] != labels["clean"]).sum() == 15 and labels["clean"].tolist() == made.y.tolist()
+    assert classes["examples"].tolist() == np.bincount(labels["label"], minlength=3).tolist()
+    assert el2n["el2n"].shape == (N,)
+    made = case("numbers")
+    both = {"train": (made.x, made.y), "test": (made.x, made.y), "target": Regression()}
+    with pytest.raises(UsageError, match="EL2N needs one class an example"):
+        Reading(
+            measure=EL2N(),
+            state=final(recipe_of(made, task=Task.from_module(made.net, **both, weights=[1.0] * N))),
+        )
+    for weights, words in (
+        ([-1.0] * N, "not negative"),
+        ([0.0] * N, "not all 0"),
+        ([1.0] * 3, "3 of weights"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            Task.from_module(made.net, **both, weights=weights)
 
 
 @pytest.mark.parametrize("name", ["bits", "tokens"])
@@ -230,6 +287,13 @@ def test_what_a_target_cannot_have_is_refused_by_name_before_anything_runs(name)
     ):
         with pytest.raises(UsageError, match=f"{words}.* the target of the task is {kind}"):
             Reading(measure=measure, state=final(run))
+    if kind == "Regression":
+        with pytest.raises(
+            UsageError, match="the study .* needs an error that is a fraction, not one in the unit of y"
+        ):
+            run.task.target.require_shares("the study of mine")
+    else:
+        run.task.target.require_shares("the study of mine")
     with pytest.raises(UsageError, match=f"label noise needs one class an example, .* is {kind}"):
         run.task.replace(data=run.task.data.replace(label_noise=0.1))
 

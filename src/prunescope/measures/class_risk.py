@@ -30,7 +30,7 @@ class ClassRisk(Measure):
         """Three tensors over the classes."""
         problem.target.require_classes("the risk of every class")
         evaluation = evaluate(problem, weights, problem.split(self.split))
-        labels = problem.target.labels(evaluation.y)
+        labels = problem.target.labels(problem.split(self.split).y)
         counts = torch.bincount(labels, minlength=problem.classes).double()
 
         def averaged(values: Tensor) -> Tensor:

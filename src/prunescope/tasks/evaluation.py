@@ -73,4 +73,5 @@ def evaluate(problem: Problem, weights: Weights, split: Split) -> Evaluation:
     scores, target = logits(problem, weights, split), problem.target
     target.require_fit(scores, split.y, problem.classes)
     prediction = target.prediction(scores)
-    return Evaluation(problem.loss(scores, split.y), prediction, split.y, target.error(prediction, split.y))
+    losses = target.evaluated(problem.loss)(scores, split.y)
+    return Evaluation(losses, prediction, target.plain(split.y), target.error(prediction, split.y))

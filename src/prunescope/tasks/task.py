@@ -138,6 +138,7 @@ class Task(Value):
         classes: int | None = None,
         class_names: Names | None = None,
         groups: Mapping[str, Any] | None = None,
+        weights: Any = None,
         validation: int = 0,
         augmentation: tuple[Augmentation, ...] = (),
     ) -> Self:
@@ -149,10 +150,10 @@ class Task(Value):
         loss: import path of a function (outputs [N, ...], y [N, ...]) -> loss [N]; None stands for the target's.
         classes, class_names: how many classes there are, and their names; a mapping maps labels to 0, 1, ... as well.
         groups: columns of one's own by name, each a pair (train, test) of a group an example.
+        weights: of the training examples, [N]; see `Weighted`.
         """
-        source, layout = own(
-            train, test, target=target, classes=classes, class_names=class_names, groups=groups
-        )
+        names = {"classes": classes, "class_names": class_names, "groups": groups, "weights": weights}
+        source, layout, target = own(train, test, target=target, **names)
         network = network_of(factory)
         if layout is not None:
             network = network.replace(layout=layout)

@@ -111,7 +111,7 @@ def test_whatever_holds_examples_is_the_same_source(name):
     before = torch.get_rng_state()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        source, layout = own(HOLDERS[name], HOLDERS[name])
+        source, layout, _ = own(HOLDERS[name], HOLDERS[name])
     assert torch.equal(torch.get_rng_state(), before)
     assert (source, layout) == (own((X, Y), (X, Y)).source, None) and source.classes == 3
     assert torch.equal(source.load().train_x.take(torch.arange(12)), X)
@@ -119,15 +119,15 @@ def test_whatever_holds_examples_is_the_same_source(name):
 
 def test_names_of_classes_come_from_texts_from_the_source_or_from_the_user():
     names = np.array(["b", "c", "a"])
-    texts, _ = own((X, names[Y.numpy()]), (X, names[Y.numpy()].tolist()))
+    texts, *_ = own((X, names[Y.numpy()]), (X, names[Y.numpy()].tolist()))
     arrays = texts.load()
     assert arrays.train_y.tolist() == [("a", "b", "c").index(names[label]) for label in Y]
     assert texts.class_names == ("a", "b", "c")
-    given, _ = own((X, Y), (X, Y), class_names=["x", "y", "z", "never seen"])
+    given, *_ = own((X, Y), (X, Y), class_names=["x", "y", "z", "never seen"])
     assert given.classes == 4 and given.class_names[3] == "never seen"
     own(HuggingFace(), HuggingFace())
     assert given.class_names == ("cat", "dog", "eel"), "the last names given count"
-    mapped, _ = own((X, Y + 1), (X, Y + 1), class_names={3: "three", 1: "one", 2: "two"})
+    mapped, *_ = own((X, Y + 1), (X, Y + 1), class_names={3: "three", 1: "one", 2: "two"})
     assert mapped.load().train_y.tolist() == [(1, 2, 0)[label] for label in Y] and mapped.classes == 3
 
 
@@ -257,7 +257,7 @@ TOKENS = torch.randint(0, 50, (12, 5), generator=torch.Generator().manual_seed(1
 
 def test_parts_of_an_example_come_back_as_they_were():
     parts = {"ids": TOKENS, "mask": TOKENS > 9, "ages": X[:, 0], "values": X.double().view(12, 2, 2)}
-    source, layout = own((UserDict(parts), Y), (parts, Y))
+    source, layout, _ = own((UserDict(parts), Y), (parts, Y))
     back = layout.unpacked(source.load().train_x.take(torch.arange(12)))
     assert {name: leaf.dtype for name, leaf in back.items()} == {
         "ids": torch.int64,
@@ -272,7 +272,7 @@ def test_parts_of_an_example_come_back_as_they_were():
 
 def test_whole_numbers_are_exact_or_refused():
     largest = torch.tensor([[2**24 - 1, 0]] * 3)
-    source, layout = own((largest, [0, 1, 0]), (largest, [0, 1, 0]))
+    source, layout, _ = own((largest, [0, 1, 0]), (largest, [0, 1, 0]))
     assert torch.equal(layout.unpacked(source.load().train_x.take(torch.arange(3)))["0"], largest)
     for odd in (largest + 1, -largest):
         with pytest.raises(UsageError, match="tokens lie in 0 to 16777215"):

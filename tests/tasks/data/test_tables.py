@@ -92,7 +92,7 @@ def test_files_that_do_not_fit_say_so(place):
         file_source("absent.npz", Classes())
     with pytest.raises(UsageError, match="has train_x; it needs train_x, train_y"):
         file_source(saved(place, train_x=X), Classes())
-    with pytest.raises(DataError, match="cannot be read .* write it with np.savez"):
+    with pytest.raises(DataError, match=r"cannot be read .* write it with np\.savez"):
         file_source(saved(place, train_x=np.array([{}], dtype=object)), Classes())
     (place / "my.parquet").write_bytes(b"PAR1 and nothing else")
     with pytest.raises(DataError, match=r"my\.parquet cannot be read"):

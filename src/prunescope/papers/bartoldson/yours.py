@@ -152,6 +152,7 @@ def follow(
 
     Put `SCALES` and `build` into a file of your own and return this from `build`, to run it from the command line.
     """
+    recipe.task.target.require_shares("the study bartoldson2020/yours")
     cuts = {
         f"Prune, {target}": PruneUnits(
             layers=tuple(layers), score=score, target=target, allow_idle_events=allow_idle_events

@@ -129,6 +129,7 @@ def follow(
 
     Put `SCALES` and `build` into a file of your own and return this from `build`, to run it from the command line.
     """
+    recipe.task.target.require_shares("the study jin2022/yours")
     from_zero("noises", noises)
     bench = Benchmark(
         base=recipe,

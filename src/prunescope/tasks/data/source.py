@@ -97,7 +97,7 @@ class Source(Value):
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """Names of classes 0, 1, ...; empty where they have none. They are in no id, because no result depends on them."""
+        """Names of classes 0, 1, ...; empty where they have none. No result depends on them, so no id does."""
         return ()
 
     @abstractmethod

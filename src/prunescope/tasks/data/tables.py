@@ -44,7 +44,8 @@ def file_source(path: str, target: Target, *, names: tuple[str, ...] = ()) -> tu
     if not place.is_file():
         raise DataError(f"data={path} is not there ({place.resolve()}); give the path of a file")
     given = _npz(place) if place.suffix == ".npz" else _parquet(place)
-    return own(**given, target=target)
+    source, layout, _ = own(**given, target=target)
+    return source, layout
 
 
 def _npz(path: Path) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from prunescope.tasks.data.groups import groupings
 from prunescope.tasks.data.layout import Layout, packed, require_same
 from prunescope.tasks.data.reading import Pair, pair
 from prunescope.tasks.data.source import Arrays, Content, Source
-from prunescope.tasks.targets import Classes, Target
+from prunescope.tasks.targets import Classes, Target, Weighted
 
 Names = Sequence[str] | Mapping[Any, str]
 """Names of classes 0, 1, ..., or of the labels that stand for them."""
@@ -47,15 +47,17 @@ class Own(NamedTuple):
 
     source: the examples.
     layout: how the network gets them, where they are not one floating tensor.
+    target: what y is, with weights where there are some.
     """
 
     source: Tensors
     layout: Layout | None
+    target: Target
 
 
 def tensors(train: Any, test: Any, *, classes: int | None = None, target: Target | None = None) -> Tensors:
     """A source of the user's arrays; see `own`. Raises UsageError, too, for examples that need a layout."""
-    source, layout = own(train, test, classes=classes, target=target)
+    source, layout, _ = own(train, test, classes=classes, target=target)
     if layout is not None:
         raise UsageError(
             "examples of whole numbers or of several parts need Task.from_module(), which tells the network of them; "
@@ -72,6 +74,7 @@ def own(
     classes: int | None = None,
     class_names: Names | None = None,
     groups: Mapping[str, Any] | None = None,
+    weights: Any = None,
 ) -> Own:
     """A source of the user's examples, which are written once to the data folder.
 
@@ -85,6 +88,7 @@ def own(
         classes: number of classes; None is one more than the largest label, and none may be absent then.
         class_names: names of the classes; a mapping also maps the labels that it has, in its order, to 0, 1, ...
         groups: see `groupings`.
+        weights: of the training examples, [N], not negative; see `Weighted`.
 
     Raises: UsageError if anything does not fit; nothing is written then.
     """
@@ -102,10 +106,12 @@ def own(
         )
     count = _classes(target, labels, classes, names)
     columns = groupings(groups or {}, len(train_x), len(test_x))
+    if weights is not None:
+        target, labels = _weighted(target, labels, weights)
     content = Content(train_x, labels["train"], test_x, labels["test"])
     facts = {"groups": columns} if columns else {}
     library.keep(content, facts | ({"class_names": _list(names)} if names else {}))
-    return Own(Tensors(classes=count, **content.summary), layout)
+    return Own(Tensors(classes=count, **content.summary), layout, target)
 
 
 def _texts(pairs: Mapping[str, Pair]) -> tuple[str, ...]:
@@ -156,6 +162,21 @@ def _examples(held: Pair, y: Tensor, name: str) -> tuple[Tensor, Layout | None]:
     x = conversion.inputs(held.x, name=f"{name} x")
     conversion.same_length({"x": x, "y": y}, name=name)
     return (x, None) if x.is_floating_point() else packed({"0": x})
+
+
+def _weighted(target: Target, labels: Mapping[str, Tensor], weights: Any) -> tuple[Target, dict[str, Tensor]]:
+    """The target with weights, and y with those of the training examples; 1 in the test set."""
+    train = conversion.floats(conversion.tensor(weights, name="weights"), name="weights")
+    size = conversion.same_length({"y": labels["train"], "weights": train}, name="train")
+    if train.shape != (size,) or float(train.min()) < 0 or float(train.max()) == 0:
+        raise UsageError(
+            f"weights have shape {tuple(train.shape)} and reach from {float(train.min()):g} to {float(train.max()):g}; "
+            f"give ({size},), not negative and not all 0"
+        )
+    y = labels["train"]
+    made = Weighted(inner=target, shape=tuple(y.shape[1:]), whole=not y.is_floating_point())
+    ones = torch.ones(len(labels["test"]))
+    return made, {"train": made.pack(y, train), "test": made.pack(labels["test"], ones)}
 
 
 def _classes(target: Target, labels: Mapping[str, Tensor], classes: int | None, names: Names) -> int:

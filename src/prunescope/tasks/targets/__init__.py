@@ -9,5 +9,16 @@ from prunescope.tasks.targets.multi_label import MultiLabel
 from prunescope.tasks.targets.regression import Regression
 from prunescope.tasks.targets.sequence import Sequence
 from prunescope.tasks.targets.target import Loss, Target
+from prunescope.tasks.targets.weighted import Weighted
 
-__all__ = ["CROSS_ENTROPY", "Binary", "Classes", "Loss", "MultiLabel", "Regression", "Sequence", "Target"]
+__all__ = [
+    "CROSS_ENTROPY",
+    "Binary",
+    "Classes",
+    "Loss",
+    "MultiLabel",
+    "Regression",
+    "Sequence",
+    "Target",
+    "Weighted",
+]

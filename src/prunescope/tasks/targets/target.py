@@ -64,6 +64,14 @@ class Target(Value):
         """The loss with what only this target knows."""
         return loss
 
+    def evaluated(self, loss: Loss) -> Loss:
+        """The loss that is reported of each example, where `bound` made one that only training is to take."""
+        return loss
+
+    def plain(self, y: Tensor) -> Tensor:
+        """The labels as they were given."""
+        return y
+
     def check(self, y: Tensor, *, name: str) -> None:
         """Raises UsageError, with `name`, if this target does not permit y."""
         if not self.permits(y):
@@ -95,6 +103,12 @@ class Target(Value):
         """Raises UsageError, naming `what`, for a target without one class an example."""
         if not self.classifies:
             raise self._impossible(what, "one class an example", "leave it out")
+
+    def require_shares(self, what: str) -> None:
+        """Raises UsageError, naming `what`, for a target whose error is no fraction, so that percent mean nothing."""
+        if self.unit != "fraction":
+            need = f"an error that is a fraction, not one in the {self.unit}"
+            raise self._impossible(what, need, "ask the same of its losses and errors in a study of your own")
 
     def labels(self, y: Tensor) -> Tensor:
         """The class of each example, int64 [N]; only for a target that passes `require_classes`."""
