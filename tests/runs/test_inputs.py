@@ -5,12 +5,16 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from prunescope.base.errors import UsageError
 from prunescope.base.reference import FINAL
 from prunescope.measures import Examples, GraNd, HessianTraceEstimate, Risk, Sample
 from prunescope.runs.execution.ensure import ensure
 from prunescope.runs.graph.families import final, imp
 from prunescope.runs.graph.nodes import Reading
 from prunescope.runs.graph.recipe import Recipe
+from prunescope.runs.store.store import Store
+from prunescope.tasks import evaluation
+from prunescope.tasks.data.augmentation import CropFlip
 from prunescope.tasks.targets import Sequence
 from prunescope.tasks.task import Task
 from prunescope.training.optim import SGD
@@ -135,6 +139,21 @@ def test_pruned_runs_and_stacks_get_them_too(store):
         rtol=1e-3,
         atol=1e-4,
     )
+
+
+def test_outputs_of_tokens_are_judged_some_at_a_time(store, monkeypatch):
+    node = Reading(measure=Examples(), state=final(recipe_of("tokens")))
+    whole = ensure(node, store=store, workers=1)[node]
+    monkeypatch.setattr(evaluation, "OUTPUTS", 5 * CLASSES * 7)  # seven examples a pass
+    parts = ensure(node, store=Store(store.root.parent / "another"), workers=1)[node]
+    for name, value in whole.items():
+        torch.testing.assert_close(torch.from_numpy(parts[name]), torch.from_numpy(value))
+
+
+def test_augmentations_of_images_are_refused_for_tokens():
+    task = recipe_of("tokens").task
+    with pytest.raises(UsageError, match="CropFlip changes images, and these examples are tokens"):
+        task.replace(data=task.data.replace(augmentation=(CropFlip(fill=(0.0,)),)))
 
 
 def test_what_is_unpacked_is_a_part_of_the_id_only_where_it_is():

@@ -289,7 +289,7 @@ def test_what_a_target_cannot_have_is_refused_by_name_before_anything_runs(name)
             Reading(measure=measure, state=final(run))
     if kind == "Regression":
         with pytest.raises(
-            UsageError, match="the study .* needs an error that is a fraction, not one in the unit of y"
+            UsageError, match=r"the study .* needs an error that is a fraction, not one in the unit of y"
         ):
             run.task.target.require_shares("the study of mine")
     else:

@@ -1,5 +1,6 @@
 """A network's outputs on a whole split, in evaluation mode."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -11,6 +12,8 @@ from prunescope.tasks.task import Problem, Split
 
 BATCH = 1000
 """Examples in a pass; it changes results by rounding only."""
+OUTPUTS = 2**27
+"""Numbers in the outputs of a pass where an example has many (512 MiB)."""
 SPARSE_BATCH = 256
 """Examples in a pass with packed weights, so that their columns stay in the second-level cache."""
 
@@ -41,9 +44,14 @@ class Evaluation:
         return float(self.wrong.mean())
 
 
-@torch.no_grad()
 def logits(problem: Problem, weights: Weights, split: Split) -> Tensor:
     """Outputs of every example of a split, float32 [N, ...], without augmentation and with running statistics."""
+    return torch.cat(list(_passes(problem, weights, split)))
+
+
+@torch.no_grad()
+def _passes(problem: Problem, weights: Weights, split: Split) -> Iterator[Tensor]:
+    """The outputs of some examples after the other."""
     inputs, index = split.inputs, split.index
     network = specialized(
         problem.model,
@@ -58,10 +66,11 @@ def logits(problem: Problem, weights: Weights, split: Split) -> Tensor:
         network = unspecialized(problem.model, train=False)
     network.fill({**network.pack(weights.params), **network.pack(weights.buffers)})
     size = SPARSE_BATCH if network.patterns else BATCH
-    starts = range(0, len(split), size)
-    return torch.cat(
-        [network.module(network.inputs(inputs, index[start : start + size])).float() for start in starts]
-    )
+    if split.y.ndim > 1:  # an example may have an output for every token and every word
+        one = network.module(network.inputs(inputs, index[:1])).numel()
+        size = max(1, min(size, OUTPUTS // max(1, one)))
+    for start in range(0, len(split), size):
+        yield network.module(network.inputs(inputs, index[start : start + size])).float()
 
 
 @torch.no_grad()
@@ -70,8 +79,14 @@ def evaluate(problem: Problem, weights: Weights, split: Split) -> Evaluation:
 
     Raises UsageError if the outputs do not fit the target.
     """
-    scores, target = logits(problem, weights, split), problem.target
-    target.require_fit(scores, split.y, problem.classes)
-    prediction = target.prediction(scores)
-    losses = target.evaluated(problem.loss)(scores, split.y)
-    return Evaluation(losses, prediction, target.plain(split.y), target.error(prediction, split.y))
+    target, passes = problem.target, _passes(problem, weights, split)
+    loss, parts, start = target.evaluated(problem.loss), [], 0
+    # Outputs for tokens are not held all at once.
+    for outputs in passes if split.y.ndim > 1 else [torch.cat(list(passes))]:
+        y = split.y[start : start + len(outputs)]
+        target.require_fit(outputs, y, problem.classes)
+        prediction = target.prediction(outputs)
+        parts.append((loss(outputs, y), prediction, target.error(prediction, y)))
+        start += len(outputs)
+    losses, predictions, errors = (torch.cat(part) for part in zip(*parts, strict=True))
+    return Evaluation(losses, predictions, target.plain(split.y), errors)

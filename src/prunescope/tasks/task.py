@@ -124,6 +124,11 @@ class Task(Value):
     def _noise_fits(self) -> Self:
         if self.data.label_noise:
             self.target.require_noise()
+        if self.network.layout is not None and self.data.augmentation:
+            raise UsageError(
+                f"{type(self.data.augmentation[0]).__name__} changes images, and these examples are tokens or several "
+                "parts; leave augmentation out"
+            )
         return self
 
     @classmethod

@@ -92,6 +92,8 @@ HOLDERS = {
     "a list of tensors": (list(X), list(Y)),
     "a list of two": [X, Y],
     "columns": (Column(X.numpy()), Column(Y.numpy())),
+    "big-endian": (X.numpy().astype(">f4"), Y.numpy().astype(">i8")),
+    "longdouble": (X.numpy().astype(np.longdouble), Y),
     "backwards": (X.numpy()[::-1][::-1], Y.numpy()[::-1][::-1]),
     "read only": (Readonly(), Y),
     "TensorDataset": TensorDataset(X, Y),
@@ -233,6 +235,18 @@ def test_a_dataset_that_raises_in_the_middle_names_the_example_and_the_users_lin
     )
     with pytest.raises(UsageError, match="test: example 7 cannot be read"):
         own((X, Y), DataLoader(Pairs(broken=7), batch_size=5))
+
+
+class Endless(Pairs):
+    def __len__(self):
+        raise RuntimeError("no index yet")
+
+
+def test_any_other_error_of_a_dataset_shows_the_users_line():
+    with pytest.raises(
+        UsageError, match=r"test: RuntimeError: no index yet \(.*test_reading.py, line \d+: raise Runtime"
+    ):
+        own((X, Y), Endless())
 
 
 class Noisy(Pairs):

@@ -30,6 +30,8 @@ def tensor(value: Any, *, name: str) -> Tensor:
         array = _array(value, name)
         if array.dtype.kind not in "iufb":
             raise UsageError(f"{name} holds {_kind(array)}; {_GIVE}")
+        array = array.astype(np.float64) if array.dtype.kind == "f" and array.itemsize > 8 else array
+        array = array.astype(array.dtype.newbyteorder("="), copy=False)
         wide = array.astype(np.int64) if array.dtype.kind in "iu" and array.dtype != np.uint8 else array
         plain = torch.from_numpy(np.require(wide, requirements=["C", "W"]))
     if plain.layout != torch.strided or plain.is_quantized or plain.is_complex():

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from prunescope.base.blame import explain
+from prunescope.base.blame import blaming, explain
 from prunescope.base.errors import PrunescopeError, UsageError
 
 LABELS = ("label", "labels", "target", "y")
@@ -52,7 +52,7 @@ def pair(data: Any, *, name: str) -> Pair:
         raise UsageError(
             f"{name} is a dictionary of {', '.join(map(str, data))}; give (x, y), where x may be a dictionary of arrays"
         )
-    with torch.random.fork_rng(devices=[]):  # whoever draws while reading leaves no trace
+    with torch.random.fork_rng(devices=[]), blaming(name):  # whoever draws while reading leaves no trace
         if hasattr(data, "dataset") and hasattr(data, "collate_fn"):
             return _of_loader(data, name)
         if hasattr(data, "__getitem__") and hasattr(data, "__len__"):
