@@ -22,7 +22,7 @@ class Convolution(nn.Sequential):
 
     def __init__(self) -> None:
         super().__init__(
-            nn.Unflatten(-1, (1, 1, -1)), nn.Conv2d(1, 3, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+            nn.Unflatten(-1, (1, 1, -1)), nn.Conv2d(1, 4, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten()
         )
 
 
