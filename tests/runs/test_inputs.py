@@ -150,6 +150,15 @@ def test_outputs_of_tokens_are_judged_some_at_a_time(store, monkeypatch):
         torch.testing.assert_close(torch.from_numpy(parts[name]), torch.from_numpy(value))
 
 
+def test_a_network_that_cannot_take_its_inputs_is_refused_with_them(store):
+    task = Task.from_module(lambda: nn.Linear(5, 3), train=(IDS, Y), test=(IDS, Y))
+    run = recipe_of("tokens").replace(task=task)
+    with pytest.raises(
+        UsageError, match=r"fails on 2 test examples, 0: int \[5\]: RuntimeError: .*Long.* \(in Linear"
+    ):
+        ensure(run, store=store, workers=1)
+
+
 def test_augmentations_of_images_are_refused_for_tokens():
     task = recipe_of("tokens").task
     with pytest.raises(UsageError, match="CropFlip changes images, and these examples are tokens"):

@@ -35,6 +35,11 @@ class Layout(Value):
 
     parts: tuple[Part, ...]
 
+    @property
+    def described(self) -> str:
+        """Name, kind of number and shape of each part."""
+        return ", ".join(f"{part.name}: {part.numbers} {list(part.shape)}" for part in self.parts)
+
     def unpacked(self, x: Tensor) -> dict[str, Tensor]:
         """The parts of packed examples [B, F] by name, each [B, *shape]."""
         pieces = torch.split(x, [math.prod(part.shape) for part in self.parts], dim=1)
@@ -66,16 +71,12 @@ def packed(parts: Mapping[str, Tensor]) -> tuple[Tensor, Layout]:
 
 def require_same(train: Layout | None, test: Layout | None) -> None:
     """Raises UsageError if the examples of training and test set have other parts."""
+    one = "one floating tensor"
     if train != test:
         raise UsageError(
-            f"training examples are {_described(train)} and test examples {_described(test)}; they must be alike"
+            f"training examples are {one if train is None else train.described} and test examples "
+            f"{one if test is None else test.described}; they must be alike"
         )
-
-
-def _described(layout: Layout | None) -> str:
-    if layout is None:
-        return "one floating tensor"
-    return ", ".join(f"{part.name}: {part.numbers} {list(part.shape)}" for part in layout.parts)
 
 
 def _kind(leaf: Tensor) -> Kind:
