@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from prunescope.tasks.data.transforms import Transform, Transforms
     from prunescope.tasks.evaluation import logits
     from prunescope.tasks.model import network
+    from prunescope.tasks.targets import Binary, Classes, MultiLabel, Regression, Sequence
     from prunescope.tasks.task import Data, Task
     from prunescope.training.average_probe import AverageCurve
     from prunescope.training.epoch_probes import EpochAccuracy
@@ -120,6 +121,7 @@ _HOME = {
     "tasks.data.transforms": "Transform Transforms",
     "tasks.evaluation": "logits",
     "tasks.model": "network",
+    "tasks.targets": "Binary Classes MultiLabel Regression Sequence",
     "tasks.task": "Data Task",
     "training.average_probe": "AverageCurve",
     "training.epoch_probes": "EpochAccuracy",

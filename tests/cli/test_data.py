@@ -1,7 +1,12 @@
 """data ls, get and check, without a network."""
 
+from datetime import datetime
+
 import pooch
 import pytest
+import torch
+
+from prunescope.tasks.data.tensors import own
 
 
 def test_ls_says_what_is_there(command, tmp_path) -> None:
@@ -50,3 +55,31 @@ def test_get_shows_progress_and_says_where(command, monkeypatch: pytest.MonkeyPa
     result = command("data", "get", "mnist")
     assert result.exit_code == 0
     assert f"mnist is in {tmp_path / 'data' / 'mnist'}" in result.output
+
+
+def test_ones_own_data_are_listed_with_size_and_use_and_removed(command, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("PRUNESCOPE_DATA", str(tmp_path / "data"))
+    x, y = torch.randn(40, 5), torch.arange(40) % 2
+    first = own((x, y), (x[:9], y[:9]), class_names=["cat", "dog"], groups={"site": (None, ["a"] * 9)}).source
+    second = own((x, 1 - y), (x[:9], y[:9])).source
+    listed = command("data", "ls").output
+    for words in (
+        first.digest[:12],
+        second.digest[:12],
+        "train 40 × 5, test 9 × 5",
+        "cat, dog",
+        "site",
+        "kB",
+    ):
+        assert words in listed
+    assert str(datetime.now().year) in listed
+    refused = command("data", "rm", "mnist")
+    assert refused.exit_code == 2 and f"there are {second.digest[:12]}, {first.digest[:12]}" in refused.output.replace(
+        "\n", " "
+    )
+    removed = command("data", "rm", first.digest[:6])
+    assert removed.exit_code == 0 and "removed; " in removed.output
+    assert first.digest[:12] not in command("data", "ls").output
+    assert second.load().train_y.tolist() == (1 - y).tolist(), "arrays that both had stay"
+    command("data", "rm", second.digest[:6])
+    assert not list((tmp_path / "data" / "arrays").iterdir()) and "rm NAME" not in command("data", "ls").output

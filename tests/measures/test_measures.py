@@ -16,6 +16,7 @@ from prunescope.measures import (
     Examples,
     GradientTrace,
     GraNd,
+    GroupRisk,
     Halves,
     HessianSpectrum,
     HessianTrace,
@@ -111,7 +112,7 @@ def weights(problem):
 
 
 def test_every_measure_of_the_package_has_a_setting_here(leaves):
-    assert leaves(Measure) == set(SETTINGS)
+    assert leaves(Measure) == {*SETTINGS, GroupRisk}, "groups need data of one's own: tests/runs/test_groups.py"
 
 
 @every

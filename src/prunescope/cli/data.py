@@ -1,9 +1,12 @@
-"""Commands on data sets: ls, get, check."""
+"""Commands on data sets: ls, get, check, rm."""
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated
 
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn
+from rich.table import Table
 from rich.text import Text
 
 from prunescope.base.errors import DataError
@@ -16,7 +19,7 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="A name from `prunesco
 
 @app.command("ls")
 def ls() -> None:
-    """List the data sets, and which of them are here.
+    """List the data sets, which of them are here, and your own.
 
     They lie in the folder PRUNESCOPE_DATA, by default in your cache. The handwritten digits of the quickstart ship
     with prunescope.
@@ -32,7 +35,44 @@ def ls() -> None:
         rows.add_row(*(Text(cell) for cell in cells))
     console = answers()
     console.print(rows)
+    if (yours := _yours()).row_count:
+        console.print()
+        console.print(yours)
+        console.print(Text("\n`prunescope data rm NAME` removes one of your own"))
     console.print(Text(f"\ndata folder: {folder()}"), soft_wrap=True)
+
+
+def _yours() -> Table:
+    """The user's own arrays and folders of pictures."""
+    from prunescope.tasks.data.library import SHORT, holdings, links
+
+    rows = table("name", "your own data", "classes", "groups", "size", "last used", right=("size",))
+    for row in holdings():
+        parts = {name: row.shapes.get(f"{name}_x", ()) for name in ("train", "test")}
+        shapes = ", ".join(f"{name} {' × '.join(map(str, shape)) or '?'}" for name, shape in parts.items())
+        used = datetime.fromtimestamp(row.used).strftime("%Y-%m-%d %H:%M")
+        cells = (row.digest[:SHORT], shapes, _few(row.class_names), _few(row.groups), size(row.bytes), used)
+        rows.add_row(*(Text(cell) for cell in cells))
+    for name, place in links():
+        rows.add_row(*(Text(cell) for cell in (name, f"pictures in {place}", "", "", "", "")))
+    return rows
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:4]) + (f", ... ({len(names)})" if len(names) > 4 else "")
+
+
+@app.command()
+def rm(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The beginning of a name of your own data.")],
+) -> None:
+    """Remove arrays of your own from the data folder, or the link to a folder of pictures.
+
+    Runs that were trained on them stay; what has to be computed anew from them needs them given again.
+    """
+    from prunescope.tasks.data.library import remove
+
+    answers().print(Text(f"removed; {size(remove(name))} are free"))
 
 
 @app.command()

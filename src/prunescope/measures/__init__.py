@@ -13,6 +13,7 @@ from prunescope.measures.el2n import EL2N
 from prunescope.measures.examples import Examples
 from prunescope.measures.gradient_trace import GradientTrace
 from prunescope.measures.grand import GraNd
+from prunescope.measures.group_risk import GroupRisk
 from prunescope.measures.halves import Halves
 from prunescope.measures.hessian_spectrum import HessianSpectrum
 from prunescope.measures.hessian_trace import HessianTrace
@@ -36,6 +37,7 @@ __all__ = [
     "Examples",
     "GraNd",
     "GradientTrace",
+    "GroupRisk",
     "Halves",
     "HessianSpectrum",
     "HessianTrace",

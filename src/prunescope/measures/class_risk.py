@@ -6,7 +6,7 @@ from torch import Tensor
 from prunescope.base.state import Weights
 from prunescope.measures.measure import Measure, SplitName
 from prunescope.tasks.evaluation import evaluate
-from prunescope.tasks.task import Problem
+from prunescope.tasks.task import Problem, Task
 
 
 class ClassRisk(Measure):
@@ -22,17 +22,23 @@ class ClassRisk(Measure):
 
     split: SplitName = "test"
 
+    def require(self, task: Task) -> None:
+        """Refuses a target without one class an example."""
+        task.target.require_classes("the risk of every class")
+
     def measure(self, problem: Problem, weights: Weights) -> dict[str, Tensor]:
         """Three tensors over the classes."""
+        problem.target.require_classes("the risk of every class")
         evaluation = evaluate(problem, weights, problem.split(self.split))
-        counts = torch.bincount(evaluation.y, minlength=problem.classes).double()
+        labels = problem.target.labels(problem.split(self.split).y)
+        counts = torch.bincount(labels, minlength=problem.classes).double()
 
         def averaged(values: Tensor) -> Tensor:
-            sums = torch.bincount(evaluation.y, weights=values.double(), minlength=problem.classes)
+            sums = torch.bincount(labels, weights=values.double(), minlength=problem.classes)
             return sums / counts.clamp(min=1)
 
         return {
             "loss": averaged(evaluation.loss),
-            "error": averaged(evaluation.prediction != evaluation.y),
+            "error": averaged(evaluation.wrong),
             "examples": counts,
         }

@@ -6,7 +6,7 @@ from torch import Tensor
 from prunescope.base.state import Weights
 from prunescope.measures.measure import Measure, SplitName
 from prunescope.tasks.evaluation import logits
-from prunescope.tasks.task import Problem, Split
+from prunescope.tasks.task import Problem, Task
 
 
 class EL2N(Measure):
@@ -21,15 +21,14 @@ class EL2N(Measure):
 
     split: SplitName = "train"
 
+    def require(self, task: Task) -> None:
+        """Refuses a target without one class an example."""
+        task.target.require_classes("EL2N")
+
     def measure(self, problem: Problem, weights: Weights) -> dict[str, Tensor]:
         """One tensor over the examples of the split, in its order."""
-        split = problem.split(self.split)
-        error = probability_error(logits(problem, weights, split), split)
+        target, split = problem.target, problem.split(self.split)
+        target.require_classes("EL2N")
+        error = target.probabilities(logits(problem, weights, split))
+        error[torch.arange(len(error), device=error.device), target.labels(split.y)] -= 1
         return {"el2n": torch.linalg.vector_norm(error, dim=1)}
-
-
-def probability_error(scores: Tensor, split: Split) -> Tensor:
-    """softmax(scores) - onehot(y) for logits [N, C] and the labels used: float32 [N, C]."""
-    error = scores.softmax(dim=1)
-    error[torch.arange(len(error), device=error.device), split.y] -= 1
-    return error

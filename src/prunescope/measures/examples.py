@@ -11,9 +11,10 @@ from prunescope.tasks.task import Problem
 class Examples(Measure):
     """Per-example results on a split, evaluation mode, no augmentation, against the labels used.
 
-    loss: float32 [N], nats.
-    prediction: int64 [N], the class of the largest logit.
-    correct: bool [N], whether it is the label used.
+    loss: float32 [N], nats (squared units of y for a regression).
+    prediction: as the target says; of classes int64 [N], the one with the largest logit.
+    correct: bool [N], whether it is the label used; only where examples are right or wrong.
+    error: float64 [N], in the unit of the target; only where they are not.
     noisy: bool [N], whether the label was flipped.
     index: int64 [N], the example's place in its source.
     """
@@ -24,10 +25,11 @@ class Examples(Measure):
         """Five tensors over the examples of the split, in its order."""
         split = problem.split(self.split)
         evaluation = evaluate(problem, weights, split)
+        wrong = evaluation.wrong
         return {
             "loss": evaluation.loss,
             "prediction": evaluation.prediction,
-            "correct": evaluation.prediction == evaluation.y,
+            **({"correct": wrong == 0} if problem.target.decides else {"error": wrong}),
             "noisy": split.noisy,
             "index": split.index,
         }

@@ -11,7 +11,8 @@ from prunescope.tasks.task import Problem
 class Halves(Measure):
     """Errors on the two halves of a split.
 
-    even_error, odd_error: float64 0-D, the share of wrong predictions at even and at odd places.
+    even_error, odd_error: float64 0-D, the mean error at even and at odd places, a fraction or in the unit of the
+        task's target.
 
     Alternating places, because published test sets are often sorted by source or difficulty.
     """
@@ -20,6 +21,5 @@ class Halves(Measure):
 
     def measure(self, problem: Problem, weights: Weights) -> dict[str, Tensor]:
         """float64 0-D tensors by name."""
-        evaluation = evaluate(problem, weights, problem.split(self.split))
-        wrong = (evaluation.prediction != evaluation.y).double()
+        wrong = evaluate(problem, weights, problem.split(self.split)).wrong
         return {"even_error": wrong[::2].mean(), "odd_error": wrong[1::2].mean()}

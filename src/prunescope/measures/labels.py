@@ -20,4 +20,5 @@ class Labels(Measure):
     def measure(self, problem: Problem, weights: Weights) -> dict[str, Tensor]:
         """Three tensors over the examples of the split, in its order."""
         split = problem.split(self.split)
-        return {"label": split.y, "clean": split.clean, "index": split.index}
+        plain = problem.target.plain
+        return {"label": plain(split.y), "clean": plain(split.clean), "index": split.index}

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from prunescope.base.state import Weights
 from prunescope.base.value import Value
-from prunescope.tasks.task import Problem
+from prunescope.tasks.task import Problem, Task
 
 SplitName = Literal["train", "validation", "test"]
 
@@ -16,6 +16,9 @@ class Measure(Value):
 
     A measure leaves the state and the global random state alone, gives the same values each time and never trains.
     """
+
+    def require(self, task: Task) -> None:
+        """Raises UsageError, with the fix, for a task that has no such quantity; asked before anything runs."""
 
     def measure(self, problem: Problem, weights: Weights) -> dict[str, Tensor]:
         """The values by name: 0-D tensors for numbers, [N] for quantities of N examples.

@@ -13,8 +13,8 @@ class Risk(Measure):
     """Averages over a split, evaluation mode, no augmentation.
 
     Values, float64 0-D, against the labels used:
-    loss: the mean loss over all examples, nats.
-    error: the share of wrong predictions.
+    loss: the mean loss over all examples, nats (squared units of y for a regression).
+    error: the mean error, of classes the share of wrong predictions; otherwise in the unit of the task's target.
     examples: how many examples there are.
     original_loss, original_error, noisy_loss, noisy_error: the same over examples whose label was kept, and was
         flipped; only where some were.
@@ -29,7 +29,7 @@ class Risk(Measure):
         """float64 0-D tensors by name."""
         split = problem.split(self.split)
         evaluation = evaluate(problem, weights, split)
-        wrong = (evaluation.prediction != evaluation.y).double()
+        wrong = evaluation.wrong
         loss, noisy = evaluation.loss.double(), split.noisy
         values = {
             "loss": loss.mean(),
@@ -37,7 +37,7 @@ class Risk(Measure):
             "examples": torch.tensor(float(len(split))).double(),
         }
         if bool(noisy.any()):
-            untrue = (evaluation.prediction != split.clean).double()
+            untrue = problem.target.error(evaluation.prediction, split.clean)
             values |= {
                 "original_loss": loss[~noisy].mean(),
                 "noisy_loss": loss[noisy].mean(),

@@ -6,7 +6,7 @@ from torch import Tensor
 from prunescope.base.state import Weights
 from prunescope.measures.measure import Measure
 from prunescope.tasks.evaluation import evaluate
-from prunescope.tasks.task import Problem
+from prunescope.tasks.task import Problem, Task
 
 
 class SeenUnseen(Measure):
@@ -19,11 +19,16 @@ class SeenUnseen(Measure):
     Source: Feldman and Zhang 2020, section 2 (what their estimates are made of).
     """
 
+    def require(self, task: Task) -> None:
+        """Refuses a target whose examples are not right or wrong."""
+        task.target.require_decisions("what a network gets right")
+
     def measure(self, problem: Problem, weights: Weights) -> dict[str, Tensor]:
         """Three tensors over the examples, in the order of the splits."""
+        problem.target.require_decisions("what a network gets right")
         pool, test = (evaluate(problem, weights, split) for split in (problem.pool, problem.test))
         return {
-            "correct": pool.prediction == pool.y,
+            "correct": pool.wrong == 0,
             "seen": torch.isin(problem.pool.index, problem.train.index),
-            "test_correct": test.prediction == test.y,
+            "test_correct": test.wrong == 0,
         }

@@ -12,16 +12,27 @@ from prunescope.tasks.data.cifar import cifar10, cifar100
 from prunescope.tasks.data.digits import digits
 from prunescope.tasks.data.idx import mnist
 from prunescope.tasks.data.source import Source
+from prunescope.tasks.data.tables import file_source
 from prunescope.tasks.model import Network
+from prunescope.tasks.targets import Binary, Classes, MultiLabel, Regression, Sequence, Target
 from prunescope.tasks.task import Data, Task
 from prunescope.training.optim import Optimizer
 from prunescope.training.schedules import Schedule
 
-SourceName = Literal["digits", "mnist", "cifar10", "cifar100"]
-SOURCES: Mapping[SourceName, Callable[[], Source]] = MappingProxyType(
+SOURCES: Mapping[str, Callable[[], Source]] = MappingProxyType(
     {"digits": digits, "mnist": mnist, "cifar10": cifar10, "cifar100": cifar100}
 )
 NETWORK = "prunescope.tasks.nets:LeNet"
+TargetName = Literal["classes", "binary", "multilabel", "regression", "sequence"]
+TARGETS: Mapping[TargetName, type[Target]] = MappingProxyType(
+    {
+        "classes": Classes,
+        "binary": Binary,
+        "multilabel": MultiLabel,
+        "regression": Regression,
+        "sequence": Sequence,
+    }
+)
 Count = Annotated[int, Field(ge=1)]
 
 
@@ -31,8 +42,10 @@ class Own(Value):
     network: import path of a class or function that returns a fresh module, your own included.
     arguments: its keyword arguments.
     revision: raised when the code behind the path was changed, to keep the results of both.
-    data: the data set.
+    data: the data set: a name, or the path of an npz or parquet file or of a folder of pictures
+        (`tasks/data/tables.py`).
     share: of its training examples that is used.
+    target: what the labels are.
     optimizer, schedule: as in a recipe.
     epochs: length of the schedule.
     batch: examples a step.
@@ -40,12 +53,13 @@ class Own(Value):
     drop_last: whether an epoch leaves out its last batch where that would be smaller.
     """
 
-    added: ClassVar[frozenset[str]] = frozenset({"drop_last", "revision"})
+    added: ClassVar[frozenset[str]] = frozenset({"drop_last", "revision", "target"})
     network: str = NETWORK
     arguments: dict[str, JsonValue] = {"inputs": 64}
     revision: int = Field(default=1, ge=1)
-    data: SourceName = "digits"
+    data: str = "digits"
     share: float = Field(default=1.0, gt=0, le=1)
+    target: TargetName = "classes"
     optimizer: Optimizer
     schedule: Schedule
     epochs: Count = 40
@@ -68,10 +82,17 @@ class Own(Value):
 
     def recipe(self) -> Recipe:
         """The training of one network."""
+        network = Network(path=self.network, revision=self.revision).with_args(**self.arguments)
+        target = TARGETS[self.target]()
+        if self.data in SOURCES:
+            source, layout = SOURCES[self.data](), None
+        else:
+            source, layout = file_source(self.data, target, names=tuple(SOURCES))
         return Recipe(
             task=Task(
-                network=Network(path=self.network, revision=self.revision).with_args(**self.arguments),
-                data=Data(source=SOURCES[self.data](), share=self.share),
+                network=network if layout is None else network.replace(layout=layout),
+                data=Data(source=source, share=self.share),
+                target=target,
             ),
             optimizer=self.optimizer,
             schedule=self.schedule,

@@ -16,6 +16,7 @@ from prunescope.base.faults import named
 from prunescope.base.state import Weights
 from prunescope.base.tree import equal
 from prunescope.tasks.prunable import Tensors
+from prunescope.tasks.targets import Classes
 from prunescope.tasks.task import Problem
 
 TOLERANCE = 1e-3
@@ -91,7 +92,7 @@ def inspect_problem(problem: Problem, *, batch: int, last_batch: bool = True) ->
     apply = _Passes(problem, weights, name)
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
         outputs = apply(x, train=False)
-        _check_outputs(name, outputs, problem.classes)
+        _check_outputs(name, outputs, problem)
         _check_alone(name, apply, x, outputs)
         training = apply(x, train=True)
         _check_pure(name, apply, x, training, (weights, before))
@@ -107,7 +108,7 @@ def inspect_problem(problem: Problem, *, batch: int, last_batch: bool = True) ->
     frozen = tuple(sorted(model.frozen))
     return Inspection(
         name,
-        outputs.shape[1],
+        outputs.shape[-1],
         problem.classes,
         model.tensors,
         frozen,
@@ -163,8 +164,10 @@ def _check_numbers(name: str, weights: Weights) -> None:
             )
 
 
-def _check_outputs(name: str, outputs: Tensor, classes: int) -> None:
-    if outputs.ndim != 2 or len(outputs) != 2:
+def _check_outputs(name: str, outputs: Tensor, problem: Problem) -> None:
+    """Raises UsageError for outputs that cannot be logits; whether they fit another target is said by the target."""
+    classes, of_classes = problem.classes, isinstance(problem.target, Classes)
+    if len(outputs) != 2 or (of_classes and outputs.ndim != 2):
         raise UsageError(
             f"{name} returns a tensor {list(outputs.shape)} for 2 examples; it must return logits [N, C], here "
             f"[2, {classes}] or more columns"
@@ -175,7 +178,7 @@ def _check_outputs(name: str, outputs: Tensor, classes: int) -> None:
         )
     if bool(outputs.isnan().any()):
         raise UsageError(f"{name} returns NaN for fresh weights; look for a NaN in the inputs, or a division by 0")
-    if outputs.shape[1] < classes:
+    if of_classes and outputs.shape[1] < classes:
         raise UsageError(
             f"{name} returns {outputs.shape[1]} outputs for an example, and the labels go from 0 to {classes - 1}; "
             f"give the last layer {classes} outputs, or number the classes from 0"

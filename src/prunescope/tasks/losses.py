@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -41,6 +42,72 @@ def squared_error(logits: Tensor, y: Tensor) -> Tensor:
     """
     labels = torch.arange(logits.shape[-1], device=logits.device) == y.unsqueeze(-1)
     return (logits - labels.to(logits.dtype)).square().sum(dim=-1)
+
+
+def binary_cross_entropy(logits: Tensor, y: Tensor) -> Tensor:
+    """The cross-entropy of each example with one logit, -log sigmoid(z) where y is 1, -log sigmoid(-z) where it is 0.
+
+    Args:
+        logits: [N, 1] or [N], nats, of y = 1.
+        y: [N] or [N, 1], 0 or 1.
+
+    Returns:
+        [N], nats.
+
+    >>> binary_cross_entropy(torch.zeros(1, 1), torch.tensor([1])).exp().tolist()
+    [2.0]
+    """
+    flat = logits.reshape(len(logits))
+    return F.binary_cross_entropy_with_logits(flat, y.reshape(len(y)).to(flat.dtype), reduction="none")
+
+
+def mean_binary_cross_entropy(logits: Tensor, y: Tensor) -> Tensor:
+    """The mean over its C labels of the binary cross-entropy of each example.
+
+    Args:
+        logits: [N, C], nats, of y = 1.
+        y: [N, C], 0 or 1.
+
+    Returns:
+        [N], nats.
+    """
+    return F.binary_cross_entropy_with_logits(logits, y.to(logits.dtype), reduction="none").mean(1)
+
+
+def mean_squared_error(outputs: Tensor, y: Tensor) -> Tensor:
+    """The mean over its D numbers of the squared difference of each example.
+
+    Args:
+        outputs: [N, D], or [N] for one number.
+        y: [N, D] or [N].
+
+    Returns:
+        [N], squared units of y.
+
+    >>> mean_squared_error(torch.zeros(2, 1), torch.tensor([1.0, 3.0])).tolist()
+    [1.0, 9.0]
+    """
+    rows = outputs.reshape(len(outputs), -1)
+    return (rows - y.reshape(rows.shape).to(rows.dtype)).square().mean(1)
+
+
+def token_cross_entropy(
+    logits: Tensor, y: Tensor, *, ignored: int = -100, classes_at: Literal["last", "second"] = "last"
+) -> Tensor:
+    """The mean cross-entropy of each example's tokens (or pixels) that count.
+
+    Args:
+        logits: [N, T, ..., C], or [N, C, T, ...] where classes_at is "second", nats.
+        y: [N, T, ...], int64, classes in 0 .. C - 1, or `ignored`.
+        ignored: the label of tokens that do not count; at least one must in each example.
+        classes_at: where the classes are.
+
+    Returns:
+        [N], nats.
+    """
+    first = logits.movedim(-1, 1) if classes_at == "last" else logits
+    each = F.cross_entropy(first, y, reduction="none", ignore_index=ignored).flatten(1)
+    return each.sum(1) / (y != ignored).flatten(1).sum(1)
 
 
 def weighted_cross_entropy(

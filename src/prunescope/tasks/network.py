@@ -20,6 +20,7 @@ from prunescope.base.importing import Importing, resolve
 from prunescope.base.tree import Masks
 from prunescope.base.value import array_digest, text_digest
 from prunescope.tasks.building import Output, checked, copied, in_training, initialize_lazy, made_permanent
+from prunescope.tasks.data.layout import Layout
 
 Prunable = Sequence[str] | Callable[[str, Tensor], bool]
 """Names or patterns of tensors, or a function of name and tensor, which is asked once, when the network is named."""
@@ -34,10 +35,11 @@ class Network(Importing):
     given: digest of an instance that is used as given, structure and weights; None for a class or function.
     prunable: names or patterns of the prunable tensors; None stands for every weight matrix and kernel.
     output: member of what the network returns that is the logits; see `building.Output`.
+    layout: how inputs are unpacked in front of the network; None if they are one floating tensor.
     """
 
     path_field: ClassVar[str] = "path"
-    added: ClassVar[frozenset[str]] = frozenset({"prunable", "output"})
+    added: ClassVar[frozenset[str]] = frozenset({"prunable", "output", "layout"})
 
     path: str = Field(pattern=r"^[\w.]+:[\w.<>]+$")
     args: dict[str, JsonValue] = {}
@@ -45,6 +47,7 @@ class Network(Importing):
     given: str | None = None
     prunable: tuple[str, ...] | None = None
     output: int | str | None = None
+    layout: Layout | None = None
     _live: Any = PrivateAttr(default=None)
 
     @field_validator("args", mode="before")
@@ -67,6 +70,8 @@ class Network(Importing):
         """A module as of `build`, and the masks by name with which torch.nn.utils.prune had pruned it."""
         module = copied(self._live) if isinstance(self._live, nn.Module) else checked(self._made()).cpu()
         masks = made_permanent(module)
+        if self.layout is not None:
+            self.layout.attached(module)
         initialize_lazy(in_training(module), example)
         if not type(module).__module__.startswith("prunescope."):
             module.register_forward_hook(Output(self.output))
@@ -130,7 +135,7 @@ def network(
     Raises UsageError for an argument that the factory does not take.
     """
     net = Network(path=path, args=_with_defaults(resolve(path), path, args), revision=revision, output=output)
-    return _with_prunable(net, prunable, None)
+    return with_prunable(net, prunable, None)
 
 
 def network_of(
@@ -152,14 +157,14 @@ def network_of(
     if isinstance(factory, nn.Module):
         live = in_training(copied(factory))
         net = Network(path=path, given=value_digest(live), revision=revision, output=output)
-        return _with_prunable(_with_live(net, live), prunable, example)
+        return with_prunable(_with_live(net, live), prunable, example)
     positional, keywords = getattr(factory, "args", ()), getattr(factory, "keywords", {})
     args = _with_defaults(code, path, keywords, positional)
     net = _with_live(Network(path=path, args=args, revision=revision, output=output), code)
     # All lambdas of a file have the same name, so the module that each builds tells them apart.
     if "<" in path:
         net = net.replace(path=f"{path}.{_module_digest(net)}")
-    return _with_prunable(net, prunable, example)
+    return with_prunable(net, prunable, example)
 
 
 def _with_live(net: Network, live: Any) -> Any:
@@ -174,7 +179,13 @@ def _with_live(net: Network, live: Any) -> Any:
     return found
 
 
-def _with_prunable(net: Network, prunable: Prunable | None, example: Any) -> Network:
+def with_prunable(net: Network, prunable: Prunable | None, example: Any) -> Network:
+    """The network with its prunable tensors named; a function is asked once, of the module that seed 0 builds.
+
+    example: a batch of inputs, for lazy layers.
+
+    Raises UsageError for a function that names no tensor.
+    """
     if prunable is None:
         return net
     if isinstance(prunable, str):

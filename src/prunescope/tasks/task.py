@@ -8,12 +8,13 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import torch
-from pydantic import Field, JsonValue, model_validator
+from pydantic import Field, JsonValue, SerializeAsAny, model_validator
 from torch import Tensor, nn
 
+from prunescope.base.blame import blaming
 from prunescope.base.errors import UsageError
 from prunescope.base.importing import Importing, resolve
 from prunescope.base.streams import Seeds, stream
@@ -21,13 +22,16 @@ from prunescope.base.value import Value, canonical
 from prunescope.tasks.data import corruption
 from prunescope.tasks.data.augmentation import Augmentation
 from prunescope.tasks.data.source import Arrays, Inputs, Source
-from prunescope.tasks.data.tensors import tensors
+from prunescope.tasks.data.tensors import Names, own
 from prunescope.tasks.kernels.kernel_config import PLAIN, Kernels
 from prunescope.tasks.model import Model
-from prunescope.tasks.network import Network, Prunable, network_of
+from prunescope.tasks.network import Network, Prunable, network_of, with_prunable
+from prunescope.tasks.targets import CROSS_ENTROPY as CROSS_ENTROPY
+from prunescope.tasks.targets import Classes, Target
+from prunescope.tasks.targets import Loss as Loss
 
-Loss = Callable[[Tensor, Tensor], Tensor]
-CROSS_ENTROPY = "prunescope.tasks.losses:cross_entropy"
+CLASSES = Classes()
+"""What the labels of a task are unless it says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -87,8 +91,8 @@ class Split:
 
     inputs: all examples of the source's training or test set.
     index: positions of the split's examples among them, int64 [N].
-    y: labels used, int64 [N].
-    clean: labels before noise, int64 [N].
+    y: labels used, int64 [N]; [N, ...] for other targets than classes.
+    clean: labels before noise, likewise.
     """
 
     inputs: Inputs
@@ -102,7 +106,7 @@ class Split:
     @cached_property
     def noisy(self) -> Tensor:
         """Bool [N]: the examples whose label was flipped."""
-        return self.y != self.clean
+        return (self.y != self.clean).reshape(len(self), -1).any(1)
 
     def batch(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Inputs [B, ...] and labels [B] of the given rows of this split, int64 [B]."""
@@ -130,45 +134,82 @@ class Task(Importing):
 
     network: the network by import path and arguments.
     data: the examples and their labels.
-    loss: import path of a function (logits [N, C], y [N]) -> loss [N].
+    loss: import path of a function (outputs [N, ...], y [N, ...]) -> loss [N]; that of the target if it is left out.
     loss_args: its other arguments, by keyword; the loss is the same in training and wherever it is measured.
+    target: what the labels are, and how outputs are judged by them.
     """
 
-    added: ClassVar[frozenset[str]] = frozenset({"loss_args"})
+    added: ClassVar[frozenset[str]] = frozenset({"loss_args", "target"})
     path_field: ClassVar[str] = "loss"
 
     network: Network
     data: Data
     loss: str = CROSS_ENTROPY
     loss_args: dict[str, JsonValue] = {}
+    target: SerializeAsAny[Target] = CLASSES
+
+    @model_validator(mode="before")
+    @classmethod
+    def _loss_of_target(cls, fields: Any) -> Any:
+        if isinstance(fields, dict) and isinstance(fields.get("target"), Target):
+            return {"loss": fields["target"].loss, **fields}
+        return fields
+
+    @model_validator(mode="after")
+    def _noise_fits(self) -> Self:
+        if self.data.label_noise:
+            self.target.require_noise()
+        if self.network.layout is not None and self.data.augmentation:
+            raise UsageError(
+                f"{type(self.data.augmentation[0]).__name__} changes images, and these examples are tokens or several "
+                "parts; leave augmentation out"
+            )
+        return self
 
     @classmethod
     def from_module(
         cls,
         factory: Callable[[], nn.Module] | nn.Module,
         *,
-        train: tuple[Tensor, Tensor],
-        test: tuple[Tensor, Tensor],
-        loss: str = CROSS_ENTROPY,
+        train: Any,
+        test: Any,
+        target: Target = CLASSES,
+        loss: str | None = None,
         loss_args: Mapping[str, JsonValue] | None = None,
+        classes: int | None = None,
+        class_names: Names | None = None,
+        groups: Mapping[str, Any] | None = None,
+        weights: Any = None,
         validation: int = 0,
         augmentation: tuple[Augmentation, ...] = (),
         prunable: Prunable | None = None,
         output: int | str | None = None,
         revision: int = 1,
     ) -> Self:
-        """The task of a user's own network on the user's own tensors.
+        """The task of a user's own network on the user's own data.
 
         factory: returns a fresh module at each call; the weights of an instance start every replicate.
-        train, test: inputs, float [N, ...], and labels, int [N].
+        train, test: (x, y), a Dataset, a DataLoader, or a dataset of Hugging Face; see `tasks/data/tensors.own`.
+        target: what y is: Classes(), Binary(), MultiLabel(), Regression() or Sequence().
+        loss: import path of a function (outputs [N, ...], y [N, ...]) -> loss [N]; None stands for the target's.
+        loss_args: its other arguments, by keyword.
+        classes, class_names: how many classes there are, and their names; a mapping maps labels to 0, 1, ... as well.
+        groups: columns of one's own by name, each a pair (train, test) of a group an example.
+        weights: of the training examples, [N]; see `Weighted`.
         prunable: names or patterns of the tensors that pruning may remove entries of, or a function of name and tensor
             that returns a bool; by default every weight matrix and kernel.
         output: member of what the network returns that is the logits, where it returns no tensor.
         revision: a number to raise for results of their own where code changed unseen, in an installed package.
         """
-        data = Data(source=tensors(train=train, test=test), validation=validation, augmentation=augmentation)
-        network = network_of(factory, revision=revision, prunable=prunable, output=output, example=train[0][:2])
-        return cls(network=network, data=data, loss=loss, loss_args=dict(loss_args or {}))
+        names = {"classes": classes, "class_names": class_names, "groups": groups, "weights": weights}
+        source, layout, target = own(train, test, target=target, **names)
+        example = source.load().train_x.take(torch.arange(2)) if callable(prunable) else None
+        network = network_of(factory, revision=revision, output=output)
+        if layout is not None:
+            network = network.replace(layout=layout)
+        network = with_prunable(network, prunable, example)
+        data = Data(source=source, validation=validation, augmentation=augmentation)
+        return cls(network=network, data=data, loss=loss or target.loss, loss_args=dict(loss_args or {}), target=target)
 
     def load(self, seeds: Seeds, arrays: Arrays, *, model: Model | None = None) -> "Problem":
         """The task in memory under `seeds`.
@@ -184,7 +225,9 @@ class Task(Importing):
             order = torch.randperm(len(rows), generator=stream(seeds.data, "share"))
             rows = rows[order[: max(1, round(data.share * len(rows)))].sort().values]
         clean = arrays.train_y[rows]
-        noisy = corruption.flip_labels(
+        for name, y in (("train", arrays.train_y), ("test", arrays.test_y)):
+            self.target.check(y, name=name)
+        noisy = self.target.flipped(
             clean, data.label_noise, classes=arrays.classes, generator=stream(seeds.labels, "label noise")
         )
         held_out_y = arrays.train_y[held_out]
@@ -196,9 +239,12 @@ class Task(Importing):
             pool=train,
             validation=Split(arrays.train_x, held_out, held_out_y, held_out_y),
             test=test,
-            loss=LossWithArguments(self.loss, canonical(self.loss_args)) if self.loss_args else resolve(self.loss),
+            loss=self.target.bound(
+                LossWithArguments(self.loss, canonical(self.loss_args)) if self.loss_args else resolve(self.loss)
+            ),
             augmentation=data.augmentation,
             classes=arrays.classes,
+            target=self.target,
         )
 
 
@@ -212,6 +258,7 @@ class Problem:
     loss: function (logits [N, C], y [N]) -> loss [N].
     augmentation: changes of every training batch, in order.
     classes: number of classes C.
+    target: what the labels are.
     kernels: how linear layers are computed; it changes results by rounding only.
     """
 
@@ -223,7 +270,28 @@ class Problem:
     loss: Loss
     augmentation: tuple[Augmentation, ...]
     classes: int
+    target: Target = CLASSES
     kernels: Kernels = PLAIN
+
+    def require_fit(self) -> None:
+        """Raises UsageError if outputs or losses of two test examples do not fit the target, or there are none.
+
+        Errors of the network or of the loss themselves show the user's own line or module.
+        """
+        x, y = self.test.batch(torch.arange(min(2, len(self.test))))
+        fresh = self.model.fresh(0)
+        layout = self.model.network.layout
+        given = str(tuple(x.shape)) if layout is None else layout.described
+        with torch.no_grad(), blaming(f"the network fails on {len(y)} test examples, {given}"):
+            outputs, _ = self.model.apply(fresh.params, fresh.buffers, x, train=False)
+        self.target.require_fit(outputs, y, self.classes)
+        with blaming(f"the loss fails on outputs {tuple(outputs.shape)} and y {y.dtype} {tuple(y.shape)}"):
+            shape = tuple(self.loss(outputs, y).shape)
+        if shape != (len(y),):
+            raise UsageError(
+                f"the loss of {len(y)} examples has shape {shape}; return the loss of every single example, "
+                f"({len(y)},): reduction='none', and the mean over what else an example has"
+            )
 
     def restricted(self, rows: Tensor) -> "Problem":
         """The same problem with only these rows of its training split, int64 [M]."""

@@ -1,6 +1,7 @@
 """Folders of pictures: listing, decoding, worker processes."""
 
 import pickle
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import torch
 from pydantic import ValidationError
 
 from prunescope.base.errors import DataError, UsageError
+from prunescope.tasks.data import library
 from prunescope.tasks.data.augmentation import RandomResizedCrop
 from prunescope.tasks.data.images import ImageFiles, image_folder
 
@@ -41,6 +43,7 @@ def test_listing_gives_labels_by_sorted_class() -> None:
     arrays = image_folder("pets").load()
     assert arrays.train_y.tolist() == [0, 0, 0, 1, 1, 1] and arrays.test_y.tolist() == [0, 1]
     assert arrays.train_x.shape == (3, 224, 224) and len(arrays.train_x) == 6 and arrays.classes == 2
+    assert image_folder("pets").class_names == ("cat", "dog")
 
 
 def test_the_plain_view_without_resizing_is_the_centre_of_the_picture(pictures: Path) -> None:
@@ -90,11 +93,23 @@ def test_a_changed_listing_stops_an_old_recipe(pictures: Path) -> None:
         source.load()
 
 
+def test_a_folder_of_ones_own_is_linked_and_its_id_does_not_depend_on_the_place(
+    pictures: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / "animals"
+    shutil.copytree(pictures, elsewhere)
+    source = image_folder(str(elsewhere))
+    assert source.load().train_y.tolist() == [0, 0, 0, 1, 1, 1]
+    assert source.digest == image_folder("pets").digest
+    assert image_folder(str(pictures)) == source, "the same pictures at another place"
+    monkeypatch.chdir(elsewhere.parent)
+    assert image_folder("./animals") == source
+    assert [place for _, place in library.links()] == [elsewhere.resolve()]
+    library.remove(source.name.split("/")[1][:5])
+    assert elsewhere.exists() and not list(library.links())
+
+
 def test_folders_that_do_not_fit_are_refused(pictures: Path) -> None:
-    with pytest.raises(UsageError, match="ln -s"):
-        image_folder(str(pictures))
-    with pytest.raises(UsageError, match="inside the data folder"):
-        image_folder("../pets")
     with pytest.raises(DataError, match="<class>"):
         image_folder("absent")
     (pictures / "val" / "dog" / "0.png").unlink()

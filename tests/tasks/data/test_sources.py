@@ -9,10 +9,11 @@ import torch
 from pydantic import ValidationError
 
 from prunescope.base.errors import DataError, UsageError
+from prunescope.base.value import array_digest
 from prunescope.tasks.data.digits import digits
 from prunescope.tasks.data.source import Content, InMemory, Normalization
 from prunescope.tasks.data.synthetic import synthetic
-from prunescope.tasks.data.tensors import tensors
+from prunescope.tasks.data.tensors import Tensors, tensors
 
 
 @pytest.fixture(autouse=True)
@@ -132,12 +133,26 @@ def test_tensors_are_written_once_and_named_by_content(data_folder: Path) -> Non
     train, test = user_tensors()
     first, second = tensors(train, test), tensors((train[0].double(), train[1].int()), test)
     assert first == second
-    assert [path.name for path in (data_folder / "tensors").iterdir()] == [f"{first.digest}.npz"]
+    assert [path.name for path in (data_folder / "tensors").iterdir()] == [f"{first.digest}.json"]
+    tensors((train[0], 2 - train[1]), test)
+    kept = [path.name for path in (data_folder / "arrays").iterdir()]
+    assert len(kept) == 5, "other labels are one array more"
+
+
+def test_tensors_that_an_older_version_wrote_are_read(data_folder: Path) -> None:
+    train, test = user_tensors()
+    content = dict(zip(("train_x", "train_y", "test_x", "test_y"), (*train, *test), strict=True))
+    digest = array_digest(*content.values())
+    (data_folder / "tensors").mkdir(parents=True)
+    np.savez(data_folder / "tensors" / f"{digest}.npz", **{name: leaf.numpy() for name, leaf in content.items()})
+    source = Tensors(digest=digest, train=6, test=2, classes=3)
+    assert torch.equal(source.load().train_x.take(torch.arange(6)), train[0])
+    assert tensors(train, test) == source and not (data_folder / "arrays").exists()
 
 
 def test_tensors_that_are_gone_or_damaged_say_so(data_folder: Path) -> None:
     source = tensors(*user_tensors())
-    path = data_folder / "tensors" / f"{source.digest}.npz"
+    path = data_folder / "arrays" / f"{array_digest(user_tensors()[0][0])}.npy"
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(DataError, match="cannot be read"):
         source.load()
@@ -150,9 +165,9 @@ def test_tensors_that_do_not_fit_are_refused() -> None:
     (x, y), test = user_tensors()
     with pytest.raises(UsageError, match="floating"):
         tensors((x.long(), y), test)
-    with pytest.raises(UsageError, match="one integer an example"):
+    with pytest.raises(UsageError, match="one of each an example"):
         tensors((x, y[:-1]), test)
-    with pytest.raises(UsageError, match="count from 0"):
+    with pytest.raises(UsageError, match="from 0; map the labels: class_names="):
         tensors((x, y - 1), test)
     with pytest.raises(UsageError, match="one shape"):
         tensors((x, y), (test[0][:, :1], test[1]))

@@ -83,7 +83,7 @@ def _require_right(surface: Surface) -> None:
 
 
 def _half_square(logits: Tensor, _: Tensor) -> Tensor:
-    return logits.flatten(1).square().sum(1) / 2
+    return logits.reshape(len(logits), -1).square().sum(1) / 2
 
 
 @torch.enable_grad()

@@ -212,7 +212,7 @@ def _require_function(made: Surface, what: str) -> None:
         raise UsageError(
             f"{what}, draws random numbers, so it has no one loss; let it draw only while `self.training` is true"
         )
-    if len(logits) != len(x) or losses.shape != y.shape:
+    if len(logits) != len(x) or losses.shape != y.shape[:1]:
         raise UsageError(
             f"{what}: {len(x)} examples have logits of shape {tuple(logits.shape)} and losses of shape "
             f"{tuple(losses.shape)}; both need one row an example"

@@ -159,6 +159,7 @@ def follow(
 
     Put `SCALES` and `build` into a file of your own and return this from `build`, to run it from the command line.
     """
+    recipe.task.target.require_shares("the study bartoldson2020/yours")
     structure = find_units(recipe.task.network.build())
     cuts = {
         f"Prune, {target}": PruneUnits(

@@ -27,33 +27,40 @@ from prunescope.studies import (
     Quantity,
     Results,
     Table,
-    arrays,
     statistics,
 )
 from prunescope.studies.plot import Row
-from prunescope.studies.quantity import nodes_of
+from prunescope.studies.quantity import each, nodes_of
 
 MARGIN = 0.5
 """Percentage points by which a class has to lose to count as harmed; proposed."""
 NOISE = 0.0
 """Section 7 speaks of training without label noise."""
 SUMMARIES: Mapping[str, Callable[[Numbers], float]] = MappingProxyType(
-    {"worst class": np.max, "mean over classes": np.mean, "best class": np.min}
+    {"worst class": np.nanmax, "mean over classes": np.nanmean, "best class": np.nanmin}
 )
 """What is drawn of the changes of all classes."""
 
 
 def changes(bench: Benchmark, arm: Arm, level: int) -> Quantity:
-    """Test error of each class minus the dense network's, percentage points, [replicates, classes]."""
+    """Test error of each class minus the dense network's, percentage points, [replicates, classes].
+
+    Not a number for a class without test examples, of which nothing is known.
+    """
     sparse, dense = (
-        arrays(
+        each(
+            lambda risk: np.where(risk["examples"] > 0, risk["error"], np.nan),
             [Reading(measure=ClassRisk(split="test"), state=final(p.recipe)) for p in row],
-            "error",
             unit=ERROR,
         )
         for row in (bench.row(arm, NOISE, level), bench.row("dense", NOISE, 0))
     )
     return (sparse - dense).map(lambda change: 100 * change)
+
+
+def tested(change: Quantity) -> Quantity:
+    """The same without the classes that have no test examples."""
+    return change.map(lambda classes: classes[:, ~np.isnan(classes).all(axis=0)])
 
 
 def figure(bench: Benchmark, arms: Sequence[Arm], *, claims: Sequence[Claim] = ()) -> Figure:
@@ -82,7 +89,7 @@ def _rows(bench: Benchmark, arm: Arm, level: int) -> Computed:
 
     def rows(results: Results) -> Iterator[Row]:
         for number, (classes, weights) in enumerate(zip(change(results), x(results), strict=True)):
-            each = {f"class_{place}": float(value) for place, value in enumerate(classes)}
+            by_class = {f"class_{place}": float(value) for place, value in enumerate(classes)}
             for name, summary in SUMMARIES.items():
                 shared = {
                     "series": name,
@@ -90,7 +97,7 @@ def _rows(bench: Benchmark, arm: Arm, level: int) -> Computed:
                     "level": level,
                     "weights_remaining": float(weights),
                 }
-                yield {**shared, "change": float(summary(classes)), **each}
+                yield {**shared, "change": float(summary(classes)), **by_class}
 
     def table(results: Results) -> Table:
         with contextlib.suppress(PrunescopeError):
@@ -160,8 +167,8 @@ def named(
 
 def harm(bench: Benchmark) -> Iterator[Claim]:
     """One level harms no class, the last one does, and a narrow network harms the same ones (section 7)."""
-    first, last = (changes(bench, "pruned", level) for level in (1, bench.levels))
-    narrowest = changes(bench, "width", bench.depth("width", NOISE))
+    first, last = (tested(changes(bench, "pruned", level)) for level in (1, bench.levels))
+    narrowest = tested(changes(bench, "width", bench.depth("width", NOISE)))
     says = Says(bench)
     place, row = "section 7 (of groups of examples; classes are left open there)", "class-harm"
     yield says(

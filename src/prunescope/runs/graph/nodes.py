@@ -5,9 +5,9 @@ anything runs. A node's inputs are its `references`.
 """
 
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import ClassVar, Self
 
-from pydantic import field_validator
+from pydantic import field_validator, model_validator
 
 from prunescope.base.errors import UsageError
 from prunescope.base.importing import Importing
@@ -24,6 +24,12 @@ class Reading(Value):
     by_id: ClassVar[bool] = True
     measure: Measure
     state: StateRef
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if isinstance(self.state.run, Recipe):
+            self.measure.require(self.state.run.task)
+        return self
 
 
 class Trace(Value):

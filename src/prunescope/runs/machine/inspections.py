@@ -73,7 +73,9 @@ def _aspects(recipe: Recipe) -> str:
     """What an inspection depends on."""
     task = recipe.task
     examples = f"{recipe.train_examples} {recipe.batch} {type(recipe.examples).__name__}"
-    return text_digest(f"{task.network.id} {task.data.source.id} {task.loss} {task.code} {examples}")
+    return text_digest(
+        f"{task.network.id} {task.data.source.id} {task.loss} {task.loss_args} {task.target.id} {task.code} {examples}"
+    )
 
 
 def _look(loader: Loader, recipe: Recipe) -> Inspection:

@@ -37,6 +37,7 @@ def common(recipe: Recipe) -> str | None:
         task.network.id,
         task.loss,
         canonical(task.loss_args),
+        task.target.id,
         *(augmentation.id for augmentation in task.data.augmentation),
         recipe.optimizer.id,
         f"{recipe.batch} {recipe.precision} {recipe.train_examples} {recipe.drop_last}",

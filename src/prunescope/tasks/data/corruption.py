@@ -56,6 +56,10 @@ def balanced_subset(y: Tensor, per_class: int, classes: int, generator: torch.Ge
 
     Source: Bartoldson et al. 2019, Fig. A3 (training sets of 128 examples a class and more).
     """
+    if y.ndim != 1 or y.is_floating_point():
+        raise UsageError(
+            f"examples of each class need one class an example, not {y.dtype} {tuple(y.shape)}; use share= instead"
+        )
     counts = torch.bincount(y, minlength=classes)
     if not 1 <= per_class <= int(counts.min()):
         raise UsageError(f"{per_class} examples a class; the smallest class has {int(counts.min())}, give 1 to that")

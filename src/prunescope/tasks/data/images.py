@@ -26,6 +26,7 @@ from prunescope.base.value import text_digest
 from prunescope.tasks.data.augmentation import CropDraws, RandomResizedCrop
 from prunescope.tasks.data.cifar import IMAGENET
 from prunescope.tasks.data.files import folder
+from prunescope.tasks.data.library import LINKS, SHORT
 from prunescope.tasks.data.source import Arrays, Normalization, Source
 
 Pixels = npt.NDArray[np.uint8]
@@ -122,6 +123,11 @@ class ImageFolder(Source):
             raise ValueError(f"crop {self.crop} is larger than resize {self.resize}; the square must fit inside")
         return self
 
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The names of the subfolders, sorted."""
+        return tuple(_classes(_list(self.name), self.name))
+
     def load(self) -> Arrays:
         """The files and labels of both splits. Raises DataError if folders are missing or changed."""
         listing = _list(self.name)
@@ -154,18 +160,19 @@ def image_folder(
 ) -> ImageFolder:
     """The pictures in the data folder's subfolder `name`, e.g. "imagenet"; needs the extra `images`.
 
+    name: or a path of one's own that begins with /, ~ or a dot; the data folder then gets a link to it, named by its
+        content, so that every process finds it and no id depends on where it lies.
     resize, crop: pixels, of the view that is not augmented.
-    Raises UsageError for an absolute path (link it into the data folder), DataError if folders are missing.
+    Raises DataError if folders are missing.
     Source: OpenLTH (Frankle), used by Jin et al. 2022, for the view and the constants.
     """
-    if Path(name).is_absolute() or ".." in Path(name).parts:
-        raise UsageError(
-            f"{name} is not inside the data folder {folder()}, where every process looks; "
-            f"link it there (ln -s {name} {folder() / Path(name).name}) and give {Path(name).name!r}"
-        )
     _pillow()
+    if name.startswith(("/", "~", ".")):
+        name = str(Path(name).expanduser().resolve())
     listing = _list(name)
     _classes(listing, name)
+    if Path(name).is_absolute():
+        name = _linked(Path(name), _digest(listing))
     return ImageFolder(
         name=name,
         digest=_digest(listing),
@@ -175,6 +182,16 @@ def image_folder(
         crop=crop,
         normalization=normalization,
     )
+
+
+def _linked(place: Path, digest: str) -> str:
+    """The name of a link in the data folder to a folder of the user's own."""
+    link = folder() / LINKS / digest[:SHORT]
+    link.parent.mkdir(parents=True, exist_ok=True)
+    if not link.exists() or link.resolve() != place:
+        link.unlink(missing_ok=True)
+        link.symlink_to(place, target_is_directory=True)
+    return f"{LINKS}/{link.name}"
 
 
 def _list(name: str) -> dict[str, list[tuple[str, int]]]:

@@ -95,6 +95,11 @@ class Source(Value):
     train: int = Field(ge=1)
     test: int = Field(ge=1)
 
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of classes 0, 1, ...; empty where they have none. No result depends on them, so no id does."""
+        return ()
+
     @abstractmethod
     def load(self) -> Arrays:
         """The examples, normalized. Raises DataError when the content that is present has another digest."""

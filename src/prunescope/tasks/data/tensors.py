@@ -1,91 +1,195 @@
-"""The user's own tensors as a data source."""
+"""The user's own examples as a data source: from whatever holds them to a value that any process can load.
 
-import tempfile
-from pathlib import Path
+Belongs here: the source, and what is checked across training and test set. Does not belong here: reading a `Dataset`
+(`reading.py`), types and values (`conversion.py`), files (`library.py`).
+"""
 
-import numpy as np
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
 import torch
 from pydantic import Field
 from torch import Tensor
 
-from prunescope.base.errors import DataError, UsageError
-from prunescope.tasks.data.files import folder
+from prunescope.base.errors import UsageError
+from prunescope.tasks.data import conversion, library
+from prunescope.tasks.data.groups import groupings
+from prunescope.tasks.data.layout import Layout, packed, require_same
+from prunescope.tasks.data.reading import Pair, pair
 from prunescope.tasks.data.source import Arrays, Content, Source
+from prunescope.tasks.targets import Classes, Target, Weighted
+
+Names = Sequence[str] | Mapping[Any, str]
+"""Names of classes 0, 1, ..., or of the labels that stand for them."""
 
 
 class Tensors(Source):
-    """Tensors in the data folder, in the file tensors/<digest>.npz."""
+    """Tensors in the data folder; see `library.py`.
 
-    classes: int = Field(ge=2)
+    classes: number of classes; of other targets the number of labels or of columns of y.
+    """
+
+    classes: int = Field(ge=1)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The names that were given last."""
+        return tuple(library.facts(self.digest).get("class_names", ()))
 
     def load(self) -> Arrays:
         """The examples, float32, and labels as they were given. Raises DataError if the stored file is missing."""
-        content = _read(_path(self.digest)).verified(self.digest, name="the user's tensors")
+        content = library.content(self.digest).verified(self.digest, name="the user's tensors")
         return content.arrays(self.classes)
 
 
-def tensors(train: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor], *, classes: int | None = None) -> Tensors:
-    """A source of the user's tensors, which are written once to the data folder.
+class Own(NamedTuple):
+    """The user's own data.
+
+    source: the examples.
+    layout: how the network gets them, where they are not one floating tensor.
+    target: what y is, with weights where there are some.
+    """
+
+    source: Tensors
+    layout: Layout | None
+    target: Target
+
+
+def tensors(train: Any, test: Any, *, classes: int | None = None, target: Target | None = None) -> Tensors:
+    """A source of the user's arrays; see `own`. Raises UsageError, too, for examples that need a layout."""
+    source, layout, _ = own(train, test, classes=classes, target=target)
+    if layout is not None:
+        raise UsageError(
+            "examples of whole numbers or of several parts need Task.from_module(), which tells the network of them; "
+            "give floating examples [N, *shape] here, normalized"
+        )
+    return source
+
+
+def own(
+    train: Any,
+    test: Any,
+    *,
+    target: Target | None = None,
+    classes: int | None = None,
+    class_names: Names | None = None,
+    groups: Mapping[str, Any] | None = None,
+    weights: Any = None,
+) -> Own:
+    """A source of the user's examples, which are written once to the data folder.
 
     A recipe that names them can then be run in any process. Equal content gives an equal source on any device.
 
     Args:
-        train: (x, y) with x floating [N, *shape], not normalized here, and y of integers [N] from 0.
-        test: the same for the test set, with the same shape.
-        classes: number of classes; None is one more than the largest label.
+        train: what `reading.pair` takes, e.g. (x, y); x floating [N, *shape], not normalized here, or whole numbers
+            (tokens), or a dictionary or a tuple of such; y as the target says.
+        test: the same for the test set, with the same shapes.
+        target: what y is; None stands for classes.
+        classes: number of classes; None is one more than the largest label, and none may be absent then.
+        class_names: names of the classes; a mapping also maps the labels that it has, in its order, to 0, 1, ...
+        groups: see `groupings`.
+        weights: of the training examples, [N], not negative; see `Weighted`.
 
-    Raises: UsageError if shapes, types or labels do not fit.
+    Raises: UsageError if anything does not fit; nothing is written then.
     """
-    content = Content(*_plain(*train, name="train"), *_plain(*test, name="test"))
-    if content.train_x.shape[1:] != content.test_x.shape[1:]:
+    target = Classes() if target is None else target
+    pairs = {"train": pair(train, name="train"), "test": pair(test, name="test")}
+    names = class_names or pairs["train"].class_names or pairs["test"].class_names or _texts(pairs)
+    labels = {name: _labels(held.y, names, name) for name, held in pairs.items()}
+    examples = {name: _examples(held, labels[name], name) for name, held in pairs.items()}
+    require_same(examples["train"][1], examples["test"][1])
+    (train_x, layout), (test_x, _) = examples["train"], examples["test"]
+    if train_x.shape[1:] != test_x.shape[1:]:
         raise UsageError(
-            f"training examples have shape {tuple(content.train_x.shape[1:])} and test examples "
-            f"{tuple(content.test_x.shape[1:])}; they must have one shape"
+            f"training examples have shape {tuple(train_x.shape[1:])} and test examples "
+            f"{tuple(test_x.shape[1:])}; they must have one shape"
         )
-    largest = max(int(content.train_y.max()), int(content.test_y.max()))
-    if classes is not None and classes <= largest:
-        raise UsageError(f"classes={classes} and a label is {largest}; give at least {largest + 1} classes, or none")
-    source = Tensors(classes=classes or max(2, largest + 1), **content.summary)
-    if not _path(source.digest).exists():
-        _write(_path(source.digest), content)
-    return source
+    count = _classes(target, labels, classes, names)
+    columns = groupings(groups or {}, len(train_x), len(test_x))
+    if weights is not None:
+        target, labels = _weighted(target, labels, weights)
+    content = Content(train_x, labels["train"], test_x, labels["test"])
+    facts = {"groups": columns} if columns else {}
+    library.keep(content, facts | ({"class_names": _list(names)} if names else {}))
+    return Own(Tensors(classes=count, **content.summary), layout, target)
 
 
-def _plain(x: Tensor, y: Tensor, *, name: str) -> tuple[Tensor, Tensor]:
-    """The examples as float32 and the labels as int64, on the CPU. Raises UsageError if they do not fit."""
-    if not x.is_floating_point() or x.ndim < 2:
-        raise UsageError(f"{name} x is {x.dtype} {tuple(x.shape)}; give floating examples [N, *shape], normalized")
-    if y.is_floating_point() or y.dtype == torch.bool or y.shape != x.shape[:1] or len(y) == 0:
-        raise UsageError(f"{name} y is {y.dtype} {tuple(y.shape)} for {len(x)} examples; give one integer an example")
-    if int(y.min()) < 0:
-        raise UsageError(f"{name} y holds the label {int(y.min())}; labels count from 0")
-    if not bool(torch.isfinite(x).all()):
-        raise UsageError(f"{name} x holds values that are infinite or not a number; remove those examples")
-    return x.detach().cpu().to(torch.float32), y.detach().cpu().to(torch.int64)
+def _texts(pairs: Mapping[str, Pair]) -> tuple[str, ...]:
+    """All labels that are texts, sorted; none if labels are numbers."""
+    found = {name: conversion.texts(held.y, name=f"{name} y") for name, held in pairs.items()}
+    if (found["train"] is None) != (found["test"] is None):
+        kinds = {name: "numbers" if texts is None else "texts" for name, texts in found.items()}
+        raise UsageError(
+            f"y is {kinds['train']} in train and {kinds['test']} in test; give both alike, or class_names, in order"
+        )
+    return tuple(sorted({text for texts in found.values() if texts for text in texts}))
 
 
-def _path(digest: str) -> Path:
-    """The file of the tensors with this digest."""
-    return folder() / "tensors" / f"{digest}.npz"
+def _list(names: Names) -> list[str]:
+    return [str(name) for name in (names.values() if isinstance(names, Mapping) else names)]
 
 
-def _read(path: Path) -> Content:
-    """The stored tensors. Raises DataError if the file is missing or damaged."""
+def _labels(y: Any, names: Names, name: str) -> Tensor:
+    """Labels as numbers, where names say so mapped to 0, 1, ..."""
+    if len(set(_list(names))) != len(names):
+        raise UsageError(f"class_names {_list(names)} has a name twice; give each class a name of its own")
+    texts = conversion.texts(y, name=f"{name} y")
+    if not isinstance(names, Mapping) and texts is None:
+        return conversion.labels(y, name=f"{name} y")
+    given = texts or conversion.labels(y, name=f"{name} y").tolist()
+    places = {label: place for place, label in enumerate(names)}
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            return Content(*(torch.from_numpy(stored[name]) for name in Content._fields))
-    except Exception as problem:  # a damaged zip file can fail in many ways
-        raise DataError(
-            f"{path} cannot be read ({problem}); it holds tensors that were given to prunescope.tensors(). "
-            f"Call it again with the same tensors, with PRUNESCOPE_DATA={folder()}"
+        return torch.tensor([places[label] for label in given], dtype=torch.int64)
+    except (KeyError, TypeError):
+        odd = next((label for label in given if isinstance(label, list) or label not in places), None)
+        raise UsageError(
+            f"{name} y holds {odd!r}, which class_names does not have; it has {list(names)[:12]}, and all labels must "
+            "be among them, one an example"
         ) from None
 
 
-def _write(path: Path, content: Content) -> None:
-    """Write to a file beside `path` and move it, so that a reader sees all of it or nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    arrays = {field: tensor.numpy() for field, tensor in content._asdict().items()}
-    with tempfile.TemporaryDirectory(dir=path.parent) as workshop:
-        unfinished = Path(workshop) / path.name
-        np.savez(unfinished, **arrays)
-        unfinished.replace(path)
+def _examples(held: Pair, y: Tensor, name: str) -> tuple[Tensor, Layout | None]:
+    """The inputs in float32, and their layout if they are not one floating tensor."""
+    if isinstance(held.x, Mapping) or (isinstance(held.x, tuple) and any(hasattr(part, "shape") for part in held.x)):
+        parts = held.x if isinstance(held.x, Mapping) else {str(place): part for place, part in enumerate(held.x)}
+        ready = {str(key): conversion.part(part, name=f"{name} x[{key!r}]") for key, part in parts.items()}
+        conversion.same_length({f"x[{key!r}]": part for key, part in ready.items()} | {"y": y}, name=name)
+        return packed(ready)
+    x = conversion.inputs(held.x, name=f"{name} x")
+    conversion.same_length({"x": x, "y": y}, name=name)
+    return (x, None) if x.is_floating_point() else packed({"0": x})
+
+
+def _weighted(target: Target, labels: Mapping[str, Tensor], weights: Any) -> tuple[Target, dict[str, Tensor]]:
+    """The target with weights, and y with those of the training examples; 1 in the test set."""
+    train = conversion.floats(conversion.tensor(weights, name="weights"), name="weights")
+    size = conversion.same_length({"y": labels["train"], "weights": train}, name="train")
+    if train.shape != (size,) or float(train.min()) < 0 or float(train.max()) == 0:
+        raise UsageError(
+            f"weights have shape {tuple(train.shape)} and reach from {float(train.min()):g} to {float(train.max()):g}; "
+            f"give ({size},), not negative and not all 0"
+        )
+    y = labels["train"]
+    made = Weighted(inner=target, shape=tuple(y.shape[1:]), whole=not y.is_floating_point())
+    ones = torch.ones(len(labels["test"]))
+    return made, {"train": made.pack(y, train), "test": made.pack(labels["test"], ones)}
+
+
+def _classes(target: Target, labels: Mapping[str, Tensor], classes: int | None, names: Names) -> int:
+    """The number of classes. Raises UsageError for labels that do not fit the target, and for a single class."""
+    for name, y in labels.items():
+        target.check(y, name=name)
+    least = target.count(*labels.values())
+    wanted = classes or len(names) or None
+    if wanted is None:
+        target.require_every_class(*labels.values())
+    elif wanted < least or (wanted != least and target.fixed):
+        said = f"classes={classes}" if classes else f"class_names has {len(names)} names"
+        raise UsageError(f"{said} and the labels need {least}; give {'' if target.fixed else 'at least '}{least}")
+    train = labels["train"]
+    if target.classifies and bool((train == train[0]).all()):
+        raise UsageError(
+            f"all {len(train)} training examples have the label {train.flatten()[0].item():g}; there is nothing to "
+            "learn: give examples of at least two classes"
+        )
+    return wanted or least

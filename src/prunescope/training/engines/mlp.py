@@ -146,7 +146,8 @@ def _sparse_steps(
 
 def mlp_of(network: Specialized, loss: Loss, *, least: int) -> Mlp | None:
     """The perceptron that a network is; None if it is another. least: see `Mlp`."""
-    if loss is not cross_entropy or not _sequential(network.module):
+    root = network.module
+    if loss is not cross_entropy or not _sequential(root) or root._forward_hooks or root._forward_pre_hooks:
         return None
     layers: list[tuple[str, Linear]] = []
     expects = "linear"

@@ -119,7 +119,7 @@ class Stacked:
             logits, self._moved = self.forward.apply(leaves, self.buffers, x, draws)
             flat = logits.flatten(0, 1)
             each = self.program.problem.loss(flat.float() if low else flat, y.flatten(0, 1))
-        return each.view(y.shape).mean(1), list(leaves.values())
+        return each.view(y.shape[:2]).mean(1), list(leaves.values())
 
     @torch.no_grad()
     def update(self, losses: Tensor, leaves: list[Tensor], lr: float | Tensor) -> None:

@@ -1,0 +1,144 @@
+"""Arrays of any library as tensors that can be trained on, or one message that says what is wrong with them.
+
+Belongs here: types, shapes and values of x and of y. Does not belong here: where they come from (`reading.py`), how
+labels are judged (`tasks/targets/`), how they are kept (`tensors.py`).
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from prunescope.base.errors import UsageError
+
+LARGEST = 2**24
+"""Whole numbers below this are exact in float32."""
+_GIVE = "give a tensor, a NumPy array, a list of numbers or a column of a table"
+
+
+def tensor(value: Any, *, name: str) -> Tensor:
+    """The numbers of an array, a list or a column as a tensor on the CPU: floats, 64-bit integers, or bool.
+
+    Raises UsageError, with `name`, for what holds no numbers.
+    """
+    if isinstance(value, Tensor):
+        plain = value.detach().cpu()
+    else:
+        array = _array(value, name)
+        if array.dtype.kind not in "iufb":
+            raise UsageError(f"{name} holds {_kind(array)}; {_GIVE}")
+        array = array.astype(np.float64) if array.dtype.kind == "f" and array.itemsize > 8 else array
+        array = array.astype(array.dtype.newbyteorder("="), copy=False)
+        wide = array.astype(np.int64) if array.dtype.kind in "iu" and array.dtype != np.uint8 else array
+        plain = torch.from_numpy(np.require(wide, requirements=["C", "W"]))
+    if plain.layout != torch.strided or plain.is_quantized or plain.is_complex():
+        raise UsageError(f"{name} is {plain.dtype}, {plain.layout}; give dense real numbers, e.g. x.to_dense()")
+    return plain
+
+
+def texts(value: Any, *, name: str) -> list[str] | None:
+    """The texts of a list, an array or a column; None if it does not hold texts only."""
+    if isinstance(value, Tensor):
+        return None
+    array = _array(value, name)
+    if array.ndim == 1 and array.size and (array.dtype.kind == "U" or all(isinstance(v, str) for v in array)):
+        return [str(item) for item in array]
+    return None
+
+
+def inputs(value: Any, *, name: str) -> Tensor:
+    """Examples as float32 [N, *shape], or whole numbers (tokens) as int64 [N, *shape] in 0 .. 2^24 - 1.
+
+    Raises UsageError for other types and shapes, and for numbers that are not finite or beyond float32.
+    """
+    x = tensor(value, name=name)
+    if x.dtype in (torch.uint8, torch.bool):
+        raise UsageError(
+            f"{name} is {x.dtype} {tuple(x.shape)}; give pixels as floating numbers, normalized (x.float() / 255), "
+            "and tokens as x.long()"
+        )
+    if x.ndim < 2:
+        raise UsageError(f"{name} is {x.dtype} {tuple(x.shape)}; give examples [N, *shape], e.g. x[:, None]")
+    if x.is_floating_point():
+        return floats(x, name=name)
+    if x.numel() and not 0 <= int(x.min()) <= int(x.max()) < LARGEST:
+        raise UsageError(
+            f"{name} is {x.dtype} from {int(x.min())} to {int(x.max())}; tokens lie in 0 to {LARGEST - 1}, and other "
+            "numbers are given as floating numbers, x.float()"
+        )
+    return x.to(torch.int64)
+
+
+def part(value: Any, *, name: str) -> Tensor:
+    """One of several parts of the examples: as `inputs`, and bool or one number an example, too."""
+    x = tensor(value, name=name)
+    if x.dtype == torch.bool or x.ndim == 1:
+        return x if x.dtype == torch.bool else inputs(x[:, None], name=name)[:, 0]
+    return inputs(x, name=name)
+
+
+def labels(value: Any, *, name: str) -> Tensor:
+    """Labels as float32 or int64, of any shape [N, ...]. Raises UsageError for numbers that are not finite."""
+    y = tensor(value, name=name)
+    return floats(y, name=name) if y.is_floating_point() else y.to(torch.int64)
+
+
+def floats(x: Tensor, *, name: str) -> Tensor:
+    """The same numbers in float32. Raises UsageError if some are not finite, before or after."""
+    small = x.to(torch.float32)
+    if not bool(torch.isfinite(small).all()):
+        row = int((~torch.isfinite(small)).reshape(len(x), -1).any(1).nonzero()[0])
+        if bool(torch.isfinite(x).all()):
+            raise UsageError(
+                f"{name} holds {float(x[row].abs().max()):.3g} in example {row}, beyond float32 (3.4e38), in which "
+                "networks compute; scale it"
+            )
+        raise UsageError(
+            f"{name} holds values that are infinite or not a number, first in example {row}; remove those examples"
+        )
+    return small
+
+
+def same_length(parts: Mapping[str, Sequence[Any] | Tensor], *, name: str) -> int:
+    """The number of examples. Raises UsageError if there are none, or other numbers in some parts."""
+    sizes = {part: len(values) for part, values in parts.items()}
+    if len(set(sizes.values())) != 1:
+        raise UsageError(
+            f"{name} has {', '.join(f'{size} of {part}' for part, size in sizes.items())}; give one of each an example"
+        )
+    if not (size := next(iter(sizes.values()))):
+        raise UsageError(f"{name} has no examples; give at least one (of a test set, enough to measure an error)")
+    return size
+
+
+def _array(value: Any, name: str) -> np.ndarray[Any, Any]:
+    if isinstance(value, np.ma.MaskedArray) and bool(np.ma.getmaskarray(value).any()):
+        raise UsageError(f"{name} has {int(np.ma.getmaskarray(value).sum())} masked values; remove those examples")
+    if isinstance(value, list | tuple) and any(isinstance(item, Tensor) for item in value):
+        try:
+            value = torch.stack([torch.as_tensor(item) for item in value]).detach().cpu()
+        except (RuntimeError, TypeError) as problem:
+            raise UsageError(f"{name}: its examples have different shapes ({problem}); pad them to one") from None
+    for convert in ("to_numpy", "numpy"):
+        if not isinstance(value, np.ndarray) and callable(getattr(value, convert, None)):
+            value = getattr(value, convert)()
+    if not isinstance(value, np.ndarray | list | tuple | range) and not hasattr(value, "__array__"):
+        raise UsageError(f"{name} is a {type(value).__name__}; {_GIVE}")
+    try:
+        array = np.asarray(value)
+    except ValueError as problem:
+        raise UsageError(f"{name}: its examples have different shapes ({problem}); pad them to one") from None
+    return array
+
+
+def _kind(array: np.ndarray[Any, Any]) -> str:
+    if array.dtype.kind != "O" or not array.size:
+        return {"U": "texts", "S": "bytes", "M": "dates", "c": "complex numbers"}.get(
+            array.dtype.kind, str(array.dtype)
+        )
+    odd = next((item for item in array.flat if not isinstance(item, int | float)), array.flat[0])
+    missing = odd is None or (isinstance(odd, float) and math.isnan(odd))
+    return "missing values" if missing else f"objects such as {str(odd)[:40]!r} ({type(odd).__name__})"

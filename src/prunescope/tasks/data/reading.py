@@ -1,0 +1,181 @@
+"""Examples as people hold them: pairs of arrays, torch `Dataset`s and `DataLoader`s, Hugging Face `datasets`.
+
+Belongs here: reading each of them once. Does not belong here: types and values (`conversion.py`), files.
+"""
+
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from prunescope.base.blame import blaming, explain
+from prunescope.base.errors import PrunescopeError, UsageError
+
+LABELS = ("label", "labels", "target", "y")
+"""What the label of an example may be called where its members have names."""
+SECONDS = 2.0
+"""Reading that takes longer says how far it is."""
+
+
+class Pair(NamedTuple):
+    """Examples as they were held.
+
+    x: an array, or arrays by the name or place of an argument.
+    y: the labels.
+    class_names: what the source itself calls its classes.
+    """
+
+    x: Any
+    y: Any
+    class_names: tuple[str, ...] = ()
+
+
+def pair(data: Any, *, name: str) -> Pair:
+    """The examples of anything that holds some; name: "train" or "test", for messages.
+
+    Permitted are (x, y), with x an array, a dictionary or a tuple of arrays; a torch Dataset or a list of pairs; a
+    DataLoader, whose Dataset is read in order; a Hugging Face dataset. Raises UsageError for anything else, and, with
+    the example and the line of the user's code, for a Dataset that fails.
+    """
+    if hasattr(data, "column_names") and hasattr(data, "features"):
+        return _columns(data, name)
+    if isinstance(data, tuple) or (isinstance(data, list) and len(data) == 2):
+        if len(data) == 2:
+            return Pair(*data)
+        raise UsageError(f"{name} is a tuple of {len(data)}; give (x, y)")
+    if isinstance(data, Mapping):
+        raise UsageError(
+            f"{name} is a dictionary of {', '.join(map(str, data))}; give (x, y), where x may be a dictionary of arrays"
+        )
+    with torch.random.fork_rng(devices=[]), blaming(name):  # whoever draws while reading leaves no trace
+        if hasattr(data, "dataset") and hasattr(data, "collate_fn"):
+            return _of_loader(data, name)
+        if hasattr(data, "__getitem__") and hasattr(data, "__len__"):
+            return _stacked(_each(data, name), name)
+        if isinstance(data, Iterable):
+            return _stacked(list(_watched(data, None, name)), name)
+    raise UsageError(f"{name} is a {type(data).__name__}; give (x, y), a torch Dataset or a DataLoader")
+
+
+def _each(data: Any, name: str) -> list[Any]:
+    """Every example of a map-style Dataset. Raises UsageError if the first one is another at a second look."""
+    rows = list(_watched((data[place] for place in range(len(data))), len(data), name))
+    if rows and not _equal(rows[0], data[0]):
+        raise UsageError(
+            f"{name}: example 0 of {type(data).__name__} is another one each time, so it is drawn at random; it is "
+            "read only once here. Leave random transforms out, and give them as augmentation=..."
+        )
+    return rows
+
+
+def _of_loader(loader: Any, name: str) -> Pair:
+    """The examples of a loader's Dataset in their own order, put together by its collate_fn."""
+    data, size = loader.dataset, getattr(loader, "batch_size", None) or 64
+    if not (hasattr(data, "__getitem__") and hasattr(data, "__len__")):
+        return _joined(list(_watched(loader, None, name)), name)
+    rows = _each(data, name)
+    starts = range(0, len(rows), size)
+    batches = (loader.collate_fn(rows[start : start + size]) for start in starts)
+    return _joined(list(_watched(batches, len(starts), name)), name)
+
+
+def _columns(data: Any, name: str) -> Pair:
+    """The columns of a Hugging Face dataset: its label, and all others by their names."""
+    label = next((column for column in LABELS if column in data.column_names), None)
+    if label is None:
+        raise UsageError(
+            f"{name} has the columns {', '.join(data.column_names)}; call one of them {' or '.join(LABELS)}"
+        )
+    names = tuple(getattr(data.features[label], "names", None) or ())
+    others = [column for column in data.column_names if column != label]
+    columns = {column: [_array(value) for value in data[column]] for column in others}
+    return Pair(columns[others[0]] if len(others) == 1 else columns, list(data[label]), names)
+
+
+def _stacked(rows: Sequence[Any], name: str) -> Pair:
+    """Single examples (x, y), or dictionaries with a label, as columns."""
+    pairs = [_split(row, name, place) for place, row in enumerate(rows)]
+    if not pairs:
+        return Pair([], [])
+    return Pair(_column([x for x, _ in pairs]), _column([y for _, y in pairs]))
+
+
+def _joined(batches: Sequence[Any], name: str) -> Pair:
+    """Batches (x, y) one behind the other."""
+    pairs = [_split(batch, name, place) for place, batch in enumerate(batches)]
+    if not pairs:
+        return Pair([], [])
+    return Pair(_column([x for x, _ in pairs], torch.cat), _column([y for _, y in pairs], torch.cat))
+
+
+def _column(rows: list[Any], put: Callable[[list[Tensor]], Tensor] = torch.stack) -> Any:
+    """A column of single values, tensors, or dictionaries and tuples of them."""
+    first = rows[0]
+    if isinstance(first, Mapping):
+        return {name: _column([row[name] for row in rows], put) for name in first}
+    if isinstance(first, tuple):
+        return tuple(_column(list(column), put) for column in zip(*rows, strict=True))
+    if all(isinstance(row, Tensor) for row in rows):
+        shapes = {tuple(row.shape[1:] if put is torch.cat else row.shape) for row in rows}
+        return put(rows) if len(shapes) == 1 else rows
+    return [_array(row) for row in rows]
+
+
+def _split(row: Any, name: str, place: int) -> tuple[Any, Any]:
+    """The input and the label of an example or a batch."""
+    if isinstance(row, Mapping):
+        if label := next((key for key in LABELS if key in row), None):
+            x = {key: value for key, value in row.items() if key != label}
+            return (next(iter(x.values())) if len(x) == 1 else x), row[label]
+        raise UsageError(
+            f"{name}: example {place} has {', '.join(map(str, row))}; call one of them {' or '.join(LABELS)}"
+        )
+    if isinstance(row, tuple | list) and len(row) == 2:
+        return row[0], row[1]
+    size = f" of {len(row)}" if isinstance(row, tuple | list) else ""
+    raise UsageError(f"{name}: example {place} is a {type(row).__name__}{size}; an example is (x, y)")
+
+
+def _watched(rows: Iterable[Any], total: int | None, name: str) -> Iterable[Any]:
+    """The same, with its progress on the error stream; a failure names the example and the user's line."""
+    started = reported = time.monotonic()
+    iterator, count = iter(rows), 0
+    while True:
+        try:
+            some = list(islice(iterator, 1))
+        except PrunescopeError:
+            raise
+        except Exception as problem:
+            raise UsageError(f"{name}: example {count} cannot be read: {explain(problem)}") from problem
+        if not some:
+            break
+        yield some[0]
+        count += 1
+        if (now := time.monotonic()) - reported > SECONDS:
+            reported = now
+            sys.stderr.write(f"\rreading {name}: {count}{f' of {total}' if total else ''} ")
+    if reported != started:
+        sys.stderr.write(f"\rreading {name}: {count}, done\n")
+
+
+def _array(value: Any) -> Any:
+    """A picture as an array; anything else as it is."""
+    return np.asarray(value) if hasattr(value, "getbands") else value
+
+
+def _equal(first: Any, second: Any) -> bool:
+    if isinstance(first, Mapping):
+        return first.keys() == second.keys() and all(_equal(first[key], second[key]) for key in first)
+    if isinstance(first, tuple | list):
+        return len(first) == len(second) and all(map(_equal, first, second))
+    left, right = (
+        np.asarray(value.detach().cpu() if isinstance(value, Tensor) else value) for value in (first, second)
+    )
+    if left.dtype.kind in "fc" and left.shape == right.shape:
+        return bool(np.array_equal(left, right, equal_nan=True))
+    return bool(np.array_equal(left, right))

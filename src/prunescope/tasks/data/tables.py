@@ -1,0 +1,108 @@
+"""Files of the user's own on the command line: npz, parquet, and folders of pictures.
+
+Belongs here: what in a file is what. Does not belong here: what arrays may be (`conversion.py`).
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from prunescope.base.errors import DataError, UsageError
+from prunescope.tasks.data.images import image_folder
+from prunescope.tasks.data.layout import Layout
+from prunescope.tasks.data.reading import LABELS
+from prunescope.tasks.data.source import Source
+from prunescope.tasks.data.tensors import own
+from prunescope.tasks.targets import Target
+
+SUFFIXES = (".npz", ".parquet")
+SPLIT = "split"
+"""The column of a table that says "train" or "test" of each row."""
+
+
+def file_source(path: str, target: Target, *, names: tuple[str, ...] = ()) -> tuple[Source, Layout | None]:
+    """The examples of a file or a folder, and how a network gets them; read once and kept by content.
+
+    npz: arrays train_x, train_y, test_x, test_y (or x_train, ...), and class_names if there are some.
+    parquet: a column called label, labels, target or y; a column split of "train" and "test"; columns of numbers, which
+        are the examples [N, D]; columns of texts, which are groups.
+    folder: pictures in train/<class>/ and val/<class>/.
+    names: what else may be given in the place of a path, for messages.
+
+    Raises UsageError for another file, DataError for one that is missing or damaged.
+    """
+    place = Path(path).expanduser()
+    if place.is_dir():
+        return image_folder(str(place.resolve())), None
+    if place.suffix not in SUFFIXES:
+        raise UsageError(
+            f"data={path} is no folder that is here, and does not end in {' or '.join(SUFFIXES)}; give one of these"
+            + (f", or one of {', '.join(names)}" if names else "")
+        )
+    if not place.is_file():
+        raise DataError(f"data={path} is not there ({place.resolve()}); give the path of a file")
+    given = _npz(place) if place.suffix == ".npz" else _parquet(place)
+    source, layout, _ = own(**given, target=target)
+    return source, layout
+
+
+def _npz(path: Path) -> dict[str, Any]:
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = dict(stored)
+    except Exception as problem:  # a damaged zip file can fail in many ways
+        raise DataError(
+            f"{path} cannot be read ({problem}); write it with np.savez(path, train_x=..., train_y=..., test_x=..., "
+            "test_y=...), of arrays of numbers or texts"
+        ) from None
+    pairs = {}
+    for split in ("train", "test"):
+        keys = [next((key for key in (f"{split}_{part}", f"{part}_{split}") if key in arrays), None) for part in "xy"]
+        if None in keys:
+            raise UsageError(f"{path} has {', '.join(sorted(arrays))}; it needs train_x, train_y, test_x and test_y")
+        pairs[split] = tuple(arrays[str(key)] for key in keys)
+    return {**pairs, "class_names": arrays["class_names"].tolist() if "class_names" in arrays else None}
+
+
+def _parquet(path: Path) -> dict[str, Any]:
+    from pyarrow import parquet, types  # here, because most commands read no tables
+
+    try:
+        table = parquet.ParquetFile(path).read()
+    except Exception as problem:  # what pyarrow raises for a damaged file differs by damage
+        raise DataError(f"{path} cannot be read ({str(problem).splitlines()[0]}); write it anew") from None
+    names = table.column_names
+    label = next((name for name in LABELS if name in names), None)
+    if len(set(names)) != len(names) or label is None or SPLIT not in names:
+        raise UsageError(
+            f"{path} has the columns {', '.join(names)}; it needs one of {', '.join(LABELS)}, one called {SPLIT} with "
+            "train or test in each row, and no name twice"
+        )
+    if lacking := [name for name in names if table[name].null_count]:
+        raise UsageError(f"{path} has missing values in {', '.join(lacking)}; remove those rows")
+    split = np.array(table[SPLIT].to_pylist())
+    if odd := sorted(set(split.tolist()) - {"train", "test"}):
+        raise UsageError(f"{path} has {odd[0]!r} in the column {SPLIT}; each row is of train or test")
+    others = [name for name in names if name not in (label, SPLIT)]
+    texts = [name for name in others if types.is_string(table[name].type) or types.is_large_string(table[name].type)]
+    columns = {name: np.array(table[name].to_pylist()) for name in [*others, label]}
+    x = _examples(path, [columns[name] for name in others if name not in texts])
+    rows = {name: np.flatnonzero(split == name) for name in ("train", "test")}
+    groups = {name: tuple(columns[name][rows[part]] for part in rows) for name in texts}
+    return {part: (x[row], columns[label][row]) for part, row in rows.items()} | {"groups": groups}
+
+
+def _examples(path: Path, columns: Iterable[np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
+    """Columns of numbers side by side, floating [N, D]; a single column of lists as it is."""
+    parts = list(columns)
+    if odd := [part.dtype for part in parts if part.dtype.kind not in "iufb"]:
+        raise UsageError(
+            f"{path} has a column of {odd[0]}; columns are numbers, texts (groups), or lists of one length"
+        )
+    if not parts:
+        raise UsageError(f"{path} has no column of numbers; they are the examples")
+    if len(parts) == 1 and parts[0].ndim > 1:
+        return parts[0]
+    return np.concatenate([part.reshape(len(part), -1).astype(np.float64) for part in parts], axis=1)

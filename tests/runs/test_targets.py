@@ -1,0 +1,343 @@
+"""Every kind of target against gradient descent, loss and error in plain numpy, float64."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from prunescope.base.errors import UsageError
+from prunescope.base.reference import FINAL
+from prunescope.measures import (
+    EL2N,
+    ClassRisk,
+    Examples,
+    GradientTrace,
+    GraNd,
+    Halves,
+    HessianTraceEstimate,
+    Labels,
+    Risk,
+    Sample,
+)
+from prunescope.measures.seen_unseen import SeenUnseen
+from prunescope.runs.execution.ensure import ensure
+from prunescope.runs.graph.families import final
+from prunescope.runs.graph.nodes import Reading
+from prunescope.runs.graph.recipe import Recipe
+from prunescope.tasks.targets import Binary, Classes, MultiLabel, Regression, Sequence
+from prunescope.tasks.task import Task
+from prunescope.training.optim import SGD
+from prunescope.training.schedules import Constant
+
+N, FEATURES, LR, STEPS = 60, 4, 0.5, 30
+
+
+def softmax(z):
+    e = np.exp(z - z.max(-1, keepdims=True))
+    return e / e.sum(-1, keepdims=True)
+
+
+def sigmoid(z):
+    return 1 / (1 + np.exp(-z))
+
+
+def of_classes(z, y):
+    """Loss [N], error [N], and the gradient of the summed loss in z."""
+    p, hot = softmax(z), np.eye(z.shape[-1])[y]
+    return -np.log((p * hot).sum(-1)), (z.argmax(-1) != y).astype(float), p - hot
+
+
+def of_bits(z, y):
+    y = y.reshape(z.shape)
+    loss = -(y * np.log(sigmoid(z)) + (1 - y) * np.log(sigmoid(-z)))
+    return loss.mean(1), ((z > 0) != y).mean(1), (sigmoid(z) - y) / z.shape[1]
+
+
+def of_numbers(z, y):
+    y = y.reshape(z.shape)
+    return ((z - y) ** 2).mean(1), np.abs(z - y).mean(1), 2 * (z - y) / z.shape[1]
+
+
+def of_tokens(z, y):
+    loss, error, slope = of_classes(z, np.maximum(y, 0))
+    counts = (y != -100).astype(float)
+    share = counts / counts.sum(1, keepdims=True)
+    return (loss * share).sum(1), (error * share).sum(1), slope * share[..., None]
+
+
+class Pixels(nn.Module):
+    """One linear map at every pixel, classes second."""
+
+    def __init__(self):
+        super().__init__()
+        self.map = nn.Linear(FEATURES, 3)
+
+    def forward(self, x):
+        return self.map(x).movedim(-1, 1)
+
+
+class Flat(nn.Module):
+    """One number an example, without a dimension for it."""
+
+    def __init__(self):
+        super().__init__()
+        self.map = nn.Linear(FEATURES, 1)
+
+    def forward(self, x):
+        return self.map(x)[:, 0]
+
+
+def numbers(*shape, seed=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def case(name):
+    x = numbers(N, 5, FEATURES) if name in ("tokens", "pixels") else numbers(N, FEATURES)
+    truth = x @ numbers(FEATURES, 3, seed=1) + 0.7 * numbers(*x.shape[:-1], 3, seed=2)
+    y = truth.argmax(-1)
+    if name in ("tokens", "pixels"):
+        y[:, 1] = -100
+        y[::2, 3] = -100
+    ys = {
+        "bits": (truth > 0).long(),
+        "number": truth[:, 0],
+        "numbers": truth,
+        "bit": (y == 1).float()[:, None],
+    }
+    net, target, reference = {
+        "classes": (lambda: nn.Linear(FEATURES, 3), Classes(), of_classes),
+        "bit": (lambda: nn.Linear(FEATURES, 1), Binary(), of_bits),
+        "flat bit": (Flat, Binary(), of_bits),
+        "bits": (lambda: nn.Linear(FEATURES, 3), MultiLabel(), of_bits),
+        "number": (lambda: nn.Linear(FEATURES, 1), Regression(), of_numbers),
+        "numbers": (lambda: nn.Linear(FEATURES, 3), Regression(), of_numbers),
+        "tokens": (lambda: nn.Linear(FEATURES, 3), Sequence(), of_tokens),
+        "pixels": (Pixels, Sequence(classes_at="second"), of_tokens),
+    }[name]
+    y = ys.get(name.removeprefix("flat "), y)
+    return SimpleNamespace(x=x, y=y, net=net, target=target, reference=reference)
+
+
+def recipe_of(made, **more):
+    task = Task.from_module(made.net, train=(made.x, made.y), test=(made.x[:20], made.y[:20]), target=made.target)
+    fixed = {"optimizer": SGD(), "schedule": Constant(lr=LR), "batch": N, "length": f"{STEPS}it"}
+    return Recipe(**(fixed | {"task": task} | more))
+
+
+def trained(made, weight, bias, steps=STEPS, importance=None):
+    """Weight and bias after full-batch gradient descent, each example's loss times its importance [N]."""
+    x, y, weight, bias = made.x.double().numpy(), made.y.numpy(), weight.T.astype(float), bias.astype(float)
+    for _ in range(steps):
+        slope = made.reference(x @ weight + bias, y)[2] / N
+        if importance is not None:
+            slope = slope * importance.reshape(-1, *[1] * (slope.ndim - 1))
+        flat = slope.reshape(-1, slope.shape[-1])
+        weight, bias = weight - LR * x.reshape(-1, FEATURES).T @ flat, bias - LR * flat.sum(0)
+    return weight, bias
+
+
+NAMES = ["classes", "bit", "flat bit", "bits", "number", "numbers", "tokens", "pixels"]
+
+
+@pytest.mark.parametrize("engine", ["loop", None])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_target_is_trained_and_judged_as_plain_numpy_does(name, engine, store):
+    made = case(name)
+    run = recipe_of(made)
+    risk, half, each = (
+        Reading(measure=measure, state=final(run)) for measure in (Risk(split="train"), Halves(), Examples())
+    )
+    results = ensure(risk, half, each, store=store, workers=1, engine=engine)
+    start = [leaf.detach().numpy() for leaf in run_start(made)]
+    weight, bias = trained(made, *start)
+    end = list(store.weights(run.id, FINAL.id).params.values())
+    np.testing.assert_allclose(end[0].numpy().T, weight, rtol=1e-3, atol=1e-4)
+    assert np.abs(weight - start[0].T).max() > 0.1, "training moves the weights"
+    weight, bias = end[0].double().numpy().T, end[1].double().numpy()
+    loss, error, _ = made.reference(made.x.double().numpy() @ weight + bias, made.y.numpy())
+    assert float(results[risk]["loss"]) == pytest.approx(loss.mean(), rel=1e-5)
+    assert float(results[risk]["error"]) == pytest.approx(error.mean(), abs=1e-6)
+    assert float(results[half]["odd_error"]) == pytest.approx(error[1:20:2].mean(), abs=1e-6)
+    np.testing.assert_allclose(results[each]["loss"], loss, rtol=1e-4, atol=1e-6)
+    judged = 1.0 - results[each]["correct"] if "correct" in results[each] else results[each]["error"]
+    np.testing.assert_allclose(judged, error, atol=1e-6)
+
+
+@pytest.mark.parametrize("engine", ["loop", None])
+@pytest.mark.parametrize("name", ["classes", "bit", "number", "tokens"])
+def test_weights_of_examples_count_while_training_and_in_no_error(name, engine, store):
+    made = case(name)
+    importance = np.linspace(0, 3, N)
+    task = Task.from_module(
+        made.net,
+        train=(made.x, made.y),
+        test=(made.x[:20], made.y[:20]),
+        target=made.target,
+        weights=importance,
+    )
+    run = recipe_of(made, task=task)
+    nodes = [Reading(measure=measure, state=final(run)) for measure in (Risk(split="train"), Examples(), Labels())]
+    risk, each, labels = (ensure(nodes, store=store, workers=1, engine=engine)[node] for node in nodes)
+    start = [leaf.detach().numpy() for leaf in run_start(made)]
+    weight, bias = trained(made, *start, importance=importance)
+    end = list(store.weights(run.id, FINAL.id).params.values())
+    np.testing.assert_allclose(end[0].numpy().T, weight, rtol=1e-3, atol=1e-4)
+    assert np.abs(trained(made, *start)[0] - weight).max() > 0.01, "the weights of the examples matter"
+    weight, bias = end[0].double().numpy().T, end[1].double().numpy()
+    loss, error, _ = made.reference(made.x.double().numpy() @ weight + bias, made.y.numpy())
+    assert float(risk["error"]) == pytest.approx(error.mean(), abs=1e-6)
+    np.testing.assert_allclose(each["loss"], loss, rtol=1e-4, atol=1e-6)
+    np.testing.assert_array_equal(labels["label"], made.y.numpy())
+
+
+def test_weighted_examples_have_classes_and_label_noise_and_refuse_what_their_target_does(store):
+    made = case("classes")
+    task = Task.from_module(made.net, train=(made.x, made.y), test=(made.x, made.y), weights=np.arange(N))
+    noisy = recipe_of(made, task=task.replace(data=task.data.replace(label_noise=0.25)))
+    nodes = [Reading(measure=m, state=final(noisy)) for m in (ClassRisk(split="train"), EL2N(), Labels())]
+    classes, el2n, labels = (ensure(nodes, store=store, workers=1)[node] for node in nodes)
+    assert (labels["label"] != labels["clean"]).sum() == 15 and labels["clean"].tolist() == made.y.tolist()
+    assert classes["examples"].tolist() == np.bincount(labels["label"], minlength=3).tolist()
+    assert el2n["el2n"].shape == (N,)
+    made = case("numbers")
+    both = {"train": (made.x, made.y), "test": (made.x, made.y), "target": Regression()}
+    with pytest.raises(UsageError, match="EL2N needs one class an example"):
+        Reading(
+            measure=EL2N(),
+            state=final(recipe_of(made, task=Task.from_module(made.net, **both, weights=[1.0] * N))),
+        )
+    for weights, words in (
+        ([-1.0] * N, "not negative"),
+        ([0.0] * N, "not all 0"),
+        ([1.0] * 3, "3 of weights"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            Task.from_module(made.net, **both, weights=weights)
+
+
+@pytest.mark.parametrize("name", ["bits", "tokens"])
+def test_runs_that_train_in_one_program_are_the_same(name, store):
+    made = case(name)
+    runs = [recipe_of(made), recipe_of(made, schedule=Constant(lr=LR / 2))]
+    ensure(runs, store=store, workers=1, engine="lean", stack=2)
+    first = [leaf.detach().numpy() for leaf in run_start(made)]
+    weight, _ = trained(made, *first)
+    np.testing.assert_allclose(
+        store.weights(runs[0].id, FINAL.id).params["weight"].numpy().T, weight, rtol=1e-3, atol=1e-4
+    )
+
+
+def run_start(made):
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return list(made.net().parameters())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_gradients_and_curvature_of_a_target_equal_autograd_in_float64(name, store):
+    made = case(name)
+    run = recipe_of(made, length="3it")
+    sample = Sample(split="train", examples=6, precision="float64")
+    nodes = [
+        Reading(measure=measure, state=final(run))
+        for measure in (
+            GraNd(),
+            GradientTrace(sample=sample),
+            HessianTraceEstimate(sample=sample, probes=600),
+        )
+    ]
+    grand, c, h = (ensure(node, store=store, workers=1)[node] for node in nodes)
+    weight, bias = (leaf.double().numpy() for leaf in store.weights(run.id, FINAL.id).params.values())
+    x, y = made.x.double().numpy(), made.y.numpy()
+
+    def gradients(weight, bias):
+        slope = made.reference(x @ weight.T + bias, y)[2].reshape(N, -1, len(bias))
+        return np.concatenate(
+            [np.einsum("nto,nti->noi", slope, x.reshape(N, -1, FEATURES)).reshape(N, -1), slope.sum(1)],
+            axis=1,
+        )
+
+    squares = (gradients(weight, bias) ** 2).sum(1)
+    np.testing.assert_allclose(grand["grand"], np.sqrt(squares), rtol=1e-4, atol=1e-6)
+    assert float(c["trace"]) == pytest.approx(squares[:6].mean(), rel=1e-4)
+    flat, step, trace = np.concatenate([weight.ravel(), bias]), 1e-5, 0.0
+    for place in range(len(flat)):
+        for sign in (1, -1):
+            moved = flat.copy()
+            moved[place] += sign * step
+            there = gradients(moved[: weight.size].reshape(weight.shape), moved[weight.size :])
+            trace += sign * there[:6, place].mean() / (2 * step)
+    assert float(h["trace"]) == pytest.approx(trace, rel=0.1)
+
+
+@pytest.mark.parametrize("name", ["bits", "numbers", "tokens"])
+def test_what_a_target_cannot_have_is_refused_by_name_before_anything_runs(name):
+    made = case(name)
+    run, kind = recipe_of(made), type(made.target).__name__
+    for measure, words in (
+        (EL2N(), "EL2N needs"),
+        (ClassRisk(), "every class needs"),
+        (SeenUnseen(), "gets right needs"),
+    ):
+        with pytest.raises(UsageError, match=f"{words}.* the target of the task is {kind}"):
+            Reading(measure=measure, state=final(run))
+    if kind == "Regression":
+        with pytest.raises(
+            UsageError, match=r"the study .* needs an error that is a fraction, not one in the unit of y"
+        ):
+            run.task.target.require_shares("the study of mine")
+    else:
+        run.task.target.require_shares("the study of mine")
+    with pytest.raises(UsageError, match=f"label noise needs one class an example, .* is {kind}"):
+        run.task.replace(data=run.task.data.replace(label_noise=0.1))
+
+
+def test_one_logit_has_classes_el2n_and_label_noise(store):
+    made = case("bit")
+    run = recipe_of(made)
+    noisy = run.replace(task=run.task.replace(data=run.task.data.replace(label_noise=0.25)))
+    nodes = [Reading(measure=measure, state=final(run)) for measure in (EL2N(), ClassRisk(split="train"))]
+    nodes.append(Reading(measure=Risk(split="train"), state=final(noisy)))
+    el2n, classes, risk = (ensure(nodes, store=store, workers=1)[node] for node in nodes)
+    weight, bias = (leaf.double().numpy() for leaf in store.weights(run.id, FINAL.id).params.values())
+    z, y = (made.x.double().numpy() @ weight.T + bias)[:, 0], made.y.numpy()[:, 0]
+    np.testing.assert_allclose(el2n["el2n"], np.sqrt(2) * np.abs(sigmoid(z) - y), rtol=1e-4, atol=1e-6)
+    for label in (0, 1):
+        assert float(classes["examples"][label]) == (y == label).sum()
+        assert float(classes["error"][label]) == pytest.approx(((z > 0) != y)[y == label].mean())
+    assert float(risk["noisy_true_error"]) + float(risk["noisy_error"]) == pytest.approx(1.0), (
+        "a flipped bit is the other"
+    )
+
+
+OUTPUTS = {
+    "one logit for two classes": (Classes(), 1, torch.arange(40) % 2, r"give target=Binary\(\)"),
+    "too few classes": (
+        Classes(),
+        3,
+        torch.arange(40) % 4,
+        "3 outputs for labels up to 3; the network needs 4",
+    ),
+    "two logits for a bit": (Binary(), 2, torch.arange(40) % 2, "one logit"),
+    "a bit too few": (MultiLabel(), 2, (numbers(40, 3) > 0).long(), "each of the 3 labels"),
+    "a number too many": (Regression(), 2, numbers(40, 1), "needs 1 outputs an example"),
+    "classes for tokens": (Sequence(), 3, torch.arange(80).view(40, 2) % 3, r"needs \('N', 2, 'C'\)"),
+}
+
+
+@pytest.mark.parametrize("name", OUTPUTS)
+def test_outputs_that_do_not_fit_are_refused_before_training(name, store, trained):
+    target, size, y, words = OUTPUTS[name]
+    made = SimpleNamespace(x=numbers(40, FEATURES), y=y, net=lambda: nn.Linear(FEATURES, size), target=target)
+    with pytest.raises(UsageError, match=words):
+        ensure(recipe_of(made), store=store, workers=1)
+    assert not trained
+
+
+def test_the_default_target_and_its_loss_are_in_no_id():
+    plain = recipe_of(case("classes")).task
+    assert '"target":' not in plain.canonical and plain.replace(target=Binary(), loss=Binary.loss).id != plain.id
+    named = Task(network=plain.network, data=plain.data, target=Regression())
+    assert named.loss == Regression.loss, "a target brings its loss along"

@@ -1,0 +1,298 @@
+"""Examples as people hold them become the same source; what cannot be one says why, once."""
+
+import warnings
+from collections import UserDict
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
+
+from prunescope.base.errors import UsageError
+from prunescope.tasks.data.tensors import own
+from prunescope.tasks.targets import Binary, MultiLabel, Regression, Sequence
+
+
+@pytest.fixture(autouse=True)
+def data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("PRUNESCOPE_DATA", str(tmp_path))
+    return tmp_path
+
+
+X = torch.randn(12, 4, generator=torch.Generator().manual_seed(0))
+Y = torch.arange(12) % 3
+
+
+class Pairs(Dataset):
+    def __init__(self, x=X, y=Y, broken=None):
+        self.x, self.y, self.broken = x, y, broken
+
+    def __len__(self):
+        return len(self.x)
+
+    def __getitem__(self, place):
+        if place == self.broken:
+            raise KeyError("no such file")
+        return self.x[place], int(self.y[place])
+
+
+class Stream(IterableDataset):
+    def __iter__(self):
+        return iter(Pairs())
+
+
+class Named(Dataset):
+    def __len__(self):
+        return 12
+
+    def __getitem__(self, place):
+        return {"image": X[place].numpy(), "label": np.int64(Y[place])}
+
+
+class ClassLabel:
+    names = ["cat", "dog", "eel"]
+
+
+class HuggingFace:
+    """What prunescope asks of a `datasets.Dataset`."""
+
+    column_names = ["values", "label"]
+    features = {"values": None, "label": ClassLabel()}
+
+    def __len__(self):
+        return 12
+
+    def __getitem__(self, column):
+        return {"values": X.tolist(), "label": Y.tolist()}[column]
+
+
+class Column:
+    """What prunescope asks of a column of pandas or polars."""
+
+    def __init__(self, values):
+        self.values = values
+
+    def to_numpy(self):
+        return self.values
+
+
+class Readonly:
+    def __array__(self, dtype=None, copy=None):
+        array = X.numpy().copy()
+        array.flags.writeable = False
+        return array
+
+
+HOLDERS = {
+    "tensors": (X, Y),
+    "float64": (X.double(), Y.int()),
+    "numpy": (X.numpy(), Y.numpy().astype(np.uint16)),
+    "lists": (X.tolist(), Y.tolist()),
+    "a list of tensors": (list(X), list(Y)),
+    "a list of two": [X, Y],
+    "columns": (Column(X.numpy()), Column(Y.numpy())),
+    "big-endian": (X.numpy().astype(">f4"), Y.numpy().astype(">i8")),
+    "longdouble": (X.numpy().astype(np.longdouble), Y),
+    "backwards": (X.numpy()[::-1][::-1], Y.numpy()[::-1][::-1]),
+    "read only": (Readonly(), Y),
+    "TensorDataset": TensorDataset(X, Y),
+    "Dataset": Pairs(),
+    "a list of pairs": [(X[i], Y[i]) for i in range(12)],
+    "Dataset of dictionaries": Named(),
+    "IterableDataset": Stream(),
+    "DataLoader": DataLoader(Pairs(), batch_size=5),
+    "shuffling DataLoader": DataLoader(Pairs(), batch_size=5, shuffle=True, drop_last=True),
+    "DataLoader of a stream": DataLoader(Stream(), batch_size=5),
+    "Hugging Face": HuggingFace(),
+}
+
+
+@pytest.mark.parametrize("name", HOLDERS)
+def test_whatever_holds_examples_is_the_same_source(name):
+    before = torch.get_rng_state()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        source, layout, _ = own(HOLDERS[name], HOLDERS[name])
+    assert torch.equal(torch.get_rng_state(), before)
+    assert (source, layout) == (own((X, Y), (X, Y)).source, None) and source.classes == 3
+    assert torch.equal(source.load().train_x.take(torch.arange(12)), X)
+
+
+def test_names_of_classes_come_from_texts_from_the_source_or_from_the_user():
+    names = np.array(["b", "c", "a"])
+    texts, *_ = own((X, names[Y.numpy()]), (X, names[Y.numpy()].tolist()))
+    arrays = texts.load()
+    assert arrays.train_y.tolist() == [("a", "b", "c").index(names[label]) for label in Y]
+    assert texts.class_names == ("a", "b", "c")
+    given, *_ = own((X, Y), (X, Y), class_names=["x", "y", "z", "never seen"])
+    assert given.classes == 4 and given.class_names[3] == "never seen"
+    own(HuggingFace(), HuggingFace())
+    assert given.class_names == ("cat", "dog", "eel"), "the last names given count"
+    mapped, *_ = own((X, Y + 1), (X, Y + 1), class_names={3: "three", 1: "one", 2: "two"})
+    assert mapped.load().train_y.tolist() == [(1, 2, 0)[label] for label in Y] and mapped.classes == 3
+
+
+NAN = X.clone()
+NAN[3, 1] = float("nan")
+HUGE = X.double().clone()
+HUGE[2, 0] = -1e300
+GAP = Y * 2
+REFUSED = {
+    "labels from 1": ((X, Y + 1), {}, r"no example has 0; map them, class_names=\{1: '1', 2: '2', 3: '3'\}"),
+    "a gap": ((X, GAP), {}, r"reach to 4, and no example has 1, 3; map them, .* or say .* classes=5"),
+    "negative": (
+        (X, Y - 1),
+        {},
+        r"from -1 to 1; Classes\(\) takes .* from 0; map the labels: class_names=\{-1: '-1'",
+    ),
+    "too few classes": ((X, Y), {"classes": 2}, "classes=2 and the labels need 3; give at least 3"),
+    "too few names": ((X, Y), {"class_names": ["a", "b"]}, "class_names has 2 names and the labels need 3"),
+    "a name twice": ((X, Y), {"class_names": ["a", "b", "a"]}, "a name twice"),
+    "an unmapped label": (
+        (X, Y),
+        {"class_names": {0: "a", 1: "b"}},
+        "train y holds 2, which class_names does not have",
+    ),
+    "NaN": ((NAN, Y), {}, "train x holds values that are infinite or not a number, first in example 3"),
+    "beyond float32": ((HUGE, Y), {}, r"train x holds 1e\+300 in example 2, beyond float32"),
+    "pixels": (((X * 0).byte(), Y), {}, r"pixels as floating numbers, normalized \(x.float\(\) / 255\)"),
+    "one column": ((X[:, 0], Y), {}, r"\[N, \*shape\], e.g. x\[:, None\]"),
+    "complex": ((torch.complex(X, X), Y), {}, "dense real numbers"),
+    "sparse": ((X.to_sparse(), Y), {}, "dense real numbers"),
+    "texts as x": ((["a"] * 12, Y), {}, "train x holds texts"),
+    "missing values": (([[1.0, None]] * 12, Y), {}, "train x holds missing values"),
+    "rows of two lengths": (([[1.0], [1.0, 2.0]] * 6, Y), {}, "different shapes .* pad them to one"),
+    "tensors of two shapes": (([X[0], X[0, :2]] * 6, Y), {}, "different shapes .* pad them to one"),
+    "a mask": ((np.ma.masked_array(X.numpy(), X.numpy() > 1), Y), {}, "masked values"),
+    "lengths": ((X, Y[:-1]), {}, "train has 12 of x, 11 of y"),
+    "nothing": ((X[:0], Y[:0]), {}, "train has no examples"),
+    "an empty Dataset": (Pairs(X[:0], Y[:0]), {}, "train has no examples|give examples"),
+    "a single class": (
+        (X, Y * 0),
+        {},
+        "all 12 training examples have the label 0; there is nothing to learn",
+    ),
+    "one-hot": ((X, torch.eye(3)[Y].long()), {}, r"y.argmax\(1\) if y is one-hot, target=MultiLabel\(\)"),
+    "a column of labels": ((X, Y[:, None]), {}, r"give y\[:, 0\]"),
+    "labels as floats": ((X, Y.float()), {}, r"give y.long\(\), for numbers target=Regression\(\)"),
+    "three bits": ((X, Y), {"target": Binary()}, r"from 0 to 2; Binary\(\) takes 0 or 1"),
+    "many labels of 2": (
+        (X, torch.stack([Y, Y], 1)),
+        {"target": MultiLabel()},
+        r"MultiLabel\(\) takes 0 or 1 for each",
+    ),
+    "whole numbers to regress": (
+        (X, Y),
+        {"target": Regression()},
+        r"Regression\(\) takes finite floating numbers",
+    ),
+    "nothing that counts": (
+        (X, torch.full((12, 2), -100)),
+        {"target": Sequence()},
+        "at least one that counts",
+    ),
+    "a number": (3, {}, r"train is a int; give \(x, y\), a torch Dataset or a DataLoader"),
+    "a dictionary": ({"x": X, "y": Y}, {}, r"train is a dictionary of x, y; give \(x, y\)"),
+    "four members": ((X, Y, Y, Y), {}, r"train is a tuple of 4; give \(x, y\)"),
+    "examples without a label": (TensorDataset(X), {}, r"example 0 is a tuple of 1; an example is \(x, y\)"),
+    "groups of another length": (
+        (X, Y),
+        {"groups": {"site": (["a"], None)}},
+        r"groups\['site'\] has 1 entries for train",
+    ),
+    "groups of either set": (
+        (X, Y),
+        {"groups": {"site": ["a"] * 12}},
+        "with 12 training and 12 test examples",
+    ),
+    "floating groups": ((X, Y), {"groups": {"age": (X[:, 0], None)}}, "a text or a whole number an example"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_does_not_fit_is_refused_in_one_message_and_nothing_is_written(name, data_folder):
+    data, more, words = REFUSED[name]
+    with pytest.raises(UsageError, match=words):
+        own(data, data, **more)
+    assert not (data_folder / "tensors").exists()
+
+
+def test_an_empty_test_set_and_texts_on_one_side_only_are_refused():
+    with pytest.raises(UsageError, match="test has no examples"):
+        own((X, Y), (X[:0], Y[:0]))
+    with pytest.raises(UsageError, match="y is numbers in train and texts in test"):
+        own((X, Y), (X, [str(label) for label in Y.tolist()]))
+
+
+def test_a_dataset_that_raises_in_the_middle_names_the_example_and_the_users_line():
+    with pytest.raises(UsageError) as caught:
+        own(Pairs(broken=7), (X, Y))
+    text = str(caught.value)
+    assert "train: example 7 cannot be read: KeyError: 'no such file'" in text
+    assert f"{__file__}, line " in text and 'raise KeyError("no such file")' in text and "Traceback" not in text
+    with pytest.raises(UsageError, match="test: example 7 cannot be read"):
+        own((X, Y), DataLoader(Pairs(broken=7), batch_size=5))
+
+
+class Endless(Pairs):
+    def __len__(self):
+        raise RuntimeError("no index yet")
+
+
+def test_any_other_error_of_a_dataset_shows_the_users_line():
+    with pytest.raises(
+        UsageError, match=r"test: RuntimeError: no index yet \(.*test_reading.py, line \d+: raise Runtime"
+    ):
+        own((X, Y), Endless())
+
+
+class Noisy(Pairs):
+    def __getitem__(self, place):
+        return self.x[place] + torch.randn(4), int(self.y[place])
+
+
+def test_a_dataset_that_draws_at_random_is_refused_because_it_is_read_once():
+    with pytest.raises(UsageError, match="drawn at random; it is read only once"):
+        own(Noisy(), (X, Y))
+
+
+def test_reading_that_takes_long_says_how_far_it_is(capsys, monkeypatch):
+    monkeypatch.setattr("prunescope.tasks.data.reading.SECONDS", -1.0)
+    own(Pairs(), (X, Y))
+    text = capsys.readouterr().err
+    assert "reading train: 3 of 12" in text and "reading train: 12, done" in text
+
+
+TOKENS = torch.randint(0, 50, (12, 5), generator=torch.Generator().manual_seed(1))
+
+
+def test_parts_of_an_example_come_back_as_they_were():
+    parts = {"ids": TOKENS, "mask": TOKENS > 9, "ages": X[:, 0], "values": X.double().view(12, 2, 2)}
+    source, layout, _ = own((UserDict(parts), Y), (parts, Y))
+    back = layout.unpacked(source.load().train_x.take(torch.arange(12)))
+    assert {name: leaf.dtype for name, leaf in back.items()} == {
+        "ids": torch.int64,
+        "mask": torch.bool,
+        "ages": torch.float32,
+        "values": torch.float32,
+    }
+    assert all(torch.equal(back[name], leaf.to(back[name].dtype)) for name, leaf in parts.items())
+    nudged = layout.unpacked(source.load().train_x.take(torch.arange(12)) * (1 - 1e-6))
+    assert torch.equal(nudged["ids"], TOKENS), "rounding does not make another token"
+
+
+def test_whole_numbers_are_exact_or_refused():
+    largest = torch.tensor([[2**24 - 1, 0]] * 3)
+    source, layout, _ = own((largest, [0, 1, 0]), (largest, [0, 1, 0]))
+    assert torch.equal(layout.unpacked(source.load().train_x.take(torch.arange(3)))["0"], largest)
+    for odd in (largest + 1, -largest):
+        with pytest.raises(UsageError, match="tokens lie in 0 to 16777215"):
+            own((odd, [0, 1, 0]), (odd, [0, 1, 0]))
+
+
+def test_training_and_test_examples_have_the_same_parts():
+    with pytest.raises(UsageError, match=r"0: int \[5\] and test examples one floating tensor; they must be alike"):
+        own((TOKENS, Y), (X, Y))
+    with pytest.raises(UsageError, match="they must be alike"):
+        own(({"ids": TOKENS}, Y), ({"ids": TOKENS[:, :4]}, Y))

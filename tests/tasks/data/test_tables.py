@@ -1,0 +1,127 @@
+"""Files of one's own: npz, parquet, folders."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+from pyarrow import parquet
+
+from prunescope.base.errors import DataError, UsageError
+from prunescope.tasks.data.groups import grouping
+from prunescope.tasks.data.tables import file_source
+from prunescope.tasks.data.tensors import own
+from prunescope.tasks.targets import Classes, Regression, Sequence
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("PRUNESCOPE_DATA", str(tmp_path / "data"))
+    return tmp_path
+
+
+RNG = np.random.default_rng(0)
+X, Y = RNG.normal(size=(10, 3)), np.arange(10) % 2
+SPLIT = ["train"] * 6 + ["test"] * 4
+
+
+def saved(place: Path, **arrays) -> str:
+    np.savez(place / "my.npz", **arrays)
+    return str(place / "my.npz")
+
+
+def table(place: Path, **columns) -> str:
+    parquet.write_table(pa.table(columns), place / "my.parquet")
+    return str(place / "my.parquet")
+
+
+COLUMNS = {"a": X[:, 0], "b": X[:, 1], "c": X[:, 2], "label": Y, "split": SPLIT}
+
+
+def test_npz_and_parquet_are_the_source_that_the_arrays_are(place):
+    wanted = own((X[:6], Y[:6]), (X[6:], Y[6:])).source
+    for first, second in (("train_x", "x_train"), ("train_y", "y_train")):
+        names = {"train_x": X[:6], "train_y": Y[:6], "test_x": X[6:], "test_y": Y[6:]}
+        names[second] = names.pop(first)
+        assert file_source(saved(place, **names), Classes()) == (wanted, None)
+    assert file_source(table(place, **COLUMNS), Classes()) == (wanted, None)
+    assert file_source(table(place, x=list(X), label=Y, split=SPLIT), Classes()) == (wanted, None)
+
+
+def test_tokens_names_and_groups_come_along(place):
+    ids = RNG.integers(0, 9, (10, 4))
+    path = saved(
+        place,
+        train_x=ids[:6],
+        train_y=ids[:6] % 3,
+        test_x=ids[6:],
+        test_y=ids[6:] % 3,
+        class_names=["a", "b", "c"],
+    )
+    source, layout = file_source(path, Sequence())
+    assert layout is not None and source.class_names == ("a", "b", "c")
+    assert torch.equal(layout.unpacked(source.load().test_x.take(torch.arange(4)))["0"], torch.from_numpy(ids[6:]))
+    sites = ["x", "y"] * 5
+    names = ["no", "yes"]
+    source, _ = file_source(table(place, **COLUMNS | {"label": [names[y] for y in Y]}, site=sites), Classes())
+    assert source.class_names == ("no", "yes") and source.load().train_y.tolist() == Y[:6].tolist()
+    assert grouping(source.digest, "site").codes["test"].tolist() == [0, 1, 0, 1]
+
+
+def test_whole_numbers_in_columns_are_numbers_and_targets_are_obeyed(place):
+    path = table(place, age=Y + 5, score=X[:, 0], y=X[:, 1], split=SPLIT)
+    source, layout = file_source(path, Regression())
+    arrays = source.load()
+    assert layout is None and arrays.train_x.take(torch.tensor([1])).tolist() == [[6.0, pytest.approx(X[1, 0])]]
+    np.testing.assert_allclose(arrays.test_y, X[6:, 1], rtol=1e-6)
+
+
+def test_files_that_do_not_fit_say_so(place):
+    for name, words in (
+        ("my.csv", "does not end in .npz or .parquet; give one of these, or one of mnist"),
+        ("no", "no folder"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            file_source(name, Classes(), names=("mnist",))
+    with pytest.raises(DataError, match=r"absent.npz is not there \(/"):
+        file_source("absent.npz", Classes())
+    with pytest.raises(UsageError, match="has train_x; it needs train_x, train_y"):
+        file_source(saved(place, train_x=X), Classes())
+    with pytest.raises(DataError, match=r"cannot be read .* write it with np\.savez"):
+        file_source(saved(place, train_x=np.array([{}], dtype=object)), Classes())
+    (place / "my.parquet").write_bytes(b"PAR1 and nothing else")
+    with pytest.raises(DataError, match=r"my\.parquet cannot be read"):
+        file_source(str(place / "my.parquet"), Classes())
+
+
+TABLES = {
+    "no label": ({"a": X[:, 0], "split": SPLIT}, "has the columns a, split; it needs one of label, labels"),
+    "no split": ({"a": X[:, 0], "label": Y}, "one called split with train or test"),
+    "odd split": (
+        {"a": X[:, 0], "label": Y, "split": ["train"] * 9 + ["dev"]},
+        "has 'dev' in the column split",
+    ),
+    "missing": (
+        {"a": [None, *X[1:, 0]], "label": Y, "split": SPLIT},
+        "missing values in a; remove those rows",
+    ),
+    "no numbers": ({"a": ["t"] * 10, "label": Y, "split": SPLIT}, "no column of numbers"),
+    "no test rows": ({"a": X[:, 0], "label": Y, "split": ["train"] * 10}, "test has no examples"),
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_tables_that_do_not_fit_say_so(name, place):
+    columns, words = TABLES[name]
+    with pytest.raises(UsageError, match=words):
+        file_source(table(place, **columns), Classes())
+
+
+def test_a_name_twice_is_refused(place):
+    twice = pa.Table.from_arrays(
+        [pa.array(X[:, 0]), pa.array(X[:, 1]), pa.array(Y), pa.array(SPLIT)], ["a", "a", "y", "split"]
+    )
+    parquet.write_table(twice, place / "my.parquet")
+    with pytest.raises(UsageError, match="and no name twice"):
+        file_source(str(place / "my.parquet"), Classes())
