@@ -77,7 +77,11 @@ def pins_of(study, worlds):
 def differences(before, after):
     if isinstance(before, dict) and isinstance(after, dict):
         names = sorted(before.keys() | after.keys())
-        return [f"{name}{rest}" for name in names for rest in differences(before.get(name), after.get(name))]
+        return [
+            f"{name} {rest}".replace("  ", " ")
+            for name in names
+            for rest in differences(before.get(name), after.get(name))
+        ]
     return [] if before == after else [" is new" if before is None else " is gone" if after is None else " differs"]
 
 
@@ -88,8 +92,8 @@ WORLDS = [World(1)]
 
 @pytest.mark.parametrize("name", STUDIES)
 def test_a_study_says_what_it_said(name):
-    pins = pins_of(STUDIES[name], WORLDS)
-    assert differences(json.loads(PINS.read_text()).get(name), pins) == []
+    changed = differences(json.loads(PINS.read_text()).get(name), pins_of(STUDIES[name], WORLDS))
+    assert changed == [], "if this is wanted, run `python tests/papers/test_pins.py` and read the diff of pins.json"
 
 
 def test_no_study_is_forgotten():

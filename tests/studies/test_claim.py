@@ -12,6 +12,7 @@ from prunescope.studies import (
     Near,
     Precondition,
     Quantity,
+    column,
     judge,
     judge_all,
 )
@@ -229,3 +230,21 @@ def test_a_verdict_on_parts_lists_their_means_and_counts_them():
 
 def test_parts_of_a_single_replicate_are_not_run():
     assert judge(claim_of(WORSE_NOWHERE, np.zeros((1, 20))), NOTHING).paper == "too few replicates"
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Claim("c", "says", 0.5, Direction("less")), "give a Quantity"),
+        (lambda: Claim("c", "says", numbers([1.0]), "less"), "give one, such as"),
+        (lambda: Claim("c", "says", numbers([1.0]), Direction("less"), basis="me"), "one of paper, recalled, proposed"),
+        (lambda: Claim("c", "says", numbers([1.0]), Direction("less"), preconditions=("fits",)), "a tuple of them"),
+        (lambda: judge(claim_of(Direction("less"), [[1.0, 2.0]] * 2), NOTHING), r"Among\(region\)"),
+        (lambda: judge(claim_of(Among(Direction("less")), [1.0, 2.0]), NOTHING), "side_by_side"),
+        (lambda: (numbers([1.0] * 7) - numbers([1.0] * 2))(NOTHING), "not paired"),
+        (lambda: column("abc", "error"), "'a' is no node"),
+    ],
+)
+def test_what_is_no_claim_is_refused_with_the_fix(make, message):
+    with pytest.raises(UsageError, match=message):
+        make()

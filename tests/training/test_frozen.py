@@ -85,7 +85,7 @@ def in_a_stack(way):
     def run(program):
         members = [Member(program, begun(program)) for _ in range(2)]
         assert how(members[0].replica, way).name is not None
-        train_together(members, Stack(size=2, way=way))
+        train_together(members, Stack(size=2, method=way))
         assert members[0].failure is None
         return members[0].progress
 

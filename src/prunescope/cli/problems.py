@@ -56,7 +56,7 @@ def message_and_code(problem: Exception) -> tuple[str, int]:
         return f"{problem.filename}: {problem.strerror}", 1
     return (
         f"unexpected {type(problem).__name__}: {problem}\n"
-        "This is a defect in prunescope; `prunescope --debug ...` shows where",
+        "This is a defect in prunescope or in the study's own code; `prunescope --debug ...` shows where",
         1,
     )
 

@@ -8,14 +8,14 @@ import contextlib
 import math
 from collections.abc import Iterable
 from dataclasses import KW_ONLY, dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
 from prunescope.base.errors import PrunescopeError, TooFewReplicates, UsageError
 from prunescope.studies import statistics
 from prunescope.studies.quantity import Quantity, nodes_of
-from prunescope.studies.region import Outcome, Region
+from prunescope.studies.region import Among, Outcome, Region
 from prunescope.studies.results import Node, Numbers, Results
 from prunescope.studies.statistics import Interval
 
@@ -68,6 +68,20 @@ class Claim:
     preconditions: tuple[Precondition, ...] = ()
     min_replicates: int = 2
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.quantity, Quantity):
+            raise UsageError(f"claim {self.name!r} is about {self.quantity!r}; give a Quantity, such as ps.column(...)")
+        if not hasattr(self.region, "by_interval"):
+            raise UsageError(
+                f"claim {self.name!r} has the region {self.region!r}; give one, such as ps.Direction('less')"
+            )
+        if self.basis not in get_args(Basis):
+            raise UsageError(
+                f"claim {self.name!r} has the basis {self.basis!r}; it is one of {', '.join(get_args(Basis))}"
+            )
+        if not all(isinstance(condition, Precondition) for condition in self.preconditions):
+            raise UsageError(f"preconditions of claim {self.name!r} are {self.preconditions!r}; give a tuple of them")
+
     @property
     def unit(self) -> str:
         """Of the quantity, as it is printed ("percentage points of test error, extended minus pruned")."""
@@ -115,6 +129,7 @@ def judge(claim: Claim, results: Results) -> Verdict:
     """
     try:
         values = np.atleast_1d(np.asarray(claim.quantity(results), dtype=np.float64))
+        _check_shape(claim, values)
         obstacle = _first_failing(claim.preconditions, results)
     except TooFewReplicates as problem:
         return _unjudged(claim, "not run", str(problem))
@@ -136,6 +151,17 @@ def judge(claim: Claim, results: Results) -> Verdict:
             p=None,
         )
     return verdict
+
+
+def _check_shape(claim: Claim, values: Numbers) -> None:
+    """Raises UsageError for several parts where one number a replicate is judged, and the other way round."""
+    kind, shape = type(claim.region).__name__, list(values.shape)
+    if isinstance(claim.region, Among):
+        fix = "" if values.ndim == 2 else "[replicates, parts]; put parts together by side_by_side()"
+    else:
+        fix = "" if values.ndim == 1 else "[replicates]; several parts at once are claimed by Among(region)"
+    if fix:
+        raise UsageError(f"claim {claim.name!r}: its quantity has shape {shape}; {kind} takes {fix}")
 
 
 def judge_all(claims: Iterable[Claim], results: Results) -> tuple[Verdict, ...]:

@@ -43,7 +43,7 @@ class Quantity:
         if self.unit != other.unit:
             raise UsageError(f"a difference of {self.unit!r} and {other.unit!r} has no unit; convert one of them")
         label = f"{self.label} minus {other.label}" if self.label and other.label else ""
-        return combined(np.subtract, self, other, label=label, unit=self.unit)
+        return combined(_paired, self, other, label=label, unit=self.unit)
 
     def __neg__(self) -> "Quantity":
         return self.map(np.negative)
@@ -72,6 +72,25 @@ class Quantity:
         return ", ".join(filter(None, (self.unit, self.label)))
 
 
+def _paired(first: Numbers, second: Numbers) -> Numbers:
+    if first.shape != second.shape:
+        raise UsageError(
+            f"a difference of {list(first.shape)} and {list(second.shape)} numbers is not paired; both quantities need "
+            "the same replicates, in one order"
+        )
+    return np.asarray(first - second)
+
+
+def _listed(nodes: Iterable[Node]) -> tuple[Node, ...]:
+    """The nodes of one quantity. Raises UsageError for what is no list of nodes."""
+    if hasattr(nodes, "references"):
+        raise UsageError(f"{type(nodes).__name__} is one node; give a list of them, one a replicate")
+    listed = tuple(nodes)
+    if odd := [node for node in listed if isinstance(node, str) or not hasattr(node, "id")]:
+        raise UsageError(f"{odd[0]!r} is no node; give a list of readings, one a replicate")
+    return listed
+
+
 def column(nodes: Iterable[Node], name: str, *, scale: float = 1.0, label: str = "", unit: str = "") -> Quantity:
     """The scalar `name` of one node a replicate, times `scale`: [replicates].
 
@@ -79,7 +98,7 @@ def column(nodes: Iterable[Node], name: str, *, scale: float = 1.0, label: str =
 
     `column(pruned, "error") - column(dense, "error")` are paired differences.
     """
-    listed = tuple(nodes)
+    listed = _listed(nodes)
 
     def values(results: Results) -> Numbers:
         return scale * np.array([scalar(results[node], node=node, name=name) for node in listed], dtype=np.float64)
@@ -92,7 +111,7 @@ def arrays(nodes: Iterable[Node], name: str, *, scale: float = 1.0, label: str =
 
     Reading it raises UsageError if arrays differ in shape. Where gaps are shown, a missing one is not a number.
     """
-    listed = tuple(nodes)
+    listed = _listed(nodes)
 
     def values(results: Results) -> Numbers:
         rows = [np.asarray(results[node][name], dtype=np.float64) for node in listed]

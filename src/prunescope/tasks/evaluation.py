@@ -44,9 +44,13 @@ class Evaluation:
         return float(self.wrong.mean())
 
 
-def logits(problem: Problem, weights: Weights, split: Split) -> Tensor:
-    """Outputs of every example of a split, float32 [N, ...], without augmentation and with running statistics."""
-    return torch.cat(list(_passes(problem, weights, split)))
+def logits(problem: Problem, weights: Weights, split: Split | str) -> Tensor:
+    """Outputs of every example of a split, float32 [N, ...], without augmentation and with running statistics.
+
+    split: one of the problem's splits, or its name: "train", "validation" or "test".
+    """
+    chosen = problem.split(split) if isinstance(split, str) else split
+    return torch.cat(list(_passes(problem, weights, chosen)))
 
 
 @torch.no_grad()

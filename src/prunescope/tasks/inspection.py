@@ -235,6 +235,6 @@ def _check_last_batch(problem: Problem, apply: _Passes, x: Tensor, batch: int) -
         apply(x, train=True)
     except UsageError as problem_of_one:
         raise UsageError(
-            f"the last batch of an epoch has 1 example ({count} examples in batches of {batch}), which the network "
-            f"cannot be trained on: {problem_of_one}; choose another batch size, or leave that batch out (drop_last)"
+            f"{count} training examples in batches of {batch} end with a batch of one example, which the network "
+            f"cannot be trained on: {problem_of_one}; set drop_last=True, or another batch than {batch}"
         ) from problem_of_one

@@ -9,6 +9,7 @@ from prunescope.base import tree
 from prunescope.base.state import Weights
 from prunescope.base.tree import Tree
 from prunescope.tasks.task import Problem
+from prunescope.tasks.twice import explained, twice_differentiable
 
 Batch = tuple[Tensor, Tensor, int]
 """Inputs [B, ...], labels int64 [B], and the seed of the network's own draws."""
@@ -40,9 +41,10 @@ def hessian_product(
     selected = {name: leaves[name] for name in along}
     total, count = tree.tree_map(torch.zeros_like, along), 0
     for batch in batches:
-        loss = _summed_loss(problem, leaves, weights.buffers, batch, temperature)
-        first = slope(loss, selected, differentiable=True)
-        total = tree.tree_map(torch.add, total, slope(tree.dot(first, along), selected))
+        with explained(problem.model), twice_differentiable():
+            loss = _summed_loss(problem, leaves, weights.buffers, batch, temperature)
+            first = slope(loss, selected, differentiable=True)
+            total = tree.tree_map(torch.add, total, slope(tree.dot(first, along), selected))
         count += len(batch[1])
     return tree.tree_map(lambda leaf: leaf / count, total)
 

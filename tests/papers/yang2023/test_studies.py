@@ -12,7 +12,7 @@ from prunescope.papers.yang2023 import collapse, mild_and_over, neurons_vs_weigh
 from prunescope.papers.yang2023.mild_and_over import Regime, error_claims, loss_claims
 from prunescope.papers.yang2023.quantities import sweep
 from prunescope.papers.yang2023.scales import NOISY, Setting
-from prunescope.runs.execution.ensure import ensure
+from prunescope.runs.execution.ensure import FailedRuns, ensure
 from prunescope.runs.store.results import Failed, Missing, StoredResults
 from prunescope.runs.store.store import Store
 from prunescope.studies.claim import judge
@@ -87,7 +87,8 @@ def test_a_run_at_its_step_limit_is_not_trained_and_counts_for_nothing(store):
 def test_a_step_size_that_diverges_fails_by_name_and_the_rest_goes_on(store, tmp_path):
     hopeless = changed(mild_and_over.SCALES["smoke"], {"noisy": {"setting": {"lr": 1e6}}})
     study, nodes = made(mild_and_over, hopeless)
-    ensure(nodes, store=store, workers=1)
+    with pytest.warns(FailedRuns, match="6 runs failed"):
+        ensure(nodes, store=store, workers=1)
     done = publish(study, store, tmp_path)
     assert len(done.failures) == 6
     assert all("at step" in why and "lower the learning rate" in why for why in done.failures.values())

@@ -15,8 +15,8 @@ from prunescope.base import tree
 from prunescope.base.errors import PrunescopeError
 from prunescope.base.tree import Masks, Tree
 from prunescope.measures.curvature.formulas import Call, has_formula, squares
-from prunescope.measures.curvature.network import twice_differentiable
 from prunescope.measures.curvature.surface import Surface, require_separate
+from prunescope.tasks.twice import twice_differentiable
 
 GRADIENT_NUMBERS = 2**25
 """Numbers of whole derivatives held at once (128 MiB in float32)."""

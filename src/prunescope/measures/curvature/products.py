@@ -15,8 +15,8 @@ from prunescope.base import tree
 from prunescope.base.errors import UsageError
 from prunescope.base.streams import stream
 from prunescope.base.tree import Tree
-from prunescope.measures.curvature.network import explained, twice_differentiable
 from prunescope.measures.curvature.surface import Surface
+from prunescope.tasks.twice import explained, twice_differentiable
 
 Matrix = Literal["hessian", "gauss-newton"]
 Operator = Callable[[Tensor], Tensor]

@@ -21,11 +21,11 @@ from prunescope.base.errors import PrunescopeError, UsageError
 from prunescope.base.state import Weights
 from prunescope.base.tree import Masks, Tree
 from prunescope.base.value import Value
-from prunescope.measures.curvature.network import private_copy
 from prunescope.measures.measure import SplitName
 from prunescope.tasks.functional import drawing
 from prunescope.tasks.model import Model
 from prunescope.tasks.task import Loss, Problem
+from prunescope.tasks.twice import private_copy
 
 CHUNK = 64
 """Examples whose graph is held at once in evaluation mode; part of the numbers only through rounding."""

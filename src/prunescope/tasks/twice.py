@@ -1,4 +1,4 @@
-"""The network that a curvature measure works on: a copy of its own, looked at before anything is measured."""
+"""Networks that are differentiated twice: a copy of their own, and kernels that have a right second derivative."""
 
 import copy
 from collections.abc import Callable, Iterator
