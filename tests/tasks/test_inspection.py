@@ -163,7 +163,7 @@ REFUSED = {
     "too few outputs": (
         Net,
         {"classes": 5},
-        r"Net returns 3 outputs .* 0 to 4; give the last layer 5 outputs",
+        "3 outputs for labels up to 4; the network needs 5 outputs",
     ),
     "other outputs in training": (
         MoreInTraining,
@@ -221,9 +221,9 @@ REFUSED = {
     "last batch of one": (
         Normed,
         {"train": 97},
-        r"last batch .* 1 example \(97 examples in batches of 16\).*drop_last",
+        r"97 training examples in batches of 16 end with a batch of one example.*drop_last",
     ),
-    "batches of one": (Normed, {"batch": 1}, r"1 example \(96 examples in batches of 1\)"),
+    "batches of one": (Normed, {"batch": 1}, r"96 training examples in batches of 1 end with a batch of one example"),
 }
 
 

@@ -93,6 +93,7 @@ def inspect_problem(problem: Problem, *, batch: int, last_batch: bool = True) ->
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
         outputs = apply(x, train=False)
         _check_outputs(name, outputs, problem)
+        problem.target.require_fit(outputs, y, problem.classes)
         _check_alone(name, apply, x, outputs)
         training = apply(x, train=True)
         _check_pure(name, apply, x, training, (weights, before))
@@ -151,7 +152,8 @@ class _Passes:
         self._model, self._weights, self._name = problem.model, weights, name
 
     def __call__(self, x: Tensor, *, train: bool) -> Tensor:
-        what = f"{self._name} on inputs {list(x.shape)}"
+        layout = self._model.network.layout
+        what = f"{self._name} on inputs {list(x.shape) if layout is None else layout.described}"
         return named(what, lambda: self._model.apply(self._weights.params, self._weights.buffers, x, train=train)[0])
 
 
@@ -166,8 +168,8 @@ def _check_numbers(name: str, weights: Weights) -> None:
 
 def _check_outputs(name: str, outputs: Tensor, problem: Problem) -> None:
     """Raises UsageError for outputs that cannot be logits; whether they fit another target is said by the target."""
-    classes, of_classes = problem.classes, isinstance(problem.target, Classes)
-    if len(outputs) != 2 or (of_classes and outputs.ndim != 2):
+    classes = problem.classes
+    if len(outputs) != 2 or (isinstance(problem.target, Classes) and outputs.ndim != 2):
         raise UsageError(
             f"{name} returns a tensor {list(outputs.shape)} for 2 examples; it must return logits [N, C], here "
             f"[2, {classes}] or more columns"
@@ -178,11 +180,6 @@ def _check_outputs(name: str, outputs: Tensor, problem: Problem) -> None:
         )
     if bool(outputs.isnan().any()):
         raise UsageError(f"{name} returns NaN for fresh weights; look for a NaN in the inputs, or a division by 0")
-    if of_classes and outputs.shape[1] < classes:
-        raise UsageError(
-            f"{name} returns {outputs.shape[1]} outputs for an example, and the labels go from 0 to {classes - 1}; "
-            f"give the last layer {classes} outputs, or number the classes from 0"
-        )
 
 
 def _check_alone(name: str, apply: _Passes, x: Tensor, outputs: Tensor) -> None:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from prunescope.base.tree import Tree
+from prunescope.tasks.building import Output
 from prunescope.tasks.functional import Place
 from prunescope.tasks.kernels import mlp_kernels
 from prunescope.tasks.kernels.modules import SparseLinear
@@ -147,7 +148,8 @@ def _sparse_steps(
 def mlp_of(network: Specialized, loss: Loss, *, least: int) -> Mlp | None:
     """The perceptron that a network is; None if it is another. least: see `Mlp`."""
     root = network.module
-    if loss is not cross_entropy or not _sequential(root) or root._forward_hooks or root._forward_pre_hooks:
+    plain = not root._forward_pre_hooks and all(isinstance(hook, Output) for hook in root._forward_hooks.values())
+    if loss is not cross_entropy or not _sequential(root) or not plain:
         return None
     layers: list[tuple[str, Linear]] = []
     expects = "linear"
