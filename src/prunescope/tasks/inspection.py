@@ -231,7 +231,8 @@ def _check_last_batch(problem: Problem, apply: _Passes, x: Tensor, batch: int) -
     try:
         apply(x, train=True)
     except UsageError as problem_of_one:
+        fix = "use a larger batch" if batch == 1 else f"set drop_last=True, or another batch than {batch}"
         raise UsageError(
             f"{count} training examples in batches of {batch} end with a batch of one example, which the network "
-            f"cannot be trained on: {problem_of_one}; set drop_last=True, or another batch than {batch}"
+            f"cannot be trained on: {problem_of_one}; {fix}"
         ) from problem_of_one

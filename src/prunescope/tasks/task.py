@@ -14,7 +14,6 @@ import torch
 from pydantic import Field, JsonValue, SerializeAsAny, model_validator
 from torch import Tensor, nn
 
-from prunescope.base.blame import blaming
 from prunescope.base.errors import UsageError
 from prunescope.base.importing import Importing, resolve
 from prunescope.base.streams import Seeds, stream
@@ -272,26 +271,6 @@ class Problem:
     classes: int
     target: Target = CLASSES
     kernels: Kernels = PLAIN
-
-    def require_fit(self) -> None:
-        """Raises UsageError if outputs or losses of two test examples do not fit the target, or there are none.
-
-        Errors of the network or of the loss themselves show the user's own line or module.
-        """
-        x, y = self.test.batch(torch.arange(min(2, len(self.test))))
-        fresh = self.model.fresh(0)
-        layout = self.model.network.layout
-        given = str(tuple(x.shape)) if layout is None else layout.described
-        with torch.no_grad(), blaming(f"the network fails on {len(y)} test examples, {given}"):
-            outputs, _ = self.model.apply(fresh.params, fresh.buffers, x, train=False)
-        self.target.require_fit(outputs, y, self.classes)
-        with blaming(f"the loss fails on outputs {tuple(outputs.shape)} and y {y.dtype} {tuple(y.shape)}"):
-            shape = tuple(self.loss(outputs, y).shape)
-        if shape != (len(y),):
-            raise UsageError(
-                f"the loss of {len(y)} examples has shape {shape}; return the loss of every single example, "
-                f"({len(y)},): reduction='none', and the mean over what else an example has"
-            )
 
     def restricted(self, rows: Tensor) -> "Problem":
         """The same problem with only these rows of its training split, int64 [M]."""

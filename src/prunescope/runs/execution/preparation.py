@@ -11,7 +11,7 @@ from functools import partial
 
 from prunescope.base.errors import UsageError
 from prunescope.runs.execution.workbench import CHECKPOINT_SECONDS, Workbench
-from prunescope.runs.graph.recipe import Everything, Recipe
+from prunescope.runs.graph.recipe import Recipe
 from prunescope.runs.machine.calibration import for_stacks, kernels, known_kernels
 from prunescope.runs.machine.devices import device_named
 from prunescope.runs.machine.engines import LOOP, EngineOption, EngineSetting, engine_named
@@ -24,7 +24,6 @@ from prunescope.runs.store.store import Store
 from prunescope.tasks.inspection import Inspection
 from prunescope.tasks.kernels.kernel_config import Kernels
 from prunescope.tasks.kernels.specialized import has_large_filters
-from prunescope.training.last_batch import check_last_batch, last_batch
 
 WORTH_SECONDS = 20.0
 """Products are measured for work of at least so many seconds; measuring takes up to three."""
@@ -84,7 +83,6 @@ def prepare(
         stack = 1
     looks = inspections(plan, store)
     make = partial(Workbench, store, device=device_named(device), checkpoint_seconds=checkpoint_seconds)
-    _check_last_batches(plan, make())
     bench = _bench(plan, make, engine, stacks=may_stack(plan, stack))
     uncompiled = bench.setting.replace(kernels=bench.setting.kernels.replace(compiled=False))
     priced = make(setting=uncompiled) if uncompiled != bench.setting else bench
@@ -92,18 +90,6 @@ def prepare(
     alone = prices(plan, price)
     packs = packing(plan, alone, priced, workers=workers, stack=stack)
     return Prepared(plan, looks, bench, price, packs, alone, packs.seconds(plan, alone))
-
-
-def _check_last_batches(plan: Plan, bench: Workbench) -> None:
-    """Loads the data of those runs only whose epochs end with one example, one a network and batch."""
-    recipes = (job.recipe for job in plan.jobs.values() if isinstance(job.recipe.examples, Everything))
-    ends = {
-        (recipe.task.network.id, recipe.batch, recipe.train_examples): recipe
-        for recipe in recipes
-        if last_batch(recipe.train_examples, recipe.batch, drop_last=recipe.drop_last) == 1
-    }
-    for recipe in ends.values():
-        check_last_batch(bench.problem(recipe), batch=recipe.batch, drop_last=recipe.drop_last)
 
 
 def workers_for(plan: Plan, workers: int | None, device: str = "cpu") -> int:

@@ -83,7 +83,6 @@ class Loader:
         source = recipe.task.data.source
         arrays = self.arrays.get(source.id, source.load)
         problem = recipe.task.load(recipe.seeds, arrays, model=self.model(recipe))
-        problem.require_fit()
         check_code(self.store, recipe, problem)
         if isinstance(recipe.examples, Subset):
             rows = torch.from_numpy(StoredResults(self.store).rows(recipe.examples))
