@@ -39,6 +39,7 @@ class WorkQueue:
         self.ended: dict[str, bool] = {}  # whether it ended well
         self.errors: dict[str, Message] = {}
         self.failures: dict[str, str] = {}  # why, of runs that were stored as failed
+        self.others: set[str] = set()  # who else works on some of it
         self.deaths: set[str] = set()  # work during which, by itself, a worker died
         self.began, self.reached, self.total = time.monotonic(), 0.0, sum(seconds.values())
         impossible = plan.downstream(plan.failed)
@@ -82,6 +83,9 @@ class WorkQueue:
         if message.kind == "done":
             self._end(key, well=True)
         elif message.kind == "busy":
+            if message.why not in self.others:
+                self.others.add(message.why)
+                self.display.note(f"{message.why} works on some of this, too; what it makes is waited for")
             heapq.heappush(self.retries, (time.monotonic() + RETRY_SECONDS, key))
         elif message.kind == "failed":
             self.failures[key] = message.why

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from prunescope.base.errors import StoreError
+from prunescope.runs.store import sealed
 from prunescope.runs.store.store import Store
 
 VERSION = 1
@@ -96,15 +97,15 @@ def _synchronize(database: sqlite3.Connection, store: Store) -> None:
 def _folders(root: Path) -> Iterator[tuple[str, int]]:
     """Every run's folder, with the time of its last change in ns."""
     with contextlib.suppress(FileNotFoundError):
-        for shelf in os.scandir(root):
-            for folder in os.scandir(shelf.path):
+        for shelf in (entry for entry in os.scandir(root) if entry.is_dir()):
+            for folder in (entry for entry in os.scandir(shelf.path) if entry.is_dir() and entry.name[0] != "."):
                 yield folder.name, folder.stat().st_mtime_ns
 
 
 def _row(store: Store, run: str, changed: int) -> StoredRun:
     size = sum(file.stat().st_size for file in store.run_folder(run).iterdir())
     try:
-        manifest = store.manifest(run)
+        manifest = sealed.read_manifest(store.run_folder(run) / "manifest.json", run)
         if manifest is not None:
             return StoredRun(id=run, level=0, size=size, changed=changed, **_facts(manifest))
     except (StoreError, KeyError, TypeError):

@@ -7,7 +7,7 @@ from prunescope.runs.execution.packed_runs import train_pack
 from prunescope.runs.execution.workbench import Stopped, Workbench
 from prunescope.runs.graph.nodes import Reading
 from prunescope.runs.machine.packing import Pack
-from prunescope.runs.store.lease import acquire
+from prunescope.runs.store.lease import acquire, holder
 from prunescope.runs.store.plan import Job
 
 
@@ -33,7 +33,7 @@ def _under_lease(bench: Workbench, work: Job | Reading, beat: Callable[[int], bo
     try:
         lease = acquire(bench.store, work.id)
         if lease is None:
-            return Message(work.id, "busy")
+            return Message(work.id, "busy", why=holder(bench.store, work.id))
         try:
             return _read(bench, work) if isinstance(work, Reading) else _run(bench, work, beat)
         finally:
