@@ -5,7 +5,9 @@ Belongs here: arguments in, tables out. Does not belong here: how any of it is d
 
 from __future__ import annotations
 
+import contextlib
 import shlex
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,11 +21,15 @@ from prunescope.cli.problems import print_problem
 from prunescope.cli.screen import answers, messages, size, table
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from prunescope.runs.store.plan import Plan
     from prunescope.runs.store.store import Store
     from prunescope.studies.load import Template
     from prunescope.studies.publish import Published
     from prunescope.studies.study import Study
+
+PATIENCE_SECONDS = 5.0
 
 
 def list_studies() -> None:
@@ -65,9 +71,10 @@ def plan(
     from prunescope.runs.store.store import Store
     from prunescope.studies.publish import nodes_of
 
-    built = _template(study).build(scale, gather(changes or [], settings))
-    store = Store(folder)
-    todo = plan_of(nodes_of(built), store)
+    with _patience():
+        built = _template(study).build(scale, gather(changes or [], settings))
+        store = Store(folder)
+        todo = plan_of(nodes_of(built), store)
     _print_groups(todo)
     _print_price(todo, store, workers, device, engine, stack)
 
@@ -97,8 +104,9 @@ def run(
     from prunescope.studies.publish import nodes_of
 
     template, overrides = _template(study), gather(changes or [], settings)
-    built, store = template.build(scale, overrides), Store(folder)
-    nodes, began = nodes_of(built), time.monotonic()
+    with _patience():
+        built, store = template.build(scale, overrides), Store(folder)
+        nodes, began = nodes_of(built), time.monotonic()
     pin(store, f"{built.name}.{built.settings.id[:8]}", nodes)
     screen = messages()
     screen.print(Text(f"{built.name}: {built.question}"))
@@ -107,6 +115,18 @@ def run(
     screen.print(f"done in {duration(time.monotonic() - began)}; results are in {store.root}", soft_wrap=True)
     command = _command(study, template.settings(scale, overrides)[0], changes, settings, folder)
     _publish(built, store, out or _folder(built, template), command)
+
+
+@contextlib.contextmanager
+def _patience() -> Iterator[None]:
+    """Says after some seconds that a plan is long; it can be stopped like anything else."""
+    note = threading.Timer(PATIENCE_SECONDS, messages().print, ["the plan has many runs; Ctrl-C stops planning"])
+    note.daemon = True
+    note.start()
+    try:
+        yield
+    finally:
+        note.cancel()
 
 
 def report(

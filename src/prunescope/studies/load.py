@@ -29,6 +29,8 @@ from prunescope.studies.study import Study
 from prunescope.training.optim import Optimizer
 
 DEFAULT_SCALE = "laptop"
+MOST = {"replicates": 1_000}
+"""The largest count that a setting of this name may have, 1,000,000 for the others: a plan of more never ends."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,8 @@ def changed(settings: value.Value, changes: Mapping[str, object], *, path: str =
         if name not in cls.model_fields:
             raise UsageError(_unknown(path + name, name, cls))
         now = getattr(settings, name)
+        if isinstance(given, int) and abs(given) > (most := MOST.get(name, 1_000_000)):
+            raise UsageError(f"{path}{name}={given}: at most {most:,}")
         if has_kind(given):
             new[name] = _of_kind(cls.model_fields[name].annotation, given, now, path + name)
         elif isinstance(given, Mapping) and isinstance(now, value.Value):

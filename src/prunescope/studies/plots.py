@@ -37,6 +37,7 @@ PANEL = (4.2, 3.0)  # inches; at 72 units an inch and 9-unit text this is readab
 _LINE = 0.064  # height of a line of label text, in fractions of the axes
 _STYLE: Mapping[str, Any] = {
     "svg.fonttype": "none",
+    "text.parse_math": False,  # a class may be called "US$ 100 to A$ 150"
     "font.size": 9.0,
     "axes.titlesize": 10.0,
     "axes.titleweight": "bold",

@@ -6,6 +6,7 @@ to a user's module before it is used (`building.py`).
 
 import inspect
 import json
+import typing
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Self
 
@@ -13,7 +14,7 @@ import torch
 from pydantic import Field, JsonValue, PrivateAttr, field_validator
 from torch import Tensor, nn
 
-from prunescope.base.code import code_digest, value_digest
+from prunescope.base.code import code_digest, is_installed, value_digest
 from prunescope.base.errors import CodeChanged, UsageError
 from prunescope.base.faults import named
 from prunescope.base.importing import Importing, resolve
@@ -80,7 +81,7 @@ class Network(Importing):
     def _made(self) -> nn.Module:
         if self.given is not None:
             raise UsageError(f"network {self.path} was an instance of another session; build the task again")
-        factory = self._live or resolve(self.path)
+        factory = self._live or _factory(self.path)
         given = {name: _tuples(value) for name, value in self.args.items()}
         module = named(f"{self.path} with arguments {self.args}", lambda: factory(**given))
         if not isinstance(module, nn.Module):
@@ -165,6 +166,33 @@ def network_of(
     if "<" in path:
         net = net.replace(path=f"{path}.{_module_digest(net)}")
     return with_prunable(net, prunable, example)
+
+
+def declares_module(path: str) -> bool:
+    """Whether a path names a class of modules, or a function annotated to return one. It is imported, never called.
+
+    Raises UsageError when it cannot be imported.
+    """
+    factory = resolve(path)
+    if isinstance(factory, type):
+        return issubclass(factory, nn.Module)
+    try:
+        returns = typing.get_type_hints(factory).get("return")
+    except Exception:  # no function, or an annotation that only type checkers can follow
+        return False
+    return isinstance(returns, type) and issubclass(returns, nn.Module)
+
+
+def _factory(path: str) -> Any:
+    """What a path names, to be called. Raises UsageError for what neither is declared nor was written as a factory."""
+    factory = resolve(path)
+    module = getattr(factory, "__module__", "")
+    if not callable(factory) or (is_installed(module) and not declares_module(path)):
+        raise UsageError(
+            f"{path} is no network, and is not called to find out; name a class derived from torch.nn.Module, a "
+            "function annotated to return one, or a function of your own"
+        )
+    return factory
 
 
 def _with_live(net: Network, live: Any) -> Any:

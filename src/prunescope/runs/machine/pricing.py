@@ -51,6 +51,10 @@ class Price:
     state: int
 
 
+SPARSEST = 2.0**-20
+"""The density whose price stands for all below it, down to a network of which nothing would be left."""
+
+
 class Prices:
     """Prices by kind of run: network, optimizer, batch, precision, device, engine and density."""
 
@@ -66,7 +70,7 @@ class Prices:
 
         Between densities that are powers of 1/2 it is interpolated.
         """
-        density = expected_density(recipe, self.densities)
+        density = max(expected_density(recipe, self.densities), SPARSEST)
         if density == 1 or not self._gets_cheaper(recipe):
             return self._at(recipe, 1.0)
         halvings = math.floor(-math.log2(density))

@@ -82,5 +82,3 @@ def _table_digest(table: pyarrow.Table, owner: str) -> str:
 
 def _text_digest(content: object) -> str:
     return array_digest(np.frombuffer(json.dumps(content, sort_keys=True).encode(), dtype=np.uint8))
-
-

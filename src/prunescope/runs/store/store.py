@@ -104,9 +104,9 @@ class Store:
 
     def manifest(self, run: str) -> dict[str, Any] | None:
         """What a stored run was; None if it is not stored. Raises Damaged."""
-        folder = self.run_folder(run)
-        with self._setting_aside(folder):
-            return sealed.read_manifest(folder / "manifest.json", run)
+        path = self.run_folder(run) / "manifest.json"
+        with self._setting_aside(path):
+            return sealed.read_manifest(path, run)
 
     def weights(self, run: str, moment: str) -> Weights:
         """A kept state; `params[name]` is there for frozen parameters, too.
@@ -133,7 +133,7 @@ class Store:
 
     @contextlib.contextmanager
     def _setting_aside(self, path: Path) -> Iterator[None]:
-        """Moves a file or folder that turns out to be damaged out of the way, so that it is made again."""
+        """Moves a file that turns out to be damaged out of the way, so that it is made again."""
         try:
             yield
         except codec.Damaged as problem:
@@ -175,9 +175,7 @@ class Store:
             self._write_parts(self.run_folder(run), run, states, traces)
         self.partial_path(run).unlink(missing_ok=True)
 
-    def _write_parts(
-        self, folder: Path, run: str, states: dict[str, Weights], traces: dict[str, list[Row]]
-    ) -> None:
+    def _write_parts(self, folder: Path, run: str, states: dict[str, Weights], traces: dict[str, list[Row]]) -> None:
         """Writes the states and traces of the run that the folder lacks."""
         for moment, weights in states.items():
             if not (path := folder / f"state-{moment}.safetensors").exists():
