@@ -11,7 +11,7 @@ GENERATED = HERE / "_generated"
 
 project = "prunescope"
 author = "The prunescope maintainers"
-copyright = author  # noqa: A001, the name that Sphinx reads
+copyright = author
 release = prunescope.__version__
 
 extensions = ["sphinx.ext.autodoc", "myst_nb"]
@@ -56,10 +56,9 @@ def write_api() -> None:
             for name in sorted(names[floor], key=str.lower)
         )
         (GENERATED / f"{floor}.md").write_text(f"# {FLOORS[floor]}\n\n" + "\n".join(entries))
+    head = "# API reference\n\nEverything below is `ps.NAME` after `import prunescope as ps`."
     listed = "\n".join(pages)
-    (GENERATED / "api.md").write_text(
-        f"# API reference\n\nEverything below is `ps.NAME` after `import prunescope as ps`.\n\n```{{toctree}}\n{listed}\n```\n"
-    )
+    (GENERATED / "api.md").write_text(f"{head}\n\n```{{toctree}}\n{listed}\n```\n")
 
 
 def _directive(name: str) -> str:
