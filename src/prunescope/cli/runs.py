@@ -1,5 +1,7 @@
 """Commands on the store: ls, show, verify, gc."""
 
+import json
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -19,7 +21,10 @@ NAMED = 20
 
 
 @app.command("ls")
-def ls(folder: options.StoreFolder = options.STORE) -> None:
+def ls(
+    folder: options.StoreFolder = options.STORE,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as JSON, for programs.")] = False,
+) -> None:
     """List all stored runs, the last finished first.
 
     Example: `prunescope runs ls --store /data/prunescope-store`
@@ -28,6 +33,9 @@ def ls(folder: options.StoreFolder = options.STORE) -> None:
     from prunescope.runs.store.index import listing
 
     runs = listing(options.existing_store(folder))
+    if as_json:
+        answers().print_json(json.dumps([asdict(run) for run in runs]))
+        return
     numbers = ("noise", "level", "seed", "sparsity", "steps", "time", "size")
     rows = table("id", "status", "network", "data", *numbers, right=numbers)
     for run in runs:

@@ -32,24 +32,6 @@ if TYPE_CHECKING:
 PATIENCE_SECONDS = 5.0
 
 
-def list_studies() -> None:
-    """List the studies that ship with prunescope: question, paper, scales and what they cost.
-
-    A study of your own needs no place in this list: `prunescope run my_study.py`.
-    """
-    from prunescope.papers.catalogue import catalogue
-
-    console = answers()
-    for entry in catalogue():
-        console.print(Text(entry.name, style="bold"))
-        console.print(Text(f"  {entry.question}"))
-        for line in filter(None, (entry.paper, entry.figure)):
-            console.print(Text(f"  {line}", style="dim"))
-        for scale, price in entry.scales.items():
-            console.print(Text(f"  --scale {scale:<7} about {price}"))
-        console.print()
-
-
 def plan(
     study: options.Study,
     scale: options.Scale = None,
