@@ -24,8 +24,8 @@ def _head(summaries: dict[Path, dict]) -> Iterator[str]:
     yield ""
     yield (
         "Every claim that was judged from stored runs, at the scale that stands below. A verdict is the interval "
-        "rule's: the 95 % interval lies wholly inside (reproduced) or outside (contradicted) the claimed region. `paper` "
-        "is what a paper says of this network, `proposed` is ours."
+        "rule's: the 95 % interval lies wholly inside (reproduced) or outside (contradicted) the claimed region. "
+        "`paper` is what a paper says of this network, `proposed` is ours."
     )
     yield ""
     yield "| study | " + " | ".join(WORDS) + " |"
