@@ -29,7 +29,7 @@ def ls(
 
     Example: `prunescope runs ls --store /data/prunescope-store`
     """
-    from prunescope.cli.display import duration
+    from prunescope.runs.execution.display import duration
     from prunescope.runs.store.index import listing
 
     runs = listing(options.existing_store(folder))

@@ -79,7 +79,7 @@ def run(
 
     Example: `prunescope run quickstart`, then `prunescope run quickstart -s levels=8`
     """
-    from prunescope.cli.display import duration, shown
+    from prunescope.runs.execution.display import duration, shown
     from prunescope.runs.execution.ensure import ensure
     from prunescope.runs.store.housekeeping import pin
     from prunescope.runs.store.store import Store
@@ -201,8 +201,8 @@ def _print_groups(todo: Plan) -> None:
 def _print_price(
     todo: Plan, store: Store, workers: int | None, device: str, engine: str | None, stack: int | None
 ) -> None:
-    from prunescope.cli.display import duration
     from prunescope.cli.plans import pack_sentences
+    from prunescope.runs.execution.display import duration
     from prunescope.runs.execution.preparation import prepare, workers_for
     from prunescope.runs.machine.pricing import cost
 

@@ -34,9 +34,16 @@ def panels(plot: Plot, table: Table, *, name: str) -> list[str]:
     return plots.elements(laid_out.drawers, name=name, size=laid_out.size)
 
 
-def draw(plot: Plot, table: Table, *, name: str = "figure") -> str:
+class Svg(str):
+    """The text of an SVG document, which a notebook draws."""
+
+    def _repr_svg_(self) -> str:
+        return str(self)
+
+
+def draw(plot: Plot, table: Table, *, name: str = "figure") -> Svg:
     """All panels as one SVG document that follows the reader's colour scheme; raises as `panels` does."""
-    return side_by_side(panels(plot, table, name=name))
+    return Svg(side_by_side(panels(plot, table, name=name)))
 
 
 @singledispatch

@@ -9,6 +9,7 @@ from pathlib import Path
 from prunescope.base.blame import blaming
 from prunescope.base.errors import PrunescopeError
 from prunescope.base.value import Value
+from prunescope.runs.execution.display import default_display
 from prunescope.runs.execution.executors.inline import Inline
 from prunescope.runs.execution.executors.processes import Processes
 from prunescope.runs.execution.messages import Executor, Message
@@ -53,6 +54,7 @@ def ensure(
     engine: "loop", "lean" or "compiled", how runs are trained; by default lean on a CPU, on a GPU the fastest there is.
     stack: most runs that train in one program, fewer where memory or the network does not admit so many; by default as
         many as is fastest.
+    display: what shows how far the work is; by default bars in a notebook and on a terminal, nothing elsewhere.
     checkpoint_seconds: at most so much work of a run is lost by a kill.
 
     Raises UsageError for impossible recipes, Interrupted after Ctrl-C, PrunescopeError when work went wrong for
@@ -60,7 +62,7 @@ def ensure(
     """
     store = store if isinstance(store, Store) else Store(store)
     told = display is not None
-    display = display or Display()
+    display = display or default_display()
     todo = plan([node for item in nodes for node in ([item] if isinstance(item, Value) else item)], store)
     count = workers_for(todo, workers, device)
     try:
@@ -85,6 +87,7 @@ def ensure(
                 queue.run(executor)
             finally:
                 executor.stop()
+                display.end()
     except KeyboardInterrupt:
         raise Interrupted("stopped; everything reached is stored, the same command goes on from there") from None
     if not told and (failures := todo.failed | queue.failures):

@@ -1,8 +1,12 @@
-"""What people see while work is done: bars on a terminal, plain lines where there is none."""
+"""What people see while work is done: bars on a terminal or in a notebook, plain lines elsewhere."""
 
 import contextlib
+import html
+import importlib
+import sys
 import time
 from collections.abc import Iterator
+from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -24,6 +28,54 @@ def shown(console: Console) -> Iterator[Display]:
         yield ProgressBars(live)
 
 
+def default_display() -> Display:
+    """What `ensure` shows by itself: bars in a notebook or on a terminal, nothing elsewhere."""
+    if _in_notebook():
+        return NotebookBars()
+    return TerminalBars(Console(stderr=True, highlight=False)) if sys.stderr.isatty() else Display()
+
+
+def _in_notebook() -> bool:
+    """Whether a Jupyter kernel runs this, which draws what it is sent."""
+    ipython = sys.modules.get("IPython")
+    return ipython is not None and hasattr(ipython.get_ipython(), "kernel")
+
+
+class NotebookBars(Display):
+    """Redraws one bar below the cell, and prints notes."""
+
+    def __init__(self) -> None:
+        """Draws nothing before there is something to say."""
+        self.handle: Any = None
+        self.drawn = float("-inf")
+
+    def update(self, status: WorkStatus) -> None:
+        """Redraws, at most twice a second and at the end."""
+        now, is_last = time.monotonic(), status.seconds_left <= 0
+        if now - self.drawn < 0.5 and not is_last:
+            return
+        self.drawn = now
+        notebook = importlib.import_module("IPython.display")
+        page = notebook.HTML(_html(status))
+        if self.handle is None:
+            self.handle = notebook.display(page, display_id=True)
+        else:
+            self.handle.update(page)
+
+    def note(self, text: str) -> None:
+        """Prints a line."""
+        print(text)
+
+
+def _html(status: WorkStatus) -> str:
+    """A bar for everything, and what every busy worker does."""
+    total = max(status.seconds + status.seconds_left, 1e-9)
+    running = (f"{html.escape(name)} {100 * share:.0f} %" for name, share in status.running.values())
+    working = "".join(f"<br><small>{text}</small>" for text in running)
+    bar = f"<progress value='{status.seconds:.1f}' max='{total:.1f}'></progress>"
+    return f"{bar} {html.escape(summary(status))}{working}"
+
+
 class ProgressBars(Display):
     """Draws one bar for everything, and one for what each busy worker does."""
 
@@ -38,6 +90,23 @@ class ProgressBars(Display):
     def note(self, text: str) -> None:
         """Prints a line above the bars."""
         self.live.console.print(text, markup=False, highlight=False)
+
+
+class TerminalBars(ProgressBars):
+    """The same from the first update until the work ends."""
+
+    def __init__(self, console: Console) -> None:
+        """Draws on `console`."""
+        super().__init__(Live(console=console, transient=True, refresh_per_second=4))
+
+    def update(self, status: WorkStatus) -> None:
+        """Draws anew."""
+        self.live.start()
+        super().update(status)
+
+    def end(self) -> None:
+        """Leaves the terminal as it was."""
+        self.live.stop()
 
 
 class ProgressLines(Display):
