@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from prunescope.runs.graph.nodes import Chosen, Combined, Reading, Trace
     from prunescope.runs.graph.recipe import Recipe, Subset
     from prunescope.runs.machine.inspections import inspect
+    from prunescope.runs.machine.modules import load_module
     from prunescope.runs.store.store import Store
     from prunescope.sparsity.scores import Magnitude, Random, Score
     from prunescope.sparsity.select import Remaining, Sparsity
@@ -101,6 +102,7 @@ _HOME = {
     "runs.graph.nodes": "Chosen Combined Reading Trace",
     "runs.graph.recipe": "Recipe Subset",
     "runs.machine.inspections": "inspect",
+    "runs.machine.modules": "load_module",
     "runs.store.store": "Store",
     "sparsity.scores": "Magnitude Random Score",
     "sparsity.select": "Remaining Sparsity",
