@@ -223,9 +223,7 @@ def _json(record: object) -> str:
 
 def _draw(figure: Figure, results: Results) -> _Drawn:
     """A missing run, or images that are not at hand, cost one figure, not the report; a wrong figure is an error."""
-    from prunescope.studies import (
-        drawing,
-    )  # matplotlib takes long to import, and a report without figures needs none
+    from prunescope.studies import drawing  # matplotlib takes long to import, and a report without figures needs none
 
     try:
         table = figure.table(results)

@@ -15,16 +15,7 @@ from pydantic import Field, model_validator
 
 from prunescope.base.steps import Duration
 from prunescope.base.value import Value
-from prunescope.papers.atinit.methods import (
-    DENSE,
-    REWOUND,
-    SCORES,
-    Method,
-    control,
-    methods,
-    scores,
-    static_mask,
-)
+from prunescope.papers.atinit.methods import DENSE, REWOUND, SCORES, Method, control, methods, scores, static_mask
 from prunescope.papers.atinit.quantities import Arms
 from prunescope.papers.atinit.scales import EXPONENTS, SMOKE, Count, Ground, sparsity
 from prunescope.studies import Claim, Computed, Direction, Equivalence, Figure, Lines, Quantity, Region
@@ -73,8 +64,7 @@ SCALES = {
     "smoke": Settings(ground=SMOKE, period="10it", rounds=5, iterative=True),
     "laptop": Settings(ground=Ground(exponents=EXPONENTS, epochs=40, share=0.2)),
     "paper": Settings(
-        ground=Ground(noises=(0.0, 0.2), exponents=(*range(2, 21, 2), 23, 26), replicates=5, epochs=40),
-        iterative=True,
+        ground=Ground(noises=(0.0, 0.2), exponents=(*range(2, 21, 2), 23, 26), replicates=5, epochs=40), iterative=True
     ),
 }
 

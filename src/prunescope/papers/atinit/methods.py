@@ -14,15 +14,7 @@ from prunescope.sparsity.scores import Magnitude, Random, Score
 from prunescope.sparsity.select import Scope, Sparsity
 from prunescope.sparsity.snip import SNIP
 from prunescope.sparsity.synflow import SynFlow
-from prunescope.training.interventions import (
-    Bernoulli,
-    Grow,
-    Intervention,
-    Prune,
-    PruneRounds,
-    Rescale,
-    ShuffleMasks,
-)
+from prunescope.training.interventions import Bernoulli, Grow, Intervention, Prune, PruneRounds, Rescale, ShuffleMasks
 
 Group = Literal["random masks", "scores", "layers of the scores, shuffled", "dynamic"]
 Make = Callable[[float], tuple[Intervention, ...]]

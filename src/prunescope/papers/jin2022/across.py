@@ -141,12 +141,7 @@ def _figure(cells: Cells) -> Figure:
             for bench, noise in cells[which]
         ],
         plot=Lines(
-            "noise",
-            "behind",
-            series="series",
-            x_label="label noise, %",
-            y_label="percentage points",
-            share_y=False,
+            "noise", "behind", series="series", x_label="label noise, %", y_label="percentage points", share_y=False
         ),
         claims=tuple(_claims(cells)),
     )

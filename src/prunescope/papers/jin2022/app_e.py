@@ -26,11 +26,7 @@ MARGIN = 1.0
 WRONG = Keep("without what it gets wrong", "sparse", "only_where", {"name": "correct", "is_true": True})
 NOISY = Keep("without the noisy", "sparse", "only_where", {"name": "noisy", "is_true": False})
 RANDOM = Keep(
-    "without as many at random",
-    "sparse",
-    "as_many_at_random",
-    {"name": "correct", "is_true": True},
-    drawn=True,
+    "without as many at random", "sparse", "as_many_at_random", {"name": "correct", "is_true": True}, drawn=True
 )
 
 

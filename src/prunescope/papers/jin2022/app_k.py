@@ -49,10 +49,7 @@ def build(settings: Settings, scale: str) -> Study:
             _sheet(highest),
         ),
         cautions=both_levels_inside(bench, size.controls),
-        notes=(
-            *notes(size),
-            "What exactly Appendix K leaves out is not known; this study mirrors Appendix D.",
-        ),
+        notes=(*notes(size), "What exactly Appendix K leaves out is not known; this study mirrors Appendix D."),
     )
 
 

@@ -20,12 +20,7 @@ from prunescope.training.interventions import Prune
 from prunescope.training.probes import Curve
 
 Arm = Literal["dense", "pruned", "extended", "width"]
-LABELS: dict[Arm, str] = {
-    "dense": "dense",
-    "pruned": "pruned",
-    "extended": "extended dense",
-    "width": "width-scaled",
-}
+LABELS: dict[Arm, str] = {"dense": "dense", "pruned": "pruned", "extended": "extended dense", "width": "width-scaled"}
 """The arms as figures call them."""
 Rule = Literal["optimal", "highest_improving"]
 """Which level of an arm: of least error, or the last that errs less than the dense network."""

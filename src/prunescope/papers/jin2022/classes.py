@@ -18,17 +18,7 @@ from prunescope.papers.jin2022.quantities import ERROR, remaining
 from prunescope.papers.jin2022.subgroups import rank_agreement
 from prunescope.runs.graph.families import final
 from prunescope.runs.graph.nodes import Reading
-from prunescope.studies import (
-    Claim,
-    Computed,
-    Figure,
-    Lines,
-    Listing,
-    Quantity,
-    Results,
-    Table,
-    statistics,
-)
+from prunescope.studies import Claim, Computed, Figure, Lines, Listing, Quantity, Results, Table, statistics
 from prunescope.studies.plot import Row
 from prunescope.studies.quantity import each, nodes_of
 
@@ -73,11 +63,7 @@ def figure(bench: Benchmark, arms: Sequence[Arm], *, claims: Sequence[Claim] = (
         "by chance alone; the same of the mildest levels shows by how much.",
         rows=[_rows(bench, arm, level) for arm in arms for level in bench.levels_of(arm, NOISE)[1:]],
         plot=Lines(
-            "weights_remaining",
-            "change",
-            series="series",
-            y_label="change in test error, points",
-            **OVER_SPARSITY,
+            "weights_remaining", "change", series="series", y_label="change in test error, points", **OVER_SPARSITY
         ),
         claims=tuple(claims),
     )
@@ -91,12 +77,7 @@ def _rows(bench: Benchmark, arm: Arm, level: int) -> Computed:
         for number, (classes, weights) in enumerate(zip(change(results), x(results), strict=True)):
             by_class = {f"class_{place}": float(value) for place, value in enumerate(classes)}
             for name, summary in SUMMARIES.items():
-                shared = {
-                    "series": name,
-                    "replicate": number,
-                    "level": level,
-                    "weights_remaining": float(weights),
-                }
+                shared = {"series": name, "replicate": number, "level": level, "weights_remaining": float(weights)}
                 yield {**shared, "change": float(summary(classes)), **by_class}
 
     def table(results: Results) -> Table:

@@ -36,11 +36,7 @@ def build(settings: Settings, scale: str) -> Study:
     sub = subgroups(bench, size)
     claims = (better_training(bench), *by_group(sub), *influential(sub), *highest_improving_level(bench))
     figure = group_figure(
-        sub,
-        at_both_choices(),
-        name="fig2",
-        title="Figure 2: change in training loss by influence",
-        claims=claims,
+        sub, at_both_choices(), name="fig2", title="Figure 2: change in training loss by influence", claims=claims
     )
     cautions = (
         *optima_inside(bench, "pruned", noises=(0.0,)),

@@ -7,14 +7,7 @@ from types import MappingProxyType
 from prunescope.papers.jin2022.arms import Benchmark, noise_name
 from prunescope.papers.jin2022.claims import MORE, NO_LESS, OF_THESE, Says
 from prunescope.papers.jin2022.figures import error_figure
-from prunescope.papers.jin2022.quantities import (
-    best_sparse,
-    dense,
-    fits_clean,
-    fits_noise,
-    gain,
-    optima_inside,
-)
+from prunescope.papers.jin2022.quantities import best_sparse, dense, fits_clean, fits_noise, gain, optima_inside
 from prunescope.papers.jin2022.settings import SCALES, Settings, arms, study
 from prunescope.studies import Among, Claim, Near, Study, side_by_side
 
@@ -46,10 +39,7 @@ def build(settings: Settings, scale: str) -> Study:
 def helps(bench: Benchmark) -> Iterator[Claim]:
     """With noise, the optimally sparse network generalizes better than the dense one; LeNet's at 5 % does not."""
     for noise in bench.noisy():
-        says, text = (
-            Says(bench, noise),
-            "the optimally sparse network has a lower test error than the dense one",
-        )
+        says, text = (Says(bench, noise), "the optimally sparse network has a lower test error than the dense one")
         yield says("pruning-helps", gain(bench, noise), MORE, text, place="Fig. 3")
         if (bench.name, noise) in OF_THESE["dense-is-best"]:
             gap = best_sparse(bench, noise) - dense(bench, noise)

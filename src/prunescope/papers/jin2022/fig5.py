@@ -52,10 +52,7 @@ def worsen(sub: Subgroups) -> Iterator[Claim]:
 def exceptions(sub: Subgroups) -> Iterator[Claim]:
     """Where Fig. 5 sees something else: no increase in ResNet-50, little change in two networks at 60 % noise."""
     bench, noises = sub.bench, sub.bench.noisy()
-    influential, tops = (
-        f"the examples with the top 20 % of {sub.axis}",
-        {n: sub.top("pruned", n) for n in noises},
-    )
+    influential, tops = (f"the examples with the top 20 % of {sub.axis}", {n: sub.top("pruned", n) for n in noises})
     if bench.name == "resnet50":
         text = f"the optimally sparse network fits {influential} no worse than the dense network does"
         name, place = "influential-do-not-worsen", "Fig. 5 (the exception)"

@@ -107,10 +107,7 @@ class LeaveOut:
         bench, noise = self.bench, self.noise
         levels = [remaining(bench, "pruned", noise, level) for level in bench.levels_of("pruned", noise)]
         x = at_best(bench, "pruned", noise, levels, self.rule)
-        values = {
-            "level": self.judgeable.quantity,
-            "weights_remaining": x.map(lambda replicates: replicates[0]),
-        }
+        values = {"level": self.judgeable.quantity, "weights_remaining": x.map(lambda replicates: replicates[0])}
         errors = {"dense": dense(bench, noise), "pruned": _error(self.sparse)}
         errors |= {keep.series: self.error(keep) for keep in self.keeps}
         return [

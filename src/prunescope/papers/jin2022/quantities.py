@@ -12,16 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunescope.papers.jin2022.arms import Arm, Benchmark, Numbers, Rule, noise_name
-from prunescope.studies import (
-    Precondition,
-    Quantity,
-    arrays,
-    column,
-    combined,
-    constant,
-    selection,
-    side_by_side,
-)
+from prunescope.studies import Precondition, Quantity, arrays, column, combined, constant, selection, side_by_side
 
 ERROR = "percentage points of test error"
 LOSS = "nats"
@@ -186,9 +177,7 @@ def fits_clean(bench: Benchmark) -> Precondition:
     """The dense network without label noise fits its training set (the threshold is proposed)."""
     error = train(bench, "dense", 0.0, name="error", unit="% fitted").named("")
     return Precondition(
-        "the dense network fits its clean training set",
-        error.map(lambda e: 100 * (1 - e)),
-        at_least=bench.fits,
+        "the dense network fits its clean training set", error.map(lambda e: 100 * (1 - e)), at_least=bench.fits
     )
 
 
@@ -196,9 +185,7 @@ def fits_noise(bench: Benchmark, noise: float, *, at_least: float = 50.0) -> Pre
     """The dense network has memorized most noisy labels (proposed threshold)."""
     error = train(bench, "dense", noise, name="noisy_error", unit="% of noisy labels fitted").named("")
     return Precondition(
-        "the dense network has memorized its noisy labels",
-        error.map(lambda e: 100 * (1 - e)),
-        at_least=at_least,
+        "the dense network has memorized its noisy labels", error.map(lambda e: 100 * (1 - e)), at_least=at_least
     )
 
 
@@ -211,9 +198,7 @@ def is_sparse(bench: Benchmark, noise: float, *, rule: Rule = "optimal", arm: Ar
     """The chosen level is not 0: where the dense network is best, there is nothing to compare."""
     kind = "narrower" if arm == "width" else "sparse"
     return Precondition(
-        f"a {kind} network generalizes better than the dense one",
-        best_level(bench, arm, noise, rule=rule),
-        at_least=1,
+        f"a {kind} network generalizes better than the dense one", best_level(bench, arm, noise, rule=rule), at_least=1
     )
 
 

@@ -30,10 +30,7 @@ TOP = 0.2
 MEMBERS_FROM = 1000
 """Seeds of ensemble members begin here, far from those of replicates."""
 
-WHERE: dict[Rule, str] = {
-    "optimal": "at the optimal level",
-    "highest_improving": "at the highest improving level",
-}
+WHERE: dict[Rule, str] = {"optimal": "at the optimal level", "highest_improving": "at the highest improving level"}
 
 
 @dataclass(frozen=True)
@@ -89,9 +86,7 @@ class Subgroups:
     def score_values(self, noise: float) -> Quantity:
         """The same as a quantity, [replicates, N]."""
         return arrays(
-            [self.scores(noise, number) for number in range(self.bench.replicates)],
-            self.score,
-            unit=self.axis,
+            [self.scores(noise, number) for number in range(self.bench.replicates)], self.score, unit=self.axis
         )
 
     def at_level(self, arm: Arm, noise: float, level: int) -> list[Combined]:
@@ -174,13 +169,7 @@ def at_both_choices(noise: float = 0.0) -> list[Case]:
 
 
 def group_figure(
-    sub: Subgroups,
-    cases: Sequence[Case],
-    *,
-    name: str,
-    title: str,
-    caption: str = "",
-    claims: Sequence[Claim] = (),
+    sub: Subgroups, cases: Sequence[Case], *, name: str, title: str, caption: str = "", claims: Sequence[Claim] = ()
 ) -> Figure:
     """Mean change in training loss of each group, by its EL2N percentile (Figs 1b, 2, 5)."""
     usual = (

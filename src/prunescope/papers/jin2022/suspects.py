@@ -137,10 +137,7 @@ class Suspects:
             rows += precision(GIVEN_UP, self.given_up(results), noisy)
         largest = max(int(str(row["examples"])) for row in rows)
         among_all = 100 * float(noisy.mean())
-        return [
-            *rows,
-            *({"series": "among all", "examples": n, "precision": among_all} for n in (1, largest)),
-        ]
+        return [*rows, *({"series": "among all", "examples": n, "precision": among_all} for n in (1, largest))]
 
     def figures(self, *, images: bool) -> Iterator[Figure]:
         """The lists, the images of both, and where labels were changed how often each list is right."""

@@ -195,10 +195,7 @@ def _check_sizes(recipe: Recipe, noises: Sequence[float], folds: int) -> None:
 
 def _at_best(bench: Benchmark, noise: float) -> Iterator[Claim]:
     pruned, longer = cross_fitted(bench, noise), cross_fitted(bench, noise, "extended")
-    end, text = (
-        f"-{100 * noise:g}",
-        f"At {noise_name(noise)}, pruning at its best level has a lower test error than",
-    )
+    end, text = (f"-{100 * noise:g}", f"At {noise_name(noise)}, pruning at its best level has a lower test error than")
     yield Claim(f"helps{end}", f"{text} the dense network.", dense(bench, noise) - pruned, MORE, place=PROPOSED)
     name, text = f"beats-longer-training{end}", f"{text} training longer at its best."
     yield Claim(name, text, longer - pruned, MORE, place=PROPOSED)
