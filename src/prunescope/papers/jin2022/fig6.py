@@ -4,6 +4,9 @@ The dense network is trained as long as pruning trains. Drawn is `quantities.tes
 """
 
 from collections.abc import Iterator, Mapping
+from functools import partial
+
+import numpy as np
 
 import prunescope as ps
 from prunescope.papers.jin2022.arms import Arm, Benchmark
@@ -56,8 +59,9 @@ def numbers(bench: Benchmark) -> Iterator[ps.Claim]:
         says, region, row, own = Says(bench, noise), around(ends), "extended-gap", text.format("its own best")
         yield says(f"{row}-best", lacks(bench, noise, "extended"), region, own, place=place, statement=row)
 
-        run = ps.constant(bench.depth("extended", noise), unit=unit)
-        to_spare = run - best_level(bench, "pruned", noise, unit=unit)
+        to_spare = best_level(bench, "pruned", noise).map(
+            partial(np.subtract, bench.depth("extended", noise)), unit=unit
+        )
         long = ps.Precondition("extended training was run as long as pruning to its optimum", to_spare, at_least=0)
         gap, equal = as_long(bench, noise) - best(bench, "pruned", noise), text.format("equal training")
         yield says(f"{row}-equal", gap, region, equal, long, place=place, statement=row)
