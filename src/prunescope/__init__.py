@@ -4,16 +4,20 @@ The names below are the whole public interface of a notebook; each is loaded whe
 `import prunescope` is quick.
 """
 
+# mypy: implicit-reexport
+
 import importlib
 from typing import TYPE_CHECKING, Any
 
 from prunescope import moved
 
 if TYPE_CHECKING:
+    from prunescope.base.errors import UsageError
     from prunescope.base.reference import Moment, StateRef
+    from prunescope.base.steps import Duration
     from prunescope.base.streams import Seeds, replicate
     from prunescope.base.value import Value
-    from prunescope.measures import Examples, LayerSparsity, Measure, Risk
+    from prunescope.measures import Examples, Labels, LayerSparsity, Measure, Risk
     from prunescope.runs.execution.ensure import ensure
     from prunescope.runs.graph.families import (
         at_init,
@@ -40,10 +44,11 @@ if TYPE_CHECKING:
     from prunescope.studies.claim import Claim, Precondition
     from prunescope.studies.drawing import draw
     from prunescope.studies.figure import Computed, Figure, Rows
-    from prunescope.studies.plot import Lines, Scatter
-    from prunescope.studies.quantity import Quantity, arrays, column, combined, constant, side_by_side
-    from prunescope.studies.region import Among, Count, Direction, Equivalence, MedianDirection, Near
-    from prunescope.studies.study import Study
+    from prunescope.studies.plot import Intervals, Lines, Listing, Map, Row, Scatter, Sheet, Table
+    from prunescope.studies.quantity import Quantity, arrays, column, combined, constant, each, nodes_of, side_by_side
+    from prunescope.studies.region import Among, Count, Direction, Equivalence, MedianDirection, Near, Region
+    from prunescope.studies.results import Numbers, Results
+    from prunescope.studies.study import Study, merged, titled
     from prunescope.tasks.data.augmentation import Augmentation
     from prunescope.tasks.data.cifar import cifar10, cifar100
     from prunescope.tasks.data.digits import digits
@@ -52,7 +57,7 @@ if TYPE_CHECKING:
     from prunescope.tasks.data.synthetic import synthetic
     from prunescope.tasks.data.transforms import Transform, Transforms
     from prunescope.tasks.evaluation import logits
-    from prunescope.tasks.model import network
+    from prunescope.tasks.model import Network, network
     from prunescope.tasks.targets import Binary, Classes, MultiLabel, Regression, Sequence
     from prunescope.tasks.task import Data, Task
     from prunescope.training.average_probe import AverageCurve
@@ -91,10 +96,12 @@ __version__ = "0.1.0"
 moved.install()
 
 _HOME = {
+    "base.errors": "UsageError",
     "base.reference": "Moment StateRef",
+    "base.steps": "Duration",
     "base.streams": "Seeds replicate",
     "base.value": "Value",
-    "measures": "Examples LayerSparsity Measure Risk",
+    "measures": "Examples Labels LayerSparsity Measure Risk",
     "runs.execution.ensure": "ensure",
     "runs.graph.families": (
         "at_init dense during_training extended final grid imp one_shot replicates width with_data with_network"
@@ -110,10 +117,11 @@ _HOME = {
     "studies.claim": "Claim Precondition",
     "studies.drawing": "draw",
     "studies.figure": "Computed Figure Rows",
-    "studies.plot": "Lines Scatter",
-    "studies.quantity": "Quantity arrays column combined constant side_by_side",
-    "studies.region": "Among Count Direction Equivalence MedianDirection Near",
-    "studies.study": "Study",
+    "studies.plot": "Intervals Lines Listing Map Row Scatter Sheet Table",
+    "studies.quantity": "Quantity arrays column combined constant each nodes_of side_by_side",
+    "studies.region": "Among Count Direction Equivalence MedianDirection Near Region",
+    "studies.results": "Numbers Results",
+    "studies.study": "Study merged titled",
     "tasks.data.augmentation": "Augmentation",
     "tasks.data.cifar": "cifar10 cifar100",
     "tasks.data.digits": "digits",
@@ -122,7 +130,7 @@ _HOME = {
     "tasks.data.synthetic": "synthetic",
     "tasks.data.transforms": "Transform Transforms",
     "tasks.evaluation": "logits",
-    "tasks.model": "network",
+    "tasks.model": "Network network",
     "tasks.targets": "Binary Classes MultiLabel Regression Sequence",
     "tasks.task": "Data Task",
     "training.average_probe": "AverageCurve",

@@ -106,13 +106,7 @@ def _draw_contours(plot: Map, cells: Cells, axes: Axes) -> None:
     for contour, values, dashes in zip(plot.contours, cells.contours, _DASHES, strict=False):
         if np.nanmin(values) < contour.level < np.nanmax(values):
             drawn = axes.contour(
-                cells.x,
-                cells.y,
-                values,
-                levels=[contour.level],
-                colors="white",
-                linewidths=1.5,
-                linestyles=[dashes],
+                cells.x, cells.y, values, levels=[contour.level], colors="white", linewidths=1.5, linestyles=[dashes]
             )
             drawn.set_path_effects([withStroke(linewidth=3.0, foreground="#00000088")])
     handles = [

@@ -3,14 +3,7 @@
 The whole paper, all figures and claims in one report.
 """
 
-from prunescope.papers.bartoldson import (
-    v2019_fig1,
-    v2019_fig2,
-    v2019_fig3,
-    v2019_fig_a1,
-    v2019_fig_a2,
-    v2019_fig_a3,
-)
+from prunescope.papers.bartoldson import v2019_fig1, v2019_fig2, v2019_fig3, v2019_fig_a1, v2019_fig_a2, v2019_fig_a3
 from prunescope.papers.bartoldson.paper import SCALES, Settings, joined
 from prunescope.studies.study import Study
 

@@ -16,14 +16,7 @@ import numpy as np
 
 from prunescope.base.value import Value
 from prunescope.papers.yang2023 import quantities
-from prunescope.papers.yang2023.quantities import (
-    Networks,
-    among_dead,
-    among_trained,
-    are_trained,
-    medians,
-    study,
-)
+from prunescope.papers.yang2023.quantities import Networks, among_dead, among_trained, are_trained, medians, study
 from prunescope.papers.yang2023.scales import HIGH, NOISY, SMOKE, THEORY, TINY, Arm
 from prunescope.studies import Claim, Computed, Figure, Lines, Quantity, Region, Results, Rows, Table
 from prunescope.studies.claim import Precondition
