@@ -9,6 +9,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any
 
+import prunescope as ps
 from prunescope.papers.bartoldson.comparison import Arm, Comparison, arm
 from prunescope.papers.bartoldson.quantities import Measured, Observables
 from prunescope.papers.bartoldson.scales import (
@@ -23,17 +24,14 @@ from prunescope.papers.bartoldson.scales import (
     Layers,
     Size,
 )
-from prunescope.runs.graph.families import during_training
 from prunescope.sparsity.select import Target
 from prunescope.sparsity.structure import find_units
-from prunescope.sparsity.unit_scores import ExpectedActivation, FilterNorm, MeanActivation, UnitScore
-from prunescope.tasks.model import Network
-from prunescope.training.interventions import BernoulliUnits, LayerSchedule, NoiseUnits, PruneUnits, ZeroUnits
+from prunescope.sparsity.unit_scores import ExpectedActivation, MeanActivation
 
 NONE, SCRATCH = "no pruning", "scratch"
 TARGETS: Mapping[str, Target] = MappingProxyType({"S": "smallest", "R": "random", "L": "largest"})
 """Targets by the papers' subscripts."""
-L1, L2 = FilterNorm(order=1), FilterNorm(order=2)
+L1, L2 = ps.FilterNorm(order=1), ps.FilterNorm(order=2)
 FLAT = 315
 """Epochs of training before flatness is measured."""
 
@@ -55,7 +53,7 @@ def pruned(
     subscript: str,
     *,
     period: int,
-    score: UnitScore = L2,
+    score: ps.UnitScore = L2,
     normalization_follows: bool = True,
     name: str = "",
     suffix: str = "",
@@ -66,7 +64,7 @@ def pruned(
     normalization_follows: whether scale and shift of a pruned filter go too.
     name, suffix: a name other than `title`, or what is added to that.
     """
-    cut = PruneUnits(
+    cut = ps.PruneUnits(
         layers=layers.schedules(size, period),
         score=score,
         target=TARGETS[subscript],
@@ -74,7 +72,7 @@ def pruned(
         allow_idle_events=True,  # as in the authors' code: an event of a small layer may take nothing
     )
     name = name or title(subscript, layers, size, period, suffix=suffix)
-    return arm(name, during_training(group.recipe(size), cut), group.runs(size))
+    return arm(name, ps.during_training(group.recipe(size), cut), group.runs(size))
 
 
 def scored(
@@ -91,14 +89,7 @@ def scored(
     expected, suffix = score == "E[BN]", f" {score}{suffix}"
     way = ExpectedActivation() if expected else L2
     return pruned(
-        group,
-        layers,
-        size,
-        subscript,
-        period=period,
-        score=way,
-        normalization_follows=expected,
-        suffix=suffix,
+        group, layers, size, subscript, period=period, score=way, normalization_follows=expected, suffix=suffix
     )
 
 
@@ -108,11 +99,11 @@ def scratch(group: Group, layers: Layers, size: Size) -> Arm:
     Source: Bartoldson et al. 2020, Figure 6. Differs from the source: its code trains this arm one epoch less.
     """
     schedules = tuple(
-        LayerSchedule(layer=name, start="0it", end="0it", fraction=fraction, period="1it")
+        ps.LayerSchedule(layer=name, start="0it", end="0it", fraction=fraction, period="1it")
         for name, fraction in zip(layers.names, layers.fractions, strict=True)
     )
-    cut = PruneUnits(layers=schedules, score=L2, target="smallest", allow_idle_events=True)
-    return arm(SCRATCH, during_training(group.recipe(size), cut), group.runs(size))
+    cut = ps.PruneUnits(layers=schedules, score=L2, target="smallest", allow_idle_events=True)
+    return arm(SCRATCH, ps.during_training(group.recipe(size), cut), group.runs(size))
 
 
 def largest(size: Size, **ways: Any) -> Arm:
@@ -120,15 +111,15 @@ def largest(size: Size, **ways: Any) -> Arm:
     return pruned(VGG11, VGG11_LAYERS, size, "L", period=FAST, **ways)
 
 
-def noisy(size: Size, name: str, kind: type[BernoulliUnits | NoiseUnits | ZeroUnits], **fields: Any) -> Arm:
+def noisy(size: Size, name: str, kind: type[ps.BernoulliUnits | ps.NoiseUnits | ps.ZeroUnits], **fields: Any) -> Arm:
     """VGG11 under temporary noise on the filters that `largest` takes. fields: of the noise."""
     layers = VGG11_LAYERS.schedules(size, FAST)
     noise = kind(layers=layers, score=L2, allow_idle_events=True, **fields)
-    return arm(name, during_training(VGG11.recipe(size), noise), VGG11.runs(size))
+    return arm(name, ps.during_training(VGG11.recipe(size), noise), VGG11.runs(size))
 
 
 @cache
-def blocks(net: Network, *, start: int, end: int, fraction: float) -> Layers:
+def blocks(net: ps.Network, *, start: int, end: int, fraction: float) -> Layers:
     """Every convolution inside the blocks of a residual network; stem and shortcuts are left out.
 
     Source: Bartoldson et al. 2020, section 3.2 (start 40, end 100, 10 % of each) and Figure C3.
@@ -142,7 +133,7 @@ def blocks(net: Network, *, start: int, end: int, fraction: float) -> Layers:
     return Layers(names, (start,) * many, (end,) * many, (fraction,) * many)
 
 
-def activations(net: Network, layers: Layers) -> MeanActivation:
+def activations(net: ps.Network, layers: Layers) -> MeanActivation:
     """The moving average of activations of these layers, updated every 10th batch.
 
     Source: Bartoldson et al. 2020, section 2 ("filters of ResNet18 ... using their resulting feature map
@@ -158,7 +149,7 @@ def compared(size: EventSize, *arms: Arm, **also: Any) -> Comparison:
     return Comparison(arms, observables=observables)
 
 
-def three(group: Group, layers: Layers, size: EventSize, *, score: UnitScore = L2) -> Comparison:
+def three(group: Group, layers: Layers, size: EventSize, *, score: ps.UnitScore = L2) -> Comparison:
     """No pruning, the smallest at the low and at the high rate, the largest at the high rate: Figure 2's arms."""
     ways = (("S", SLOW), ("S", FAST), ("L", FAST))
     arms = [pruned(group, layers, size, letter, period=period, score=score) for letter, period in ways]

@@ -8,19 +8,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
+import prunescope as ps
 from prunescope.base.streams import stream
 from prunescope.papers.bartoldson.comparison import Comparison
 from prunescope.papers.bartoldson.quantities import ANEW, POINTS, Split, label
-from prunescope.runs.graph.nodes import Trace
-from prunescope.runs.graph.recipe import Recipe
 from prunescope.studies import correlation, statistics
-from prunescope.studies.claim import Claim
 from prunescope.studies.correlation import Correlation, Points, Statistic, Unit
 from prunescope.studies.events import epochs
-from prunescope.studies.figure import Computed, Figure, Rows
-from prunescope.studies.plot import Intervals, Lines, Row, Scatter, Table
-from prunescope.studies.quantity import Quantity, each, nodes_of
-from prunescope.studies.results import Numbers, Results
 from prunescope.studies.statistics import Interval
 
 Panels = Mapping[str, Comparison]
@@ -33,27 +27,29 @@ RESAMPLES = 1000
 """Of arms and seeds, behind the interval of a correlation."""
 
 
-def dynamics(name: str, title: str, panels: Panels, *, train: bool = False, claims: Iterable[Claim] = ()) -> Figure:
+def dynamics(
+    name: str, title: str, panels: Panels, *, train: bool = False, claims: Iterable[ps.Claim] = ()
+) -> ps.Figure:
     """Test accuracy after every epoch, after what happens there; a marker where something does.
 
     train: whether training accuracy, before what happens there, has panels too.
     """
 
-    def rows(panel: str, runs: Comparison, arm: str, split: Split) -> Rows:
+    def rows(panel: str, runs: Comparison, arm: str, split: Split) -> ps.Rows:
         traces = [runs.observables.accuracy(run, split) for run in runs.recipes(arm)]
         columns = {"epoch": "epoch", "before": "before", "event": "event"}
         columns["accuracy"] = "after" if split == "test" else "before"
         where = f"{panel}: {'training' if split == 'train' else split} accuracy" if train else panel
-        return Rows(
+        return ps.Rows(
             {"panel": where, "arm": arm},
             {
-                column: each(lambda trace, part=part: getattr(epochs(trace), part), traces)
+                column: ps.each(lambda trace, part=part: getattr(epochs(trace), part), traces)
                 for column, part in columns.items()
             },
         )
 
     splits: tuple[Split, ...] = ("test", "train") if train else ("test",)
-    return Figure(
+    return ps.Figure(
         name,
         title,
         caption="Test accuracy after every epoch, on the far side of pruning (column before: on the near side)"
@@ -63,7 +59,7 @@ def dynamics(name: str, title: str, panels: Panels, *, train: bool = False, clai
         rows=[
             rows(panel, runs, arm, split) for panel, runs in panels.items() for split in splits for arm in runs.names
         ],
-        plot=Lines(
+        plot=ps.Lines(
             "epoch",
             "accuracy",
             series="arm",
@@ -76,7 +72,7 @@ def dynamics(name: str, title: str, panels: Panels, *, train: bool = False, clai
     )
 
 
-def drops(name: str, title: str, panel: str, runs: Comparison) -> Figure:
+def drops(name: str, title: str, panel: str, runs: Comparison) -> ps.Figure:
     """The drop in test accuracy at every event that costs any, a curve an arm.
 
     Where they are measured, a second panel has drops with BatchNorm statistics estimated anew.
@@ -84,8 +80,8 @@ def drops(name: str, title: str, panel: str, runs: Comparison) -> Figure:
     Source: Bartoldson et al. 2019, Figure 1 left ("computed from only positive drop values").
     """
 
-    def rows(where: str, arm: str, traces: Sequence[Trace]) -> Computed:
-        def make(results: Results) -> Table:
+    def rows(where: str, arm: str, traces: Sequence[ps.Trace]) -> ps.Computed:
+        def make(results: ps.Results) -> ps.Table:
             return [
                 {"replicate": number, "epoch": float(epoch), "drop": float(drop)}
                 for number, trace in enumerate(traces)
@@ -95,12 +91,12 @@ def drops(name: str, title: str, panel: str, runs: Comparison) -> Figure:
                 if drop > 0
             ]
 
-        return Computed(traces, make, {"panel": where, "arm": arm})
+        return ps.Computed(traces, make, {"panel": where, "arm": arm})
 
-    probes: dict[str, Callable[[Recipe], Trace]] = {panel: runs.observables.accuracy}
+    probes: dict[str, Callable[[ps.Recipe], ps.Trace]] = {panel: runs.observables.accuracy}
     if runs.observables.recalibration:
         probes[f"{panel}, {ANEW}"] = runs.observables.recalibrated
-    return Figure(
+    return ps.Figure(
         name,
         title,
         caption="Test accuracy just before an event minus that just after it, without events that cost nothing. Thin "
@@ -110,7 +106,7 @@ def drops(name: str, title: str, panel: str, runs: Comparison) -> Figure:
             for where, probe in probes.items()
             for arm in runs.names
         ],
-        plot=Lines(
+        plot=ps.Lines(
             "epoch",
             "drop",
             series="arm",
@@ -122,11 +118,11 @@ def drops(name: str, title: str, panel: str, runs: Comparison) -> Figure:
     )
 
 
-def scatter(name: str, title: str, panels: Panels, x: str, y: str, claims: Iterable[Claim] = ()) -> Figure:
+def scatter(name: str, title: str, panels: Panels, x: str, y: str, claims: Iterable[ps.Claim] = ()) -> ps.Figure:
     """Two quantities of every run, with Pearson's correlation over all of a panel's points."""
 
-    def rows(panel: str, runs: Comparison) -> Computed:
-        def make(results: Results) -> Table:
+    def rows(panel: str, runs: Comparison) -> ps.Computed:
+        def make(results: ps.Results) -> ps.Table:
             points = runs.points(results, x, y)
             r = correlation.pearson(points)
             note = f"r = {r.estimate:.2f}, p = {r.p:.2g}, n = {r.n}"
@@ -135,15 +131,15 @@ def scatter(name: str, title: str, panels: Panels, x: str, y: str, claims: Itera
                 for u, v, arm, seed in zip(points.x, points.y, points.arm, points.seed, strict=True)
             ]
 
-        return Computed(runs.nodes(x, y), make, {"panel": panel})
+        return ps.Computed(runs.nodes(x, y), make, {"panel": panel})
 
-    return Figure(
+    return ps.Figure(
         name,
         title,
         caption="One point a run. The line is a least-squares fit through all points. Points of an arm are not "
         "independent, so this p-value, which is the paper's kind, is too small; the figure of correlations has others.",
         rows=[rows(panel, runs) for panel, runs in panels.items()],
-        plot=Scatter(x, y, series="arm", x_label=label(x), y_label=label(y), note="note"),
+        plot=ps.Scatter(x, y, series="arm", x_label=label(x), y_label=label(y), note="note"),
         claims=tuple(claims),
     )
 
@@ -155,15 +151,15 @@ def correlations(
     pairs: Iterable[tuple[str, str]],
     *,
     given: Sequence[str] = (),
-    claims: Iterable[Claim] = (),
-) -> Figure:
+    claims: Iterable[ps.Claim] = (),
+) -> ps.Figure:
     """Correlations of pairs of quantities over runs, between arms and within arms, with intervals; a panel each pair.
 
     given: quantities, such as measures of flatness, each of which is held fixed in one more row: the mediators.
     """
 
-    def rows(panel: str, runs: Comparison, x: str, y: str) -> Computed:
-        def make(results: Results) -> Table:
+    def rows(panel: str, runs: Comparison, x: str, y: str) -> ps.Computed:
+        def make(results: ps.Results) -> ps.Table:
             table = list(_kinds(runs.points(results, x, y)))
             for mediator in given:
                 fixed = runs.points(results, x, y, mediator)
@@ -173,21 +169,21 @@ def correlations(
             return table
 
         where = f"{panel}: {label(x)} and {label(y)}" if panel else f"{label(x)} and {label(y)}"
-        return Computed(runs.nodes(x, y, *given), make, {"panel": where})
+        return ps.Computed(runs.nodes(x, y, *given), make, {"panel": where})
 
-    return Figure(
+    return ps.Figure(
         name,
         title,
         caption="Correlations over runs with their 95 % intervals: all runs as if independent (Fisher's interval, the "
         "paper's way), the same with arms and seeds resampled, Kendall's rank correlation, arms' means only, and "
         "within arms only, and the partial correlation where something is held fixed. The p-values are in the table.",
         rows=[rows(panel, runs, x, y) for panel, runs in panels.items() for x, y in pairs if runs.measures(x, y)],
-        plot=Intervals("kind", "estimate", "low", "high", x_label="correlation", zero=True),
+        plot=ps.Intervals("kind", "estimate", "low", "high", x_label="correlation", zero=True),
         claims=tuple(claims),
     )
 
 
-def _kinds(points: Points) -> Iterator[Row]:
+def _kinds(points: Points) -> Iterator[ps.Row]:
     r, between = correlation.pearson(points), correlation.between_arms(points)
     tau, within = correlation.kendall(points), correlation.within_arms(points)
     yield _estimate("Pearson, all runs", r, correlation.fisher_interval(r))
@@ -202,24 +198,26 @@ def _resampled(points: Points, statistic: Statistic, *, unit: Unit = "arm and se
     return correlation.bootstrap(points, statistic, generator, unit=unit, resamples=RESAMPLES)
 
 
-def _estimate(kind: str, r: Correlation, interval: Interval) -> Row:
+def _estimate(kind: str, r: Correlation, interval: Interval) -> ps.Row:
     ends = {"low": interval.low, "high": interval.high}
     return {"kind": kind, "estimate": r.estimate, **ends, "p": r.p, "n": r.n}
 
 
-def means(name: str, title: str, panels: Panels, quantities: Sequence[str], claims: Iterable[Claim] = ()) -> Figure:
+def means(
+    name: str, title: str, panels: Panels, quantities: Sequence[str], claims: Iterable[ps.Claim] = ()
+) -> ps.Figure:
     """The mean of each quantity in every arm with its 95 % bootstrap interval: the papers' tables.
 
     The table has Student's interval and the standard deviation too. Beside what events cost stands the same with
     BatchNorm statistics estimated anew, wherever it is measured.
     """
 
-    def row(panel: str, quantity: str, value: Quantity) -> Computed:
+    def row(panel: str, quantity: str, value: ps.Quantity) -> ps.Computed:
         where = f"{panel}: {label(quantity)}" if panel else label(quantity)
         labels = {"panel": where, "arm": value.label}
-        return Computed(value.nodes, lambda results: [_mean(value(results))], labels)
+        return ps.Computed(value.nodes, lambda results: [_mean(value(results))], labels)
 
-    return Figure(
+    return ps.Figure(
         name,
         title,
         caption="Means over runs with their 95 % bootstrap intervals, as in the papers; they are too narrow for fewer "
@@ -230,12 +228,12 @@ def means(name: str, title: str, panels: Panels, quantities: Sequence[str], clai
             for quantity in runs.with_recalibrated(quantities)
             for arm in runs.names
         ],
-        plot=Intervals("arm", "mean", "bootstrap_low", "bootstrap_high", x_label="mean over runs"),
+        plot=ps.Intervals("arm", "mean", "bootstrap_low", "bootstrap_high", x_label="mean over runs"),
         claims=tuple(claims),
     )
 
 
-def _mean(values: Numbers) -> Row:
+def _mean(values: ps.Numbers) -> ps.Row:
     """Mean, standard deviation and intervals of what is finite; the bootstrap is that of the bands of curves."""
     finite = values[np.isfinite(values)]
     drawn = student = Interval(np.nan, np.nan, np.nan, 0.95)
@@ -262,20 +260,20 @@ def curves(
     x_label: str,
     y_label: str = "",
     log_x: bool = False,
-    value: Callable[[Comparison, str], Quantity] | None = None,
-    claims: Iterable[Claim] = (),
-) -> Figure:
+    value: Callable[[Comparison, str], ps.Quantity] | None = None,
+    claims: Iterable[ps.Claim] = (),
+) -> ps.Figure:
     """A quantity over a number that arms differ in, such as the iterative rate.
 
     Where several arms have one x, all their runs are drawn there, and the mean is over all of them. value: the quantity
     of an arm, made otherwise.
     """
 
-    def rows(labels: Mapping[str, object], drawn: Quantity, earlier: int) -> Rows:
+    def rows(labels: Mapping[str, object], drawn: ps.Quantity, earlier: int) -> ps.Rows:
         line = drawn.map(lambda values: earlier * len(values) + np.arange(len(values)))
-        return Rows(labels, {"line": line, quantity: drawn})
+        return ps.Rows(labels, {"line": line, quantity: drawn})
 
-    return Figure(
+    return ps.Figure(
         name,
         title,
         caption="Thin lines are replicates, the band is the 95 % bootstrap interval of their mean; where several arms "
@@ -290,7 +288,7 @@ def curves(
             for series, places in by_series.items()
             for number, (x, runs, arm) in enumerate(places)
         ],
-        plot=Lines(
+        plot=ps.Lines(
             "x",
             quantity,
             series="series",
@@ -305,36 +303,36 @@ def curves(
     )
 
 
-def optimum(x: Numbers, values: Numbers) -> Interval:
+def optimum(x: ps.Numbers, values: ps.Numbers) -> Interval:
     """The x [P] at which the mean over replicates of values [P, R] is highest, the first of several.
 
     With the 95 % bootstrap interval: replicates are drawn with replacement, the same ones at every x, because arms of a
     seed share their initialization and the order of their batches.
     """
 
-    def highest(seeds: Numbers) -> float:
+    def highest(seeds: ps.Numbers) -> float:
         return float(x[values[:, seeds.astype(np.int64)].mean(axis=1).argmax()])
 
     replicates = np.arange(values.shape[1], dtype=np.float64)
     return statistics.bootstrap_interval(replicates, stream(0, "optimum"), statistic=highest, resamples=2000)
 
 
-def optima(name: str, title: str, panels: Curves, *, x_label: str, baseline: str) -> Figure:
+def optima(name: str, title: str, panels: Curves, *, x_label: str, baseline: str) -> ps.Figure:
     """The x of the highest mean accuracy of every curve, best and final, beside the accuracy of the baseline."""
 
-    def rows(panel: str, series: str, quantity: str, places: Places) -> Computed:
+    def rows(panel: str, series: str, quantity: str, places: Places) -> ps.Computed:
         x = np.array([number for number, _, _ in places])
         parts = [runs.value(arm, quantity) for _, runs, arm in (*places, (0.0, places[0][1], baseline))]
 
-        def make(results: Results) -> Table:
+        def make(results: ps.Results) -> ps.Table:
             *values, plain = (part(results) for part in parts)
             best, highest = optimum(x, np.array(values)), float(np.mean(values, axis=1).max())
             row = {"x": best.estimate, "low": best.low, "high": best.high, "accuracy": highest}
             return [{**row, baseline: float(plain.mean()), "n": len(plain)}]
 
-        return Computed(nodes_of(parts), make, {"panel": f"{panel}: {label(quantity)}", "series": series})
+        return ps.Computed(ps.nodes_of(parts), make, {"panel": f"{panel}: {label(quantity)}", "series": series})
 
-    return Figure(
+    return ps.Figure(
         name,
         title,
         caption="Of those that were run, with the 95 % bootstrap interval over replicates, which is too narrow for a "
@@ -345,22 +343,22 @@ def optima(name: str, title: str, panels: Curves, *, x_label: str, baseline: str
             for panel, by_series in panels.items()
             for series, places in by_series.items()
         ],
-        plot=Intervals("series", "x", "low", "high", x_label=x_label),
+        plot=ps.Intervals("series", "x", "low", "high", x_label=x_label),
     )
 
 
-def names_of(value: Quantity) -> Quantity:
+def names_of(value: ps.Quantity) -> ps.Quantity:
     """What every run of an arm is called, "no pruning, 0": [R]."""
     return value.map(lambda values: [f"{value.label}, {number}" for number in range(len(values))])
 
 
-def by_layer(name: str, title: str, runs: Comparison, measure: str) -> Figure:
+def by_layer(name: str, title: str, runs: Comparison, measure: str) -> ps.Figure:
     """The part of every parameter in a trace, in the order of the network."""
 
-    def rows(arm: str) -> Computed:
+    def rows(arm: str) -> ps.Computed:
         (readings,) = runs.readings(arm, measure)
 
-        def make(results: Results) -> Table:
+        def make(results: ps.Results) -> ps.Table:
             return [
                 {"replicate": number, "parameter": part.removeprefix("trace.")}
                 | {"place": float(place), "part": float(values[part])}
@@ -370,14 +368,14 @@ def by_layer(name: str, title: str, runs: Comparison, measure: str) -> Figure:
                 for place, part in enumerate(name for name in values if name.startswith("trace."))
             ]
 
-        return Computed(readings, make, {"arm": arm})
+        return ps.Computed(readings, make, {"arm": arm})
 
-    return Figure(
+    return ps.Figure(
         name,
         title,
         caption="Parts of the trace by parameter, in the order of the network; their names are in the table.",
         rows=[rows(arm) for arm in runs.names],
-        plot=Lines(
+        plot=ps.Lines(
             "place",
             "part",
             series="arm",

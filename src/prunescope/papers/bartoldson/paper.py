@@ -6,18 +6,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from prunescope.base.errors import UsageError
-from prunescope.base.value import Value
+import prunescope as ps
 from prunescope.papers.bartoldson import PAPERS
 from prunescope.papers.bartoldson.scales import Count, Size, words
-from prunescope.studies.figure import Figure
-from prunescope.studies.study import Study, merged, titled
 
 
-def study(doc: str | None, settings: Size, scale: str, figures: Iterable[Figure], *notes: str) -> Study:
+def study(doc: str | None, settings: Size, scale: str, figures: Iterable[ps.Figure], *notes: str) -> ps.Study:
     """The study with the name and the question that the docstring of its module begins with."""
-    name, question = titled(doc)
-    return Study(
+    name, question = ps.titled(doc)
+    return ps.Study(
         name,
         question,
         settings=settings,
@@ -28,7 +25,7 @@ def study(doc: str | None, settings: Size, scale: str, figures: Iterable[Figure]
     )
 
 
-class Settings(Value):
+class Settings(ps.Value):
     """Which parts of a paper are run; all else is each part's own at the scale.
 
     parts: names of figures and appendices.
@@ -42,7 +39,7 @@ class Settings(Value):
 SCALES: Mapping[str, Settings] = MappingProxyType(dict.fromkeys(("smoke", "laptop", "paper"), Settings()))
 
 
-def joined(doc: str | None, modules: Iterable[ModuleType], settings: Settings, scale: str) -> Study:
+def joined(doc: str | None, modules: Iterable[ModuleType], settings: Settings, scale: str) -> ps.Study:
     """The chosen parts as one study, in their order; parts share their runs.
 
     doc: of the module that is the whole paper.
@@ -50,14 +47,14 @@ def joined(doc: str | None, modules: Iterable[ModuleType], settings: Settings, s
 
     Raises UsageError for a part that is not there.
     """
-    parts = {titled(module.__doc__)[0].split("/")[1]: module for module in modules}
+    parts = {ps.titled(module.__doc__)[0].split("/")[1]: module for module in modules}
     names = tuple(parts) if settings.parts == "all" else settings.parts
     if unknown := [part for part in names if part not in parts]:
-        raise UsageError(f"parts={unknown} are not in the paper; there are {', '.join(parts)}")
+        raise ps.UsageError(f"parts={unknown} are not in the paper; there are {', '.join(parts)}")
     changes = {} if settings.replicates == "each its own" else {"replicates": settings.replicates}
     made = [parts[name].build(parts[name].SCALES[scale].replace(**changes), scale) for name in names]
-    name, question = titled(doc)
-    return merged(
+    name, question = ps.titled(doc)
+    return ps.merged(
         made,
         name=name,
         question=question,

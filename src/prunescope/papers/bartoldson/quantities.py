@@ -12,15 +12,10 @@ from typing import Literal
 
 from numpy.typing import ArrayLike
 
-from prunescope.base.reference import Moment, StateRef
-from prunescope.base.steps import Duration
-from prunescope.measures import Measure, Risk, UnitsGone
-from prunescope.runs.graph.families import final
-from prunescope.runs.graph.nodes import Reading, Trace
-from prunescope.runs.graph.recipe import Recipe
+import prunescope as ps
+from prunescope.measures import UnitsGone
 from prunescope.studies.events import SOON, Epochs, accuracy_at, epochs
-from prunescope.studies.quantity import Quantity, column, each
-from prunescope.training.epoch_probes import EpochAccuracy, Limit, RecalibratedAccuracy
+from prunescope.training.epoch_probes import Limit, RecalibratedAccuracy
 
 ANEW = "with BatchNorm statistics estimated anew"
 POINTS = "percentage points"
@@ -36,7 +31,7 @@ class Measured:
     """
 
     value: str | Callable[..., ArrayLike]
-    measures: tuple[Measure, ...]
+    measures: tuple[ps.Measure, ...]
 
 
 @dataclass(frozen=True)
@@ -53,36 +48,36 @@ class Observables:
     train: Limit = "all"
     recalibration: int = 0
     measures: Mapping[str, Measured] = field(default_factory=dict)
-    moment: Duration = "100%"
+    moment: ps.Duration = "100%"
 
-    def accuracy(self, run: Recipe, split: Split = "test") -> Trace:
+    def accuracy(self, run: ps.Recipe, split: Split = "test") -> ps.Trace:
         """Accuracy around the end of every epoch."""
         limit = self.test if split == "test" else self.train
-        return Trace(probe=EpochAccuracy(split=split, limit=limit), run=run)
+        return ps.Trace(probe=ps.EpochAccuracy(split=split, limit=limit), run=run)
 
-    def recalibrated(self, run: Recipe) -> Trace:
+    def recalibrated(self, run: ps.Recipe) -> ps.Trace:
         """Test accuracy around events, BatchNorm statistics estimated anew."""
         size = max(2, run.batch)
         probe = RecalibratedAccuracy(limit=self.test, batches=self.recalibration, batch=size)
-        return Trace(probe=probe, run=run)
+        return ps.Trace(probe=probe, run=run)
 
-    def reading(self, run: Recipe, measure: Measure) -> Reading:
+    def reading(self, run: ps.Recipe, measure: ps.Measure) -> ps.Reading:
         """A measure at the moment."""
-        return Reading(measure=measure, state=StateRef(run=run, moment=Moment(when="step", at=self.moment)))
+        return ps.Reading(measure=measure, state=ps.StateRef(run=run, moment=ps.Moment(when="step", at=self.moment)))
 
 
-Maker = Callable[[Observables, Sequence[Recipe]], Quantity]
+Maker = Callable[[Observables, Sequence[ps.Recipe]], ps.Quantity]
 """From what is measured, and the runs of an arm, to a quantity [R]."""
 
 
 def _test(function: Callable[[Epochs], float]) -> Maker:
     """A function of test accuracy over epochs."""
-    return lambda observables, runs: each(lambda test: function(epochs(test)), map(observables.accuracy, runs))
+    return lambda observables, runs: ps.each(lambda test: function(epochs(test)), map(observables.accuracy, runs))
 
 
 def _both(function: Callable[[Epochs, Epochs], float]) -> Maker:
     """A function of test and training accuracy over epochs."""
-    return lambda observables, runs: each(
+    return lambda observables, runs: ps.each(
         lambda test, train: function(epochs(test), epochs(train)),
         map(observables.accuracy, runs),
         [observables.accuracy(run, "train") for run in runs],
@@ -91,23 +86,25 @@ def _both(function: Callable[[Epochs, Epochs], float]) -> Maker:
 
 def _anew(function: Callable[[Epochs], float]) -> Maker:
     """A function of test accuracy around events, BatchNorm statistics estimated anew."""
-    return lambda observables, runs: each(lambda around: function(epochs(around)), map(observables.recalibrated, runs))
+    return lambda observables, runs: ps.each(
+        lambda around: function(epochs(around)), map(observables.recalibrated, runs)
+    )
 
 
-def _at_end(measure: Measure, name: str) -> Maker:
+def _at_end(measure: ps.Measure, name: str) -> Maker:
     """A value of a measure of the last state."""
-    return lambda _, runs: column([Reading(measure=measure, state=final(run)) for run in runs], name)
+    return lambda _, runs: ps.column([ps.Reading(measure=measure, state=ps.final(run)) for run in runs], name)
 
 
 def _accuracy(split: Split) -> Maker:
     """Accuracy on a whole split at the end."""
-    error = _at_end(Risk(split=split), "error")
+    error = _at_end(ps.Risk(split=split), "error")
     return lambda observables, runs: error(observables, runs).map(lambda errors: 100 * (1 - errors))
 
 
-def _at_moment(observables: Observables, runs: Sequence[Recipe]) -> Quantity:
+def _at_moment(observables: Observables, runs: Sequence[ps.Recipe]) -> ps.Quantity:
     step = runs[0].clock().steps(observables.moment)
-    return each(partial(accuracy_at, step=step), [observables.accuracy(run, "train") for run in runs])
+    return ps.each(partial(accuracy_at, step=step), [observables.accuracy(run, "train") for run in runs])
 
 
 def _gap(test: Epochs, train: Epochs) -> float:
@@ -129,10 +126,7 @@ QUANTITIES: Mapping[str, tuple[str, Maker]] = MappingProxyType(
         # The same anew; the last drop is then t_pre - t_post, as a trace of events has no epoch before them.
         "recalibrated_stability": (f"mean stability {ANEW}, %", _anew(Epochs.mean_stability)),
         "recalibrated_drop": (f"mean drop {ANEW}, {POINTS}", _anew(Epochs.mean_drop)),
-        "recalibrated_positive_drop": (
-            f"mean drop over events that cost accuracy {ANEW}, {POINTS}",
-            _anew(_falls),
-        ),
+        "recalibrated_positive_drop": (f"mean drop over events that cost accuracy {ANEW}, {POINTS}", _anew(_falls)),
         "recalibrated_worst_drop": (f"largest drop of an event {ANEW}, {POINTS}", _anew(Epochs.worst_drop)),
         "recalibrated_last_drop": (
             f"drop at the last event against just before it {ANEW}, {POINTS}",
@@ -158,20 +152,14 @@ QUANTITIES: Mapping[str, tuple[str, Maker]] = MappingProxyType(
             f"generalization gap at the end, {POINTS}",
             lambda observables, runs: _train_end(observables, runs) - _test_end(observables, runs),
         ),
-        "recovery": (
-            "epochs until accuracy is back, events without recovery left out",
-            _test(Epochs.mean_recovery),
-        ),
+        "recovery": ("epochs until accuracy is back, events without recovery left out", _test(Epochs.mean_recovery)),
         "recovered": ("events after which accuracy comes back, %", _test(Epochs.recovered)),
         "recovered_soon": (
             f"events after which accuracy is back within {SOON} epochs, %",
             _test(partial(Epochs.recovered, within=SOON)),
         ),
         "own": ("parameters of removed filters, % of all", _at_end(UnitsGone(), "own")),
-        "structural": (
-            "parameters that the smaller network lacks, % of all",
-            _at_end(UnitsGone(), "structural"),
-        ),
+        "structural": ("parameters that the smaller network lacks, % of all", _at_end(UnitsGone(), "structural")),
     }
 )
 """Every quantity of a run with the label of its axis; t_pre and t_post are test accuracy before and after an event."""

@@ -12,19 +12,11 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, Field
 
-from prunescope.base.value import Value
-from prunescope.runs.graph.recipe import Recipe
+import prunescope as ps
 from prunescope.tasks.data.augmentation import CropFlip
-from prunescope.tasks.data.cifar import CIFAR10, CIFAR100, cifar10, cifar100
+from prunescope.tasks.data.cifar import CIFAR10, CIFAR100
 from prunescope.tasks.data.per_class import per_class
-from prunescope.tasks.data.source import Source
-from prunescope.tasks.data.synthetic import synthetic
-from prunescope.tasks.model import Network, network
-from prunescope.tasks.task import Data, Task
 from prunescope.training.epoch_probes import Limit
-from prunescope.training.interventions import LayerSchedule
-from prunescope.training.optim import SGD, Adam, Optimizer
-from prunescope.training.schedules import Constant, Milestones, Schedule
 
 Count = Annotated[int, Field(ge=1)]
 T = TypeVar("T")
@@ -48,7 +40,7 @@ Distinct = Annotated[tuple[T, ...], AfterValidator(_differ)]
 """Different values."""
 
 
-class Size(Value):
+class Size(ps.Value):
     """How much of an experiment is run.
 
     data: the paper's, or Gaussian blobs of the images' shape, which only show that the path works.
@@ -141,7 +133,7 @@ def words(size: Size, scale: str) -> str:
     return f"{scale}: {', '.join(parts)}"
 
 
-ADAM = Adam()
+ADAM = ps.Adam()
 
 
 @dataclass(frozen=True)
@@ -155,10 +147,10 @@ class Group:
     replicates: runs of every setting.
     """
 
-    network: Network
+    network: ps.Network
     _: KW_ONLY
     classes: int = 10
-    optimizer: Optimizer = ADAM
+    optimizer: ps.Optimizer = ADAM
     lr: float = 1e-3
     drops: tuple[int, ...] = (150, 300)
     epochs: int = 325
@@ -166,7 +158,7 @@ class Group:
     augmentation: bool = False
     replicates: int = 10
 
-    def recipe(self, size: Size, *, examples_per_class: int | None = None, seed: int = 0) -> Recipe:
+    def recipe(self, size: Size, *, examples_per_class: int | None = None, seed: int = 0) -> ps.Recipe:
         """The network without pruning at a size; its schedule is cut in proportion.
 
         examples_per_class: training examples of each class, drawn by `seed`; the batch then follows `batch_for`.
@@ -175,18 +167,18 @@ class Group:
         """
         batch = self.batch
         shape, count = (3, 32, 32), size.blobs
-        source: Source
+        source: ps.Source
         if size.data == "blobs":
-            source = synthetic(classes=self.classes, shape=shape, train=count, test=count, separation=6.0)
+            source = ps.synthetic(classes=self.classes, shape=shape, train=count, test=count, separation=6.0)
         else:
-            source = cifar100() if self.classes == 100 else cifar10()
+            source = ps.cifar100() if self.classes == 100 else ps.cifar10()
         if examples_per_class is not None:
             source = per_class(source, examples_per_class, classes=self.classes, seed=seed)
             batch = batch_for(source.train)
-        return Recipe(
-            task=Task(
+        return ps.Recipe(
+            task=ps.Task(
                 network=self.network.with_args(scale=size.width),
-                data=Data(source=source, share=size.share, augmentation=self._augmentation(size)),
+                data=ps.Data(source=source, share=size.share, augmentation=self._augmentation(size)),
             ),
             optimizer=self.optimizer,
             schedule=self._schedule(size),
@@ -202,11 +194,11 @@ class Group:
         """Runs of every setting at a size."""
         return self.replicates if size.replicates == "paper" else size.replicates
 
-    def _schedule(self, size: Size) -> Schedule:
+    def _schedule(self, size: Size) -> ps.Schedule:
         if not self.drops:
-            return Constant(lr=self.lr)
+            return ps.Constant(lr=self.lr)
         factor = self.length(size) / self.epochs
-        return Milestones(lr=self.lr, drops=tuple(f"{drop * factor:g}ep" for drop in self.drops))
+        return ps.Milestones(lr=self.lr, drops=tuple(f"{drop * factor:g}ep" for drop in self.drops))
 
     def _augmentation(self, size: Size) -> tuple[CropFlip, ...]:
         if not self.augmentation:
@@ -226,25 +218,21 @@ def batch_for(examples: int) -> int:
     return max(1, round(examples / 391))
 
 
-_VGG11 = network(
-    "prunescope.tasks.nets:VGG",
-    depth=11,
-    last_pool="max",
-    initialization="kaiming_normal_fan_out",
-    batchnorm="ones",
+_VGG11 = ps.network(
+    "prunescope.tasks.nets:VGG", depth=11, last_pool="max", initialization="kaiming_normal_fan_out", batchnorm="ones"
 )
-_RESNET18 = network("prunescope.tasks.nets:GatedResNet18")
+_RESNET18 = ps.network("prunescope.tasks.nets:GatedResNet18")
 
 
-def _sgd(net: Network) -> Group:
+def _sgd(net: ps.Network) -> Group:
     """The settings of He et al. 2016, as the 2020 paper uses them in its section 3.2."""
-    momentum = SGD(momentum=0.9, weight_decay=1e-4)
+    momentum = ps.SGD(momentum=0.9, weight_decay=1e-4)
     return Group(net, optimizer=momentum, lr=0.1, drops=(83, 125), epochs=165, augmentation=True)
 
 
 def _thin(depth: int) -> Group:
     path = "prunescope.tasks.nets:GatedCifarResNet"
-    return _sgd(network(path, depth=depth, shortcut="zero_pad", batchnorm="ones"))
+    return _sgd(ps.network(path, depth=depth, shortcut="zero_pad", batchnorm="ones"))
 
 
 VGG11, VGG11_SHORT = Group(_VGG11), Group(_VGG11, drops=(50, 120), epochs=175)
@@ -252,7 +240,7 @@ RESNET18, RESNET18_SGD, RESNET20_SGD, RESNET56_SGD = Group(_RESNET18), _sgd(_RES
 RESNET18_CIFAR100 = Group(
     _RESNET18.with_args(classes=100), classes=100, lr=1e-4, drops=(2000,), epochs=4000, augmentation=True
 )
-CONV4 = Group(network("prunescope.tasks.nets:Conv4"), drops=(), epochs=25, replicates=20)
+CONV4 = Group(ps.network("prunescope.tasks.nets:Conv4"), drops=(), epochs=25, replicates=20)
 """All groups.
 
 Source: Bartoldson et al. 2020, section 2 and the authors' code; Bartoldson et al. 2019, appendix A.2 and the captions
@@ -274,11 +262,11 @@ class Layers:
     ends: tuple[int, ...]
     fractions: tuple[float, ...]
 
-    def schedules(self, size: Size, period: int) -> tuple[LayerSchedule, ...]:
+    def schedules(self, size: Size, period: int) -> tuple[ps.LayerSchedule, ...]:
         """One event every `period` epochs, all epochs cut to the size: at least epoch 1, at least 1 apart."""
         step = self._period(size, period)
         return tuple(
-            LayerSchedule.after_epochs(name, start=start, end=end, fraction=fraction, period=step)
+            ps.LayerSchedule.after_epochs(name, start=start, end=end, fraction=fraction, period=step)
             for name, (start, end), fraction in zip(self.names, self._epochs(size), self.fractions, strict=True)
         )
 

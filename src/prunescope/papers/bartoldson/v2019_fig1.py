@@ -5,15 +5,12 @@ Four ways to prune VGG11: the larger the drops, the better the generalization.
 
 from collections.abc import Iterator
 
+import prunescope as ps
 from prunescope.papers.bartoldson import arms, figures
 from prunescope.papers.bartoldson.claims import LESS, MORE, Says, as_published, p_value
 from prunescope.papers.bartoldson.comparison import Comparison
 from prunescope.papers.bartoldson.paper import study
 from prunescope.papers.bartoldson.scales import FAST, SLOW, VGG11, VGG11_LAYERS, EventSize, scales_of
-from prunescope.studies.claim import Claim
-from prunescope.studies.figure import Figure
-from prunescope.studies.region import Near
-from prunescope.studies.study import Study
 
 COST = {"smoke": "a minute or less", "laptop": "1 hour", "paper": "months"}
 FIGURE = "Figure 1"
@@ -29,7 +26,7 @@ def comparison(size: EventSize) -> Comparison:
     return arms.compared(size, arms.plain(VGG11, size), *made)
 
 
-def build(settings: EventSize, scale: str) -> Study:
+def build(settings: EventSize, scale: str) -> ps.Study:
     """The study under these settings."""
     return study(
         __doc__,
@@ -43,7 +40,7 @@ def build(settings: EventSize, scale: str) -> Study:
     )
 
 
-def _figures(runs: Comparison, size: EventSize) -> Iterator[Figure]:
+def _figures(runs: Comparison, size: EventSize) -> Iterator[ps.Figure]:
     pruned, x, y = {"VGG11": runs.pruned}, "mean_drop", "best"
     yield figures.drops("fig1-left", "Figure 1, left: what every event costs", "VGG11", runs.pruned)
     title, shown = "Mean drops and accuracies of every arm", ("mean_positive_drop", x, y, "final")
@@ -54,7 +51,7 @@ def _figures(runs: Comparison, size: EventSize) -> Iterator[Figure]:
     yield figures.correlations("fig1-correlations", title, pruned, pairs)
 
 
-def _drops(runs: Comparison, size: EventSize) -> Iterator[Claim]:
+def _drops(runs: Comparison, size: EventSize) -> Iterator[ps.Claim]:
     """At the low rate E[BN] disrupts less than norms; and how much is removed in all."""
     _, gentle, by_norm, _, large = runs.names
     caption = Says(f"{PLACE}, caption (of 9,231,114)")
@@ -63,10 +60,10 @@ def _drops(runs: Comparison, size: EventSize) -> Iterator[Claim]:
     what = "At the low rate, E[BN] disrupts test accuracy less than filters' l2 norms."
     yield says("expected-activation-is-gentler", what, gap, LESS)
     what = "At the low rate, E[BN] lowers the mean drop by 0.02 points (tolerance proposed)."
-    yield says("expected-activation-is-gentler-by", what, gap, Near(-0.02, 0.02), as_published(size))
+    yield says("expected-activation-is-gentler-by", what, gap, ps.Near(-0.02, 0.02), as_published(size))
 
 
-def _accuracy(runs: Comparison, size: EventSize) -> Iterator[Claim]:
+def _accuracy(runs: Comparison, size: EventSize) -> Iterator[ps.Claim]:
     """Accuracy rises with the drop, as much as is printed."""
     r, p = runs.correlation("mean_drop", "best"), p_value(runs, "mean_drop", "best", "greater", runs=40)
     what = "Over the runs of four algorithms, accuracy rises with the mean drop."
@@ -74,7 +71,7 @@ def _accuracy(runs: Comparison, size: EventSize) -> Iterator[Claim]:
     which = "which four algorithms it is of is proposed here"
     what = "That correlation is .84 (tolerance: Fisher's interval at 40 runs)."
     says = Says(f"{PLACE} gives r = .84; {which}", "proposed")
-    yield says("drop-and-accuracy-r", what, r, Near(0.84, 0.13), as_published(size))
+    yield says("drop-and-accuracy-r", what, r, ps.Near(0.84, 0.13), as_published(size))
     what = "Its p-value is 1.6e-11 (tolerance: at the farther end of Fisher's interval at 40 runs)."
     says = Says(f"{PLACE} gives p = 1.6e-11; {which}", "proposed")
-    yield says("drop-and-accuracy-p", what, p, Near(-10.8, 4.9), as_published(size))
+    yield says("drop-and-accuracy-p", what, p, ps.Near(-10.8, 4.9), as_published(size))

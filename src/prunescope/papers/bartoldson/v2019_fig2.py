@@ -5,13 +5,12 @@ Test accuracy during training under three regimes of E[BN] pruning.
 
 from collections.abc import Iterator
 
+import prunescope as ps
 from prunescope.papers.bartoldson import figures, v2019_fig1
 from prunescope.papers.bartoldson.claims import MORE, Says
 from prunescope.papers.bartoldson.comparison import Comparison
 from prunescope.papers.bartoldson.paper import study
 from prunescope.papers.bartoldson.scales import EventSize, scales_of
-from prunescope.studies.claim import Claim
-from prunescope.studies.study import Study
 
 COST = {"smoke": "a minute or less", "laptop": "1 hour", "paper": "months"}
 FIGURE = "Figure 2"
@@ -20,7 +19,7 @@ Settings = EventSize
 SCALES = scales_of(EventSize)
 
 
-def build(settings: EventSize, scale: str) -> Study:
+def build(settings: EventSize, scale: str) -> ps.Study:
     """The study under these settings."""
     four = v2019_fig1.comparison(settings)
     runs = four.only(*(name for name in four.names if not name.endswith("l2")))
@@ -38,7 +37,7 @@ def build(settings: EventSize, scale: str) -> Study:
     )
 
 
-def _claims(runs: Comparison) -> Iterator[Claim]:
+def _claims(runs: Comparison) -> Iterator[ps.Claim]:
     """The harshest regime disrupts most, and is the best after all."""
     says, (none, gentle, _, harsh) = Says(PLACE), runs.names
     what = "Pruning the filters of largest expected activation at the high rate beats no pruning."

@@ -8,13 +8,11 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
+import prunescope as ps
 from prunescope.papers.bartoldson.claims import LESS, MORE, Says
 from prunescope.papers.bartoldson.paper import study
 from prunescope.papers.bartoldson.scales import FAST, SHORT, Ascending, EventSize, scales_of
 from prunescope.papers.bartoldson.v2019_sweeps import Sweep, Targets, sweep
-from prunescope.studies.claim import Claim
-from prunescope.studies.region import Equivalence, Region
-from prunescope.studies.study import Study
 
 COST = {"smoke": "a minute or less", "laptop": "3 hours", "paper": "months"}
 FIGURE = "Figure 3"
@@ -45,7 +43,7 @@ class Settings(EventSize):
 SCALES = scales_of(Settings, smoke={"compress": 45.0, "rates": (10.0, 20.0)}, laptop={"rates": (5.0, 15.0, 30.0)})
 
 
-def build(settings: Settings, scale: str) -> Study:
+def build(settings: Settings, scale: str) -> ps.Study:
     """The study under these settings."""
     shares = {rate: (rate / 2, rate / 2, rate / 2, rate) for rate in settings.rates}
     ways = [(rate, SHORT.at_rate(settings, FAST, each), FAST, "") for rate, each in shares.items()]
@@ -56,13 +54,13 @@ def build(settings: Settings, scale: str) -> Study:
     return study(__doc__, settings, scale, shown, note)
 
 
-def _order(rates: Sweep, name: str, says: str, quantity: str, score: str, pair: str, region: Region) -> Claim:
+def _order(rates: Sweep, name: str, says: str, quantity: str, score: str, pair: str, region: ps.Region) -> ps.Claim:
     """One target minus another, such as "LS", the mean over rates."""
     first, second = (rates.over_rates(quantity, score, letter) for letter in pair)
     return Says(PLACE)(name, says, first - second, region, needs=(rates.runs.fits(quantity),))
 
 
-def _drops(rates: Sweep, settings: Settings) -> Iterator[Claim]:
+def _drops(rates: Sweep, settings: Settings) -> Iterator[ps.Claim]:
     """Drops grow, and which target disrupts more depends on the score."""
     yield rates.rises("drop-rises", "Drops grow with the iterative rate.", "mean_drop", PLACE)
     what = "Scored by E[BN], pruning the largest disrupts more than pruning"
@@ -75,7 +73,7 @@ def _drops(rates: Sweep, settings: Settings) -> Iterator[Claim]:
     yield _order(rates, "small-is-less-stable-l2", what, "mean_drop", "l2", "LS", LESS)
 
 
-def _accuracy(rates: Sweep, settings: Settings) -> Iterator[Claim]:
+def _accuracy(rates: Sweep, settings: Settings) -> Iterator[ps.Claim]:
     """Accuracy grows; with E[BN] by the target that disrupts more, with norms by any."""
     yield rates.rises("accuracy-rises", "Accuracy grows with the iterative rate.", "best", PLACE)
     what, pairs = "Scored by E[BN], pruning the largest generalizes better than pruning", ["LS"]
@@ -87,4 +85,4 @@ def _accuracy(rates: Sweep, settings: Settings) -> Iterator[Claim]:
         first, second = tuple(pair)
         name = f"target-hardly-matters-l2-{first.lower()}-{second.lower()}"
         what = f"Scored by l2 norms, Prune_{first} and Prune_{second} differ little in accuracy."
-        yield _order(rates, name, what, "best", "l2", pair, Equivalence(0.3))
+        yield _order(rates, name, what, "best", "l2", pair, ps.Equivalence(0.3))

@@ -5,10 +5,10 @@ Larger events of pruning, the total fraction fixed.
 
 from pydantic import Field
 
+import prunescope as ps
 from prunescope.papers.bartoldson.paper import study
 from prunescope.papers.bartoldson.scales import SHORT_FIXED, Ascending, Count, EventSize, scales_of
 from prunescope.papers.bartoldson.v2019_sweeps import Targets, sweep
-from prunescope.studies.study import Study
 
 COST = {"smoke": "a minute or less", "laptop": "3 hours", "paper": "months"}
 FIGURE = "Figure A2"
@@ -29,7 +29,7 @@ class Settings(EventSize):
 SCALES = scales_of(Settings, smoke={"compress": 45.0, "periods": (4, 90)}, laptop={"periods": (4, 20, 40)})
 
 
-def build(settings: Settings, scale: str) -> Study:
+def build(settings: Settings, scale: str) -> ps.Study:
     """The study under these settings."""
     ways = [
         (SHORT_FIXED.rate(settings, period), SHORT_FIXED, period, f", every {period} epochs")

@@ -8,22 +8,15 @@ from dataclasses import replace
 
 from pydantic import Field
 
-from prunescope.base.errors import UsageError
-from prunescope.base.streams import replicate
+import prunescope as ps
 from prunescope.papers.bartoldson import figures
 from prunescope.papers.bartoldson.claims import LESS, MORE, Says
 from prunescope.papers.bartoldson.comparison import Arm, Comparison
 from prunescope.papers.bartoldson.paper import study
 from prunescope.papers.bartoldson.quantities import POINTS, Observables
 from prunescope.papers.bartoldson.scales import CONV4, Ascending, Count, Size, TraceSize, scales_of
-from prunescope.runs.graph.families import during_training
-from prunescope.sparsity.select import Sparsity, Target
-from prunescope.studies.claim import Claim
-from prunescope.studies.figure import Figure
-from prunescope.studies.region import Direction
-from prunescope.studies.study import Study
-from prunescope.tasks.model import Model, Network
-from prunescope.training.interventions import Every, Prune
+from prunescope.sparsity.select import Target
+from prunescope.tasks.model import Model
 
 COST = {"smoke": "a minute or less", "laptop": "4 hours", "paper": "4 days"}
 FIGURE = "Figure A3"
@@ -35,7 +28,7 @@ START, END, FRACTION = 3, 18, 0.9
 Source: Bartoldson et al. 2019, caption of Figure A3.
 """
 BASELINE, SMALLEST, LARGEST = "no pruning", "Prune_S", "Prune_L"
-NOTHING = Direction("less", than=0.3)
+NOTHING = ps.Direction("less", than=0.3)
 """Percentage points of test accuracy that count as no gain; proposed here, the paper gives none."""
 
 
@@ -59,7 +52,7 @@ Cells = Mapping[tuple[int, bool], Comparison]
 """By training examples a class, and whether images are augmented."""
 
 
-def prune(net: Network, target: Target, size: Size) -> Prune:
+def prune(net: ps.Network, target: Target, size: Size) -> ps.Prune:
     """As many weights of the penultimate layer at the end of every epoch from `START` to `END`, by magnitude.
 
     Raises UsageError if the schedule is cut so far that nothing is left of it.
@@ -69,13 +62,13 @@ def prune(net: Network, target: Target, size: Size) -> Prune:
     everything = sum(params[name].numel() for name in model.maskable)
     start, end = (max(1, round(epoch / size.compress)) + 1 for epoch in (START, END))
     if end < start or end > CONV4.length(size):
-        raise UsageError(f"compress={size.compress:g} leaves no epochs to prune in; use a smaller one")
-    return Prune(
+        raise ps.UsageError(f"compress={size.compress:g} leaves no epochs to prune in; use a smaller one")
+    return ps.Prune(
         # A share of all maskable weights, because sparsity counts those of the excluded layers too.
-        amount=Sparsity(final=FRACTION * params[LAYER].numel() / everything, curve="linear"),
+        amount=ps.Sparsity(final=FRACTION * params[LAYER].numel() / everything, curve="linear"),
         target=target,
         exclude=tuple(sorted(model.maskable - {LAYER})),
-        when=Every(start=f"{start}ep", end=f"{end}ep", period="1ep"),
+        when=ps.Every(start=f"{start}ep", end=f"{end}ep", period="1ep"),
     )
 
 
@@ -86,19 +79,19 @@ def comparison(size: TraceSize, *, examples_per_class: int, augmentation: bool) 
     """
     group = replace(CONV4, augmentation=augmentation)
     plain = tuple(
-        group.recipe(size, examples_per_class=examples_per_class, seed=seed).replace(seeds=replicate(seed))
+        group.recipe(size, examples_per_class=examples_per_class, seed=seed).replace(seeds=ps.replicate(seed))
         for seed in range(group.runs(size))
     )
     arms = [Arm(BASELINE, plain)]
     targets: dict[str, Target] = {SMALLEST: "smallest", LARGEST: "largest"}
     for name, target in targets.items():
         cut = prune(plain[0].task.network, target, size)
-        arms.append(Arm(name, tuple(during_training(run, cut) for run in plain)))
+        arms.append(Arm(name, tuple(ps.during_training(run, cut) for run in plain)))
     observables = Observables(test=size.test_limit, train=size.train_limit)
     return Comparison(tuple(arms), observables=observables)
 
 
-def build(settings: Settings, scale: str) -> Study:
+def build(settings: Settings, scale: str) -> ps.Study:
     """The study under these settings."""
     cells = {
         (level, augmented): comparison(settings, examples_per_class=level, augmentation=augmented)
@@ -121,7 +114,7 @@ def title(level: int, augmented: bool) -> str:
     return f"{level} examples a class, {'with' if augmented else 'no'} augmentation"
 
 
-def _figures(cells: Cells) -> Iterator[Figure]:
+def _figures(cells: Cells) -> Iterator[ps.Figure]:
     def over_size(*arms: str) -> figures.Curves:
         """Arms over the size of the training set."""
         panels: dict[str, dict[str, list[tuple[float, Comparison, str]]]] = {}
@@ -153,7 +146,7 @@ def _figures(cells: Cells) -> Iterator[Figure]:
     yield figures.means("figa3-means", "Means of every arm", every, (*shown, "end_gap", "mean_drop"))
 
 
-def _gains(cells: Cells) -> Iterator[Claim]:
+def _gains(cells: Cells) -> Iterator[ps.Claim]:
     """Pruning the largest weights helps where examples are few, less where they are many, and not with augmentation."""
     says, few, many = Says(PLACE), min(cells)[0], max(cells)[0]
     gain = {key: runs.gap(LARGEST, BASELINE, "test") for key, runs in cells.items()}
@@ -175,7 +168,7 @@ def _gains(cells: Cells) -> Iterator[Claim]:
         yield says("augmentation-takes-the-gain", what, less, MORE)
 
 
-def _gaps(cells: Cells) -> Iterator[Claim]:
+def _gaps(cells: Cells) -> Iterator[ps.Claim]:
     """Pruning the largest weights leaves a smaller gap than pruning the smallest."""
     for (level, augmented), runs in cells.items():
         name = f"gap-{level}-{'augmented' if augmented else 'plain'}"

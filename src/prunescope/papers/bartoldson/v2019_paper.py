@@ -3,9 +3,9 @@
 The whole paper, all figures and claims in one report.
 """
 
+import prunescope as ps
 from prunescope.papers.bartoldson import v2019_fig1, v2019_fig2, v2019_fig3, v2019_fig_a1, v2019_fig_a2, v2019_fig_a3
 from prunescope.papers.bartoldson.paper import SCALES, Settings, joined
-from prunescope.studies.study import Study
 
 __all__ = ["SCALES", "Settings", "build"]
 
@@ -15,6 +15,6 @@ PARTS = (v2019_fig1, v2019_fig2, v2019_fig3, v2019_fig_a1, v2019_fig_a2, v2019_f
 """The studies of the paper in its order."""
 
 
-def build(settings: Settings, scale: str) -> Study:
+def build(settings: Settings, scale: str) -> ps.Study:
     """The study under these settings; all parts share their runs. Raises UsageError for a part that is not there."""
     return joined(__doc__, PARTS, settings, scale)

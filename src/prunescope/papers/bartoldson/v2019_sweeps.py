@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 
+import prunescope as ps
 from prunescope.papers.bartoldson import arms, figures
 from prunescope.papers.bartoldson.claims import MORE, Says
 from prunescope.papers.bartoldson.comparison import Comparison
@@ -13,10 +14,6 @@ from prunescope.papers.bartoldson.figures import Places
 from prunescope.papers.bartoldson.quantities import label
 from prunescope.papers.bartoldson.scales import VGG11_SHORT, Distinct, EventSize, Layers
 from prunescope.studies import statistics
-from prunescope.studies.claim import Claim
-from prunescope.studies.figure import Figure
-from prunescope.studies.quantity import Quantity, combined
-from prunescope.studies.results import Numbers
 
 SCORES = ("l2", "E[BN]")
 Targets = Distinct[Literal["S", "R", "L"]]
@@ -35,7 +32,9 @@ class Sweep:
     runs: Comparison
     rates: Mapping[tuple[str, str], Places]
 
-    def figures(self, drop: str, *, tag: str, heading: str, claims: Mapping[str, Iterable[Claim]]) -> Iterator[Figure]:
+    def figures(
+        self, drop: str, *, tag: str, heading: str, claims: Mapping[str, Iterable[ps.Claim]]
+    ) -> Iterator[ps.Figure]:
         """Drop, also with BatchNorm statistics estimated anew, and accuracy over the rate, a panel a score; optima.
 
         claims: by the quantity that is drawn.
@@ -53,25 +52,25 @@ class Sweep:
         title, baseline = f"{heading}: the rate of highest accuracy", self.runs.names[0]
         yield figures.optima(f"{tag}-optimum", title, panels, x_label=x_label, baseline=baseline)
 
-    def rises(self, name: str, says: str, quantity: str, place: str) -> Claim:
+    def rises(self, name: str, says: str, quantity: str, place: str) -> ps.Claim:
         """A quantity rises with the rate: mean rank correlation over scores and targets, one number a replicate."""
         trends = [self._trend(quantity, places) for places in self.rates.values()]
 
-        def mean(*values: Numbers) -> Numbers:
+        def mean(*values: ps.Numbers) -> ps.Numbers:
             count = np.isfinite(values).sum(axis=0)
             return np.where(count > 0, np.nansum(values, axis=0) / np.maximum(count, 1), np.nan)
 
         unit = "Spearman's correlation with the rate, mean over scores and targets"
         needs = (self.runs.fits(quantity),)
-        return Says(place)(name, says, combined(mean, *trends, unit=unit), MORE, needs=needs)
+        return Says(place)(name, says, ps.combined(mean, *trends, unit=unit), MORE, needs=needs)
 
-    def _trend(self, quantity: str, places: Places) -> Quantity:
+    def _trend(self, quantity: str, places: Places) -> ps.Quantity:
         rates, runs = [rate for rate, _, _ in places], self.runs.only(*(arm for _, _, arm in places))
         return runs.values(quantity).map(
             lambda values: [statistics.rank_correlation(rates, seed) if np.ptp(seed) > 0 else np.nan for seed in values]
         )
 
-    def over_rates(self, quantity: str, score: str, letter: str) -> Quantity:
+    def over_rates(self, quantity: str, score: str, letter: str) -> ps.Quantity:
         """The mean over rates of a quantity, [R]."""
         arms = self.runs.only(*(arm for _, _, arm in self.rates[score, letter]))
         unit = f"{label(quantity)}, mean over rates"

@@ -7,6 +7,7 @@ Filters scored by their expected activation, E[BN], and whether normalized activ
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
+import prunescope as ps
 from prunescope.papers.bartoldson import arms, figures, v2019_fig_a1, v2020_fig2
 from prunescope.papers.bartoldson.claims import LESS, MORE, Says, as_published
 from prunescope.papers.bartoldson.comparison import Comparison
@@ -14,11 +15,6 @@ from prunescope.papers.bartoldson.paper import study
 from prunescope.papers.bartoldson.quantities import STABILITIES
 from prunescope.papers.bartoldson.scales import RESNET18, RESNET18_EARLY, VGG11, VGG11_LAYERS, EventSize
 from prunescope.sparsity.unit_scores import ExpectedActivation
-from prunescope.studies.claim import Claim
-from prunescope.studies.figure import Figure
-from prunescope.studies.quantity import Quantity
-from prunescope.studies.region import Near
-from prunescope.studies.study import Study
 
 COST = {"smoke": "a minute or less", "laptop": "2 hours", "paper": "months"}
 FIGURE = "Appendix B"
@@ -38,13 +34,13 @@ def comparisons(settings: v2020_fig2.Settings) -> dict[str, Comparison]:
     return {name: makers[name]() for name in settings.networks}
 
 
-def build(settings: v2020_fig2.Settings, scale: str) -> Study:
+def build(settings: v2020_fig2.Settings, scale: str) -> ps.Study:
     """The study under these settings."""
     note = "Normality is that of VGG11 trained here; the paper shows a VGG19 trained on ImageNet, without numbers."
     return study(__doc__, settings, scale, _figures(settings), note)
 
 
-def _figures(settings: v2020_fig2.Settings) -> Iterator[Figure]:
+def _figures(settings: v2020_fig2.Settings) -> Iterator[ps.Figure]:
     panels, before = comparisons(settings), v2020_fig2.comparisons(settings)
     title = "Figure B2, left: test accuracy during training"
     claims = [claim for panel, runs in panels.items() for claim in _worst(panel, runs, settings)]
@@ -61,10 +57,10 @@ def _figures(settings: v2020_fig2.Settings) -> Iterator[Figure]:
         yield figures.correlations(f"figb2-correlations-{tag}", title, {panel: new}, pairs)
 
 
-def _ranges(panel: str, new: Comparison, old: Comparison) -> Iterator[Claim]:
+def _ranges(panel: str, new: Comparison, old: Comparison) -> Iterator[ps.Claim]:
     """E[BN] widens the range of stability and of accuracy, and strengthens their correlation."""
 
-    def spread(runs: Comparison, quantity: str) -> Quantity:
+    def spread(runs: Comparison, quantity: str) -> ps.Quantity:
         """Between the outermost arms of every replicate."""
         return runs.values(quantity).map(lambda values: values.max(axis=1) - values.min(axis=1))
 
@@ -72,10 +68,7 @@ def _ranges(panel: str, new: Comparison, old: Comparison) -> Iterator[Claim]:
     r, before = (runs.correlation("mean_stability", "best") for runs in (new, old))
     what = f"With filters of {panel} scored by E[BN], best accuracy falls with mean stability."
     yield says(f"{tag}-tradeoff-ebn", what, r, LESS)
-    for quantity, what, suffix in (
-        ("mean_stability", "stabilities", ""),
-        ("best", "accuracies", "-accuracy"),
-    ):
+    for quantity, what, suffix in (("mean_stability", "stabilities", ""), ("best", "accuracies", "-accuracy")):
         wider = spread(new, quantity) - spread(old, quantity)
         yield says(
             f"{tag}-wider{suffix}",
@@ -89,7 +82,7 @@ def _ranges(panel: str, new: Comparison, old: Comparison) -> Iterator[Claim]:
     yield says(f"{tag}-stronger", what, (r - before).named(apart), LESS, needs=(*r.needs, *before.needs))
 
 
-def _worst(panel: str, runs: Comparison, size: EventSize) -> Iterator[Claim]:
+def _worst(panel: str, runs: Comparison, size: EventSize) -> Iterator[ps.Claim]:
     """How much single events cost, as far as the authors' figure scripts say it."""
     _, _, small, large = runs.names
     script = "Figure B2, arrows (from the authors' figure script; tolerance proposed)"
@@ -99,6 +92,6 @@ def _worst(panel: str, runs: Comparison, size: EventSize) -> Iterator[Claim]:
             f"{panel.lower()}-worst-drop-{letter}-ebn",
             f"With E[BN], the worst event of {arm} in {panel} costs about {cost:g} points of test accuracy.",
             runs.value(arm, "worst_drop"),
-            Near(cost, 5.0),
+            ps.Near(cost, 5.0),
             as_published(size),
         )

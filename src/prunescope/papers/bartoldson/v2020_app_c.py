@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import Field
 
+import prunescope as ps
 from prunescope.papers.bartoldson import arms, figures, v2020_fig3
 from prunescope.papers.bartoldson.arms import L1, NONE
 from prunescope.papers.bartoldson.claims import LESS, MORE, Says, as_published
@@ -16,10 +17,6 @@ from prunescope.papers.bartoldson.paper import study
 from prunescope.papers.bartoldson.quantities import STABILITIES
 from prunescope.papers.bartoldson.scales import RESNET18_MORE, RESNET18_SGD, scales_of
 from prunescope.studies import correlation
-from prunescope.studies.claim import Claim
-from prunescope.studies.figure import Figure
-from prunescope.studies.region import Near
-from prunescope.studies.study import Study
 
 COST = {"smoke": "a minute or less", "laptop": "3 hours", "paper": "a year"}
 FIGURE = "Appendix C"
@@ -34,9 +31,7 @@ class Settings(v2020_fig3.Settings):
 
 
 SCALES = scales_of(
-    Settings,
-    smoke={"periods": (4, 300), "parts": ("C2",)},
-    laptop={"periods": (4, 40, 100, 300), "parts": ("C2",)},
+    Settings, smoke={"periods": (4, 300), "parts": ("C2",)}, laptop={"periods": (4, 40, 100, 300), "parts": ("C2",)}
 )
 
 
@@ -50,7 +45,7 @@ def tiny(settings: Settings) -> Comparison:
     return arms.compared(settings, arms.plain(group, settings), *made)
 
 
-def build(settings: Settings, scale: str) -> Study:
+def build(settings: Settings, scale: str) -> ps.Study:
     """The study under these settings."""
     makers = {"C1": _c1, "C2": _c2, "C3": _c3}
     shown = (figure for part in settings.parts for figure in makers[part](settings))
@@ -58,7 +53,7 @@ def build(settings: Settings, scale: str) -> Study:
     return study(__doc__, settings, scale, shown, note)
 
 
-def _c1(settings: Settings) -> Iterator[Figure]:
+def _c1(settings: Settings) -> Iterator[ps.Figure]:
     """Table C1: ResNet18 with 59 % of the parameters pruned."""
     runs = arms.resnet18(settings, RESNET18_MORE)
     says, panel, (_, _, small, large) = Says(PLACE), "ResNet18, 59 % pruned", runs.names
@@ -74,7 +69,7 @@ def _c1(settings: Settings) -> Iterator[Figure]:
     yield figures.correlations("tablec1-correlations", title, {panel: runs.pruned}, pairs, claims=[still])
 
 
-def _c2(settings: Settings) -> Iterator[Figure]:
+def _c2(settings: Settings) -> Iterator[ps.Figure]:
     """Figures C1 and C2: every rate's points, and Kendall's correlation at every rate."""
     runs = v2020_fig3.sweep(settings)
     rates = v2020_fig3.by_rate(runs, settings)
@@ -95,7 +90,7 @@ def _c2(settings: Settings) -> Iterator[Figure]:
     yield v2020_fig3.correlation_by_rate("figc2", title, runs, settings, kind="Kendall", claims=claims)
 
 
-def _c3(settings: Settings) -> Iterator[Figure]:
+def _c3(settings: Settings) -> Iterator[ps.Figure]:
     """Figure C3: tiny events every epoch, with SGD."""
     runs = tiny(settings)
     panels = {"ResNet18, SGD": runs}
@@ -106,16 +101,16 @@ def _c3(settings: Settings) -> Iterator[Figure]:
     yield figures.means("figc3-means", "Means of every arm", panels, shown, claims)
 
 
-def _gentle(runs: Comparison, settings: Settings) -> Iterator[Claim]:
+def _gentle(runs: Comparison, settings: Settings) -> Iterator[ps.Claim]:
     """A little pruning helps, by as much as the authors' figure script says."""
     arm = runs.names[-1]
     what = "Under SGD, the less stable of two gentle schedules (10 % in all) beats no pruning."
     yield Says(f"{PLACE}.4")("less-stable-beats-baseline", what, runs.gap(arm, NONE), MORE, needs=())
     script = "Figure C3 (where the authors' figure script puts its annotations)"
     for quantity, what, number in (
-        ("best", "best accuracy, %,", Near(93.7, 0.5)),
-        ("gap", "gap, points,", Near(6.5, 0.5)),
-        ("mean_stability", "mean stability, %,", Near(100.0, 2.0)),
+        ("best", "best accuracy, %,", ps.Near(93.7, 0.5)),
+        ("gap", "gap, points,", ps.Near(6.5, 0.5)),
+        ("mean_stability", "mean stability, %,", ps.Near(100.0, 2.0)),
     ):
         yield Says(f"Bartoldson et al. 2020, {script}", "proposed")(
             f"gentle-{quantity.replace('_', '-')}",

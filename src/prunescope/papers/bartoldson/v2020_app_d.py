@@ -7,16 +7,13 @@ from collections.abc import Iterator
 
 from pydantic import Field
 
+import prunescope as ps
 from prunescope.papers.bartoldson import arms, figures
 from prunescope.papers.bartoldson.arms import NONE
 from prunescope.papers.bartoldson.claims import MORE, Says
 from prunescope.papers.bartoldson.comparison import Comparison
 from prunescope.papers.bartoldson.paper import study
 from prunescope.papers.bartoldson.scales import VGG11, Ascending, Count, EventSize, scales_of
-from prunescope.studies.claim import Claim
-from prunescope.studies.region import Equivalence
-from prunescope.studies.study import Study
-from prunescope.training.interventions import ZeroUnits
 
 COST = {"smoke": "a minute or less", "laptop": "1.5 hours", "paper": "months"}
 FIGURE = "Appendix D"
@@ -33,11 +30,11 @@ SCALES = scales_of(Settings, smoke={"batches": (1, 2)}, laptop={"batches": (9, 6
 """At laptop scale as long in epochs of 40 batches as the paper's in epochs of 391."""
 
 
-def build(settings: Settings, scale: str) -> Study:
+def build(settings: Settings, scale: str) -> ps.Study:
     """The study under these settings."""
     saved = {"which": "all", "reentry": "saved", "normalization_follows": True}
     zeroed = [
-        arms.noisy(settings, f"Zeroing {count}, restored", ZeroUnits, batches=count, **saved)
+        arms.noisy(settings, f"Zeroing {count}, restored", ps.ZeroUnits, batches=count, **saved)
         for count in settings.batches
     ]
     runs = arms.compared(settings, arms.plain(VGG11, settings), arms.largest(settings), *zeroed)
@@ -55,12 +52,12 @@ def build(settings: Settings, scale: str) -> Study:
     )
 
 
-def _claims(runs: Comparison, batches: int) -> Iterator[Claim]:
+def _claims(runs: Comparison, batches: int) -> Iterator[ps.Claim]:
     """The longest zeroing does what pruning does."""
     says, (_, pruned, *_, longest) = Says(PLACE), runs.names
     zeroing, alike = f"Zeroing for {batches} batches with restored values", runs.gap(longest, pruned)
     yield says("restored-zeroing-helps", f"{zeroing} beats no noise.", runs.gap(longest, NONE), MORE)
-    yield says("restored-zeroing-is-pruning", f"{zeroing} generalizes like pruning.", alike, Equivalence(0.3))
+    yield says("restored-zeroing-is-pruning", f"{zeroing} generalizes like pruning.", alike, ps.Equivalence(0.3))
     stability = runs.gap(longest, pruned, "mean_stability")
     what = f"{zeroing} is as unstable as pruning."
-    yield says("restored-zeroing-is-as-unstable", what, stability, Equivalence(3.0))
+    yield says("restored-zeroing-is-as-unstable", what, stability, ps.Equivalence(3.0))

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+import prunescope as ps
 from prunescope.measures import GradientTrace, HessianSpectrum, HessianTrace, LossAlongEigenvectors, Sample
 from prunescope.measures.tic import tic
 from prunescope.papers.bartoldson import arms, figures, flatness
@@ -21,13 +22,6 @@ from prunescope.papers.bartoldson.flatness import SHARPNESS, TRACE_H
 from prunescope.papers.bartoldson.paper import study
 from prunescope.papers.bartoldson.quantities import Measured, label
 from prunescope.papers.bartoldson.scales import Count, FlatnessSize, scales_of
-from prunescope.studies.claim import Claim, Precondition
-from prunescope.studies.figure import Computed, Figure, Rows
-from prunescope.studies.plot import Intervals, Lines, Scatter, Table
-from prunescope.studies.quantity import arrays
-from prunescope.studies.region import Near
-from prunescope.studies.results import Results
-from prunescope.studies.study import Study
 
 COST = {"smoke": "a minute or less", "laptop": "3 hours", "paper": "months"}
 FIGURE = "Appendix E"
@@ -120,7 +114,7 @@ def share(spectrum: Values, trace: Values) -> float:
     return float(spectrum["sum"]) / whole if whole > 0 else float("nan")
 
 
-def build(settings: Settings, scale: str) -> Study:
+def build(settings: Settings, scale: str) -> ps.Study:
     """The study under these settings."""
     runs = arms.six(settings, flatness.main(settings) | spectral(settings))
     return study(
@@ -135,7 +129,7 @@ def build(settings: Settings, scale: str) -> Study:
     )
 
 
-def _figures(runs: Comparison, settings: Settings) -> Iterator[Figure]:
+def _figures(runs: Comparison, settings: Settings) -> Iterator[ps.Figure]:
     panels, taken, stability = {"VGG11": runs}, runs.observables.measures, "mean_stability"
     yield spectra(runs, _size(runs, settings))
     for tag, measure in MEASURES.items():
@@ -162,13 +156,13 @@ def _figures(runs: Comparison, settings: Settings) -> Iterator[Figure]:
     yield figures.scatter("fige6", title, panels, stability, "best", [_tradeoff(runs)])
 
 
-def _flatter(runs: Comparison, tag: str, x: str, y: str) -> Claim:
+def _flatter(runs: Comparison, tag: str, x: str, y: str) -> ps.Claim:
     """Less stable is flatter, and flatter is better."""
     measure, flat_is_large = MEASURES[tag], tag == "epsilon"
-    ready: tuple[Precondition, ...] = (runs.fits(measure, y), runs.moves(x))
+    ready: tuple[ps.Precondition, ...] = (runs.fits(measure, y), runs.moves(x))
     if measure == EPSILON:  # known to be larger only, where the loss did not rise by .1 within reach
         reached = runs.over_runs(REACHED).map(np.ravel)
-        ready = (Precondition("epsilon is reached in every run", reached, at_least=1), *ready)
+        ready = (ps.Precondition("epsilon is reached in every run", reached, at_least=1), *ready)
     if y == measure:
         name, region = f"stability-{tag}", LESS if flat_is_large else MORE
         what = f"less stability goes with a flatter minimum by {measure}"
@@ -179,86 +173,86 @@ def _flatter(runs: Comparison, tag: str, x: str, y: str) -> Claim:
     return Says(PLACE)(name, sentence, runs.correlation(x, y), region, needs=ready)
 
 
-def _tradeoff(runs: Comparison) -> Claim:
+def _tradeoff(runs: Comparison) -> ps.Claim:
     place = f"{PLACE} (Figure E6 draws it; what is said of it is not in the text at hand)"
     what = "Over the runs of six arms, best accuracy falls with mean stability."
     r = runs.correlation("mean_stability", "best")
     return Says(place, "proposed")("tradeoff-six-arms", what, r, LESS)
 
 
-def _size(runs: Comparison, settings: Settings) -> Claim:
+def _size(runs: Comparison, settings: Settings) -> ps.Claim:
     return Says("Bartoldson et al. 2020, Figure 6 (ends of an axis in the authors' figure script)", "proposed")(
         "top-eigenvalues-size",
         "The top 100 eigenvalues of the network without pruning add up to 205 to 555.",
         runs.value(NONE, TOP),
-        Near(380.0, 175.0),
+        ps.Near(380.0, 175.0),
         as_published(settings, "flat_images", "eigenvalues"),
     )
 
 
-def epsilon(name: str, title: str, runs: Comparison, other: str, claim: Claim) -> Figure:
+def epsilon(name: str, title: str, runs: Comparison, other: str, claim: ps.Claim) -> ps.Figure:
     """Epsilon and another quantity; runs in which it was not reached are marked, they stand at the end of the reach."""
 
-    def rows(arm: str) -> Rows:
+    def rows(arm: str) -> ps.Rows:
         marked = runs.value(arm, REACHED).map(lambda reached: [arm if near else f"{arm}, at least" for near in reached])
-        return Rows({}, {"arm": marked, other: runs.value(arm, other), EPSILON: runs.value(arm, EPSILON)})
+        return ps.Rows({}, {"arm": marked, other: runs.value(arm, other), EPSILON: runs.value(arm, EPSILON)})
 
-    return Figure(
+    return ps.Figure(
         name,
         title,
         caption='One point a run. "At least": within reach the loss did not rise by 0.1, and epsilon is larger.',
         rows=[rows(arm) for arm in runs.names],
-        plot=Scatter(other, EPSILON, series="arm", x_label=label(other), y_label=EPSILON),
+        plot=ps.Scatter(other, EPSILON, series="arm", x_label=label(other), y_label=EPSILON),
         claims=(claim,),
     )
 
 
-def numbers(runs: Comparison) -> Figure:
+def numbers(runs: Comparison) -> ps.Figure:
     """Every number of every run: the trace and sums, the authors' algorithm beside Lanczos, residuals."""
     measures = (*SUMS, ABOVE, RESIDUAL, POWER_RESIDUAL)
     ends = {"low": np.nan, "high": np.nan}
-    return Figure(
+    return ps.Figure(
         "appe-numbers",
         "Tr(H), sums of eigenvalues, and residuals |H v - value v| over the largest eigenvalue",
         caption="A sum is as good as its residuals are small; the authors' power method is the paper's number, which "
         "they call Tr(H). Beside it stand the whole trace, exact, and the share of it that a sum is.",
         rows=[
-            Rows({"panel": measure, **ends}, {"run": figures.names_of(value), "value": value})
+            ps.Rows({"panel": measure, **ends}, {"run": figures.names_of(value), "value": value})
             for measure in measures
             if measure in runs.observables.measures
             for value in (runs.value(arm, measure) for arm in runs.names)
         ],
-        plot=Intervals("run", "value", "low", "high", x_label="value"),
+        plot=ps.Intervals("run", "value", "low", "high", x_label="value"),
     )
 
 
-def spectra(runs: Comparison, claim: Claim) -> Figure:
+def spectra(runs: Comparison, claim: ps.Claim) -> ps.Figure:
     """Figures E1 and E2: eigenvalues in order of magnitude."""
 
-    def rows(arm: str) -> Rows:
-        values = arrays(runs.readings(arm, TOP)[0], "eigenvalues")
+    def rows(arm: str) -> ps.Rows:
+        values = ps.arrays(runs.readings(arm, TOP)[0], "eigenvalues")
         ranks = values.map(
             lambda eigenvalues: np.broadcast_to(np.arange(1, eigenvalues.shape[1] + 1), eigenvalues.shape)
         )
-        return Rows({"arm": arm}, {"rank": ranks, "eigenvalue": values})
+        return ps.Rows({"arm": arm}, {"rank": ranks, "eigenvalue": values})
 
-    return Figure(
+    return ps.Figure(
         "fige1",
         "Figures E1 and E2: Hessian eigenvalues of largest magnitude",
         caption="Eigenvalues in order of magnitude, sign kept.",
         rows=[rows(arm) for arm in runs.names],
-        plot=Lines("rank", "eigenvalue", series="arm", x_label="rank", y_label="eigenvalue", band="bootstrap"),
+        plot=ps.Lines("rank", "eigenvalue", series="arm", x_label="rank", y_label="eigenvalue", band="bootstrap"),
         claims=(claim,),
     )
 
 
-def along(runs: Comparison) -> Figure:
+def along(runs: Comparison) -> ps.Figure:
     """Figure E4: the rise of the loss along eigenvectors, for |e| below 0.13."""
 
-    def rows(arm: str) -> Computed:
+    def rows(arm: str) -> ps.Computed:
         (readings,) = runs.readings(arm, EPSILON)
 
-        def make(results: Results) -> Table:
+        def make(results: ps.Results) -> ps.Table:
             return [
                 {"panel": f"eigenvector {int(name[9:]) + 1}", "replicate": number}
                 | {"step": float(step), "increase": float(rise)}
@@ -270,14 +264,14 @@ def along(runs: Comparison) -> Figure:
                 if abs(step) < NEAR
             ]
 
-        return Computed(readings, make, {"arm": arm})
+        return ps.Computed(readings, make, {"arm": arm})
 
-    return Figure(
+    return ps.Figure(
         "fige4",
         "Figure E4: rise of the test loss along eigenvectors",
         caption="Mean test loss at a step along a unit eigenvector minus that at the minimum; its sign is arbitrary.",
         rows=[rows(arm) for arm in runs.names],
-        plot=Lines(
+        plot=ps.Lines(
             "step",
             "increase",
             series="arm",

@@ -5,14 +5,13 @@ ResNet18 on CIFAR-100, pruned late, early, and from scratch.
 
 from collections.abc import Iterator
 
+import prunescope as ps
 from prunescope.papers.bartoldson import arms, figures
 from prunescope.papers.bartoldson.arms import L1
 from prunescope.papers.bartoldson.claims import MORE, Says
 from prunescope.papers.bartoldson.comparison import Comparison
 from prunescope.papers.bartoldson.paper import study
 from prunescope.papers.bartoldson.scales import RESNET18_CIFAR100, RESNET18_LAST, EventSize, scales_of
-from prunescope.studies.claim import Claim
-from prunescope.studies.study import Study
 
 COST = {"smoke": "a minute or less", "laptop": "10 hours", "paper": "years"}
 FIGURE = "Appendix F"
@@ -23,7 +22,7 @@ Settings = EventSize
 SCALES = scales_of(EventSize, smoke={"compress": 800.0}, laptop={"compress": 100.0, "share": 0.1})
 
 
-def build(settings: EventSize, scale: str) -> Study:
+def build(settings: EventSize, scale: str) -> ps.Study:
     """The study under these settings."""
     group, layers = RESNET18_CIFAR100, RESNET18_LAST
     plain, scratch = arms.plain(group, settings), arms.scratch(group, layers, settings)
@@ -41,7 +40,7 @@ def build(settings: EventSize, scale: str) -> Study:
     )
 
 
-def _claims(runs: Comparison, size: EventSize) -> Iterator[Claim]:
+def _claims(runs: Comparison, size: EventSize) -> Iterator[ps.Claim]:
     """Pruning late beats the same size from the beginning."""
     says, (_, scratch, small, large) = Says(PLACE), runs.names
     what = "Pruning the largest filters of the last convolution beats pruning the smallest."

@@ -10,16 +10,13 @@ from typing import Literal
 
 from pydantic import Field
 
+import prunescope as ps
 from prunescope.papers.bartoldson import arms, figures
 from prunescope.papers.bartoldson.claims import LESS, MORE, Says, as_published, from_ends, p_value
 from prunescope.papers.bartoldson.comparison import Comparison
 from prunescope.papers.bartoldson.paper import study
 from prunescope.papers.bartoldson.quantities import STABILITIES
 from prunescope.papers.bartoldson.scales import Distinct, EventSize, scales_of
-from prunescope.studies.claim import Claim
-from prunescope.studies.figure import Figure
-from prunescope.studies.region import Among, Near
-from prunescope.studies.study import Study
 
 COST = {"smoke": "a minute or less", "laptop": "1 hour", "paper": "months"}
 FIGURE = "Figure 2"
@@ -48,9 +45,9 @@ class Published:
     worst: points that the worst event costs, at the high rate, by target.
     """
 
-    r: Near
+    r: ps.Near
     p: float
-    log_p: Near
+    log_p: ps.Near
     low: float
     high: float
     gone: float
@@ -60,9 +57,9 @@ class Published:
 
 PUBLISHED: Mapping[str, Published] = MappingProxyType(
     {
-        "VGG11": Published(Near(-0.73, 0.23), 4.4e-6, Near(-5.36, 3.8), 83.0, 86.5, 42.0, "own", {"l": 7.0}),
+        "VGG11": Published(ps.Near(-0.73, 0.23), 4.4e-6, ps.Near(-5.36, 3.8), 83.0, 86.5, 42.0, "own", {"l": 7.0}),
         "ResNet18": Published(
-            Near(-0.43, 0.35), 0.015, Near(-1.82, 2.7), 84.0, 88.5, 46.0, "structural", {"s": 7.0, "l": 9.0}
+            ps.Near(-0.43, 0.35), 0.015, ps.Near(-1.82, 2.7), 84.0, 88.5, 46.0, "structural", {"s": 7.0, "l": 9.0}
         ),
     }
 )
@@ -74,7 +71,7 @@ def comparisons(settings: Settings) -> dict[str, Comparison]:
     return {name: makers[name](settings) for name in settings.networks}
 
 
-def build(settings: Settings, scale: str) -> Study:
+def build(settings: Settings, scale: str) -> ps.Study:
     """The study under these settings."""
     return study(
         __doc__,
@@ -86,7 +83,7 @@ def build(settings: Settings, scale: str) -> Study:
     )
 
 
-def _figures(panels: Mapping[str, Comparison], size: EventSize) -> Iterator[Figure]:
+def _figures(panels: Mapping[str, Comparison], size: EventSize) -> Iterator[ps.Figure]:
     events = [claim for panel, runs in panels.items() for claim in _events(panel, runs, size)]
     title = "Figure 2, left: test accuracy during training"
     yield figures.dynamics("fig2-left", title, panels, claims=events)
@@ -103,7 +100,7 @@ def _figures(panels: Mapping[str, Comparison], size: EventSize) -> Iterator[Figu
     yield figures.means("fig2-means", "Means of every arm", panels, shown, arms)
 
 
-def _events(panel: str, runs: Comparison, size: EventSize) -> Iterator[Claim]:
+def _events(panel: str, runs: Comparison, size: EventSize) -> Iterator[ps.Claim]:
     """Events cost accuracy, which comes back."""
     tag, (_, _, small, large) = panel.lower(), runs.names
     yield Says("Bartoldson et al. 2020, section 3.1").recovers(f"{tag}-recovers", runs, large)
@@ -115,12 +112,12 @@ def _events(panel: str, runs: Comparison, size: EventSize) -> Iterator[Claim]:
             f"{tag}-worst-drop-{letter}",
             f"The worst event of {arm} in {panel} costs about {cost:g} points of test accuracy.",
             runs.value(arm, "worst_drop"),
-            Near(cost, 3.0),
+            ps.Near(cost, 3.0),
             as_published(size),
         )
 
 
-def _tradeoff(panel: str, runs: Comparison, size: EventSize) -> Iterator[Claim]:
+def _tradeoff(panel: str, runs: Comparison, size: EventSize) -> Iterator[ps.Claim]:
     """Accuracy falls with stability, as much as is printed."""
     says, tag, printed, paper = Says(PLACE), panel.lower(), PUBLISHED[panel], as_published(size)
     r = runs.pruned.correlation("mean_stability", "best")
@@ -135,14 +132,14 @@ def _tradeoff(panel: str, runs: Comparison, size: EventSize) -> Iterator[Claim]:
         f"{tag}-window",
         f"Best accuracy of every arm of {panel} is between {printed.low:g} and {printed.high:g} %.",
         from_ends(runs, printed.low, printed.high),
-        Among(MORE),
+        ps.Among(MORE),
         paper,
         basis="proposed",
         place=f"{PLACE} (ends of an axis in the authors' figure script)",
     )
 
 
-def _arms(panel: str, runs: Comparison, size: EventSize) -> Iterator[Claim]:
+def _arms(panel: str, runs: Comparison, size: EventSize) -> Iterator[ps.Claim]:
     """The arm that is least stable is the best."""
     says, tag, printed = Says(PLACE), panel.lower(), PUBLISHED[panel]
     none, slow, small, large = runs.names

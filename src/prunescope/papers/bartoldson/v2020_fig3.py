@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from pydantic import Field
 
+import prunescope as ps
 from prunescope.papers.bartoldson import arms, figures
 from prunescope.papers.bartoldson.arms import NONE, TARGETS
 from prunescope.papers.bartoldson.claims import LESS, MORE, Says, as_published, from_ends
@@ -16,19 +17,13 @@ from prunescope.papers.bartoldson.paper import study
 from prunescope.papers.bartoldson.quantities import label
 from prunescope.papers.bartoldson.scales import VGG11, VGG11_LAYERS, Ascending, Count, EventSize, scales_of
 from prunescope.studies import correlation
-from prunescope.studies.claim import Claim
-from prunescope.studies.figure import Computed, Figure
-from prunescope.studies.plot import Intervals, Table
-from prunescope.studies.region import Among, Direction, Near
-from prunescope.studies.results import Results
-from prunescope.studies.study import Study
 
 COST = {"smoke": "a minute or less", "laptop": "3 hours", "paper": "a year"}
 FIGURE = "Figure 3"
 PLACE = "Bartoldson et al. 2020, section 3.2 and Figure 3"
 SIGNIFICANT = -0.51
 """Pearson's correlation that has p = .05 over 15 runs: three targets, five runs each (the authors' script)."""
-BASELINE = Near(85.2, 0.5)
+BASELINE = ps.Near(85.2, 0.5)
 """Accuracy without pruning, percent, in the caption of Figure 3; the tolerance is proposed here."""
 
 
@@ -66,7 +61,7 @@ def by_rate(runs: Comparison, settings: Settings) -> dict[str, Comparison]:
     }
 
 
-def build(settings: Settings, scale: str) -> Study:
+def build(settings: Settings, scale: str) -> ps.Study:
     """The study under these settings."""
     return study(
         __doc__,
@@ -77,7 +72,7 @@ def build(settings: Settings, scale: str) -> Study:
     )
 
 
-def _figures(runs: Comparison, settings: Settings) -> Iterator[Figure]:
+def _figures(runs: Comparison, settings: Settings) -> Iterator[ps.Figure]:
     places = {
         f"Prune_{letter}": [
             (VGG11_LAYERS.rate(settings, period), runs, name_of(settings, letter, period))
@@ -113,15 +108,15 @@ def correlation_by_rate(
     settings: Settings,
     *,
     kind: str = "Pearson",
-    claims: Iterable[Claim] = (),
-) -> Figure:
+    claims: Iterable[ps.Claim] = (),
+) -> ps.Figure:
     """The correlation of stability with best and with final accuracy over the three targets at each rate.
 
     A panel for each accuracy, with Fisher's interval. kind: Pearson's, or Kendall's without an interval.
     """
 
-    def rows(accuracy: str, rate: str, targets: Comparison) -> Computed:
-        def make(results: Results) -> Table:
+    def rows(accuracy: str, rate: str, targets: Comparison) -> ps.Computed:
+        def make(results: ps.Results) -> ps.Table:
             points, low, high = targets.points(results, "mean_stability", accuracy), np.nan, np.nan
             r = correlation.kendall(points)
             if kind == "Pearson":
@@ -130,21 +125,21 @@ def correlation_by_rate(
             return [{"estimate": r.estimate, "low": low, "high": high, "p": r.p, "n": r.n}]
 
         labels = {"panel": label(accuracy), "rate": rate}
-        return Computed(targets.nodes("mean_stability", accuracy), make, labels)
+        return ps.Computed(targets.nodes("mean_stability", accuracy), make, labels)
 
     rates = by_rate(runs, settings)
-    return Figure(
+    return ps.Figure(
         name,
         title,
         caption=f"{kind}'s correlation of mean stability and accuracy over the runs of three targets at one iterative "
         "rate. The final accuracy is not selected; the best is, on the test set, as in the paper.",
         rows=[rows(y, rate, targets) for y in ("best", "final") for rate, targets in rates.items()],
-        plot=Intervals("rate", "estimate", "low", "high", x_label=f"{kind}'s correlation", zero=True),
+        plot=ps.Intervals("rate", "estimate", "low", "high", x_label=f"{kind}'s correlation", zero=True),
         claims=tuple(claims),
     )
 
 
-def _stability(runs: Comparison, settings: Settings) -> Iterator[Claim]:
+def _stability(runs: Comparison, settings: Settings) -> Iterator[ps.Claim]:
     """Stability falls with the rate."""
     for letter in TARGETS:
         few, *_, many = (name_of(settings, letter, period) for period in settings.periods)
@@ -156,7 +151,7 @@ def _stability(runs: Comparison, settings: Settings) -> Iterator[Claim]:
         )
 
 
-def _accuracy(runs: Comparison, settings: Settings) -> Iterator[Claim]:
+def _accuracy(runs: Comparison, settings: Settings) -> Iterator[ps.Claim]:
     """Accuracy rises up to a moderate rate with S and R, and only falls with L."""
     says, paper = Says(f"{PLACE} (center)"), as_published(settings)
     places = (0, len(settings.periods) // 2, -1)
@@ -175,14 +170,14 @@ def _accuracy(runs: Comparison, settings: Settings) -> Iterator[Claim]:
         "rates-window",
         "Best accuracy of every target at every rate is between 85.3 and 86.38 %.",
         from_ends(runs.pruned, 85.3, 86.38),
-        Among(MORE),
+        ps.Among(MORE),
         basis="proposed",
         place=f"{PLACE} (center; ends of an axis in the authors' figure script)",
         needs=(as_published(settings, "periods"), runs.fits("best")),
     )
 
 
-def _tradeoff(runs: Comparison, settings: Settings) -> Iterator[Claim]:
+def _tradeoff(runs: Comparison, settings: Settings) -> Iterator[ps.Claim]:
     """Stability and accuracy are correlated over targets, the less the more goes at once."""
     says, ready = Says(f"{PLACE} (right)"), (runs.fits("best"),)
     rates = by_rate(runs, settings)
@@ -202,7 +197,7 @@ def _tradeoff(runs: Comparison, settings: Settings) -> Iterator[Claim]:
                 f"not-significant-{period}",
                 f"{at} the correlation would not be significant over the paper's runs: it is above {SIGNIFICANT:g}.",
                 r[rate],
-                Direction("greater", than=SIGNIFICANT),
+                ps.Direction("greater", than=SIGNIFICANT),
                 needs=ready,
                 place=f"{PLACE} (right): not significant at the highest rates; which rates these are is proposed",
             )

@@ -9,16 +9,13 @@ from typing import Literal
 
 from pydantic import Field
 
+import prunescope as ps
 from prunescope.papers.bartoldson import arms, figures, scales
 from prunescope.papers.bartoldson.claims import LESS, MORE, Says, as_published
 from prunescope.papers.bartoldson.comparison import Comparison
 from prunescope.papers.bartoldson.paper import study
 from prunescope.papers.bartoldson.quantities import STABILITIES
 from prunescope.papers.bartoldson.scales import Distinct, EventSize, Group, scales_of
-from prunescope.studies.claim import Claim
-from prunescope.studies.figure import Figure
-from prunescope.studies.region import Near
-from prunescope.studies.study import Study
 
 COST = {"smoke": "a minute or less", "laptop": "2 hours", "paper": "months"}
 FIGURE = "Figure 4"
@@ -59,7 +56,7 @@ def comparison(network: str, settings: EventSize) -> Comparison:
     return arms.compared(settings, arms.plain(group, settings), *made)
 
 
-def build(settings: Settings, scale: str) -> Study:
+def build(settings: Settings, scale: str) -> ps.Study:
     """The study under these settings."""
     return study(
         __doc__,
@@ -73,7 +70,7 @@ def build(settings: Settings, scale: str) -> Study:
     )
 
 
-def _figures(settings: Settings) -> Iterator[Figure]:
+def _figures(settings: Settings) -> Iterator[ps.Figure]:
     panels: dict[str, Comparison] = {name: comparison(name, settings) for name in settings.networks}
     pruned = {name: runs.pruned for name, runs in panels.items()}
     claims = [claim for name, runs in pruned.items() for claim in _accuracy(name, runs, settings)]
@@ -88,7 +85,7 @@ def _figures(settings: Settings) -> Iterator[Figure]:
     yield figures.means("fig4-means", "Means of every arm", panels, shown)
 
 
-def _accuracy(network: str, runs: Comparison, size: EventSize) -> Iterator[Claim]:
+def _accuracy(network: str, runs: Comparison, size: EventSize) -> Iterator[ps.Claim]:
     """Less stable is more accurate, and how far both go."""
     tag, paper = network.lower(), (as_published(size),)
     _, accuracy, stability = NETWORKS[network]
@@ -98,13 +95,13 @@ def _accuracy(network: str, runs: Comparison, size: EventSize) -> Iterator[Claim
     script = Says(f"{PLACE} (where the authors' figure script puts its annotation)", "proposed")
     what = f"Pruned at the higher rate, {network} reaches about {accuracy} % (tolerance proposed)."
     best = runs.value(runs.names[-1], "best")
-    yield script(f"{tag}-best", what, best, Near(accuracy, 1.0), needs=paper)
+    yield script(f"{tag}-best", what, best, ps.Near(accuracy, 1.0), needs=paper)
     lower = runs.values("mean_stability").map(lambda values: values.min(axis=1), label="the lower of both rates")
     what = f"Mean stability of pruned {network}s goes down to about {stability:g} % (tolerance proposed)."
-    yield script(f"{tag}-stability", what, lower, Near(stability, 5.0), needs=paper)
+    yield script(f"{tag}-stability", what, lower, ps.Near(stability, 5.0), needs=paper)
 
 
-def _gap(network: str, runs: Comparison) -> Claim:
+def _gap(network: str, runs: Comparison) -> ps.Claim:
     what = f"Among pruned {network}s, lower stability goes with a smaller generalization gap."
     r = runs.correlation("mean_stability", "gap")
     return Says(PLACE)(f"{network.lower()}-gap", what, r, MORE, needs=(runs.moves(),))

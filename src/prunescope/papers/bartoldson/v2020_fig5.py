@@ -7,16 +7,13 @@ from collections.abc import Iterator
 
 from pydantic import Field
 
+import prunescope as ps
 from prunescope.papers.bartoldson import arms, figures
 from prunescope.papers.bartoldson.arms import NONE
 from prunescope.papers.bartoldson.claims import MORE, Says
 from prunescope.papers.bartoldson.comparison import Comparison
 from prunescope.papers.bartoldson.paper import study
 from prunescope.papers.bartoldson.scales import VGG11, Ascending, Count, EventSize, scales_of
-from prunescope.studies.claim import Claim
-from prunescope.studies.region import Equivalence
-from prunescope.studies.study import Study
-from prunescope.training.interventions import NoiseUnits, ZeroUnits
 
 COST = {"smoke": "a minute or less", "laptop": "2 hours", "paper": "months"}
 FIGURE = "Figure 5"
@@ -34,9 +31,7 @@ class Settings(EventSize):
 
 
 SCALES = scales_of(
-    Settings,
-    smoke={"batches": (1, 2), "test_batches": 2},
-    laptop={"batches": (1, 5, 113), "test_batches": 8},
+    Settings, smoke={"batches": (1, 2), "test_batches": 2}, laptop={"batches": (1, 5, 113), "test_batches": 8}
 )
 """At laptop scale epochs have 40 batches for the paper's 391:
 5, 113 and a test pass of 8 last as long in epochs as 50, 1105 and 79."""
@@ -50,16 +45,16 @@ def comparisons(size: Settings) -> dict[str, Comparison]:
     """
     plain = arms.plain(VGG11, size)
     pruned = arms.largest(size, normalization_follows=False, suffix=", BN kept")
-    zeroing = [arms.noisy(size, f"Zeroing {n}", ZeroUnits, batches=n) for n in size.batches]
+    zeroing = [arms.noisy(size, f"Zeroing {n}", ps.ZeroUnits, batches=n) for n in size.batches]
     test = size.test_batches
-    gaussian = [arms.noisy(size, f"Gaussian {n}", NoiseUnits, batches=n, test_batches=test) for n in size.batches]
+    gaussian = [arms.noisy(size, f"Gaussian {n}", ps.NoiseUnits, batches=n, test_batches=test) for n in size.batches]
     return {
         "zeroing": arms.compared(size, plain, pruned, *zeroing),
         "Gaussian noise": arms.compared(size, plain, *gaussian),
     }
 
 
-def build(settings: Settings, scale: str) -> Study:
+def build(settings: Settings, scale: str) -> ps.Study:
     """The study under these settings."""
     panels = comparisons(settings)
     shown, claims = ("best", "final", "mean_stability"), _claims(settings, *panels.values())
@@ -79,16 +74,16 @@ def build(settings: Settings, scale: str) -> Study:
     )
 
 
-def _claims(settings: Settings, zeroed: Comparison, noisy: Comparison) -> Iterator[Claim]:
+def _claims(settings: Settings, zeroed: Comparison, noisy: Comparison) -> Iterator[ps.Claim]:
     """Noise that lasts long enough does what pruning does."""
     says, pruned = Says(PLACE), zeroed.names[1]
     middle = settings.batches[len(settings.batches) // 2]
     zeroing = f"Zeroing {middle}"
     what = f"Zeroing for {middle} batches generalizes like pruning for good."
-    yield says("zeroing-is-pruning", what, zeroed.gap(zeroing, pruned), Equivalence(0.3))
+    yield says("zeroing-is-pruning", what, zeroed.gap(zeroing, pruned), ps.Equivalence(0.3))
     what = f"Zeroing for {middle} batches is as unstable as pruning for good."
     stability = zeroed.gap(zeroing, pruned, "mean_stability")
-    yield says("zeroing-is-as-unstable", what, stability, Equivalence(3.0))
+    yield says("zeroing-is-as-unstable", what, stability, ps.Equivalence(3.0))
     what = "Pruning the largest filters beats no pruning."
     yield says("pruning-helps", what, zeroed.gap(pruned, NONE), MORE)
     shortest, *_, longest = settings.batches

@@ -5,6 +5,7 @@ Less stable pruning leads to flatter minima, and flatter minima generalize bette
 
 from collections.abc import Iterator
 
+import prunescope as ps
 from prunescope.papers.bartoldson import arms, figures, flatness
 from prunescope.papers.bartoldson.arms import NONE
 from prunescope.papers.bartoldson.claims import LESS, MORE, Says, as_published, falls
@@ -14,22 +15,18 @@ from prunescope.papers.bartoldson.paper import study
 from prunescope.papers.bartoldson.quantities import STABILITIES
 from prunescope.papers.bartoldson.scales import FlatnessSize, scales_of
 from prunescope.studies import correlation
-from prunescope.studies.claim import Claim
-from prunescope.studies.figure import Figure
-from prunescope.studies.region import Direction, Equivalence, Near
-from prunescope.studies.study import Study
 
 COST = {"smoke": "a minute or less", "laptop": "1.5 hours", "paper": "months"}
 FIGURE = "Figure 6"
 PLACE = "Bartoldson et al. 2020, section 3.4 and Figure 6"
-SIGNIFICANT = Direction("less", than=-0.254)
+SIGNIFICANT = ps.Direction("less", than=-0.254)
 """Pearson's correlation that has p = .05 over 60 runs: six arms, ten runs each."""
 TRACES = {"h": TRACE_H, "c": TRACE_C}
 Settings = FlatnessSize
 SCALES = scales_of(FlatnessSize)
 
 
-def build(settings: FlatnessSize, scale: str) -> Study:
+def build(settings: FlatnessSize, scale: str) -> ps.Study:
     """The study under these settings."""
     runs = arms.six(settings, flatness.main(settings))
     return study(
@@ -45,7 +42,7 @@ def build(settings: FlatnessSize, scale: str) -> Study:
     )
 
 
-def _figures(runs: Comparison, size: FlatnessSize) -> Iterator[Figure]:
+def _figures(runs: Comparison, size: FlatnessSize) -> Iterator[ps.Figure]:
     panels, x, y = {"VGG11": runs}, "mean_stability", "best"
     for tag, measure in {**TRACES, "sharpness": SHARPNESS}.items():
         what = f"Figure 6: {measure}" if tag in TRACES else "Beside Figure 6: adaptive sharpness"
@@ -70,12 +67,12 @@ def _figures(runs: Comparison, size: FlatnessSize) -> Iterator[Figure]:
     yield figures.means("fig6-means", "Means of every arm", panels, shown, [_size(runs, size)])
 
 
-def _stability(runs: Comparison, tag: str) -> Claim:
+def _stability(runs: Comparison, tag: str) -> ps.Claim:
     what = f"Over the runs of six arms, {TRACES[tag]} rises with mean stability."
     return Says(PLACE)(f"stability-trace-{tag}", what, runs.correlation("mean_stability", TRACES[tag]), MORE)
 
 
-def _accuracy(runs: Comparison, tag: str) -> Iterator[Claim]:
+def _accuracy(runs: Comparison, tag: str) -> Iterator[ps.Claim]:
     measure, r = TRACES[tag], runs.correlation(TRACES[tag], "best")
     what = f"Over the runs of six arms, best test accuracy falls with {measure}."
     yield Says(PLACE)(f"trace-{tag}-accuracy", what, r, LESS)
@@ -83,24 +80,24 @@ def _accuracy(runs: Comparison, tag: str) -> Iterator[Claim]:
     yield Says(PLACE)(f"trace-{tag}-accuracy-significant", f"{what}{SIGNIFICANT.than:g}.", r, SIGNIFICANT)
 
 
-def _mediation(runs: Comparison) -> Claim:
+def _mediation(runs: Comparison) -> ps.Claim:
     """With flatness held fixed, hardly any of the correlation remains."""
     x, y, unit = "mean_stability", "best", f"the partial correlation, {TRACE_H} held fixed"
     return Says(PLACE, "proposed")(
         "mediation",
         f"With {TRACE_H} held fixed, stability and best accuracy are hardly correlated: flatness is the mediator.",
         runs.correlation(x, y, correlation.r_partial, given=(TRACE_H,), unit=unit),
-        Equivalence(0.3),
+        ps.Equivalence(0.3),
         needs=(runs.fits(x, TRACE_H, y), runs.moves(x), falls(runs, x, y)),
         place=f"{PLACE}, which says that flatness may mediate; test and margin are proposed here",
     )
 
 
-def _size(runs: Comparison, size: FlatnessSize) -> Claim:
+def _size(runs: Comparison, size: FlatnessSize) -> ps.Claim:
     return Says("Bartoldson et al. 2020, Figure 6 (ends of an axis in the authors' figure script)", "proposed")(
         "trace-c-size",
         f"{TRACE_C} of the network without pruning is 1,300 to 5,300.",
         runs.value(NONE, TRACE_C),
-        Near(3300.0, 2000.0),
+        ps.Near(3300.0, 2000.0),
         as_published(size, "flat_images"),
     )

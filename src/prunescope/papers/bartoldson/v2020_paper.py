@@ -3,6 +3,7 @@
 The whole paper, all figures and claims in one report.
 """
 
+import prunescope as ps
 from prunescope.papers.bartoldson import (
     v2020_app_b,
     v2020_app_c,
@@ -17,7 +18,6 @@ from prunescope.papers.bartoldson import (
 )
 from prunescope.papers.bartoldson import v2020_section2 as section2
 from prunescope.papers.bartoldson.paper import SCALES, Settings, joined
-from prunescope.studies.study import Study
 
 __all__ = ["SCALES", "Settings", "build"]
 
@@ -28,6 +28,6 @@ APPENDICES = (v2020_app_b, v2020_app_c, v2020_app_d, v2020_app_e, v2020_app_f)
 """The studies of the paper in its order."""
 
 
-def build(settings: Settings, scale: str) -> Study:
+def build(settings: Settings, scale: str) -> ps.Study:
     """The study under these settings; all parts share their runs. Raises UsageError for a part that is not there."""
     return joined(__doc__, (*FIGURES, *APPENDICES), settings, scale)

@@ -8,16 +8,13 @@ from typing import Annotated
 
 from pydantic import Field
 
+import prunescope as ps
 from prunescope.papers.bartoldson import arms, figures
 from prunescope.papers.bartoldson.arms import NONE
 from prunescope.papers.bartoldson.claims import MORE, Says
 from prunescope.papers.bartoldson.paper import study
 from prunescope.papers.bartoldson.quantities import label
 from prunescope.papers.bartoldson.scales import VGG11, Ascending, EventSize, scales_of
-from prunescope.studies.figure import Figure
-from prunescope.studies.region import Equivalence
-from prunescope.studies.study import Study
-from prunescope.training.interventions import BernoulliUnits
 
 COST = {"smoke": "a minute or less", "laptop": "1.5 hours", "paper": "months"}
 FIGURE = "section 2"
@@ -33,7 +30,7 @@ class Settings(EventSize):
 SCALES = scales_of(Settings, smoke={"keep": (0.5,)})
 
 
-def build(settings: Settings, scale: str) -> Study:
+def build(settings: Settings, scale: str) -> ps.Study:
     """The study under these settings."""
     return study(
         __doc__,
@@ -45,18 +42,15 @@ def build(settings: Settings, scale: str) -> Study:
     )
 
 
-def _figures(size: Settings) -> Iterator[Figure]:
+def _figures(size: Settings) -> Iterator[ps.Figure]:
     pruned = arms.largest(size)
-    made = [arms.noisy(size, f"Bernoulli {keep:g}", BernoulliUnits, keep=keep) for keep in size.keep]
+    made = [arms.noisy(size, f"Bernoulli {keep:g}", ps.BernoulliUnits, keep=keep) for keep in size.keep]
     runs = arms.compared(size, arms.plain(VGG11, size), pruned, *made)
 
     says, least, most = Says(PLACE, "proposed"), size.keep[0], size.keep[-1]
-    alike, stabler = (
-        runs.gap(made[0].name, pruned.name),
-        runs.gap(made[-1].name, pruned.name, "mean_stability"),
-    )
+    alike, stabler = (runs.gap(made[0].name, pruned.name), runs.gap(made[-1].name, pruned.name, "mean_stability"))
     what = f"Filters that are there in {100 * least:g} % of the batches generalize like pruned ones."
-    claims = {"best": says("rarely-there-is-pruned", what, alike, Equivalence(0.3))}
+    claims = {"best": says("rarely-there-is-pruned", what, alike, ps.Equivalence(0.3))}
     what = f"Filters that are there in {100 * most:g} % of the batches are more stable than pruned ones."
     claims["mean_stability"] = says("rarer-is-less-stable", what, stabler, MORE)
 

@@ -4,11 +4,11 @@ Random pruning and rewound magnitude masks of a fully connected network. At lapt
 atinit/compare: LeNet-300-100 on a fifth of the images, so that 40 epochs are enough to memorize wrong labels.
 """
 
+import prunescope as ps
 from prunescope.papers.atinit import scales
 from prunescope.papers.atinit.scales import EXPONENTS, Ground
 from prunescope.papers.yang2023 import real
 from prunescope.papers.yang2023.real import Settings
-from prunescope.studies.study import Study, titled
 
 COST = {"smoke": "5 seconds", "laptop": "10 minutes", "paper": "30 hours"}
 FIGURE = "the experiment on MNIST (recalled)"
@@ -17,12 +17,11 @@ SCALES = {
     "smoke": Settings(ground=scales.SMOKE.replace(noises=BOTH), over=10),
     "laptop": Settings(ground=Ground(noises=BOTH, exponents=EXPONENTS, epochs=40, share=0.2)),
     "paper": Settings(
-        ground=Ground(hidden=(1024, 1024), noises=BOTH, exponents=(*range(1, 21), 23, 26), epochs=40),
-        scores=True,
+        ground=Ground(hidden=(1024, 1024), noises=BOTH, exponents=(*range(1, 21), 23, 26), epochs=40), scores=True
     ),
 }
 
 
-def build(settings: Settings, scale: str) -> Study:
+def build(settings: Settings, scale: str) -> ps.Study:
     """The study under these settings."""
-    return real.study(*titled(__doc__), settings, scale)
+    return real.study(*ps.titled(__doc__), settings, scale)

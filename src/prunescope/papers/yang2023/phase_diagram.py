@@ -8,20 +8,18 @@ from collections.abc import Mapping
 import numpy as np
 from pydantic import Field
 
-from prunescope.base.value import Value
+import prunescope as ps
 from prunescope.papers.yang2023.quantities import KEPT, Networks, study, sweep
 from prunescope.papers.yang2023.scales import TINY, Count, Keep, Setting
-from prunescope.studies import Claim, Contour, Direction, Figure, Map, Quantity, Results, Rows, Study
+from prunescope.studies import Contour
 from prunescope.studies.figure import with_gaps
-from prunescope.studies.quantity import nodes_of
-from prunescope.studies.results import Numbers
 
 COST = {"smoke": "3 seconds", "laptop": "4 minutes", "paper": "1 to 2 hours"}
 AGREEMENT = 80.0
 """Balanced accuracy, percent, from which the predictors are said to place networks (proposed); 50 is a constant's."""
 
 
-class Settings(Value):
+class Settings(ps.Value):
     """What is mapped. setting: noise and width are those of the map over the other. steps of the axes: as listed."""
 
     setting: Setting = Setting(most_steps=4000)
@@ -41,10 +39,7 @@ SCALES = {
         setting=TINY.replace(most_steps=200), keeps=(1.0, 0.3), noises=(0.1, 0.5), widths=(4, 8), replicates=2
     ),
     "laptop": Settings(
-        keeps=spaced(0.02, 1, 8),
-        noises=spaced(0.05, 0.5, 8),
-        widths=(5, 8, 12, 20, 32, 50, 80, 125),
-        replicates=3,
+        keeps=spaced(0.02, 1, 8), noises=spaced(0.05, 0.5, 8), widths=(5, 8, 12, 20, 32, 50, 80, 125), replicates=3
     ),
     "paper": Settings(
         keeps=spaced(0.01, 1, 20),
@@ -55,7 +50,7 @@ SCALES = {
 }
 
 
-def build(settings: Settings, scale: str) -> Study:
+def build(settings: Settings, scale: str) -> ps.Study:
     """The study under these settings."""
     base, most = settings.setting, settings.setting.most_steps
     over_noise = {noise: base.replace(noise=noise) for noise in settings.noises}
@@ -78,7 +73,7 @@ def build(settings: Settings, scale: str) -> Study:
     )
 
 
-def map_figure(axis: str, label: str, values: Mapping[float, Setting], settings: Settings) -> Figure:
+def map_figure(axis: str, label: str, values: Mapping[float, Setting], settings: Settings) -> ps.Figure:
     """Test error over the keep probability and one other quantity, against the two predictors."""
     cells = [
         (value, networks)
@@ -91,7 +86,7 @@ def map_figure(axis: str, label: str, values: Mapping[float, Setting], settings:
         "classes have no usable signal neuron. One recipe a row is listed; the others of the row differ in keep and "
         "seeds."
     )
-    plot = Map(
+    plot = ps.Map(
         "keep",
         axis,
         "test_error",
@@ -103,43 +98,40 @@ def map_figure(axis: str, label: str, values: Mapping[float, Setting], settings:
         log_x=True,
         log_y=True,
         reverse_x=True,
-        contours=(
-            Contour("log_race", 0.0, "signal race = 1"),
-            Contour("death", 0.5, "half of the classes dead"),
-        ),
+        contours=(Contour("log_race", 0.0, "signal race = 1"), Contour("death", 0.5, "half of the classes dead")),
     )
     rows = [cell(axis, value, networks) for value, networks in cells]
     claim = predicted(axis, [networks for _, networks in cells])
     title = f"Test error over keep probability and {axis}"
-    return Figure(axis, title, caption=caption, rows=rows, plot=plot, claims=(claim,))
+    return ps.Figure(axis, title, caption=caption, rows=rows, plot=plot, claims=(claim,))
 
 
-def cell(axis: str, value: float, networks: Networks) -> Rows:
+def cell(axis: str, value: float, networks: Networks) -> ps.Rows:
     """The networks of a cell, with the two predictors."""
     setting, keep = networks.setting, networks.keep
     predictors = {"log_race": float(np.log(setting.race(keep))), "death": setting.death(keep)}
     errors = networks.error().map(if_most_are_trained)
-    return Rows({axis: value, "keep": 100 * keep, **predictors}, {"trained": networks.trained, "test_error": errors})
+    return ps.Rows({axis: value, "keep": 100 * keep, **predictors}, {"trained": networks.trained, "test_error": errors})
 
 
-def predicted(axis: str, cells: list[Networks]) -> Claim:
+def predicted(axis: str, cells: list[Networks]) -> ps.Claim:
     """The two predictors together say which networks generalize."""
-    return Claim(
+    return ps.Claim(
         f"predicted-over-{axis}",
         f"Over keep probability and {axis}, the signal race and the dead classes say of more than {AGREEMENT:g} % of "
         "the trained networks on which side of half the error of guessing they are, counting both sides alike.",
         agreement(cells),
-        Direction("greater", than=AGREEMENT),
+        ps.Direction("greater", than=AGREEMENT),
         place="predictors derived here; the share is proposed",
     )
 
 
-def if_most_are_trained(errors: Numbers) -> Numbers:
+def if_most_are_trained(errors: ps.Numbers) -> ps.Numbers:
     """The errors of a cell, none where fewer than half of its networks are trained."""
     return errors if 2 * np.isfinite(errors).sum() >= len(errors) else np.full(len(errors), np.nan)
 
 
-def agreement(cells: list[Networks]) -> Quantity:
+def agreement(cells: list[Networks]) -> ps.Quantity:
     """Balanced accuracy of the predictors on a replicate's trained networks, percent, [replicates with both kinds].
 
     The mean of the shares that are placed right among those that err on at most half of guessing, and among the rest.
@@ -149,7 +141,7 @@ def agreement(cells: list[Networks]) -> Quantity:
     half = [50 * networks.setting.chance for networks in cells]
     expected = np.array([expected_to_generalize(networks) for networks in cells])
 
-    def balanced(results: Results) -> list[float]:
+    def balanced(results: ps.Results) -> list[float]:
         shares = []
         for row in np.array([with_gaps(each, results) for each in errors]).T:
             kinds = [(expected == kind)[np.isfinite(row) & ((row <= half) == kind)] for kind in (False, True)]
@@ -157,7 +149,7 @@ def agreement(cells: list[Networks]) -> Quantity:
                 shares.append(100 * float(np.mean([kind.mean() for kind in kinds])))
         return shares
 
-    return Quantity("", "% balanced accuracy among trained networks", nodes_of(errors), balanced)
+    return ps.Quantity("", "% balanced accuracy among trained networks", ps.nodes_of(errors), balanced)
 
 
 def expected_to_generalize(networks: Networks) -> bool:
