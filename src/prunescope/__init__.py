@@ -4,6 +4,8 @@ The names below are the whole public interface of a notebook; each is loaded whe
 `import prunescope` is quick.
 """
 
+# mypy: implicit-reexport
+
 import importlib
 from typing import TYPE_CHECKING, Any
 

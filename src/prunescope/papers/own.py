@@ -6,31 +6,28 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, JsonValue, model_validator
 
-from prunescope.base.value import Value
-from prunescope.runs.graph.recipe import Recipe
-from prunescope.tasks.data.cifar import cifar10, cifar100
-from prunescope.tasks.data.digits import digits
-from prunescope.tasks.data.idx import mnist
-from prunescope.tasks.data.source import Source
+import prunescope as ps
 from prunescope.tasks.data.tables import file_source
-from prunescope.tasks.model import Network
-from prunescope.tasks.targets import Binary, Classes, MultiLabel, Regression, Sequence, Target
-from prunescope.tasks.task import Data, Task
-from prunescope.training.optim import Optimizer
-from prunescope.training.schedules import Schedule
+from prunescope.tasks.targets import Target
 
-SOURCES: Mapping[str, Callable[[], Source]] = MappingProxyType(
-    {"digits": digits, "mnist": mnist, "cifar10": cifar10, "cifar100": cifar100}
+SOURCES: Mapping[str, Callable[[], ps.Source]] = MappingProxyType(
+    {"digits": ps.digits, "mnist": ps.mnist, "cifar10": ps.cifar10, "cifar100": ps.cifar100}
 )
 NETWORK = "prunescope.tasks.nets:LeNet"
 TargetName = Literal["classes", "binary", "multilabel", "regression", "sequence"]
 TARGETS: Mapping[TargetName, type[Target]] = MappingProxyType(
-    {"classes": Classes, "binary": Binary, "multilabel": MultiLabel, "regression": Regression, "sequence": Sequence}
+    {
+        "classes": ps.Classes,
+        "binary": ps.Binary,
+        "multilabel": ps.MultiLabel,
+        "regression": ps.Regression,
+        "sequence": ps.Sequence,
+    }
 )
 Count = Annotated[int, Field(ge=1)]
 
 
-class Own(Value):
+class Own(ps.Value):
     """A network and its training.
 
     network: import path of a class or function that returns a fresh module, your own included.
@@ -54,8 +51,8 @@ class Own(Value):
     data: str = "digits"
     share: float = Field(default=1.0, gt=0, le=1)
     target: TargetName = "classes"
-    optimizer: Optimizer
-    schedule: Schedule
+    optimizer: ps.Optimizer
+    schedule: ps.Schedule
     epochs: Count = 40
     batch: Count = 64
     replicates: Count = 3
@@ -74,18 +71,18 @@ class Own(Value):
         other = isinstance(fields, dict) and "network" in fields and fields["network"] != NETWORK
         return {"arguments": {}} | fields if other else fields
 
-    def recipe(self) -> Recipe:
+    def recipe(self) -> ps.Recipe:
         """The training of one network."""
-        network = Network(path=self.network, revision=self.revision).with_args(**self.arguments)
+        network = ps.Network(path=self.network, revision=self.revision).with_args(**self.arguments)
         target = TARGETS[self.target]()
         if self.data in SOURCES:
             source, layout = SOURCES[self.data](), None
         else:
             source, layout = file_source(self.data, target, names=tuple(SOURCES))
-        return Recipe(
-            task=Task(
+        return ps.Recipe(
+            task=ps.Task(
                 network=network if layout is None else network.replace(layout=layout),
-                data=Data(source=source, share=self.share),
+                data=ps.Data(source=source, share=self.share),
                 target=target,
             ),
             optimizer=self.optimizer,

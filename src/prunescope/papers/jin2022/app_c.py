@@ -2,16 +2,13 @@
 
 from functools import partial
 
+import prunescope as ps
 from prunescope.papers.jin2022 import variants
 from prunescope.papers.jin2022.arms import Benchmark
 from prunescope.papers.jin2022.claims import CLOSE, Says
 from prunescope.papers.jin2022.settings import SCALES, Settings, arms, notes, study
 from prunescope.papers.jin2022.variants import Variant
-from prunescope.runs.graph.families import extended, imp, one_shot
-from prunescope.runs.graph.recipe import Recipe
-from prunescope.sparsity.select import Sparsity
 from prunescope.sparsity.synflow import SynFlow
-from prunescope.studies import Claim, Equivalence, Study
 
 __all__ = ["SCALES", "build"]
 
@@ -19,7 +16,7 @@ COST = {"smoke": "half a minute or less", "laptop": "1.5 hours", "paper": "2.5 h
 FIGURE = "Appendix C, Figure 8"
 
 
-def build(settings: Settings, scale: str) -> Study:
+def build(settings: Settings, scale: str) -> ps.Study:
     """The study under these settings."""
     size = settings.size(scale)
     compared = algorithms(arms(size))
@@ -56,8 +53,8 @@ def build(settings: Settings, scale: str) -> Study:
 
 def algorithms(bench: Benchmark) -> dict[str, Variant]:
     """The variants by name, all without label noise."""
-    chain = partial(imp, levels=bench.levels, prune=bench.prune, rewind=bench.rewind)
-    replays = partial(extended, levels=bench.levels)
+    chain = partial(ps.imp, levels=bench.levels, prune=bench.prune, rewind=bench.rewind)
+    replays = partial(ps.extended, levels=bench.levels)
     tenth = max(1, bench.base.steps // 10)
     tuned = {"retrain": "fine_tune", "fine_tune": f"{tenth}it", "rewind": "0it"}
     makers: dict[str, variants.Maker] = {
@@ -72,18 +69,18 @@ def algorithms(bench: Benchmark) -> dict[str, Variant]:
     return {name: Variant(bench, name, 0.0, make) for name, make in makers.items()}
 
 
-def _one_shots(bench: Benchmark, base: Recipe) -> dict[int, Recipe]:
+def _one_shots(bench: Benchmark, base: ps.Recipe) -> dict[int, ps.Recipe]:
     """Every sparsity of the schedule at once, from the dense network."""
-    amounts = {level: Sparsity(final=1 - 0.8**level) for level in range(1, bench.levels + 1)}
+    amounts = {level: ps.Sparsity(final=1 - 0.8**level) for level in range(1, bench.levels + 1)}
     return {
-        level: one_shot(base, prune=bench.prune.replace(amount=amount), rewind=bench.rewind)[1]
+        level: ps.one_shot(base, prune=bench.prune.replace(amount=amount), rewind=bench.rewind)[1]
         for level, amount in amounts.items()
     }
 
 
 def _matches(
     control: Variant, variant: Variant, *, statement: str = "algorithm-matches", levels: tuple[int, ...] = ()
-) -> Claim:
+) -> ps.Claim:
     """levels: of the control, where only some of them train as long as the variant."""
     name, pruning = variant.name, " pruning" * (variant.name == "one-shot")
     gap = control.at_best(*levels) - variant.at_best()
@@ -91,4 +88,4 @@ def _matches(
     text = f"training as long that removes nothing is at its best {within}"
     says, place = Says(variant.bench), "footnote 2 and App. C (the margin is proposed here)"
     end = name.lower().replace(" ", "-")
-    return says(f"matches-{end}", gap, Equivalence(CLOSE), text, place=place, statement=statement)
+    return says(f"matches-{end}", gap, ps.Equivalence(CLOSE), text, place=place, statement=statement)

@@ -3,12 +3,12 @@
 Dense networks are trained without them.
 """
 
+import prunescope as ps
 from prunescope.papers.jin2022 import leave_out
 from prunescope.papers.jin2022.claims import MORE, Says
 from prunescope.papers.jin2022.leave_out import Keep, LeaveOut, both_levels_inside
 from prunescope.papers.jin2022.settings import SCALES, Settings, arms, study
 from prunescope.papers.jin2022.subgroups import WHERE
-from prunescope.studies import Claim, Quantity, Study
 
 __all__ = ["SCALES", "build"]
 
@@ -16,7 +16,7 @@ COST = {"smoke": "half a minute or less", "laptop": "30 minutes", "paper": "40 m
 FIGURE = "Appendix D"
 
 
-def build(settings: Settings, scale: str) -> Study:
+def build(settings: Settings, scale: str) -> ps.Study:
     """The study under these settings."""
     size = settings.size(scale)
     bench = arms(size)
@@ -34,7 +34,7 @@ def build(settings: Settings, scale: str) -> Study:
     return study(__doc__, size, scale, figures=(figure,), cautions=both_levels_inside(bench, (0.0,)))
 
 
-def _improved_matter(case: LeaveOut, gap: Quantity) -> Claim:
+def _improved_matter(case: LeaveOut, gap: ps.Quantity) -> ps.Claim:
     name = "improved-matter"
     text = (
         f"Leaving out the examples that pruning improves most, {case.panel}, hurts generalization more than leaving "

@@ -6,6 +6,7 @@ Dense networks are trained without the examples that the sparse network gets wro
 from collections.abc import Iterator
 from functools import partial
 
+import prunescope as ps
 from prunescope.papers.jin2022 import leave_out
 from prunescope.papers.jin2022.arms import noise_name
 from prunescope.papers.jin2022.claims import MORE, Says
@@ -13,7 +14,6 @@ from prunescope.papers.jin2022.leave_out import Keep, LeaveOut, both_levels_insi
 from prunescope.papers.jin2022.quantities import best, dense
 from prunescope.papers.jin2022.settings import SCALES, Settings, arms, study, with_noise
 from prunescope.papers.jin2022.subgroups import WHERE
-from prunescope.studies import Claim, Equivalence, Study
 
 __all__ = ["SCALES", "build"]
 
@@ -30,7 +30,7 @@ RANDOM = Keep(
 )
 
 
-def build(settings: Settings, scale: str) -> Study:
+def build(settings: Settings, scale: str) -> ps.Study:
     """The study under these settings."""
     size = with_noise(settings.size(scale), of="controls")
     bench = arms(size)
@@ -50,14 +50,14 @@ def build(settings: Settings, scale: str) -> Study:
     return study(__doc__, size, scale, figures=(figure,), cautions=both_levels_inside(bench, noises))
 
 
-def _claims(case: LeaveOut) -> Iterator[Claim]:
+def _claims(case: LeaveOut) -> Iterator[ps.Claim]:
     """The paper leaves out what the optimally sparse network gets wrong; other levels are proposed."""
     bench, noise, at_optimum = case.bench, case.noise, case.rule == "optimal"
     statement = "removal-helps" if at_optimum else "removal-helps-at-another-level"
     says = partial(Says(bench, noise), statement=statement, numbered=False)
     at, end = f"At {case.panel}", f"-{100 * noise:g}{'' if at_optimum else '-highest-improving'}"
     wrong, noisy, random = (case.error(keep) for keep in (WRONG, NOISY, RANDOM))
-    same = Equivalence(MARGIN)
+    same = ps.Equivalence(MARGIN)
 
     gap, place = dense(bench, noise) - wrong, "section 4 and App. E"
     text = (

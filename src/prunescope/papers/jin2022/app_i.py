@@ -5,12 +5,12 @@ Narrower dense networks beside pruned ones, group by group.
 
 from collections.abc import Iterator
 
+import prunescope as ps
 from prunescope.papers.jin2022.arms import LABELS, Arm, noise_name
 from prunescope.papers.jin2022.claims import MORE
 from prunescope.papers.jin2022.quantities import is_sparse, optima_inside
 from prunescope.papers.jin2022.settings import SCALES, Settings, arms, study, with_noise
 from prunescope.papers.jin2022.subgroups import Case, Subgroups, group_figure, rank_agreement, subgroups
-from prunescope.studies import Claim, Study
 
 __all__ = ["SCALES", "build"]
 
@@ -19,7 +19,7 @@ FIGURE = "Appendix I"
 ARMS: tuple[Arm, ...] = ("pruned", "width")
 
 
-def build(settings: Settings, scale: str) -> Study:
+def build(settings: Settings, scale: str) -> ps.Study:
     """The study under these settings."""
     size = with_noise(settings.size(scale), of="controls")
     bench = arms(size)
@@ -32,7 +32,7 @@ def build(settings: Settings, scale: str) -> Study:
     return study(__doc__, size, scale, figures=(figure,), cautions=optima_inside(bench, *ARMS, noises=noises))
 
 
-def _claims(sub: Subgroups, noise: float) -> Iterator[Claim]:
+def _claims(sub: Subgroups, noise: float) -> Iterator[ps.Claim]:
     says = sub.says(noise)
     sparse, narrower = (is_sparse(sub.bench, noise, arm=arm) for arm in ARMS)
     top, place = sub.top("width", noise), "section 5.2 and App. I"

@@ -4,16 +4,14 @@ from collections.abc import Mapping
 from functools import partial
 from types import MappingProxyType
 
+import prunescope as ps
 from prunescope.papers.jin2022 import variants
 from prunescope.papers.jin2022.arms import Benchmark, noise_name
 from prunescope.papers.jin2022.claims import MORE, Says
 from prunescope.papers.jin2022.settings import SCALES, Settings, arms, notes, study
 from prunescope.papers.jin2022.variants import Variant
-from prunescope.runs.graph.families import imp
-from prunescope.sparsity.scores import Random, ShuffledMagnitude
+from prunescope.sparsity.scores import ShuffledMagnitude
 from prunescope.sparsity.synflow import SynFlow
-from prunescope.studies import Claim, Study
-from prunescope.training.interventions import Prune
 
 __all__ = ["SCALES", "build"]
 
@@ -32,7 +30,7 @@ OTHERS: Mapping[str, str] = MappingProxyType(
 """What magnitude over all layers is compared with, in words."""
 
 
-def build(settings: Settings, scale: str) -> Study:
+def build(settings: Settings, scale: str) -> ps.Study:
     """The study under these settings."""
     size = settings.size(scale)
     bench = arms(size)
@@ -53,19 +51,19 @@ def build(settings: Settings, scale: str) -> Study:
 
 def heuristics(bench: Benchmark, noise: float) -> dict[str, Variant]:
     """The variants by name at a noise level."""
-    prunes: dict[str, Prune] = {
+    prunes: dict[str, ps.Prune] = {
         "magnitude": bench.prune,
         "shuffled in layers": bench.prune.replace(score=ShuffledMagnitude()),
-        "random": bench.prune.replace(score=Random()),
+        "random": bench.prune.replace(score=ps.Random()),
         "uniform over layers": bench.prune.replace(scope="uniform"),
         "largest": bench.prune.replace(target="largest"),
         "SynFlow score": bench.prune.replace(score=SynFlow()),
     }
-    chain = partial(imp, levels=bench.levels, rewind=bench.rewind)
+    chain = partial(ps.imp, levels=bench.levels, rewind=bench.rewind)
     return {name: Variant(bench, name, noise, partial(chain, prune=rule)) for name, rule in prunes.items()}
 
 
-def _is_better(magnitude: Variant, other: Variant) -> Claim:
+def _is_better(magnitude: Variant, other: Variant) -> ps.Claim:
     noise = magnitude.noise
     name = f"magnitude-beats-{other.name.replace(' ', '-').lower()}-{100 * noise:g}"
     text = (

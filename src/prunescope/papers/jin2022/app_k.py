@@ -5,6 +5,7 @@ Which examples pruning fits worse, and dense networks trained without them.
 
 from collections.abc import Sequence
 
+import prunescope as ps
 from prunescope.papers.jin2022 import leave_out
 from prunescope.papers.jin2022.arms import noise_name
 from prunescope.papers.jin2022.claims import LESS, Says
@@ -12,7 +13,6 @@ from prunescope.papers.jin2022.given_up import FIRST, SHOWN, first_given_up, pre
 from prunescope.papers.jin2022.leave_out import Keep, LeaveOut, both_levels_inside, examples
 from prunescope.papers.jin2022.settings import SCALES, Settings, arms, notes, study
 from prunescope.papers.jin2022.subgroups import WHERE
-from prunescope.studies import Claim, Figure, Quantity, Sheet, Study
 
 __all__ = ["SCALES", "build"]
 
@@ -20,7 +20,7 @@ COST = {"smoke": "half a minute or less", "laptop": "1 hour", "paper": "2 hours"
 FIGURE = "Appendix K"
 
 
-def build(settings: Settings, scale: str) -> Study:
+def build(settings: Settings, scale: str) -> ps.Study:
     """The study under these settings."""
     size = settings.size(scale)
     bench = arms(size)
@@ -53,7 +53,7 @@ def build(settings: Settings, scale: str) -> Study:
     )
 
 
-def _are_dispensable(case: LeaveOut, gap: Quantity) -> Claim:
+def _are_dispensable(case: LeaveOut, gap: ps.Quantity) -> ps.Claim:
     name = f"worsened-are-dispensable-{100 * case.noise:g}{'-optimal' * (case.rule == 'optimal')}"
     text = (
         f"At {case.panel}, leaving out the examples that pruning worsens most hurts generalization less than leaving "
@@ -63,14 +63,14 @@ def _are_dispensable(case: LeaveOut, gap: Quantity) -> Claim:
     return says(name, gap, LESS, text, case.judgeable, place=place, numbered=False)
 
 
-def _sheet(cases: Sequence[LeaveOut]) -> Figure:
+def _sheet(cases: Sequence[LeaveOut]) -> ps.Figure:
     """The images given up first, one panel a noise level."""
     dense = [case.bench.row("dense", case.noise, 0)[SHOWN] for case in cases]
     first = [
         case.where_sparse(first_given_up(case.panel, point, examples(case.sparse[SHOWN])))
         for case, point in zip(cases, dense, strict=True)
     ]
-    return Figure(
+    return ps.Figure(
         "app-k-images",
         f"The {FIRST} training images that pruning gives up first",
         caption="Training images in order of how much their loss rises from the dense network to the sparse one, first "
@@ -78,5 +78,5 @@ def _sheet(cases: Sequence[LeaveOut]) -> Figure:
         "us. The others are where to look for labels that were wrong all along. Nothing is shown where no sparse "
         "network generalizes better than the dense one.",
         rows=first,
-        plot=Sheet(cases[0].bench.base.task.data.source),
+        plot=ps.Sheet(cases[0].bench.base.task.data.source),
     )

@@ -3,11 +3,11 @@
 The loss of groups of examples at every sparsity, and under extended training.
 """
 
+import prunescope as ps
 from prunescope.papers.jin2022.arms import noise_name
 from prunescope.papers.jin2022.claims import LESS, by_chance, no_more_than_by_chance
 from prunescope.papers.jin2022.settings import SCALES, Settings, arms, study
 from prunescope.papers.jin2022.subgroups import Subgroups, sparsity_figure, subgroups
-from prunescope.studies import Claim, Study
 
 __all__ = ["SCALES", "build"]
 
@@ -15,7 +15,7 @@ FIGURE = "Appendix L"
 COST = {"smoke": "half a minute or less", "laptop": "1.2 hours", "paper": "2 hours"}
 
 
-def build(settings: Settings, scale: str) -> Study:
+def build(settings: Settings, scale: str) -> ps.Study:
     """The study under these settings."""
     size = settings.size(scale)
     bench = arms(size)
@@ -35,7 +35,7 @@ def build(settings: Settings, scale: str) -> Study:
     return study(__doc__, size, scale, figures=figures)
 
 
-def harm_comes_late(sub: Subgroups) -> Claim:
+def harm_comes_late(sub: Subgroups) -> ps.Claim:
     """One level of pruning makes no group worse, as far as the paper's rule can tell."""
     replicates = sub.bench.replicates
     return sub.says(0.0)(
@@ -48,7 +48,7 @@ def harm_comes_late(sub: Subgroups) -> Claim:
     )
 
 
-def longer_training_fits_better(sub: Subgroups) -> Claim:
+def longer_training_fits_better(sub: Subgroups) -> ps.Claim:
     """Extended dense training lowers the loss of influential examples, too."""
     return sub.says(0.0)(
         "longer-training-fits-better",

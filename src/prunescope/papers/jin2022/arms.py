@@ -8,16 +8,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from prunescope.base.errors import UsageError
-from prunescope.base.steps import Duration
+import prunescope as ps
 from prunescope.base.streams import replicate
-from prunescope.measures import Examples, Halves, Risk
+from prunescope.measures import Halves
 from prunescope.papers.readings import Trained
-from prunescope.runs.graph.families import extended, final, imp, width, with_data
-from prunescope.runs.graph.nodes import Chosen, Reading, Trace
-from prunescope.runs.graph.recipe import Recipe
-from prunescope.training.interventions import Prune
-from prunescope.training.probes import Curve
 
 Arm = Literal["dense", "pruned", "extended", "width"]
 LABELS: dict[Arm, str] = {"dense": "dense", "pruned": "pruned", "extended": "extended dense", "width": "width-scaled"}
@@ -35,12 +29,12 @@ class Point(Trained):
     noise: float
     replicate: int
     level: int
-    recipe: Recipe
+    recipe: ps.Recipe
 
     @cached_property
-    def selector(self) -> Reading:
+    def selector(self) -> ps.Reading:
         """What an optimum is chosen by: error on held-out examples if there are any, else on the test set."""
-        return Reading(measure=Risk(split=self.selects_on), state=final(self.recipe))
+        return ps.Reading(measure=ps.Risk(split=self.selects_on), state=ps.final(self.recipe))
 
     @property
     def selects_on(self) -> Literal["validation", "test"]:
@@ -48,24 +42,24 @@ class Point(Trained):
         return "validation" if self.recipe.task.data.validation > 0 else "test"
 
     @cached_property
-    def halves(self) -> Reading:
+    def halves(self) -> ps.Reading:
         """Errors on the two halves of the test set."""
-        return Reading(measure=Halves(split="test"), state=final(self.recipe))
+        return ps.Reading(measure=Halves(split="test"), state=ps.final(self.recipe))
 
     @cached_property
-    def examples(self) -> Reading:
+    def examples(self) -> ps.Reading:
         """Loss and prediction of every training example."""
-        return Reading(measure=Examples(split="train"), state=final(self.recipe))
+        return ps.Reading(measure=ps.Examples(split="train"), state=ps.final(self.recipe))
 
     @cached_property
-    def curve(self) -> Trace:
+    def curve(self) -> ps.Trace:
         """Test error and loss after every epoch."""
-        return Trace(probe=Curve(split="test"), run=self.recipe)
+        return ps.Trace(probe=ps.Curve(split="test"), run=self.recipe)
 
     @cached_property
-    def selecting_curve(self) -> Trace:
+    def selecting_curve(self) -> ps.Trace:
         """The same on the examples by which an epoch is chosen."""
-        return Trace(probe=Curve(split=self.selects_on), run=self.recipe)
+        return ps.Trace(probe=ps.Curve(split=self.selects_on), run=self.recipe)
 
 
 @dataclass(frozen=True)
@@ -84,13 +78,13 @@ class Benchmark:
     name: as in the table of benchmarks, empty for one that is not there.
     """
 
-    base: Recipe
+    base: ps.Recipe
     noises: tuple[float, ...]
     replicates: int
     levels: int
     width_levels: int | Mapping[float, int]
-    rewind: Duration
-    prune: Prune
+    rewind: ps.Duration
+    prune: ps.Prune
     fits: float = 99.0
     extended_levels: int | Mapping[float, int] | None = None
     name: str = ""
@@ -103,14 +97,14 @@ class Benchmark:
     def _points(self) -> Iterator[Point]:
         for noise in self.noises:
             for number in range(self.replicates):
-                base = with_data(self.base, label_noise=noise).replace(seeds=replicate(number))
-                chains: dict[Arm, list[Recipe]] = {
+                base = ps.with_data(self.base, label_noise=noise).replace(seeds=replicate(number))
+                chains: dict[Arm, list[ps.Recipe]] = {
                     "dense": [base],
-                    "pruned": imp(base, levels=self.levels, prune=self.prune, rewind=self.rewind),
-                    "extended": extended(base, levels=self.depth("extended", noise), rewind=self.rewind),
+                    "pruned": ps.imp(base, levels=self.levels, prune=self.prune, rewind=self.rewind),
+                    "extended": ps.extended(base, levels=self.depth("extended", noise), rewind=self.rewind),
                 }
                 if steps := self.depth("width", noise):
-                    chains["width"] = width(base, levels=steps)
+                    chains["width"] = ps.width(base, levels=steps)
                 for arm, chain in chains.items():
                     for level, recipe in enumerate(chain):
                         yield Point(arm, noise, number, level, recipe)
@@ -121,7 +115,7 @@ class Benchmark:
         Raises UsageError if there is no such network.
         """
         if (arm, noise, level) not in self._rows:
-            raise UsageError(f"there is no arm {arm!r} at noise {noise} and level {level} in this benchmark")
+            raise ps.UsageError(f"there is no arm {arm!r} at noise {noise} and level {level} in this benchmark")
         return self._rows[arm, noise, level]
 
     @cached_property
@@ -153,12 +147,12 @@ class Benchmark:
         """All networks of an arm: level by level, the replicates of each in order."""
         return [self.row(arm, noise, level) for level in self.levels_of(arm, noise)]
 
-    def chosen(self, arm: Arm, noise: float, *, rule: Rule = "optimal") -> list[Chosen]:
+    def chosen(self, arm: Arm, noise: float, *, rule: Rule = "optimal") -> list[ps.Chosen]:
         """The run at the level that a rule picks, one a replicate, for what is planned before errors are known."""
         chain = self.chain(arm, noise)
         inputs = tuple(point.selector for row in chain for point in row)
         return [
-            Chosen(
+            ps.Chosen(
                 among=tuple(row[number].recipe for row in chain),
                 inputs=inputs,
                 rule=f"prunescope.studies.selection:choose_{rule}",

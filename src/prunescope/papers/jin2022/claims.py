@@ -13,9 +13,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
+import prunescope as ps
 from prunescope.papers.jin2022.arms import Benchmark, noise_name
 from prunescope.papers.jin2022.quantities import fits
-from prunescope.studies import Among, Claim, Direction, Near, Precondition, Quantity, Region, statistics
+from prunescope.studies import statistics
 from prunescope.studies.claim import Basis
 
 Cells = frozenset[tuple[str, float]]
@@ -23,8 +24,8 @@ Cells = frozenset[tuple[str, float]]
 Range = tuple[float, float]
 """The ends of a published range."""
 
-MORE, LESS, NO_MORE = Direction("greater"), Direction("less"), Direction("less", or_matches=True)
-NO_LESS = Direction("greater", or_matches=True)
+MORE, LESS, NO_MORE = ps.Direction("greater"), ps.Direction("less"), ps.Direction("less", or_matches=True)
+NO_LESS = ps.Direction("greater", or_matches=True)
 CLOSE = 0.5
 """Percentage points within which two test errors count as equal; proposed."""
 
@@ -96,15 +97,15 @@ class Says:
     def __call__(
         self,
         name: str,
-        quantity: Quantity,
-        region: Region,
+        quantity: ps.Quantity,
+        region: ps.Region,
         sentence: str,
-        *needs: Precondition,
+        *needs: ps.Precondition,
         place: str,
         statement: str = "",
         numbered: bool = True,
-        fitted: Sequence[Precondition] | None = None,
-    ) -> Claim:
+        fitted: Sequence[ps.Precondition] | None = None,
+    ) -> ps.Claim:
         """One claim.
 
         sentence: goes on after "Without label noise," or "At 15 % label noise,"; one that begins with a capital letter
@@ -118,7 +119,7 @@ class Says:
         benchmark = self.bench.name if self.benchmark is None else self.benchmark
         basis, where = said(statement or name, benchmark, place, self.noise)
         at = f"At {noise_name(self.noise)}" if self.noise else "Without label noise"
-        return Claim(
+        return ps.Claim(
             f"{name}-{100 * self.noise:g}" if self.noise and numbered else name,
             f"{sentence}." if sentence[0].isupper() else f"{at}, {sentence}.",
             quantity,
@@ -147,20 +148,20 @@ def said(statement: str, benchmark: str, place: str, noise: float = 0.0) -> tupl
     return "proposed", f"after Jin et al. 2022, {place}{level}"
 
 
-def selected(claims: Iterable[Claim], *names: str) -> tuple[Claim, ...]:
+def selected(claims: Iterable[ps.Claim], *names: str) -> tuple[ps.Claim, ...]:
     """Some of several claims, in this order, for a study of one noise level: their names lose it."""
     by_name = {re.sub(r"-[\d.]+$", "", claim.name): claim for claim in claims}
     return tuple(replace(by_name[name], name=name) for name in names)
 
 
-def around(ends: Range, *, points: float = 1.0) -> Near:
+def around(ends: Range, *, points: float = 1.0) -> ps.Near:
     """The region of a published range: of the same sign, and beyond an end by at most half of it or so many points.
 
     Whichever is more; these tolerances are proposed here.
     """
     low, high = (end + side * max(abs(end) / 2, points) for side, end in zip((-1, 1), ends, strict=True))
     low, high = max(low, 0.0) if ends[0] > 0 else low, min(high, 0.0) if ends[1] < 0 else high
-    return Near((low + high) / 2, (high - low) / 2)
+    return ps.Near((low + high) / 2, (high - low) / 2)
 
 
 def words(ends: Range) -> str:
@@ -173,10 +174,10 @@ def by_chance(replicates: int) -> float:
     return statistics.false_positive_rate(max(2, replicates)) / 2
 
 
-def no_more_than_by_chance(replicates: int, *, margin: float = 0.0) -> Among:
+def no_more_than_by_chance(replicates: int, *, margin: float = 0.0) -> ps.Among:
     """The region in which no more parts (groups, classes) lose by more than the margin than would by chance.
 
     Of quantities [replicates, parts], changes of a loss or an error, pruned minus dense.
     """
     share = math.floor(100 * (1 - by_chance(replicates)))
-    return Among(Direction("less", than=margin, or_matches=True), at_least=share, of=100)
+    return ps.Among(ps.Direction("less", than=margin, or_matches=True), at_least=share, of=100)

@@ -6,6 +6,7 @@ One column of the paper's figures, without other algorithms, ablations and furth
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType, ModuleType
 
+import prunescope as ps
 from prunescope.papers.jin2022 import (
     PAPERS,
     app_b,
@@ -27,7 +28,6 @@ from prunescope.papers.jin2022 import (
 )
 from prunescope.papers.jin2022.scales import Size
 from prunescope.papers.jin2022.settings import SCALES, About, Settings, words
-from prunescope.studies.study import Study, merged, titled
 
 __all__ = ["SCALES", "build"]
 
@@ -46,12 +46,12 @@ ABOUT_NOISE: Mapping[ModuleType, About] = MappingProxyType(
 """Those of them that are left out where none of these levels has label noise."""
 
 
-def build(settings: Settings, scale: str) -> Study:
+def build(settings: Settings, scale: str) -> ps.Study:
     """The study under these settings; all parts share their runs."""
     size = settings.size(scale)
-    return merged(
+    return ps.merged(
         [part.build(settings, scale) for part in within(size, PARTS)],
-        *titled(__doc__),
+        *ps.titled(__doc__),
         settings=size,
         scale=words(size, scale),
         paper=PAPERS["jin2022"],

@@ -7,6 +7,7 @@ The controls that a reader of the paper asks for.
 from collections.abc import Iterator
 from functools import partial
 
+import prunescope as ps
 from prunescope.papers.jin2022 import variants
 from prunescope.papers.jin2022.arms import Benchmark, noise_name
 from prunescope.papers.jin2022.claims import MORE, Says
@@ -14,10 +15,7 @@ from prunescope.papers.jin2022.figures import epochs_figure
 from prunescope.papers.jin2022.quantities import best, best_epoch, dense, optima_inside
 from prunescope.papers.jin2022.settings import SCALES, Settings, arms, notes, study
 from prunescope.papers.jin2022.variants import Variant
-from prunescope.runs.graph.families import extended, imp, width
-from prunescope.runs.graph.recipe import Recipe
-from prunescope.studies import Claim, Equivalence, Study
-from prunescope.training.schedules import Constant, Stretched
+from prunescope.training.schedules import Stretched
 
 __all__ = ["SCALES", "build"]
 
@@ -30,7 +28,7 @@ STOPS = 4
 """At how many levels the dear controls are run: each starts anew, so it costs as much as a whole chain."""
 
 
-def build(settings: Settings, scale: str) -> Study:
+def build(settings: Settings, scale: str) -> ps.Study:
     """The study under these settings."""
     size = settings.size(scale)
     bench = arms(size)
@@ -55,12 +53,12 @@ def build(settings: Settings, scale: str) -> Study:
 def controls(bench: Benchmark, noise: float) -> dict[str, Variant]:
     """The variants by name at a noise level; a stretched schedule only where it is another one than the replays."""
     makers: dict[str, variants.Maker] = {
-        "pruned": partial(imp, levels=bench.levels, prune=bench.prune, rewind=bench.rewind),
-        "extended": partial(extended, levels=bench.levels, rewind=bench.rewind),
-        "narrower": partial(width, levels=bench.levels),
+        "pruned": partial(ps.imp, levels=bench.levels, prune=bench.prune, rewind=bench.rewind),
+        "extended": partial(ps.extended, levels=bench.levels, rewind=bench.rewind),
+        "narrower": partial(ps.width, levels=bench.levels),
         "narrower and extended": partial(_narrower_and_extended, bench),
     }
-    if not isinstance(bench.base.schedule, Constant):
+    if not isinstance(bench.base.schedule, ps.Constant):
         makers["stretched"] = lambda base: {level: stretched(bench, base, level) for level in stops(bench)}
     return {name: Variant(bench, name, noise, make) for name, make in makers.items()}
 
@@ -70,12 +68,12 @@ def stops(bench: Benchmark) -> list[int]:
     return sorted({max(1, round(k * bench.levels / STOPS)) for k in range(1, STOPS + 1)})
 
 
-def _narrower_and_extended(bench: Benchmark, base: Recipe) -> dict[int, Recipe]:
-    widths = width(base, levels=bench.levels)
-    return {level: extended(widths[level], levels=level, rewind=bench.rewind)[-1] for level in stops(bench)}
+def _narrower_and_extended(bench: Benchmark, base: ps.Recipe) -> dict[int, ps.Recipe]:
+    widths = ps.width(base, levels=bench.levels)
+    return {level: ps.extended(widths[level], levels=level, rewind=bench.rewind)[-1] for level in stops(bench)}
 
 
-def stretched(bench: Benchmark, base: Recipe, level: int) -> Recipe:
+def stretched(bench: Benchmark, base: ps.Recipe, level: int) -> ps.Recipe:
     """The dense network trained once, for as many steps as pruning to a level takes, its schedule stretched to fit."""
     clock = base.clock()
     steps = clock.total + level * (clock.total - clock.steps(bench.rewind))
@@ -90,11 +88,11 @@ def _notes(bench: Benchmark) -> tuple[str, ...]:
         "The learning rate of this benchmark is constant, so a stretched schedule is that of the replays: extended "
         "training already is one long training, and time cannot be told from a cyclic learning rate here."
     )
-    return (note, same) if isinstance(bench.base.schedule, Constant) else (note,)
+    return (note, same) if isinstance(bench.base.schedule, ps.Constant) else (note,)
 
 
-def _claims(bench: Benchmark, noise: float, group: dict[str, Variant]) -> Iterator[Claim]:
-    says, same = partial(Says(bench, noise), numbered=False), Equivalence(MARGIN)
+def _claims(bench: Benchmark, noise: float, group: dict[str, Variant]) -> Iterator[ps.Claim]:
+    says, same = partial(Says(bench, noise), numbered=False), ps.Equivalence(MARGIN)
     at, end, within = f"At {noise_name(noise)}", f"-{100 * noise:g}", f"within {MARGIN:g} points"
     errors = {name: variant.at_best(*stops(bench)) for name, variant in group.items()}
     longer, narrower, both = errors["extended"], errors["narrower"], errors["narrower and extended"]
@@ -122,7 +120,7 @@ def _claims(bench: Benchmark, noise: float, group: dict[str, Variant]) -> Iterat
         yield says(f"replays-are-time{end}", longer - errors["stretched"], same, text, place=place)
 
 
-def _early_stopping_is_worse(bench: Benchmark, noise: float) -> Claim:
+def _early_stopping_is_worse(bench: Benchmark, noise: float) -> ps.Claim:
     text = (
         f"At {noise_name(noise)}, the dense network at its best epoch errs more on the test set than pruning at its "
         "best level"

@@ -7,12 +7,13 @@ highest that still improves on the dense network.
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
+import prunescope as ps
 from prunescope.papers.jin2022.arms import Benchmark, Rule
 from prunescope.papers.jin2022.claims import LESS, MORE, NO_MORE, Range, Says
 from prunescope.papers.jin2022.quantities import goes_to, is_sparse, optima_inside, selecting, train
 from prunescope.papers.jin2022.settings import SCALES, Settings, arms, study
 from prunescope.papers.jin2022.subgroups import TOP, Subgroups, at_both_choices, group_figure, subgroups
-from prunescope.studies import Among, Claim, Direction, Near, Study, selection
+from prunescope.studies import selection
 from prunescope.studies.groups import concentration
 
 __all__ = ["SCALES", "build"]
@@ -29,7 +30,7 @@ WORSE = ("resnet20", "vgg16")
 """The benchmarks that the paper finds fitted worse at the highest improving sparsity. Source: section 4 (Fig. 2b)."""
 
 
-def build(settings: Settings, scale: str) -> Study:
+def build(settings: Settings, scale: str) -> ps.Study:
     """The study under these settings."""
     size = settings.size(scale)
     bench = arms(size)
@@ -45,7 +46,7 @@ def build(settings: Settings, scale: str) -> Study:
     return study(__doc__, size, scale, figures=(figure,), cautions=cautions)
 
 
-def better_training(bench: Benchmark) -> Claim:
+def better_training(bench: Benchmark) -> ps.Claim:
     """Mild pruning trains better."""
     change = train(bench, "pruned", 0.0, 1) - train(bench, "dense", 0.0)
     text = "one level of pruning and retraining lowers the mean training loss"
@@ -53,7 +54,7 @@ def better_training(bench: Benchmark) -> Claim:
     return Says(bench)("better-training", change, LESS, text, place=place)
 
 
-def by_group(sub: Subgroups) -> Iterator[Claim]:
+def by_group(sub: Subgroups) -> Iterator[ps.Claim]:
     """Every group improves at the optimum; at the highest improving sparsity, it depends on the network."""
     bench, says = sub.bench, sub.says(0.0)
     sparse, still = is_sparse(bench, 0.0), is_sparse(bench, 0.0, rule=HIGHEST)
@@ -61,14 +62,14 @@ def by_group(sub: Subgroups) -> Iterator[Claim]:
 
     text = "the optimally sparse network fits every group of training examples as well as the dense network or better"
     each = change.named("", "share of groups")
-    yield says("every-group-improves", each, Among(NO_MORE), text, sparse, place="section 3, Fig. 2a")
+    yield says("every-group-improves", each, ps.Among(NO_MORE), text, sparse, place="section 3, Fig. 2a")
 
     low, high = CONCENTRATION
     ratio = change.map(lambda rows: [concentration(row, top=TOP) for row in rows], label="", unit="ratio")
     yield says(
         "concentration",
         ratio,
-        Near((low + high) / 2, (high - low) / 2),
+        ps.Near((low + high) / 2, (high - low) / 2),
         f"at the optimal sparsity the mean change in loss on the top 20 % of {sub.axis} is {low:g} to {high:g} times "
         "that on the rest",
         sparse,
@@ -76,7 +77,7 @@ def by_group(sub: Subgroups) -> Iterator[Claim]:
     )
 
     if bench.name in WORSE:
-        moved, region = at_highest.map(lambda c: (c > 0).mean(axis=1)), Direction("greater", than=0.5)
+        moved, region = at_highest.map(lambda c: (c > 0).mean(axis=1)), ps.Direction("greater", than=0.5)
         moved, text = moved.named("", "share of groups fitted worse"), "most groups are fitted worse"
     else:
         moved, region = at_highest.map(lambda c: c.mean(axis=1)).named("pruned minus dense"), LESS
@@ -85,7 +86,7 @@ def by_group(sub: Subgroups) -> Iterator[Claim]:
     yield says("loss-at-highest-improving", moved, region, text, still, place="section 4, Fig. 2b")
 
 
-def influential(sub: Subgroups) -> Iterator[Claim]:
+def influential(sub: Subgroups) -> Iterator[ps.Claim]:
     """The loss changes most on influential examples: it falls at the optimum, and rises where most are fitted worse."""
     says, where = sub.says(0.0), f"on the examples with the top 20 % of {sub.axis} than on the rest"
     falls, sparse = sub.top("pruned", 0.0) - sub.rest("pruned", 0.0), is_sparse(sub.bench, 0.0)
@@ -98,7 +99,7 @@ def influential(sub: Subgroups) -> Iterator[Claim]:
         yield says("influential-worsen-at-highest", rises, MORE, text, still, place=place)
 
 
-def highest_improving_level(bench: Benchmark) -> Iterator[Claim]:
+def highest_improving_level(bench: Benchmark) -> Iterator[ps.Claim]:
     """At which level pruning last improves on the dense network, for the benchmarks where it is named."""
     if level := HIGHEST_IMPROVING.get(bench.name):
         yield Says(bench)(
@@ -107,7 +108,7 @@ def highest_improving_level(bench: Benchmark) -> Iterator[Claim]:
                 lambda errors: [float(selection.highest_improving(row[:, None])) for row in errors],
                 unit="level, of each replicate by itself",
             ),
-            Near(level, 1.0),
+            ps.Near(level, 1.0),
             f"the highest sparsity that improves on the dense network is {100 - 100 * 0.8**level:.2f} % (level {level})"
             ", to within a level",
             goes_to(bench, level + 2),

@@ -4,12 +4,12 @@ from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from types import MappingProxyType
 
+import prunescope as ps
 from prunescope.papers.jin2022.arms import Benchmark, noise_name
 from prunescope.papers.jin2022.claims import MORE, NO_LESS, OF_THESE, Says
 from prunescope.papers.jin2022.figures import error_figure
 from prunescope.papers.jin2022.quantities import best_sparse, dense, fits_clean, fits_noise, gain, optima_inside
 from prunescope.papers.jin2022.settings import SCALES, Settings, arms, study
-from prunescope.studies import Among, Claim, Near, Study, side_by_side
 
 __all__ = ["SCALES", "build"]
 
@@ -22,7 +22,7 @@ GAIN: Mapping[tuple[str, float], float] = MappingProxyType(
 """Dense test error minus that at the optimal sparsity, percentage points. Source: section 4 (Fig. 3)."""
 
 
-def build(settings: Settings, scale: str) -> Study:
+def build(settings: Settings, scale: str) -> ps.Study:
     """The study under these settings."""
     size = settings.size(scale)
     bench = arms(size)
@@ -36,7 +36,7 @@ def build(settings: Settings, scale: str) -> Study:
     return study(__doc__, size, scale, figures=(figure,), cautions=optima_inside(bench, "pruned"))
 
 
-def helps(bench: Benchmark) -> Iterator[Claim]:
+def helps(bench: Benchmark) -> Iterator[ps.Claim]:
     """With noise, the optimally sparse network generalizes better than the dense one; LeNet's at 5 % does not."""
     for noise in bench.noisy():
         says, text = (Says(bench, noise), "the optimally sparse network has a lower test error than the dense one")
@@ -47,7 +47,7 @@ def helps(bench: Benchmark) -> Iterator[Claim]:
             yield says("dense-is-best", gap, NO_LESS, text, place="Fig. 5", numbered=False)
 
 
-def grows(bench: Benchmark) -> Iterator[Claim]:
+def grows(bench: Benchmark) -> Iterator[ps.Claim]:
     """The gain from pruning grows with label noise."""
     gains = {noise: gain(bench, noise) for noise in bench.noises}
     if (highest := max(gains)) > 0:
@@ -56,11 +56,11 @@ def grows(bench: Benchmark) -> Iterator[Claim]:
         more = (gains[highest] - gains[0.0]).named("")
         yield says("gain-grows", more, MORE, text, place=place, numbered=False, fitted=(clean, fitted))
     if len(gains) > 2:
-        steps = side_by_side([gains[more] - gains[less] for less, more in pairwise(gains)])
+        steps = ps.side_by_side([gains[more] - gains[less] for less, more in pairwise(gains)])
         yield says(
             "gain-grows-at-each",
             steps.named(unit="share of steps from a noise level to the next"),
-            Among(MORE),
+            ps.Among(MORE),
             "Pruning gains more at each level of label noise than at the one below it "
             f"({', '.join(f'{100 * noise:g}' for noise in gains)} %)",
             place=place,
@@ -69,10 +69,10 @@ def grows(bench: Benchmark) -> Iterator[Claim]:
         )
 
 
-def numbers(bench: Benchmark) -> Iterator[Claim]:
+def numbers(bench: Benchmark) -> Iterator[ps.Claim]:
     """The published gains; met within half of the number or one point, whichever is more (proposed here)."""
     for noise in bench.noisy():
         if points := GAIN.get((bench.name, noise)):
-            region = Near(points, max(points / 2, 1.0))
+            region = ps.Near(points, max(points / 2, 1.0))
             text = f"pruning to the optimal sparsity gains {points:g} points"
             yield Says(bench, noise)("gain-number", gain(bench, noise), region, text, place="section 4")

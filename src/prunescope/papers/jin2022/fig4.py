@@ -6,6 +6,7 @@ The loss on original and on noisy examples over sparsity.
 from collections.abc import Iterator
 from functools import partial
 
+import prunescope as ps
 from prunescope.papers.jin2022.arms import Benchmark
 from prunescope.papers.jin2022.claims import LESS, MORE, Range, Says, around, words
 from prunescope.papers.jin2022.figures import fit_figure
@@ -20,7 +21,6 @@ from prunescope.papers.jin2022.quantities import (
     train,
 )
 from prunescope.papers.jin2022.settings import SCALES, Settings, arms, study, with_noise
-from prunescope.studies import Among, Claim, Precondition, Study, side_by_side
 
 __all__ = ["SCALES", "build"]
 
@@ -37,7 +37,7 @@ OPTIMAL_FIT_GAP: Range = (1.38, 2.97)
 """The same at the optimal sparsity. Source: section 4 (Fig. 4)."""
 
 
-def build(settings: Settings, scale: str) -> Study:
+def build(settings: Settings, scale: str) -> ps.Study:
     """The study under these settings."""
     size = with_noise(settings.size(scale))
     bench = arms(size)
@@ -54,7 +54,7 @@ def build(settings: Settings, scale: str) -> Study:
     return study(__doc__, size, scale, figures=figures, cautions=optima_inside(bench, "pruned", noises=bench.noisy()))
 
 
-def gives_up(bench: Benchmark, noise: float) -> Iterator[Claim]:
+def gives_up(bench: Benchmark, noise: float) -> Iterator[ps.Claim]:
     """Noisy examples are fitted better after one level, worse than original ones at the optimum, less so at the end."""
     says, sparse = Says(bench, noise), is_sparse(bench, noise)
     noisy, gaps = partial(train, bench, name="noisy_loss"), over_levels(bench, "pruned", noise, fit_gap)
@@ -80,7 +80,7 @@ def gives_up(bench: Benchmark, noise: float) -> Iterator[Claim]:
         LESS,
         "the gap between the loss on noisy and on original examples is smaller at the highest sparsity than at its "
         "peak",
-        Precondition("the gap's peak comes before the last level", peak, at_most=bench.levels - 1),
+        ps.Precondition("the gap's peak comes before the last level", peak, at_most=bench.levels - 1),
         place=f"{PLACE} (at which sparsity is not said)",
     )
 
@@ -99,7 +99,7 @@ def gives_up(bench: Benchmark, noise: float) -> Iterator[Claim]:
     )
 
 
-def around_a_tenth(bench: Benchmark, noise: float) -> Iterator[Claim]:
+def around_a_tenth(bench: Benchmark, noise: float) -> Iterator[ps.Claim]:
     """ResNet-20 fits noisy examples better down to a tenth of its weights, and worse below."""
     if bench.name != "resnet20":
         return
@@ -111,8 +111,8 @@ def around_a_tenth(bench: Benchmark, noise: float) -> Iterator[Claim]:
     ):
         yield Says(bench, noise)(
             f"noisy-loss-{side}-a-tenth",
-            side_by_side([losses[n] - losses[0] for n in levels]).named("", "share of levels"),
-            Among(region),
+            ps.side_by_side([losses[n] - losses[0] for n in levels]).named("", "share of levels"),
+            ps.Among(region),
             f"the training loss on noisy examples is {change} than the dense network's at every level with {share} "
             f"than {TENTH:g} % of the weights",
             goes_to(bench, few),
@@ -121,7 +121,7 @@ def around_a_tenth(bench: Benchmark, noise: float) -> Iterator[Claim]:
         )
 
 
-def numbers(bench: Benchmark, *noises: float) -> Iterator[Claim]:
+def numbers(bench: Benchmark, *noises: float) -> Iterator[ps.Claim]:
     """How much worse noisy examples are fitted than original ones, dense and at the optimum; VGG-16 only."""
     for noise in (noises or bench.noisy()) if bench.name == "vgg16" else ():
         for where, gap, ends in (

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
+import prunescope as ps
 from prunescope.papers.jin2022.arms import noise_name
 from prunescope.papers.jin2022.claims import LESS, MORE, NO_MORE, SATURATED
 from prunescope.papers.jin2022.quantities import fits_noise, is_sparse, optima_inside
 from prunescope.papers.jin2022.settings import SCALES, Settings, arms, study, with_noise
 from prunescope.papers.jin2022.subgroups import WHERE, Case, Subgroups, group_figure, subgroups
-from prunescope.studies import Claim, Study
 
 __all__ = ["SCALES", "build"]
 
@@ -20,7 +20,7 @@ MOST_NOISE = 0.6
 """The label noise at which the paper sees little change in some networks."""
 
 
-def build(settings: Settings, scale: str) -> Study:
+def build(settings: Settings, scale: str) -> ps.Study:
     """The study under these settings."""
     size = with_noise(settings.size(scale))
     bench = arms(size)
@@ -36,7 +36,7 @@ def build(settings: Settings, scale: str) -> Study:
     return study(__doc__, size, scale, figures=(figure,), cautions=cautions)
 
 
-def worsen(sub: Subgroups) -> Iterator[Claim]:
+def worsen(sub: Subgroups) -> Iterator[ps.Claim]:
     """At the optimum the loss of influential examples rises, and by more than that of the rest."""
     influential = f"the examples with the top 20 % of {sub.axis}"
     for noise in sub.bench.noisy():
@@ -49,7 +49,7 @@ def worsen(sub: Subgroups) -> Iterator[Claim]:
         yield says("influential-worsen-most", more, MORE, text, sparse, place="Fig. 5", statement=row)
 
 
-def exceptions(sub: Subgroups) -> Iterator[Claim]:
+def exceptions(sub: Subgroups) -> Iterator[ps.Claim]:
     """Where Fig. 5 sees something else: no increase in ResNet-50, little change in two networks at 60 % noise."""
     bench, noises = sub.bench, sub.bench.noisy()
     influential, tops = (f"the examples with the top 20 % of {sub.axis}", {n: sub.top("pruned", n) for n in noises})

@@ -6,12 +6,12 @@ The dense network is trained as long as pruning trains. Drawn is `quantities.tes
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
+import prunescope as ps
 from prunescope.papers.jin2022.arms import Benchmark
 from prunescope.papers.jin2022.claims import CLOSE, MORE, Range, Says, around, words
 from prunescope.papers.jin2022.figures import error_figure
 from prunescope.papers.jin2022.quantities import as_long, best, best_level, optima_inside
 from prunescope.papers.jin2022.settings import SCALES, Settings, arms, study
-from prunescope.studies import Claim, Equivalence, Precondition, Quantity, Study, constant
 
 __all__ = ["SCALES", "build"]
 
@@ -30,7 +30,7 @@ EXTENDED_GAP: Mapping[str, Range] = MappingProxyType(
 """Test error of extended dense training minus pruning, over noise levels, points. Source: section 5.1 (Fig. 6)."""
 
 
-def build(settings: Settings, scale: str) -> Study:
+def build(settings: Settings, scale: str) -> ps.Study:
     """The study under these settings."""
     size = settings.size(scale)
     bench = arms(size)
@@ -45,23 +45,23 @@ def build(settings: Settings, scale: str) -> Study:
     return study(__doc__, size, scale, figures=(figure,), cautions=optima_inside(bench, "pruned", "extended"))
 
 
-def lacks(bench: Benchmark, noise: float) -> Quantity:
+def lacks(bench: Benchmark, noise: float) -> ps.Quantity:
     """Test error of extended training minus that of pruning, each at its best, percentage points."""
     return best(bench, "extended", noise) - best(bench, "pruned", noise)
 
 
-def beside_pruning(bench: Benchmark, *, margin: float = CLOSE) -> Iterator[Claim]:
+def beside_pruning(bench: Benchmark, *, margin: float = CLOSE) -> Iterator[ps.Claim]:
     """Extended training does what pruning does without noise, and less with it."""
     text = f"extended dense training at its best is within {margin:g} points of pruning at its best"
     place = "Figs 1a and 6 (the margin is proposed here)"
-    yield Says(bench)("extended-matches", lacks(bench, 0.0), Equivalence(margin), text, place=place)
+    yield Says(bench)("extended-matches", lacks(bench, 0.0), ps.Equivalence(margin), text, place=place)
     text = "extended dense training at its best errs more on the test set than pruning does"
     for noise in bench.noisy("extended"):
         says, place = Says(bench, noise), "section 5.1 and Fig. 6"
         yield says("extended-is-worse", lacks(bench, noise), MORE, text, place=place)
 
 
-def numbers(bench: Benchmark) -> Iterator[Claim]:
+def numbers(bench: Benchmark) -> Iterator[ps.Claim]:
     """The published range of what extended training lacks: at its own best, and when it has trained as long."""
     ends = EXTENDED_GAP.get(bench.name, (0.0, 0.0))
     text = "extended dense training (at {}) errs more than pruning by " + f"{words(ends)} points"
@@ -72,7 +72,9 @@ def numbers(bench: Benchmark) -> Iterator[Claim]:
         yield says("extended-gap-best", lacks(bench, noise), region, own, place=place, statement=row)
 
         as_much = as_long(bench, noise) - best(bench, "pruned", noise)
-        to_spare = constant(bench.depth("extended", noise), unit=unit) - best_level(bench, "pruned", noise, unit=unit)
-        long = Precondition("extended training was run as long as pruning to its optimum", to_spare, at_least=0)
+        to_spare = ps.constant(bench.depth("extended", noise), unit=unit) - best_level(
+            bench, "pruned", noise, unit=unit
+        )
+        long = ps.Precondition("extended training was run as long as pruning to its optimum", to_spare, at_least=0)
         equal = text.format("equal training")
         yield says("extended-gap-equal", as_much, region, equal, long, place=place, statement=row)

@@ -6,12 +6,12 @@ Narrower dense networks beside pruned ones, and the same near their optima (Appe
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
+import prunescope as ps
 from prunescope.papers.jin2022.arms import Arm, Benchmark
 from prunescope.papers.jin2022.claims import MORE, Range, Says, around, words
 from prunescope.papers.jin2022.figures import error_figure
 from prunescope.papers.jin2022.quantities import best, dense, optima_inside
 from prunescope.papers.jin2022.settings import SCALES, Settings, arms, study
-from prunescope.studies import Claim, Direction, Quantity, Study
 
 __all__ = ["SCALES", "build"]
 
@@ -33,7 +33,7 @@ WIDTH_GAP: Mapping[str, Range] = MappingProxyType(
 """Least test error of width down-scaling minus that of pruning, over noise levels. Source: section 5.2 (Fig. 7)."""
 
 
-def build(settings: Settings, scale: str) -> Study:
+def build(settings: Settings, scale: str) -> ps.Study:
     """The study under these settings."""
     size = settings.size(scale)
     bench = arms(size)
@@ -44,12 +44,12 @@ def build(settings: Settings, scale: str) -> Study:
     return study(__doc__, size, scale, figures=(whole, near), cautions=optima_inside(bench, *SHOWN))
 
 
-def lacks(bench: Benchmark, noise: float) -> Quantity:
+def lacks(bench: Benchmark, noise: float) -> ps.Quantity:
     """Test error of narrower networks minus that of pruned ones, each at their best, percentage points."""
     return best(bench, "width", noise) - best(bench, "pruned", noise)
 
 
-def beside_pruning(bench: Benchmark) -> Iterator[Claim]:
+def beside_pruning(bench: Benchmark) -> Iterator[ps.Claim]:
     """With noise narrower networks beat the full one and come close to the pruned one, but do not quite reach it."""
     place = "section 5.2 and Fig. 7"
     worse = "width down-scaling at its best has a higher test error than pruning at its best"
@@ -63,12 +63,12 @@ def beside_pruning(bench: Benchmark) -> Iterator[Claim]:
         text = "width down-scaling at its best has a lower test error than the full dense network"
         yield says("width-helps", gain, MORE, text, place=place)
 
-        close, points = Direction("less", than=MOST_BY_WIDTH), f"no more than {MOST_BY_WIDTH:g} points"
+        close, points = ps.Direction("less", than=MOST_BY_WIDTH), f"no more than {MOST_BY_WIDTH:g} points"
         text = f"the least test error of width down-scaling exceeds that of pruning by {points}"
         yield says("width-is-close", gap, close, text, place="section 5.2, conclusion")
 
 
-def numbers(bench: Benchmark) -> Iterator[Claim]:
+def numbers(bench: Benchmark) -> Iterator[ps.Claim]:
     """The published range of what width down-scaling lacks."""
     for noise in bench.noisy("width") if bench.name in WIDTH_GAP else ():
         ends = WIDTH_GAP[bench.name]

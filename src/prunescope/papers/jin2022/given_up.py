@@ -5,15 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from prunescope.measures import Labels
+import prunescope as ps
 from prunescope.papers.jin2022.arms import Numbers, Point
 from prunescope.papers.jin2022.claims import MORE, Says
 from prunescope.papers.jin2022.leave_out import LeaveOut, examples
-from prunescope.runs.graph.families import final
-from prunescope.runs.graph.nodes import Reading
-from prunescope.studies import Claim, Computed, Figure, Lines, Results, Table, statistics
-from prunescope.studies.plot import Row
-from prunescope.studies.quantity import arrays, combined
+from prunescope.studies import statistics
 
 FIRST = 64
 """How many images are shown, and on how many the claim is judged; proposed."""
@@ -29,11 +25,11 @@ def order(gain: Numbers) -> NDArray[np.int64]:
     return np.asarray(np.argsort(gain, kind="stable"))
 
 
-def first_given_up(panel: str, dense: Point, sparse: Reading) -> Computed:
+def first_given_up(panel: str, dense: Point, sparse: ps.Reading) -> ps.Computed:
     """The first examples in that order, one row each, as a `Sheet` wants them; sparse: `Examples` of that network."""
-    labels = Reading(measure=Labels(split="train"), state=final(dense.recipe))
+    labels = ps.Reading(measure=ps.Labels(split="train"), state=ps.final(dense.recipe))
 
-    def rows(results: Results) -> Table:
+    def rows(results: ps.Results) -> ps.Table:
         data, output = results[labels], results[sparse]
         gain = results[dense.examples]["loss"].astype(np.float64) - output["loss"]
         return [
@@ -49,18 +45,18 @@ def first_given_up(panel: str, dense: Point, sparse: Reading) -> Computed:
             for rank, place in enumerate(order(gain)[:FIRST].tolist(), 1)
         ]
 
-    return Computed((labels, dense.examples, sparse), rows, {"panel": panel})
+    return ps.Computed((labels, dense.examples, sparse), rows, {"panel": panel})
 
 
-def precision_figure(cases: Sequence[LeaveOut]) -> Figure:
+def precision_figure(cases: Sequence[LeaveOut]) -> ps.Figure:
     """How many of the examples given up first have a flipped label, by the length of the list."""
-    return Figure(
+    return ps.Figure(
         "app-k-precision",
         "Are the examples that pruning gives up first the mislabeled ones?",
         caption="Training examples in order of how much pruning raises their loss: the share of flipped labels among "
         "the first n, beside the share among all (dashed). The data hold an exact 95 % interval for each replicate.",
         rows=[case.where_sparse(_precisions(case)) for case in cases],
-        plot=Lines(
+        plot=ps.Lines(
             "examples",
             "precision",
             series="series",
@@ -73,10 +69,10 @@ def precision_figure(cases: Sequence[LeaveOut]) -> Figure:
     )
 
 
-def _precisions(case: LeaveOut) -> Computed:
+def _precisions(case: LeaveOut) -> ps.Computed:
     readings = [examples(run) for run in case.sparse]
 
-    def rows(results: Results) -> list[Row]:
+    def rows(results: ps.Results) -> list[ps.Row]:
         return [
             {"replicate": number, **row}
             for number, (gain, reading) in enumerate(zip(case.gains, readings, strict=True))
@@ -84,16 +80,16 @@ def _precisions(case: LeaveOut) -> Computed:
             for row in precisions(results[gain]["difference"], results[reading]["noisy"])
         ]
 
-    return Computed((*case.gains, *readings), rows, {"panel": case.panel})
+    return ps.Computed((*case.gains, *readings), rows, {"panel": case.panel})
 
 
-def precisions(gain: Numbers, noisy: NDArray[np.bool_]) -> list[Row]:
+def precisions(gain: Numbers, noisy: NDArray[np.bool_]) -> list[ps.Row]:
     """Percent of flipped labels among the first n examples given up, n = 1, 2, 4, ... N, with a 95 % interval.
 
     gain: dense minus sparse loss, [N]; noisy: bool [N].
     """
     hits, total = np.cumsum(noisy[order(gain)]), len(gain)
-    rows: list[Row] = []
+    rows: list[ps.Row] = []
     for n in [2**k for k in range(total.bit_length()) if 2**k < total] + [total]:
         share = statistics.clopper_pearson(int(hits[n - 1]), n)
         ends = {"low": 100 * share.low, "high": 100 * share.high}
@@ -102,12 +98,12 @@ def precisions(gain: Numbers, noisy: NDArray[np.bool_]) -> list[Row]:
     return rows
 
 
-def _are_mislabeled(case: LeaveOut) -> Claim:
+def _are_mislabeled(case: LeaveOut) -> ps.Claim:
     def excess(gains: Numbers, noisy: Numbers) -> list[float]:
         pairs = zip(gains, noisy, strict=True)
         return [100 * float(flipped[order(gain)[:FIRST]].mean() - flipped.mean()) for gain, flipped in pairs]
 
-    gains, noisy = arrays(case.gains, "difference"), arrays(map(examples, case.sparse), "noisy")
+    gains, noisy = ps.arrays(case.gains, "difference"), ps.arrays(map(examples, case.sparse), "noisy")
     label = f"flipped labels among the first {FIRST} minus among all"
     text = (
         f"At {case.panel}, flipped labels are more frequent among the {FIRST} training examples that pruning gives up "
@@ -115,7 +111,7 @@ def _are_mislabeled(case: LeaveOut) -> Claim:
     )
     return Says(case.bench, case.noise)(
         "first-given-up-are-mislabeled",
-        combined(excess, gains, noisy, label=label, unit="percentage points"),
+        ps.combined(excess, gains, noisy, label=label, unit="percentage points"),
         MORE,
         text,
         case.judgeable,

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
+import prunescope as ps
 from prunescope.papers.jin2022.arms import Arm, Benchmark, Numbers
 from prunescope.papers.jin2022.claims import MORE, Says
 from prunescope.papers.jin2022.quantities import ERROR, best, best_epoch, dense, optima_inside
 from prunescope.papers.jin2022.settings import SCALES, Settings, arms, notes, study
-from prunescope.studies import Claim, Figure, Lines, Rows, Study, selection
-from prunescope.studies.quantity import Quantity, column, combined, side_by_side
+from prunescope.studies import selection
 
 __all__ = ["SCALES", "build"]
 
@@ -15,7 +15,7 @@ COST = {"smoke": "half a minute or less", "laptop": "2 hours", "paper": "4 hours
 FIGURE = "beside Figures 3 and 6; not in the paper"
 
 
-def build(settings: Settings, scale: str) -> Study:
+def build(settings: Settings, scale: str) -> ps.Study:
     """The study under these settings."""
     size = settings.size(scale)
     bench = arms(size)
@@ -34,25 +34,25 @@ def build(settings: Settings, scale: str) -> Study:
     )
 
 
-def cross_fitted(bench: Benchmark, noise: float, arm: Arm = "pruned") -> Quantity:
+def cross_fitted(bench: Benchmark, noise: float, arm: Arm = "pruned") -> ps.Quantity:
     """Test error of an arm at its optimum, chosen on one half of the test set and judged on the other, percent."""
 
-    def half(name: str) -> Quantity:
+    def half(name: str) -> ps.Quantity:
         rows = bench.chain(arm, noise)
-        return side_by_side([column([p.halves for p in row], f"{name}_error", scale=100) for row in rows])
+        return ps.side_by_side([ps.column([p.halves for p in row], f"{name}_error", scale=100) for row in rows])
 
     def errors(even: Numbers, odd: Numbers) -> Numbers:
         return selection.cross_fitted(even.T, odd.T)
 
-    return combined(errors, half("even"), half("odd"), label=arm, unit=ERROR)
+    return ps.combined(errors, half("even"), half("odd"), label=arm, unit=ERROR)
 
 
-def equal_chances(bench: Benchmark, noise: float) -> Quantity:
+def equal_chances(bench: Benchmark, noise: float) -> ps.Quantity:
     """The dense network at the best of its last n epochs, n the number of levels that pruning chooses among."""
     return best_epoch(bench, noise, among=bench.levels + 1)
 
 
-def ways(bench: Benchmark, noise: float) -> dict[str, Quantity]:
+def ways(bench: Benchmark, noise: float) -> dict[str, ps.Quantity]:
     """The test error by every way to choose at a noise level."""
     on = "held-out examples" if bench.base.task.data.validation else "the test set"
     errors = {
@@ -66,23 +66,23 @@ def ways(bench: Benchmark, noise: float) -> dict[str, Quantity]:
     return errors
 
 
-def _figure(bench: Benchmark) -> Figure:
-    return Figure(
+def _figure(bench: Benchmark) -> ps.Figure:
+    return ps.Figure(
         "optimum",
         "Test error by the way in which the optimum is chosen",
         caption="Choosing the best of many levels on the test set flatters whoever has many levels. Beside it the same "
         "choice on other examples than those that judge it, and a dense network with as many chances.",
         rows=[
-            Rows({"way": way, "noise": 100 * noise}, {"test_error": error})
+            ps.Rows({"way": way, "noise": 100 * noise}, {"test_error": error})
             for noise in bench.noises
             for way, error in ways(bench, noise).items()
         ],
-        plot=Lines("noise", "test_error", series="way", x_label="label noise, %", y_label="test error, %"),
+        plot=ps.Lines("noise", "test_error", series="way", x_label="label noise, %", y_label="test error, %"),
         claims=tuple(_claims(bench)),
     )
 
 
-def _claims(bench: Benchmark) -> Iterator[Claim]:
+def _claims(bench: Benchmark) -> Iterator[ps.Claim]:
     for noise in bench.noisy():
         says, place = Says(bench, noise), "proposed here: Jin et al. 2022, Fig. 3, {}"
         fair = dense(bench, noise) - cross_fitted(bench, noise)

@@ -2,6 +2,7 @@
 size?
 """
 
+import prunescope as ps
 from prunescope.papers.jin2022 import classes
 from prunescope.papers.jin2022.app_l import harm_comes_late
 from prunescope.papers.jin2022.arms import Arm
@@ -9,7 +10,6 @@ from prunescope.papers.jin2022.claims import MORE
 from prunescope.papers.jin2022.classes import NOISE
 from prunescope.papers.jin2022.settings import SCALES, Settings, arms, study
 from prunescope.papers.jin2022.subgroups import Subgroups, rank_agreement, sparsity_figure, subgroups
-from prunescope.studies import Claim, Study
 
 __all__ = ["SCALES", "build"]
 
@@ -18,7 +18,7 @@ FIGURE = "Section 7, on fairness"
 ARMS: tuple[Arm, ...] = ("pruned", "width")
 
 
-def build(settings: Settings, scale: str) -> Study:
+def build(settings: Settings, scale: str) -> ps.Study:
     """The study under these settings."""
     size = settings.size(scale)
     bench = arms(size)
@@ -30,7 +30,7 @@ def build(settings: Settings, scale: str) -> Study:
     return study(__doc__, size, scale, figures=(by_class, by_group))
 
 
-def _width_harms_the_same_groups(sub: Subgroups) -> Claim:
+def _width_harms_the_same_groups(sub: Subgroups) -> ps.Claim:
     sparsest, narrowest = (sub.change(arm, NOISE, sub.bench.depth(arm, NOISE)) for arm in ARMS)
     same = rank_agreement(sparsest, narrowest, over="groups")
     text = (

@@ -6,20 +6,18 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from prunescope.base.errors import UsageError
-from prunescope.base.value import Value
+import prunescope as ps
 from prunescope.papers.jin2022 import PAPERS
 from prunescope.papers.jin2022.arms import Benchmark, noise_name
 from prunescope.papers.jin2022.scales import COLUMNS, Count, Counts, Name, Noises, Share, Size, standard
 from prunescope.papers.readings import EarlyScore
-from prunescope.studies.study import Study, titled
 
 About = Literal["noises", "controls"]
 Standard = Literal["standard"]
 """What the benchmark's own table says at the chosen scale."""
 
 
-class Settings(Value):
+class Settings(ps.Value):
     """A benchmark, and where its size is to differ from the standard one at the chosen scale; see `Size`."""
 
     benchmark: Name = "lenet"
@@ -80,7 +78,7 @@ def arms(size: Size) -> Benchmark:
     )
 
 
-def study(doc: str | None, size: Size, scale: str, **parts: Any) -> Study:
+def study(doc: str | None, size: Size, scale: str, **parts: Any) -> ps.Study:
     """A study of this paper, titled by its module's docstring: figures, claims and cautions are its `parts`."""
     shared: dict[str, Any] = {
         "settings": size,
@@ -88,7 +86,7 @@ def study(doc: str | None, size: Size, scale: str, **parts: Any) -> Study:
         "notes": notes(size),
         "paper": PAPERS["jin2022"],
     }
-    return Study(*titled(doc), **(shared | parts))
+    return ps.Study(*ps.titled(doc), **(shared | parts))
 
 
 FITTED = ("digits", "lenet")
@@ -141,14 +139,14 @@ def notes(size: Size) -> tuple[str, ...]:
 def from_zero(name: str, noises: Sequence[float]) -> None:
     """Raises UsageError unless these noise levels, settings called `name`, ascend from 0."""
     if not noises or noises[0] != 0 or list(noises) != sorted(set(noises)):
-        raise UsageError(f"{name}={list(noises)} do not ascend from 0; write 0 first and each value once")
+        raise ps.UsageError(f"{name}={list(noises)} do not ascend from 0; write 0 first and each value once")
 
 
 def with_noise(size: Size, *, of: About = "noises") -> Size:
     """The same size, for a study about label noise. Raises UsageError if there is none at the levels `of`."""
     levels = getattr(size, of)
     if max(levels) == 0:
-        raise UsageError(f"{of}={list(levels)} have no label noise, which this study is about; add a level above 0")
+        raise ps.UsageError(f"{of}={list(levels)} have no label noise, which this study is about; add a level above 0")
     return size
 
 
@@ -157,9 +155,9 @@ def _checked(size: Size) -> Size:
     from_zero("noises", size.noises)
     from_zero("controls", size.controls)
     if strange := sorted(set(size.controls) - set(size.noises)):
-        raise UsageError(f"controls={list(size.controls)} names {strange}, which noises lack; add them there")
+        raise ps.UsageError(f"controls={list(size.controls)} names {strange}, which noises lack; add them there")
     if len(size.extended_levels) != len(size.controls) or max(size.extended_levels) > size.levels:
-        raise UsageError(
+        raise ps.UsageError(
             f"extended_levels={list(size.extended_levels)} must be one number, at most levels={size.levels}, for each "
             f"of controls={list(size.controls)}"
         )

@@ -9,21 +9,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from prunescope.base.errors import UsageError
-from prunescope.base.steps import Duration
-from prunescope.measures import Examples
+import prunescope as ps
 from prunescope.papers.jin2022.arms import LABELS, Arm, Benchmark, Numbers, Rule
 from prunescope.papers.jin2022.claims import Says
 from prunescope.papers.jin2022.figures import OVER_SPARSITY
 from prunescope.papers.jin2022.quantities import LOSS, best_level, remaining
 from prunescope.papers.jin2022.scales import COLUMNS, Size
 from prunescope.papers.readings import EarlyScore, early_score
-from prunescope.runs.graph.families import ensemble, final
-from prunescope.runs.graph.nodes import Combined, Reading
-from prunescope.runs.graph.recipe import Recipe
-from prunescope.studies import Claim, Figure, Lines, Quantity, Rows, arrays, combined, statistics
+from prunescope.runs.graph.families import ensemble
+from prunescope.studies import statistics
 from prunescope.studies.groups import group_means
-from prunescope.training.schedules import Schedule
 
 TOP = 0.2
 """The share of examples that counts as influential (section 3)."""
@@ -44,15 +39,15 @@ class Subgroups:
     """
 
     bench: Benchmark
-    opening: Schedule
-    early: Duration
+    opening: ps.Schedule
+    early: ps.Duration
     ensemble: int
     groups: int
     score: EarlyScore = "el2n"
 
     def __post_init__(self) -> None:
         if self.groups > self.bench.base.train_examples:
-            raise UsageError(
+            raise ps.UsageError(
                 f"groups={self.groups} of {self.bench.base.train_examples} training examples; give 5 to that many"
             )
 
@@ -65,7 +60,7 @@ class Subgroups:
         """Makes claims about the groups at a noise level; by another score than EL2N the paper has none."""
         return Says(self.bench, noise, self.bench.name if self.score == "el2n" else "")
 
-    def members(self, noise: float, number: int) -> list[Recipe]:
+    def members(self, noise: float, number: int) -> list[ps.Recipe]:
         """The short runs behind the scores of a replicate: its labels, networks and orders of their own."""
         return ensemble(
             self.bench.row("dense", noise, 0)[number].recipe,
@@ -75,7 +70,7 @@ class Subgroups:
             opening=self.opening,
         )
 
-    def scores(self, noise: float, number: int) -> Combined:
+    def scores(self, noise: float, number: int) -> ps.Combined:
         """The score of every training example of a replicate: {score: [N]}.
 
         Source: Paul et al. 2021; Jin et al. 2022, section 3 (EL2N).
@@ -83,25 +78,25 @@ class Subgroups:
         """
         return early_score(self.members(noise, number), self.score)
 
-    def score_values(self, noise: float) -> Quantity:
+    def score_values(self, noise: float) -> ps.Quantity:
         """The same as a quantity, [replicates, N]."""
-        return arrays(
+        return ps.arrays(
             [self.scores(noise, number) for number in range(self.bench.replicates)], self.score, unit=self.axis
         )
 
-    def at_level(self, arm: Arm, noise: float, level: int) -> list[Combined]:
+    def at_level(self, arm: Arm, noise: float, level: int) -> list[ps.Combined]:
         """Differences in loss by group between a level of an arm and the dense network, one a replicate."""
         return self._differences(noise, [p.examples for p in self.bench.row(arm, noise, level)])
 
-    def at_choice(self, arm: Arm, noise: float, rule: Rule) -> list[Combined]:
+    def at_choice(self, arm: Arm, noise: float, rule: Rule) -> list[ps.Combined]:
         """The same at the level that a rule picks."""
         runs = self.bench.chosen(arm, noise, rule=rule)
-        return self._differences(noise, [Reading(measure=Examples(), state=final(run)) for run in runs])
+        return self._differences(noise, [ps.Reading(measure=ps.Examples(), state=ps.final(run)) for run in runs])
 
-    def _differences(self, noise: float, sparse: Sequence[Reading]) -> list[Combined]:
+    def _differences(self, noise: float, sparse: Sequence[ps.Reading]) -> list[ps.Combined]:
         dense = self.bench.row("dense", noise, 0)
         return [
-            Combined(
+            ps.Combined(
                 function="prunescope.studies.groups:group_differences",
                 inputs=(self.scores(noise, number), reading, dense[number].examples),
                 args={"groups": self.groups, **({} if self.score == "el2n" else {"score": self.score})},
@@ -109,17 +104,17 @@ class Subgroups:
             for number, reading in enumerate(sparse)
         ]
 
-    def change(self, arm: Arm, noise: float, at: int | Rule = "optimal") -> Quantity:
+    def change(self, arm: Arm, noise: float, at: int | Rule = "optimal") -> ps.Quantity:
         """The same as a quantity, at a level or where a rule picks: nats, [replicates, groups], lowest scores first."""
         nodes = self.at_level(arm, noise, at) if isinstance(at, int) else self.at_choice(arm, noise, at)
-        return arrays(nodes, "difference", label=f"change by {arm}", unit=LOSS)
+        return ps.arrays(nodes, "difference", label=f"change by {arm}", unit=LOSS)
 
-    def top(self, arm: Arm, noise: float, at: int | Rule = "optimal") -> Quantity:
+    def top(self, arm: Arm, noise: float, at: int | Rule = "optimal") -> ps.Quantity:
         """Mean change of the groups with the top 20 % of the score, nats, [replicates]."""
         change = self.change(arm, noise, at).named("change on the top 20 %")
         return change.map(lambda groups: groups[:, -self.top_groups :].mean(axis=1))
 
-    def rest(self, arm: Arm, noise: float, at: int | Rule = "optimal") -> Quantity:
+    def rest(self, arm: Arm, noise: float, at: int | Rule = "optimal") -> ps.Quantity:
         """Mean change of the other groups, nats, [replicates]."""
         change = self.change(arm, noise, at).named("change on the rest")
         return change.map(lambda groups: groups[:, : -self.top_groups].mean(axis=1))
@@ -142,9 +137,9 @@ def subgroups(bench: Benchmark, size: Size) -> Subgroups:
     return Subgroups(bench, column.opening(size.epochs), f"{early:g}ep", size.ensemble, size.groups, size.score)
 
 
-def rank_agreement(one: Quantity, other: Quantity, *, over: str) -> Quantity:
+def rank_agreement(one: ps.Quantity, other: ps.Quantity, *, over: str) -> ps.Quantity:
     """Rank correlation of two quantities over their parts, [replicates]. over: what the parts are."""
-    return combined(
+    return ps.combined(
         lambda *both: [statistics.rank_correlation(*rows) for rows in zip(*both, strict=True)],
         one,
         other,
@@ -169,20 +164,20 @@ def at_both_choices(noise: float = 0.0) -> list[Case]:
 
 
 def group_figure(
-    sub: Subgroups, cases: Sequence[Case], *, name: str, title: str, caption: str = "", claims: Sequence[Claim] = ()
-) -> Figure:
+    sub: Subgroups, cases: Sequence[Case], *, name: str, title: str, caption: str = "", claims: Sequence[ps.Claim] = ()
+) -> ps.Figure:
     """Mean change in training loss of each group, by its EL2N percentile (Figs 1b, 2, 5)."""
     usual = (
         f"Training examples in {sub.groups} equal groups by {sub.axis} (mean over {sub.ensemble} networks after "
         f"{sub.early.removesuffix('ep')} epochs): mean training loss of the network looked at, minus that of the "
         "dense one. Below 0 it fits the group better."
     )
-    return Figure(
+    return ps.Figure(
         name,
         title,
         caption=caption or usual,
         rows=[
-            Rows(
+            ps.Rows(
                 {"panel": case.panel, "series": case.series},
                 {
                     "level": best_level(sub.bench, case.arm, case.noise, rule=case.rule),
@@ -192,7 +187,7 @@ def group_figure(
             )
             for case in cases
         ],
-        plot=Lines(
+        plot=ps.Lines(
             "percentile",
             "difference",
             series="series",
@@ -205,22 +200,22 @@ def group_figure(
 
 
 def sparsity_figure(
-    sub: Subgroups, noise: float, arms: Sequence[Arm], *, name: str, title: str, claims: Sequence[Claim] = ()
-) -> Figure:
+    sub: Subgroups, noise: float, arms: Sequence[Arm], *, name: str, title: str, claims: Sequence[ps.Claim] = ()
+) -> ps.Figure:
     """Mean change in training loss of five bands of examples, over all levels of some arms (App. L)."""
     bands = np.minimum(5 * np.arange(sub.groups) // sub.groups, 4)
 
     def by_band(change: Numbers) -> Numbers:
         return np.stack([group_means(groups, bands) for groups in change])
 
-    return Figure(
+    return ps.Figure(
         name,
         title,
         caption=f"Training examples in fifths by {sub.axis}: mean training loss minus that of the dense network. Below "
         "0 the fifth is fitted better. Extended training is drawn at the weights remaining of the pruned network that "
         "has trained as long.",
         rows=[
-            Rows(
+            ps.Rows(
                 {"panel": LABELS[arm], "level": level},
                 {
                     "weights_remaining": remaining(sub.bench, arm, noise, level),
@@ -231,7 +226,7 @@ def sparsity_figure(
             for arm in arms
             for level in sub.bench.levels_of(arm, noise)[1:]
         ],
-        plot=Lines(
+        plot=ps.Lines(
             "weights_remaining",
             "difference",
             series="band",

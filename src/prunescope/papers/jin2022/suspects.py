@@ -16,16 +16,14 @@ from itertools import count
 import numpy as np
 from numpy.typing import NDArray
 
-from prunescope.measures import Labels, OutOfSample
+import prunescope as ps
+from prunescope.measures import OutOfSample
 from prunescope.papers.jin2022.arms import Benchmark, Numbers, noise_name
 from prunescope.papers.jin2022.given_up import FIRST, SHOWN
 from prunescope.papers.jin2022.quantities import fits
-from prunescope.runs.graph.families import final
-from prunescope.runs.graph.nodes import Reading
-from prunescope.runs.graph.recipe import Recipe, Subset
-from prunescope.studies import Computed, Figure, Lines, Listing, Node, Results, Sheet, statistics
+from prunescope.studies import Node, statistics
 from prunescope.studies.claim import unmet
-from prunescope.studies.plot import NothingToShow, Row
+from prunescope.studies.plot import NothingToShow
 
 Places = NDArray[np.int64]
 GIVEN_UP, IMPROBABLE = "given up by pruning", "improbable when held out"
@@ -45,35 +43,35 @@ class Suspects:
     folds: int
 
     @cached_property
-    def dense(self) -> Recipe:
+    def dense(self) -> ps.Recipe:
         """The dense network."""
         return self.bench.row("dense", self.noise, 0)[SHOWN].recipe
 
     @cached_property
-    def labels(self) -> Reading:
+    def labels(self) -> ps.Reading:
         """The labels of the training examples, before and after noise."""
-        return Reading(measure=Labels(split="train"), state=final(self.dense))
+        return ps.Reading(measure=ps.Labels(split="train"), state=ps.final(self.dense))
 
     @cached_property
-    def held_out(self) -> list[Reading]:
+    def held_out(self) -> list[ps.Reading]:
         """What each network trained on all parts but one says of all examples."""
-        return [Reading(measure=OutOfSample(), state=final(self._without(fold))) for fold in range(self.folds)]
+        return [ps.Reading(measure=OutOfSample(), state=ps.final(self._without(fold))) for fold in range(self.folds)]
 
-    def _without(self, fold: int) -> Recipe:
+    def _without(self, fold: int) -> ps.Recipe:
         """The dense network trained without a part; batches are larger where the last one would be a single example."""
         args = {"name": "label", "folds": self.folds, "fold": fold}
-        subset = Subset(source=self.labels, rule="prunescope.studies.subsets:without_fold", args=args)
+        subset = ps.Subset(source=self.labels, rule="prunescope.studies.subsets:without_fold", args=args)
         kept = self.dense.train_examples - len(range(fold, self.dense.train_examples, self.folds))
         batch = next(size for size in count(self.dense.batch) if kept % size != 1 or kept == 1)
         return self.dense.replace(examples=subset, batch=batch)
 
     @cached_property
-    def examples(self) -> tuple[Reading, Reading]:
+    def examples(self) -> tuple[ps.Reading, ps.Reading]:
         """Loss and prediction of every training example by the dense network and after the last level."""
         before, after = (self.bench.chain(arm, self.noise)[-1][SHOWN] for arm in ("dense", "pruned"))
         return before.examples, after.examples
 
-    def given_up(self, results: Results) -> Places:
+    def given_up(self, results: ps.Results) -> Places:
         """Places of the examples that were fitted and then given up, those whose loss rises most first.
 
         Raises NothingToShow where the dense network does not fit what it is trained on, and where there are none.
@@ -90,19 +88,19 @@ class Suspects:
             )
         return order
 
-    def improbable(self, results: Results) -> tuple[Places, Numbers, Places]:
+    def improbable(self, results: ps.Results) -> tuple[Places, Numbers, Places]:
         """Places of all examples, least probable label first; the probabilities [N] and the predictions [N]."""
         probability, prediction = out_of_sample([results[reading] for reading in self.held_out])
         return np.argsort(probability, kind="stable"), probability, prediction
 
-    def row(self, results: Results, rank: int, place: int) -> dict[str, object]:
+    def row(self, results: ps.Results, rank: int, place: int) -> dict[str, object]:
         """The columns that both lists have; marked: whether the label was changed by the noise that was added."""
         data = results[self.labels]
         label, clean = int(data["label"][place]), int(data["clean"][place])
         row: dict[str, object] = {"rank": rank, "index": int(data["index"][place]), "label": label}
         return row | ({"label_before_noise": clean, "marked": label != clean} if self.noise else {})
 
-    def given_up_rows(self, results: Results) -> list[Row]:
+    def given_up_rows(self, results: ps.Results) -> list[ps.Row]:
         """The first examples given up."""
         dense, sparse = (results[reading] for reading in self.examples)
         rise = np.asarray(sparse["loss"], dtype=np.float64) - dense["loss"]
@@ -115,7 +113,7 @@ class Suspects:
             for rank, place in enumerate(self.given_up(results)[:FIRST].tolist(), 1)
         ]
 
-    def improbable_rows(self, results: Results) -> list[Row]:
+    def improbable_rows(self, results: ps.Results) -> list[ps.Row]:
         """The examples with the least probable labels."""
         order, probability, prediction = self.improbable(results)
         return [
@@ -127,7 +125,7 @@ class Suspects:
             for rank, place in enumerate(order[:FIRST].tolist(), 1)
         ]
 
-    def precision_rows(self, results: Results) -> list[Row]:
+    def precision_rows(self, results: ps.Results) -> list[ps.Row]:
         """How many labels among the first n of each list were changed by the noise that was added."""
         data = results[self.labels]
         noisy = np.asarray(data["label"] != data["clean"])
@@ -139,11 +137,11 @@ class Suspects:
         among_all = 100 * float(noisy.mean())
         return [*rows, *({"series": "among all", "examples": n, "precision": among_all} for n in (1, largest))]
 
-    def figures(self, *, images: bool) -> Iterator[Figure]:
+    def figures(self, *, images: bool) -> Iterator[ps.Figure]:
         """The lists, the images of both, and where labels were changed how often each list is right."""
         at, end = noise_name(self.noise), f"{100 * self.noise:g}"
-        given_up = [Computed((*self._fit_nodes, self.labels, *self.examples), self.given_up_rows, {"panel": at})]
-        improbable = [Computed((self.labels, *self.held_out), self.improbable_rows, {"panel": at})]
+        given_up = [ps.Computed((*self._fit_nodes, self.labels, *self.examples), self.given_up_rows, {"panel": at})]
+        improbable = [ps.Computed((self.labels, *self.held_out), self.improbable_rows, {"panel": at})]
         title = f"Training examples that were fitted and then given up, {at}"
         caption = (
             f"At most {FIRST} training examples to which the dense network gives the label used and the network after "
@@ -154,24 +152,24 @@ class Suspects:
             f"The {FIRST} training examples whose label is least probable to networks that were not trained on them "
             f"({self.folds} dense networks, each trained without one part of the examples): suspects of a wrong label."
         )
-        yield Figure(f"given-up-{end}", title, caption=caption, rows=given_up, plot=Listing())
-        yield Figure(f"suspects-{end}", suspect, caption=held_out, rows=improbable, plot=Listing())
+        yield ps.Figure(f"given-up-{end}", title, caption=caption, rows=given_up, plot=ps.Listing())
+        yield ps.Figure(f"suspects-{end}", suspect, caption=held_out, rows=improbable, plot=ps.Listing())
         if images:
-            sheet = Sheet(self.bench.base.task.data.source)
-            yield Figure(f"given-up-images-{end}", title, caption=caption, rows=given_up, plot=sheet)
-            yield Figure(f"suspects-images-{end}", suspect, caption=held_out, rows=improbable, plot=sheet)
+            sheet = ps.Sheet(self.bench.base.task.data.source)
+            yield ps.Figure(f"given-up-images-{end}", title, caption=caption, rows=given_up, plot=sheet)
+            yield ps.Figure(f"suspects-images-{end}", suspect, caption=held_out, rows=improbable, plot=sheet)
         if self.noise:
             yield self._precision_figure(at, end)
 
-    def _precision_figure(self, at: str, end: str) -> Figure:
+    def _precision_figure(self, at: str, end: str) -> ps.Figure:
         nodes = (*self._fit_nodes, self.labels, *self.examples, *self.held_out)
-        return Figure(
+        return ps.Figure(
             f"precision-{end}",
             f"How many of the suspects have a wrong label, {at}",
             caption="The share of labels that were changed among the first n of each list, beside the share among all "
             "(dashed); first replicate. The data hold an exact 95 % interval.",
-            rows=[Computed(nodes, self.precision_rows, {"panel": at})],
-            plot=Lines(
+            rows=[ps.Computed(nodes, self.precision_rows, {"panel": at})],
+            plot=ps.Lines(
                 "examples",
                 "precision",
                 series="series",
@@ -207,10 +205,10 @@ def out_of_sample(folds: list[Mapping[str, NDArray[np.generic]]]) -> tuple[Numbe
     return probability.astype(np.float64), prediction.astype(np.int64)
 
 
-def precision(series: str, order: Places, noisy: NDArray[np.bool_]) -> list[Row]:
+def precision(series: str, order: Places, noisy: NDArray[np.bool_]) -> list[ps.Row]:
     """Percent of changed labels among the first n of a list, n = 1, 2, 4, ... and all of it, with a 95 % interval."""
     hits = np.cumsum(noisy[order])
-    rows: list[Row] = []
+    rows: list[ps.Row] = []
     for n in [2**k for k in range(len(order).bit_length()) if 2**k < len(order)] + [len(order)]:
         share = statistics.clopper_pearson(int(hits[n - 1]), n)
         ends = {"low": 100 * share.low, "high": 100 * share.high}

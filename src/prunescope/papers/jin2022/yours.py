@@ -9,9 +9,7 @@ from types import MappingProxyType
 
 from pydantic import Field
 
-from prunescope.base.errors import UsageError
-from prunescope.base.steps import Duration
-from prunescope.base.value import Value
+import prunescope as ps
 from prunescope.papers.jin2022 import PAPERS, classes
 from prunescope.papers.jin2022.arms import Arm, Benchmark, noise_name
 from prunescope.papers.jin2022.claims import MORE, no_more_than_by_chance
@@ -24,13 +22,6 @@ from prunescope.papers.jin2022.settings import from_zero
 from prunescope.papers.jin2022.subgroups import Subgroups, sparsity_figure
 from prunescope.papers.jin2022.suspects import Suspects
 from prunescope.papers.own import Own
-from prunescope.runs.graph.recipe import Recipe
-from prunescope.sparsity.select import Remaining
-from prunescope.studies import Claim, Study
-from prunescope.studies.study import titled
-from prunescope.training.interventions import Prune
-from prunescope.training.optim import SGD, Optimizer
-from prunescope.training.schedules import Constant, Schedule
 
 COST = {"smoke": "20 seconds", "laptop": "3 minutes on 2 cores for digits", "paper": "10 minutes on 2 cores for digits"}
 FIGURE = "none: any network (-s network=my_module:Net)"
@@ -52,14 +43,14 @@ class Settings(Own):
     fits: training accuracy, percent, from which the dense network without label noise counts as fitting.
     """
 
-    optimizer: Optimizer = SGD()
-    schedule: Schedule = Constant(lr=0.1)
+    optimizer: ps.Optimizer = ps.SGD()
+    schedule: ps.Schedule = ps.Constant(lr=0.1)
     noises: Noises = (0.0,)
     fraction: float = Field(default=0.2, gt=0, lt=1)
     levels: Count = 12
-    rewind: Duration = "0it"
+    rewind: ps.Duration = "0it"
     ensemble: Count = 10
-    early: Duration = "2ep"
+    early: ps.Duration = "2ep"
     groups: int = Field(default=20, ge=5)
     folds: int = Field(default=5, ge=2)
     fits: float = Field(default=99.0, ge=0, le=100)
@@ -85,13 +76,13 @@ SCALES: Mapping[str, Settings] = MappingProxyType(
 )
 
 
-def build(settings: Settings, scale: str) -> Study:
+def build(settings: Settings, scale: str) -> ps.Study:
     """The study under these settings."""
     words = f"{settings.levels} levels of {settings.epochs} epochs, {settings.replicates} replicates"
     return follow(
         settings.recipe(),
         levels=settings.levels,
-        prune=Prune(amount=Remaining(fraction=settings.fraction)),
+        prune=ps.Prune(amount=ps.Remaining(fraction=settings.fraction)),
         rewind=settings.rewind,
         noises=settings.noises,
         replicates=settings.replicates,
@@ -107,23 +98,23 @@ def build(settings: Settings, scale: str) -> Study:
 
 
 def follow(
-    recipe: Recipe,
+    recipe: ps.Recipe,
     *,
     levels: int = 12,
-    prune: Prune | None = None,
-    rewind: Duration = "0it",
+    prune: ps.Prune | None = None,
+    rewind: ps.Duration = "0it",
     noises: Sequence[float] = (0.0,),
     replicates: int = 3,
     ensemble: int = 10,
-    early: Duration = "2ep",
+    early: ps.Duration = "2ep",
     groups: int = 20,
     folds: int = 5,
     fits: float = 99.0,
     images: bool = False,
-    settings: Value | None = None,
+    settings: ps.Value | None = None,
     scale: str = "",
     name: str = "jin2022/yours",
-) -> Study:
+) -> ps.Study:
     """A study of any classifier: its recipe pruned level by level, beside the same training without removal.
 
     levels, rewind, noises, ensemble, early, groups, folds, fits: as in `Settings`; early is on the recipe's schedule.
@@ -146,7 +137,7 @@ def follow(
         levels=levels,
         width_levels=0,
         rewind=rewind,
-        prune=prune or Prune(amount=Remaining(fraction=0.2)),
+        prune=prune or ps.Prune(amount=ps.Remaining(fraction=0.2)),
         fits=fits,
     )
     sub = Subgroups(bench, recipe.schedule, early, ensemble, groups)
@@ -159,9 +150,9 @@ def follow(
     for noise in noises:
         figures += Suspects(bench, noise, folds).figures(images=images)
     figures += [fit_figure(bench, noise, arms=ARMS, name=f"fit-{100 * noise:g}") for noise in bench.noisy()]
-    return Study(
+    return ps.Study(
         name,
-        titled(__doc__)[1],
+        ps.titled(__doc__)[1],
         settings=settings or recipe,
         scale=scale,
         paper=f"After {PAPERS['jin2022']}",
@@ -177,32 +168,32 @@ def follow(
     )
 
 
-def _check_sizes(recipe: Recipe, noises: Sequence[float], folds: int) -> None:
+def _check_sizes(recipe: ps.Recipe, noises: Sequence[float], folds: int) -> None:
     """Refuses before anything runs what could not be shown after everything ran."""
     examples, tests = recipe.train_examples, recipe.task.data.source.test
     for noise in noises:
         if noise > 0 and round(noise * examples) < 1:
-            raise UsageError(
+            raise ps.UsageError(
                 f"noise {noise:g} of {examples} training examples changes no label; give at least {1 / examples:.2g}"
             )
     if not 2 <= folds <= examples:
-        raise UsageError(f"folds={folds} of {examples} training examples; give 2 to that many")
+        raise ps.UsageError(f"folds={folds} of {examples} training examples; give 2 to that many")
     if tests < 2:
-        raise UsageError(
+        raise ps.UsageError(
             f"{tests} test example cannot be halved into one that chooses the level and one that judges; give 2 or more"
         )
 
 
-def _at_best(bench: Benchmark, noise: float) -> Iterator[Claim]:
+def _at_best(bench: Benchmark, noise: float) -> Iterator[ps.Claim]:
     pruned, longer = cross_fitted(bench, noise), cross_fitted(bench, noise, "extended")
     end, text = (f"-{100 * noise:g}", f"At {noise_name(noise)}, pruning at its best level has a lower test error than")
-    yield Claim(f"helps{end}", f"{text} the dense network.", dense(bench, noise) - pruned, MORE, place=PROPOSED)
+    yield ps.Claim(f"helps{end}", f"{text} the dense network.", dense(bench, noise) - pruned, MORE, place=PROPOSED)
     name, text = f"beats-longer-training{end}", f"{text} training longer at its best."
-    yield Claim(name, text, longer - pruned, MORE, place=PROPOSED)
+    yield ps.Claim(name, text, longer - pruned, MORE, place=PROPOSED)
 
 
-def _no_class_is_harmed(bench: Benchmark) -> Claim:
+def _no_class_is_harmed(bench: Benchmark) -> ps.Claim:
     text = f"After {bench.levels} levels no more classes have lost {classes.MARGIN:g} points than by chance."
     changes = classes.tested(classes.changes(bench, "pruned", bench.levels)).named(unit="share of classes not harmed")
     region = no_more_than_by_chance(bench.replicates, margin=classes.MARGIN)
-    return Claim("no-class-is-harmed", text, changes, region, place=PROPOSED)
+    return ps.Claim("no-class-is-harmed", text, changes, region, place=PROPOSED)
