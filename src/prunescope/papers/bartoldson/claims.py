@@ -3,6 +3,7 @@
 Does not belong here: sentences, places and published numbers of one figure (its own file).
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -17,6 +18,7 @@ from prunescope.studies.claim import Basis
 from prunescope.studies.correlation import Points
 from prunescope.studies.events import SOON
 
+Claims = Iterable[ps.Claim]
 LESS, MORE = ps.Direction("less"), ps.Direction("greater")
 Side = Literal["less", "greater"]
 
@@ -52,15 +54,8 @@ class Says:
         if needs is None:
             needs = quantity.needs if isinstance(quantity, Compared) else ()
         margin = " (the margin is proposed here)" if isinstance(region, ps.Equivalence) else ""
-        return ps.Claim(
-            name,
-            says,
-            quantity,
-            region,
-            basis=basis or self.basis,
-            place=place or f"{self.place}{margin}",
-            preconditions=(*also, *needs),
-        )
+        place, ready = place or f"{self.place}{margin}", (*also, *needs)
+        return ps.Claim(name, says, quantity, region, basis=basis or self.basis, place=place, preconditions=ready)
 
     def gone(self, name: str, runs: Comparison, arm: str, percent: float, count: str, size: Size) -> ps.Claim:
         """So many percent of the parameters are gone, to the digits that are published.
@@ -75,16 +70,12 @@ class Says:
     def recovers(self, name: str, runs: Comparison, arm: str) -> ps.Claim:
         """Accuracy is back within a few epochs of most events; of events without recovery it is not."""
         cost = runs.value(arm, "worst_drop").named("", "percentage points at the worst event")
-        return self(
-            name,
-            f"After most events of {arm}, accuracy is back within a few epochs (proposed: {SOON}, and half of the "
-            "events).",
-            runs.value(arm, "recovered_soon"),
-            ps.Direction("greater", than=50.0),
-            # Without an event that costs a point (proposed) there is nothing to recover from.
-            needs=(runs.only(arm).fits(), ps.Precondition(f"events of {arm} cost accuracy", cost, at_least=1.0)),
-            place=f"{self.place} (the numbers are proposed here)",
-        )
+        says = f"After most events of {arm}, accuracy is back within a few epochs (proposed: {SOON}, and half of the "
+        # Without an event that costs a point (proposed) there is nothing to recover from.
+        needs = (runs.only(arm).fits(), ps.Precondition(f"events of {arm} cost accuracy", cost, at_least=1.0))
+        soon, half = runs.value(arm, "recovered_soon"), ps.Direction("greater", than=50.0)
+        place = f"{self.place} (the numbers are proposed here)"
+        return self(name, f"{says}events).", soon, half, needs=needs, place=place)
 
 
 def as_published(size: TraceSize, *more: str) -> ps.Precondition:

@@ -33,7 +33,7 @@ class Arm:
 
 def arm(name: str, recipe: ps.Recipe, replicates: int) -> Arm:
     """An arm of one recipe under the seeds of replicates 0 to `replicates` - 1."""
-    return Arm(name, tuple(recipe.replace(seeds=ps.replicate(number)) for number in range(replicates)))
+    return Arm(name, tuple(ps.replicates(recipe, replicates)))
 
 
 @dataclass(frozen=True)
@@ -88,9 +88,7 @@ class Comparison:
 
     def value(self, name: str, quantity: str) -> Compared:
         """A quantity of the runs of the arm called `name`, [R]: a name in `QUANTITIES`, or one of a measure."""
-        value = self._value(name, quantity)
-        needs = (self.only(name).fits(quantity),)
-        return Compared(value.label, value.unit, value.nodes, value.of, needs)
+        return Compared(**vars(self._value(name, quantity)), needs=(self.only(name).fits(quantity),))
 
     def _value(self, name: str, quantity: str) -> ps.Quantity:
         if measured := self.observables.measures.get(quantity):
@@ -121,7 +119,7 @@ class Comparison:
     def gap(self, name: str, over: str, quantity: str = "best") -> Compared:
         """A quantity of one arm minus that of another at the same seeds, [R]."""
         gap = self._value(name, quantity) - self._value(over, quantity)
-        return Compared(gap.label, gap.unit, gap.nodes, gap.of, (self.only(name, over).fits(quantity),))
+        return Compared(**vars(gap), needs=(self.only(name, over).fits(quantity),))
 
     def points(self, results: ps.Results, x: str, y: str, *given: str) -> Points:
         """One point a run. given: quantities that are held fixed."""
@@ -158,8 +156,8 @@ class Comparison:
 
     def with_recalibrated(self, quantities: Iterable[str]) -> tuple[str, ...]:
         """These quantities, each followed by what it is with BatchNorm statistics estimated anew, if it is measured."""
-        both = [(quantity, RECALIBRATED.get(quantity, quantity)) for quantity in quantities]
-        return tuple(dict.fromkeys(name for pair in both for name in pair if self.measures(name)))
+        both = [name for quantity in quantities for name in (quantity, RECALIBRATED.get(quantity, quantity))]
+        return tuple(dict.fromkeys(filter(self.measures, both)))
 
     def fits(self, *quantities: str) -> ps.Precondition:
         """Every run fits its training set in the states that these quantities are of; by default at the end.

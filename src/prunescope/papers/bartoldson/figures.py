@@ -5,16 +5,21 @@ that arms differ in, and of correlations. Does not belong here: what only one fi
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 import prunescope as ps
 from prunescope.base.streams import stream
+from prunescope.papers.bartoldson.claims import Claims
 from prunescope.papers.bartoldson.comparison import Comparison
-from prunescope.papers.bartoldson.quantities import ANEW, POINTS, Split, label
+from prunescope.papers.bartoldson.paper import Figures
+from prunescope.papers.bartoldson.quantities import STABILITIES, Split, label
 from prunescope.studies import correlation, statistics
 from prunescope.studies.correlation import Correlation, Points, Statistic, Unit
 from prunescope.studies.events import epochs
+from prunescope.studies.results import Node
 from prunescope.studies.statistics import Interval
 
 Panels = Mapping[str, Comparison]
@@ -25,11 +30,11 @@ Curves = Mapping[str, Mapping[str, Places]]
 """By panel and series."""
 RESAMPLES = 1000
 """Of arms and seeds, behind the interval of a correlation."""
+TRADEOFF = tuple((x, y) for x in STABILITIES for y in ("best", "final"))
+"""What the papers correlate, with statistics as they are and anew, and with the accuracy that is not selected."""
 
 
-def dynamics(
-    name: str, title: str, panels: Panels, *, train: bool = False, claims: Iterable[ps.Claim] = ()
-) -> ps.Figure:
+def dynamics(name: str, title: str, panels: Panels, claims: Claims = (), *, train: bool = False) -> ps.Figure:
     """Test accuracy after every epoch, after what happens there; a marker where something does.
 
     train: whether training accuracy, before what happens there, has panels too.
@@ -40,85 +45,46 @@ def dynamics(
         columns = {"epoch": "epoch", "before": "before", "event": "event"}
         columns["accuracy"] = "after" if split == "test" else "before"
         where = f"{panel}: {'training' if split == 'train' else split} accuracy" if train else panel
-        return ps.Rows(
-            {"panel": where, "arm": arm},
-            {
-                column: ps.each(lambda trace, part=part: getattr(epochs(trace), part), traces)
-                for column, part in columns.items()
-            },
-        )
+        values = {
+            column: ps.each(lambda trace, part=part: getattr(epochs(trace), part), traces)
+            for column, part in columns.items()
+        }
+        return ps.Rows({"panel": where, "arm": arm}, values)
 
     splits: tuple[Split, ...] = ("test", "train") if train else ("test",)
+    y_label = "accuracy, %" if train else "test accuracy, %"
     return ps.Figure(
         name,
         title,
-        caption="Test accuracy after every epoch, on the far side of pruning (column before: on the near side)"
-        f"{', and training accuracy on the near side' if train else ''}. Thin "
-        "lines are runs, the band is the 95 % bootstrap interval of their mean, markers are epochs with an event. "
-        "BatchNorm keeps its running statistics right after an event, as in the paper.",
-        rows=[
-            rows(panel, runs, arm, split) for panel, runs in panels.items() for split in splits for arm in runs.names
-        ],
-        plot=ps.Lines(
-            "epoch",
-            "accuracy",
-            series="arm",
-            x_label="epoch",
-            y_label="accuracy, %" if train else "test accuracy, %",
-            band="bootstrap",
-            marks="event",
-        ),
+        caption="Test accuracy after every epoch, on the far side of pruning (column before: on the near "
+        f"side){', and training accuracy on the near side' if train else ''}. Thin lines are runs, the band is the 95 "
+        "% bootstrap interval of their mean, markers are epochs with an event. BatchNorm keeps its running statistics "
+        "right after an event, as in the paper.",
+        rows=[rows(panel, runs, arm, part) for panel, runs in panels.items() for part in splits for arm in runs.names],
+        plot=over_runs("epoch", "accuracy", "epoch", y_label, marks="event"),
         claims=tuple(claims),
     )
 
 
-def drops(name: str, title: str, panel: str, runs: Comparison) -> ps.Figure:
-    """The drop in test accuracy at every event that costs any, a curve an arm.
-
-    Where they are measured, a second panel has drops with BatchNorm statistics estimated anew.
-
-    Source: Bartoldson et al. 2019, Figure 1 left ("computed from only positive drop values").
-    """
-
-    def rows(where: str, arm: str, traces: Sequence[ps.Trace]) -> ps.Computed:
-        def make(results: ps.Results) -> ps.Table:
-            return [
-                {"replicate": number, "epoch": float(epoch), "drop": float(drop)}
-                for number, trace in enumerate(traces)
-                if trace in results
-                for table in [epochs(results[trace])]
-                for epoch, drop in zip(table.epoch[table.event], table.drops(), strict=True)
-                if drop > 0
-            ]
-
-        return ps.Computed(traces, make, {"panel": where, "arm": arm})
-
-    probes: dict[str, Callable[[ps.Recipe], ps.Trace]] = {panel: runs.observables.accuracy}
-    if runs.observables.recalibration:
-        probes[f"{panel}, {ANEW}"] = runs.observables.recalibrated
-    return ps.Figure(
-        name,
-        title,
-        caption="Test accuracy just before an event minus that just after it, without events that cost nothing. Thin "
-        "lines are runs, the band is the 95 % bootstrap interval of their mean.",
-        rows=[
-            rows(where, arm, [probe(run) for run in runs.recipes(arm)])
-            for where, probe in probes.items()
-            for arm in runs.names
-        ],
-        plot=ps.Lines(
-            "epoch",
-            "drop",
-            series="arm",
-            x_label="epoch",
-            y_label=f"drop in test accuracy, {POINTS}",
-            log_y=True,
-            band="bootstrap",
-        ),
-    )
+def over_runs(x: str, y: str, x_label: str, y_label: str, **more: Any) -> ps.Lines:
+    """A plot of curves: a thin line a run, and the bootstrap interval of the mean of every arm."""
+    plot = ps.Lines(x, y, series="arm", x_label=x_label, y_label=y_label, band="bootstrap")
+    return replace(plot, **more)
 
 
-def scatter(name: str, title: str, panels: Panels, x: str, y: str, claims: Iterable[ps.Claim] = ()) -> ps.Figure:
+def of_each(
+    labels: Mapping[str, object], nodes: Sequence[Node], rows: Callable[[Any], Iterable[ps.Row]]
+) -> ps.Computed:
+    """The rows of every run, as many as its result makes; a run without a result has none."""
+
+    def make(results: ps.Results) -> ps.Table:
+        read = ((number, results[node]) for number, node in enumerate(nodes) if node in results)
+        return [{"replicate": number, **row} for number, result in read for row in rows(result)]
+
+    return ps.Computed(nodes, make, labels)
+
+
+def scatter(name: str, title: str, panels: Panels, x: str, y: str, claims: Claims = ()) -> ps.Figure:
     """Two quantities of every run, with Pearson's correlation over all of a panel's points."""
 
     def rows(panel: str, runs: Comparison) -> ps.Computed:
@@ -148,10 +114,10 @@ def correlations(
     name: str,
     title: str,
     panels: Panels,
-    pairs: Iterable[tuple[str, str]],
+    pairs: Iterable[tuple[str, str]] = TRADEOFF,
+    claims: Claims = (),
     *,
     given: Sequence[str] = (),
-    claims: Iterable[ps.Claim] = (),
 ) -> ps.Figure:
     """Correlations of pairs of quantities over runs, between arms and within arms, with intervals; a panel each pair.
 
@@ -163,13 +129,11 @@ def correlations(
             table = list(_kinds(runs.points(results, x, y)))
             for mediator in given:
                 fixed = runs.points(results, x, y, mediator)
-                r = correlation.partial(fixed)
-                interval = _resampled(fixed, correlation.r_partial)
+                r, interval = correlation.partial(fixed), _resampled(fixed, correlation.r_partial)
                 table.append(_estimate(f"with {mediator} held fixed", r, interval))
             return table
 
-        where = f"{panel}: {label(x)} and {label(y)}" if panel else f"{label(x)} and {label(y)}"
-        return ps.Computed(runs.nodes(x, y, *given), make, {"panel": where})
+        return ps.Computed(runs.nodes(x, y, *given), make, {"panel": _panel(panel, f"{label(x)} and {label(y)}")})
 
     return ps.Figure(
         name,
@@ -183,6 +147,10 @@ def correlations(
     )
 
 
+def _panel(panel: str, what: str) -> str:
+    return f"{panel}: {what}" if panel else what
+
+
 def _kinds(points: Points) -> Iterator[ps.Row]:
     r, between = correlation.pearson(points), correlation.between_arms(points)
     tau, within = correlation.kendall(points), correlation.within_arms(points)
@@ -194,18 +162,14 @@ def _kinds(points: Points) -> Iterator[ps.Row]:
 
 
 def _resampled(points: Points, statistic: Statistic, *, unit: Unit = "arm and seed") -> Interval:
-    generator = stream(0, "correlation")
-    return correlation.bootstrap(points, statistic, generator, unit=unit, resamples=RESAMPLES)
+    return correlation.bootstrap(points, statistic, stream(0, "correlation"), unit=unit, resamples=RESAMPLES)
 
 
 def _estimate(kind: str, r: Correlation, interval: Interval) -> ps.Row:
-    ends = {"low": interval.low, "high": interval.high}
-    return {"kind": kind, "estimate": r.estimate, **ends, "p": r.p, "n": r.n}
+    return {"kind": kind, "estimate": r.estimate, "low": interval.low, "high": interval.high, "p": r.p, "n": r.n}
 
 
-def means(
-    name: str, title: str, panels: Panels, quantities: Sequence[str], claims: Iterable[ps.Claim] = ()
-) -> ps.Figure:
+def means(name: str, title: str, panels: Panels, quantities: Sequence[str], claims: Claims = ()) -> ps.Figure:
     """The mean of each quantity in every arm with its 95 % bootstrap interval: the papers' tables.
 
     The table has Student's interval and the standard deviation too. Beside what events cost stands the same with
@@ -213,8 +177,7 @@ def means(
     """
 
     def row(panel: str, quantity: str, value: ps.Quantity) -> ps.Computed:
-        where = f"{panel}: {label(quantity)}" if panel else label(quantity)
-        labels = {"panel": where, "arm": value.label}
+        labels = {"panel": _panel(panel, label(quantity)), "arm": value.label}
         return ps.Computed(value.nodes, lambda results: [_mean(value(results))], labels)
 
     return ps.Figure(
@@ -236,13 +199,14 @@ def means(
 def _mean(values: ps.Numbers) -> ps.Row:
     """Mean, standard deviation and intervals of what is finite; the bootstrap is that of the bands of curves."""
     finite = values[np.isfinite(values)]
+    several = len(finite) > 1
     drawn = student = Interval(np.nan, np.nan, np.nan, 0.95)
-    if len(finite) > 1:
+    if several:
         drawn = statistics.bootstrap_interval(finite, stream(0, "band"), resamples=500)
         student = statistics.t_interval(finite)
     return {
         "mean": float(finite.mean()) if len(finite) else np.nan,
-        "std": float(finite.std(ddof=1)) if len(finite) > 1 else np.nan,
+        "std": float(finite.std(ddof=1)) if several else np.nan,
         "bootstrap_low": drawn.low,
         "bootstrap_high": drawn.high,
         "t_low": student.low,
@@ -256,12 +220,12 @@ def curves(
     title: str,
     panels: Curves,
     quantity: str,
+    claims: Claims = (),
     *,
     x_label: str,
     y_label: str = "",
     log_x: bool = False,
     value: Callable[[Comparison, str], ps.Quantity] | None = None,
-    claims: Iterable[ps.Claim] = (),
 ) -> ps.Figure:
     """A quantity over a number that arms differ in, such as the iterative rate.
 
@@ -273,34 +237,38 @@ def curves(
         line = drawn.map(lambda values: earlier * len(values) + np.arange(len(values)))
         return ps.Rows(labels, {"line": line, quantity: drawn})
 
-    return ps.Figure(
-        name,
-        title,
-        caption="Thin lines are replicates, the band is the 95 % bootstrap interval of their mean; where several arms "
-        "have one x, of all their runs.",
-        rows=[
-            rows(
-                {"panel": panel, "series": series, "arm": arm, "x": x},
-                value(runs, arm) if value else runs.value(arm, quantity),
-                [other for other, *_ in places[:number]].count(x),
-            )
-            for panel, by_series in panels.items()
-            for series, places in by_series.items()
-            for number, (x, runs, arm) in enumerate(places)
-        ],
-        plot=ps.Lines(
-            "x",
-            quantity,
-            series="series",
-            replicate="line",
-            x_label=x_label,
-            y_label=y_label or label(quantity),
-            band="bootstrap",
-            share_y=False,
-            log_x=log_x,
-        ),
-        claims=tuple(claims),
+    shown = [
+        rows(
+            {"panel": panel, "series": series, "arm": arm, "x": x},
+            value(runs, arm) if value else runs.value(arm, quantity),
+            [other for other, *_ in places[:number]].count(x),
+        )
+        for panel, by_series in panels.items()
+        for series, places in by_series.items()
+        for number, (x, runs, arm) in enumerate(places)
+    ]
+    caption = (
+        "Thin lines are replicates, the band is the 95 % bootstrap interval of their mean; where several arms have one "
+        "x, of all their runs."
     )
+    plot = over_runs("x", quantity, x_label, y_label or label(quantity), series="series", replicate="line", log_x=log_x)
+    plot = replace(plot, share_y=False)
+    return ps.Figure(name, title, caption=caption, rows=shown, plot=plot, claims=tuple(claims))
+
+
+def each_curves(
+    tag: str,
+    titles: Mapping[str, str],
+    panels: Curves,
+    claims: Mapping[str, Claims],
+    *,
+    x_label: str,
+    log_x: bool = False,
+) -> Figures:
+    """Such a figure of each of several quantities, called "TAG-QUANTITY". titles, claims: by the quantity."""
+    for quantity, title in titles.items():
+        name, shown = f"{tag}-{quantity.replace('_', '-')}", claims.get(quantity, ())
+        yield curves(name, title, panels, quantity, shown, x_label=x_label, log_x=log_x)
 
 
 def optimum(x: ps.Numbers, values: ps.Numbers) -> Interval:
@@ -330,7 +298,7 @@ def optima(name: str, title: str, panels: Curves, *, x_label: str, baseline: str
             row = {"x": best.estimate, "low": best.low, "high": best.high, "accuracy": highest}
             return [{**row, baseline: float(plain.mean()), "n": len(plain)}]
 
-        return ps.Computed(ps.nodes_of(parts), make, {"panel": f"{panel}: {label(quantity)}", "series": series})
+        return ps.Computed(ps.nodes_of(parts), make, {"panel": _panel(panel, label(quantity)), "series": series})
 
     return ps.Figure(
         name,
@@ -344,43 +312,4 @@ def optima(name: str, title: str, panels: Curves, *, x_label: str, baseline: str
             for series, places in by_series.items()
         ],
         plot=ps.Intervals("series", "x", "low", "high", x_label=x_label),
-    )
-
-
-def names_of(value: ps.Quantity) -> ps.Quantity:
-    """What every run of an arm is called, "no pruning, 0": [R]."""
-    return value.map(lambda values: [f"{value.label}, {number}" for number in range(len(values))])
-
-
-def by_layer(name: str, title: str, runs: Comparison, measure: str) -> ps.Figure:
-    """The part of every parameter in a trace, in the order of the network."""
-
-    def rows(arm: str) -> ps.Computed:
-        (readings,) = runs.readings(arm, measure)
-
-        def make(results: ps.Results) -> ps.Table:
-            return [
-                {"replicate": number, "parameter": part.removeprefix("trace.")}
-                | {"place": float(place), "part": float(values[part])}
-                for number, reading in enumerate(readings)
-                if reading in results
-                for values in [results[reading]]
-                for place, part in enumerate(name for name in values if name.startswith("trace."))
-            ]
-
-        return ps.Computed(readings, make, {"arm": arm})
-
-    return ps.Figure(
-        name,
-        title,
-        caption="Parts of the trace by parameter, in the order of the network; their names are in the table.",
-        rows=[rows(arm) for arm in runs.names],
-        plot=ps.Lines(
-            "place",
-            "part",
-            series="arm",
-            x_label="parameter, in the order of the network",
-            y_label=measure,
-            band="bootstrap",
-        ),
     )

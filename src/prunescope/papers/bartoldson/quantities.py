@@ -70,25 +70,18 @@ Maker = Callable[[Observables, Sequence[ps.Recipe]], ps.Quantity]
 """From what is measured, and the runs of an arm, to a quantity [R]."""
 
 
-def _test(function: Callable[[Epochs], float]) -> Maker:
-    """A function of test accuracy over epochs."""
-    return lambda observables, runs: ps.each(lambda test: function(epochs(test)), map(observables.accuracy, runs))
+TEST, TRAIN, AROUND = Observables.accuracy, partial(Observables.accuracy, split="train"), Observables.recalibrated
+"""Where accuracy is from: on the test or training set after every epoch, or on the test set around events, anew."""
 
 
-def _both(function: Callable[[Epochs, Epochs], float]) -> Maker:
-    """A function of test and training accuracy over epochs."""
-    return lambda observables, runs: ps.each(
-        lambda test, train: function(epochs(test), epochs(train)),
-        map(observables.accuracy, runs),
-        [observables.accuracy(run, "train") for run in runs],
-    )
+def _of(function: Callable[..., float], *looks: Callable[[Observables, ps.Recipe], ps.Trace]) -> Maker:
+    """A function of accuracies over epochs."""
 
+    def make(observables: Observables, runs: Sequence[ps.Recipe]) -> ps.Quantity:
+        traces = [[look(observables, run) for run in runs] for look in looks]
+        return ps.each(lambda *read: function(*map(epochs, read)), *traces)
 
-def _anew(function: Callable[[Epochs], float]) -> Maker:
-    """A function of test accuracy around events, BatchNorm statistics estimated anew."""
-    return lambda observables, runs: ps.each(
-        lambda around: function(epochs(around)), map(observables.recalibrated, runs)
-    )
+    return make
 
 
 def _at_end(measure: ps.Measure, name: str) -> Maker:
@@ -104,7 +97,7 @@ def _accuracy(split: Split) -> Maker:
 
 def _at_moment(observables: Observables, runs: Sequence[ps.Recipe]) -> ps.Quantity:
     step = runs[0].clock().steps(observables.moment)
-    return ps.each(partial(accuracy_at, step=step), [observables.accuracy(run, "train") for run in runs])
+    return ps.each(partial(accuracy_at, step=step), [TRAIN(observables, run) for run in runs])
 
 
 def _gap(test: Epochs, train: Epochs) -> float:
@@ -112,52 +105,55 @@ def _gap(test: Epochs, train: Epochs) -> float:
 
 
 _test_end, _train_end = _accuracy("test"), _accuracy("train")
-_falls = partial(Epochs.mean_drop, positive=True)
+_falls, _soon = partial(Epochs.mean_drop, positive=True), partial(Epochs.recovered, within=SOON)
 QUANTITIES: Mapping[str, tuple[str, Maker]] = MappingProxyType(
     {
         # t_post / t_pre of an event, mean over events; 100 without any. Source: 2020, Figure 1.
-        "mean_stability": ("mean stability, %", _test(Epochs.mean_stability)),
+        "mean_stability": ("mean stability, %", _of(Epochs.mean_stability, TEST)),
         # t_pre - t_post of an event. Source: 2019, section 3.1; over falls only in Figure 1 left.
-        "mean_drop": (f"mean drop in test accuracy, {POINTS}", _test(Epochs.mean_drop)),
-        "mean_positive_drop": (f"mean drop over events that cost accuracy, {POINTS}", _test(_falls)),
-        "worst_drop": (f"largest drop of an event, {POINTS}", _test(Epochs.worst_drop)),
+        "mean_drop": (f"mean drop in test accuracy, {POINTS}", _of(Epochs.mean_drop, TEST)),
+        "mean_positive_drop": (f"mean drop over events that cost accuracy, {POINTS}", _of(_falls, TEST)),
+        "worst_drop": (f"largest drop of an event, {POINTS}", _of(Epochs.worst_drop, TEST)),
         # Accuracy of the epoch before the last event's minus that right after it. Source: 2019, Figure A2.
-        "last_drop": (f"drop at the last event, {POINTS}", _test(Epochs.last_drop)),
+        "last_drop": (f"drop at the last event, {POINTS}", _of(Epochs.last_drop, TEST)),
         # The same anew; the last drop is then t_pre - t_post, as a trace of events has no epoch before them.
-        "recalibrated_stability": (f"mean stability {ANEW}, %", _anew(Epochs.mean_stability)),
-        "recalibrated_drop": (f"mean drop {ANEW}, {POINTS}", _anew(Epochs.mean_drop)),
-        "recalibrated_positive_drop": (f"mean drop over events that cost accuracy {ANEW}, {POINTS}", _anew(_falls)),
-        "recalibrated_worst_drop": (f"largest drop of an event {ANEW}, {POINTS}", _anew(Epochs.worst_drop)),
+        "recalibrated_stability": (f"mean stability {ANEW}, %", _of(Epochs.mean_stability, AROUND)),
+        "recalibrated_drop": (f"mean drop {ANEW}, {POINTS}", _of(Epochs.mean_drop, AROUND)),
+        "recalibrated_positive_drop": (
+            f"mean drop over events that cost accuracy {ANEW}, {POINTS}",
+            _of(_falls, AROUND),
+        ),
+        "recalibrated_worst_drop": (f"largest drop of an event {ANEW}, {POINTS}", _of(Epochs.worst_drop, AROUND)),
         "recalibrated_last_drop": (
             f"drop at the last event against just before it {ANEW}, {POINTS}",
-            _anew(Epochs.drop_at_last),
+            _of(Epochs.drop_at_last, AROUND),
         ),
         # Highest t_post from the last event on: selected on the test set. Source: 2020, the authors' code.
-        "best": ("best test accuracy after the last event, %", _test(Epochs.best_accuracy)),
-        "final": ("test accuracy after the last epoch, %", _test(Epochs.final_accuracy)),
+        "best": ("best test accuracy after the last event, %", _of(Epochs.best_accuracy, TEST)),
+        "final": ("test accuracy after the last epoch, %", _of(Epochs.final_accuracy, TEST)),
         "test": ("test accuracy at the end, whole test set, %", _test_end),
         "train": ("training accuracy at the end, %", _train_end),
         # Differs from the source, where it is that of augmented batches while they train.
         "train_at_best": (
             "training accuracy at the best epoch, %",
-            _both(lambda test, train: float(train.after[test.best()])),
+            _of(lambda test, train: float(train.after[test.best()]), TEST, TRAIN),
         ),
         "train_at_moment": ("training accuracy where flatness is measured, %", _at_moment),
-        "gap": (f"generalization gap at the best epoch, {POINTS}", _both(_gap)),
+        "gap": (f"generalization gap at the best epoch, {POINTS}", _of(_gap, TEST, TRAIN)),
         "final_gap": (
             f"generalization gap after the last epoch, {POINTS}",
-            _both(lambda test, train: train.final_accuracy() - test.final_accuracy()),
+            _of(lambda test, train: train.final_accuracy() - test.final_accuracy(), TEST, TRAIN),
         ),
         "end_gap": (
             f"generalization gap at the end, {POINTS}",
             lambda observables, runs: _train_end(observables, runs) - _test_end(observables, runs),
         ),
-        "recovery": ("epochs until accuracy is back, events without recovery left out", _test(Epochs.mean_recovery)),
-        "recovered": ("events after which accuracy comes back, %", _test(Epochs.recovered)),
-        "recovered_soon": (
-            f"events after which accuracy is back within {SOON} epochs, %",
-            _test(partial(Epochs.recovered, within=SOON)),
+        "recovery": (
+            "epochs until accuracy is back, events without recovery left out",
+            _of(Epochs.mean_recovery, TEST),
         ),
+        "recovered": ("events after which accuracy comes back, %", _of(Epochs.recovered, TEST)),
+        "recovered_soon": (f"events after which accuracy is back within {SOON} epochs, %", _of(_soon, TEST)),
         "own": ("parameters of removed filters, % of all", _at_end(UnitsGone(), "own")),
         "structural": ("parameters that the smaller network lacks, % of all", _at_end(UnitsGone(), "structural")),
     }

@@ -117,22 +117,6 @@ def scales_of(
     )
 
 
-def words(size: Size, scale: str) -> str:
-    """The size in one line for people."""
-    parts = []
-    if size.data == "blobs":
-        parts.append(f"{size.blobs} Gaussian blobs in place of images")
-    elif size.share < 1:
-        parts.append(f"{100 * size.share:g} % of the training images")
-    parts += [f"widths times {size.width:g}"] if size.width != 1 else []
-    parts += [f"epochs divided by {size.compress:g}"] if size.compress != 1 else []
-    parts += [f"batches of {size.batch}"] if size.batch != "paper" else []
-    parts.append("as many runs as the paper" if size.replicates == "paper" else f"{size.replicates} replicates")
-    if isinstance(size, TraceSize) and size.test_limit != "all":
-        parts.append(f"{size.test_limit} test images after every epoch")
-    return f"{scale}: {', '.join(parts)}"
-
-
 ADAM = ps.Adam()
 
 
@@ -165,13 +149,12 @@ class Group:
 
         Raises DataError if the data set is not there.
         """
-        batch = self.batch
-        shape, count = (3, 32, 32), size.blobs
-        source: ps.Source
-        if size.data == "blobs":
-            source = ps.synthetic(classes=self.classes, shape=shape, train=count, test=count, separation=6.0)
-        else:
-            source = ps.cifar100() if self.classes == 100 else ps.cifar10()
+        batch, count = self.batch, size.blobs
+        source: ps.Source = (
+            ps.synthetic(classes=self.classes, shape=(3, 32, 32), train=count, test=count, separation=6.0)
+            if size.data == "blobs"
+            else {10: ps.cifar10, 100: ps.cifar100}[self.classes]()
+        )
         if examples_per_class is not None:
             source = per_class(source, examples_per_class, classes=self.classes, seed=seed)
             batch = batch_for(source.train)
@@ -201,10 +184,8 @@ class Group:
         return ps.Milestones(lr=self.lr, drops=tuple(f"{drop * factor:g}ep" for drop in self.drops))
 
     def _augmentation(self, size: Size) -> tuple[CropFlip, ...]:
-        if not self.augmentation:
-            return ()
         black = (CIFAR100 if self.classes == 100 else CIFAR10).zero
-        return (CropFlip(fill=(0.0,) if size.data == "blobs" else black),)
+        return (CropFlip(fill=(0.0,) if size.data == "blobs" else black),) if self.augmentation else ()
 
 
 def batch_for(examples: int) -> int:
@@ -230,13 +211,12 @@ def _sgd(net: ps.Network) -> Group:
     return Group(net, optimizer=momentum, lr=0.1, drops=(83, 125), epochs=165, augmentation=True)
 
 
-def _thin(depth: int) -> Group:
-    path = "prunescope.tasks.nets:GatedCifarResNet"
-    return _sgd(ps.network(path, depth=depth, shortcut="zero_pad", batchnorm="ones"))
-
-
 VGG11, VGG11_SHORT = Group(_VGG11), Group(_VGG11, drops=(50, 120), epochs=175)
-RESNET18, RESNET18_SGD, RESNET20_SGD, RESNET56_SGD = Group(_RESNET18), _sgd(_RESNET18), _thin(20), _thin(56)
+RESNET18, RESNET18_SGD = Group(_RESNET18), _sgd(_RESNET18)
+RESNET20_SGD, RESNET56_SGD = (
+    _sgd(ps.network("prunescope.tasks.nets:GatedCifarResNet", depth=depth, shortcut="zero_pad", batchnorm="ones"))
+    for depth in (20, 56)
+)
 RESNET18_CIFAR100 = Group(
     _RESNET18.with_args(classes=100), classes=100, lr=1e-4, drops=(2000,), epochs=4000, augmentation=True
 )

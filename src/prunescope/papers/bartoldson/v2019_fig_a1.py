@@ -4,15 +4,15 @@ How normal the normalized activations of a network are, before, half way through
 2020 paper is the same.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 
 import prunescope as ps
 from prunescope.measures import Normality
 from prunescope.measures.normality import BINS, EDGE
 from prunescope.papers.bartoldson import arms
-from prunescope.papers.bartoldson.claims import MORE, Says
-from prunescope.papers.bartoldson.paper import study
+from prunescope.papers.bartoldson.claims import MORE, Claims, Says
+from prunescope.papers.bartoldson.paper import Figures, builder
 from prunescope.papers.bartoldson.scales import VGG11, Size, scales_of
 
 COST = {"smoke": "a minute or less", "laptop": "15 minutes", "paper": "a month"}
@@ -28,22 +28,15 @@ SCALES = scales_of(Size)
 """The networks of the other figures; nothing is measured while they train."""
 
 
-def build(settings: Size, scale: str) -> ps.Study:
-    """The study under these settings."""
-    shown = histograms("figa1", "Figure A1: normalized activations by layer", settings)
-    note = "Of VGG11 trained here; the paper shows a VGG19, without numbers."
-    return study(__doc__, settings, scale, [shown], note)
-
-
 def histograms(name: str, title: str, size: Size, *ready: ps.Precondition) -> ps.Figure:
     """Densities of the normalized activations of every layer that was measured, a panel each, in forward order.
 
     ready: what must hold before it is judged whether training takes activations away from the normal distribution.
     """
-    runs = arms.plain(VGG11, size).runs
+    runs = arms.treated(VGG11, size, arms.NONE).runs
     readings = {when: [_normality(run, part) for run in runs] for when, part in PARTS.items()}
-
     centres = [-EDGE + (i + 0.5) * 2 * EDGE / BINS for i in range(BINS)]
+    density, x_label = "density", "normalized activation"
     return ps.Figure(
         name,
         title,
@@ -52,15 +45,13 @@ def histograms(name: str, title: str, size: Size, *ready: ps.Precondition) -> ps
         rows=[
             ps.Rows(
                 {"panel": f"layer {layer + 1} of the last {MEASURE.layers}", "when": when},
-                {"density": ps.arrays(measured, f"histogram.{layer}")},
+                {density: ps.arrays(measured, f"histogram.{layer}")},
                 {"activation": centres},
             )
             for layer in range(MEASURE.layers)
             for when, measured in readings.items()
         ],
-        plot=ps.Lines(
-            "activation", "density", series="when", x_label="normalized activation", y_label="density", marks="none"
-        ),
+        plot=ps.Lines("activation", density, series="when", x_label=x_label, y_label=density, marks="none"),
         claims=tuple(_claims(readings, ready)),
     )
 
@@ -70,7 +61,7 @@ def _normality(run: ps.Recipe, part: float) -> ps.Reading:
     return ps.Reading(measure=MEASURE, state=ps.StateRef(run=run, moment=moment))
 
 
-def _claims(readings: Mapping[str, list[ps.Reading]], ready: tuple[ps.Precondition, ...]) -> Iterator[ps.Claim]:
+def _claims(readings: Mapping[str, list[ps.Reading]], ready: tuple[ps.Precondition, ...]) -> Claims:
     unit = "mean Kolmogorov-Smirnov distance over the last eight layers"
     before, _, after = (
         ps.column(measured, "mean_distance", label=when.split()[0], unit=unit) for when, measured in readings.items()
@@ -81,3 +72,10 @@ def _claims(readings: Mapping[str, list[ps.Reading]], ready: tuple[ps.Preconditi
     what = "Normalized activations are further from a standard normal after training than before."
     late = Says(f'{PLACE} ("degrades with training"), of a VGG19')
     yield late("normality-degrades", what, after - before, MORE, needs=ready)
+
+
+def _figures(size: Size) -> Figures:
+    yield histograms("figa1", "Figure A1: normalized activations by layer", size)
+
+
+build = builder(__doc__, _figures, "Of VGG11 trained here; the paper shows a VGG19, without numbers.")

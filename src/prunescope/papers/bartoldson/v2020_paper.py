@@ -3,7 +3,6 @@
 The whole paper, all figures and claims in one report.
 """
 
-import prunescope as ps
 from prunescope.papers.bartoldson import (
     v2020_app_b,
     v2020_app_c,
@@ -25,9 +24,4 @@ COST = {"smoke": "a minute or less", "laptop": "a day", "paper": "years"}
 FIGURE = "the whole paper"
 FIGURES = (section2, v2020_fig2, v2020_fig3, v2020_fig4, v2020_fig5, v2020_fig6)
 APPENDICES = (v2020_app_b, v2020_app_c, v2020_app_d, v2020_app_e, v2020_app_f)
-"""The studies of the paper in its order."""
-
-
-def build(settings: Settings, scale: str) -> ps.Study:
-    """The study under these settings; all parts share their runs. Raises UsageError for a part that is not there."""
-    return joined(__doc__, (*FIGURES, *APPENDICES), settings, scale)
+build = joined(__doc__, *FIGURES, *APPENDICES)

@@ -4,7 +4,7 @@ Units of any network pruned while it trains: every event, stability, recovery, f
 recipe of your own: a network, data and optimizer that no setting can name.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Self
 
@@ -18,7 +18,8 @@ from prunescope.papers.bartoldson import figures
 from prunescope.papers.bartoldson.arms import L2, NONE
 from prunescope.papers.bartoldson.claims import MORE, Says
 from prunescope.papers.bartoldson.comparison import Comparison, arm
-from prunescope.papers.bartoldson.flatness import SHARPNESS, TRACE_C, TRACE_H
+from prunescope.papers.bartoldson.flatness import SHARPNESS, TRACE_C, TRACE_H, by_layer, names_of
+from prunescope.papers.bartoldson.paper import Figures
 from prunescope.papers.bartoldson.quantities import ANEW, Measured, Observables
 from prunescope.papers.bartoldson.scales import Count, Distinct
 from prunescope.papers.own import Own
@@ -92,6 +93,7 @@ SCALES: Mapping[str, Settings] = MappingProxyType(
 
 def build(settings: Settings, scale: str) -> ps.Study:
     """The study under these settings. Raises UsageError for layers without units, and for impossible schedules."""
+    size = f"{settings.network} on {settings.data}, {settings.epochs} epochs, {settings.replicates} replicates"
     return follow(
         settings.recipe(),
         settings.layers,
@@ -106,8 +108,7 @@ def build(settings: Settings, scale: str) -> ps.Study:
         ),
         allow_idle_events=settings.allow_idle_events,
         settings=settings,
-        scale=f"{scale}: {settings.network} on {settings.data}, {settings.epochs} epochs, "
-        f"{settings.replicates} replicates",
+        scale=f"{scale}: {size}",
     )
 
 
@@ -183,31 +184,25 @@ def _short_samples(recipe: ps.Recipe, observables: Observables) -> Iterator[str]
         yield f"Flatness is measured on all {there} test examples that there are; {max(more)} were asked for."
 
 
-def _figures(runs: Comparison, targets: Sequence[Target]) -> Iterator[ps.Figure]:
+def _figures(runs: Comparison, targets: Sequence[Target]) -> Figures:
     panels, measures = {"": runs}, runs.observables.measures
     yield figures.dynamics("accuracy", "Test accuracy during training", panels)
     yield events(runs)
-    shown = {"accuracy": ("best", "best accuracy")}
-    shown |= {f"flatness-{i}": (name, name) for i, name in enumerate(measures) if name != ERROR}
-    for tag, (quantity, what) in shown.items():
-        name, title = f"stability-{tag}", f"Stability and {what}"
-        yield figures.scatter(name, title, panels, "mean_stability", quantity)
+    x = "mean_stability"
+    yield figures.scatter("stability-accuracy", "Stability and best accuracy", panels, x, "best")
+    for number, measure in enumerate(measures):
+        if measure != ERROR:
+            yield figures.scatter(f"stability-flatness-{number}", f"Stability and {measure}", panels, x, measure)
     if {TRACE_H, ERROR} <= measures.keys():
         yield traces(runs)
     for tag, measure in (("h", TRACE_H), ("c", TRACE_C)):
         if measure in measures:
-            yield figures.by_layer(f"layers-{tag}", f"{measure} by parameter", runs, measure)
-    claims = [
-        Says("", "proposed")(
-            f"helps-{target}",
-            f"Pruning the {target} units raises the test accuracy at the end.",
-            runs.gap(label, NONE, "test"),
-            MORE,
-            needs=(),
-        )
-        for label, target in zip(runs.pruned.names, targets, strict=True)
-    ]
-    numbers = ("test", "best", "train_at_best", "mean_stability", "recovery", "recovered", *measures)
+            yield by_layer(f"layers-{tag}", f"{measure} by parameter", runs, measure)
+    says, claims = Says("", "proposed"), []
+    for name, target in zip(runs.pruned.names, targets, strict=True):
+        what, gap = f"Pruning the {target} units raises the test accuracy at the end.", runs.gap(name, NONE, "test")
+        claims.append(says(f"helps-{target}", what, gap, MORE, needs=()))
+    numbers = ("test", "best", "train_at_best", x, "recovery", "recovered", *measures)
     yield figures.means("means", "Means of every arm", panels, numbers, claims)
 
 
@@ -235,8 +230,7 @@ def traces(runs: Comparison) -> ps.Figure:
     def rows(arm: str) -> ps.Rows:
         trace, error = runs.value(arm, TRACE_H), runs.value(arm, ERROR)
         low, high = (ps.combined(lambda value, off, side=side: value + side * off, trace, error) for side in (-2, 2))
-        run = figures.names_of(trace)
-        return ps.Rows({}, {"run": run, "trace": trace, "error": error, "low": low, "high": high})
+        return ps.Rows({}, {"run": names_of(trace), "trace": trace, "error": error, "low": low, "high": high})
 
     return ps.Figure(
         "traces",
@@ -259,26 +253,26 @@ def events(runs: Comparison) -> ps.Figure:
         caption="An event without recovery has no point. Accuracies before and after every event are in the "
         f"table{also}.",
         rows=[row for arm in runs.pruned.names for row in _events(runs, arm)],
-        plot=ps.Lines("epoch", "value", series="arm", x_label="epoch", y_label="", share_y=False, band="bootstrap"),
+        plot=figures.over_runs("epoch", "value", "epoch", "", share_y=False),
     )
 
 
 def _events(runs: Comparison, arm: str) -> list[ps.Rows]:
     """The events of an arm [R, events], a panel for each of their numbers."""
     observables, recipes = runs.observables, runs.recipes(arm)
+
+    def side(name: str, traces: Sequence[ps.Trace]) -> ps.Quantity:
+        return ps.each(lambda trace: np.asarray(getattr(table := epochs(trace), name)[table.event]), traces)
+
+    def number(function: Callable[[Epochs], ps.Numbers], traces: Sequence[ps.Trace]) -> ps.Quantity:
+        return ps.each(lambda trace: function(epochs(trace)), traces)
+
     test = [observables.accuracy(run) for run in recipes]
-    columns = {"epoch": ps.each(lambda trace: _of_events(epochs(trace), "epoch"), test)}
-    panels = {"stability, %": ps.each(lambda trace: epochs(trace).stability(), test)}
-    traces_of = {"": test}
+    columns = {name: side(name, test) for name in ("epoch", "before", "after")}
+    panels = {"stability, %": number(Epochs.stability, test)}
     if observables.recalibration:
-        traces_of["recalibrated_"] = anew = [observables.recalibrated(run) for run in recipes]
-        panels[f"stability {ANEW}, %"] = ps.each(lambda trace: epochs(trace).stability(), anew)
-    panels["epochs until recovery"] = ps.each(lambda trace: epochs(trace).recovery(), test)
-    for prefix, nodes in traces_of.items():
-        for side in ("before", "after"):
-            columns[prefix + side] = ps.each(lambda trace, side=side: _of_events(epochs(trace), side), nodes)
+        anew = [observables.recalibrated(run) for run in recipes]
+        columns |= {f"recalibrated_{name}": side(name, anew) for name in ("before", "after")}
+        panels[f"stability {ANEW}, %"] = number(Epochs.stability, anew)
+    panels["epochs until recovery"] = number(Epochs.recovery, test)
     return [ps.Rows({"arm": arm, "panel": panel}, {**columns, "value": value}) for panel, value in panels.items()]
-
-
-def _of_events(table: Epochs, column: str) -> ps.Numbers:
-    return np.asarray(getattr(table, column)[table.event])

@@ -3,7 +3,6 @@
 Random pruning and rewound magnitude masks of ResNet-20; of VGG-16 with `-s ground.benchmark=vgg16`.
 """
 
-import prunescope as ps
 from prunescope.papers.atinit import scales
 from prunescope.papers.atinit.scales import Ground
 from prunescope.papers.yang2023 import real
@@ -19,8 +18,4 @@ SCALES = {
     ),
     "paper": Settings(ground=DEEP),
 }
-
-
-def build(settings: Settings, scale: str) -> ps.Study:
-    """The study under these settings."""
-    return real.study(*ps.titled(__doc__), settings, scale)
+build = real.builder(__doc__)

@@ -4,7 +4,6 @@ Random pruning and rewound magnitude masks of a fully connected network. At lapt
 atinit/compare: LeNet-300-100 on a fifth of the images, so that 40 epochs are enough to memorize wrong labels.
 """
 
-import prunescope as ps
 from prunescope.papers.atinit import scales
 from prunescope.papers.atinit.scales import EXPONENTS, Ground
 from prunescope.papers.yang2023 import real
@@ -20,8 +19,4 @@ SCALES = {
         ground=Ground(hidden=(1024, 1024), noises=BOTH, exponents=(*range(1, 21), 23, 26), epochs=40), scores=True
     ),
 }
-
-
-def build(settings: Settings, scale: str) -> ps.Study:
-    """The study under these settings."""
-    return real.study(*ps.titled(__doc__), settings, scale)
+build = real.builder(__doc__)

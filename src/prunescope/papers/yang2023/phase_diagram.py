@@ -65,8 +65,8 @@ def build(settings: Settings, scale: str) -> ps.Study:
             map_figure("width", "neurons a class", over_width, settings),
         ),
         "Both predictors are derived here from recalled theory. They bound the region of good test error from two "
-        "sides: to the left of the solid line memorization wins the race, to the right of the dashed one most "
-        "classes have no usable neuron.",
+        "sides: to the left of the solid line memorization wins the race, to the right of the dashed one most classes "
+        "have no usable neuron.",
         f"A run takes at most {most} steps. At the reference setting, networks that keep 1 % of their weights need "
         "about 9,000 on average, so some sparse cells are empty because the runs are unfinished, not because they "
         "cannot be trained; the claims are about the networks that are trained.",

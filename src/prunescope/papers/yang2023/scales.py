@@ -61,8 +61,8 @@ class Setting(ps.Value):
     def _signals_fit(self) -> Self:
         if self.classes > self.dimension:
             raise ValueError(
-                f"classes={self.classes} orthogonal signals do not fit in dimension={self.dimension}; "
-                "use at most as many classes"
+                f"classes={self.classes} orthogonal signals do not fit in dimension={self.dimension}; use at most as "
+                "many classes"
             )
         return self
 
