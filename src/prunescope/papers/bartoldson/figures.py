@@ -6,6 +6,7 @@ that arms differ in, and of correlations. Does not belong here: what only one fi
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,9 @@ from prunescope.base.streams import stream
 from prunescope.papers.bartoldson.claims import Claims
 from prunescope.papers.bartoldson.comparison import Comparison
 from prunescope.papers.bartoldson.paper import Figures
-from prunescope.papers.bartoldson.quantities import STABILITIES, Split, label
+from prunescope.papers.bartoldson.quantities import STABILITIES, Split, label, over_epochs
 from prunescope.studies import correlation, statistics
 from prunescope.studies.correlation import Correlation, Points, Statistic, Unit
-from prunescope.studies.events import epochs
 from prunescope.studies.results import Node
 from prunescope.studies.statistics import Interval
 
@@ -42,17 +42,13 @@ def dynamics(name: str, title: str, panels: Panels, claims: Claims = (), *, trai
 
     def rows(panel: str, runs: Comparison, arm: str, split: Split) -> ps.Rows:
         traces = [runs.observables.accuracy(run, split) for run in runs.recipes(arm)]
-        columns = {"epoch": "epoch", "before": "before", "event": "event"}
-        columns["accuracy"] = "after" if split == "test" else "before"
+        after = "after" if split == "test" else "before"
+        columns = {"epoch": "epoch", "before": "before", "event": "event", "accuracy": after}
         where = f"{panel}: {'training' if split == 'train' else split} accuracy" if train else panel
-        values = {
-            column: ps.each(lambda trace, part=part: getattr(epochs(trace), part), traces)
-            for column, part in columns.items()
-        }
+        values = {column: over_epochs(attrgetter(part), traces) for column, part in columns.items()}
         return ps.Rows({"panel": where, "arm": arm}, values)
 
     splits: tuple[Split, ...] = ("test", "train") if train else ("test",)
-    y_label = "accuracy, %" if train else "test accuracy, %"
     return ps.Figure(
         name,
         title,
@@ -61,7 +57,7 @@ def dynamics(name: str, title: str, panels: Panels, claims: Claims = (), *, trai
         "% bootstrap interval of their mean, markers are epochs with an event. BatchNorm keeps its running statistics "
         "right after an event, as in the paper.",
         rows=[rows(panel, runs, arm, part) for panel, runs in panels.items() for part in splits for arm in runs.names],
-        plot=over_runs("epoch", "accuracy", "epoch", y_label, marks="event"),
+        plot=over_runs("epoch", "accuracy", "epoch", f"{'' if train else 'test '}accuracy, %", marks="event"),
         claims=tuple(claims),
     )
 
@@ -126,12 +122,8 @@ def correlations(
 
     def rows(panel: str, runs: Comparison, x: str, y: str) -> ps.Computed:
         def make(results: ps.Results) -> ps.Table:
-            table = list(_kinds(runs.points(results, x, y)))
-            for mediator in given:
-                fixed = runs.points(results, x, y, mediator)
-                r, interval = correlation.partial(fixed), _resampled(fixed, correlation.r_partial)
-                table.append(_estimate(f"with {mediator} held fixed", r, interval))
-            return table
+            fixed = {mediator: runs.points(results, x, y, mediator) for mediator in given}
+            return [*_kinds(runs.points(results, x, y)), *(_mediated(*each) for each in fixed.items())]
 
         return ps.Computed(runs.nodes(x, y, *given), make, {"panel": _panel(panel, f"{label(x)} and {label(y)}")})
 
@@ -159,6 +151,11 @@ def _kinds(points: Points) -> Iterator[ps.Row]:
     yield _estimate("Kendall, arms and seeds resampled", tau, _resampled(points, correlation.tau))
     yield _estimate("Pearson, between arms", between, correlation.fisher_interval(between))
     yield _estimate("Pearson, within arms", within, _resampled(points, correlation.r_within, unit="seed"))
+
+
+def _mediated(mediator: str, points: Points) -> ps.Row:
+    interval = _resampled(points, correlation.r_partial)
+    return _estimate(f"with {mediator} held fixed", correlation.partial(points), interval)
 
 
 def _resampled(points: Points, statistic: Statistic, *, unit: Unit = "arm and seed") -> Interval:
@@ -199,14 +196,13 @@ def means(name: str, title: str, panels: Panels, quantities: Sequence[str], clai
 def _mean(values: ps.Numbers) -> ps.Row:
     """Mean, standard deviation and intervals of what is finite; the bootstrap is that of the bands of curves."""
     finite = values[np.isfinite(values)]
-    several = len(finite) > 1
     drawn = student = Interval(np.nan, np.nan, np.nan, 0.95)
-    if several:
+    if len(finite) > 1:
         drawn = statistics.bootstrap_interval(finite, stream(0, "band"), resamples=500)
         student = statistics.t_interval(finite)
     return {
         "mean": float(finite.mean()) if len(finite) else np.nan,
-        "std": float(finite.std(ddof=1)) if several else np.nan,
+        "std": float(finite.std(ddof=1)) if len(finite) > 1 else np.nan,
         "bootstrap_low": drawn.low,
         "bootstrap_high": drawn.high,
         "t_low": student.low,
@@ -233,42 +229,33 @@ def curves(
     of an arm, made otherwise.
     """
 
-    def rows(labels: Mapping[str, object], drawn: ps.Quantity, earlier: int) -> ps.Rows:
+    def row(panel: str, series: str, places: Places, number: int) -> ps.Rows:
+        x, runs, arm = places[number]
+        drawn = value(runs, arm) if value else runs.value(arm, quantity)
+        earlier = [other for other, *_ in places[:number]].count(x)
         line = drawn.map(lambda values: earlier * len(values) + np.arange(len(values)))
-        return ps.Rows(labels, {"line": line, quantity: drawn})
+        return ps.Rows({"panel": panel, "series": series, "arm": arm, "x": x}, {"line": line, quantity: drawn})
 
-    shown = [
-        rows(
-            {"panel": panel, "series": series, "arm": arm, "x": x},
-            value(runs, arm) if value else runs.value(arm, quantity),
-            [other for other, *_ in places[:number]].count(x),
-        )
-        for panel, by_series in panels.items()
-        for series, places in by_series.items()
-        for number, (x, runs, arm) in enumerate(places)
-    ]
-    caption = (
-        "Thin lines are replicates, the band is the 95 % bootstrap interval of their mean; where several arms have one "
-        "x, of all their runs."
+    flat = [(panel, *curve) for panel, by_series in panels.items() for curve in by_series.items()]
+    lines = {"series": "series", "replicate": "line", "log_x": log_x, "share_y": False}
+    return ps.Figure(
+        name,
+        title,
+        caption="Thin lines are replicates, the band is the 95 % bootstrap interval of their mean; where several arms "
+        "have one x, of all their runs.",
+        rows=[row(panel, series, places, number) for panel, series, places in flat for number in range(len(places))],
+        plot=over_runs("x", quantity, x_label, y_label or label(quantity), **lines),
+        claims=tuple(claims),
     )
-    plot = over_runs("x", quantity, x_label, y_label or label(quantity), series="series", replicate="line", log_x=log_x)
-    plot = replace(plot, share_y=False)
-    return ps.Figure(name, title, caption=caption, rows=shown, plot=plot, claims=tuple(claims))
 
 
 def each_curves(
-    tag: str,
-    titles: Mapping[str, str],
-    panels: Curves,
-    claims: Mapping[str, Claims],
-    *,
-    x_label: str,
-    log_x: bool = False,
+    tag: str, titles: Mapping[str, str], panels: Curves, claims: Mapping[str, Claims], **axis: Any
 ) -> Figures:
     """Such a figure of each of several quantities, called "TAG-QUANTITY". titles, claims: by the quantity."""
     for quantity, title in titles.items():
         name, shown = f"{tag}-{quantity.replace('_', '-')}", claims.get(quantity, ())
-        yield curves(name, title, panels, quantity, shown, x_label=x_label, log_x=log_x)
+        yield curves(name, title, panels, quantity, shown, **axis)
 
 
 def optimum(x: ps.Numbers, values: ps.Numbers) -> Interval:

@@ -4,7 +4,7 @@ Belongs here: from the traces and readings of the runs of an arm to one number a
 arms (`comparison.py`), what an event is (`studies/events.py`).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
@@ -74,14 +74,14 @@ TEST, TRAIN, AROUND = Observables.accuracy, partial(Observables.accuracy, split=
 """Where accuracy is from: on the test or training set after every epoch, or on the test set around events, anew."""
 
 
+def over_epochs(function: Callable[..., ArrayLike], *traces: Iterable[ps.Trace]) -> ps.Quantity:
+    """A function of accuracies over epochs, [R] or [R, P]; traces: of every run, for each of its arguments."""
+    return ps.each(lambda *read: function(*map(epochs, read)), *traces)
+
+
 def _of(function: Callable[..., float], *looks: Callable[[Observables, ps.Recipe], ps.Trace]) -> Maker:
-    """A function of accuracies over epochs."""
-
-    def make(observables: Observables, runs: Sequence[ps.Recipe]) -> ps.Quantity:
-        traces = [[look(observables, run) for run in runs] for look in looks]
-        return ps.each(lambda *read: function(*map(epochs, read)), *traces)
-
-    return make
+    """The same from where accuracy is from."""
+    return lambda taken, runs: over_epochs(function, *([look(taken, run) for run in runs] for look in looks))
 
 
 def _at_end(measure: ps.Measure, name: str) -> Maker:

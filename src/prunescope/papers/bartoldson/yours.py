@@ -4,11 +4,10 @@ Units of any network pruned while it trains: every event, stability, recovery, f
 recipe of your own: a network, data and optimizer that no setting can name.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Self
 
-import numpy as np
 from pydantic import Field
 
 import prunescope as ps
@@ -20,12 +19,12 @@ from prunescope.papers.bartoldson.claims import MORE, Says
 from prunescope.papers.bartoldson.comparison import Comparison, arm
 from prunescope.papers.bartoldson.flatness import SHARPNESS, TRACE_C, TRACE_H, by_layer, names_of
 from prunescope.papers.bartoldson.paper import Figures
-from prunescope.papers.bartoldson.quantities import ANEW, Measured, Observables
+from prunescope.papers.bartoldson.quantities import ANEW, Measured, Observables, over_epochs
 from prunescope.papers.bartoldson.scales import Count, Distinct
 from prunescope.papers.own import Own
 from prunescope.sparsity.select import Target
 from prunescope.sparsity.structure import Structure, find_units
-from prunescope.studies.events import Epochs, epochs
+from prunescope.studies.events import Epochs
 from prunescope.training.epoch_probes import Limit
 
 COST = {"smoke": "a minute or less", "laptop": "20 minutes", "paper": "20 minutes"}
@@ -261,18 +260,15 @@ def _events(runs: Comparison, arm: str) -> list[ps.Rows]:
     """The events of an arm [R, events], a panel for each of their numbers."""
     observables, recipes = runs.observables, runs.recipes(arm)
 
-    def side(name: str, traces: Sequence[ps.Trace]) -> ps.Quantity:
-        return ps.each(lambda trace: np.asarray(getattr(table := epochs(trace), name)[table.event]), traces)
-
-    def number(function: Callable[[Epochs], ps.Numbers], traces: Sequence[ps.Trace]) -> ps.Quantity:
-        return ps.each(lambda trace: function(epochs(trace)), traces)
+    def of_events(part: str, traces: Sequence[ps.Trace]) -> ps.Quantity:
+        return over_epochs(lambda table: getattr(table, part)[table.event], traces)
 
     test = [observables.accuracy(run) for run in recipes]
-    columns = {name: side(name, test) for name in ("epoch", "before", "after")}
-    panels = {"stability, %": number(Epochs.stability, test)}
+    columns = {part: of_events(part, test) for part in ("epoch", "before", "after")}
+    panels = {"stability, %": over_epochs(Epochs.stability, test)}
     if observables.recalibration:
         anew = [observables.recalibrated(run) for run in recipes]
-        columns |= {f"recalibrated_{name}": side(name, anew) for name in ("before", "after")}
-        panels[f"stability {ANEW}, %"] = number(Epochs.stability, anew)
-    panels["epochs until recovery"] = number(Epochs.recovery, test)
+        columns |= {f"recalibrated_{part}": of_events(part, anew) for part in ("before", "after")}
+        panels[f"stability {ANEW}, %"] = over_epochs(Epochs.stability, anew)
+    panels["epochs until recovery"] = over_epochs(Epochs.recovery, test)
     return [ps.Rows({"arm": arm, "panel": panel}, {**columns, "value": value}) for panel, value in panels.items()]

@@ -58,43 +58,40 @@ def build(settings: Settings, scale: str) -> ps.Study:
 
 def error_figure(curves: Curves, name: str, title: str, *claims: ps.Claim, over: str, x_label: str) -> ps.Figure:
     """Test error over the keep probability, or over the signal race, one curve a dimension."""
-    caption = (
-        "The same runs in both figures. Medians over replicates and their middle half; runs that miss the target loss "
-        "are left out."
+    return ps.Figure(
+        name,
+        f"Test error over {title}",
+        caption="The same runs in both figures. Medians over replicates and their middle half; runs that miss the "
+        "target loss are left out.",
+        rows=[
+            ps.Rows(
+                {"dimension": f"d = {d}", "keep": 100 * keep, "race": networks.setting.race(keep)},
+                {"test_error": networks.error()},
+            )
+            for d, curve in curves.items()
+            for keep, networks in curve.items()
+        ],
+        plot=medians(over, "test_error", "dimension", x_label, "test error, %", reverse_x=over == "keep"),
+        claims=claims,
     )
-    rows = [
-        ps.Rows(
-            {"dimension": f"d = {d}", "keep": 100 * keep, "race": networks.setting.race(keep)},
-            {"test_error": networks.error()},
-        )
-        for d, curve in curves.items()
-        for keep, networks in curve.items()
-    ]
-    plot = medians(over, "test_error", "dimension", x_label, "test error, %", reverse_x=over == "keep")
-    return ps.Figure(name, f"Test error over {title}", caption=caption, rows=rows, plot=plot, claims=claims)
 
 
 def claims(curves: Curves) -> Iterator[ps.Claim]:
     """The transition lies at one place on the signal race, and near 1, where signal overtakes memorization."""
     places = {d: crossings(curve).named(f"d = {d}") for d, curve in curves.items()}
     least, most = min(curves), max(curves)
-    yield ps.Claim(
-        "curves-collapse",
+    what = (
         f"From {least} to {most} dimensions, the place on the signal race where the mean test error falls to half of "
-        "guessing moves by less than a factor of 2.",
-        places[most] - places[least],
-        ps.Equivalence(1.0),
-        place="derived here from the n * SNR^q criterion; the factor is proposed",
-        preconditions=crossed(curves[least], curves[most]),
     )
-    yield ps.Claim(
-        "transition-near-one",
-        "The mean test error falls to half of guessing where the signal race is between 1/2 and 2.",
-        ps.side_by_side([*places.values()]).map(lambda v: v.mean(axis=1), label="mean over dimensions"),
-        ps.Near(0.0, 1.0),
-        place="derived here from the n * SNR^q criterion; the range is proposed",
-        preconditions=crossed(*curves.values()),
-    )
+    what += "guessing moves by less than a factor of 2."
+    place = "derived here from the n * SNR^q criterion; the"
+    moved, fall = places[most] - places[least], crossed(curves[least], curves[most])
+    same = ps.Equivalence(1.0)
+    yield ps.Claim("curves-collapse", what, moved, same, place=f"{place} factor is proposed", preconditions=fall)
+    what = "The mean test error falls to half of guessing where the signal race is between 1/2 and 2."
+    mean = ps.side_by_side([*places.values()]).map(lambda v: v.mean(axis=1), label="mean over dimensions")
+    near, fall = ps.Near(0.0, 1.0), crossed(*curves.values())
+    yield ps.Claim("transition-near-one", what, mean, near, place=f"{place} range is proposed", preconditions=fall)
 
 
 def crossed(*curves: Mapping[float, Networks]) -> tuple[ps.Precondition, ...]:

@@ -11,16 +11,7 @@ from pydantic import Field
 
 import prunescope as ps
 from prunescope.measures import SignalAndNoise
-from prunescope.papers.yang2023.quantities import (
-    FEATURES,
-    PRODUCT,
-    Networks,
-    among_trained,
-    are_trained,
-    medians,
-    study,
-    sweep,
-)
+from prunescope.papers.yang2023.quantities import FEATURES, PRODUCT, Networks, among, medians, study, sweep
 from prunescope.papers.yang2023.scales import TINY, Count, Keep, Setting
 from prunescope.runs.graph.measure_probe import Watch
 
@@ -71,35 +62,24 @@ def build(settings: Settings, scale: str) -> ps.Study:
 
 def claims(dense: Networks, mild: Networks) -> Iterator[ps.Claim]:
     """In the noisy setting the noise wins without pruning, and pruning lets the signal win."""
-    yield ps.Claim(
-        "signal-leads",
-        f"At the end of training, a network that keeps {100 * mild.keep:g} % of its weights has learned more signal "
-        "than it has memorized noise.",
-        lead(mild),
-        ps.Direction("greater"),
-        basis="recalled",
-        place="Yang et al. 2023, analysis of mild pruning (recalled)",
-        preconditions=(are_trained(mild),),
-    )
-    yield ps.Claim(
-        "noise-leads",
-        "At the end of training, the dense network has memorized more noise than it has learned signal.",
-        lead(dense),
-        ps.Direction("less"),
-        place="the signal race: without pruning, memorization wins",
-        preconditions=(are_trained(dense),),
-    )
+    what = f"At the end of training, a network that keeps {100 * mild.keep:g} % of its weights has learned more signal "
+    what, place = what + "than it has memorized noise.", "Yang et al. 2023, analysis of mild pruning (recalled)"
+    more, less = ps.Direction("greater"), ps.Direction("less")
+    yield among("signal-leads", what, lead(mild), more, mild, basis="recalled", place=place)
+    what = "At the end of training, the dense network has memorized more noise than it has learned signal."
+    place = "the signal race: without pruning, memorization wins"
+    yield among("noise-leads", what, lead(dense), less, dense, place=place)
 
 
 def lead(networks: Networks) -> ps.Quantity:
-    """Signal minus noise at the end of training, of the trained networks; from what the figure shows of them."""
+    """Signal minus noise at the end of training, from what the figure shows of it."""
     traces = traces_of(networks, SignalAndNoise(signal=networks.setting.signal))
 
     def last(results: ps.Results, number: int) -> float:
         trace = results[traces[number]]
         return float(trace["signal_mean"][-1] - trace["noise_mean"][-1])
 
-    return among_trained(networks.of_trained(last, traces, PRODUCT).named("signal minus noise"), networks)
+    return networks.of_trained(last, traces, PRODUCT).named("signal minus noise")
 
 
 def traces_of(networks: Networks, measure: ps.Measure) -> list[ps.Trace]:

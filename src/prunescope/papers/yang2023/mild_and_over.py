@@ -16,9 +16,8 @@ import numpy as np
 
 import prunescope as ps
 from prunescope.papers.yang2023 import quantities
-from prunescope.papers.yang2023.quantities import Networks, among_dead, among_trained, are_trained, medians, study
+from prunescope.papers.yang2023.quantities import Networks, among, among_dead, among_trained, medians, study
 from prunescope.papers.yang2023.scales import HIGH, NOISY, SMOKE, THEORY, TINY, Arm
-from prunescope.studies.claim import Basis
 
 COST = {"smoke": "5 seconds", "laptop": "3 minutes", "paper": "20 minutes"}
 FIGURE = "the abstract's two statements"
@@ -77,20 +76,11 @@ class Regime:
         return self.networks[1.0], self.networks[self.arm.mild], self.networks[self.arm.over]
 
     def says(
-        self,
-        name: str,
-        sentence: str,
-        quantity: ps.Quantity,
-        region: ps.Region,
-        *networks: Networks,
-        place: str = ABSTRACT,
-        basis: Basis = "paper",
-        also: tuple[ps.Precondition, ...] = (),
+        self, name: str, sentence: str, quantity: ps.Quantity, region: ps.Region, *networks: Networks, **more: Any
     ) -> ps.Claim:
-        """A claim about the replicates that reach their target in all of some networks, which most must do."""
-        says, among = f"In the {self.name} regime, {sentence}.", among_trained(quantity, *networks)
-        ready = (are_trained(*networks), *also)
-        return ps.Claim(f"{self.name}-{name}", says, among, region, basis=basis, place=place, preconditions=ready)
+        """A claim on the regime, see `quantities.among`; by default one of the paper's abstract."""
+        says, source = f"In the {self.name} regime, {sentence}.", {"basis": "paper", "place": ABSTRACT}
+        return among(f"{self.name}-{name}", says, quantity, region, *networks, **source | more)
 
 
 def build(settings: Settings, scale: str) -> ps.Study:

@@ -69,23 +69,23 @@ def build(settings: Settings, scale: str) -> ps.Study:
 
 def claims(weights: dict[float, Networks], neurons: dict[float, Networks], size: float) -> Iterator[ps.Claim]:
     """What is left if size is not all: weights are removed to better effect, and neurons to none."""
-    fewer, full = neurons[size].error().named("neurons"), neurons[1.0].error().named("all neurons")
-    yield ps.Claim(
-        "weights-beat-neurons",
-        f"At {100 * size:g} % of the weights, a network without some weights errs less than one without some neurons.",
-        among_trained(fewer - weights[size].error().named("weights"), weights[size], neurons[size]),
-        ps.Direction("greater"),
-        place="the control for size alone; masking weights cuts noise, removing neurons does not",
-        preconditions=(are_trained(weights[size]), are_trained(neurons[size])),
+    removed, few, all_neurons = weights[size], neurons[size], neurons[1.0]
+    place = "the control for size alone;"
+    what = (
+        f"At {100 * size:g} % of the weights, a network without some weights errs less than one without some neurons."
     )
-    yield ps.Claim(
-        "size-alone",
-        f"Removing neurons down to {100 * size:g} % of the weights moves the test error by less than 5 points.",
-        among_trained(fewer.named("few neurons") - full, neurons[1.0], neurons[size]),
-        ps.Equivalence(5.0),
-        place="the control for size alone; the margin is proposed",
-        preconditions=(are_trained(neurons[1.0]), are_trained(neurons[size])),
+    gap = among_trained(few.error().named("neurons") - removed.error().named("weights"), removed, few)
+    why, ready = (
+        f"{place} masking weights cuts noise, removing neurons does not",
+        (are_trained(removed), are_trained(few)),
     )
+    more = ps.Direction("greater")
+    yield ps.Claim("weights-beat-neurons", what, gap, more, place=why, preconditions=ready)
+    what = f"Removing neurons down to {100 * size:g} % of the weights moves the test error by less than 5 points."
+    gap = few.error().named("few neurons") - all_neurons.error().named("all neurons")
+    moved, ready = among_trained(gap, all_neurons, few), (are_trained(all_neurons), are_trained(few))
+    none, why = ps.Equivalence(5.0), f"{place} the margin is proposed"
+    yield ps.Claim("size-alone", what, moved, none, place=why, preconditions=ready)
 
 
 def width(setting: Setting, size: float) -> int:

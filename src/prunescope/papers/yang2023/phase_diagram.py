@@ -80,30 +80,36 @@ def map_figure(axis: str, label: str, values: Mapping[float, Setting], settings:
         for value, setting in values.items()
         for networks in sweep(setting, settings.keeps, settings.replicates).values()
     ]
-    caption = (
-        "Median test error of the trained replicates of a cell; a cell in which fewer than half of them reach the "
-        "target loss is empty. Lines: where signal and memorization are level in the race, and where half of the "
-        "classes have no usable signal neuron. One recipe a row is listed; the others of the row differ in keep and "
-        "seeds."
+    says = (
+        f"Over keep probability and {axis}, the signal race and the dead classes say of more than {AGREEMENT:g} % of "
+        "the trained networks on which side of half the error of guessing they are, counting both sides alike."
     )
-    plot = ps.Map(
-        "keep",
+    agrees, often = agreement([networks for _, networks in cells]), ps.Direction("greater", than=AGREEMENT)
+    place = "predictors derived here; the share is proposed"
+    return ps.Figure(
         axis,
-        "test_error",
-        low=0.0,
-        high=100 * settings.setting.chance,
-        x_label=KEPT,
-        y_label=label,
-        value_label="test error, %",
-        log_x=True,
-        log_y=True,
-        reverse_x=True,
-        contours=(Contour("log_race", 0.0, "signal race = 1"), Contour("death", 0.5, "half of the classes dead")),
+        f"Test error over keep probability and {axis}",
+        caption="Median test error of the trained replicates of a cell; a cell in which fewer than half of them reach "
+        "the target loss is empty. Lines: where signal and memorization are level in the race, and where half of the "
+        "classes have no usable signal neuron. One recipe a row is listed; the others of the row differ in keep and "
+        "seeds.",
+        rows=[cell(axis, value, networks) for value, networks in cells],
+        plot=ps.Map(
+            "keep",
+            axis,
+            "test_error",
+            low=0.0,
+            high=100 * settings.setting.chance,
+            x_label=KEPT,
+            y_label=label,
+            value_label="test error, %",
+            log_x=True,
+            log_y=True,
+            reverse_x=True,
+            contours=(Contour("log_race", 0.0, "signal race = 1"), Contour("death", 0.5, "half of the classes dead")),
+        ),
+        claims=(ps.Claim(f"predicted-over-{axis}", says, agrees, often, place=place),),
     )
-    rows = [cell(axis, value, networks) for value, networks in cells]
-    claim = predicted(axis, [networks for _, networks in cells])
-    title = f"Test error over keep probability and {axis}"
-    return ps.Figure(axis, title, caption=caption, rows=rows, plot=plot, claims=(claim,))
 
 
 def cell(axis: str, value: float, networks: Networks) -> ps.Rows:
@@ -112,18 +118,6 @@ def cell(axis: str, value: float, networks: Networks) -> ps.Rows:
     predictors = {"log_race": float(np.log(setting.race(keep))), "death": setting.death(keep)}
     errors = networks.error().map(if_most_are_trained)
     return ps.Rows({axis: value, "keep": 100 * keep, **predictors}, {"trained": networks.trained, "test_error": errors})
-
-
-def predicted(axis: str, cells: list[Networks]) -> ps.Claim:
-    """The two predictors together say which networks generalize."""
-    return ps.Claim(
-        f"predicted-over-{axis}",
-        f"Over keep probability and {axis}, the signal race and the dead classes say of more than {AGREEMENT:g} % of "
-        "the trained networks on which side of half the error of guessing they are, counting both sides alike.",
-        agreement(cells),
-        ps.Direction("greater", than=AGREEMENT),
-        place="predictors derived here; the share is proposed",
-    )
 
 
 def if_most_are_trained(errors: ps.Numbers) -> ps.Numbers:

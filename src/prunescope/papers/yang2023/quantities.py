@@ -21,6 +21,7 @@ from prunescope.papers.yang2023 import PAPERS
 from prunescope.papers.yang2023.scales import NOTES, Setting, pruned
 from prunescope.runs.store.results import Failed, Missing
 from prunescope.studies import Node
+from prunescope.studies.claim import Basis
 from prunescope.studies.results import scalar
 
 PRUNED = ps.Moment(when="after", at="0it")
@@ -163,6 +164,25 @@ def among_trained(quantity: ps.Quantity, *networks: Networks) -> ps.Quantity:
     trained = [each.trained for each in networks]
     selected = ps.combined(lambda values, *those: values[np.logical_and.reduce(those)], quantity, *trained)
     return selected.named(quantity.label, quantity.unit)
+
+
+def among(
+    name: str,
+    says: str,
+    quantity: ps.Quantity,
+    region: ps.Region,
+    *networks: Networks,
+    place: str,
+    basis: Basis = "proposed",
+    also: tuple[ps.Precondition, ...] = (),
+) -> ps.Claim:
+    """A claim about the replicates that reach their target in all of some networks, which most must do.
+
+    also: what must hold besides.
+    """
+    ready = (are_trained(*networks), *also)
+    trained = among_trained(quantity, *networks)
+    return ps.Claim(name, says, trained, region, basis=basis, place=place, preconditions=ready)
 
 
 def among_dead(networks: Networks) -> ps.Quantity:
