@@ -4,16 +4,17 @@ What the paper counts over its benchmarks.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Annotated
 
 from pydantic import Field
 
 import prunescope as ps
-from prunescope.papers.jin2022 import PAPERS, fig6, fig7
+from prunescope.papers.jin2022 import PAPERS
 from prunescope.papers.jin2022 import settings as sizes
 from prunescope.papers.jin2022.arms import Benchmark
 from prunescope.papers.jin2022.claims import MORE, NO_LESS
-from prunescope.papers.jin2022.quantities import best_sparse, dense, fits, gain, optima_inside
+from prunescope.papers.jin2022.quantities import best_sparse, dense, fits, gain, lacks, optima_inside
 from prunescope.papers.jin2022.scales import Count, Name
 from prunescope.papers.jin2022.settings import arms
 
@@ -28,6 +29,8 @@ Cell = tuple[Benchmark, float]
 """A benchmark at a noise level: one of the paper's 13 noisy ones, or one of its 5 without noise."""
 Gap = Callable[[Benchmark, float], ps.Quantity]
 Cells = Mapping[str, Sequence[Cell]]
+EXTENDED: Gap = partial(lacks, arm="extended")
+WIDTH: Gap = partial(lacks, arm="width")
 
 
 class Settings(ps.Value):
@@ -83,50 +86,50 @@ def counted(benches: Sequence[Benchmark], *, settings: ps.Value, scale: str) -> 
 
 
 def _claims(cells: Cells) -> Iterator[ps.Claim]:
-    place = "section 4 and Fig. 3"
-    if noisy := cells["noisy"]:
-        most, all_of_them = ps.Among(MORE, at_least=11, of=13), ps.Among(NO_LESS, at_least=13, of=13)
+    count, place = partial(_count, cells), "section 4 and Fig. 3"
+    if cells["noisy"]:
         text = "At 11 of 13 noisy benchmarks the optimally sparse network has a lower test error than the dense one."
-        yield _count("pruning-helps-count", text, gain, noisy, most, place)
+        yield count("pruning-helps", text, gain, "noisy", ps.Among(MORE, at_least=11, of=13), place)
         text = (
             "At all 13 noisy benchmarks the best sparse network has a lower test error than the dense one, or matches "
-            "it."
         )
-        yield _count("sparse-is-never-worse-count", text, _gain_of_sparse, noisy, all_of_them, place)
-    if longer := cells["longer"]:
-        most, place = ps.Among(MORE, at_least=9, of=13), "section 5.1 and Fig. 6"
+        every = ps.Among(NO_LESS, at_least=13, of=13)
+        yield count("sparse-is-never-worse", f"{text}it.", _gain_of_sparse, "noisy", every, place)
+    if cells["longer"]:
         text = "At 9 of 13 noisy benchmarks extended dense training errs more than pruning, each at its best."
-        yield _count("extended-is-worse-count", text, fig6.lacks, longer, most, place)
+        most, place = ps.Among(MORE, at_least=9, of=13), "section 5.1 and Fig. 6"
+        yield count("extended-is-worse", text, EXTENDED, "longer", most, place)
     most, place = ps.Among(MORE, at_least=4, of=5), "section 5.2 and Fig. 7"
     text = "Without label noise, width down-scaling errs more than pruning, each at its best, on 4 of 5 benchmarks."
-    yield _count("width-is-worse-count", text, fig7.lacks, cells["clean"], most, place)
+    yield count("width-is-worse", text, WIDTH, "clean", most, place)
 
 
 def _gain_of_sparse(bench: Benchmark, noise: float) -> ps.Quantity:
     return dense(bench, noise) - best_sparse(bench, noise)
 
 
-def _count(name: str, says: str, gap: Gap, cells: Sequence[Cell], region: ps.Among, place: str) -> ps.Claim:
+def _count(cells: Cells, name: str, says: str, gap: Gap, which: str, region: ps.Among, place: str) -> ps.Claim:
     """In how many cells a gap is as claimed."""
-    complete = {bench.name for bench, _ in cells} == set(THEIRS)
+    complete = {bench.name for bench, _ in cells[which]} == set(THEIRS)
     after = f"after Jin et al. 2022, {place} (here over the benchmarks of this study, in proportion)"
     return ps.Claim(
-        name,
+        f"{name}-count",
         says,
-        ps.side_by_side([gap(*cell) for cell in cells]).named("", "share of benchmarks"),
+        ps.side_by_side([gap(*cell) for cell in cells[which]]).named("", "share of benchmarks"),
         region,
         basis="paper" if complete else "proposed",
         place=f"Jin et al. 2022, {place}" if complete else after,
-        preconditions=tuple(fits(*cell) for cell in cells),
+        preconditions=tuple(fits(*cell) for cell in cells[which]),
     )
 
 
 def _figure(cells: Cells) -> ps.Figure:
     series: tuple[tuple[str, Gap, str], ...] = (
         ("dense", gain, "noisy"),
-        ("extended dense", fig6.lacks, "longer"),
-        ("width-scaled", fig7.lacks, "narrower"),
+        ("extended dense", EXTENDED, "longer"),
+        ("width-scaled", WIDTH, "narrower"),
     )
+    x_label, y_label = "label noise, %", "percentage points"
     return ps.Figure(
         "across",
         "Points by which others err more than pruning, each at its best level",
@@ -137,8 +140,6 @@ def _figure(cells: Cells) -> ps.Figure:
             for name, gap, which in series
             for bench, noise in cells[which]
         ],
-        plot=ps.Lines(
-            "noise", "behind", series="series", x_label="label noise, %", y_label="percentage points", share_y=False
-        ),
+        plot=ps.Lines("noise", "behind", series="series", x_label=x_label, y_label=y_label, share_y=False),
         claims=tuple(_claims(cells)),
     )

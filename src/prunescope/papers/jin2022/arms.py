@@ -21,6 +21,16 @@ Rule = Literal["optimal", "highest_improving"]
 Numbers = NDArray[np.float64]
 
 
+def selects_on(recipe: ps.Recipe) -> Literal["validation", "test"]:
+    """The examples on which levels and epochs are chosen: held-out ones if there are any."""
+    return "validation" if recipe.task.data.validation > 0 else "test"
+
+
+def selector(recipe: ps.Recipe) -> ps.Reading:
+    """What an optimum is chosen by: error on held-out examples if there are any, else on the test set."""
+    return ps.Reading(measure=ps.Risk(split=selects_on(recipe)), state=ps.final(recipe))
+
+
 @dataclass(frozen=True)
 class Point(Trained):
     """One network of one arm; level 0 of every arm is the same dense network."""
@@ -33,13 +43,8 @@ class Point(Trained):
 
     @cached_property
     def selector(self) -> ps.Reading:
-        """What an optimum is chosen by: error on held-out examples if there are any, else on the test set."""
-        return ps.Reading(measure=ps.Risk(split=self.selects_on), state=ps.final(self.recipe))
-
-    @property
-    def selects_on(self) -> Literal["validation", "test"]:
-        """The examples on which levels and epochs are chosen: held-out ones if there are any."""
-        return "validation" if self.recipe.task.data.validation > 0 else "test"
+        """What an optimum is chosen by."""
+        return selector(self.recipe)
 
     @cached_property
     def halves(self) -> ps.Reading:
@@ -59,7 +64,7 @@ class Point(Trained):
     @cached_property
     def selecting_curve(self) -> ps.Trace:
         """The same on the examples by which an epoch is chosen."""
-        return ps.Trace(probe=ps.Curve(split=self.selects_on), run=self.recipe)
+        return ps.Trace(probe=ps.Curve(split=selects_on(self.recipe)), run=self.recipe)
 
 
 @dataclass(frozen=True)

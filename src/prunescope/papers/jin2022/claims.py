@@ -10,8 +10,7 @@ alone is a claim of the paper only there; elsewhere the same claim is this proje
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from types import MappingProxyType
+from dataclasses import KW_ONLY, dataclass, replace
 
 import prunescope as ps
 from prunescope.papers.jin2022.arms import Benchmark, noise_name
@@ -46,26 +45,24 @@ def _cells(noises: Mapping[str, tuple[float, ...]]) -> Cells:
 KNOWN = _cells({"lenet": (0.05,), "vgg16": NOISES, **dict.fromkeys(SATURATED, NOISES)})
 """Noise levels of the paper, as far as they are known; LeNet has two more, ResNet-50 has one."""
 
-OF_THESE: Mapping[str, Cells] = MappingProxyType(
-    {
-        "pruning-helps": _cells({"vgg16": NOISES}),
-        "dense-is-best": _cells({"lenet": (0.05,)}),
-        "gain-grows-at-each": _cells({"vgg16": NOISES}),
-        "influential-change-less": _cells(dict.fromkeys(SATURATED, (0.6,))),
-        "extended-matches-everywhere": _cells({"vgg16": (0.0,)}),
-        "extended-is-worse": _cells({"vgg16": NOISES, "resnet20": NOISES}),
-        "extended-gap": KNOWN,
-        "width-is-worse-clean": frozenset(),
-        "width-is-worse": _cells({"vgg16": NOISES}),
-        "width-gap": KNOWN,
-        "fit-gap": _cells({"vgg16": NOISES}),
-        "noisy-loss-around-a-tenth": _cells({"resnet20": NOISES}),
-        "influential-worsen": _cells({"vgg16": NOISES, "resnet20": (0.15, 0.3), "resnet32": (0.15, 0.3)}),
-        "class-harm": frozenset(),
-        "algorithm-matches": frozenset(),
-        "removal-helps-at-another-level": frozenset(),
-    }
-)
+OF_THESE: Mapping[str, Cells] = {
+    "pruning-helps": _cells({"vgg16": NOISES}),
+    "dense-is-best": _cells({"lenet": (0.05,)}),
+    "gain-grows-at-each": _cells({"vgg16": NOISES}),
+    "influential-change-less": _cells(dict.fromkeys(SATURATED, (0.6,))),
+    "extended-matches-everywhere": _cells({"vgg16": (0.0,)}),
+    "extended-is-worse": _cells({"vgg16": NOISES, "resnet20": NOISES}),
+    "extended-gap": KNOWN,
+    "width-is-worse-clean": frozenset(),
+    "width-is-worse": _cells({"vgg16": NOISES}),
+    "width-gap": KNOWN,
+    "fit-gap": _cells({"vgg16": NOISES}),
+    "noisy-loss-around-a-tenth": _cells({"resnet20": NOISES}),
+    "influential-worsen": _cells({"vgg16": NOISES, "resnet20": (0.15, 0.3), "resnet32": (0.15, 0.3)}),
+    "class-harm": frozenset(),
+    "algorithm-matches": frozenset(),
+    "removal-helps-at-another-level": frozenset(),
+}
 """What the paper says of these alone.
 
 pruning-helps, gain-grows-at-each: numbers of VGG-16 (section 4); 11 of 13 help, but which, beside LeNet at 5 % (dense
@@ -75,9 +72,7 @@ LeNet at 5 %, and sees little change for ResNet-20 and ResNet-32 at 60 %. class-
 open. algorithm-matches: which algorithms Appendix C compares is not known, but for SynFlow's score.
 """
 
-NOT_OF_THESE: Mapping[str, Cells] = MappingProxyType(
-    {"noisy-loss-rises": _cells({"lenet": (0.05,), "resnet50": (0.15,)})}
-)
+NOT_OF_THESE: Mapping[str, Cells] = {"noisy-loss-rises": _cells({"lenet": (0.05,), "resnet50": (0.15,)})}
 """What the paper says of all its benchmarks but these (Fig. 5: the same exceptions)."""
 
 
@@ -86,13 +81,18 @@ class Says:
     """Makes claims about a benchmark at a noise level.
 
     bench: whose networks are measured.
-    noise: the share of wrong labels; the claims' names end with it.
+    noise: the share of wrong labels.
     benchmark: what the paper's statements are looked up by, "" for what it says nothing of; by default its name.
+    at: where the claims hold, instead of the noise level alone; then names have the noise level where it is 0, too.
+    end: of the claims' names, instead of the noise level.
     """
 
     bench: Benchmark
     noise: float = 0.0
     benchmark: str | None = None
+    _: KW_ONLY
+    at: str = ""
+    end: str | None = None
 
     def __call__(
         self,
@@ -103,7 +103,6 @@ class Says:
         *needs: ps.Precondition,
         place: str,
         statement: str = "",
-        numbered: bool = True,
         fitted: Sequence[ps.Precondition] | None = None,
     ) -> ps.Claim:
         """One claim.
@@ -113,14 +112,14 @@ class Says:
         needs: what must hold beside `fitted`.
         place: where the paper says it; "proposed here..." for what it does not say.
         statement: its row in the tables of this file, by default its name.
-        numbered: whether the name gets the noise level.
         fitted: instead of the dense network fitting what it is trained on.
         """
         benchmark = self.bench.name if self.benchmark is None else self.benchmark
         basis, where = said(statement or name, benchmark, place, self.noise)
-        at = f"At {noise_name(self.noise)}" if self.noise else "Without label noise"
+        at = f"At {self.at or noise_name(self.noise)}" if self.noise or self.at else "Without label noise"
+        end = f"-{100 * self.noise:g}" if self.noise or self.at else ""
         return ps.Claim(
-            f"{name}-{100 * self.noise:g}" if self.noise and numbered else name,
+            name + (end if self.end is None else self.end),
             f"{sentence}." if sentence[0].isupper() else f"{at}, {sentence}.",
             quantity,
             region,

@@ -3,7 +3,6 @@
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,17 +13,18 @@ from prunescope.measures import ClassRisk
 from prunescope.papers.jin2022.arms import LABELS, Arm, Benchmark, Numbers
 from prunescope.papers.jin2022.claims import MORE, Says, by_chance, no_more_than_by_chance
 from prunescope.papers.jin2022.figures import OVER_SPARSITY
-from prunescope.papers.jin2022.quantities import ERROR, remaining
-from prunescope.papers.jin2022.subgroups import rank_agreement
+from prunescope.papers.jin2022.quantities import ERROR, rank_agreement, remaining
 from prunescope.studies import statistics
 
 MARGIN = 0.5
 """Percentage points by which a class has to lose to count as harmed; proposed."""
 NOISE = 0.0
 """Section 7 speaks of training without label noise."""
-SUMMARIES: Mapping[str, Callable[[Numbers], float]] = MappingProxyType(
-    {"worst class": np.nanmax, "mean over classes": np.nanmean, "best class": np.nanmin}
-)
+SUMMARIES: Mapping[str, Callable[[Numbers], float]] = {
+    "worst class": np.nanmax,
+    "mean over classes": np.nanmean,
+    "best class": np.nanmin,
+}
 """What is drawn of the changes of all classes."""
 
 
@@ -146,35 +146,24 @@ def harm(bench: Benchmark) -> Iterator[ps.Claim]:
     """One level harms no class, the last one does, and a narrow network harms the same ones (section 7)."""
     first, last = (tested(changes(bench, "pruned", level)) for level in (1, bench.levels))
     narrowest = tested(changes(bench, "width", bench.depth("width", NOISE)))
-    says = Says(bench)
-    place, row = "section 7 (of groups of examples; classes are left open there)", "class-harm"
-    yield says(
-        "class-harm-comes-late",
-        first.named(unit="share of classes not harmed"),
-        no_more_than_by_chance(bench.replicates, margin=MARGIN),
+    place = "section 7 (of groups of examples; classes are left open there)"
+    says = partial(Says(bench), place=place, statement="class-harm")
+    text = (
         f"one level of pruning raises the test error of no more classes by {MARGIN:g} points than the paper's rule "
-        f"finds where nothing differs ({100 * by_chance(bench.replicates):.0f} %)",
-        place=place,
-        statement=row,
+        f"finds where nothing differs ({100 * by_chance(bench.replicates):.0f} %)"
     )
+    region = no_more_than_by_chance(bench.replicates, margin=MARGIN)
+    yield says("class-harm-comes-late", first.named(unit="share of classes not harmed"), region, text)
+
     worst_last, worst_first = (
         change.map(lambda classes: classes.max(axis=1), label=f"worst class, {level} level")
         for change, level in ((last, "last"), (first, "first"))
     )
-    yield says(
-        "class-harm-grows",
-        worst_last - worst_first,
-        MORE,
-        f"the test error of the class that pruning harms most rises by more at level {bench.levels} than at level 1",
-        place=place,
-        statement=row,
-    )
-    yield says(
-        "class-harm-is-of-size",
-        rank_agreement(last, narrowest, over="classes"),
-        MORE,
+    text = f"the test error of the class that pruning harms most rises by more at level {bench.levels} than at level 1"
+    yield says("class-harm-grows", worst_last - worst_first, MORE, text)
+
+    text = (
         "the classes whose test error rises most at the highest sparsity are those whose error rises most in the "
-        "narrowest dense network",
-        place=place,
-        statement=row,
+        "narrowest dense network"
     )
+    yield says("class-harm-is-of-size", rank_agreement(last, narrowest, over="classes"), MORE, text)

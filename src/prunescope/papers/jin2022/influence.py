@@ -18,8 +18,8 @@ from prunescope.papers.jin2022 import PAPERS
 from prunescope.papers.jin2022.arms import Numbers, noise_name
 from prunescope.papers.jin2022.claims import LESS, MORE, Says
 from prunescope.papers.jin2022.figures import error_figure
-from prunescope.papers.jin2022.quantities import is_sparse, optima_inside
-from prunescope.papers.jin2022.retrained import LAST_RISE, RISE, Retrained, correlation, rank_correlation
+from prunescope.papers.jin2022.quantities import is_sparse, optima_inside, rank_agreement, rank_correlation
+from prunescope.papers.jin2022.retrained import LAST_RISE, RISE, Retrained
 from prunescope.papers.jin2022.scales import Count, Name, Share, Size
 from prunescope.papers.jin2022.settings import arms, notes, words
 from prunescope.papers.jin2022.subgroups import subgroups
@@ -140,7 +140,7 @@ def _correlation_rows(case: Retrained) -> Iterator[ps.Computed]:
 
 
 def _correlation_row(name: str, first: ps.Quantity, second: ps.Quantity, results: ps.Results) -> list[ps.Row]:
-    values = correlation(first, second)(results)
+    values = rank_agreement(first, second)(results)
     interval = _interval(values, first(results)[0], second(results)[0], name)
     ends = {"estimate": interval.estimate, "low": interval.low, "high": interval.high}
     return [ends | {f"replicate_{number}": float(value) for number, value in enumerate(values)}]
@@ -215,26 +215,25 @@ def _pairs(cases: Sequence[Retrained]) -> ps.Figure:
 
 def _account(case: Retrained) -> Iterator[ps.Claim]:
     """What follows for measured memorization if the paper's account of pruning is right."""
-    bench, noise, end = case.bench, case.noise, f"-{100 * case.noise:g}"
-    says = partial(Says(bench, noise), numbered=False, place=PLACE)
-    sparse, measured = is_sparse(bench, noise), _measured(case)
-    text = "training examples with a higher EL2N are memorized more"
-    yield says(f"el2n-goes-with-memorization{end}", case.correlation("EL2N"), MORE, text, measured)
+    says, sparse, measured = Says(case.bench, case.noise), is_sparse(case.bench, case.noise), _measured(case)
+    text, name = "training examples with a higher EL2N are memorized more", "el2n-goes-with-memorization"
+    name = name if case.noise else f"{name}-0"
+    yield says(name, case.correlation("EL2N"), MORE, text, measured, place=PLACE)
 
     change, last = case.correlation(RISE), case.correlation(LAST_RISE)
     text = "at the {} sparsity the loss {} most on the examples that are memorized most"
-    if noise == 0:
+    if case.noise == 0:
         falls = text.format("optimal", "falls")
-        yield says("memorized-improve-most", change, LESS, falls, sparse, measured)
+        yield says("memorized-improve-most", change, LESS, falls, sparse, measured, place=PLACE)
     else:
         rises, at_last = text.format("optimal", "rises"), text.format("highest", "rises")
-        yield says(f"memorized-are-given-up{end}", change, MORE, rises, sparse, measured)
-        yield says(f"memorized-are-given-up-at-last{end}", last, MORE, at_last, measured)
+        yield says("memorized-are-given-up", change, MORE, rises, sparse, measured, place=PLACE)
+        yield says("memorized-are-given-up-at-last", last, MORE, at_last, measured, place=PLACE)
 
 
 def _measured(case: Retrained) -> ps.Precondition:
-    text = "two halves of the networks agree on what is memorized"
-    return ps.Precondition(text, case.agreement, at_least=AGREEMENT)
+    says = "two halves of the networks agree on what is memorized"
+    return ps.Precondition(says, case.agreement, at_least=AGREEMENT)
 
 
 def _pairs_are_more(case: Retrained) -> ps.Claim:
@@ -251,10 +250,8 @@ def _flipped_are_memorized(case: Retrained) -> ps.Claim:
         return [float(np.nanmean(row[flipped]) - np.nanmean(row[~flipped])) for row, flipped in pairs]
 
     noisy = ps.arrays([point.examples for point in case.bench.row("dense", case.noise, 0)], "noisy")
-    more = ps.combined(excess, case.estimate(), noisy, label="flipped minus others", unit="mean memorization")
+    label, unit = "flipped minus others", "mean memorization"
+    more = ps.combined(excess, case.estimate(), noisy, label=label, unit=unit)
     text = "examples with a flipped label are memorized more than the others"
-    says, place = (
-        Says(case.bench, case.noise),
-        "proposed here: a label that nothing else supports can only be memorized",
-    )
-    return says("flipped-are-memorized", more, MORE, text, place=place)
+    place = "proposed here: a label that nothing else supports can only be memorized"
+    return Says(case.bench, case.noise)("flipped-are-memorized", more, MORE, text, place=place)

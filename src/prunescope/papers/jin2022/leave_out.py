@@ -7,11 +7,12 @@ Belongs here: the runs, their errors, and how these are drawn. Does not belong h
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Literal
 
 import prunescope as ps
 from prunescope.base.steps import Clock
-from prunescope.papers.jin2022.arms import Benchmark, Rule
-from prunescope.papers.jin2022.quantities import ERROR, at_best, dense, is_sparse, optima_inside, remaining
+from prunescope.papers.jin2022.arms import Benchmark, Rule, noise_name
+from prunescope.papers.jin2022.quantities import ERROR, at_best, dense, each_level, is_sparse, remaining
 from prunescope.papers.jin2022.subgroups import WHERE
 from prunescope.papers.readings import risk_on_test
 
@@ -33,6 +34,14 @@ class Keep:
     rule: str
     args: Mapping[str, float | str | bool] = field(default_factory=dict)
     drawn: bool = False
+
+
+def without_share(share: float, most: Literal["improved", "worsened"]) -> tuple[Keep, Keep]:
+    """All but the share of the examples whose loss pruning lowers or raises most; all but as many at random."""
+    args: Mapping[str, float | str | bool] = {"name": "difference", "share": share}
+    rule = {"improved": "without_highest", "worsened": "without_lowest"}[most]
+    random = Keep("without as many at random", "gain", "without_random", args, drawn=True)
+    return Keep(f"without the most {most}", "gain", rule, args), random
 
 
 @dataclass(frozen=True)
@@ -59,18 +68,22 @@ class LeaveOut:
         return self.bench.chosen("pruned", self.noise, rule=self.rule)
 
     @cached_property
+    def sparse_examples(self) -> list[ps.Reading]:
+        """What it says of every training example."""
+        return [examples(run) for run in self.sparse]
+
+    @cached_property
     def gains(self) -> list[ps.Combined]:
         """Training loss of the dense minus that of the sparse network, one a replicate: {"difference": [N]}."""
-        pairs = zip(self.bench.row("dense", self.noise, 0), self.sparse, strict=True)
+        pairs = zip(self.bench.row("dense", self.noise, 0), self.sparse_examples, strict=True)
         function = "prunescope.measures.combine:difference"
-        return [ps.Combined(function=function, inputs=(point.examples, examples(run))) for point, run in pairs]
+        return [ps.Combined(function=function, inputs=(point.examples, sparse)) for point, sparse in pairs]
 
     def recipes(self, keep: Keep) -> list[ps.Recipe]:
         """The retrained networks, one a replicate, with the seeds of the dense ones."""
-        dense = self.bench.row("dense", self.noise, 0)
-        sources: Sequence[ps.Value] = self.gains if keep.by == "gain" else [examples(run) for run in self.sparse]
+        sources: Sequence[ps.Value] = self.gains if keep.by == "gain" else self.sparse_examples
         recipes = []
-        for point, source in zip(dense, sources, strict=True):
+        for point, source in zip(self.bench.row("dense", self.noise, 0), sources, strict=True):
             args = {**keep.args, **({"seed": point.replicate} if keep.drawn else {})}
             subset = ps.Subset(source=source, rule=f"prunescope.studies.subsets:{keep.rule}", args=args)
             recipes.append(in_iterations(point.recipe).replace(examples=subset))
@@ -97,16 +110,24 @@ class LeaveOut:
     @property
     def rows(self) -> list[ps.Computed]:
         """Dense, pruned, and every retrained network, at the weights remaining of the pruned one."""
-        bench, noise = self.bench, self.noise
-        levels = [remaining(bench, "pruned", noise, level) for level in bench.levels_of("pruned", noise)]
-        x = at_best(bench, "pruned", noise, levels, self.rule)
-        values = {"level": self.judgeable.quantity, "weights_remaining": x.map(lambda replicates: replicates[0])}
-        errors = {"dense": dense(bench, noise), "pruned": _error(self.sparse)}
+        levels = each_level(self.bench, "pruned", self.noise, remaining)
+        x = at_best(self.bench, "pruned", self.noise, levels, self.rule).map(lambda replicates: replicates[0])
+        errors = {"dense": dense(self.bench, self.noise), "pruned": _error(self.sparse)}
         errors |= {keep.series: self.error(keep) for keep in self.keeps}
+        values = {"level": self.judgeable.quantity, "weights_remaining": x}
         return [
             self.where_sparse(ps.Rows({"panel": self.panel, "series": series}, {**values, "test_error": error}))
             for series, error in errors.items()
         ]
+
+
+def cases(bench: Benchmark, noises: Iterable[float], keeps: tuple[Keep, ...]) -> list[LeaveOut]:
+    """At every noise level and for both rules."""
+    return [
+        LeaveOut(bench, f"{noise_name(noise)}, {where}", noise, rule, keeps)
+        for noise in noises
+        for rule, where in WHERE.items()
+    ]
 
 
 def figure(cases: Sequence[LeaveOut], name: str, title: str, caption: str, claims: Iterable[ps.Claim]) -> ps.Figure:
@@ -122,11 +143,6 @@ def figure(cases: Sequence[LeaveOut], name: str, title: str, caption: str, claim
     )
     rows = [part for case in cases for part in case.rows]
     return ps.Figure(name, title, caption=caption, rows=rows, plot=plot, claims=tuple(claims))
-
-
-def both_levels_inside(bench: Benchmark, noises: Sequence[float]) -> tuple[ps.Precondition, ...]:
-    """Neither level at which the sparse network is taken is the last of its chain; for a study's cautions."""
-    return tuple(c for rule in WHERE for c in optima_inside(bench, "pruned", noises=noises, rule=rule))
 
 
 def examples(run: ps.Value) -> ps.Reading:

@@ -12,10 +12,10 @@ import numpy as np
 
 import prunescope as ps
 from prunescope.measures import SeenUnseen
-from prunescope.papers.jin2022.arms import Benchmark, Numbers
+from prunescope.papers.jin2022.arms import Benchmark
 from prunescope.papers.jin2022.leave_out import examples
+from prunescope.papers.jin2022.quantities import rank_agreement
 from prunescope.papers.jin2022.subgroups import Subgroups
-from prunescope.studies import statistics
 
 SEEDS_FROM = 1_000_000
 """Seeds of retrained networks begin here, far from those of replicates and of ensembles."""
@@ -62,16 +62,18 @@ class Retrained:
     @cached_property
     def memorization(self) -> list[ps.Combined]:
         """Estimates for every training example, one combination a replicate."""
-        return [self._of_members("memorization", number) for number in range(self.bench.replicates)]
+        return self._of_members("memorization")
 
     @cached_property
     def pairs(self) -> list[ps.Combined]:
         """Counts of influential pairs, one combination a replicate."""
-        return [self._of_members("influential_pairs", number) for number in range(self.bench.replicates)]
+        return self._of_members("influential_pairs")
 
-    def _of_members(self, function: str, number: int) -> ps.Combined:
-        readings = [ps.Reading(measure=SeenUnseen(), state=ps.final(run)) for run in self.members(number)]
-        return ps.Combined(function=f"prunescope.measures.memorization:{function}", inputs=tuple(readings))
+    def _of_members(self, function: str) -> list[ps.Combined]:
+        path, measure = f"prunescope.measures.memorization:{function}", SeenUnseen()
+        states = [map(ps.final, self.members(number)) for number in range(self.bench.replicates)]
+        readings = [tuple(ps.Reading(measure=measure, state=end) for end in ends) for ends in states]
+        return [ps.Combined(function=path, inputs=inputs) for inputs in readings]
 
     def estimate(self, name: str = "memorization") -> ps.Quantity:
         """An estimate of every training example: [replicates, N]; not a number where there is none."""
@@ -93,12 +95,14 @@ class Retrained:
 
     def correlation(self, name: str) -> ps.Quantity:
         """Rank correlation of memorization with a predictor, [replicates]."""
-        return correlation(self.estimate(), self.predictors[name], f"memorization with {name}")
+        label = f"memorization with {name}"
+        return rank_agreement(self.estimate(), self.predictors[name], label=label)
 
     @property
     def agreement(self) -> ps.Quantity:
         """Rank correlation of memorization from one half of the networks with that from the other, [replicates]."""
-        return correlation(self.estimate("even"), self.estimate("odd"), "one half of the networks with the other")
+        label = "one half of the networks with the other"
+        return rank_agreement(self.estimate("even"), self.estimate("odd"), label=label)
 
     def _rise(self, sparse: Sequence[ps.Reading]) -> ps.Quantity:
         """Training loss of a sparse network minus that of the dense one, nats: [replicates, N]."""
@@ -108,17 +112,12 @@ class Retrained:
     @property
     def _forgotten(self) -> ps.Quantity:
         """Forgetting events; an example that was never right counts as forgotten most, as in Toneva et al. 2019."""
-        counts = [
-            ps.Combined(
-                function="prunescope.measures.combine:forgetting",
-                inputs=tuple(ps.Reading(measure=ps.Examples(), state=at) for at in self._states(point.recipe)),
-            )
-            for point in self.bench.row("dense", self.noise, 0)
-        ]
+        looks = [map(_examples, self._states(p.recipe)) for p in self.bench.row("dense", self.noise, 0)]
+        path = "prunescope.measures.combine:forgetting"
+        counts = [ps.Combined(function=path, inputs=tuple(readings)) for readings in looks]
         return ps.combined(
             lambda learned, events: np.where(learned, events, events.max(axis=1, keepdims=True) + 1),
-            ps.arrays(counts, "learned"),
-            ps.arrays(counts, "forgotten"),
+            *(ps.arrays(counts, name) for name in ("learned", "forgotten")),
         )
 
     def _states(self, recipe: ps.Recipe) -> list[ps.StateRef]:
@@ -129,16 +128,5 @@ class Retrained:
         return [*inside, ps.final(recipe)]
 
 
-def correlation(first: ps.Quantity, second: ps.Quantity, label: str = "") -> ps.Quantity:
-    """Rank correlation of two numbers of every example: [replicates]."""
-
-    def of(*values: Numbers) -> list[float]:
-        return [rank_correlation(*pair) for pair in zip(*values, strict=True)]
-
-    return ps.combined(of, first, second, label=label, unit="rank correlation")
-
-
-def rank_correlation(first: Numbers, second: Numbers) -> float:
-    """Over the examples for which both are numbers; not a number where one of them does not vary."""
-    numbers = np.isfinite(first) & np.isfinite(second)
-    return statistics.rank_correlation(first[numbers], second[numbers]) if numbers.sum() > 1 else float("nan")
+def _examples(state: ps.StateRef) -> ps.Reading:
+    return ps.Reading(measure=ps.Examples(), state=state)

@@ -1,8 +1,7 @@
 """What all studies of Jin et al. 2022 have in common: settings, the arms under them, and what a report says of both."""
 
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -52,9 +51,11 @@ class Settings(ps.Value):
         return _checked(usual.replace(**changes))
 
 
-SCALES: Mapping[str, Settings] = MappingProxyType(
-    {"smoke": Settings(benchmark="digits", groups=5), "laptop": Settings(), "paper": Settings()}
-)
+SCALES: Mapping[str, Settings] = {
+    "smoke": Settings(benchmark="digits", groups=5),
+    "laptop": Settings(),
+    "paper": Settings(),
+}
 """The scales of every study of this paper; smoke runs on the digits that ship with the package."""
 
 
@@ -78,15 +79,39 @@ def arms(size: Size) -> Benchmark:
     )
 
 
-def study(doc: str | None, size: Size, scale: str, **parts: Any) -> ps.Study:
-    """A study of this paper, titled by its module's docstring: figures, claims and cautions are its `parts`."""
-    shared: dict[str, Any] = {
-        "settings": size,
-        "scale": words(size, scale),
-        "notes": notes(size),
-        "paper": PAPERS["jin2022"],
-    }
-    return ps.Study(*ps.titled(doc), **(shared | parts))
+def at(settings: Settings, scale: str, *, about: About | None = None) -> tuple[Size, Benchmark]:
+    """The size at a scale and its arms. about: which levels must have label noise, for a study about it.
+
+    Raises UsageError if they have none, DataError if the data set is not there.
+    """
+    size = settings.size(scale)
+    if about and max(levels := getattr(size, about)) == 0:
+        raise ps.UsageError(
+            f"{about}={list(levels)} have no label noise, which this study is about; add a level above 0"
+        )
+    return size, arms(size)
+
+
+def study(
+    doc: str | None,
+    size: Size,
+    scale: str,
+    *figures: ps.Figure,
+    cautions: Sequence[ps.Precondition] = (),
+    claims: Sequence[ps.Claim] = (),
+    more: Sequence[str] = (),
+) -> ps.Study:
+    """A study of this paper, titled by its module's docstring; more: notes beside those that all studies have."""
+    return ps.Study(
+        *ps.titled(doc),
+        settings=size,
+        scale=words(size, scale),
+        notes=(*notes(size), *more),
+        paper=PAPERS["jin2022"],
+        figures=figures,
+        cautions=tuple(cautions),
+        claims=tuple(claims),
+    )
 
 
 FITTED = ("digits", "lenet")
@@ -96,24 +121,22 @@ FITTED = ("digits", "lenet")
 def words(size: Size, scale: str) -> str:
     """The size in one line for people, with a warning where nothing says that its networks are trained enough."""
     unknown = scale == "laptop" and size.benchmark not in FITTED
-    return (
+    text = (
         f"{scale}: {size.benchmark}, {size.replicates} replicates, {size.levels} levels of {size.epochs} epochs on "
         f"{100 * size.share:g} % of the training images"
-        + "; it shows the path: whether networks fit so small a training set so quickly was never tried"
-        * unknown
     )
+    path = "; it shows the path: whether networks fit so small a training set so quickly was never tried"
+    return text + path if unknown else text
 
 
 CIFAR_NOISES = "Of this network's noise levels the paper's text names 60 % only; 15 and 30 % are those of VGG-16."
-NOISE_NOTES: Mapping[Name, str] = MappingProxyType(
-    {
-        "lenet": "Of LeNet's three noise levels the paper's text names 5 % only; the others here are proposed.",
-        "resnet20": CIFAR_NOISES,
-        "resnet32": CIFAR_NOISES,
-        "resnet32-wide": CIFAR_NOISES,
-        "resnet50": "The noise level of ResNet-50 is proposed here; the paper's text does not name it.",
-    }
-)
+NOISE_NOTES: Mapping[Name, str] = {
+    "lenet": "Of LeNet's three noise levels the paper's text names 5 % only; the others here are proposed.",
+    "resnet20": CIFAR_NOISES,
+    "resnet32": CIFAR_NOISES,
+    "resnet32-wide": CIFAR_NOISES,
+    "resnet50": "The noise level of ResNet-50 is proposed here; the paper's text does not name it.",
+}
 
 
 def notes(size: Size) -> tuple[str, ...]:
@@ -140,14 +163,6 @@ def from_zero(name: str, noises: Sequence[float]) -> None:
     """Raises UsageError unless these noise levels, settings called `name`, ascend from 0."""
     if not noises or noises[0] != 0 or list(noises) != sorted(set(noises)):
         raise ps.UsageError(f"{name}={list(noises)} do not ascend from 0; write 0 first and each value once")
-
-
-def with_noise(size: Size, *, of: About = "noises") -> Size:
-    """The same size, for a study about label noise. Raises UsageError if there is none at the levels `of`."""
-    levels = getattr(size, of)
-    if max(levels) == 0:
-        raise ps.UsageError(f"{of}={list(levels)} have no label noise, which this study is about; add a level above 0")
-    return size
 
 
 def _checked(size: Size) -> Size:

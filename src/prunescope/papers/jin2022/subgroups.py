@@ -4,7 +4,7 @@ Belongs here: scores, quantities and figures by group. Does not belong here: cla
 (`studies/groups.py`), the shared arms (`arms.py`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,6 @@ from prunescope.papers.jin2022.quantities import LOSS, best_level, remaining
 from prunescope.papers.jin2022.scales import COLUMNS, Size
 from prunescope.papers.readings import EarlyScore, early_score
 from prunescope.runs.graph.families import ensemble
-from prunescope.studies import statistics
 from prunescope.studies.groups import group_means
 
 TOP = 0.2
@@ -55,6 +54,11 @@ class Subgroups:
     def axis(self) -> str:
         """The score as figures call it."""
         return {"el2n": "EL2N", "grand": "GraNd"}[self.score]
+
+    @property
+    def influential(self) -> str:
+        """The examples that count as influential, in words."""
+        return f"the examples with the top 20 % of {self.axis}"
 
     def says(self, noise: float) -> Says:
         """Makes claims about the groups at a noise level; by another score than EL2N the paper has none."""
@@ -114,10 +118,10 @@ class Subgroups:
         change = self.change(arm, noise, at).named("change on the top 20 %")
         return change.map(lambda groups: groups[:, -self.top_groups :].mean(axis=1))
 
-    def rest(self, arm: Arm, noise: float, at: int | Rule = "optimal") -> ps.Quantity:
-        """Mean change of the other groups, nats, [replicates]."""
+    def top_minus_rest(self, arm: Arm, noise: float, at: int | Rule = "optimal") -> ps.Quantity:
+        """By how much more the mean loss of these changes than that of the other groups, nats, [replicates]."""
         change = self.change(arm, noise, at).named("change on the rest")
-        return change.map(lambda groups: groups[:, : -self.top_groups].mean(axis=1))
+        return self.top(arm, noise, at) - change.map(lambda groups: groups[:, : -self.top_groups].mean(axis=1))
 
     @property
     def top_groups(self) -> int:
@@ -137,16 +141,6 @@ def subgroups(bench: Benchmark, size: Size) -> Subgroups:
     return Subgroups(bench, column.opening(size.epochs), f"{early:g}ep", size.ensemble, size.groups, size.score)
 
 
-def rank_agreement(one: ps.Quantity, other: ps.Quantity, *, over: str) -> ps.Quantity:
-    """Rank correlation of two quantities over their parts, [replicates]. over: what the parts are."""
-    return ps.combined(
-        lambda *both: [statistics.rank_correlation(*rows) for rows in zip(*both, strict=True)],
-        one,
-        other,
-        unit=f"rank correlation over {over}",
-    )
-
-
 @dataclass(frozen=True)
 class Case:
     """One curve of a figure by group: an arm at a noise level and the rule that picks its level."""
@@ -155,7 +149,7 @@ class Case:
     series: str
     arm: Arm
     noise: float
-    rule: Rule
+    rule: Rule = "optimal"
 
 
 def at_both_choices(noise: float = 0.0) -> list[Case]:
@@ -164,10 +158,10 @@ def at_both_choices(noise: float = 0.0) -> list[Case]:
 
 
 def group_figure(
-    sub: Subgroups, cases: Sequence[Case], *, name: str, title: str, caption: str = "", claims: Sequence[ps.Claim] = ()
+    sub: Subgroups, cases: Sequence[Case], *, name: str, title: str, claims: Iterable[ps.Claim] = ()
 ) -> ps.Figure:
     """Mean change in training loss of each group, by its EL2N percentile (Figs 1b, 2, 5)."""
-    usual = (
+    caption = (
         f"Training examples in {sub.groups} equal groups by {sub.axis} (mean over {sub.ensemble} networks after "
         f"{sub.early.removesuffix('ep')} epochs): mean training loss of the network looked at, minus that of the "
         "dense one. Below 0 it fits the group better."
@@ -175,7 +169,7 @@ def group_figure(
     return ps.Figure(
         name,
         title,
-        caption=caption or usual,
+        caption=caption,
         rows=[
             ps.Rows(
                 {"panel": case.panel, "series": case.series},
@@ -200,7 +194,7 @@ def group_figure(
 
 
 def sparsity_figure(
-    sub: Subgroups, noise: float, arms: Sequence[Arm], *, name: str, title: str, claims: Sequence[ps.Claim] = ()
+    sub: Subgroups, noise: float, arms: Sequence[Arm], name: str, title: str, claims: Iterable[ps.Claim] = ()
 ) -> ps.Figure:
     """Mean change in training loss of five bands of examples, over all levels of some arms (App. L)."""
     bands = np.minimum(5 * np.arange(sub.groups) // sub.groups, 4)

@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 import prunescope as ps
 from prunescope.base.errors import StoreError
-from prunescope.measures.measure import SplitName
-from prunescope.papers.jin2022.arms import Benchmark, noise_name
-from prunescope.papers.jin2022.quantities import ERROR
+from prunescope.papers.jin2022.arms import Benchmark, noise_name, selector
+from prunescope.papers.jin2022.quantities import ERROR, TOO_SHORT
 from prunescope.papers.readings import risk_on_test
 
 Maker = Callable[[ps.Recipe], Sequence[ps.Recipe] | Mapping[int, ps.Recipe]]
@@ -36,11 +35,6 @@ class Variant:
         levels = chains[0] if isinstance(chains[0], Mapping) else range(len(chains[0]))
         return {level: [chain[level] for chain in chains] for level in levels}
 
-    def selectors(self, level: int) -> list[ps.Reading]:
-        """What a level is chosen by: error on held-out examples if there are any, else on the test set."""
-        split: SplitName = "validation" if self.bench.base.task.data.validation > 0 else "test"
-        return [ps.Reading(measure=ps.Risk(split=split), state=ps.final(run)) for run in self.levels[level]]
-
     def error(self, level: int) -> ps.Quantity:
         """Test error of one level, percent."""
         tests = map(risk_on_test, self.levels[level])
@@ -52,7 +46,7 @@ class Variant:
         A level is not reached where a run failed, as when a layer lost all its weights. Reading it raises StoreError if
         none is.
         """
-        errors = {level: ps.column(self.selectors(level), "error") for level in levels or self.levels}
+        errors = {n: ps.column(map(selector, self.levels[n]), "error") for n in levels or self.levels}
 
         def of(results: ps.Results) -> int:
             reached = [n for n, error in errors.items() if all(node in results for node in error.nodes)]
@@ -70,11 +64,8 @@ class Variant:
     @property
     def optimum_inside(self) -> ps.Precondition:
         """The best level is not the last one, after which a better one may follow; for a study's cautions."""
-        return ps.Precondition(
-            f"at {noise_name(self.noise)}, the best level of '{self.name}' comes before its last one",
-            self.best_level().named(unit="(level chosen; the chain is too short to show the optimum)"),
-            at_most=max(self.levels) - 1,
-        )
+        says = f"at {noise_name(self.noise)}, the best level of '{self.name}' comes before its last one"
+        return ps.Precondition(says, self.best_level().named(unit=TOO_SHORT), at_most=max(self.levels) - 1)
 
     @property
     def rows(self) -> ps.Rows:
@@ -90,7 +81,6 @@ class Variant:
         def of_runs(name: str, scale: float = 1.0) -> ps.Quantity:
             return ps.side_by_side([ps.column(runs, name, scale=scale) for runs in self.levels.values()])
 
-        labels = {"panel": noise_name(self.noise), "series": self.name}
         values = {
             "chosen": ps.Quantity("", "", best.nodes, chosen),
             "sparsity": of_runs("sparsity", 100),
@@ -98,7 +88,7 @@ class Variant:
             "epochs": of_runs("step", 1 / self.bench.base.clock().epoch_steps),
             "test_error": ps.side_by_side([self.error(level) for level in self.levels]),
         }
-        scheduled = [100 * 0.8**level for level in self.levels]
+        scheduled, labels = [100 * 0.8**n for n in self.levels], {"panel": noise_name(self.noise), "series": self.name}
         return ps.Rows(labels, values, parts={"level": list(self.levels), "weights_remaining": scheduled})
 
 

@@ -3,10 +3,8 @@
 The whole paper on one benchmark, all figures and claims in one report.
 """
 
-from types import ModuleType
-
 import prunescope as ps
-from prunescope.papers.jin2022 import PAPERS, across, app_c, app_j, column, controls, influence
+from prunescope.papers.jin2022 import PAPERS, across, column, influence
 from prunescope.papers.jin2022.settings import SCALES, Settings, arms, words
 
 __all__ = ["SCALES", "build"]
@@ -15,7 +13,7 @@ FIGURE = "the whole paper on one benchmark (-s benchmark=NAME)"
 COST = {"smoke": "half a minute or less", "laptop": "9.5 hours", "paper": "5 days"}
 
 SMALL = ("lenet", "digits")
-PARTS: tuple[ModuleType, ...] = (*column.PARTS, app_c, app_j, controls)
+PARTS = (*column.PARTS, "app_c", "app_j", "controls")
 """The studies of one column of the paper, then other algorithms, ablations, and our controls."""
 
 

@@ -5,7 +5,7 @@ optimizer that no setting can name.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from types import MappingProxyType
+from typing import Any
 
 from pydantic import Field
 
@@ -56,44 +56,36 @@ class Settings(Own):
     fits: float = Field(default=99.0, ge=0, le=100)
 
 
-SCALES: Mapping[str, Settings] = MappingProxyType(
-    {
-        "smoke": Settings(
-            arguments={"inputs": 64, "hidden": [16, 12]},
-            share=0.2,
-            epochs=2,
-            noises=(0.0, 0.2),
-            levels=2,
-            replicates=2,
-            ensemble=2,
-            early="1ep",
-            groups=5,
-            folds=2,
-        ),
-        "laptop": Settings(),
-        "paper": Settings(replicates=10),
-    }
-)
+SCALES: Mapping[str, Settings] = {
+    "smoke": Settings(
+        arguments={"inputs": 64, "hidden": [16, 12]},
+        share=0.2,
+        epochs=2,
+        noises=(0.0, 0.2),
+        levels=2,
+        replicates=2,
+        ensemble=2,
+        early="1ep",
+        groups=5,
+        folds=2,
+    ),
+    "laptop": Settings(),
+    "paper": Settings(replicates=10),
+}
 
 
 def build(settings: Settings, scale: str) -> ps.Study:
     """The study under these settings."""
     words = f"{settings.levels} levels of {settings.epochs} epochs, {settings.replicates} replicates"
+    shared = "levels rewind noises replicates ensemble early groups folds fits"
+    changes: dict[str, Any] = {name: getattr(settings, name) for name in shared.split()}
     return follow(
         settings.recipe(),
-        levels=settings.levels,
         prune=ps.Prune(amount=ps.Remaining(fraction=settings.fraction)),
-        rewind=settings.rewind,
-        noises=settings.noises,
-        replicates=settings.replicates,
-        ensemble=settings.ensemble,
-        early=settings.early,
-        groups=settings.groups,
-        folds=settings.folds,
-        fits=settings.fits,
         images=True,
         settings=settings,
         scale=f"{scale}: {settings.network} on {settings.data}, {words}",
+        **changes,
     )
 
 
@@ -144,9 +136,8 @@ def follow(
     figures = [error_figure(bench, arms=ARMS, claims=[c for noise in noises for c in _at_best(bench, noise)])]
     for noise in noises:
         title = f"Whose training loss changes: groups by EL2N, {noise_name(noise)}"
-        figures.append(sparsity_figure(sub, noise, ARMS, name=f"groups-{100 * noise:g}", title=title))
-    figures.append(classes.figure(bench, ARMS, claims=[_no_class_is_harmed(bench)]))
-    figures.append(classes.named_figure(bench))
+        figures.append(sparsity_figure(sub, noise, ARMS, f"groups-{100 * noise:g}", title))
+    figures += [classes.figure(bench, ARMS, claims=[_no_class_is_harmed(bench)]), classes.named_figure(bench)]
     for noise in noises:
         figures += Suspects(bench, noise, folds).figures(images=images)
     figures += [fit_figure(bench, noise, arms=ARMS, name=f"fit-{100 * noise:g}") for noise in bench.noisy()]
@@ -186,10 +177,10 @@ def _check_sizes(recipe: ps.Recipe, noises: Sequence[float], folds: int) -> None
 
 def _at_best(bench: Benchmark, noise: float) -> Iterator[ps.Claim]:
     pruned, longer = cross_fitted(bench, noise), cross_fitted(bench, noise, "extended")
-    end, text = (f"-{100 * noise:g}", f"At {noise_name(noise)}, pruning at its best level has a lower test error than")
-    yield ps.Claim(f"helps{end}", f"{text} the dense network.", dense(bench, noise) - pruned, MORE, place=PROPOSED)
-    name, text = f"beats-longer-training{end}", f"{text} training longer at its best."
-    yield ps.Claim(name, text, longer - pruned, MORE, place=PROPOSED)
+    end, better = f"-{100 * noise:g}", f"At {noise_name(noise)}, pruning at its best level has a lower test error than"
+    yield ps.Claim(f"helps{end}", f"{better} the dense network.", dense(bench, noise) - pruned, MORE, place=PROPOSED)
+    text = f"{better} training longer at its best."
+    yield ps.Claim(f"beats-longer-training{end}", text, longer - pruned, MORE, place=PROPOSED)
 
 
 def _no_class_is_harmed(bench: Benchmark) -> ps.Claim:
