@@ -6,7 +6,6 @@ arms of one figure only (its own file).
 
 from collections.abc import Mapping
 from functools import cache
-from types import MappingProxyType
 from typing import Any
 
 import prunescope as ps
@@ -19,7 +18,7 @@ from prunescope.sparsity.structure import find_units
 from prunescope.sparsity.unit_scores import ExpectedActivation, MeanActivation
 
 NONE, SCRATCH = "no pruning", "scratch"
-TARGETS: Mapping[str, Target] = MappingProxyType({"S": "smallest", "R": "random", "L": "largest"})
+TARGETS: Mapping[str, Target] = {"S": "smallest", "R": "random", "L": "largest"}
 """Targets by the papers' subscripts."""
 L1, L2 = ps.FilterNorm(order=1), ps.FilterNorm(order=2)
 FLAT = 315

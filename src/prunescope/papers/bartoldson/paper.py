@@ -1,7 +1,7 @@
 """Studies of the two papers: what all of them have, and several figures of a paper in one report."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from types import MappingProxyType, ModuleType
+from types import ModuleType
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -66,7 +66,7 @@ class Settings(ps.Value):
     replicates: Count | Literal["each its own"] = "each its own"
 
 
-SCALES: Mapping[str, Settings] = MappingProxyType(dict.fromkeys(("smoke", "laptop", "paper"), Settings()))
+SCALES: Mapping[str, Settings] = dict.fromkeys(("smoke", "laptop", "paper"), Settings())
 
 
 def joined(doc: str | None, *modules: ModuleType) -> Callable[[Settings, str], ps.Study]:

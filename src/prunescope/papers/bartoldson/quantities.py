@@ -7,7 +7,6 @@ arms (`comparison.py`), what an event is (`studies/events.py`).
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from types import MappingProxyType
 from typing import Literal
 
 from numpy.typing import ArrayLike
@@ -106,60 +105,52 @@ def _gap(test: Epochs, train: Epochs) -> float:
 
 _test_end, _train_end = _accuracy("test"), _accuracy("train")
 _falls, _soon = partial(Epochs.mean_drop, positive=True), partial(Epochs.recovered, within=SOON)
-QUANTITIES: Mapping[str, tuple[str, Maker]] = MappingProxyType(
-    {
-        # t_post / t_pre of an event, mean over events; 100 without any. Source: 2020, Figure 1.
-        "mean_stability": ("mean stability, %", _of(Epochs.mean_stability, TEST)),
-        # t_pre - t_post of an event. Source: 2019, section 3.1; over falls only in Figure 1 left.
-        "mean_drop": (f"mean drop in test accuracy, {POINTS}", _of(Epochs.mean_drop, TEST)),
-        "mean_positive_drop": (f"mean drop over events that cost accuracy, {POINTS}", _of(_falls, TEST)),
-        "worst_drop": (f"largest drop of an event, {POINTS}", _of(Epochs.worst_drop, TEST)),
-        # Accuracy of the epoch before the last event's minus that right after it. Source: 2019, Figure A2.
-        "last_drop": (f"drop at the last event, {POINTS}", _of(Epochs.last_drop, TEST)),
-        # The same anew; the last drop is then t_pre - t_post, as a trace of events has no epoch before them.
-        "recalibrated_stability": (f"mean stability {ANEW}, %", _of(Epochs.mean_stability, AROUND)),
-        "recalibrated_drop": (f"mean drop {ANEW}, {POINTS}", _of(Epochs.mean_drop, AROUND)),
-        "recalibrated_positive_drop": (
-            f"mean drop over events that cost accuracy {ANEW}, {POINTS}",
-            _of(_falls, AROUND),
-        ),
-        "recalibrated_worst_drop": (f"largest drop of an event {ANEW}, {POINTS}", _of(Epochs.worst_drop, AROUND)),
-        "recalibrated_last_drop": (
-            f"drop at the last event against just before it {ANEW}, {POINTS}",
-            _of(Epochs.drop_at_last, AROUND),
-        ),
-        # Highest t_post from the last event on: selected on the test set. Source: 2020, the authors' code.
-        "best": ("best test accuracy after the last event, %", _of(Epochs.best_accuracy, TEST)),
-        "final": ("test accuracy after the last epoch, %", _of(Epochs.final_accuracy, TEST)),
-        "test": ("test accuracy at the end, whole test set, %", _test_end),
-        "train": ("training accuracy at the end, %", _train_end),
-        # Differs from the source, where it is that of augmented batches while they train.
-        "train_at_best": (
-            "training accuracy at the best epoch, %",
-            _of(lambda test, train: float(train.after[test.best()]), TEST, TRAIN),
-        ),
-        "train_at_moment": ("training accuracy where flatness is measured, %", _at_moment),
-        "gap": (f"generalization gap at the best epoch, {POINTS}", _of(_gap, TEST, TRAIN)),
-        "final_gap": (
-            f"generalization gap after the last epoch, {POINTS}",
-            _of(lambda test, train: train.final_accuracy() - test.final_accuracy(), TEST, TRAIN),
-        ),
-        "end_gap": (
-            f"generalization gap at the end, {POINTS}",
-            lambda observables, runs: _train_end(observables, runs) - _test_end(observables, runs),
-        ),
-        "recovery": (
-            "epochs until accuracy is back, events without recovery left out",
-            _of(Epochs.mean_recovery, TEST),
-        ),
-        "recovered": ("events after which accuracy comes back, %", _of(Epochs.recovered, TEST)),
-        "recovered_soon": (f"events after which accuracy is back within {SOON} epochs, %", _of(_soon, TEST)),
-        "own": ("parameters of removed filters, % of all", _at_end(UnitsGone(), "own")),
-        "structural": ("parameters that the smaller network lacks, % of all", _at_end(UnitsGone(), "structural")),
-    }
-)
+QUANTITIES: Mapping[str, tuple[str, Maker]] = {
+    # t_post / t_pre of an event, mean over events; 100 without any. Source: 2020, Figure 1.
+    "mean_stability": ("mean stability, %", _of(Epochs.mean_stability, TEST)),
+    # t_pre - t_post of an event. Source: 2019, section 3.1; over falls only in Figure 1 left.
+    "mean_drop": (f"mean drop in test accuracy, {POINTS}", _of(Epochs.mean_drop, TEST)),
+    "mean_positive_drop": (f"mean drop over events that cost accuracy, {POINTS}", _of(_falls, TEST)),
+    "worst_drop": (f"largest drop of an event, {POINTS}", _of(Epochs.worst_drop, TEST)),
+    # Accuracy of the epoch before the last event's minus that right after it. Source: 2019, Figure A2.
+    "last_drop": (f"drop at the last event, {POINTS}", _of(Epochs.last_drop, TEST)),
+    # The same anew; the last drop is then t_pre - t_post, as a trace of events has no epoch before them.
+    "recalibrated_stability": (f"mean stability {ANEW}, %", _of(Epochs.mean_stability, AROUND)),
+    "recalibrated_drop": (f"mean drop {ANEW}, {POINTS}", _of(Epochs.mean_drop, AROUND)),
+    "recalibrated_positive_drop": (f"mean drop over events that cost accuracy {ANEW}, {POINTS}", _of(_falls, AROUND)),
+    "recalibrated_worst_drop": (f"largest drop of an event {ANEW}, {POINTS}", _of(Epochs.worst_drop, AROUND)),
+    "recalibrated_last_drop": (
+        f"drop at the last event against just before it {ANEW}, {POINTS}",
+        _of(Epochs.drop_at_last, AROUND),
+    ),
+    # Highest t_post from the last event on: selected on the test set. Source: 2020, the authors' code.
+    "best": ("best test accuracy after the last event, %", _of(Epochs.best_accuracy, TEST)),
+    "final": ("test accuracy after the last epoch, %", _of(Epochs.final_accuracy, TEST)),
+    "test": ("test accuracy at the end, whole test set, %", _test_end),
+    "train": ("training accuracy at the end, %", _train_end),
+    # Differs from the source, where it is that of augmented batches while they train.
+    "train_at_best": (
+        "training accuracy at the best epoch, %",
+        _of(lambda test, train: float(train.after[test.best()]), TEST, TRAIN),
+    ),
+    "train_at_moment": ("training accuracy where flatness is measured, %", _at_moment),
+    "gap": (f"generalization gap at the best epoch, {POINTS}", _of(_gap, TEST, TRAIN)),
+    "final_gap": (
+        f"generalization gap after the last epoch, {POINTS}",
+        _of(lambda test, train: train.final_accuracy() - test.final_accuracy(), TEST, TRAIN),
+    ),
+    "end_gap": (
+        f"generalization gap at the end, {POINTS}",
+        lambda observables, runs: _train_end(observables, runs) - _test_end(observables, runs),
+    ),
+    "recovery": ("epochs until accuracy is back, events without recovery left out", _of(Epochs.mean_recovery, TEST)),
+    "recovered": ("events after which accuracy comes back, %", _of(Epochs.recovered, TEST)),
+    "recovered_soon": (f"events after which accuracy is back within {SOON} epochs, %", _of(_soon, TEST)),
+    "own": ("parameters of removed filters, % of all", _at_end(UnitsGone(), "own")),
+    "structural": ("parameters that the smaller network lacks, % of all", _at_end(UnitsGone(), "structural")),
+}
 """Every quantity of a run with the label of its axis; t_pre and t_post are test accuracy before and after an event."""
-RECALIBRATED: Mapping[str, str] = MappingProxyType(
+RECALIBRATED: Mapping[str, str] = (
     {"mean_stability": "recalibrated_stability"}
     | {kind: f"recalibrated_{kind}" for kind in ("worst_drop", "last_drop")}
     | {f"mean_{kind}": f"recalibrated_{kind}" for kind in ("drop", "positive_drop")}

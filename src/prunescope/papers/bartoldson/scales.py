@@ -7,7 +7,6 @@ arms of runs (`arms.py`), what only one figure varies (its own file).
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, replace
 from math import ceil, floor
-from types import MappingProxyType
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, Field
@@ -90,15 +89,21 @@ class FlatnessSize(EventSize):
     flat_steps: Annotated[int, Field(ge=2)] = 20
 
 
-SMOKE: Mapping[str, Any] = MappingProxyType(
-    {"data": "blobs", "blobs": 20, "width": 0.0625, "compress": 36.0, "batch": 10, "replicates": 2}
-    | {"recalibration": 1, "flat_images": 10, "flat_steps": 2}
-)
+SMOKE: Mapping[str, Any] = {
+    "data": "blobs",
+    "blobs": 20,
+    "width": 0.0625,
+    "compress": 36.0,
+    "batch": 10,
+    "replicates": 2,
+} | {"recalibration": 1, "flat_images": 10, "flat_steps": 2}
 """Seconds where nothing is learned: it only shows that the path works."""
-LAPTOP: Mapping[str, Any] = MappingProxyType(
-    {"share": 0.05, "width": 0.25, "compress": 5.0, "batch": 64, "replicates": 3}
-    | {"test_limit": 1000, "train_limit": 1000, "recalibration": 4, "flat_images": 256}
-)
+LAPTOP: Mapping[str, Any] = {"share": 0.05, "width": 0.25, "compress": 5.0, "batch": 64, "replicates": 3} | {
+    "test_limit": 1000,
+    "train_limit": 1000,
+    "recalibration": 4,
+    "flat_images": 256,
+}
 """A quarter of the width, a twentieth of the images, a fifth of the epochs: proposed here. One run of the arm that is
 disrupted most fitted its images from the sixth epoch after its last event on."""
 S = TypeVar("S", bound=Size)
@@ -109,12 +114,10 @@ def scales_of(
 ) -> Mapping[str, S]:
     """The settings of a study by scale: `SMOKE` and `LAPTOP` with what the study changes, and the paper's own."""
     changed = {"smoke": {**SMOKE, **(smoke or {})}, "laptop": {**LAPTOP, **(laptop or {})}, "paper": {}}
-    return MappingProxyType(
-        {
-            scale: kind(**{name: value for name, value in fields.items() if name in kind.model_fields})
-            for scale, fields in changed.items()
-        }
-    )
+    return {
+        scale: kind(**{name: value for name, value in fields.items() if name in kind.model_fields})
+        for scale, fields in changed.items()
+    }
 
 
 ADAM = ps.Adam()

@@ -4,8 +4,7 @@ Test accuracy during training under three regimes of E[BN] pruning.
 """
 
 from prunescope.papers.bartoldson import figures, v2019_fig1
-from prunescope.papers.bartoldson.claims import MORE, Claims, Says
-from prunescope.papers.bartoldson.comparison import Comparison
+from prunescope.papers.bartoldson.claims import MORE, Says
 from prunescope.papers.bartoldson.paper import Figures, builder
 from prunescope.papers.bartoldson.scales import EventSize
 
@@ -19,18 +18,14 @@ def _figures(settings: EventSize) -> Figures:
     four = v2019_fig1.comparison(settings)
     runs = four.only(*(name for name in four.names if not name.endswith("l2")))
     yield figures.dynamics("fig2", "Figure 2: test accuracy during training", {"VGG11": runs})
-    shown = ("mean_drop", "worst_drop", "recovery", "recovered", "recovered_soon", "best", "final")
-    yield figures.means("fig2-means", "Recovery of every arm", {"VGG11": runs}, shown, _claims(runs))
-
-
-def _claims(runs: Comparison) -> Claims:
-    """The harshest regime disrupts most, and is the best after all."""
     says, (none, gentle, _, harsh) = Says(PLACE), runs.names
     what = "Pruning the filters of largest expected activation at the high rate beats no pruning."
-    yield says("harsh-beats-none", what, runs.gap(harsh, none), MORE)
+    better = says("harsh-beats-none", what, runs.gap(harsh, none), MORE)
     what = "Its events cost more accuracy than those of the gentlest regime."
-    yield says("harsh-is-more-disruptive", what, runs.gap(harsh, gentle, "mean_drop"), MORE)
-    yield says.recovers("recovers-within-a-few-epochs", runs, harsh)
+    disrupts = says("harsh-is-more-disruptive", what, runs.gap(harsh, gentle, "mean_drop"), MORE)
+    claims = (better, disrupts, says.recovers("recovers-within-a-few-epochs", runs, harsh))
+    shown = ("mean_drop", "worst_drop", "recovery", "recovered", "recovered_soon", "best", "final")
+    yield figures.means("fig2-means", "Recovery of every arm", {"VGG11": runs}, shown, claims)
 
 
 build = builder(

@@ -5,7 +5,6 @@ How normal the normalized activations of a network are, before, half way through
 """
 
 from collections.abc import Mapping
-from types import MappingProxyType
 
 import prunescope as ps
 from prunescope.measures import Normality
@@ -19,7 +18,7 @@ COST = {"smoke": "a minute or less", "laptop": "15 minutes", "paper": "a month"}
 FIGURE = "Figure A1"
 PLACE = "Bartoldson et al. 2019, Figure A1"
 MEASURE = Normality()
-PARTS: Mapping[str, float] = MappingProxyType({"before training": 0.0, "half way": 0.5, "after training": 1.0})
+PARTS: Mapping[str, float] = {"before training": 0.0, "half way": 0.5, "after training": 1.0}
 """When activations are measured, as a part of training."""
 NEAR = ps.Direction("less", than=0.05)
 """Distance that counts as nearly normal; proposed here, the papers give no number."""

@@ -5,7 +5,6 @@ Filters scored by their expected activation, E[BN], and whether normalized activ
 """
 
 from collections.abc import Mapping
-from types import MappingProxyType
 
 import numpy as np
 
@@ -21,7 +20,7 @@ COST = {"smoke": "a minute or less", "laptop": "2 hours", "paper": "months"}
 FIGURE = "Appendix B"
 Settings, SCALES = v2020_fig2.Settings, v2020_fig2.SCALES
 PLACE = "Bartoldson et al. 2020, section 3.1 and appendix B"
-WORST: Mapping[str, Mapping[str, float]] = MappingProxyType({"VGG11": {"l": 29.0}, "ResNet18": {"s": 27.0, "l": 45.0}})
+WORST: Mapping[str, Mapping[str, float]] = {"VGG11": {"l": 29.0}, "ResNet18": {"s": 27.0, "l": 45.0}}
 """Points that the worst event costs, at the high rate, by target (the authors' figure script)."""
 
 

@@ -7,8 +7,7 @@ from pydantic import Field
 
 import prunescope as ps
 from prunescope.papers.bartoldson import arms, figures
-from prunescope.papers.bartoldson.claims import MORE, Claims, Says
-from prunescope.papers.bartoldson.comparison import Comparison
+from prunescope.papers.bartoldson.claims import MORE, Says
 from prunescope.papers.bartoldson.paper import Figures, builder
 from prunescope.papers.bartoldson.scales import VGG11, Ascending, Count, EventSize, scales_of
 
@@ -31,21 +30,18 @@ SCALES = scales_of(Settings, smoke={"batches": (1, 2)}, laptop={"batches": (9, 6
 def _figures(size: Settings) -> Figures:
     zeroed = [arms.noisy(size, f"Zeroing {n}, restored", ps.ZeroUnits, batches=n, **SAVED) for n in size.batches]
     runs = arms.compared(VGG11, size, arms.largest(size), *zeroed)
-    panels, shown = {"VGG11": runs}, ("best", "final", "mean_stability")
-    yield figures.dynamics("figd2", "Figure D2: test accuracy, filters restored", panels)
-    yield figures.means("figd2-means", "Means of every arm", panels, shown, _claims(runs, size.batches[-1]))
-
-
-def _claims(runs: Comparison, batches: int) -> Claims:
-    """The longest zeroing does what pruning does."""
+    yield figures.dynamics("figd2", "Figure D2: test accuracy, filters restored", {"VGG11": runs})
     says, (none, pruned, *_, longest) = Says(PLACE), runs.names
-    zeroing = f"Zeroing for {batches} batches with restored values"
+    zeroing = f"Zeroing for {size.batches[-1]} batches with restored values"
     better, alike = runs.gap(longest, none), runs.gap(longest, pruned)
-    stability = runs.gap(longest, pruned, "mean_stability")
-    yield says("restored-zeroing-helps", f"{zeroing} beats no noise.", better, MORE)
-    yield says("restored-zeroing-is-pruning", f"{zeroing} generalizes like pruning.", alike, ps.Equivalence(0.3))
-    what = f"{zeroing} is as unstable as pruning."
-    yield says("restored-zeroing-is-as-unstable", what, stability, ps.Equivalence(3.0))
+    unstable, as_unstable = runs.gap(longest, pruned, "mean_stability"), f"{zeroing} is as unstable as pruning."
+    claims = (
+        says("restored-zeroing-helps", f"{zeroing} beats no noise.", better, MORE),
+        says("restored-zeroing-is-pruning", f"{zeroing} generalizes like pruning.", alike, ps.Equivalence(0.3)),
+        says("restored-zeroing-is-as-unstable", as_unstable, unstable, ps.Equivalence(3.0)),
+    )
+    shown = ("best", "final", "mean_stability")
+    yield figures.means("figd2-means", "Means of every arm", {"VGG11": runs}, shown, claims)
 
 
 build = builder(

@@ -4,7 +4,6 @@ Spectra, epsilon, the loss along eigenvectors, and the TIC proxy.
 """
 
 from collections.abc import Iterator, Mapping
-from types import MappingProxyType
 from typing import Annotated, Any
 
 import numpy as np
@@ -34,7 +33,7 @@ RISE, NEAR = "mean rise along eigenvectors", 0.13
 SHARE, POWER_SHARE = "top eigenvalues / Tr(H)", "top eigenvalues, power method / Tr(H)"
 SUMS = (TRACE_H, TOP, POWER, SHARE, POWER_SHARE)
 """What stands beside each other: the whole trace, the authors' sum of eigenvalues, and its share of the trace."""
-MEASURES: Mapping[str, str] = MappingProxyType({"top": TOP, "rise": RISE, "tic": TIC, "epsilon": EPSILON})
+MEASURES: Mapping[str, str] = {"top": TOP, "rise": RISE, "tic": TIC, "epsilon": EPSILON}
 """By tag, what is claimed to be small where pruning was unstable; of epsilon that it is large."""
 Values = Mapping[str, NDArray[Any]]
 
@@ -113,7 +112,10 @@ def share(spectrum: Values, trace: Values) -> float:
 def _figures(size: Settings) -> Figures:
     runs = arms.six(size, flatness.main(size) | spectral(size))
     panels, taken, stability = {"VGG11": runs}, runs.observables.measures, "mean_stability"
-    yield spectra(runs, _size(runs, size))
+    axis = Says("Bartoldson et al. 2020, Figure 6 (ends of an axis in the authors' figure script)", "proposed")
+    what = "The top 100 eigenvalues of the network without pruning add up to 205 to 555."
+    paper, near = as_published(size, "flat_images", "eigenvalues"), ps.Near(380.0, 175.0)
+    yield spectra(runs, axis("top-eigenvalues-size", what, runs.value(arms.NONE, TOP), near, paper))
     for tag, measure in MEASURES.items():
         for end, (x, y) in {"stability": (stability, measure), "accuracy": (measure, "best")}.items():
             name, title, claim = f"appe-{tag}-{end}", f"{measure} and {end}", _flatter(runs, tag, x, y)
@@ -130,8 +132,11 @@ def _figures(size: Settings) -> Figures:
     every = (TOP, TRACE_H, EPSILON, RISE, TIC, SHARPNESS)
     pairs = [pair for m in every for pair in ((stability, m), (m, "best"), (m, "final"))]
     yield figures.correlations("appe-correlations", title, panels, pairs)
+    says = Says(f"{PLACE} (Figure E6 draws it; what is said of it is not in the text at hand)", "proposed")
+    what = "Over the runs of six arms, best accuracy falls with mean stability."
+    tradeoff = says("tradeoff-six-arms", what, runs.correlation(stability, "best"), LESS)
     title = "Figure E6: stability and accuracy, six arms"
-    yield figures.scatter("fige6", title, panels, stability, "best", [_tradeoff(runs)])
+    yield figures.scatter("fige6", title, panels, stability, "best", [tradeoff])
 
 
 def _flatter(runs: Comparison, tag: str, x: str, y: str) -> ps.Claim:
@@ -146,19 +151,6 @@ def _flatter(runs: Comparison, tag: str, x: str, y: str) -> ps.Claim:
         name, region = f"stability-{tag}", small
         what = f"less stability goes with a flatter minimum by {measure}"
     return Says(PLACE)(name, f"Over the runs of six arms, {what}.", runs.correlation(x, y), region, needs=ready)
-
-
-def _tradeoff(runs: Comparison) -> ps.Claim:
-    says = Says(f"{PLACE} (Figure E6 draws it; what is said of it is not in the text at hand)", "proposed")
-    what = "Over the runs of six arms, best accuracy falls with mean stability."
-    return says("tradeoff-six-arms", what, runs.correlation("mean_stability", "best"), LESS)
-
-
-def _size(runs: Comparison, size: Settings) -> ps.Claim:
-    axis = Says("Bartoldson et al. 2020, Figure 6 (ends of an axis in the authors' figure script)", "proposed")
-    what = "The top 100 eigenvalues of the network without pruning add up to 205 to 555."
-    paper = as_published(size, "flat_images", "eigenvalues")
-    return axis("top-eigenvalues-size", what, runs.value(arms.NONE, TOP), ps.Near(380.0, 175.0), paper)
 
 
 def epsilon(name: str, title: str, runs: Comparison, other: str, claim: ps.Claim) -> ps.Figure:

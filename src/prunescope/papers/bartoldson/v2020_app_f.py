@@ -4,8 +4,7 @@ ResNet18 on CIFAR-100, pruned late, early, and from scratch.
 """
 
 from prunescope.papers.bartoldson import arms, figures
-from prunescope.papers.bartoldson.claims import MORE, Claims, Says
-from prunescope.papers.bartoldson.comparison import Comparison
+from prunescope.papers.bartoldson.claims import MORE, Says
 from prunescope.papers.bartoldson.paper import Figures, builder
 from prunescope.papers.bartoldson.scales import RESNET18_CIFAR100, RESNET18_LAST, EventSize, scales_of
 
@@ -22,18 +21,14 @@ def _figures(size: EventSize) -> Figures:
     group, layers = RESNET18_CIFAR100, RESNET18_LAST
     late = [arms.pruned(group, layers, size, letter, period=PERIOD, score=arms.L1) for letter in ("S", "L")]
     runs = arms.compared(group, size, arms.scratch(group, layers, size), *late)
-    panels, shown = {"ResNet18 on CIFAR-100": runs}, ("best", "final", "mean_stability", "structural")
-    yield figures.means("tablef1", "Table F1: accuracy and stability", panels, shown, _claims(runs, size))
-
-
-def _claims(runs: Comparison, size: EventSize) -> Claims:
-    """Pruning late beats the same size from the beginning."""
     says, (_, scratch, small, large) = Says(PLACE), runs.names
     what = "Pruning the largest filters of the last convolution beats pruning the smallest."
-    yield says("large-beats-small", what, runs.gap(large, small), MORE)
+    beats_small = says("large-beats-small", what, runs.gap(large, small), MORE)
     what = "Pruning the largest filters beats training the smaller network from scratch."
-    yield says("large-beats-scratch", what, runs.gap(large, scratch), MORE)
-    yield says.gone("parameters-gone", runs, large, 15.0, "structural", size)
+    beats_scratch = says("large-beats-scratch", what, runs.gap(large, scratch), MORE)
+    claims = (beats_small, beats_scratch, says.gone("parameters-gone", runs, large, 15.0, "structural", size))
+    panels, shown = {"ResNet18 on CIFAR-100": runs}, ("best", "final", "mean_stability", "structural")
+    yield figures.means("tablef1", "Table F1: accuracy and stability", panels, shown, claims)
 
 
 build = builder(

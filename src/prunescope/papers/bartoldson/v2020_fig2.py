@@ -5,7 +5,6 @@ The less stable the pruning, the better the generalization, in VGG11 and in ResN
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Literal
 
 from pydantic import Field
@@ -54,14 +53,12 @@ class Published:
     worst: Mapping[str, float]
 
 
-PUBLISHED: Mapping[str, Published] = MappingProxyType(
-    {
-        "VGG11": Published(ps.Near(-0.73, 0.23), 4.4e-6, ps.Near(-5.36, 3.8), 83.0, 86.5, 42.0, "own", {"l": 7.0}),
-        "ResNet18": Published(
-            ps.Near(-0.43, 0.35), 0.015, ps.Near(-1.82, 2.7), 84.0, 88.5, 46.0, "structural", {"s": 7.0, "l": 9.0}
-        ),
-    }
-)
+PUBLISHED: Mapping[str, Published] = {
+    "VGG11": Published(ps.Near(-0.73, 0.23), 4.4e-6, ps.Near(-5.36, 3.8), 83.0, 86.5, 42.0, "own", {"l": 7.0}),
+    "ResNet18": Published(
+        ps.Near(-0.43, 0.35), 0.015, ps.Near(-1.82, 2.7), 84.0, 88.5, 46.0, "structural", {"s": 7.0, "l": 9.0}
+    ),
+}
 
 
 def comparisons(settings: Settings) -> dict[str, Comparison]:

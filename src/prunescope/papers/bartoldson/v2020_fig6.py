@@ -26,11 +26,10 @@ def _figures(size: FlatnessSize) -> Figures:
     runs = arms.six(size, flatness.main(size))
     panels, x, y, mediators = {"VGG11": runs}, "mean_stability", "best", (TRACE_H, TRACE_C, SHARPNESS)
     for tag, measure in {**TRACES, "sharpness": SHARPNESS}.items():
+        stabler, better = _flatter(runs, tag) if tag in TRACES else ((), ())
         what = f"Figure 6: {measure}" if tag in TRACES else "Beside Figure 6: adaptive sharpness"
-        claims = [_stability(runs, tag)] if tag in TRACES else []
-        yield figures.scatter(f"fig6-stability-{tag}", f"{what} and stability", panels, x, measure, claims)
-        claims = list(_accuracy(runs, tag)) if tag in TRACES else []
-        yield figures.scatter(f"fig6-accuracy-{tag}", f"{what} and accuracy", panels, measure, y, claims)
+        yield figures.scatter(f"fig6-stability-{tag}", f"{what} and stability", panels, x, measure, stabler)
+        yield figures.scatter(f"fig6-accuracy-{tag}", f"{what} and accuracy", panels, measure, y, better)
         title = f"Correlations of {measure} with stability and with accuracy"
         pairs = ((x, measure), (measure, y), (measure, "final"))
         yield figures.correlations(f"fig6-correlations-{tag}", title, panels, pairs)
@@ -38,21 +37,22 @@ def _figures(size: FlatnessSize) -> Figures:
         yield flatness.by_layer(f"fig6-layers-{tag}", f"{measure} by parameter", runs, measure)
     title, claims = "Stability and accuracy, with flatness held fixed", [_mediation(runs)]
     yield figures.correlations("fig6-mediation", title, panels, claims=claims, given=mediators)
+    axis = Says("Bartoldson et al. 2020, Figure 6 (ends of an axis in the authors' figure script)", "proposed")
+    what, paper = f"{TRACE_C} of the network without pruning is 1,300 to 5,300.", as_published(size, "flat_images")
+    large = axis("trace-c-size", what, runs.value(arms.NONE, TRACE_C), ps.Near(3300.0, 2000.0), paper)
     shown = (y, "final", "train_at_moment", x, *mediators)
-    yield figures.means("fig6-means", "Means of every arm", panels, shown, [_size(runs, size)])
+    yield figures.means("fig6-means", "Means of every arm", panels, shown, [large])
 
 
-def _stability(runs: Comparison, tag: str) -> ps.Claim:
-    what = f"Over the runs of six arms, {TRACES[tag]} rises with mean stability."
-    return Says(PLACE)(f"stability-trace-{tag}", what, runs.correlation("mean_stability", TRACES[tag]), MORE)
-
-
-def _accuracy(runs: Comparison, tag: str) -> Claims:
-    says, measure, r = Says(PLACE), TRACES[tag], runs.correlation(TRACES[tag], "best")
-    what = f"Over the runs of six arms, best test accuracy falls with {measure}."
-    yield says(f"trace-{tag}-accuracy", what, r, LESS)
+def _flatter(runs: Comparison, tag: str) -> tuple[Claims, Claims]:
+    """Less stable is flatter, and flatter is better."""
+    says, measure = Says(PLACE), TRACES[tag]
+    what = f"Over the runs of six arms, {measure} rises with mean stability."
+    stabler = says(f"stability-trace-{tag}", what, runs.correlation("mean_stability", measure), MORE)
+    r, name = runs.correlation(measure, "best"), f"trace-{tag}-accuracy"
+    better = says(name, f"Over the runs of six arms, best test accuracy falls with {measure}.", r, LESS)
     what = f"That correlation with {measure} would be significant over the paper's 60 runs: it is below "
-    yield says(f"trace-{tag}-accuracy-significant", f"{what}{SIGNIFICANT.than:g}.", r, SIGNIFICANT)
+    return [stabler], [better, says(f"{name}-significant", f"{what}{SIGNIFICANT.than:g}.", r, SIGNIFICANT)]
 
 
 def _mediation(runs: Comparison) -> ps.Claim:
@@ -66,12 +66,6 @@ def _mediation(runs: Comparison) -> ps.Claim:
         needs=(runs.fits(x, TRACE_H, y), runs.moves(x), falls(runs, x, y)),
         place=f"{PLACE}, which says that flatness may mediate; test and margin are proposed here",
     )
-
-
-def _size(runs: Comparison, size: FlatnessSize) -> ps.Claim:
-    axis = Says("Bartoldson et al. 2020, Figure 6 (ends of an axis in the authors' figure script)", "proposed")
-    what, paper = f"{TRACE_C} of the network without pruning is 1,300 to 5,300.", as_published(size, "flat_images")
-    return axis("trace-c-size", what, runs.value(arms.NONE, TRACE_C), ps.Near(3300.0, 2000.0), paper)
 
 
 def _sample(size: FlatnessSize) -> str:

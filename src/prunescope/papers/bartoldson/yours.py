@@ -5,7 +5,6 @@ recipe of your own: a network, data and optimizer that no setting can name.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from types import MappingProxyType
 from typing import Any, Self
 
 from pydantic import Field
@@ -72,22 +71,20 @@ class Settings(Own):
         return super().replace(**changes)
 
 
-SCALES: Mapping[str, Settings] = MappingProxyType(
-    {
-        "smoke": Settings(
-            arguments={"inputs": 64, "hidden": [12, 8]},
-            epochs=6,
-            batch=200,
-            share=0.3,
-            layers=(ps.LayerSchedule(layer="fc1", start="2ep", end="4ep", fraction=0.5, period="2ep"),),
-            replicates=2,
-            train_limit=100,
-            flat_images=20,
-        ),
-        "laptop": Settings(),
-        "paper": Settings(replicates=10),
-    }
-)
+SCALES: Mapping[str, Settings] = {
+    "smoke": Settings(
+        arguments={"inputs": 64, "hidden": [12, 8]},
+        epochs=6,
+        batch=200,
+        share=0.3,
+        layers=(ps.LayerSchedule(layer="fc1", start="2ep", end="4ep", fraction=0.5, period="2ep"),),
+        replicates=2,
+        train_limit=100,
+        flat_images=20,
+    ),
+    "laptop": Settings(),
+    "paper": Settings(replicates=10),
+}
 
 
 def build(settings: Settings, scale: str) -> ps.Study:
