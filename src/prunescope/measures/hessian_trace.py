@@ -1,14 +1,16 @@
-"""Tr(H) of piecewise linear networks, exactly."""
+"""Tr(H): exactly for piecewise linear networks, by random probes with their error for any."""
 
 from collections.abc import Iterator
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from prunescope.base.errors import UsageError
 from prunescope.base.state import Weights
-from prunescope.measures.curvature import piecewise
+from prunescope.measures.curvature import estimate, piecewise
 from prunescope.measures.curvature.gradient_norms import Directions, sums
+from prunescope.measures.curvature.products import Matrix, operator
 from prunescope.measures.curvature.surface import Sample, require_evaluation, require_separate, surface
 from prunescope.measures.gradient_trace import traces
 from prunescope.measures.measure import Measure
@@ -104,3 +106,68 @@ def columns(loss: Loss, logits: Tensor, y: Tensor) -> Directions:
                 yield direction.to(logits.dtype), sign * length[:, 0] / 4
 
     return Directions(2 * logits.shape[1], pairs())
+
+
+class HessianTraceEstimate(Measure):
+    """An unbiased estimate of Tr(H) of the mean loss over the kept weights, from random sign vectors.
+
+    trace: float64 0-D, nats per squared unit of weight.
+    error: float64 0-D, its standard error.
+    trace.NAME: float64 0-D, the part of each parameter.
+    examples: float64 0-D, how many examples the sample has.
+
+    Fields: sample; matrix, H or the Gauss-Newton matrix; seed of the draws.
+    probes: how many random vectors.
+    sketch: how many directions are taken out and traced exactly first (Hutch++), which pays where few eigenvalues hold
+        most of the trace; 0 is Hutchinson's estimator.
+
+    For networks that `HessianTrace` refuses: curved activations, attention, normalization by the batch.
+
+    Source: Hutchinson 1989; Meyer et al. 2021. The number of probes is proposed here.
+    """
+
+    sample: Sample = Sample()
+    matrix: Matrix = "hessian"
+    probes: int = Field(default=100, ge=2)
+    sketch: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0)
+
+    def measure(self, problem: Problem, weights: Weights) -> dict[str, Tensor]:
+        """The estimate, its error and its parts. Raises UsageError where there is no second derivative."""
+        around = surface(problem, weights, self.sample)
+        traced = estimate.trace(
+            operator(around, self.matrix),
+            around.vector(around.params),
+            probes=self.probes,
+            sketch=self.sketch,
+            seed=self.seed,
+        )
+        return {**traces(around.by_parameter(traced.diagonal)), "error": traced.error, "examples": around.examples}
+
+
+class HessianTraceOrEstimate(Measure):
+    """`HessianTrace` where the network meets its conditions, else `HessianTraceEstimate` with so many probes.
+
+    trace: float64 0-D, nats per squared unit of weight.
+    error: float64 0-D, its standard error, 0 where it is exact.
+    exact: float64 0-D, 1 or 0; 0 also beyond 1024 classes, where a sweep a class takes longer than probes.
+    trace.NAME: float64 0-D, the part of each parameter.
+    examples: float64 0-D, how many examples the sample has.
+    """
+
+    sample: Sample = Sample()
+    probes: int = Field(default=100, ge=2)
+    seed: int = Field(default=0, ge=0)
+
+    def measure(self, problem: Problem, weights: Weights) -> dict[str, Tensor]:
+        """The trace, its error and its parts. Raises UsageError where there is no second derivative."""
+        around = surface(problem, weights, self.sample)
+        few = len(around.outputs) == 1 and around.outputs[0] <= MOST_CLASSES
+        exact = few and not around.train and piecewise.holds(around)
+        if exact:
+            values = HessianTrace(sample=self.sample).measure(problem, weights)
+        else:
+            estimate = HessianTraceEstimate(sample=self.sample, probes=self.probes, seed=self.seed)
+            values = estimate.measure(problem, weights)
+        zero = torch.zeros_like(values["trace"])
+        return {"error": zero, **values, "exact": zero + exact}

@@ -134,7 +134,7 @@ def _record(surface: Surface, x: Tensor) -> tuple[list[Call], list[int]]:
         for name, part in module.named_modules()
         if part._parameters
     ]
-    leaves = {name: leaf.detach().requires_grad_() for name, leaf in surface.params.items()}
+    leaves = tree.leaves_of(surface.params)
     try:
         logits = surface.logits(leaves, x)
     finally:
@@ -185,7 +185,7 @@ def _vectorized(surface: Surface, x: Tensor, y: Tensor, along: Along) -> Tree:
 def _one_by_one(surface: Surface, x: Tensor, y: Tensor, along: Along) -> Tree:
     """One example after the other, by `torch.autograd`."""
     total = {name: torch.zeros(len(x), dtype=torch.float64, device=x.device) for name in surface.params}
-    leaves = {name: leaf.detach().requires_grad_() for name, leaf in surface.params.items()}
+    leaves = tree.leaves_of(surface.params)
     shape = (1, *surface.outputs)  # asked for before, as it takes a pass with other tensors
     for row in range(len(x)):
         logits = surface.logits(leaves, x[row : row + 1]).reshape(shape)
