@@ -13,9 +13,9 @@ import torch
 from pydantic import Field, JsonValue, PrivateAttr, field_validator
 from torch import Tensor, nn
 
+from prunescope.base.blame import blaming
 from prunescope.base.code import code_digest, value_digest
 from prunescope.base.errors import CodeChanged, UsageError
-from prunescope.base.faults import named
 from prunescope.base.importing import Importing, resolve
 from prunescope.base.tree import Masks
 from prunescope.base.value import array_digest, text_digest
@@ -82,7 +82,8 @@ class Network(Importing):
             raise UsageError(f"network {self.path} was an instance of another session; build the task again")
         factory = self._live or resolve(self.path)
         given = {name: _tuples(value) for name, value in self.args.items()}
-        module = named(f"{self.path} with arguments {self.args}", lambda: factory(**given))
+        with blaming(f"{self.path} with arguments {self.args}", always=True):
+            module = factory(**given)
         if not isinstance(module, nn.Module):
             raise UsageError(f"{self.path} returned {type(module).__name__}; it must return a fresh torch.nn.Module")
         return module

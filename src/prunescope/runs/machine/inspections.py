@@ -19,6 +19,7 @@ from prunescope.runs.store.store import Store
 from prunescope.tasks.inspection import Inspection, inspect_problem
 from prunescope.tasks.task import Problem
 from prunescope.training.interventions import Reinit, Rewind
+from prunescope.training.last_batch import check_last_batch
 
 _INSPECTED: LRU[Inspection] = LRU(256)
 """What this process has looked at, of instances and installed code; a user's factory may read a file that changes."""
@@ -92,9 +93,10 @@ def _look(loader: Loader, recipe: Recipe) -> Inspection:
 
 
 def _inspect(recipe: Recipe, problem: Problem) -> Inspection:
-    """The last batch of a subset is not known before the subset is."""
-    whole = isinstance(recipe.examples, Everything) and not getattr(recipe, "drop_last", False)
-    return inspect_problem(problem, batch=recipe.batch, last_batch=whole)
+    inspection = inspect_problem(problem)
+    if isinstance(recipe.examples, Everything):  # the last batch of a subset is not known before the subset is
+        check_last_batch(problem, batch=recipe.batch, drop_last=recipe.drop_last)
+    return inspection
 
 
 def _check_prunable(recipe: Recipe, inspection: Inspection | None) -> None:
