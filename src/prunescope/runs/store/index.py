@@ -1,20 +1,11 @@
-"""A listing of all stored runs that answers at once.
+"""A listing of all stored runs, as their manifests say."""
 
-The SQLite file repeats what the manifests say and nothing else: it may be deleted at any time.
-"""
-
-import contextlib
 import os
-import sqlite3
-from collections.abc import Iterator
-from dataclasses import astuple, dataclass, fields, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from prunescope.base.errors import StoreError
 from prunescope.runs.store.store import Store
-
-VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -27,7 +18,6 @@ class StoredRun:
     size: bytes of its folder.
     finished: when, ISO 8601.
     parent: the run it starts from, "" for none.
-    changed: when its folder last changed, ns.
     """
 
     id: str
@@ -43,73 +33,26 @@ class StoredRun:
     size: int
     finished: str
     parent: str
-    changed: int
-
-
-COLUMNS = tuple(field.name for field in fields(StoredRun))
 
 
 def listing(store: Store) -> list[StoredRun]:
-    """All stored runs, the last finished first; reads only the manifests of runs that are new."""
-    path = store.root / "index.sqlite"
-    for _ in range(2):
-        try:
-            return _listing(store, str(path))
-        except sqlite3.OperationalError:
-            break  # the file cannot be written: list without it
-        except sqlite3.DatabaseError:
-            for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
-                path.with_name(name).unlink(missing_ok=True)
-    return _listing(store, ":memory:")
-
-
-def _listing(store: Store, path: str) -> list[StoredRun]:
-    with contextlib.closing(sqlite3.connect(path, timeout=10.0)) as database:
-        with database:
-            _prepare(database)
-            _synchronize(database, store)
-        rows = [StoredRun(*row) for row in database.execute(f"SELECT {', '.join(COLUMNS)} FROM runs")]
+    """All stored runs, the last finished first."""
+    shelves = (store.root / "runs").glob("*")
+    rows = [_row(store, folder) for shelf in shelves for folder in os.scandir(shelf)]
     levels = _levels({row.id: row.parent for row in rows})
     rows = [replace(row, level=levels[row.id]) for row in rows]
     return sorted(rows, key=lambda row: (row.finished, row.id), reverse=True)
 
 
-def _prepare(database: sqlite3.Connection) -> None:
-    database.execute("PRAGMA journal_mode=WAL")
-    if database.execute("PRAGMA user_version").fetchone()[0] != VERSION:
-        database.execute("DROP TABLE IF EXISTS runs")
-        database.execute(f"PRAGMA user_version={VERSION}")
-    others = ", ".join(COLUMNS[1:])
-    database.execute(f"CREATE TABLE IF NOT EXISTS runs (id TEXT PRIMARY KEY, {others})")
-
-
-def _synchronize(database: sqlite3.Connection, store: Store) -> None:
-    """Adds what is new or has other files than before, and forgets what is gone."""
-    folders = dict(_folders(store.root / "runs"))
-    known = dict(database.execute("SELECT id, changed FROM runs"))
-    database.executemany("DELETE FROM runs WHERE id = ?", [(run,) for run in known.keys() - folders.keys()])
-    new = [_row(store, run, changed) for run, changed in folders.items() if known.get(run) != changed]
-    marks = ", ".join("?" * len(COLUMNS))
-    database.executemany(f"INSERT OR REPLACE INTO runs VALUES ({marks})", [astuple(row) for row in new])
-
-
-def _folders(root: Path) -> Iterator[tuple[str, int]]:
-    """Every run's folder, with the time of its last change in ns."""
-    with contextlib.suppress(FileNotFoundError):
-        for shelf in os.scandir(root):
-            for folder in os.scandir(shelf.path):
-                yield folder.name, folder.stat().st_mtime_ns
-
-
-def _row(store: Store, run: str, changed: int) -> StoredRun:
-    size = sum(file.stat().st_size for file in store.run_folder(run).iterdir())
+def _row(store: Store, folder: os.DirEntry[str]) -> StoredRun:
+    size = sum(file.stat().st_size for file in os.scandir(folder.path))
     try:
-        manifest = store.manifest(run)
+        manifest = store.manifest(folder.name)
         if manifest is not None:
-            return StoredRun(id=run, level=0, size=size, changed=changed, **_facts(manifest))
+            return StoredRun(id=folder.name, level=0, size=size, **_facts(manifest))
     except (StoreError, KeyError, TypeError):
         pass  # listed as damaged; `prunescope runs verify` says how
-    return StoredRun(run, "damaged", "?", "?", 0.0, 0, 0, 0.0, 0, 0.0, size, "", "", changed)
+    return StoredRun(folder.name, "damaged", "?", "?", 0.0, 0, 0, 0.0, 0, 0.0, size, "", "")
 
 
 def _facts(manifest: dict[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,6 @@ here: how results are made, who makes them.
     prices/<what>-<id>.json                 what was measured on a machine (`machine/`)
     logs/<id>.txt                           the traceback of work that met an error
     pins/<name>.json                        ids that `gc` must keep
-    index.sqlite                            rebuildable listing (`index.py`)
 """
 
 import contextlib

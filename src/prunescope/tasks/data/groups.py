@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from prunescope.base.errors import UsageError
@@ -43,14 +42,14 @@ def groupings(groups: Mapping[str, Any], train: int, test: int) -> dict[str, Any
 
 def grouping(source: str, name: str) -> Grouping:
     """The column called `name` of the source with this digest. Raises UsageError, with those there are."""
-    known = library.facts(source).get("groups", {})
+    known = library.known(source).get("groups", {})
     if name not in known:
         raise UsageError(
             f"the data have no groups {name!r}; there are {', '.join(known) or 'none'}: give "
             f"groups={{{name!r}: (train, test)}} to Task.from_module()"
         )
     row = known[name]
-    codes = {split: torch.from_numpy(library.stored_array(d)) for split, d in row["codes"].items()}
+    codes = {split: library.array(d) for split, d in row["codes"].items()}
     return Grouping(row["digest"], tuple(row["names"]), codes)
 
 
