@@ -23,7 +23,6 @@ from prunescope.base.code import code_digest
 from prunescope.base.digest import array_digest as array_digest
 from prunescope.base.digest import text_digest as text_digest
 from prunescope.base.errors import CodeChanged
-from prunescope.base.shortcuts import settle
 
 if TYPE_CHECKING:
     from pydantic._internal._model_construction import ModelMetaclass
@@ -67,7 +66,7 @@ class Value(BaseModel, metaclass=_ValueClass):
         """
         super().__pydantic_init_subclass__(**kwargs)
         cls.added = frozenset().union(*(base.added for base in cls.__mro__ if issubclass(base, Value)))
-        settle(cls, cls.shortcuts)
+        _settle(cls)
         cls.__signature__ = _readable(cls.__signature__, cls)
         for name in sorted(cls.added):
             if name not in cls.model_fields or cls.model_fields[name].is_required():
@@ -133,6 +132,29 @@ class Value(BaseModel, metaclass=_ValueClass):
 
     def __hash__(self) -> int:
         return hash(self.id)
+
+
+def _settle(cls: type["Value"]) -> None:
+    """Replaces shortcuts whose method a subclass overrides, by those of the interface, which follow from the method.
+
+    A shortcut holds if the class that defines it defines its method, too, or inherits it.
+
+    Raises TypeError for a class that defines a method as a shortcut alone: only some engines would use it.
+    """
+    interface = next(base for base in cls.__mro__ if "shortcuts" in vars(base))
+    for name, method in cls.shortcuts.items():
+        if _depth(cls, method) < _depth(cls, name):
+            setattr(cls, name, vars(interface)[name])
+        elif name in vars(cls) and callable(vars(cls)[name]) and method not in vars(cls):
+            raise TypeError(
+                f"{cls.__qualname__} overrides {name} and not {method}, of which {name} is only a faster form; "
+                f"override {method}, or both (where it stays as it is: {method} = {cls.__mro__[1].__name__}.{method})"
+            )
+
+
+def _depth(cls: type, name: str) -> int:
+    """How many classes stand before the one that defines an attribute."""
+    return next(depth for depth, base in enumerate(cls.__mro__) if name in vars(base))
 
 
 class _Short(str):

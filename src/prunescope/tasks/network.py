@@ -7,6 +7,7 @@ to a user's module before it is used (`building.py`).
 import inspect
 import json
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, ClassVar, Self
 
 import torch
@@ -192,30 +193,24 @@ def with_prunable(net: Network, prunable: Prunable | None, example: Any) -> Netw
     if isinstance(prunable, str):
         prunable = (prunable,)
     if callable(prunable):
-        leaves = _seeded(net, example).named_parameters()
+        leaves = _seeded(partial(net.build, example)).named_parameters()
         prunable = [name for name, leaf in leaves if prunable(name, leaf.detach())]
         if not prunable:
             raise UsageError(f"the function prunable= names no tensor of {net.path}; return True for some")
     return net.replace(prunable=tuple(prunable))
 
 
-def _seeded(net: Network, example: Any = None) -> nn.Module:
-    """The module as seed 0 builds it."""
+def _seeded(make: Callable[[], nn.Module]) -> nn.Module:
+    """What `make` returns under seed 0."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(0)
-        return net.build(example)
+        return make()
 
 
 def _module_digest(net: Network) -> str:
-    module = checked(_live_module(net))
+    module = checked(_seeded(net._made))
     leaves = [leaf for leaf in module.state_dict().values() if not nn.parameter.is_lazy(leaf)]
     return text_digest(f"{module} {array_digest(*leaves)}")[:8]
-
-
-def _live_module(net: Network) -> nn.Module:
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(0)
-        return net._made()
 
 
 def _with_defaults(factory: Any, path: str, args: dict[str, Any], positional: tuple[Any, ...] = ()) -> dict[str, Any]:
