@@ -164,10 +164,10 @@ def test_changed_code_behind_a_stored_network_is_another_network(command, study,
     first = command(*words)
     assert first.exit_code == 0, first.output
     monkeypatch.setattr(sys.modules[name], "FACTOR", 2.0)
-    before = {path.name for path in (store / "runs").iterdir()}
+    before = {path.name for path in (store / "runs").glob("*/*")}
     result = command(*words)
     assert result.exit_code == 0, result.output
-    assert len({path.name for path in (store / "runs").iterdir()}) == 2 * len(before)
+    assert len({path.name for path in (store / "runs").glob("*/*")}) == 2 * len(before)
     sys.modules.pop(name)
 
 

@@ -17,12 +17,13 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from prunescope.base.code import code_digest
 from prunescope.base.digest import array_digest as array_digest
 from prunescope.base.digest import text_digest as text_digest
 from prunescope.base.errors import CodeChanged
+from prunescope.base.invalid import invalid
 
 if TYPE_CHECKING:
     from pydantic._internal._model_construction import ModelMetaclass
@@ -48,6 +49,7 @@ class Value(BaseModel, metaclass=_ValueClass):
     by_id: whether only the id of this value is written inside another value, so that ids chain.
     added: names of fields that came after ids were in use, beside those of the parent classes; the canonical text has
         them only where they differ from their default, which must be what happened before and can never change.
+    hints: by name what to write for a field that people look for here, or in which they put a value of another class.
     shortcuts: attributes that say the same as a method, by its name; a subclass that overrides the method only gets
         those of the interface that declares them.
     """
@@ -56,7 +58,19 @@ class Value(BaseModel, metaclass=_ValueClass):
     version: ClassVar[int] = 1
     by_id: ClassVar[bool] = False
     added: ClassVar[frozenset[str]] = frozenset()
+    hints: ClassVar[Mapping[str, str]] = {}
     shortcuts: ClassVar[Mapping[str, str]] = {}
+
+    if not TYPE_CHECKING:  # which reads the fields as arguments
+
+        def __init__(self, /, **fields: Any) -> None:
+            """Raises InvalidValue, a UsageError, for fields that this value cannot have."""
+            try:
+                super().__init__(**fields)
+            except ValidationError as problem:
+                raise invalid(problem, type(self)) from None
+
+        __init__.__pydantic_base_init__ = True  # what pydantic validates inside need not call it
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
