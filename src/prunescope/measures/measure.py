@@ -1,9 +1,13 @@
 """What a measure is."""
 
+from abc import abstractmethod
+from collections.abc import Mapping
 from typing import Literal
 
+import torch
 from torch import Tensor
 
+from prunescope.base.errors import UsageError
 from prunescope.base.state import Weights
 from prunescope.base.value import Value
 from prunescope.tasks.task import Problem, Task
@@ -20,6 +24,7 @@ class Measure(Value):
     def require(self, task: Task) -> None:
         """Raises UsageError, with the fix, for a task that has no such quantity; asked before anything runs."""
 
+    @abstractmethod
     def measure(self, problem: Problem, weights: Weights) -> dict[str, Tensor]:
         """The values by name: 0-D tensors for numbers, [N] for quantities of N examples.
 
@@ -27,4 +32,15 @@ class Measure(Value):
         weights: parameters, buffers and masks of the state.
         Raises: UsageError, naming the reason, where the quantity does not exist for this network or data.
         """
-        raise NotImplementedError
+
+
+def measured(measure: Measure, problem: Problem, weights: Weights) -> dict[str, Tensor]:
+    """The values of a measure, on the CPU. Raises UsageError for a result that holds no numbers by name."""
+    values, name = measure.measure(problem, weights), f"{type(measure).__name__}.measure"
+    if not isinstance(values, Mapping) or not values or not all(isinstance(key, str) for key in values):
+        shown = "nothing" if isinstance(values, Mapping) else f"a {type(values).__name__}"
+        raise UsageError(f'{name} returned {shown}; it must return tensors by name, such as {{"error": error}}')
+    try:
+        return {key: torch.as_tensor(value).detach().cpu() for key, value in values.items()}
+    except (TypeError, ValueError, RuntimeError) as problem_of_value:
+        raise UsageError(f"{name} returned values that are no numbers ({problem_of_value}); give tensors") from None

@@ -12,6 +12,7 @@ import torch
 
 from prunescope.base.errors import PrunescopeError, UsageError
 from prunescope.base.reference import FINAL, Moment
+from prunescope.measures.measure import measured
 from prunescope.runs.execution.checkpointer import Checkpointer, load_checkpoint
 from prunescope.runs.execution.manifest import base_manifest, execution, outcome
 from prunescope.runs.execution.messages import Message
@@ -198,9 +199,8 @@ class Workbench(Loader):
             problem, weights = self.problem(recipe), self.weights(reading.state)
             if problem.model.frozen:
                 weights = weights.with_frozen()
-            values = reading.measure.measure(problem, weights)
-        plain = {name: torch.as_tensor(value).detach().cpu() for name, value in values.items()}
-        self.store.add_reading(reading.id, plain, {"reading": describe(reading), "run": recipe.id})
+            values = measured(reading.measure, problem, weights)
+        self.store.add_reading(reading.id, values, {"reading": describe(reading), "run": recipe.id})
 
 
 def _check_kept(progress: Progress, moments: Iterable[Moment]) -> None:
