@@ -6,7 +6,7 @@ Belongs here: verdicts, figures, cost and command as Markdown. Does not belong h
 
 from collections.abc import Callable, Mapping, Sequence
 
-from prunescope.studies.claim import Verdict
+from prunescope.studies.claim import Claim, Verdict
 from prunescope.studies.plot import Table
 from prunescope.studies.study import Study
 
@@ -20,6 +20,7 @@ def page(
     *,
     sentence: str,
     caution: str,
+    rule: str,
     cautions: Sequence[str],
     number: Number,
     cost: Mapping[str, object],
@@ -29,13 +30,16 @@ def page(
 ) -> str:
     """The whole page; figures and data are linked as the report's folder has them.
 
+    rule: what the rule of one standard deviation is called.
     absent: why figures are not drawn, by name. listed: the tables that are shown themselves, by the figure's name.
     """
     parts = [f"# {study.question}", f"`{study.name}`, {study.scale}.", study.paper, sentence]
     parts += [f"**Caution:** {text}." for text in cautions]
-    parts += [_claims(verdicts, number)]
+    parts += [_claims(verdicts, number, rule)]
     if caution:
-        parts += [f"When nothing differs, the paper's one-standard-deviation rule fires {caution}."]
+        parts += [
+            f"When nothing differs, the {rule} (a mean that is one standard deviation from zero) fires {caution}."
+        ]
     by_name = {verdict.claim.name: verdict for verdict in verdicts}
     for figure in study.figures:
         parts += [f"## {figure.title}"]
@@ -53,11 +57,11 @@ def page(
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _claims(verdicts: Sequence[Verdict], number: Number) -> str:
+def _claims(verdicts: Sequence[Verdict], number: Number, rule: str) -> str:
     if not verdicts:
         return ""
     rows = [
-        "| claim | basis, place | paper's rule | interval rule | estimate [interval] | n | p, Holm's p |",
+        f"| claim | basis, place | {rule} | interval rule | estimate [interval] | n | p, Holm's p |",
         "|---|---|---|---|---|---|---|",
     ]
     for verdict in verdicts:
@@ -67,7 +71,7 @@ def _claims(verdicts: Sequence[Verdict], number: Number) -> str:
             estimate = f"{number(interval.estimate)} [{number(interval.low)}, {number(interval.high)}] {claim.unit}"
         cells = (
             claim.says,
-            f"{claim.basis}: {claim.place}",
+            _basis(claim),
             verdict.paper,
             verdict.interval_rule,
             estimate,
@@ -88,7 +92,11 @@ def _bullet(verdict: Verdict) -> str:
     """What a claim says, and what became of it, by the paper's rule and by the interval."""
     outcomes = dict.fromkeys((verdict.paper, verdict.interval_rule))
     claim = verdict.claim
-    return f"- {claim.says} ({claim.basis}: {claim.place}) **{' / '.join(outcomes)}**"
+    return f"- {claim.says} ({_basis(claim)}) **{' / '.join(outcomes)}**"
+
+
+def _basis(claim: Claim) -> str:
+    return f"{claim.basis}: {claim.place}" if claim.place else claim.basis
 
 
 def _pairs(record: Mapping[str, object], number: Number) -> str:
