@@ -30,7 +30,15 @@ def as_yaml(record: object) -> str:
     return str(yaml.safe_dump(record, sort_keys=False, allow_unicode=True, width=100))
 
 
+def as_word(value: object) -> str:
+    """Plain data as it is typed behind `-s NAME=`."""
+    text = str(yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10_000))
+    return text.removesuffix("\n").removesuffix("\n...")
+
+
 def _from_file(file: Path) -> Nested:
+    if not file.is_file():
+        raise UsageError(f"there is no file {file} of settings; --settings takes a YAML file with 'field: value' lines")
     try:
         content = yaml.safe_load(file.read_text())
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as problem:

@@ -39,6 +39,11 @@ class Template:
     scales: Mapping[str, value.Value]
     maker: Callable[[Any, str], Study]
 
+    @property
+    def default_scale(self) -> str:
+        """The scale where none is asked for: "laptop", or the first there is."""
+        return DEFAULT_SCALE if DEFAULT_SCALE in self.scales else next(iter(self.scales))
+
     def settings(
         self, scale: str | None = None, changes: Mapping[str, object] | None = None
     ) -> tuple[str, value.Value]:
@@ -46,7 +51,7 @@ class Template:
 
         Raises UsageError for a scale or a field that is not there, and for a value that is not permitted.
         """
-        chosen = scale or (DEFAULT_SCALE if DEFAULT_SCALE in self.scales else next(iter(self.scales)))
+        chosen = scale or self.default_scale
         if chosen not in self.scales:
             raise UsageError(f"{self.name} has no scale {chosen!r}; it has {', '.join(self.scales)}")
         return chosen, changed(self.scales[chosen], changes or {})
@@ -82,9 +87,9 @@ def find(name: str, modules: Mapping[str, str]) -> Template:
         return _template(name, target if hasattr(target, "build") else module, target)
     if "." in name:
         return _template(name, _module(name))
-    close = difflib.get_close_matches(name, modules, n=1)
-    hint = f"did you mean {close[0]!r}? " if close else ""
-    raise UsageError(f"there is no study {name!r}; {hint}give one of {', '.join(modules)}, a file.py, or module:NAME")
+    close = difflib.get_close_matches(name, modules, n=3, cutoff=0.4)
+    hint = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
+    raise UsageError(f"there is no study {name!r}; {hint}`prunescope list` has all; or give a file.py, or module:NAME")
 
 
 def changed(settings: value.Value, changes: Mapping[str, object], *, path: str = "") -> value.Value:
