@@ -282,7 +282,7 @@ WRONG = {
     "a state": (lambda: Reading(measure=Risk(split="test"), state=Moment()), r"Reading\.state=.*: .* ps\.final\(run\)"),
     "a rate": (lambda: SGD(lr=0.1), r"'lr' is no field of SGD; the learning rate belongs to the schedule"),
     "a slip": (lambda: SGD(momentun=0.1), r"'momentun' is no field of SGD; did you mean 'momentum'\?"),
-    "nothing": (lambda: Noise(), r"^Noise\.std is missing; give it$"),
+    "nothing": (lambda: Noise(), r"^Noise\.std is required; give it$"),
     "two": (lambda: SGD(momentum="x", nesterov=7), r"^SGD\.momentum='x': .*\nSGD\.nesterov=7: "),
 }
 

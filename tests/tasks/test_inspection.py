@@ -161,6 +161,7 @@ def broken_loss(logits, y):
 
 
 REFUSED = {
+    "named tensor": (Normed, {"output": "logits"}, r"Normed returns a tensor, .*output='logits'; leave output= out"),
     "tuple": (Pair, {}, r"Pair returns a tuple;.*output=0, output=1"),
     "no such member": (Pair, {"output": 5}, r"has no tensor 5"),
     "one number": (Flat, {}, r"Flat returns a tensor \[2\] for 2 examples; it must return logits \[N, C\]"),

@@ -35,7 +35,7 @@ def _line(error: ErrorDetails, cls: type[BaseModel], path: str) -> str:
     if error["type"] == "extra_forbidden" and len(error["loc"]) == 1:
         return unknown_field(place, cls)
     if error["type"] == "missing":
-        return f"{path}{place} is missing; give it"
+        return f"{path}{place} is required; give it"
     says = error["msg"]
     says = says.removeprefix("Value error, ") if error["type"] == "value_error" else says[0].lower() + says[1:]
     if error["type"] == "model_type":

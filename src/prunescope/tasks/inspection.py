@@ -6,6 +6,7 @@ prunable (`prunable.py`), when it is looked at (`runs/machine/inspections.py`).
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -100,6 +101,7 @@ def inspect_problem(problem: Problem) -> Inspection:
                 "it must return the same logits [N, C] in both: name them by output=, or leave the others out"
             )
         _check_loss(problem, outputs, y)
+        _check_named_output(name, problem, apply, x)
     masked = {key: int((~mask).sum()) for key, mask in weights.masks.items() if not bool(mask.all())}
     frozen = tuple(sorted(model.frozen))
     return Inspection(
@@ -176,6 +178,19 @@ def _check_outputs(name: str, outputs: Tensor, problem: Problem) -> None:
         )
     if bool(outputs.isnan().any()):
         raise UsageError(f"{name} returns NaN for fresh weights; look for a NaN in the inputs, or a division by 0")
+
+
+def _check_named_output(name: str, problem: Problem, apply: _Passes, x: Tensor) -> None:
+    """Raises UsageError where a member of the output is named and the network returns a tensor in both modes."""
+    member, given = problem.model.network.output, list[Any]()
+    for train in () if member is None else (False, True):
+        hook = problem.model.template(train=train).register_forward_hook(
+            lambda *call: given.append(call[2]), prepend=True
+        )
+        apply(x, train=train)
+        hook.remove()
+    if given and all(isinstance(output, Tensor) for output in given):
+        raise UsageError(f"{name} returns a tensor, which has no member output={member!r}; leave output= out")
 
 
 def _check_alone(name: str, apply: _Passes, x: Tensor, outputs: Tensor) -> None:

@@ -40,6 +40,11 @@ def groupings(groups: Mapping[str, Any], train: int, test: int) -> dict[str, Any
     return {str(name): _facts(_by_split(column, train, test, str(name))) for name, column in groups.items()}
 
 
+def columns(source: str) -> list[str]:
+    """The names of the columns that the source with this digest has."""
+    return list(library.known(source).get("groups", {}))
+
+
 def grouping(source: str, name: str) -> Grouping:
     """The column called `name` of the source with this digest. Raises UsageError, with those there are."""
     known = library.known(source).get("groups", {})

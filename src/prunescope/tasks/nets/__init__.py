@@ -10,13 +10,22 @@ convolution `conv<n>` is normalized by its sibling `bn<n>`; the output layer is 
 tensor in place or branches on data, so that many copies can run as one under `torch.func.vmap`.
 """
 
-from prunescope.tasks.nets.conv4 import Conv4 as Conv4
-from prunescope.tasks.nets.gated import Gate as Gate
-from prunescope.tasks.nets.gated import GatedCifarResNet as GatedCifarResNet
-from prunescope.tasks.nets.gated import GatedResNet18 as GatedResNet18
-from prunescope.tasks.nets.lenet import LeNet as LeNet
-from prunescope.tasks.nets.resnet import CifarResNet as CifarResNet
-from prunescope.tasks.nets.resnet import ResNet18 as ResNet18
-from prunescope.tasks.nets.resnet import ResNet50 as ResNet50
-from prunescope.tasks.nets.two_layer import TwoLayer as TwoLayer
-from prunescope.tasks.nets.vgg import VGG as VGG
+from prunescope.tasks.nets.conv4 import Conv4
+from prunescope.tasks.nets.gated import Gate, GatedCifarResNet, GatedResNet18
+from prunescope.tasks.nets.lenet import LeNet
+from prunescope.tasks.nets.resnet import CifarResNet, ResNet18, ResNet50
+from prunescope.tasks.nets.two_layer import TwoLayer
+from prunescope.tasks.nets.vgg import VGG
+
+__all__ = [
+    "VGG",
+    "CifarResNet",
+    "Conv4",
+    "Gate",
+    "GatedCifarResNet",
+    "GatedResNet18",
+    "LeNet",
+    "ResNet18",
+    "ResNet50",
+    "TwoLayer",
+]
