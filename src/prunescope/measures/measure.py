@@ -19,6 +19,7 @@ class Measure(Value):
     """A quantity of one state. A subclass has its settings as fields, which are part of its id, and one method.
 
     A measure leaves the state and the global random state alone, gives the same values each time and never trains.
+    A loop of its own that takes long calls `problem.beat()` in each round, which shows that it goes on and can stop it.
     """
 
     def require(self, task: Task) -> None:

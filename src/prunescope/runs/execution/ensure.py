@@ -85,6 +85,7 @@ def ensure(
                 queue.run(executor)
             finally:
                 executor.stop()
+                prepared.prices.learn({todo.readings[key]: seconds for key, seconds in queue.took.items()})
     except KeyboardInterrupt:
         raise Interrupted("stopped; everything reached is stored, the same command goes on from there") from None
     if not told and (failures := todo.failed | queue.failures):
