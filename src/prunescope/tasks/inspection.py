@@ -167,7 +167,7 @@ def _check_numbers(name: str, weights: Weights) -> None:
 def _check_outputs(name: str, outputs: Tensor, problem: Problem) -> None:
     """Raises UsageError for outputs that cannot be logits; whether they fit another target is said by the target."""
     classes = problem.classes
-    if len(outputs) != 2 or (isinstance(problem.target, Classes) and outputs.ndim != 2):
+    if outputs.ndim == 0 or len(outputs) != 2 or (isinstance(problem.target, Classes) and outputs.ndim != 2):
         raise UsageError(
             f"{name} returns a tensor {list(outputs.shape)} for 2 examples; it must return logits [N, C], here "
             f"[2, {classes}] or more columns"
@@ -214,7 +214,8 @@ def _check_alone(name: str, apply: _Passes, x: Tensor, outputs: Tensor) -> None:
 
 
 def _close(one: Tensor, other: Tensor) -> bool:
-    scale = float(other.abs().max()) if other.numel() else 0.0
+    finite = other[other.isfinite()]
+    scale = float(finite.abs().max()) if finite.numel() else 0.0
     return torch.allclose(one, other, rtol=0, atol=TOLERANCE * scale + 1e-6, equal_nan=True)
 
 

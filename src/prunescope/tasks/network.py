@@ -192,6 +192,10 @@ def with_prunable(net: Network, prunable: Prunable | None, example: Any) -> Netw
         return net
     if isinstance(prunable, str):
         prunable = (prunable,)
+    if not callable(prunable) and not (
+        isinstance(prunable, Sequence) and all(isinstance(name, str) for name in prunable)
+    ):
+        raise UsageError(f"prunable={prunable!r} names nothing; give names, patterns or a function of name and tensor")
     if callable(prunable):
         leaves = _seeded(partial(net.build, example)).named_parameters()
         prunable = [name for name, leaf in leaves if prunable(name, leaf.detach())]

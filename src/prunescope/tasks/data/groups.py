@@ -65,10 +65,11 @@ def _by_split(column: Any, train: int, test: int, name: str) -> dict[str, list[s
     elif isinstance(column, tuple) and len(column) == 2:
         parts = dict(zip(sizes, column, strict=True))
     else:
-        fitting = [split for split, size in sizes.items() if size == len(column)]
+        entries = len(column) if hasattr(column, "__len__") else "no"
+        fitting = [split for split, size in sizes.items() if size == entries]
         if len(fitting) != 1:
             raise UsageError(
-                f"groups[{name!r}] has {len(column)} entries, with {train} training and {test} test examples; give "
+                f"groups[{name!r}] has {entries} entries, with {train} training and {test} test examples; give "
                 f"groups={{{name!r}: (train, test)}}, either of which may be None"
             )
         parts = {fitting[0]: column}

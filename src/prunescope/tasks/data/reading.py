@@ -163,7 +163,7 @@ def _equal(first: Any, second: Any) -> bool:
     if isinstance(first, tuple | list):
         return len(first) == len(second) and all(map(_equal, first, second))
     left, right = (
-        np.asarray(value.detach().cpu() if isinstance(value, Tensor) else value) for value in (first, second)
+        np.asarray(value.detach().cpu().to_dense() if isinstance(value, Tensor) else value) for value in (first, second)
     )
     if left.dtype.kind in "fc" and left.shape == right.shape:
         return bool(np.array_equal(left, right, equal_nan=True))
