@@ -3,7 +3,6 @@
 from typing import ClassVar
 
 import pytest
-from pydantic import ValidationError
 
 from prunescope.base.errors import (
     CodeChanged,
@@ -34,12 +33,12 @@ def test_a_state_is_named_by_its_run_and_moment():
 
 @pytest.mark.parametrize("wrong", [{"when": "later"}, {"when": "step", "at": "soon"}])
 def test_a_moment_has_one_of_four_forms(wrong):
-    with pytest.raises(ValidationError, match=r"later|soon"):
+    with pytest.raises(UsageError, match=r"later|soon"):
         Moment(**wrong)
 
 
 def test_only_runs_have_states():
-    with pytest.raises(ValidationError, match="Moment is not a recipe"):
+    with pytest.raises(UsageError, match="Moment is not a recipe"):
         StateRef(run=Moment())
 
 

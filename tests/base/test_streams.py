@@ -4,8 +4,8 @@ import itertools
 
 import pytest
 import torch
-from pydantic import ValidationError
 
+from prunescope.base.errors import UsageError
 from prunescope.base.streams import Seeds, derived, replicate, stream
 
 
@@ -55,5 +55,5 @@ def test_a_stream_of_today_is_a_stream_of_tomorrow():
 def test_replicates_share_what_is_held_out_and_nothing_else():
     assert replicate(0) == Seeds()
     assert replicate(3) == Seeds(data=0, labels=3, init=3, order=3, mask=3)
-    with pytest.raises(ValidationError, match="order"):
+    with pytest.raises(UsageError, match="order"):
         Seeds(order=-1)

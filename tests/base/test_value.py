@@ -16,7 +16,8 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from prunescope.base.errors import CodeChanged
+from prunescope import SGD, Moment, Noise, Prune, Reading, Risk
+from prunescope.base.errors import CodeChanged, UsageError
 from prunescope.base.value import Value, array_digest, canonical, kind, text_digest
 
 
@@ -75,7 +76,7 @@ def test_kind_and_version_enter():
 def test_numbers_take_the_type_of_their_field():
     assert Leaf(rate=1).id == Leaf(rate=1.0).id
     assert Leaf(count=2.0).id == Leaf(count=2).id
-    with pytest.raises(ValidationError):
+    with pytest.raises(UsageError):
         Leaf(count=2.5)
     assert canonical(1) != canonical(1.0) and canonical(True) != canonical(1)
 
@@ -118,9 +119,9 @@ def test_a_changed_copy_never_carries_a_stale_id(copied):
     assert changed.id == Node(leaf=Leaf(count=9)).id != value.id
     assert changed.references == ()
     assert (value.id, value.canonical, value.references) == before
-    with pytest.raises(ValidationError):
+    with pytest.raises(UsageError):
         copied(value, {"leaf": "no leaf"})
-    with pytest.raises(ValidationError, match="unknown"):
+    with pytest.raises(UsageError, match="unknown"):
         copied(value, {"unknown": 1})
 
 
@@ -133,7 +134,7 @@ def test_plain_copies_are_equal(copied):
 
 @pytest.mark.parametrize("wrong", [{"rate": float("nan")}, {"rate": float("inf")}, {"more": 1}])
 def test_unknown_fields_and_numbers_without_a_value_are_refused(wrong):
-    with pytest.raises(ValidationError, match=next(iter(wrong))):
+    with pytest.raises(UsageError, match=next(iter(wrong))):
         Leaf(**wrong)
     with pytest.raises(ValidationError, match="frozen"):
         Leaf().rate = 1.0
@@ -270,3 +271,26 @@ def test_code_that_changes_between_two_processes_is_noticed(tmp_path, monkeypatc
     monkeypatch.setattr(module.Other, "f", lambda self: 2)
     with pytest.raises(CodeChanged, match="Other changed on its way"):
         pickle.loads(sent)
+
+
+WRONG = {
+    "another class": (lambda: Node(leaf="mine"), r"^Node\.leaf='mine': it must be a value of the class Leaf"),
+    "a name": (
+        lambda: Prune(score="magnitude"),
+        r"^Prune\.score='magnitude': it must be .* Score: .*Magnitude\(\.\.\.\)",
+    ),
+    "a state": (lambda: Reading(measure=Risk(split="test"), state=Moment()), r"Reading\.state=.*: .* ps\.final\(run\)"),
+    "a rate": (lambda: SGD(lr=0.1), r"'lr' is no field of SGD; the learning rate belongs to the schedule"),
+    "a slip": (lambda: SGD(momentun=0.1), r"'momentun' is no field of SGD; did you mean 'momentum'\?"),
+    "nothing": (lambda: Noise(), r"^Noise\.std is required; give it$"),
+    "two": (lambda: SGD(momentum="x", nesterov=7), r"^SGD\.momentum='x': .*\nSGD\.nesterov=7: "),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_wrong_field_is_told_without_pydantics_words(case):
+    make, message = WRONG[case]
+    with pytest.raises(UsageError, match=message) as problem:
+        make()
+    assert "pydantic" not in str(problem.value) and "[type=" not in str(problem.value)
+    assert type(problem.value)(str(problem.value)).exit_code == 2, "workers send an error as its class and text"

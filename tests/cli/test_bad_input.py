@@ -46,6 +46,8 @@ def test_usage_is_exit_2(command, study, store, pair, words) -> None:
 def test_unknown_study_scale_and_device_are_exit_2(command, study) -> None:
     for words, expected in (
         (("plan", "quickstrat"), "did you mean 'quickstart'"),
+        (("plan", "jin2022/fig99"), "did you mean 'jin2022/fig7' or 'jin2022/fig6' or 'jin2022/fig5'?"),
+        (("plan", study, "--settings", "nope.yaml"), "there is no file nope.yaml of settings"),
         (("plan", study, "--scale", "laptop"), "it has smoke, paper"),
         (("run", study, "--device", "abacus"), "'abacus' is not on this machine"),
         (("runs", "show", "zz"), "no stored run begins with 'zz'"),

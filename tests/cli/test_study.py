@@ -107,3 +107,40 @@ def test_stages_that_depend_on_results_are_said_to_be_bounds(command, study) -> 
     result = command("plan", study)
     assert result.exit_code == 0, result.output
     assert "1 of these depend on results" in result.output
+
+
+def test_show_lists_every_setting_with_its_values_and_meaning(command, study, tmp_path) -> None:
+    path = tmp_path / "documented.py"
+    text = (tmp_path / study).read_text()
+    doc = '"""Of a tiny study.\n\n    fraction: share that goes\n        at each level.\n    """\n\n    fraction'
+    path.write_text(text.replace("fraction", doc, 1))
+    shown = command("show", str(path))
+    assert shown.exit_code == 0, shown.output
+    lines = [line.split() for line in shown.output.splitlines() if line.strip()]
+    assert lines[0] == ["setting", "smoke", "paper", "what", "it", "is"]
+    assert ["replicates", "2", "3"] in lines and ["noise", "[0.0]", "[0.0]"] in lines
+    assert "pruning.fraction 0.2 0.2 share that goes at each level." in [" ".join(line) for line in lines]
+    assert ["pruning.kind", "Pruning", "Pruning"] in lines
+    name, value = "pruning.fraction", lines[[line[0] for line in lines].index("pruning.fraction")][1]
+    assert command("plan", str(path), "-s", f"{name}={value}").exit_code == 0, "what is shown can be typed"
+
+
+def test_a_scale_that_nobody_named_is_announced(command, study) -> None:
+    for verb in ("plan", "run"):
+        assert (
+            "at scale smoke (--scale paper for another)"
+            in command(verb, study, "-s", "levels=0", "--workers", 1).output
+        )
+        assert "at scale" not in command(verb, study, "--scale", "smoke", "-s", "levels=0", "--workers", 1).output
+
+
+def test_a_study_without_a_paper_has_no_papers_rule(command, study, tmp_path) -> None:
+    done = command("run", study, "-s", "levels=0", "--workers", 1)
+    pages = [
+        path.read_text() for path in (tmp_path / "prunescope-reports").rglob("*") if path.suffix in (".md", ".html")
+    ]
+    assert len(pages) == 2
+    for text in (done.output, *pages):
+        assert "paper’s rule" not in text.lower() and "paper's rule" not in text.lower()
+        assert "(proposed: )" not in text and "proposed: |" not in text
+    assert all("rule of one standard deviation" in text.lower() for text in pages)

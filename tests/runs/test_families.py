@@ -9,6 +9,7 @@ from prunescope.base import tree
 from prunescope.base.errors import UsageError
 from prunescope.base.reference import Moment, StateRef
 from prunescope.base.streams import replicate
+from prunescope.runs.execution.ensure import ensure
 from prunescope.runs.execution.workbench import Workbench
 from prunescope.runs.graph.families import (
     at_init,
@@ -167,3 +168,25 @@ def test_data_and_network_change_by_name():
 def test_impossible_families_are_refused_with_the_fix(wrong, match):
     with pytest.raises(UsageError, match=match):
         wrong()
+
+
+def test_interventions_of_every_level_act_behind_pruning_and_rewinding():
+    base, noise = recipe(), Noise(std=0.1)
+    plain, chain = imp(base, levels=2, retrain="weight"), imp(base, levels=2, retrain="weight", also=(noise,))
+    assert chain[0] == base.replace(interventions=(noise,))
+    assert [[type(value).__name__ for value in run.interventions] for run in chain] == [
+        ["Noise"],
+        ["Prune", "Rewind", "Noise"],
+        ["Prune", "Rewind", "Noise"],
+    ]
+    assert chain[1].interventions[1].to.run == chain[0], "what is rewound to is this chain's own dense network"
+    assert [run.id for run in imp(base, levels=2, retrain="weight", also=())] == [run.id for run in plain]
+    with pytest.raises(UsageError, match=r"has Noise; remove them first .*imp\(\.\.\., also="):
+        imp(chain[0], levels=1)
+
+
+def test_events_outside_a_run_are_refused_before_any_work(store):
+    late = recipe().replace(interventions=(Noise(std=0.1, when=At(at="100ep")),))
+    with pytest.raises(UsageError, match=r"'100ep' is step \d+, but the run has"):
+        ensure(late, store=store, workers=1)
+    assert not list(store.root.glob("logs/*"))

@@ -2,7 +2,6 @@ import copy
 import pickle
 
 import pytest
-from pydantic import ValidationError
 from specimens import recipe as make_recipe
 from specimens import risk
 
@@ -38,12 +37,12 @@ def test_what_is_no_node_is_refused(recipe):
 
 
 def test_a_state_belongs_to_a_run():
-    with pytest.raises(ValidationError, match="not a recipe"):
+    with pytest.raises(UsageError, match="not a recipe"):
         StateRef(run=Risk())
 
 
 def test_a_choice_among_nothing_is_refused():
-    with pytest.raises(ValidationError, match="nothing to choose among"):
+    with pytest.raises(UsageError, match="nothing to choose among"):
         Chosen(among=(), inputs=(), rule="specimens:best")
 
 

@@ -4,16 +4,20 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from matplotlib import pyplot
 
 from prunescope.base.errors import UsageError
 from prunescope.studies import Lines, csv_text, drawing
 from prunescope.studies.curves import band, centre, sort_curves, starred, y_ranges
-from prunescope.studies.plots import _spread
+from prunescope.studies.figure import Figure, Rows
+from prunescope.studies.plots import _spread, set_log_ticks
+from prunescope.studies.quantity import constant
 
 TABLE = [
     {"x": x, "y": y, "arm": arm, "replicate": replicate, "panel": panel}
@@ -165,3 +169,38 @@ def test_importing_studies_imports_neither_scipy_nor_matplotlib():
     code = "import sys, prunescope.studies.report; print({'scipy', 'matplotlib'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
     assert done.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize(
+    "low, high", [(33.0, 41.0), (100 * 0.8**4, 100.0), (20.0, 100.0), (1.0, 900.0), (0.02, 0.021), (1.0, 100.0)]
+)
+def test_a_logarithmic_axis_has_at_least_three_numbers(low, high):
+    _, axes = pyplot.subplots()
+    axes.set_xscale("log")
+    set_log_ticks(axes.xaxis, low, high)
+    axes.set_xlim(low, high)
+    ticks = [tick for tick in axes.xaxis.get_majorticklocs() if low <= tick <= high * (1 + 1e-9)]
+    pyplot.close()
+    assert 3 <= len(ticks) <= 9, ticks
+    assert high < 150 * low or all(np.log10(tick) == round(np.log10(tick)) for tick in ticks)
+
+
+def test_a_figure_without_rows_or_with_two_of_one_name_is_refused():
+    rows = [Rows({"arm": "a", "x": level}, {"y": constant(level, replicates=2)}) for level in (1, 2)]
+    make = partial(Figure, "f", "F", caption="c", plot=PLOT)
+    with pytest.raises(UsageError, match=r"figure 'f' has the rows \[\]; give a list of ps.Rows"):
+        make(rows=[])
+    with pytest.raises(UsageError, match=r"give a list of ps\.Rows"):
+        make(rows=["a"])
+    with pytest.raises(UsageError, match=r"two rows with the labels \{'arm': 'a', 'x': 2\}.*name of its own"):
+        make(rows=[*rows, rows[1]])
+    assert len(make(rows=rows).rows) == 2
+    curve = Rows({"arm": "a"}, {"x": constant(1, replicates=2), "y": constant(1, replicates=2)})
+    assert make(rows=[curve, curve]), "points whose x is measured may share their labels"
+
+
+def test_two_values_at_one_place_are_not_drawn_one_over_the_other():
+    row = {"x": 1.0, "y": 2.0, "arm": "a", "replicate": 0}
+    assert sort_curves(PLOT, [row, row])[""][0].y.tolist() == [[2.0]]
+    with pytest.raises(UsageError, match=r"series 'a' has two values of 'y' at x=1 of one replicate"):
+        sort_curves(PLOT, [row, row | {"y": 3.0}])

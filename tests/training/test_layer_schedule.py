@@ -3,7 +3,6 @@
 from itertools import pairwise
 
 import pytest
-from pydantic import ValidationError
 
 from prunescope.base.errors import UsageError
 from prunescope.base.steps import Clock
@@ -99,7 +98,7 @@ def test_the_iterative_rate_of_the_last_layer(period, share):
 
 @pytest.mark.parametrize("fraction", [1.0, 1.5, 0.0, -0.1])
 def test_a_fraction_that_leaves_nothing_or_takes_nothing(fraction):
-    with pytest.raises(ValidationError, match="must lie between 0 and 1; 1 would leave no unit"):
+    with pytest.raises(UsageError, match="must lie between 0 and 1; 1 would leave no unit"):
         LayerSchedule(layer="c", start="1ep", end="9ep", fraction=fraction, period="1ep")
 
 

@@ -2,7 +2,6 @@ import math
 
 import pytest
 import torch
-from pydantic import ValidationError
 from torch.optim import lr_scheduler
 
 from prunescope.base.errors import UsageError
@@ -129,5 +128,5 @@ def test_what_does_not_fit_into_the_run_is_refused_at_the_first_step(schedule, m
     ],
 )
 def test_settings_out_of_range_are_refused(wrong):
-    with pytest.raises(ValidationError):
+    with pytest.raises(UsageError):
         wrong()

@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 import torch
 from practice_lab import STEPS, assert_equal_params, begun, by_loop, by_torch, check_every_engine
-from pydantic import ValidationError
 
 from prunescope.base.errors import UsageError
 from prunescope.base.steps import Clock
@@ -121,7 +120,7 @@ def test_states_that_pruning_clears_are_known(lab):
     ],
 )
 def test_what_cannot_be_done_is_refused_at_once(path, args, message):
-    with pytest.raises(ValidationError, match=message):
+    with pytest.raises(UsageError, match=message):
         TorchOptimizer(path=path, args=args)
 
 

@@ -16,10 +16,11 @@ from prunescope.base.errors import PrunescopeError, UserCodeError
 
 
 @contextlib.contextmanager
-def blaming(what: str = "") -> Iterator[None]:
+def blaming(what: str = "", *, always: bool = False) -> Iterator[None]:
     """Turns an error of code that a user wrote into a UserCodeError that shows the user's own line or module.
 
     what: what was being done, the beginning of the message.
+    always: whether nothing but what the user gave runs in the block, so that an error without such a line is its, too.
 
     Errors of prunescope itself, and those that no code of a user has a part in, pass through.
     """
@@ -28,15 +29,15 @@ def blaming(what: str = "") -> Iterator[None]:
     except (PrunescopeError, ValidationError):
         raise
     except Exception as problem:
-        if not place_of(problem):
+        if not (always or place_of(problem)):
             raise
         raise UserCodeError(": ".join(filter(None, (what, explain(problem))))) from problem
 
 
 def explain(problem: BaseException) -> str:
-    """An error in one line: its class, its message, and where in the user's code it arose."""
-    message = problem.msg if isinstance(problem, SyntaxError) else str(problem)
-    text = f"{type(problem).__name__}: {message}".rstrip(": ")
+    """An error in one line: its class, the first line of its message, and where in the user's code it arose."""
+    message = problem.msg if isinstance(problem, SyntaxError) else str(problem).strip()
+    text = f"{type(problem).__name__}: {message.partition(chr(10))[0]}".rstrip(": ")
     place = place_of(problem)
     return f"{text} ({place})" if place else text
 

@@ -17,13 +17,13 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from prunescope.base.code import code_digest
 from prunescope.base.digest import array_digest as array_digest
 from prunescope.base.digest import text_digest as text_digest
 from prunescope.base.errors import CodeChanged
-from prunescope.base.shortcuts import settle
+from prunescope.base.invalid import invalid
 
 if TYPE_CHECKING:
     from pydantic._internal._model_construction import ModelMetaclass
@@ -49,6 +49,7 @@ class Value(BaseModel, metaclass=_ValueClass):
     by_id: whether only the id of this value is written inside another value, so that ids chain.
     added: names of fields that came after ids were in use, beside those of the parent classes; the canonical text has
         them only where they differ from their default, which must be what happened before and can never change.
+    hints: by name what to write for a field that people look for here, or in which they put a value of another class.
     shortcuts: attributes that say the same as a method, by its name; a subclass that overrides the method only gets
         those of the interface that declares them.
     """
@@ -57,7 +58,19 @@ class Value(BaseModel, metaclass=_ValueClass):
     version: ClassVar[int] = 1
     by_id: ClassVar[bool] = False
     added: ClassVar[frozenset[str]] = frozenset()
+    hints: ClassVar[Mapping[str, str]] = {}
     shortcuts: ClassVar[Mapping[str, str]] = {}
+
+    if not TYPE_CHECKING:  # which reads the fields as arguments
+
+        def __init__(self, /, **fields: Any) -> None:
+            """Raises InvalidValue, a UsageError, for fields that this value cannot have."""
+            try:
+                super().__init__(**fields)
+            except ValidationError as problem:
+                raise invalid(problem, type(self)) from None
+
+        __init__.__pydantic_base_init__ = True  # what pydantic validates inside need not call it
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
@@ -67,7 +80,7 @@ class Value(BaseModel, metaclass=_ValueClass):
         """
         super().__pydantic_init_subclass__(**kwargs)
         cls.added = frozenset().union(*(base.added for base in cls.__mro__ if issubclass(base, Value)))
-        settle(cls, cls.shortcuts)
+        _settle(cls)
         cls.__signature__ = _readable(cls.__signature__, cls)
         for name in sorted(cls.added):
             if name not in cls.model_fields or cls.model_fields[name].is_required():
@@ -133,6 +146,29 @@ class Value(BaseModel, metaclass=_ValueClass):
 
     def __hash__(self) -> int:
         return hash(self.id)
+
+
+def _settle(cls: type["Value"]) -> None:
+    """Replaces shortcuts whose method a subclass overrides, by those of the interface, which follow from the method.
+
+    A shortcut holds if the class that defines it defines its method, too, or inherits it.
+
+    Raises TypeError for a class that defines a method as a shortcut alone: only some engines would use it.
+    """
+    interface = next(base for base in cls.__mro__ if "shortcuts" in vars(base))
+    for name, method in cls.shortcuts.items():
+        if _depth(cls, method) < _depth(cls, name):
+            setattr(cls, name, vars(interface)[name])
+        elif name in vars(cls) and callable(vars(cls)[name]) and method not in vars(cls):
+            raise TypeError(
+                f"{cls.__qualname__} overrides {name} and not {method}, of which {name} is only a faster form; "
+                f"override {method}, or both (where it stays as it is: {method} = {cls.__mro__[1].__name__}.{method})"
+            )
+
+
+def _depth(cls: type, name: str) -> int:
+    """How many classes stand before the one that defines an attribute."""
+    return next(depth for depth, base in enumerate(cls.__mro__) if name in vars(base))
 
 
 class _Short(str):

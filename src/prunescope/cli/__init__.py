@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from prunescope import __version__
-from prunescope.cli import data, doctor, listing, runs, study
+from prunescope.cli import data, doctor, listing, runs, settings, study
 from prunescope.cli.problems import Commands
 
 app = typer.Typer(
@@ -44,6 +44,7 @@ def _options(
 
 
 app.command("list")(listing.list_studies)
+app.command("show")(settings.show)
 app.command("plan")(study.plan)
 app.command("run")(study.run)
 app.command("report")(study.report)

@@ -30,6 +30,12 @@ def as_yaml(record: object) -> str:
     return str(yaml.safe_dump(record, sort_keys=False, allow_unicode=True, width=100))
 
 
+def as_word(value: object) -> str:
+    """Plain data as it is typed behind `-s NAME=`."""
+    text = str(yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10_000))
+    return text.removesuffix("\n").removesuffix("\n...")
+
+
 class _Plain(yaml.SafeLoader):
     """YAML without aliases, which make gigabytes of a few hundred bytes."""
 
@@ -41,6 +47,8 @@ class _Plain(yaml.SafeLoader):
 
 
 def _from_file(file: Path) -> Nested:
+    if not file.is_file():
+        raise UsageError(f"there is no file {file} of settings; --settings takes a YAML file with 'field: value' lines")
     try:
         content = _parsed(file.read_text())
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as problem:

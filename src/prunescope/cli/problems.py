@@ -9,7 +9,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from prunescope.base.errors import PrunescopeError, UsageError
+from prunescope.base.errors import PrunescopeError
 from prunescope.cli.screen import messages
 
 INTERRUPTED = 130
@@ -42,14 +42,8 @@ class Commands(TyperGroup):
 
 def message_and_code(problem: Exception) -> tuple[str, int]:
     """The message of a problem, and the exit code: 2 for usage, 130 for Ctrl-C, 1 for everything else."""
-    from pydantic import ValidationError  # here, because `prunescope list` has to answer at once
-
     if isinstance(problem, PrunescopeError):
         return str(problem), problem.exit_code
-    if isinstance(problem, ValidationError):
-        from prunescope.studies.load import explained
-
-        return explained(problem), UsageError.exit_code
     from prunescope.base.blame import explain, place_of
 
     if place_of(problem):

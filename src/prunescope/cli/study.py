@@ -53,10 +53,13 @@ def plan(
     from prunescope.runs.store.store import Store
     from prunescope.studies.publish import nodes_of
 
+    template = template_of(study)
     with _patience():
-        built = _template(study).build(scale, gather(changes or [], settings))
+        built = template.build(scale, gather(changes or [], settings))
         store = Store(folder)
         todo = plan_of(nodes_of(built), store)
+    if scale is None:
+        answers().print(Text(_chosen_scale(template)))
     _print_groups(todo)
     _print_price(todo, store, workers, device, engine, stack)
 
@@ -85,13 +88,15 @@ def run(
     from prunescope.runs.store.store import Store
     from prunescope.studies.publish import nodes_of
 
-    template, overrides = _template(study), gather(changes or [], settings)
+    template, overrides = template_of(study), gather(changes or [], settings)
     with _patience():
         built, store = template.build(scale, overrides), Store(folder)
         nodes, began = nodes_of(built), time.monotonic()
     pin(store, f"{built.name}.{built.settings.id[:8]}", nodes)
     screen = messages()
     screen.print(Text(f"{built.name}: {built.question}"))
+    if scale is None:
+        screen.print(Text(_chosen_scale(template)))
     with shown(screen) as display:
         ensure(nodes, store=store, workers=workers, device=device, engine=engine, stack=stack, display=display)
     screen.print(f"done in {duration(time.monotonic() - began)}; results are in {store.root}", soft_wrap=True)
@@ -125,17 +130,24 @@ def report(
 
     Example: `prunescope report quickstart --out /tmp/quickstart`
     """
-    template, overrides = _template(study), gather(changes or [], settings)
+    template, overrides = template_of(study), gather(changes or [], settings)
     built = template.build(scale, overrides)
     command = _command(study, template.settings(scale, overrides)[0], changes, settings, folder)
     _publish(built, options.existing_store(folder), out or _folder(built, template), command)
 
 
-def _template(name: str) -> Template:
+def template_of(name: str) -> Template:
+    """The study of that name, with its scales."""
     from prunescope.papers.catalogue import catalogue
     from prunescope.studies.load import find
 
     return find(name, {entry.name: entry.module for entry in catalogue()})
+
+
+def _chosen_scale(template: Template) -> str:
+    """Which scale is taken where none is asked for, and which others there are."""
+    chosen, others = template.default_scale, [name for name in template.scales if name != template.default_scale]
+    return f"at scale {chosen}" + (f" (--scale {' or '.join(others)} for another)" if others else "")
 
 
 def _command(study: str, scale: str, changes: list[str] | None, settings: Path | None, folder: Path) -> str:
@@ -161,7 +173,7 @@ def _publish(study: Study, store: Store, out: Path, command: str) -> None:
     from prunescope.studies.publish import publish
 
     published = publish(study, store, out, command=command)
-    _print_verdicts(published)
+    _print_verdicts(study, published)
     answers().print(Text(f"report: {published.page.resolve()}"), soft_wrap=True)
     if published.failures:
         lines = "\n".join(f"  {run[:12]}: {why}" for run, why in published.failures.items())
@@ -169,10 +181,10 @@ def _publish(study: Study, store: Store, out: Path, command: str) -> None:
         raise typer.Exit(1)
 
 
-def _print_verdicts(published: Published) -> None:
-    from prunescope.studies.report import number, summary_sentence
+def _print_verdicts(study: Study, published: Published) -> None:
+    from prunescope.studies.report import mean_rule, number, summary_sentence
 
-    rows = table("claim", "paper's rule", "interval rule", "estimate", "n", right=("n",))
+    rows = table("claim", mean_rule(study), "interval rule", "estimate", "n", right=("n",))
     for verdict in published.verdicts:
         estimate, interval = verdict.why, verdict.interval
         if interval:
@@ -183,7 +195,7 @@ def _print_verdicts(published: Published) -> None:
     console = answers()
     if published.verdicts:
         console.print(rows)
-    console.print(Text(summary_sentence(published.verdicts)))
+    console.print(Text(summary_sentence(published.verdicts, mean_rule(study))))
 
 
 def _print_groups(todo: Plan) -> None:

@@ -58,7 +58,13 @@ def _curve(plot: Lines, rows: Table, *, label: str, style: int) -> Curve:
     chosen = np.zeros(len(x), dtype=np.bool_)
     for row in rows:
         at = places[number(row[plot.x])]
-        y[replicates.index(str(row.get(plot.replicate, ""))), at] = number(row[plot.y])
+        replicate, value = replicates.index(str(row.get(plot.replicate, ""))), number(row[plot.y])
+        if np.isfinite(y[replicate, at]) and y[replicate, at] != value:
+            raise UsageError(
+                f"series {label!r} has two values of {plot.y!r} at {plot.x}={x[at]:g} of one replicate; give each "
+                "arm a name of its own"
+            )
+        y[replicate, at] = value
         marked[at] |= bool(plot.marks and row.get(plot.marks, False))
         chosen[at] |= bool(row.get(plot.chosen, False))
     y[~np.isfinite(y)] = np.nan

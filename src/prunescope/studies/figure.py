@@ -103,6 +103,22 @@ class Figure:
     plot: Plot
     claims: tuple[Claim, ...] = ()
 
+    def __post_init__(self) -> None:
+        if not self.rows or not all(isinstance(part, Rows | Computed) for part in self.rows):
+            raise UsageError(f"figure {self.name!r} has the rows {self.rows!r}; give a list of ps.Rows or ps.Computed")
+        self._check_labels()
+
+    def _check_labels(self) -> None:
+        """Raises UsageError for two rows of one label, of which one would be drawn over the other."""
+        x = getattr(self.plot, "x", None)
+        labels = [part.labels for part in self.rows if isinstance(part, Rows) and (x in part.labels or x in part.parts)]
+        for number, some in enumerate(labels):
+            if some in labels[:number]:
+                raise UsageError(
+                    f"figure {self.name!r} has two rows with the labels {dict(some)}, which would be one point, or one "
+                    "curve; give each arm a name of its own"
+                )
+
     def table(self, results: Results) -> Table:
         """All rows."""
         return [row for part in self.rows for row in part.table(results)]

@@ -12,21 +12,18 @@ import importlib
 import importlib.util
 import inspect
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from pydantic import ValidationError
-from pydantic_core import ErrorDetails
-
 from prunescope.base import value
 from prunescope.base.blame import blaming, explain
 from prunescope.base.errors import UsageError
+from prunescope.base.invalid import InvalidValue, invalid, unknown_field
 from prunescope.studies.kinds import KIND, has_kind, interface_of, kind_of
 from prunescope.studies.study import Study
-from prunescope.training.optim import Optimizer
 
 DEFAULT_SCALE = "laptop"
 MOST = {"replicates": 1_000}
@@ -44,6 +41,11 @@ class Template:
     scales: Mapping[str, value.Value]
     maker: Callable[[Any, str], Study]
 
+    @property
+    def default_scale(self) -> str:
+        """The scale where none is asked for: "laptop", or the first there is."""
+        return DEFAULT_SCALE if DEFAULT_SCALE in self.scales else next(iter(self.scales))
+
     def settings(
         self, scale: str | None = None, changes: Mapping[str, object] | None = None
     ) -> tuple[str, value.Value]:
@@ -51,7 +53,7 @@ class Template:
 
         Raises UsageError for a scale or a field that is not there, and for a value that is not permitted.
         """
-        chosen = scale or (DEFAULT_SCALE if DEFAULT_SCALE in self.scales else next(iter(self.scales)))
+        chosen = scale or self.default_scale
         if chosen not in self.scales:
             raise UsageError(f"{self.name} has no scale {chosen!r}; it has {', '.join(self.scales)}")
         return chosen, changed(self.scales[chosen], changes or {})
@@ -87,9 +89,9 @@ def find(name: str, modules: Mapping[str, str]) -> Template:
         return _template(name, target if hasattr(target, "build") else module, target)
     if "." in name:
         return _template(name, _module(name))
-    close = difflib.get_close_matches(name, modules, n=1)
-    hint = f"did you mean {close[0]!r}? " if close else ""
-    raise UsageError(f"there is no study {name!r}; {hint}give one of {', '.join(modules)}, a file.py, or module:NAME")
+    close = difflib.get_close_matches(name, modules, n=3, cutoff=0.4)
+    hint = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
+    raise UsageError(f"there is no study {name!r}; {hint}`prunescope list` has all; or give a file.py, or module:NAME")
 
 
 def changed(settings: value.Value, changes: Mapping[str, object], *, path: str = "") -> value.Value:
@@ -104,7 +106,7 @@ def changed(settings: value.Value, changes: Mapping[str, object], *, path: str =
     new: dict[str, object] = {}
     for name, given in changes.items():
         if name not in cls.model_fields:
-            raise UsageError(_unknown(path + name, name, cls))
+            raise _unknown(path + name, cls)
         now = getattr(settings, name)
         if isinstance(given, int) and abs(given) > (most := MOST.get(name, 1_000_000)):
             raise UsageError(f"{path}{name}={given}: at most {most:,}")
@@ -119,8 +121,8 @@ def changed(settings: value.Value, changes: Mapping[str, object], *, path: str =
             new[name] = given
     try:
         return settings.replace(**new)
-    except ValidationError as problem:
-        raise UsageError(explained(problem, path=path)) from problem
+    except InvalidValue as problem:
+        raise _relabelled(problem, cls, path) from problem
 
 
 def _of_kind(annotation: Any, given: Any, now: object, path: str) -> object:
@@ -137,7 +139,7 @@ def _of_kind(annotation: Any, given: Any, now: object, path: str) -> object:
         return changed(now, fields, path=f"{path}.")
     for name, item in fields.items():
         if name not in cls.model_fields:
-            raise UsageError(_unknown(f"{path}.{name}", name, cls))
+            raise _unknown(f"{path}.{name}", cls)
         annotation = cls.model_fields[name].annotation
         if has_kind(item):
             fields[name] = _of_kind(annotation, item, None, f"{path}.{name}")
@@ -145,41 +147,17 @@ def _of_kind(annotation: Any, given: Any, now: object, path: str) -> object:
             raise UsageError(f"{path}.{name} may be of several kinds; set {path}.{name}.kind, too")
     try:
         return cls(**fields)
-    except ValidationError as problem:
-        raise UsageError(explained(problem, path=f"{path}.")) from problem
+    except InvalidValue as problem:
+        raise _relabelled(problem, cls, f"{path}.") from problem
 
 
-def explained(problem: ValidationError, *, path: str = "") -> str:
-    """What pydantic refused, one line a field: its name, the value given, what is permitted."""
-    lines = []
-    for error in _plainest(problem.errors(include_url=False)):
-        place = ".".join(str(part) for part in error["loc"] if _names_a_field(part))
-        says = error["msg"].removeprefix("Value error, ")
-        shown = f"{path or problem.title + '.'}{place}={error['input']!r}: " if place else f"{problem.title}: "
-        lines.append(shown + says[0].lower() + says[1:])
-    return "\n".join(lines)
+def _unknown(path: str, cls: type[value.Value]) -> UsageError:
+    return UsageError(unknown_field(path, cls, kind="setting", owner=cls.__name__ if "." in path else "this study"))
 
 
-def _plainest(errors: Sequence[ErrorDetails]) -> list[ErrorDetails]:
-    """The errors without those that only say that a value is not one of a field's special words as well."""
-    special = [error["type"] == "literal_error" and not isinstance(error["input"], str) for error in errors]
-    others = {error["loc"][:1] for error, is_special in zip(errors, special, strict=True) if not is_special}
-    return [e for e, is_special in zip(errors, special, strict=True) if not is_special or e["loc"][:1] not in others]
-
-
-def _names_a_field(part: int | str) -> bool:
-    """Whether a part of an error's place is a field or a position, not one of the types that a field may have."""
-    return isinstance(part, int) or part.isidentifier()
-
-
-def _unknown(path: str, name: str, cls: type[value.Value]) -> str:
-    fields = list(cls.model_fields)
-    close = difflib.get_close_matches(name, fields, n=1)
-    hint = f"did you mean {close[0]!r}? " if close else ""
-    if issubclass(cls, Optimizer) and name == "lr":
-        hint = "the learning rate belongs to the schedule, as in schedule.lr; "
-    owner = cls.__name__ if "." in path else "this study"
-    return f"{path!r} is no setting of {owner}; {hint}there are {', '.join(fields)}"
+def _relabelled(problem: InvalidValue, cls: type[value.Value], path: str) -> UsageError:
+    """The same with the dotted names of the settings."""
+    return UsageError(str(problem)) if problem.problem is None else invalid(problem.problem, cls, path)
 
 
 def _template(name: str, owner: Any, maker: Any = None) -> Template:

@@ -129,20 +129,21 @@ def _draw_curve(axes: Axes, plot: Lines, curve: Curve) -> None:
 def _set_y(axes: Axes, plot: Lines, low: float, high: float) -> None:
     """Limits come from the values, not from the bands: a wide interval at n = 3 would flatten every curve."""
     axes.set_ylabel(plot.y_label or plot.y)
+    limits = roomy(low, high, logarithmic=plot.log_y, share=0.07)
     if plot.log_y:
         axes.set_yscale("log")
         set_log_ticks(axes.yaxis, low, high)
-    axes.set_ylim(*roomy(low, high, logarithmic=plot.log_y, share=0.07))
+    axes.set_ylim(*limits)
 
 
 def _set_x(axes: Axes, plot: Lines, curves: list[Curve]) -> None:
     axes.set_xlabel(plot.x_label or plot.x)
     x = np.concatenate([curve.x for curve in curves])
     low, high = float(x.min()), float(x.max())
+    left, right = roomy(low, high, logarithmic=plot.log_x, share=0.03)
     if plot.log_x:
         axes.set_xscale("log")
         set_log_ticks(axes.xaxis, low, high)
-    left, right = roomy(low, high, logarithmic=plot.log_x, share=0.03)
     axes.set_xlim(*((right, left) if plot.reverse_x else (left, right)))
 
 
@@ -158,9 +159,18 @@ def roomy(low: float, high: float, *, logarithmic: bool, share: float) -> tuple[
 
 
 def set_log_ticks(axis: Axis, low: float, high: float) -> None:
-    """Plain numbers (100, 50, 20) on a logarithmic axis; only the powers of ten over more than two decades."""
-    steps = (1.0, 2.0, 5.0) if high <= 150.0 * low else (1.0,)
-    axis.set_major_locator(ticker.LogLocator(subs=steps))
+    """Plain numbers on a logarithmic axis, at least three: powers of ten over more than two decades, else 100, 50, 20.
+
+    Over less than a decade every whole multiple may have a tick, and over less than that what a linear axis has.
+    """
+    decades = 10.0 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
+    for steps in ((1.0,),) if high > 150.0 * low else ((1.0, 2.0, 5.0), tuple(np.arange(1.0, 10.0))):
+        ticks = [step * decade for decade in decades for step in steps if low <= step * decade <= high]
+        if len(ticks) >= 3 or len(steps) == 1:
+            axis.set_major_locator(ticker.LogLocator(subs=steps))
+            break
+    else:
+        axis.set_major_locator(ticker.MaxNLocator(4))
     axis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_locator(ticker.NullLocator())
 

@@ -111,8 +111,9 @@ def write(
     shown: dict[str, object] = {
         "study": study,
         "verdicts": verdicts,
-        "sentence": summary_sentence(verdicts),
+        "sentence": summary_sentence(verdicts, mean_rule(study)),
         "caution": caution(verdicts),
+        "rule": mean_rule(study),
         "cautions": cautions,
         "drawn": drawn,
         "settings": flat(described(study.settings)),
@@ -153,14 +154,19 @@ def described(settings: Value) -> dict[str, Any]:
     return {name: value for name, value in plain.items() if name != "kind"}
 
 
-def summary_sentence(verdicts: Sequence[Verdict]) -> str:
-    """What became of all claims, by both rules, in one sentence that leaves none out."""
+def mean_rule(study: Study) -> str:
+    """What the rule of one standard deviation is called: that of the paper, where a study has one."""
+    return "paper’s rule" if study.paper else "rule of one standard deviation"
+
+
+def summary_sentence(verdicts: Sequence[Verdict], rule: str = "paper’s rule") -> str:
+    """What became of all claims, by both rules, in one sentence that leaves none out; rule: see `mean_rule`."""
     if not verdicts:
         return "This study makes no claims."
     paper = _counts(verdict.paper for verdict in verdicts)
     interval = _counts(verdict.interval_rule for verdict in verdicts)
     noun = "claim" if len(verdicts) == 1 else "claims"
-    return f"Of {len(verdicts)} {noun}, the paper’s rule finds {paper}; the interval rule finds {interval}."
+    return f"Of {len(verdicts)} {noun}, the {rule} finds {paper}; the interval rule finds {interval}."
 
 
 def caution(verdicts: Iterable[Verdict]) -> str:

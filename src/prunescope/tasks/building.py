@@ -26,7 +26,8 @@ class Output:
     """A forward hook that returns the one tensor of a network's output that counts.
 
     member: position in a tuple, or name in a dictionary or object; None stands for the tensor itself, or for the
-        `logits` of an object (the models of Hugging Face). A tensor is returned as it is.
+        `logits` of an object (the models of Hugging Face). A tensor is returned as it is: some networks return
+        several in training mode only.
     """
 
     member: int | str | None = None

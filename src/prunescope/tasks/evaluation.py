@@ -75,6 +75,7 @@ def _passes(problem: Problem, weights: Weights, split: Split) -> Iterator[Tensor
         size = max(1, min(size, OUTPUTS // max(1, one)))
     for start in range(0, len(split), size):
         yield network.module(network.inputs(inputs, index[start : start + size])).float()
+        problem.beat()
 
 
 @torch.no_grad()

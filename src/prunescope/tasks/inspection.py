@@ -6,13 +6,13 @@ prunable (`prunable.py`), when it is looked at (`runs/machine/inspections.py`).
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from prunescope.base.blame import blaming
 from prunescope.base.errors import UsageError
-from prunescope.base.faults import named
 from prunescope.base.state import Weights
 from prunescope.base.tree import equal
 from prunescope.tasks.prunable import Tensors
@@ -77,10 +77,8 @@ def _some(names: tuple[str, ...]) -> str:
     return ", ".join(names[:NAMES]) + more
 
 
-def inspect_problem(problem: Problem, *, batch: int, last_batch: bool = True) -> Inspection:
-    """The inspection of a problem that is trained in batches of so many examples.
-
-    last_batch: whether an epoch ends with the smaller batch that remains.
+def inspect_problem(problem: Problem) -> Inspection:
+    """The inspection of a problem.
 
     Raises UsageError for a network, a loss or data that cannot be used as they are, with the fix.
     """
@@ -103,8 +101,7 @@ def inspect_problem(problem: Problem, *, batch: int, last_batch: bool = True) ->
                 "it must return the same logits [N, C] in both: name them by output=, or leave the others out"
             )
         _check_loss(problem, outputs, y)
-        if last_batch:
-            _check_last_batch(problem, apply, x[:1], batch)
+        _check_named_output(name, problem, apply, x)
     masked = {key: int((~mask).sum()) for key, mask in weights.masks.items() if not bool(mask.all())}
     frozen = tuple(sorted(model.frozen))
     return Inspection(
@@ -153,8 +150,9 @@ class _Passes:
 
     def __call__(self, x: Tensor, *, train: bool) -> Tensor:
         layout = self._model.network.layout
-        what = f"{self._name} on inputs {list(x.shape) if layout is None else layout.described}"
-        return named(what, lambda: self._model.apply(self._weights.params, self._weights.buffers, x, train=train)[0])
+        shape = list(x.shape) if layout is None else layout.described
+        with blaming(f"{self._name} on inputs {shape}", always=True):
+            return self._model.apply(self._weights.params, self._weights.buffers, x, train=train)[0]
 
 
 def _check_numbers(name: str, weights: Weights) -> None:
@@ -169,7 +167,7 @@ def _check_numbers(name: str, weights: Weights) -> None:
 def _check_outputs(name: str, outputs: Tensor, problem: Problem) -> None:
     """Raises UsageError for outputs that cannot be logits; whether they fit another target is said by the target."""
     classes = problem.classes
-    if len(outputs) != 2 or (isinstance(problem.target, Classes) and outputs.ndim != 2):
+    if outputs.ndim == 0 or len(outputs) != 2 or (isinstance(problem.target, Classes) and outputs.ndim != 2):
         raise UsageError(
             f"{name} returns a tensor {list(outputs.shape)} for 2 examples; it must return logits [N, C], here "
             f"[2, {classes}] or more columns"
@@ -180,6 +178,19 @@ def _check_outputs(name: str, outputs: Tensor, problem: Problem) -> None:
         )
     if bool(outputs.isnan().any()):
         raise UsageError(f"{name} returns NaN for fresh weights; look for a NaN in the inputs, or a division by 0")
+
+
+def _check_named_output(name: str, problem: Problem, apply: _Passes, x: Tensor) -> None:
+    """Raises UsageError where a member of the output is named and the network returns a tensor in both modes."""
+    member, given = problem.model.network.output, list[Any]()
+    for train in () if member is None else (False, True):
+        hook = problem.model.template(train=train).register_forward_hook(
+            lambda *call: given.append(call[2]), prepend=True
+        )
+        apply(x, train=train)
+        hook.remove()
+    if given and all(isinstance(output, Tensor) for output in given):
+        raise UsageError(f"{name} returns a tensor, which has no member output={member!r}; leave output= out")
 
 
 def _check_alone(name: str, apply: _Passes, x: Tensor, outputs: Tensor) -> None:
@@ -203,36 +214,22 @@ def _check_alone(name: str, apply: _Passes, x: Tensor, outputs: Tensor) -> None:
 
 
 def _close(one: Tensor, other: Tensor) -> bool:
-    scale = float(other.abs().max()) if other.numel() else 0.0
+    finite = other[other.isfinite()]
+    scale = float(finite.abs().max()) if finite.numel() else 0.0
     return torch.allclose(one, other, rtol=0, atol=TOLERANCE * scale + 1e-6, equal_nan=True)
 
 
 def _check_loss(problem: Problem, outputs: Tensor, y: Tensor) -> None:
     name = getattr(problem.loss, "__qualname__", type(problem.loss).__qualname__)
-    losses = named(f"loss {name}", lambda: problem.loss(outputs, y))
+    with blaming(f"loss {name}", always=True):
+        losses, *alone = (problem.loss(outputs[rows], y[rows]) for rows in ([0, 1], [0], [1]))
     shape = list(losses.shape) if isinstance(losses, Tensor) else type(losses).__name__
     if shape != [2]:
         raise UsageError(
             f"loss {name} returns {shape} for 2 examples; it must return the loss of each, [N] (reduction='none')"
         )
-    alone = [named(f"loss {name}", partial(problem.loss, outputs[row], y[row])) for row in ([0], [1])]
     if not _close(torch.cat([loss.reshape(-1) for loss in alone]), losses):
         raise UsageError(
             f"loss {name} of 2 examples is not the loss of each by itself; it must not take a mean over the batch "
             "(reduction='none')"
         )
-
-
-def _check_last_batch(problem: Problem, apply: _Passes, x: Tensor, batch: int) -> None:
-    """Raises UsageError where an epoch ends with a batch of one example, which the network cannot be trained on."""
-    count = len(problem.train)
-    if (count % batch if count > batch else min(count, batch)) != 1 and batch != 1:
-        return
-    try:
-        apply(x, train=True)
-    except UsageError as problem_of_one:
-        fix = "use a larger batch" if batch == 1 else f"set drop_last=True, or another batch than {batch}"
-        raise UsageError(
-            f"{count} training examples in batches of {batch} end with a batch of one example, which the network "
-            f"cannot be trained on: {problem_of_one}; {fix}"
-        ) from problem_of_one

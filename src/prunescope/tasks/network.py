@@ -8,15 +8,16 @@ import inspect
 import json
 import typing
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, ClassVar, Self
 
 import torch
 from pydantic import Field, JsonValue, PrivateAttr, field_validator
 from torch import Tensor, nn
 
+from prunescope.base.blame import blaming
 from prunescope.base.code import code_digest, is_installed, value_digest
 from prunescope.base.errors import CodeChanged, UsageError
-from prunescope.base.faults import named
 from prunescope.base.importing import Importing, resolve
 from prunescope.base.tree import Masks
 from prunescope.base.value import array_digest, text_digest
@@ -83,7 +84,8 @@ class Network(Importing):
             raise UsageError(f"network {self.path} was an instance of another session; build the task again")
         factory = self._live or _factory(self.path)
         given = {name: _tuples(value) for name, value in self.args.items()}
-        module = named(f"{self.path} with arguments {self.args}", lambda: factory(**given))
+        with blaming(f"{self.path} with arguments {self.args}", always=True):
+            module = factory(**given)
         if not isinstance(module, nn.Module):
             raise UsageError(f"{self.path} returned {type(module).__name__}; it must return a fresh torch.nn.Module")
         return module
@@ -218,31 +220,29 @@ def with_prunable(net: Network, prunable: Prunable | None, example: Any) -> Netw
         return net
     if isinstance(prunable, str):
         prunable = (prunable,)
+    if not callable(prunable) and not (
+        isinstance(prunable, Sequence) and all(isinstance(name, str) for name in prunable)
+    ):
+        raise UsageError(f"prunable={prunable!r} names nothing; give names, patterns or a function of name and tensor")
     if callable(prunable):
-        leaves = _seeded(net, example).named_parameters()
+        leaves = _seeded(partial(net.build, example)).named_parameters()
         prunable = [name for name, leaf in leaves if prunable(name, leaf.detach())]
         if not prunable:
             raise UsageError(f"the function prunable= names no tensor of {net.path}; return True for some")
     return net.replace(prunable=tuple(prunable))
 
 
-def _seeded(net: Network, example: Any = None) -> nn.Module:
-    """The module as seed 0 builds it."""
+def _seeded(make: Callable[[], nn.Module]) -> nn.Module:
+    """What `make` returns under seed 0."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(0)
-        return net.build(example)
+        return make()
 
 
 def _module_digest(net: Network) -> str:
-    module = checked(_live_module(net))
+    module = checked(_seeded(net._made))
     leaves = [leaf for leaf in module.state_dict().values() if not nn.parameter.is_lazy(leaf)]
     return text_digest(f"{module} {array_digest(*leaves)}")[:8]
-
-
-def _live_module(net: Network) -> nn.Module:
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(0)
-        return net._made()
 
 
 def _with_defaults(factory: Any, path: str, args: dict[str, Any], positional: tuple[Any, ...] = ()) -> dict[str, Any]:

@@ -6,7 +6,7 @@ Belongs here: combining the parts and splitting the data. Does not belong here: 
 import inspect
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any, ClassVar, Self
 
@@ -259,6 +259,8 @@ class Problem:
     classes: number of classes C.
     target: what the labels are.
     kernels: how linear layers are computed; it changes results by rounding only.
+    beat: called now and then by what takes long, such as a pass over many examples, to say that it goes on; whoever has
+        work stopped lets it raise.
     """
 
     model: Model
@@ -271,6 +273,7 @@ class Problem:
     classes: int
     target: Target = CLASSES
     kernels: Kernels = PLAIN
+    beat: Callable[[], None] = field(default=lambda: None, compare=False)
 
     def restricted(self, rows: Tensor) -> "Problem":
         """The same problem with only these rows of its training split, int64 [M]."""

@@ -21,6 +21,7 @@ from prunescope.sparsity.structure import Structure, find_units
 from prunescope.tasks.task import Problem
 from prunescope.training import derivatives
 from prunescope.training.background import Background
+from prunescope.training.interventions.contract import applied, events_of
 from prunescope.training.interventions.intervention import memory_key
 from prunescope.training.loop import Program, Stepper
 from prunescope.training.probes import Phase, Probe
@@ -43,7 +44,7 @@ class Timeline:
         """
         self.program, self.probes, self._background = program, probes, background
         self.clock = Clock(program.clock.epoch_steps, program.steps)
-        self.events = [value.events(self.clock) for value in program.interventions]
+        self.events = [events_of(value, self.clock) for value in program.interventions]
         for value in program.interventions:
             value.check(self.clock, lambda: self.structure)
         self.keep = [(moment, self.clock.steps(moment.at)) for moment in keep if moment.when != "final"]
@@ -89,7 +90,7 @@ class Timeline:
         """The state after an event; a failure names the intervention and the step."""
         intervention, context = self.program.interventions[i], EventContext(self, progress, i)
         try:
-            return intervention.apply(progress.state, context)
+            return applied(intervention, progress.state, context)
         except Unreachable as problem:
             event = f", event {context.event + 1} of {context.events}" if context.events > 1 else ""
             where = f"{type(intervention).__name__} at step {progress.local} of the run{event}"

@@ -185,3 +185,30 @@ def test_what_cannot_be_shown_is_refused_before_anything_runs():
 def test_more_groups_than_examples():
     with pytest.raises(UsageError, match="groups=61 of 60"):
         yours.follow(recipe(), groups=61)
+
+
+def test_classes_and_groups_of_ones_own_are_tables_by_name(tmp_path):
+    generator = torch.Generator().manual_seed(0)
+    x, y = torch.randn(60, 5, generator=generator), torch.arange(60) % 3
+    site = ["north" if row % 4 else "south" for row in range(60)]
+    task = Task.from_module(
+        lambda: LeNet(inputs=5, classes=3, hidden=(8,)),
+        train=(x, y),
+        test=(x, y),
+        class_names=["ape", "bee", "cod"],
+        groups={"site": (None, site), "only trained": (site, None)},
+    )
+    own = recipe().replace(task=task)
+    study = yours.follow(own, levels=1, replicates=2, ensemble=1, early="1ep", groups=5, folds=2)
+    figures = {figure.name: figure for figure in study.figures}
+    assert "groups-named-0" not in figures, "a column without test examples says nothing of them"
+    shown = [figures["classes-named"], figures["groups-named-1"]]
+    results = ensure({node.id: node for figure in shown for node in figure.nodes}.values(), store=tmp_path, workers=1)
+    by_class, by_site = (figure.table(results) for figure in shown)
+    assert {row["class"] for row in by_class} == {"ape", "bee", "cod"}
+    last = {row["site"]: row for row in by_site if row["panel"] == "level 1"}
+    assert {name: row["examples"] for name, row in last.items()} == {"north": 45, "south": 15}
+    errs = [results[node]["correct"] for node in figures["groups-named-1"].nodes]
+    south = np.array([name == "south" for name in site])
+    dense = np.mean([100 * (~np.asarray(correct)[south]).mean() for correct in errs[:2]])
+    assert last["south"]["dense"] == pytest.approx(dense)

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from pydantic import ValidationError
 
 from prunescope.base import tree
+from prunescope.base.errors import UsageError
 from prunescope.base.reference import Moment
 from prunescope.papers.yang2023.quantities import PRUNED
 from prunescope.papers.yang2023.scales import Setting, pruned
@@ -65,11 +65,11 @@ def test_predictors_are_those_of_the_setting():
     ],
 )
 def test_impossible_settings_are_refused(changes, message):
-    with pytest.raises(ValidationError, match=message):
+    with pytest.raises(UsageError, match=message):
         TINY.replace(**changes)
 
 
 @pytest.mark.parametrize("keep", [0.0, 1.5])
 def test_impossible_keep_probabilities_are_refused(keep):
-    with pytest.raises(ValidationError, match="keep"):
+    with pytest.raises(UsageError, match="keep"):
         pruned(TINY.dense(0), keep)

@@ -255,13 +255,7 @@ def test_status_knows_published_content_under_any_wrapper(data_folder: Path, mon
     write_idx(data_folder / "mnist", compressed=True)
     plain = {name: hashlib.md5(idx_bytes(array)).hexdigest() for name, array in idx_arrays().items()}
     row = files.DATASETS["mnist"]
-    published = files.Dataset(
-        row.name,
-        row.title,
-        row.places,
-        tuple(files.DataFile(name, md5) for name, md5 in plain.items()),
-        row.downloads,
-    )
+    published = files.Dataset(row.title, row.places, plain, row.downloads)
     monkeypatch.setattr(files, "DATASETS", {"mnist": published})
     assert status("mnist").published is True
 

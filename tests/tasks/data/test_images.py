@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from pydantic import ValidationError
 
 from prunescope.base.errors import DataError, UsageError
 from prunescope.tasks.data import library
@@ -118,7 +117,7 @@ def test_folders_that_do_not_fit_are_refused(pictures: Path) -> None:
 
 
 def test_a_view_larger_than_the_resized_picture_is_refused() -> None:
-    with pytest.raises(ValidationError, match="larger than resize"):
+    with pytest.raises(UsageError, match="larger than resize"):
         image_folder("pets", resize=10, crop=11)
 
 

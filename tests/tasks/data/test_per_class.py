@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from pydantic import ValidationError
 
 from prunescope.base.errors import UsageError
 from prunescope.tasks.data.per_class import PerClass, per_class
@@ -34,5 +33,5 @@ def test_all_of_it_is_the_source_itself_and_more_is_refused():
         per_class(BLOBS, 21, classes=4)
     with pytest.raises(UsageError, match="are 20, not 10"):
         per_class(BLOBS, 5, classes=2).load()
-    with pytest.raises(ValidationError, match="inner source"):
+    with pytest.raises(UsageError, match="inner source"):
         PerClass(digest="0" * 32, train=20, test=12, inner=BLOBS, per_class=5)

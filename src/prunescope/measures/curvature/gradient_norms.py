@@ -56,6 +56,7 @@ def sums(surface: Surface, along: Along, batches: Batches | None = None) -> Tree
         if part is None:  # the first chunk can differ from a later one where a network looks at its data
             part = _whole(surface, x, y, along)
         parts.append(part)
+        surface.beat()
     return {name: torch.cat([part[name] for part in parts]) for name in surface.params}
 
 

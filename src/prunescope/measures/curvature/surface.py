@@ -66,6 +66,7 @@ class Surface:
     masks: bool, True = kept.
     x, y: the sample's inputs [N, ...] and labels int64 [N].
     train: whether the network is in training mode.
+    beat: as of the problem.
     """
 
     model: Model
@@ -76,6 +77,7 @@ class Surface:
     x: Tensor
     y: Tensor
     train: bool
+    beat: Callable[[], None]
 
     def logits(self, params: Tree, x: Tensor) -> Tensor:
         """Logits [B, C] of inputs x [B, ...] at other parameters."""
@@ -128,7 +130,9 @@ class Surface:
     def chunks(self, size: int = CHUNK) -> Iterator[tuple[Tensor, Tensor]]:
         """The sample in order, at most `size` at a time; all at once where examples mix."""
         size = len(self.y) if self.mixes else size
-        yield from zip(torch.split(self.x, size), torch.split(self.y, size), strict=True)
+        for chunk in zip(torch.split(self.x, size), torch.split(self.y, size), strict=True):
+            yield chunk
+            self.beat()
 
     @torch.no_grad()
     def mean_loss(self, params: Tree) -> Tensor:
@@ -187,6 +191,7 @@ def surface(problem: Problem, weights: Weights, sample: Sample) -> Surface:
         x=cast(x),
         y=y,
         train=sample.normalization == "train",
+        beat=problem.beat,
     )
     _require_function(made, f"{problem.model.network.path} in {sample.normalization} mode, {sample.precision}")
     return made

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -15,6 +16,7 @@ from prunescope.papers.jin2022.claims import MORE, Says, by_chance, no_more_than
 from prunescope.papers.jin2022.figures import OVER_SPARSITY
 from prunescope.papers.jin2022.quantities import ERROR, rank_agreement, remaining
 from prunescope.studies import statistics
+from prunescope.tasks.data.groups import columns, grouping
 
 MARGIN = 0.5
 """Percentage points by which a class has to lose to count as harmed; proposed."""
@@ -84,9 +86,42 @@ def _rows(bench: Benchmark, arm: Arm, level: int) -> ps.Computed:
     return ps.Computed(ps.nodes_of([change, x]), table, {"panel": LABELS[arm]})
 
 
-def named_figure(bench: Benchmark) -> ps.Figure:
-    """Every class by name: what the best and the last level of pruning do to it."""
+def named_figures(bench: Benchmark) -> Iterator[ps.Figure]:
+    """Every class by name, and every group of the user's own: what the best and the last level of pruning do to it."""
+    source = bench.base.task.data.source
     labels = ps.Reading(measure=ps.Labels(split="test"), state=ps.final(bench.row("dense", NOISE, 0)[0].recipe))
+    of_class = Groups("class", source.class_names, [labels], lambda results: np.asarray(results[labels]["label"]))
+    yield _named_figure(bench, of_class, "classes-named", "Who loses: every class, worst first")
+    for number, column in enumerate(columns(source.digest)):
+        groups = grouping(source.digest, column)
+        if "test" in groups.codes:
+            own = Groups(column, groups.names, [], partial(_codes, groups.codes["test"].numpy()), kind="groups")
+            yield _named_figure(bench, own, f"groups-named-{number}", f"Who loses: groups by {column}, worst first")
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Groups of the test examples.
+
+    name: what a group is: a class, or the name of a column of the user's own.
+    names: of the groups 0, 1, ...; empty where they have none.
+    nodes: what must be computed to know them.
+    of: from results to the group of each example, int64 [N].
+    kind: what they are together.
+    """
+
+    name: str
+    names: Sequence[str]
+    nodes: Sequence[ps.Reading]
+    of: Callable[[ps.Results], NDArray[np.int64]]
+    kind: str = "classes"
+
+
+def _codes(codes: NDArray[np.int64], results: ps.Results) -> NDArray[np.int64]:
+    return codes
+
+
+def _named_figure(bench: Benchmark, groups: Groups, name: str, title: str) -> ps.Figure:
     dense = on_test([point.recipe for point in bench.row("dense", NOISE, 0)])
     sparse = {
         "best level": on_test(bench.chosen("pruned", NOISE)),
@@ -95,18 +130,18 @@ def named_figure(bench: Benchmark) -> ps.Figure:
 
     def rows(after: Sequence[ps.Reading], results: ps.Results) -> list[ps.Row]:
         wrong = [np.stack([~np.asarray(results[reading]["correct"]) for reading in row]) for row in (dense, after)]
-        return named(np.asarray(results[labels]["label"]), *wrong)
+        return named(groups.of(results), *wrong, name=groups.name, names=groups.names)
 
     return ps.Figure(
-        "classes-named",
-        "Who loses: every class, worst first",
+        name,
+        title,
         caption="Test error in percent, mean over replicates, of the dense and of the pruned network. lost and won: "
         "test examples that more replicates get wrong after pruning than before, and the other way round. p: exact "
-        "McNemar test that as many are lost as won; p_holm: adjusted for all classes of the level. The best level is "
-        "chosen on "
+        f"McNemar test that as many are lost as won; p_holm: adjusted for all {groups.kind} of the level. The best "
+        "level is chosen on "
         f"{'held-out examples' if bench.base.task.data.validation else 'the same test set'}.",
         rows=[
-            ps.Computed((labels, *dense, *after), partial(rows, after), {"panel": panel})
+            ps.Computed((*groups.nodes, *dense, *after), partial(rows, after), {"panel": panel})
             for panel, after in sparse.items()
         ],
         plot=ps.Listing(),
@@ -119,17 +154,23 @@ def on_test(runs: Sequence[ps.Value]) -> list[ps.Reading]:
 
 
 def named(
-    group: NDArray[np.int64], dense: NDArray[np.bool_], sparse: NDArray[np.bool_], *, name: str = "class"
+    group: NDArray[np.int64],
+    dense: NDArray[np.bool_],
+    sparse: NDArray[np.bool_],
+    *,
+    name: str = "class",
+    names: Sequence[str] = (),
 ) -> list[ps.Row]:
     """What happened to each group of examples, the worst first; those without examples come last, without numbers.
 
     group: the group of each example, [N], from 0. dense, sparse: whether a replicate errs on it, [R, N].
+    name: the column of the groups. names: of groups 0, 1, ...; their numbers where they have none.
     """
     net = sparse.sum(axis=0) - dense.sum(axis=0)  # of all replicates, how many more err on an example
     rows: list[dict[str, object]] = []
-    for number in range(int(group.max()) + 1):
+    for number in range(max(int(group.max()) + 1, len(names))):
         members = group == number
-        row: dict[str, object] = {name: number, "examples": int(members.sum())}
+        row: dict[str, object] = {name: names[number] if names else number, "examples": int(members.sum())}
         if members.any():
             before, after = (100 * float(wrong[:, members].mean()) for wrong in (dense, sparse))
             lost, won = int((net[members] > 0).sum()), int((net[members] < 0).sum())

@@ -137,7 +137,8 @@ def follow(
     for noise in noises:
         title = f"Whose training loss changes: groups by EL2N, {noise_name(noise)}"
         figures.append(sparsity_figure(sub, noise, ARMS, f"groups-{100 * noise:g}", title))
-    figures += [classes.figure(bench, ARMS, claims=[_no_class_is_harmed(bench)]), classes.named_figure(bench)]
+    figures.append(classes.figure(bench, ARMS, claims=[_no_class_is_harmed(bench)]))
+    figures += classes.named_figures(bench)
     for noise in noises:
         figures += Suspects(bench, noise, folds).figures(images=images)
     figures += [fit_figure(bench, noise, arms=ARMS, name=f"fit-{100 * noise:g}") for noise in bench.noisy()]

@@ -88,6 +88,7 @@ def ensure(
             finally:
                 executor.stop()
                 display.end()
+                prepared.prices.learn({todo.readings[key]: seconds for key, seconds in queue.took.items()})
     except KeyboardInterrupt:
         raise Interrupted("stopped; everything reached is stored, the same command goes on from there") from None
     if not told and (failures := todo.failed | queue.failures):

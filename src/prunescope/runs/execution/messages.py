@@ -28,7 +28,7 @@ class Message:
         "busy": another process holds its lease.
         "died": its worker is gone.
         "ready", "free": the worker has started, takes the next work.
-    steps: of a beat, the steps done so far.
+    steps: of a beat, the steps done so far; of a reading, the milliseconds that it has taken.
     why: the reason, for people.
     error: of an error, its class.
     worker: the number of the worker, which the executor writes.

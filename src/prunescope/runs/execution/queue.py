@@ -36,6 +36,7 @@ class WorkQueue:
         self.given: dict[int, int] = {}  # by worker, how many ids its last work had
         self.limits: dict[str, int] = {}  # most runs of a pack, after a worker died of a larger one
         self.steps: dict[str, int] = {}
+        self.took: dict[str, float] = {}  # seconds of readings, by id
         self.ended: dict[str, bool] = {}  # whether it ended well
         self.errors: dict[str, Message] = {}
         self.failures: dict[str, str] = {}  # why, of runs that were stored as failed
@@ -81,6 +82,8 @@ class WorkQueue:
         if key in unfinished:
             unfinished.remove(key)
         if message.kind == "done":
+            if key in self.plan.readings:
+                self.took[key] = message.steps / 1000
             self._end(key, well=True)
         elif message.kind == "busy":
             if message.why not in self.others:
@@ -144,7 +147,9 @@ class WorkQueue:
 
     def _share(self, key: str) -> float:
         job = self.plan.jobs.get(key)
-        return min(1.0, self.steps.get(key, 0) / max(1, job.recipe.steps)) if job else 0.0
+        if job is None:  # what it will take is a guess
+            return min(0.99, self.steps.get(key, 0) / 1000 / max(self.seconds[key], 1e-3))
+        return min(1.0, self.steps.get(key, 0) / max(1, job.recipe.steps))
 
     def _work(self, key: str, workers: int) -> Work:
         """What a worker gets: a run with those that train in one program with it, anything else by itself."""

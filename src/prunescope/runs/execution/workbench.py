@@ -4,14 +4,17 @@ Belongs here: from a node to its stored result. Does not belong here: loading (`
 (`queue.py`), how many processes there are (`executors/`).
 """
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch
 
 from prunescope.base.errors import PrunescopeError, UsageError
 from prunescope.base.reference import FINAL, Moment
+from prunescope.measures.measure import measured
 from prunescope.runs.execution.checkpointer import Checkpointer, load_checkpoint
 from prunescope.runs.execution.manifest import base_manifest, execution, outcome
 from prunescope.runs.execution.messages import Message
@@ -29,6 +32,8 @@ from prunescope.training.progress import Progress
 from prunescope.training.run import Member, train_together
 
 CHECKPOINT_SECONDS = 15.0
+READING_BEAT = 0.3
+"""Seconds between two signs of life of a reading."""
 
 
 class Stopped(Exception):
@@ -191,16 +196,27 @@ class Workbench(Loader):
 
     # -- readings
 
-    def read(self, reading: Reading) -> None:
-        """Takes a reading and stores it."""
+    def read(self, reading: Reading, beat: Callable[[int], bool] = lambda milliseconds: True) -> None:
+        """Takes a reading and stores it.
+
+        beat: gets the milliseconds so far, now and then; False stops the reading. Raises Stopped.
+        """
+        began = told = time.monotonic()
+
+        def goes_on() -> None:
+            nonlocal told
+            if (now := time.monotonic()) - told > READING_BEAT:
+                told = now
+                if not beat(int(1000 * (now - began))):
+                    raise Stopped(reading.id)
+
         with one_thread(), torch.no_grad():
             recipe, _ = StoredResults(self.store).state_key(reading.state)
-            problem, weights = self.problem(recipe), self.weights(reading.state)
+            problem, weights = replace(self.problem(recipe), beat=goes_on), self.weights(reading.state)
             if problem.model.frozen:
                 weights = weights.with_frozen()
-            values = reading.measure.measure(problem, weights)
-        plain = {name: torch.as_tensor(value).detach().cpu() for name, value in values.items()}
-        self.store.add_reading(reading.id, plain, {"reading": describe(reading), "run": recipe.id})
+            values = measured(reading.measure, problem, weights)
+        self.store.add_reading(reading.id, values, {"reading": describe(reading), "run": recipe.id})
 
 
 def _check_kept(progress: Progress, moments: Iterable[Moment]) -> None:

@@ -27,7 +27,10 @@ def dense(recipe: Recipe) -> Recipe:
     """
     if recipe.interventions:
         kinds = ", ".join(type(value).__name__ for value in recipe.interventions)
-        raise UsageError(f"a dense recipe has no interventions, this one has {kinds}; remove them first")
+        raise UsageError(
+            f"a dense recipe has no interventions, this one has {kinds}; remove them first (those of every level are "
+            "given to imp(..., also=(...,)))"
+        )
     return recipe
 
 
@@ -39,6 +42,7 @@ def imp(
     rewind: Duration = "0it",
     retrain: Retrain = "learning_rate",
     fine_tune: Duration | None = None,
+    also: tuple[Intervention, ...] = (),
 ) -> list[Recipe]:
     """Iterative magnitude pruning: the recipes of levels 0 (dense) to `levels`.
 
@@ -49,6 +53,7 @@ def imp(
         puts weights and statistics back to their values at `rewind` of level 0; "fine_tune" goes on from the last
         weights for the last `fine_tune` of the schedule.
     fine_tune: how long the last part of the schedule is.
+    also: other interventions of every level, the dense one included, behind pruning and rewinding.
 
     Raises UsageError for negative levels, for fine-tuning of no length or longer than the schedule.
 
@@ -57,12 +62,12 @@ def imp(
     if fine_tune is not None and retrain != "fine_tune":
         raise UsageError(f"fine_tune={fine_tune!r} has no meaning for retrain={retrain!r}; leave it out")
     prune = prune or Prune(amount=Remaining(fraction=0.2))
-    base = dense(recipe)
+    base = dense(recipe).replace(interventions=also) if also else dense(recipe)
     rewind_to: tuple[Intervention, ...] = ()
     if retrain == "weight":
         rewind_to = (Rewind(to=StateRef(run=base, moment=Moment(when="step", at=rewind))),)
     begin = rewind if retrain != "fine_tune" else _last(base, fine_tune)
-    return _chain(base, levels=levels, begin=begin, interventions=(prune, *rewind_to))
+    return _chain(base, levels=levels, begin=begin, interventions=(prune, *rewind_to, *also))
 
 
 def extended(recipe: Recipe, *, levels: int, rewind: Duration = "0it") -> list[Recipe]:

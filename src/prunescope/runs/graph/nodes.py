@@ -4,7 +4,7 @@ Every node is a value whose id is made from its specification and its inputs' id
 anything runs. A node's inputs are its `references`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import ClassVar, Self
 
 from pydantic import field_validator, model_validator
@@ -22,6 +22,7 @@ class Reading(Value):
     """What `measure` says of one stored state."""
 
     by_id: ClassVar[bool] = True
+    hints: ClassVar[Mapping[str, str]] = {"state": "give a state, such as that at the end of a run: ps.final(run)"}
     measure: Measure
     state: StateRef
 

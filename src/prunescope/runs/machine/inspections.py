@@ -10,6 +10,7 @@ from functools import partial
 
 from prunescope.base.errors import CodeChanged, DataError, UsageError
 from prunescope.base.importing import Importing
+from prunescope.base.steps import Clock
 from prunescope.base.value import Value, kind, text_digest
 from prunescope.runs.graph.recipe import Everything, Recipe
 from prunescope.runs.machine.loader import Loader, check_code, facts_path
@@ -19,6 +20,8 @@ from prunescope.runs.store.store import Store
 from prunescope.tasks.inspection import Inspection, inspect_problem
 from prunescope.tasks.task import Problem
 from prunescope.training.interventions import Reinit, Rewind
+from prunescope.training.interventions.contract import events_of
+from prunescope.training.last_batch import check_last_batch
 
 _INSPECTED: LRU[Inspection] = LRU(256)
 """What this process has looked at, of instances and installed code; a user's factory may read a file that changes."""
@@ -33,6 +36,7 @@ def inspect(recipe: Recipe) -> Inspection:
     problem = recipe.task.load(recipe.seeds, recipe.task.data.source.load())
     inspection = _inspect(recipe, problem)
     _check_prunable(recipe, inspection)
+    _check_events(recipe)
     return inspection
 
 
@@ -60,6 +64,7 @@ def inspections(plan: Plan, store: Store) -> list[Inspection]:
     for recipe in plan.runs:
         if recipe.id in at_work and recipe.interventions:
             _check_prunable(recipe, made.get(f"{store.root.resolve()} {_aspects(recipe)}"))
+            _check_events(recipe)
     return list(made.values())
 
 
@@ -92,9 +97,10 @@ def _look(loader: Loader, recipe: Recipe) -> Inspection:
 
 
 def _inspect(recipe: Recipe, problem: Problem) -> Inspection:
-    """The last batch of a subset is not known before the subset is."""
-    whole = isinstance(recipe.examples, Everything) and not getattr(recipe, "drop_last", False)
-    return inspect_problem(problem, batch=recipe.batch, last_batch=whole)
+    inspection = inspect_problem(problem)
+    if isinstance(recipe.examples, Everything):  # the last batch of a subset is not known before the subset is
+        check_last_batch(problem, batch=recipe.batch, drop_last=recipe.drop_last)
+    return inspection
 
 
 def _check_prunable(recipe: Recipe, inspection: Inspection | None) -> None:
@@ -105,6 +111,13 @@ def _check_prunable(recipe: Recipe, inspection: Inspection | None) -> None:
             f"{', '.join(kinds)} would remove nothing: {inspection.network} has no prunable weights "
             f"({inspection.tensors.sentence}); name some with prunable="
         )
+
+
+def _check_events(recipe: Recipe) -> None:
+    """Raises UsageError for an event outside the run; how long a run on a subset is, is not known yet."""
+    if isinstance(recipe.examples, Everything):
+        for value in recipe.interventions:
+            events_of(value, Clock(recipe.clock().epoch_steps, recipe.steps))
 
 
 def check_codes(nodes: Iterable[Value]) -> None:

@@ -5,7 +5,6 @@ Belongs here: from a recipe to everything that its training needs. Does not belo
 """
 
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,8 @@ import torch
 from torch import Tensor
 
 from prunescope.base import tree
+from prunescope.base.blame import blaming
 from prunescope.base.errors import CodeChanged, PrunescopeError, UsageError
-from prunescope.base.faults import named
 from prunescope.base.reference import StateRef
 from prunescope.base.state import Weights
 from prunescope.base.steps import Clock
@@ -60,10 +59,12 @@ class Loader:
         """The recipe's network as pure functions."""
         network, source = recipe.task.network, recipe.task.data.source
 
-        return self.models.get(
-            network.id + source.id,
-            lambda: named(f"building {network.path}", partial(Model, network, self._example(source))),
-        )
+        def build() -> Model:
+            example = self._example(source)
+            with blaming(f"building {network.path}", always=True):
+                return Model(network, example)
+
+        return self.models.get(network.id + source.id, build)
 
     def _example(self, source: Source) -> Tensor:
         """Inputs of two examples, [2, ...]."""
@@ -163,7 +164,8 @@ def check_code(store: Store, recipe: Recipe, problem: Problem) -> None:
     network, model = recipe.task.network, problem.model
     path = facts_path(store, recipe)
     x, _ = problem.test.batch(torch.arange(min(FINGERPRINTED, len(problem.test))))
-    now = named(f"{network.path} on inputs {list(x.shape)}", partial(model.fingerprint, x))
+    with blaming(f"{network.path} on inputs {list(x.shape)}", always=True):
+        now = model.fingerprint(x)
     stored = store.read_json(path)
     before: dict[str, Any] = {"training": now["training"], "frozen": [], "evaluating": []} | (stored or now)
     before = {"prunable": sorted(model.linear_and_convolutions)} | before

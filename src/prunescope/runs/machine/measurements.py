@@ -1,6 +1,6 @@
 """What was measured on this machine, kept in the store so that it is measured once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any, Generic, TypeVar
 
@@ -31,6 +31,12 @@ class Measurements(Generic[T]):
                 raise
             except Exception:
                 return failed
+            self.add({})
+        return self.known[key]
+
+    def add(self, values: Mapping[str, T]) -> None:
+        """Stores values, in the place of earlier ones of the same key."""
+        self.known |= values
+        if self.known:
             content: dict[str, Any] = {name: asdict(value) for name, value in self.known.items()}  # type: ignore[call-overload]
             self.store.write_json(self.path, content)
-        return self.known[key]

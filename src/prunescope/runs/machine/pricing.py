@@ -8,7 +8,7 @@ import math
 import platform
 import statistics
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -33,6 +33,8 @@ from prunescope.training.probes import Probe
 from prunescope.training.run import begin
 
 CALIBRATION_SECONDS = 0.4
+DEAR_SECONDS = 1.0
+"""A reading that took longer is remembered."""
 READING_BYTES = 20
 """Of a stored reading, for each training example, at most."""
 
@@ -64,6 +66,7 @@ class Prices:
         self.largest: dict[str, int] = {}  # weights of the largest linear layer, by network
         name = text_digest(platform.node() + loader.device)
         self.measured = Measurements(loader.store, name, Price)
+        self.taken = Measurements(loader.store, f"readings-{name}", ReadingPrice)
 
     def of(self, recipe: Recipe) -> Price:
         """The price of a recipe's kind at the density that it will have, measured if it is not known.
@@ -113,9 +116,33 @@ class Prices:
         return recipe.steps * price.step + probed * price.example
 
     def reading(self, reading: Reading) -> float:
-        """Seconds that a reading takes: one pass over the larger split; of a choice, its dearest member."""
+        """Seconds that a reading takes: what one like it took, or one pass over the larger split.
+
+        Of a choice it is that of the dearest member.
+        """
         recipe = _dearest(reading)
+        if (known := self.taken.known.get(_kind(reading))) is not None:
+            return known.seconds
         return self.of(recipe).example * max(recipe.train_examples, recipe.task.data.source.test)
+
+    def learn(self, took: Mapping[Reading, float]) -> None:
+        """Remembers what readings took that are dearer than a pass: of these nothing else tells the price."""
+        dear = {_kind(reading): ReadingPrice(seconds) for reading, seconds in took.items() if seconds > DEAR_SECONDS}
+        if dear:
+            self.taken.add(dear)
+
+
+@dataclass(frozen=True)
+class ReadingPrice:
+    """Seconds that a reading took."""
+
+    seconds: float
+
+
+def _kind(reading: Reading) -> str:
+    """What readings have alike that cost the same."""
+    task = _dearest(reading).task
+    return text_digest(f"{reading.measure.id} {task.network.id} {task.data.source.id} {task.data.share}")
 
 
 def prices(plan: Plan, price: Prices) -> dict[str, float]:

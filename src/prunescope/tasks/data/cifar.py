@@ -5,7 +5,6 @@ Source: Krizhevsky (2009), Learning Multiple Layers of Features from Tiny Images
 
 import io
 import pickle
-from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,7 +13,7 @@ import torch
 from torch import Tensor
 
 from prunescope.base.errors import DataError
-from prunescope.tasks.data.files import Fingerprint, fingerprint, locate, uncompressed
+from prunescope.tasks.data.files import locate, summary, uncompressed
 from prunescope.tasks.data.source import Arrays, Content, Normalization, Source
 
 CIFAR10 = Normalization(mean=(0.4914, 0.4822, 0.4465), std=(0.2023, 0.1994, 0.2010))
@@ -43,15 +42,15 @@ class Cifar(Source):
 
 def cifar10(*, normalization: Normalization = CIFAR10) -> Cifar:
     """CIFAR-10, as the files in the data folder have it; raises DataError if they are missing or damaged."""
-    return Cifar(name="cifar10", normalization=normalization, **_summary("cifar10", fingerprint(locate("cifar10"))))
+    return Cifar(name="cifar10", normalization=normalization, **summary("cifar10", read))
 
 
 def cifar100(*, normalization: Normalization = CIFAR100) -> Cifar:
     """CIFAR-100 with its fine labels; raises DataError if its files are missing or damaged."""
-    return Cifar(name="cifar100", normalization=normalization, **_summary("cifar100", fingerprint(locate("cifar100"))))
+    return Cifar(name="cifar100", normalization=normalization, **summary("cifar100", read))
 
 
-def read(name: Name) -> Content:
+def read(name: str) -> Content:
     """The content of the batches, in the order of the files: images uint8 [N, 3, 32, 32], labels int64 [N].
 
     Raises DataError if a file is missing, damaged, or holds anything but arrays and plain containers.
@@ -125,7 +124,7 @@ def _latin(text: Any, encoding: Any) -> bytes:
     return text.encode("latin1")
 
 
-def _read_batch(path: Path, *, name: Name) -> tuple[Tensor, Tensor]:
+def _read_batch(path: Path, *, name: str) -> tuple[Tensor, Tensor]:
     """Images uint8 [N, 3, 32, 32] and labels int64 [N] of one file."""
     fix = f"Delete it, then run `prunescope data get {name}`"
     try:
@@ -146,9 +145,3 @@ def _read_batch(path: Path, *, name: Name) -> tuple[Tensor, Tensor]:
     if labels.min(initial=0) < 0 or labels.max(initial=0) >= _CLASSES[name]:
         raise DataError(f"{path} holds labels outside 0 to {_CLASSES[name] - 1}. {fix}")
     return torch.from_numpy(images.reshape(-1, 3, 32, 32).copy()), torch.from_numpy(labels.astype(np.int64))
-
-
-@cache
-def _summary(name: Name, files: Fingerprint) -> dict[str, Any]:
-    """The summary of the content; `files` is a part of the cache's key, so that changed files are read anew."""
-    return read(name).summary

@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from pydantic import Field
 
-from prunescope.tasks.data.source import Arrays, Content, Normalization, Source
+from prunescope.tasks.data.source import Arrays, Content, Made, Normalization
 
 DIGITS = Normalization(mean=(0.3050,), std=(0.3760,))
 """Mean and standard deviation of all pixels of the 1,297 default training images, scaled to [0, 1]."""
 
 
-class Digits(Source):
+class Digits(Made):
     """8x8 handwritten digits in 10 classes.
 
     train: number of training examples; the others are test examples.
@@ -30,10 +30,18 @@ class Digits(Source):
     train: int = Field(ge=10, le=1787)
     normalization: Normalization
 
+    def content(self) -> Content:
+        """The embedded examples, split after the first `train`."""
+        path = resources.files("prunescope.tasks.data") / "embedded" / "digits.npz"
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            images = torch.from_numpy(stored["images"]).unsqueeze(1)
+            labels = torch.from_numpy(stored["labels"]).to(torch.int64)
+        train = self.train
+        return Content(images[:train], labels[:train], images[train:], labels[train:])
+
     def load(self) -> Arrays:
         """Examples float32 [N, 1, 8, 8] and labels; raises DataError if the package's file was changed."""
-        content = _read(self.train).verified(self.digest, name="digits")
-        return content.normalized(self.normalization, white=16.0, classes=10)
+        return self.verified().normalized(self.normalization, white=16.0, classes=10)
 
 
 def digits(train: int = 1297, *, normalization: Normalization = DIGITS) -> Digits:
@@ -42,14 +50,4 @@ def digits(train: int = 1297, *, normalization: Normalization = DIGITS) -> Digit
     >>> digits().load().train_x.shape
     (1, 8, 8)
     """
-    unchecked = Digits(digest="0" * 32, train=train, test=1797 - train, normalization=normalization)
-    return unchecked.replace(digest=_read(unchecked.train).digest)
-
-
-def _read(train: int) -> Content:
-    """The embedded examples, split after the first `train`."""
-    path = resources.files("prunescope.tasks.data") / "embedded" / "digits.npz"
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-        images = torch.from_numpy(stored["images"]).unsqueeze(1)
-        labels = torch.from_numpy(stored["labels"]).to(torch.int64)
-    return Content(images[:train], labels[:train], images[train:], labels[train:])
+    return Digits.of(train=train, test=1797 - train, normalization=normalization)

@@ -13,22 +13,13 @@ import tarfile
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from prunescope.base.errors import DataError, UsageError
-
-
-@dataclass(frozen=True)
-class DataFile:
-    """A file of a data set.
-
-    name: name without .gz.
-    md5: published MD5 of the uncompressed content, None where none was published.
-    """
-
-    name: str
-    md5: str | None
+from prunescope.tasks.data.source import Content
 
 
 @dataclass(frozen=True)
@@ -49,112 +40,92 @@ class Download:
 class Dataset:
     """A published data set.
 
-    name: name of the data set in commands and messages.
     title: name of the data set in text.
     places: folders that may hold its files, relative to the data folder; the one with most of them is used.
-    files: the files that are read.
+    files: the files that are read, by name without .gz: published MD5 of the content, None where none was published.
     downloads: the files that are published.
     """
 
-    name: str
     title: str
     places: tuple[str, ...]
-    files: tuple[DataFile, ...]
+    files: Mapping[str, str | None]
     downloads: tuple[Download, ...]
 
 
+_IDX = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
+
+
 def _idx(
-    name: str,
-    title: str,
-    places: tuple[str, ...],
-    urls: tuple[str, ...],
-    md5: tuple[tuple[str, str | None], ...],
+    title: str, places: tuple[str, ...], urls: tuple[str, ...], md5: tuple[tuple[str, str | None], ...]
 ) -> Dataset:
     """A data set of four gzipped IDX files. md5: (compressed, uncompressed) of each."""
-    names = (
-        "train-images-idx3-ubyte",
-        "train-labels-idx1-ubyte",
-        "t10k-images-idx3-ubyte",
-        "t10k-labels-idx1-ubyte",
-    )
-    return Dataset(
-        name=name,
-        title=title,
-        places=places,
-        files=tuple(DataFile(file, content) for file, (_, content) in zip(names, md5, strict=True)),
-        downloads=tuple(
-            Download(f"{file}.gz", wrapper, tuple(f"{url}/{file}.gz" for url in urls))
-            for file, (wrapper, _) in zip(names, md5, strict=True)
-        ),
-    )
+    files = dict(zip(_IDX, md5, strict=True))
+    downloads = [
+        Download(f"{name}.gz", wrapper, tuple(f"{url}/{name}.gz" for url in urls))
+        for name, (wrapper, _) in files.items()
+    ]
+    return Dataset(title, places, {name: content for name, (_, content) in files.items()}, tuple(downloads))
 
 
-def _cifar(name: str, title: str, layout: str, archive: str, md5: str, files: tuple[tuple[str, str], ...]) -> Dataset:
+def _cifar(name: str, title: str, layout: str, archive: str, md5: str, files: Mapping[str, str | None]) -> Dataset:
     """A data set of pickles that are published in one archive, inside a folder `layout`."""
-    return Dataset(
-        name=name,
-        title=title,
-        places=(f"{name}/{layout}", name, layout),
-        files=tuple(DataFile(*file) for file in files),
-        downloads=(Download(archive, md5, (f"https://www.cs.toronto.edu/~kriz/{archive}",)),),
-    )
+    download = Download(archive, md5, (f"https://www.cs.toronto.edu/~kriz/{archive}",))
+    return Dataset(title, (f"{name}/{layout}", name, layout), files, (download,))
 
 
-_PUBLISHED = (
-    _idx(
-        "mnist",
-        "MNIST",
-        ("mnist", "."),
-        ("https://ossci-datasets.s3.amazonaws.com/mnist",),
-        (
-            ("f68b3c2dcbeaaa9fbdd348bbdeb94873", "6bbc9ace898e44ae57da46a324031adb"),
-            ("d53e105ee54ea40749a09fcbcd1e9432", "a25bea736e30d166cdddb491f175f624"),
-            ("9fb629c4189551a2d022fa330f9573f3", "2646ac647ad5339dbf082846283269ea"),
-            ("ec29112dd5afa0611ce80d1b7f02629c", "27ae3e4e09519cfbb04c329615203637"),
+DATASETS: Mapping[str, Dataset] = MappingProxyType(
+    {
+        "mnist": _idx(
+            "MNIST",
+            ("mnist", "."),
+            ("https://ossci-datasets.s3.amazonaws.com/mnist",),
+            (
+                ("f68b3c2dcbeaaa9fbdd348bbdeb94873", "6bbc9ace898e44ae57da46a324031adb"),
+                ("d53e105ee54ea40749a09fcbcd1e9432", "a25bea736e30d166cdddb491f175f624"),
+                ("9fb629c4189551a2d022fa330f9573f3", "2646ac647ad5339dbf082846283269ea"),
+                ("ec29112dd5afa0611ce80d1b7f02629c", "27ae3e4e09519cfbb04c329615203637"),
+            ),
         ),
-    ),
-    # Its files have the names of MNIST's, so they are never looked for beside the other data sets.
-    _idx(
-        "fashion-mnist",
-        "Fashion-MNIST",
-        ("fashion-mnist",),
-        (
-            "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion",
-            "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com",
+        # Its files have the names of MNIST's, so they are never looked for beside the other data sets.
+        "fashion-mnist": _idx(
+            "Fashion-MNIST",
+            ("fashion-mnist",),
+            (
+                "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion",
+                "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com",
+            ),
+            (
+                ("8d4fb7e6c68d591d4c3dfef9ec88bf0d", None),
+                ("25c81989df183df01b3e8a0aad5dffbe", None),
+                ("bef4ecab320f06d8554ea6380940ec79", None),
+                ("bb300cfdad3c16e7a12a480ee83cd310", None),
+            ),
         ),
-        (
-            ("8d4fb7e6c68d591d4c3dfef9ec88bf0d", None),
-            ("25c81989df183df01b3e8a0aad5dffbe", None),
-            ("bef4ecab320f06d8554ea6380940ec79", None),
-            ("bb300cfdad3c16e7a12a480ee83cd310", None),
+        "cifar10": _cifar(
+            "cifar10",
+            "CIFAR-10",
+            "cifar-10-batches-py",
+            "cifar-10-python.tar.gz",
+            "c58f30108f718f92721af3b95e74349a",
+            {
+                "data_batch_1": "c99cafc152244af753f735de768cd75f",
+                "data_batch_2": "d4bba439e000b95fd0a9bffe97cbabec",
+                "data_batch_3": "54ebc095f3ab1f0389bbae665268c751",
+                "data_batch_4": "634d18415352ddfa80567beed471001a",
+                "data_batch_5": "482c414d41f54cd18b22e5b47cb7c3cb",
+                "test_batch": "40351d587109b95175f43aff81a1287e",
+            },
         ),
-    ),
-    _cifar(
-        "cifar10",
-        "CIFAR-10",
-        "cifar-10-batches-py",
-        "cifar-10-python.tar.gz",
-        "c58f30108f718f92721af3b95e74349a",
-        (
-            ("data_batch_1", "c99cafc152244af753f735de768cd75f"),
-            ("data_batch_2", "d4bba439e000b95fd0a9bffe97cbabec"),
-            ("data_batch_3", "54ebc095f3ab1f0389bbae665268c751"),
-            ("data_batch_4", "634d18415352ddfa80567beed471001a"),
-            ("data_batch_5", "482c414d41f54cd18b22e5b47cb7c3cb"),
-            ("test_batch", "40351d587109b95175f43aff81a1287e"),
+        "cifar100": _cifar(
+            "cifar100",
+            "CIFAR-100",
+            "cifar-100-python",
+            "cifar-100-python.tar.gz",
+            "eb9058c3a382ffc7106e4002c42a8d85",
+            {"train": "16019d7e3df5f24257cddd939b257f8d", "test": "f0ef6b0ae62326f3e7ffdfab6717acfc"},
         ),
-    ),
-    _cifar(
-        "cifar100",
-        "CIFAR-100",
-        "cifar-100-python",
-        "cifar-100-python.tar.gz",
-        "eb9058c3a382ffc7106e4002c42a8d85",
-        (("train", "16019d7e3df5f24257cddd939b257f8d"), ("test", "f0ef6b0ae62326f3e7ffdfab6717acfc")),
-    ),
+    }
 )
-
-DATASETS: Mapping[str, Dataset] = MappingProxyType({dataset.name: dataset for dataset in _PUBLISHED})
 """The published data sets that can be found and downloaded, by name."""
 
 Fingerprint = tuple[tuple[str, int, int], ...]
@@ -187,7 +158,7 @@ def locate(name: str) -> dict[str, Path]:
     Raises DataError if one is missing; the message says where to put the files and where they are published.
     """
     paths = present(name)
-    if missing := [file.name for file in dataset(name).files if file.name not in paths]:
+    if missing := [file for file in dataset(name).files if file not in paths]:
         raise DataError(f"{dataset(name).title} lacks {', '.join(missing)}. {how_to_get(name)}")
     return paths
 
@@ -198,13 +169,27 @@ def fingerprint(paths: Mapping[str, Path]) -> Fingerprint:
     return tuple((path, stat.st_size, stat.st_mtime_ns) for path, stat in stats)
 
 
+def summary(name: str, read: Callable[[str], Content]) -> dict[str, Any]:
+    """The fields that every source has (`Content.summary`), of a data set that is read anew only where files changed.
+
+    Raises DataError if files are missing or damaged.
+    """
+    return _summary(name, read, fingerprint(locate(name)))
+
+
+@cache
+def _summary(name: str, read: Callable[[str], Content], files: Fingerprint) -> dict[str, Any]:
+    """`files` is a part of the cache's key."""
+    return read(name).summary
+
+
 def how_to_get(name: str) -> str:
     """The instructions for a data set that is missing or damaged."""
     row = dataset(name)
     places = " or ".join(str(folder() / place) for place in row.places)
     urls = "\n".join(f"  {url}" for download in row.downloads for url in download.urls)
     return (
-        f"Run `prunescope data get {name}`, or put {', '.join(file.name for file in row.files)} "
+        f"Run `prunescope data get {name}`, or put {', '.join(row.files)} "
         f"(plain or .gz) into {places}. Published at\n{urls}"
     )
 
@@ -247,7 +232,7 @@ def download(name: str, progress: Progress | None = None) -> Path:
 
 def _present_in(place: Path, row: Dataset) -> dict[str, Path]:
     """The files of a data set that are in one folder; a plain file is preferred to a compressed one."""
-    candidates = [(file.name, place / f"{file.name}{suffix}") for file in row.files for suffix in (".gz", "")]
+    candidates = [(name, place / f"{name}{suffix}") for name in row.files for suffix in (".gz", "")]
     return {name: path for name, path in candidates if path.is_file()}
 
 

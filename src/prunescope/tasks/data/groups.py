@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from prunescope.base.errors import UsageError
@@ -41,16 +40,21 @@ def groupings(groups: Mapping[str, Any], train: int, test: int) -> dict[str, Any
     return {str(name): _facts(_by_split(column, train, test, str(name))) for name, column in groups.items()}
 
 
+def columns(source: str) -> list[str]:
+    """The names of the columns that the source with this digest has."""
+    return list(library.known(source).get("groups", {}))
+
+
 def grouping(source: str, name: str) -> Grouping:
     """The column called `name` of the source with this digest. Raises UsageError, with those there are."""
-    known = library.facts(source).get("groups", {})
+    known = library.known(source).get("groups", {})
     if name not in known:
         raise UsageError(
             f"the data have no groups {name!r}; there are {', '.join(known) or 'none'}: give "
             f"groups={{{name!r}: (train, test)}} to Task.from_module()"
         )
     row = known[name]
-    codes = {split: torch.from_numpy(library.stored_array(d)) for split, d in row["codes"].items()}
+    codes = {split: library.array(d) for split, d in row["codes"].items()}
     return Grouping(row["digest"], tuple(row["names"]), codes)
 
 
@@ -61,10 +65,11 @@ def _by_split(column: Any, train: int, test: int, name: str) -> dict[str, list[s
     elif isinstance(column, tuple) and len(column) == 2:
         parts = dict(zip(sizes, column, strict=True))
     else:
-        fitting = [split for split, size in sizes.items() if size == len(column)]
+        entries = len(column) if hasattr(column, "__len__") else "no"
+        fitting = [split for split, size in sizes.items() if size == entries]
         if len(fitting) != 1:
             raise UsageError(
-                f"groups[{name!r}] has {len(column)} entries, with {train} training and {test} test examples; give "
+                f"groups[{name!r}] has {entries} entries, with {train} training and {test} test examples; give "
                 f"groups={{{name!r}: (train, test)}}, either of which may be None"
             )
         parts = {fitting[0]: column}

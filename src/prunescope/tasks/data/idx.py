@@ -4,9 +4,8 @@ Source: LeCun, Cortes and Burges, The MNIST database; Xiao, Rasul and Vollgraf (
 """
 
 import math
-from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +13,7 @@ import torch
 from torch import Tensor
 
 from prunescope.base.errors import DataError
-from prunescope.tasks.data.files import Fingerprint, fingerprint, locate, uncompressed
+from prunescope.tasks.data.files import locate, summary, uncompressed
 from prunescope.tasks.data.source import Arrays, Content, Normalization, Source
 
 MNIST = Normalization(mean=(0.1307,), std=(0.3081,))
@@ -39,7 +38,7 @@ class Idx(Source):
 
 def mnist(*, normalization: Normalization = MNIST) -> Idx:
     """MNIST, as the files in the data folder have it; raises DataError if they are missing or damaged."""
-    return Idx(name="mnist", normalization=normalization, **_summary("mnist", fingerprint(locate("mnist"))))
+    return Idx(name="mnist", normalization=normalization, **summary("mnist", read))
 
 
 def fashion_mnist(*, normalization: Normalization = FASHION_MNIST) -> Idx:
@@ -47,11 +46,11 @@ def fashion_mnist(*, normalization: Normalization = FASHION_MNIST) -> Idx:
     return Idx(
         name="fashion-mnist",
         normalization=normalization,
-        **_summary("fashion-mnist", fingerprint(locate("fashion-mnist"))),
+        **summary("fashion-mnist", read),
     )
 
 
-def read(name: Name) -> Content:
+def read(name: str) -> Content:
     """The content of the four files: images uint8 [N, 1, H, W], labels int64 [N].
 
     Raises DataError if a file is missing or damaged, or images and labels do not belong together.
@@ -81,7 +80,7 @@ def parse(data: bytes, *, path: Path, name: str) -> npt.NDArray[np.uint8]:
     return np.frombuffer(data, np.uint8, offset=header).reshape(shape)
 
 
-def _read_split(paths: dict[str, Path], split: str, *, name: Name) -> tuple[Tensor, Tensor]:
+def _read_split(paths: dict[str, Path], split: str, *, name: str) -> tuple[Tensor, Tensor]:
     """Images uint8 [N, 1, H, W] and labels int64 [N] of "train" or "t10k"."""
     images_path, labels_path = paths[f"{split}-images-idx3-ubyte"], paths[f"{split}-labels-idx1-ubyte"]
     images = parse(uncompressed(images_path, name=name), path=images_path, name=name)
@@ -93,9 +92,3 @@ def _read_split(paths: dict[str, Path], split: str, *, name: Name) -> tuple[Tens
             f"Delete both, then run `prunescope data get {name}`"
         )
     return torch.from_numpy(images.copy()).unsqueeze(1), torch.from_numpy(labels.astype(np.int64))
-
-
-@cache
-def _summary(name: Name, files: Fingerprint) -> dict[str, Any]:
-    """The summary of the content; `files` is a part of the cache's key, so that changed files are read anew."""
-    return read(name).summary

@@ -54,29 +54,36 @@ class Holding:
 def keep(content: Content, facts: dict[str, Any]) -> None:
     """Writes arrays that are not here yet, and what is known of them; facts replace earlier ones of the same name."""
     digest = content.digest
-    before = _facts(digest) or {}
-    if "arrays" not in before and not _old_path(digest).exists():
+    before = known(digest)
+    if "arrays" not in before and not _path(digest, ".npz").exists():
         before = {"arrays": {name: keep_array(leaf.numpy()) for name, leaf in content._asdict().items()}}
-    _write(_facts_path(digest), lambda path: path.write_text(json.dumps({**before, **facts}, sort_keys=True)))
+    text = json.dumps({**before, **facts}, sort_keys=True)
+    _write(_path(digest, ".json"), lambda path: path.write_text(text))
 
 
 def keep_array(array: NDArray[Any]) -> str:
     """Writes an array unless it is here, and returns its digest."""
     digest = array_digest(array)
-    if not _array_path(digest).exists():
-        _write(_array_path(digest), lambda path: np.save(path, array, allow_pickle=False))
+    if not (place := _path(digest, ".npy")).exists():
+        _write(place, lambda path: np.save(path, array, allow_pickle=False))
     return digest
+
+
+def known(digest: str) -> dict[str, Any]:
+    """What is known of a source of the user's own; empty where nothing is."""
+    path = _path(digest, ".json")
+    return dict(json.loads(path.read_text())) if path.exists() else {}
 
 
 def content(digest: str) -> Content:
     """The stored arrays of a source. Raises DataError if a file is missing or damaged."""
     try:
-        known = facts(digest)
-        if "arrays" not in known:
-            with np.load(_old_path(digest), allow_pickle=False) as stored:
+        facts = known(digest)
+        if "arrays" not in facts:
+            with np.load(_path(digest, ".npz"), allow_pickle=False) as stored:
                 return Content(*(torch.from_numpy(stored[name]) for name in Content._fields))
-        os.utime(_facts_path(digest))
-        return Content(*(_array(known["arrays"][name]) for name in Content._fields))
+        os.utime(_path(digest, ".json"))
+        return Content(*(array(facts["arrays"][name]) for name in Content._fields))
     except Exception as problem:  # a damaged file can fail in many ways
         raise DataError(
             f"tensors {digest[:SHORT]} cannot be read ({problem}); they were given to a task. Give the same tensors "
@@ -84,33 +91,29 @@ def content(digest: str) -> Content:
         ) from None
 
 
-def facts(digest: str) -> dict[str, Any]:
-    """What is known of a source of the user's own; empty where nothing is."""
-    return _facts(digest) or {}
-
-
-def stored_array(digest: str) -> NDArray[Any]:
-    """An array by its digest. Raises DataError if it is missing or damaged."""
+def array(digest: str) -> Tensor:
+    """An array by its digest, read from the disk where it is used. Raises DataError if it is missing or damaged."""
     try:
-        return _array(digest).numpy()
+        return torch.from_numpy(np.load(_path(digest, ".npy"), mmap_mode="c", allow_pickle=False))
     except Exception as problem:  # a damaged file can fail in many ways
         raise DataError(f"array {digest[:SHORT]} cannot be read ({problem}); give the task's data again") from None
 
 
 def holdings() -> Iterator[Holding]:
     """Everything of the user's own in the data folder, the last used first."""
-    paths = [*_tensors().glob("*.json"), *_tensors().glob("*.npz")]
+    tensors = folder() / "tensors"
+    paths = [*tensors.glob("*.json"), *tensors.glob("*.npz")]
     for path in sorted(paths, key=lambda path: -path.stat().st_mtime):
-        known = facts(path.stem)
-        files = {name: _array_path(digest) for name, digest in known.get("arrays", {}).items()}
+        facts = known(path.stem)
+        files = {name: _path(digest, ".npy") for name, digest in facts.get("arrays", {}).items()}
         present = {name: file for name, file in files.items() if file.exists()}
         yield Holding(
             digest=path.stem,
             shapes={name: np.load(file, mmap_mode="r").shape for name, file in present.items()},
             bytes=path.stat().st_size + sum(file.stat().st_size for file in present.values()),
             used=path.stat().st_mtime,
-            class_names=tuple(known.get("class_names", ())),
-            groups=tuple(known.get("groups", {})),
+            class_names=tuple(facts.get("class_names", ())),
+            groups=tuple(facts.get("groups", {})),
         )
 
 
@@ -126,63 +129,37 @@ def remove(prefix: str) -> int:
     Of a folder of pictures only the link to it is removed. Raises UsageError if none or several begin so.
     """
     linked = [name for name, _ in links()]
-    known = [row.digest for row in holdings()] + linked
-    matching = [digest for digest in known if prefix and digest.startswith(prefix)]
+    there = [row.digest for row in holdings()] + linked
+    matching = [digest for digest in there if prefix and digest.startswith(prefix)]
     if len(matching) != 1:
-        there = ", ".join(digest[:SHORT] for digest in known) or "none"
-        raise UsageError(f"{prefix!r} is the beginning of {len(matching)} of your data sets; there are {there}")
+        shown = ", ".join(digest[:SHORT] for digest in there) or "none"
+        raise UsageError(f"{prefix!r} is the beginning of {len(matching)} of your data sets; there are {shown}")
     if matching[0] in linked:
         (folder() / LINKS / matching[0]).unlink()
         return 0
-    before, own = _size(), set(_digests(facts(matching[0])))
-    for path in (_facts_path(matching[0]), _old_path(matching[0])):
-        path.unlink(missing_ok=True)
-    needed = {digest for row in holdings() for digest in _digests(facts(row.digest))}
-    for path in _arrays().glob("*.npy"):
-        written = time.time() - path.stat().st_mtime > 60.0  # else another process may be about to name it
-        if path.stem not in needed and (path.stem in own or written):
-            path.unlink()
-    return before - _size()
+    own = set(_digests(matching[0]))
+    gone = [path for suffix in (".json", ".npz") if (path := _path(matching[0], suffix)).exists()]
+    needed = {digest for row in holdings() if row.digest != matching[0] for digest in _digests(row.digest)}
+    for path in (folder() / "arrays").glob("*.npy"):
+        settled = time.time() - path.stat().st_mtime > 60.0  # else another process may be about to name it
+        if path.stem not in needed and (path.stem in own or settled):
+            gone.append(path)
+    freed = sum(path.stat().st_size for path in gone)
+    for path in gone:
+        path.unlink()
+    return freed
 
 
-def _digests(known: dict[str, Any]) -> Iterator[str]:
-    yield from known.get("arrays", {}).values()
-    for grouping in known.get("groups", {}).values():
-        yield from (split for split in grouping["codes"].values() if split)
+def _digests(source: str) -> Iterator[str]:
+    """The digests of a source's arrays, those of its groups included."""
+    facts = known(source)
+    yield from facts.get("arrays", {}).values()
+    for grouping in facts.get("groups", {}).values():
+        yield from filter(None, grouping["codes"].values())
 
 
-def _size() -> int:
-    return sum(path.stat().st_size for place in (_tensors(), _arrays()) for path in place.glob("*.*"))
-
-
-def _facts(digest: str) -> dict[str, Any] | None:
-    path = _facts_path(digest)
-    found: dict[str, Any] | None = json.loads(path.read_text()) if path.exists() else None
-    return found
-
-
-def _array(digest: str) -> Tensor:
-    return torch.from_numpy(np.load(_array_path(digest), allow_pickle=False))
-
-
-def _tensors() -> Path:
-    return folder() / "tensors"
-
-
-def _arrays() -> Path:
-    return folder() / "arrays"
-
-
-def _facts_path(digest: str) -> Path:
-    return _tensors() / f"{digest}.json"
-
-
-def _old_path(digest: str) -> Path:
-    return _tensors() / f"{digest}.npz"
-
-
-def _array_path(digest: str) -> Path:
-    return _arrays() / f"{digest}.npy"
+def _path(digest: str, suffix: str) -> Path:
+    return folder() / ("arrays" if suffix == ".npy" else "tensors") / f"{digest}{suffix}"
 
 
 def _write(path: Path, write: Any) -> None:

@@ -6,7 +6,6 @@ Belongs here: reading each of them once. Does not belong here: types and values 
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -56,9 +55,9 @@ def pair(data: Any, *, name: str) -> Pair:
         if hasattr(data, "dataset") and hasattr(data, "collate_fn"):
             return _of_loader(data, name)
         if hasattr(data, "__getitem__") and hasattr(data, "__len__"):
-            return _stacked(_each(data, name), name)
+            return _together(_each(data, name), name)
         if isinstance(data, Iterable):
-            return _stacked(list(_watched(data, None, name)), name)
+            return _together(list(_watched(data, None, name)), name)
     raise UsageError(f"{name} is a {type(data).__name__}; give (x, y), a torch Dataset or a DataLoader")
 
 
@@ -77,11 +76,11 @@ def _of_loader(loader: Any, name: str) -> Pair:
     """The examples of a loader's Dataset in their own order, put together by its collate_fn."""
     data, size = loader.dataset, getattr(loader, "batch_size", None) or 64
     if not (hasattr(data, "__getitem__") and hasattr(data, "__len__")):
-        return _joined(list(_watched(loader, None, name)), name)
+        return _together(list(_watched(loader, None, name)), name, torch.cat)
     rows = _each(data, name)
     starts = range(0, len(rows), size)
     batches = (loader.collate_fn(rows[start : start + size]) for start in starts)
-    return _joined(list(_watched(batches, len(starts), name)), name)
+    return _together(list(_watched(batches, len(starts), name)), name, torch.cat)
 
 
 def _columns(data: Any, name: str) -> Pair:
@@ -97,23 +96,13 @@ def _columns(data: Any, name: str) -> Pair:
     return Pair(columns[others[0]] if len(others) == 1 else columns, list(data[label]), names)
 
 
-def _stacked(rows: Sequence[Any], name: str) -> Pair:
-    """Single examples (x, y), or dictionaries with a label, as columns."""
+def _together(rows: Sequence[Any], name: str, put: Callable[[list[Tensor]], Tensor] = torch.stack) -> Pair:
+    """Examples (x, y), dictionaries with a label, or (put=torch.cat) batches of them, as columns."""
     pairs = [_split(row, name, place) for place, row in enumerate(rows)]
-    if not pairs:
-        return Pair([], [])
-    return Pair(_column([x for x, _ in pairs]), _column([y for _, y in pairs]))
+    return Pair(*(_column(list(part), put) for part in zip(*pairs, strict=True))) if pairs else Pair([], [])
 
 
-def _joined(batches: Sequence[Any], name: str) -> Pair:
-    """Batches (x, y) one behind the other."""
-    pairs = [_split(batch, name, place) for place, batch in enumerate(batches)]
-    if not pairs:
-        return Pair([], [])
-    return Pair(_column([x for x, _ in pairs], torch.cat), _column([y for _, y in pairs], torch.cat))
-
-
-def _column(rows: list[Any], put: Callable[[list[Tensor]], Tensor] = torch.stack) -> Any:
+def _column(rows: list[Any], put: Callable[[list[Tensor]], Tensor]) -> Any:
     """A column of single values, tensors, or dictionaries and tuples of them."""
     first = rows[0]
     if isinstance(first, Mapping):
@@ -147,14 +136,14 @@ def _watched(rows: Iterable[Any], total: int | None, name: str) -> Iterable[Any]
     iterator, count = iter(rows), 0
     while True:
         try:
-            some = list(islice(iterator, 1))
+            row = next(iterator)
+        except StopIteration:
+            break
         except PrunescopeError:
             raise
         except Exception as problem:
             raise UsageError(f"{name}: example {count} cannot be read: {explain(problem)}") from problem
-        if not some:
-            break
-        yield some[0]
+        yield row
         count += 1
         if (now := time.monotonic()) - reported > SECONDS:
             reported = now
@@ -174,7 +163,7 @@ def _equal(first: Any, second: Any) -> bool:
     if isinstance(first, tuple | list):
         return len(first) == len(second) and all(map(_equal, first, second))
     left, right = (
-        np.asarray(value.detach().cpu() if isinstance(value, Tensor) else value) for value in (first, second)
+        np.asarray(value.detach().cpu().to_dense() if isinstance(value, Tensor) else value) for value in (first, second)
     )
     if left.dtype.kind in "fc" and left.shape == right.shape:
         return bool(np.array_equal(left, right, equal_nan=True))

@@ -11,7 +11,7 @@ from torch import Tensor
 from prunescope.base.errors import UsageError
 from prunescope.base.streams import stream
 from prunescope.base.value import Value
-from prunescope.tasks.data.source import Arrays, Content, Source
+from prunescope.tasks.data.source import Arrays, Content, Made
 
 
 class Signal(Value):
@@ -50,7 +50,7 @@ class DenseSignal(Signal):
         return _grid(rows / rows.norm(dim=1, keepdim=True), bits=24)
 
 
-class SignalNoise(Source):
+class SignalNoise(Made):
     """Examples [2, dimension] of two patches in random order: the signal of the class, and noise from N(0, noise^2 I).
 
     classes: number of classes, which are drawn uniformly.
@@ -77,16 +77,31 @@ class SignalNoise(Source):
             )
         return self
 
+    def content(self) -> Content:
+        """The examples; noise is rounded to 2^-12, so that the digest does not depend on a processor's last bit."""
+        signals = self.signal.vectors(self.classes, self.dimension)
+
+        def split(name: str, count: int) -> tuple[Tensor, Tensor]:
+            draws = [stream(self.seed, "signal and noise", name, part) for part in ("class", "noise", "order")]
+            y = torch.randint(self.classes, (count,), generator=draws[0])
+            unit = torch.randn(count, self.dimension, dtype=torch.float64, generator=draws[1])
+            noise = (self.noise * _grid(unit, bits=12)).float()
+            first = torch.randint(2, (count,), generator=draws[2]).bool()[:, None]
+            return torch.stack([signals[y].where(first, noise), noise.where(first, signals[y])], dim=1), y
+
+        return Content(*split("train", self.train), *split("test", self.test))
+
     def load(self) -> Arrays:
         """Examples float32 [N, 2, dimension], as they are, and labels; raises DataError if the digest differs."""
-        return _generate(self).verified(self.digest, name="signal and noise").arrays(self.classes)
+        return self.verified().arrays(self.classes)
 
 
+@lru_cache(10_000)  # a diagram asks for the same data again for every width
 def signal_noise(
     *,
     classes: int = 2,
     dimension: int = 400,
-    signal: Signal | None = None,
+    signal: Signal = Signal(),  # noqa: B008
     noise: float = 0.25,
     train: int = 100,
     test: int = 1000,
@@ -98,40 +113,11 @@ def signal_noise(
     >>> x.sum(dim=(1, 2)).tolist()
     [1.0, 1.0, 1.0]
     """
-    return _source(classes, dimension, signal or Signal(), noise, train, test, seed)
-
-
-@lru_cache(10_000)  # a diagram asks for the same data again for every width
-def _source(
-    classes: int, dimension: int, signal: Signal, noise: float, train: int, test: int, seed: int
-) -> SignalNoise:
-    unchecked = SignalNoise(
-        digest="0" * 32,
-        classes=classes,
-        dimension=dimension,
-        signal=signal,
-        noise=noise,
-        train=train,
-        test=test,
-        seed=seed,
+    return SignalNoise.of(
+        classes=classes, dimension=dimension, signal=signal, noise=noise, train=train, test=test, seed=seed
     )
-    return unchecked.replace(digest=_generate(unchecked).digest)
-
-
-def _generate(source: SignalNoise) -> Content:
-    signals = source.signal.vectors(source.classes, source.dimension)
-
-    def split(name: str, count: int) -> tuple[Tensor, Tensor]:
-        draws = [stream(source.seed, "signal and noise", name, part) for part in ("class", "noise", "order")]
-        y = torch.randint(source.classes, (count,), generator=draws[0])
-        unit = torch.randn(count, source.dimension, dtype=torch.float64, generator=draws[1])
-        noise = (source.noise * _grid(unit, bits=12)).float()
-        first = torch.randint(2, (count,), generator=draws[2]).bool()[:, None]
-        return torch.stack([signals[y].where(first, noise), noise.where(first, signals[y])], dim=1), y
-
-    return Content(*split("train", source.train), *split("test", source.test))
 
 
 def _grid(values: Tensor, *, bits: int) -> Tensor:
-    """float64 values rounded to multiples of 2^-bits: a digest must not depend on a processor's last bit."""
+    """float64 values rounded to multiples of 2^-bits."""
     return (values * float(2**bits)).round() / float(2**bits)

@@ -105,6 +105,24 @@ class Source(Value):
         """The examples, normalized. Raises DataError when the content that is present has another digest."""
 
 
+class Made(Source):
+    """A source whose fields say what its content is: drawn by a seed, or shipped with the package."""
+
+    @abstractmethod
+    def content(self) -> "Content":
+        """The examples before normalization."""
+
+    @classmethod
+    def of(cls, **fields: Any) -> Self:
+        """The source with these fields and the digest of its content."""
+        unchecked = cls(digest="0" * 32, **fields)
+        return unchecked.replace(digest=unchecked.content().digest)
+
+    def verified(self) -> "Content":
+        """The content. Raises DataError if it has another digest, as after an update of a library."""
+        return self.content().verified(self.digest, name=type(self).__name__)
+
+
 class Normalization(Value):
     """A shift and scale of each channel, (x - mean) / std, for x in [0, 1].
 

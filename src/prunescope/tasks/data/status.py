@@ -7,7 +7,7 @@ from typing import Literal
 
 from prunescope.base.errors import DataError
 from prunescope.tasks.data import cifar, idx
-from prunescope.tasks.data.files import DataFile, dataset, how_to_get, present, uncompressed
+from prunescope.tasks.data.files import dataset, how_to_get, present, uncompressed
 
 
 @dataclass(frozen=True)
@@ -56,41 +56,30 @@ def status(name: str) -> DatasetStatus:
     Raises UsageError for a name that is not in the table of data sets.
     """
     paths = present(name)
-    files = tuple(_file_status(name, file, paths.get(file.name)) for file in dataset(name).files)
+    files = tuple(_file_status(name, *file, paths.get(file[0])) for file in dataset(name).files.items())
     if len(paths) < len(files):
         return DatasetStatus(name, "missing", files, how_to_get(name))
     try:
-        check(name)
+        (cifar.read if name.startswith("cifar") else idx.read)(name)
     except DataError as problem:
         return DatasetStatus(name, "corrupt", files, str(problem))
     return DatasetStatus(name, "present", files)
 
 
-def check(name: str) -> None:
-    """Reads a data set. Raises DataError if a file is missing or damaged, and UsageError for an unknown name."""
-    match name:
-        case "mnist" | "fashion-mnist":
-            idx.read(name)
-        case "cifar10" | "cifar100":
-            cifar.read(name)
-        case _:
-            dataset(name)
-
-
-def _file_status(name: str, file: DataFile, path: Path | None) -> FileStatus:
+def _file_status(name: str, file: str, md5: str | None, path: Path | None) -> FileStatus:
     """The state of a file; it is published if its MD5, as it is or uncompressed, is a published one."""
     if path is None:
-        return FileStatus(file.name, None, 0, None)
+        return FileStatus(file, None, 0, None)
     compressed = {item.name: item.md5 for item in dataset(name).downloads}
     published: bool | None = compressed.get(path.name) == _md5(path.read_bytes())
-    if not published and file.md5 is None:
+    if not published and md5 is None:
         published = None
     elif not published:
         try:
-            published = _md5(uncompressed(path, name=name)) == file.md5
+            published = _md5(uncompressed(path, name=name)) == md5
         except DataError:  # a damaged file is not the published one
             published = False
-    return FileStatus(file.name, path, path.stat().st_size, published)
+    return FileStatus(file, path, path.stat().st_size, published)
 
 
 def _md5(data: bytes) -> str:

@@ -7,10 +7,10 @@ from pydantic import Field
 from torch import Tensor
 
 from prunescope.base.streams import stream
-from prunescope.tasks.data.source import Arrays, Content, Source
+from prunescope.tasks.data.source import Arrays, Content, Made
 
 
-class Blobs(Source):
+class Blobs(Made):
     """Unit Gaussian noise around one random centre for each class; the classes alternate.
 
     classes: number of classes.
@@ -24,9 +24,22 @@ class Blobs(Source):
     separation: float = Field(ge=0)
     seed: int
 
+    def content(self) -> Content:
+        """The examples, rounded to 1/256: a digest must not depend on the last bit of a processor's logarithm."""
+        size = math.prod(self.shape)
+        directions = torch.randn(self.classes, size, generator=stream(self.seed, "synthetic", "centres"))
+        centres = self.separation * directions / directions.norm(dim=1, keepdim=True)
+
+        def split(name: str, count: int) -> tuple[Tensor, Tensor]:
+            y = torch.arange(count) % self.classes
+            noise = torch.randn(count, size, generator=stream(self.seed, "synthetic", name))
+            return ((centres[y] + noise) * 256).round().div(256).view(count, *self.shape), y
+
+        return Content(*split("train", self.train), *split("test", self.test))
+
     def load(self) -> Arrays:
         """Examples float32 [N, *shape], as they are, and labels; raises DataError if the digest differs."""
-        return _generate(self).verified(self.digest, name="synthetic").arrays(self.classes)
+        return self.verified().arrays(self.classes)
 
 
 def synthetic(
@@ -43,27 +56,4 @@ def synthetic(
     >>> synthetic(classes=2, shape=(1, 4, 4), train=10, test=10).load().train_y.tolist()
     [0, 1, 0, 1, 0, 1, 0, 1, 0, 1]
     """
-    unchecked = Blobs(
-        digest="0" * 32,
-        classes=classes,
-        shape=shape,
-        train=train,
-        test=test,
-        separation=separation,
-        seed=seed,
-    )
-    return unchecked.replace(digest=_generate(unchecked).digest)
-
-
-def _generate(blobs: Blobs) -> Content:
-    """The examples, rounded to 1/256: a digest must not depend on the last bit of a processor's logarithm."""
-    size = math.prod(blobs.shape)
-    directions = torch.randn(blobs.classes, size, generator=stream(blobs.seed, "synthetic", "centres"))
-    centres = blobs.separation * directions / directions.norm(dim=1, keepdim=True)
-
-    def split(name: str, count: int) -> tuple[Tensor, Tensor]:
-        y = torch.arange(count) % blobs.classes
-        noise = torch.randn(count, size, generator=stream(blobs.seed, "synthetic", name))
-        return ((centres[y] + noise) * 256).round().div(256).view(count, *blobs.shape), y
-
-    return Content(*split("train", blobs.train), *split("test", blobs.test))
+    return Blobs.of(classes=classes, shape=shape, train=train, test=test, separation=separation, seed=seed)

@@ -34,7 +34,7 @@ class Tensors(Source):
     @property
     def class_names(self) -> tuple[str, ...]:
         """The names that were given last."""
-        return tuple(library.facts(self.digest).get("class_names", ()))
+        return tuple(library.known(self.digest).get("class_names", ()))
 
     def load(self) -> Arrays:
         """The examples, float32, and labels as they were given. Raises DataError if the stored file is missing."""

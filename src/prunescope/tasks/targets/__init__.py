@@ -3,22 +3,12 @@
 A new kind of target is one new file here, and its default loss in `tasks/losses.py`.
 """
 
-from prunescope.tasks.targets.binary import Binary
-from prunescope.tasks.targets.classes import CROSS_ENTROPY, Classes
-from prunescope.tasks.targets.multi_label import MultiLabel
-from prunescope.tasks.targets.regression import Regression
-from prunescope.tasks.targets.sequence import Sequence
-from prunescope.tasks.targets.target import Loss, Target
-from prunescope.tasks.targets.weighted import Weighted
-
-__all__ = [
-    "CROSS_ENTROPY",
-    "Binary",
-    "Classes",
-    "Loss",
-    "MultiLabel",
-    "Regression",
-    "Sequence",
-    "Target",
-    "Weighted",
-]
+from prunescope.tasks.targets.binary import Binary as Binary
+from prunescope.tasks.targets.classes import CROSS_ENTROPY as CROSS_ENTROPY
+from prunescope.tasks.targets.classes import Classes as Classes
+from prunescope.tasks.targets.multi_label import MultiLabel as MultiLabel
+from prunescope.tasks.targets.regression import Regression as Regression
+from prunescope.tasks.targets.sequence import Sequence as Sequence
+from prunescope.tasks.targets.target import Loss as Loss
+from prunescope.tasks.targets.target import Target as Target
+from prunescope.tasks.targets.weighted import Weighted as Weighted

@@ -11,6 +11,10 @@ from torch import Tensor
 from prunescope.tasks.targets.target import Loss, Target
 
 
+def _of_inner(name: str) -> Any:
+    return property(lambda self: getattr(self.inner, name), doc="That of the inner target.")
+
+
 class Weighted(Target):
     """Each example's loss times a weight while it is trained; errors, and losses that are evaluated, are not weighted.
 
@@ -27,30 +31,11 @@ class Weighted(Target):
     shape: tuple[int, ...] = ()
     whole: bool = True
 
-    @property
-    def loss(self) -> str:  # type: ignore[override]
-        """That of the inner target."""
-        return self.inner.loss
-
-    @property
-    def decides(self) -> bool:  # type: ignore[override]
-        """Whether an example of the inner target is right or wrong."""
-        return self.inner.decides
-
-    @property
-    def classifies(self) -> bool:  # type: ignore[override]
-        """Whether an example of the inner target has one class."""
-        return self.inner.classifies
-
-    @property
-    def unit(self) -> str:  # type: ignore[override]
-        """That of the inner target."""
-        return self.inner.unit
-
-    @property
-    def takes(self) -> str:  # type: ignore[override]
-        """That of the inner target."""
-        return self.inner.takes
+    loss = _of_inner("loss")
+    decides = _of_inner("decides")
+    classifies = _of_inner("classifies")
+    unit = _of_inner("unit")
+    takes = _of_inner("takes")
 
     def pack(self, y: Tensor, weights: Tensor) -> Tensor:
         """Weights [N] and y [N, ...] in one tensor, float32 [N, 1 + D]."""

@@ -1,5 +1,6 @@
 """The interface of interventions: frozen values that change weights at scheduled steps."""
 
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from typing import ClassVar, Protocol
 
@@ -67,17 +68,17 @@ class Intervention(Value):
         """Whether `observe` is called in training: whether the class names modules in `needs`."""
         return type(self).needs is not Intervention.needs
 
+    @abstractmethod
     def events(self, clock: Clock) -> tuple[int, ...]:
         """Steps, counted from the run's start, before which `apply` is called; clock.total is the run's length."""
-        raise NotImplementedError
 
     def onsets(self, clock: Clock) -> tuple[int, ...]:
         """The events at which something new is done to the network; at the others, something continues or ends."""
         return self.events(clock)
 
+    @abstractmethod
     def apply(self, state: TrainState, context: Context) -> TrainState:
         """The state after the event."""
-        raise NotImplementedError
 
     def check(self, clock: Clock, structure: Callable[[], Structure]) -> None:
         """Raises UsageError for an intervention that is impossible in this run; called before its first step.

@@ -1,5 +1,6 @@
 """One piece of work, done under a lease: what both executors do with a job, a pack of jobs, or a reading."""
 
+import time
 from collections.abc import Callable
 
 from prunescope.runs.execution.messages import Message, Work
@@ -35,7 +36,7 @@ def _under_lease(bench: Workbench, work: Job | Reading, beat: Callable[[int], bo
         if lease is None:
             return Message(work.id, "busy", why=holder(bench.store, work.id))
         try:
-            return _read(bench, work) if isinstance(work, Reading) else _run(bench, work, beat)
+            return _read(bench, work, beat) if isinstance(work, Reading) else _run(bench, work, beat)
         finally:
             lease.release()
     except Stopped:
@@ -44,10 +45,11 @@ def _under_lease(bench: Workbench, work: Job | Reading, beat: Callable[[int], bo
         return Message.of_error(work.id, problem, bench.store)
 
 
-def _read(bench: Workbench, reading: Reading) -> Message:
+def _read(bench: Workbench, reading: Reading, beat: Callable[[int], bool]) -> Message:
+    began = time.monotonic()
     if not bench.store.has_reading(reading.id):  # another process may have taken it since it was planned
-        bench.read(reading)
-    return Message(reading.id, "done")
+        bench.read(reading, beat)
+    return Message(reading.id, "done", steps=int(1000 * (time.monotonic() - began)))
 
 
 def _run(bench: Workbench, job: Job, beat: Callable[[int], bool]) -> Message:
