@@ -14,6 +14,7 @@ from prunescope.base.importing import Importing
 from prunescope.base.reference import StateRef
 from prunescope.base.value import Value
 from prunescope.measures.measure import Measure
+from prunescope.runs.graph.given import Given
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.training.probes import Probe
 
@@ -27,7 +28,7 @@ class Reading(Value):
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        if isinstance(self.state.run, Recipe):
+        if isinstance(self.state.run, Recipe | Given):
             self.measure.require(self.state.run.task)
         return self
 

@@ -9,8 +9,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from prunescope.base.errors import UsageError
 from prunescope.base.reference import FINAL, Moment, StateRef
 from prunescope.base.value import Value
+from prunescope.runs.graph.given import Given, Run
 from prunescope.runs.graph.nodes import Chosen, Reading, Trace, closure
 from prunescope.runs.graph.recipe import Recipe, Subset
 from prunescope.runs.store.store import Store
@@ -60,9 +62,9 @@ class Plan:
     waits: dict[str, set[str]]
 
     @property
-    def runs(self) -> list[Recipe]:
-        """All runs of the graph."""
-        return [node for node in self.nodes.values() if isinstance(node, Recipe)]
+    def runs(self) -> list[Run]:
+        """All runs of the graph, given states among them."""
+        return [node for node in self.nodes.values() if isinstance(node, Run)]
 
     @cached_property
     def work(self) -> dict[str, Job | Reading]:
@@ -135,6 +137,8 @@ def _moments_and_probes(graph: dict[str, Value]) -> tuple[dict[str, list[Moment]
     probes: dict[str, dict[str, Probe]] = {}
     for node in graph.values():
         if isinstance(node, StateRef) and node.moment.when != "final":
+            if isinstance(node.run, Given):
+                raise UsageError(f"a given state has no moment {node.moment.when!r}; leave the moment out")
             for run in node.run.among if isinstance(node.run, Chosen) else (node.run,):
                 moments.setdefault(run.id, {})[node.moment.id] = node.moment
         elif isinstance(node, Trace):
@@ -158,12 +162,12 @@ def _waits(graph: dict[str, Value], work: Iterable[str]) -> dict[str, set[str]]:
     return {key: nearest[key] for key in keys}
 
 
-def recipes_of(work: Job | Reading) -> tuple[Recipe, ...]:
-    """The recipes that a piece of work may be about: one, or those among which one is chosen."""
+def runs_of(work: Job | Reading) -> tuple[Run, ...]:
+    """The runs that a piece of work may be about: one, or those among which one is chosen."""
     if isinstance(work, Job):
         return (work.recipe,)
     run = work.state.run
     if isinstance(run, Chosen):
         return run.among
-    assert isinstance(run, Recipe)
+    assert isinstance(run, Run)
     return (run,)
