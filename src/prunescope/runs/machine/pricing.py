@@ -19,7 +19,7 @@ from prunescope.base.state import Weights
 from prunescope.base.steps import Clock
 from prunescope.base.value import text_digest
 from prunescope.runs.graph.given import Given, Run
-from prunescope.runs.graph.nodes import Reading
+from prunescope.runs.graph.nodes import Measured
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.runs.machine.devices import one_thread
 from prunescope.runs.machine.engines import engine_of
@@ -116,10 +116,10 @@ class Prices:
         probed = sum(len(probe.steps(clock)) * probe.examples(**sizes) for probe in probes)
         return recipe.steps * price.step + probed * price.example
 
-    def reading(self, reading: Reading) -> float:
-        """Seconds that a reading takes: one pass over the larger split; of a choice, its dearest member."""
+    def reading(self, reading: Measured) -> float:
+        """Seconds that a reading takes: for each state one pass over the larger split; of a choice, its dearest."""
         run = _dearest(reading)
-        return self.of(run).example * max(run.train_examples, run.task.data.source.test)
+        return len(reading.states) * self.of(run).example * max(run.train_examples, run.task.data.source.test)
 
 
 def prices(plan: Plan, price: Prices) -> dict[str, float]:
@@ -152,7 +152,7 @@ def cost(plan: Plan, price: Prices, seconds: dict[str, float], *, workers: int) 
     return Cost(work, longest, max(longest, work / workers), states + readings)
 
 
-def _dearest(reading: Reading) -> Run:
+def _dearest(reading: Measured) -> Run:
     return max(runs_of(reading), key=lambda run: 0 if isinstance(run, Given) else run.steps)
 
 

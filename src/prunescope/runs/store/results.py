@@ -11,7 +11,7 @@ from prunescope.base.errors import PrunescopeError
 from prunescope.base.reference import StateRef
 from prunescope.base.value import Value
 from prunescope.runs.graph.given import Run
-from prunescope.runs.graph.nodes import Chosen, Combined, Reading, Trace
+from prunescope.runs.graph.nodes import Chosen, Combined, Measured, Trace
 from prunescope.runs.graph.recipe import Subset
 from prunescope.runs.store.store import Store, Values
 from prunescope.tasks.model import resolve
@@ -114,10 +114,9 @@ class StoredResults:
         return Missing(f"{name} is not in the store")
 
     def _read(self, node: Value) -> Values:
-        if isinstance(node, Reading):
+        if isinstance(node, Measured):
             if not self.store.has_reading(node.id):
-                name = f"reading {node.id[:8]} ({type(node.measure).__name__} of run {node.state.run.id[:8]})"
-                raise self._missing(node, name)
+                raise self._missing(node, f"reading {node.id[:8]} ({node.title})")
             return self.store.reading(node.id)
         if isinstance(node, Trace):
             if not self.store.trace_path(node.run.id, node.probe.id).exists():
