@@ -1,12 +1,14 @@
-"""Pure functions of one stored state.
+"""Pure functions of one stored state, or of two.
 
-Belongs here: measures, one file each, and functions that combine their readings (`combine.py`, `displacement.py`,
+Belongs here: measures and comparisons, one file each, and functions that combine their readings (`combine.py`, `displacement.py`,
 `memorization.py`, `tic.py`). Does not belong here: what is looked at while a network trains (`training/probes.py`), how
 readings are stored and compared (`runs/`, `studies/`).
 """
 
 from prunescope.measures.adaptive_sharpness import AdaptiveSharpness
+from prunescope.measures.barrier import Barrier
 from prunescope.measures.class_risk import ClassRisk
+from prunescope.measures.comparison import Comparison, by_layer
 from prunescope.measures.curvature.surface import Sample
 from prunescope.measures.displacement import WeightVector
 from prunescope.measures.el2n import EL2N
@@ -20,6 +22,8 @@ from prunescope.measures.hessian_trace import HessianTrace
 from prunescope.measures.hessian_trace_estimate import HessianTraceEstimate
 from prunescope.measures.hessian_trace_or_estimate import HessianTraceOrEstimate
 from prunescope.measures.labels import Labels
+from prunescope.measures.layer_distance import LayerDistance
+from prunescope.measures.layer_sensitivity import LayerSensitivity
 from prunescope.measures.loss_along_eigenvectors import LossAlongEigenvectors
 from prunescope.measures.measure import Measure
 from prunescope.measures.neighbours import Neighbours
@@ -35,7 +39,9 @@ from prunescope.measures.units_gone import UnitsGone
 __all__ = [
     "EL2N",
     "AdaptiveSharpness",
+    "Barrier",
     "ClassRisk",
+    "Comparison",
     "Examples",
     "GraNd",
     "GradientTrace",
@@ -46,6 +52,8 @@ __all__ = [
     "HessianTraceEstimate",
     "HessianTraceOrEstimate",
     "Labels",
+    "LayerDistance",
+    "LayerSensitivity",
     "LayerSparsity",
     "LossAlongEigenvectors",
     "Measure",
@@ -61,4 +69,5 @@ __all__ = [
     "SignalNeurons",
     "UnitsGone",
     "WeightVector",
+    "by_layer",
 ]

@@ -11,11 +11,13 @@ from typing import Any
 import torch
 
 from prunescope.base.errors import PrunescopeError, UsageError
-from prunescope.base.reference import FINAL, Moment
+from prunescope.base.reference import FINAL, Moment, StateRef
+from prunescope.measures.comparison import State
 from prunescope.runs.execution.checkpointer import Checkpointer, load_checkpoint
 from prunescope.runs.execution.manifest import base_manifest, execution, outcome
 from prunescope.runs.execution.messages import Message
-from prunescope.runs.graph.nodes import Reading, describe
+from prunescope.runs.graph.given import Run
+from prunescope.runs.graph.nodes import Measured, describe
 from prunescope.runs.graph.recipe import Recipe, level_of
 from prunescope.runs.machine.devices import one_thread, progress_on
 from prunescope.runs.machine.engines import LOOP, EngineSetting, engine_of
@@ -191,16 +193,20 @@ class Workbench(Loader):
 
     # -- readings
 
-    def read(self, reading: Reading) -> None:
-        """Takes a reading and stores it."""
+    def read(self, reading: Measured) -> None:
+        """Takes a reading, or compares two states, and stores it."""
+        runs = [StoredResults(self.store).run(state.run) for state in reading.states]
         with one_thread(), torch.no_grad():
-            recipe, _ = StoredResults(self.store).state_key(reading.state)
-            problem, weights = self.problem(recipe), self.weights(reading.state)
-            if problem.model.frozen:
-                weights = weights.with_frozen()
-            values = reading.measure.measure(problem, weights)
+            values = reading.take(*(self.state(*pair) for pair in zip(runs, reading.states, strict=True)))
         plain = {name: torch.as_tensor(value).detach().cpu() for name, value in values.items()}
-        self.store.add_reading(reading.id, plain, {"reading": describe(reading), "run": recipe.id})
+        facts = {"reading": describe(reading), "run": runs[0].id}
+        others = {"others": [run.id for run in runs[1:]]} if len(runs) > 1 else {}
+        self.store.add_reading(reading.id, plain, facts | others)
+
+    def state(self, run: Run, reference: StateRef) -> State:
+        """A state and the task of its run, in memory; `params[name]` is there for frozen parameters, too."""
+        problem, weights = self.problem(run), self.weights(reference)
+        return State(problem, weights.with_frozen() if problem.model.frozen else weights)
 
 
 def _check_kept(progress: Progress, moments: Iterable[Moment]) -> None:

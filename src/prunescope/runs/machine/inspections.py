@@ -11,10 +11,11 @@ from functools import partial
 from prunescope.base.errors import CodeChanged, DataError, UsageError
 from prunescope.base.importing import Importing
 from prunescope.base.value import Value, kind, text_digest
+from prunescope.runs.graph.given import Given, Run
 from prunescope.runs.graph.recipe import Everything, Recipe
 from prunescope.runs.machine.loader import Loader, check_code, facts_path
 from prunescope.runs.machine.lru import LRU
-from prunescope.runs.store.plan import Plan, recipes_of
+from prunescope.runs.store.plan import Plan, runs_of
 from prunescope.runs.store.store import Store
 from prunescope.tasks.inspection import Inspection, inspect_problem
 from prunescope.tasks.task import Problem
@@ -45,7 +46,7 @@ def inspections(plan: Plan, store: Store) -> list[Inspection]:
     Raises UsageError for what cannot be used as it is, CodeChanged where code is another than that of the stored runs.
     """
     check_codes(plan.nodes.values())
-    at_work = {recipe.id for work in plan.work.values() for recipe in recipes_of(work)}
+    at_work = {recipe.id for work in plan.work.values() for recipe in runs_of(work)}
     loader = Loader(store)
     made: dict[str, Inspection] = {}
     for recipe in plan.runs:
@@ -58,27 +59,27 @@ def inspections(plan: Plan, store: Store) -> list[Inspection]:
         except DataError:
             continue
     for recipe in plan.runs:
-        if recipe.id in at_work and recipe.interventions:
+        if recipe.id in at_work and isinstance(recipe, Recipe) and recipe.interventions:
             _check_prunable(recipe, made.get(f"{store.root.resolve()} {_aspects(recipe)}"))
     return list(made.values())
 
 
-def stored_notes(recipes: Iterable[Recipe], store: Store) -> list[str]:
+def stored_notes(recipes: Iterable[Run], store: Store) -> list[str]:
     """What was unusual about the networks of some recipes when they were looked at, a sentence each."""
     facts = (store.read_json(path) for path in {facts_path(store, recipe): None for recipe in recipes})
     return list(dict.fromkeys(part["unusual"] for part in facts if part and "unusual" in part))
 
 
-def _aspects(recipe: Recipe) -> str:
+def _aspects(recipe: Run) -> str:
     """What an inspection depends on."""
     task = recipe.task
-    examples = f"{recipe.train_examples} {recipe.batch} {type(recipe.examples).__name__}"
+    examples = f"{recipe.train_examples} {_batch(recipe)} {type(recipe.examples).__name__}"
     return text_digest(
         f"{task.network.id} {task.data.source.id} {task.loss} {task.loss_args} {task.target.id} {task.code} {examples}"
     )
 
 
-def _look(loader: Loader, recipe: Recipe) -> Inspection:
+def _look(loader: Loader, recipe: Run) -> Inspection:
     """Compares the network with what the store knows of it only where two examples show no fault."""
     arrays = loader.arrays.get(recipe.task.data.source.id, recipe.task.data.source.load)
     problem = recipe.task.load(recipe.seeds, arrays, model=loader.model(recipe))
@@ -91,10 +92,14 @@ def _look(loader: Loader, recipe: Recipe) -> Inspection:
     return inspection
 
 
-def _inspect(recipe: Recipe, problem: Problem) -> Inspection:
-    """The last batch of a subset is not known before the subset is."""
+def _inspect(recipe: Run, problem: Problem) -> Inspection:
+    """The last batch of a subset is not known before the subset is; a given state is not trained."""
     whole = isinstance(recipe.examples, Everything) and not getattr(recipe, "drop_last", False)
-    return inspect_problem(problem, batch=recipe.batch, last_batch=whole)
+    return inspect_problem(problem, batch=_batch(recipe), last_batch=whole and not isinstance(recipe, Given))
+
+
+def _batch(run: Run) -> int:
+    return 0 if isinstance(run, Given) else run.batch
 
 
 def _check_prunable(recipe: Recipe, inspection: Inspection | None) -> None:

@@ -18,14 +18,16 @@ from prunescope.base.reference import StateRef
 from prunescope.base.state import Weights
 from prunescope.base.steps import Clock
 from prunescope.base.value import text_digest
-from prunescope.runs.graph.nodes import Reading
+from prunescope.runs.graph.given import Given, Run
+from prunescope.runs.graph.nodes import Measured
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.runs.machine.devices import one_thread
 from prunescope.runs.machine.engines import engine_of
 from prunescope.runs.machine.loader import Loader, fresh_weights
 from prunescope.runs.machine.measurements import Measurements
-from prunescope.runs.store.plan import Plan, recipes_of
+from prunescope.runs.store.plan import Plan, runs_of
 from prunescope.tasks.evaluation import evaluate
+from prunescope.tasks.task import Problem
 from prunescope.training.engines.engine import Replica
 from prunescope.training.interventions import Prune
 from prunescope.training.loop import Stepper
@@ -51,6 +53,10 @@ class Price:
     state: int
 
 
+FAILED = Price(step=0.0, example=0.0, state=0)
+"""What is said of a network that fails while it is priced; its run meets the same failure."""
+
+
 class Prices:
     """Prices by kind of run: network, optimizer, batch, precision, device, engine and density."""
 
@@ -61,11 +67,14 @@ class Prices:
         name = text_digest(platform.node() + loader.device)
         self.measured = Measurements(loader.store, name, Price)
 
-    def of(self, recipe: Recipe) -> Price:
+    def of(self, recipe: Run) -> Price:
         """The price of a recipe's kind at the density that it will have, measured if it is not known.
 
-        Between densities that are powers of 1/2 it is interpolated.
+        Between densities that are powers of 1/2 it is interpolated. A given state is priced as a dense one.
         """
+        if isinstance(recipe, Given):
+            key = text_digest(f"{recipe.task.network.id} {self.loader.device} {self.loader.setting.kernels.id}")
+            return self.measured.get(key, lambda: measure_given(self.loader, recipe), failed=FAILED)
         density = expected_density(recipe, self.densities)
         if density == 1 or not self._gets_cheaper(recipe):
             return self._at(recipe, 1.0)
@@ -97,8 +106,7 @@ class Prices:
             + f"{recipe.batch} {recipe.precision} {self.loader.device} {setting.engine} {density}"
             + setting.kernels.id
         )
-        failed = Price(step=0.0, example=0.0, state=0)
-        return self.measured.get(key, lambda: measure(self.loader, recipe, density), failed=failed)
+        return self.measured.get(key, lambda: measure(self.loader, recipe, density), failed=FAILED)
 
     def run(self, recipe: Recipe, probes: Iterable[Probe] = ()) -> float:
         """Seconds that a run takes on one core, what its probes look at included."""
@@ -108,10 +116,10 @@ class Prices:
         probed = sum(len(probe.steps(clock)) * probe.examples(**sizes) for probe in probes)
         return recipe.steps * price.step + probed * price.example
 
-    def reading(self, reading: Reading) -> float:
-        """Seconds that a reading takes: one pass over the larger split; of a choice, its dearest member."""
-        recipe = _dearest(reading)
-        return self.of(recipe).example * max(recipe.train_examples, recipe.task.data.source.test)
+    def reading(self, reading: Measured) -> float:
+        """Seconds that a reading takes: for each state one pass over the larger split; of a choice, its dearest."""
+        run = _dearest(reading)
+        return len(reading.states) * self.of(run).example * max(run.train_examples, run.task.data.source.test)
 
 
 def prices(plan: Plan, price: Prices) -> dict[str, float]:
@@ -144,8 +152,8 @@ def cost(plan: Plan, price: Prices, seconds: dict[str, float], *, workers: int) 
     return Cost(work, longest, max(longest, work / workers), states + readings)
 
 
-def _dearest(reading: Reading) -> Recipe:
-    return max(recipes_of(reading), key=lambda recipe: recipe.steps)
+def _dearest(reading: Measured) -> Run:
+    return max(runs_of(reading), key=lambda run: 0 if isinstance(run, Given) else run.steps)
 
 
 def expected_density(recipe: Recipe, known: dict[str, float]) -> float:
@@ -211,15 +219,28 @@ def measure(loader: Loader, recipe: Recipe, density: float = 1.0) -> Price:
             paces.append((time.perf_counter() - since) / chunk)
             chunk = min(2 * chunk, 32) if len(paces) > 2 else 1
         step = statistics.median(paces)  # one stall of the machine would ruin a mean
-        test = program.problem.test
-        few = test.at(torch.arange(min(len(test), 1000), device=test.y.device))
-        evaluate(program.problem, weights, few.at(torch.arange(1, device=test.y.device)))
-        began = time.perf_counter()
-        evaluate(program.problem, weights, few)
-        example = (time.perf_counter() - began) / len(few)
-    parts = (weights.params, weights.buffers)
-    state_bytes = sum(leaf.numel() * leaf.element_size() for part in parts for leaf in part.values())
-    return Price(step=step, example=example, state=state_bytes + 4096)
+        return Price(step=step, example=_example_seconds(program.problem, weights, 1000), state=_bytes(weights))
+
+
+def measure_given(loader: Loader, run: Given) -> Price:
+    """Evaluates a few examples of a given state's kind."""
+    with one_thread():
+        problem = loader.problem(run)
+        weights = fresh_weights(problem.model, 0, loader.device)
+        return Price(step=0.0, example=_example_seconds(problem, weights, 100), state=_bytes(weights))
+
+
+def _example_seconds(problem: Problem, weights: Weights, most: int) -> float:
+    test = problem.test
+    few = test.at(torch.arange(min(len(test), most), device=test.y.device))
+    evaluate(problem, weights, few.at(torch.arange(1, device=test.y.device)))
+    began = time.perf_counter()
+    evaluate(problem, weights, few)
+    return (time.perf_counter() - began) / len(few)
+
+
+def _bytes(weights: Weights) -> int:
+    return 4096 + sum(leaf.nbytes for part in (weights.params, weights.buffers) for leaf in part.values())
 
 
 def _masked(weights: Weights, density: float) -> Weights:
