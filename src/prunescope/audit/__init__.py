@@ -2,7 +2,7 @@
 
 evidence    what all networks answer, side by side
 parts       classes, groups, difficulty
-comparison  the statistics of one network against the dense one
+contrast    the statistics of one network against the dense one
 tables, examples, claims, gate   what is told of it
 study       the audit as a study
 report      the call that a user makes

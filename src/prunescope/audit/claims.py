@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from prunescope.audit.comparison import Comparison
+from prunescope.audit.contrast import Contrast
 from prunescope.audit.gate import BOUNDS, WORDS, needed
 from prunescope.audit.tables import Findings
 from prunescope.base.errors import PrunescopeError
@@ -65,15 +65,15 @@ class Claims:
                 words=WORDS,
             )
 
-    def _estimated(self, number: int, of: Callable[[Comparison], Estimate]) -> Estimated:
+    def _estimated(self, number: int, of: Callable[[Contrast], Estimate]) -> Estimated:
         return Estimated("", POINTS, self.nodes, lambda results: of(self.read(results).pruned[number]))
 
 
-def _differs(one: Comparison) -> Estimate:
+def _differs(one: Contrast) -> Estimate:
     return Estimate(one.overall.times(100), len(one.evidence))
 
 
-def _excess(one: Comparison, family: str) -> Estimate:
+def _excess(one: Contrast, family: str) -> Estimate:
     if not one.evidence.twins:
         raise NoTwin("no twin is given, so nothing says what another seed changes; give networks of other seeds")
     places = one.places(*filter(None, [family]))
@@ -84,7 +84,7 @@ def _excess(one: Comparison, family: str) -> Estimate:
     return Estimate(excess.worst.times(100), len(one.evidence), over, about)
 
 
-def _bounded(one: Comparison, kind: str, bound: float) -> Estimate:
+def _bounded(one: Contrast, kind: str, bound: float) -> Estimate:
     family = BOUNDS[kind].of(one)
     enough = needed(family, bound / 100, len(one.evidence))
     would = f"about {enough:,} would do" if enough else "it is at the bound itself"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from prunescope.audit.comparison import Comparison
+from prunescope.audit.contrast import Contrast
 from prunescope.audit.evidence import Answers, Evidence, Labels
 from prunescope.studies import statistics
 from prunescope.studies.plot import Row
@@ -17,17 +17,17 @@ FIRST = 48
 """Examples of a list that a page shows; the file of all examples has the others."""
 
 
-def lost(one: Comparison) -> list[Row]:
+def lost(one: Contrast) -> list[Row]:
     """Right before and wrong now, the most confident mistake first."""
     return _rows(one, np.flatnonzero(one.lost), by=one.other.confidence)
 
 
-def won(one: Comparison) -> list[Row]:
+def won(one: Contrast) -> list[Row]:
     """Wrong before and right now, the most confident first."""
     return _rows(one, np.flatnonzero(one.won), by=one.other.confidence)
 
 
-def given_up(pruned: Sequence[Comparison]) -> list[Row]:
+def given_up(pruned: Sequence[Contrast]) -> list[Row]:
     """Right by every dense network and wrong by every pruned one, the largest mean rise in loss first."""
     evidence = pruned[0].evidence
     every = ~evidence.dense_wrong.any(axis=0) & np.all([one.other.wrong for one in pruned], axis=0)
@@ -72,7 +72,7 @@ def precision(rows: Sequence[Row]) -> str:
     )
 
 
-def _rows(one: Comparison, places: NDArray[np.int64], *, by: NDArray[np.float64]) -> list[Row]:
+def _rows(one: Contrast, places: NDArray[np.int64], *, by: NDArray[np.float64]) -> list[Row]:
     evidence, other = one.evidence, one.other
     right = (~evidence.dense_wrong).sum(axis=0)
     return [

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from prunescope.audit.comparison import Comparison
+from prunescope.audit.contrast import Contrast
 from prunescope.base.errors import UsageError
 from prunescope.studies.claim import Verdict
 from prunescope.studies.paired import Family
@@ -27,14 +27,14 @@ class Bound:
     """
 
     says: str
-    of: Callable[[Comparison], Family]
+    of: Callable[[Contrast], Family]
 
 
-def _overall(one: Comparison) -> Family:
+def _overall(one: Contrast) -> Family:
     return one.changes.at(one.places("all"))
 
 
-def _disagreement(one: Comparison) -> Family:
+def _disagreement(one: Contrast) -> Family:
     interval = one.alone((one.dense.prediction != one.other.prediction).astype(np.float64))
     estimate, low, high = (np.array([end]) for end in (interval.estimate, interval.low, interval.high))
     return Family(np.array([len(one.evidence)]), estimate, low, high, interval.level)

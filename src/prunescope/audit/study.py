@@ -1,7 +1,7 @@
 """audit: What did pruning do to this network, and to whom?
 
 Belongs here: an audit as a study, from states to nodes, figures and claims. Does not belong here: statistics
-(`comparison.py`), and the call that a user makes (`report.py`).
+(`contrast.py`), and the call that a user makes (`report.py`).
 """
 
 from collections.abc import Callable, Hashable, Mapping

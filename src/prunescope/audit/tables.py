@@ -1,6 +1,6 @@
 """The tables of an audit: what happened, to whom, which examples. Percent and percentage points, worst first.
 
-Belongs here: rows from comparisons. Does not belong here: statistics (`comparison.py`), verdicts (`claims.py`).
+Belongs here: rows from contrasts. Does not belong here: statistics (`contrast.py`), verdicts (`claims.py`).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -10,7 +10,7 @@ from functools import cached_property, partial
 import numpy as np
 from numpy.typing import NDArray
 
-from prunescope.audit.comparison import Comparison
+from prunescope.audit.contrast import Contrast
 from prunescope.audit.evidence import Answers, Evidence, Labels
 from prunescope.audit.parts import Part
 from prunescope.base.streams import stream
@@ -36,22 +36,22 @@ class Findings:
     delta: float = 1.0
 
     @cached_property
-    def pruned(self) -> list[Comparison]:
+    def pruned(self) -> list[Contrast]:
         """Every pruned network against the dense one; they share 5 % of error among them."""
         level = 1 - (1 - paired.LEVEL) / len(self.evidence.pruned)
-        return [Comparison(self.evidence, other, level) for other in self.evidence.pruned]
+        return [Contrast(self.evidence, other, level) for other in self.evidence.pruned]
 
     @cached_property
-    def twins(self) -> list[Comparison]:
+    def twins(self) -> list[Contrast]:
         """Every twin against the dense network: the noise floor."""
-        return [Comparison(self.evidence, twin) for twin in self.evidence.twins]
+        return [Contrast(self.evidence, twin) for twin in self.evidence.twins]
 
     @cached_property
     def measures(self) -> list[Row]:
         """Every measure of every network: value of the dense one, of this one, change with its 95 % interval."""
         return [row for one in self.pruned for row in self._measures(one)]
 
-    def _measures(self, one: Comparison) -> Iterator[Row]:
+    def _measures(self, one: Contrast) -> Iterator[Row]:
         for name, unit, scale, value, change in _MEASURES:
             moved = change(one)
             twins = [scale * (value(twin) - value(one.dense)) for twin in self.evidence.twins]
@@ -69,7 +69,7 @@ class Findings:
         """Lost and won examples, exact McNemar, and how far the answers are apart; the twins' rows below."""
         return [self._flips(one) for one in (*self.pruned, *self.twins)]
 
-    def _flips(self, one: Comparison) -> Row:
+    def _flips(self, one: Contrast) -> Row:
         return {
             "network": one.other.name,
             "sparsity, %": 100 * one.other.sparsity,
@@ -85,7 +85,7 @@ class Findings:
         """The change in error of every class, or of every group of the user's (no family named), worst first."""
         return [row for one in self.pruned for row in self._groups(one, one.places(*families))]
 
-    def _groups(self, one: Comparison, places: NDArray[np.int64]) -> Sequence[Row]:
+    def _groups(self, one: Contrast, places: NDArray[np.int64]) -> Sequence[Row]:
         chosen = [one.parts[place] for place in places]
         changes = one.changes.at(places)
         rows = [self._part(one, part, changes, k, self.twins) for k, part in enumerate(chosen)]
@@ -110,7 +110,7 @@ class Findings:
         return rows
 
     def _part(
-        self, one: Comparison, part: Part, changes: paired.Family, k: int, twins: Sequence[Comparison]
+        self, one: Contrast, part: Part, changes: paired.Family, k: int, twins: Sequence[Contrast]
     ) -> dict[str, object]:
         return {
             "network": one.other.name,
@@ -187,7 +187,7 @@ class Findings:
         """
         best = None
         for one in sorted(self.pruned, key=lambda one: one.other.sparsity):
-            alone = Comparison(self.evidence, one.other)
+            alone = Contrast(self.evidence, one.other)
             worst = alone.changes.worst
             if not worst.high <= self.delta / 100:
                 shown = "loses" if worst.low > self.delta / 100 else "may lose"
@@ -201,7 +201,7 @@ def _point(network: Answers, measure: str, value: float) -> Row:
     return {"network": network.name, "sparsity": sparsity, "panel": measure, "series": "pruned", "value": value}
 
 
-def slope(one: Comparison) -> float:
+def slope(one: Contrast) -> float:
     """Least-squares slope of the classes' change in accuracy on the dense network's accuracy by class.
 
     Source: Good et al. 2022 (recall distortion).
@@ -226,7 +226,7 @@ def _beside(twins: Sequence[float]) -> dict[str, object]:
     return {"twins": float(np.mean(twins)), "twins low": min(twins), "twins high": max(twins)}
 
 
-_MEASURES: tuple[tuple[str, str, float, Callable[[Answers], float], Callable[[Comparison], Interval]], ...] = (
+_MEASURES: tuple[tuple[str, str, float, Callable[[Answers], float], Callable[[Contrast], Interval]], ...] = (
     ("error", "%", 100, lambda one: float(one.wrong.mean()), lambda c: c.overall),
     ("negative log likelihood", "nats", 1, lambda one: float(one.loss.mean()), lambda c: c.moved(lambda a: a.loss)),
     ("Brier score", "", 1, lambda one: float(one.brier.mean()), lambda c: c.moved(lambda a: a.brier)),

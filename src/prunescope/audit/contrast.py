@@ -1,6 +1,6 @@
 """One network against the dense one: what changed, for whom, and whether it is more than another seed changes.
 
-Belongs here: the statistics of a comparison, each computed once. Does not belong here: how they are told (`tables.py`,
+Belongs here: the statistics of a contrast, each computed once. Does not belong here: how they are told (`tables.py`,
 `claims.py`).
 """
 
@@ -25,7 +25,7 @@ Numbers = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class Comparison:
+class Contrast:
     """A network against the dense one, on the same examples.
 
     level: of joint intervals; several pruned networks share 5 % among them.
