@@ -93,12 +93,13 @@ class Contrast:
     @cached_property
     def floor(self) -> Floor:
         """The excess of every part over the dense networks. Raises UsageError without twins."""
-        classes = membership([part for part in self.parts if part.family == "class"])
+        families = {"all": 0, "class": 0}
+        codes = [families.setdefault(part.family, len(families)) for part in self.parts]
         return paired.beyond_seeds(
             self.other.wrong,
             self.evidence.dense_wrong,
             membership(self.parts),
-            classes,
+            np.array(codes),
             self._draws("floor"),
             level=self.level,
         )

@@ -59,8 +59,7 @@ def simultaneous(
     q is the `level` quantile of the largest |t| over groups when every example's deviation gets a Gaussian factor.
     Source: Chernozhukov, Chetverikov and Kato 2013 (multiplier bootstrap); Bonett and Price 2012 (the two examples).
     """
-    n = member.sum(axis=0)
-    _check(n)
+    n = _counts(member)
     values = changes.astype(np.float64)
     mean = values @ member / n
     extra = 2.0 if bounded else 0.0
@@ -80,75 +79,77 @@ class Floor:
 
     excess: of each group, how much more the network is wrong than the dense ones on average, with joint intervals
         under the hypothesis that it is one of them.
-    p: that its excess is so large or larger in any group of the family if it is one of them, float64 [G].
-    dispersion: how many times larger the variance between the dense networks' errors by class is than if examples
-        changed independently of each other; at least 1.
+    p: of an excess as large as this in any group if it is one of them, float64 [G].
+    dispersion: how many times larger the variance of the dense networks' errors is than if which of them are wrong on
+        an example were independent of all other examples; of each group's family, at least 1, float64 [G].
     """
 
     excess: Family
     p: Numbers
-    dispersion: float
+    dispersion: Numbers
 
 
 def beyond_seeds(
     wrong: Flags,
     dense: Flags,
     member: Flags,
-    classes: Flags,
+    family: NDArray[np.int64],
     generator: torch.Generator,
     *,
     level: float = LEVEL,
 ) -> Floor:
     """Whether a network is wrong in some group more often than another seed of the dense network would be.
 
-    wrong: [N], of the network. dense: [D, N], of D >= 2 dense networks of different seeds. member: [N, G], the family.
-    classes: [N, C], groups without overlap, from which the dispersion is estimated.
+    wrong: [N], of the network. dense: [D, N], of D >= 2 dense networks of different seeds. member: [N, G].
+    family: which groups belong together, such as all classes, int64 [G]; each family has its own dispersion, in which
+        a group of all examples does not count.
 
     If the network is another dense one, which of the D + 1 networks are wrong on an example is a matter of chance. So
-    the labels of the networks are permuted example by example: with one dense network this is McNemar's test, among
-    the dense ones alone Cochran's Q. The largest standardized excess over groups gives the joint intervals. Seeds
-    change examples of a class together; the variance is therefore multiplied by the dispersion, and the quantiles by
+    the names of the networks are permuted example by example: with one dense network this is McNemar's test, among
+    the dense ones alone Cochran's Q. The largest standardized excess over all groups gives the joint intervals. Seeds
+    change similar examples together; the variance is therefore multiplied by the dispersion, and the quantile by
     Student's over the normal one at the degrees of freedom that the dispersion has.
+
+    Raises UsageError for one dense network and for a group without examples.
 
     Source: Cochran 1950; Westfall and Young 1993 (maximum over groups); McCullagh and Nelder 1989 (dispersion).
     """
     count = len(dense)
     if count < 2:
         raise UsageError("one dense network says nothing of what another seed changes; give a twin")
-    n = member.sum(axis=0)
-    _check(n)
+    n = _counts(member)
     total = dense.sum(axis=0) + wrong
-    chance = total / (count + 1)
     mixed = (total > 0) & (total < count + 1)
-    mixed_chance, groups = chance[mixed], member[mixed].astype(np.float32)
+    chance, groups = total[mixed] / (count + 1), member[mixed].astype(np.float32)
     extra = count / (count + 1) ** 2  # one example more on which one network is wrong
-    spread = np.sqrt((mixed_chance * (1 - mixed_chance)) @ groups + extra)
-    draws = torch.rand(DRAWS, int(mixed.sum()), generator=generator).numpy() < mixed_chance
-    z = (draws - mixed_chance).astype(np.float32) @ groups / spread
-    observed = (wrong[mixed] - mixed_chance) @ groups / spread
-    phi, freedom = dispersion(dense, classes)
-    factor = math.sqrt(phi) * _student_over_normal(freedom, n.size, level) if phi > 1 else 1.0
+    spread = np.sqrt((chance * (1 - chance)) @ groups + extra)
+    draws = torch.rand(DRAWS, len(chance), generator=generator).numpy() < chance
+    z = (draws - chance).astype(np.float32) @ groups / spread
     up, down = (float(np.quantile(side.max(axis=1), (1 + level) / 2)) for side in (z, -z))
+    phi, factor = np.ones(n.size), np.ones(n.size)
+    for name in np.unique(family):
+        own = family == name
+        phi[own], freedom = dispersion(dense, member[:, own & (n < len(wrong))])
+        factor[own] = np.sqrt(phi[own]) * (_student_over_normal(freedom, n.size, level) if phi[own][0] > 1 else 1.0)
     scale = (count + 1) / count / n * spread * factor
     excess = (wrong - dense.mean(axis=0)) @ member / n
-    p = ((z.max(axis=1)[:, None] >= observed / factor - 1e-6).sum(axis=0) + 1) / (DRAWS + 1)
+    observed = (wrong[mixed] - chance) @ groups / spread / factor
+    p = ((z.max(axis=1)[:, None] >= observed - 1e-6).sum(axis=0) + 1) / (DRAWS + 1)
     return Floor(Family(n, excess, excess - up * scale, excess + down * scale, level), p, phi)
 
 
-def dispersion(dense: Flags, classes: Flags) -> tuple[float, int]:
-    """Observed over expected variance of the dense networks' numbers of errors by class, at least 1, and its freedom.
+def dispersion(dense: Flags, member: Flags) -> tuple[float, int]:
+    """Observed over expected variance of the dense networks' numbers of errors by group, at least 1, and its freedom.
 
-    Expected: if which networks are wrong on an example were independent of all other examples.
+    dense: [D, N]. member: [N, G], groups of one family. Expected: if which networks are wrong on an example were
+    independent of all other examples.
     """
-    count = len(dense)
-    totals = dense.astype(np.float64) @ classes
-    share = dense.mean(axis=0)
-    expected = (share * (1 - share)) @ classes
-    observed = ((totals - totals.mean(axis=0)) ** 2).sum(axis=0)
+    totals, share = dense.astype(np.float64) @ member, dense.mean(axis=0)
+    expected = (share * (1 - share)) @ member
+    observed = ((totals - totals.mean(axis=0)) ** 2).mean(axis=0)
     used = expected > 0
-    if not used.any():
-        return 1.0, 1
-    return max(1.0, float(observed[used].sum() / (count * expected[used].sum()))), int((count - 1) * used.sum())
+    freedom = max(1, (len(dense) - 1) * int(used.sum()))
+    return max(1.0, float(observed.sum() / expected.sum()) if used.any() else 1.0), freedom
 
 
 def paired_bootstrap(
@@ -189,6 +190,8 @@ def _normal(probability: float) -> float:
     return float(stats.norm.ppf(probability))
 
 
-def _check(n: NDArray[np.int64]) -> None:
+def _counts(member: Flags) -> NDArray[np.int64]:
+    n = member.sum(axis=0)
     if n.size == 0 or n.min() < 1:
         raise UsageError(f"groups of {n.tolist()} examples; a group without examples has no mean, leave it out")
+    return np.asarray(n)
