@@ -126,7 +126,7 @@ class Contrast:
             worse, better = (calibration_error(says[rows], right[rows]) for says, right in (after, before))
             return worse - better
 
-        return paired.paired_bootstrap(change, len(self.evidence), self._draws("calibration"))
+        return paired.by_halves(change, len(self.evidence), self._draws("calibration"))
 
     def moved(self, of: Callable[[Answers], Numbers]) -> Interval:
         """The change in the mean of a number of every example, such as its loss."""

@@ -257,7 +257,7 @@ _LINES = Lines(
 )
 MEASURES = (
     "Means over the examples, of the dense and the pruned network; the change with its 95 % interval over examples "
-    "(bootstrap of pairs for the calibration error, which is debiased over bins of equally many examples). Beside it "
+    "(by random halves for the calibration error, which is debiased over bins of equally many examples). Beside it "
     "the change of the twins: mean, least and most."
 )
 FLIPS = (
