@@ -26,9 +26,11 @@ from prunescope.measures import (
     LayerSparsity,
     LossAlongEigenvectors,
     Measure,
+    Neighbours,
     NoiseResponse,
     Normality,
     OutOfSample,
+    Outputs,
     Risk,
     Sample,
     SeenUnseen,
@@ -52,6 +54,8 @@ SETTINGS: dict[type[Measure], Measure] = {
     Halves: Halves(split="test"),
     Labels: Labels(split="train"),
     OutOfSample: OutOfSample(),
+    Outputs: Outputs(split="test"),
+    Neighbours: Neighbours(split="test", count=3),
     SeenUnseen: SeenUnseen(),
     LayerSparsity: LayerSparsity(),
     UnitsGone: UnitsGone(),
@@ -132,7 +136,7 @@ def test_its_values_are_finite_numbers_and_vectors(measure):
     assert values and all(name.isidentifier() or "." in name for name in values)
     for value in values.values():
         assert isinstance(value, torch.Tensor) and not value.requires_grad
-        assert value.ndim <= 1 and bool(value.double().isfinite().all())
+        assert value.ndim <= (2 if isinstance(measure, Outputs | Neighbours) else 1) and bool(value.double().isfinite().all())
 
 
 def by_hand(problem, weights, split):

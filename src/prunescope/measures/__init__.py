@@ -26,8 +26,10 @@ from prunescope.measures.layer_distance import LayerDistance
 from prunescope.measures.layer_sensitivity import LayerSensitivity
 from prunescope.measures.loss_along_eigenvectors import LossAlongEigenvectors
 from prunescope.measures.measure import Measure
+from prunescope.measures.neighbours import Neighbours
 from prunescope.measures.normality import Normality
 from prunescope.measures.out_of_sample import OutOfSample
+from prunescope.measures.outputs import Outputs
 from prunescope.measures.risk import Risk
 from prunescope.measures.seen_unseen import SeenUnseen
 from prunescope.measures.signal import NoiseResponse, SignalAndNoise, SignalNeurons
@@ -55,9 +57,11 @@ __all__ = [
     "LayerSparsity",
     "LossAlongEigenvectors",
     "Measure",
+    "Neighbours",
     "NoiseResponse",
     "Normality",
     "OutOfSample",
+    "Outputs",
     "Risk",
     "Sample",
     "SeenUnseen",

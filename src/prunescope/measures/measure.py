@@ -21,7 +21,7 @@ class Measure(Value):
         """Raises UsageError, with the fix, for a task that has no such quantity; asked before anything runs."""
 
     def measure(self, problem: Problem, weights: Weights) -> dict[str, Tensor]:
-        """The values by name: 0-D tensors for numbers, [N] for quantities of N examples.
+        """The values by name: 0-D tensors for numbers, [N, ...] for quantities of N examples.
 
         problem: the task of the run that the state belongs to, with the labels that the run used.
         weights: parameters, buffers and masks of the state.

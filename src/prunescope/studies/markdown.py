@@ -64,14 +64,14 @@ def _claims(verdicts: Sequence[Verdict], number: Number) -> str:
         claim, interval = verdict.claim, verdict.interval
         estimate = verdict.why
         if interval is not None:
-            estimate = f"{number(interval.estimate)} [{number(interval.low)}, {number(interval.high)}] {claim.unit}"
+            estimate = f"{number(interval.estimate)} [{number(interval.low)}, {number(interval.high)}] {verdict.unit}"
         cells = (
             claim.says,
             f"{claim.basis}: {claim.place}",
             verdict.paper,
-            verdict.interval_rule,
+            verdict.said,
             estimate,
-            str(verdict.n),
+            f"{verdict.n} {verdict.estimate.over}" if verdict.estimate else str(verdict.n),
             ", ".join(number(p) for p in (verdict.p, verdict.p_holm) if p is not None),
         )
         rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
@@ -86,7 +86,7 @@ def _table(table: Table, number: Number) -> str:
 
 def _bullet(verdict: Verdict) -> str:
     """What a claim says, and what became of it, by the paper's rule and by the interval."""
-    outcomes = dict.fromkeys((verdict.paper, verdict.interval_rule))
+    outcomes = dict.fromkeys((verdict.said,) if verdict.estimate else (verdict.paper, verdict.said))
     claim = verdict.claim
     return f"- {claim.says} ({claim.basis}: {claim.place}) **{' / '.join(outcomes)}**"
 

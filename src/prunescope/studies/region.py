@@ -26,6 +26,7 @@ Outcome = Literal[
     "not judgeable at this scale",
     "too few replicates",
     "not run",
+    "no such rule",
 ]
 
 
