@@ -1,8 +1,8 @@
 """Pure functions of one stored state, or of two.
 
-Belongs here: measures and comparisons, one file each, and functions that combine their readings (`combine.py`, `displacement.py`,
-`memorization.py`, `tic.py`). Does not belong here: what is looked at while a network trains (`training/probes.py`), how
-readings are stored and compared (`runs/`, `studies/`).
+Belongs here: measures and comparisons, one file each, and functions that combine their readings (`combine.py`,
+`displacement.py`, `memorization.py`, `tic.py`). Does not belong here: what is looked at while a network trains
+(`training/probes.py`), how readings are stored and compared (`runs/`, `studies/`).
 """
 
 from prunescope.measures.adaptive_sharpness import AdaptiveSharpness

@@ -3,7 +3,7 @@
 Belongs here: names and shapes against a network. Does not belong here: where tensors come from (`audit/origins/`).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from torch import Tensor
 
@@ -13,7 +13,7 @@ from prunescope.base.tree import masked
 from prunescope.tasks.model import Model
 
 LISTED = 12
-"""Most tensors of one kind of fault that a message names."""
+"""Most tensors that a message names."""
 
 
 def weights_from(model: Model, tensors: Mapping[str, Tensor], *, name: str = "the state") -> Weights:
@@ -35,33 +35,30 @@ def weights_from(model: Model, tensors: Mapping[str, Tensor], *, name: str = "th
 
 
 def misfits(model: Model, tensors: Mapping[str, Tensor]) -> list[str]:
-    """What keeps tensors from being a state of the network, a line each; none if they fit."""
+    """What keeps tensors from being a state of the network, a sentence each; none if they fit."""
     wanted = model.template(train=False).state_dict()
-    lines = [
-        *_line("missing", (f"{key} {_shape(wanted[key])}" for key in wanted if key not in tensors)),
-        *_line("not in the network", (f"{key} {_shape(leaf)}" for key, leaf in tensors.items() if key not in wanted)),
+    both = wanted.keys() & tensors.keys()
+    return [
+        *(f"{key} {_shape(wanted[key])} is missing" for key in wanted if key not in tensors),
+        *(f"{key} {_shape(tensors[key])} is not in the network" for key in tensors if key not in wanted),
+        *(
+            f"{key} is {_shape(tensors[key])}, the network has {_shape(wanted[key])}"
+            for key in wanted
+            if key in both and tensors[key].shape != wanted[key].shape
+        ),
     ]
-    others = (
-        f"{key} is {_shape(tensors[key])}, the network has {_shape(leaf)}"
-        for key, leaf in wanted.items()
-        if key in tensors and tensors[key].shape != leaf.shape
-    )
-    return [*lines, *_line("of another shape", others)]
 
 
 def require_fit(faults: list[str], *, name: str, network: str) -> None:
     """Raises UsageError where there are misfits."""
     if faults:
+        more = [f"and {len(faults) - LISTED} more"] if len(faults) > LISTED else []
         raise UsageError(
-            f"{name} is no state of {network}:\n  " + "\n  ".join(faults) + "\n"
-            "name the network that it was saved from (its class or factory, with the same arguments)"
+            f"{name} is no state of {network}:\n  "
+            + "\n  ".join([*faults[:LISTED], *more])
+            + "\nname the network that "
+            "it was saved from: its class or factory, with the same arguments; of a narrower network the narrower one"
         )
-
-
-def _line(kind: str, entries: Iterator[str]) -> list[str]:
-    names = list(entries)
-    more = f", and {len(names) - LISTED} more" if len(names) > LISTED else ""
-    return [f"{kind}: {', '.join(names[:LISTED])}{more}"] if names else []
 
 
 def _shape(leaf: object) -> str:
