@@ -4,12 +4,12 @@ Two kinds of claims are kept apart. That these two networks differ is judged ove
 That pruning did it, and not another seed, needs twins: the claim is then about the excess over all dense networks.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
 from functools import partial
 
 from prunescope.audit.contrast import Contrast
-from prunescope.audit.gate import BOUNDS, WORDS, needed
+from prunescope.audit.gate import BOUNDS, POINTS, WORDS, needed
 from prunescope.audit.tables import Findings
 from prunescope.base.errors import PrunescopeError
 from prunescope.studies.claim import Claim
@@ -18,7 +18,6 @@ from prunescope.studies.region import Direction
 from prunescope.studies.results import Node, Results
 
 HARM = ("shown", "ruled out", "cannot tell")
-POINTS = "percentage points of error"
 
 
 class NoTwin(PrunescopeError):
@@ -30,13 +29,20 @@ class Claims:
     """The claims of an audit.
 
     read: from results to findings. nodes: what findings are read from.
+    groups: whether there are groups of the user's. gate: bounds by name.
     """
 
     read: Callable[[Results], Findings]
     nodes: tuple[Node, ...]
+    _: KW_ONLY
+    groups: bool
+    gate: Mapping[str, float]
 
-    def of(self, number: int, name: str, *, groups: bool, gate: Mapping[str, float]) -> Iterator[Claim]:
-        """The claims about the pruned network at this place, called `name`."""
+    def of_all(self, names: Sequence[str]) -> list[Claim]:
+        """The claims about all pruned networks, in the order of their names."""
+        return [claim for number, name in enumerate(names) for claim in self._of(number, name)]
+
+    def _of(self, number: int, name: str) -> Iterator[Claim]:
         yield Claim(
             f"differs-{number}",
             f"{name} is wrong more often than the dense network, on examples like these.",
@@ -46,7 +52,7 @@ class Claims:
         )
         sentences = {"all": f"{name} is wrong more often than another seed of the dense network would be."}
         sentences["class"] = f"Some class loses more by {name} than by another seed."
-        sentences |= {"": f"Some group loses more by {name} than by another seed."} if groups else {}
+        sentences |= {"": f"Some group loses more by {name} than by another seed."} if self.groups else {}
         for family, says in sentences.items():
             slug = {"all": "overall", "class": "classes", "": "groups"}[family]
             yield Claim(
@@ -56,17 +62,17 @@ class Claims:
                 Direction("greater"),
                 words=HARM,
             )
-        for kind, bound in gate.items():
+        for kind, bound in self.gate.items():
             yield Claim(
                 f"gate-{kind}-{number}",
                 f"{name}: {BOUNDS[kind].says.format(bound)}",
-                self._estimated(number, partial(_bounded, kind=kind, bound=bound)),
+                self._estimated(number, partial(_bounded, kind=kind, bound=bound), BOUNDS[kind].unit),
                 Direction("less", than=bound),
                 words=WORDS,
             )
 
-    def _estimated(self, number: int, of: Callable[[Contrast], Estimate]) -> Estimated:
-        return Estimated("", POINTS, self.nodes, lambda results: of(self.read(results).pruned[number]))
+    def _estimated(self, number: int, of: Callable[[Contrast], Estimate], unit: str = POINTS) -> Estimated:
+        return Estimated("", unit, self.nodes, lambda results: of(self.read(results).pruned[number]))
 
 
 def _differs(one: Contrast) -> Estimate:
@@ -80,7 +86,7 @@ def _excess(one: Contrast, family: str) -> Estimate:
     excess = one.floor.excess.at(places)
     worst = one.parts[places[int(excess.low.argmax())]]
     over = f"examples, {len(one.evidence.seeds)} dense networks"
-    about = "excess over dense networks" + ("" if family == "all" else f", worst: {worst.name}")
+    about = "excess over dense networks" + ("" if family == "all" else f", worst: {worst.title}")
     return Estimate(excess.worst.times(100), len(one.evidence), over, about)
 
 
@@ -88,4 +94,5 @@ def _bounded(one: Contrast, kind: str, bound: float) -> Estimate:
     family = BOUNDS[kind].of(one)
     enough = needed(family, bound / 100, len(one.evidence))
     would = f"about {enough:,} would do" if enough else "it is at the bound itself"
-    return Estimate(family.worst.times(100), len(one.evidence), about=would)
+    worst = family.worst.times(100)
+    return Estimate(worst, len(one.evidence), about=would if worst.low <= bound <= worst.high else "")

@@ -80,6 +80,11 @@ class Contrast:
         own = {part.family for part in self.parts} - {"all", "class"}
         return np.flatnonzero([part.family in (families or own) for part in self.parts])
 
+    @property
+    def grouped(self) -> NDArray[np.int64]:
+        """Which of the parts are classes and groups."""
+        return np.arange(1, len(self.parts))
+
     @cached_property
     def overall(self) -> Interval:
         """The change in error over all examples, a fraction; by itself, not jointly with groups."""

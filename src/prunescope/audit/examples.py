@@ -60,16 +60,18 @@ def suspects(evidence: Evidence) -> list[Row]:
     ]
 
 
-def precision(rows: Sequence[Row]) -> str:
-    """How many of the first suspects have a label that was changed; empty where no label is known to be wrong."""
-    marked = [bool(row["marked"]) for row in rows[:FIRST] if "marked" in row]
-    if not marked:
-        return ""
-    share = statistics.clopper_pearson(sum(marked), len(marked))
-    return (
-        f"Of the first {len(marked)}, {sum(marked)} have a label that was changed: {100 * share.estimate:.0f} % "
-        f"[{100 * share.low:.0f}, {100 * share.high:.0f}]."
-    )
+def precision(evidence: Evidence) -> list[Row]:
+    """How many of the first n suspects have a label that is known to be changed, n = 1, 2, 4, ... and all of them.
+
+    None where no label is known to be changed.
+    """
+    marked = [bool(row["marked"]) for row in suspects(evidence) if "marked" in row]
+    rows: list[Row] = []
+    for n in sorted({2**k for k in range(len(marked).bit_length())} | {len(marked)} if marked else set()):
+        share = statistics.clopper_pearson(sum(marked[:n]), n).times(100)
+        ends = {"low": share.low, "high": share.high}
+        rows.append({"list": "suspects", "examples": n, "changed, %": share.estimate, **ends})
+    return rows
 
 
 def _rows(one: Contrast, places: NDArray[np.int64], *, by: NDArray[np.float64]) -> list[Row]:

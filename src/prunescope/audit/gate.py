@@ -16,6 +16,7 @@ from prunescope.studies.claim import Verdict
 from prunescope.studies.paired import Family
 from prunescope.studies.statistics import Interval
 
+POINTS = "percentage points of error"
 WORDS = ("kept", "broken", "cannot tell")
 
 
@@ -24,14 +25,20 @@ class Bound:
     """What may be bounded.
 
     says: the sentence, with the bound in it. of: the numbers, a fraction each, that must all be at most the bound.
+    unit: what they are, times 100.
     """
 
     says: str
     of: Callable[[Contrast], Family]
+    unit: str = POINTS
 
 
 def _overall(one: Contrast) -> Family:
     return one.changes.at(one.places("all"))
+
+
+def _groups(one: Contrast) -> Family:
+    return one.changes.at(one.places())
 
 
 def _disagreement(one: Contrast) -> Family:
@@ -43,8 +50,8 @@ def _disagreement(one: Contrast) -> Family:
 BOUNDS: Mapping[str, Bound] = {
     "max-loss": Bound("The error rises by at most {:g} points.", _overall),
     "max-class-loss": Bound("No class loses more than {:g} points.", lambda one: one.changes.at(one.places("class"))),
-    "max-group-loss": Bound("No group loses more than {:g} points.", lambda one: one.changes.at(one.places())),
-    "max-disagreement": Bound("At most {:g} % of the predictions differ.", _disagreement),
+    "max-group-loss": Bound("No group loses more than {:g} points.", _groups),
+    "max-disagreement": Bound("At most {:g} % of the predictions differ.", _disagreement, "% of predictions"),
 }
 
 

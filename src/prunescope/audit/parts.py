@@ -28,6 +28,11 @@ class Part:
     name: str
     rows: Flags
 
+    @property
+    def title(self) -> str:
+        """Family and name, as they are read."""
+        return "all examples" if self.family == "all" else f"{self.family} {self.name}"
+
 
 def parts_of(evidence: Evidence) -> list[Part]:
     """All groups of examples but those by difficulty; crossings of fewer than 10 examples are left out."""

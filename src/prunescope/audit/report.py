@@ -16,17 +16,20 @@ from numpy.typing import ArrayLike
 
 from prunescope.audit import examples
 from prunescope.audit.gate import answer, checked, junit
-from prunescope.audit.study import Audit, sentence
+from prunescope.audit.sentence import head
+from prunescope.audit.study import Audit
 from prunescope.audit.tables import Findings
 from prunescope.base.errors import UsageError
 from prunescope.base.reference import StateRef
 from prunescope.measures.measure import SplitName
 from prunescope.runs.execution.ensure import ensure
+from prunescope.runs.execution.status import Display
 from prunescope.runs.store.results import StoredResults
 from prunescope.runs.store.store import Store
-from prunescope.studies import figure, report
+from prunescope.studies import report
 from prunescope.studies.claim import Verdict, judge_all
-from prunescope.studies.plot import Table
+from prunescope.studies.figure import Figure, columns, csv_text
+from prunescope.studies.plot import NothingToShow, Table
 from prunescope.studies.study import Study
 
 States = StateRef | Sequence[StateRef] | Mapping[str, StateRef]
@@ -42,6 +45,10 @@ def audit(
     gate: Mapping[str, float] | None = None,
     delta: float = 1.0,
     split: SplitName = "test",
+    why: int = 0,
+    notes: Sequence[str] = (),
+    device: str = "cpu",
+    display: Display | None = None,
 ) -> "AuditReport":
     """What pruning did to a network, to whom, and whether it is more than another seed changes; trains nothing.
 
@@ -53,6 +60,9 @@ def audit(
     gate: bounds by name, percentage points: max-loss, max-class-loss, max-group-loss, max-disagreement.
     delta: points of error that a class or group may lose at what is called a safe sparsity.
     split: whose examples are looked at.
+    why: on how many examples flatness, barriers and layers are looked at; 0 leaves them out, 512 is usual.
+    notes: what the report says of how the states came in.
+    device, display: as of `ensure`.
 
     Raises UsageError for networks that do not answer the same examples, for a twin that is the dense network itself,
     for groups that do not fit, and for unknown bounds.
@@ -65,9 +75,11 @@ def audit(
         gate=checked(gate or {}, groups=bool(groups)),
         delta=delta,
         split=split,
+        why=why,
+        notes=tuple(notes),
     )
     _check(planned)
-    results = ensure(planned.nodes, store=store, workers=1)
+    results = ensure(planned.all_nodes, store=store, workers=1, device=device, display=display)
     study = planned.study()
     return AuditReport(planned, study, results, judge_all(study.claims, results))
 
@@ -92,7 +104,7 @@ class AuditReport:
     @property
     def sentence(self) -> str:
         """What happened, to whom, and whether it is more than another seed."""
-        return sentence(self.findings)
+        return head(self.findings)
 
     @property
     def gate(self) -> tuple[Verdict, ...]:
@@ -107,8 +119,7 @@ class AuditReport:
     @property
     def tables(self) -> dict[str, Table]:
         """All tables by name, and "examples": every example's numbers by every network."""
-        drawn = {shown.name: shown.table(self.results) for shown in self.study.figures}
-        return drawn | {"groups": self.findings.groups(), "examples": self._examples()}
+        return {shown.name: self._rows(shown) for shown in self.study.figures} | {"examples": self._examples()}
 
     def table(self, name: str) -> Table:
         """One table by its name, such as "classes": a list of rows. Raises UsageError, with the names, for another."""
@@ -124,17 +135,23 @@ class AuditReport:
         folder = Path(folder)
         page = report.write(self.study, self.results, folder, command=command).page
         (folder / "tables").mkdir(exist_ok=True)
-        for name, rows in self.tables.items():
-            columns = {key: [row.get(key) for row in rows] for key in figure.columns(rows)}
-            pq.write_table(pa.table(columns), folder / "tables" / f"{name}.parquet")
-        (folder / "data" / "examples.csv").write_text(figure.csv_text(self._examples()), encoding="utf-8")
+        for title, rows in self.tables.items():
+            table = pa.table({name: [row.get(name) for row in rows] for name in columns(rows)})
+            pq.write_table(table, folder / "tables" / f"{title}.parquet")
+        (folder / "data" / "examples.csv").write_text(csv_text(self._examples()), encoding="utf-8")
         if self.gate:
             (folder / "gate.xml").write_text(junit(self.gate, "prunescope.audit"), encoding="utf-8")
         return page
 
     def _examples(self) -> Table:
-        columns = {name: values.tolist() for name, values in examples.columns(self.findings.evidence).items()}
-        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+        numbers = {name: values.tolist() for name, values in examples.columns(self.findings.evidence).items()}
+        return [dict(zip(numbers, row, strict=True)) for row in zip(*numbers.values(), strict=True)]
+
+    def _rows(self, shown: Figure) -> Table:
+        try:
+            return shown.table(self.results)
+        except NothingToShow:
+            return ()
 
     def __repr__(self) -> str:
         answers = [f"{verdict.claim.says} {answer(verdict)}." for verdict in self.gate]

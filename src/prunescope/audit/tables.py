@@ -20,9 +20,6 @@ from prunescope.studies import paired
 from prunescope.studies.plot import Row
 from prunescope.studies.statistics import Interval
 
-FIRST = 48
-"""Examples of a list that a page shows; the file of examples has all."""
-
 
 @dataclass(frozen=True, eq=False)
 class Findings:
@@ -173,8 +170,7 @@ class Findings:
         for one in sorted(self.pruned, key=lambda one: one.other.sparsity):
             for name, unit, scale, value, _ in _MEASURES:
                 rows.append(_point(one.other, ", ".join(filter(None, (name, unit))), scale * value(one.other)))
-            places = one.places("class", *{part.family for part in one.parts} - {"all"})
-            worst = 100 * float(one.changes.at(places).worst.estimate)
+            worst = 100 * one.changes.at(one.grouped).worst.estimate
             rows.append(_point(one.other, "loss of the worst class or group, points", worst))
         return rows
 
@@ -191,7 +187,7 @@ class Findings:
             worst = alone.changes.worst
             if not worst.high <= self.delta / 100:
                 shown = "loses" if worst.low > self.delta / 100 else "may lose"
-                return best, f"at {100 * one.other.sparsity:.1f} % a class or group {shown} more than {self.delta:g}"
+                return best, f"; at {100 * one.other.sparsity:.1f} % some {shown} more"
             best = one.other.sparsity
         return best, ""
 

@@ -7,6 +7,7 @@ import torch
 from pydantic import PrivateAttr
 from torch import Tensor, nn
 
+from prunescope.base.errors import UsageError
 from prunescope.base.reference import StateRef
 from prunescope.base.state import Weights
 from prunescope.base.streams import Seeds
@@ -74,3 +75,10 @@ def _tensors(state: nn.Module | Mapping[str, Tensor]) -> Mapping[str, Tensor]:
 def _model(task: Task) -> Model:
     inputs = task.data.source.load().test_x
     return Model(task.network, inputs.take(torch.arange(min(2, len(inputs)))))
+
+
+def task_of(state: StateRef) -> Task:
+    """The task of a state's run. Raises UsageError where which run that is is chosen among several."""
+    if not isinstance(state.run, Run):
+        raise UsageError(f"which run this state is of is chosen ({type(state.run).__name__}); name the run itself")
+    return state.run.task
