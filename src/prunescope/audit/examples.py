@@ -109,4 +109,6 @@ def columns(evidence: Evidence) -> dict[str, NDArray[np.generic]]:
     }
     for one in (evidence.dense, *evidence.pruned, *evidence.twins):
         table |= {f"{name} {one.name}": part(one) for name, part in parts.items()}
+        if one is not evidence.dense:
+            table[f"divergence {one.name}"] = Contrast(evidence, one).divergence
     return table

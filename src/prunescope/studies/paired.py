@@ -65,12 +65,21 @@ def simultaneous(
     extra = 2.0 if bounded else 0.0
     square = ((values**2) @ member + extra) / (n + extra)
     error = np.sqrt(np.maximum(square - (mean * n / (n + extra)) ** 2, 0) / (n + extra))
+    q = _largest(values, mean, member, n, generator, level)
+    return Family(n, mean, mean - q * error, mean + q * error, level)
+
+
+def _largest(
+    values: Numbers, mean: Numbers, member: Flags, n: NDArray[np.int64], generator: torch.Generator, level: float
+) -> float:
+    """The `level` quantile of the largest |t| over groups, at least the normal one, which it is for a single group."""
+    single = _normal((1 + level) / 2)
+    if n.size == 1:
+        return single
     deviations = np.where(member, values[:, None] - mean, 0.0) / n
     factors = torch.randn(DRAWS, len(values), generator=generator, dtype=torch.float32).numpy()
-    drawn = factors @ deviations.astype(np.float32)
-    t = np.abs(drawn) / np.maximum(np.sqrt((deviations**2).sum(axis=0)), 1e-300)
-    q = max(float(np.quantile(t.max(axis=1), level)), _normal((1 + level) / 2))
-    return Family(n, mean, mean - q * error, mean + q * error, level)
+    t = np.abs(factors @ deviations.astype(np.float32)) / np.sqrt((deviations**2).sum(axis=0) + 1e-300)
+    return max(float(np.quantile(t.max(axis=1), level)), single)
 
 
 @dataclass(frozen=True)
