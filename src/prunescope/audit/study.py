@@ -19,7 +19,7 @@ from prunescope.audit.tables import Findings
 from prunescope.audit.why import Why
 from prunescope.base.reference import StateRef
 from prunescope.base.value import Value
-from prunescope.measures import LayerSparsity, Neighbours, Outputs
+from prunescope.measures import Neighbours, Outputs, WeightCount
 from prunescope.measures.measure import SplitName
 from prunescope.runs.graph.given import task_of
 from prunescope.runs.graph.nodes import Measured, Reading
@@ -90,7 +90,7 @@ class Audit:
     @cached_property
     def nodes(self) -> tuple[Reading, ...]:
         """What findings are read from: every network's answers and sparsity, and the neighbours of every example."""
-        readings = [reading for name in self.states for reading in (self.outputs(name), self.sparsity(name))]
+        readings = [reading for name in self.states for reading in (self.outputs(name), self.size(name))]
         return (*readings, self.neighbours)
 
     @property
@@ -102,9 +102,9 @@ class Audit:
         """A network's answers."""
         return Reading(measure=Outputs(split=self.split), state=self.states[name])
 
-    def sparsity(self, name: str) -> Reading:
-        """A network's sparsity."""
-        return Reading(measure=LayerSparsity(), state=self.states[name])
+    def size(self, name: str) -> Reading:
+        """How many weights a network keeps."""
+        return Reading(measure=WeightCount(), state=self.states[name])
 
     @property
     def neighbours(self) -> Reading:
@@ -143,9 +143,10 @@ class Audit:
 @lru_cache(maxsize=2)
 def _findings(audit: Audit, results: Any) -> Findings:
     like = results[audit.outputs("dense")]
+    sizes = {name: results[audit.size(name)] for name in audit.states}
     known = {
-        name: answers(name, results[audit.outputs(name)], float(results[audit.sparsity(name)]["sparsity"]), like)
-        for name in audit.states
+        name: answers(name, results[audit.outputs(name)], 1 - float(size["kept"] / sizes["dense"]["weights"]), like)
+        for name, size in sizes.items()
     }
     check_seeds([known["dense"], *(known[name] for name in audit.twins)])
     count = max(like["log_probability"].shape[1], int(like["label"].max()) + 1)

@@ -12,6 +12,7 @@ import typer
 
 from prunescope import __version__
 from prunescope.cli import data, runs, study
+from prunescope.cli.audit import audit
 from prunescope.cli.problems import Commands
 
 app = typer.Typer(
@@ -47,6 +48,7 @@ app.command("list")(study.list_studies)
 app.command("plan")(study.plan)
 app.command("run")(study.run)
 app.command("report")(study.report)
+app.command("audit")(audit)
 app.add_typer(runs.app, name="runs")
 app.add_typer(data.app, name="data")
 

@@ -35,6 +35,7 @@ from prunescope.measures.seen_unseen import SeenUnseen
 from prunescope.measures.signal import NoiseResponse, SignalAndNoise, SignalNeurons
 from prunescope.measures.sparsity import LayerSparsity
 from prunescope.measures.units_gone import UnitsGone
+from prunescope.measures.weight_count import WeightCount
 
 __all__ = [
     "EL2N",
@@ -68,6 +69,7 @@ __all__ = [
     "SignalAndNoise",
     "SignalNeurons",
     "UnitsGone",
+    "WeightCount",
     "WeightVector",
     "by_layer",
 ]

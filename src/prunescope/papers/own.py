@@ -11,6 +11,7 @@ from prunescope.runs.graph.recipe import Recipe
 from prunescope.tasks.data.cifar import cifar10, cifar100
 from prunescope.tasks.data.digits import digits
 from prunescope.tasks.data.idx import mnist
+from prunescope.tasks.data.layout import Layout
 from prunescope.tasks.data.source import Source
 from prunescope.tasks.data.tables import file_source
 from prunescope.tasks.model import Network
@@ -34,6 +35,11 @@ TARGETS: Mapping[TargetName, type[Target]] = MappingProxyType(
     }
 )
 Count = Annotated[int, Field(ge=1)]
+
+
+def source_named(name: str, target: Target) -> tuple[Source, Layout | None]:
+    """The data set of a name or path on the command line, and how a network gets its examples; see `file_source`."""
+    return (SOURCES[name](), None) if name in SOURCES else file_source(name, target, names=tuple(SOURCES))
 
 
 class Own(Value):
@@ -84,10 +90,7 @@ class Own(Value):
         """The training of one network."""
         network = Network(path=self.network, revision=self.revision).with_args(**self.arguments)
         target = TARGETS[self.target]()
-        if self.data in SOURCES:
-            source, layout = SOURCES[self.data](), None
-        else:
-            source, layout = file_source(self.data, target, names=tuple(SOURCES))
+        source, layout = source_named(self.data, target)
         return Recipe(
             task=Task(
                 network=network if layout is None else network.replace(layout=layout),
