@@ -67,8 +67,9 @@ def simultaneous(
     extra = 2.0 if bounded else 0.0
     square = ((values**2) @ member + extra) / (n + extra)
     error = np.sqrt(np.maximum(square - (mean * n / (n + extra)) ** 2, 0) / (n + extra))
-    q = _largest(values, mean, member, n, generator, level)
-    return Family(n, mean, mean - q * error, mean + q * error, level)
+    half = _largest(values, mean, member, n, generator, level) * error
+    ends = 1.0 if bounded else math.inf
+    return Family(n, mean, np.maximum(mean - half, -ends), np.minimum(mean + half, ends), level)
 
 
 def _largest(
