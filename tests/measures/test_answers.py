@@ -11,6 +11,7 @@ import torch
 from prunescope.measures import proper_scores
 from prunescope.measures.calibration import calibration_error
 from prunescope.measures.exemplars import exemplars, modal, shares
+from prunescope.measures.recall_distortion import recall_distortion
 
 RNG = np.random.default_rng(0)
 N, C = 300, 4
@@ -91,3 +92,11 @@ def test_equal_populations_have_as_many_exemplars_as_chance_and_others_have_more
         chance, abs=0.02
     )
     assert shares(dense, changed, generator=torch.Generator().manual_seed(1), **draw).mean() > chance + 0.05
+
+
+def test_recall_distortion_is_the_slope_and_negative_by_luck_alone():
+    before, after = [0.5, 0.7, 0.9], [0.3, 0.6, 0.9]
+    assert recall_distortion(before, after) == pytest.approx(np.polyfit(before, np.subtract(after, before), 1)[0])
+    assert recall_distortion([0.5, 0.5], [0.1, 0.9]) == 0.0
+    slopes = [recall_distortion(*RNG.binomial(50, 0.9, (2, 10)) / 50) for _ in range(200)]
+    assert np.mean(slopes) == pytest.approx(-1, abs=0.15)

@@ -24,8 +24,8 @@ Values = Mapping[str, NDArray[Any]]
 class Answers:
     """What one network answers.
 
-    name: as the report calls it. log_probability: float32 [N, C]. label: int64 [N]. sparsity: a fraction, over maskable
-    weights. parameters: how many weights are left, buffers not counted.
+    name: as the report calls it. log_probability: float32 [N, C]. label: int64 [N]. sparsity: a fraction of the dense
+    network's prunable weights.
     """
 
     name: str

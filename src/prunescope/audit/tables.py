@@ -16,6 +16,7 @@ from prunescope.audit.parts import Part
 from prunescope.base.streams import stream
 from prunescope.measures.calibration import calibration_error
 from prunescope.measures.exemplars import shares
+from prunescope.measures.recall_distortion import recall_distortion
 from prunescope.studies import paired
 from prunescope.studies.plot import Row
 from prunescope.studies.statistics import Interval
@@ -49,12 +50,12 @@ class Findings:
         return [row for one in self.pruned for row in self._measures(one)]
 
     def _measures(self, one: Contrast) -> Iterator[Row]:
-        for name, unit, scale, value, change in _MEASURES:
+        for name, scale, value, change in _MEASURES:
             moved = change(one)
             twins = [scale * (value(twin) - value(one.dense)) for twin in self.evidence.twins]
             yield {
                 "network": one.other.name,
-                "measure": ", ".join(filter(None, (name, unit))),
+                "measure": name,
                 "dense": scale * value(one.dense),
                 "pruned": scale * value(one.other),
                 **_interval(moved, scale),
@@ -125,11 +126,12 @@ class Findings:
     @cached_property
     def distortion(self) -> list[Row]:
         """The recall distortion of every network, twins included; of two classes there is none."""
-        return [
-            {"network": one.other.name, "slope of recall": slope(one)}
-            for one in (*self.pruned, *self.twins)
-            if len(self.evidence.classes) > 2
-        ]
+        rows: list[Row] = []
+        for one in (*self.pruned, *self.twins):
+            classes = [part.rows for part in one.parts if part.family == "class"]
+            before, after = ([1 - who.wrong[rows].mean() for rows in classes] for who in (one.dense, one.other))
+            rows.append({"network": one.other.name, "slope of recall": recall_distortion(before, after)})
+        return rows if len(self.evidence.classes) > 2 else []
 
     @cached_property
     def populations(self) -> dict[str, list[Answers]]:
@@ -165,13 +167,16 @@ class Findings:
 
     @cached_property
     def series(self) -> list[Row]:
-        """One row a network, the dense one at sparsity 0 first: sparsity, error, loss, calibration, worst group."""
+        """Every measure and the loss of the worst class or group over sparsity, with the dense network's measures."""
         rows: list[Row] = []
-        for one in sorted(self.pruned, key=lambda one: one.other.sparsity):
-            for name, unit, scale, value, _ in _MEASURES:
-                rows.append(_point(one.other, ", ".join(filter(None, (name, unit))), scale * value(one.other)))
-            worst = 100 * one.changes.at(one.grouped).worst.estimate
-            rows.append(_point(one.other, "loss of the worst class or group, points", worst))
+        for members in self.populations.values():
+            for number, one in enumerate(self.pruned[self.evidence.pruned.index(member)] for member in members):
+                point = {"series": "pruned", "sparsity": 100 * one.other.sparsity, "replicate": number}
+                for name, scale, value, _ in _MEASURES:
+                    rows.append({"panel": name, **point, "value": scale * value(one.other)})
+                    rows.append({"panel": name, **point, "series": "dense", "value": scale * value(one.dense)})
+                worst = 100 * one.changes.at(one.grouped).worst.estimate
+                rows.append({"panel": "loss of the worst class or group, points", **point, "value": worst})
         return rows
 
     @cached_property
@@ -192,25 +197,6 @@ class Findings:
         return best, ""
 
 
-def _point(network: Answers, measure: str, value: float) -> Row:
-    sparsity = 100 * network.sparsity
-    return {"network": network.name, "sparsity": sparsity, "panel": measure, "series": "pruned", "value": value}
-
-
-def slope(one: Contrast) -> float:
-    """Least-squares slope of the classes' change in accuracy on the dense network's accuracy by class.
-
-    Source: Good et al. 2022 (recall distortion).
-    Differs from the source: it compares recalls with their balance; here the slope, positive where weak classes lose
-    more than strong ones.
-    """
-    classes = [part.rows for part in one.parts if part.family == "class"]
-    before = np.array([1 - one.dense.wrong[rows].mean() for rows in classes])
-    change = np.array([-one.change[rows].mean() for rows in classes])
-    spread = before - before.mean()
-    return float(spread @ change / (spread @ spread)) if spread.any() else 0.0
-
-
 def _interval(interval: Interval, scale: float) -> dict[str, object]:
     return {"change": scale * interval.estimate, "low": scale * interval.low, "high": scale * interval.high}
 
@@ -222,15 +208,9 @@ def _beside(twins: Sequence[float]) -> dict[str, object]:
     return {"twins": float(np.mean(twins)), "twins low": min(twins), "twins high": max(twins)}
 
 
-_MEASURES: tuple[tuple[str, str, float, Callable[[Answers], float], Callable[[Contrast], Interval]], ...] = (
-    ("error", "%", 100, lambda one: float(one.wrong.mean()), lambda c: c.overall),
-    ("negative log likelihood", "nats", 1, lambda one: float(one.loss.mean()), lambda c: c.moved(lambda a: a.loss)),
-    ("Brier score", "", 1, lambda one: float(one.brier.mean()), lambda c: c.moved(lambda a: a.brier)),
-    (
-        "calibration error",
-        "%",
-        100,
-        lambda one: calibration_error(one.confidence, ~one.wrong),
-        lambda c: c.calibration,
-    ),
+_MEASURES: tuple[tuple[str, float, Callable[[Answers], float], Callable[[Contrast], Interval]], ...] = (
+    ("error, %", 100, lambda one: float(one.wrong.mean()), lambda c: c.overall),
+    ("negative log likelihood, nats", 1, lambda one: float(one.loss.mean()), lambda c: c.moved(lambda one: one.loss)),
+    ("Brier score", 1, lambda one: float(one.brier.mean()), lambda c: c.moved(lambda one: one.brier)),
+    ("calibration error, %", 100, lambda one: calibration_error(one.confidence, ~one.wrong), lambda c: c.calibration),
 )
