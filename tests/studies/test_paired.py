@@ -87,14 +87,24 @@ def test_beyond_seeds_is_the_exact_permutation_test(lost):
     assert floor.excess.estimate[0] == pytest.approx((wrong.sum() - dense.sum() / 3) / 60)
 
 
-def test_the_dispersion_is_cochrans_q_over_its_freedom_where_groups_are_one():
+def test_the_dispersion_is_cochrans_q_over_its_freedom_moderated_by_that_of_the_first_family():
     dense = RNG.uniform(size=(5, 200)) < RNG.uniform(0, 1, 200)
     dense[4] |= RNG.uniform(size=200) < 0.3
-    k, rows, columns = 5, dense.sum(axis=0), dense.sum(axis=1)
-    q = (k - 1) * (k * (columns**2).sum() - columns.sum() ** 2) / (k * rows.sum() - (rows**2).sum())
-    phi, freedom = paired.dispersion(dense, np.ones((200, 1), bool))
-    # Q is of k - 1 degrees of freedom
-    assert (phi, freedom) == (pytest.approx(q / (k - 1)), 4)
+    halves = np.arange(200) < 100
+    member = flags(halves, ~halves, np.arange(200) % 3 == 0)
+
+    def q_and_expected(rows):
+        part = dense[:, rows]
+        k, over_networks, over_examples = 5, part.sum(axis=0), part.sum(axis=1)
+        below = k * over_networks.sum() - (over_networks**2).sum()
+        return (k - 1) * (k * (over_examples**2).sum() - over_examples.sum() ** 2) / below, below
+
+    (a, a_weight), (b, b_weight), (c, _) = map(q_and_expected, member.T)
+    usual = (a * a_weight + b * b_weight) / (a_weight + b_weight) / 4
+    expected = [max(1, (4 * q / 4 + 8 * usual) / 12) for q in (a, b, c)]
+    phi, freedom = paired.dispersions(dense, member, np.array([0, 0, 1]))
+    assert freedom == 12 and phi.tolist() == pytest.approx(expected)
+    assert max(expected) > 1
 
 
 def test_networks_whose_seeds_change_a_class_together_raise_fewer_alarms_than_mcnemar():

@@ -146,7 +146,7 @@ def column(name: str, values: ArrayLike, examples: int) -> Column:
         raise UsageError(f"groups[{name!r}] is {given.dtype}; give a text or a whole number an example")
     groups, codes, counts = np.unique(given.astype(str), return_inverse=True, return_counts=True)
     if len(groups) < 2:
-        raise UsageError(f"groups[{name!r}] has the group {groups[0]!r} only; give two groups or leave it out")
+        raise UsageError(f"groups[{name!r}] has the group {str(groups[0])!r} only; give two groups or leave it out")
     if (counts < 2).any():
         single = [str(group) for group in groups[counts < 2]]
         shown = ", ".join(map(repr, single[:3])) + (", ..." if len(single) > 3 else "")

@@ -18,6 +18,8 @@ from prunescope.studies.statistics import Interval
 
 Flags = NDArray[np.bool_]
 LEVEL, DRAWS = 0.95, 2000
+PRIOR = 8
+"""Degrees of freedom with which the dispersion of the first family counts beside a group's own; proposed."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +67,9 @@ def simultaneous(
     extra = 2.0 if bounded else 0.0
     square = ((values**2) @ member + extra) / (n + extra)
     error = np.sqrt(np.maximum(square - (mean * n / (n + extra)) ** 2, 0) / (n + extra))
-    q = _largest(values, mean, member, n, generator, level)
-    return Family(n, mean, mean - q * error, mean + q * error, level)
+    half = _largest(values, mean, member, n, generator, level) * error
+    ends = 1.0 if bounded else math.inf
+    return Family(n, mean, np.maximum(mean - half, -ends), np.minimum(mean + half, ends), level)
 
 
 def _largest(
@@ -90,7 +93,7 @@ class Floor:
         under the hypothesis that it is one of them.
     p: of an excess as large as this in any group if it is one of them, float64 [G].
     dispersion: how many times larger the variance of the dense networks' errors is than if which of them are wrong on
-        an example were independent of all other examples; of each group's family, at least 1, float64 [G].
+        an example were independent of all other examples, of each group, at least 1, float64 [G].
     """
 
     excess: Family
@@ -110,8 +113,8 @@ def beyond_seeds(
     """Whether a network is wrong in some group more often than another seed of the dense network would be.
 
     wrong: [N], of the network. dense: [D, N], of D >= 2 dense networks of different seeds. member: [N, G].
-    family: which groups belong together, such as all classes, int64 [G]; each family has its own dispersion, in which
-        a group of all examples does not count.
+    family: which groups belong together, such as all classes, int64 [G]; the first family says what dispersion is
+        usual, see `dispersions`.
 
     If the network is another dense one, which of the D + 1 networks are wrong on an example is a matter of chance. So
     the names of the networks are permuted example by example: with one dense network this is McNemar's test, among
@@ -135,11 +138,8 @@ def beyond_seeds(
     draws = torch.rand(DRAWS, len(chance), generator=generator).numpy() < chance
     z = (draws - chance).astype(np.float32) @ groups / spread
     up, down = (float(np.quantile(side.max(axis=1), (1 + level) / 2)) for side in (z, -z))
-    phi, factor = np.ones(n.size), np.ones(n.size)
-    for name in np.unique(family):
-        own = family == name
-        phi[own], freedom = dispersion(dense, member[:, own & (n < len(wrong))])
-        factor[own] = np.sqrt(phi[own]) * (_student_over_normal(freedom, n.size, level) if phi[own][0] > 1 else 1.0)
+    phi, freedom = dispersions(dense, member, family)
+    factor = np.where(phi > 1, np.sqrt(phi) * _student_over_normal(freedom, n.size, level), 1.0)
     scale = (count + 1) / count / n * spread * factor
     excess = (wrong - dense.mean(axis=0)) @ member / n
     observed = (wrong[mixed] - chance) @ groups / spread / factor
@@ -147,18 +147,25 @@ def beyond_seeds(
     return Floor(Family(n, excess, excess - up * scale, excess + down * scale, level), p, phi)
 
 
-def dispersion(dense: Flags, member: Flags) -> tuple[float, int]:
-    """Observed over expected variance of the dense networks' numbers of errors by group, at least 1, and its freedom.
+def dispersions(dense: Flags, member: Flags, family: NDArray[np.int64]) -> tuple[Numbers, int]:
+    """Observed over expected variance of the dense networks' numbers of errors, of each group, and their freedom.
 
-    dense: [D, N]. member: [N, G], groups of one family. Expected: if which networks are wrong on an example were
-    independent of all other examples.
+    dense: [D, N]. member: [N, G]. Expected: if which networks are wrong on an example were independent of all other
+    examples; of a single group it is Cochran's Q over its freedom.
+
+    A group's own has D - 1 degrees of freedom, so it is moderated: the mean of its own and that of the first family as
+    a whole (without a group of all examples), which counts with `PRIOR` degrees. It is at least 1.
+
+    Source: Smyth 2004 (moderated variances).
     """
     totals, share = dense.astype(np.float64) @ member, dense.mean(axis=0)
     expected = (share * (1 - share)) @ member
     observed = ((totals - totals.mean(axis=0)) ** 2).mean(axis=0)
-    used = expected > 0
-    freedom = max(1, (len(dense) - 1) * int(used.sum()))
-    return max(1.0, float(observed.sum() / expected.sum()) if used.any() else 1.0), freedom
+    first = (family == family[0]) & (member.sum(axis=0) < len(member))
+    usual = observed[first].sum() / expected[first].sum() if expected[first].any() else 1.0
+    own = np.divide(observed, expected, out=np.full(len(family), usual), where=expected > 0)
+    degrees = len(dense) - 1
+    return np.maximum(1.0, (degrees * own + PRIOR * usual) / (degrees + PRIOR)), degrees + PRIOR
 
 
 def by_halves(
