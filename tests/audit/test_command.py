@@ -40,6 +40,8 @@ def test_arguments_of_the_factory_reach_it(here):
     [
         (["half.pt", *DATA], "dense.pt has tensors and no network"),
         (["gone.pt", *NET], "gone.pt is neither a file that is here"),
+        (["half.pt", "--network", "files:Net"], "dense.pt comes without examples"),
+        (["half.pt", "--network", "files:Net", "--groups", "site"], "--groups site are columns of the data"),
         (["half.pt", *DATA, "--network", "files:Not"], "cannot be imported"),
         (["half.pt", *DATA, "--argument", "width=3"], "--argument width=3 is of no network"),
         (["half.pt", *NET, "--argument", "width=3"], "conv1.weight is [6, 1, 3, 3], the network has [3, 1, 3, 3]"),

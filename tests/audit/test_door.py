@@ -61,7 +61,7 @@ def test_the_module_of_that_name_is_the_function(store):
     import prunescope.audit
 
     assert callable(prunescope.audit) and prunescope.audit.AuditReport
-    with pytest.raises(UsageError, match="needs examples"):
+    with pytest.raises(UsageError, match="comes without examples"):
         ps.audit(dense(), dense(seed=1), store=store)
 
 

@@ -12,11 +12,14 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.nn.utils import parametrizations
 
+import prunescope as ps
 from prunescope.audit.states import Examples, states
 from prunescope.base.errors import DataError, UsageError
 from prunescope.base.reference import FINAL
+from prunescope.base.streams import replicate
 from prunescope.runs.execution.ensure import ensure
 from prunescope.runs.graph.recipe import Recipe
+from prunescope.tasks.data.synthetic import synthetic
 from prunescope.tasks.data.tensors import tensors
 from prunescope.tasks.model import network
 from prunescope.tasks.task import Data, Task
@@ -28,7 +31,7 @@ NET = "files:Net"
 
 @pytest.fixture
 def data():
-    return Examples(tensors(examples(60, 1), examples(40, 2)))
+    return Examples(Data(source=tensors(examples(60, 1), examples(40, 2))))
 
 
 def masks_of(state):
@@ -146,7 +149,7 @@ def test_narrower_layers_are_understood_with_or_without_the_module(data, store, 
     found = states({"dense": dense(), **{name: things[name] for name in order}}, data, store)
     assert found.states["module"].id == found.states["file"].id
     assert any("has narrower layers than the network" in note for note in found.notes)
-    problem = found.states["file"].run.task.load(found.states["file"].run.seeds, data.source.load())
+    problem = found.states["file"].run.task.load(found.states["file"].run.seeds, data.data.source.load())
     weights_ = found.states["file"].run.weights
     x = examples(40, 2)[0]
     outputs = problem.model.apply(weights_.params, weights_.buffers, x, train=False)[0]
@@ -202,13 +205,46 @@ def test_outputs_of_hugging_face_and_named_members_are_logits(data, store):
 
 
 def test_runs_of_a_store_by_the_first_digits_of_their_ids(data, store):
-    task = Task(network=network(NET), data=Data(source=data.source))
+    task = Task(network=network(NET), data=data.data)
     run = Recipe(task=task, optimizer=SGD(), schedule=Constant(lr=0.1), batch=30, length="1ep")
     ensure(run, store=store, workers=1)
     exported = store.weights(run.id, FINAL.id)
-    found = states({"dense": run.id[:6], "copy": {**exported.params, **exported.buffers}, "recipe": run}, data, store)
+    copied = {**exported.params, **exported.buffers}
+    found = states({"dense": run.id[:6], "copy": copied, "recipe": run}, data, store)
     assert found.states["dense"].id == found.states["copy"].id
     assert found.states["recipe"].run == run
+    alone = states({"dense": run.id[:6], "copy": copied}, None, store)
+    assert {state.id for state in alone.states.values()} == {found.states["dense"].id}
+
+
+def test_a_run_brings_its_data_with_its_noise_and_what_it_held_out(store):
+    source = synthetic(train=96, test=64)
+    task = Task(
+        network=network("prunescope.tasks.nets:LeNet", hidden=(8,), inputs=16, classes=4),
+        data=Data(source=source, label_noise=0.25, validation=16),
+    )
+    run = Recipe(task=task, optimizer=SGD(), schedule=Constant(lr=0.1), batch=30, length="1ep", seeds=replicate(3))
+    ensure(run, store=store, workers=1)
+    state = states({"dense": run.id[:8]}, None, store).states["dense"]
+    assert state.run.task == task and state.run.seeds == run.seeds
+    readings = [
+        ps.Reading(measure=ps.Risk(split=split), state=reference)
+        for split in ("train", "validation", "test")
+        for reference in (state, ps.final(run))
+    ]
+    results = ensure(readings, store=store, workers=1)
+    for given, trained in zip(readings[::2], readings[1::2], strict=True):
+        assert results[given] == results[trained]
+
+
+def test_a_run_whose_code_changed_since_is_refused(data, store, monkeypatch):
+    task = Task(network=network(NET), data=data.data)
+    run = Recipe(task=task, optimizer=SGD(), schedule=Constant(lr=0.1), batch=30, length="1ep")
+    ensure(run, store=store, workers=1)
+    before = Net.forward
+    monkeypatch.setattr(Net, "forward", lambda self, x: -before(self, x))
+    with pytest.raises(UsageError, match=rf"the code behind run {run.id[:12]} changed since it was trained"):
+        states({"dense": run.id[:8]}, None, store)
 
 
 def lenet_of_open_lth(folder, *, masked=True):
@@ -241,7 +277,7 @@ def test_open_lth_has_its_last_model_its_mask_and_its_network(data, store, tmp_p
     for name in ("fc_layers.0", "fc_layers.1"):
         x = torch.relu(x @ (model[f"{name}.weight"] * masks[f"{name}.weight"]).T + model[f"{name}.bias"])
     expected = x @ (model["fc.weight"] * masks["fc.weight"]).T + model["fc.bias"]
-    problem = found.states["dense"].run.task.load(found.states["dense"].run.seeds, data.source.load())
+    problem = found.states["dense"].run.task.load(found.states["dense"].run.seeds, data.data.source.load())
     outputs = problem.model.apply(weights_.params, weights_.buffers, examples(40, 2)[0], train=False)[0]
     assert torch.allclose(outputs, expected, rtol=1e-4, atol=1e-3)
 
@@ -346,5 +382,5 @@ def test_tensors_without_a_network_say_so(data, store):
 
 
 def test_a_state_without_examples_says_so(store):
-    with pytest.raises(UsageError, match=r"needs examples: give test=\(x, y\)"):
+    with pytest.raises(UsageError, match=r"comes without examples; give test=\(x, y\)"):
         states({"dense": dense()}, None, store)

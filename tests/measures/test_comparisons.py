@@ -8,9 +8,10 @@ import torch.nn.functional as F
 from torch import nn
 from torch.func import functional_call
 
+from prunescope.base import tree
 from prunescope.base.errors import UsageError
 from prunescope.base.state import Weights
-from prunescope.measures import Barrier, LayerDistance, LayerSensitivity, by_layer
+from prunescope.measures import Barrier, Comparison, LayerDistance, LayerSensitivity, by_layer
 from prunescope.measures.comparison import State, same_examples
 from prunescope.tasks.data.source import InMemory
 from prunescope.tasks.fitting import weights_from
@@ -99,6 +100,24 @@ def test_statistics_are_estimated_anew_at_every_point_from_training_examples():
         assert float(values["recalibrated_loss"][place]) == pytest.approx(loss, abs=1e-4)
         assert float(values["recalibrated_error"][place]) == pytest.approx(error, abs=1e-6)
     assert "recalibrated_loss" not in Barrier(points=3, batches=0).compare(first, second)
+
+
+def test_every_comparison_leaves_both_states_alone_and_says_the_same_each_time(leaves):
+    settings = {
+        Barrier: Barrier(points=3),
+        LayerDistance: LayerDistance(),
+        LayerSensitivity: LayerSensitivity(examples=10),
+    }
+    assert leaves(Comparison) == settings.keys()
+    _, pair = states(Normed)
+    before = copy.deepcopy([state.weights for state in pair])
+    for comparison in settings.values():
+        drawn = torch.get_rng_state()
+        one, other = comparison.compare(*pair), comparison.compare(*pair)
+        assert torch.equal(torch.get_rng_state(), drawn)
+        assert tree.equal(one, other) and all(value.dtype == torch.float64 for value in one.values())
+    for state, weights in zip(pair, before, strict=True):
+        assert all(tree.equal(getattr(state.weights, part), getattr(weights, part)) for part in vars(weights))
 
 
 def test_there_is_no_barrier_between_a_state_and_itself():

@@ -37,6 +37,7 @@ from prunescope.measures import (
     SignalAndNoise,
     SignalNeurons,
     UnitsGone,
+    WeightCount,
     WeightVector,
 )
 from prunescope.tasks.data.signal_noise import signal_noise
@@ -59,6 +60,7 @@ SETTINGS: dict[type[Measure], Measure] = {
     SeenUnseen: SeenUnseen(),
     LayerSparsity: LayerSparsity(),
     UnitsGone: UnitsGone(),
+    WeightCount: WeightCount(),
     Normality: Normality(examples=12, layers=2),
     WeightVector: WeightVector(),
     AdaptiveSharpness: AdaptiveSharpness(sample=FEW, steps=2, draws=2),
@@ -241,3 +243,11 @@ def test_an_empty_split_is_refused_with_the_fix():
     problem = theory()
     with pytest.raises(UsageError, match="validation=N"):
         Risk(split="validation").measure(problem, pruned(problem))
+
+
+def test_weights_that_are_kept_are_counted(problem, weights):
+    counts = WeightCount().measure(problem, weights)
+    arrays = [mask.numpy() for mask in weights.masks.values()]
+    assert float(counts["weights"]) == sum(mask.size for mask in arrays)
+    assert float(counts["kept"]) == sum(int(mask.sum()) for mask in arrays) < float(counts["weights"])
+    assert float(counts["parameters"]) == sum(leaf.numel() for leaf in problem.model.parameters.values())

@@ -22,7 +22,7 @@ from prunescope.tasks.data.source import Source
 from prunescope.tasks.data.tensors import Names, own
 from prunescope.tasks.network import Prunable
 from prunescope.tasks.targets import Target
-from prunescope.tasks.task import CLASSES
+from prunescope.tasks.task import CLASSES, Data
 
 STORE = "prunescope-store"
 NO_TRAINING_DATA = (
@@ -62,7 +62,8 @@ def audit(
     dense: the network before.
     pruned: what was made of it: one state, several (a series of sparsities, replicates), or several by name. Narrower
         layers, as torch-pruning leaves them, and other architectures are permitted.
-    test: (x, y), a Dataset, a DataLoader, or a source such as ps.cifar10(), which has training examples as well.
+    test: (x, y), a Dataset, a DataLoader, or a source such as ps.cifar10(), which has training examples as well; by
+        default what runs among the states were trained for.
     train: training examples, likewise; needed for split="train" only.
     network: the class, function, instance or import path that state dicts are of.
     twins: networks trained like the dense one with other seeds; without them no claim blames pruning.
@@ -125,8 +126,8 @@ def _examples(
     if test is None:
         raise UsageError("there are training examples and no test examples; give test=(x, y)")
     if isinstance(test, Source):
-        return Examples(test, target, layout)
+        return Examples(Data(source=test), target, layout)
     source, layout, target = own(
         test if train is None else train, test, target=target, classes=classes, class_names=class_names
     )
-    return Examples(source, target, layout)
+    return Examples(Data(source=source), target, layout)

@@ -30,8 +30,9 @@ def audit(
     dense: Dense,
     pruned: Pruned,
     data: Annotated[
-        str, typer.Option("--data", metavar="DATA", help="digits, mnist, cifar10, cifar100, a file.npz or .parquet.")
-    ],
+        str | None,
+        typer.Option("--data", metavar="DATA", help="digits, mnist, cifar10, cifar100, a file.npz or .parquet."),
+    ] = None,
     network: Annotated[
         str | None, typer.Option("--network", metavar="MODULE:NAME", help="The class or function of the network.")
     ] = None,
@@ -77,7 +78,7 @@ def audit(
 
     kind = _one_of("--target", target, TARGETS)()
     split_name = _one_of("--split", split, {"test": "test", "train": "train"})
-    source, layout = source_named(data, kind)
+    source, layout = (None, None) if data is None else source_named(data, kind)
     with shown(messages()) as display:
         report = audit_of(
             dense,
@@ -127,9 +128,14 @@ def _network(path: str | None, arguments: list[str]) -> Any:
     return network(path, **gather(arguments))
 
 
-def _groups(source: Source, names: str, split: SplitName) -> dict[str, list[str]]:
+def _groups(source: Source | None, names: str, split: SplitName) -> dict[str, list[str]]:
     """The data's own columns by name, a text for every example of the split."""
     from prunescope.base.errors import UsageError
+
+    if source is None:
+        if names:
+            raise UsageError(f"--groups {names} are columns of the data; name the file by --data")
+        return {}
     from prunescope.tasks.data.groups import grouping
 
     columns = {}
