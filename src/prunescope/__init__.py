@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 from prunescope import moved
 
 if TYPE_CHECKING:
+    from prunescope.audit import audit
     from prunescope.base.errors import UsageError
     from prunescope.base.reference import Moment, StateRef
     from prunescope.base.steps import Duration
     from prunescope.base.streams import Seeds, replicate
     from prunescope.base.value import Value
-    from prunescope.measures import Examples, Labels, LayerSparsity, Measure, Risk
+    from prunescope.measures import Comparison, Examples, Labels, LayerSparsity, Measure, Risk
     from prunescope.runs.execution.ensure import ensure
     from prunescope.runs.graph.families import (
         at_init,
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
         with_data,
         with_network,
     )
-    from prunescope.runs.graph.nodes import Chosen, Combined, Reading, Trace
+    from prunescope.runs.graph.given import given
+    from prunescope.runs.graph.nodes import Chosen, Combined, Compared, Reading, Trace
     from prunescope.runs.graph.recipe import Recipe, Subset
     from prunescope.runs.machine.inspections import inspect
     from prunescope.runs.machine.modules import load_module
@@ -96,17 +98,19 @@ __version__ = "0.1.0"
 moved.install()
 
 _HOME = {
+    "audit": "audit",
     "base.errors": "UsageError",
     "base.reference": "Moment StateRef",
     "base.steps": "Duration",
     "base.streams": "Seeds replicate",
     "base.value": "Value",
-    "measures": "Examples Labels LayerSparsity Measure Risk",
+    "measures": "Comparison Examples Labels LayerSparsity Measure Risk",
     "runs.execution.ensure": "ensure",
     "runs.graph.families": (
         "at_init dense during_training extended final grid imp one_shot replicates width with_data with_network"
     ),
-    "runs.graph.nodes": "Chosen Combined Reading Trace",
+    "runs.graph.given": "given",
+    "runs.graph.nodes": "Chosen Combined Compared Reading Trace",
     "runs.graph.recipe": "Recipe Subset",
     "runs.machine.inspections": "inspect",
     "runs.machine.modules": "load_module",

@@ -12,6 +12,7 @@ import typer
 
 from prunescope import __version__
 from prunescope.cli import data, doctor, listing, runs, settings, study
+from prunescope.cli.audit import audit
 from prunescope.cli.problems import Commands
 
 app = typer.Typer(
@@ -49,6 +50,7 @@ app.command("plan")(study.plan)
 app.command("run")(study.run)
 app.command("report")(study.report)
 app.command("doctor")(doctor.doctor)
+app.command("audit")(audit)
 app.add_typer(runs.app, name="runs")
 app.add_typer(data.app, name="data")
 

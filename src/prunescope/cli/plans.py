@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from prunescope.base.reference import StateRef
 from prunescope.base.value import Value
 from prunescope.runs.execution.preparation import Prepared
-from prunescope.runs.graph.nodes import Reading, Trace
+from prunescope.runs.graph.nodes import Measured, Trace
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.runs.store.plan import Job, Plan
 
@@ -43,7 +43,7 @@ class Group:
 
 def groups(plan: Plan) -> list[Group]:
     """The runs, traces and readings of a plan by kind, in the order of the graph."""
-    nodes = [node for kind in (Recipe, Trace, Reading) for node in plan.nodes.values() if isinstance(node, kind)]
+    nodes = [node for kind in (Recipe, Trace, Measured) for node in plan.nodes.values() if isinstance(node, kind)]
     blocked = plan.downstream(plan.failed)
     kinds = {node.id: _kind(node) for node in nodes}
     total = Counter(kinds.values())
@@ -61,8 +61,8 @@ def _is_stored(node: Value, plan: Plan, blocked: set[str]) -> bool:
 
 def _kind(node: Value) -> str:
     """The kind of a node, for people."""
-    if isinstance(node, Reading):
-        return f"reading: {_title(node.measure)}"
+    if isinstance(node, Measured):
+        return f"reading: {_title(node.of)}"
     if isinstance(node, Trace):
         return f"trace: {_title(node.probe)}"
     assert isinstance(node, Recipe)

@@ -1,6 +1,6 @@
-"""Pure functions of one stored state.
+"""Pure functions of one stored state, or of two.
 
-Belongs here: measures, a file each or a file a subject, and functions that combine their readings (`combine.py`,
+Belongs here: measures and comparisons, a file each or a file a subject, and functions of their readings (`combine.py`,
 `displacement.py`, `memorization.py`, `tic.py`). Does not belong here: what is looked at while a network trains
 (`training/probes.py`), how readings are stored and compared (`runs/`, `studies/`).
 """
@@ -8,14 +8,21 @@ Belongs here: measures, a file each or a file a subject, and functions that comb
 # mypy: implicit-reexport
 
 from prunescope.measures.adaptive_sharpness import AdaptiveSharpness
+from prunescope.measures.barrier import Barrier
+from prunescope.measures.comparison import Comparison, by_layer
 from prunescope.measures.curvature.surface import Sample
 from prunescope.measures.displacement import WeightVector
 from prunescope.measures.examples import EL2N, Examples, Labels, OutOfSample, SeenUnseen
 from prunescope.measures.gradient_trace import GradientTrace, GraNd
 from prunescope.measures.hessian_spectrum import HessianSpectrum, LossAlongEigenvectors
 from prunescope.measures.hessian_trace import HessianTrace, HessianTraceEstimate, HessianTraceOrEstimate
+from prunescope.measures.layer_distance import LayerDistance
+from prunescope.measures.layer_sensitivity import LayerSensitivity
 from prunescope.measures.measure import Measure
+from prunescope.measures.neighbours import Neighbours
 from prunescope.measures.normality import Normality
+from prunescope.measures.outputs import Outputs
 from prunescope.measures.risk import ClassRisk, GroupRisk, Halves, Risk
 from prunescope.measures.signal import NoiseResponse, SignalAndNoise, SignalNeurons
 from prunescope.measures.sparsity import LayerSparsity, UnitsGone
+from prunescope.measures.weight_count import WeightCount

@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, JsonValue, model_validator
 
 import prunescope as ps
+from prunescope.tasks.data.layout import Layout
 from prunescope.tasks.data.tables import file_source
 from prunescope.tasks.targets import Target
 
@@ -25,6 +26,11 @@ TARGETS: Mapping[TargetName, type[Target]] = MappingProxyType(
     }
 )
 Count = Annotated[int, Field(ge=1)]
+
+
+def source_named(name: str, target: Target) -> tuple[ps.Source, Layout | None]:
+    """The data set of a name or path on the command line, and how a network gets its examples; see `file_source`."""
+    return (SOURCES[name](), None) if name in SOURCES else file_source(name, target, names=tuple(SOURCES))
 
 
 class Own(ps.Value):
@@ -75,10 +81,7 @@ class Own(ps.Value):
         """The training of one network."""
         network = ps.Network(path=self.network, revision=self.revision).with_args(**self.arguments)
         target = TARGETS[self.target]()
-        if self.data in SOURCES:
-            source, layout = SOURCES[self.data](), None
-        else:
-            source, layout = file_source(self.data, target, names=tuple(SOURCES))
+        source, layout = source_named(self.data, target)
         return ps.Recipe(
             task=ps.Task(
                 network=network if layout is None else network.replace(layout=layout),

@@ -20,7 +20,13 @@ from prunescope.studies.results import Numbers
 from prunescope.studies.statistics import Interval
 
 Outcome = Literal[
-    "reproduced", "contradicted", "inconclusive", "not judgeable at this scale", "too few replicates", "not run"
+    "reproduced",
+    "contradicted",
+    "inconclusive",
+    "not judgeable at this scale",
+    "too few replicates",
+    "not run",
+    "no such rule",
 ]
 
 

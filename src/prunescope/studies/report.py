@@ -26,6 +26,7 @@ from prunescope.base.value import Value
 from prunescope.runs.graph.nodes import describe
 from prunescope.studies import statistics
 from prunescope.studies.claim import Verdict, judge_all, unmet
+from prunescope.studies.estimate import Estimated
 from prunescope.studies.figure import Figure, columns, csv_text
 from prunescope.studies.plot import Listing, NothingToDraw, Table
 from prunescope.studies.region import Among, Count, Outcome
@@ -103,15 +104,17 @@ def write(
         replace(_draw(figure, results), verdicts=tuple(by_name[claim.name] for claim in study.claims_of(figure)))
         for figure in study.figures
     )
+    sentence = study.head(results) if study.head else summary_sentence(verdicts, mean_rule(study))
     texts = {f"figures/{item.figure.name}.svg": item.svg for item in drawn if item.svg}
     texts |= {f"data/{item.figure.name}.csv": item.csv for item in drawn if item.csv}
-    texts["summary.json"] = _json(summary(study, verdicts) | {"cautions": cautions}) + "\n"
+    texts["summary.json"] = _json(summary(study, verdicts) | {"sentence": sentence, "cautions": cautions}) + "\n"
     failed, records = failures or {}, lineage or {}
     absent = [node.id for node in study.nodes if node not in results and node.id not in failed]
     shown: dict[str, object] = {
         "study": study,
         "verdicts": verdicts,
-        "sentence": summary_sentence(verdicts, mean_rule(study)),
+        "sentence": sentence,
+        "by_paper": not all(isinstance(verdict.claim.quantity, Estimated) for verdict in verdicts),
         "caution": caution(verdicts),
         "rule": mean_rule(study),
         "cautions": cautions,
@@ -171,7 +174,7 @@ def summary_sentence(verdicts: Sequence[Verdict], rule: str = "paper’s rule") 
 
 def caution(verdicts: Iterable[Verdict]) -> str:
     """How often the paper's rule fires by chance, for every number of replicates that was judged by it."""
-    by_mean = [verdict for verdict in verdicts if not isinstance(verdict.claim.region, Among | Count)]
+    by_mean = [v for v in verdicts if not (v.estimate or isinstance(v.claim.region, Among | Count))]
     rates = [
         f"{100 * statistics.false_positive_rate(n):.1f}\u00a0% of the time at n\u00a0=\u00a0{n}"
         for n in sorted({verdict.n for verdict in by_mean if verdict.interval is not None})
@@ -245,11 +248,13 @@ def _claim_summary(verdict: Verdict) -> dict[str, Any]:
         "basis": claim.basis,
         "place": claim.place,
         "region": str(claim.region),
-        "unit": claim.unit,
+        "unit": verdict.unit,
         "by_paper": verdict.paper,
         "by_interval": verdict.interval_rule,
+        "said": verdict.said,
         "why": verdict.why,
         "n": verdict.n,
+        "over": verdict.estimate.over if verdict.estimate else "replicates",
         "values": [value if math.isfinite(value) else None for value in verdict.values],
         "estimate": interval and interval.estimate,
         "low": interval and interval.low,

@@ -44,8 +44,9 @@ def size(plot: Sheet, table: Table) -> tuple[float, float]:
 
 
 def images(plot: Sheet, index: list[int]) -> Numbers:
-    """Training examples as pictures in [0, 1], float64 [N, H, W, 3]; every channel stretched over all of them."""
-    inputs = plot.source.load().train_x
+    """Examples as pictures in [0, 1], float64 [N, H, W, 3]; every channel stretched over all of them."""
+    content = plot.source.load()
+    inputs = content.test_x if plot.split == "test" else content.train_x
     if len(inputs.shape) != 3 or inputs.shape[0] not in (1, 3):
         raise UsageError(
             f"examples of shape {inputs.shape} are no images; a contact sheet needs [1 or 3, height, width]"

@@ -70,7 +70,7 @@ class Network(Importing):
 
     def build_masked(self, example: Any = None) -> tuple[nn.Module, Masks]:
         """A module as of `build`, and the masks by name with which torch.nn.utils.prune had pruned it."""
-        module = copied(self._live) if isinstance(self._live, nn.Module) else checked(self._made()).cpu()
+        module = self.bare()
         masks = made_permanent(module)
         if self.layout is not None:
             self.layout.attached(module)
@@ -78,6 +78,10 @@ class Network(Importing):
         if not type(module).__module__.startswith("prunescope."):
             module.register_forward_hook(Output(self.output))
         return module, masks
+
+    def bare(self) -> nn.Module:
+        """The module as its factory returns it, on the CPU: without hooks of this package."""
+        return copied(self._live) if isinstance(self._live, nn.Module) else checked(self._made()).cpu()
 
     def _made(self) -> nn.Module:
         if self.given is not None:

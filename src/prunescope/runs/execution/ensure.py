@@ -12,12 +12,13 @@ from prunescope.base.value import Value
 from prunescope.runs.execution.display import default_display
 from prunescope.runs.execution.executors.inline import Inline
 from prunescope.runs.execution.executors.processes import Processes
+from prunescope.runs.execution.given_states import keep_given
 from prunescope.runs.execution.messages import Executor, Message
 from prunescope.runs.execution.preparation import Prepared, prepare, workers_for
 from prunescope.runs.execution.queue import WorkQueue
 from prunescope.runs.execution.status import Display
 from prunescope.runs.execution.workbench import CHECKPOINT_SECONDS
-from prunescope.runs.store.plan import Plan, plan, recipes_of
+from prunescope.runs.store.plan import Plan, plan, runs_of
 from prunescope.runs.store.results import StoredResults
 from prunescope.runs.store.store import Store
 
@@ -66,6 +67,7 @@ def ensure(
     todo = plan([node for item in nodes for node in ([item] if isinstance(item, Value) else item)], store)
     count = workers_for(todo, workers, device)
     try:
+        keep_given(todo.nodes.values(), store)
         with blaming("the network, its loss or its data"):
             prepared = prepare(
                 todo,
@@ -133,9 +135,9 @@ def _why_immovable(todo: Plan) -> str:
         if local := _LOCAL.search(node.canonical):
             return f"{local[1]} is defined only in this process"
     for work in todo.work.values():
-        for recipe in recipes_of(work):
-            if recipe.task.network.local:
-                return f"{recipe.task.network.path} is defined only in this process"
+        for run in runs_of(work):
+            if run.task.network.local:
+                return f"{run.task.network.path} is defined only in this process"
     try:
         pickle.dumps(next(iter(todo.work.values())))
     except Exception as problem:

@@ -9,7 +9,7 @@ import time
 from prunescope.base.errors import PrunescopeError
 from prunescope.runs.execution.messages import Executor, Message, Work
 from prunescope.runs.execution.status import Display, WorkStatus
-from prunescope.runs.graph.nodes import Reading
+from prunescope.runs.graph.nodes import Measured
 from prunescope.runs.graph.recipe import level_of
 from prunescope.runs.machine.packing import ALONE, Pack, Packing, choose_pack
 from prunescope.runs.store.plan import Job, Plan
@@ -198,10 +198,10 @@ class WorkQueue:
                 pending.extend(self.dependents[key])
 
 
-def label(work: Job | Reading) -> str:
+def label(work: Job | Measured) -> str:
     """A short name for people: network, level, seed, run id."""
-    if isinstance(work, Reading):
-        return f"{type(work.measure).__name__} of {work.state.run.id[:8]}"
+    if isinstance(work, Measured):
+        return work.title
     name = work.recipe.task.network.path.rpartition(":")[2]
     noise = work.recipe.task.data.label_noise
     noisy = f", noise {100 * noise:g} %" if noise else ""

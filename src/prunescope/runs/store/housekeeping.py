@@ -14,8 +14,8 @@ from typing import Any
 
 from prunescope.base.errors import StoreError, UsageError
 from prunescope.base.value import Value
-from prunescope.runs.graph.nodes import Reading, closure
-from prunescope.runs.graph.recipe import Recipe
+from prunescope.runs.graph.given import Run
+from prunescope.runs.graph.nodes import Measured, closure
 from prunescope.runs.store import codec, sealed
 from prunescope.runs.store.lease import alive
 from prunescope.runs.store.store import Store
@@ -55,7 +55,7 @@ def lineage(store: Store, run: str) -> list[dict[str, Any]]:
 def pin(store: Store, name: str, nodes: Iterable[Value]) -> None:
     """Makes `gc` keep the nodes and everything they need; a name replaces what it pinned before."""
     needed = closure(nodes).values()
-    store.pin(name, [node.id for node in needed if isinstance(node, Recipe | Reading)])
+    store.pin(name, [node.id for node in needed if isinstance(node, Run | Measured)])
 
 
 def check_pin(store: Store, name: str) -> None:
@@ -179,7 +179,8 @@ def _needed(store: Store, pinned: set[str]) -> set[str]:
         needed.add(current)
         if store.has_reading(current):
             with contextlib.suppress(StoreError):
-                pending.append(codec.from_file(str(store.reading_path(current)), current)[1]["run"])
+                facts = codec.from_file(str(store.reading_path(current)), current)[1]
+                pending += [facts["run"], *facts.get("others", [])]
         elif (manifest := store.manifest(current)) is not None:
             pending.extend(manifest["parents"])
     return needed

@@ -32,7 +32,7 @@ class StoredRun:
     """
 
     id: str
-    status: Literal["done", "failed", "damaged"]
+    status: Literal["done", "failed", "damaged", "given"]
     network: str
     data: str
     noise: float
@@ -119,7 +119,7 @@ def _facts(manifest: dict[str, Any]) -> dict[str, Any]:
     network, data = recipe["task"]["network"], recipe["task"]["data"]
     scale = network["args"].get("scale", 1.0)
     return {
-        "status": manifest["status"],
+        "status": "given" if recipe.get("kind") == "Given" else manifest["status"],
         "network": network["path"].rpartition(":")[2] + (f" x{scale:.3g}" if scale != 1 else ""),
         "data": data["source"].get("name", data["source"]["kind"].lower()),
         "noise": data["label_noise"],
@@ -128,7 +128,7 @@ def _facts(manifest: dict[str, Any]) -> dict[str, Any]:
         "steps": manifest.get("steps", 0),
         "seconds": execution.get("seconds", 0.0),
         "finished": execution.get("finished", ""),
-        "parent": recipe["start"].get("run", ""),
+        "parent": recipe.get("start", {}).get("run", ""),
     }
 
 

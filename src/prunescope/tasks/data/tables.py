@@ -25,7 +25,8 @@ SPLIT = "split"
 def file_source(path: str, target: Target, *, names: tuple[str, ...] = ()) -> tuple[Source, Layout | None]:
     """The examples of a file or a folder, and how a network gets them; read once and kept by content.
 
-    npz: arrays train_x, train_y, test_x, test_y (or x_train, ...), and class_names if there are some.
+    npz: arrays train_x, train_y, test_x, test_y (or x_train, ...), and class_names if there are some; other arrays
+        train_NAME and test_NAME of texts or whole numbers, one an example, are columns of groups.
     parquet: a column called label, labels, target or y; a column split of "train" and "test"; columns of numbers, which
         are the examples [N, D]; columns of texts, which are groups.
     folder: pictures in train/<class>/ and val/<class>/.
@@ -62,8 +63,14 @@ def _npz(path: Path) -> dict[str, Any]:
         keys = [next((key for key in (f"{split}_{part}", f"{part}_{split}") if key in arrays), None) for part in "xy"]
         if None in keys:
             raise UsageError(f"{path} has {', '.join(sorted(arrays))}; it needs train_x, train_y, test_x and test_y")
-        pairs[split] = tuple(arrays[str(key)] for key in keys)
-    return {**pairs, "class_names": arrays["class_names"].tolist() if "class_names" in arrays else None}
+        pairs[split] = tuple(arrays.pop(str(key)) for key in keys)
+    names = arrays.pop("class_names", None)
+    groups: dict[str, dict[str, Any]] = {}
+    for key, column in arrays.items():
+        split, _, name = key.partition("_")
+        if split in pairs and name and column.ndim == 1 and column.dtype.kind in "iuU":
+            groups.setdefault(name, {})[split] = column
+    return {**pairs, "class_names": None if names is None else names.tolist(), "groups": groups}
 
 
 def _parquet(path: Path) -> dict[str, Any]:
