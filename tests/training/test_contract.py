@@ -5,6 +5,7 @@ import torch
 
 from prunescope import Intervention, Measure, Noise, Prune, Remaining
 from prunescope.base.errors import UsageError
+from prunescope.measures.measure import plain
 from prunescope.training.run import begin, train
 
 
