@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from prunescope.base.reference import Moment, StateRef
     from prunescope.base.streams import Seeds, replicate
     from prunescope.base.value import Value
+    from prunescope.explain.study import explain
     from prunescope.measures import Examples, LayerSparsity, Measure, Risk
     from prunescope.runs.execution.ensure import ensure
     from prunescope.runs.graph.families import (
@@ -93,6 +94,7 @@ _HOME = {
     "base.reference": "Moment StateRef",
     "base.streams": "Seeds replicate",
     "base.value": "Value",
+    "explain.study": "explain",
     "measures": "Examples LayerSparsity Measure Risk",
     "runs.execution.ensure": "ensure",
     "runs.graph.families": (

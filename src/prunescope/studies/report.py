@@ -102,13 +102,14 @@ def write(
         replace(_draw(figure, results), verdicts=tuple(by_name[claim.name] for claim in study.claims_of(figure)))
         for figure in study.figures
     )
+    sentence = study.head(results) if study.head else summary_sentence(verdicts)
     texts = {f"figures/{item.figure.name}.svg": item.svg for item in drawn if item.svg}
     texts |= {f"data/{item.figure.name}.csv": item.csv for item in drawn if item.csv}
-    texts["summary.json"] = _json(summary(study, verdicts) | {"cautions": cautions}) + "\n"
+    texts["summary.json"] = _json(summary(study, verdicts) | {"sentence": sentence, "cautions": cautions}) + "\n"
     texts["README.md"] = markdown.page(
         study,
         verdicts,
-        sentence=summary_sentence(verdicts),
+        sentence=sentence,
         caution=caution(verdicts),
         cautions=cautions,
         number=number,
@@ -122,6 +123,7 @@ def write(
     texts["index.html"] = _page(
         study=study,
         verdicts=verdicts,
+        sentence=sentence,
         cautions=cautions,
         drawn=drawn,
         cost=flat(cost or {}),
@@ -210,7 +212,6 @@ def _page(*, study: Study, verdicts: Sequence[Verdict], **parts: object) -> str:
     return template.render(
         study=study,
         verdicts=verdicts,
-        sentence=summary_sentence(verdicts),
         caution=caution(verdicts),
         settings=flat(described(study.settings)),
         **parts,

@@ -22,7 +22,6 @@ from prunescope.papers.bartoldson.comparison import Comparison, arm
 from prunescope.papers.bartoldson.flatness import SHARPNESS, TRACE_C, TRACE_H
 from prunescope.papers.bartoldson.quantities import ANEW, Measured, Observables
 from prunescope.papers.bartoldson.scales import Count, Distinct
-from prunescope.papers.own import Own
 from prunescope.runs.graph.families import during_training
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.sparsity.select import Target
@@ -30,6 +29,7 @@ from prunescope.sparsity.structure import Structure, find_units
 from prunescope.sparsity.unit_scores import UnitScore
 from prunescope.studies.events import Epochs, epochs
 from prunescope.studies.figure import Figure, Rows
+from prunescope.studies.own import Own
 from prunescope.studies.plot import Intervals, Lines
 from prunescope.studies.quantity import combined, each
 from prunescope.studies.results import Numbers

@@ -8,19 +8,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from prunescope.base.errors import UsageError
-from prunescope.base.steps import Clock
 from prunescope.base.value import Value
 from prunescope.measures import Examples
 from prunescope.papers.jin2022.arms import Benchmark, Rule
 from prunescope.papers.jin2022.quantities import ERROR, at_best, dense, is_sparse, optima_inside, remaining
 from prunescope.papers.jin2022.subgroups import WHERE
 from prunescope.papers.readings import risk_on_test
-from prunescope.runs.graph.families import final
+from prunescope.runs.graph.families import final, in_iterations
 from prunescope.runs.graph.nodes import Chosen, Combined, Reading
 from prunescope.runs.graph.recipe import Recipe, Subset
 from prunescope.studies import Claim, Computed, Figure, Lines, Precondition, Quantity, Results, Rows, column
-from prunescope.training.schedules import Constant, Milestones, Schedule, Warmup
 
 
 @dataclass(frozen=True)
@@ -146,20 +143,3 @@ def examples(run: Value) -> Reading:
 
 def _error(runs: Sequence[Value], label: str = "") -> Quantity:
     return column(map(risk_on_test, runs), "error", scale=100, label=label, unit=ERROR)
-
-
-def in_iterations(recipe: Recipe) -> Recipe:
-    """The same run with its length and schedule in iterations, so that fewer examples mean no fewer steps."""
-    clock = recipe.clock()
-    return recipe.replace(length=f"{clock.total}it", schedule=_in_iterations(recipe.schedule, clock))
-
-
-def _in_iterations(schedule: Schedule, clock: Clock) -> Schedule:
-    if isinstance(schedule, Milestones):
-        return schedule.replace(drops=tuple(f"{clock.steps(drop)}it" for drop in schedule.drops))
-    if isinstance(schedule, Warmup):
-        then = _in_iterations(schedule.then, clock)
-        return schedule.replace(steps=f"{clock.steps(schedule.steps)}it", then=then)
-    if isinstance(schedule, Constant):
-        return schedule
-    raise UsageError(f"{type(schedule).__name__} cannot be written in iterations; use Constant or Milestones")

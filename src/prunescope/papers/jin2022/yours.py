@@ -23,10 +23,10 @@ from prunescope.papers.jin2022.scales import Count, Noises
 from prunescope.papers.jin2022.settings import from_zero
 from prunescope.papers.jin2022.subgroups import Subgroups, sparsity_figure
 from prunescope.papers.jin2022.suspects import Suspects
-from prunescope.papers.own import Own
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.sparsity.select import Remaining
 from prunescope.studies import Claim, Study
+from prunescope.studies.own import Own
 from prunescope.studies.study import titled
 from prunescope.training.interventions import Prune
 from prunescope.training.optim import SGD, Optimizer
