@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from prunescope import __version__
-from prunescope.cli import data, runs, study
+from prunescope.cli import data, explain, runs, study
 from prunescope.cli.problems import Commands
 
 app = typer.Typer(
@@ -47,6 +47,7 @@ app.command("list")(study.list_studies)
 app.command("plan")(study.plan)
 app.command("run")(study.run)
 app.command("report")(study.report)
+app.command("explain")(explain.explain)
 app.add_typer(runs.app, name="runs")
 app.add_typer(data.app, name="data")
 

@@ -22,6 +22,7 @@ from prunescope.runs.graph.recipe import Recipe
 from prunescope.sparsity.scores import Magnitude, Score
 from prunescope.sparsity.select import Remaining
 from prunescope.studies import Claim, Direction, Study
+from prunescope.studies.load import Template, module_of
 from prunescope.studies.own import Count, Own
 from prunescope.studies.study import titled
 from prunescope.training.interventions import Prune
@@ -80,6 +81,17 @@ SCALES: Mapping[str, Settings] = MappingProxyType(
 def build(settings: Settings, scale: str) -> Study:
     """The study under these settings."""
     return of_recipe(settings.recipe(), settings, scale, about=f"{settings.network} on {settings.data}, ")
+
+
+def template_of(file: str) -> Template:
+    """The study of the recipe that a file.py calls `recipe`. Raises UsageError where there is none."""
+    recipe = getattr(module_of(file), "recipe", None)
+    if not isinstance(recipe, Recipe):
+        raise UsageError(
+            f"{file} has no Recipe called `recipe`; write recipe = ps.Recipe(...) in it, or give --network"
+        )
+    scales = {"laptop": Pruning(), "smoke": Pruning(levels=2, replicates=2)}
+    return Template(file, scales, lambda settings, scale: of_recipe(recipe, settings, scale))
 
 
 def of_recipe(recipe: Recipe, settings: Pruning | Settings, scale: str, about: str = "") -> Study:
