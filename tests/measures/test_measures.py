@@ -37,6 +37,7 @@ from prunescope.measures import (
     UnitsGone,
     WeightVector,
 )
+from prunescope.measures.outputs import Outputs
 from prunescope.tasks.data.signal_noise import signal_noise
 from prunescope.tasks.data.synthetic import synthetic
 from prunescope.tasks.model import network
@@ -55,6 +56,7 @@ SETTINGS: dict[type[Measure], Measure] = {
     SeenUnseen: SeenUnseen(),
     LayerSparsity: LayerSparsity(),
     UnitsGone: UnitsGone(),
+    Outputs: Outputs(),
     Normality: Normality(examples=12, layers=2),
     WeightVector: WeightVector(),
     AdaptiveSharpness: AdaptiveSharpness(sample=FEW, steps=2, draws=2),

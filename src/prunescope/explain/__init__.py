@@ -1,11 +1,10 @@
 """A designed experiment on a recipe of one's own: why did pruning change what its network does?
 
 arm       one network between the dense and the pruned one
-factors   the parts of pruning, one file each
+factors   the parts of pruning
 shares    what each part changed: arithmetic
 design    which networks there are, and what is read from them
-levels    which level is explained
-outcomes  what is explained: error, loss, calibration, the worst class
+outcomes  what is explained: error, loss, calibration, the worst class; at which level
 controls  other ways to the same error
 figures   what is shown
 study     the experiment as a study, and the call `explain`

@@ -14,7 +14,7 @@ from prunescope.runs.graph.families import final
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.tasks.model import Model
 from prunescope.tasks.network import Network
-from prunescope.training.interventions import At, Intervention, KeepAsMany, Release, TakeMasks
+from prunescope.training.interventions import At, Intervention, KeepAsMany, Prune, Release, TakeMasks
 
 
 @dataclass(frozen=True)
@@ -87,30 +87,47 @@ class Arm:
         return (TakeMasks if self.chosen else KeepAsMany)(of=state, when=At(at=at))
 
 
-def narrower(recipe: Recipe, counts: Mapping[int, int]) -> dict[int, Network]:
-    """The network of a recipe with its widths scaled, so that it has at most so many prunable weights: by key.
+def remaining(prune: Prune, levels: int) -> dict[int, float]:
+    """The share of weights that remains, by level. Raises UsageError for levels that remove nothing or everything."""
+    many = 10**9
+    counts = [many]
+    for level in range(1, levels + 1):
+        counts.append(prune.amount.remaining_after(counts[-1], total=many, event=1, events=1))
+        if not 0 < counts[-1] < counts[-2]:
+            raise UsageError(
+                f"level {level} cannot be reached: {prune.amount!r} leaves a share of {counts[-1] / many:.3g} after "
+                f"{counts[-2] / many:.3g}; give levels={level - 1}, or another amount"
+            )
+    return {level: count / many for level, count in enumerate(counts)}
 
-    The factory's argument `scale` multiplies the widths. Every layer keeps at least what the factory gives the least
-    scale, which may be more weights than asked for. Raises UsageError where the factory has no such argument.
+
+def narrower(recipe: Recipe, left: Mapping[int, float]) -> dict[int, Network]:
+    """The network of a recipe so narrow that at most a share of its prunable weights is left: by level.
+
+    The factory's argument `scale` multiplies the widths. Raises UsageError where the factory has no such argument, and
+    where the narrowest network has over a tenth too many weights.
     """
     net = recipe.task.network
     scale = net.args.get("scale")
+    fix = "leave size='narrower' out: then the small network is the full one under a random mask"
     if not isinstance(scale, int | float):
-        raise UsageError(
-            f"{net.path} has no argument 'scale' to multiply its widths with; add one, or leave size='narrower' out: "
-            "then the small network is the full one under a random mask"
-        )
+        raise UsageError(f"{net.path} has no argument 'scale' to multiply its widths with; add one, or {fix}")
 
     @cache
-    def weights(factor: float) -> int:
-        model = Model(net.with_args(scale=scale * factor))
+    def weights(parts: int) -> int:
+        model = Model(net.with_args(scale=scale * parts / 1024))
         return sum(model.parameters[name].numel() for name in model.maskable)
 
-    def factor(count: int) -> float:
-        low, high = 0, 2**10
+    def scaled(share: float) -> Network:
+        low, high, count = 1, 1025, share * weights(1024)
         while high - low > 1:
             middle = (low + high) // 2
-            low, high = (middle, high) if weights(middle / 2**10) <= count else (low, middle)
-        return max(low, 1) / 2**10
+            low, high = (middle, high) if weights(middle) <= count else (low, middle)
+        if weights(low) > 1.1 * count:
+            raise UsageError(
+                f"the narrowest {net.path} has {weights(low)} prunable weights, the pruned network {count:.0f}; prune "
+                f"less, or {fix}"
+            )
+        return net.with_args(scale=scale * low / 1024)
 
-    return {key: net.with_args(scale=scale * factor(count)) for key, count in counts.items()}
+    return {level: scaled(share) for level, share in left.items() if level}

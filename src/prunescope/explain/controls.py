@@ -16,42 +16,30 @@ from prunescope.studies import Quantity, arrays
 from prunescope.studies.results import Numbers
 from prunescope.training.probes import Curve
 
-Values = Mapping[str, NDArray[Any]]
-
 
 def controls(design: Design) -> tuple[dict[str, Quantity], list[str]]:
-    """What each control changes in test error, [R], and why others cannot be had."""
-    dense = design.value(DENSE, design.outcomes[0])
-    unit, percent = dense.unit, 100.0 if design.base.task.target.decides else 1.0
-    found = {"early stopping": _early_stopping(design, percent).named("early stopping", unit) - dense}
-    ways = {
-        "the schedule stretched to as many steps": _stretched,
-        "without the examples that pruning gives up": _leave_out,
-    }
-    missing = []
+    """What each control changes in test error, [R], by its name, and why others cannot be had."""
+    error = design.outcomes[0]
+    dense = design.value(DENSE, error)
+    found, missing = {"early stopping": _early_stopping(design).named("", error.unit) - dense}, []
+    ways = {"the schedule stretched to as many steps": _stretched, "without what pruning gives up": _leave_out}
     for name, way in ways.items():
         try:
-            readings = [Reading(measure=Examples(split="test"), state=final(run)) for run in way(design)]
+            found[name] = design.read(way(design), error) - dense
         except UsageError as problem:
-            missing.append(f"No control '{name}': {problem}.")
-            continue
-        found[name] = Quantity(name, unit, tuple(readings), _errors(readings, design)) - dense
+            missing.append(f"There is no control '{name}': {problem}.")
     return found, missing
 
 
-def _errors(readings: Sequence[Reading], design: Design) -> Any:
-    return lambda results: [design.outcomes[0].on(results[reading], slice(None)) for reading in readings]
-
-
-def _early_stopping(design: Design, percent: float) -> Quantity:
+def _early_stopping(design: Design) -> Quantity:
     """Test error of the dense network after the epoch that is best for the other replicates."""
 
     def judged(errors: Numbers) -> Numbers:
-        others = (errors.sum(axis=0) - errors) / (len(errors) - 1)
+        others = errors.sum(axis=0) - errors
         return np.asarray(errors[np.arange(len(errors)), others.argmin(axis=1)])
 
     curves = [Trace(probe=Curve(split="test"), run=run) for run in design.dense]
-    return arrays(curves, "error", scale=percent).map(judged)
+    return arrays(curves, "error", scale=100.0 if design.base.task.target.decides else 1.0).map(judged)
 
 
 def _stretched(design: Design) -> list[Recipe]:
@@ -67,13 +55,13 @@ def _leave_out(design: Design) -> list[Recipe]:
     found = []
     for pair in zip(design.dense, design.recipes(design.pruned), strict=True):
         inputs = tuple(Reading(measure=Examples(split="train"), state=final(run)) for run in pair)
-        fate = Combined(function="prunescope.explain.controls:fate", inputs=inputs)
-        kept = Subset(source=fate, rule="prunescope.studies.subsets:only_where", args={"name": "kept", "is_true": True})
-        found.append(in_iterations(pair[0]).replace(examples=kept))
+        kept = Combined(function="prunescope.explain.controls:kept", inputs=inputs)
+        rule = Subset(source=kept, rule="prunescope.studies.subsets:only_where", args={"name": "kept", "is_true": True})
+        found.append(in_iterations(pair[0]).replace(examples=rule))
     return found
 
 
-def fate(values: Sequence[Values]) -> dict[str, NDArray[np.bool_]]:
+def kept(values: Sequence[Mapping[str, NDArray[Any]]]) -> dict[str, NDArray[np.bool_]]:
     """Which training examples are not given up, from `Examples` of the dense and the pruned network: {"kept": [N]}.
 
     Given up is what the dense network gets right and the pruned one does not.
