@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from prunescope.base.steps import Duration
     from prunescope.base.streams import Seeds, replicate
     from prunescope.base.value import Value
+    from prunescope.explain.study import explain
     from prunescope.measures import Comparison, Examples, Labels, LayerSparsity, Measure, Risk
     from prunescope.runs.execution.ensure import ensure
     from prunescope.runs.graph.families import (
@@ -104,6 +105,7 @@ _HOME = {
     "base.steps": "Duration",
     "base.streams": "Seeds replicate",
     "base.value": "Value",
+    "explain.study": "explain",
     "measures": "Comparison Examples Labels LayerSparsity Measure Risk",
     "runs.execution.ensure": "ensure",
     "runs.graph.families": (

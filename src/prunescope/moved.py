@@ -26,6 +26,7 @@ MOVED = {
     },
     "prunescope.runs.execute": "prunescope.runs.execution.ensure",
     "prunescope.runs.watch": "prunescope.runs.graph.measure_probe",
+    "prunescope.papers.own": "prunescope.studies.own",
     "prunescope.papers.bartoldson2020": "prunescope.papers.bartoldson",
     "prunescope.papers.bartoldson2020.yours": "prunescope.papers.bartoldson.yours",
 }

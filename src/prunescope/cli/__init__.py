@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from prunescope import __version__
-from prunescope.cli import data, doctor, listing, runs, settings, study
+from prunescope.cli import data, doctor, explain, listing, runs, settings, study
 from prunescope.cli.audit import audit
 from prunescope.cli.problems import Commands
 
@@ -51,6 +51,7 @@ app.command("run")(study.run)
 app.command("report")(study.report)
 app.command("doctor")(doctor.doctor)
 app.command("audit")(audit)
+app.command("explain")(explain.explain)
 app.add_typer(runs.app, name="runs")
 app.add_typer(data.app, name="data")
 

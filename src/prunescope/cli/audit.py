@@ -73,8 +73,8 @@ def audit(
     Example: `prunescope audit dense.pt pruned.pt --network my_module:Net --data cifar10 --twin dense2.pt`
     """
     from prunescope.audit.door import audit as audit_of
-    from prunescope.papers.own import TARGETS, source_named
     from prunescope.runs.execution.display import shown
+    from prunescope.studies.own import TARGETS, source_named
 
     kind = _one_of("--target", target, TARGETS)()
     split_name = _one_of("--split", split, {"test": "test", "train": "train"})

@@ -79,7 +79,7 @@ def find(name: str, modules: Mapping[str, str]) -> Template:
     if name in modules:
         return _template(name, _module(modules[name]))
     if name.endswith(".py"):
-        return _template(name, _from_file(Path(name)))
+        return _template(name, module_of(name))
     if ":" in name:
         module_name, _, attribute = name.partition(":")
         module = _module(module_name)
@@ -186,9 +186,13 @@ def _module(name: str) -> ModuleType:
         raise UsageError(f"{name} cannot be imported: {explain(problem)}") from problem
 
 
-def _from_file(path: Path) -> ModuleType:
-    """A file as the module that worker processes import by the same name, from the same folder."""
-    if not path.is_file():
+def module_of(file: str) -> ModuleType:
+    """A file.py as the module that worker processes import by the same name, from the same folder.
+
+    Raises UsageError if there is no such file, or another module has its name.
+    """
+    path = Path(file)
+    if path.suffix != ".py" or not path.is_file():
         raise UsageError(f"there is no file {path}; give a file.py that defines a study")
     folder = str(path.resolve().parent)
     if folder not in sys.path:

@@ -22,10 +22,11 @@ from prunescope.studies.study import Study
 
 @dataclass(frozen=True)
 class Published:
-    """A report that was written: its page, the verdicts in it, and why runs failed, by run id."""
+    """A report that was written: its page, verdicts and first sentence, and why runs failed, by run id."""
 
     page: Path
     verdicts: tuple[Verdict, ...]
+    sentence: str
     failures: Mapping[str, str]
 
 
@@ -46,7 +47,7 @@ def publish(study: Study, store: Store, folder: Path, *, command: str = "") -> P
         failures=planned.failed,
         command=command,
     )
-    return Published(written.page, written.verdicts, planned.failed)
+    return Published(written.page, written.verdicts, written.sentence, planned.failed)
 
 
 def nodes_of(study: Study) -> list[Value]:

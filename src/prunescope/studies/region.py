@@ -31,10 +31,17 @@ Outcome = Literal[
 
 
 class Region(Protocol):
-    """A claimed set of values; `fewest` is the smallest sample it can be decided from."""
+    """A claimed set of values, a frozen dataclass.
+
+    fewest: the smallest sample it can be decided from.
+    """
 
     fewest: ClassVar[int]
-    level: ClassVar[float]
+
+    @property
+    def level(self) -> float:
+        """Of the confidence interval."""
+        ...
 
     def __str__(self) -> str: ...
 
@@ -59,7 +66,11 @@ class _Mean:
     """What regions of a mean share: Student's interval, and no judgement on a single replicate."""
 
     fewest: ClassVar[int] = 2
-    level: ClassVar[float] = 0.95
+
+    @property
+    def level(self) -> float:
+        """Of the interval."""
+        raise NotImplementedError
 
     def interval(self, values: Numbers) -> Interval:
         """Student's interval of the mean."""
@@ -78,6 +89,7 @@ class Direction(_Mean):
     _: KW_ONLY
     than: float = 0.0
     or_matches: bool = False
+    level: float = 0.95
 
     def __post_init__(self) -> None:
         if self.side not in ("less", "greater"):
@@ -149,6 +161,8 @@ class Near(_Mean):
 
     value: float
     tolerance: float
+    _: KW_ONLY
+    level: float = 0.95
 
     def __post_init__(self) -> None:
         _positive("tolerance", self.tolerance)
@@ -181,7 +195,8 @@ class Equivalence(_Mean):
     """
 
     margin: float
-    level: ClassVar[float] = 0.90
+    _: KW_ONLY
+    level: float = 0.90
 
     def __post_init__(self) -> None:
         _positive("margin", self.margin)
@@ -225,8 +240,8 @@ class Among:
     _: KW_ONLY
     at_least: int = 1
     of: int = 1
+    level: float = 0.95
     fewest: ClassVar[int] = 2
-    level: ClassVar[float] = 0.95
 
     def __post_init__(self) -> None:
         _check_count(self.at_least, self.of)
@@ -274,8 +289,8 @@ class Count:
     at_least: int
     _: KW_ONLY
     of: int
+    level: float = 0.95
     fewest: ClassVar[int] = 1
-    level: ClassVar[float] = 0.95
 
     def __post_init__(self) -> None:
         _check_count(self.at_least, self.of)

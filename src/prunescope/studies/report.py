@@ -39,10 +39,11 @@ Record = Mapping[str, object]
 
 @dataclass(frozen=True)
 class Written:
-    """What was written: the page, and the verdicts that it shows."""
+    """What was written: the page, the verdicts that it shows, and its first sentence."""
 
     page: Path
     verdicts: tuple[Verdict, ...]
+    sentence: str
 
 
 RECORDS = 300
@@ -134,7 +135,7 @@ def write(
         path = Path(folder) / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8", newline="\n")
-    return Written(Path(folder) / "index.html", verdicts)
+    return Written(Path(folder) / "index.html", verdicts, sentence)
 
 
 def summary(study: Study, verdicts: Sequence[Verdict]) -> dict[str, Any]:

@@ -20,10 +20,10 @@ from prunescope.papers.bartoldson.flatness import SHARPNESS, TRACE_C, TRACE_H, b
 from prunescope.papers.bartoldson.paper import Figures
 from prunescope.papers.bartoldson.quantities import ANEW, Measured, Observables, over_epochs
 from prunescope.papers.bartoldson.scales import Count, Distinct
-from prunescope.papers.own import Own
 from prunescope.sparsity.select import Target
 from prunescope.sparsity.structure import Structure, find_units
 from prunescope.studies.events import Epochs
+from prunescope.studies.own import Own
 from prunescope.training.epoch_probes import Limit
 
 COST = {"smoke": "a minute or less", "laptop": "20 minutes", "paper": "20 minutes"}

@@ -10,11 +10,11 @@ from functools import cached_property
 from typing import Literal
 
 import prunescope as ps
-from prunescope.base.steps import Clock
 from prunescope.papers.jin2022.arms import Benchmark, Rule, noise_name
 from prunescope.papers.jin2022.quantities import ERROR, at_best, dense, each_level, is_sparse, remaining
 from prunescope.papers.jin2022.subgroups import WHERE
 from prunescope.papers.readings import risk_on_test
+from prunescope.runs.graph.families import in_iterations
 
 
 @dataclass(frozen=True)
@@ -152,20 +152,3 @@ def examples(run: ps.Value) -> ps.Reading:
 
 def _error(runs: Sequence[ps.Value], label: str = "") -> ps.Quantity:
     return ps.column(map(risk_on_test, runs), "error", scale=100, label=label, unit=ERROR)
-
-
-def in_iterations(recipe: ps.Recipe) -> ps.Recipe:
-    """The same run with its length and schedule in iterations, so that fewer examples mean no fewer steps."""
-    clock = recipe.clock()
-    return recipe.replace(length=f"{clock.total}it", schedule=_in_iterations(recipe.schedule, clock))
-
-
-def _in_iterations(schedule: ps.Schedule, clock: Clock) -> ps.Schedule:
-    if isinstance(schedule, ps.Milestones):
-        return schedule.replace(drops=tuple(f"{clock.steps(drop)}it" for drop in schedule.drops))
-    if isinstance(schedule, ps.Warmup):
-        then = _in_iterations(schedule.then, clock)
-        return schedule.replace(steps=f"{clock.steps(schedule.steps)}it", then=then)
-    if isinstance(schedule, ps.Constant):
-        return schedule
-    raise ps.UsageError(f"{type(schedule).__name__} cannot be written in iterations; use Constant or Milestones")

@@ -21,7 +21,7 @@ from prunescope.papers.jin2022.scales import Count, Noises
 from prunescope.papers.jin2022.settings import from_zero
 from prunescope.papers.jin2022.subgroups import Subgroups, sparsity_figure
 from prunescope.papers.jin2022.suspects import Suspects
-from prunescope.papers.own import Own
+from prunescope.studies.own import Own
 
 COST = {"smoke": "20 seconds", "laptop": "3 minutes on 2 cores for digits", "paper": "10 minutes on 2 cores for digits"}
 FIGURE = "none: any network (-s network=my_module:Net)"

@@ -1,4 +1,4 @@
-"""A user's network, as far as settings can name it; what is done to it is in `yours.py` of each paper."""
+"""A user's network, as far as settings can name it; what is done to it is in `explain` and `yours.py` of each paper."""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
