@@ -56,10 +56,11 @@ def _curve(plot: Lines, rows: Table, *, label: str, style: int) -> Curve:
     places = {value: place for place, value in enumerate(x)}
     y, marked = np.full((len(replicates), len(x)), np.nan), np.full(len(x), not plot.marks)
     chosen = np.zeros(len(x), dtype=np.bool_)
+    seen: dict[tuple[int, int, object], float] = {}  # one-shot levels share an abscissa, such as equal epochs
     for row in rows:
         at = places[number(row[plot.x])]
         replicate, value = replicates.index(str(row.get(plot.replicate, ""))), number(row[plot.y])
-        if np.isfinite(y[replicate, at]) and y[replicate, at] != value:
+        if np.isfinite(value) and seen.setdefault((replicate, at, row.get("level")), value) != value:
             raise UsageError(
                 f"series {label!r} has two values of {plot.y!r} at {plot.x}={x[at]:g} of one replicate; give each "
                 "arm a name of its own"

@@ -32,10 +32,11 @@ def build(settings: Settings, scale: str) -> ps.Study:
     )
     claims = [_are_dispensable(case, case.error(worsened) - case.error(random)) for case in cases]
     retrained = leave_out.figure(cases, "app-k", title, caption, claims)
-    first = given_up.precision_figure([case for case in highest if case.noise > 0])
+    noisy = [case for case in highest if case.noise > 0]
+    first = [given_up.precision_figure(noisy)] if noisy else []
     inside = both_levels_inside(bench, size.controls)
     note = "What exactly Appendix K leaves out is not known; this study mirrors Appendix D."
-    return study(__doc__, size, scale, retrained, first, _sheet(highest), cautions=inside, more=[note])
+    return study(__doc__, size, scale, retrained, *first, _sheet(highest), cautions=inside, more=[note])
 
 
 def _are_dispensable(case: LeaveOut, gap: ps.Quantity) -> ps.Claim:
