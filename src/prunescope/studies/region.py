@@ -84,19 +84,24 @@ class Direction(_Mean):
         """Reproduced or contradicted if the values differ from `than`, by the sign of the mean."""
         if not statistics.differs(values - self.than):
             return "reproduced" if self.or_matches else "inconclusive"
-        greater = values.mean() > self.than
-        return "reproduced" if greater == (self.side == "greater") else "contradicted"
+        return self._of_side(bool(values.mean() > self.than))
 
     def by_interval(self, interval: Interval) -> Outcome:
         """Decided if the interval excludes `than`."""
         if interval.low <= self.than <= interval.high:
             return "inconclusive"
-        return "reproduced" if (interval.low > self.than) == (self.side == "greater") else "contradicted"
+        return self._of_side(interval.low > self.than)
+
+    def _of_side(self, greater: bool) -> Outcome:
+        return "reproduced" if greater == (self.side == "greater") else "contradicted"
+
+    @property
+    def _sign(self) -> float:
+        return 1.0 if self.side == "greater" else -1.0
 
     def p_value(self, values: Numbers) -> float:
         """One-sided p-value of the claimed side."""
-        sign = 1.0 if self.side == "greater" else -1.0
-        return statistics.t_test(sign * values, than=sign * self.than)
+        return statistics.t_test(self._sign * values, than=self._sign * self.than)
 
     def p_outside(self, values: Numbers) -> float:
         """One-sided p-value of the other side."""
@@ -119,9 +124,7 @@ class MedianDirection(Direction):
     def by_paper(self, values: Numbers) -> Outcome:
         """Reproduced or contradicted by the side of the sample's median; inconclusive on the number itself."""
         median = float(np.median(values))
-        if median == self.than:
-            return "inconclusive"
-        return "reproduced" if (median > self.than) == (self.side == "greater") else "contradicted"
+        return "inconclusive" if median == self.than else self._of_side(median > self.than)
 
     def interval(self, values: Numbers) -> Interval:
         """The exact interval of the median, at the level that its order statistics reach."""
@@ -129,8 +132,7 @@ class MedianDirection(Direction):
 
     def p_value(self, values: Numbers) -> float:
         """The sign test's, for the claimed side."""
-        sign = 1.0 if self.side == "greater" else -1.0
-        return statistics.sign_test(sign * values, than=sign * self.than)
+        return statistics.sign_test(self._sign * values, than=self._sign * self.than)
 
 
 @dataclass(frozen=True)
@@ -201,8 +203,24 @@ class Equivalence(_Mean):
         return min(1.0, 2.0 * min(above, below))
 
 
+class _Share:
+    """What regions of a share have in common: at least so many of so many, an interval at 95 %."""
+
+    at_least: int
+    of: int
+    level: ClassVar[float] = 0.95
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.at_least <= self.of:
+            raise UsageError(f"at least {self.at_least} of {self.of} is not a count; need 1 <= at_least <= of")
+
+    def by_interval(self, interval: Interval) -> Outcome:
+        """Decided if the whole interval is at or above the claimed share, or below it."""
+        return _inside(interval, self.at_least / self.of, 1.0)
+
+
 @dataclass(frozen=True)
-class Among:
+class Among(_Share):
     """Of several parts (groups of examples, levels, benchmarks) at least so large a share lies in a region: [R, parts].
 
     Parts may share replicates and depend on each other in any way, so they are no cases of a binomial: each part is
@@ -220,10 +238,6 @@ class Among:
     at_least: int = 1
     of: int = 1
     fewest: ClassVar[int] = 2
-    level: ClassVar[float] = 0.95
-
-    def __post_init__(self) -> None:
-        _check_count(self.at_least, self.of)
 
     def __str__(self) -> str:
         share = "all" if self.at_least == self.of else f"at least {self.at_least} of {self.of}"
@@ -242,10 +256,6 @@ class Among:
         estimate = sum(p <= 0.5 for p in self._each(self.region.p_value, values))
         return Interval(estimate / parts, inside / parts, (parts - outside) / parts, self.level)
 
-    def by_interval(self, interval: Interval) -> Outcome:
-        """Decided if the whole interval is at or above the claimed share, or below it."""
-        return _inside(interval, self.at_least / self.of, 1.0)
-
     def p_value(self, values: Numbers) -> float:
         """p-value of the partial conjunction "as many parts as claimed lie in the region"."""
         return statistics.partial_conjunction(self._each(self.region.p_value, values), at_least=self._needed(values))
@@ -258,7 +268,7 @@ class Among:
 
 
 @dataclass(frozen=True)
-class Count:
+class Count(_Share):
     """At least so many of so many independent cases succeed; the sample is 0 or 1 a case.
 
     Paper's rule: the share of successes is at least `at_least / of`, whatever number of cases was run. The
@@ -269,10 +279,6 @@ class Count:
     _: KW_ONLY
     of: int
     fewest: ClassVar[int] = 1
-    level: ClassVar[float] = 0.95
-
-    def __post_init__(self) -> None:
-        _check_count(self.at_least, self.of)
 
     def __str__(self) -> str:
         return f"at least {self.at_least} of {self.of}"
@@ -286,10 +292,6 @@ class Count:
         """Clopper and Pearson's interval for the probability of success."""
         return statistics.clopper_pearson(_successes(values), len(values), level=self.level)
 
-    def by_interval(self, interval: Interval) -> Outcome:
-        """Decided if the whole interval is at or above the claimed share, or below it."""
-        return _inside(interval, self.at_least / self.of, 1.0)
-
     def p_value(self, values: Numbers) -> float:
         """Exact binomial p-value against the claimed share."""
         return statistics.count_test(_successes(values), len(values), probability=self.at_least / self.of)
@@ -299,11 +301,6 @@ def _inside(interval: Interval, low: float, high: float) -> Outcome:
     if low <= interval.low and interval.high <= high:
         return "reproduced"
     return "contradicted" if interval.high < low or high < interval.low else "inconclusive"
-
-
-def _check_count(at_least: int, of: int) -> None:
-    if not 1 <= at_least <= of:
-        raise UsageError(f"at least {at_least} of {of} is not a count; need 1 <= at_least <= of")
 
 
 def _successes(values: Numbers) -> int:
