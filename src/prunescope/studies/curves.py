@@ -1,8 +1,4 @@
-"""From a table to curves: the numbers that are drawn, before anything is drawn.
-
-Belongs here: sorting rows into panels, series and replicates, and the band around their centre. Does not belong
-here: colours, axes or any drawing (`plots.py`).
-"""
+"""From a table to curves: the numbers that are drawn, before anything is drawn."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

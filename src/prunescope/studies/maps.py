@@ -1,8 +1,4 @@
-"""Drawing maps: a value over two axes as coloured cells.
-
-Belongs here: sorting a table into cells, and the drawing of `Map`. Does not belong here: what every plot shares
-(`plots.py`).
-"""
+"""Drawing maps: a value over two axes as coloured cells."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,14 +1,9 @@
 """What a claim asserts about a number, or about several: the kinds of region, each with two ways to decide.
 
-Belongs here: the rules, as pure functions of the values. Does not belong here: where values come from, or
-when a claim cannot be judged at all.
-
-Every region decides twice. `by_paper` is the rule of the paper, a mean against one standard deviation; it is
-easily fooled by few replicates. `by_interval` says "reproduced" only if the whole confidence interval lies in
-the claimed region, and "contradicted" only if all of it lies outside.
+`by_paper` is the rule of the paper, a mean against one standard deviation; it is easily fooled by few replicates.
+`by_interval` says "reproduced" only if all of the confidence interval lies inside, "contradicted" only if none does.
 """
 
-from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
 from typing import ClassVar, Literal, Protocol
 
@@ -30,23 +25,17 @@ class Region(Protocol):
     fewest: ClassVar[int]
     level: ClassVar[float]
 
-    def __str__(self) -> str: ...
-
     def by_paper(self, values: Numbers) -> Outcome:
         """The outcome by the paper's own rule."""
-        ...
 
     def by_interval(self, interval: Interval) -> Outcome:
         """The outcome of comparing the whole interval with the region."""
-        ...
 
     def interval(self, values: Numbers) -> Interval:
         """The confidence interval of the claimed quantity."""
-        ...
 
     def p_value(self, values: Numbers) -> float:
         """One-sided p-value against "outside the region"."""
-        ...
 
 
 class _Mean:
@@ -139,8 +128,7 @@ class MedianDirection(Direction):
 class Near(_Mean):
     """The mean equals a published number within a tolerance.
 
-    Paper's rule: the mean is within the tolerance; contradicted if it is outside by one standard deviation or
-    more.
+    Paper's rule: the mean is within the tolerance; contradicted if it is outside by one standard deviation.
     """
 
     value: float
@@ -155,9 +143,8 @@ class Near(_Mean):
     def by_paper(self, values: Numbers) -> Outcome:
         """Compares the excess of |mean - value| over the tolerance with one standard deviation."""
         excess = abs(float(values.mean()) - self.value) - self.tolerance
-        if excess <= 0.0:
-            return "reproduced"
-        return "contradicted" if excess >= float(values.std(ddof=1)) else "inconclusive"
+        outside: Outcome = "contradicted" if excess >= float(values.std(ddof=1)) else "inconclusive"
+        return "reproduced" if excess <= 0.0 else outside
 
     def by_interval(self, interval: Interval) -> Outcome:
         """Decided if the interval lies wholly inside or wholly outside value ± tolerance."""
@@ -208,6 +195,7 @@ class _Share:
 
     at_least: int
     of: int
+    fewest: ClassVar[int] = 2
     level: ClassVar[float] = 0.95
 
     def __post_init__(self) -> None:
@@ -237,7 +225,6 @@ class Among(_Share):
     _: KW_ONLY
     at_least: int = 1
     of: int = 1
-    fewest: ClassVar[int] = 2
 
     def __str__(self) -> str:
         share = "all" if self.at_least == self.of else f"at least {self.at_least} of {self.of}"
@@ -251,17 +238,16 @@ class Among(_Share):
     def interval(self, values: Numbers) -> Interval:
         """The share of parts with their mean inside, and simultaneous bounds on it."""
         parts, one_sided = values.shape[1], (1.0 + self.level) / 2.0
-        inside = statistics.number_holding(self._each(self.region.p_value, values), level=one_sided)
-        outside = statistics.number_holding(self._each(self.region.p_outside, values), level=one_sided)
-        estimate = sum(p <= 0.5 for p in self._each(self.region.p_value, values))
+        of_inside, of_outside = ([p(part) for part in values.T] for p in (self.region.p_value, self.region.p_outside))
+        inside, outside = (statistics.number_holding(p, level=one_sided) for p in (of_inside, of_outside))
+        estimate = sum(p <= 0.5 for p in of_inside)
         return Interval(estimate / parts, inside / parts, (parts - outside) / parts, self.level)
 
     def p_value(self, values: Numbers) -> float:
         """p-value of the partial conjunction "as many parts as claimed lie in the region"."""
-        return statistics.partial_conjunction(self._each(self.region.p_value, values), at_least=self._needed(values))
-
-    def _each(self, p_value: Callable[[Numbers], float], values: Numbers) -> list[float]:
-        return [p_value(part) for part in values.T]
+        return statistics.partial_conjunction(
+            [self.region.p_value(part) for part in values.T], at_least=self._needed(values)
+        )
 
     def _needed(self, values: Numbers) -> int:
         return -(-self.at_least * int(values.shape[1]) // self.of)
@@ -285,8 +271,7 @@ class Count(_Share):
 
     def by_paper(self, values: Numbers) -> Outcome:
         """Compares shares in whole numbers, so that 11 of 13 is exactly 11 of 13."""
-        enough = _successes(values) * self.of >= self.at_least * len(values)
-        return "reproduced" if enough else "contradicted"
+        return "reproduced" if _successes(values) * self.of >= self.at_least * len(values) else "contradicted"
 
     def interval(self, values: Numbers) -> Interval:
         """Clopper and Pearson's interval for the probability of success."""

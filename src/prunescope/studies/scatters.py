@@ -1,8 +1,4 @@
-"""Drawing scatters, one point a run, and rows of intervals.
-
-Belongs here: sorting a table into points, and the drawing of `Scatter` and `Intervals`. Does not belong here:
-what every plot shares (`plots.py`), correlations (`correlation.py`).
-"""
+"""Drawing scatters, one point a run, and rows of intervals."""
 
 import textwrap
 from collections.abc import Mapping

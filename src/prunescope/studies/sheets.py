@@ -1,8 +1,4 @@
-"""Drawing contact sheets: many small images with their labels.
-
-Belongs here: from images and a table to one mosaic, and the drawing of `Sheet`. Does not belong here: which images
-are shown, what every plot shares (`plots.py`), where data sets lie (`tasks/data/`).
-"""
+"""Drawing contact sheets: many small images with their labels."""
 
 from functools import partial
 from typing import Any
