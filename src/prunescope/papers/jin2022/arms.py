@@ -1,7 +1,7 @@
 """The arms of Jin et al. 2022: dense, pruned, extended, width, at several noise levels and replicates."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
@@ -77,7 +77,7 @@ class Benchmark:
     levels: of pruning, beyond the dense network.
     width_levels: width steps, one number or by noise level; 0, or a noise level that is not named: without that arm.
     rewind: where the schedule starts again.
-    prune: what a level removes.
+    prune: what a level removes; by default 20 % of the remaining weights, smallest magnitude, global.
     fits: training accuracy, percent, from which the dense network fits clean data.
     extended_levels: replays of extended training, likewise; by default as many as levels.
     name: as in the table of benchmarks, empty for one that is not there.
@@ -87,9 +87,9 @@ class Benchmark:
     noises: tuple[float, ...]
     replicates: int
     levels: int
-    width_levels: int | Mapping[float, int]
-    rewind: ps.Duration
-    prune: ps.Prune
+    width_levels: int | Mapping[float, int] = 0
+    rewind: ps.Duration = "0ep"
+    prune: ps.Prune = field(default_factory=lambda: ps.Prune(amount=ps.Remaining(fraction=0.2)))
     fits: float = 99.0
     extended_levels: int | Mapping[float, int] | None = None
     name: str = ""
