@@ -13,8 +13,6 @@ from prunescope.papers.jin2022.figures import noise_figure
 from prunescope.papers.jin2022.quantities import as_long, best, best_fit_gap, fit_gap, lacks, optima_inside
 from prunescope.papers.jin2022.settings import SCALES, Settings, at, study
 
-__all__ = ["SCALES", "build"]
-
 COST = {"smoke": "half a minute or less", "laptop": "1 hour", "paper": "5 hours"}
 FIGURE = "Tables 5 and 11"
 

@@ -23,8 +23,6 @@ from prunescope.papers.jin2022.quantities import (
 )
 from prunescope.papers.jin2022.settings import SCALES, Settings, at, study
 
-__all__ = ["SCALES", "build"]
-
 FIGURE = "Figure 4"
 COST = {"smoke": "half a minute or less", "laptop": "1 hour", "paper": "2 hours"}
 

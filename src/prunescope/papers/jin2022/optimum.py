@@ -10,8 +10,6 @@ from prunescope.papers.jin2022.quantities import ERROR, best, best_epoch, dense,
 from prunescope.papers.jin2022.settings import SCALES, Settings, at, study
 from prunescope.studies import selection
 
-__all__ = ["SCALES", "build"]
-
 COST = {"smoke": "half a minute or less", "laptop": "2 hours", "paper": "4 hours"}
 FIGURE = "beside Figures 3 and 6; not in the paper"
 
