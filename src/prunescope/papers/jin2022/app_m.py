@@ -21,9 +21,11 @@ def build(settings: Settings, scale: str) -> ps.Study:
     """The study under these settings."""
     size, bench = at(settings, scale)
     inside, gains = optima_inside(bench, "pruned", "extended", "width"), tuple(fig3.numbers(bench))
-    note = "The paper's Tables 5 and 11 were not found; these are the numbers that its text cites from them, by its "
-    more = [f"{note}definitions."]
-    return study(__doc__, size, scale, _table5(bench), _table11(bench), cautions=inside, claims=gains, more=more)
+    note = (
+        "The paper's Tables 5 and 11 were not found; these are the numbers that its text cites from them, by its "
+        "definitions."
+    )
+    return study(__doc__, size, scale, _table5(bench), _table11(bench), cautions=inside, claims=gains, more=[note])
 
 
 def _table5(bench: Benchmark) -> ps.Figure:
