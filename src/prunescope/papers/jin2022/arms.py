@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 import prunescope as ps
 from prunescope.base.streams import replicate
 from prunescope.measures import Halves
-from prunescope.papers.readings import Trained
+from prunescope.papers.readings import Trained, at_end
 
 Arm = Literal["dense", "pruned", "extended", "width"]
 LABELS: dict[Arm, str] = {"dense": "dense", "pruned": "pruned", "extended": "extended dense", "width": "width-scaled"}
@@ -28,12 +28,18 @@ def selects_on(recipe: ps.Recipe) -> Literal["validation", "test"]:
 
 def selector(recipe: ps.Recipe) -> ps.Reading:
     """What an optimum is chosen by: error on held-out examples if there are any, else on the test set."""
-    return ps.Reading(measure=ps.Risk(split=selects_on(recipe)), state=ps.final(recipe))
+    return at_end(recipe, ps.Risk(split=selects_on(recipe)))
 
 
 @dataclass(frozen=True)
 class Point(Trained):
-    """One network of one arm; level 0 of every arm is the same dense network."""
+    """One network of one arm; level 0 of every arm is the same dense network.
+
+    selector: what an optimum is chosen by.
+    halves: errors on the two halves of the test set.
+    examples: loss and prediction of every training example.
+    curve, selecting_curve: error and loss after every epoch, on the test set, and on what an epoch is chosen by.
+    """
 
     arm: Arm
     noise: float
@@ -41,30 +47,13 @@ class Point(Trained):
     level: int
     recipe: ps.Recipe
 
-    @cached_property
-    def selector(self) -> ps.Reading:
-        """What an optimum is chosen by."""
-        return selector(self.recipe)
-
-    @cached_property
-    def halves(self) -> ps.Reading:
-        """Errors on the two halves of the test set."""
-        return ps.Reading(measure=Halves(split="test"), state=ps.final(self.recipe))
-
-    @cached_property
-    def examples(self) -> ps.Reading:
-        """Loss and prediction of every training example."""
-        return ps.Reading(measure=ps.Examples(split="train"), state=ps.final(self.recipe))
-
-    @cached_property
-    def curve(self) -> ps.Trace:
-        """Test error and loss after every epoch."""
-        return ps.Trace(probe=ps.Curve(split="test"), run=self.recipe)
-
-    @cached_property
-    def selecting_curve(self) -> ps.Trace:
-        """The same on the examples by which an epoch is chosen."""
-        return ps.Trace(probe=ps.Curve(split=selects_on(self.recipe)), run=self.recipe)
+    selector = cached_property(lambda self: selector(self.recipe))
+    halves = cached_property(lambda self: at_end(self.recipe, Halves(split="test")))
+    examples = cached_property(lambda self: at_end(self.recipe, ps.Examples()))
+    curve = cached_property(lambda self: ps.Trace(probe=ps.Curve(split="test"), run=self.recipe))
+    selecting_curve = cached_property(
+        lambda self: ps.Trace(probe=ps.Curve(split=selects_on(self.recipe)), run=self.recipe)
+    )
 
 
 @dataclass(frozen=True)
