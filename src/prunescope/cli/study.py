@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from prunescope.runs.store.results import StoredResults
     from prunescope.runs.store.store import Store
     from prunescope.studies.load import Template
-    from prunescope.studies.publish import Published
+    from prunescope.studies.report import Written
     from prunescope.studies.study import Study
 
 PATIENCE_SECONDS = 5.0
@@ -264,7 +264,7 @@ def _publish(study: Study, store: Store, out: Path, command: str) -> None:
         raise typer.Exit(1)
 
 
-def _print_verdicts(study: Study, published: Published) -> None:
+def _print_verdicts(study: Study, published: Written) -> None:
     from prunescope.studies.report import mean_rule, number
 
     rows = table("claim", mean_rule(study), "interval rule", "estimate", "n", right=("n",))

@@ -39,11 +39,12 @@ Record = Mapping[str, object]
 
 @dataclass(frozen=True)
 class Written:
-    """What was written: the page, the verdicts that it shows, and its first sentence."""
+    """What was written: the page, the verdicts that it shows, its first sentence, and why runs failed, by run id."""
 
     page: Path
     verdicts: tuple[Verdict, ...]
     sentence: str
+    failures: Mapping[str, str]
 
 
 RECORDS = 300
@@ -135,7 +136,7 @@ def write(
         path = Path(folder) / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8", newline="\n")
-    return Written(Path(folder) / "index.html", verdicts, sentence)
+    return Written(Path(folder) / "index.html", verdicts, sentence, failed)
 
 
 def summary(study: Study, verdicts: Sequence[Verdict]) -> dict[str, Any]:

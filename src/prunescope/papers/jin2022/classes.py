@@ -15,6 +15,7 @@ from prunescope.papers.jin2022.arms import LABELS, Arm, Benchmark, Numbers
 from prunescope.papers.jin2022.claims import MORE, Says, by_chance, no_more_than_by_chance
 from prunescope.papers.jin2022.figures import OVER_SPARSITY
 from prunescope.papers.jin2022.quantities import ERROR, rank_agreement, remaining
+from prunescope.papers.readings import at_end
 from prunescope.studies import statistics
 from prunescope.tasks.data.groups import columns, grouping
 
@@ -38,7 +39,7 @@ def changes(bench: Benchmark, arm: Arm, level: int) -> ps.Quantity:
     sparse, dense = (
         ps.each(
             lambda risk: np.where(risk["examples"] > 0, risk["error"], np.nan),
-            [ps.Reading(measure=ClassRisk(split="test"), state=ps.final(p.recipe)) for p in row],
+            [at_end(p.recipe, ClassRisk(split="test")) for p in row],
             unit=ERROR,
         )
         for row in (bench.row(arm, NOISE, level), bench.row("dense", NOISE, 0))
@@ -89,7 +90,7 @@ def _rows(bench: Benchmark, arm: Arm, level: int) -> ps.Computed:
 def named_figures(bench: Benchmark) -> Iterator[ps.Figure]:
     """Every class by name, and every group of the user's own: what the best and the last level of pruning do to it."""
     source = bench.base.task.data.source
-    labels = ps.Reading(measure=ps.Labels(split="test"), state=ps.final(bench.row("dense", NOISE, 0)[0].recipe))
+    labels = at_end(bench.row("dense", NOISE, 0)[0].recipe, ps.Labels(split="test"))
     of_class = Groups("class", source.class_names, [labels], lambda results: np.asarray(results[labels]["label"]))
     yield _named_figure(bench, of_class, "classes-named", "Who loses: every class, worst first")
     for number, column in enumerate(columns(source.digest)):
@@ -150,7 +151,7 @@ def _named_figure(bench: Benchmark, groups: Groups, name: str, title: str) -> ps
 
 def on_test(runs: Sequence[ps.Value]) -> list[ps.Reading]:
     """What each network says of every test example."""
-    return [ps.Reading(measure=ps.Examples(split="test"), state=ps.final(run)) for run in runs]
+    return [at_end(run, ps.Examples(split="test")) for run in runs]
 
 
 def named(
