@@ -179,6 +179,14 @@ class Sheet(Plot):
     across: int = 8
 
 
+def by_name(table: Table, column: str) -> dict[str, list[Row]]:
+    """The rows of every name in a column, such as of every panel, in the order of the table; "" without the column."""
+    groups: dict[str, list[Row]] = {}
+    for row in table:
+        groups.setdefault(str(row.get(column, "")), []).append(row)
+    return groups
+
+
 def check_columns(table: Table, *, needed: Sequence[str]) -> None:
     """Raises UsageError if a row lacks one of the columns that a plot needs."""
     for row in table:

@@ -1,8 +1,4 @@
-"""From a study and a store to its report on disk.
-
-Belongs here: putting results, lineage, cost and failures together. Does not belong here: how the report looks
-(`report.py`), making results (`runs`).
-"""
+"""From a study and a store to its report on disk."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

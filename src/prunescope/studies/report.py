@@ -10,6 +10,7 @@ Equal inputs give equal bytes: nothing is dated, and nothing depends on the mach
 import base64
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,7 +24,7 @@ from markupsafe import Markup
 from prunescope.base.errors import DataError, PrunescopeError, UsageError
 from prunescope.base.value import Value
 from prunescope.runs.graph.nodes import describe
-from prunescope.studies import markdown, statistics
+from prunescope.studies import statistics
 from prunescope.studies.claim import Verdict, judge_all, unmet
 from prunescope.studies.figure import Figure, columns, csv_text
 from prunescope.studies.plot import Listing, NothingToDraw, Table
@@ -105,32 +106,26 @@ def write(
     texts = {f"figures/{item.figure.name}.svg": item.svg for item in drawn if item.svg}
     texts |= {f"data/{item.figure.name}.csv": item.csv for item in drawn if item.csv}
     texts["summary.json"] = _json(summary(study, verdicts) | {"cautions": cautions}) + "\n"
-    texts["README.md"] = markdown.page(
-        study,
-        verdicts,
-        sentence=summary_sentence(verdicts),
-        caution=caution(verdicts),
-        cautions=cautions,
-        number=number,
-        cost=flat(cost or {}),
-        command=command,
-        absent={one.figure.name: one.why_not for one in drawn if one.why_not},
-        listed={one.figure.name: one.table for one in drawn if one.listed},
-    )
     failed, records = failures or {}, lineage or {}
     absent = [node.id for node in study.nodes if node not in results and node.id not in failed]
-    texts["index.html"] = _page(
-        study=study,
-        verdicts=verdicts,
-        cautions=cautions,
-        drawn=drawn,
-        cost=flat(cost or {}),
-        recipes=dict(list(records.items())[:RECORDS]),
-        unlisted=max(0, len(records) - RECORDS),
-        failures=failed,
-        absent=absent,
-        command=command,
-    )
+    shown: dict[str, object] = {
+        "study": study,
+        "verdicts": verdicts,
+        "sentence": summary_sentence(verdicts),
+        "caution": caution(verdicts),
+        "cautions": cautions,
+        "drawn": drawn,
+        "settings": flat(described(study.settings)),
+        "cost": flat(cost or {}),
+        "recipes": dict(list(records.items())[:RECORDS]),
+        "unlisted": max(0, len(records) - RECORDS),
+        "failures": failed,
+        "absent": absent,
+        "command": command,
+    }
+    pages = _environment()
+    texts["index.html"] = pages.get_template("report.html").render(shown)
+    texts["README.md"] = _paragraphs(pages.get_template("report.md").render(shown))
     for name, text in texts.items():
         path = Path(folder) / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -205,16 +200,9 @@ def flat(record: Record) -> dict[str, object]:
     return rows
 
 
-def _page(*, study: Study, verdicts: Sequence[Verdict], **parts: object) -> str:
-    template = _environment().get_template("report.html")
-    return template.render(
-        study=study,
-        verdicts=verdicts,
-        sentence=summary_sentence(verdicts),
-        caution=caution(verdicts),
-        settings=flat(described(study.settings)),
-        **parts,
-    )
+def _paragraphs(text: str) -> str:
+    """Markdown with one empty line between what has some."""
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 
 def _json(record: object) -> str:
@@ -275,7 +263,7 @@ def _counts(outcomes: Iterable[Outcome]) -> str:
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
+        autoescape=jinja2.select_autoescape(),
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,

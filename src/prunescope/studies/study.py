@@ -1,8 +1,4 @@
-"""A study: one question with its figures and claims.
-
-Belongs here: the record. Does not belong here: running it (`runs`), judging it (`claim.py`), showing it
-(`report.py`).
-"""
+"""A study: one question with its figures and claims."""
 
 import re
 from collections import Counter

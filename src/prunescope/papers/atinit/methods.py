@@ -1,8 +1,4 @@
-"""The ways to get a sparse network without training the dense one first, as interventions: one line a method.
-
-Belongs here: methods by name and group. Does not belong here: what an intervention does (`training/interventions/`),
-the rewound masks of iterative pruning, which need other runs (`quantities.py`).
-"""
+"""The ways to get a sparse network without training the dense one first, as interventions: one line a method."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

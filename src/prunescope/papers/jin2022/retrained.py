@@ -1,8 +1,4 @@
-"""Networks retrained on random subsets, the memorization that they measure, and what may go with it.
-
-Belongs here: the runs, and quantities of single training examples. Does not belong here: the estimates (`measures/`),
-figures and claims (`influence.py`).
-"""
+"""Networks retrained on random subsets, the memorization that they measure, and what may go with it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
