@@ -159,8 +159,8 @@ def _tradeoff(runs: Comparison, settings: Settings) -> Claims:
         what = f"{at} stability and best accuracy are negatively correlated over three targets."
         yield falls(f"negative-{period}", what, r[rate], LESS, needs=ready)
         if period in settings.periods[-2:]:
-            what = f"{at} the correlation would not be significant over the paper's runs: it is above "
-            what += f"{SIGNIFICANT.than:g}."
+            above = f"it is above {SIGNIFICANT.than:g}"
+            what = f"{at} the correlation would not be significant over the paper's runs: {above}."
             yield little(f"not-significant-{period}", what, r[rate], SIGNIFICANT, needs=ready)
     lowest, *_, at_once = r.values()
     what = (
