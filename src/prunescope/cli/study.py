@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from prunescope.runs.store.plan import Plan
     from prunescope.runs.store.store import Store
     from prunescope.studies.load import Template
-    from prunescope.studies.publish import Published
+    from prunescope.studies.report import Written
     from prunescope.studies.study import Study
 
 
@@ -167,7 +167,7 @@ def _publish(study: Study, store: Store, out: Path, command: str) -> None:
         raise typer.Exit(1)
 
 
-def _print_verdicts(published: Published) -> None:
+def _print_verdicts(published: Written) -> None:
     from prunescope.studies.report import number, summary_sentence
 
     rows = table("claim", "paper's rule", "interval rule", "estimate", "n", right=("n",))

@@ -1,7 +1,6 @@
 """A user's network, as far as settings can name it; what is done to it is in `yours.py` of each paper."""
 
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, JsonValue, model_validator
@@ -10,20 +9,21 @@ import prunescope as ps
 from prunescope.tasks.data.tables import file_source
 from prunescope.tasks.targets import Target
 
-SOURCES: Mapping[str, Callable[[], ps.Source]] = MappingProxyType(
-    {"digits": ps.digits, "mnist": ps.mnist, "cifar10": ps.cifar10, "cifar100": ps.cifar100}
-)
+SOURCES: Mapping[str, Callable[[], ps.Source]] = {
+    "digits": ps.digits,
+    "mnist": ps.mnist,
+    "cifar10": ps.cifar10,
+    "cifar100": ps.cifar100,
+}
 NETWORK = "prunescope.tasks.nets:LeNet"
 TargetName = Literal["classes", "binary", "multilabel", "regression", "sequence"]
-TARGETS: Mapping[TargetName, type[Target]] = MappingProxyType(
-    {
-        "classes": ps.Classes,
-        "binary": ps.Binary,
-        "multilabel": ps.MultiLabel,
-        "regression": ps.Regression,
-        "sequence": ps.Sequence,
-    }
-)
+TARGETS: Mapping[TargetName, type[Target]] = {
+    "classes": ps.Classes,
+    "binary": ps.Binary,
+    "multilabel": ps.MultiLabel,
+    "regression": ps.Regression,
+    "sequence": ps.Sequence,
+}
 Count = Annotated[int, Field(ge=1)]
 
 

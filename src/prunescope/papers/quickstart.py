@@ -13,6 +13,7 @@ from prunescope.papers.jin2022.arms import Benchmark
 from prunescope.papers.jin2022.claims import selected
 from prunescope.papers.jin2022.figures import error_figure, fit_figure
 from prunescope.papers.jin2022.quantities import optima_inside
+from prunescope.papers.jin2022.settings import OPTIMUM_NOTE
 
 FIGURE = "after Figures 1, 3, 6 and 7"
 COST = {"smoke": "10 seconds", "laptop": "3 minutes"}
@@ -70,10 +71,7 @@ def build(settings: Settings, scale: str) -> ps.Study:
         figures=(error_figure(bench), fit_figure(bench, noise)),
         cautions=optima_inside(bench, "pruned", "extended", "width"),
         claims=claims,
-        notes=(
-            "The optimum of each arm is the level of least mean test error over replicates, selected on the test "
-            "set itself, as in the paper; an arm with more levels has more chances.",
-        ),
+        notes=(OPTIMUM_NOTE,),
     )
 
 
@@ -92,6 +90,5 @@ def _benchmark(settings: Settings) -> Benchmark:
         replicates=settings.replicates,
         levels=settings.levels,
         width_levels=settings.width_levels,
-        rewind="0ep",
         prune=ps.Prune(amount=ps.Remaining(fraction=settings.fraction)),
     )

@@ -2,47 +2,44 @@
 
 from collections.abc import Iterable, Mapping
 from functools import cached_property
-from types import MappingProxyType
 from typing import Literal
 
 import prunescope as ps
 from prunescope.measures import EL2N, GraNd
 
 
+def at_end(run: ps.Value, measure: ps.Measure) -> ps.Reading:
+    """A measure of the last state of a run."""
+    return ps.Reading(measure=measure, state=ps.final(run))
+
+
 def risk_on_test(run: ps.Value) -> ps.Reading:
     """Error and loss on the test set at the end of a run."""
-    return ps.Reading(measure=ps.Risk(split="test"), state=ps.final(run))
+    return at_end(run, ps.Risk(split="test"))
 
 
 def risk_on_train(run: ps.Value) -> ps.Reading:
     """Error and loss on the training set at the end of a run, and their parts on flipped labels."""
-    return ps.Reading(measure=ps.Risk(split="train"), state=ps.final(run))
-
-
-class Trained:
-    """What every paper's point has: the recipe of one network, and its risks."""
-
-    recipe: ps.Recipe
-
-    @cached_property
-    def test(self) -> ps.Reading:
-        """Error and loss on the test set."""
-        return risk_on_test(self.recipe)
-
-    @cached_property
-    def train(self) -> ps.Reading:
-        """Error and loss on the training set, on original and on flipped labels."""
-        return risk_on_train(self.recipe)
+    return at_end(run, ps.Risk(split="train"))
 
 
 def layer_sparsity(run: ps.Value) -> ps.Reading:
     """The share of zeros at the end of a run, in all and of every layer."""
-    return ps.Reading(measure=ps.LayerSparsity(), state=ps.final(run))
+    return at_end(run, ps.LayerSparsity())
+
+
+class Trained:
+    """What every paper's point has: the recipe of one network, and its risks on the test and the training set."""
+
+    recipe: ps.Recipe
+
+    test = cached_property(lambda self: risk_on_test(self.recipe))
+    train = cached_property(lambda self: risk_on_train(self.recipe))
 
 
 EarlyScore = Literal["el2n", "grand"]
 """Scores of training examples that are taken early in training."""
-EARLY_SCORES: Mapping[EarlyScore, ps.Measure] = MappingProxyType({"el2n": EL2N(), "grand": GraNd()})
+EARLY_SCORES: Mapping[EarlyScore, ps.Measure] = {"el2n": EL2N(), "grand": GraNd()}
 
 
 def early_score(members: Iterable[ps.Recipe], score: EarlyScore = "el2n") -> ps.Combined:
@@ -50,5 +47,5 @@ def early_score(members: Iterable[ps.Recipe], score: EarlyScore = "el2n") -> ps.
 
     Source: Paul et al. 2021.
     """
-    readings = [ps.Reading(measure=EARLY_SCORES[score], state=ps.final(run)) for run in members]
+    readings = [at_end(run, EARLY_SCORES[score]) for run in members]
     return ps.Combined(function="prunescope.measures.combine:mean", inputs=tuple(readings))

@@ -82,7 +82,7 @@ def find(name: str, modules: Mapping[str, str]) -> Template:
         if not hasattr(module, attribute):
             raise UsageError(f"module {module_name} has no {attribute!r}; write module:NAME")
         target = getattr(module, attribute)
-        return _template(name, target if hasattr(target, "build") else module, target)
+        return _template(name, target) if hasattr(target, "build") else _template(name, module, target)
     if "." in name:
         return _template(name, _module(name))
     close = difflib.get_close_matches(name, modules, n=1)
@@ -180,10 +180,7 @@ def _unknown(path: str, name: str, cls: type[value.Value]) -> str:
 
 def _template(name: str, owner: Any, maker: Any = None) -> Template:
     """The study of a module, or of any object with SCALES and build."""
-    scales = getattr(owner, "SCALES", None)
-    build = getattr(owner, "build", maker)
-    if maker is not None and not hasattr(maker, "build"):
-        build = maker
+    scales, build = getattr(owner, "SCALES", None), maker or getattr(owner, "build", None)
     complete = isinstance(scales, Mapping) and scales and all(isinstance(s, value.Value) for s in scales.values())
     if not complete or not callable(build):
         raise UsageError(

@@ -38,10 +38,11 @@ Record = Mapping[str, object]
 
 @dataclass(frozen=True)
 class Written:
-    """What was written: the page, and the verdicts that it shows."""
+    """What was written: the page, the verdicts that it shows, and why runs failed, by run id."""
 
     page: Path
     verdicts: tuple[Verdict, ...]
+    failures: Mapping[str, str]
 
 
 RECORDS = 300
@@ -130,7 +131,7 @@ def write(
         path = Path(folder) / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8", newline="\n")
-    return Written(Path(folder) / "index.html", verdicts)
+    return Written(Path(folder) / "index.html", verdicts, failed)
 
 
 def summary(study: Study, verdicts: Sequence[Verdict]) -> dict[str, Any]:

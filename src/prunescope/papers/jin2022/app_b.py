@@ -12,8 +12,6 @@ from prunescope.papers.jin2022.scales import COLUMNS, Size
 from prunescope.papers.jin2022.settings import SCALES, Settings, at, study
 from prunescope.papers.jin2022.subgroups import Subgroups, subgroups
 
-__all__ = ["SCALES", "build"]
-
 COST = {"smoke": "half a minute or less", "laptop": "10 minutes", "paper": "10 minutes"}
 FIGURE = "Appendix B.3"
 AGREEMENT = 0.8

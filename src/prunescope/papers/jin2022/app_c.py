@@ -10,8 +10,6 @@ from prunescope.papers.jin2022.settings import SCALES, Settings, at, study
 from prunescope.papers.jin2022.variants import Variant
 from prunescope.sparsity.synflow import SynFlow
 
-__all__ = ["SCALES", "build"]
-
 COST = {"smoke": "half a minute or less", "laptop": "1.5 hours", "paper": "2.5 hours"}
 FIGURE = "Appendix C, Figure 8"
 

@@ -11,8 +11,6 @@ from prunescope.papers.jin2022.quantities import both_levels_inside
 from prunescope.papers.jin2022.settings import SCALES, Settings, at, study
 from prunescope.papers.jin2022.subgroups import WHERE
 
-__all__ = ["SCALES", "build"]
-
 COST = {"smoke": "half a minute or less", "laptop": "30 minutes", "paper": "40 minutes"}
 FIGURE = "Appendix D"
 

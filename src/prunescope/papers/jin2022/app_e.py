@@ -13,8 +13,6 @@ from prunescope.papers.jin2022.leave_out import Keep, LeaveOut
 from prunescope.papers.jin2022.quantities import best, both_levels_inside, dense
 from prunescope.papers.jin2022.settings import SCALES, Settings, at, study
 
-__all__ = ["SCALES", "build"]
-
 COST = {"smoke": "half a minute or less", "laptop": "1 hour", "paper": "2 hours"}
 FIGURE = "Appendix E"
 
@@ -44,9 +42,8 @@ def build(settings: Settings, scale: str) -> ps.Study:
 def _claims(case: LeaveOut) -> Iterator[ps.Claim]:
     """The paper leaves out what the optimally sparse network gets wrong; other levels are proposed."""
     bench, noise, at_optimum, same = case.bench, case.noise, case.rule == "optimal", ps.Equivalence(MARGIN)
-    row, end = "removal-helps", f"-{100 * noise:g}{'' if at_optimum else '-highest-improving'}"
-    row = row if at_optimum else f"{row}-at-another-level"
-    says = partial(Says(bench, noise, at=case.panel, end=end), statement=row)
+    end, row = ("", "removal-helps") if at_optimum else ("-highest-improving", "removal-helps-at-another-level")
+    says = partial(Says(bench, noise, at=case.panel, end=f"-{100 * noise:g}{end}"), statement=row)
     wrong, noisy, random = (case.error(keep) for keep in (WRONG, NOISY, RANDOM))
     left, place = "a dense network trained without what the sparse one gets wrong", "section 4 and App. E"
 
@@ -64,8 +61,6 @@ def _claims(case: LeaveOut) -> Iterator[ps.Claim]:
     )
     yield says("as-good-as-without-noise", wrong - noisy, same, text, case.judgeable, place=place)
 
-    text, place = (
-        "leaving out as many examples at random leaves a higher test error",
-        "the control that the claim needs",
-    )
-    yield says("not-any-removal", random - wrong, MORE, text, case.judgeable, place=f"proposed here: {place}")
+    text = "leaving out as many examples at random leaves a higher test error"
+    place = "proposed here: the control that the claim needs"
+    yield says("not-any-removal", random - wrong, MORE, text, case.judgeable, place=place)

@@ -12,8 +12,6 @@ from prunescope.papers.jin2022.quantities import is_sparse, optima_inside, rank_
 from prunescope.papers.jin2022.settings import SCALES, Settings, at, study
 from prunescope.papers.jin2022.subgroups import Case, Subgroups, group_figure, subgroups
 
-__all__ = ["SCALES", "build"]
-
 COST = {"smoke": "half a minute or less", "laptop": "1.2 hours", "paper": "2.5 hours"}
 FIGURE = "Appendix I"
 ARMS: tuple[Arm, ...] = ("pruned", "width")

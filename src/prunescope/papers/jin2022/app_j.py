@@ -12,8 +12,6 @@ from prunescope.papers.jin2022.variants import Variant
 from prunescope.sparsity.scores import ShuffledMagnitude
 from prunescope.sparsity.synflow import SynFlow
 
-__all__ = ["SCALES", "build"]
-
 COST = {"smoke": "half a minute or less", "laptop": "3.5 hours", "paper": "6 hours"}
 FIGURE = "Appendix J"
 

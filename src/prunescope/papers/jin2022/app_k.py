@@ -13,8 +13,6 @@ from prunescope.papers.jin2022.leave_out import LeaveOut
 from prunescope.papers.jin2022.quantities import both_levels_inside
 from prunescope.papers.jin2022.settings import SCALES, Settings, at, study
 
-__all__ = ["SCALES", "build"]
-
 COST = {"smoke": "half a minute or less", "laptop": "1 hour", "paper": "2 hours"}
 FIGURE = "Appendix K"
 

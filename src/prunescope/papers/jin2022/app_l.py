@@ -9,8 +9,6 @@ from prunescope.papers.jin2022.claims import LESS, by_chance, no_more_than_by_ch
 from prunescope.papers.jin2022.settings import SCALES, Settings, at, study
 from prunescope.papers.jin2022.subgroups import Subgroups, sparsity_figure, subgroups
 
-__all__ = ["SCALES", "build"]
-
 FIGURE = "Appendix L"
 COST = {"smoke": "half a minute or less", "laptop": "1.2 hours", "paper": "2 hours"}
 SHOWN: tuple[Arm, ...] = ("pruned", "extended")

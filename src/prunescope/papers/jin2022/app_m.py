@@ -13,8 +13,6 @@ from prunescope.papers.jin2022.figures import noise_figure
 from prunescope.papers.jin2022.quantities import as_long, best, best_fit_gap, fit_gap, lacks, optima_inside
 from prunescope.papers.jin2022.settings import SCALES, Settings, at, study
 
-__all__ = ["SCALES", "build"]
-
 COST = {"smoke": "half a minute or less", "laptop": "1 hour", "paper": "5 hours"}
 FIGURE = "Tables 5 and 11"
 
@@ -23,9 +21,11 @@ def build(settings: Settings, scale: str) -> ps.Study:
     """The study under these settings."""
     size, bench = at(settings, scale)
     inside, gains = optima_inside(bench, "pruned", "extended", "width"), tuple(fig3.numbers(bench))
-    note = "The paper's Tables 5 and 11 were not found; these are the numbers that its text cites from them, by its "
-    more = [f"{note}definitions."]
-    return study(__doc__, size, scale, _table5(bench), _table11(bench), cautions=inside, claims=gains, more=more)
+    note = (
+        "The paper's Tables 5 and 11 were not found; these are the numbers that its text cites from them, by its "
+        "definitions."
+    )
+    return study(__doc__, size, scale, _table5(bench), _table11(bench), cautions=inside, claims=gains, more=[note])
 
 
 def _table5(bench: Benchmark) -> ps.Figure:

@@ -1,7 +1,7 @@
 """The arms of Jin et al. 2022: dense, pruned, extended, width, at several noise levels and replicates."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 import prunescope as ps
 from prunescope.base.streams import replicate
 from prunescope.measures import Halves
-from prunescope.papers.readings import Trained
+from prunescope.papers.readings import Trained, at_end
 
 Arm = Literal["dense", "pruned", "extended", "width"]
 LABELS: dict[Arm, str] = {"dense": "dense", "pruned": "pruned", "extended": "extended dense", "width": "width-scaled"}
@@ -28,12 +28,18 @@ def selects_on(recipe: ps.Recipe) -> Literal["validation", "test"]:
 
 def selector(recipe: ps.Recipe) -> ps.Reading:
     """What an optimum is chosen by: error on held-out examples if there are any, else on the test set."""
-    return ps.Reading(measure=ps.Risk(split=selects_on(recipe)), state=ps.final(recipe))
+    return at_end(recipe, ps.Risk(split=selects_on(recipe)))
 
 
 @dataclass(frozen=True)
 class Point(Trained):
-    """One network of one arm; level 0 of every arm is the same dense network."""
+    """One network of one arm; level 0 of every arm is the same dense network.
+
+    selector: what an optimum is chosen by.
+    halves: errors on the two halves of the test set.
+    examples: loss and prediction of every training example.
+    curve, selecting_curve: error and loss after every epoch, on the test set, and on what an epoch is chosen by.
+    """
 
     arm: Arm
     noise: float
@@ -41,30 +47,13 @@ class Point(Trained):
     level: int
     recipe: ps.Recipe
 
-    @cached_property
-    def selector(self) -> ps.Reading:
-        """What an optimum is chosen by."""
-        return selector(self.recipe)
-
-    @cached_property
-    def halves(self) -> ps.Reading:
-        """Errors on the two halves of the test set."""
-        return ps.Reading(measure=Halves(split="test"), state=ps.final(self.recipe))
-
-    @cached_property
-    def examples(self) -> ps.Reading:
-        """Loss and prediction of every training example."""
-        return ps.Reading(measure=ps.Examples(split="train"), state=ps.final(self.recipe))
-
-    @cached_property
-    def curve(self) -> ps.Trace:
-        """Test error and loss after every epoch."""
-        return ps.Trace(probe=ps.Curve(split="test"), run=self.recipe)
-
-    @cached_property
-    def selecting_curve(self) -> ps.Trace:
-        """The same on the examples by which an epoch is chosen."""
-        return ps.Trace(probe=ps.Curve(split=selects_on(self.recipe)), run=self.recipe)
+    selector = cached_property(lambda self: selector(self.recipe))
+    halves = cached_property(lambda self: at_end(self.recipe, Halves(split="test")))
+    examples = cached_property(lambda self: at_end(self.recipe, ps.Examples()))
+    curve = cached_property(lambda self: ps.Trace(probe=ps.Curve(split="test"), run=self.recipe))
+    selecting_curve = cached_property(
+        lambda self: ps.Trace(probe=ps.Curve(split=selects_on(self.recipe)), run=self.recipe)
+    )
 
 
 @dataclass(frozen=True)
@@ -77,7 +66,7 @@ class Benchmark:
     levels: of pruning, beyond the dense network.
     width_levels: width steps, one number or by noise level; 0, or a noise level that is not named: without that arm.
     rewind: where the schedule starts again.
-    prune: what a level removes.
+    prune: what a level removes; by default 20 % of the remaining weights, smallest magnitude, global.
     fits: training accuracy, percent, from which the dense network fits clean data.
     extended_levels: replays of extended training, likewise; by default as many as levels.
     name: as in the table of benchmarks, empty for one that is not there.
@@ -87,9 +76,9 @@ class Benchmark:
     noises: tuple[float, ...]
     replicates: int
     levels: int
-    width_levels: int | Mapping[float, int]
-    rewind: ps.Duration
-    prune: ps.Prune
+    width_levels: int | Mapping[float, int] = 0
+    rewind: ps.Duration = "0ep"
+    prune: ps.Prune = field(default_factory=lambda: ps.Prune(amount=ps.Remaining(fraction=0.2)))
     fits: float = 99.0
     extended_levels: int | Mapping[float, int] | None = None
     name: str = ""

@@ -14,6 +14,7 @@ from prunescope.papers.jin2022.arms import LABELS, Arm, Benchmark, Numbers
 from prunescope.papers.jin2022.claims import MORE, Says, by_chance, no_more_than_by_chance
 from prunescope.papers.jin2022.figures import OVER_SPARSITY
 from prunescope.papers.jin2022.quantities import ERROR, rank_agreement, remaining
+from prunescope.papers.readings import at_end
 from prunescope.studies import statistics
 
 MARGIN = 0.5
@@ -36,7 +37,7 @@ def changes(bench: Benchmark, arm: Arm, level: int) -> ps.Quantity:
     sparse, dense = (
         ps.each(
             lambda risk: np.where(risk["examples"] > 0, risk["error"], np.nan),
-            [ps.Reading(measure=ClassRisk(split="test"), state=ps.final(p.recipe)) for p in row],
+            [at_end(p.recipe, ClassRisk(split="test")) for p in row],
             unit=ERROR,
         )
         for row in (bench.row(arm, NOISE, level), bench.row("dense", NOISE, 0))
@@ -86,7 +87,7 @@ def _rows(bench: Benchmark, arm: Arm, level: int) -> ps.Computed:
 
 def named_figure(bench: Benchmark) -> ps.Figure:
     """Every class by name: what the best and the last level of pruning do to it."""
-    labels = ps.Reading(measure=ps.Labels(split="test"), state=ps.final(bench.row("dense", NOISE, 0)[0].recipe))
+    labels = at_end(bench.row("dense", NOISE, 0)[0].recipe, ps.Labels(split="test"))
     dense = on_test([point.recipe for point in bench.row("dense", NOISE, 0)])
     sparse = {
         "best level": on_test(bench.chosen("pruned", NOISE)),
@@ -115,7 +116,7 @@ def named_figure(bench: Benchmark) -> ps.Figure:
 
 def on_test(runs: Sequence[ps.Value]) -> list[ps.Reading]:
     """What each network says of every test example."""
-    return [ps.Reading(measure=ps.Examples(split="test"), state=ps.final(run)) for run in runs]
+    return [at_end(run, ps.Examples(split="test")) for run in runs]
 
 
 def named(

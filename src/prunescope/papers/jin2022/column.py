@@ -12,8 +12,6 @@ from prunescope.papers.jin2022 import PAPERS
 from prunescope.papers.jin2022.scales import Size
 from prunescope.papers.jin2022.settings import SCALES, About, Settings, words
 
-__all__ = ["SCALES", "build"]
-
 FIGURE = "all of jin2022 but other algorithms, ablations and further controls"
 COST = {"smoke": "half a minute or less", "laptop": "3 hours", "paper": "9 hours"}
 

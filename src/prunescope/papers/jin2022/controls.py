@@ -17,8 +17,6 @@ from prunescope.papers.jin2022.settings import SCALES, Settings, at, study
 from prunescope.papers.jin2022.variants import Variant
 from prunescope.training.schedules import Stretched
 
-__all__ = ["SCALES", "build"]
-
 COST = {"smoke": "half a minute or less", "laptop": "5 hours", "paper": "8 hours"}
 FIGURE = "beside Figures 6 and 7; not in the paper"
 

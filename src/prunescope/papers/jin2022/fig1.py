@@ -12,8 +12,6 @@ from prunescope.papers.jin2022.quantities import optima_inside, over_levels, rem
 from prunescope.papers.jin2022.settings import SCALES, Settings, at, study
 from prunescope.papers.jin2022.subgroups import at_both_choices, group_figure, subgroups
 
-__all__ = ["SCALES", "build"]
-
 FIGURE = "Figure 1"
 COST = {"smoke": "half a minute or less", "laptop": "40 minutes", "paper": "1 hour"}
 SHOWN: tuple[Arm, ...] = ("pruned", "extended")

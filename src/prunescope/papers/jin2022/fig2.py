@@ -15,8 +15,6 @@ from prunescope.papers.jin2022.subgroups import TOP, Subgroups, at_both_choices,
 from prunescope.studies import selection
 from prunescope.studies.groups import concentration
 
-__all__ = ["SCALES", "build"]
-
 FIGURE = "Figure 2"
 COST = {"smoke": "half a minute or less", "laptop": "20 minutes", "paper": "40 minutes"}
 

@@ -10,8 +10,6 @@ from prunescope.papers.jin2022.figures import error_figure
 from prunescope.papers.jin2022.quantities import best_sparse, dense, fits, gain, optima_inside
 from prunescope.papers.jin2022.settings import SCALES, Settings, at, study
 
-__all__ = ["SCALES", "build"]
-
 FIGURE = "Figure 3"
 COST = {"smoke": "half a minute or less", "laptop": "1 hour", "paper": "2 hours"}
 

@@ -23,8 +23,6 @@ from prunescope.papers.jin2022.quantities import (
 )
 from prunescope.papers.jin2022.settings import SCALES, Settings, at, study
 
-__all__ = ["SCALES", "build"]
-
 FIGURE = "Figure 4"
 COST = {"smoke": "half a minute or less", "laptop": "1 hour", "paper": "2 hours"}
 
@@ -55,28 +53,36 @@ def claims(bench: Benchmark, noise: float) -> tuple[ps.Claim, ...]:
 def gives_up(bench: Benchmark, noise: float) -> Iterator[ps.Claim]:
     """Noisy examples are fitted better after one level, worse than original ones at the optimum, less so at the end."""
     says, sparse, name = Says(bench, noise), is_sparse(bench, noise), "noisy_loss"
-    text, place = "one level of pruning and retraining lowers the loss on noisy examples", "one level is proposed here"
+    text = "one level of pruning and retraining lowers the loss on noisy examples"
     change = train(bench, "pruned", noise, 1, name=name) - train(bench, "dense", noise, name=name)
-    yield says("noisy-loss-falls-first", change, LESS, text, place=f"{PLACE} ({place})")
+    yield says("noisy-loss-falls-first", change, LESS, text, place=f"{PLACE} (one level is proposed here)")
 
-    text = "the loss on noisy examples exceeds that on original ones by more at the optimal sparsity than in the dense "
+    text = (
+        "the loss on noisy examples exceeds that on original ones by more at the optimal sparsity than in the dense "
+        "network"
+    )
     more = best_fit_gap(bench, noise) - fit_gap(bench, "dense", noise)
-    yield says("noisy-loss-rises", more, MORE, f"{text}network", sparse, place=PLACE)
+    yield says("noisy-loss-rises", more, MORE, text, sparse, place=PLACE)
 
     gaps = over_levels(bench, "pruned", noise, fit_gap)
     peak = gaps.map(lambda g: g.mean(axis=0).argmax(), unit="(level of the peak)")
     early = ps.Precondition("the gap's peak comes before the last level", peak, at_most=bench.levels - 1)
     fall = gaps.map(lambda g: g[:, -1] - g[:, g.mean(axis=0).argmax()], label="last gap minus largest gap")
-    text = "the gap between the loss on noisy and on original examples is smaller at the highest sparsity than at its "
+    text = (
+        "the gap between the loss on noisy and on original examples is smaller at the highest sparsity than at its peak"
+    )
     place = f"{PLACE} (at which sparsity is not said)"
-    yield says("gap-shrinks-at-last", fall, LESS, f"{text}peak", early, place=place)
+    yield says("gap-shrinks-at-last", fall, LESS, text, early, place=place)
 
     true = partial(train, name="noisy_true_error", scale=100, unit="percentage points of error against true labels")
     errors = each_level(bench, "pruned", noise, true)
     fewer = at_best(bench, "pruned", noise, errors) - errors[0].named("dense")
-    text = "the optimally sparse network predicts the label before the flip for more of the noisy examples than the "
+    text = (
+        "the optimally sparse network predicts the label before the flip for more of the noisy examples than the dense "
+        "network"
+    )
     place = "proposed here: what giving noisy examples up is good for"
-    yield says("true-labels-return", fewer, LESS, f"{text}dense network", sparse, place=place)
+    yield says("true-labels-return", fewer, LESS, text, sparse, place=place)
 
 
 def around_a_tenth(bench: Benchmark, noise: float) -> Iterator[ps.Claim]:

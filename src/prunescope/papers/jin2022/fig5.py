@@ -12,8 +12,6 @@ from prunescope.papers.jin2022.quantities import fits_noise, is_sparse, optima_i
 from prunescope.papers.jin2022.settings import SCALES, Settings, at, study
 from prunescope.papers.jin2022.subgroups import WHERE, Case, Subgroups, group_figure, subgroups
 
-__all__ = ["SCALES", "build"]
-
 FIGURE = "Figure 5"
 COST = {"smoke": "half a minute or less", "laptop": "40 minutes", "paper": "2 hours"}
 

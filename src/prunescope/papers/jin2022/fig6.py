@@ -15,8 +15,6 @@ from prunescope.papers.jin2022.figures import error_figure
 from prunescope.papers.jin2022.quantities import as_long, best, best_level, lacks, optima_inside
 from prunescope.papers.jin2022.settings import SCALES, Settings, at, study
 
-__all__ = ["SCALES", "build"]
-
 FIGURE = "Figure 6"
 COST = {"smoke": "half a minute or less", "laptop": "2 hours", "paper": "4 hours"}
 

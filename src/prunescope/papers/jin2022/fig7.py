@@ -12,8 +12,6 @@ from prunescope.papers.jin2022.figures import error_figure
 from prunescope.papers.jin2022.quantities import best, dense, lacks, optima_inside
 from prunescope.papers.jin2022.settings import SCALES, Settings, at, study
 
-__all__ = ["SCALES", "build"]
-
 FIGURE = "Figure 7 and Appendix F"
 COST = {"smoke": "half a minute or less", "laptop": "2 hours", "paper": "3 hours"}
 

@@ -9,6 +9,7 @@ import prunescope as ps
 from prunescope.papers.jin2022.arms import Numbers
 from prunescope.papers.jin2022.claims import MORE, Says
 from prunescope.papers.jin2022.leave_out import LeaveOut
+from prunescope.papers.readings import at_end
 from prunescope.studies import statistics
 
 FIRST = 64
@@ -54,7 +55,7 @@ def precision_plot(changed: str) -> ps.Lines:
 def first_given_up(case: LeaveOut) -> ps.Computed:
     """The first examples in that order, one row each, as a `Sheet` wants them."""
     dense, sparse = case.bench.row("dense", case.noise, 0)[SHOWN], case.sparse_examples[SHOWN]
-    labels = ps.Reading(measure=ps.Labels(split="train"), state=ps.final(dense.recipe))
+    labels = at_end(dense.recipe, ps.Labels(split="train"))
 
     def rows(results: ps.Results) -> ps.Table:
         data, output = results[labels], results[sparse]

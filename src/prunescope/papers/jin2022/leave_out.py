@@ -14,7 +14,7 @@ from prunescope.base.steps import Clock
 from prunescope.papers.jin2022.arms import Benchmark, Rule, noise_name
 from prunescope.papers.jin2022.quantities import ERROR, at_best, dense, each_level, is_sparse, remaining
 from prunescope.papers.jin2022.subgroups import WHERE
-from prunescope.papers.readings import risk_on_test
+from prunescope.papers.readings import at_end, risk_on_test
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class LeaveOut:
     @cached_property
     def sparse_examples(self) -> list[ps.Reading]:
         """What it says of every training example."""
-        return [examples(run) for run in self.sparse]
+        return [at_end(run, ps.Examples()) for run in self.sparse]
 
     @cached_property
     def gains(self) -> list[ps.Combined]:
@@ -143,11 +143,6 @@ def figure(cases: Sequence[LeaveOut], name: str, title: str, caption: str, claim
     )
     rows = [part for case in cases for part in case.rows]
     return ps.Figure(name, title, caption=caption, rows=rows, plot=plot, claims=tuple(claims))
-
-
-def examples(run: ps.Value) -> ps.Reading:
-    """Loss and prediction of every training example at the end of a run."""
-    return ps.Reading(measure=ps.Examples(), state=ps.final(run))
 
 
 def _error(runs: Sequence[ps.Value], label: str = "") -> ps.Quantity:

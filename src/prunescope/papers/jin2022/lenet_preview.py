@@ -15,6 +15,7 @@ from prunescope.papers.jin2022.claims import selected
 from prunescope.papers.jin2022.figures import epochs_figure, error_figure, fit_figure
 from prunescope.papers.jin2022.quantities import optima_inside
 from prunescope.papers.jin2022.scales import COLUMNS
+from prunescope.papers.jin2022.settings import OPTIMUM_NOTE
 
 COST = {"smoke": "20 seconds", "laptop": "1 hour", "paper": "2.5 hours"}
 FIGURE = "Figures 1, 3 and 6, the benchmark LeNet-300-100 on MNIST"
@@ -53,9 +54,7 @@ def build(settings: Settings, scale: str) -> ps.Study:
         replicates=settings.replicates,
         levels=settings.levels,
         extended_levels=settings.extended_levels,
-        width_levels=0,
-        rewind="0ep",
-        prune=ps.Prune(amount=ps.Remaining(fraction=0.2), exclude=("fc.weight",)),
+        prune=COLUMNS["lenet"].prune,
     )
     about_errors = (*fig6.beside_pruning(bench, margin=0.2), *fig3.helps(bench), *fig3.grows(bench))
     names = ("extended-matches", "pruning-helps", "extended-is-worse", "gain-grows")
@@ -73,8 +72,7 @@ def build(settings: Settings, scale: str) -> ps.Study:
         cautions=optima_inside(bench, "pruned", "extended"),
         claims=(fig2.better_training(bench),),
         notes=(
-            "The optimum of each arm is the level of least mean test error over replicates, selected on the test "
-            "set itself, as in the paper; an arm with more levels has more chances.",
+            OPTIMUM_NOTE,
             "The number of levels, the noise level of 15 % for LeNet and the margin of the equivalence claim are "
             "proposed here; the paper's text does not state them.",
         ),

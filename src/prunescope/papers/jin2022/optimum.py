@@ -10,8 +10,6 @@ from prunescope.papers.jin2022.quantities import ERROR, best, best_epoch, dense,
 from prunescope.papers.jin2022.settings import SCALES, Settings, at, study
 from prunescope.studies import selection
 
-__all__ = ["SCALES", "build"]
-
 COST = {"smoke": "half a minute or less", "laptop": "2 hours", "paper": "4 hours"}
 FIGURE = "beside Figures 3 and 6; not in the paper"
 
@@ -69,10 +67,8 @@ def ways(bench: Benchmark, noise: float) -> dict[str, ps.Quantity]:
 def _claims(bench: Benchmark) -> Iterator[ps.Claim]:
     for noise in bench.noisy():
         says, place = Says(bench, noise), "proposed here: Jin et al. 2022, Fig. 3, {}"
-        fair, unbiased = (
-            dense(bench, noise) - cross_fitted(bench, noise),
-            place.format("without the bias of its choice"),
-        )
+        fair = dense(bench, noise) - cross_fitted(bench, noise)
+        unbiased = place.format("without the bias of its choice")
         text = (
             "pruning at a level chosen on other test examples than those that judge it has a lower test error than the "
             "dense network"

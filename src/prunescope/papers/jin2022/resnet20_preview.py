@@ -67,7 +67,6 @@ def build(settings: Settings, scale: str) -> ps.Study:
         replicates=settings.replicates,
         levels=settings.levels,
         extended_levels=0,
-        width_levels=0,
         rewind=COLUMN.at(COLUMN.rewind, settings.epochs),
         prune=COLUMN.prune,
         fits=COLUMN.fits,

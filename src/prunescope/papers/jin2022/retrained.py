@@ -9,9 +9,9 @@ import numpy as np
 import prunescope as ps
 from prunescope.measures import SeenUnseen
 from prunescope.papers.jin2022.arms import Benchmark
-from prunescope.papers.jin2022.leave_out import examples
 from prunescope.papers.jin2022.quantities import rank_agreement
 from prunescope.papers.jin2022.subgroups import Subgroups
+from prunescope.papers.readings import at_end
 
 SEEDS_FROM = 1_000_000
 """Seeds of retrained networks begin here, far from those of replicates and of ensembles."""
@@ -66,9 +66,9 @@ class Retrained:
         return self._of_members("influential_pairs")
 
     def _of_members(self, function: str) -> list[ps.Combined]:
-        path, measure = f"prunescope.measures.memorization:{function}", SeenUnseen()
-        states = [map(ps.final, self.members(number)) for number in range(self.bench.replicates)]
-        readings = [tuple(ps.Reading(measure=measure, state=end) for end in ends) for ends in states]
+        path = f"prunescope.measures.memorization:{function}"
+        members = map(self.members, range(self.bench.replicates))
+        readings = [tuple(at_end(run, SeenUnseen()) for run in runs) for runs in members]
         return [ps.Combined(function=path, inputs=inputs) for inputs in readings]
 
     def estimate(self, name: str = "memorization") -> ps.Quantity:
@@ -78,7 +78,7 @@ class Retrained:
     @cached_property
     def predictors(self) -> Mapping[str, ps.Quantity]:
         """What may go with memorization, by name: [replicates, N]."""
-        rise = self._rise([examples(run) for run in self.bench.chosen("pruned", self.noise)])
+        rise = self._rise([at_end(run, ps.Examples()) for run in self.bench.chosen("pruned", self.noise)])
         sparsest = self.bench.row("pruned", self.noise, self.bench.levels)
         return {
             "EL2N": self.sub.score_values(self.noise),

@@ -6,6 +6,7 @@ nothing, as a table. Does not belong here: what settings change of it (`settings
 
 from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -162,64 +163,37 @@ def standard(name: Name, scale: str) -> Size:
     return Size(benchmark=name, **fields)
 
 
-def _cifar(
-    net: ps.Network,
-    source: Callable[[], ps.Source],
-    *,
-    padding: tuple[float, ...],
-    excluded: tuple[str, ...] = (),
-    levels: int = 20,
-    fits: float = 98.0,
-) -> Column:
-    """A network for 32x32 images under OpenLTH's settings, which all of them share."""
-    return Column(
-        net,
-        source,
-        epochs=160,
-        batch=128,
-        optimizer=ps.SGD(momentum=0.9, weight_decay=1e-4),
-        lr=0.1,
-        drops=(80, 120),
-        rewind=10,
-        early=10,
-        excluded=excluded,
-        augmentation=(CropFlip(fill=padding),),
-        fits=fits,
-        levels=levels,
-    )
+LENET = partial(Column, batch=128, optimizer=ps.SGD(), lr=0.1, rewind=0)
+"""Fully connected networks."""
+OPENLTH = partial(Column, optimizer=ps.SGD(momentum=0.9, weight_decay=1e-4), rewind=10, early=10)
+ON_CIFAR = partial(OPENLTH, epochs=160, batch=128, lr=0.1, drops=(80, 120), fits=98.0)
+"""Networks for 32x32 images, under OpenLTH's settings."""
+ON_CIFAR10 = partial(
+    ON_CIFAR, source=partial(ps.cifar10, normalization=IMAGENET), augmentation=(CropFlip(fill=IMAGENET.zero),)
+)
+ON_CIFAR100 = partial(ON_CIFAR, source=ps.cifar100, augmentation=(CropFlip(fill=CIFAR100.zero),))
 
 
 def _resnet(depth: int, *, width: int = 16, classes: int = 10) -> ps.Network:
     return network("prunescope.tasks.nets:CifarResNet", depth=depth, width=width, classes=classes)
 
 
-def _cifar10() -> ps.Source:
-    return ps.cifar10(normalization=IMAGENET)
-
-
 COLUMNS: Mapping[Name, Column] = {
-    "digits": Column(
+    "digits": LENET(
         network("prunescope.tasks.nets:LeNet", inputs=64),
         ps.digits,
         epochs=60,
         batch=64,
-        optimizer=ps.SGD(),
-        lr=0.1,
-        rewind=0,
         early=5,
         noises=(0.0, 0.4),
         levels=21,
         laptop={},
         smoke=1.0,
     ),
-    "lenet": Column(
+    "lenet": LENET(
         network("prunescope.tasks.nets:LeNet"),
         ps.mnist,
         epochs=40,
-        batch=128,
-        optimizer=ps.SGD(),
-        lr=0.1,
-        rewind=0,
         early=2,
         excluded=("fc.weight",),
         noises=(0.0, 0.05, 0.1, 0.15),
@@ -229,28 +203,18 @@ COLUMNS: Mapping[Name, Column] = {
         laptop={"noises": (0.0, 0.05, 0.15), "controls": (0.0, 0.15), "extended_levels": (14, 24), "width_levels": 14},
         smoke=0.02,
     ),
-    "resnet20": _cifar(_resnet(20), _cifar10, padding=IMAGENET.zero),
-    "vgg16": _cifar(
-        network("prunescope.tasks.nets:VGG", depth=16),
-        _cifar10,
-        padding=IMAGENET.zero,
-        excluded=("fc.weight",),
-        levels=26,
-        fits=99.9,
-    ),
-    "resnet32": _cifar(_resnet(32, classes=100), ps.cifar100, padding=CIFAR100.zero, fits=80.0),
-    "resnet32-wide": _cifar(_resnet(32, width=32, classes=100), ps.cifar100, padding=CIFAR100.zero),
-    "resnet50": Column(
+    "resnet20": ON_CIFAR10(_resnet(20)),
+    "vgg16": ON_CIFAR10(network("prunescope.tasks.nets:VGG", depth=16), excluded=("fc.weight",), levels=26, fits=99.9),
+    "resnet32": ON_CIFAR100(_resnet(32, classes=100), fits=80.0),
+    "resnet32-wide": ON_CIFAR100(_resnet(32, width=32, classes=100)),
+    "resnet50": OPENLTH(
         network("prunescope.tasks.nets:ResNet50"),
-        lambda: image_folder("imagenet"),
+        partial(image_folder, "imagenet"),
         epochs=90,
         batch=1024,
-        optimizer=ps.SGD(momentum=0.9, weight_decay=1e-4),
         lr=0.4,
         drops=(30, 60, 80),
         warmup=5,
-        rewind=10,
-        early=10,
         augmentation=(RandomResizedCrop(),),
         fits=70.0,
         noises=(0.0, 0.15),

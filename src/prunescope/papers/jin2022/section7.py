@@ -12,8 +12,6 @@ from prunescope.papers.jin2022.quantities import rank_agreement
 from prunescope.papers.jin2022.settings import SCALES, Settings, at, study
 from prunescope.papers.jin2022.subgroups import Subgroups, sparsity_figure, subgroups
 
-__all__ = ["SCALES", "build"]
-
 COST = {"smoke": "half a minute or less", "laptop": "20 minutes", "paper": "1 hour"}
 FIGURE = "Section 7, on fairness"
 ARMS: tuple[Arm, ...] = ("pruned", "width")

@@ -139,6 +139,13 @@ NOISE_NOTES: Mapping[Name, str] = {
 }
 
 
+OPTIMUM_NOTE = (
+    "The optimum of each arm is the level of least mean test error over replicates, selected on the test set itself, "
+    "as in the paper; an arm with more levels has more chances."
+)
+"""For previews, in which no examples are held out."""
+
+
 def notes(size: Size) -> tuple[str, ...]:
     """What of a size is proposed here, for the reader of a report."""
     text = [NOISE_NOTES[size.benchmark]] if size.benchmark in NOISE_NOTES else []

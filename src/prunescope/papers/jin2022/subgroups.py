@@ -15,7 +15,7 @@ from prunescope.papers.jin2022.claims import Says
 from prunescope.papers.jin2022.figures import OVER_SPARSITY
 from prunescope.papers.jin2022.quantities import LOSS, best_level, remaining
 from prunescope.papers.jin2022.scales import COLUMNS, Size
-from prunescope.papers.readings import EarlyScore, early_score
+from prunescope.papers.readings import EarlyScore, at_end, early_score
 from prunescope.runs.graph.families import ensemble
 from prunescope.studies.groups import group_means
 
@@ -95,7 +95,7 @@ class Subgroups:
     def at_choice(self, arm: Arm, noise: float, rule: Rule) -> list[ps.Combined]:
         """The same at the level that a rule picks."""
         runs = self.bench.chosen(arm, noise, rule=rule)
-        return self._differences(noise, [ps.Reading(measure=ps.Examples(), state=ps.final(run)) for run in runs])
+        return self._differences(noise, [at_end(run, ps.Examples()) for run in runs])
 
     def _differences(self, noise: float, sparse: Sequence[ps.Reading]) -> list[ps.Combined]:
         dense = self.bench.row("dense", noise, 0)

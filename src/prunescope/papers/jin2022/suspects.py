@@ -21,6 +21,7 @@ from prunescope.measures import OutOfSample
 from prunescope.papers.jin2022.arms import Benchmark, Numbers, noise_name
 from prunescope.papers.jin2022.given_up import FIRST, SHOWN, precision, precision_plot
 from prunescope.papers.jin2022.quantities import fits
+from prunescope.papers.readings import at_end
 from prunescope.studies.claim import unmet
 from prunescope.studies.plot import NothingToShow
 
@@ -49,12 +50,12 @@ class Suspects:
     @cached_property
     def labels(self) -> ps.Reading:
         """The labels of the training examples, before and after noise."""
-        return ps.Reading(measure=ps.Labels(split="train"), state=ps.final(self.dense))
+        return at_end(self.dense, ps.Labels(split="train"))
 
     @cached_property
     def held_out(self) -> list[ps.Reading]:
         """What each network trained on all parts but one says of all examples."""
-        return [ps.Reading(measure=OutOfSample(), state=ps.final(self._without(fold))) for fold in range(self.folds)]
+        return [at_end(self._without(fold), OutOfSample()) for fold in range(self.folds)]
 
     def _without(self, fold: int) -> ps.Recipe:
         """The dense network trained without a part; batches are larger where the last one would be a single example."""

@@ -7,8 +7,6 @@ import prunescope as ps
 from prunescope.papers.jin2022 import PAPERS, across, column, influence
 from prunescope.papers.jin2022.settings import SCALES, Settings, arms, words
 
-__all__ = ["SCALES", "build"]
-
 FIGURE = "the whole paper on one benchmark (-s benchmark=NAME)"
 COST = {"smoke": "half a minute or less", "laptop": "9.5 hours", "paper": "5 days"}
 

@@ -127,7 +127,6 @@ def follow(
         noises=tuple(noises),
         replicates=replicates,
         levels=levels,
-        width_levels=0,
         rewind=rewind,
         prune=prune or ps.Prune(amount=ps.Remaining(fraction=0.2)),
         fits=fits,
