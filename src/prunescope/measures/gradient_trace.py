@@ -17,8 +17,7 @@ class GradientTrace(Measure):
     trace.NAME: float64 0-D, the part of each parameter; the parts add up to the trace.
     examples: float64 0-D, how many examples the sample has.
 
-    Evaluation mode only. Networks of linear layers, convolutions and BatchNorm take one sweep without whole gradients;
-    of others some gradients are held at a time, or one after the other where a network looks at its data.
+    Evaluation mode only. Some gradients are held at a time, or one after the other where a network looks at its data.
 
     Source: Bartoldson et al. 2020, appendix E; Thomas et al. 2020.
     """
@@ -41,7 +40,7 @@ def slopes(loss: Loss) -> Along:
     def along(logits: Tensor, y: Tensor) -> Directions:
         scores = logits.detach().requires_grad_()
         slope = torch.autograd.grad(loss(scores, y).sum(), scores)[0]
-        return Directions(1, [(slope, slope.new_ones(len(slope)))])
+        yield slope, slope.new_ones(len(slope))
 
     return along
 

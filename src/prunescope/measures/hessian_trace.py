@@ -1,7 +1,5 @@
 """Tr(H): exactly for piecewise linear networks, by random probes with their error for any."""
 
-from collections.abc import Iterator
-
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -23,7 +21,7 @@ MATRIX_NUMBERS = 2**24
 
 
 class HessianTrace(Measure):
-    """Tr(H) of the mean loss over the kept weights, without sampling: one sweep of gradient norms a class.
+    """Tr(H) of the mean loss over the kept weights, without sampling: one gradient norm an example and class.
 
     Tr(H) = (1/N) sum_i sum_k lambda_ik |J_i^T u_ik|^2, with lambda_ik, u_ik the eigenpairs of the Hessian of example
     i's loss in its logits (for cross-entropy diag(p) - p p^T).
@@ -34,7 +32,7 @@ class HessianTrace(Measure):
 
     Holds for networks of linear layers, convolutions, ReLU, pooling, residual sums and BatchNorm with running
     statistics; anything else is refused. Where an activation is exactly at its kink, its derivative is PyTorch's.
-    Beyond 1024 classes no [C, C] matrix is made, at two sweeps a class.
+    Beyond 1024 classes no [C, C] matrix is made, at two norms a class.
 
     Source: Bartoldson et al. 2020, appendix E, for the quantity.
     Differs from the source: the whole trace; the authors sum 100 eigenvalues (`HessianSpectrum`).
@@ -83,7 +81,7 @@ def eigenvectors(loss: Loss, logits: Tensor, y: Tensor) -> Directions:
     values, vectors = (torch.cat(part, dim=1) for part in zip(*parts, strict=True))
     # Relative to each example's largest: examples that are fitted well have small Hessians, not flat ones.
     bent = (values.abs() > 1e-12 * values.abs().amax(0)).any(1)
-    return Directions(int(bent.sum()), zip(vectors[bent], values[bent], strict=True))
+    return zip(vectors[bent], values[bent], strict=True)
 
 
 def columns(loss: Loss, logits: Tensor, y: Tensor) -> Directions:
@@ -92,20 +90,16 @@ def columns(loss: Loss, logits: Tensor, y: Tensor) -> Directions:
     Tr(J^T H J) = sum_c (J^T e_c) . (J^T h_c), with h_c the column of H, and a . b = (|a + b|^2 - |a - b|^2) / 4. The
     two are brought to one length before.
     """
-
-    def pairs() -> Iterator[tuple[Tensor, Tensor]]:
-        scores = logits.detach().double().requires_grad_()
-        slope = torch.autograd.grad(loss(scores, y).sum(), scores, create_graph=True)[0]
-        for label in range(scores.shape[1]) if slope.requires_grad else ():
-            column = torch.autograd.grad(slope[:, label].sum(), scores, retain_graph=True)[0]
-            length = column.norm(dim=1, keepdim=True)
-            other = column / length.clamp(min=torch.finfo(length.dtype).tiny)
-            for sign in (1, -1):
-                direction = sign * other
-                direction[:, label] += 1
-                yield direction.to(logits.dtype), sign * length[:, 0] / 4
-
-    return Directions(2 * logits.shape[1], pairs())
+    scores = logits.detach().double().requires_grad_()
+    slope = torch.autograd.grad(loss(scores, y).sum(), scores, create_graph=True)[0]
+    for label in range(scores.shape[1]) if slope.requires_grad else ():
+        column = torch.autograd.grad(slope[:, label].sum(), scores, retain_graph=True)[0]
+        length = column.norm(dim=1, keepdim=True)
+        other = column / length.clamp(min=torch.finfo(length.dtype).tiny)
+        for sign in (1, -1):
+            direction = sign * other
+            direction[:, label] += 1
+            yield direction.to(logits.dtype), sign * length[:, 0] / 4
 
 
 class HessianTraceEstimate(Measure):
@@ -150,7 +144,7 @@ class HessianTraceOrEstimate(Measure):
 
     trace: float64 0-D, nats per squared unit of weight.
     error: float64 0-D, its standard error, 0 where it is exact.
-    exact: float64 0-D, 1 or 0; 0 also beyond 1024 classes, where a sweep a class takes longer than probes.
+    exact: float64 0-D, 1 or 0; 0 also beyond 1024 classes, where a derivative a class takes longer than probes.
     trace.NAME: float64 0-D, the part of each parameter.
     examples: float64 0-D, how many examples the sample has.
     """

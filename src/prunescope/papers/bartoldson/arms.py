@@ -42,7 +42,7 @@ def pruned(
     subscript: str,
     *,
     period: int,
-    score: ps.UnitScore = L2,
+    score: ps.UnitScore,
     normalization_follows: bool = True,
     name: str = "",
     suffix: str = "",
@@ -96,7 +96,7 @@ def scratch(group: Group, layers: Layers, size: Size) -> Arm:
 
 def largest(size: Size, **ways: Any) -> Arm:
     """VGG11 whose filters of largest l2 norm are pruned at the high rate."""
-    return pruned(VGG11, VGG11_LAYERS, size, "L", period=FAST, **ways)
+    return pruned(VGG11, VGG11_LAYERS, size, "L", period=FAST, score=L2, **ways)
 
 
 def noisy(size: Size, name: str, kind: type[ps.BernoulliUnits | ps.NoiseUnits | ps.ZeroUnits], **fields: Any) -> Arm:
@@ -123,7 +123,7 @@ def compared(group: Group, size: EventSize, *arms: Arm, **also: Any) -> Comparis
     return Comparison((treated(group, size, NONE), *arms), observables=observables)
 
 
-def three(group: Group, layers: Layers, size: EventSize, *, score: ps.UnitScore = L2) -> Comparison:
+def three(group: Group, layers: Layers, size: EventSize, *, score: ps.UnitScore) -> Comparison:
     """No pruning, the smallest at the low and at the high rate, the largest at the high rate: Figure 2's arms."""
     ways = (("S", SLOW), ("S", FAST), ("L", FAST))
     arms = [pruned(group, layers, size, letter, period=period, score=score) for letter, period in ways]
@@ -132,7 +132,7 @@ def three(group: Group, layers: Layers, size: EventSize, *, score: ps.UnitScore 
 
 def vgg11(size: EventSize) -> Comparison:
     """Those of VGG11, scored by l2 norms."""
-    return three(VGG11, VGG11_LAYERS, size)
+    return three(VGG11, VGG11_LAYERS, size, score=L2)
 
 
 def resnet18(size: EventSize, layers: Layers = scales.RESNET18_LAYERS) -> Comparison:
@@ -162,6 +162,6 @@ def six(size: EventSize, measures: Mapping[str, Measured]) -> Comparison:
 
     Source: Bartoldson et al. 2020, Figure 6.
     """
-    random = pruned(VGG11, VGG11_LAYERS, size, "R", period=FAST)
+    random = pruned(VGG11, VGG11_LAYERS, size, "R", period=FAST, score=L2)
     before = scratch(VGG11, VGG11_LAYERS, size)
     return compared(VGG11, size, *vgg11(size).pruned.arms, random, before, measures=measures, moment=late(size))

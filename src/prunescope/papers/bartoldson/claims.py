@@ -70,12 +70,15 @@ class Says:
     def recovers(self, name: str, runs: Comparison, arm: str) -> ps.Claim:
         """Accuracy is back within a few epochs of most events; of events without recovery it is not."""
         cost = runs.value(arm, "worst_drop").named("", "percentage points at the worst event")
-        says = f"After most events of {arm}, accuracy is back within a few epochs (proposed: {SOON}, and half of the "
+        says = (
+            f"After most events of {arm}, accuracy is back within a few epochs (proposed: {SOON}, and half of the "
+            "events)."
+        )
         # Without an event that costs a point (proposed) there is nothing to recover from.
         needs = (runs.only(arm).fits(), ps.Precondition(f"events of {arm} cost accuracy", cost, at_least=1.0))
         soon, half = runs.value(arm, "recovered_soon"), ps.Direction("greater", than=50.0)
         place = f"{self.place} (the numbers are proposed here)"
-        return self(name, f"{says}events).", soon, half, needs=needs, place=place)
+        return self(name, says, soon, half, needs=needs, place=place)
 
 
 def as_published(size: TraceSize, *more: str) -> ps.Precondition:

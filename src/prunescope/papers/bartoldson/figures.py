@@ -64,13 +64,10 @@ def dynamics(name: str, title: str, panels: Panels, claims: Claims = (), *, trai
 
 def over_runs(x: str, y: str, x_label: str, y_label: str, **more: Any) -> ps.Lines:
     """A plot of curves: a thin line a run, and the bootstrap interval of the mean of every arm."""
-    plot = ps.Lines(x, y, series="arm", x_label=x_label, y_label=y_label, band="bootstrap")
-    return replace(plot, **more)
+    return replace(ps.Lines(x, y, series="arm", x_label=x_label, y_label=y_label, band="bootstrap"), **more)
 
 
-def of_each(
-    labels: Mapping[str, object], nodes: Sequence[Node], rows: Callable[[Any], Iterable[ps.Row]]
-) -> ps.Computed:
+def of_each(labels: Mapping[str, str], nodes: Sequence[Node], rows: Callable[[Any], Iterable[ps.Row]]) -> ps.Computed:
     """The rows of every run, as many as its result makes; a run without a result has none."""
 
     def make(results: ps.Results) -> ps.Table:
@@ -154,8 +151,8 @@ def _kinds(points: Points) -> Iterator[ps.Row]:
 
 
 def _mediated(mediator: str, points: Points) -> ps.Row:
-    interval = _resampled(points, correlation.r_partial)
-    return _estimate(f"with {mediator} held fixed", correlation.partial(points), interval)
+    r = correlation.partial(points)
+    return _estimate(f"with {mediator} held fixed", r, _resampled(points, correlation.r_partial))
 
 
 def _resampled(points: Points, statistic: Statistic, *, unit: Unit = "arm and seed") -> Interval:
@@ -218,15 +215,15 @@ def curves(
     quantity: str,
     claims: Claims = (),
     *,
-    x_label: str,
-    y_label: str = "",
-    log_x: bool = False,
     value: Callable[[Comparison, str], ps.Quantity] | None = None,
+    **axis: Any,
 ) -> ps.Figure:
     """A quantity over a number that arms differ in, such as the iterative rate.
 
-    Where several arms have one x, all their runs are drawn there, and the mean is over all of them. value: the quantity
-    of an arm, made otherwise.
+    Where several arms have one x, all their runs are drawn there, and the mean is over all of them.
+
+    value: the quantity of an arm, made otherwise.
+    axis: of `Lines`, x_label and more.
     """
 
     def row(panel: str, series: str, places: Places, number: int) -> ps.Rows:
@@ -237,14 +234,14 @@ def curves(
         return ps.Rows({"panel": panel, "series": series, "arm": arm, "x": x}, {"line": line, quantity: drawn})
 
     flat = [(panel, *curve) for panel, by_series in panels.items() for curve in by_series.items()]
-    lines = {"series": "series", "replicate": "line", "log_x": log_x, "share_y": False}
+    lines: dict[str, Any] = {"y_label": label(quantity), "series": "series", "replicate": "line", "share_y": False}
     return ps.Figure(
         name,
         title,
         caption="Thin lines are replicates, the band is the 95 % bootstrap interval of their mean; where several arms "
         "have one x, of all their runs.",
         rows=[row(panel, series, places, number) for panel, series, places in flat for number in range(len(places))],
-        plot=over_runs("x", quantity, x_label, y_label or label(quantity), **lines),
+        plot=over_runs("x", quantity, **lines | axis),
         claims=tuple(claims),
     )
 

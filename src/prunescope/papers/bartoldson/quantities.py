@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 
 import prunescope as ps
 from prunescope.measures import UnitsGone
+from prunescope.papers.readings import at_end
 from prunescope.studies.events import SOON, Epochs, accuracy_at, epochs
 from prunescope.training.epoch_probes import Limit, RecalibratedAccuracy
 
@@ -85,7 +86,7 @@ def _of(function: Callable[..., float], *looks: Callable[[Observables, ps.Recipe
 
 def _at_end(measure: ps.Measure, name: str) -> Maker:
     """A value of a measure of the last state."""
-    return lambda _, runs: ps.column([ps.Reading(measure=measure, state=ps.final(run)) for run in runs], name)
+    return lambda _, runs: ps.column([at_end(run, measure) for run in runs], name)
 
 
 def _accuracy(split: Split) -> Maker:

@@ -50,38 +50,32 @@ def _figures(size: Settings) -> Figures:
     return rates.figures("mean_drop", "fig3", FIGURE, claims)
 
 
-def _order(rates: Sweep, name: str, says: str, quantity: str, score: str, pair: str, region: ps.Region) -> ps.Claim:
-    """One target minus another, such as "LS", the mean over rates."""
-    first, second = (rates.over_rates(quantity, score, letter) for letter in pair)
-    return Says(PLACE)(name, says, first - second, region, needs=(rates.runs.fits(quantity),))
-
-
 def _drops(rates: Sweep, targets: Targets) -> Claims:
     """Drops grow, and which target disrupts more depends on the score."""
-    yield rates.rises("drop-rises", "Drops grow with the iterative rate.", "mean_drop", PLACE)
+    says, x = Says(PLACE), "mean_drop"
+    yield says("drop-rises", "Drops grow with the iterative rate.", rates.trend(x), MORE)
     what = "Scored by E[BN], pruning the largest disrupts more than pruning"
-    name = "large-is-less-stable-ebn"
-    yield _order(rates, name, f"{what} the smallest.", "mean_drop", "E[BN]", "LS", MORE)
+    yield says("large-is-less-stable-ebn", f"{what} the smallest.", rates.gap(x, "E[BN]", "LS"), MORE)
     if "R" in targets:
-        name = "large-is-less-stable-than-random-ebn"
-        yield _order(rates, name, f"{what} at random.", "mean_drop", "E[BN]", "LR", MORE)
+        gap = rates.gap(x, "E[BN]", "LR")
+        yield says("large-is-less-stable-than-random-ebn", f"{what} at random.", gap, MORE)
     what = "Scored by l2 norms, pruning the smallest disrupts more than pruning the largest."
-    yield _order(rates, "small-is-less-stable-l2", what, "mean_drop", "l2", "LS", LESS)
+    yield says("small-is-less-stable-l2", what, rates.gap(x, "l2", "LS"), LESS)
 
 
 def _accuracy(rates: Sweep, targets: Targets) -> Claims:
     """Accuracy grows; with E[BN] by the target that disrupts more, with norms by any."""
-    yield rates.rises("accuracy-rises", "Accuracy grows with the iterative rate.", "best", PLACE)
-    what, pairs = "Scored by E[BN], pruning the largest generalizes better than pruning", ["LS"]
-    yield _order(rates, "large-is-better-ebn", f"{what} the smallest.", "best", "E[BN]", "LS", MORE)
+    says, y, pairs = Says(PLACE), "best", ["LS"]
+    yield says("accuracy-rises", "Accuracy grows with the iterative rate.", rates.trend(y), MORE)
+    what = "Scored by E[BN], pruning the largest generalizes better than pruning"
+    yield says("large-is-better-ebn", f"{what} the smallest.", rates.gap(y, "E[BN]", "LS"), MORE)
     if "R" in targets:
-        name, pairs = "large-is-better-than-random-ebn", ["LS", "LR", "RS"]
-        yield _order(rates, name, f"{what} at random.", "best", "E[BN]", "LR", MORE)
-    for pair in pairs:
-        first, second = tuple(pair)
+        pairs, gap = ["LS", "LR", "RS"], rates.gap(y, "E[BN]", "LR")
+        yield says("large-is-better-than-random-ebn", f"{what} at random.", gap, MORE)
+    for first, second in map(tuple, pairs):
         name = f"target-hardly-matters-l2-{first.lower()}-{second.lower()}"
         what = f"Scored by l2 norms, Prune_{first} and Prune_{second} differ little in accuracy."
-        yield _order(rates, name, what, "best", "l2", pair, ps.Equivalence(0.3))
+        yield says(name, what, rates.gap(y, "l2", first + second), ps.Equivalence(0.3))
 
 
 build = builder(__doc__, _figures, "Single values are in the paper's curves only: directions are claimed.")

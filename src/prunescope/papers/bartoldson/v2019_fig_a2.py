@@ -5,6 +5,7 @@ Larger events of pruning, the total fraction fixed.
 
 from pydantic import Field
 
+from prunescope.papers.bartoldson.claims import MORE, Says
 from prunescope.papers.bartoldson.paper import Figures, builder
 from prunescope.papers.bartoldson.scales import SHORT_FIXED, VGG11_SHORT, Ascending, Count, EventSize, scales_of
 from prunescope.papers.bartoldson.v2019_sweeps import Sweep, Targets
@@ -31,11 +32,11 @@ SCALES = scales_of(Settings, smoke={"compress": 45.0, "periods": (4, 90)}, lapto
 def _figures(size: Settings) -> Figures:
     periods = {period: SHORT_FIXED.rate(size, period) for period in size.periods}
     ways = [(rate, SHORT_FIXED, period, f", every {period} epochs") for period, rate in periods.items()]
-    rates = Sweep.of(VGG11_SHORT, size, size.targets, ways)
+    rates, says = Sweep.of(VGG11_SHORT, size, size.targets, ways), Says(PLACE)
     what = "With the total fixed, the drop at the last event grows with the iterative rate."
-    drop = rates.rises("last-drop-rises", what, "last_drop", PLACE)
+    drop = says("last-drop-rises", what, rates.trend("last_drop"), MORE)
     what = "With the total fixed, accuracy grows with the iterative rate."
-    best = rates.rises("accuracy-rises-fixed", what, "best", PLACE)
+    best = says("accuracy-rises-fixed", what, rates.trend("best"), MORE)
     return rates.figures("last_drop", "figa2", FIGURE, {"last_drop": [drop], "best": [best]})
 
 

@@ -147,8 +147,8 @@ def _gains(cells: Cells) -> Claims:
         less = (gain[few, False] - gain[many, False]).named(f"gain at {few} minus at {many}")
         yield says("gain-declines", what, less, MORE)
     if (many, True) in cells:
-        what = f"{at_many} and augmentation, {raises} gains nothing or loses: "
-        what += f"the gain is below {NOTHING.than:g} points (proposed)."
+        nothing = f"the gain is below {NOTHING.than:g} points (proposed)"
+        what = f"{at_many} and augmentation, {raises} gains nothing or loses: {nothing}."
         yield says("no-gain-with-augmentation", what, gain[many, True], NOTHING, needs=())
     if (many, True) in cells and (many, False) in cells:
         what = f"{at_many}, augmentation makes the gain from {raises} smaller."

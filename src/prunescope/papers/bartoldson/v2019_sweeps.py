@@ -8,13 +8,13 @@ import numpy as np
 
 import prunescope as ps
 from prunescope.papers.bartoldson import arms, figures
-from prunescope.papers.bartoldson.claims import MORE, Claims, Says
-from prunescope.papers.bartoldson.comparison import Comparison
+from prunescope.papers.bartoldson.claims import Claims
+from prunescope.papers.bartoldson.comparison import Compared, Comparison
 from prunescope.papers.bartoldson.figures import Places
 from prunescope.papers.bartoldson.paper import Figures
 from prunescope.papers.bartoldson.quantities import label
 from prunescope.papers.bartoldson.scales import Distinct, EventSize, Group, Layers
-from prunescope.studies import statistics
+from prunescope.studies.statistics import rank_correlation
 
 SCORES = ("l2", "E[BN]")
 Targets = Distinct[Literal["S", "R", "L"]]
@@ -71,26 +71,35 @@ class Sweep:
         title, baseline = f"{heading}: the rate of highest accuracy", self.runs.names[0]
         yield figures.optima(f"{tag}-optimum", title, panels, x_label=x_label, baseline=baseline)
 
-    def rises(self, name: str, says: str, quantity: str, place: str) -> ps.Claim:
-        """A quantity rises with the rate: mean rank correlation over scores and targets, one number a replicate."""
-        trends = [self._trend(quantity, places) for places in self.rates.values()]
+    def trend(self, quantity: str) -> Compared:
+        """The rank correlation of a quantity with the rate, mean over scores and targets: one number a replicate."""
+
+        def of(places: Places) -> ps.Quantity:
+            rates = [rate for rate, _, _ in places]
+            return (
+                self._at(places)
+                .values(quantity)
+                .map(lambda values: [rank_correlation(rates, seed) if np.ptp(seed) > 0 else np.nan for seed in values])
+            )
 
         def mean(*values: ps.Numbers) -> ps.Numbers:
             count = np.isfinite(values).sum(axis=0)
             return np.where(count > 0, np.nansum(values, axis=0) / np.maximum(count, 1), np.nan)
 
         unit = "Spearman's correlation with the rate, mean over scores and targets"
-        needs = (self.runs.fits(quantity),)
-        return Says(place)(name, says, ps.combined(mean, *trends, unit=unit), MORE, needs=needs)
+        trend = ps.combined(mean, *map(of, self.rates.values()), unit=unit)
+        return Compared(**vars(trend), needs=(self.runs.fits(quantity),))
 
-    def _trend(self, quantity: str, places: Places) -> ps.Quantity:
-        rates, runs = [rate for rate, _, _ in places], self.runs.only(*(arm for _, _, arm in places))
-        return runs.values(quantity).map(
-            lambda values: [statistics.rank_correlation(rates, seed) if np.ptp(seed) > 0 else np.nan for seed in values]
-        )
-
-    def over_rates(self, quantity: str, score: str, letter: str) -> ps.Quantity:
-        """The mean over rates of a quantity, [R]."""
-        arms = self.runs.only(*(arm for _, _, arm in self.rates[score, letter]))
+    def gap(self, quantity: str, score: str, pair: str) -> Compared:
+        """A quantity of one target minus that of another, such as "LS", at equal seeds, the mean over rates: [R]."""
         unit = f"{label(quantity)}, mean over rates"
-        return arms.values(quantity).map(lambda values: values.mean(axis=1), label=f"Prune_{letter}", unit=unit)
+        first, second = (
+            self._at(self.rates[score, letter])
+            .values(quantity)
+            .map(lambda values: values.mean(axis=1), label=f"Prune_{letter}", unit=unit)
+            for letter in pair
+        )
+        return Compared(**vars(first - second), needs=(self.runs.fits(quantity),))
+
+    def _at(self, places: Places) -> Comparison:
+        return self.runs.only(*(arm for _, _, arm in places))

@@ -8,7 +8,7 @@ from pydantic import Field
 
 import prunescope as ps
 from prunescope.papers.bartoldson import arms, figures
-from prunescope.papers.bartoldson.arms import NONE, TARGETS
+from prunescope.papers.bartoldson.arms import L2, NONE, TARGETS
 from prunescope.papers.bartoldson.claims import LESS, MORE, Claims, Says, as_published, from_ends
 from prunescope.papers.bartoldson.comparison import Comparison
 from prunescope.papers.bartoldson.paper import Figures, builder
@@ -40,7 +40,7 @@ def sweep(settings: Settings) -> Comparison:
         VGG11,
         settings,
         *(
-            arms.pruned(VGG11, VGG11_LAYERS, settings, letter, period=period)
+            arms.pruned(VGG11, VGG11_LAYERS, settings, letter, period=period, score=L2)
             for period in settings.periods
             for letter in TARGETS
         ),
@@ -159,8 +159,8 @@ def _tradeoff(runs: Comparison, settings: Settings) -> Claims:
         what = f"{at} stability and best accuracy are negatively correlated over three targets."
         yield falls(f"negative-{period}", what, r[rate], LESS, needs=ready)
         if period in settings.periods[-2:]:
-            what = f"{at} the correlation would not be significant over the paper's runs: it is above "
-            what += f"{SIGNIFICANT.than:g}."
+            above = f"it is above {SIGNIFICANT.than:g}"
+            what = f"{at} the correlation would not be significant over the paper's runs: {above}."
             yield little(f"not-significant-{period}", what, r[rate], SIGNIFICANT, needs=ready)
     lowest, *_, at_once = r.values()
     what = (

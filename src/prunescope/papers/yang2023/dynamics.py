@@ -62,9 +62,12 @@ def build(settings: Settings, scale: str) -> ps.Study:
 
 def claims(dense: Networks, mild: Networks) -> Iterator[ps.Claim]:
     """In the noisy setting the noise wins without pruning, and pruning lets the signal win."""
-    what = f"At the end of training, a network that keeps {100 * mild.keep:g} % of its weights has learned more signal "
-    what, place = what + "than it has memorized noise.", "Yang et al. 2023, analysis of mild pruning (recalled)"
     more, less = ps.Direction("greater"), ps.Direction("less")
+    what = (
+        f"At the end of training, a network that keeps {100 * mild.keep:g} % of its weights has learned more signal "
+        "than it has memorized noise."
+    )
+    place = "Yang et al. 2023, analysis of mild pruning (recalled)"
     yield among("signal-leads", what, lead(mild), more, mild, basis="recalled", place=place)
     what = "At the end of training, the dense network has memorized more noise than it has learned signal."
     place = "the signal race: without pruning, memorization wins"

@@ -118,8 +118,11 @@ def error_claims(regime: Regime) -> Iterator[ps.Claim]:
     keeps, guess = f"{100 * mild.keep:g} % of", 100 * regime.arm.setting.chance - NEAR_CHANCE
     guesses = ps.MedianDirection("greater", than=guess)
     if regime.quiet:
-        says = f"networks that keep {keeps} their weights train to the target loss, and most err on less than "
-        says, small = f"{says}{GENERALIZES:g} % of the test set", ps.MedianDirection("less", than=GENERALIZES)
+        small = ps.MedianDirection("less", than=GENERALIZES)
+        says = (
+            f"networks that keep {keeps} their weights train to the target loss, and most err on less than "
+            f"{GENERALIZES:g} % of the test set"
+        )
         yield regime.says("mild-generalizes", says, mild.error(), small, mild, place=ABSTRACT + MARGIN)
     else:
         gain, more = dense.error() - mild.error(), ps.MedianDirection("greater")
@@ -127,9 +130,9 @@ def error_claims(regime: Regime) -> Iterator[ps.Claim]:
         yield regime.says("mild-lowers-error", says, gain, more, dense, mild)
         says = (
             f"dense networks train to the target loss, and most are within {NEAR_CHANCE:g} points of guessing on the "
+            "test set"
         )
         place = "the signal race: without pruning, memorization wins; the margin is proposed"
-        says += "test set"
         yield regime.says("dense-memorizes", says, dense.error(), guesses, dense, basis="proposed", place=place)
     says = (
         f"networks that keep {100 * over.keep:g} % of their weights still train to the target loss, and most are "
@@ -138,19 +141,23 @@ def error_claims(regime: Regime) -> Iterator[ps.Claim]:
     yield regime.says("over-guesses", says, over.error(), guesses, over, place=ABSTRACT + MARGIN)
     says = (
         f"In the {regime.name} regime, over-pruned networks in which every class is dead train to the target loss and "
+        "guess."
     )
     place = "the counting argument behind the theorem on over-pruning (recalled); the margin is proposed"
     above = ps.Direction("greater", than=guess)
-    yield ps.Claim(f"{regime.name}-dead-guesses", f"{says}guess.", among_dead(over), above, place=place)
+    yield ps.Claim(f"{regime.name}-dead-guesses", says, among_dead(over), above, place=place)
 
 
 def loss_claims(regime: Regime) -> Iterator[ps.Claim]:
     """The same on test losses, where the dense network has no errors to lose."""
     dense, mild, over = regime.judged
     if regime.quiet:
-        says = f"where the dense network already generalizes, keeping {100 * mild.keep:g} % of the weights lowers the "
+        says = (
+            f"where the dense network already generalizes, keeping {100 * mild.keep:g} % of the weights lowers the "
+            "test loss of most networks"
+        )
         gain, more, fits = dense.loss() - mild.loss(), ps.MedianDirection("greater"), (generalizes(dense),)
-        yield regime.says("mild-lowers-loss", f"{says}test loss of most networks", gain, more, dense, mild, also=fits)
+        yield regime.says("mild-lowers-loss", says, gain, more, dense, mild, also=fits)
     classes, place = regime.arm.setting.classes, "Yang et al. 2023, theorem on over-pruning (recalled)"
     says = f"the test loss of most over-pruned networks is above log {classes}, the loss of guessing"
     worse = ps.MedianDirection("greater", than=float(np.log(classes)))

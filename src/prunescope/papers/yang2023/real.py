@@ -175,12 +175,15 @@ def threshold_claims(says: Says, tolerance: float) -> Iterator[ps.Claim]:
     yield says("rewound-lasts-longer", what, later, more, place=place, **recalled)
     if noise == 0 and arms.ground.benchmark in RECALLED:
         percent = RECALLED[arms.ground.benchmark]
-        what = f"Without label noise, random pruning keeps the dense network's test error up to about {percent:g} % "
+        what = (
+            f"Without label noise, random pruning keeps the dense network's test error up to about {percent:g} % "
+            "sparsity."
+        )
         place = (
             "Yang et al. 2023, experiments (with low confidence, and of the paper's own network and schedule); the "
             "tolerance of 10 points is proposed here"
         )
-        what, near = f"{what}sparsity.", ps.Near(percent, 10.0)
+        near = ps.Near(percent, 10.0)
         yield ps.Claim("recalled-threshold", what, random, near, basis="recalled", place=place, preconditions=exact)
 
 
