@@ -15,7 +15,7 @@ from types import ModuleType
 _RUNS = {
     "graph": "families recipe",
     "store": "codec housekeeping index lease plan results",
-    "machine": "calibration engines memory packing pricing",
+    "machine": "engines memory packing pricing",
     "execution": "manifest preparation status workbench",
 }
 MOVED = {
@@ -24,6 +24,7 @@ MOVED = {
         for room, names in _RUNS.items()
         for name in names.split()
     },
+    "prunescope.runs.calibration": "prunescope.tasks.kernels.kernel_config",
     "prunescope.runs.execute": "prunescope.runs.execution.ensure",
     "prunescope.runs.watch": "prunescope.runs.graph.measure_probe",
     "prunescope.papers.bartoldson2020": "prunescope.papers.bartoldson",

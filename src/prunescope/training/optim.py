@@ -21,7 +21,6 @@ from torch import Tensor
 
 from prunescope.base.tree import Tree, clone
 from prunescope.base.value import Value
-from prunescope.training import fused
 
 OptState = dict[str, Tree]
 """Optimizer state by name ("momentum"), each a tree with the names of the parameters; "count" has the one key ""."""
@@ -154,21 +153,6 @@ class SGD(Optimizer):
             momentum = opt["momentum"][name].mul_(self.momentum) if self.momentum else None
             _descend_(param, _direction(self, momentum, grad, param, mask), mask, lr)
 
-    def fused_(self, grads: Tree, opt: OptState, params: Tree, *, keep: Tree, lr: float | Tensor) -> None:
-        """See `Optimizer.fused_`; without momentum and decay `update_` is one pass already."""
-        plain = self.momentum == 0 and self.weight_decay == 0
-        if plain or isinstance(lr, Tensor) or not fused.possible(params, list(opt.values())):
-            self.update_(grads, opt, params, keep=keep, lr=lr)
-        else:
-            fused.sgd_(
-                *(grads, opt.get("momentum"), params),
-                keep=keep,
-                lr=lr,
-                momentum=self.momentum,
-                nesterov=self.nesterov,
-                weight_decay=self.weight_decay,
-            )
-
     def shrinkage(self, lr: float) -> float | None:
         """See `Optimizer.shrinkage`: without momentum, 1 - lr * weight_decay."""
         return None if self.momentum else 1 - lr * self.weight_decay
@@ -222,20 +206,38 @@ class _Moments(Optimizer):
             _descend_(param, first / scale, mask, lr)
 
     def fused_(self, grads: Tree, opt: OptState, params: Tree, *, keep: Tree, lr: float | Tensor) -> None:
-        """See `Optimizer.fused_`."""
+        """See `Optimizer.fused_`: torch's kernel for floats on a CPU whose moments lie in the same order.
+
+        It knows no masks: a removed weight's gradient is taken out before, its step after. It runs through memory from
+        end to end, so the gradients are laid as the parameters are.
+        """
         moments = opt["first"], opt["second"]
-        if isinstance(lr, Tensor) or not fused.possible(params, list(moments)):
+        if isinstance(lr, Tensor) or not all(_lie_alike(leaf, name, moments) for name, leaf in params.items()):
             self.update_(grads, opt, params, keep=keep, lr=lr)
-        else:
-            fused.adam_(
-                *(grads, moments, opt["count"][""].add_(1), params),
-                keep=keep,
-                lr=lr,
-                betas=self.betas,
-                eps=self.eps,
-                weight_decay=self.weight_decay,
-                decoupled=self.decoupled,
-            )
+            return
+        slopes = []
+        for name, param in params.items():
+            slope = grads[name] * keep[name] if name in keep else grads[name]
+            slopes.append(slope if slope.stride() == param.stride() else torch.empty_like(param).copy_(slope))
+        count = opt["count"][""].add_(1)
+        update = torch._fused_adamw_ if self.decoupled else torch._fused_adam_
+        update(
+            list(params.values()),
+            slopes,
+            [moments[0][name] for name in params],
+            [moments[1][name] for name in params],
+            [],
+            [count.float()] * len(params),
+            lr=lr,
+            beta1=self.betas[0],
+            beta2=self.betas[1],
+            weight_decay=self.weight_decay,
+            eps=self.eps,
+            amsgrad=False,
+            maximize=False,
+        )
+        for name, mask in keep.items():
+            params[name].mul_(mask)
 
 
 class Adam(_Moments):
@@ -274,6 +276,11 @@ def _direction(rule: SGD, momentum: Tensor | None, grad: Tensor, param: Tensor, 
 
 def _zeros(params: Tree) -> Tree:
     return {name: torch.zeros_like(leaf) for name, leaf in params.items()}
+
+
+def _lie_alike(param: Tensor, name: str, moments: tuple[Tree, ...]) -> bool:
+    alike = all(leaves[name].stride() == param.stride() for leaves in moments)
+    return alike and param.device.type == "cpu" and param.dtype in (torch.float32, torch.float64)
 
 
 def _negligible(eps: float, dtype: torch.dtype) -> float:

@@ -72,7 +72,11 @@ def packing(
     """
     if stack is not None and stack < 1:
         raise UsageError(f"stack={stack} is not possible; use 1 or more runs in a program")
-    by_kind, measured = _by_kind(plan), Worths(loader)
+    measured = Worths(loader)
+    by_kind: dict[str, list[Job]] = {}
+    for job in plan.jobs.values():
+        if (kind := common(job.recipe)) is not None:
+            by_kind.setdefault(kind, []).append(job)
     kinds: dict[str, Kind] = {}
     notes: list[str] = []
     for kind, jobs_of_kind in by_kind.items():
@@ -106,19 +110,6 @@ def _candidates(jobs: list[Job], seconds: dict[str, float], device: str, stack: 
     if len(jobs) < FEW or total < WORTH_SECONDS or (device == "cpu" and total / max(1, steps) > SLOW_STEP):
         return []
     return jobs
-
-
-def may_stack(plan: Plan, stack: int | None) -> bool:
-    """Whether there are enough runs of a kind for a program, or one was asked for."""
-    return stack != 1 and any(len(jobs) >= (FEW if stack is None else 2) for jobs in _by_kind(plan).values())
-
-
-def _by_kind(plan: Plan) -> dict[str, list[Job]]:
-    jobs_by_kind: dict[str, list[Job]] = {}
-    for job in plan.jobs.values():
-        if (kind := common(job.recipe)) is not None:
-            jobs_by_kind.setdefault(kind, []).append(job)
-    return jobs_by_kind
 
 
 def _note(path: str, stack: int, fits: int, stackable: bool, device: str) -> str:

@@ -23,10 +23,8 @@ from prunescope.base.streams import stream
 from prunescope.base.tree import Tree
 from prunescope.tasks.functional import fill, places_of
 from prunescope.tasks.model import Model
-from prunescope.training.engines.stacked.inputs import Fixed
 from prunescope.training.engines.stacked.linear import StackedLinear
 from prunescope.training.engines.stacked.modules import StackedDropout, stacked
-from prunescope.training.engines.stacked.two_layer import StackedTwoLayer
 
 TOLERANCE = 1e-4
 """Largest relative difference from the network alone, in units of the largest entry; float32 alone makes about 1e-6."""
@@ -36,17 +34,12 @@ class Forward(Protocol):
     """A training pass of R members.
 
     draws: whether the network draws while it trains.
-    knows: whether it makes use of inputs that never change.
     """
 
     draws: bool
-    knows: bool
 
     def linear(self) -> dict[str, StackedLinear]:
-        """The layers that may be given a pattern or fixed inputs, by the name of their weight."""
-
-    def know(self, inputs: Fixed | None) -> None:
-        """Tells those that can make use of it what the inputs will be at every step."""
+        """The layers that may be given a pattern, by the name of their weight."""
 
     def apply(self, params: Tree, buffers: Tree, x: Tensor, draws: Sequence[int]) -> tuple[Tensor, Tree]:
         """Logits [R, B, C] of x [R, B, ...], and moved buffers. draws: seed of what each member's network draws."""
@@ -64,8 +57,6 @@ class Leading:
         self.places = places_of(self.module)
         self.drops = [module for module in self.module.modules() if isinstance(module, StackedDropout)]
         self.draws = bool(self.drops)
-        self.knowing = [module for module in self.module.modules() if isinstance(module, StackedTwoLayer)]
-        self.knows = bool(self.knowing)
 
     def _replace(self, module: nn.Module) -> None:
         for name, child in module.named_children():
@@ -80,11 +71,6 @@ class Leading:
         modules = [(n, m) for n, m in self.module.named_modules() if isinstance(m, StackedLinear)]
         named = {f"{name}.weight".removeprefix("."): module for name, module in modules}
         return {name: module for name, module in named.items() if uses.count(name) == 1}
-
-    def know(self, inputs: Fixed | None) -> None:
-        """See `Forward.know`."""
-        for module in self.knowing:
-            module.fixed = inputs
 
     def apply(self, params: Tree, buffers: Tree, x: Tensor, draws: Sequence[int]) -> tuple[Tensor, Tree]:
         """See `Forward.apply`."""
@@ -103,16 +89,13 @@ class Vmapped:
 
     def __init__(self, model: Model) -> None:
         """Copies the network."""
-        self.draws = self.knows = False  # one that draws does not pass the comparison
+        self.draws = False  # one that draws does not pass the comparison
         self.module = copy.deepcopy(model.template(train=True))
         self.places = places_of(self.module)
 
     def linear(self) -> dict[str, StackedLinear]:
         """None: its layers are plain."""
         return {}
-
-    def know(self, inputs: Fixed | None) -> None:
-        """Nobody here can."""
 
     def apply(self, params: Tree, buffers: Tree, x: Tensor, draws: Sequence[int]) -> tuple[Tensor, Tree]:
         """See `Forward.apply`."""
