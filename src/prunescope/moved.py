@@ -18,6 +18,10 @@ _RUNS = {
     "machine": "engines memory packing pricing",
     "execution": "manifest preparation status workbench",
 }
+_TRAINING = {
+    "optimizers.wrapper": "optimizers.accumulated optimizers.averaged optimizers.clipped",
+    "probes": "epoch_probes average_probe",
+}
 MOVED = {
     **{
         f"prunescope.runs.{name}": f"prunescope.runs.{room}.{name}"
@@ -25,6 +29,11 @@ MOVED = {
         for name in names.split()
     },
     "prunescope.runs.calibration": "prunescope.tasks.kernels.kernel_config",
+    **{
+        f"prunescope.training.{name}": f"prunescope.training.{file}"
+        for file, names in _TRAINING.items()
+        for name in names.split()
+    },
     "prunescope.runs.execute": "prunescope.runs.execution.ensure",
     "prunescope.runs.watch": "prunescope.runs.graph.measure_probe",
     "prunescope.papers.bartoldson2020": "prunescope.papers.bartoldson",

@@ -25,6 +25,9 @@ from prunescope.base.value import Value
 OptState = dict[str, Tree]
 """Optimizer state by name ("momentum"), each a tree with the names of the parameters; "count" has the one key ""."""
 
+Moved = tuple[Tree, OptState]
+"""Parameters and optimizer state after a step."""
+
 Decay = Annotated[float, Field(ge=0)]
 Average = Annotated[float, Field(ge=0, lt=1)]
 
@@ -59,9 +62,7 @@ class Optimizer(Value):
         """The state before the first step: trees of zeros on the devices of the parameters."""
 
     @abstractmethod
-    def update(
-        self, grads: Tree, opt: OptState, params: Tree, *, keep: Tree, lr: float | Tensor
-    ) -> tuple[Tree, OptState]:
+    def update(self, grads: Tree, opt: OptState, params: Tree, *, keep: Tree, lr: float | Tensor) -> Moved:
         """Parameters and state after one step.
 
         Args:
@@ -133,9 +134,7 @@ class SGD(Optimizer):
         """Zero momentum, or no state at all where momentum is 0."""
         return {"momentum": _zeros(params)} if self.momentum else {}
 
-    def update(
-        self, grads: Tree, opt: OptState, params: Tree, *, keep: Tree, lr: float | Tensor
-    ) -> tuple[Tree, OptState]:
+    def update(self, grads: Tree, opt: OptState, params: Tree, *, keep: Tree, lr: float | Tensor) -> Moved:
         """See `Optimizer.update`; without momentum and decay it is one kernel a parameter."""
         updated: Tree = {}
         momentum: Tree = {}
@@ -180,9 +179,7 @@ class _Moments(Optimizer):
         count = torch.zeros((), dtype=torch.int64, device=device)
         return {"first": _zeros(params), "second": _zeros(params), "count": {"": count}}
 
-    def update(
-        self, grads: Tree, opt: OptState, params: Tree, *, keep: Tree, lr: float | Tensor
-    ) -> tuple[Tree, OptState]:
+    def update(self, grads: Tree, opt: OptState, params: Tree, *, keep: Tree, lr: float | Tensor) -> Moved:
         """See `Optimizer.update`."""
         updated, state = clone(params), {name: clone(part) for name, part in opt.items()}
         # By name: a subclass that overrides `update` may call this one, and its `update_` calls its `update`.

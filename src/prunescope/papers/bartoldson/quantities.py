@@ -20,7 +20,7 @@ from prunescope.runs.graph.nodes import Reading, Trace
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.studies.events import SOON, Epochs, accuracy_at, epochs
 from prunescope.studies.quantity import Quantity, column, each
-from prunescope.training.epoch_probes import EpochAccuracy, Limit, RecalibratedAccuracy
+from prunescope.training.probes import EpochAccuracy, Limit, RecalibratedAccuracy
 
 ANEW = "with BatchNorm statistics estimated anew"
 POINTS = "percentage points"

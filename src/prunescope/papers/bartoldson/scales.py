@@ -21,9 +21,9 @@ from prunescope.tasks.data.source import Source
 from prunescope.tasks.data.synthetic import synthetic
 from prunescope.tasks.model import Network, network
 from prunescope.tasks.task import Data, Task
-from prunescope.training.epoch_probes import Limit
 from prunescope.training.interventions import LayerSchedule
 from prunescope.training.optim import SGD, Adam, Optimizer
+from prunescope.training.probes import Limit
 from prunescope.training.schedules import Constant, Milestones, Schedule
 
 Count = Annotated[int, Field(ge=1)]

@@ -34,9 +34,9 @@ from prunescope.studies.plot import Intervals, Lines
 from prunescope.studies.quantity import combined, each
 from prunescope.studies.results import Numbers
 from prunescope.studies.study import Study, titled
-from prunescope.training.epoch_probes import Limit
 from prunescope.training.interventions import LayerSchedule, PruneUnits
 from prunescope.training.optim import Adam, Optimizer
+from prunescope.training.probes import Limit
 from prunescope.training.schedules import Constant, Schedule
 
 COST = {"smoke": "a minute or less", "laptop": "20 minutes", "paper": "20 minutes"}

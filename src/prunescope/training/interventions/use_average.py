@@ -5,7 +5,7 @@ from prunescope.base.errors import UsageError
 from prunescope.base.state import TrainState
 from prunescope.training.interventions.intervention import Context, ScheduledIntervention
 from prunescope.training.interventions.when import At, When
-from prunescope.training.optimizers.averaged import AVERAGE, COUNT
+from prunescope.training.optimizers.wrapper import AVERAGE, COUNT
 
 
 class UseAverage(ScheduledIntervention):
