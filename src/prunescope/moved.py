@@ -21,6 +21,11 @@ _RUNS = {
 _TRAINING = {
     "optimizers.wrapper": "optimizers.accumulated optimizers.averaged optimizers.clipped",
     "probes": "epoch_probes average_probe",
+    "interventions.prune": "interventions.prune_rounds",
+    "interventions.masks": "interventions.bernoulli interventions.release interventions.take_masks",
+    "interventions.values": (
+        "interventions.reinit interventions.rescale interventions.rewind interventions.use_average"
+    ),
 }
 MOVED = {
     **{

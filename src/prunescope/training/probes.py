@@ -15,7 +15,7 @@ from prunescope.base.value import Value
 from prunescope.tasks.evaluation import evaluate
 from prunescope.tasks.recalibration import recalibrated
 from prunescope.tasks.task import Problem, Split
-from prunescope.training.interventions.use_average import averaged_params
+from prunescope.training.interventions.values import averaged_params
 
 Phase = Literal["step", "before", "after"]
 SplitName = Literal["train", "validation", "test"]
