@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal, Protocol, cast
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -30,23 +30,11 @@ TOLERANCE = 1e-4
 """Largest relative difference from the network alone, in units of the largest entry; float32 alone makes about 1e-6."""
 
 
-class Forward(Protocol):
-    """A training pass of R members.
+class Leading:
+    """A training pass of R members: the network's own code on tensors with a leading axis of members.
 
     draws: whether the network draws while it trains.
     """
-
-    draws: bool
-
-    def linear(self) -> dict[str, StackedLinear]:
-        """The layers that may be given a pattern, by the name of their weight."""
-
-    def apply(self, params: Tree, buffers: Tree, x: Tensor, draws: Sequence[int]) -> tuple[Tensor, Tree]:
-        """Logits [R, B, C] of x [R, B, ...], and moved buffers. draws: seed of what each member's network draws."""
-
-
-class Leading:
-    """The network's own code on tensors with a leading axis of members."""
 
     def __init__(self, model: Model) -> None:
         """Replaces the layers of a copy."""
@@ -66,14 +54,14 @@ class Leading:
                 self._replace(child)
 
     def linear(self) -> dict[str, StackedLinear]:
-        """See `Forward.linear`: layers whose weight nobody else uses."""
+        """The layers that may be given a pattern, by the name of their weight, which nobody else uses."""
         uses = [name for _, _, name in self.places]
         modules = [(n, m) for n, m in self.module.named_modules() if isinstance(m, StackedLinear)]
         named = {f"{name}.weight".removeprefix("."): module for name, module in modules}
         return {name: module for name, module in named.items() if uses.count(name) == 1}
 
     def apply(self, params: Tree, buffers: Tree, x: Tensor, draws: Sequence[int]) -> tuple[Tensor, Tree]:
-        """See `Forward.apply`."""
+        """Logits [R, B, C] of x [R, B, ...], and moved buffers. draws: seed of what each member's network draws."""
         fill(self.places, {**params, **tree.clone(buffers)})
         if self.drops:
             generators = [torch.Generator(x.device).manual_seed(draw) for draw in draws]
@@ -98,7 +86,7 @@ class Vmapped:
         return {}
 
     def apply(self, params: Tree, buffers: Tree, x: Tensor, draws: Sequence[int]) -> tuple[Tensor, Tree]:
-        """See `Forward.apply`."""
+        """See `Leading.apply`."""
 
         def apply_one(params: Tree, buffers: Tree, x: Tensor) -> tuple[Tensor, Tree]:
             fill(self.places, {**params, **buffers})
@@ -109,12 +97,9 @@ class Vmapped:
         return logits, {name: moved[name].detach() for name in buffers}
 
 
+Forward = Leading | Vmapped
 Method = Literal["layers", "vmap", "streams"]
-METHODS: dict[Method, type[Leading] | type[Vmapped]] = {
-    "layers": Leading,
-    "vmap": Vmapped,
-    "streams": Leading,
-}
+METHODS: dict[Method, type[Forward]] = {"layers": Leading, "vmap": Vmapped, "streams": Leading}
 """The methods by name, as they are recorded. streams: each member in a program of its own, side by side on a GPU."""
 
 
@@ -130,7 +115,7 @@ class Admitted:
     linear: frozenset[str] = frozenset()
 
     @property
-    def method(self) -> type[Leading] | type[Vmapped] | None:
+    def method(self) -> type[Forward] | None:
         """What applies it."""
         return METHODS[self.name] if self.name else None
 
@@ -145,7 +130,7 @@ def admitted(model: Model, shape: tuple[int, ...], device: str, first: Method) -
     return Admitted(None)
 
 
-def _equal(method: type[Leading] | type[Vmapped], model: Model, x: Tensor) -> bool:
+def _equal(method: type[Forward], model: Model, x: Tensor) -> bool:
     """Whether two members give in a stack what each gives alone.
 
     In float64, as normalization over few numbers magnifies rounding; in float32 for a network that takes nothing else.
@@ -156,7 +141,7 @@ def _equal(method: type[Leading] | type[Vmapped], model: Model, x: Tensor) -> bo
     return False
 
 
-def _agrees(method: type[Leading] | type[Vmapped], model: Model, x: Tensor) -> bool:
+def _agrees(method: type[Forward], model: Model, x: Tensor) -> bool:
     members = [tuple(tree.to(_cast(part, x.dtype), x.device) for part in model.init(seed)) for seed in (0, 1)]
     draws, xs = (3, 4), torch.stack([x, x.flip(0)])
     params, buffers = (tree.stack(parts) for parts in zip(*members, strict=True))

@@ -4,9 +4,8 @@ Belongs here: into the stack and out again, one step, members that leave. Does n
 together (`training/engines/stack.py`), layers (`linear.py`, `modules.py`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -21,19 +20,12 @@ from prunescope.training.engines.stacked.linear import Pattern, pattern, without
 from prunescope.training.loop import Stepper
 
 
-class Recording(Protocol):
-    """Steps of a stack that a device plays by itself."""
-
-    def step(self, rate: Tensor) -> Tensor:
-        """Takes the next step at the learning rates [R]; the losses before it, [R], nats."""
-
-
 class Stacked:
     """The tensors of R members with a leading axis R, held by nobody else.
 
     patterns: of those tensors that hold the weights that are there only, [R, M], by name.
     room: the most members that it is meant for.
-    recorded: its steps as a recording, where they can be.
+    recorded: takes the next step at learning rates [R] from a recording, where there can be one; its losses, [R].
     stream: where its kernels go on a GPU that has several programs.
     """
 
@@ -58,7 +50,7 @@ class Stacked:
         self.keep = self._kept(states)
         self.handed = list(states)
         self.room = len(replicas)
-        self.recorded: Recording | None = None
+        self.recorded: Callable[[Tensor], Tensor] | None = None
         self.stream: torch.cuda.Stream | None = None
         self.batches = StackedBatches([replica.stepper for replica in replicas], [state.step for state in states])
 
