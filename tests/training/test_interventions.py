@@ -42,7 +42,7 @@ from prunescope.training.interventions import (
 )
 from prunescope.training.loop import Stepper
 from prunescope.training.optim import SGD, Adam
-from prunescope.training.optimizers.averaged import Averaged as WithAverage
+from prunescope.training.optimizers.wrapper import Averaged as WithAverage
 from prunescope.training.probes import AroundEvents, Curve
 from prunescope.training.run import train
 from prunescope.training.timeline import EventContext, Timeline

@@ -24,7 +24,7 @@ from prunescope.sparsity.select import Target
 from prunescope.sparsity.structure import Structure, find_units
 from prunescope.studies.events import Epochs
 from prunescope.studies.own import Own
-from prunescope.training.epoch_probes import Limit
+from prunescope.training.probes import Limit
 
 COST = {"smoke": "a minute or less", "laptop": "20 minutes", "paper": "20 minutes"}
 FIGURE = "none: any network"
