@@ -7,11 +7,13 @@ import torch
 
 from prunescope.base.errors import UsageError
 from prunescope.base.state import Weights
-from prunescope.sparsity.structure import Units
+from prunescope.sparsity.structure import Part, Units
 from prunescope.sparsity.unit_scores import ExpectedActivation, FilterNorm, MeanActivation, UnitScore
 
-CONV = Units("conv", 5, True, "bn", "", "bn", ())
-PLAIN = Units("conv", 5, True, "", "", "conv", ())
+ROWS = tuple(range(5))
+NORMS = (Part("bn.weight", ROWS), Part("bn.bias", ROWS))
+CONV = Units("conv", 5, (Part("conv.weight", ROWS),), (Part("conv.bias", ROWS),), NORMS, norm="bn", output="bn")
+PLAIN = Units("conv", 5, (Part("conv.weight", ROWS),), (Part("conv.bias", ROWS),), output="conv")
 
 
 def weights(gamma=None, beta=None):
@@ -59,7 +61,7 @@ def test_expected_activation_is_the_formula(signed):
 def test_expected_activation_agrees_with_monte_carlo(signed):
     """Of the rectified output, or, for a negative gamma with its sign, of the part that is rectified away."""
     gamma, beta = torch.tensor([1.3, -0.8, 0.2, -2.0]), torch.tensor([0.4, -0.3, -0.1, 1.5])
-    units = Units("conv", 4, True, "bn", "", "bn", ())
+    units = Units("conv", 4, (Part("conv.weight", ROWS[:4]),), norm="bn", output="bn")
     found = ExpectedActivation(signed=signed).scores(weights(gamma, beta), units, {})
     draws = torch.randn(400_000, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     x = beta + gamma * draws

@@ -9,6 +9,8 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any
 
+import torch
+
 from prunescope.papers.bartoldson.comparison import Arm, Comparison, arm
 from prunescope.papers.bartoldson.quantities import Measured, Observables
 from prunescope.papers.bartoldson.scales import (
@@ -25,7 +27,7 @@ from prunescope.papers.bartoldson.scales import (
 )
 from prunescope.runs.graph.families import during_training
 from prunescope.sparsity.select import Target
-from prunescope.sparsity.structure import find_units
+from prunescope.sparsity.structure import Structure, find_units
 from prunescope.sparsity.unit_scores import ExpectedActivation, FilterNorm, MeanActivation, UnitScore
 from prunescope.tasks.model import Network
 from prunescope.training.interventions import BernoulliUnits, LayerSchedule, NoiseUnits, PruneUnits, ZeroUnits
@@ -128,6 +130,11 @@ def noisy(size: Size, name: str, kind: type[BernoulliUnits | NoiseUnits | ZeroUn
 
 
 @cache
+def _structure(net: Network) -> Structure:
+    return find_units(net.build(), torch.zeros(2, 3, 32, 32))
+
+
+@cache
 def blocks(net: Network, *, start: int, end: int, fraction: float) -> Layers:
     """Every convolution inside the blocks of a residual network; stem and shortcuts are left out.
 
@@ -135,7 +142,7 @@ def blocks(net: Network, *, start: int, end: int, fraction: float) -> Layers:
     """
     names = tuple(
         name
-        for name in find_units(net.build()).units
+        for name in _structure(net).units
         if name.startswith("layer") and "shortcut" not in name and ".conv" in name
     )
     many = len(names)
@@ -148,7 +155,7 @@ def activations(net: Network, layers: Layers) -> MeanActivation:
     Source: Bartoldson et al. 2020, section 2 ("filters of ResNet18 ... using their resulting feature map
     activations' l1-norms ... with a moving average"); the authors' code for decay and period.
     """
-    structure = find_units(net.build())
+    structure = _structure(net)
     return MeanActivation(outputs={name: structure.at(name).output for name in layers.names})
 
 

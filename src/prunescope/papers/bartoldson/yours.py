@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, Self
 
 import numpy as np
+import torch
 from pydantic import Field
 
 from prunescope.base.errors import UsageError
@@ -26,7 +27,7 @@ from prunescope.papers.own import Own
 from prunescope.runs.graph.families import during_training
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.sparsity.select import Target
-from prunescope.sparsity.structure import Structure, find_units
+from prunescope.sparsity.structure import Structure
 from prunescope.sparsity.unit_scores import UnitScore
 from prunescope.studies.events import Epochs, epochs
 from prunescope.studies.figure import Figure, Rows
@@ -34,6 +35,7 @@ from prunescope.studies.plot import Intervals, Lines
 from prunescope.studies.quantity import combined, each
 from prunescope.studies.results import Numbers
 from prunescope.studies.study import Study, titled
+from prunescope.tasks.model import Model
 from prunescope.training.epoch_probes import Limit
 from prunescope.training.interventions import LayerSchedule, PruneUnits
 from prunescope.training.optim import Adam, Optimizer
@@ -160,7 +162,8 @@ def follow(
     Put `SCALES` and `build` into a file of your own and return this from `build`, to run it from the command line.
     """
     recipe.task.target.require_shares("the study bartoldson2020/yours")
-    structure = find_units(recipe.task.network.build())
+    example = recipe.task.data.source.load().train_x.take(torch.arange(2))
+    structure = Model(recipe.task.network, example).structure
     cuts = {
         f"Prune, {target}": PruneUnits(
             layers=_named(layers, structure), score=score, target=target, allow_idle_events=allow_idle_events
