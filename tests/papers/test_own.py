@@ -15,7 +15,7 @@ from prunescope.papers.bartoldson import yours as bartoldson
 from prunescope.papers.jin2022 import yours as jin
 from prunescope.runs.graph.nodes import closure
 from prunescope.runs.graph.recipe import Recipe
-from prunescope.sparsity.structure import find_units
+from prunescope.sparsity.unit_search import find_units
 from prunescope.studies.load import changed
 from prunescope.studies.report import described
 from prunescope.tasks.nets import LeNet
@@ -53,7 +53,7 @@ def test_another_network_gets_its_own_layers_pruned_and_not_those_of_the_default
     assert [schedule.layer for schedule in cut.layers] == list(structure.units) and len(cut.layers) > 1
     assert {schedule.fraction for schedule in cut.layers} == {settings.layers[0].fraction}
     with pytest.raises(UsageError, match="no layer has units that can be removed"):
-        linear = {"network": "torch.nn:Linear", "arguments": {"in_features": 64, "out_features": 10}}
+        linear = {"network": "torch.nn:Linear", "arguments": {"in_features": 8, "out_features": 10}}
         bartoldson.build(changed(settings, linear), "smoke")
 
 

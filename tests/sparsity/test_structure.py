@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from prunescope.base.errors import UsageError
-from prunescope.sparsity import structure
+from prunescope.sparsity import unit_search
 from prunescope.sparsity.structure import Part, Units, gates, removed_units
 from prunescope.tasks.nets import VGG, CifarResNet, Conv4, GatedCifarResNet, GatedResNet18, LeNet, ResNet18
 
@@ -14,7 +14,7 @@ IMAGES = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(1))
 
 
 def find_units(network, example=IMAGES):
-    return structure.find_units(network, example[:, :1, :28, :28] if isinstance(network, LeNet) else example)
+    return unit_search.find_units(network, example[:, :1, :28, :28] if isinstance(network, LeNet) else example)
 
 
 def rows(name, count):
@@ -151,7 +151,7 @@ def test_a_layer_used_twice_is_refused():
 
 
 def test_rows_gone_and_gates():
-    units = structure.find_units(LeNet(hidden=(3,), inputs=2), torch.randn(2, 2)).at("fc1")
+    units = unit_search.find_units(LeNet(hidden=(3,), inputs=2), torch.randn(2, 2)).at("fc1")
     mask = torch.tensor([[True, False], [False, False], [True, True]])
     assert removed_units({"fc1.weight": mask}, units).tolist() == [False, True, False]
     where = torch.tensor([True, False])

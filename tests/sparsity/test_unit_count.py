@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from prunescope.base.state import Weights
-from prunescope.sparsity.structure import find_units
 from prunescope.sparsity.unit_count import parameters_gone
+from prunescope.sparsity.unit_search import find_units
 from prunescope.tasks.nets import VGG, Conv4, GatedResNet18
 
 

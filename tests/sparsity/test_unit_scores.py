@@ -91,6 +91,27 @@ def test_mean_activation_averages_absolute_sums_of_every_third_batch():
     assert int(memory["updates"]) == 3
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_mean_activation_of_tokens_sums_over_tokens(turned):
+    """A layer from 3 to 5 puts out [B, T, 5], also where T is 5; its weight is [5, 3], or [3, 5] as GPT-2 has it."""
+    weight = torch.ones(3, 5) if turned else torch.ones(5, 3)
+    units = Units("fc", 5, (Part("fc.weight", ROWS, int(turned)),), output="fc")
+    state, score = Weights({"fc.weight": weight}, {}, {}), MeanActivation(outputs={"fc": "fc"}, decay=0.5)
+    score.check(units)
+    memory, average = score.init(state, ["fc"]), torch.zeros(5)
+    for seed in range(2):
+        out = torch.randn(4, 5, 5, generator=torch.Generator().manual_seed(seed))
+        memory = score.observe(memory, {"fc": out})
+        average = 0.5 * average + 0.5 * torch.stack([out[:, :, c].abs().sum() for c in range(5)])
+    torch.testing.assert_close(score.scores(state, units, memory), average.double(), rtol=1e-6, atol=0)
+
+
+def test_heads_have_no_activation_each():
+    heads = Units("qkv", 2, (Part("qkv.weight", (0, 0, 1, 1)),), output="qkv")
+    with pytest.raises(UsageError, match="outputs of qkv are no units of qkv; score them by FilterNorm"):
+        MeanActivation(outputs={"qkv": "qkv"}).check(heads)
+
+
 def test_mean_activation_is_not_used_before_it_is_warm():
     score = MeanActivation(outputs={"conv": "bn"}, warm_up=2)
     memory = score.observe(score.init(weights(), ["conv"]), {"bn": torch.ones(1, 5, 1, 1)})

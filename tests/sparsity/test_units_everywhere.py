@@ -9,9 +9,9 @@ import torch_pruning
 from torch import nn
 
 from prunescope.base.state import Weights
-from prunescope.sparsity.structure import find_units
 from prunescope.sparsity.unit_count import parameters_gone
 from prunescope.sparsity.unit_scores import FilterNorm
+from prunescope.sparsity.unit_search import find_units
 
 IMAGES = torch.randn(3, 3, 8, 8, generator=torch.Generator().manual_seed(5))
 TOKENS = torch.randn(3, 5, 6, generator=torch.Generator().manual_seed(6))

@@ -1,6 +1,7 @@
 """What the units of one layer do to the inputs of other layers: which they change, and which they make 0.
 
-Belongs here: the two questions, asked of a recorded pass. Does not belong here: what follows for units (`structure.py`).
+Belongs here: the two questions, asked of a recorded pass. Does not belong here: what follows for units
+(`structure.py`).
 """
 
 from collections.abc import Iterator, Mapping

@@ -200,17 +200,17 @@ class _Numbers:
         return self.sign * self.positive(like) * torch.where(signs, -1, 1)
 
 
-def record(module: nn.Module, example: Tensor) -> tuple[Tape, Tape]:
+def record(module: nn.Module, example: Tensor, *, keep_values: bool = False) -> tuple[Tape, Tape]:
     """Two tapes of a pass of the module, in the mode that it is in, on inputs like `example` [B, ...].
 
-    Their values do not matter: parameters, constant buffers and inputs that are no tokens become random numbers. Those
+    Their values do not matter: parameters, constant buffers and inputs (unless keep_values) become random numbers. Those
     of the second tape are the negative of the first one's, so that no activation is 0 in both.
 
     Raises UsageError when the pass fails, and when it takes another way for other values.
     """
     name = type(module).__name__
     try:
-        tapes = _record(module, example, 1), _record(module, example, -1)
+        tapes = _record(module, example, 1, keep_values), _record(module, example, -1, keep_values)
     except Exception as problem:  # whatever the user's forward raises
         raise UsageError(
             f"the units of {name} cannot be found, because its pass on examples of shape "
@@ -224,7 +224,7 @@ def record(module: nn.Module, example: Tensor) -> tuple[Tape, Tape]:
     return tapes
 
 
-def _record(module: nn.Module, example: Tensor, sign: int) -> Tape:
+def _record(module: nn.Module, example: Tensor, sign: int, keep_values: bool) -> Tape:
     numbers = _Numbers(sign)
     fastpath = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
@@ -233,7 +233,7 @@ def _record(module: nn.Module, example: Tensor, sign: int) -> Tape:
             leaves = dict(_random_leaves(module, numbers))
             gates = {_storage(leaf): key for key, leaf in leaves.items() if _is_gate(key, leaf)}
             x = example.detach().cpu().clone()
-            if x.is_floating_point() and bool((x != x.round()).any()):
+            if x.is_floating_point() and not keep_values:
                 x = sign * numbers.positive(x)
             names = {id(leaves[key]): key for key, _ in module.named_parameters()}
             with _Recorder(names, gates, numbers) as recorder:

@@ -27,8 +27,9 @@ from prunescope.papers.bartoldson.scales import (
 )
 from prunescope.runs.graph.families import during_training
 from prunescope.sparsity.select import Target
-from prunescope.sparsity.structure import Structure, find_units
+from prunescope.sparsity.structure import Structure
 from prunescope.sparsity.unit_scores import ExpectedActivation, FilterNorm, MeanActivation, UnitScore
+from prunescope.sparsity.unit_search import find_units
 from prunescope.tasks.model import Network
 from prunescope.training.interventions import BernoulliUnits, LayerSchedule, NoiseUnits, PruneUnits, ZeroUnits
 
