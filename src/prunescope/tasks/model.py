@@ -17,6 +17,8 @@ from prunescope.base.errors import UsageError
 from prunescope.base.importing import resolve as resolve
 from prunescope.base.state import Weights
 from prunescope.base.tree import Tree
+from prunescope.sparsity.structure import Structure
+from prunescope.sparsity.unit_search import find_units
 from prunescope.tasks.building import frozen_parts
 from prunescope.tasks.functional import capturing, drawing, fill, places_of
 from prunescope.tasks.kernels.compiling import Pass, compiled_pass
@@ -87,6 +89,14 @@ class Model:
             for prefix, module in self._train.named_modules()
             if isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d)
         )
+
+    @cached_property
+    def structure(self) -> Structure:
+        """The units that can be removed. Raises UsageError where the network's pass cannot be followed."""
+        with torch.random.fork_rng(devices=[]):
+            module = self.network.build(self.example)
+        found = find_units(module, self.example, keep_values=self.network.layout is not None)
+        return found.restricted(self.maskable, self.frozen)
 
     def template(self, *, train: bool) -> nn.Module:
         """The module in training or evaluation mode, to inspect or to copy; its tensors are those of the last pass."""

@@ -17,7 +17,7 @@ from prunescope.base.state import TrainState, Weights
 from prunescope.base.steps import Clock
 from prunescope.base.streams import stream
 from prunescope.base.tree import Tree
-from prunescope.sparsity.structure import Structure, find_units
+from prunescope.sparsity.structure import Structure
 from prunescope.tasks.task import Problem
 from prunescope.training import derivatives
 from prunescope.training.background import Background
@@ -57,11 +57,10 @@ class Timeline:
         self._next = 0
         self.onsets = {k for value in program.interventions for k in value.onsets(self.clock)}
 
-    @cached_property
+    @property
     def structure(self) -> Structure:
         """The units of the network."""
-        model = self.program.problem.model
-        return find_units(model.template(train=False)).restricted(model.maskable, model.frozen)
+        return self.program.problem.model.structure
 
     @cached_property
     def _probed_problem(self) -> Problem:
