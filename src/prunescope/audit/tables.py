@@ -121,6 +121,7 @@ class Findings:
             "lost": int(one.lost[part.rows].sum()),
             "won": int(one.won[part.rows].sum()),
             **_beside([100 * float(twin.change[part.rows].mean()) for twin in twins]),
+            "title": part.title,
         }
 
     @cached_property
