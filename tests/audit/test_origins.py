@@ -16,7 +16,7 @@ import prunescope as ps
 from prunescope.audit.states import Examples, states
 from prunescope.base.errors import DataError, UsageError
 from prunescope.base.reference import FINAL
-from prunescope.base.streams import replicate
+from prunescope.base.streams import Seeds, replicate
 from prunescope.runs.execution.ensure import ensure
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.tasks.data.synthetic import synthetic
@@ -226,7 +226,7 @@ def test_a_run_brings_its_data_with_its_noise_and_what_it_held_out(store):
     run = Recipe(task=task, optimizer=SGD(), schedule=Constant(lr=0.1), batch=30, length="1ep", seeds=replicate(3))
     ensure(run, store=store, workers=1)
     state = states({"dense": run.id[:8]}, None, store).states["dense"]
-    assert state.run.task == task and state.run.seeds == run.seeds
+    assert state.run.task == task and state.run.seeds == Seeds(data=3, labels=3)
     readings = [
         ps.Reading(measure=ps.Risk(split=split), state=reference)
         for split in ("train", "validation", "test")
