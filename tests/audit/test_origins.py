@@ -16,7 +16,7 @@ import prunescope as ps
 from prunescope.audit.states import Examples, states
 from prunescope.base.errors import DataError, UsageError
 from prunescope.base.reference import FINAL
-from prunescope.base.streams import replicate
+from prunescope.base.streams import Seeds, replicate
 from prunescope.runs.execution.ensure import ensure
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.tasks.data.synthetic import synthetic
@@ -112,6 +112,13 @@ def test_a_mask_that_a_layer_of_the_users_own_multiplies_with_is_a_mask(data, st
     assert masks_of(states({"dense": ignored}, data, store).states["dense"])["1.weight"].all()
 
 
+def test_a_file_of_before_batches_were_counted_is_a_state(data, store):
+    old = {key: leaf for key, leaf in dense().state_dict().items() if "num_batches" not in key}
+    state = states({"dense": dense(), "old": old}, data, store).states["old"]
+    new = states({"dense": dense()}, data, store).states["dense"]
+    assert torch.equal(state.run.weights.buffers["bn1.running_mean"], new.run.weights.buffers["bn1.running_mean"])
+
+
 def test_weight_norm_of_the_class_itself_stays(data, store):
     def build():
         return nn.Sequential(nn.Flatten(), parametrizations.weight_norm(nn.Linear(64, 10)))
@@ -154,6 +161,11 @@ def test_narrower_layers_are_understood_with_or_without_the_module(data, store, 
     x = examples(40, 2)[0]
     outputs = problem.model.apply(weights_.params, weights_.buffers, x, train=False)[0]
     assert torch.allclose(outputs, net.eval()(x), atol=1e-5)
+
+
+def test_a_dense_network_of_another_width_than_named_is_refused(data, store):
+    with pytest.raises(UsageError, match=r"conv1\.weight is \[6, 1, 3, 3\], the network has \[9, 1, 3, 3\]"):
+        states({"dense": dense().state_dict()}, data, store, network=lambda: Net(9))
 
 
 def test_torch_prunings_network_is_understood(data, store):
@@ -226,7 +238,7 @@ def test_a_run_brings_its_data_with_its_noise_and_what_it_held_out(store):
     run = Recipe(task=task, optimizer=SGD(), schedule=Constant(lr=0.1), batch=30, length="1ep", seeds=replicate(3))
     ensure(run, store=store, workers=1)
     state = states({"dense": run.id[:8]}, None, store).states["dense"]
-    assert state.run.task == task and state.run.seeds == run.seeds
+    assert state.run.task == task and state.run.seeds == Seeds(labels=3)
     readings = [
         ps.Reading(measure=ps.Risk(split=split), state=reference)
         for split in ("train", "validation", "test")

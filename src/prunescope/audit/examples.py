@@ -13,7 +13,7 @@ from prunescope.audit.evidence import Answers, Evidence, Labels
 from prunescope.studies import statistics
 from prunescope.studies.plot import Row
 
-FIRST = 48
+FIRST = 24
 """Examples of a list that a page shows; the file of all examples has the others."""
 
 

@@ -42,8 +42,11 @@ class Networks:
         self.models = [] if named is None else [Model(dress(named), example)]
         self._built_models: dict[type[nn.Module], Model | None] = {}
 
-    def fit(self, loaded: Loaded) -> Fitted:
-        """The state in a network. Raises UsageError where it fits none that is known, with every tensor's name."""
+    def fit(self, loaded: Loaded, *, exact: bool) -> Fitted:
+        """The state in a network. Raises UsageError where it fits none that is known, with every tensor's name.
+
+        exact: whether narrower layers are a misfit, as for the dense network, whose own class is to be named.
+        """
         options = list(self._options(loaded))
         wanted = None if loaded.module is None else self._outputs(Model(self._own(loaded.module), self.example))
         for make, tensors in options:
@@ -53,7 +56,7 @@ class Networks:
             weights = weights_from(model, tensors, name=loaded.name)
             if wanted is None or _close(self._outputs(model, weights), wanted):
                 return self._found(model, weights, loaded)
-        for make, tensors in options:
+        for make, tensors in () if exact else options:
             model = make()
             if model is not None and (narrow := self._narrower(model, tensors)) is not None:
                 weights = weights_from(narrow, tensors, name=loaded.name)
@@ -96,8 +99,6 @@ class Networks:
     def _narrower(self, model: Model, tensors: Mapping[str, Tensor]) -> Model | None:
         """The model with layers as narrow as the tensors say; None where that is not possible, or changes outputs."""
         module = model.network.bare()
-        if module.state_dict().keys() != tensors.keys():
-            return None
         try:
             resize(module, tensors)
             module.load_state_dict(tensors)

@@ -98,7 +98,7 @@ def states(
         if place is None:
             raise UsageError(f"{loaded.name} comes without examples; give test=(x, y), or --data")
         networks = networks or _networks(place, network, prunable, output)
-        fitted = networks.fit(loaded)
+        fitted = networks.fit(loaded, exact=not made)
         made[name] = given(fitted.weights, place.task(fitted.network), seeds=place.seeds)
         notes += fitted.notes
     return States(made, (*notes, *_equal(made)))

@@ -136,10 +136,13 @@ class Model:
         return Weights(params, buffers, masks)
 
     def loaded(self, tensors: Mapping[str, Tensor]) -> Weights:
-        """A state dict that has the network's names and shapes as weights, all of them kept."""
+        """A state dict that has the network's names and shapes as weights, all of them kept.
+
+        Tensors that it lacks are those of a fresh module; see `fitting.misfits`.
+        """
         with torch.random.fork_rng(devices=[]):
             module = self.network.build(self.example)
-        module.load_state_dict(tensors)
+        module.load_state_dict(tensors, strict=False)
         params, buffers = self._tensors_of(module)
         return Weights(
             params, buffers, {name: torch.ones_like(params[name], dtype=torch.bool) for name in self.maskable}
