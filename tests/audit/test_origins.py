@@ -331,6 +331,13 @@ def test_residual_networks_and_vggs_of_open_lth_keep_every_tensor(store, tmp_pat
     assert [leaf.flatten()[0] for leaf in named.values()] == [leaf.flatten()[0] for leaf in theirs.values()]
 
 
+def test_masks_of_other_tensors_are_refused(data, store, tmp_path):
+    lenet_of_open_lth(tmp_path / "main")
+    torch.save({"fc9.weight": torch.ones(2, 2)}, tmp_path / "main" / "mask.pth")
+    with pytest.raises(UsageError, match=r"mask\.pth has masks of fc9\.weight, which model_ep10_it5\.pth has not"):
+        states({"dense": str(tmp_path)}, data, store)
+
+
 class Payload:
     def __reduce__(self):
         return os.system, ("touch executed",)
@@ -378,9 +385,11 @@ def test_files_that_are_something_else_are_named(data, store, tmp_path):
     (tmp_path / "text.pt").write_text("no tensors")
     (tmp_path / "cut.safetensors").write_bytes(b"\x00" * 20)
     torch.jit.script(nn.Linear(2, 2)).save("script.pt")
+    torch.save(torch.ones(3), "tensor.pt")
     for name, kind, says in (
         ("text.pt", DataError, "is no file of torch.save, or it is damaged"),
         ("cut.safetensors", DataError, "cannot be read"),
+        ("tensor.pt", UsageError, r"holds a Tensor; write it by torch\.save\(model\.state_dict\(\), path\)"),
         ("script.pt", UsageError, "is a TorchScript program"),
         (str(tmp_path / "data"), UsageError, "is a folder without a file model_epX_itY.pth"),
     ):
