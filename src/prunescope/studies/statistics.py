@@ -144,6 +144,10 @@ def mcnemar(lost: int, won: int) -> float:
     0.021484375
     """
     total, fewer = lost + won, min(lost, won)
+    if total > 1000:  # where sums of whole numbers take long
+        from scipy import stats
+
+        return float(min(1.0, 2 * stats.binom.cdf(fewer, total, 0.5)))
     tail = sum(math.comb(total, k) for k in range(fewer + 1))
     return float(min(1.0, 2 * tail / 2**total))
 
