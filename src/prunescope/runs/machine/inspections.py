@@ -74,6 +74,12 @@ def stored_notes(recipes: Iterable[Recipe], store: Store) -> list[str]:
     return list(dict.fromkeys(part["unusual"] for part in facts if part and "unusual" in part))
 
 
+def slow_notes(recipes: Iterable[Recipe]) -> list[str]:
+    """What makes runs slower than they might be, a sentence for each reason."""
+    slow = {type(part): type(part).slow for recipe in recipes for part in _inside(recipe) if type(part).slow}
+    return [f"{cls.__name__} is slow: it {why}" for cls, why in slow.items()]
+
+
 def _aspects(recipe: Recipe) -> str:
     """What an inspection depends on."""
     task = recipe.task

@@ -1,8 +1,4 @@
-"""Inputs that are more than one floating tensor, as one float32 tensor that every engine can carry.
-
-Belongs here: packing at the door, and the hook that unpacks in front of the network. Whole numbers are exact below
-2^24, which the door checks.
-"""
+"""Inputs that are more than one floating tensor, as one float32 tensor that every engine can carry."""
 
 import math
 from collections.abc import Mapping

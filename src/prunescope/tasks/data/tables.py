@@ -1,7 +1,4 @@
-"""Files of the user's own on the command line: npz, parquet, and folders of pictures.
-
-Belongs here: what in a file is what. Does not belong here: what arrays may be (`conversion.py`).
-"""
+"""Files of the user's own on the command line: npz, parquet, and folders of pictures."""
 
 import zipfile
 from collections.abc import Iterable, Mapping
