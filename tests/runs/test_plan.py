@@ -113,5 +113,5 @@ def test_waits_of_one_deep_chain_are_linear(store):
 def test_what_is_slow_is_said_before_it_runs(store):
     slow = make_recipe().replace(optimizer=Averaged(optimizer=TorchOptimizer(path="torch.optim:RAdam"), decay=0.9))
     notes = prepare(plan([slow, slow.replace(length="1ep"), make_recipe()], store), store, workers=1).notes
-    assert [note for note in notes if "slow" in note] == [f"TorchOptimizer is slow: it {TorchOptimizer.slow}"]
+    assert [note for note in notes if "slow" in note] == [f"TorchOptimizer is slow: it {TorchOptimizer.slow_because}"]
     assert not prepare(plan([make_recipe()], store), store, workers=1).notes

@@ -22,7 +22,9 @@ class Reading(Value):
     """What `measure` says of one stored state."""
 
     by_id: ClassVar[bool] = True
-    hints: ClassVar[Mapping[str, str]] = {"state": "give a state, such as that at the end of a run: ps.final(run)"}
+    field_hints: ClassVar[Mapping[str, str]] = {
+        "state": "give a state, such as that at the end of a run: ps.final(run)"
+    }
     measure: Measure
     state: StateRef
 

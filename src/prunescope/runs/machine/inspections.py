@@ -76,7 +76,9 @@ def stored_notes(recipes: Iterable[Recipe], store: Store) -> list[str]:
 
 def slow_notes(recipes: Iterable[Recipe]) -> list[str]:
     """What makes runs slower than they might be, a sentence for each reason."""
-    slow = {type(part): type(part).slow for recipe in recipes for part in _inside(recipe) if type(part).slow}
+    slow = {
+        type(part): type(part).slow_because for recipe in recipes for part in _inside(recipe) if type(part).slow_because
+    }
     return [f"{cls.__name__} is slow: it {why}" for cls, why in slow.items()]
 
 

@@ -53,7 +53,9 @@ class Transforms(Augmentation):
     transforms: in order.
     """
 
-    slow: ClassVar[str] = "changes one image after the other; CropFlip and RandomResizedCrop change a batch at once"
+    slow_because: ClassVar[str] = (
+        "changes one image after the other; CropFlip and RandomResizedCrop change a batch at once"
+    )
     transforms: tuple[Transform, ...] = Field(min_length=1)
 
     def __call__(self, x: Tensor, generator: torch.Generator) -> Tensor:

@@ -29,7 +29,7 @@ class TorchOptimizer(Optimizer):
     args: its arguments but for the parameters and the learning rate, which the schedule gives.
     """
 
-    slow: ClassVar[str] = "makes torch's optimizer anew at every step, and sparse layers are computed densely"
+    slow_because: ClassVar[str] = "makes torch's optimizer anew at every step, and sparse layers are computed densely"
     path: str = Field(pattern=r"^[\w.]+:[\w.]+$")
     args: dict[str, JsonValue] = {}
 
