@@ -85,7 +85,7 @@ def slow_notes(recipes: Iterable[Recipe]) -> list[str]:
 def _aspects(recipe: Recipe) -> str:
     """What an inspection depends on."""
     task = recipe.task
-    examples = f"{recipe.train_examples} {recipe.batch} {type(recipe.examples).__name__}"
+    examples = f"{recipe.train_examples} {recipe.batch} {recipe.drop_last} {type(recipe.examples).__name__}"
     return text_digest(
         f"{task.network.id} {task.data.source.id} {task.loss} {task.loss_args} {task.target.id} {task.code} {examples}"
     )

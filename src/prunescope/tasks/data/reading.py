@@ -93,8 +93,7 @@ def _columns(data: Any, name: str) -> Pair:
         )
     names = tuple(getattr(data.features[label], "names", None) or ())
     others = [column for column in data.column_names if column != label]
-    if len(data):
-        conversion.require_memory(2 * len(data) * _size(data[0]), name=name)
+    conversion.require_memory(2 * (getattr(data, "dataset_size", None) or 0), name=name)
     columns = {column: [_array(value) for value in data[column]] for column in others}
     return Pair(columns[others[0]] if len(others) == 1 else columns, list(data[label]), names)
 
