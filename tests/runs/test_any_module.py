@@ -265,7 +265,7 @@ LABELS = {
     "not a number": lambda n: draw(n).log(),
     "for tokens": lambda n: torch.arange(n * 6).reshape(n, 6) % 3,
     "all ignored": lambda n: torch.full((n, 6), -100),
-    "fewer": lambda n: torch.arange(n - 2) % 3,
+    "fewer": lambda n: torch.arange(max(0, n - 2)) % 3,
     "nothing": lambda n: None,
     "mixed": lambda n: [None, *range(n - 1)],
 }

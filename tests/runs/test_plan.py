@@ -8,11 +8,14 @@ from prunescope.base.errors import UsageError
 from prunescope.base.reference import Moment
 from prunescope.base.streams import replicate
 from prunescope.runs.execution.ensure import ensure
+from prunescope.runs.execution.preparation import prepare
 from prunescope.runs.execution.workbench import Workbench
 from prunescope.runs.graph.families import imp, replicates
 from prunescope.runs.graph.nodes import Chosen, Combined, Trace
 from prunescope.runs.machine.pricing import Prices, cost, prices
 from prunescope.runs.store.plan import plan, runs_of
+from prunescope.training.optimizers.torch_optimizer import TorchOptimizer
+from prunescope.training.optimizers.wrapper import Averaged
 from prunescope.training.probes import Curve
 
 
@@ -105,3 +108,10 @@ def test_waits_of_one_deep_chain_are_linear(store):
     deep = imp(make_recipe(), levels=2000)[-1]
     left = plan([risk(deep)], store)
     assert max(len(before) for before in left.waits.values()) == 1
+
+
+def test_what_is_slow_is_said_before_it_runs(store):
+    slow = make_recipe().replace(optimizer=Averaged(optimizer=TorchOptimizer(path="torch.optim:RAdam"), decay=0.9))
+    notes = prepare(plan([slow, slow.replace(length="1ep"), make_recipe()], store), store, workers=1).notes
+    assert [note for note in notes if "slow" in note] == [f"TorchOptimizer is slow: it {TorchOptimizer.slow_because}"]
+    assert not prepare(plan([make_recipe()], store), store, workers=1).notes

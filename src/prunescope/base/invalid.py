@@ -57,7 +57,7 @@ def unknown_field(name: str, cls: type[BaseModel], *, kind: str = "field", owner
 
 
 def _hints(cls: type[BaseModel]) -> Mapping[str, str]:
-    return getattr(cls, "hints", {})
+    return getattr(cls, "field_hints", {})
 
 
 def _named(name: str) -> list[type[Any]]:

@@ -49,7 +49,8 @@ class Value(BaseModel, metaclass=_ValueClass):
     by_id: whether only the id of this value is written inside another value, so that ids chain.
     added: names of fields that came after ids were in use, beside those of the parent classes; the canonical text has
         them only where they differ from their default, which must be what happened before and can never change.
-    hints: by name what to write for a field that people look for here, or in which they put a value of another class.
+    slow_because: why what uses this value is slower than it might be, for people; empty where it is not.
+    field_hints: by name what to write instead of a field that is not here, or of a value of another class in it.
     shortcuts: attributes that say the same as a method, by its name; a subclass that overrides the method only gets
         those of the interface that declares them.
     """
@@ -58,7 +59,8 @@ class Value(BaseModel, metaclass=_ValueClass):
     version: ClassVar[int] = 1
     by_id: ClassVar[bool] = False
     added: ClassVar[frozenset[str]] = frozenset()
-    hints: ClassVar[Mapping[str, str]] = {}
+    slow_because: ClassVar[str] = ""
+    field_hints: ClassVar[Mapping[str, str]] = {}
     shortcuts: ClassVar[Mapping[str, str]] = {}
 
     if not TYPE_CHECKING:  # which reads the fields as arguments

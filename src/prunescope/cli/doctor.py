@@ -55,8 +55,8 @@ def _facts(folder: Path) -> Iterator[tuple[str, str, str]]:
 
 
 def _machine() -> Iterator[tuple[str, str, str]]:
+    from prunescope.base.free_memory import free_here
     from prunescope.runs.machine.hardware import processor
-    from prunescope.runs.machine.memory import free_here
 
     yield "processor", processor(), ""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

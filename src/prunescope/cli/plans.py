@@ -1,7 +1,6 @@
 """A plan in words and numbers."""
 
 from collections import Counter
-from dataclasses import dataclass
 
 from prunescope.base.reference import StateRef
 from prunescope.base.value import Value
@@ -31,25 +30,16 @@ def pack_sentences(prepared: Prepared) -> list[str]:
     return sentences
 
 
-@dataclass(frozen=True)
-class Group:
-    """Nodes of one kind: how many the graph has, how many are stored, how many are stored as failed."""
-
-    kind: str
-    nodes: int
-    stored: int
-    failed: int
-
-
-def groups(plan: Plan) -> list[Group]:
-    """The runs, traces and readings of a plan by kind, in the order of the graph."""
-    nodes = [node for kind in (Recipe, Trace, Measured) for node in plan.nodes.values() if isinstance(node, kind)]
+def groups(plan: Plan) -> dict[str, Counter[str]]:
+    """The runs, traces and readings of a plan by kind: how many are needed, stored, and stored as failed."""
+    counts: dict[str, Counter[str]] = {}
     blocked = plan.downstream(plan.failed)
-    kinds = {node.id: _kind(node) for node in nodes}
-    total = Counter(kinds.values())
-    failed = Counter(kinds[node.id] for node in nodes if node.id in plan.failed)
-    stored = Counter(kinds[node.id] for node in nodes if _is_stored(node, plan, blocked))
-    return [Group(kind, total[kind], stored[kind], failed[kind]) for kind in total]
+    for kind in (Recipe, Trace, Measured):
+        for node in plan.nodes.values():
+            if isinstance(node, kind):
+                failed, stored = node.id in plan.failed, _is_stored(node, plan, blocked)
+                counts.setdefault(_kind(node), Counter()).update(needed=1, failed=failed, stored=stored)
+    return counts
 
 
 def _is_stored(node: Value, plan: Plan, blocked: set[str]) -> bool:

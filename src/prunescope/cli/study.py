@@ -286,10 +286,9 @@ def _print_groups(todo: Plan) -> None:
 
     numbers = ("needed", "stored", "failed", "to do")
     rows = table("kind", *numbers, right=numbers)
-    for group in groups(todo):
-        missing = group.nodes - group.stored - group.failed
-        counts = (group.nodes, group.stored, group.failed, missing)
-        rows.add_row(Text(group.kind), *(str(count) for count in counts))
+    for kind, counts in groups(todo).items():
+        counts["to do"] = counts["needed"] - counts["stored"] - counts["failed"]
+        rows.add_row(Text(kind), *(str(counts[name]) for name in numbers))
     answers().print(rows)
 
 

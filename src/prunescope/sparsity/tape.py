@@ -203,7 +203,7 @@ class _Numbers:
 def record(module: nn.Module, example: Tensor, *, keep_values: bool = False) -> tuple[Tape, Tape]:
     """Two tapes of a pass of the module, in the mode that it is in, on inputs like `example` [B, ...].
 
-    Their values do not matter: parameters, constant buffers and inputs (unless keep_values) become random numbers. Those
+    Their values do not matter: parameters, constant buffers and inputs (unless keep_values) become random. Those
     of the second tape are the negative of the first one's, so that no activation is 0 in both.
 
     Raises UsageError when the pass fails, and when it takes another way for other values.

@@ -12,14 +12,9 @@ from prunescope.base.errors import UsageError
 
 
 def cross_entropy(logits: Tensor, y: Tensor) -> Tensor:
-    """The cross-entropy of each example, -log softmax(logits)_y.
+    """The cross-entropy of each example, -log softmax(logits)_y, nats [N].
 
-    Args:
-        logits: [N, C], nats.
-        y: [N], int64, classes in 0 .. C - 1.
-
-    Returns:
-        [N], nats.
+    logits [N, C], y int64 [N] in 0 .. C - 1.
 
     >>> cross_entropy(torch.zeros(1, 4), torch.tensor([2])).exp().tolist()
     [4.0]
@@ -28,14 +23,9 @@ def cross_entropy(logits: Tensor, y: Tensor) -> Tensor:
 
 
 def squared_error(logits: Tensor, y: Tensor) -> Tensor:
-    """The squared distance of each example's logits to its one-hot label, sum_c (logits_c - 1[c = y])^2.
+    """The squared distance of each example's logits to its one-hot label, sum_c (logits_c - 1[c = y])^2, [N].
 
-    Args:
-        logits: [N, C], dimensionless here: no softmax is taken.
-        y: [N], int64, classes in 0 .. C - 1.
-
-    Returns:
-        [N], dimensionless.
+    logits [N, C], dimensionless here: no softmax is taken; y int64 [N] in 0 .. C - 1.
 
     >>> squared_error(torch.tensor([[2.0, 0.0]]), torch.tensor([1])).tolist()
     [5.0]
@@ -45,14 +35,9 @@ def squared_error(logits: Tensor, y: Tensor) -> Tensor:
 
 
 def binary_cross_entropy(logits: Tensor, y: Tensor) -> Tensor:
-    """The cross-entropy of each example with one logit, -log sigmoid(z) where y is 1, -log sigmoid(-z) where it is 0.
+    """The cross-entropy of each example, -log sigmoid(z) where y is 1, -log sigmoid(-z) where it is 0, nats [N].
 
-    Args:
-        logits: [N, 1] or [N], nats, of y = 1.
-        y: [N] or [N, 1], 0 or 1.
-
-    Returns:
-        [N], nats.
+    logits z [N, 1] or [N], of y = 1; y [N] or [N, 1], 0 or 1.
 
     >>> binary_cross_entropy(torch.zeros(1, 1), torch.tensor([1])).exp().tolist()
     [2.0]
@@ -62,27 +47,14 @@ def binary_cross_entropy(logits: Tensor, y: Tensor) -> Tensor:
 
 
 def mean_binary_cross_entropy(logits: Tensor, y: Tensor) -> Tensor:
-    """The mean over its C labels of the binary cross-entropy of each example.
-
-    Args:
-        logits: [N, C], nats, of y = 1.
-        y: [N, C], 0 or 1.
-
-    Returns:
-        [N], nats.
-    """
+    """The mean over its C labels of the binary cross-entropy of each example, nats [N]; logits and y [N, C]."""
     return F.binary_cross_entropy_with_logits(logits, y.to(logits.dtype), reduction="none").mean(1)
 
 
 def mean_squared_error(outputs: Tensor, y: Tensor) -> Tensor:
-    """The mean over its D numbers of the squared difference of each example.
+    """The mean over its D numbers of the squared difference of each example, squared units of y, [N].
 
-    Args:
-        outputs: [N, D], or [N] for one number.
-        y: [N, D] or [N].
-
-    Returns:
-        [N], squared units of y.
+    outputs [N, D], or [N] for one number; y likewise.
 
     >>> mean_squared_error(torch.zeros(2, 1), torch.tensor([1.0, 3.0])).tolist()
     [1.0, 9.0]
@@ -94,16 +66,11 @@ def mean_squared_error(outputs: Tensor, y: Tensor) -> Tensor:
 def token_cross_entropy(
     logits: Tensor, y: Tensor, *, ignored: int = -100, classes_at: Literal["last", "second"] = "last"
 ) -> Tensor:
-    """The mean cross-entropy of each example's tokens (or pixels) that count.
+    """The mean cross-entropy of each example's tokens (or pixels) that count, nats [N].
 
-    Args:
-        logits: [N, T, ..., C], or [N, C, T, ...] where classes_at is "second", nats.
-        y: [N, T, ...], int64, classes in 0 .. C - 1, or `ignored`.
-        ignored: the label of tokens that do not count; at least one must in each example.
-        classes_at: where the classes are.
-
-    Returns:
-        [N], nats.
+    logits: [N, T, ..., C], or [N, C, T, ...] where classes_at is "second".
+    y: int64 [N, T, ...] in 0 .. C - 1, or `ignored`.
+    ignored: the label of tokens that do not count; at least one must in each example.
     """
     first = logits.movedim(-1, 1) if classes_at == "last" else logits
     each = F.cross_entropy(first, y, reduction="none", ignore_index=ignored).flatten(1)
@@ -113,18 +80,13 @@ def token_cross_entropy(
 def weighted_cross_entropy(
     logits: Tensor, y: Tensor, *, smoothing: float = 0.0, weights: Sequence[float] | None = None
 ) -> Tensor:
-    """The cross-entropy of each example with smoothed labels, and with a weight a class.
+    """The cross-entropy of each example with smoothed labels, and with a weight a class, nats [N].
 
     -sum_c w_c q_c log softmax(logits)_c with q = (1 - smoothing) 1[c = y] + smoothing / C.
 
-    Args:
-        logits: [N, C], nats.
-        y: [N], int64, classes in 0 .. C - 1.
-        smoothing: the probability that a label gives to all classes alike, in [0, 1].
-        weights: w, one a class; None is 1 for all.
-
-    Returns:
-        [N], nats.
+    logits: [N, C]. y: int64 [N] in 0 .. C - 1.
+    smoothing: the probability that a label gives to all classes alike, in [0, 1].
+    weights: w, one a class; None is 1 for all.
 
     Source: Szegedy et al. 2016, section 7 (smoothing); torch.nn.functional.cross_entropy with reduction="none".
     Differs from the source: a batch's loss is the mean over its examples; torch divides by the sum of their weights.

@@ -73,7 +73,7 @@ class Network(Importing):
         module = self.bare()
         masks = made_permanent(module)
         if self.layout is not None:
-            self.layout.attached(module)
+            module.register_forward_pre_hook(self.layout, with_kwargs=True)
         initialize_lazy(in_training(module), example)
         if not type(module).__module__.startswith("prunescope."):
             module.register_forward_hook(Output(self.output))

@@ -13,7 +13,7 @@ tried. Weight normalization divides by the norm of a row, so a row without any w
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +22,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from prunescope.base.errors import UsageError
+from prunescope.tasks.building import evaluating
 
 _BY_TYPE: Mapping[type[nn.Module], tuple[str, ...]] = {
     nn.Linear: ("weight",),
@@ -104,8 +105,7 @@ def sort_tensors(module: nn.Module, wanted: Sequence[str] | None = None, example
     )
 
 
-@dataclass(frozen=True)
-class _Owner:
+class _Owner(NamedTuple):
     """A layer that holds a parameter, and the name it has there, without what a parametrization adds to it."""
 
     layer: nn.Module
@@ -154,14 +154,9 @@ def _multiplied(
     }
     if not own:
         return set()
-    was_training = {part: part.training for part in module.modules()}
     watch = _Products(own)
-    try:
-        with torch.no_grad(), torch.random.fork_rng(devices=[]), watch:
-            module.eval()(**example) if isinstance(example, dict) else module.eval()(example)
-    finally:
-        for part, mode in was_training.items():
-            part.training = mode
+    with torch.no_grad(), torch.random.fork_rng(devices=[]), evaluating(module), watch:
+        module(example)
     return watch.names
 
 

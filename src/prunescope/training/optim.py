@@ -46,7 +46,7 @@ class Optimizer(Value):
     shortcuts: ClassVar[Mapping[str, str]] = dict.fromkeys(
         ("update_", "fused_", "shrinkage", "elementwise", "stackable"), "update"
     )
-    hints: ClassVar[Mapping[str, str]] = {"lr": "the learning rate belongs to the schedule, as in schedule.lr"}
+    field_hints: ClassVar[Mapping[str, str]] = {"lr": "the learning rate belongs to the schedule, as in schedule.lr"}
     slots: ClassVar[tuple[str, ...]] = ()
     elementwise: ClassVar[bool] = False
     stackable: ClassVar[bool] = False

@@ -14,7 +14,7 @@ from prunescope.runs.execution.workbench import CHECKPOINT_SECONDS, Workbench
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.runs.machine.devices import device_named
 from prunescope.runs.machine.engines import LOOP, EngineOption, EngineSetting, engine_named
-from prunescope.runs.machine.inspections import inspections
+from prunescope.runs.machine.inspections import inspections, slow_notes
 from prunescope.runs.machine.pack_sizes import packing
 from prunescope.runs.machine.packing import Packing
 from prunescope.runs.machine.pricing import Prices, prices
@@ -51,9 +51,10 @@ class Prepared:
 
     @property
     def notes(self) -> list[str]:
-        """What is worth a line: what is unusual about a network, and how runs are packed."""
+        """What is worth a line: what is unusual about a network, what is slow, and how runs are packed."""
         unusual = [part.sentence for part in self.inspections if not part.is_usual]
-        return [*dict.fromkeys(unusual), *self.packing.notes]
+        slow = slow_notes(job.recipe for job in self.plan.jobs.values())
+        return [*dict.fromkeys(unusual), *slow, *self.packing.notes]
 
 
 def prepare(

@@ -50,7 +50,9 @@ class Measured(Value):
 class Reading(Measured):
     """What `measure` says of one stored state."""
 
-    hints: ClassVar[Mapping[str, str]] = {"state": "give a state, such as that at the end of a run: ps.final(run)"}
+    field_hints: ClassVar[Mapping[str, str]] = {
+        "state": "give a state, such as that at the end of a run: ps.final(run)"
+    }
     measure: Measure
     state: StateRef
 

@@ -75,10 +75,18 @@ def stored_notes(recipes: Iterable[Run], store: Store) -> list[str]:
     return list(dict.fromkeys(part["unusual"] for part in facts if part and "unusual" in part))
 
 
+def slow_notes(recipes: Iterable[Run]) -> list[str]:
+    """What makes runs slower than they might be, a sentence for each reason."""
+    slow = {
+        type(part): type(part).slow_because for recipe in recipes for part in _inside(recipe) if type(part).slow_because
+    }
+    return [f"{cls.__name__} is slow: it {why}" for cls, why in slow.items()]
+
+
 def _aspects(recipe: Run) -> str:
-    """What an inspection depends on."""
-    task = recipe.task
-    examples = f"{recipe.train_examples} {getattr(recipe, 'batch', 0)} {type(recipe.examples).__name__}"
+    """What an inspection depends on; a given state has no batches."""
+    task, batches = recipe.task, f"{getattr(recipe, 'batch', 0)} {getattr(recipe, 'drop_last', False)}"
+    examples = f"{recipe.train_examples} {batches} {type(recipe.examples).__name__}"
     return text_digest(
         f"{task.network.id} {task.data.source.id} {task.loss} {task.loss_args} {task.target.id} {task.code} {examples}"
     )

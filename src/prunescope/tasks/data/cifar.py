@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from prunescope.base.errors import DataError
-from prunescope.tasks.data.files import locate, summary, uncompressed
+from prunescope.tasks.data.files import damaged, locate, summary, uncompressed
 from prunescope.tasks.data.source import Arrays, Content, Normalization, Source
 
 CIFAR10 = Normalization(mean=(0.4914, 0.4822, 0.4465), std=(0.2023, 0.1994, 0.2010))
@@ -126,7 +126,6 @@ def _latin(text: Any, encoding: Any) -> bytes:
 
 def _read_batch(path: Path, *, name: str) -> tuple[Tensor, Tensor]:
     """Images uint8 [N, 3, 32, 32] and labels int64 [N] of one file."""
-    fix = f"Delete it, then run `prunescope data get {name}`"
     try:
         batch = unpickle(uncompressed(path, name=name))
         images = np.asarray(batch[b"data"])
@@ -134,14 +133,12 @@ def _read_batch(path: Path, *, name: str) -> tuple[Tensor, Tensor]:
     except DataError:
         raise
     except Exception as problem:  # a damaged pickle can fail in any way
-        raise DataError(
-            f"{path} is not a batch of {name} ({type(problem).__name__}: {problem}); a pickled dictionary is "
-            f"expected. {fix}"
-        ) from None
+        why = f"is not a batch of {name} ({type(problem).__name__}: {problem}); a pickled dictionary is expected"
+        raise damaged(path, why, name=name) from None
     if images.dtype != np.uint8 or images.ndim != 2 or images.shape[1] != 3072:
-        raise DataError(f"{path} holds {images.dtype} {images.shape}; expected are bytes [N, 3072]. {fix}")
+        raise damaged(path, f"holds {images.dtype} {images.shape}; expected are bytes [N, 3072]", name=name)
     if labels.shape != images.shape[:1] or labels.dtype.kind not in "iu":
-        raise DataError(f"{path} holds labels {labels.dtype} {labels.shape} for {len(images)} images. {fix}")
+        raise damaged(path, f"holds labels {labels.dtype} {labels.shape} for {len(images)} images", name=name)
     if labels.min(initial=0) < 0 or labels.max(initial=0) >= _CLASSES[name]:
-        raise DataError(f"{path} holds labels outside 0 to {_CLASSES[name] - 1}. {fix}")
+        raise damaged(path, f"holds labels outside 0 to {_CLASSES[name] - 1}", name=name)
     return torch.from_numpy(images.reshape(-1, 3, 32, 32).copy()), torch.from_numpy(labels.astype(np.int64))

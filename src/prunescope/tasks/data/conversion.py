@@ -5,6 +5,7 @@ labels are judged (`tasks/targets/`), how they are kept (`tensors.py`).
 """
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,7 +14,10 @@ import torch
 from torch import Tensor
 
 from prunescope.base.errors import UsageError
+from prunescope.base.free_memory import free_here
 
+CHUNK = 2**22
+"""Numbers that are looked at together; those on a disk are not all in memory."""
 LARGEST = 2**24
 """Whole numbers below this are exact in float32."""
 _GIVE = "give a tensor, a NumPy array, a list of numbers or a column of a table"
@@ -33,7 +37,7 @@ def tensor(value: Any, *, name: str) -> Tensor:
         array = array.astype(np.float64) if array.dtype.kind == "f" and array.itemsize > 8 else array
         array = array.astype(array.dtype.newbyteorder("="), copy=False)
         wide = array.astype(np.int64) if array.dtype.kind in "iu" and array.dtype != np.uint8 else array
-        plain = torch.from_numpy(np.require(wide, requirements=["C", "W"]))
+        plain = _from_numpy(np.require(wide, requirements="C"))
     if plain.layout != torch.strided or plain.is_quantized or plain.is_complex():
         raise UsageError(f"{name} is {plain.dtype}, {plain.layout}; give dense real numbers, e.g. x.to_dense()")
     return plain
@@ -88,8 +92,10 @@ def labels(value: Any, *, name: str) -> Tensor:
 
 def floats(x: Tensor, *, name: str) -> Tensor:
     """The same numbers in float32. Raises UsageError if some are not finite, before or after."""
-    small = x.to(torch.float32)
-    if not bool(torch.isfinite(small).all()):
+    if x.dtype != torch.float32:
+        require_memory(4 * x.numel(), name=name)
+    small = x if x.dtype == torch.float32 else x.to(torch.float32)
+    if not all(bool(torch.isfinite(part).all()) for part in torch.split(small.reshape(-1), CHUNK)):
         row = int((~torch.isfinite(small)).reshape(len(x), -1).any(1).nonzero()[0])
         if bool(torch.isfinite(x).all()):
             raise UsageError(
@@ -100,6 +106,23 @@ def floats(x: Tensor, *, name: str) -> Tensor:
             f"{name} holds values that are infinite or not a number, first in example {row}; remove those examples"
         )
     return small
+
+
+def require_memory(size: int, *, name: str) -> None:
+    """Raises UsageError if so many bytes do not fit into the memory that is free, with the way that needs none."""
+    if size > (free := free_here()):
+        raise UsageError(
+            f"{name} takes {size / 1e9:.1f} GB in memory, and {free / 1e9:.1f} GB are free; write it as float32 with "
+            "np.lib.format.open_memmap('train_x.npy', mode='w+', ...) and give np.load('train_x.npy', mmap_mode='r'): "
+            "then only what a batch needs is read"
+        )
+
+
+def _from_numpy(array: np.ndarray[Any, Any]) -> Tensor:
+    """A tensor in the memory, or in the file, of the array; nobody writes into it."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")
+        return torch.from_numpy(array)
 
 
 def same_length(parts: Mapping[str, Sequence[Any] | Tensor], *, name: str) -> int:

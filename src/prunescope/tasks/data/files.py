@@ -194,6 +194,11 @@ def how_to_get(name: str) -> str:
     )
 
 
+def damaged(what: object, problem: str, *, name: str) -> DataError:
+    """The error of a file of the data set `name` that does not hold what it should, with the fix."""
+    return DataError(f"{what} {problem}. Delete it, then run `prunescope data get {name}`")
+
+
 def uncompressed(path: Path, *, name: str) -> bytes:
     """The uncompressed bytes of a file of the data set `name`.
 
@@ -204,10 +209,7 @@ def uncompressed(path: Path, *, name: str) -> bytes:
         return gzip.decompress(raw) if path.suffix == ".gz" else raw
     except (OSError, EOFError, zlib.error) as problem:
         kind = "gzip file" if path.suffix == ".gz" else "file"
-        raise DataError(
-            f"{path} cannot be read ({problem}); a whole {kind} is expected. "
-            f"Delete it, then run `prunescope data get {name}`"
-        ) from problem
+        raise damaged(path, f"cannot be read ({problem}); a whole {kind} is expected", name=name) from problem
 
 
 Progress = Callable[[str, int, int], None]

@@ -12,8 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from prunescope.base.errors import DataError
-from prunescope.tasks.data.files import locate, summary, uncompressed
+from prunescope.tasks.data.files import damaged, locate, summary, uncompressed
 from prunescope.tasks.data.source import Arrays, Content, Normalization, Source
 
 MNIST = Normalization(mean=(0.1307,), std=(0.3081,))
@@ -67,16 +66,11 @@ def parse(data: bytes, *, path: Path, name: str) -> npt.NDArray[np.uint8]:
     rank = data[3] if len(data) > 3 else 0
     header = 4 + 4 * rank
     if data[:3] != b"\0\0\x08" or rank == 0 or len(data) < header:
-        raise DataError(
-            f"{path} starts with {data[:4]!r}; an IDX file of bytes starts with 00 00 08 and its rank. "
-            f"Delete it, then run `prunescope data get {name}`"
-        )
+        raise damaged(path, f"starts with {data[:4]!r}; an IDX file of bytes with 00 00 08 and its rank", name=name)
     shape = tuple(int(size) for size in np.frombuffer(data, ">i4", count=rank, offset=4))
     if min(shape) < 0 or len(data) - header != math.prod(shape):
-        raise DataError(
-            f"{path} holds {len(data) - header} bytes of values; {math.prod(shape)} are expected for shape "
-            f"{shape}. Delete it, then run `prunescope data get {name}`"
-        )
+        count, expected = len(data) - header, math.prod(shape)
+        raise damaged(path, f"holds {count} bytes of values; {expected} are expected for shape {shape}", name=name)
     return np.frombuffer(data, np.uint8, offset=header).reshape(shape)
 
 
@@ -86,9 +80,7 @@ def _read_split(paths: dict[str, Path], split: str, *, name: str) -> tuple[Tenso
     images = parse(uncompressed(images_path, name=name), path=images_path, name=name)
     labels = parse(uncompressed(labels_path, name=name), path=labels_path, name=name)
     if images.ndim != 3 or labels.shape != images.shape[:1] or labels.max(initial=0) > 9:
-        raise DataError(
-            f"{images_path} has shape {images.shape} and {labels_path} shape {labels.shape} with labels up "
-            f"to {labels.max(initial=0)}; expected are [N, H, W], [N] and labels up to 9. "
-            f"Delete both, then run `prunescope data get {name}`"
-        )
+        found = f"have shapes {images.shape} and {labels.shape}, with labels up to {labels.max(initial=0)}"
+        both, expected = f"{images_path} and {labels_path}", "expected are [N, H, W], [N] and labels up to 9"
+        raise damaged(both, f"{found}; {expected}", name=name)
     return torch.from_numpy(images.copy()).unsqueeze(1), torch.from_numpy(labels.astype(np.int64))

@@ -1,8 +1,4 @@
-"""Inputs that are more than one floating tensor, as one float32 tensor that every engine can carry.
-
-Belongs here: packing at the door, and the hook that unpacks in front of the network. Whole numbers are exact below
-2^24, which the door checks.
-"""
+"""Inputs that are more than one floating tensor, as one float32 tensor that every engine can carry."""
 
 import math
 from collections.abc import Mapping
@@ -11,7 +7,6 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from prunescope.base.errors import UsageError
 from prunescope.base.value import Value
 
 Kind = Literal["float", "int", "bool"]
@@ -48,11 +43,6 @@ class Layout(Value):
             for part, piece in zip(self.parts, pieces, strict=True)
         }
 
-    def attached(self, module: nn.Module) -> nn.Module:
-        """The same module, whose forward gets the parts when it is called with packed examples."""
-        module.register_forward_pre_hook(self, with_kwargs=True)
-        return module
-
     def __call__(
         self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -67,16 +57,6 @@ def packed(parts: Mapping[str, Tensor]) -> tuple[Tensor, Layout]:
     x = torch.cat([leaf.reshape(len(leaf), -1).to(torch.float32) for leaf in parts.values()], dim=1)
     rows = [Part(name=name, numbers=_kind(leaf), shape=tuple(leaf.shape[1:])) for name, leaf in parts.items()]
     return x, Layout(parts=tuple(rows))
-
-
-def require_same(train: Layout | None, test: Layout | None) -> None:
-    """Raises UsageError if the examples of training and test set have other parts."""
-    one = "one floating tensor"
-    if train != test:
-        raise UsageError(
-            f"training examples are {one if train is None else train.described} and test examples "
-            f"{one if test is None else test.described}; they must be alike"
-        )
 
 
 def _kind(leaf: Tensor) -> Kind:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from prunescope.base.blame import blaming, explain
 from prunescope.base.errors import PrunescopeError, UsageError
+from prunescope.tasks.data import conversion
 
 LABELS = ("label", "labels", "target", "y")
 """What the label of an example may be called where its members have names."""
@@ -92,6 +93,7 @@ def _columns(data: Any, name: str) -> Pair:
         )
     names = tuple(getattr(data.features[label], "names", None) or ())
     others = [column for column in data.column_names if column != label]
+    conversion.require_memory(2 * (getattr(data, "dataset_size", None) or 0), name=name)
     columns = {column: [_array(value) for value in data[column]] for column in others}
     return Pair(columns[others[0]] if len(others) == 1 else columns, list(data[label]), names)
 
@@ -143,6 +145,8 @@ def _watched(rows: Iterable[Any], total: int | None, name: str) -> Iterable[Any]
             raise
         except Exception as problem:
             raise UsageError(f"{name}: example {count} cannot be read: {explain(problem)}") from problem
+        if total and not count:  # held twice: as single examples, and put together
+            conversion.require_memory(2 * total * _size(row), name=name)
         yield row
         count += 1
         if (now := time.monotonic()) - reported > SECONDS:
@@ -150,6 +154,13 @@ def _watched(rows: Iterable[Any], total: int | None, name: str) -> Iterable[Any]
             sys.stderr.write(f"\rreading {name}: {count}{f' of {total}' if total else ''} ")
     if reported != started:
         sys.stderr.write(f"\rreading {name}: {count}, done\n")
+
+
+def _size(row: Any) -> int:
+    """Bytes of an example, as far as its arrays say so."""
+    if isinstance(row, Mapping | tuple | list):
+        return sum(_size(part) for part in (row.values() if isinstance(row, Mapping) else row))
+    return int(getattr(row, "nbytes", 8))
 
 
 def _array(value: Any) -> Any:

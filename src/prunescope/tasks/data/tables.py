@@ -1,15 +1,14 @@
-"""Files of the user's own on the command line: npz, parquet, and folders of pictures.
+"""Files of the user's own on the command line: npz, parquet, and folders of pictures."""
 
-Belongs here: what in a file is what. Does not belong here: what arrays may be (`conversion.py`).
-"""
-
-from collections.abc import Iterable
+import zipfile
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from prunescope.base.errors import DataError, UsageError
+from prunescope.tasks.data import conversion
 from prunescope.tasks.data.images import image_folder
 from prunescope.tasks.data.layout import Layout
 from prunescope.tasks.data.reading import LABELS
@@ -27,6 +26,7 @@ def file_source(path: str, target: Target, *, names: tuple[str, ...] = ()) -> tu
 
     npz: arrays train_x, train_y, test_x, test_y (or x_train, ...), and class_names if there are some; other arrays
         train_NAME and test_NAME of texts or whole numbers, one an example, are columns of groups.
+    folder of npy: train_x.npy, train_y.npy, ...: the same, which may be larger than memory where x is float32.
     parquet: a column called label, labels, target or y; a column split of "train" and "test"; columns of numbers, which
         are the examples [N, D]; columns of texts, which are groups.
     folder: pictures in train/<class>/ and val/<class>/.
@@ -35,6 +35,9 @@ def file_source(path: str, target: Target, *, names: tuple[str, ...] = ()) -> tu
     Raises UsageError for another file, DataError for one that is missing or damaged.
     """
     place = Path(path).expanduser()
+    if (place / "train_x.npy").is_file():
+        source, layout, _ = own(**_pairs(path, _arrays(place)), target=target)
+        return source, layout
     if place.is_dir():
         return image_folder(str(place.resolve())), None
     if place.suffix not in SUFFIXES:
@@ -51,14 +54,30 @@ def file_source(path: str, target: Target, *, names: tuple[str, ...] = ()) -> tu
 
 def _npz(path: Path) -> dict[str, Any]:
     try:
+        with zipfile.ZipFile(path) as packed:
+            size = sum(item.file_size for item in packed.infolist())
+        conversion.require_memory(size, name=str(path))
         with np.load(path, allow_pickle=False) as stored:
-            arrays = dict(stored)
+            return _pairs(str(path), dict(stored))
+    except UsageError:
+        raise
     except Exception as problem:  # a damaged zip file can fail in many ways
         raise DataError(
             f"{path} cannot be read ({problem}); write it with np.savez(path, train_x=..., train_y=..., test_x=..., "
             "test_y=...), of arrays of numbers or texts"
         ) from None
-    pairs = {}
+
+
+def _arrays(folder: Path) -> dict[str, Any]:
+    """The arrays of a folder, which stay on the disk. Raises DataError for one that is damaged."""
+    try:
+        return {path.stem: np.load(path, mmap_mode="r", allow_pickle=False) for path in sorted(folder.glob("*.npy"))}
+    except Exception as problem:  # a damaged file can fail in many ways
+        raise DataError(f"an array of {folder} cannot be read ({problem}); write it with np.save") from None
+
+
+def _pairs(path: str, found: Mapping[str, Any]) -> dict[str, Any]:
+    pairs, arrays = {}, dict(found)
     for split in ("train", "test"):
         keys = [next((key for key in (f"{split}_{part}", f"{part}_{split}") if key in arrays), None) for part in "xy"]
         if None in keys:
@@ -77,7 +96,11 @@ def _parquet(path: Path) -> dict[str, Any]:
     from pyarrow import parquet, types  # here, because most commands read no tables
 
     try:
-        table = parquet.ParquetFile(path).read()
+        file = parquet.ParquetFile(path)
+        conversion.require_memory(16 * file.metadata.num_rows * file.metadata.num_columns, name=str(path))
+        table = file.read()
+    except UsageError:
+        raise
     except Exception as problem:  # what pyarrow raises for a damaged file differs by damage
         raise DataError(f"{path} cannot be read ({str(problem).splitlines()[0]}); write it anew") from None
     names = table.column_names

@@ -14,7 +14,7 @@ from torch import Tensor
 from prunescope.base.errors import UsageError
 from prunescope.tasks.data import conversion, library
 from prunescope.tasks.data.groups import groupings
-from prunescope.tasks.data.layout import Layout, packed, require_same
+from prunescope.tasks.data.layout import Layout, packed
 from prunescope.tasks.data.reading import Pair, pair
 from prunescope.tasks.data.source import Arrays, Content, Source
 from prunescope.tasks.targets import Classes, Target, Weighted
@@ -55,17 +55,6 @@ class Own(NamedTuple):
     target: Target
 
 
-def tensors(train: Any, test: Any, *, classes: int | None = None, target: Target | None = None) -> Tensors:
-    """A source of the user's arrays; see `own`. Raises UsageError, too, for examples that need a layout."""
-    source, layout, _ = own(train, test, classes=classes, target=target)
-    if layout is not None:
-        raise UsageError(
-            "examples of whole numbers or of several parts need Task.from_module(), which tells the network of them; "
-            "give floating examples [N, *shape] here, normalized"
-        )
-    return source
-
-
 def own(
     train: Any,
     test: Any,
@@ -97,8 +86,10 @@ def own(
     names = class_names or pairs["train"].class_names or pairs["test"].class_names or _texts(pairs)
     labels = {name: _labels(held.y, names, name) for name, held in pairs.items()}
     examples = {name: _examples(held, labels[name], name) for name, held in pairs.items()}
-    require_same(examples["train"][1], examples["test"][1])
-    (train_x, layout), (test_x, _) = examples["train"], examples["test"]
+    (train_x, layout), (test_x, other) = examples["train"], examples["test"]
+    if layout != other:
+        kinds = ["one floating tensor" if part is None else part.described for part in (layout, other)]
+        raise UsageError(f"training examples are {kinds[0]} and test examples {kinds[1]}; they must be alike")
     if train_x.shape[1:] != test_x.shape[1:]:
         raise UsageError(
             f"training examples have shape {tuple(train_x.shape[1:])} and test examples "

@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -53,6 +53,9 @@ class Transforms(Augmentation):
     transforms: in order.
     """
 
+    slow_because: ClassVar[str] = (
+        "changes one image after the other; CropFlip and RandomResizedCrop change a batch at once"
+    )
     transforms: tuple[Transform, ...] = Field(min_length=1)
 
     def __call__(self, x: Tensor, generator: torch.Generator) -> Tensor:

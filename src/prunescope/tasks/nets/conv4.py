@@ -14,13 +14,11 @@ class Conv4(nn.Sequential):
     The first convolution of a pair pads by 1, the second does not; each pair ends in a 2x2 max pooling. It
     has 1,250,858 parameters, of which the penultimate layer `fc1` holds 94.3 %.
 
-    Args:
-        classes: number of classes.
-        scale: factor on the widths 32, 64 (convolutions) and 512 (linear); dimensionless.
-        initialization: see `prunescope.tasks.nets.initialize.initialize`.
+    classes: number of classes.
+    scale: factor on the widths 32, 64 (convolutions) and 512 (linear); dimensionless.
+    initialization: see `prunescope.tasks.nets.initialize.initialize`.
 
-    Raises:
-        UsageError: an impossible scale, an unknown initialization.
+    Raises UsageError for an impossible scale, an unknown initialization.
 
     Source: Bartoldson et al. 2019 (arXiv 1906.03728v1), figure A3.
     Differs from the source: the paper does not state padding, activation and initialization. The padding is

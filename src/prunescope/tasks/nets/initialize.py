@@ -22,13 +22,11 @@ def initialize(network: nn.Module, initialization: str, *, batchnorm: str = "one
     alike. Linear biases are always torch's. BatchNorm's gamma is 1 ("ones") or from U(0, 1) ("uniform");
     its beta is 0.
 
-    Args:
-        network: just constructed, so that what is left alone still has PyTorch's law.
-        initialization: one of `INITIALIZATIONS`.
-        batchnorm: one of `BATCHNORMS`.
+    network: just constructed, so that what is left alone still has PyTorch's law.
+    initialization: one of `INITIALIZATIONS`.
+    batchnorm: one of `BATCHNORMS`.
 
-    Raises:
-        UsageError: an unknown name.
+    Raises UsageError for an unknown name.
 
     Source: He et al. 2015, eq. 10 (fan in) and eq. 14 (fan out). "kaiming_normal" with "uniform" is
     OpenLTH, which Jin et al. 2022 used; with "ones" it is Bartoldson et al. 2020's ResNet-20 and -56;

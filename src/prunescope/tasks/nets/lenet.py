@@ -14,15 +14,13 @@ class LeNet(nn.Sequential):
     Layers are fc1, fc2, ... for the hidden widths and `fc` for the output. 784-300-100-10 has 266,610
     parameters, of which 266,200 are weights.
 
-    Args:
-        hidden: units of each hidden layer, before scaling; () is a linear classifier.
-        inputs: numbers an example.
-        classes: number of classes.
-        scale: factor on every hidden width; dimensionless.
-        initialization: see `prunescope.tasks.nets.initialize.initialize`.
+    hidden: units of each hidden layer, before scaling; () is a linear classifier.
+    inputs: numbers an example.
+    classes: number of classes.
+    scale: factor on every hidden width; dimensionless.
+    initialization: see `prunescope.tasks.nets.initialize.initialize`.
 
-    Raises:
-        UsageError: a width or scale below what is possible, an unknown initialization.
+    Raises UsageError for a width or scale below what is possible, an unknown initialization.
 
     Source: LeCun et al. 1998, section III.C; ReLU and this initialization as OpenLTH's mnist_lenet_300_100.
     """

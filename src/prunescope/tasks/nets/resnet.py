@@ -160,17 +160,15 @@ class CifarResNet(nn.Sequential):
     With 10 classes and projections ResNet-20 has 272,474 parameters; ResNet-32 with 100 classes has
     472,756, and 1,872,132 at width 32.
 
-    Args:
-        depth: 6 n + 2 for n >= 1 blocks a stage.
-        width: channels of the first stage before scaling; the others have twice and four times the result.
-        classes: number of classes.
-        scale: factor on `width`; dimensionless.
-        shortcut: "projection" (1x1 convolution and BatchNorm) or "zero_pad" (no parameters).
-        initialization: see `prunescope.tasks.nets.initialize.initialize`.
-        batchnorm: the same.
+    depth: 6 n + 2 for n >= 1 blocks a stage.
+    width: channels of the first stage before scaling; the others have twice and four times the result.
+    classes: number of classes.
+    scale: factor on `width`; dimensionless.
+    shortcut: "projection" (1x1 convolution and BatchNorm) or "zero_pad" (no parameters).
+    initialization: see `prunescope.tasks.nets.initialize.initialize`.
+    batchnorm: the same.
 
-    Raises:
-        UsageError: a depth that is not 6 n + 2, an unknown name, an impossible width or scale.
+    Raises UsageError for a depth that is not 6 n + 2, an unknown name, an impossible width or scale.
 
     Source: He et al. 2016, section 4.2. The defaults are those of Jin et al. 2022 with OpenLTH; Bartoldson
     et al. 2020 use "zero_pad" and batchnorm "ones".

@@ -25,17 +25,15 @@ class TwoLayer(nn.Module):
 
     The weights w are one bias-free linear layer `fc1` of shape [classes * width, inputs], class by class.
 
-    Args:
-        inputs: numbers a patch (d).
-        width: neurons a class before scaling (m).
-        classes: number of classes (K).
-        scale: factor on `width`; dimensionless.
-        power: exponent of the ReLU (q), at least 1.
-        deviation: standard deviation of the initial weights, which are N(0, deviation^2).
+    inputs: numbers a patch (d).
+    width: neurons a class before scaling (m).
+    classes: number of classes (K).
+    scale: factor on `width`; dimensionless.
+    power: exponent of the ReLU (q), at least 1.
+    deviation: standard deviation of the initial weights, which are N(0, deviation^2).
 
-    Raises:
-        UsageError: an impossible width or scale, fewer than one input or class, a power below 1, a deviation that
-            is not positive.
+    Raises UsageError for an impossible width or scale, fewer than one input or class, a power
+    below 1, a deviation that is not positive.
 
     Source: Yang et al. 2023 (arXiv 2301.00335), section 2 (recalled).
     """

@@ -18,16 +18,14 @@ class VGG(nn.Sequential):
     pooling, the last of which leaves one pixel. Convolutions are conv1, conv2, ... in forward order, their
     norms bn1, bn2, ....
 
-    Args:
-        depth: number of convolutions and linear layers in the original numbering: 11, 13, 16 or 19.
-        classes: number of classes.
-        scale: factor on every convolution's width; dimensionless.
-        last_pool: "average" or "max", the pooling after the fifth stage; the four before it are max poolings.
-        initialization: see `prunescope.tasks.nets.initialize.initialize`.
-        batchnorm: the same.
+    depth: number of convolutions and linear layers in the original numbering: 11, 13, 16 or 19.
+    classes: number of classes.
+    scale: factor on every convolution's width; dimensionless.
+    last_pool: "average" or "max", the pooling after the fifth stage; the four before it are max poolings.
+    initialization: see `prunescope.tasks.nets.initialize.initialize`.
+    batchnorm: the same.
 
-    Raises:
-        UsageError: an unknown depth, pooling or initialization, an impossible scale.
+    Raises UsageError for an unknown depth, pooling or initialization, an impossible scale.
 
     Source: Simonyan and Zisserman 2015, table 1, as cut down for CIFAR by Jin et al. 2022 with OpenLTH (the
     defaults; VGG-16 has 14,728,266 parameters) and Bartoldson et al. 2020 (depth 11, last_pool "max",

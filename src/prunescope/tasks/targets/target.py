@@ -1,8 +1,4 @@
-"""What the labels of a task are: the interface.
-
-Belongs here: which y a target permits, which outputs fit it, prediction and error of an example, and what it cannot
-have. Does not belong here: a target (one file each), losses (`losses.py`), how y is read and stored (`data/`).
-"""
+"""What the labels of a task are: the interface."""
 
 from abc import abstractmethod
 from collections.abc import Callable

@@ -5,7 +5,7 @@ Its state is taken out after each step as plain tensors and put back before the 
 
 from collections.abc import Callable
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from pydantic import Field, JsonValue, model_validator
@@ -29,6 +29,7 @@ class TorchOptimizer(Optimizer):
     args: its arguments but for the parameters and the learning rate, which the schedule gives.
     """
 
+    slow_because: ClassVar[str] = "makes torch's optimizer anew at every step, and sparse layers are computed densely"
     path: str = Field(pattern=r"^[\w.]+:[\w.]+$")
     args: dict[str, JsonValue] = {}
 

@@ -48,7 +48,7 @@ def _under_lease(bench: Workbench, work: Job | Measured, beat: Callable[[int], b
 def _read(bench: Workbench, reading: Measured, beat: Callable[[int], bool]) -> Message:
     began = time.monotonic()
     if not bench.store.has_reading(reading.id):  # another process may have taken it since it was planned
-        bench.read(reading, beat)
+        bench.read(reading, beat=beat)
     return Message(reading.id, "done", steps=int(1000 * (time.monotonic() - began)))
 
 
