@@ -29,6 +29,7 @@ from prunescope.measures import (
     NoiseResponse,
     Normality,
     OutOfSample,
+    Outputs,
     Risk,
     Sample,
     SeenUnseen,
@@ -37,7 +38,6 @@ from prunescope.measures import (
     UnitsGone,
     WeightVector,
 )
-from prunescope.measures.outputs import Outputs
 from prunescope.tasks.data.signal_noise import signal_noise
 from prunescope.tasks.data.synthetic import synthetic
 from prunescope.tasks.model import network
@@ -53,10 +53,10 @@ SETTINGS: dict[type[Measure], Measure] = {
     Halves: Halves(split="test"),
     Labels: Labels(split="train"),
     OutOfSample: OutOfSample(),
+    Outputs: Outputs(split="test"),
     SeenUnseen: SeenUnseen(),
     LayerSparsity: LayerSparsity(),
     UnitsGone: UnitsGone(),
-    Outputs: Outputs(),
     Normality: Normality(examples=12, layers=2),
     WeightVector: WeightVector(),
     AdaptiveSharpness: AdaptiveSharpness(sample=FEW, steps=2, draws=2),
@@ -134,7 +134,7 @@ def test_its_values_are_finite_numbers_and_vectors(measure):
     assert values and all(name.isidentifier() or "." in name for name in values)
     for value in values.values():
         assert isinstance(value, torch.Tensor) and not value.requires_grad
-        assert value.ndim <= 1 and bool(value.double().isfinite().all())
+        assert value.ndim <= (2 if isinstance(measure, Outputs) else 1) and bool(value.double().isfinite().all())
 
 
 def by_hand(problem, weights, split):

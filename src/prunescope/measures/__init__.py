@@ -24,6 +24,7 @@ from prunescope.measures.loss_along_eigenvectors import LossAlongEigenvectors
 from prunescope.measures.measure import Measure
 from prunescope.measures.normality import Normality
 from prunescope.measures.out_of_sample import OutOfSample
+from prunescope.measures.outputs import Outputs
 from prunescope.measures.risk import Risk
 from prunescope.measures.seen_unseen import SeenUnseen
 from prunescope.measures.signal import NoiseResponse, SignalAndNoise, SignalNeurons
@@ -50,6 +51,7 @@ __all__ = [
     "NoiseResponse",
     "Normality",
     "OutOfSample",
+    "Outputs",
     "Risk",
     "Sample",
     "SeenUnseen",
