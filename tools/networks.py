@@ -182,8 +182,8 @@ INTRODUCTION = """# Networks
 
 Which networks prunescope understands, tried one by one. `python tools/networks.py --save docs/networks.md` makes
 this page. It needs the extra `networks` (`pip install 'prunescope[networks]'`) and a torchvision built for the torch
-that is installed: beside a CPU build of torch, the CPU build of torchvision. Nothing is downloaded. All networks are small,
-start from random weights, and are trained for four epochs on 48 examples.
+that is installed: beside a CPU build of torch, the CPU build of torchvision. Nothing is downloaded. All networks are
+small, start from random weights, and are trained for four epochs on 48 examples.
 
 | column | what was done, and what the cell says |
 |---|---|

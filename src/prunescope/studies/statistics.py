@@ -99,6 +99,16 @@ def equivalence_test(values: ArrayLike, *, margin: float) -> float:
     return max(t_test(sample, than=-margin), t_test(-sample, than=-margin))
 
 
+def mean_distance(values: ArrayLike) -> float:
+    """The mean distance between two of the values, such as what seeds alone differ by: [R], R >= 2.
+
+    >>> mean_distance([1.0, 2.0, 4.0])
+    2.0
+    """
+    sample = _sample(values, fewest=2)
+    return float(np.abs(sample[:, None] - sample).sum() / (len(sample) * (len(sample) - 1)))
+
+
 def bootstrap_interval(
     values: ArrayLike,
     generator: torch.Generator,

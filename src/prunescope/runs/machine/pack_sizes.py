@@ -210,6 +210,8 @@ def _members(loader: Loader, recipe: Recipe, count: int) -> list[Member]:
     """A run so many times where its first step begins; one that starts from another run, from fresh weights."""
     if not isinstance(recipe.start, Fresh):
         recipe = recipe.replace(start=Fresh(), interventions=(), begin="0it")
+    # The state of another run, such as one whose masks are taken, need not be there yet.
+    recipe = recipe.replace(interventions=tuple(value for value in recipe.interventions if not value.references))
     program = with_kernels(loader.program(recipe), loader.setting.kernels)
     members = [Member(program, loader.start(recipe, program)) for _ in range(count)]
     for member in members:
