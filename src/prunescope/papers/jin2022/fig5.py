@@ -8,7 +8,7 @@ import numpy as np
 import prunescope as ps
 from prunescope.papers.jin2022.arms import noise_name
 from prunescope.papers.jin2022.claims import LESS, MORE, NO_MORE, SATURATED
-from prunescope.papers.jin2022.quantities import fits_noise, is_sparse, optima_inside
+from prunescope.papers.jin2022.quantities import fits, is_sparse, optima_inside
 from prunescope.papers.jin2022.settings import SCALES, Settings, at, study
 from prunescope.papers.jin2022.subgroups import WHERE, Case, Subgroups, group_figure, subgroups
 
@@ -64,5 +64,5 @@ def exceptions(sub: Subgroups) -> Iterator[ps.Claim]:
                 text,
                 *(is_sparse(bench, noise) for noise in (MOST_NOISE, than)),
                 place="Fig. 5 (little change; the comparison is proposed here)",
-                fitted=(fits_noise(bench, than),),
+                fitted=(fits(bench, than),),
             )

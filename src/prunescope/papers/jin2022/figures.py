@@ -18,9 +18,9 @@ from prunescope.papers.jin2022.quantities import (
     is_best_epoch,
     over_levels,
     remaining,
+    test_error,
     train,
 )
-from prunescope.papers.jin2022.quantities import test_error as error_of
 from prunescope.studies.curves import number
 
 OVER_SPARSITY: Mapping[str, Any] = {"x_label": "weights remaining, %", "log_x": True, "reverse_x": True}
@@ -58,7 +58,7 @@ def error_figure(
                 noise,
                 {"panel": noise_name(noise), "arm": LABELS[arm]},
                 epochs=epochs,
-                test_error=error_of,
+                test_error=test_error,
                 test_loss=lambda *network: ps.column([p.test for p in bench.row(*network[1:])], "loss"),
             )
             for arm in ("dense", *(arm for arm in shown if bench.depth(arm, noise)))
@@ -126,7 +126,8 @@ def fit_figure(
             for part in ("original", "noisy")
         ],
         plot=ps.Lines(
-            *("weights_remaining", "train_loss"),
+            "weights_remaining",
+            "train_loss",
             series="examples",
             y_label=y_label,
             references=dashed,

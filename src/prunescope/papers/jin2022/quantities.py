@@ -199,25 +199,15 @@ def rank_correlation(first: Numbers, second: Numbers) -> float:
     return statistics.rank_correlation(first[both], second[both]) if both.sum() > 1 else float("nan")
 
 
-def fits_clean(bench: Benchmark) -> ps.Precondition:
-    """The dense network without label noise fits its training set (the threshold is proposed)."""
-    says = "the dense network fits its clean training set"
-    return ps.Precondition(says, _fitted(bench, 0.0, "error", "% fitted"), at_least=bench.fits)
-
-
-def fits_noise(bench: Benchmark, noise: float, *, at_least: float = 50.0) -> ps.Precondition:
-    """The dense network has memorized most noisy labels (proposed threshold)."""
-    memorized = _fitted(bench, noise, "noisy_error", "% of noisy labels fitted")
-    return ps.Precondition("the dense network has memorized its noisy labels", memorized, at_least=at_least)
-
-
-def _fitted(bench: Benchmark, noise: float, name: str, unit: str) -> ps.Quantity:
-    return train(bench, "dense", noise, name=name, unit=unit).map(lambda error: 100 * (1 - error), label="")
-
-
 def fits(bench: Benchmark, noise: float) -> ps.Precondition:
-    """The dense network fits what it is trained on: its training set, or with label noise most of the noisy labels."""
-    return fits_noise(bench, noise) if noise else fits_clean(bench)
+    """The dense network fits what it is trained on: its training set, or half of the noisy labels (both proposed)."""
+    says, name, unit, at_least = (
+        ("has memorized its noisy labels", "noisy_error", "% of noisy labels fitted", 50.0)
+        if noise
+        else ("fits its clean training set", "error", "% fitted", bench.fits)
+    )
+    fitted = train(bench, "dense", noise, name=name, unit=unit).map(lambda error: 100 * (1 - error), label="")
+    return ps.Precondition(f"the dense network {says}", fitted, at_least=at_least)
 
 
 def is_sparse(bench: Benchmark, noise: float, *, rule: Rule = "optimal", arm: Arm = "pruned") -> ps.Precondition:
