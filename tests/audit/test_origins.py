@@ -225,8 +225,9 @@ def test_runs_of_a_store_by_the_first_digits_of_their_ids(data, store):
     found = states({"dense": run.id[:6], "copy": copied, "recipe": run}, data, store)
     assert found.states["dense"].id == found.states["copy"].id
     assert found.states["recipe"].run == run
-    alone = states({"dense": run.id[:6], "copy": copied}, None, store)
-    assert {state.id for state in alone.states.values()} == {found.states["dense"].id}
+    for first in (run.id[:6], run, ps.final(run)):
+        alone = states({"dense": first, "copy": copied}, None, store)
+        assert alone.states["copy"].id == found.states["dense"].id
 
 
 def test_a_run_brings_its_data_with_its_noise_and_what_it_held_out(store):
@@ -331,6 +332,13 @@ def test_residual_networks_and_vggs_of_open_lth_keep_every_tensor(store, tmp_pat
     assert [leaf.flatten()[0] for leaf in named.values()] == [leaf.flatten()[0] for leaf in theirs.values()]
 
 
+def test_masks_of_other_tensors_are_refused(data, store, tmp_path):
+    lenet_of_open_lth(tmp_path / "main")
+    torch.save({"fc9.weight": torch.ones(2, 2)}, tmp_path / "main" / "mask.pth")
+    with pytest.raises(UsageError, match=r"mask\.pth has masks of fc9\.weight, which model_ep10_it5\.pth has not"):
+        states({"dense": str(tmp_path)}, data, store)
+
+
 class Payload:
     def __reduce__(self):
         return os.system, ("touch executed",)
@@ -378,9 +386,11 @@ def test_files_that_are_something_else_are_named(data, store, tmp_path):
     (tmp_path / "text.pt").write_text("no tensors")
     (tmp_path / "cut.safetensors").write_bytes(b"\x00" * 20)
     torch.jit.script(nn.Linear(2, 2)).save("script.pt")
+    torch.save(torch.ones(3), "tensor.pt")
     for name, kind, says in (
         ("text.pt", DataError, "is no file of torch.save, or it is damaged"),
         ("cut.safetensors", DataError, "cannot be read"),
+        ("tensor.pt", UsageError, r"holds a Tensor; write it by torch\.save\(model\.state_dict\(\), path\)"),
         ("script.pt", UsageError, "is a TorchScript program"),
         (str(tmp_path / "data"), UsageError, "is a folder without a file model_epX_itY.pth"),
     ):
