@@ -154,7 +154,7 @@ def program_for(lab, *interventions, **changes):
     plain = lab.program(*interventions, problem=lab.batchnorm, steps=STEPS, **changes)
     if any(isinstance(value, UseAverage) for value in interventions):
         changes["optimizer"] = WithAverage(optimizer=plain.optimizer, decay=0.5)
-    elsewhere = lab.weights(plain, seed=9, sparsity=0.5)
+    elsewhere = lab.weights(plain, seed=9, sparsity=0.7)
     return lab.program(
         *interventions,
         problem=lab.batchnorm,
