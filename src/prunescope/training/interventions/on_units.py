@@ -116,7 +116,13 @@ def taken_units(weights: Weights, memory: Tree, units: Units) -> Tensor:
 
 
 def hide(
-    state: TrainState, key: str, units: Units, where: Tensor, *, normalization_follows: bool, save: Sequence[str]
+    state: TrainState,
+    key: str,
+    units: Units,
+    where: Tensor,
+    *,
+    normalization_follows: bool,
+    save: Sequence[str],
 ) -> TrainState:
     """The state with the units `where` [N] at 0 and held there, until `show`.
 
