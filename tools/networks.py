@@ -46,7 +46,7 @@ class Trial:
     def read(self, *nodes: ps.Reading) -> StoredResults:
         results = ps.ensure(nodes, store=self.store, workers=1)
         for node in nodes:
-            assert node in results, results.why_failed(node)
+            _ = results[node]  # raises why the run failed, if it did
         return results
 
     def value(self, measure: ps.Measure, run: ps.Recipe, name: str) -> torch.Tensor:
@@ -181,9 +181,9 @@ def versions() -> str:
 INTRODUCTION = """# Networks
 
 Which networks prunescope understands, tried one by one. `python tools/networks.py --save docs/networks.md` makes
-this page. It needs the extra `networks` (`pip install 'prunescope[networks]'`) and a torchvision built for the torch that
-is installed: beside a CPU build of torch, the CPU build of torchvision. Nothing is downloaded. All networks are small,
-start from random weights, and are trained for four epochs on 48 examples.
+this page. It needs the extra `networks` (`pip install 'prunescope[networks]'`) and a torchvision that was built for the
+torch that is installed: beside a CPU build of torch, the CPU build of torchvision. Nothing is downloaded. All networks
+are small, start from random weights, and are trained for four epochs on 48 examples.
 
 | column | what was done, and what the cell says |
 |---|---|
