@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: run test test-all bench lint types layers pytest clean
+.PHONY: run test test-all bench docs lint types layers pytest clean
 
 run: $(VENV)/.installed
 	$(BIN)/prunescope run quickstart
@@ -26,6 +26,12 @@ pytest: $(VENV)/.installed
 
 test-all: lint types layers
 	$(BIN)/pytest -n 2
+
+docs: $(VENV)/.installed
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt --upgrade pip --group docs
+	$(BIN)/python tools/atlas.py
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	@echo "open docs/_build/html/index.html"
 
 bench: $(VENV)/.installed
 	$(BIN)/python -m benchmarks

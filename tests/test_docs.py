@@ -2,6 +2,7 @@
 
 import json
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -88,3 +89,9 @@ def test_the_first_study_runs_as_it_stands(tmp_path):
     assert claim["unit"] == "% test error, smallest removed minus random removed" and claim["n"] == 2
     table = (tmp_path / "prunescope-reports/my-study/data/error.csv").read_text()
     assert len(table.splitlines()) == 1 + 3 * 3 * 2
+
+
+def test_the_atlas_holds_the_verdicts_of_the_stored_results():
+    """`python tools/atlas.py` writes it anew."""
+    names = runpy.run_path(str(DOCS.parent / "tools" / "atlas.py"))
+    assert (DOCS / "atlas.md").read_text() == names["page"]()

@@ -4,16 +4,22 @@ The names below are the whole public interface of a notebook; each is loaded whe
 `import prunescope` is quick.
 """
 
+# mypy: implicit-reexport
+
 import importlib
 from typing import TYPE_CHECKING, Any
 
 from prunescope import moved
 
 if TYPE_CHECKING:
+    from prunescope.audit import audit
+    from prunescope.base.errors import UsageError
     from prunescope.base.reference import Moment, StateRef
+    from prunescope.base.steps import Duration
     from prunescope.base.streams import Seeds, replicate
     from prunescope.base.value import Value
-    from prunescope.measures import Examples, LayerSparsity, Measure, Risk
+    from prunescope.explain.study import explain
+    from prunescope.measures import Comparison, Examples, Labels, LayerSparsity, Measure, Risk
     from prunescope.runs.execution.ensure import ensure
     from prunescope.runs.graph.families import (
         at_init,
@@ -29,9 +35,11 @@ if TYPE_CHECKING:
         with_data,
         with_network,
     )
-    from prunescope.runs.graph.nodes import Chosen, Combined, Reading, Trace
+    from prunescope.runs.graph.given import given
+    from prunescope.runs.graph.nodes import Chosen, Combined, Compared, Reading, Trace
     from prunescope.runs.graph.recipe import Recipe, Subset
     from prunescope.runs.machine.inspections import inspect
+    from prunescope.runs.machine.modules import load_module
     from prunescope.runs.store.store import Store
     from prunescope.sparsity.scores import Magnitude, Random, Score
     from prunescope.sparsity.select import Remaining, Sparsity
@@ -39,10 +47,11 @@ if TYPE_CHECKING:
     from prunescope.studies.claim import Claim, Precondition
     from prunescope.studies.drawing import draw
     from prunescope.studies.figure import Computed, Figure, Rows
-    from prunescope.studies.plot import Lines, Scatter
-    from prunescope.studies.quantity import Quantity, arrays, column, combined, constant, side_by_side
-    from prunescope.studies.region import Among, Count, Direction, Equivalence, MedianDirection, Near
-    from prunescope.studies.study import Study
+    from prunescope.studies.plot import Intervals, Lines, Listing, Map, Row, Scatter, Sheet, Table
+    from prunescope.studies.quantity import Quantity, arrays, column, combined, constant, each, nodes_of, side_by_side
+    from prunescope.studies.region import Among, Count, Direction, Equivalence, MedianDirection, Near, Region
+    from prunescope.studies.results import Numbers, Results
+    from prunescope.studies.study import Study, merged, titled
     from prunescope.tasks.data.augmentation import Augmentation
     from prunescope.tasks.data.cifar import cifar10, cifar100
     from prunescope.tasks.data.digits import digits
@@ -51,7 +60,7 @@ if TYPE_CHECKING:
     from prunescope.tasks.data.synthetic import synthetic
     from prunescope.tasks.data.transforms import Transform, Transforms
     from prunescope.tasks.evaluation import logits
-    from prunescope.tasks.model import network
+    from prunescope.tasks.model import Network, network
     from prunescope.tasks.targets import Binary, Classes, MultiLabel, Regression, Sequence
     from prunescope.tasks.task import Data, Task
     from prunescope.training.average_probe import AverageCurve
@@ -90,17 +99,23 @@ __version__ = "0.1.0"
 moved.install()
 
 _HOME = {
+    "audit": "audit",
+    "base.errors": "UsageError",
     "base.reference": "Moment StateRef",
+    "base.steps": "Duration",
     "base.streams": "Seeds replicate",
     "base.value": "Value",
-    "measures": "Examples LayerSparsity Measure Risk",
+    "explain.study": "explain",
+    "measures": "Comparison Examples Labels LayerSparsity Measure Risk",
     "runs.execution.ensure": "ensure",
     "runs.graph.families": (
         "at_init dense during_training extended final grid imp one_shot replicates width with_data with_network"
     ),
-    "runs.graph.nodes": "Chosen Combined Reading Trace",
+    "runs.graph.given": "given",
+    "runs.graph.nodes": "Chosen Combined Compared Reading Trace",
     "runs.graph.recipe": "Recipe Subset",
     "runs.machine.inspections": "inspect",
+    "runs.machine.modules": "load_module",
     "runs.store.store": "Store",
     "sparsity.scores": "Magnitude Random Score",
     "sparsity.select": "Remaining Sparsity",
@@ -108,10 +123,11 @@ _HOME = {
     "studies.claim": "Claim Precondition",
     "studies.drawing": "draw",
     "studies.figure": "Computed Figure Rows",
-    "studies.plot": "Lines Scatter",
-    "studies.quantity": "Quantity arrays column combined constant side_by_side",
-    "studies.region": "Among Count Direction Equivalence MedianDirection Near",
-    "studies.study": "Study",
+    "studies.plot": "Intervals Lines Listing Map Row Scatter Sheet Table",
+    "studies.quantity": "Quantity arrays column combined constant each nodes_of side_by_side",
+    "studies.region": "Among Count Direction Equivalence MedianDirection Near Region",
+    "studies.results": "Numbers Results",
+    "studies.study": "Study merged titled",
     "tasks.data.augmentation": "Augmentation",
     "tasks.data.cifar": "cifar10 cifar100",
     "tasks.data.digits": "digits",
@@ -120,7 +136,7 @@ _HOME = {
     "tasks.data.synthetic": "synthetic",
     "tasks.data.transforms": "Transform Transforms",
     "tasks.evaluation": "logits",
-    "tasks.model": "network",
+    "tasks.model": "Network network",
     "tasks.targets": "Binary Classes MultiLabel Regression Sequence",
     "tasks.task": "Data Task",
     "training.average_probe": "AverageCurve",

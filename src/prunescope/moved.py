@@ -18,14 +18,28 @@ _RUNS = {
     "machine": "calibration engines memory packing pricing",
     "execution": "manifest preparation status workbench",
 }
+_MEASURES = {
+    "examples": "el2n labels out_of_sample seen_unseen",
+    "gradient_trace": "grand",
+    "hessian_spectrum": "loss_along_eigenvectors",
+    "hessian_trace": "hessian_trace_estimate hessian_trace_or_estimate",
+    "risk": "class_risk group_risk halves",
+    "sparsity": "units_gone",
+}
 MOVED = {
     **{
         f"prunescope.runs.{name}": f"prunescope.runs.{room}.{name}"
         for room, names in _RUNS.items()
         for name in names.split()
     },
+    **{
+        f"prunescope.measures.{name}": f"prunescope.measures.{place}"
+        for place, names in _MEASURES.items()
+        for name in names.split()
+    },
     "prunescope.runs.execute": "prunescope.runs.execution.ensure",
     "prunescope.runs.watch": "prunescope.runs.graph.measure_probe",
+    "prunescope.papers.own": "prunescope.studies.own",
     "prunescope.papers.bartoldson2020": "prunescope.papers.bartoldson",
     "prunescope.papers.bartoldson2020.yours": "prunescope.papers.bartoldson.yours",
 }

@@ -156,7 +156,7 @@ def spawned(tmp_path: Path) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
             env=environment,
             start_new_session=True,
             # A shell starts what it runs in the background deaf to Ctrl-C, and children inherit that.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            preexec_fn=lambda: [signal.signal(n, signal.SIG_DFL) for n in (signal.SIGINT, signal.SIGHUP)],
         )
         started.append(process)
         return process

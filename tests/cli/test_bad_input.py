@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from prunescope.base.errors import UsageError
 from prunescope.runs.store.store import Store
 
 
@@ -200,3 +201,43 @@ def test_an_unexpected_error_is_told_in_two_lines(command, study, monkeypatch) -
     assert result.exit_code == 1
     assert "unexpected TypeError: 'str' object is not callable" in result.output
     assert "--debug" in result.output
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("levels: " + "[" * 3000 + "]" * 3000, "nested too deeply"),
+        ("levels: [&a [1, 1], *a]", r"an alias \(\*name\); write the value out"),
+        ("1: 2", "the key 1 is no name of a field"),
+        ("levels: !!set {1}", "is a set"),
+        ("network: subprocess:run", "neither a class derived from torch.nn.Module nor a function annotated"),
+        ("inner: {network: shutil:rmtree}", "neither a class derived from torch.nn.Module"),
+        ("network: string:ascii_letters", "neither a class derived from torch.nn.Module"),
+        ("network: torch.nn:Module.apply", "neither a class derived from torch.nn.Module"),
+    ],
+)
+def test_a_settings_file_that_is_refused(text, says, tmp_path) -> None:
+    from prunescope.cli.overrides import gather
+
+    file = tmp_path / "settings.yaml"
+    file.write_text(text)
+    with pytest.raises(UsageError, match=says):
+        gather([], file)
+
+
+def test_a_settings_file_may_name_a_class_of_modules(tmp_path) -> None:
+    from prunescope.cli.overrides import gather
+
+    file = tmp_path / "settings.yaml"
+    file.write_text("network: prunescope.tasks.nets:LeNet\narguments: {hidden: [8, 8]}\n")
+    assert gather([], file)["network"] == "prunescope.tasks.nets:LeNet"
+
+
+@pytest.mark.parametrize("pair", ["replicates=999999999999", "replicates=1001", "levels=1000000000000000000000000"])
+def test_counts_that_no_plan_ends_with_are_refused(pair) -> None:
+    from prunescope.papers import quickstart
+    from prunescope.studies.load import changed
+
+    name, _, number = pair.partition("=")
+    with pytest.raises(UsageError, match=f"{name}={number}: at most 1,0"):
+        changed(quickstart.SCALES["smoke"], {name: int(number)})

@@ -46,7 +46,7 @@ def test_wrong_usage_is_exit_2(command, words) -> None:
 def test_list_names_every_study(command) -> None:
     from prunescope.papers.catalogue import catalogue
 
-    output = command("list").output
+    output = command("list", "--long").output
     for entry in catalogue():
         assert entry.name in output
         assert entry.question in output

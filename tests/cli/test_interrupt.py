@@ -1,4 +1,4 @@
-"""Ctrl-C during a real run, and the same command again."""
+"""Ctrl-C, SIGTERM and SIGHUP during a real run, and the same command again."""
 
 import os
 import signal
@@ -12,19 +12,26 @@ from prunescope.runs.store.store import Store
 SLOW = ("-s", "epochs=100", "-s", "examples=2048", "-s", "levels=0", "-s", "replicates=2")
 
 
-@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
-def test_ctrl_c_stops_and_the_same_command_goes_on(spawned, until, study, store: Path, workers: int) -> None:
+@pytest.mark.parametrize(
+    ("workers", "number"),
+    [(1, signal.SIGINT), (1, signal.SIGTERM), *(pytest.param(2, n, marks=pytest.mark.slow) for n in (2, 1, 15))],
+)
+def test_it_stops_and_the_same_command_goes_on(spawned, until, study, store: Path, workers: int, number: int) -> None:
     words = ("run", study, *SLOW, "--workers", workers)
     first = spawned(*words)
     until(lambda: any((store / "leases").glob("[!.]*")))
     time.sleep(1.0)  # into the first run
-    os.killpg(first.pid, signal.SIGINT)
+    os.killpg(first.pid, number)
     output, errors = first.communicate(timeout=60)
     assert first.returncode == 130, errors
     assert "Traceback" not in output + errors
     assert "the same command goes on" in errors
+    assert not list((store / "leases").glob("[!.]*")) or workers > 1
     assert len(list(Store(store).run_ids())) < 2, "nothing was left to interrupt"
-    assert list((store / "partial").glob("*")), "nothing of what was reached is stored"
+    if (
+        workers == 1 or number == signal.SIGINT
+    ):  # other signals end worker processes at once, with their last checkpoint
+        assert list((store / "partial").glob("*")), "nothing of what was reached is stored"
 
     again = spawned(*words)
     output, errors = again.communicate(timeout=120)

@@ -26,15 +26,18 @@ from prunescope.measures import (
     LayerSparsity,
     LossAlongEigenvectors,
     Measure,
+    Neighbours,
     NoiseResponse,
     Normality,
     OutOfSample,
+    Outputs,
     Risk,
     Sample,
     SeenUnseen,
     SignalAndNoise,
     SignalNeurons,
     UnitsGone,
+    WeightCount,
     WeightVector,
 )
 from prunescope.tasks.data.signal_noise import signal_noise
@@ -52,9 +55,12 @@ SETTINGS: dict[type[Measure], Measure] = {
     Halves: Halves(split="test"),
     Labels: Labels(split="train"),
     OutOfSample: OutOfSample(),
+    Outputs: Outputs(split="test"),
+    Neighbours: Neighbours(split="test", count=3),
     SeenUnseen: SeenUnseen(),
     LayerSparsity: LayerSparsity(),
     UnitsGone: UnitsGone(),
+    WeightCount: WeightCount(),
     Normality: Normality(examples=12, layers=2),
     WeightVector: WeightVector(),
     AdaptiveSharpness: AdaptiveSharpness(sample=FEW, steps=2, draws=2),
@@ -132,7 +138,9 @@ def test_its_values_are_finite_numbers_and_vectors(measure):
     assert values and all(name.isidentifier() or "." in name for name in values)
     for value in values.values():
         assert isinstance(value, torch.Tensor) and not value.requires_grad
-        assert value.ndim <= 1 and bool(value.double().isfinite().all())
+        assert value.ndim <= (2 if isinstance(measure, Outputs | Neighbours) else 1) and bool(
+            value.double().isfinite().all()
+        )
 
 
 def by_hand(problem, weights, split):
@@ -144,6 +152,30 @@ def by_hand(problem, weights, split):
         loss = math.log(sum(math.exp(s) for s in scores)) - scores[int(y)]
         rows.append((loss, scores.index(max(scores)), int(y), int(split.clean[row])))
     return rows
+
+
+def test_outputs_are_the_log_probabilities_of_every_example(problem, weights):
+    values = Outputs(split="train").measure(problem, weights)
+    for k, (loss, prediction, label, clean) in enumerate(by_hand(problem, weights, problem.train)):
+        assert float(values["log_probability"][k, label]) == pytest.approx(-loss, abs=1e-5)
+        assert int(values["log_probability"][k].argmax()) == prediction
+        assert (int(values["label"][k]), int(values["clean"][k])) == (label, clean)
+    assert torch.allclose(values["log_probability"].exp().sum(1), torch.ones(len(problem.train)), atol=1e-5)
+
+
+def test_outputs_that_are_not_finite_are_refused(problem, weights):
+    params = {**weights.params, "fc.bias": torch.full_like(weights.params["fc.bias"], torch.nan)}
+    with pytest.raises(UsageError, match="not finite for 30 of 30 test examples"):
+        Outputs().measure(problem, weights.replace(params=params))
+
+
+def test_neighbours_are_those_of_the_other_half(problem, weights):
+    found = Neighbours(split="test", count=4).measure(problem, weights)["neighbours"].tolist()
+    x, _ = problem.test.batch(torch.arange(len(problem.test)))
+    rows = x.reshape(len(x), -1).double().tolist()
+    for k, nearest in enumerate(found):
+        others = sorted((math.dist(rows[k], rows[j]), j) for j in range(len(rows)) if (j - k) % 2)
+        assert nearest == [j for _, j in others[:4]]
 
 
 def mean(values):
@@ -211,3 +243,11 @@ def test_an_empty_split_is_refused_with_the_fix():
     problem = theory()
     with pytest.raises(UsageError, match="validation=N"):
         Risk(split="validation").measure(problem, pruned(problem))
+
+
+def test_weights_that_are_kept_are_counted(problem, weights):
+    counts = WeightCount().measure(problem, weights)
+    arrays = [mask.numpy() for mask in weights.masks.values()]
+    assert float(counts["weights"]) == sum(mask.size for mask in arrays)
+    assert float(counts["kept"]) == sum(int(mask.sum()) for mask in arrays) < float(counts["weights"])
+    assert float(counts["parameters"]) == sum(leaf.numel() for leaf in problem.model.parameters.values())

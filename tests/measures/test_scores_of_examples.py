@@ -48,9 +48,9 @@ def test_el2n_is_the_distance_to_the_label_used(problem, weights):
 
 
 def test_grand_is_the_gradient_norm_over_kept_weights(problem, weights, monkeypatch):
-    from prunescope.measures import grand
+    from prunescope.measures import gradient_trace
 
-    monkeypatch.setattr(grand, "CHUNK", 7)  # examples a pass, so that passes are joined
+    monkeypatch.setattr(gradient_trace, "CHUNK", 7)  # examples a pass, so that passes are joined
     with torch.no_grad():  # as the workbench calls it
         found = GraNd(split="train").measure(problem, weights)["grand"]
     for row in range(24):

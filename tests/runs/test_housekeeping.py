@@ -1,6 +1,7 @@
 """Finding, listing, checking and tidying what is stored."""
 
 import os
+import sqlite3
 import time
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from prunescope.runs.execution.ensure import ensure
 from prunescope.runs.graph.families import final, imp
 from prunescope.runs.graph.nodes import Reading, Trace
 from prunescope.runs.graph.recipe import Recipe
-from prunescope.runs.store import housekeeping, index
+from prunescope.runs.store import housekeeping, index, sealed
 from prunescope.runs.store.lease import acquire
 from prunescope.runs.store.store import Store
 from prunescope.tasks.data.synthetic import synthetic
@@ -98,9 +99,36 @@ def test_listing_follows_the_store(store: Store) -> None:
     assert [row.id for row in index.listing(store)] == [chain(2)[0].id]
 
 
+@pytest.mark.parametrize("damage", ["absent", "no database", "cut off", "another version"])
+def test_listing_rebuilds_its_file(store: Store, damage: str) -> None:
+    rows, path = index.listing(store), store.root / "index.sqlite"
+    if damage == "absent":
+        path.unlink()
+    elif damage == "no database":
+        path.write_bytes(b"this is no database, and long enough to be looked at" * 100)
+    elif damage == "cut off":
+        path.write_bytes(path.read_bytes()[:-1500])
+    else:
+        with sqlite3.connect(path) as database:
+            database.execute("PRAGMA user_version=99")
+            database.execute("DROP TABLE runs")
+            database.execute("CREATE TABLE runs (other TEXT)")
+    assert index.listing(store) == rows
+    assert index.listing(store) == rows
+
+
+def test_listing_works_where_it_cannot_write(store: Store) -> None:
+    rows, path = index.listing(store), store.root / "index.sqlite"
+    for name in ("index.sqlite", "index.sqlite-wal", "index.sqlite-shm"):
+        path.with_name(name).unlink(missing_ok=True)
+    path.mkdir()  # a file that sqlite cannot open, whoever runs the test
+    assert index.listing(store) == rows
+
+
 def test_a_damaged_manifest_is_listed(store: Store) -> None:
     run = chain(0)[2].id
     (store.run_folder(run) / "manifest.json").write_text("{")
+    os.utime(store.run_folder(run))
     rows = {row.id: row.status for row in index.listing(store)}
     assert rows.pop(run) == "damaged"
     assert set(rows.values()) == {"done"}
@@ -113,7 +141,7 @@ def test_a_thousand_runs_are_listed_at_once(store: Store) -> None:
         run = f"{number:032x}"
         folder = store.run_folder(f"{number % 256:02x}{run[2:]}")
         folder.mkdir(parents=True)
-        store.write_json(folder / "manifest.json", manifest | {"id": folder.name})
+        store.write(folder / "manifest.json", sealed.manifest_bytes(manifest | {"id": folder.name}))
     assert len(index.listing(store)) == 1006
     began = time.monotonic()
     assert len(index.listing(store)) == 1006
@@ -239,3 +267,41 @@ def test_a_flipped_bit_in_a_trace_is_noticed_or_changes_no_value(store: Store) -
             found = store.trace(trace.run.id, trace.probe.id)
             assert all(np.array_equal(found[name], expected[name]) for name in expected), place
     assert noticed > footer / 11 / 2
+
+
+def test_nothing_behind_a_link_is_removed_or_counted(store, tmp_path):
+    home, other = tmp_path / "home", tmp_path / "other"
+    for folder in (home / "thesis", other):
+        folder.mkdir(parents=True)
+    (home / "thesis" / "chapter.tex").write_text("text")
+    (other / "model.safetensors").write_bytes(b"0" * 10**7)
+    (store.root / "tmp").rmdir()
+    (store.root / "tmp").symlink_to(home)
+    (store.root / "readings" / "zz").symlink_to(other)
+    (store.root / "logs").mkdir(exist_ok=True)
+    (store.root / "logs" / "of-a-stranger").symlink_to(home)
+    garbage = housekeeping.garbage(store, {})
+    assert garbage.size < 10**6
+    housekeeping.remove(store, garbage)
+    assert (home / "thesis" / "chapter.tex").exists()
+    assert (other / "model.safetensors").exists()
+
+
+def test_verify_names_every_damaged_file_and_goes_on(store):
+    paths = housekeeping.files(store)
+    readings = [path for path in paths if "readings" in path.parts]
+    manifests = [path for path in paths if path.name == "manifest.json"]
+    header = bytearray(readings[0].read_bytes())
+    header[header.index(b"facts")] ^= 1
+    readings[0].write_bytes(header)
+    manifests[0].write_text(manifests[0].read_text().replace('"step": ', '"step": 1'))
+    manifests[1].unlink()
+    damaged = {checked.path for checked in housekeeping.verify(housekeeping.files(store)) if checked.problem}
+    assert damaged == {readings[0], *manifests[:2]}
+
+
+def test_stray_files_do_not_stop_the_listing(store):
+    known = index.listing(store)
+    (store.root / "runs" / ".DS_Store").touch()
+    next((store.root / "runs").glob("??")).joinpath(".DS_Store").touch()
+    assert index.listing(store) == known

@@ -13,7 +13,7 @@ from prunescope.runs.execution.workbench import Workbench
 from prunescope.runs.graph.families import imp, replicates
 from prunescope.runs.graph.nodes import Chosen, Combined, Trace
 from prunescope.runs.machine.pricing import Prices, cost, prices
-from prunescope.runs.store.plan import plan, recipes_of
+from prunescope.runs.store.plan import plan, runs_of
 from prunescope.training.optimizers.averaged import Averaged
 from prunescope.training.optimizers.torch_optimizer import TorchOptimizer
 from prunescope.training.probes import Curve
@@ -53,7 +53,7 @@ def test_what_waits_for_a_choice_waits_for_its_inputs(store, recipe):
     after = imp(recipe, levels=1)[1].replace(start=risk(chosen).state)
     left = plan([after], store)
     assert left.waits[after.id] == {*(run.id for run in runs), *(risk(run).id for run in runs)}
-    assert recipes_of(risk(chosen)) == tuple(runs)
+    assert runs_of(risk(chosen)) == tuple(runs)
 
 
 def test_combinations_are_no_work(store, recipe):

@@ -1,5 +1,7 @@
+import contextlib
 import errno
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,10 +13,12 @@ from prunescope.base.reference import FINAL
 from prunescope.base.state import Weights
 from prunescope.runs.execution.checkpointer import load_checkpoint
 from prunescope.runs.execution.ensure import ensure
+from prunescope.runs.graph.families import extended
+from prunescope.runs.store import sealed
 from prunescope.runs.store.store import Store
 
 RUN, READING, PROBE = "ab" * 16, "cd" * 16, "ef" * 16
-MANIFEST = {"schema": 1, "id": RUN, "status": "done"}
+MANIFEST = {"schema": 2, "id": RUN, "status": "done"}
 
 
 def state(value=1.0):
@@ -74,35 +78,92 @@ def test_it_only_grows(store):
 
 
 def test_a_failed_run_tells_why(store):
-    store.add_run(RUN, {"status": "failed", "why": "the loss is nan"}, {}, {})
+    store.add_run(RUN, {"id": RUN, "status": "failed", "why": "the loss is nan"}, {}, {})
     found = store.known_runs([RUN])[RUN]
     assert (found["status"], found["why"]) == ("failed", "the loss is nan")
 
 
-def test_a_state_that_was_deleted_is_not_a_failure(store, recipe):
-    """A message about damage says: delete it, and the same command makes it again."""
+def test_a_damaged_state_is_set_aside_and_made_again(store, recipe):
     ensure(recipe, store=store, workers=1)
     before = contents(store.root)
     path = store.state_path(recipe.id, FINAL.id)
     path.write_bytes(path.read_bytes()[:-9])
-    with pytest.raises(StoreError, match="delete it"):
+    with pytest.raises(StoreError, match=r"is damaged .* was moved to .*, and the same command makes it again"):
         store.weights(recipe.id, FINAL.id)
-    path.unlink()
+    assert not path.exists()
     ensure(recipe, store=store, workers=1)
+    shutil.rmtree(store.root / "damaged")
     assert contents(store.root) == before
 
 
-def test_damage_is_named(store):
+def test_a_child_of_a_damaged_state_is_not_stored_as_failed(store, recipe):
+    child = extended(recipe, levels=1)[1]
+    ensure(child.start.run, store=store, workers=1)
+    flip(store.state_path(child.start.run.id, FINAL.id), -1)
+    with pytest.raises(StoreError, match="the same command makes it again"):
+        ensure(child, store=store, workers=1)
+    assert store.known_runs([child.id]) == {}
+    assert ensure(child, store=store, workers=1)[child]["step"] > 0
+
+
+def flip(path, place):
+    content = bytearray(path.read_bytes())
+    content[place] ^= 1
+    path.write_bytes(content)
+
+
+def test_damage_is_named_and_set_aside(store):
     filled(store)
     store.trace_path(RUN, PROBE).write_text("no table")
-    with pytest.raises(StoreError, match="delete it, and the same command makes it again"):
+    with pytest.raises(StoreError, match="the same command makes it again"):
         store.trace(RUN, PROBE)
     (store.run_folder(RUN) / "manifest.json").write_text("{")
-    with pytest.raises(StoreError, match=r"damaged .* delete its folder"):
+    with pytest.raises(StoreError, match=r"damaged .* was moved"):
         store.manifest(RUN)
+    assert store.manifest(RUN) is None
     store.write(store.reading_path(READING), b"no reading")
     with pytest.raises(StoreError, match="damaged"):
         store.reading(READING)
+    assert not store.has_reading(READING)
+
+
+def test_every_flipped_bit_of_a_manifest_is_noticed(store):
+    path = store.run_folder(RUN) / "manifest.json"
+    content = sealed.manifest_bytes(MANIFEST | {"sparsity": 0.36, "layers": {"a": 0.5}})
+    store.write(path, content)
+    whole, unnoticed = sealed.read_manifest(path, RUN), []
+    for place in range(8 * len(content)):
+        flipped = bytearray(content)
+        flipped[place // 8] ^= 1 << place % 8
+        path.write_bytes(flipped)
+        with contextlib.suppress(StoreError):
+            unnoticed += [] if sealed.read_manifest(path, RUN) == whole else [place]
+    assert unnoticed == []
+
+
+def test_a_manifest_of_an_earlier_version_is_read(store):
+    store.write_json(store.run_folder(RUN) / "manifest.json", {"schema": 1, "id": RUN, "status": "done"})
+    assert store.manifest(RUN) == {"schema": 1, "id": RUN, "status": "done"}
+
+
+def test_files_that_changed_places_are_not_taken_for_each_other(store):
+    other = "c" * 32
+    filled(store)
+    store.add_run(other, MANIFEST | {"id": other}, {FINAL.id: state(2.0)}, {PROBE: [{"step": 9, "loss": 1.0}]})
+    for path in (store.state_path, store.trace_path):
+        moment = FINAL.id if path == store.state_path else PROBE
+        path(RUN, moment).write_bytes(path(other, moment).read_bytes())
+    with pytest.raises(StoreError, match=f"it is the file of {other}"):
+        store.weights(RUN, FINAL.id)
+    with pytest.raises(StoreError, match=f"it is the trace of {other}"):
+        store.trace(RUN, PROBE)
+
+
+def test_a_run_whose_manifest_is_lost_can_be_stored_again(store):
+    filled(store)
+    (store.run_folder(RUN) / "manifest.json").unlink()
+    filled(store)
+    assert store.manifest(RUN) == MANIFEST
 
 
 def test_an_empty_trace_comes_back(store):

@@ -20,8 +20,8 @@ from prunescope.measures import (
     Labels,
     Risk,
     Sample,
+    SeenUnseen,
 )
-from prunescope.measures.seen_unseen import SeenUnseen
 from prunescope.runs.execution.ensure import ensure
 from prunescope.runs.graph.families import final
 from prunescope.runs.graph.nodes import Reading

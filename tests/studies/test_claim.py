@@ -16,6 +16,8 @@ from prunescope.studies import (
     judge,
     judge_all,
 )
+from prunescope.studies.estimate import Estimate, Estimated
+from prunescope.studies.statistics import Interval
 
 NOTHING: dict = {}
 
@@ -248,3 +250,29 @@ def test_parts_of_a_single_replicate_are_not_run():
 def test_what_is_no_claim_is_refused_with_the_fix(make, message):
     with pytest.raises(UsageError, match=message):
         make()
+
+
+def test_an_estimated_quantity_is_judged_by_its_own_interval_in_the_claims_own_words():
+    def estimate(low, high):
+        return Estimated("loss", "points", (), lambda results: Estimate(Interval(1.0, low, high, 0.95), 500))
+
+    def said(low, high):
+        claim = Claim(
+            "kept", "says", estimate(low, high), Direction("less", than=2.0), words=("kept", "broken", "open")
+        )
+        verdict = judge(claim, NOTHING)
+        assert (verdict.paper, verdict.n, verdict.values, verdict.p) == ("no such rule", 500, (), None)
+        return verdict.interval_rule, verdict.said
+
+    assert said(0.5, 1.5) == ("reproduced", "kept")
+    assert said(2.5, 3.5) == ("contradicted", "broken")
+    assert said(1.5, 2.5) == ("inconclusive", "open")
+
+
+def test_an_estimated_quantity_without_results_is_not_run_and_its_preconditions_count():
+    lost_estimate = Estimated("", "", (), lost)
+    assert judge(Claim("gone", "says", lost_estimate, Direction("less")), NOTHING).said == "not run"
+    condition = Precondition("enough", numbers([1.0]), at_least=2.0)
+    there = Estimated("", "", (), lambda results: Estimate(Interval(1.0, 0.5, 1.5, 0.95), 500))
+    verdict = judge(Claim("early", "says", there, Direction("less", than=2.0), preconditions=(condition,)), NOTHING)
+    assert verdict.said == "not judgeable at this scale" and verdict.n == 500

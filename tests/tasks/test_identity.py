@@ -191,3 +191,11 @@ def test_every_network_of_this_package_has_the_prunable_tensors_of_before():
             args = {"inputs": 9, "width": 4} if factory is nets.TwoLayer else {}
             model = Model(network(f"prunescope.tasks.nets:{name}", **args))
             assert model.maskable == model.linear_and_convolutions, name
+
+
+def test_what_is_installed_and_no_network_is_never_called(tmp_path):
+    trap = tmp_path / "trap"
+    net = network("pathlib:Path.touch", self=str(trap)).replace(args={"self": str(trap)})
+    with pytest.raises(UsageError, match=r"pathlib:Path\.touch is no network, and is not called to find out"):
+        net.build()
+    assert not trap.exists()

@@ -24,6 +24,7 @@ from prunescope.tasks.task import Data, Task
 from prunescope.training.interventions import (
     Bernoulli,
     Grow,
+    KeepAsMany,
     Prune,
     PruneRounds,
     ShuffleMasks,
@@ -186,6 +187,17 @@ def test_shuffling_gives_every_place_the_same_chance(lab):
     seen = sum(masks_of(lab, control, seeds=Seeds(mask=seed))["fc2.weight"].long() for seed in range(200))
     # Binomial(200, 1/2) has standard deviation 7.1; the least and largest of 30.
     assert int(seen.min()) > 70 and int(seen.max()) < 130
+
+
+def test_keeping_as_many_takes_the_layer_counts_of_another_run_and_random_weights(lab):
+    ticket = lab.weights(lab.program(), seed=3, sparsity=0.6)
+    before, after = applied(lab, KeepAsMany(of=ELSEWHERE), references={ELSEWHERE.id: ticket})
+    assert counts(after.weights.masks) == counts(ticket.masks)
+    assert not equal(after.weights.masks, ticket.masks)
+    assert equal(after.weights.params, tree.masked(before.weights.params, after.weights.masks))
+    other = lab.weights(lab.program(problem=lab.batchnorm))
+    with pytest.raises(UsageError, match="same network"):
+        applied(lab, KeepAsMany(of=ELSEWHERE), references={ELSEWHERE.id: other})
 
 
 # -- every method trains

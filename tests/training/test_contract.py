@@ -5,7 +5,7 @@ import torch
 
 from prunescope import Intervention, Measure, Noise, Prune, Remaining
 from prunescope.base.errors import UsageError
-from prunescope.measures.measure import measured
+from prunescope.measures.measure import plain
 from prunescope.training.run import begin, train
 
 
@@ -167,7 +167,7 @@ RETURNED = {"value": None}
 @pytest.mark.parametrize(
     "value, message",
     [
-        (torch.tensor(1.0), r"Said.measure returned a Tensor; .*by name"),
+        (torch.tensor(1.0), r"Said returned a Tensor; .*by name"),
         (None, "returned a NoneType"),
         ({}, "returned nothing"),
         ({1: torch.tensor(1.0)}, "by name"),
@@ -177,10 +177,10 @@ RETURNED = {"value": None}
 def test_a_measure_returns_tensors_by_name(lab, monkeypatch, value, message):
     monkeypatch.setitem(RETURNED, "value", value)
     with pytest.raises(UsageError, match=message):
-        measured(Said(), lab.lenet, lab.lenet.model.fresh(0))
+        plain(Said().measure(lab.lenet, lab.lenet.model.fresh(0)), "Said")
 
 
 def test_numbers_of_a_measure_are_taken_as_tensors(lab, monkeypatch):
     monkeypatch.setitem(RETURNED, "value", {"error": 0.25, "each": [1, 2]})
-    values = measured(Said(), lab.lenet, lab.lenet.model.fresh(0))
+    values = plain(Said().measure(lab.lenet, lab.lenet.model.fresh(0)), "Said")
     assert values["error"].item() == 0.25 and values["each"].tolist() == [1, 2]

@@ -23,6 +23,7 @@ from prunescope.training.interventions import (
     Every,
     Grow,
     Intervention,
+    KeepAsMany,
     LayerSchedule,
     Noise,
     NoiseUnits,
@@ -118,6 +119,7 @@ SETTINGS: dict[type[Intervention], list[Intervention]] = {
     Bernoulli: [Bernoulli(keep=0.7, allow_collapse=True, when=SEVERAL)],
     Rescale: [Rescale(by=1.5, when=SEVERAL)],
     UseAverage: [UseAverage(when=SEVERAL)],
+    KeepAsMany: [KeepAsMany(of=ELSEWHERE, when=At(at="7it"))],
     TakeMasks: [TakeMasks(of=ELSEWHERE, when=At(at="7it"))],
     PruneUnits: [
         PruneUnits(layers=FILTERS, score=MeanActivation(outputs={"conv": "bn"}, every=2)),

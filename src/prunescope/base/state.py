@@ -5,6 +5,7 @@ from typing import Any, Self
 
 from torch import Tensor
 
+from prunescope.base.digest import array_digest, text_digest
 from prunescope.base.tree import Masks, Tree, sparsity
 
 
@@ -36,6 +37,13 @@ class Weights:
     def sparsity(self) -> float:
         """Zeros over maskable weights."""
         return sparsity(self.masks)
+
+    @property
+    def digest(self) -> str:
+        """32 hexadecimal digits of the names and values of all tensors."""
+        trees = {"params": self.params, "buffers": self.buffers, "masks": self.masks}
+        leaves = (f"{kind} {name} {array_digest(leaf)}" for kind, part in trees.items() for name, leaf in part.items())
+        return text_digest("\n".join(sorted(leaves)))
 
     def with_frozen(self) -> Self:
         """The same, in which `params[name]` is there for frozen parameters, too: for what a user looks up by name."""

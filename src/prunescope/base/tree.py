@@ -50,6 +50,27 @@ def sparsity(masks: Masks) -> float:
     return 1.0 - kept(masks) / total if total else 0.0
 
 
+def leaves_of(tree: Tree) -> Tree:
+    """The same tensors as leaves of a new autograd graph."""
+    return {name: leaf.detach().requires_grad_() for name, leaf in tree.items()}
+
+
+def slope(value: Tensor, leaves: Tree, *, differentiable: bool = False, kept: bool = False) -> Tree:
+    """The gradient of a 0-D tensor, 0 for a leaf that it does not depend on.
+
+    differentiable: whether the gradient can be differentiated again.
+    kept: whether the graph is, so that it can be asked once more.
+    """
+    if not value.requires_grad:
+        return tree_map(torch.zeros_like, leaves)
+    again, every = differentiable or kept, list(leaves.values())
+    grads = torch.autograd.grad(value, every, allow_unused=True, create_graph=differentiable, retain_graph=again)
+    return {
+        name: torch.zeros_like(leaf) if grad is None else grad.to_dense() if grad.is_sparse else grad
+        for (name, leaf), grad in zip(leaves.items(), grads, strict=True)
+    }
+
+
 def dot(left: Tree, right: Tree) -> Tensor:
     """Sum over all leaves of the elementwise product, a 0-D tensor."""
     return torch.stack([(leaf * right[name]).sum() for name, leaf in left.items()]).sum()

@@ -11,7 +11,8 @@ from typing import Annotated
 import typer
 
 from prunescope import __version__
-from prunescope.cli import data, runs, settings, study
+from prunescope.cli import data, doctor, explain, listing, runs, settings, study
+from prunescope.cli.audit import audit
 from prunescope.cli.problems import Commands
 
 app = typer.Typer(
@@ -20,7 +21,7 @@ app = typer.Typer(
     help="What does pruning do to a network's generalization, and why? Runs the experiments for real.",
     epilog="Begin with: prunescope list; prunescope plan quickstart; prunescope run quickstart",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -43,11 +44,14 @@ def _options(
     """Options before the command; both have done their work by now."""
 
 
-app.command("list")(study.list_studies)
+app.command("list")(listing.list_studies)
 app.command("show")(settings.show)
 app.command("plan")(study.plan)
 app.command("run")(study.run)
 app.command("report")(study.report)
+app.command("doctor")(doctor.doctor)
+app.command("audit")(audit)
+app.command("explain")(explain.explain)
 app.add_typer(runs.app, name="runs")
 app.add_typer(data.app, name="data")
 

@@ -55,6 +55,17 @@ Stack = Annotated[
         show_default="as measured to be fastest",
     ),
 ]
+UntilDecided = Annotated[
+    bool, typer.Option("--until-decided", help="Add replicates until every claim is decided, or there are --most.")
+]
+Most = Annotated[
+    int | None,
+    typer.Option("--most", min=3, help="The most replicates with --until-decided.", show_default="20"),
+]
+Null = Annotated[
+    bool,
+    typer.Option("--null", help="Replace every treatment by another dense seed: no difference may then be decided."),
+]
 Device = Annotated[str, typer.Option("--device", help="cpu, cuda or cuda:1.")]
 Engine = Annotated[
     str | None,

@@ -36,23 +36,76 @@ def as_word(value: object) -> str:
     return text.removesuffix("\n").removesuffix("\n...")
 
 
+class _Plain(yaml.SafeLoader):
+    """YAML without aliases, which make gigabytes of a few hundred bytes."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        """A node. Raises YAMLError for an alias."""
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("it has an alias (*name); write the value out")
+        return super().compose_node(parent, index)
+
+
 def _from_file(file: Path) -> Nested:
     if not file.is_file():
         raise UsageError(f"there is no file {file} of settings; --settings takes a YAML file with 'field: value' lines")
     try:
-        content = yaml.safe_load(file.read_text())
+        content = _parsed(file.read_text())
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as problem:
         raise UsageError(f"{file} cannot be read as YAML: {problem}") from problem
-    if not isinstance(content, dict) or not all(isinstance(name, str) for name in content):
+    if not isinstance(content, dict):
         raise UsageError(f"{file} holds no settings; write one 'field: value' a line")
+    _require_declared(content, file)
     return content
 
 
 def _value(text: str, pair: str) -> Any:
     try:
-        return yaml.safe_load(text)
+        return _parsed(text)
     except yaml.YAMLError as problem:
-        raise UsageError(f"-s {pair!r}: {text!r} is no YAML value; quote it, as in '\"{text}\"'") from problem
+        raise UsageError(
+            f"-s {pair!r}: {text!r} is no YAML value ({problem}); quote it, as in '\"{text}\"'"
+        ) from problem
+
+
+def _parsed(text: str) -> Any:
+    """Plain data of a YAML text. Raises YAMLError, also for what is nested too deeply and for keys that are no text."""
+    try:
+        content = yaml.load(text, _Plain)
+        _check_plain(content)
+    except RecursionError:
+        raise yaml.YAMLError("it is nested too deeply") from None
+    return content
+
+
+def _check_plain(content: Any) -> None:
+    if isinstance(content, set):
+        raise yaml.YAMLError(f"{content!r} is a set; write a list in [ ]")
+    if isinstance(content, dict):
+        for key, value in content.items():
+            if not isinstance(key, str):
+                raise yaml.YAMLError(f"the key {key!r} is no name of a field")
+            _check_plain(value)
+    elif isinstance(content, list):
+        for value in content:
+            _check_plain(value)
+
+
+def _require_declared(content: Nested, file: Path) -> None:
+    """Raises UsageError where a file names as network what its own code does not declare to be one.
+
+    A file may come from somebody else, and the network that it names is called.
+    """
+    from prunescope.tasks.network import declares_module  # here, because `prunescope list` has to answer at once
+
+    for name, value in content.items():
+        if isinstance(value, dict):
+            _require_declared(value, file)
+        elif name == "network" and isinstance(value, str) and ":" in value and not declares_module(value):
+            raise UsageError(
+                f"{file}: network={value!r} is neither a class derived from torch.nn.Module nor a function annotated "
+                f"to return one; annotate it, or name it on the command line: -s network={value}"
+            )
 
 
 def _put(settings: Nested, path: list[str], value: Any) -> None:

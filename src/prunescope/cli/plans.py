@@ -5,7 +5,7 @@ from collections import Counter
 from prunescope.base.reference import StateRef
 from prunescope.base.value import Value
 from prunescope.runs.execution.preparation import Prepared
-from prunescope.runs.graph.nodes import Reading, Trace
+from prunescope.runs.graph.nodes import Measured, Trace
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.runs.store.plan import Job, Plan
 
@@ -34,7 +34,7 @@ def groups(plan: Plan) -> dict[str, Counter[str]]:
     """The runs, traces and readings of a plan by kind: how many are needed, stored, and stored as failed."""
     counts: dict[str, Counter[str]] = {}
     blocked = plan.downstream(plan.failed)
-    for kind in (Recipe, Trace, Reading):
+    for kind in (Recipe, Trace, Measured):
         for node in plan.nodes.values():
             if isinstance(node, kind):
                 failed, stored = node.id in plan.failed, _is_stored(node, plan, blocked)
@@ -51,8 +51,8 @@ def _is_stored(node: Value, plan: Plan, blocked: set[str]) -> bool:
 
 def _kind(node: Value) -> str:
     """The kind of a node, for people."""
-    if isinstance(node, Reading):
-        return f"reading: {_title(node.measure)}"
+    if isinstance(node, Measured):
+        return f"reading: {_title(node.of)}"
     if isinstance(node, Trace):
         return f"trace: {_title(node.probe)}"
     assert isinstance(node, Recipe)

@@ -1,6 +1,7 @@
 """Every problem as a message and an exit code, never as a traceback."""
 
 import contextlib
+import errno
 import os
 import sys
 from typing import Any
@@ -12,6 +13,7 @@ from prunescope.base.errors import PrunescopeError
 from prunescope.cli.screen import messages
 
 INTERRUPTED = 130
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 PIPE_CLOSED = 1
 """As Python itself exits when the reader of a pipe is gone."""
 
@@ -46,8 +48,10 @@ def message_and_code(problem: Exception) -> tuple[str, int]:
 
     if place_of(problem):
         return f"{explain(problem)}; `prunescope --debug ...` shows the whole traceback", 1
-    if isinstance(problem, OSError) and problem.filename:
-        return f"{problem.filename}: {problem.strerror}", 1
+    if isinstance(problem, OSError) and problem.strerror:
+        place = f"{problem.filename}: " if problem.filename else ""
+        fix = "; free some space, and the same command goes on" if problem.errno in _FULL else ""
+        return f"{place}{problem.strerror}{fix}", 1
     return (
         f"unexpected {type(problem).__name__}: {problem}\n"
         "This is a defect in prunescope or in the study's own code; `prunescope --debug ...` shows where",

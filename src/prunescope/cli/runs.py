@@ -1,5 +1,7 @@
 """Commands on the store: ls, show, verify, gc."""
 
+import json
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -19,15 +21,21 @@ NAMED = 20
 
 
 @app.command("ls")
-def ls(folder: options.StoreFolder = options.STORE) -> None:
+def ls(
+    folder: options.StoreFolder = options.STORE,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as JSON, for programs.")] = False,
+) -> None:
     """List all stored runs, the last finished first.
 
     Example: `prunescope runs ls --store /data/prunescope-store`
     """
-    from prunescope.cli.display import duration
+    from prunescope.runs.execution.display import duration
     from prunescope.runs.store.index import listing
 
     runs = listing(options.existing_store(folder))
+    if as_json:
+        answers().print_json(json.dumps([asdict(run) for run in runs]))
+        return
     numbers = ("noise", "level", "seed", "sparsity", "steps", "time", "size")
     rows = table("id", "status", "network", "data", *numbers, right=numbers)
     for run in runs:

@@ -5,43 +5,142 @@ Belongs here: arguments in, tables out. Does not belong here: how any of it is d
 
 from __future__ import annotations
 
+import contextlib
 import shlex
+import threading
 import time
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.text import Text
 
+from prunescope.base.errors import UsageError
 from prunescope.cli import options
-from prunescope.cli.overrides import gather
+from prunescope.cli.overrides import Nested, gather
 from prunescope.cli.problems import print_problem
 from prunescope.cli.screen import answers, messages, size, table
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from prunescope.base.value import Value
     from prunescope.runs.store.plan import Plan
+    from prunescope.runs.store.results import StoredResults
     from prunescope.runs.store.store import Store
     from prunescope.studies.load import Template
-    from prunescope.studies.publish import Published
+    from prunescope.studies.report import Written
     from prunescope.studies.study import Study
 
+PATIENCE_SECONDS = 5.0
+MOST = 20
+"""Replicates at most, where they are added until claims are decided."""
 
-def list_studies() -> None:
-    """List the studies that ship with prunescope: question, paper, scales and what they cost.
 
-    A study of your own needs no place in this list: `prunescope run my_study.py`.
+@dataclass(frozen=True)
+class Machine:
+    """By what a study is carried out; see the options of these names."""
+
+    workers: int | None
+    device: str
+    engine: str | None
+    stack: int | None
+
+
+@dataclass(frozen=True)
+class Order:
+    """A study as it was asked for.
+
+    template: the study without settings. name: as it was called. scale, changes: of the settings.
+    null: whether it is the null world. most: replicates, where they are added until claims are decided; else None.
     """
-    from prunescope.papers.catalogue import catalogue
 
-    console = answers()
-    for entry in catalogue():
-        console.print(Text(entry.name, style="bold"))
-        console.print(Text(f"  {entry.question}"))
-        for line in filter(None, (entry.paper, entry.figure)):
-            console.print(Text(f"  {line}", style="dim"))
-        for scale, price in entry.scales.items():
-            console.print(Text(f"  --scale {scale:<7} about {price}"))
-        console.print()
+    template: Template
+    name: str
+    scale: str | None
+    changes: Nested
+    null: bool = False
+    most: int | None = None
+
+    @property
+    def settings(self) -> tuple[str, Value]:
+        """The name of the scale, and all settings."""
+        return self.template.settings(self.scale, self.changes)
+
+    def build(self, **changes: object) -> Study:
+        """The study, with further changes of its settings."""
+        from prunescope.studies.null_world import null_world
+
+        study = self.template.build(self.scale, {**self.changes, **changes})
+        return null_world(study) if self.null else study
+
+    @property
+    def folder(self) -> Path:
+        """Where its report goes: by its name, and by its settings where they are not those of a scale.
+
+        So reports of two networks do not overwrite each other.
+        """
+        study = self.build()
+        is_a_scale = study.settings in self.template.scales.values()
+        return options.REPORTS / (study.name if is_a_scale else f"{study.name}-{study.settings.id[:8]}")
+
+
+def most_of(until_decided: bool, most: int | None) -> int | None:
+    """The most replicates; None where replicates are not added."""
+    if most is not None and not until_decided:
+        raise UsageError(f"--most {most} is for --until-decided; for {most} replicates write -s replicates={most}")
+    return (most or MOST) if until_decided else None
+
+
+def print_plan(study: Study, folder: Path, machine: Machine) -> None:
+    """Prints what a study needs, what is stored, and what the rest costs."""
+    from prunescope.runs.store.plan import plan as plan_of
+    from prunescope.runs.store.store import Store
+    from prunescope.studies.publish import nodes_of
+
+    store = Store(folder)
+    with _patience():
+        todo = plan_of(nodes_of(study), store)
+    _print_groups(todo)
+    _print_price(todo, store, machine)
+
+
+def carry_out(order: Order, machine: Machine, folder: Path, out: Path | None, command: str) -> None:
+    """Makes what a study lacks and writes its report, with replicates added where the order says so."""
+    from prunescope.runs.execution.display import duration, shown
+    from prunescope.runs.execution.ensure import ensure
+    from prunescope.runs.store.housekeeping import pin
+    from prunescope.runs.store.store import Store
+    from prunescope.studies.sequential import FIRST, looks, until_decided
+
+    store, screen, began = Store(folder), messages(), time.monotonic()
+    with _patience():
+        study = order.build()
+    screen.print(Text(f"{study.name}: {study.question}"))
+    if order.scale is None:
+        screen.print(Text(_chosen_scale(order.template)))
+    pinned: list[Any] = []
+
+    def make(nodes: Iterable[Any]) -> StoredResults:
+        pinned.extend(nodes)
+        pin(store, f"{study.name}.{study.settings.id[:8]}", pinned)
+        with shown(screen) as display:
+            return ensure(pinned, store=store, display=display, **vars(machine))
+
+    if order.most is None:
+        make(study.nodes)
+    else:
+        if "replicates" not in type(study.settings).model_fields:
+            raise UsageError(
+                f"{order.name} has no setting 'replicates', so none can be added; leave --until-decided out"
+            )
+        decided = until_decided(lambda n: order.build(replicates=n), looks(FIRST, order.most), make)
+        study = decided.study
+        screen.print(f"{decided.replicates} replicates at the last look")
+    screen.print(f"done in {duration(time.monotonic() - began)}; results are in {store.root}", soft_wrap=True)
+    _publish(study, store, out or order.folder, command)
 
 
 def plan(
@@ -54,6 +153,7 @@ def plan(
     device: options.Device = "cpu",
     engine: options.Engine = None,
     stack: options.Stack = None,
+    null: options.Null = False,
 ) -> None:
     """Say what a study needs, what is stored, and what the rest will cost. Trains nothing.
 
@@ -61,18 +161,10 @@ def plan(
 
     Example: `prunescope plan jin2022/lenet-preview --scale paper -s replicates=5`
     """
-    from prunescope.runs.store.plan import plan as plan_of
-    from prunescope.runs.store.store import Store
-    from prunescope.studies.publish import nodes_of
-
-    template = template_of(study)
-    built = template.build(scale, gather(changes or [], settings))
+    order = Order(template_of(study), study, scale, gather(changes or [], settings), null=null)
     if scale is None:
-        answers().print(Text(_chosen_scale(template)))
-    store = Store(folder)
-    todo = plan_of(nodes_of(built), store)
-    _print_groups(todo)
-    _print_price(todo, store, workers, device, engine, stack)
+        answers().print(Text(_chosen_scale(order.template)))
+    print_plan(order.build(), folder, Machine(workers, device, engine, stack))
 
 
 def run(
@@ -86,6 +178,9 @@ def run(
     device: options.Device = "cpu",
     engine: options.Engine = None,
     stack: options.Stack = None,
+    until_decided: options.UntilDecided = False,
+    most: options.Most = None,
+    null: options.Null = False,
 ) -> None:
     """Train what is missing, evaluate, judge, and write the report.
 
@@ -93,25 +188,22 @@ def run(
 
     Example: `prunescope run quickstart`, then `prunescope run quickstart -s levels=8`
     """
-    from prunescope.cli.display import duration, shown
-    from prunescope.runs.execution.ensure import ensure
-    from prunescope.runs.store.housekeeping import pin
-    from prunescope.runs.store.store import Store
-    from prunescope.studies.publish import nodes_of
+    template = template_of(study)
+    order = Order(template, study, scale, gather(changes or [], settings), null, most_of(until_decided, most))
+    command = command_of(["run", study], order, changes, settings, folder)
+    carry_out(order, Machine(workers, device, engine, stack), folder, out, command)
 
-    template, overrides = template_of(study), gather(changes or [], settings)
-    built, store = template.build(scale, overrides), Store(folder)
-    nodes, began = nodes_of(built), time.monotonic()
-    pin(store, f"{built.name}.{built.settings.id[:8]}", nodes)
-    screen = messages()
-    screen.print(Text(f"{built.name}: {built.question}"))
-    if scale is None:
-        screen.print(Text(_chosen_scale(template)))
-    with shown(screen) as display:
-        ensure(nodes, store=store, workers=workers, device=device, engine=engine, stack=stack, display=display)
-    screen.print(f"done in {duration(time.monotonic() - began)}; results are in {store.root}", soft_wrap=True)
-    command = _command(study, template.settings(scale, overrides)[0], changes, settings, folder)
-    _publish(built, store, out or _folder(built, template), command)
+
+@contextlib.contextmanager
+def _patience() -> Iterator[None]:
+    """Says after some seconds that a plan is long; it can be stopped like anything else."""
+    note = threading.Timer(PATIENCE_SECONDS, messages().print, ["the plan has many runs; Ctrl-C stops planning"])
+    note.daemon = True
+    note.start()
+    try:
+        yield
+    finally:
+        note.cancel()
 
 
 def report(
@@ -121,6 +213,7 @@ def report(
     settings: options.Settings = None,
     folder: options.StoreFolder = options.STORE,
     out: options.Out = None,
+    null: options.Null = False,
 ) -> None:
     """Write the report again from what is stored. Trains nothing.
 
@@ -128,10 +221,9 @@ def report(
 
     Example: `prunescope report quickstart --out /tmp/quickstart`
     """
-    template, overrides = template_of(study), gather(changes or [], settings)
-    built = template.build(scale, overrides)
-    command = _command(study, template.settings(scale, overrides)[0], changes, settings, folder)
-    _publish(built, options.existing_store(folder), out or _folder(built, template), command)
+    order = Order(template_of(study), study, scale, gather(changes or [], settings), null=null)
+    command = command_of(["run", study], order, changes, settings, folder)
+    _publish(order.build(), options.existing_store(folder), out or order.folder, command)
 
 
 def template_of(name: str) -> Template:
@@ -148,22 +240,15 @@ def _chosen_scale(template: Template) -> str:
     return f"at scale {chosen}" + (f" (--scale {' or '.join(others)} for another)" if others else "")
 
 
-def _command(study: str, scale: str, changes: list[str] | None, settings: Path | None, folder: Path) -> str:
-    """The command line that makes the same report again."""
-    words = ["prunescope", "run", study, "--scale", scale]
+def command_of(words: list[str], order: Order, changes: list[str] | None, settings: Path | None, folder: Path) -> str:
+    """The command line that makes the same report again; words: the command and what it is about."""
+    words = ["prunescope", *words, "--scale", order.settings[0]]
+    words += ["--null"] * order.null
+    words += ["--until-decided", "--most", str(order.most)] if order.most else []
     words += ["--settings", str(settings)] if settings else []
     words += [word for pair in changes or [] for word in ("-s", pair)]
     words += ["--store", str(folder)] if folder != options.STORE else []
     return shlex.join(words)
-
-
-def _folder(study: Study, template: Template) -> Path:
-    """Where a report goes by default: by the study's name, and by its settings where they are not those of a scale.
-
-    So reports of two networks do not overwrite each other.
-    """
-    is_a_scale = study.settings in template.scales.values()
-    return options.REPORTS / (study.name if is_a_scale else f"{study.name}-{study.settings.id[:8]}")
 
 
 def _publish(study: Study, store: Store, out: Path, command: str) -> None:
@@ -179,8 +264,8 @@ def _publish(study: Study, store: Store, out: Path, command: str) -> None:
         raise typer.Exit(1)
 
 
-def _print_verdicts(study: Study, published: Published) -> None:
-    from prunescope.studies.report import mean_rule, number, summary_sentence
+def _print_verdicts(study: Study, published: Written) -> None:
+    from prunescope.studies.report import mean_rule, number
 
     rows = table("claim", mean_rule(study), "interval rule", "estimate", "n", right=("n",))
     for verdict in published.verdicts:
@@ -193,7 +278,7 @@ def _print_verdicts(study: Study, published: Published) -> None:
     console = answers()
     if published.verdicts:
         console.print(rows)
-    console.print(Text(summary_sentence(published.verdicts, mean_rule(study))))
+    console.print(Text(published.sentence))
 
 
 def _print_groups(todo: Plan) -> None:
@@ -207,11 +292,9 @@ def _print_groups(todo: Plan) -> None:
     answers().print(rows)
 
 
-def _print_price(
-    todo: Plan, store: Store, workers: int | None, device: str, engine: str | None, stack: int | None
-) -> None:
-    from prunescope.cli.display import duration
+def _print_price(todo: Plan, store: Store, machine: Machine) -> None:
     from prunescope.cli.plans import pack_sentences
+    from prunescope.runs.execution.display import duration
     from prunescope.runs.execution.preparation import prepare, workers_for
     from prunescope.runs.machine.pricing import cost
 
@@ -221,15 +304,15 @@ def _print_price(
     if not rest.work:
         console.print("\nNothing is left to do.")
         return
-    count = workers_for(rest, workers, device)
-    prepared = prepare(rest, store, workers=count, device=device, engine=engine, stack=stack)
+    count = workers_for(rest, machine.workers, machine.device)
+    prepared = prepare(rest, store, **{**vars(machine), "workers": count})
     for line in (*prepared.notes, *pack_sentences(prepared)):
         console.print(line, soft_wrap=True)
     console.print(f"Runs are trained by {prepared.bench.setting.sentence}.", soft_wrap=True)
     price = cost(rest, prepared.prices, prepared.seconds, workers=count)
     console.print(
-        f"\nThe rest takes about {duration(price.clock)} with {count} worker{'s' if count > 1 else ''} on {device} "
-        f"({duration(price.work)} of work, {duration(price.longest)} on the longest path) "
+        f"\nThe rest takes about {duration(price.clock)} with {count} worker{'s' if count > 1 else ''} on "
+        f"{machine.device} ({duration(price.work)} of work, {duration(price.longest)} on the longest path) "
         f"and at most {size(price.disk)} of disk, as measured on this machine.",
         soft_wrap=True,
     )

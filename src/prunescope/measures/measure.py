@@ -27,7 +27,7 @@ class Measure(Value):
 
     @abstractmethod
     def measure(self, problem: Problem, weights: Weights) -> dict[str, Tensor]:
-        """The values by name: 0-D tensors for numbers, [N] for quantities of N examples.
+        """The values by name: 0-D tensors for numbers, [N, ...] for quantities of N examples.
 
         problem: the task of the run that the state belongs to, with the labels that the run used.
         weights: parameters, buffers and masks of the state.
@@ -35,13 +35,12 @@ class Measure(Value):
         """
 
 
-def measured(measure: Measure, problem: Problem, weights: Weights) -> dict[str, Tensor]:
-    """The values of a measure, on the CPU. Raises UsageError for a result that holds no numbers by name."""
-    values, name = measure.measure(problem, weights), f"{type(measure).__name__}.measure"
+def plain(values: object, name: str) -> dict[str, Tensor]:
+    """What the measure or comparison `name` returned, on the CPU. Raises UsageError unless it is numbers by name."""
     if not isinstance(values, Mapping) or not values or not all(isinstance(key, str) for key in values):
         shown = "nothing" if isinstance(values, Mapping) else f"a {type(values).__name__}"
         raise UsageError(f'{name} returned {shown}; it must return tensors by name, such as {{"error": error}}')
     try:
         return {key: torch.as_tensor(value).detach().cpu() for key, value in values.items()}
-    except (TypeError, ValueError, RuntimeError) as problem_of_value:
-        raise UsageError(f"{name} returned values that are no numbers ({problem_of_value}); give tensors") from None
+    except (TypeError, ValueError, RuntimeError) as problem:
+        raise UsageError(f"{name} returned values that are no numbers ({problem}); give tensors") from None

@@ -38,13 +38,13 @@ def memorization(values: Sequence[Values]) -> dict[str, Numbers]:
     trained, correct, test = _stacked(values)
     estimate, error = _contrast(trained, correct.astype(np.float64))
     accuracy = np.broadcast_to(test.mean(axis=1)[:, None], trained.shape)
-    influence, _ = _contrast(trained, accuracy)
+    influence, influence_error = _contrast(trained, accuracy, shares=False)
     even, odd = (_contrast(trained[start::2], correct[start::2].astype(np.float64))[0] for start in (0, 1))
     return {
         "memorization": estimate,
         "memorization_se": error,
         "influence": influence,
-        "influence_se": _spread(trained, accuracy),
+        "influence_se": influence_error,
         "even": even,
         "odd": odd,
     }
@@ -82,25 +82,22 @@ def influences(trained: NDArray[Any], test: NDArray[np.bool_]) -> NDArray[np.flo
         return np.asarray(hits / count - (right.sum(axis=0) - hits) / (len(right) - count), dtype=np.float32)
 
 
-def _contrast(trained: NDArray[np.bool_], outcome: Numbers) -> tuple[Numbers, Numbers]:
-    """Mean outcome with minus without each example, and the standard error of a difference of two shares: [N]."""
-    inside, outside = trained.sum(axis=0), (~trained).sum(axis=0)
+def _contrast(trained: NDArray[np.bool_], outcome: Numbers, *, shares: bool = True) -> tuple[Numbers, Numbers]:
+    """Mean outcome with minus without each example, and its standard error: [N].
+
+    shares: whether outcomes are 0 or 1, with variance p (1 - p); that of other samples is estimated.
+    """
+    means, variances = [], []
     with np.errstate(invalid="ignore", divide="ignore"):
-        with_it = np.where(trained, outcome, 0.0).sum(axis=0) / inside
-        without = np.where(trained, 0.0, outcome).sum(axis=0) / outside
-        error = np.sqrt(with_it * (1 - with_it) / inside + without * (1 - without) / outside)
-    return with_it - without, error
-
-
-def _spread(trained: NDArray[np.bool_], outcome: Numbers) -> Numbers:
-    """The standard error of a difference of two means, from sample variances: [N]."""
-    total = np.zeros(trained.shape[1])
-    for part in (trained, ~trained):
-        count = part.sum(axis=0)
-        with np.errstate(invalid="ignore", divide="ignore"):
+        for part in (trained, ~trained):
+            count = part.sum(axis=0)
             mean = np.where(part, outcome, 0.0).sum(axis=0) / count
-            total += (np.where(part, outcome - mean, 0.0) ** 2).sum(axis=0) / (count - 1) / count
-    return np.asarray(np.sqrt(total))
+            spread = (
+                mean * (1 - mean) if shares else (np.where(part, outcome - mean, 0.0) ** 2).sum(axis=0) / (count - 1)
+            )
+            means.append(mean)
+            variances.append(spread / count)
+        return means[0] - means[1], np.sqrt(variances[0] + variances[1])
 
 
 def _stacked(values: Sequence[Values]) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:

@@ -6,14 +6,7 @@ from prunescope.base.errors import UsageError
 
 
 def signal_race(
-    keep: float,
-    *,
-    examples: int,
-    classes: int,
-    strength: float,
-    noise: float,
-    dimension: int,
-    power: float = 3.0,
+    keep: float, *, examples: int, classes: int, strength: float, noise: float, dimension: int, power: float = 3.0
 ) -> float:
     """How far signal is ahead of memorization: (n / K) * (mu / (sigma sqrt(p d)))^q; above about 1 it wins.
 

@@ -1,10 +1,12 @@
-"""Where the zeros are."""
+"""Where the zeros are, and what share of the parameters went with removed units."""
 
 import torch
 from torch import Tensor
 
 from prunescope.base.state import Weights
 from prunescope.measures.measure import Measure
+from prunescope.sparsity.structure import find_units
+from prunescope.sparsity.unit_count import parameters_gone
 from prunescope.tasks.task import Problem
 
 
@@ -19,3 +21,23 @@ class LayerSparsity(Measure):
         """float64 0-D tensors by name."""
         layers = {name: 1 - mask.double().mean() for name, mask in weights.masks.items()}
         return {"sparsity": torch.tensor(weights.sparsity, dtype=torch.float64), **layers}
+
+
+class UnitsGone(Measure):
+    """Percent of all parameters that removed units take along: float64 0-D.
+
+    own: their weights, biases, gammas and betas.
+    structural: what the physically smaller network lacks.
+
+    The papers' percentages are of one kind or the other without saying which.
+
+    Source: Bartoldson et al. 2020, section 2 and appendix C.
+    """
+
+    def measure(self, problem: Problem, weights: Weights) -> dict[str, Tensor]:
+        """Two shares by name. Raises UsageError when the network's forward pass cannot be followed."""
+        model = problem.model
+        structure = find_units(model.template(train=False)).restricted(model.maskable, model.frozen)
+        counts = parameters_gone(weights, structure.units.values())
+        shares = {"own": counts.own / counts.total, "structural": counts.structural / counts.total}
+        return {name: torch.tensor(100 * share, dtype=torch.float64) for name, share in shares.items()}

@@ -7,28 +7,19 @@ search is told in the project's LOG.
 
 from pydantic import Field
 
-from prunescope.base.steps import Duration
-from prunescope.base.value import Value
+import prunescope as ps
 from prunescope.papers.jin2022 import fig2, fig3, fig4, fig6, fig7
 from prunescope.papers.jin2022.arms import Benchmark
 from prunescope.papers.jin2022.claims import selected
 from prunescope.papers.jin2022.figures import error_figure, fit_figure
 from prunescope.papers.jin2022.quantities import optima_inside
-from prunescope.runs.graph.recipe import Recipe
-from prunescope.sparsity.select import Remaining
-from prunescope.studies.study import Study, titled
-from prunescope.tasks.data.digits import digits
-from prunescope.tasks.model import network
-from prunescope.tasks.task import Data, Task
-from prunescope.training.interventions import Prune
-from prunescope.training.optim import SGD
-from prunescope.training.schedules import Constant
+from prunescope.papers.jin2022.settings import OPTIMUM_NOTE
 
 FIGURE = "after Figures 1, 3, 6 and 7"
 COST = {"smoke": "10 seconds", "laptop": "3 minutes"}
 
 
-class Settings(Value):
+class Settings(ps.Value):
     """What the quickstart runs.
 
     noise: share of wrong training labels in the noisy half of the study.
@@ -38,7 +29,7 @@ class Settings(Value):
     hidden: tuple[int, ...] = Field(default=(300, 100), min_length=1)
     lr: float = Field(default=0.1, gt=0)
     batch: int = Field(default=64, ge=1)
-    length: Duration = "60ep"
+    length: ps.Duration = "60ep"
     noise: float = Field(default=0.4, gt=0, lt=1)
     replicates: int = Field(default=3, ge=1)
     levels: int = Field(default=21, ge=1)
@@ -52,7 +43,7 @@ SCALES = {
 }
 
 
-def build(settings: Settings, scale: str) -> Study:
+def build(settings: Settings, scale: str) -> ps.Study:
     """The study under these settings."""
     bench, noise = _benchmark(settings), settings.noise
     claims = selected(
@@ -72,27 +63,24 @@ def build(settings: Settings, scale: str) -> Study:
         "gain-grows",
         "width-is-worse",
     )
-    return Study(
-        *titled(__doc__),
+    return ps.Study(
+        *ps.titled(__doc__),
         settings=settings,
         scale=f"{scale}: {settings.replicates} replicates of a small network on 1,297 digits of 8 x 8 pixels",
         paper="The questions of Jin et al. 2022 (NeurIPS), on a task of our own; none of these numbers is the paper's.",
         figures=(error_figure(bench), fit_figure(bench, noise)),
         cautions=optima_inside(bench, "pruned", "extended", "width"),
         claims=claims,
-        notes=(
-            "The optimum of each arm is the level of least mean test error over replicates, selected on the test "
-            "set itself, as in the paper; an arm with more levels has more chances.",
-        ),
+        notes=(OPTIMUM_NOTE,),
     )
 
 
 def _benchmark(settings: Settings) -> Benchmark:
-    net = network("prunescope.tasks.nets:LeNet", hidden=settings.hidden, inputs=64)
-    base = Recipe(
-        task=Task(network=net, data=Data(source=digits())),
-        optimizer=SGD(),
-        schedule=Constant(lr=settings.lr),
+    net = ps.network("prunescope.tasks.nets:LeNet", hidden=settings.hidden, inputs=64)
+    base = ps.Recipe(
+        task=ps.Task(network=net, data=ps.Data(source=ps.digits())),
+        optimizer=ps.SGD(),
+        schedule=ps.Constant(lr=settings.lr),
         batch=settings.batch,
         length=settings.length,
     )
@@ -102,6 +90,5 @@ def _benchmark(settings: Settings) -> Benchmark:
         replicates=settings.replicates,
         levels=settings.levels,
         width_levels=settings.width_levels,
-        rewind="0ep",
-        prune=Prune(amount=Remaining(fraction=settings.fraction)),
+        prune=ps.Prune(amount=ps.Remaining(fraction=settings.fraction)),
     )

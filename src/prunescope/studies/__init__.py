@@ -1,54 +1,11 @@
 """From stored results to figures, verdicts and a report; scipy and matplotlib are imported when used."""
 
+# mypy: implicit-reexport
+
 from prunescope.studies.claim import Claim, Precondition, Verdict, judge, judge_all
 from prunescope.studies.figure import Computed, Figure, Rows, csv_text
 from prunescope.studies.plot import Contour, Lines, Listing, Map, Plot, Sheet, Table
 from prunescope.studies.quantity import Quantity, arrays, column, combined, constant, side_by_side
-from prunescope.studies.region import (
-    Among,
-    Count,
-    Direction,
-    Equivalence,
-    MedianDirection,
-    Near,
-    Outcome,
-    Region,
-)
+from prunescope.studies.region import Among, Count, Direction, Equivalence, MedianDirection, Near, Outcome, Region
 from prunescope.studies.results import Node, Results
 from prunescope.studies.study import Study
-
-__all__ = [
-    "Among",
-    "Claim",
-    "Computed",
-    "Contour",
-    "Count",
-    "Direction",
-    "Equivalence",
-    "Figure",
-    "Lines",
-    "Listing",
-    "Map",
-    "MedianDirection",
-    "Near",
-    "Node",
-    "Outcome",
-    "Plot",
-    "Precondition",
-    "Quantity",
-    "Region",
-    "Results",
-    "Rows",
-    "Sheet",
-    "Study",
-    "Table",
-    "Verdict",
-    "arrays",
-    "column",
-    "combined",
-    "constant",
-    "csv_text",
-    "judge",
-    "judge_all",
-    "side_by_side",
-]

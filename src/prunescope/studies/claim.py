@@ -14,6 +14,7 @@ import numpy as np
 
 from prunescope.base.errors import PrunescopeError, TooFewReplicates, UsageError
 from prunescope.studies import statistics
+from prunescope.studies.estimate import Estimate, Estimated
 from prunescope.studies.quantity import Quantity, nodes_of
 from prunescope.studies.region import Among, Outcome, Region
 from prunescope.studies.results import Node, Numbers, Results
@@ -21,6 +22,7 @@ from prunescope.studies.statistics import Interval
 
 Basis = Literal["paper", "recalled", "proposed"]
 """Read in the paper; remembered but not found again; this project's own."""
+_DECISIONS: tuple[Outcome, ...] = ("reproduced", "contradicted", "inconclusive")
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,9 @@ class Claim:
     quantity: one number a replicate (paired differences where it applies), or one a case for a `Count`: [R]; where
         several parts are claimed at once (`Among`), [R, parts].
     region: where it is claimed to lie.
+        An `Estimated` quantity brings its own interval, over examples.
     basis: whether the paper says so, is remembered to, or nobody but this study does.
+    words: how the outcomes "reproduced", "contradicted" and "inconclusive" are said of this claim.
     place: where the paper says so.
     preconditions: what must hold before it can be judged.
     min_replicates: the fewest replicates that it is judged from.
@@ -60,16 +64,17 @@ class Claim:
 
     name: str
     says: str
-    quantity: Quantity
+    quantity: Quantity | Estimated
     region: Region
     _: KW_ONLY
     basis: Basis = "proposed"
     place: str = ""
+    words: tuple[str, str, str] = ("reproduced", "contradicted", "inconclusive")
     preconditions: tuple[Precondition, ...] = ()
     min_replicates: int = 2
 
     def __post_init__(self) -> None:
-        if not isinstance(self.quantity, Quantity):
+        if not isinstance(self.quantity, Quantity | Estimated):
             raise UsageError(f"claim {self.name!r} is about {self.quantity!r}; give a Quantity, such as ps.column(...)")
         if not hasattr(self.region, "by_interval"):
             raise UsageError(
@@ -97,12 +102,13 @@ class Claim:
 class Verdict:
     """What became of a claim, by the paper's rule and by the interval rule.
 
-    paper, interval_rule: the two outcomes.
+    paper, interval_rule: the two outcomes; no paper has a rule for an `Estimated` quantity.
     why: the region and the interval, or what is in the way of a judgement.
     values: the claim's numbers; of several parts the mean over replicates of each.
     interval: of the claimed quantity; None where there is no number.
     p: one-sided, for the claimed region; None where there is no number.
     p_holm: p adjusted for all judged claims of the study.
+    estimate: of an `Estimated` quantity, what it is estimated from; its values are not listed.
     """
 
     claim: Claim
@@ -113,11 +119,23 @@ class Verdict:
     interval: Interval | None = None
     p: float | None = None
     p_holm: float | None = None
+    estimate: Estimate | None = None
 
     @property
     def n(self) -> int:
-        """Number of replicates; of cases for a count, and of parts where several are claimed at once."""
-        return len(self.values)
+        """Number of replicates or examples; of cases for a count, of parts where several are claimed at once."""
+        return self.estimate.n if self.estimate else len(self.values)
+
+    @property
+    def unit(self) -> str:
+        """What the interval is of, as it is printed."""
+        about = self.estimate.about if self.estimate else ""
+        return ", ".join(filter(None, (self.claim.unit, about)))
+
+    @property
+    def said(self) -> str:
+        """The outcome of the interval rule in the claim's own words."""
+        return dict(zip(_DECISIONS, self.claim.words, strict=True)).get(self.interval_rule, self.interval_rule)
 
 
 def judge(claim: Claim, results: Results) -> Verdict:
@@ -128,8 +146,10 @@ def judge(claim: Claim, results: Results) -> Verdict:
     never if a run is missing.
     """
     try:
-        values = np.atleast_1d(np.asarray(claim.quantity(results), dtype=np.float64))
-        _check_shape(claim, values)
+        read = claim.quantity(results)
+        values = np.atleast_1d(np.asarray([] if isinstance(read, Estimate) else read, dtype=np.float64))
+        if not isinstance(read, Estimate):
+            _check_shape(claim, values)
         obstacle = _first_failing(claim.preconditions, results)
     except TooFewReplicates as problem:
         return _unjudged(claim, "not run", str(problem))
@@ -137,11 +157,14 @@ def judge(claim: Claim, results: Results) -> Verdict:
         raise
     except PrunescopeError as problem:
         return _unjudged(claim, "not run", str(problem))
-    if short := _too_little(claim, values):
+    if isinstance(read, Estimate):
+        verdict = _estimated(claim, read)
+    elif short := _too_little(claim, values):
         outcome: Outcome = "too few replicates" if 0 < len(values) < _needed(claim) else "not run"
         outcome = "not judgeable at this scale" if obstacle else outcome
         return _unjudged(claim, outcome, obstacle or short, values)
-    verdict = _decided(claim, values)
+    else:
+        verdict = _decided(claim, values)
     if obstacle:
         return replace(
             verdict,
@@ -181,20 +204,28 @@ def unmet(cautions: Iterable[Precondition], results: Results) -> tuple[str, ...]
 
 
 def _decided(claim: Claim, values: Numbers) -> Verdict:
-    region = claim.region
-    interval = region.interval(values)
-    outcome = region.by_interval(interval)
-    where = {"reproduced": "wholly inside", "contradicted": "wholly outside"}.get(outcome, "partly inside")
-    why = f"Claimed: {region}. The {100 * interval.level:.0f} % interval is {where} of that"
+    interval = claim.region.interval(values)
+    outcome, why = _by_interval(claim.region, interval)
     return Verdict(
         claim,
-        region.by_paper(values),
+        claim.region.by_paper(values),
         outcome,
         why,
         _shown(values),
         interval,
-        p=region.p_value(values),
+        p=claim.region.p_value(values),
     )
+
+
+def _estimated(claim: Claim, estimate: Estimate) -> Verdict:
+    outcome, why = _by_interval(claim.region, estimate.interval)
+    return Verdict(claim, "no such rule", outcome, why, interval=estimate.interval, estimate=estimate)
+
+
+def _by_interval(region: Region, interval: Interval) -> tuple[Outcome, str]:
+    outcome = region.by_interval(interval)
+    where = {"reproduced": "wholly inside", "contradicted": "wholly outside"}.get(outcome, "partly inside")
+    return outcome, f"Claimed: {region}. The {100 * interval.level:.0f} % interval is {where} of that"
 
 
 def _needed(claim: Claim) -> int:

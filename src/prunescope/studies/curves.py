@@ -1,8 +1,4 @@
-"""From a table to curves: the numbers that are drawn, before anything is drawn.
-
-Belongs here: sorting rows into panels, series and replicates, and the band around their centre. Does not belong
-here: colours, axes or any drawing (`plots.py`).
-"""
+"""From a table to curves: the numbers that are drawn, before anything is drawn."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +9,7 @@ from numpy.typing import NDArray
 from prunescope.base.errors import UsageError
 from prunescope.base.streams import stream
 from prunescope.studies import statistics
-from prunescope.studies.plot import Lines, NothingToDraw, Table, check_columns
+from prunescope.studies.plot import Lines, NothingToDraw, Table, by_name, check_columns
 from prunescope.studies.results import Numbers
 
 
@@ -36,13 +32,12 @@ class Curve:
 def sort_curves(plot: Lines, table: Table) -> dict[str, list[Curve]]:
     """Curves by panel, in the order of the table; a series has the same style in every panel."""
     check_columns(table, needed=(plot.x, plot.y, plot.series))
-    labels = list(dict.fromkeys(str(row[plot.series]) for row in table))
+    labels = list(by_name(table, plot.series))
     groups: dict[str, list[Curve]] = {}
-    for panel in dict.fromkeys(str(row.get(plot.panel, "")) for row in table):
-        rows = [row for row in table if str(row.get(plot.panel, "")) == panel]
-        for label in dict.fromkeys(str(row[plot.series]) for row in rows):
-            of_label = [row for row in rows if str(row[plot.series]) == label and np.isfinite(number(row[plot.x]))]
-            curve = _curve(plot, of_label, label=label, style=labels.index(label))
+    for panel, rows in by_name(table, plot.panel).items():
+        for label, of_label in by_name(rows, plot.series).items():
+            placed = [row for row in of_label if np.isfinite(number(row[plot.x]))]
+            curve = _curve(plot, placed, label=label, style=labels.index(label))
             if len(curve.x):
                 groups.setdefault(panel, []).append(curve)
     if not groups:
@@ -56,10 +51,11 @@ def _curve(plot: Lines, rows: Table, *, label: str, style: int) -> Curve:
     places = {value: place for place, value in enumerate(x)}
     y, marked = np.full((len(replicates), len(x)), np.nan), np.full(len(x), not plot.marks)
     chosen = np.zeros(len(x), dtype=np.bool_)
+    seen: dict[tuple[int, int, object], float] = {}  # one-shot levels share an abscissa, such as equal epochs
     for row in rows:
         at = places[number(row[plot.x])]
         replicate, value = replicates.index(str(row.get(plot.replicate, ""))), number(row[plot.y])
-        if np.isfinite(y[replicate, at]) and y[replicate, at] != value:
+        if np.isfinite(value) and seen.setdefault((replicate, at, row.get("level")), value) != value:
             raise UsageError(
                 f"series {label!r} has two values of {plot.y!r} at {plot.x}={x[at]:g} of one replicate; give each "
                 "arm a name of its own"

@@ -1,7 +1,4 @@
-"""Groups of training examples by a score, and what happens to each group.
-
-Belongs here: pure functions of per-example numbers. Does not belong here: where scores and losses come from.
-"""
+"""Groups of training examples by a score, and what happens to each group."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

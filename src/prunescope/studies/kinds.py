@@ -1,8 +1,5 @@
 """Values chosen by the name of their class: `{kind: AdamW, weight_decay: 0.1}` in place of an optimizer.
 
-Belongs here: from the name of a kind to its class. Does not belong here: reading YAML (`cli`), making and changing
-values (`load.py`).
-
 Only a leaf of the interface that the field has is a kind: one of prunescope's, or one of the study's own module.
 """
 

@@ -26,6 +26,8 @@ from prunescope.studies.kinds import KIND, has_kind, interface_of, kind_of
 from prunescope.studies.study import Study
 
 DEFAULT_SCALE = "laptop"
+MOST = {"replicates": 1_000}
+"""The largest count that a setting of this name may have, 1,000,000 for the others: a plan of more never ends."""
 
 
 @dataclass(frozen=True)
@@ -77,14 +79,14 @@ def find(name: str, modules: Mapping[str, str]) -> Template:
     if name in modules:
         return _template(name, _module(modules[name]))
     if name.endswith(".py"):
-        return _template(name, _from_file(Path(name)))
+        return _template(name, module_of(name))
     if ":" in name:
         module_name, _, attribute = name.partition(":")
         module = _module(module_name)
         if not hasattr(module, attribute):
             raise UsageError(f"module {module_name} has no {attribute!r}; write module:NAME")
         target = getattr(module, attribute)
-        return _template(name, target if hasattr(target, "build") else module, target)
+        return _template(name, target) if hasattr(target, "build") else _template(name, module, target)
     if "." in name:
         return _template(name, _module(name))
     close = difflib.get_close_matches(name, modules, n=3, cutoff=0.4)
@@ -106,6 +108,8 @@ def changed(settings: value.Value, changes: Mapping[str, object], *, path: str =
         if name not in cls.model_fields:
             raise _unknown(path + name, cls)
         now = getattr(settings, name)
+        if isinstance(given, int) and abs(given) > (most := MOST.get(name, 1_000_000)):
+            raise UsageError(f"{path}{name}={given}: at most {most:,}")
         if has_kind(given):
             new[name] = _of_kind(cls.model_fields[name].annotation, given, now, path + name)
         elif isinstance(given, Mapping) and isinstance(now, value.Value):
@@ -158,10 +162,7 @@ def _relabelled(problem: InvalidValue, cls: type[value.Value], path: str) -> Usa
 
 def _template(name: str, owner: Any, maker: Any = None) -> Template:
     """The study of a module, or of any object with SCALES and build."""
-    scales = getattr(owner, "SCALES", None)
-    build = getattr(owner, "build", maker)
-    if maker is not None and not hasattr(maker, "build"):
-        build = maker
+    scales, build = getattr(owner, "SCALES", None), maker or getattr(owner, "build", None)
     complete = isinstance(scales, Mapping) and scales and all(isinstance(s, value.Value) for s in scales.values())
     if not complete or not callable(build):
         raise UsageError(
@@ -182,9 +183,13 @@ def _module(name: str) -> ModuleType:
         raise UsageError(f"{name} cannot be imported: {explain(problem)}") from problem
 
 
-def _from_file(path: Path) -> ModuleType:
-    """A file as the module that worker processes import by the same name, from the same folder."""
-    if not path.is_file():
+def module_of(file: str) -> ModuleType:
+    """A file.py as the module that worker processes import by the same name, from the same folder.
+
+    Raises UsageError if there is no such file, or another module has its name.
+    """
+    path = Path(file)
+    if path.suffix != ".py" or not path.is_file():
         raise UsageError(f"there is no file {path}; give a file.py that defines a study")
     folder = str(path.resolve().parent)
     if folder not in sys.path:

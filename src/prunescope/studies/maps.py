@@ -1,8 +1,4 @@
-"""Drawing maps: a value over two axes as coloured cells.
-
-Belongs here: sorting a table into cells, and the drawing of `Map`. Does not belong here: what every plot shares
-(`plots.py`).
-"""
+"""Drawing maps: a value over two axes as coloured cells."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,8 +14,8 @@ from matplotlib.patheffects import withStroke
 
 from prunescope.base.errors import UsageError
 from prunescope.studies.curves import number
-from prunescope.studies.plot import Map, NothingToDraw, Table, check_columns
-from prunescope.studies.plots import INK, Drawer, set_log_ticks
+from prunescope.studies.plot import Map, NothingToDraw, Table, by_name, check_columns
+from prunescope.studies.plots import INK, Panels, label_axes, set_log_ticks
 from prunescope.studies.results import Numbers
 
 _COLOURS = "cividis"  # one hue path, the same to people who see no red or no green
@@ -37,9 +33,9 @@ class Cells:
     contours: tuple[Numbers, ...]
 
 
-def maps(plot: Map, table: Table) -> dict[str, Drawer]:
-    """How each panel of cells is drawn, by its title."""
-    return {panel: partial(_draw, plot, cells) for panel, cells in sort_cells(plot, table).items()}
+def maps(plot: Map, table: Table) -> Panels:
+    """How cells are drawn."""
+    return Panels({panel: partial(_draw, plot, cells) for panel, cells in sort_cells(plot, table).items()})
 
 
 def sort_cells(plot: Map, table: Table) -> dict[str, Cells]:
@@ -47,8 +43,7 @@ def sort_cells(plot: Map, table: Table) -> dict[str, Cells]:
     columns = [contour.column for contour in plot.contours]
     check_columns(table, needed=(plot.x, plot.y, plot.value, *columns))
     groups: dict[str, Cells] = {}
-    for panel in dict.fromkeys(str(row.get(plot.panel, "")) for row in table):
-        rows = [row for row in table if str(row.get(plot.panel, "")) == panel]
+    for panel, rows in by_name(table, plot.panel).items():
         x, y = (np.array(sorted({number(row[name]) for row in rows})) for name in (plot.x, plot.y))
         grids = [_grid(plot, rows, x, y, column=name) for name in (plot.value, *columns)]
         groups[panel] = Cells(x, y, grids[0], tuple(grids[1:]))
@@ -91,8 +86,7 @@ def _draw(plot: Map, cells: Cells, axes: Axes) -> None:
     _set_axis(axes.yaxis, axes.set_yscale, y, logarithmic=plot.log_y)
     axes.set_xlim(*((x[-1], x[0]) if plot.reverse_x else (x[0], x[-1])))
     axes.set_ylim(y[0], y[-1])
-    axes.set_xlabel(plot.x_label or plot.x)
-    axes.set_ylabel(plot.y_label or plot.y)
+    label_axes(axes, plot)
     # Not a part of the grid, of which constrained layout, done by hand in plots.py, makes no sense.
     bar: Any = axes.figure.colorbar(mesh, ax=axes, label=plot.value_label or plot.value, aspect=24, use_gridspec=False)
     bar.outline.set_linewidth(0.0)
@@ -105,15 +99,8 @@ def _draw_contours(plot: Map, cells: Cells, axes: Axes) -> None:
         return
     for contour, values, dashes in zip(plot.contours, cells.contours, _DASHES, strict=False):
         if np.nanmin(values) < contour.level < np.nanmax(values):
-            drawn = axes.contour(
-                cells.x,
-                cells.y,
-                values,
-                levels=[contour.level],
-                colors="white",
-                linewidths=1.5,
-                linestyles=[dashes],
-            )
+            line: Any = {"levels": [contour.level], "colors": "white", "linewidths": 1.5, "linestyles": [dashes]}
+            drawn = axes.contour(cells.x, cells.y, values, **line)
             drawn.set_path_effects([withStroke(linewidth=3.0, foreground="#00000088")])
     handles = [
         Line2D([], [], color=INK, linestyle=dashes, label=contour.label)

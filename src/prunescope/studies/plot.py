@@ -162,7 +162,8 @@ class Sheet(Plot):
     """A contact sheet: one image a row of the table, in its order, with "label → prediction" below it.
 
     source: the data set.
-    index: column of the places of the images among its training examples.
+    index: column of the places of the images among its training or test examples.
+    split: which of the two.
     label, prediction: columns of what is written below an image.
     marked: column of booleans; where it is true the text is in another colour, such as at labels that were flipped.
     panel: column of names.
@@ -177,6 +178,15 @@ class Sheet(Plot):
     marked: str = "marked"
     panel: str = "panel"
     across: int = 8
+    split: Literal["train", "test"] = "train"
+
+
+def by_name(table: Table, column: str) -> dict[str, list[Row]]:
+    """The rows of every name in a column, such as of every panel, in the order of the table; "" without the column."""
+    groups: dict[str, list[Row]] = {}
+    for row in table:
+        groups.setdefault(str(row.get(column, "")), []).append(row)
+    return groups
 
 
 def check_columns(table: Table, *, needed: Sequence[str]) -> None:

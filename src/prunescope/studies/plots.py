@@ -12,6 +12,7 @@ import io
 import re
 import textwrap
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -26,7 +27,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from prunescope.base.errors import UsageError
 from prunescope.studies.curves import Curve, band, centre, sort_curves, starred, y_ranges
-from prunescope.studies.plot import Lines, Table
+from prunescope.studies.plot import Lines, Map, Scatter, Table
 
 # Okabe and Ito 2008, without black and yellow, which vanish on a dark or a light page.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -37,6 +38,7 @@ PANEL = (4.2, 3.0)  # inches; at 72 units an inch and 9-unit text this is readab
 _LINE = 0.064  # height of a line of label text, in fractions of the axes
 _STYLE: Mapping[str, Any] = {
     "svg.fonttype": "none",
+    "text.parse_math": False,  # a class may be called "US$ 100 to A$ 150"
     "font.size": 9.0,
     "axes.titlesize": 10.0,
     "axes.titleweight": "bold",
@@ -61,6 +63,14 @@ _STYLE: Mapping[str, Any] = {
 
 Drawer = Callable[[Axes], None]
 """Draws one panel into empty axes that have their title."""
+
+
+@dataclass(frozen=True)
+class Panels:
+    """What draws each panel, by its title, and their width and height in inches."""
+
+    drawers: Mapping[str, Drawer]
+    size: tuple[float, float] = PANEL
 
 
 def elements(drawers: Mapping[str, Drawer], *, name: str, size: tuple[float, float] = PANEL) -> list[str]:
@@ -94,11 +104,11 @@ def _wrap(axes: Axes, size: tuple[float, float]) -> None:
         label.set_text(textwrap.fill(label.get_text(), letters))
 
 
-def lines(plot: Lines, table: Table) -> dict[str, Drawer]:
-    """How each panel of curves is drawn, by its title."""
+def lines(plot: Lines, table: Table) -> Panels:
+    """How curves are drawn."""
     groups = sort_curves(plot, table)
     ranges = y_ranges(plot, groups)
-    return {panel: partial(_draw_curves, plot, curves, ranges[panel]) for panel, curves in groups.items()}
+    return Panels({panel: partial(_draw_curves, plot, curves, ranges[panel]) for panel, curves in groups.items()})
 
 
 def _draw_curves(plot: Lines, curves: list[Curve], y_range: tuple[float, float], axes: Axes) -> None:
@@ -110,7 +120,7 @@ def _draw_curves(plot: Lines, curves: list[Curve], y_range: tuple[float, float],
 
 
 def _draw_curve(axes: Axes, plot: Lines, curve: Curve) -> None:
-    colour = _colour(curve)
+    colour, marker = look(curve.style)
     if curve.label in plot.references:
         axes.axhline(float(np.nanmean(curve.y)), color=colour, linewidth=1.5, linestyle=(0, (4, 2)))
         return
@@ -119,7 +129,7 @@ def _draw_curve(axes: Axes, plot: Lines, curve: Curve) -> None:
         axes.plot(curve.x, replicate, color=colour, linewidth=0.6, alpha=0.45)
     axes.fill_between(curve.x, low, high, color=colour, alpha=0.16, linewidth=0)
     where = np.flatnonzero(curve.marked).tolist()
-    axes.plot(curve.x, middle, color=colour, linewidth=1.6, marker=_marker(curve), markersize=4.0, markevery=where)
+    axes.plot(curve.x, middle, color=colour, linewidth=1.6, marker=marker, markersize=4.0, markevery=where)
     edge: Any = {"markeredgecolor": INK, "markeredgewidth": 0.6}
     for best in starred(plot, curve):
         axes.plot(curve.x[best], middle[best], "*", markersize=13, color=colour, zorder=5, scalex=False, **edge)
@@ -127,7 +137,6 @@ def _draw_curve(axes: Axes, plot: Lines, curve: Curve) -> None:
 
 def _set_y(axes: Axes, plot: Lines, low: float, high: float) -> None:
     """Limits come from the values, not from the bands: a wide interval at n = 3 would flatten every curve."""
-    axes.set_ylabel(plot.y_label or plot.y)
     limits = roomy(low, high, logarithmic=plot.log_y, share=0.07)
     if plot.log_y:
         axes.set_yscale("log")
@@ -135,8 +144,14 @@ def _set_y(axes: Axes, plot: Lines, low: float, high: float) -> None:
     axes.set_ylim(*limits)
 
 
-def _set_x(axes: Axes, plot: Lines, curves: list[Curve]) -> None:
+def label_axes(axes: Axes, plot: Lines | Map | Scatter) -> None:
+    """What stands along both axes; by default the columns' names."""
     axes.set_xlabel(plot.x_label or plot.x)
+    axes.set_ylabel(plot.y_label or plot.y)
+
+
+def _set_x(axes: Axes, plot: Lines, curves: list[Curve]) -> None:
+    label_axes(axes, plot)
     x = np.concatenate([curve.x for curve in curves])
     low, high = float(x.min()), float(x.max())
     left, right = roomy(low, high, logarithmic=plot.log_x, share=0.03)
@@ -182,8 +197,8 @@ def _label_curves(axes: Axes, plot: Lines, curves: list[Curve]) -> None:
     places = _spread({label: end[1] for label, end in ends.items()}, heights=heights)
     beside: Any = {"transform": axes.transAxes, "clip_on": False, "scalex": False, "scaley": False}
     for curve in curves:
-        colour, height, end = _colour(curve), places[curve.label], ends[curve.label]
-        sign = "_" if curve.label in plot.references else _marker(curve)
+        (colour, marker), height, end = look(curve.style), places[curve.label], ends[curve.label]
+        sign = "_" if curve.label in plot.references else marker
         axes.plot([end[0], 1.02], [end[1], height], color=colour, linewidth=0.5, alpha=0.6, **beside)
         axes.plot(1.045, height, sign, color=colour, markersize=4.5, **beside)
         text = "\n".join(names[curve.label])
@@ -213,14 +228,10 @@ def _spread(wanted: Mapping[str, float], *, heights: Mapping[str, float]) -> dic
     return places
 
 
-def _colour(curve: Curve) -> str:
-    return COLOURS[curve.style % len(COLOURS)]
-
-
-def _marker(curve: Curve) -> str:
-    """Another marker at every turn of the colours, so that a seventh series is not taken for the first."""
-    turn, place = divmod(curve.style, len(COLOURS))
-    return MARKERS[(place + turn) % len(MARKERS)]
+def look(style: int) -> tuple[str, str]:
+    """Colour and marker of a series; another marker at every turn of the colours, so that no two look the same."""
+    turn, place = divmod(style, len(COLOURS))
+    return COLOURS[place], MARKERS[(place + turn) % len(MARKERS)]
 
 
 def _themed(svg: str, *, name: str) -> str:

@@ -1,11 +1,6 @@
-"""From a study and a store to its report on disk.
+"""From a study and a store to its report on disk."""
 
-Belongs here: putting results, lineage, cost and failures together. Does not belong here: how the report looks
-(`report.py`), making results (`runs`).
-"""
-
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -16,20 +11,11 @@ from prunescope.runs.store.plan import plan
 from prunescope.runs.store.results import StoredResults
 from prunescope.runs.store.store import Store
 from prunescope.studies import report
-from prunescope.studies.claim import Verdict
+from prunescope.studies.report import Written
 from prunescope.studies.study import Study
 
 
-@dataclass(frozen=True)
-class Published:
-    """A report that was written: its page, the verdicts in it, and why runs failed, by run id."""
-
-    page: Path
-    verdicts: tuple[Verdict, ...]
-    failures: Mapping[str, str]
-
-
-def publish(study: Study, store: Store, folder: Path, *, command: str = "") -> Published:
+def publish(study: Study, store: Store, folder: Path, *, command: str = "") -> Written:
     """Writes the report of whatever the store holds of a study; computes no reading and trains nothing.
 
     command: how to make the report again. The same store gives the same bytes.
@@ -37,7 +23,7 @@ def publish(study: Study, store: Store, folder: Path, *, command: str = "") -> P
     planned, results = plan(nodes_of(study), store), StoredResults(store)
     study = replace(study, notes=(*study.notes, *stored_notes(planned.runs, store)))
     curves = [node for figure in study.figures for nodes in figure.lineage.values() for node in nodes]
-    written = report.write(
+    return report.write(
         study,
         results,
         folder,
@@ -46,7 +32,6 @@ def publish(study: Study, store: Store, folder: Path, *, command: str = "") -> P
         failures=planned.failed,
         command=command,
     )
-    return Published(written.page, written.verdicts, planned.failed)
 
 
 def nodes_of(study: Study) -> list[Value]:

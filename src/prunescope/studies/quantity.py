@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from prunescope.base.errors import UsageError
+from prunescope.studies.estimate import Estimated
 from prunescope.studies.results import Node, Numbers, Results, scalar
 
 
@@ -172,6 +173,6 @@ def constant(value: float, *, replicates: int = 1, label: str = "", unit: str = 
     return Quantity(label, unit, (), lambda results: np.full(replicates, value))
 
 
-def nodes_of(quantities: Iterable[Quantity]) -> tuple[Node, ...]:
+def nodes_of(quantities: Iterable[Quantity | Estimated]) -> tuple[Node, ...]:
     """The nodes of several quantities, each once, in order."""
     return tuple({node.id: node for part in quantities for node in part.nodes}.values())

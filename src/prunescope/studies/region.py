@@ -1,14 +1,9 @@
 """What a claim asserts about a number, or about several: the kinds of region, each with two ways to decide.
 
-Belongs here: the rules, as pure functions of the values. Does not belong here: where values come from, or
-when a claim cannot be judged at all.
-
-Every region decides twice. `by_paper` is the rule of the paper, a mean against one standard deviation; it is
-easily fooled by few replicates. `by_interval` says "reproduced" only if the whole confidence interval lies in
-the claimed region, and "contradicted" only if all of it lies outside.
+`by_paper` is the rule of the paper, a mean against one standard deviation; it is easily fooled by few replicates.
+`by_interval` says "reproduced" only if all of the confidence interval lies inside, "contradicted" only if none does.
 """
 
-from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
 from typing import ClassVar, Literal, Protocol
 
@@ -26,39 +21,45 @@ Outcome = Literal[
     "not judgeable at this scale",
     "too few replicates",
     "not run",
+    "no such rule",
 ]
 
 
 class Region(Protocol):
-    """A claimed set of values; `fewest` is the smallest sample it can be decided from."""
+    """A claimed set of values, a frozen dataclass.
+
+    fewest: the smallest sample it can be decided from.
+    """
 
     fewest: ClassVar[int]
-    level: ClassVar[float]
 
-    def __str__(self) -> str: ...
+    @property
+    def level(self) -> float:
+        """Of the confidence interval."""
+        ...
 
     def by_paper(self, values: Numbers) -> Outcome:
         """The outcome by the paper's own rule."""
-        ...
 
     def by_interval(self, interval: Interval) -> Outcome:
         """The outcome of comparing the whole interval with the region."""
-        ...
 
     def interval(self, values: Numbers) -> Interval:
         """The confidence interval of the claimed quantity."""
-        ...
 
     def p_value(self, values: Numbers) -> float:
         """One-sided p-value against "outside the region"."""
-        ...
 
 
 class _Mean:
     """What regions of a mean share: Student's interval, and no judgement on a single replicate."""
 
     fewest: ClassVar[int] = 2
-    level: ClassVar[float] = 0.95
+
+    @property
+    def level(self) -> float:
+        """Of the interval."""
+        raise NotImplementedError
 
     def interval(self, values: Numbers) -> Interval:
         """Student's interval of the mean."""
@@ -77,6 +78,7 @@ class Direction(_Mean):
     _: KW_ONLY
     than: float = 0.0
     or_matches: bool = False
+    level: float = 0.95
 
     def __post_init__(self) -> None:
         if self.side not in ("less", "greater"):
@@ -89,19 +91,24 @@ class Direction(_Mean):
         """Reproduced or contradicted if the values differ from `than`, by the sign of the mean."""
         if not statistics.differs(values - self.than):
             return "reproduced" if self.or_matches else "inconclusive"
-        greater = values.mean() > self.than
-        return "reproduced" if greater == (self.side == "greater") else "contradicted"
+        return self._of_side(bool(values.mean() > self.than))
 
     def by_interval(self, interval: Interval) -> Outcome:
         """Decided if the interval excludes `than`."""
         if interval.low <= self.than <= interval.high:
             return "inconclusive"
-        return "reproduced" if (interval.low > self.than) == (self.side == "greater") else "contradicted"
+        return self._of_side(interval.low > self.than)
+
+    def _of_side(self, greater: bool) -> Outcome:
+        return "reproduced" if greater == (self.side == "greater") else "contradicted"
+
+    @property
+    def _sign(self) -> float:
+        return 1.0 if self.side == "greater" else -1.0
 
     def p_value(self, values: Numbers) -> float:
         """One-sided p-value of the claimed side."""
-        sign = 1.0 if self.side == "greater" else -1.0
-        return statistics.t_test(sign * values, than=sign * self.than)
+        return statistics.t_test(self._sign * values, than=self._sign * self.than)
 
     def p_outside(self, values: Numbers) -> float:
         """One-sided p-value of the other side."""
@@ -124,9 +131,7 @@ class MedianDirection(Direction):
     def by_paper(self, values: Numbers) -> Outcome:
         """Reproduced or contradicted by the side of the sample's median; inconclusive on the number itself."""
         median = float(np.median(values))
-        if median == self.than:
-            return "inconclusive"
-        return "reproduced" if (median > self.than) == (self.side == "greater") else "contradicted"
+        return "inconclusive" if median == self.than else self._of_side(median > self.than)
 
     def interval(self, values: Numbers) -> Interval:
         """The exact interval of the median, at the level that its order statistics reach."""
@@ -134,20 +139,20 @@ class MedianDirection(Direction):
 
     def p_value(self, values: Numbers) -> float:
         """The sign test's, for the claimed side."""
-        sign = 1.0 if self.side == "greater" else -1.0
-        return statistics.sign_test(sign * values, than=sign * self.than)
+        return statistics.sign_test(self._sign * values, than=self._sign * self.than)
 
 
 @dataclass(frozen=True)
 class Near(_Mean):
     """The mean equals a published number within a tolerance.
 
-    Paper's rule: the mean is within the tolerance; contradicted if it is outside by one standard deviation or
-    more.
+    Paper's rule: the mean is within the tolerance; contradicted if it is outside by one standard deviation.
     """
 
     value: float
     tolerance: float
+    _: KW_ONLY
+    level: float = 0.95
 
     def __post_init__(self) -> None:
         _positive("tolerance", self.tolerance)
@@ -158,9 +163,8 @@ class Near(_Mean):
     def by_paper(self, values: Numbers) -> Outcome:
         """Compares the excess of |mean - value| over the tolerance with one standard deviation."""
         excess = abs(float(values.mean()) - self.value) - self.tolerance
-        if excess <= 0.0:
-            return "reproduced"
-        return "contradicted" if excess >= float(values.std(ddof=1)) else "inconclusive"
+        outside: Outcome = "contradicted" if excess >= float(values.std(ddof=1)) else "inconclusive"
+        return "reproduced" if excess <= 0.0 else outside
 
     def by_interval(self, interval: Interval) -> Outcome:
         """Decided if the interval lies wholly inside or wholly outside value ± tolerance."""
@@ -180,7 +184,8 @@ class Equivalence(_Mean):
     """
 
     margin: float
-    level: ClassVar[float] = 0.90
+    _: KW_ONLY
+    level: float = 0.90
 
     def __post_init__(self) -> None:
         _positive("margin", self.margin)
@@ -206,8 +211,25 @@ class Equivalence(_Mean):
         return min(1.0, 2.0 * min(above, below))
 
 
+class _Share:
+    """What regions of a share have in common: at least so many of so many, an interval at 95 %."""
+
+    at_least: int
+    of: int
+    fewest: ClassVar[int] = 2
+    level: float
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.at_least <= self.of:
+            raise UsageError(f"at least {self.at_least} of {self.of} is not a count; need 1 <= at_least <= of")
+
+    def by_interval(self, interval: Interval) -> Outcome:
+        """Decided if the whole interval is at or above the claimed share, or below it."""
+        return _inside(interval, self.at_least / self.of, 1.0)
+
+
 @dataclass(frozen=True)
-class Among:
+class Among(_Share):
     """Of several parts (groups of examples, levels, benchmarks) at least so large a share lies in a region: [R, parts].
 
     Parts may share replicates and depend on each other in any way, so they are no cases of a binomial: each part is
@@ -224,11 +246,7 @@ class Among:
     _: KW_ONLY
     at_least: int = 1
     of: int = 1
-    fewest: ClassVar[int] = 2
-    level: ClassVar[float] = 0.95
-
-    def __post_init__(self) -> None:
-        _check_count(self.at_least, self.of)
+    level: float = 0.95
 
     def __str__(self) -> str:
         share = "all" if self.at_least == self.of else f"at least {self.at_least} of {self.of}"
@@ -242,28 +260,23 @@ class Among:
     def interval(self, values: Numbers) -> Interval:
         """The share of parts with their mean inside, and simultaneous bounds on it."""
         parts, one_sided = values.shape[1], (1.0 + self.level) / 2.0
-        inside = statistics.number_holding(self._each(self.region.p_value, values), level=one_sided)
-        outside = statistics.number_holding(self._each(self.region.p_outside, values), level=one_sided)
-        estimate = sum(p <= 0.5 for p in self._each(self.region.p_value, values))
+        of_inside, of_outside = ([p(part) for part in values.T] for p in (self.region.p_value, self.region.p_outside))
+        inside, outside = (statistics.number_holding(p, level=one_sided) for p in (of_inside, of_outside))
+        estimate = sum(p <= 0.5 for p in of_inside)
         return Interval(estimate / parts, inside / parts, (parts - outside) / parts, self.level)
-
-    def by_interval(self, interval: Interval) -> Outcome:
-        """Decided if the whole interval is at or above the claimed share, or below it."""
-        return _inside(interval, self.at_least / self.of, 1.0)
 
     def p_value(self, values: Numbers) -> float:
         """p-value of the partial conjunction "as many parts as claimed lie in the region"."""
-        return statistics.partial_conjunction(self._each(self.region.p_value, values), at_least=self._needed(values))
-
-    def _each(self, p_value: Callable[[Numbers], float], values: Numbers) -> list[float]:
-        return [p_value(part) for part in values.T]
+        return statistics.partial_conjunction(
+            [self.region.p_value(part) for part in values.T], at_least=self._needed(values)
+        )
 
     def _needed(self, values: Numbers) -> int:
         return -(-self.at_least * int(values.shape[1]) // self.of)
 
 
 @dataclass(frozen=True)
-class Count:
+class Count(_Share):
     """At least so many of so many independent cases succeed; the sample is 0 or 1 a case.
 
     Paper's rule: the share of successes is at least `at_least / of`, whatever number of cases was run. The
@@ -273,27 +286,19 @@ class Count:
     at_least: int
     _: KW_ONLY
     of: int
+    level: float = 0.95
     fewest: ClassVar[int] = 1
-    level: ClassVar[float] = 0.95
-
-    def __post_init__(self) -> None:
-        _check_count(self.at_least, self.of)
 
     def __str__(self) -> str:
         return f"at least {self.at_least} of {self.of}"
 
     def by_paper(self, values: Numbers) -> Outcome:
         """Compares shares in whole numbers, so that 11 of 13 is exactly 11 of 13."""
-        enough = _successes(values) * self.of >= self.at_least * len(values)
-        return "reproduced" if enough else "contradicted"
+        return "reproduced" if _successes(values) * self.of >= self.at_least * len(values) else "contradicted"
 
     def interval(self, values: Numbers) -> Interval:
         """Clopper and Pearson's interval for the probability of success."""
         return statistics.clopper_pearson(_successes(values), len(values), level=self.level)
-
-    def by_interval(self, interval: Interval) -> Outcome:
-        """Decided if the whole interval is at or above the claimed share, or below it."""
-        return _inside(interval, self.at_least / self.of, 1.0)
 
     def p_value(self, values: Numbers) -> float:
         """Exact binomial p-value against the claimed share."""
@@ -304,11 +309,6 @@ def _inside(interval: Interval, low: float, high: float) -> Outcome:
     if low <= interval.low and interval.high <= high:
         return "reproduced"
     return "contradicted" if interval.high < low or high < interval.low else "inconclusive"
-
-
-def _check_count(at_least: int, of: int) -> None:
-    if not 1 <= at_least <= of:
-        raise UsageError(f"at least {at_least} of {of} is not a count; need 1 <= at_least <= of")
 
 
 def _successes(values: Numbers) -> int:

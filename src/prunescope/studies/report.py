@@ -10,6 +10,7 @@ Equal inputs give equal bytes: nothing is dated, and nothing depends on the mach
 import base64
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,8 +24,9 @@ from markupsafe import Markup
 from prunescope.base.errors import DataError, PrunescopeError, UsageError
 from prunescope.base.value import Value
 from prunescope.runs.graph.nodes import describe
-from prunescope.studies import markdown, statistics
+from prunescope.studies import statistics
 from prunescope.studies.claim import Verdict, judge_all, unmet
+from prunescope.studies.estimate import Estimated
 from prunescope.studies.figure import Figure, columns, csv_text
 from prunescope.studies.plot import Listing, NothingToDraw, Table
 from prunescope.studies.region import Among, Count, Outcome
@@ -37,10 +39,12 @@ Record = Mapping[str, object]
 
 @dataclass(frozen=True)
 class Written:
-    """What was written: the page, and the verdicts that it shows."""
+    """What was written: the page, the verdicts that it shows, its first sentence, and why runs failed, by run id."""
 
     page: Path
     verdicts: tuple[Verdict, ...]
+    sentence: str
+    failures: Mapping[str, str]
 
 
 RECORDS = 300
@@ -102,41 +106,37 @@ def write(
         replace(_draw(figure, results), verdicts=tuple(by_name[claim.name] for claim in study.claims_of(figure)))
         for figure in study.figures
     )
+    sentence = study.head(results) if study.head else summary_sentence(verdicts, mean_rule(study))
     texts = {f"figures/{item.figure.name}.svg": item.svg for item in drawn if item.svg}
     texts |= {f"data/{item.figure.name}.csv": item.csv for item in drawn if item.csv}
-    texts["summary.json"] = _json(summary(study, verdicts) | {"cautions": cautions}) + "\n"
-    texts["README.md"] = markdown.page(
-        study,
-        verdicts,
-        sentence=summary_sentence(verdicts, mean_rule(study)),
-        caution=caution(verdicts),
-        rule=mean_rule(study),
-        cautions=cautions,
-        number=number,
-        cost=flat(cost or {}),
-        command=command,
-        absent={one.figure.name: one.why_not for one in drawn if one.why_not},
-        listed={one.figure.name: one.table for one in drawn if one.listed},
-    )
+    texts["summary.json"] = _json(summary(study, verdicts) | {"sentence": sentence, "cautions": cautions}) + "\n"
     failed, records = failures or {}, lineage or {}
     absent = [node.id for node in study.nodes if node not in results and node.id not in failed]
-    texts["index.html"] = _page(
-        study=study,
-        verdicts=verdicts,
-        cautions=cautions,
-        drawn=drawn,
-        cost=flat(cost or {}),
-        recipes=dict(list(records.items())[:RECORDS]),
-        unlisted=max(0, len(records) - RECORDS),
-        failures=failed,
-        absent=absent,
-        command=command,
-    )
+    shown: dict[str, object] = {
+        "study": study,
+        "verdicts": verdicts,
+        "sentence": sentence,
+        "by_paper": not all(isinstance(verdict.claim.quantity, Estimated) for verdict in verdicts),
+        "caution": caution(verdicts),
+        "rule": mean_rule(study),
+        "cautions": cautions,
+        "drawn": drawn,
+        "settings": flat(described(study.settings)),
+        "cost": flat(cost or {}),
+        "recipes": dict(list(records.items())[:RECORDS]),
+        "unlisted": max(0, len(records) - RECORDS),
+        "failures": failed,
+        "absent": absent,
+        "command": command,
+    }
+    pages = _environment()
+    texts["index.html"] = pages.get_template("report.html").render(shown)
+    texts["README.md"] = _paragraphs(pages.get_template("report.md").render(shown))
     for name, text in texts.items():
         path = Path(folder) / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8", newline="\n")
-    return Written(Path(folder) / "index.html", verdicts)
+    return Written(Path(folder) / "index.html", verdicts, sentence, failed)
 
 
 def summary(study: Study, verdicts: Sequence[Verdict]) -> dict[str, Any]:
@@ -176,7 +176,7 @@ def summary_sentence(verdicts: Sequence[Verdict], rule: str = "paper’s rule") 
 
 def caution(verdicts: Iterable[Verdict]) -> str:
     """How often the paper's rule fires by chance, for every number of replicates that was judged by it."""
-    by_mean = [verdict for verdict in verdicts if not isinstance(verdict.claim.region, Among | Count)]
+    by_mean = [v for v in verdicts if not (v.estimate or isinstance(v.claim.region, Among | Count))]
     rates = [
         f"{100 * statistics.false_positive_rate(n):.1f}\u00a0% of the time at n\u00a0=\u00a0{n}"
         for n in sorted({verdict.n for verdict in by_mean if verdict.interval is not None})
@@ -211,17 +211,9 @@ def flat(record: Record) -> dict[str, object]:
     return rows
 
 
-def _page(*, study: Study, verdicts: Sequence[Verdict], **parts: object) -> str:
-    template = _environment().get_template("report.html")
-    return template.render(
-        study=study,
-        verdicts=verdicts,
-        sentence=summary_sentence(verdicts, mean_rule(study)),
-        caution=caution(verdicts),
-        rule=mean_rule(study),
-        settings=flat(described(study.settings)),
-        **parts,
-    )
+def _paragraphs(text: str) -> str:
+    """Markdown with one empty line between what has some."""
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 
 def _json(record: object) -> str:
@@ -230,9 +222,7 @@ def _json(record: object) -> str:
 
 def _draw(figure: Figure, results: Results) -> _Drawn:
     """A missing run, or images that are not at hand, cost one figure, not the report; a wrong figure is an error."""
-    from prunescope.studies import (
-        drawing,
-    )  # matplotlib takes long to import, and a report without figures needs none
+    from prunescope.studies import drawing  # matplotlib takes long to import, and a report without figures needs none
 
     try:
         table = figure.table(results)
@@ -260,11 +250,13 @@ def _claim_summary(verdict: Verdict) -> dict[str, Any]:
         "basis": claim.basis,
         "place": claim.place,
         "region": str(claim.region),
-        "unit": claim.unit,
+        "unit": verdict.unit,
         "by_paper": verdict.paper,
         "by_interval": verdict.interval_rule,
+        "said": verdict.said,
         "why": verdict.why,
         "n": verdict.n,
+        "over": verdict.estimate.over if verdict.estimate else "replicates",
         "values": [value if math.isfinite(value) else None for value in verdict.values],
         "estimate": interval and interval.estimate,
         "low": interval and interval.low,
@@ -284,7 +276,7 @@ def _counts(outcomes: Iterable[Outcome]) -> str:
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
+        autoescape=jinja2.select_autoescape(),
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,

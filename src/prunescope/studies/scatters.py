@@ -1,8 +1,4 @@
-"""Drawing scatters, one point a run, and rows of intervals.
-
-Belongs here: sorting a table into points, and the drawing of `Scatter` and `Intervals`. Does not belong here:
-what every plot shares (`plots.py`), correlations (`correlation.py`).
-"""
+"""Drawing scatters, one point a run, and rows of intervals."""
 
 import textwrap
 from collections.abc import Mapping
@@ -13,8 +9,8 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from prunescope.studies.curves import number
-from prunescope.studies.plot import Intervals, NothingToDraw, Scatter, Table, check_columns
-from prunescope.studies.plots import COLOURS, INK, MARKERS, PANEL, Drawer, roomy
+from prunescope.studies.plot import Intervals, NothingToDraw, Scatter, Table, by_name, check_columns
+from prunescope.studies.plots import COLOURS, INK, MARKERS, PANEL, Drawer, Panels, label_axes, look, roomy
 from prunescope.studies.results import Numbers
 
 NOTE_ROOM = 0.1
@@ -24,20 +20,19 @@ Clouds = Mapping[str, Numbers]
 """Points [N, 2] by series."""
 
 
-def scatters(plot: Scatter, table: Table) -> dict[str, Drawer]:
-    """How each panel of points is drawn, by its title. Raises NothingToDraw if no point is finite."""
+def scatters(plot: Scatter, table: Table) -> Panels:
+    """How points are drawn. Raises NothingToDraw if no point is finite."""
     check_columns(table, needed=(plot.x, plot.y, plot.series))
-    labels = list(dict.fromkeys(str(row[plot.series]) for row in table))
-    drawers: dict[str, Drawer] = {}
-    for panel in dict.fromkeys(str(row.get(plot.panel, "")) for row in table):
-        rows = [row for row in table if str(row.get(plot.panel, "")) == panel]
+    labels, drawers = by_name(table, plot.series), dict[str, Drawer]()
+    for panel, rows in by_name(table, plot.panel).items():
         note = str(rows[0].get(plot.note, "")) if plot.note else ""
-        clouds = {label: _points(plot, [row for row in rows if str(row[plot.series]) == label]) for label in labels}
+        of_label = by_name(rows, plot.series)
+        clouds = {label: _points(plot, of_label.get(label, [])) for label in labels}
         if any(len(cloud) for cloud in clouds.values()):
             drawers[panel] = partial(_draw, plot, clouds, note)
     if not drawers:
         raise NothingToDraw(f"no pair of {plot.x!r} and {plot.y!r} is finite; nothing can be drawn")
-    return drawers
+    return Panels(drawers)
 
 
 def fitted(points: Numbers) -> tuple[float, float] | None:
@@ -58,42 +53,35 @@ def _points(plot: Scatter, rows: Table) -> Numbers:
 def _draw(plot: Scatter, clouds: Clouds, note: str, axes: Axes) -> None:
     points = np.concatenate(list(clouds.values()))
     for style, (label, cloud) in enumerate(clouds.items()):
-        turn, place = divmod(style, len(COLOURS))
-        look: Any = {"color": COLOURS[place], "alpha": 0.85, "s": 22.0, "linewidths": 0.0}
+        colour, marker = look(style)
         if len(cloud):
-            marker = MARKERS[(place + turn) % len(MARKERS)]
-            axes.scatter(cloud[:, 0], cloud[:, 1], marker=marker, label=textwrap.fill(label, 24), **look)
+            dots: Any = {"color": colour, "marker": marker, "alpha": 0.85, "s": 22.0, "linewidths": 0.0}
+            axes.scatter(cloud[:, 0], cloud[:, 1], label=textwrap.fill(label, 24), **dots)
     axes.set_xlim(*roomy(points[:, 0].min(), points[:, 0].max(), logarithmic=False, share=0.05))
     low, high = roomy(points[:, 1].min(), points[:, 1].max(), logarithmic=False, share=0.07)
     axes.set_ylim(low, high + NOTE_ROOM * (high - low) * bool(note))
     if plot.line and (line := fitted(points)) is not None:
         ends = np.array([points[:, 0].min(), points[:, 0].max()])
         axes.plot(ends, line[0] * ends + line[1], color=INK, linewidth=0.8, linestyle=(0, (4, 2)), alpha=0.7)
-    axes.set_xlabel(plot.x_label or plot.x)
-    axes.set_ylabel(plot.y_label or plot.y)
+    label_axes(axes, plot)
     if note:
         axes.text(0.98, 0.97, note, transform=axes.transAxes, ha="right", va="top", fontsize=8.5)
     beside: Any = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0), "borderaxespad": 0.2}
     axes.legend(frameon=False, fontsize=8.5, handletextpad=0.2, **beside)
 
 
-def intervals(plot: Intervals, table: Table) -> dict[str, Drawer]:
-    """How each panel of intervals is drawn, by its title. Raises NothingToDraw if no estimate is finite."""
+def intervals(plot: Intervals, table: Table) -> Panels:
+    """How intervals are drawn: wide enough for their labels, and with room for every row of the longest panel.
+
+    Raises NothingToDraw if no estimate is finite.
+    """
     check_columns(table, needed=(plot.label, plot.estimate, plot.low, plot.high))
     if not any(np.isfinite(number(row[plot.estimate])) for row in table):
         raise NothingToDraw(f"no value of {plot.estimate!r} is finite; nothing can be drawn")
-    panels = dict.fromkeys(str(row.get(plot.panel, "")) for row in table)
-    return {
-        panel: partial(_draw_intervals, plot, [row for row in table if str(row.get(plot.panel, "")) == panel])
-        for panel in panels
-    }
-
-
-def interval_size(plot: Intervals, table: Table) -> tuple[float, float]:
-    """Width and height of a panel, inches: wide enough for its labels, and with room for every row."""
-    panels = [str(row.get(plot.panel, "")) for row in table]
-    rows = max(panels.count(panel) for panel in panels)
-    return PANEL[0] + 1.4, max(PANEL[1] - 1.0, 0.36 * rows + 0.9)
+    panels = by_name(table, plot.panel)
+    height = max(PANEL[1] - 1.0, 0.36 * max(map(len, panels.values())) + 0.9)
+    drawers = {panel: partial(_draw_intervals, plot, rows) for panel, rows in panels.items()}
+    return Panels(drawers, (PANEL[0] + 1.4, height))
 
 
 def _draw_intervals(plot: Intervals, rows: Table, axes: Axes) -> None:

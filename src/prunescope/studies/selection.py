@@ -1,7 +1,6 @@
 """Choosing one level of a chain: the optimal sparsity, and honest ways to say what it gains.
 
-Belongs here: pure functions of errors, [levels + 1, replicates], level 0 the dense network. Does not belong here:
-where errors come from.
+Errors are [levels + 1, replicates]; level 0 is the dense network.
 """
 
 from collections.abc import Mapping, Sequence

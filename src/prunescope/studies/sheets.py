@@ -1,8 +1,4 @@
-"""Drawing contact sheets: many small images with their labels.
-
-Belongs here: from images and a table to one mosaic, and the drawing of `Sheet`. Does not belong here: which images
-are shown, what every plot shares (`plots.py`), where data sets lie (`tasks/data/`).
-"""
+"""Drawing contact sheets: many small images with their labels."""
 
 from functools import partial
 from typing import Any
@@ -13,8 +9,8 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from prunescope.base.errors import UsageError
-from prunescope.studies.plot import Row, Sheet, Table, check_columns
-from prunescope.studies.plots import INK, Drawer
+from prunescope.studies.plot import Row, Sheet, Table, by_name, check_columns
+from prunescope.studies.plots import INK, Panels
 from prunescope.studies.results import Numbers
 
 _FLIPPED = "#D55E00"
@@ -23,29 +19,29 @@ _GAP, _TEXT = 0.15, 0.4  # between images, and below them for the text, in parts
 _PIXELS = 56  # of an image at least, so that small ones are not blurred by whoever shows the page
 
 
-def sheets(plot: Sheet, table: Table) -> dict[str, Drawer]:
-    """How each panel of images is drawn, by its title.
+def sheets(plot: Sheet, table: Table) -> Panels:
+    """How images are drawn, in panels as high as the fullest one needs.
 
     Raises DataError if the images are not there, UsageError for rows outside the data set or inputs that are no
     images.
     """
     check_columns(table, needed=(plot.index, plot.label, plot.prediction))
     pictures = images(plot, [int(str(row[plot.index])) for row in table])
-    return {
-        panel: partial(_draw, plot, [table[place] for place in places], pictures[places])
-        for panel, places in _panels(plot, table).items()
-    }
+    shown = [dict(row) | {"picture": picture} for row, picture in zip(table, pictures, strict=True)]
+    drawers = {panel: partial(_draw, plot, rows) for panel, rows in by_name(shown, plot.panel).items()}
+    return Panels(drawers, size(plot, table))
 
 
 def size(plot: Sheet, table: Table) -> tuple[float, float]:
-    """Width and height of a panel, inches: as high as the fullest one needs."""
-    lines = max(-(-len(places) // plot.across) for places in _panels(plot, table).values())
+    """Width and height of a panel, inches."""
+    lines = max(-(-len(rows) // plot.across) for rows in by_name(table, plot.panel).values())
     return _WIDTH, _WIDTH * lines * (1 + _TEXT) / (plot.across * (1 + _GAP)) + 0.3
 
 
 def images(plot: Sheet, index: list[int]) -> Numbers:
-    """Training examples as pictures in [0, 1], float64 [N, H, W, 3]; every channel stretched over all of them."""
-    inputs = plot.source.load().train_x
+    """Examples as pictures in [0, 1], float64 [N, H, W, 3]; every channel stretched over all of them."""
+    content = plot.source.load()
+    inputs = content.test_x if plot.split == "test" else content.train_x
     if len(inputs.shape) != 3 or inputs.shape[0] not in (1, 3):
         raise UsageError(
             f"examples of shape {inputs.shape} are no images; a contact sheet needs [1 or 3, height, width]"
@@ -71,7 +67,8 @@ def mosaic(pictures: Numbers, *, across: int) -> NDArray[np.uint8]:
     return sheet
 
 
-def _draw(plot: Sheet, rows: list[Row], pictures: Numbers, axes: Axes) -> None:
+def _draw(plot: Sheet, rows: list[Row], axes: Axes) -> None:
+    pictures = np.stack([np.asarray(row["picture"]) for row in rows])
     factor = -(-_PIXELS // pictures.shape[2])
     large = pictures.repeat(factor, axis=1).repeat(factor, axis=2)
     height, width = large.shape[1:3]
@@ -89,11 +86,3 @@ def _draw(plot: Sheet, rows: list[Row], pictures: Numbers, axes: Axes) -> None:
 def _pitch(height: int, width: int) -> tuple[int, int]:
     """Pixels from one image to the next, down and to the right."""
     return height + max(1, round(_TEXT * height)), width + max(1, round(_GAP * width))
-
-
-def _panels(plot: Sheet, table: Table) -> dict[str, list[int]]:
-    """The places of each panel's rows in the table."""
-    panels: dict[str, list[int]] = {}
-    for place, row in enumerate(table):
-        panels.setdefault(str(row.get(plot.panel, "")), []).append(place)
-    return panels

@@ -26,6 +26,10 @@ class Interval:
     high: float
     level: float
 
+    def times(self, scale: float) -> "Interval":
+        """The same in another unit; scale is positive."""
+        return Interval(scale * self.estimate, scale * self.low, scale * self.high, self.level)
+
 
 def differs(differences: ArrayLike) -> bool:
     """Whether two results differ by the one-standard-deviation rule: |mean| >= std (ddof 1), and mean != 0.

@@ -1,12 +1,8 @@
-"""A study: one question with its figures and claims.
-
-Belongs here: the record. Does not belong here: running it (`runs`), judging it (`claim.py`), showing it
-(`report.py`).
-"""
+"""A study: one question with its figures and claims."""
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from functools import cached_property
 
@@ -14,7 +10,7 @@ from prunescope.base import value
 from prunescope.base.errors import UsageError
 from prunescope.studies.claim import Claim, Precondition
 from prunescope.studies.figure import Figure
-from prunescope.studies.results import Node
+from prunescope.studies.results import Node, Results
 
 _FILE_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
@@ -32,6 +28,7 @@ class Study:
     scale: what the study was cut down to, in words.
     notes: paragraphs for the reader.
     cautions: what is told at the head of the report where it does not hold, such as an optimum inside its chain.
+    head: the sentence at the head of the report, read off the results; by default verdicts are counted.
 
     Two claims of one name must be the same claim, which several figures may show.
     """
@@ -46,6 +43,7 @@ class Study:
     scale: str = ""
     notes: tuple[str, ...] = ()
     cautions: tuple[Precondition, ...] = ()
+    head: Callable[[Results], str] | None = None
 
     def __post_init__(self) -> None:
         shown = [claim for figure in self.figures for claim in figure.claims]

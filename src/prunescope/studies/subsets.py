@@ -1,8 +1,4 @@
-"""Which training examples to keep, from what was measured of them: rules of `Subset`.
-
-Belongs here: pure functions (values, **args) -> rows to keep, int64, increasing. Does not belong here: measuring, or
-training on what is kept.
-"""
+"""Which training examples to keep, from what was measured of them: rules of `Subset`, (values, **args) -> rows."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,6 +12,7 @@ from prunescope.base.streams import stream
 
 Values = Mapping[str, NDArray[Any]]
 Rows = NDArray[np.int64]
+"""The examples that are kept, increasing."""
 
 
 def without_highest(values: Values, *, name: str, share: float) -> Rows:

@@ -1,7 +1,4 @@
-"""Drawn panels as one SVG document.
-
-Belongs here: text of SVG, put together. Does not belong here: drawing (`plots.py`).
-"""
+"""Drawn panels as one SVG document."""
 
 import re
 from collections.abc import Sequence

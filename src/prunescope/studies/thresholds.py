@@ -1,7 +1,4 @@
-"""Where a curve over sparsity begins to suffer.
-
-Belongs here: pure functions of errors and sparsities. Does not belong here: where they come from.
-"""
+"""Where a curve over sparsity begins to suffer."""
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise

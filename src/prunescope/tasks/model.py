@@ -5,6 +5,7 @@ naming and building it (`network.py`), the networks of this package (`nets/`), t
 """
 
 import copy
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, cast
 
@@ -113,19 +114,32 @@ class Model:
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)
             module, pruned = self.network.build_masked(self.example)
-        leaves = tree.clone(dict(module.named_parameters()))
         if lost := sorted(pruned.keys() - self.maskable - self.frozen):
             raise UsageError(
                 f"{', '.join(lost)} of {self.network.path} was pruned by torch.nn.utils.prune and is not prunable "
                 "here; call prune.remove() there, or name it with prunable="
             )
-        params = {name: leaf for name, leaf in leaves.items() if name not in self.frozen}
-        buffers = tree.clone(dict(module.named_buffers()))
-        buffers |= {name: leaf for name, leaf in leaves.items() if name in self.frozen}
+        params, buffers = self._tensors_of(module)
         masks = {
             name: pruned.get(name, self._given_mask(leaf)) for name, leaf in params.items() if name in self.maskable
         }
         return Weights(params, buffers, masks)
+
+    def loaded(self, tensors: Mapping[str, Tensor]) -> Weights:
+        """A state dict that has the network's names and shapes as weights, all of them kept."""
+        with torch.random.fork_rng(devices=[]):
+            module = self.network.build(self.example)
+        module.load_state_dict(tensors)
+        params, buffers = self._tensors_of(module)
+        return Weights(
+            params, buffers, {name: torch.ones_like(params[name], dtype=torch.bool) for name in self.maskable}
+        )
+
+    def _tensors_of(self, module: nn.Module) -> tuple[Tree, Tree]:
+        """Copies of a module's trainable parameters, and of all its other tensors."""
+        leaves = tree.clone(dict(module.named_parameters()))
+        frozen = {name: leaves.pop(name) for name in list(leaves) if name in self.frozen}
+        return leaves, tree.clone(dict(module.named_buffers())) | frozen
 
     def _given_mask(self, leaf: Tensor) -> Tensor:
         kept = leaf != 0

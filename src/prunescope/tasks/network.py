@@ -6,6 +6,7 @@ to a user's module before it is used (`building.py`).
 
 import inspect
 import json
+import typing
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, ClassVar, Self
@@ -15,7 +16,7 @@ from pydantic import Field, JsonValue, PrivateAttr, field_validator
 from torch import Tensor, nn
 
 from prunescope.base.blame import blaming
-from prunescope.base.code import code_digest, value_digest
+from prunescope.base.code import code_digest, is_installed, value_digest
 from prunescope.base.errors import CodeChanged, UsageError
 from prunescope.base.importing import Importing, resolve
 from prunescope.base.tree import Masks
@@ -69,7 +70,7 @@ class Network(Importing):
 
     def build_masked(self, example: Any = None) -> tuple[nn.Module, Masks]:
         """A module as of `build`, and the masks by name with which torch.nn.utils.prune had pruned it."""
-        module = copied(self._live) if isinstance(self._live, nn.Module) else checked(self._made()).cpu()
+        module = self.bare()
         masks = made_permanent(module)
         if self.layout is not None:
             module.register_forward_pre_hook(self.layout, with_kwargs=True)
@@ -78,10 +79,14 @@ class Network(Importing):
             module.register_forward_hook(Output(self.output))
         return module, masks
 
+    def bare(self) -> nn.Module:
+        """The module as its factory returns it, on the CPU: without hooks of this package."""
+        return copied(self._live) if isinstance(self._live, nn.Module) else checked(self._made()).cpu()
+
     def _made(self) -> nn.Module:
         if self.given is not None:
             raise UsageError(f"network {self.path} was an instance of another session; build the task again")
-        factory = self._live or resolve(self.path)
+        factory = self._live or _factory(self.path)
         given = {name: _tuples(value) for name, value in self.args.items()}
         with blaming(f"{self.path} with arguments {self.args}", always=True):
             module = factory(**given)
@@ -167,6 +172,33 @@ def network_of(
     if "<" in path:
         net = net.replace(path=f"{path}.{_module_digest(net)}")
     return with_prunable(net, prunable, example)
+
+
+def declares_module(path: str) -> bool:
+    """Whether a path names a class of modules, or a function annotated to return one. It is imported, never called.
+
+    Raises UsageError when it cannot be imported.
+    """
+    factory = resolve(path)
+    if isinstance(factory, type):
+        return issubclass(factory, nn.Module)
+    try:
+        returns = typing.get_type_hints(factory).get("return")
+    except Exception:  # no function, or an annotation that only type checkers can follow
+        return False
+    return isinstance(returns, type) and issubclass(returns, nn.Module)
+
+
+def _factory(path: str) -> Any:
+    """What a path names, to be called. Raises UsageError for what neither is declared nor was written as a factory."""
+    factory = resolve(path)
+    module = getattr(factory, "__module__", "")
+    if not callable(factory) or (is_installed(module) and not declares_module(path)):
+        raise UsageError(
+            f"{path} is no network, and is not called to find out; name a class derived from torch.nn.Module, a "
+            "function annotated to return one, or a function of your own"
+        )
+    return factory
 
 
 def _with_live(net: Network, live: Any) -> Any:

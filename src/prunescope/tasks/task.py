@@ -83,6 +83,11 @@ class Data(Value):
             )
         return self
 
+    @property
+    def train_examples(self) -> int:
+        """Number of training examples that are neither held out nor left out."""
+        return max(1, round(self.share * (self.source.train - self.validation)))
+
 
 @dataclass(frozen=True)
 class Split:

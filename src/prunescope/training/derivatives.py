@@ -7,7 +7,7 @@ from torch import Tensor
 
 from prunescope.base import tree
 from prunescope.base.state import Weights
-from prunescope.base.tree import Tree
+from prunescope.base.tree import Tree, leaves_of, slope
 from prunescope.tasks.task import Problem
 from prunescope.tasks.twice import explained, twice_differentiable
 
@@ -59,26 +59,7 @@ def output_gradient(problem: Problem, weights: Weights) -> Tree:
     return slope(logits.sum(), leaves)
 
 
-def leaves_of(params: Tree) -> Tree:
-    """The same tensors as leaves of a new autograd graph."""
-    return {name: leaf.detach().requires_grad_() for name, leaf in params.items()}
-
-
 def _summed_loss(problem: Problem, params: Tree, buffers: Tree, batch: Batch, temperature: float) -> Tensor:
     x, y, draw = batch
     logits, _ = problem.model.apply(params, buffers, x, train=True, draw=draw)
     return problem.loss(logits / temperature, y).sum()
-
-
-def slope(value: Tensor, leaves: Tree, *, differentiable: bool = False) -> Tree:
-    """The gradient of a 0-D tensor, 0 for a leaf that it does not depend on.
-
-    differentiable: whether the gradient can be differentiated again.
-    """
-    if not value.requires_grad:
-        return tree.tree_map(torch.zeros_like, leaves)
-    grads = torch.autograd.grad(value, list(leaves.values()), allow_unused=True, create_graph=differentiable)
-    return {
-        name: torch.zeros_like(leaf) if grad is None else grad
-        for (name, leaf), grad in zip(leaves.items(), grads, strict=True)
-    }

@@ -15,9 +15,8 @@ from torch import Tensor
 from prunescope.base.state import TrainState, Weights
 from prunescope.base.steps import Clock
 from prunescope.base.streams import Seeds, derived, stream
-from prunescope.base.tree import Tree
+from prunescope.base.tree import Tree, leaves_of, slope
 from prunescope.tasks.task import Problem, Split
-from prunescope.training.derivatives import leaves_of, slope
 from prunescope.training.interventions.intervention import Intervention
 from prunescope.training.optim import Optimizer
 from prunescope.training.samplers import Sampler, checked_rows

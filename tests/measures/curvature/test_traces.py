@@ -44,7 +44,7 @@ class Plain(nn.Module):
 
 
 class Odd(nn.Module):
-    """Convolutions that have no formula: groups, circular padding; a normalization that has none either."""
+    """Convolutions with groups and with circular padding; a normalization by groups."""
 
     def __init__(self):
         super().__init__()
@@ -118,7 +118,7 @@ def test_the_gradients_second_moment(setting, state, dense, monkeypatch):
 
 
 @pytest.mark.parametrize("network", [Odd, lambda: Plain(twice=True), lambda: Plain(F.gelu)])
-def test_networks_without_a_formula_take_gradient_norms(network, state, dense, monkeypatch):
+def test_few_derivatives_are_held_at_once(network, state, dense, monkeypatch):
     problem, weights = state(network)
     monkeypatch.setattr(gradient_norms, "GRADIENT_NUMBERS", 3000)
     found = GradientTrace(sample=SAMPLE).measure(problem, weights)

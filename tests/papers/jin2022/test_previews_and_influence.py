@@ -8,7 +8,7 @@ import pytest
 
 from prunescope.papers.jin2022 import fig6, influence, resnet20_preview
 from prunescope.papers.jin2022.arms import Benchmark
-from prunescope.papers.jin2022.retrained import rank_correlation
+from prunescope.papers.jin2022.quantities import rank_correlation
 from prunescope.papers.jin2022.scales import COLUMNS
 from prunescope.papers.jin2022.settings import SCALES, arms
 from prunescope.runs.execution.ensure import ensure
@@ -39,7 +39,7 @@ def test_influence_from_retraining_to_the_report(measured, tmp_path):
 
 def test_every_network_lacks_another_share_of_the_same_examples(measured):
     study, results, _ = measured
-    members = [run for run in study.figures[2].lineage["measured"] if run.task.data.label_noise == 0]
+    members = [run for run in study.figures[2].lineage["measured; by chance"] if run.task.data.label_noise == 0]
     assert len(members) == 2 * 6 and len({run.id for run in members}) == 12
     pool = round(0.2 * 1297)
     kept = [tuple(results.rows(run.examples)) for run in members]

@@ -43,7 +43,7 @@ from prunescope.studies.publish import nodes_of, publish
 from prunescope.studies.study import Study
 from prunescope.tasks.data.digits import digits
 from prunescope.training.loop import Batches
-from prunescope.training.schedules import Cosine
+from prunescope.training.torch_schedule import TorchSchedule
 
 SMALL = SCALES["smoke"].replace(epochs=1, share=0.4)
 OTHERS = (
@@ -257,7 +257,9 @@ def test_schedules_in_iterations_keep_every_rate():
         steps = range(0, clock.total, 7)
         assert [recipe.schedule.at(k, clock) for k in steps] == [fixed.schedule.at(k, fewer) for k in steps]
     with pytest.raises(UsageError, match="cannot be written in iterations"):
-        leave_out.in_iterations(bench.base.replace(schedule=Cosine(lr=0.1)))
+        leave_out.in_iterations(
+            bench.base.replace(schedule=TorchSchedule(path="torch.optim.lr_scheduler:StepLR", lr=0.1))
+        )
 
 
 def test_precision_of_the_list_of_worsened_examples():

@@ -191,6 +191,23 @@ def test_a_malicious_pickle_is_refused_and_does_nothing(data_folder: Path) -> No
     assert not trap.exists()
 
 
+def test_a_forged_array_type_is_refused() -> None:
+    """numpy itself would follow a pointer of the file's choice: a type of objects whose flags say that it has none."""
+    state = [*np.dtype([("a", "O")]).__reduce__()[2][:-1], 0]
+
+    class Type:
+        def __reduce__(self) -> tuple[object, ...]:
+            return np.dtype, ("V8", False, True), tuple(state)
+
+    class Array:
+        def __reduce__(self) -> tuple[object, ...]:
+            rebuild = np.empty(0, np.uint8).__reduce__()[0]
+            return rebuild, (np.ndarray, (0,), b"b"), (1, (1,), Type(), False, b"A" * 8)
+
+    with pytest.raises(pickle.UnpicklingError, match="array of something else than bytes"):
+        unpickle(pickle.dumps({b"data": [Array()]}))
+
+
 @pytest.mark.parametrize("function", [eval, getattr, np.load, np.frombuffer, pickle.loads])
 def test_no_function_can_be_reached_by_unpickling(function: Callable[..., Any]) -> None:
     with pytest.raises(pickle.UnpicklingError, match="only numpy arrays"):

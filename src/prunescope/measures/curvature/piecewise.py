@@ -22,40 +22,27 @@ from torch.utils._pytree import tree_leaves
 from prunescope.base.errors import UsageError
 from prunescope.measures.curvature.surface import Surface, require_separate
 
-# fmt: off
-LINEAR = frozenset((
-    "view", "_unsafe_view", "reshape", "t", "transpose", "permute", "slice", "select", "unsqueeze",
-    "squeeze", "expand", "clone", "detach", "alias", "constant_pad_nd", "cat", "stack", "split",
-    "chunk", "unbind", "mean", "sum", "avg_pool1d", "avg_pool2d", "_adaptive_avg_pool2d", "neg",
-    "_to_copy", "add", "sub", "rsub", "copy", "index", "index_select", "flip", "roll",
-    "upsample_nearest2d",
-))
-# fmt: on
-"""Affine in all its arguments together."""
-# fmt: off
-PIECEWISE = frozenset((
-    "relu", "leaky_relu", "hardtanh", "threshold", "clamp_min", "max_pool2d_with_indices",
-    "max_pool3d_with_indices", "amax", "maximum", "abs", "max",
-))
-# fmt: on
-"""Piecewise linear in its arguments."""
-# fmt: off
-PRODUCTS = frozenset((
-    "convolution", "mm", "addmm", "bmm", "baddbmm", "mul", "mv", "dot",
-))
-# fmt: on
-"""Linear in each of two factors."""
-# fmt: off
-NORMS = frozenset((
-    "native_batch_norm", "_native_batch_norm_legit", "_native_batch_norm_legit_no_training",
-    "cudnn_batch_norm",
-))
-# fmt: on
-"""The same, if the statistics are given."""
-FRESH = frozenset(("new_empty", "new_zeros", "new_ones", "new_full", "empty_like", "zeros_like", "ones_like"))
-"""Take nothing but the shape of their argument."""
-READS = frozenset(("_local_scalar_dense", "equal"))
-"""Hand a tensor's content to Python, which can compute otherwise for the next example."""
+LINEAR, PIECEWISE, PRODUCTS, NORMS, FRESH, READS = (
+    frozenset(names.split())
+    for names in (
+        # Affine in all its arguments together.
+        "view _unsafe_view reshape t transpose permute slice select unsqueeze squeeze expand clone detach alias "
+        "constant_pad_nd cat stack split chunk unbind mean sum avg_pool1d avg_pool2d _adaptive_avg_pool2d neg _to_copy "
+        "add sub rsub copy index index_select flip roll upsample_nearest2d",
+        # Piecewise linear in its arguments.
+        "relu leaky_relu hardtanh threshold clamp_min max_pool2d_with_indices max_pool3d_with_indices amax maximum abs "
+        "max",
+        # Linear in each of two factors.
+        "convolution mm addmm bmm baddbmm mul mv dot",
+        # The same, if the statistics are given.
+        "native_batch_norm _native_batch_norm_legit _native_batch_norm_legit_no_training cudnn_batch_norm",
+        # Takes nothing but the shape of its argument.
+        "new_empty new_zeros new_ones new_full empty_like zeros_like ones_like",
+        # Hands a tensor's content to Python, which can compute otherwise for the next example.
+        "_local_scalar_dense equal",
+    )
+)
+"""Operations of torch.ops.aten by what they do."""
 DATA = "the inputs"
 """Stands among the names of parameters for what depends on inputs; no parameter's name has a space."""
 INSTEAD = "use HessianTraceEstimate, which samples and reports its error"
@@ -126,15 +113,13 @@ class _Dependence(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return result
 
     def _permit(self, name: str, active: list[frozenset[str]], args: tuple[Any, ...]) -> None:
-        single = len(active) == 1
+        """Refuses an operation on parts that depend on parameters, where its result need not be piecewise linear."""
+        product = name in PRODUCTS or (name in NORMS and not any(arg is True for arg in args))
         if name in LINEAR or name in PIECEWISE or (name == "div" and self.of(args[1]) == frozenset()):
             return
-        if name in PRODUCTS and (single or self._separate(name, args)):
+        if product and ((name in PRODUCTS and len(active) == 1) or self._separate(name, args)):
             return
-        if name in NORMS and not any(arg is True for arg in args) and self._separate(name, args):
-            return
-        twice = name in PRODUCTS or (name in NORMS and not any(arg is True for arg in args))
-        self._refuse("multiplies things that share a weight" if twice else f"computes {name!r}")
+        self._refuse("multiplies things that share a weight" if product else f"computes {name!r}")
 
     def _refuse(self, why: str) -> NoReturn:
         raise UsageError(

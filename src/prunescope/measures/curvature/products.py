@@ -14,7 +14,7 @@ from torch import Tensor
 from prunescope.base import tree
 from prunescope.base.errors import UsageError
 from prunescope.base.streams import stream
-from prunescope.base.tree import Tree
+from prunescope.base.tree import Tree, leaves_of, slope
 from prunescope.measures.curvature.surface import Surface
 from prunescope.tasks.twice import explained, twice_differentiable
 
@@ -40,7 +40,7 @@ def _operator(surface: Surface, matrix: Matrix) -> Operator:
     def apply(vectors: Tensor) -> Tensor:
         total = torch.zeros_like(vectors)
         for x, y in surface.chunks():
-            leaves = {name: leaf.detach().requires_grad_() for name, leaf in surface.params.items()}
+            leaves = leaves_of(surface.params)
             with explained(surface.model), twice_differentiable():
                 along = product(surface, leaves, x, y)
                 for row, vector in enumerate(vectors):
@@ -65,8 +65,7 @@ def _require_right(surface: Surface) -> None:
     start = start + 0.1 * noise
     trial = replace(trial, params=trial.tree(start), loss=_half_square)
     try:
-        slope = gradient(trial, trial.params)
-        along = along * (trial.vector(slope) != 0)
+        along = along * (trial.vector(gradient(trial, trial.params)) != 0)
         product = _operator(trial, "hessian")(along.unsqueeze(0))[0]
         for step in (1e-3, 1e-5, 1e-7):
             ahead, behind = (gradient(trial, trial.tree(start + e * along)) for e in (step, -step))
@@ -91,40 +90,29 @@ def gradient(surface: Surface, params: Tree) -> Tree:
     """The gradient of the mean loss at other parameters, for all of them, nats per unit of weight."""
     total = tree.tree_map(torch.zeros_like, params)
     for x, y in surface.chunks():
-        leaves = {name: leaf.detach().requires_grad_() for name, leaf in params.items()}
+        leaves = leaves_of(params)
         loss = surface.loss(surface.logits(leaves, x), y).sum() / len(surface.y)
-        total = tree.tree_map(torch.add, total, _slope(loss, leaves))
+        total = tree.tree_map(torch.add, total, slope(loss, leaves))
     return total
 
 
 def _hessian(surface: Surface, leaves: Tree, x: Tensor, y: Tensor) -> Callable[[Tree], Tree]:
     loss = surface.loss(surface.logits(leaves, x), y).sum()
-    slope = _slope(loss, leaves, again=True)
-    return lambda along: _slope(tree.dot(slope, along), leaves)
+    first = slope(loss, leaves, differentiable=True)
+    return lambda along: slope(tree.dot(first, along), leaves, kept=True)
 
 
 def _gauss_newton(surface: Surface, leaves: Tree, x: Tensor, y: Tensor) -> Callable[[Tree], Tree]:
     logits = surface.logits(leaves, x)
     scores = {"z": logits.detach().requires_grad_()}
-    inner = _slope(surface.loss(scores["z"], y).sum(), scores, again=True)
+    inner = slope(surface.loss(scores["z"], y).sum(), scores, differentiable=True)
     # J^T u is linear in u, so its derivative along a direction in w gives J times that direction.
     dummy = {"u": torch.zeros_like(logits, requires_grad=True)}
-    pulled = _slope((logits * dummy["u"]).sum(), leaves, again=True)
+    pulled = slope((logits * dummy["u"]).sum(), leaves, differentiable=True)
 
     def along(direction: Tree) -> Tree:
-        pushed = _slope(tree.dot(pulled, direction), dummy)["u"]
-        bent = _slope((inner["z"] * pushed).sum(), scores)["z"]
-        return _slope((logits * bent).sum(), leaves)
+        pushed = slope(tree.dot(pulled, direction), dummy, kept=True)["u"]
+        bent = slope((inner["z"] * pushed).sum(), scores, kept=True)["z"]
+        return slope((logits * bent).sum(), leaves, kept=True)
 
     return along
-
-
-def _slope(value: Tensor, leaves: Tree, *, again: bool = False) -> Tree:
-    """Gradient of a 0-D tensor, 0 where it does not depend on a leaf; the graph is kept for more vectors."""
-    if not value.requires_grad:
-        return tree.tree_map(torch.zeros_like, leaves)
-    grads = torch.autograd.grad(value, list(leaves.values()), allow_unused=True, create_graph=again, retain_graph=True)
-    return {
-        name: torch.zeros_like(leaf) if grad is None else grad.to_dense()
-        for (name, leaf), grad in zip(leaves.items(), grads, strict=True)
-    }

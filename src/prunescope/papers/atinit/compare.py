@@ -13,24 +13,10 @@ from typing import Any, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from prunescope.base.steps import Duration
-from prunescope.base.value import Value
-from prunescope.papers.atinit.methods import (
-    DENSE,
-    REWOUND,
-    SCORES,
-    Method,
-    control,
-    methods,
-    scores,
-    static_mask,
-)
+import prunescope as ps
+from prunescope.papers.atinit.methods import DENSE, REWOUND, SCORES, Method, control, methods, scores, static_mask
 from prunescope.papers.atinit.quantities import Arms
 from prunescope.papers.atinit.scales import EXPONENTS, SMOKE, Count, Ground, sparsity
-from prunescope.studies import Claim, Computed, Direction, Equivalence, Figure, Lines, Quantity, Region
-from prunescope.studies.claim import Precondition
-from prunescope.studies.quantity import combined
-from prunescope.studies.study import Study, titled
 
 COST = {"smoke": "10 seconds", "laptop": "30 minutes", "paper": "15 hours"}
 FIGURE = "after Frankle et al. 2021 and Evci et al. 2020"
@@ -38,7 +24,7 @@ Panels = Mapping[str, Sequence[str]]
 """The methods of every panel, by its title."""
 
 
-class Settings(Value):
+class Settings(ps.Value):
     """What is compared.
 
     mild, judged: exponents of the density at which claims look: where pruning costs nothing, where methods differ.
@@ -52,7 +38,7 @@ class Settings(Value):
     mild: int = 2
     judged: int = 10
     margin: float = Field(default=0.5, gt=0)
-    period: Duration = "100it"
+    period: ps.Duration = "100it"
     batches: Count = 1
     rounds: Count = 100
     iterative: bool = False
@@ -73,8 +59,7 @@ SCALES = {
     "smoke": Settings(ground=SMOKE, period="10it", rounds=5, iterative=True),
     "laptop": Settings(ground=Ground(exponents=EXPONENTS, epochs=40, share=0.2)),
     "paper": Settings(
-        ground=Ground(noises=(0.0, 0.2), exponents=(*range(2, 21, 2), 23, 26), replicates=5, epochs=40),
-        iterative=True,
+        ground=Ground(noises=(0.0, 0.2), exponents=(*range(2, 21, 2), 23, 26), replicates=5, epochs=40), iterative=True
     ),
 }
 
@@ -86,22 +71,22 @@ class Says:
     arms: Arms
     noise: float
 
-    def __call__(self, name: str, sentence: str, quantity: Quantity, region: Region, **more: Any) -> Claim:
+    def __call__(self, name: str, sentence: str, quantity: ps.Quantity, region: ps.Region, **more: Any) -> ps.Claim:
         """One claim, named after the noise level."""
         under = f"At {noise_name(self.noise)}" if self.noise else "Without label noise"
         name = f"{name.lower().replace(',', '').replace(' ', '-')}-{100 * self.noise:g}"
-        return Claim(name, f"{under}, {sentence}.", quantity, region, **more)
+        return ps.Claim(name, f"{under}, {sentence}.", quantity, region, **more)
 
-    def error(self, method: str = DENSE, exponent: int = 0, split: str = "test") -> Quantity:
+    def error(self, method: str = DENSE, exponent: int = 0, split: str = "test") -> ps.Quantity:
         """Of a method at this noise level."""
         return self.arms.at(method, self.noise, exponent).error(split)
 
-    def dense_fits(self, at_most: float) -> Precondition:
+    def dense_fits(self, at_most: float) -> ps.Precondition:
         """The dense network fits its training labels, the wrong ones included."""
         says = f"the dense network fits its training labels at {noise_name(self.noise)}"
-        return Precondition(says, self.error(split="train"), at_most=at_most)
+        return ps.Precondition(says, self.error(split="train"), at_most=at_most)
 
-    def retains(self, method: str, exponent: int, margin: float) -> Claim:
+    def retains(self, method: str, exponent: int, margin: float) -> ps.Claim:
         """A method at a mild sparsity costs next to nothing."""
         says = (
             f"a network pruned before training to {sparsity(exponent)} sparsity ({method}) errs at most {margin:g} "
@@ -110,10 +95,10 @@ class Says:
         place = "Yang et al. 2023, abstract (task and sparsity are proposed here); the margin is proposed here"
         source = {"basis": "paper", "place": place, "preconditions": (self.dense_fits(at_most=5.0),)}
         cost = self.error(method, exponent) - self.error()
-        return self(f"{method}-retains", says, cost, Direction("less", than=margin), **source)
+        return self(f"{method}-retains", says, cost, ps.Direction("less", than=margin), **source)
 
 
-def build(settings: Settings, scale: str) -> Study:
+def build(settings: Settings, scale: str) -> ps.Study:
     """The study under these settings."""
     ground = settings.ground
     arms = Arms(ground, settings.methods)
@@ -121,8 +106,8 @@ def build(settings: Settings, scale: str) -> Study:
     says = [Says(arms, noise) for noise in ground.noises]
     patterns = [[only_layers_matter(each, name, settings) for name in SCORES] for each in says]
     errors = [claim for each in says for claim in error_claims(each, settings)]
-    return Study(
-        *titled(__doc__),
+    return ps.Study(
+        *ps.titled(__doc__),
         settings=settings,
         scale=ground.words(scale),
         figures=(
@@ -144,14 +129,14 @@ def build(settings: Settings, scale: str) -> Study:
     )
 
 
-def error_claims(says: Says, settings: Settings) -> Iterator[Claim]:
+def error_claims(says: Says, settings: Settings) -> Iterator[ps.Claim]:
     """Which methods err less than others, at one noise level."""
     for name in ("Bernoulli", "SNIP", "GraSP", "SynFlow"):
         yield says.retains(name, settings.mild, settings.margin)
     static = static_mask(convolutions=settings.ground.convolutions)
     frankle, evci = "Frankle et al. 2021, section 4", "Evci et al. 2020, section 4"
     errors = {name: says.error(name, settings.judged) for name in says.arms.names}
-    more, at = Direction("greater"), f"at {sparsity(settings.judged)} sparsity"
+    more, at = ps.Direction("greater"), f"at {sparsity(settings.judged)} sparsity"
     for better, worse, source in (
         *((name, "uniform", frankle) for name in SCORES),
         (static, "uniform", evci),
@@ -163,7 +148,7 @@ def error_claims(says: Says, settings: Settings) -> Iterator[Claim]:
         sentence = f"{at}, {better} errs less on the test set than {worse}"
         yield says(f"{better}-beats-{worse}", sentence, errors[worse] - errors[better], more, **recalled)
     rewound = errors.pop(REWOUND)
-    best = combined(lambda *each: min(each, key=np.mean), *errors.values(), label="best", unit=rewound.unit)
+    best = ps.combined(lambda *each: min(each, key=np.mean), *errors.values(), label="best", unit=rewound.unit)
     yield says(
         "rewound-beats-all",
         f"{at}, masks from iterative pruning, rewound to initialization, err less than the best method at "
@@ -176,7 +161,7 @@ def error_claims(says: Says, settings: Settings) -> Iterator[Claim]:
     )
 
 
-def only_layers_matter(says: Says, score: str, settings: Settings) -> Claim:
+def only_layers_matter(says: Says, score: str, settings: Settings) -> ps.Claim:
     """Shuffling a method's mask within layers changes nothing."""
     sentence = (
         f"at {sparsity(settings.judged)} sparsity, shuffling the mask of {score} within layers moves the test error by "
@@ -187,42 +172,42 @@ def only_layers_matter(says: Says, score: str, settings: Settings) -> Claim:
         "margin is proposed here"
     )
     moved = says.error(control(score), settings.judged) - says.error(score, settings.judged)
-    none, recalled = Equivalence(settings.margin), {"basis": "recalled", "place": place}
+    none, recalled = ps.Equivalence(settings.margin), {"basis": "recalled", "place": place}
     return says(f"{score}-only-layers", sentence, moved, none, **recalled)
 
 
-def never_collapses(says: Says) -> Claim:
+def never_collapses(says: Says) -> ps.Claim:
     """A claim of all sparsities, so about the one where most layers are empty."""
     exponents = says.arms.ground.exponents
     empty = [says.arms.at("SynFlow", says.noise, exponent).empty_layers for exponent in exponents]
-    return Claim(
+    return ps.Claim(
         f"synflow-never-collapses-{100 * says.noise:g}",
         f"SynFlow leaves a weight in every layer, up to {sparsity(exponents[-1])} sparsity.",
-        combined(lambda *each: np.max(each, axis=0), *empty, label="at the worst", unit="empty layers"),
-        Direction("less", than=1.0),
+        ps.combined(lambda *each: np.max(each, axis=0), *empty, label="at the worst", unit="empty layers"),
+        ps.Direction("less", than=1.0),
         basis="recalled",
         place="Tanaka et al. 2020, section 4 (SynFlow avoids layer collapse)",
     )
 
 
-def error_figure(arms: Arms, panels: Panels, *claims: Claim) -> Figure:
+def error_figure(arms: Arms, panels: Panels, *claims: ps.Claim) -> ps.Figure:
     """Test error over the weights that remain."""
     caption = (
         "Test error of networks pruned before training and trained in full, and of the dense network (dashed). The "
         "band is one standard deviation over replicates, thin lines are replicates."
     )
     plot, title = lines("test_error", "test error, %"), "Test error over sparsity"
-    return Figure("error", title, caption=caption, rows=rows(arms, panels), plot=plot, claims=claims)
+    return ps.Figure("error", title, caption=caption, rows=rows(arms, panels), plot=plot, claims=claims)
 
 
-def fit_figure(arms: Arms, panels: Panels, *claims: Claim) -> Figure:
+def fit_figure(arms: Arms, panels: Panels, *claims: ps.Claim) -> ps.Figure:
     """Training error over the weights that remain."""
     caption = "The same runs: error on the training set, against the labels that were trained on."
     plot, title = lines("train_error", "training error, %"), "Training error over sparsity"
-    return Figure("fit", title, caption=caption, rows=rows(arms, panels), plot=plot, claims=claims)
+    return ps.Figure("fit", title, caption=caption, rows=rows(arms, panels), plot=plot, claims=claims)
 
 
-def pattern_figure(arms: Arms, *claims: Claim) -> Figure:
+def pattern_figure(arms: Arms, *claims: ps.Claim) -> ps.Figure:
     """Each score against its control: the same number of weights in every layer, but other ones."""
     names = [method.name for method in arms.methods if method.group == "scores"]
     labels = {DENSE: DENSE} | dict.fromkeys(names, "chosen by the score")
@@ -232,10 +217,10 @@ def pattern_figure(arms: Arms, *claims: Claim) -> Figure:
     caption = "Test error of masks by score, and of random masks with as many weights in each layer."
     plot = replace(lines("test_error", "test error, %"), series="weights")
     named = [replace(each, labels={**each.labels, "weights": labels[str(each.labels["method"])]}) for each in pairs]
-    return Figure("pattern", title, caption=caption, rows=named, plot=plot, claims=claims)
+    return ps.Figure("pattern", title, caption=caption, rows=named, plot=plot, claims=claims)
 
 
-def layer_figures(arms: Arms, panels: Panels, *claims: Claim) -> Iterator[Figure]:
+def layer_figures(arms: Arms, panels: Panels, *claims: ps.Claim) -> Iterator[ps.Figure]:
     """The density of the layer that keeps least, and how many networks have collapsed."""
     pruned = rows(arms, panels, dense=False)
     caption = (
@@ -244,21 +229,21 @@ def layer_figures(arms: Arms, panels: Panels, *claims: Claim) -> Iterator[Figure
     )
     plot = lines("thinnest_layer", "weights remaining in the sparsest layer, %", log_y=True, references=())
     title = "What the sparsest layer keeps"
-    yield Figure("thinnest", title, caption=caption, rows=pruned, plot=plot, claims=claims)
+    yield ps.Figure("thinnest", title, caption=caption, rows=pruned, plot=plot, claims=claims)
     caption = (
         "Share of replicates with a training loss within 1 % of guessing's or above: a layer has lost every weight "
         "(the data name it), or no path of weights leads from the input to the output. They are trained and shown like "
         "the others."
     )
     plot = lines("learned_nothing", "networks that learned nothing, %", references=())
-    yield Figure("collapse", "Collapsed networks", caption=caption, rows=pruned, plot=plot)
+    yield ps.Figure("collapse", "Collapsed networks", caption=caption, rows=pruned, plot=plot)
 
 
-def rows(arms: Arms, panels: Panels, *, noises: Sequence[float] = (), dense: bool = True) -> list[Computed]:
+def rows(arms: Arms, panels: Panels, *, noises: Sequence[float] = (), dense: bool = True) -> list[ps.Computed]:
     """The networks of every panel and noise level, the dense ones in each; no noises means all there are."""
     noises = noises or arms.ground.noises
     return [
-        Computed(networks.nodes, networks.table, {"panel": panel, "method": networks.method})
+        ps.Computed(networks.nodes, networks.table, {"panel": panel, "method": networks.method})
         for noise in noises
         for title, names in panels.items()
         for panel in [f"{title}, {noise_name(noise)}" if len(noises) > 1 else title]
@@ -278,9 +263,9 @@ def groups(arms: Arms) -> dict[str, list[str]]:
     return panels
 
 
-def lines(y: str, y_label: str, *, references: tuple[str, ...] = (DENSE,), log_y: bool = False) -> Lines:
+def lines(y: str, y_label: str, *, references: tuple[str, ...] = (DENSE,), log_y: bool = False) -> ps.Lines:
     """Over the weights that were asked for: what remains differs by a little between replicates of random masks."""
-    plot = Lines("weights_asked", y, series="method", x_label="weights remaining, %", y_label=y_label)
+    plot = ps.Lines("weights_asked", y, series="method", x_label="weights remaining, %", y_label=y_label)
     return replace(plot, log_x=True, log_y=log_y, reverse_x=True, references=references)
 
 

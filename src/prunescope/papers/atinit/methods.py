@@ -1,31 +1,18 @@
-"""The ways to get a sparse network without training the dense one first, as interventions: one line a method.
-
-Belongs here: methods by name and group. Does not belong here: what an intervention does (`training/interventions/`),
-the rewound masks of iterative pruning, which need other runs (`quantities.py`).
-"""
+"""The ways to get a sparse network without training the dense one first, as interventions: one line a method."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from prunescope.base.steps import Duration
+import prunescope as ps
 from prunescope.sparsity.grasp import GraSP
-from prunescope.sparsity.scores import Magnitude, Random, Score
-from prunescope.sparsity.select import Scope, Sparsity
+from prunescope.sparsity.select import Scope
 from prunescope.sparsity.snip import SNIP
 from prunescope.sparsity.synflow import SynFlow
-from prunescope.training.interventions import (
-    Bernoulli,
-    Grow,
-    Intervention,
-    Prune,
-    PruneRounds,
-    Rescale,
-    ShuffleMasks,
-)
+from prunescope.training.interventions import Bernoulli, Grow, PruneRounds, Rescale, ShuffleMasks
 
 Group = Literal["random masks", "scores", "layers of the scores, shuffled", "dynamic"]
-Make = Callable[[float], tuple[Intervention, ...]]
+Make = Callable[[float], tuple[ps.Intervention, ...]]
 """From the density, the share of weights that stay, to what acts in the run."""
 DENSE = "dense"
 REWOUND = "IMP, rewound"
@@ -45,15 +32,15 @@ class Method:
     make: Make
 
 
-def cut(score: Score, *, scope: Scope = "global", rounds: int = 0) -> Make:
+def cut(score: ps.Score, *, scope: Scope = "global", rounds: int = 0) -> Make:
     """The smallest scores go, in one cut before the first step, or in rounds, the score taken anew before each.
 
     An empty layer is let through, because the study counts it.
     """
 
-    def make(density: float) -> tuple[Intervention, ...]:
-        amount = Sparsity(final=round(1 - density, 6))
-        prune = Prune(amount=amount, score=score, scope=scope, allow_collapse=True)
+    def make(density: float) -> tuple[ps.Intervention, ...]:
+        amount = ps.Sparsity(final=round(1 - density, 6))
+        prune = ps.Prune(amount=amount, score=score, scope=scope, allow_collapse=True)
         return (PruneRounds(prune=prune, rounds=rounds) if rounds else prune,)
 
     return make
@@ -66,20 +53,20 @@ def shuffled(make: Make) -> Make:
 
 def dynamic(scope: Scope, grow: Grow) -> Make:
     """A random mask with the layer densities of a law, then weights exchanged during training."""
-    return lambda density: (*cut(Random(), scope=scope)(density), grow)
+    return lambda density: (*cut(ps.Random(), scope=scope)(density), grow)
 
 
-def bernoulli(density: float, *, exclude: tuple[str, ...] = ()) -> tuple[Intervention, ...]:
+def bernoulli(density: float, *, exclude: tuple[str, ...] = ()) -> tuple[ps.Intervention, ...]:
     """Every weight stays with probability `density`, independently of the others."""
     return (Bernoulli(keep=density, exclude=exclude, allow_collapse=True),)
 
 
-def rescaled(density: float) -> tuple[Intervention, ...]:
+def rescaled(density: float) -> tuple[ps.Intervention, ...]:
     """The same, with the weights that stay divided by sqrt(density), so that sums keep their variance."""
     return (*bernoulli(density), Rescale(by=density**-0.5))
 
 
-def without_output(density: float) -> tuple[Intervention, ...]:
+def without_output(density: float) -> tuple[ps.Intervention, ...]:
     """The same, but below 10 % the output layer stays whole; the sparsity asked for is that of the other layers."""
     return bernoulli(density, exclude=("fc.weight",) if density < 0.1 else ())
 
@@ -96,7 +83,7 @@ def scores(*, batches: int = 1, rounds: int = 100, iterative: bool = False) -> d
     """The scores by name. batches: of SNIP and GraSP; rounds: of SynFlow and, if `iterative`, of SNIP in rounds."""
     snip = SNIP(batches=batches)
     makers = {
-        "magnitude": cut(Magnitude()),
+        "magnitude": cut(ps.Magnitude()),
         "SNIP": cut(snip),
         "GraSP": cut(GraSP(batches=batches)),
         "SynFlow": cut(SynFlow(), rounds=rounds),
@@ -109,7 +96,7 @@ def ranked(makers: Mapping[str, Make]) -> tuple[Method, ...]:
     return tuple(Method(name, "scores", make) for name, make in makers.items())
 
 
-def methods(makers: Mapping[str, Make], *, convolutions: bool, period: Duration = "100it") -> tuple[Method, ...]:
+def methods(makers: Mapping[str, Make], *, convolutions: bool, period: ps.Duration = "100it") -> tuple[Method, ...]:
     """All methods for a network; without convolutions the law with kernels is the law without, so it is left out.
 
     makers: the scores. period: between two exchanges of weights of SET and RigL, which start from the law with kernels.
@@ -124,7 +111,7 @@ def methods(makers: Mapping[str, Make], *, convolutions: bool, period: Duration 
     laws[static_mask(convolutions=convolutions)] = law
     return (
         BERNOULLI,
-        *(Method(name, "random masks", cut(Random(), scope=scope)) for name, scope in laws.items()),
+        *(Method(name, "random masks", cut(ps.Random(), scope=scope)) for name, scope in laws.items()),
         *ranked(makers),
         *(Method(control(n), "layers of the scores, shuffled", shuffled(m)) for n, m in makers.items()),
         Method("SET", "dynamic", dynamic(law, Grow(by="random", decay="constant", period=period))),

@@ -10,20 +10,11 @@ from functools import cached_property
 
 import numpy as np
 
-from prunescope.base.errors import UsageError
-from prunescope.base.reference import Moment, StateRef
+import prunescope as ps
 from prunescope.papers.atinit.methods import DENSE, REWOUND, Method
 from prunescope.papers.atinit.scales import Ground, density
 from prunescope.papers.readings import layer_sparsity, risk_on_test, risk_on_train
-from prunescope.runs.graph.families import during_training, final
-from prunescope.runs.graph.nodes import Reading
-from prunescope.runs.graph.recipe import Recipe
-from prunescope.sparsity.select import Sparsity
-from prunescope.studies.plot import Row
-from prunescope.studies.quantity import Quantity, column, side_by_side
-from prunescope.studies.results import Results
 from prunescope.studies.thresholds import threshold
-from prunescope.training.interventions import Prune, Rewind
 
 NOTHING = 0.99
 """Share of the loss of guessing, log of the number of classes, from which a network has learned nothing."""
@@ -39,20 +30,20 @@ class Networks:
     method: str
     noise: float
     exponent: int
-    runs: tuple[Recipe, ...]
+    runs: tuple[ps.Recipe, ...]
 
     @cached_property
-    def risks(self) -> Mapping[str, list[Reading]]:
+    def risks(self) -> Mapping[str, list[ps.Reading]]:
         """Errors and losses on "test" and "train", a reading a replicate."""
         return {"test": [*map(risk_on_test, self.runs)], "train": [*map(risk_on_train, self.runs)]}
 
     @cached_property
-    def layers(self) -> list[Reading]:
+    def layers(self) -> list[ps.Reading]:
         """Sparsity of every layer and of all."""
         return [*map(layer_sparsity, self.runs)]
 
     @property
-    def nodes(self) -> list[Reading]:
+    def nodes(self) -> list[ps.Reading]:
         """All readings."""
         return [*self.risks["test"], *self.risks["train"], *self.layers]
 
@@ -61,29 +52,29 @@ class Networks:
         """How many classes the network tells apart."""
         return int(str(self.runs[0].task.network.args["classes"]))
 
-    def error(self, split: str = "test") -> Quantity:
+    def error(self, split: str = "test") -> ps.Quantity:
         """On "test" or "train", [replicates]."""
         unit = f"percentage points of {'training' if split == 'train' else split} error"
-        return column(self.risks[split], "error", scale=100, label=self.method, unit=unit)
+        return ps.column(self.risks[split], "error", scale=100, label=self.method, unit=unit)
 
     @property
-    def wrong_labels(self) -> Quantity:
+    def wrong_labels(self) -> ps.Quantity:
         """How many of the wrong training labels are fitted."""
-        unfitted = column(self.risks["train"], "noisy_error", label=self.method)
+        unfitted = ps.column(self.risks["train"], "noisy_error", label=self.method)
         return unfitted.map(lambda error: 100 * (1 - error), unit="percentage points of wrong labels fitted")
 
     @property
-    def empty_layers(self) -> Quantity:
+    def empty_layers(self) -> ps.Quantity:
         """Layers without any weight, [replicates]."""
 
-        def count(results: Results) -> list[float]:
+        def count(results: ps.Results) -> list[float]:
             return [len(_empty(results, node)) for node in self.layers]
 
-        return Quantity(self.method, "empty layers", tuple(self.layers), count)
+        return ps.Quantity(self.method, "empty layers", tuple(self.layers), count)
 
-    def table(self, results: Results) -> list[Row]:
+    def table(self, results: ps.Results) -> list[ps.Row]:
         """What is known of each network that was run, in percent where it is a share."""
-        rows: list[Row] = []
+        rows: list[ps.Row] = []
         for number, nodes in enumerate(zip(*self.risks.values(), self.layers, strict=True)):
             if not all(node in results for node in nodes):
                 continue
@@ -110,7 +101,7 @@ class Networks:
         return rows
 
 
-def _empty(results: Results, layers: Reading) -> list[str]:
+def _empty(results: ps.Results, layers: ps.Reading) -> list[str]:
     values = sorted(results[layers].items())
     return [name for name, value in values if name != "sparsity" and float(value) == 1.0]
 
@@ -134,13 +125,13 @@ class Arms:
     @cached_property
     def networks(self) -> Mapping[tuple[str, float, int], Networks]:
         """Every network by method, noise level and exponent of the density, the dense ones once."""
-        runs: dict[tuple[str, float, int], list[Recipe]] = {}
+        runs: dict[tuple[str, float, int], list[ps.Recipe]] = {}
         for noise in self.ground.noises:
             for number in range(self.ground.replicates):
                 dense = self.ground.dense(noise, number)
                 runs.setdefault((DENSE, noise, 0), []).append(dense)
                 chains = {
-                    m.name: [during_training(dense, *m.make(density(e))) for e in self.ground.exponents]
+                    m.name: [ps.during_training(dense, *m.make(density(e))) for e in self.ground.exponents]
                     for m in self.methods
                 }
                 if self.rewound:
@@ -154,13 +145,13 @@ class Arms:
         """One network; exponent 0 is the dense one, whatever the method. Raises UsageError if there is none."""
         key = (method if exponent else DENSE, noise, exponent)
         if key not in self.networks or method not in (DENSE, *self.names):
-            raise UsageError(
+            raise ps.UsageError(
                 f"there is no network of {method!r} at {100 * noise:g} % label noise and 0.8^{exponent} of the "
                 f"weights; there are {', '.join(self.names)}, exponents {self.ground.exponents}"
             )
         return self.networks[key]
 
-    def thresholds(self, method: str, noise: float, split: str, *, tolerance: float) -> list[Quantity]:
+    def thresholds(self, method: str, noise: float, split: str, *, tolerance: float) -> list[ps.Quantity]:
         """Up to which sparsity the error is the dense network's, percent, and whether it suffers at all, as 1 or 0.
 
         One quantity [2] a replicate. tolerance: percentage points; see `studies.thresholds.threshold`.
@@ -168,25 +159,25 @@ class Arms:
         curve = [self.at(method, noise, exponent) for exponent in (0, *self.ground.exponents)]
         dense = curve[0].risks[split]
 
-        def of(number: int) -> Quantity:
+        def of(number: int) -> ps.Quantity:
             pairs = [node for each in curve for node in (each.risks[split][number], each.layers[number])]
             nodes = (*dense, *pairs)
 
-            def read(results: Results) -> list[float]:
+            def read(results: ps.Results) -> list[float]:
                 values = [results[node] for node in nodes]
                 where = threshold(values, replicates=len(dense), margin=tolerance / 100)
                 return [100 * where["threshold"], where["reached"]]
 
-            return Quantity("", "percentage points of sparsity", nodes, read)
+            return ps.Quantity("", "percentage points of sparsity", nodes, read)
 
         return [of(number) for number in range(self.ground.replicates)]
 
-    def threshold(self, method: str, noise: float, split: str, *, tolerance: float) -> Quantity:
+    def threshold(self, method: str, noise: float, split: str, *, tolerance: float) -> ps.Quantity:
         """The same of all replicates: [replicates, 2]."""
-        return side_by_side(self.thresholds(method, noise, split, tolerance=tolerance)).map(np.transpose)
+        return ps.side_by_side(self.thresholds(method, noise, split, tolerance=tolerance)).map(np.transpose)
 
 
-def tickets(dense: Recipe, exponents: Iterable[int]) -> list[Recipe]:
+def tickets(dense: ps.Recipe, exponents: Iterable[int]) -> list[ps.Recipe]:
     """Iterative magnitude pruning with weights rewound to their first values: one recipe an exponent.
 
     Each starts from the trained weights of the one before, prunes the smallest of all layers to its density, puts
@@ -195,10 +186,10 @@ def tickets(dense: Recipe, exponents: Iterable[int]) -> list[Recipe]:
     Source: Frankle and Carbin 2019, section 2. Differs from the source: from density to density of the study instead
     of 20 % a level, so that all methods meet at the same sparsities.
     """
-    first = StateRef(run=dense, moment=Moment(when="step", at="0it"))
+    first = ps.StateRef(run=dense, moment=ps.Moment(when="step", at="0it"))
     chain = [dense]
     for exponent in exponents:
-        amount = Sparsity(final=round(1 - density(exponent), 6))
-        prune = Prune(amount=amount, allow_collapse=True)
-        chain.append(dense.replace(start=final(chain[-1]), interventions=(prune, Rewind(to=first))))
+        amount = ps.Sparsity(final=round(1 - density(exponent), 6))
+        prune = ps.Prune(amount=amount, allow_collapse=True)
+        chain.append(dense.replace(start=ps.final(chain[-1]), interventions=(prune, ps.Rewind(to=first))))
     return chain[1:]

@@ -4,11 +4,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from prunescope.base.streams import replicate
-from prunescope.base.value import Value
+import prunescope as ps
 from prunescope.papers.jin2022.scales import COLUMNS, Name
-from prunescope.runs.graph.families import with_data, with_network
-from prunescope.runs.graph.recipe import Recipe
 
 Count = Annotated[int, Field(ge=1)]
 Noise = Annotated[float, Field(ge=0, lt=1)]
@@ -16,7 +13,7 @@ EXPONENTS = (2, 4, 6, 8, 10, 12, 14, 20, 26)
 """Of the densities at laptop scale."""
 
 
-class Ground(Value):
+class Ground(ps.Value):
     """A benchmark and how much of it is run.
 
     hidden: widths of a fully connected network's hidden layers.
@@ -50,15 +47,15 @@ class Ground(Value):
         """Whether the network has convolutions."""
         return self.benchmark not in ("digits", "lenet")
 
-    def dense(self, noise: float, number: int) -> Recipe:
+    def dense(self, noise: float, number: int) -> ps.Recipe:
         """The unpruned recipe of replicate `number` at a noise level.
 
         Raises DataError if the data set is not there.
         """
         base = COLUMNS[self.benchmark].recipe(epochs=self.epochs, share=self.share)
         if self.hidden != "standard":
-            base = with_network(base, hidden=self.hidden)
-        return with_data(base, label_noise=noise).replace(seeds=replicate(number))
+            base = ps.with_network(base, hidden=self.hidden)
+        return ps.with_data(base, label_noise=noise).replace(seeds=ps.replicate(number))
 
     def words(self, scale: str) -> str:
         """The size in one line for people."""

@@ -3,23 +3,23 @@
 Does not belong here: sentences, places and published numbers of one figure (its own file).
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
 import numpy as np
 
+import prunescope as ps
 from prunescope.papers.bartoldson.comparison import Compared, Comparison
 from prunescope.papers.bartoldson.scales import Size, TraceSize
 from prunescope.studies import correlation, statistics
-from prunescope.studies.claim import Basis, Claim, Precondition
+from prunescope.studies.claim import Basis
 from prunescope.studies.correlation import Points
 from prunescope.studies.events import SOON
-from prunescope.studies.quantity import Quantity, constant
-from prunescope.studies.region import Direction, Equivalence, Near, Region
-from prunescope.studies.results import Numbers
 
-LESS, MORE = Direction("less"), Direction("greater")
+Claims = Iterable[ps.Claim]
+LESS, MORE = ps.Direction("less"), ps.Direction("greater")
 Side = Literal["less", "greater"]
 
 
@@ -38,13 +38,13 @@ class Says:
         self,
         name: str,
         says: str,
-        quantity: Quantity,
-        region: Region,
-        *also: Precondition,
-        needs: tuple[Precondition, ...] | None = None,
+        quantity: ps.Quantity,
+        region: ps.Region,
+        *also: ps.Precondition,
+        needs: tuple[ps.Precondition, ...] | None = None,
         basis: Basis | None = None,
         place: str = "",
-    ) -> Claim:
+    ) -> ps.Claim:
         """One claim.
 
         also: what must hold besides what the quantity needs.
@@ -53,43 +53,35 @@ class Says:
         """
         if needs is None:
             needs = quantity.needs if isinstance(quantity, Compared) else ()
-        margin = " (the margin is proposed here)" if isinstance(region, Equivalence) else ""
-        return Claim(
-            name,
-            says,
-            quantity,
-            region,
-            basis=basis or self.basis,
-            place=place or f"{self.place}{margin}",
-            preconditions=(*also, *needs),
-        )
+        margin = " (the margin is proposed here)" if isinstance(region, ps.Equivalence) else ""
+        place, ready = place or f"{self.place}{margin}", (*also, *needs)
+        return ps.Claim(name, says, quantity, region, basis=basis or self.basis, place=place, preconditions=ready)
 
-    def gone(self, name: str, runs: Comparison, arm: str, percent: float, count: str, size: Size) -> Claim:
+    def gone(self, name: str, runs: Comparison, arm: str, percent: float, count: str, size: Size) -> ps.Claim:
         """So many percent of the parameters are gone, to the digits that are published.
 
         count: "own" or "structural", see `UnitsGone`; which of them a number is follows from its value.
         """
-        paper, width = type(size)().width, constant(size.width)
-        widths = Precondition("widths are the paper's", width, at_least=paper, at_most=paper)
+        paper, width = type(size)().width, ps.constant(size.width)
+        widths = ps.Precondition("widths are the paper's", width, at_least=paper, at_most=paper)
         says = f"{arm} removes {percent:g} % of the parameters (to the published digits)."
-        return self(name, says, runs.value(arm, count), Near(percent, 0.5), needs=(widths,))
+        return self(name, says, runs.value(arm, count), ps.Near(percent, 0.5), needs=(widths,))
 
-    def recovers(self, name: str, runs: Comparison, arm: str) -> Claim:
+    def recovers(self, name: str, runs: Comparison, arm: str) -> ps.Claim:
         """Accuracy is back within a few epochs of most events; of events without recovery it is not."""
         cost = runs.value(arm, "worst_drop").named("", "percentage points at the worst event")
-        return self(
-            name,
+        says = (
             f"After most events of {arm}, accuracy is back within a few epochs (proposed: {SOON}, and half of the "
-            "events).",
-            runs.value(arm, "recovered_soon"),
-            Direction("greater", than=50.0),
-            # Without an event that costs a point (proposed) there is nothing to recover from.
-            needs=(runs.only(arm).fits(), Precondition(f"events of {arm} cost accuracy", cost, at_least=1.0)),
-            place=f"{self.place} (the numbers are proposed here)",
+            "events)."
         )
+        # Without an event that costs a point (proposed) there is nothing to recover from.
+        needs = (runs.only(arm).fits(), ps.Precondition(f"events of {arm} cost accuracy", cost, at_least=1.0))
+        soon, half = runs.value(arm, "recovered_soon"), ps.Direction("greater", than=50.0)
+        place = f"{self.place} (the numbers are proposed here)"
+        return self(name, says, soon, half, needs=needs, place=place)
 
 
-def as_published(size: TraceSize, *more: str) -> Precondition:
+def as_published(size: TraceSize, *more: str) -> ps.Precondition:
     """The paper's own network, data and length of training: a published number means nothing for another.
 
     more: further settings that the number depends on, such as flat_images.
@@ -99,20 +91,20 @@ def as_published(size: TraceSize, *more: str) -> Precondition:
     others = [name for name in names if getattr(size, name) != getattr(paper, name)]
     which = f" (here others: {', '.join(others)})" if others else ""
     says = f"the network, the data and the schedule are the paper's{which}"
-    return Precondition(says, constant(len(others)), at_most=0)
+    return ps.Precondition(says, ps.constant(len(others)), at_most=0)
 
 
-def falls(runs: Comparison, x: str, y: str) -> Precondition:
+def falls(runs: Comparison, x: str, y: str) -> ps.Precondition:
     """Y falls with x: the upper end of the jackknife's 95 % interval of their correlation is below 0.
 
     Otherwise there is nothing that a mediator could explain.
     """
 
-    def upper(values: Numbers) -> float:
+    def upper(values: ps.Numbers) -> float:
         return statistics.t_interval(values).high if np.isfinite(values).all() else float("nan")
 
     end = runs.correlation(x, y).map(upper, unit="upper end of the correlation's interval")
-    return Precondition(f"{y.replace('_', ' ')} falls with {x.replace('_', ' ')}", end, at_most=-1e-9)
+    return ps.Precondition(f"{y.replace('_', ' ')} falls with {x.replace('_', ' ')}", end, at_most=-1e-9)
 
 
 def from_ends(runs: Comparison, low: float, high: float) -> Compared:

@@ -10,16 +10,11 @@ from functools import cached_property
 
 import numpy as np
 
-from prunescope.base.errors import UsageError
-from prunescope.base.streams import replicate
+import prunescope as ps
 from prunescope.papers.bartoldson.quantities import QUANTITIES, RECALIBRATED, Observables
-from prunescope.runs.graph.nodes import Reading
-from prunescope.runs.graph.recipe import Recipe
 from prunescope.studies import correlation
-from prunescope.studies.claim import Precondition
 from prunescope.studies.correlation import Points, Statistic
-from prunescope.studies.quantity import Quantity, column, combined, each, side_by_side
-from prunescope.studies.results import Node, Numbers, Results
+from prunescope.studies.results import Node
 
 MOVES: Mapping[str, float] = {"mean_stability": 1.0, "recalibrated_stability": 1.0, "mean_drop": 1.0}
 """By how many points the means of arms must differ for a correlation with it to mean anything; of other quantities any
@@ -33,22 +28,22 @@ class Arm:
     """One way to prune; its runs differ by their seeds only."""
 
     name: str
-    runs: tuple[Recipe, ...]
+    runs: tuple[ps.Recipe, ...]
 
 
-def arm(name: str, recipe: Recipe, replicates: int) -> Arm:
+def arm(name: str, recipe: ps.Recipe, replicates: int) -> Arm:
     """An arm of one recipe under the seeds of replicates 0 to `replicates` - 1."""
-    return Arm(name, tuple(recipe.replace(seeds=replicate(number)) for number in range(replicates)))
+    return Arm(name, tuple(ps.replicates(recipe, replicates)))
 
 
 @dataclass(frozen=True)
-class Compared(Quantity):
+class Compared(ps.Quantity):
     """A quantity of some arms.
 
     needs: what must hold before a claim on it is judged.
     """
 
-    needs: tuple[Precondition, ...] = ()
+    needs: tuple[ps.Precondition, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -61,7 +56,7 @@ class Comparison:
 
     def __post_init__(self) -> None:
         if twice := sorted({name for name in self.names if self.names.count(name) > 1}):
-            raise UsageError(
+            raise ps.UsageError(
                 f"two arms are called {', '.join(twice)}: schedules were cut until they became one; compress less"
             )
 
@@ -73,7 +68,7 @@ class Comparison:
     def only(self, *names: str) -> "Comparison":
         """Some of the arms. Raises UsageError for an arm that is not there."""
         if unknown := [name for name in names if name not in self.names]:
-            raise UsageError(f"there is no arm {unknown[0]!r}; there are {', '.join(self.names)}")
+            raise ps.UsageError(f"there is no arm {unknown[0]!r}; there are {', '.join(self.names)}")
         by_name = {arm.name: arm for arm in self.arms}
         return replace(self, arms=tuple(by_name[name] for name in dict.fromkeys(names)))
 
@@ -82,53 +77,51 @@ class Comparison:
         """All arms but the first."""
         return replace(self, arms=self.arms[1:])
 
-    def recipes(self, name: str) -> tuple[Recipe, ...]:
+    def recipes(self, name: str) -> tuple[ps.Recipe, ...]:
         """The runs of an arm."""
         return self.only(name).arms[0].runs
 
-    def readings(self, name: str, measure: str) -> list[list[Reading]]:
+    def readings(self, name: str, measure: str) -> list[list[ps.Reading]]:
         """What a measure's number is made of: one reading a run, for each of its measures."""
         measures = self.observables.measures[measure].measures
         return [[self.observables.reading(run, part) for run in self.recipes(name)] for part in measures]
 
     def value(self, name: str, quantity: str) -> Compared:
         """A quantity of the runs of the arm called `name`, [R]: a name in `QUANTITIES`, or one of a measure."""
-        value = self._value(name, quantity)
-        needs = (self.only(name).fits(quantity),)
-        return Compared(value.label, value.unit, value.nodes, value.of, needs)
+        return Compared(**vars(self._value(name, quantity)), needs=(self.only(name).fits(quantity),))
 
-    def _value(self, name: str, quantity: str) -> Quantity:
+    def _value(self, name: str, quantity: str) -> ps.Quantity:
         if measured := self.observables.measures.get(quantity):
             first, *others = self.readings(name, quantity)
             if isinstance(measured.value, str):
-                return column(first, measured.value, label=name, unit=quantity)
-            return each(measured.value, first, *others, label=name, unit=quantity)
+                return ps.column(first, measured.value, label=name, unit=quantity)
+            return ps.each(measured.value, first, *others, label=name, unit=quantity)
         if quantity not in QUANTITIES:
             known = ", ".join((*QUANTITIES, *self.observables.measures))
-            raise UsageError(f"there is no quantity {quantity!r}; there are {known}")
+            raise ps.UsageError(f"there is no quantity {quantity!r}; there are {known}")
         unit, make = QUANTITIES[quantity]
         return make(self.observables, self.recipes(name)).named(name, unit)
 
-    def values(self, quantity: str) -> Quantity:
+    def values(self, quantity: str) -> ps.Quantity:
         """A quantity of every arm: [R, arms]."""
-        return side_by_side([self._value(name, quantity).named("") for name in self.names])
+        return ps.side_by_side([self._value(name, quantity).named("") for name in self.names])
 
-    def over_runs(self, *quantities: str) -> Quantity:
+    def over_runs(self, *quantities: str) -> ps.Quantity:
         """Quantities of all runs, arm by arm: [runs of all arms, quantities]."""
         parts = [self._value(name, quantity) for name in self.names for quantity in quantities]
         shape = (len(self.names), len(quantities), -1)
 
-        def table(*values: Numbers) -> Numbers:
+        def table(*values: ps.Numbers) -> ps.Numbers:
             return np.stack(values).reshape(shape).transpose(0, 2, 1).reshape(-1, len(quantities))
 
-        return combined(table, *parts)
+        return ps.combined(table, *parts)
 
     def gap(self, name: str, over: str, quantity: str = "best") -> Compared:
         """A quantity of one arm minus that of another at the same seeds, [R]."""
         gap = self._value(name, quantity) - self._value(over, quantity)
-        return Compared(gap.label, gap.unit, gap.nodes, gap.of, (self.only(name, over).fits(quantity),))
+        return Compared(**vars(gap), needs=(self.only(name, over).fits(quantity),))
 
-    def points(self, results: Results, x: str, y: str, *given: str) -> Points:
+    def points(self, results: ps.Results, x: str, y: str, *given: str) -> Points:
         """One point a run. given: quantities that are held fixed."""
         first, second, *fixed = self.over_runs(x, y, *given)(results).T
         labels = [(arm.name, seed) for arm in self.arms for seed in range(len(arm.runs))]
@@ -163,10 +156,10 @@ class Comparison:
 
     def with_recalibrated(self, quantities: Iterable[str]) -> tuple[str, ...]:
         """These quantities, each followed by what it is with BatchNorm statistics estimated anew, if it is measured."""
-        both = [(quantity, RECALIBRATED.get(quantity, quantity)) for quantity in quantities]
-        return tuple(dict.fromkeys(name for pair in both for name in pair if self.measures(name)))
+        both = [name for quantity in quantities for name in (quantity, RECALIBRATED.get(quantity, quantity))]
+        return tuple(dict.fromkeys(filter(self.measures, both)))
 
-    def fits(self, *quantities: str) -> Precondition:
+    def fits(self, *quantities: str) -> ps.Precondition:
         """Every run fits its training set in the states that these quantities are of; by default at the end.
 
         Source: Bartoldson et al. 2020, section 2 ("all training accuracies at the time of evaluation are 100%").
@@ -175,20 +168,20 @@ class Comparison:
         states |= dict.fromkeys(self.observables.measures, "train_at_moment")
         where = sorted({states.get(quantity, "train") for quantity in quantities or ("train",)})
         accuracies = [self._value(name, state) for name in self.names for state in where]
-        return Precondition(
+        return ps.Precondition(
             "every network fits its training set where it is evaluated",
-            combined(lambda *values: np.concatenate(values), *accuracies, unit="% training accuracy"),
+            ps.combined(lambda *values: np.concatenate(values), *accuracies, unit="% training accuracy"),
             at_least=FITS,
         )
 
-    def moves(self, x: str = "mean_stability") -> Precondition:
+    def moves(self, x: str = "mean_stability") -> ps.Precondition:
         """Arms differ in x by enough for a correlation with it to mean anything, see `MOVES`."""
 
-        def spread(values: Numbers) -> float:
+        def spread(values: ps.Numbers) -> float:
             centres = values[:, np.isfinite(values).all(axis=0)].mean(axis=0)
             return float(np.ptp(centres)) if len(centres) else 0.0
 
-        return Precondition(
+        return ps.Precondition(
             f"arms differ in {x.replace('_', ' ')}",
             self.values(x).map(spread, unit="between arms' means"),
             at_least=MOVES.get(x, 1e-9),

@@ -1,34 +1,61 @@
 """Studies of the two papers: what all of them have, and several figures of a paper in one report."""
 
-from collections.abc import Iterable, Mapping
-from types import MappingProxyType, ModuleType
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import ModuleType
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from prunescope.base.errors import UsageError
-from prunescope.base.value import Value
+import prunescope as ps
 from prunescope.papers.bartoldson import PAPERS
-from prunescope.papers.bartoldson.scales import Count, Size, words
-from prunescope.studies.figure import Figure
-from prunescope.studies.study import Study, merged, titled
+from prunescope.papers.bartoldson.scales import Count, S, Size, TraceSize
+
+Figures = Iterator[ps.Figure]
 
 
-def study(doc: str | None, settings: Size, scale: str, figures: Iterable[Figure], *notes: str) -> Study:
-    """The study with the name and the question that the docstring of its module begins with."""
-    name, question = titled(doc)
-    return Study(
-        name,
-        question,
-        settings=settings,
-        scale=words(settings, scale),
-        paper=PAPERS[name.split("/")[0]],
-        figures=tuple(figures),
-        notes=notes,
-    )
+def builder(
+    doc: str | None, figures: Callable[[S], Iterable[ps.Figure]], *notes: str | Callable[[S], str]
+) -> Callable[[S, str], ps.Study]:
+    """What makes a study from settings and the name of their scale.
+
+    doc: of its module, which begins with the study's name and question.
+    figures: from settings to what is shown, with its claims.
+    notes: paragraphs for the reader, or what makes them from settings.
+    """
+    name, question = ps.titled(doc)
+
+    def build(settings: S, scale: str) -> ps.Study:
+        """The study under these settings."""
+        return ps.Study(
+            name,
+            question,
+            settings=settings,
+            scale=words(settings, scale),
+            paper=PAPERS[name.split("/")[0]],
+            figures=tuple(figures(settings)),
+            notes=tuple(note if isinstance(note, str) else note(settings) for note in notes),
+        )
+
+    return build
 
 
-class Settings(Value):
+def words(size: Size, scale: str) -> str:
+    """The size in one line for people."""
+    parts = []
+    if size.data == "blobs":
+        parts.append(f"{size.blobs} Gaussian blobs in place of images")
+    elif size.share < 1:
+        parts.append(f"{100 * size.share:g} % of the training images")
+    parts += [f"widths times {size.width:g}"] if size.width != 1 else []
+    parts += [f"epochs divided by {size.compress:g}"] if size.compress != 1 else []
+    parts += [f"batches of {size.batch}"] if size.batch != "paper" else []
+    parts.append("as many runs as the paper" if size.replicates == "paper" else f"{size.replicates} replicates")
+    if isinstance(size, TraceSize) and size.test_limit != "all":
+        parts.append(f"{size.test_limit} test images after every epoch")
+    return f"{scale}: {', '.join(parts)}"
+
+
+class Settings(ps.Value):
     """Which parts of a paper are run; all else is each part's own at the scale.
 
     parts: names of figures and appendices.
@@ -39,29 +66,27 @@ class Settings(Value):
     replicates: Count | Literal["each its own"] = "each its own"
 
 
-SCALES: Mapping[str, Settings] = MappingProxyType(dict.fromkeys(("smoke", "laptop", "paper"), Settings()))
+SCALES: Mapping[str, Settings] = dict.fromkeys(("smoke", "laptop", "paper"), Settings())
 
 
-def joined(doc: str | None, modules: Iterable[ModuleType], settings: Settings, scale: str) -> Study:
-    """The chosen parts as one study, in their order; parts share their runs.
+def joined(doc: str | None, *modules: ModuleType) -> Callable[[Settings, str], ps.Study]:
+    """What makes a whole paper of the chosen among all its parts, in their order; parts share their runs.
 
     doc: of the module that is the whole paper.
-    modules: every part of the paper.
 
-    Raises UsageError for a part that is not there.
+    Raises UsageError, when it is called, for a part that is not there.
     """
-    parts = {titled(module.__doc__)[0].split("/")[1]: module for module in modules}
-    names = tuple(parts) if settings.parts == "all" else settings.parts
-    if unknown := [part for part in names if part not in parts]:
-        raise UsageError(f"parts={unknown} are not in the paper; there are {', '.join(parts)}")
-    changes = {} if settings.replicates == "each its own" else {"replicates": settings.replicates}
-    made = [parts[name].build(parts[name].SCALES[scale].replace(**changes), scale) for name in names]
-    name, question = titled(doc)
-    return merged(
-        made,
-        name=name,
-        question=question,
-        settings=settings,
-        scale="; ".join(f"{part} at {study.scale}" for part, study in zip(names, made, strict=True)),
-        paper=PAPERS[name],
-    )
+    parts = {ps.titled(module.__doc__)[0].split("/")[1]: module for module in modules}
+    name, question = ps.titled(doc)
+
+    def build(settings: Settings, scale: str) -> ps.Study:
+        """The study under these settings. Raises UsageError for a part that is not there."""
+        names = tuple(parts) if settings.parts == "all" else settings.parts
+        if unknown := [part for part in names if part not in parts]:
+            raise ps.UsageError(f"parts={unknown} are not in the paper; there are {', '.join(parts)}")
+        changes = {} if settings.replicates == "each its own" else {"replicates": settings.replicates}
+        made = [parts[part].build(parts[part].SCALES[scale].replace(**changes), scale) for part in names]
+        sizes = "; ".join(f"{part} at {study.scale}" for part, study in zip(names, made, strict=True))
+        return ps.merged(made, name, question, settings=settings, scale=sizes, paper=PAPERS[name])
+
+    return build

@@ -4,23 +4,18 @@ Belongs here: from the traces and readings of the runs of an arm to one number a
 arms (`comparison.py`), what an event is (`studies/events.py`).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from types import MappingProxyType
 from typing import Literal
 
 from numpy.typing import ArrayLike
 
-from prunescope.base.reference import Moment, StateRef
-from prunescope.base.steps import Duration
-from prunescope.measures import Measure, Risk, UnitsGone
-from prunescope.runs.graph.families import final
-from prunescope.runs.graph.nodes import Reading, Trace
-from prunescope.runs.graph.recipe import Recipe
+import prunescope as ps
+from prunescope.measures import UnitsGone
+from prunescope.papers.readings import at_end
 from prunescope.studies.events import SOON, Epochs, accuracy_at, epochs
-from prunescope.studies.quantity import Quantity, column, each
-from prunescope.training.epoch_probes import EpochAccuracy, Limit, RecalibratedAccuracy
+from prunescope.training.epoch_probes import Limit, RecalibratedAccuracy
 
 ANEW = "with BatchNorm statistics estimated anew"
 POINTS = "percentage points"
@@ -36,7 +31,7 @@ class Measured:
     """
 
     value: str | Callable[..., ArrayLike]
-    measures: tuple[Measure, ...]
+    measures: tuple[ps.Measure, ...]
 
 
 @dataclass(frozen=True)
@@ -53,61 +48,56 @@ class Observables:
     train: Limit = "all"
     recalibration: int = 0
     measures: Mapping[str, Measured] = field(default_factory=dict)
-    moment: Duration = "100%"
+    moment: ps.Duration = "100%"
 
-    def accuracy(self, run: Recipe, split: Split = "test") -> Trace:
+    def accuracy(self, run: ps.Recipe, split: Split = "test") -> ps.Trace:
         """Accuracy around the end of every epoch."""
         limit = self.test if split == "test" else self.train
-        return Trace(probe=EpochAccuracy(split=split, limit=limit), run=run)
+        return ps.Trace(probe=ps.EpochAccuracy(split=split, limit=limit), run=run)
 
-    def recalibrated(self, run: Recipe) -> Trace:
+    def recalibrated(self, run: ps.Recipe) -> ps.Trace:
         """Test accuracy around events, BatchNorm statistics estimated anew."""
         size = max(2, run.batch)
         probe = RecalibratedAccuracy(limit=self.test, batches=self.recalibration, batch=size)
-        return Trace(probe=probe, run=run)
+        return ps.Trace(probe=probe, run=run)
 
-    def reading(self, run: Recipe, measure: Measure) -> Reading:
+    def reading(self, run: ps.Recipe, measure: ps.Measure) -> ps.Reading:
         """A measure at the moment."""
-        return Reading(measure=measure, state=StateRef(run=run, moment=Moment(when="step", at=self.moment)))
+        return ps.Reading(measure=measure, state=ps.StateRef(run=run, moment=ps.Moment(when="step", at=self.moment)))
 
 
-Maker = Callable[[Observables, Sequence[Recipe]], Quantity]
+Maker = Callable[[Observables, Sequence[ps.Recipe]], ps.Quantity]
 """From what is measured, and the runs of an arm, to a quantity [R]."""
 
 
-def _test(function: Callable[[Epochs], float]) -> Maker:
-    """A function of test accuracy over epochs."""
-    return lambda observables, runs: each(lambda test: function(epochs(test)), map(observables.accuracy, runs))
+TEST, TRAIN, AROUND = Observables.accuracy, partial(Observables.accuracy, split="train"), Observables.recalibrated
+"""Where accuracy is from: on the test or training set after every epoch, or on the test set around events, anew."""
 
 
-def _both(function: Callable[[Epochs, Epochs], float]) -> Maker:
-    """A function of test and training accuracy over epochs."""
-    return lambda observables, runs: each(
-        lambda test, train: function(epochs(test), epochs(train)),
-        map(observables.accuracy, runs),
-        [observables.accuracy(run, "train") for run in runs],
-    )
+def over_epochs(function: Callable[..., ArrayLike], *traces: Iterable[ps.Trace]) -> ps.Quantity:
+    """A function of accuracies over epochs, [R] or [R, P]; traces: of every run, for each of its arguments."""
+    return ps.each(lambda *read: function(*map(epochs, read)), *traces)
 
 
-def _anew(function: Callable[[Epochs], float]) -> Maker:
-    """A function of test accuracy around events, BatchNorm statistics estimated anew."""
-    return lambda observables, runs: each(lambda around: function(epochs(around)), map(observables.recalibrated, runs))
+def _of(function: Callable[..., float], *looks: Callable[[Observables, ps.Recipe], ps.Trace]) -> Maker:
+    """The same from where accuracy is from."""
+    return lambda taken, runs: over_epochs(function, *([look(taken, run) for run in runs] for look in looks))
 
 
-def _at_end(measure: Measure, name: str) -> Maker:
+def _at_end(measure: ps.Measure, name: str) -> Maker:
     """A value of a measure of the last state."""
-    return lambda _, runs: column([Reading(measure=measure, state=final(run)) for run in runs], name)
+    return lambda _, runs: ps.column([at_end(run, measure) for run in runs], name)
 
 
 def _accuracy(split: Split) -> Maker:
     """Accuracy on a whole split at the end."""
-    error = _at_end(Risk(split=split), "error")
+    error = _at_end(ps.Risk(split=split), "error")
     return lambda observables, runs: error(observables, runs).map(lambda errors: 100 * (1 - errors))
 
 
-def _at_moment(observables: Observables, runs: Sequence[Recipe]) -> Quantity:
+def _at_moment(observables: Observables, runs: Sequence[ps.Recipe]) -> ps.Quantity:
     step = runs[0].clock().steps(observables.moment)
-    return each(partial(accuracy_at, step=step), [observables.accuracy(run, "train") for run in runs])
+    return ps.each(partial(accuracy_at, step=step), [TRAIN(observables, run) for run in runs])
 
 
 def _gap(test: Epochs, train: Epochs) -> float:
@@ -115,67 +105,53 @@ def _gap(test: Epochs, train: Epochs) -> float:
 
 
 _test_end, _train_end = _accuracy("test"), _accuracy("train")
-_falls = partial(Epochs.mean_drop, positive=True)
-QUANTITIES: Mapping[str, tuple[str, Maker]] = MappingProxyType(
-    {
-        # t_post / t_pre of an event, mean over events; 100 without any. Source: 2020, Figure 1.
-        "mean_stability": ("mean stability, %", _test(Epochs.mean_stability)),
-        # t_pre - t_post of an event. Source: 2019, section 3.1; over falls only in Figure 1 left.
-        "mean_drop": (f"mean drop in test accuracy, {POINTS}", _test(Epochs.mean_drop)),
-        "mean_positive_drop": (f"mean drop over events that cost accuracy, {POINTS}", _test(_falls)),
-        "worst_drop": (f"largest drop of an event, {POINTS}", _test(Epochs.worst_drop)),
-        # Accuracy of the epoch before the last event's minus that right after it. Source: 2019, Figure A2.
-        "last_drop": (f"drop at the last event, {POINTS}", _test(Epochs.last_drop)),
-        # The same anew; the last drop is then t_pre - t_post, as a trace of events has no epoch before them.
-        "recalibrated_stability": (f"mean stability {ANEW}, %", _anew(Epochs.mean_stability)),
-        "recalibrated_drop": (f"mean drop {ANEW}, {POINTS}", _anew(Epochs.mean_drop)),
-        "recalibrated_positive_drop": (
-            f"mean drop over events that cost accuracy {ANEW}, {POINTS}",
-            _anew(_falls),
-        ),
-        "recalibrated_worst_drop": (f"largest drop of an event {ANEW}, {POINTS}", _anew(Epochs.worst_drop)),
-        "recalibrated_last_drop": (
-            f"drop at the last event against just before it {ANEW}, {POINTS}",
-            _anew(Epochs.drop_at_last),
-        ),
-        # Highest t_post from the last event on: selected on the test set. Source: 2020, the authors' code.
-        "best": ("best test accuracy after the last event, %", _test(Epochs.best_accuracy)),
-        "final": ("test accuracy after the last epoch, %", _test(Epochs.final_accuracy)),
-        "test": ("test accuracy at the end, whole test set, %", _test_end),
-        "train": ("training accuracy at the end, %", _train_end),
-        # Differs from the source, where it is that of augmented batches while they train.
-        "train_at_best": (
-            "training accuracy at the best epoch, %",
-            _both(lambda test, train: float(train.after[test.best()])),
-        ),
-        "train_at_moment": ("training accuracy where flatness is measured, %", _at_moment),
-        "gap": (f"generalization gap at the best epoch, {POINTS}", _both(_gap)),
-        "final_gap": (
-            f"generalization gap after the last epoch, {POINTS}",
-            _both(lambda test, train: train.final_accuracy() - test.final_accuracy()),
-        ),
-        "end_gap": (
-            f"generalization gap at the end, {POINTS}",
-            lambda observables, runs: _train_end(observables, runs) - _test_end(observables, runs),
-        ),
-        "recovery": (
-            "epochs until accuracy is back, events without recovery left out",
-            _test(Epochs.mean_recovery),
-        ),
-        "recovered": ("events after which accuracy comes back, %", _test(Epochs.recovered)),
-        "recovered_soon": (
-            f"events after which accuracy is back within {SOON} epochs, %",
-            _test(partial(Epochs.recovered, within=SOON)),
-        ),
-        "own": ("parameters of removed filters, % of all", _at_end(UnitsGone(), "own")),
-        "structural": (
-            "parameters that the smaller network lacks, % of all",
-            _at_end(UnitsGone(), "structural"),
-        ),
-    }
-)
+_falls, _soon = partial(Epochs.mean_drop, positive=True), partial(Epochs.recovered, within=SOON)
+QUANTITIES: Mapping[str, tuple[str, Maker]] = {
+    # t_post / t_pre of an event, mean over events; 100 without any. Source: 2020, Figure 1.
+    "mean_stability": ("mean stability, %", _of(Epochs.mean_stability, TEST)),
+    # t_pre - t_post of an event. Source: 2019, section 3.1; over falls only in Figure 1 left.
+    "mean_drop": (f"mean drop in test accuracy, {POINTS}", _of(Epochs.mean_drop, TEST)),
+    "mean_positive_drop": (f"mean drop over events that cost accuracy, {POINTS}", _of(_falls, TEST)),
+    "worst_drop": (f"largest drop of an event, {POINTS}", _of(Epochs.worst_drop, TEST)),
+    # Accuracy of the epoch before the last event's minus that right after it. Source: 2019, Figure A2.
+    "last_drop": (f"drop at the last event, {POINTS}", _of(Epochs.last_drop, TEST)),
+    # The same anew; the last drop is then t_pre - t_post, as a trace of events has no epoch before them.
+    "recalibrated_stability": (f"mean stability {ANEW}, %", _of(Epochs.mean_stability, AROUND)),
+    "recalibrated_drop": (f"mean drop {ANEW}, {POINTS}", _of(Epochs.mean_drop, AROUND)),
+    "recalibrated_positive_drop": (f"mean drop over events that cost accuracy {ANEW}, {POINTS}", _of(_falls, AROUND)),
+    "recalibrated_worst_drop": (f"largest drop of an event {ANEW}, {POINTS}", _of(Epochs.worst_drop, AROUND)),
+    "recalibrated_last_drop": (
+        f"drop at the last event against just before it {ANEW}, {POINTS}",
+        _of(Epochs.drop_at_last, AROUND),
+    ),
+    # Highest t_post from the last event on: selected on the test set. Source: 2020, the authors' code.
+    "best": ("best test accuracy after the last event, %", _of(Epochs.best_accuracy, TEST)),
+    "final": ("test accuracy after the last epoch, %", _of(Epochs.final_accuracy, TEST)),
+    "test": ("test accuracy at the end, whole test set, %", _test_end),
+    "train": ("training accuracy at the end, %", _train_end),
+    # Differs from the source, where it is that of augmented batches while they train.
+    "train_at_best": (
+        "training accuracy at the best epoch, %",
+        _of(lambda test, train: float(train.after[test.best()]), TEST, TRAIN),
+    ),
+    "train_at_moment": ("training accuracy where flatness is measured, %", _at_moment),
+    "gap": (f"generalization gap at the best epoch, {POINTS}", _of(_gap, TEST, TRAIN)),
+    "final_gap": (
+        f"generalization gap after the last epoch, {POINTS}",
+        _of(lambda test, train: train.final_accuracy() - test.final_accuracy(), TEST, TRAIN),
+    ),
+    "end_gap": (
+        f"generalization gap at the end, {POINTS}",
+        lambda observables, runs: _train_end(observables, runs) - _test_end(observables, runs),
+    ),
+    "recovery": ("epochs until accuracy is back, events without recovery left out", _of(Epochs.mean_recovery, TEST)),
+    "recovered": ("events after which accuracy comes back, %", _of(Epochs.recovered, TEST)),
+    "recovered_soon": (f"events after which accuracy is back within {SOON} epochs, %", _of(_soon, TEST)),
+    "own": ("parameters of removed filters, % of all", _at_end(UnitsGone(), "own")),
+    "structural": ("parameters that the smaller network lacks, % of all", _at_end(UnitsGone(), "structural")),
+}
 """Every quantity of a run with the label of its axis; t_pre and t_post are test accuracy before and after an event."""
-RECALIBRATED: Mapping[str, str] = MappingProxyType(
+RECALIBRATED: Mapping[str, str] = (
     {"mean_stability": "recalibrated_stability"}
     | {kind: f"recalibrated_{kind}" for kind in ("worst_drop", "last_drop")}
     | {f"mean_{kind}": f"recalibrated_{kind}" for kind in ("drop", "positive_drop")}

@@ -7,24 +7,15 @@ arms of runs (`arms.py`), what only one figure varies (its own file).
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, replace
 from math import ceil, floor
-from types import MappingProxyType
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, Field
 
-from prunescope.base.value import Value
-from prunescope.runs.graph.recipe import Recipe
+import prunescope as ps
 from prunescope.tasks.data.augmentation import CropFlip
-from prunescope.tasks.data.cifar import CIFAR10, CIFAR100, cifar10, cifar100
+from prunescope.tasks.data.cifar import CIFAR10, CIFAR100
 from prunescope.tasks.data.per_class import per_class
-from prunescope.tasks.data.source import Source
-from prunescope.tasks.data.synthetic import synthetic
-from prunescope.tasks.model import Network, network
-from prunescope.tasks.task import Data, Task
 from prunescope.training.epoch_probes import Limit
-from prunescope.training.interventions import LayerSchedule
-from prunescope.training.optim import SGD, Adam, Optimizer
-from prunescope.training.schedules import Constant, Milestones, Schedule
 
 Count = Annotated[int, Field(ge=1)]
 T = TypeVar("T")
@@ -48,7 +39,7 @@ Distinct = Annotated[tuple[T, ...], AfterValidator(_differ)]
 """Different values."""
 
 
-class Size(Value):
+class Size(ps.Value):
     """How much of an experiment is run.
 
     data: the paper's, or Gaussian blobs of the images' shape, which only show that the path works.
@@ -98,15 +89,21 @@ class FlatnessSize(EventSize):
     flat_steps: Annotated[int, Field(ge=2)] = 20
 
 
-SMOKE: Mapping[str, Any] = MappingProxyType(
-    {"data": "blobs", "blobs": 20, "width": 0.0625, "compress": 36.0, "batch": 10, "replicates": 2}
-    | {"recalibration": 1, "flat_images": 10, "flat_steps": 2}
-)
+SMOKE: Mapping[str, Any] = {
+    "data": "blobs",
+    "blobs": 20,
+    "width": 0.0625,
+    "compress": 36.0,
+    "batch": 10,
+    "replicates": 2,
+} | {"recalibration": 1, "flat_images": 10, "flat_steps": 2}
 """Seconds where nothing is learned: it only shows that the path works."""
-LAPTOP: Mapping[str, Any] = MappingProxyType(
-    {"share": 0.05, "width": 0.25, "compress": 5.0, "batch": 64, "replicates": 3}
-    | {"test_limit": 1000, "train_limit": 1000, "recalibration": 4, "flat_images": 256}
-)
+LAPTOP: Mapping[str, Any] = {"share": 0.05, "width": 0.25, "compress": 5.0, "batch": 64, "replicates": 3} | {
+    "test_limit": 1000,
+    "train_limit": 1000,
+    "recalibration": 4,
+    "flat_images": 256,
+}
 """A quarter of the width, a twentieth of the images, a fifth of the epochs: proposed here. One run of the arm that is
 disrupted most fitted its images from the sixth epoch after its last event on."""
 S = TypeVar("S", bound=Size)
@@ -117,31 +114,13 @@ def scales_of(
 ) -> Mapping[str, S]:
     """The settings of a study by scale: `SMOKE` and `LAPTOP` with what the study changes, and the paper's own."""
     changed = {"smoke": {**SMOKE, **(smoke or {})}, "laptop": {**LAPTOP, **(laptop or {})}, "paper": {}}
-    return MappingProxyType(
-        {
-            scale: kind(**{name: value for name, value in fields.items() if name in kind.model_fields})
-            for scale, fields in changed.items()
-        }
-    )
+    return {
+        scale: kind(**{name: value for name, value in fields.items() if name in kind.model_fields})
+        for scale, fields in changed.items()
+    }
 
 
-def words(size: Size, scale: str) -> str:
-    """The size in one line for people."""
-    parts = []
-    if size.data == "blobs":
-        parts.append(f"{size.blobs} Gaussian blobs in place of images")
-    elif size.share < 1:
-        parts.append(f"{100 * size.share:g} % of the training images")
-    parts += [f"widths times {size.width:g}"] if size.width != 1 else []
-    parts += [f"epochs divided by {size.compress:g}"] if size.compress != 1 else []
-    parts += [f"batches of {size.batch}"] if size.batch != "paper" else []
-    parts.append("as many runs as the paper" if size.replicates == "paper" else f"{size.replicates} replicates")
-    if isinstance(size, TraceSize) and size.test_limit != "all":
-        parts.append(f"{size.test_limit} test images after every epoch")
-    return f"{scale}: {', '.join(parts)}"
-
-
-ADAM = Adam()
+ADAM = ps.Adam()
 
 
 @dataclass(frozen=True)
@@ -155,10 +134,10 @@ class Group:
     replicates: runs of every setting.
     """
 
-    network: Network
+    network: ps.Network
     _: KW_ONLY
     classes: int = 10
-    optimizer: Optimizer = ADAM
+    optimizer: ps.Optimizer = ADAM
     lr: float = 1e-3
     drops: tuple[int, ...] = (150, 300)
     epochs: int = 325
@@ -166,27 +145,26 @@ class Group:
     augmentation: bool = False
     replicates: int = 10
 
-    def recipe(self, size: Size, *, examples_per_class: int | None = None, seed: int = 0) -> Recipe:
+    def recipe(self, size: Size, *, examples_per_class: int | None = None, seed: int = 0) -> ps.Recipe:
         """The network without pruning at a size; its schedule is cut in proportion.
 
         examples_per_class: training examples of each class, drawn by `seed`; the batch then follows `batch_for`.
 
         Raises DataError if the data set is not there.
         """
-        batch = self.batch
-        shape, count = (3, 32, 32), size.blobs
-        source: Source
-        if size.data == "blobs":
-            source = synthetic(classes=self.classes, shape=shape, train=count, test=count, separation=6.0)
-        else:
-            source = cifar100() if self.classes == 100 else cifar10()
+        batch, count = self.batch, size.blobs
+        source: ps.Source = (
+            ps.synthetic(classes=self.classes, shape=(3, 32, 32), train=count, test=count, separation=6.0)
+            if size.data == "blobs"
+            else {10: ps.cifar10, 100: ps.cifar100}[self.classes]()
+        )
         if examples_per_class is not None:
             source = per_class(source, examples_per_class, classes=self.classes, seed=seed)
             batch = batch_for(source.train)
-        return Recipe(
-            task=Task(
+        return ps.Recipe(
+            task=ps.Task(
                 network=self.network.with_args(scale=size.width),
-                data=Data(source=source, share=size.share, augmentation=self._augmentation(size)),
+                data=ps.Data(source=source, share=size.share, augmentation=self._augmentation(size)),
             ),
             optimizer=self.optimizer,
             schedule=self._schedule(size),
@@ -202,17 +180,15 @@ class Group:
         """Runs of every setting at a size."""
         return self.replicates if size.replicates == "paper" else size.replicates
 
-    def _schedule(self, size: Size) -> Schedule:
+    def _schedule(self, size: Size) -> ps.Schedule:
         if not self.drops:
-            return Constant(lr=self.lr)
+            return ps.Constant(lr=self.lr)
         factor = self.length(size) / self.epochs
-        return Milestones(lr=self.lr, drops=tuple(f"{drop * factor:g}ep" for drop in self.drops))
+        return ps.Milestones(lr=self.lr, drops=tuple(f"{drop * factor:g}ep" for drop in self.drops))
 
     def _augmentation(self, size: Size) -> tuple[CropFlip, ...]:
-        if not self.augmentation:
-            return ()
         black = (CIFAR100 if self.classes == 100 else CIFAR10).zero
-        return (CropFlip(fill=(0.0,) if size.data == "blobs" else black),)
+        return (CropFlip(fill=(0.0,) if size.data == "blobs" else black),) if self.augmentation else ()
 
 
 def batch_for(examples: int) -> int:
@@ -226,33 +202,28 @@ def batch_for(examples: int) -> int:
     return max(1, round(examples / 391))
 
 
-_VGG11 = network(
-    "prunescope.tasks.nets:VGG",
-    depth=11,
-    last_pool="max",
-    initialization="kaiming_normal_fan_out",
-    batchnorm="ones",
+_VGG11 = ps.network(
+    "prunescope.tasks.nets:VGG", depth=11, last_pool="max", initialization="kaiming_normal_fan_out", batchnorm="ones"
 )
-_RESNET18 = network("prunescope.tasks.nets:GatedResNet18")
+_RESNET18 = ps.network("prunescope.tasks.nets:GatedResNet18")
 
 
-def _sgd(net: Network) -> Group:
+def _sgd(net: ps.Network) -> Group:
     """The settings of He et al. 2016, as the 2020 paper uses them in its section 3.2."""
-    momentum = SGD(momentum=0.9, weight_decay=1e-4)
+    momentum = ps.SGD(momentum=0.9, weight_decay=1e-4)
     return Group(net, optimizer=momentum, lr=0.1, drops=(83, 125), epochs=165, augmentation=True)
 
 
-def _thin(depth: int) -> Group:
-    path = "prunescope.tasks.nets:GatedCifarResNet"
-    return _sgd(network(path, depth=depth, shortcut="zero_pad", batchnorm="ones"))
-
-
 VGG11, VGG11_SHORT = Group(_VGG11), Group(_VGG11, drops=(50, 120), epochs=175)
-RESNET18, RESNET18_SGD, RESNET20_SGD, RESNET56_SGD = Group(_RESNET18), _sgd(_RESNET18), _thin(20), _thin(56)
+RESNET18, RESNET18_SGD = Group(_RESNET18), _sgd(_RESNET18)
+RESNET20_SGD, RESNET56_SGD = (
+    _sgd(ps.network("prunescope.tasks.nets:GatedCifarResNet", depth=depth, shortcut="zero_pad", batchnorm="ones"))
+    for depth in (20, 56)
+)
 RESNET18_CIFAR100 = Group(
     _RESNET18.with_args(classes=100), classes=100, lr=1e-4, drops=(2000,), epochs=4000, augmentation=True
 )
-CONV4 = Group(network("prunescope.tasks.nets:Conv4"), drops=(), epochs=25, replicates=20)
+CONV4 = Group(ps.network("prunescope.tasks.nets:Conv4"), drops=(), epochs=25, replicates=20)
 """All groups.
 
 Source: Bartoldson et al. 2020, section 2 and the authors' code; Bartoldson et al. 2019, appendix A.2 and the captions
@@ -274,11 +245,11 @@ class Layers:
     ends: tuple[int, ...]
     fractions: tuple[float, ...]
 
-    def schedules(self, size: Size, period: int) -> tuple[LayerSchedule, ...]:
+    def schedules(self, size: Size, period: int) -> tuple[ps.LayerSchedule, ...]:
         """One event every `period` epochs, all epochs cut to the size: at least epoch 1, at least 1 apart."""
         step = self._period(size, period)
         return tuple(
-            LayerSchedule.after_epochs(name, start=start, end=end, fraction=fraction, period=step)
+            ps.LayerSchedule.after_epochs(name, start=start, end=end, fraction=fraction, period=step)
             for name, (start, end), fraction in zip(self.names, self._epochs(size), self.fractions, strict=True)
         )
 

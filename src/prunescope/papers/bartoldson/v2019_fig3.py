@@ -3,18 +3,15 @@
 Larger events of pruning, their number fixed.
 """
 
-from collections.abc import Iterator
 from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from prunescope.papers.bartoldson.claims import LESS, MORE, Says
-from prunescope.papers.bartoldson.paper import study
-from prunescope.papers.bartoldson.scales import FAST, SHORT, Ascending, EventSize, scales_of
-from prunescope.papers.bartoldson.v2019_sweeps import Sweep, Targets, sweep
-from prunescope.studies.claim import Claim
-from prunescope.studies.region import Equivalence, Region
-from prunescope.studies.study import Study
+import prunescope as ps
+from prunescope.papers.bartoldson.claims import LESS, MORE, Claims, Says
+from prunescope.papers.bartoldson.paper import Figures, builder
+from prunescope.papers.bartoldson.scales import FAST, SHORT, VGG11_SHORT, Ascending, EventSize, scales_of
+from prunescope.papers.bartoldson.v2019_sweeps import Sweep, Targets
 
 COST = {"smoke": "a minute or less", "laptop": "3 hours", "paper": "months"}
 FIGURE = "Figure 3"
@@ -45,46 +42,40 @@ class Settings(EventSize):
 SCALES = scales_of(Settings, smoke={"compress": 45.0, "rates": (10.0, 20.0)}, laptop={"rates": (5.0, 15.0, 30.0)})
 
 
-def build(settings: Settings, scale: str) -> Study:
-    """The study under these settings."""
-    shares = {rate: (rate / 2, rate / 2, rate / 2, rate) for rate in settings.rates}
-    ways = [(rate, SHORT.at_rate(settings, FAST, each), FAST, "") for rate, each in shares.items()]
-    rates = sweep(settings, settings.targets, ways)
-    claims = {"mean_drop": _drops(rates, settings), "best": _accuracy(rates, settings)}
-    shown = rates.figures("mean_drop", tag="fig3", heading="Figure 3", claims=claims)
-    note = "Single values are in the paper's curves only: directions are claimed."
-    return study(__doc__, settings, scale, shown, note)
+def _figures(size: Settings) -> Figures:
+    shares = {rate: (rate / 2, rate / 2, rate / 2, rate) for rate in size.rates}
+    ways = [(rate, SHORT.at_rate(size, FAST, each), FAST, "") for rate, each in shares.items()]
+    rates = Sweep.of(VGG11_SHORT, size, size.targets, ways)
+    claims = {"mean_drop": _drops(rates, size.targets), "best": _accuracy(rates, size.targets)}
+    return rates.figures("mean_drop", "fig3", FIGURE, claims)
 
 
-def _order(rates: Sweep, name: str, says: str, quantity: str, score: str, pair: str, region: Region) -> Claim:
-    """One target minus another, such as "LS", the mean over rates."""
-    first, second = (rates.over_rates(quantity, score, letter) for letter in pair)
-    return Says(PLACE)(name, says, first - second, region, needs=(rates.runs.fits(quantity),))
-
-
-def _drops(rates: Sweep, settings: Settings) -> Iterator[Claim]:
+def _drops(rates: Sweep, targets: Targets) -> Claims:
     """Drops grow, and which target disrupts more depends on the score."""
-    yield rates.rises("drop-rises", "Drops grow with the iterative rate.", "mean_drop", PLACE)
+    says, x = Says(PLACE), "mean_drop"
+    yield says("drop-rises", "Drops grow with the iterative rate.", rates.trend(x), MORE)
     what = "Scored by E[BN], pruning the largest disrupts more than pruning"
-    name = "large-is-less-stable-ebn"
-    yield _order(rates, name, f"{what} the smallest.", "mean_drop", "E[BN]", "LS", MORE)
-    if "R" in settings.targets:
-        name = "large-is-less-stable-than-random-ebn"
-        yield _order(rates, name, f"{what} at random.", "mean_drop", "E[BN]", "LR", MORE)
+    yield says("large-is-less-stable-ebn", f"{what} the smallest.", rates.gap(x, "E[BN]", "LS"), MORE)
+    if "R" in targets:
+        gap = rates.gap(x, "E[BN]", "LR")
+        yield says("large-is-less-stable-than-random-ebn", f"{what} at random.", gap, MORE)
     what = "Scored by l2 norms, pruning the smallest disrupts more than pruning the largest."
-    yield _order(rates, "small-is-less-stable-l2", what, "mean_drop", "l2", "LS", LESS)
+    yield says("small-is-less-stable-l2", what, rates.gap(x, "l2", "LS"), LESS)
 
 
-def _accuracy(rates: Sweep, settings: Settings) -> Iterator[Claim]:
+def _accuracy(rates: Sweep, targets: Targets) -> Claims:
     """Accuracy grows; with E[BN] by the target that disrupts more, with norms by any."""
-    yield rates.rises("accuracy-rises", "Accuracy grows with the iterative rate.", "best", PLACE)
-    what, pairs = "Scored by E[BN], pruning the largest generalizes better than pruning", ["LS"]
-    yield _order(rates, "large-is-better-ebn", f"{what} the smallest.", "best", "E[BN]", "LS", MORE)
-    if "R" in settings.targets:
-        name, pairs = "large-is-better-than-random-ebn", ["LS", "LR", "RS"]
-        yield _order(rates, name, f"{what} at random.", "best", "E[BN]", "LR", MORE)
-    for pair in pairs:
-        first, second = tuple(pair)
+    says, y, pairs = Says(PLACE), "best", ["LS"]
+    yield says("accuracy-rises", "Accuracy grows with the iterative rate.", rates.trend(y), MORE)
+    what = "Scored by E[BN], pruning the largest generalizes better than pruning"
+    yield says("large-is-better-ebn", f"{what} the smallest.", rates.gap(y, "E[BN]", "LS"), MORE)
+    if "R" in targets:
+        pairs, gap = ["LS", "LR", "RS"], rates.gap(y, "E[BN]", "LR")
+        yield says("large-is-better-than-random-ebn", f"{what} at random.", gap, MORE)
+    for first, second in map(tuple, pairs):
         name = f"target-hardly-matters-l2-{first.lower()}-{second.lower()}"
         what = f"Scored by l2 norms, Prune_{first} and Prune_{second} differ little in accuracy."
-        yield _order(rates, name, what, "best", "l2", pair, Equivalence(0.3))
+        yield says(name, what, rates.gap(y, "l2", first + second), ps.Equivalence(0.3))
+
+
+build = builder(__doc__, _figures, "Single values are in the paper's curves only: directions are claimed.")

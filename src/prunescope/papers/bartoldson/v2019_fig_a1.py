@@ -4,89 +4,66 @@ How normal the normalized activations of a network are, before, half way through
 2020 paper is the same.
 """
 
-from collections.abc import Iterator, Mapping
-from types import MappingProxyType
+from collections.abc import Mapping
 
-from prunescope.base.reference import Moment, StateRef
+import prunescope as ps
 from prunescope.measures import Normality
 from prunescope.measures.normality import BINS, EDGE
 from prunescope.papers.bartoldson import arms
-from prunescope.papers.bartoldson.claims import MORE, Says
-from prunescope.papers.bartoldson.paper import study
+from prunescope.papers.bartoldson.claims import MORE, Claims, Says
+from prunescope.papers.bartoldson.paper import Figures, builder
 from prunescope.papers.bartoldson.scales import VGG11, Size, scales_of
-from prunescope.runs.graph.nodes import Reading
-from prunescope.runs.graph.recipe import Recipe
-from prunescope.studies.claim import Claim, Precondition
-from prunescope.studies.figure import Figure, Rows
-from prunescope.studies.plot import Lines
-from prunescope.studies.quantity import arrays, column
-from prunescope.studies.region import Direction
-from prunescope.studies.study import Study
 
 COST = {"smoke": "a minute or less", "laptop": "15 minutes", "paper": "a month"}
 FIGURE = "Figure A1"
 PLACE = "Bartoldson et al. 2019, Figure A1"
 MEASURE = Normality()
-PARTS: Mapping[str, float] = MappingProxyType({"before training": 0.0, "half way": 0.5, "after training": 1.0})
+PARTS: Mapping[str, float] = {"before training": 0.0, "half way": 0.5, "after training": 1.0}
 """When activations are measured, as a part of training."""
-NEAR = Direction("less", than=0.05)
+NEAR = ps.Direction("less", than=0.05)
 """Distance that counts as nearly normal; proposed here, the papers give no number."""
 Settings = Size
 SCALES = scales_of(Size)
 """The networks of the other figures; nothing is measured while they train."""
 
 
-def build(settings: Size, scale: str) -> Study:
-    """The study under these settings."""
-    shown = histograms("figa1", "Figure A1: normalized activations by layer", settings)
-    note = "Of VGG11 trained here; the paper shows a VGG19, without numbers."
-    return study(__doc__, settings, scale, [shown], note)
-
-
-def histograms(name: str, title: str, size: Size, *ready: Precondition) -> Figure:
+def histograms(name: str, title: str, size: Size, *ready: ps.Precondition) -> ps.Figure:
     """Densities of the normalized activations of every layer that was measured, a panel each, in forward order.
 
     ready: what must hold before it is judged whether training takes activations away from the normal distribution.
     """
-    runs = arms.plain(VGG11, size).runs
+    runs = arms.treated(VGG11, size, arms.NONE).runs
     readings = {when: [_normality(run, part) for run in runs] for when, part in PARTS.items()}
-
     centres = [-EDGE + (i + 0.5) * 2 * EDGE / BINS for i in range(BINS)]
-    return Figure(
+    density, x_label = "density", "normalized activation"
+    return ps.Figure(
         name,
         title,
         caption="Density of what BatchNorm puts into its scale and shift in the last convolutions of VGG11, all "
         "channels of one together. A standard normal would peak at 0.40.",
         rows=[
-            Rows(
+            ps.Rows(
                 {"panel": f"layer {layer + 1} of the last {MEASURE.layers}", "when": when},
-                {"density": arrays(measured, f"histogram.{layer}")},
+                {density: ps.arrays(measured, f"histogram.{layer}")},
                 {"activation": centres},
             )
             for layer in range(MEASURE.layers)
             for when, measured in readings.items()
         ],
-        plot=Lines(
-            "activation",
-            "density",
-            series="when",
-            x_label="normalized activation",
-            y_label="density",
-            marks="none",
-        ),
+        plot=ps.Lines("activation", density, series="when", x_label=x_label, y_label=density, marks="none"),
         claims=tuple(_claims(readings, ready)),
     )
 
 
-def _normality(run: Recipe, part: float) -> Reading:
-    moment = Moment() if part == 1.0 else Moment(when="step", at=f"{100 * part:g}%")
-    return Reading(measure=MEASURE, state=StateRef(run=run, moment=moment))
+def _normality(run: ps.Recipe, part: float) -> ps.Reading:
+    moment = ps.Moment() if part == 1.0 else ps.Moment(when="step", at=f"{100 * part:g}%")
+    return ps.Reading(measure=MEASURE, state=ps.StateRef(run=run, moment=moment))
 
 
-def _claims(readings: Mapping[str, list[Reading]], ready: tuple[Precondition, ...]) -> Iterator[Claim]:
+def _claims(readings: Mapping[str, list[ps.Reading]], ready: tuple[ps.Precondition, ...]) -> Claims:
     unit = "mean Kolmogorov-Smirnov distance over the last eight layers"
     before, _, after = (
-        column(measured, "mean_distance", label=when.split()[0], unit=unit) for when, measured in readings.items()
+        ps.column(measured, "mean_distance", label=when.split()[0], unit=unit) for when, measured in readings.items()
     )
     what = f"Before training, normalized activations are nearly standard normal: at a distance below {NEAR.than:g}."
     early = Says(f'{PLACE} ("reasonable early on"), of a VGG19; the number is proposed here')
@@ -94,3 +71,10 @@ def _claims(readings: Mapping[str, list[Reading]], ready: tuple[Precondition, ..
     what = "Normalized activations are further from a standard normal after training than before."
     late = Says(f'{PLACE} ("degrades with training"), of a VGG19')
     yield late("normality-degrades", what, after - before, MORE, needs=ready)
+
+
+def _figures(size: Size) -> Figures:
+    yield histograms("figa1", "Figure A1: normalized activations by layer", size)
+
+
+build = builder(__doc__, _figures, "Of VGG11 trained here; the paper shows a VGG19, without numbers.")

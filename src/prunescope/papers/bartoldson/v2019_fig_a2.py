@@ -5,10 +5,10 @@ Larger events of pruning, the total fraction fixed.
 
 from pydantic import Field
 
-from prunescope.papers.bartoldson.paper import study
-from prunescope.papers.bartoldson.scales import SHORT_FIXED, Ascending, Count, EventSize, scales_of
-from prunescope.papers.bartoldson.v2019_sweeps import Targets, sweep
-from prunescope.studies.study import Study
+from prunescope.papers.bartoldson.claims import MORE, Says
+from prunescope.papers.bartoldson.paper import Figures, builder
+from prunescope.papers.bartoldson.scales import SHORT_FIXED, VGG11_SHORT, Ascending, Count, EventSize, scales_of
+from prunescope.papers.bartoldson.v2019_sweeps import Sweep, Targets
 
 COST = {"smoke": "a minute or less", "laptop": "3 hours", "paper": "months"}
 FIGURE = "Figure A2"
@@ -29,23 +29,20 @@ class Settings(EventSize):
 SCALES = scales_of(Settings, smoke={"compress": 45.0, "periods": (4, 90)}, laptop={"periods": (4, 20, 40)})
 
 
-def build(settings: Settings, scale: str) -> Study:
-    """The study under these settings."""
-    ways = [
-        (SHORT_FIXED.rate(settings, period), SHORT_FIXED, period, f", every {period} epochs")
-        for period in settings.periods
-    ]
-    rates = sweep(settings, settings.targets, ways)
+def _figures(size: Settings) -> Figures:
+    periods = {period: SHORT_FIXED.rate(size, period) for period in size.periods}
+    ways = [(rate, SHORT_FIXED, period, f", every {period} epochs") for period, rate in periods.items()]
+    rates, says = Sweep.of(VGG11_SHORT, size, size.targets, ways), Says(PLACE)
     what = "With the total fixed, the drop at the last event grows with the iterative rate."
-    drop = rates.rises("last-drop-rises", what, "last_drop", PLACE)
+    drop = says("last-drop-rises", what, rates.trend("last_drop"), MORE)
     what = "With the total fixed, accuracy grows with the iterative rate."
-    best = rates.rises("accuracy-rises-fixed", what, "best", PLACE)
-    claims = {"last_drop": [drop], "best": [best]}
-    return study(
-        __doc__,
-        settings,
-        scale,
-        rates.figures("last_drop", tag="figa2", heading="Figure A2", claims=claims),
-        "Drops are those of the last event, against the epoch before it, as in the caption.",
-        "Rates from 3 to 30 % are the schedule, no result; single values are in the paper's curves only.",
-    )
+    best = says("accuracy-rises-fixed", what, rates.trend("best"), MORE)
+    return rates.figures("last_drop", "figa2", FIGURE, {"last_drop": [drop], "best": [best]})
+
+
+build = builder(
+    __doc__,
+    _figures,
+    "Drops are those of the last event, against the epoch before it, as in the caption.",
+    "Rates from 3 to 30 % are the schedule, no result; single values are in the paper's curves only.",
+)

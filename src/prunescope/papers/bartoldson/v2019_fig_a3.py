@@ -3,27 +3,22 @@
 What pruning Conv4's penultimate layer, weight by weight, does to generalization.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
 from pydantic import Field
 
-from prunescope.base.errors import UsageError
-from prunescope.base.streams import replicate
+import prunescope as ps
 from prunescope.papers.bartoldson import figures
-from prunescope.papers.bartoldson.claims import LESS, MORE, Says
+from prunescope.papers.bartoldson.claims import LESS, MORE, Claims, Says
 from prunescope.papers.bartoldson.comparison import Arm, Comparison
-from prunescope.papers.bartoldson.paper import study
+from prunescope.papers.bartoldson.figures import Curves
+from prunescope.papers.bartoldson.paper import Figures, builder
 from prunescope.papers.bartoldson.quantities import POINTS, Observables
 from prunescope.papers.bartoldson.scales import CONV4, Ascending, Count, Size, TraceSize, scales_of
-from prunescope.runs.graph.families import during_training
-from prunescope.sparsity.select import Sparsity, Target
-from prunescope.studies.claim import Claim
-from prunescope.studies.figure import Figure
-from prunescope.studies.region import Direction
-from prunescope.studies.study import Study
-from prunescope.tasks.model import Model, Network
-from prunescope.training.interventions import Every, Prune
+from prunescope.sparsity.select import Target
+from prunescope.tasks.model import Model
 
 COST = {"smoke": "a minute or less", "laptop": "4 hours", "paper": "4 days"}
 FIGURE = "Figure A3"
@@ -35,7 +30,7 @@ START, END, FRACTION = 3, 18, 0.9
 Source: Bartoldson et al. 2019, caption of Figure A3.
 """
 BASELINE, SMALLEST, LARGEST = "no pruning", "Prune_S", "Prune_L"
-NOTHING = Direction("less", than=0.3)
+NOTHING = ps.Direction("less", than=0.3)
 """Percentage points of test accuracy that count as no gain; proposed here, the paper gives none."""
 
 
@@ -59,7 +54,7 @@ Cells = Mapping[tuple[int, bool], Comparison]
 """By training examples a class, and whether images are augmented."""
 
 
-def prune(net: Network, target: Target, size: Size) -> Prune:
+def prune(net: ps.Network, target: Target, size: Size) -> ps.Prune:
     """As many weights of the penultimate layer at the end of every epoch from `START` to `END`, by magnitude.
 
     Raises UsageError if the schedule is cut so far that nothing is left of it.
@@ -69,13 +64,13 @@ def prune(net: Network, target: Target, size: Size) -> Prune:
     everything = sum(params[name].numel() for name in model.maskable)
     start, end = (max(1, round(epoch / size.compress)) + 1 for epoch in (START, END))
     if end < start or end > CONV4.length(size):
-        raise UsageError(f"compress={size.compress:g} leaves no epochs to prune in; use a smaller one")
-    return Prune(
+        raise ps.UsageError(f"compress={size.compress:g} leaves no epochs to prune in; use a smaller one")
+    return ps.Prune(
         # A share of all maskable weights, because sparsity counts those of the excluded layers too.
-        amount=Sparsity(final=FRACTION * params[LAYER].numel() / everything, curve="linear"),
+        amount=ps.Sparsity(final=FRACTION * params[LAYER].numel() / everything, curve="linear"),
         target=target,
         exclude=tuple(sorted(model.maskable - {LAYER})),
-        when=Every(start=f"{start}ep", end=f"{end}ep", period="1ep"),
+        when=ps.Every(start=f"{start}ep", end=f"{end}ep", period="1ep"),
     )
 
 
@@ -86,34 +81,14 @@ def comparison(size: TraceSize, *, examples_per_class: int, augmentation: bool) 
     """
     group = replace(CONV4, augmentation=augmentation)
     plain = tuple(
-        group.recipe(size, examples_per_class=examples_per_class, seed=seed).replace(seeds=replicate(seed))
+        group.recipe(size, examples_per_class=examples_per_class, seed=seed).replace(seeds=ps.replicate(seed))
         for seed in range(group.runs(size))
     )
-    arms = [Arm(BASELINE, plain)]
     targets: dict[str, Target] = {SMALLEST: "smallest", LARGEST: "largest"}
-    for name, target in targets.items():
-        cut = prune(plain[0].task.network, target, size)
-        arms.append(Arm(name, tuple(during_training(run, cut) for run in plain)))
+    cuts = {name: prune(plain[0].task.network, target, size) for name, target in targets.items()}
+    arms = [Arm(name, tuple(ps.during_training(run, cut) for run in plain)) for name, cut in cuts.items()]
     observables = Observables(test=size.test_limit, train=size.train_limit)
-    return Comparison(tuple(arms), observables=observables)
-
-
-def build(settings: Settings, scale: str) -> Study:
-    """The study under these settings."""
-    cells = {
-        (level, augmented): comparison(settings, examples_per_class=level, augmentation=augmented)
-        for augmented in settings.augmentations
-        for level in settings.levels
-    }
-    return study(
-        __doc__,
-        settings,
-        scale,
-        _figures(cells),
-        "Test accuracy at the end is that of the whole test set, after the last epoch: nothing is selected on it.",
-        "Every replicate draws its own training examples of each class; its arms share them.",
-        "Gains and gaps are in the paper's curves only: directions are claimed.",
-    )
+    return Comparison((Arm(BASELINE, plain), *arms), observables=observables)
 
 
 def title(level: int, augmented: bool) -> str:
@@ -121,64 +96,79 @@ def title(level: int, augmented: bool) -> str:
     return f"{level} examples a class, {'with' if augmented else 'no'} augmentation"
 
 
-def _figures(cells: Cells) -> Iterator[Figure]:
-    def over_size(*arms: str) -> figures.Curves:
-        """Arms over the size of the training set."""
-        panels: dict[str, dict[str, list[tuple[float, Comparison, str]]]] = {}
-        for (level, augmented), runs in cells.items():
-            curves = panels.setdefault("with augmentation" if augmented else "no augmentation", {})
-            for arm in arms:
-                curves.setdefault(arm, []).append((float(level), runs, arm))
-        return panels
-
-    x_label = "training examples a class"
-    yield figures.curves(
+def _figures(size: Settings) -> Figures:
+    cells = {
+        (level, augmented): comparison(size, examples_per_class=level, augmentation=augmented)
+        for augmented in size.augmentations
+        for level in size.levels
+    }
+    over_size = partial(figures.curves, x_label="training examples a class", log_x=True)
+    yield over_size(
         "figa3-left",
         "Figure A3, left: test accuracy minus the baseline's",
-        over_size(SMALLEST, LARGEST),
+        _over_size(cells, SMALLEST, LARGEST),
         "test",
-        x_label=x_label,
+        _gains(cells),
         y_label=f"test accuracy minus the baseline's, {POINTS}",
-        log_x=True,
         value=lambda runs, arm: runs.gap(arm, BASELINE, "test"),
-        claims=_gains(cells),
     )
-    heading, panels = "Figure A3, middle: generalization gap", over_size(BASELINE, SMALLEST, LARGEST)
-    claims = _gaps(cells)
-    yield figures.curves("figa3-middle", heading, panels, "end_gap", x_label=x_label, log_x=True, claims=claims)
+    heading, panels = "Figure A3, middle: generalization gap", _over_size(cells, BASELINE, SMALLEST, LARGEST)
+    yield over_size("figa3-middle", heading, panels, "end_gap", _gaps(cells))
+    every = {title(*key): runs for key, runs in cells.items()}
     largest = {title(*key): runs for key, runs in cells.items() if key[0] == max(cells)[0]}
     heading = "Figure A3, right: test and training accuracy over epochs"
     yield figures.dynamics("figa3-right", heading, largest, train=True)
-    every, shown = {title(*key): runs for key, runs in cells.items()}, ("test", "best", "final", "train")
-    yield figures.means("figa3-means", "Means of every arm", every, (*shown, "end_gap", "mean_drop"))
+    shown = ("test", "best", "final", "train", "end_gap", "mean_drop")
+    yield figures.means("figa3-means", "Means of every arm", every, shown)
 
 
-def _gains(cells: Cells) -> Iterator[Claim]:
+def _over_size(cells: Cells, *arms: str) -> Curves:
+    """Arms over the size of the training set, a panel with and one without augmentation."""
+    panels = {augmented: "with augmentation" if augmented else "no augmentation" for _, augmented in cells}
+    return {
+        panel: {
+            arm: [(float(level), runs, arm) for (level, at), runs in cells.items() if at == augmented] for arm in arms
+        }
+        for augmented, panel in panels.items()
+    }
+
+
+def _gains(cells: Cells) -> Claims:
     """Pruning the largest weights helps where examples are few, less where they are many, and not with augmentation."""
     says, few, many = Says(PLACE), min(cells)[0], max(cells)[0]
     gain = {key: runs.gap(LARGEST, BASELINE, "test") for key, runs in cells.items()}
+    at_few, at_many = f"With {few} examples a class", f"With {many} examples a class"
+    raises = "pruning the largest weights"
     if (few, False) in cells:
-        what = f"With {few} examples a class and no augmentation, pruning the largest weights raises test accuracy."
+        what = f"{at_few} and no augmentation, {raises} raises test accuracy."
         yield says("largest-helps-few", what, gain[few, False], MORE, needs=())
     if (few, False) in cells and few != many:
-        what = "Without augmentation, the gain from pruning the largest weights is smaller with "
-        what += f"{many} examples a class than with {few}."
+        what = f"Without augmentation, the gain from {raises} is smaller with {many} examples a class than with {few}."
         less = (gain[few, False] - gain[many, False]).named(f"gain at {few} minus at {many}")
         yield says("gain-declines", what, less, MORE)
     if (many, True) in cells:
-        what = f"With {many} examples a class and augmentation, pruning the largest weights gains nothing or loses: "
-        what += f"the gain is below {NOTHING.than:g} points (proposed)."
+        nothing = f"the gain is below {NOTHING.than:g} points (proposed)"
+        what = f"{at_many} and augmentation, {raises} gains nothing or loses: {nothing}."
         yield says("no-gain-with-augmentation", what, gain[many, True], NOTHING, needs=())
     if (many, True) in cells and (many, False) in cells:
-        what = f"With {many} examples a class, augmentation makes the gain from pruning the largest weights smaller."
+        what = f"{at_many}, augmentation makes the gain from {raises} smaller."
         less = (gain[many, False] - gain[many, True]).named("gain without minus with augmentation")
         yield says("augmentation-takes-the-gain", what, less, MORE)
 
 
-def _gaps(cells: Cells) -> Iterator[Claim]:
+def _gaps(cells: Cells) -> Claims:
     """Pruning the largest weights leaves a smaller gap than pruning the smallest."""
     for (level, augmented), runs in cells.items():
         name = f"gap-{level}-{'augmented' if augmented else 'plain'}"
         what = "pruning the largest weights leaves a smaller gap than the smallest."
         gap, where = runs.gap(LARGEST, SMALLEST, "end_gap"), title(level, augmented)
         yield Says(f"{PLACE} (middle)")(name, f"At {where}, {what}", gap, LESS, needs=())
+
+
+build = builder(
+    __doc__,
+    _figures,
+    "Test accuracy at the end is that of the whole test set, after the last epoch: nothing is selected on it.",
+    "Every replicate draws its own training examples of each class; its arms share them.",
+    "Gains and gaps are in the paper's curves only: directions are claimed.",
+)

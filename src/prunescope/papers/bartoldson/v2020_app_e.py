@@ -4,30 +4,22 @@ Spectra, epsilon, the loss along eigenvectors, and the TIC proxy.
 """
 
 from collections.abc import Iterator, Mapping
-from types import MappingProxyType
 from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+import prunescope as ps
 from prunescope.measures import GradientTrace, HessianSpectrum, HessianTrace, LossAlongEigenvectors, Sample
 from prunescope.measures.tic import tic
 from prunescope.papers.bartoldson import arms, figures, flatness
-from prunescope.papers.bartoldson.arms import NONE
 from prunescope.papers.bartoldson.claims import LESS, MORE, Says, as_published
 from prunescope.papers.bartoldson.comparison import Comparison
-from prunescope.papers.bartoldson.flatness import SHARPNESS, TRACE_H
-from prunescope.papers.bartoldson.paper import study
+from prunescope.papers.bartoldson.flatness import SHARPNESS, TRACE_H, names_of
+from prunescope.papers.bartoldson.paper import Figures, builder
 from prunescope.papers.bartoldson.quantities import Measured, label
 from prunescope.papers.bartoldson.scales import Count, FlatnessSize, scales_of
-from prunescope.studies.claim import Claim, Precondition
-from prunescope.studies.figure import Computed, Figure, Rows
-from prunescope.studies.plot import Intervals, Lines, Scatter, Table
-from prunescope.studies.quantity import arrays
-from prunescope.studies.region import Near
-from prunescope.studies.results import Results
-from prunescope.studies.study import Study
 
 COST = {"smoke": "a minute or less", "laptop": "3 hours", "paper": "months"}
 FIGURE = "Appendix E"
@@ -41,10 +33,8 @@ RISE, NEAR = "mean rise along eigenvectors", 0.13
 SHARE, POWER_SHARE = "top eigenvalues / Tr(H)", "top eigenvalues, power method / Tr(H)"
 SUMS = (TRACE_H, TOP, POWER, SHARE, POWER_SHARE)
 """What stands beside each other: the whole trace, the authors' sum of eigenvalues, and its share of the trace."""
-MEASURES: Mapping[str, str] = MappingProxyType({"top": TOP, "rise": RISE, "tic": TIC, "epsilon": EPSILON})
+MEASURES: Mapping[str, str] = {"top": TOP, "rise": RISE, "tic": TIC, "epsilon": EPSILON}
 """By tag, what is claimed to be small where pruning was unstable; of epsilon that it is large."""
-
-
 Values = Mapping[str, NDArray[Any]]
 
 
@@ -73,8 +63,7 @@ SCALES = scales_of(
 
 def spectral(size: Settings) -> dict[str, Measured]:
     """The spectrum, epsilon and what follows from them."""
-    images = Sample(split="test", examples=size.flat_images)
-    losses = Sample(split="test", examples=size.test_limit)
+    images, losses = (Sample(split="test", examples=number) for number in (size.flat_images, size.test_limit))
     along = LossAlongEigenvectors(
         sample=images, count=size.directions, losses=losses, step=size.step, tolerance=size.tolerance
     )
@@ -120,24 +109,13 @@ def share(spectrum: Values, trace: Values) -> float:
     return float(spectrum["sum"]) / whole if whole > 0 else float("nan")
 
 
-def build(settings: Settings, scale: str) -> Study:
-    """The study under these settings."""
-    runs = arms.six(settings, flatness.main(settings) | spectral(settings))
-    return study(
-        __doc__,
-        settings,
-        scale,
-        _figures(runs, settings),
-        "Where epsilon was not reached, correlations with it use the end of the reach; claims on it are not judged "
-        "then. The TIC proxy has no value where the sum of the top eigenvalues is not positive. The rise along "
-        f"eigenvectors is the mean over them and over all steps below {NEAR:g}, as Figure E4 draws them.",
-        "The numbers of this appendix are not in the text at hand, so directions are claimed, not values.",
-    )
-
-
-def _figures(runs: Comparison, settings: Settings) -> Iterator[Figure]:
+def _figures(size: Settings) -> Figures:
+    runs = arms.six(size, flatness.main(size) | spectral(size))
     panels, taken, stability = {"VGG11": runs}, runs.observables.measures, "mean_stability"
-    yield spectra(runs, _size(runs, settings))
+    axis = Says("Bartoldson et al. 2020, Figure 6 (ends of an axis in the authors' figure script)", "proposed")
+    what = "The top 100 eigenvalues of the network without pruning add up to 205 to 555."
+    paper, near = as_published(size, "flat_images", "eigenvalues"), ps.Near(380.0, 175.0)
+    yield spectra(runs, axis("top-eigenvalues-size", what, runs.value(arms.NONE, TOP), near, paper))
     for tag, measure in MEASURES.items():
         for end, (x, y) in {"stability": (stability, measure), "accuracy": (measure, "best")}.items():
             name, title, claim = f"appe-{tag}-{end}", f"{measure} and {end}", _flatter(runs, tag, x, y)
@@ -147,144 +125,108 @@ def _figures(runs: Comparison, settings: Settings) -> Iterator[Figure]:
                 yield figures.scatter(name, title, panels, x, y, [claim])
     yield along(runs)
     yield numbers(runs)
-    title = "The whole trace and the sum of top eigenvalues"
-    yield figures.scatter("appe-trace-top", title, panels, TRACE_H, TOP)
-    shown = [name for name in (*SUMS, SHARPNESS) if name in taken] + [stability]
-    yield figures.means("appe-means", "Means of every arm", panels, shown)
+    yield figures.scatter("appe-trace-top", "The whole trace and the sum of top eigenvalues", panels, TRACE_H, TOP)
+    shown = [name for name in (*SUMS, SHARPNESS) if name in taken]
+    yield figures.means("appe-means", "Means of every arm", panels, (*shown, stability))
     title = "Correlations of every measure with stability and with accuracy"
-    each_pair = [
-        pair
-        for measure in (TOP, TRACE_H, EPSILON, RISE, TIC, SHARPNESS)
-        for pair in ((stability, measure), *((measure, y) for y in ("best", "final")))
-    ]
-    yield figures.correlations("appe-correlations", title, panels, each_pair)
+    every = (TOP, TRACE_H, EPSILON, RISE, TIC, SHARPNESS)
+    pairs = [pair for m in every for pair in ((stability, m), (m, "best"), (m, "final"))]
+    yield figures.correlations("appe-correlations", title, panels, pairs)
+    says = Says(f"{PLACE} (Figure E6 draws it; what is said of it is not in the text at hand)", "proposed")
+    what = "Over the runs of six arms, best accuracy falls with mean stability."
+    tradeoff = says("tradeoff-six-arms", what, runs.correlation(stability, "best"), LESS)
     title = "Figure E6: stability and accuracy, six arms"
-    yield figures.scatter("fige6", title, panels, stability, "best", [_tradeoff(runs)])
+    yield figures.scatter("fige6", title, panels, stability, "best", [tradeoff])
 
 
-def _flatter(runs: Comparison, tag: str, x: str, y: str) -> Claim:
+def _flatter(runs: Comparison, tag: str, x: str, y: str) -> ps.Claim:
     """Less stable is flatter, and flatter is better."""
-    measure, flat_is_large = MEASURES[tag], tag == "epsilon"
-    ready: tuple[Precondition, ...] = (runs.fits(measure, y), runs.moves(x))
+    measure, large, small = MEASURES[tag], *((MORE, LESS) if tag == "epsilon" else (LESS, MORE))
+    ready: tuple[ps.Precondition, ...] = (runs.fits(measure, y), runs.moves(x))
     if measure == EPSILON:  # known to be larger only, where the loss did not rise by .1 within reach
         reached = runs.over_runs(REACHED).map(np.ravel)
-        ready = (Precondition("epsilon is reached in every run", reached, at_least=1), *ready)
+        ready = (ps.Precondition("epsilon is reached in every run", reached, at_least=1), *ready)
+    name, region, what = f"{tag}-accuracy", large, f"a flatter minimum by {measure} goes with higher best accuracy"
     if y == measure:
-        name, region = f"stability-{tag}", LESS if flat_is_large else MORE
+        name, region = f"stability-{tag}", small
         what = f"less stability goes with a flatter minimum by {measure}"
-    else:
-        name, region = f"{tag}-accuracy", MORE if flat_is_large else LESS
-        what = f"a flatter minimum by {measure} goes with higher best accuracy"
-    sentence = f"Over the runs of six arms, {what}."
-    return Says(PLACE)(name, sentence, runs.correlation(x, y), region, needs=ready)
+    return Says(PLACE)(name, f"Over the runs of six arms, {what}.", runs.correlation(x, y), region, needs=ready)
 
 
-def _tradeoff(runs: Comparison) -> Claim:
-    place = f"{PLACE} (Figure E6 draws it; what is said of it is not in the text at hand)"
-    what = "Over the runs of six arms, best accuracy falls with mean stability."
-    r = runs.correlation("mean_stability", "best")
-    return Says(place, "proposed")("tradeoff-six-arms", what, r, LESS)
-
-
-def _size(runs: Comparison, settings: Settings) -> Claim:
-    return Says("Bartoldson et al. 2020, Figure 6 (ends of an axis in the authors' figure script)", "proposed")(
-        "top-eigenvalues-size",
-        "The top 100 eigenvalues of the network without pruning add up to 205 to 555.",
-        runs.value(NONE, TOP),
-        Near(380.0, 175.0),
-        as_published(settings, "flat_images", "eigenvalues"),
-    )
-
-
-def epsilon(name: str, title: str, runs: Comparison, other: str, claim: Claim) -> Figure:
+def epsilon(name: str, title: str, runs: Comparison, other: str, claim: ps.Claim) -> ps.Figure:
     """Epsilon and another quantity; runs in which it was not reached are marked, they stand at the end of the reach."""
 
-    def rows(arm: str) -> Rows:
+    def rows(arm: str) -> ps.Rows:
         marked = runs.value(arm, REACHED).map(lambda reached: [arm if near else f"{arm}, at least" for near in reached])
-        return Rows({}, {"arm": marked, other: runs.value(arm, other), EPSILON: runs.value(arm, EPSILON)})
+        return ps.Rows({}, {"arm": marked, other: runs.value(arm, other), EPSILON: runs.value(arm, EPSILON)})
 
-    return Figure(
-        name,
-        title,
-        caption='One point a run. "At least": within reach the loss did not rise by 0.1, and epsilon is larger.',
-        rows=[rows(arm) for arm in runs.names],
-        plot=Scatter(other, EPSILON, series="arm", x_label=label(other), y_label=EPSILON),
-        claims=(claim,),
-    )
+    caption = 'One point a run. "At least": within reach the loss did not rise by 0.1, and epsilon is larger.'
+    plot = ps.Scatter(other, EPSILON, series="arm", x_label=label(other), y_label=EPSILON)
+    return ps.Figure(name, title, caption=caption, rows=[rows(arm) for arm in runs.names], plot=plot, claims=(claim,))
 
 
-def numbers(runs: Comparison) -> Figure:
+def numbers(runs: Comparison) -> ps.Figure:
     """Every number of every run: the trace and sums, the authors' algorithm beside Lanczos, residuals."""
-    measures = (*SUMS, ABOVE, RESIDUAL, POWER_RESIDUAL)
+    measures = [name for name in (*SUMS, ABOVE, RESIDUAL, POWER_RESIDUAL) if name in runs.observables.measures]
     ends = {"low": np.nan, "high": np.nan}
-    return Figure(
+    return ps.Figure(
         "appe-numbers",
         "Tr(H), sums of eigenvalues, and residuals |H v - value v| over the largest eigenvalue",
         caption="A sum is as good as its residuals are small; the authors' power method is the paper's number, which "
         "they call Tr(H). Beside it stand the whole trace, exact, and the share of it that a sum is.",
         rows=[
-            Rows({"panel": measure, **ends}, {"run": figures.names_of(value), "value": value})
+            ps.Rows({"panel": measure, **ends}, {"run": names_of(value), "value": value})
             for measure in measures
-            if measure in runs.observables.measures
             for value in (runs.value(arm, measure) for arm in runs.names)
         ],
-        plot=Intervals("run", "value", "low", "high", x_label="value"),
+        plot=ps.Intervals("run", "value", "low", "high", x_label="value"),
     )
 
 
-def spectra(runs: Comparison, claim: Claim) -> Figure:
+def spectra(runs: Comparison, claim: ps.Claim) -> ps.Figure:
     """Figures E1 and E2: eigenvalues in order of magnitude."""
 
-    def rows(arm: str) -> Rows:
-        values = arrays(runs.readings(arm, TOP)[0], "eigenvalues")
-        ranks = values.map(
-            lambda eigenvalues: np.broadcast_to(np.arange(1, eigenvalues.shape[1] + 1), eigenvalues.shape)
-        )
-        return Rows({"arm": arm}, {"rank": ranks, "eigenvalue": values})
+    def rows(arm: str) -> ps.Rows:
+        values = ps.arrays(runs.readings(arm, TOP)[0], "eigenvalues")
+        ranks = values.map(lambda found: np.broadcast_to(np.arange(1, found.shape[1] + 1), found.shape))
+        return ps.Rows({"arm": arm}, {"rank": ranks, "eigenvalue": values})
 
-    return Figure(
+    return ps.Figure(
         "fige1",
         "Figures E1 and E2: Hessian eigenvalues of largest magnitude",
         caption="Eigenvalues in order of magnitude, sign kept.",
         rows=[rows(arm) for arm in runs.names],
-        plot=Lines("rank", "eigenvalue", series="arm", x_label="rank", y_label="eigenvalue", band="bootstrap"),
+        plot=figures.over_runs("rank", "eigenvalue", "rank", "eigenvalue"),
         claims=(claim,),
     )
 
 
-def along(runs: Comparison) -> Figure:
+def along(runs: Comparison) -> ps.Figure:
     """Figure E4: the rise of the loss along eigenvectors, for |e| below 0.13."""
 
-    def rows(arm: str) -> Computed:
-        (readings,) = runs.readings(arm, EPSILON)
+    def curves(reading: Values) -> Iterator[ps.Row]:
+        for name, curve in reading.items():
+            if name.startswith("increase."):
+                panel = f"eigenvector {int(name.removeprefix('increase.')) + 1}"
+                for step, increase in zip(reading["steps"], curve, strict=True):
+                    if abs(step) < NEAR:
+                        yield {"panel": panel, "step": float(step), "increase": float(increase)}
 
-        def make(results: Results) -> Table:
-            return [
-                {"panel": f"eigenvector {int(name[9:]) + 1}", "replicate": number}
-                | {"step": float(step), "increase": float(rise)}
-                for number, reading in enumerate(readings)
-                if reading in results
-                for name, curve in results[reading].items()
-                if name.startswith("increase.")
-                for step, rise in zip(results[reading]["steps"], curve, strict=True)
-                if abs(step) < NEAR
-            ]
-
-        return Computed(readings, make, {"arm": arm})
-
-    return Figure(
+    labels = {"x_label": "step, units of weight", "y_label": "rise of the loss, nats"}
+    return ps.Figure(
         "fige4",
         "Figure E4: rise of the test loss along eigenvectors",
         caption="Mean test loss at a step along a unit eigenvector minus that at the minimum; its sign is arbitrary.",
-        rows=[rows(arm) for arm in runs.names],
-        plot=Lines(
-            "step",
-            "increase",
-            series="arm",
-            x_label="step, units of weight",
-            y_label="rise of the loss, nats",
-            band="bootstrap",
-            marks="none",
-            share_y=False,
-        ),
+        rows=[figures.of_each({"arm": arm}, runs.readings(arm, EPSILON)[0], curves) for arm in runs.names],
+        plot=figures.over_runs("step", "increase", **labels, marks="none", share_y=False),
     )
+
+
+build = builder(
+    __doc__,
+    _figures,
+    "Where epsilon was not reached, correlations with it use the end of the reach; claims on it are not judged then. "
+    "The TIC proxy has no value where the sum of the top eigenvalues is not positive. The rise along eigenvectors is "
+    f"the mean over them and over all steps below {NEAR:g}, as Figure E4 draws them.",
+    "The numbers of this appendix are not in the text at hand, so directions are claimed, not values.",
+)

@@ -3,23 +3,18 @@
 The less stable the pruning, the better the generalization, in VGG11 and in ResNet18.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Literal
 
 from pydantic import Field
 
+import prunescope as ps
 from prunescope.papers.bartoldson import arms, figures
-from prunescope.papers.bartoldson.claims import LESS, MORE, Says, as_published, from_ends, p_value
+from prunescope.papers.bartoldson.claims import LESS, MORE, Claims, Says, as_published, from_ends, p_value
 from prunescope.papers.bartoldson.comparison import Comparison
-from prunescope.papers.bartoldson.paper import study
-from prunescope.papers.bartoldson.quantities import STABILITIES
+from prunescope.papers.bartoldson.paper import Figures, builder
 from prunescope.papers.bartoldson.scales import Distinct, EventSize, scales_of
-from prunescope.studies.claim import Claim
-from prunescope.studies.figure import Figure
-from prunescope.studies.region import Among, Near
-from prunescope.studies.study import Study
 
 COST = {"smoke": "a minute or less", "laptop": "1 hour", "paper": "months"}
 FIGURE = "Figure 2"
@@ -48,9 +43,9 @@ class Published:
     worst: points that the worst event costs, at the high rate, by target.
     """
 
-    r: Near
+    r: ps.Near
     p: float
-    log_p: Near
+    log_p: ps.Near
     low: float
     high: float
     gone: float
@@ -58,14 +53,12 @@ class Published:
     worst: Mapping[str, float]
 
 
-PUBLISHED: Mapping[str, Published] = MappingProxyType(
-    {
-        "VGG11": Published(Near(-0.73, 0.23), 4.4e-6, Near(-5.36, 3.8), 83.0, 86.5, 42.0, "own", {"l": 7.0}),
-        "ResNet18": Published(
-            Near(-0.43, 0.35), 0.015, Near(-1.82, 2.7), 84.0, 88.5, 46.0, "structural", {"s": 7.0, "l": 9.0}
-        ),
-    }
-)
+PUBLISHED: Mapping[str, Published] = {
+    "VGG11": Published(ps.Near(-0.73, 0.23), 4.4e-6, ps.Near(-5.36, 3.8), 83.0, 86.5, 42.0, "own", {"l": 7.0}),
+    "ResNet18": Published(
+        ps.Near(-0.43, 0.35), 0.015, ps.Near(-1.82, 2.7), 84.0, 88.5, 46.0, "structural", {"s": 7.0, "l": 9.0}
+    ),
+}
 
 
 def comparisons(settings: Settings) -> dict[str, Comparison]:
@@ -74,36 +67,23 @@ def comparisons(settings: Settings) -> dict[str, Comparison]:
     return {name: makers[name](settings) for name in settings.networks}
 
 
-def build(settings: Settings, scale: str) -> Study:
-    """The study under these settings."""
-    return study(
-        __doc__,
-        settings,
-        scale,
-        _figures(comparisons(settings), settings),
-        "Best accuracy is the maximum over all epochs from the last event on, on the test set itself, as in the "
-        "paper; the final one is not selected. The paper's correlations are over the three pruned arms.",
-    )
-
-
-def _figures(panels: Mapping[str, Comparison], size: EventSize) -> Iterator[Figure]:
-    events = [claim for panel, runs in panels.items() for claim in _events(panel, runs, size)]
-    title = "Figure 2, left: test accuracy during training"
-    yield figures.dynamics("fig2-left", title, panels, claims=events)
+def _figures(size: Settings) -> Figures:
+    panels = comparisons(size)
+    claims = [claim for panel, runs in panels.items() for claim in _events(panel, runs, size)]
+    yield figures.dynamics("fig2-left", "Figure 2, left: test accuracy during training", panels, claims)
     for panel, runs in panels.items():
-        tag, three, claims = panel.lower(), {panel: runs.pruned}, _tradeoff(panel, runs, size)
-        title = f"Figure 2, right: stability and accuracy, {panel}"
-        yield figures.scatter(f"fig2-right-{tag}", title, three, "mean_stability", "best", claims)
-        title = f"Correlations of stability and accuracy, {panel}"
-        pairs = [(x, y) for x in STABILITIES for y in ("best", "final")]
-        yield figures.correlations(f"fig2-correlations-{tag}", title, three, pairs)
-    shown = ["best", "final", "train_at_best", "train", "mean_stability", "recovery", "recovered"]
-    shown += ["recovered_soon", "own", "structural"]
-    arms = [claim for panel, runs in panels.items() for claim in _arms(panel, runs, size)]
-    yield figures.means("fig2-means", "Means of every arm", panels, shown, arms)
+        tag, three, title = panel.lower(), {panel: runs.pruned}, f"Figure 2, right: stability and accuracy, {panel}"
+        tradeoff = _tradeoff(panel, runs, size)
+        yield figures.scatter(f"fig2-right-{tag}", title, three, "mean_stability", "best", tradeoff)
+        yield figures.correlations(
+            f"fig2-correlations-{tag}", f"Correlations of stability and accuracy, {panel}", three
+        )
+    shown = ("best", "final", "train_at_best", "train", "mean_stability", "recovery", "recovered", "recovered_soon")
+    claims = [claim for panel, runs in panels.items() for claim in _arms(panel, runs, size)]
+    yield figures.means("fig2-means", "Means of every arm", panels, (*shown, "own", "structural"), claims)
 
 
-def _events(panel: str, runs: Comparison, size: EventSize) -> Iterator[Claim]:
+def _events(panel: str, runs: Comparison, size: EventSize) -> Claims:
     """Events cost accuracy, which comes back."""
     tag, (_, _, small, large) = panel.lower(), runs.names
     yield Says("Bartoldson et al. 2020, section 3.1").recovers(f"{tag}-recovers", runs, large)
@@ -111,16 +91,12 @@ def _events(panel: str, runs: Comparison, size: EventSize) -> Iterator[Claim]:
     says = Says(f"{PLACE}, {script}", "proposed")
     for letter, cost in PUBLISHED[panel].worst.items():
         arm = {"s": small, "l": large}[letter]
-        yield says(
-            f"{tag}-worst-drop-{letter}",
-            f"The worst event of {arm} in {panel} costs about {cost:g} points of test accuracy.",
-            runs.value(arm, "worst_drop"),
-            Near(cost, 3.0),
-            as_published(size),
-        )
+        what, worst = f"The worst event of {arm} in {panel}", runs.value(arm, "worst_drop")
+        what = f"{what} costs about {cost:g} points of test accuracy."
+        yield says(f"{tag}-worst-drop-{letter}", what, worst, ps.Near(cost, 3.0), as_published(size))
 
 
-def _tradeoff(panel: str, runs: Comparison, size: EventSize) -> Iterator[Claim]:
+def _tradeoff(panel: str, runs: Comparison, size: EventSize) -> Claims:
     """Accuracy falls with stability, as much as is printed."""
     says, tag, printed, paper = Says(PLACE), panel.lower(), PUBLISHED[panel], as_published(size)
     r = runs.pruned.correlation("mean_stability", "best")
@@ -131,33 +107,29 @@ def _tradeoff(panel: str, runs: Comparison, size: EventSize) -> Iterator[Claim]:
     yield says(f"{tag}-tradeoff-r", what, r, printed.r, paper)
     what = f"Its p-value is {printed.p:g} (tolerance: at the farther end of Fisher's interval at 30 runs)."
     yield says(f"{tag}-tradeoff-p", what, p, printed.log_p, paper)
-    yield says(
-        f"{tag}-window",
-        f"Best accuracy of every arm of {panel} is between {printed.low:g} and {printed.high:g} %.",
-        from_ends(runs, printed.low, printed.high),
-        Among(MORE),
-        paper,
-        basis="proposed",
-        place=f"{PLACE} (ends of an axis in the authors' figure script)",
-    )
+    axis = Says(f"{PLACE} (ends of an axis in the authors' figure script)", "proposed")
+    what = f"Best accuracy of every arm of {panel} is between {printed.low:g} and {printed.high:g} %."
+    yield axis(f"{tag}-window", what, from_ends(runs, printed.low, printed.high), ps.Among(MORE), paper)
 
 
-def _arms(panel: str, runs: Comparison, size: EventSize) -> Iterator[Claim]:
+def _arms(panel: str, runs: Comparison, size: EventSize) -> Claims:
     """The arm that is least stable is the best."""
-    says, tag, printed = Says(PLACE), panel.lower(), PUBLISHED[panel]
-    none, slow, small, large = runs.names
+    says, tag, printed, (none, slow, small, large) = Says(PLACE), panel.lower(), PUBLISHED[panel], runs.names
     harsh = f"Pruning the largest filters of {panel} at the high rate"
     what = f"{harsh} beats pruning the smallest at the low rate."
     yield says(f"{tag}-unstable-beats-stable", what, runs.gap(large, slow), MORE)
     yield says(f"{tag}-unstable-beats-none", f"{harsh} beats no pruning.", runs.gap(large, none), MORE)
     what = f"{harsh} is less stable than the smallest at the same."
     yield says(f"{tag}-large-is-unstable", what, runs.gap(large, small, "mean_stability"), LESS)
-    yield says(
-        f"{tag}-unstable-beats-none-final",
-        f"The same as {tag}-unstable-beats-none without selection: after the last epoch, on the whole test set.",
-        runs.gap(large, none, "test"),
-        MORE,
-        basis="proposed",
-        place="the final accuracy is not reported there",
-    )
+    what = f"The same as {tag}-unstable-beats-none without selection: after the last epoch, on the whole test set."
+    proposed = Says("the final accuracy is not reported there", "proposed")
+    yield proposed(f"{tag}-unstable-beats-none-final", what, runs.gap(large, none, "test"), MORE)
     yield says.gone(f"{tag}-parameters-gone", runs, large, printed.gone, printed.count, size)
+
+
+build = builder(
+    __doc__,
+    _figures,
+    "Best accuracy is the maximum over all epochs from the last event on, on the test set itself, as in the paper; the "
+    "final one is not selected. The paper's correlations are over the three pruned arms.",
+)

@@ -3,20 +3,14 @@
 Filters that go for good, that are zeroed for a while, or that are disturbed for a while.
 """
 
-from collections.abc import Iterator
-
 from pydantic import Field
 
+import prunescope as ps
 from prunescope.papers.bartoldson import arms, figures
-from prunescope.papers.bartoldson.arms import NONE
-from prunescope.papers.bartoldson.claims import MORE, Says
+from prunescope.papers.bartoldson.claims import MORE, Claims, Says
 from prunescope.papers.bartoldson.comparison import Comparison
-from prunescope.papers.bartoldson.paper import study
+from prunescope.papers.bartoldson.paper import Figures, builder
 from prunescope.papers.bartoldson.scales import VGG11, Ascending, Count, EventSize, scales_of
-from prunescope.studies.claim import Claim
-from prunescope.studies.region import Equivalence
-from prunescope.studies.study import Study
-from prunescope.training.interventions import NoiseUnits, ZeroUnits
 
 COST = {"smoke": "a minute or less", "laptop": "2 hours", "paper": "months"}
 FIGURE = "Figure 5"
@@ -34,9 +28,7 @@ class Settings(EventSize):
 
 
 SCALES = scales_of(
-    Settings,
-    smoke={"batches": (1, 2), "test_batches": 2},
-    laptop={"batches": (1, 5, 113), "test_batches": 8},
+    Settings, smoke={"batches": (1, 2), "test_batches": 2}, laptop={"batches": (1, 5, 113), "test_batches": 8}
 )
 """At laptop scale epochs have 40 batches for the paper's 391:
 5, 113 and a test pass of 8 last as long in epochs as 50, 1105 and 79."""
@@ -48,52 +40,50 @@ def comparisons(size: Settings) -> dict[str, Comparison]:
     Zeroing: targeted filters at 0 for so many batches, then back from 0.
     Gaussian noise: on targeted filters before each of so many batches.
     """
-    plain = arms.plain(VGG11, size)
-    pruned = arms.largest(size, normalization_follows=False, suffix=", BN kept")
-    zeroing = [arms.noisy(size, f"Zeroing {n}", ZeroUnits, batches=n) for n in size.batches]
-    test = size.test_batches
-    gaussian = [arms.noisy(size, f"Gaussian {n}", NoiseUnits, batches=n, test_batches=test) for n in size.batches]
+    pruned, test = arms.largest(size, normalization_follows=False, suffix=", BN kept"), size.test_batches
+    zeroing = [arms.noisy(size, f"Zeroing {n}", ps.ZeroUnits, batches=n) for n in size.batches]
+    gaussian = [arms.noisy(size, f"Gaussian {n}", ps.NoiseUnits, batches=n, test_batches=test) for n in size.batches]
     return {
-        "zeroing": arms.compared(size, plain, pruned, *zeroing),
-        "Gaussian noise": arms.compared(size, plain, *gaussian),
+        "zeroing": arms.compared(VGG11, size, pruned, *zeroing),
+        "Gaussian noise": arms.compared(VGG11, size, *gaussian),
     }
 
 
-def build(settings: Settings, scale: str) -> Study:
-    """The study under these settings."""
-    panels = comparisons(settings)
-    shown, claims = ("best", "final", "mean_stability"), _claims(settings, *panels.values())
-    return study(
-        __doc__,
-        settings,
-        scale,
-        (
-            figures.dynamics("fig5", "Figure 5: test accuracy under temporary noise", panels),
-            figures.means("fig5-means", "Means of every arm", panels, shown, claims),
-        ),
-        "Batches are training batches. The authors' code counts and disturbs test batches too; here a test pass "
-        "leaves weights as they are. Right after an event, zeroed filters are at 0, and Gaussian noise is there "
-        "with all draws that the next training batch sees: one for a single batch, else one more than "
-        f"test_batches ({settings.test_batches}), which the authors' pass gathers one by one while it goes on.",
-        "Prune_L of this figure leaves gamma and beta of pruned filters alone, unlike that of Figure 2.",
-    )
+def _figures(size: Settings) -> Figures:
+    panels, shown = comparisons(size), ("best", "final", "mean_stability")
+    yield figures.dynamics("fig5", "Figure 5: test accuracy under temporary noise", panels)
+    yield figures.means("fig5-means", "Means of every arm", panels, shown, _claims(size, *panels.values()))
 
 
-def _claims(settings: Settings, zeroed: Comparison, noisy: Comparison) -> Iterator[Claim]:
+def _claims(size: Settings, zeroed: Comparison, noisy: Comparison) -> Claims:
     """Noise that lasts long enough does what pruning does."""
-    says, pruned = Says(PLACE), zeroed.names[1]
-    middle = settings.batches[len(settings.batches) // 2]
-    zeroing = f"Zeroing {middle}"
-    what = f"Zeroing for {middle} batches generalizes like pruning for good."
-    yield says("zeroing-is-pruning", what, zeroed.gap(zeroing, pruned), Equivalence(0.3))
-    what = f"Zeroing for {middle} batches is as unstable as pruning for good."
-    stability = zeroed.gap(zeroing, pruned, "mean_stability")
-    yield says("zeroing-is-as-unstable", what, stability, Equivalence(3.0))
-    what = "Pruning the largest filters beats no pruning."
-    yield says("pruning-helps", what, zeroed.gap(pruned, NONE), MORE)
-    shortest, *_, longest = settings.batches
+    says, (none, pruned, *_), batches = Says(PLACE), zeroed.names, size.batches
+    shortest, middle, longest = batches[0], batches[len(batches) // 2], batches[-1]
+    zeroing, what = f"Zeroing {middle}", f"Zeroing for {middle} batches"
+    alike = zeroed.gap(zeroing, pruned)
+    yield says("zeroing-is-pruning", f"{what} generalizes like pruning for good.", alike, ps.Equivalence(0.3))
+    alike = zeroed.gap(zeroing, pruned, "mean_stability")
+    yield says("zeroing-is-as-unstable", f"{what} is as unstable as pruning for good.", alike, ps.Equivalence(3.0))
+    yield says("pruning-helps", "Pruning the largest filters beats no pruning.", zeroed.gap(pruned, none), MORE)
     what = f"Gaussian noise for {longest} batches beats"
-    yield says("gaussian-helps", f"{what} no noise.", noisy.gap(f"Gaussian {longest}", NONE), MORE)
+    yield says("gaussian-helps", f"{what} no noise.", noisy.gap(f"Gaussian {longest}", none), MORE)
     longer = noisy.gap(f"Gaussian {longest}", f"Gaussian {shortest}")
     long = Says(f'{PLACE} ("as long as the noise is applied for enough batches")')
     yield long("longer-is-better", f"{what} noise for {shortest}.", longer, MORE)
+
+
+def _draws(size: Settings) -> str:
+    return (
+        "Batches are training batches. The authors' code counts and disturbs test batches too; here a test pass leaves "
+        "weights as they are. Right after an event, zeroed filters are at 0, and Gaussian noise is there with all "
+        "draws that the next training batch sees: one for a single batch, else one more than test_batches "
+        f"({size.test_batches}), which the authors' pass gathers one by one while it goes on."
+    )
+
+
+build = builder(
+    __doc__,
+    _figures,
+    _draws,
+    "Prune_L of this figure leaves gamma and beta of pruned filters alone, unlike that of Figure 2.",
+)

@@ -3,104 +3,80 @@
 Less stable pruning leads to flatter minima, and flatter minima generalize better.
 """
 
-from collections.abc import Iterator
-
+import prunescope as ps
 from prunescope.papers.bartoldson import arms, figures, flatness
-from prunescope.papers.bartoldson.arms import NONE
-from prunescope.papers.bartoldson.claims import LESS, MORE, Says, as_published, falls
+from prunescope.papers.bartoldson.claims import LESS, MORE, Claims, Says, as_published, falls
 from prunescope.papers.bartoldson.comparison import Comparison
 from prunescope.papers.bartoldson.flatness import SHARPNESS, TRACE_C, TRACE_H
-from prunescope.papers.bartoldson.paper import study
-from prunescope.papers.bartoldson.quantities import STABILITIES
+from prunescope.papers.bartoldson.paper import Figures, builder
 from prunescope.papers.bartoldson.scales import FlatnessSize, scales_of
 from prunescope.studies import correlation
-from prunescope.studies.claim import Claim
-from prunescope.studies.figure import Figure
-from prunescope.studies.region import Direction, Equivalence, Near
-from prunescope.studies.study import Study
 
 COST = {"smoke": "a minute or less", "laptop": "1.5 hours", "paper": "months"}
 FIGURE = "Figure 6"
 PLACE = "Bartoldson et al. 2020, section 3.4 and Figure 6"
-SIGNIFICANT = Direction("less", than=-0.254)
+SIGNIFICANT = ps.Direction("less", than=-0.254)
 """Pearson's correlation that has p = .05 over 60 runs: six arms, ten runs each."""
 TRACES = {"h": TRACE_H, "c": TRACE_C}
 Settings = FlatnessSize
 SCALES = scales_of(FlatnessSize)
 
 
-def build(settings: FlatnessSize, scale: str) -> Study:
-    """The study under these settings."""
-    runs = arms.six(settings, flatness.main(settings))
-    return study(
-        __doc__,
-        settings,
-        scale,
-        _figures(runs, settings),
-        f"Flatness is taken on the first {settings.flat_images} test images, in evaluation mode, after "
-        f"{runs.observables.moment.removesuffix('ep')} epochs; {TRACE_H} is the whole trace, where the authors sum "
-        "100 eigenvalues (see bartoldson2020/appE). Both traces change with the scale of weights before BatchNorm, "
-        "which changes nothing in the network; adaptive sharpness does not.",
-        "No correlation is claimed by its value: the text at hand prints none for this figure.",
-    )
-
-
-def _figures(runs: Comparison, size: FlatnessSize) -> Iterator[Figure]:
-    panels, x, y = {"VGG11": runs}, "mean_stability", "best"
+def _figures(size: FlatnessSize) -> Figures:
+    runs = arms.six(size, flatness.main(size))
+    panels, x, y, mediators = {"VGG11": runs}, "mean_stability", "best", (TRACE_H, TRACE_C, SHARPNESS)
     for tag, measure in {**TRACES, "sharpness": SHARPNESS}.items():
+        stabler, better = _flatter(runs, tag) if tag in TRACES else ((), ())
         what = f"Figure 6: {measure}" if tag in TRACES else "Beside Figure 6: adaptive sharpness"
-        claims = [_stability(runs, tag)] if tag in TRACES else []
-        yield figures.scatter(f"fig6-stability-{tag}", f"{what} and stability", panels, x, measure, claims)
-        claims = list(_accuracy(runs, tag)) if tag in TRACES else []
-        yield figures.scatter(f"fig6-accuracy-{tag}", f"{what} and accuracy", panels, measure, y, claims)
+        yield figures.scatter(f"fig6-stability-{tag}", f"{what} and stability", panels, x, measure, stabler)
+        yield figures.scatter(f"fig6-accuracy-{tag}", f"{what} and accuracy", panels, measure, y, better)
         title = f"Correlations of {measure} with stability and with accuracy"
-        pairs = [(x, measure), *((measure, accuracy) for accuracy in ("best", "final"))]
+        pairs = ((x, measure), (measure, y), (measure, "final"))
         yield figures.correlations(f"fig6-correlations-{tag}", title, panels, pairs)
     for tag, measure in TRACES.items():
-        yield figures.by_layer(f"fig6-layers-{tag}", f"{measure} by parameter", runs, measure)
-    yield figures.correlations(
-        "fig6-mediation",
-        "Stability and accuracy, with flatness held fixed",
-        panels,
-        [(stability, accuracy) for stability in STABILITIES for accuracy in ("best", "final")],
-        given=(TRACE_H, TRACE_C, SHARPNESS),
-        claims=[_mediation(runs)],
-    )
-    shown = ("best", "final", "train_at_moment", x, TRACE_H, TRACE_C, SHARPNESS)
-    yield figures.means("fig6-means", "Means of every arm", panels, shown, [_size(runs, size)])
+        yield flatness.by_layer(f"fig6-layers-{tag}", f"{measure} by parameter", runs, measure)
+    title, claims = "Stability and accuracy, with flatness held fixed", [_mediation(runs)]
+    yield figures.correlations("fig6-mediation", title, panels, claims=claims, given=mediators)
+    axis = Says("Bartoldson et al. 2020, Figure 6 (ends of an axis in the authors' figure script)", "proposed")
+    what, paper = f"{TRACE_C} of the network without pruning is 1,300 to 5,300.", as_published(size, "flat_images")
+    large = axis("trace-c-size", what, runs.value(arms.NONE, TRACE_C), ps.Near(3300.0, 2000.0), paper)
+    shown = (y, "final", "train_at_moment", x, *mediators)
+    yield figures.means("fig6-means", "Means of every arm", panels, shown, [large])
 
 
-def _stability(runs: Comparison, tag: str) -> Claim:
-    what = f"Over the runs of six arms, {TRACES[tag]} rises with mean stability."
-    return Says(PLACE)(f"stability-trace-{tag}", what, runs.correlation("mean_stability", TRACES[tag]), MORE)
-
-
-def _accuracy(runs: Comparison, tag: str) -> Iterator[Claim]:
-    measure, r = TRACES[tag], runs.correlation(TRACES[tag], "best")
-    what = f"Over the runs of six arms, best test accuracy falls with {measure}."
-    yield Says(PLACE)(f"trace-{tag}-accuracy", what, r, LESS)
+def _flatter(runs: Comparison, tag: str) -> tuple[Claims, Claims]:
+    """Less stable is flatter, and flatter is better."""
+    says, measure = Says(PLACE), TRACES[tag]
+    what = f"Over the runs of six arms, {measure} rises with mean stability."
+    stabler = says(f"stability-trace-{tag}", what, runs.correlation("mean_stability", measure), MORE)
+    r, name = runs.correlation(measure, "best"), f"trace-{tag}-accuracy"
+    better = says(name, f"Over the runs of six arms, best test accuracy falls with {measure}.", r, LESS)
     what = f"That correlation with {measure} would be significant over the paper's 60 runs: it is below "
-    yield Says(PLACE)(f"trace-{tag}-accuracy-significant", f"{what}{SIGNIFICANT.than:g}.", r, SIGNIFICANT)
+    return [stabler], [better, says(f"{name}-significant", f"{what}{SIGNIFICANT.than:g}.", r, SIGNIFICANT)]
 
 
-def _mediation(runs: Comparison) -> Claim:
+def _mediation(runs: Comparison) -> ps.Claim:
     """With flatness held fixed, hardly any of the correlation remains."""
     x, y, unit = "mean_stability", "best", f"the partial correlation, {TRACE_H} held fixed"
     return Says(PLACE, "proposed")(
         "mediation",
         f"With {TRACE_H} held fixed, stability and best accuracy are hardly correlated: flatness is the mediator.",
         runs.correlation(x, y, correlation.r_partial, given=(TRACE_H,), unit=unit),
-        Equivalence(0.3),
+        ps.Equivalence(0.3),
         needs=(runs.fits(x, TRACE_H, y), runs.moves(x), falls(runs, x, y)),
         place=f"{PLACE}, which says that flatness may mediate; test and margin are proposed here",
     )
 
 
-def _size(runs: Comparison, size: FlatnessSize) -> Claim:
-    return Says("Bartoldson et al. 2020, Figure 6 (ends of an axis in the authors' figure script)", "proposed")(
-        "trace-c-size",
-        f"{TRACE_C} of the network without pruning is 1,300 to 5,300.",
-        runs.value(NONE, TRACE_C),
-        Near(3300.0, 2000.0),
-        as_published(size, "flat_images"),
+def _sample(size: FlatnessSize) -> str:
+    return (
+        f"Flatness is taken on the first {size.flat_images} test images, in evaluation mode, after "
+        f"{arms.late(size).removesuffix('ep')} epochs; {TRACE_H} is the whole trace, where the authors sum 100 "
+        "eigenvalues (see bartoldson2020/appE). Both traces change with the scale of weights before BatchNorm, which "
+        "changes nothing in the network; adaptive sharpness does not."
     )
+
+
+build = builder(
+    __doc__, _figures, _sample, "No correlation is claimed by its value: the text at hand prints none for this figure."
+)

@@ -17,7 +17,6 @@ from prunescope.papers.bartoldson import (
 )
 from prunescope.papers.bartoldson import v2020_section2 as section2
 from prunescope.papers.bartoldson.paper import SCALES, Settings, joined
-from prunescope.studies.study import Study
 
 __all__ = ["SCALES", "Settings", "build"]
 
@@ -25,9 +24,4 @@ COST = {"smoke": "a minute or less", "laptop": "a day", "paper": "years"}
 FIGURE = "the whole paper"
 FIGURES = (section2, v2020_fig2, v2020_fig3, v2020_fig4, v2020_fig5, v2020_fig6)
 APPENDICES = (v2020_app_b, v2020_app_c, v2020_app_d, v2020_app_e, v2020_app_f)
-"""The studies of the paper in its order."""
-
-
-def build(settings: Settings, scale: str) -> Study:
-    """The study under these settings; all parts share their runs. Raises UsageError for a part that is not there."""
-    return joined(__doc__, (*FIGURES, *APPENDICES), settings, scale)
+build = joined(__doc__, *FIGURES, *APPENDICES)

@@ -3,21 +3,16 @@
 Bernoulli noise: filters that are there in some batches only.
 """
 
-from collections.abc import Iterator
 from typing import Annotated
 
 from pydantic import Field
 
+import prunescope as ps
 from prunescope.papers.bartoldson import arms, figures
-from prunescope.papers.bartoldson.arms import NONE
 from prunescope.papers.bartoldson.claims import MORE, Says
-from prunescope.papers.bartoldson.paper import study
+from prunescope.papers.bartoldson.paper import Figures, builder
 from prunescope.papers.bartoldson.quantities import label
 from prunescope.papers.bartoldson.scales import VGG11, Ascending, EventSize, scales_of
-from prunescope.studies.figure import Figure
-from prunescope.studies.region import Equivalence
-from prunescope.studies.study import Study
-from prunescope.training.interventions import BernoulliUnits
 
 COST = {"smoke": "a minute or less", "laptop": "1.5 hours", "paper": "months"}
 FIGURE = "section 2"
@@ -33,44 +28,29 @@ class Settings(EventSize):
 SCALES = scales_of(Settings, smoke={"keep": (0.5,)})
 
 
-def build(settings: Settings, scale: str) -> Study:
-    """The study under these settings."""
-    return study(
-        __doc__,
-        settings,
-        scale,
-        _figures(settings),
-        "Stability is that of events at which filters are targeted. A look sees the draw of its batch: targeted "
-        "filters are there or not by chance, and accuracy varies from look to look.",
-    )
-
-
-def _figures(size: Settings) -> Iterator[Figure]:
-    pruned = arms.largest(size)
-    made = [arms.noisy(size, f"Bernoulli {keep:g}", BernoulliUnits, keep=keep) for keep in size.keep]
-    runs = arms.compared(size, arms.plain(VGG11, size), pruned, *made)
-
-    says, least, most = Says(PLACE, "proposed"), size.keep[0], size.keep[-1]
-    alike, stabler = (
-        runs.gap(made[0].name, pruned.name),
-        runs.gap(made[-1].name, pruned.name, "mean_stability"),
-    )
-    what = f"Filters that are there in {100 * least:g} % of the batches generalize like pruned ones."
-    claims = {"best": says("rarely-there-is-pruned", what, alike, Equivalence(0.3))}
-    what = f"Filters that are there in {100 * most:g} % of the batches are more stable than pruned ones."
-    claims["mean_stability"] = says("rarer-is-less-stable", what, stabler, MORE)
+def _figures(size: Settings) -> Figures:
+    made = [arms.noisy(size, f"Bernoulli {keep:g}", ps.BernoulliUnits, keep=keep) for keep in size.keep]
+    runs = arms.compared(VGG11, size, arms.largest(size), *made)
+    says, (none, pruned, *noisy) = Says(PLACE, "proposed"), runs.names
+    what = f"Filters that are there in {100 * size.keep[0]:g} % of the batches generalize like pruned ones."
+    alike = says("rarely-there-is-pruned", what, runs.gap(noisy[0], pruned), ps.Equivalence(0.3))
+    what = f"Filters that are there in {100 * size.keep[-1]:g} % of the batches are more stable than pruned ones."
+    stabler = says("rarer-is-less-stable", what, runs.gap(noisy[-1], pruned, "mean_stability"), MORE)
 
     panels, quantities = {"VGG11": runs}, ("best", "final", "mean_stability")
     yield figures.dynamics("section2", "Test accuracy under Bernoulli noise", panels)
-    chances = zip((0.0, *size.keep, 1.0), (*runs.names[1:], NONE), strict=True)
+    chances = zip((0.0, *size.keep, 1.0), (pruned, *noisy, none), strict=True)
     places = {"VGG11": {"largest filters": [(chance, runs, arm) for chance, arm in chances]}}
-    for quantity in runs.with_recalibrated(quantities):
-        yield figures.curves(
-            f"section2-{quantity.replace('_', '-')}",
-            f"{label(quantity)}, over the probability of being there",
-            places,
-            quantity,
-            x_label="probability that a targeted filter is there (0: pruned, 1: untouched)",
-            claims=[claims[quantity]] if quantity in claims else [],
-        )
+    titles = {q: f"{label(q)}, over the probability of being there" for q in runs.with_recalibrated(quantities)}
+    claims, x_label = {"best": [alike], "mean_stability": [stabler]}, "probability that a targeted filter is there"
+    x_label += " (0: pruned, 1: untouched)"
+    yield from figures.each_curves("section2", titles, places, claims, x_label=x_label)
     yield figures.means("section2-means", "Means of every arm", panels, quantities)
+
+
+build = builder(
+    __doc__,
+    _figures,
+    "Stability is that of events at which filters are targeted. A look sees the draw of its batch: targeted filters "
+    "are there or not by chance, and accuracy varies from look to look.",
+)

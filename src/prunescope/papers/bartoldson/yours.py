@@ -5,39 +5,26 @@ recipe of your own: a network, data and optimizer that no setting can name.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from types import MappingProxyType
 from typing import Any, Self
 
-import numpy as np
 from pydantic import Field
 
-from prunescope.base.errors import UsageError
+import prunescope as ps
 from prunescope.base.steps import Clock
-from prunescope.base.value import Value
 from prunescope.measures import AdaptiveSharpness, GradientTrace, HessianTraceOrEstimate, Sample
 from prunescope.papers.bartoldson import figures
 from prunescope.papers.bartoldson.arms import L2, NONE
 from prunescope.papers.bartoldson.claims import MORE, Says
 from prunescope.papers.bartoldson.comparison import Comparison, arm
-from prunescope.papers.bartoldson.flatness import SHARPNESS, TRACE_C, TRACE_H
-from prunescope.papers.bartoldson.quantities import ANEW, Measured, Observables
+from prunescope.papers.bartoldson.flatness import SHARPNESS, TRACE_C, TRACE_H, by_layer, names_of
+from prunescope.papers.bartoldson.paper import Figures
+from prunescope.papers.bartoldson.quantities import ANEW, Measured, Observables, over_epochs
 from prunescope.papers.bartoldson.scales import Count, Distinct
-from prunescope.papers.own import Own
-from prunescope.runs.graph.families import during_training
-from prunescope.runs.graph.recipe import Recipe
 from prunescope.sparsity.select import Target
 from prunescope.sparsity.structure import Structure, find_units
-from prunescope.sparsity.unit_scores import UnitScore
-from prunescope.studies.events import Epochs, epochs
-from prunescope.studies.figure import Figure, Rows
-from prunescope.studies.plot import Intervals, Lines
-from prunescope.studies.quantity import combined, each
-from prunescope.studies.results import Numbers
-from prunescope.studies.study import Study, titled
+from prunescope.studies.events import Epochs
+from prunescope.studies.own import Own
 from prunescope.training.epoch_probes import Limit
-from prunescope.training.interventions import LayerSchedule, PruneUnits
-from prunescope.training.optim import Adam, Optimizer
-from prunescope.training.schedules import Constant, Schedule
 
 COST = {"smoke": "a minute or less", "laptop": "20 minutes", "paper": "20 minutes"}
 FIGURE = "none: any network"
@@ -59,16 +46,16 @@ class Settings(Own):
     trace_probes: for Tr(H), where it is sampled.
     """
 
-    optimizer: Optimizer = Adam()
-    schedule: Schedule = Constant(lr=1e-3)
-    layers: tuple[LayerSchedule, ...] = Field(
+    optimizer: ps.Optimizer = ps.Adam()
+    schedule: ps.Schedule = ps.Constant(lr=1e-3)
+    layers: tuple[ps.LayerSchedule, ...] = Field(
         default=(
-            LayerSchedule(layer="fc1", start="4ep", end="28ep", fraction=0.5, period="8ep"),
-            LayerSchedule(layer="fc2", start="4ep", end="28ep", fraction=0.8, period="8ep"),
+            ps.LayerSchedule(layer="fc1", start="4ep", end="28ep", fraction=0.5, period="8ep"),
+            ps.LayerSchedule(layer="fc2", start="4ep", end="28ep", fraction=0.8, period="8ep"),
         ),
         min_length=1,
     )
-    score: UnitScore = L2
+    score: ps.UnitScore = L2
     targets: Distinct[Target] = Field(default=("smallest", "random", "largest"), min_length=1)
     allow_idle_events: bool = False
     test_limit: Limit = "all"
@@ -84,26 +71,25 @@ class Settings(Own):
         return super().replace(**changes)
 
 
-SCALES: Mapping[str, Settings] = MappingProxyType(
-    {
-        "smoke": Settings(
-            arguments={"inputs": 64, "hidden": [12, 8]},
-            epochs=6,
-            batch=200,
-            share=0.3,
-            layers=(LayerSchedule(layer="fc1", start="2ep", end="4ep", fraction=0.5, period="2ep"),),
-            replicates=2,
-            train_limit=100,
-            flat_images=20,
-        ),
-        "laptop": Settings(),
-        "paper": Settings(replicates=10),
-    }
-)
+SCALES: Mapping[str, Settings] = {
+    "smoke": Settings(
+        arguments={"inputs": 64, "hidden": [12, 8]},
+        epochs=6,
+        batch=200,
+        share=0.3,
+        layers=(ps.LayerSchedule(layer="fc1", start="2ep", end="4ep", fraction=0.5, period="2ep"),),
+        replicates=2,
+        train_limit=100,
+        flat_images=20,
+    ),
+    "laptop": Settings(),
+    "paper": Settings(replicates=10),
+}
 
 
-def build(settings: Settings, scale: str) -> Study:
+def build(settings: Settings, scale: str) -> ps.Study:
     """The study under these settings. Raises UsageError for layers without units, and for impossible schedules."""
+    size = f"{settings.network} on {settings.data}, {settings.epochs} epochs, {settings.replicates} replicates"
     return follow(
         settings.recipe(),
         settings.layers,
@@ -118,8 +104,7 @@ def build(settings: Settings, scale: str) -> Study:
         ),
         allow_idle_events=settings.allow_idle_events,
         settings=settings,
-        scale=f"{scale}: {settings.network} on {settings.data}, {settings.epochs} epochs, "
-        f"{settings.replicates} replicates",
+        scale=f"{scale}: {size}",
     )
 
 
@@ -136,18 +121,18 @@ def flatness(images: int, *, probes: int = 100) -> dict[str, Measured]:
 
 
 def follow(
-    recipe: Recipe,
-    layers: Sequence[LayerSchedule],
+    recipe: ps.Recipe,
+    layers: Sequence[ps.LayerSchedule],
     *,
-    score: UnitScore = L2,
+    score: ps.UnitScore = L2,
     targets: Sequence[Target] = ("smallest", "random", "largest"),
     replicates: int = 3,
     observables: Observables | None = None,
     allow_idle_events: bool = False,
-    settings: Value | None = None,
+    settings: ps.Value | None = None,
     scale: str = "",
     name: str = "bartoldson2020/yours",
-) -> Study:
+) -> ps.Study:
     """A study of any recipe: its units pruned on these schedules, an arm a target, beside the recipe itself.
 
     observables: what is measured in each run; by default accuracy on all test examples and 1000 training examples after
@@ -162,19 +147,19 @@ def follow(
     recipe.task.target.require_shares("the study bartoldson2020/yours")
     structure = find_units(recipe.task.network.build())
     cuts = {
-        f"Prune, {target}": PruneUnits(
+        f"Prune, {target}": ps.PruneUnits(
             layers=_named(layers, structure), score=score, target=target, allow_idle_events=allow_idle_events
         )
         for target in targets
     }
     _check(recipe, cuts.values(), structure)
-    made = [arm(label, during_training(recipe, cut), replicates) for label, cut in cuts.items()]
+    made = [arm(label, ps.during_training(recipe, cut), replicates) for label, cut in cuts.items()]
     observables = observables or Observables(train=1000, recalibration=4, measures=flatness(256))
     runs = Comparison((arm(NONE, recipe, replicates), *made), observables=observables)
     anew = f"; beside it stands the same {ANEW}." if observables.recalibration else "."
-    return Study(
+    return ps.Study(
         name,
-        titled(__doc__)[1],
+        ps.titled(__doc__)[1],
         settings=settings or recipe,
         scale=scale,
         figures=tuple(_figures(runs, targets)),
@@ -186,7 +171,7 @@ def follow(
     )
 
 
-def _short_samples(recipe: Recipe, observables: Observables) -> Iterator[str]:
+def _short_samples(recipe: ps.Recipe, observables: Observables) -> Iterator[str]:
     """A sentence for measures that look at fewer test examples than was asked for."""
     there = recipe.task.data.source.test
     samples = [getattr(m, "sample", None) for part in observables.measures.values() for m in part.measures]
@@ -195,45 +180,39 @@ def _short_samples(recipe: Recipe, observables: Observables) -> Iterator[str]:
         yield f"Flatness is measured on all {there} test examples that there are; {max(more)} were asked for."
 
 
-def _figures(runs: Comparison, targets: Sequence[Target]) -> Iterator[Figure]:
+def _figures(runs: Comparison, targets: Sequence[Target]) -> Figures:
     panels, measures = {"": runs}, runs.observables.measures
     yield figures.dynamics("accuracy", "Test accuracy during training", panels)
     yield events(runs)
-    shown = {"accuracy": ("best", "best accuracy")}
-    shown |= {f"flatness-{i}": (name, name) for i, name in enumerate(measures) if name != ERROR}
-    for tag, (quantity, what) in shown.items():
-        name, title = f"stability-{tag}", f"Stability and {what}"
-        yield figures.scatter(name, title, panels, "mean_stability", quantity)
+    x = "mean_stability"
+    yield figures.scatter("stability-accuracy", "Stability and best accuracy", panels, x, "best")
+    for number, measure in enumerate(measures):
+        if measure != ERROR:
+            yield figures.scatter(f"stability-flatness-{number}", f"Stability and {measure}", panels, x, measure)
     if {TRACE_H, ERROR} <= measures.keys():
         yield traces(runs)
     for tag, measure in (("h", TRACE_H), ("c", TRACE_C)):
         if measure in measures:
-            yield figures.by_layer(f"layers-{tag}", f"{measure} by parameter", runs, measure)
-    claims = [
-        Says("", "proposed")(
-            f"helps-{target}",
-            f"Pruning the {target} units raises the test accuracy at the end.",
-            runs.gap(label, NONE, "test"),
-            MORE,
-            needs=(),
-        )
-        for label, target in zip(runs.pruned.names, targets, strict=True)
-    ]
-    numbers = ("test", "best", "train_at_best", "mean_stability", "recovery", "recovered", *measures)
+            yield by_layer(f"layers-{tag}", f"{measure} by parameter", runs, measure)
+    says, claims = Says("", "proposed"), []
+    for name, target in zip(runs.pruned.names, targets, strict=True):
+        what, gap = f"Pruning the {target} units raises the test accuracy at the end.", runs.gap(name, NONE, "test")
+        claims.append(says(f"helps-{target}", what, gap, MORE, needs=()))
+    numbers = ("test", "best", "train_at_best", x, "recovery", "recovered", *measures)
     yield figures.means("means", "Means of every arm", panels, numbers, claims)
 
 
-def _named(layers: Sequence[LayerSchedule], structure: Structure) -> tuple[LayerSchedule, ...]:
+def _named(layers: Sequence[ps.LayerSchedule], structure: Structure) -> tuple[ps.LayerSchedule, ...]:
     """The schedules of single layers, "*" spelled out. Raises UsageError where no layer is left for it."""
     own = {schedule.layer for schedule in layers}
     others = [name for name in structure.units if name not in own]
     if EVERY in own and not others:
-        raise UsageError(f"no layer has units that can be removed: {dict(structure.others) or 'there is no layer'}")
+        raise ps.UsageError(f"no layer has units that can be removed: {dict(structure.others) or 'there is no layer'}")
     spelled = [[s.replace(layer=name) for name in others] if s.layer == EVERY else [s] for s in layers]
     return tuple(schedule for part in spelled for schedule in part)
 
 
-def _check(recipe: Recipe, cuts: Iterable[PruneUnits], structure: Structure) -> None:
+def _check(recipe: ps.Recipe, cuts: Iterable[ps.PruneUnits], structure: Structure) -> None:
     """Refuses before anything runs what the first run would refuse."""
     clock = Clock(recipe.clock().epoch_steps, recipe.steps)
     for cut in cuts:
@@ -241,56 +220,52 @@ def _check(recipe: Recipe, cuts: Iterable[PruneUnits], structure: Structure) -> 
         cut.check(clock, lambda: structure)
 
 
-def traces(runs: Comparison) -> Figure:
+def traces(runs: Comparison) -> ps.Figure:
     """Tr(H) of every run with two standard errors; a run without an interval has the exact trace."""
 
-    def rows(arm: str) -> Rows:
+    def rows(arm: str) -> ps.Rows:
         trace, error = runs.value(arm, TRACE_H), runs.value(arm, ERROR)
-        low, high = (combined(lambda value, off, side=side: value + side * off, trace, error) for side in (-2, 2))
-        run = figures.names_of(trace)
-        return Rows({}, {"run": run, "trace": trace, "error": error, "low": low, "high": high})
+        low, high = (ps.combined(lambda value, off, side=side: value + side * off, trace, error) for side in (-2, 2))
+        return ps.Rows({}, {"run": names_of(trace), "trace": trace, "error": error, "low": low, "high": high})
 
-    return Figure(
+    return ps.Figure(
         "traces",
         f"{TRACE_H} of every run",
         caption="Exact where the network permits it; sampled otherwise, with two standard errors to each side.",
         rows=[rows(arm) for arm in runs.names],
-        plot=Intervals("run", "trace", "low", "high", x_label=TRACE_H),
+        plot=ps.Intervals("run", "trace", "low", "high", x_label=TRACE_H),
     )
 
 
-def events(runs: Comparison) -> Figure:
+def events(runs: Comparison) -> ps.Figure:
     """Stability and recovery of every event; the accuracies before and after it are columns of the table.
 
     Beside them the same with BatchNorm statistics estimated anew, if that is measured.
     """
     also = f", also {ANEW}" if runs.observables.recalibration else ""
-    return Figure(
+    return ps.Figure(
         "events",
         "Every event: stability, and epochs until accuracy is back",
         caption="An event without recovery has no point. Accuracies before and after every event are in the "
         f"table{also}.",
         rows=[row for arm in runs.pruned.names for row in _events(runs, arm)],
-        plot=Lines("epoch", "value", series="arm", x_label="epoch", y_label="", share_y=False, band="bootstrap"),
+        plot=figures.over_runs("epoch", "value", "epoch", "", share_y=False),
     )
 
 
-def _events(runs: Comparison, arm: str) -> list[Rows]:
+def _events(runs: Comparison, arm: str) -> list[ps.Rows]:
     """The events of an arm [R, events], a panel for each of their numbers."""
     observables, recipes = runs.observables, runs.recipes(arm)
+
+    def of_events(part: str, traces: Sequence[ps.Trace]) -> ps.Quantity:
+        return over_epochs(lambda table: getattr(table, part)[table.event], traces)
+
     test = [observables.accuracy(run) for run in recipes]
-    columns = {"epoch": each(lambda trace: _of_events(epochs(trace), "epoch"), test)}
-    panels = {"stability, %": each(lambda trace: epochs(trace).stability(), test)}
-    traces_of = {"": test}
+    columns = {part: of_events(part, test) for part in ("epoch", "before", "after")}
+    panels = {"stability, %": over_epochs(Epochs.stability, test)}
     if observables.recalibration:
-        traces_of["recalibrated_"] = anew = [observables.recalibrated(run) for run in recipes]
-        panels[f"stability {ANEW}, %"] = each(lambda trace: epochs(trace).stability(), anew)
-    panels["epochs until recovery"] = each(lambda trace: epochs(trace).recovery(), test)
-    for prefix, nodes in traces_of.items():
-        for side in ("before", "after"):
-            columns[prefix + side] = each(lambda trace, side=side: _of_events(epochs(trace), side), nodes)
-    return [Rows({"arm": arm, "panel": panel}, {**columns, "value": value}) for panel, value in panels.items()]
-
-
-def _of_events(table: Epochs, column: str) -> Numbers:
-    return np.asarray(getattr(table, column)[table.event])
+        anew = [observables.recalibrated(run) for run in recipes]
+        columns |= {f"recalibrated_{part}": of_events(part, anew) for part in ("before", "after")}
+        panels[f"stability {ANEW}, %"] = over_epochs(Epochs.stability, anew)
+    panels["epochs until recovery"] = over_epochs(Epochs.recovery, test)
+    return [ps.Rows({"arm": arm, "panel": panel}, {**columns, "value": value}) for panel, value in panels.items()]

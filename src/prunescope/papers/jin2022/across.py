@@ -4,21 +4,19 @@ What the paper counts over its benchmarks.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Annotated
 
 from pydantic import Field
 
-from prunescope.base.errors import UsageError
-from prunescope.base.value import Value
-from prunescope.papers.jin2022 import PAPERS, fig6, fig7
+import prunescope as ps
+from prunescope.papers.jin2022 import PAPERS
 from prunescope.papers.jin2022 import settings as sizes
 from prunescope.papers.jin2022.arms import Benchmark
 from prunescope.papers.jin2022.claims import MORE, NO_LESS
-from prunescope.papers.jin2022.quantities import best_sparse, dense, fits, gain, optima_inside
+from prunescope.papers.jin2022.quantities import best_sparse, dense, fits, gain, lacks, optima_inside
 from prunescope.papers.jin2022.scales import Count, Name
 from prunescope.papers.jin2022.settings import arms
-from prunescope.studies import Among, Claim, Figure, Lines, Quantity, Rows, Study, side_by_side
-from prunescope.studies.study import titled
 
 COST = {
     "smoke": "half a minute",
@@ -29,11 +27,13 @@ FIGURE = "the counts of sections 4 and 5: 11 of 13, 9 of 13, 4 of 5"
 
 Cell = tuple[Benchmark, float]
 """A benchmark at a noise level: one of the paper's 13 noisy ones, or one of its 5 without noise."""
-Gap = Callable[[Benchmark, float], Quantity]
+Gap = Callable[[Benchmark, float], ps.Quantity]
 Cells = Mapping[str, Sequence[Cell]]
+EXTENDED: Gap = partial(lacks, arm="extended")
+WIDTH: Gap = partial(lacks, arm="width")
 
 
-class Settings(Value):
+class Settings(ps.Value):
     """Which benchmarks are counted, each at its standard size of the scale, with equally many replicates."""
 
     benchmarks: Annotated[tuple[Name, ...], Field(min_length=1)] = ("lenet",)
@@ -50,20 +50,20 @@ SCALES = {
 }
 
 
-def build(settings: Settings, scale: str) -> Study:
+def build(settings: Settings, scale: str) -> ps.Study:
     """The study under these settings.
 
     Raises UsageError for a benchmark that is named twice, DataError if its data set is not there.
     """
     names = settings.benchmarks
     if len(set(names)) < len(names):
-        raise UsageError(f"benchmarks={list(names)} names one twice; write each once")
+        raise ps.UsageError(f"benchmarks={list(names)} names one twice; write each once")
     benches = [arms(sizes.Settings(benchmark=name, replicates=settings.replicates).size(scale)) for name in names]
     words = f"{scale}: {', '.join(names)}; {settings.replicates} replicates"
     return counted(benches, settings=settings, scale=words)
 
 
-def counted(benches: Sequence[Benchmark], *, settings: Value, scale: str) -> Study:
+def counted(benches: Sequence[Benchmark], *, settings: ps.Value, scale: str) -> ps.Study:
     """The study over some benchmarks; settings and scale: as the report is to say them."""
     cells = {
         "clean": [(bench, 0.0) for bench in benches],
@@ -71,8 +71,8 @@ def counted(benches: Sequence[Benchmark], *, settings: Value, scale: str) -> Stu
         "longer": [(bench, noise) for bench in benches for noise in bench.noisy("extended")],
         "narrower": [(bench, noise) for bench in benches for noise in bench.noises_of("width")],
     }
-    return Study(
-        *titled(__doc__),
+    return ps.Study(
+        *ps.titled(__doc__),
         settings=settings,
         scale=scale,
         paper=PAPERS["jin2022"],
@@ -85,68 +85,62 @@ def counted(benches: Sequence[Benchmark], *, settings: Value, scale: str) -> Stu
     )
 
 
-def _claims(cells: Cells) -> Iterator[Claim]:
-    place = "section 4 and Fig. 3"
-    if noisy := cells["noisy"]:
-        most, all_of_them = Among(MORE, at_least=11, of=13), Among(NO_LESS, at_least=13, of=13)
+def _claims(cells: Cells) -> Iterator[ps.Claim]:
+    count, place = partial(_count, cells), "section 4 and Fig. 3"
+    if cells["noisy"]:
         text = "At 11 of 13 noisy benchmarks the optimally sparse network has a lower test error than the dense one."
-        yield _count("pruning-helps-count", text, gain, noisy, most, place)
+        yield count("pruning-helps", text, gain, "noisy", ps.Among(MORE, at_least=11, of=13), place)
         text = (
             "At all 13 noisy benchmarks the best sparse network has a lower test error than the dense one, or matches "
             "it."
         )
-        yield _count("sparse-is-never-worse-count", text, _gain_of_sparse, noisy, all_of_them, place)
-    if longer := cells["longer"]:
-        most, place = Among(MORE, at_least=9, of=13), "section 5.1 and Fig. 6"
+        every = ps.Among(NO_LESS, at_least=13, of=13)
+        yield count("sparse-is-never-worse", text, _gain_of_sparse, "noisy", every, place)
+    if cells["longer"]:
         text = "At 9 of 13 noisy benchmarks extended dense training errs more than pruning, each at its best."
-        yield _count("extended-is-worse-count", text, fig6.lacks, longer, most, place)
-    most, place = Among(MORE, at_least=4, of=5), "section 5.2 and Fig. 7"
+        most, place = ps.Among(MORE, at_least=9, of=13), "section 5.1 and Fig. 6"
+        yield count("extended-is-worse", text, EXTENDED, "longer", most, place)
+    most, place = ps.Among(MORE, at_least=4, of=5), "section 5.2 and Fig. 7"
     text = "Without label noise, width down-scaling errs more than pruning, each at its best, on 4 of 5 benchmarks."
-    yield _count("width-is-worse-count", text, fig7.lacks, cells["clean"], most, place)
+    yield count("width-is-worse", text, WIDTH, "clean", most, place)
 
 
-def _gain_of_sparse(bench: Benchmark, noise: float) -> Quantity:
+def _gain_of_sparse(bench: Benchmark, noise: float) -> ps.Quantity:
     return dense(bench, noise) - best_sparse(bench, noise)
 
 
-def _count(name: str, says: str, gap: Gap, cells: Sequence[Cell], region: Among, place: str) -> Claim:
+def _count(cells: Cells, name: str, says: str, gap: Gap, which: str, region: ps.Among, place: str) -> ps.Claim:
     """In how many cells a gap is as claimed."""
-    complete = {bench.name for bench, _ in cells} == set(THEIRS)
+    complete = {bench.name for bench, _ in cells[which]} == set(THEIRS)
     after = f"after Jin et al. 2022, {place} (here over the benchmarks of this study, in proportion)"
-    return Claim(
-        name,
+    return ps.Claim(
+        f"{name}-count",
         says,
-        side_by_side([gap(*cell) for cell in cells]).named("", "share of benchmarks"),
+        ps.side_by_side([gap(*cell) for cell in cells[which]]).named("", "share of benchmarks"),
         region,
         basis="paper" if complete else "proposed",
         place=f"Jin et al. 2022, {place}" if complete else after,
-        preconditions=tuple(fits(*cell) for cell in cells),
+        preconditions=tuple(fits(*cell) for cell in cells[which]),
     )
 
 
-def _figure(cells: Cells) -> Figure:
+def _figure(cells: Cells) -> ps.Figure:
     series: tuple[tuple[str, Gap, str], ...] = (
         ("dense", gain, "noisy"),
-        ("extended dense", fig6.lacks, "longer"),
-        ("width-scaled", fig7.lacks, "narrower"),
+        ("extended dense", EXTENDED, "longer"),
+        ("width-scaled", WIDTH, "narrower"),
     )
-    return Figure(
+    x_label, y_label = "label noise, %", "percentage points"
+    return ps.Figure(
         "across",
         "Points by which others err more than pruning, each at its best level",
         caption="Test error of the dense network, of extended dense training and of narrower networks minus that of "
         "pruning, over label noise. Above 0 pruning generalizes better.",
         rows=[
-            Rows({"panel": bench.name, "series": name, "noise": 100 * noise}, {"behind": gap(bench, noise)})
+            ps.Rows({"panel": bench.name, "series": name, "noise": 100 * noise}, {"behind": gap(bench, noise)})
             for name, gap, which in series
             for bench, noise in cells[which]
         ],
-        plot=Lines(
-            "noise",
-            "behind",
-            series="series",
-            x_label="label noise, %",
-            y_label="percentage points",
-            share_y=False,
-        ),
+        plot=ps.Lines("noise", "behind", series="series", x_label=x_label, y_label=y_label, share_y=False),
         claims=tuple(_claims(cells)),
     )

@@ -2,27 +2,22 @@
 
 from functools import partial
 
+import prunescope as ps
 from prunescope.papers.jin2022 import variants
 from prunescope.papers.jin2022.arms import Benchmark
 from prunescope.papers.jin2022.claims import CLOSE, Says
-from prunescope.papers.jin2022.settings import SCALES, Settings, arms, notes, study
+from prunescope.papers.jin2022.settings import SCALES, Settings, at, study
 from prunescope.papers.jin2022.variants import Variant
-from prunescope.runs.graph.families import extended, imp, one_shot
-from prunescope.runs.graph.recipe import Recipe
-from prunescope.sparsity.select import Sparsity
 from prunescope.sparsity.synflow import SynFlow
-from prunescope.studies import Claim, Equivalence, Study
-
-__all__ = ["SCALES", "build"]
 
 COST = {"smoke": "half a minute or less", "laptop": "1.5 hours", "paper": "2.5 hours"}
 FIGURE = "Appendix C, Figure 8"
 
 
-def build(settings: Settings, scale: str) -> Study:
+def build(settings: Settings, scale: str) -> ps.Study:
     """The study under these settings."""
-    size = settings.size(scale)
-    compared = algorithms(arms(size))
+    size, bench = at(settings, scale)
+    compared = algorithms(bench)
     longer, tuned = compared["nothing removed"], compared["nothing removed, fine-tuned"]
     claims = (
         _matches(longer, compared["learning-rate rewinding"], statement="extended-matches"),
@@ -31,33 +26,28 @@ def build(settings: Settings, scale: str) -> Study:
         _matches(longer, compared["SynFlow score"], statement="synflow-matches"),
         _matches(longer, compared["one-shot"], levels=(1,)),  # it retrains once, as level 1 does
     )
-    over_sparsity = variants.figure(
-        compared.values(),
-        "app-c",
+    title, caption = (
         "Appendix C: other pruning algorithms over sparsity",
         "Test error without label noise over the levels of each algorithm; training that removes nothing is drawn at "
         "the weights remaining of pruning that has trained as long. One-shot pruning reaches every sparsity in a "
         "single retraining, so it trains less.",
-        claims=claims,
     )
-    over_epochs = variants.figure(
-        compared.values(),
-        "app-c-epochs",
+    over_sparsity = variants.figure(compared.values(), "app-c", title, caption, claims=claims)
+    title, caption = (
         "Appendix C: other pruning algorithms over epochs",
         "The same over the epochs of training in all: beside each algorithm training that removes nothing for as many "
         "steps, by replays of the schedule or, for fine-tuning, of its end.",
-        over="epochs",
     )
-    inside = tuple(variant.optimum_inside for variant in compared.values())
+    over_epochs = variants.figure(compared.values(), "app-c-epochs", title, caption, over="epochs")
+    inside = [variant.optimum_inside for variant in compared.values()]
     note = "Which algorithms the paper's Appendix C compares is not known, but for SynFlow."
-    figures = (over_sparsity, over_epochs)
-    return study(__doc__, size, scale, figures=figures, cautions=inside, notes=(*notes(size), note))
+    return study(__doc__, size, scale, over_sparsity, over_epochs, cautions=inside, more=[note])
 
 
 def algorithms(bench: Benchmark) -> dict[str, Variant]:
     """The variants by name, all without label noise."""
-    chain = partial(imp, levels=bench.levels, prune=bench.prune, rewind=bench.rewind)
-    replays = partial(extended, levels=bench.levels)
+    chain = partial(ps.imp, levels=bench.levels, prune=bench.prune, rewind=bench.rewind)
+    replays = partial(ps.extended, levels=bench.levels)
     tenth = max(1, bench.base.steps // 10)
     tuned = {"retrain": "fine_tune", "fine_tune": f"{tenth}it", "rewind": "0it"}
     makers: dict[str, variants.Maker] = {
@@ -72,23 +62,21 @@ def algorithms(bench: Benchmark) -> dict[str, Variant]:
     return {name: Variant(bench, name, 0.0, make) for name, make in makers.items()}
 
 
-def _one_shots(bench: Benchmark, base: Recipe) -> dict[int, Recipe]:
+def _one_shots(bench: Benchmark, base: ps.Recipe) -> dict[int, ps.Recipe]:
     """Every sparsity of the schedule at once, from the dense network."""
-    amounts = {level: Sparsity(final=1 - 0.8**level) for level in range(1, bench.levels + 1)}
-    return {
-        level: one_shot(base, prune=bench.prune.replace(amount=amount), rewind=bench.rewind)[1]
-        for level, amount in amounts.items()
-    }
+    levels = range(1, bench.levels + 1)
+    prunes = {level: bench.prune.replace(amount=ps.Sparsity(final=1 - 0.8**level)) for level in levels}
+    return {level: ps.one_shot(base, prune=prune, rewind=bench.rewind)[1] for level, prune in prunes.items()}
 
 
 def _matches(
     control: Variant, variant: Variant, *, statement: str = "algorithm-matches", levels: tuple[int, ...] = ()
-) -> Claim:
+) -> ps.Claim:
     """levels: of the control, where only some of them train as long as the variant."""
     name, pruning = variant.name, " pruning" * (variant.name == "one-shot")
-    gap = control.at_best(*levels) - variant.at_best()
-    within = f"within {CLOSE:g} points of {name}{pruning} at its best"
-    text = f"training as long that removes nothing is at its best {within}"
-    says, place = Says(variant.bench), "footnote 2 and App. C (the margin is proposed here)"
-    end = name.lower().replace(" ", "-")
-    return says(f"matches-{end}", gap, Equivalence(CLOSE), text, place=place, statement=statement)
+    gap, place = control.at_best(*levels) - variant.at_best(), "footnote 2 and App. C (the margin is proposed here)"
+    text = (
+        f"training as long that removes nothing is at its best within {CLOSE:g} points of {name}{pruning} at its best"
+    )
+    says, name = Says(variant.bench), f"matches-{name.lower().replace(' ', '-')}"
+    return says(name, gap, ps.Equivalence(CLOSE), text, place=place, statement=statement)

@@ -3,26 +3,22 @@
 Dense networks are trained without them.
 """
 
+import prunescope as ps
 from prunescope.papers.jin2022 import leave_out
 from prunescope.papers.jin2022.claims import MORE, Says
-from prunescope.papers.jin2022.leave_out import Keep, LeaveOut, both_levels_inside
-from prunescope.papers.jin2022.settings import SCALES, Settings, arms, study
+from prunescope.papers.jin2022.leave_out import LeaveOut
+from prunescope.papers.jin2022.quantities import both_levels_inside
+from prunescope.papers.jin2022.settings import SCALES, Settings, at, study
 from prunescope.papers.jin2022.subgroups import WHERE
-from prunescope.studies import Claim, Quantity, Study
-
-__all__ = ["SCALES", "build"]
 
 COST = {"smoke": "half a minute or less", "laptop": "30 minutes", "paper": "40 minutes"}
 FIGURE = "Appendix D"
 
 
-def build(settings: Settings, scale: str) -> Study:
+def build(settings: Settings, scale: str) -> ps.Study:
     """The study under these settings."""
-    size = settings.size(scale)
-    bench = arms(size)
-    share: dict[str, float | str | bool] = {"name": "difference", "share": size.left_out}
-    improved = Keep("without the most improved", "gain", "without_highest", share)
-    random = Keep("without as many at random", "gain", "without_random", share, drawn=True)
+    size, bench = at(settings, scale)
+    improved, random = leave_out.without_share(size.left_out, "improved")
     cases = [LeaveOut(bench, where, 0.0, rule, (improved, random)) for rule, where in WHERE.items()]
     title = "Appendix D: without the examples that pruning improves"
     caption = (
@@ -31,14 +27,13 @@ def build(settings: Settings, scale: str) -> Study:
     )
     claims = [_improved_matter(case, case.error(improved) - case.error(random)) for case in cases]
     figure = leave_out.figure(cases, "app-d", title, caption, claims)
-    return study(__doc__, size, scale, figures=(figure,), cautions=both_levels_inside(bench, (0.0,)))
+    return study(__doc__, size, scale, figure, cautions=both_levels_inside(bench, (0.0,)))
 
 
-def _improved_matter(case: LeaveOut, gap: Quantity) -> Claim:
-    name = "improved-matter"
+def _improved_matter(case: LeaveOut, gap: ps.Quantity) -> ps.Claim:
+    name, end, place = "improved-matter", f"-{case.rule.replace('_', '-')}", "section 3 and App. D"
     text = (
         f"Leaving out the examples that pruning improves most, {case.panel}, hurts generalization more than leaving "
         "out as many at random"
     )
-    says, end = Says(case.bench), case.rule.replace("_", "-")
-    return says(f"{name}-{end}", gap, MORE, text, case.judgeable, place="section 3 and App. D", statement=name)
+    return Says(case.bench, end=end)(name, gap, MORE, text, case.judgeable, place=place)

@@ -5,33 +5,23 @@ Which examples pruning fits worse, and dense networks trained without them.
 
 from collections.abc import Sequence
 
-from prunescope.papers.jin2022 import leave_out
-from prunescope.papers.jin2022.arms import noise_name
+import prunescope as ps
+from prunescope.papers.jin2022 import given_up, leave_out
 from prunescope.papers.jin2022.claims import LESS, Says
-from prunescope.papers.jin2022.given_up import FIRST, SHOWN, first_given_up, precision_figure
-from prunescope.papers.jin2022.leave_out import Keep, LeaveOut, both_levels_inside, examples
-from prunescope.papers.jin2022.settings import SCALES, Settings, arms, notes, study
-from prunescope.papers.jin2022.subgroups import WHERE
-from prunescope.studies import Claim, Figure, Quantity, Sheet, Study
-
-__all__ = ["SCALES", "build"]
+from prunescope.papers.jin2022.given_up import FIRST
+from prunescope.papers.jin2022.leave_out import LeaveOut
+from prunescope.papers.jin2022.quantities import both_levels_inside
+from prunescope.papers.jin2022.settings import SCALES, Settings, at, study
 
 COST = {"smoke": "half a minute or less", "laptop": "1 hour", "paper": "2 hours"}
 FIGURE = "Appendix K"
 
 
-def build(settings: Settings, scale: str) -> Study:
+def build(settings: Settings, scale: str) -> ps.Study:
     """The study under these settings."""
-    size = settings.size(scale)
-    bench = arms(size)
-    share: dict[str, float | str | bool] = {"name": "difference", "share": size.left_out}
-    worsened = Keep("without the most worsened", "gain", "without_lowest", share)
-    random = Keep("without as many at random", "gain", "without_random", share, drawn=True)
-    cases = [
-        LeaveOut(bench, f"{noise_name(noise)}, {where}", noise, rule, (worsened, random))
-        for noise in size.controls
-        for rule, where in WHERE.items()
-    ]
+    size, bench = at(settings, scale)
+    worsened, random = leave_out.without_share(size.left_out, "worsened")
+    cases = leave_out.cases(bench, size.controls, (worsened, random))
     highest = [case for case in cases if case.rule == "highest_improving"]
     title = "Appendix K: without the examples that pruning worsens"
     caption = (
@@ -39,47 +29,33 @@ def build(settings: Settings, scale: str) -> Study:
         "dense network to the sparse one, or as many at random, in as many steps."
     )
     claims = [_are_dispensable(case, case.error(worsened) - case.error(random)) for case in cases]
-    return study(
-        __doc__,
-        size,
-        scale,
-        figures=(
-            leave_out.figure(cases, "app-k", title, caption, claims),
-            precision_figure([case for case in highest if case.noise > 0]),
-            _sheet(highest),
-        ),
-        cautions=both_levels_inside(bench, size.controls),
-        notes=(
-            *notes(size),
-            "What exactly Appendix K leaves out is not known; this study mirrors Appendix D.",
-        ),
-    )
+    retrained = leave_out.figure(cases, "app-k", title, caption, claims)
+    noisy = [case for case in highest if case.noise > 0]
+    first = [given_up.precision_figure(noisy)] if noisy else []
+    inside = both_levels_inside(bench, size.controls)
+    note = "What exactly Appendix K leaves out is not known; this study mirrors Appendix D."
+    return study(__doc__, size, scale, retrained, *first, _sheet(highest), cautions=inside, more=[note])
 
 
-def _are_dispensable(case: LeaveOut, gap: Quantity) -> Claim:
-    name = f"worsened-are-dispensable-{100 * case.noise:g}{'-optimal' * (case.rule == 'optimal')}"
+def _are_dispensable(case: LeaveOut, gap: ps.Quantity) -> ps.Claim:
+    end, place = f"-{100 * case.noise:g}{'-optimal' * (case.rule == 'optimal')}", "section 4 and App. K"
     text = (
-        f"At {case.panel}, leaving out the examples that pruning worsens most hurts generalization less than leaving "
-        "out as many at random"
+        "leaving out the examples that pruning worsens most hurts generalization less than leaving out as many at "
+        "random"
     )
-    says, place = Says(case.bench, case.noise), "proposed here after Jin et al. 2022, section 4 and App. K"
-    return says(name, gap, LESS, text, case.judgeable, place=place, numbered=False)
+    says, name = Says(case.bench, case.noise, at=case.panel, end=end), "worsened-are-dispensable"
+    return says(name, gap, LESS, text, case.judgeable, place=f"proposed here after Jin et al. 2022, {place}")
 
 
-def _sheet(cases: Sequence[LeaveOut]) -> Figure:
+def _sheet(cases: Sequence[LeaveOut]) -> ps.Figure:
     """The images given up first, one panel a noise level."""
-    dense = [case.bench.row("dense", case.noise, 0)[SHOWN] for case in cases]
-    first = [
-        case.where_sparse(first_given_up(case.panel, point, examples(case.sparse[SHOWN])))
-        for case, point in zip(cases, dense, strict=True)
-    ]
-    return Figure(
+    return ps.Figure(
         "app-k-images",
         f"The {FIRST} training images that pruning gives up first",
         caption="Training images in order of how much their loss rises from the dense network to the sparse one, first "
         "replicate, each with the label used and the sparse network's prediction. Coloured: the label was flipped by "
         "us. The others are where to look for labels that were wrong all along. Nothing is shown where no sparse "
         "network generalizes better than the dense one.",
-        rows=first,
-        plot=Sheet(cases[0].bench.base.task.data.source),
+        rows=[case.where_sparse(given_up.first_given_up(case)) for case in cases],
+        plot=ps.Sheet(cases[0].bench.base.task.data.source),
     )

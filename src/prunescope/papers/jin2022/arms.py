@@ -1,76 +1,59 @@
 """The arms of Jin et al. 2022: dense, pruned, extended, width, at several noise levels and replicates."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from prunescope.base.errors import UsageError
-from prunescope.base.steps import Duration
+import prunescope as ps
 from prunescope.base.streams import replicate
-from prunescope.measures import Examples, Halves, Risk
-from prunescope.papers.readings import Trained
-from prunescope.runs.graph.families import extended, final, imp, width, with_data
-from prunescope.runs.graph.nodes import Chosen, Reading, Trace
-from prunescope.runs.graph.recipe import Recipe
-from prunescope.training.interventions import Prune
-from prunescope.training.probes import Curve
+from prunescope.measures import Halves
+from prunescope.papers.readings import Trained, at_end
 
 Arm = Literal["dense", "pruned", "extended", "width"]
-LABELS: dict[Arm, str] = {
-    "dense": "dense",
-    "pruned": "pruned",
-    "extended": "extended dense",
-    "width": "width-scaled",
-}
+LABELS: dict[Arm, str] = {"dense": "dense", "pruned": "pruned", "extended": "extended dense", "width": "width-scaled"}
 """The arms as figures call them."""
 Rule = Literal["optimal", "highest_improving"]
 """Which level of an arm: of least error, or the last that errs less than the dense network."""
 Numbers = NDArray[np.float64]
 
 
+def selects_on(recipe: ps.Recipe) -> Literal["validation", "test"]:
+    """The examples on which levels and epochs are chosen: held-out ones if there are any."""
+    return "validation" if recipe.task.data.validation > 0 else "test"
+
+
+def selector(recipe: ps.Recipe) -> ps.Reading:
+    """What an optimum is chosen by: error on held-out examples if there are any, else on the test set."""
+    return at_end(recipe, ps.Risk(split=selects_on(recipe)))
+
+
 @dataclass(frozen=True)
 class Point(Trained):
-    """One network of one arm; level 0 of every arm is the same dense network."""
+    """One network of one arm; level 0 of every arm is the same dense network.
+
+    selector: what an optimum is chosen by.
+    halves: errors on the two halves of the test set.
+    examples: loss and prediction of every training example.
+    curve, selecting_curve: error and loss after every epoch, on the test set, and on what an epoch is chosen by.
+    """
 
     arm: Arm
     noise: float
     replicate: int
     level: int
-    recipe: Recipe
+    recipe: ps.Recipe
 
-    @cached_property
-    def selector(self) -> Reading:
-        """What an optimum is chosen by: error on held-out examples if there are any, else on the test set."""
-        return Reading(measure=Risk(split=self.selects_on), state=final(self.recipe))
-
-    @property
-    def selects_on(self) -> Literal["validation", "test"]:
-        """The examples on which levels and epochs are chosen: held-out ones if there are any."""
-        return "validation" if self.recipe.task.data.validation > 0 else "test"
-
-    @cached_property
-    def halves(self) -> Reading:
-        """Errors on the two halves of the test set."""
-        return Reading(measure=Halves(split="test"), state=final(self.recipe))
-
-    @cached_property
-    def examples(self) -> Reading:
-        """Loss and prediction of every training example."""
-        return Reading(measure=Examples(split="train"), state=final(self.recipe))
-
-    @cached_property
-    def curve(self) -> Trace:
-        """Test error and loss after every epoch."""
-        return Trace(probe=Curve(split="test"), run=self.recipe)
-
-    @cached_property
-    def selecting_curve(self) -> Trace:
-        """The same on the examples by which an epoch is chosen."""
-        return Trace(probe=Curve(split=self.selects_on), run=self.recipe)
+    selector = cached_property(lambda self: selector(self.recipe))
+    halves = cached_property(lambda self: at_end(self.recipe, Halves(split="test")))
+    examples = cached_property(lambda self: at_end(self.recipe, ps.Examples()))
+    curve = cached_property(lambda self: ps.Trace(probe=ps.Curve(split="test"), run=self.recipe))
+    selecting_curve = cached_property(
+        lambda self: ps.Trace(probe=ps.Curve(split=selects_on(self.recipe)), run=self.recipe)
+    )
 
 
 @dataclass(frozen=True)
@@ -83,19 +66,19 @@ class Benchmark:
     levels: of pruning, beyond the dense network.
     width_levels: width steps, one number or by noise level; 0, or a noise level that is not named: without that arm.
     rewind: where the schedule starts again.
-    prune: what a level removes.
+    prune: what a level removes; by default 20 % of the remaining weights, smallest magnitude, global.
     fits: training accuracy, percent, from which the dense network fits clean data.
     extended_levels: replays of extended training, likewise; by default as many as levels.
     name: as in the table of benchmarks, empty for one that is not there.
     """
 
-    base: Recipe
+    base: ps.Recipe
     noises: tuple[float, ...]
     replicates: int
     levels: int
-    width_levels: int | Mapping[float, int]
-    rewind: Duration
-    prune: Prune
+    width_levels: int | Mapping[float, int] = 0
+    rewind: ps.Duration = "0ep"
+    prune: ps.Prune = field(default_factory=lambda: ps.Prune(amount=ps.Remaining(fraction=0.2)))
     fits: float = 99.0
     extended_levels: int | Mapping[float, int] | None = None
     name: str = ""
@@ -108,14 +91,14 @@ class Benchmark:
     def _points(self) -> Iterator[Point]:
         for noise in self.noises:
             for number in range(self.replicates):
-                base = with_data(self.base, label_noise=noise).replace(seeds=replicate(number))
-                chains: dict[Arm, list[Recipe]] = {
+                base = ps.with_data(self.base, label_noise=noise).replace(seeds=replicate(number))
+                chains: dict[Arm, list[ps.Recipe]] = {
                     "dense": [base],
-                    "pruned": imp(base, levels=self.levels, prune=self.prune, rewind=self.rewind),
-                    "extended": extended(base, levels=self.depth("extended", noise), rewind=self.rewind),
+                    "pruned": ps.imp(base, levels=self.levels, prune=self.prune, rewind=self.rewind),
+                    "extended": ps.extended(base, levels=self.depth("extended", noise), rewind=self.rewind),
                 }
                 if steps := self.depth("width", noise):
-                    chains["width"] = width(base, levels=steps)
+                    chains["width"] = ps.width(base, levels=steps)
                 for arm, chain in chains.items():
                     for level, recipe in enumerate(chain):
                         yield Point(arm, noise, number, level, recipe)
@@ -126,7 +109,7 @@ class Benchmark:
         Raises UsageError if there is no such network.
         """
         if (arm, noise, level) not in self._rows:
-            raise UsageError(f"there is no arm {arm!r} at noise {noise} and level {level} in this benchmark")
+            raise ps.UsageError(f"there is no arm {arm!r} at noise {noise} and level {level} in this benchmark")
         return self._rows[arm, noise, level]
 
     @cached_property
@@ -158,12 +141,12 @@ class Benchmark:
         """All networks of an arm: level by level, the replicates of each in order."""
         return [self.row(arm, noise, level) for level in self.levels_of(arm, noise)]
 
-    def chosen(self, arm: Arm, noise: float, *, rule: Rule = "optimal") -> list[Chosen]:
+    def chosen(self, arm: Arm, noise: float, *, rule: Rule = "optimal") -> list[ps.Chosen]:
         """The run at the level that a rule picks, one a replicate, for what is planned before errors are known."""
         chain = self.chain(arm, noise)
         inputs = tuple(point.selector for row in chain for point in row)
         return [
-            Chosen(
+            ps.Chosen(
                 among=tuple(row[number].recipe for row in chain),
                 inputs=inputs,
                 rule=f"prunescope.studies.selection:choose_{rule}",

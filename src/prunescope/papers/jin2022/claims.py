@@ -10,12 +10,12 @@ alone is a claim of the paper only there; elsewhere the same claim is this proje
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from types import MappingProxyType
+from dataclasses import KW_ONLY, dataclass, replace
 
+import prunescope as ps
 from prunescope.papers.jin2022.arms import Benchmark, noise_name
 from prunescope.papers.jin2022.quantities import fits
-from prunescope.studies import Among, Claim, Direction, Near, Precondition, Quantity, Region, statistics
+from prunescope.studies import statistics
 from prunescope.studies.claim import Basis
 
 Cells = frozenset[tuple[str, float]]
@@ -23,8 +23,8 @@ Cells = frozenset[tuple[str, float]]
 Range = tuple[float, float]
 """The ends of a published range."""
 
-MORE, LESS, NO_MORE = Direction("greater"), Direction("less"), Direction("less", or_matches=True)
-NO_LESS = Direction("greater", or_matches=True)
+MORE, LESS, NO_MORE = ps.Direction("greater"), ps.Direction("less"), ps.Direction("less", or_matches=True)
+NO_LESS = ps.Direction("greater", or_matches=True)
 CLOSE = 0.5
 """Percentage points within which two test errors count as equal; proposed."""
 
@@ -45,26 +45,24 @@ def _cells(noises: Mapping[str, tuple[float, ...]]) -> Cells:
 KNOWN = _cells({"lenet": (0.05,), "vgg16": NOISES, **dict.fromkeys(SATURATED, NOISES)})
 """Noise levels of the paper, as far as they are known; LeNet has two more, ResNet-50 has one."""
 
-OF_THESE: Mapping[str, Cells] = MappingProxyType(
-    {
-        "pruning-helps": _cells({"vgg16": NOISES}),
-        "dense-is-best": _cells({"lenet": (0.05,)}),
-        "gain-grows-at-each": _cells({"vgg16": NOISES}),
-        "influential-change-less": _cells(dict.fromkeys(SATURATED, (0.6,))),
-        "extended-matches-everywhere": _cells({"vgg16": (0.0,)}),
-        "extended-is-worse": _cells({"vgg16": NOISES, "resnet20": NOISES}),
-        "extended-gap": KNOWN,
-        "width-is-worse-clean": frozenset(),
-        "width-is-worse": _cells({"vgg16": NOISES}),
-        "width-gap": KNOWN,
-        "fit-gap": _cells({"vgg16": NOISES}),
-        "noisy-loss-around-a-tenth": _cells({"resnet20": NOISES}),
-        "influential-worsen": _cells({"vgg16": NOISES, "resnet20": (0.15, 0.3), "resnet32": (0.15, 0.3)}),
-        "class-harm": frozenset(),
-        "algorithm-matches": frozenset(),
-        "removal-helps-at-another-level": frozenset(),
-    }
-)
+OF_THESE: Mapping[str, Cells] = {
+    "pruning-helps": _cells({"vgg16": NOISES}),
+    "dense-is-best": _cells({"lenet": (0.05,)}),
+    "gain-grows-at-each": _cells({"vgg16": NOISES}),
+    "influential-change-less": _cells(dict.fromkeys(SATURATED, (0.6,))),
+    "extended-matches-everywhere": _cells({"vgg16": (0.0,)}),
+    "extended-is-worse": _cells({"vgg16": NOISES, "resnet20": NOISES}),
+    "extended-gap": KNOWN,
+    "width-is-worse-clean": frozenset(),
+    "width-is-worse": _cells({"vgg16": NOISES}),
+    "width-gap": KNOWN,
+    "fit-gap": _cells({"vgg16": NOISES}),
+    "noisy-loss-around-a-tenth": _cells({"resnet20": NOISES}),
+    "influential-worsen": _cells({"vgg16": NOISES, "resnet20": (0.15, 0.3), "resnet32": (0.15, 0.3)}),
+    "class-harm": frozenset(),
+    "algorithm-matches": frozenset(),
+    "removal-helps-at-another-level": frozenset(),
+}
 """What the paper says of these alone.
 
 pruning-helps, gain-grows-at-each: numbers of VGG-16 (section 4); 11 of 13 help, but which, beside LeNet at 5 % (dense
@@ -74,9 +72,7 @@ LeNet at 5 %, and sees little change for ResNet-20 and ResNet-32 at 60 %. class-
 open. algorithm-matches: which algorithms Appendix C compares is not known, but for SynFlow's score.
 """
 
-NOT_OF_THESE: Mapping[str, Cells] = MappingProxyType(
-    {"noisy-loss-rises": _cells({"lenet": (0.05,), "resnet50": (0.15,)})}
-)
+NOT_OF_THESE: Mapping[str, Cells] = {"noisy-loss-rises": _cells({"lenet": (0.05,), "resnet50": (0.15,)})}
 """What the paper says of all its benchmarks but these (Fig. 5: the same exceptions)."""
 
 
@@ -85,26 +81,30 @@ class Says:
     """Makes claims about a benchmark at a noise level.
 
     bench: whose networks are measured.
-    noise: the share of wrong labels; the claims' names end with it.
+    noise: the share of wrong labels.
     benchmark: what the paper's statements are looked up by, "" for what it says nothing of; by default its name.
+    at: where the claims hold, instead of the noise level alone; then names have the noise level where it is 0, too.
+    end: of the claims' names, instead of the noise level.
     """
 
     bench: Benchmark
     noise: float = 0.0
     benchmark: str | None = None
+    _: KW_ONLY
+    at: str = ""
+    end: str | None = None
 
     def __call__(
         self,
         name: str,
-        quantity: Quantity,
-        region: Region,
+        quantity: ps.Quantity,
+        region: ps.Region,
         sentence: str,
-        *needs: Precondition,
+        *needs: ps.Precondition,
         place: str,
         statement: str = "",
-        numbered: bool = True,
-        fitted: Sequence[Precondition] | None = None,
-    ) -> Claim:
+        fitted: Sequence[ps.Precondition] | None = None,
+    ) -> ps.Claim:
         """One claim.
 
         sentence: goes on after "Without label noise," or "At 15 % label noise,"; one that begins with a capital letter
@@ -112,14 +112,14 @@ class Says:
         needs: what must hold beside `fitted`.
         place: where the paper says it; "proposed here..." for what it does not say.
         statement: its row in the tables of this file, by default its name.
-        numbered: whether the name gets the noise level.
         fitted: instead of the dense network fitting what it is trained on.
         """
         benchmark = self.bench.name if self.benchmark is None else self.benchmark
         basis, where = said(statement or name, benchmark, place, self.noise)
-        at = f"At {noise_name(self.noise)}" if self.noise else "Without label noise"
-        return Claim(
-            f"{name}-{100 * self.noise:g}" if self.noise and numbered else name,
+        at = f"At {self.at or noise_name(self.noise)}" if self.noise or self.at else "Without label noise"
+        end = f"-{100 * self.noise:g}" if self.noise or self.at else ""
+        return ps.Claim(
+            name + (end if self.end is None else self.end),
             f"{sentence}." if sentence[0].isupper() else f"{at}, {sentence}.",
             quantity,
             region,
@@ -147,20 +147,20 @@ def said(statement: str, benchmark: str, place: str, noise: float = 0.0) -> tupl
     return "proposed", f"after Jin et al. 2022, {place}{level}"
 
 
-def selected(claims: Iterable[Claim], *names: str) -> tuple[Claim, ...]:
+def selected(claims: Iterable[ps.Claim], *names: str) -> tuple[ps.Claim, ...]:
     """Some of several claims, in this order, for a study of one noise level: their names lose it."""
     by_name = {re.sub(r"-[\d.]+$", "", claim.name): claim for claim in claims}
     return tuple(replace(by_name[name], name=name) for name in names)
 
 
-def around(ends: Range, *, points: float = 1.0) -> Near:
+def around(ends: Range, *, points: float = 1.0) -> ps.Near:
     """The region of a published range: of the same sign, and beyond an end by at most half of it or so many points.
 
     Whichever is more; these tolerances are proposed here.
     """
     low, high = (end + side * max(abs(end) / 2, points) for side, end in zip((-1, 1), ends, strict=True))
     low, high = max(low, 0.0) if ends[0] > 0 else low, min(high, 0.0) if ends[1] < 0 else high
-    return Near((low + high) / 2, (high - low) / 2)
+    return ps.Near((low + high) / 2, (high - low) / 2)
 
 
 def words(ends: Range) -> str:
@@ -173,10 +173,10 @@ def by_chance(replicates: int) -> float:
     return statistics.false_positive_rate(max(2, replicates)) / 2
 
 
-def no_more_than_by_chance(replicates: int, *, margin: float = 0.0) -> Among:
+def no_more_than_by_chance(replicates: int, *, margin: float = 0.0) -> ps.Among:
     """The region in which no more parts (groups, classes) lose by more than the margin than would by chance.
 
     Of quantities [replicates, parts], changes of a loss or an error, pruned minus dense.
     """
     share = math.floor(100 * (1 - by_chance(replicates)))
-    return Among(Direction("less", than=margin, or_matches=True), at_least=share, of=100)
+    return ps.Among(ps.Direction("less", than=margin, or_matches=True), at_least=share, of=100)

@@ -4,55 +4,42 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
+import prunescope as ps
 from prunescope.base.errors import PrunescopeError
-from prunescope.base.value import Value
-from prunescope.measures import ClassRisk, Examples, Labels
+from prunescope.measures import ClassRisk
 from prunescope.papers.jin2022.arms import LABELS, Arm, Benchmark, Numbers
 from prunescope.papers.jin2022.claims import MORE, Says, by_chance, no_more_than_by_chance
 from prunescope.papers.jin2022.figures import OVER_SPARSITY
-from prunescope.papers.jin2022.quantities import ERROR, remaining
-from prunescope.papers.jin2022.subgroups import rank_agreement
-from prunescope.runs.graph.families import final
-from prunescope.runs.graph.nodes import Reading
-from prunescope.studies import (
-    Claim,
-    Computed,
-    Figure,
-    Lines,
-    Listing,
-    Quantity,
-    Results,
-    Table,
-    statistics,
-)
-from prunescope.studies.plot import Row
-from prunescope.studies.quantity import each, nodes_of
+from prunescope.papers.jin2022.quantities import ERROR, rank_agreement, remaining
+from prunescope.papers.readings import at_end
+from prunescope.studies import statistics
 from prunescope.tasks.data.groups import columns, grouping
 
 MARGIN = 0.5
 """Percentage points by which a class has to lose to count as harmed; proposed."""
 NOISE = 0.0
 """Section 7 speaks of training without label noise."""
-SUMMARIES: Mapping[str, Callable[[Numbers], float]] = MappingProxyType(
-    {"worst class": np.nanmax, "mean over classes": np.nanmean, "best class": np.nanmin}
-)
+SUMMARIES: Mapping[str, Callable[[Numbers], float]] = {
+    "worst class": np.nanmax,
+    "mean over classes": np.nanmean,
+    "best class": np.nanmin,
+}
 """What is drawn of the changes of all classes."""
 
 
-def changes(bench: Benchmark, arm: Arm, level: int) -> Quantity:
+def changes(bench: Benchmark, arm: Arm, level: int) -> ps.Quantity:
     """Test error of each class minus the dense network's, percentage points, [replicates, classes].
 
     Not a number for a class without test examples, of which nothing is known.
     """
     sparse, dense = (
-        each(
+        ps.each(
             lambda risk: np.where(risk["examples"] > 0, risk["error"], np.nan),
-            [Reading(measure=ClassRisk(split="test"), state=final(p.recipe)) for p in row],
+            [at_end(p.recipe, ClassRisk(split="test")) for p in row],
             unit=ERROR,
         )
         for row in (bench.row(arm, NOISE, level), bench.row("dense", NOISE, 0))
@@ -60,59 +47,50 @@ def changes(bench: Benchmark, arm: Arm, level: int) -> Quantity:
     return (sparse - dense).map(lambda change: 100 * change)
 
 
-def tested(change: Quantity) -> Quantity:
+def tested(change: ps.Quantity) -> ps.Quantity:
     """The same without the classes that have no test examples."""
     return change.map(lambda classes: classes[:, ~np.isnan(classes).all(axis=0)])
 
 
-def figure(bench: Benchmark, arms: Sequence[Arm], *, claims: Sequence[Claim] = ()) -> Figure:
+def figure(bench: Benchmark, arms: Sequence[Arm], *, claims: Sequence[ps.Claim] = ()) -> ps.Figure:
     """The change of the worst and of the best class over weights remaining, one panel an arm."""
-    return Figure(
+    return ps.Figure(
         "classes",
         "Section 7: change in test error by class",
         caption="Test error of a class minus the dense network's on it, without label noise: the class that changes "
         "most for the worse, for the better, and the mean over classes. The worst of several classes lies above 0 "
         "by chance alone; the same of the mildest levels shows by how much.",
         rows=[_rows(bench, arm, level) for arm in arms for level in bench.levels_of(arm, NOISE)[1:]],
-        plot=Lines(
-            "weights_remaining",
-            "change",
-            series="series",
-            y_label="change in test error, points",
-            **OVER_SPARSITY,
+        plot=ps.Lines(
+            "weights_remaining", "change", series="series", y_label="change in test error, points", **OVER_SPARSITY
         ),
         claims=tuple(claims),
     )
 
 
-def _rows(bench: Benchmark, arm: Arm, level: int) -> Computed:
+def _rows(bench: Benchmark, arm: Arm, level: int) -> ps.Computed:
     """The summaries and the change of every class, whose number only the results say."""
     change, x = changes(bench, arm, level), remaining(bench, arm, NOISE, level)
 
-    def rows(results: Results) -> Iterator[Row]:
+    def rows(results: ps.Results) -> Iterator[ps.Row]:
         for number, (classes, weights) in enumerate(zip(change(results), x(results), strict=True)):
             by_class = {f"class_{place}": float(value) for place, value in enumerate(classes)}
             for name, summary in SUMMARIES.items():
-                shared = {
-                    "series": name,
-                    "replicate": number,
-                    "level": level,
-                    "weights_remaining": float(weights),
-                }
+                shared = {"series": name, "replicate": number, "level": level, "weights_remaining": float(weights)}
                 yield {**shared, "change": float(summary(classes)), **by_class}
 
-    def table(results: Results) -> Table:
+    def table(results: ps.Results) -> ps.Table:
         with contextlib.suppress(PrunescopeError):
             return list(rows(results))
         return []
 
-    return Computed(nodes_of([change, x]), table, {"panel": LABELS[arm]})
+    return ps.Computed(ps.nodes_of([change, x]), table, {"panel": LABELS[arm]})
 
 
-def named_figures(bench: Benchmark) -> Iterator[Figure]:
+def named_figures(bench: Benchmark) -> Iterator[ps.Figure]:
     """Every class by name, and every group of the user's own: what the best and the last level of pruning do to it."""
     source = bench.base.task.data.source
-    labels = Reading(measure=Labels(split="test"), state=final(bench.row("dense", NOISE, 0)[0].recipe))
+    labels = at_end(bench.row("dense", NOISE, 0)[0].recipe, ps.Labels(split="test"))
     of_class = Groups("class", source.class_names, [labels], lambda results: np.asarray(results[labels]["label"]))
     yield _named_figure(bench, of_class, "classes-named", "Who loses: every class, worst first")
     for number, column in enumerate(columns(source.digest)):
@@ -135,27 +113,27 @@ class Groups:
 
     name: str
     names: Sequence[str]
-    nodes: Sequence[Reading]
-    of: Callable[[Results], NDArray[np.int64]]
+    nodes: Sequence[ps.Reading]
+    of: Callable[[ps.Results], NDArray[np.int64]]
     kind: str = "classes"
 
 
-def _codes(codes: NDArray[np.int64], results: Results) -> NDArray[np.int64]:
+def _codes(codes: NDArray[np.int64], results: ps.Results) -> NDArray[np.int64]:
     return codes
 
 
-def _named_figure(bench: Benchmark, groups: Groups, name: str, title: str) -> Figure:
+def _named_figure(bench: Benchmark, groups: Groups, name: str, title: str) -> ps.Figure:
     dense = on_test([point.recipe for point in bench.row("dense", NOISE, 0)])
     sparse = {
         "best level": on_test(bench.chosen("pruned", NOISE)),
         f"level {bench.levels}": on_test([point.recipe for point in bench.row("pruned", NOISE, bench.levels)]),
     }
 
-    def rows(after: Sequence[Reading], results: Results) -> list[Row]:
+    def rows(after: Sequence[ps.Reading], results: ps.Results) -> list[ps.Row]:
         wrong = [np.stack([~np.asarray(results[reading]["correct"]) for reading in row]) for row in (dense, after)]
         return named(groups.of(results), *wrong, name=groups.name, names=groups.names)
 
-    return Figure(
+    return ps.Figure(
         name,
         title,
         caption="Test error in percent, mean over replicates, of the dense and of the pruned network. lost and won: "
@@ -164,16 +142,16 @@ def _named_figure(bench: Benchmark, groups: Groups, name: str, title: str) -> Fi
         "level is chosen on "
         f"{'held-out examples' if bench.base.task.data.validation else 'the same test set'}.",
         rows=[
-            Computed((*groups.nodes, *dense, *after), partial(rows, after), {"panel": panel})
+            ps.Computed((*groups.nodes, *dense, *after), partial(rows, after), {"panel": panel})
             for panel, after in sparse.items()
         ],
-        plot=Listing(),
+        plot=ps.Listing(),
     )
 
 
-def on_test(runs: Sequence[Value]) -> list[Reading]:
+def on_test(runs: Sequence[ps.Value]) -> list[ps.Reading]:
     """What each network says of every test example."""
-    return [Reading(measure=Examples(split="test"), state=final(run)) for run in runs]
+    return [at_end(run, ps.Examples(split="test")) for run in runs]
 
 
 def named(
@@ -183,7 +161,7 @@ def named(
     *,
     name: str = "class",
     names: Sequence[str] = (),
-) -> list[Row]:
+) -> list[ps.Row]:
     """What happened to each group of examples, the worst first; those without examples come last, without numbers.
 
     group: the group of each example, [N], from 0. dense, sparse: whether a replicate errs on it, [R, N].
@@ -206,39 +184,28 @@ def named(
     return sorted(rows, key=lambda row: -float(str(row.get("change", "-inf"))))
 
 
-def harm(bench: Benchmark) -> Iterator[Claim]:
+def harm(bench: Benchmark) -> Iterator[ps.Claim]:
     """One level harms no class, the last one does, and a narrow network harms the same ones (section 7)."""
     first, last = (tested(changes(bench, "pruned", level)) for level in (1, bench.levels))
     narrowest = tested(changes(bench, "width", bench.depth("width", NOISE)))
-    says = Says(bench)
-    place, row = "section 7 (of groups of examples; classes are left open there)", "class-harm"
-    yield says(
-        "class-harm-comes-late",
-        first.named(unit="share of classes not harmed"),
-        no_more_than_by_chance(bench.replicates, margin=MARGIN),
+    place = "section 7 (of groups of examples; classes are left open there)"
+    says = partial(Says(bench), place=place, statement="class-harm")
+    text = (
         f"one level of pruning raises the test error of no more classes by {MARGIN:g} points than the paper's rule "
-        f"finds where nothing differs ({100 * by_chance(bench.replicates):.0f} %)",
-        place=place,
-        statement=row,
+        f"finds where nothing differs ({100 * by_chance(bench.replicates):.0f} %)"
     )
+    region = no_more_than_by_chance(bench.replicates, margin=MARGIN)
+    yield says("class-harm-comes-late", first.named(unit="share of classes not harmed"), region, text)
+
     worst_last, worst_first = (
         change.map(lambda classes: classes.max(axis=1), label=f"worst class, {level} level")
         for change, level in ((last, "last"), (first, "first"))
     )
-    yield says(
-        "class-harm-grows",
-        worst_last - worst_first,
-        MORE,
-        f"the test error of the class that pruning harms most rises by more at level {bench.levels} than at level 1",
-        place=place,
-        statement=row,
-    )
-    yield says(
-        "class-harm-is-of-size",
-        rank_agreement(last, narrowest, over="classes"),
-        MORE,
+    text = f"the test error of the class that pruning harms most rises by more at level {bench.levels} than at level 1"
+    yield says("class-harm-grows", worst_last - worst_first, MORE, text)
+
+    text = (
         "the classes whose test error rises most at the highest sparsity are those whose error rises most in the "
-        "narrowest dense network",
-        place=place,
-        statement=row,
+        "narrowest dense network"
     )
+    yield says("class-harm-is-of-size", rank_agreement(last, narrowest, over="classes"), MORE, text)

@@ -4,60 +4,32 @@ One column of the paper's figures, without other algorithms, ablations and furth
 """
 
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType, ModuleType
+from importlib import import_module
+from types import ModuleType
 
-from prunescope.papers.jin2022 import (
-    PAPERS,
-    app_b,
-    app_d,
-    app_e,
-    app_i,
-    app_k,
-    app_l,
-    app_m,
-    fig1,
-    fig2,
-    fig3,
-    fig4,
-    fig5,
-    fig6,
-    fig7,
-    optimum,
-    section7,
-)
+import prunescope as ps
+from prunescope.papers.jin2022 import PAPERS
 from prunescope.papers.jin2022.scales import Size
 from prunescope.papers.jin2022.settings import SCALES, About, Settings, words
-from prunescope.studies.study import Study, merged, titled
-
-__all__ = ["SCALES", "build"]
 
 FIGURE = "all of jin2022 but other algorithms, ablations and further controls"
 COST = {"smoke": "half a minute or less", "laptop": "3 hours", "paper": "9 hours"}
 
-PARTS: tuple[ModuleType, ...] = (
-    *(fig1, fig2, fig3, fig4, fig5, fig6, fig7, section7),
-    *(app_b, app_d, app_e, app_i, app_k, app_l, app_m, optimum),
-)
-"""The studies that live on the same arms: pruning, extended training, width, EL2N, leave-out."""
-
-ABOUT_NOISE: Mapping[ModuleType, About] = MappingProxyType(
-    {fig4: "noises", fig5: "noises", app_e: "controls", app_i: "controls"}
-)
+PARTS = (*(f"fig{number}" for number in range(1, 8)), "section7", *(f"app_{part}" for part in "bdeiklm"), "optimum")
+"""The files of the studies that live on the same arms: pruning, extended training, width, EL2N, leave-out."""
+ABOUT_NOISE: Mapping[str, About] = {"fig4": "noises", "fig5": "noises", "app_e": "controls", "app_i": "controls"}
 """Those of them that are left out where none of these levels has label noise."""
 
 
-def build(settings: Settings, scale: str) -> Study:
+def build(settings: Settings, scale: str) -> ps.Study:
     """The study under these settings; all parts share their runs."""
     size = settings.size(scale)
-    return merged(
-        [part.build(settings, scale) for part in within(size, PARTS)],
-        *titled(__doc__),
-        settings=size,
-        scale=words(size, scale),
-        paper=PAPERS["jin2022"],
-    )
+    studies = [part.build(settings, scale) for part in within(size, PARTS)]
+    paper = PAPERS["jin2022"]
+    return ps.merged(studies, *ps.titled(__doc__), settings=size, scale=words(size, scale), paper=paper)
 
 
-def within(size: Size, parts: Sequence[ModuleType]) -> list[ModuleType]:
+def within(size: Size, parts: Sequence[str]) -> list[ModuleType]:
     """Those of some studies that have something to show at this size."""
-    return [part for part in parts if part not in ABOUT_NOISE or max(getattr(size, ABOUT_NOISE[part])) > 0]
+    shown = [part for part in parts if part not in ABOUT_NOISE or max(getattr(size, ABOUT_NOISE[part])) > 0]
+    return [import_module(f"{__package__}.{part}") for part in shown]

@@ -7,19 +7,15 @@ The controls that a reader of the paper asks for.
 from collections.abc import Iterator
 from functools import partial
 
+import prunescope as ps
 from prunescope.papers.jin2022 import variants
 from prunescope.papers.jin2022.arms import Benchmark, noise_name
 from prunescope.papers.jin2022.claims import MORE, Says
 from prunescope.papers.jin2022.figures import epochs_figure
 from prunescope.papers.jin2022.quantities import best, best_epoch, dense, optima_inside
-from prunescope.papers.jin2022.settings import SCALES, Settings, arms, notes, study
+from prunescope.papers.jin2022.settings import SCALES, Settings, at, study
 from prunescope.papers.jin2022.variants import Variant
-from prunescope.runs.graph.families import extended, imp, width
-from prunescope.runs.graph.recipe import Recipe
-from prunescope.studies import Claim, Equivalence, Study
-from prunescope.training.schedules import Constant, Stretched
-
-__all__ = ["SCALES", "build"]
+from prunescope.training.schedules import Stretched
 
 COST = {"smoke": "half a minute or less", "laptop": "5 hours", "paper": "8 hours"}
 FIGURE = "beside Figures 6 and 7; not in the paper"
@@ -30,37 +26,33 @@ STOPS = 4
 """At how many levels the dear controls are run: each starts anew, so it costs as much as a whole chain."""
 
 
-def build(settings: Settings, scale: str) -> Study:
+def build(settings: Settings, scale: str) -> ps.Study:
     """The study under these settings."""
-    size = settings.size(scale)
-    bench = arms(size)
+    size, bench = at(settings, scale)
     noises = tuple(dict.fromkeys((0.0, max(size.controls))))
     by_noise = {noise: controls(bench, noise) for noise in noises}
     every = [variant for group in by_noise.values() for variant in group.values()]
-    by_level = variants.figure(
-        every,
-        "controls",
-        "Size, time, both, and pruning",
+    caption = (
         "Test error of pruning and of dense networks that share with it the training (extended), the width factor of "
         "the level (narrower), or both; and, where the learning rate varies, of training as long in one stretched "
-        "schedule instead of replays.",
-        claims=[claim for noise, group in by_noise.items() for claim in _claims(bench, noise, group)],
+        "schedule instead of replays."
     )
+    claims = [claim for noise, group in by_noise.items() for claim in _claims(bench, noise, group)]
+    by_level = variants.figure(every, "controls", "Size, time, both, and pruning", caption, claims=claims)
     by_epoch = epochs_figure(bench, noises=noises, claims=[_early_stopping_is_worse(bench, n) for n in noises])
     inside = (*optima_inside(bench, "pruned", noises=noises), *(variant.optimum_inside for variant in every))
-    text = (*notes(size), *_notes(bench))
-    return study(__doc__, size, scale, figures=(by_level, by_epoch), cautions=inside, notes=text)
+    return study(__doc__, size, scale, by_level, by_epoch, cautions=inside, more=_notes(bench))
 
 
 def controls(bench: Benchmark, noise: float) -> dict[str, Variant]:
     """The variants by name at a noise level; a stretched schedule only where it is another one than the replays."""
     makers: dict[str, variants.Maker] = {
-        "pruned": partial(imp, levels=bench.levels, prune=bench.prune, rewind=bench.rewind),
-        "extended": partial(extended, levels=bench.levels, rewind=bench.rewind),
-        "narrower": partial(width, levels=bench.levels),
+        "pruned": partial(ps.imp, levels=bench.levels, prune=bench.prune, rewind=bench.rewind),
+        "extended": partial(ps.extended, levels=bench.levels, rewind=bench.rewind),
+        "narrower": partial(ps.width, levels=bench.levels),
         "narrower and extended": partial(_narrower_and_extended, bench),
     }
-    if not isinstance(bench.base.schedule, Constant):
+    if not isinstance(bench.base.schedule, ps.Constant):
         makers["stretched"] = lambda base: {level: stretched(bench, base, level) for level in stops(bench)}
     return {name: Variant(bench, name, noise, make) for name, make in makers.items()}
 
@@ -70,12 +62,12 @@ def stops(bench: Benchmark) -> list[int]:
     return sorted({max(1, round(k * bench.levels / STOPS)) for k in range(1, STOPS + 1)})
 
 
-def _narrower_and_extended(bench: Benchmark, base: Recipe) -> dict[int, Recipe]:
-    widths = width(base, levels=bench.levels)
-    return {level: extended(widths[level], levels=level, rewind=bench.rewind)[-1] for level in stops(bench)}
+def _narrower_and_extended(bench: Benchmark, base: ps.Recipe) -> dict[int, ps.Recipe]:
+    widths = ps.width(base, levels=bench.levels)
+    return {level: ps.extended(widths[level], levels=level, rewind=bench.rewind)[-1] for level in stops(bench)}
 
 
-def stretched(bench: Benchmark, base: Recipe, level: int) -> Recipe:
+def stretched(bench: Benchmark, base: ps.Recipe, level: int) -> ps.Recipe:
     """The dense network trained once, for as many steps as pruning to a level takes, its schedule stretched to fit."""
     clock = base.clock()
     steps = clock.total + level * (clock.total - clock.steps(bench.rewind))
@@ -90,43 +82,39 @@ def _notes(bench: Benchmark) -> tuple[str, ...]:
         "The learning rate of this benchmark is constant, so a stretched schedule is that of the replays: extended "
         "training already is one long training, and time cannot be told from a cyclic learning rate here."
     )
-    return (note, same) if isinstance(bench.base.schedule, Constant) else (note,)
+    return (note, same) if isinstance(bench.base.schedule, ps.Constant) else (note,)
 
 
-def _claims(bench: Benchmark, noise: float, group: dict[str, Variant]) -> Iterator[Claim]:
-    says, same = partial(Says(bench, noise), numbered=False), Equivalence(MARGIN)
-    at, end, within = f"At {noise_name(noise)}", f"-{100 * noise:g}", f"within {MARGIN:g} points"
+def _claims(bench: Benchmark, noise: float, group: dict[str, Variant]) -> Iterator[ps.Claim]:
+    says, same, within = Says(bench, noise, at=noise_name(noise)), ps.Equivalence(MARGIN), f"within {MARGIN:g} points"
     errors = {name: variant.at_best(*stops(bench)) for name, variant in group.items()}
     longer, narrower, both = errors["extended"], errors["narrower"], errors["narrower and extended"]
+    place = "proposed here: {} of Jin et al. 2022, section 5"
 
     text = (
-        f"{at}, a narrower dense network trained as long as pruning, at its best, is {within} of pruning at its best "
-        "of the same levels"
+        f"a narrower dense network trained as long as pruning, at its best, is {within} of pruning at its best of the "
+        "same levels"
     )
-    place = "proposed here: completes the size and time of Jin et al. 2022, section 5"
-    yield says(f"both-are-enough{end}", both - errors["pruned"], same, text, place=place)
+    completes = place.format("completes the size and time")
+    yield says("both-are-enough", both - errors["pruned"], same, text, place=completes)
 
     interaction = (both - narrower) - (longer - dense(bench, noise))
     interaction = interaction.named("both minus narrower minus extended plus dense")
     text = (
-        f"{at}, a smaller width and longer training together change the test error by the sum of what each changes "
-        f"alone, to {within}"
+        "a smaller width and longer training together change the test error by the sum of what each changes alone, to "
+        f"{within}"
     )
-    place = "proposed here: the interaction in the 2 x 2 of size and time of Jin et al. 2022, section 5"
-    yield says(f"size-and-time-add-up{end}", interaction, same, text, place=place)
+    crossed = place.format("the interaction in the 2 x 2 of size and time")
+    yield says("size-and-time-add-up", interaction, same, text, place=crossed)
 
     if "stretched" in errors:
-        as_long = f"{within} of training as long in one stretched schedule"
-        text = f"{at}, extended training by replays is at its best {as_long}"
-        place = "proposed here: time against the cyclic learning rate of Jin et al. 2022, section 5.1"
-        yield says(f"replays-are-time{end}", longer - errors["stretched"], same, text, place=place)
+        text = f"extended training by replays is at its best {within} of training as long in one stretched schedule"
+        cyclic = place.format("time against the cyclic learning rate") + ".1"
+        yield says("replays-are-time", longer - errors["stretched"], same, text, place=cyclic)
 
 
-def _early_stopping_is_worse(bench: Benchmark, noise: float) -> Claim:
-    text = (
-        f"At {noise_name(noise)}, the dense network at its best epoch errs more on the test set than pruning at its "
-        "best level"
-    )
-    name, place = "early-stopping-is-worse", "proposed here: the control that Jin et al. 2022 lacks"
+def _early_stopping_is_worse(bench: Benchmark, noise: float) -> ps.Claim:
+    text = "the dense network at its best epoch errs more on the test set than pruning at its best level"
+    says, place = Says(bench, noise, at=noise_name(noise)), "proposed here: the control that Jin et al. 2022 lacks"
     gap = best_epoch(bench, noise) - best(bench, "pruned", noise)
-    return Says(bench, noise)(f"{name}-{100 * noise:g}", gap, MORE, text, place=place, numbered=False)
+    return says("early-stopping-is-worse", gap, MORE, text, place=place)

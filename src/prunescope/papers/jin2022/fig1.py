@@ -3,16 +3,14 @@
 Pruning matches training longer, and changes the loss of influential examples most.
 """
 
+import prunescope as ps
 from prunescope.papers.jin2022.arms import Arm, Benchmark
 from prunescope.papers.jin2022.claims import CLOSE, Says
 from prunescope.papers.jin2022.fig2 import influential
 from prunescope.papers.jin2022.figures import error_figure
 from prunescope.papers.jin2022.quantities import optima_inside, over_levels, remaining, test_error
-from prunescope.papers.jin2022.settings import SCALES, Settings, arms, study
+from prunescope.papers.jin2022.settings import SCALES, Settings, at, study
 from prunescope.papers.jin2022.subgroups import at_both_choices, group_figure, subgroups
-from prunescope.studies import Among, Claim, Equivalence, Study, combined, side_by_side
-
-__all__ = ["SCALES", "build"]
 
 FIGURE = "Figure 1"
 COST = {"smoke": "half a minute or less", "laptop": "40 minutes", "paper": "1 hour"}
@@ -21,32 +19,28 @@ ABOVE = 1.0
 """Weights remaining, percent, above which the two are compared."""
 
 
-def build(settings: Settings, scale: str) -> Study:
+def build(settings: Settings, scale: str) -> ps.Study:
     """The study under these settings."""
-    size = settings.size(scale)
-    bench = arms(size)
+    size, bench = at(settings, scale)
     sub = subgroups(bench, size)
     title, matches = "Figure 1a: pruned and extended dense training", (matches_everywhere(bench),)
     left = error_figure(bench, arms=SHOWN, noises=(0.0,), name="fig1a", title=title, claims=matches)
-    title, claims = "Figure 1b: change in training loss by influence", tuple(influential(sub))
+    title, claims = "Figure 1b: change in training loss by influence", influential(sub)
     right = group_figure(sub, at_both_choices(), name="fig1b", title=title, claims=claims)
-    return study(__doc__, size, scale, figures=(left, right), cautions=optima_inside(bench, *SHOWN, noises=(0.0,)))
+    return study(__doc__, size, scale, left, right, cautions=optima_inside(bench, *SHOWN, noises=(0.0,)))
 
 
-def matches_everywhere(bench: Benchmark) -> Claim:
+def matches_everywhere(bench: Benchmark) -> ps.Claim:
     """Extended training matches pruning at every sparsity."""
     levels = bench.levels_of("extended", 0.0)
     gaps = [test_error(bench, "extended", 0.0, n) - test_error(bench, "pruned", 0.0, n) for n in levels]
-    compared = combined(
-        lambda gaps, left: gaps[:, 1:][:, left[0, 1:] > ABOVE],
-        side_by_side(gaps),
-        over_levels(bench, "extended", 0.0, remaining),
-        unit="share of levels",
-    )
+    left = over_levels(bench, "extended", 0.0, remaining)
     return Says(bench)(
         "extended-matches-everywhere",
-        compared,
-        Among(Equivalence(CLOSE)),
+        ps.combined(
+            lambda gaps, left: gaps[:, 1:][:, left[0, 1:] > ABOVE], ps.side_by_side(gaps), left, unit="share of levels"
+        ),
+        ps.Among(ps.Equivalence(CLOSE)),
         f"extended dense training is within {CLOSE:g} points of pruning at every level to which it was run with more "
         f"than {ABOVE:g} % of the weights",
         place="Fig. 1a (the margin is proposed here)",

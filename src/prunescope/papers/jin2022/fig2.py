@@ -5,17 +5,15 @@ highest that still improves on the dense network.
 """
 
 from collections.abc import Iterator, Mapping
-from types import MappingProxyType
 
+import prunescope as ps
 from prunescope.papers.jin2022.arms import Benchmark, Rule
 from prunescope.papers.jin2022.claims import LESS, MORE, NO_MORE, Range, Says
-from prunescope.papers.jin2022.quantities import goes_to, is_sparse, optima_inside, selecting, train
-from prunescope.papers.jin2022.settings import SCALES, Settings, arms, study
+from prunescope.papers.jin2022.quantities import both_levels_inside, goes_to, is_sparse, selecting, train
+from prunescope.papers.jin2022.settings import SCALES, Settings, at, study
 from prunescope.papers.jin2022.subgroups import TOP, Subgroups, at_both_choices, group_figure, subgroups
-from prunescope.studies import Among, Claim, Direction, Near, Study, selection
+from prunescope.studies import selection
 from prunescope.studies.groups import concentration
-
-__all__ = ["SCALES", "build"]
 
 FIGURE = "Figure 2"
 COST = {"smoke": "half a minute or less", "laptop": "20 minutes", "paper": "40 minutes"}
@@ -23,33 +21,23 @@ COST = {"smoke": "half a minute or less", "laptop": "20 minutes", "paper": "40 m
 HIGHEST: Rule = "highest_improving"
 CONCENTRATION: Range = (3.5, 71.0)
 """Mean change in loss on the top 20 % of EL2N over that on the rest, at the optimum. Source: section 3 (Fig. 2a)."""
-HIGHEST_IMPROVING: Mapping[str, int] = MappingProxyType({"resnet20": 8, "vgg16": 21})
+HIGHEST_IMPROVING: Mapping[str, int] = {"resnet20": 8, "vgg16": 21}
 """The last level that improves on the dense network: 83.22 and 99.08 % sparsity. Source: section 4 (Fig. 2b)."""
 WORSE = ("resnet20", "vgg16")
 """The benchmarks that the paper finds fitted worse at the highest improving sparsity. Source: section 4 (Fig. 2b)."""
 
 
-def build(settings: Settings, scale: str) -> Study:
+def build(settings: Settings, scale: str) -> ps.Study:
     """The study under these settings."""
-    size = settings.size(scale)
-    bench = arms(size)
+    size, bench = at(settings, scale)
     sub = subgroups(bench, size)
     claims = (better_training(bench), *by_group(sub), *influential(sub), *highest_improving_level(bench))
-    figure = group_figure(
-        sub,
-        at_both_choices(),
-        name="fig2",
-        title="Figure 2: change in training loss by influence",
-        claims=claims,
-    )
-    cautions = (
-        *optima_inside(bench, "pruned", noises=(0.0,)),
-        *optima_inside(bench, "pruned", noises=(0.0,), rule=HIGHEST),
-    )
-    return study(__doc__, size, scale, figures=(figure,), cautions=cautions)
+    title = "Figure 2: change in training loss by influence"
+    figure = group_figure(sub, at_both_choices(), name="fig2", title=title, claims=claims)
+    return study(__doc__, size, scale, figure, cautions=both_levels_inside(bench, (0.0,)))
 
 
-def better_training(bench: Benchmark) -> Claim:
+def better_training(bench: Benchmark) -> ps.Claim:
     """Mild pruning trains better."""
     change = train(bench, "pruned", 0.0, 1) - train(bench, "dense", 0.0)
     text = "one level of pruning and retraining lowers the mean training loss"
@@ -57,63 +45,55 @@ def better_training(bench: Benchmark) -> Claim:
     return Says(bench)("better-training", change, LESS, text, place=place)
 
 
-def by_group(sub: Subgroups) -> Iterator[Claim]:
+def by_group(sub: Subgroups) -> Iterator[ps.Claim]:
     """Every group improves at the optimum; at the highest improving sparsity, it depends on the network."""
     bench, says = sub.bench, sub.says(0.0)
     sparse, still = is_sparse(bench, 0.0), is_sparse(bench, 0.0, rule=HIGHEST)
     change, at_highest = sub.change("pruned", 0.0), sub.change("pruned", 0.0, HIGHEST)
 
     text = "the optimally sparse network fits every group of training examples as well as the dense network or better"
-    each = change.named("", "share of groups")
-    yield says("every-group-improves", each, Among(NO_MORE), text, sparse, place="section 3, Fig. 2a")
+    each, place = change.named("", "share of groups"), "section 3, Fig. 2a"
+    yield says("every-group-improves", each, ps.Among(NO_MORE), text, sparse, place=place)
 
     low, high = CONCENTRATION
     ratio = change.map(lambda rows: [concentration(row, top=TOP) for row in rows], label="", unit="ratio")
-    yield says(
-        "concentration",
-        ratio,
-        Near((low + high) / 2, (high - low) / 2),
+    text = (
         f"at the optimal sparsity the mean change in loss on the top 20 % of {sub.axis} is {low:g} to {high:g} times "
-        "that on the rest",
-        sparse,
-        place="section 3, Fig. 2a (range over five benchmarks)",
+        "that on the rest"
     )
+    within, place = ps.Near((low + high) / 2, (high - low) / 2), f"{place} (range over five benchmarks)"
+    yield says("concentration", ratio, within, text, sparse, place=place)
 
     if bench.name in WORSE:
-        moved, region = at_highest.map(lambda c: (c > 0).mean(axis=1)), Direction("greater", than=0.5)
-        moved, text = moved.named("", "share of groups fitted worse"), "most groups are fitted worse"
+        moved = at_highest.map(lambda c: (c > 0).mean(axis=1), label="", unit="share of groups fitted worse")
+        region, text = ps.Direction("greater", than=0.5), "most groups are fitted worse"
     else:
-        moved, region = at_highest.map(lambda c: c.mean(axis=1)).named("pruned minus dense"), LESS
+        moved, region = at_highest.map(lambda c: c.mean(axis=1), label="pruned minus dense"), LESS
         text = "the training loss is lower overall"
     text = f"at the highest sparsity that still improves on the dense network {text}"
     yield says("loss-at-highest-improving", moved, region, text, still, place="section 4, Fig. 2b")
 
 
-def influential(sub: Subgroups) -> Iterator[Claim]:
+def influential(sub: Subgroups) -> Iterator[ps.Claim]:
     """The loss changes most on influential examples: it falls at the optimum, and rises where most are fitted worse."""
-    says, where = sub.says(0.0), f"on the examples with the top 20 % of {sub.axis} than on the rest"
-    falls, sparse = sub.top("pruned", 0.0) - sub.rest("pruned", 0.0), is_sparse(sub.bench, 0.0)
+    says, where = sub.says(0.0), f"on {sub.influential} than on the rest"
     text = f"at the optimal sparsity the loss falls by more {where}"
-    yield says("influential-improve-most", falls, LESS, text, sparse, place="section 3, Figs 1b and 2a")
+    falls, sparse, place = sub.top_minus_rest("pruned", 0.0), is_sparse(sub.bench, 0.0), "section 3, Figs 1b and 2a"
+    yield says("influential-improve-most", falls, LESS, text, sparse, place=place)
     if sub.bench.name in WORSE:
-        rises = sub.top("pruned", 0.0, HIGHEST) - sub.rest("pruned", 0.0, HIGHEST)
-        still, place = is_sparse(sub.bench, 0.0, rule=HIGHEST), "section 4, Figs 1b and 2b"
         text = f"at the highest sparsity that still improves on the dense network the loss rises by more {where}"
-        yield says("influential-worsen-at-highest", rises, MORE, text, still, place=place)
+        rises, still = sub.top_minus_rest("pruned", 0.0, HIGHEST), is_sparse(sub.bench, 0.0, rule=HIGHEST)
+        yield says("influential-worsen-at-highest", rises, MORE, text, still, place="section 4, Figs 1b and 2b")
 
 
-def highest_improving_level(bench: Benchmark) -> Iterator[Claim]:
+def highest_improving_level(bench: Benchmark) -> Iterator[ps.Claim]:
     """At which level pruning last improves on the dense network, for the benchmarks where it is named."""
     if level := HIGHEST_IMPROVING.get(bench.name):
-        yield Says(bench)(
-            "highest-improving-level",
-            selecting(bench, "pruned", 0.0).map(
-                lambda errors: [float(selection.highest_improving(row[:, None])) for row in errors],
-                unit="level, of each replicate by itself",
-            ),
-            Near(level, 1.0),
-            f"the highest sparsity that improves on the dense network is {100 - 100 * 0.8**level:.2f} % (level {level})"
-            ", to within a level",
-            goes_to(bench, level + 2),
-            place="section 4, Fig. 2b (the tolerance is proposed here)",
+        last = selecting(bench, "pruned", 0.0).map(
+            lambda errors: [float(selection.highest_improving(row[:, None])) for row in errors],
+            unit="level, of each replicate by itself",
         )
+        sparsity = f"{100 - 100 * 0.8**level:.2f} % (level {level})"
+        text = f"the highest sparsity that improves on the dense network is {sparsity}, to within a level"
+        deep, place = goes_to(bench, level + 2), "section 4, Fig. 2b (the tolerance is proposed here)"
+        yield Says(bench)("highest-improving-level", last, ps.Near(level, 1.0), text, deep, place=place)

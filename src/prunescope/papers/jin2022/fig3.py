@@ -2,87 +2,61 @@
 
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
-from types import MappingProxyType
 
+import prunescope as ps
 from prunescope.papers.jin2022.arms import Benchmark, noise_name
 from prunescope.papers.jin2022.claims import MORE, NO_LESS, OF_THESE, Says
 from prunescope.papers.jin2022.figures import error_figure
-from prunescope.papers.jin2022.quantities import (
-    best_sparse,
-    dense,
-    fits_clean,
-    fits_noise,
-    gain,
-    optima_inside,
-)
-from prunescope.papers.jin2022.settings import SCALES, Settings, arms, study
-from prunescope.studies import Among, Claim, Near, Study, side_by_side
-
-__all__ = ["SCALES", "build"]
+from prunescope.papers.jin2022.quantities import best_sparse, dense, fits, gain, optima_inside
+from prunescope.papers.jin2022.settings import SCALES, Settings, at, study
 
 FIGURE = "Figure 3"
 COST = {"smoke": "half a minute or less", "laptop": "1 hour", "paper": "2 hours"}
 
-GAIN: Mapping[tuple[str, float], float] = MappingProxyType(
-    {("vgg16", 0.15): 5.2, ("vgg16", 0.3): 16.1, ("vgg16", 0.6): 34.6}
-)
+GAIN: Mapping[tuple[str, float], float] = {("vgg16", 0.15): 5.2, ("vgg16", 0.3): 16.1, ("vgg16", 0.6): 34.6}
 """Dense test error minus that at the optimal sparsity, percentage points. Source: section 4 (Fig. 3)."""
 
 
-def build(settings: Settings, scale: str) -> Study:
+def build(settings: Settings, scale: str) -> ps.Study:
     """The study under these settings."""
-    size = settings.size(scale)
-    bench = arms(size)
-    figure = error_figure(
-        bench,
-        arms=("pruned",),
-        name="fig3",
-        title="Figure 3: test error over sparsity",
-        claims=(*helps(bench), *grows(bench), *numbers(bench)),
-    )
-    return study(__doc__, size, scale, figures=(figure,), cautions=optima_inside(bench, "pruned"))
+    size, bench = at(settings, scale)
+    title, claims = "Figure 3: test error over sparsity", (*helps(bench), *grows(bench), *numbers(bench))
+    figure = error_figure(bench, arms=("pruned",), name="fig3", title=title, claims=claims)
+    return study(__doc__, size, scale, figure, cautions=optima_inside(bench, "pruned"))
 
 
-def helps(bench: Benchmark) -> Iterator[Claim]:
+def helps(bench: Benchmark) -> Iterator[ps.Claim]:
     """With noise, the optimally sparse network generalizes better than the dense one; LeNet's at 5 % does not."""
     for noise in bench.noisy():
-        says, text = (
-            Says(bench, noise),
-            "the optimally sparse network has a lower test error than the dense one",
-        )
-        yield says("pruning-helps", gain(bench, noise), MORE, text, place="Fig. 3")
+        text = "the optimally sparse network has a lower test error than the dense one"
+        yield Says(bench, noise)("pruning-helps", gain(bench, noise), MORE, text, place="Fig. 3")
         if (bench.name, noise) in OF_THESE["dense-is-best"]:
             gap = best_sparse(bench, noise) - dense(bench, noise)
             text = "no pruned network has a lower test error than the dense one"
-            yield says("dense-is-best", gap, NO_LESS, text, place="Fig. 5", numbered=False)
+            yield Says(bench, noise, end="")("dense-is-best", gap, NO_LESS, text, place="Fig. 5")
 
 
-def grows(bench: Benchmark) -> Iterator[Claim]:
+def grows(bench: Benchmark) -> Iterator[ps.Claim]:
     """The gain from pruning grows with label noise."""
     gains = {noise: gain(bench, noise) for noise in bench.noises}
-    if (highest := max(gains)) > 0:
-        says, place, clean = Says(bench, highest), "section 4 and Fig. 3", fits_clean(bench)
-        text, fitted = f"Pruning gains more at {noise_name(highest)} than without", fits_noise(bench, highest)
-        more = (gains[highest] - gains[0.0]).named("")
-        yield says("gain-grows", more, MORE, text, place=place, numbered=False, fitted=(clean, fitted))
-    if len(gains) > 2:
-        steps = side_by_side([gains[more] - gains[less] for less, more in pairwise(gains)])
-        yield says(
-            "gain-grows-at-each",
-            steps.named(unit="share of steps from a noise level to the next"),
-            Among(MORE),
-            "Pruning gains more at each level of label noise than at the one below it "
-            f"({', '.join(f'{100 * noise:g}' for noise in gains)} %)",
-            place=place,
-            numbered=False,
-            fitted=(clean, *(fits_noise(bench, noise) for noise in bench.noisy())),
-        )
+    says, place = Says(bench, max(gains), end=""), "section 4 and Fig. 3"
+    clean, *noisy = (fits(bench, noise) for noise in gains)
+    if noisy:
+        text = f"Pruning gains more at {noise_name(says.noise)} than without"
+        more = (gains[says.noise] - gains[0.0]).named("")
+        yield says("gain-grows", more, MORE, text, place=place, fitted=(clean, noisy[-1]))
+    if len(noisy) > 1:
+        steps = ps.side_by_side([gains[more] - gains[less] for less, more in pairwise(gains)])
+        steps = steps.named(unit="share of steps from a noise level to the next")
+        levels = ", ".join(f"{100 * noise:g}" for noise in gains)
+        text = f"Pruning gains more at each level of label noise than at the one below it ({levels} %)"
+        yield says("gain-grows-at-each", steps, ps.Among(MORE), text, place=place, fitted=(clean, *noisy))
 
 
-def numbers(bench: Benchmark) -> Iterator[Claim]:
+def numbers(bench: Benchmark) -> Iterator[ps.Claim]:
     """The published gains; met within half of the number or one point, whichever is more (proposed here)."""
     for noise in bench.noisy():
         if points := GAIN.get((bench.name, noise)):
-            region = Near(points, max(points / 2, 1.0))
+            region = ps.Near(points, max(points / 2, 1.0))
             text = f"pruning to the optimal sparsity gains {points:g} points"
             yield Says(bench, noise)("gain-number", gain(bench, noise), region, text, place="section 4")

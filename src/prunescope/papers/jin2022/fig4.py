@@ -6,12 +6,14 @@ The loss on original and on noisy examples over sparsity.
 from collections.abc import Iterator
 from functools import partial
 
+import prunescope as ps
 from prunescope.papers.jin2022.arms import Benchmark
 from prunescope.papers.jin2022.claims import LESS, MORE, Range, Says, around, words
 from prunescope.papers.jin2022.figures import fit_figure
 from prunescope.papers.jin2022.quantities import (
     at_best,
     best_fit_gap,
+    each_level,
     fit_gap,
     goes_to,
     is_sparse,
@@ -19,16 +21,12 @@ from prunescope.papers.jin2022.quantities import (
     over_levels,
     train,
 )
-from prunescope.papers.jin2022.settings import SCALES, Settings, arms, study, with_noise
-from prunescope.studies import Among, Claim, Precondition, Study, side_by_side
-
-__all__ = ["SCALES", "build"]
+from prunescope.papers.jin2022.settings import SCALES, Settings, at, study
 
 FIGURE = "Figure 4"
 COST = {"smoke": "half a minute or less", "laptop": "1 hour", "paper": "2 hours"}
 
 PLACE = "section 4 and Fig. 4"
-TRUE_ERROR = "percentage points of error against true labels"
 TENTH = 10.0
 """Weights remaining, percent, above which noisy examples are fitted better and below which worse by ResNet-20."""
 DENSE_FIT_GAP: Range = (0.03, 0.13)
@@ -37,103 +35,84 @@ OPTIMAL_FIT_GAP: Range = (1.38, 2.97)
 """The same at the optimal sparsity. Source: section 4 (Fig. 4)."""
 
 
-def build(settings: Settings, scale: str) -> Study:
+def build(settings: Settings, scale: str) -> ps.Study:
     """The study under these settings."""
-    size = with_noise(settings.size(scale))
-    bench = arms(size)
-    figures = tuple(
-        fit_figure(
-            bench,
-            noise,
-            arms=("pruned",),
-            name=f"fig4-{100 * noise:g}",
-            claims=(*gives_up(bench, noise), *around_a_tenth(bench, noise), *numbers(bench, noise)),
-        )
+    size, bench = at(settings, scale, about="noises")
+    figures = [
+        fit_figure(bench, noise, arms=("pruned",), name=f"fig4-{100 * noise:g}", claims=claims(bench, noise))
         for noise in bench.noisy()
-    )
-    return study(__doc__, size, scale, figures=figures, cautions=optima_inside(bench, "pruned", noises=bench.noisy()))
-
-
-def gives_up(bench: Benchmark, noise: float) -> Iterator[Claim]:
-    """Noisy examples are fitted better after one level, worse than original ones at the optimum, less so at the end."""
-    says, sparse = Says(bench, noise), is_sparse(bench, noise)
-    noisy, gaps = partial(train, bench, name="noisy_loss"), over_levels(bench, "pruned", noise, fit_gap)
-
-    text = "one level of pruning and retraining lowers the loss on noisy examples"
-    change, place = noisy("pruned", noise, 1) - noisy("dense", noise), f"{PLACE} (one level is proposed here)"
-    yield says("noisy-loss-falls-first", change, LESS, text, place=place)
-
-    yield says(
-        "noisy-loss-rises",
-        best_fit_gap(bench, noise) - fit_gap(bench, "dense", noise),
-        MORE,
-        "the loss on noisy examples exceeds that on original ones by more at the optimal sparsity than in the dense "
-        "network",
-        sparse,
-        place=PLACE,
-    )
-
-    peak = gaps.map(lambda g: g.mean(axis=0).argmax(), unit="(level of the peak)")
-    yield says(
-        "gap-shrinks-at-last",
-        gaps.map(lambda g: g[:, -1] - g[:, g.mean(axis=0).argmax()], label="last gap minus largest gap"),
-        LESS,
-        "the gap between the loss on noisy and on original examples is smaller at the highest sparsity than at its "
-        "peak",
-        Precondition("the gap's peak comes before the last level", peak, at_most=bench.levels - 1),
-        place=f"{PLACE} (at which sparsity is not said)",
-    )
-
-    errors = [
-        train(bench, "pruned", noise, n, name="noisy_true_error", scale=100, unit=TRUE_ERROR)
-        for n in bench.levels_of("pruned", noise)
     ]
-    yield says(
-        "true-labels-return",
-        at_best(bench, "pruned", noise, errors) - errors[0].named("dense"),
-        LESS,
-        "the optimally sparse network predicts the label before the flip for more of the noisy examples than the dense "
-        "network",
-        sparse,
-        place="proposed here: what giving noisy examples up is good for",
+    return study(__doc__, size, scale, *figures, cautions=optima_inside(bench, "pruned", noises=bench.noisy()))
+
+
+def claims(bench: Benchmark, noise: float) -> tuple[ps.Claim, ...]:
+    """All claims at a noise level."""
+    return (*gives_up(bench, noise), *around_a_tenth(bench, noise), *numbers(bench, noise))
+
+
+def gives_up(bench: Benchmark, noise: float) -> Iterator[ps.Claim]:
+    """Noisy examples are fitted better after one level, worse than original ones at the optimum, less so at the end."""
+    says, sparse, name = Says(bench, noise), is_sparse(bench, noise), "noisy_loss"
+    text = "one level of pruning and retraining lowers the loss on noisy examples"
+    change = train(bench, "pruned", noise, 1, name=name) - train(bench, "dense", noise, name=name)
+    yield says("noisy-loss-falls-first", change, LESS, text, place=f"{PLACE} (one level is proposed here)")
+
+    text = (
+        "the loss on noisy examples exceeds that on original ones by more at the optimal sparsity than in the dense "
+        "network"
     )
+    more = best_fit_gap(bench, noise) - fit_gap(bench, "dense", noise)
+    yield says("noisy-loss-rises", more, MORE, text, sparse, place=PLACE)
+
+    gaps = over_levels(bench, "pruned", noise, fit_gap)
+    peak = gaps.map(lambda g: g.mean(axis=0).argmax(), unit="(level of the peak)")
+    early = ps.Precondition("the gap's peak comes before the last level", peak, at_most=bench.levels - 1)
+    fall = gaps.map(lambda g: g[:, -1] - g[:, g.mean(axis=0).argmax()], label="last gap minus largest gap")
+    text = (
+        "the gap between the loss on noisy and on original examples is smaller at the highest sparsity than at its peak"
+    )
+    place = f"{PLACE} (at which sparsity is not said)"
+    yield says("gap-shrinks-at-last", fall, LESS, text, early, place=place)
+
+    true = partial(train, name="noisy_true_error", scale=100, unit="percentage points of error against true labels")
+    errors = each_level(bench, "pruned", noise, true)
+    fewer = at_best(bench, "pruned", noise, errors) - errors[0].named("dense")
+    text = (
+        "the optimally sparse network predicts the label before the flip for more of the noisy examples than the dense "
+        "network"
+    )
+    place = "proposed here: what giving noisy examples up is good for"
+    yield says("true-labels-return", fewer, LESS, text, sparse, place=place)
 
 
-def around_a_tenth(bench: Benchmark, noise: float) -> Iterator[Claim]:
+def around_a_tenth(bench: Benchmark, noise: float) -> Iterator[ps.Claim]:
     """ResNet-20 fits noisy examples better down to a tenth of its weights, and worse below."""
     if bench.name != "resnet20":
         return
+    says, row = Says(bench, noise), "noisy-loss-around-a-tenth"
     few = next((n for n in range(bench.levels + 1) if 100 * 0.8**n < TENTH), bench.levels + 1)
-    losses = [train(bench, "pruned", noise, n, name="noisy_loss") for n in range(bench.levels + 1)]
+    dense, *losses = each_level(bench, "pruned", noise, partial(train, name="noisy_loss"))
     for side, change, share, region, levels in (
-        ("above", "lower", "more", LESS, range(1, few)),
-        ("below", "higher", "less", MORE, range(few, bench.levels + 1)),
+        ("above", "lower", "more", LESS, losses[: few - 1]),
+        ("below", "higher", "less", MORE, losses[few - 1 :]),
     ):
-        yield Says(bench, noise)(
-            f"noisy-loss-{side}-a-tenth",
-            side_by_side([losses[n] - losses[0] for n in levels]).named("", "share of levels"),
-            Among(region),
+        changes = ps.side_by_side([loss - dense for loss in levels]).named("", "share of levels")
+        text = (
             f"the training loss on noisy examples is {change} than the dense network's at every level with {share} "
-            f"than {TENTH:g} % of the weights",
-            goes_to(bench, few),
-            place=PLACE,
-            statement="noisy-loss-around-a-tenth",
+            f"than {TENTH:g} % of the weights"
         )
+        name, deep = f"noisy-loss-{side}-a-tenth", goes_to(bench, few)
+        yield says(name, changes, ps.Among(region), text, deep, place=PLACE, statement=row)
 
 
-def numbers(bench: Benchmark, *noises: float) -> Iterator[Claim]:
+def numbers(bench: Benchmark, *noises: float) -> Iterator[ps.Claim]:
     """How much worse noisy examples are fitted than original ones, dense and at the optimum; VGG-16 only."""
     for noise in (noises or bench.noisy()) if bench.name == "vgg16" else ():
+        says = Says(bench, noise)
         for where, gap, ends in (
             ("dense", fit_gap(bench, "dense", noise), DENSE_FIT_GAP),
             ("optimal", best_fit_gap(bench, noise), OPTIMAL_FIT_GAP),
         ):
             text = f"the loss on noisy examples exceeds that on original ones by {words(ends)} nats ({where} network)"
-            yield Says(bench, noise)(
-                f"fit-gap-{where}",
-                gap.named(""),
-                around(ends, points=0.0),
-                text,
-                place="section 4",
-                statement="fit-gap",
-            )
+            name, region = f"fit-gap-{where}", around(ends, points=0.0)
+            yield says(name, gap.named(""), region, text, place="section 4", statement="fit-gap")

@@ -4,75 +4,62 @@ The dense network is trained as long as pruning trains. Drawn is `quantities.tes
 """
 
 from collections.abc import Iterator, Mapping
-from types import MappingProxyType
+from functools import partial
 
-from prunescope.papers.jin2022.arms import Benchmark
+import numpy as np
+
+import prunescope as ps
+from prunescope.papers.jin2022.arms import Arm, Benchmark
 from prunescope.papers.jin2022.claims import CLOSE, MORE, Range, Says, around, words
 from prunescope.papers.jin2022.figures import error_figure
-from prunescope.papers.jin2022.quantities import as_long, best, best_level, optima_inside
-from prunescope.papers.jin2022.settings import SCALES, Settings, arms, study
-from prunescope.studies import Claim, Equivalence, Precondition, Quantity, Study, constant
-
-__all__ = ["SCALES", "build"]
+from prunescope.papers.jin2022.quantities import as_long, best, best_level, lacks, optima_inside
+from prunescope.papers.jin2022.settings import SCALES, Settings, at, study
 
 FIGURE = "Figure 6"
 COST = {"smoke": "half a minute or less", "laptop": "2 hours", "paper": "4 hours"}
 
-EXTENDED_GAP: Mapping[str, Range] = MappingProxyType(
-    {
-        "lenet": (0.0, 2.6),
-        "resnet20": (0.4, 14.5),
-        "vgg16": (3.6, 34.2),
-        "resnet32": (0.0, 4.8),
-        "resnet50": (-0.3, -0.3),
-    }
-)
+SHOWN: tuple[Arm, ...] = ("pruned", "extended")
+EXTENDED_GAP: Mapping[str, Range] = {
+    "lenet": (0.0, 2.6),
+    "resnet20": (0.4, 14.5),
+    "vgg16": (3.6, 34.2),
+    "resnet32": (0.0, 4.8),
+    "resnet50": (-0.3, -0.3),
+}
 """Test error of extended dense training minus pruning, over noise levels, points. Source: section 5.1 (Fig. 6)."""
 
 
-def build(settings: Settings, scale: str) -> Study:
+def build(settings: Settings, scale: str) -> ps.Study:
     """The study under these settings."""
-    size = settings.size(scale)
-    bench = arms(size)
-    figure = error_figure(
-        bench,
-        arms=("pruned", "extended"),
-        over="epochs",
-        name="fig6",
-        title="Figure 6: test error over training epochs",
-        claims=(*beside_pruning(bench), *numbers(bench)),
-    )
-    return study(__doc__, size, scale, figures=(figure,), cautions=optima_inside(bench, "pruned", "extended"))
+    size, bench = at(settings, scale)
+    title, claims = "Figure 6: test error over training epochs", (*beside_pruning(bench), *numbers(bench))
+    figure = error_figure(bench, arms=SHOWN, over="epochs", name="fig6", title=title, claims=claims)
+    return study(__doc__, size, scale, figure, cautions=optima_inside(bench, *SHOWN))
 
 
-def lacks(bench: Benchmark, noise: float) -> Quantity:
-    """Test error of extended training minus that of pruning, each at its best, percentage points."""
-    return best(bench, "extended", noise) - best(bench, "pruned", noise)
-
-
-def beside_pruning(bench: Benchmark, *, margin: float = CLOSE) -> Iterator[Claim]:
+def beside_pruning(bench: Benchmark, *, margin: float = CLOSE) -> Iterator[ps.Claim]:
     """Extended training does what pruning does without noise, and less with it."""
     text = f"extended dense training at its best is within {margin:g} points of pruning at its best"
     place = "Figs 1a and 6 (the margin is proposed here)"
-    yield Says(bench)("extended-matches", lacks(bench, 0.0), Equivalence(margin), text, place=place)
+    yield Says(bench)("extended-matches", lacks(bench, 0.0, "extended"), ps.Equivalence(margin), text, place=place)
     text = "extended dense training at its best errs more on the test set than pruning does"
     for noise in bench.noisy("extended"):
         says, place = Says(bench, noise), "section 5.1 and Fig. 6"
-        yield says("extended-is-worse", lacks(bench, noise), MORE, text, place=place)
+        yield says("extended-is-worse", lacks(bench, noise, "extended"), MORE, text, place=place)
 
 
-def numbers(bench: Benchmark) -> Iterator[Claim]:
+def numbers(bench: Benchmark) -> Iterator[ps.Claim]:
     """The published range of what extended training lacks: at its own best, and when it has trained as long."""
     ends = EXTENDED_GAP.get(bench.name, (0.0, 0.0))
     text = "extended dense training (at {}) errs more than pruning by " + f"{words(ends)} points"
     place, unit = "section 5.1 (which training length is compared is not said)", "levels to spare"
     for noise in bench.noisy("extended") if bench.name in EXTENDED_GAP else ():
-        says, region, row = Says(bench, noise), around(ends), "extended-gap"
-        own = text.format("its own best")
-        yield says("extended-gap-best", lacks(bench, noise), region, own, place=place, statement=row)
+        says, region, row, own = Says(bench, noise), around(ends), "extended-gap", text.format("its own best")
+        yield says(f"{row}-best", lacks(bench, noise, "extended"), region, own, place=place, statement=row)
 
-        as_much = as_long(bench, noise) - best(bench, "pruned", noise)
-        to_spare = constant(bench.depth("extended", noise), unit=unit) - best_level(bench, "pruned", noise, unit=unit)
-        long = Precondition("extended training was run as long as pruning to its optimum", to_spare, at_least=0)
-        equal = text.format("equal training")
-        yield says("extended-gap-equal", as_much, region, equal, long, place=place, statement=row)
+        to_spare = best_level(bench, "pruned", noise).map(
+            partial(np.subtract, bench.depth("extended", noise)), unit=unit
+        )
+        long = ps.Precondition("extended training was run as long as pruning to its optimum", to_spare, at_least=0)
+        gap, equal = as_long(bench, noise) - best(bench, "pruned", noise), text.format("equal training")
+        yield says(f"{row}-equal", gap, region, equal, long, place=place, statement=row)

@@ -4,16 +4,13 @@ Narrower dense networks beside pruned ones, and the same near their optima (Appe
 """
 
 from collections.abc import Iterator, Mapping
-from types import MappingProxyType
 
+import prunescope as ps
 from prunescope.papers.jin2022.arms import Arm, Benchmark
 from prunescope.papers.jin2022.claims import MORE, Range, Says, around, words
 from prunescope.papers.jin2022.figures import error_figure
-from prunescope.papers.jin2022.quantities import best, dense, optima_inside
-from prunescope.papers.jin2022.settings import SCALES, Settings, arms, study
-from prunescope.studies import Claim, Direction, Quantity, Study
-
-__all__ = ["SCALES", "build"]
+from prunescope.papers.jin2022.quantities import best, dense, lacks, optima_inside
+from prunescope.papers.jin2022.settings import SCALES, Settings, at, study
 
 FIGURE = "Figure 7 and Appendix F"
 COST = {"smoke": "half a minute or less", "laptop": "2 hours", "paper": "3 hours"}
@@ -21,56 +18,48 @@ COST = {"smoke": "half a minute or less", "laptop": "2 hours", "paper": "3 hours
 SHOWN: tuple[Arm, ...] = ("pruned", "width")
 MOST_BY_WIDTH = 2.1
 """Points by which narrower networks miss pruning at most, with label noise. Source: section 5.2, conclusion."""
-WIDTH_GAP: Mapping[str, Range] = MappingProxyType(
-    {
-        "lenet": (-4.0, 0.4),
-        "resnet20": (0.0, 0.0),
-        "vgg16": (1.5, 1.8),
-        "resnet32": (0.0, 2.1),
-        "resnet50": (0.36, 0.36),
-    }
-)
+WIDTH_GAP: Mapping[str, Range] = {
+    "lenet": (-4.0, 0.4),
+    "resnet20": (0.0, 0.0),
+    "vgg16": (1.5, 1.8),
+    "resnet32": (0.0, 2.1),
+    "resnet50": (0.36, 0.36),
+}
 """Least test error of width down-scaling minus that of pruning, over noise levels. Source: section 5.2 (Fig. 7)."""
 
 
-def build(settings: Settings, scale: str) -> Study:
+def build(settings: Settings, scale: str) -> ps.Study:
     """The study under these settings."""
-    size = settings.size(scale)
-    bench = arms(size)
+    size, bench = at(settings, scale)
     title, claims = "Figure 7: pruning and width down-scaling", (*beside_pruning(bench), *numbers(bench))
     whole = error_figure(bench, arms=SHOWN, name="fig7", title=title, claims=claims)
     title, noises = "Appendix F: Figure 7 near its optima", bench.noises_of("width")
     near = error_figure(bench, arms=SHOWN, noises=noises, within=MOST_BY_WIDTH, name="app-f", title=title)
-    return study(__doc__, size, scale, figures=(whole, near), cautions=optima_inside(bench, *SHOWN))
+    return study(__doc__, size, scale, whole, near, cautions=optima_inside(bench, *SHOWN))
 
 
-def lacks(bench: Benchmark, noise: float) -> Quantity:
-    """Test error of narrower networks minus that of pruned ones, each at their best, percentage points."""
-    return best(bench, "width", noise) - best(bench, "pruned", noise)
-
-
-def beside_pruning(bench: Benchmark) -> Iterator[Claim]:
+def beside_pruning(bench: Benchmark) -> Iterator[ps.Claim]:
     """With noise narrower networks beat the full one and come close to the pruned one, but do not quite reach it."""
     place = "section 5.2 and Fig. 7"
     worse = "width down-scaling at its best has a higher test error than pruning at its best"
     some = f"{place} (there on 4 of 5 benchmarks)"
-    yield Says(bench)("width-is-worse-clean", lacks(bench, 0.0), MORE, worse, place=some)
+    yield Says(bench)("width-is-worse-clean", lacks(bench, 0.0, "width"), MORE, worse, place=some)
     for noise in bench.noisy("width"):
-        says, gap = Says(bench, noise), lacks(bench, noise)
+        says, gap = Says(bench, noise), lacks(bench, noise, "width")
         yield says("width-is-worse", gap, MORE, worse, place=place)
 
         gain = dense(bench, noise) - best(bench, "width", noise)
         text = "width down-scaling at its best has a lower test error than the full dense network"
         yield says("width-helps", gain, MORE, text, place=place)
 
-        close, points = Direction("less", than=MOST_BY_WIDTH), f"no more than {MOST_BY_WIDTH:g} points"
+        close, points = ps.Direction("less", than=MOST_BY_WIDTH), f"no more than {MOST_BY_WIDTH:g} points"
         text = f"the least test error of width down-scaling exceeds that of pruning by {points}"
         yield says("width-is-close", gap, close, text, place="section 5.2, conclusion")
 
 
-def numbers(bench: Benchmark) -> Iterator[Claim]:
+def numbers(bench: Benchmark) -> Iterator[ps.Claim]:
     """The published range of what width down-scaling lacks."""
     for noise in bench.noisy("width") if bench.name in WIDTH_GAP else ():
         ends = WIDTH_GAP[bench.name]
         text = f"the least test error of width down-scaling exceeds that of pruning by {words(ends)} points"
-        yield Says(bench, noise)("width-gap", lacks(bench, noise), around(ends), text, place="section 5.2")
+        yield Says(bench, noise)("width-gap", lacks(bench, noise, "width"), around(ends), text, place="section 5.2")

@@ -1,18 +1,26 @@
-"""Figures of Jin et al. 2022 over any benchmark's arms.
+"""Figures of Jin et al. 2022 over any benchmark's arms: what several studies draw.
 
-Belongs here: what is drawn of the shared arms, once for all benchmarks. Does not belong here: groups of examples
-(`subgroups.py`), classes (`classes.py`), claims.
+Not here: groups of examples (`subgroups.py`), classes (`classes.py`), claims.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 
-from prunescope.papers.jin2022 import quantities
+import prunescope as ps
 from prunescope.papers.jin2022.arms import LABELS, Arm, Benchmark, noise_name
-from prunescope.papers.jin2022.quantities import is_best, is_best_epoch, over_levels, remaining, train
-from prunescope.studies import Claim, Computed, Figure, Lines, Quantity, Results, Rows, Table, arrays, column
+from prunescope.papers.jin2022.quantities import (
+    OfNetwork,
+    epochs,
+    is_best,
+    is_best_epoch,
+    over_levels,
+    remaining,
+    test_error,
+    train,
+)
 from prunescope.studies.curves import number
 
 OVER_SPARSITY: Mapping[str, Any] = {"x_label": "weights remaining, %", "log_x": True, "reverse_x": True}
@@ -21,113 +29,91 @@ CONTROLS: Mapping[Arm, str] = {
     "that has trained as long)",
     "width": "narrower dense networks (the size alone)",
 }
+ALL: Sequence[Arm] = ("pruned", "extended", "width")
 
 
 def error_figure(
     bench: Benchmark,
     *,
-    arms: Sequence[Arm] = ("pruned", "extended", "width"),
+    arms: Sequence[Arm] = ALL,
     noises: Sequence[float] = (),
     over: Literal["weights_remaining", "epochs"] = "weights_remaining",
     within: float | None = None,
     name: str = "error",
     title: str = "Test error over sparsity",
-    claims: Sequence[Claim] = (),
-) -> Figure:
+    claims: Sequence[ps.Claim] = (),
+) -> ps.Figure:
     """Test error of some arms, one panel a noise level (Figs 1a, 3, 6, 7); no noises means all there are.
 
     over: the x coordinate; epochs are counted over all levels. within: only levels whose mean error is at most so many
     points above the least of the panel (App. F); by default all.
     """
     shown = [arm for arm in arms if bench.noises_of(arm)]
-    rows: list[Rows | Computed] = []
+    rows: list[ps.Rows | ps.Computed] = []
     for noise in noises or bench.noises:
-        run = ["dense", *(arm for arm in shown if bench.depth(arm, noise))]
-        panel = [_errors(bench, arm, noise) for arm in run]
+        panel = [
+            level_rows(
+                bench,
+                arm,
+                noise,
+                {"panel": noise_name(noise), "arm": LABELS[arm]},
+                epochs=epochs,
+                test_error=test_error,
+                test_loss=lambda *network: ps.column([p.test for p in bench.row(*network[1:])], "loss"),
+            )
+            for arm in ("dense", *(arm for arm in shown if bench.depth(arm, noise)))
+        ]
         rows += panel if within is None else [_enlarged(part, panel, within) for part in panel]
     beside = "".join(f", of {CONTROLS[arm]}" for arm in shown if arm in CONTROLS)
-    return Figure(
+    axis: Mapping[str, Any] = {"x_label": "epochs of training in all"} if over == "epochs" else OVER_SPARSITY
+    dashed, y_label = (LABELS["dense"],), "test error, %"
+    return ps.Figure(
         name,
         title,
         caption="Test error of the dense network (dashed), of iterative magnitude pruning with learning-rate rewinding"
         f"{beside}. The star marks the optimum of a curve.",
         rows=rows,
-        plot=Lines(
-            over,
-            "test_error",
-            series="arm",
-            y_label="test error, %",
-            share_y=False,
-            references=(LABELS["dense"],),
-            star="chosen",
-            **(OVER_SPARSITY if over == "weights_remaining" else {"x_label": "epochs of training in all"}),
+        plot=ps.Lines(
+            over, "test_error", series="arm", y_label=y_label, share_y=False, references=dashed, star="chosen", **axis
         ),
         claims=tuple(claims),
     )
 
 
-def _errors(bench: Benchmark, arm: Arm, noise: float) -> Rows:
-    def test_loss(bench: Benchmark, arm: Arm, noise: float, level: int) -> Quantity:
-        return column([p.test for p in bench.row(arm, noise, level)], "loss")
-
-    return level_rows(
-        bench,
-        arm,
-        noise,
-        {"panel": noise_name(noise), "arm": LABELS[arm]},
-        epochs=quantities.epochs,
-        test_error=quantities.test_error,
-        test_loss=test_loss,
-    )
-
-
-def level_rows(
-    bench: Benchmark,
-    arm: Arm,
-    noise: float,
-    labels: Mapping[str, object],
-    **values: Callable[[Benchmark, Arm, float, int], Quantity],
-) -> Rows:
+def level_rows(bench: Benchmark, arm: Arm, noise: float, labels: Mapping[str, object], **values: OfNetwork) -> ps.Rows:
     """Rows of all levels of an arm: weights remaining, whether the level is the best, and values by column."""
     columns = {name: over_levels(bench, arm, noise, value) for name, value in values.items()}
-    return Rows(
-        labels,
-        {"weights_remaining": over_levels(bench, arm, noise, remaining), "chosen": is_best(bench, arm, noise)}
-        | columns,
-        parts={"level": bench.levels_of(arm, noise)},
-    )
+    x = over_levels(bench, arm, noise, remaining)
+    shared = {"weights_remaining": x, "chosen": is_best(bench, arm, noise)}
+    return ps.Rows(labels, shared | columns, parts={"level": bench.levels_of(arm, noise)})
 
 
-def _enlarged(part: Rows, panel: Sequence[Rows], within: float) -> Computed:
+def _enlarged(part: ps.Rows, panel: Sequence[ps.Rows], within: float) -> ps.Computed:
     """The rows of levels whose mean test error is near the least of their panel."""
 
-    def means(table: Table) -> dict[object, float]:
+    def means(table: ps.Table) -> dict[object, float]:
         errors: dict[object, list[float]] = {}
         for row in table:
             errors.setdefault(row["level"], []).append(number(row["test_error"]))
         return {level: float(np.mean(values)) for level, values in errors.items()}
 
-    def near(results: Results) -> Table:
+    def near(results: ps.Results) -> ps.Table:
         table = part.table(results)
         least = min(mean for other in panel for mean in means(other.table(results)).values())
         return [row for row in table if means(table)[row["level"]] <= least + within]
 
-    return Computed(part.nodes, near, part.labels)
+    return ps.Computed(part.nodes, near, part.labels)
 
 
 def fit_figure(
-    bench: Benchmark,
-    noise: float,
-    *,
-    arms: Sequence[Arm] = ("pruned", "extended", "width"),
-    name: str = "fit",
-    claims: Sequence[Claim] = (),
-) -> Figure:
+    bench: Benchmark, noise: float, *, arms: Sequence[Arm] = ALL, name: str = "fit", claims: Sequence[ps.Claim] = ()
+) -> ps.Figure:
     """Mean training loss on original and on noisy examples against weights remaining, one panel an arm (Fig. 4)."""
     shown = [arm for arm in arms if bench.noises_of(arm)]
     series: list[tuple[Arm, Arm, str]] = [(arm, arm, "") for arm in shown]
     series += [(arm, "dense", ", dense") for arm in shown]
-    return Figure(
+    dashed, y_label = ("original, dense", "noisy, dense"), "mean training loss, nats"
+    return ps.Figure(
         name,
         f"What is fitted: original and noisy examples at {noise_name(noise)}",
         caption="Mean training loss on the examples whose label is right (original) and on those whose label was "
@@ -139,12 +125,12 @@ def fit_figure(
             for panel, arm, suffix in series
             for part in ("original", "noisy")
         ],
-        plot=Lines(
+        plot=ps.Lines(
             "weights_remaining",
             "train_loss",
             series="examples",
-            y_label="mean training loss, nats",
-            references=("original, dense", "noisy, dense"),
+            y_label=y_label,
+            references=dashed,
             star="chosen",
             **OVER_SPARSITY,
         ),
@@ -152,42 +138,64 @@ def fit_figure(
     )
 
 
-def _fit_rows(bench: Benchmark, arm: Arm, noise: float, labels: Mapping[str, object], part: str) -> Rows:
-    """What the networks of an arm fit of the original or of the noisy examples."""
+def _fit_rows(bench: Benchmark, arm: Arm, noise: float, labels: Mapping[str, object], part: str) -> ps.Rows:
+    """What the networks of an arm fit of the original or of the noisy examples.
 
-    def value(name: str, scale: float = 1.0) -> Callable[[Benchmark, Arm, float, int], Quantity]:
-        return lambda *network: train(*network, name=name, scale=scale)
+    For noisy examples also the error against their labels before the flip, percent.
+    """
 
-    def fitted(bench: Benchmark, arm: Arm, noise: float, level: int) -> Quantity:
-        return train(bench, arm, noise, level, name=f"{part}_error").map(lambda error: 100 * (1 - error))
+    def fitted(*network: Any) -> ps.Quantity:
+        return train(*network, name=f"{part}_error").map(lambda error: 100 * (1 - error))
 
-    # For noisy examples also the error against their labels before the flip, percent.
-    true_error = {"true_error": value("noisy_true_error", 100)} if part == "noisy" else {}
-    return level_rows(bench, arm, noise, labels, train_loss=value(f"{part}_loss"), **true_error, fitted=fitted)
+    true = {"true_error": partial(train, name="noisy_true_error", scale=100)} if part == "noisy" else {}
+    loss = partial(train, name=f"{part}_loss")
+    return level_rows(bench, arm, noise, labels, train_loss=loss, **true, fitted=fitted)
 
 
-def epochs_figure(bench: Benchmark, *, noises: Sequence[float] = (), claims: Sequence[Claim] = ()) -> Figure:
+def epochs_figure(bench: Benchmark, *, noises: Sequence[float] = (), claims: Sequence[ps.Claim] = ()) -> ps.Figure:
     """Test error after every epoch of the dense network: what early stopping alone would give.
 
     No noises means all there are.
     """
     rows = {noise: bench.row("dense", noise, 0) for noise in noises or bench.noises}
-    return Figure(
+    return ps.Figure(
         "epochs",
         "The dense network over its epochs",
         caption="Test error after every epoch of dense training. Where noisy labels are memorized late, stopping early "
         "recovers much of what pruning does: a control that belongs beside the paper's.",
         rows=[
-            Rows(
+            ps.Rows(
                 {"noise": noise_name(noise)},
                 {
-                    "epoch": arrays([p.curve for p in row], "epoch"),
-                    "test_error": arrays([p.curve for p in row], "error", scale=100),
+                    "epoch": ps.arrays([p.curve for p in row], "epoch"),
+                    "test_error": ps.arrays([p.curve for p in row], "error", scale=100),
                     "chosen": is_best_epoch(bench, noise),
                 },
             )
             for noise, row in rows.items()
         ],
-        plot=Lines("epoch", "test_error", series="noise", x_label="epoch", y_label="test error, %", star="chosen"),
+        plot=ps.Lines("epoch", "test_error", series="noise", x_label="epoch", y_label="test error, %", star="chosen"),
+        claims=tuple(claims),
+    )
+
+
+def noise_figure(
+    name: str,
+    title: str,
+    caption: str,
+    rows: Iterable[tuple[str, float, ps.Quantity]],
+    *,
+    series: str,
+    y: str,
+    y_label: str,
+    claims: Iterable[ps.Claim] = (),
+) -> ps.Figure:
+    """A number over label noise. rows: name of the series, share of wrong labels, quantity."""
+    return ps.Figure(
+        name,
+        title,
+        caption=caption,
+        rows=[ps.Rows({series: label, "noise": 100 * noise}, {y: quantity}) for label, noise, quantity in rows],
+        plot=ps.Lines("noise", y, series=series, x_label="label noise, %", y_label=y_label),
         claims=tuple(claims),
     )

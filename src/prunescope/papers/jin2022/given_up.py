@@ -5,15 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from prunescope.measures import Labels
-from prunescope.papers.jin2022.arms import Numbers, Point
+import prunescope as ps
+from prunescope.papers.jin2022.arms import Numbers
 from prunescope.papers.jin2022.claims import MORE, Says
-from prunescope.papers.jin2022.leave_out import LeaveOut, examples
-from prunescope.runs.graph.families import final
-from prunescope.runs.graph.nodes import Reading
-from prunescope.studies import Claim, Computed, Figure, Lines, Results, Table, statistics
-from prunescope.studies.plot import Row
-from prunescope.studies.quantity import arrays, combined
+from prunescope.papers.jin2022.leave_out import LeaveOut
+from prunescope.papers.readings import at_end
+from prunescope.studies import statistics
 
 FIRST = 64
 """How many images are shown, and on how many the claim is judged; proposed."""
@@ -29,11 +26,38 @@ def order(gain: Numbers) -> NDArray[np.int64]:
     return np.asarray(np.argsort(gain, kind="stable"))
 
 
-def first_given_up(panel: str, dense: Point, sparse: Reading) -> Computed:
-    """The first examples in that order, one row each, as a `Sheet` wants them; sparse: `Examples` of that network."""
-    labels = Reading(measure=Labels(split="train"), state=final(dense.recipe))
+def precision(series: str, order: NDArray[np.int64], noisy: NDArray[np.bool_]) -> list[ps.Row]:
+    """Percent of changed labels among the first n of a list, n = 1, 2, 4, ... and all of it, with a 95 % interval.
 
-    def rows(results: Results) -> Table:
+    order: places of examples, most suspect first. noisy: bool [N], whether the label of an example was changed.
+    """
+    hits, rows = np.cumsum(noisy[order]), list[ps.Row]()
+    for n in [2**k for k in range(len(order).bit_length()) if 2**k < len(order)] + [len(order)]:
+        share = statistics.clopper_pearson(int(hits[n - 1]), n)
+        ends = {"low": 100 * share.low, "high": 100 * share.high}
+        rows.append({"series": series, "examples": n, "precision": 100 * share.estimate, **ends})
+    return rows
+
+
+def precision_plot(changed: str) -> ps.Lines:
+    """The rows of `precision` over the length of the list; changed: how labels were."""
+    return ps.Lines(
+        "examples",
+        "precision",
+        series="series",
+        x_label="first n examples",
+        y_label=f"{changed} labels among them, %",
+        log_x=True,
+        references=("among all",),
+    )
+
+
+def first_given_up(case: LeaveOut) -> ps.Computed:
+    """The first examples in that order, one row each, as a `Sheet` wants them."""
+    dense, sparse = case.bench.row("dense", case.noise, 0)[SHOWN], case.sparse_examples[SHOWN]
+    labels = at_end(dense.recipe, ps.Labels(split="train"))
+
+    def rows(results: ps.Results) -> ps.Table:
         data, output = results[labels], results[sparse]
         gain = results[dense.examples]["loss"].astype(np.float64) - output["loss"]
         return [
@@ -49,75 +73,53 @@ def first_given_up(panel: str, dense: Point, sparse: Reading) -> Computed:
             for rank, place in enumerate(order(gain)[:FIRST].tolist(), 1)
         ]
 
-    return Computed((labels, dense.examples, sparse), rows, {"panel": panel})
+    return ps.Computed((labels, dense.examples, sparse), rows, {"panel": case.panel})
 
 
-def precision_figure(cases: Sequence[LeaveOut]) -> Figure:
+def precision_figure(cases: Sequence[LeaveOut]) -> ps.Figure:
     """How many of the examples given up first have a flipped label, by the length of the list."""
-    return Figure(
+    return ps.Figure(
         "app-k-precision",
         "Are the examples that pruning gives up first the mislabeled ones?",
         caption="Training examples in order of how much pruning raises their loss: the share of flipped labels among "
         "the first n, beside the share among all (dashed). The data hold an exact 95 % interval for each replicate.",
         rows=[case.where_sparse(_precisions(case)) for case in cases],
-        plot=Lines(
-            "examples",
-            "precision",
-            series="series",
-            x_label="first n examples",
-            y_label="flipped labels among them, %",
-            log_x=True,
-            references=("among all",),
-        ),
+        plot=precision_plot("flipped"),
         claims=tuple(map(_are_mislabeled, cases)),
     )
 
 
-def _precisions(case: LeaveOut) -> Computed:
-    readings = [examples(run) for run in case.sparse]
-
-    def rows(results: Results) -> list[Row]:
+def _precisions(case: LeaveOut) -> ps.Computed:
+    def rows(results: ps.Results) -> list[ps.Row]:
         return [
             {"replicate": number, **row}
-            for number, (gain, reading) in enumerate(zip(case.gains, readings, strict=True))
+            for number, (gain, reading) in enumerate(zip(case.gains, case.sparse_examples, strict=True))
             if gain in results
             for row in precisions(results[gain]["difference"], results[reading]["noisy"])
         ]
 
-    return Computed((*case.gains, *readings), rows, {"panel": case.panel})
+    return ps.Computed((*case.gains, *case.sparse_examples), rows, {"panel": case.panel})
 
 
-def precisions(gain: Numbers, noisy: NDArray[np.bool_]) -> list[Row]:
-    """Percent of flipped labels among the first n examples given up, n = 1, 2, 4, ... N, with a 95 % interval.
-
-    gain: dense minus sparse loss, [N]; noisy: bool [N].
-    """
-    hits, total = np.cumsum(noisy[order(gain)]), len(gain)
-    rows: list[Row] = []
-    for n in [2**k for k in range(total.bit_length()) if 2**k < total] + [total]:
-        share = statistics.clopper_pearson(int(hits[n - 1]), n)
-        ends = {"low": 100 * share.low, "high": 100 * share.high}
-        rows.append({"series": "given up first", "examples": n, "precision": 100 * share.estimate, **ends})
-        rows.append({"series": "among all", "examples": n, "precision": 100 * float(hits[-1]) / total})
-    return rows
+def precisions(gain: Numbers, noisy: NDArray[np.bool_]) -> list[ps.Row]:
+    """`precision` of the order of `gain`, and among all examples, n by n."""
+    among_all = {"series": "among all", "precision": 100 * float(noisy.mean())}
+    by_length = precision("given up first", order(gain), noisy)
+    return [row for first in by_length for row in (first, among_all | {"examples": first["examples"]})]
 
 
-def _are_mislabeled(case: LeaveOut) -> Claim:
+def _are_mislabeled(case: LeaveOut) -> ps.Claim:
     def excess(gains: Numbers, noisy: Numbers) -> list[float]:
         pairs = zip(gains, noisy, strict=True)
         return [100 * float(flipped[order(gain)[:FIRST]].mean() - flipped.mean()) for gain, flipped in pairs]
 
-    gains, noisy = arrays(case.gains, "difference"), arrays(map(examples, case.sparse), "noisy")
+    gains, noisy = ps.arrays(case.gains, "difference"), ps.arrays(case.sparse_examples, "noisy")
     label = f"flipped labels among the first {FIRST} minus among all"
+    more = ps.combined(excess, gains, noisy, label=label, unit="percentage points")
     text = (
-        f"At {case.panel}, flipped labels are more frequent among the {FIRST} training examples that pruning gives up "
-        "first than among all"
+        f"flipped labels are more frequent among the {FIRST} training examples that pruning gives up first than among "
+        "all"
     )
-    return Says(case.bench, case.noise)(
-        "first-given-up-are-mislabeled",
-        combined(excess, gains, noisy, label=label, unit="percentage points"),
-        MORE,
-        text,
-        case.judgeable,
-        place="proposed here after Jin et al. 2022, section 4 and App. K.1",
-    )
+    place = "proposed here after Jin et al. 2022, section 4 and App. K.1"
+    says = Says(case.bench, case.noise, at=case.panel)
+    return says("first-given-up-are-mislabeled", more, MORE, text, case.judgeable, place=place)

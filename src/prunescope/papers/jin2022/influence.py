@@ -12,23 +12,20 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
+import prunescope as ps
 from prunescope.base.streams import stream
-from prunescope.base.value import Value
 from prunescope.papers.jin2022 import PAPERS
 from prunescope.papers.jin2022.arms import Numbers, noise_name
 from prunescope.papers.jin2022.claims import LESS, MORE, Says
 from prunescope.papers.jin2022.figures import error_figure
-from prunescope.papers.jin2022.quantities import is_sparse, optima_inside
-from prunescope.papers.jin2022.retrained import LAST_RISE, RISE, Retrained, correlation, rank_correlation
+from prunescope.papers.jin2022.quantities import is_sparse, optima_inside, rank_agreement, rank_correlation
+from prunescope.papers.jin2022.retrained import LAST_RISE, RISE, Retrained
 from prunescope.papers.jin2022.scales import Count, Name, Share, Size
 from prunescope.papers.jin2022.settings import arms, notes, words
 from prunescope.papers.jin2022.subgroups import subgroups
-from prunescope.studies import Claim, Computed, Figure, Lines, Precondition, Results, Rows, Study, statistics
+from prunescope.studies import statistics
 from prunescope.studies.groups import equal_groups
-from prunescope.studies.plot import Intervals, Row
-from prunescope.studies.quantity import Quantity, arrays, column, combined, nodes_of
 from prunescope.studies.statistics import Interval
-from prunescope.studies.study import titled
 
 COST = {"smoke": "half a minute or less", "laptop": "30 minutes", "paper": "100 hours"}
 FIGURE = "beside section 3; not in the paper"
@@ -38,7 +35,7 @@ PLACE = "proposed here: Jin et al. 2022, section 3, with memorization measured i
 PAIRS = "Feldman and Zhang 2020, section 3 (with thousands of networks; the comparison with chance is proposed)"
 
 
-class Settings(Value):
+class Settings(ps.Value):
     """What is trained; others as in `Size`.
 
     noise: share of wrong labels beside none.
@@ -79,7 +76,7 @@ SCALES = {
 }
 
 
-def build(settings: Settings, scale: str) -> Study:
+def build(settings: Settings, scale: str) -> ps.Study:
     """The study under these settings."""
     size = _size(settings)
     bench = replace(arms(size), extended_levels=0, width_levels=0)
@@ -88,8 +85,8 @@ def build(settings: Settings, scale: str) -> Study:
         Retrained(sub, noise, models=settings.models, left_out=settings.left_out, looks=settings.looks)
         for noise in bench.noises
     ]
-    return Study(
-        *titled(__doc__),
+    return ps.Study(
+        *ps.titled(__doc__),
         settings=settings,
         scale=f"{words(size, scale)}; {settings.models} networks on {100 * (1 - settings.left_out):g} % of them",
         paper=PAPERS["jin2022"],
@@ -118,9 +115,9 @@ def _size(settings: Settings) -> Size:
     return Size(noises=noises, controls=noises, extended_levels=(1, 1), width_levels=1, **values)
 
 
-def _correlations(cases: Sequence[Retrained]) -> Figure:
+def _correlations(cases: Sequence[Retrained]) -> ps.Figure:
     """Rank correlation of memorization with everything that may go with it, one panel a noise level."""
-    return Figure(
+    return ps.Figure(
         "influence-correlations",
         "What goes with memorization",
         caption="Spearman's rank correlation, over training examples, of memorization with each number: mean over "
@@ -128,22 +125,22 @@ def _correlations(cases: Sequence[Retrained]) -> Figure:
         "itself is optimal. Memorization from one half of the networks with that from the other half says how much of "
         "a correlation estimation noise leaves.",
         rows=[row for case in cases for row in _correlation_rows(case)],
-        plot=Intervals("with", "estimate", "low", "high", x_label="rank correlation with memorization", zero=True),
+        plot=ps.Intervals("with", "estimate", "low", "high", x_label="rank correlation with memorization", zero=True),
         claims=tuple(claim for case in cases for claim in _account(case)),
     )
 
 
-def _correlation_rows(case: Retrained) -> Iterator[Computed]:
+def _correlation_rows(case: Retrained) -> Iterator[ps.Computed]:
     """For each number the mean correlation over replicates, its interval, and that of each replicate."""
     pairs = {name: (case.estimate(), values) for name, values in case.predictors.items()}
     pairs["itself, from other networks"] = (case.estimate("even"), case.estimate("odd"))
     for name, pair in pairs.items():
         make = partial(_correlation_row, name, *pair)
-        yield Computed(nodes_of(pair), make, {"panel": noise_name(case.noise), "with": name})
+        yield ps.Computed(ps.nodes_of(pair), make, {"panel": noise_name(case.noise), "with": name})
 
 
-def _correlation_row(name: str, first: Quantity, second: Quantity, results: Results) -> list[Row]:
-    values = correlation(first, second)(results)
+def _correlation_row(name: str, first: ps.Quantity, second: ps.Quantity, results: ps.Results) -> list[ps.Row]:
+    values = rank_agreement(first, second)(results)
     interval = _interval(values, first(results)[0], second(results)[0], name)
     ends = {"estimate": interval.estimate, "low": interval.low, "high": interval.high}
     return [ends | {f"replicate_{number}": float(value) for number, value in enumerate(values)}]
@@ -166,20 +163,20 @@ def _interval(values: Numbers, first: Numbers, second: Numbers, name: str) -> In
     return statistics.bootstrap_interval(every, draws, statistic=resampled, resamples=500)
 
 
-def _by_percentile(cases: Sequence[Retrained]) -> Figure:
+def _by_percentile(cases: Sequence[Retrained]) -> ps.Figure:
     """Mean memorization of the groups of examples by EL2N, the axis of the paper's Figures 1b, 2 and 5."""
     x_label = "EL2N percentile of the training examples"
-    return Figure(
+    return ps.Figure(
         "influence-percentiles",
         "Memorization by EL2N",
         caption="Mean memorization of the training examples in equal groups by EL2N. The data hold the root mean "
         "square of the standard errors of single examples in each group.",
         rows=[_percentile_rows(case) for case in cases],
-        plot=Lines("percentile", "memorization", series="noise", x_label=x_label, y_label="mean memorization"),
+        plot=ps.Lines("percentile", "memorization", series="noise", x_label=x_label, y_label="mean memorization"),
     )
 
 
-def _percentile_rows(case: Retrained) -> Rows:
+def _percentile_rows(case: Retrained) -> ps.Rows:
     groups = range(case.sub.groups)
 
     def means(values: Numbers, scores: Numbers) -> list[list[float]]:
@@ -189,75 +186,72 @@ def _percentile_rows(case: Retrained) -> Rows:
 
     scores, variance = case.sub.score_values(case.noise), case.estimate("memorization_se").map(np.square)
     values = {
-        "memorization": combined(means, case.estimate(), scores),
-        "standard_error_of_an_example": combined(means, variance, scores).map(np.sqrt),
+        "memorization": ps.combined(means, case.estimate(), scores),
+        "standard_error_of_an_example": ps.combined(means, variance, scores).map(np.sqrt),
     }
-    return Rows({"noise": noise_name(case.noise)}, values, parts={"percentile": case.sub.percentiles})
+    return ps.Rows({"noise": noise_name(case.noise)}, values, parts={"percentile": case.sub.percentiles})
 
 
-def _pairs(cases: Sequence[Retrained]) -> Figure:
+def _pairs(cases: Sequence[Retrained]) -> ps.Figure:
     """How many pairs of a memorized training and a test example have a large influence, beside chance."""
-    return Figure(
+    return ps.Figure(
         "influence-pairs",
         "Pairs of a memorized training example and a test example with a large influence",
         caption="Pairs of a training example with memorization of at least 0.25 and a test example on which networks "
         "are right at least 15 points more often when trained on it, beside the count after the networks' test results "
         "were handed round among them.",
         rows=[
-            Rows(
+            ps.Rows(
                 {"panel": noise_name(case.noise), "count": count, "noise": 100 * case.noise},
-                {"pairs": column(case.pairs, name), "memorized_examples": column(case.pairs, "examples")},
+                {"pairs": ps.column(case.pairs, name), "memorized_examples": ps.column(case.pairs, "examples")},
             )
             for case in cases
             for count, name in (("measured", "pairs"), ("by chance", "by_chance"))
         ],
-        plot=Lines("noise", "pairs", series="count", panel="", x_label="label noise, %", y_label="pairs"),
+        plot=ps.Lines("noise", "pairs", series="count", panel="", x_label="label noise, %", y_label="pairs"),
         claims=tuple(_pairs_are_more(case) for case in cases if not case.noise),
     )
 
 
-def _account(case: Retrained) -> Iterator[Claim]:
+def _account(case: Retrained) -> Iterator[ps.Claim]:
     """What follows for measured memorization if the paper's account of pruning is right."""
-    bench, noise, end = case.bench, case.noise, f"-{100 * case.noise:g}"
-    says = partial(Says(bench, noise), numbered=False, place=PLACE)
-    sparse, measured = is_sparse(bench, noise), _measured(case)
-    text = "training examples with a higher EL2N are memorized more"
-    yield says(f"el2n-goes-with-memorization{end}", case.correlation("EL2N"), MORE, text, measured)
+    says, sparse, measured = Says(case.bench, case.noise), is_sparse(case.bench, case.noise), _measured(case)
+    text, name = "training examples with a higher EL2N are memorized more", "el2n-goes-with-memorization"
+    name = name if case.noise else f"{name}-0"
+    yield says(name, case.correlation("EL2N"), MORE, text, measured, place=PLACE)
 
     change, last = case.correlation(RISE), case.correlation(LAST_RISE)
     text = "at the {} sparsity the loss {} most on the examples that are memorized most"
-    if noise == 0:
+    if case.noise == 0:
         falls = text.format("optimal", "falls")
-        yield says("memorized-improve-most", change, LESS, falls, sparse, measured)
+        yield says("memorized-improve-most", change, LESS, falls, sparse, measured, place=PLACE)
     else:
         rises, at_last = text.format("optimal", "rises"), text.format("highest", "rises")
-        yield says(f"memorized-are-given-up{end}", change, MORE, rises, sparse, measured)
-        yield says(f"memorized-are-given-up-at-last{end}", last, MORE, at_last, measured)
+        yield says("memorized-are-given-up", change, MORE, rises, sparse, measured, place=PLACE)
+        yield says("memorized-are-given-up-at-last", last, MORE, at_last, measured, place=PLACE)
 
 
-def _measured(case: Retrained) -> Precondition:
-    text = "two halves of the networks agree on what is memorized"
-    return Precondition(text, case.agreement, at_least=AGREEMENT)
+def _measured(case: Retrained) -> ps.Precondition:
+    says = "two halves of the networks agree on what is memorized"
+    return ps.Precondition(says, case.agreement, at_least=AGREEMENT)
 
 
-def _pairs_are_more(case: Retrained) -> Claim:
-    measured, by_chance = (column(case.pairs, name, unit="pairs") for name in ("pairs", "by_chance"))
+def _pairs_are_more(case: Retrained) -> ps.Claim:
+    measured, by_chance = (ps.column(case.pairs, name, unit="pairs") for name in ("pairs", "by_chance"))
     more = measured.named("measured") - by_chance.named("by chance")
     text = "more pairs of a memorized training example and a test example have a large influence than by chance"
     claim = Says(case.bench)("influence-beyond-chance", more, MORE, text, _measured(case), place=PAIRS)
     return replace(claim, basis="recalled", place=PAIRS)
 
 
-def _flipped_are_memorized(case: Retrained) -> Claim:
+def _flipped_are_memorized(case: Retrained) -> ps.Claim:
     def excess(values: Numbers, noisy: Numbers) -> list[float]:
         pairs = zip(values, noisy > 0, strict=True)
         return [float(np.nanmean(row[flipped]) - np.nanmean(row[~flipped])) for row, flipped in pairs]
 
-    noisy = arrays([point.examples for point in case.bench.row("dense", case.noise, 0)], "noisy")
-    more = combined(excess, case.estimate(), noisy, label="flipped minus others", unit="mean memorization")
+    noisy = ps.arrays([point.examples for point in case.bench.row("dense", case.noise, 0)], "noisy")
+    label, unit = "flipped minus others", "mean memorization"
+    more = ps.combined(excess, case.estimate(), noisy, label=label, unit=unit)
     text = "examples with a flipped label are memorized more than the others"
-    says, place = (
-        Says(case.bench, case.noise),
-        "proposed here: a label that nothing else supports can only be memorized",
-    )
-    return says("flipped-are-memorized", more, MORE, text, place=place)
+    place = "proposed here: a label that nothing else supports can only be memorized"
+    return Says(case.bench, case.noise)("flipped-are-memorized", more, MORE, text, place=place)

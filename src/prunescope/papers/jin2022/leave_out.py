@@ -7,20 +7,14 @@ Belongs here: the runs, their errors, and how these are drawn. Does not belong h
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Literal
 
-from prunescope.base.errors import UsageError
-from prunescope.base.steps import Clock
-from prunescope.base.value import Value
-from prunescope.measures import Examples
-from prunescope.papers.jin2022.arms import Benchmark, Rule
-from prunescope.papers.jin2022.quantities import ERROR, at_best, dense, is_sparse, optima_inside, remaining
+import prunescope as ps
+from prunescope.papers.jin2022.arms import Benchmark, Rule, noise_name
+from prunescope.papers.jin2022.quantities import ERROR, at_best, dense, each_level, is_sparse, remaining
 from prunescope.papers.jin2022.subgroups import WHERE
-from prunescope.papers.readings import risk_on_test
-from prunescope.runs.graph.families import final
-from prunescope.runs.graph.nodes import Chosen, Combined, Reading
-from prunescope.runs.graph.recipe import Recipe, Subset
-from prunescope.studies import Claim, Computed, Figure, Lines, Precondition, Quantity, Results, Rows, column
-from prunescope.training.schedules import Constant, Milestones, Schedule, Warmup
+from prunescope.papers.readings import at_end, risk_on_test
+from prunescope.runs.graph.families import in_iterations
 
 
 @dataclass(frozen=True)
@@ -42,6 +36,14 @@ class Keep:
     drawn: bool = False
 
 
+def without_share(share: float, most: Literal["improved", "worsened"]) -> tuple[Keep, Keep]:
+    """All but the share of the examples whose loss pruning lowers or raises most; all but as many at random."""
+    args: Mapping[str, float | str | bool] = {"name": "difference", "share": share}
+    rule = {"improved": "without_highest", "worsened": "without_lowest"}[most]
+    random = Keep("without as many at random", "gain", "without_random", args, drawn=True)
+    return Keep(f"without the most {most}", "gain", rule, args), random
+
+
 @dataclass(frozen=True)
 class LeaveOut:
     """Dense networks retrained without some examples, beside the sparse network that chose them.
@@ -61,67 +63,76 @@ class LeaveOut:
     keeps: tuple[Keep, ...]
 
     @cached_property
-    def sparse(self) -> list[Chosen]:
+    def sparse(self) -> list[ps.Chosen]:
         """The sparse network of each replicate."""
         return self.bench.chosen("pruned", self.noise, rule=self.rule)
 
     @cached_property
-    def gains(self) -> list[Combined]:
-        """Training loss of the dense minus that of the sparse network, one a replicate: {"difference": [N]}."""
-        pairs = zip(self.bench.row("dense", self.noise, 0), self.sparse, strict=True)
-        function = "prunescope.measures.combine:difference"
-        return [Combined(function=function, inputs=(point.examples, examples(run))) for point, run in pairs]
+    def sparse_examples(self) -> list[ps.Reading]:
+        """What it says of every training example."""
+        return [at_end(run, ps.Examples()) for run in self.sparse]
 
-    def recipes(self, keep: Keep) -> list[Recipe]:
+    @cached_property
+    def gains(self) -> list[ps.Combined]:
+        """Training loss of the dense minus that of the sparse network, one a replicate: {"difference": [N]}."""
+        pairs = zip(self.bench.row("dense", self.noise, 0), self.sparse_examples, strict=True)
+        function = "prunescope.measures.combine:difference"
+        return [ps.Combined(function=function, inputs=(point.examples, sparse)) for point, sparse in pairs]
+
+    def recipes(self, keep: Keep) -> list[ps.Recipe]:
         """The retrained networks, one a replicate, with the seeds of the dense ones."""
-        dense = self.bench.row("dense", self.noise, 0)
-        sources: Sequence[Value] = self.gains if keep.by == "gain" else [examples(run) for run in self.sparse]
+        sources: Sequence[ps.Value] = self.gains if keep.by == "gain" else self.sparse_examples
         recipes = []
-        for point, source in zip(dense, sources, strict=True):
+        for point, source in zip(self.bench.row("dense", self.noise, 0), sources, strict=True):
             args = {**keep.args, **({"seed": point.replicate} if keep.drawn else {})}
-            subset = Subset(source=source, rule=f"prunescope.studies.subsets:{keep.rule}", args=args)
+            subset = ps.Subset(source=source, rule=f"prunescope.studies.subsets:{keep.rule}", args=args)
             recipes.append(in_iterations(point.recipe).replace(examples=subset))
         return recipes
 
-    def error(self, keep: Keep) -> Quantity:
+    def error(self, keep: Keep) -> ps.Quantity:
         """Test error of the retrained networks, [replicates]."""
         return _error(self.recipes(keep), keep.series)
 
     @property
-    def judgeable(self) -> Precondition:
+    def judgeable(self) -> ps.Precondition:
         """A sparse network is picked: what the dense one gets wrong means nothing."""
         return is_sparse(self.bench, self.noise, rule=self.rule)
 
-    def is_sparse(self, results: Results) -> bool:
+    def is_sparse(self, results: ps.Results) -> bool:
         """Whether the rule picks a pruned network."""
         return bool(self.judgeable.quantity(results) > 0)
 
-    def where_sparse(self, part: Rows | Computed) -> Computed:
+    def where_sparse(self, part: ps.Rows | ps.Computed) -> ps.Computed:
         """The same rows of a figure, or none if no pruned network is picked."""
         nodes = (*self.judgeable.quantity.nodes, *part.nodes)
-        return Computed(nodes, lambda r: part.table(r) if self.is_sparse(r) else [], part.labels)
+        return ps.Computed(nodes, lambda r: part.table(r) if self.is_sparse(r) else [], part.labels)
 
     @property
-    def rows(self) -> list[Computed]:
+    def rows(self) -> list[ps.Computed]:
         """Dense, pruned, and every retrained network, at the weights remaining of the pruned one."""
-        bench, noise = self.bench, self.noise
-        levels = [remaining(bench, "pruned", noise, level) for level in bench.levels_of("pruned", noise)]
-        x = at_best(bench, "pruned", noise, levels, self.rule)
-        values = {
-            "level": self.judgeable.quantity,
-            "weights_remaining": x.map(lambda replicates: replicates[0]),
-        }
-        errors = {"dense": dense(bench, noise), "pruned": _error(self.sparse)}
+        levels = each_level(self.bench, "pruned", self.noise, remaining)
+        x = at_best(self.bench, "pruned", self.noise, levels, self.rule).map(lambda replicates: replicates[0])
+        errors = {"dense": dense(self.bench, self.noise), "pruned": _error(self.sparse)}
         errors |= {keep.series: self.error(keep) for keep in self.keeps}
+        values = {"level": self.judgeable.quantity, "weights_remaining": x}
         return [
-            self.where_sparse(Rows({"panel": self.panel, "series": series}, {**values, "test_error": error}))
+            self.where_sparse(ps.Rows({"panel": self.panel, "series": series}, {**values, "test_error": error}))
             for series, error in errors.items()
         ]
 
 
-def figure(cases: Sequence[LeaveOut], name: str, title: str, caption: str, claims: Iterable[Claim]) -> Figure:
+def cases(bench: Benchmark, noises: Iterable[float], keeps: tuple[Keep, ...]) -> list[LeaveOut]:
+    """At every noise level and for both rules."""
+    return [
+        LeaveOut(bench, f"{noise_name(noise)}, {where}", noise, rule, keeps)
+        for noise in noises
+        for rule, where in WHERE.items()
+    ]
+
+
+def figure(cases: Sequence[LeaveOut], name: str, title: str, caption: str, claims: Iterable[ps.Claim]) -> ps.Figure:
     """Test errors of all cases, one panel each."""
-    plot = Lines(
+    plot = ps.Lines(
         "weights_remaining",
         "test_error",
         series="series",
@@ -131,35 +142,8 @@ def figure(cases: Sequence[LeaveOut], name: str, title: str, caption: str, claim
         references=("dense",),
     )
     rows = [part for case in cases for part in case.rows]
-    return Figure(name, title, caption=caption, rows=rows, plot=plot, claims=tuple(claims))
+    return ps.Figure(name, title, caption=caption, rows=rows, plot=plot, claims=tuple(claims))
 
 
-def both_levels_inside(bench: Benchmark, noises: Sequence[float]) -> tuple[Precondition, ...]:
-    """Neither level at which the sparse network is taken is the last of its chain; for a study's cautions."""
-    return tuple(c for rule in WHERE for c in optima_inside(bench, "pruned", noises=noises, rule=rule))
-
-
-def examples(run: Value) -> Reading:
-    """Loss and prediction of every training example at the end of a run."""
-    return Reading(measure=Examples(), state=final(run))
-
-
-def _error(runs: Sequence[Value], label: str = "") -> Quantity:
-    return column(map(risk_on_test, runs), "error", scale=100, label=label, unit=ERROR)
-
-
-def in_iterations(recipe: Recipe) -> Recipe:
-    """The same run with its length and schedule in iterations, so that fewer examples mean no fewer steps."""
-    clock = recipe.clock()
-    return recipe.replace(length=f"{clock.total}it", schedule=_in_iterations(recipe.schedule, clock))
-
-
-def _in_iterations(schedule: Schedule, clock: Clock) -> Schedule:
-    if isinstance(schedule, Milestones):
-        return schedule.replace(drops=tuple(f"{clock.steps(drop)}it" for drop in schedule.drops))
-    if isinstance(schedule, Warmup):
-        then = _in_iterations(schedule.then, clock)
-        return schedule.replace(steps=f"{clock.steps(schedule.steps)}it", then=then)
-    if isinstance(schedule, Constant):
-        return schedule
-    raise UsageError(f"{type(schedule).__name__} cannot be written in iterations; use Constant or Milestones")
+def _error(runs: Sequence[ps.Value], label: str = "") -> ps.Quantity:
+    return ps.column(map(risk_on_test, runs), "error", scale=100, label=label, unit=ERROR)

@@ -8,23 +8,20 @@ training length, 40 epochs a level, because at 10 epochs noisy labels are not ye
 
 from pydantic import Field
 
-from prunescope.base.value import Value
+import prunescope as ps
 from prunescope.papers.jin2022 import PAPERS, fig2, fig3, fig4, fig6
 from prunescope.papers.jin2022.arms import Benchmark
 from prunescope.papers.jin2022.claims import selected
 from prunescope.papers.jin2022.figures import epochs_figure, error_figure, fit_figure
 from prunescope.papers.jin2022.quantities import optima_inside
 from prunescope.papers.jin2022.scales import COLUMNS
-from prunescope.sparsity.select import Remaining
-from prunescope.studies import Study
-from prunescope.studies.study import titled
-from prunescope.training.interventions import Prune
+from prunescope.papers.jin2022.settings import OPTIMUM_NOTE
 
 COST = {"smoke": "20 seconds", "laptop": "1 hour", "paper": "2.5 hours"}
 FIGURE = "Figures 1, 3 and 6, the benchmark LeNet-300-100 on MNIST"
 
 
-class Settings(Value):
+class Settings(ps.Value):
     """What the preview runs.
 
     levels, extended_levels: of pruning and of extended training; the latter changes little after the first few.
@@ -47,7 +44,7 @@ SCALES = {
 }
 
 
-def build(settings: Settings, scale: str) -> Study:
+def build(settings: Settings, scale: str) -> ps.Study:
     """The study under these settings."""
     noise = settings.noise
     bench = Benchmark(
@@ -57,14 +54,12 @@ def build(settings: Settings, scale: str) -> Study:
         replicates=settings.replicates,
         levels=settings.levels,
         extended_levels=settings.extended_levels,
-        width_levels=0,
-        rewind="0ep",
-        prune=Prune(amount=Remaining(fraction=0.2), exclude=("fc.weight",)),
+        prune=COLUMNS["lenet"].prune,
     )
     about_errors = (*fig6.beside_pruning(bench, margin=0.2), *fig3.helps(bench), *fig3.grows(bench))
     names = ("extended-matches", "pruning-helps", "extended-is-worse", "gain-grows")
-    return Study(
-        *titled(__doc__),
+    return ps.Study(
+        *ps.titled(__doc__),
         settings=settings,
         scale=f"{scale}: {settings.replicates} replicates, {settings.epochs} epochs a level, {settings.levels} levels "
         f"of pruning, {settings.extended_levels} of extended training",
@@ -77,8 +72,7 @@ def build(settings: Settings, scale: str) -> Study:
         cautions=optima_inside(bench, "pruned", "extended"),
         claims=(fig2.better_training(bench),),
         notes=(
-            "The optimum of each arm is the level of least mean test error over replicates, selected on the test "
-            "set itself, as in the paper; an arm with more levels has more chances.",
+            OPTIMUM_NOTE,
             "The number of levels, the noise level of 15 % for LeNet and the margin of the equivalence claim are "
             "proposed here; the paper's text does not state them.",
         ),

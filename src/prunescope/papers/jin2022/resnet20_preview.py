@@ -11,17 +11,14 @@ from typing import Any
 
 from pydantic import Field
 
-from prunescope.base.value import Value
+import prunescope as ps
 from prunescope.papers.jin2022 import PAPERS
 from prunescope.papers.jin2022.arms import Benchmark
 from prunescope.papers.jin2022.claims import LESS, MORE
 from prunescope.papers.jin2022.fig2 import better_training
 from prunescope.papers.jin2022.figures import OVER_SPARSITY, error_figure
-from prunescope.papers.jin2022.quantities import dense, fits_clean, over_levels, remaining, test_error, train
+from prunescope.papers.jin2022.quantities import dense, fits, over_levels, remaining, test_error, train
 from prunescope.papers.jin2022.scales import COLUMNS
-from prunescope.runs.graph.families import with_network
-from prunescope.studies import Claim, Figure, Lines, Precondition, Rows, Study, constant
-from prunescope.studies.study import titled
 
 COST = {"smoke": "half a minute on 1 core", "laptop": "40 minutes on 1 core", "paper": "2 weeks on 1 core"}
 FIGURE = "the chain of Figures 2b and 3, the benchmark ResNet-20 on CIFAR-10, much shortened"
@@ -34,7 +31,7 @@ PAPER_LEVELS = 8
 """Levels to the paper's 83.22 % sparsity."""
 
 
-class Settings(Value):
+class Settings(ps.Value):
     """What the preview runs.
 
     levels: of pruning; 8 reach 83.22 % sparsity, the highest at which the paper's ResNet-20 still improves.
@@ -57,7 +54,7 @@ SCALES = {
 }
 
 
-def build(settings: Settings, scale: str) -> Study:
+def build(settings: Settings, scale: str) -> ps.Study:
     """The study under these settings.
 
     Raises DataError if CIFAR-10 is not there.
@@ -65,19 +62,18 @@ def build(settings: Settings, scale: str) -> Study:
     base = COLUMN.recipe(epochs=settings.epochs, share=settings.images / IMAGES)
     bench = Benchmark(
         name="resnet20",
-        base=base if settings.scale == 1 else with_network(base, scale=settings.scale),
+        base=base if settings.scale == 1 else ps.with_network(base, scale=settings.scale),
         noises=(0.0,),
         replicates=settings.replicates,
         levels=settings.levels,
         extended_levels=0,
-        width_levels=0,
         rewind=COLUMN.at(COLUMN.rewind, settings.epochs),
         prune=COLUMN.prune,
         fits=COLUMN.fits,
     )
     higher, lower = _at_last(bench)
-    return Study(
-        *titled(__doc__),
+    return ps.Study(
+        *ps.titled(__doc__),
         settings=settings,
         scale=f"{scale}: {settings.replicates} replicates, {settings.levels} levels of {settings.epochs} epochs on "
         f"{settings.images:,} images; the paper has 160 epochs on 50,000",
@@ -93,7 +89,7 @@ def build(settings: Settings, scale: str) -> Study:
     )
 
 
-def _loss_figure(bench: Benchmark, claims: tuple[Claim, ...]) -> Figure:
+def _loss_figure(bench: Benchmark, claims: tuple[ps.Claim, ...]) -> ps.Figure:
     errors = partial(train, name="error", scale=100)
     values = {
         "weights_remaining": over_levels(bench, "pruned", 0.0, remaining),
@@ -101,27 +97,27 @@ def _loss_figure(bench: Benchmark, claims: tuple[Claim, ...]) -> Figure:
         "train_error": over_levels(bench, "pruned", 0.0, errors),
     }
     y_label = "mean training loss, nats"
-    return Figure(
+    return ps.Figure(
         "train-loss",
         "Training loss over sparsity",
         caption="Mean training loss, evaluation mode, no augmentation.",
-        rows=[Rows({"arm": "pruned"}, values, parts={"level": bench.levels_of("pruned", 0.0)})],
-        plot=Lines("weights_remaining", "train_loss", series="arm", y_label=y_label, **OVER_SPARSITY),
+        rows=[ps.Rows({"arm": "pruned"}, values, parts={"level": bench.levels_of("pruned", 0.0)})],
+        plot=ps.Lines("weights_remaining", "train_loss", series="arm", y_label=y_label, **OVER_SPARSITY),
         claims=claims,
     )
 
 
-def _at_last(bench: Benchmark) -> Iterator[Claim]:
+def _at_last(bench: Benchmark) -> Iterator[ps.Claim]:
     """At the paper's highest improving sparsity the training loss is higher and the test error still lower."""
-    steps, text = constant(bench.base.steps, unit="steps"), "a level trains for as many steps as in the paper"
+    steps, text = ps.constant(bench.base.steps, unit="steps"), "a level trains for as many steps as in the paper"
     shared: dict[str, Any] = {
         "basis": "paper" if bench.levels == PAPER_LEVELS else "proposed",
         "place": "Jin et al. 2022, section 4, Fig. 2b (ResNet-20 at 83.22 % sparsity)",
-        "preconditions": (Precondition(text, steps, at_least=STEPS), fits_clean(bench)),
+        "preconditions": (ps.Precondition(text, steps, at_least=STEPS), fits(bench, 0.0)),
     }
     loss = train(bench, "pruned", 0.0, bench.levels) - train(bench, "dense", 0.0)
     text = f"After {bench.levels} levels of pruning the mean training loss is above the dense network's."
-    yield Claim("loss-rises-at-high-sparsity", text, loss, MORE, **shared)
+    yield ps.Claim("loss-rises-at-high-sparsity", text, loss, MORE, **shared)
     error = test_error(bench, "pruned", 0.0, bench.levels) - dense(bench, 0.0)
     text = f"After {bench.levels} levels of pruning the test error is still below the dense network's."
-    yield Claim("error-falls-at-high-sparsity", text, error, LESS, **shared)
+    yield ps.Claim("error-falls-at-high-sparsity", text, error, LESS, **shared)

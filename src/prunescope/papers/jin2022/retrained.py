@@ -1,8 +1,4 @@
-"""Networks retrained on random subsets, the memorization that they measure, and what may go with it.
-
-Belongs here: the runs, and quantities of single training examples. Does not belong here: the estimates (`measures/`),
-figures and claims (`influence.py`).
-"""
+"""Networks retrained on random subsets, the memorization that they measure, and what may go with it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
@@ -10,16 +6,12 @@ from functools import cached_property
 
 import numpy as np
 
-from prunescope.base.reference import Moment, StateRef
-from prunescope.base.streams import replicate
-from prunescope.measures import Examples, SeenUnseen
-from prunescope.papers.jin2022.arms import Benchmark, Numbers
-from prunescope.papers.jin2022.leave_out import examples
+import prunescope as ps
+from prunescope.measures import SeenUnseen
+from prunescope.papers.jin2022.arms import Benchmark
+from prunescope.papers.jin2022.quantities import rank_agreement
 from prunescope.papers.jin2022.subgroups import Subgroups
-from prunescope.runs.graph.families import final
-from prunescope.runs.graph.nodes import Combined, Reading
-from prunescope.runs.graph.recipe import Recipe, Subset
-from prunescope.studies import Quantity, arrays, combined, statistics
+from prunescope.papers.readings import at_end
 
 SEEDS_FROM = 1_000_000
 """Seeds of retrained networks begin here, far from those of replicates and of ensembles."""
@@ -48,13 +40,13 @@ class Retrained:
         """The dense and pruned networks."""
         return self.sub.bench
 
-    def members(self, number: int) -> list[Recipe]:
+    def members(self, number: int) -> list[ps.Recipe]:
         """The networks of a replicate: its labels; subsets, initial weights and orders of their own."""
         dense = self.bench.row("dense", self.noise, 0)[number]
         return [
             dense.recipe.replace(
-                seeds=replicate(seed).replace(labels=number),
-                examples=Subset(
+                seeds=ps.replicate(seed).replace(labels=number),
+                examples=ps.Subset(
                     source=dense.examples,
                     rule="prunescope.studies.subsets:without_random",
                     args={"name": "loss", "share": self.left_out, "seed": seed},
@@ -64,27 +56,29 @@ class Retrained:
         ]
 
     @cached_property
-    def memorization(self) -> list[Combined]:
+    def memorization(self) -> list[ps.Combined]:
         """Estimates for every training example, one combination a replicate."""
-        return [self._of_members("memorization", number) for number in range(self.bench.replicates)]
+        return self._of_members("memorization")
 
     @cached_property
-    def pairs(self) -> list[Combined]:
+    def pairs(self) -> list[ps.Combined]:
         """Counts of influential pairs, one combination a replicate."""
-        return [self._of_members("influential_pairs", number) for number in range(self.bench.replicates)]
+        return self._of_members("influential_pairs")
 
-    def _of_members(self, function: str, number: int) -> Combined:
-        readings = [Reading(measure=SeenUnseen(), state=final(run)) for run in self.members(number)]
-        return Combined(function=f"prunescope.measures.memorization:{function}", inputs=tuple(readings))
+    def _of_members(self, function: str) -> list[ps.Combined]:
+        path = f"prunescope.measures.memorization:{function}"
+        members = map(self.members, range(self.bench.replicates))
+        readings = [tuple(at_end(run, SeenUnseen()) for run in runs) for runs in members]
+        return [ps.Combined(function=path, inputs=inputs) for inputs in readings]
 
-    def estimate(self, name: str = "memorization") -> Quantity:
+    def estimate(self, name: str = "memorization") -> ps.Quantity:
         """An estimate of every training example: [replicates, N]; not a number where there is none."""
-        return arrays(self.memorization, name)
+        return ps.arrays(self.memorization, name)
 
     @cached_property
-    def predictors(self) -> Mapping[str, Quantity]:
+    def predictors(self) -> Mapping[str, ps.Quantity]:
         """What may go with memorization, by name: [replicates, N]."""
-        rise = self._rise([examples(run) for run in self.bench.chosen("pruned", self.noise)])
+        rise = self._rise([at_end(run, ps.Examples()) for run in self.bench.chosen("pruned", self.noise)])
         sparsest = self.bench.row("pruned", self.noise, self.bench.levels)
         return {
             "EL2N": self.sub.score_values(self.noise),
@@ -95,54 +89,40 @@ class Retrained:
             "influence on test accuracy": self.estimate("influence"),
         }
 
-    def correlation(self, name: str) -> Quantity:
+    def correlation(self, name: str) -> ps.Quantity:
         """Rank correlation of memorization with a predictor, [replicates]."""
-        return correlation(self.estimate(), self.predictors[name], f"memorization with {name}")
+        label = f"memorization with {name}"
+        return rank_agreement(self.estimate(), self.predictors[name], label=label)
 
     @property
-    def agreement(self) -> Quantity:
+    def agreement(self) -> ps.Quantity:
         """Rank correlation of memorization from one half of the networks with that from the other, [replicates]."""
-        return correlation(self.estimate("even"), self.estimate("odd"), "one half of the networks with the other")
+        label = "one half of the networks with the other"
+        return rank_agreement(self.estimate("even"), self.estimate("odd"), label=label)
 
-    def _rise(self, sparse: Sequence[Reading]) -> Quantity:
+    def _rise(self, sparse: Sequence[ps.Reading]) -> ps.Quantity:
         """Training loss of a sparse network minus that of the dense one, nats: [replicates, N]."""
         dense = [point.examples for point in self.bench.row("dense", self.noise, 0)]
-        return arrays(sparse, "loss") - arrays(dense, "loss")
+        return ps.arrays(sparse, "loss") - ps.arrays(dense, "loss")
 
     @property
-    def _forgotten(self) -> Quantity:
+    def _forgotten(self) -> ps.Quantity:
         """Forgetting events; an example that was never right counts as forgotten most, as in Toneva et al. 2019."""
-        counts = [
-            Combined(
-                function="prunescope.measures.combine:forgetting",
-                inputs=tuple(Reading(measure=Examples(), state=at) for at in self._states(point.recipe)),
-            )
-            for point in self.bench.row("dense", self.noise, 0)
-        ]
-        return combined(
+        looks = [map(_examples, self._states(p.recipe)) for p in self.bench.row("dense", self.noise, 0)]
+        path = "prunescope.measures.combine:forgetting"
+        counts = [ps.Combined(function=path, inputs=tuple(readings)) for readings in looks]
+        return ps.combined(
             lambda learned, events: np.where(learned, events, events.max(axis=1, keepdims=True) + 1),
-            arrays(counts, "learned"),
-            arrays(counts, "forgotten"),
+            *(ps.arrays(counts, name) for name in ("learned", "forgotten")),
         )
 
-    def _states(self, recipe: Recipe) -> list[StateRef]:
+    def _states(self, recipe: ps.Recipe) -> list[ps.StateRef]:
         """The states of a run at equal distances, its end included."""
         total = recipe.clock().total
         steps = sorted({round(total * k / self.looks) for k in range(1, self.looks)} - {0, total})
-        inside = [StateRef(run=recipe, moment=Moment(when="step", at=f"{step}it")) for step in steps]
-        return [*inside, final(recipe)]
+        inside = [ps.StateRef(run=recipe, moment=ps.Moment(when="step", at=f"{step}it")) for step in steps]
+        return [*inside, ps.final(recipe)]
 
 
-def correlation(first: Quantity, second: Quantity, label: str = "") -> Quantity:
-    """Rank correlation of two numbers of every example: [replicates]."""
-
-    def of(*values: Numbers) -> list[float]:
-        return [rank_correlation(*pair) for pair in zip(*values, strict=True)]
-
-    return combined(of, first, second, label=label, unit="rank correlation")
-
-
-def rank_correlation(first: Numbers, second: Numbers) -> float:
-    """Over the examples for which both are numbers; not a number where one of them does not vary."""
-    numbers = np.isfinite(first) & np.isfinite(second)
-    return statistics.rank_correlation(first[numbers], second[numbers]) if numbers.sum() > 1 else float("nan")
+def _examples(state: ps.StateRef) -> ps.Reading:
+    return ps.Reading(measure=ps.Examples(), state=state)

@@ -6,26 +6,17 @@ nothing, as a table. Does not belong here: what settings change of it (`settings
 
 from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
-from types import MappingProxyType
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from prunescope.base.value import Value
+import prunescope as ps
 from prunescope.papers.readings import EarlyScore
-from prunescope.runs.graph.recipe import Recipe
-from prunescope.sparsity.select import Remaining
-from prunescope.tasks.data.augmentation import Augmentation, CropFlip, RandomResizedCrop
-from prunescope.tasks.data.cifar import CIFAR100, IMAGENET, cifar10, cifar100
-from prunescope.tasks.data.digits import digits
-from prunescope.tasks.data.idx import mnist
+from prunescope.tasks.data.augmentation import CropFlip, RandomResizedCrop
+from prunescope.tasks.data.cifar import CIFAR100, IMAGENET
 from prunescope.tasks.data.images import image_folder
-from prunescope.tasks.data.source import Source
-from prunescope.tasks.model import Network, network
-from prunescope.tasks.task import Data, Task
-from prunescope.training.interventions import Prune
-from prunescope.training.optim import SGD, Optimizer
-from prunescope.training.schedules import Constant, Milestones, Schedule, Warmup
+from prunescope.tasks.model import network
 
 Name = Literal["digits", "lenet", "resnet20", "vgg16", "resnet32", "resnet32-wide", "resnet50"]
 
@@ -43,7 +34,7 @@ unjudgeable, ResNet-50's with its 180 steps all of them.
 """
 
 
-class Size(Value):
+class Size(ps.Value):
     """What is run of a benchmark.
 
     noises: shares of wrong training labels, ascending from 0.
@@ -96,19 +87,19 @@ class Column:
     smoke: the share of the images at that scale.
     """
 
-    network: Network
-    source: Callable[[], Source]
+    network: ps.Network
+    source: Callable[[], ps.Source]
     _: KW_ONLY
     epochs: int
     batch: int
-    optimizer: Optimizer
+    optimizer: ps.Optimizer
     lr: float
     drops: tuple[int, ...] = ()
     warmup: int = 0
     rewind: int
     early: int
     excluded: tuple[str, ...] = ()
-    augmentation: tuple[Augmentation, ...] = ()
+    augmentation: tuple[ps.Augmentation, ...] = ()
     fits: float = 99.0
     noises: tuple[float, ...] = (0.0, 0.15, 0.3, 0.6)
     levels: int = 20
@@ -116,42 +107,42 @@ class Column:
     laptop: Mapping[str, Any] = field(default_factory=lambda: PATH)
     smoke: float = 0.01
 
-    def recipe(self, *, epochs: int, share: float = 1.0, validation: int = 0) -> Recipe:
+    def recipe(self, *, epochs: int, share: float = 1.0, validation: int = 0) -> ps.Recipe:
         """The dense network without label noise, its schedule cut to `epochs` in proportion.
 
         share: of the training set that is used. validation: examples held out of it.
 
         Raises DataError if the data set is not there.
         """
-        data = Data(source=self.source(), share=share, validation=validation, augmentation=self.augmentation)
-        return Recipe(
-            task=Task(network=self.network, data=data),
+        data = ps.Data(source=self.source(), share=share, validation=validation, augmentation=self.augmentation)
+        return ps.Recipe(
+            task=ps.Task(network=self.network, data=data),
             optimizer=self.optimizer,
             schedule=self.schedule(epochs),
             batch=self.batch,
             length=f"{epochs}ep",
         )
 
-    def schedule(self, epochs: int) -> Schedule:
+    def schedule(self, epochs: int) -> ps.Schedule:
         """The learning rate over a schedule of `epochs`."""
         drops = tuple(self.at(drop, epochs) for drop in self.drops)
-        return self._warmed(Milestones(lr=self.lr, drops=drops) if drops else Constant(lr=self.lr), epochs)
+        return self._warmed(ps.Milestones(lr=self.lr, drops=drops) if drops else ps.Constant(lr=self.lr), epochs)
 
-    def opening(self, epochs: int) -> Schedule:
+    def opening(self, epochs: int) -> ps.Schedule:
         """The schedule without its drops: the same learning rates up to the first of them."""
-        return self._warmed(Constant(lr=self.lr), epochs)
+        return self._warmed(ps.Constant(lr=self.lr), epochs)
 
-    def _warmed(self, then: Schedule, epochs: int) -> Schedule:
-        return Warmup(steps=self.at(self.warmup, epochs), then=then) if self.warmup else then
+    def _warmed(self, then: ps.Schedule, epochs: int) -> ps.Schedule:
+        return ps.Warmup(steps=self.at(self.warmup, epochs), then=then) if self.warmup else then
 
     def at(self, epoch: int, epochs: int) -> str:
         """A position in the full schedule as the duration that it is in a schedule of `epochs`."""
         return f"{epoch * epochs / self.epochs:g}ep"
 
     @property
-    def prune(self) -> Prune:
+    def prune(self) -> ps.Prune:
         """What every level removes: 20 % of the remaining weights, smallest magnitude, global."""
-        return Prune(amount=Remaining(fraction=0.2), exclude=self.excluded)
+        return ps.Prune(amount=ps.Remaining(fraction=0.2), exclude=self.excluded)
 
 
 def standard(name: Name, scale: str) -> Size:
@@ -172,110 +163,66 @@ def standard(name: Name, scale: str) -> Size:
     return Size(benchmark=name, **fields)
 
 
-def _cifar(
-    net: Network,
-    source: Callable[[], Source],
-    *,
-    padding: tuple[float, ...],
-    excluded: tuple[str, ...] = (),
-    levels: int = 20,
-    fits: float = 98.0,
-) -> Column:
-    """A network for 32x32 images under OpenLTH's settings, which all of them share."""
-    return Column(
-        net,
-        source,
-        epochs=160,
-        batch=128,
-        optimizer=SGD(momentum=0.9, weight_decay=1e-4),
-        lr=0.1,
-        drops=(80, 120),
-        rewind=10,
-        early=10,
-        excluded=excluded,
-        augmentation=(CropFlip(fill=padding),),
-        fits=fits,
-        levels=levels,
-    )
+LENET = partial(Column, batch=128, optimizer=ps.SGD(), lr=0.1, rewind=0)
+"""Fully connected networks."""
+OPENLTH = partial(Column, optimizer=ps.SGD(momentum=0.9, weight_decay=1e-4), rewind=10, early=10)
+ON_CIFAR = partial(OPENLTH, epochs=160, batch=128, lr=0.1, drops=(80, 120), fits=98.0)
+"""Networks for 32x32 images, under OpenLTH's settings."""
+ON_CIFAR10 = partial(
+    ON_CIFAR, source=partial(ps.cifar10, normalization=IMAGENET), augmentation=(CropFlip(fill=IMAGENET.zero),)
+)
+ON_CIFAR100 = partial(ON_CIFAR, source=ps.cifar100, augmentation=(CropFlip(fill=CIFAR100.zero),))
 
 
-def _resnet(depth: int, *, width: int = 16, classes: int = 10) -> Network:
+def _resnet(depth: int, *, width: int = 16, classes: int = 10) -> ps.Network:
     return network("prunescope.tasks.nets:CifarResNet", depth=depth, width=width, classes=classes)
 
 
-def _cifar10() -> Source:
-    return cifar10(normalization=IMAGENET)
-
-
-COLUMNS: Mapping[Name, Column] = MappingProxyType(
-    {
-        "digits": Column(
-            network("prunescope.tasks.nets:LeNet", inputs=64),
-            digits,
-            epochs=60,
-            batch=64,
-            optimizer=SGD(),
-            lr=0.1,
-            rewind=0,
-            early=5,
-            noises=(0.0, 0.4),
-            levels=21,
-            laptop={},
-            smoke=1.0,
-        ),
-        "lenet": Column(
-            network("prunescope.tasks.nets:LeNet"),
-            mnist,
-            epochs=40,
-            batch=128,
-            optimizer=SGD(),
-            lr=0.1,
-            rewind=0,
-            early=2,
-            excluded=("fc.weight",),
-            noises=(0.0, 0.05, 0.1, 0.15),
-            levels=24,
-            # With label noise test error still falls at level 20, so pruning reaches level 24. Without noise extended
-            # training, where a replay costs a whole dense training, ends where 4 % of the weights remain.
-            laptop={
-                "noises": (0.0, 0.05, 0.15),
-                "controls": (0.0, 0.15),
-                "extended_levels": (14, 24),
-                "width_levels": 14,
-            },
-            smoke=0.02,
-        ),
-        "resnet20": _cifar(_resnet(20), _cifar10, padding=IMAGENET.zero),
-        "vgg16": _cifar(
-            network("prunescope.tasks.nets:VGG", depth=16),
-            _cifar10,
-            padding=IMAGENET.zero,
-            excluded=("fc.weight",),
-            levels=26,
-            fits=99.9,
-        ),
-        "resnet32": _cifar(_resnet(32, classes=100), cifar100, padding=CIFAR100.zero, fits=80.0),
-        "resnet32-wide": _cifar(_resnet(32, width=32, classes=100), cifar100, padding=CIFAR100.zero),
-        "resnet50": Column(
-            network("prunescope.tasks.nets:ResNet50"),
-            lambda: image_folder("imagenet"),
-            epochs=90,
-            batch=1024,
-            optimizer=SGD(momentum=0.9, weight_decay=1e-4),
-            lr=0.4,
-            drops=(30, 60, 80),
-            warmup=5,
-            rewind=10,
-            early=10,
-            augmentation=(RandomResizedCrop(),),
-            fits=70.0,
-            noises=(0.0, 0.15),
-            levels=10,
-            ensemble=3,
-            laptop={**PATH, "share": 0.001},
-        ),
-    }
-)
+COLUMNS: Mapping[Name, Column] = {
+    "digits": LENET(
+        network("prunescope.tasks.nets:LeNet", inputs=64),
+        ps.digits,
+        epochs=60,
+        batch=64,
+        early=5,
+        noises=(0.0, 0.4),
+        levels=21,
+        laptop={},
+        smoke=1.0,
+    ),
+    "lenet": LENET(
+        network("prunescope.tasks.nets:LeNet"),
+        ps.mnist,
+        epochs=40,
+        early=2,
+        excluded=("fc.weight",),
+        noises=(0.0, 0.05, 0.1, 0.15),
+        levels=24,
+        # With label noise test error still falls at level 20, so pruning reaches level 24. Without noise extended
+        # training, where a replay costs a whole dense training, ends where 4 % of the weights remain.
+        laptop={"noises": (0.0, 0.05, 0.15), "controls": (0.0, 0.15), "extended_levels": (14, 24), "width_levels": 14},
+        smoke=0.02,
+    ),
+    "resnet20": ON_CIFAR10(_resnet(20)),
+    "vgg16": ON_CIFAR10(network("prunescope.tasks.nets:VGG", depth=16), excluded=("fc.weight",), levels=26, fits=99.9),
+    "resnet32": ON_CIFAR100(_resnet(32, classes=100), fits=80.0),
+    "resnet32-wide": ON_CIFAR100(_resnet(32, width=32, classes=100)),
+    "resnet50": OPENLTH(
+        network("prunescope.tasks.nets:ResNet50"),
+        partial(image_folder, "imagenet"),
+        epochs=90,
+        batch=1024,
+        lr=0.4,
+        drops=(30, 60, 80),
+        warmup=5,
+        augmentation=(RandomResizedCrop(),),
+        fits=70.0,
+        noises=(0.0, 0.15),
+        levels=10,
+        ensemble=3,
+        laptop={**PATH, "share": 0.001},
+    ),
+}
 """All benchmarks. "digits" is not the paper's: it ships with the package and runs in seconds.
 
 Source: Jin et al. 2022, section 2, for networks, data and rewind epochs; the settings of OpenLTH, which it used, for

@@ -2,40 +2,35 @@
 size?
 """
 
+import prunescope as ps
 from prunescope.papers.jin2022 import classes
 from prunescope.papers.jin2022.app_l import harm_comes_late
 from prunescope.papers.jin2022.arms import Arm
 from prunescope.papers.jin2022.claims import MORE
 from prunescope.papers.jin2022.classes import NOISE
-from prunescope.papers.jin2022.settings import SCALES, Settings, arms, study
-from prunescope.papers.jin2022.subgroups import Subgroups, rank_agreement, sparsity_figure, subgroups
-from prunescope.studies import Claim, Study
-
-__all__ = ["SCALES", "build"]
+from prunescope.papers.jin2022.quantities import rank_agreement
+from prunescope.papers.jin2022.settings import SCALES, Settings, at, study
+from prunescope.papers.jin2022.subgroups import Subgroups, sparsity_figure, subgroups
 
 COST = {"smoke": "half a minute or less", "laptop": "20 minutes", "paper": "1 hour"}
 FIGURE = "Section 7, on fairness"
 ARMS: tuple[Arm, ...] = ("pruned", "width")
 
 
-def build(settings: Settings, scale: str) -> Study:
+def build(settings: Settings, scale: str) -> ps.Study:
     """The study under these settings."""
-    size = settings.size(scale)
-    bench = arms(size)
-    sub = subgroups(bench, size)
-    title = "Section 7: change in training loss over sparsity and over width"
+    size, bench = at(settings, scale)
+    sub, title = subgroups(bench, size), "Section 7: change in training loss over sparsity and over width"
     claims = (harm_comes_late(sub), _width_harms_the_same_groups(sub))
-    by_group = sparsity_figure(sub, NOISE, ARMS, name="section7-groups", title=title, claims=claims)
-    by_class = classes.figure(bench, ARMS, claims=tuple(classes.harm(bench)))
-    return study(__doc__, size, scale, figures=(by_class, by_group))
+    by_group = sparsity_figure(sub, NOISE, ARMS, "section7-groups", title, claims)
+    return study(__doc__, size, scale, classes.figure(bench, ARMS, claims=tuple(classes.harm(bench))), by_group)
 
 
-def _width_harms_the_same_groups(sub: Subgroups) -> Claim:
-    sparsest, narrowest = (sub.change(arm, NOISE, sub.bench.depth(arm, NOISE)) for arm in ARMS)
-    same = rank_agreement(sparsest, narrowest, over="groups")
+def _width_harms_the_same_groups(sub: Subgroups) -> ps.Claim:
+    same = rank_agreement(*(sub.change(arm, NOISE, sub.bench.depth(arm, NOISE)) for arm in ARMS), over="groups")
     text = (
         "the groups of training examples whose loss rises most at the highest sparsity are those whose loss rises most "
         "in the narrowest dense network"
     )
-    says, place = sub.says(NOISE), "section 7 (size in general; the measure is proposed here)"
-    return says("group-harm-is-of-size", same, MORE, text, place=place, statement="harm-is-of-size")
+    place = "section 7 (size in general; the measure is proposed here)"
+    return sub.says(NOISE)("group-harm-is-of-size", same, MORE, text, place=place, statement="harm-is-of-size")

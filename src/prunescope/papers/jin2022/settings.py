@@ -1,25 +1,22 @@
 """What all studies of Jin et al. 2022 have in common: settings, the arms under them, and what a report says of both."""
 
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from prunescope.base.errors import UsageError
-from prunescope.base.value import Value
+import prunescope as ps
 from prunescope.papers.jin2022 import PAPERS
 from prunescope.papers.jin2022.arms import Benchmark, noise_name
 from prunescope.papers.jin2022.scales import COLUMNS, Count, Counts, Name, Noises, Share, Size, standard
 from prunescope.papers.readings import EarlyScore
-from prunescope.studies.study import Study, titled
 
 About = Literal["noises", "controls"]
 Standard = Literal["standard"]
 """What the benchmark's own table says at the chosen scale."""
 
 
-class Settings(Value):
+class Settings(ps.Value):
     """A benchmark, and where its size is to differ from the standard one at the chosen scale; see `Size`."""
 
     benchmark: Name = "lenet"
@@ -54,9 +51,11 @@ class Settings(Value):
         return _checked(usual.replace(**changes))
 
 
-SCALES: Mapping[str, Settings] = MappingProxyType(
-    {"smoke": Settings(benchmark="digits", groups=5), "laptop": Settings(), "paper": Settings()}
-)
+SCALES: Mapping[str, Settings] = {
+    "smoke": Settings(benchmark="digits", groups=5),
+    "laptop": Settings(),
+    "paper": Settings(),
+}
 """The scales of every study of this paper; smoke runs on the digits that ship with the package."""
 
 
@@ -80,15 +79,39 @@ def arms(size: Size) -> Benchmark:
     )
 
 
-def study(doc: str | None, size: Size, scale: str, **parts: Any) -> Study:
-    """A study of this paper, titled by its module's docstring: figures, claims and cautions are its `parts`."""
-    shared: dict[str, Any] = {
-        "settings": size,
-        "scale": words(size, scale),
-        "notes": notes(size),
-        "paper": PAPERS["jin2022"],
-    }
-    return Study(*titled(doc), **(shared | parts))
+def at(settings: Settings, scale: str, *, about: About | None = None) -> tuple[Size, Benchmark]:
+    """The size at a scale and its arms. about: which levels must have label noise, for a study about it.
+
+    Raises UsageError if they have none, DataError if the data set is not there.
+    """
+    size = settings.size(scale)
+    if about and max(levels := getattr(size, about)) == 0:
+        raise ps.UsageError(
+            f"{about}={list(levels)} have no label noise, which this study is about; add a level above 0"
+        )
+    return size, arms(size)
+
+
+def study(
+    doc: str | None,
+    size: Size,
+    scale: str,
+    *figures: ps.Figure,
+    cautions: Sequence[ps.Precondition] = (),
+    claims: Sequence[ps.Claim] = (),
+    more: Sequence[str] = (),
+) -> ps.Study:
+    """A study of this paper, titled by its module's docstring; more: notes beside those that all studies have."""
+    return ps.Study(
+        *ps.titled(doc),
+        settings=size,
+        scale=words(size, scale),
+        notes=(*notes(size), *more),
+        paper=PAPERS["jin2022"],
+        figures=figures,
+        cautions=tuple(cautions),
+        claims=tuple(claims),
+    )
 
 
 FITTED = ("digits", "lenet")
@@ -98,24 +121,29 @@ FITTED = ("digits", "lenet")
 def words(size: Size, scale: str) -> str:
     """The size in one line for people, with a warning where nothing says that its networks are trained enough."""
     unknown = scale == "laptop" and size.benchmark not in FITTED
-    return (
+    text = (
         f"{scale}: {size.benchmark}, {size.replicates} replicates, {size.levels} levels of {size.epochs} epochs on "
         f"{100 * size.share:g} % of the training images"
-        + "; it shows the path: whether networks fit so small a training set so quickly was never tried"
-        * unknown
     )
+    path = "; it shows the path: whether networks fit so small a training set so quickly was never tried"
+    return text + path if unknown else text
 
 
 CIFAR_NOISES = "Of this network's noise levels the paper's text names 60 % only; 15 and 30 % are those of VGG-16."
-NOISE_NOTES: Mapping[Name, str] = MappingProxyType(
-    {
-        "lenet": "Of LeNet's three noise levels the paper's text names 5 % only; the others here are proposed.",
-        "resnet20": CIFAR_NOISES,
-        "resnet32": CIFAR_NOISES,
-        "resnet32-wide": CIFAR_NOISES,
-        "resnet50": "The noise level of ResNet-50 is proposed here; the paper's text does not name it.",
-    }
+NOISE_NOTES: Mapping[Name, str] = {
+    "lenet": "Of LeNet's three noise levels the paper's text names 5 % only; the others here are proposed.",
+    "resnet20": CIFAR_NOISES,
+    "resnet32": CIFAR_NOISES,
+    "resnet32-wide": CIFAR_NOISES,
+    "resnet50": "The noise level of ResNet-50 is proposed here; the paper's text does not name it.",
+}
+
+
+OPTIMUM_NOTE = (
+    "The optimum of each arm is the level of least mean test error over replicates, selected on the test set itself, "
+    "as in the paper; an arm with more levels has more chances."
 )
+"""For previews, in which no examples are held out."""
 
 
 def notes(size: Size) -> tuple[str, ...]:
@@ -141,15 +169,7 @@ def notes(size: Size) -> tuple[str, ...]:
 def from_zero(name: str, noises: Sequence[float]) -> None:
     """Raises UsageError unless these noise levels, settings called `name`, ascend from 0."""
     if not noises or noises[0] != 0 or list(noises) != sorted(set(noises)):
-        raise UsageError(f"{name}={list(noises)} do not ascend from 0; write 0 first and each value once")
-
-
-def with_noise(size: Size, *, of: About = "noises") -> Size:
-    """The same size, for a study about label noise. Raises UsageError if there is none at the levels `of`."""
-    levels = getattr(size, of)
-    if max(levels) == 0:
-        raise UsageError(f"{of}={list(levels)} have no label noise, which this study is about; add a level above 0")
-    return size
+        raise ps.UsageError(f"{name}={list(noises)} do not ascend from 0; write 0 first and each value once")
 
 
 def _checked(size: Size) -> Size:
@@ -157,9 +177,9 @@ def _checked(size: Size) -> Size:
     from_zero("noises", size.noises)
     from_zero("controls", size.controls)
     if strange := sorted(set(size.controls) - set(size.noises)):
-        raise UsageError(f"controls={list(size.controls)} names {strange}, which noises lack; add them there")
+        raise ps.UsageError(f"controls={list(size.controls)} names {strange}, which noises lack; add them there")
     if len(size.extended_levels) != len(size.controls) or max(size.extended_levels) > size.levels:
-        raise UsageError(
+        raise ps.UsageError(
             f"extended_levels={list(size.extended_levels)} must be one number, at most levels={size.levels}, for each "
             f"of controls={list(size.controls)}"
         )

@@ -4,36 +4,27 @@ Belongs here: scores, quantities and figures by group. Does not belong here: cla
 (`studies/groups.py`), the shared arms (`arms.py`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from prunescope.base.errors import UsageError
-from prunescope.base.steps import Duration
-from prunescope.measures import Examples
+import prunescope as ps
 from prunescope.papers.jin2022.arms import LABELS, Arm, Benchmark, Numbers, Rule
 from prunescope.papers.jin2022.claims import Says
 from prunescope.papers.jin2022.figures import OVER_SPARSITY
 from prunescope.papers.jin2022.quantities import LOSS, best_level, remaining
 from prunescope.papers.jin2022.scales import COLUMNS, Size
-from prunescope.papers.readings import EarlyScore, early_score
-from prunescope.runs.graph.families import ensemble, final
-from prunescope.runs.graph.nodes import Combined, Reading
-from prunescope.runs.graph.recipe import Recipe
-from prunescope.studies import Claim, Figure, Lines, Quantity, Rows, arrays, combined, statistics
+from prunescope.papers.readings import EarlyScore, at_end, early_score
+from prunescope.runs.graph.families import ensemble
 from prunescope.studies.groups import group_means
-from prunescope.training.schedules import Schedule
 
 TOP = 0.2
 """The share of examples that counts as influential (section 3)."""
 MEMBERS_FROM = 1000
 """Seeds of ensemble members begin here, far from those of replicates."""
 
-WHERE: dict[Rule, str] = {
-    "optimal": "at the optimal level",
-    "highest_improving": "at the highest improving level",
-}
+WHERE: dict[Rule, str] = {"optimal": "at the optimal level", "highest_improving": "at the highest improving level"}
 
 
 @dataclass(frozen=True)
@@ -47,15 +38,15 @@ class Subgroups:
     """
 
     bench: Benchmark
-    opening: Schedule
-    early: Duration
+    opening: ps.Schedule
+    early: ps.Duration
     ensemble: int
     groups: int
     score: EarlyScore = "el2n"
 
     def __post_init__(self) -> None:
         if self.groups > self.bench.base.train_examples:
-            raise UsageError(
+            raise ps.UsageError(
                 f"groups={self.groups} of {self.bench.base.train_examples} training examples; give 5 to that many"
             )
 
@@ -64,11 +55,16 @@ class Subgroups:
         """The score as figures call it."""
         return {"el2n": "EL2N", "grand": "GraNd"}[self.score]
 
+    @property
+    def influential(self) -> str:
+        """The examples that count as influential, in words."""
+        return f"the examples with the top 20 % of {self.axis}"
+
     def says(self, noise: float) -> Says:
         """Makes claims about the groups at a noise level; by another score than EL2N the paper has none."""
         return Says(self.bench, noise, self.bench.name if self.score == "el2n" else "")
 
-    def members(self, noise: float, number: int) -> list[Recipe]:
+    def members(self, noise: float, number: int) -> list[ps.Recipe]:
         """The short runs behind the scores of a replicate: its labels, networks and orders of their own."""
         return ensemble(
             self.bench.row("dense", noise, 0)[number].recipe,
@@ -78,7 +74,7 @@ class Subgroups:
             opening=self.opening,
         )
 
-    def scores(self, noise: float, number: int) -> Combined:
+    def scores(self, noise: float, number: int) -> ps.Combined:
         """The score of every training example of a replicate: {score: [N]}.
 
         Source: Paul et al. 2021; Jin et al. 2022, section 3 (EL2N).
@@ -86,27 +82,25 @@ class Subgroups:
         """
         return early_score(self.members(noise, number), self.score)
 
-    def score_values(self, noise: float) -> Quantity:
+    def score_values(self, noise: float) -> ps.Quantity:
         """The same as a quantity, [replicates, N]."""
-        return arrays(
-            [self.scores(noise, number) for number in range(self.bench.replicates)],
-            self.score,
-            unit=self.axis,
+        return ps.arrays(
+            [self.scores(noise, number) for number in range(self.bench.replicates)], self.score, unit=self.axis
         )
 
-    def at_level(self, arm: Arm, noise: float, level: int) -> list[Combined]:
+    def at_level(self, arm: Arm, noise: float, level: int) -> list[ps.Combined]:
         """Differences in loss by group between a level of an arm and the dense network, one a replicate."""
         return self._differences(noise, [p.examples for p in self.bench.row(arm, noise, level)])
 
-    def at_choice(self, arm: Arm, noise: float, rule: Rule) -> list[Combined]:
+    def at_choice(self, arm: Arm, noise: float, rule: Rule) -> list[ps.Combined]:
         """The same at the level that a rule picks."""
         runs = self.bench.chosen(arm, noise, rule=rule)
-        return self._differences(noise, [Reading(measure=Examples(), state=final(run)) for run in runs])
+        return self._differences(noise, [at_end(run, ps.Examples()) for run in runs])
 
-    def _differences(self, noise: float, sparse: Sequence[Reading]) -> list[Combined]:
+    def _differences(self, noise: float, sparse: Sequence[ps.Reading]) -> list[ps.Combined]:
         dense = self.bench.row("dense", noise, 0)
         return [
-            Combined(
+            ps.Combined(
                 function="prunescope.studies.groups:group_differences",
                 inputs=(self.scores(noise, number), reading, dense[number].examples),
                 args={"groups": self.groups, **({} if self.score == "el2n" else {"score": self.score})},
@@ -114,20 +108,20 @@ class Subgroups:
             for number, reading in enumerate(sparse)
         ]
 
-    def change(self, arm: Arm, noise: float, at: int | Rule = "optimal") -> Quantity:
+    def change(self, arm: Arm, noise: float, at: int | Rule = "optimal") -> ps.Quantity:
         """The same as a quantity, at a level or where a rule picks: nats, [replicates, groups], lowest scores first."""
         nodes = self.at_level(arm, noise, at) if isinstance(at, int) else self.at_choice(arm, noise, at)
-        return arrays(nodes, "difference", label=f"change by {arm}", unit=LOSS)
+        return ps.arrays(nodes, "difference", label=f"change by {arm}", unit=LOSS)
 
-    def top(self, arm: Arm, noise: float, at: int | Rule = "optimal") -> Quantity:
+    def top(self, arm: Arm, noise: float, at: int | Rule = "optimal") -> ps.Quantity:
         """Mean change of the groups with the top 20 % of the score, nats, [replicates]."""
         change = self.change(arm, noise, at).named("change on the top 20 %")
         return change.map(lambda groups: groups[:, -self.top_groups :].mean(axis=1))
 
-    def rest(self, arm: Arm, noise: float, at: int | Rule = "optimal") -> Quantity:
-        """Mean change of the other groups, nats, [replicates]."""
+    def top_minus_rest(self, arm: Arm, noise: float, at: int | Rule = "optimal") -> ps.Quantity:
+        """By how much more the mean loss of these changes than that of the other groups, nats, [replicates]."""
         change = self.change(arm, noise, at).named("change on the rest")
-        return change.map(lambda groups: groups[:, : -self.top_groups].mean(axis=1))
+        return self.top(arm, noise, at) - change.map(lambda groups: groups[:, : -self.top_groups].mean(axis=1))
 
     @property
     def top_groups(self) -> int:
@@ -147,16 +141,6 @@ def subgroups(bench: Benchmark, size: Size) -> Subgroups:
     return Subgroups(bench, column.opening(size.epochs), f"{early:g}ep", size.ensemble, size.groups, size.score)
 
 
-def rank_agreement(one: Quantity, other: Quantity, *, over: str) -> Quantity:
-    """Rank correlation of two quantities over their parts, [replicates]. over: what the parts are."""
-    return combined(
-        lambda *both: [statistics.rank_correlation(*rows) for rows in zip(*both, strict=True)],
-        one,
-        other,
-        unit=f"rank correlation over {over}",
-    )
-
-
 @dataclass(frozen=True)
 class Case:
     """One curve of a figure by group: an arm at a noise level and the rule that picks its level."""
@@ -165,7 +149,7 @@ class Case:
     series: str
     arm: Arm
     noise: float
-    rule: Rule
+    rule: Rule = "optimal"
 
 
 def at_both_choices(noise: float = 0.0) -> list[Case]:
@@ -174,26 +158,20 @@ def at_both_choices(noise: float = 0.0) -> list[Case]:
 
 
 def group_figure(
-    sub: Subgroups,
-    cases: Sequence[Case],
-    *,
-    name: str,
-    title: str,
-    caption: str = "",
-    claims: Sequence[Claim] = (),
-) -> Figure:
+    sub: Subgroups, cases: Sequence[Case], *, name: str, title: str, claims: Iterable[ps.Claim] = ()
+) -> ps.Figure:
     """Mean change in training loss of each group, by its EL2N percentile (Figs 1b, 2, 5)."""
-    usual = (
+    caption = (
         f"Training examples in {sub.groups} equal groups by {sub.axis} (mean over {sub.ensemble} networks after "
         f"{sub.early.removesuffix('ep')} epochs): mean training loss of the network looked at, minus that of the "
         "dense one. Below 0 it fits the group better."
     )
-    return Figure(
+    return ps.Figure(
         name,
         title,
-        caption=caption or usual,
+        caption=caption,
         rows=[
-            Rows(
+            ps.Rows(
                 {"panel": case.panel, "series": case.series},
                 {
                     "level": best_level(sub.bench, case.arm, case.noise, rule=case.rule),
@@ -203,7 +181,7 @@ def group_figure(
             )
             for case in cases
         ],
-        plot=Lines(
+        plot=ps.Lines(
             "percentile",
             "difference",
             series="series",
@@ -216,22 +194,22 @@ def group_figure(
 
 
 def sparsity_figure(
-    sub: Subgroups, noise: float, arms: Sequence[Arm], *, name: str, title: str, claims: Sequence[Claim] = ()
-) -> Figure:
+    sub: Subgroups, noise: float, arms: Sequence[Arm], name: str, title: str, claims: Iterable[ps.Claim] = ()
+) -> ps.Figure:
     """Mean change in training loss of five bands of examples, over all levels of some arms (App. L)."""
     bands = np.minimum(5 * np.arange(sub.groups) // sub.groups, 4)
 
     def by_band(change: Numbers) -> Numbers:
         return np.stack([group_means(groups, bands) for groups in change])
 
-    return Figure(
+    return ps.Figure(
         name,
         title,
         caption=f"Training examples in fifths by {sub.axis}: mean training loss minus that of the dense network. Below "
         "0 the fifth is fitted better. Extended training is drawn at the weights remaining of the pruned network that "
         "has trained as long.",
         rows=[
-            Rows(
+            ps.Rows(
                 {"panel": LABELS[arm], "level": level},
                 {
                     "weights_remaining": remaining(sub.bench, arm, noise, level),
@@ -242,7 +220,7 @@ def sparsity_figure(
             for arm in arms
             for level in sub.bench.levels_of(arm, noise)[1:]
         ],
-        plot=Lines(
+        plot=ps.Lines(
             "weights_remaining",
             "difference",
             series="band",

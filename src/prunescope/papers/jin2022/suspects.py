@@ -16,16 +16,14 @@ from itertools import count
 import numpy as np
 from numpy.typing import NDArray
 
-from prunescope.measures import Labels, OutOfSample
+import prunescope as ps
+from prunescope.measures import OutOfSample
 from prunescope.papers.jin2022.arms import Benchmark, Numbers, noise_name
-from prunescope.papers.jin2022.given_up import FIRST, SHOWN
+from prunescope.papers.jin2022.given_up import FIRST, SHOWN, precision, precision_plot
 from prunescope.papers.jin2022.quantities import fits
-from prunescope.runs.graph.families import final
-from prunescope.runs.graph.nodes import Reading
-from prunescope.runs.graph.recipe import Recipe, Subset
-from prunescope.studies import Computed, Figure, Lines, Listing, Node, Results, Sheet, statistics
+from prunescope.papers.readings import at_end
 from prunescope.studies.claim import unmet
-from prunescope.studies.plot import NothingToShow, Row
+from prunescope.studies.plot import NothingToShow
 
 Places = NDArray[np.int64]
 GIVEN_UP, IMPROBABLE = "given up by pruning", "improbable when held out"
@@ -45,35 +43,35 @@ class Suspects:
     folds: int
 
     @cached_property
-    def dense(self) -> Recipe:
+    def dense(self) -> ps.Recipe:
         """The dense network."""
         return self.bench.row("dense", self.noise, 0)[SHOWN].recipe
 
     @cached_property
-    def labels(self) -> Reading:
+    def labels(self) -> ps.Reading:
         """The labels of the training examples, before and after noise."""
-        return Reading(measure=Labels(split="train"), state=final(self.dense))
+        return at_end(self.dense, ps.Labels(split="train"))
 
     @cached_property
-    def held_out(self) -> list[Reading]:
+    def held_out(self) -> list[ps.Reading]:
         """What each network trained on all parts but one says of all examples."""
-        return [Reading(measure=OutOfSample(), state=final(self._without(fold))) for fold in range(self.folds)]
+        return [at_end(self._without(fold), OutOfSample()) for fold in range(self.folds)]
 
-    def _without(self, fold: int) -> Recipe:
+    def _without(self, fold: int) -> ps.Recipe:
         """The dense network trained without a part; batches are larger where the last one would be a single example."""
         args = {"name": "label", "folds": self.folds, "fold": fold}
-        subset = Subset(source=self.labels, rule="prunescope.studies.subsets:without_fold", args=args)
+        subset = ps.Subset(source=self.labels, rule="prunescope.studies.subsets:without_fold", args=args)
         kept = self.dense.train_examples - len(range(fold, self.dense.train_examples, self.folds))
         batch = next(size for size in count(self.dense.batch) if kept % size != 1 or kept == 1)
         return self.dense.replace(examples=subset, batch=batch)
 
     @cached_property
-    def examples(self) -> tuple[Reading, Reading]:
+    def examples(self) -> tuple[ps.Reading, ps.Reading]:
         """Loss and prediction of every training example by the dense network and after the last level."""
         before, after = (self.bench.chain(arm, self.noise)[-1][SHOWN] for arm in ("dense", "pruned"))
         return before.examples, after.examples
 
-    def given_up(self, results: Results) -> Places:
+    def given_up(self, results: ps.Results) -> Places:
         """Places of the examples that were fitted and then given up, those whose loss rises most first.
 
         Raises NothingToShow where the dense network does not fit what it is trained on, and where there are none.
@@ -90,104 +88,80 @@ class Suspects:
             )
         return order
 
-    def improbable(self, results: Results) -> tuple[Places, Numbers, Places]:
+    def improbable(self, results: ps.Results) -> tuple[Places, Numbers, Places]:
         """Places of all examples, least probable label first; the probabilities [N] and the predictions [N]."""
         probability, prediction = out_of_sample([results[reading] for reading in self.held_out])
         return np.argsort(probability, kind="stable"), probability, prediction
 
-    def row(self, results: Results, rank: int, place: int) -> dict[str, object]:
-        """The columns that both lists have; marked: whether the label was changed by the noise that was added."""
-        data = results[self.labels]
-        label, clean = int(data["label"][place]), int(data["clean"][place])
-        row: dict[str, object] = {"rank": rank, "index": int(data["index"][place]), "label": label}
-        return row | ({"label_before_noise": clean, "marked": label != clean} if self.noise else {})
+    def _rows(self, results: ps.Results, order: Places, prediction: Places, **number: Numbers) -> list[ps.Row]:
+        """The first examples of a list; marked: whether the label was changed by the noise that was added."""
+        data, rows = results[self.labels], list[ps.Row]()
+        ((name, values),) = number.items()
+        for rank, place in enumerate(order[:FIRST].tolist(), 1):
+            label, clean = int(data["label"][place]), int(data["clean"][place])
+            row: dict[str, object] = {"rank": rank, "index": int(data["index"][place]), "label": label}
+            row |= {"label_before_noise": clean, "marked": label != clean} if self.noise else {}
+            rows.append(row | {"prediction": int(prediction[place]), name: float(values[place])})
+        return rows
 
-    def given_up_rows(self, results: Results) -> list[Row]:
+    def given_up_rows(self, results: ps.Results) -> list[ps.Row]:
         """The first examples given up."""
+        order = self.given_up(results)
         dense, sparse = (results[reading] for reading in self.examples)
-        rise = np.asarray(sparse["loss"], dtype=np.float64) - dense["loss"]
-        return [
-            {
-                **self.row(results, rank, place),
-                "prediction": int(sparse["prediction"][place]),
-                "loss_rise": float(rise[place]),
-            }
-            for rank, place in enumerate(self.given_up(results)[:FIRST].tolist(), 1)
-        ]
+        return self._rows(results, order, sparse["prediction"], loss_rise=_rise(dense, sparse))
 
-    def improbable_rows(self, results: Results) -> list[Row]:
+    def improbable_rows(self, results: ps.Results) -> list[ps.Row]:
         """The examples with the least probable labels."""
         order, probability, prediction = self.improbable(results)
-        return [
-            {
-                **self.row(results, rank, place),
-                "prediction": int(prediction[place]),
-                "probability": float(probability[place]),
-            }
-            for rank, place in enumerate(order[:FIRST].tolist(), 1)
-        ]
+        return self._rows(results, order, prediction, probability=probability)
 
-    def precision_rows(self, results: Results) -> list[Row]:
+    def precision_rows(self, results: ps.Results) -> list[ps.Row]:
         """How many labels among the first n of each list were changed by the noise that was added."""
         data = results[self.labels]
         noisy = np.asarray(data["label"] != data["clean"])
-        order, *_ = self.improbable(results)
-        rows = precision(IMPROBABLE, order, noisy)
+        rows = precision(IMPROBABLE, self.improbable(results)[0], noisy)
         with contextlib.suppress(NothingToShow):  # its own figure says why
             rows += precision(GIVEN_UP, self.given_up(results), noisy)
+        among_all = {"series": "among all", "precision": 100 * float(noisy.mean())}
         largest = max(int(str(row["examples"])) for row in rows)
-        among_all = 100 * float(noisy.mean())
-        return [
-            *rows,
-            *({"series": "among all", "examples": n, "precision": among_all} for n in (1, largest)),
-        ]
+        return [*rows, *(among_all | {"examples": n} for n in (1, largest))]
 
-    def figures(self, *, images: bool) -> Iterator[Figure]:
+    def figures(self, *, images: bool) -> Iterator[ps.Figure]:
         """The lists, the images of both, and where labels were changed how often each list is right."""
         at, end = noise_name(self.noise), f"{100 * self.noise:g}"
-        given_up = [Computed((*self._fit_nodes, self.labels, *self.examples), self.given_up_rows, {"panel": at})]
-        improbable = [Computed((self.labels, *self.held_out), self.improbable_rows, {"panel": at})]
-        title = f"Training examples that were fitted and then given up, {at}"
-        caption = (
-            f"At most {FIRST} training examples to which the dense network gives the label used and the network after "
-            f"{self.bench.levels} levels of pruning another, in order of how much their loss rises; first replicate."
-        )
-        suspect = f"Labels that are improbable when held out, {at}"
-        held_out = (
-            f"The {FIRST} training examples whose label is least probable to networks that were not trained on them "
-            f"({self.folds} dense networks, each trained without one part of the examples): suspects of a wrong label."
-        )
-        yield Figure(f"given-up-{end}", title, caption=caption, rows=given_up, plot=Listing())
-        yield Figure(f"suspects-{end}", suspect, caption=held_out, rows=improbable, plot=Listing())
-        if images:
-            sheet = Sheet(self.bench.base.task.data.source)
-            yield Figure(f"given-up-images-{end}", title, caption=caption, rows=given_up, plot=sheet)
-            yield Figure(f"suspects-images-{end}", suspect, caption=held_out, rows=improbable, plot=sheet)
-        if self.noise:
-            yield self._precision_figure(at, end)
-
-    def _precision_figure(self, at: str, end: str) -> Figure:
-        nodes = (*self._fit_nodes, self.labels, *self.examples, *self.held_out)
-        return Figure(
-            f"precision-{end}",
-            f"How many of the suspects have a wrong label, {at}",
-            caption="The share of labels that were changed among the first n of each list, beside the share among all "
-            "(dashed); first replicate. The data hold an exact 95 % interval.",
-            rows=[Computed(nodes, self.precision_rows, {"panel": at})],
-            plot=Lines(
-                "examples",
-                "precision",
-                series="series",
-                x_label="first n examples",
-                y_label="changed labels among them, %",
-                log_x=True,
-                references=("among all",),
+        fitted = (*fits(self.bench, self.noise).quantity.nodes, self.labels, *self.examples)
+        given_up = ps.Computed(fitted, self.given_up_rows, {"panel": at})
+        improbable = ps.Computed((self.labels, *self.held_out), self.improbable_rows, {"panel": at})
+        lists = {
+            "given-up": (
+                given_up,
+                f"Training examples that were fitted and then given up, {at}",
+                f"At most {FIRST} training examples to which the dense network gives the label used and the network "
+                f"after {self.bench.levels} levels of pruning another, in order of how much their loss rises; first "
+                "replicate.",
             ),
-        )
-
-    @property
-    def _fit_nodes(self) -> tuple[Node, ...]:
-        return fits(self.bench, self.noise).quantity.nodes
+            "suspects": (
+                improbable,
+                f"Labels that are improbable when held out, {at}",
+                f"The {FIRST} training examples whose label is least probable to networks that were not trained on "
+                f"them ({self.folds} dense networks, each trained without one part of the examples): suspects of a "
+                "wrong label.",
+            ),
+        }
+        shown: dict[str, ps.Listing | ps.Sheet] = {"": ps.Listing()}
+        shown |= {"-images": ps.Sheet(self.bench.base.task.data.source)} if images else {}
+        for kind, plot in shown.items():
+            for name, (rows, title, caption) in lists.items():
+                yield ps.Figure(f"{name}{kind}-{end}", title, caption=caption, rows=[rows], plot=plot)
+        if self.noise:
+            yield ps.Figure(
+                f"precision-{end}",
+                f"How many of the suspects have a wrong label, {at}",
+                caption="The share of labels that were changed among the first n of each list, beside the share among "
+                "all (dashed); first replicate. The data hold an exact 95 % interval.",
+                rows=[ps.Computed((*fitted, *self.held_out), self.precision_rows, {"panel": at})],
+                plot=precision_plot("changed"),
+            )
 
 
 def given_up_order(dense: Mapping[str, NDArray[np.generic]], sparse: Mapping[str, NDArray[np.generic]]) -> Places:
@@ -195,9 +169,12 @@ def given_up_order(dense: Mapping[str, NDArray[np.generic]], sparse: Mapping[str
 
     dense, sparse: `Examples` of the two networks, [N] each; of equal rises the earlier example comes first.
     """
-    rise = np.asarray(sparse["loss"], dtype=np.float64) - np.asarray(dense["loss"], dtype=np.float64)
     places = np.flatnonzero(np.asarray(dense["correct"]) & ~np.asarray(sparse["correct"]))
-    return places[np.argsort(-rise[places], kind="stable")]
+    return places[np.argsort(-_rise(dense, sparse)[places], kind="stable")]
+
+
+def _rise(dense: Mapping[str, NDArray[np.generic]], sparse: Mapping[str, NDArray[np.generic]]) -> Numbers:
+    return np.asarray(sparse["loss"], dtype=np.float64) - np.asarray(dense["loss"], dtype=np.float64)
 
 
 def out_of_sample(folds: list[Mapping[str, NDArray[np.generic]]]) -> tuple[Numbers, Places]:
@@ -208,14 +185,3 @@ def out_of_sample(folds: list[Mapping[str, NDArray[np.generic]]]) -> tuple[Numbe
         np.stack([fold[name] for fold in folds])[which] for name in ("probability", "prediction")
     )
     return probability.astype(np.float64), prediction.astype(np.int64)
-
-
-def precision(series: str, order: Places, noisy: NDArray[np.bool_]) -> list[Row]:
-    """Percent of changed labels among the first n of a list, n = 1, 2, 4, ... and all of it, with a 95 % interval."""
-    hits = np.cumsum(noisy[order])
-    rows: list[Row] = []
-    for n in [2**k for k in range(len(order).bit_length()) if 2**k < len(order)] + [len(order)]:
-        share = statistics.clopper_pearson(int(hits[n - 1]), n)
-        ends = {"low": 100 * share.low, "high": 100 * share.high}
-        rows.append({"series": series, "examples": n, "precision": 100 * share.estimate, **ends})
-    return rows

@@ -9,19 +9,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+import prunescope as ps
 from prunescope.base.errors import StoreError
-from prunescope.measures import Risk
-from prunescope.measures.measure import SplitName
-from prunescope.papers.jin2022.arms import Benchmark, noise_name
-from prunescope.papers.jin2022.quantities import ERROR
+from prunescope.papers.jin2022.arms import Benchmark, noise_name, selector
+from prunescope.papers.jin2022.quantities import ERROR, TOO_SHORT
 from prunescope.papers.readings import risk_on_test
-from prunescope.runs.graph.families import final
-from prunescope.runs.graph.nodes import Reading
-from prunescope.runs.graph.recipe import Recipe
-from prunescope.studies import Claim, Figure, Lines, Precondition, Results, Rows
-from prunescope.studies.quantity import Quantity, column, nodes_of, side_by_side
 
-Maker = Callable[[Recipe], Sequence[Recipe] | Mapping[int, Recipe]]
+Maker = Callable[[ps.Recipe], Sequence[ps.Recipe] | Mapping[int, ps.Recipe]]
 """From a dense recipe to those of levels 0, 1, 2, ..., or of some levels, by level."""
 
 
@@ -35,76 +29,67 @@ class Variant:
     make: Maker
 
     @cached_property
-    def levels(self) -> Mapping[int, list[Recipe]]:
+    def levels(self) -> Mapping[int, list[ps.Recipe]]:
         """Recipes by level, one a replicate each."""
         chains = [self.make(point.recipe) for point in self.bench.row("dense", self.noise, 0)]
         levels = chains[0] if isinstance(chains[0], Mapping) else range(len(chains[0]))
         return {level: [chain[level] for chain in chains] for level in levels}
 
-    def selectors(self, level: int) -> list[Reading]:
-        """What a level is chosen by: error on held-out examples if there are any, else on the test set."""
-        split: SplitName = "validation" if self.bench.base.task.data.validation > 0 else "test"
-        return [Reading(measure=Risk(split=split), state=final(run)) for run in self.levels[level]]
-
-    def error(self, level: int) -> Quantity:
+    def error(self, level: int) -> ps.Quantity:
         """Test error of one level, percent."""
         tests = map(risk_on_test, self.levels[level])
-        return column(tests, "error", scale=100, label=self.name, unit=ERROR)
+        return ps.column(tests, "error", scale=100, label=self.name, unit=ERROR)
 
-    def best_level(self, *levels: int) -> Quantity:
+    def best_level(self, *levels: int) -> ps.Quantity:
         """The level of least mean error among some (by default all) that every replicate reached.
 
         A level is not reached where a run failed, as when a layer lost all its weights. Reading it raises StoreError if
         none is.
         """
-        errors = {level: column(self.selectors(level), "error") for level in levels or self.levels}
+        errors = {n: ps.column(map(selector, self.levels[n]), "error") for n in levels or self.levels}
 
-        def of(results: Results) -> int:
+        def of(results: ps.Results) -> int:
             reached = [n for n, error in errors.items() if all(node in results for node in error.nodes)]
             if not reached:
                 raise StoreError(f"no level of '{self.name}' is there for every replicate: not run yet, or failed")
             return min(reached, key=lambda n: errors[n](results).mean())
 
-        return Quantity("", "(level chosen)", nodes_of(errors.values()), of)
+        return ps.Quantity("", "(level chosen)", ps.nodes_of(errors.values()), of)
 
-    def at_best(self, *levels: int) -> Quantity:
+    def at_best(self, *levels: int) -> ps.Quantity:
         """Test error at that level, percent."""
-        best, tests = self.best_level(*levels), nodes_of(map(self.error, levels or self.levels))
-        return Quantity(self.name, ERROR, (*best.nodes, *tests), lambda r: self.error(int(best(r)))(r))
+        best, tests = self.best_level(*levels), ps.nodes_of(map(self.error, levels or self.levels))
+        return ps.Quantity(self.name, ERROR, (*best.nodes, *tests), lambda r: self.error(int(best(r)))(r))
 
     @property
-    def optimum_inside(self) -> Precondition:
+    def optimum_inside(self) -> ps.Precondition:
         """The best level is not the last one, after which a better one may follow; for a study's cautions."""
-        return Precondition(
-            f"at {noise_name(self.noise)}, the best level of '{self.name}' comes before its last one",
-            self.best_level().named(unit="(level chosen; the chain is too short to show the optimum)"),
-            at_most=max(self.levels) - 1,
-        )
+        says = f"at {noise_name(self.noise)}, the best level of '{self.name}' comes before its last one"
+        return ps.Precondition(says, self.best_level().named(unit=TOO_SHORT), at_most=max(self.levels) - 1)
 
     @property
-    def rows(self) -> Rows:
+    def rows(self) -> ps.Rows:
         """All levels, as a figure shows them; a run that failed leaves a gap."""
         best = self.best_level()
 
-        def chosen(results: Results) -> NDArray[np.bool_]:
+        def chosen(results: ps.Results) -> NDArray[np.bool_]:
             level = -1
             with contextlib.suppress(StoreError):
                 level = int(best(results))
             return np.tile(np.array(list(self.levels)) == level, (self.bench.replicates, 1))
 
-        def of_runs(name: str, scale: float = 1.0) -> Quantity:
-            return side_by_side([column(runs, name, scale=scale) for runs in self.levels.values()])
+        def of_runs(name: str, scale: float = 1.0) -> ps.Quantity:
+            return ps.side_by_side([ps.column(runs, name, scale=scale) for runs in self.levels.values()])
 
-        labels = {"panel": noise_name(self.noise), "series": self.name}
         values = {
-            "chosen": Quantity("", "", best.nodes, chosen),
+            "chosen": ps.Quantity("", "", best.nodes, chosen),
             "sparsity": of_runs("sparsity", 100),
             "parameters": of_runs("parameters"),
             "epochs": of_runs("step", 1 / self.bench.base.clock().epoch_steps),
-            "test_error": side_by_side([self.error(level) for level in self.levels]),
+            "test_error": ps.side_by_side([self.error(level) for level in self.levels]),
         }
-        scheduled = [100 * 0.8**level for level in self.levels]
-        return Rows(labels, values, parts={"level": list(self.levels), "weights_remaining": scheduled})
+        scheduled, labels = [100 * 0.8**n for n in self.levels], {"panel": noise_name(self.noise), "series": self.name}
+        return ps.Rows(labels, values, parts={"level": list(self.levels), "weights_remaining": scheduled})
 
 
 def figure(
@@ -114,11 +99,11 @@ def figure(
     caption: str,
     *,
     over: Literal["weights_remaining", "epochs"] = "weights_remaining",
-    claims: Iterable[Claim] = (),
-) -> Figure:
+    claims: Iterable[ps.Claim] = (),
+) -> ps.Figure:
     """Test errors of variants over their levels or over all their epochs of training, one panel a noise level."""
     sparsity = over == "weights_remaining"
-    plot = Lines(
+    plot = ps.Lines(
         over,
         "test_error",
         series="series",
@@ -130,4 +115,4 @@ def figure(
         star="chosen",
     )
     rows = [variant.rows for variant in variants]
-    return Figure(name, title, caption=caption, rows=rows, plot=plot, claims=tuple(claims))
+    return ps.Figure(name, title, caption=caption, rows=rows, plot=plot, claims=tuple(claims))

@@ -3,23 +3,19 @@
 The whole paper on one benchmark, all figures and claims in one report.
 """
 
-from types import ModuleType
-
-from prunescope.papers.jin2022 import PAPERS, across, app_c, app_j, column, controls, influence
+import prunescope as ps
+from prunescope.papers.jin2022 import PAPERS, across, column, influence
 from prunescope.papers.jin2022.settings import SCALES, Settings, arms, words
-from prunescope.studies.study import Study, merged, titled
-
-__all__ = ["SCALES", "build"]
 
 FIGURE = "the whole paper on one benchmark (-s benchmark=NAME)"
 COST = {"smoke": "half a minute or less", "laptop": "9.5 hours", "paper": "5 days"}
 
 SMALL = ("lenet", "digits")
-PARTS: tuple[ModuleType, ...] = (*column.PARTS, app_c, app_j, controls)
+PARTS = (*column.PARTS, "app_c", "app_j", "controls")
 """The studies of one column of the paper, then other algorithms, ablations, and our controls."""
 
 
-def build(settings: Settings, scale: str) -> Study:
+def build(settings: Settings, scale: str) -> ps.Study:
     """The study under these settings; all parts share their runs.
 
     Influence, which asks for hundreds of networks, is measured on LeNet or the digits only, at the most label noise,
@@ -32,4 +28,4 @@ def build(settings: Settings, scale: str) -> Study:
     if size.benchmark in SMALL and max(size.controls) > 0:
         changes = {"benchmark": size.benchmark, "noise": max(size.controls), "replicates": size.replicates}
         studies.append(influence.build(influence.SCALES[scale].replace(**changes), scale))
-    return merged(studies, *titled(__doc__), settings=size, scale=words(size, scale), paper=PAPERS["jin2022"])
+    return ps.merged(studies, *ps.titled(__doc__), settings=size, scale=words(size, scale), paper=PAPERS["jin2022"])

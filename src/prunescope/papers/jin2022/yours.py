@@ -5,13 +5,11 @@ optimizer that no setting can name.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from types import MappingProxyType
+from typing import Any
 
 from pydantic import Field
 
-from prunescope.base.errors import UsageError
-from prunescope.base.steps import Duration
-from prunescope.base.value import Value
+import prunescope as ps
 from prunescope.papers.jin2022 import PAPERS, classes
 from prunescope.papers.jin2022.arms import Arm, Benchmark, noise_name
 from prunescope.papers.jin2022.claims import MORE, no_more_than_by_chance
@@ -23,14 +21,7 @@ from prunescope.papers.jin2022.scales import Count, Noises
 from prunescope.papers.jin2022.settings import from_zero
 from prunescope.papers.jin2022.subgroups import Subgroups, sparsity_figure
 from prunescope.papers.jin2022.suspects import Suspects
-from prunescope.papers.own import Own
-from prunescope.runs.graph.recipe import Recipe
-from prunescope.sparsity.select import Remaining
-from prunescope.studies import Claim, Study
-from prunescope.studies.study import titled
-from prunescope.training.interventions import Prune
-from prunescope.training.optim import SGD, Optimizer
-from prunescope.training.schedules import Constant, Schedule
+from prunescope.studies.own import Own
 
 COST = {"smoke": "20 seconds", "laptop": "3 minutes on 2 cores for digits", "paper": "10 minutes on 2 cores for digits"}
 FIGURE = "none: any network (-s network=my_module:Net)"
@@ -52,78 +43,70 @@ class Settings(Own):
     fits: training accuracy, percent, from which the dense network without label noise counts as fitting.
     """
 
-    optimizer: Optimizer = SGD()
-    schedule: Schedule = Constant(lr=0.1)
+    optimizer: ps.Optimizer = ps.SGD()
+    schedule: ps.Schedule = ps.Constant(lr=0.1)
     noises: Noises = (0.0,)
     fraction: float = Field(default=0.2, gt=0, lt=1)
     levels: Count = 12
-    rewind: Duration = "0it"
+    rewind: ps.Duration = "0it"
     ensemble: Count = 10
-    early: Duration = "2ep"
+    early: ps.Duration = "2ep"
     groups: int = Field(default=20, ge=5)
     folds: int = Field(default=5, ge=2)
     fits: float = Field(default=99.0, ge=0, le=100)
 
 
-SCALES: Mapping[str, Settings] = MappingProxyType(
-    {
-        "smoke": Settings(
-            arguments={"inputs": 64, "hidden": [16, 12]},
-            share=0.2,
-            epochs=2,
-            noises=(0.0, 0.2),
-            levels=2,
-            replicates=2,
-            ensemble=2,
-            early="1ep",
-            groups=5,
-            folds=2,
-        ),
-        "laptop": Settings(),
-        "paper": Settings(replicates=10),
-    }
-)
+SCALES: Mapping[str, Settings] = {
+    "smoke": Settings(
+        arguments={"inputs": 64, "hidden": [16, 12]},
+        share=0.2,
+        epochs=2,
+        noises=(0.0, 0.2),
+        levels=2,
+        replicates=2,
+        ensemble=2,
+        early="1ep",
+        groups=5,
+        folds=2,
+    ),
+    "laptop": Settings(),
+    "paper": Settings(replicates=10),
+}
 
 
-def build(settings: Settings, scale: str) -> Study:
+def build(settings: Settings, scale: str) -> ps.Study:
     """The study under these settings."""
     words = f"{settings.levels} levels of {settings.epochs} epochs, {settings.replicates} replicates"
+    shared = "levels rewind noises replicates ensemble early groups folds fits"
+    changes: dict[str, Any] = {name: getattr(settings, name) for name in shared.split()}
     return follow(
         settings.recipe(),
-        levels=settings.levels,
-        prune=Prune(amount=Remaining(fraction=settings.fraction)),
-        rewind=settings.rewind,
-        noises=settings.noises,
-        replicates=settings.replicates,
-        ensemble=settings.ensemble,
-        early=settings.early,
-        groups=settings.groups,
-        folds=settings.folds,
-        fits=settings.fits,
+        prune=ps.Prune(amount=ps.Remaining(fraction=settings.fraction)),
         images=True,
         settings=settings,
         scale=f"{scale}: {settings.network} on {settings.data}, {words}",
+        **changes,
     )
 
 
 def follow(
-    recipe: Recipe,
+    recipe: ps.Recipe,
     *,
     levels: int = 12,
-    prune: Prune | None = None,
-    rewind: Duration = "0it",
+    prune: ps.Prune | None = None,
+    rewind: ps.Duration = "0it",
     noises: Sequence[float] = (0.0,),
     replicates: int = 3,
     ensemble: int = 10,
-    early: Duration = "2ep",
+    early: ps.Duration = "2ep",
     groups: int = 20,
     folds: int = 5,
     fits: float = 99.0,
     images: bool = False,
-    settings: Value | None = None,
+    settings: ps.Value | None = None,
     scale: str = "",
     name: str = "jin2022/yours",
-) -> Study:
+) -> ps.Study:
     """A study of any classifier: its recipe pruned level by level, beside the same training without removal.
 
     levels, rewind, noises, ensemble, early, groups, folds, fits: as in `Settings`; early is on the recipe's schedule.
@@ -144,24 +127,23 @@ def follow(
         noises=tuple(noises),
         replicates=replicates,
         levels=levels,
-        width_levels=0,
         rewind=rewind,
-        prune=prune or Prune(amount=Remaining(fraction=0.2)),
+        prune=prune or ps.Prune(amount=ps.Remaining(fraction=0.2)),
         fits=fits,
     )
     sub = Subgroups(bench, recipe.schedule, early, ensemble, groups)
     figures = [error_figure(bench, arms=ARMS, claims=[c for noise in noises for c in _at_best(bench, noise)])]
     for noise in noises:
         title = f"Whose training loss changes: groups by EL2N, {noise_name(noise)}"
-        figures.append(sparsity_figure(sub, noise, ARMS, name=f"groups-{100 * noise:g}", title=title))
+        figures.append(sparsity_figure(sub, noise, ARMS, f"groups-{100 * noise:g}", title))
     figures.append(classes.figure(bench, ARMS, claims=[_no_class_is_harmed(bench)]))
     figures += classes.named_figures(bench)
     for noise in noises:
         figures += Suspects(bench, noise, folds).figures(images=images)
     figures += [fit_figure(bench, noise, arms=ARMS, name=f"fit-{100 * noise:g}") for noise in bench.noisy()]
-    return Study(
+    return ps.Study(
         name,
-        titled(__doc__)[1],
+        ps.titled(__doc__)[1],
         settings=settings or recipe,
         scale=scale,
         paper=f"After {PAPERS['jin2022']}",
@@ -177,35 +159,32 @@ def follow(
     )
 
 
-def _check_sizes(recipe: Recipe, noises: Sequence[float], folds: int) -> None:
+def _check_sizes(recipe: ps.Recipe, noises: Sequence[float], folds: int) -> None:
     """Refuses before anything runs what could not be shown after everything ran."""
     examples, tests = recipe.train_examples, recipe.task.data.source.test
     for noise in noises:
         if noise > 0 and round(noise * examples) < 1:
-            raise UsageError(
+            raise ps.UsageError(
                 f"noise {noise:g} of {examples} training examples changes no label; give at least {1 / examples:.2g}"
             )
     if not 2 <= folds <= examples:
-        raise UsageError(f"folds={folds} of {examples} training examples; give 2 to that many")
+        raise ps.UsageError(f"folds={folds} of {examples} training examples; give 2 to that many")
     if tests < 2:
-        raise UsageError(
+        raise ps.UsageError(
             f"{tests} test example cannot be halved into one that chooses the level and one that judges; give 2 or more"
         )
 
 
-def _at_best(bench: Benchmark, noise: float) -> Iterator[Claim]:
+def _at_best(bench: Benchmark, noise: float) -> Iterator[ps.Claim]:
     pruned, longer = cross_fitted(bench, noise), cross_fitted(bench, noise, "extended")
-    end, text = (
-        f"-{100 * noise:g}",
-        f"At {noise_name(noise)}, pruning at its best level has a lower test error than",
-    )
-    yield Claim(f"helps{end}", f"{text} the dense network.", dense(bench, noise) - pruned, MORE, place=PROPOSED)
-    name, text = f"beats-longer-training{end}", f"{text} training longer at its best."
-    yield Claim(name, text, longer - pruned, MORE, place=PROPOSED)
+    end, better = f"-{100 * noise:g}", f"At {noise_name(noise)}, pruning at its best level has a lower test error than"
+    yield ps.Claim(f"helps{end}", f"{better} the dense network.", dense(bench, noise) - pruned, MORE, place=PROPOSED)
+    text = f"{better} training longer at its best."
+    yield ps.Claim(f"beats-longer-training{end}", text, longer - pruned, MORE, place=PROPOSED)
 
 
-def _no_class_is_harmed(bench: Benchmark) -> Claim:
+def _no_class_is_harmed(bench: Benchmark) -> ps.Claim:
     text = f"After {bench.levels} levels no more classes have lost {classes.MARGIN:g} points than by chance."
     changes = classes.tested(classes.changes(bench, "pruned", bench.levels)).named(unit="share of classes not harmed")
     region = no_more_than_by_chance(bench.replicates, margin=classes.MARGIN)
-    return Claim("no-class-is-harmed", text, changes, region, place=PROPOSED)
+    return ps.Claim("no-class-is-harmed", text, changes, region, place=PROPOSED)

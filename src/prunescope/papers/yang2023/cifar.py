@@ -7,7 +7,6 @@ from prunescope.papers.atinit import scales
 from prunescope.papers.atinit.scales import Ground
 from prunescope.papers.yang2023 import real
 from prunescope.papers.yang2023.real import Settings
-from prunescope.studies.study import Study, titled
 
 COST = {"smoke": "5 seconds", "laptop": "1 hour", "paper": "5 weeks"}
 FIGURE = "the experiments on CIFAR-10 (recalled)"
@@ -15,13 +14,8 @@ DEEP = Ground(benchmark="resnet20", noises=(0.0, 0.2), exponents=tuple(range(1, 
 SCALES = {
     "smoke": Settings(ground=scales.SMOKE, over=10),
     "laptop": Settings(
-        ground=Ground(benchmark="resnet20", exponents=(2, 6, 10, 14), replicates=2, epochs=40, share=0.02),
-        over=14,
+        ground=Ground(benchmark="resnet20", exponents=(2, 6, 10, 14), replicates=2, epochs=40, share=0.02), over=14
     ),
     "paper": Settings(ground=DEEP),
 }
-
-
-def build(settings: Settings, scale: str) -> Study:
-    """The study under these settings."""
-    return real.study(*titled(__doc__), settings, scale)
+build = real.builder(__doc__)

@@ -9,19 +9,16 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from pydantic import Field
 
-from prunescope.base.value import Value
+import prunescope as ps
 from prunescope.papers.yang2023.quantities import KEPT, Networks, are_trained, medians, study, sweep
 from prunescope.papers.yang2023.scales import TINY, Count, Keep, Setting
-from prunescope.studies import Claim, Figure, Precondition, Quantity, Rows, Study, combined, side_by_side
-from prunescope.studies.region import Equivalence, Near
-from prunescope.studies.results import Numbers
 
 COST = {"smoke": "3 seconds", "laptop": "1 minute", "paper": "3 minutes"}
 Curves = Mapping[int, Mapping[float, Networks]]
 """Networks by dimension and keep probability."""
 
 
-class Settings(Value):
+class Settings(ps.Value):
     """What is compared. dimensions: of a patch, ascending; everything else is the same. keeps: descending."""
 
     setting: Setting = Setting()
@@ -37,7 +34,7 @@ SCALES = {
 }
 
 
-def build(settings: Settings, scale: str) -> Study:
+def build(settings: Settings, scale: str) -> ps.Study:
     """The study under these settings."""
     curves = {
         d: sweep(settings.setting.replace(dimension=d), settings.keeps, settings.replicates)
@@ -59,57 +56,54 @@ def build(settings: Settings, scale: str) -> Study:
     )
 
 
-def error_figure(curves: Curves, name: str, title: str, *claims: Claim, over: str, x_label: str) -> Figure:
+def error_figure(curves: Curves, name: str, title: str, *claims: ps.Claim, over: str, x_label: str) -> ps.Figure:
     """Test error over the keep probability, or over the signal race, one curve a dimension."""
-    caption = (
-        "The same runs in both figures. Medians over replicates and their middle half; runs that miss the target loss "
-        "are left out."
+    return ps.Figure(
+        name,
+        f"Test error over {title}",
+        caption="The same runs in both figures. Medians over replicates and their middle half; runs that miss the "
+        "target loss are left out.",
+        rows=[
+            ps.Rows(
+                {"dimension": f"d = {d}", "keep": 100 * keep, "race": networks.setting.race(keep)},
+                {"test_error": networks.error()},
+            )
+            for d, curve in curves.items()
+            for keep, networks in curve.items()
+        ],
+        plot=medians(over, "test_error", "dimension", x_label, "test error, %", reverse_x=over == "keep"),
+        claims=claims,
     )
-    rows = [
-        Rows(
-            {"dimension": f"d = {d}", "keep": 100 * keep, "race": networks.setting.race(keep)},
-            {"test_error": networks.error()},
-        )
-        for d, curve in curves.items()
-        for keep, networks in curve.items()
-    ]
-    plot = medians(over, "test_error", "dimension", x_label, "test error, %", reverse_x=over == "keep")
-    return Figure(name, f"Test error over {title}", caption=caption, rows=rows, plot=plot, claims=claims)
 
 
-def claims(curves: Curves) -> Iterator[Claim]:
+def claims(curves: Curves) -> Iterator[ps.Claim]:
     """The transition lies at one place on the signal race, and near 1, where signal overtakes memorization."""
     places = {d: crossings(curve).named(f"d = {d}") for d, curve in curves.items()}
     least, most = min(curves), max(curves)
-    yield Claim(
-        "curves-collapse",
+    what = (
         f"From {least} to {most} dimensions, the place on the signal race where the mean test error falls to half of "
-        "guessing moves by less than a factor of 2.",
-        places[most] - places[least],
-        Equivalence(1.0),
-        place="derived here from the n * SNR^q criterion; the factor is proposed",
-        preconditions=crossed(curves[least], curves[most]),
     )
-    yield Claim(
-        "transition-near-one",
-        "The mean test error falls to half of guessing where the signal race is between 1/2 and 2.",
-        side_by_side([*places.values()]).map(lambda v: v.mean(axis=1), label="mean over dimensions"),
-        Near(0.0, 1.0),
-        place="derived here from the n * SNR^q criterion; the range is proposed",
-        preconditions=crossed(*curves.values()),
-    )
+    what += "guessing moves by less than a factor of 2."
+    place = "derived here from the n * SNR^q criterion; the"
+    moved, fall = places[most] - places[least], crossed(curves[least], curves[most])
+    same = ps.Equivalence(1.0)
+    yield ps.Claim("curves-collapse", what, moved, same, place=f"{place} factor is proposed", preconditions=fall)
+    what = "The mean test error falls to half of guessing where the signal race is between 1/2 and 2."
+    mean = ps.side_by_side([*places.values()]).map(lambda v: v.mean(axis=1), label="mean over dimensions")
+    near, fall = ps.Near(0.0, 1.0), crossed(*curves.values())
+    yield ps.Claim("transition-near-one", what, mean, near, place=f"{place} range is proposed", preconditions=fall)
 
 
-def crossed(*curves: Mapping[float, Networks]) -> tuple[Precondition, ...]:
+def crossed(*curves: Mapping[float, Networks]) -> tuple[ps.Precondition, ...]:
     """Enough replicates are trained everywhere, and every mean curve falls to half of guessing."""
     says = "in every dimension the mean test error starts above half of guessing and falls below it"
-    falls = combined(lambda *places: [float(np.isfinite(each).all()) for each in places], *map(crossings, curves))
+    falls = ps.combined(lambda *places: [float(np.isfinite(each).all()) for each in places], *map(crossings, curves))
     falls = falls.named(unit="(1: it does, 0: it does not)")
     trained = (are_trained(networks) for curve in curves for networks in curve.values())
-    return (*trained, Precondition(says, falls, at_least=1.0))
+    return (*trained, ps.Precondition(says, falls, at_least=1.0))
 
 
-def crossings(curve: Mapping[float, Networks]) -> Quantity:
+def crossings(curve: Mapping[float, Networks]) -> ps.Quantity:
     """log2 of the signal race at which the mean test error first falls to half of guessing, [replicates].
 
     One number a replicate by the jackknife: R times the place in the mean curve of all R replicates minus R - 1 times
@@ -122,16 +116,16 @@ def crossings(curve: Mapping[float, Networks]) -> Quantity:
     setting, keeps = next(iter(curve.values())).setting, sorted(curve, reverse=True)
     places, half = np.log2([setting.race(keep) for keep in keeps]), 100 * setting.chance / 2
 
-    def jackknife(errors: Numbers) -> Numbers:
+    def jackknife(errors: ps.Numbers) -> ps.Numbers:
         count = len(errors)
         without = [crossing(places, np.delete(errors, number, axis=0), half) for number in range(count)]
         return count * crossing(places, errors, half) - (count - 1) * np.array(without)
 
-    errors = side_by_side([curve[keep].error() for keep in keeps])
+    errors = ps.side_by_side([curve[keep].error() for keep in keeps])
     return errors.map(jackknife, unit="log2 of the signal race")
 
 
-def crossing(places: Numbers, errors: Numbers, level: float) -> float:
+def crossing(places: ps.Numbers, errors: ps.Numbers, level: float) -> float:
     """Where the mean of curves first falls to `level`, by straight lines; NaN if it starts below or never does.
 
     places: [P], ascending. errors: [R, P]; NaN is missing, and a place without any error is left out.

@@ -9,29 +9,17 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from prunescope.base.value import Value
-from prunescope.measures import Risk, SignalAndNoise
-from prunescope.measures.measure import Measure
-from prunescope.papers.yang2023.quantities import (
-    FEATURES,
-    PRODUCT,
-    Networks,
-    among_trained,
-    are_trained,
-    medians,
-    study,
-    sweep,
-)
+import prunescope as ps
+from prunescope.measures import SignalAndNoise
+from prunescope.papers.yang2023.quantities import FEATURES, PRODUCT, Networks, among, medians, study, sweep
 from prunescope.papers.yang2023.scales import TINY, Count, Keep, Setting
 from prunescope.runs.graph.measure_probe import Watch
-from prunescope.runs.graph.nodes import Trace
-from prunescope.studies import Claim, Computed, Direction, Figure, Lines, Quantity, Results, Study, Table
 
 COST = {"smoke": "3 seconds", "laptop": "1 minute", "paper": "2 minutes"}
 FIGURE = "the analysis behind the abstract's statements (recalled)"
 
 
-class Settings(Value):
+class Settings(ps.Value):
     """What is followed. keeps: one panel each; mild: where signal should win the race, against the dense network."""
 
     setting: Setting = Setting()
@@ -47,12 +35,12 @@ SCALES = {
 }
 
 
-def build(settings: Settings, scale: str) -> Study:
+def build(settings: Settings, scale: str) -> ps.Study:
     """The study under these settings."""
     keeps = dict.fromkeys((1.0, settings.mild, *settings.keeps))
     networks = sweep(settings.setting, keeps, settings.replicates)
     shown = [networks[keep] for keep in dict.fromkeys(settings.keeps)]
-    features = Figure(
+    features = ps.Figure(
         "features",
         "Signal learned and noise memorized during training",
         caption="Largest products of the neurons of a class with its signal, and with the noise patches of its "
@@ -62,59 +50,51 @@ def build(settings: Settings, scale: str) -> Study:
         plot=over_steps(PRODUCT),
         claims=tuple(claims(networks[1.0], networks[settings.mild])),
     )
-    loss = Figure(
+    loss = ps.Figure(
         "loss",
         "Test loss during training",
         caption="The same runs: mean loss on the test set. Medians over replicates and their middle half.",
-        rows=[followed(each, {"loss": "test loss"}, Risk(split="test")) for each in shown],
+        rows=[followed(each, {"loss": "test loss"}, ps.Risk(split="test")) for each in shown],
         plot=over_steps("loss, nats", log_y=True),
     )
     return study(__doc__, settings, f"{scale}: {settings.replicates} replicates", (features, loss))
 
 
-def claims(dense: Networks, mild: Networks) -> Iterator[Claim]:
+def claims(dense: Networks, mild: Networks) -> Iterator[ps.Claim]:
     """In the noisy setting the noise wins without pruning, and pruning lets the signal win."""
-    yield Claim(
-        "signal-leads",
+    more, less = ps.Direction("greater"), ps.Direction("less")
+    what = (
         f"At the end of training, a network that keeps {100 * mild.keep:g} % of its weights has learned more signal "
-        "than it has memorized noise.",
-        lead(mild),
-        Direction("greater"),
-        basis="recalled",
-        place="Yang et al. 2023, analysis of mild pruning (recalled)",
-        preconditions=(are_trained(mild),),
+        "than it has memorized noise."
     )
-    yield Claim(
-        "noise-leads",
-        "At the end of training, the dense network has memorized more noise than it has learned signal.",
-        lead(dense),
-        Direction("less"),
-        place="the signal race: without pruning, memorization wins",
-        preconditions=(are_trained(dense),),
-    )
+    place = "Yang et al. 2023, analysis of mild pruning (recalled)"
+    yield among("signal-leads", what, lead(mild), more, mild, basis="recalled", place=place)
+    what = "At the end of training, the dense network has memorized more noise than it has learned signal."
+    place = "the signal race: without pruning, memorization wins"
+    yield among("noise-leads", what, lead(dense), less, dense, place=place)
 
 
-def lead(networks: Networks) -> Quantity:
-    """Signal minus noise at the end of training, of the trained networks; from what the figure shows of them."""
+def lead(networks: Networks) -> ps.Quantity:
+    """Signal minus noise at the end of training, from what the figure shows of it."""
     traces = traces_of(networks, SignalAndNoise(signal=networks.setting.signal))
 
-    def last(results: Results, number: int) -> float:
+    def last(results: ps.Results, number: int) -> float:
         trace = results[traces[number]]
         return float(trace["signal_mean"][-1] - trace["noise_mean"][-1])
 
-    return among_trained(networks.of_trained(last, traces, PRODUCT).named("signal minus noise"), networks)
+    return networks.of_trained(last, traces, PRODUCT).named("signal minus noise")
 
 
-def traces_of(networks: Networks, measure: Measure) -> list[Trace]:
+def traces_of(networks: Networks, measure: ps.Measure) -> list[ps.Trace]:
     """A measure of every run, at logarithmically spaced steps."""
-    return [Trace(probe=Watch(measure=measure), run=run) for run in networks.runs]
+    return [ps.Trace(probe=Watch(measure=measure), run=run) for run in networks.runs]
 
 
-def followed(networks: Networks, names: Mapping[str, str], measure: Measure) -> Computed:
+def followed(networks: Networks, names: Mapping[str, str], measure: ps.Measure) -> ps.Computed:
     """A panel: some values of a measure, by their labels, at the steps at which some run was looked at in training."""
     nodes = traces_of(networks, measure)
 
-    def table(results: Results) -> Table:
+    def table(results: ps.Results) -> ps.Table:
         traces: dict[int, Any] = {n: results[node] for n, node in enumerate(nodes) if node in results}
         grid = sorted({int(step) for trace in traces.values() for step in trace["local"][:-1] if step > 0})
         last = {n: np.searchsorted(trace["local"], grid, side="right") - 1 for n, trace in traces.items()}
@@ -125,9 +105,9 @@ def followed(networks: Networks, names: Mapping[str, str], measure: Measure) -> 
             for step, place in zip(grid, last[n], strict=True)
         ]
 
-    return Computed(nodes, table, {"panel": f"{100 * networks.keep:g} % of the weights kept"})
+    return ps.Computed(nodes, table, {"panel": f"{100 * networks.keep:g} % of the weights kept"})
 
 
-def over_steps(y_label: str, **more: Any) -> Lines:
+def over_steps(y_label: str, **more: Any) -> ps.Lines:
     """How these figures are drawn."""
     return medians("step", "value", "quantity", "step of gradient descent", y_label, **more)

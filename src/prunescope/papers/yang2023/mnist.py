@@ -8,7 +8,6 @@ from prunescope.papers.atinit import scales
 from prunescope.papers.atinit.scales import EXPONENTS, Ground
 from prunescope.papers.yang2023 import real
 from prunescope.papers.yang2023.real import Settings
-from prunescope.studies.study import Study, titled
 
 COST = {"smoke": "5 seconds", "laptop": "10 minutes", "paper": "30 hours"}
 FIGURE = "the experiment on MNIST (recalled)"
@@ -17,12 +16,7 @@ SCALES = {
     "smoke": Settings(ground=scales.SMOKE.replace(noises=BOTH), over=10),
     "laptop": Settings(ground=Ground(noises=BOTH, exponents=EXPONENTS, epochs=40, share=0.2)),
     "paper": Settings(
-        ground=Ground(hidden=(1024, 1024), noises=BOTH, exponents=(*range(1, 21), 23, 26), epochs=40),
-        scores=True,
+        ground=Ground(hidden=(1024, 1024), noises=BOTH, exponents=(*range(1, 21), 23, 26), epochs=40), scores=True
     ),
 }
-
-
-def build(settings: Settings, scale: str) -> Study:
-    """The study under these settings."""
-    return real.study(*titled(__doc__), settings, scale)
+build = real.builder(__doc__)

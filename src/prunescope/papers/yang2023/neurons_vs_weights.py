@@ -8,16 +8,14 @@ from typing import Self
 
 from pydantic import model_validator
 
-from prunescope.base.errors import UsageError
-from prunescope.base.value import Value
+import prunescope as ps
 from prunescope.papers.yang2023.quantities import Networks, among_trained, are_trained, medians, study, sweep
 from prunescope.papers.yang2023.scales import TINY, Count, Keep, Setting, check_judged
-from prunescope.studies import Claim, Direction, Equivalence, Figure, Rows, Study
 
 COST = {"smoke": "3 seconds", "laptop": "1 minute", "paper": "2 minutes"}
 
 
-class Settings(Value):
+class Settings(ps.Value):
     """What is compared. sizes: shares of the weights that remain, 1 among them; judged: the one of the claims."""
 
     setting: Setting = Setting()
@@ -38,7 +36,7 @@ SCALES = {
 }
 
 
-def build(settings: Settings, scale: str) -> Study:
+def build(settings: Settings, scale: str) -> ps.Study:
     """The study under these settings. Raises UsageError for a size that is no whole number of neurons."""
     setting, sizes, replicates = settings.setting, settings.sizes, settings.replicates
     narrower = {size: setting.replace(width=width(setting, size)) for size in sizes}
@@ -46,13 +44,13 @@ def build(settings: Settings, scale: str) -> Study:
         "weights removed": sweep(setting, sizes, replicates),
         "neurons removed": {size: sweep(narrower[size], (1.0,), replicates)[1.0] for size in sizes},
     }
-    figure = Figure(
+    figure = ps.Figure(
         "error",
         "Test error over size",
         caption="Test error when weights are removed one by one, and when whole neurons are removed (of "
         f"{setting.width} a class), at equal numbers of weights. Medians over replicates and their middle half.",
         rows=[
-            Rows({"arm": arm, "size": 100 * size, "width": each.setting.width}, {"test_error": each.error()})
+            ps.Rows({"arm": arm, "size": 100 * size, "width": each.setting.width}, {"test_error": each.error()})
             for arm, curve in arms.items()
             for size, each in curve.items()
         ],
@@ -69,32 +67,32 @@ def build(settings: Settings, scale: str) -> Study:
     )
 
 
-def claims(weights: dict[float, Networks], neurons: dict[float, Networks], size: float) -> Iterator[Claim]:
+def claims(weights: dict[float, Networks], neurons: dict[float, Networks], size: float) -> Iterator[ps.Claim]:
     """What is left if size is not all: weights are removed to better effect, and neurons to none."""
-    fewer, full = neurons[size].error().named("neurons"), neurons[1.0].error().named("all neurons")
-    yield Claim(
-        "weights-beat-neurons",
-        f"At {100 * size:g} % of the weights, a network without some weights errs less than one without some neurons.",
-        among_trained(fewer - weights[size].error().named("weights"), weights[size], neurons[size]),
-        Direction("greater"),
-        place="the control for size alone; masking weights cuts noise, removing neurons does not",
-        preconditions=(are_trained(weights[size]), are_trained(neurons[size])),
+    removed, few, all_neurons = weights[size], neurons[size], neurons[1.0]
+    place = "the control for size alone;"
+    what = (
+        f"At {100 * size:g} % of the weights, a network without some weights errs less than one without some neurons."
     )
-    yield Claim(
-        "size-alone",
-        f"Removing neurons down to {100 * size:g} % of the weights moves the test error by less than 5 points.",
-        among_trained(fewer.named("few neurons") - full, neurons[1.0], neurons[size]),
-        Equivalence(5.0),
-        place="the control for size alone; the margin is proposed",
-        preconditions=(are_trained(neurons[1.0]), are_trained(neurons[size])),
+    gap = among_trained(few.error().named("neurons") - removed.error().named("weights"), removed, few)
+    why, ready = (
+        f"{place} masking weights cuts noise, removing neurons does not",
+        (are_trained(removed), are_trained(few)),
     )
+    more = ps.Direction("greater")
+    yield ps.Claim("weights-beat-neurons", what, gap, more, place=why, preconditions=ready)
+    what = f"Removing neurons down to {100 * size:g} % of the weights moves the test error by less than 5 points."
+    gap = few.error().named("few neurons") - all_neurons.error().named("all neurons")
+    moved, ready = among_trained(gap, all_neurons, few), (are_trained(all_neurons), are_trained(few))
+    none, why = ps.Equivalence(5.0), f"{place} the margin is proposed"
+    yield ps.Claim("size-alone", what, moved, none, place=why, preconditions=ready)
 
 
 def width(setting: Setting, size: float) -> int:
     """The neurons a class that hold a share of the weights. Raises UsageError for a part of a neuron."""
     exact = setting.width * size
     if round(exact) < 1 or abs(exact - round(exact)) > 1e-6:
-        raise UsageError(
+        raise ps.UsageError(
             f"size {size:g} of {setting.width} neurons a class is {exact:g}; choose sizes that leave whole neurons"
         )
     return round(exact)

@@ -11,22 +11,20 @@ from typing import Any
 
 import numpy as np
 
-from prunescope.base.reference import FINAL, Moment, StateRef
-from prunescope.base.value import Value
-from prunescope.measures import NoiseResponse, Risk, SignalAndNoise, SignalNeurons, WeightVector
+import prunescope as ps
+from prunescope.base.reference import FINAL
+from prunescope.measures import NoiseResponse, SignalAndNoise, SignalNeurons, WeightVector
 from prunescope.measures.displacement import displacement
-from prunescope.measures.measure import Measure, SplitName
+from prunescope.measures.measure import SplitName
 from prunescope.papers.readings import risk_on_train
 from prunescope.papers.yang2023 import PAPERS
 from prunescope.papers.yang2023.scales import NOTES, Setting, pruned
-from prunescope.runs.graph.nodes import Reading
-from prunescope.runs.graph.recipe import Recipe
 from prunescope.runs.store.results import Failed, Missing
-from prunescope.studies import Figure, Lines, Node, Precondition, Quantity, Results, Study, combined
+from prunescope.studies import Node
+from prunescope.studies.claim import Basis
 from prunescope.studies.results import scalar
-from prunescope.studies.study import titled
 
-PRUNED = Moment(when="after", at="0it")
+PRUNED = ps.Moment(when="after", at="0it")
 KEPT = "weights kept at initialization, %"
 SPLITS: dict[SplitName, str] = {"test": "test", "train": "training"}
 PRODUCT = "product of weights and patch"
@@ -51,15 +49,15 @@ class Networks:
 
     setting: Setting
     keep: float
-    runs: tuple[Recipe, ...]
+    runs: tuple[ps.Recipe, ...]
 
     @cached_property
-    def trained(self) -> Quantity:
+    def trained(self) -> ps.Quantity:
         """Whether each run reached its target loss within its step limit; one that diverged did not."""
         nodes, places = (*self.runs, *self._training_risks), range(len(self.runs))
-        return Quantity("", "", nodes, lambda results: [self.is_trained(results, number) for number in places])
+        return ps.Quantity("", "", nodes, lambda results: [self.is_trained(results, number) for number in places])
 
-    def is_trained(self, results: Results, number: int) -> bool | float:
+    def is_trained(self, results: ps.Results, number: int) -> bool | float:
         """The same of one replicate; not a number where that is unknown, which no run that is there is."""
         try:
             steps = float(results[self.runs[number]]["steps"])
@@ -70,40 +68,40 @@ class Networks:
         loss = float(results[self._training_risks[number]]["loss"])
         return np.nan if np.isnan(steps + loss) else loss <= self.setting.target
 
-    def error(self, split: SplitName = "test") -> Quantity:
+    def error(self, split: SplitName = "test") -> ps.Quantity:
         """On the test or the training set."""
-        return self._read(Risk(split=split), "error", f"percentage points of {SPLITS[split]} error", scale=100)
+        return self._read(ps.Risk(split=split), "error", f"percentage points of {SPLITS[split]} error", scale=100)
 
-    def loss(self, split: SplitName = "test") -> Quantity:
+    def loss(self, split: SplitName = "test") -> ps.Quantity:
         """Mean over the test or the training set."""
-        return self._read(Risk(split=split), "loss", "nats")
+        return self._read(ps.Risk(split=split), "loss", "nats")
 
-    def feature(self, name: str) -> Quantity:
+    def feature(self, name: str) -> ps.Quantity:
         """Signal learned or noise memorized, by a name among `FEATURES`."""
         return self._read(SignalAndNoise(signal=self.setting.signal), name, PRODUCT)
 
     @property
-    def response(self) -> Quantity:
+    def response(self) -> ps.Quantity:
         """How much fresh noise alone moves the logits."""
         unit = "logits, standard deviation over fresh noise"
         return self._read(NoiseResponse(signal=self.setting.signal), "response_mean", unit)
 
     @property
-    def displacement(self) -> Quantity:
+    def displacement(self) -> ps.Quantity:
         """How far training moved the weights from where pruning left them; every weight is stored for it."""
         before, after = self._at(PRUNED, WeightVector()), self._at(FINAL, WeightVector())
 
-        def relative(results: Results, number: int) -> float:
+        def relative(results: ps.Results, number: int) -> float:
             return displacement([results[before[number]], results[after[number]]])["relative"]
 
         return self.of_trained(relative, (*before, *after), "displacement over initial length")
 
     @property
-    def dead_classes(self) -> Quantity:
+    def dead_classes(self) -> ps.Quantity:
         """Classes that pruning left without any usable signal neuron."""
         return self._read(SignalNeurons(signal=self.setting.signal), "dead", "classes", moment=PRUNED)
 
-    def shares(self, results: Results) -> dict[str, float]:
+    def shares(self, results: ps.Results) -> dict[str, float]:
         """Percent of dead classes and of runs that were not trained, over the replicates of which that is known."""
         neurons = self._at(PRUNED, SignalNeurons(signal=self.setting.signal))
         classes = self.setting.classes
@@ -115,41 +113,43 @@ class Networks:
         means = {"dead classes": dead, "runs not trained": missed}
         return {name: float(np.mean(share)) for name, share in means.items() if share}
 
-    def _read(self, measure: Measure, name: str, unit: str, *, scale: float = 1.0, moment: Moment = FINAL) -> Quantity:
+    def _read(
+        self, measure: ps.Measure, name: str, unit: str, *, scale: float = 1.0, moment: ps.Moment = FINAL
+    ) -> ps.Quantity:
         nodes = self._at(moment, measure)
 
-        def value(results: Results, number: int) -> float:
+        def value(results: ps.Results, number: int) -> float:
             return scale * scalar(results[nodes[number]], node=nodes[number], name=name)
 
         return self.of_trained(value, nodes, unit)
 
-    def of_trained(self, read: Callable[[Results, int], float], nodes: Iterable[Node], unit: str) -> Quantity:
+    def of_trained(self, read: Callable[[ps.Results, int], float], nodes: Iterable[Node], unit: str) -> ps.Quantity:
         """A number of every network by its place, read only where the run reached its target."""
 
-        def values(results: Results) -> list[float]:
+        def values(results: ps.Results) -> list[float]:
             trained = [self.is_trained(results, number) is True for number in range(len(self.runs))]
             return [read(results, number) if it else np.nan for number, it in enumerate(trained)]
 
         label = "dense" if self.keep == 1 else "pruned"
-        return Quantity(label, unit, (*nodes, *self.trained.nodes), values)
+        return ps.Quantity(label, unit, (*nodes, *self.trained.nodes), values)
 
-    def _at(self, moment: Moment, measure: Measure) -> list[Reading]:
-        return [Reading(measure=measure, state=StateRef(run=run, moment=moment)) for run in self.runs]
+    def _at(self, moment: ps.Moment, measure: ps.Measure) -> list[ps.Reading]:
+        return [ps.Reading(measure=measure, state=ps.StateRef(run=run, moment=moment)) for run in self.runs]
 
     @cached_property
-    def _training_risks(self) -> list[Reading]:
+    def _training_risks(self) -> list[ps.Reading]:
         return [risk_on_train(run) for run in self.runs]
 
 
-def study(doc: str | None, settings: Value, scale: str, figures: Iterable[Figure], *notes: str) -> Study:
+def study(doc: str | None, settings: ps.Value, scale: str, figures: Iterable[ps.Figure], *notes: str) -> ps.Study:
     """A study of the model, whose name and question are those of its module's docstring."""
-    of_model = Study(*titled(doc), settings=settings, scale=scale, figures=tuple(figures))
+    of_model = ps.Study(*ps.titled(doc), settings=settings, scale=scale, figures=tuple(figures))
     return replace(of_model, paper=PAPERS["yang2023"], notes=(*NOTES, *notes))
 
 
-def medians(x: str, y: str, series: str, x_label: str, y_label: str, **more: Any) -> Lines:
+def medians(x: str, y: str, series: str, x_label: str, y_label: str, **more: Any) -> ps.Lines:
     """A plot of medians over replicates and their middle half: where classes may be dead, numbers have two modes."""
-    plot = Lines(x, y, series=series, x_label=x_label, y_label=y_label, log_x=True)
+    plot = ps.Lines(x, y, series=series, x_label=x_label, y_label=y_label, log_x=True)
     return replace(plot, centre="median", band="quartiles", **more)
 
 
@@ -159,24 +159,43 @@ def sweep(setting: Setting, keeps: Iterable[float], replicates: int) -> dict[flo
     return {keep: Networks(setting, keep, tuple(pruned(run, keep) for run in dense)) for keep in keeps}
 
 
-def among_trained(quantity: Quantity, *networks: Networks) -> Quantity:
+def among_trained(quantity: ps.Quantity, *networks: Networks) -> ps.Quantity:
     """The numbers of the replicates that reached their target in all these networks: [how many do]."""
     trained = [each.trained for each in networks]
-    selected = combined(lambda values, *those: values[np.logical_and.reduce(those)], quantity, *trained)
+    selected = ps.combined(lambda values, *those: values[np.logical_and.reduce(those)], quantity, *trained)
     return selected.named(quantity.label, quantity.unit)
 
 
-def among_dead(networks: Networks) -> Quantity:
+def among(
+    name: str,
+    says: str,
+    quantity: ps.Quantity,
+    region: ps.Region,
+    *networks: Networks,
+    place: str,
+    basis: Basis = "proposed",
+    also: tuple[ps.Precondition, ...] = (),
+) -> ps.Claim:
+    """A claim about the replicates that reach their target in all of some networks, which most must do.
+
+    also: what must hold besides.
+    """
+    ready = (are_trained(*networks), *also)
+    trained = among_trained(quantity, *networks)
+    return ps.Claim(name, says, trained, region, basis=basis, place=place, preconditions=ready)
+
+
+def among_dead(networks: Networks) -> ps.Quantity:
     """Test errors of the trained networks in which no class has a usable signal neuron."""
     errors, classes = networks.error(), networks.setting.classes
-    dead = combined(lambda values, dead: values[dead == classes], errors, networks.dead_classes)
+    dead = ps.combined(lambda values, dead: values[dead == classes], errors, networks.dead_classes)
     return dead.named("all classes dead", errors.unit)
 
 
-def are_trained(*networks: Networks, at_least: float = 80.0) -> Precondition:
+def are_trained(*networks: Networks, at_least: float = 80.0) -> ps.Precondition:
     """Most replicates reached their target loss at these keep probabilities; the share is proposed."""
     keeps = ", ".join(f"{each.keep:g}" for each in networks)
     says = f"runs that keep {keeps} of their weights reach the target training loss"
     trained = [each.trained for each in networks]
-    share = combined(lambda *those: [100 * np.mean(np.logical_and.reduce(those))], *trained, unit="% of replicates")
-    return Precondition(says, share, at_least=at_least)
+    share = ps.combined(lambda *those: [100 * np.mean(np.logical_and.reduce(those))], *trained, unit="% of replicates")
+    return ps.Precondition(says, share, at_least=at_least)

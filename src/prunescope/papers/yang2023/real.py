@@ -5,23 +5,20 @@ Belongs here: the study of any ground, its figures and claims. Does not belong h
 methods.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from typing import Self
 
 from pydantic import Field, model_validator
 
-from prunescope.base.value import Value
+import prunescope as ps
 from prunescope.papers.atinit.compare import Panels, Says, error_figure, fit_figure, lines, noise_name, rows
 from prunescope.papers.atinit.methods import BERNOULLI, REWOUND, SCORES, VARIANTS, ranked, scores
 from prunescope.papers.atinit.quantities import Arms
 from prunescope.papers.atinit.scales import Ground, sparsity
 from prunescope.papers.yang2023 import PAPERS
 from prunescope.runs.store.results import Missing
-from prunescope.studies import Claim, Computed, Figure, Lines, Precondition, Results, Study, Table
-from prunescope.studies.quantity import nodes_of
-from prunescope.studies.region import Direction, Equivalence, Near
 
 RANDOM = BERNOULLI.name
 SPLITS = ("test", "train")
@@ -32,7 +29,7 @@ RECALLED = {"lenet": 79.0, "vgg16": 36.0}
 """Up to which sparsity, percent, random pruning is said to keep the test accuracy; remembered, not found again."""
 
 
-class Settings(Value):
+class Settings(ps.Value):
     """What is run, and where claims look. The numbers are proposed here.
 
     mild, over: exponents of the density, fixed beforehand.
@@ -57,7 +54,12 @@ class Settings(Value):
         return self
 
 
-def study(name: str, question: str, settings: Settings, scale: str) -> Study:
+def builder(doc: str | None) -> Callable[[Settings, str], ps.Study]:
+    """What makes the study whose name and question are in the docstring of its module."""
+    return lambda settings, scale: study(*ps.titled(doc), settings, scale)
+
+
+def study(name: str, question: str, settings: Settings, scale: str) -> ps.Study:
     """The study called `name` under these settings."""
     by_score = ranked(scores()) if settings.scores else ()
     arms = Arms(settings.ground, (BERNOULLI, *(VARIANTS if settings.variants else ()), *by_score))
@@ -66,7 +68,7 @@ def study(name: str, question: str, settings: Settings, scale: str) -> Study:
     panels |= {"masks by score": SCORES} if by_score else {}
     says = [Says(arms, noise) for noise in settings.ground.noises]
     errors = [claim for each in says for claim in error_claims(each, settings)]
-    return Study(
+    return ps.Study(
         name,
         question,
         settings=settings,
@@ -89,142 +91,119 @@ def study(name: str, question: str, settings: Settings, scale: str) -> Study:
     )
 
 
-def error_claims(says: Says, settings: Settings) -> Iterator[Claim]:
+def error_claims(says: Says, settings: Settings) -> Iterator[ps.Claim]:
     """What mild pruning and over-pruning do to the test error at one noise level."""
     mild, over, fits = settings.mild, settings.over, (says.dense_fits(at_most=5.0),)
     for name in (RANDOM, *SCORES):
         if name in says.arms.names:
             yield says.retains(name, mild, settings.margin)
-    yield says(
-        "improves",
+    what, gain = (
         f"random pruning to {sparsity(mild)} sparsity lowers the test error",
         says.error() - says.error(RANDOM, mild),
-        Direction("greater"),
-        basis="paper",
-        place=f"{ABSTRACT}: 'sometimes even slightly boost', and a bound that gets better",
-        preconditions=fits,
     )
-    fitted = f"the network fits its training labels at {sparsity(over)} sparsity"
-    yield says(
-        "over-guesses",
+    source = {"basis": "paper", "place": f"{ABSTRACT}: 'sometimes even slightly boost', and a bound that gets better"}
+    yield says("improves", what, gain, ps.Direction("greater"), **source, preconditions=fits)
+    what = (
         f"a network pruned at random to {sparsity(over)} sparsity still fits its training labels, and on the test set "
-        f"is within {NEAR_CHANCE:g} points of guessing or worse",
-        says.error(RANDOM, over),
-        Direction("greater", than=100 * (1 - 1 / says.arms.at(RANDOM, says.noise).classes) - NEAR_CHANCE),
-        basis="paper",
-        place=ABSTRACT,
-        preconditions=(Precondition(fitted, says.error(RANDOM, over, "train"), at_most=5.0),),
+        f"is within {NEAR_CHANCE:g} points of guessing or worse"
     )
+    guess = 100 * (1 - 1 / says.arms.at(RANDOM, says.noise).classes) - NEAR_CHANCE
+    fitted = f"the network fits its training labels at {sparsity(over)} sparsity"
+    trained = ps.Precondition(fitted, says.error(RANDOM, over, "train"), at_most=5.0)
+    source, guesses = {"basis": "paper", "place": ABSTRACT}, ps.Direction("greater", than=guess)
+    yield says("over-guesses", what, says.error(RANDOM, over), guesses, **source, preconditions=(trained,))
     place = "a check of what the paper's experiments leave open; variants and margin are proposed here"
     for name in (variant.name for variant in VARIANTS if variant.name in says.arms.names):
         sentence = f"at {sparsity(mild)} sparsity, {name} moves the test error by less than {settings.margin:g} points"
-        moved, none = says.error(name, mild) - says.error(RANDOM, mild), Equivalence(settings.margin)
+        moved, none = says.error(name, mild) - says.error(RANDOM, mild), ps.Equivalence(settings.margin)
         yield says(f"{name}-changes-nothing", sentence, moved, none, place=place, preconditions=fits)
 
 
-def trains(says: Says, mild: int) -> Claim:
+def trains(says: Says, mild: int) -> ps.Claim:
     """Below a threshold of pruning, training still succeeds."""
-    return says(
-        "trains",
-        f"a network pruned at random to {sparsity(mild)} sparsity still fits its training labels but for 1 %",
-        says.error(RANDOM, mild, "train"),
-        Direction("less", than=1.0),
-        basis="paper",
-        place=f"{ABSTRACT}; that 1 % counts as fitting is proposed here",
-        preconditions=(says.dense_fits(at_most=1.0),),
-    )
+    what = f"a network pruned at random to {sparsity(mild)} sparsity still fits its training labels but for 1 %"
+    source = {"basis": "paper", "place": f"{ABSTRACT}; that 1 % counts as fitting is proposed here"}
+    error, fits = says.error(RANDOM, mild, "train"), (says.dense_fits(at_most=1.0),)
+    return says("trains", what, error, ps.Direction("less", than=1.0), **source, preconditions=fits)
 
 
-def memory_figures(arms: Arms, panels: Panels, mild: int) -> Iterator[Figure]:
+def memory_figures(arms: Arms, panels: Panels, mild: int) -> Iterator[ps.Figure]:
     """How many of the wrong labels are fitted over the weights that remain, if there are any."""
     noisy = [noise for noise in arms.ground.noises if noise > 0]
-    if not noisy:
-        return
-    caption = (
-        "The same runs: share of the training examples with a wrong label for which the network says that label. A "
-        "network that fits them has memorized noise."
-    )
-    shown, plot = rows(arms, panels, noises=noisy), lines("noisy_fitted", "wrong labels fitted, %")
-    title, claims = "Wrong labels that are fitted", tuple(forgets_noise(arms, noise, mild) for noise in noisy)
-    yield Figure("memory", title, caption=caption, rows=shown, plot=plot, claims=claims)
+    if noisy:
+        yield ps.Figure(
+            "memory",
+            "Wrong labels that are fitted",
+            caption="The same runs: share of the training examples with a wrong label for which the network says that "
+            "label. A network that fits them has memorized noise.",
+            rows=rows(arms, panels, noises=noisy),
+            plot=lines("noisy_fitted", "wrong labels fitted, %"),
+            claims=tuple(forgets_noise(Says(arms, noise), mild) for noise in noisy),
+        )
 
 
-def forgets_noise(arms: Arms, noise: float, mild: int) -> Claim:
+def forgets_noise(says: Says, mild: int) -> ps.Claim:
     """Mild pruning reduces what is memorized."""
-    says = Says(arms, noise)
-    return says(
-        "forgets-noise",
-        f"a network pruned at random to {sparsity(mild)} sparsity fits fewer of the wrong labels than the dense one",
-        arms.at(RANDOM, noise).wrong_labels - arms.at(RANDOM, noise, mild).wrong_labels,
-        Direction("greater"),
-        place="a reading of the introduction's reduced effect of noise, with wrong labels for noise",
-        preconditions=(says.dense_fits(at_most=5.0),),
-    )
+    what = f"a network pruned at random to {sparsity(mild)} sparsity fits fewer of the wrong labels than the dense one"
+    dense, pruned = (says.arms.at(RANDOM, says.noise, exponent).wrong_labels for exponent in (0, mild))
+    place = "a reading of the introduction's reduced effect of noise, with wrong labels for noise"
+    fits, more = (says.dense_fits(at_most=5.0),), ps.Direction("greater")
+    return says("forgets-noise", what, dense - pruned, more, place=place, preconditions=fits)
 
 
-def threshold_claims(arms: Arms, noise: float, tolerance: float) -> Iterator[Claim]:
+def threshold_claims(says: Says, tolerance: float) -> Iterator[ps.Claim]:
     """What suffers first as sparsity grows, testing or training, random or rewound masks.
 
     A threshold that is subtracted, or compared with a number, must be exact; a lower bound of the other one can only
     understate what is claimed.
     """
-    says = Says(arms, noise)
+    arms, noise = says.arms, says.noise
     random, training = (arms.threshold(RANDOM, noise, split, tolerance=tolerance) for split in SPLITS)
     rewound = arms.threshold(REWOUND, noise, "test", tolerance=tolerance)
     suffers = f"the test error of {RANDOM} suffers at some sparsity at {noise_name(noise)}"
     reached = random.map(lambda v: v[:, 1], unit="(1: it does, 0: it does not)")
-    exact = (Precondition(suffers, reached, at_least=1.0),)
+    exact: tuple[ps.Precondition, ...] = (ps.Precondition(suffers, reached, at_least=1.0),)
+    recalled = {"basis": "recalled", "preconditions": exact}
     random, training, rewound = (each.map(lambda v: v[:, 0]) for each in (random, training, rewound))
-    yield says(
-        "test-suffers-first",
-        "random pruning raises the test error at a lower sparsity than the training error",
-        training.named("where training suffers") - random.named("where testing does"),
-        Direction("greater"),
-        basis="recalled",
-        place=f"{INTRODUCTION}: the drop is not solely caused by a lack of trainability; the thresholds are recalled",
-        preconditions=exact,
-    )
-    yield says(
-        "rewound-lasts-longer",
-        "rewound magnitude masks keep the dense network's test error up to a higher sparsity than random masks",
-        rewound.named("rewound") - random.named("random"),
-        Direction("greater"),
-        basis="recalled",
-        place="Yang et al. 2023, experiments (recalled); Frankle and Carbin 2019, section 2",
-        preconditions=exact,
-    )
+    later, more = training.named("where training suffers") - random.named("where testing does"), ps.Direction("greater")
+    what = "random pruning raises the test error at a lower sparsity than the training error"
+    place = f"{INTRODUCTION}: the drop is not solely caused by a lack of trainability; the thresholds are recalled"
+    yield says("test-suffers-first", what, later, more, place=place, **recalled)
+    what = "rewound magnitude masks keep the dense network's test error up to a higher sparsity than random masks"
+    later = rewound.named("rewound") - random.named("random")
+    place = "Yang et al. 2023, experiments (recalled); Frankle and Carbin 2019, section 2"
+    yield says("rewound-lasts-longer", what, later, more, place=place, **recalled)
     if noise == 0 and arms.ground.benchmark in RECALLED:
         percent = RECALLED[arms.ground.benchmark]
-        yield Claim(
-            "recalled-threshold",
+        what = (
             f"Without label noise, random pruning keeps the dense network's test error up to about {percent:g} % "
-            "sparsity.",
-            random,
-            Near(percent, 10.0),
-            basis="recalled",
-            place="Yang et al. 2023, experiments (with low confidence, and of the paper's own network and schedule); "
-            "the tolerance of 10 points is proposed here",
-            preconditions=exact,
+            "sparsity."
         )
+        place = (
+            "Yang et al. 2023, experiments (with low confidence, and of the paper's own network and schedule); the "
+            "tolerance of 10 points is proposed here"
+        )
+        near = ps.Near(percent, 10.0)
+        yield ps.Claim("recalled-threshold", what, random, near, basis="recalled", place=place, preconditions=exact)
 
 
-def threshold_figure(arms: Arms, tolerance: float) -> Figure:
+def threshold_figure(arms: Arms, tolerance: float) -> ps.Figure:
     """Where test error and training error begin to suffer, with intervals."""
-    caption = (
-        "The largest sparsity at which the error is the dense network's, on the test and on the training set, within "
-        f"one standard deviation of dense networks or {tolerance:g} percentage points, whichever is more. Means over "
-        "replicates and their 95 % intervals. At least: in some replicate the curve does not suffer at all (reached: "
-        "False), so the true threshold is larger."
+    plot = ps.Lines("label_noise", "threshold", series="method", band="interval")
+    return ps.Figure(
+        "thresholds",
+        "Where errors begin to suffer",
+        caption="The largest sparsity at which the error is the dense network's, on the test and on the training set, "
+        f"within one standard deviation of dense networks or {tolerance:g} percentage points, whichever is more. Means "
+        "over replicates and their 95 % intervals. At least: in some replicate the curve does not suffer at all "
+        "(reached: False), so the true threshold is larger.",
+        rows=[threshold_rows(arms, name, split, tolerance) for name in arms.names for split in SPLITS],
+        plot=replace(plot, x_label="label noise, %", y_label="sparsity, %"),
+        claims=tuple(claim for n in arms.ground.noises for claim in threshold_claims(Says(arms, n), tolerance)),
     )
-    plot = Lines("label_noise", "threshold", series="method", band="interval")
-    curves = [threshold_rows(arms, name, split, tolerance) for name in arms.names for split in SPLITS]
-    claims = [claim for noise in arms.ground.noises for claim in threshold_claims(arms, noise, tolerance)]
-    title = "Where errors begin to suffer"
-    plot = replace(plot, x_label="label noise, %", y_label="sparsity, %")
-    return Figure("thresholds", title, caption=caption, rows=curves, plot=plot, claims=tuple(claims))
 
 
-def threshold_rows(arms: Arms, method: str, split: str, tolerance: float) -> Computed:
+def threshold_rows(arms: Arms, method: str, split: str, tolerance: float) -> ps.Computed:
     """A curve over noise levels, called a lower bound if some replicate's error does not suffer at all."""
     places = [
         (noise, number, quantity)
@@ -232,7 +211,7 @@ def threshold_rows(arms: Arms, method: str, split: str, tolerance: float) -> Com
         for number, quantity in enumerate(arms.thresholds(method, noise, split, tolerance=tolerance))
     ]
 
-    def table(results: Results) -> Table:
+    def table(results: ps.Results) -> ps.Table:
         points: list[dict[str, float]] = []
         for noise, number, quantity in places:
             with suppress(Missing):
@@ -243,4 +222,4 @@ def threshold_rows(arms: Arms, method: str, split: str, tolerance: float) -> Com
         return [{"method": label, **point} for point in points]
 
     panel = {"panel": f"{'test' if split == 'test' else 'training'} error"}
-    return Computed(nodes_of(quantity for *_, quantity in places), table, panel)
+    return ps.Computed(ps.nodes_of(quantity for *_, quantity in places), table, panel)

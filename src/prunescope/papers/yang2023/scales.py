@@ -8,18 +8,10 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from prunescope.base.streams import replicate
-from prunescope.base.value import Value
+import prunescope as ps
 from prunescope.measures.signal_theory import death_probability, signal_race
-from prunescope.runs.graph.families import during_training
-from prunescope.runs.graph.recipe import Recipe
 from prunescope.tasks.data.signal_noise import DenseSignal, Signal, signal_noise
-from prunescope.tasks.model import network
-from prunescope.tasks.task import Data, Task
 from prunescope.training.interventions import Bernoulli
-from prunescope.training.optim import SGD
-from prunescope.training.schedules import Constant
-from prunescope.training.stopping import LossBelow
 
 NOTES = (
     "Of the paper, its abstract and introduction were read. The data, the network and the theorems are recalled, and "
@@ -31,7 +23,7 @@ Keep = Annotated[float, Field(gt=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 
 
-class Setting(Value):
+class Setting(ps.Value):
     """Two-layer network on signal and noise, full-batch gradient descent to a target training loss.
 
     classes: K.
@@ -69,8 +61,8 @@ class Setting(Value):
     def _signals_fit(self) -> Self:
         if self.classes > self.dimension:
             raise ValueError(
-                f"classes={self.classes} orthogonal signals do not fit in dimension={self.dimension}; "
-                "use at most as many classes"
+                f"classes={self.classes} orthogonal signals do not fit in dimension={self.dimension}; use at most as "
+                "many classes"
             )
         return self
 
@@ -99,7 +91,7 @@ class Setting(Value):
         """What masks do to signal against noise: they thin the noise, unless a dense signal is thinned as much."""
         return 1.0 if isinstance(self.signal, DenseSignal) else keep
 
-    def dense(self, number: int) -> Recipe:
+    def dense(self, number: int) -> ps.Recipe:
         """The unpruned recipe of replicate `number`, which has its own data, initial weights and mask draw."""
         source = signal_noise(
             classes=self.classes,
@@ -110,7 +102,7 @@ class Setting(Value):
             test=self.tests,
             seed=number,
         )
-        net = network(
+        net = ps.network(
             "prunescope.tasks.nets:TwoLayer",
             inputs=self.dimension,
             width=self.width,
@@ -118,26 +110,26 @@ class Setting(Value):
             power=self.power,
             deviation=self.deviation,
         )
-        return Recipe(
-            task=Task(network=net, data=Data(source=source)),
-            optimizer=SGD(),
-            schedule=Constant(lr=self.lr),
+        return ps.Recipe(
+            task=ps.Task(network=net, data=ps.Data(source=source)),
+            optimizer=ps.SGD(),
+            schedule=ps.Constant(lr=self.lr),
             batch=self.examples,
             length=f"{self.most_steps}it",
-            stop=LossBelow(loss=self.target),
-            seeds=replicate(number),
+            stop=ps.LossBelow(loss=self.target),
+            seeds=ps.replicate(number),
         )
 
 
-def pruned(dense: Recipe, keep: float) -> Recipe:
+def pruned(dense: ps.Recipe, keep: float) -> ps.Recipe:
     """The recipe with each weight kept with probability `keep` at initialization.
 
     Masks of one replicate are nested: what a smaller probability keeps, a larger one keeps too. Keep 1 removes nothing.
     """
-    return during_training(dense, Bernoulli(keep=keep))
+    return ps.during_training(dense, Bernoulli(keep=keep))
 
 
-class Arm(Value):
+class Arm(ps.Value):
     """One regime: a setting over keep probabilities, with those at which the claims are judged, fixed beforehand."""
 
     setting: Setting

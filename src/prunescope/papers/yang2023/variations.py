@@ -5,19 +5,17 @@ With a dense signal, masking shortens the signal as much as the noise, so the ra
 keep probability: what a sparse signal gains has to vanish.
 """
 
-from prunescope.base.value import Value
+import prunescope as ps
 from prunescope.papers.yang2023 import mild_and_over
 from prunescope.papers.yang2023.mild_and_over import NEAR_CHANCE, Regime
 from prunescope.papers.yang2023.quantities import study
 from prunescope.papers.yang2023.scales import CLASSES, DENSE_SIGNAL, SMOKE, TINY, Arm
-from prunescope.studies.region import Equivalence
-from prunescope.studies.study import Study
 from prunescope.tasks.data.signal_noise import DenseSignal
 
 COST = {"smoke": "5 seconds", "laptop": "10 minutes", "paper": "20 minutes"}
 
 
-class Settings(Value):
+class Settings(ps.Value):
     """What is varied: the number of classes, and the kind of signal, whose `over` is only where its curve ends."""
 
     classes: Arm = CLASSES
@@ -37,14 +35,14 @@ SCALES = {
 }
 
 
-def build(settings: Settings, scale: str) -> Study:
+def build(settings: Settings, scale: str) -> ps.Study:
     """The study under these settings."""
     classes = Regime(f"{settings.classes.setting.classes}-class", settings.classes)
     signal = Regime("dense-signal", settings.dense_signal)
     dense, mild, _ = signal.judged
     says = f"keeping {100 * mild.keep:g} % of the weights moves the test error by less than {NEAR_CHANCE:g} points"
     place = "Yang et al. 2023, why the signal is sparse (recalled); the margin is proposed here"
-    gain, none = dense.error() - mild.error(), Equivalence(NEAR_CHANCE)
+    gain, none = dense.error() - mild.error(), ps.Equivalence(NEAR_CHANCE)
     gains_nothing = signal.says("gains-nothing", says, gain, none, dense, mild, basis="recalled", place=place)
     regimes, more = (classes, signal), f"{settings.classes.replicates} replicates of more classes"
     words = f"{scale}: {more}, {settings.dense_signal.replicates} of the dense signal"

@@ -115,7 +115,7 @@ class Checkpointer:
 
 def save_checkpoint(store: Store, run: str, checkpoint: Checkpoint) -> None:
     """Replaces the checkpoint of an unfinished run."""
-    store.write(store.partial_path(run), checkpoint_to_bytes(checkpoint))
+    store.write(store.partial_path(run), checkpoint_to_bytes(checkpoint, run))
 
 
 def load_checkpoint(store: Store, run: str) -> Checkpoint | None:
@@ -124,14 +124,14 @@ def load_checkpoint(store: Store, run: str) -> Checkpoint | None:
     if not path.exists():
         return None
     try:
-        return checkpoint_from_file(str(path))
+        return checkpoint_from_file(str(path), run)
     except StoreError:
         path.unlink(missing_ok=True)  # only time is lost: the run starts again
         return None
 
 
-def checkpoint_to_bytes(checkpoint: Checkpoint) -> bytes:
-    """A checkpoint as the content of a file."""
+def checkpoint_to_bytes(checkpoint: Checkpoint, run: str = "") -> bytes:
+    """A checkpoint of a run as the content of a file."""
     progress = checkpoint.progress
     state = progress.state
     nested = {
@@ -155,12 +155,12 @@ def checkpoint_to_bytes(checkpoint: Checkpoint) -> bytes:
         "seconds": checkpoint.seconds,
         "setting": checkpoint.setting.model_dump(),
     }
-    return to_bytes(nested, facts)
+    return to_bytes(nested, facts, run)
 
 
-def checkpoint_from_file(path: str) -> Checkpoint:
+def checkpoint_from_file(path: str, run: str = "") -> Checkpoint:
     """The inverse of `checkpoint_to_bytes`. Raises StoreError as `from_file` does, and for another layout."""
-    nested, facts = from_file(path, verify=True)
+    nested, facts = from_file(path, run)
     try:
         progress = _progress(nested, facts)
         setting = EngineSetting.model_validate(facts["setting"])

@@ -9,14 +9,16 @@ from pathlib import Path
 from prunescope.base.blame import blaming
 from prunescope.base.errors import PrunescopeError
 from prunescope.base.value import Value
+from prunescope.runs.execution.display import default_display
 from prunescope.runs.execution.executors.inline import Inline
 from prunescope.runs.execution.executors.processes import Processes
+from prunescope.runs.execution.given_states import keep_given
 from prunescope.runs.execution.messages import Executor, Message
 from prunescope.runs.execution.preparation import Prepared, prepare, workers_for
 from prunescope.runs.execution.queue import WorkQueue
 from prunescope.runs.execution.status import Display
 from prunescope.runs.execution.workbench import CHECKPOINT_SECONDS
-from prunescope.runs.store.plan import Plan, plan, recipes_of
+from prunescope.runs.store.plan import Plan, plan, runs_of
 from prunescope.runs.store.results import StoredResults
 from prunescope.runs.store.store import Store
 
@@ -53,6 +55,7 @@ def ensure(
     engine: "loop", "lean" or "compiled", how runs are trained; by default lean on a CPU, on a GPU the fastest there is.
     stack: most runs that train in one program, fewer where memory or the network does not admit so many; by default as
         many as is fastest.
+    display: what shows how far the work is; by default bars in a notebook and on a terminal, nothing elsewhere.
     checkpoint_seconds: at most so much work of a run is lost by a kill.
 
     Raises UsageError for impossible recipes, Interrupted after Ctrl-C, PrunescopeError when work went wrong for
@@ -60,10 +63,11 @@ def ensure(
     """
     store = store if isinstance(store, Store) else Store(store)
     told = display is not None
-    display = display or Display()
+    display = display or default_display()
     todo = plan([node for item in nodes for node in ([item] if isinstance(item, Value) else item)], store)
     count = workers_for(todo, workers, device)
     try:
+        keep_given(todo.nodes.values(), store)
         with blaming("the network, its loss or its data"):
             prepared = prepare(
                 todo,
@@ -85,6 +89,7 @@ def ensure(
                 queue.run(executor)
             finally:
                 executor.stop()
+                display.end()
                 prepared.prices.learn({todo.readings[key]: seconds for key, seconds in queue.took.items()})
     except KeyboardInterrupt:
         raise Interrupted("stopped; everything reached is stored, the same command goes on from there") from None
@@ -130,9 +135,9 @@ def _why_immovable(todo: Plan) -> str:
         if local := _LOCAL.search(node.canonical):
             return f"{local[1]} is defined only in this process"
     for work in todo.work.values():
-        for recipe in recipes_of(work):
-            if recipe.task.network.local:
-                return f"{recipe.task.network.path} is defined only in this process"
+        for run in runs_of(work):
+            if run.task.network.local:
+                return f"{run.task.network.path} is defined only in this process"
     try:
         pickle.dumps(next(iter(todo.work.values())))
     except Exception as problem:

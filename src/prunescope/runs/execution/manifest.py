@@ -12,10 +12,12 @@ import torch
 from prunescope import __version__
 from prunescope.base import tree
 from prunescope.base.reference import StateRef
+from prunescope.base.state import Weights
 from prunescope.base.value import array_digest
 from prunescope.runs.execution.checkpointer import Checkpointer
+from prunescope.runs.graph.given import Run
 from prunescope.runs.graph.nodes import Chosen, describe
-from prunescope.runs.graph.recipe import Recipe, Subset
+from prunescope.runs.graph.recipe import Subset
 from prunescope.runs.machine.hardware import compilers, machine
 from prunescope.runs.store.results import StoredResults
 from prunescope.runs.store.store import SCHEMA
@@ -24,7 +26,7 @@ from prunescope.training.loop import Program
 from prunescope.training.progress import Progress
 
 
-def base_manifest(recipe: Recipe, status: str, results: StoredResults) -> dict[str, Any]:
+def base_manifest(recipe: Run, status: str, results: StoredResults) -> dict[str, Any]:
     """What every stored run says of itself: schema, recipe, parents, what its choices came to, how it ended."""
     references = [ref for ref in recipe.references if isinstance(ref, StateRef)]
     return {
@@ -32,14 +34,14 @@ def base_manifest(recipe: Recipe, status: str, results: StoredResults) -> dict[s
         "id": recipe.id,
         "status": status,
         "recipe": describe(recipe),
-        "parents": sorted({results.recipe(ref.run).id for ref in references}),
+        "parents": sorted({results.run(ref.run).id for ref in references}),
         "resolved": _resolved(recipe, references, results),
     }
 
 
-def _resolved(recipe: Recipe, references: Iterable[StateRef], results: StoredResults) -> dict[str, Any]:
+def _resolved(recipe: Run, references: Iterable[StateRef], results: StoredResults) -> dict[str, Any]:
     """What the recipe names by a rule: the run chosen, by the choice's id; count and digest of the subset's rows."""
-    chosen = {ref.run.id: results.recipe(ref.run).id for ref in references if isinstance(ref.run, Chosen)}
+    chosen = {ref.run.id: results.run(ref.run).id for ref in references if isinstance(ref.run, Chosen)}
     resolved: dict[str, Any] = {"chosen": chosen} if chosen else {}
     if isinstance(recipe.examples, Subset):
         rows = results.rows(recipe.examples)
@@ -49,13 +51,19 @@ def _resolved(recipe: Recipe, references: Iterable[StateRef], results: StoredRes
 
 def outcome(program: Program, progress: Progress) -> dict[str, Any]:
     """What a finished run came to: steps, examples, parameters, sparsity in all and per layer."""
-    weights = progress.state.weights
     return {
         "step": progress.state.step,
         "steps": progress.local,
         "most_steps": program.steps,
         "epoch_steps": program.clock.epoch_steps,
         "train_examples": len(program.problem.train),
+        **sizes(progress.state.weights),
+    }
+
+
+def sizes(weights: Weights) -> dict[str, Any]:
+    """Parameters, sparsity in all and per layer."""
+    return {
         "parameters": tree.size(weights.params),
         "sparsity": weights.sparsity,
         "layers": per_layer(weights.masks),

@@ -6,13 +6,13 @@ from typing import Literal, Protocol
 
 from prunescope.base.blame import explain, place_of
 from prunescope.base.errors import PrunescopeError, UserCodeError
-from prunescope.runs.graph.nodes import Reading
+from prunescope.runs.graph.nodes import Measured
 from prunescope.runs.machine.memory import DoesNotFit, out_of_memory
 from prunescope.runs.machine.packing import Pack
 from prunescope.runs.store.plan import Job
 from prunescope.runs.store.store import Store
 
-Work = Job | Reading | Pack
+Work = Job | Measured | Pack
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from prunescope.runs.machine.devices import one_thread
 from prunescope.runs.machine.engines import EngineSetting, engine_of
 from prunescope.runs.machine.memory import DoesNotFit, out_of_memory
 from prunescope.runs.machine.packing import Pack
-from prunescope.runs.store.lease import Lease, acquire
+from prunescope.runs.store.lease import Lease, acquire, holder
 from prunescope.runs.store.plan import Job
 from prunescope.training.background import Background
 from prunescope.training.run import Member, train_together
@@ -108,7 +108,7 @@ class _PackTraining:
     def _enter_one(self, job: Job) -> None:
         lease = acquire(self.bench.store, job.id)
         if lease is None:
-            self.tell(Message(job.id, "busy"))
+            self.tell(Message(job.id, "busy", why=holder(self.bench.store, job.id)))
             return
         with ExitStack() as cleanup:
             cleanup.callback(lease.release)

@@ -9,7 +9,7 @@ import time
 from prunescope.base.errors import PrunescopeError
 from prunescope.runs.execution.messages import Executor, Message, Work
 from prunescope.runs.execution.status import Display, WorkStatus
-from prunescope.runs.graph.nodes import Reading
+from prunescope.runs.graph.nodes import Measured
 from prunescope.runs.graph.recipe import level_of
 from prunescope.runs.machine.packing import ALONE, Pack, Packing, choose_pack
 from prunescope.runs.store.plan import Job, Plan
@@ -40,6 +40,7 @@ class WorkQueue:
         self.ended: dict[str, bool] = {}  # whether it ended well
         self.errors: dict[str, Message] = {}
         self.failures: dict[str, str] = {}  # why, of runs that were stored as failed
+        self.others: set[str] = set()  # who else works on some of it
         self.deaths: set[str] = set()  # work during which, by itself, a worker died
         self.began, self.reached, self.total = time.monotonic(), 0.0, sum(seconds.values())
         impossible = plan.downstream(plan.failed)
@@ -85,6 +86,9 @@ class WorkQueue:
                 self.took[key] = message.steps / 1000
             self._end(key, well=True)
         elif message.kind == "busy":
+            if message.why not in self.others:
+                self.others.add(message.why)
+                self.display.note(f"{message.why} works on some of this, too; what it makes is waited for")
             heapq.heappush(self.retries, (time.monotonic() + RETRY_SECONDS, key))
         elif message.kind == "failed":
             self.failures[key] = message.why
@@ -194,10 +198,10 @@ class WorkQueue:
                 pending.extend(self.dependents[key])
 
 
-def label(work: Job | Reading) -> str:
+def label(work: Job | Measured) -> str:
     """A short name for people: network, level, seed, run id."""
-    if isinstance(work, Reading):
-        return f"{type(work.measure).__name__} of {work.state.run.id[:8]}"
+    if isinstance(work, Measured):
+        return work.title
     name = work.recipe.task.network.path.rpartition(":")[2]
     noise = work.recipe.task.data.label_noise
     noisy = f", noise {100 * noise:g} %" if noise else ""

@@ -29,3 +29,6 @@ class Display:
 
     def note(self, text: str) -> None:
         """Called with something worth a line."""
+
+    def end(self) -> None:
+        """Called once when no more will come."""

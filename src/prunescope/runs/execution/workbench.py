@@ -13,12 +13,14 @@ from typing import Any
 import torch
 
 from prunescope.base.errors import PrunescopeError, UsageError
-from prunescope.base.reference import FINAL, Moment
-from prunescope.measures.measure import measured
+from prunescope.base.reference import FINAL, Moment, StateRef
+from prunescope.measures.comparison import State
+from prunescope.measures.measure import plain
 from prunescope.runs.execution.checkpointer import Checkpointer, load_checkpoint
 from prunescope.runs.execution.manifest import base_manifest, execution, outcome
 from prunescope.runs.execution.messages import Message
-from prunescope.runs.graph.nodes import Reading, describe
+from prunescope.runs.graph.given import Run
+from prunescope.runs.graph.nodes import Measured, describe
 from prunescope.runs.graph.recipe import Recipe, level_of
 from prunescope.runs.machine.devices import one_thread, progress_on
 from prunescope.runs.machine.engines import LOOP, EngineSetting, engine_of
@@ -196,8 +198,8 @@ class Workbench(Loader):
 
     # -- readings
 
-    def read(self, reading: Reading, beat: Callable[[int], bool] = lambda milliseconds: True) -> None:
-        """Takes a reading and stores it.
+    def read(self, reading: Measured, beat: Callable[[int], bool] = lambda milliseconds: True) -> None:
+        """Takes a reading, or compares two states, and stores it.
 
         beat: gets the milliseconds so far, now and then; False stops the reading. Raises Stopped.
         """
@@ -210,13 +212,19 @@ class Workbench(Loader):
                 if not beat(int(1000 * (now - began))):
                     raise Stopped(reading.id)
 
+        runs = [StoredResults(self.store).run(state.run) for state in reading.states]
         with one_thread(), torch.no_grad():
-            recipe, _ = StoredResults(self.store).state_key(reading.state)
-            problem, weights = replace(self.problem(recipe), beat=goes_on), self.weights(reading.state)
-            if problem.model.frozen:
-                weights = weights.with_frozen()
-            values = measured(reading.measure, problem, weights)
-        self.store.add_reading(reading.id, values, {"reading": describe(reading), "run": recipe.id})
+            states = [self.state(*pair) for pair in zip(runs, reading.states, strict=True)]
+            watched = (State(replace(problem, beat=goes_on), weights) for problem, weights in states)
+            values = plain(reading.take(*watched), type(reading.of).__name__)
+        facts = {"reading": describe(reading), "run": runs[0].id}
+        others = {"others": [run.id for run in runs[1:]]} if len(runs) > 1 else {}
+        self.store.add_reading(reading.id, values, facts | others)
+
+    def state(self, run: Run, reference: StateRef) -> State:
+        """A state and the task of its run, in memory; `params[name]` is there for frozen parameters, too."""
+        problem, weights = self.problem(run), self.weights(reference)
+        return State(problem, weights.with_frozen() if problem.model.frozen else weights)
 
 
 def _check_kept(progress: Progress, moments: Iterable[Moment]) -> None:

@@ -9,13 +9,13 @@ from typing import Any, Literal
 
 from prunescope.base.errors import UsageError
 from prunescope.base.reference import Moment, StateRef
-from prunescope.base.steps import Duration
+from prunescope.base.steps import Clock, Duration
 from prunescope.base.streams import replicate
 from prunescope.base.value import Value
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.sparsity.select import Remaining
 from prunescope.training.interventions import At, Intervention, Prune, Rewind
-from prunescope.training.schedules import Schedule
+from prunescope.training.schedules import Constant, Cosine, Milestones, Schedule, Warmup
 
 Retrain = Literal["learning_rate", "weight", "fine_tune"]
 
@@ -171,6 +171,32 @@ def with_network(recipe: Recipe, **args: Any) -> Recipe:
     """The recipe with some arguments of its network changed, e.g. scale=0.64."""
     task = recipe.task
     return recipe.replace(task=task.replace(network=task.network.with_args(**args)))
+
+
+def in_iterations(recipe: Recipe, steps: int | None = None) -> Recipe:
+    """The same run with its length and schedule in iterations, so that fewer examples mean no fewer steps.
+
+    steps: another length, to which the schedule is stretched.
+
+    Raises UsageError for a schedule other than those of this package.
+    """
+    clock = recipe.clock()
+    steps = steps or clock.total
+    return recipe.replace(length=f"{steps}it", schedule=_in_iterations(recipe.schedule, clock, steps))
+
+
+def _in_iterations(schedule: Schedule, clock: Clock, steps: int) -> Schedule:
+    def stretched(position: Duration) -> Duration:
+        return f"{clock.steps(position) * steps // clock.total}it"
+
+    if isinstance(schedule, Milestones):
+        return schedule.replace(drops=tuple(map(stretched, schedule.drops)))
+    if isinstance(schedule, Warmup):
+        return schedule.replace(steps=stretched(schedule.steps), then=_in_iterations(schedule.then, clock, steps))
+    if isinstance(schedule, Constant | Cosine):
+        return schedule
+    kinds = "Constant, Cosine, Milestones or Warmup"
+    raise UsageError(f"{type(schedule).__name__} cannot be written in iterations; use {kinds}")
 
 
 def final(run: Value) -> StateRef:

@@ -4,7 +4,7 @@ from pydantic import Field
 
 from prunescope.base.state import TrainState
 from prunescope.base.steps import Clock
-from prunescope.measures.measure import Measure, measured
+from prunescope.measures.measure import Measure, plain
 from prunescope.tasks.task import Problem
 from prunescope.training.probes import Probe
 
@@ -29,5 +29,5 @@ class Watch(Probe):
 
     def observe(self, problem: Problem, state: TrainState, running_loss: float) -> dict[str, float]:
         """The measure's numbers, by its own names."""
-        values = measured(self.measure, problem, state.weights)
+        values = plain(self.measure.measure(problem, state.weights), type(self.measure).__name__)
         return {name: float(value) for name, value in values.items() if value.ndim == 0}

@@ -1,4 +1,4 @@
-"""The nodes of a graph besides runs: readings, traces, combinations, choices; and what depends on what.
+"""The nodes of a graph besides runs: readings, comparisons, traces, combinations, choices; and what depends on what.
 
 Every node is a value whose id is made from its specification and its inputs' ids, so the graph is complete before
 anything runs. A node's inputs are its `references`.
@@ -8,20 +8,48 @@ from collections.abc import Iterable, Mapping
 from typing import ClassVar, Self
 
 from pydantic import field_validator, model_validator
+from torch import Tensor
 
 from prunescope.base.errors import UsageError
 from prunescope.base.importing import Importing
 from prunescope.base.reference import StateRef
 from prunescope.base.value import Value
+from prunescope.measures.comparison import Comparison, State
 from prunescope.measures.measure import Measure
+from prunescope.runs.graph.given import Run
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.training.probes import Probe
 
 
-class Reading(Value):
-    """What `measure` says of one stored state."""
+class Measured(Value):
+    """What is computed of stored states, and stored itself."""
 
     by_id: ClassVar[bool] = True
+
+    @property
+    def states(self) -> tuple[StateRef, ...]:
+        """The states, in order."""
+        raise NotImplementedError
+
+    @property
+    def title(self) -> str:
+        """A short name for people, with the runs that the states are of."""
+        name = type(self.of).__name__
+        return f"{name} of {' and '.join(state.run.id[:8] for state in self.states)}"
+
+    @property
+    def of(self) -> Measure | Comparison:
+        """The measure or comparison."""
+        raise NotImplementedError
+
+    def take(self, *states: State) -> dict[str, Tensor]:
+        """The values by name, of the states in memory."""
+        raise NotImplementedError
+
+
+class Reading(Measured):
+    """What `measure` says of one stored state."""
+
     field_hints: ClassVar[Mapping[str, str]] = {
         "state": "give a state, such as that at the end of a run: ps.final(run)"
     }
@@ -30,9 +58,52 @@ class Reading(Value):
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        if isinstance(self.state.run, Recipe):
+        if isinstance(self.state.run, Run):
             self.measure.require(self.state.run.task)
         return self
+
+    @property
+    def states(self) -> tuple[StateRef, ...]:
+        """One state."""
+        return (self.state,)
+
+    @property
+    def of(self) -> Measure:
+        """The measure."""
+        return self.measure
+
+    def take(self, *states: State) -> dict[str, Tensor]:
+        """What the measure says."""
+        return self.measure.measure(*states[0])
+
+
+class Compared(Measured):
+    """What `comparison` says of two stored states, whose runs may be of different networks if it permits that."""
+
+    comparison: Comparison
+    first: StateRef
+    second: StateRef
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        first, second = self.first.run, self.second.run
+        if isinstance(first, Run) and isinstance(second, Run):
+            self.comparison.require(first.task, second.task)
+        return self
+
+    @property
+    def states(self) -> tuple[StateRef, ...]:
+        """Two states."""
+        return (self.first, self.second)
+
+    @property
+    def of(self) -> Comparison:
+        """The comparison."""
+        return self.comparison
+
+    def take(self, *states: State) -> dict[str, Tensor]:
+        """What the comparison says."""
+        return self.comparison.compare(*states)
 
 
 class Trace(Value):

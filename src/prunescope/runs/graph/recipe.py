@@ -79,8 +79,7 @@ class Recipe(Value):
     @property
     def train_examples(self) -> int:
         """Number of training examples; for a subset that is not resolved yet, the most it can be."""
-        data = self.task.data
-        return max(1, round(data.share * (data.source.train - data.validation)))
+        return self.task.data.train_examples
 
     def clock(self, examples: int | None = None) -> Clock:
         """Converts this recipe's durations; examples: the resolved number of training examples.

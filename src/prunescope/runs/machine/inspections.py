@@ -12,10 +12,11 @@ from prunescope.base.errors import CodeChanged, DataError, UsageError
 from prunescope.base.importing import Importing
 from prunescope.base.steps import Clock
 from prunescope.base.value import Value, kind, text_digest
+from prunescope.runs.graph.given import Run
 from prunescope.runs.graph.recipe import Everything, Recipe
 from prunescope.runs.machine.loader import Loader, check_code, facts_path
 from prunescope.runs.machine.lru import LRU
-from prunescope.runs.store.plan import Plan, recipes_of
+from prunescope.runs.store.plan import Plan, runs_of
 from prunescope.runs.store.store import Store
 from prunescope.tasks.inspection import Inspection, inspect_problem
 from prunescope.tasks.task import Problem
@@ -49,7 +50,7 @@ def inspections(plan: Plan, store: Store) -> list[Inspection]:
     Raises UsageError for what cannot be used as it is, CodeChanged where code is another than that of the stored runs.
     """
     check_codes(plan.nodes.values())
-    at_work = {recipe.id for work in plan.work.values() for recipe in recipes_of(work)}
+    at_work = {recipe.id for work in plan.work.values() for recipe in runs_of(work)}
     loader = Loader(store)
     made: dict[str, Inspection] = {}
     for recipe in plan.runs:
@@ -62,13 +63,13 @@ def inspections(plan: Plan, store: Store) -> list[Inspection]:
         except DataError:
             continue
     for recipe in plan.runs:
-        if recipe.id in at_work and recipe.interventions:
+        if recipe.id in at_work and isinstance(recipe, Recipe) and recipe.interventions:
             _check_prunable(recipe, made.get(f"{store.root.resolve()} {_aspects(recipe)}"))
             _check_events(recipe)
     return list(made.values())
 
 
-def stored_notes(recipes: Iterable[Recipe], store: Store) -> list[str]:
+def stored_notes(recipes: Iterable[Run], store: Store) -> list[str]:
     """What was unusual about the networks of some recipes when they were looked at, a sentence each."""
     facts = (store.read_json(path) for path in {facts_path(store, recipe): None for recipe in recipes})
     return list(dict.fromkeys(part["unusual"] for part in facts if part and "unusual" in part))
@@ -82,16 +83,17 @@ def slow_notes(recipes: Iterable[Recipe]) -> list[str]:
     return [f"{cls.__name__} is slow: it {why}" for cls, why in slow.items()]
 
 
-def _aspects(recipe: Recipe) -> str:
+def _aspects(recipe: Run) -> str:
     """What an inspection depends on."""
     task = recipe.task
-    examples = f"{recipe.train_examples} {recipe.batch} {recipe.drop_last} {type(recipe.examples).__name__}"
+    batches = f"{getattr(recipe, 'batch', 0)} {getattr(recipe, 'drop_last', False)}"
+    examples = f"{recipe.train_examples} {batches} {type(recipe.examples).__name__}"
     return text_digest(
         f"{task.network.id} {task.data.source.id} {task.loss} {task.loss_args} {task.target.id} {task.code} {examples}"
     )
 
 
-def _look(loader: Loader, recipe: Recipe) -> Inspection:
+def _look(loader: Loader, recipe: Run) -> Inspection:
     """Compares the network with what the store knows of it only where two examples show no fault."""
     arrays = loader.arrays.get(recipe.task.data.source.id, recipe.task.data.source.load)
     problem = recipe.task.load(recipe.seeds, arrays, model=loader.model(recipe))
@@ -104,10 +106,11 @@ def _look(loader: Loader, recipe: Recipe) -> Inspection:
     return inspection
 
 
-def _inspect(recipe: Recipe, problem: Problem) -> Inspection:
+def _inspect(run: Run, problem: Problem) -> Inspection:
     inspection = inspect_problem(problem)
-    if isinstance(recipe.examples, Everything):  # the last batch of a subset is not known before the subset is
-        check_last_batch(problem, batch=recipe.batch, drop_last=recipe.drop_last)
+    # The last batch of a subset is not known before the subset is, and a given state is not trained.
+    if isinstance(run, Recipe) and isinstance(run.examples, Everything):
+        check_last_batch(problem, batch=run.batch, drop_last=run.drop_last)
     return inspection
 
 

@@ -13,11 +13,12 @@ from torch import Tensor
 
 from prunescope.base import tree
 from prunescope.base.blame import blaming
-from prunescope.base.errors import CodeChanged, PrunescopeError, UsageError
+from prunescope.base.errors import CodeChanged, PrunescopeError, StoreError, UsageError
 from prunescope.base.reference import StateRef
 from prunescope.base.state import Weights
 from prunescope.base.steps import Clock
 from prunescope.base.value import text_digest
+from prunescope.runs.graph.given import Given, Run
 from prunescope.runs.graph.recipe import Fresh, Recipe, Subset
 from prunescope.runs.machine.devices import make_current, weights_on
 from prunescope.runs.machine.engines import LOOP, EngineSetting
@@ -55,7 +56,7 @@ class Loader:
         self.problems: LRU[Problem] = LRU(4)
         self.states: LRU[Weights] = LRU(16)
 
-    def model(self, recipe: Recipe) -> Model:
+    def model(self, recipe: Run) -> Model:
         """The recipe's network as pure functions."""
         network, source = recipe.task.network, recipe.task.data.source
 
@@ -71,7 +72,7 @@ class Loader:
         inputs = self.arrays.get(source.id, source.load).test_x
         return inputs.take(torch.arange(min(2, source.test)))
 
-    def problem(self, recipe: Recipe) -> Problem:
+    def problem(self, recipe: Run) -> Problem:
         """The recipe's task in memory, on the device, restricted to its subset.
 
         Raises CodeChanged when the network's code no longer computes what it did, DataError for missing data.
@@ -80,7 +81,7 @@ class Loader:
         key = text_digest(recipe.task.id + seeds.id + recipe.examples.id)
         return self.problems.get(key, lambda: self._load_problem(recipe))
 
-    def _load_problem(self, recipe: Recipe) -> Problem:
+    def _load_problem(self, recipe: Run) -> Problem:
         source = recipe.task.data.source
         arrays = self.arrays.get(source.id, source.load)
         problem = recipe.task.load(recipe.seeds, arrays, model=self.model(recipe))
@@ -99,11 +100,17 @@ class Loader:
         return replace(problem.to(self.device, on_device), kernels=self.setting.kernels)
 
     def weights(self, state: StateRef) -> Weights:
-        """A stored state, on the device."""
-        recipe, moment = StoredResults(self.store).state_key(state)
-        return self.states.get(
-            recipe.id + moment, lambda: weights_on(self.store.weights(recipe.id, moment), self.device)
-        )
+        """A stored state, on the device. Raises StoreError for a given one that is no longer what was given."""
+        run, moment = StoredResults(self.store).state_key(state)
+
+        def load() -> Weights:
+            weights = self.store.weights(run.id, moment)
+            if isinstance(run, Given) and weights.digest != run.tensors:
+                path = self.store.state_path(run.id, moment)
+                raise StoreError(f"{path} does not hold the state that was given; delete it and give the state again")
+            return weights_on(weights, self.device)
+
+        return self.states.get(run.id + moment, load)
 
     def program(self, recipe: Recipe) -> Program:
         """Everything fixed that the training of the recipe needs."""
@@ -131,7 +138,7 @@ class Loader:
         """The recipe's progress before its first step."""
         if isinstance(recipe.start, Fresh):
             return begin(program, fresh_weights(program.problem.model, recipe.seeds.init, self.device), 0)
-        parent = StoredResults(self.store).recipe(recipe.start.run)
+        parent = StoredResults(self.store).run(recipe.start.run)
         manifest = self.store.manifest(parent.id)
         if manifest is None or manifest["status"] != "done":
             raise PrunescopeError(f"run {recipe.id} starts from run {parent.id}, which is not in the store")
@@ -153,7 +160,7 @@ def with_kernels(program: Program, kernels: Kernels) -> Program:
     return replace(program, problem=replace(program.problem, kernels=kernels))
 
 
-def check_code(store: Store, recipe: Recipe, problem: Problem) -> None:
+def check_code(store: Store, recipe: Run, problem: Problem) -> None:
     """Keeps a network's seed-0 outputs, and what trains and is prunable, at its first use.
 
     A store of before 2027 knows outputs in evaluation mode only; everything trained in it, and weights of linear layers
@@ -183,7 +190,7 @@ def check_code(store: Store, recipe: Recipe, problem: Problem) -> None:
         store.write_json(path, complete)
 
 
-def facts_path(store: Store, recipe: Recipe) -> Path:
+def facts_path(store: Store, recipe: Run) -> Path:
     """Where the store keeps what a network computed when it first met it with these data."""
     name = text_digest(recipe.task.network.id + recipe.task.data.source.id)
     return store.root / "networks" / f"{name}.json"

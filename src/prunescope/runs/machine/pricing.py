@@ -18,14 +18,16 @@ from prunescope.base.reference import StateRef
 from prunescope.base.state import Weights
 from prunescope.base.steps import Clock
 from prunescope.base.value import text_digest
-from prunescope.runs.graph.nodes import Reading
+from prunescope.runs.graph.given import Given, Run
+from prunescope.runs.graph.nodes import Measured
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.runs.machine.devices import one_thread
 from prunescope.runs.machine.engines import engine_of
 from prunescope.runs.machine.loader import Loader, fresh_weights
 from prunescope.runs.machine.measurements import Measurements
-from prunescope.runs.store.plan import Plan, recipes_of
+from prunescope.runs.store.plan import Plan, runs_of
 from prunescope.tasks.evaluation import evaluate
+from prunescope.tasks.task import Problem
 from prunescope.training.engines.engine import Replica
 from prunescope.training.interventions import Prune
 from prunescope.training.loop import Stepper
@@ -53,6 +55,12 @@ class Price:
     state: int
 
 
+FAILED = Price(step=0.0, example=0.0, state=0)
+"""What is said of a network that fails while it is priced; its run meets the same failure."""
+SPARSEST = 2.0**-20
+"""The density whose price stands for all below it, down to a network of which nothing would be left."""
+
+
 class Prices:
     """Prices by kind of run: network, optimizer, batch, precision, device, engine and density."""
 
@@ -64,12 +72,15 @@ class Prices:
         self.measured = Measurements(loader.store, name, Price)
         self.taken = Measurements(loader.store, f"readings-{name}", ReadingPrice)
 
-    def of(self, recipe: Recipe) -> Price:
+    def of(self, recipe: Run) -> Price:
         """The price of a recipe's kind at the density that it will have, measured if it is not known.
 
-        Between densities that are powers of 1/2 it is interpolated.
+        Between densities that are powers of 1/2 it is interpolated. A given state is priced as a dense one.
         """
-        density = expected_density(recipe, self.densities)
+        if isinstance(recipe, Given):
+            key = text_digest(f"{recipe.task.network.id} {self.loader.device} {self.loader.setting.kernels.id}")
+            return self.measured.get(key, lambda: measure_given(self.loader, recipe), failed=FAILED)
+        density = max(expected_density(recipe, self.densities), SPARSEST)
         if density == 1 or not self._gets_cheaper(recipe):
             return self._at(recipe, 1.0)
         halvings = math.floor(-math.log2(density))
@@ -100,8 +111,7 @@ class Prices:
             + f"{recipe.batch} {recipe.precision} {self.loader.device} {setting.engine} {density}"
             + setting.kernels.id
         )
-        failed = Price(step=0.0, example=0.0, state=0)
-        return self.measured.get(key, lambda: measure(self.loader, recipe, density), failed=failed)
+        return self.measured.get(key, lambda: measure(self.loader, recipe, density), failed=FAILED)
 
     def run(self, recipe: Recipe, probes: Iterable[Probe] = ()) -> float:
         """Seconds that a run takes on one core, what its probes look at included."""
@@ -111,17 +121,17 @@ class Prices:
         probed = sum(len(probe.steps(clock)) * probe.examples(**sizes) for probe in probes)
         return recipe.steps * price.step + probed * price.example
 
-    def reading(self, reading: Reading) -> float:
-        """Seconds that a reading takes: what one like it took, or one pass over the larger split.
+    def reading(self, reading: Measured) -> float:
+        """Seconds that a reading takes: what one like it took, or for each state one pass over the larger split.
 
         Of a choice it is that of the dearest member.
         """
-        recipe = _dearest(reading)
+        run = _dearest(reading)
         if (known := self.taken.known.get(_kind(reading))) is not None:
             return known.seconds
-        return self.of(recipe).example * max(recipe.train_examples, recipe.task.data.source.test)
+        return len(reading.states) * self.of(run).example * max(run.train_examples, run.task.data.source.test)
 
-    def learn(self, took: Mapping[Reading, float]) -> None:
+    def learn(self, took: Mapping[Measured, float]) -> None:
         """Remembers what readings took that are dearer than a pass: of these nothing else tells the price."""
         dear = {_kind(reading): ReadingPrice(seconds) for reading, seconds in took.items() if seconds > DEAR_SECONDS}
         if dear:
@@ -135,10 +145,10 @@ class ReadingPrice:
     seconds: float
 
 
-def _kind(reading: Reading) -> str:
+def _kind(reading: Measured) -> str:
     """What readings have alike that cost the same."""
     task = _dearest(reading).task
-    return text_digest(f"{reading.measure.id} {task.network.id} {task.data.source.id} {task.data.share}")
+    return text_digest(f"{reading.of.id} {task.network.id} {task.data.source.id} {task.data.share}")
 
 
 def prices(plan: Plan, price: Prices) -> dict[str, float]:
@@ -171,8 +181,8 @@ def cost(plan: Plan, price: Prices, seconds: dict[str, float], *, workers: int) 
     return Cost(work, longest, max(longest, work / workers), states + readings)
 
 
-def _dearest(reading: Reading) -> Recipe:
-    return max(recipes_of(reading), key=lambda recipe: recipe.steps)
+def _dearest(reading: Measured) -> Run:
+    return max(runs_of(reading), key=lambda run: 0 if isinstance(run, Given) else run.steps)
 
 
 def expected_density(recipe: Recipe, known: dict[str, float]) -> float:
@@ -238,15 +248,28 @@ def measure(loader: Loader, recipe: Recipe, density: float = 1.0) -> Price:
             paces.append((time.perf_counter() - since) / chunk)
             chunk = min(2 * chunk, 32) if len(paces) > 2 else 1
         step = statistics.median(paces)  # one stall of the machine would ruin a mean
-        test = program.problem.test
-        few = test.at(torch.arange(min(len(test), 1000), device=test.y.device))
-        evaluate(program.problem, weights, few.at(torch.arange(1, device=test.y.device)))
-        began = time.perf_counter()
-        evaluate(program.problem, weights, few)
-        example = (time.perf_counter() - began) / len(few)
-    parts = (weights.params, weights.buffers)
-    state_bytes = sum(leaf.numel() * leaf.element_size() for part in parts for leaf in part.values())
-    return Price(step=step, example=example, state=state_bytes + 4096)
+        return Price(step=step, example=_example_seconds(program.problem, weights, 1000), state=_bytes(weights))
+
+
+def measure_given(loader: Loader, run: Given) -> Price:
+    """Evaluates a few examples of a given state's kind."""
+    with one_thread():
+        problem = loader.problem(run)
+        weights = fresh_weights(problem.model, 0, loader.device)
+        return Price(step=0.0, example=_example_seconds(problem, weights, 100), state=_bytes(weights))
+
+
+def _example_seconds(problem: Problem, weights: Weights, most: int) -> float:
+    test = problem.test
+    few = test.at(torch.arange(min(len(test), most), device=test.y.device))
+    evaluate(problem, weights, few.at(torch.arange(1, device=test.y.device)))
+    began = time.perf_counter()
+    evaluate(problem, weights, few)
+    return (time.perf_counter() - began) / len(few)
+
+
+def _bytes(weights: Weights) -> int:
+    return 4096 + sum(leaf.nbytes for part in (weights.params, weights.buffers) for leaf in part.values())
 
 
 def _masked(weights: Weights, density: float) -> Weights:

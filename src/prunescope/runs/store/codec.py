@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
@@ -20,33 +20,47 @@ from prunescope.base.value import array_digest
 Nested = dict[str, Any]
 
 
-def to_bytes(nested: Nested, facts: dict[str, Any]) -> bytes:
-    """Nested dictionaries of tensors, and JSON facts, as one safetensors file with a digest of its content."""
+class Damaged(StoreError):
+    """A file of the store does not hold what was written into it."""
+
+
+def to_bytes(nested: Nested, facts: dict[str, Any], owner: str = "") -> bytes:
+    """Nested dictionaries of tensors, and JSON facts, as one safetensors file with a digest of all of it.
+
+    owner: whose file it is (a reading's id, "run/moment"), so that one file is not taken for another.
+    """
     flat = _unshared({name: leaf.detach().cpu().contiguous() for name, leaf in _flatten(nested).items()})
-    order = list(flat)  # safetensors forgets it, and a user's sum over a tree may depend on it
-    meta = json.dumps({"facts": facts, "order": order, "digest": _digest(flat, facts)})
-    return bytes(save(flat, {"prunescope": meta}))
+    # safetensors forgets the order, and a user's sum over a tree may depend on it.
+    about = json.loads(json.dumps({"facts": facts, "order": list(flat), "owner": owner}))
+    return bytes(save(flat, {"prunescope": json.dumps({**about, "seal": _digest(flat, about)})}))
 
 
-def from_file(path: str, *, verify: bool = False) -> tuple[Nested, dict[str, Any]]:
+def from_file(path: str, owner: str = "") -> tuple[Nested, dict[str, Any]]:
     """The inverse of `to_bytes`, from a file.
 
-    Raises StoreError when the file is not one, is cut off, or (with `verify`) has other content than it says.
+    Raises Damaged when the file is not one, is cut off, has other content than its digest says, or is another owner's.
+    Files of earlier versions name no owner and have a digest of tensors and facts only.
     """
     try:
         with safe_open(path, framework="pt") as file:
-            meta = json.loads((file.metadata() or {})["prunescope"])
-            flat = {name: file.get_tensor(name) for name in meta.get("order", sorted(file.keys()))}
-    except (SafetensorError, OSError, KeyError, ValueError) as problem:
+            about = json.loads((file.metadata() or {})["prunescope"])
+            flat = {name: file.get_tensor(name) for name in about.get("order", sorted(file.keys()))}
+        seal, older = about.pop("seal", None), about.pop("digest", None)
+        digest = _digest(flat, about) if seal else _digest_of_facts(flat, about["facts"])
+    except FileNotFoundError as problem:
+        raise StoreError(f"{path} is not there; the same command makes it again") from problem
+    except Exception as problem:  # flipped bits can make a reader fail in any way
         raise damaged(path, problem) from problem
-    if verify and _digest(flat, meta["facts"]) != meta["digest"]:
-        raise StoreError(f"{path} does not hold what it says; delete it, and the same command makes it again")
-    return _unflatten(flat), meta["facts"]
+    if digest != (seal or older):
+        raise damaged(path, "its content is not what its digest says")
+    if owner and about.get("owner", owner) != owner:
+        raise damaged(path, f"it is the file of {about['owner']}")
+    return _unflatten(flat), about["facts"]
 
 
-def damaged(path: object, problem: Exception) -> StoreError:
-    """The error of a file that cannot be read, with the fix."""
-    return StoreError(f"{path} is damaged ({problem}); delete it, and the same command makes it again")
+def damaged(path: object, problem: object) -> Damaged:
+    """The error of a file that does not hold what it should, with the fix."""
+    return Damaged(f"{path} is damaged ({problem}); delete it, and the same command makes it again")
 
 
 def weights_to_nested(weights: Weights) -> tuple[Nested, dict[str, Any]]:
@@ -117,6 +131,11 @@ def _unflatten(flat: dict[str, Tensor]) -> Nested:
     return nested
 
 
-def _digest(flat: dict[str, Tensor], facts: dict[str, Any]) -> str:
+def _digest(flat: dict[str, Tensor], about: dict[str, Any]) -> str:
+    text = np.frombuffer(json.dumps(about, sort_keys=True).encode(), dtype=np.uint8)
+    return array_digest(text, *(flat[name] for name in sorted(flat)))
+
+
+def _digest_of_facts(flat: dict[str, Tensor], facts: dict[str, Any]) -> str:
     names = np.frombuffer(json.dumps([sorted(flat), facts], sort_keys=True).encode(), dtype=np.uint8)
     return array_digest(names, *(flat[name] for name in sorted(flat)))

@@ -4,7 +4,6 @@ Belongs here: what `prunescope runs` does. Does not belong here: the table of ru
 """
 
 import contextlib
-import json
 import os
 import shutil
 import uuid
@@ -13,14 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow
-import pyarrow.parquet
-
 from prunescope.base.errors import StoreError, UsageError
 from prunescope.base.value import Value
-from prunescope.runs.graph.nodes import Reading, closure
-from prunescope.runs.graph.recipe import Recipe
-from prunescope.runs.store import codec
+from prunescope.runs.graph.given import Run
+from prunescope.runs.graph.nodes import Measured, closure
+from prunescope.runs.store import codec, sealed
 from prunescope.runs.store.lease import alive
 from prunescope.runs.store.store import Store
 
@@ -59,7 +55,7 @@ def lineage(store: Store, run: str) -> list[dict[str, Any]]:
 def pin(store: Store, name: str, nodes: Iterable[Value]) -> None:
     """Makes `gc` keep the nodes and everything they need; a name replaces what it pinned before."""
     needed = closure(nodes).values()
-    store.pin(name, [node.id for node in needed if isinstance(node, Recipe | Reading)])
+    store.pin(name, [node.id for node in needed if isinstance(node, Run | Measured)])
 
 
 def check_pin(store: Store, name: str) -> None:
@@ -80,17 +76,17 @@ class Checked:
 
 
 def files(store: Store) -> list[Path]:
-    """Every file of the store that holds a result."""
-    paths = (path for name in ("runs", "readings") for path in (store.root / name).rglob("*"))
-    return sorted(path for path in paths if path.is_file() and not path.name.startswith("."))
+    """Every file of the store that holds a result, and the manifests that runs lack."""
+    found = {path for name in ("runs", "readings") for path in _within(store, name, "??/**/*") if path.is_file()}
+    return sorted(found | {path.parent / "manifest.json" for path in found if path.parent.parent.parent.name == "runs"})
 
 
 def verify(paths: Iterable[Path]) -> Iterator[Checked]:
-    """Reads every file; states and readings are compared with the digest of their content."""
+    """Reads every file and compares it with the digest of its content, and with whose it should be."""
     for path in paths:
         try:
             _read(path)
-        except (StoreError, OSError, ValueError, pyarrow.ArrowException) as problem:
+        except Exception as problem:  # a damaged file can fail in any way, and the others are still to be read
             damage = str(problem).split(";")[0].removeprefix(f"{path} ")
             unit = path.parent if path.parent.name != path.name[:2] else path
             yield Checked(path, f"{damage}; delete {unit}, and the same command makes it again")
@@ -99,12 +95,13 @@ def verify(paths: Iterable[Path]) -> Iterator[Checked]:
 
 
 def _read(path: Path) -> None:
+    owner = f"{path.parent.name}/{path.stem.partition('-')[2]}" if "-" in path.stem else path.stem
     if path.suffix == ".safetensors":
-        codec.from_file(str(path), verify=True)
+        codec.from_file(str(path), owner)
     elif path.suffix == ".parquet":
-        pyarrow.parquet.read_table(path, page_checksum_verification=True)
-    elif path.name == "manifest.json" and json.loads(path.read_text())["id"] != path.parent.name:
-        raise StoreError("is the manifest of another run")
+        sealed.read_trace(path, owner)
+    elif path.name == "manifest.json" and sealed.read_manifest(path, path.parent.name) is None:
+        raise StoreError("is missing")
 
 
 # -- garbage
@@ -132,7 +129,7 @@ class Garbage:
 
 def busy(store: Store) -> bool:
     """Whether some live process works on the store."""
-    return any(alive(path) for path in _leases(store))
+    return any(alive(path) for path in _within(store, "leases", "[!.]*"))
 
 
 def garbage(store: Store, pins: Mapping[str, Iterable[str]]) -> Garbage:
@@ -143,12 +140,12 @@ def garbage(store: Store, pins: Mapping[str, Iterable[str]]) -> Garbage:
     kept = _needed(store, {node for ids in pins.values() for node in ids})
     stored = set(store.run_ids())
     runs = tuple(store.run_folder(run) for run in sorted(stored - kept))
-    readings = tuple(p for p in sorted((store.root / "readings").glob("??/*.safetensors")) if p.stem not in kept)
-    partial = (store.root / "partial").glob("*.safetensors")
+    readings = tuple(path for path in _within(store, "readings", "??/*.safetensors") if path.stem not in kept)
+    partial = _within(store, "partial", "*.safetensors")
     leftovers = [path for path in partial if path.stem in stored or path.stem not in kept]
-    leftovers += [path for path in _leases(store) if not alive(path)]
-    leftovers += [path for name in ("tmp", "logs") for path in (store.root / name).glob("*")]
-    leftovers += [path for name in ("runs", "readings", "partial") for path in (store.root / name).rglob(".*")]
+    leftovers += [path for path in _within(store, "leases", "[!.]*") if not alive(path)]
+    leftovers += [path for name in ("tmp", "logs", "damaged") for path in _within(store, name, "*")]
+    leftovers += [path for name in ("runs", "readings", "partial") for path in _within(store, name, "**/.*")]
     size = sum(_size(path) for path in (*runs, *readings, *leftovers))
     return Garbage(runs, readings, tuple(sorted(leftovers)), size)
 
@@ -164,8 +161,7 @@ def remove(store: Store, garbage: Garbage, *, unpin: Iterable[str] = ()) -> None
         (store.root / "pins" / f"{name}.json").unlink(missing_ok=True)
     for path in garbage.paths:
         if path.is_dir():
-            removed = store.root / "tmp" / uuid.uuid4().hex
-            removed.parent.mkdir(exist_ok=True)
+            removed = path.with_name(f".removed-{uuid.uuid4().hex}")
             path.rename(removed)
             shutil.rmtree(removed)
         else:
@@ -183,17 +179,20 @@ def _needed(store: Store, pinned: set[str]) -> set[str]:
         needed.add(current)
         if store.has_reading(current):
             with contextlib.suppress(StoreError):
-                pending.append(codec.from_file(str(store.reading_path(current)))[1]["run"])
+                facts = codec.from_file(str(store.reading_path(current)), current)[1]
+                pending += [facts["run"], *facts.get("others", [])]
         elif (manifest := store.manifest(current)) is not None:
             pending.extend(manifest["parents"])
     return needed
 
 
-def _leases(store: Store) -> list[Path]:
-    return sorted((store.root / "leases").glob("[!.]*"))
+def _within(store: Store, folder: str, pattern: str) -> list[Path]:
+    """Paths of a folder of the store; links, and whatever lies behind one, are not the store's to touch."""
+    paths = (store.root / folder).glob(pattern)
+    return sorted(path for path in paths if path.resolve() == path)
 
 
 def _size(path: Path) -> int:
     if path.is_dir():
-        return sum(_size(Path(entry.path)) for entry in os.scandir(path))
+        return sum(_size(Path(entry.path)) for entry in os.scandir(path) if not entry.is_symlink())
     return path.stat().st_size

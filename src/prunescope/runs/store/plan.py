@@ -9,9 +9,11 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from prunescope.base.errors import UsageError
 from prunescope.base.reference import FINAL, Moment, StateRef
 from prunescope.base.value import Value
-from prunescope.runs.graph.nodes import Chosen, Reading, Trace, closure
+from prunescope.runs.graph.given import Given, Run
+from prunescope.runs.graph.nodes import Chosen, Measured, Trace, closure
 from prunescope.runs.graph.recipe import Recipe, Subset
 from prunescope.runs.store.store import Store
 from prunescope.training.probes import Probe
@@ -48,24 +50,24 @@ class Plan:
 
     nodes: every node by id, inputs first.
     jobs: runs that the store lacks, or lacks a part of, by id, in the order of `nodes`.
-    readings: readings that the store lacks, by id, in the same order.
+    readings: readings and comparisons that the store lacks, by id, in the same order.
     failed: why each run that is stored as failed did so, by id.
     waits: for every piece of work the ids of those that have to be done before it.
     """
 
     nodes: dict[str, Value]
     jobs: dict[str, Job]
-    readings: dict[str, Reading]
+    readings: dict[str, Measured]
     failed: dict[str, str]
     waits: dict[str, set[str]]
 
     @property
-    def runs(self) -> list[Recipe]:
-        """All runs of the graph."""
-        return [node for node in self.nodes.values() if isinstance(node, Recipe)]
+    def runs(self) -> list[Run]:
+        """All runs of the graph, given states among them."""
+        return [node for node in self.nodes.values() if isinstance(node, Run)]
 
     @cached_property
-    def work(self) -> dict[str, Job | Reading]:
+    def work(self) -> dict[str, Job | Measured]:
         """Every piece of work by id: the jobs, then the readings."""
         return {**self.jobs, **self.readings}
 
@@ -111,7 +113,7 @@ def plan(nodes: Iterable[Value], store: Store) -> Plan:
     graph = closure(nodes)
     moments, probes = _moments_and_probes(graph)
     jobs: dict[str, Job] = {}
-    readings: dict[str, Reading] = {}
+    readings: dict[str, Measured] = {}
     failed: dict[str, str] = {}
     stored = store.known_runs(node.id for node in graph.values() if isinstance(node, Recipe))
     for node in graph.values():
@@ -124,7 +126,7 @@ def plan(nodes: Iterable[Value], store: Store) -> Plan:
             # A user may have deleted a damaged last state: it is replayed like any other.
             elif rest := Job(node, (FINAL, *job.moments), job.probes).lacking(stored[node.id]):
                 jobs[node.id] = rest
-        elif isinstance(node, Reading) and not store.has_reading(node.id):
+        elif isinstance(node, Measured) and not store.has_reading(node.id):
             readings[node.id] = node
     return Plan(graph, jobs, readings, failed, _waits(graph, jobs.keys() | readings.keys()))
 
@@ -135,6 +137,8 @@ def _moments_and_probes(graph: dict[str, Value]) -> tuple[dict[str, list[Moment]
     probes: dict[str, dict[str, Probe]] = {}
     for node in graph.values():
         if isinstance(node, StateRef) and node.moment.when != "final":
+            if isinstance(node.run, Given):
+                raise UsageError(f"a given state has no moment {node.moment.when!r}; leave the moment out")
             for run in node.run.among if isinstance(node.run, Chosen) else (node.run,):
                 moments.setdefault(run.id, {})[node.moment.id] = node.moment
         elif isinstance(node, Trace):
@@ -150,7 +154,7 @@ def _waits(graph: dict[str, Value], work: Iterable[str]) -> dict[str, set[str]]:
     keys = set(work)
     nearest: dict[str, set[str]] = {}
     for key, node in graph.items():
-        is_stored = isinstance(node, Recipe | Reading) and key not in keys
+        is_stored = isinstance(node, Recipe | Measured) and key not in keys
         waits: set[str] = set()
         for value in () if is_stored else node.references:
             waits |= {value.id} if value.id in keys else nearest[value.id]
@@ -158,12 +162,15 @@ def _waits(graph: dict[str, Value], work: Iterable[str]) -> dict[str, set[str]]:
     return {key: nearest[key] for key in keys}
 
 
-def recipes_of(work: Job | Reading) -> tuple[Recipe, ...]:
-    """The recipes that a piece of work may be about: one, or those among which one is chosen."""
+def runs_of(work: Job | Measured) -> tuple[Run, ...]:
+    """The runs that a piece of work may be about: one a state, or those among which it is chosen."""
     if isinstance(work, Job):
         return (work.recipe,)
-    run = work.state.run
-    if isinstance(run, Chosen):
-        return run.among
-    assert isinstance(run, Recipe)
-    return (run,)
+    runs: list[Run] = []
+    for state in work.states:
+        if isinstance(state.run, Chosen):
+            runs += state.run.among
+        else:
+            assert isinstance(state.run, Run)
+            runs.append(state.run)
+    return tuple(runs)

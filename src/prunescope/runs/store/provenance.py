@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from prunescope.base.value import Value
+from prunescope.runs.graph.given import Run
 from prunescope.runs.graph.nodes import describe
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.runs.store.store import Store
@@ -22,22 +23,22 @@ def lineage(nodes: Iterable[Value], store: Store) -> dict[str, Record]:
             for run in runs:
                 if run.id not in run_records:
                     run_records[run.id] = _run_record(run, store)
-            description = {} if isinstance(node, Recipe) else {"node": describe(node)}
+            description = {} if isinstance(node, Run) else {"node": describe(node)}
             records[node.id] = description | {"runs": [run_records[run.id] for run in runs]}
     return records
 
 
-def _runs_of(node: Value) -> list[Recipe]:
+def _runs_of(node: Value) -> list[Run]:
     """The runs that a node looks at: its nearest ones in the graph, itself if it is one."""
-    if isinstance(node, Recipe):
+    if isinstance(node, Run):
         return [node]
-    runs: dict[str, Recipe] = {}
+    runs: dict[str, Run] = {}
     for value in node.references:
         runs.update((run.id, run) for run in _runs_of(value))
     return list(runs.values())
 
 
-def _run_record(run: Recipe, store: Store) -> Record:
+def _run_record(run: Run, store: Store) -> Record:
     manifest = store.manifest(run.id)
     if manifest is None:
         return {"id": run.id, "status": "not run", "recipe": describe(run)}
@@ -45,9 +46,10 @@ def _run_record(run: Recipe, store: Store) -> Record:
     return {name: manifest[name] for name in names if name in manifest}
 
 
-def cost(runs: Iterable[Recipe], store: Store) -> Record:
+def cost(runs: Iterable[Run], store: Store) -> Record:
     """What the stored ones of these runs took: machines, versions, seconds of work and from first to last."""
-    manifests = [manifest for run in runs if (manifest := store.manifest(run.id)) is not None]
+    made = (run for run in runs if isinstance(run, Recipe))
+    manifests = [manifest for run in made if (manifest := store.manifest(run.id)) is not None]
     executions = [manifest["exec"] for manifest in manifests if manifest["status"] == "done"]
     if not executions:
         return {"runs": len(manifests), "failed": len(manifests)}

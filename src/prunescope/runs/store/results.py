@@ -10,8 +10,9 @@ from prunescope.base.blame import blaming
 from prunescope.base.errors import PrunescopeError
 from prunescope.base.reference import StateRef
 from prunescope.base.value import Value
-from prunescope.runs.graph.nodes import Chosen, Combined, Reading, Trace
-from prunescope.runs.graph.recipe import Recipe, Subset
+from prunescope.runs.graph.given import Run
+from prunescope.runs.graph.nodes import Chosen, Combined, Measured, Trace
+from prunescope.runs.graph.recipe import Subset
 from prunescope.runs.store.store import Store, Values
 from prunescope.tasks.model import resolve
 
@@ -52,17 +53,17 @@ class StoredResults:
             return False
         return True
 
-    def recipe(self, run: Value) -> Recipe:
-        """The recipe that a reference's run stands for: itself, or the one that was chosen."""
+    def run(self, run: Value) -> Run:
+        """The run that a reference stands for: itself, or the one that was chosen."""
         if isinstance(run, Chosen):
             return run.among[int(self[run]["index"])]
-        if not isinstance(run, Recipe):
+        if not isinstance(run, Run):
             raise PrunescopeError(f"{type(run).__name__} stands for no run")
         return run
 
-    def state_key(self, state: StateRef) -> tuple[Recipe, str]:
+    def state_key(self, state: StateRef) -> tuple[Run, str]:
         """The run and the moment's id under which a referenced state is stored."""
-        return self.recipe(state.run), state.moment.id
+        return self.run(state.run), state.moment.id
 
     def rows(self, subset: Subset) -> np.ndarray[Any, Any]:
         """The training rows that a subset stands for, int64 [M], increasing."""
@@ -92,7 +93,7 @@ class StoredResults:
         """The failure of the nearest run that a node needs, itself included; empty if none is stored as failed."""
         pending, known = [node], {node.id}
         for current in pending:  # which grows: nearest first
-            if isinstance(current, Recipe) and (why := self._failure(current.id)):
+            if isinstance(current, Run) and (why := self._failure(current.id)):
                 return f"run {current.id[:8]} failed: {why}"
             nearer = [value for value in current.references if value.id not in known]
             known |= {value.id for value in nearer}
@@ -109,16 +110,13 @@ class StoredResults:
         """The error that says why a node has no result."""
         why = self.why_failed(node)
         if why:
-            return Failed(
-                why if isinstance(node, Recipe) and self._failure(node.id) else f"{name} has no result: {why}"
-            )
+            return Failed(why if isinstance(node, Run) and self._failure(node.id) else f"{name} has no result: {why}")
         return Missing(f"{name} is not in the store")
 
     def _read(self, node: Value) -> Values:
-        if isinstance(node, Reading):
+        if isinstance(node, Measured):
             if not self.store.has_reading(node.id):
-                name = f"reading {node.id[:8]} ({type(node.measure).__name__} of run {node.state.run.id[:8]})"
-                raise self._missing(node, name)
+                raise self._missing(node, f"reading {node.id[:8]} ({node.title})")
             return self.store.reading(node.id)
         if isinstance(node, Trace):
             if not self.store.trace_path(node.run.id, node.probe.id).exists():
@@ -136,7 +134,7 @@ class StoredResults:
             if not 0 <= index < len(node.among):
                 raise PrunescopeError(f"the rule {node.rule} chose {index} of {len(node.among)} runs")
             return {"index": np.asarray(index)}
-        if isinstance(node, Recipe):
+        if isinstance(node, Run):
             manifest = self.store.manifest(node.id)
             if manifest is None or manifest["status"] != "done":
                 raise self._missing(node, f"run {node.id[:8]}")

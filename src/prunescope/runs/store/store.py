@@ -14,6 +14,8 @@ here: how results are made, who makes them.
     prices/<what>-<id>.json                 what was measured on a machine (`machine/`)
     logs/<id>.txt                           the traceback of work that met an error
     pins/<name>.json                        ids that `gc` must keep
+    damaged/                                what did not hold what was written, set aside when it was read
+    index.sqlite                            rebuildable listing (`index.py`)
 """
 
 import contextlib
@@ -27,13 +29,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow
-import pyarrow.parquet
 import torch
 
 from prunescope.base.errors import StoreError
 from prunescope.base.state import Weights
-from prunescope.runs.store import codec
+from prunescope.runs.store import codec, sealed
 from prunescope.training.progress import Row
 
 SCHEMA = 1
@@ -57,6 +57,7 @@ class Store:
         Raises StoreError if it belongs to another schema version or cannot be written.
         """
         self.root = Path(root).expanduser().resolve()
+        self.touched: dict[str, tuple[int, float]] = {}  # by lease of another machine: its file's time, and when seen
         schema_file = self.root / "SCHEMA"
         try:
             # Listed before the file is read: another process may be making the store right now.
@@ -99,36 +100,53 @@ class Store:
         """The file of an unfinished run's latest checkpoint."""
         return self.root / "partial" / f"{run}.safetensors"
 
-    # -- runs
+    # -- reading; the digest of every file is compared, and a damaged one is set aside and named
 
     def manifest(self, run: str) -> dict[str, Any] | None:
-        """What a stored run was; None if it is not stored. Raises StoreError if the file is damaged."""
+        """What a stored run was; None if it is not stored. Raises Damaged."""
         path = self.run_folder(run) / "manifest.json"
-        try:
-            return dict(json.loads(path.read_text()))
-        except FileNotFoundError:
-            return None
-        except (ValueError, OSError) as problem:
-            raise StoreError(
-                f"{path} is damaged ({problem}); delete its folder, and the run is made again"
-            ) from problem
+        with self._setting_aside(path):
+            return sealed.read_manifest(path, run)
 
     def weights(self, run: str, moment: str) -> Weights:
         """A kept state; `params[name]` is there for frozen parameters, too.
 
-        Raises StoreError when it is not there or damaged.
+        Raises StoreError when it is not there, Damaged when it is not what was stored.
         """
-        nested, facts = codec.from_file(str(self.state_path(run, moment)))
+        path = self.state_path(run, moment)
+        with self._setting_aside(path):
+            nested, facts = codec.from_file(str(path), f"{run}/{moment}")
         return codec.weights_from_nested(nested, facts).with_frozen()
 
     def trace(self, run: str, probe: str) -> Values:
-        """The columns of a trace. Raises StoreError when it is not there or damaged."""
+        """The columns of a trace. Raises StoreError when it is not there, Damaged when it is not what was stored."""
         path = self.trace_path(run, probe)
+        with self._setting_aside(path):
+            return sealed.read_trace(path, f"{run}/{probe}")
+
+    def reading(self, reading: str) -> Values:
+        """The values of a reading. Raises StoreError when it is not there, Damaged when it is not what was stored."""
+        path = self.reading_path(reading)
+        with self._setting_aside(path):
+            nested, _ = codec.from_file(str(path), reading)
+        return {name: value.numpy() for name, value in nested["values"].items()}
+
+    @contextlib.contextmanager
+    def _setting_aside(self, path: Path) -> Iterator[None]:
+        """Moves a file that turns out to be damaged out of the way, so that it is made again."""
         try:
-            table = pyarrow.parquet.read_table(path)
-        except (pyarrow.ArrowException, OSError) as problem:
-            raise codec.damaged(path, problem) from problem
-        return {name: table.column(name).to_numpy() for name in table.column_names}
+            yield
+        except codec.Damaged as problem:
+            aside = self.root / "damaged" / f"{path.name}-{uuid.uuid4().hex[:8]}"
+            try:
+                aside.parent.mkdir(exist_ok=True)
+                path.rename(aside)
+            except OSError:
+                raise problem from None  # a store that cannot be written: its message says what to delete
+            what = str(problem).partition(";")[0]
+            raise codec.Damaged(f"{what}; it was moved to {aside}, and the same command makes it again") from problem
+
+    # -- runs
 
     def add_run(
         self, run: str, manifest: dict[str, Any], states: dict[str, Weights], traces: dict[str, list[Row]]
@@ -138,9 +156,11 @@ class Store:
         temporary = self.root / "tmp" / uuid.uuid4().hex
         with self.guard(folder):
             temporary.mkdir(parents=True)
-            self._write_parts(temporary, states, traces)
-            self.write_json(temporary / "manifest.json", manifest)
+            self._write_parts(temporary, run, states, traces)
+            self.write(temporary / "manifest.json", sealed.manifest_bytes(manifest))
             folder.parent.mkdir(parents=True, exist_ok=True)
+            if folder.exists() and not (folder / "manifest.json").exists():
+                folder.rename(temporary.with_name(f"{run}-without-manifest-{uuid.uuid4().hex[:8]}"))
             try:
                 temporary.rename(folder)
             except OSError:
@@ -152,19 +172,17 @@ class Store:
     def add_parts(self, run: str, states: dict[str, Weights], traces: dict[str, list[Row]]) -> None:
         """Adds the states and traces that a stored run lacks, one file after another; leaves those it has."""
         with self.guard(self.run_folder(run)):
-            self._write_parts(self.run_folder(run), states, traces)
+            self._write_parts(self.run_folder(run), run, states, traces)
         self.partial_path(run).unlink(missing_ok=True)
 
-    def _write_parts(self, folder: Path, states: dict[str, Weights], traces: dict[str, list[Row]]) -> None:
-        """Writes the states and traces that the folder lacks."""
+    def _write_parts(self, folder: Path, run: str, states: dict[str, Weights], traces: dict[str, list[Row]]) -> None:
+        """Writes the states and traces of the run that the folder lacks."""
         for moment, weights in states.items():
             if not (path := folder / f"state-{moment}.safetensors").exists():
-                self.write(path, codec.to_bytes(*codec.weights_to_nested(weights)))
+                self.write(path, codec.to_bytes(*codec.weights_to_nested(weights), f"{run}/{moment}"))
         for probe, rows in traces.items():
             if not (path := folder / f"trace-{probe}.parquet").exists():
-                sink = pyarrow.BufferOutputStream()
-                pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), sink, write_page_checksum=True)
-                self.write(path, sink.getvalue().to_pybytes())
+                self.write(path, sealed.trace_bytes(rows, f"{run}/{probe}"))
 
     def known_runs(self, runs: Iterable[str]) -> dict[str, dict[str, Any]]:
         """Of these runs, those that are stored: status, why (of a failure), ids of kept states and traces."""
@@ -190,14 +208,9 @@ class Store:
         """Whether a reading is stored."""
         return os.path.exists(f"{self.root}/readings/{reading[:2]}/{reading}.safetensors")  # noqa: PTH110
 
-    def reading(self, reading: str) -> Values:
-        """The values of a reading. Raises StoreError when it is not there or damaged."""
-        nested, _ = codec.from_file(str(self.reading_path(reading)))
-        return {name: value.numpy() for name, value in nested["values"].items()}
-
     def add_reading(self, reading: str, values: dict[str, torch.Tensor], facts: dict[str, Any]) -> None:
         """Stores the values of a reading."""
-        self.write(self.reading_path(reading), codec.to_bytes({"values": values}, facts))
+        self.write(self.reading_path(reading), codec.to_bytes({"values": values}, facts, reading))
 
     # -- pins
 
@@ -208,7 +221,11 @@ class Store:
 
     def pins(self) -> dict[str, list[str]]:
         """Pinned ids by name."""
-        return {path.stem: json.loads(path.read_text()) for path in sorted((self.root / "pins").glob("*.json"))}
+        paths = sorted((self.root / "pins").glob("*.json"))
+        pinned = {path.stem: self.read_json(path) for path in paths}
+        if broken := [path for path in paths if not isinstance(pinned[path.stem], list)]:
+            raise StoreError(f"{broken[0]} is damaged; delete it and run its study again, which pins it anew")
+        return pinned
 
     # -- logs
 

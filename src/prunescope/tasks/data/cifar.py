@@ -3,7 +3,6 @@
 Source: Krizhevsky (2009), Learning Multiple Layers of Features from Tiny Images.
 """
 
-import codecs
 import io
 import pickle
 from pathlib import Path
@@ -63,31 +62,66 @@ def read(name: str) -> Content:
 
 
 def unpickle(data: bytes) -> Any:
-    """The object in a pickle that holds numbers, text, plain containers and numpy arrays, and nothing else.
+    """The object in a pickle that holds numbers, text, plain containers and arrays of bytes, and nothing else.
 
-    Raises pickle.UnpicklingError if it names any other class or function, because those could run code.
+    Raises pickle.UnpicklingError for anything else. No class or function that the pickle names is ever called:
+    arrays are read as data (shape and bytes), since numpy's own ways to rebuild them trust what a file says.
     """
     return _Unpickler(io.BytesIO(data), encoding="bytes").load()
 
 
 class _Unpickler(pickle.Unpickler):
-    """Admits only the functions that rebuild a numpy array, by their names in numpy 1 and 2."""
+    """Puts stand-ins where a pickled array names numpy's classes and functions (of numpy 1 and 2)."""
 
     def find_class(self, module: str, name: str) -> Any:
-        """The admitted object of that name. Raises UnpicklingError for all others."""
-        admitted: dict[tuple[str, str], Any] = {
-            ("numpy", "ndarray"): np.ndarray,
-            ("numpy", "dtype"): np.dtype,
-            ("_codecs", "encode"): codecs.encode,
-        }
-        # An array returns the function that rebuilds it, whatever numpy calls its private modules.
-        if name == "_reconstruct" and module in ("numpy.core.multiarray", "numpy._core.multiarray"):
-            return np.empty(0).__reduce__()[0]
-        if name == "_frombuffer" and module in ("numpy.core.numeric", "numpy._core.numeric"):
-            return np.empty(0).__reduce_ex__(5)[0]
-        if (module, name) not in admitted:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}, and only numpy arrays are admitted")
-        return admitted[module, name]
+        """The stand-in. Raises UnpicklingError for other names."""
+        if (module, name) == ("numpy", "dtype"):
+            return _Dtype
+        if (module, name) == ("_codecs", "encode"):
+            return _latin
+        if module.split(".")[0] == "numpy" and name in ("ndarray", "_reconstruct"):
+            return _PickledArray
+        if module.split(".")[0] == "numpy" and name == "_frombuffer":
+            return lambda content, dtype, shape, order: _array(content, dtype, shape, order == "F")
+        raise pickle.UnpicklingError(f"it asks for {module}.{name}, and only numpy arrays are admitted")
+
+
+class _Dtype:
+    """The type of a pickled array: only its name is looked at."""
+
+    def __init__(self, name: Any, *_: Any) -> None:
+        self.name = name
+
+    def __setstate__(self, state: Any) -> None:
+        """Byte order and the like, which bytes do not have."""
+
+
+class _PickledArray:
+    """An array before its content is known."""
+
+    content: np.ndarray[Any, Any]
+
+    def __init__(self, *_: Any) -> None:
+        """Takes what numpy's own function takes: a class, a shape and a type that do not matter yet."""
+
+    def __setstate__(self, state: Any) -> None:
+        _, shape, dtype, is_fortran, content = state
+        self.content = _array(content, dtype, shape, is_fortran)
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray[Any, Any]:
+        return self.content
+
+
+def _array(content: Any, dtype: Any, shape: Any, is_fortran: Any) -> np.ndarray[Any, Any]:
+    if not isinstance(dtype, _Dtype) or dtype.name not in ("u1", b"u1") or not isinstance(content, bytes | bytearray):
+        raise pickle.UnpicklingError("it holds an array of something else than bytes")
+    return np.frombuffer(content, dtype=np.uint8).reshape(shape, order="F" if is_fortran else "C")
+
+
+def _latin(text: Any, encoding: Any) -> bytes:
+    if not isinstance(text, str) or encoding not in ("latin1", b"latin1"):
+        raise pickle.UnpicklingError(f"it holds text in the encoding {encoding!r}")
+    return text.encode("latin1")
 
 
 def _read_batch(path: Path, *, name: str) -> tuple[Tensor, Tensor]:

@@ -24,7 +24,8 @@ SPLIT = "split"
 def file_source(path: str, target: Target, *, names: tuple[str, ...] = ()) -> tuple[Source, Layout | None]:
     """The examples of a file or a folder, and how a network gets them; read once and kept by content.
 
-    npz: arrays train_x, train_y, test_x, test_y (or x_train, ...), and class_names if there are some.
+    npz: arrays train_x, train_y, test_x, test_y (or x_train, ...), and class_names if there are some; other arrays
+        train_NAME and test_NAME of texts or whole numbers, one an example, are columns of groups.
     folder of npy: train_x.npy, train_y.npy, ...: the same, which may be larger than memory where x is float32.
     parquet: a column called label, labels, target or y; a column split of "train" and "test"; columns of numbers, which
         are the examples [N, D]; columns of texts, which are groups.
@@ -76,13 +77,21 @@ def _arrays(folder: Path) -> dict[str, Any]:
 
 
 def _pairs(path: str, arrays: Mapping[str, Any]) -> dict[str, Any]:
-    pairs = {}
+    """The arrays of both splits, names of classes, and columns of groups."""
+    pairs: dict[str, Any] = {}
+    others = dict(arrays)
     for split in ("train", "test"):
         keys = [next((key for key in (f"{split}_{part}", f"{part}_{split}") if key in arrays), None) for part in "xy"]
         if None in keys:
             raise UsageError(f"{path} has {', '.join(sorted(arrays))}; it needs train_x, train_y, test_x and test_y")
-        pairs[split] = tuple(arrays[str(key)] for key in keys)
-    return {**pairs, "class_names": arrays["class_names"].tolist() if "class_names" in arrays else None}
+        pairs[split] = tuple(others.pop(str(key)) for key in keys)
+    names = others.pop("class_names", None)
+    groups: dict[str, dict[str, Any]] = {}
+    for key, column in others.items():
+        split, _, name = key.partition("_")
+        if split in pairs and name and column.ndim == 1 and column.dtype.kind in "iuU":
+            groups.setdefault(name, {})[split] = column
+    return {**pairs, "class_names": None if names is None else names.tolist(), "groups": groups}
 
 
 def _parquet(path: Path) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from prunescope.training.interventions.bernoulli import Bernoulli
 from prunescope.training.interventions.bernoulli_units import BernoulliUnits
 from prunescope.training.interventions.grow import Grow
 from prunescope.training.interventions.intervention import Context, Intervention
+from prunescope.training.interventions.keep_as_many import KeepAsMany
 from prunescope.training.interventions.layer_schedule import LayerSchedule
 from prunescope.training.interventions.noise import Noise
 from prunescope.training.interventions.noise_units import NoiseUnits
@@ -29,6 +30,7 @@ __all__ = [
     "Every",
     "Grow",
     "Intervention",
+    "KeepAsMany",
     "LayerSchedule",
     "Noise",
     "NoiseUnits",

@@ -29,11 +29,11 @@ class ShuffleMasks(Intervention):
         """The state with as many weights in each layer as after `of`. Raises what `of` raises."""
         pruned = self.of.apply(state, context).weights.masks
         generator = context.stream("shuffle")
-        masks = {name: _scattered(pruned[name], mask, generator) for name, mask in sorted(state.weights.masks.items())}
+        masks = {name: scattered(pruned[name], mask, generator) for name, mask in sorted(state.weights.masks.items())}
         return remove(state, masks, context.slots)
 
 
-def _scattered(pruned: Tensor, before: Tensor, generator: torch.Generator) -> Tensor:
+def scattered(pruned: Tensor, before: Tensor, generator: torch.Generator) -> Tensor:
     """As many True entries as in `pruned`, uniformly among those of `before`."""
     count, kept = int(before.sum()), int(pruned.sum())
     order = torch.randperm(count, generator=generator, device=generator.device)

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from prunescope.runs.execution.messages import Message, Work
 from prunescope.runs.execution.packed_runs import train_pack
 from prunescope.runs.execution.workbench import Stopped, Workbench
-from prunescope.runs.graph.nodes import Reading
+from prunescope.runs.graph.nodes import Measured
 from prunescope.runs.machine.packing import Pack
-from prunescope.runs.store.lease import acquire
+from prunescope.runs.store.lease import acquire, holder
 from prunescope.runs.store.plan import Job
 
 
@@ -29,14 +29,14 @@ def do(bench: Workbench, work: Work, beat: Callable[[str, int], bool], tell: Cal
     return finished
 
 
-def _under_lease(bench: Workbench, work: Job | Reading, beat: Callable[[int], bool]) -> Message | None:
+def _under_lease(bench: Workbench, work: Job | Measured, beat: Callable[[int], bool]) -> Message | None:
     """How the work ended; None if it was stopped."""
     try:
         lease = acquire(bench.store, work.id)
         if lease is None:
-            return Message(work.id, "busy")
+            return Message(work.id, "busy", why=holder(bench.store, work.id))
         try:
-            return _read(bench, work, beat) if isinstance(work, Reading) else _run(bench, work, beat)
+            return _read(bench, work, beat) if isinstance(work, Measured) else _run(bench, work, beat)
         finally:
             lease.release()
     except Stopped:
@@ -45,7 +45,7 @@ def _under_lease(bench: Workbench, work: Job | Reading, beat: Callable[[int], bo
         return Message.of_error(work.id, problem, bench.store)
 
 
-def _read(bench: Workbench, reading: Reading, beat: Callable[[int], bool]) -> Message:
+def _read(bench: Workbench, reading: Measured, beat: Callable[[int], bool]) -> Message:
     began = time.monotonic()
     if not bench.store.has_reading(reading.id):  # another process may have taken it since it was planned
         bench.read(reading, beat=beat)

@@ -1,0 +1,157 @@
+"""What all networks of an audit answer to the same examples, side by side.
+
+Belongs here: lining readings up, and refusing what does not line up. Does not belong here: any statistics.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from prunescope.base.errors import UsageError
+from prunescope.measures import proper_scores
+from prunescope.studies.paired import Flags
+
+Labels = NDArray[np.int64]
+Values = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What one network answers.
+
+    name: as the report calls it. log_probability: float32 [N, C]. label: int64 [N]. sparsity: a fraction of the dense
+    network's prunable weights.
+    """
+
+    name: str
+    log_probability: NDArray[np.float32]
+    label: Labels
+    sparsity: float = float("nan")
+
+    @cached_property
+    def prediction(self) -> Labels:
+        """The most probable class, [N]."""
+        return np.asarray(self.log_probability.argmax(axis=1))
+
+    @cached_property
+    def wrong(self) -> Flags:
+        """Whether that is not the label, [N]."""
+        return np.asarray(self.prediction != self.label)
+
+    @cached_property
+    def confidence(self) -> NDArray[np.float64]:
+        """The probability of the prediction, [N]."""
+        return np.asarray(np.exp(self.log_probability.max(axis=1).astype(np.float64)))
+
+    @cached_property
+    def loss(self) -> NDArray[np.float64]:
+        """Negative log likelihood, nats, [N]."""
+        return proper_scores.negative_log_likelihood(self.log_probability, self.label)
+
+    @cached_property
+    def brier(self) -> NDArray[np.float64]:
+        """Brier score, [N]."""
+        return proper_scores.brier(self.log_probability, self.label)
+
+
+@dataclass(frozen=True)
+class Column:
+    """A grouping of the examples: names of the groups [G], and which of them each example is in, int64 [N]."""
+
+    names: tuple[str, ...]
+    codes: Labels
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """All networks' answers to one set of examples.
+
+    dense, pruned, twins: the network audited, what pruning made of it, other seeds of the dense one.
+    clean: labels before noise, [N]. index: places in the source, [N].
+    classes: their names. groups: the user's columns by name.
+    neighbours: places of the nearest examples in the other half, int64 [N, K].
+    """
+
+    dense: Answers
+    pruned: tuple[Answers, ...]
+    twins: tuple[Answers, ...]
+    clean: Labels
+    index: Labels
+    classes: tuple[str, ...]
+    groups: Mapping[str, Column]
+    neighbours: Labels
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    @property
+    def label(self) -> Labels:
+        """The labels used, [N]."""
+        return self.dense.label
+
+    @property
+    def seeds(self) -> tuple[Answers, ...]:
+        """All dense networks, the audited one first."""
+        return (self.dense, *self.twins)
+
+    @cached_property
+    def dense_wrong(self) -> Flags:
+        """Which dense networks are wrong on which example, [D, N]."""
+        return np.stack([seed.wrong for seed in self.seeds])
+
+
+def answers(name: str, outputs: Values, sparsity: float, like: Values) -> Answers:
+    """One network's answers. like: the outputs of the dense network, to which they have to belong.
+
+    Raises UsageError for another number of classes, and for other examples or another order of them.
+    """
+    for part in ("index", "label"):
+        first, other = like[part], outputs[part]
+        if len(first) != len(other) or (first != other).any():
+            where = "" if len(first) != len(other) else f", first at place {int((first != other).argmax())}"
+            raise UsageError(
+                f"{name!r} is held against {len(other)} examples and the dense network against {len(first)}, and they "
+                f"differ in {part}{where}; an audit needs the same examples in the same order"
+            )
+    ours, theirs = outputs["log_probability"].shape[1], like["log_probability"].shape[1]
+    if ours != theirs:
+        raise UsageError(f"{name!r} has {ours} outputs and the dense network {theirs}; they answer other questions")
+    return Answers(name, outputs["log_probability"], outputs["label"], sparsity)
+
+
+def check_seeds(seeds: Sequence[Answers]) -> None:
+    """Raises UsageError if two dense networks are one and the same, so that they say nothing of another seed."""
+    for first, other in combinations(seeds, 2):
+        if np.array_equal(first.log_probability, other.log_probability):
+            raise UsageError(
+                f"{other.name!r} gives the same outputs as {first.name!r}: it is the same network, not another seed of "
+                "it; give a network that was trained with another seed, or leave it out"
+            )
+
+
+def column(name: str, values: ArrayLike, examples: int) -> Column:
+    """A user's column. values: a text or a whole number an example, [N].
+
+    Raises UsageError for another length, for floating numbers, for a single group and for groups of one example.
+    """
+    given = np.asarray(values)
+    if given.shape != (examples,):
+        raise UsageError(f"groups[{name!r}] has shape {given.shape} for {examples} examples; give one an example")
+    if given.dtype.kind not in "biuUSO":
+        raise UsageError(f"groups[{name!r}] is {given.dtype}; give a text or a whole number an example")
+    groups, codes, counts = np.unique(given.astype(str), return_inverse=True, return_counts=True)
+    if len(groups) < 2:
+        raise UsageError(f"groups[{name!r}] has the group {str(groups[0])!r} only; give two groups or leave it out")
+    if (counts < 2).any():
+        single = [str(group) for group in groups[counts < 2]]
+        shown = ", ".join(map(repr, single[:3])) + (", ..." if len(single) > 3 else "")
+        raise UsageError(
+            f"groups[{name!r}] has {len(single)} groups of one example ({shown}), of which nothing can be said; merge "
+            "them into others"
+        )
+    return Column(tuple(map(str, groups)), codes.astype(np.int64).reshape(-1))

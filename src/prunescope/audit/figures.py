@@ -1,0 +1,167 @@
+"""What an audit shows: a title, a caption and the rows of every figure, and how it is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from prunescope.audit import examples
+from prunescope.audit.tables import Findings
+from prunescope.runs.graph.given import task_of
+from prunescope.studies.figure import Computed, Figure
+from prunescope.studies.plot import Intervals, Lines, Listing, NothingToShow, Plot, Row, Sheet
+from prunescope.studies.results import Results
+
+if TYPE_CHECKING:
+    from prunescope.audit.study import Audit
+
+Rows = Callable[[Findings], Sequence[Row]]
+LOSSES = Intervals("group", "change", "low", "high", panel="network", x_label="points of error lost", zero=True)
+JOINT = (
+    "Net percentage points of examples that the dense network answers right and this one wrong, worst first, with "
+    "intervals that hold jointly for all classes and groups. The data have the twins' changes and the excess over all "
+    "dense networks."
+)
+
+
+def figures(audit: Audit) -> Iterator[Figure]:
+    """All figures of an audit, what happened first."""
+    for name, title, caption, rows, plot in (*_changes(audit), *_lists(audit)):
+        yield Figure(name, title, caption=caption, rows=[_computed(audit, rows)], plot=plot)
+    if audit.why:
+        yield from _weights(audit)
+
+
+def _computed(audit: Audit, rows: Rows) -> Computed:
+    def table(results: Results) -> Sequence[Row]:
+        if found := rows(audit.read(results)):
+            return found
+        raise NothingToShow("There are none.")
+
+    return Computed(audit.nodes, table)
+
+
+def _changes(audit: Audit) -> Iterator[tuple[str, str, str, Rows, Plot]]:
+    yield (
+        "measures",
+        "What happened",
+        "Means over the examples, and their change with its 95 % interval over examples (calibration error: debiased, "
+        "over bins of equally many examples, interval by random halves). Beside it the twins' changes: mean, least, "
+        "most. Calibration is never to be read alone: a network that is often wrong and knows it has little error.",
+        lambda found: found.measures,
+        Listing(),
+    )
+    yield (
+        "flips",
+        "Which answers changed",
+        "Lost: right before, wrong now. Won: the other way round. p: exact, that as many are lost as won. The smallest "
+        "visible change is the rise in error that these examples would have shown in 80 of 100 cases. Twins below.",
+        lambda found: found.flips,
+        Listing(),
+    )
+    yield "classes", "Which classes lost", JOINT, lambda found: found.groups("class"), LOSSES
+    if audit.groups:
+        yield "groups", "Which groups lost", JOINT, lambda found: found.groups(), LOSSES
+    yield (
+        "difficulty",
+        "Were difficult examples lost?",
+        "Fifths of the examples by difficulty, which none of the networks compared judges: by the dense network's own "
+        "loss its hardest examples would show a gain even where nothing was pruned. Joint intervals.",
+        lambda found: found.difficulty,
+        LOSSES,
+    )
+    yield (
+        "distortion",
+        "Did weak classes lose more than strong ones?",
+        "Slope of the classes' change in accuracy on the dense network's accuracy by class: positive where weak "
+        "classes lose more. Of twins it is mostly negative, since a class that was unlucky once recovers.",
+        lambda found: found.distortion,
+        Listing(),
+    )
+    if audit.twins:
+        yield (
+            "exemplars",
+            "Are answers changed by pruning, or by another seed?",
+            "Examples whose most frequent answer differs between pruned and dense networks, beside those between two "
+            "sets of dense networks as large, over random sets. False discovery rate: the share that chance explains.",
+            lambda found: found.exemplars,
+            Listing(),
+        )
+    if len(audit.pruned) > 1:
+        yield (
+            "series",
+            "Over sparsity",
+            "All pruned networks by sparsity; the dense one is dashed.",
+            lambda found: found.series,
+            Lines("sparsity", "value", series="series", x_label="sparsity, %", share_y=False, references=("dense",)),
+        )
+
+
+def _lists(audit: Audit) -> Iterator[tuple[str, str, str, Rows, Plot]]:
+    pictures, most = _pictures(audit), f"The first {examples.FIRST}; the file of examples has all."
+    yield "lost", "Lost: right before, wrong now", f"Most confident first. {most}", _first(examples.lost), pictures
+    yield "won", "Won: wrong before, right now", f"Most confident first. {most}", _first(examples.won), pictures
+    yield (
+        "given-up",
+        "Given up by every pruned network",
+        f"Right by every dense network, wrong by every pruned one, largest rise in loss first. {most}",
+        lambda found: examples.given_up(found.pruned)[: examples.FIRST],
+        Listing(),
+    )
+    if audit.split == "train":
+        return  # what a network was trained on tells nothing of whether a label is wrong
+    yield (
+        "suspects",
+        "Labels to look at",
+        "Examples that the dense networks, on average, answer otherwise than their label, the least probable label "
+        f"first; marked where the label is known to be changed. {most}",
+        lambda found: examples.suspects(found.evidence)[: examples.FIRST],
+        pictures,
+    )
+    yield (
+        "precision",
+        "How many of the suspects have a changed label?",
+        "The share of labels known to be changed among the first n suspects; the data have its exact interval.",
+        lambda found: examples.precision(found.evidence),
+        Lines("examples", "changed, %", series="list", log_x=True, x_label="first n suspects"),
+    )
+
+
+def _weights(audit: Audit) -> Iterator[Figure]:
+    weights, first = audit.weights, f"On the first {audit.why} examples of the split."
+    yield Figure(
+        "weights",
+        "What two states tell: flatness, distance, barrier",
+        caption=f"Tr(H) and Tr(C) over kept weights, evaluation mode. Distances are relative to the dense network's "
+        f"weights: by what was removed, and by how far the rest moved. Barrier: the rise in error on the straight line "
+        f"to the dense network above its ends; beside it the twins', which are other minima. {first}",
+        rows=[Computed(weights.nodes, weights.networks)],
+        plot=Listing(),
+    )
+    yield Figure(
+        "layers",
+        "Which layer carries the change",
+        caption="Rise in the dense network's loss with one layer alone as it is in the pruned network: removed, with "
+        f"its zeros only; exchanged, with its weights. Measured, not estimated. {first}",
+        rows=[Computed(weights.nodes, weights.layers)],
+        plot=Listing(),
+    )
+
+
+def _first(of: Callable[[Any], Sequence[Row]]) -> Rows:
+    """The first examples of a list for every pruned network."""
+    return lambda found: [
+        {"network": one.other.name, **row} for one in found.pruned for row in of(one)[: examples.FIRST]
+    ]
+
+
+def _pictures(audit: Audit) -> Plot:
+    """A contact sheet where the inputs are pictures, otherwise the rows."""
+    source, part = task_of(audit.dense).data.source, _part(audit.split)
+    content = source.load()
+    shape = (content.test_x if part == "test" else content.train_x).shape
+    return Sheet(source, split=part, panel="network") if len(shape) == 3 and shape[0] in (1, 3) else Listing()
+
+
+def _part(split: str) -> Literal["train", "test"]:
+    return "test" if split == "test" else "train"

@@ -1,0 +1,161 @@
+"""Which network a state is of: the first of some that it fits, a narrower one of them, or the module that it came in.
+
+Belongs here: trying. Does not belong here: reading states (`origins/`), putting them in (`tasks/fitting.py`).
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from prunescope.audit.origins.loaded import Loaded
+from prunescope.base.errors import UsageError
+from prunescope.base.state import Weights
+from prunescope.tasks.fitting import misfits, require_fit, weights_from
+from prunescope.tasks.model import Model, Network, network_of
+from prunescope.tasks.resizing import resize
+
+CLOSE = 1e-4
+"""Two networks are one if their outputs differ by no more than this, relative to the largest."""
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A state, the network that it is of, and what was done to make it fit, for people."""
+
+    network: Network
+    weights: Weights
+    notes: tuple[str, ...] = ()
+
+
+class Networks:
+    """The networks that the states of one audit may be of; what one state was of is tried first for the next."""
+
+    def __init__(self, named: Network | None, example: Tensor, dress: Callable[[Network], Network]) -> None:
+        """named: the network that the user named.
+
+        example: inputs of some examples, on which networks are compared.
+        dress: gives a network what the user said of all of them: prunable tensors, output, layout of inputs.
+        """
+        self.example, self.dress = example, dress
+        self.models = [] if named is None else [Model(dress(named), example)]
+        self._built_models: dict[type[nn.Module], Model | None] = {}
+
+    def fit(self, loaded: Loaded) -> Fitted:
+        """The state in a network. Raises UsageError where it fits none that is known, with every tensor's name."""
+        options = list(self._options(loaded))
+        wanted = None if loaded.module is None else self._outputs(Model(self._own(loaded.module), self.example))
+        for make, tensors in options:
+            model = make()
+            if model is None or misfits(model, tensors):
+                continue
+            weights = weights_from(model, tensors, name=loaded.name)
+            if wanted is None or _close(self._outputs(model, weights), wanted):
+                return self._found(model, weights, loaded)
+        for make, tensors in options:
+            model = make()
+            if model is not None and (narrow := self._narrower(model, tensors)) is not None:
+                weights = weights_from(narrow, tensors, name=loaded.name)
+                if wanted is None or _close(self._outputs(narrow, weights), wanted):
+                    return self._found(narrow, weights, loaded, f"{loaded.name}: has narrower layers than the network")
+        if loaded.module is not None:
+            model = Model(self._own(loaded.module), self.example)
+            return self._found(model, weights_from(model, loaded.tensors, name=loaded.name), loaded)
+        raise self._misfit(loaded)
+
+    def _options(self, loaded: Loaded) -> Iterator[tuple[Callable[[], Model | None], Mapping[str, Tensor]]]:
+        """Models to try, made when they are needed, each with the tensors by the names that it may have for them."""
+        for model in self.models:
+            for tensors in _without_prefixes(loaded.tensors):
+                yield (lambda model=model: model), tensors  # type: ignore[misc]
+        if loaded.own is not None:
+            network, tensors = loaded.own
+            yield (lambda: Model(self.dress(network), self.example)), tensors
+        if loaded.module is not None:
+            cls = type(loaded.module)
+            yield (lambda: self._built(cls)), loaded.tensors
+
+    def _built(self, cls: type[nn.Module]) -> Model | None:
+        """The model of a class that needs no arguments; None for others."""
+        if cls not in self._built_models:
+            try:
+                self._built_models[cls] = Model(self.dress(network_of(cls)), self.example)
+            except Exception:  # the user's class; the module itself is there
+                self._built_models[cls] = None
+        return self._built_models[cls]
+
+    def _own(self, module: nn.Module) -> Network:
+        return self.dress(network_of(module))
+
+    def _outputs(self, model: Model, weights: Weights | None = None) -> Tensor:
+        state = weights or model.fresh(0)
+        with torch.no_grad():
+            return model.apply(state.params, state.buffers, self.example, train=False)[0]
+
+    def _narrower(self, model: Model, tensors: Mapping[str, Tensor]) -> Model | None:
+        """The model with layers as narrow as the tensors say; None where that is not possible, or changes outputs."""
+        module = model.network.bare()
+        if module.state_dict().keys() != tensors.keys():
+            return None
+        try:
+            resize(module, tensors)
+            module.load_state_dict(tensors)
+            narrow = Model(self._own(module), self.example)
+            same = self._outputs(narrow).shape == self._outputs(model).shape
+        except Exception:  # the user's forward pass may need the widths that are gone
+            return None
+        return narrow if same else None
+
+    def _found(self, model: Model, weights: Weights, loaded: Loaded, *notes: str) -> Fitted:
+        if model not in self.models:
+            self.models.append(model)
+        weights = self._with_masks_of_layers(model, weights)
+        if removed := sum(int((~mask).sum()) for mask in weights.masks.values()):
+            share = 100 * weights.sparsity
+            notes += (f"{loaded.name}: {removed:,} weights ({share:.1f} %) are exactly 0 and count as removed",)
+        return Fitted(model.network, weights, (*loaded.notes, *notes))
+
+    def _with_masks_of_layers(self, model: Model, weights: Weights) -> Weights:
+        """Weights that a layer multiplies with a buffer of zeros and ones of its own, removed where that is 0."""
+        before = self._outputs(model, weights)
+        for name in weights.masks:
+            layer = name.rpartition(".")[0]
+            for key, mask in weights.buffers.items():
+                if key.rpartition(".")[0] == layer and _is_mask(mask, weights.params[name]):
+                    kept = weights.masks[name] & (mask != 0)
+                    params = {**weights.params, name: weights.params[name].masked_fill(~kept, 0.0)}
+                    changed = weights.replace(params=params, masks={**weights.masks, name: kept})
+                    weights = changed if _close(self._outputs(model, changed), before) else weights
+        return weights
+
+    def _misfit(self, loaded: Loaded) -> UsageError:
+        """The error that names what keeps a state from being one of the network that it fits best."""
+        pairs = [(model, tensors) for make, tensors in self._options(loaded) if (model := make()) is not None]
+        if not pairs:
+            return UsageError(
+                f"{loaded.name} has tensors and no network; name the class or function that builds it: network=, or "
+                "--network my_module:Net"
+            )
+        model, tensors = min(pairs, key=lambda pair: len("".join(misfits(*pair))))
+        try:
+            require_fit(misfits(model, tensors), name=loaded.name, network=model.network.path)
+        except UsageError as problem:
+            return problem
+        return UsageError(f"{loaded.name} fits {model.network.path} and has other outputs than it; name its network")
+
+
+def _without_prefixes(tensors: Mapping[str, Tensor]) -> Iterator[Mapping[str, Tensor]]:
+    """The tensors by their names, then without the first words that all names share ("module", "model")."""
+    yield tensors
+    words = {key.partition(".")[0] for key in tensors}
+    if len(words) == 1 and all("." in key for key in tensors):
+        yield from _without_prefixes({key.partition(".")[2]: leaf for key, leaf in tensors.items()})
+
+
+def _is_mask(buffer: Tensor, weight: Tensor) -> bool:
+    return buffer.shape == weight.shape and bool(((buffer == 0) | (buffer == 1)).all()) and not bool(buffer.all())
+
+
+def _close(one: Tensor, other: Tensor) -> bool:
+    return one.shape == other.shape and torch.allclose(one, other, rtol=0, atol=CLOSE * float(other.abs().max()) + 1e-7)

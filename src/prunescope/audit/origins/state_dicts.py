@@ -1,0 +1,82 @@
+"""State dicts: found inside a checkpoint, without what compiling and pruning added to their names.
+
+`weight_orig` and `weight_mask` of torch.nn.utils.prune become `weight`; so do `original` and `mask` of a
+parametrization.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from prunescope.audit.origins.loaded import Loaded
+from prunescope.base.errors import UsageError
+from prunescope.runs.store.store import Store
+
+WRAPPED = ("state_dict", "model_state_dict", "model", "net", "network")
+"""Where checkpoints keep a state dict beside epochs, optimizers and whatever else."""
+_EXACT = (torch.float16, torch.bfloat16)
+
+
+def load(thing: Any, name: str, store: Store) -> Loaded | None:
+    """The tensors of a mapping."""
+    if not isinstance(thing, Mapping):
+        return None
+    tensors, notes = plain(_state_dict(thing, name), name)
+    return Loaded(name, tensors, notes=notes)
+
+
+def plain(tensors: Mapping[str, Tensor], name: str) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+    """Strided float32 tensors by their own names, and what was done to them.
+
+    Raises UsageError for quantized tensors.
+    """
+    whole = {key.replace("_orig_mod.", ""): leaf.detach().cpu() for key, leaf in tensors.items()}
+    if odd := [key for key, leaf in whole.items() if leaf.is_quantized]:
+        raise UsageError(f"{name} has quantized tensors ({odd[0]}, ...); save it before quantization, or dequantized")
+    whole = {key: leaf if leaf.layout is torch.strided else leaf.to_dense() for key, leaf in whole.items()}
+    notes = []
+    if any(leaf.dtype in _EXACT for leaf in whole.values()):
+        notes.append(f"{name}: tensors in half precision became float32, which changes none of them")
+    if any(leaf.dtype == torch.float64 for leaf in whole.values()):
+        notes.append(f"{name}: tensors in double precision were rounded to float32")
+    whole = {key: leaf.float() if leaf.is_floating_point() else leaf for key, leaf in whole.items()}
+    pruned = _without_masks(whole)
+    if pruned.keys() != whole.keys():
+        notes.append(f"{name}: masks saved beside their weights were multiplied in")
+    return pruned, tuple(notes)
+
+
+def _state_dict(mapping: Mapping[Any, Any], name: str) -> Mapping[str, Tensor]:
+    """The mapping itself, or the one mapping of tensors that a checkpoint holds."""
+    if mapping and all(isinstance(leaf, Tensor) for leaf in mapping.values()):
+        return mapping
+    inside = [key for key in WRAPPED if isinstance(mapping.get(key), Mapping)]
+    if len(inside) == 1:
+        return _state_dict(mapping[inside[0]], f"{name}[{inside[0]!r}]")
+    kinds = ", ".join(f"{key} ({type(leaf).__name__})" for key, leaf in list(mapping.items())[:12])
+    what = f"several state dicts ({', '.join(inside)})" if inside else "no state dict"
+    raise UsageError(
+        f"{name} holds {what}: {kinds or 'it is empty'}; save the one that is meant, by torch.save(model.state_dict(), "
+        "path)"
+    )
+
+
+def _without_masks(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The same with every pair of a tensor and its mask as the one tensor that the network computes with."""
+    pairs: dict[str, tuple[str, str]] = {}
+    for key in tensors:
+        if key.endswith("_mask"):
+            pairs[key.removesuffix("_mask")] = (f"{key.removesuffix('_mask')}_orig", key)
+        elif key.endswith(".0.mask") and ".parametrizations." in key:
+            layer, _, leaf = key.removesuffix(".0.mask").rpartition(".parametrizations.")
+            pairs[f"{layer}.{leaf}"] = (key.removesuffix("0.mask") + "original", key)
+    pairs = {
+        key: pair
+        for key, pair in pairs.items()
+        if pair[0] in tensors and tensors[pair[0]].shape == tensors[pair[1]].shape
+    }
+    gone = {part for pair in pairs.values() for part in pair}
+    made = {key: tensors[original] * (tensors[mask] != 0) for key, (original, mask) in pairs.items()}
+    return {key: leaf for key, leaf in tensors.items() if key not in gone} | made

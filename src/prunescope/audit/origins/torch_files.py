@@ -1,0 +1,50 @@
+"""Files of torch.save, of which only tensors and plain containers are read: nothing in a file is ever executed."""
+
+import pickle
+import re
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from prunescope.audit.origins import state_dicts
+from prunescope.audit.origins.loaded import Loaded
+from prunescope.base.errors import DataError, UsageError
+from prunescope.runs.store.store import Store
+
+
+def load(thing: Any, name: str, store: Store) -> Loaded | None:
+    """The state dict in a file, whatever the file is called."""
+    if not isinstance(thing, str | Path) or not Path(thing).expanduser().is_file():
+        return None
+    content = read(Path(thing).expanduser(), name)
+    if isinstance(content, dict):
+        return state_dicts.load(content, name, store)
+    raise UsageError(
+        f"{name} holds a {type(content).__name__}; save a state dict: torch.save(model.state_dict(), path)"
+    )
+
+
+def read(path: Path, name: str) -> Any:
+    """What torch.save wrote. Raises UsageError for a file with code in it, DataError for one that is damaged."""
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as problem:  # a damaged file can fail in many ways
+        if isinstance(problem, pickle.UnpicklingError) and (code := re.search(r"GLOBAL (\S+)", str(problem))):
+            raise UsageError(
+                f"{name} is a pickle of more than tensors ({code[1]}); reading it would execute code from the file, so "
+                "it is not read. Load it where you trust it, and save its tensors: torch.save(model.state_dict(), path)"
+            ) from None
+        if _is_torchscript(path):
+            raise UsageError(
+                f"{name} is a TorchScript program; save the tensors of the module: torch.save(model.state_dict(), path)"
+            ) from None
+        raise DataError(f"{name} is no file of torch.save, or it is damaged; save the state dict again") from None
+
+
+def _is_torchscript(path: Path) -> bool:
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as file:
+        return any("/code/" in entry for entry in file.namelist())

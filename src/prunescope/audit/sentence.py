@@ -1,0 +1,53 @@
+"""The sentences at the head of an audit: what happened, to whom, whether it is more than another seed, what is safe."""
+
+from prunescope.audit.contrast import Contrast
+from prunescope.audit.tables import Findings
+
+NAMED = 3
+"""Groups that are named at most."""
+
+
+def head(findings: Findings) -> str:
+    """What happened to the sparsest network, to whom, and whether it is more than another seed."""
+    one = max(findings.pruned, key=lambda one: one.other.sparsity)
+    parts = (_what(one), _whom(one), _seeds(one), _safe(findings) if len(findings.pruned) > 1 else "")
+    return " ".join(filter(None, parts))
+
+
+def _what(one: Contrast) -> str:
+    before, after = (100 * float(network.wrong.mean()) for network in (one.dense, one.other))
+    lost, won = int(one.lost.sum()), int(one.won.sum())
+    return (
+        f"{one.other.name} ({100 * one.other.sparsity:.1f} % sparse) is wrong on {after:.1f} % of "
+        f"{len(one.evidence):,} examples, the dense network on {before:.1f} %: {lost} answers were lost and {won} won "
+        f"(McNemar's p {one.mcnemar:.2g})."
+    )
+
+
+def _whom(one: Contrast) -> str:
+    places = one.grouped
+    family = one.changes.at(places)
+    worst = int(family.low.argmax())
+    low, estimate, high = (100 * float(end[worst]) for end in (family.low, family.estimate, family.high))
+    if low <= 0:
+        return "No class or group is shown to lose."
+    return (
+        f"The surest loss is that of {one.parts[places[worst]].title}: {estimate:.1f} points [{low:.1f}, {high:.1f}]."
+    )
+
+
+def _seeds(one: Contrast) -> str:
+    if not one.evidence.twins:
+        return "No twin is given, so nobody can tell whether another seed would have changed as much."
+    low = one.floor.excess.low
+    harmed = [one.parts[place].title for place in (-low).argsort() if low[place] > 0]
+    if not harmed:
+        return "No loss is shown to be more than another seed would cause."
+    more = f" and {len(harmed) - NAMED} more" if len(harmed) > NAMED else ""
+    return f"More than another seed would cause is lost by {', '.join(harmed[:NAMED])}{more}."
+
+
+def _safe(findings: Findings) -> str:
+    best, why = findings.safe
+    safe = "no sparsity here is shown to be safe" if best is None else f"the safe sparsity is {100 * best:.1f} %"
+    return f"If no class or group may lose more than {findings.delta:g} points, {safe}{why}."

@@ -1,0 +1,131 @@
+"""From whatever a user has to states that an audit compares.
+
+Belongs here: putting origins, networks and data together. Does not belong here: each of them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from pydantic import JsonValue
+
+from prunescope.audit.networks import Networks
+from prunescope.audit.origins import load
+from prunescope.audit.origins.loaded import FIRST
+from prunescope.base.errors import UsageError
+from prunescope.base.reference import StateRef
+from prunescope.base.streams import Seeds
+from prunescope.runs.graph.families import final
+from prunescope.runs.graph.given import given
+from prunescope.runs.graph.recipe import Recipe
+from prunescope.runs.store.store import Store
+from prunescope.tasks.data.layout import Layout
+from prunescope.tasks.model import Network, network, network_of
+from prunescope.tasks.network import Prunable, with_prunable
+from prunescope.tasks.targets import Target
+from prunescope.tasks.task import CLASSES, Data, Task
+
+EXAMPLES = 8
+"""Examples on which two networks are compared."""
+
+
+@dataclass(frozen=True)
+class Examples:
+    """What networks are compared on.
+
+    data: the examples and their labels. seeds: of the labels, and of what is held out.
+    target: what the labels are. loss, loss_args: as of a task; by default the target's.
+    layout: how networks get the examples, where they are not one floating tensor.
+    """
+
+    data: Data
+    target: Target = CLASSES
+    layout: Layout | None = None
+    loss: str | None = None
+    loss_args: Mapping[str, JsonValue] = field(default_factory=dict)
+    seeds: Seeds = FIRST
+
+    @classmethod
+    def of(cls, task: Task, seeds: Seeds) -> Self:
+        """Those of a task."""
+        return cls(task.data, task.target, task.network.layout, task.loss, task.loss_args, seeds)
+
+    def task(self, network: Network) -> Task:
+        """The task of a network on them."""
+        loss = self.loss or self.target.loss
+        return Task(network=network, data=self.data, loss=loss, loss_args=dict(self.loss_args), target=self.target)
+
+
+@dataclass(frozen=True)
+class States:
+    """States by name, in the order in which they were given, and what was done to make them states."""
+
+    states: Mapping[str, StateRef]
+    notes: tuple[str, ...]
+
+
+def states(
+    things: Mapping[str, Any],
+    examples: Examples | None,
+    store: Store,
+    *,
+    network: Any = None,
+    prunable: Prunable | None = None,
+    output: int | str | None = None,
+) -> States:
+    """The states of modules, state dicts, files, ids of runs; a recipe or a state of one stands for itself.
+
+    things: by the names that messages and reports call them.
+    examples: what they are compared on; by default what runs of the store were trained for.
+    network: the class, function, import path or instance that state dicts are of.
+    prunable, output: as of `Task.from_module`.
+
+    Raises UsageError for what cannot be read, fits no network, or is not finite.
+    """
+    made: dict[str, StateRef] = {}
+    notes: list[str] = []
+    networks: Networks | None = None
+    place = examples
+    for name, thing in things.items():
+        if isinstance(thing, StateRef | Recipe):
+            made[name] = final(thing) if isinstance(thing, Recipe) else thing
+            continue
+        loaded = load(thing, str(thing) if isinstance(thing, str | Path) else name, store)
+        if examples is None and loaded.task is not None:
+            place = Examples.of(loaded.task, loaded.seeds)
+        if place is None:
+            raise UsageError(f"{loaded.name} comes without examples; give test=(x, y), or --data")
+        networks = networks or _networks(place, network, prunable, output)
+        fitted = networks.fit(loaded)
+        made[name] = given(fitted.weights, place.task(fitted.network), seeds=place.seeds)
+        notes += fitted.notes
+    return States(made, (*notes, *_equal(made)))
+
+
+def _networks(examples: Examples, like: Any, prunable: Prunable | None, output: int | str | None) -> Networks:
+    inputs = examples.data.source.load().test_x
+    example = inputs.take(torch.arange(min(EXAMPLES, len(inputs))))
+    named = None if like is None else _named(like)
+
+    def dress(net: Network) -> Network:
+        net = net.replace(layout=examples.layout) if examples.layout is not None else net
+        net = net.replace(output=output) if output is not None else net
+        return with_prunable(net, prunable, example)
+
+    return Networks(named, example, dress)
+
+
+def _named(like: Any) -> Network:
+    if isinstance(like, Network):
+        return like
+    return network(like) if isinstance(like, str) else network_of(like)
+
+
+def _equal(states: Mapping[str, StateRef]) -> list[str]:
+    """A sentence for every state that is the same as an earlier one."""
+    first: dict[str, str] = {}
+    for name, state in states.items():
+        first.setdefault(state.id, name)
+    return [f"{name} is the very same state as {first[s.id]}" for name, s in states.items() if first[s.id] != name]

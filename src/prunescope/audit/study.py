@@ -1,0 +1,163 @@
+"""audit: What did pruning do to this network, and to whom?
+
+Belongs here: an audit as a study, from states to nodes and findings. Does not belong here: statistics (`contrast.py`),
+what is shown (`figures.py`), the call that a user makes (`report.py`).
+"""
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from typing import Any, cast
+
+from numpy.typing import ArrayLike
+
+from prunescope.audit.claims import Claims
+from prunescope.audit.evidence import Evidence, answers, check_seeds, column
+from prunescope.audit.figures import figures
+from prunescope.audit.sentence import head
+from prunescope.audit.tables import Findings
+from prunescope.audit.why import Why
+from prunescope.base.reference import StateRef
+from prunescope.base.value import Value
+from prunescope.measures import Neighbours, Outputs, WeightCount
+from prunescope.measures.measure import SplitName
+from prunescope.runs.graph.given import task_of
+from prunescope.runs.graph.nodes import Measured, Reading
+from prunescope.studies.results import Results
+from prunescope.studies.study import Study, titled
+
+NO_TWIN = (
+    "No twin is given: a network of the same training with another seed. Whatever is said here is of these networks; "
+    "whether another seed would have changed as much cannot be told."
+)
+TWO_STATES = (
+    "States cannot tell why they differ: whether a change comes of the weights that are gone, or of the training "
+    "around their removal, takes networks that were trained as long without pruning, and narrower ones."
+)
+KINDS = (
+    "An interval over examples speaks of these networks and of more examples like these. The excess over all dense "
+    "networks speaks of other seeds as well. Of several groups the interval is that of the largest loss: from the "
+    "largest low end to the largest high end of their joint intervals."
+)
+
+
+class Settings(Value):
+    """What was audited: ids of states by name, names of groups, bounds in percentage points."""
+
+    dense: str
+    pruned: dict[str, str]
+    twins: dict[str, str]
+    split: SplitName
+    groups: tuple[str, ...]
+    gate: dict[str, float]
+    delta: float
+    why: int
+
+
+@dataclass(frozen=True, eq=False)
+class Audit:
+    """Networks to compare, before anything is read of them.
+
+    dense: the state audited. pruned, twins: others by the name that the report gives them.
+    groups: a column for each example of the split, by name.
+    gate: bounds in percentage points by their names in `gate.BOUNDS`.
+    delta: points that a class or group may lose at a safe sparsity.
+    split: whose examples are looked at.
+    why: examples that weights are looked at with; 0 leaves that out.
+    notes: what is said of how the states came in.
+    """
+
+    dense: StateRef
+    pruned: Mapping[str, StateRef]
+    twins: Mapping[str, StateRef] = field(default_factory=dict)
+    groups: Mapping[str, ArrayLike] = field(default_factory=dict)
+    gate: Mapping[str, float] = field(default_factory=dict)
+    delta: float = 1.0
+    split: SplitName = "test"
+    why: int = 0
+    notes: tuple[str, ...] = ()
+
+    @cached_property
+    def states(self) -> dict[str, StateRef]:
+        """All states by name."""
+        return {"dense": self.dense, **self.pruned, **self.twins}
+
+    @cached_property
+    def weights(self) -> Why:
+        """What is read of weights."""
+        return Why(self.states, tuple(self.pruned), self.split, self.why)
+
+    @cached_property
+    def nodes(self) -> tuple[Reading, ...]:
+        """What findings are read from: every network's answers and sparsity, and the neighbours of every example."""
+        readings = [reading for name in self.states for reading in (self.outputs(name), self.size(name))]
+        return (*readings, self.neighbours)
+
+    @property
+    def all_nodes(self) -> tuple[Measured, ...]:
+        """These, and what is read of weights."""
+        return (*self.nodes, *self.weights.nodes)
+
+    def outputs(self, name: str) -> Reading:
+        """A network's answers."""
+        return Reading(measure=Outputs(split=self.split), state=self.states[name])
+
+    def size(self, name: str) -> Reading:
+        """How many weights a network keeps."""
+        return Reading(measure=WeightCount(), state=self.states[name])
+
+    @property
+    def neighbours(self) -> Reading:
+        """The nearest examples of each in the other half."""
+        return Reading(measure=Neighbours(split=self.split), state=self.dense)
+
+    def study(self) -> Study:
+        """The audit as a study, which trains nothing."""
+        claims = Claims(self.read, self.nodes, groups=bool(self.groups), gate=self.gate)
+        return Study(
+            *titled(__doc__),
+            settings=self._settings(),
+            claims=tuple(claims.of_all(tuple(self.pruned))),
+            figures=tuple(figures(self)),
+            notes=(*self.notes, *([] if self.twins else [NO_TWIN]), KINDS, TWO_STATES),
+            head=lambda results: head(self.read(results)),
+        )
+
+    def read(self, results: Results) -> Findings:
+        """What is found, each part computed once for the same results."""
+        return _findings(self, cast(Hashable, results))
+
+    def _settings(self) -> Settings:
+        return Settings(
+            dense=self.dense.id,
+            pruned={name: state.id for name, state in self.pruned.items()},
+            twins={name: state.id for name, state in self.twins.items()},
+            split=self.split,
+            groups=tuple(self.groups),
+            gate=dict(self.gate),
+            delta=self.delta,
+            why=self.why,
+        )
+
+
+@lru_cache(maxsize=2)
+def _findings(audit: Audit, results: Any) -> Findings:
+    like = results[audit.outputs("dense")]
+    sizes = {name: results[audit.size(name)] for name in audit.states}
+    known = {
+        name: answers(name, results[audit.outputs(name)], 1 - float(size["kept"] / sizes["dense"]["weights"]), like)
+        for name, size in sizes.items()
+    }
+    check_seeds([known["dense"], *(known[name] for name in audit.twins)])
+    count = max(like["log_probability"].shape[1], int(like["label"].max()) + 1)
+    evidence = Evidence(
+        dense=known["dense"],
+        pruned=tuple(known[name] for name in audit.pruned),
+        twins=tuple(known[name] for name in audit.twins),
+        clean=like["clean"],
+        index=like["index"],
+        classes=tuple(task_of(audit.dense).data.source.class_names) or tuple(map(str, range(count))),
+        groups={name: column(name, values, len(like["label"])) for name, values in audit.groups.items()},
+        neighbours=results[audit.neighbours]["neighbours"],
+    )
+    return Findings(evidence, audit.delta)

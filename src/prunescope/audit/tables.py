@@ -1,0 +1,216 @@
+"""The tables of an audit: what happened, to whom, which examples. Percent and percentage points, worst first.
+
+Belongs here: rows from contrasts. Does not belong here: statistics (`contrast.py`), verdicts (`claims.py`).
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prunescope.audit.contrast import Contrast
+from prunescope.audit.evidence import Answers, Evidence, Labels
+from prunescope.audit.parts import Part
+from prunescope.base.streams import stream
+from prunescope.measures.calibration import calibration_error
+from prunescope.measures.exemplars import shares
+from prunescope.measures.recall_distortion import recall_distortion
+from prunescope.studies import paired
+from prunescope.studies.plot import Row
+from prunescope.studies.statistics import Interval
+
+
+@dataclass(frozen=True, eq=False)
+class Findings:
+    """Everything that is computed of an audit, each part when it is first asked for.
+
+    evidence: the networks' answers.
+    delta: points of error that a class or group may lose in what is called a safe sparsity.
+    """
+
+    evidence: Evidence
+    delta: float = 1.0
+
+    @cached_property
+    def pruned(self) -> list[Contrast]:
+        """Every pruned network against the dense one; they share 5 % of error among them."""
+        level = 1 - (1 - paired.LEVEL) / len(self.evidence.pruned)
+        return [Contrast(self.evidence, other, level) for other in self.evidence.pruned]
+
+    @cached_property
+    def twins(self) -> list[Contrast]:
+        """Every twin against the dense network: the noise floor."""
+        return [Contrast(self.evidence, twin) for twin in self.evidence.twins]
+
+    @cached_property
+    def measures(self) -> list[Row]:
+        """Every measure of every network: value of the dense one, of this one, change with its 95 % interval."""
+        return [row for one in self.pruned for row in self._measures(one)]
+
+    def _measures(self, one: Contrast) -> Iterator[Row]:
+        for name, scale, value, change in _MEASURES:
+            moved = change(one)
+            twins = [scale * (value(twin) - value(one.dense)) for twin in self.evidence.twins]
+            yield {
+                "network": one.other.name,
+                "measure": name,
+                "dense": scale * value(one.dense),
+                "pruned": scale * value(one.other),
+                **_interval(moved, scale),
+                **_beside(twins),
+            }
+
+    @cached_property
+    def flips(self) -> list[Row]:
+        """Lost and won examples, exact McNemar, and how far the answers are apart; the twins' rows below."""
+        return [self._flips(one) for one in (*self.pruned, *self.twins)]
+
+    def _flips(self, one: Contrast) -> Row:
+        return {
+            "network": one.other.name,
+            "sparsity, %": 100 * one.other.sparsity,
+            "lost": int(one.lost.sum()),
+            "won": int(one.won.sum()),
+            "McNemar p": one.mcnemar,
+            "same answer, %": 100 * one.agreement,
+            "KL(dense || network), nats": float(one.divergence.mean()),
+            "smallest visible change, points": 100 * paired.smallest_visible(one.change),
+        }
+
+    def groups(self, *families: str) -> list[Row]:
+        """The change in error of every class, or of every group of the user's (no family named), worst first."""
+        return [row for one in self.pruned for row in self._groups(one, one.places(*families))]
+
+    def _groups(self, one: Contrast, places: NDArray[np.int64]) -> Sequence[Row]:
+        chosen = [one.parts[place] for place in places]
+        changes = one.changes.at(places)
+        rows = [self._part(one, part, changes, k, self.twins) for k, part in enumerate(chosen)]
+        if self.evidence.twins:
+            excess = one.floor.excess.at(places)
+            for k, (row, p) in enumerate(zip(rows, one.floor.p[places], strict=True)):
+                row |= {"excess over seeds": 100 * excess.estimate[k], "excess low": 100 * excess.low[k]}
+                row |= {"excess high": 100 * excess.high[k], "p beyond seeds": p}
+        return [rows[k] for k in np.argsort(-changes.estimate, kind="stable")]
+
+    @cached_property
+    def difficulty(self) -> list[Row]:
+        """The change in error by fifths of difficulty, easiest first."""
+        rows: list[Row] = []
+        for one in self.pruned:
+            judge, parts, changes = one.by_difficulty
+            twins = [twin.by_difficulty for twin in self.twins] if len(self.twins) > 1 else []
+            for k, part in enumerate(parts):
+                row = self._part(one, part, changes, k, [])
+                beside = _beside([100 * float(family.estimate[k]) for _, _, family in twins])
+                rows.append(row | beside | {"judged by": judge})
+        return rows
+
+    def _part(
+        self, one: Contrast, part: Part, changes: paired.Family, k: int, twins: Sequence[Contrast]
+    ) -> dict[str, object]:
+        return {
+            "network": one.other.name,
+            "family": part.family,
+            "group": part.name,
+            "examples": int(changes.n[k]),
+            "dense": 100 * float(one.dense.wrong[part.rows].mean()),
+            "pruned": 100 * float(one.other.wrong[part.rows].mean()),
+            **_interval(changes.interval(k), 100),
+            "lost": int(one.lost[part.rows].sum()),
+            "won": int(one.won[part.rows].sum()),
+            **_beside([100 * float(twin.change[part.rows].mean()) for twin in twins]),
+        }
+
+    @cached_property
+    def distortion(self) -> list[Row]:
+        """The recall distortion of every network, twins included; of two classes there is none."""
+        rows: list[Row] = []
+        for one in (*self.pruned, *self.twins):
+            classes = [part.rows for part in one.parts if part.family == "class"]
+            before, after = ([1 - who.wrong[rows].mean() for rows in classes] for who in (one.dense, one.other))
+            rows.append({"network": one.other.name, "slope of recall": recall_distortion(before, after)})
+        return rows if len(self.evidence.classes) > 2 else []
+
+    @cached_property
+    def populations(self) -> dict[str, list[Answers]]:
+        """Pruned networks of equal sparsity, to a tenth of a percent, by that sparsity in words."""
+        sets: dict[str, list[Answers]] = {}
+        for one in self.evidence.pruned:
+            sets.setdefault(f"{100 * one.sparsity:.1f} %", []).append(one)
+        return sets
+
+    @cached_property
+    def exemplars(self) -> list[Row]:
+        """Pruning-identified exemplars of every population, beside those that sets of dense networks flag by chance."""
+        dense = np.stack([seed.prediction for seed in self.evidence.seeds])
+        rows = [self._exemplars(name, dense, members) for name, members in self.populations.items()]
+        return rows if len(dense) > 1 else []
+
+    def _exemplars(self, sparsity: str, dense: Labels, members: Sequence[Answers]) -> Row:
+        pruned = np.stack([member.prediction for member in members])
+        size = max(1, min(len(members), len(dense) // 2))
+        classes = self.evidence.dense.log_probability.shape[1]
+        draw = partial(shares, dense, size=size, classes=classes, generator=stream(0, "audit", "exemplars", sparsity))
+        share, chance = 100 * draw(pruned=pruned), 100 * draw(pruned=None)
+        low, high = np.quantile(chance, [0.025, 0.975])
+        return {
+            "sparsity": sparsity,
+            "networks of each kind": size,
+            "exemplars, %": float(share.mean()),
+            "by chance, %": float(chance.mean()),
+            "by chance low": float(low),
+            "by chance high": float(high),
+            "false discovery rate": min(1.0, float(chance.mean() / share.mean())) if share.any() else 1.0,
+        }
+
+    @cached_property
+    def series(self) -> list[Row]:
+        """Every measure and the loss of the worst class or group over sparsity, with the dense network's measures."""
+        rows: list[Row] = []
+        for members in self.populations.values():
+            for number, one in enumerate(self.pruned[self.evidence.pruned.index(member)] for member in members):
+                point = {"series": "pruned", "sparsity": 100 * one.other.sparsity, "replicate": number}
+                for name, scale, value, _ in _MEASURES:
+                    rows.append({"panel": name, **point, "value": scale * value(one.other)})
+                    rows.append({"panel": name, **point, "series": "dense", "value": scale * value(one.dense)})
+                worst = 100 * one.changes.at(one.grouped).worst.estimate
+                rows.append({"panel": "loss of the worst class or group, points", **point, "value": worst})
+        return rows
+
+    @cached_property
+    def safe(self) -> tuple[float | None, str]:
+        """The highest sparsity at which no class or group loses more than delta, and what stops there.
+
+        Sparsities are tested in order, each at 95 %, up to the first that is not shown to be safe; so no correction
+        for their number is needed.
+        """
+        best = None
+        for one in sorted(self.pruned, key=lambda one: one.other.sparsity):
+            alone = Contrast(self.evidence, one.other)
+            worst = alone.changes.worst
+            if not worst.high <= self.delta / 100:
+                shown = "loses" if worst.low > self.delta / 100 else "may lose"
+                return best, f"; at {100 * one.other.sparsity:.1f} % some {shown} more"
+            best = one.other.sparsity
+        return best, ""
+
+
+def _interval(interval: Interval, scale: float) -> dict[str, object]:
+    return {"change": scale * interval.estimate, "low": scale * interval.low, "high": scale * interval.high}
+
+
+def _beside(twins: Sequence[float]) -> dict[str, object]:
+    """The twins' changes beside the pruned network's; nothing where there is no twin."""
+    if not twins:
+        return {}
+    return {"twins": float(np.mean(twins)), "twins low": min(twins), "twins high": max(twins)}
+
+
+_MEASURES: tuple[tuple[str, float, Callable[[Answers], float], Callable[[Contrast], Interval]], ...] = (
+    ("error, %", 100, lambda one: float(one.wrong.mean()), lambda c: c.overall),
+    ("negative log likelihood, nats", 1, lambda one: float(one.loss.mean()), lambda c: c.moved(lambda one: one.loss)),
+    ("Brier score", 1, lambda one: float(one.brier.mean()), lambda c: c.moved(lambda one: one.brier)),
+    ("calibration error, %", 100, lambda one: calibration_error(one.confidence, ~one.wrong), lambda c: c.calibration),
+)

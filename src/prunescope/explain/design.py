@@ -1,0 +1,159 @@
+"""The design: which networks are trained to tell the parts of pruning apart, and what is read from them.
+
+A cell of the design is a set of factors that a network gets, from none (dense) to all (pruned). Replicates differ by
+seeds, and cells are paired by replicate.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+
+from prunescope.base.steps import Duration
+from prunescope.explain import shares
+from prunescope.explain.arm import Arm
+from prunescope.explain.factors import Factor
+from prunescope.explain.outcomes import HALVES, Outcome, Values, outcomes
+from prunescope.explain.shares import Cell
+from prunescope.measures import Examples
+from prunescope.runs.graph.families import final, imp, replicates
+from prunescope.runs.graph.nodes import Chosen, Reading
+from prunescope.runs.graph.recipe import Recipe
+from prunescope.studies import Quantity
+from prunescope.studies.figure import with_gaps
+from prunescope.studies.quantity import each, nodes_of
+from prunescope.studies.results import Numbers, Results
+from prunescope.tasks.network import Network
+from prunescope.training.interventions import Prune
+
+Level = Literal["last", "best"]
+DENSE: Cell = frozenset()
+
+
+@dataclass(frozen=True)
+class Design:
+    """All networks of the experiment.
+
+    base: the dense recipe, its label noise included.
+    prune: what a level of pruning removes.
+    levels: of pruning.
+    rewind: where the schedule starts again at every level.
+    count: replicates.
+    factors: the parts of pruning; all together are pruning.
+    level: which level is explained: the last, or that of least error, chosen on the other half of the replicates and of
+        the test examples.
+    smaller: the narrower network by level; None where a random mask makes a network small from the start.
+    fractional: whether only two orders of the factors are run, not all.
+    """
+
+    base: Recipe
+    prune: Prune
+    levels: int
+    rewind: Duration
+    count: int
+    factors: tuple[Factor, ...]
+    level: Level
+    smaller: Mapping[int, Network] | None
+    fractional: bool
+
+    @cached_property
+    def orders(self) -> list[shares.Order]:
+        """The orders in which the factors are given."""
+        every = shares.orders({factor.name: factor.needs for factor in self.factors})
+        return shares.two_orders(every) if self.fractional else every
+
+    @cached_property
+    def cells(self) -> list[Cell]:
+        """All cells, the dense network first, the pruned one last."""
+        return shares.cells(self.orders)
+
+    @property
+    def pruned(self) -> Cell:
+        """The cell of the pruned network."""
+        return self.cells[-1]
+
+    @cached_property
+    def outcomes(self) -> tuple[Outcome, ...]:
+        """What is explained, the error first."""
+        return outcomes(self.base.task.target)
+
+    @cached_property
+    def dense(self) -> list[Recipe]:
+        """The dense network of every replicate."""
+        return replicates(self.base, self.count)
+
+    @cached_property
+    def _arms(self) -> list[Arm]:
+        chains = [imp(run, levels=self.levels, prune=self.prune, rewind=self.rewind) for run in self.dense]
+        return [Arm(chain[0], tuple(chain), self.rewind, self.smaller) for chain in chains]
+
+    def name(self, cell: Cell) -> str:
+        """A cell for people."""
+        if cell in (DENSE, self.pruned):
+            return "pruned" if cell else "dense"
+        return " + ".join(factor.name for factor in self.factors if factor.name in cell)
+
+    def chains(self, cell: Cell, level: int) -> list[list[Recipe]]:
+        """The recipes of a cell, one chain a replicate; each ends beside a level of pruning."""
+        found = []
+        for arm in self._arms:
+            for factor in self.factors:
+                arm = factor.given(arm) if factor.name in cell else arm
+            found.append(arm.chain(level))
+        return found
+
+    def recipes(self, cell: Cell, level: int | None = None) -> list[Recipe]:
+        """The last of each chain, one a replicate, by default beside the last level of pruning."""
+        return [chain[-1] for chain in self.chains(cell, self.levels if level is None else level)]
+
+    def read(self, runs: Sequence[Recipe], outcome: Outcome, label: str = "") -> Quantity:
+        """The outcome of one network a replicate on all test examples: [R]."""
+        readings = [Reading(measure=outcome.measure, state=final(run)) for run in runs]
+        return each(outcome.on, readings, label=label, unit=outcome.unit)
+
+    def value(self, cell: Cell, outcome: Outcome) -> Quantity:
+        """The outcome of a cell at the level that is explained: [R]."""
+        if self.level == "last":
+            return self.read(self.recipes(cell), outcome, self.name(cell))
+        runs = [self._chosen(cell, half) for half in HALVES]
+        readings = [[Reading(measure=outcome.measure, state=final(run)) for run in row] for row in runs]
+
+        def judged(even: Values, odd: Values) -> float:
+            """Of the networks that were chosen on the even and on the odd examples."""
+            return float(np.mean([outcome.on(even, HALVES["odd"]), outcome.on(odd, HALVES["even"])]))
+
+        return each(judged, *readings, label=self.name(cell), unit=outcome.unit)
+
+    def _chosen(self, cell: Cell, half: str) -> list[Chosen]:
+        """The network of each replicate at the level that is best on half of the test set for other replicates."""
+        levels = range(self.levels + 1)
+        among = zip(*(self.recipes(cell, level) for level in levels), strict=True)
+        judged = [
+            [Reading(measure=Examples(split="test"), state=final(run)) for run in self.recipes(self.pruned, level)]
+            for level in levels
+        ]
+        inputs = [tuple(reading for row in judged for reading in row[1 - fold :: 2]) for fold in (0, 1)]
+        rule, args = "prunescope.explain.outcomes:least_error", {"levels": len(levels), "half": half}
+        return [
+            Chosen(among=runs, inputs=inputs[number % 2], rule=rule, args=args) for number, runs in enumerate(among)
+        ]
+
+    def effect(self, outcome: Outcome) -> Quantity:
+        """What pruning changes: [R]."""
+        return self.value(self.pruned, outcome) - self.value(DENSE, outcome)
+
+    def parts(self, outcome: Outcome) -> dict[str, Quantity]:
+        """What each factor changes, [R] by name; not a number where networks failed around which there is no way."""
+        cells = {cell: self.value(cell, outcome) for cell in self.cells}
+        nodes = nodes_of(cells.values())
+
+        def part(name: str) -> Quantity:
+            def of(results: Results) -> Numbers:
+                values = {cell: with_gaps(value, results) for cell, value in cells.items()}
+                return shares.shares(values, self.orders)[name]
+
+            return Quantity(f"share of {name}", outcome.unit, nodes, of)
+
+        return {factor.name: part(factor.name) for factor in self.factors}

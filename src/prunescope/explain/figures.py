@@ -1,0 +1,179 @@
+"""What the report of an explanation shows: its first sentence, shares, arms, curves, controls."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from prunescope.base.errors import PrunescopeError, TooFewReplicates, UsageError
+from prunescope.explain.design import DENSE, Design
+from prunescope.explain.shares import NOTHING, first_cause
+from prunescope.studies import Claim, Computed, Figure, Lines, Quantity, Results, Rows, column
+from prunescope.studies.figure import with_gaps
+from prunescope.studies.plot import Intervals, Listing, Row
+from prunescope.studies.quantity import nodes_of
+from prunescope.studies.report import number
+from prunescope.studies.results import Numbers
+from prunescope.studies.statistics import t_interval
+
+
+def sentence(design: Design, results: Results) -> str:
+    """The effect, what it is made of, and what seeds alone differ by."""
+    error = design.outcomes[0]
+    try:
+        whole = t_interval(design.effect(error)(results))
+        seeds = between_seeds(design.value(DENSE, error)(results))
+        to = _level(design, results)
+    except PrunescopeError as problem:
+        if isinstance(problem, UsageError) and not isinstance(problem, TooFewReplicates):
+            raise
+        return f"What pruning did is not known: {problem}."
+    parts = {name: with_gaps(part, results) for name, part in design.parts(error).items()}
+    sign = -1.0 if whole.estimate < 0 else 1.0
+    low, high = sorted((sign * whole.low, sign * whole.high))
+    verb = "lowered" if sign < 0 else "raised"
+    doubt = "" if low > 0 else ", which is not told from nothing"
+    pieces = ", ".join(f"{_short(sign * values.mean())} of it {name}" for name, values in parts.items())
+    cause = first_cause(parts)
+    because = "no part of it is told from nothing" if cause == NOTHING else f"its first cause is {cause}"
+    return (
+        f"Pruning to {to} {verb} {error.label} by {_short(abs(whole.estimate))} {error.unit} [{_short(low)}, "
+        f"{_short(high)}]{doubt}: {pieces}; {because}; seeds alone differ by {_short(seeds)}."
+    )
+
+
+def _level(design: Design, results: Results) -> str:
+    if design.level == "best":
+        return "its best level"
+    left = column(design.recipes(design.pruned), "sparsity")(results)
+    return f"{100 * (1 - left.mean()):.3g} % of the weights"
+
+
+def _short(value: float) -> str:
+    return number(float(f"{value:.2g}")) if np.isfinite(value) else "an unknown part"
+
+
+def between_seeds(values: Numbers) -> float:
+    """The mean distance between two replicates, which differ by their seeds: [R] -> a number."""
+    apart = np.abs(values[:, None] - values[None, :])
+    return float(apart.sum() / (len(values) * (len(values) - 1)))
+
+
+def figures(
+    design: Design, claims: tuple[Claim, ...], controls: Mapping[str, Quantity], notes: list[str]
+) -> tuple[Figure, ...]:
+    """All figures, the shares first."""
+    error = design.outcomes[0]
+    caption = (
+        "What each factor changes: the mean over all orders in which the factors can be given one after the other, "
+        "and its 95 % interval over replicates. The shares add up to the change by pruning. Another seed: the mean "
+        "distance of two dense networks. "
+        + " ".join(f"{factor.name.capitalize()}: {factor.says}." for factor in design.factors)
+    )
+    parts = _summaries("factor", {**design.parts(error), "all": design.effect(error)})
+    drawn = Intervals("factor", "change", "low", "high", zero=True, x_label=f"change of {error.label}, {error.unit}")
+    ways = (
+        "Changes of test error against the dense network, with 95 % intervals. Early stopping takes the epoch that is "
+    )
+    listing = Listing()
+    return (
+        Figure("shares", "What pruning changed, by cause", caption=caption, rows=[_shares(design)], plot=listing),
+        Figure("intervals", f"The shares in {error.label}", caption=caption, rows=[parts], plot=drawn, claims=claims),
+        Figure("arms", "All networks", caption="Means over replicates.", rows=[_arms(design)], plot=listing),
+        _curves(design),
+        Figure(
+            "controls",
+            "Other ways",
+            caption=f"{ways}best for the other replicates.",
+            rows=[_summaries("control", controls)],
+            plot=listing,
+        ),
+        Figure(
+            "unknown",
+            "What cannot be told here",
+            caption="A network that failed is gone around where there is another order of the factors.",
+            rows=[_unknown(design, notes)],
+            plot=listing,
+        ),
+    )
+
+
+def _shares(design: Design) -> Computed:
+    tables = []
+    for outcome in design.outcomes:
+        quantities = {**design.parts(outcome), "all: pruning": design.effect(outcome)}
+        seeds = design.value(DENSE, outcome).map(lambda values: [between_seeds(values)])
+        tables.append((f"{outcome.label}, {outcome.unit}", _summaries("factor", quantities), seeds))
+
+    def rows(results: Results) -> list[Row]:
+        found: list[Row] = []
+        for name, summaries, seeds in tables:
+            found += [{"of": name, **row} for row in summaries.table(results)]
+            found.append({"of": name, "factor": "another seed", "change": float(with_gaps(seeds, results)[0])})
+        return found
+
+    return Computed([node for _, part, _ in tables for node in part.nodes], rows)
+
+
+def _summaries(kind: str, quantities: Mapping[str, Quantity]) -> Computed:
+    """Mean and 95 % interval of quantities, a row each; not a number where a replicate is not known."""
+
+    def summary(quantity: Quantity, results: Results) -> dict[str, object]:
+        values = with_gaps(quantity, results)
+        if not np.isfinite(values).all():
+            return {"change": np.nan, "low": np.nan, "high": np.nan, "n": int(np.isfinite(values).sum())}
+        interval = t_interval(values)
+        return {"change": interval.estimate, "low": interval.low, "high": interval.high, "n": len(values)}
+
+    return Computed(
+        nodes_of(quantities.values()),
+        lambda results: [{kind: name, **summary(part, results)} for name, part in quantities.items()],
+    )
+
+
+def _arms(design: Design) -> Computed:
+    values = {
+        design.name(cell): {f"{out.label}, {out.unit}": design.value(cell, out) for out in design.outcomes}
+        for cell in design.cells
+    }
+
+    def rows(results: Results) -> list[Row]:
+        return [
+            {"arm": name, **{label: float(with_gaps(value, results).mean()) for label, value in row.items()}}
+            for name, row in values.items()
+        ]
+
+    return Computed(nodes_of(value for row in values.values() for value in row.values()), rows)
+
+
+def _curves(design: Design) -> Figure:
+    error, epoch, rows = design.outcomes[0], design.base.clock().epoch_steps, []
+    for cell in design.cells:
+        for runs in zip(*design.chains(cell, design.levels), strict=True):
+            epochs = column(runs, "step").map(lambda step: step / epoch)
+            rows.append(Rows({"arm": design.name(cell)}, {"epochs": epochs, "error": design.read(runs, error)}))
+    return Figure(
+        "curves",
+        "The networks as they train",
+        caption="Error on the test examples after every pass of the schedule; networks without time have one pass.",
+        rows=rows,
+        plot=Lines("epochs", "error", series="arm", y_label=f"{error.label}", references=("dense",)),
+    )
+
+
+def _unknown(design: Design, notes: list[str]) -> Computed:
+    cells = {design.name(cell): design.value(cell, design.outcomes[0]) for cell in design.cells}
+    needs = [(factor.name, " or ".join(sorted(factor.needs))) for factor in design.factors if factor.needs]
+    always = [f"There is no network with {name} and without {needed}." for name, needed in needs]
+
+    def rows(results: Results) -> list[Row]:
+        found = [*always, *notes]
+        for name, value in cells.items():
+            try:
+                value(results)
+            except UsageError:
+                raise
+            except PrunescopeError as problem:
+                found.append(f"{name}: {problem}.")
+        return [{"what": text} for text in found]
+
+    return Computed(nodes_of(cells.values()), rows)

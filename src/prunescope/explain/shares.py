@@ -1,0 +1,97 @@
+"""Shares of an effect: what each factor changed, over the orders in which factors can be given one after the other.
+
+Belongs here: arithmetic of cells. A cell is the set of factors that a network got; the empty cell is the dense network,
+the whole one the pruned network. Does not belong here: runs and readings.
+
+Along one order the changes from cell to cell add up to the whole effect, so their means over orders do as well.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise, permutations
+
+import numpy as np
+
+from prunescope.base.errors import UsageError
+from prunescope.studies import statistics
+from prunescope.studies.results import Numbers
+
+Cell = frozenset[str]
+Order = tuple[str, ...]
+NOTHING = "nothing"
+
+
+def orders(needs: Mapping[str, frozenset[str]]) -> list[Order]:
+    """All orders of the factors in which each comes after one of those that it needs.
+
+    needs: by factor, the others of which at least one has to be there; none: it may come first.
+
+    Raises UsageError where there is no such order.
+
+    Source: Faigle and Kern 1992 (Shapley value under precedence constraints).
+    """
+    possible = [
+        order
+        for order in permutations(needs)
+        if all(not needs[name] or needs[name] & set(order[:place]) for place, name in enumerate(order))
+    ]
+    if not possible:
+        raise UsageError(f"the factors {', '.join(needs)} need each other in a circle; one of them has to stand alone")
+    return possible
+
+
+def two_orders(all_orders: Sequence[Order]) -> list[Order]:
+    """The first order and the one in which most pairs of factors are the other way round: a fraction of the design."""
+    first = all_orders[0]
+    place = {name: number for number, name in enumerate(first)}
+
+    def reversals(order: Order) -> int:
+        return sum(place[a] > place[b] for number, a in enumerate(order) for b in order[number + 1 :])
+
+    return list(dict.fromkeys([first, max(all_orders, key=reversals)]))
+
+
+def cells(chosen: Iterable[Order]) -> list[Cell]:
+    """All cells on the way of some orders, small ones first, in order of appearance."""
+    found = dict.fromkeys(frozenset(order[:n]) for order in chosen for n in range(len(order) + 1))
+    return sorted(found, key=len)
+
+
+def shares(values: Mapping[Cell, Numbers], chosen: Sequence[Order]) -> dict[str, Numbers]:
+    """What each factor changes, [R] by factor: the mean, over orders, of the value with it minus that just before.
+
+    They add up to the whole effect in every replicate. With all orders, and no factor that needs another, these are the
+    Shapley values.
+
+    values: by cell, [R]; a cell in which any number is not finite is avoided by taking only orders around it. Where no
+    order is left, a factor is known only if it never borders on such a cell; otherwise it is not a number.
+
+    Source: Shapley 1953.
+    """
+    whole = {cell for cell, numbers in values.items() if np.isfinite(numbers).all()}
+    steps = {order: list(pairwise(frozenset(order[:n]) for n in range(len(order) + 1))) for order in chosen}
+    around = [order for order in chosen if all(set(step) <= whole for step in steps[order])] or list(chosen)
+
+    def share(name: str) -> Numbers:
+        changes = []
+        for order in around:
+            before, after = steps[order][order.index(name)]
+            known = before in whole and after in whole
+            changes.append(values[after] - values[before] if known else np.full_like(values[after], np.nan))
+        return np.asarray(np.mean(changes, axis=0))
+
+    return {name: share(name) for name in chosen[0]}
+
+
+def first_cause(parts: Mapping[str, Numbers], *, level: float = 0.95) -> str:
+    """The factor of largest mean among those whose share is not 0; "nothing" if there is none.
+
+    All shares are judged together, each by an interval at 1 - (1 - level) / factors, so that where nothing has an
+    effect, "nothing" is said with at least the probability `level`.
+
+    parts: [R] by factor, R >= 2; a share that is not known is no candidate. Source: Bonferroni's inequality.
+    """
+    known = {name: values for name, values in parts.items() if np.isfinite(values).all()}
+    each = 1.0 - (1.0 - level) / max(1, len(parts))
+    intervals = {name: statistics.t_interval(values, level=each) for name, values in known.items()}
+    causes = [name for name, found in intervals.items() if found.low > 0.0 or found.high < 0.0]
+    return max(causes, key=lambda name: abs(intervals[name].estimate), default=NOTHING)

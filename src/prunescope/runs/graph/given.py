@@ -1,0 +1,84 @@
+"""A given state: one that nobody trained here, as a node like a run."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import torch
+from pydantic import PrivateAttr
+from torch import Tensor, nn
+
+from prunescope.base.errors import UsageError
+from prunescope.base.reference import StateRef
+from prunescope.base.state import Weights
+from prunescope.base.streams import Seeds
+from prunescope.base.value import Value
+from prunescope.runs.graph.recipe import Everything, Recipe
+from prunescope.tasks.data.source import Digest
+from prunescope.tasks.fitting import weights_from
+from prunescope.tasks.model import Model
+from prunescope.tasks.task import Task
+
+
+class Given(Value):
+    """A run of no steps: its only state is the one that was given. It stands wherever a recipe may stand.
+
+    task: network, data and loss.
+    tensors: digest of its parameters, buffers and masks; see `Weights.digest`.
+    seeds: of the labels, and of which examples are held out.
+    """
+
+    by_id: ClassVar[bool] = True
+    task: Task
+    tensors: Digest
+    seeds: Seeds = Seeds()
+    _weights: Any = PrivateAttr(default=None)
+
+    @property
+    def weights(self) -> Weights | None:
+        """The state itself, where it was given in this process; the store keeps it for all others."""
+        return self._weights if isinstance(self._weights, Weights) else None
+
+    @property
+    def examples(self) -> Everything:
+        """It sees the whole training split."""
+        return Everything()
+
+    @property
+    def train_examples(self) -> int:
+        """Number of training examples."""
+        return self.task.data.train_examples
+
+
+Run = Recipe | Given
+"""What has states: made here, or given."""
+
+
+def given(state: Weights | nn.Module | Mapping[str, Tensor], task: Task, *, seeds: Seeds | None = None) -> StateRef:
+    """A state that was trained elsewhere, to be measured like that of a run; exact zeros of weights become masks.
+
+    state: tensors by name, or a module that holds them.
+    task: its network, data and loss.
+    seeds: of the labels, and of which examples are held out.
+
+    Raises UsageError, with every name, for tensors that do not fit the network.
+    """
+    weights = state if isinstance(state, Weights) else weights_from(_model(task), _tensors(state))
+    node = Given(task=task, tensors=weights.digest, seeds=seeds or Seeds())
+    node._weights = weights
+    return StateRef(run=node)
+
+
+def _tensors(state: nn.Module | Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    return state.state_dict() if isinstance(state, nn.Module) else state
+
+
+def _model(task: Task) -> Model:
+    inputs = task.data.source.load().test_x
+    return Model(task.network, inputs.take(torch.arange(min(2, len(inputs)))))
+
+
+def task_of(state: StateRef) -> Task:
+    """The task of a state's run. Raises UsageError where which run that is is chosen among several."""
+    if not isinstance(state.run, Run):
+        raise UsageError(f"which run this state is of is chosen ({type(state.run).__name__}); name the run itself")
+    return state.run.task

@@ -1,0 +1,84 @@
+"""Manifests and traces as bytes that carry a digest of themselves and say whose they are.
+
+States, readings and checkpoints do the same in `codec.py`.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow
+import pyarrow.parquet
+
+from prunescope.base.digest import array_digest
+from prunescope.base.errors import StoreError
+from prunescope.runs.store.codec import damaged
+
+SEALED = 2
+"""The manifest's "schema" from which on it has a digest; earlier ones are believed."""
+_KEY = b"prunescope"
+
+
+def manifest_bytes(manifest: Mapping[str, Any]) -> bytes:
+    """A manifest as JSON with a digest of its content."""
+    content = json.loads(json.dumps({**manifest, "schema": SEALED}))
+    return json.dumps({**content, "digest": _text_digest(content)}, indent=1, sort_keys=True).encode()
+
+
+def read_manifest(path: Path, run: str) -> dict[str, Any] | None:
+    """The inverse, without the digest; None if there is no such file. Raises Damaged, also for another run's."""
+    try:
+        content = json.loads(path.read_bytes())
+        digest = content.pop("digest", None)
+        sealed = content["schema"] == SEALED or digest is not None
+        owner = content["id"]
+    except FileNotFoundError:
+        return None
+    except OSError as problem:
+        raise StoreError(f"{path} cannot be read ({problem.strerror}); change its permissions") from problem
+    except Exception as problem:
+        raise damaged(path, problem) from problem
+    if sealed and digest != _text_digest(content):
+        raise damaged(path, "its content is not what its digest says")
+    if owner != run:
+        raise damaged(path, f"it is the manifest of run {owner}")
+    return dict(content)
+
+
+def trace_bytes(rows: Sequence[Mapping[str, Any]], owner: str) -> bytes:
+    """Rows as a parquet file with a digest of its columns. owner: whose it is, "run/probe"."""
+    table = pyarrow.Table.from_pylist(list(rows))
+    about = json.dumps({"owner": owner, "seal": _table_digest(table, owner)})
+    sink = pyarrow.BufferOutputStream()
+    table = table.replace_schema_metadata({_KEY: about})
+    pyarrow.parquet.write_table(table, sink, write_page_checksum=True)
+    return bytes(sink.getvalue().to_pybytes())
+
+
+def read_trace(path: Path, owner: str) -> dict[str, np.ndarray[Any, Any]]:
+    """The columns of a trace, each [rows]. Raises Damaged, also for another owner's; StoreError if it is not there."""
+    try:
+        table = pyarrow.parquet.read_table(path, page_checksum_verification=True)
+        about = json.loads((table.schema.metadata or {}).get(_KEY, b"{}"))
+        digest = _table_digest(table, about["owner"]) if about else None
+        columns = {name: table.column(name).to_numpy() for name in table.column_names}
+    except FileNotFoundError as problem:
+        raise StoreError(f"{path} is not there; the same command makes it again") from problem
+    except Exception as problem:
+        raise damaged(path, problem) from problem
+    if digest != about.get("seal"):
+        raise damaged(path, "its content is not what its digest says")
+    if about.get("owner", owner) != owner:
+        raise damaged(path, f"it is the trace of {about['owner']}")
+    return columns
+
+
+def _table_digest(table: pyarrow.Table, owner: str) -> str:
+    columns = {name: table.column(name).to_pylist() for name in table.column_names}
+    return _text_digest([owner, [str(field.type) for field in table.schema], columns])
+
+
+def _text_digest(content: object) -> str:
+    return array_digest(np.frombuffer(json.dumps(content, sort_keys=True).encode(), dtype=np.uint8))

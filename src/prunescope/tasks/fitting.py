@@ -1,0 +1,69 @@
+"""Tensors from elsewhere put into a network: what does not fit is named, and exact zeros of weights become masks.
+
+Belongs here: names and shapes against a network. Does not belong here: where tensors come from (`audit/origins/`).
+"""
+
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from prunescope.base.errors import UsageError
+from prunescope.base.state import Weights
+from prunescope.base.tree import masked
+from prunescope.tasks.model import Model
+
+LISTED = 12
+"""Most tensors that a message names."""
+
+
+def weights_from(model: Model, tensors: Mapping[str, Tensor], *, name: str = "the state") -> Weights:
+    """The tensors as a state of the network. A weight is kept exactly where it is not 0.
+
+    Tensors of half precision become float32, which changes no value.
+
+    Raises UsageError, with every name, for tensors that are missing, superfluous, of another shape, or not finite.
+    """
+    require_fit(misfits(model, tensors), name=name, network=model.network.path)
+    state = model.loaded(tensors)
+    if odd := [key for key, leaf in {**state.params, **state.buffers}.items() if not _is_finite(leaf)]:
+        raise UsageError(
+            f"{name} has NaN or infinite entries in {', '.join(odd[:LISTED])}; its training diverged, or the file is "
+            "damaged: give another state"
+        )
+    masks = {key: leaf != 0 for key, leaf in state.params.items() if key in model.maskable}
+    return Weights(masked(state.params, masks), state.buffers, masks)  # which turns -0 into 0
+
+
+def misfits(model: Model, tensors: Mapping[str, Tensor]) -> list[str]:
+    """What keeps tensors from being a state of the network, a sentence each; none if they fit."""
+    wanted = model.template(train=False).state_dict()
+    both = wanted.keys() & tensors.keys()
+    return [
+        *(f"{key} {_shape(wanted[key])} is missing" for key in wanted if key not in tensors),
+        *(f"{key} {_shape(tensors[key])} is not in the network" for key in tensors if key not in wanted),
+        *(
+            f"{key} is {_shape(tensors[key])}, the network has {_shape(wanted[key])}"
+            for key in wanted
+            if key in both and tensors[key].shape != wanted[key].shape
+        ),
+    ]
+
+
+def require_fit(faults: list[str], *, name: str, network: str) -> None:
+    """Raises UsageError where there are misfits."""
+    if faults:
+        more = [f"and {len(faults) - LISTED} more"] if len(faults) > LISTED else []
+        raise UsageError(
+            f"{name} is no state of {network}:\n  "
+            + "\n  ".join([*faults[:LISTED], *more])
+            + "\nname the network that "
+            "it was saved from: its class or factory, with the same arguments; of a narrower network the narrower one"
+        )
+
+
+def _shape(leaf: object) -> str:
+    return str(list(leaf.shape)) if isinstance(leaf, Tensor) else f"({type(leaf).__name__})"
+
+
+def _is_finite(leaf: Tensor) -> bool:
+    return not leaf.is_floating_point() or bool(leaf.isfinite().all())

@@ -1,0 +1,61 @@
+"""The command `prunescope audit`: what it writes, and every mistake as one message."""
+
+import pytest
+import torch
+from files import dense, pruned
+from typer.testing import CliRunner, Result
+
+from prunescope.cli import app
+
+DATA = ["--data", "data.npz"]
+NET = ["--network", "files:Net", *DATA]
+
+
+def command(*words: str) -> Result:
+    """The command on the dense network."""
+    return CliRunner().invoke(app, ["audit", "dense.pt", *words])
+
+
+def test_the_command_writes_a_report_and_says_what_it_did(here):
+    done = command("half.pt", *NET, "--twin", "twin.pt", "--groups", "site", "--gate", "max-loss=100", "--out", "out")
+    assert done.exit_code == 0, done.stderr
+    assert "are exactly 0 and count as removed" in done.stderr and "report: " in done.stdout
+    assert (here / "out" / "index.html").exists() and (here / "out" / "gate.xml").exists()
+    assert "north" in (here / "out" / "data" / "groups.csv").read_text()
+    broken = command("bad.pt", *NET, "--gate", "max-disagreement=0.01", "--out", "bad")
+    assert broken.exit_code == 1 and "broken" in broken.stdout
+
+
+def test_arguments_of_the_factory_reach_it(here):
+    torch.save(dense(width=3).state_dict(), "narrow.pt")
+    torch.save(pruned(dense(width=3)).state_dict(), "pruned.pt")
+    words = ["pruned.pt", *NET, "--argument", "width=3", "--why", "8"]
+    done = CliRunner().invoke(app, ["audit", "narrow.pt", *words, "--out", "out"])
+    assert done.exit_code == 0, done.stderr
+    assert "conv1.weight" in (here / "out" / "data" / "layers.csv").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["half.pt", *DATA], "dense.pt has tensors and no network"),
+        (["gone.pt", *NET], "gone.pt is neither a file that is here"),
+        (["half.pt", "--network", "files:Net"], "dense.pt comes without examples"),
+        (["half.pt", "--network", "files:Net", "--groups", "site"], "--groups site are columns of the data"),
+        (["half.pt", *DATA, "--network", "files:Not"], "cannot be imported"),
+        (["half.pt", *DATA, "--argument", "width=3"], "--argument width=3 is of no network"),
+        (["half.pt", *NET, "--argument", "width=3"], "conv1.weight is [6, 1, 3, 3], the network has [3, 1, 3, 3]"),
+        (["half.pt", *NET, "--argument", "breadth=3"], "it takes width"),
+        (["half.pt", *NET, "--gate", "x=1"], "'x' is no bound"),
+        (["half.pt", *NET, "--split", "all"], "--split all is none of test, train"),
+        (["half.pt", *NET, "--target", "ranks"], "--target ranks is none of classes, binary"),
+        (["half.pt", *NET, "--groups", "sex"], "the data have no groups 'sex'; there are site"),
+        (["half.pt", *NET, "--groups", "site", "--split", "train"], "have that column for test only"),
+        (["half.pt", "--network", "files:Net", "--data", "nowhere"], "is no folder that is here"),
+    ],
+)
+def test_a_mistake_on_the_command_line_is_one_message_and_no_report(here, words, says):
+    done = command(*words)
+    assert done.exit_code == 2 and says in done.stderr, done.stderr
+    assert done.exception is None or isinstance(done.exception, SystemExit)
+    assert not (here / "prunescope-reports").exists()

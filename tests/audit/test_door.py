@@ -1,0 +1,72 @@
+"""`ps.audit`, from things that people have to a report."""
+
+import json
+
+import pytest
+import torch
+from files import Net, Sized, baked, dense, examples, pruned
+from torch.utils.data import DataLoader, TensorDataset
+
+import prunescope as ps
+from prunescope.base.errors import UsageError
+
+TRAIN, TEST = examples(60, 1), examples(40, 2)
+
+
+def plain(report):
+    """Everything that a report says of an only pruned network, without the names of files."""
+    return {name: report.table(name) for name in ("measures", "classes", "difficulty", "examples")}
+
+
+def test_the_same_pair_by_modules_dicts_and_files_is_the_same_report(here, store):
+    options = {"test": TEST, "train": TRAIN, "store": store, "twins": {"twin": "twin.pt"}}
+    ways = [
+        ps.audit(dense(), pruned(dense()), network=Net, **options),
+        ps.audit("dense.pt", {"pruned": "same.pt"}, network="files:Net", **options),
+        ps.audit(dense().state_dict(), pruned(dense()).state_dict(), network=Net(), **options),
+        ps.audit(dense(), baked(dense()), **options),
+    ]
+    first = plain(ways[0])
+    assert all(json.dumps(plain(way), default=str) == json.dumps(first, default=str) for way in ways[1:])
+    with torch.no_grad():
+        wrong = (baked(dense()).eval()(TEST[0]).argmax(1) != TEST[1]).double().mean()
+    row = next(row for row in first["measures"] if "error" in json.dumps(row))
+    assert any(value == pytest.approx(100 * float(wrong)) for value in row.values() if isinstance(value, float))
+
+
+def test_names_are_those_of_files_or_of_the_caller(here, store):
+    several = ps.audit(dense(), ["half.pt", "bad.pt"], test=TEST, store=store)
+    assert list(several.plan.pruned) == ["half", "bad"]
+    numbered = ps.audit(dense(), [pruned(dense()), dense(seed=2)], test=TEST, store=store, twins=dense(seed=3))
+    assert (list(numbered.plan.pruned), list(numbered.plan.twins)) == (["pruned-1", "pruned-2"], ["twin-1"])
+    with pytest.raises(UsageError, match="two networks are called 'half'; give pruned= and twins= as dictionaries"):
+        ps.audit(dense(), "half.pt", twins="half.pt", test=TEST, store=store)
+
+
+def test_a_loader_is_read_in_order_and_a_missing_training_set_is_said(here, store):
+    loader = DataLoader(TensorDataset(*TEST), batch_size=7, shuffle=True)
+    report = ps.audit(dense(), pruned(dense()), test=loader, store=store)
+    assert any("No training examples were given" in note for note in report.study.notes)
+    assert plain(report) == plain(ps.audit(dense(), pruned(dense()), test=TEST, store=store))
+    with pytest.raises(UsageError, match=r"split='train' needs training examples; give train=\(x, y\)"):
+        ps.audit(dense(), pruned(dense()), test=TEST, split="train", store=store)
+
+
+def test_networks_of_two_architectures_are_compared(here, store):
+    report = ps.audit(dense(), {"wide": dense(cls=Sized, width=9)}, test=TEST, train=TRAIN, store=store, why=20)
+    assert len(report.table("examples")) == len(TEST[1])
+
+
+def test_the_module_of_that_name_is_the_function(store):
+    import prunescope.audit
+
+    assert callable(prunescope.audit) and prunescope.audit.AuditReport
+    with pytest.raises(UsageError, match="comes without examples"):
+        ps.audit(dense(), dense(seed=1), store=store)
+
+
+def test_a_twin_that_is_the_dense_network_and_a_pruned_one_that_is_are_said(here, store):
+    with pytest.raises(UsageError, match="'twin' is the dense network itself"):
+        ps.audit(dense(), pruned(dense()), twins={"twin": "dense.pt"}, test=TEST, store=store)
+    report = ps.audit(dense(), dense(), test=TEST, store=store)
+    assert "pruned is the very same state as dense" in report.study.notes

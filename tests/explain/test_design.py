@@ -1,0 +1,251 @@
+"""The networks of the design are what their names say, and what cannot be explained is refused before anything runs."""
+
+from typing import ClassVar
+
+import numpy as np
+import pytest
+
+import prunescope as ps
+from prunescope.base.errors import UsageError
+from prunescope.explain.design import DENSE, Design
+from prunescope.explain.factors import FACTORS, Factor
+from prunescope.explain.figures import between_seeds, sentence
+from prunescope.explain.outcomes import least_error
+from prunescope.explain.study import explain
+from prunescope.runs.store.results import Failed
+from prunescope.sparsity.select import Remaining, Sparsity
+from prunescope.studies.claim import judge
+
+LEVELS = 2
+TIME, SIZE, DISTURBANCE, CHOICE = "time", "size", "disturbance", "choice"
+
+
+def recipe(**changes):
+    network = ps.network("prunescope.tasks.nets:LeNet", hidden=(16, 8), inputs=16, classes=4)
+    fields = {
+        "task": ps.Task(network=network, data=ps.Data(source=ps.synthetic(train=96, test=64))),
+        "optimizer": ps.SGD(momentum=0.9),
+        "schedule": ps.Constant(lr=0.1),
+        "batch": 32,
+        "length": "3ep",
+    }
+    return ps.Recipe(**{**fields, **changes})
+
+
+def design(**changes):
+    prune = ps.Prune(amount=Remaining(fraction=0.4))
+    fields = {"rewind": "1ep", "count": 2, "factors": FACTORS, "level": "last", "smaller": None, "fractional": False}
+    return Design(base=recipe(), prune=prune, levels=LEVELS, **{**fields, **changes})
+
+
+def cell(*names):
+    return frozenset(names)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """The design, the store's results, and the layer sparsities of every cell of replicate 0."""
+    made = design()
+    runs = {c: made.recipes(c)[0] for c in made.cells}
+    layers = {c: ps.Reading(measure=ps.LayerSparsity(), state=ps.final(run)) for c, run in runs.items()}
+    masks = {c: ps.Reading(measure=ps.Examples(split="test"), state=ps.final(run)) for c, run in runs.items()}
+    results = ps.ensure(
+        [*runs.values(), *layers.values(), *masks.values()], store=tmp_path_factory.mktemp("store"), workers=1
+    )
+    return made, results, runs, layers, masks
+
+
+def test_the_whole_treatment_is_pruning_itself_and_none_of_it_the_dense_network():
+    made = design()
+    dense = made.dense[1]
+    assert made.recipes(DENSE)[1] == dense
+    assert made.recipes(made.pruned)[1] == ps.imp(dense, levels=LEVELS, prune=made.prune, rewind="1ep")[-1]
+    assert made.recipes(cell(TIME))[1] == ps.extended(dense, levels=LEVELS, rewind="1ep")[-1]
+
+
+def test_time_means_as_many_steps_as_pruning_and_no_time_those_of_the_dense_network(trained):
+    made, results, runs, _, _ = trained
+    steps = {c: int(results[run]["step"]) for c, run in runs.items()}
+    assert {steps[c] for c in made.cells if TIME in c} == {3 * 3 + LEVELS * 2 * 3}
+    assert {steps[c] for c in made.cells if TIME not in c} == {3 * 3}
+
+
+def test_size_means_as_many_weights_in_every_layer_and_no_size_all_of_them(trained):
+    made, results, _, layers, _ = trained
+    for c in made.cells:
+        expected = results[layers[made.pruned if SIZE in c else DENSE]]
+        for name, value in results[layers[c]].items():
+            np.testing.assert_array_equal(value, expected[name], err_msg=made.name(c))
+
+
+def test_all_networks_differ(trained):
+    made, results, _, _, masks = trained
+    losses = [results[masks[c]]["loss"].tobytes() for c in made.cells]
+    assert len(set(losses)) == len(made.cells)
+
+
+def test_choice_takes_the_masks_of_the_pruned_network_and_chance_only_their_counts():
+    made = design()
+    kinds = {c: [type(part).__name__ for part in made.recipes(c)[0].interventions] for c in made.cells}
+    assert kinds[cell(SIZE, CHOICE)] == ["TakeMasks"]
+    assert kinds[cell(SIZE)] == ["KeepAsMany"]
+    assert kinds[cell(DISTURBANCE)] == ["KeepAsMany", "Release"] * LEVELS
+    assert kinds[cell(TIME, DISTURBANCE, CHOICE)] == ["TakeMasks", "Release"]
+    assert kinds[cell(SIZE, DISTURBANCE, CHOICE)] == ["TakeMasks"] * LEVELS
+
+
+def test_a_narrower_network_has_at_most_as_many_weights_as_the_pruned_one():
+    study = explain(recipe(), levels=3, replicates=2, size="narrower")
+    runs = [node.state.run for node in study.nodes if hasattr(node, "state")]
+    (scale,) = {run.task.network.args["scale"] for run in runs if hasattr(run, "task")} - {1.0}
+    first, second = (max(1, round(width * scale)) for width in (16, 8))
+    full, narrow = 16 * 16 + 16 * 8 + 8 * 4, 16 * first + first * second + second * 4
+    assert 0.85 * 0.8**3 * full < narrow <= 0.8**3 * full
+
+
+class Noise(Factor):
+    """A part of pruning that somebody else thought of: noise at the events."""
+
+    name: ClassVar[str] = "noise"
+    says: ClassVar[str] = "weights are shaken at the events"
+    needs: ClassVar[frozenset[str]] = frozenset({TIME})
+
+    def given(self, arm):
+        from dataclasses import replace
+
+        return replace(arm, also=(ps.Noise(std=0.1, length="1it"),))
+
+
+def test_another_factor_is_one_class():
+    made = design(factors=(*FACTORS, Noise()))
+    assert len(made.orders[0]) == 5
+    last = made.recipes(cell(TIME, "noise"))[0]
+    assert [type(part).__name__ for part in last.interventions] == ["Noise"]
+
+
+# -- results that are made up
+
+
+class MadeUp(dict):
+    """Results by node id; a node that is not there has failed."""
+
+    def __getitem__(self, node):
+        if node not in self:
+            raise Failed("run 1234 failed: the loss is not a number")
+        return super().__getitem__(node.id)
+
+    def __contains__(self, node):
+        return super().__contains__(node.id)
+
+
+def made_up(made, errors, failed=()):
+    """Of 1,000 test examples the first are wrong, so many as a cell's error says; replicates have 1 point between."""
+    results = MadeUp()
+    for c in made.cells:
+        for number, run in enumerate(made.recipes(c)):
+            wrong = round(10 * (errors.get(c, 20.0) + number))
+            reading = ps.Reading(measure=ps.Examples(split="test"), state=ps.final(run))
+            facts = {"sparsity": np.asarray(0.8), "step": np.asarray(10)}
+            if c not in failed:
+                dict.__setitem__(results, reading.id, {"correct": np.arange(1000) >= wrong, "loss": np.ones(1000)})
+                dict.__setitem__(results, run.id, facts)
+    return results
+
+
+def test_the_first_sentence_says_effect_shares_cause_and_what_seeds_differ_by():
+    made = design(count=3)
+    errors = {c: 20.0 - 2.0 * (TIME in c) for c in made.cells}
+    assert sentence(made, made_up(made, errors)) == (
+        "Pruning to 20 % of the weights lowered test error by 2 percentage points [2, 2]: 2 of it time, 0 of it size, "
+        "0 of it disturbance, 0 of it choice; its first cause is time; seeds alone differ by 1.3."
+    )
+
+
+def test_where_a_network_failed_the_rest_stands():
+    made = design(count=3)
+    errors = {c: 20.0 - 2.0 * (TIME in c) for c in made.cells}
+    results = made_up(made, errors, failed={cell(TIME, SIZE)})
+    parts = made.parts(made.outcomes[0])
+    np.testing.assert_allclose(parts[TIME](results), -2.0)
+    pruned = made_up(made, errors, failed={made.pruned})
+    assert sentence(made, pruned).startswith("What pruning did is not known: run 1234 failed")
+
+
+def test_a_share_that_is_not_known_is_not_judged():
+    made = design(count=3, fractional=True)
+    failed = {frozenset(order[:2]) for order in made.orders}
+    study = explain(recipe(), prune=made.prune, levels=LEVELS, rewind="1ep", size="masks", orders="two", replicates=3)
+    results = made_up(made, {}, failed=failed)
+    outcomes = {claim.name.split("-")[0]: judge(claim, results).interval_rule for claim in study.claims}
+    assert "not run" in outcomes.values()
+    assert outcomes["pruning"] == "inconclusive"
+
+
+def test_the_distance_between_seeds_is_the_mean_over_pairs():
+    assert between_seeds(np.array([1.0, 2.0, 4.0])) == pytest.approx((1 + 3 + 2) / 3)
+
+
+def test_the_best_of_twenty_levels_of_chance_is_no_effect():
+    """Chosen and judged on the same errors, the best of 20 is 1.9 standard deviations below the rest."""
+    random = np.random.default_rng(0)
+    naive, fitted = [], []
+    for _ in range(200):
+        wrong = random.random((20, 4, 400)) < 0.3
+        values = [{"correct": ~wrong[level, network]} for level in range(20) for network in (0, 1)]
+        best = least_error(values, levels=20, half="even")
+        naive.append(wrong[best, :2, ::2].mean())
+        fitted.append(wrong[best, 2:, 1::2].mean())
+    assert np.mean(naive) < 0.27
+    assert abs(np.mean(fitted) - 0.3) < 4 * np.std(fitted) / np.sqrt(200)
+
+
+def test_the_best_level_is_chosen_by_other_networks_and_other_test_examples():
+    made = design(count=4, level="best")
+    value = made.value(made.pruned, made.outcomes[0])
+    chosen = {node.state.run for node in value.nodes}
+    assert len(chosen) == 8
+    for choice in chosen:
+        own = {run.seeds.init for run in choice.among}
+        assert own.isdisjoint(reading.state.run.seeds.init for reading in choice.inputs)
+
+
+# -- bad input
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"levels": 0}, "levels=0 prunes nothing"),
+        ({"replicates": 1}, "replicates=1 has no interval"),
+        ({"prune": ps.Prune(amount=Sparsity(final=0.5))}, "level 2 cannot be reached.*give levels=1"),
+        ({"prune": ps.Prune(amount=Remaining(fraction=0.99)), "levels": 9}, "level 5 cannot be reached"),
+        ({"prune": ps.Prune(amount=Remaining(fraction=0.9)), "size": "narrower"}, "the narrowest .* prune less"),
+    ],
+)
+def test_what_cannot_be_explained_is_refused_with_the_fix(changes, message):
+    with pytest.raises(UsageError, match=message):
+        explain(recipe(), **changes)
+
+
+def test_a_factory_without_scale_gets_random_masks_and_the_report_says_so():
+    network = ps.network("prunescope.tasks.nets:LeNet", hidden=(4,), inputs=16, classes=4)
+    task = ps.Task(network=network.replace(args={"hidden": [4], "inputs": 16, "classes": 4}), data=recipe().task.data)
+    study = explain(recipe(task=task), replicates=2)
+    assert "random mask" in study.notes[0] and "no argument 'scale'" in study.notes[0]
+    with pytest.raises(UsageError, match="no argument 'scale'"):
+        explain(recipe(task=task), replicates=2, size="narrower")
+
+
+def test_a_recipe_that_is_pruned_already_is_refused():
+    with pytest.raises(UsageError, match="a dense recipe has no interventions"):
+        explain(ps.at_init(recipe(), ps.Prune()))
+
+
+def test_one_test_example_is_refused():
+    task = recipe().task.replace(data=ps.Data(source=ps.synthetic(train=96, test=1)))
+    with pytest.raises(UsageError, match="1 test examples say nothing"):
+        explain(recipe(task=task))
+
+
+def test_the_package_answers_to_the_name_of_its_function():
+    assert ps.explain(recipe(), replicates=2).name == "explain"

@@ -1,0 +1,36 @@
+"""In the null world of all studies, at most 5 % of the claims that something differs are decided."""
+
+import sys
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).parent))
+
+from made_up_worlds import World, smoke_studies
+
+from prunescope.runs.store.results import Missing
+from prunescope.studies.claim import judge
+from prunescope.studies.null_world import claims_difference, null_world
+
+
+class NullWorld(World):
+    """Of kinds of nodes that no study has with treatments there are no specimens."""
+
+    def __getitem__(self, node):
+        try:
+            return super().__getitem__(node)
+        except KeyError as problem:
+            raise Missing(f"{node.id} has no specimen") from problem
+
+
+def test_at_most_5_percent_of_differences_are_decided():
+    worlds, outcomes = [NullWorld(number) for number in range(1, 5)], Counter()
+    for name, study in smoke_studies():
+        if "/" in name or name == "quickstart":  # without the whole papers, which are put together of these
+            for claim in filter(claims_difference, null_world(study).claims):
+                # Whatever its preconditions say: it is the statistics that are looked at.
+                outcomes.update(judge(replace(claim, preconditions=()), world).interval_rule for world in worlds)
+    decided = outcomes["reproduced"] + outcomes["contradicted"]
+    assert outcomes["inconclusive"] > 500
+    assert decided <= 0.05 * (decided + outcomes["inconclusive"])
