@@ -7,7 +7,8 @@ import torch
 from specimens import recipe
 
 from prunescope import Measure
-from prunescope.measures import HessianTraceEstimate, Risk
+from prunescope.measures import GraNd, HessianTraceEstimate, Risk
+from prunescope.measures.curvature.surface import Sample
 from prunescope.runs.execution import workbench
 from prunescope.runs.execution.ensure import ensure
 from prunescope.runs.execution.preparation import prepare
@@ -72,3 +73,12 @@ def test_it_is_priced_by_what_one_like_it_took(store, monkeypatch):
     after = prepare(plan([twin], store), store, workers=1).alone
     assert before < 0.05 <= 0.08 <= after[twin.id] < 5
     assert len(list(store.root.glob("prices/readings-*.json"))) == 1
+
+
+def test_measures_say_how_dear_they_are(store):
+    run = recipe()  # 96 training and 64 test examples
+    estimate = HessianTraceEstimate(probes=50, sample=Sample(examples=32))
+    readings = [Reading(measure=measure, state=final(run)) for measure in (Risk(), Slow(), estimate, GraNd())]
+    alone = prepare(plan(readings, store), store, workers=1).alone
+    passes = [alone[reading.id] / alone[readings[0].id] for reading in readings]
+    assert passes == pytest.approx([1, 1, 6 * 50 * 32 / 96, 4])

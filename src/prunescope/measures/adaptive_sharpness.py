@@ -1,5 +1,7 @@
 """Sharpness in units of each weight's own size: flatness that rescaling cannot change."""
 
+from collections.abc import Mapping
+
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -42,6 +44,10 @@ class AdaptiveSharpness(Measure):
     steps: int = Field(default=20, ge=1)
     draws: int = Field(default=20, ge=2)
     seed: int = Field(default=0, ge=0)
+
+    def evaluations(self, sizes: Mapping[str, int]) -> float:
+        """See `Measure`; a gradient costs what three evaluations do."""
+        return (3 * self.steps + self.draws) * self.sample.size(sizes)
 
     def measure(self, problem: Problem, weights: Weights) -> dict[str, Tensor]:
         """Five numbers by name. Raises UsageError for what `Sample` cannot be measured on."""

@@ -1,5 +1,7 @@
 """How large the gradients of single examples are: Tr(C), and GraNd of every one."""
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
@@ -63,6 +65,10 @@ class GraNd(Measure):
     """
 
     split: SplitName = "train"
+
+    def evaluations(self, sizes: Mapping[str, int]) -> float:
+        """See `Measure`; a gradient costs what three evaluations do."""
+        return 4.0 * sizes[self.split]
 
     def measure(self, problem: Problem, weights: Weights) -> dict[str, Tensor]:
         """One tensor over the examples of the split, in its order. Raises UsageError where examples mix."""

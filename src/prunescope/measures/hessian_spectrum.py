@@ -1,5 +1,6 @@
 """The largest eigenvalues of the Hessian, and how far one can go along their eigenvectors."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 import torch
@@ -46,6 +47,10 @@ class HessianSpectrum(Measure):
     method: Literal["lanczos", "power"] = "lanczos"
     tolerance: float = Field(default=1e-4, gt=0, lt=1)
     seed: int = Field(default=0, ge=0)
+
+    def evaluations(self, sizes: Mapping[str, int]) -> float:
+        """See `Measure`; a product with the Hessian costs what six evaluations do."""
+        return 18 * self.count * self.sample.size(sizes)
 
     def measure(self, problem: Problem, weights: Weights) -> dict[str, Tensor]:
         """Six entries by name. Raises UsageError for a network that cannot be differentiated twice."""
@@ -106,6 +111,11 @@ class LossAlongEigenvectors(Measure):
     rise: float = Field(default=0.1, gt=0)
     tolerance: float = Field(default=1e-4, gt=0, lt=1)
     seed: int = Field(default=0, ge=0)
+
+    def evaluations(self, sizes: Mapping[str, int]) -> float:
+        """See `Measure`; a product with the Hessian costs what six evaluations do."""
+        passes = 2 * self.reach / self.step * self.count
+        return 18 * self.count * self.sample.size(sizes) + passes * self.losses.size(sizes)
 
     def measure(self, problem: Problem, weights: Weights) -> dict[str, Tensor]:
         """Epsilon and the curves. Raises UsageError where there is no second derivative."""

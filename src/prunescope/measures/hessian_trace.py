@@ -1,5 +1,7 @@
 """Tr(H): exactly for piecewise linear networks, by random probes with their error for any."""
 
+from collections.abc import Mapping
+
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -126,6 +128,10 @@ class HessianTraceEstimate(Measure):
     sketch: int = Field(default=0, ge=0)
     seed: int = Field(default=0, ge=0)
 
+    def evaluations(self, sizes: Mapping[str, int]) -> float:
+        """See `Measure`; a product with the Hessian costs what six evaluations do."""
+        return 6 * (self.probes + self.sketch) * self.sample.size(sizes)
+
     def measure(self, problem: Problem, weights: Weights) -> dict[str, Tensor]:
         """The estimate, its error and its parts. Raises UsageError where there is no second derivative."""
         around = surface(problem, weights, self.sample)
@@ -152,6 +158,10 @@ class HessianTraceOrEstimate(Measure):
     sample: Sample = Sample()
     probes: int = Field(default=100, ge=2)
     seed: int = Field(default=0, ge=0)
+
+    def evaluations(self, sizes: Mapping[str, int]) -> float:
+        """See `Measure`; a product with the Hessian costs what six evaluations do."""
+        return 6 * self.probes * self.sample.size(sizes)
 
     def measure(self, problem: Problem, weights: Weights) -> dict[str, Tensor]:
         """The trace, its error and its parts. Raises UsageError where there is no second derivative."""

@@ -25,6 +25,13 @@ class Measure(Value):
     def require(self, task: Task) -> None:
         """Raises UsageError, with the fix, for a task that has no such quantity; asked before anything runs."""
 
+    def evaluations(self, sizes: Mapping[str, int]) -> float:
+        """About how many evaluated examples its work equals, for its price before one like it was taken.
+
+        sizes: number of examples by split. By default one pass over the larger split.
+        """
+        return max(sizes.values())
+
     @abstractmethod
     def measure(self, problem: Problem, weights: Weights) -> dict[str, Tensor]:
         """The values by name: 0-D tensors for numbers, [N, ...] for quantities of N examples.

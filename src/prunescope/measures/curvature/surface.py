@@ -8,7 +8,7 @@ removed weight is a constant 0, so it adds an eigenvalue 0 and nothing to a trac
 Differs from Bartoldson et al. 2020, whose vectors keep removed entries and their zero gradients: the same numbers.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Annotated, Literal
@@ -54,6 +54,10 @@ class Sample(Value):
     examples: Annotated[int, Field(ge=1)] | Literal["all"] = 512
     normalization: Literal["eval", "train"] = "eval"
     precision: Literal["float32", "float64"] = "float32"
+
+    def size(self, sizes: Mapping[str, int]) -> int:
+        """How many examples it has; sizes: of the splits."""
+        return sizes[self.split] if self.examples == "all" else min(self.examples, sizes[self.split])
 
 
 @dataclass(frozen=True)

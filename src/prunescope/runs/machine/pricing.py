@@ -18,6 +18,7 @@ from prunescope.base.reference import StateRef
 from prunescope.base.state import Weights
 from prunescope.base.steps import Clock
 from prunescope.base.value import text_digest
+from prunescope.measures.measure import Measure
 from prunescope.runs.graph.given import Given, Run
 from prunescope.runs.graph.nodes import Measured
 from prunescope.runs.graph.recipe import Recipe
@@ -122,14 +123,17 @@ class Prices:
         return recipe.steps * price.step + probed * price.example
 
     def reading(self, reading: Measured) -> float:
-        """Seconds that a reading takes: what one like it took, or for each state one pass over the larger split.
+        """Seconds that a reading takes: what one like it took, or what its measure says.
 
         Of a choice it is that of the dearest member.
         """
         run = _dearest(reading)
         if (known := self.taken.known.get(_kind(reading))) is not None:
             return known.seconds
-        return len(reading.states) * self.of(run).example * max(run.train_examples, run.task.data.source.test)
+        data = run.task.data
+        sizes = {"train": run.train_examples, "validation": data.validation, "test": data.source.test}
+        work = reading.of.evaluations(sizes) if isinstance(reading.of, Measure) else 2 * max(sizes.values())
+        return self.of(run).example * work
 
     def learn(self, took: Mapping[Measured, float]) -> None:
         """Remembers what readings took that are dearer than a pass: of these nothing else tells the price."""

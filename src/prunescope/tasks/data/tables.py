@@ -76,16 +76,18 @@ def _arrays(folder: Path) -> dict[str, Any]:
         raise DataError(f"an array of {folder} cannot be read ({problem}); write it with np.save") from None
 
 
-def _pairs(path: str, found: Mapping[str, Any]) -> dict[str, Any]:
-    pairs, arrays = {}, dict(found)
+def _pairs(path: str, arrays: Mapping[str, Any]) -> dict[str, Any]:
+    """The arrays of both splits, names of classes, and columns of groups."""
+    pairs: dict[str, Any] = {}
+    others = dict(arrays)
     for split in ("train", "test"):
         keys = [next((key for key in (f"{split}_{part}", f"{part}_{split}") if key in arrays), None) for part in "xy"]
         if None in keys:
             raise UsageError(f"{path} has {', '.join(sorted(arrays))}; it needs train_x, train_y, test_x and test_y")
-        pairs[split] = tuple(arrays.pop(str(key)) for key in keys)
-    names = arrays.pop("class_names", None)
+        pairs[split] = tuple(others.pop(str(key)) for key in keys)
+    names = others.pop("class_names", None)
     groups: dict[str, dict[str, Any]] = {}
-    for key, column in arrays.items():
+    for key, column in others.items():
         split, _, name = key.partition("_")
         if split in pairs and name and column.ndim == 1 and column.dtype.kind in "iuU":
             groups.setdefault(name, {})[split] = column
