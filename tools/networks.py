@@ -199,8 +199,8 @@ are small, start from random weights, and are trained for four epochs on 48 exam
 
 Layers before a residual sum keep their units: what the shortcut adds would stay. So do layers whose outputs are
 normalized together (LayerNorm), and recurrent ones. Heads that share keys and values go together. Embeddings are not
-pruned unless `prunable=` names them. A layer that starts from zeros, as some output layers do, may be all that magnitude
-pruning takes early in training, which is refused.
+pruned unless `prunable=` names them. A layer that starts from zeros, as some output layers do, may be all that
+magnitude pruning takes early in training, which is refused.
 
 Made on {date} with {versions}.
 """
