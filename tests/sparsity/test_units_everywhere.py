@@ -138,6 +138,18 @@ class Turned(nn.Module):
         return self.fc((x + self.down(F.gelu(self.up(x)))).mean(1))
 
 
+class Products(nn.Module):
+    """Products with weights that are no modules."""
+
+    def __init__(self, width=4):
+        super().__init__()
+        self.up, self.down = nn.Parameter(torch.randn(width, 6)), nn.Parameter(torch.randn(width, 6))
+        self.fc = nn.Linear(6, 2)
+
+    def forward(self, x):
+        return self.fc((x + torch.tanh(x @ self.up.T) @ self.down).mean(1))
+
+
 class UNet(nn.Module):
     """A transposed convolution, and channels of the encoder that are read again after it."""
 
@@ -177,6 +189,7 @@ CASES = {
     "heads in three layers": (partial(Heads, packed=False), "v", 3, TOKENS, {"heads": 1}),
     "heads that share keys": (partial(Heads, heads=6, packed=False, groups=2), "v", 3, TOKENS, {"heads": 2}),
     "columns": (Turned, "up", 4, TOKENS, {"width": 2}),
+    "products": (Products, "up", 4, TOKENS, {"width": 2}),
     "encoder": (UNet, "enter", 4, IMAGES, {"width": 2}),
     "before a transposed one": (UNet, "deep", 5, IMAGES, {"inner": 3}),
     "transposed": (UNet, "rise", 3, IMAGES, None),

@@ -15,9 +15,13 @@ from torch.utils._pytree import tree_leaves, tree_map
 from prunescope.base.errors import UsageError
 
 ATEN = torch.ops.aten
-CONVOLUTIONS = {ATEN.conv1d, ATEN.conv2d, ATEN.conv3d}
-TRANSPOSED = {ATEN.conv_transpose1d, ATEN.conv_transpose2d, ATEN.conv_transpose3d}
-PRODUCTS = {ATEN.mm, ATEN.matmul}
+FORWARD = dict.fromkeys((ATEN.linear, ATEN.conv1d, ATEN.conv2d, ATEN.conv3d), (1, 2, 0, (0, 1)))
+BACKWARD = dict.fromkeys((ATEN.conv_transpose1d, ATEN.conv_transpose2d, ATEN.conv_transpose3d), (1, 2, 0, (1, 0)))
+NORMS = dict.fromkeys((ATEN.batch_norm, ATEN.instance_norm), (1, 2, 0, (0, 1)))
+PRODUCTS = {**dict.fromkeys((ATEN.mm, ATEN.matmul), (1, 9, 0, (1, 0))), ATEN.addmm: (2, 0, 1, (1, 0))}
+PLACES = FORWARD | BACKWARD | NORMS | PRODUCTS
+"""Places of weight, bias (9 for none) and input among the arguments; axes of units and of columns in the weight."""
+CONVOLUTIONS = {packet for packet in FORWARD | BACKWARD if packet != ATEN.linear}
 TURNS = {ATEN.t, ATEN.transpose, ATEN.numpy_T}
 OUTPUT = -1
 """Stands for the network's output among the calls that read something."""
@@ -164,25 +168,18 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def _recognized(self, func: Any, args: Any, kwargs: dict[str, Any]) -> Call:
         call, packet = Call(func, args, kwargs), func.overloadpacket
-        name = [self.names.get(id(arg), "") for arg in args[:3]] + [""] * 3
-        if packet == ATEN.linear and name[1]:
-            call.kind, call.weight, call.bias, call.x = "layer", name[1], name[2], args[0]
-        elif packet in CONVOLUTIONS | TRANSPOSED and name[1]:
-            call.groups = args[6] if len(args) > 6 else 1
-            if packet in CONVOLUTIONS or call.groups == 1:
-                call.kind, call.weight, call.bias, call.x = "layer", name[1], name[2], args[0]
-                call.axes = (1 - args[1].ndim,) * 2
-                call.weight_axes = (0, 1) if packet in CONVOLUTIONS else (1, 0)
-        elif packet in PRODUCTS and name[1] and args[1].ndim == 2:
-            call.kind, call.weight, call.x, call.weight_axes = "layer", name[1], args[0], (1, 0)
-        elif packet == ATEN.addmm and name[2]:
-            call.kind, call.weight, call.bias, call.x, call.weight_axes = "layer", name[2], name[0], args[1], (1, 0)
-        elif packet in (ATEN.batch_norm, ATEN.instance_norm) and name[1] and name[2]:
-            call.kind, call.weight, call.bias, call.x, call.axes = "norm", name[1], name[2], args[0], (1, 1)
+        if packet in PLACES:
+            weight, bias, x, axes = PLACES[packet]
+            call.weight, call.bias = (self.names.get(id(args[i]), "") if i < len(args) else "" for i in (weight, bias))
+            call.x, call.weight_axes = args[x], axes[::-1] if id(args[weight]) in self.turned else axes
+            if packet in CONVOLUTIONS:
+                call.groups, call.axes = args[6] if len(args) > 6 else 1, (1 - args[weight].ndim,) * 2
+            if packet in NORMS:
+                call.kind, call.axes = "norm" if call.weight and call.bias else "", (1, 1)
+            elif call.weight and args[weight].ndim > 1 and (call.groups == 1 or axes == (0, 1)):
+                call.kind = "layer"
         elif packet == ATEN.mul and isinstance(args[1], Tensor) and (gate := self.gates.get(_storage(args[1]))):
             call.kind, call.weight, call.x, call.axes = "gate", gate, args[0], (1, 1)
-        if call.kind == "layer" and packet in PRODUCTS | {ATEN.addmm} and id(args[-1]) in self.turned:
-            call.weight_axes = (0, 1)
         return call
 
 
