@@ -12,7 +12,6 @@ from prunescope.base.streams import Seeds
 from prunescope.runs.execution.executors.processes import keep_memory
 from prunescope.runs.execution.workbench import Workbench
 from prunescope.runs.graph.recipe import Recipe
-from prunescope.runs.machine.calibration import kernels
 from prunescope.runs.machine.devices import one_thread
 from prunescope.runs.machine.engines import EngineSetting
 from prunescope.runs.machine.loader import fresh_weights
@@ -20,6 +19,7 @@ from prunescope.runs.store.store import Store
 from prunescope.tasks.data.idx import mnist
 from prunescope.tasks.data.source import Source
 from prunescope.tasks.data.synthetic import synthetic
+from prunescope.tasks.kernels.kernel_config import fastest
 from prunescope.tasks.model import network
 from prunescope.tasks.task import Data, Problem, Task
 from prunescope.training.optim import SGD
@@ -84,7 +84,7 @@ def laboratory(scale: Scale) -> Iterator[Laboratory]:
     )
     with tempfile.TemporaryDirectory(prefix="prunescope-bench-") as folder, one_thread():
         store = Store(f"{folder}/store")
-        bench = Workbench(store, setting=EngineSetting(engine="lean", kernels=kernels(store)))
+        bench = Workbench(store, setting=EngineSetting(engine="lean", kernels=fastest()))
         yield Laboratory(scale, recipe, bench, bench.problem(recipe), images)
 
 

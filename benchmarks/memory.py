@@ -12,7 +12,6 @@ from benchmarks.stack import members_of, two_layer
 from prunescope.base.streams import replicate
 from prunescope.runs.execution.workbench import Workbench
 from prunescope.runs.graph.recipe import Recipe
-from prunescope.runs.machine.calibration import for_stacks
 from prunescope.runs.machine.memory import watched
 from prunescope.runs.machine.pack_sizes import bytes_of_data, measure
 from prunescope.runs.store.store import Store
@@ -30,7 +29,7 @@ def memory(lab: Laboratory) -> list[Result]:
     difference between the peaks of two of them that take two steps with 8 and with 40 members, over 32.
     """
     few, many = (FEW, MANY) if lab.scale is FULL else (2, 4)
-    rows, kernels = [], for_stacks(lab.bench.store, lab.bench.setting.kernels)
+    rows, kernels = [], lab.bench.setting.kernels
     kinds: dict[str, Callable[[int], list[Recipe]]] = {
         "two-layer": lambda count: two_layer(0.01, count),
         "LeNet-300-100": lambda count: [lab.recipe.replace(seeds=replicate(k)) for k in range(count)],

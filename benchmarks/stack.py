@@ -13,7 +13,6 @@ from prunescope.base.streams import replicate
 from prunescope.papers.yang2023.scales import Setting, pruned
 from prunescope.runs.execution.workbench import Workbench
 from prunescope.runs.graph.recipe import Recipe
-from prunescope.runs.machine.calibration import for_stacks
 from prunescope.runs.machine.loader import with_kernels
 from prunescope.tasks.kernels.kernel_config import Kernels
 from prunescope.training.engines.engine import Engine, Replica
@@ -90,7 +89,7 @@ def members_of(bench: Workbench, recipes: Sequence[Recipe], kernels: Kernels) ->
 
 def advancing(lab: Laboratory, recipes: Sequence[Recipe], engine: Engine, steps: int) -> Callable[[], object]:
     """So many steps of all recipes by an engine; going on where it was, as a run does."""
-    kernels = for_stacks(lab.bench.store, lab.bench.setting.kernels)
+    kernels = lab.bench.setting.kernels
     replicas: list[Replica] = [member.replica for member in members_of(lab.bench, recipes, kernels)]
 
     def several() -> None:

@@ -16,7 +16,6 @@ from prunescope.base.errors import UsageError
 from prunescope.base.streams import Seeds
 from prunescope.measures import HessianTrace, Sample
 from prunescope.runs.machine.loader import fresh_weights
-from prunescope.sparsity.structure import find_units
 from prunescope.tasks.data.synthetic import synthetic
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -52,14 +51,14 @@ def test_the_measure_is_half_the_trace_of_the_hessian():
 def test_the_score_is_gamma_and_needs_one():
     score = executed("stability.md", "class Gamma")["Gamma"]()
     problem, weights = tiny("VGG", depth=11, scale=0.0625)
-    units = find_units(problem.model.template(train=False)).at("conv1")
+    units = problem.model.structure.at("conv1")
     gamma = torch.randn(units.count)
     weights = weights.replace(params=weights.params | {units.affine[0]: gamma})
     score.check(units)
     assert torch.equal(score.scores(weights, units, {}), gamma.double().abs())
     bare, _ = tiny("LeNet", hidden=(4,), inputs=3072)
     with pytest.raises(UsageError, match="has no gamma"):
-        score.check(find_units(bare.model.template(train=False)).at("fc1"))
+        score.check(bare.model.structure.at("fc1"))
 
 
 def test_dense_sparse_dense(tmp_path, monkeypatch):

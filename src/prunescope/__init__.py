@@ -63,8 +63,6 @@ if TYPE_CHECKING:
     from prunescope.tasks.model import Network, network
     from prunescope.tasks.targets import Binary, Classes, MultiLabel, Regression, Sequence
     from prunescope.tasks.task import Data, Task
-    from prunescope.training.average_probe import AverageCurve
-    from prunescope.training.epoch_probes import EpochAccuracy
     from prunescope.training.interventions import (
         At,
         BernoulliUnits,
@@ -84,12 +82,10 @@ if TYPE_CHECKING:
         ZeroUnits,
     )
     from prunescope.training.optim import SGD, Adam, AdamW, Optimizer
-    from prunescope.training.optimizers.accumulated import Accumulated
-    from prunescope.training.optimizers.averaged import Averaged
-    from prunescope.training.optimizers.clipped import Clipped
     from prunescope.training.optimizers.grouped import Group, Grouped
     from prunescope.training.optimizers.torch_optimizer import TorchOptimizer
-    from prunescope.training.probes import AroundEvents, Curve, Probe
+    from prunescope.training.optimizers.wrapper import Accumulated, Averaged, Clipped
+    from prunescope.training.probes import AroundEvents, AverageCurve, Curve, EpochAccuracy, Probe
     from prunescope.training.samplers import Balanced, Sampler, Weighted
     from prunescope.training.schedules import Constant, Cosine, Milestones, Schedule, Warmup
     from prunescope.training.stopping import LossBelow
@@ -139,19 +135,15 @@ _HOME = {
     "tasks.model": "Network network",
     "tasks.targets": "Binary Classes MultiLabel Regression Sequence",
     "tasks.task": "Data Task",
-    "training.average_probe": "AverageCurve",
-    "training.epoch_probes": "EpochAccuracy",
     "training.interventions": (
         "At BernoulliUnits Every Intervention LayerSchedule Noise NoiseUnits Prune PruneUnits Reinit Release Rewind "
         "UseAverage When Zero ZeroUnits"
     ),
     "training.optim": "SGD Adam AdamW Optimizer",
-    "training.optimizers.accumulated": "Accumulated",
-    "training.optimizers.averaged": "Averaged",
-    "training.optimizers.clipped": "Clipped",
+    "training.optimizers.wrapper": "Accumulated Averaged Clipped",
     "training.optimizers.grouped": "Group Grouped",
     "training.optimizers.torch_optimizer": "TorchOptimizer",
-    "training.probes": "AroundEvents Curve Probe",
+    "training.probes": "AroundEvents AverageCurve Curve EpochAccuracy Probe",
     "training.samplers": "Balanced Sampler Weighted",
     "training.schedules": "Constant Cosine Milestones Schedule Warmup",
     "training.stopping": "LossBelow",

@@ -12,36 +12,39 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-_RUNS = {
-    "graph": "families recipe",
-    "store": "codec housekeeping index lease plan results",
-    "machine": "calibration engines memory packing pricing",
-    "execution": "manifest preparation status workbench",
+_ROOMS = {
+    "runs.graph": "families recipe",
+    "runs.store": "codec housekeeping index lease plan results",
+    "runs.machine": "engines memory packing pricing",
+    "runs.execution": "manifest preparation status workbench",
 }
-_MEASURES = {
-    "examples": "el2n labels out_of_sample seen_unseen",
-    "gradient_trace": "grand",
-    "hessian_spectrum": "loss_along_eigenvectors",
-    "hessian_trace": "hessian_trace_estimate hessian_trace_or_estimate",
-    "risk": "class_risk group_risk halves",
-    "sparsity": "units_gone",
+"""Folders to the names of modules that stood directly in the first of them."""
+_JOINED = {
+    "measures.examples": "el2n labels out_of_sample seen_unseen",
+    "measures.gradient_trace": "grand",
+    "measures.hessian_spectrum": "loss_along_eigenvectors",
+    "measures.hessian_trace": "hessian_trace_estimate hessian_trace_or_estimate",
+    "measures.risk": "class_risk group_risk halves",
+    "measures.sparsity": "units_gone",
+    "training.probes": "epoch_probes average_probe",
+    "training.optimizers.wrapper": "accumulated averaged clipped",
+    "training.interventions.prune": "prune_rounds",
+    "training.interventions.masks": "bernoulli release take_masks",
+    "training.interventions.values": "reinit rescale rewind use_average",
 }
+"""Modules to the names of those beside them that they now hold."""
 MOVED = {
-    **{
-        f"prunescope.runs.{name}": f"prunescope.runs.{room}.{name}"
-        for room, names in _RUNS.items()
-        for name in names.split()
-    },
-    **{
-        f"prunescope.measures.{name}": f"prunescope.measures.{place}"
-        for place, names in _MEASURES.items()
-        for name in names.split()
-    },
-    "prunescope.runs.execute": "prunescope.runs.execution.ensure",
-    "prunescope.runs.watch": "prunescope.runs.graph.measure_probe",
-    "prunescope.papers.own": "prunescope.studies.own",
-    "prunescope.papers.bartoldson2020": "prunescope.papers.bartoldson",
-    "prunescope.papers.bartoldson2020.yours": "prunescope.papers.bartoldson.yours",
+    f"prunescope.{old}": f"prunescope.{new}"
+    for old, new in {
+        **{f"runs.{name}": f"{room}.{name}" for room, names in _ROOMS.items() for name in names.split()},
+        **{f"{new.rpartition('.')[0]}.{name}": new for new, names in _JOINED.items() for name in names.split()},
+        "runs.calibration": "tasks.kernels.kernel_config",
+        "runs.execute": "runs.execution.ensure",
+        "runs.watch": "runs.graph.measure_probe",
+        "papers.own": "studies.own",
+        "papers.bartoldson2020": "papers.bartoldson",
+        "papers.bartoldson2020.yours": "papers.bartoldson.yours",
+    }.items()
 }
 """Old name to new name."""
 

@@ -6,6 +6,8 @@ from files import dense, pruned
 from typer.testing import CliRunner, Result
 
 from prunescope.cli import app
+from prunescope.runs.store.housekeeping import garbage
+from prunescope.runs.store.store import Store
 
 DATA = ["--data", "data.npz"]
 NET = ["--network", "files:Net", *DATA]
@@ -22,6 +24,10 @@ def test_the_command_writes_a_report_and_says_what_it_did(here):
     assert "are exactly 0 and count as removed" in done.stderr and "report: " in done.stdout
     assert (here / "out" / "index.html").exists() and (here / "out" / "gate.xml").exists()
     assert "north" in (here / "out" / "data" / "groups.csv").read_text()
+    store = Store("prunescope-store")
+    assert garbage(store, store.pins()).runs == () == garbage(store, store.pins()).readings
+    listed = CliRunner().invoke(app, ["runs", "ls"]).stdout
+    assert listed.count("given") == 3 and "Net" in listed
     broken = command("bad.pt", *NET, "--gate", "max-disagreement=0.01", "--out", "bad")
     assert broken.exit_code == 1 and "broken" in broken.stdout
 

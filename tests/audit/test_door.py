@@ -70,3 +70,14 @@ def test_a_twin_that_is_the_dense_network_and_a_pruned_one_that_is_are_said(here
         ps.audit(dense(), pruned(dense()), twins={"twin": "dense.pt"}, test=TEST, store=store)
     report = ps.audit(dense(), dense(), test=TEST, store=store)
     assert "pruned is the very same state as dense" in report.study.notes
+
+
+def test_a_dense_network_that_knows_nothing_of_the_examples_is_said(store):
+    y = torch.arange(100) % 10
+    x = torch.nn.functional.one_hot(y, 10).float()
+    knows = torch.nn.Linear(10, 10)
+    with torch.no_grad():
+        knows.weight.copy_(torch.eye(10) * 3 + 0.01)
+    strange = "The dense network is hardly better than naming the most frequent class always"
+    assert strange not in str(ps.audit(knows, baked(knows), test=(x, y), store=store))
+    assert strange in str(ps.audit(knows, baked(knows), test=(x, y.roll(1)), store=store))

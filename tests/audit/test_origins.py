@@ -16,7 +16,7 @@ import prunescope as ps
 from prunescope.audit.states import Examples, states
 from prunescope.base.errors import DataError, UsageError
 from prunescope.base.reference import FINAL
-from prunescope.base.streams import replicate
+from prunescope.base.streams import Seeds, replicate
 from prunescope.runs.execution.ensure import ensure
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.tasks.data.synthetic import synthetic
@@ -112,6 +112,13 @@ def test_a_mask_that_a_layer_of_the_users_own_multiplies_with_is_a_mask(data, st
     assert masks_of(states({"dense": ignored}, data, store).states["dense"])["1.weight"].all()
 
 
+def test_a_file_of_before_batches_were_counted_is_a_state(data, store):
+    old = {key: leaf for key, leaf in dense().state_dict().items() if "num_batches" not in key}
+    state = states({"dense": dense(), "old": old}, data, store).states["old"]
+    new = states({"dense": dense()}, data, store).states["dense"]
+    assert torch.equal(state.run.weights.buffers["bn1.running_mean"], new.run.weights.buffers["bn1.running_mean"])
+
+
 def test_weight_norm_of_the_class_itself_stays(data, store):
     def build():
         return nn.Sequential(nn.Flatten(), parametrizations.weight_norm(nn.Linear(64, 10)))
@@ -156,6 +163,11 @@ def test_narrower_layers_are_understood_with_or_without_the_module(data, store, 
     assert torch.allclose(outputs, net.eval()(x), atol=1e-5)
 
 
+def test_a_dense_network_of_another_width_than_named_is_refused(data, store):
+    with pytest.raises(UsageError, match=r"conv1\.weight is \[6, 1, 3, 3\], the network has \[9, 1, 3, 3\]"):
+        states({"dense": dense().state_dict()}, data, store, network=lambda: Net(9))
+
+
 def test_torch_prunings_network_is_understood(data, store):
     tp = pytest.importorskip("torch_pruning")
     net = dense()
@@ -180,6 +192,13 @@ def test_a_module_whose_class_needs_arguments_lends_its_network_to_the_others(da
     assert len(networks) == 1
     wide = states({"dense": net, "wide": dense(cls=Sized, width=9)}, data, store)
     assert wide.states["wide"].run.task.network.id not in networks
+
+
+def test_a_network_that_was_frozen_to_be_used_is_counted_like_any_other(data, store):
+    frozen = pruned(dense(cls=Sized, width=6)).eval().requires_grad_(False)
+    state = states({"dense": frozen}, data, store).states["dense"]
+    assert state.run.weights.sparsity == pytest.approx(0.7, abs=0.01)
+    assert not any(leaf.requires_grad for leaf in frozen.parameters())
 
 
 def test_another_function_behind_the_same_names_is_another_network(data, store):
@@ -213,8 +232,9 @@ def test_runs_of_a_store_by_the_first_digits_of_their_ids(data, store):
     found = states({"dense": run.id[:6], "copy": copied, "recipe": run}, data, store)
     assert found.states["dense"].id == found.states["copy"].id
     assert found.states["recipe"].run == run
-    alone = states({"dense": run.id[:6], "copy": copied}, None, store)
-    assert {state.id for state in alone.states.values()} == {found.states["dense"].id}
+    for first in (run.id[:6], run, ps.final(run)):
+        alone = states({"dense": first, "copy": copied}, None, store)
+        assert alone.states["copy"].id == found.states["dense"].id
 
 
 def test_a_run_brings_its_data_with_its_noise_and_what_it_held_out(store):
@@ -226,7 +246,7 @@ def test_a_run_brings_its_data_with_its_noise_and_what_it_held_out(store):
     run = Recipe(task=task, optimizer=SGD(), schedule=Constant(lr=0.1), batch=30, length="1ep", seeds=replicate(3))
     ensure(run, store=store, workers=1)
     state = states({"dense": run.id[:8]}, None, store).states["dense"]
-    assert state.run.task == task and state.run.seeds == run.seeds
+    assert state.run.task == task and state.run.seeds == Seeds(labels=3)
     readings = [
         ps.Reading(measure=ps.Risk(split=split), state=reference)
         for split in ("train", "validation", "test")
@@ -319,6 +339,13 @@ def test_residual_networks_and_vggs_of_open_lth_keep_every_tensor(store, tmp_pat
     assert [leaf.flatten()[0] for leaf in named.values()] == [leaf.flatten()[0] for leaf in theirs.values()]
 
 
+def test_masks_of_other_tensors_are_refused(data, store, tmp_path):
+    lenet_of_open_lth(tmp_path / "main")
+    torch.save({"fc9.weight": torch.ones(2, 2)}, tmp_path / "main" / "mask.pth")
+    with pytest.raises(UsageError, match=r"mask\.pth has masks of fc9\.weight, which model_ep10_it5\.pth has not"):
+        states({"dense": str(tmp_path)}, data, store)
+
+
 class Payload:
     def __reduce__(self):
         return os.system, ("touch executed",)
@@ -366,9 +393,11 @@ def test_files_that_are_something_else_are_named(data, store, tmp_path):
     (tmp_path / "text.pt").write_text("no tensors")
     (tmp_path / "cut.safetensors").write_bytes(b"\x00" * 20)
     torch.jit.script(nn.Linear(2, 2)).save("script.pt")
+    torch.save(torch.ones(3), "tensor.pt")
     for name, kind, says in (
         ("text.pt", DataError, "is no file of torch.save, or it is damaged"),
         ("cut.safetensors", DataError, "cannot be read"),
+        ("tensor.pt", UsageError, r"holds a Tensor; write it by torch\.save\(model\.state_dict\(\), path\)"),
         ("script.pt", UsageError, "is a TorchScript program"),
         (str(tmp_path / "data"), UsageError, "is a folder without a file model_epX_itY.pth"),
     ):

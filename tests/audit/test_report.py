@@ -158,7 +158,7 @@ def test_lists_hold_the_right_examples_most_confident_first(report, exported):
         for name in ("p80", "p97"):
             listed = rows(report, table, network=name)
             expected = np.flatnonzero((wrong(exported, "dense") == before) & (wrong(exported, name) == after))
-            assert len(listed) == min(48, len(expected))
+            assert len(listed) == min(24, len(expected))
             assert {row["index"] for row in listed} <= set(expected.tolist())
             confidences = [row["confidence"] for row in listed]
             assert confidences == sorted(confidences, reverse=True)

@@ -35,7 +35,7 @@ def world(seed, networks, *, examples=2000, together=0.15, noise=0.25, shift=0.0
     return log_p.astype(np.float32), label, beside
 
 
-def evidence(log_p, label, *, neighbours=None, clean=None, **groups):
+def evidence(log_p, label, *, neighbours=None, **groups):
     """The last network is the pruned one, the first the dense one, the others twins."""
     names = ["dense", *(f"twin-{k}" for k in range(1, len(log_p) - 1)), "pruned"]
     made = [Answers(name, part, label) for name, part in zip(names, log_p, strict=True)]
@@ -43,7 +43,6 @@ def evidence(log_p, label, *, neighbours=None, clean=None, **groups):
         dense=made[0],
         pruned=(replace(made[-1], sparsity=0.9),),
         twins=tuple(made[1:-1]),
-        clean=label if clean is None else clean,
         index=np.arange(len(label)),
         classes=tuple(map(str, range(log_p.shape[2]))),
         groups={name: Column(tuple(map(str, range(codes.max() + 1))), codes) for name, codes in groups.items()},

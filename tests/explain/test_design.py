@@ -7,14 +7,14 @@ import pytest
 
 import prunescope as ps
 from prunescope.base.errors import UsageError
-from prunescope.explain.design import DENSE, Design
+from prunescope.explain.design import DENSE, Design, Pruning
 from prunescope.explain.factors import FACTORS, Factor
-from prunescope.explain.figures import between_seeds, sentence
-from prunescope.explain.outcomes import least_error
+from prunescope.explain.figures import sentence
 from prunescope.explain.study import explain
 from prunescope.runs.store.results import Failed
 from prunescope.sparsity.select import Remaining, Sparsity
 from prunescope.studies.claim import judge
+from prunescope.studies.selection import choose_on_half
 
 LEVELS = 2
 TIME, SIZE, DISTURBANCE, CHOICE = "time", "size", "disturbance", "choice"
@@ -34,8 +34,9 @@ def recipe(**changes):
 
 def design(**changes):
     prune = ps.Prune(amount=Remaining(fraction=0.4))
-    fields = {"rewind": "1ep", "count": 2, "factors": FACTORS, "level": "last", "smaller": None, "fractional": False}
-    return Design(base=recipe(), prune=prune, levels=LEVELS, **{**fields, **changes})
+    factors = changes.pop("factors", FACTORS)
+    how = Pruning(**{"levels": LEVELS, "rewind": "1ep", "replicates": 2, **changes})
+    return Design(base=recipe(), prune=prune, how=how, factors=factors, smaller=None)
 
 
 def cell(*names):
@@ -153,7 +154,7 @@ def made_up(made, errors, failed=()):
 
 
 def test_the_first_sentence_says_effect_shares_cause_and_what_seeds_differ_by():
-    made = design(count=3)
+    made = design(replicates=3)
     errors = {c: 20.0 - 2.0 * (TIME in c) for c in made.cells}
     assert sentence(made, made_up(made, errors)) == (
         "Pruning to 20 % of the weights lowered test error by 2 percentage points [2, 2]: 2 of it time, 0 of it size, "
@@ -162,7 +163,7 @@ def test_the_first_sentence_says_effect_shares_cause_and_what_seeds_differ_by():
 
 
 def test_where_a_network_failed_the_rest_stands():
-    made = design(count=3)
+    made = design(replicates=3)
     errors = {c: 20.0 - 2.0 * (TIME in c) for c in made.cells}
     results = made_up(made, errors, failed={cell(TIME, SIZE)})
     parts = made.parts(made.outcomes[0])
@@ -172,17 +173,13 @@ def test_where_a_network_failed_the_rest_stands():
 
 
 def test_a_share_that_is_not_known_is_not_judged():
-    made = design(count=3, fractional=True)
+    made = design(replicates=3, orders="two")
     failed = {frozenset(order[:2]) for order in made.orders}
     study = explain(recipe(), prune=made.prune, levels=LEVELS, rewind="1ep", size="masks", orders="two", replicates=3)
     results = made_up(made, {}, failed=failed)
     outcomes = {claim.name.split("-")[0]: judge(claim, results).interval_rule for claim in study.claims}
     assert "not run" in outcomes.values()
     assert outcomes["pruning"] == "inconclusive"
-
-
-def test_the_distance_between_seeds_is_the_mean_over_pairs():
-    assert between_seeds(np.array([1.0, 2.0, 4.0])) == pytest.approx((1 + 3 + 2) / 3)
 
 
 def test_the_best_of_twenty_levels_of_chance_is_no_effect():
@@ -192,7 +189,7 @@ def test_the_best_of_twenty_levels_of_chance_is_no_effect():
     for _ in range(200):
         wrong = random.random((20, 4, 400)) < 0.3
         values = [{"correct": ~wrong[level, network]} for level in range(20) for network in (0, 1)]
-        best = least_error(values, levels=20, half="even")
+        best = choose_on_half(values, levels=20, half="even")
         naive.append(wrong[best, :2, ::2].mean())
         fitted.append(wrong[best, 2:, 1::2].mean())
     assert np.mean(naive) < 0.27
@@ -200,7 +197,7 @@ def test_the_best_of_twenty_levels_of_chance_is_no_effect():
 
 
 def test_the_best_level_is_chosen_by_other_networks_and_other_test_examples():
-    made = design(count=4, level="best")
+    made = design(replicates=4, level="best")
     value = made.value(made.pruned, made.outcomes[0])
     chosen = {node.state.run for node in value.nodes}
     assert len(chosen) == 8
@@ -215,8 +212,8 @@ def test_the_best_level_is_chosen_by_other_networks_and_other_test_examples():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"levels": 0}, "levels=0 prunes nothing"),
-        ({"replicates": 1}, "replicates=1 has no interval"),
+        ({"levels": 0}, "levels=0: input should be greater than or equal to 1"),
+        ({"replicates": 1}, "replicates=1: input should be greater than or equal to 2"),
         ({"prune": ps.Prune(amount=Sparsity(final=0.5))}, "level 2 cannot be reached.*give levels=1"),
         ({"prune": ps.Prune(amount=Remaining(fraction=0.99)), "levels": 9}, "level 5 cannot be reached"),
         ({"prune": ps.Prune(amount=Remaining(fraction=0.9)), "size": "narrower"}, "the narrowest .* prune less"),

@@ -68,7 +68,7 @@ def test_without_needs_shares_are_shapley_values():
         np.testing.assert_allclose(shares.shares(values, orders)[name], expected, rtol=1e-12)
 
 
-@pytest.mark.parametrize("chosen", [ORDERS, shares.two_orders(ORDERS)], ids=["all", "two"])
+@pytest.mark.parametrize("chosen", [ORDERS, [ORDERS[0], ORDERS[-1]]], ids=["all", "two"])
 def test_shares_add_up_to_the_whole_effect_in_every_replicate(chosen):
     values = random_values(2)
     total = sum(shares.shares(values, chosen).values())
@@ -76,7 +76,7 @@ def test_shares_add_up_to_the_whole_effect_in_every_replicate(chosen):
 
 
 def test_two_orders_are_a_fraction_in_which_time_comes_first_and_last():
-    first, second = shares.two_orders(ORDERS)
+    first, second = ORDERS[0], ORDERS[-1]
     assert first[0] == "time" and second[-1] == "time"
     assert len(shares.cells((first, second))) < len(CELLS)
 

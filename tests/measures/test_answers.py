@@ -75,8 +75,8 @@ def test_the_modal_answer_by_counting_and_exemplars():
     for column in (votes[:, k].tolist() for k in range(N)):
         counts = Counter(column)
         counted.append(min(label for label, count in counts.items() if count == max(counts.values())))
-    assert modal(votes, C).tolist() == counted
-    assert (exemplars(votes, others, classes=C) == (modal(votes, C) != modal(others, C))).all()
+    assert modal(votes).tolist() == counted
+    assert (exemplars(votes, others) == (modal(votes) != modal(others))).all()
 
 
 def test_equal_populations_have_as_many_exemplars_as_chance_and_others_have_more():
@@ -85,7 +85,7 @@ def test_equal_populations_have_as_many_exemplars_as_chance_and_others_have_more
     def population(count, shift=0):
         return np.where(easy, 0, (RNG.integers(0, 2, (count, N)) + shift) % C)
 
-    draw = {"size": 3, "classes": C}
+    draw = {"size": 3}
     dense, same, changed = population(8), population(8), population(8, shift=2)
     chance = shares(dense, None, generator=torch.Generator().manual_seed(0), **draw).mean()
     assert shares(dense, same, generator=torch.Generator().manual_seed(1), **draw).mean() == pytest.approx(

@@ -15,7 +15,7 @@ from prunescope.papers.bartoldson import yours as bartoldson
 from prunescope.papers.jin2022 import yours as jin
 from prunescope.runs.graph.nodes import closure
 from prunescope.runs.graph.recipe import Recipe
-from prunescope.sparsity.structure import find_units
+from prunescope.sparsity.unit_search import find_units
 from prunescope.studies.load import changed
 from prunescope.studies.report import described
 from prunescope.tasks.nets import LeNet
@@ -31,7 +31,6 @@ class Net(nn.Sequential):
     def __init__(self, width=6):
         super().__init__(nn.Flatten(), nn.Linear(64, width), nn.ReLU(), nn.Linear(width, 10))
 """
-CONV4 = "prunescope.tasks.nets:Conv4"
 ANOTHER = "torch.nn:Identity"
 
 
@@ -45,15 +44,16 @@ def test_another_network_gets_no_arguments_of_the_default_one(settings):
 
 
 def test_another_network_gets_its_own_layers_pruned_and_not_those_of_the_default_one():
-    settings = changed(bartoldson.SCALES["smoke"], {"network": CONV4})
+    another = {"network": "prunescope.tasks.nets.lenet:LeNet", "arguments": {"inputs": 64, "hidden": [12, 8]}}
+    settings = changed(bartoldson.SCALES["smoke"], another)
     assert [schedule.layer for schedule in settings.layers] == ["*"]
     study = bartoldson.build(settings, "smoke")
     (cut,) = {run.interventions[-1].canonical: run.interventions[-1] for run in pruned(study)}.values()
-    structure = find_units(pruned(study)[0].task.network.build())
+    structure = find_units(pruned(study)[0].task.network.build(), torch.randn(2, 1, 8, 8))
     assert [schedule.layer for schedule in cut.layers] == list(structure.units) and len(cut.layers) > 1
     assert {schedule.fraction for schedule in cut.layers} == {settings.layers[0].fraction}
     with pytest.raises(UsageError, match="no layer has units that can be removed"):
-        linear = {"network": "torch.nn:Linear", "arguments": {"in_features": 64, "out_features": 10}}
+        linear = {"network": "torch.nn:Linear", "arguments": {"in_features": 8, "out_features": 10}}
         bartoldson.build(changed(settings, linear), "smoke")
 
 

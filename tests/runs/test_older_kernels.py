@@ -38,7 +38,6 @@ def test_what_is_gone_is_left_out_and_loops_are_numbas():
         sparse="numba",
         train_below=1.0,
         evaluate_below=1.0,
-        small_below=0.5,
         least=1,
         by_hand=True,
         merged=True,

@@ -16,9 +16,8 @@ from prunescope.runs.machine.packing import Pack
 from prunescope.runs.store.plan import plan
 from prunescope.runs.store.store import Store
 from prunescope.training.background import Lost
-from prunescope.training.epoch_probes import RecalibratedAccuracy
 from prunescope.training.interventions import At, Prune
-from prunescope.training.probes import Curve, Probe
+from prunescope.training.probes import Curve, Probe, RecalibratedAccuracy
 
 PROBE = Curve(every="1it")
 

@@ -14,8 +14,8 @@ from prunescope.runs.graph.families import imp, replicates
 from prunescope.runs.graph.nodes import Chosen, Combined, Trace
 from prunescope.runs.machine.pricing import Prices, cost, prices
 from prunescope.runs.store.plan import plan, runs_of
-from prunescope.training.optimizers.averaged import Averaged
 from prunescope.training.optimizers.torch_optimizer import TorchOptimizer
+from prunescope.training.optimizers.wrapper import Averaged
 from prunescope.training.probes import Curve
 
 

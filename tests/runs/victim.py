@@ -24,7 +24,7 @@ from prunescope.base.streams import replicate
 from prunescope.runs.execution.ensure import ensure
 from prunescope.runs.execution.workbench import Workbench
 from prunescope.runs.graph.families import imp
-from prunescope.runs.machine import calibration, pricing
+from prunescope.runs.machine import pricing
 from prunescope.runs.store.store import Store
 from prunescope.training.schedules import Constant
 from prunescope.training.stopping import LossBelow
@@ -211,5 +211,4 @@ def _ensure_logged(nodes: list[object], store: Path, log: Path) -> None:
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore", DeprecationWarning)
-    calibration.measured()  # which every life would do anew otherwise
     print(json.dumps(globals()[sys.argv[1]](Path(sys.argv[2]))))

@@ -6,27 +6,47 @@ import torch.nn.functional as F
 from torch import nn
 
 from prunescope.base.errors import UsageError
-from prunescope.sparsity.structure import Units, find_units, gates, removed_units, spread_rows
+from prunescope.sparsity import unit_search
+from prunescope.sparsity.structure import Part, Units, gates, removed_units
 from prunescope.tasks.nets import VGG, CifarResNet, Conv4, GatedCifarResNet, GatedResNet18, LeNet, ResNet18
+
+IMAGES = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+
+
+def find_units(network, example=IMAGES):
+    return unit_search.find_units(network, example[:, :1, :28, :28] if isinstance(network, LeNet) else example)
+
+
+def rows(name, count):
+    return Part(name, tuple(range(count)))
+
+
+def names(parts):
+    return tuple(part.name for part in parts)
 
 
 def test_a_chain_of_convolutions_with_batchnorm():
     found = find_units(VGG(depth=11, scale=0.05, last_pool="max"))
     assert list(found.units) == [f"conv{k}" for k in range(1, 9)]
     last = found.at("conv8")
-    assert last == Units("conv8", 26, True, "bn8", "", "bn8", (("fc.weight", 1),))
-    assert last.dying(normalization_follows=True) == ("conv8.weight", "conv8.bias", "bn8.weight", "bn8.bias")
-    assert last.dying(normalization_follows=False) == ("conv8.weight",)
-    assert found.at("conv3").readers == (("conv4.weight", 1),)
+    affine = (rows("bn8.weight", 26), rows("bn8.bias", 26))
+    reader = Part("fc.weight", tuple(range(26)), 1)
+    parts = ((rows("conv8.weight", 26),), (rows("conv8.bias", 26),), affine, (reader,))
+    assert last == Units("conv8", 26, *parts, norm="bn8", output="bn8")
+    assert names(last.dying(normalization_follows=True)) == ("conv8.weight", "conv8.bias", "bn8.weight", "bn8.bias")
+    assert names(last.dying(normalization_follows=False)) == ("conv8.weight",)
+    assert names(last.statistics) == ("bn8.running_mean", "bn8.running_var")
+    assert found.at("conv3").readers == (Part("conv4.weight", tuple(range(13)), 1),)
     assert found.others == {"fc": "it is the output layer"}
 
 
 def test_neurons_without_batchnorm_lose_their_bias_whatever_follows():
     found = find_units(Conv4(scale=0.1))
     assert list(found.units) == ["conv1", "conv2", "conv3", "conv4", "fc1"]
-    assert found.at("conv4").readers == (("fc1.weight", 36),)  # 6 x 6 positions are inputs of their own
+    # 6 x 6 positions are inputs of their own
+    assert found.at("conv4").readers == (Part("fc1.weight", tuple(c for c in range(6) for _ in range(36)), 1),)
     for follows in (True, False):
-        assert found.at("fc1").dying(normalization_follows=follows) == ("fc1.weight", "fc1.bias")
+        assert found.at("fc1").dying(normalization_follows=follows) == (rows("fc1.weight", 51), rows("fc1.bias", 51))
     assert list(find_units(LeNet()).units) == ["fc1", "fc2"]
 
 
@@ -81,23 +101,32 @@ class Free(nn.Module):
 
 
 def test_a_users_own_forward_pass_is_followed():
-    found = find_units(Free(nn.GELU()))
-    assert found.at("conv") == Units("conv", 4, True, "bn", "", "bn", (("other.weight", 1),))
-    assert found.at("other").readers == (("fc.weight", 4),)
+    found = find_units(Free(nn.GELU()), torch.randn(2, 3, 10, 10))
+    assert found.at("conv").norm == "bn" and found.at("conv").output == "bn"
+    assert found.at("conv").readers == (Part("other.weight", (0, 1, 2, 3), 1),)
+    assert found.at("other").readers == (Part("fc.weight", tuple(c for c in range(5) for _ in range(4)), 1),)
 
 
 @pytest.mark.parametrize(
     ("between", "reason"),
     [
-        (nn.Sigmoid(), "may not keep zeros, at between"),
-        (nn.Sequential(nn.ReLU(), nn.BatchNorm2d(4)), "normalized after an activation"),
-        (nn.BatchNorm2d(4), "normalized after an activation"),
+        (nn.Sigmoid(), "may not keep zeros, before other"),
+        (nn.Softplus(), "may not keep zeros, before other"),
+        (nn.GroupNorm(1, 4), "normalized or mixed before other"),
+        (nn.BatchNorm2d(4, affine=False), "may not keep zeros, before other"),
     ],
-    ids=["sigmoid", "late norm", "two norms"],
+    ids=["sigmoid", "softplus", "group norm", "norm without gamma"],
 )
 def test_units_whose_zero_would_not_last_are_refused(between, reason):
-    found = find_units(Free(between))
+    found = find_units(Free(between), torch.randn(2, 3, 10, 10))
     assert reason in found.others["conv"] and "other" in found.units
+
+
+@pytest.mark.parametrize("between", [nn.Sequential(nn.ReLU(), nn.BatchNorm2d(4)), nn.BatchNorm2d(4)])
+def test_gamma_and_beta_of_every_norm_die(between):
+    units = find_units(Free(between), torch.randn(2, 3, 10, 10)).at("conv")
+    assert units.norm == "bn" and len(units.norms) == 4
+    assert units.affine == ("bn.weight", "bn.bias")
 
 
 def test_a_forward_pass_that_branches_on_data_is_an_error():
@@ -118,14 +147,16 @@ def test_a_layer_used_twice_is_refused():
         def forward(self, x):
             return self.fc(torch.relu(self.inner(torch.relu(self.inner(x)))))
 
-    assert find_units(Twice()).others["inner"] == "it is used more than once in a pass"
+    assert find_units(Twice(), torch.randn(2, 3)).others["inner"] == "it is used more than once in a pass"
 
 
 def test_rows_gone_and_gates():
-    units = find_units(LeNet(hidden=(3,), inputs=2)).at("fc1")
+    units = unit_search.find_units(LeNet(hidden=(3,), inputs=2), torch.randn(2, 2)).at("fc1")
     mask = torch.tensor([[True, False], [False, False], [True, True]])
     assert removed_units({"fc1.weight": mask}, units).tolist() == [False, True, False]
     where = torch.tensor([True, False])
-    assert spread_rows(where, torch.zeros(2, 3)).tolist() == [[True] * 3, [False] * 3]
+    assert rows("w", 2).spread(where, torch.zeros(2, 3)).tolist() == [[True] * 3, [False] * 3]
+    columns = Part("w", (1, -1, 0), 1)
+    assert columns.spread(where, torch.zeros(2, 3)).tolist() == [[False, False, True]] * 2
     buffers = dict(GatedResNet18(width=4).named_buffers())
     assert len(gates(buffers)) == 8 and all(name.endswith(".sum.gate") for name in gates(buffers))

@@ -5,14 +5,14 @@ import torch
 from torch import nn
 
 from prunescope.base.state import Weights
-from prunescope.sparsity.structure import find_units
 from prunescope.sparsity.unit_count import parameters_gone
+from prunescope.sparsity.unit_search import find_units
 from prunescope.tasks.nets import VGG, Conv4, GatedResNet18
 
 
 def thinned(network: nn.Module, kept: dict[str, int]):
     """Both counts, in percent, when only the first `kept` units of some layers are left."""
-    found = find_units(network)
+    found = find_units(network, torch.randn(2, 3, 32, 32))
     params = dict(network.named_parameters())
     masks = {units.weight: torch.ones_like(params[units.weight], dtype=torch.bool) for units in found.units.values()}
     for layer, count in kept.items():

@@ -7,11 +7,13 @@ import torch
 
 from prunescope.base.errors import UsageError
 from prunescope.base.state import Weights
-from prunescope.sparsity.structure import Units
+from prunescope.sparsity.structure import Part, Units
 from prunescope.sparsity.unit_scores import ExpectedActivation, FilterNorm, MeanActivation, UnitScore
 
-CONV = Units("conv", 5, True, "bn", "", "bn", ())
-PLAIN = Units("conv", 5, True, "", "", "conv", ())
+ROWS = tuple(range(5))
+NORMS = (Part("bn.weight", ROWS), Part("bn.bias", ROWS))
+CONV = Units("conv", 5, (Part("conv.weight", ROWS),), (Part("conv.bias", ROWS),), NORMS, norm="bn", output="bn")
+PLAIN = Units("conv", 5, (Part("conv.weight", ROWS),), (Part("conv.bias", ROWS),), output="conv")
 
 
 def weights(gamma=None, beta=None):
@@ -59,7 +61,7 @@ def test_expected_activation_is_the_formula(signed):
 def test_expected_activation_agrees_with_monte_carlo(signed):
     """Of the rectified output, or, for a negative gamma with its sign, of the part that is rectified away."""
     gamma, beta = torch.tensor([1.3, -0.8, 0.2, -2.0]), torch.tensor([0.4, -0.3, -0.1, 1.5])
-    units = Units("conv", 4, True, "bn", "", "bn", ())
+    units = Units("conv", 4, (Part("conv.weight", ROWS[:4]),), norm="bn", output="bn")
     found = ExpectedActivation(signed=signed).scores(weights(gamma, beta), units, {})
     draws = torch.randn(400_000, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     x = beta + gamma * draws
@@ -87,6 +89,27 @@ def test_mean_activation_averages_absolute_sums_of_every_third_batch():
     found = score.scores(weights(), CONV, memory)
     torch.testing.assert_close(found, average.double(), rtol=1e-6, atol=0)
     assert int(memory["updates"]) == 3
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_mean_activation_of_tokens_sums_over_tokens(turned):
+    """A layer from 3 to 5 puts out [B, T, 5], also where T is 5; its weight is [5, 3], or [3, 5] as GPT-2 has it."""
+    weight = torch.ones(3, 5) if turned else torch.ones(5, 3)
+    units = Units("fc", 5, (Part("fc.weight", ROWS, int(turned)),), output="fc")
+    state, score = Weights({"fc.weight": weight}, {}, {}), MeanActivation(outputs={"fc": "fc"}, decay=0.5)
+    score.check(units)
+    memory, average = score.init(state, ["fc"]), torch.zeros(5)
+    for seed in range(2):
+        out = torch.randn(4, 5, 5, generator=torch.Generator().manual_seed(seed))
+        memory = score.observe(memory, {"fc": out})
+        average = 0.5 * average + 0.5 * torch.stack([out[:, :, c].abs().sum() for c in range(5)])
+    torch.testing.assert_close(score.scores(state, units, memory), average.double(), rtol=1e-6, atol=0)
+
+
+def test_heads_have_no_activation_each():
+    heads = Units("qkv", 2, (Part("qkv.weight", (0, 0, 1, 1)),), output="qkv")
+    with pytest.raises(UsageError, match="outputs of qkv are no units of qkv; score them by FilterNorm"):
+        MeanActivation(outputs={"qkv": "qkv"}).check(heads)
 
 
 def test_mean_activation_is_not_used_before_it_is_warm():

@@ -166,3 +166,10 @@ def test_the_sign_test_counts_what_is_above():
 def test_mcnemar_is_the_binomial_test_of_fair_coins(lost, won):
     expected = stats.binomtest(lost, lost + won, 0.5).pvalue if lost + won else 1.0
     assert statistics.mcnemar(lost, won) == pytest.approx(expected, rel=1e-9, abs=1e-300)
+
+
+@pytest.mark.parametrize(("lost", "won"), [(480, 520), (520, 490), (700, 620), (1500, 1500)])
+def test_mcnemars_test_of_many_examples_is_the_exact_one_still(lost, won):
+    total = lost + won
+    exact = min(1, 2 * sum(math.comb(total, k) for k in range(min(lost, won) + 1)) / 2**total)
+    assert statistics.mcnemar(lost, won) == pytest.approx(exact, rel=1e-9)

@@ -9,7 +9,7 @@ from prunescope.training.engines.loop import Loop
 from prunescope.training.engines.stack import Stack
 from prunescope.training.run import Member, train, train_together
 
-SPARSE = Kernels(sparse="numba", train_below=1.0, together_below=1.0, least=1)
+SPARSE = Kernels(sparse="numba", train_below=1.0, least=1)
 
 
 class Odd(nn.Module):

@@ -9,9 +9,8 @@ from practice_lab import assert_equal_params, begun, by_loop, by_torch, check_ev
 from prunescope.training.engines.inplace import InPlace
 from prunescope.training.interventions import At, Prune
 from prunescope.training.optim import SGD, Adam, AdamW
-from prunescope.training.optimizers.accumulated import Accumulated
-from prunescope.training.optimizers.clipped import Clipped
 from prunescope.training.optimizers.torch_optimizer import TorchOptimizer
+from prunescope.training.optimizers.wrapper import Accumulated, Clipped
 from prunescope.training.run import train
 from prunescope.training.schedules import Constant
 

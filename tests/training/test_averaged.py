@@ -7,12 +7,11 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from prunescope.base.errors import UsageError
 from prunescope.tasks.evaluation import evaluate
-from prunescope.training.average_probe import AverageCurve
 from prunescope.training.engines.loop import Loop
 from prunescope.training.interventions import At, Prune, UseAverage
 from prunescope.training.optim import SGD, AdamW
-from prunescope.training.optimizers.averaged import Averaged
-from prunescope.training.optimizers.clipped import Clipped
+from prunescope.training.optimizers.wrapper import Averaged, Clipped
+from prunescope.training.probes import AverageCurve
 from prunescope.training.run import train
 from prunescope.training.schedules import Constant
 

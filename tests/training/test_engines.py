@@ -28,11 +28,9 @@ from prunescope.training.engines.stack import Stack, how
 from prunescope.training.engines.stacked.recorded import Recorded
 from prunescope.training.interventions import At, Prune
 from prunescope.training.optim import SGD, Adam, AdamW, Optimizer
-from prunescope.training.optimizers.accumulated import Accumulated
-from prunescope.training.optimizers.averaged import Averaged
-from prunescope.training.optimizers.clipped import Clipped
 from prunescope.training.optimizers.grouped import Group, Grouped
 from prunescope.training.optimizers.torch_optimizer import TorchOptimizer
+from prunescope.training.optimizers.wrapper import Accumulated, Averaged, Clipped
 from prunescope.training.probes import AroundEvents, Curve
 from prunescope.training.run import Member, train, train_together
 from prunescope.training.schedules import Constant
@@ -96,7 +94,7 @@ def fixed_places(device):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Recorded, "step", lambda self, rate: taken.append(rate) or step(self, rate))
         if torch.device(device).type != "cuda":
-            patch.setattr(stack, "recordable", lambda work: not work.forward.draws and work.known is None)
+            patch.setattr(stack, "recordable", lambda work: not work.forward.draws)
         yield taken
 
 

@@ -25,7 +25,7 @@ from prunescope.training.engines.loop import Loop
 from prunescope.training.interventions import At, UseAverage, Zero
 from prunescope.training.loop import Stepper
 from prunescope.training.optim import SGD, Adam, AdamW
-from prunescope.training.optimizers.averaged import Averaged
+from prunescope.training.optimizers.wrapper import Averaged
 from prunescope.training.probes import AroundEvents, Curve
 from prunescope.training.run import train
 from prunescope.training.stopping import LossBelow

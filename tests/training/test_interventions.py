@@ -42,7 +42,7 @@ from prunescope.training.interventions import (
 )
 from prunescope.training.loop import Stepper
 from prunescope.training.optim import SGD, Adam
-from prunescope.training.optimizers.averaged import Averaged as WithAverage
+from prunescope.training.optimizers.wrapper import Averaged as WithAverage
 from prunescope.training.probes import AroundEvents, Curve
 from prunescope.training.run import train
 from prunescope.training.timeline import EventContext, Timeline
@@ -154,7 +154,7 @@ def program_for(lab, *interventions, **changes):
     plain = lab.program(*interventions, problem=lab.batchnorm, steps=STEPS, **changes)
     if any(isinstance(value, UseAverage) for value in interventions):
         changes["optimizer"] = WithAverage(optimizer=plain.optimizer, decay=0.5)
-    elsewhere = lab.weights(plain, seed=9, sparsity=0.5)
+    elsewhere = lab.weights(plain, seed=9, sparsity=0.7)
     return lab.program(
         *interventions,
         problem=lab.batchnorm,

@@ -9,12 +9,10 @@ from prunescope.base.steps import Clock
 from prunescope.measures import Risk
 from prunescope.runs.graph.measure_probe import Watch
 from prunescope.tasks.evaluation import evaluate
-from prunescope.training.average_probe import AverageCurve
-from prunescope.training.epoch_probes import EpochAccuracy, RecalibratedAccuracy
 from prunescope.training.interventions import At, Noise
 from prunescope.training.optim import SGD
-from prunescope.training.optimizers.averaged import Averaged
-from prunescope.training.probes import AroundEvents, Curve, Probe
+from prunescope.training.optimizers.wrapper import Averaged
+from prunescope.training.probes import AroundEvents, AverageCurve, Curve, EpochAccuracy, Probe, RecalibratedAccuracy
 from prunescope.training.run import train
 
 SETTINGS: dict[type[Probe], Probe] = {

@@ -8,7 +8,6 @@ import torch.nn.functional as F
 import torch_pruning
 from unit_lab import RESIDUAL, begin, layer, problem, program, states
 
-from prunescope.sparsity.structure import find_units
 from prunescope.sparsity.unit_count import parameters_gone
 from prunescope.training.interventions import PruneUnits
 from prunescope.training.timeline import Timeline
@@ -57,7 +56,7 @@ def test_inner_filters_of_a_residual_network(monkeypatch, target):
     module = thinned(module_of(plan, weights), weights, names, SMALL)
     assert module.layer4[0].conv1.weight.shape == (16, 16, 3, 3)
     torch.testing.assert_close(module(SMALL), logits(plan, weights, SMALL), rtol=1e-10, atol=1e-10)
-    found = find_units(plan.problem.model.template(train=False))
+    found = plan.problem.model.structure
     counts = parameters_gone(weights, [found.at(name) for name in names])
     assert sum(leaf.numel() for leaf in module.parameters()) == counts.total - counts.structural
 
@@ -65,6 +64,7 @@ def test_inner_filters_of_a_residual_network(monkeypatch, target):
 def test_filters_of_a_chain():
     """Initial weights and statistics moved by hand, since a VGG wants images of 32 x 32."""
     names = ("conv5", "conv6", "conv7", "conv8")
+    VGG.model.example = LARGE.float()
     plan = program(VGG, PruneUnits(layers=tuple(layer(n, start="0ep", end="0ep", fraction=0.7) for n in names)))
     progress = begin(plan)
     draw = torch.Generator().manual_seed(3)

@@ -80,7 +80,7 @@ def audit(
     answer the same examples, for a twin that is the dense network itself, for groups that do not fit, and for unknown
     bounds.
     """
-    if train is None and split != "test" and not isinstance(test, Source):
+    if test is not None and train is None and split != "test" and not isinstance(test, Source):
         raise UsageError(f"split={split!r} needs training examples; give train=(x, y)")
     examples = _examples(test, train, target, classes, class_names, layout)
     kinds = {"pruned": labelled("pruned", pruned), "twin": labelled("twin", twins)}

@@ -72,7 +72,7 @@ class Evidence:
     """All networks' answers to one set of examples.
 
     dense, pruned, twins: the network audited, what pruning made of it, other seeds of the dense one.
-    clean: labels before noise, [N]. index: places in the source, [N].
+    index: places in the source, [N].
     classes: their names. groups: the user's columns by name.
     neighbours: places of the nearest examples in the other half, int64 [N, K].
     """
@@ -80,7 +80,6 @@ class Evidence:
     dense: Answers
     pruned: tuple[Answers, ...]
     twins: tuple[Answers, ...]
-    clean: Labels
     index: Labels
     classes: tuple[str, ...]
     groups: Mapping[str, Column]

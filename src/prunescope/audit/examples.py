@@ -6,15 +6,19 @@ Belongs here: lists of single examples. Does not belong here: groups of them (`t
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from prunescope.audit.contrast import Contrast
 from prunescope.audit.evidence import Answers, Evidence, Labels
+from prunescope.base.streams import stream
 from prunescope.studies import statistics
 from prunescope.studies.plot import Row
 
-FIRST = 48
+FIRST = 24
 """Examples of a list that a page shows; the file of all examples has the others."""
+FLIPPED = 0.02
+"""Share of labels that is flipped to see what a list of suspects is worth; proposed."""
 
 
 def lost(one: Contrast) -> list[Row]:
@@ -38,40 +42,48 @@ def given_up(pruned: Sequence[Contrast]) -> list[Row]:
 def suspects(evidence: Evidence) -> list[Row]:
     """Examples that the dense networks answer otherwise than their label, the least probable label first.
 
-    For a test set, which no network was trained on; probability and prediction are of the mean over dense networks.
+    For a set that no network was trained on; probability and prediction are of the mean over dense networks.
 
     Source: Northcutt et al. 2021 (self-confidence).
     """
-    label, every = evidence.label, np.arange(len(evidence))
-    mean = np.mean([np.exp(seed.log_probability) for seed in evidence.seeds], axis=0)
-    prediction, own = mean.argmax(axis=1), mean[every, label]
-    places = np.flatnonzero(prediction != label)
-    places = places[np.argsort(own[places], kind="stable")]
-    noisy = label != evidence.clean
+    places, own, prediction = _suspected(evidence, evidence.label)
     return [
         {
             "index": int(evidence.index[k]),
-            "label": evidence.classes[label[k]],
+            "label": evidence.classes[evidence.label[k]],
             "prediction": _name(evidence, prediction[k]),
             "probability of the label": float(own[k]),
-            **({"marked": bool(noisy[k])} if noisy.any() else {}),
         }
         for k in places
     ]
 
 
 def precision(evidence: Evidence) -> list[Row]:
-    """How many of the first n suspects have a label that is known to be changed, n = 1, 2, 4, ... and all of them.
+    """What such a list is worth: how many of the first n would be wrong if 2 % of the labels were flipped at random.
 
-    None where no label is known to be changed.
+    n = 1, 2, 4, ... up to twice as many as were flipped; percent, with the exact 95 % interval. Labels that are wrong
+    already count as right ones, so the list is worth at least that.
     """
-    marked = [bool(row["marked"]) for row in suspects(evidence) if "marked" in row]
-    rows: list[Row] = []
-    for n in sorted({2**k for k in range(len(marked).bit_length())} | {len(marked)} if marked else set()):
-        share = statistics.clopper_pearson(sum(marked[:n]), n).times(100)
+    label, classes = evidence.label, evidence.dense.log_probability.shape[1]
+    generator, count = stream(0, "audit", "flipped"), max(1, round(FLIPPED * len(evidence)))
+    rows = torch.randperm(len(evidence), generator=generator)[:count].numpy()
+    flipped = label.copy()
+    flipped[rows] = (label[rows] + torch.randint(1, classes, (count,), generator=generator).numpy()) % classes
+    listed = np.isin(_suspected(evidence, flipped)[0], rows)
+    found: list[Row] = []
+    for n in (2**k for k in range((2 * count).bit_length()) if 2**k <= len(listed)):
+        share = statistics.clopper_pearson(int(listed[:n].sum()), n).times(100)
         ends = {"low": share.low, "high": share.high}
-        rows.append({"list": "suspects", "examples": n, "changed, %": share.estimate, **ends})
-    return rows
+        found.append({"list": "suspects", "examples": n, "flipped, %": share.estimate, **ends})
+    return found
+
+
+def _suspected(evidence: Evidence, label: Labels) -> tuple[Labels, NDArray[np.float64], Labels]:
+    """Places of suspects in their order, and the probability of the label [N] and prediction [N] behind it."""
+    mean = np.mean([np.exp(seed.log_probability) for seed in evidence.seeds], axis=0)
+    prediction, own = mean.argmax(axis=1), np.take_along_axis(mean, label[:, None], axis=1)[:, 0]
+    places = np.flatnonzero(prediction != label)
+    return places[np.argsort(own[places], kind="stable")], own, prediction
 
 
 def _rows(one: Contrast, places: NDArray[np.int64], *, by: NDArray[np.float64]) -> list[Row]:
@@ -98,7 +110,7 @@ def _name(evidence: Evidence, code: int) -> str:
 
 def columns(evidence: Evidence) -> dict[str, NDArray[np.generic]]:
     """Every example's numbers by every network, from which all tables can be computed again: [N] by name."""
-    table: dict[str, NDArray[np.generic]] = {"index": evidence.index, "label": evidence.label, "clean": evidence.clean}
+    table: dict[str, NDArray[np.generic]] = {"index": evidence.index, "label": evidence.label}
     for title, column in evidence.groups.items():
         table[f"group {title}"] = np.array(column.names)[column.codes]
     parts: dict[str, Callable[[Answers], Labels | NDArray[np.float64]]] = {

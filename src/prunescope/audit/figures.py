@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from prunescope.audit import examples
@@ -16,11 +17,20 @@ if TYPE_CHECKING:
     from prunescope.audit.study import Audit
 
 Rows = Callable[[Findings], Sequence[Row]]
-LOSSES = Intervals("group", "change", "low", "high", panel="network", x_label="points of error lost", zero=True)
+LOSSES = Intervals(
+    "title",
+    "change",
+    "low",
+    "high",
+    panel="network",
+    x_label="points of error lost",
+    zero=True,
+    behind=("twins low", "twins high"),
+)
 JOINT = (
     "Net percentage points of examples that the dense network answers right and this one wrong, worst first, with "
-    "intervals that hold jointly for all classes and groups. The data have the twins' changes and the excess over all "
-    "dense networks."
+    "intervals that hold jointly for all classes and groups. Grey: from the least to the largest change of the twins. "
+    "The data have the excess over all dense networks."
 )
 
 
@@ -93,14 +103,24 @@ def _changes(audit: Audit) -> Iterator[tuple[str, str, str, Rows, Plot]]:
             "Over sparsity",
             "All pruned networks by sparsity; the dense one is dashed.",
             lambda found: found.series,
-            Lines("sparsity", "value", series="series", x_label="sparsity, %", share_y=False, references=("dense",)),
+            Lines(
+                "sparsity",
+                "value",
+                series="series",
+                x_label="sparsity, %",
+                y_label=" ",
+                share_y=False,
+                references=("dense",),
+            ),
         )
 
 
 def _lists(audit: Audit) -> Iterator[tuple[str, str, str, Rows, Plot]]:
-    pictures, most = _pictures(audit), f"The first {examples.FIRST}; the file of examples has all."
-    yield "lost", "Lost: right before, wrong now", f"Most confident first. {most}", _first(examples.lost), pictures
-    yield "won", "Won: wrong before, right now", f"Most confident first. {most}", _first(examples.won), pictures
+    pictures, most = partial(_pictures, audit), f"The first {examples.FIRST}; the file of examples has all."
+    lost = f"Right before, wrong now; the label and what is said now, most confident first. {most}"
+    won = f"Wrong before, right now; what was said and the label, most confident first. {most}"
+    yield "lost", "Lost examples", lost, _first(examples.lost), pictures("label", "prediction")
+    yield "won", "Won examples", won, _first(examples.won), pictures("dense", "label")
     yield (
         "given-up",
         "Given up by every pruned network",
@@ -114,16 +134,17 @@ def _lists(audit: Audit) -> Iterator[tuple[str, str, str, Rows, Plot]]:
         "suspects",
         "Labels to look at",
         "Examples that the dense networks, on average, answer otherwise than their label, the least probable label "
-        f"first; marked where the label is known to be changed. {most}",
+        f"first. {most}",
         lambda found: examples.suspects(found.evidence)[: examples.FIRST],
-        pictures,
+        pictures("label", "prediction"),
     )
     yield (
         "precision",
-        "How many of the suspects have a changed label?",
-        "The share of labels known to be changed among the first n suspects; the data have its exact interval.",
+        "What is that list worth?",
+        f"If {100 * examples.FLIPPED:g} % of the labels were flipped at random: the share of flipped ones among the "
+        "first n suspects. Labels that are wrong already count as right ones here. The data have the exact 95 % interval.",
         lambda found: examples.precision(found.evidence),
-        Lines("examples", "changed, %", series="list", log_x=True, x_label="first n suspects"),
+        Lines("examples", "flipped, %", series="list", log_x=True, x_label="first n suspects"),
     )
 
 
@@ -155,12 +176,14 @@ def _first(of: Callable[[Any], Sequence[Row]]) -> Rows:
     ]
 
 
-def _pictures(audit: Audit) -> Plot:
+def _pictures(audit: Audit, label: str, prediction: str) -> Plot:
     """A contact sheet where the inputs are pictures, otherwise the rows."""
     source, part = task_of(audit.dense).data.source, _part(audit.split)
     content = source.load()
     shape = (content.test_x if part == "test" else content.train_x).shape
-    return Sheet(source, split=part, panel="network") if len(shape) == 3 and shape[0] in (1, 3) else Listing()
+    if len(shape) != 3 or shape[0] not in (1, 3):
+        return Listing()
+    return Sheet(source, label=label, prediction=prediction, split=part, panel="network")
 
 
 def _part(split: str) -> Literal["train", "test"]:

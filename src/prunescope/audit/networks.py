@@ -40,53 +40,46 @@ class Networks:
         """
         self.example, self.dress = example, dress
         self.models = [] if named is None else [Model(dress(named), example)]
-        self._built_models: dict[type[nn.Module], Model | None] = {}
+        self.classes: dict[type[nn.Module], Model | None] = {}
 
-    def fit(self, loaded: Loaded) -> Fitted:
-        """The state in a network. Raises UsageError where it fits none that is known, with every tensor's name."""
-        options = list(self._options(loaded))
-        wanted = None if loaded.module is None else self._outputs(Model(self._own(loaded.module), self.example))
-        for make, tensors in options:
-            model = make()
-            if model is None or misfits(model, tensors):
-                continue
-            weights = weights_from(model, tensors, name=loaded.name)
-            if wanted is None or _close(self._outputs(model, weights), wanted):
-                return self._found(model, weights, loaded)
-        for make, tensors in options:
-            model = make()
-            if model is not None and (narrow := self._narrower(model, tensors)) is not None:
-                weights = weights_from(narrow, tensors, name=loaded.name)
-                if wanted is None or _close(self._outputs(narrow, weights), wanted):
-                    return self._found(narrow, weights, loaded, f"{loaded.name}: has narrower layers than the network")
-        if loaded.module is not None:
-            model = Model(self._own(loaded.module), self.example)
-            return self._found(model, weights_from(model, loaded.tensors, name=loaded.name), loaded)
+    def fit(self, loaded: Loaded, *, exact: bool) -> Fitted:
+        """The state in a network. Raises UsageError where it fits none that is known, with every tensor's name.
+
+        exact: whether narrower layers are a misfit, as for the dense network, whose own class is to be named.
+        """
+        own = None if loaded.module is None else Model(self.dress(network_of(loaded.module)), self.example)
+        wanted = None if own is None else self._outputs(own)
+        for narrow in (False,) if exact else (False, True):
+            for candidate, tensors in self._candidates(loaded):
+                model = self._narrower(candidate, tensors) if narrow else candidate
+                if model is None or misfits(model, tensors):
+                    continue
+                weights = weights_from(model, tensors, name=loaded.name)
+                if wanted is None or _close(self._outputs(model, weights), wanted):
+                    narrower = (f"{loaded.name}: has narrower layers than the network",) if narrow else ()
+                    return self._found(model, weights, (*loaded.notes, *narrower), loaded.name)
+        if own is not None:
+            return self._found(own, weights_from(own, loaded.tensors, name=loaded.name), loaded.notes, loaded.name)
         raise self._misfit(loaded)
 
-    def _options(self, loaded: Loaded) -> Iterator[tuple[Callable[[], Model | None], Mapping[str, Tensor]]]:
-        """Models to try, made when they are needed, each with the tensors by the names that it may have for them."""
+    def _candidates(self, loaded: Loaded) -> Iterator[tuple[Model, Mapping[str, Tensor]]]:
+        """Models to try, each with the tensors by the names that they may have there."""
         for model in self.models:
             for tensors in _without_prefixes(loaded.tensors):
-                yield (lambda model=model: model), tensors  # type: ignore[misc]
+                yield model, tensors
         if loaded.own is not None:
-            network, tensors = loaded.own
-            yield (lambda: Model(self.dress(network), self.example)), tensors
-        if loaded.module is not None:
-            cls = type(loaded.module)
-            yield (lambda: self._built(cls)), loaded.tensors
+            yield Model(self.dress(loaded.own[0]), self.example), loaded.own[1]
+        if loaded.module is not None and (of_class := self._of_class(type(loaded.module))) is not None:
+            yield of_class, loaded.tensors
 
-    def _built(self, cls: type[nn.Module]) -> Model | None:
+    def _of_class(self, cls: type[nn.Module]) -> Model | None:
         """The model of a class that needs no arguments; None for others."""
-        if cls not in self._built_models:
+        if cls not in self.classes:
             try:
-                self._built_models[cls] = Model(self.dress(network_of(cls)), self.example)
+                self.classes[cls] = Model(self.dress(network_of(cls)), self.example)
             except Exception:  # the user's class; the module itself is there
-                self._built_models[cls] = None
-        return self._built_models[cls]
-
-    def _own(self, module: nn.Module) -> Network:
-        return self.dress(network_of(module))
+                self.classes[cls] = None
+        return self.classes[cls]
 
     def _outputs(self, model: Model, weights: Weights | None = None) -> Tensor:
         state = weights or model.fresh(0)
@@ -96,25 +89,23 @@ class Networks:
     def _narrower(self, model: Model, tensors: Mapping[str, Tensor]) -> Model | None:
         """The model with layers as narrow as the tensors say; None where that is not possible, or changes outputs."""
         module = model.network.bare()
-        if module.state_dict().keys() != tensors.keys():
-            return None
         try:
             resize(module, tensors)
             module.load_state_dict(tensors)
-            narrow = Model(self._own(module), self.example)
+            narrow = Model(self.dress(network_of(module)), self.example)
             same = self._outputs(narrow).shape == self._outputs(model).shape
         except Exception:  # the user's forward pass may need the widths that are gone
             return None
         return narrow if same else None
 
-    def _found(self, model: Model, weights: Weights, loaded: Loaded, *notes: str) -> Fitted:
+    def _found(self, model: Model, weights: Weights, notes: tuple[str, ...], name: str) -> Fitted:
         if model not in self.models:
             self.models.append(model)
         weights = self._with_masks_of_layers(model, weights)
         if removed := sum(int((~mask).sum()) for mask in weights.masks.values()):
             share = 100 * weights.sparsity
-            notes += (f"{loaded.name}: {removed:,} weights ({share:.1f} %) are exactly 0 and count as removed",)
-        return Fitted(model.network, weights, (*loaded.notes, *notes))
+            notes = (*notes, f"{name}: {removed:,} weights ({share:.1f} %) are exactly 0 and count as removed")
+        return Fitted(model.network, weights, notes)
 
     def _with_masks_of_layers(self, model: Model, weights: Weights) -> Weights:
         """Weights that a layer multiplies with a buffer of zeros and ones of its own, removed where that is 0."""
@@ -131,7 +122,7 @@ class Networks:
 
     def _misfit(self, loaded: Loaded) -> UsageError:
         """The error that names what keeps a state from being one of the network that it fits best."""
-        pairs = [(model, tensors) for make, tensors in self._options(loaded) if (model := make()) is not None]
+        pairs = list(self._candidates(loaded))
         if not pairs:
             return UsageError(
                 f"{loaded.name} has tensors and no network; name the class or function that builds it: network=, or "

@@ -31,7 +31,8 @@ class Part:
     @property
     def title(self) -> str:
         """Family and name, as they are read."""
-        return "all examples" if self.family == "all" else f"{self.family} {self.name}"
+        plain = {"all": "all examples", "difficulty": self.name}
+        return plain.get(self.family, f"{self.family} {self.name}")
 
 
 def parts_of(evidence: Evidence) -> list[Part]:

@@ -1,5 +1,7 @@
 """The sentences at the head of an audit: what happened, to whom, whether it is more than another seed, what is safe."""
 
+import numpy as np
+
 from prunescope.audit.contrast import Contrast
 from prunescope.audit.tables import Findings
 
@@ -10,7 +12,7 @@ NAMED = 3
 def head(findings: Findings) -> str:
     """What happened to the sparsest network, to whom, and whether it is more than another seed."""
     one = max(findings.pruned, key=lambda one: one.other.sparsity)
-    parts = (_what(one), _whom(one), _seeds(one), _safe(findings) if len(findings.pruned) > 1 else "")
+    parts = (_what(one), _stranger(one), _whom(one), _seeds(one), _safe(findings) if len(findings.pruned) > 1 else "")
     return " ".join(filter(None, parts))
 
 
@@ -21,6 +23,18 @@ def _what(one: Contrast) -> str:
         f"{one.other.name} ({100 * one.other.sparsity:.1f} % sparse) is wrong on {after:.1f} % of "
         f"{len(one.evidence):,} examples, the dense network on {before:.1f} %: {lost} answers were lost and {won} won "
         f"(McNemar's p {one.mcnemar:.2g})."
+    )
+
+
+def _stranger(one: Contrast) -> str:
+    """A warning where the dense network knows nothing of these examples."""
+    right = float((~one.dense.wrong).mean())
+    likeliest = float(np.bincount(one.dense.label).max() / len(one.evidence))
+    if right > likeliest + 2 * (likeliest * (1 - likeliest) / len(one.evidence)) ** 0.5:
+        return ""
+    return (
+        "The dense network is hardly better than naming the most frequent class always: these may be other data than "
+        "it was trained for, or classes in another order, or inputs normalized in another way."
     )
 
 

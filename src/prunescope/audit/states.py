@@ -18,7 +18,7 @@ from prunescope.base.errors import UsageError
 from prunescope.base.reference import StateRef
 from prunescope.base.streams import Seeds
 from prunescope.runs.graph.families import final
-from prunescope.runs.graph.given import given
+from prunescope.runs.graph.given import Run, given
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.runs.store.store import Store
 from prunescope.tasks.data.layout import Layout
@@ -91,6 +91,8 @@ def states(
     for name, thing in things.items():
         if isinstance(thing, StateRef | Recipe):
             made[name] = final(thing) if isinstance(thing, Recipe) else thing
+            if isinstance(run := made[name].run, Run):
+                place, network = place or Examples.of(run.task, run.seeds), network or run.task.network
             continue
         loaded = load(thing, str(thing) if isinstance(thing, str | Path) else name, store)
         if examples is None and loaded.task is not None:
@@ -98,7 +100,7 @@ def states(
         if place is None:
             raise UsageError(f"{loaded.name} comes without examples; give test=(x, y), or --data")
         networks = networks or _networks(place, network, prunable, output)
-        fitted = networks.fit(loaded)
+        fitted = networks.fit(loaded, exact=not made)
         made[name] = given(fitted.weights, place.task(fitted.network), seeds=place.seeds)
         notes += fitted.notes
     return States(made, (*notes, *_equal(made)))

@@ -154,7 +154,6 @@ def _findings(audit: Audit, results: Any) -> Findings:
         dense=known["dense"],
         pruned=tuple(known[name] for name in audit.pruned),
         twins=tuple(known[name] for name in audit.twins),
-        clean=like["clean"],
         index=like["index"],
         classes=tuple(task_of(audit.dense).data.source.class_names) or tuple(map(str, range(count))),
         groups={name: column(name, values, len(like["label"])) for name, values in audit.groups.items()},

@@ -121,6 +121,7 @@ class Findings:
             "lost": int(one.lost[part.rows].sum()),
             "won": int(one.won[part.rows].sum()),
             **_beside([100 * float(twin.change[part.rows].mean()) for twin in twins]),
+            "title": part.title,
         }
 
     @cached_property
@@ -151,8 +152,7 @@ class Findings:
     def _exemplars(self, sparsity: str, dense: Labels, members: Sequence[Answers]) -> Row:
         pruned = np.stack([member.prediction for member in members])
         size = max(1, min(len(members), len(dense) // 2))
-        classes = self.evidence.dense.log_probability.shape[1]
-        draw = partial(shares, dense, size=size, classes=classes, generator=stream(0, "audit", "exemplars", sparsity))
+        draw = partial(shares, dense, size=size, generator=stream(0, "audit", "exemplars", sparsity))
         share, chance = 100 * draw(pruned=pruned), 100 * draw(pruned=None)
         low, high = np.quantile(chance, [0.025, 0.975])
         return {

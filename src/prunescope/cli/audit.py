@@ -74,6 +74,8 @@ def audit(
     """
     from prunescope.audit.door import audit as audit_of
     from prunescope.runs.execution.display import shown
+    from prunescope.runs.store.housekeeping import pin
+    from prunescope.runs.store.store import Store
     from prunescope.studies.own import TARGETS, source_named
 
     kind = _one_of("--target", target, TARGETS)()
@@ -99,8 +101,9 @@ def audit(
         )
     for note in report.plan.notes:
         messages().print(Text(note), soft_wrap=True)
-    command = shlex.join(["prunescope", *sys.argv[1:]])
-    page = report.write(out or options.REPORTS / f"audit-{report.study.settings.id[:8]}", command=command)
+    name = f"audit-{report.study.settings.id[:8]}"
+    pin(Store(folder), name, report.plan.all_nodes)
+    page = report.write(out or options.REPORTS / name, command=shlex.join(["prunescope", *sys.argv[1:]]))
     console = answers()
     console.print(Text(str(report)), soft_wrap=True)
     console.print(Text(f"report: {page.resolve()}"), soft_wrap=True)

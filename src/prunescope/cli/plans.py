@@ -60,7 +60,7 @@ def _kind(node: Value) -> str:
     name = network.path.rpartition(":")[2] + (" scaled" if network.args.get("scale", 1.0) != 1.0 else "")
     noisy = f", noise {100 * noise:g} %" if noise else ""
     start = "continued" if isinstance(node.start, StateRef) else "from scratch"
-    interventions = ", ".join(type(value).__name__ for value in node.interventions)
+    interventions = ", ".join(dict.fromkeys(type(value).__name__ for value in node.interventions))
     return f"run: {name}{noisy}, {start}{', ' if interventions else ''}{interventions}"
 
 

@@ -132,7 +132,7 @@ def carry_out(order: Order, machine: Machine, folder: Path, out: Path | None, co
     if order.most is None:
         make(study.nodes)
     else:
-        if "replicates" not in type(study.settings).model_fields:
+        if "replicates" not in type(order.settings[1]).model_fields:
             raise UsageError(
                 f"{order.name} has no setting 'replicates', so none can be added; leave --until-decided out"
             )

@@ -8,9 +8,6 @@ outcomes  what is explained: error, loss, calibration, the worst class; at which
 controls  other ways to the same error
 figures   what is shown
 study     the experiment as a study, and the call `explain`
-
-Belongs here: one experiment. Does not belong here: statistics of any claim, replicates that are added until claims are
-decided, and the null world (`studies/`).
 """
 
 import sys
@@ -22,7 +19,7 @@ class _Callable(ModuleType):
     """The package, which answers to `ps.explain(recipe)` as the function of its name does."""
 
     def __call__(self, *args: Any, **options: Any) -> Any:
-        """See `prunescope.explain.study.explain`."""
+        """See `study.explain`."""
         from prunescope.explain.study import explain
 
         return explain(*args, **options)

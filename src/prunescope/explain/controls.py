@@ -1,10 +1,6 @@
 """Controls: other ways to a lower error than pruning, each against the dense network of its replicate."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from prunescope.base.errors import UsageError
 from prunescope.explain.design import DENSE, Design
@@ -45,7 +41,7 @@ def _early_stopping(design: Design) -> Quantity:
 def _stretched(design: Design) -> list[Recipe]:
     """Dense networks with one schedule as long as all of the pruned network's."""
     clock = design.base.clock()
-    steps = clock.total + design.levels * (clock.total - clock.steps(design.rewind))
+    steps = clock.total + design.how.levels * (clock.total - clock.steps(design.how.rewind))
     return [in_iterations(run, steps) for run in design.dense]
 
 
@@ -55,16 +51,7 @@ def _leave_out(design: Design) -> list[Recipe]:
     found = []
     for pair in zip(design.dense, design.recipes(design.pruned), strict=True):
         inputs = tuple(Reading(measure=Examples(split="train"), state=final(run)) for run in pair)
-        kept = Combined(function="prunescope.explain.controls:kept", inputs=inputs)
+        kept = Combined(function="prunescope.measures.combine:not_given_up", inputs=inputs)
         rule = Subset(source=kept, rule="prunescope.studies.subsets:only_where", args={"name": "kept", "is_true": True})
         found.append(in_iterations(pair[0]).replace(examples=rule))
     return found
-
-
-def kept(values: Sequence[Mapping[str, NDArray[Any]]]) -> dict[str, NDArray[np.bool_]]:
-    """Which training examples are not given up, from `Examples` of the dense and the pruned network: {"kept": [N]}.
-
-    Given up is what the dense network gets right and the pruned one does not.
-    """
-    dense, pruned = (value["correct"] for value in values)
-    return {"kept": ~(dense & ~pruned)}

@@ -6,30 +6,58 @@ seeds, and cells are paired by replicate.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Literal
 
 import numpy as np
+from pydantic import Field
 
 from prunescope.base.steps import Duration
+from prunescope.base.value import Value
 from prunescope.explain import shares
 from prunescope.explain.arm import Arm
 from prunescope.explain.factors import Factor
-from prunescope.explain.outcomes import HALVES, Outcome, Values, outcomes
+from prunescope.explain.outcomes import Outcome, Values, outcomes
 from prunescope.explain.shares import Cell
 from prunescope.measures import Examples
 from prunescope.runs.graph.families import final, imp, replicates
 from prunescope.runs.graph.nodes import Chosen, Reading
 from prunescope.runs.graph.recipe import Recipe
+from prunescope.sparsity.scores import Magnitude, Score
 from prunescope.studies import Quantity
 from prunescope.studies.figure import with_gaps
 from prunescope.studies.quantity import each, nodes_of
 from prunescope.studies.results import Numbers, Results
+from prunescope.studies.selection import HALVES
 from prunescope.tasks.network import Network
 from prunescope.training.interventions import Prune
 
-Level = Literal["last", "best"]
 DENSE: Cell = frozenset()
+
+
+class Pruning(Value):
+    """How far a recipe is pruned, and how it is explained.
+
+    fraction: of the remaining weights that a level removes.
+    score: the value of a weight.
+    levels: of pruning.
+    rewind: where the schedule starts again at every level.
+    level: which level is explained: the last, or the best one, chosen on other networks and test examples.
+    size: how a network is small from the start; by default narrower where its argument `scale` makes it so.
+    orders: of the factors: all, or two where all are too dear.
+    noise: share of wrong training labels that is added.
+    replicates: networks of every kind.
+    """
+
+    fraction: float = Field(default=0.2, gt=0, lt=1)
+    score: Score = Magnitude()
+    levels: int = Field(default=7, ge=1)
+    rewind: Duration = "0it"
+    level: Literal["last", "best"] = "last"
+    size: Literal["narrower", "masks"] | None = None
+    orders: Literal["all", "two"] = "all"
+    noise: float = Field(default=0.0, ge=0, lt=1)
+    replicates: int = Field(default=5, ge=2)
 
 
 @dataclass(frozen=True)
@@ -38,31 +66,22 @@ class Design:
 
     base: the dense recipe, its label noise included.
     prune: what a level of pruning removes.
-    levels: of pruning.
-    rewind: where the schedule starts again at every level.
-    count: replicates.
+    how: how far it is pruned, and in which orders the factors are given.
     factors: the parts of pruning; all together are pruning.
-    level: which level is explained: the last, or that of least error, chosen on the other half of the replicates and of
-        the test examples.
     smaller: the narrower network by level; None where a random mask makes a network small from the start.
-    fractional: whether only two orders of the factors are run, not all.
     """
 
     base: Recipe
     prune: Prune
-    levels: int
-    rewind: Duration
-    count: int
+    how: Pruning
     factors: tuple[Factor, ...]
-    level: Level
     smaller: Mapping[int, Network] | None
-    fractional: bool
 
     @cached_property
     def orders(self) -> list[shares.Order]:
         """The orders in which the factors are given."""
         every = shares.orders({factor.name: factor.needs for factor in self.factors})
-        return shares.two_orders(every) if self.fractional else every
+        return [every[0], every[-1]] if self.how.orders == "two" else every
 
     @cached_property
     def cells(self) -> list[Cell]:
@@ -82,12 +101,12 @@ class Design:
     @cached_property
     def dense(self) -> list[Recipe]:
         """The dense network of every replicate."""
-        return replicates(self.base, self.count)
+        return replicates(self.base, self.how.replicates)
 
     @cached_property
     def _arms(self) -> list[Arm]:
-        chains = [imp(run, levels=self.levels, prune=self.prune, rewind=self.rewind) for run in self.dense]
-        return [Arm(chain[0], tuple(chain), self.rewind, self.smaller) for chain in chains]
+        chains = [imp(run, levels=self.how.levels, prune=self.prune, rewind=self.how.rewind) for run in self.dense]
+        return [Arm(chain[0], tuple(chain), self.how.rewind, self.smaller) for chain in chains]
 
     def name(self, cell: Cell) -> str:
         """A cell for people."""
@@ -106,7 +125,7 @@ class Design:
 
     def recipes(self, cell: Cell, level: int | None = None) -> list[Recipe]:
         """The last of each chain, one a replicate, by default beside the last level of pruning."""
-        return [chain[-1] for chain in self.chains(cell, self.levels if level is None else level)]
+        return [chain[-1] for chain in self.chains(cell, self.how.levels if level is None else level)]
 
     def read(self, runs: Sequence[Recipe], outcome: Outcome, label: str = "") -> Quantity:
         """The outcome of one network a replicate on all test examples: [R]."""
@@ -115,10 +134,11 @@ class Design:
 
     def value(self, cell: Cell, outcome: Outcome) -> Quantity:
         """The outcome of a cell at the level that is explained: [R]."""
-        if self.level == "last":
+        if self.how.level == "last":
             return self.read(self.recipes(cell), outcome, self.name(cell))
-        runs = [self._chosen(cell, half) for half in HALVES]
-        readings = [[Reading(measure=outcome.measure, state=final(run)) for run in row] for row in runs]
+        readings = [
+            [Reading(measure=outcome.measure, state=final(run)) for run in self._chosen(cell, half)] for half in HALVES
+        ]
 
         def judged(even: Values, odd: Values) -> float:
             """Of the networks that were chosen on the even and on the odd examples."""
@@ -128,14 +148,14 @@ class Design:
 
     def _chosen(self, cell: Cell, half: str) -> list[Chosen]:
         """The network of each replicate at the level that is best on half of the test set for other replicates."""
-        levels = range(self.levels + 1)
+        levels = range(self.how.levels + 1)
         among = zip(*(self.recipes(cell, level) for level in levels), strict=True)
         judged = [
             [Reading(measure=Examples(split="test"), state=final(run)) for run in self.recipes(self.pruned, level)]
             for level in levels
         ]
         inputs = [tuple(reading for row in judged for reading in row[1 - fold :: 2]) for fold in (0, 1)]
-        rule, args = "prunescope.explain.outcomes:least_error", {"levels": len(levels), "half": half}
+        rule, args = "prunescope.studies.selection:choose_on_half", {"levels": len(levels), "half": half}
         return [
             Chosen(among=runs, inputs=inputs[number % 2], rule=rule, args=args) for number, runs in enumerate(among)
         ]
@@ -147,13 +167,10 @@ class Design:
     def parts(self, outcome: Outcome) -> dict[str, Quantity]:
         """What each factor changes, [R] by name; not a number where networks failed around which there is no way."""
         cells = {cell: self.value(cell, outcome) for cell in self.cells}
-        nodes = nodes_of(cells.values())
 
-        def part(name: str) -> Quantity:
-            def of(results: Results) -> Numbers:
-                values = {cell: with_gaps(value, results) for cell, value in cells.items()}
-                return shares.shares(values, self.orders)[name]
+        def of(results: Results, name: str) -> Numbers:
+            values = {cell: with_gaps(value, results) for cell, value in cells.items()}
+            return shares.shares(values, self.orders)[name]
 
-            return Quantity(f"share of {name}", outcome.unit, nodes, of)
-
-        return {factor.name: part(factor.name) for factor in self.factors}
+        names, nodes = [factor.name for factor in self.factors], nodes_of(cells.values())
+        return {name: Quantity(f"share of {name}", outcome.unit, nodes, partial(of, name=name)) for name in names}

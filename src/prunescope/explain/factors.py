@@ -16,15 +16,17 @@ class Factor(Value):
     name: one word, in tables, sentences and the names of claims.
     says: what it is, for the report.
     needs: names of other factors of which at least one has to be there; none: it can be given alone.
+    flag: the field of `Arm` that it sets; another factor may change an arm in its own way.
     """
 
     name: ClassVar[str]
     says: ClassVar[str]
     needs: ClassVar[frozenset[str]] = frozenset()
+    flag: ClassVar[str] = ""
 
     def given(self, arm: Arm) -> Arm:
         """The arm with this part of the treatment."""
-        raise NotImplementedError
+        return replace(arm, **{self.flag: True})  # type: ignore[arg-type]  # the flags are booleans
 
 
 class Time(Factor):
@@ -35,10 +37,7 @@ class Time(Factor):
 
     name: ClassVar[str] = "time"
     says: ClassVar[str] = "the schedule is replayed as often as for the pruned network"
-
-    def given(self, arm: Arm) -> Arm:
-        """The arm whose schedule is replayed."""
-        return replace(arm, replayed=True)
+    flag: ClassVar[str] = "replayed"
 
 
 class Size(Factor):
@@ -52,10 +51,7 @@ class Size(Factor):
 
     name: ClassVar[str] = "size"
     says: ClassVar[str] = "the network ends with as few weights as the pruned one"
-
-    def given(self, arm: Arm) -> Arm:
-        """The arm that stays small."""
-        return replace(arm, small=True)
+    flag: ClassVar[str] = "small"
 
 
 class Disturbance(Factor):
@@ -69,10 +65,7 @@ class Disturbance(Factor):
 
     name: ClassVar[str] = "disturbance"
     says: ClassVar[str] = "weights become zero while the network trains, at the events of pruning"
-
-    def given(self, arm: Arm) -> Arm:
-        """The arm that is disturbed at every event."""
-        return replace(arm, disturbed=True)
+    flag: ClassVar[str] = "disturbed"
 
 
 class Choice(Factor):
@@ -84,10 +77,7 @@ class Choice(Factor):
     name: ClassVar[str] = "choice"
     says: ClassVar[str] = "the score chooses the weights, not chance within the same layers"
     needs: ClassVar[frozenset[str]] = frozenset({"size", "disturbance"})
-
-    def given(self, arm: Arm) -> Arm:
-        """The arm that loses the weights that the pruned network loses."""
-        return replace(arm, chosen=True)
+    flag: ClassVar[str] = "chosen"
 
 
 FACTORS: tuple[Factor, ...] = (Time(), Size(), Disturbance(), Choice())

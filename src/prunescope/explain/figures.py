@@ -12,8 +12,7 @@ from prunescope.studies.figure import with_gaps
 from prunescope.studies.plot import Intervals, Listing, Row
 from prunescope.studies.quantity import nodes_of
 from prunescope.studies.report import number
-from prunescope.studies.results import Numbers
-from prunescope.studies.statistics import t_interval
+from prunescope.studies.statistics import mean_distance, t_interval
 
 
 def sentence(design: Design, results: Results) -> str:
@@ -21,46 +20,34 @@ def sentence(design: Design, results: Results) -> str:
     error = design.outcomes[0]
     try:
         whole = t_interval(design.effect(error)(results))
-        seeds = between_seeds(design.value(DENSE, error)(results))
-        to = _level(design, results)
+        seeds = mean_distance(design.value(DENSE, error)(results))
+        left = 100 * (1 - column(design.recipes(design.pruned), "sparsity")(results).mean())
     except PrunescopeError as problem:
         if isinstance(problem, UsageError) and not isinstance(problem, TooFewReplicates):
             raise
         return f"What pruning did is not known: {problem}."
     parts = {name: with_gaps(part, results) for name, part in design.parts(error).items()}
-    sign = -1.0 if whole.estimate < 0 else 1.0
+    to = "its best level" if design.how.level == "best" else f"{left:.3g} % of the weights"
+    told = first_cause({"pruning": design.effect(error)(results)}) != NOTHING
+    sign = -1.0 if told and whole.estimate < 0 else 1.0
     low, high = sorted((sign * whole.low, sign * whole.high))
-    verb = "lowered" if sign < 0 else "raised"
-    doubt = "" if low > 0 else ", which is not told from nothing"
-    pieces = ", ".join(f"{_short(sign * values.mean())} of it {name}" for name, values in parts.items())
+    amount = f"{_short(sign * whole.estimate)} {error.unit} [{_short(low)}, {_short(high)}]"
+    verb, doubt = ("lowered" if sign < 0 else "raised", "") if told else ("changed", ", no more than by chance")
+    shown = {name: _short(sign * values.mean()) for name, values in parts.items()}
+    pieces = ", ".join(f"{part} of it {name}" if told else f"{name} {part}" for name, part in shown.items())
     cause = first_cause(parts)
-    because = "no part of it is told from nothing" if cause == NOTHING else f"its first cause is {cause}"
+    because = "no part of it is told from chance" if cause == NOTHING else f"its first cause is {cause}"
     return (
-        f"Pruning to {to} {verb} {error.label} by {_short(abs(whole.estimate))} {error.unit} [{_short(low)}, "
-        f"{_short(high)}]{doubt}: {pieces}; {because}; seeds alone differ by {_short(seeds)}."
+        f"Pruning to {to} {verb} {error.label} by {amount}{doubt}: {pieces}; {because}; seeds alone differ by "
+        f"{_short(seeds)}."
     )
-
-
-def _level(design: Design, results: Results) -> str:
-    if design.level == "best":
-        return "its best level"
-    left = column(design.recipes(design.pruned), "sparsity")(results)
-    return f"{100 * (1 - left.mean()):.3g} % of the weights"
 
 
 def _short(value: float) -> str:
     return number(float(f"{value:.2g}")) if np.isfinite(value) else "an unknown part"
 
 
-def between_seeds(values: Numbers) -> float:
-    """The mean distance between two replicates, which differ by their seeds: [R] -> a number."""
-    apart = np.abs(values[:, None] - values[None, :])
-    return float(apart.sum() / (len(values) * (len(values) - 1)))
-
-
-def figures(
-    design: Design, claims: tuple[Claim, ...], controls: Mapping[str, Quantity], notes: list[str]
-) -> tuple[Figure, ...]:
+def figures(design: Design, claims: tuple[Claim, ...], controls: Mapping[str, Quantity]) -> tuple[Figure, ...]:
     """All figures, the shares first."""
     error = design.outcomes[0]
     caption = (
@@ -71,29 +58,14 @@ def figures(
     )
     parts = _summaries("factor", {**design.parts(error), "all": design.effect(error)})
     drawn = Intervals("factor", "change", "low", "high", zero=True, x_label=f"change of {error.label}, {error.unit}")
-    ways = (
-        "Changes of test error against the dense network, with 95 % intervals. Early stopping takes the epoch that is "
-    )
-    listing = Listing()
+    ways = "Changes of test error against the dense network. Early stopping: at the epoch best for other replicates."
+    listing, rows = Listing(), [_summaries("control", controls)]
     return (
         Figure("shares", "What pruning changed, by cause", caption=caption, rows=[_shares(design)], plot=listing),
         Figure("intervals", f"The shares in {error.label}", caption=caption, rows=[parts], plot=drawn, claims=claims),
         Figure("arms", "All networks", caption="Means over replicates.", rows=[_arms(design)], plot=listing),
         _curves(design),
-        Figure(
-            "controls",
-            "Other ways",
-            caption=f"{ways}best for the other replicates.",
-            rows=[_summaries("control", controls)],
-            plot=listing,
-        ),
-        Figure(
-            "unknown",
-            "What cannot be told here",
-            caption="A network that failed is gone around where there is another order of the factors.",
-            rows=[_unknown(design, notes)],
-            plot=listing,
-        ),
+        Figure("controls", "Other ways", caption=ways, rows=rows, plot=listing),
     )
 
 
@@ -101,7 +73,7 @@ def _shares(design: Design) -> Computed:
     tables = []
     for outcome in design.outcomes:
         quantities = {**design.parts(outcome), "all: pruning": design.effect(outcome)}
-        seeds = design.value(DENSE, outcome).map(lambda values: [between_seeds(values)])
+        seeds = design.value(DENSE, outcome).map(lambda v: [mean_distance(v) if np.isfinite(v).all() else np.nan])
         tables.append((f"{outcome.label}, {outcome.unit}", _summaries("factor", quantities), seeds))
 
     def rows(results: Results) -> list[Row]:
@@ -148,7 +120,7 @@ def _arms(design: Design) -> Computed:
 def _curves(design: Design) -> Figure:
     error, epoch, rows = design.outcomes[0], design.base.clock().epoch_steps, []
     for cell in design.cells:
-        for runs in zip(*design.chains(cell, design.levels), strict=True):
+        for runs in zip(*design.chains(cell, design.how.levels), strict=True):
             epochs = column(runs, "step").map(lambda step: step / epoch)
             rows.append(Rows({"arm": design.name(cell)}, {"epochs": epochs, "error": design.read(runs, error)}))
     return Figure(
@@ -158,22 +130,3 @@ def _curves(design: Design) -> Figure:
         rows=rows,
         plot=Lines("epochs", "error", series="arm", y_label=f"{error.label}", references=("dense",)),
     )
-
-
-def _unknown(design: Design, notes: list[str]) -> Computed:
-    cells = {design.name(cell): design.value(cell, design.outcomes[0]) for cell in design.cells}
-    needs = [(factor.name, " or ".join(sorted(factor.needs))) for factor in design.factors if factor.needs]
-    always = [f"There is no network with {name} and without {needed}." for name, needed in needs]
-
-    def rows(results: Results) -> list[Row]:
-        found = [*always, *notes]
-        for name, value in cells.items():
-            try:
-                value(results)
-            except UsageError:
-                raise
-            except PrunescopeError as problem:
-                found.append(f"{name}: {problem}.")
-        return [{"what": text} for text in found]
-
-    return Computed(nodes_of(cells.values()), rows)

@@ -1,6 +1,6 @@
-"""What is explained: numbers of one network on some of the test examples, and the level that they are taken at."""
+"""What is explained: numbers of one network on some of the test examples."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +15,6 @@ from prunescope.tasks.targets import Target
 
 Values = Mapping[str, NDArray[Any]]
 ALL = slice(None)
-HALVES = {"even": slice(0, None, 2), "odd": slice(1, None, 2)}
-"""Alternating test examples, because published test sets are often sorted."""
 
 
 @dataclass(frozen=True)
@@ -65,12 +63,3 @@ def _calibration(values: Values) -> float:
 def _worst_class(values: Values) -> float:
     wrong = values["log_probability"].argmax(axis=1) != values["label"]
     return 100 * max(float(wrong[values["label"] == label].mean()) for label in np.unique(values["label"]))
-
-
-def least_error(values: Sequence[Values], *, levels: int, half: str) -> int:
-    """The level, from 0, at which the mean error over networks is least on one half of the test examples.
-
-    values: `Examples` of every network, level by level. A rule of `Chosen`.
-    """
-    errors = [_error({name: array[HALVES[half]] for name, array in value.items()}) for value in values]
-    return int(np.reshape(errors, (levels, -1)).mean(axis=1).argmin())

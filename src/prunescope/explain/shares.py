@@ -39,17 +39,6 @@ def orders(needs: Mapping[str, frozenset[str]]) -> list[Order]:
     return possible
 
 
-def two_orders(all_orders: Sequence[Order]) -> list[Order]:
-    """The first order and the one in which most pairs of factors are the other way round: a fraction of the design."""
-    first = all_orders[0]
-    place = {name: number for number, name in enumerate(first)}
-
-    def reversals(order: Order) -> int:
-        return sum(place[a] > place[b] for number, a in enumerate(order) for b in order[number + 1 :])
-
-    return list(dict.fromkeys([first, max(all_orders, key=reversals)]))
-
-
 def cells(chosen: Iterable[Order]) -> list[Cell]:
     """All cells on the way of some orders, small ones first, in order of appearance."""
     found = dict.fromkeys(frozenset(order[:n]) for order in chosen for n in range(len(order) + 1))

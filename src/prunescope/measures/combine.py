@@ -28,6 +28,15 @@ def difference(values: Sequence[Values]) -> dict[str, NDArray[Any]]:
     return {"difference": first["loss"].astype(np.float64) - second["loss"]}
 
 
+def not_given_up(values: Sequence[Values]) -> dict[str, NDArray[np.bool_]]:
+    """Which examples pruning does not give up, from `Examples` of the dense and the pruned network: {"kept": [N]}.
+
+    Given up is what the dense network gets right and the pruned one does not.
+    """
+    dense, pruned = (value["correct"] for value in values)
+    return {"kept": ~(dense & ~pruned)}
+
+
 def forgetting(values: Sequence[Values]) -> dict[str, NDArray[Any]]:
     """How often each example was forgotten, from `Examples` readings of one run in the order of its training.
 

@@ -7,18 +7,19 @@ from numpy.typing import NDArray
 Predictions = NDArray[np.int64]
 
 
-def modal(predictions: Predictions, classes: int) -> Predictions:
+def modal(predictions: Predictions) -> Predictions:
     """The prediction of most networks for each example, of equally many the smaller class: int64 [N] of [R, N]."""
-    votes = np.stack([(predictions == label).sum(axis=0) for label in range(classes)])
-    return np.asarray(votes.argmax(axis=0))
+    ordered = np.sort(predictions, axis=0)
+    votes = np.stack([(ordered == row).sum(axis=0) for row in ordered])
+    return np.asarray(np.take_along_axis(ordered, votes.argmax(axis=0)[None], axis=0)[0])
 
 
-def exemplars(dense: Predictions, pruned: Predictions, *, classes: int) -> NDArray[np.bool_]:
+def exemplars(dense: Predictions, pruned: Predictions) -> NDArray[np.bool_]:
     """The examples whose modal prediction differs between two populations [R, N]: bool [N].
 
     Source: Hooker et al. 2019, section 3 (pruning-identified exemplars).
     """
-    return np.asarray(modal(dense, classes) != modal(pruned, classes))
+    return np.asarray(modal(dense) != modal(pruned))
 
 
 def shares(
@@ -26,7 +27,6 @@ def shares(
     pruned: Predictions | None,
     *,
     size: int,
-    classes: int,
     generator: torch.Generator,
     splits: int = 200,
 ) -> NDArray[np.float64]:
@@ -41,5 +41,5 @@ def shares(
         others = dense[order[size : 2 * size]]
         if pruned is not None:
             others = pruned[torch.randperm(len(pruned), generator=generator).numpy()[:size]]
-        found[number] = exemplars(dense[order[:size]], others, classes=classes).mean()
+        found[number] = exemplars(dense[order[:size]], others).mean()
     return found

@@ -13,8 +13,8 @@ from prunescope.tasks.task import Problem, Task
 class Outputs(Measure):
     """Log probabilities of every class for every example of a split, evaluation mode, no augmentation.
 
-    log_probability: float32 [N, C], nats. label: int64 [N], the labels used. clean: int64 [N], the labels before noise.
-    index: int64 [N], the example's place in its source.
+    log_probability: float32 [N, C], nats. label: int64 [N], the labels used. index: int64 [N], the
+    example's place in its source.
 
     50,000 examples of 200 classes are 40 MB.
     """
@@ -26,7 +26,7 @@ class Outputs(Measure):
         task.target.require_classes("the probability of every class")
 
     def measure(self, problem: Problem, weights: Weights) -> dict[str, Tensor]:
-        """Four tensors over the examples of the split. Raises UsageError for outputs that are not finite."""
+        """Three tensors over the examples of the split. Raises UsageError for outputs that are not finite."""
         target, split = problem.target, problem.split(self.split)
         target.require_classes("the probability of every class")
         outputs = logits(problem, weights, split)
@@ -41,6 +41,5 @@ class Outputs(Measure):
         return {
             "log_probability": outputs.log_softmax(dim=1),
             "label": target.labels(split.y),
-            "clean": target.labels(split.clean),
             "index": split.index,
         }

@@ -5,7 +5,6 @@ from torch import Tensor
 
 from prunescope.base.state import Weights
 from prunescope.measures.measure import Measure
-from prunescope.sparsity.structure import find_units
 from prunescope.sparsity.unit_count import parameters_gone
 from prunescope.tasks.task import Problem
 
@@ -35,9 +34,7 @@ class UnitsGone(Measure):
     """
 
     def measure(self, problem: Problem, weights: Weights) -> dict[str, Tensor]:
-        """Two shares by name. Raises UsageError when the network's forward pass cannot be followed."""
-        model = problem.model
-        structure = find_units(model.template(train=False)).restricted(model.maskable, model.frozen)
-        counts = parameters_gone(weights, structure.units.values())
+        """Two shares by name. Raises UsageError where the network's units cannot be found."""
+        counts = parameters_gone(weights, problem.model.structure.units.values())
         shares = {"own": counts.own / counts.total, "structural": counts.structural / counts.total}
         return {name: torch.tensor(100 * share, dtype=torch.float64) for name, share in shares.items()}

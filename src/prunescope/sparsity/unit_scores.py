@@ -16,7 +16,7 @@ from prunescope.base.errors import UsageError
 from prunescope.base.state import Weights
 from prunescope.base.tree import Tree
 from prunescope.base.value import Value
-from prunescope.sparsity.structure import Units
+from prunescope.sparsity.structure import Part, Units
 
 
 class UnitScore(Value):
@@ -63,9 +63,20 @@ class FilterNorm(UnitScore):
 
     def scores(self, weights: Weights, units: Units, memory: Tree) -> Tensor:
         """See `UnitScore.scores`; removed weights count as 0."""
-        filters = weights.params[units.weight].detach().double().flatten(1)
-        norm: Tensor = torch.linalg.vector_norm(filters, ord=self.order, dim=1)
-        return norm
+        norms = [_row_norms(weights.params[part.name], part, self.order) for part in units.weights]
+        if units.are_rows and len(norms) == 1:
+            return norms[0]
+        total = norms[0].new_zeros(units.count)
+        for part, norm in zip(units.weights, norms, strict=True):
+            places = torch.tensor(part.units, device=norm.device)
+            total.index_add_(0, places[places >= 0], norm[places >= 0] ** self.order)
+        return total ** (1 / self.order)
+
+
+def _row_norms(weight: Tensor, part: Part, order: int) -> Tensor:
+    rows = weight.detach().double().movedim(part.axis, 0).flatten(1)
+    norms: Tensor = torch.linalg.vector_norm(rows, ord=order, dim=1)
+    return norms
 
 
 class ExpectedActivation(UnitScore):
@@ -83,10 +94,9 @@ class ExpectedActivation(UnitScore):
 
     def check(self, units: Units) -> None:
         """Raises UsageError for a layer without BatchNorm."""
-        if not units.norm:
-            raise UsageError(
-                f"no BatchNorm follows {units.layer}, so it has no expected activation; score it by FilterNorm"
-            )
+        if not (units.norm and units.are_rows):
+            why = f"units of {units.layer} are several rows" if units.norm else f"no BatchNorm follows {units.layer}"
+            raise UsageError(f"{why}, so it has no expected activation; score it by FilterNorm")
 
     def scores(self, weights: Weights, units: Units, memory: Tree) -> Tensor:
         """See `UnitScore.scores`. Raises UsageError for a layer without BatchNorm."""
@@ -102,7 +112,7 @@ class MeanActivation(UnitScore):
     """A moving average of a unit's output in training batches.
 
     a <- decay a + (1 - decay) * sum over batch and positions of |z|, from a = 0, where z is the input of the unit's
-    activation.
+    activation: [B, N, ...] after a convolution, [B, ..., N] after a linear layer (tokens are positions).
 
     outputs: for each layer the module whose output is z: the BatchNorm after the layer, or the gate where a shortcut
         is added first (`Units.output`).
@@ -125,7 +135,9 @@ class MeanActivation(UnitScore):
         return {layer: outputs[layer] for layer in sorted(outputs)}
 
     def check(self, units: Units) -> None:
-        """Raises UsageError for a layer that `outputs` leaves out, or whose activation has another input."""
+        """Raises UsageError for a layer that `outputs` leaves out, and for one whose units have no activation each."""
+        if not units.are_rows:
+            raise UsageError(f"the outputs of {units.output} are no units of {units.layer}; score them by FilterNorm")
         named = self.outputs.get(units.layer)
         if named != units.output:
             raise UsageError(
@@ -134,9 +146,9 @@ class MeanActivation(UnitScore):
             )
 
     def init(self, weights: Weights, layers: Sequence[str]) -> Tree:
-        """Averages [N] of 0 by layer, and a count of updates."""
+        """A 0 by layer, which becomes an average [N], or [1, N] for units along the last axis; a count of updates."""
         names = {layer: weights.params[f"{layer}.weight"] for layer in sorted(layers)}
-        zeros = {f"average/{layer}": weight.new_zeros(len(weight)) for layer, weight in names.items()}
+        zeros = {f"average/{layer}": w.new_zeros((1, 1) if w.ndim == 2 else 1) for layer, w in names.items()}
         return {**zeros, "updates": torch.zeros((), dtype=torch.int64)}
 
     def needs(self, step: int) -> frozenset[str]:
@@ -149,8 +161,9 @@ class MeanActivation(UnitScore):
         for layer, name in self.outputs.items():
             if f"average/{layer}" in memory:
                 out = captured[name].detach().float()
-                total = out.abs().sum([axis for axis in range(out.ndim) if axis != 1])
                 average = memory[f"average/{layer}"]
+                units = 1 if average.ndim == 1 else out.ndim - 1
+                total = out.abs().sum([axis for axis in range(out.ndim) if axis != units])
                 averages[f"average/{layer}"] = self.decay * average + (1 - self.decay) * total
         return {**memory, **averages, "updates": memory["updates"] + 1}
 
@@ -162,4 +175,4 @@ class MeanActivation(UnitScore):
                 f"activations were averaged {updates} times, and warm_up={self.warm_up}; prune later, or lower "
                 f"warm_up or every={self.every}"
             )
-        return memory[f"average/{units.layer}"].double()
+        return memory[f"average/{units.layer}"].flatten().double()

@@ -1,39 +1,48 @@
 """A user's network, as far as settings can name it; what is done to it is in `explain` and `yours.py` of each paper."""
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, JsonValue, model_validator
 
-import prunescope as ps
+from prunescope.base.value import Value
+from prunescope.runs.graph.recipe import Recipe
+from prunescope.tasks.data.cifar import cifar10, cifar100
+from prunescope.tasks.data.digits import digits
+from prunescope.tasks.data.idx import mnist
 from prunescope.tasks.data.layout import Layout
+from prunescope.tasks.data.source import Source
 from prunescope.tasks.data.tables import file_source
-from prunescope.tasks.targets import Target
+from prunescope.tasks.model import Network
+from prunescope.tasks.targets import Binary, Classes, MultiLabel, Regression, Sequence, Target
+from prunescope.tasks.task import Data, Task
+from prunescope.training.optim import Optimizer
+from prunescope.training.schedules import Schedule
 
-SOURCES: Mapping[str, Callable[[], ps.Source]] = {
-    "digits": ps.digits,
-    "mnist": ps.mnist,
-    "cifar10": ps.cifar10,
-    "cifar100": ps.cifar100,
-}
+SOURCES: Mapping[str, Callable[[], Source]] = MappingProxyType(
+    {"digits": digits, "mnist": mnist, "cifar10": cifar10, "cifar100": cifar100}
+)
 NETWORK = "prunescope.tasks.nets:LeNet"
 TargetName = Literal["classes", "binary", "multilabel", "regression", "sequence"]
-TARGETS: Mapping[TargetName, type[Target]] = {
-    "classes": ps.Classes,
-    "binary": ps.Binary,
-    "multilabel": ps.MultiLabel,
-    "regression": ps.Regression,
-    "sequence": ps.Sequence,
-}
+TARGETS: Mapping[TargetName, type[Target]] = MappingProxyType(
+    {
+        "classes": Classes,
+        "binary": Binary,
+        "multilabel": MultiLabel,
+        "regression": Regression,
+        "sequence": Sequence,
+    }
+)
 Count = Annotated[int, Field(ge=1)]
 
 
-def source_named(name: str, target: Target) -> tuple[ps.Source, Layout | None]:
+def source_named(name: str, target: Target) -> tuple[Source, Layout | None]:
     """The data set of a name or path on the command line, and how a network gets its examples; see `file_source`."""
     return (SOURCES[name](), None) if name in SOURCES else file_source(name, target, names=tuple(SOURCES))
 
 
-class Own(ps.Value):
+class Own(Value):
     """A network and its training.
 
     network: import path of a class or function that returns a fresh module, your own included.
@@ -57,8 +66,8 @@ class Own(ps.Value):
     data: str = "digits"
     share: float = Field(default=1.0, gt=0, le=1)
     target: TargetName = "classes"
-    optimizer: ps.Optimizer
-    schedule: ps.Schedule
+    optimizer: Optimizer
+    schedule: Schedule
     epochs: Count = 40
     batch: Count = 64
     replicates: Count = 3
@@ -77,15 +86,15 @@ class Own(ps.Value):
         other = isinstance(fields, dict) and "network" in fields and fields["network"] != NETWORK
         return {"arguments": {}} | fields if other else fields
 
-    def recipe(self) -> ps.Recipe:
+    def recipe(self) -> Recipe:
         """The training of one network."""
-        network = ps.Network(path=self.network, revision=self.revision).with_args(**self.arguments)
+        network = Network(path=self.network, revision=self.revision).with_args(**self.arguments)
         target = TARGETS[self.target]()
         source, layout = source_named(self.data, target)
-        return ps.Recipe(
-            task=ps.Task(
+        return Recipe(
+            task=Task(
                 network=network if layout is None else network.replace(layout=layout),
-                data=ps.Data(source=source, share=self.share),
+                data=Data(source=source, share=self.share),
                 target=target,
             ),
             optimizer=self.optimizer,

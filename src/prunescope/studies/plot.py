@@ -103,6 +103,7 @@ class Intervals(Plot):
     panel: column of names.
     x_label: what stands along the axis.
     zero: whether a line marks 0.
+    behind: columns of the ends of a grey range behind the interval, such as what other seeds do; rows may lack them.
     """
 
     label: str
@@ -113,6 +114,7 @@ class Intervals(Plot):
     panel: str = "panel"
     x_label: str = ""
     zero: bool = False
+    behind: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)

@@ -87,6 +87,9 @@ def intervals(plot: Intervals, table: Table) -> Panels:
 def _draw_intervals(plot: Intervals, rows: Table, axes: Axes) -> None:
     for place, row in enumerate(rows):
         middle, low, high = (number(row[name]) for name in (plot.estimate, plot.low, plot.high))
+        if plot.behind and all(name in row for name in plot.behind):
+            ends = [number(row[name]) for name in plot.behind]
+            axes.plot(ends, [place, place], color=INK, linewidth=9.0, alpha=0.22, solid_capstyle="round")
         if np.isfinite(low) and np.isfinite(high):
             axes.plot([low, high], [place, place], color=COLOURS[0], linewidth=1.6, alpha=0.6)
         if np.isfinite(middle):

@@ -14,6 +14,7 @@ from prunescope.tasks.model import Model
 
 LISTED = 12
 """Most tensors that a message names."""
+COUNTER = "num_batches_tracked"
 
 
 def weights_from(model: Model, tensors: Mapping[str, Tensor], *, name: str = "the state") -> Weights:
@@ -39,7 +40,11 @@ def misfits(model: Model, tensors: Mapping[str, Tensor]) -> list[str]:
     wanted = model.template(train=False).state_dict()
     both = wanted.keys() & tensors.keys()
     return [
-        *(f"{key} {_shape(wanted[key])} is missing" for key in wanted if key not in tensors),
+        *(
+            f"{key} {_shape(wanted[key])} is missing"
+            for key in wanted
+            if key not in tensors and not key.endswith(COUNTER)  # which old files lack, and no output depends on
+        ),
         *(f"{key} {_shape(tensors[key])} is not in the network" for key in tensors if key not in wanted),
         *(
             f"{key} is {_shape(tensors[key])}, the network has {_shape(wanted[key])}"

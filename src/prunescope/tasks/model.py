@@ -17,6 +17,8 @@ from prunescope.base.errors import UsageError
 from prunescope.base.importing import resolve as resolve
 from prunescope.base.state import Weights
 from prunescope.base.tree import Tree
+from prunescope.sparsity.structure import Structure
+from prunescope.sparsity.unit_search import find_units
 from prunescope.tasks.building import frozen_parts
 from prunescope.tasks.functional import capturing, drawing, fill, places_of
 from prunescope.tasks.kernels.compiling import Pass, compiled_pass
@@ -88,6 +90,14 @@ class Model:
             if isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d)
         )
 
+    @cached_property
+    def structure(self) -> Structure:
+        """The units that can be removed. Raises UsageError where the network's pass cannot be followed."""
+        with torch.random.fork_rng(devices=[]):
+            module = self.network.build(self.example)
+        found = find_units(module, self.example, keep_values=self.network.layout is not None)
+        return found.restricted(self.maskable, self.frozen)
+
     def template(self, *, train: bool) -> nn.Module:
         """The module in training or evaluation mode, to inspect or to copy; its tensors are those of the last pass."""
         return self._train if train else self._eval
@@ -126,10 +136,13 @@ class Model:
         return Weights(params, buffers, masks)
 
     def loaded(self, tensors: Mapping[str, Tensor]) -> Weights:
-        """A state dict that has the network's names and shapes as weights, all of them kept."""
+        """A state dict that has the network's names and shapes as weights, all of them kept.
+
+        Tensors that it lacks are those of a fresh module; see `fitting.misfits`.
+        """
         with torch.random.fork_rng(devices=[]):
             module = self.network.build(self.example)
-        module.load_state_dict(tensors)
+        module.load_state_dict(tensors, strict=False)
         params, buffers = self._tensors_of(module)
         return Weights(
             params, buffers, {name: torch.ones_like(params[name], dtype=torch.bool) for name in self.maskable}

@@ -84,13 +84,7 @@ class Batches:
     """
 
     def __init__(
-        self,
-        split: Split,
-        batch: int,
-        seeds: Seeds,
-        *,
-        drop_last: bool = False,
-        sampler: Sampler | None = None,
+        self, split: Split, batch: int, seeds: Seeds, *, drop_last: bool = False, sampler: Sampler | None = None
     ) -> None:
         """Draws nothing yet."""
         self.split, self.batch, self.seeds, self.sampler = split, batch, seeds, sampler
@@ -136,11 +130,7 @@ class Batches:
         """Positions and labels of an epoch, in order of use; this costs less than a look-up for every batch."""
         if self._shuffled is None or self._shuffled[0] != epoch:
             order = self.order(epoch)
-            self._shuffled = (
-                epoch,
-                self.split.index.index_select(0, order),
-                self.split.y.index_select(0, order),
-            )
+            self._shuffled = (epoch, self.split.index.index_select(0, order), self.split.y.index_select(0, order))
         return self._shuffled[1:]
 
     def order(self, epoch: int) -> Tensor:
@@ -163,13 +153,7 @@ def keep_tree(state: TrainState) -> Tree:
 
 
 def gradients(
-    program: Program,
-    weights: Weights,
-    x: Tensor,
-    y: Tensor,
-    *,
-    draw: int = 0,
-    capture: frozenset[str] = frozenset(),
+    program: Program, weights: Weights, x: Tensor, y: Tensor, *, draw: int = 0, capture: frozenset[str] = frozenset()
 ) -> tuple[Tensor, Tree, Tree, Tree]:
     """Mean loss (0-D, nats), its gradient for every parameter, buffers after the pass, and captured outputs.
 
@@ -193,11 +177,7 @@ class Stepper:
         """Prepares the batches."""
         self.program = program
         self.batches = Batches(
-            program.problem.train,
-            program.batch,
-            program.seeds,
-            drop_last=program.drop_last,
-            sampler=program.sampler,
+            program.problem.train, program.batch, program.seeds, drop_last=program.drop_last, sampler=program.sampler
         )
         self._masks: object = None
         self._held: object = None

@@ -21,10 +21,12 @@ from torch import Tensor
 
 from prunescope.base.tree import Tree, clone
 from prunescope.base.value import Value
-from prunescope.training import fused
 
 OptState = dict[str, Tree]
 """Optimizer state by name ("momentum"), each a tree with the names of the parameters; "count" has the one key ""."""
+
+Moved = tuple[Tree, OptState]
+"""Parameters and optimizer state after a step."""
 
 Decay = Annotated[float, Field(ge=0)]
 Average = Annotated[float, Field(ge=0, lt=1)]
@@ -61,9 +63,7 @@ class Optimizer(Value):
         """The state before the first step: trees of zeros on the devices of the parameters."""
 
     @abstractmethod
-    def update(
-        self, grads: Tree, opt: OptState, params: Tree, *, keep: Tree, lr: float | Tensor
-    ) -> tuple[Tree, OptState]:
+    def update(self, grads: Tree, opt: OptState, params: Tree, *, keep: Tree, lr: float | Tensor) -> Moved:
         """Parameters and state after one step.
 
         Args:
@@ -135,9 +135,7 @@ class SGD(Optimizer):
         """Zero momentum, or no state at all where momentum is 0."""
         return {"momentum": _zeros(params)} if self.momentum else {}
 
-    def update(
-        self, grads: Tree, opt: OptState, params: Tree, *, keep: Tree, lr: float | Tensor
-    ) -> tuple[Tree, OptState]:
+    def update(self, grads: Tree, opt: OptState, params: Tree, *, keep: Tree, lr: float | Tensor) -> Moved:
         """See `Optimizer.update`; without momentum and decay it is one kernel a parameter."""
         updated: Tree = {}
         momentum: Tree = {}
@@ -154,21 +152,6 @@ class SGD(Optimizer):
             grad, mask = grads[name], keep.get(name)
             momentum = opt["momentum"][name].mul_(self.momentum) if self.momentum else None
             _descend_(param, _direction(self, momentum, grad, param, mask), mask, lr)
-
-    def fused_(self, grads: Tree, opt: OptState, params: Tree, *, keep: Tree, lr: float | Tensor) -> None:
-        """See `Optimizer.fused_`; without momentum and decay `update_` is one pass already."""
-        plain = self.momentum == 0 and self.weight_decay == 0
-        if plain or isinstance(lr, Tensor) or not fused.possible(params, list(opt.values())):
-            self.update_(grads, opt, params, keep=keep, lr=lr)
-        else:
-            fused.sgd_(
-                *(grads, opt.get("momentum"), params),
-                keep=keep,
-                lr=lr,
-                momentum=self.momentum,
-                nesterov=self.nesterov,
-                weight_decay=self.weight_decay,
-            )
 
     def shrinkage(self, lr: float) -> float | None:
         """See `Optimizer.shrinkage`: without momentum, 1 - lr * weight_decay."""
@@ -197,9 +180,7 @@ class _Moments(Optimizer):
         count = torch.zeros((), dtype=torch.int64, device=device)
         return {"first": _zeros(params), "second": _zeros(params), "count": {"": count}}
 
-    def update(
-        self, grads: Tree, opt: OptState, params: Tree, *, keep: Tree, lr: float | Tensor
-    ) -> tuple[Tree, OptState]:
+    def update(self, grads: Tree, opt: OptState, params: Tree, *, keep: Tree, lr: float | Tensor) -> Moved:
         """See `Optimizer.update`."""
         updated, state = clone(params), {name: clone(part) for name, part in opt.items()}
         # By name: a subclass that overrides `update` may call this one, and its `update_` calls its `update`.
@@ -223,20 +204,38 @@ class _Moments(Optimizer):
             _descend_(param, first / scale, mask, lr)
 
     def fused_(self, grads: Tree, opt: OptState, params: Tree, *, keep: Tree, lr: float | Tensor) -> None:
-        """See `Optimizer.fused_`."""
+        """See `Optimizer.fused_`: torch's kernel for floats on a CPU whose moments lie in the same order.
+
+        It knows no masks: a removed weight's gradient is taken out before, its step after. It runs through memory from
+        end to end, so the gradients are laid as the parameters are.
+        """
         moments = opt["first"], opt["second"]
-        if isinstance(lr, Tensor) or not fused.possible(params, list(moments)):
+        if isinstance(lr, Tensor) or not all(_lie_alike(leaf, name, moments) for name, leaf in params.items()):
             self.update_(grads, opt, params, keep=keep, lr=lr)
-        else:
-            fused.adam_(
-                *(grads, moments, opt["count"][""].add_(1), params),
-                keep=keep,
-                lr=lr,
-                betas=self.betas,
-                eps=self.eps,
-                weight_decay=self.weight_decay,
-                decoupled=self.decoupled,
-            )
+            return
+        slopes = []
+        for name, param in params.items():
+            slope = grads[name] * keep[name] if name in keep else grads[name]
+            slopes.append(slope if slope.stride() == param.stride() else torch.empty_like(param).copy_(slope))
+        count = opt["count"][""].add_(1)
+        update = torch._fused_adamw_ if self.decoupled else torch._fused_adam_
+        update(
+            list(params.values()),
+            slopes,
+            [moments[0][name] for name in params],
+            [moments[1][name] for name in params],
+            [],
+            [count.float()] * len(params),
+            lr=lr,
+            beta1=self.betas[0],
+            beta2=self.betas[1],
+            weight_decay=self.weight_decay,
+            eps=self.eps,
+            amsgrad=False,
+            maximize=False,
+        )
+        for name, mask in keep.items():
+            params[name].mul_(mask)
 
 
 class Adam(_Moments):
@@ -275,6 +274,11 @@ def _direction(rule: SGD, momentum: Tensor | None, grad: Tensor, param: Tensor, 
 
 def _zeros(params: Tree) -> Tree:
     return {name: torch.zeros_like(leaf) for name, leaf in params.items()}
+
+
+def _lie_alike(param: Tensor, name: str, moments: tuple[Tree, ...]) -> bool:
+    alike = all(leaves[name].stride() == param.stride() for leaves in moments)
+    return alike and param.device.type == "cpu" and param.dtype in (torch.float32, torch.float64)
 
 
 def _negligible(eps: float, dtype: torch.dtype) -> float:

@@ -4,16 +4,23 @@ They record what a stored state cannot tell; all else is a measure. A probe is n
 cannot change the run; a missing trace is made by training the run again.
 """
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
+
+import torch
+from pydantic import Field
 
 from prunescope.base.state import TrainState, Weights
 from prunescope.base.steps import Clock, Duration
 from prunescope.base.value import Value
 from prunescope.tasks.evaluation import evaluate
+from prunescope.tasks.recalibration import recalibrated
 from prunescope.tasks.task import Problem, Split
+from prunescope.training.interventions.values import averaged_params
 
 Phase = Literal["step", "before", "after"]
 SplitName = Literal["train", "validation", "test"]
+Limit = Annotated[int, Field(ge=1)] | Literal["all"]
+"""The number of examples of a split that are evaluated, from its start, or all of them."""
 
 
 class Probe(Value):
@@ -46,11 +53,11 @@ class Probe(Value):
         raise NotImplementedError
 
 
-class Curve(Probe):
-    """Loss (nats) and error (fraction) on a split, with the running training loss.
+class _Periodic(Probe):
+    """A probe at the end of each period, and at the end of the run.
 
     split: the split that is evaluated.
-    every: the period; the end of the run is observed too.
+    every: the period.
     """
 
     split: SplitName = "test"
@@ -58,17 +65,34 @@ class Curve(Probe):
 
     def steps(self, clock: Clock) -> tuple[int, ...]:
         """The end of each period, and the end of the run."""
-        return periodic(clock, self.every)
+        steps = max(1, clock.steps(self.every))
+        return (*range(steps, clock.total, steps), clock.total)
+
+
+class Curve(_Periodic):
+    """Loss (nats) and error (fraction) on a split, with the running training loss.
+
+    split: the split that is evaluated.
+    every: the period; the end of the run is observed too.
+    """
 
     def observe(self, problem: Problem, state: TrainState, running_loss: float) -> dict[str, float]:
         """Columns loss, error, running_loss, sparsity."""
         row = accuracy_row(problem, state.weights, problem.split(self.split))
-        return {
-            "loss": row["loss"],
-            "error": row["error"],
-            "running_loss": running_loss,
-            "sparsity": row["sparsity"],
-        }
+        return {name: row.get(name, running_loss) for name in ("loss", "error", "running_loss", "sparsity")}
+
+
+class AverageCurve(_Periodic):
+    """Loss (nats) and error (fraction) of the average that the optimizer `Averaged` keeps.
+
+    split: the split that is evaluated.
+    every: the period; the end of the run is observed too.
+    """
+
+    def observe(self, problem: Problem, state: TrainState, running_loss: float) -> dict[str, float]:
+        """Columns loss, error, sparsity. Raises UsageError where no average is kept."""
+        weights = state.weights.replace(params=averaged_params(state))
+        return accuracy_row(problem, weights, problem.split(self.split))
 
 
 class AroundEvents(Probe):
@@ -82,13 +106,65 @@ class AroundEvents(Probe):
         return accuracy_row(problem, state.weights, problem.split(self.split))
 
 
-def periodic(clock: Clock, period: Duration) -> tuple[int, ...]:
-    """The positions at the end of each period, and at the end of the run."""
-    steps = max(1, clock.steps(period))
-    return (*range(steps, clock.total, steps), clock.total)
+class EpochAccuracy(_Periodic):
+    """Loss (nats) and error (fraction) after every epoch, and before and after every onset at any position.
+
+    split: the split that is evaluated.
+    limit: number of its examples that are evaluated.
+    every: the period.
+
+    The rows of phases "step" and "before" are t_pre, and those of phase "after" are t_post; an epoch without an onset
+    has only the former. BatchNorm statistics are the running ones, also right after pruning.
+
+    Source: Bartoldson et al. 2020, the authors' code: test accuracy before and after the pruning step of each epoch.
+    """
+
+    around_onsets: ClassVar[bool] = True
+    limit: Limit = "all"
+
+    def examples(self, *, train: int, test: int) -> int:
+        """The size of the split, or the limit."""
+        size = train if self.split == "train" else test
+        return size if self.limit == "all" else min(self.limit, size)
+
+    def observe(self, problem: Problem, state: TrainState, running_loss: float) -> dict[str, float]:
+        """Columns loss, error, sparsity."""
+        return accuracy_row(problem, state.weights, first_examples(problem.split(self.split), self.limit))
+
+
+class RecalibratedAccuracy(Probe):
+    """Loss and error just before and just after onsets, with BatchNorm statistics estimated anew for each row.
+
+    split: the split that is evaluated.
+    limit: number of its examples that are evaluated.
+    batches: number of training batches for the estimate, which does not enter the run.
+    batch: examples in each of them.
+
+    It separates the accuracy that is lost with features from that which is lost by outdated statistics.
+    """
+
+    around_onsets: ClassVar[bool] = True
+    trains: ClassVar[bool] = True
+    split: SplitName = "test"
+    limit: Limit = "all"
+    batches: int = Field(default=20, ge=1)
+    batch: int = Field(default=128, ge=2)
+
+    def observe(self, problem: Problem, state: TrainState, running_loss: float) -> dict[str, float]:
+        """Columns loss, error, sparsity."""
+        buffers = recalibrated(problem, state.weights, batches=self.batches, batch=self.batch)
+        split = first_examples(problem.split(self.split), self.limit)
+        return accuracy_row(problem, state.weights.replace(buffers=buffers), split)
 
 
 def accuracy_row(problem: Problem, weights: Weights, split: Split) -> dict[str, float]:
     """Columns loss (nats), error (fraction), sparsity."""
     evaluation = evaluate(problem, weights, split)
     return {"loss": evaluation.risk, "error": evaluation.error, "sparsity": weights.sparsity}
+
+
+def first_examples(split: Split, limit: int | str) -> Split:
+    """The first `limit` examples of a split, or all of them."""
+    if limit == "all" or int(limit) >= len(split):
+        return split
+    return split.at(torch.arange(int(limit), device=split.y.device))

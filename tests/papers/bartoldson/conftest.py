@@ -17,8 +17,8 @@ from prunescope.measures.normality import BINS
 from prunescope.runs.graph.nodes import Reading, Trace
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.sparsity.unit_scores import ExpectedActivation
-from prunescope.training.epoch_probes import EpochAccuracy, RecalibratedAccuracy
 from prunescope.training.interventions import Prune, PruneUnits
+from prunescope.training.probes import EpochAccuracy, RecalibratedAccuracy
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from prunescope.runs.store.store import Store
 from prunescope.sparsity.unit_scores import ExpectedActivation, FilterNorm, MeanActivation
 from prunescope.studies.claim import judge
 from prunescope.studies.publish import nodes_of
-from prunescope.training.epoch_probes import EpochAccuracy
+from prunescope.training.probes import EpochAccuracy
 
 PAPER = {"data": "blobs", "blobs": 128, "replicates": 1}
 QUICK = ("Figure 4, ResNet18",)

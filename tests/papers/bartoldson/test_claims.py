@@ -11,7 +11,7 @@ from prunescope.papers.bartoldson import arms, figures, v2020_app_e, v2020_fig2,
 from prunescope.papers.bartoldson.quantities import ANEW, label
 from prunescope.studies.claim import judge
 from prunescope.studies.events import epochs
-from prunescope.training.epoch_probes import RecalibratedAccuracy
+from prunescope.training.probes import RecalibratedAccuracy
 
 SIX = v2020_fig6.SCALES["smoke"].replace(replicates=3)
 

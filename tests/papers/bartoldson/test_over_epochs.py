@@ -9,7 +9,7 @@ from prunescope.papers.bartoldson import v2019_fig1, v2019_fig_a1, v2019_fig_a3,
 from prunescope.papers.bartoldson.quantities import ANEW
 from prunescope.studies.drawing import panels
 from prunescope.studies.events import epochs
-from prunescope.training.epoch_probes import RecalibratedAccuracy
+from prunescope.training.probes import RecalibratedAccuracy
 
 
 def figure(module, name, scale="smoke", **changes):

@@ -6,7 +6,7 @@ import pytest
 from prunescope.papers.bartoldson import v2019_fig3, v2019_fig_a2, v2020_fig3
 from prunescope.studies.curves import centre, sort_curves
 from prunescope.studies.plot import Lines
-from prunescope.training.epoch_probes import RecalibratedAccuracy
+from prunescope.training.probes import RecalibratedAccuracy
 
 TINY = {"data": "blobs", "blobs": 4, "width": 0.0625, "replicates": 2}
 

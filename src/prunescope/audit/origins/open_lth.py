@@ -34,7 +34,7 @@ def load(thing: Any, name: str, store: Store) -> Loaded | None:
     tensors, notes = state_dicts.plain(torch_files.read(place, str(place)), name)
     mask_file = place.with_name("mask.pth")
     if mask_file.exists():
-        masks = torch_files.read(mask_file, str(mask_file))
+        masks = state_dicts.plain(torch_files.read(mask_file, str(mask_file)), str(mask_file))[0]
         if odd := [key for key in masks if key not in tensors or masks[key].shape != tensors[key].shape]:
             raise UsageError(f"{mask_file} has masks of {', '.join(odd)}, which {place.name} has not in that shape")
         tensors = {key: leaf * (masks[key] != 0) if key in masks else leaf for key, leaf in tensors.items()}

@@ -23,15 +23,16 @@ def load(thing: Any, name: str, store: Store) -> Loaded | None:
     """The tensors of a mapping."""
     if not isinstance(thing, Mapping):
         return None
-    tensors, notes = plain(_state_dict(thing, name), name)
+    tensors, notes = plain(thing, name)
     return Loaded(name, tensors, notes=notes)
 
 
-def plain(tensors: Mapping[str, Tensor], name: str) -> tuple[dict[str, Tensor], tuple[str, ...]]:
-    """Strided float32 tensors by their own names, and what was done to them.
+def plain(thing: Mapping[Any, Any], name: str) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+    """The tensors of a state dict, or of the one in a checkpoint, strided, float32, by their own names; what was done.
 
-    Raises UsageError for quantized tensors.
+    Raises UsageError for none or several, and for quantized tensors.
     """
+    tensors = _state_dict(thing, name)
     whole = {key.replace("_orig_mod.", ""): leaf.detach().cpu() for key, leaf in tensors.items()}
     if odd := [key for key, leaf in whole.items() if leaf.is_quantized]:
         raise UsageError(f"{name} has quantized tensors ({odd[0]}, ...); save it before quantization, or dequantized")

@@ -3,6 +3,7 @@
 import pickle
 import re
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +19,13 @@ def load(thing: Any, name: str, store: Store) -> Loaded | None:
     """The state dict in a file, whatever the file is called."""
     if not isinstance(thing, str | Path) or not Path(thing).expanduser().is_file():
         return None
-    content = read(Path(thing).expanduser(), name)
-    if isinstance(content, dict):
-        return state_dicts.load(content, name, store)
-    raise UsageError(
-        f"{name} holds a {type(content).__name__}; save a state dict: torch.save(model.state_dict(), path)"
-    )
+    return state_dicts.load(read(Path(thing).expanduser(), name), name, store)
 
 
-def read(path: Path, name: str) -> Any:
-    """What torch.save wrote. Raises UsageError for a file with code in it, DataError for one that is damaged."""
+def read(path: Path, name: str) -> Mapping[Any, Any]:
+    """The mapping that torch.save wrote. Raises UsageError for a file with code in it, DataError for a damaged one."""
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as problem:  # a damaged file can fail in many ways
         if isinstance(problem, pickle.UnpicklingError) and (code := re.search(r"GLOBAL (\S+)", str(problem))):
             raise UsageError(
@@ -41,6 +37,9 @@ def read(path: Path, name: str) -> Any:
                 f"{name} is a TorchScript program; save the tensors of the module: torch.save(model.state_dict(), path)"
             ) from None
         raise DataError(f"{name} is no file of torch.save, or it is damaged; save the state dict again") from None
+    if isinstance(content, Mapping):
+        return content
+    raise UsageError(f"{name} holds a {type(content).__name__}; write it by torch.save(model.state_dict(), path)")
 
 
 def _is_torchscript(path: Path) -> bool:

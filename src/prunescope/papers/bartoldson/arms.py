@@ -8,14 +8,17 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+import torch
+
 import prunescope as ps
 from prunescope.papers.bartoldson import scales
 from prunescope.papers.bartoldson.comparison import Arm, Comparison, arm
 from prunescope.papers.bartoldson.quantities import Measured, Observables
 from prunescope.papers.bartoldson.scales import FAST, SLOW, VGG11, VGG11_LAYERS, EventSize, Group, Layers, Size
 from prunescope.sparsity.select import Target
-from prunescope.sparsity.structure import find_units
+from prunescope.sparsity.structure import Structure
 from prunescope.sparsity.unit_scores import ExpectedActivation, MeanActivation
+from prunescope.sparsity.unit_search import find_units
 
 NONE, SCRATCH = "no pruning", "scratch"
 TARGETS: Mapping[str, Target] = {"S": "smallest", "R": "random", "L": "largest"}
@@ -106,12 +109,17 @@ def noisy(size: Size, name: str, kind: type[ps.BernoulliUnits | ps.NoiseUnits | 
 
 
 @cache
+def _structure(net: ps.Network) -> Structure:
+    return find_units(net.build(), torch.zeros(2, 3, 32, 32))
+
+
+@cache
 def blocks(net: ps.Network, *, start: int, end: int, fraction: float) -> Layers:
     """Every convolution inside the blocks of a residual network; stem and shortcuts are left out.
 
     Source: Bartoldson et al. 2020, section 3.2 (start 40, end 100, 10 % of each) and Figure C3.
     """
-    units = find_units(net.build()).units
+    units = _structure(net).units
     names = tuple(n for n in units if n.startswith("layer") and "shortcut" not in n and ".conv" in n)
     many = len(names)
     return Layers(names, (start,) * many, (end,) * many, (fraction,) * many)
@@ -142,7 +150,7 @@ def resnet18(size: EventSize, layers: Layers = scales.RESNET18_LAYERS) -> Compar
     activations' l1-norms ... with a moving average"); the authors' code for decay and period.
     """
     group = scales.RESNET18
-    structure = find_units(group.recipe(size).task.network.build())
+    structure = _structure(group.recipe(size).task.network)
     score = MeanActivation(outputs={name: structure.at(name).output for name in layers.names})
     return three(group, layers, size, score=score)
 

@@ -15,7 +15,7 @@ import prunescope as ps
 from prunescope.measures import UnitsGone
 from prunescope.papers.readings import at_end
 from prunescope.studies.events import SOON, Epochs, accuracy_at, epochs
-from prunescope.training.epoch_probes import Limit, RecalibratedAccuracy
+from prunescope.training.probes import Limit, RecalibratedAccuracy
 
 ANEW = "with BatchNorm statistics estimated anew"
 POINTS = "percentage points"

@@ -15,7 +15,7 @@ import prunescope as ps
 from prunescope.tasks.data.augmentation import CropFlip
 from prunescope.tasks.data.cifar import CIFAR10, CIFAR100
 from prunescope.tasks.data.per_class import per_class
-from prunescope.training.epoch_probes import Limit
+from prunescope.training.probes import Limit
 
 Count = Annotated[int, Field(ge=1)]
 T = TypeVar("T")

@@ -7,6 +7,7 @@ recipe of your own: a network, data and optimizer that no setting can name.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self
 
+import torch
 from pydantic import Field
 
 import prunescope as ps
@@ -21,10 +22,11 @@ from prunescope.papers.bartoldson.paper import Figures
 from prunescope.papers.bartoldson.quantities import ANEW, Measured, Observables, over_epochs
 from prunescope.papers.bartoldson.scales import Count, Distinct
 from prunescope.sparsity.select import Target
-from prunescope.sparsity.structure import Structure, find_units
+from prunescope.sparsity.structure import Structure
 from prunescope.studies.events import Epochs
 from prunescope.studies.own import Own
-from prunescope.training.epoch_probes import Limit
+from prunescope.tasks.model import Model
+from prunescope.training.probes import Limit
 
 COST = {"smoke": "a minute or less", "laptop": "20 minutes", "paper": "20 minutes"}
 FIGURE = "none: any network"
@@ -145,7 +147,8 @@ def follow(
     Put `SCALES` and `build` into a file of your own and return this from `build`, to run it from the command line.
     """
     recipe.task.target.require_shares("the study bartoldson2020/yours")
-    structure = find_units(recipe.task.network.build())
+    example = recipe.task.data.source.load().train_x.take(torch.arange(2))
+    structure = Model(recipe.task.network, example).structure
     cuts = {
         f"Prune, {target}": ps.PruneUnits(
             layers=_named(layers, structure), score=score, target=target, allow_idle_events=allow_idle_events

@@ -12,21 +12,20 @@ from functools import partial
 from prunescope.base.errors import UsageError
 from prunescope.runs.execution.workbench import CHECKPOINT_SECONDS, Workbench
 from prunescope.runs.graph.recipe import Recipe
-from prunescope.runs.machine.calibration import for_stacks, kernels, known_kernels
 from prunescope.runs.machine.devices import device_named
 from prunescope.runs.machine.engines import LOOP, EngineOption, EngineSetting, engine_named
 from prunescope.runs.machine.inspections import inspections, slow_notes
-from prunescope.runs.machine.pack_sizes import may_stack, packing
+from prunescope.runs.machine.pack_sizes import packing
 from prunescope.runs.machine.packing import Packing
 from prunescope.runs.machine.pricing import Prices, prices
 from prunescope.runs.store.plan import Plan
 from prunescope.runs.store.store import Store
 from prunescope.tasks.inspection import Inspection
-from prunescope.tasks.kernels.kernel_config import Kernels
+from prunescope.tasks.kernels.kernel_config import Kernels, fastest
 from prunescope.tasks.kernels.specialized import has_large_filters
 
 WORTH_SECONDS = 20.0
-"""Products are measured for work of at least so many seconds; measuring takes up to three."""
+"""Seconds of work below which products are torch's: the others are compiled once a machine, which takes seconds."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,7 @@ def prepare(
         stack = 1
     looks = inspections(plan, store)
     make = partial(Workbench, store, device=device_named(device), checkpoint_seconds=checkpoint_seconds)
-    bench = _bench(plan, make, engine, stacks=may_stack(plan, stack))
+    bench = _bench(plan, make, engine)
     uncompiled = bench.setting.replace(kernels=bench.setting.kernels.replace(compiled=False))
     priced = make(setting=uncompiled) if uncompiled != bench.setting else bench
     price = Prices(priced)
@@ -107,41 +106,36 @@ def workers_for(plan: Plan, workers: int | None, device: str = "cpu") -> int:
     return min(workers or default, max(1, len(plan.work)))
 
 
-def _bench(plan: Plan, make: Callable[..., Workbench], engine: str | None, *, stacks: bool) -> Workbench:
-    """A workbench with the named engine, or the fastest, and the products measured for this machine.
+def _bench(plan: Plan, make: Callable[..., Workbench], engine: str | None) -> Workbench:
+    """A workbench with the named engine, or the fastest, and the products for this machine.
 
-    On a CPU "lean" does what "loop" does with fewer copies, so that only products are measured, and in which order
-    images lie, by the price of all the work: pixel by pixel is faster for narrow convolutions and may not be for wide
-    ones. For little work nothing is measured, and products are torch's own.
+    On a CPU "lean" does what "loop" does with fewer copies, so that only the order in which images lie is chosen, by
+    the price of all the work: pixel by pixel is faster for narrow convolutions and may not be for wide ones.
 
     On a GPU four are compared by price: "loop", "lean", "lean" with images pixel by pixel, and "recorded".
 
     "compiled" is never chosen unasked: it takes half a minute for every network.
 
-    make: makes a workbench of a setting. stacks: whether the switch point of stacks is needed.
+    make: makes a workbench of a setting.
     """
     lean = make(setting=EngineSetting(engine="lean"))
     name = None if engine is None else engine_named(engine, lean.device)
     if name == "loop":
         return make(setting=LOOP)
-    fastest = _on_cpu(plan, lean, make, stacks) if lean.device == "cpu" else _on_gpu(plan, lean, make, name)
+    fastest = _on_cpu(plan, lean, make) if lean.device == "cpu" else _on_gpu(plan, lean, make, name)
     if name != "compiled":
         return fastest
     setting = fastest.setting
     return make(setting=setting.replace(kernels=setting.kernels.replace(compiled=True)))
 
 
-def _on_cpu(plan: Plan, lean: Workbench, make: Callable[..., Workbench], stacks: bool) -> Workbench:
-    best = known_kernels(lean.store)
-    if best is None:
-        if _work(plan, lean) < WORTH_SECONDS:
-            return lean
-        best = kernels(lean.store)
-    if stacks:
-        best = for_stacks(lean.store, best)
+def _on_cpu(plan: Plan, lean: Workbench, make: Callable[..., Workbench]) -> Workbench:
+    if _work(plan, lean) < WORTH_SECONDS:
+        return lean
+    best = fastest()
     options = [best]
     recipes = {job.recipe.task.network.id: job.recipe for job in plan.jobs.values()}
-    if best.channels_last and any(_has_images(recipe, lean, best) for recipe in recipes.values()):
+    if any(_has_images(recipe, lean, best) for recipe in recipes.values()):
         options.append(best.replace(channels_last=False))
     return _cheapest(plan, [make(setting=lean.setting.replace(kernels=kernels)) for kernels in options])
 

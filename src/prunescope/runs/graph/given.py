@@ -63,7 +63,8 @@ def given(state: Weights | nn.Module | Mapping[str, Tensor], task: Task, *, seed
     Raises UsageError, with every name, for tensors that do not fit the network.
     """
     weights = state if isinstance(state, Weights) else weights_from(_model(task), _tensors(state))
-    node = Given(task=task, tensors=weights.digest, seeds=seeds or Seeds())
+    labels = (seeds or Seeds()).replace(init=0, order=0, mask=0)  # nothing of it is drawn
+    node = Given(task=task, tensors=weights.digest, seeds=labels)
     node._weights = weights
     return StateRef(run=node)
 

@@ -75,7 +75,7 @@ def stored_notes(recipes: Iterable[Run], store: Store) -> list[str]:
     return list(dict.fromkeys(part["unusual"] for part in facts if part and "unusual" in part))
 
 
-def slow_notes(recipes: Iterable[Recipe]) -> list[str]:
+def slow_notes(recipes: Iterable[Run]) -> list[str]:
     """What makes runs slower than they might be, a sentence for each reason."""
     slow = {
         type(part): type(part).slow_because for recipe in recipes for part in _inside(recipe) if type(part).slow_because
@@ -84,9 +84,8 @@ def slow_notes(recipes: Iterable[Recipe]) -> list[str]:
 
 
 def _aspects(recipe: Run) -> str:
-    """What an inspection depends on."""
-    task = recipe.task
-    batches = f"{getattr(recipe, 'batch', 0)} {getattr(recipe, 'drop_last', False)}"
+    """What an inspection depends on; a given state has no batches."""
+    task, batches = recipe.task, f"{getattr(recipe, 'batch', 0)} {getattr(recipe, 'drop_last', False)}"
     examples = f"{recipe.train_examples} {batches} {type(recipe.examples).__name__}"
     return text_digest(
         f"{task.network.id} {task.data.source.id} {task.loss} {task.loss_args} {task.target.id} {task.code} {examples}"

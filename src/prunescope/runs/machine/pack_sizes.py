@@ -7,6 +7,7 @@ which runs are alike (`packing.py`), how much memory there is (`memory.py`).
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 
@@ -72,16 +73,23 @@ def packing(
     """
     if stack is not None and stack < 1:
         raise UsageError(f"stack={stack} is not possible; use 1 or more runs in a program")
-    by_kind, measured = _by_kind(plan), Worths(loader)
+    key = text_digest(f"{processor()} {torch.__version__} {loader.device} {loader.setting.id}")
+    measured = Measurements(loader.store, f"stacks-{key}", Worth)
+    by_kind: dict[str, list[Job]] = {}
+    for job in plan.jobs.values():
+        if (kind := common(job.recipe)) is not None:
+            by_kind.setdefault(kind, []).append(job)
     kinds: dict[str, Kind] = {}
     notes: list[str] = []
     for kind, jobs_of_kind in by_kind.items():
         jobs = _candidates(jobs_of_kind, seconds, loader.device, stack)
         if not jobs:
             continue
-        worths = measured.of_jobs(kind, jobs, SAMPLES if len(by_kind) <= MANY_KINDS else FEW_SAMPLES)
+        samples = SAMPLES if len(by_kind) <= MANY_KINDS else FEW_SAMPLES
+        worths = _worths(loader, measured, kind, jobs, samples)
         member = max(worth.member for worth in worths.values())
-        fits = _fits(member + bytes_of_data(loader, [job.recipe for job in jobs]), loader.device, workers)
+        member += bytes_of_data(loader, [job.recipe for job in jobs])
+        fits = max(1, memory.budget(loader.device, workers) // max(1, member))
         shares = {text: worth.together / max(worth.alone, 1e-12) for text, worth in worths.items()}
         gaining = {text: share for text, share in shares.items() if stack is not None or share <= GAIN}
         stackable = all(worth.member > 0 for worth in worths.values())
@@ -108,19 +116,6 @@ def _candidates(jobs: list[Job], seconds: dict[str, float], device: str, stack: 
     return jobs
 
 
-def may_stack(plan: Plan, stack: int | None) -> bool:
-    """Whether there are enough runs of a kind for a program, or one was asked for."""
-    return stack != 1 and any(len(jobs) >= (FEW if stack is None else 2) for jobs in _by_kind(plan).values())
-
-
-def _by_kind(plan: Plan) -> dict[str, list[Job]]:
-    jobs_by_kind: dict[str, list[Job]] = {}
-    for job in plan.jobs.values():
-        if (kind := common(job.recipe)) is not None:
-            jobs_by_kind.setdefault(kind, []).append(job)
-    return jobs_by_kind
-
-
 def _note(path: str, stack: int, fits: int, stackable: bool, device: str) -> str:
     """What people have to know of a stack that was asked for; empty if they get it."""
     if not stackable:
@@ -136,33 +131,22 @@ def _note(path: str, stack: int, fits: int, stackable: bool, device: str) -> str
     return ""
 
 
-class Worths:
-    """What places in programs are worth on this machine, measured once a store."""
-
-    def __init__(self, loader: Loader) -> None:
-        """Reads what was measured before."""
-        self.loader = loader
-        key = text_digest(f"{processor()} {torch.__version__} {loader.device} {loader.setting.id}")
-        self.measured = Measurements(loader.store, f"stacks-{key}", Worth)
-
-    def of_jobs(self, kind: str, jobs: Sequence[Job], samples: int) -> dict[str, Worth]:
-        """By what the jobs are `like`: a few of these are measured, others are worth what the nearest is."""
-        by_text = {like(job.recipe): job.recipe for job in jobs}
-        texts = sorted(by_text)
-        count = min(samples, len(texts))
-        places = sorted({round(k * (len(texts) - 1) / max(1, count - 1)) for k in range(count)})
-        measured: dict[int, Worth] = {}
-        for place in places:
-            way = measured[places[0]].way if measured else None  # runs of a kind are applied in one way
-            measured[place] = self._of(kind, texts[place], by_text[texts[place]], way)
-        return {
-            text: measured[min(places, key=lambda place, k=k: abs(place - k))]  # type: ignore[misc]
-            for k, text in enumerate(texts)
-        }
-
-    def _of(self, kind: str, text: str, recipe: Recipe, way: Method | None) -> Worth:
-        key = text_digest(kind + text + (way or ""))
-        return self.measured.get(key, lambda: measure(self.loader, recipe, way), failed=Worth(1.0, 1.0, 1))
+def _worths(
+    loader: Loader, measured: Measurements[Worth], kind: str, jobs: Sequence[Job], samples: int
+) -> dict[str, Worth]:
+    """By what the jobs of a kind are `like`: a few of these are measured, others are worth what the nearest is."""
+    by_text = {like(job.recipe): job.recipe for job in jobs}
+    texts = sorted(by_text)
+    count = min(samples, len(texts))
+    places = sorted({round(k * (len(texts) - 1) / max(1, count - 1)) for k in range(count)})
+    worths: dict[int, Worth] = {}
+    way: Method | None = None  # runs of a kind are applied in one way
+    for place in places:
+        key = text_digest(kind + texts[place] + (way or ""))
+        work = partial(measure, loader, by_text[texts[place]], way)
+        worths[place] = measured.get(key, work, failed=Worth(1.0, 1.0, 1))
+        way = worths[places[0]].way
+    return {text: worths[min(places, key=lambda place: abs(place - k))] for k, text in enumerate(texts)}
 
 
 def measure(loader: Loader, recipe: Recipe, way: Method | None = None) -> Worth:
@@ -226,6 +210,8 @@ def _members(loader: Loader, recipe: Recipe, count: int) -> list[Member]:
     """A run so many times where its first step begins; one that starts from another run, from fresh weights."""
     if not isinstance(recipe.start, Fresh):
         recipe = recipe.replace(start=Fresh(), interventions=(), begin="0it")
+    # The state of another run, such as one whose masks are taken, need not be there yet.
+    recipe = recipe.replace(interventions=tuple(value for value in recipe.interventions if not value.references))
     program = with_kernels(loader.program(recipe), loader.setting.kernels)
     members = [Member(program, loader.start(recipe, program)) for _ in range(count)]
     for member in members:
@@ -260,8 +246,3 @@ def _step(engine: Engine, members: Sequence[Member], device: str, *, rounds: int
         less, more = min(less, seconds(few)), min(more, seconds(many))
     # With one or two steps until an event there are not two counts to compare.
     return (more - less) / (many - few) if many > few and more > less else more / many
-
-
-def _fits(member: int, device: str, workers: int) -> int:
-    """How many members of so many bytes fit into a worker's share of the memory."""
-    return max(1, memory.budget(device, workers) // max(1, member))

@@ -3,7 +3,7 @@
 import importlib.util
 import logging
 from collections.abc import Callable
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 import torch
@@ -26,39 +26,28 @@ def compiled_for(x: Tensor) -> bool:
     return AVAILABLE and x.dtype == torch.float32 and x.device.type == "cpu"
 
 
-class Compiled:
+class compiled:  # noqa: N801 - a decorator
     """A function that is machine code from its first call on, kept on disk where that is possible.
 
-    It may call other such functions of its module. Importing numba takes half a second, so it waits for the first call.
+    It may call other such functions of its module. Importing numba takes half a second, so it waits for the first call;
+    without numba nobody may call it.
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
-        """Compiles nothing yet; without numba nobody may call it."""
-        self.function = function
-        self._code: Callable[..., Any] | None = None
-        self.__doc__ = function.__doc__
+        self.function, self.__doc__ = function, function.__doc__
 
     def __call__(self, *args: Any) -> Any:
         """What the function returns."""
-        if self._code is None:
-            self._code = self.code()
-        return self._code(*args)
+        return self.code(*args)
 
+    @cached_property
     def code(self) -> Callable[..., Any]:
         """Numba's version of the function."""
-        if self._code is not None:
-            return self._code
         names = self.function.__globals__
         for name in self.function.__code__.co_names:
-            if isinstance(names.get(name), Compiled):  # numba knows its own functions only
-                names[name] = names[name].code()
-        self._code = _njit(self.function)
-        return self._code
-
-
-def compiled(function: Callable[..., Any]) -> Compiled:
-    """Marks a function for compilation."""
-    return Compiled(function)
+            if isinstance(names.get(name), compiled):  # numba knows its own functions only
+                names[name] = names[name].code
+        return _njit(self.function)
 
 
 def _njit(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,16 +1,16 @@
-"""How linear layers and images are computed on this machine, as a value; `runs/calibration.py` measures it."""
+"""How linear layers and images are computed on this machine, as a value."""
 
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
 from prunescope.base.value import Value
+from prunescope.tasks.kernels import flushing, jit
 
 Sparse = Literal["none", "torch", "numba"]
-SMALL = 100_000
-"""Weights of a layer whose products cost torch so little that calling it counts."""
-REMOVED = ("dense", "without_units")
-"""Fields of older versions: oneDNN's and transposed products, networks without the filters that are gone."""
+REMOVED = ("dense", "without_units", "small_below", "together_below")
+"""Fields of older versions: oneDNN's and transposed products, networks without the filters that are gone, switch points
+of small layers and of stacks."""
 
 
 class Kernels(Value):
@@ -18,8 +18,6 @@ class Kernels(Value):
 
     sparse: what computes with kept weights only; "none" computes with all.
     train_below, evaluate_below: the densities of a layer's mask below which it does.
-    small_below: the same in training for layers with fewer weights than `SMALL`, if it is higher.
-    together_below: in a stack it does below the lower of this and train_below; 0.18 was measured on one machine.
     least: weights, kept or not, of the smallest layer for which another product than torch's is worth its overhead.
     by_hand: whether perceptrons with such a layer are differentiated by hand while they train.
     merged: whether such perceptrons read images as columns, and take steps of plain SGD within the product that makes
@@ -37,8 +35,6 @@ class Kernels(Value):
     sparse: Sparse = "none"
     train_below: float = Field(default=0.0, ge=0, le=1)
     evaluate_below: float = Field(default=0.0, ge=0, le=1)
-    small_below: float = Field(default=0.0, ge=0, le=1)
-    together_below: float = Field(default=0.18, ge=0, le=1)
     least: int = Field(default=10_000, ge=1)
     by_hand: bool = False
     merged: bool = False
@@ -55,12 +51,6 @@ class Kernels(Value):
         kept = {name: value for name, value in fields.items() if name not in REMOVED}
         return {**kept, "sparse": "numba"} if kept.get("sparse") == "llvm" else kept
 
-    def below(self, weights: int, *, train: bool) -> float:
-        """The density of a layer of so many weights, kept or not, below which sparse products compute it."""
-        if not train:
-            return self.evaluate_below
-        return max(self.train_below, self.small_below) if weights < SMALL else self.train_below
-
     @property
     def layout(self) -> "Kernels":
         """The part that suits any device and precision: in which order numbers lie in memory."""
@@ -73,3 +63,18 @@ class Kernels(Value):
 
 PLAIN = Kernels()
 """What every machine can do."""
+
+
+def fastest() -> Kernels:
+    """What is fastest on a CPU; where sparse products overtake dense ones differs little between processors."""
+    loops = jit.available()
+    return Kernels(
+        sparse="numba" if loops else "torch",
+        train_below=0.45 if loops else 0.15,
+        evaluate_below=0.4 if loops else 0.12,
+        by_hand=loops,
+        merged=loops,
+        channels_last=True,
+        fused=True,
+        flushed=flushing.available(),
+    )

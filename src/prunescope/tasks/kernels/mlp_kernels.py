@@ -129,18 +129,8 @@ def gather(rows: NDArray[np.uint64], examples: Floats, live: Index, x: Floats) -
     """x[i, j] = examples[rows[j], i] for the inputs i in `live`; eight examples fill half a line of the cache."""
     j, B = 0, len(rows)
     while j + 7 < B:
-        e0, e1, e2, e3 = (
-            examples[rows[j]],
-            examples[rows[j + 1]],
-            examples[rows[j + 2]],
-            examples[rows[j + 3]],
-        )
-        e4, e5, e6, e7 = (
-            examples[rows[j + 4]],
-            examples[rows[j + 5]],
-            examples[rows[j + 6]],
-            examples[rows[j + 7]],
-        )
+        e0, e1, e2, e3 = (examples[rows[j]], examples[rows[j + 1]], examples[rows[j + 2]], examples[rows[j + 3]])
+        e4, e5, e6, e7 = (examples[rows[j + 4]], examples[rows[j + 5]], examples[rows[j + 6]], examples[rows[j + 7]])
         for i in live:
             xi = x[i]
             xi[j], xi[j + 1], xi[j + 2], xi[j + 3] = e0[i], e1[i], e2[i], e3[i]

@@ -16,7 +16,7 @@ from prunescope.base.tree import Masks, Tree
 from prunescope.tasks.data.source import InMemory, Inputs
 from prunescope.tasks.functional import Place, fill, places_of
 from prunescope.tasks.kernels.compiling import Pass
-from prunescope.tasks.kernels.kernel_config import PLAIN, Kernels
+from prunescope.tasks.kernels.kernel_config import Kernels
 from prunescope.tasks.kernels.modules import SparseLinear
 from prunescope.tasks.kernels.products import Columns, Pattern, pattern_of
 from prunescope.tasks.model import Model
@@ -30,7 +30,6 @@ class Specialized:
     """A module on tensors that are not its own, some of them packed.
 
     patterns: of those weights of which only the kept values [nnz] are held, by name.
-    changed: whether any layer was exchanged.
     format: in which order the numbers of images and filters lie in memory.
     compiled: what computes a training pass of this module, if something else than its own code does.
     columns: whether images are laid out as columns also for a first layer that reads all of them.
@@ -38,7 +37,6 @@ class Specialized:
 
     module: nn.Module
     patterns: dict[str, Pattern] = field(default_factory=dict)
-    changed: bool = False
     format: torch.memory_format = torch.contiguous_format
     compiled: Pass | None = None
     columns: bool = False
@@ -50,12 +48,10 @@ class Specialized:
 
     def pack(self, tensors: Tree) -> Tree:
         """The parameters or buffers that the module takes; those that are not packed may be the very same."""
-        return {name: self._packed(name, leaf) for name, leaf in tensors.items()}
-
-    def _packed(self, name: str, leaf: Tensor) -> Tensor:
-        if name in self.patterns:
-            return self.patterns[name].pack(leaf)
-        return self.laid(leaf)
+        return {
+            name: self.patterns[name].pack(leaf) if name in self.patterns else self.laid(leaf)
+            for name, leaf in tensors.items()
+        }
 
     def laid(self, leaf: Tensor) -> Tensor:
         """A tensor in the order in which its numbers are used; the very same if it is so already."""
@@ -92,35 +88,26 @@ class Specialized:
         return self._read[count][1]
 
     def _columns(self, inputs: Inputs, count: int) -> Columns | None:
-        if self._first is None or not isinstance(inputs, InMemory) or not _plain(inputs.tensor):
+        if self._first is None or not isinstance(inputs, InMemory):
             return None
-        width, live = self._first
-        examples = inputs.tensor.view(len(inputs.tensor), -1)
-        if examples.shape[1] != width:
+        (width, live), x = self._first, inputs.tensor
+        plain = x.dtype == torch.float32 and x.device.type == "cpu" and x.is_contiguous()
+        if not plain or x.shape[1:].numel() != width:
             return None
-        return Columns(examples, live, torch.zeros(width, count))
+        return Columns(x.view(len(x), width), live, torch.zeros(width, count))
 
     @cached_property
     def _first(self) -> tuple[int, Tensor] | None:
         """How many inputs there are, and which of them are read, int32, if only one layer reads them, as columns."""
-        layer = self._reader
+        layers = list(self.module.children()) if type(self.module).forward is nn.Sequential.forward else []
+        while layers and type(layers[0]) is nn.Flatten and (layers[0].start_dim, layers[0].end_dim) == (1, -1):
+            layers.pop(0)
+        layer = layers[0] if layers else None
         if isinstance(layer, SparseLinear) and layer.pattern.making == "numba":
             return layer.pattern.shape[1], layer.pattern.live
         if self.columns and isinstance(layer, nn.Linear):
             width = layer.weight.shape[1]
             return width, torch.arange(width, dtype=torch.int32)
-        return None
-
-    @cached_property
-    def _reader(self) -> nn.Module | None:
-        """The one layer that reads the input, if that is known."""
-        if type(self.module).forward is not nn.Sequential.forward:
-            return None
-        for layer in self.module.children():
-            if type(layer) is not nn.Flatten:
-                return layer
-            if (layer.start_dim, layer.end_dim) != (1, -1):
-                return None
         return None
 
 
@@ -133,16 +120,18 @@ def specialized(
     packed. probe: a few inputs, on which the copy is compared with the model; where they differ, because the
     network's code reads a weight itself, every layer stays as it is.
     """
-    if kernels == PLAIN:
-        return unspecialized(model, train=train)
+    module = model.template(train=train)
     # Looked for before anything is copied: copying a large network costs more than evaluating it on a few examples.
-    if not _exchangeable(model.template(train=train), params, free, kernels, train):
+    sparse = _sparse(module, params, free, kernels, train)
+    images = (kernels.channels_last or kernels.compiled) and has_large_filters(module, kernels.least)
+    if not sparse and not images:
         return unspecialized(model, train=train)
-    made = _exchanged(model.template(train=train), params, free, kernels, train)
-    check = made if not train else _exchanged(model.template(train=False), params, free, kernels, train)
+    patterns = {name: pattern_of(free[name], kernels.sparse) for name in sparse}
+    made = _exchanged(module, patterns, kernels)
+    check = _exchanged(model.template(train=False), patterns, kernels) if train else made
     if not _agrees(model, check, params, buffers, probe):
         return unspecialized(model, train=train)
-    if train and kernels.compiled and not _exchanges_linear(model.template(train=True), params, free, kernels, train):
+    if train and kernels.compiled and not sparse:
         made.compiled = model.compiled
     return made
 
@@ -153,64 +142,45 @@ def unspecialized(model: Model, *, train: bool) -> Specialized:
     return Specialized(_copy(module) if train else module)
 
 
-def _exchangeable(module: nn.Module, params: Tree, free: Masks, kernels: Kernels, train: bool) -> bool:
-    """Whether any layer would be exchanged, images laid out anew, or the whole compiled."""
-    if (kernels.channels_last or kernels.compiled) and has_large_filters(module, kernels.least):
-        return True
-    return _exchanges_linear(module, params, free, kernels, train)
-
-
-def _exchanges_linear(module: nn.Module, params: Tree, free: Masks, kernels: Kernels, train: bool) -> bool:
-    names = (_weight(prefix) for _, _, prefix, _ in _linear_layers(module))
-    return any(_becomes_sparse(params.get(name), free.get(name), kernels, train) for name in names)
-
-
-def _becomes_sparse(leaf: Tensor | None, mask: Tensor | None, kernels: Kernels, train: bool) -> bool:
-    """Whether a linear layer with this weight and mask is to compute with its kept weights only, at least one.
+def _sparse(module: nn.Module, params: Tree, free: Masks, kernels: Kernels, train: bool) -> list[str]:
+    """The weights of linear layers that are to compute with kept weights only, at least one.
 
     A frozen layer has no weight among the parameters.
     """
-    if leaf is None or leaf.dtype != torch.float32 or leaf.device.type != "cpu" or leaf.numel() < kernels.least:
-        return False
-    if mask is None or kernels.sparse == "none":
-        return False
-    return 0 < int(mask.sum()) < kernels.below(leaf.numel(), train=train) * mask.numel()
+    if kernels.sparse == "none":
+        return []
+    names, below = [], kernels.train_below if train else kernels.evaluate_below
+    for name in _linear_layers(module):
+        leaf, mask = params.get(name), free.get(name)
+        if leaf is None or mask is None or leaf.dtype != torch.float32 or leaf.device.type != "cpu":
+            continue
+        if leaf.numel() >= kernels.least and 0 < int(mask.sum()) < below * mask.numel():
+            names.append(name)
+    return names
 
 
-def _weight(prefix: str) -> str:
-    return f"{prefix}.weight" if prefix else "weight"
-
-
-def _exchanged(module: nn.Module, params: Tree, free: Masks, kernels: Kernels, train: bool) -> Specialized:
+def _exchanged(module: nn.Module, patterns: dict[str, Pattern], kernels: Kernels) -> Specialized:
     made = _copy(module)
-    patterns: dict[str, Pattern] = {}
     images = kernels.channels_last and has_large_filters(made, kernels.least)
-    changed = images
-    for parent, key, prefix, layer in _linear_layers(made):
-        name = _weight(prefix)
-        if not _becomes_sparse(params.get(name), free.get(name), kernels, train):
-            continue
-        assert kernels.sparse != "none"
-        patterns[name] = pattern_of(free[name], kernels.sparse)
-        sparse = SparseLinear(layer, patterns[name])
-        changed = True
-        if parent is None:
-            made = sparse
+    layers = _linear_layers(made)
+    for name, pattern in patterns.items():
+        path, layer = layers[name]
+        if path:
+            made.set_submodule(path, SparseLinear(layer, pattern))
         else:
-            parent._modules[key] = sparse
-    return Specialized(made, patterns, changed, torch.channels_last if images else torch.contiguous_format)
+            made = SparseLinear(layer, pattern)
+    return Specialized(made, patterns, torch.channels_last if images else torch.contiguous_format)
 
 
-def _linear_layers(module: nn.Module) -> list[tuple[nn.Module | None, str, str, nn.Linear]]:
-    """(parent, key there, name, layer) of every plain linear layer whose weight no other layer shares."""
+def _linear_layers(module: nn.Module) -> dict[str, tuple[str, nn.Linear]]:
+    """Path and layer of every plain linear layer whose weight no other layer shares, by the name of its weight."""
     uses = Counter(name for _, _, name in places_of(module))
-    layers: list[tuple[nn.Module | None, str, str, nn.Linear]] = []
-    for prefix, layer in module.named_modules():
-        if type(layer) is not nn.Linear or layer._forward_hooks or layer._forward_pre_hooks:
-            continue
-        if uses[_weight(prefix)] == 1:
-            path, _, key = prefix.rpartition(".")
-            layers.append((module.get_submodule(path) if prefix else None, key, prefix, layer))
+    layers = {}
+    for path, layer in module.named_modules():
+        name = f"{path}.weight".removeprefix(".")
+        plain = type(layer) is nn.Linear and not layer._forward_hooks and not layer._forward_pre_hooks
+        if plain and uses[name] == 1:
+            layers[name] = path, layer
     return layers
 
 
@@ -240,7 +210,3 @@ def _copy(module: nn.Module) -> nn.Module:
     owned = [leaf for owner in module.modules() for leaf in owner._parameters.values() if leaf is not None]
     shared |= {id(leaf): leaf for leaf in owned}
     return copy.deepcopy(module, shared)
-
-
-def _plain(tensor: Tensor) -> bool:
-    return tensor.dtype == torch.float32 and tensor.device.type == "cpu" and tensor.is_contiguous()

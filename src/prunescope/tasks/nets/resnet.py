@@ -105,19 +105,14 @@ def _shortcut(inputs: int, outputs: int, *, stride: int, kind: str) -> nn.Module
     if kind == "zero_pad":
         return ZeroPad(inputs, outputs, stride=stride)
     layers: OrderedDict[str, nn.Module] = OrderedDict(
-        conv=nn.Conv2d(inputs, outputs, 1, stride=stride, bias=False),
-        bn=nn.BatchNorm2d(outputs),
+        conv=nn.Conv2d(inputs, outputs, 1, stride=stride, bias=False), bn=nn.BatchNorm2d(outputs)
     )
     return nn.Sequential(layers)
 
 
 def _small_stem(width: int) -> OrderedDict[str, nn.Module]:
     """For 32x32 images: one 3x3 convolution, which keeps the resolution."""
-    return OrderedDict(
-        conv1=nn.Conv2d(3, width, 3, padding=1, bias=False),
-        bn1=nn.BatchNorm2d(width),
-        relu1=nn.ReLU(),
-    )
+    return OrderedDict(conv1=nn.Conv2d(3, width, 3, padding=1, bias=False), bn1=nn.BatchNorm2d(width), relu1=nn.ReLU())
 
 
 def _large_stem(width: int) -> OrderedDict[str, nn.Module]:

@@ -4,6 +4,7 @@ Results obey one law whatever the engine: the same recipe gives the same result 
 same where engine, switch points, stack and device are equal.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, Self
@@ -12,7 +13,9 @@ from torch import Tensor
 
 from prunescope.base.errors import Diverged
 from prunescope.base.state import TrainState
-from prunescope.training.loop import Stepper
+from prunescope.base.tree import Tree
+from prunescope.training.interventions.intervention import memory_key
+from prunescope.training.loop import Program, Stepper
 
 
 @dataclass(frozen=True)
@@ -51,9 +54,28 @@ class Engine(Protocol):
         """
 
 
-def diverged(loss: float, step: int) -> Diverged:
-    """The failure of a run whose loss was `loss` before its step number `step`, counted from the run's start."""
+def needed(program: Program, position: int) -> dict[int, frozenset[str]]:
+    """The modules whose outputs are observed in the step at a position of the run, by number of the intervention."""
+    observers = ((i, value) for i, value in enumerate(program.interventions) if value.observes)
+    return {i: names for i, value in observers if (names := value.needs(position))}
+
+
+def observed(
+    program: Program, memory: dict[str, Tree], needs: dict[int, frozenset[str]], captured: Tree
+) -> dict[str, Tree]:
+    """The memories after a step in which these outputs were captured."""
+    for i, names in needs.items():
+        value = program.interventions[i]
+        key = memory_key(i, value)
+        memory = {**memory, key: value.observe(memory[key], {name: captured[name] for name in names})}
+    return memory
+
+
+def diverged(losses: Sequence[float | Tensor], local: int) -> Diverged:
+    """The failure of a run among whose next losses, from position `local` on, is one that is not finite."""
+    values = [float(loss) for loss in losses]
+    first = next((step for step, loss in enumerate(values) if not math.isfinite(loss)), len(values) - 1)
     return Diverged(
-        f"the training loss is {loss} at step {step} of the run; lower the learning rate or check the data, then "
-        "run again"
+        f"the training loss is {values[first]} at step {local + first} of the run; lower the learning rate or check "
+        "the data, then run again"
     )

@@ -19,13 +19,11 @@ from prunescope.base.tree import Tree, clone
 from prunescope.tasks.functional import drawing, reseed
 from prunescope.tasks.kernels.flushing import flushing
 from prunescope.tasks.kernels.specialized import Specialized, specialized, unspecialized
-from prunescope.training.engines.engine import Replica
+from prunescope.training.engines.engine import Replica, diverged, needed, observed
 from prunescope.training.engines.gradients import confirmed, gradients
-from prunescope.training.engines.loop import first_bad
 from prunescope.training.engines.mlp import BoundMlp, Mlp, mlp_of
 from prunescope.training.engines.mlp_layers import Descent
 from prunescope.training.engines.working_set import WorkingSet
-from prunescope.training.interventions.intervention import memory_key
 from prunescope.training.loop import Stepper
 
 
@@ -38,12 +36,7 @@ class InPlace:
 
     def advance(self, replicas: Sequence[Replica], steps: int) -> list[Replica]:
         """See `Engine.advance`."""
-        return [self._trainer(replica.stepper).advance(replica, steps) for replica in replicas]
-
-    def _trainer(self, stepper: Stepper) -> "_Trainer":
-        if stepper not in self._trainers:
-            self._trainers[stepper] = _Trainer()
-        return self._trainers[stepper]
+        return [self._trainers.setdefault(each.stepper, _Trainer()).advance(each, steps) for each in replicas]
 
 
 class _Trainer:
@@ -67,28 +60,22 @@ class _Trainer:
 
     def _one_by_one(self, replica: Replica, work: WorkingSet, steps: int) -> Replica:
         stepper, state, running = replica.stepper, replica.state, replica.running
-        program = stepper.program
-        watchers = [(i, value) for i, value in enumerate(program.interventions) if value.observes]
-        watches, epoch, memory = program.stop.watches, program.clock.epoch_steps, state.memory
+        program, memory = stepper.program, state.memory
         losses: list[Tensor] = []
         for done in range(steps):
             position = replica.local + done
-            names = [value.needs(position) for _, value in watchers]
-            before = clone(work.buffers()) if watches else {}
-            observed = frozenset().union(*names)
-            x, y = self._batch(stepper, work.network, state.step + done, whole=bool(observed))
-            loss, grads, captured = self._gradients(stepper, work, state.step + done, x, y, observed)
-            if watches and program.stop.reached(loss.item()):
+            needs = needed(program, position)
+            names = frozenset().union(*needs.values())
+            before = clone(work.buffers()) if program.stop.watches else {}
+            x, y = self._batch(stepper, work.network, state.step + done, whole=bool(names))
+            loss, grads, captured = self._gradients(stepper, work, state.step + done, x, y, names)
+            if program.stop.watches and program.stop.reached(loss.item()):
                 moved = _state(work, state, done, before).replace(memory=memory)
                 return replica.replace(state=moved, running=running, local=position, ended=True)
             work.update(grads, program.schedule.at(state.schedule_step + done, program.clock))
-            running = loss if position % epoch == 0 else running + loss
+            running = loss if position % program.clock.epoch_steps == 0 else running + loss
             losses.append(loss)
-            for (index, value), needed in zip(watchers, names, strict=True):
-                if needed:
-                    key = memory_key(index, value)
-                    observation = value.observe(memory[key], {name: captured[name] for name in needed})
-                    memory = {**memory, key: observation}
+            memory = observed(program, memory, needs, captured)
         return _arrived(replica, work, losses, running, memory)
 
     def _in_series(self, replica: Replica, work: WorkingSet, steps: int) -> Replica | None:
@@ -209,7 +196,7 @@ def _arrived(
 ) -> Replica:
     """The replica after so many steps with these losses; the working set must not be used any more."""
     if not math.isfinite(running.item()):
-        return replica.replace(failure=first_bad(losses, replica.local))
+        return replica.replace(failure=diverged(losses, replica.local))
     moved = _state(work, replica.state, len(losses), work.buffers()).replace(memory=memory)
     return replica.replace(state=moved, running=running, local=replica.local + len(losses))
 

@@ -8,7 +8,7 @@ Examples are columns throughout. Equal to automatic differentiation to rounding.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -79,10 +79,7 @@ class BoundMlp:
         if isinstance(self.layers[0], SparseLayer):
             inputs = inputs.contiguous()
         loss = self._forward(inputs, y.contiguous())
-        for number, layer in reversed([*enumerate(self.layers)]):
-            before = self.layers[number - 1].h if number else inputs
-            if number:
-                layer.back(before, self.layers[number - 1].g)
+        for layer, before in self._back(inputs):
             layer.gradients(before)
         return torch.tensor(loss), self._slopes
 
@@ -100,12 +97,17 @@ class BoundMlp:
         for batch, classes, descent in zip(rows, labels, descents, strict=True):
             inputs = columns.read(batch)
             losses.append(self._forward(inputs, classes))
-            for number, layer in reversed([*enumerate(self.layers)]):
-                before = self.layers[number - 1].h if number else inputs
-                if number:
-                    layer.back(before, self.layers[number - 1].g)
+            for layer, before in self._back(inputs):
                 layer.descend(before, descent)
         return torch.tensor(losses)
+
+    def _back(self, inputs: Tensor) -> Iterator[tuple[Layer, Tensor]]:
+        """The layers from the last to the first, with their inputs, once the gradient is through them."""
+        for number in range(len(self.layers) - 1, 0, -1):
+            layer, before = self.layers[number], self.layers[number - 1]
+            layer.back(before.h, before.g)
+            yield layer, before.h
+        yield self.layers[0], inputs
 
     def _forward(self, x: Tensor, y: Tensor) -> float:
         """The mean loss; the last layer's `g` is its gradient then."""
@@ -120,10 +122,7 @@ def _sparse_steps(
 ) -> Tensor:
     """Steps in which Python has no part: they are as short as calling a handful of loops."""
     losses = torch.empty(len(descents))
-    across, down = (
-        [layer.pattern.rows.arrays for layer in layers],
-        [layer.pattern.columns for layer in layers],
-    )
+    across, down = ([layer.pattern.rows.arrays for layer in layers], [layer.pattern.columns for layer in layers])
     mlp_kernels.steps(
         rows.numpy().view(np.uint64),
         labels.numpy(),
@@ -131,10 +130,7 @@ def _sparse_steps(
         columns.examples.numpy(),
         unsigned(columns.live),
         tuple(zip(*across, strict=True)),
-        (
-            *zip(*(part.arrays for part in down), strict=True),
-            tuple(unsigned(layer.pattern.order) for layer in layers),
-        ),
+        (*zip(*(part.arrays for part in down), strict=True), tuple(unsigned(layer.pattern.order) for layer in layers)),
         tuple(layer.values.numpy() for layer in layers),
         tuple(layer.bias.numpy() for layer in layers),
         tuple(zip(*(layer.keep for layer in layers), strict=True)),

@@ -4,7 +4,6 @@ Examples are columns. A layer is a linear one with the ReLU behind it, unless it
 """
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -26,33 +25,13 @@ class Descent:
     shrinkage: float
 
 
-class Layer(Protocol):
-    """A layer with its memory.
+class DenseLayer:
+    """A layer with its memory: all weights, by torch's products.
 
     h: outputs [out, B] after the ReLU.
     g: gradient of the loss for the outputs before the ReLU, [out, B].
     slopes: where `gradients` writes those of the weight and, if there is one, of the bias.
     """
-
-    h: Tensor
-    g: Tensor
-    slopes: tuple[Tensor, ...]
-
-    def forward(self, x: Tensor) -> Tensor:
-        """H, of inputs [in, B]."""
-
-    def back(self, x: Tensor, g: Tensor) -> None:
-        """Writes the gradient for what the ReLU before it, whose outputs are `x`, was given into `g` [in, B]."""
-
-    def gradients(self, x: Tensor) -> None:
-        """Writes the gradients that follow from the same inputs and `g`."""
-
-    def descend(self, x: Tensor, descent: Descent) -> None:
-        """Takes the step along the gradients that `gradients` would write, without a pass over them; after `back`."""
-
-
-class DenseLayer:
-    """All weights, by torch's products."""
 
     def __init__(self, weight: Tensor, bias: Tensor | None, examples: int, *, last: bool, keep: Masks) -> None:
         """Weight [out, in], bias [out]: read anew in every pass."""
@@ -66,7 +45,7 @@ class DenseLayer:
             self.slopes = (*self.slopes, torch.empty(len(weight)))
 
     def forward(self, x: Tensor) -> Tensor:
-        """See `Layer.forward`."""
+        """H, of inputs [in, B]."""
         if self.bias is None:
             torch.mm(self.weight, x, out=self.h)
         else:
@@ -74,18 +53,18 @@ class DenseLayer:
         return self.h if self.last else self.h.relu_()
 
     def back(self, x: Tensor, g: Tensor) -> None:
-        """See `Layer.back`."""
+        """Writes the gradient for what the ReLU before it, whose outputs are `x`, was given into `g` [in, B]."""
         torch.mm(self.weight.t(), self.g, out=g)
         mlp_kernels.close(_flat(x), _flat(g))
 
     def gradients(self, x: Tensor) -> None:
-        """See `Layer.gradients`."""
+        """Writes the gradients that follow from the same inputs and `g`."""
         torch.mm(self.g, x.t(), out=self.slopes[0])
         if self.bias is not None:
             torch.sum(self.g, 1, out=self.slopes[1])
 
     def descend(self, x: Tensor, descent: Descent) -> None:
-        """See `Layer.descend`: the product adds to the weights."""
+        """Takes the step along the same gradients, within the product that would make them; after `back`."""
         rate = {"beta": descent.shrinkage, "alpha": -descent.lr}
         self.weight.addmm_(self.g, x.t(), **rate)
         if self.bias is not None:
@@ -96,7 +75,7 @@ class DenseLayer:
 
 
 class SparseLayer:
-    """Kept weights only, by own loops."""
+    """The same with kept weights only, by own loops."""
 
     def __init__(
         self, pattern: Pattern, values: Tensor, bias: Tensor | None, examples: int, *, last: bool, keep: Masks
@@ -115,29 +94,32 @@ class SparseLayer:
         self.slopes: tuple[Tensor, ...] = self._slopes[: 1 if bias is None else 2]
 
     def forward(self, x: Tensor) -> Tensor:
-        """See `Layer.forward`."""
+        """See `DenseLayer.forward`."""
         across = self.pattern.rows.arrays
         mlp_kernels.spread(*across, self._values, self._bias, x.numpy(), self._h, not self.last)
         return self.h
 
     def back(self, x: Tensor, g: Tensor) -> None:
-        """See `Layer.back`."""
+        """See `DenseLayer.back`."""
         mlp_kernels.gated(*self._down, self._values, self._g, x.numpy(), g.numpy())
 
     def gradients(self, x: Tensor) -> None:
-        """See `Layer.gradients`."""
+        """See `DenseLayer.gradients`."""
         for slope in self._slopes:
             slope.zero_()
         products.descend(self.pattern, self.g, x, *self._slopes, shrinkage=0.0, lr=-1.0)
 
     def descend(self, x: Tensor, descent: Descent) -> None:
-        """See `Layer.descend`."""
+        """See `DenseLayer.descend`."""
         step = np.float32(descent.shrinkage), np.float32(descent.lr)
         across = self.pattern.rows.arrays
         mlp_kernels.descend(*across, self._g, x.numpy(), self._values, self._bias, *step)
         for keep, leaf in zip(self.keep, (self._values, self._bias), strict=True):
             if len(keep):
                 mlp_kernels.clear(keep, leaf)
+
+
+Layer = DenseLayer | SparseLayer
 
 
 def _kept(mask: Tensor | None) -> NDArray[np.bool_]:

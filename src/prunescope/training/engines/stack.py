@@ -8,7 +8,7 @@ batch size and the number of examples. Each equals itself alone but for rounding
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import torch
@@ -16,11 +16,11 @@ from torch import Tensor
 
 from prunescope.tasks.kernels.jit import compiled_for
 from prunescope.training.engines.engine import Engine, Replica, diverged
-from prunescope.training.engines.loop import Loop, first_bad
+from prunescope.training.engines.loop import Loop
 from prunescope.training.engines.stacked.forward import Admitted, Method, admitted
 from prunescope.training.engines.stacked.recorded import Recorded, recordable
 from prunescope.training.engines.stacked.side_by_side import Streams, join, on
-from prunescope.training.engines.stacked.working import Recording, Stacked
+from prunescope.training.engines.stacked.working import Stacked
 from prunescope.training.loop import Stepper
 
 
@@ -35,12 +35,7 @@ class Stack:
     """
 
     def __init__(
-        self,
-        *,
-        size: int = 32,
-        method: Method = "layers",
-        otherwise: Engine | None = None,
-        only_recorded: bool = False,
+        self, *, size: int = 32, method: Method = "layers", otherwise: Engine | None = None, only_recorded: bool = False
     ) -> None:
         """Prepares nothing yet."""
         self.size, self.method, self.otherwise = size, method, otherwise or Loop()
@@ -85,7 +80,7 @@ class Stack:
         model = members[0].stepper.program.problem.model
         work = Stacked(members, chosen.method(model), sparse_layers(members[0], chosen.linear))
         work.room = self._most(chosen)
-        work.recorded = Recorded(work, record=work.on_gpu) if recordable(work) else None
+        work.recorded = Recorded(work, record=work.on_gpu).step if recordable(work) else None
         if several:
             taken = [other.stream for other in others]
             work.stream = self._streams.choose(members[0].running.device, taken)
@@ -159,7 +154,7 @@ def sparse_layers(replica: Replica, linear: frozenset[str]) -> list[str]:
     """
     program, state = replica.stepper.program, replica.state
     kernels = program.problem.kernels
-    below = min(kernels.together_below, kernels.train_below) if kernels.sparse != "none" else 0.0
+    below = kernels.train_below if kernels.sparse != "none" else 0.0
     if program.precision != "float32" or not program.optimizer.elementwise:
         return []
     slots = [state.opt[part] for part in program.optimizer.slots if part in state.opt]
@@ -223,11 +218,11 @@ class Advance:
             for row in reversed(leaving):
                 self._drop(row)
 
-    def _play(self, steps: int, recorded: Recording) -> None:
+    def _play(self, steps: int, recorded: Callable[[Tensor], Tensor]) -> None:
         """Steps that nothing on the host decides about."""
         table = torch.tensor([self._rates(done) for done in range(steps)], device=self.running.device)
         for done in range(steps):
-            values = recorded.step(table[done])
+            values = recorded(table[done])
             self.running = self._running(values, done)
             self.losses.append((self.rows, values))
 
@@ -246,7 +241,7 @@ class Advance:
                 )
                 leaving.append(row)
             elif not math.isfinite(loss):
-                self.moved[number] = replica.replace(failure=diverged(loss, replica.local + done))
+                self.moved[number] = replica.replace(failure=diverged([loss], replica.local + done))
                 leaving.append(row)
         return leaving
 
@@ -264,16 +259,12 @@ class Advance:
         return rates[0] if len(set(rates)) == 1 else torch.tensor(rates, device=self.running.device)
 
     def _rates(self, done: int) -> list[float]:
-        known: dict[tuple[str, object, int], float] = {}
-        rates = []
+        keys = []
         for number in self.rows:
-            replica = self.replicas[number]
-            program, step = replica.stepper.program, replica.state.schedule_step + done
-            key = (program.schedule.id, program.clock, step)
-            if key not in known:
-                known[key] = program.schedule.at(step, program.clock)
-            rates.append(known[key])
-        return rates
+            program, state = self.replicas[number].stepper.program, self.replicas[number].state
+            keys.append((program.schedule, program.clock, state.schedule_step + done))
+        known = {key: key[0].at(key[2], key[1]) for key in set(keys)}
+        return [known[key] for key in keys]
 
     def _running(self, losses: Tensor, done: int) -> Tensor:
         """The sums of losses since each member's epoch began."""
@@ -292,7 +283,7 @@ class Advance:
             replica = self.replicas[number]
             if not finite[row]:
                 values = [losses[rows.index(number)] for rows, losses in self.losses]
-                self.moved[number] = replica.replace(failure=first_bad(values, replica.local))
+                self.moved[number] = replica.replace(failure=diverged(values, replica.local))
                 continue  # the next call finds that one is gone, and stacks the others anew
             state = self.work.hand(row, self.work.state(row, replica.state, steps))
             self.moved[number] = replica.replace(

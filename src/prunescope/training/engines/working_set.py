@@ -16,13 +16,7 @@ class WorkingSet:
     """
 
     def __init__(
-        self,
-        network: Specialized,
-        optimizer: Optimizer,
-        state: TrainState,
-        keep: Tree,
-        *,
-        fused: bool = False,
+        self, network: Specialized, optimizer: Optimizer, state: TrainState, keep: Tree, *, fused: bool = False
     ) -> None:
         """Copies everything. keep: float masks as `Optimizer.update` takes them. fused: as in `Kernels`."""
         self.network, self._begun = network, state.weights

@@ -1,23 +1,17 @@
 """Weight changes at scheduled steps. One file an intervention; a new one needs no registration."""
 
-from prunescope.training.interventions.bernoulli import Bernoulli
 from prunescope.training.interventions.bernoulli_units import BernoulliUnits
 from prunescope.training.interventions.grow import Grow
 from prunescope.training.interventions.intervention import Context, Intervention
 from prunescope.training.interventions.keep_as_many import KeepAsMany
 from prunescope.training.interventions.layer_schedule import LayerSchedule
+from prunescope.training.interventions.masks import Bernoulli, Release, TakeMasks
 from prunescope.training.interventions.noise import Noise
 from prunescope.training.interventions.noise_units import NoiseUnits
-from prunescope.training.interventions.prune import Prune
-from prunescope.training.interventions.prune_rounds import PruneRounds
+from prunescope.training.interventions.prune import Prune, PruneRounds
 from prunescope.training.interventions.prune_units import PruneUnits
-from prunescope.training.interventions.reinit import Reinit
-from prunescope.training.interventions.release import Release
-from prunescope.training.interventions.rescale import Rescale
-from prunescope.training.interventions.rewind import Rewind
 from prunescope.training.interventions.shuffle_masks import ShuffleMasks
-from prunescope.training.interventions.take_masks import TakeMasks
-from prunescope.training.interventions.use_average import UseAverage
+from prunescope.training.interventions.values import Reinit, Rescale, Rewind, UseAverage
 from prunescope.training.interventions.when import At, Every, When
 from prunescope.training.interventions.zero import Zero
 from prunescope.training.interventions.zero_units import ZeroUnits

@@ -9,7 +9,7 @@ from torch import Tensor
 from prunescope.base.state import TrainState
 from prunescope.base.steps import Clock
 from prunescope.sparsity.select import Target
-from prunescope.sparsity.structure import Units, spread_rows
+from prunescope.sparsity.structure import Units
 from prunescope.training.interventions.intervention import Context
 from prunescope.training.interventions.on_units import UnitIntervention, taken_units
 from prunescope.training.interventions.zero_units import windows
@@ -74,10 +74,14 @@ class NoiseUnits(UnitIntervention):
 
 
 def _noisy(state: TrainState, context: Context, units: Units, draws: int) -> TrainState:
-    memory, weight = state.memory[context.key], state.weights.params[units.weight]
-    untouched: Tensor = weight[~taken_units(state.weights, memory, units)][0]
+    memory, params = state.memory[context.key], dict(state.weights.params)
+    free = ~taken_units(state.weights, memory, units)
+    first = torch.arange(len(free), device=free.device) == free.int().argmax()
     generator = context.stream("noise", units.layer)
-    draw = torch.randn(weight.shape, generator=generator, device=generator.device).to(weight)
-    where = spread_rows(memory[f"new/{units.layer}"], weight) & state.free[units.weight]
-    noisy = weight + draws**0.5 * untouched.std() * draw * where
-    return state.replace(weights=state.weights.replace(params=state.weights.params | {units.weight: noisy}))
+    for part in units.weights:
+        weight = params[part.name]
+        untouched: Tensor = weight[part.spread(first, weight)]
+        draw = torch.randn(weight.shape, generator=generator, device=generator.device).to(weight)
+        where = part.spread(memory[f"new/{units.layer}"], weight) & state.free[part.name]
+        params[part.name] = weight + draws**0.5 * untouched.std() * draw * where
+    return state.replace(weights=state.weights.replace(params=params))

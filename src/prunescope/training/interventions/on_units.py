@@ -14,7 +14,7 @@ from prunescope.base.state import TrainState, Weights
 from prunescope.base.steps import Clock
 from prunescope.base.tree import Tree
 from prunescope.sparsity.select import Target, choose
-from prunescope.sparsity.structure import Structure, Units, removed_units, spread_rows
+from prunescope.sparsity.structure import Part, Structure, Units, removed_units
 from prunescope.sparsity.unit_scores import FilterNorm, UnitScore
 from prunescope.training.interventions.held import with_memory
 from prunescope.training.interventions.intervention import Context, Intervention
@@ -116,26 +116,20 @@ def taken_units(weights: Weights, memory: Tree, units: Units) -> Tensor:
 
 
 def hide(
-    state: TrainState,
-    key: str,
-    units: Units,
-    where: Tensor,
-    *,
-    normalization_follows: bool,
-    save: Sequence[str],
+    state: TrainState, key: str, units: Units, where: Tensor, *, normalization_follows: bool, save: Sequence[Part]
 ) -> TrainState:
     """The state with the units `where` [N] at 0 and held there, until `show`.
 
-    save: names of the parameters and buffers whose values the memory keeps. Optimizer state does not change.
+    save: the parts in parameters and buffers whose values the memory keeps. Optimizer state does not change.
     """
     memory, label = dict(state.memory[key]), f"hidden/{units.layer}"
     params, buffers = dict(state.weights.params), dict(state.weights.buffers)
-    for name in save:
-        memory[f"{label}/saved/{name}"] = params[name] if name in params else buffers[name]
-    for name in units.dying(normalization_follows=normalization_follows):
-        held = spread_rows(where, params[name])
-        memory[f"{label}/held/{name}"] = held
-        params[name] = params[name].masked_fill(held, 0.0)
+    for part in save:
+        memory[f"{label}/saved/{part.name}"] = params[part.name] if part.name in params else buffers[part.name]
+    for part in units.dying(normalization_follows=normalization_follows):
+        held = part.spread(where, params[part.name])
+        memory[f"{label}/held/{part.name}"] = held
+        params[part.name] = params[part.name].masked_fill(held, 0.0)
     if units.gate and normalization_follows:
         memory[f"{label}/closed"] = where & buffers[units.gate]
         buffers[units.gate] = buffers[units.gate] & ~where
@@ -155,12 +149,12 @@ def show(state: TrainState, key: str, units: Units) -> TrainState:
         return state
     params, buffers = dict(state.weights.params), dict(state.weights.buffers)
     where = hidden["where"] & ~removed_units(state.weights.masks, units)
-    for name, saved in hidden.items():
-        kind, _, tensor = name.partition("/")
-        if kind == "saved":
-            tree = params if tensor in params else buffers
-            restored = spread_rows(where, saved) & state.weights.masks.get(tensor, where.new_ones(()))
-            tree[tensor] = saved.where(restored, tree[tensor])
+    for part in (*units.dying(normalization_follows=True), *units.statistics):
+        saved = hidden.get(f"saved/{part.name}")
+        if saved is not None:
+            tree = params if part.name in params else buffers
+            restored = part.spread(where, saved) & state.weights.masks.get(part.name, where.new_ones(()))
+            tree[part.name] = saved.where(restored, tree[part.name])
     if "closed" in hidden:
         buffers[units.gate] = buffers[units.gate] | (hidden["closed"] & where)
     weights = state.weights.replace(params=params, buffers=buffers)

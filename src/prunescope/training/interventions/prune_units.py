@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from prunescope.base.state import TrainState
-from prunescope.sparsity.structure import Units, removed_units, spread_rows
+from prunescope.sparsity.structure import Units, removed_units
 from prunescope.training.interventions.held import REMOVED, with_memory
 from prunescope.training.interventions.intervention import Context
 from prunescope.training.interventions.on_units import UnitIntervention
@@ -35,13 +35,15 @@ class PruneUnits(UnitIntervention):
         return state
 
     def _remove(self, state: TrainState, context: Context, units: Units, where: Tensor) -> TrainState:
-        mask = state.weights.masks[units.weight]
-        masks = state.weights.masks | {units.weight: mask & ~spread_rows(where, mask)}
-        held = [n for n in units.dying(normalization_follows=self.normalization_follows) if n != units.weight]
+        masks = dict(state.weights.masks)
+        for part in units.weights:
+            masks[part.name] = masks[part.name] & ~part.spread(where, masks[part.name])
+        others = units.dying(normalization_follows=self.normalization_follows)[len(units.weights) :]
+        held = {part.name: part.where(where) for part in others}
         state = remove(state, masks, context.slots)
-        state = zero_outside(state, dict.fromkeys(held, ~where), context.slots)
+        state = zero_outside(state, {name: ~gone for name, gone in held.items()}, context.slots)
         if units.gate and self.normalization_follows:
             buffers = state.weights.buffers | {units.gate: state.weights.buffers[units.gate] & ~where}
             state = state.replace(weights=state.weights.replace(buffers=buffers))
-        memory = state.memory[context.key] | {f"{REMOVED}{name}": where for name in held}
+        memory = state.memory[context.key] | {f"{REMOVED}{name}": gone for name, gone in held.items()}
         return with_memory(state, context.key, memory)

@@ -11,7 +11,7 @@ from torch import Tensor
 from prunescope.base.errors import UsageError
 from prunescope.base.tree import Tree
 from prunescope.base.value import Value
-from prunescope.training.optim import Decay, Optimizer, OptState
+from prunescope.training.optim import Decay, Moved, Optimizer, OptState
 from prunescope.training.optimizers.wrapper import Wrapper
 
 VECTORS = "vectors"
@@ -42,6 +42,8 @@ class Grouped(Wrapper):
     `Grouped(optimizer=SGD(weight_decay=5e-4), groups=(Group(match=("vectors",), weight_decay=0.0),))`.
     """
 
+    elementwise = Wrapper.elementwise
+    stackable = Wrapper.stackable
     groups: tuple[Group, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -54,24 +56,12 @@ class Grouped(Wrapper):
             )
         return self
 
-    @property
-    def elementwise(self) -> bool:  # type: ignore[override]  # as the rule is
-        """See `Optimizer`."""
-        return self.optimizer.elementwise
-
-    @property
-    def stackable(self) -> bool:  # type: ignore[override]  # as the rule is
-        """See `Optimizer`."""
-        return self.optimizer.stackable
-
     def bound(self, params: Mapping[str, Tensor]) -> Self:
         """The same with names in place of patterns. Raises UsageError for a pattern that matches no parameter."""
         inner = super().bound(params)
         return inner.replace(groups=tuple(_named(group, params) for group in self.groups))
 
-    def update(
-        self, grads: Tree, opt: OptState, params: Tree, *, keep: Tree, lr: float | Tensor
-    ) -> tuple[Tree, OptState]:
+    def update(self, grads: Tree, opt: OptState, params: Tree, *, keep: Tree, lr: float | Tensor) -> Moved:
         """See `Optimizer.update`; the rule of each group on its part of the parameters."""
         updated: Tree = {}
         state: OptState = {part: {} for part in opt}

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from prunescope.base.errors import UsageError
 from prunescope.base.tree import Tree
 from prunescope.tasks.model import resolve
-from prunescope.training.optim import Optimizer, OptState
+from prunescope.training.optim import Moved, Optimizer, OptState
 
 NUMBERS = {int: ("int", torch.int64), float: ("float", torch.float64), bool: ("bool", torch.bool)}
 
@@ -52,9 +52,7 @@ class TorchOptimizer(Optimizer):
         """No state: torch makes it in the first step."""
         return {}
 
-    def update(
-        self, grads: Tree, opt: OptState, params: Tree, *, keep: Tree, lr: float | Tensor
-    ) -> tuple[Tree, OptState]:
+    def update(self, grads: Tree, opt: OptState, params: Tree, *, keep: Tree, lr: float | Tensor) -> Moved:
         """See `Optimizer.update`."""
         leaves = {name: nn.Parameter(leaf.detach().clone()) for name, leaf in params.items()}
         for name, leaf in leaves.items():

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from prunescope.training.engines.stacked.inputs import without
+from prunescope.training.engines.stacked.linear import features_first, split_axis, without
 from prunescope.training.loop import Stepper
 
 
@@ -27,7 +27,11 @@ class StackedBatches:
         self.augmentation = first.program.problem.augmentation
         self.whole: tuple[Tensor, Tensor] | None = None
         if first.batches.whole and not self.augmentation:
-            self.whole = self._taken(self.steps)
+            x, y = self._taken(self.steps)
+            if 2 < x.ndim < 5:  # no images: their features lie first, as linear layers take them at every step
+                columns = features_first(x).contiguous()
+                x = split_axis(columns.transpose(1, 2), 1, x.shape[1:-1])
+            self.whole = x, y
         self._epoch: list[int] = []
         self._rows, self._labels = torch.empty(0), torch.empty(0)
 

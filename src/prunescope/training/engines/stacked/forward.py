@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal, Protocol, cast
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -23,37 +23,18 @@ from prunescope.base.streams import stream
 from prunescope.base.tree import Tree
 from prunescope.tasks.functional import fill, places_of
 from prunescope.tasks.model import Model
-from prunescope.training.engines.stacked.inputs import Fixed
 from prunescope.training.engines.stacked.linear import StackedLinear
 from prunescope.training.engines.stacked.modules import StackedDropout, stacked
-from prunescope.training.engines.stacked.two_layer import StackedTwoLayer
 
 TOLERANCE = 1e-4
 """Largest relative difference from the network alone, in units of the largest entry; float32 alone makes about 1e-6."""
 
 
-class Forward(Protocol):
-    """A training pass of R members.
+class Leading:
+    """A training pass of R members: the network's own code on tensors with a leading axis of members.
 
     draws: whether the network draws while it trains.
-    knows: whether it makes use of inputs that never change.
     """
-
-    draws: bool
-    knows: bool
-
-    def linear(self) -> dict[str, StackedLinear]:
-        """The layers that may be given a pattern or fixed inputs, by the name of their weight."""
-
-    def know(self, inputs: Fixed | None) -> None:
-        """Tells those that can make use of it what the inputs will be at every step."""
-
-    def apply(self, params: Tree, buffers: Tree, x: Tensor, draws: Sequence[int]) -> tuple[Tensor, Tree]:
-        """Logits [R, B, C] of x [R, B, ...], and moved buffers. draws: seed of what each member's network draws."""
-
-
-class Leading:
-    """The network's own code on tensors with a leading axis of members."""
 
     def __init__(self, model: Model) -> None:
         """Replaces the layers of a copy."""
@@ -64,8 +45,6 @@ class Leading:
         self.places = places_of(self.module)
         self.drops = [module for module in self.module.modules() if isinstance(module, StackedDropout)]
         self.draws = bool(self.drops)
-        self.knowing = [module for module in self.module.modules() if isinstance(module, StackedTwoLayer)]
-        self.knows = bool(self.knowing)
 
     def _replace(self, module: nn.Module) -> None:
         for name, child in module.named_children():
@@ -75,19 +54,14 @@ class Leading:
                 self._replace(child)
 
     def linear(self) -> dict[str, StackedLinear]:
-        """See `Forward.linear`: layers whose weight nobody else uses."""
+        """The layers that may be given a pattern, by the name of their weight, which nobody else uses."""
         uses = [name for _, _, name in self.places]
         modules = [(n, m) for n, m in self.module.named_modules() if isinstance(m, StackedLinear)]
         named = {f"{name}.weight".removeprefix("."): module for name, module in modules}
         return {name: module for name, module in named.items() if uses.count(name) == 1}
 
-    def know(self, inputs: Fixed | None) -> None:
-        """See `Forward.know`."""
-        for module in self.knowing:
-            module.fixed = inputs
-
     def apply(self, params: Tree, buffers: Tree, x: Tensor, draws: Sequence[int]) -> tuple[Tensor, Tree]:
-        """See `Forward.apply`."""
+        """Logits [R, B, C] of x [R, B, ...], and moved buffers. draws: seed of what each member's network draws."""
         fill(self.places, {**params, **tree.clone(buffers)})
         if self.drops:
             generators = [torch.Generator(x.device).manual_seed(draw) for draw in draws]
@@ -103,7 +77,7 @@ class Vmapped:
 
     def __init__(self, model: Model) -> None:
         """Copies the network."""
-        self.draws = self.knows = False  # one that draws does not pass the comparison
+        self.draws = False  # one that draws does not pass the comparison
         self.module = copy.deepcopy(model.template(train=True))
         self.places = places_of(self.module)
 
@@ -111,11 +85,8 @@ class Vmapped:
         """None: its layers are plain."""
         return {}
 
-    def know(self, inputs: Fixed | None) -> None:
-        """Nobody here can."""
-
     def apply(self, params: Tree, buffers: Tree, x: Tensor, draws: Sequence[int]) -> tuple[Tensor, Tree]:
-        """See `Forward.apply`."""
+        """See `Leading.apply`."""
 
         def apply_one(params: Tree, buffers: Tree, x: Tensor) -> tuple[Tensor, Tree]:
             fill(self.places, {**params, **buffers})
@@ -126,12 +97,9 @@ class Vmapped:
         return logits, {name: moved[name].detach() for name in buffers}
 
 
+Forward = Leading | Vmapped
 Method = Literal["layers", "vmap", "streams"]
-METHODS: dict[Method, type[Leading] | type[Vmapped]] = {
-    "layers": Leading,
-    "vmap": Vmapped,
-    "streams": Leading,
-}
+METHODS: dict[Method, type[Forward]] = {"layers": Leading, "vmap": Vmapped, "streams": Leading}
 """The methods by name, as they are recorded. streams: each member in a program of its own, side by side on a GPU."""
 
 
@@ -147,7 +115,7 @@ class Admitted:
     linear: frozenset[str] = frozenset()
 
     @property
-    def method(self) -> type[Leading] | type[Vmapped] | None:
+    def method(self) -> type[Forward] | None:
         """What applies it."""
         return METHODS[self.name] if self.name else None
 
@@ -162,7 +130,7 @@ def admitted(model: Model, shape: tuple[int, ...], device: str, first: Method) -
     return Admitted(None)
 
 
-def _equal(method: type[Leading] | type[Vmapped], model: Model, x: Tensor) -> bool:
+def _equal(method: type[Forward], model: Model, x: Tensor) -> bool:
     """Whether two members give in a stack what each gives alone.
 
     In float64, as normalization over few numbers magnifies rounding; in float32 for a network that takes nothing else.
@@ -173,7 +141,7 @@ def _equal(method: type[Leading] | type[Vmapped], model: Model, x: Tensor) -> bo
     return False
 
 
-def _agrees(method: type[Leading] | type[Vmapped], model: Model, x: Tensor) -> bool:
+def _agrees(method: type[Forward], model: Model, x: Tensor) -> bool:
     members = [tuple(tree.to(_cast(part, x.dtype), x.device) for part in model.init(seed)) for seed in (0, 1)]
     draws, xs = (3, 4), torch.stack([x, x.flip(0)])
     params, buffers = (tree.stack(parts) for parts in zip(*members, strict=True))

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from prunescope.tasks.kernels import mlp_kernels
-from prunescope.training.engines.stacked.inputs import without
 
 
 @dataclass(frozen=True)
@@ -50,6 +49,14 @@ class Pattern:
         """The pattern without a member; the last takes its place. Works in place."""
         starts, index, place, real = (without(part, row) for part in (self.row, self.index, self.place, self.real))
         return Pattern(starts, index, place, real, self.shape)
+
+
+def without(tensor: Tensor, row: int) -> Tensor:
+    """The first axis without one row, whose place the last one takes; in place, so nobody else may hold it."""
+    last = len(tensor) - 1
+    if row != last:
+        tensor[row] = tensor[last]
+    return tensor[:last]
 
 
 def pattern(masks: Sequence[Tensor]) -> Pattern:

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from prunescope.tasks.nets.gated import Gate
-from prunescope.tasks.nets.two_layer import TwoLayer
+from prunescope.tasks.nets.two_layer import PowerSum
 from prunescope.training.engines.stacked.linear import StackedLinear, split_axis, take_parameters
-from prunescope.training.engines.stacked.two_layer import StackedTwoLayer
+from prunescope.training.engines.stacked.two_layer import StackedPowerSum
 
 
 def side_by_side(x: Tensor) -> Tensor:
@@ -169,6 +169,6 @@ def stacked(module: nn.Module) -> nn.Module | None:
         return SideBySide(module)
     if kind is Gate:
         return StackedGate(cast(Gate, module))
-    if kind is TwoLayer:
-        return StackedTwoLayer(cast(TwoLayer, module))
+    if kind is PowerSum:
+        return StackedPowerSum(cast(PowerSum, module))
     return None

@@ -72,4 +72,4 @@ def recordable(work: Stacked) -> bool:
     """Whether a step of the stack decides nothing on the host."""
     watched = any(stepper.program.stop.watches for stepper in work.steppers)
     watched = watched or not work.program.optimizer.stackable
-    return work.on_gpu and not watched and not work.forward.draws and work.known is None
+    return work.on_gpu and not watched and not work.forward.draws

@@ -4,9 +4,8 @@ Belongs here: into the stack and out again, one step, members that leave. Does n
 together (`training/engines/stack.py`), layers (`linear.py`, `modules.py`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -14,20 +13,11 @@ from torch import Tensor
 from prunescope.base import tree
 from prunescope.base.state import TrainState, Weights
 from prunescope.base.tree import Tree
-from prunescope.tasks.kernels.jit import compiled_for
 from prunescope.training.engines.engine import Replica
 from prunescope.training.engines.stacked.batches import StackedBatches
 from prunescope.training.engines.stacked.forward import Forward
-from prunescope.training.engines.stacked.inputs import Fixed, fixed, without
-from prunescope.training.engines.stacked.linear import Pattern, pattern
+from prunescope.training.engines.stacked.linear import Pattern, pattern, without
 from prunescope.training.loop import Stepper
-
-
-class Recording(Protocol):
-    """Steps of a stack that a device plays by itself."""
-
-    def step(self, rate: Tensor) -> Tensor:
-        """Takes the next step at the learning rates [R]; the losses before it, [R], nats."""
 
 
 class Stacked:
@@ -35,7 +25,7 @@ class Stacked:
 
     patterns: of those tensors that hold the weights that are there only, [R, M], by name.
     room: the most members that it is meant for.
-    recorded: its steps as a recording, where they can be.
+    recorded: takes the next step at learning rates [R] from a recording, where there can be one; its losses, [R].
     stream: where its kernels go on a GPU that has several programs.
     """
 
@@ -60,11 +50,9 @@ class Stacked:
         self.keep = self._kept(states)
         self.handed = list(states)
         self.room = len(replicas)
-        self.recorded: Recording | None = None
+        self.recorded: Callable[[Tensor], Tensor] | None = None
         self.stream: torch.cuda.Stream | None = None
         self.batches = StackedBatches([replica.stepper for replica in replicas], [state.step for state in states])
-        self.known: Fixed | None = None
-        self._know_inputs()
 
     @property
     def steppers(self) -> list[Stepper]:
@@ -94,17 +82,6 @@ class Stacked:
             name: torch.stack([masks.get(name, torch.ones_like(params[name])) for masks in self.masks])
             for name in sorted(names)
         }
-
-    def _know_inputs(self) -> None:
-        """Prepares the inputs, if they never change and the network can make use of that."""
-        whole = self.batches.whole
-        able = self.forward.knows and self.program.precision == "float32"
-        if able and whole is not None and compiled_for(whole[0]):
-            self._know(fixed(whole[0]))
-
-    def _know(self, inputs: Fixed) -> None:
-        self.known = inputs
-        self.forward.know(inputs)
 
     def losses(self) -> tuple[Tensor, list[Tensor]]:
         """The mean loss of every member's next batch, [R], nats, and leaves of its graph; moves on to that batch."""
@@ -164,8 +141,6 @@ class Stacked:
         # Here and in the members; and weights once more as gradients and as what the update makes of them.
         trees = (*state, *state, self.params, self.params, self.keep)
         held = [leaf for part in trees for leaf in part.values()] + list(self.batches.whole or ())
-        if self.known is not None:
-            held.append(self.known.full)
         return sum(kept.values()) + sum(leaf.numel() * leaf.element_size() for leaf in held)
 
     def state(self, row: int, before: TrainState, steps: int) -> TrainState:
@@ -204,8 +179,6 @@ class Stacked:
         self.batches.drop(row)
         self.handed[row] = self.handed[-1]
         self.handed.pop()
-        if self.known is not None and self.batches.whole is not None:
-            self._know(self.known.without(row, self.batches.whole[0]))
 
 
 def _row(stacked: Tree, row: int) -> Tree:

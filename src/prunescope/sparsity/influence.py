@@ -1,0 +1,155 @@
+"""What the units of one layer do to the inputs of other layers: which they change, and which they make 0.
+
+Belongs here: the two questions, asked of a recorded pass. Does not belong here: what follows for units
+(`structure.py`).
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from prunescope.sparsity.tape import OUTPUT, Tape
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What the rows of a layer do to the columns of one that reads them.
+
+    owner: the block of rows that changes a column, int64 [columns]; -1 where none does.
+    zeros: whether the column is exactly 0 when the block is, bool [columns].
+    constant: whether it is then the same number for all inputs, bool [columns].
+    """
+
+    owner: Tensor
+    zeros: Tensor
+    constant: Tensor
+
+
+@dataclass(frozen=True)
+class Influence:
+    """The influence of a layer's rows on the calls that read them, directly or through calls without a weight.
+
+    blocks: int64 [rows]; rows of one block change columns together (the rows of an attention head).
+    count: number of blocks.
+    reaches: by position of the reading call in the tape.
+    """
+
+    blocks: Tensor
+    count: int
+    reaches: Mapping[int, Reach]
+
+
+def influence_of(tapes: tuple[Tape, Tape], source: int) -> Influence:
+    """The influence of the call at `source`, a layer or a gate."""
+    question = _Question(tapes, source)
+    for blocks in question.partitions():
+        owners = question.owners(blocks)
+        if owners is not None:
+            break
+    assert owners is not None  # one block of all rows shares nothing
+    zeros = question.zeros()
+    return Influence(blocks, int(blocks.max()) + 1, {i: Reach(owners[i], *zeros[i]) for i in owners})
+
+
+class _Question:
+    """Answers for sets of rows of one call, each by replays with these rows at 0."""
+
+    def __init__(self, tapes: tuple[Tape, Tape], source: int) -> None:
+        self.tapes, self.source, self.following = tapes, source, tapes[0].after(source)
+        call = tapes[0].calls[source]
+        self.rows, self.axis = call.count, call.axes[0] % call.out.ndim
+        self.alive = self.killed(torch.zeros(self.rows, dtype=torch.bool))
+
+    def partitions(self) -> Iterator[Tensor]:
+        """Partitions of the rows into blocks, int64 [rows], from the finest one on."""
+        yield torch.arange(self.rows)
+        yield self.merged()
+        yield torch.zeros(self.rows, dtype=torch.int64)
+
+    def killed(self, rows: Tensor) -> list[dict[int, Tensor]]:
+        """The inputs of readers without the rows (bool [rows]), in both tapes.
+
+        Each is a matrix [columns, all else]; the network's output is one column.
+        """
+        answers = []
+        for tape in self.tapes:
+            out = tape.calls[self.source].out
+            kept = (~rows).view(-1, *[1] * (out.ndim - 1 - self.axis))
+            inputs = tape.replay(self.source, torch.where(kept, out, 0.0), self.following)
+            axes = {i: tape.calls[i].axes[1] for i in inputs if i != OUTPUT}
+            answers.append({i: x.movedim(axes[i], 0).flatten(1) if i in axes else x[None] for i, x in inputs.items()})
+        return answers
+
+    def changes(self, rows: Tensor) -> dict[int, Tensor]:
+        """By reading call: the columns that change without these rows, bool [columns]."""
+        pairs = list(zip(self.alive, self.killed(rows), strict=True))
+        return {i: torch.stack([(a[i] != k[i]).any(1) for a, k in pairs]).any(0) for i in self.alive[0]}
+
+    def owners(self, blocks: Tensor) -> dict[int, Tensor] | None:
+        """The block that changes each column; None where several blocks change one.
+
+        Blocks are numbered in binary. A column that some block changes does so in the replay without the blocks that
+        have a digit 1, or in that without the others; in both, if several blocks change it.
+        """
+        owner = {i: torch.zeros(len(x), dtype=torch.int64) for i, x in self.alive[0].items()}
+        any_change = self.changes(blocks >= 0)
+        for digit, rows in _digits(blocks):
+            ones, others = self.changes(rows), self.changes(~rows)
+            if any(bool((ones[i] & others[i]).any()) for i in owner if i != OUTPUT):
+                return None
+            owner = {i: owner[i] + ones[i].long() * 2**digit for i in owner}
+        return {i: owner[i].where(any_change[i], torch.tensor(-1)) for i in owner}
+
+    def zeros(self) -> dict[int, tuple[Tensor, Tensor]]:
+        """By reading call: the columns that are 0, and those that are constant, without the block that owns them."""
+        # No two blocks change one column, so that it is the same without its block and without all blocks.
+        lost = self.killed(_range(0, self.rows, self.rows))
+        answer = {}
+        for i in self.alive[0]:
+            both = torch.cat([pair[i] for pair in lost], 1)
+            alive = torch.cat([pair[i] for pair in self.alive], 1)
+            spread = both.amax(1) - both.amin(1)
+            constant = spread <= 1e-5 * both.abs().amax(1)
+            answer[i] = ((both == 0).all(1) & (alive != 0).any(1), constant)
+        return answer
+
+    def merged(self) -> Tensor:
+        """The blocks of rows that change columns together, int64 [rows], in the order of their first rows."""
+        label = torch.arange(self.rows)
+        by_column = {i: torch.full((len(x),), -1) for i, x in self.alive[0].items() if i != OUTPUT}
+        for first, last, changes in self._pieces(0, self.rows):
+            label[first:last] = first
+            for i, seen in by_column.items():
+                for other in set(seen[changes[i]].tolist()) - {-1}:
+                    label[label == label[other]] = label[first].item()
+                seen[changes[i]] = first
+        return _ranked(label)
+
+    def _pieces(self, first: int, last: int) -> Iterator[tuple[int, int, dict[int, Tensor]]]:
+        """Ranges of rows, each of whose ends change all the columns that the range does."""
+        changes = self.changes(_range(first, last, self.rows))
+        ends = [self.changes(_range(row, row + 1, self.rows)) for row in {first, last - 1}]
+        if last - first == 1 or all(torch.equal(end[i], changes[i]) for end in ends for i in changes):
+            yield first, last, changes
+        else:
+            middle = (first + last) // 2
+            yield from self._pieces(first, middle)
+            yield from self._pieces(middle, last)
+
+
+def _range(first: int, last: int, size: int) -> Tensor:
+    places = torch.arange(size)
+    return (places >= first) & (places < last)
+
+
+def _digits(blocks: Tensor) -> Iterator[tuple[int, Tensor]]:
+    for digit in range(int(blocks.max()).bit_length()):
+        yield digit, (blocks >> digit) & 1 == 1
+
+
+def _ranked(label: Tensor) -> Tensor:
+    """Labels as 0, 1, ... in the order in which they first occur."""
+    order: dict[int, int] = {}
+    return torch.tensor([order.setdefault(value, len(order)) for value in label.tolist()])
