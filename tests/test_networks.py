@@ -76,13 +76,11 @@ def test_a_refusal_is_a_note_and_a_defect_is_called_traceback(tool):
     ("name", "expected"),
     [
         (
-            "transformers",
             "BERT (transformers)",
             {"bert.encoder.layer.0.attention.self.value": 2, "bert.pooler.dense": 16},
         ),
         ("GPT-2 (transformers)", {"transformer.h.0.attn.c_attn": 2, "transformer.h.1.mlp.c_fc": 32}),
         (
-            "transformers",
             "Llama (transformers)",
             {"model.layers.0.self_attn.v_proj": 2, "model.layers.0.mlp.gate_proj": 32},
         ),

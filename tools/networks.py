@@ -10,6 +10,7 @@ import argparse
 import datetime
 import importlib
 import importlib.metadata
+import re
 import sys
 import tempfile
 import warnings
@@ -46,7 +47,7 @@ class Trial:
     def read(self, *nodes: ps.Reading) -> StoredResults:
         results = ps.ensure(nodes, store=self.store, workers=1)
         for node in nodes:
-            assert node in results, results.why_failed(node)
+            _ = results[node]  # raises why the run failed, if it did
         return results
 
     def value(self, measure: ps.Measure, run: ps.Recipe, name: str) -> torch.Tensor:
@@ -133,7 +134,8 @@ def cell(question: Callable[[Trial], str], trial: Trial) -> str:
     try:
         return question(trial)
     except (PrunescopeError, ImportError) as refused:
-        return "refused: " + str(refused).replace("\n", " ").replace("|", "/")
+        reason = re.sub(r"^reading .* has no result: run \w+ failed: ", "", str(refused))
+        return "refused: " + reason.replace("\n", " ").replace("|", "/")
     except Exception as defect:  # what this page is there to show
         return f"traceback: {type(defect).__name__}: {str(defect)[:200]}".replace("\n", " ").replace("|", "/")
 
@@ -181,9 +183,9 @@ def versions() -> str:
 INTRODUCTION = """# Networks
 
 Which networks prunescope understands, tried one by one. `python tools/networks.py --save docs/networks.md` makes
-this page. It needs the extra `networks` (`pip install 'prunescope[networks]'`) and a torchvision built for the torch
-that is installed: beside a CPU build of torch, the CPU build of torchvision. Nothing is downloaded. All networks are
-small, start from random weights, and are trained for four epochs on 48 examples.
+this page. It needs the extra `networks` (`pip install 'prunescope[networks]'`) and a torchvision that was built for the
+torch that is installed: beside a CPU build of torch, the CPU build of torchvision. Nothing is downloaded. All networks
+are small, start from random weights, and are trained for four epochs on 48 examples.
 
 | column | what was done, and what the cell says |
 |---|---|
@@ -195,8 +197,10 @@ small, start from random weights, and are trained for four epochs on 48 examples
 | width arm | hidden widths halved and trained; parameters that are left |
 | audit-ready | mean losses of a dense and a pruned state, which plain PyTorch gives, too, for every example |
 
-Layers before a residual sum keep their units: what the shortcut adds would stay. Embeddings are not pruned unless
-`prunable=` names them.
+Layers before a residual sum keep their units: what the shortcut adds would stay. So do layers whose outputs are
+normalized together (LayerNorm), and recurrent ones. Heads that share keys and values go together. Embeddings are not
+pruned unless `prunable=` names them. A layer that starts from zeros, as some output layers do, may be all that
+magnitude pruning takes early in training, which is refused.
 
 Made on {date} with {versions}.
 """

@@ -317,7 +317,7 @@ ZOO = {
     "EfficientNet (timm)": Kind(efficientnet, images),
     "ShuffleNetV2 (torchvision)": Kind(shufflenet_v2, images),
     "DenseNet (torchvision)": Kind(densenet, images),
-    "ConvNeXt (timm)": Kind(convnext, images),
+    "ConvNeXt (timm)": Kind(convnext, lambda: numbers(3, 32, 32)),
     "ViT (timm)": Kind(timm_vit, images),
     "ViT (transformers)": Kind(hf_vit, images),
     "ViT (torchvision)": Kind(torchvision_vit, images),

@@ -35,6 +35,20 @@ class Squeezed(nn.Module):
         return self.fc((self.project(y)).mean((2, 3)))
 
 
+class Twofold(nn.Module):
+    """Two depthwise convolutions of the same channels, concatenated with these."""
+
+    def __init__(self, width=4):
+        super().__init__()
+        self.enter, self.one = nn.Conv2d(3, width, 1), nn.Conv2d(width, width, 3, groups=width, padding=1)
+        self.two = nn.Conv2d(width, 2 * width, 3, groups=width, padding=1)
+        self.fc = nn.Conv2d(4 * width, 2, 1)
+
+    def forward(self, x):
+        x = F.relu(self.enter(x))
+        return self.fc(torch.cat([self.one(x), x, F.gelu(self.two(x))], 1)).mean((2, 3))
+
+
 class Grouped(nn.Module):
     """ResNeXt's block: a grouped convolution, whose groups stay, in a residual sum."""
 
@@ -153,6 +167,7 @@ class Written(nn.Module):
 CASES = {
     # what is built, the layer, its units, input, what the smaller one is built with after units 1 and 2 are gone
     "expansion": (Squeezed, "expand", 4, IMAGES, {"width": 2}),
+    "depthwise, twice": (Twofold, "enter", 4, IMAGES, {"width": 2}),
     "squeeze": (Squeezed, "reduce", 3, IMAGES, {"squeeze": 1}),
     "concatenation": (Dense, "one", 4, IMAGES, {"width": 2}),
     "gated": (Gated, "up", 4, TOKENS, {"width": 2}),
@@ -267,6 +282,29 @@ def test_a_layer_that_is_not_understood_does_not_take_the_others_along():
     assert list(found.units) == ["first", "inner"]
     assert found.others["tied"] == "it is used more than once in a pass"
     assert "lstm.weight_ih_l0 goes into lstm" in found.others["lstm.weight_ih_l0"]
+
+
+class Reused(nn.Module):
+    """A weight that reads two layers, and a normalization after two others."""
+
+    def __init__(self):
+        super().__init__()
+        self.one, self.two, self.shared, self.fc = nn.Linear(6, 4), nn.Linear(6, 4), nn.Linear(4, 5), nn.Linear(5, 2)
+        self.three, self.four, self.bn, self.last = nn.Linear(6, 5), nn.Linear(6, 5), nn.BatchNorm1d(5), nn.Linear(5, 5)
+
+    def forward(self, x):
+        both = self.shared(F.relu(self.one(x))) + self.shared(F.relu(self.two(x)))
+        return self.fc(both + self.last(F.relu(self.bn(self.three(x)) + self.bn(self.four(x)))))
+
+
+def test_a_column_stays_where_its_weight_reads_something_else_too():
+    network = drawn(Reused())
+    found = find_units(network, ROWS.double())
+    units = found.at("one")
+    _, masks, _ = without(network, units, {1})
+    counts = parameters_gone(Weights(dict(network.named_parameters()), {}, masks), [units])
+    assert counts.structural == counts.own == 6 + 1
+    assert "bn, which is used more than once" in found.others["three"] and "three" not in found.units
 
 
 def test_one_head_is_no_unit():

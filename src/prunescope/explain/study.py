@@ -120,7 +120,9 @@ def _claims(design: Design) -> tuple[Claim, ...]:
     texts = {name: f"The part of {name} lowers {error.label}." for name in design.parts(error)}
     quantities = {"pruning": design.effect(error), **design.parts(error)}
     return tuple(
-        Claim(f"{name}-lowers-the-error", texts.get(name, f"Pruning lowers {error.label}."), quantity, less, place="here")
+        Claim(
+            f"{name}-lowers-the-error", texts.get(name, f"Pruning lowers {error.label}."), quantity, less, place="here"
+        )
         for name, quantity in quantities.items()
     )
 

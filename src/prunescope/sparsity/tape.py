@@ -203,8 +203,8 @@ class _Numbers:
 def record(module: nn.Module, example: Tensor, *, keep_values: bool = False) -> tuple[Tape, Tape]:
     """Two tapes of a pass of the module, in the mode that it is in, on inputs like `example` [B, ...].
 
-    Their values do not matter: parameters, constant buffers and inputs (unless keep_values) become random. Those
-    of the second tape are the negative of the first one's, so that no activation is 0 in both.
+    Their values do not matter: parameters, constant buffers and inputs (unless keep_values) become random numbers.
+    Those of the second tape are the negative of the first one's, so that no activation is 0 in both.
 
     Raises UsageError when the pass fails, and when it takes another way for other values.
     """
@@ -232,7 +232,7 @@ def _record(module: nn.Module, example: Tensor, sign: int, keep_values: bool) ->
         with torch.inference_mode():
             leaves = dict(_random_leaves(module, numbers))
             gates = {_storage(leaf): key for key, leaf in leaves.items() if _is_gate(key, leaf)}
-            x = example.detach().cpu().clone()
+            x = example[:2].detach().cpu().clone()
             if x.is_floating_point() and not keep_values:
                 x = sign * numbers.positive(x)
             names = {id(leaves[key]): key for key, _ in module.named_parameters()}

@@ -4,6 +4,9 @@ Belongs here: units from influences (`influence.py`) in a recorded pass (`tape.p
 are (`structure.py`).
 """
 
+import copy
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor, nn
 
@@ -20,12 +23,7 @@ def find_units(module: nn.Module, example: Tensor, *, keep_values: bool = False)
 
     Raises UsageError when the pass fails or branches on data.
     """
-    training = module.training
-    try:
-        tapes = record(module.eval(), example, keep_values=keep_values)
-    finally:
-        module.train(training)
-    return _Search(tapes).structure()
+    return _Search(record(copy.deepcopy(module).eval(), example, keep_values=keep_values)).structure()
 
 
 class _Refused(Exception):
@@ -98,7 +96,7 @@ class _Growing:
         influence = self.search.influence(self.source)
         if OUTPUT in influence.reaches and bool(influence.reaches[OUTPUT].owner[0] >= 0):
             raise _Refused("it is the output layer")
-        self._spread(self.source, influence.blocks)
+        self._spread(self.source, influence.blocks.clone())
         if not self.columns:
             self._through_gate(influence)
         if not self.columns:
@@ -114,12 +112,7 @@ class _Growing:
         """Rows of a call die; so do columns and BatchNorms after it, and filters that read nothing else."""
         self.rows[call] = labels
         influence = self.search.influence(call)
-        label_of = torch.full((influence.count,), -1)
-        for block in range(influence.count):
-            own = labels[influence.blocks == block]
-            if bool((own >= 0).all()):
-                self._merge(own)
-                label_of[block] = own[0]
+        label_of = self._unit_of_blocks(influence, [(influence.blocks, labels)])
         for i, reach in influence.reaches.items():
             if i == OUTPUT:
                 if call != self.source and bool(reach.owner[0] >= 0):
@@ -129,6 +122,10 @@ class _Growing:
             kind = self.calls[i].kind
             if kind == "gate" or not bool((read >= 0).any()):
                 continue
+            if (kind == "norm" or self.calls[i].groups > 1) and len(self.search.tape.uses[self.calls[i].weight]) > 1:
+                raise _Refused(
+                    f"its channels go on through {self.calls[i].layer}, which is used more than once in a pass"
+                )
             known = self.norms if kind == "norm" else self.columns
             known[i] = torch.maximum(known[i], read) if i in known else read
             if kind == "layer" and self.calls[i].groups > 1:
@@ -140,18 +137,18 @@ class _Growing:
         dead = torch.where((group == group[:, :1]).all(1), group[:, 0], -1)
         if not bool((dead >= 0).any()):
             return
-        before = len(self.columns)
-        self._spread(call, dead.repeat_interleave(self.calls[call].count // len(dead)))
-        if len(self.columns) == before:
+        reaches = self.search.influence(call).reaches.items()
+        if not any(bool(reach.zeros.any()) for i, reach in reaches if i != OUTPUT and self.calls[i].kind == "layer"):
             reason = self._reason(self.search.influence(call))
             raise _Refused(f"its channels go on through {self.calls[call].layer}: {reason}")
+        self._spread(call, dead.repeat_interleave(self.calls[call].count // len(dead)))
 
     def _through_gate(self, influence: Influence) -> None:
         """The first gate whose channels the layer's units are, if there is one."""
         for i, reach in influence.reaches.items():
             if i != OUTPUT and self.calls[i].kind == "gate" and torch.equal(reach.owner, influence.blocks):
                 self.gate = i
-                self._spread(i, influence.blocks)
+                self._spread(i, influence.blocks.clone())
                 return
 
     def _partners(self) -> None:
@@ -163,16 +160,28 @@ class _Growing:
             reaches = {i: r for i, r in influence.reaches.items() if i == OUTPUT or self.calls[i].kind != "norm"}
             if self.columns.keys().isdisjoint(reaches):
                 continue
-            for block in range(influence.count):
-                touched = [self._touched(i, reach.owner == block) for i, reach in reaches.items()]
-                units = torch.cat(touched) if touched else torch.tensor([-1])
-                if len(units) and bool((units >= 0).all()):
-                    self._merge(units)
-                    rows = self.rows.setdefault(call, torch.full_like(influence.blocks, -1))
-                    rows[influence.blocks == block] = units[0]
+            pairs = [(r.owner, self.columns.get(i, torch.full_like(r.owner, -1))) for i, r in reaches.items()]
+            units = self._unit_of_blocks(influence, pairs)[influence.blocks]
+            if bool((units >= 0).any()):
+                known = self.rows.get(call, torch.full_like(units, -1))
+                self.rows[call] = torch.where(units >= 0, units, known)
 
-    def _touched(self, call: int, where: Tensor) -> Tensor:
-        return self.columns[call][where] if call in self.columns else torch.full((int(where.sum()),), -1)
+    def _unit_of_blocks(self, influence: Influence, pairs: list[tuple[Tensor, Tensor]]) -> Tensor:
+        """The unit of each block, -1 for none, from pairs (block, unit) by place; units of one block are merged."""
+
+        def extremes() -> tuple[Tensor, Tensor]:
+            low, high = (torch.full((influence.count,), value) for value in (torch.iinfo(torch.int64).max, -1))
+            for owner, units in pairs:
+                where = owner >= 0
+                low.scatter_reduce_(0, owner[where], units[where], "amin")
+                high.scatter_reduce_(0, owner[where], units[where], "amax")
+            return low, high
+
+        low, high = extremes()
+        for block in ((low >= 0) & (low < high)).nonzero().flatten().tolist():
+            self._merge(torch.cat([units[owner == block] for owner, units in pairs]))
+        low, high = extremes()
+        return torch.where(high >= 0, low, -1)
 
     def _merge(self, labels: Tensor) -> None:
         first, *more = dict.fromkeys(labels.tolist())
@@ -195,6 +204,16 @@ class _Growing:
             )
         return "no layer reads its output"
 
+    def _readers(self) -> Iterator[tuple[Call, Tensor]]:
+        """The weights that read the units; a column stays where another use of its weight reads something else."""
+        by_weight: dict[str, list[int]] = {}
+        for i in self.columns:
+            by_weight.setdefault(self.calls[i].weight, []).append(i)
+        for name, calls in by_weight.items():
+            labels = torch.stack([self.columns[i] for i in calls])
+            same = (labels == labels[0]).all(0) & (len(calls) == len(self.search.tape.uses[name]))
+            yield self.calls[calls[0]], labels[0].where(same, torch.tensor(-1))
+
     def _named(self, order: dict[int, int]) -> Units:
         def part(name: str, labels: Tensor, axis: int = 0) -> Part:
             return Part(name, tuple(order.get(label, -1) for label in labels.tolist()), axis)
@@ -206,9 +225,7 @@ class _Growing:
         norms = [(self.calls[i], labels) for i, labels in self.norms.items()]
         norms = sorted(norms, key=lambda pair: not _reads(pair[0], own))
         affine = [part(name, labels) for call, labels in norms for name in (call.weight, call.bias)]
-        readers = [
-            part(self.calls[i].weight, labels, self.calls[i].weight_axes[1]) for i, labels in self.columns.items()
-        ]
+        readers = [part(call.weight, labels, call.weight_axes[1]) for call, labels in self._readers()]
         norm = norms[0][0].weight.rpartition(".")[0] if norms and _reads(norms[0][0], own) else ""
         gate = self.calls[self.gate].weight if self.gate >= 0 else ""
         output = gate.rpartition(".")[0] or norm or own.layer

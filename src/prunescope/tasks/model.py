@@ -95,7 +95,7 @@ class Model:
         """The units that can be removed. Raises UsageError where the network's pass cannot be followed."""
         with torch.random.fork_rng(devices=[]):
             module = self.network.build(self.example)
-        found = find_units(module, self.example, keep_values=self.network.layout is not None)
+            found = find_units(module, self.example, keep_values=self.network.layout is not None)
         return found.restricted(self.maskable, self.frozen)
 
     def template(self, *, train: bool) -> nn.Module:

@@ -57,14 +57,6 @@ def test_gradients_of_inputs(outs, ins, B):
 
 
 @shapes
-def test_gradients_of_inputs_by_output(outs, ins, B):
-    layer = Drawn(outs, ins, B)
-    out = np.zeros((ins, B), np.float32)
-    mlp_kernels.scatter(layer.ptr, layer.col, layer.val, layer.g, out)
-    np.testing.assert_allclose(out, layer.weight.astype(np.float64).T @ layer.g, **CLOSE)
-
-
-@shapes
 def test_descent(outs, ins, B):
     layer = Drawn(outs, ins, B)
     val, bias = layer.val.copy(), layer.bias.copy()

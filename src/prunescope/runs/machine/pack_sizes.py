@@ -88,8 +88,7 @@ def packing(
         samples = SAMPLES if len(by_kind) <= MANY_KINDS else FEW_SAMPLES
         worths = _worths(loader, measured, kind, jobs, samples)
         member = max(worth.member for worth in worths.values())
-        member += bytes_of_data(loader, [job.recipe for job in jobs])
-        fits = max(1, memory.budget(loader.device, workers) // max(1, member))
+        fits = _fits(member + bytes_of_data(loader, [job.recipe for job in jobs]), loader.device, workers)
         shares = {text: worth.together / max(worth.alone, 1e-12) for text, worth in worths.items()}
         gaining = {text: share for text, share in shares.items() if stack is not None or share <= GAIN}
         stackable = all(worth.member > 0 for worth in worths.values())
@@ -246,3 +245,8 @@ def _step(engine: Engine, members: Sequence[Member], device: str, *, rounds: int
         less, more = min(less, seconds(few)), min(more, seconds(many))
     # With one or two steps until an event there are not two counts to compare.
     return (more - less) / (many - few) if many > few and more > less else more / many
+
+
+def _fits(member: int, device: str, workers: int) -> int:
+    """How many members of so many bytes fit into a worker's share of the memory."""
+    return max(1, memory.budget(device, workers) // max(1, member))

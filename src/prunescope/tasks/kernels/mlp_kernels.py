@@ -81,16 +81,6 @@ def gated(ptr: Index, col: Index, order: Index, val: Floats, g: Floats, h: Float
 
 
 @compiled
-def scatter(ptr: Index, col: Index, val: Floats, g: Floats, out: Floats) -> None:
-    """out[col[k]] += val[k] g[o]: back through a layer whose weights are known by output only; out is 0 before."""
-    for o in range(len(g)):
-        for k in range(np.int64(ptr[o]), np.int64(ptr[o + 1])):
-            weight, go, xi = val[k], g[o], out[col[k]]
-            for j in range(len(go)):
-                xi[j] += weight * go[j]
-
-
-@compiled
 def descend(
     ptr: Index, col: Index, g: Floats, x: Floats, val: Floats, bias: Floats, shrinkage: float, rate: float
 ) -> None:

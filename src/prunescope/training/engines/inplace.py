@@ -133,7 +133,7 @@ class _Trainer:
         if work is not self._work:
             self._bound, self._work = {}, work
         if count not in self._bound:
-            self._bound[count] = self._mlp.bind(work.params, work.keep, count)
+            self._bound[count] = BoundMlp(self._mlp, work.params, work.keep, count)
         return self._bound[count]
 
     def _batch(

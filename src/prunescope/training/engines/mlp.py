@@ -42,18 +42,12 @@ class Mlp:
                 # Own loops over all weights: torch's products of so few cost more to call than to compute.
                 self.patterns[name] = pattern_of(torch.ones_like(layer.weight, dtype=torch.bool), "numba")
 
-    def bind(self, params: Tree, keep: Tree, examples: int) -> "BoundMlp":
-        """The network on these parameters, packed where its layers are, for so many examples at a time.
-
-        keep: float masks of those that are masked and not packed.
-        """
-        return BoundMlp(self, params, keep, examples)
-
 
 class BoundMlp:
     """A network on its parameters, with memory for everything that a pass computes, used again by the next one."""
 
     def __init__(self, mlp: Mlp, params: Tree, keep: Tree, examples: int) -> None:
+        """params: packed where the layers are. keep: float masks of those that are masked and not packed."""
         self.layers: list[Layer] = []
         self._slopes: Tree = {}
         for name in mlp.names:

@@ -1,4 +1,4 @@
-"""Weight changes at scheduled steps. One file an intervention; a new one needs no registration."""
+"""Weight changes at scheduled steps. A new one is one new file and needs no registration."""
 
 from prunescope.training.interventions.bernoulli_units import BernoulliUnits
 from prunescope.training.interventions.grow import Grow

@@ -9,46 +9,29 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from prunescope.tasks.kernels import mlp_kernels
+from prunescope.tasks.kernels import mlp_kernels, products
+from prunescope.tasks.kernels.products import Pattern
 
 
 @dataclass(frozen=True)
-class Pattern:
-    """Where R members have weights in one layer of O x I.
+class Patterns:
+    """Where R members have weights in one layer; their values are [R, M], 0 behind the last weight of a member."""
 
-    row: int32 [R, O + 1], where the weights of each output begin.
-    index: int32 [R, M], their inputs.
-    place: int64 [R, M], their flat places in the dense layer.
-    real: bool [R, M], whether a place is used at all.
-    """
-
-    row: Tensor
-    index: Tensor
-    place: Tensor
-    real: Tensor
-    shape: tuple[int, int]
-
-    @property
-    def arrays(self) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
-        """Rows and inputs as loops take them."""
-        return array(self.row).view(np.uint32), array(self.index).view(np.uint32)
+    members: tuple[Pattern, ...]
 
     def values(self, dense: Tensor) -> Tensor:
-        """The entries [R, M] of dense tensors [R, O, I], 0 at unused places."""
-        return dense.flatten(1).gather(1, self.place) * self.real
+        """The entries [R, M] of dense tensors [R, O, I]."""
+        packed = [pattern.pack(leaf) for pattern, leaf in zip(self.members, dense, strict=True)]
+        return nn.utils.rnn.pad_sequence(packed, batch_first=True)
 
     def dense(self, values: Tensor, row: int) -> Tensor:
         """The tensor [O, I] of one member, from values [M]."""
-        outputs, inputs = self.shape
-        made = values.new_zeros(outputs * inputs)
-        real = self.real[row]
-        made[self.place[row][real]] = values[real]
-        return made.view(outputs, inputs)
+        return self.members[row].unpack(values[: self.members[row].weights])
 
-    def without(self, row: int) -> "Pattern":
-        """The pattern without a member; the last takes its place. Works in place."""
-        starts, index, place, real = (without(part, row) for part in (self.row, self.index, self.place, self.real))
-        return Pattern(starts, index, place, real, self.shape)
+    def without(self, row: int) -> "Patterns":
+        """The patterns without a member; the last takes its place."""
+        *others, last = self.members
+        return Patterns(tuple(last if number == row else pattern for number, pattern in enumerate(others)))
 
 
 def without(tensor: Tensor, row: int) -> Tensor:
@@ -57,20 +40,6 @@ def without(tensor: Tensor, row: int) -> Tensor:
     if row != last:
         tensor[row] = tensor[last]
     return tensor[:last]
-
-
-def pattern(masks: Sequence[Tensor]) -> Pattern:
-    """The pattern of masks [O, I], one a member."""
-    outputs, inputs = masks[0].shape
-    places = [mask.flatten().nonzero()[:, 0] for mask in masks]
-    most = max(1, *(len(place) for place in places))
-    place = torch.zeros(len(masks), most, dtype=torch.int64)
-    real = torch.zeros(len(masks), most, dtype=torch.bool)
-    row = torch.zeros(len(masks), outputs + 1, dtype=torch.int32)
-    for r, (mask, flat) in enumerate(zip(masks, places, strict=True)):
-        place[r, : len(flat)], real[r, : len(flat)] = flat, True
-        row[r, 1:] = mask.sum(1).cumsum(0)
-    return Pattern(row, (place % inputs).int(), place, real, (outputs, inputs))
 
 
 def take_parameters(module: nn.Module, plain: nn.Module) -> None:
@@ -88,13 +57,13 @@ class StackedLinear(nn.Module):
     def __init__(self, plain: nn.Linear) -> None:
         super().__init__()
         take_parameters(self, plain)
-        self.pattern: Pattern | None = None
+        self.pattern: Patterns | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         """The outputs [R, ..., O]; features first in memory."""
         columns = features_first(x)
         if self.pattern is not None:
-            y = sparse_product(self.weight, columns, self.pattern)
+            y = SparseProduct.apply(self.weight, columns, self.pattern)  # type: ignore[no-untyped-call]
         else:
             y = torch.bmm(self.weight, columns)
         if self.bias is not None:
@@ -107,11 +76,6 @@ def split_axis(x: Tensor, axis: int, sizes: Sequence[int]) -> Tensor:
     return cast(Tensor, x.unflatten(axis, tuple(sizes)))  # type: ignore[no-untyped-call]
 
 
-def sparse_product(value: Tensor, x: Tensor, at: Pattern) -> Tensor:
-    """W x of weights [R, M] in a pattern, x [R, I, B]."""
-    return cast(Tensor, SparseProduct.apply(value, x, at))  # type: ignore[no-untyped-call]
-
-
 def features_first(x: Tensor) -> Tensor:
     """[R, ..., I] as [R, I, B]."""
     return x.flatten(1, -2).transpose(1, 2) if x.ndim > 2 else x.unsqueeze(2)
@@ -121,12 +85,12 @@ class SparseProduct(torch.autograd.Function):
     """W x with weights [R, M] in a pattern, x [R, I, B]: the loops of one network, member by member."""
 
     @staticmethod
-    def forward(ctx: Any, value: Tensor, x: Tensor, at: Pattern) -> Tensor:
+    def forward(ctx: Any, value: Tensor, x: Tensor, at: Patterns) -> Tensor:
         """The outputs [R, O, B]."""
-        x = x.contiguous()
-        y, bias = torch.empty(len(value), at.shape[0], x.shape[2]), np.zeros(at.shape[0], np.float32)
-        for *where, weights, inputs, outputs in zip(*at.arrays, *map(array, (value, x, y)), strict=True):
-            mlp_kernels.spread(*where, weights, bias, inputs, outputs, False)
+        x, outs = x.contiguous(), at.members[0].shape[0]
+        y, bias = torch.empty(len(value), outs, x.shape[2]), np.zeros(outs, np.float32)
+        for pattern, weights, inputs, outputs in zip(at.members, *map(array, (value, x, y)), strict=True):
+            mlp_kernels.spread(*pattern.rows.arrays, weights, bias, inputs, outputs, False)
         ctx.at = at
         ctx.save_for_backward(value, x)
         return y
@@ -135,16 +99,14 @@ class SparseProduct(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         """The gradients of weights and inputs; that of a weight that is not there is never made."""
         value, x = ctx.saved_tensors
-        at, g, gw = ctx.at, array(grads[0]), torch.zeros_like(value)
-        bias, step = np.zeros(at.shape[0], np.float32), (np.float32(0), np.float32(-1))
-        for *where, slopes, inputs, weights in zip(*at.arrays, g, array(x), array(gw), strict=True):
-            mlp_kernels.descend(*where, slopes, inputs, weights, bias, *step)
+        g, gw, members = grads[0].contiguous(), torch.zeros_like(value), ctx.at.members
+        bias, step = np.zeros(g.shape[1], np.float32), (np.float32(0), np.float32(-1))
+        for pattern, *operands in zip(members, *map(array, (g, x, gw)), strict=True):
+            mlp_kernels.descend(*pattern.rows.arrays, *operands, bias, *step)
         if not ctx.needs_input_grad[1]:
             return gw, None, None
-        gx = torch.zeros_like(x)
-        for *where, weights, slopes, inputs in zip(*at.arrays, array(value), g, array(gx), strict=True):
-            mlp_kernels.scatter(*where, weights, slopes, inputs)
-        return gw, gx, None
+        gx = [products.input_gradient(*parts) for parts in zip(members, value, g, strict=True)]
+        return gw, torch.stack(gx), None
 
 
 def array(tensor: Tensor) -> NDArray[Any]:

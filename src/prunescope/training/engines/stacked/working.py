@@ -13,10 +13,11 @@ from torch import Tensor
 from prunescope.base import tree
 from prunescope.base.state import TrainState, Weights
 from prunescope.base.tree import Tree
+from prunescope.tasks.kernels.products import pattern_of
 from prunescope.training.engines.engine import Replica
 from prunescope.training.engines.stacked.batches import StackedBatches
 from prunescope.training.engines.stacked.forward import Forward
-from prunescope.training.engines.stacked.linear import Pattern, pattern, without
+from prunescope.training.engines.stacked.linear import Patterns, without
 from prunescope.training.loop import Stepper
 
 
@@ -34,10 +35,10 @@ class Stacked:
         states = [replica.state for replica in replicas]
         self.forward, self.program = forward, replicas[0].stepper.program
         self.masks = [replica.stepper.keep(replica.state) for replica in replicas]
-        self.patterns: dict[str, Pattern] = {}
+        self.patterns: dict[str, Patterns] = {}
         layers = forward.linear()
         for name in sparse:
-            self.patterns[name] = pattern([state.free[name] for state in states])
+            self.patterns[name] = Patterns(tuple(pattern_of(state.free[name], "numba") for state in states))
             layers[name].pattern = self.patterns[name]
         self.params = self._packed(tree.stack(state.weights.params for state in states))
         self.buffers = tree.stack(state.weights.buffers for state in states) if states[0].weights.buffers else {}
