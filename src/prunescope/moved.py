@@ -33,6 +33,7 @@ MOVED = {
         for room, names in _RUNS.items()
         for name in names.split()
     },
+    "prunescope.tasks.kernels.modules": "prunescope.tasks.kernels.products",
     "prunescope.runs.calibration": "prunescope.tasks.kernels.kernel_config",
     **{
         f"prunescope.training.{name}": f"prunescope.training.{file}"
