@@ -29,8 +29,8 @@ NETS: dict[str, Case] = {
 def convolutional_stack(lab: Laboratory) -> list[Result]:
     """A training step of one replica in a program of R, in milliseconds, on one core: ResNet-20 and a narrow VGG11.
 
-    At batch 128 and 64, dense, float32. loop: the reference, one replica after another; lean: the engine that was
-    measured for this machine, likewise, which is what `run` chooses for them: on a CPU it packs nothing that takes
+    At batch 128 and 64, dense, float32. loop: the reference, one replica after another; lean: in place, with the
+    fastest products, likewise, which is what `run` chooses for them: on a CPU it packs nothing that takes
     longer than 20 ms a step by itself, and nothing whose place in a program costs more than half of that. layers: the
     network with its layers replaced, convolutions grouped; vmap: the network under vmap.
     """

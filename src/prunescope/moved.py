@@ -26,6 +26,7 @@ _JOINED = {
     "measures.hessian_trace": "hessian_trace_estimate hessian_trace_or_estimate",
     "measures.risk": "class_risk group_risk halves",
     "measures.sparsity": "units_gone",
+    "tasks.kernels.products": "modules",
     "training.probes": "epoch_probes average_probe",
     "training.optimizers.wrapper": "accumulated averaged clipped",
     "training.interventions.prune": "prune_rounds",

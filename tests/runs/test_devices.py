@@ -144,7 +144,7 @@ def test_a_gpu_takes_what_is_cheapest_and_what_was_asked_for(monkeypatch, second
         return seconds["last" if bench.setting.kernels.channels_last else bench.setting.engine]
 
     def chosen(named):
-        return preparation._bench(None, here, named, stacks=False).setting
+        return preparation._bench(None, here, named).setting
 
     def here(*, setting):
         return Workbench(None, device="meta", setting=setting)

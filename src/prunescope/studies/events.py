@@ -1,7 +1,7 @@
 """The table of epochs of a run, and what pruning did to it: stability, best and final accuracy, recovery.
 
 Belongs here: pure functions of traces of `EpochAccuracy` and its like. Does not belong here: taking them
-(`training/epoch_probes.py`), comparing runs (`correlation.py`).
+(`training/probes.py`), comparing runs (`correlation.py`).
 
 Two papers, two definitions, never mixed: stability and instability (2020) are relative to the accuracy before an
 event; the drop (2019) is in percentage points.

@@ -5,7 +5,7 @@ Belongs here: events, probes, states to keep. Does not belong here: steps (`loop
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
 import torch
@@ -146,17 +146,48 @@ def _check(moment: Moment, step: int, clock: Clock, event_steps: set[int]) -> No
         )
 
 
+@dataclass(frozen=True)
 class EventContext:
-    """The `interventions.Context` of one intervention at one event."""
+    """The `interventions.Context` of one intervention at one event.
 
-    def __init__(self, timeline: Timeline, progress: Progress, index: int) -> None:
-        """progress: the run just before the intervention acts. index: place of the intervention in the recipe."""
-        program, events = timeline.program, timeline.events[index]
-        self.timeline, self.progress, self.index = timeline, progress, index
-        self.key, self.clock = memory_key(index, program.interventions[index]), timeline.clock
-        self.local = progress.local
-        self.event, self.events = events.index(self.local), len(events)
-        self.slots = program.optimizer.slots
+    timeline: the timeline of the run.
+    progress: the run just before the intervention acts.
+    index: place of the intervention in the recipe.
+    """
+
+    timeline: Timeline
+    progress: Progress
+    index: int
+
+    @property
+    def key(self) -> str:
+        """The key of this intervention's memory."""
+        return memory_key(self.index, self.timeline.program.interventions[self.index])
+
+    @property
+    def clock(self) -> Clock:
+        """The clock of the run."""
+        return self.timeline.clock
+
+    @property
+    def local(self) -> int:
+        """Steps since the run's start."""
+        return self.progress.local
+
+    @property
+    def event(self) -> int:
+        """The number of this event, from 0."""
+        return self.timeline.events[self.index].index(self.local)
+
+    @property
+    def events(self) -> int:
+        """The number of the intervention's events."""
+        return len(self.timeline.events[self.index])
+
+    @property
+    def slots(self) -> tuple[str, ...]:
+        """Names of the optimizer's states that are shaped like parameters."""
+        return self.timeline.program.optimizer.slots
 
     def stream(self, *name: str) -> torch.Generator:
         """A named generator for this step; each intervention of one class has its own."""

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from prunescope.tasks.kernels import jit, products
-from prunescope.tasks.kernels.modules import SparseLinear
+from prunescope.tasks.kernels.products import SparseLinear
 
 MAKINGS = ["torch", pytest.param("numba", marks=pytest.mark.skipif(not jit.available(), reason="no numba"))]
 makings = pytest.mark.parametrize("making", MAKINGS)

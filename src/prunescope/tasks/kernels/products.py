@@ -1,7 +1,7 @@
 """Products with a matrix of which few weights are kept, and their gradients.
 
-Belongs here: the pattern of a mask, and products over it in two makings: own loops, and torch's. Does not belong
-here: modules (`modules.py`), which layers use them (`specialized.py`).
+Belongs here: the pattern of a mask, products over it in two makings (own loops, and torch's), and the layer that
+computes by them. Does not belong here: which layers are exchanged for it (`specialized.py`).
 
 Examples are columns: X [in, B], Y [out, B], both contiguous float32 on a CPU.
 """
@@ -9,11 +9,13 @@ Examples are columns: X [in, B], Y [out, B], both contiguous float32 on a CPU.
 import warnings
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from prunescope.tasks.kernels import mlp_kernels
@@ -178,3 +180,48 @@ def _csr(rows: Rows, shape: tuple[int, int], values: Tensor) -> Tensor:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta state")
         return torch.sparse_csr_tensor(rows.ptr, rows.col, values, shape, check_invariants=False)
+
+
+class SparseLinear(nn.Module):
+    """X W^T + b over the weights that are kept, to rounding as `nn.Linear`; `weight` holds their values only, [nnz].
+
+    Outputs are views of memory in which examples are columns; what works element by element keeps it so, and the next
+    layer gets it without a copy.
+    """
+
+    weight: Tensor
+    bias: Tensor | None
+
+    def __init__(self, layer: nn.Linear, pattern: Pattern) -> None:
+        super().__init__()
+        self.pattern = pattern
+        # Tensors become its parameters whatever they are: those of a module in use are no `nn.Parameter`.
+        tensors = {"weight": pattern.pack(layer.weight.detach()), "bias": layer.bias}
+        self._parameters.update(tensors)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Outputs [..., out] of inputs [..., in]."""
+        y: Tensor = _Sparse.apply(  # type: ignore[no-untyped-call]
+            x.reshape(-1, x.shape[-1]), self.weight, self.bias, self.pattern
+        )
+        return y.reshape(*x.shape[:-1], y.shape[-1])
+
+
+class _Sparse(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, values: Tensor, bias: Tensor | None, pattern: Pattern) -> Tensor:
+        columns = x.t().contiguous()
+        ctx.save_for_backward(columns, values)
+        ctx.pattern, ctx.biased = pattern, bias is not None
+        return forward(pattern, values, columns, bias).t()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        columns, values = ctx.saved_tensors
+        g = gradient.t().contiguous()
+        slope, bias = weight_gradient(ctx.pattern, g, columns)
+        inputs = None
+        if ctx.needs_input_grad[0]:
+            inputs = input_gradient(ctx.pattern, values, g).t()
+        return inputs, slope, bias if ctx.biased else None, None

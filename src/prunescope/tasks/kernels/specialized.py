@@ -17,8 +17,7 @@ from prunescope.tasks.data.source import InMemory, Inputs
 from prunescope.tasks.functional import Place, fill, places_of
 from prunescope.tasks.kernels.compiling import Pass
 from prunescope.tasks.kernels.kernel_config import Kernels
-from prunescope.tasks.kernels.modules import SparseLinear
-from prunescope.tasks.kernels.products import Columns, Pattern, pattern_of
+from prunescope.tasks.kernels.products import Columns, Pattern, SparseLinear, pattern_of
 from prunescope.tasks.model import Model
 
 TOLERANCE = 1e-3

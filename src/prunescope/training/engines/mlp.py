@@ -18,8 +18,7 @@ from prunescope.base.tree import Tree
 from prunescope.tasks.building import Output
 from prunescope.tasks.functional import Place
 from prunescope.tasks.kernels import mlp_kernels
-from prunescope.tasks.kernels.modules import SparseLinear
-from prunescope.tasks.kernels.products import Columns, Pattern, pattern_of, unsigned
+from prunescope.tasks.kernels.products import Columns, Pattern, SparseLinear, pattern_of, unsigned
 from prunescope.tasks.kernels.specialized import Specialized
 from prunescope.tasks.losses import cross_entropy
 from prunescope.tasks.task import Loss

@@ -18,20 +18,31 @@ class Context(scores.Context, Protocol):
     """The things that an intervention may ask for at an event, in addition to those that a score may; of one replica.
 
     Draws are named, and are keyed by seeds.mask, this intervention and this step.
-
-    key: of this intervention's memory in `TrainState.memory`.
-    clock: of the run; its total is the length of the run.
-    local: steps since the run's start.
-    event, events: the number of this event, from 0, and how many the intervention has in this run.
-    slots: names of the optimizer's states that are shaped like parameters.
     """
 
-    key: str
-    clock: Clock
-    local: int
-    event: int
-    events: int
-    slots: tuple[str, ...]
+    @property
+    def key(self) -> str:
+        """The key of this intervention's memory in `TrainState.memory`."""
+
+    @property
+    def clock(self) -> Clock:
+        """The clock of the run; its total is the length of the run."""
+
+    @property
+    def local(self) -> int:
+        """Steps since the run's start."""
+
+    @property
+    def event(self) -> int:
+        """The number of this event among those of the intervention, from 0."""
+
+    @property
+    def events(self) -> int:
+        """The number of events of the intervention in this run."""
+
+    @property
+    def slots(self) -> tuple[str, ...]:
+        """Names of the optimizer's states that are shaped like parameters."""
 
     @property
     def structure(self) -> Structure:
