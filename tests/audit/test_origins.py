@@ -194,6 +194,13 @@ def test_a_module_whose_class_needs_arguments_lends_its_network_to_the_others(da
     assert wide.states["wide"].run.task.network.id not in networks
 
 
+def test_a_network_that_was_frozen_to_be_used_is_counted_like_any_other(data, store):
+    frozen = pruned(dense(cls=Sized, width=6)).eval().requires_grad_(False)
+    state = states({"dense": frozen}, data, store).states["dense"]
+    assert state.run.weights.sparsity == pytest.approx(0.7, abs=0.01)
+    assert not any(leaf.requires_grad for leaf in frozen.parameters())
+
+
 def test_another_function_behind_the_same_names_is_another_network(data, store):
     class Other(Net):
         def forward(self, x):

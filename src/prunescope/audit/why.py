@@ -15,8 +15,8 @@ from prunescope.measures import (
     HessianTraceOrEstimate,
     LayerDistance,
     LayerSensitivity,
-    LayerSparsity,
     Sample,
+    WeightCount,
     by_layer,
 )
 from prunescope.measures.comparison import Comparison
@@ -50,10 +50,14 @@ class Why:
 
     def networks(self, results: Results) -> list[Row]:
         """A row a network: sparsity, flatness over kept weights, distance and barrier to the dense one."""
+        weights = float(results[self._alone("dense")["size"]]["weights"])
         rows: list[Row] = []
         for name in self.states:
             alone = {key: results[node] for key, node in self._alone(name).items()}
-            row: dict[str, object] = {"network": name, "sparsity, %": 100 * float(alone["sparsity"]["sparsity"])}
+            row: dict[str, object] = {
+                "network": name,
+                "sparsity, %": 100 * (1 - float(alone["size"]["kept"]) / weights),
+            }
             row |= {"Tr(H)": float(alone["H"]["trace"]), "its error": float(alone["H"]["error"])}
             row |= {"Tr(C)": float(alone["C"]["trace"])}
             if name in self._paired:
@@ -95,7 +99,7 @@ class Why:
 
     def _alone(self, name: str) -> dict[str, Reading]:
         sample = Sample(split=self.split, examples=self.examples)
-        measures: dict[str, Measure] = {"sparsity": LayerSparsity(), "C": GradientTrace(sample=sample)}
+        measures: dict[str, Measure] = {"size": WeightCount(), "C": GradientTrace(sample=sample)}
         measures["H"] = HessianTraceOrEstimate(sample=sample)
         return {key: Reading(measure=measure, state=self.states[name]) for key, measure in measures.items()}
 

@@ -25,7 +25,7 @@ def load(thing: Any, name: str, store: Store) -> Loaded | None:
         notes.append(f"{name}: weights in half precision became float32, which changes none of them")
     if folded := _computed_zeros(module):
         notes.append(f"{name}: the parametrizations of {', '.join(folded)} were multiplied in, as they make zeros")
-    module = module.float()
+    module = module.float().requires_grad_()  # what was frozen to be used is pruned and flat like the rest
     return Loaded(name, module.state_dict(), module=module, notes=tuple(notes))
 
 
