@@ -144,7 +144,9 @@ class AuditReport:
         return page
 
     def _examples(self) -> Table:
-        numbers = {name: values.tolist() for name, values in examples.columns(self.findings.evidence).items()}
+        flags = {f"exemplar {name}": flags for name, flags in self.findings.exemplar_flags.items()}
+        marked = examples.columns(self.findings.evidence) | flags
+        numbers = {name: values.tolist() for name, values in marked.items()}
         return [dict(zip(numbers, row, strict=True)) for row in zip(*numbers.values(), strict=True)]
 
     def _rows(self, shown: Figure) -> Table:
