@@ -123,9 +123,10 @@ class AuditReport:
 
     def table(self, name: str) -> Table:
         """One table by its name, such as "classes": a list of rows. Raises UsageError, with the names, for another."""
-        if name not in self.tables:
-            raise UsageError(f"an audit has no table {name!r}; there are {', '.join(self.tables)}")
-        return self.tables[name]
+        tables = self.tables
+        if name not in tables:
+            raise UsageError(f"an audit has no table {name!r}; there are {', '.join(tables)}")
+        return tables[name]
 
     def write(self, folder: Path | str, *, command: str = "") -> Path:
         """Writes the page, `summary.json`, `data/*.csv`, `tables/*.parquet`, with a gate `gate.xml`; gives the page.
