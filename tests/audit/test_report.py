@@ -153,6 +153,13 @@ def test_exemplars_between_single_networks_are_their_disagreements(report, expor
         assert row["false discovery rate"] == pytest.approx(min(1, row["by chance, %"] / row["exemplars, %"]))
 
 
+def test_the_file_of_examples_marks_exemplars_by_the_majority_of_dense_networks(exported):
+    votes = np.stack([exported[f"prediction {name}"] for name in ("dense", "twin-1", "twin-2")])
+    majority = stats.mode(votes, axis=0).mode
+    for column, name in (("exemplar 57.8 %", "p50"), ("exemplar 98.0 %", "p97")):
+        assert (exported[column] == (exported[f"prediction {name}"] != majority)).all()
+
+
 def test_lists_hold_the_right_examples_most_confident_first(report, exported):
     for table, before, after in (("lost", False, True), ("won", True, False)):
         for name in ("p80", "p97"):

@@ -141,8 +141,8 @@ def _lists(audit: Audit) -> Iterator[tuple[str, str, str, Rows, Plot]]:
     yield (
         "precision",
         "What is that list worth?",
-        f"If {100 * examples.FLIPPED:g} % of the labels were flipped at random: the share of flipped ones among the "
-        "first n suspects. Labels that are wrong already count as right here. The data have the exact 95 % interval.",
+        f"If {100 * examples.FLIPPED:g} % of the labels were flipped at random: the share of flipped ones among "
+        "the first n suspects. Labels that are wrong already count as right here. The data have an exact interval.",
         lambda found: examples.precision(found.evidence),
         Lines("examples", "flipped, %", series="list", log_x=True, x_label="first n suspects"),
     )

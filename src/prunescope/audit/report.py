@@ -123,9 +123,10 @@ class AuditReport:
 
     def table(self, name: str) -> Table:
         """One table by its name, such as "classes": a list of rows. Raises UsageError, with the names, for another."""
-        if name not in self.tables:
-            raise UsageError(f"an audit has no table {name!r}; there are {', '.join(self.tables)}")
-        return self.tables[name]
+        tables = self.tables
+        if name not in tables:
+            raise UsageError(f"an audit has no table {name!r}; there are {', '.join(tables)}")
+        return tables[name]
 
     def write(self, folder: Path | str, *, command: str = "") -> Path:
         """Writes the page, `summary.json`, `data/*.csv`, `tables/*.parquet`, with a gate `gate.xml`; gives the page.
@@ -144,7 +145,9 @@ class AuditReport:
         return page
 
     def _examples(self) -> Table:
-        numbers = {name: values.tolist() for name, values in examples.columns(self.findings.evidence).items()}
+        flags = {f"exemplar {name}": flags for name, flags in self.findings.exemplar_flags.items()}
+        marked = examples.columns(self.findings.evidence) | flags
+        numbers = {name: values.tolist() for name, values in marked.items()}
         return [dict(zip(numbers, row, strict=True)) for row in zip(*numbers.values(), strict=True)]
 
     def _rows(self, shown: Figure) -> Table:

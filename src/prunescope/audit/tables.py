@@ -15,9 +15,10 @@ from prunescope.audit.evidence import Answers, Evidence, Labels
 from prunescope.audit.parts import Part
 from prunescope.base.streams import stream
 from prunescope.measures.calibration import calibration_error
-from prunescope.measures.exemplars import shares
+from prunescope.measures.exemplars import exemplars, shares
 from prunescope.measures.recall_distortion import recall_distortion
 from prunescope.studies import paired
+from prunescope.studies.paired import Flags
 from prunescope.studies.plot import Row
 from prunescope.studies.statistics import Interval
 
@@ -89,9 +90,10 @@ class Findings:
         rows = [self._part(one, part, changes, k, self.twins) for k, part in enumerate(chosen)]
         if self.evidence.twins:
             excess = one.floor.excess.at(places)
-            for k, (row, p) in enumerate(zip(rows, one.floor.p[places], strict=True)):
+            for k, row in enumerate(rows):
                 row |= {"excess over seeds": 100 * excess.estimate[k], "excess low": 100 * excess.low[k]}
-                row |= {"excess high": 100 * excess.high[k], "p beyond seeds": p}
+                row |= {"excess high": 100 * excess.high[k], "p beyond seeds": one.floor.p[places[k]]}
+                row |= {"dispersion": one.floor.dispersion[places[k]]}
         return [rows[k] for k in np.argsort(-changes.estimate, kind="stable")]
 
     @cached_property
@@ -145,12 +147,17 @@ class Findings:
     @cached_property
     def exemplars(self) -> list[Row]:
         """Pruning-identified exemplars of every population, beside those that sets of dense networks flag by chance."""
-        dense = np.stack([seed.prediction for seed in self.evidence.seeds])
-        rows = [self._exemplars(name, dense, members) for name, members in self.populations.items()]
-        return rows if len(dense) > 1 else []
+        rows = [self._exemplars(name, members) for name, members in self.populations.items()]
+        return rows if self.evidence.twins else []
 
-    def _exemplars(self, sparsity: str, dense: Labels, members: Sequence[Answers]) -> Row:
-        pruned = np.stack([member.prediction for member in members])
+    @property
+    def exemplar_flags(self) -> dict[str, Flags]:
+        """Which examples are exemplars of a population, all networks of both kinds taken, [N] by its sparsity."""
+        dense = _predictions(self.evidence.seeds)
+        return {name: exemplars(dense, _predictions(members)) for name, members in self.populations.items()}
+
+    def _exemplars(self, sparsity: str, members: Sequence[Answers]) -> Row:
+        dense, pruned = _predictions(self.evidence.seeds), _predictions(members)
         size = max(1, min(len(members), len(dense) // 2))
         draw = partial(shares, dense, size=size, generator=stream(0, "audit", "exemplars", sparsity))
         share, chance = 100 * draw(pruned=pruned), 100 * draw(pruned=None)
@@ -195,6 +202,10 @@ class Findings:
                 return best, f"; at {100 * one.other.sparsity:.1f} % some {shown} more"
             best = one.other.sparsity
         return best, ""
+
+
+def _predictions(networks: Sequence[Answers]) -> Labels:
+    return np.stack([network.prediction for network in networks])
 
 
 def _interval(interval: Interval, scale: float) -> dict[str, object]:
