@@ -109,7 +109,7 @@ def _smaller(recipe: Recipe, left: Mapping[int, float], how: Pruning) -> tuple[M
     except UsageError as problem:
         if how.size == "narrower":
             raise
-        why = f" Not a narrower one: {problem}."
+        why = f" Not a narrower one: {str(problem).partition(';')[0]}."
     return None, f"{start} the full one under a random mask, with the pruned network's weights in each layer.{why}"
 
 
