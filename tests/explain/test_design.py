@@ -1,6 +1,6 @@
 """The networks of the design are what their names say, and what cannot be explained is refused before anything runs."""
 
-from typing import ClassVar
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -104,21 +104,17 @@ def test_a_narrower_network_has_at_most_as_many_weights_as_the_pruned_one():
     assert 0.85 * 0.8**3 * full < narrow <= 0.8**3 * full
 
 
-class Noise(Factor):
-    """A part of pruning that somebody else thought of: noise at the events."""
-
-    name: ClassVar[str] = "noise"
-    says: ClassVar[str] = "weights are shaken at the events"
-    needs: ClassVar[frozenset[str]] = frozenset({TIME})
-
-    def given(self, arm):
-        from dataclasses import replace
-
-        return replace(arm, also=(ps.Noise(std=0.1, length="1it"),))
+SHAKEN = Factor(
+    "noise",
+    "weights are shaken at the events",
+    lambda arm: replace(arm, also=(ps.Noise(std=0.1, length="1it"),)),
+    needs=frozenset({TIME}),
+)
+"""A part of pruning that somebody else thought of."""
 
 
-def test_another_factor_is_one_class():
-    made = design(factors=(*FACTORS, Noise()))
+def test_another_factor_is_one_value():
+    made = design(factors=(*FACTORS, SHAKEN))
     assert len(made.orders[0]) == 5
     last = made.recipes(cell(TIME, "noise"))[0]
     assert [type(part).__name__ for part in last.interventions] == ["Noise"]
@@ -212,6 +208,7 @@ def test_the_best_level_is_chosen_by_other_networks_and_other_test_examples():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"prune": ps.Prune(), "fraction": 0.3}, "leave fraction out"),
         ({"levels": 0}, "levels=0: input should be greater than or equal to 1"),
         ({"replicates": 1}, "replicates=1: input should be greater than or equal to 2"),
         ({"prune": ps.Prune(amount=Sparsity(final=0.5))}, "level 2 cannot be reached.*give levels=1"),

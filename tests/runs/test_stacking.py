@@ -5,17 +5,19 @@ from specimens import manifest, replicas
 from specimens import recipe as make_recipe
 
 from prunescope.base.errors import UsageError
+from prunescope.base.reference import StateRef
 from prunescope.base.streams import replicate
 from prunescope.papers.yang2023.scales import Setting
 from prunescope.runs.execution.ensure import ensure
 from prunescope.runs.execution.status import Display
 from prunescope.runs.execution.workbench import Workbench
+from prunescope.runs.graph.families import imp
 from prunescope.runs.machine import memory, pack_sizes
 from prunescope.runs.machine.memory import out_of_memory
 from prunescope.runs.machine.packing import ALONE
 from prunescope.runs.store.plan import plan
 from prunescope.training.engines.loop import Loop
-from prunescope.training.interventions import At, Noise, Prune
+from prunescope.training.interventions import At, Noise, Prune, TakeMasks
 from prunescope.training.optim import SGD
 
 
@@ -99,6 +101,12 @@ def test_a_kind_with_an_event_before_every_step_can_be_measured(store):
     assert members[0].steps_until_due == 1
     assert pack_sizes._step(Loop(), members, "cpu") > 0
     assert pack_sizes.measure(bench, noisy[0]).member > 1000
+
+
+def test_a_run_that_takes_the_masks_of_one_that_is_not_there_yet_is_measured_without_them(store, recipe):
+    pruned = imp(recipe, levels=1)[-1]
+    other = recipe.replace(interventions=(TakeMasks(of=StateRef(run=pruned)),))
+    assert pack_sizes.measure(Workbench(store), other).alone > 0
 
 
 def test_a_kind_that_memory_does_not_hold_while_it_is_measured_still_needs_what_can_be_counted(store, monkeypatch):

@@ -1,7 +1,4 @@
-"""From the part of pruning that a network gets to its recipes.
-
-Belongs here: what an arm is. Does not belong here: which arms there are (`design.py`), the parts by name (`factors/`).
-"""
+"""From the part of pruning that a network gets to its recipes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -49,7 +46,7 @@ class Arm:
         """
         if not level:
             return [self.base]
-        if self.is_pruning:
+        if self.replayed and self.small and self.disturbed and self.chosen and not self.also:
             return list(self.pruned[: level + 1])
         chain = [self._first(level)]
         again = chain[0].replace(begin=self.rewind, interventions=())
@@ -57,11 +54,6 @@ class Arm:
             events = self._event(number, "0it") if self.disturbed else ()
             chain.append(again.replace(start=final(chain[-1]), interventions=(*events, *self.also)))
         return chain
-
-    @property
-    def is_pruning(self) -> bool:
-        """Whether it is the pruned network itself."""
-        return self.replayed and self.small and self.disturbed and self.chosen and not self.also
 
     def _first(self, level: int) -> Recipe:
         if self.disturbed and not self.replayed:

@@ -1,7 +1,6 @@
 """Shares of an effect: what each factor changed, over the orders in which factors can be given one after the other.
 
-Belongs here: arithmetic of cells. A cell is the set of factors that a network got; the empty cell is the dense network,
-the whole one the pruned network. Does not belong here: runs and readings.
+A cell is the set of factors that a network got; the empty cell is the dense network, the whole one the pruned network.
 
 Along one order the changes from cell to cell add up to the whole effect, so their means over orders do as well.
 """
@@ -21,9 +20,7 @@ NOTHING = "nothing"
 
 
 def orders(needs: Mapping[str, frozenset[str]]) -> list[Order]:
-    """All orders of the factors in which each comes after one of those that it needs.
-
-    needs: by factor, the others of which at least one has to be there; none: it may come first.
+    """All orders of the factors in which each comes after one of those that it needs, if it needs any.
 
     Raises UsageError where there is no such order.
 
@@ -56,19 +53,12 @@ def shares(values: Mapping[Cell, Numbers], chosen: Sequence[Order]) -> dict[str,
 
     Source: Shapley 1953.
     """
-    whole = {cell for cell, numbers in values.items() if np.isfinite(numbers).all()}
-    steps = {order: list(pairwise(frozenset(order[:n]) for n in range(len(order) + 1))) for order in chosen}
-    around = [order for order in chosen if all(set(step) <= whole for step in steps[order])] or list(chosen)
-
-    def share(name: str) -> Numbers:
-        changes = []
-        for order in around:
-            before, after = steps[order][order.index(name)]
-            known = before in whole and after in whole
-            changes.append(values[after] - values[before] if known else np.full_like(values[after], np.nan))
-        return np.asarray(np.mean(changes, axis=0))
-
-    return {name: share(name) for name in chosen[0]}
+    known = {cell: v if np.isfinite(v).all() else np.full_like(v, np.nan) for cell, v in values.items()}
+    changes = {order: [known[b] - known[a] for a, b in pairwise(cells([order]))] for order in chosen}
+    around = [order for order in chosen if np.isfinite(changes[order]).all()] or chosen
+    return {
+        name: np.asarray(np.mean([changes[order][order.index(name)] for order in around], axis=0)) for name in chosen[0]
+    }
 
 
 def first_cause(parts: Mapping[str, Numbers], *, level: float = 0.95) -> str:

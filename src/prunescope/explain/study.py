@@ -5,10 +5,9 @@ pruning consists of, and the share of every part in what pruning changed.
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
-
-from pydantic import Field
 
 from prunescope.base.errors import UsageError
 from prunescope.explain.controls import controls
@@ -28,13 +27,12 @@ from prunescope.training.optim import SGD, Optimizer
 from prunescope.training.schedules import Constant, Schedule
 
 
-class Settings(Own, Pruning):
+class Settings(Pruning, Own):
     """A network of your own, its training, and how far it is pruned."""
 
     optimizer: Optimizer = SGD()
     schedule: Schedule = Constant(lr=0.1)
     epochs: Count = 30
-    replicates: int = Field(default=5, ge=2)
 
 
 _SMALL = Settings(arguments={"inputs": 64, "hidden": [16, 12]}, share=0.2, epochs=1, levels=2, replicates=2)
@@ -57,22 +55,18 @@ def template_of(file: str) -> Template:
     return Template(file, scales, lambda settings, scale: _study(recipe, settings, scale))
 
 
-def explain(
-    recipe: Recipe,
-    *,
-    prune: Prune | None = None,
-    factors: tuple[Factor, ...] = FACTORS,
-    **how: Any,
-) -> Study:
+def explain(recipe: Recipe, *, prune: Prune | None = None, factors: tuple[Factor, ...] = FACTORS, **how: Any) -> Study:
     """A study of why pruning changes what a recipe's network does on its test examples.
 
     prune: what a level removes; by default 20 % of the remaining weights, smallest magnitude, global.
-    factors: the parts of pruning; one of your own is a subclass of `Factor`.
+    factors: the parts of pruning; one of your own is another `Factor`.
     how: levels, replicates, rewind, level, size, orders, noise, as in `Pruning`.
 
-    Raises UsageError for a recipe with interventions, a level that cannot be reached, one replicate, fewer than two
-    test examples, and size="narrower" where the network cannot be narrower.
+    Raises UsageError for a recipe with interventions, a level that cannot be reached, one replicate, no test examples,
+    and size="narrower" where the network cannot be narrower.
     """
+    if prune is not None and (twice := {"fraction", "score"} & how.keys()):
+        raise UsageError(f"prune says what a level removes; leave {' and '.join(sorted(twice))} out")
     return _study(recipe, Pruning(**how), "", prune, factors)
 
 
@@ -87,12 +81,11 @@ def _study(
     design = Design(base, prune, how, factors, smaller)
     other, missing = controls(design)
     claims = _claims(design)
+    words = f"{recipe.task.network.path}, {how.levels} levels, {how.replicates} replicates"
     return Study(
         *titled(__doc__),
         settings=how if scale else recipe,
-        scale=f"{scale}: {recipe.task.network.path}, {how.levels} levels, {how.replicates} replicates".removeprefix(
-            ": "
-        ),
+        scale=": ".join(filter(None, (scale, words))),
         figures=figures(design, claims, other),
         claims=claims,
         notes=(start, *_notes(design), *missing),
@@ -111,20 +104,16 @@ def _smaller(recipe: Recipe, left: Mapping[int, float], how: Pruning) -> tuple[M
     except UsageError as problem:
         if how.size == "narrower":
             raise
-        why = f" Not a narrower one: {problem}."
+        why = f" Not a narrower one: {str(problem).partition(';')[0]}."
     return None, f"{start} the full one under a random mask, with the pruned network's weights in each layer.{why}"
 
 
 def _claims(design: Design) -> tuple[Claim, ...]:
     error, less = design.outcomes[0], Direction("less")
-    texts = {name: f"The part of {name} lowers {error.label}." for name in design.parts(error)}
-    quantities = {"pruning": design.effect(error), **design.parts(error)}
-    return tuple(
-        Claim(
-            f"{name}-lowers-the-error", texts.get(name, f"Pruning lowers {error.label}."), quantity, less, place="here"
-        )
-        for name, quantity in quantities.items()
-    )
+    claims = [Claim("pruning-lowers-the-error", f"Pruning lowers {error.label}.", design.effect(error), less)]
+    for name, part in design.parts(error).items():
+        claims.append(Claim(f"{name}-lowers-the-error", f"The part of {name} lowers {error.label}.", part, less))
+    return tuple(replace(claim, place="here") for claim in claims)
 
 
 def _notes(design: Design) -> Iterator[str]:
