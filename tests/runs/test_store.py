@@ -141,6 +141,22 @@ def test_every_flipped_bit_of_a_manifest_is_noticed(store):
     assert unnoticed == []
 
 
+def test_every_flipped_byte_of_a_trace_is_noticed_or_changes_nothing(store):
+    path = store.trace_path(RUN, PROBE)
+    content = sealed.trace_bytes([{"step": 1, "loss": 0.5}, {"step": 2, "loss": 0.25}], f"{RUN}/{PROBE}")
+    store.write(path, content)
+    whole, unnoticed = sealed.read_trace(path, f"{RUN}/{PROBE}"), []
+    for place in range(len(content)):
+        flipped = bytearray(content)
+        flipped[place] ^= 1 << place % 8
+        path.write_bytes(flipped)
+        with contextlib.suppress(StoreError):
+            read = sealed.read_trace(path, f"{RUN}/{PROBE}")
+            same = read.keys() == whole.keys() and all((read[name] == whole[name]).all() for name in whole)
+            unnoticed += [] if same else [place]
+    assert unnoticed == []
+
+
 def test_a_manifest_of_an_earlier_version_is_read(store):
     store.write_json(store.run_folder(RUN) / "manifest.json", {"schema": 1, "id": RUN, "status": "done"})
     assert store.manifest(RUN) == {"schema": 1, "id": RUN, "status": "done"}
