@@ -51,19 +51,18 @@ def write_api() -> None:
     GENERATED.mkdir(exist_ok=True)
     pages = [floor for floor in FLOORS if names[floor]]
     for floor in pages:
-        entries = (
-            f"```{{eval-rst}}\n.. autoobject:: prunescope.{name}\n```\n".replace("autoobject", _directive(name))
-            for name in sorted(names[floor], key=str.lower)
-        )
+        entries = (f"```{{eval-rst}}\n.. {_entry(name)}\n```\n" for name in sorted(names[floor], key=str.lower))
         (GENERATED / f"{floor}.md").write_text(f"# {FLOORS[floor]}\n\n" + "\n".join(entries))
     head = "# API reference\n\nEverything below is `ps.NAME` after `import prunescope as ps`."
     listed = "\n".join(pages)
     (GENERATED / "api.md").write_text(f"{head}\n\n```{{toctree}}\n{listed}\n```\n")
 
 
-def _directive(name: str) -> str:
+def _entry(name: str) -> str:
     thing = getattr(prunescope, name)
-    return "autoclass" if isinstance(thing, type) else "autofunction" if callable(thing) else "autodata"
+    if getattr(thing, "__module__", "").startswith("prunescope"):
+        return f"{'autoclass' if isinstance(thing, type) else 'autofunction'}:: prunescope.{name}"
+    return f"py:data:: prunescope.{name}\n\n   ``{thing}``"  # a name for a type, whose docstring is another's
 
 
 _FIELD = re.compile(r"^([a-z_]\w*(?:, [a-z_]\w*)*): ")
