@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-sys.path.append(str(Path(__file__).parent))  # for `worlds`
+sys.path.append(str(Path(__file__).parent))  # for `audit_worlds`
 
-from worlds import evidence, harm, said, world
+from audit_worlds import evidence, harm, said, world
 
 import prunescope as ps
 from prunescope.audit import examples

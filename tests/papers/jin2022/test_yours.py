@@ -24,6 +24,12 @@ from prunescope.training.optim import SGD
 from prunescope.training.schedules import Constant
 
 
+@pytest.fixture(autouse=True)
+def _data_of_its_own(tmp_path, monkeypatch):
+    """Groups that another test gave to equal arrays are kept beside them."""
+    monkeypatch.setenv("PRUNESCOPE_DATA", str(tmp_path / "data"))
+
+
 def recipe() -> Recipe:
     """A classifier of vectors, such as no setting can name."""
     generator = torch.Generator().manual_seed(0)
