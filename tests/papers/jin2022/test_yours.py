@@ -25,9 +25,9 @@ from prunescope.training.schedules import Constant
 
 
 @pytest.fixture(autouse=True)
-def _data_of_its_own(tmp_path, monkeypatch):
+def _data_of_its_own(tmp_path_factory, monkeypatch):
     """Groups that another test gave to equal arrays are kept beside them."""
-    monkeypatch.setenv("PRUNESCOPE_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("PRUNESCOPE_DATA", str(tmp_path_factory.mktemp("data")))
 
 
 def recipe() -> Recipe:
