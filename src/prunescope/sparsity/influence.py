@@ -118,25 +118,36 @@ class _Question:
     def merged(self) -> Tensor:
         """The blocks of rows that change columns together, int64 [rows], in the order of their first rows."""
         label = torch.arange(self.rows)
-        by_column = {i: torch.full((len(x),), -1) for i, x in self.alive[0].items() if i != OUTPUT}
-        for first, last, changes in self._pieces(0, self.rows):
+        seen = {i: torch.full((len(x),), -1) for i, x in self.alive[0].items() if i != OUTPUT}
+        first = 0
+        while first < self.rows:
+            changes = self.changes(_range(first, first + 1, self.rows))
+            touched = torch.cat([seen[i][changes[i]] for i in seen])
+            touched = touched[touched >= 0]
+            columns = {i: changes[i] | torch.isin(seen[i], touched) for i in seen}
+            last = self._end(first, columns)
+            label[torch.isin(label, touched)] = first
             label[first:last] = first
-            for i, seen in by_column.items():
-                for other in set(seen[changes[i]].tolist()) - {-1}:
-                    label[label == label[other]] = label[first].item()
-                seen[changes[i]] = first
+            for i in seen:
+                seen[i][columns[i]] = first
+            first = last
         return _ranked(label)
 
-    def _pieces(self, first: int, last: int) -> Iterator[tuple[int, int, dict[int, Tensor]]]:
-        """Ranges of rows, each of whose ends change all the columns that the range does."""
-        changes = self.changes(_range(first, last, self.rows))
-        ends = [self.changes(_range(row, row + 1, self.rows)) for row in {first, last - 1}]
-        if last - first == 1 or all(torch.equal(end[i], changes[i]) for end in ends for i in changes):
-            yield first, last, changes
-        else:
-            middle = (first + last) // 2
-            yield from self._pieces(first, middle)
-            yield from self._pieces(middle, last)
+    def _end(self, first: int, columns: dict[int, Tensor]) -> int:
+        """The end of the longest range of rows from `first` on that change none but these columns."""
+
+        def fits(size: int) -> bool:
+            changes = self.changes(_range(first, first + size, self.rows))
+            return not any(bool((changes[i] & ~columns[i]).any()) for i in columns)
+
+        size, most = 1, self.rows - first
+        while size < most and fits(min(2 * size, most)):
+            size = min(2 * size, most)
+        low, high = size, min(2 * size, most)
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if fits(middle) else (low, middle)
+        return first + low
 
 
 def _range(first: int, last: int, size: int) -> Tensor:
