@@ -174,7 +174,13 @@ def test_lists_hold_the_right_examples_most_confident_first(report, exported):
             )
 
 
-def test_the_gate_has_three_answers_and_only_a_broken_bound_fails(report, folder):
+@pytest.mark.parametrize(("gate", "code"), [({}, 0), ({"max-loss": 30.0}, 0), ({"max-class-loss": 2.0}, 3)])
+def test_only_what_is_kept_passes(gate, code, runs, store):
+    dense, pruned = runs
+    assert audit(dense[0], {"p50": pruned[0]}, twins=dense[1:], gate=gate, store=store).exit_code == code
+
+
+def test_the_gate_has_three_answers_and_only_a_broken_bound_is_a_failure(report, folder):
     said = {verdict.claim.name: verdict.said for verdict in report.gate}
     assert said["gate-max-loss-0"] == "kept"
     assert said["gate-max-class-loss-0"] == "cannot tell"
