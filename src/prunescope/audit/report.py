@@ -114,7 +114,8 @@ class AuditReport:
     @property
     def exit_code(self) -> int:
         """0 where all bounds are kept with the confidence of their intervals, 1 where one is broken, 3 where none can
-        be told to be broken and one cannot be told to be kept."""
+        be told to be broken and one cannot be told to be kept.
+        """
         answers = {verdict.interval_rule for verdict in self.gate}
         return 1 if "contradicted" in answers else 0 if answers <= {"reproduced"} else 3
 
