@@ -114,8 +114,9 @@ def test_a_users_own_forward_pass_is_followed():
         (nn.Softplus(), "may not keep zeros, before other"),
         (nn.GroupNorm(1, 4), "normalized or mixed before other"),
         (nn.BatchNorm2d(4, affine=False), "may not keep zeros, before other"),
+        (nn.Sequential(nn.BatchNorm2d(4, affine=False), nn.ReLU()), "may not keep zeros, before other"),
     ],
-    ids=["sigmoid", "softplus", "group norm", "norm without gamma"],
+    ids=["sigmoid", "softplus", "group norm", "norm without gamma", "norm without gamma, ReLU"],
 )
 def test_units_whose_zero_would_not_last_are_refused(between, reason):
     found = find_units(Free(between), torch.randn(2, 3, 10, 10))

@@ -84,7 +84,7 @@ def _excess(one: Contrast, family: str) -> Estimate:
         raise NoTwin("no twin is given, so nothing says what another seed changes; give networks of other seeds")
     places = one.places(*filter(None, [family]))
     excess = one.floor.excess.at(places)
-    worst = one.parts[places[int(excess.low.argmax())]]
+    worst = one.parts[places[int(excess.estimate.argmax())]]
     over = f"examples, {len(one.evidence.seeds)} dense networks"
     about = "excess over dense networks" + ("" if family == "all" else f", worst: {worst.title}")
     return Estimate(excess.worst.times(100), len(one.evidence), over, about)

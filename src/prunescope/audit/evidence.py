@@ -10,12 +10,18 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike, NDArray
 
 from prunescope.base.errors import UsageError
+from prunescope.base.reference import StateRef
 from prunescope.measures import proper_scores
+from prunescope.measures.measure import SplitName
+from prunescope.runs.graph.given import task_of
 from prunescope.studies.paired import Flags
 
+COPY = 1e-4
+"""Two dense networks whose probabilities differ by less on average are copies of one, rounded or disturbed."""
 Labels = NDArray[np.int64]
 Values = Mapping[str, NDArray[Any]]
 
@@ -104,6 +110,27 @@ class Evidence:
         return np.stack([seed.wrong for seed in self.seeds])
 
 
+def check_inputs(states: Mapping[str, StateRef], split: SplitName) -> None:
+    """Raises UsageError unless the data sets of all states hold the same inputs, in the same order.
+
+    states: the dense network's first. Only data sets of another id are compared.
+    """
+    (first, dense), *others = states.items()
+    known = task_of(dense).data.source
+    part = "test_x" if split == "test" else "train_x"
+    for name, state in others:
+        source = task_of(state).data.source
+        if source.id == known.id:
+            continue
+        one, two = (getattr(data.load(), part) for data in (known, source))
+        rows = [torch.arange(at, min(at + 1024, len(one))) for at in range(0, len(one), 1024)]
+        if one.shape != two.shape or not all(torch.equal(one.take(at), two.take(at)) for at in rows):
+            raise UsageError(
+                f"{name!r} comes with other {split} inputs than {first!r}; an audit needs the same examples: give both "
+                "networks the same data set"
+            )
+
+
 def answers(name: str, outputs: Values, sparsity: float, like: Values) -> Answers:
     """One network's answers. like: the outputs of the dense network, to which they have to belong.
 
@@ -126,11 +153,18 @@ def answers(name: str, outputs: Values, sparsity: float, like: Values) -> Answer
 def check_seeds(seeds: Sequence[Answers]) -> None:
     """Raises UsageError if two dense networks are one and the same, so that they say nothing of another seed."""
     for first, other in combinations(seeds, 2):
-        if np.array_equal(first.log_probability, other.log_probability):
+        apart = float(np.abs(np.exp(first.log_probability) - np.exp(other.log_probability)).mean())
+        if apart < COPY:
             raise UsageError(
-                f"{other.name!r} gives the same outputs as {first.name!r}: it is the same network, not another seed of "
-                "it; give a network that was trained with another seed, or leave it out"
+                f"{other.name!r} gives the same outputs as {first.name!r} (probabilities differ by {apart:.1g}): it is "
+                "the same network, not another seed of it; give one that was trained with another seed, or leave it out"
             )
+
+
+def check_name(name: str) -> None:
+    """Raises UsageError for a column of groups whose name the report needs itself."""
+    if name in ("all", "class", "difficulty") or " × " in name:
+        raise UsageError(f"groups cannot be called {name!r}, as the report calls its own; choose another name")
 
 
 def column(name: str, values: ArrayLike, examples: int) -> Column:
@@ -138,6 +172,7 @@ def column(name: str, values: ArrayLike, examples: int) -> Column:
 
     Raises UsageError for another length, for floating numbers, for a single group and for groups of one example.
     """
+    check_name(name)
     given = np.asarray(values)
     if given.shape != (examples,):
         raise UsageError(f"groups[{name!r}] has shape {given.shape} for {examples} examples; give one an example")

@@ -60,6 +60,8 @@ def checked(gate: Mapping[str, float], *, groups: bool) -> Mapping[str, float]:
     for name, bound in gate.items():
         if name not in BOUNDS:
             raise UsageError(f"{name!r} is no bound; there are {', '.join(BOUNDS)}")
+        if isinstance(bound, bool) or not isinstance(bound, int | float):
+            raise UsageError(f"the bound {name}={bound!r} is no number; give percentage points, such as {name}=1")
         if not 0 <= bound <= 100:
             raise UsageError(f"the bound {name}={bound} is outside 0 to 100; give percentage points, such as {name}=1")
     if "max-group-loss" in gate and not groups:

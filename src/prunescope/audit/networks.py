@@ -12,10 +12,15 @@ from torch import Tensor, nn
 from prunescope.audit.origins.loaded import Loaded
 from prunescope.base.errors import UsageError
 from prunescope.base.state import Weights
+from prunescope.base.streams import stream
 from prunescope.tasks.fitting import misfits, require_fit, weights_from
 from prunescope.tasks.model import Model, Network, network_of
 from prunescope.tasks.resizing import resize
 
+NARROWER = (
+    "has narrower layers than the network, whose forward pass is used with them; if that computes with widths of its "
+    "own (heads, scales), give the narrower module itself"
+)
 CLOSE = 1e-4
 """Two networks are one if their outputs differ by no more than this, relative to the largest."""
 
@@ -56,7 +61,7 @@ class Networks:
                     continue
                 weights = weights_from(model, tensors, name=loaded.name)
                 if wanted is None or _close(self._outputs(model, weights), wanted):
-                    narrower = (f"{loaded.name}: has narrower layers than the network",) if narrow else ()
+                    narrower = (f"{loaded.name}: {NARROWER}",) if narrow else ()
                     return self._found(model, weights, (*loaded.notes, *narrower), loaded.name)
         if own is not None:
             return self._found(own, weights_from(own, loaded.tensors, name=loaded.name), loaded.notes, loaded.name)
@@ -109,7 +114,7 @@ class Networks:
 
     def _with_masks_of_layers(self, model: Model, weights: Weights) -> Weights:
         """Weights that a layer multiplies with a buffer of zeros and ones of its own, removed where that is 0."""
-        before = self._outputs(model, weights)
+        before = self._probed(model, weights)
         for name in weights.masks:
             layer = name.rpartition(".")[0]
             for key, mask in weights.buffers.items():
@@ -117,8 +122,17 @@ class Networks:
                     kept = weights.masks[name] & (mask != 0)
                     params = {**weights.params, name: weights.params[name].masked_fill(~kept, 0.0)}
                     changed = weights.replace(params=params, masks={**weights.masks, name: kept})
-                    weights = changed if _close(self._outputs(model, changed), before) else weights
+                    after = self._probed(model, changed)
+                    weights = changed if all(map(_close, after, before)) else weights
         return weights
+
+    def _probed(self, model: Model, weights: Weights) -> list[Tensor]:
+        """Outputs for the examples and, where inputs are numbers, for random ones: examples may have zeros."""
+        generator = stream(0, "audit", "masks of layers")
+        noise = torch.randn(self.example.shape, generator=generator)
+        inputs = [self.example] if model.network.layout is not None else [self.example, noise]
+        with torch.no_grad():
+            return [model.apply(weights.params, weights.buffers, x, train=False)[0] for x in inputs]
 
     def _misfit(self, loaded: Loaded) -> UsageError:
         """The error that names what keeps a state from being one of the network that it fits best."""

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from numpy.typing import ArrayLike
 
 from prunescope.audit import examples
+from prunescope.audit.evidence import check_inputs
 from prunescope.audit.gate import answer, checked, junit
 from prunescope.audit.sentence import head
 from prunescope.audit.study import Audit
@@ -79,6 +80,7 @@ def audit(
         notes=tuple(notes),
     )
     _check(planned)
+    check_inputs(planned.states, split)
     results = ensure(planned.all_nodes, store=store, workers=1, device=device, display=display)
     study = planned.study()
     return AuditReport(planned, study, results, judge_all(study.claims, results))

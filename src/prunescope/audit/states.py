@@ -92,6 +92,11 @@ def states(
         if isinstance(thing, StateRef | Recipe):
             made[name] = final(thing) if isinstance(thing, Recipe) else thing
             if isinstance(run := made[name].run, Run):
+                if examples is not None and run.task.data.source.id != examples.data.source.id:
+                    raise UsageError(
+                        f"{name!r} is of a run, which has its own data, and test= gives others; leave test= out, or "
+                        "give the run's module: ps.load_module(run, store=...)"
+                    )
                 place, network = place or Examples.of(run.task, run.seeds), network or run.task.network
             continue
         loaded = load(thing, str(thing) if isinstance(thing, str | Path) else name, store)

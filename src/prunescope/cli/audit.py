@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -45,7 +46,8 @@ def audit(
         typer.Option("--twin", metavar="FILE", help="A dense network of another seed, the noise floor; repeatable."),
     ] = None,
     groups: Annotated[
-        str, typer.Option("--groups", metavar="NAME,...", help="Columns of texts of the data file, e.g. sex,site.")
+        str,
+        typer.Option("--groups", metavar="NAME,...", help="Columns of the data file, e.g. sex,site."),
     ] = "",
     gate: Annotated[
         list[str] | None,
@@ -81,7 +83,7 @@ def audit(
     kind = _one_of("--target", target, TARGETS)()
     split_name = _one_of("--split", split, {"test": "test", "train": "train"})
     source, layout = (None, None) if data is None else source_named(data, kind)
-    with shown(messages()) as display:
+    with shown(messages()) as display, _refusing():
         report = audit_of(
             dense,
             pruned,
@@ -90,7 +92,7 @@ def audit(
             network=_network(network, argument or []),
             twins=twin or [],
             groups=_groups(source, groups, split_name),
-            gate=gather(gate or []),
+            gate=gather(gate or [], option="--gate"),
             delta=delta,
             split=split_name,
             why=why,
@@ -111,6 +113,19 @@ def audit(
         raise typer.Exit(report.exit_code)
 
 
+@contextlib.contextmanager
+def _refusing() -> Iterator[None]:
+    """Whatever cannot be audited ends with 2: 1 says that a bound is broken."""
+    from prunescope.base.errors import PrunescopeError, UsageError
+
+    try:
+        yield
+    except PrunescopeError as problem:
+        if problem.exit_code != 1:
+            raise
+        raise UsageError(str(problem)) from problem
+
+
 def _one_of(option: str, name: str, known: Mapping[Any, Any]) -> Any:
     from prunescope.base.errors import UsageError
 
@@ -128,7 +143,7 @@ def _network(path: str | None, arguments: list[str]) -> Any:
         if arguments:
             raise UsageError(f"--argument {arguments[0]} is of no network; name one by --network module:Name")
         return None
-    return network(path, **gather(arguments))
+    return network(path, **gather(arguments, option="--argument"))
 
 
 def _groups(source: Source | None, names: str, split: SplitName) -> dict[str, list[str]]:

@@ -11,8 +11,10 @@ from prunescope.base.errors import UsageError
 Nested = dict[str, Any]
 
 
-def gather(pairs: Sequence[str], file: Path | None = None) -> Nested:
+def gather(pairs: Sequence[str], file: Path | None = None, *, option: str = "-s") -> Nested:
     """Nested changes from a YAML file and, over it, from "path.to.field=value" pairs.
+
+    option: by which the pairs were given, for messages.
 
     Raises UsageError for a file or a pair that cannot be read.
     """
@@ -20,7 +22,8 @@ def gather(pairs: Sequence[str], file: Path | None = None) -> Nested:
     for pair in pairs:
         path, equals, text = pair.partition("=")
         if not equals or not path.strip():
-            raise UsageError(f"-s {pair!r} is no setting; write -s path.to.field=value")
+            name = "path.to.field" if option == "-s" else "NAME"
+            raise UsageError(f"{option} {pair!r} has no value; write {option} {name}=value")
         _put(changes, path.strip().split("."), _value(text, pair))
     return changes
 

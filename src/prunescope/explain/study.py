@@ -81,7 +81,9 @@ def _study(
     design = Design(base, prune, how, factors, smaller)
     other, missing = controls(design)
     claims = _claims(design)
-    words = f"{recipe.task.network.path}, {how.levels} levels, {how.replicates} replicates"
+    source = recipe.task.data.source
+    data = getattr(source, "name", type(source).__name__.lower())
+    words = f"{recipe.task.network.path} on {data}, {how.levels} levels, {how.replicates} replicates"
     return Study(
         *titled(__doc__),
         settings=how if scale else recipe,

@@ -19,7 +19,7 @@ class Reach:
 
     owner: the block of rows that changes a column, int64 [columns]; -1 where none does.
     zeros: whether the column is exactly 0 when the block is, bool [columns].
-    constant: whether it is then the same number for all inputs, bool [columns].
+    constant: whether it is then one number for all inputs, in each of the passes, bool [columns].
     """
 
     owner: Tensor
@@ -110,8 +110,8 @@ class _Question:
         for i in self.alive[0]:
             both = torch.cat([pair[i] for pair in lost], 1)
             alive = torch.cat([pair[i] for pair in self.alive], 1)
-            spread = both.amax(1) - both.amin(1)
-            constant = spread <= 1e-5 * both.abs().amax(1)
+            parts = [pair[i] for pair in lost]
+            constant = torch.stack([x.amax(1) - x.amin(1) <= 1e-5 * x.abs().amax(1) for x in parts]).all(0)
             answer[i] = ((both == 0).all(1) & (alive != 0).any(1), constant)
         return answer
 

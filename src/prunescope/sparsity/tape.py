@@ -249,7 +249,10 @@ def _random_leaves(module: nn.Module, numbers: _Numbers) -> Iterator[tuple[str, 
         yield name, numbers.like(weight)
     for name, leaf in module.named_buffers():
         constant = leaf.is_floating_point() and leaf.numel() > 0 and bool((leaf == leaf.flatten()[0]).all())
-        yield name, numbers.positive(leaf) if constant else leaf.detach().cpu().clone()
+        if name.endswith("running_mean"):  # above 0 in one pass, below in the other
+            yield name, numbers.sign * numbers.positive(leaf)
+        else:
+            yield name, numbers.positive(leaf) if constant else leaf.detach().cpu().clone()
 
 
 def _storage(leaf: Tensor) -> int:

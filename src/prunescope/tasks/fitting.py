@@ -5,6 +5,7 @@ Belongs here: names and shapes against a network. Does not belong here: where te
 
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor
 
 from prunescope.base.errors import UsageError
@@ -25,6 +26,7 @@ def weights_from(model: Model, tensors: Mapping[str, Tensor], *, name: str = "th
     Raises UsageError, with every name, for tensors that are missing, superfluous, of another shape, or not finite.
     """
     require_fit(misfits(model, tensors), name=name, network=model.network.path)
+    _require_ties(model, tensors, name)
     state = model.loaded(tensors)
     if odd := [key for key, leaf in {**state.params, **state.buffers}.items() if not _is_finite(leaf)]:
         raise UsageError(
@@ -33,6 +35,18 @@ def weights_from(model: Model, tensors: Mapping[str, Tensor], *, name: str = "th
         )
     masks = {key: leaf != 0 for key, leaf in state.params.items() if key in model.maskable}
     return Weights(masked(state.params, masks), state.buffers, masks)  # which turns -0 into 0
+
+
+def _require_ties(model: Model, tensors: Mapping[str, Tensor], name: str) -> None:
+    """Raises UsageError where the network has one tensor for two names whose tensors here differ."""
+    first: dict[int, str] = {}
+    for key, leaf in model.template(train=False).named_parameters(remove_duplicate=False):
+        other = first.setdefault(id(leaf), key)
+        if key != other and key in tensors and other in tensors and not torch.equal(tensors[key], tensors[other]):
+            raise UsageError(
+                f"{name} has different tensors for {other} and {key}, which are one tensor in {model.network.path}; "
+                "give the module itself, or a network that does not tie them"
+            )
 
 
 def misfits(model: Model, tensors: Mapping[str, Tensor]) -> list[str]:

@@ -46,6 +46,11 @@ def plain(thing: Mapping[Any, Any], name: str) -> tuple[dict[str, Tensor], tuple
     pruned = _without_masks(whole)
     if pruned.keys() != whole.keys():
         notes.append(f"{name}: masks saved beside their weights were multiplied in")
+    if any(key.endswith(".0.mask") for key in whole.keys() - pruned.keys()):
+        notes.append(
+            f"{name}: masks of parametrizations are taken as torch.ao.pruning means them, 0 for what is gone; give the "
+            "module itself if yours compute something else"
+        )
     return pruned, tuple(notes)
 
 
@@ -79,5 +84,5 @@ def _without_masks(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         if pair[0] in tensors and tensors[pair[0]].shape == tensors[pair[1]].shape
     }
     gone = {part for pair in pairs.values() for part in pair}
-    made = {key: tensors[original] * (tensors[mask] != 0) for key, (original, mask) in pairs.items()}
+    made = {key: tensors[original] * tensors[mask] for key, (original, mask) in pairs.items()}
     return {key: leaf for key, leaf in tensors.items() if key not in gone} | made
