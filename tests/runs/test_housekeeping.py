@@ -305,3 +305,20 @@ def test_stray_files_do_not_stop_the_listing(store):
     (store.root / "runs" / ".DS_Store").touch()
     next((store.root / "runs").glob("??")).joinpath(".DS_Store").touch()
     assert index.listing(store) == known
+
+
+def test_what_was_pinned_since_the_listing_is_not_removed(store):
+    garbage = housekeeping.garbage(store, {})
+    kept = chain(1)
+    housekeeping.pin(store, "another-study", [reading(kept[1])])
+    housekeeping.remove(store, garbage)
+    assert set(store.run_ids()) == {kept[0].id, kept[1].id}
+    assert store.has_reading(reading(kept[1]).id)
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[1, 2]", "[null]"])
+def test_a_damaged_pin_is_named(store, content):
+    (store.root / "pins").mkdir(exist_ok=True)
+    (store.root / "pins" / "study.json").write_text(content)
+    with pytest.raises(StoreError, match=r"study\.json is damaged; delete it"):
+        store.pins()

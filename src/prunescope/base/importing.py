@@ -20,7 +20,8 @@ def resolve(path: str) -> Any:
     try:
         return operator.attrgetter(name)(importlib.import_module(module_name))
     except (ImportError, AttributeError, ValueError) as problem:
-        raise UsageError(f"{path!r} cannot be imported ({problem}); write 'package.module:Name'") from problem
+        hint = ", without .py" if module_name.endswith(".py") else ""
+        raise UsageError(f"{path!r} cannot be imported ({problem}); write 'package.module:Name'{hint}") from problem
 
 
 class Importing(Value):

@@ -36,7 +36,11 @@ def sentence(design: Design, results: Results) -> str:
     shown = {name: _short(sign * values.mean()) for name, values in parts.items()}
     pieces = ", ".join(f"{part} of it {name}" if told else f"{name} {part}" for name, part in shown.items())
     cause = first_cause(parts)
-    because = "no part of it is told from chance" if cause == NOTHING else f"its first cause is {cause}"
+    because = (
+        "no part of it is told from chance"
+        if cause == NOTHING
+        else f"the largest part that is told from chance is {cause}"
+    )
     return (
         f"Pruning to {to} {verb} {error.label} by {amount}{doubt}: {pieces}; {because}; seeds alone differ by "
         f"{_short(seeds)}."

@@ -26,6 +26,8 @@ def weights_from(model: Model, tensors: Mapping[str, Tensor], *, name: str = "th
     Raises UsageError, with every name, for tensors that are missing, superfluous, of another shape, or not finite.
     """
     require_fit(misfits(model, tensors), name=name, network=model.network.path)
+    if odd := [key for key, leaf in tensors.items() if leaf.is_complex()]:
+        raise UsageError(f"{name} has complex tensors ({odd[0]}, ...), and networks here compute with real ones")
     _require_ties(model, tensors, name)
     state = model.loaded(tensors)
     if odd := [key for key, leaf in {**state.params, **state.buffers}.items() if not _is_finite(leaf)]:

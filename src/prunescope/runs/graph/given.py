@@ -70,7 +70,12 @@ def given(state: Weights | nn.Module | Mapping[str, Tensor], task: Task, *, seed
 
 
 def _tensors(state: nn.Module | Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-    return state.state_dict() if isinstance(state, nn.Module) else state
+    tensors = state.state_dict() if isinstance(state, nn.Module) else state
+    if not isinstance(tensors, Mapping) or not all(isinstance(leaf, Tensor) for leaf in tensors.values()):
+        raise UsageError(
+            f"{type(state).__name__} is no state; give a module, or tensors by name as state_dict() returns"
+        )
+    return tensors
 
 
 def _model(task: Task) -> Model:

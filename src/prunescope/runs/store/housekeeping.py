@@ -7,7 +7,7 @@ import contextlib
 import os
 import shutil
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -150,16 +150,20 @@ def garbage(store: Store, pins: Mapping[str, Iterable[str]]) -> Garbage:
     return Garbage(runs, readings, tuple(sorted(leftovers)), size)
 
 
-def remove(store: Store, garbage: Garbage, *, unpin: Iterable[str] = ()) -> None:
+def remove(store: Store, garbage: Garbage, *, unpin: Collection[str] = ()) -> None:
     """Removes garbage; a run goes at once, never half of it. unpin: names of pins to forget.
 
     Raises StoreError while a live process works on the store: its results are pinned only by what it is doing.
     """
     if busy(store):
         raise StoreError(f"a process is working on {store.root}; wait until it is done, then remove")
+    # What was pinned since garbage was looked for stays.
+    kept = _needed(store, {node for name, ids in store.pins().items() if name not in set(unpin) for node in ids})
     for name in unpin:
         (store.root / "pins" / f"{name}.json").unlink(missing_ok=True)
     for path in garbage.paths:
+        if path.stem in kept and path.parent.parent.name in ("runs", "readings"):
+            continue
         if path.is_dir():
             removed = path.with_name(f".removed-{uuid.uuid4().hex}")
             path.rename(removed)

@@ -48,6 +48,10 @@ _FIXES = {
 }
 
 
+def _is_list_of_ids(content: object) -> bool:
+    return isinstance(content, list) and all(isinstance(item, str) for item in content)
+
+
 class Store:
     """One folder of results. Several processes may use it at once."""
 
@@ -221,9 +225,9 @@ class Store:
 
     def pins(self) -> dict[str, list[str]]:
         """Pinned ids by name."""
-        paths = sorted((self.root / "pins").glob("*.json"))
+        paths = sorted(path for path in (self.root / "pins").glob("*.json") if path.is_file())
         pinned = {path.stem: self.read_json(path) for path in paths}
-        if broken := [path for path in paths if not isinstance(pinned[path.stem], list)]:
+        if broken := [path for path in paths if not _is_list_of_ids(pinned[path.stem])]:
             raise StoreError(f"{broken[0]} is damaged; delete it and run its study again, which pins it anew")
         return pinned
 

@@ -1,0 +1,103 @@
+"""Inputs that look right and mean something else."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn.utils import prune
+
+import prunescope as ps
+from prunescope.audit.door import audit
+from prunescope.base.errors import UsageError
+
+
+def net(seed: int) -> nn.Module:
+    torch.manual_seed(seed)
+    return nn.Sequential(nn.Linear(6, 12), nn.ReLU(), nn.Linear(12, 3))
+
+
+def data(seed: int, count: int = 60):
+    x = torch.randn(count, 6, generator=torch.Generator().manual_seed(seed))
+    return x, torch.arange(count) % 3
+
+
+@pytest.fixture(autouse=True)
+def _data_of_its_own(tmp_path_factory, monkeypatch):
+    monkeypatch.setenv("PRUNESCOPE_DATA", str(tmp_path_factory.mktemp("data")))
+
+
+def run(x_test, y_test):
+    x, y = data(0)
+    task = ps.Task.from_module(lambda: net(0), train=(x, y), test=(x_test, y_test))
+    return ps.Recipe(task=task, optimizer=ps.SGD(), schedule=ps.Constant(lr=0.1), batch=20, length="1it")
+
+
+def test_other_inputs_with_equal_labels_are_refused(tmp_path):
+    (x, y), (other, _) = data(0), data(9)
+    one, two = run(x, y), run(other, y)
+    ps.ensure(one, two, store=tmp_path, workers=1)
+    with pytest.raises(UsageError, match="'pruned' comes with other test inputs than 'dense'"):
+        audit(one, two, store=tmp_path)
+    with pytest.raises(UsageError, match="has its own data, and test= gives others"):
+        audit(one, net(1), test=(other, y), store=tmp_path)
+
+
+@pytest.mark.parametrize("noise", [0.0, 1e-6])
+def test_a_copy_is_no_twin(noise, tmp_path):
+    dense, pruned = net(0), net(1)
+    copy = {name: leaf + noise * torch.randn_like(leaf) for name, leaf in dense.state_dict().items()}
+    with pytest.raises(UsageError, match=r"the dense network itself|is the same network, not another seed"):
+        audit(dense, pruned, twins=[copy], test=data(3), store=tmp_path)
+
+
+@pytest.mark.parametrize("bound", ["1", "abc", True, None])
+def test_a_bound_that_is_no_number_is_refused(bound, tmp_path):
+    with pytest.raises(UsageError, match="is no number; give percentage points"):
+        audit(net(0), net(1), gate={"max-loss": bound}, test=data(3), store=tmp_path)
+
+
+@pytest.mark.parametrize("name", ["class", "all", "a × b"])
+def test_groups_do_not_take_the_report_s_own_names(name, tmp_path):
+    with pytest.raises(UsageError, match="groups cannot be called"):
+        audit(net(0), net(1), groups={name: np.arange(60) % 2}, test=data(3), store=tmp_path)
+
+
+def test_a_mask_of_fractions_multiplies(tmp_path):
+    pruned = net(0)
+    prune.custom_from_mask(pruned[2], "weight", torch.rand(3, 12, generator=torch.Generator().manual_seed(1)))
+    report = audit(net(0), pruned.state_dict(), test=data(3), store=tmp_path)
+    x, y = data(3)
+    assert report.findings.evidence.pruned[0].wrong.mean() == (pruned(x).argmax(1) != y).double().mean()
+
+
+def test_a_buffer_of_zeros_and_ones_that_no_pass_uses_is_no_mask(tmp_path):
+    class Seen(nn.Linear):
+        def __init__(self) -> None:
+            super().__init__(6, 3)
+            self.register_buffer("seen", torch.ones(3, 6))
+
+    dense, pruned = Seen(), Seen()
+    pruned.load_state_dict(dense.state_dict())
+    pruned.seen[:, 4:] = 0
+    x, y = data(3)
+    x[:8, 4:] = 0
+    report = audit(dense, pruned, test=(x, y), store=tmp_path)
+    assert report.findings.evidence.pruned[0].sparsity == 0
+
+
+class Tied(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Linear(6, 6), nn.Linear(6, 6)
+        self.b.weight = self.a.weight
+        self.out = nn.Linear(6, 3)
+
+    def forward(self, x):
+        return self.out(self.b(self.a(x).relu()))
+
+
+def test_two_names_of_one_tensor_with_two_values_are_refused(tmp_path):
+    untied = Tied()
+    untied.b.weight = nn.Parameter(untied.b.weight.detach() / 2)
+    with pytest.raises(UsageError, match=r"different tensors for a\.weight and b\.weight, which are one tensor"):
+        audit(Tied(), untied.state_dict(), network=Tied, test=data(3), store=tmp_path)
