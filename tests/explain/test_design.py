@@ -154,7 +154,8 @@ def test_the_first_sentence_says_effect_shares_cause_and_what_seeds_differ_by():
     errors = {c: 20.0 - 2.0 * (TIME in c) for c in made.cells}
     assert sentence(made, made_up(made, errors)) == (
         "Pruning to 20 % of the weights lowered test error by 2 percentage points [2, 2]: 2 of it time, 0 of it size, "
-        "0 of it disturbance, 0 of it choice; the largest part that is told from chance is time; seeds alone differ by 1.3."
+        "0 of it disturbance, 0 of it choice; the largest part that is told from chance is time; seeds alone differ by "
+        "1.3."
     )
 
 
