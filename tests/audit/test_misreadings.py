@@ -101,3 +101,14 @@ def test_two_names_of_one_tensor_with_two_values_are_refused(tmp_path):
     untied.b.weight = nn.Parameter(untied.b.weight.detach() / 2)
     with pytest.raises(UsageError, match=r"different tensors for a\.weight and b\.weight, which are one tensor"):
         audit(Tied(), untied.state_dict(), network=Tied, test=data(3), store=tmp_path)
+
+
+def test_a_pruned_network_in_which_nothing_is_0_is_questioned(tmp_path):
+    report = audit(net(0), {"other": net(1), "half": baked(net(2))}, test=data(3), store=tmp_path)
+    questioned = [note for note in report.plan.notes if "another seed of the dense one is a twin" in note]
+    assert questioned == ["other: no weight is 0, and it is audited as pruned; another seed of the dense one is a twin"]
+
+
+def baked(module: nn.Module) -> nn.Module:
+    module[0].weight.data[:6] = 0
+    return module

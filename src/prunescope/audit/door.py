@@ -14,8 +14,10 @@ from numpy.typing import ArrayLike
 from prunescope.audit import report
 from prunescope.audit.states import Examples, states
 from prunescope.base.errors import UsageError
+from prunescope.base.reference import StateRef
 from prunescope.measures.measure import SplitName
 from prunescope.runs.execution.status import Display
+from prunescope.runs.graph.given import Given, task_of
 from prunescope.runs.store.store import Store
 from prunescope.tasks.data.layout import Layout
 from prunescope.tasks.data.source import Source
@@ -100,10 +102,26 @@ def audit(
         delta=delta,
         split=split,
         why=why,
-        notes=(*found.notes, *((NO_TRAINING_DATA,) if lacks_training else ())),
+        notes=(
+            *found.notes,
+            *_unpruned(found.states["dense"], {name: found.states[name] for name in kinds["pruned"]}),
+            *((NO_TRAINING_DATA,) if lacks_training else ()),
+        ),
         device=device,
         display=display,
     )
+
+
+def _unpruned(dense: StateRef, pruned: Mapping[str, StateRef]) -> list[str]:
+    """A sentence for every given state of the dense one's network in which nothing is 0: it may be meant as a twin."""
+    given = {name: state.run for name, state in pruned.items() if isinstance(state.run, Given)}
+    whole = [
+        name
+        for name, run in given.items()
+        if run.weights is not None and run.weights.sparsity == 0 and run.task.network.id == task_of(dense).network.id
+    ]
+    says = "no weight is 0, and it is audited as pruned; another seed of the dense one is a twin"
+    return [f"{name}: {says}" for name in whole]
 
 
 def labelled(kind: str, things: Any) -> dict[str, Any]:
