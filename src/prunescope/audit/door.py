@@ -91,10 +91,11 @@ def audit(
         raise UsageError(f"two networks are called {twice[0]!r}; give pruned= and twins= as dictionaries with names")
     store = store if isinstance(store, Store) else Store(store)
     found = states(things, examples, store, network=network, prunable=prunable, output=output)
+    known = {name: found.states[name] for name in kinds["pruned"]}
     lacks_training = train is None and test is not None and not isinstance(test, Source)
     return report.audit(
         found.states["dense"],
-        {name: found.states[name] for name in kinds["pruned"]},
+        known,
         twins={name: found.states[name] for name in kinds["twin"]},
         store=store,
         groups=groups,
@@ -104,7 +105,7 @@ def audit(
         why=why,
         notes=(
             *found.notes,
-            *_unpruned(found.states["dense"], {name: found.states[name] for name in kinds["pruned"]}),
+            *_unpruned(found.states["dense"], known),
             *((NO_TRAINING_DATA,) if lacks_training else ()),
         ),
         device=device,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.text import Text
 
+from prunescope.base.errors import PrunescopeError, UsageError
 from prunescope.cli import options
 from prunescope.cli.overrides import gather
 from prunescope.cli.screen import answers, messages
@@ -116,8 +117,6 @@ def audit(
 @contextlib.contextmanager
 def _refusing() -> Iterator[None]:
     """Whatever cannot be audited ends with 2: 1 says that a bound is broken."""
-    from prunescope.base.errors import PrunescopeError, UsageError
-
     try:
         yield
     except PrunescopeError as problem:
@@ -127,8 +126,6 @@ def _refusing() -> Iterator[None]:
 
 
 def _one_of(option: str, name: str, known: Mapping[Any, Any]) -> Any:
-    from prunescope.base.errors import UsageError
-
     if name not in known:
         raise UsageError(f"{option} {name} is none of {', '.join(known)}")
     return known[name]
@@ -136,7 +133,6 @@ def _one_of(option: str, name: str, known: Mapping[Any, Any]) -> Any:
 
 def _network(path: str | None, arguments: list[str]) -> Any:
     """The named network. Raises UsageError for arguments of none."""
-    from prunescope.base.errors import UsageError
     from prunescope.tasks.model import network
 
     if path is None:
@@ -148,8 +144,6 @@ def _network(path: str | None, arguments: list[str]) -> Any:
 
 def _groups(source: Source | None, names: str, split: SplitName) -> dict[str, list[str]]:
     """The data's own columns by name, a text for every example of the split."""
-    from prunescope.base.errors import UsageError
-
     if source is None:
         if names:
             raise UsageError(f"--groups {names} are columns of the data; name the file by --data")

@@ -5,9 +5,7 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
 
-import typer
 from rich.text import Text
 
 from prunescope.cli import options
@@ -24,7 +22,7 @@ _FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
 
 def doctor(
     folder: options.StoreFolder = options.STORE,
-    as_json: Annotated[bool, typer.Option("--json", help="The same as JSON, for programs.")] = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Say what this machine has, what will be fast on it, and what is missing.
 

@@ -54,7 +54,7 @@ def explain(
     template = template_of(file) if file else find(STUDY, {})
     order = Order(template, file or "explain", scale, gather(changes, settings), null, most_of(until_decided, most))
     machine = Machine(workers, device, engine, stack)
-    print_plan(order.build(), folder, machine)
+    print_plan(order.study, folder, machine)
     if not plan:
         words = ["explain", *([file] if file else [])]
         carry_out(order, machine, folder, out, command_of(words, order, changes, settings, folder))

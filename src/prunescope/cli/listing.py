@@ -9,6 +9,7 @@ import typer
 from rich.text import Text
 
 from prunescope.base.errors import UsageError
+from prunescope.cli import options
 from prunescope.cli.screen import answers, table
 from prunescope.papers.catalogue import Entry, catalogue
 
@@ -16,7 +17,7 @@ from prunescope.papers.catalogue import Entry, catalogue
 def list_studies(
     name: Annotated[str, typer.Argument(metavar="[PAPER]", help="One paper (jin2022) or one study.")] = "",
     long: Annotated[bool, typer.Option("--long", help="Every study with its paper, figure, scales and cost.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="The same as JSON, for programs.")] = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """List the studies that ship with prunescope: papers, or the studies of one paper, with what they cost.
 

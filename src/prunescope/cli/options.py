@@ -66,6 +66,7 @@ Null = Annotated[
     bool,
     typer.Option("--null", help="Replace every treatment by another dense seed: no difference may then be decided."),
 ]
+AsJson = Annotated[bool, typer.Option("--json", help="The same as JSON, for programs.")]
 Device = Annotated[str, typer.Option("--device", help="cpu, cuda or cuda:1.")]
 Engine = Annotated[
     str | None,

@@ -24,7 +24,7 @@ def gather(pairs: Sequence[str], file: Path | None = None, *, option: str = "-s"
         if not equals or not path.strip():
             name = "path.to.field" if option == "-s" else "NAME"
             raise UsageError(f"{option} {pair!r} has no value; write {option} {name}=value")
-        _put(changes, path.strip().split("."), _value(text, pair))
+        _put(changes, path.strip().split("."), _value(text, f"{option} {pair!r}"))
     return changes
 
 
@@ -62,13 +62,11 @@ def _from_file(file: Path) -> Nested:
     return content
 
 
-def _value(text: str, pair: str) -> Any:
+def _value(text: str, typed: str) -> Any:
     try:
         return _parsed(text)
     except yaml.YAMLError as problem:
-        raise UsageError(
-            f"-s {pair!r}: {text!r} is no YAML value ({problem}); quote it, as in '\"{text}\"'"
-        ) from problem
+        raise UsageError(f"{typed}: {text!r} is no YAML value ({problem}); quote it, as in '\"{text}\"'") from problem
 
 
 def _parsed(text: str) -> Any:

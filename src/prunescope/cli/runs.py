@@ -23,7 +23,7 @@ NAMED = 20
 @app.command("ls")
 def ls(
     folder: options.StoreFolder = options.STORE,
-    as_json: Annotated[bool, typer.Option("--json", help="The same as JSON, for programs.")] = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """List all stored runs, the last finished first.
 

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,8 +70,14 @@ class Order:
         """The name of the scale, and all settings."""
         return self.template.settings(self.scale, self.changes)
 
+    @cached_property
+    def study(self) -> Study:
+        """The study, built once."""
+        with _patience():
+            return self.build()
+
     def build(self, **changes: object) -> Study:
-        """The study, with further changes of its settings."""
+        """The study anew, with further changes of its settings."""
         from prunescope.studies.null_world import null_world
 
         study = self.template.build(self.scale, {**self.changes, **changes})
@@ -82,9 +89,8 @@ class Order:
 
         So reports of two networks do not overwrite each other.
         """
-        study = self.build()
-        is_a_scale = study.settings in self.template.scales.values()
-        return options.REPORTS / (study.name if is_a_scale else f"{study.name}-{study.settings.id[:8]}")
+        name, settings = self.study.name, self.study.settings
+        return options.REPORTS / (name if settings in self.template.scales.values() else f"{name}-{settings.id[:8]}")
 
 
 def most_of(until_decided: bool, most: int | None) -> int | None:
@@ -116,8 +122,7 @@ def carry_out(order: Order, machine: Machine, folder: Path, out: Path | None, co
     from prunescope.studies.sequential import FIRST, looks, until_decided
 
     store, screen, began = Store(folder), messages(), time.monotonic()
-    with _patience():
-        study = order.build()
+    study = order.study
     screen.print(Text(f"{study.name}: {study.question}"))
     if order.scale is None:
         screen.print(Text(_chosen_scale(order.template)))
@@ -164,7 +169,7 @@ def plan(
     order = Order(template_of(study), study, scale, gather(changes or [], settings), null=null)
     if scale is None:
         answers().print(Text(_chosen_scale(order.template)))
-    print_plan(order.build(), folder, Machine(workers, device, engine, stack))
+    print_plan(order.study, folder, Machine(workers, device, engine, stack))
 
 
 def run(
@@ -223,7 +228,7 @@ def report(
     """
     order = Order(template_of(study), study, scale, gather(changes or [], settings), null=null)
     command = command_of(["run", study], order, changes, settings, folder)
-    _publish(order.build(), options.existing_store(folder), out or order.folder, command)
+    _publish(order.study, options.existing_store(folder), out or order.folder, command)
 
 
 def template_of(name: str) -> Template:

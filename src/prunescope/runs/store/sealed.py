@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow
 import pyarrow.parquet
 
-from prunescope.base.digest import array_digest
+from prunescope.base.digest import text_digest
 from prunescope.base.errors import StoreError
 from prunescope.runs.store.codec import damaged
 
@@ -24,7 +24,7 @@ _KEY = b"prunescope"
 def manifest_bytes(manifest: Mapping[str, Any]) -> bytes:
     """A manifest as JSON with a digest of its content."""
     content = json.loads(json.dumps({**manifest, "schema": SEALED}))
-    return json.dumps({**content, "digest": _text_digest(content)}, indent=1, sort_keys=True).encode()
+    return json.dumps({**content, "digest": _digest(content)}, indent=1, sort_keys=True).encode()
 
 
 def read_manifest(path: Path, run: str) -> dict[str, Any] | None:
@@ -40,7 +40,7 @@ def read_manifest(path: Path, run: str) -> dict[str, Any] | None:
         raise StoreError(f"{path} cannot be read ({problem.strerror}); change its permissions") from problem
     except Exception as problem:
         raise damaged(path, problem) from problem
-    if sealed and digest != _text_digest(content):
+    if sealed and digest != _digest(content):
         raise damaged(path, "its content is not what its digest says")
     if owner != run:
         raise damaged(path, f"it is the manifest of run {owner}")
@@ -77,8 +77,8 @@ def read_trace(path: Path, owner: str) -> dict[str, np.ndarray[Any, Any]]:
 
 def _table_digest(table: pyarrow.Table, owner: str) -> str:
     columns = {name: table.column(name).to_pylist() for name in table.column_names}
-    return _text_digest([owner, [str(field.type) for field in table.schema], columns])
+    return _digest([owner, [str(field.type) for field in table.schema], columns])
 
 
-def _text_digest(content: object) -> str:
-    return array_digest(np.frombuffer(json.dumps(content, sort_keys=True).encode(), dtype=np.uint8))
+def _digest(content: object) -> str:
+    return text_digest(json.dumps(content, sort_keys=True))
