@@ -8,8 +8,8 @@ import typer
 
 from prunescope.base.errors import UsageError
 from prunescope.cli import options
+from prunescope.cli.orders import Machine, Order, carry_out, command_of, most_of, print_plan
 from prunescope.cli.overrides import gather
-from prunescope.cli.study import Machine, Order, carry_out, command_of, most_of, print_plan
 
 STUDY = "prunescope.explain.study"
 

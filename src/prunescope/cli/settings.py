@@ -25,7 +25,7 @@ def show(study: options.Study) -> None:
 
     Example: `prunescope show jin2022/lenet-preview`
     """
-    from prunescope.cli.study import template_of
+    from prunescope.cli.orders import template_of
 
     template = template_of(study)
     console = answers()

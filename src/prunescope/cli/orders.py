@@ -1,0 +1,258 @@
+"""A study as it was asked for on the command line, and carrying it out.
+
+Belongs here: what `plan`, `run`, `report` and `explain` share. Does not belong here: their arguments (`study.py`,
+`explain.py`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+import threading
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+from rich.text import Text
+
+from prunescope.base.errors import UsageError
+from prunescope.cli import options
+from prunescope.cli.overrides import Nested
+from prunescope.cli.problems import print_problem
+from prunescope.cli.screen import answers, messages, size, table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from prunescope.base.value import Value
+    from prunescope.runs.store.plan import Plan
+    from prunescope.runs.store.results import StoredResults
+    from prunescope.runs.store.store import Store
+    from prunescope.studies.load import Template
+    from prunescope.studies.report import Written
+    from prunescope.studies.study import Study
+
+PATIENCE_SECONDS = 5.0
+MOST = 20
+"""Replicates at most, where they are added until claims are decided."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """By what a study is carried out; see the options of these names."""
+
+    workers: int | None
+    device: str
+    engine: str | None
+    stack: int | None
+
+
+@dataclass(frozen=True)
+class Order:
+    """A study as it was asked for.
+
+    template: the study without settings. name: as it was called. scale, changes: of the settings.
+    null: whether it is the null world. most: replicates, where they are added until claims are decided; else None.
+    """
+
+    template: Template
+    name: str
+    scale: str | None
+    changes: Nested
+    null: bool = False
+    most: int | None = None
+
+    @property
+    def settings(self) -> tuple[str, Value]:
+        """The name of the scale, and all settings."""
+        return self.template.settings(self.scale, self.changes)
+
+    @cached_property
+    def study(self) -> Study:
+        """The study, built once."""
+        with _patience():
+            return self.build()
+
+    def build(self, **changes: object) -> Study:
+        """The study anew, with further changes of its settings."""
+        from prunescope.studies.null_world import null_world
+
+        study = self.template.build(self.scale, {**self.changes, **changes})
+        return null_world(study) if self.null else study
+
+    @property
+    def folder(self) -> Path:
+        """Where its report goes: by its name, and by its settings where they are not those of a scale.
+
+        So reports of two networks do not overwrite each other.
+        """
+        name, settings = self.study.name, self.study.settings
+        return options.REPORTS / (name if settings in self.template.scales.values() else f"{name}-{settings.id[:8]}")
+
+
+def most_of(until_decided: bool, most: int | None) -> int | None:
+    """The most replicates; None where replicates are not added."""
+    if most is not None and not until_decided:
+        raise UsageError(f"--most {most} is for --until-decided; for {most} replicates write -s replicates={most}")
+    return (most or MOST) if until_decided else None
+
+
+def print_plan(study: Study, folder: Path, machine: Machine) -> None:
+    """Prints what a study needs, what is stored, and what the rest costs."""
+    from prunescope.runs.store.plan import plan as plan_of
+    from prunescope.runs.store.store import Store
+    from prunescope.studies.publish import nodes_of
+
+    store = Store(folder)
+    with _patience():
+        todo = plan_of(nodes_of(study), store)
+    _print_groups(todo)
+    _print_price(todo, store, machine)
+
+
+def carry_out(order: Order, machine: Machine, folder: Path, out: Path | None, command: str) -> None:
+    """Makes what a study lacks and writes its report, with replicates added where the order says so."""
+    from prunescope.runs.execution.display import duration, shown
+    from prunescope.runs.execution.ensure import ensure
+    from prunescope.runs.store.housekeeping import pin
+    from prunescope.runs.store.store import Store
+    from prunescope.studies.sequential import FIRST, looks, until_decided
+
+    store, screen, began = Store(folder), messages(), time.monotonic()
+    study = order.study
+    screen.print(Text(f"{study.name}: {study.question}"))
+    if order.scale is None:
+        screen.print(Text(chosen_scale(order.template)))
+    pinned: list[Any] = []
+
+    def make(nodes: Iterable[Any]) -> StoredResults:
+        pinned.extend(nodes)
+        pin(store, f"{study.name}.{study.settings.id[:8]}", pinned)
+        with shown(screen) as display:
+            return ensure(pinned, store=store, display=display, **vars(machine))
+
+    if order.most is None:
+        make(study.nodes)
+    else:
+        if "replicates" not in type(order.settings[1]).model_fields:
+            raise UsageError(
+                f"{order.name} has no setting 'replicates', so none can be added; leave --until-decided out"
+            )
+        decided = until_decided(lambda n: order.build(replicates=n), looks(FIRST, order.most), make)
+        study = decided.study
+        screen.print(f"{decided.replicates} replicates at the last look")
+    screen.print(f"done in {duration(time.monotonic() - began)}; results are in {store.root}", soft_wrap=True)
+    publish_report(study, store, out or order.folder, command)
+
+
+@contextlib.contextmanager
+def _patience() -> Iterator[None]:
+    """Says after some seconds that a plan is long; it can be stopped like anything else."""
+    note = threading.Timer(PATIENCE_SECONDS, messages().print, ["the plan has many runs; Ctrl-C stops planning"])
+    note.daemon = True
+    note.start()
+    try:
+        yield
+    finally:
+        note.cancel()
+
+
+def template_of(name: str) -> Template:
+    """The study of that name, with its scales."""
+    from prunescope.papers.catalogue import catalogue
+    from prunescope.studies.load import find
+
+    return find(name, {entry.name: entry.module for entry in catalogue()})
+
+
+def chosen_scale(template: Template) -> str:
+    """Which scale is taken where none is asked for, and which others there are."""
+    chosen, others = template.default_scale, [name for name in template.scales if name != template.default_scale]
+    return f"at scale {chosen}" + (f" (--scale {' or '.join(others)} for another)" if others else "")
+
+
+def command_of(words: list[str], order: Order, changes: list[str] | None, settings: Path | None, folder: Path) -> str:
+    """The command line that makes the same report again; words: the command and what it is about."""
+    words = ["prunescope", *words, "--scale", order.settings[0]]
+    words += ["--null"] * order.null
+    words += ["--until-decided", "--most", str(order.most)] if order.most else []
+    words += ["--settings", str(settings)] if settings else []
+    words += [word for pair in changes or [] for word in ("-s", pair)]
+    words += ["--store", str(folder)] if folder != options.STORE else []
+    return shlex.join(words)
+
+
+def publish_report(study: Study, store: Store, out: Path, command: str) -> None:
+    """Writes the report and prints its verdicts; exit code 1 if runs failed."""
+    from prunescope.studies.publish import publish
+
+    published = publish(study, store, out, command=command)
+    _print_verdicts(study, published)
+    answers().print(Text(f"report: {published.page.resolve()}"), soft_wrap=True)
+    if published.failures:
+        lines = "\n".join(f"  {run[:12]}: {why}" for run, why in published.failures.items())
+        print_problem(f"{len(published.failures)} runs failed; the report shows what there is\n{lines}")
+        raise typer.Exit(1)
+
+
+def _print_verdicts(study: Study, published: Written) -> None:
+    from prunescope.studies.report import mean_rule, number
+
+    rows = table("claim", mean_rule(study), "interval rule", "estimate", "n", right=("n",))
+    for verdict in published.verdicts:
+        estimate, interval = verdict.why, verdict.interval
+        if interval:
+            bounds = f"[{number(interval.low)}, {number(interval.high)}]"
+            estimate = f"{number(interval.estimate)} {bounds} {verdict.claim.unit}"
+        cells = (verdict.claim.says, verdict.paper, verdict.interval_rule, estimate, str(verdict.n))
+        rows.add_row(*(Text(cell) for cell in cells))
+    console = answers()
+    if published.verdicts:
+        console.print(rows)
+    console.print(Text(published.sentence))
+
+
+def _print_groups(todo: Plan) -> None:
+    from prunescope.cli.plans import groups
+
+    numbers = ("needed", "stored", "failed", "to do")
+    rows = table("kind", *numbers, right=numbers)
+    for kind, counts in groups(todo).items():
+        counts["to do"] = counts["needed"] - counts["stored"] - counts["failed"]
+        rows.add_row(Text(kind), *(str(counts[name]) for name in numbers))
+    answers().print(rows)
+
+
+def _print_price(todo: Plan, store: Store, machine: Machine) -> None:
+    from prunescope.cli.plans import pack_sentences
+    from prunescope.runs.execution.display import duration
+    from prunescope.runs.execution.preparation import prepare, workers_for
+    from prunescope.runs.machine.pricing import cost
+
+    console, rest = answers(), todo.feasible()
+    if blocked := len(todo.work) - len(rest.work):
+        console.print(f"\n{blocked} of these need a run that failed and will not be tried.")
+    if not rest.work:
+        console.print("\nNothing is left to do.")
+        return
+    count = workers_for(rest, machine.workers, machine.device)
+    prepared = prepare(rest, store, **{**vars(machine), "workers": count})
+    for line in (*prepared.notes, *pack_sentences(prepared)):
+        console.print(line, soft_wrap=True)
+    console.print(f"Runs are trained by {prepared.bench.setting.sentence}.", soft_wrap=True)
+    price = cost(rest, prepared.prices, prepared.seconds, workers=count)
+    console.print(
+        f"\nThe rest takes about {duration(price.clock)} with {count} worker{'s' if count > 1 else ''} on "
+        f"{machine.device} ({duration(price.work)} of work, {duration(price.longest)} on the longest path) "
+        f"and at most {size(price.disk)} of disk, as measured on this machine.",
+        soft_wrap=True,
+    )
+    if bound := rest.open_ended():
+        console.print(
+            f"{bound} of these depend on results or may stop early; they are priced at the most they can cost.",
+            soft_wrap=True,
+        )
