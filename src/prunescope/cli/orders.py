@@ -120,6 +120,7 @@ def carry_out(order: Order, machine: Machine, folder: Path, out: Path | None, co
     from prunescope.runs.execution.ensure import ensure
     from prunescope.runs.store.housekeeping import pin
     from prunescope.runs.store.store import Store
+    from prunescope.studies.registration import register
     from prunescope.studies.sequential import FIRST, looks, until_decided
 
     store, screen, began = Store(folder), messages(), time.monotonic()
@@ -127,6 +128,7 @@ def carry_out(order: Order, machine: Machine, folder: Path, out: Path | None, co
     screen.print(Text(f"{study.name}: {study.question}"))
     if order.scale is None:
         screen.print(Text(chosen_scale(order.template)))
+    register(study, store)
     pinned: list[Any] = []
 
     def make(nodes: Iterable[Any]) -> StoredResults:
@@ -146,7 +148,7 @@ def carry_out(order: Order, machine: Machine, folder: Path, out: Path | None, co
         study = decided.study
         screen.print(f"{decided.replicates} replicates at the last look")
     screen.print(f"done in {duration(time.monotonic() - began)}; results are in {store.root}", soft_wrap=True)
-    publish_report(study, store, out or order.folder, command)
+    publish_report(study, store, out or order.folder, command, registered=order.study)
 
 
 @contextlib.contextmanager
@@ -186,11 +188,11 @@ def command_of(words: list[str], order: Order, changes: list[str] | None, settin
     return shlex.join(words)
 
 
-def publish_report(study: Study, store: Store, out: Path, command: str) -> None:
-    """Writes the report and prints its verdicts; exit code 1 if runs failed."""
+def publish_report(study: Study, store: Store, out: Path, command: str, registered: Study | None = None) -> None:
+    """Writes the report and prints its verdicts; exit code 1 if runs failed. registered: see `publish`."""
     from prunescope.studies.publish import publish
 
-    published = publish(study, store, out, command=command)
+    published = publish(study, store, out, command=command, registered=registered)
     _print_verdicts(study, published)
     answers().print(Text(f"report: {published.page.resolve()}"), soft_wrap=True)
     if published.failures:

@@ -23,6 +23,8 @@ from prunescope.studies.statistics import Interval
 
 Basis = Literal["paper", "recalled", "proposed"]
 """Read in the paper; remembered but not found again; this project's own."""
+SIGNIFICANT = 0.05
+"""Holm's p up to which a verdict outlives the correction for all judged claims of its study."""
 _DECISIONS: tuple[Outcome, ...] = ("reproduced", "contradicted", "inconclusive")
 
 
@@ -111,6 +113,8 @@ class Verdict:
     p: one-sided, for the claimed region; None where there is no number.
     p_holm: p adjusted for all judged claims of the study.
     estimate: of an `Estimated` quantity, what it is estimated from; its values are not listed.
+    extent: how the study stands to the paper's own settings, see `Extent`; empty for nothing to say.
+    since: what became of the claim after it was registered, see `registration`; empty for nothing.
     """
 
     claim: Claim
@@ -122,6 +126,8 @@ class Verdict:
     p: float | None = None
     p_holm: float | None = None
     estimate: Estimate | None = None
+    extent: str = ""
+    since: str = ""
 
     @property
     def n(self) -> int:
@@ -136,8 +142,17 @@ class Verdict:
 
     @property
     def said(self) -> str:
-        """The outcome of the interval rule in the claim's own words."""
-        return dict(zip(_DECISIONS, self.claim.words, strict=True)).get(self.interval_rule, self.interval_rule)
+        """The outcome of the interval rule in the claim's own words.
+
+        With the scale, whether it outlives Holm's correction, and whether the claim was changed after its first run.
+        """
+        since = f", {self.since}" if self.since else ""
+        if self.interval_rule not in _DECISIONS:
+            return self.interval_rule + since
+        fails = self.interval_rule == "reproduced" and self.p_holm is not None and self.p_holm > SIGNIFICANT
+        word = self.claim.words[_DECISIONS.index(self.interval_rule)]
+        scale = f"{'' if self.extent.startswith('at ') else ','} {self.extent}" if self.extent else ""
+        return f"{word}{scale}{', not after Holm' if fails else ''}{since}"
 
 
 def judge(claim: Claim, results: Results, rule: Rule | None = None) -> Verdict:

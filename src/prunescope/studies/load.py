@@ -13,7 +13,7 @@ import importlib.util
 import inspect
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -22,6 +22,7 @@ from prunescope.base import value
 from prunescope.base.blame import blaming, explain
 from prunescope.base.errors import UsageError
 from prunescope.base.invalid import InvalidValue, invalid, unknown_field
+from prunescope.studies.extent import Extent, extent
 from prunescope.studies.kinds import KIND, has_kind, interface_of, kind_of
 from prunescope.studies.study import Study
 
@@ -65,7 +66,16 @@ class Template:
             study = self.maker(settings, chosen)
         if not isinstance(study, Study):
             raise UsageError(f"{self.name}: build returned {type(study).__name__}; it must return a Study")
-        return study
+        return replace(study, extent=self._extent(study, chosen, settings))
+
+    def _extent(self, study: Study, scale: str, settings: value.Value) -> Extent | None:
+        """How a study of a paper stands to the paper's own settings; None where no claim is a paper's."""
+        paper = self.scales.get("paper")
+        if paper is None or all(claim.basis == "proposed" for claim in study.claims):
+            return None
+        pair = ((settings, scale), (paper, "paper"))  # settings may leave a part of themselves to the scale
+        sized = [each.size(name) if hasattr(each, "size") else each for each, name in pair]
+        return extent(scale, *sized, recalled=study.recalled)
 
 
 def find(name: str, modules: Mapping[str, str]) -> Template:

@@ -1,27 +1,35 @@
 """From a study and a store to its report on disk."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
 from prunescope.base.value import Value
+from prunescope.runs.graph.given import Run
+from prunescope.runs.graph.recipe import Recipe
 from prunescope.runs.machine.inspections import stored_notes
 from prunescope.runs.store import provenance
 from prunescope.runs.store.plan import plan
 from prunescope.runs.store.results import StoredResults
 from prunescope.runs.store.store import Store
 from prunescope.studies import report
+from prunescope.studies.registration import registration
 from prunescope.studies.report import Written
 from prunescope.studies.study import Study
 
 
-def publish(study: Study, store: Store, folder: Path, *, command: str = "") -> Written:
+def publish(study: Study, store: Store, folder: Path, *, command: str = "", registered: Study | None = None) -> Written:
     """Writes the report of whatever the store holds of a study; computes no reading and trains nothing.
 
-    command: how to make the report again. The same store gives the same bytes.
+    command: how to make the report again. registered: the study as it was registered, where replicates were added
+    since; by default itself. The same store gives the same bytes.
     """
+    registered = registered or study
     planned, results = plan(nodes_of(study), store), StoredResults(store)
     study = replace(study, notes=(*study.notes, *stored_notes(planned.runs, store)))
+    if study.extent:
+        study = replace(study, extent=study.extent.on(variants(planned.runs)))
     curves = [node for figure in study.figures for nodes in figure.lineage.values() for node in nodes]
     return report.write(
         study,
@@ -31,7 +39,14 @@ def publish(study: Study, store: Store, folder: Path, *, command: str = "") -> W
         lineage=provenance.lineage(curves, store),
         failures=planned.failed,
         command=command,
+        registered=registration(registered, store),
     )
+
+
+def variants(runs: Iterable[Run]) -> tuple[str, ...]:
+    """What the data of runs are, where they are not the published files, each once."""
+    sources = {run.task.data.source.digest: run.task.data.source for run in runs if isinstance(run, Recipe)}
+    return tuple(dict.fromkeys(f"{s.variant}, digest {s.digest[:12]}" for s in sources.values() if s.variant))
 
 
 def nodes_of(study: Study) -> list[Value]:

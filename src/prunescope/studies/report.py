@@ -25,9 +25,11 @@ from prunescope.base.errors import DataError, PrunescopeError, UsageError
 from prunescope.base.value import Value
 from prunescope.runs.graph.nodes import describe
 from prunescope.studies.claim import Verdict, judge_all, unmet
+from prunescope.studies.extent import flat
 from prunescope.studies.figure import Figure, columns, csv_text
 from prunescope.studies.plot import Listing, NothingToDraw, Table
 from prunescope.studies.region import Outcome
+from prunescope.studies.registration import Registration
 from prunescope.studies.results import Results
 from prunescope.studies.rule import Rule
 from prunescope.studies.study import Study
@@ -91,14 +93,17 @@ def write(
     lineage: Mapping[str, Record] | None = None,
     failures: Mapping[str, str] | None = None,
     command: str = "",
+    registered: Registration | None = None,
 ) -> Written:
     """Judges all claims and writes `index.html`, `README.md`, `summary.json`, `figures/*.svg` and `data/*.csv`.
 
     cost: what it took (machine, seconds, versions), by label. lineage: the record of a node (its run, its
     recipe) by node id; a figure shows those of its own curves. failures: why a run failed, by node id.
-    command: how to make the report again.
+    command: how to make the report again. registered: what was claimed before the first run.
     """
     verdicts = judge_all(study.claims, results, study.rule)
+    marks, extent = registered.marks if registered else {}, str(study.extent or "")
+    verdicts = tuple(replace(v, extent=extent, since=marks.get(v.claim.name, "")) for v in verdicts)
     cautions = unmet(study.cautions, results)
     by_name = {verdict.claim.name: verdict for verdict in verdicts}
     drawn = tuple(
@@ -108,7 +113,13 @@ def write(
     sentence = study.head(results) if study.head else summary_sentence(verdicts, study.rule)
     texts = {f"figures/{item.figure.name}.svg": item.svg for item in drawn if item.svg}
     texts |= {f"data/{item.figure.name}.csv": item.csv for item in drawn if item.csv}
-    texts["summary.json"] = _json(summary(study, verdicts) | {"sentence": sentence, "cautions": cautions}) + "\n"
+    texts["summary.json"] = (
+        _json(
+            summary(study, verdicts)
+            | {"sentence": sentence, "cautions": cautions, "registered": registered and vars(registered)}
+        )
+        + "\n"
+    )
     failed, records = failures or {}, lineage or {}
     absent = [node.id for node in study.nodes if node not in results and node.id not in failed]
     shown: dict[str, object] = {
@@ -117,6 +128,7 @@ def write(
         "sentence": sentence,
         "caution": study.rule.caution(verdicts) if study.rule else "",
         "cautions": cautions,
+        "registered": registered,
         "drawn": drawn,
         "settings": flat(described(study.settings)),
         "cost": flat(cost or {}),
@@ -144,6 +156,9 @@ def summary(study: Study, verdicts: Sequence[Verdict]) -> dict[str, Any]:
         "paper": study.paper,
         "rule": study.rule and study.rule.name,
         "scale": study.scale,
+        "extent": study.extent
+        and {"scale": study.extent.scale, "cut": study.extent.cut, "data": study.extent.data}
+        | {"setting": "recalled" if study.extent.recalled else "published"},
         "settings": described(study.settings),
         "figures": [figure.name for figure in study.figures],
         "claims": [_claim_summary(verdict, study.rule) for verdict in verdicts],
@@ -164,7 +179,8 @@ def summary_sentence(verdicts: Sequence[Verdict], rule: Rule | None = None) -> s
     noun = "claim" if len(verdicts) == 1 else "claims"
     interval = f"the interval rule finds {_counts(verdict.interval_rule for verdict in verdicts)}"
     by_paper = f"; by {rule.name}: {_counts(verdict.paper for verdict in verdicts)}" if rule else ""
-    return f"Of {len(verdicts)} {noun}, {interval}{by_paper}."
+    scale = f" {verdicts[0].extent}".rstrip()
+    return f"Of {len(verdicts)} {noun}{scale}, {interval}{by_paper}."
 
 
 def number(value: object) -> str:
@@ -181,17 +197,6 @@ def number(value: object) -> str:
     else:
         text = f"{real:.2e}"
     return text.replace("-", "−")
-
-
-def flat(record: Record) -> dict[str, object]:
-    """Nested mappings as one level of dotted names, for a table of two columns."""
-    rows: dict[str, object] = {}
-    for name, value in record.items():
-        if isinstance(value, Mapping):
-            rows |= {f"{name}.{inner}": leaf for inner, leaf in flat(value).items()}
-        else:
-            rows[name] = value
-    return rows
 
 
 def _paragraphs(text: str) -> str:

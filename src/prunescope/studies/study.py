@@ -9,6 +9,7 @@ from functools import cached_property
 from prunescope.base import value
 from prunescope.base.errors import UsageError
 from prunescope.studies.claim import Claim, Precondition
+from prunescope.studies.extent import Extent
 from prunescope.studies.figure import Figure
 from prunescope.studies.results import Node, Results
 from prunescope.studies.rule import Rule
@@ -28,6 +29,8 @@ class Study:
     paper: the reference, in full; empty for a study of one's own.
     rule: by which the paper itself calls a result one; without, only intervals decide.
     scale: what the study was cut down to, in words.
+    extent: how it stands to the paper's own settings, where it is known; every verdict says so.
+    recalled: whether the paper's own settings are remembered or proposed, as its text was not at hand.
     notes: paragraphs for the reader.
     cautions: what is told at the head of the report where it does not hold, such as an optimum inside its chain.
     head: the sentence at the head of the report, read off the results; by default verdicts are counted.
@@ -44,6 +47,8 @@ class Study:
     paper: str = ""
     rule: Rule | None = None
     scale: str = ""
+    extent: Extent | None = None
+    recalled: bool = False
     notes: tuple[str, ...] = ()
     cautions: tuple[Precondition, ...] = ()
     head: Callable[[Results], str] | None = None
@@ -114,6 +119,7 @@ def merged(parts: Iterable[Study], name: str, question: str, *, settings: value.
         paper=paper,
         rule=studies[0].rule,
         scale=scale,
+        recalled=any(part.recalled for part in studies),
         notes=tuple(dict.fromkeys(note for part in studies for note in part.notes)),
         cautions=tuple({caution.says: caution for part in studies for caution in part.cautions}.values()),
     )

@@ -110,6 +110,7 @@ def build(settings: Settings, scale: str) -> ps.Study:
         *ps.titled(__doc__),
         settings=settings,
         scale=ground.words(scale),
+        recalled=True,
         figures=(
             error_figure(arms, panels, *errors, *(claim for each in patterns for claim in each)),
             pattern_figure(arms, *patterns[0]),

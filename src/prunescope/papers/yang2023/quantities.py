@@ -144,7 +144,7 @@ class Networks:
 def study(doc: str | None, settings: ps.Value, scale: str, figures: Iterable[ps.Figure], *notes: str) -> ps.Study:
     """A study of the model, whose name and question are those of its module's docstring."""
     of_model = ps.Study(*ps.titled(doc), settings=settings, scale=scale, figures=tuple(figures))
-    return replace(of_model, paper=PAPERS["yang2023"], notes=(*NOTES, *notes))
+    return replace(of_model, paper=PAPERS["yang2023"], recalled=True, notes=(*NOTES, *notes))
 
 
 def medians(x: str, y: str, series: str, x_label: str, y_label: str, **more: Any) -> ps.Lines:

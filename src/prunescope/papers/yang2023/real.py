@@ -74,6 +74,7 @@ def study(name: str, question: str, settings: Settings, scale: str) -> ps.Study:
         settings=settings,
         scale=settings.ground.words(scale),
         paper=PAPERS["yang2023"],
+        recalled=True,
         figures=(
             error_figure(arms, panels, *errors),
             fit_figure(arms, panels, *(trains(each, settings.mild) for each in says)),

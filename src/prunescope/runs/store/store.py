@@ -14,6 +14,7 @@ here: how results are made, who makes them.
     prices/<what>-<id>.json                 what was measured on a machine (`machine/`)
     logs/<id>.txt                           the traceback of work that met an error
     pins/<name>.json                        ids that `gc` must keep
+    registered/<name>.json                  what a study claimed before its first run (`studies/registration.py`)
     damaged/                                what did not hold what was written, set aside when it was read
     index.sqlite                            rebuildable listing (`index.py`)
 """

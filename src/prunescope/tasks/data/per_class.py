@@ -30,6 +30,11 @@ class PerClass(Source):
             raise ValueError("digest and test are those of the inner source; make it with per_class()")
         return self
 
+    @property
+    def variant(self) -> str:
+        """That of the other source."""
+        return self.inner.variant
+
     def load(self) -> Arrays:
         """The examples. Raises UsageError if a class has too few of them, and what the inner source raises."""
         arrays = self.inner.load()

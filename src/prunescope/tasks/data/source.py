@@ -100,6 +100,11 @@ class Source(Value):
         """Names of classes 0, 1, ...; empty where they have none. No result depends on them, so no id does."""
         return ()
 
+    @property
+    def variant(self) -> str:
+        """What the content is where it is not that of the published files, "CIFAR-10 (JPEG copies)"; else empty."""
+        return ""
+
     @abstractmethod
     def load(self) -> Arrays:
         """The examples, normalized. Raises DataError when the content that is present has another digest."""

@@ -1,0 +1,77 @@
+"""How much of a paper's experiment a study runs, in the words that stand beside each of its verdicts.
+
+Belongs here: the scale, what was cut from the paper's own settings, the data. Does not belong here: judging.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from prunescope.base.value import Value
+from prunescope.runs.graph.nodes import describe
+
+SHOWN = 3
+"""Settings that a verdict names; more are counted. The page lists all."""
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How a study stands to the paper's experiment.
+
+    scale: its name, such as "smoke", "laptop" or "paper".
+    cut: every setting that is not the paper's, with the value here and the paper's; empty at the paper's own.
+    data: what data are that are not the published files, such as "CIFAR-10 (JPEG copies)".
+    recalled: whether the paper's setting is remembered or proposed, as its text was not at hand.
+    """
+
+    scale: str
+    cut: Mapping[str, tuple[object, object]] = field(default_factory=dict)
+    data: tuple[str, ...] = ()
+    recalled: bool = False
+
+    def __str__(self) -> str:
+        """What a verdict adds to its outcome: nothing at the paper's own setting."""
+        parts = [f"at {self.scale} scale"] if self.scale != "paper" else []
+        if self.scale == "paper" and (others := [*self.cut, *["data"] * bool(self.data)]):
+            more = f" and {len(others) - SHOWN} more" if len(others) > SHOWN else ""
+            parts.append(f"at paper scale but for {', '.join(others[:SHOWN])}{more}")
+        return ", ".join(parts + ["setting recalled"] * self.recalled)
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """All of it, a sentence each."""
+        cut = "; ".join(f"{name} {here} (there {there})" for name, (here, there) in self.cut.items())
+        return tuple(
+            text
+            for text, shown in (
+                (f"Not the paper’s: {cut}.", self.cut),
+                ("The paper’s own setting is recalled or proposed: its text was not at hand.", self.recalled),
+                *((f"Data: {text}.", True) for text in self.data),
+            )
+            if shown
+        )
+
+    def on(self, data: tuple[str, ...]) -> "Extent":
+        """The same on data that are not the published files."""
+        return replace(self, data=data)
+
+
+def extent(scale: str, settings: Value, paper: Value, *, recalled: bool = False) -> Extent:
+    """That of settings beside the paper's own; more replicates than the paper's are no cut."""
+    here, there = (flat(describe(each)) for each in (settings, paper))
+    names = [name for name in (here | there) if here.get(name) != there.get(name)]
+    cut = {name: (here.get(name, "none"), there.get(name, "none")) for name in names if not name.endswith("kind")}
+    most, own = cut.get("replicates", (0, 0))
+    if isinstance(most, int) and isinstance(own, int) and most > own:
+        del cut["replicates"]
+    return Extent(scale, cut, recalled=recalled)
+
+
+def flat(record: object) -> dict[str, object]:
+    """Nested mappings as one level of dotted names; anything else has none."""
+    rows: dict[str, object] = {}
+    for name, value in record.items() if isinstance(record, Mapping) else ():
+        if isinstance(value, Mapping):
+            rows |= {f"{name}.{inner}": leaf for inner, leaf in flat(value).items()}
+        else:
+            rows[name] = value
+    return rows
