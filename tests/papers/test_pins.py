@@ -1,6 +1,7 @@
 """What the papers' studies say in a made-up world is what it was: ids of runs, claims with their verdicts, tables.
 
-A difference that is wanted is written down by `python tests/papers/test_pins.py [STUDY...]`, and read in the diff of `pins.json`.
+A difference that is wanted is written down by `python tests/papers/test_pins.py [STUDY...]`, and read in the diff of
+`pins.json`.
 """
 
 import json
