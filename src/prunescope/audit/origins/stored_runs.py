@@ -10,15 +10,18 @@ from prunescope.base.reference import FINAL
 from prunescope.base.streams import Seeds
 from prunescope.base.value import Value
 from prunescope.runs.graph.nodes import describe
+from prunescope.runs.graph.recipe import Recipe
 from prunescope.runs.store.housekeeping import find
 from prunescope.runs.store.store import Store
 from prunescope.studies.kinds import KIND, has_kind, interface_of, kinds
 from prunescope.tasks.task import Task
 
+_ID = re.compile(r"[0-9a-fA-F]{4,32}")
+
 
 def load(thing: Any, name: str, store: Store) -> Loaded | None:
     """The last state of a run, with its network and data. Raises UsageError for an id that is unknown or ambiguous."""
-    if not isinstance(thing, str) or not re.fullmatch(r"[0-9a-fA-F]{4,32}", thing):
+    if not isinstance(thing, str) or not _ID.fullmatch(thing):
         return None
     run = find(store, thing)
     manifest = store.manifest(run) or {}
@@ -30,6 +33,18 @@ def load(thing: Any, name: str, store: Store) -> Loaded | None:
     if task is None:
         return Loaded(name, tensors)
     return Loaded(name, tensors, own=(task.network, tensors), task=task, seeds=Seeds(**_fields(recipe["seeds"])))
+
+
+def recipe_of(thing: Any, store: Store) -> Recipe | None:
+    """The recipe of the run whose id begins so; None where its manifest does not say all of it."""
+    if not isinstance(thing, str) or not _ID.fullmatch(thing):
+        return None
+    run = find(store, thing)
+    try:
+        recipe = cast(Recipe, _value((store.manifest(run) or {})["recipe"], Recipe))
+    except (KeyError, UsageError):
+        return None
+    return recipe if recipe.id == run else None
 
 
 def _task(described: Mapping[str, Any], run: str) -> Task | None:
