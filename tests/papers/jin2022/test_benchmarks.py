@@ -79,7 +79,7 @@ def test_every_size_gives_possible_runs(name, scale, monkeypatch):
     size = Settings(benchmark=name).size(scale)
     column, images = COLUMNS[name], {"digits": 1297, "resnet50": 1_281_167}.get(name, 50_000)
     source = synthetic(classes=2, shape=(1,), train=10, test=2).replace(train=images)
-    monkeypatch.setattr("prunescope.papers.jin2022.settings.COLUMNS", {name: replace(column, source=lambda: source)})
+    monkeypatch.setattr("prunescope.papers.jin2022.scales.COLUMNS", {name: replace(column, source=lambda: source)})
     bench = arms(size)
     clock = bench.base.clock()
     assert bench.base.schedule.at(0, clock) > 0 and clock.steps(bench.rewind) < clock.total
