@@ -12,10 +12,10 @@ from prunescope.runs.graph.nodes import closure
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.runs.store.store import Store
 from prunescope.studies.load import find
+from prunescope.studies.precision import in_precision
 
 MODULES = {entry.name: entry.module for entry in catalogue()}
 STUDIES = ("quickstart", "jin2022/yours", "bartoldson/section2", "yang2023/collapse", "atinit/compare")
-SMALL = {"benchmark": "digits", "parts": ["fig3", "fig4"], "levels": 1, "replicates": 1}
 
 
 def built(name, changes=()):
@@ -43,19 +43,36 @@ def test_another_word_is_refused_with_what_is_permitted():
 
 
 def test_measures_of_a_network_trained_in_bfloat16_are_those_of_float32(tmp_path):
-    study, store = built("jin2022/column", SMALL | {"precision": "bfloat16"}), Store(tmp_path)
+    base = ps.Recipe(
+        task=ps.Task(
+            network=ps.network("prunescope.tasks.nets:LeNet", inputs=64, hidden=(16,)), data=ps.Data(source=ps.digits())
+        ),
+        optimizer=ps.SGD(),
+        schedule=ps.Constant(lr=0.1),
+        batch=64,
+        length="1ep",
+    )
+    risk, examples = (ps.Reading(measure=measure, state=ps.final(base)) for measure in (ps.Risk(), ps.Examples()))
+    quantity = ps.column([risk], "loss")
+    claim = ps.Claim("low", "It is low.", quantity, ps.Direction("less"), place="here")
+    rows = ps.Rows(
+        {"part": "all"}, {"loss": ps.arrays([examples], "loss")}, parts={"example": np.arange(base.train_examples)}
+    )
+    figure = ps.Figure("f", "t", caption="c", rows=[rows], plot=ps.Lines("example", "loss", series="part"))
+    study = in_precision(ps.Study("s", "q?", settings=base, claims=(claim,), figures=(figure,)), "bfloat16")
+    store = Store(tmp_path)
     results = ensure(study.nodes, store=store)
-    run = next(run for run in recipes(study) if run.interventions and run.task.data.label_noise)
-    low, state = run.task.load(run.seeds), store.load(ps.final(run))
-    params = {name: tensor.double() for name, tensor in state.weights.params.items()}
-    hidden = low.test.x.double().flatten(1)
-    for number, (name, weight) in enumerate((name, p) for name, p in params.items() if name.endswith("weight")):
-        hidden = (hidden.relu() if number else hidden) @ weight.T + params[name.replace("weight", "bias")]
-    wanted = torch.nn.functional.cross_entropy(hidden, low.test.y).item()
-    found = float(results[next(n for n in study.nodes if n.id == reading_of(run).id)]["loss"])
-    assert found == pytest.approx(wanted, rel=1e-5)  # products in bfloat16 are right to two or three digits
-    assert any(not np.array_equal(p, p.bfloat16().float()) for p in state.weights.params.values())
+    (run,) = recipes(study)
+    params = {name: p.double() for name, p in store.weights(run.id, ps.final(run).moment.id).params.items()}
+    problem = run.task.load(run.seeds, run.task.data.source.load())
 
+    def losses(split):
+        x, y = split.batch(torch.arange(len(split)))
+        hidden = x.double().flatten(1) @ params["fc1.weight"].T + params["fc1.bias"]
+        logits = hidden.relu() @ params["fc.weight"].T + params["fc.bias"]
+        return torch.nn.functional.cross_entropy(logits, y, reduction="none").numpy()
 
-def reading_of(run):
-    return ps.Reading(measure=ps.Risk(split="test"), state=ps.final(run))
+    # Products in bfloat16 would be right to two or three digits.
+    assert study.claims[0].quantity(results) == pytest.approx(losses(problem.test).mean(), rel=1e-5)
+    shown = [row["loss"] for row in study.figures[0].table(results)]
+    np.testing.assert_allclose(shown, losses(problem.train), rtol=1e-4, atol=1e-5)
