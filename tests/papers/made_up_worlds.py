@@ -102,7 +102,7 @@ class World:
             drawn = random.uniform(values["low"], values["high"], shape)
             return (drawn if dtype.startswith("float") else np.round(drawn)).astype(dtype)
         array = np.array(values, dtype=dtype).reshape(shape)
-        if array.dtype.kind != "f" or name == "epoch":
+        if array.dtype.kind != "f" or name in ("epoch", "examples"):
             return array
         moved = array * random.uniform(0.5, 1.5, array.shape)
         return np.asarray(np.minimum(moved, 0.999) if "error" in name or "sparsity" in name else moved).astype(dtype)

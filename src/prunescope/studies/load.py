@@ -22,7 +22,8 @@ from prunescope.base import value
 from prunescope.base.blame import blaming, explain
 from prunescope.base.errors import UsageError
 from prunescope.base.invalid import InvalidValue, invalid, unknown_field
-from prunescope.studies.kinds import KIND, has_kind, interface_of, kind_of
+from prunescope.base.kinds import KIND, has_kind, interface_of, kind_of
+from prunescope.runs.graph.recipe import Recipe
 from prunescope.studies.precision import in_precision, with_precision, without_precision
 from prunescope.studies.study import Study
 
@@ -187,6 +188,14 @@ def _module(name: str) -> ModuleType:
             return importlib.import_module(name)
     except ModuleNotFoundError as problem:
         raise UsageError(f"{name} cannot be imported: {explain(problem)}") from problem
+
+
+def recipe_of(file: str) -> Recipe:
+    """What a file.py calls `recipe`. Raises UsageError where there is none."""
+    recipe = getattr(module_of(file), "recipe", None)
+    if not isinstance(recipe, Recipe):
+        raise UsageError(f"{file} has no Recipe called `recipe`; write recipe = ps.Recipe(...)")
+    return recipe
 
 
 def module_of(file: str) -> ModuleType:
