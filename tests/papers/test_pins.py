@@ -1,6 +1,7 @@
 """What the papers' studies say in a made-up world is what it was: ids of runs, claims with their verdicts, tables.
 
-A difference that is wanted is written down by `python tests/papers/test_pins.py`, and read in the diff of `pins.json`.
+A difference that is wanted is written down by `python tests/papers/test_pins.py [STUDY...]`, and read in the diff of
+`pins.json`.
 """
 
 import json
@@ -109,10 +110,12 @@ def test_missing_results_leave_gaps_and_claims_that_were_not_run(name):
         said(figure.table, world)
 
 
-def write():
-    pins = {name: pins_of(study, WORLDS) for name, study in STUDIES.items()}
+def write(names):
+    """Writes the pins of some studies anew; of all where none is named."""
+    pins = json.loads(PINS.read_text()) if names else {}
+    pins |= {name: pins_of(study, WORLDS) for name, study in STUDIES.items() if not names or name in names}
     PINS.write_text(json.dumps(pins, indent=0, sort_keys=True) + "\n")
 
 
 if __name__ == "__main__":
-    write()
+    write(sys.argv[1:])

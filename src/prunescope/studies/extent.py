@@ -5,10 +5,13 @@ Belongs here: the scale, what was cut from the paper's own settings, the data. D
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 from prunescope.base.value import Value
 from prunescope.runs.graph.nodes import describe
 
+Cut = Mapping[str, tuple[object, object]]
+"""Settings by name: the value here, and the paper's."""
 SHOWN = 3
 """Settings that a verdict names; more are counted. The page lists all."""
 
@@ -24,7 +27,7 @@ class Extent:
     """
 
     scale: str
-    cut: Mapping[str, tuple[object, object]] = field(default_factory=dict)
+    cut: Cut = field(default_factory=dict)
     data: tuple[str, ...] = ()
     recalled: bool = False
 
@@ -55,15 +58,17 @@ class Extent:
         return replace(self, data=data)
 
 
-def extent(scale: str, settings: Value, paper: Value, *, recalled: bool = False) -> Extent:
-    """That of settings beside the paper's own; more replicates than the paper's are no cut."""
+def extent(
+    scale: str, settings: Value, paper: Value, *, recalled: bool = False, also: Cut = MappingProxyType({})
+) -> Extent:
+    """That of settings beside the paper's own, and what `also` is not; more replicates than the paper's are no cut."""
     here, there = (flat(describe(each)) for each in (settings, paper))
     names = [name for name in (here | there) if here.get(name) != there.get(name)]
     cut = {name: (here.get(name, "none"), there.get(name, "none")) for name in names if not name.endswith("kind")}
     most, own = cut.get("replicates", (0, 0))
     if isinstance(most, int) and isinstance(own, int) and most > own:
         del cut["replicates"]
-    return Extent(scale, cut, recalled=recalled)
+    return Extent(scale, {**cut, **also}, recalled=recalled)
 
 
 def flat(record: object) -> dict[str, object]:

@@ -22,8 +22,10 @@ from prunescope.base import value
 from prunescope.base.blame import blaming, explain
 from prunescope.base.errors import UsageError
 from prunescope.base.invalid import InvalidValue, invalid, unknown_field
-from prunescope.studies.extent import Extent, extent
-from prunescope.studies.kinds import KIND, has_kind, interface_of, kind_of
+from prunescope.base.kinds import KIND, has_kind, interface_of, kind_of
+from prunescope.runs.graph.recipe import Recipe
+from prunescope.studies.extent import Cut, Extent, extent
+from prunescope.studies.precision import in_precision, with_precision, without_precision
 from prunescope.studies.study import Study
 
 DEFAULT_SCALE = "laptop"
@@ -52,30 +54,39 @@ class Template:
     ) -> tuple[str, value.Value]:
         """The scale (by default "laptop", or the first there is) and its settings with nested `changes`.
 
+        Whatever the study, `precision` may be changed, too; see `studies/precision.py`.
+
         Raises UsageError for a scale or a field that is not there, and for a value that is not permitted.
         """
         chosen = scale or self.default_scale
         if chosen not in self.scales:
             raise UsageError(f"{self.name} has no scale {chosen!r}; it has {', '.join(self.scales)}")
-        return chosen, changed(self.scales[chosen], changes or {})
+        settings = changed(with_precision(self.scales[chosen]), changes or {})
+        own, precision = without_precision(settings)
+        return chosen, own if precision == "float32" else settings
 
     def build(self, scale: str | None = None, changes: Mapping[str, object] | None = None) -> Study:
         """The study at a scale with changed settings. Raises UsageError as `settings`, and what `build` raises."""
         chosen, settings = self.settings(scale, changes)
+        settings, precision = without_precision(settings)
         with blaming(f"{self.name}: build failed"):
             study = self.maker(settings, chosen)
         if not isinstance(study, Study):
             raise UsageError(f"{self.name}: build returned {type(study).__name__}; it must return a Study")
-        return replace(study, extent=self._extent(study, chosen, settings))
+        cut = {} if precision == "float32" else {"precision": (precision, "float32")}
+        return in_precision(replace(study, extent=self._extent(study, chosen, settings, cut)), precision)
 
-    def _extent(self, study: Study, scale: str, settings: value.Value) -> Extent | None:
-        """How a study of a paper stands to the paper's own settings; None where no claim is a paper's."""
+    def _extent(self, study: Study, scale: str, settings: value.Value, cut: Cut) -> Extent | None:
+        """How a study of a paper stands to the paper's own settings; None where no claim is a paper's.
+
+        cut: what else is not the paper's.
+        """
         paper = self.scales.get("paper")
         if paper is None or all(claim.basis == "proposed" for claim in study.claims):
             return None
         pair = ((settings, scale), (paper, "paper"))  # settings may leave a part of themselves to the scale
         sized = [each.size(name) if hasattr(each, "size") else each for each, name in pair]
-        return extent(scale, *sized, recalled=study.recalled)
+        return extent(scale, *sized, recalled=study.recalled, also=cut)
 
 
 def find(name: str, modules: Mapping[str, str]) -> Template:
@@ -191,6 +202,14 @@ def _module(name: str) -> ModuleType:
             return importlib.import_module(name)
     except ModuleNotFoundError as problem:
         raise UsageError(f"{name} cannot be imported: {explain(problem)}") from problem
+
+
+def recipe_of(file: str) -> Recipe:
+    """What a file.py calls `recipe`. Raises UsageError where there is none."""
+    recipe = getattr(module_of(file), "recipe", None)
+    if not isinstance(recipe, Recipe):
+        raise UsageError(f"{file} has no Recipe called `recipe`; write recipe = ps.Recipe(...)")
+    return recipe
 
 
 def module_of(file: str) -> ModuleType:

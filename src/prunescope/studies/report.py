@@ -25,6 +25,7 @@ from prunescope.base.errors import DataError, PrunescopeError, UsageError
 from prunescope.base.value import Value
 from prunescope.runs.graph.nodes import describe
 from prunescope.studies.claim import Verdict, judge_all, unmet
+from prunescope.studies.explore import points_of
 from prunescope.studies.extent import flat
 from prunescope.studies.figure import Figure, columns, csv_text
 from prunescope.studies.plot import Listing, NothingToDraw, Table
@@ -64,6 +65,7 @@ class _Drawn:
     panels: tuple[Markup, ...] = ()
     csv: str = ""
     table: Table = ()
+    points: str = ""
     verdicts: tuple[Verdict, ...] = ()
 
     @property
@@ -113,13 +115,9 @@ def write(
     sentence = study.head(results) if study.head else summary_sentence(verdicts, study.rule)
     texts = {f"figures/{item.figure.name}.svg": item.svg for item in drawn if item.svg}
     texts |= {f"data/{item.figure.name}.csv": item.csv for item in drawn if item.csv}
-    texts["summary.json"] = (
-        _json(
-            summary(study, verdicts)
-            | {"sentence": sentence, "cautions": cautions, "registered": registered and vars(registered)}
-        )
-        + "\n"
-    )
+    record = {"sentence": sentence, "cautions": cautions, "command": command, "cost": flat(cost or {})}
+    record["registered"] = registered and vars(registered)
+    texts["summary.json"] = _json(summary(study, verdicts) | record) + "\n"
     failed, records = failures or {}, lineage or {}
     absent = [node.id for node in study.nodes if node not in results and node.id not in failed]
     shown: dict[str, object] = {
@@ -213,21 +211,24 @@ def _draw(figure: Figure, results: Results) -> _Drawn:
     from prunescope.studies import drawing  # matplotlib takes long to import, and a report without figures needs none
 
     try:
-        table = figure.table(results)
+        parts = [(part, part.table(results)) for part in figure.rows]
     except UsageError:
         raise
     except PrunescopeError as problem:
         return _Drawn(figure, why_not=str(problem))
+    table = [row for _, rows in parts for row in rows]
     if not table:
         return _Drawn(figure, why_not="There is nothing to draw: no run of it is stored, or none qualifies.")
     if isinstance(figure.plot, Listing):
         return _Drawn(figure, csv=csv_text(table), table=table)
     try:
         panels = drawing.panels(figure.plot, table, name=figure.name)
+        points = json.dumps(points_of(figure.plot, parts), ensure_ascii=False, separators=(",", ":"))
     except (DataError, NothingToDraw) as problem:
         return _Drawn(figure, why_not=str(problem))
     markup = tuple(Markup(panel) for panel in panels)
-    return _Drawn(figure, svg=side_by_side(panels), panels=markup, csv=csv_text(table), table=table)
+    points = "" if points == "{}" else points.replace("<", "\\u003c")  # nothing may end the script that holds it
+    return _Drawn(figure, "", side_by_side(panels), markup, csv_text(table), table, points)
 
 
 def _claim_summary(verdict: Verdict, rule: Rule | None) -> dict[str, Any]:
