@@ -1,4 +1,4 @@
-"""docs/atlas.md: every claim that has been judged, by paper and network, from docs/results/*/summary.json.
+"""docs/atlas.md: every claim that has been judged, by scale, paper and network, from docs/results/*/summary.json.
 
 Run `python tools/atlas.py` after results change; a test compares.
 """
@@ -13,12 +13,12 @@ WORDS = ("reproduced", "contradicted", "inconclusive", "not judgeable at this sc
 
 
 def page() -> str:
-    """The page: one table of counts, then one table a study with a link to its report."""
+    """The page: a table of counts, the ladder of each paper's claim, then a table a study with a link to its report."""
     paths = sorted((DOCS / "results").rglob("summary.json"))
     found = {path.parent.relative_to(DOCS): json.loads(path.read_text()) for path in paths}
     # The claims of an audit are of two networks, in words of their own.
     summaries = {where: one for where, one in found.items() if one["study"] != "audit"}
-    return "\n".join([*_head(summaries), *(line for where, one in summaries.items() for line in _study(where, one))])
+    return "\n".join([*_head(summaries), *_ladder(summaries), *(line for where, one in summaries.items() for line in _study(where, one))])
 
 
 def _head(summaries: dict[Path, dict]) -> Iterator[str]:
@@ -27,6 +27,8 @@ def _head(summaries: dict[Path, dict]) -> Iterator[str]:
     yield (
         "Every claim that was judged from stored runs, at the scale that stands below. A verdict is the interval "
         "rule's: the 95 % interval lies wholly inside (reproduced) or outside (contradicted) the claimed region. "
+        "\"Reproduced\" alone is for a paper's own setting; where less was run, or the setting is recalled, or Holm's "
+        "correction for all claims of the study leaves nothing, the verdict says so. Counts are of verdicts as they are. "
         "`paper` is what a paper says of this network, `proposed` is ours."
     )
     yield ""
@@ -39,18 +41,45 @@ def _head(summaries: dict[Path, dict]) -> Iterator[str]:
     yield ""
 
 
+SCALES = ("smoke", "laptop", "paper")
+
+
+def _ladder(summaries: dict[Path, dict]) -> Iterator[str]:
+    """Each claim that is a paper's, or recalled, with its verdict at every scale that was run."""
+    rungs: dict[tuple[str, str], dict[str, list[str]]] = {}
+    says: dict[tuple[str, str], str] = {}
+    for where, one in summaries.items():
+        for claim in one["claims"] if one.get("extent") else ():
+            if claim["basis"] != "proposed":
+                key, scale = (one["study"], claim["name"]), one["extent"]["scale"]
+                short = claim["said"].replace(f" at {scale} scale", "")
+                rungs.setdefault(key, {}).setdefault(scale, []).append(f"[{short}]({where}/README.md), n = {claim['n']}")
+                says[key] = claim["says"].replace("|", "\\|")
+    yield from ("## Ladder", "", "What papers say, and the verdict at each scale that was run so far.", "")
+    yield "| claim | study | " + " | ".join(SCALES) + " |"
+    yield "|---|---|" + "---|" * len(SCALES)
+    for (study, name), by_scale in rungs.items():
+        cells = " | ".join("; ".join(by_scale.get(scale, ())) for scale in SCALES)
+        yield f"| {says[study, name]} | {study} | {cells} |"
+    yield ""
+
+
 def _study(where: Path, one: dict) -> Iterator[str]:
     yield f"## {one['study']}"
     yield ""
-    yield f"{one['scale']}. [Report]({where}/README.md)."
+    extent = one.get("extent") or {}
+    data = "".join(f" Data: {text}." for text in extent.get("data", ()))
+    yield f"{one['scale']}.{data} [Report]({where}/README.md)."
     yield ""
-    yield "| claim | basis | by interval | by the paper's rule | n | estimate |"
-    yield "|---|---|---|---|---:|---|"
+    rule = one.get("rule")
+    yield f"| claim | basis | by interval |{f' {rule} |' if rule else ''} n | estimate |"
+    yield f"|---|---|---|{'---|' if rule else ''}---:|---|"
     for claim in one["claims"]:
         says = claim["says"].replace("|", "\\|")
+        by_rule = f" {claim['by_paper']} |" if rule else ""
         yield (
-            f"| {says} | {claim['basis']} | {claim['by_interval']} | {claim['by_paper']} | {claim.get('n') or ''} | "
-            f"{_estimate(claim)} |"
+            f"| {says} | {claim['basis']} | {claim.get('said') or claim['by_interval']} |{by_rule} "
+            f"{claim.get('n') or ''} | {_estimate(claim)} |"
         )
     yield ""
 

@@ -26,10 +26,10 @@ SCALES = {"smoke": PAPER.replace(epochs=1), "laptop": PAPER.replace(epochs=8), "
     ("scale", "changes", "words"),
     [
         ("paper", {}, ""),
-        ("laptop", {}, "at laptop scale"),
-        ("smoke", {}, "at smoke scale"),
-        ("paper", {"epochs": 8}, "at paper scale but for epochs"),
-        ("paper", {"epochs": 8, "network": "lenet_5"}, "at paper scale but for network, epochs"),
+        ("laptop", {}, " at laptop scale"),
+        ("smoke", {}, " at smoke scale"),
+        ("paper", {"epochs": 8}, " at paper scale but for epochs"),
+        ("paper", {"epochs": 8, "network": "lenet_5"}, " at paper scale but for network, epochs"),
     ],
 )
 def test_a_template_knows_what_its_settings_lack(study, scale, changes, words):
@@ -46,9 +46,9 @@ def test_a_study_without_a_papers_claims_or_without_the_papers_scale_has_no_exte
 
 
 def test_recalled_settings_and_other_data_are_said_at_the_papers_scale_too():
-    assert str(extent("paper", PAPER, PAPER, recalled=True)) == "setting recalled"
+    assert str(extent("paper", PAPER, PAPER, recalled=True)) == ", setting recalled"
     jpeg = extent("paper", PAPER, PAPER).on(("CIFAR-10 (JPEG copies)",))
-    assert str(jpeg) == "at paper scale but for data" and jpeg.lines == ("Data: CIFAR-10 (JPEG copies).",)
+    assert str(jpeg) == " at paper scale but for data" and jpeg.lines == ("Data: CIFAR-10 (JPEG copies).",)
 
 
 def test_page_readme_and_json_say_the_scale_with_each_verdict(study, results, tmp_path):
@@ -69,6 +69,6 @@ def test_a_verdict_that_fails_holm_says_so(study, results):
     verdict = judge_all(study.claims, results)[0]
     assert verdict.interval_rule == "reproduced"
     assert (
-        replace(verdict, p_holm=0.06, extent="setting recalled").said == "reproduced, setting recalled, not after Holm"
+        replace(verdict, p_holm=0.06, extent=", setting recalled").said == "reproduced, setting recalled, not after Holm"
     )
     assert replace(verdict, p_holm=0.04).said == "reproduced"

@@ -1,7 +1,7 @@
 """The largest eigenvalues of the Hessian, and how far one can go along their eigenvectors."""
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -50,7 +50,7 @@ class HessianSpectrum(Measure):
 
     def evaluations(self, sizes: Mapping[str, int]) -> float:
         """See `Measure`; a product with the Hessian costs what six evaluations do."""
-        return 18 * self.count * self.sample.size(sizes)
+        return 18 * max(self.count, self.among) * self.sample.size(sizes)
 
     def measure(self, problem: Problem, weights: Weights) -> dict[str, Tensor]:
         """Six entries by name. Raises UsageError for a network that cannot be differentiated twice."""
@@ -97,14 +97,17 @@ class LossAlongEigenvectors(Measure):
 
     Fields: sample, on which the eigenvectors are taken; losses, on which the loss is; count of eigenvectors; reach, the
     largest |e|, a multiple of `step`; rise, nats; tolerance of the eigenvectors; seed of the first vector. An
-    eigenvector's sign is arbitrary, so a curve may come mirrored.
+    eigenvector's sign is arbitrary, so a curve may come mirrored. among: of so many eigenvalues of largest absolute
+    value the `count` largest with their sign are walked along, descending; 0 for the `count` of largest absolute value.
 
     Source: Bartoldson et al. 2020, appendix E, as in the authors' code: 10 eigenvectors, e in {-.40, -.39, ..., .40},
-    the whole test set, a rise of 0.1.
+    the whole test set, a rise of 0.1; there among=100, by power iteration.
     """
 
+    added: ClassVar[frozenset[str]] = frozenset({"among"})
     sample: Sample = Sample()
     count: int = Field(default=10, ge=1)
+    among: int = Field(default=0, ge=0)
     losses: Sample = Sample(examples="all")
     reach: float = Field(default=0.40, gt=0)
     step: float = Field(default=0.01, gt=0)
@@ -121,10 +124,13 @@ class LossAlongEigenvectors(Measure):
         """Epsilon and the curves. Raises UsageError where there is no second derivative."""
         around, losses = (surface(problem, weights, sample) for sample in (self.sample, self.losses))
         first = start(around, self.seed)
-        pairs = lanczos.top(operator(around, "hessian"), first, self.count, tolerance=self.tolerance)
+        pairs = lanczos.top(operator(around, "hessian"), first, max(self.count, self.among), tolerance=self.tolerance)
+        vectors = pairs.vectors
+        if self.among:
+            vectors = vectors[pairs.values.argsort(descending=True)[: self.count].to(vectors.device)]
         one_side = round(self.reach / self.step)
         steps = torch.arange(-one_side, one_side + 1, dtype=torch.float64) * self.step
-        curves = torch.stack([_rises(losses, around.tree(vector), steps) for vector in pairs.vectors])
+        curves = torch.stack([_rises(losses, around.tree(vector), steps) for vector in vectors])
         far = steps.abs()[(curves >= self.rise).any(0)]
         return {
             "epsilon": far.min() if len(far) else steps[-1],

@@ -151,8 +151,7 @@ class Verdict:
             return self.interval_rule + since
         fails = self.interval_rule == "reproduced" and self.p_holm is not None and self.p_holm > SIGNIFICANT
         word = self.claim.words[_DECISIONS.index(self.interval_rule)]
-        scale = f"{'' if self.extent.startswith('at ') else ','} {self.extent}" if self.extent else ""
-        return f"{word}{scale}{', not after Holm' if fails else ''}{since}"
+        return f"{word}{self.extent}{', not after Holm' if fails else ''}{since}"
 
 
 def judge(claim: Claim, results: Results, rule: Rule | None = None) -> Verdict:

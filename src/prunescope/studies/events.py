@@ -95,8 +95,12 @@ class Epochs:
         A maximum over many looks at a test set is optimistic, the more so the earlier pruning ends; `after[-1]`, the
         final accuracy, is not.
         """
-        start = int(np.flatnonzero(self.event)[-1]) if self.event.any() else 0
-        return start + int(self.after[start:].argmax())
+        return self.last_event + int(self.after[self.last_event :].argmax())
+
+    @property
+    def last_event(self) -> int:
+        """Index of the epoch of the last event; 0 without any."""
+        return int(np.flatnonzero(self.event)[-1]) if self.event.any() else 0
 
     def best_accuracy(self) -> float:
         """The highest t_post from the last event on, percent."""

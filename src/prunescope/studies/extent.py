@@ -32,12 +32,14 @@ class Extent:
     recalled: bool = False
 
     def __str__(self) -> str:
-        """What a verdict adds to its outcome: nothing at the paper's own setting."""
-        parts = [f"at {self.scale} scale"] if self.scale != "paper" else []
-        if self.scale == "paper" and (others := [*self.cut, *["data"] * bool(self.data)]):
+        """What follows the outcome of a verdict: nothing at the paper's own setting."""
+        where, others = "", [*self.cut, *["data"] * bool(self.data)]
+        if self.scale != "paper":
+            where = f" at {self.scale} scale"
+        elif others:
             more = f" and {len(others) - SHOWN} more" if len(others) > SHOWN else ""
-            parts.append(f"at paper scale but for {', '.join(others[:SHOWN])}{more}")
-        return ", ".join(parts + ["setting recalled"] * self.recalled)
+            where = f" at paper scale but for {', '.join(others[:SHOWN])}{more}"
+        return where + (", setting recalled" if self.recalled else "")
 
     @property
     def lines(self) -> tuple[str, ...]:

@@ -177,8 +177,7 @@ def summary_sentence(verdicts: Sequence[Verdict], rule: Rule | None = None) -> s
     noun = "claim" if len(verdicts) == 1 else "claims"
     interval = f"the interval rule finds {_counts(verdict.interval_rule for verdict in verdicts)}"
     by_paper = f"; by {rule.name}: {_counts(verdict.paper for verdict in verdicts)}" if rule else ""
-    scale = f" {verdicts[0].extent}".rstrip()
-    return f"Of {len(verdicts)} {noun}{scale}, {interval}{by_paper}."
+    return f"Of {len(verdicts)} {noun}{verdicts[0].extent}, {interval}{by_paper}."
 
 
 def number(value: object) -> str:

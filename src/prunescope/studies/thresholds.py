@@ -12,31 +12,41 @@ from prunescope.base.errors import UsageError
 Values = Mapping[str, NDArray[Any]]
 
 
-def last_within(densities: Sequence[float], errors: Sequence[float], limit: float) -> float:
-    """The smallest density at which a curve of errors is still at most `limit`.
+def first_crossing(densities: Sequence[float], errors: Sequence[float], limit: float) -> float:
+    """The density at which a curve of errors first leaves `limit`, coming from the densest.
 
-    densities: descending, in (0, 1], the densest first; errors: at each. Between the last point within the limit and
+    densities: descending, in (0, 1], the densest first; errors: at each. Between the last point before it leaves and
     the next, the curve is a straight line over the logarithm of the density. A curve that is within the limit to its
-    end gives its last density: the true one is no larger.
+    end gives its last density: the true one is no larger. What comes after it has left plays no part, see `comes_back`.
 
     Raises UsageError for fewer than two points, densities that do not descend, a first error above the limit.
 
-    >>> round(last_within([1.0, 0.1, 0.01], [1.0, 2.0, 6.0], 4.0), 4)
+    >>> round(first_crossing([1.0, 0.1, 0.01], [1.0, 2.0, 6.0], 4.0), 4)
     0.0316
     """
     if len(densities) != len(errors) or len(densities) < 2:
         raise UsageError(f"{len(densities)} densities and {len(errors)} errors are no curve; give 2 or more pairs")
     if densities[-1] <= 0 or any(later >= earlier for earlier, later in pairwise(densities)):
         raise UsageError(f"densities {list(densities)} must descend and stay above 0")
-    within = [place for place, error in enumerate(errors) if error <= limit]
-    if 0 not in within:
+    if errors[0] > limit:
         raise UsageError(f"the densest network's error {errors[0]:g} is above the limit {limit:g}; raise the limit")
-    last = within[-1]
-    if last == len(errors) - 1:
+    outside = [place for place, error in enumerate(errors) if error > limit]
+    if not outside:
         return float(densities[-1])
+    last = outside[0] - 1
     share = (limit - errors[last]) / (errors[last + 1] - errors[last])
     ends = np.log([densities[last], densities[last + 1]])
     return float(np.exp(ends[0] + share * (ends[1] - ends[0])))
+
+
+def comes_back(errors: Sequence[float], limit: float) -> bool:
+    """Whether a curve of errors is within `limit` again after it has left it, so that no one place is a threshold.
+
+    >>> comes_back([1.0, 5.0, 2.0], 4.0), comes_back([1.0, 2.0, 6.0], 4.0)
+    (True, False)
+    """
+    within = [error <= limit for error in errors]
+    return any(later and not earlier for earlier, later in pairwise(within))
 
 
 def threshold(values: Sequence[Values], *, replicates: int, margin: float) -> dict[str, float]:
@@ -48,7 +58,8 @@ def threshold(values: Sequence[Values], *, replicates: int, margin: float) -> di
     values: `Risk` of the dense network of every replicate; then, of one replicate, `Risk` and `LayerSparsity` of the
     dense network and of each sparser one. margin: a fraction; it keeps a dense network without any spread from making
     single examples count.
-    Returns: threshold, a sparsity; reached: 1 if the curve leaves the limit, 0 if it ends within it.
+    Returns: threshold, the sparsity at which the curve first leaves the limit; reached: 1 if it does, 0 if it ends
+    within it; returns: 1 if it comes back into it afterwards, so that it has no one threshold.
 
     A network that is no sparser than the one before it, or has no weight left, tells nothing and is left out.
 
@@ -65,5 +76,6 @@ def threshold(values: Sequence[Values], *, replicates: int, margin: float) -> di
         if 0 < density < (densities or [2.0])[-1]:
             densities.append(density)
             errors.append(float(risk["error"]))
-    least = last_within(densities, errors, errors[0] + max(spread, margin))
-    return {"threshold": 1 - least, "reached": float(least > densities[-1])}
+    limit = errors[0] + max(spread, margin)
+    reached, returns = (float(found) for found in (max(errors) > limit, comes_back(errors, limit)))
+    return {"threshold": 1 - first_crossing(densities, errors, limit), "reached": reached, "returns": returns}

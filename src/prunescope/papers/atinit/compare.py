@@ -93,7 +93,11 @@ class Says:
             "points more on the test set than the dense one"
         )
         place = "Yang et al. 2023, abstract (task and sparsity are proposed here); the margin is proposed here"
-        source = {"basis": "paper", "place": place, "preconditions": (self.dense_fits(at_most=5.0),)}
+        source = {
+            "basis": "proposed" if self.noise else "paper",
+            "place": place,
+            "preconditions": (self.dense_fits(at_most=5.0),),
+        }
         cost = self.error(method, exponent) - self.error()
         return self(f"{method}-retains", says, cost, ps.Direction("less", than=margin), **source)
 

@@ -152,9 +152,9 @@ class Arms:
         return self.networks[key]
 
     def thresholds(self, method: str, noise: float, split: str, *, tolerance: float) -> list[ps.Quantity]:
-        """Up to which sparsity the error is the dense network's, percent, and whether it suffers at all, as 1 or 0.
+        """Up to which sparsity the error is the dense network's, percent; whether it suffers, and recovers, as 1 or 0.
 
-        One quantity [2] a replicate. tolerance: percentage points; see `studies.thresholds.threshold`.
+        One quantity [3] a replicate. tolerance: percentage points; see `studies.thresholds.threshold`.
         """
         curve = [self.at(method, noise, exponent) for exponent in (0, *self.ground.exponents)]
         dense = curve[0].risks[split]
@@ -166,14 +166,14 @@ class Arms:
             def read(results: ps.Results) -> list[float]:
                 values = [results[node] for node in nodes]
                 where = threshold(values, replicates=len(dense), margin=tolerance / 100)
-                return [100 * where["threshold"], where["reached"]]
+                return [100 * where["threshold"], where["reached"], where["returns"]]
 
             return ps.Quantity("", "percentage points of sparsity", nodes, read)
 
         return [of(number) for number in range(self.ground.replicates)]
 
     def threshold(self, method: str, noise: float, split: str, *, tolerance: float) -> ps.Quantity:
-        """The same of all replicates: [replicates, 2]."""
+        """The same of all replicates: [replicates, 3]."""
         return ps.side_by_side(self.thresholds(method, noise, split, tolerance=tolerance)).map(np.transpose)
 
 

@@ -102,6 +102,14 @@ def largest(size: Size, **ways: Any) -> Arm:
     return pruned(VGG11, VGG11_LAYERS, size, "L", period=FAST, score=L2, **ways)
 
 
+def reference(size: Size) -> Arm:
+    """The same that leaves gamma and beta of pruned filters alone: what temporary noise is compared with.
+
+    Source: Bartoldson et al. 2020, the authors' scripts of Figures 5 and D2 (noise = "Prune_L").
+    """
+    return largest(size, normalization_follows=False, suffix=", BN kept")
+
+
 def noisy(size: Size, name: str, kind: type[ps.BernoulliUnits | ps.NoiseUnits | ps.ZeroUnits], **fields: Any) -> Arm:
     """VGG11 under temporary noise on the filters that `largest` takes. fields: of the noise."""
     layers = VGG11_LAYERS.schedules(size, FAST)

@@ -11,9 +11,10 @@ from functools import cached_property
 import numpy as np
 
 import prunescope as ps
-from prunescope.papers.bartoldson.quantities import QUANTITIES, RECALIBRATED, Observables
+from prunescope.papers.bartoldson.quantities import QUANTITIES, RECALIBRATED, Observables, over_epochs
 from prunescope.studies import correlation
 from prunescope.studies.correlation import Points, Statistic
+from prunescope.studies.events import Epochs
 from prunescope.studies.results import Node
 
 MOVES: Mapping[str, float] = {"mean_stability": 1.0, "recalibrated_stability": 1.0, "mean_drop": 1.0}
@@ -122,6 +123,22 @@ class Comparison:
         """A quantity of one arm minus that of another at the same seeds, [R]."""
         gap = self._value(name, quantity) - self._value(over, quantity)
         return Compared(**vars(gap), needs=(self.only(name, over).fits(quantity),))
+
+    def gap_in_window(self, name: str, over: str) -> Compared:
+        """Best test accuracy of one arm minus that of another, of both from the later one's last event on, [R].
+
+        `best` looks at a network without events in all epochs, at a pruned one in the last few only.
+        """
+        tests = [[self.observables.accuracy(run) for run in self.recipes(arm)] for arm in (name, over)]
+
+        def gap(first: Epochs, second: Epochs) -> float:
+            start = max(first.last_event, second.last_event)
+            return float(first.after[start:].max() - second.after[start:].max())
+
+        quantity = over_epochs(gap, *tests).named(
+            f"{name} minus {over}", "percentage points of best in a common window"
+        )
+        return Compared(**vars(quantity), needs=(self.only(name, over).fits("final"),))
 
     def points(self, results: ps.Results, x: str, y: str, *given: str) -> Points:
         """One point a run. given: quantities that are held fixed."""

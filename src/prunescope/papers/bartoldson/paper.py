@@ -11,6 +11,15 @@ from prunescope.papers.bartoldson import PAPERS
 from prunescope.papers.bartoldson.scales import Count, S, Size, TraceSize
 
 Figures = Iterator[ps.Figure]
+ZEROED = (
+    "While filters are held at zero for more than one batch, Adam sees no gradients of theirs but in the last one; the "
+    "authors update them and zero them again, so that their moments go on."
+)
+GAP = (
+    "Training accuracy, and so the gap, is that of the network after an epoch, on clean images; the authors' is the "
+    "running one over the augmented batches of the epoch."
+)
+"""Where the authors' program differs from this one."""
 
 
 def builder(

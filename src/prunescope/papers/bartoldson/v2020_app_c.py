@@ -11,7 +11,7 @@ import prunescope as ps
 from prunescope.papers.bartoldson import arms, figures, v2020_fig3
 from prunescope.papers.bartoldson.claims import LESS, MORE, Claims, Says, as_published
 from prunescope.papers.bartoldson.comparison import Comparison
-from prunescope.papers.bartoldson.paper import Figures, builder
+from prunescope.papers.bartoldson.paper import GAP, Figures, builder
 from prunescope.papers.bartoldson.scales import RESNET18_MORE, RESNET18_SGD, scales_of
 from prunescope.studies import correlation
 
@@ -107,5 +107,6 @@ def _gentle(runs: Comparison, settings: Settings) -> Claims:
 build = builder(
     __doc__,
     _figures,
+    GAP,
     "The numbers of Table C1 and of Figures C1 and C2 are not in the text at hand: directions are claimed.",
 )

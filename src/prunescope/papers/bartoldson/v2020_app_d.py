@@ -8,7 +8,7 @@ from pydantic import Field
 import prunescope as ps
 from prunescope.papers.bartoldson import arms, figures
 from prunescope.papers.bartoldson.claims import MORE, Says
-from prunescope.papers.bartoldson.paper import Figures, builder
+from prunescope.papers.bartoldson.paper import ZEROED, Figures, builder
 from prunescope.papers.bartoldson.scales import VGG11, Ascending, Count, EventSize, scales_of
 
 COST = {"smoke": "a minute or less", "laptop": "1.5 hours", "paper": "months"}
@@ -29,7 +29,7 @@ SCALES = scales_of(Settings, smoke={"batches": (1, 2)}, laptop={"batches": (9, 6
 
 def _figures(size: Settings) -> Figures:
     zeroed = [arms.noisy(size, f"Zeroing {n}, restored", ps.ZeroUnits, batches=n, **SAVED) for n in size.batches]
-    runs = arms.compared(VGG11, size, arms.largest(size), *zeroed)
+    runs = arms.compared(VGG11, size, arms.reference(size), *zeroed)
     yield figures.dynamics("figd2", "Figure D2: test accuracy, filters restored", {"VGG11": runs})
     says, (none, pruned, *_, longest) = Says(PLACE), runs.names
     zeroing = f"Zeroing for {size.batches[-1]} batches with restored values"
@@ -45,5 +45,8 @@ def _figures(size: Settings) -> Figures:
 
 
 build = builder(
-    __doc__, _figures, "Figure D1 is a drawing of the methods; numbers of Figure D2 are not in the text at hand."
+    __doc__,
+    _figures,
+    ZEROED,
+    "Figure D1 is a drawing of the methods; numbers of Figure D2 are not in the text at hand.",
 )

@@ -65,7 +65,12 @@ def spectral(size: Settings) -> dict[str, Measured]:
     """The spectrum, epsilon and what follows from them."""
     images, losses = (Sample(split="test", examples=number) for number in (size.flat_images, size.test_limit))
     along = LossAlongEigenvectors(
-        sample=images, count=size.directions, losses=losses, step=size.step, tolerance=size.tolerance
+        sample=images,
+        count=size.directions,
+        among=max(size.eigenvalues, size.directions),  # descending with their sign, as the authors sort them
+        losses=losses,
+        step=size.step,
+        tolerance=size.tolerance,
     )
     spectrum = HessianSpectrum(sample=images, count=size.eigenvalues, tolerance=size.tolerance)
     theirs = HessianSpectrum(sample=images, count=size.eigenvalues, method="power")

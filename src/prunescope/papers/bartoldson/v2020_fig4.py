@@ -12,7 +12,7 @@ import prunescope as ps
 from prunescope.papers.bartoldson import arms, figures, scales
 from prunescope.papers.bartoldson.claims import LESS, MORE, Claims, Says, as_published
 from prunescope.papers.bartoldson.comparison import Comparison
-from prunescope.papers.bartoldson.paper import Figures, builder
+from prunescope.papers.bartoldson.paper import GAP, Figures, builder
 from prunescope.papers.bartoldson.quantities import STABILITIES
 from prunescope.papers.bartoldson.scales import Distinct, EventSize, Group, scales_of
 
@@ -86,6 +86,7 @@ def _accuracy(network: str, runs: Comparison, size: EventSize) -> Claims:
 build = builder(
     __doc__,
     _figures,
+    GAP,
     "Layers of 16 filters lose nothing at some events of the lower rate: a tenth of 16 is two filters' share rounded "
     "down to one.",
     "These networks need not fit their training set; the gap is shown instead, as in the paper.",

@@ -9,7 +9,7 @@ import prunescope as ps
 from prunescope.papers.bartoldson import arms, figures
 from prunescope.papers.bartoldson.claims import MORE, Claims, Says
 from prunescope.papers.bartoldson.comparison import Comparison
-from prunescope.papers.bartoldson.paper import Figures, builder
+from prunescope.papers.bartoldson.paper import ZEROED, Figures, builder
 from prunescope.papers.bartoldson.scales import VGG11, Ascending, Count, EventSize, scales_of
 
 COST = {"smoke": "a minute or less", "laptop": "2 hours", "paper": "months"}
@@ -40,7 +40,7 @@ def comparisons(size: Settings) -> dict[str, Comparison]:
     Zeroing: targeted filters at 0 for so many batches, then back from 0.
     Gaussian noise: on targeted filters before each of so many batches.
     """
-    pruned, test = arms.largest(size, normalization_follows=False, suffix=", BN kept"), size.test_batches
+    pruned, test = arms.reference(size), size.test_batches
     zeroing = [arms.noisy(size, f"Zeroing {n}", ps.ZeroUnits, batches=n) for n in size.batches]
     gaussian = [arms.noisy(size, f"Gaussian {n}", ps.NoiseUnits, batches=n, test_batches=test) for n in size.batches]
     return {
@@ -85,5 +85,6 @@ build = builder(
     __doc__,
     _figures,
     _draws,
+    ZEROED,
     "Prune_L of this figure leaves gamma and beta of pruned filters alone, unlike that of Figure 2.",
 )

@@ -116,8 +116,9 @@ def cell(axis: str, value: float, networks: Networks) -> ps.Rows:
     """The networks of a cell, with the two predictors."""
     setting, keep = networks.setting, networks.keep
     predictors = {"log_race": float(np.log(setting.race(keep))), "death": setting.death(keep)}
-    errors = networks.error().map(if_most_are_trained)
-    return ps.Rows({axis: value, "keep": 100 * keep, **predictors}, {"trained": networks.trained, "test_error": errors})
+    errors = networks.error()
+    columns = {"trained": networks.trained, "error": errors, "test_error": errors.map(if_most_are_trained)}
+    return ps.Rows({axis: value, "keep": 100 * keep, **predictors}, columns)
 
 
 def if_most_are_trained(errors: ps.Numbers) -> ps.Numbers:
