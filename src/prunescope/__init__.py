@@ -49,7 +49,16 @@ if TYPE_CHECKING:
     from prunescope.studies.figure import Computed, Figure, Rows
     from prunescope.studies.plot import Intervals, Lines, Listing, Map, Row, Scatter, Sheet, Table
     from prunescope.studies.quantity import Quantity, arrays, column, combined, constant, each, nodes_of, side_by_side
-    from prunescope.studies.region import Among, Count, Direction, Equivalence, MedianDirection, Near, Region
+    from prunescope.studies.region import (
+        Among,
+        CorrelationDirection,
+        Count,
+        Direction,
+        Equivalence,
+        MedianDirection,
+        Near,
+        Region,
+    )
     from prunescope.studies.results import Numbers, Results
     from prunescope.studies.study import Study, merged, titled
     from prunescope.tasks.data.augmentation import Augmentation
@@ -121,7 +130,7 @@ _HOME = {
     "studies.figure": "Computed Figure Rows",
     "studies.plot": "Intervals Lines Listing Map Row Scatter Sheet Table",
     "studies.quantity": "Quantity arrays column combined constant each nodes_of side_by_side",
-    "studies.region": "Among Count Direction Equivalence MedianDirection Near Region",
+    "studies.region": "Among CorrelationDirection Count Direction Equivalence MedianDirection Near Region",
     "studies.results": "Numbers Results",
     "studies.study": "Study merged titled",
     "tasks.data.augmentation": "Augmentation",
