@@ -36,7 +36,8 @@ def build(settings: Settings, scale: str) -> ps.Study:
         claims=_claims(bench),
     )
     note = (
-        "Cross-fitted: the level is chosen on one half of the test set and judged on the other, both ways. With "
+        "Cross-fitted: the level is chosen on one half of the test set by the other replicates, and judged on the "
+        "other half by the replicate that had no part in it, both ways. With "
         "validation=N the level, and the epoch of the dense network, are chosen on N training examples held out, "
         "whose labels are right; that needs runs of its own."
     )
@@ -45,7 +46,7 @@ def build(settings: Settings, scale: str) -> ps.Study:
 
 
 def cross_fitted(bench: Benchmark, noise: float, arm: Arm = "pruned") -> ps.Quantity:
-    """Test error of an arm at its optimum, chosen on one half of the test set and judged on the other, percent."""
+    """Test error of an arm at its optimum, percent, chosen by other test examples and replicates than judge it."""
     even, odd = (
         ps.side_by_side([ps.column([p.halves for p in row], name, scale=100) for row in bench.chain(arm, noise)])
         for name in ("even_error", "odd_error")
