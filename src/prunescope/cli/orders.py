@@ -145,7 +145,7 @@ def carry_out(order: Order, machine: Machine, folder: Path, out: Path | None, co
         decided = until_decided(lambda n: order.build(replicates=n), looks(FIRST, order.most), make)
         study = decided.study
         screen.print(f"{decided.replicates} replicates at the last look")
-    screen.print(f"done in {duration(time.monotonic() - began)}; results are in {store.root}", soft_wrap=True)
+    screen.print(f"done in {duration(time.monotonic() - began)}; results are in {store.url}", soft_wrap=True)
     publish_report(study, store, out or order.folder, command)
 
 

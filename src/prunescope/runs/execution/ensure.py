@@ -115,7 +115,7 @@ def _executor(prepared: Prepared, count: int, queue: WorkQueue, display: Display
         count = 1
     if count > 1:
         return Processes(
-            bench.store.root,
+            bench.store.url,
             workers=count,
             device=bench.device,
             checkpoint_seconds=bench.checkpoint_seconds,

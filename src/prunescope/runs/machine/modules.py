@@ -27,8 +27,8 @@ def load_module(state: StateRef | Recipe, *, store: Store | Path | str) -> nn.Mo
     state = final(state) if isinstance(state, Recipe) else state
     loader = Loader(store if isinstance(store, Store) else Store(store))
     recipe, moment = StoredResults(loader.store).state_key(state)
-    if not loader.store.state_path(recipe.id, moment).exists():
-        raise Missing(f"the state {state.moment.when} of run {recipe.id[:8]} is not in {loader.store.root}; ensure it")
+    if not loader.store.storage.exists(loader.store.state_key(recipe.id, moment)):
+        raise Missing(f"the state {state.moment.when} of run {recipe.id[:8]} is not in {loader.store.url}; ensure it")
     module = copy.deepcopy(loader.model(recipe).template(train=False))
     weights = loader.weights(state)
     leaves = {**dict(module.named_parameters()), **dict(module.named_buffers())}
