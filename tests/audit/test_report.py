@@ -11,8 +11,8 @@ import pytest
 from scipy import stats
 
 import prunescope as ps
+from prunescope.audit.door import audit
 from prunescope.audit.evidence import answers
-from prunescope.audit.report import audit
 from prunescope.base.errors import UsageError
 
 SITE = np.array(["north", "south", "east", "west"])[np.arange(500) % 4]
@@ -181,20 +181,34 @@ def test_only_what_is_kept_passes(gate, code, runs, store):
 
 
 def test_the_gate_has_three_answers_and_only_a_broken_bound_is_a_failure(report, folder):
-    said = {verdict.claim.name: verdict.said for verdict in report.gate}
+    said = {verdict.claim.name: verdict.said for verdict in report.verdicts if verdict.claim.name.startswith("gate-")}
     assert said["gate-max-loss-0"] == "kept"
     assert said["gate-max-class-loss-0"] == "cannot tell"
     assert said["gate-max-class-loss-2"] == said["gate-max-disagreement-2"] == "broken"
     assert report.exit_code == 1
+    answers = [row["answer"] for row in report.gate]
+    assert answers == sorted(answers, key=["broken", "cannot tell", "kept"].index) and len(set(answers)) == 3
     suite = ElementTree.parse(folder / "gate.xml").getroot()
-    assert int(suite.get("failures")) == sum(text == "broken" for text in said.values())
-    assert int(suite.get("skipped")) == sum(text == "cannot tell" for text in said.values())
-    (skipped,) = [
-        case.find("skipped").get("message")
+    assert int(suite.get("failures")) == answers.count("broken") == len(suite.findall(".//failure"))
+    assert int(suite.get("skipped")) == answers.count("cannot tell") == len(suite.findall(".//skipped"))
+    (case,) = [
+        case
         for case in suite
-        if case.get("name") == "p50: No class loses more than 2 points."
+        if (case.get("classname"), case.get("name")) == ("prunescope.audit.p50", "max-class-loss=2, class 3")
     ]
-    assert "cannot tell with 500 examples" in skipped and "would do" in skipped
+    (row,) = [
+        row
+        for row in report.table("gate")
+        if (row["network"], row["bound"], row["group"]) == ("p50", "max-class-loss=2", "class 3")
+    ]
+    (shown,) = (row for row in rows(report, "classes", network="p50") if row["title"] == "class 3")
+    assert [row[end] for end in ("change", "low", "high")] == [shown[end] for end in ("change", "low", "high")]
+    assert f"{shown['change']:.2f} [" in (case[0].get("message") or case[0].text) and "percentage points" in str(report)
+    kept = {
+        name: [row["answer"] for row in report.gate if row["network"] == name and "class" in row["bound"]]
+        for name in ("p50", "p97")
+    }
+    assert len(kept["p50"]) == 10 and "broken" in kept["p97"] and "broken" not in kept["p50"]
 
 
 def test_as_many_examples_as_are_said_to_do_decide():

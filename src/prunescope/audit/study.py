@@ -1,7 +1,7 @@
 """audit: What did pruning do to this network, and to whom?
 
 Belongs here: an audit as a study, from states to nodes and findings. Does not belong here: statistics (`contrast.py`),
-what is shown (`figures.py`), the call that a user makes (`report.py`).
+what is shown (`figures.py`), the call that a user makes (`door.py`).
 """
 
 from collections.abc import Hashable, Mapping
@@ -9,10 +9,8 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any, cast
 
-from numpy.typing import ArrayLike
-
 from prunescope.audit.claims import Claims
-from prunescope.audit.evidence import Evidence, answers, check_seeds, column
+from prunescope.audit.evidence import Column, Evidence, answers, check_seeds
 from prunescope.audit.figures import figures
 from prunescope.audit.sentence import head
 from prunescope.audit.tables import Findings
@@ -59,7 +57,7 @@ class Audit:
     """Networks to compare, before anything is read of them.
 
     dense: the state audited. pruned, twins: others by the name that the report gives them.
-    groups: a column for each example of the split, by name.
+    groups: columns of the examples of the split, by name.
     gate: bounds in percentage points by their names in `gate.BOUNDS`.
     delta: points that a class or group may lose at a safe sparsity.
     split: whose examples are looked at.
@@ -70,7 +68,7 @@ class Audit:
     dense: StateRef
     pruned: Mapping[str, StateRef]
     twins: Mapping[str, StateRef] = field(default_factory=dict)
-    groups: Mapping[str, ArrayLike] = field(default_factory=dict)
+    groups: Mapping[str, Column] = field(default_factory=dict)
     gate: Mapping[str, float] = field(default_factory=dict)
     delta: float = 1.0
     split: SplitName = "test"
@@ -156,7 +154,7 @@ def _findings(audit: Audit, results: Any) -> Findings:
         twins=tuple(known[name] for name in audit.twins),
         index=like["index"],
         classes=tuple(task_of(audit.dense).data.source.class_names) or tuple(map(str, range(count))),
-        groups={name: column(name, values, len(like["label"])) for name, values in audit.groups.items()},
+        groups=audit.groups,
         neighbours=results[audit.neighbours]["neighbours"],
     )
     return Findings(evidence, audit.delta)

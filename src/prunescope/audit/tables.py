@@ -158,8 +158,9 @@ class Findings:
 
     def _exemplars(self, sparsity: str, members: Sequence[Answers]) -> Row:
         dense, pruned = _predictions(self.evidence.seeds), _predictions(members)
+        generator = stream(0, "audit", "exemplars", *sorted(one.digest for one in members))
         size = max(1, min(len(members), len(dense) // 2))
-        draw = partial(shares, dense, size=size, generator=stream(0, "audit", "exemplars", sparsity))
+        draw = partial(shares, dense, size=size, generator=generator)
         share, chance = 100 * draw(pruned=pruned), 100 * draw(pruned=None)
         low, high = np.quantile(chance, [0.025, 0.975])
         return {
@@ -205,7 +206,8 @@ class Findings:
 
 
 def _predictions(networks: Sequence[Answers]) -> Labels:
-    return np.stack([network.prediction for network in networks])
+    """Those of all networks, in an order that names and places do not change, [R, N]."""
+    return np.stack([network.prediction for network in sorted(networks, key=lambda one: one.digest)])
 
 
 def _interval(interval: Interval, scale: float) -> dict[str, object]:

@@ -83,7 +83,7 @@ def audit(
 
     kind = _one_of("--target", target, TARGETS)()
     split_name = _one_of("--split", split, {"test": "test", "train": "train"})
-    source, layout = (None, None) if data is None else source_named(data, kind)
+    source, layout = (None, None) if data is None else source_named(data, kind, trained=False)
     with shown(messages()) as display, _refusing():
         report = audit_of(
             dense,

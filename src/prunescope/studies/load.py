@@ -22,7 +22,7 @@ from prunescope.base import value
 from prunescope.base.blame import blaming, explain
 from prunescope.base.errors import UsageError
 from prunescope.base.invalid import InvalidValue, invalid, unknown_field
-from prunescope.studies.kinds import KIND, has_kind, interface_of, kind_of
+from prunescope.base.kinds import KIND, has_kind, interface_of, kind_of
 from prunescope.studies.study import Study
 
 DEFAULT_SCALE = "laptop"

@@ -109,7 +109,8 @@ def write(
     sentence = study.head(results) if study.head else summary_sentence(verdicts, mean_rule(study))
     texts = {f"figures/{item.figure.name}.svg": item.svg for item in drawn if item.svg}
     texts |= {f"data/{item.figure.name}.csv": item.csv for item in drawn if item.csv}
-    texts["summary.json"] = _json(summary(study, verdicts) | {"sentence": sentence, "cautions": cautions}) + "\n"
+    record = {"sentence": sentence, "cautions": cautions, "command": command, "cost": flat(cost or {})}
+    texts["summary.json"] = _json(summary(study, verdicts) | record) + "\n"
     failed, records = failures or {}, lineage or {}
     absent = [node.id for node in study.nodes if node not in results and node.id not in failed]
     shown: dict[str, object] = {
