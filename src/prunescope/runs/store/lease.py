@@ -11,6 +11,7 @@ replaced.
 import contextlib
 import json
 import time
+import uuid
 from collections.abc import Iterable
 from dataclasses import asdict
 
@@ -51,7 +52,9 @@ def acquire(store: Store, node: str) -> Lease | None:
     if before is not None and _works(store, key, before):
         return None
     mine = f"{_folder(node)}/{number}"
-    if not store.storage.create(mine, json.dumps(asdict(store.pulse.holder)).encode(), durable=False):
+    content = json.dumps({**asdict(store.pulse.holder), "claim": uuid.uuid4().hex}).encode()
+    # Where an answer was lost the client has asked again, and was told that the lease, its own, exists.
+    if not store.storage.create(mine, content, durable=False) and store.storage.get(mine) != content:
         return None
     if latest and store.storage.get(key) != before:  # released meanwhile, and perhaps claimed anew from number 1
         store.storage.delete(mine)

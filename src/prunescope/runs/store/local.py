@@ -76,7 +76,7 @@ class LocalStorage:
 
     def exists(self, key: str) -> bool:
         """Whether there is such a file."""
-        return os.path.exists(f"{self.url}/{key}")  # noqa: PTH110
+        return os.path.isfile(f"{self.url}/{key}")  # noqa: PTH113
 
     def entries(self, folder: str) -> Iterator[Entry]:
         """The files below the folder, walked without recursion; links and hidden names are left out."""
