@@ -17,12 +17,15 @@ from prunescope.audit.gate import checked
 from prunescope.audit.report import AuditReport
 from prunescope.audit.states import Examples, states
 from prunescope.audit.study import Audit
+from prunescope.audit.twins import train as train_missing
+from prunescope.audit.twins import twins_of
 from prunescope.base.errors import UsageError
 from prunescope.base.reference import StateRef
 from prunescope.measures.measure import SplitName
 from prunescope.runs.execution.ensure import ensure
 from prunescope.runs.execution.status import Display
 from prunescope.runs.graph.given import Given, task_of
+from prunescope.runs.graph.recipe import Recipe
 from prunescope.runs.store.store import Store
 from prunescope.studies.claim import judge_all
 from prunescope.tasks.data.layout import Layout
@@ -47,6 +50,8 @@ def audit(
     train: Any = None,
     network: Any = None,
     twins: Any = (),
+    controls: Any = (),
+    recipe: Recipe | None = None,
     groups: Mapping[str, ArrayLike] | None = None,
     gate: Mapping[str, float] | None = None,
     delta: float = 1.0,
@@ -62,7 +67,9 @@ def audit(
     device: str = "cpu",
     display: Display | None = None,
 ) -> AuditReport:
-    """What pruning did to a network, to whom, and whether it is more than another seed changes; trains nothing.
+    """What pruning did to a network, to whom, and whether it is more than another seed changes.
+
+    Nothing is trained but what is given as a recipe, and twins where they are a number.
 
     A state is a module, a state dict, the path of a file (.pt, .pth, .safetensors) or of a folder of OpenLTH, the first
     digits of a run of the store, a recipe, or a state of one. Exact zeros of weights count as removed.
@@ -74,7 +81,10 @@ def audit(
         default what runs among the states were trained for.
     train: training examples, likewise; needed for split="train" only.
     network: the class, function, instance or import path that state dicts are of.
-    twins: networks trained like the dense one with other seeds; without them no claim blames pruning.
+    twins: networks trained like the dense one with other seeds, or how many to train by its recipe; without them no
+        claim blames pruning.
+    controls: networks that got everything but pruning, such as more training or fewer channels: shown beside it.
+    recipe: how the dense network was trained, where twins are a number and it is no run of the store.
     groups: columns by name, each a text or a whole number for every example of the split, in its order.
     gate: bounds by name, percentage points: max-loss, max-class-loss, max-group-loss, max-disagreement.
     delta: points of error that a class or group may lose at what is called a safe sparsity.
@@ -92,14 +102,21 @@ def audit(
     lacks_training = examples is not None and _twice(examples.data.source)
     if lacks_training and split != "test":
         raise UsageError(f"split={split!r} needs training examples; give train=(x, y), or data that have some")
-    kinds = {"pruned": labelled("pruned", pruned), "twins": labelled("twin", twins)}
+    if recipe is not None and examples is None:
+        examples, network = Examples.of(recipe.task, recipe.seeds), network or recipe.task.network
+    store = store if isinstance(store, Store) else Store(store)
+    if isinstance(twins, int):
+        twins = twins_of(twins, dense, recipe, store)
+    elif recipe is not None:
+        raise UsageError("recipe= is for twins that are trained; say how many by twins=3, or leave it out")
+    kinds = {"pruned": labelled("pruned", pruned), "controls": labelled("control", controls)}
+    kinds |= {"twins": labelled("twin", twins)}
     if not kinds["pruned"]:
         raise UsageError("there is no pruned network to audit; give at least one")
     names = Counter(["dense", *(name for kind in kinds.values() for name in kind)])
     if twice := [name for name, count in names.items() if count > 1]:
         raise UsageError(f"two networks are called {twice[0]!r}; give pruned= and twins= as dictionaries with names")
-    store = store if isinstance(store, Store) else Store(store)
-    things = {"dense": dense} | kinds["pruned"] | kinds["twins"]
+    things = {"dense": dense} | kinds["pruned"] | kinds["controls"] | kinds["twins"]
     found = states(things, examples, store, network=network, prunable=prunable, output=output)
     known = {kind: {name: found.states[name] for name in named} for kind, named in kinds.items()}
     before = found.states["dense"]
@@ -119,6 +136,7 @@ def audit(
         notes=(*found.notes, *_unpruned(before, known["pruned"]), *((NO_TRAINING_DATA,) if lacks_training else ())),
     )
     check_inputs(plan.states, split)
+    train_missing(plan.states.values(), store, device, display)
     results = ensure(plan.all_nodes, store=store, workers=1, device=device, display=display)
     study = plan.study()
     return AuditReport(plan, study, results, judge_all(study.claims, results))

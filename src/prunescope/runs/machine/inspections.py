@@ -18,7 +18,7 @@ from prunescope.runs.machine.loader import Loader, check_code, facts_key
 from prunescope.runs.machine.lru import LRU
 from prunescope.runs.store.plan import Plan, runs_of
 from prunescope.runs.store.store import Store
-from prunescope.tasks.inspection import Inspection, inspect_problem
+from prunescope.tasks.inspection import Inspection, check_trains, inspect_problem
 from prunescope.tasks.task import Problem
 from prunescope.training.interventions import Reinit, Rewind
 from prunescope.training.interventions.contract import events_of
@@ -107,6 +107,8 @@ def _look(loader: Loader, recipe: Run) -> Inspection:
 
 def _inspect(run: Run, problem: Problem) -> Inspection:
     inspection = inspect_problem(problem)
+    if isinstance(run, Recipe):
+        check_trains(problem, inspection)
     # The last batch of a subset is not known before the subset is, and a given state is not trained.
     if isinstance(run, Recipe) and isinstance(run.examples, Everything):
         check_last_batch(problem, batch=run.batch, drop_last=run.drop_last)
