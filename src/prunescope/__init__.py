@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from prunescope.runs.machine.inspections import inspect
     from prunescope.runs.machine.modules import load_module
     from prunescope.runs.store.store import Store
+    from prunescope.sharing.export import export
     from prunescope.sparsity.scores import Magnitude, Random, Score
     from prunescope.sparsity.select import Remaining, Sparsity
     from prunescope.sparsity.unit_scores import FilterNorm, UnitScore
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
         Region,
     )
     from prunescope.studies.results import Numbers, Results
+    from prunescope.studies.rule import CorrelationBelow5Percent, OneStandardDeviation
     from prunescope.studies.study import Study, merged, titled
     from prunescope.tasks.data.augmentation import Augmentation
     from prunescope.tasks.data.cifar import cifar10, cifar100
@@ -122,6 +124,7 @@ _HOME = {
     "runs.machine.inspections": "inspect",
     "runs.machine.modules": "load_module",
     "runs.store.store": "Store",
+    "sharing.export": "export",
     "sparsity.scores": "Magnitude Random Score",
     "sparsity.select": "Remaining Sparsity",
     "sparsity.unit_scores": "FilterNorm UnitScore",
@@ -132,6 +135,7 @@ _HOME = {
     "studies.quantity": "Quantity arrays column combined constant each nodes_of side_by_side",
     "studies.region": "Among CorrelationDirection Count Direction Equivalence MedianDirection Near Region",
     "studies.results": "Numbers Results",
+    "studies.rule": "CorrelationBelow5Percent OneStandardDeviation",
     "studies.study": "Study merged titled",
     "tasks.data.augmentation": "Augmentation",
     "tasks.data.cifar": "cifar10 cifar100",

@@ -43,6 +43,7 @@ MOVED = {
         "runs.execute": "runs.execution.ensure",
         "runs.watch": "runs.graph.measure_probe",
         "papers.own": "studies.own",
+        "studies.kinds": "base.kinds",
         "papers.bartoldson2020": "papers.bartoldson",
         "papers.bartoldson2020.yours": "papers.bartoldson.yours",
     }.items()

@@ -1,8 +1,9 @@
 """The command `prunescope audit`: what it writes, and every mistake as one message."""
 
+import numpy as np
 import pytest
 import torch
-from files import dense, pruned
+from files import dense, examples, pruned
 from typer.testing import CliRunner, Result
 
 from prunescope.cli import app
@@ -30,6 +31,18 @@ def test_the_command_writes_a_report_and_says_what_it_did(here):
     assert listed.count("given") == 3 and "Net" in listed
     broken = command("bad.pt", *NET, "--gate", "max-disagreement=0.01", "--out", "bad")
     assert broken.exit_code == 1 and "broken" in broken.stdout
+
+
+def test_a_test_set_is_enough(here):
+    x, y = examples(40, 2)
+    np.savez("test.npz", test_x=x.numpy(), test_y=y.numpy(), test_site=np.arange(40) % 2)
+    words = ["half.pt", "--network", "files:Net", "--data", "test.npz", "--groups", "site"]
+    done = command(*words, "--gate", "max-class-loss=100", "--out", "out")
+    assert "No training examples were given" in done.stderr, done.stderr
+    assert [f"class {k}: " in done.stdout for k in range(10)] == [True] * 10 and "percentage points" in done.stdout
+    assert (here / "out" / "data" / "gate.csv").read_text().count("max-class-loss=100") == 10
+    refused = command(*words[:5], "--split", "train")
+    assert refused.exit_code == 2 and "needs training examples" in refused.stderr
 
 
 def test_arguments_of_the_factory_reach_it(here):

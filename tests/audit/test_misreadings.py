@@ -1,5 +1,7 @@
 """Inputs that look right and mean something else."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -60,6 +62,41 @@ def test_a_bound_that_is_no_number_is_refused(bound, tmp_path):
 def test_groups_do_not_take_the_report_s_own_names(name, tmp_path):
     with pytest.raises(UsageError, match="groups cannot be called"):
         audit(net(0), net(1), groups={name: np.arange(60) % 2}, test=data(3), store=tmp_path)
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        ["a", None] * 30,
+        ["a", float("nan")] * 30,
+        np.array(["a", np.nan] * 30, dtype=object),
+        np.ma.masked_equal([0, 1] * 30, 1),
+    ],
+)
+def test_missing_groups_are_named(column, tmp_path):
+    with pytest.raises(
+        UsageError, match=r"groups\['site'\] has no text or whole number for 30 examples, the first at place 1"
+    ):
+        audit(net(0), net(1), groups={"site": column}, test=data(3), store=tmp_path)
+    assert not list(tmp_path.rglob("manifest*"))
+
+
+def test_names_and_origins_change_no_number(tmp_path):
+    twins, pruned = [net(seed) for seed in (2, 3)], {f"p{seed}": net(seed) for seed in (5, 6)}
+    options = {"test": data(3), "store": tmp_path, "groups": {"site": np.arange(60) % 4}}
+    one = audit(net(0), pruned, twins={"one": twins[0], "two": twins[1]}, **options)
+    renamed = dict(zip(("a", "b"), [thing.state_dict() for thing in reversed(pruned.values())], strict=True))
+    two = audit(net(0), renamed, twins={"x": twins[1], "y": twins[0]}, network=lambda: net(0), **options)
+    names = {"p5": "b", "p6": "a"}
+    for table, (name, other) in itertools.product(("measures", "classes", "groups", "difficulty"), names.items()):
+        first, second = (
+            [list(row.values()) for row in report.table(table) if row["network"] == network]
+            for report, network in ((one, name), (two, other))
+        )
+        for before, after in zip(first, second, strict=True):
+            numbers = [[value for value in row if not isinstance(value, str)] for row in (before, after)]
+            assert numbers[0] == pytest.approx(numbers[1], abs=1e-12)
+    assert one.table("exemplars") == two.table("exemplars")
 
 
 def test_a_mask_of_fractions_multiplies(tmp_path):

@@ -47,7 +47,6 @@ def ways(net):
     compiled = {f"module._orig_mod.{key}": leaf for key, leaf in masked.state_dict().items()}
     torch.save({"epoch": 3, "optimizer": {"lr": 0.1}, "state_dict": compiled}, "wrapped.ckpt")
     torch.save({"model": {f"model.{key}": leaf for key, leaf in plain.items()}}, "lightning.pt")
-    torch.save(parametrized(net).state_dict(), "parametrized.pt")
     torch.save({key: leaf.to_sparse() if key.endswith("v1.weight") else leaf for key, leaf in plain.items()}, "coo.pt")
     half = {key: leaf.half() if leaf.is_floating_point() else leaf for key, leaf in plain.items()}
     used = pruned(net)
@@ -59,7 +58,6 @@ def ways(net):
             "baked.safetensors",
             "wrapped.ckpt",
             "lightning.pt",
-            "parametrized.pt",
             "coo.pt",
         ],
         "modules": [masked, used, baked(net), nn.DataParallel(masked), parametrized(net), torch.compile(baked(net))],
@@ -155,12 +153,54 @@ def test_narrower_layers_are_understood_with_or_without_the_module(data, store, 
     order = ("module", "file") if module_first else ("file", "module")
     found = states({"dense": dense(), **{name: things[name] for name in order}}, data, store)
     assert found.states["module"].id == found.states["file"].id
-    assert any("has narrower layers than the network" in note for note in found.notes)
     problem = found.states["file"].run.task.load(found.states["file"].run.seeds, data.data.source.load())
     weights_ = found.states["file"].run.weights
     x = examples(40, 2)[0]
     outputs = problem.model.apply(weights_.params, weights_.buffers, x, train=False)[0]
     assert torch.allclose(outputs, net.eval()(x), atol=1e-5)
+
+
+class Heads(nn.Module):
+    """Two layers with numbers of its own between them: how the pruned network has them no state dict says."""
+
+    def __init__(self, hidden: int = 12, **numbers) -> None:
+        super().__init__()
+        self.first, self.last = nn.Linear(64, hidden), nn.Linear(hidden, 10)
+        self.numbers, self.note = list(numbers), "text"
+        vars(self).update(numbers)
+
+    def forward(self, x):
+        x = self.first(x.flatten(1))
+        x = x * self.scale if "scale" in self.numbers else x
+        return self.last(x.view(len(x), self.heads, -1).softmax(1).flatten(1) if "heads" in self.numbers else x)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "read"), [({"scale": 0.25}, "scale"), ({"heads": 2}, "heads"), ({"unread": 3}, "")]
+)
+def test_a_narrower_state_dict_is_refused_where_the_forward_pass_computes_with_numbers(data, store, numbers, read):
+    torch.manual_seed(0)
+    net, narrow = Heads(**numbers), Heads(hidden=6, **numbers)
+    things = {"dense": net, "narrow": narrow.state_dict()}
+    if not read:
+        assert states(things, data, store, network=lambda: Heads(**numbers)).states["narrow"].run.weights
+        return
+    with pytest.raises(UsageError, match=rf"computes with {read}; .* give the narrower module itself"):
+        states(things, data, store, network=lambda: Heads(**numbers))
+    assert states(things | {"narrow": narrow}, data, store).states["narrow"]
+
+
+def test_a_state_dict_of_parametrizations_needs_a_network_that_has_them(data, store):
+    def build():
+        return parametrized(dense())
+
+    saved = parametrized(dense(1)).state_dict()
+    with pytest.raises(UsageError, match=r"parametrizations of conv1, conv2, fc, and only their code says"):
+        states({"dense": saved}, data, store, network=NET)
+    found = states(
+        {"dense": saved, "module": parametrized(dense(1)), "baked": baked(dense(1))}, data, store, network=build
+    )
+    assert len({state.id for state in found.states.values()}) == 1
 
 
 def test_a_dense_network_of_another_width_than_named_is_refused(data, store):

@@ -37,7 +37,11 @@ def test_a_recipe_in_a_file_is_planned_and_then_explained(command, tmp_path):
 
 
 def test_a_network_by_name_is_explained(command, tmp_path):
-    words = ("--network", "prunescope.tasks.nets:LeNet", "--epochs", 1, "-s", "arguments.inputs=64", "-s", "share=0.1")
+    network = ("--network", "prunescope.tasks.nets:LeNet", "-s", "arguments.inputs=64")
+    refused = command("explain", *network, "--plan")
+    assert refused.exit_code == 2
+    assert "LeNet needs data; write --data my.npz, or --data digits" in " ".join(refused.output.split())
+    words = (*network, "--data", "digits", "--epochs", 1, "-s", "share=0.1")
     result = command("explain", *words, "-s", "levels=1", "-s", "replicates=2", "--workers", 1, "--out", "out")
     assert result.exit_code == 0, result.output
     assert summary(tmp_path / "out")["settings"]["epochs"] == 1

@@ -3,9 +3,9 @@
 import pytest
 
 from prunescope.base.errors import UsageError
+from prunescope.base.kinds import kinds
 from prunescope.base.value import Value
 from prunescope.cli.overrides import gather
-from prunescope.studies.kinds import kinds
 from prunescope.studies.load import changed
 from prunescope.tasks.data.augmentation import Augmentation, CropFlip
 from prunescope.training.optim import SGD, Adam, AdamW, Optimizer

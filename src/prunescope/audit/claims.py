@@ -91,7 +91,7 @@ def _excess(one: Contrast, family: str) -> Estimate:
 
 
 def _bounded(one: Contrast, kind: str, bound: float) -> Estimate:
-    family = BOUNDS[kind].of(one)
+    family, _ = BOUNDS[kind].of(one)
     enough = needed(family, bound / 100, len(one.evidence))
     would = f"about {enough:,} would do" if enough else "it is at the bound itself"
     worst = family.worst.times(100)

@@ -138,4 +138,4 @@ class Contrast:
         return self.alone(of(self.other) - of(self.dense), bounded=False)
 
     def _draws(self, purpose: str) -> torch.Generator:
-        return stream(0, "audit", purpose, self.other.name)
+        return stream(0, "audit", purpose, self.other.digest)

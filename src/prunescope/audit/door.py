@@ -1,7 +1,7 @@
 """`ps.audit`: from whatever a user has, modules, state dicts, files, runs and examples, to an audit.
 
-Belongs here: names, examples, and passing on. Does not belong here: reading states (`states.py`), the audit itself
-(`report.py`).
+Belongs here: names, examples, and passing on. Does not belong here: reading states (`states.py`), the audit
+itself (`study.py`), its report (`report.py`).
 """
 
 from collections import Counter
@@ -9,16 +9,25 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from numpy.typing import ArrayLike
 
-from prunescope.audit import report
+from prunescope.audit.evidence import check_inputs, column
+from prunescope.audit.gate import checked
+from prunescope.audit.report import AuditReport
 from prunescope.audit.states import Examples, states
+from prunescope.audit.study import Audit
+from prunescope.audit.twins import train as train_missing
+from prunescope.audit.twins import twins_of
 from prunescope.base.errors import UsageError
 from prunescope.base.reference import StateRef
 from prunescope.measures.measure import SplitName
+from prunescope.runs.execution.ensure import ensure
 from prunescope.runs.execution.status import Display
 from prunescope.runs.graph.given import Given, task_of
+from prunescope.runs.graph.recipe import Recipe
 from prunescope.runs.store.store import Store
+from prunescope.studies.claim import judge_all
 from prunescope.tasks.data.layout import Layout
 from prunescope.tasks.data.source import Source
 from prunescope.tasks.data.tensors import Names, own
@@ -41,6 +50,8 @@ def audit(
     train: Any = None,
     network: Any = None,
     twins: Any = (),
+    controls: Any = (),
+    recipe: Recipe | None = None,
     groups: Mapping[str, ArrayLike] | None = None,
     gate: Mapping[str, float] | None = None,
     delta: float = 1.0,
@@ -55,8 +66,10 @@ def audit(
     store: Store | Path | str = STORE,
     device: str = "cpu",
     display: Display | None = None,
-) -> report.AuditReport:
-    """What pruning did to a network, to whom, and whether it is more than another seed changes; trains nothing.
+) -> AuditReport:
+    """What pruning did to a network, to whom, and whether it is more than another seed changes.
+
+    Nothing is trained but what is given as a recipe, and twins where they are a number.
 
     A state is a module, a state dict, the path of a file (.pt, .pth, .safetensors) or of a folder of OpenLTH, the first
     digits of a run of the store, a recipe, or a state of one. Exact zeros of weights count as removed.
@@ -68,7 +81,10 @@ def audit(
         default what runs among the states were trained for.
     train: training examples, likewise; needed for split="train" only.
     network: the class, function, instance or import path that state dicts are of.
-    twins: networks trained like the dense one with other seeds; without them no claim blames pruning.
+    twins: networks trained like the dense one with other seeds, or how many to train by its recipe; without them no
+        claim blames pruning.
+    controls: networks that got everything but pruning, such as more training or fewer channels: shown beside it.
+    recipe: how the dense network was trained, where twins are a number and it is no run of the store.
     groups: columns by name, each a text or a whole number for every example of the split, in its order.
     gate: bounds by name, percentage points: max-loss, max-class-loss, max-group-loss, max-disagreement.
     delta: points of error that a class or group may lose at what is called a safe sparsity.
@@ -82,34 +98,57 @@ def audit(
     answer the same examples, for a twin that is the dense network itself, for groups that do not fit, and for unknown
     bounds.
     """
-    if test is not None and train is None and split != "test" and not isinstance(test, Source):
-        raise UsageError(f"split={split!r} needs training examples; give train=(x, y)")
     examples = _examples(test, train, target, classes, class_names, layout)
-    kinds = {"pruned": labelled("pruned", pruned), "twin": labelled("twin", twins)}
-    things = {"dense": dense, **kinds["pruned"], **kinds["twin"]}
-    if twice := [name for name, count in Counter(["dense", *kinds["pruned"], *kinds["twin"]]).items() if count > 1]:
-        raise UsageError(f"two networks are called {twice[0]!r}; give pruned= and twins= as dictionaries with names")
+    lacks_training = examples is not None and _twice(examples.data.source)
+    if lacks_training and split != "test":
+        raise UsageError(f"split={split!r} needs training examples; give train=(x, y), or data that have some")
+    if recipe is not None and examples is None:
+        examples, network = Examples.of(recipe.task, recipe.seeds), network or recipe.task.network
     store = store if isinstance(store, Store) else Store(store)
+    if isinstance(twins, int):
+        twins = twins_of(twins, dense, recipe, store)
+    elif recipe is not None:
+        raise UsageError("recipe= is for twins that are trained; say how many by twins=3, or leave it out")
+    kinds = {"pruned": labelled("pruned", pruned), "controls": labelled("control", controls)}
+    kinds |= {"twins": labelled("twin", twins)}
+    if not kinds["pruned"]:
+        raise UsageError("there is no pruned network to audit; give at least one")
+    names = Counter(["dense", *(name for kind in kinds.values() for name in kind)])
+    if twice := [name for name, count in names.items() if count > 1]:
+        raise UsageError(f"two networks are called {twice[0]!r}; give pruned= and twins= as dictionaries with names")
+    things = {"dense": dense} | kinds["pruned"] | kinds["controls"] | kinds["twins"]
     found = states(things, examples, store, network=network, prunable=prunable, output=output)
-    known = {name: found.states[name] for name in kinds["pruned"]}
-    lacks_training = train is None and test is not None and not isinstance(test, Source)
-    return report.audit(
-        found.states["dense"],
-        known,
-        twins={name: found.states[name] for name in kinds["twin"]},
-        store=store,
-        groups=groups,
-        gate=gate,
+    known = {kind: {name: found.states[name] for name in named} for kind, named in kinds.items()}
+    before = found.states["dense"]
+    for name, state in known["twins"].items():
+        if state.id == before.id:
+            raise UsageError(f"{name!r} is the dense network itself; a twin is trained with another seed")
+    data = task_of(before).data
+    count = data.source.test if split == "test" else data.train_examples
+    plan = Audit(
+        before,
+        **known,
+        groups={name: column(name, values, count) for name, values in (groups or {}).items()},
+        gate=checked(gate or {}, groups=bool(groups)),
         delta=delta,
         split=split,
         why=why,
-        notes=(
-            *found.notes,
-            *_unpruned(found.states["dense"], known),
-            *((NO_TRAINING_DATA,) if lacks_training else ()),
-        ),
-        device=device,
-        display=display,
+        notes=(*found.notes, *_unpruned(before, known["pruned"]), *((NO_TRAINING_DATA,) if lacks_training else ())),
+    )
+    check_inputs(plan.states, split)
+    train_missing(plan.states.values(), store, device, display)
+    results = ensure(plan.all_nodes, store=store, workers=1, device=device, display=display)
+    study = plan.study()
+    return AuditReport(plan, study, results, judge_all(study.claims, results))
+
+
+def _twice(source: Source) -> bool:
+    """Whether the test examples stand in the place of the training examples, too."""
+    if source.train != source.test:
+        return False
+    arrays, some = source.load(), torch.arange(min(100, source.test))
+    return torch.equal(arrays.train_y, arrays.test_y) and torch.equal(
+        arrays.train_x.take(some), arrays.test_x.take(some)
     )
 
 

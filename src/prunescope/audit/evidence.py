@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from prunescope.base.errors import UsageError
 from prunescope.base.reference import StateRef
+from prunescope.base.value import array_digest
 from prunescope.measures import proper_scores
 from prunescope.measures.measure import SplitName
 from prunescope.runs.graph.given import task_of
@@ -38,6 +39,11 @@ class Answers:
     log_probability: NDArray[np.float32]
     label: Labels
     sparsity: float = float("nan")
+
+    @cached_property
+    def digest(self) -> str:
+        """Of the predictions: what draws are keyed by, so that no name or origin of a network changes an interval."""
+        return array_digest(self.prediction)
 
     @cached_property
     def prediction(self) -> Labels:
@@ -78,6 +84,7 @@ class Evidence:
     """All networks' answers to one set of examples.
 
     dense, pruned, twins: the network audited, what pruning made of it, other seeds of the dense one.
+    controls: networks that were treated like the pruned ones without pruning, or that are small without it.
     index: places in the source, [N].
     classes: their names. groups: the user's columns by name.
     neighbours: places of the nearest examples in the other half, int64 [N, K].
@@ -90,6 +97,7 @@ class Evidence:
     classes: tuple[str, ...]
     groups: Mapping[str, Column]
     neighbours: Labels
+    controls: tuple[Answers, ...] = ()
 
     def __len__(self) -> int:
         return len(self.index)
@@ -170,14 +178,25 @@ def check_name(name: str) -> None:
 def column(name: str, values: ArrayLike, examples: int) -> Column:
     """A user's column. values: a text or a whole number an example, [N].
 
-    Raises UsageError for another length, for floating numbers, for a single group and for groups of one example.
+    Raises UsageError for another length, missing values, floating numbers, a single group and groups of one example.
     """
     check_name(name)
-    given = np.asarray(values)
+    given = np.asarray(values, dtype=object if isinstance(values, Sequence) else None)
     if given.shape != (examples,):
         raise UsageError(f"groups[{name!r}] has shape {given.shape} for {examples} examples; give one an example")
-    if given.dtype.kind not in "biuUSO":
-        raise UsageError(f"groups[{name!r}] is {given.dtype}; give a text or a whole number an example")
+    whole, known = (str, int, np.integer, np.bool_), ~np.ma.getmaskarray(np.ma.asarray(values)).reshape(-1)
+    if given.dtype.kind == "O":
+        known &= [isinstance(one, whole) for one in given]
+    if not known.all():
+        raise UsageError(
+            f"groups[{name!r}] has no text or whole number for {(~known).sum()} examples, the first at place "
+            f"{known.argmin()} ({given[known.argmin()]!r}); give what is missing a name of its own, such as 'unknown'"
+        )
+    if given.dtype.kind not in "biuUO":
+        raise UsageError(
+            f"groups[{name!r}] is {given.dtype}; give a text or a whole number an example (a missing one turns whole "
+            "numbers into floating ones)"
+        )
     groups, codes, counts = np.unique(given.astype(str), return_inverse=True, return_counts=True)
     if len(groups) < 2:
         raise UsageError(f"groups[{name!r}] has the group {str(groups[0])!r} only; give two groups or leave it out")

@@ -97,11 +97,11 @@ def _changes(audit: Audit) -> Iterator[tuple[str, str, str, Rows, Plot]]:
             lambda found: found.exemplars,
             Listing(),
         )
-    if len(audit.pruned) > 1:
+    if len(audit.pruned) + len(audit.controls) > 1:
         yield (
             "series",
             "Over sparsity",
-            "All pruned networks by sparsity; the dense one is dashed.",
+            "All pruned networks and controls by their sparsity; the dense one is dashed.",
             lambda found: found.series,
             Lines(
                 "sparsity",

@@ -6,51 +6,54 @@ Belongs here: what bounds there are, and their answers as JUnit XML. Does not be
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
 
 from prunescope.audit.contrast import Contrast
 from prunescope.base.errors import UsageError
-from prunescope.studies.claim import Verdict
 from prunescope.studies.paired import Family
-from prunescope.studies.statistics import Interval
 
 POINTS = "percentage points of error"
 WORDS = ("kept", "broken", "cannot tell")
+Line = dict[str, Any]
+"""What is said of one number that a bound is about, by column."""
 
 
 @dataclass(frozen=True)
 class Bound:
     """What may be bounded.
 
-    says: the sentence, with the bound in it. of: the numbers, a fraction each, that must all be at most the bound.
-    unit: what they are, times 100.
+    says: the sentence, with the bound in it. of: the numbers, a fraction each, that must all be at most the bound, and
+    what each is of. unit: what they are, times 100.
     """
 
     says: str
-    of: Callable[[Contrast], Family]
+    of: Callable[[Contrast], tuple[Family, Sequence[str]]]
     unit: str = POINTS
 
 
-def _overall(one: Contrast) -> Family:
-    return one.changes.at(one.places("all"))
+def _losses(*families: str) -> Callable[[Contrast], tuple[Family, Sequence[str]]]:
+    """What the parts of some families lose; of no family, those of the user's groups."""
+
+    def of(one: Contrast) -> tuple[Family, Sequence[str]]:
+        places = one.places(*families)
+        return one.changes.at(places), [one.parts[place].title for place in places]
+
+    return of
 
 
-def _groups(one: Contrast) -> Family:
-    return one.changes.at(one.places())
-
-
-def _disagreement(one: Contrast) -> Family:
+def _disagreement(one: Contrast) -> tuple[Family, Sequence[str]]:
     interval = one.alone((one.dense.prediction != one.other.prediction).astype(np.float64))
     estimate, low, high = (np.array([end]) for end in (interval.estimate, interval.low, interval.high))
-    return Family(np.array([len(one.evidence)]), estimate, low, high, interval.level)
+    return Family(np.array([len(one.evidence)]), estimate, low, high, interval.level), ["all examples"]
 
 
 BOUNDS: Mapping[str, Bound] = {
-    "max-loss": Bound("The error rises by at most {:g} points.", _overall),
-    "max-class-loss": Bound("No class loses more than {:g} points.", lambda one: one.changes.at(one.places("class"))),
-    "max-group-loss": Bound("No group loses more than {:g} points.", _groups),
+    "max-loss": Bound("The error rises by at most {:g} points.", _losses("all")),
+    "max-class-loss": Bound("No class loses more than {:g} points.", _losses("class")),
+    "max-group-loss": Bound("No group loses more than {:g} points.", _losses()),
     "max-disagreement": Bound("At most {:g} % of the predictions differ.", _disagreement, "% of predictions"),
 }
 
@@ -82,31 +85,66 @@ def needed(family: Family, bound: float, examples: int) -> int | None:
     return math.ceil(decides * examples) if math.isfinite(decides) else None
 
 
-def answer(verdict: Verdict) -> str:
-    """What is said of a gate: kept, broken, or what would be needed to tell."""
-    assert verdict.estimate is not None
-    interval = verdict.estimate.interval
-    level, shown = f"{100 * interval.level:.4g} %", _ends(interval)
-    if verdict.interval_rule != "inconclusive":
-        return f"{verdict.said} with {level} confidence: {shown}"
-    return f"cannot tell with {verdict.n:,} examples: {shown}; {verdict.estimate.about}"
+def lines(networks: Sequence[Contrast], gate: Mapping[str, float]) -> list[Line]:
+    """A row a network, bound, and number bounded: what is broken first, then what cannot be told; the worst first.
+
+    A bound is kept where all its rows are, and broken where one is; see `Claims`.
+    """
+    rows = [row for one in networks for kind, bound in gate.items() for row in _lines(one, kind, bound)]
+    return sorted(rows, key=lambda row: ("broken", "cannot tell", "kept").index(row["answer"]))
 
 
-def _ends(interval: Interval) -> str:
-    return f"{interval.estimate:.2f} [{interval.low:.2f}, {interval.high:.2f}]"
+def _lines(one: Contrast, kind: str, bound: float) -> list[Line]:
+    family, titles = BOUNDS[kind].of(one)
+    rows: list[Line] = []
+    for place in np.argsort(-family.estimate, kind="stable"):
+        number, interval = family.at(np.array([place])), family.interval(int(place)).times(100)
+        said = "kept" if interval.high < bound else "broken" if interval.low > bound else "cannot tell"
+        rows.append(
+            {
+                "network": one.other.name,
+                "bound": f"{kind}={bound:g}",
+                "group": titles[place],
+                "answer": said,
+                "examples": int(number.n[0]),
+                "change": interval.estimate,
+                "low": interval.low,
+                "high": interval.high,
+                "unit": BOUNDS[kind].unit,
+                "level, %": 100 * interval.level,
+                "examples needed": needed(number, bound / 100, int(number.n[0])) if said == "cannot tell" else None,
+            }
+        )
+    return rows
 
 
-def junit(verdicts: Sequence[Verdict], name: str) -> str:
-    """The gate's answers as JUnit XML: a broken bound is a failure, one that cannot be told is skipped."""
-    broken = [verdict for verdict in verdicts if verdict.interval_rule == "contradicted"]
-    unknown = [verdict for verdict in verdicts if verdict.interval_rule == "inconclusive"]
-    counts = {"tests": len(verdicts), "failures": len(broken), "skipped": len(unknown), "errors": 0}
+def line(row: Line) -> str:
+    """One row in words: what is bounded, its answer, the number with its interval and unit, what would be needed."""
+    would = "it is at the bound itself"
+    if row["examples needed"]:
+        would = f"about {row['examples needed']:,} would do"
+    said = f"{row['answer']} with {row['level, %']:.4g} % confidence"
+    if row["answer"] == "cannot tell":
+        said = f"cannot tell with {row['examples']:,} examples, {would}"
+    return (
+        f"{row['network']}, {row['bound']}, {row['group']}: {said}: {row['change']:.2f} [{row['low']:.2f}, "
+        f"{row['high']:.2f}] {row['unit']}"
+    )
+
+
+def junit(rows: Sequence[Line], name: str) -> str:
+    """The rows as JUnit XML: what breaks a bound is a failure, what cannot be told is skipped."""
+    kinds = {"broken": "failure", "cannot tell": "skipped"}
+    counts = {"tests": len(rows), "errors": 0}
+    counts |= {"failures": sum(row["answer"] == "broken" for row in rows)}
+    counts |= {"skipped": sum(row["answer"] == "cannot tell" for row in rows)}
     suite = ElementTree.Element("testsuite", {"name": name, **{key: str(value) for key, value in counts.items()}})
-    for verdict in verdicts:
-        case = ElementTree.SubElement(suite, "testcase", {"classname": name, "name": verdict.claim.says})
-        if verdict in broken:
-            ElementTree.SubElement(case, "failure", {"message": answer(verdict)})
-        elif verdict in unknown:
-            ElementTree.SubElement(case, "skipped", {"message": answer(verdict)})
+    for row in rows:
+        title = f"{row['bound']}, {row['group']}"
+        case = ElementTree.SubElement(suite, "testcase", {"classname": f"{name}.{row['network']}", "name": title})
+        if row["answer"] in kinds:
+            ElementTree.SubElement(case, kinds[row["answer"]], {"message": line(row)})
+        else:
+            ElementTree.SubElement(case, "system-out").text = line(row)
     ElementTree.indent(suite)
     return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"

@@ -4,12 +4,13 @@ Belongs here: trying. Does not belong here: reading states (`origins/`), putting
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
 from prunescope.audit.origins.loaded import Loaded
+from prunescope.audit.origins.modules import load as load_module
 from prunescope.base.errors import UsageError
 from prunescope.base.state import Weights
 from prunescope.base.streams import stream
@@ -17,10 +18,6 @@ from prunescope.tasks.fitting import misfits, require_fit, weights_from
 from prunescope.tasks.model import Model, Network, network_of
 from prunescope.tasks.resizing import resize
 
-NARROWER = (
-    "has narrower layers than the network, whose forward pass is used with them; if that computes with widths of its "
-    "own (heads, scales), give the narrower module itself"
-)
 CLOSE = 1e-4
 """Two networks are one if their outputs differ by no more than this, relative to the largest."""
 
@@ -52,6 +49,7 @@ class Networks:
 
         exact: whether narrower layers are a misfit, as for the dense network, whose own class is to be named.
         """
+        loaded = self._folded(loaded)
         own = None if loaded.module is None else Model(self.dress(network_of(loaded.module)), self.example)
         wanted = None if own is None else self._outputs(own)
         for narrow in (False,) if exact else (False, True):
@@ -61,8 +59,13 @@ class Networks:
                     continue
                 weights = weights_from(model, tensors, name=loaded.name)
                 if wanted is None or _close(self._outputs(model, weights), wanted):
-                    narrower = (f"{loaded.name}: {NARROWER}",) if narrow else ()
-                    return self._found(model, weights, (*loaded.notes, *narrower), loaded.name)
+                    if narrow and wanted is None and (read := self._numbers_read(model)):
+                        raise UsageError(
+                            f"{loaded.name} has narrower layers than {candidate.network.path}, whose forward pass "
+                            f"computes with {', '.join(read)}; what these are in the narrower network no state dict "
+                            "says: give the narrower module itself"
+                        )
+                    return self._found(model, weights, loaded.notes, loaded.name)
         if own is not None:
             return self._found(own, weights_from(own, loaded.tensors, name=loaded.name), loaded.notes, loaded.name)
         raise self._misfit(loaded)
@@ -76,6 +79,43 @@ class Networks:
             yield Model(self.dress(loaded.own[0]), self.example), loaded.own[1]
         if loaded.module is not None and (of_class := self._of_class(type(loaded.module))) is not None:
             yield of_class, loaded.tensors
+
+    def _folded(self, loaded: Loaded) -> Loaded:
+        """A state dict of parametrized layers as the module of a known network that has these, which computes weights.
+
+        Raises UsageError where no network has them: only their code says what weights they make.
+        """
+        parts = sorted({key.split(".parametrizations.")[0] for key in loaded.tensors if ".parametrizations." in key})
+        if loaded.module is not None or not parts:
+            return loaded
+        for model in self.models:
+            for tensors in _without_prefixes(loaded.tensors):
+                if not misfits(model, tensors):
+                    module = model.network.bare()
+                    module.load_state_dict(tensors)
+                    made = load_module(module, loaded.name)
+                    return replace(made, notes=(*loaded.notes, *made.notes)) if made and made.notes else loaded
+        raise UsageError(
+            f"{loaded.name} has parametrizations of {', '.join(parts)}, and only their code says what they make; "
+            "give the module itself, name the function that builds it with them, or make them permanent before saving: "
+            "torch.nn.utils.parametrize.remove_parametrizations, or squash_mask() of torch.ao.pruning"
+        )
+
+    def _numbers_read(self, model: Model) -> list[str]:
+        """Numbers that layers of the user's own keep as attributes, and that change the outputs, such as heads."""
+        outputs, read = self._outputs(model), []
+        for path, part in model.network.bare().named_modules():
+            for key, value in vars(part).items() if not type(part).__module__.startswith("torch.nn") else ():
+                if (other := _other(value)) is None:
+                    continue
+                module = model.network.bare()
+                setattr(module.get_submodule(path), key, other)
+                try:
+                    same = _close(self._outputs(Model(self.dress(network_of(module)), self.example)), outputs)
+                except Exception:  # the user's forward pass may fail with another number
+                    same = False
+                read += [] if same else [f"{path}.{key}".removeprefix(".")]
+        return read
 
     def _of_class(self, cls: type[nn.Module]) -> Model | None:
         """The model of a class that needs no arguments; None for others."""
@@ -156,6 +196,16 @@ def _without_prefixes(tensors: Mapping[str, Tensor]) -> Iterator[Mapping[str, Te
     words = {key.partition(".")[0] for key in tensors}
     if len(words) == 1 and all("." in key for key in tensors):
         yield from _without_prefixes({key.partition(".")[2]: leaf for key, leaf in tensors.items()})
+
+
+def _other(value: object) -> object:
+    """Another value than a number, or than several; None for what is no number."""
+    if isinstance(value, tuple | list) and value:
+        others = [_other(item) for item in value]
+        return None if None in others else tuple(others) if isinstance(value, tuple) else others
+    if isinstance(value, Tensor) and value.is_floating_point():
+        return value * 1.5 + 1
+    return value + 1 if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _is_mask(buffer: Tensor, weight: Tensor) -> bool:

@@ -1,89 +1,33 @@
-"""`audit`: from states to a report that a notebook, a folder and a build can use.
+"""The report of an audit, which a notebook, a folder and a build can use.
 
-Belongs here: computing the readings, and writing. Does not belong here: what is found (`tables.py`), how the page looks
+Belongs here: tables and files. Does not belong here: what is found (`tables.py`), how the page looks
 (`studies/report.py`).
 """
 
 import html
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import ArrayLike
 
 from prunescope.audit import examples
-from prunescope.audit.evidence import check_inputs
-from prunescope.audit.gate import answer, checked, junit
+from prunescope.audit.gate import Line, junit, line, lines
 from prunescope.audit.sentence import head
 from prunescope.audit.study import Audit
 from prunescope.audit.tables import Findings
 from prunescope.base.errors import UsageError
-from prunescope.base.reference import StateRef
-from prunescope.measures.measure import SplitName
-from prunescope.runs.execution.ensure import ensure
-from prunescope.runs.execution.status import Display
 from prunescope.runs.store.results import StoredResults
-from prunescope.runs.store.store import Store
 from prunescope.studies import report
-from prunescope.studies.claim import Verdict, judge_all
+from prunescope.studies.claim import Verdict
 from prunescope.studies.figure import Figure, columns, csv_text
 from prunescope.studies.plot import NothingToShow, Table
 from prunescope.studies.study import Study
 
-States = StateRef | Sequence[StateRef] | Mapping[str, StateRef]
-
-
-def audit(
-    dense: StateRef,
-    pruned: States,
-    *,
-    store: Store | Path | str,
-    twins: States = (),
-    groups: Mapping[str, ArrayLike] | None = None,
-    gate: Mapping[str, float] | None = None,
-    delta: float = 1.0,
-    split: SplitName = "test",
-    why: int = 0,
-    notes: Sequence[str] = (),
-    device: str = "cpu",
-    display: Display | None = None,
-) -> "AuditReport":
-    """What pruning did to a network, to whom, and whether it is more than another seed changes; trains nothing.
-
-    dense: the network before.
-    pruned: what was made of it: one state, several (a series of sparsities, replicates), or several by name.
-    store: where readings are kept.
-    twins: networks trained like the dense one with other seeds; without them no claim blames pruning.
-    groups: columns by name, each a text or a whole number for every example of the split, in its order.
-    gate: bounds by name, percentage points: max-loss, max-class-loss, max-group-loss, max-disagreement.
-    delta: points of error that a class or group may lose at what is called a safe sparsity.
-    split: whose examples are looked at.
-    why: on how many examples flatness, barriers and layers are looked at; 0 leaves them out, 512 is usual.
-    notes: what the report says of how the states came in.
-    device, display: as of `ensure`.
-
-    Raises UsageError for networks that do not answer the same examples, for a twin that is the dense network itself,
-    for groups that do not fit, and for unknown bounds.
-    """
-    planned = Audit(
-        dense,
-        _named("pruned", pruned),
-        _named("twin", twins),
-        groups=groups or {},
-        gate=checked(gate or {}, groups=bool(groups)),
-        delta=delta,
-        split=split,
-        why=why,
-        notes=tuple(notes),
-    )
-    _check(planned)
-    check_inputs(planned.states, split)
-    results = ensure(planned.all_nodes, store=store, workers=1, device=device, display=display)
-    study = planned.study()
-    return AuditReport(planned, study, results, judge_all(study.claims, results))
+PRINTED = 50
+"""Lines of a gate that are printed at most; a report has all of them."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -108,23 +52,27 @@ class AuditReport:
         """What happened, to whom, and whether it is more than another seed."""
         return head(self.findings)
 
-    @property
-    def gate(self) -> tuple[Verdict, ...]:
-        """The verdicts on the bounds: "reproduced" is kept, "contradicted" is broken."""
-        return tuple(verdict for verdict in self.verdicts if verdict.claim.name.startswith("gate-"))
+    @cached_property
+    def gate(self) -> list[Line]:
+        """What is said of every number that is bounded, the broken ones first."""
+        return lines(self.findings.pruned, self.plan.gate)
 
     @property
     def exit_code(self) -> int:
         """0 where all bounds are kept with the confidence of their intervals, 1 where one is broken, 3 where none can
         be told to be broken and one cannot be told to be kept.
         """
-        answers = {verdict.interval_rule for verdict in self.gate}
-        return 1 if "contradicted" in answers else 0 if answers <= {"reproduced"} else 3
+        answers = {row["answer"] for row in self.gate}
+        return 1 if "broken" in answers else 0 if answers <= {"kept"} else 3
 
     @property
     def tables(self) -> dict[str, Table]:
         """All tables by name, and "examples": every example's numbers by every network."""
-        return {shown.name: self._rows(shown) for shown in self.study.figures} | {"examples": self._examples()}
+        return {
+            **{shown.name: self._rows(shown) for shown in self.study.figures},
+            **({"gate": self.gate} if self.gate else {}),
+            "examples": self._examples(),
+        }
 
     def table(self, name: str) -> Table:
         """One table by its name, such as "classes": a list of rows. Raises UsageError, with the names, for another."""
@@ -144,7 +92,8 @@ class AuditReport:
         for title, rows in self.tables.items():
             table = pa.table({name: [row.get(name) for row in rows] for name in columns(rows)})
             pq.write_table(table, folder / "tables" / f"{title}.parquet")
-        (folder / "data" / "examples.csv").write_text(csv_text(self._examples()), encoding="utf-8")
+            if title in ("gate", "examples"):
+                (folder / "data" / f"{title}.csv").write_text(csv_text(rows), encoding="utf-8")
         if self.gate:
             (folder / "gate.xml").write_text(junit(self.gate, "prunescope.audit"), encoding="utf-8")
         return page
@@ -162,32 +111,11 @@ class AuditReport:
             return ()
 
     def __repr__(self) -> str:
-        answers = [f"{verdict.claim.says} {answer(verdict)}." for verdict in self.gate]
-        return "\n".join([self.sentence, *answers])
+        more = len(self.gate) - PRINTED
+        rest = [f"... and {more} lines more, none of them worse; table gate has all"] if more > 0 else []
+        return "\n".join([self.sentence, *map(line, self.gate[:PRINTED]), *rest])
 
     def _repr_html_(self) -> str:
         with TemporaryDirectory() as folder:
             page = html.escape(report.write(self.study, self.results, Path(folder)).page.read_text(encoding="utf-8"))
         return f'<iframe srcdoc="{page}" style="width: 100%; height: 80vh; border: 0"></iframe>'
-
-
-def _named(kind: str, states: States) -> dict[str, StateRef]:
-    if isinstance(states, Mapping):
-        return dict(states)
-    listed = [states] if isinstance(states, StateRef) else list(states)
-    numbered = len(listed) > 1 or kind == "twin"
-    return {f"{kind}-{number}" if numbered else kind: state for number, state in enumerate(listed, 1)}
-
-
-def _check(plan: Audit) -> None:
-    """Raises UsageError for no pruned network, two states of one name, and a twin that is the dense network."""
-    if not plan.pruned:
-        raise UsageError("there is no pruned network to audit; give at least one")
-    names = ["dense", *plan.pruned, *plan.twins]
-    if twice := [name for name in names if names.count(name) > 1]:
-        raise UsageError(
-            f"two networks are called {twice[0]!r}; give each its own name, and none that of the dense one"
-        )
-    for name, state in plan.twins.items():
-        if state.id == plan.dense.id:
-            raise UsageError(f"{name!r} is the dense network itself; a twin is trained with another seed")

@@ -1,18 +1,16 @@
 """audit: What did pruning do to this network, and to whom?
 
 Belongs here: an audit as a study, from states to nodes and findings. Does not belong here: statistics (`contrast.py`),
-what is shown (`figures.py`), the call that a user makes (`report.py`).
+what is shown (`figures.py`), the call that a user makes (`door.py`).
 """
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from typing import Any, cast
-
-from numpy.typing import ArrayLike
+from typing import Any, ClassVar, cast
 
 from prunescope.audit.claims import Claims
-from prunescope.audit.evidence import Evidence, answers, check_seeds, column
+from prunescope.audit.evidence import Column, Evidence, answers, check_seeds
 from prunescope.audit.figures import figures
 from prunescope.audit.sentence import head
 from prunescope.audit.tables import Findings
@@ -44,9 +42,11 @@ KINDS = (
 class Settings(Value):
     """What was audited: ids of states by name, names of groups, bounds in percentage points."""
 
+    added: ClassVar[frozenset[str]] = frozenset({"controls"})
     dense: str
     pruned: dict[str, str]
     twins: dict[str, str]
+    controls: dict[str, str] = {}
     split: SplitName
     groups: tuple[str, ...]
     gate: dict[str, float]
@@ -58,8 +58,8 @@ class Settings(Value):
 class Audit:
     """Networks to compare, before anything is read of them.
 
-    dense: the state audited. pruned, twins: others by the name that the report gives them.
-    groups: a column for each example of the split, by name.
+    dense: the state audited. pruned, controls, twins: others by the name that the report gives them.
+    groups: columns of the examples of the split, by name.
     gate: bounds in percentage points by their names in `gate.BOUNDS`.
     delta: points that a class or group may lose at a safe sparsity.
     split: whose examples are looked at.
@@ -70,7 +70,8 @@ class Audit:
     dense: StateRef
     pruned: Mapping[str, StateRef]
     twins: Mapping[str, StateRef] = field(default_factory=dict)
-    groups: Mapping[str, ArrayLike] = field(default_factory=dict)
+    controls: Mapping[str, StateRef] = field(default_factory=dict)
+    groups: Mapping[str, Column] = field(default_factory=dict)
     gate: Mapping[str, float] = field(default_factory=dict)
     delta: float = 1.0
     split: SplitName = "test"
@@ -80,7 +81,7 @@ class Audit:
     @cached_property
     def states(self) -> dict[str, StateRef]:
         """All states by name."""
-        return {"dense": self.dense, **self.pruned, **self.twins}
+        return {"dense": self.dense, **self.pruned, **self.controls, **self.twins}
 
     @cached_property
     def weights(self) -> Why:
@@ -132,6 +133,7 @@ class Audit:
             dense=self.dense.id,
             pruned={name: state.id for name, state in self.pruned.items()},
             twins={name: state.id for name, state in self.twins.items()},
+            controls={name: state.id for name, state in self.controls.items()},
             split=self.split,
             groups=tuple(self.groups),
             gate=dict(self.gate),
@@ -154,9 +156,10 @@ def _findings(audit: Audit, results: Any) -> Findings:
         dense=known["dense"],
         pruned=tuple(known[name] for name in audit.pruned),
         twins=tuple(known[name] for name in audit.twins),
+        controls=tuple(known[name] for name in audit.controls),
         index=like["index"],
         classes=tuple(task_of(audit.dense).data.source.class_names) or tuple(map(str, range(count))),
-        groups={name: column(name, values, len(like["label"])) for name, values in audit.groups.items()},
+        groups=audit.groups,
         neighbours=results[audit.neighbours]["neighbours"],
     )
     return Findings(evidence, audit.delta)

@@ -11,9 +11,10 @@ from typing import Annotated
 import typer
 
 from prunescope import __version__
-from prunescope.cli import data, doctor, explain, listing, runs, settings, study
+from prunescope.cli import data, doctor, explain, export, listing, runs, settings, study
 from prunescope.cli.audit import audit
 from prunescope.cli.problems import Commands
+from prunescope.cli.why import why
 
 app = typer.Typer(
     cls=Commands,
@@ -49,6 +50,8 @@ app.command("show")(settings.show)
 app.command("plan")(study.plan)
 app.command("run")(study.run)
 app.command("report")(study.report)
+app.command("export")(export.export)
+app.command("why")(why)
 app.command("doctor")(doctor.doctor)
 app.command("audit")(audit)
 app.command("explain")(explain.explain)

@@ -51,8 +51,11 @@ def explain(
     if file and own:
         raise UsageError(f"{file} has a recipe with its own {' and '.join(own)}; leave --{' --'.join(own)} out")
     changes = [*(f"{name}={value}" for name, value in own.items()), *(changes or [])]
+    asked = gather(changes, settings)
+    if not file and "network" in asked and "data" not in asked:
+        raise UsageError(f"--network {asked['network']} needs data; write --data my.npz, or --data digits")
     template = template_of(file) if file else find(STUDY, {})
-    order = Order(template, file or "explain", scale, gather(changes, settings), null, most_of(until_decided, most))
+    order = Order(template, file or "explain", scale, asked, null, most_of(until_decided, most))
     machine = Machine(workers, device, engine, stack)
     print_plan(order.study, folder, machine)
     if not plan:

@@ -37,9 +37,11 @@ TARGETS: Mapping[TargetName, type[Target]] = MappingProxyType(
 Count = Annotated[int, Field(ge=1)]
 
 
-def source_named(name: str, target: Target) -> tuple[Source, Layout | None]:
+def source_named(name: str, target: Target, *, trained: bool = True) -> tuple[Source, Layout | None]:
     """The data set of a name or path on the command line, and how a network gets its examples; see `file_source`."""
-    return (SOURCES[name](), None) if name in SOURCES else file_source(name, target, names=tuple(SOURCES))
+    return (
+        (SOURCES[name](), None) if name in SOURCES else file_source(name, target, names=tuple(SOURCES), trained=trained)
+    )
 
 
 class Own(Value):

@@ -13,7 +13,7 @@ _WRAPPERS = ("module", "_orig_mod")
 """Where DataParallel, DistributedDataParallel and torch.compile keep the module that they wrap."""
 
 
-def load(thing: Any, name: str, store: Store) -> Loaded | None:
+def load(thing: Any, name: str, store: Store | None = None) -> Loaded | None:
     """The state of a module; the module itself is not changed."""
     if not isinstance(thing, nn.Module):
         return None

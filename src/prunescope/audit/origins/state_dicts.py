@@ -1,7 +1,7 @@
 """State dicts: found inside a checkpoint, without what compiling and pruning added to their names.
 
-`weight_orig` and `weight_mask` of torch.nn.utils.prune become `weight`; so do `original` and `mask` of a
-parametrization.
+`weight_orig` and `weight_mask` of torch.nn.utils.prune become `weight`. What parametrizations make of tensors only
+their code says, see `Networks`.
 """
 
 from collections.abc import Mapping
@@ -46,11 +46,6 @@ def plain(thing: Mapping[Any, Any], name: str) -> tuple[dict[str, Tensor], tuple
     pruned = _without_masks(whole)
     if pruned.keys() != whole.keys():
         notes.append(f"{name}: masks saved beside their weights were multiplied in")
-    if any(key.endswith(".0.mask") for key in whole.keys() - pruned.keys()):
-        notes.append(
-            f"{name}: masks of parametrizations are taken as torch.ao.pruning means them, 0 for what is gone; give the "
-            "module itself if yours compute something else"
-        )
     return pruned, tuple(notes)
 
 
@@ -71,18 +66,9 @@ def _state_dict(mapping: Mapping[Any, Any], name: str) -> Mapping[str, Tensor]:
 
 def _without_masks(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """The same with every pair of a tensor and its mask as the one tensor that the network computes with."""
-    pairs: dict[str, tuple[str, str]] = {}
-    for key in tensors:
-        if key.endswith("_mask"):
-            pairs[key.removesuffix("_mask")] = (f"{key.removesuffix('_mask')}_orig", key)
-        elif key.endswith(".0.mask") and ".parametrizations." in key:
-            layer, _, leaf = key.removesuffix(".0.mask").rpartition(".parametrizations.")
-            pairs[f"{layer}.{leaf}"] = (key.removesuffix("0.mask") + "original", key)
-    pairs = {
-        key: pair
-        for key, pair in pairs.items()
-        if pair[0] in tensors and tensors[pair[0]].shape == tensors[pair[1]].shape
-    }
+    names = [key.removesuffix("_mask") for key in tensors if key.endswith("_mask")]
+    pairs = {name: (f"{name}_orig", f"{name}_mask") for name in names if f"{name}_orig" in tensors}
+    pairs = {name: pair for name, pair in pairs.items() if tensors[pair[0]].shape == tensors[pair[1]].shape}
     gone = {part for pair in pairs.values() for part in pair}
     made = {key: tensors[original] * tensors[mask] for key, (original, mask) in pairs.items()}
     return {key: leaf for key, leaf in tensors.items() if key not in gone} | made

@@ -19,7 +19,7 @@ def lineage(nodes: Iterable[Value], store: Store) -> dict[str, Record]:
     records: dict[str, Record] = {}
     for node in nodes:
         if node.id not in records:
-            runs = _runs_of(node)
+            runs = runs_of(node)
             for run in runs:
                 if run.id not in run_records:
                     run_records[run.id] = _run_record(run, store)
@@ -28,13 +28,13 @@ def lineage(nodes: Iterable[Value], store: Store) -> dict[str, Record]:
     return records
 
 
-def _runs_of(node: Value) -> list[Run]:
+def runs_of(node: Value) -> list[Run]:
     """The runs that a node looks at: its nearest ones in the graph, itself if it is one."""
     if isinstance(node, Run):
         return [node]
     runs: dict[str, Run] = {}
     for value in node.references:
-        runs.update((run.id, run) for run in _runs_of(value))
+        runs.update((run.id, run) for run in runs_of(value))
     return list(runs.values())
 
 

@@ -21,7 +21,9 @@ SPLIT = "split"
 """The column of a table that says "train" or "test" of each row."""
 
 
-def file_source(path: str, target: Target, *, names: tuple[str, ...] = ()) -> tuple[Source, Layout | None]:
+def file_source(
+    path: str, target: Target, *, names: tuple[str, ...] = (), trained: bool = True
+) -> tuple[Source, Layout | None]:
     """The examples of a file or a folder, and how a network gets them; read once and kept by content.
 
     npz: arrays train_x, train_y, test_x, test_y (or x_train, ...), and class_names if there are some; other arrays
@@ -31,12 +33,13 @@ def file_source(path: str, target: Target, *, names: tuple[str, ...] = ()) -> tu
         are the examples [N, D]; columns of texts, which are groups.
     folder: pictures in train/<class>/ and val/<class>/.
     names: what else may be given in the place of a path, for messages.
+    trained: whether training examples are needed; without, the test examples take the place of those that are missing.
 
     Raises UsageError for another file, DataError for one that is missing or damaged.
     """
     place = Path(path).expanduser()
     if (place / "train_x.npy").is_file():
-        source, layout, _ = own(**_pairs(path, _arrays(place)), target=target)
+        source, layout, _ = own(**_pairs(path, _arrays(place), trained), target=target)
         return source, layout
     if place.is_dir():
         return image_folder(str(place.resolve())), None
@@ -47,18 +50,18 @@ def file_source(path: str, target: Target, *, names: tuple[str, ...] = ()) -> tu
         )
     if not place.is_file():
         raise DataError(f"data={path} is not there ({place.resolve()}); give the path of a file")
-    given = _npz(place) if place.suffix == ".npz" else _parquet(place)
+    given = (_npz if place.suffix == ".npz" else _parquet)(place, trained)
     source, layout, _ = own(**given, target=target)
     return source, layout
 
 
-def _npz(path: Path) -> dict[str, Any]:
+def _npz(path: Path, trained: bool) -> dict[str, Any]:
     try:
         with zipfile.ZipFile(path) as packed:
             size = sum(item.file_size for item in packed.infolist())
         conversion.require_memory(size, name=str(path))
         with np.load(path, allow_pickle=False) as stored:
-            return _pairs(str(path), dict(stored))
+            return _pairs(str(path), dict(stored), trained)
     except UsageError:
         raise
     except Exception as problem:  # a damaged zip file can fail in many ways
@@ -76,14 +79,18 @@ def _arrays(folder: Path) -> dict[str, Any]:
         raise DataError(f"an array of {folder} cannot be read ({problem}); write it with np.save") from None
 
 
-def _pairs(path: str, arrays: Mapping[str, Any]) -> dict[str, Any]:
+def _pairs(path: str, arrays: Mapping[str, Any], trained: bool) -> dict[str, Any]:
     """The arrays of both splits, names of classes, and columns of groups."""
     pairs: dict[str, Any] = {}
     others = dict(arrays)
-    for split in ("train", "test"):
+    for split in ("test", "train"):
         keys = [next((key for key in (f"{split}_{part}", f"{part}_{split}") if key in arrays), None) for part in "xy"]
+        if not trained and split == "train" and keys == [None, None]:
+            pairs[split] = pairs["test"]
+            continue
         if None in keys:
-            raise UsageError(f"{path} has {', '.join(sorted(arrays))}; it needs train_x, train_y, test_x and test_y")
+            needs = "train_x, train_y, test_x and test_y" if trained else "test_x and test_y"
+            raise UsageError(f"{path} has {', '.join(sorted(arrays))}; it needs {needs}")
         pairs[split] = tuple(others.pop(str(key)) for key in keys)
     names = others.pop("class_names", None)
     groups: dict[str, dict[str, Any]] = {}
@@ -94,7 +101,7 @@ def _pairs(path: str, arrays: Mapping[str, Any]) -> dict[str, Any]:
     return {**pairs, "class_names": None if names is None else names.tolist(), "groups": groups}
 
 
-def _parquet(path: Path) -> dict[str, Any]:
+def _parquet(path: Path, trained: bool) -> dict[str, Any]:
     from pyarrow import parquet, types  # here, because most commands read no tables
 
     try:
@@ -107,14 +114,14 @@ def _parquet(path: Path) -> dict[str, Any]:
         raise DataError(f"{path} cannot be read ({str(problem).splitlines()[0]}); write it anew") from None
     names = table.column_names
     label = next((name for name in LABELS if name in names), None)
-    if len(set(names)) != len(names) or label is None or SPLIT not in names:
+    if len(set(names)) != len(names) or label is None or (trained and SPLIT not in names):
         raise UsageError(
             f"{path} has the columns {', '.join(names)}; it needs one of {', '.join(LABELS)}, one called {SPLIT} with "
             "train or test in each row, and no name twice"
         )
     if lacking := [name for name in names if table[name].null_count]:
         raise UsageError(f"{path} has missing values in {', '.join(lacking)}; remove those rows")
-    split = np.array(table[SPLIT].to_pylist())
+    split = np.array(table[SPLIT].to_pylist() if SPLIT in names else ["test"] * table.num_rows)
     if odd := sorted(set(split.tolist()) - {"train", "test"}):
         raise UsageError(f"{path} has {odd[0]!r} in the column {SPLIT}; each row is of train or test")
     others = [name for name in names if name not in (label, SPLIT)]
@@ -122,6 +129,8 @@ def _parquet(path: Path) -> dict[str, Any]:
     columns = {name: np.array(table[name].to_pylist()) for name in [*others, label]}
     x = _examples(path, [columns[name] for name in others if name not in texts])
     rows = {name: np.flatnonzero(split == name) for name in ("train", "test")}
+    if not trained and not len(rows["train"]):
+        rows["train"] = rows["test"]
     groups = {name: tuple(columns[name][rows[part]] for part in rows) for name in texts}
     return {part: (x[row], columns[label][row]) for part, row in rows.items()} | {"groups": groups}
 

@@ -16,13 +16,18 @@ from prunescope.base.value import Value
 KIND = "kind"
 
 
-def kinds(interface: type[Value]) -> dict[str, type[Value]]:
-    """The leaves of an interface by name."""
+def import_all() -> None:
+    """Imports the modules that define what the package makes public, so that its kinds are known."""
     public = importlib.import_module("prunescope")
     for name in public.__all__:
-        getattr(public, name)  # the module that defines it is imported
+        getattr(public, name)
+
+
+def kinds(interface: type[Value]) -> dict[str, type[Value]]:
+    """The leaves of an interface by name."""
+    import_all()
     leaves: dict[str, type[Value]] = {}
-    for cls in _descendants(interface):
+    for cls in descendants(interface):
         if cls.__name__.startswith("_") or inspect.isabstract(cls):
             continue
         other = leaves.setdefault(cls.__name__, cls)
@@ -34,10 +39,11 @@ def kinds(interface: type[Value]) -> dict[str, type[Value]]:
     return leaves
 
 
-def _descendants(cls: type[Value]) -> Iterator[type[Value]]:
+def descendants(cls: type[Value]) -> Iterator[type[Value]]:
+    """All classes below one."""
     for child in cls.__subclasses__():
         yield child
-        yield from _descendants(child)
+        yield from descendants(child)
 
 
 def kind_of(name: object, interface: type[Value], path: str) -> type[Value]:
@@ -55,14 +61,16 @@ def kind_of(name: object, interface: type[Value], path: str) -> type[Value]:
     return leaves[name]
 
 
-def interface_of(annotation: Any) -> type[Value] | None:
-    """The value that a field of this type holds, alone or in a tuple; None if it holds none."""
+def interfaces_of(annotation: Any) -> list[type[Value]]:
+    """The values that a field of this type may hold, alone or in a tuple; none if it holds no value."""
     if isinstance(annotation, type) and issubclass(annotation, Value):
-        return annotation
-    for inner in typing.get_args(annotation):
-        if (interface := interface_of(inner)) is not None:
-            return interface
-    return None
+        return [annotation]
+    return [found for inner in typing.get_args(annotation) for found in interfaces_of(inner)]
+
+
+def interface_of(annotation: Any) -> type[Value] | None:
+    """The first of them; None if there is none."""
+    return next(iter(interfaces_of(annotation)), None)
 
 
 def has_kind(given: object) -> bool:

@@ -1,0 +1,163 @@
+"""The command that leads from a printed number to what it was made from."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+from rich.text import Text
+
+from prunescope.base.errors import PrunescopeError, UsageError
+from prunescope.cli import options
+from prunescope.cli.screen import answers
+
+if TYPE_CHECKING:
+    from prunescope.base.value import Value
+    from prunescope.studies.numbers import Stored
+    from prunescope.studies.study import Study
+
+MOST = 5
+"""Places that are shown of one number, and runs that are named."""
+
+
+def why(
+    report: Annotated[Path, typer.Argument(metavar="REPORT", help="The folder of a report, with its summary.json.")],
+    what: Annotated[str, typer.Argument(metavar="NUMBER", help="A number as it is printed, or the name of a claim.")],
+    folder: options.StoreFolder = options.STORE,
+) -> None:
+    """Say where a printed number comes from: claim or table, readings, runs, versions, command. Trains nothing.
+
+    Example: `prunescope why docs/results/jin2022/lenet 7.47`
+    """
+    from prunescope.studies.numbers import homes, record_of, summary_of
+
+    summary, (command, cost) = summary_of(report), record_of(report)
+    claims = {claim["name"]: claim for claim in summary["claims"]}
+    lines = list(_claim(claims[what])) if what in claims else []
+    try:
+        found = [] if what in claims else homes(report, what)
+    except UsageError as problem:
+        raise UsageError(f"{problem}: {', '.join(claims) or 'this report makes none'}") from problem
+    if not lines and not found:
+        raise UsageError(
+            f"{what} stands nowhere in {report}; `prunescope why {report} CLAIM` knows {', '.join(claims)}"
+        )
+    study, obstacle = _study(summary, command)
+    for places in ([what],) if what in claims else _by_place(found):
+        lines += _places(places, claims) if what not in claims else []
+        lines += _origin(study, places, folder) if study else []
+    console = answers()
+    for line in lines:
+        console.print(Text(line), soft_wrap=True)
+    hidden = len(_by_place(found, everything=True)) - MOST
+    versions = [f"{name.removeprefix('versions.')} {v}" for name, v in cost.items() if name.startswith("versions")]
+    facts = {
+        "also": f"in {hidden} other places" if hidden > 0 else "",
+        "study": ", ".join(filter(None, (summary["study"], summary["scale"]))),
+        "made by": ", ".join([*versions, f"on {cost['machine']}"]) if versions else "versions that were not recorded",
+        "again": command,
+        "readings": obstacle,
+    }
+    for name, fact in facts.items():
+        if fact:
+            console.print(Text(f"{name:9} {fact}"), soft_wrap=True)
+
+
+def _by_place(found: list[Stored], *, everything: bool = False) -> list[list[Stored]]:
+    """Numbers by what they belong to, claims first; the few that are shown, or everything."""
+    groups: dict[tuple[str, str], list[Stored]] = {}
+    for stored in sorted(found, key=lambda one: (not one.claim, "over replicates" not in one.place)):
+        groups.setdefault((stored.claim, stored.figure or stored.place), []).append(stored)
+    return list(groups.values())[: None if everything else MOST]
+
+
+def _claim(claim: dict[str, Any]) -> Iterator[str]:
+    from prunescope.studies.report import number
+
+    yield f"claim {claim['name']}: {claim['says']}"
+    if claim["estimate"] is not None:
+        ends = f"{number(claim['estimate'])} [{number(claim['low'])}, {number(claim['high'])}]"
+        yield f"  estimate {ends} {claim['unit']}, {100 * claim['level']:.0f} % interval, n = {claim['n']}"
+    if values := claim["values"]:
+        yield f"  of the values {', '.join('none' if value is None else number(value) for value in values)}"
+    yield f"  {claim['by_interval']} by the interval rule, {claim['by_paper']} by that of one standard deviation"
+
+
+def _places(places: Any, claims: dict[str, Any]) -> Iterator[str]:
+    first: Stored = places[0]
+    if first.claim and first.claim in claims:
+        yield from _claim(claims[first.claim])
+    elif first.figure:
+        more = f", and {len(places) - 1} more cells" if len(places) > 1 else ""
+        labels = ", ".join(f"{name} {cell}" for name, cell in list((first.row or {}).items())[:8] if cell)
+        yield f"figure {first.figure}: {first.value:.6g} is {first.place} of {first.file}{more}"
+        yield f"  where {labels}"
+    else:
+        yield f"{first.place} in {first.file}: {first.value:.6g}"
+
+
+def _study(summary: dict[str, Any], command: str) -> tuple[Study | None, str]:
+    """The study with its settings of then, or why the code of today cannot build it."""
+    words = shlex.split(command)
+    if words[:2] == ["prunescope", "explain"]:
+        name = words[2] if len(words) > 2 and words[2].endswith(".py") else "prunescope.explain.study"
+    elif words[:2] == ["prunescope", "run"]:
+        name = words[2]
+    else:
+        return None, "are named by the command that made the report, which no study builds" if command else ""
+    from prunescope.cli.orders import template_of
+    from prunescope.studies.null_world import null_world
+
+    try:
+        scale = words[words.index("--scale") + 1]
+        template = template_of(name)
+        study = template.build(scale, _changes(summary["settings"], template.settings(scale)[1]))
+    except (PrunescopeError, ValueError) as problem:
+        first = str(problem).split("\n")[0]
+        return None, f"cannot be named, because the study cannot be built here: {first}"
+    return (null_world(study) if "--null" in words else study), ""
+
+
+def _changes(settings: dict[str, Any], now: Value) -> dict[str, Any]:
+    """Settings as a report describes them, in the words in which they can be changed: a kind only where it differs."""
+    changes = {}
+    for name, value in settings.items():
+        inner = getattr(now, name, None)
+        if isinstance(value, dict) and value.get("kind") == type(inner).__name__:
+            value = _changes({key: part for key, part in value.items() if key != "kind"}, cast("Value", inner))
+        changes[name] = value
+    return changes
+
+
+def _origin(study: Study, places: Any, folder: Path) -> Iterator[str]:
+    """Readings and runs of a claim or a figure, and how many of the runs the store holds."""
+    from prunescope.runs.store.provenance import runs_of
+    from prunescope.runs.store.store import Store
+
+    name = places if isinstance(places, str) else places[0]
+    if isinstance(name, str):
+        nodes: Iterable[Any] = next((c.nodes for c in study.claims if c.name == name), ())
+    elif name.claim:
+        nodes = next((c.nodes for c in study.claims if c.name == name.claim), ())
+    else:
+        cells = set((name.row or {}).values())
+        figure = next((f for f in study.figures if f.name == name.figure), None)
+        curves = figure.lineage if figure else {}
+        chosen = [runs for curve, runs in curves.items() if cells & set(curve.split("; "))] or list(curves.values())
+        nodes = [run for runs in chosen for run in runs]
+    runs = {run.id: run for node in nodes for run in runs_of(node)}
+    kinds = Counter(type(getattr(node, "of", node)).__name__ for node in nodes if node.id not in runs)
+    if kinds:
+        yield f"  readings {', '.join(f'{count} {kind}' for kind, count in kinds.items())}"
+    if runs:
+        there = (folder.expanduser() / "SCHEMA").exists()
+        held = sum(Store(folder).manifest(run) is not None for run in runs) if there else 0
+        store = f"{held} of them in {folder}" if there else f"there is no store at {folder}"
+        more = ", ..." if len(runs) > MOST else ""
+        yield f"  runs     {len(runs)}: {', '.join(run[:12] for run in list(runs)[:MOST])}{more} ({store})"
+        if held:
+            yield "  each     `prunescope runs show ID`"

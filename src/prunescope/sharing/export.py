@@ -1,0 +1,58 @@
+"""A stored network as a file for others: written, read back, and compared."""
+
+from pathlib import Path
+
+import torch
+
+from prunescope.base.errors import PrunescopeError
+from prunescope.base.reference import StateRef
+from prunescope.runs.graph.given import Run
+from prunescope.runs.machine.modules import LoadedModule, loaded
+from prunescope.runs.store.store import Store
+from prunescope.sharing import exporters
+from prunescope.sharing.leaves import leaf, names
+from prunescope.sharing.network import portable
+
+CLOSE = 1e-5
+"""What a written file computes differs from the network by no more than this, relative to the largest output."""
+
+
+def export(
+    state: StateRef | Run | str, to: str, path: Path | str, *, store: Store | Path | str, smaller: bool = False
+) -> LoadedModule:
+    """Writes a stored network to a file, reads the file and compares its outputs; returns what was written.
+
+    state: a run, for its end, or one of its kept states; or the first digits of a run's id.
+    to: a format; see `formats`. smaller: leaves out filters and neurons of which nothing is left.
+
+    The file takes examples normalized as in training; what else one has to know is in it under "prunescope".
+
+    Raises Missing when the state is not stored; UsageError for another format, a package that is not installed, a
+    network that cannot be exported or made smaller; PrunescopeError where outputs differ, and leaves no file then.
+    """
+    exporter = leaf(exporters, to)
+    taken = loaded(state, store=store, smaller=smaller)
+    network, path = portable(taken), Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial{exporter.SUFFIX}")
+    try:
+        outputs = exporter.write(network, partial)
+        expected = network.expected
+        bound = CLOSE * float(expected.abs().max()) + 1e-7
+        if outputs.shape != expected.shape or not torch.allclose(outputs, expected, rtol=0, atol=bound):
+            gap = float((outputs - expected).abs().max()) if outputs.shape == expected.shape else float("inf")
+            raise PrunescopeError(f"{to} computes something else than the network (by {gap:.2g}); nothing was written")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return taken
+
+
+def formats() -> list[str]:
+    """The names of all formats of networks."""
+    return names(exporters)
+
+
+def suffix(to: str) -> str:
+    """The ending of a format's files."""
+    return str(leaf(exporters, to).SUFFIX)

@@ -1,0 +1,25 @@
+"""safetensors: the tensors by their names in the module, with zeros where weights were removed."""
+
+import copy
+import json
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_model, save_model
+from torch import Tensor
+
+from prunescope.sharing.network import PortableNetwork
+
+SUFFIX = ".safetensors"
+
+
+def write(network: PortableNetwork, path: Path) -> Tensor:
+    """Writes the state of the module, shared tensors once; its outputs [B, ...] with what was read back."""
+    # One metadata key, since safetensors orders several at random.
+    save_model(network.module, str(path), {"prunescope": json.dumps(network.facts, sort_keys=True)})
+    module = copy.deepcopy(network.module)
+    for leaf in (*module.parameters(), *module.buffers()):
+        leaf.data = torch.full_like(leaf, 7)  # so that nothing that the file lacks can pass unnoticed
+    load_model(module, str(path))
+    with torch.no_grad():
+        return network.outputs(module)

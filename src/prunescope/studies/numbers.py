@@ -1,0 +1,169 @@
+"""Printed numbers and where they stand in the folder of a report.
+
+Belongs here: reading `summary.json` and `data/*.csv`, and finding a printed number in them. Does not belong here: the
+runs behind a number, which the study itself knows (`cli/why.py`).
+"""
+
+import csv
+import itertools
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from prunescope.base.errors import UsageError
+
+NUMBER = re.compile(
+    r"(?<![\w.,])[-\u2212]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+|(?<=\d))(?:e[-\u2212]?\d+)?(?![\w]|\.\d)"
+)
+"""A number in a text, that is no part of a word: 7.47, -0.5, .83, 9,131,430, 7e-8."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A number of a report.
+
+    value: at full precision.
+    file: in the folder of the report.
+    place: where in it, for people.
+    claim, figure: the name of what it belongs to, if any.
+    row: the other columns of a table's row.
+    """
+
+    value: float
+    file: str
+    place: str
+    claim: str = ""
+    figure: str = ""
+    row: Mapping[str, str] | None = None
+
+
+def value_of(printed: str) -> tuple[float, float]:
+    """A printed number and half a unit of its last digit. Raises UsageError for what is none."""
+    plain = printed.replace("\u2212", "-").replace(",", "").strip().removesuffix("%").strip()
+    found = re.fullmatch(r"-?\d*\.?(\d*)(?:e(-?\d+))?", plain)
+    if found is None or not re.search(r"\d", plain):
+        raise UsageError(f"{printed!r} is no number; give one as it is printed, such as 7.47, or the name of a claim")
+    decimals = len(found[1]) if "." in plain else 0
+    if not decimals and "," not in printed and re.fullmatch(r"-?\d{4,}", plain) and plain.endswith("0"):
+        decimals = 3 - len(plain.lstrip("-"))  # as reports print: three digits, then zeros
+    return float(plain), 0.5 * 10.0 ** (int(found[2] or 0) - decimals)
+
+
+def is_printed(printed: str, value: float) -> bool:
+    """Whether a value, or what it is in percent, is printed so; a sign may have become a word ("less")."""
+    number, half = value_of(printed)
+    size = abs(number)
+    return any(abs(abs(v) - size) <= half * (1 + 1e-9) for v in ((value, 100 * value) if abs(value) <= 1 else (value,)))
+
+
+def homes(report: Path, printed: str) -> list[Stored]:
+    """Where a printed number stands in a report: claims first, then cells of tables and what is made of them."""
+    return [stored for stored in stored_numbers(report) if is_printed(printed, stored.value)]
+
+
+def summary_of(report: Path) -> dict[str, Any]:
+    """`summary.json` of a report. Raises UsageError for a folder that holds none."""
+    path = Path(report) / "summary.json"
+    if not path.is_file():
+        below = sorted(str(one.parent) for one in Path(report).glob("*/summary.json"))
+        hint = f"give one of {', '.join(below[:5])}" if below else "give the folder of a report"
+        raise UsageError(f"{report} holds no summary.json; {hint}")
+    found = json.loads(path.read_text())
+    assert isinstance(found, dict)
+    return found
+
+
+def record_of(report: Path) -> tuple[str, dict[str, object]]:
+    """The command that makes a report again, and what its runs cost; older reports have them in the README only."""
+    summary = summary_of(report)
+    if "command" in summary:
+        return summary["command"], summary["cost"]
+    path = Path(report) / "README.md"
+    text = path.read_text() if path.is_file() else ""
+    made = re.search(r"^Made by `(.*)`\.$", text, flags=re.M)
+    table = re.search(r"^## Cost\n(.*?)(?=^## |^Made|\Z)", text, flags=re.M | re.S)
+    rows = re.findall(r"^\| ([^|]+) \| ([^|]+) \|$", table[1], flags=re.M) if table else []
+    return made[1] if made else "", dict(rows)
+
+
+def stored_numbers(report: Path) -> Iterator[Stored]:
+    """All numbers of a report."""
+    summary = summary_of(report)
+    for claim in summary["claims"]:
+        for name in ("estimate", "low", "high", "values", "n", "p", "p_holm", "level"):
+            for value in claim[name] if name == "values" else [claim.get(name)]:
+                if value is not None:
+                    yield Stored(float(value), "summary.json", name, claim=claim["name"])
+    for path in sorted((Path(report) / "data").glob("*.csv")):
+        yield from _of_table(path)
+    said = [{name: claim[name] for name in ("says", "place", "region", "unit", "why")} for claim in summary["claims"]]
+    yield from _texts(summary | {"claims": said, "cost": record_of(report)[1]}, "")
+
+
+def rows_of(table: Path) -> list[dict[str, str]]:
+    """The rows of a CSV file."""
+    with table.open(newline="") as opened:
+        return list(csv.DictReader(opened))
+
+
+def over_replicates(rows: Sequence[Mapping[str, str]]) -> Iterator[tuple[dict[str, str], str, list[float]]]:
+    """The values of every column over rows that differ in the replicate only: their labels, the column, the values.
+
+    A label is what comes back in other replicates, such as a level; a measured number hardly does.
+    """
+    if not rows or "replicate" not in rows[0]:
+        return
+    measured = {name for name in rows[0] if not _comes_back(name, rows)} | {"replicate"}
+    groups: dict[tuple[tuple[str, str], ...], list[Mapping[str, str]]] = {}
+    for row in rows:
+        groups.setdefault(tuple((k, v) for k, v in row.items() if k not in measured), []).append(row)
+    for labels, members in groups.items():
+        for name in measured - {"replicate"}:
+            values = [value for row in members if (value := _float(row[name])) is not None]
+            if len(values) > 1:
+                yield dict(labels), name, values
+
+
+def _comes_back(name: str, rows: Sequence[Mapping[str, str]]) -> bool:
+    pairs = {(row[name], row["replicate"]) for row in rows if row[name] not in ("True", "False")}
+    return len(pairs) >= 1.5 * max(1, len({value for value, _ in pairs}))
+
+
+def _of_table(path: Path) -> Iterator[Stored]:
+    """Cells of a table, and mean, median and standard deviation over replicates."""
+    file, rows, figure = f"data/{path.name}", rows_of(path), path.stem
+    for number, row in enumerate(rows):
+        for name, cell in row.items():
+            if (value := _float(cell)) is not None:
+                yield Stored(value, file, f"{name}, row {number + 1}", figure=figure, row=row)
+    for labels, name, values in over_replicates(rows):
+        spread = {"mean": np.mean(values), "median": np.median(values), "standard deviation": np.std(values, ddof=1)}
+        for kind, result in spread.items():
+            yield Stored(float(result), file, f"{kind} of {name} over replicates", figure=figure, row=labels)
+
+
+def _texts(part: Any, path: str) -> Iterator[Stored]:
+    """Numbers of settings and sentences."""
+    if isinstance(part, Mapping):
+        for name, inner in part.items():
+            yield from _texts(inner, f"{path}.{name}".lstrip("."))
+    elif isinstance(part, list):
+        yield from itertools.chain.from_iterable(_texts(inner, path) for inner in part)
+    elif isinstance(part, int | float) and not isinstance(part, bool):
+        yield Stored(float(part), "summary.json", path)
+    elif isinstance(part, str):
+        for found in NUMBER.finditer(part):
+            yield Stored(value_of(found[0])[0], "summary.json", path)
+
+
+def _float(cell: str | None) -> float | None:
+    try:
+        value = float(cell or "")
+    except ValueError:
+        return None
+    return value if abs(value) < float("inf") else None
