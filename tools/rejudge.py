@@ -19,7 +19,7 @@ from prunescope.measures import ClassRisk
 from prunescope.papers.jin2022 import app_e, column
 from prunescope.papers.jin2022.arms import LABELS, Arm, Benchmark, Rule, noise_name
 from prunescope.papers.jin2022.leave_out import LeaveOut, cases, without_share
-from prunescope.papers.jin2022.settings import Settings, arms
+from prunescope.papers.jin2022.settings import arms
 from prunescope.papers.jin2022.subgroups import WHERE, Subgroups, subgroups
 from prunescope.papers.readings import at_end, risk_on_test
 from prunescope.runs.store.results import Missing
@@ -227,8 +227,8 @@ def costs(page: str) -> dict[str, str]:
 def rejudge(folder: Path) -> None:
     """Writes the page and the verdicts of a report anew."""
     before, page = json.loads((folder / "summary.json").read_text()), (folder / "README.md").read_text()
-    fixed = {name: value for name, value in before["settings"].items() if name in Settings.model_fields}
-    settings, scale = Settings(**fixed), before["scale"].partition(":")[0]
+    fixed = {name: value for name, value in before["settings"].items() if name in column.Settings.model_fields}
+    settings, scale = column.Settings(**fixed), before["scale"].partition(":")[0]
     study, size = column.build(settings, scale), settings.size(scale)
     bench = arms(size)
     tables, old = Tables(folder, bench, subgroups(bench, size)), {one["name"]: one for one in before["claims"]}

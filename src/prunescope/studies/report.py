@@ -101,7 +101,8 @@ def write(
     command: how to make the report again.
     """
     verdicts = judge_all(study.claims, results, study.rule)
-    cautions = unmet(study.cautions, results)
+    soft = [condition for claim in study.claims for condition in claim.preconditions if not condition.blocks]
+    cautions = unmet([*study.cautions, *soft], results)
     by_name = {verdict.claim.name: verdict for verdict in verdicts}
     drawn = tuple(
         replace(_draw(figure, results), verdicts=tuple(by_name[claim.name] for claim in study.claims_of(figure)))
@@ -168,7 +169,7 @@ def summary_sentence(verdicts: Sequence[Verdict], rule: Rule | None = None) -> s
     interval = f"the interval rule finds {_counts(verdict.interval_rule for verdict in verdicts)}"
     by_paper = f"; by {rule.name}: {_counts(verdict.paper for verdict in verdicts)}" if rule else ""
     own = [verdict.interval_rule for verdict in verdicts if verdict.claim.basis == "paper"]
-    first = f"Of {len(own)} that are the paper’s own statements about this setting, {_counts(own)}. "
+    first = f"Of {len(own)} that are the paper’s own, the interval rule finds {_counts(own)}. "
     return f"{first * (0 < len(own) < len(verdicts))}Of {len(verdicts)} {noun}, {interval}{by_paper}."
 
 
