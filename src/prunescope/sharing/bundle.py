@@ -124,10 +124,10 @@ def open_bundle(root: Path) -> Bundle:
     """
     root = root.expanduser()
     found = dict(_files(root))
-    if found.get(HEAD) is None:
+    if (size := found.get(HEAD)) is None:
         raise UsageError(f"there is no bundle at {root}: no {HEAD} in it; `prunescope publish` makes one")
-    if found[HEAD] > MOST_HEAD:
-        raise DamagedBundle({HEAD: f"it has {found[HEAD]:,} bytes; {MOST_HEAD:,} are the most"})
+    if size > MOST_HEAD:
+        raise DamagedBundle({HEAD: f"it has {size:,} bytes; {MOST_HEAD:,} are the most"})
     head = _object((root / HEAD).read_text(encoding="utf-8", errors="replace"), HEAD)
     if head.get("format") != FORMAT:
         raise UsageError(
