@@ -90,7 +90,7 @@ def around_a_tenth(bench: Benchmark, noise: float) -> Iterator[ps.Claim]:
     if bench.name != "resnet20":
         return
     says, row = Says(bench, noise), "noisy-loss-around-a-tenth"
-    few = next((n for n in range(bench.levels + 1) if 100 * 0.8**n < TENTH), bench.levels + 1)
+    few = next((n for n in range(bench.levels + 1) if 100 * bench.keeps**n < TENTH), bench.levels + 1)
     dense, *losses = each_level(bench, "pruned", noise, partial(train, name="noisy_loss"))
     for side, change, share, region, levels in (
         ("above", "lower", "more", LESS, losses[: few - 1]),

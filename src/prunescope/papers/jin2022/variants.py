@@ -94,7 +94,8 @@ class Variant:
             "epochs": of_runs("step", 1 / self.bench.base.clock().epoch_steps),
             "test_error": ps.side_by_side([self.error(level) for level in self.levels]),
         }
-        scheduled, labels = [100 * 0.8**n for n in self.levels], {"panel": noise_name(self.noise), "series": self.name}
+        scheduled = [100 * self.bench.keeps**n for n in self.levels]
+        labels = {"panel": noise_name(self.noise), "series": self.name}
         return ps.Rows(labels, values, parts={"level": list(self.levels), "weights_remaining": scheduled})
 
 
