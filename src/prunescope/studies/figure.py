@@ -134,7 +134,7 @@ class Figure:
         runs: dict[str, dict[str, Recipe]] = {}
         for part in self.rows:
             name = part.labels.get(getattr(self.plot, "series", ""), part.labels.get("panel", ""))
-            runs.setdefault(str(name), {}).update(_runs(part.nodes))
+            runs.setdefault(str(name), {}).update(runs_behind(part.nodes))
         names: dict[tuple[Recipe, ...], list[str]] = {}
         for name, by_id in runs.items():
             names.setdefault(tuple(by_id.values()), []).append(name)
@@ -189,7 +189,7 @@ def _read(quantity: Quantity, results: Results) -> tuple[NDArray[Any] | None, bo
         return None, False
 
 
-def _runs(nodes: Sequence[Node]) -> dict[str, Recipe]:
+def runs_behind(nodes: Sequence[Node]) -> dict[str, Recipe]:
     """The runs that nodes are read from, choices among several included, by id."""
     runs: dict[str, Recipe] = {}
     pending: list[Any] = list(reversed(nodes))

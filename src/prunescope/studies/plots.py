@@ -11,7 +11,7 @@ bytes are the same from run to run: no date, and ids derived from the name.
 import io
 import re
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -19,6 +19,7 @@ from typing import Any
 import matplotlib
 import numpy as np
 from matplotlib import ticker
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -32,12 +33,14 @@ from prunescope.studies.plot import Lines, Map, Scatter, Table
 # Okabe and Ito 2008, without black and yellow, which vanish on a dark or a light page.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 MARKERS = ("o", "s", "^", "D", "v", "P")
+_MARK = "series-"
 INK = "#010203"  # stands for currentColor while matplotlib draws
 _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 PANEL = (4.2, 3.0)  # inches; at 72 units an inch and 9-unit text this is readable at 340 px and at 560 px
 _LINE = 0.064  # height of a line of label text, in fractions of the axes
 _STYLE: Mapping[str, Any] = {
     "svg.fonttype": "none",
+    "path.simplify": False,  # a vertex is a point of the data
     "text.parse_math": False,  # a class may be called "US$ 100 to A$ 150"
     "font.size": 9.0,
     "axes.titlesize": 10.0,
@@ -122,17 +125,24 @@ def _draw_curves(plot: Lines, curves: list[Curve], y_range: tuple[float, float],
 def _draw_curve(axes: Axes, plot: Lines, curve: Curve) -> None:
     colour, marker = look(curve.style)
     if curve.label in plot.references:
-        axes.axhline(float(np.nanmean(curve.y)), color=colour, linewidth=1.5, linestyle=(0, (4, 2)))
+        dashed = axes.axhline(float(np.nanmean(curve.y)), color=colour, linewidth=1.5, linestyle=(0, (4, 2)))
+        mark_series([dashed], curve.style)
         return
     middle, (low, high) = centre(plot, curve), band(plot, curve)
-    for replicate in curve.y:
-        axes.plot(curve.x, replicate, color=colour, linewidth=0.6, alpha=0.45)
-    axes.fill_between(curve.x, low, high, color=colour, alpha=0.16, linewidth=0)
+    thin: Any = {"color": colour, "linewidth": 0.6, "alpha": 0.45}
+    drawn: list[Artist] = [line for replicate in curve.y for line in axes.plot(curve.x, replicate, **thin)]
+    drawn.append(axes.fill_between(curve.x, low, high, color=colour, alpha=0.16, linewidth=0))
     where = np.flatnonzero(curve.marked).tolist()
-    axes.plot(curve.x, middle, color=colour, linewidth=1.6, marker=marker, markersize=4.0, markevery=where)
+    mark_points(
+        axes.plot(curve.x, middle, color=colour, linewidth=1.6, marker=marker, markersize=4.0, markevery=where),
+        curve.style,
+    )
     edge: Any = {"markeredgecolor": INK, "markeredgewidth": 0.6}
     for best in starred(plot, curve):
-        axes.plot(curve.x[best], middle[best], "*", markersize=13, color=colour, zorder=5, scalex=False, **edge)
+        drawn += axes.plot(
+            curve.x[best], middle[best], "*", markersize=13, color=colour, zorder=5, scalex=False, **edge
+        )
+    mark_series(drawn, curve.style)
 
 
 def _set_y(axes: Axes, plot: Lines, low: float, high: float) -> None:
@@ -199,10 +209,11 @@ def _label_curves(axes: Axes, plot: Lines, curves: list[Curve]) -> None:
     for curve in curves:
         (colour, marker), height, end = look(curve.style), places[curve.label], ends[curve.label]
         sign = "_" if curve.label in plot.references else marker
-        axes.plot([end[0], 1.02], [end[1], height], color=colour, linewidth=0.5, alpha=0.6, **beside)
-        axes.plot(1.045, height, sign, color=colour, markersize=4.5, **beside)
+        leader = axes.plot([end[0], 1.02], [end[1], height], color=colour, linewidth=0.5, alpha=0.6, **beside)
+        symbol = axes.plot(1.045, height, sign, color=colour, markersize=4.5, **beside)
         text = "\n".join(names[curve.label])
-        axes.text(1.075, height, text, transform=axes.transAxes, va="center", fontsize=8.5, linespacing=1.1)
+        name = axes.text(1.075, height, text, transform=axes.transAxes, va="center", fontsize=8.5, linespacing=1.1)
+        mark_series([*leader, *symbol, name], curve.style)
 
 
 def _right_end(axes: Axes, plot: Lines, curve: Curve) -> tuple[float, float]:
@@ -228,6 +239,18 @@ def _spread(wanted: Mapping[str, float], *, heights: Mapping[str, float]) -> dic
     return places
 
 
+def mark_series(artists: Iterable[Artist], style: int) -> None:
+    """Says in the SVG of which series these are, so that a page can hide them (`data-s`)."""
+    for artist in artists:
+        artist.set_gid(f"{_MARK}{style}-part")
+
+
+def mark_points(artists: Iterable[Artist], style: int) -> None:
+    """The same of what has one vertex or marker a point, in the order of `explore.py` (`data-k="points"`)."""
+    for artist in artists:
+        artist.set_gid(f"{_MARK}{style}-points")
+
+
 def look(style: int) -> tuple[str, str]:
     """Colour and marker of a series; another marker at every turn of the colours, so that no two look the same."""
     turn, place = divmod(style, len(COLOURS))
@@ -239,6 +262,7 @@ def _themed(svg: str, *, name: str) -> str:
     element = svg[svg.index("<svg") :]
     element = re.sub(r"<defs>\s*<style[^>]*>.*?</style>\s*</defs>", "", element, flags=re.DOTALL)
     element = re.sub(r"<metadata>.*?</metadata>\s*", "", element, flags=re.DOTALL)
+    element = re.sub(rf'<g id="{_MARK}(\d+)-(\w+)"', r'<g data-s="\1" data-k="\2"', element)
     element = re.sub(r'\b(id="|href="#|url\(#)', rf"\g<1>{name}-", element).replace(INK, "currentColor")
     element = re.sub(r"'DejaVu Sans'(, [^;\"]*)?", _FONT, element)
     return "\n".join(line.rstrip() for line in element.splitlines()) + "\n"

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from prunescope.studies.curves import number
 from prunescope.studies.plot import Intervals, NothingToDraw, Scatter, Table, by_name, check_columns
-from prunescope.studies.plots import COLOURS, INK, MARKERS, PANEL, Drawer, Panels, label_axes, look, roomy
+from prunescope.studies.plots import COLOURS, INK, MARKERS, PANEL, Drawer, Panels, label_axes, look, mark_points, roomy
 from prunescope.studies.results import Numbers
 
 NOTE_ROOM = 0.1
@@ -56,7 +56,7 @@ def _draw(plot: Scatter, clouds: Clouds, note: str, axes: Axes) -> None:
         colour, marker = look(style)
         if len(cloud):
             dots: Any = {"color": colour, "marker": marker, "alpha": 0.85, "s": 22.0, "linewidths": 0.0}
-            axes.scatter(cloud[:, 0], cloud[:, 1], label=textwrap.fill(label, 24), **dots)
+            mark_points([axes.scatter(cloud[:, 0], cloud[:, 1], label=textwrap.fill(label, 24), **dots)], style)
     axes.set_xlim(*roomy(points[:, 0].min(), points[:, 0].max(), logarithmic=False, share=0.05))
     low, high = roomy(points[:, 1].min(), points[:, 1].max(), logarithmic=False, share=0.07)
     axes.set_ylim(low, high + NOTE_ROOM * (high - low) * bool(note))
@@ -93,7 +93,7 @@ def _draw_intervals(plot: Intervals, rows: Table, axes: Axes) -> None:
         if np.isfinite(low) and np.isfinite(high):
             axes.plot([low, high], [place, place], color=COLOURS[0], linewidth=1.6, alpha=0.6)
         if np.isfinite(middle):
-            axes.plot(middle, place, MARKERS[0], color=COLOURS[0], markersize=5.0)
+            mark_points(axes.plot(middle, place, MARKERS[0], color=COLOURS[0], markersize=5.0), 0)
     if plot.zero:
         axes.axvline(0.0, color=INK, linewidth=0.8, linestyle=(0, (4, 2)), alpha=0.7)
     labels = [textwrap.fill(str(row[plot.label]), 30) for row in rows]

@@ -117,7 +117,7 @@ def _executor(prepared: Prepared, count: int, queue: WorkQueue, display: Display
         count = 1
     if count > 1:
         return Processes(
-            bench.store.root,
+            bench.store.url,
             workers=count,
             device=bench.device,
             checkpoint_seconds=bench.checkpoint_seconds,
@@ -138,8 +138,8 @@ def _why_immovable(todo: Plan) -> str:
             return f"{local[1]} is defined only in this process"
     for work in todo.work.values():
         for run in runs_of(work):
-            if run.task.network.local:
-                return f"{run.task.network.path} is defined only in this process"
+            if run.task.local:
+                return f"{run.task.local} is defined only in this process"
     try:
         pickle.dumps(next(iter(todo.work.values())))
     except Exception as problem:
