@@ -18,7 +18,13 @@ def page() -> str:
     found = {path.parent.relative_to(DOCS): json.loads(path.read_text()) for path in paths}
     # The claims of an audit are of two networks, in words of their own.
     summaries = {where: one for where, one in found.items() if one["study"] != "audit"}
-    return "\n".join([*_head(summaries), *_ladder(summaries), *(line for where, one in summaries.items() for line in _study(where, one))])
+    return "\n".join(
+        [
+            *_head(summaries),
+            *_ladder(summaries),
+            *(line for where, one in summaries.items() for line in _study(where, one)),
+        ]
+    )
 
 
 def _head(summaries: dict[Path, dict]) -> Iterator[str]:
@@ -28,7 +34,7 @@ def _head(summaries: dict[Path, dict]) -> Iterator[str]:
         "Every claim that was judged from stored runs, at the scale that stands below. A verdict is the interval "
         "rule's: the 95 % interval lies wholly inside (reproduced) or outside (contradicted) the claimed region. "
         "\"Reproduced\" alone is for a paper's own setting; where less was run, or the setting is recalled, or Holm's "
-        "correction for all claims of the study leaves nothing, the verdict says so. Counts are of verdicts as they are. "
+        "correction for all claims of the study leaves nothing, the verdict says so. "
         "`paper` is what a paper says of this network, `proposed` is ours."
     )
     yield ""
@@ -53,7 +59,9 @@ def _ladder(summaries: dict[Path, dict]) -> Iterator[str]:
             if claim["basis"] != "proposed":
                 key, scale = (one["study"], claim["name"]), one["extent"]["scale"]
                 short = claim["said"].replace(f" at {scale} scale", "")
-                rungs.setdefault(key, {}).setdefault(scale, []).append(f"[{short}]({where}/README.md), n = {claim['n']}")
+                rungs.setdefault(key, {}).setdefault(scale, []).append(
+                    f"[{short}]({where}/README.md), n = {claim['n']}"
+                )
                 says[key] = claim["says"].replace("|", "\\|")
     yield from ("## Ladder", "", "What papers say, and the verdict at each scale that was run so far.", "")
     yield "| claim | study | " + " | ".join(SCALES) + " |"

@@ -68,7 +68,8 @@ def from_claims(mark: re.Match[str], data: str) -> str:
         found = "none"
         if claim.get("low") is not None:
             found = f"{claim['estimate']:.3g} [{claim['low']:.3g}, {claim['high']:.3g}] {claim['unit']}"
-        lines.append(f"| {claim['says']} | {claim['basis']} | {claim.get('said') or claim['by_interval']} | {found} | {claim['n']} |")
+        said = claim.get("said") or claim["by_interval"]
+        lines.append(f"| {claim['says']} | {claim['basis']} | {said} | {found} | {claim['n']} |")
     return "\n".join(lines) + "\n"
 
 

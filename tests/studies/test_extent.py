@@ -69,6 +69,7 @@ def test_a_verdict_that_fails_holm_says_so(study, results):
     verdict = judge_all(study.claims, results)[0]
     assert verdict.interval_rule == "reproduced"
     assert (
-        replace(verdict, p_holm=0.06, extent=", setting recalled").said == "reproduced, setting recalled, not after Holm"
+        replace(verdict, p_holm=0.06, extent=", setting recalled").said
+        == "reproduced, setting recalled, not after Holm"
     )
     assert replace(verdict, p_holm=0.04).said == "reproduced"

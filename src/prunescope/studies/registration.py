@@ -7,10 +7,10 @@ the region, the preconditions and the nodes of every claim, and the paper's rule
 the nodes.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from prunescope.base.digest import text_digest
@@ -38,8 +38,7 @@ class Registration:
 
 def register(study: Study, store: Store) -> None:
     """Writes down what a study claims under its settings, unless that was done before."""
-    path = _path(study, store)
-    if path.exists():
+    if store.storage.exists(key := _key(study)):
         return
     nodes = {node.id: node for claim in study.claims for node in claim.nodes}
     results = StoredResults(store)
@@ -50,12 +49,12 @@ def register(study: Study, store: Store) -> None:
         "rule": study.rule.name if study.rule else "",
         "claims": {claim.name: _record(claim) for claim in study.claims},
     }
-    store.write_json(path, record)
+    store.storage.create(key, json.dumps(record, indent=1, sort_keys=True).encode())
 
 
 def registration(study: Study, store: Store) -> Registration | None:
     """What was registered of a study under its settings, beside what it claims now; None where nothing was."""
-    record: dict[str, Any] | None = store.read_json(_path(study, store))
+    record: dict[str, Any] | None = store.read_json(_key(study))
     if not record:
         return None
     before: dict[str, Any] = record["claims"]
@@ -89,6 +88,6 @@ def _record(claim: Claim) -> dict[str, str]:
     }
 
 
-def _path(study: Study, store: Store) -> Path:
+def _key(study: Study) -> str:
     safe = "".join(c if c.isalnum() or c in "-_." else "_" for c in study.name)
-    return store.root / "registered" / f"{safe}.{study.settings.id[:8]}.json"
+    return f"registered/{safe}.{study.settings.id[:8]}.json"

@@ -89,6 +89,14 @@ class Plan:
             waits={key: before for key, before in self.waits.items() if key not in blocked},
         )
 
+    def stored(self, keys: Iterable[str], store: Store) -> dict[str, str]:
+        """Of these pieces of work, those that the store has by now; why a run failed, "" for whatever went well."""
+        keys = list(keys)
+        known = store.known_runs(key for key in keys if key in self.jobs)
+        over = {key: run["why"] or "it failed" for key, run in known.items() if run["status"] == "failed"}
+        over |= {key: "" for key, run in known.items() if key not in over and self.jobs[key].lacking(run) is None}
+        return over | dict.fromkeys(store.known_readings(key for key in keys if key in self.readings), "")
+
     def open_ended(self) -> int:
         """How many pieces of work depend on results, or may stop early: their price is an upper bound."""
         symbolic = {
@@ -116,6 +124,7 @@ def plan(nodes: Iterable[Value], store: Store) -> Plan:
     readings: dict[str, Measured] = {}
     failed: dict[str, str] = {}
     stored = store.known_runs(node.id for node in graph.values() if isinstance(node, Recipe))
+    taken = store.known_readings(node.id for node in graph.values() if isinstance(node, Measured))
     for node in graph.values():
         if isinstance(node, Recipe):
             job = Job(node, tuple(moments.get(node.id, ())), tuple(probes.get(node.id, ())))
@@ -126,7 +135,7 @@ def plan(nodes: Iterable[Value], store: Store) -> Plan:
             # A user may have deleted a damaged last state: it is replayed like any other.
             elif rest := Job(node, (FINAL, *job.moments), job.probes).lacking(stored[node.id]):
                 jobs[node.id] = rest
-        elif isinstance(node, Measured) and not store.has_reading(node.id):
+        elif isinstance(node, Measured) and node.id not in taken:
             readings[node.id] = node
     return Plan(graph, jobs, readings, failed, _waits(graph, jobs.keys() | readings.keys()))
 
