@@ -15,7 +15,7 @@ from prunescope.runs.graph.nodes import Measured, Trace, closure
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.runs.store.results import StoredResults
 from prunescope.runs.store.store import Store, Values
-from prunescope.studies.report import flat
+from prunescope.studies.extent import flat
 
 FACTS = ("step", "steps", "sparsity", "parameters")
 _PLACES = {"step", "local", "phase", "epoch"}

@@ -11,9 +11,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 from prunescope.base.digest import text_digest
+from prunescope.base.value import Value
 from prunescope.runs.store.results import StoredResults
 from prunescope.runs.store.store import Store
 from prunescope.studies.claim import Claim
@@ -44,7 +45,7 @@ def register(study: Study, store: Store) -> None:
     results = StoredResults(store)
     record = {
         "when": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "there": sum(node in results for node in nodes.values()),
+        "there": sum(cast(Value, node) in results for node in nodes.values()),
         "of": len(nodes),
         "rule": study.rule.name if study.rule else "",
         "claims": {claim.name: _record(claim) for claim in study.claims},

@@ -116,7 +116,12 @@ def write(
     sentence = study.head(results) if study.head else summary_sentence(verdicts, study.rule)
     texts = {f"figures/{item.figure.name}.svg": item.svg for item in drawn if item.svg}
     texts |= {f"data/{item.figure.name}.csv": item.csv for item in drawn if item.csv}
-    record = {"sentence": sentence, "cautions": cautions, "command": command, "cost": flat(cost or {})}
+    record: dict[str, object] = {
+        "sentence": sentence,
+        "cautions": cautions,
+        "command": command,
+        "cost": flat(cost or {}),
+    }
     record["registered"] = registered and vars(registered)
     texts["summary.json"] = _json(summary(study, verdicts) | record) + "\n"
     failed, records = failures or {}, lineage or {}
