@@ -6,11 +6,13 @@ import warnings
 from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from prunescope.base.blame import blaming
 from prunescope.base.errors import PrunescopeError
 from prunescope.base.value import Value
 from prunescope.runs.execution.display import default_display
+from prunescope.runs.execution.executors.cluster import Cluster, Connection
 from prunescope.runs.execution.executors.inline import Inline
 from prunescope.runs.execution.executors.processes import Processes
 from prunescope.runs.execution.given_states import keep_given
@@ -47,6 +49,7 @@ def ensure(
     stack: int | None = None,
     display: Display | None = None,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    ray: str | None = None,
 ) -> StoredResults:
     """Makes whatever of the nodes (recipes, readings, traces, combinations) the store lacks, and reads them.
 
@@ -60,6 +63,7 @@ def ensure(
         many as is fastest.
     display: what shows how far the work is; by default bars in a notebook and on a terminal, nothing elsewhere.
     checkpoint_seconds: at most so much work of a run is lost by a kill.
+    ray: work as tasks of Ray: "local" starts it here, "auto" or HOST:PORT joins a cluster that reaches the same store.
 
     Raises UsageError for impossible recipes, Interrupted after Ctrl-C, PrunescopeError when work went wrong for
     another reason than the recipe's own (a full disk, a crash); everything else is done by then.
@@ -68,7 +72,8 @@ def ensure(
     told = display is not None
     display = display or default_display()
     todo = plan([node for item in nodes for node in ([item] if isinstance(item, Value) else item)], store)
-    count = workers_for(todo, workers, device)
+    cluster = Connection(ray, device=device, workers=workers) if ray and todo.work else None
+    count = cluster.slots if cluster else workers_for(todo, workers, device)
     try:
         keep_given(todo.nodes.values(), store)
         with blaming("the network, its loss or its data"):
@@ -88,7 +93,7 @@ def ensure(
         stored = partial(todo.stored, store=store)
         queue = WorkQueue(todo, prepared.seconds, display, prepared.packing, stored=stored)
         if todo.work:
-            executor = _executor(prepared, count, queue, display)
+            executor = _executor(prepared, count, queue, display, cluster)
             try:
                 queue.run(executor)
             finally:
@@ -112,18 +117,25 @@ def _failures_text(failures: Mapping[str, str]) -> str:
     return f"{subject} failed, so that what needs them has no result: run {run[:8]} failed: {why}{more}"
 
 
-def _executor(prepared: Prepared, count: int, queue: WorkQueue, display: Display) -> Executor:
+def _executor(
+    prepared: Prepared, count: int, queue: WorkQueue, display: Display, cluster: Connection | None
+) -> Executor:
     bench = prepared.bench
-    if count > 1 and (why := _why_immovable(prepared.plan)):
+    if (count > 1 or cluster) and (why := _why_immovable(prepared.plan)):
         display.note(f"{why}: working here, on one core")
-        count = 1
+        count, cluster = 1, None
+    settings: dict[str, Any] = {
+        "device": bench.device,
+        "checkpoint_seconds": bench.checkpoint_seconds,
+        "setting": bench.setting,
+    }
+    if cluster is not None:
+        return Cluster(cluster, bench.store.url, **settings)
     if count > 1:
         return Processes(
             bench.store.url,
             workers=count,
-            device=bench.device,
-            checkpoint_seconds=bench.checkpoint_seconds,
-            setting=bench.setting,
+            **settings,
         )
 
     def report(message: Message) -> None:
