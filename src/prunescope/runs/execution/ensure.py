@@ -4,6 +4,7 @@ import pickle
 import re
 import warnings
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 
 from prunescope.base.blame import blaming
@@ -18,6 +19,7 @@ from prunescope.runs.execution.preparation import Prepared, prepare, workers_for
 from prunescope.runs.execution.queue import WorkQueue
 from prunescope.runs.execution.status import Display
 from prunescope.runs.execution.workbench import CHECKPOINT_SECONDS
+from prunescope.runs.machine.engines import EngineSetting
 from prunescope.runs.store.plan import Plan, plan, runs_of
 from prunescope.runs.store.results import StoredResults
 from prunescope.runs.store.store import Store
@@ -41,7 +43,7 @@ def ensure(
     store: Store | Path | str,
     workers: int | None = None,
     device: str = "cpu",
-    engine: str | None = None,
+    engine: str | EngineSetting | None = None,
     stack: int | None = None,
     display: Display | None = None,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
@@ -52,7 +54,8 @@ def ensure(
     (`FailedRuns`) without a display, and asking for such a result raises the reason.
 
     workers: processes to use, default one a core, on a GPU one; 1 works in this process.
-    engine: "loop", "lean" or "compiled", how runs are trained; by default lean on a CPU, on a GPU the fastest there is.
+    engine: "loop", "lean" or "compiled", how runs are trained; by default lean on a CPU, on a GPU the fastest there is;
+        or a setting that was recorded, with its products.
     stack: most runs that train in one program, fewer where memory or the network does not admit so many; by default as
         many as is fastest.
     display: what shows how far the work is; by default bars in a notebook and on a terminal, nothing elsewhere.
@@ -82,7 +85,8 @@ def ensure(
             display.note(_failures_text(todo.failed))
         for note in prepared.notes:
             display.note(note)
-        queue = WorkQueue(todo, prepared.seconds, display, prepared.packing)
+        stored = partial(todo.stored, store=store)
+        queue = WorkQueue(todo, prepared.seconds, display, prepared.packing, stored=stored)
         if todo.work:
             executor = _executor(prepared, count, queue, display)
             try:
