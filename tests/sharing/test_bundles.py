@@ -276,6 +276,33 @@ def test_names_that_are_no_ids_reach_no_file(root):
         open_bundle(root).values("../../../../etc/passwd")
 
 
+@pytest.mark.parametrize(
+    "change",
+    [{"states": None}, {"exec": 7}, {"status": 3}, {"steps": "many"}, {"states": {"x": 1}}, {"exec": {"engine": 5}}],
+    ids=str,
+)
+def test_records_that_make_no_sense_are_named(change, root, tmp_path):
+    lines = (root / "runs.jsonl").read_text().splitlines()
+    (root / "runs.jsonl").write_text("".join(f"{json.dumps({**json.loads(line), **change})}\n" for line in lines))
+    sealed(root)
+    with pytest.raises(DamagedBundle, match=r"runs\.jsonl: .*run [0-9a-f]{12}"):
+        again(root, tmp_path, share=0.01)
+
+
+def test_values_of_shapes_that_no_measure_has_are_named(world, root, tmp_path):
+    for path in (root / "values").iterdir():
+        save_file({name: np.zeros((3, 0), dtype=array.dtype) for name, array in load_file(path).items()}, path)
+    sealed(root)
+    with pytest.raises(DamagedBundle, match="values: no claim can be judged from them"):
+        again(root, tmp_path, study=world[0], share=0.01)
+
+
+def test_names_cannot_speak_to_the_terminal(root):
+    (root / "values/\x1b[2Jgone").write_text("x")
+    with pytest.raises(DamagedBundle, match=r"values/\?\[2Jgone: was not published"):
+        open_bundle(root)
+
+
 def test_publishing_again_replaces_a_bundle_and_nothing_else(world, root, tmp_path):
     study, store, _ = world
     before = open_bundle(root).fingerprint

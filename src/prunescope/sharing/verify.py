@@ -23,7 +23,7 @@ from prunescope.runs.graph.recipe import Recipe
 from prunescope.runs.machine.engines import EngineSetting
 from prunescope.runs.store.results import StoredResults
 from prunescope.runs.store.store import Store, Values
-from prunescope.sharing.bundle import RUNS, Bundle, DamagedBundle
+from prunescope.sharing.bundle import RUNS, SIZES, Bundle, DamagedBundle, printable
 from prunescope.studies.claim import judge_all
 from prunescope.studies.report import summary
 from prunescope.studies.study import Study
@@ -193,7 +193,7 @@ def _compared(
         for name, theirs in published[node.id].items():
             gap = _distance(theirs, results[node].get(name))
             if gap > distance:
-                furthest, distance = f"{type(node).__name__} {node.id[:8]} {name}", gap
+                furthest, distance = f"{type(node).__name__} {node.id[:8]} {printable(name)}", gap
     return Trained(run, bits, tuple(elsewhere), furthest, distance)
 
 
@@ -236,7 +236,7 @@ class _Published(StoredResults):
         if isinstance(node, Combined | Chosen):
             return super()._read(node)
         if isinstance(node, Run) and (record := self.bundle.runs.get(node.id, {})).get("status") == "done":
-            return {name: np.asarray(record[name]) for name in ("step", "steps", "sparsity", "parameters")}
+            return {name: np.asarray(record[name]) for name in SIZES}
         if node.id not in self.values:
             raise self._missing(node, f"{type(node).__name__} {node.id[:8]}")
         return self.values[node.id]
@@ -244,7 +244,10 @@ class _Published(StoredResults):
 
 def _verdicts(study: Study, bundle: Bundle, ours: Mapping[str, Values]) -> dict[str, dict[str, Any]]:
     """What is said of each claim, as reports write it."""
-    verdicts = judge_all(study.claims, _Published(bundle, ours), study.rule)
+    try:
+        verdicts = judge_all(study.claims, _Published(bundle, ours), study.rule)
+    except (ValueError, IndexError, TypeError, KeyError, ArithmeticError) as problem:  # of shapes that no measure has
+        raise DamagedBundle({"values": f"no claim can be judged from them ({problem})"}) from problem
     return {str(claim["name"]): claim for claim in summary(study, verdicts)["claims"]}
 
 

@@ -24,7 +24,7 @@ MOST = 256 << 20
 """Bytes that go along at most: a class or function that reads a large global takes that with it."""
 
 
-class _Pickler(cloudpickle.Pickler):
+class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
     """Code as it is, with the file and lines that its errors and its digest name; lineages without recursion."""
 
     def reducer_override(self, obj: Any) -> Any:
