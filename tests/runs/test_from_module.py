@@ -1,6 +1,7 @@
 """Networks and data that prunescope has never seen."""
 
 import functools
+import json
 import subprocess
 import sys
 
@@ -150,7 +151,7 @@ def inside():
     return nn.Sequential(nn.Flatten(), nn.Linear(8, width), nn.Linear(width, 3))
 
 torch.manual_seed(0)
-networks = {"plain": [Mine, lambda: Mine(), inside, Mine()], "locked": [Locked]}[sys.argv[2]]
+networks = [Mine, lambda: Mine(), inside, Mine(), *([Locked] if sys.argv[2] == "locked" else [])]
 runs = [run for network in networks for run in ps.imp(base(network, loss=loss), levels=1)]
 nodes = [ps.Reading(measure=Norm(power=3.0), state=ps.final(run)) for run in runs]
 results = ps.ensure(nodes, store=sys.argv[3], workers=int(sys.argv[4]), display=Told())
@@ -158,49 +159,32 @@ print("norms:", [float(results[node]["norm"]) for node in nodes], "here:", os.ge
 """
 
 
-def told(tmp_path, script, *words):
-    (tmp_path / words[0]).mkdir(exist_ok=True)
-    (tmp_path / "script.py").write_text(script)
-    done = subprocess.run(
-        [sys.executable, "script.py", *words], capture_output=True, text=True, timeout=300, check=False, cwd=tmp_path
-    )
-    assert done.returncode == 0, done.stderr
-    norms, _, here = done.stdout.partition("norms: ")[2].partition("here:")
-    return norms, here.strip(), {path.name for path in (tmp_path / words[0]).iterdir()}, done.stdout
-
-
-def test_what_a_script_defines_works_in_other_processes_with_the_same_bits(tmp_path):
-    norms, here, places, _ = told(tmp_path, SCRIPT, "p1", "plain", "one", "1")
-    assert places == {here}
-    again, here, places, said = told(tmp_path, SCRIPT, "p2", "plain", "two", "2")
-    assert again == norms and here not in places and len(places) == 2 and "note: " not in said
-    assert not [
-        path for path in (tmp_path / "two").rglob("*") if path.is_file() and b"cloudpickle" in path.read_bytes()
-    ]
-
-
 CELLS = """
-import linecache, pathlib
-for number, cell in enumerate(pathlib.Path("script.py").read_text().split("\\n\\n")):
+import linecache, pathlib, re
+for number, cell in enumerate(re.split("\\n\\n(?=[^ ])", pathlib.Path("script.py").read_text())):
     name = f"<cell {number}>"  # as IPython does
     linecache.cache[name] = (len(cell), None, cell.splitlines(keepends=True), name)
     exec(compile(cell, name, "exec"))
 """
 
 
-def test_what_a_notebook_defines_does_too(tmp_path):
-    norms, _, _, _ = told(tmp_path, SCRIPT, "p1", "plain", "one", "1")
-    (tmp_path / "p2").mkdir()
-    command = [sys.executable, "-c", CELLS, "p2", "plain", "two", "2"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    here = done.stdout.partition("here: ")[2].strip()
-    assert norms in done.stdout and here not in {path.name for path in (tmp_path / "p2").iterdir()}
+def test_what_a_script_or_a_notebook_defines_works_in_other_processes_with_the_same_bits(tmp_path):
+    def told(places, *words):
+        (tmp_path / places).mkdir()
+        command = [sys.executable, *words[:-1], places, words[-1], f"store-{places}", "2"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        norms, _, here = done.stdout.partition("norms: ")[2].partition("here:")
+        return json.loads(norms), here.strip(), {path.name for path in (tmp_path / places).iterdir()}, done.stdout
 
-
-def test_what_cannot_be_sent_works_in_that_process_with_a_note(tmp_path):
-    _, here, places, said = told(tmp_path, SCRIPT, "p1", "locked", "store", "2")
+    (tmp_path / "script.py").write_text(SCRIPT)
+    norms, here, places, said = told("alone", "script.py", "locked")
     assert (
         "note: the work cannot be sent to other processes (cannot pickle '_thread.lock' object): working here" in said
     )
     assert places == {here}
+    again, here, places, said = told("spread", "-c", CELLS, "plain")
+    assert again == norms[: len(again)] and len(again) == 8
+    assert here not in places and places and "note: " not in said
+    stored = [path.read_bytes() for path in (tmp_path / "store-spread").rglob("*") if path.is_file()]
+    assert stored and not any(b"cloudpickle" in content for content in stored)
