@@ -38,7 +38,11 @@ def _is_ps(node: ast.expr) -> bool:
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_it_runs_in_an_empty_folder_without_network_in_time(path: Path, tmp_path: Path) -> None:
     (tmp_path / "cells.py").write_text(f"if __name__ == '__main__':\n{_indented(code_of(path))}")
-    environment = os.environ | {"PRUNESCOPE_DATA": str(tmp_path), "http_proxy": "http://127.0.0.1:9", "OMP_NUM_THREADS": "1"}
+    environment = os.environ | {
+        "PRUNESCOPE_DATA": str(tmp_path),
+        "http_proxy": "http://127.0.0.1:9",
+        "OMP_NUM_THREADS": "1",
+    }
     began = time.process_time()
     done = subprocess.run(
         [sys.executable, "cells.py"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
