@@ -14,6 +14,7 @@ import prunescope as ps
 from prunescope.audit.door import audit
 from prunescope.audit.evidence import answers
 from prunescope.base.errors import UsageError
+from prunescope.runs.execution.status import Display
 
 SITE = np.array(["north", "south", "east", "west"])[np.arange(500) % 4]
 SEX = np.arange(500) // 7 % 2
@@ -270,7 +271,53 @@ def test_without_twins_the_page_says_so(runs, store, tmp_path):
     assert judged == {"mean loss of both networks on the nearest examples of the other half"}
 
 
+class Told(Display):
+    def __init__(self):
+        self.notes = []
+
+    def note(self, text):
+        self.notes.append(text)
+
+
+def test_twins_are_trained_by_the_recipe_of_the_dense_network_and_their_price_is_said(runs, store):
+    dense, pruned = runs
+    told = Told()
+    report = audit(dense[0], pruned[0], twins=2, store=store, display=told)
+    assert any("2 runs are trained first, in about" in note for note in told.notes)
+    recipe = dense[0].run
+    seeds = [state.run.seeds for state in report.plan.twins.values()]
+    assert [(other.init, other.order, other.labels) for other in seeds] == [(1, 1, 0), (2, 2, 0)]
+    assert all(state.run.replace(seeds=recipe.seeds) == recipe for state in report.plan.twins.values())
+    again = Told()
+    by_id = audit(recipe.id[:10], pruned[0], twins=2, store=store, display=again)
+    assert {name: state.id for name, state in by_id.plan.twins.items()} == {
+        name: state.id for name, state in report.plan.twins.items()
+    }
+    assert not any("trained first" in note for note in again.notes)
+    assert by_id.table("classes") == report.table("classes")
+
+
+def test_controls_stand_beside_the_pruned_networks_and_are_judged_by_nobody(runs, store):
+    dense, pruned = runs
+    options = {"twins": dense[2:], "gate": {"max-class-loss": 2.0}, "store": store}
+    alone = audit(dense[0], {"p80": pruned[1]}, **options)
+    beside = audit(dense[0], {"p80": pruned[1]}, controls={"longer": dense[1]}, **options)
+    for table in ("measures", "classes", "difficulty", "exemplars", "flips"):
+        column = "networks" if table == "exemplars" else "network"
+        assert [row for row in beside.table(table) if row[column] != "longer"] == list(alone.table(table))
+        assert any(row[column] == "longer" for row in beside.table(table))
+    assert [v.said for v in beside.verdicts] == [v.said for v in alone.verdicts] and beside.gate == alone.gate
+    errors = {name: 100 * one.wrong.mean() for name, one in zip("a", beside.findings.evidence.controls, strict=True)}
+    assert f"Without pruning, longer on {errors['a']:.1f} % are wrong." in beside.sentence
+
+
 BAD = {
+    "twins that nobody trains": ({"twins": 2, "dense": "module"}, "twins=2 are trained by a recipe: give recipe="),
+    "no twins": ({"twins": 0}, "twins=0 are none"),
+    "a control and a pruned network of one name": (
+        {"controls": {"pruned": "pruned"}},
+        "two networks are called 'pruned'",
+    ),
     "a twin that is the dense network": ({"twins": "dense"}, "the dense network itself"),
     "no pruned network": ({"pruned": []}, "no pruned network"),
     "a column that is too short": ({"groups": {"site": [1, 2, 3]}}, "for 500 examples; give one an example"),
@@ -292,8 +339,13 @@ def test_what_cannot_be_audited_is_refused_with_one_message(runs, store, changes
         options["twins"] = [dense[0]]
     if options["pruned"] == "named dense":
         options["pruned"] = {"dense": pruned[0]}
+    if "controls" in options:
+        options["controls"] = {"pruned": pruned[1]}
+    before = options.pop("dense", dense[0])
+    if before == "module":
+        before = ps.load_module(dense[0].run, store=store)
     with pytest.raises(UsageError) as raised:
-        audit(dense[0], options.pop("pruned"), store=store, **options)
+        audit(before, options.pop("pruned"), store=store, **options)
     assert message in str(raised.value)
 
 

@@ -4,6 +4,7 @@ Belongs here: names, examples, and passing on. Does not belong here: reading sta
 itself (`study.py`), its report (`report.py`).
 """
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,12 +18,16 @@ from prunescope.audit.gate import checked
 from prunescope.audit.report import AuditReport
 from prunescope.audit.states import Examples, states
 from prunescope.audit.study import Audit
+from prunescope.audit.twins import train as train_missing
+from prunescope.audit.twins import twins_of
 from prunescope.base.errors import UsageError
 from prunescope.base.reference import StateRef
 from prunescope.measures.measure import SplitName
+from prunescope.measures.robustness import CORRUPTIONS, SEVERITIES, Condition, OtherData
 from prunescope.runs.execution.ensure import ensure
 from prunescope.runs.execution.status import Display
 from prunescope.runs.graph.given import Given, task_of
+from prunescope.runs.graph.recipe import Recipe
 from prunescope.runs.store.store import Store
 from prunescope.studies.claim import judge_all
 from prunescope.tasks.data.layout import Layout
@@ -47,11 +52,15 @@ def audit(
     train: Any = None,
     network: Any = None,
     twins: Any = (),
+    controls: Any = (),
+    recipe: Recipe | None = None,
     groups: Mapping[str, ArrayLike] | None = None,
     gate: Mapping[str, float] | None = None,
     delta: float = 1.0,
     split: SplitName = "test",
     why: int = 0,
+    corruptions: bool | Sequence[str] = (),
+    shifted: Any = None,
     target: Target = CLASSES,
     classes: int | None = None,
     class_names: Names | None = None,
@@ -62,7 +71,9 @@ def audit(
     device: str = "cpu",
     display: Display | None = None,
 ) -> AuditReport:
-    """What pruning did to a network, to whom, and whether it is more than another seed changes; trains nothing.
+    """What pruning did to a network, to whom, and whether it is more than another seed changes.
+
+    Nothing is trained but what is given as a recipe, and twins where they are a number.
 
     A state is a module, a state dict, the path of a file (.pt, .pth, .safetensors) or of a folder of OpenLTH, the first
     digits of a run of the store, a recipe, or a state of one. Exact zeros of weights count as removed.
@@ -74,12 +85,17 @@ def audit(
         default what runs among the states were trained for.
     train: training examples, likewise; needed for split="train" only.
     network: the class, function, instance or import path that state dicts are of.
-    twins: networks trained like the dense one with other seeds; without them no claim blames pruning.
+    twins: networks trained like the dense one with other seeds, or how many to train by its recipe; without them no
+        claim blames pruning.
+    controls: networks that got everything but pruning, such as more training or fewer channels: shown beside it.
+    recipe: how the dense network was trained, where twins are a number and it is no run of the store.
     groups: columns by name, each a text or a whole number for every example of the split, in its order.
     gate: bounds by name, percentage points: max-loss, max-class-loss, max-group-loss, max-disagreement.
     delta: points of error that a class or group may lose at what is called a safe sparsity.
     split: whose examples are looked at.
     why: on how many examples flatness, barriers and layers are looked at; 0 leaves them out, 512 is usual.
+    corruptions: names in CORRUPTIONS, such as "blur", or True for all: the same tables under their five severities.
+    shifted: another data set with the same classes, as test is: the same tables on its test examples.
     target, classes, class_names, prunable, output: as of `Task.from_module`.
     layout: how networks get the examples of a source of several parts.
     store: the folder where states and what is read of them are kept.
@@ -92,14 +108,21 @@ def audit(
     lacks_training = examples is not None and _twice(examples.data.source)
     if lacks_training and split != "test":
         raise UsageError(f"split={split!r} needs training examples; give train=(x, y), or data that have some")
-    kinds = {"pruned": labelled("pruned", pruned), "twins": labelled("twin", twins)}
+    if recipe is not None and examples is None:
+        examples, network = Examples.of(recipe.task, recipe.seeds), network or recipe.task.network
+    store = store if isinstance(store, Store) else Store(store)
+    if isinstance(twins, int):
+        twins = twins_of(twins, dense, recipe, store)
+    elif recipe is not None:
+        raise UsageError("recipe= is for twins that are trained; say how many by twins=3, or leave it out")
+    kinds = {"pruned": labelled("pruned", pruned), "controls": labelled("control", controls)}
+    kinds |= {"twins": labelled("twin", twins)}
     if not kinds["pruned"]:
         raise UsageError("there is no pruned network to audit; give at least one")
     names = Counter(["dense", *(name for kind in kinds.values() for name in kind)])
     if twice := [name for name, count in names.items() if count > 1]:
         raise UsageError(f"two networks are called {twice[0]!r}; give pruned= and twins= as dictionaries with names")
-    store = store if isinstance(store, Store) else Store(store)
-    things = {"dense": dense} | kinds["pruned"] | kinds["twins"]
+    things = {"dense": dense} | kinds["pruned"] | kinds["controls"] | kinds["twins"]
     found = states(things, examples, store, network=network, prunable=prunable, output=output)
     known = {kind: {name: found.states[name] for name in named} for kind, named in kinds.items()}
     before = found.states["dense"]
@@ -116,12 +139,24 @@ def audit(
         delta=delta,
         split=split,
         why=why,
+        conditions=_conditions(corruptions, _examples(shifted, None, target, classes, class_names, layout)),
         notes=(*found.notes, *_unpruned(before, known["pruned"]), *((NO_TRAINING_DATA,) if lacks_training else ())),
     )
     check_inputs(plan.states, split)
+    train_missing(plan.states.values(), store, device, display)
     results = ensure(plan.all_nodes, store=store, workers=1, device=device, display=display)
     study = plan.study()
     return AuditReport(plan, study, results, judge_all(study.claims, results))
+
+
+def _conditions(corruptions: bool | Sequence[str], shifted: Examples | None) -> dict[str, Condition]:
+    """Conditions by name: every severity of the corruptions, and the shifted data set."""
+    known = {re.sub(r"(?<=[a-z])(?=[A-Z])", "-", kind.__name__).lower(): kind for kind in CORRUPTIONS}
+    names = [corruptions] if isinstance(corruptions, str) else list(known if corruptions is True else corruptions or ())
+    if odd := [name for name in names if name not in known]:
+        raise UsageError(f"{odd[0]!r} is no corruption; there are {', '.join(known)}")
+    made: dict[str, Condition] = {f"{name} {k}": known[name](severity=k) for name in names for k in SEVERITIES}
+    return made | ({"shifted": OtherData(source=shifted.data.source)} if shifted else {})
 
 
 def _twice(source: Source) -> bool:

@@ -84,6 +84,7 @@ class Evidence:
     """All networks' answers to one set of examples.
 
     dense, pruned, twins: the network audited, what pruning made of it, other seeds of the dense one.
+    controls: networks that were treated like the pruned ones without pruning, or that are small without it.
     index: places in the source, [N].
     classes: their names. groups: the user's columns by name.
     neighbours: places of the nearest examples in the other half, int64 [N, K].
@@ -96,6 +97,7 @@ class Evidence:
     classes: tuple[str, ...]
     groups: Mapping[str, Column]
     neighbours: Labels
+    controls: tuple[Answers, ...] = ()
 
     def __len__(self) -> int:
         return len(self.index)

@@ -119,7 +119,7 @@ def columns(evidence: Evidence) -> dict[str, NDArray[np.generic]]:
         "loss": lambda one: one.loss,
         "brier": lambda one: one.brier,
     }
-    for one in (evidence.dense, *evidence.pruned, *evidence.twins):
+    for one in (evidence.dense, *evidence.pruned, *evidence.controls, *evidence.twins):
         table |= {f"{name} {one.name}": part(one) for name, part in parts.items()}
         if one is not evidence.dense:
             table[f"divergence {one.name}"] = Contrast(evidence, one).divergence

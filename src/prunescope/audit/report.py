@@ -4,6 +4,7 @@ Belongs here: tables and files. Does not belong here: what is found (`tables.py`
 (`studies/report.py`).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -69,9 +70,20 @@ class AuditReport:
         """All tables by name, and "examples": every example's numbers by every network."""
         return {
             **{shown.name: self._rows(shown) for shown in self.study.figures},
-            **({"gate": self.gate} if self.gate else {}),
-            "examples": self._examples(),
+            **{name: rows for name, rows in self._files().items() if rows},
         }
+
+    def _files(self) -> dict[str, Table]:
+        """The tables that are files only: the gate, all examples, and what is found under every condition."""
+        found = self.findings
+        under: dict[str, Callable[[Findings], Table]] = {
+            "measures": lambda one: one.measures,
+            "flips": lambda one: one.flips,
+            "classes": lambda one: one.groups("class"),
+            "groups": lambda one: one.groups() if one.evidence.groups else [],
+        }
+        files: dict[str, Table] = {f"under-{name}": found.shifted(table) for name, table in under.items()}
+        return files | {"gate": self.gate, "examples": self._examples()}
 
     def table(self, name: str) -> Records:
         """One table by its name, such as "classes": a list of rows. Raises UsageError, with the names, for another."""
@@ -90,7 +102,7 @@ class AuditReport:
         (folder / "tables").mkdir(exist_ok=True)
         for title, rows in self.tables.items():
             pq.write_table(Records(map(dict, rows)).arrow(), folder / "tables" / f"{title}.parquet")
-            if title in ("gate", "examples"):
+            if title in self._files():
                 (folder / "data" / f"{title}.csv").write_text(csv_text(rows), encoding="utf-8")
         if self.gate:
             (folder / "gate.xml").write_text(junit(self.gate, "prunescope.audit"), encoding="utf-8")

@@ -12,7 +12,8 @@ NAMED = 3
 def head(findings: Findings) -> str:
     """What happened to the sparsest network, to whom, and whether it is more than another seed."""
     one = max(findings.pruned, key=lambda one: one.other.sparsity)
-    parts = (_what(one), _stranger(one), _whom(one), _seeds(one), _safe(findings) if len(findings.pruned) > 1 else "")
+    parts = [_what(one), _stranger(one), _whom(one), _seeds(one), _controls(findings)]
+    parts += [_safe(findings)] if len(findings.pruned) > 1 else []
     return " ".join(filter(None, parts))
 
 
@@ -59,6 +60,12 @@ def _seeds(one: Contrast) -> str:
         return "No loss is shown to be more than another seed would cause."
     more = f" and {len(harmed) - NAMED} more" if len(harmed) > NAMED else ""
     return f"More than another seed would cause is lost by {', '.join(harmed[:NAMED])}{more}."
+
+
+def _controls(findings: Findings) -> str:
+    """How often the controls are wrong, which were not pruned."""
+    wrong = [f"{one.other.name} on {100 * one.other.wrong.mean():.1f} %" for one in findings.controls]
+    return f"Without pruning, {', '.join(wrong)} are wrong." if wrong else ""
 
 
 def _safe(findings: Findings) -> str:

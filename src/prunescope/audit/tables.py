@@ -3,8 +3,8 @@
 Belongs here: rows from contrasts. Does not belong here: statistics (`contrast.py`), verdicts (`claims.py`).
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 
 import numpy as np
@@ -29,10 +29,12 @@ class Findings:
 
     evidence: the networks' answers.
     delta: points of error that a class or group may lose in what is called a safe sparsity.
+    under: what is found where the examples are shown otherwise, by the name of the condition.
     """
 
     evidence: Evidence
     delta: float = 1.0
+    under: Mapping[str, "Findings"] = field(default_factory=dict)
 
     @cached_property
     def pruned(self) -> list[Contrast]:
@@ -46,9 +48,20 @@ class Findings:
         return [Contrast(self.evidence, twin) for twin in self.evidence.twins]
 
     @cached_property
+    def controls(self) -> list[Contrast]:
+        """Every control against the dense network, by the intervals of a pruned one."""
+        level = self.pruned[0].level
+        return [Contrast(self.evidence, other, level) for other in self.evidence.controls]
+
+    @property
+    def treated(self) -> list[Contrast]:
+        """Pruned networks and controls: what tables have rows of."""
+        return [*self.pruned, *self.controls]
+
+    @cached_property
     def measures(self) -> list[Row]:
         """Every measure of every network: value of the dense one, of this one, change with its 95 % interval."""
-        return [row for one in self.pruned for row in self._measures(one)]
+        return [row for one in self.treated for row in self._measures(one)]
 
     def _measures(self, one: Contrast) -> Iterator[Row]:
         for name, scale, value, change in _MEASURES:
@@ -66,7 +79,7 @@ class Findings:
     @cached_property
     def flips(self) -> list[Row]:
         """Lost and won examples, exact McNemar, and how far the answers are apart; the twins' rows below."""
-        return [self._flips(one) for one in (*self.pruned, *self.twins)]
+        return [self._flips(one) for one in (*self.treated, *self.twins)]
 
     def _flips(self, one: Contrast) -> Row:
         return {
@@ -82,7 +95,7 @@ class Findings:
 
     def groups(self, *families: str) -> list[Row]:
         """The change in error of every class, or of every group of the user's (no family named), worst first."""
-        return [row for one in self.pruned for row in self._groups(one, one.places(*families))]
+        return [row for one in self.treated for row in self._groups(one, one.places(*families))]
 
     def _groups(self, one: Contrast, places: NDArray[np.int64]) -> Sequence[Row]:
         chosen = [one.parts[place] for place in places]
@@ -100,7 +113,7 @@ class Findings:
     def difficulty(self) -> list[Row]:
         """The change in error by fifths of difficulty, easiest first."""
         rows: list[Row] = []
-        for one in self.pruned:
+        for one in self.treated:
             judge, parts, changes = one.by_difficulty
             twins = [twin.by_difficulty for twin in self.twins] if len(self.twins) > 1 else []
             for k, part in enumerate(parts):
@@ -130,7 +143,7 @@ class Findings:
     def distortion(self) -> list[Row]:
         """The recall distortion of every network, twins included; of two classes there is none."""
         rows: list[Row] = []
-        for one in (*self.pruned, *self.twins):
+        for one in (*self.treated, *self.twins):
             classes = [part.rows for part in one.parts if part.family == "class"]
             before, after = ([1 - who.wrong[rows].mean() for rows in classes] for who in (one.dense, one.other))
             rows.append({"network": one.other.name, "slope of recall": recall_distortion(before, after)})
@@ -138,11 +151,11 @@ class Findings:
 
     @cached_property
     def populations(self) -> dict[str, list[Answers]]:
-        """Pruned networks of equal sparsity, to a tenth of a percent, by that sparsity in words."""
+        """Pruned networks of equal sparsity, to a tenth of a percent, by that sparsity in words; controls by name."""
         sets: dict[str, list[Answers]] = {}
         for one in self.evidence.pruned:
             sets.setdefault(f"{100 * one.sparsity:.1f} %", []).append(one)
-        return sets
+        return sets | {one.name: [one] for one in self.evidence.controls}
 
     @cached_property
     def exemplars(self) -> list[Row]:
@@ -156,7 +169,7 @@ class Findings:
         dense = _predictions(self.evidence.seeds)
         return {name: exemplars(dense, _predictions(members)) for name, members in self.populations.items()}
 
-    def _exemplars(self, sparsity: str, members: Sequence[Answers]) -> Row:
+    def _exemplars(self, name: str, members: Sequence[Answers]) -> Row:
         dense, pruned = _predictions(self.evidence.seeds), _predictions(members)
         generator = stream(0, "audit", "exemplars", *sorted(one.digest for one in members))
         size = max(1, min(len(members), len(dense) // 2))
@@ -164,7 +177,7 @@ class Findings:
         share, chance = 100 * draw(pruned=pruned), 100 * draw(pruned=None)
         low, high = np.quantile(chance, [0.025, 0.975])
         return {
-            "sparsity": sparsity,
+            "networks": name,
             "networks of each kind": size,
             "exemplars, %": float(share.mean()),
             "by chance, %": float(chance.mean()),
@@ -177,14 +190,37 @@ class Findings:
     def series(self) -> list[Row]:
         """Every measure and the loss of the worst class or group over sparsity, with the dense network's measures."""
         rows: list[Row] = []
+        contrasts = {one.other.name: one for one in self.treated}
         for members in self.populations.values():
-            for number, one in enumerate(self.pruned[self.evidence.pruned.index(member)] for member in members):
-                point = {"series": "pruned", "sparsity": 100 * one.other.sparsity, "replicate": number}
+            for number, one in enumerate(contrasts[member.name] for member in members):
+                series = one.other.name if one in self.controls else "pruned"
+                point = {"series": series, "sparsity": 100 * one.other.sparsity, "replicate": number}
                 for name, scale, value, _ in _MEASURES:
                     rows.append({"panel": name, **point, "value": scale * value(one.other)})
                     rows.append({"panel": name, **point, "series": "dense", "value": scale * value(one.dense)})
                 worst = 100 * one.changes.at(one.grouped).worst.estimate
                 rows.append({"panel": "loss of the worst class or group, points", **point, "value": worst})
+        return rows
+
+    def shifted(self, table: Callable[["Findings"], Sequence[Row]]) -> list[Row]:
+        """The rows of a table under every condition."""
+        return [{"condition": name, **row} for name, found in self.under.items() for row in table(found)]
+
+    @cached_property
+    def robustness(self) -> list[Row]:
+        """The error of every network by corruption and severity, 0 without."""
+        rows: list[Row] = []
+        parts = [(name.split(" "), found) for name, found in self.under.items() if " " in name]
+        severities = [(corruption, int(severity), found) for (corruption, severity), found in parts]
+        plain = [(corruption, 0, self) for corruption in dict.fromkeys(corruption for corruption, *_ in severities)]
+        for corruption, severity, found in (*plain, *severities):
+            series = {one.other.name: one.other.name for one in found.treated}
+            twins = {one.other.name: "another seed" for one in found.twins}
+            networks = [found.evidence.dense, *(one.other for one in (*found.treated, *found.twins))]
+            for one in networks:
+                point: dict[str, object] = {"corruption": corruption, "severity": severity, "network": one.name}
+                point |= {"series": ({"dense": "dense"} | series | twins)[one.name]}
+                rows.append({**point, "error, %": 100 * float(one.wrong.mean())})
         return rows
 
     @cached_property

@@ -46,6 +46,16 @@ def audit(
         list[str] | None,
         typer.Option("--twin", metavar="FILE", help="A dense network of another seed, the noise floor; repeatable."),
     ] = None,
+    twins: Annotated[
+        int | None, typer.Option("--twins", metavar="N", help="Train so many by the dense run's recipe, or --recipe.")
+    ] = None,
+    recipe: Annotated[
+        str | None, typer.Option("--recipe", metavar="FILE", help="A file.py whose `recipe` trains the twins.")
+    ] = None,
+    control: Annotated[
+        list[str] | None,
+        typer.Option("--control", metavar="FILE", help="Trained on, or narrower, without pruning; repeatable."),
+    ] = None,
     groups: Annotated[
         str,
         typer.Option("--groups", metavar="NAME,...", help="Columns of the data file, e.g. sex,site."),
@@ -62,6 +72,13 @@ def audit(
         int,
         typer.Option("--why", metavar="EXAMPLES", min=0, help="Look at flatness, barrier and layers on so many; 512."),
     ] = 0,
+    corruptions: Annotated[
+        str | None,
+        typer.Option("--corruptions", metavar="NAME,...", help="all, or gaussian-noise,blur,brightness,contrast,jpeg."),
+    ] = None,
+    shifted: Annotated[
+        str | None, typer.Option("--shifted", metavar="DATA", help="A second data set with the same classes.")
+    ] = None,
     folder: options.StoreFolder = options.STORE,
     out: Annotated[
         Path | None,
@@ -69,9 +86,9 @@ def audit(
     ] = None,
     device: options.Device = "cpu",
 ) -> None:
-    """Say what pruning did to your network, to whom, and whether it is more than another seed changes. Trains nothing.
+    """Say what pruning did to your network, to whom, and whether it is more than another seed changes.
 
-    Zeros count as removed. A file is never executed: save state dicts, not modules.
+    Trains nothing but --twins. Zeros count as removed. A file is never executed: save state dicts, not modules.
 
     Example: `prunescope audit dense.pt pruned.pt --network my_module:Net --data cifar10 --twin dense2.pt`
     """
@@ -79,8 +96,11 @@ def audit(
     from prunescope.runs.execution.display import shown
     from prunescope.runs.store.housekeeping import pin
     from prunescope.runs.store.store import Store
+    from prunescope.studies.load import recipe_of
     from prunescope.studies.own import TARGETS, source_named
 
+    if twin and twins is not None:
+        raise UsageError("--twin names twins and --twins trains some; leave one of the two out")
     kind = _one_of("--target", target, TARGETS)()
     split_name = _one_of("--split", split, {"test": "test", "train": "train"})
     source, layout = (None, None) if data is None else source_named(data, kind, trained=False)
@@ -91,12 +111,16 @@ def audit(
             test=source,
             layout=layout,
             network=_network(network, argument or []),
-            twins=twin or [],
+            twins=twin or [] if twins is None else twins,
+            controls=control or [],
+            recipe=recipe_of(recipe) if recipe else None,
             groups=_groups(source, groups, split_name),
             gate=gather(gate or [], option="--gate"),
             delta=delta,
             split=split_name,
             why=why,
+            corruptions=corruptions == "all" or [name.strip() for name in (corruptions or "").split(",") if name],
+            shifted=source_named(shifted, kind, trained=False)[0] if shifted else None,
             target=kind,
             store=folder,
             device=device,

@@ -26,10 +26,12 @@ def show(study: options.Study) -> None:
     Example: `prunescope show jin2022/lenet-preview`
     """
     from prunescope.cli.orders import template_of
+    from prunescope.studies.precision import with_precision
 
     template = template_of(study)
     console = answers()
-    console.print(_listing({scale: list(settings_of(value)) for scale, value in template.scales.items()}))
+    scales = {scale: list(settings_of(with_precision(value))) for scale, value in template.scales.items()}
+    console.print(_listing(scales))
     console.print(Text(f"\nprunescope run {study} --scale {next(iter(template.scales))} -s NAME=VALUE"))
 
 

@@ -18,7 +18,7 @@ from prunescope.runs.graph.families import dense, narrower, shares_left, with_da
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.sparsity.select import Remaining
 from prunescope.studies import Claim, Direction, Study
-from prunescope.studies.load import Template, module_of
+from prunescope.studies.load import Template, recipe_of
 from prunescope.studies.own import Count, Own
 from prunescope.studies.study import titled
 from prunescope.tasks.network import Network
@@ -48,9 +48,7 @@ def build(settings: Settings, scale: str) -> Study:
 
 def template_of(file: str) -> Template:
     """The study of the recipe that a file.py calls `recipe`. Raises UsageError where there is none."""
-    recipe = getattr(module_of(file), "recipe", None)
-    if not isinstance(recipe, Recipe):
-        raise UsageError(f"{file} has no Recipe called `recipe`; write recipe = ps.Recipe(...), or give --network")
+    recipe = recipe_of(file)
     scales = {"laptop": Pruning(), "smoke": Pruning(levels=2, replicates=2)}
     return Template(file, scales, lambda settings, scale: _study(recipe, settings, scale))
 

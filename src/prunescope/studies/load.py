@@ -23,6 +23,8 @@ from prunescope.base.blame import blaming, explain
 from prunescope.base.errors import UsageError
 from prunescope.base.invalid import InvalidValue, invalid, unknown_field
 from prunescope.base.kinds import KIND, has_kind, interface_of, kind_of
+from prunescope.runs.graph.recipe import Recipe
+from prunescope.studies.precision import in_precision, with_precision, without_precision
 from prunescope.studies.study import Study
 
 DEFAULT_SCALE = "laptop"
@@ -51,21 +53,26 @@ class Template:
     ) -> tuple[str, value.Value]:
         """The scale (by default "laptop", or the first there is) and its settings with nested `changes`.
 
+        Whatever the study, `precision` may be changed, too; see `studies/precision.py`.
+
         Raises UsageError for a scale or a field that is not there, and for a value that is not permitted.
         """
         chosen = scale or self.default_scale
         if chosen not in self.scales:
             raise UsageError(f"{self.name} has no scale {chosen!r}; it has {', '.join(self.scales)}")
-        return chosen, changed(self.scales[chosen], changes or {})
+        settings = changed(with_precision(self.scales[chosen]), changes or {})
+        own, precision = without_precision(settings)
+        return chosen, own if precision == "float32" else settings
 
     def build(self, scale: str | None = None, changes: Mapping[str, object] | None = None) -> Study:
         """The study at a scale with changed settings. Raises UsageError as `settings`, and what `build` raises."""
         chosen, settings = self.settings(scale, changes)
+        settings, precision = without_precision(settings)
         with blaming(f"{self.name}: build failed"):
             study = self.maker(settings, chosen)
         if not isinstance(study, Study):
             raise UsageError(f"{self.name}: build returned {type(study).__name__}; it must return a Study")
-        return study
+        return in_precision(study, precision)
 
 
 def find(name: str, modules: Mapping[str, str]) -> Template:
@@ -181,6 +188,14 @@ def _module(name: str) -> ModuleType:
             return importlib.import_module(name)
     except ModuleNotFoundError as problem:
         raise UsageError(f"{name} cannot be imported: {explain(problem)}") from problem
+
+
+def recipe_of(file: str) -> Recipe:
+    """What a file.py calls `recipe`. Raises UsageError where there is none."""
+    recipe = getattr(module_of(file), "recipe", None)
+    if not isinstance(recipe, Recipe):
+        raise UsageError(f"{file} has no Recipe called `recipe`; write recipe = ps.Recipe(...)")
+    return recipe
 
 
 def module_of(file: str) -> ModuleType:

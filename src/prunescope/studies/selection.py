@@ -1,13 +1,14 @@
 """Choosing one level of a chain: the optimal sparsity, and honest ways to say what it gains.
 
-Errors are [levels + 1, replicates]; level 0 is the dense network.
+Errors are [levels + 1, replicates], counts of wrong answers or errors; level 0 is the dense network. Counts add up
+exactly, so that of levels that tie the first is taken, wherever the choice is made.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from prunescope.base.errors import TooFewReplicates, UsageError
 from prunescope.studies.results import Numbers
@@ -17,6 +18,17 @@ HALVES = {"even": slice(0, None, 2), "odd": slice(1, None, 2)}
 """Alternating examples, because published test sets are often sorted."""
 
 
+def wrong_answers(risk: Mapping[str, ArrayLike]) -> float:
+    """How many examples a network errs on, a whole number; of a regression the sum of its errors.
+
+    risk: a result of `Risk`; without the number of its examples the error itself is given back.
+    """
+    if "examples" not in risk:
+        return float(np.asarray(risk["error"]))
+    total = float(np.asarray(risk["error"])) * float(np.asarray(risk["examples"]))
+    return float(np.round(total)) if abs(total - np.round(total)) < 1e-6 else total
+
+
 def optimal(errors: Numbers) -> int:
     """The level of least mean error, the dense network included; the first of several.
 
@@ -24,7 +36,7 @@ def optimal(errors: Numbers) -> int:
 
     Source: Jin et al. 2022, section 2 (optimal sparsity).
     """
-    return int(_chain(errors).mean(axis=1).argmin())
+    return int(_chain(errors).sum(axis=1).argmin())
 
 
 def highest_improving(errors: Numbers) -> int:
@@ -34,8 +46,8 @@ def highest_improving(errors: Numbers) -> int:
 
     Source: Jin et al. 2022, section 3 (highest sparsity that still attains better generalization).
     """
-    means = _chain(errors).mean(axis=1)
-    improving = np.flatnonzero(means < means[0])
+    sums = _chain(errors).sum(axis=1)
+    improving = np.flatnonzero(sums < sums[0])
     return int(improving[-1]) if len(improving) else 0
 
 
@@ -69,7 +81,7 @@ def choose_highest_improving(values: Sequence[Values], *, replicates: int) -> in
 
 
 def _errors(values: Sequence[Values], replicates: int) -> Numbers:
-    return np.array([float(value["error"]) for value in values]).reshape(-1, replicates)
+    return np.array([wrong_answers(value) for value in values]).reshape(-1, replicates)
 
 
 def _chain(errors: Numbers) -> Numbers:

@@ -7,6 +7,7 @@ import numpy as np
 from prunescope.base.errors import StoreError
 from prunescope.papers.jin2022 import settings
 from prunescope.papers.jin2022.arms import Benchmark
+from prunescope.runs.store.results import Failed
 from prunescope.studies.claim import judge
 
 NOISES = (0.0, 0.15, 0.3, 0.6)
@@ -26,10 +27,10 @@ class Made:
     """
 
     def __init__(self, bench, *, error=lambda arm, noise, level: 10.0, noisy_loss=lambda arm, noise, level: 0.1):
-        self.values, self.gone = {}, set()
+        self.values, self.failed = {}, set()
         for p in bench.points:
             off = 0.05 * p.replicate + 0.01 * ((p.level + p.replicate) % 2)
-            test = {"error": (error(p.arm, p.noise, p.level) + off) / 100}
+            test = {"error": (error(p.arm, p.noise, p.level) + off) / 100, "loss": 0.5}
             train = {
                 "error": 0.0,
                 "noisy_error": 0.0,
@@ -42,12 +43,14 @@ class Made:
             self.values[p.recipe.id] = {"sparsity": 1 - 0.8**p.level, "parameters": 1000, "step": 100}
 
     def __getitem__(self, node):
+        if node.id in self.failed:
+            raise Failed(f"{node.id} needs a run that failed")
         if node not in self:
             raise StoreError(f"{node.id} was not computed")
         return {name: np.asarray(value) for name, value in self.values[node.id].items()}
 
     def __contains__(self, node):
-        return node.id in self.values
+        return node.id in self.values and node.id not in self.failed
 
 
 def outcome(claim, results):

@@ -5,8 +5,11 @@ from dataclasses import replace
 import pytest
 
 from prunescope.base.errors import DataError, UsageError
+from prunescope.papers.jin2022 import column
 from prunescope.papers.jin2022.scales import COLUMNS
-from prunescope.papers.jin2022.settings import SCALES, Settings, arms
+from prunescope.papers.jin2022.settings import SCALES, Settings, arms, words
+from prunescope.papers.jin2022.subgroups import subgroups
+from prunescope.studies.load import changed
 from prunescope.tasks.data.cifar import IMAGENET
 from prunescope.tasks.data.synthetic import synthetic
 from prunescope.training.schedules import Constant
@@ -79,7 +82,7 @@ def test_every_size_gives_possible_runs(name, scale, monkeypatch):
     size = Settings(benchmark=name).size(scale)
     column, images = COLUMNS[name], {"digits": 1297, "resnet50": 1_281_167}.get(name, 50_000)
     source = synthetic(classes=2, shape=(1,), train=10, test=2).replace(train=images)
-    monkeypatch.setattr("prunescope.papers.jin2022.settings.COLUMNS", {name: replace(column, source=lambda: source)})
+    monkeypatch.setattr("prunescope.papers.jin2022.scales.COLUMNS", {name: replace(column, source=lambda: source)})
     bench = arms(size)
     clock = bench.base.clock()
     assert bench.base.schedule.at(0, clock) > 0 and clock.steps(bench.rewind) < clock.total
@@ -119,3 +122,32 @@ def test_data_that_is_not_there_is_an_error_that_says_so(tmp_path, monkeypatch):
     monkeypatch.setenv("PRUNESCOPE_DATA", str(tmp_path))
     with pytest.raises(DataError, match="MNIST lacks"):
         arms(Settings(benchmark="lenet").size("smoke"))
+
+
+TRAINING = {"network_scale": 0.5, "augmentation": False, "batch": 64, "lr": 0.05, "rewind": 4, "early": 3}
+
+
+def test_training_is_as_settings_say(monkeypatch):
+    vgg = replace(COLUMNS["vgg16"], source=lambda: synthetic(classes=10, shape=(3, 32, 32), train=1000, test=10))
+    monkeypatch.setattr("prunescope.papers.jin2022.scales.COLUMNS", {"vgg16": vgg})
+    asked = Settings(benchmark="vgg16", epochs=60, levels=3, fraction=0.5, allow_collapse=True, **TRAINING)
+    bench, usual = arms(asked.size("laptop")), arms(Settings(benchmark="vgg16", epochs=60).size("laptop"))
+    recipe = bench.base
+    assert (recipe.batch, recipe.schedule.lr, recipe.schedule.drops) == (64, 0.05, ("30ep", "45ep"))
+    assert recipe.task.network.args["scale"] == 0.5 and recipe.task.data.augmentation == () and bench.rewind == "4ep"
+    assert (bench.prune.amount.fraction, bench.prune.allow_collapse, bench.keeps) == (0.5, True, 0.5)
+    assert bench.prune.exclude == usual.prune.exclude and usual.keeps == 0.8
+    assert subgroups(bench, asked.size("laptop")).early == "3ep"
+    assert all(f"{name}=" in words(asked.size("laptop"), "laptop") for name in TRAINING)
+
+
+def test_a_column_runs_the_parts_that_are_asked_for_and_refuses_others():
+    changes = {"benchmark": "digits", "parts": ("fig3", "fig6")}
+    study = column.build(changed(column.SCALES["smoke"], changes), "smoke")
+    assert [figure.name for figure in study.figures] == ["fig3", "fig6"] and study.settings.parts == ("fig3", "fig6")
+    with pytest.raises(UsageError, match=r"parts.*fig1"):
+        changed(column.SCALES["smoke"], {"parts": ("fig99",)})
+    with pytest.raises(UsageError, match="about label noise"):
+        column.build(
+            changed(column.SCALES["smoke"], {"benchmark": "digits", "noises": (0,), "parts": ("fig4",)}), "smoke"
+        )

@@ -8,7 +8,7 @@ import numpy as np
 import prunescope as ps
 from prunescope.papers.jin2022.figures import noise_figure
 from prunescope.papers.jin2022.quantities import rank_agreement
-from prunescope.papers.jin2022.scales import COLUMNS, Size
+from prunescope.papers.jin2022.scales import Size, column_of
 from prunescope.papers.jin2022.settings import SCALES, Settings, at, study
 from prunescope.papers.jin2022.subgroups import Subgroups, subgroups
 
@@ -47,7 +47,7 @@ def build(settings: Settings, scale: str) -> ps.Study:
 
 def _agreements(usual: Subgroups, size: Size, noise: float) -> dict[str, ps.Quantity]:
     """Rank correlations of scores at half, once and twice the usual epoch, by pair of epochs."""
-    opening, scores = COLUMNS[size.benchmark].opening(size.epochs), {}
+    opening, scores = column_of(size).opening(size.epochs), {}
     for factor in (0.5, 1.0, 2.0):
         epoch = f"{float(usual.early.removesuffix('ep')) * factor:g}"
         scores[epoch] = replace(usual, early=f"{epoch}ep", opening=opening).score_values(noise)

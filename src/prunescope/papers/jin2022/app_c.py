@@ -65,7 +65,7 @@ def algorithms(bench: Benchmark) -> dict[str, Variant]:
 def _one_shots(bench: Benchmark, base: ps.Recipe) -> dict[int, ps.Recipe]:
     """Every sparsity of the schedule at once, from the dense network."""
     levels = range(1, bench.levels + 1)
-    prunes = {level: bench.prune.replace(amount=ps.Sparsity(final=1 - 0.8**level)) for level in levels}
+    prunes = {level: bench.prune.replace(amount=ps.Sparsity(final=1 - bench.keeps**level)) for level in levels}
     return {level: ps.one_shot(base, prune=prune, rewind=bench.rewind)[1] for level, prune in prunes.items()}
 
 

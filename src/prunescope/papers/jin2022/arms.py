@@ -83,6 +83,12 @@ class Benchmark:
     extended_levels: int | Mapping[float, int] | None = None
     name: str = ""
 
+    @property
+    def keeps(self) -> float:
+        """The share of the remaining weights that a level of pruning keeps."""
+        amount = self.prune.amount
+        return 1 - amount.fraction if isinstance(amount, ps.Remaining) else 0.8
+
     @cached_property
     def points(self) -> tuple[Point, ...]:
         """Every network, level 0 of each arm included."""

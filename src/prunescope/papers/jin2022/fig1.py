@@ -4,11 +4,11 @@ Pruning matches training longer, and changes the loss of influential examples mo
 """
 
 import prunescope as ps
-from prunescope.papers.jin2022.arms import Arm, Benchmark
+from prunescope.papers.jin2022.arms import Arm, Benchmark, Numbers
 from prunescope.papers.jin2022.claims import CLOSE, Says
 from prunescope.papers.jin2022.fig2 import influential
 from prunescope.papers.jin2022.figures import error_figure
-from prunescope.papers.jin2022.quantities import optima_inside, over_levels, remaining, test_error
+from prunescope.papers.jin2022.quantities import as_far_as_reached, each_level, optima_inside, remaining, test_error
 from prunescope.papers.jin2022.settings import SCALES, Settings, at, study
 from prunescope.papers.jin2022.subgroups import at_both_choices, group_figure, subgroups
 
@@ -33,13 +33,17 @@ def build(settings: Settings, scale: str) -> ps.Study:
 def matches_everywhere(bench: Benchmark) -> ps.Claim:
     """Extended training matches pruning at every sparsity."""
     levels = bench.levels_of("extended", 0.0)
-    gaps = [test_error(bench, "extended", 0.0, n) - test_error(bench, "pruned", 0.0, n) for n in levels]
-    left = over_levels(bench, "extended", 0.0, remaining)
+    gaps = as_far_as_reached(
+        [test_error(bench, "extended", 0.0, n) - test_error(bench, "pruned", 0.0, n) for n in levels]
+    )
+    left = as_far_as_reached(each_level(bench, "extended", 0.0, remaining))
+
+    def compared(gaps: Numbers, left: Numbers) -> Numbers:
+        return gaps[:, 1:][:, left[0, 1 : gaps.shape[1]] > ABOVE]
+
     return Says(bench)(
         "extended-matches-everywhere",
-        ps.combined(
-            lambda gaps, left: gaps[:, 1:][:, left[0, 1:] > ABOVE], ps.side_by_side(gaps), left, unit="share of levels"
-        ),
+        ps.combined(compared, gaps, left, unit="share of levels"),
         ps.Among(ps.Equivalence(CLOSE)),
         f"extended dense training is within {CLOSE:g} points of pruning at every level to which it was run with more "
         f"than {ABOVE:g} % of the weights",

@@ -88,7 +88,8 @@ def influential(sub: Subgroups) -> Iterator[ps.Claim]:
 
 def highest_improving_level(bench: Benchmark) -> Iterator[ps.Claim]:
     """At which level pruning last improves on the dense network, for the benchmarks where it is named."""
-    if level := HIGHEST_IMPROVING.get(bench.name):
+    level = HIGHEST_IMPROVING.get(bench.name)
+    if level and bench.keeps == 0.8:
         last = selecting(bench, "pruned", 0.0).map(
             lambda errors: [float(selection.highest_improving(row[:, None])) for row in errors],
             unit="level, of each replicate by itself",

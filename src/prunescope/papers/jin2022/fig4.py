@@ -11,6 +11,7 @@ from prunescope.papers.jin2022.arms import Benchmark
 from prunescope.papers.jin2022.claims import LESS, MORE, Range, Says, around, words
 from prunescope.papers.jin2022.figures import fit_figure
 from prunescope.papers.jin2022.quantities import (
+    as_far_as_reached,
     at_best,
     best_fit_gap,
     each_level,
@@ -18,7 +19,6 @@ from prunescope.papers.jin2022.quantities import (
     goes_to,
     is_sparse,
     optima_inside,
-    over_levels,
     train,
 )
 from prunescope.papers.jin2022.settings import SCALES, Settings, at, study
@@ -64,9 +64,9 @@ def gives_up(bench: Benchmark, noise: float) -> Iterator[ps.Claim]:
     more = best_fit_gap(bench, noise) - fit_gap(bench, "dense", noise)
     yield says("noisy-loss-rises", more, MORE, text, sparse, place=PLACE)
 
-    gaps = over_levels(bench, "pruned", noise, fit_gap)
-    peak = gaps.map(lambda g: g.mean(axis=0).argmax(), unit="(level of the peak)")
-    early = ps.Precondition("the gap's peak comes before the last level", peak, at_most=bench.levels - 1)
+    gaps = as_far_as_reached(each_level(bench, "pruned", noise, fit_gap))
+    after = gaps.map(lambda g: g.shape[1] - 1 - g.mean(axis=0).argmax(), label="", unit="levels after the peak")
+    early = ps.Precondition("the gap's peak comes before the last level", after, at_least=1)
     fall = gaps.map(lambda g: g[:, -1] - g[:, g.mean(axis=0).argmax()], label="last gap minus largest gap")
     text = (
         "the gap between the loss on noisy and on original examples is smaller at the highest sparsity than at its peak"
@@ -90,18 +90,18 @@ def around_a_tenth(bench: Benchmark, noise: float) -> Iterator[ps.Claim]:
     if bench.name != "resnet20":
         return
     says, row = Says(bench, noise), "noisy-loss-around-a-tenth"
-    few = next((n for n in range(bench.levels + 1) if 100 * 0.8**n < TENTH), bench.levels + 1)
+    few = next((n for n in range(bench.levels + 1) if 100 * bench.keeps**n < TENTH), bench.levels + 1)
     dense, *losses = each_level(bench, "pruned", noise, partial(train, name="noisy_loss"))
     for side, change, share, region, levels in (
         ("above", "lower", "more", LESS, losses[: few - 1]),
         ("below", "higher", "less", MORE, losses[few - 1 :]),
     ):
-        changes = ps.side_by_side([loss - dense for loss in levels]).named("", "share of levels")
+        changes = as_far_as_reached([loss - dense for loss in levels]).named("", "share of levels")
         text = (
             f"the training loss on noisy examples is {change} than the dense network's at every level with {share} "
             f"than {TENTH:g} % of the weights"
         )
-        name, deep = f"noisy-loss-{side}-a-tenth", goes_to(bench, few)
+        name, deep = f"noisy-loss-{side}-a-tenth", goes_to(bench, few, noise)
         yield says(name, changes, ps.Among(region), text, deep, place=PLACE, statement=row)
 
 

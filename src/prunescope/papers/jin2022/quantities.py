@@ -6,18 +6,22 @@ not belong here: groups of examples (`subgroups.py`), classes (`classes.py`), cl
 Test errors are in percent, losses in nats; an arm, a noise level and a level name a network as in `Benchmark.row`.
 """
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
 import prunescope as ps
 from prunescope.papers.jin2022.arms import Arm, Benchmark, Numbers, Rule, noise_name
+from prunescope.runs.store.results import Failed
 from prunescope.studies import selection, statistics
 
 ERROR = "percentage points of test error"
 LOSS = "nats"
-TOO_SHORT = "(level chosen; the chain is too short to show the optimum)"
+TOO_SHORT = "(levels after the chosen one; the chain is too short to show the optimum)"
 RULES: Mapping[Rule, Callable[[Numbers], int]] = {
     "optimal": selection.optimal,
     "highest_improving": selection.highest_improving,
@@ -54,8 +58,9 @@ def lacks(bench: Benchmark, noise: float, arm: Arm) -> ps.Quantity:
 
 def best_sparse(bench: Benchmark, noise: float) -> ps.Quantity:
     """Test error of the best network with weights removed, even where the dense one is better, percent."""
-    levels = each_level(bench, "pruned", noise, test_error)[1:]
-    return ps.combined(lambda *errors: min(errors, key=np.mean), *levels, label="best pruned", unit=ERROR)
+    sparse, wrong = each_level(bench, "pruned", noise, test_error)[1:], selecting(bench, "pruned", noise)
+    nodes = ps.nodes_of([wrong, *sparse])
+    return ps.Quantity("best pruned", ERROR, nodes, lambda r: sparse[wrong(r)[:, 1:].sum(axis=0).argmin()](r))
 
 
 def as_long(bench: Benchmark, noise: float) -> ps.Quantity:
@@ -77,17 +82,33 @@ def at_best(
     Differs from the source: it selects by validation error and does not say on which examples. Without held-out
     examples the test set itself is used here, as the library that it used has no validation split.
     """
-    choosing, one = selecting(bench, arm, noise), levels[0]
-    function = RULES[rule]
-    return ps.combined(
-        lambda errors, *values: values[function(errors.T)], choosing, *levels, label=one.label, unit=one.unit
-    )
+    chosen, one = best_level(bench, arm, noise, rule=rule), levels[0]
+    nodes = ps.nodes_of([chosen, *levels])
+    return ps.Quantity(one.label, one.unit, nodes, lambda results: levels[int(chosen(results))](results))
 
 
 def selecting(bench: Benchmark, arm: Arm, noise: float) -> ps.Quantity:
-    """The errors by which levels are chosen, percent: [replicates, levels + 1]."""
-    chain = bench.chain(arm, noise)
-    return ps.side_by_side([ps.column([p.selector for p in row], "error", scale=100) for row in chain])
+    """The numbers of wrong answers by which levels are chosen, as far as every replicate got: [replicates, levels]."""
+    return as_far_as_reached(
+        [ps.each(selection.wrong_answers, [p.selector for p in row]) for row in bench.chain(arm, noise)]
+    )
+
+
+def as_far_as_reached(levels: Sequence[ps.Quantity]) -> ps.Quantity:
+    """Quantities of one level after the other, side by side up to the last that every replicate reached.
+
+    A chain breaks where a run failed for good, as when a layer lost its last weight; a run that is only missing is an
+    error.
+    """
+
+    def of(results: ps.Results) -> Numbers:
+        values = [level(results) for level in levels[:2]]
+        with contextlib.suppress(Failed):
+            for level in levels[2:]:
+                values.append(level(results))  # what came before a failure stays
+        return np.stack(values, axis=1)
+
+    return replace(ps.side_by_side(levels, levels[0].label), of=of) if levels else ps.side_by_side([])
 
 
 def best_level(
@@ -99,7 +120,10 @@ def best_level(
 
 def is_best(bench: Benchmark, arm: Arm, noise: float) -> ps.Quantity:
     """Which level is the best of its arm, [replicates, levels + 1]; none while an error is missing."""
-    return selecting(bench, arm, noise).map(lambda errors: _marked(errors) & (errors.shape[1] > 1))
+    depth = bench.depth(arm, noise)
+    return selecting(bench, arm, noise).map(
+        lambda wrong: np.pad(_marked(wrong) & (depth > 0), ((0, 0), (0, depth + 1 - wrong.shape[1])))
+    )
 
 
 def is_best_epoch(bench: Benchmark, noise: float) -> ps.Quantity:
@@ -108,7 +132,7 @@ def is_best_epoch(bench: Benchmark, noise: float) -> ps.Quantity:
 
 
 def _marked(errors: Numbers) -> NDArray[np.bool_]:
-    best = errors.mean(axis=0).argmin() if np.isfinite(errors).all() else -1
+    best = errors.sum(axis=0).argmin() if np.isfinite(errors).all() else -1
     return np.broadcast_to(np.arange(errors.shape[1]) == best, errors.shape)
 
 
@@ -175,7 +199,7 @@ def best_epoch(bench: Benchmark, noise: float, *, among: int | None = None) -> p
     last = slice(-(among or 0), None)
     row = bench.row("dense", noise, 0)
     return ps.combined(
-        lambda choosing, judging: judging[:, last][:, choosing[:, last].mean(axis=0).argmin()],
+        lambda choosing, judging: judging[:, last][:, choosing[:, last].sum(axis=0).argmin()],
         ps.arrays([p.selecting_curve for p in row], "error"),
         ps.arrays([p.curve for p in row], "error", scale=100),
         label="dense",
@@ -216,28 +240,34 @@ def is_sparse(bench: Benchmark, noise: float, *, rule: Rule = "optimal", arm: Ar
     return ps.Precondition(says, best_level(bench, arm, noise, rule=rule), at_least=1)
 
 
-def goes_to(bench: Benchmark, level: int) -> ps.Precondition:
+def goes_to(bench: Benchmark, level: int, noise: float = 0.0) -> ps.Precondition:
     """Pruning has so many levels."""
-    return ps.Precondition(f"pruning goes to level {level}", ps.constant(bench.levels, unit="levels"), at_least=level)
+    says, last = f"pruning goes to level {level}", last_level(bench, "pruned", noise)
+    return ps.Precondition(says, last.named(unit="levels"), at_least=level)
+
+
+def last_level(bench: Benchmark, arm: Arm, noise: float) -> ps.Quantity:
+    """The last level of an arm that every replicate reached."""
+    return selecting(bench, arm, noise).map(lambda wrong: wrong.shape[1] - 1, unit="(last level that all reached)")
 
 
 def optima_inside(
     bench: Benchmark, *arms: Arm, noises: Sequence[float] | None = None, rule: Rule = "optimal"
 ) -> tuple[ps.Precondition, ...]:
-    """The chosen level is not the last of its chain, where a better one may follow; for a study's cautions.
+    """The chosen level is not the last that all replicates reached, where a better one may follow, and no chain broke.
 
-    noises: by default all at which an arm is run.
+    For a study's cautions. noises: by default all at which an arm is run.
     """
-    return tuple(
-        ps.Precondition(
-            f"at {noise_name(noise)}, the {rule.replace('_', ' ')} level of the arm '{arm}' comes before its last one",
-            best_level(bench, arm, noise, rule=rule, unit=TOO_SHORT),
-            at_most=bench.depth(arm, noise) - 1,
-        )
-        for arm in arms
-        for noise in (bench.noises if noises is None else noises)
-        if bench.depth(arm, noise)
-    )
+    cautions = []
+    for arm, noise in product(arms, bench.noises if noises is None else noises):
+        if depth := bench.depth(arm, noise):
+            at, last = f"at {noise_name(noise)}, ", last_level(bench, arm, noise)
+            beyond = ps.combined(np.subtract, last, best_level(bench, arm, noise, rule=rule), unit=TOO_SHORT)
+            says = f"{at}the {rule.replace('_', ' ')} level of the arm '{arm}' comes before its last one"
+            cautions.append(ps.Precondition(says, beyond, at_least=1))
+            says = f"{at}no run of the arm '{arm}' failed, so that levels beyond are left out"
+            cautions.append(ps.Precondition(says, last, at_least=depth))
+    return tuple(cautions)
 
 
 def both_levels_inside(bench: Benchmark, noises: Sequence[float]) -> tuple[ps.Precondition, ...]:

@@ -5,9 +5,9 @@ nothing, as a table. Does not belong here: what settings change of it (`settings
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -18,6 +18,8 @@ from prunescope.tasks.data.cifar import CIFAR100, IMAGENET
 from prunescope.tasks.data.images import image_folder
 from prunescope.tasks.model import network
 
+Standard = Literal["standard"]
+"""What the benchmark's own table says at the chosen scale."""
 Name = Literal["digits", "lenet", "resnet20", "vgg16", "resnet32", "resnet32-wide", "resnet50"]
 
 Count = Annotated[int, Field(ge=1)]
@@ -34,13 +36,45 @@ unjudgeable, ResNet-50's with its 180 steps all of them.
 """
 
 
-class Size(ps.Value):
+class Training(ps.Value):
+    """What is different from the benchmark's own training: a part of its size, and of a study's settings.
+
+    network_scale: factor on the widths of the network.
+    augmentation: whether images are augmented, where the benchmark does so.
+    batch: examples a step.
+    lr: learning rate before its drops.
+    rewind: epoch, of those of a level, where every level starts again.
+    early: the epoch when EL2N is measured, likewise.
+    fraction: of the remaining weights that a level removes.
+    allow_collapse: whether a layer may lose its last weight; otherwise the chain ends there.
+    """
+
+    added: ClassVar[frozenset[str]] = frozenset(
+        {"network_scale", "augmentation", "batch", "lr", "rewind", "early", "fraction", "allow_collapse"}
+    )
+    network_scale: Annotated[float, Field(gt=0)] = 1.0
+    augmentation: bool = True
+    batch: Count | Standard = "standard"
+    lr: Annotated[float, Field(gt=0)] | Standard = "standard"
+    rewind: Annotated[int, Field(ge=0)] | Standard = "standard"
+    early: Count | Standard = "standard"
+    fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    allow_collapse: bool = False
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """What differs from the benchmark's own, by name."""
+        given = {name: getattr(self, name) for name in Training.model_fields}
+        return {name: value for name, value in given.items() if value != Training.model_fields[name].default}
+
+
+class Size(Training):
     """What is run of a benchmark.
 
     noises: shares of wrong training labels, ascending from 0.
     controls: those of them, 0 included, at which the controls are run: extended training, narrower networks, leave-out,
         other algorithms.
-    levels, width_levels: steps of 20 %.
+    levels, width_levels: steps of 20 %, of pruning as `fraction` says.
     extended_levels: replays of extended training, one number a control, never more than levels.
     epochs: of every level.
     share: of the training images.
@@ -85,6 +119,7 @@ class Column:
     ensemble: networks behind a score of examples.
     laptop: what is different at that scale.
     smoke: the share of the images at that scale.
+    fraction, allow_collapse: of every level of pruning.
     """
 
     network: ps.Network
@@ -96,8 +131,8 @@ class Column:
     lr: float
     drops: tuple[int, ...] = ()
     warmup: int = 0
-    rewind: int
-    early: int
+    rewind: float
+    early: float
     excluded: tuple[str, ...] = ()
     augmentation: tuple[ps.Augmentation, ...] = ()
     fits: float = 99.0
@@ -106,6 +141,8 @@ class Column:
     ensemble: int = 10
     laptop: Mapping[str, Any] = field(default_factory=lambda: PATH)
     smoke: float = 0.01
+    fraction: float = 0.2
+    allow_collapse: bool = False
 
     def recipe(self, *, epochs: int, share: float = 1.0, validation: int = 0) -> ps.Recipe:
         """The dense network without label noise, its schedule cut to `epochs` in proportion.
@@ -135,14 +172,28 @@ class Column:
     def _warmed(self, then: ps.Schedule, epochs: int) -> ps.Schedule:
         return ps.Warmup(steps=self.at(self.warmup, epochs), then=then) if self.warmup else then
 
-    def at(self, epoch: int, epochs: int) -> str:
+    def at(self, epoch: float, epochs: int) -> str:
         """A position in the full schedule as the duration that it is in a schedule of `epochs`."""
         return f"{epoch * epochs / self.epochs:g}ep"
 
     @property
     def prune(self) -> ps.Prune:
-        """What every level removes: 20 % of the remaining weights, smallest magnitude, global."""
-        return ps.Prune(amount=ps.Remaining(fraction=0.2), exclude=self.excluded)
+        """What every level removes: a share of the remaining weights, smallest magnitude, global."""
+        amount = ps.Remaining(fraction=self.fraction)
+        return ps.Prune(amount=amount, exclude=self.excluded, allow_collapse=self.allow_collapse)
+
+
+def column_of(size: Size) -> Column:
+    """The benchmark of a size with the training that the size asks for."""
+    column, changes = COLUMNS[size.benchmark], size.changes
+    if "network_scale" in changes:
+        scale = column.network.args["scale"] * changes.pop("network_scale")
+        changes["network"] = column.network.with_args(scale=scale)
+    if "augmentation" in changes:
+        changes["augmentation"] = ()
+    for name in changes.keys() & {"rewind", "early"}:
+        changes[name] = changes[name] * column.epochs / size.epochs
+    return replace(column, **changes)
 
 
 def standard(name: Name, scale: str) -> Size:

@@ -8,15 +8,24 @@ from pydantic import Field
 import prunescope as ps
 from prunescope.papers.jin2022 import PAPERS
 from prunescope.papers.jin2022.arms import Benchmark, noise_name
-from prunescope.papers.jin2022.scales import COLUMNS, Count, Counts, Name, Noises, Share, Size, standard
+from prunescope.papers.jin2022.scales import (
+    Count,
+    Counts,
+    Name,
+    Noises,
+    Share,
+    Size,
+    Standard,
+    Training,
+    column_of,
+    standard,
+)
 from prunescope.papers.readings import EarlyScore
 
 About = Literal["noises", "controls"]
-Standard = Literal["standard"]
-"""What the benchmark's own table says at the chosen scale."""
 
 
-class Settings(ps.Value):
+class Settings(Training):
     """A benchmark, and where its size is to differ from the standard one at the chosen scale; see `Size`."""
 
     benchmark: Name = "lenet"
@@ -41,7 +50,7 @@ class Settings(ps.Value):
 
         Raises UsageError for settings that contradict each other.
         """
-        every = {name: getattr(self, name) for name in type(self).model_fields}
+        every = {name: getattr(self, name) for name in Settings.model_fields}
         changes = {name: value for name, value in every.items() if value != "standard"}
         usual = standard(self.benchmark, scale)
         levels, noises = changes.get("levels", usual.levels), changes.get("noises")
@@ -64,7 +73,7 @@ def arms(size: Size) -> Benchmark:
 
     Raises DataError if its data set is not there.
     """
-    column = COLUMNS[size.benchmark]
+    column = column_of(size)
     return Benchmark(
         name=size.benchmark,
         base=column.recipe(epochs=size.epochs, share=size.share, validation=size.validation),
@@ -108,6 +117,7 @@ def study(
         scale=words(size, scale),
         notes=(*notes(size), *more),
         paper=PAPERS["jin2022"],
+        rule=ps.OneStandardDeviation(),
         figures=figures,
         cautions=tuple(cautions),
         claims=tuple(claims),
@@ -120,11 +130,11 @@ FITTED = ("digits", "lenet")
 
 def words(size: Size, scale: str) -> str:
     """The size in one line for people, with a warning where nothing says that its networks are trained enough."""
-    unknown = scale == "laptop" and size.benchmark not in FITTED
+    unknown = scale == "laptop" and size.benchmark not in FITTED and not size.changes
     text = (
         f"{scale}: {size.benchmark}, {size.replicates} replicates, {size.levels} levels of {size.epochs} epochs on "
         f"{100 * size.share:g} % of the training images"
-    )
+    ) + "".join(f", {name}={value:g}" for name, value in size.changes.items())
     path = "; it shows the path: whether networks fit so small a training set so quickly was never tried"
     return text + path if unknown else text
 

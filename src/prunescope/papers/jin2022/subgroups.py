@@ -14,7 +14,7 @@ from prunescope.papers.jin2022.arms import LABELS, Arm, Benchmark, Numbers, Rule
 from prunescope.papers.jin2022.claims import Says
 from prunescope.papers.jin2022.figures import OVER_SPARSITY
 from prunescope.papers.jin2022.quantities import LOSS, best_level, remaining
-from prunescope.papers.jin2022.scales import COLUMNS, Size
+from prunescope.papers.jin2022.scales import Size, column_of
 from prunescope.papers.readings import EarlyScore, at_end, early_score
 from prunescope.runs.graph.families import ensemble
 from prunescope.studies.groups import group_means
@@ -136,7 +136,7 @@ class Subgroups:
 
 def subgroups(bench: Benchmark, size: Size) -> Subgroups:
     """The groups of a benchmark at a size. Raises UsageError for more groups than training examples."""
-    column = COLUMNS[size.benchmark]
+    column = column_of(size)
     early = max(1.0, column.early * size.epochs / column.epochs)
     return Subgroups(bench, column.opening(size.epochs), f"{early:g}ep", size.ensemble, size.groups, size.score)
 

@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 import prunescope as ps
-from prunescope.base.errors import StoreError
+from prunescope.base.errors import PrunescopeError
 from prunescope.papers.jin2022.arms import Benchmark, noise_name, selector
 from prunescope.papers.jin2022.quantities import ERROR, TOO_SHORT
 from prunescope.papers.readings import risk_on_test
+from prunescope.runs.store.results import Failed
+from prunescope.studies import selection
 
 Maker = Callable[[ps.Recipe], Sequence[ps.Recipe] | Mapping[int, ps.Recipe]]
 """From a dense recipe to those of levels 0, 1, 2, ..., or of some levels, by level."""
@@ -43,18 +45,21 @@ class Variant:
     def best_level(self, *levels: int) -> ps.Quantity:
         """The level of least mean error among some (by default all) that every replicate reached.
 
-        A level is not reached where a run failed, as when a layer lost all its weights. Reading it raises StoreError if
+        A level is not reached where a run failed, as when a layer lost all its weights. Reading it raises Failed if
         none is.
         """
-        errors = {n: ps.column(map(selector, self.levels[n]), "error") for n in levels or self.levels}
+        wrong = {n: ps.each(selection.wrong_answers, map(selector, self.levels[n])) for n in levels or self.levels}
 
         def of(results: ps.Results) -> int:
-            reached = [n for n, error in errors.items() if all(node in results for node in error.nodes)]
-            if not reached:
-                raise StoreError(f"no level of '{self.name}' is there for every replicate: not run yet, or failed")
-            return min(reached, key=lambda n: errors[n](results).mean())
+            sums: dict[int, float] = {}
+            for level, answers in wrong.items():
+                with contextlib.suppress(Failed):
+                    sums[level] = answers(results).sum()
+            if not sums:
+                raise Failed(f"at no level of '{self.name}' every replicate has a result; runs failed")
+            return min(sums, key=sums.__getitem__)
 
-        return ps.Quantity("", "(level chosen)", ps.nodes_of(errors.values()), of)
+        return ps.Quantity("", "(level chosen)", ps.nodes_of(wrong.values()), of)
 
     def at_best(self, *levels: int) -> ps.Quantity:
         """Test error at that level, percent."""
@@ -65,7 +70,8 @@ class Variant:
     def optimum_inside(self) -> ps.Precondition:
         """The best level is not the last one, after which a better one may follow; for a study's cautions."""
         says = f"at {noise_name(self.noise)}, the best level of '{self.name}' comes before its last one"
-        return ps.Precondition(says, self.best_level().named(unit=TOO_SHORT), at_most=max(self.levels) - 1)
+        beyond = self.best_level().map(lambda best: max(self.levels) - best, unit=TOO_SHORT)
+        return ps.Precondition(says, beyond, at_least=1)
 
     @property
     def rows(self) -> ps.Rows:
@@ -74,7 +80,7 @@ class Variant:
 
         def chosen(results: ps.Results) -> NDArray[np.bool_]:
             level = -1
-            with contextlib.suppress(StoreError):
+            with contextlib.suppress(PrunescopeError):
                 level = int(best(results))
             return np.tile(np.array(list(self.levels)) == level, (self.bench.replicates, 1))
 
@@ -88,7 +94,8 @@ class Variant:
             "epochs": of_runs("step", 1 / self.bench.base.clock().epoch_steps),
             "test_error": ps.side_by_side([self.error(level) for level in self.levels]),
         }
-        scheduled, labels = [100 * 0.8**n for n in self.levels], {"panel": noise_name(self.noise), "series": self.name}
+        scheduled = [100 * self.bench.keeps**n for n in self.levels]
+        labels = {"panel": noise_name(self.noise), "series": self.name}
         return ps.Rows(labels, values, parts={"level": list(self.levels), "weights_remaining": scheduled})
 
 
