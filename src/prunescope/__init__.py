@@ -51,7 +51,16 @@ if TYPE_CHECKING:
     from prunescope.studies.plot import Intervals, Lines, Listing, Map, Row, Scatter, Sheet, Table
     from prunescope.studies.publish import report
     from prunescope.studies.quantity import Quantity, arrays, column, combined, constant, each, nodes_of, side_by_side
-    from prunescope.studies.region import Among, Count, Direction, Equivalence, MedianDirection, Near, Region
+    from prunescope.studies.region import (
+        Among,
+        CorrelationDirection,
+        Count,
+        Direction,
+        Equivalence,
+        MedianDirection,
+        Near,
+        Region,
+    )
     from prunescope.studies.results import Numbers, Results
     from prunescope.studies.rule import CorrelationBelow5Percent, OneStandardDeviation
     from prunescope.studies.study import Study, merged, titled
@@ -126,7 +135,7 @@ _HOME = {
     "studies.plot": "Intervals Lines Listing Map Row Scatter Sheet Table",
     "studies.publish": "report",
     "studies.quantity": "Quantity arrays column combined constant each nodes_of side_by_side",
-    "studies.region": "Among Count Direction Equivalence MedianDirection Near Region",
+    "studies.region": "Among CorrelationDirection Count Direction Equivalence MedianDirection Near Region",
     "studies.results": "Numbers Results",
     "studies.rule": "CorrelationBelow5Percent OneStandardDeviation",
     "studies.study": "Study merged titled",

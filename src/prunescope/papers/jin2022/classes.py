@@ -121,4 +121,5 @@ def harm(bench: Benchmark) -> Iterator[ps.Claim]:
         "the classes whose test error rises most at the highest sparsity are those whose error rises most in the "
         "narrowest dense network"
     )
-    yield says("class-harm-is-of-size", rank_agreement(last, narrowest, over="classes"), MORE, text)
+    region = ps.CorrelationDirection("greater", ranked=int(bench.base.task.network.args["classes"]))
+    yield says("class-harm-is-of-size", rank_agreement(last, narrowest, over="classes"), region, text)

@@ -4,6 +4,7 @@ import pickle
 import re
 import warnings
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 
 from prunescope.base.blame import blaming
@@ -84,7 +85,8 @@ def ensure(
             display.note(_failures_text(todo.failed))
         for note in prepared.notes:
             display.note(note)
-        queue = WorkQueue(todo, prepared.seconds, display, prepared.packing)
+        stored = partial(todo.stored, store=store)
+        queue = WorkQueue(todo, prepared.seconds, display, prepared.packing, stored=stored)
         if todo.work:
             executor = _executor(prepared, count, queue, display)
             try:
