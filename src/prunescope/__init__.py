@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from prunescope.studies.drawing import draw
     from prunescope.studies.figure import Computed, Figure, Rows
     from prunescope.studies.plot import Intervals, Lines, Listing, Map, Row, Scatter, Sheet, Table
+    from prunescope.studies.publish import report
     from prunescope.studies.quantity import Quantity, arrays, column, combined, constant, each, nodes_of, side_by_side
     from prunescope.studies.region import (
         Among,
@@ -134,6 +135,7 @@ _HOME = {
     "studies.drawing": "draw",
     "studies.figure": "Computed Figure Rows",
     "studies.plot": "Intervals Lines Listing Map Row Scatter Sheet Table",
+    "studies.publish": "report",
     "studies.quantity": "Quantity arrays column combined constant each nodes_of side_by_side",
     "studies.region": "Among CorrelationDirection Count Direction Equivalence MedianDirection Near Region",
     "studies.results": "Numbers Results",
