@@ -60,9 +60,9 @@ def _rest(dense: Recipe) -> list[Recipe]:
 def _pretend(store: Store, recipes: list[Recipe]) -> None:
     """Makes the folders that a lookup finds, without training and without waiting for the disk."""
     for recipe in recipes:
-        store.run_folder(recipe.id).mkdir(parents=True, exist_ok=True)
-        (store.run_folder(recipe.id) / "manifest.json").touch()
-        store.state_path(recipe.id, FINAL.id).touch()
+        (store.root / store.run_folder(recipe.id)).mkdir(parents=True, exist_ok=True)
+        ((store.root / store.run_folder(recipe.id)) / "manifest.json").touch()
+        (store.root / store.state_key(recipe.id, FINAL.id)).touch()
 
 
 def _seconds(base: Recipe, count: int, store: Store) -> tuple[float, float]:

@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -78,5 +77,5 @@ def _reader(store: Store, name: str) -> Callable[[], object]:
 def _size(store: Store, weights: Weights) -> int:
     run = text_digest(f"size {weights.sparsity}")
     store.add_run(run, {"status": "done"}, {FINAL.id: weights}, {})
-    path: Path = store.state_path(run, FINAL.id)
+    path = store.root / store.state_key(run, FINAL.id)
     return path.stat().st_size

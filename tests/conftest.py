@@ -14,6 +14,15 @@ sys.path.append(str(Path(__file__).parent))  # for `pretended`
 import prunescope
 from prunescope.runs.machine.devices import device_named, one_thread
 
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Listings of the stores of tests lie in a folder of the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PRUNESCOPE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 GPU = [
     pytest.mark.gpu,
     pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),

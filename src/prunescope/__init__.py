@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from prunescope.studies.quantity import Quantity, arrays, column, combined, constant, each, nodes_of, side_by_side
     from prunescope.studies.region import Among, Count, Direction, Equivalence, MedianDirection, Near, Region
     from prunescope.studies.results import Numbers, Results
+    from prunescope.studies.rule import CorrelationBelow5Percent, OneStandardDeviation
     from prunescope.studies.study import Study, merged, titled
     from prunescope.tasks.data.augmentation import Augmentation
     from prunescope.tasks.data.cifar import cifar10, cifar100
@@ -125,6 +126,7 @@ _HOME = {
     "studies.quantity": "Quantity arrays column combined constant each nodes_of side_by_side",
     "studies.region": "Among Count Direction Equivalence MedianDirection Near Region",
     "studies.results": "Numbers Results",
+    "studies.rule": "CorrelationBelow5Percent OneStandardDeviation",
     "studies.study": "Study merged titled",
     "tasks.data.augmentation": "Augmentation",
     "tasks.data.cifar": "cifar10 cifar100",

@@ -81,3 +81,53 @@ def test_a_dense_network_that_knows_nothing_of_the_examples_is_said(store):
     strange = "The dense network is hardly better than naming the most frequent class always"
     assert strange not in str(ps.audit(knows, baked(knows), test=(x, y), store=store))
     assert strange in str(ps.audit(knows, baked(knows), test=(x, y.roll(1)), store=store))
+
+
+def test_tables_under_corruptions_and_on_other_data_are_those_of_such_examples(store):
+    from prunescope.measures.robustness import Blur
+    from prunescope.tasks.data.source import InMemory
+    from prunescope.tasks.task import Split
+
+    other = examples(30, 5)
+    nets = {"twins": {"t": dense(seed=1)}, "controls": {"c": dense(seed=2)}}
+    report = ps.audit(dense(), pruned(dense()), test=TEST, corruptions=["blur"], shifted=other, store=store, **nets)
+    corrupted = Blur(severity=3).apply(Split(InMemory(TEST[0]), torch.arange(40), TEST[1], TEST[1])).inputs
+    sets = {"": TEST, "blur 3": (corrupted.take(torch.arange(40)), TEST[1]), "shifted": other}
+    for name, (x, y) in sets.items():
+        found = report.findings.under[name] if name else report.findings
+        for answers, net in ((found.evidence.dense, dense()), (found.evidence.pruned[0], pruned(dense()))):
+            with torch.no_grad():
+                assert (answers.prediction == net.eval()(x).argmax(1).numpy()).all()
+            assert (answers.label == y.numpy()).all()
+    flips = {(row["condition"], row["network"]): row for row in report.table("under-flips")}
+    assert set(flips) == {(name, net) for name in report.plan.conditions for net in ("pruned", "c", "t")}
+    again = ps.audit(dense(), {"pruned": pruned(dense())}, test=other, store=store, **nets)
+    assert report.table("shifted-classes") == again.table("classes") and report.table("shifted") == again.table(
+        "measures"
+    )
+    curve = report.table("robustness")
+    assert {(row["severity"], row["series"]) for row in curve} == {
+        (k, series) for k in range(6) for series in ("dense", "pruned", "c", "another seed")
+    }
+    assert report.table("measures") == ps.audit(dense(), pruned(dense()), test=TEST, store=store, **nets).table(
+        "measures"
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (
+            {"corruptions": ["fog"]},
+            "'fog' is no corruption; there are gaussian-noise, blur",
+        ),
+        ({"corruptions": True, "test": (TEST[0].flatten(1), TEST[1])}, "corrupts pictures"),
+        ({"shifted": (torch.randn(30, 1, 9, 9), TEST[1][:30])}, "the shifted examples are [1, 9, 9]"),
+        ({"shifted": (TEST[0], TEST[1] + 5)}, "label"),
+    ],
+)
+def test_conditions_that_cannot_be_are_refused(store, options, says):
+    net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 10))
+    with pytest.raises(UsageError) as raised:
+        ps.audit(net, baked(net), **({"test": TEST} | options), store=store)
+    assert says in str(raised.value)

@@ -24,7 +24,7 @@ def test_ls_show_verify(command, study, store) -> None:
     assert record["exec"]["device"] == "cpu"
 
     assert command("runs", "verify").exit_code == 0
-    state = next(Store(store).run_folder(last).glob("state-*"))
+    state = next((Store(store).root / Store(store).run_folder(last)).glob("state-*"))
     data = bytearray(state.read_bytes())
     data[-1] ^= 1
     state.write_bytes(data)

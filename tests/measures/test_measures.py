@@ -31,6 +31,7 @@ from prunescope.measures import (
     Normality,
     OutOfSample,
     Outputs,
+    OutputsUnder,
     Risk,
     Sample,
     SeenUnseen,
@@ -40,6 +41,7 @@ from prunescope.measures import (
     WeightCount,
     WeightVector,
 )
+from prunescope.measures.robustness import OtherData
 from prunescope.tasks.data.signal_noise import signal_noise
 from prunescope.tasks.data.synthetic import synthetic
 from prunescope.tasks.model import network
@@ -56,6 +58,7 @@ SETTINGS: dict[type[Measure], Measure] = {
     Labels: Labels(split="train"),
     OutOfSample: OutOfSample(),
     Outputs: Outputs(split="test"),
+    OutputsUnder: OutputsUnder(condition=OtherData(source=synthetic(seed=1))),
     Neighbours: Neighbours(split="test", count=3),
     SeenUnseen: SeenUnseen(),
     LayerSparsity: LayerSparsity(),

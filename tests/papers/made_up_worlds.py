@@ -1,8 +1,8 @@
 """Worlds in which nothing was trained: results of every node of the papers' studies, made up and always the same.
 
 Shapes and structure (which layers there are, when a probe looked) are those of real runs at smoke scale, kept in
-`specimens.json`; numbers are drawn by node, name and world. `python tests/papers/made_up_worlds.py STORE` writes them
-anew from a store in which all studies were run at scale smoke.
+`specimens.json`; numbers are drawn by node, name and world. `python tests/papers/made_up_worlds.py STORE STUDY...` adds
+what is missing for some studies, from a store in which they were run at scale smoke.
 """
 
 import json
@@ -121,13 +121,13 @@ def kept(value, examples):
     return [str(value.dtype), shape, {"low": float(np.nanmin(value)), "high": float(np.nanmax(value))}]
 
 
-def write(store):
+def add(store, names):
     from prunescope.runs.store.results import StoredResults
     from prunescope.runs.store.store import Store
 
-    results, specimens = StoredResults(Store(store)), {}
-    for _, study in smoke_studies():
-        for node in closure(study.nodes).values():
+    results, specimens = StoredResults(Store(store)), json.loads(SPECIMENS.read_text())
+    for name, study in smoke_studies():
+        for node in closure(study.nodes).values() if name in names else ():
             if isinstance(node, Reading | Trace | Recipe) and (kind := kind_of(node)) not in specimens:
                 examples = first_run(node).train_examples
                 specimens[kind] = {name: kept(np.asarray(value), examples) for name, value in results[node].items()}
@@ -135,4 +135,4 @@ def write(store):
 
 
 if __name__ == "__main__":
-    write(sys.argv[1])
+    add(sys.argv[1], sys.argv[2:])

@@ -1,6 +1,7 @@
 """What the papers' studies say in a made-up world is what it was: ids of runs, claims with their verdicts, tables.
 
-A difference that is wanted is written down by `python tests/papers/test_pins.py`, and read in the diff of `pins.json`.
+A difference that is wanted is written down by `python tests/papers/test_pins.py [STUDY...]`, and read in the diff of
+`pins.json`.
 """
 
 import json
@@ -46,16 +47,16 @@ def numbers(quantity, world):
     return np.atleast_1d(quantity(world))
 
 
-def outcomes(claim, world):
-    verdict = judge(claim, world)
+def outcomes(claim, world, rule):
+    verdict = judge(claim, world, rule)
     return [verdict.paper, verdict.interval_rule]
 
 
-def claim_pin(claim, worlds):
+def claim_pin(claim, worlds, rule):
     fixed = [claim.says, claim.basis, claim.place, str(claim.region)]
     fixed += [f"{part.says} {part.at_least} {part.at_most}" for part in claim.preconditions]
     values = [[said(numbers, part.quantity, world) for part in (claim, *claim.preconditions)] for world in worlds]
-    verdicts = [said(outcomes, claim, world) for world in worlds]
+    verdicts = [said(outcomes, claim, world, rule) for world in worlds]
     return digest(json.dumps([fixed, values, verdicts]))
 
 
@@ -69,7 +70,7 @@ def pins_of(study, worlds):
     recipes = sorted(node.id for node in closure(study.nodes).values() if isinstance(node, Recipe))
     return {
         "recipes": digest(*recipes),
-        "claims": {claim.name: claim_pin(claim, worlds) for claim in study.claims},
+        "claims": {claim.name: claim_pin(claim, worlds, study.rule) for claim in study.claims},
         "figures": {figure.name: table_pin(figure, worlds) for figure in study.figures},
     }
 
@@ -104,15 +105,17 @@ def test_no_study_is_forgotten():
 def test_missing_results_leave_gaps_and_claims_that_were_not_run(name):
     study, world = STUDIES[name], World(0)
     for claim in study.claims:
-        said(outcomes, claim, world)
+        said(outcomes, claim, world, study.rule)
     for figure in study.figures:
         said(figure.table, world)
 
 
-def write():
-    pins = {name: pins_of(study, WORLDS) for name, study in STUDIES.items()}
+def write(names):
+    """Writes the pins of some studies anew; of all where none is named."""
+    pins = json.loads(PINS.read_text()) if names else {}
+    pins |= {name: pins_of(study, WORLDS) for name, study in STUDIES.items() if not names or name in names}
     PINS.write_text(json.dumps(pins, indent=0, sort_keys=True) + "\n")
 
 
 if __name__ == "__main__":
-    write()
+    write(sys.argv[1:])

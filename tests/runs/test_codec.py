@@ -137,7 +137,7 @@ def test_a_foreign_file_is_no_checkpoint(tmp_path):
     path = tmp_path / "partial.safetensors"
     path.write_bytes(codec.to_bytes({"params": {"w": torch.ones(2)}}, {"step": 3}))
     with pytest.raises(StoreError, match="no checkpoint"):
-        checkpointer.checkpoint_from_file(str(path))
+        checkpointer.checkpoint_from_bytes(path.read_bytes(), "it")
 
 
 def progress() -> Progress:
@@ -164,7 +164,7 @@ def test_a_checkpoint_comes_back_bit_for_bit_and_in_order(tmp_path):
     before = Checkpoint(progress(), frozenset({"a" * 32, "f" * 32}), 12.5)
     path = tmp_path / "partial.safetensors"
     path.write_bytes(checkpointer.checkpoint_to_bytes(before))
-    after = checkpointer.checkpoint_from_file(str(path))
+    after = checkpointer.checkpoint_from_bytes(path.read_bytes(), "it")
     assert (after.watched, after.seconds) == (before.watched, 12.5)
     ours, theirs = after.progress, before.progress
     assert (ours.start, ours.local, ours.finished) == (40, 30, True)
@@ -197,7 +197,7 @@ def test_training_goes_on_bitwise_from_any_checkpoint(store, tmp_path):
         while not now.finished:
             now = train(program, now, probes=probes, keep=keep, beat=lambda progress: False)
             path.write_bytes(checkpointer.checkpoint_to_bytes(Checkpoint(now, frozenset(), 0.0)))
-            now = checkpointer.checkpoint_from_file(str(path)).progress
+            now = checkpointer.checkpoint_from_bytes(path.read_bytes(), "it").progress
             lives += 1
     assert lives > 8
     assert_equal(now.state.weights, whole.state.weights)

@@ -101,8 +101,8 @@ def test_another_process_that_has_only_the_id_needs_the_store(store, tmp_path):
 def test_a_state_whose_file_holds_another_one_is_not_read(store):
     state, other = given(module(), TASK), given(module(seed=1), TASK)
     ensure([risk(state.run), risk(other.run)], store=store, workers=1)
-    path = store.state_path(state.run.id, FINAL.id)
-    path.write_bytes(store.state_path(other.run.id, FINAL.id).read_bytes())
+    path = store.root / store.state_key(state.run.id, FINAL.id)
+    path.write_bytes((store.root / store.state_key(other.run.id, FINAL.id)).read_bytes())
     elsewhere = pickle.loads(pickle.dumps(state))
     with pytest.raises(StoreError):
         ensure(Reading(measure=LayerSparsity(), state=elsewhere), store=store, workers=1)
@@ -111,7 +111,7 @@ def test_a_state_whose_file_holds_another_one_is_not_read(store):
 def test_a_state_that_was_deleted_is_stored_again_where_it_is_given(store):
     reading = risk(given(module(), TASK).run)
     ensure(reading, store=store, workers=1)
-    store.state_path(reading.state.run.id, FINAL.id).unlink()
+    (store.root / store.state_key(reading.state.run.id, FINAL.id)).unlink()
     again = Reading(measure=LayerSparsity(), state=reading.state)
     assert float(ensure(again, store=store, workers=1)[again]["sparsity"]) == 0
 

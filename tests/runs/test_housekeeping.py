@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from prunescope.base.errors import StoreError, UsageError
+from prunescope.base.reference import FINAL
 from prunescope.base.streams import replicate
 from prunescope.measures import Risk
 from prunescope.runs.execution.ensure import ensure
@@ -51,8 +52,8 @@ def store(tmp_path: Path) -> Store:
     return made
 
 
-def contents(store: Store) -> dict[Path, bytes]:
-    return {path: path.read_bytes() for path in housekeeping.files(store)}
+def contents(store: Store) -> dict[str, bytes | None]:
+    return {key: store.storage.get(key) for key in housekeeping.files(store)}
 
 
 # -- finding
@@ -88,7 +89,7 @@ def test_listing_says_what_the_manifests_say(store: Store) -> None:
         assert (row.status, row.network, row.data, row.noise) == ("done", "LeNet", "blobs", 0.25)
         assert (row.level, row.seed, row.steps) == (level, 1, 2)
         assert row.sparsity == manifest["sparsity"]
-        assert row.size == sum(path.stat().st_size for path in store.run_folder(recipe.id).iterdir())
+        assert row.size == sum(path.stat().st_size for path in (store.root / store.run_folder(recipe.id)).iterdir())
 
 
 def test_listing_follows_the_store(store: Store) -> None:
@@ -101,7 +102,7 @@ def test_listing_follows_the_store(store: Store) -> None:
 
 @pytest.mark.parametrize("damage", ["absent", "no database", "cut off", "another version"])
 def test_listing_rebuilds_its_file(store: Store, damage: str) -> None:
-    rows, path = index.listing(store), store.root / "index.sqlite"
+    rows, path = index.listing(store), index.cache_file(store)
     if damage == "absent":
         path.unlink()
     elif damage == "no database":
@@ -118,17 +119,16 @@ def test_listing_rebuilds_its_file(store: Store, damage: str) -> None:
 
 
 def test_listing_works_where_it_cannot_write(store: Store) -> None:
-    rows, path = index.listing(store), store.root / "index.sqlite"
-    for name in ("index.sqlite", "index.sqlite-wal", "index.sqlite-shm"):
-        path.with_name(name).unlink(missing_ok=True)
+    rows, path = index.listing(store), index.cache_file(store)
+    path.unlink()
     path.mkdir()  # a file that sqlite cannot open, whoever runs the test
     assert index.listing(store) == rows
 
 
 def test_a_damaged_manifest_is_listed(store: Store) -> None:
     run = chain(0)[2].id
-    (store.run_folder(run) / "manifest.json").write_text("{")
-    os.utime(store.run_folder(run))
+    ((store.root / store.run_folder(run)) / "manifest.json").write_text("{")
+    os.utime(store.root / store.run_folder(run))
     rows = {row.id: row.status for row in index.listing(store)}
     assert rows.pop(run) == "damaged"
     assert set(rows.values()) == {"done"}
@@ -139,9 +139,8 @@ def test_a_thousand_runs_are_listed_at_once(store: Store) -> None:
     assert manifest is not None
     for number in range(1000):
         run = f"{number:032x}"
-        folder = store.run_folder(f"{number % 256:02x}{run[2:]}")
-        folder.mkdir(parents=True)
-        store.write(folder / "manifest.json", sealed.manifest_bytes(manifest | {"id": folder.name}))
+        run = f"{number % 256:02x}{run[2:]}"
+        store.storage.put(store.manifest_key(run), sealed.manifest_bytes(manifest | {"id": run}), durable=False)
     assert len(index.listing(store)) == 1006
     began = time.monotonic()
     assert len(index.listing(store)) == 1006
@@ -152,30 +151,30 @@ def test_a_thousand_runs_are_listed_at_once(store: Store) -> None:
 
 
 def test_verify_finds_every_flipped_file(store: Store) -> None:
-    paths = housekeeping.files(store)
-    assert len(paths) == 6 + 6 + 6  # manifests, states, readings
-    assert not any(checked.problem for checked in housekeeping.verify(paths))
-    for path in paths:
-        whole = path.read_bytes()
-        path.write_bytes(whole[:-2] + bytes([whole[-2] ^ 1]) + whole[-1:])
-        damaged = [checked for checked in housekeeping.verify(paths) if checked.problem]
-        path.write_bytes(whole)
-        assert [checked.path for checked in damaged] == [path]
+    keys = housekeeping.files(store)
+    assert len(keys) == 6 + 6 + 6  # manifests, states, readings
+    assert not any(checked.problem for checked in housekeeping.verify(store, keys))
+    for key in keys:
+        whole = (store.root / key).read_bytes()
+        (store.root / key).write_bytes(whole[:-2] + bytes([whole[-2] ^ 1]) + whole[-1:])
+        damaged = [checked for checked in housekeeping.verify(store, keys) if checked.problem]
+        (store.root / key).write_bytes(whole)
+        assert [checked.key for checked in damaged] == [key]
 
 
 def test_what_verify_advises_repairs(store: Store) -> None:
     before, run = contents(store), chain(0)[1]
-    path = next(store.run_folder(run.id).glob("state-*"))
+    path = next((store.root / store.run_folder(run.id)).glob("state-*"))
     path.write_bytes(path.read_bytes()[:-10])
-    (damaged,) = (checked for checked in housekeeping.verify([path]) if checked.problem)
+    (damaged,) = housekeeping.verify(store, [store.state_key(run.id, FINAL.id)])
     assert f"delete {path.parent}," in damaged.problem
     for file in path.parent.iterdir():
         file.unlink()
     path.parent.rmdir()
     ensure([reading(recipe) for recipe in chain(0)], store=store, workers=1)
     after = contents(store)
-    assert after[path] == before[path]
     assert after.keys() == before.keys()
+    assert all(after[key] == before[key] for key in before if "manifest" not in key)
 
 
 # -- garbage
@@ -184,11 +183,9 @@ def test_what_verify_advises_repairs(store: Store) -> None:
 def test_garbage_is_what_no_pin_needs(store: Store) -> None:
     kept, other = chain(0), chain(1)
     rubbish = housekeeping.garbage(store, {"mine": [reading(kept[1]).id]})
-    assert {path.name for path in rubbish.runs} == {kept[2].id, *(run.id for run in other)}
-    assert {path.stem for path in rubbish.readings} == {reading(run).id for run in (kept[0], kept[2], *other)}
-    assert rubbish.size == sum(
-        file.stat().st_size for path in rubbish.paths for file in ([path] if path.is_file() else path.iterdir())
-    )
+    assert set(rubbish.runs) == {kept[2].id, *(run.id for run in other)}
+    assert set(rubbish.readings) == {reading(run).id for run in (kept[0], kept[2], *other)}
+    assert rubbish.size == sum((store.root / key).stat().st_size for key in rubbish.keys)
 
 
 def test_removing_keeps_every_pinned_bit(store: Store) -> None:
@@ -200,7 +197,6 @@ def test_removing_keeps_every_pinned_bit(store: Store) -> None:
     assert after == {path: before[path] for path in after}
     assert set(store.run_ids()) == {run.id for run in chain(0)}
     assert store.has_reading(reading(chain(0)[2]).id)
-    assert not list((store.root / "tmp").iterdir())
     housekeeping.check_pin(store, name)
     with pytest.raises(UsageError, match="nothing is pinned as 'x'; there is my_notebook"):
         housekeeping.check_pin(store, "x")
@@ -210,13 +206,12 @@ def test_pins_keep_what_is_not_made_yet(store: Store) -> None:
     housekeeping.pin(store, "plan", [reading(chain(5)[1])])
     rubbish = housekeeping.garbage(store, store.pins())
     assert len(rubbish.runs) == 6
-    partial = store.partial_path(chain(5)[0].id)
+    partial = store.root / store.partial_key(chain(5)[0].id)
     partial.parent.mkdir(exist_ok=True)
     partial.write_bytes(b"a checkpoint")
-    stray = store.partial_path("f" * 32)
+    stray = store.root / store.partial_key("f" * 32)
     stray.write_bytes(b"another")
-    assert set(housekeeping.garbage(store, store.pins()).leftovers) >= {stray}
-    assert partial not in housekeeping.garbage(store, store.pins()).leftovers
+    assert housekeeping.garbage(store, store.pins()).leftovers == (store.partial_key("f" * 32),)
 
 
 def test_leftovers_of_killed_work_go(store: Store) -> None:
@@ -228,15 +223,15 @@ def test_leftovers_of_killed_work_go(store: Store) -> None:
     hidden.parent.mkdir(exist_ok=True)
     hidden.write_bytes(b"y")
     dead = store.root / "leases" / ("e" * 32)
+    dead.parent.mkdir(exist_ok=True)
     dead.write_text("another-machine 1 mark")
-    os.utime(dead, (0, 0))
-    done = store.partial_path(chain(0)[0].id)
+    done = store.root / store.partial_key(chain(0)[0].id)
     done.parent.mkdir(exist_ok=True)
     done.write_bytes(b"z")
     rubbish = housekeeping.garbage(store, pins)
-    assert {half, hidden, dead, done} == set(rubbish.leftovers)
+    assert {half / "state", hidden, dead, done} == {store.root / key for key in rubbish.leftovers}
     housekeeping.remove(store, rubbish)
-    assert not any(path.exists() for path in rubbish.paths)
+    assert not any((store.root / key).exists() for key in rubbish.keys)
     assert len(list(store.run_ids())) == 6
 
 
@@ -255,13 +250,13 @@ def test_nothing_is_removed_while_someone_works(store: Store) -> None:
 def test_a_flipped_bit_in_a_trace_is_noticed_or_changes_no_value(store: Store) -> None:
     trace = Trace(probe=Curve(split="test"), run=chain(7)[0])
     ensure(trace, store=store, workers=1)
-    path = store.trace_path(trace.run.id, trace.probe.id)
+    path = store.root / (key := store.trace_key(trace.run.id, trace.probe.id))
     whole, noticed = path.read_bytes(), 0
     expected = store.trace(trace.run.id, trace.probe.id)
     footer = len(whole) - 8 - int.from_bytes(whole[-8:-4], "little")
     for place in range(4, footer, 11):
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
-        (checked,) = housekeeping.verify([path])
+        (checked,) = housekeeping.verify(store, [key])
         noticed += bool(checked.problem)
         if not checked.problem:
             found = store.trace(trace.run.id, trace.probe.id)
@@ -275,7 +270,6 @@ def test_nothing_behind_a_link_is_removed_or_counted(store, tmp_path):
         folder.mkdir(parents=True)
     (home / "thesis" / "chapter.tex").write_text("text")
     (other / "model.safetensors").write_bytes(b"0" * 10**7)
-    (store.root / "tmp").rmdir()
     (store.root / "tmp").symlink_to(home)
     (store.root / "readings" / "zz").symlink_to(other)
     (store.root / "logs").mkdir(exist_ok=True)
@@ -288,15 +282,16 @@ def test_nothing_behind_a_link_is_removed_or_counted(store, tmp_path):
 
 
 def test_verify_names_every_damaged_file_and_goes_on(store):
-    paths = housekeeping.files(store)
-    readings = [path for path in paths if "readings" in path.parts]
-    manifests = [path for path in paths if path.name == "manifest.json"]
+    keys = housekeeping.files(store)
+    readings = [store.root / key for key in keys if key.startswith("readings")]
+    manifests = [store.root / key for key in keys if key.endswith("manifest.json")]
     header = bytearray(readings[0].read_bytes())
     header[header.index(b"facts")] ^= 1
     readings[0].write_bytes(header)
     manifests[0].write_text(manifests[0].read_text().replace('"step": ', '"step": 1'))
     manifests[1].unlink()
-    damaged = {checked.path for checked in housekeeping.verify(housekeeping.files(store)) if checked.problem}
+    checks = housekeeping.verify(store, housekeeping.files(store))
+    damaged = {store.root / checked.key for checked in checks if checked.problem}
     assert damaged == {readings[0], *manifests[:2]}
 
 

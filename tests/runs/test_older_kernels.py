@@ -55,7 +55,7 @@ def test_a_run_of_an_older_version_is_replayed_to_rounding(store, recipe, record
         pytest.skip("no numba")
     first = Moment(when="step", at="1it")
     Workbench(store).train(recipe)
-    path = store.run_folder(recipe.id) / "manifest.json"
+    path = (store.root / store.run_folder(recipe.id)) / "manifest.json"
     stored = json.loads(path.read_text())
     stored["exec"] |= {"engine": "lean", "kernels": recorded}
     del stored["digest"]

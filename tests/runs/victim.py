@@ -192,7 +192,7 @@ def two(folder: Path) -> dict[str, object]:
         "equal": contents(store) == contents(reference),
         "done": sorted(work for work, _ in lines),
         "workers": len({process for _, process in lines}),
-        "left": [path.name for path in (store / "leases").iterdir()],
+        "left": [path.name for path in (store / "leases").rglob("*")],
     }
 
 

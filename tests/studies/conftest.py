@@ -27,6 +27,7 @@ from prunescope.studies import (
     Table,
     column,
 )
+from prunescope.studies.rule import OneStandardDeviation
 from prunescope.tasks.data.digits import digits
 from prunescope.tasks.model import network
 from prunescope.tasks.task import Data, Task
@@ -207,6 +208,7 @@ def fake_study() -> Study:
         "claims": CLAIMS,
         "paper": "Jin, Carbin, Roy, Frankle, Dziugaite. Pruning’s Effect on Generalization Through the Lens "
         "of Training and Regularization. NeurIPS 2022.",
+        "rule": OneStandardDeviation(),
         "scale": "LeNet on 6,000 MNIST images, 3 replicates.",
         "notes": ("Numbers here are made up.",),
     }

@@ -13,13 +13,18 @@ from prunescope.studies import (
     Precondition,
     Quantity,
     column,
-    judge,
     judge_all,
 )
+from prunescope.studies import judge as judge_by
 from prunescope.studies.estimate import Estimate, Estimated
+from prunescope.studies.rule import OneStandardDeviation
 from prunescope.studies.statistics import Interval
 
 NOTHING: dict = {}
+
+
+def judge(claim, results):
+    return judge_by(claim, results, OneStandardDeviation())
 
 
 def claim_of(region, values, **changes):

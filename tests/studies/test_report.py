@@ -11,6 +11,7 @@ import pytest
 
 from prunescope.base.errors import UsageError
 from prunescope.studies import judge_all, report
+from prunescope.studies.rule import CorrelationBelow5Percent, OneStandardDeviation
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 VOID = {"meta", "br", "link", "img", "input", "hr"}
@@ -68,9 +69,9 @@ def test_page_stands_alone_and_escapes_everything(page):
 def test_page_says_what_happened(page):
     text = html.unescape(page.read_text())
     for fragment in (
-        "Of 7 claims, the paper’s rule finds 3 reproduced, 1 contradicted, 1 inconclusive, "
-        "1 not judgeable at this scale and 1 not run; the interval rule finds 1 reproduced, 1 contradicted, "
-        "3 inconclusive, 1 not judgeable at this scale and 1 not run.",
+        "Of 7 claims, the interval rule finds 1 reproduced, 1 contradicted, 3 inconclusive, 1 not judgeable at this "
+        "scale and 1 not run; by one standard deviation (Jin et al.): 3 reproduced, 1 contradicted, 1 inconclusive, "
+        "1 not judgeable at this scale and 1 not run.",
         "22.5\u00a0% of the time at n\u00a0=\u00a03",
         "measured 61, 64.2, 65.1 %",
         "0f3a9 was not computed",
@@ -139,9 +140,24 @@ def test_a_study_of_nothing_still_has_a_report(study, results, tmp_path):
 
 
 def test_caution_lists_every_number_of_replicates_once(study, results):
-    verdicts = judge_all(study.claims, results)
-    assert report.caution(verdicts).count("%") == 1
-    assert report.caution(()) == ""
+    assert study.rule.caution(judge_all(study.claims, results)).count("%") == 1
+    assert study.rule.caution(()) == ""
+
+
+def test_what_stands_over_a_verdict_is_the_rule_of_its_paper_and_a_study_without_one_has_intervals_only(
+    study, results, tmp_path
+):
+    names = {"OneStandardDeviation": "Jin et al.", "CorrelationBelow5Percent": "Bartoldson et al."}
+    for rule in (OneStandardDeviation(), CorrelationBelow5Percent(), None):
+        page = report.write(replace(study, rule=rule), results, tmp_path).page
+        summary = json.loads((tmp_path / "summary.json").read_text())
+        outcomes = {claim["by_paper"] for claim in summary["claims"] if claim["by_interval"] == "reproduced"}
+        for other, who in names.items():
+            assert (f"({who})" in page.read_text()) == (type(rule).__name__ == other)
+            assert (f"({who})" in (tmp_path / "README.md").read_text()) == (type(rule).__name__ == other)
+        expected = {"OneStandardDeviation": {"reproduced"}, "CorrelationBelow5Percent": {"no such rule"}}
+        assert outcomes == expected.get(type(rule).__name__, {None})
+        assert summary["rule"] == (rule and rule.name)
 
 
 @pytest.mark.parametrize(

@@ -200,7 +200,7 @@ def assert_same(left, right):
 
 def through_a_file(progress, file):
     file.write_bytes(checkpointer.checkpoint_to_bytes(checkpointer.Checkpoint(progress, frozenset(), 0.0)))
-    return checkpointer.checkpoint_from_file(str(file)).progress
+    return checkpointer.checkpoint_from_bytes(file.read_bytes(), "it").progress
 
 
 @pytest.fixture

@@ -96,7 +96,7 @@ def roundtrip(progress, tmp_path):
     """Through a checkpoint's file."""
     file = tmp_path / "checkpoint"
     file.write_bytes(checkpointer.checkpoint_to_bytes(checkpointer.Checkpoint(progress, frozenset(), 0.0)))
-    return checkpointer.checkpoint_from_file(str(file)).progress
+    return checkpointer.checkpoint_from_bytes(file.read_bytes(), "it").progress
 
 
 def test_states_that_pruning_clears_are_known(lab):

@@ -4,6 +4,7 @@ Belongs here: names, examples, and passing on. Does not belong here: reading sta
 itself (`study.py`), its report (`report.py`).
 """
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,6 +23,7 @@ from prunescope.audit.twins import twins_of
 from prunescope.base.errors import UsageError
 from prunescope.base.reference import StateRef
 from prunescope.measures.measure import SplitName
+from prunescope.measures.robustness import CORRUPTIONS, SEVERITIES, Condition, OtherData
 from prunescope.runs.execution.ensure import ensure
 from prunescope.runs.execution.status import Display
 from prunescope.runs.graph.given import Given, task_of
@@ -57,6 +59,8 @@ def audit(
     delta: float = 1.0,
     split: SplitName = "test",
     why: int = 0,
+    corruptions: bool | Sequence[str] = (),
+    shifted: Any = None,
     target: Target = CLASSES,
     classes: int | None = None,
     class_names: Names | None = None,
@@ -90,6 +94,8 @@ def audit(
     delta: points of error that a class or group may lose at what is called a safe sparsity.
     split: whose examples are looked at.
     why: on how many examples flatness, barriers and layers are looked at; 0 leaves them out, 512 is usual.
+    corruptions: names in CORRUPTIONS, such as "blur", or True for all: the same tables under their five severities.
+    shifted: another data set with the same classes, as test is: the same tables on its test examples.
     target, classes, class_names, prunable, output: as of `Task.from_module`.
     layout: how networks get the examples of a source of several parts.
     store: the folder where states and what is read of them are kept.
@@ -133,6 +139,7 @@ def audit(
         delta=delta,
         split=split,
         why=why,
+        conditions=_conditions(corruptions, _examples(shifted, None, target, classes, class_names, layout)),
         notes=(*found.notes, *_unpruned(before, known["pruned"]), *((NO_TRAINING_DATA,) if lacks_training else ())),
     )
     check_inputs(plan.states, split)
@@ -140,6 +147,16 @@ def audit(
     results = ensure(plan.all_nodes, store=store, workers=1, device=device, display=display)
     study = plan.study()
     return AuditReport(plan, study, results, judge_all(study.claims, results))
+
+
+def _conditions(corruptions: bool | Sequence[str], shifted: Examples | None) -> dict[str, Condition]:
+    """Conditions by name: every severity of the corruptions, and the shifted data set."""
+    known = {re.sub(r"(?<=[a-z])(?=[A-Z])", "-", kind.__name__).lower(): kind for kind in CORRUPTIONS}
+    names = [corruptions] if isinstance(corruptions, str) else list(known if corruptions is True else corruptions or ())
+    if odd := [name for name in names if name not in known]:
+        raise UsageError(f"{odd[0]!r} is no corruption; there are {', '.join(known)}")
+    made: dict[str, Condition] = {f"{name} {k}": known[name](severity=k) for name in names for k in SEVERITIES}
+    return made | ({"shifted": OtherData(source=shifted.data.source)} if shifted else {})
 
 
 def _twice(source: Source) -> bool:

@@ -36,7 +36,7 @@ JOINT = (
 
 def figures(audit: Audit) -> Iterator[Figure]:
     """All figures of an audit, what happened first."""
-    for name, title, caption, rows, plot in (*_changes(audit), *_lists(audit)):
+    for name, title, caption, rows, plot in (*_changes(audit), *_conditions(audit), *_lists(audit)):
         yield Figure(name, title, caption=caption, rows=[_computed(audit, rows)], plot=plot)
     if audit.why:
         yield from _weights(audit)
@@ -113,6 +113,30 @@ def _changes(audit: Audit) -> Iterator[tuple[str, str, str, Rows, Plot]]:
                 references=("dense",),
             ),
         )
+
+
+def _conditions(audit: Audit) -> Iterator[tuple[str, str, str, Rows, Plot]]:
+    if len(audit.conditions) > ("shifted" in audit.conditions):
+        yield (
+            "robustness",
+            "Under corruptions",
+            "Error over the severity of a corruption of the same examples; at 0 there is none. The tables under-* have "
+            "what happened, answers, classes and groups under every condition, with intervals for one at a time.",
+            lambda found: found.robustness,
+            Lines("severity", "error, %", series="series", panel="corruption", replicate="network", share_y=False),
+        )
+    if "shifted" in audit.conditions:
+        tables: list[tuple[str, str, str, Rows, Plot]] = [
+            ("", "", "As of the examples above.", lambda found: found.measures, Listing()),
+            ("-flips", ": answers", "As of the examples above.", lambda found: found.flips, Listing()),
+            ("-classes", ": classes", JOINT, lambda found: found.groups("class"), LOSSES),
+        ]
+        for name, title, caption, rows, plot in tables:
+            yield f"shifted{name}", f"On the shifted data{title}", caption, partial(_shifted, rows), plot
+
+
+def _shifted(rows: Rows, found: Findings) -> Sequence[Row]:
+    return rows(found.under["shifted"])
 
 
 def _lists(audit: Audit) -> Iterator[tuple[str, str, str, Rows, Plot]]:

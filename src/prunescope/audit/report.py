@@ -5,6 +5,7 @@ Belongs here: tables and files. Does not belong here: what is found (`tables.py`
 """
 
 import html
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -70,9 +71,20 @@ class AuditReport:
         """All tables by name, and "examples": every example's numbers by every network."""
         return {
             **{shown.name: self._rows(shown) for shown in self.study.figures},
-            **({"gate": self.gate} if self.gate else {}),
-            "examples": self._examples(),
+            **{name: rows for name, rows in self._files().items() if rows},
         }
+
+    def _files(self) -> dict[str, Table]:
+        """The tables that are files only: the gate, all examples, and what is found under every condition."""
+        found = self.findings
+        under: dict[str, Callable[[Findings], Table]] = {
+            "measures": lambda one: one.measures,
+            "flips": lambda one: one.flips,
+            "classes": lambda one: one.groups("class"),
+            "groups": lambda one: one.groups() if one.evidence.groups else [],
+        }
+        files: dict[str, Table] = {f"under-{name}": found.shifted(table) for name, table in under.items()}
+        return files | {"gate": self.gate, "examples": self._examples()}
 
     def table(self, name: str) -> Table:
         """One table by its name, such as "classes": a list of rows. Raises UsageError, with the names, for another."""
@@ -92,7 +104,7 @@ class AuditReport:
         for title, rows in self.tables.items():
             table = pa.table({name: [row.get(name) for row in rows] for name in columns(rows)})
             pq.write_table(table, folder / "tables" / f"{title}.parquet")
-            if title in ("gate", "examples"):
+            if title in self._files():
                 (folder / "data" / f"{title}.csv").write_text(csv_text(rows), encoding="utf-8")
         if self.gate:
             (folder / "gate.xml").write_text(junit(self.gate, "prunescope.audit"), encoding="utf-8")

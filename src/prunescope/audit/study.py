@@ -18,7 +18,8 @@ from prunescope.audit.why import Why
 from prunescope.base.reference import StateRef
 from prunescope.base.value import Value
 from prunescope.measures import Neighbours, Outputs, WeightCount
-from prunescope.measures.measure import SplitName
+from prunescope.measures.measure import Measure, SplitName
+from prunescope.measures.robustness import Condition, OtherData, OutputsUnder
 from prunescope.runs.graph.given import task_of
 from prunescope.runs.graph.nodes import Measured, Reading
 from prunescope.studies.results import Results
@@ -42,11 +43,12 @@ KINDS = (
 class Settings(Value):
     """What was audited: ids of states by name, names of groups, bounds in percentage points."""
 
-    added: ClassVar[frozenset[str]] = frozenset({"controls"})
+    added: ClassVar[frozenset[str]] = frozenset({"controls", "conditions"})
     dense: str
     pruned: dict[str, str]
     twins: dict[str, str]
     controls: dict[str, str] = {}
+    conditions: dict[str, str] = {}
     split: SplitName
     groups: tuple[str, ...]
     gate: dict[str, float]
@@ -64,6 +66,7 @@ class Audit:
     delta: points that a class or group may lose at a safe sparsity.
     split: whose examples are looked at.
     why: examples that weights are looked at with; 0 leaves that out.
+    conditions: how else the examples are shown, by name.
     notes: what is said of how the states came in.
     """
 
@@ -76,6 +79,7 @@ class Audit:
     delta: float = 1.0
     split: SplitName = "test"
     why: int = 0
+    conditions: Mapping[str, Condition] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     @cached_property
@@ -92,16 +96,20 @@ class Audit:
     def nodes(self) -> tuple[Reading, ...]:
         """What findings are read from: every network's answers and sparsity, and the neighbours of every example."""
         readings = [reading for name in self.states for reading in (self.outputs(name), self.size(name))]
-        return (*readings, self.neighbours)
+        under = [self.outputs(name, condition) for condition in self.conditions for name in self.states]
+        return (*readings, self.neighbours, *under)
 
     @property
     def all_nodes(self) -> tuple[Measured, ...]:
         """These, and what is read of weights."""
         return (*self.nodes, *self.weights.nodes)
 
-    def outputs(self, name: str) -> Reading:
-        """A network's answers."""
-        return Reading(measure=Outputs(split=self.split), state=self.states[name])
+    def outputs(self, name: str, condition: str = "") -> Reading:
+        """A network's answers, under a condition where one is named."""
+        measure: Measure = Outputs(split=self.split)
+        if condition:
+            measure = OutputsUnder(split=self.split, condition=self.conditions[condition])
+        return Reading(measure=measure, state=self.states[name])
 
     def size(self, name: str) -> Reading:
         """How many weights a network keeps."""
@@ -134,6 +142,7 @@ class Audit:
             pruned={name: state.id for name, state in self.pruned.items()},
             twins={name: state.id for name, state in self.twins.items()},
             controls={name: state.id for name, state in self.controls.items()},
+            conditions={name: condition.id for name, condition in self.conditions.items()},
             split=self.split,
             groups=tuple(self.groups),
             gate=dict(self.gate),
@@ -144,22 +153,31 @@ class Audit:
 
 @lru_cache(maxsize=2)
 def _findings(audit: Audit, results: Any) -> Findings:
-    like = results[audit.outputs("dense")]
+    evidence = _evidence(audit, results)
+    check_seeds(evidence.seeds)
+    under = {name: Findings(_evidence(audit, results, name), audit.delta) for name in audit.conditions}
+    return Findings(evidence, audit.delta, under)
+
+
+def _evidence(audit: Audit, results: Any, condition: str = "") -> Evidence:
+    """The answers to the examples, or to what they become; groups and neighbours are those of the examples alone."""
+    like = results[audit.outputs("dense", condition)]
     sizes = {name: results[audit.size(name)] for name in audit.states}
     known = {
-        name: answers(name, results[audit.outputs(name)], 1 - float(size["kept"] / sizes["dense"]["weights"]), like)
+        name: answers(
+            name, results[audit.outputs(name, condition)], 1 - float(size["kept"] / sizes["dense"]["weights"]), like
+        )
         for name, size in sizes.items()
     }
-    check_seeds([known["dense"], *(known[name] for name in audit.twins)])
+    other = condition and isinstance(audit.conditions[condition], OtherData)
     count = max(like["log_probability"].shape[1], int(like["label"].max()) + 1)
-    evidence = Evidence(
+    return Evidence(
         dense=known["dense"],
         pruned=tuple(known[name] for name in audit.pruned),
         twins=tuple(known[name] for name in audit.twins),
         controls=tuple(known[name] for name in audit.controls),
         index=like["index"],
         classes=tuple(task_of(audit.dense).data.source.class_names) or tuple(map(str, range(count))),
-        groups=audit.groups,
-        neighbours=results[audit.neighbours]["neighbours"],
+        groups={} if other else audit.groups,
+        neighbours=results[audit.neighbours]["neighbours"][: 0 if condition else None],
     )
-    return Findings(evidence, audit.delta)

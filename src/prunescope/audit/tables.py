@@ -3,8 +3,8 @@
 Belongs here: rows from contrasts. Does not belong here: statistics (`contrast.py`), verdicts (`claims.py`).
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 
 import numpy as np
@@ -29,10 +29,12 @@ class Findings:
 
     evidence: the networks' answers.
     delta: points of error that a class or group may lose in what is called a safe sparsity.
+    under: what is found where the examples are shown otherwise, by the name of the condition.
     """
 
     evidence: Evidence
     delta: float = 1.0
+    under: Mapping[str, "Findings"] = field(default_factory=dict)
 
     @cached_property
     def pruned(self) -> list[Contrast]:
@@ -198,6 +200,27 @@ class Findings:
                     rows.append({"panel": name, **point, "series": "dense", "value": scale * value(one.dense)})
                 worst = 100 * one.changes.at(one.grouped).worst.estimate
                 rows.append({"panel": "loss of the worst class or group, points", **point, "value": worst})
+        return rows
+
+    def shifted(self, table: Callable[["Findings"], Sequence[Row]]) -> list[Row]:
+        """The rows of a table under every condition."""
+        return [{"condition": name, **row} for name, found in self.under.items() for row in table(found)]
+
+    @cached_property
+    def robustness(self) -> list[Row]:
+        """The error of every network by corruption and severity, 0 without."""
+        rows: list[Row] = []
+        parts = [(name.split(" "), found) for name, found in self.under.items() if " " in name]
+        severities = [(corruption, int(severity), found) for (corruption, severity), found in parts]
+        plain = [(corruption, 0, self) for corruption in dict.fromkeys(corruption for corruption, *_ in severities)]
+        for corruption, severity, found in (*plain, *severities):
+            series = {one.other.name: one.other.name for one in found.treated}
+            twins = {one.other.name: "another seed" for one in found.twins}
+            networks = [found.evidence.dense, *(one.other for one in (*found.treated, *found.twins))]
+            for one in networks:
+                point: dict[str, object] = {"corruption": corruption, "severity": severity, "network": one.name}
+                point |= {"series": ({"dense": "dense"} | series | twins)[one.name]}
+                rows.append({**point, "error, %": 100 * float(one.wrong.mean())})
         return rows
 
     @cached_property

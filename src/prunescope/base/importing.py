@@ -1,5 +1,6 @@
 """Import paths: what they name, and the code behind them as a part of ids."""
 
+import functools
 import importlib
 import operator
 from typing import Any, ClassVar
@@ -22,6 +23,35 @@ def resolve(path: str) -> Any:
     except (ImportError, AttributeError, ValueError) as problem:
         hint = ", without .py" if module_name.endswith(".py") else ""
         raise UsageError(f"{path!r} cannot be imported ({problem}); write 'package.module:Name'{hint}") from problem
+
+
+def named(function: Any) -> tuple[str, dict[str, Any]]:
+    """The import path of a function, and the arguments that a `functools.partial` around it fixes.
+
+    Raises UsageError for what no import path names as it is: a lambda, a function inside another one, an object.
+    """
+    arguments: dict[str, Any] = {}
+    while isinstance(function, functools.partial):
+        if function.args:
+            raise UsageError(f"{function!r} fixes arguments by position; fix them by name")
+        arguments, function = {**function.keywords, **arguments}, function.func
+    path = f"{getattr(function, '__module__', None)}:{getattr(function, '__qualname__', None)}"
+    try:
+        found = resolve(path)
+    except UsageError:
+        found = None
+    if found is not function or isinstance(function, type):
+        raise UsageError(
+            f"{function!r} has no name that it can be imported by, so it cannot be told from another one later; write "
+            "a function at the top of a module or a cell (torch.nn.functional has those of torch.nn's losses), and "
+            "give its other arguments by functools.partial or loss_args="
+        )
+    return path, arguments
+
+
+def is_local(path: str) -> bool:
+    """Whether only this process has what the path names: it was defined in a script or a notebook."""
+    return path.startswith(("__main__:", "__mp_main__:"))
 
 
 class Importing(Value):

@@ -72,6 +72,13 @@ def audit(
         int,
         typer.Option("--why", metavar="EXAMPLES", min=0, help="Look at flatness, barrier and layers on so many; 512."),
     ] = 0,
+    corruptions: Annotated[
+        str | None,
+        typer.Option("--corruptions", metavar="NAME,...", help="all, or gaussian-noise,blur,brightness,contrast,jpeg."),
+    ] = None,
+    shifted: Annotated[
+        str | None, typer.Option("--shifted", metavar="DATA", help="A second data set with the same classes.")
+    ] = None,
     folder: options.StoreFolder = options.STORE,
     out: Annotated[
         Path | None,
@@ -112,6 +119,8 @@ def audit(
             delta=delta,
             split=split_name,
             why=why,
+            corruptions=corruptions == "all" or [name.strip() for name in (corruptions or "").split(",") if name],
+            shifted=source_named(shifted, kind, trained=False)[0] if shifted else None,
             target=kind,
             store=folder,
             device=device,

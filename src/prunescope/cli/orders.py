@@ -145,7 +145,7 @@ def carry_out(order: Order, machine: Machine, folder: Path, out: Path | None, co
         decided = until_decided(lambda n: order.build(replicates=n), looks(FIRST, order.most), make)
         study = decided.study
         screen.print(f"{decided.replicates} replicates at the last look")
-    screen.print(f"done in {duration(time.monotonic() - began)}; results are in {store.root}", soft_wrap=True)
+    screen.print(f"done in {duration(time.monotonic() - began)}; results are in {store.url}", soft_wrap=True)
     publish_report(study, store, out or order.folder, command)
 
 
@@ -200,16 +200,17 @@ def publish_report(study: Study, store: Store, out: Path, command: str) -> None:
 
 
 def _print_verdicts(study: Study, published: Written) -> None:
-    from prunescope.studies.report import mean_rule, number
+    from prunescope.studies.report import number
 
-    rows = table("claim", mean_rule(study), "interval rule", "estimate", "n", right=("n",))
+    rule = [study.rule.name] if study.rule else []
+    rows = table("claim", "interval rule", *rule, "estimate", "n", right=("n",))
     for verdict in published.verdicts:
         estimate, interval = verdict.why, verdict.interval
         if interval:
             bounds = f"[{number(interval.low)}, {number(interval.high)}]"
             estimate = f"{number(interval.estimate)} {bounds} {verdict.claim.unit}"
-        cells = (verdict.claim.says, verdict.paper, verdict.interval_rule, estimate, str(verdict.n))
-        rows.add_row(*(Text(cell) for cell in cells))
+        outcomes = [verdict.said] + [verdict.paper] * len(rule)
+        rows.add_row(*(Text(cell) for cell in (verdict.claim.says, *outcomes, estimate, str(verdict.n))))
     console = answers()
     if published.verdicts:
         console.print(rows)

@@ -74,12 +74,13 @@ def verify(folder: options.StoreFolder = options.STORE) -> None:
     """
     from prunescope.runs.store import housekeeping
 
-    paths = housekeeping.files(options.existing_store(folder))
-    checks = track(housekeeping.verify(paths), "reading", total=len(paths), console=messages(), transient=True)
+    store = options.existing_store(folder)
+    keys = housekeeping.files(store)
+    checks = track(housekeeping.verify(store, keys), "reading", total=len(keys), console=messages(), transient=True)
     damaged = [checked for checked in checks if checked.problem]
-    answers().print(f"{len(paths) - len(damaged)} of {len(paths)} files are whole")
+    answers().print(f"{len(keys) - len(damaged)} of {len(keys)} files are whole")
     if damaged:
-        print_problem("\n".join(f"{checked.path}: {checked.problem}" for checked in damaged))
+        print_problem("\n".join(f"{store.where(checked.key)}: {checked.problem}" for checked in damaged))
         raise typer.Exit(1)
 
 
@@ -106,7 +107,7 @@ def gc(
         housekeeping.check_pin(store, name)
     if not kept and not unpinned:
         raise UsageError(
-            f"nothing in {store.root} would stay pinned, so everything would go; run a study (that pins it), "
+            f"nothing in {store.url} would stay pinned, so everything would go; run a study (that pins it), "
             "or add --unpinned if that is what you want"
         )
     garbage = housekeeping.garbage(store, kept)
@@ -114,7 +115,7 @@ def gc(
         console.print(Text(f"kept: {name} ({len(ids)} results and their ancestors)"))
     removed = f"{len(garbage.runs)} runs, {len(garbage.readings)} readings, {len(garbage.leftovers)} leftovers"
     if not yes:
-        names = [path.name[:12] for path in garbage.runs]
+        names = [run[:12] for run in garbage.runs]
         more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
         console.print(Text(f"runs: {', '.join(names[:NAMED]) or 'none'}{more}"), soft_wrap=True)
         console.print(f"would remove {removed}: {size(garbage.size)}. Nothing was removed; --yes removes it")

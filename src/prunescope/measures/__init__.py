@@ -24,6 +24,7 @@ from prunescope.measures.normality import Normality
 from prunescope.measures.outputs import Outputs
 from prunescope.measures.pruning_rise import PruningRise
 from prunescope.measures.risk import ClassRisk, GroupRisk, Halves, Risk
+from prunescope.measures.robustness import OutputsUnder
 from prunescope.measures.signal import NoiseResponse, SignalAndNoise, SignalNeurons
 from prunescope.measures.sparsity import LayerSparsity, UnitsGone
 from prunescope.measures.weight_count import WeightCount

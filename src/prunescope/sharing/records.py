@@ -45,6 +45,11 @@ class Record:
         """A short name for people."""
         return self.id[:12]
 
+    @property
+    def last(self) -> int:
+        """The step at its end."""
+        return int(self.results.get("step", 0))
+
     def rows(self) -> Iterator[tuple[int, dict[str, float]]]:
         """All values of a step at once, steps in order; the last one of a curve that has several at a step."""
         by_step: dict[int, dict[str, float]] = {}

@@ -18,6 +18,7 @@ from prunescope.studies.estimate import Estimate, Estimated
 from prunescope.studies.quantity import Quantity, nodes_of
 from prunescope.studies.region import Among, Outcome, Region
 from prunescope.studies.results import Node, Numbers, Results
+from prunescope.studies.rule import NONE, Rule
 from prunescope.studies.statistics import Interval
 
 Basis = Literal["paper", "recalled", "proposed"]
@@ -100,9 +101,10 @@ class Claim:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of a claim, by the paper's rule and by the interval rule.
+    """What became of a claim, by its paper's own rule and by the interval rule.
 
-    paper, interval_rule: the two outcomes; no paper has a rule for an `Estimated` quantity.
+    paper, interval_rule: the two outcomes; where the study has no rule of a paper's, or that rule says nothing of such
+        a quantity, the first is "no such rule".
     why: the region and the interval, or what is in the way of a judgement.
     values: the claim's numbers; of several parts the mean over replicates of each.
     interval: of the claimed quantity; None where there is no number.
@@ -138,8 +140,8 @@ class Verdict:
         return dict(zip(_DECISIONS, self.claim.words, strict=True)).get(self.interval_rule, self.interval_rule)
 
 
-def judge(claim: Claim, results: Results) -> Verdict:
-    """The verdict on one claim.
+def judge(claim: Claim, results: Results, rule: Rule | None = None) -> Verdict:
+    """The verdict on one claim; rule: the paper's own, if the study has one.
 
     Missing results give "not run", and fewer values than the claim needs "too few replicates"; a failing precondition
     gives "not judgeable at this scale", with the numbers still shown. Raises UsageError if the claim itself is wrong,
@@ -164,7 +166,7 @@ def judge(claim: Claim, results: Results) -> Verdict:
         outcome = "not judgeable at this scale" if obstacle else outcome
         return _unjudged(claim, outcome, obstacle or short, values)
     else:
-        verdict = _decided(claim, values)
+        verdict = _decided(claim, values, NONE if rule is None else rule.outcome(claim, values, results))
     if obstacle:
         return replace(
             verdict,
@@ -187,9 +189,9 @@ def _check_shape(claim: Claim, values: Numbers) -> None:
         raise UsageError(f"claim {claim.name!r}: its quantity has shape {shape}; {kind} takes {fix}")
 
 
-def judge_all(claims: Iterable[Claim], results: Results) -> tuple[Verdict, ...]:
+def judge_all(claims: Iterable[Claim], results: Results, rule: Rule | None = None) -> tuple[Verdict, ...]:
     """The verdicts on a family of claims, with p-values adjusted for all that were judged (Holm)."""
-    verdicts = [judge(claim, results) for claim in claims]
+    verdicts = [judge(claim, results, rule) for claim in claims]
     adjusted = iter(statistics.holm([verdict.p for verdict in verdicts if verdict.p is not None]))
     return tuple(v if v.p is None else replace(v, p_holm=next(adjusted)) for v in verdicts)
 
@@ -203,23 +205,15 @@ def unmet(cautions: Iterable[Precondition], results: Results) -> tuple[str, ...]
     return tuple(dict.fromkeys(text for text in problems if text))
 
 
-def _decided(claim: Claim, values: Numbers) -> Verdict:
+def _decided(claim: Claim, values: Numbers, by_paper: Outcome) -> Verdict:
     interval = claim.region.interval(values)
     outcome, why = _by_interval(claim.region, interval)
-    return Verdict(
-        claim,
-        claim.region.by_paper(values),
-        outcome,
-        why,
-        _shown(values),
-        interval,
-        p=claim.region.p_value(values),
-    )
+    return Verdict(claim, by_paper, outcome, why, _shown(values), interval, p=claim.region.p_value(values))
 
 
 def _estimated(claim: Claim, estimate: Estimate) -> Verdict:
     outcome, why = _by_interval(claim.region, estimate.interval)
-    return Verdict(claim, "no such rule", outcome, why, interval=estimate.interval, estimate=estimate)
+    return Verdict(claim, NONE, outcome, why, interval=estimate.interval, estimate=estimate)
 
 
 def _by_interval(region: Region, interval: Interval) -> tuple[Outcome, str]:

@@ -24,14 +24,13 @@ from markupsafe import Markup
 from prunescope.base.errors import DataError, PrunescopeError, UsageError
 from prunescope.base.value import Value
 from prunescope.runs.graph.nodes import describe
-from prunescope.studies import statistics
 from prunescope.studies.claim import Verdict, judge_all, unmet
-from prunescope.studies.estimate import Estimated
 from prunescope.studies.explore import points_of
 from prunescope.studies.figure import Figure, columns, csv_text
 from prunescope.studies.plot import Listing, NothingToDraw, Table
-from prunescope.studies.region import Among, Count, Outcome
+from prunescope.studies.region import Outcome
 from prunescope.studies.results import Results
+from prunescope.studies.rule import Rule
 from prunescope.studies.study import Study
 from prunescope.studies.svg import side_by_side, width
 
@@ -101,14 +100,14 @@ def write(
     recipe) by node id; a figure shows those of its own curves. failures: why a run failed, by node id.
     command: how to make the report again.
     """
-    verdicts = judge_all(study.claims, results)
+    verdicts = judge_all(study.claims, results, study.rule)
     cautions = unmet(study.cautions, results)
     by_name = {verdict.claim.name: verdict for verdict in verdicts}
     drawn = tuple(
         replace(_draw(figure, results), verdicts=tuple(by_name[claim.name] for claim in study.claims_of(figure)))
         for figure in study.figures
     )
-    sentence = study.head(results) if study.head else summary_sentence(verdicts, mean_rule(study))
+    sentence = study.head(results) if study.head else summary_sentence(verdicts, study.rule)
     texts = {f"figures/{item.figure.name}.svg": item.svg for item in drawn if item.svg}
     texts |= {f"data/{item.figure.name}.csv": item.csv for item in drawn if item.csv}
     record = {"sentence": sentence, "cautions": cautions, "command": command, "cost": flat(cost or {})}
@@ -119,9 +118,7 @@ def write(
         "study": study,
         "verdicts": verdicts,
         "sentence": sentence,
-        "by_paper": not all(isinstance(verdict.claim.quantity, Estimated) for verdict in verdicts),
-        "caution": caution(verdicts),
-        "rule": mean_rule(study),
+        "caution": study.rule.caution(verdicts) if study.rule else "",
         "cautions": cautions,
         "drawn": drawn,
         "settings": flat(described(study.settings)),
@@ -148,10 +145,11 @@ def summary(study: Study, verdicts: Sequence[Verdict]) -> dict[str, Any]:
         "study": study.name,
         "question": study.question,
         "paper": study.paper,
+        "rule": study.rule and study.rule.name,
         "scale": study.scale,
         "settings": described(study.settings),
         "figures": [figure.name for figure in study.figures],
-        "claims": [_claim_summary(verdict) for verdict in verdicts],
+        "claims": [_claim_summary(verdict, study.rule) for verdict in verdicts],
     }
 
 
@@ -162,29 +160,14 @@ def described(settings: Value) -> dict[str, Any]:
     return {name: value for name, value in plain.items() if name != "kind"}
 
 
-def mean_rule(study: Study) -> str:
-    """What the rule of one standard deviation is called: that of the paper, where a study has one."""
-    return "paper’s rule" if study.paper else "rule of one standard deviation"
-
-
-def summary_sentence(verdicts: Sequence[Verdict], rule: str = "paper’s rule") -> str:
-    """What became of all claims, by both rules, in one sentence that leaves none out; rule: see `mean_rule`."""
+def summary_sentence(verdicts: Sequence[Verdict], rule: Rule | None = None) -> str:
+    """What became of all claims, by the interval rule and that of the paper, in one sentence that leaves none out."""
     if not verdicts:
         return "This study makes no claims."
-    paper = _counts(verdict.paper for verdict in verdicts)
-    interval = _counts(verdict.interval_rule for verdict in verdicts)
     noun = "claim" if len(verdicts) == 1 else "claims"
-    return f"Of {len(verdicts)} {noun}, the {rule} finds {paper}; the interval rule finds {interval}."
-
-
-def caution(verdicts: Iterable[Verdict]) -> str:
-    """How often the paper's rule fires by chance, for every number of replicates that was judged by it."""
-    by_mean = [v for v in verdicts if not (v.estimate or isinstance(v.claim.region, Among | Count))]
-    rates = [
-        f"{100 * statistics.false_positive_rate(n):.1f}\u00a0% of the time at n\u00a0=\u00a0{n}"
-        for n in sorted({verdict.n for verdict in by_mean if verdict.interval is not None})
-    ]
-    return ", ".join(rates)
+    interval = f"the interval rule finds {_counts(verdict.interval_rule for verdict in verdicts)}"
+    by_paper = f"; by {rule.name}: {_counts(verdict.paper for verdict in verdicts)}" if rule else ""
+    return f"Of {len(verdicts)} {noun}, {interval}{by_paper}."
 
 
 def number(value: object) -> str:
@@ -248,7 +231,7 @@ def _draw(figure: Figure, results: Results) -> _Drawn:
     return _Drawn(figure, "", side_by_side(panels), markup, csv_text(table), table, points)
 
 
-def _claim_summary(verdict: Verdict) -> dict[str, Any]:
+def _claim_summary(verdict: Verdict, rule: Rule | None) -> dict[str, Any]:
     claim, interval = verdict.claim, verdict.interval
     return {
         "name": claim.name,
@@ -257,7 +240,7 @@ def _claim_summary(verdict: Verdict) -> dict[str, Any]:
         "place": claim.place,
         "region": str(claim.region),
         "unit": verdict.unit,
-        "by_paper": verdict.paper,
+        "by_paper": rule and verdict.paper,
         "by_interval": verdict.interval_rule,
         "said": verdict.said,
         "why": verdict.why,
@@ -289,5 +272,6 @@ def _environment() -> jinja2.Environment:
     )
     environment.filters["number"] = number
     environment.filters["columns"] = columns
+    environment.filters["capfirst"] = lambda text: text[:1].upper() + text[1:]
     environment.filters["pretty"] = _json
     return environment

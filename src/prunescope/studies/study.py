@@ -11,6 +11,7 @@ from prunescope.base.errors import UsageError
 from prunescope.studies.claim import Claim, Precondition
 from prunescope.studies.figure import Figure
 from prunescope.studies.results import Node, Results
+from prunescope.studies.rule import Rule
 
 _FILE_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
@@ -25,6 +26,7 @@ class Study:
     figures: what is shown.
     claims: what is judged; the figures' own claims are added to these, before them.
     paper: the reference, in full; empty for a study of one's own.
+    rule: by which the paper itself calls a result one; without, only intervals decide.
     scale: what the study was cut down to, in words.
     notes: paragraphs for the reader.
     cautions: what is told at the head of the report where it does not hold, such as an optimum inside its chain.
@@ -40,6 +42,7 @@ class Study:
     figures: tuple[Figure, ...] = ()
     claims: tuple[Claim, ...] = ()
     paper: str = ""
+    rule: Rule | None = None
     scale: str = ""
     notes: tuple[str, ...] = ()
     cautions: tuple[Precondition, ...] = ()
@@ -91,7 +94,7 @@ def _check_names(kind: str, names: Sequence[str]) -> None:
 
 
 def merged(parts: Iterable[Study], name: str, question: str, *, settings: value.Value, scale: str, paper: str) -> Study:
-    """One study of all figures, claims and notes of several; what several parts share is there once.
+    """One study of all figures, claims and notes of several, by the first one's rule; what they share is there once.
 
     Of equal names of claims the last part's is kept. Raises UsageError if figures of two parts have one name.
     """
@@ -109,6 +112,7 @@ def merged(parts: Iterable[Study], name: str, question: str, *, settings: value.
         figures=tuple(figures),
         claims=tuple(claims.values()),
         paper=paper,
+        rule=studies[0].rule,
         scale=scale,
         notes=tuple(dict.fromkeys(note for part in studies for note in part.notes)),
         cautions=tuple({caution.says: caution for part in studies for caution in part.cautions}.values()),

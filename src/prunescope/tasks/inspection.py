@@ -15,6 +15,7 @@ from prunescope.base.blame import blaming
 from prunescope.base.errors import UsageError
 from prunescope.base.state import Weights
 from prunescope.base.tree import equal
+from prunescope.tasks.losses import cross_entropy, mean_binary_cross_entropy
 from prunescope.tasks.prunable import Tensors
 from prunescope.tasks.targets import Classes
 from prunescope.tasks.task import Problem
@@ -38,6 +39,7 @@ class Inspection:
     masked: number of entries that are removed before the first step, by name of the tensor.
     unused: names of the trainable parameters that no gradient reaches.
     seeded: whether initial weights depend on the seed; those of an instance do not, as is to be expected.
+    probabilities: whether outputs look like probabilities, where the loss takes logits.
     """
 
     network: str
@@ -49,6 +51,7 @@ class Inspection:
     masked: Mapping[str, int]
     unused: tuple[str, ...]
     seeded: bool
+    probabilities: bool = False
 
     @property
     def sentence(self) -> str:
@@ -58,12 +61,14 @@ class Inspection:
         unusual += [f"{_some(self.evaluating)} in evaluation mode during training"] if self.evaluating else []
         unusual += [f"no gradient reaches {_some(self.unused)}"] if self.unused else []
         unusual += [] if self.seeded else ["every seed starts from the same weights"]
+        if self.probabilities:
+            unusual += ["outputs are probabilities already, and the loss takes logits: leave softmax or sigmoid out"]
         return f"{self.network}: " + "; ".join([self.tensors.sentence, *unusual])
 
     @property
     def is_usual(self) -> bool:
         """Whether everything trains from weights by seed, every matrix is prunable, and none is pruned at the start."""
-        others = (self.tensors.other, self.frozen, self.evaluating, self.masked, self.unused)
+        others = (self.tensors.other, self.frozen, self.evaluating, self.masked, self.unused, self.probabilities)
         return self.seeded and not any(others)
 
     @property
@@ -86,6 +91,11 @@ def inspect_problem(problem: Problem) -> Inspection:
     name = model.network.path.rpartition(":")[2]
     weights, before = model.fresh(0), model.fresh(0)
     _check_numbers(name, weights)
+    if not equal(weights.params, before.params):
+        raise UsageError(
+            f"{name} builds another network each time from the same seed: it draws from another generator than torch's "
+            "default one (random, numpy), and no run could be made again; draw by torch"
+        )
     x, y = train.batch(torch.tensor([0, len(train) - 1], device=train.y.device))
     apply = _Passes(problem, weights, name)
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
@@ -112,19 +122,40 @@ def inspect_problem(problem: Problem) -> Inspection:
         frozen,
         model.evaluating,
         masked,
-        _unused(problem, weights, x),
+        _unused(problem, weights, x, y),
         model.network.given is not None or not equal(weights.params, model.fresh(1).params),
+        _are_probabilities(problem, outputs),
     )
 
 
-def _unused(problem: Problem, weights: Weights, x: Tensor) -> tuple[str, ...]:
+def check_trains(problem: Problem, inspection: Inspection) -> None:
+    """Raises UsageError where training could change nothing, because the loss is cut off from the parameters."""
+    leaves = dict(problem.model.template(train=True).named_parameters()).keys() - problem.model.frozen
+    if leaves and leaves <= set(inspection.unused):
+        raise UsageError(
+            f"no gradient of loss {_loss_name(problem)} reaches any parameter of {inspection.network}; the outputs or "
+            "the loss were made without a graph: look for detach(), .data, .item(), numpy, argmax or torch.no_grad()"
+        )
+
+
+def _unused(problem: Problem, weights: Weights, x: Tensor, y: Tensor) -> tuple[str, ...]:
     leaves = {name: leaf.detach().requires_grad_() for name, leaf in weights.params.items()}
     with torch.enable_grad():
         outputs, _ = problem.model.apply(leaves, weights.buffers, x, train=True)
-        if not outputs.requires_grad:
+        losses = problem.loss(outputs, y)
+        if not losses.requires_grad:
             return tuple(leaves)
-        slopes = torch.autograd.grad(outputs.sum(), list(leaves.values()), allow_unused=True)
+        slopes = torch.autograd.grad(losses.sum(), list(leaves.values()), allow_unused=True)
     return tuple(name for name, slope in zip(leaves, slopes, strict=True) if slope is None)
+
+
+def _are_probabilities(problem: Problem, outputs: Tensor) -> bool:
+    """Whether rows sum to 1 under softmax's loss, or at least 8 outputs lie within 0 and 1 under sigmoid's."""
+    if bool(((outputs < 0) | (outputs > 1)).any()):
+        return False
+    if problem.loss is cross_entropy:
+        return bool(torch.allclose(outputs.sum(1), torch.ones(len(outputs), device=outputs.device), atol=1e-5))
+    return problem.loss is mean_binary_cross_entropy and outputs.numel() >= 8
 
 
 def _check_pure(name: str, apply: "_Passes", x: Tensor, training: Tensor, weights: tuple[Weights, Weights]) -> None:
@@ -219,8 +250,12 @@ def _close(one: Tensor, other: Tensor) -> bool:
     return torch.allclose(one, other, rtol=0, atol=TOLERANCE * scale + 1e-6, equal_nan=True)
 
 
+def _loss_name(problem: Problem) -> str:
+    return str(getattr(problem.loss, "__qualname__", type(problem.loss).__qualname__))
+
+
 def _check_loss(problem: Problem, outputs: Tensor, y: Tensor) -> None:
-    name = getattr(problem.loss, "__qualname__", type(problem.loss).__qualname__)
+    name = _loss_name(problem)
     with blaming(f"loss {name}", always=True):
         losses, *alone = (problem.loss(outputs[rows], y[rows]) for rows in ([0, 1], [0], [1]))
     shape = list(losses.shape) if isinstance(losses, Tensor) else type(losses).__name__

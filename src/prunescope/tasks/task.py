@@ -15,7 +15,7 @@ from pydantic import Field, JsonValue, SerializeAsAny, model_validator
 from torch import Tensor, nn
 
 from prunescope.base.errors import UsageError
-from prunescope.base.importing import Importing, resolve
+from prunescope.base.importing import Importing, is_local, named, resolve
 from prunescope.base.streams import Seeds, stream
 from prunescope.base.value import Value, canonical
 from prunescope.tasks.data import corruption
@@ -138,7 +138,8 @@ class Task(Importing):
 
     network: the network by import path and arguments.
     data: the examples and their labels.
-    loss: import path of a function (outputs [N, ...], y [N, ...]) -> loss [N]; that of the target if it is left out.
+    loss: a function (outputs [N, ...], y [N, ...]) -> loss [N], kept as its import path; that of the target if it is
+        left out.
     loss_args: its other arguments, by keyword; the loss is the same in training and wherever it is measured.
     target: what the labels are, and how outputs are judged by them.
     """
@@ -154,9 +155,13 @@ class Task(Importing):
 
     @model_validator(mode="before")
     @classmethod
-    def _loss_of_target(cls, fields: Any) -> Any:
+    def _loss_by_path(cls, fields: Any) -> Any:
         if isinstance(fields, dict) and isinstance(fields.get("target"), Target):
-            return {"loss": fields["target"].loss, **fields}
+            fields = {"loss": fields["target"].loss, **fields}
+        if isinstance(fields, dict) and not isinstance(fields.get("loss", ""), str):
+            path, arguments = named(fields["loss"])
+            args = {**arguments, **fields.get("loss_args", {})}
+            fields = {**fields, "loss": path, "loss_args": args}
         return fields
 
     @model_validator(mode="after")
@@ -178,7 +183,7 @@ class Task(Importing):
         train: Any,
         test: Any,
         target: Target = CLASSES,
-        loss: str | None = None,
+        loss: str | Loss | None = None,
         loss_args: Mapping[str, JsonValue] | None = None,
         classes: int | None = None,
         class_names: Names | None = None,
@@ -195,7 +200,7 @@ class Task(Importing):
         factory: returns a fresh module at each call; the weights of an instance start every replicate.
         train, test: (x, y), a Dataset, a DataLoader, or a dataset of Hugging Face; see `tasks/data/tensors.own`.
         target: what y is: Classes(), Binary(), MultiLabel(), Regression() or Sequence().
-        loss: import path of a function (outputs [N, ...], y [N, ...]) -> loss [N]; None stands for the target's.
+        loss: a function (outputs [N, ...], y [N, ...]) -> loss [N], or its import path; None stands for the target's.
         loss_args: its other arguments, by keyword.
         classes, class_names: how many classes there are, and their names; a mapping maps labels to 0, 1, ... as well.
         groups: columns of one's own by name, each a pair (train, test) of a group an example.
@@ -213,7 +218,13 @@ class Task(Importing):
             network = network.replace(layout=layout)
         network = with_prunable(network, prunable, example)
         data = Data(source=source, validation=validation, augmentation=augmentation)
-        return cls(network=network, data=data, loss=loss or target.loss, loss_args=dict(loss_args or {}), target=target)
+        fields: dict[str, Any] = {"loss": target.loss if loss is None else loss, "loss_args": dict(loss_args or {})}
+        return cls(network=network, data=data, target=target, **fields)
+
+    @property
+    def local(self) -> str | None:
+        """What only this process can make: the network's path or the loss's; None where others can make both."""
+        return self.network.path if self.network.local else self.loss if is_local(self.loss) else None
 
     def load(self, seeds: Seeds, arrays: Arrays, *, model: Model | None = None) -> "Problem":
         """The task in memory under `seeds`.

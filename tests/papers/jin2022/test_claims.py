@@ -185,8 +185,8 @@ def test_the_paper_s_counts_over_benchmarks_can_be_reproduced_and_contradicted()
     gained, same = made(better, better), made(equal, equal)
     harmed = made(lambda arm, noise, level: 10.0 + 5 * (arm == "pruned" and level > 0), equal)
     assert (outcome(helps, gained), outcome(helps, same)) == ("reproduced", "inconclusive")
-    assert (judge(no_worse, gained).paper, outcome(no_worse, gained)) == ("reproduced", "reproduced")
-    assert (judge(no_worse, same).paper, outcome(no_worse, harmed)) == ("reproduced", "contradicted")
+    assert (judge(no_worse, gained, study.rule).paper, outcome(no_worse, gained)) == ("reproduced", "reproduced")
+    assert (judge(no_worse, same, study.rule).paper, outcome(no_worse, harmed)) == ("reproduced", "contradicted")
     assert {claim.basis for claim in study.claims} == {"proposed"}
     behind = {row["series"] for row in study.figures[0].table(gained) if round(row["behind"]) == 4}
     assert behind == {"dense", "extended dense", "width-scaled"}

@@ -15,6 +15,7 @@ from prunescope.runs.execution.ensure import ensure
 from prunescope.runs.store.store import Store
 from prunescope.studies.claim import judge
 from prunescope.studies.publish import nodes_of, publish
+from prunescope.studies.rule import OneStandardDeviation
 from prunescope.tasks.data.synthetic import synthetic
 
 pytestmark = pytest.mark.slow
@@ -83,8 +84,9 @@ def test_an_optimum_beyond_extended_training_is_not_judgeable(tmp_path):
     claims = {claim.name: claim for claim in fig6.numbers(bench)}
     verdict = judge(claims["extended-gap-equal-40"], results)
     assert verdict.paper == "not judgeable at this scale" and "run as long as pruning" in verdict.why
-    assert judge(claims["extended-gap-best-40"], results).paper in ("reproduced", "contradicted")
-    nearer = judge(claims["extended-gap-equal-40"], Fake(bench, best=1))
+    rule = OneStandardDeviation()
+    assert judge(claims["extended-gap-best-40"], results, rule).paper in ("reproduced", "contradicted")
+    nearer = judge(claims["extended-gap-equal-40"], Fake(bench, best=1), rule)
     assert nearer.paper in ("reproduced", "contradicted")
 
 

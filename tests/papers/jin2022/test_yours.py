@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from prunescope.base.errors import UsageError
-from prunescope.papers.jin2022 import classes, suspects, yours
+from prunescope.papers import whom
+from prunescope.papers.jin2022 import suspects, yours
 from prunescope.papers.jin2022.arms import Benchmark
 from prunescope.runs.execution.ensure import ensure
 from prunescope.runs.graph.recipe import Recipe
@@ -158,7 +159,7 @@ def test_classes_by_name_worst_first_by_hand():
     group = np.array([0, 0, 0, 0, 2, 2, 2])
     dense = np.array([[0, 0, 0, 1, 0, 1, 1], [0, 0, 0, 0, 0, 0, 1]], dtype=bool)
     sparse = np.array([[1, 1, 0, 0, 0, 0, 1], [1, 0, 0, 1, 0, 0, 1]], dtype=bool)
-    worst, better, empty = classes.named(group, dense, sparse)
+    worst, better, empty = whom.named(group, dense, sparse)
     # Class 0: one error of eight becomes four; example 3 is lost in one replicate and won in the other.
     counts = {"class": 0, "examples": 4, "lost": 2, "won": 0}
     assert worst == counts | {"dense": 12.5, "pruned": 50.0, "change": 37.5, "p": 0.5, "p_holm": 1.0}

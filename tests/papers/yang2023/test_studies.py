@@ -95,7 +95,7 @@ def test_a_step_size_that_diverges_fails_by_name_and_the_rest_goes_on(store, tmp
     verdicts = {verdict.claim.name: verdict for verdict in done.verdicts}
     assert verdicts["noisy-mild-lowers-error"].paper == "not judgeable at this scale"
     assert "measured 0 % of replicates" in verdicts["noisy-mild-lowers-error"].why
-    assert verdicts["theory-like-features-move"].paper in ("reproduced", "contradicted", "inconclusive")
+    assert verdicts["theory-like-features-move"].interval_rule in ("reproduced", "contradicted", "inconclusive")
     rows = study.figures[-1].table(StoredResults(store))
     missed = [r["value"] for r in rows if r["panel"] == "noisy" and r["quantity"] == "runs not trained"]
     assert missed == [100.0] * 3

@@ -34,7 +34,7 @@ def load(thing: Any, name: str, store: Store) -> Loaded:
         if (loaded := origin(thing, name, store)) is not None:
             return loaded
     raise UsageError(
-        f"{name} is neither a file that is here nor the beginning of a run's id in {store.root}"
+        f"{name} is neither a file that is here nor the beginning of a run's id in {store.url}"
         if isinstance(thing, str)
         else f"{name} is a {type(thing).__name__}; give a module, a state dict, the path of a file, or the id of a run"
     )

@@ -4,7 +4,7 @@ Belongs here: quantities lined up over replicates, and what must hold before the
 what is measured (`quantities.py`), which arms there are (`arms.py`), what is claimed (the file of each figure).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import cached_property
 
@@ -41,9 +41,11 @@ class Compared(ps.Quantity):
     """A quantity of some arms.
 
     needs: what must hold before a claim on it is judged.
+    points: of Pearson's correlation over runs, the runs; the papers' rule is about these.
     """
 
     needs: tuple[ps.Precondition, ...] = ()
+    points: Callable[[ps.Results], Points] | None = None
 
 
 @dataclass(frozen=True)
@@ -142,12 +144,17 @@ class Comparison:
         unit: str = "Pearson's correlation",
     ) -> Compared:
         """A statistic of the points of all runs as jackknife pseudo-values, one a replicate: [R]."""
+
+        def points(results: ps.Results) -> Points:
+            return self.points(results, x, y, *given)
+
         return Compared(
             "",
             f"jackknife pseudo-values, one a replicate, of {unit}",
             self.nodes(x, y, *given),
-            lambda results: correlation.pseudo_values(self.points(results, x, y, *given), statistic),
+            lambda results: correlation.pseudo_values(points(results), statistic),
             (self.fits(x, y), self.moves(x)),
+            points if statistic is correlation.r else None,
         )
 
     def measures(self, *quantities: str) -> bool:

@@ -32,6 +32,7 @@ def builder(
             settings=settings,
             scale=words(settings, scale),
             paper=PAPERS[name.split("/")[0]],
+            rule=ps.CorrelationBelow5Percent(),
             figures=tuple(figures(settings)),
             notes=tuple(note if isinstance(note, str) else note(settings) for note in notes),
         )

@@ -21,6 +21,7 @@ from prunescope.papers.bartoldson.flatness import SHARPNESS, TRACE_C, TRACE_H, b
 from prunescope.papers.bartoldson.paper import Figures
 from prunescope.papers.bartoldson.quantities import ANEW, Measured, Observables, over_epochs
 from prunescope.papers.bartoldson.scales import Count, Distinct
+from prunescope.papers.whom import of_whom, on_test
 from prunescope.sparsity.select import Target
 from prunescope.sparsity.structure import Structure
 from prunescope.studies.events import Epochs
@@ -203,6 +204,7 @@ def _figures(runs: Comparison, targets: Sequence[Target]) -> Figures:
         claims.append(says(f"helps-{target}", what, gap, MORE, needs=()))
     numbers = ("test", "best", "train_at_best", x, "recovery", "recovered", *measures)
     yield figures.means("means", "Means of every arm", panels, numbers, claims)
+    yield from of_whom(runs.recipes(NONE), {name: on_test(runs.recipes(name)) for name in runs.pruned.names})
 
 
 def _named(layers: Sequence[ps.LayerSchedule], structure: Structure) -> tuple[ps.LayerSchedule, ...]:

@@ -76,6 +76,7 @@ def counted(benches: Sequence[Benchmark], *, settings: ps.Value, scale: str) -> 
         settings=settings,
         scale=scale,
         paper=PAPERS["jin2022"],
+        rule=ps.OneStandardDeviation(),
         figures=(_figure(cells),),
         cautions=tuple(c for bench in benches for c in optima_inside(bench, "pruned", "extended", "width")),
         notes=(

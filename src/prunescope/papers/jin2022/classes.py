@@ -2,11 +2,9 @@
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 import prunescope as ps
 from prunescope.base.errors import PrunescopeError
@@ -16,8 +14,7 @@ from prunescope.papers.jin2022.claims import MORE, Says, by_chance, no_more_than
 from prunescope.papers.jin2022.figures import OVER_SPARSITY
 from prunescope.papers.jin2022.quantities import ERROR, rank_agreement, remaining
 from prunescope.papers.readings import at_end
-from prunescope.studies import statistics
-from prunescope.tasks.data.groups import columns, grouping
+from prunescope.papers.whom import of_whom, on_test
 
 MARGIN = 0.5
 """Percentage points by which a class has to lose to count as harmed; proposed."""
@@ -89,99 +86,15 @@ def _rows(bench: Benchmark, arm: Arm, level: int) -> ps.Computed:
 
 def named_figures(bench: Benchmark) -> Iterator[ps.Figure]:
     """Every class by name, and every group of the user's own: what the best and the last level of pruning do to it."""
-    source = bench.base.task.data.source
-    labels = at_end(bench.row("dense", NOISE, 0)[0].recipe, ps.Labels(split="test"))
-    of_class = Groups("class", source.class_names, [labels], lambda results: np.asarray(results[labels]["label"]))
-    yield _named_figure(bench, of_class, "classes-named", "Who loses: every class, worst first")
-    for number, column in enumerate(columns(source.digest)):
-        groups = grouping(source.digest, column)
-        if "test" in groups.codes:
-            own = Groups(column, groups.names, [], partial(_codes, groups.codes["test"].numpy()), kind="groups")
-            yield _named_figure(bench, own, f"groups-named-{number}", f"Who loses: groups by {column}, worst first")
-
-
-@dataclass(frozen=True)
-class Groups:
-    """Groups of the test examples.
-
-    name: what a group is: a class, or the name of a column of the user's own.
-    names: of the groups 0, 1, ...; empty where they have none.
-    nodes: what must be computed to know them.
-    of: from results to the group of each example, int64 [N].
-    kind: what they are together.
-    """
-
-    name: str
-    names: Sequence[str]
-    nodes: Sequence[ps.Reading]
-    of: Callable[[ps.Results], NDArray[np.int64]]
-    kind: str = "classes"
-
-
-def _codes(codes: NDArray[np.int64], results: ps.Results) -> NDArray[np.int64]:
-    return codes
-
-
-def _named_figure(bench: Benchmark, groups: Groups, name: str, title: str) -> ps.Figure:
-    dense = on_test([point.recipe for point in bench.row("dense", NOISE, 0)])
-    sparse = {
-        "best level": on_test(bench.chosen("pruned", NOISE)),
-        f"level {bench.levels}": on_test([point.recipe for point in bench.row("pruned", NOISE, bench.levels)]),
-    }
-
-    def rows(after: Sequence[ps.Reading], results: ps.Results) -> list[ps.Row]:
-        wrong = [np.stack([~np.asarray(results[reading]["correct"]) for reading in row]) for row in (dense, after)]
-        return named(groups.of(results), *wrong, name=groups.name, names=groups.names)
-
-    return ps.Figure(
-        name,
-        title,
-        caption="Test error in percent, mean over replicates, of the dense and of the pruned network. lost and won: "
-        "test examples that more replicates get wrong after pruning than before, and the other way round. p: exact "
-        f"McNemar test that as many are lost as won; p_holm: adjusted for all {groups.kind} of the level. The best "
-        "level is chosen on "
-        f"{'held-out examples' if bench.base.task.data.validation else 'the same test set'}.",
-        rows=[
-            ps.Computed((*groups.nodes, *dense, *after), partial(rows, after), {"panel": panel})
-            for panel, after in sparse.items()
-        ],
-        plot=ps.Listing(),
+    chosen_on = "held-out examples" if bench.base.task.data.validation else "the same test set"
+    return of_whom(
+        [point.recipe for point in bench.row("dense", NOISE, 0)],
+        {
+            "best level": on_test(bench.chosen("pruned", NOISE)),
+            f"level {bench.levels}": on_test([p.recipe for p in bench.row("pruned", NOISE, bench.levels)]),
+        },
+        caption=f" The best level is chosen on {chosen_on}.",
     )
-
-
-def on_test(runs: Sequence[ps.Value]) -> list[ps.Reading]:
-    """What each network says of every test example."""
-    return [at_end(run, ps.Examples(split="test")) for run in runs]
-
-
-def named(
-    group: NDArray[np.int64],
-    dense: NDArray[np.bool_],
-    sparse: NDArray[np.bool_],
-    *,
-    name: str = "class",
-    names: Sequence[str] = (),
-) -> list[ps.Row]:
-    """What happened to each group of examples, the worst first; those without examples come last, without numbers.
-
-    group: the group of each example, [N], from 0. dense, sparse: whether a replicate errs on it, [R, N].
-    name: the column of the groups. names: of groups 0, 1, ...; their numbers where they have none.
-    """
-    net = sparse.sum(axis=0) - dense.sum(axis=0)  # of all replicates, how many more err on an example
-    rows: list[dict[str, object]] = []
-    for number in range(max(int(group.max()) + 1, len(names))):
-        members = group == number
-        row: dict[str, object] = {name: names[number] if names else number, "examples": int(members.sum())}
-        if members.any():
-            before, after = (100 * float(wrong[:, members].mean()) for wrong in (dense, sparse))
-            lost, won = int((net[members] > 0).sum()), int((net[members] < 0).sum())
-            row |= {"dense": before, "pruned": after, "change": after - before}
-            row |= {"lost": lost, "won": won, "p": statistics.mcnemar(lost, won)}
-        rows.append(row)
-    tested = [row for row in rows if "p" in row]
-    for row, p in zip(tested, statistics.holm([float(str(row["p"])) for row in tested]), strict=True):
-        row["p_holm"] = p
-    return sorted(rows, key=lambda row: -float(str(row.get("change", "-inf"))))
 
 
 def harm(bench: Benchmark) -> Iterator[ps.Claim]:

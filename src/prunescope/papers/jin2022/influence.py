@@ -90,6 +90,7 @@ def build(settings: Settings, scale: str) -> ps.Study:
         settings=settings,
         scale=f"{words(size, scale)}; {settings.models} networks on {100 * (1 - settings.left_out):g} % of them",
         paper=PAPERS["jin2022"],
+        rule=ps.OneStandardDeviation(),
         figures=(
             _correlations(cases),
             _by_percentile(cases),

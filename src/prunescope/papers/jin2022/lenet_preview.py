@@ -64,6 +64,7 @@ def build(settings: Settings, scale: str) -> ps.Study:
         scale=f"{scale}: {settings.replicates} replicates, {settings.epochs} epochs a level, {settings.levels} levels "
         f"of pruning, {settings.extended_levels} of extended training",
         paper=PAPERS["jin2022"],
+        rule=ps.OneStandardDeviation(),
         figures=(
             error_figure(bench, claims=selected(about_errors, *names)),
             fit_figure(bench, noise, claims=selected(fig4.gives_up(bench, noise), "noisy-loss-rises")),

@@ -78,6 +78,7 @@ def build(settings: Settings, scale: str) -> ps.Study:
         scale=f"{scale}: {settings.replicates} replicates, {settings.levels} levels of {settings.epochs} epochs on "
         f"{settings.images:,} images; the paper has 160 epochs on 50,000",
         paper=PAPERS["jin2022"],
+        rule=ps.OneStandardDeviation(),
         figures=(
             error_figure(bench, arms=("pruned",), claims=(lower,)),
             _loss_figure(bench, (better_training(bench), higher)),

@@ -117,6 +117,7 @@ def study(
         scale=words(size, scale),
         notes=(*notes(size), *more),
         paper=PAPERS["jin2022"],
+        rule=ps.OneStandardDeviation(),
         figures=figures,
         cautions=tuple(cautions),
         claims=tuple(claims),

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from prunescope.base.errors import StoreError
 from prunescope.base.state import TrainState, Weights
 from prunescope.runs.machine.engines import LOOP, EngineSetting
-from prunescope.runs.store.codec import Nested, from_file, to_bytes
+from prunescope.runs.store.codec import Nested, from_bytes, to_bytes
 from prunescope.runs.store.store import Store
 from prunescope.training.background import Background
 from prunescope.training.progress import Progress
@@ -115,18 +115,18 @@ class Checkpointer:
 
 def save_checkpoint(store: Store, run: str, checkpoint: Checkpoint) -> None:
     """Replaces the checkpoint of an unfinished run."""
-    store.write(store.partial_path(run), checkpoint_to_bytes(checkpoint, run))
+    store.storage.put(store.partial_key(run), checkpoint_to_bytes(checkpoint, run))
 
 
 def load_checkpoint(store: Store, run: str) -> Checkpoint | None:
     """The checkpoint of an unfinished run; None if there is none that can be read."""
-    path = store.partial_path(run)
-    if not path.exists():
+    key = store.partial_key(run)
+    if (content := store.storage.get(key)) is None:
         return None
     try:
-        return checkpoint_from_file(str(path), run)
+        return checkpoint_from_bytes(content, store.where(key), run)
     except StoreError:
-        path.unlink(missing_ok=True)  # only time is lost: the run starts again
+        store.storage.delete(key)  # only time is lost: the run starts again
         return None
 
 
@@ -158,15 +158,15 @@ def checkpoint_to_bytes(checkpoint: Checkpoint, run: str = "") -> bytes:
     return to_bytes(nested, facts, run)
 
 
-def checkpoint_from_file(path: str, run: str = "") -> Checkpoint:
-    """The inverse of `checkpoint_to_bytes`. Raises StoreError as `from_file` does, and for another layout."""
-    nested, facts = from_file(path, run)
+def checkpoint_from_bytes(content: bytes, name: str, run: str = "") -> Checkpoint:
+    """The inverse of `checkpoint_to_bytes`. Raises StoreError as `from_bytes` does, and for another layout."""
+    nested, facts = from_bytes(content, name, run)
     try:
         progress = _progress(nested, facts)
         setting = EngineSetting.model_validate(facts["setting"])
         return Checkpoint(progress, frozenset(facts["watched"]), facts["seconds"], setting)
     except (KeyError, ValidationError) as problem:
-        raise StoreError(f"{path} is no checkpoint of this version: it has no {problem}") from problem
+        raise StoreError(f"{name} is no checkpoint of this version: it has no {problem}") from problem
 
 
 def _progress(nested: Nested, facts: dict[str, Any]) -> Progress:

@@ -18,6 +18,7 @@ from prunescope.runs.execution.preparation import Prepared, prepare, workers_for
 from prunescope.runs.execution.queue import WorkQueue
 from prunescope.runs.execution.status import Display
 from prunescope.runs.execution.workbench import CHECKPOINT_SECONDS
+from prunescope.runs.machine.engines import EngineSetting
 from prunescope.runs.store.plan import Plan, plan, runs_of
 from prunescope.runs.store.results import StoredResults
 from prunescope.runs.store.store import Store
@@ -41,7 +42,7 @@ def ensure(
     store: Store | Path | str,
     workers: int | None = None,
     device: str = "cpu",
-    engine: str | None = None,
+    engine: str | EngineSetting | None = None,
     stack: int | None = None,
     display: Display | None = None,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
@@ -52,7 +53,8 @@ def ensure(
     (`FailedRuns`) without a display, and asking for such a result raises the reason.
 
     workers: processes to use, default one a core, on a GPU one; 1 works in this process.
-    engine: "loop", "lean" or "compiled", how runs are trained; by default lean on a CPU, on a GPU the fastest there is.
+    engine: "loop", "lean" or "compiled", how runs are trained; by default lean on a CPU, on a GPU the fastest there is;
+        or a setting that was recorded, with its products.
     stack: most runs that train in one program, fewer where memory or the network does not admit so many; by default as
         many as is fastest.
     display: what shows how far the work is; by default bars in a notebook and on a terminal, nothing elsewhere.
@@ -115,7 +117,7 @@ def _executor(prepared: Prepared, count: int, queue: WorkQueue, display: Display
         count = 1
     if count > 1:
         return Processes(
-            bench.store.root,
+            bench.store.url,
             workers=count,
             device=bench.device,
             checkpoint_seconds=bench.checkpoint_seconds,
@@ -136,8 +138,8 @@ def _why_immovable(todo: Plan) -> str:
             return f"{local[1]} is defined only in this process"
     for work in todo.work.values():
         for run in runs_of(work):
-            if run.task.network.local:
-                return f"{run.task.network.path} is defined only in this process"
+            if run.task.local:
+                return f"{run.task.local} is defined only in this process"
     try:
         pickle.dumps(next(iter(todo.work.values())))
     except Exception as problem:

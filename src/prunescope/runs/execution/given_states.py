@@ -22,7 +22,7 @@ def keep_given(nodes: Iterable[Value], store: Store) -> None:
         if key in stored and FINAL.id in stored[key]["states"]:
             continue
         if node.weights is None:
-            raise UsageError(f"the given state {key[:8]} is not in {store.root}; give it again, by its file or module")
+            raise UsageError(f"the given state {key[:8]} is not in {store.url}; give it again, by its file or module")
         if key in stored:
             store.add_parts(key, {FINAL.id: node.weights}, {})
             continue

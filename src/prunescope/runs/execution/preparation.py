@@ -63,14 +63,14 @@ def prepare(
     *,
     workers: int,
     device: str = "cpu",
-    engine: str | None = None,
+    engine: str | EngineSetting | None = None,
     stack: int | None = None,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
 ) -> Prepared:
     """Looks at the networks, measures what is not known of this machine, and chooses engine and packs unless given.
 
-    engine: "loop", "lean" or "compiled". The last is priced as "lean" is: compiling every kind of run to price it takes
-        minutes. An engine that is named trains one run at a time unless `stack` says otherwise.
+    engine: "loop", "lean", "compiled", or a recorded setting. "compiled" is priced as "lean" is: compiling every kind
+        of run to price it takes minutes. With an engine one run trains at a time unless `stack` says otherwise.
     stack: runs in one program; fewer where memory or the network does not admit so many.
 
     Raises UsageError for a device or an engine that this machine does not have, for stacks of a compiled network, and
@@ -106,7 +106,7 @@ def workers_for(plan: Plan, workers: int | None, device: str = "cpu") -> int:
     return min(workers or default, max(1, len(plan.work)))
 
 
-def _bench(plan: Plan, make: Callable[..., Workbench], engine: str | None) -> Workbench:
+def _bench(plan: Plan, make: Callable[..., Workbench], engine: str | EngineSetting | None) -> Workbench:
     """A workbench with the named engine, or the fastest, and the products for this machine.
 
     On a CPU "lean" does what "loop" does with fewer copies, so that only the order in which images lie is chosen, by
@@ -118,6 +118,8 @@ def _bench(plan: Plan, make: Callable[..., Workbench], engine: str | None) -> Wo
 
     make: makes a workbench of a setting.
     """
+    if isinstance(engine, EngineSetting):
+        return make(setting=engine)
     lean = make(setting=EngineSetting(engine="lean"))
     name = None if engine is None else engine_named(engine, lean.device)
     if name == "loop":

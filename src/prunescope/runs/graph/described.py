@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from prunescope.base.errors import UsageError
 from prunescope.base.kinds import KIND, descendants, import_all, interfaces_of
-from prunescope.base.value import Value
+from prunescope.base.value import Value, kind
 from prunescope.runs.graph.nodes import describe
 from prunescope.tasks.task import Task
 
@@ -54,12 +54,13 @@ def value_of(described: Any, interfaces: list[type[Value]], known: Mapping[str, 
         return {name: value_of(item, interfaces, known) for name, item in described.items()}
     cls = _class_of(described[KIND], interfaces)
     inner = {name: interfaces_of(cls.model_fields[name].annotation) for name in cls.model_fields}
-    fields = {name: item for name, item in described.items() if name not in (KIND, "code")}
+    fields = {name: item for name, item in described.items() if name not in (KIND, "code", "version")}
     return cls(**{name: value_of(item, inner.get(name, []), known) for name, item in fields.items()})
 
 
 def _class_of(name: str, interfaces: list[type[Value]]) -> type[Value]:
-    found = {cls for base in interfaces for cls in (base, *descendants(base)) if cls.__name__ == name}
+    classes = {cls for base in interfaces for cls in (base, *descendants(base))}
+    found = {cls for cls in classes if (kind(cls) if ":" in name else cls.__name__) == name}
     if len(found) != 1:
         raise KeyError(name)
     return found.pop()

@@ -14,11 +14,11 @@ from prunescope.base.steps import Clock
 from prunescope.base.value import Value, kind, text_digest
 from prunescope.runs.graph.given import Run
 from prunescope.runs.graph.recipe import Everything, Recipe
-from prunescope.runs.machine.loader import Loader, check_code, facts_path
+from prunescope.runs.machine.loader import Loader, check_code, facts_key
 from prunescope.runs.machine.lru import LRU
 from prunescope.runs.store.plan import Plan, runs_of
 from prunescope.runs.store.store import Store
-from prunescope.tasks.inspection import Inspection, inspect_problem
+from prunescope.tasks.inspection import Inspection, check_trains, inspect_problem
 from prunescope.tasks.task import Problem
 from prunescope.training.interventions import Reinit, Rewind
 from prunescope.training.interventions.contract import events_of
@@ -54,7 +54,7 @@ def inspections(plan: Plan, store: Store) -> list[Inspection]:
     loader = Loader(store)
     made: dict[str, Inspection] = {}
     for recipe in plan.runs:
-        key = f"{store.root.resolve()} {_aspects(recipe)}"
+        key = f"{store.url} {_aspects(recipe)}"
         if key in made or (recipe.id not in at_work and recipe.task.network.path.startswith("prunescope.")):
             continue
         look = partial(_look, loader, recipe)
@@ -64,14 +64,14 @@ def inspections(plan: Plan, store: Store) -> list[Inspection]:
             continue
     for recipe in plan.runs:
         if recipe.id in at_work and isinstance(recipe, Recipe) and recipe.interventions:
-            _check_prunable(recipe, made.get(f"{store.root.resolve()} {_aspects(recipe)}"))
+            _check_prunable(recipe, made.get(f"{store.url} {_aspects(recipe)}"))
             _check_events(recipe)
     return list(made.values())
 
 
 def stored_notes(recipes: Iterable[Run], store: Store) -> list[str]:
     """What was unusual about the networks of some recipes when they were looked at, a sentence each."""
-    facts = (store.read_json(path) for path in {facts_path(store, recipe): None for recipe in recipes})
+    facts = (store.read_json(path) for path in {facts_key(recipe): None for recipe in recipes})
     return list(dict.fromkeys(part["unusual"] for part in facts if part and "unusual" in part))
 
 
@@ -98,7 +98,7 @@ def _look(loader: Loader, recipe: Run) -> Inspection:
     problem = recipe.task.load(recipe.seeds, arrays, model=loader.model(recipe))
     inspection = _inspect(recipe, problem)
     check_code(loader.store, recipe, problem)
-    path = facts_path(loader.store, recipe)
+    path = facts_key(recipe)
     facts = loader.store.read_json(path) or {}
     if not inspection.is_usual and facts.get("unusual") != inspection.sentence:
         loader.store.write_json(path, facts | {"unusual": inspection.sentence})
@@ -107,6 +107,8 @@ def _look(loader: Loader, recipe: Run) -> Inspection:
 
 def _inspect(run: Run, problem: Problem) -> Inspection:
     inspection = inspect_problem(problem)
+    if isinstance(run, Recipe):
+        check_trains(problem, inspection)
     # The last batch of a subset is not known before the subset is, and a given state is not trained.
     if isinstance(run, Recipe) and isinstance(run.examples, Everything):
         check_last_batch(problem, batch=run.batch, drop_last=run.drop_last)

@@ -5,7 +5,6 @@ Belongs here: from a recipe to everything that its training needs. Does not belo
 """
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -106,7 +105,7 @@ class Loader:
         def load() -> Weights:
             weights = self.store.weights(run.id, moment)
             if isinstance(run, Given) and weights.digest != run.tensors:
-                path = self.store.state_path(run.id, moment)
+                path = self.store.where(self.store.state_key(run.id, moment))
                 raise StoreError(f"{path} does not hold the state that was given; delete it and give the state again")
             return weights_on(weights, self.device)
 
@@ -169,7 +168,7 @@ def check_code(store: Store, recipe: Run, problem: Problem) -> None:
     Raises CodeChanged when anything is another now.
     """
     network, model = recipe.task.network, problem.model
-    path = facts_path(store, recipe)
+    path = facts_key(recipe)
     x, _ = problem.test.batch(torch.arange(min(FINGERPRINTED, len(problem.test))))
     with blaming(f"{network.path} on inputs {list(x.shape)}", always=True):
         now = model.fingerprint(x)
@@ -190,10 +189,10 @@ def check_code(store: Store, recipe: Run, problem: Problem) -> None:
         store.write_json(path, complete)
 
 
-def facts_path(store: Store, recipe: Run) -> Path:
+def facts_key(recipe: Run) -> str:
     """Where the store keeps what a network computed when it first met it with these data."""
     name = text_digest(recipe.task.network.id + recipe.task.data.source.id)
-    return store.root / "networks" / f"{name}.json"
+    return f"networks/{name}.json"
 
 
 def _close(before: list[float], now: list[float]) -> bool:

@@ -15,7 +15,7 @@ class Measurements(Generic[T]):
 
     def __init__(self, store: Store, name: str, kind: Callable[..., T]) -> None:
         """Reads the file `name`, if there is one. kind: makes a value from its fields."""
-        self.store, self.path = store, store.root / "prices" / f"{name}.json"
+        self.store, self.path = store, f"prices/{name}.json"
         stored = store.read_json(self.path) or {}
         self.known: dict[str, T] = {key: kind(**fields) for key, fields in stored.items()}
 

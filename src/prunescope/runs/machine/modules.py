@@ -91,6 +91,6 @@ def _stored(state: StateRef | Run | str, loader: Loader) -> tuple[Task, str, Wei
         return task, run, weights, Given(task=task, tensors=weights.digest)
     state = final(state) if isinstance(state, Run) else state
     recipe, moment = StoredResults(store).state_key(state)
-    if not store.state_path(recipe.id, moment).exists():
-        raise Missing(f"the state {state.moment.when} of run {recipe.id[:8]} is not in {store.root}; ensure it")
+    if not store.storage.exists(store.state_key(recipe.id, moment)):
+        raise Missing(f"the state {state.moment.when} of run {recipe.id[:8]} is not in {store.url}; ensure it")
     return recipe.task, recipe.id, loader.weights(state), recipe

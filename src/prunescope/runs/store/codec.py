@@ -4,12 +4,12 @@ Bytes carry at most one metadata key, because safetensors orders several at rand
 """
 
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors import safe_open
-from safetensors.torch import save
+from safetensors.torch import load, save
 from torch import Tensor
 
 from prunescope.base.errors import StoreError
@@ -36,26 +36,48 @@ def to_bytes(nested: Nested, facts: dict[str, Any], owner: str = "") -> bytes:
 
 
 def from_file(path: str, owner: str = "") -> tuple[Nested, dict[str, Any]]:
-    """The inverse of `to_bytes`, from a file.
-
-    Raises Damaged when the file is not one, is cut off, has other content than its digest says, or is another owner's.
-    Files of earlier versions name no owner and have a digest of tensors and facts only.
-    """
+    """The inverse of `to_bytes`, from a file. Raises StoreError where there is none, and as `from_bytes` does."""
     try:
-        with safe_open(path, framework="pt") as file:
-            about = json.loads((file.metadata() or {})["prunescope"])
-            flat = {name: file.get_tensor(name) for name in about.get("order", sorted(file.keys()))}
+        content = Path(path).read_bytes()
+    except FileNotFoundError:
+        content = None
+    return from_bytes(content, path, owner)
+
+
+def from_bytes(content: bytes | None, name: str, owner: str = "") -> tuple[Nested, dict[str, Any]]:
+    """The inverse of `to_bytes`. name: how messages name the file.
+
+    Raises StoreError where there is no content, Damaged when it is not that of such a file, is cut off, is not what its
+    digest says, or is another owner's. Files of earlier versions name no owner and have a digest of tensors and facts
+    only.
+    """
+    if content is None:
+        raise absent(name)
+    try:
+        about = header(content)
+        tensors = load(content)
+        flat = {name: tensors[name] for name in about.get("order", sorted(tensors))}
         seal, older = about.pop("seal", None), about.pop("digest", None)
         digest = _digest(flat, about) if seal else _digest_of_facts(flat, about["facts"])
-    except FileNotFoundError as problem:
-        raise StoreError(f"{path} is not there; the same command makes it again") from problem
     except Exception as problem:  # flipped bits can make a reader fail in any way
-        raise damaged(path, problem) from problem
+        raise damaged(name, problem) from problem
     if digest != (seal or older):
-        raise damaged(path, "its content is not what its digest says")
+        raise damaged(name, "its content is not what its digest says")
     if owner and about.get("owner", owner) != owner:
-        raise damaged(path, f"it is the file of {about['owner']}")
+        raise damaged(name, f"it is the file of {about['owner']}")
     return _unflatten(flat), about["facts"]
+
+
+def header(content: bytes) -> dict[str, Any]:
+    """What a file of `to_bytes` says beside its tensors: facts, order, owner, and the digest "seal" of all of it."""
+    size = int.from_bytes(content[:8], "little")
+    about = json.loads(json.loads(content[8 : 8 + size])["__metadata__"]["prunescope"])
+    return dict(about)
+
+
+def absent(name: object) -> StoreError:
+    """The error of a file that should be there."""
+    return StoreError(f"{name} is not there; the same command makes it again")
 
 
 def damaged(path: object, problem: object) -> Damaged:

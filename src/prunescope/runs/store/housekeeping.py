@@ -4,12 +4,8 @@ Belongs here: what `prunescope runs` does. Does not belong here: the table of ru
 """
 
 import contextlib
-import os
-import shutil
-import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from prunescope.base.errors import StoreError, UsageError
@@ -17,11 +13,14 @@ from prunescope.base.value import Value
 from prunescope.runs.graph.given import Run
 from prunescope.runs.graph.nodes import Measured, closure
 from prunescope.runs.store import codec, sealed
-from prunescope.runs.store.lease import alive
+from prunescope.runs.store.lease import dead, held
+from prunescope.runs.store.local import LocalStorage
 from prunescope.runs.store.store import Store
 
 MANY = 8
 """How many candidates a message about an ambiguous id lists."""
+_OF_WORK = ("tmp", "logs", "damaged", "leases", "workers")
+"""What only matters while work goes on, or to people: `gc` removes it where nobody works."""
 
 
 def find(store: Store, prefix: str) -> str:
@@ -69,39 +68,51 @@ def check_pin(store: Store, name: str) -> None:
 
 @dataclass(frozen=True)
 class Checked:
-    """A file of the store; problem: what is wrong with it and what to do, empty for a file that is whole."""
+    """An object of the store; problem: what is wrong with it and what to do, empty for one that is whole."""
 
-    path: Path
+    key: str
     problem: str = ""
 
 
-def files(store: Store) -> list[Path]:
-    """Every file of the store that holds a result, and the manifests that runs lack."""
-    found = {path for name in ("runs", "readings") for path in _within(store, name, "??/**/*") if path.is_file()}
-    return sorted(found | {path.parent / "manifest.json" for path in found if path.parent.parent.parent.name == "runs"})
+def files(store: Store) -> list[str]:
+    """The keys of everything that holds a result, and of the manifests that runs lack."""
+    found = {entry.key for name in ("runs", "readings") for entry in store.storage.entries(name)}
+    lacking = {store.manifest_key(key.split("/")[2]) for key in found if key.startswith("runs/") and key.count("/") > 2}
+    return sorted(found | lacking)
 
 
-def verify(paths: Iterable[Path]) -> Iterator[Checked]:
-    """Reads every file and compares it with the digest of its content, and with whose it should be."""
-    for path in paths:
+def verify(store: Store, keys: Iterable[str]) -> Iterator[Checked]:
+    """Reads everything and compares it with the digest of its content, whose it should be, and its run's manifest."""
+    for key in keys:
         try:
-            _read(path)
-        except Exception as problem:  # a damaged file can fail in any way, and the others are still to be read
-            damage = str(problem).split(";")[0].removeprefix(f"{path} ")
-            unit = path.parent if path.parent.name != path.name[:2] else path
-            yield Checked(path, f"{damage}; delete {unit}, and the same command makes it again")
+            _check(store, key)
+        except Exception as problem:  # what is damaged can fail in any way, and the others are still to be read
+            damage = str(problem).split(";")[0].removeprefix(f"{store.where(key)} ")
+            unit = key.rpartition("/")[0] if key.startswith("runs/") else key
+            yield Checked(key, f"{damage}; delete {store.where(unit)}, and the same command makes it again")
         else:
-            yield Checked(path)
+            yield Checked(key)
 
 
-def _read(path: Path) -> None:
-    owner = f"{path.parent.name}/{path.stem.partition('-')[2]}" if "-" in path.stem else path.stem
-    if path.suffix == ".safetensors":
-        codec.from_file(str(path), owner)
-    elif path.suffix == ".parquet":
-        sealed.read_trace(path, owner)
-    elif path.name == "manifest.json" and sealed.read_manifest(path, path.parent.name) is None:
-        raise StoreError("is missing")
+def _check(store: Store, key: str) -> None:
+    content, name, file = store.storage.get(key), store.where(key), key.rpartition("/")[2]
+    if content is None:
+        raise StoreError("is missing: lost, or its run was killed while it was stored")
+    run = key.split("/")[2]
+    part = file.partition("-")[2].partition(".")[0]
+    owner = f"{run}/{part}" if part else file.partition(".")[0]
+    if file.endswith(".safetensors"):
+        codec.from_bytes(content, name, owner)
+    elif file.endswith(".parquet"):
+        sealed.parse_trace(content, name, owner)
+    elif file == "manifest.json":
+        sealed.parse_manifest(content, name, run)
+    if part:
+        seals: dict[str, str] = {}
+        with contextlib.suppress(codec.Damaged):  # the manifest is checked by itself
+            seals = sealed.parse_manifest(store.storage.get(store.manifest_key(run)) or b"", "", run).get("files", {})
+        if seals.get(file, seal := sealed.seal_of(content)) != seal:
+            raise codec.damaged(name, "it is not the file that the run's manifest names")
 
 
 # -- garbage
@@ -111,25 +122,17 @@ def _read(path: Path) -> None:
 class Garbage:
     """What no pin needs.
 
-    runs, readings: their paths.
-    leftovers: paths that killed or finished work left behind.
+    runs, readings: their ids.
+    leftovers: keys of what killed or finished work left behind.
+    keys: everything that would go, manifests first.
     size: bytes of all of these.
     """
 
-    runs: tuple[Path, ...]
-    readings: tuple[Path, ...]
-    leftovers: tuple[Path, ...]
+    runs: tuple[str, ...]
+    readings: tuple[str, ...]
+    leftovers: tuple[str, ...]
+    keys: tuple[str, ...]
     size: int
-
-    @property
-    def paths(self) -> tuple[Path, ...]:
-        """Everything that would go."""
-        return (*self.runs, *self.readings, *self.leftovers)
-
-
-def busy(store: Store) -> bool:
-    """Whether some live process works on the store."""
-    return any(alive(path) for path in _within(store, "leases", "[!.]*"))
 
 
 def garbage(store: Store, pins: Mapping[str, Iterable[str]]) -> Garbage:
@@ -138,38 +141,54 @@ def garbage(store: Store, pins: Mapping[str, Iterable[str]]) -> Garbage:
     pins: the pinned ids by name, as `store.pins()` has them.
     """
     kept = _needed(store, {node for ids in pins.values() for node in ids})
-    stored = set(store.run_ids())
-    runs = tuple(store.run_folder(run) for run in sorted(stored - kept))
-    readings = tuple(path for path in _within(store, "readings", "??/*.safetensors") if path.stem not in kept)
-    partial = _within(store, "partial", "*.safetensors")
-    leftovers = [path for path in partial if path.stem in stored or path.stem not in kept]
-    leftovers += [path for path in _within(store, "leases", "[!.]*") if not alive(path)]
-    leftovers += [path for name in ("tmp", "logs", "damaged") for path in _within(store, name, "*")]
-    leftovers += [path for name in ("runs", "readings", "partial") for path in _within(store, name, "**/.*")]
-    size = sum(_size(path) for path in (*runs, *readings, *leftovers))
-    return Garbage(runs, readings, tuple(sorted(leftovers)), size)
+    sizes = {entry.key: entry.size for entry in store.storage.entries("")}
+    stored = {_owner(key)[1] for key in sizes if key.endswith("/manifest.json")}
+    results: dict[str, list[str]] = {"runs": [], "readings": []}
+    leftovers: list[str] = []
+    for key in sizes:
+        room, node = _owner(key)
+        if room in results and node not in kept:
+            results[room].append(key)
+        elif room in _OF_WORK or (room == "partial" and (node in stored or node not in kept)):
+            leftovers.append(key)
+    if isinstance(store.storage, LocalStorage):
+        under_way = {str(path.relative_to(store.root)): path.stat().st_size for path in store.storage.under_way()}
+        leftovers += under_way
+        sizes |= under_way
+    removed = sorted(results["runs"] + results["readings"], key=lambda key: (not key.endswith("manifest.json"), key))
+    return Garbage(
+        runs=tuple(sorted({_owner(key)[1] for key in results["runs"]})),
+        readings=tuple(sorted(_owner(key)[1] for key in results["readings"])),
+        leftovers=tuple(sorted(leftovers)),
+        keys=(*removed, *leftovers),
+        size=sum(sizes[key] for key in (*removed, *leftovers)),
+    )
+
+
+def _owner(key: str) -> tuple[str, str]:
+    """The room of the store that an object lies in, and the run or reading that it belongs to."""
+    parts = key.split("/")
+    return parts[0], parts[2] if parts[0] == "runs" and len(parts) == 4 else parts[-1].partition(".")[0]
 
 
 def remove(store: Store, garbage: Garbage, *, unpin: Collection[str] = ()) -> None:
-    """Removes garbage; a run goes at once, never half of it. unpin: names of pins to forget.
+    """Removes garbage; of a run the manifest first, so that a kill leaves none that seems whole.
+
+    unpin: names of pins to forget.
 
     Raises StoreError while a live process works on the store: its results are pinned only by what it is doing.
     """
-    if busy(store):
-        raise StoreError(f"a process is working on {store.root}; wait until it is done, then remove")
+    leases = held(store)
+    if len(dead(store, leases)) < len(leases):
+        raise StoreError(f"a process is working on {store.url}; wait until it is done, then remove")
     # What was pinned since garbage was looked for stays.
     kept = _needed(store, {node for name, ids in store.pins().items() if name not in set(unpin) for node in ids})
     for name in unpin:
-        (store.root / "pins" / f"{name}.json").unlink(missing_ok=True)
-    for path in garbage.paths:
-        if path.stem in kept and path.parent.parent.name in ("runs", "readings"):
-            continue
-        if path.is_dir():
-            removed = path.with_name(f".removed-{uuid.uuid4().hex}")
-            path.rename(removed)
-            shutil.rmtree(removed)
-        else:
-            path.unlink(missing_ok=True)
+        store.storage.delete(f"pins/{name}.json")
+    for key in garbage.keys:
+        room, node = _owner(key)
+        if room not in ("runs", "readings") or node not in kept:
+            store.storage.delete(key)
 
 
 def _needed(store: Store, pinned: set[str]) -> set[str]:
@@ -181,22 +200,10 @@ def _needed(store: Store, pinned: set[str]) -> set[str]:
         if current in needed:
             continue
         needed.add(current)
-        if store.has_reading(current):
+        if (content := store.storage.get(store.reading_key(current))) is not None:
             with contextlib.suppress(StoreError):
-                facts = codec.from_file(str(store.reading_path(current)), current)[1]
+                facts = codec.from_bytes(content, current, current)[1]
                 pending += [facts["run"], *facts.get("others", [])]
         elif (manifest := store.manifest(current)) is not None:
             pending.extend(manifest["parents"])
     return needed
-
-
-def _within(store: Store, folder: str, pattern: str) -> list[Path]:
-    """Paths of a folder of the store; links, and whatever lies behind one, are not the store's to touch."""
-    paths = (store.root / folder).glob(pattern)
-    return sorted(path for path in paths if path.resolve() == path)
-
-
-def _size(path: Path) -> int:
-    if path.is_dir():
-        return sum(_size(Path(entry.path)) for entry in os.scandir(path) if not entry.is_symlink())
-    return path.stat().st_size

@@ -1,21 +1,23 @@
 """A listing of all stored runs that answers at once.
 
-The SQLite file repeats what the manifests say and nothing else: it may be deleted at any time.
+An SQLite file in the user's cache folder, one for every store and machine, so that no two machines ever share one. It
+repeats what the manifests say and nothing else: it may be deleted at any time.
 """
 
 import contextlib
 import os
+import platform
 import sqlite3
-from collections.abc import Iterator
 from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from prunescope.base.digest import text_digest
 from prunescope.base.errors import StoreError
 from prunescope.runs.store import sealed
 from prunescope.runs.store.store import Store
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -25,10 +27,10 @@ class StoredRun:
     noise, sparsity: fractions.
     level: how many runs lie before it.
     seconds: of work.
-    size: bytes of its folder.
+    size: bytes of its files.
     finished: when, ISO 8601.
     parent: the run it starts from, "" for none.
-    changed: when its folder last changed, ns.
+    changed: a text that is another one once its files are others.
     """
 
     id: str
@@ -44,23 +46,31 @@ class StoredRun:
     size: int
     finished: str
     parent: str
-    changed: int
+    changed: str
 
 
 COLUMNS = tuple(field.name for field in fields(StoredRun))
 
 
+def cache_file(store: Store) -> Path:
+    """The listing of a store on this machine, in $PRUNESCOPE_CACHE or the user's cache folder."""
+    import pooch
+
+    folder = os.environ.get("PRUNESCOPE_CACHE") or pooch.os_cache("prunescope")
+    return Path(folder).expanduser() / "listings" / f"{text_digest(f'{platform.node()} {store.url}')}.sqlite"
+
+
 def listing(store: Store) -> list[StoredRun]:
     """All stored runs, the last finished first; reads only the manifests of runs that are new."""
-    path = store.root / "index.sqlite"
+    path = cache_file(store)
     for _ in range(2):
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             return _listing(store, str(path))
-        except sqlite3.OperationalError:
+        except (sqlite3.OperationalError, OSError):
             break  # the file cannot be written: list without it
         except sqlite3.DatabaseError:
-            for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
-                path.with_name(name).unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
     return _listing(store, ":memory:")
 
 
@@ -76,7 +86,6 @@ def _listing(store: Store, path: str) -> list[StoredRun]:
 
 
 def _prepare(database: sqlite3.Connection) -> None:
-    database.execute("PRAGMA journal_mode=WAL")
     if database.execute("PRAGMA user_version").fetchone()[0] != VERSION:
         database.execute("DROP TABLE IF EXISTS runs")
         database.execute(f"PRAGMA user_version={VERSION}")
@@ -86,28 +95,32 @@ def _prepare(database: sqlite3.Connection) -> None:
 
 def _synchronize(database: sqlite3.Connection, store: Store) -> None:
     """Adds what is new or has other files than before, and forgets what is gone."""
-    folders = dict(_folders(store.root / "runs"))
+    sizes, changes = _folders(store)
     known = dict(database.execute("SELECT id, changed FROM runs"))
-    database.executemany("DELETE FROM runs WHERE id = ?", [(run,) for run in known.keys() - folders.keys()])
-    new = [_row(store, run, changed) for run, changed in folders.items() if known.get(run) != changed]
+    database.executemany("DELETE FROM runs WHERE id = ?", [(run,) for run in known.keys() - sizes.keys()])
+    new = [_row(store, run, size, changes[run]) for run, size in sizes.items() if known.get(run) != changes[run]]
     marks = ", ".join("?" * len(COLUMNS))
     database.executemany(f"INSERT OR REPLACE INTO runs VALUES ({marks})", [astuple(row) for row in new])
 
 
-def _folders(root: Path) -> Iterator[tuple[str, int]]:
-    """Every run's folder, with the time of its last change in ns."""
-    with contextlib.suppress(FileNotFoundError):
-        for shelf in (entry for entry in os.scandir(root) if entry.is_dir()):
-            for folder in (entry for entry in os.scandir(shelf.path) if entry.is_dir() and entry.name[0] != "."):
-                yield folder.name, folder.stat().st_mtime_ns
+def _folders(store: Store) -> tuple[dict[str, int], dict[str, str]]:
+    """Of every run that has files: their bytes, and a text that is another one once they are others."""
+    sizes: dict[str, int] = {}
+    latest: dict[str, str] = {}
+    for entry in store.storage.entries("runs"):
+        if entry.key.count("/") == 3:
+            run = entry.key.split("/", 3)[2]
+            sizes[run] = sizes.get(run, 0) + entry.size
+            latest[run] = max(latest.get(run, ""), entry.changed)
+    return sizes, {run: f"{size} {latest[run]}" for run, size in sizes.items()}
 
 
-def _row(store: Store, run: str, changed: int) -> StoredRun:
-    size = sum(file.stat().st_size for file in store.run_folder(run).iterdir())
+def _row(store: Store, run: str, size: int, changed: str) -> StoredRun:
     try:
-        manifest = sealed.read_manifest(store.run_folder(run) / "manifest.json", run)
-        if manifest is not None:
-            return StoredRun(id=run, level=0, size=size, changed=changed, **_facts(manifest))
+        content = store.storage.get(store.manifest_key(run))
+        if content is not None:
+            facts = _facts(sealed.parse_manifest(content, run, run))
+            return StoredRun(id=run, level=0, size=size, changed=changed, **facts)
     except (StoreError, KeyError, TypeError):
         pass  # listed as damaged; `prunescope runs verify` says how
     return StoredRun(run, "damaged", "?", "?", 0.0, 0, 0, 0.0, 0, 0.0, size, "", "", changed)

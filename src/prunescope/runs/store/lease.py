@@ -1,49 +1,44 @@
 """Who works on what, so that two processes on one store do not repeat each other's work.
 
-A lease is a file that names its holder; a thread touches it every few seconds, whatever the work does meanwhile. A
-holder counts as gone when its process on this machine is, or when whoever waits has not seen the file change for a
-minute: what another machine's clock says does not matter. A takeover (of a holder that was asleep for that long, say)
-may repeat work, it never corrupts it: results are the same bits and are stored atomically.
+A lease is claimed by *creating* the next number below `leases/<2 digits>/<node>/`, which exactly one of several can. It
+names its holder, a process, whose sign of life is an object that it replaces every few seconds (`pulse.py`). A holder
+counts as gone when its process on this machine is, or when whoever waits has not seen the sign change for a minute:
+what another machine's clock says does not matter. Who takes over creates the next number. That (of a holder that was
+asleep for so long, say) may repeat work, it never corrupts it: results are the same bits, and are created, never
+replaced.
 """
 
 import contextlib
-import fcntl
-import os
-import socket
-import threading
+import json
 import time
 import uuid
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterable
+from dataclasses import asdict
 
+from prunescope.base.errors import StoreError
+from prunescope.runs.store.pulse import BEAT_SECONDS, Holder, sign_key
 from prunescope.runs.store.store import Store
 
 STALE_SECONDS = 60.0
-BEAT_SECONDS = 5.0
-SKEW_SECONDS = 900.0
-"""By how much the clocks of two machines may differ where a lease is looked at only once."""
+LOOK_SECONDS = 2.5 * BEAT_SECONDS
+"""How long one look at all holders takes, where signs of life have to tell."""
 
 
 class Lease:
-    """A held lease, whose file is touched until it is released."""
+    """A held lease."""
 
-    def __init__(self, store: Store, path: Path, mark: str) -> None:
-        """Starts the thread that touches the file. mark: the file's text, which names the holder."""
-        self.store, self.path, self.mark = store, path, mark
-        self.released = threading.Event()
-        threading.Thread(target=self._beat, name=f"lease {path.name[:8]}", daemon=True).start()
-
-    def _beat(self) -> None:
-        while not self.released.wait(BEAT_SECONDS):
-            with contextlib.suppress(OSError):  # taken over, or a disk that is away for a moment
-                os.utime(self.path)
+    def __init__(self, store: Store, node: str, number: int) -> None:
+        """number: the one that was created."""
+        self.store, self.node, self.number = store, node, number
+        store.pulse.hold(node)
 
     def release(self) -> None:
-        """Removes the lease, if it is still this holder's."""
-        self.released.set()
-        with contextlib.suppress(OSError), _locked(self.store):
-            if self.path.read_text() == self.mark:
-                self.path.unlink()
+        """Removes the lease, and those of holders before; not one of who took over."""
+        self.store.pulse.let_go(self.node)
+        with contextlib.suppress(StoreError):
+            for number in sorted(_numbers(self.store, self.node)):
+                if number <= self.number:
+                    self.store.storage.delete(f"{_folder(self.node)}/{number}")
 
 
 def acquire(store: Store, node: str) -> Lease | None:
@@ -51,68 +46,65 @@ def acquire(store: Store, node: str) -> Lease | None:
 
     Raises StoreError when the store cannot be written.
     """
-    path = store.root / "leases" / node
-    mark = f"{socket.gethostname()} {os.getpid()} {uuid.uuid4().hex}"
-    with store.guard(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(store):
-            if _works(store, path):
-                return None
-            path.write_text(mark)
-            store.touched.pop(node, None)
-    return Lease(store, path, mark)
-
-
-@contextlib.contextmanager
-def _locked(store: Store) -> Iterator[None]:
-    """No other process acquires or releases a lease meanwhile; the system unlocks when a process ends."""
-    with (store.root / ".leases").open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+    latest = max(_numbers(store, node), default=0)
+    key, number = f"{_folder(node)}/{latest}", latest + 1
+    before = store.storage.get(key) if latest else None
+    if before is not None and _works(store, key, before):
+        return None
+    mine = f"{_folder(node)}/{number}"
+    content = json.dumps({**asdict(store.pulse.holder), "claim": uuid.uuid4().hex}).encode()
+    # Where an answer was lost the client has asked again, and was told that the lease, its own, exists.
+    if not store.storage.create(mine, content, durable=False) and store.storage.get(mine) != content:
+        return None
+    if latest and store.storage.get(key) != before:  # released meanwhile, and perhaps claimed anew from number 1
+        store.storage.delete(mine)
+        return None
+    store.pulse.seen.pop(key, None)
+    return Lease(store, node, number)
 
 
 def holder(store: Store, node: str) -> str:
     """Whom the lease on a node names, for people."""
-    process, host = _named(store.root / "leases" / node) or ("?", "?")
-    return f"process {process} of {host}"
+    latest = max(_numbers(store, node), default=0)
+    return str(Holder.read(store.storage.get(f"{_folder(node)}/{latest}")) or "another process")
 
 
-def alive(path: Path) -> bool:
-    """Whether the file is a lease whose holder may still work, by a single look at it."""
-    named = _named(path)
-    if named is None or named[1] == socket.gethostname():
-        return named is not None
-    return abs(time.time() - path.stat().st_mtime) < SKEW_SECONDS
+def held(store: Store) -> dict[str, Holder | None]:
+    """All leases there are, by key: the latest of each node, and what holders before left behind."""
+    keys = [entry.key for entry in store.storage.entries("leases")]
+    return {key: Holder.read(store.storage.get(key)) for key in keys}
 
 
-def _works(store: Store, path: Path) -> bool:
-    """Whether a holder works under the lease; the store remembers when each was last seen to change."""
-    if _named(path) is None:
-        return False
-    stamp, now = path.stat().st_mtime_ns, time.monotonic()
-    if store.touched.get(path.name, (0, 0.0))[0] != stamp:
-        store.touched[path.name] = (stamp, now)
-    return now - store.touched[path.name][1] < STALE_SECONDS
+def dead(store: Store, leases: dict[str, Holder | None]) -> set[str]:
+    """The keys of those leases whose holders are gone. Takes seconds where some are on other machines."""
+    away = {holder for holder in leases.values() if holder is not None and holder.gone is None}
+    before = _signs(store, away)
+    if away:
+        time.sleep(LOOK_SECONDS)
+    silent = {holder for holder, sign in _signs(store, away).items() if sign == before[holder]}
+    return {key for key, holder in leases.items() if holder is None or holder.gone or holder in silent}
 
 
-def _named(path: Path) -> tuple[int, str] | None:
-    """The process and the machine that a lease names; None if it names nobody, or a process here that is gone."""
-    try:
-        words = path.read_text(errors="replace").split()
-    except FileNotFoundError:
-        return None
-    if len(words) < 2 or not words[1].isdecimal():
-        return None  # left behind by a kill
-    if words[0] == socket.gethostname() and not _runs(int(words[1])):
-        return None
-    return int(words[1]), words[0]
+def _signs(store: Store, holders: Iterable[Holder]) -> dict[Holder, bytes | None]:
+    return {holder: store.storage.get(sign_key(holder)) for holder in holders}
 
 
-def _runs(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:
-        pass  # it exists, and belongs to another user
-    return True
+def _works(store: Store, key: str, content: bytes) -> bool:
+    """Whether a holder works under the lease; this process remembers when each sign of life was first seen."""
+    holder = Holder.read(content)
+    if holder is not None and holder.gone is not None:
+        return not holder.gone
+    sign = store.storage.get(sign_key(holder)) or b"" if holder else b""
+    now, seen = time.monotonic(), store.pulse.seen
+    if seen.get(key, (None, 0.0))[0] != sign:
+        seen[key] = (sign, now)
+    return now - seen[key][1] < STALE_SECONDS
+
+
+def _folder(node: str) -> str:
+    return f"leases/{node[:2]}/{node}"
+
+
+def _numbers(store: Store, node: str) -> list[int]:
+    names = store.storage.names([_folder(node)]).get(_folder(node), set())
+    return [int(name) for name in names if name.isdecimal()]

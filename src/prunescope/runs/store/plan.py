@@ -116,6 +116,7 @@ def plan(nodes: Iterable[Value], store: Store) -> Plan:
     readings: dict[str, Measured] = {}
     failed: dict[str, str] = {}
     stored = store.known_runs(node.id for node in graph.values() if isinstance(node, Recipe))
+    taken = store.known_readings(node.id for node in graph.values() if isinstance(node, Measured))
     for node in graph.values():
         if isinstance(node, Recipe):
             job = Job(node, tuple(moments.get(node.id, ())), tuple(probes.get(node.id, ())))
@@ -126,7 +127,7 @@ def plan(nodes: Iterable[Value], store: Store) -> Plan:
             # A user may have deleted a damaged last state: it is replayed like any other.
             elif rest := Job(node, (FINAL, *job.moments), job.probes).lacking(stored[node.id]):
                 jobs[node.id] = rest
-        elif isinstance(node, Measured) and not store.has_reading(node.id):
+        elif isinstance(node, Measured) and node.id not in taken:
             readings[node.id] = node
     return Plan(graph, jobs, readings, failed, _waits(graph, jobs.keys() | readings.keys()))
 

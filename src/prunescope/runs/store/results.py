@@ -119,7 +119,7 @@ class StoredResults:
                 raise self._missing(node, f"reading {node.id[:8]} ({node.title})")
             return self.store.reading(node.id)
         if isinstance(node, Trace):
-            if not self.store.trace_path(node.run.id, node.probe.id).exists():
+            if not self.store.storage.exists(self.store.trace_key(node.run.id, node.probe.id)):
                 raise self._missing(node, f"the trace of run {node.run.id[:8]} by {type(node.probe).__name__}")
             return self.store.trace(node.run.id, node.probe.id)
         if isinstance(node, Combined):

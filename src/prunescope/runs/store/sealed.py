@@ -5,7 +5,6 @@ States, readings and checkpoints do the same in `codec.py`.
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,8 +12,7 @@ import pyarrow
 import pyarrow.parquet
 
 from prunescope.base.digest import text_digest
-from prunescope.base.errors import StoreError
-from prunescope.runs.store.codec import damaged
+from prunescope.runs.store.codec import damaged, header
 
 SEALED = 2
 """The manifest's "schema" from which on it has a digest; earlier ones are believed."""
@@ -27,23 +25,19 @@ def manifest_bytes(manifest: Mapping[str, Any]) -> bytes:
     return json.dumps({**content, "digest": _digest(content)}, indent=1, sort_keys=True).encode()
 
 
-def read_manifest(path: Path, run: str) -> dict[str, Any] | None:
-    """The inverse, without the digest; None if there is no such file. Raises Damaged, also for another run's."""
+def parse_manifest(text: bytes, name: str, run: str) -> dict[str, Any]:
+    """The inverse, without the digest. name: how messages name the file. Raises Damaged, also for another run's."""
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(text)
         digest = content.pop("digest", None)
         sealed = content["schema"] == SEALED or digest is not None
         owner = content["id"]
-    except FileNotFoundError:
-        return None
-    except OSError as problem:
-        raise StoreError(f"{path} cannot be read ({problem.strerror}); change its permissions") from problem
     except Exception as problem:
-        raise damaged(path, problem) from problem
+        raise damaged(name, problem) from problem
     if sealed and digest != _digest(content):
-        raise damaged(path, "its content is not what its digest says")
+        raise damaged(name, "its content is not what its digest says")
     if owner != run:
-        raise damaged(path, f"it is the manifest of run {owner}")
+        raise damaged(name, f"it is the manifest of run {owner}")
     return dict(content)
 
 
@@ -57,22 +51,35 @@ def trace_bytes(rows: Sequence[Mapping[str, Any]], owner: str) -> bytes:
     return bytes(sink.getvalue().to_pybytes())
 
 
-def read_trace(path: Path, owner: str) -> dict[str, np.ndarray[Any, Any]]:
-    """The columns of a trace, each [rows]. Raises Damaged, also for another owner's; StoreError if it is not there."""
+def parse_trace(content: bytes, name: str, owner: str) -> dict[str, np.ndarray[Any, Any]]:
+    """The columns of a trace, each [rows]. Raises Damaged, also for another owner's."""
     try:
-        table = pyarrow.parquet.read_table(path, page_checksum_verification=True)
-        about = json.loads((table.schema.metadata or {}).get(_KEY, b"{}"))
+        source = pyarrow.BufferReader(content)
+        table = pyarrow.parquet.read_table(source, page_checksum_verification=True)
+        about = _about(table.schema)
         digest = _table_digest(table, about["owner"]) if about else None
         columns = {name: table.column(name).to_numpy() for name in table.column_names}
-    except FileNotFoundError as problem:
-        raise StoreError(f"{path} is not there; the same command makes it again") from problem
     except Exception as problem:
-        raise damaged(path, problem) from problem
+        raise damaged(name, problem) from problem
     if digest != about.get("seal"):
-        raise damaged(path, "its content is not what its digest says")
+        raise damaged(name, "its content is not what its digest says")
     if about.get("owner", owner) != owner:
-        raise damaged(path, f"it is the trace of {about['owner']}")
+        raise damaged(name, f"it is the trace of {about['owner']}")
     return columns
+
+
+def seal_of(content: bytes) -> str:
+    """The digest that the file of a state, a reading or a trace carries; empty where none can be read."""
+    try:
+        if content[:4] == b"PAR1":
+            return str(_about(pyarrow.parquet.read_schema(pyarrow.BufferReader(content))).get("seal", ""))
+        return str(header(content).get("seal", ""))
+    except Exception:  # flipped bits can make a reader fail in any way
+        return ""
+
+
+def _about(schema: pyarrow.Schema) -> dict[str, Any]:
+    return dict(json.loads((schema.metadata or {}).get(_KEY, b"{}")))
 
 
 def _table_digest(table: pyarrow.Table, owner: str) -> str:

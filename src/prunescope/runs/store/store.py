@@ -1,32 +1,32 @@
-"""The store: plain folders, content-addressed, atomic, append-only.
+"""The store: objects under keys, content-addressed, append-only; on a disk plain folders.
 
-Belongs here: what lies where, and writing it so that a kill at any point leaves no half of it. Does not belong
-here: how results are made, who makes them.
+Belongs here: what lies where, and the order in which it is written, so that a kill at any point leaves no half of it.
+Does not belong here: how bytes are kept (`storage.py`), how results are made, who makes them.
 
     SCHEMA                                  version of this layout
-    runs/<2 digits>/<id>/manifest.json      what the run was, how it ended, how it was executed
+    runs/<2 digits>/<id>/manifest.json      what the run was, how it ended, how it was executed; written last
                          state-<id>.safetensors   one per kept moment
                          trace-<id>.parquet       one per probe
     readings/<2 digits>/<id>.safetensors    values of one measure of one state
     partial/<id>.safetensors                the latest checkpoint of an unfinished run (`execution/checkpointer.py`)
-    leases/<id>                             who works on it (`lease.py`)
+    leases/<2 digits>/<id>/<number>         who works on it (`lease.py`)
+    workers/<id>                            signs of life of a process that holds leases
     networks/<id>.json                      what a network computed when the store first met it (`machine/loader.py`)
     prices/<what>-<id>.json                 what was measured on a machine (`machine/`)
     logs/<id>.txt                           the traceback of work that met an error
     pins/<name>.json                        ids that `gc` must keep
     damaged/                                what did not hold what was written, set aside when it was read
-    index.sqlite                            rebuildable listing (`index.py`)
+
+Runs, readings and leases are created, never replaced: who comes late changes nothing. A run is stored once its manifest
+is there, which names its files by digest.
 """
 
 import contextlib
-import errno
 import json
-import os
-import shutil
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -34,18 +34,13 @@ import torch
 from prunescope.base.errors import StoreError
 from prunescope.base.state import Weights
 from prunescope.runs.store import codec, sealed
+from prunescope.runs.store.pulse import Pulse
+from prunescope.runs.store.storage import Storage, storage_at
 from prunescope.training.progress import Row
 
 SCHEMA = 1
+T = TypeVar("T")
 Values = dict[str, np.ndarray[Any, Any]]
-_NOT_PERMITTED = "writing is not permitted; choose another folder (--store) or change its permissions"
-_FIXES = {
-    errno.ENOSPC: "the disk is full; free some space",
-    errno.EDQUOT: "the disk quota is used up; free some space",
-    errno.EROFS: "the file system is read-only; choose another folder (--store)",
-    errno.EACCES: _NOT_PERMITTED,
-    errno.EPERM: _NOT_PERMITTED,
-}
 
 
 def _is_list_of_ids(content: object) -> bool:
@@ -53,151 +48,170 @@ def _is_list_of_ids(content: object) -> bool:
 
 
 class Store:
-    """One folder of results. Several processes may use it at once."""
+    """All results, in one storage. Several processes and machines may use it at once."""
 
-    def __init__(self, root: Path | str) -> None:
-        """Opens or makes the folder.
+    def __init__(self, at: Path | str | Storage) -> None:
+        """Opens or makes a store: in a folder, or at a URL.
 
         Raises StoreError if it belongs to another schema version or cannot be written.
         """
-        self.root = Path(root).expanduser().resolve()
-        self.touched: dict[str, tuple[int, float]] = {}  # by lease of another machine: its file's time, and when seen
-        schema_file = self.root / "SCHEMA"
-        try:
-            # Listed before the file is read: another process may be making the store right now.
-            names = {path.name for path in self.root.iterdir()} if self.root.exists() else set()
-            schema = schema_file.read_text().strip() if schema_file.exists() else ""
-        except OSError as problem:
+        self.storage = storage_at(at) if isinstance(at, str | Path) else at
+        self.url = self.storage.url
+        self.pulse = Pulse(self.storage)
+        schema = self.storage.get("SCHEMA")
+        version = schema.decode(errors="replace").strip() if schema is not None else ""
+        if version and version != str(SCHEMA):
             raise StoreError(
-                f"{self.root} cannot be opened as a store ({problem}); choose another folder (--store)"
-            ) from problem
-        if schema and schema != str(SCHEMA):
-            raise StoreError(
-                f"{self.root} is a store of schema {schema!r}, this version reads {SCHEMA}; "
+                f"{self.url} is a store of schema {version!r}, this version reads {SCHEMA}; "
                 "use another folder (--store) or the version of prunescope that made it"
             )
-        if schema:
+        if version:
             return
-        if any(not name.startswith(".SCHEMA.") for name in names - {"SCHEMA"}):
-            raise StoreError(f"{self.root} holds other files and no store; choose an empty or new folder (--store)")
-        self.write(schema_file, f"{SCHEMA}\n".encode())
+        if any(entry.key != "SCHEMA" for entry in self.storage.entries("")) and not self.storage.get("SCHEMA"):
+            raise StoreError(f"{self.url} holds other files and no store; choose an empty or new folder (--store)")
+        self.storage.put("SCHEMA", f"{SCHEMA}\n".encode())
 
-    # -- paths
+    @property
+    def root(self) -> Path:
+        """The folder of a store on a disk."""
+        return Path(self.url)
 
-    def run_folder(self, run: str) -> Path:
-        """The folder of a finished or failed run."""
-        return self.root / "runs" / run[:2] / run
+    # -- keys
 
-    def reading_path(self, reading: str) -> Path:
-        """The file of a reading."""
-        return self.root / "readings" / reading[:2] / f"{reading}.safetensors"
+    def run_folder(self, run: str) -> str:
+        """Below which the objects of a run lie."""
+        return f"runs/{run[:2]}/{run}"
 
-    def state_path(self, run: str, moment: str) -> Path:
-        """The file of a kept state; moment: the moment's id."""
-        return self.run_folder(run) / f"state-{moment}.safetensors"
+    def reading_key(self, reading: str) -> str:
+        """Where a reading lies."""
+        return f"readings/{reading[:2]}/{reading}.safetensors"
 
-    def trace_path(self, run: str, probe: str) -> Path:
-        """The file of a trace; probe: the probe's id."""
-        return self.run_folder(run) / f"trace-{probe}.parquet"
+    def state_key(self, run: str, moment: str) -> str:
+        """Where a kept state lies; moment: the moment's id."""
+        return f"{self.run_folder(run)}/state-{moment}.safetensors"
 
-    def partial_path(self, run: str) -> Path:
-        """The file of an unfinished run's latest checkpoint."""
-        return self.root / "partial" / f"{run}.safetensors"
+    def trace_key(self, run: str, probe: str) -> str:
+        """Where a trace lies; probe: the probe's id."""
+        return f"{self.run_folder(run)}/trace-{probe}.parquet"
 
-    # -- reading; the digest of every file is compared, and a damaged one is set aside and named
+    def manifest_key(self, run: str) -> str:
+        """Where a manifest lies."""
+        return f"{self.run_folder(run)}/manifest.json"
+
+    def partial_key(self, run: str) -> str:
+        """Where an unfinished run's latest checkpoint lies."""
+        return f"partial/{run}.safetensors"
+
+    def where(self, key: str) -> str:
+        """An object for people."""
+        return f"{self.url}/{key}"
+
+    # -- reading; the digest of everything is compared, and what is damaged is set aside and named
 
     def manifest(self, run: str) -> dict[str, Any] | None:
         """What a stored run was; None if it is not stored. Raises Damaged."""
-        path = self.run_folder(run) / "manifest.json"
-        with self._setting_aside(path):
-            return sealed.read_manifest(path, run)
+        return self._read(self.manifest_key(run), lambda content, name: sealed.parse_manifest(content, name, run))
 
     def weights(self, run: str, moment: str) -> Weights:
         """A kept state; `params[name]` is there for frozen parameters, too.
 
         Raises StoreError when it is not there, Damaged when it is not what was stored.
         """
-        path = self.state_path(run, moment)
-        with self._setting_aside(path):
-            nested, facts = codec.from_file(str(path), f"{run}/{moment}")
+        nested, facts = self._part(run, self.state_key(run, moment), codec.from_bytes)
         return codec.weights_from_nested(nested, facts).with_frozen()
 
     def trace(self, run: str, probe: str) -> Values:
         """The columns of a trace. Raises StoreError when it is not there, Damaged when it is not what was stored."""
-        path = self.trace_path(run, probe)
-        with self._setting_aside(path):
-            return sealed.read_trace(path, f"{run}/{probe}")
+        return self._part(run, self.trace_key(run, probe), sealed.parse_trace)
 
     def reading(self, reading: str) -> Values:
         """The values of a reading. Raises StoreError when it is not there, Damaged when it is not what was stored."""
-        path = self.reading_path(reading)
-        with self._setting_aside(path):
-            nested, _ = codec.from_file(str(path), reading)
-        return {name: value.numpy() for name, value in nested["values"].items()}
+        key = self.reading_key(reading)
+        found = self._read(key, lambda content, name: codec.from_bytes(content, name, reading))
+        if found is None:
+            raise codec.absent(self.where(key))
+        return {name: value.numpy() for name, value in found[0]["values"].items()}
 
-    @contextlib.contextmanager
-    def _setting_aside(self, path: Path) -> Iterator[None]:
-        """Moves a file that turns out to be damaged out of the way, so that it is made again."""
+    def _part(self, run: str, key: str, parse: Callable[[bytes, str, str], T]) -> T:
+        """A state or trace of a run, if it is the one that the run's manifest names."""
+        file = key.rpartition("/")[2]
+        expected = ((self.manifest(run) or {}).get("files") or {}).get(file)
+
+        def checked(content: bytes, name: str) -> T:
+            value = parse(content, name, f"{run}/{file.partition('-')[2].partition('.')[0]}")
+            if expected not in (None, sealed.seal_of(content)):
+                raise codec.damaged(name, "it is not the file that the run's manifest names")
+            return value
+
+        value = self._read(key, checked)
+        if value is None:
+            raise codec.absent(self.where(key))
+        return value
+
+    def _read(self, key: str, parse: Callable[[bytes, str], T]) -> T | None:
+        """What an object holds; None if there is none. What turns out to be damaged is moved out of the way."""
+        content = self.storage.get(key)
+        if content is None:
+            return None
         try:
-            yield
+            return parse(content, self.where(key))
         except codec.Damaged as problem:
-            aside = self.root / "damaged" / f"{path.name}-{uuid.uuid4().hex[:8]}"
+            aside = f"damaged/{key.rpartition('/')[2]}-{uuid.uuid4().hex[:8]}"
             try:
-                aside.parent.mkdir(exist_ok=True)
-                path.rename(aside)
-            except OSError:
+                self.storage.put(aside, content)
+                self.storage.delete(key)
+            except StoreError:
                 raise problem from None  # a store that cannot be written: its message says what to delete
             what = str(problem).partition(";")[0]
-            raise codec.Damaged(f"{what}; it was moved to {aside}, and the same command makes it again") from problem
+            raise codec.Damaged(
+                f"{what}; it was moved to {self.where(aside)}, and the same command makes it again"
+            ) from problem
 
     # -- runs
 
     def add_run(
         self, run: str, manifest: dict[str, Any], states: dict[str, Weights], traces: dict[str, list[Row]]
     ) -> None:
-        """Stores a run at once: all of it or nothing. A run that is already there is left as it is."""
-        folder = self.run_folder(run)
-        temporary = self.root / "tmp" / uuid.uuid4().hex
-        with self.guard(folder):
-            temporary.mkdir(parents=True)
-            self._write_parts(temporary, run, states, traces)
-            self.write(temporary / "manifest.json", sealed.manifest_bytes(manifest))
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            if folder.exists() and not (folder / "manifest.json").exists():
-                folder.rename(temporary.with_name(f"{run}-without-manifest-{uuid.uuid4().hex[:8]}"))
-            try:
-                temporary.rename(folder)
-            except OSError:
-                if not (folder / "manifest.json").exists():
-                    raise
-                shutil.rmtree(temporary)
-        self.partial_path(run).unlink(missing_ok=True)
+        """Stores a run; it is stored once its manifest is, which comes last. A run that is there is left as it is."""
+        if not self.storage.exists(self.manifest_key(run)):
+            files = dict(self._parts(run, states, traces))
+            for key, content in files.items():
+                # Of somebody who died before the manifest, perhaps on a processor that rounds otherwise.
+                if not self.storage.create(key, content) and self.storage.get(key) != content:
+                    self.storage.put(key, content)
+            seals = {key.rpartition("/")[2]: sealed.seal_of(content) for key, content in files.items()}
+            content = sealed.manifest_bytes(manifest | ({"files": seals} if seals else {}))
+            self.storage.create(self.manifest_key(run), content)
+        self.storage.delete(self.partial_key(run))
 
     def add_parts(self, run: str, states: dict[str, Weights], traces: dict[str, list[Row]]) -> None:
-        """Adds the states and traces that a stored run lacks, one file after another; leaves those it has."""
-        with self.guard(self.run_folder(run)):
-            self._write_parts(self.run_folder(run), run, states, traces)
-        self.partial_path(run).unlink(missing_ok=True)
+        """Adds the states and traces that a stored run lacks, one after another; leaves those it has."""
+        manifest = self.manifest(run) or {}
+        named = manifest.get("files", {})
+        for key, content in self._parts(run, states, traces):
+            file, seal = key.rpartition("/")[2], sealed.seal_of(content)
+            if self.storage.create(key, content) and named.get(file, seal) != seal:
+                # It was lost, and this processor rounds otherwise than the one of then: the manifest says so.
+                manifest = manifest | {"files": named | {file: seal}, "replaced": True}
+                named = manifest["files"]
+                self.storage.put(self.manifest_key(run), sealed.manifest_bytes(manifest))
+        self.storage.delete(self.partial_key(run))
 
-    def _write_parts(self, folder: Path, run: str, states: dict[str, Weights], traces: dict[str, list[Row]]) -> None:
-        """Writes the states and traces of the run that the folder lacks."""
+    def _parts(self, run: str, states: dict[str, Weights], traces: dict[str, list[Row]]) -> Iterator[tuple[str, bytes]]:
+        """The states and traces of a run as objects: key, content."""
         for moment, weights in states.items():
-            if not (path := folder / f"state-{moment}.safetensors").exists():
-                self.write(path, codec.to_bytes(*codec.weights_to_nested(weights), f"{run}/{moment}"))
+            content = codec.to_bytes(*codec.weights_to_nested(weights), f"{run}/{moment}")
+            yield self.state_key(run, moment), content
         for probe, rows in traces.items():
-            if not (path := folder / f"trace-{probe}.parquet").exists():
-                self.write(path, sealed.trace_bytes(rows, f"{run}/{probe}"))
+            yield self.trace_key(run, probe), sealed.trace_bytes(rows, f"{run}/{probe}")
 
     def known_runs(self, runs: Iterable[str]) -> dict[str, dict[str, Any]]:
         """Of these runs, those that are stored: status, why (of a failure), ids of kept states and traces."""
         known: dict[str, dict[str, Any]] = {}
-        for run in runs:
-            try:
-                names = os.listdir(f"{self.root}/runs/{run[:2]}/{run}")  # noqa: PTH208
-            except FileNotFoundError:
-                continue
+        for folder, names in self.storage.names([self.run_folder(run) for run in runs]).items():
             if "manifest.json" not in names:
                 continue
+            run = folder.rpartition("/")[2]
             states = {name[6:-12] for name in names if name.startswith("state-")}
             traces = {name[6:-8] for name in names if name.startswith("trace-")}
             # Only a failed run has no state, or a damaged one of which the user deleted it.
@@ -210,84 +224,58 @@ class Store:
 
     def has_reading(self, reading: str) -> bool:
         """Whether a reading is stored."""
-        return os.path.exists(f"{self.root}/readings/{reading[:2]}/{reading}.safetensors")  # noqa: PTH110
+        return self.storage.exists(self.reading_key(reading))
+
+    def known_readings(self, readings: Iterable[str]) -> set[str]:
+        """Those of these readings that are stored."""
+        wanted = set(readings)
+        shelves = self.storage.names({f"readings/{reading[:2]}" for reading in wanted})
+        return wanted & {name.partition(".")[0] for names in shelves.values() for name in names}
 
     def add_reading(self, reading: str, values: dict[str, torch.Tensor], facts: dict[str, Any]) -> None:
-        """Stores the values of a reading."""
-        self.write(self.reading_path(reading), codec.to_bytes({"values": values}, facts, reading))
+        """Stores the values of a reading; one that is there is left as it is."""
+        self.storage.create(self.reading_key(reading), codec.to_bytes({"values": values}, facts, reading))
 
     # -- pins
 
     def pin(self, name: str, ids: Iterable[str]) -> None:
         """Names ids that `gc` must keep; a name replaces what it pinned before."""
         safe = "".join(c if c.isalnum() or c in "-_." else "_" for c in name)
-        self.write_json(self.root / "pins" / f"{safe}.json", sorted(set(ids)))
+        self.write_json(f"pins/{safe}.json", sorted(set(ids)))
 
     def pins(self) -> dict[str, list[str]]:
         """Pinned ids by name."""
-        paths = sorted(path for path in (self.root / "pins").glob("*.json") if path.is_file())
-        pinned = {path.stem: self.read_json(path) for path in paths}
-        if broken := [path for path in paths if not _is_list_of_ids(pinned[path.stem])]:
-            raise StoreError(f"{broken[0]} is damaged; delete it and run its study again, which pins it anew")
+        keys = sorted(entry.key for entry in self.storage.entries("pins") if entry.key.endswith(".json"))
+        pinned = {key[5:-5]: self.read_json(key) for key in keys}
+        if broken := [key for key in keys if not _is_list_of_ids(pinned[key[5:-5]])]:
+            where = self.where(broken[0])
+            raise StoreError(f"{where} is damaged; delete it and run its study again, which pins it anew")
         return pinned
 
     # -- logs
 
-    def log(self, node: str, text: str) -> Path:
+    def log(self, node: str, text: str) -> str:
         """Keeps the traceback of work that met an error, the latest of each node; returns where."""
-        path = self.root / "logs" / f"{node}.txt"
         with contextlib.suppress(StoreError):  # the error itself matters more than its log
-            self.write(path, text.encode())
-        return path
+            self.storage.put(f"logs/{node}.txt", text.encode())
+        return self.where(f"logs/{node}.txt")
 
     # -- listing
 
     def run_ids(self) -> Iterator[str]:
         """The ids of all stored runs, failed ones included."""
-        for folder in sorted((self.root / "runs").glob("??/*")):
-            if (folder / "manifest.json").exists():
-                yield folder.name
+        found = (entry.key.split("/") for entry in self.storage.entries("runs"))
+        yield from sorted(parts[2] for parts in found if len(parts) == 4 and parts[3] == "manifest.json")
 
-    # -- writing
+    # -- small files that may be replaced
 
-    def read_json(self, path: Path) -> Any:
-        """The content of a small JSON file of the store; None if it is not there or damaged."""
+    def read_json(self, key: str) -> Any:
+        """The content of a small JSON file; None if it is not there or damaged."""
         try:
-            return json.loads(path.read_text())
-        except (FileNotFoundError, ValueError):
+            return json.loads(self.storage.get(key) or b"")
+        except ValueError:
             return None
 
-    def write_json(self, path: Path, content: object) -> None:
-        """Replaces a small JSON file of the store."""
-        self.write(path, json.dumps(content, indent=1, sort_keys=True).encode())
-
-    def write(self, path: Path, content: bytes) -> None:
-        """Writes a file so that a reader, or a kill, sees all of it or nothing.
-
-        Raises StoreError for a full disk or a folder that cannot be written.
-        """
-        with self.guard(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-            try:
-                with temporary.open("wb") as file:
-                    file.write(content)
-                    file.flush()
-                    os.fsync(file.fileno())
-                temporary.replace(path)
-            except BaseException:
-                with contextlib.suppress(OSError):
-                    temporary.unlink(missing_ok=True)
-                raise
-
-    @contextlib.contextmanager
-    def guard(self, path: Path) -> Iterator[None]:
-        """Turns what the operating system says of a failed write into a StoreError with the fix."""
-        try:
-            yield
-        except OSError as problem:
-            fix = _FIXES.get(problem.errno or 0, "see the message of the operating system")
-            raise StoreError(
-                f"cannot write {path}: {problem.strerror or problem}; {fix}. Nothing stored so far is lost; "
-                "the same command then goes on"
-            ) from problem
+    def write_json(self, key: str, content: object) -> None:
+        """Replaces a small JSON file."""
+        self.storage.put(key, json.dumps(content, indent=1, sort_keys=True).encode())

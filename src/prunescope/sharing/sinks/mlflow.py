@@ -1,4 +1,4 @@
-"""MLflow: an experiment a study, in a folder or at the address of a server; needs the extra `mlflow`."""
+"""MLflow: an experiment a study, in `mlflow.db`; needs the extra `mlflow`. See `mlflow ui --backend-store-uri`."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,10 +17,14 @@ def write(records: Iterable[Record], place: Path) -> None:
     """One run of MLflow a record; one that was written before is deleted there first."""
     _, tracking, entities = require(EXTRA, "mlflow", "mlflow.tracking", "mlflow.entities")
     place.mkdir(parents=True, exist_ok=True)
-    client = tracking.MlflowClient(tracking_uri=place.resolve().as_uri())
+    client = tracking.MlflowClient(tracking_uri=f"sqlite:///{place.resolve() / 'mlflow.db'}")
     for record in records:
         known = client.get_experiment_by_name(record.group)
-        experiment = known.experiment_id if known else client.create_experiment(record.group)
+        experiment = (
+            known.experiment_id
+            if known
+            else client.create_experiment(record.group, (place / "artifacts").resolve().as_uri())
+        )
         for before in client.search_runs([experiment], f"tags.prunescope = '{record.id}'"):
             client.delete_run(before.info.run_id)
         run = client.create_run(experiment, run_name=record.name, tags={"prunescope": record.id}).info.run_id
@@ -28,7 +32,9 @@ def write(records: Iterable[Record], place: Path) -> None:
         metrics = [
             entities.Metric(_name(name), value, 0, step) for step, row in record.rows() for name, value in row.items()
         ]
-        metrics += [entities.Metric(_name(f"result/{name}"), value, 0, 0) for name, value in record.results.items()]
+        metrics += [
+            entities.Metric(_name(f"result/{name}"), value, 0, record.last) for name, value in record.results.items()
+        ]
         client.log_batch(run, params=params)
         for first in range(0, len(metrics), MOST):
             client.log_batch(run, metrics=metrics[first : first + MOST])

@@ -12,7 +12,7 @@ _OURS = ".prunescope"
 
 def write(records: Iterable[Record], place: Path) -> None:
     """Curves, settings and results of every run, in `place`/<group>/<run>."""
-    (boards,) = require(EXTRA, "tensorboardX")
+    boards, summary = require(EXTRA, "tensorboardX", "tensorboardX.summary")
     for record in records:
         folder = place / record.group / record.name
         for before in folder.glob(f"**/events.out.tfevents.*{_OURS}"):
@@ -23,7 +23,10 @@ def write(records: Iterable[Record], place: Path) -> None:
                     writer.add_scalar(name, value, step)
             settings = {name: _plain(value) for name, value in record.settings.items()}
             results = {f"result/{name}": value for name, value in record.results.items()}
-            writer.add_hparams(settings, results, name=".")
+            for part in summary.hparams(settings, results):  # `add_hparams` would open another file of events
+                writer.file_writer.add_summary(part)
+            for name, value in results.items():
+                writer.add_scalar(name, value, record.last)
 
 
 def _plain(value: object) -> object:

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
-from pathlib import Path
 
 from prunescope.base.errors import PrunescopeError
 from prunescope.runs.execution.executors.worker import do
@@ -34,7 +33,7 @@ class Processes:
 
     def __init__(
         self,
-        store: Path,
+        store: str,
         *,
         workers: int,
         device: str = "cpu",
@@ -43,7 +42,7 @@ class Processes:
     ) -> None:
         """Starts the processes."""
         self.workers = workers
-        self.arguments = (str(store), device, checkpoint_seconds, setting)
+        self.arguments = (store, device, checkpoint_seconds, setting)
         self.context = multiprocessing.get_context("spawn")
         self.members = [self._spawn(number) for number in range(workers)]
         self.busy: dict[int, list[str]] = {}  # by worker, the ids whose end is not known yet

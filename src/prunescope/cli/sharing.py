@@ -1,0 +1,181 @@
+"""The commands `publish` and `verify`: a study as a bundle, and somebody else's bundle checked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.text import Text
+
+from prunescope.base.errors import PrunescopeError, UsageError
+from prunescope.cli import options
+from prunescope.cli.orders import Order, command_of, template_of
+from prunescope.cli.overrides import gather
+from prunescope.cli.screen import answers, messages
+
+if TYPE_CHECKING:
+    from prunescope.sharing.bundle import Bundle
+    from prunescope.sharing.verify import Verification
+    from prunescope.studies.study import Study
+
+VERIFIED = Path("prunescope-verified")
+NAMED = 10
+"""How many runs and reasons are named."""
+
+
+def publish(
+    study: options.Study,
+    to: Annotated[str, typer.Option("--to", metavar="PLACE", help="A folder, or hf:user/name.")],
+    scale: options.Scale = None,
+    changes: options.Set = None,
+    settings: options.Settings = None,
+    folder: options.StoreFolder = options.STORE,
+    null: options.Null = False,
+) -> None:
+    """Write a study with all its results as a bundle that others can read and verify. Trains nothing.
+
+    The report, verdicts, recipes, how every run was executed, what was measured of every example, and digests of code
+    and weights. No weights, no data, no code of your own, no names of machines.
+
+    Example: `prunescope publish quickstart --to quickstart-bundle`
+    """
+    from prunescope.sharing.publish import publish as write
+
+    order = Order(template_of(study), study, scale, gather(changes or [], settings), null=null)
+    command = command_of(["run", study], order, changes, settings, options.STORE)
+    source = {"study": study, "scale": order.settings[0], "null": null}
+    store = options.existing_store(folder)
+    bundle = write(order.study, to, store=store, command=command, source=source)
+    lacks = bundle.head["lacks"]
+    answers().print(
+        Text(f"{to}: {len(bundle.runs)} runs, {len(bundle.head['files'])} files; bundle {bundle.fingerprint}")
+    )
+    if lacks:
+        answers().print(Text(f"{lacks} results of {study} are not stored and not in it; `prunescope run` makes them"))
+
+
+def verify(
+    place: Annotated[str, typer.Argument(metavar="BUNDLE", help="A folder, or hf:user/name.")],
+    share: Annotated[float, typer.Option("--share", help="Share of the runs that is trained again.")] = 0.01,
+    study: Annotated[
+        str | None,
+        typer.Option("--study", help="A file.py or module:NAME of the study, where it is not one of prunescope's own."),
+    ] = None,
+    trust: Annotated[
+        list[str] | None,
+        typer.Option("--trust", metavar="PACKAGE", help="A package that may be imported if the bundle names it."),
+    ] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Of the draw.", show_default="another every time")] = None,
+    folder: Annotated[
+        Path, typer.Option("--store", help="Where runs are trained; not the store that the bundle was made from.")
+    ] = VERIFIED,
+    workers: options.Workers = None,
+) -> None:
+    """Compare every file of a bundle with its digest, and train a random share of its runs again.
+
+    On the same kind of processor with the same versions states must agree bit by bit; elsewhere verdicts must. Nothing
+    that a bundle names is imported but prunescope's own code and what --trust permits. Exit code 1 where they differ.
+
+    Example: `prunescope verify quickstart-bundle --share 0.05`
+    """
+    from prunescope.runs.execution.display import shown
+    from prunescope.runs.graph.nodes import closure
+    from prunescope.runs.store.store import Store
+    from prunescope.sharing import places, rebuilt
+    from prunescope.sharing.bundle import open_bundle
+    from prunescope.sharing.verify import verify as compare
+    from prunescope.studies.publish import nodes_of
+
+    bundle = open_bundle(places.local(place, folder / "downloads"))
+    console = answers()
+    console.print(Text(_opened(bundle)), soft_wrap=True)
+    built, why = _study(bundle, study, trust or [])
+    nodes = closure(nodes_of(built)) if built is not None else {}
+    if built is not None and (others := nodes.keys() - bundle.nodes.keys()):
+        built, why = None, f"this version of prunescope builds other nodes for it ({len(others)} of {len(nodes)})"
+    if bundle.runs.keys() - nodes.keys():
+        found, refused = rebuilt.values(bundle.nodes, trust=trust or [])
+        nodes = {**nodes, **found}
+        for reason in list(dict.fromkeys(refused.values()))[:NAMED]:
+            console.print(Text(f"not trained: {reason}"), soft_wrap=True)
+    with shown(messages()) as display:
+        result = compare(
+            bundle,
+            nodes,
+            store=Store(folder / "store"),
+            share=share,
+            seed=seed,
+            study=built,
+            workers=workers,
+            display=display,
+        )
+    _print(bundle, result, why)
+    if not result.agrees:
+        raise typer.Exit(1)
+
+
+def _opened(bundle: Bundle) -> str:
+    from prunescope.sharing.bundle import package_digest
+
+    head = bundle.head
+    other = "" if head.get("code") == package_digest() else ", by other code than this version's"
+    return (
+        f"{str(head.get('study'))[:80]}: all {len(head['files'])} files are what was published{other}; "
+        f"bundle {bundle.fingerprint}"
+    )
+
+
+def _study(bundle: Bundle, named: str | None, trust: list[str]) -> tuple[Study | None, str]:
+    """The study with the bundle's settings, or why there is none; only our own or one named here is imported."""
+    from prunescope.papers.catalogue import catalogue
+    from prunescope.runs.graph.described import value_of
+    from prunescope.sharing.rebuilt import untrusted
+    from prunescope.studies.null_world import null_world
+
+    source, settings = bundle.head.get("source"), bundle.head.get("settings")
+    source = source if isinstance(source, dict) else {}
+    name = named or str(source.get("study"))
+    if named is None and name not in {entry.name for entry in catalogue()}:
+        return None, f"{name[:80]!r} is no study of prunescope; --study names its file"
+    if why := next(untrusted(settings, trust), ""):
+        return None, why
+    try:
+        template = template_of(name)
+        value = value_of(settings, [type(template.settings()[1])])
+        study = template.maker(value, str(source.get("scale")))
+        return (null_world(study) if source.get("null") else study), ""
+    except (PrunescopeError, KeyError, TypeError, ValueError) as problem:
+        if named is not None and isinstance(problem, UsageError):
+            raise
+        return None, f"{name} cannot be built here ({problem})"
+
+
+def _print(bundle: Bundle, result: Verification, why: str) -> None:
+    console, trained = answers(), result.trained
+    equal = sum(run.bits for run in trained)
+    drawn = f"{len(trained)} of {len(bundle.runs)} runs were trained again, ancestors included (--seed {result.seed})"
+    console.print(Text(f"{drawn}: {equal} with equal bits"), soft_wrap=True)
+    for run in result.contradicted[:NAMED]:
+        what = "the published weights and other values" if run.bits else "other weights under the same circumstances"
+        console.print(Text(f"  {run.run[:12]} has {what}{_gap(run)}"), soft_wrap=True)
+    elsewhere = [run for run in trained if not run.bits and run.elsewhere]
+    if elsewhere:
+        names = ", ".join(dict.fromkeys(name for run in elsewhere for name in run.elsewhere))
+        furthest = max(elsewhere, key=lambda run: run.distance)
+        console.print(
+            Text(f"  {len(elsewhere)} could not be expected to, by other {names}{_gap(furthest)}"), soft_wrap=True
+        )
+    if result.verdicts is None:
+        console.print(Text(f"verdicts were not judged again: {why}"), soft_wrap=True)
+        return
+    good = result.verdicts - len(result.wrong)
+    console.print(Text(f"{good} of {result.verdicts} published verdicts follow from the published values"))
+    for name, said in (*result.wrong.items(), *result.changed.items()):
+        console.print(Text(f"  {name}: {said}"), soft_wrap=True)
+    if elsewhere and not result.changed:
+        console.print("with the values of the runs trained here in their place, all verdicts stay")
+
+
+def _gap(run: Any) -> str:
+    return f"; furthest: {run.furthest}, by {100 * run.distance:.2g} %" if run.furthest else ""

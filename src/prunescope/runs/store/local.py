@@ -1,0 +1,169 @@
+"""A store in a folder, on a disk of this machine or one that several machines mount (NFS, Lustre)."""
+
+import contextlib
+import errno
+import os
+import uuid
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import IO
+
+from prunescope.base.errors import StoreError
+from prunescope.runs.store.storage import Entry
+
+_NOT_PERMITTED = "writing is not permitted; choose another folder (--store) or change its permissions"
+_FIXES = {
+    errno.ENOSPC: "the disk is full; free some space",
+    errno.EDQUOT: "the disk quota is used up; free some space",
+    errno.EROFS: "the file system is read-only; choose another folder (--store)",
+    errno.EACCES: _NOT_PERMITTED,
+    errno.EPERM: _NOT_PERMITTED,
+}
+ATTEMPTS = 50
+"""How often a folder is made anew that somebody else removes as empty before a file lies in it."""
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV)
+
+
+class LocalStorage:
+    """Files below a folder. Names that begin with a dot are files under way, or somebody else's: never objects."""
+
+    def __init__(self, root: Path | str) -> None:
+        """Makes no folder yet."""
+        self.root = Path(root).expanduser().resolve()
+        if self.root.exists() and not self.root.is_dir():
+            raise StoreError(f"{self.root} cannot be opened as a store (it is a file); choose another folder (--store)")
+        self.url = str(self.root)
+
+    def get(self, key: str) -> bytes | None:
+        """The content of the file."""
+        try:
+            return (self.root / key).read_bytes()
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            return None
+        except OSError as problem:
+            raise StoreError(
+                f"{self.root / key} cannot be read ({problem.strerror}); change its permissions"
+            ) from problem
+
+    def put(self, key: str, content: bytes, *, durable: bool = True) -> None:
+        """One rename puts the file into its place."""
+        with self._written(key, content, durable) as (temporary, path):
+            temporary.replace(path)
+
+    def create(self, key: str, content: bytes, *, durable: bool = True) -> bool:
+        """A second name for a whole file, which the system gives once, also on NFS.
+
+        Where it gives no second names, the file is made exclusively and then written: a kill in between leaves a part
+        of it, which its digest tells.
+        """
+        with self._written(key, content, durable) as (temporary, path):
+            try:
+                if os.name == "nt":
+                    temporary.rename(path)  # which replaces nothing there
+                else:
+                    os.link(temporary, path)
+            except FileExistsError:
+                return False
+            except OSError as problem:
+                if problem.errno not in _NO_LINKS:
+                    raise
+                try:
+                    with path.open("xb") as file:
+                        _write(file, content, durable)
+                except FileExistsError:
+                    return False
+        return True
+
+    def exists(self, key: str) -> bool:
+        """Whether there is such a file."""
+        return os.path.isfile(f"{self.url}/{key}")  # noqa: PTH113
+
+    def entries(self, folder: str) -> Iterator[Entry]:
+        """The files below the folder, walked without recursion; links and hidden names are left out."""
+        start = self.root / folder
+        pending = [folder] if start.resolve() == start else []  # else it lies behind a link
+        while pending:
+            inside = pending.pop()
+            with self._guarded(inside), contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                for entry in os.scandir(self.root / inside):
+                    key = f"{inside}/{entry.name}" if inside else entry.name
+                    if entry.name[0] == "." or entry.is_symlink():
+                        continue
+                    if entry.is_dir():
+                        pending.append(key)
+                        continue
+                    with contextlib.suppress(FileNotFoundError):
+                        facts = entry.stat()
+                        yield Entry(key, facts.st_size, str(facts.st_mtime_ns))
+
+    def names(self, folders: Collection[str]) -> dict[str, set[str]]:
+        """One look into each folder."""
+        inside: dict[str, set[str]] = {}
+        for folder in folders:
+            with self._guarded(folder), contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                if names := {name for name in os.listdir(f"{self.url}/{folder}") if name[0] != "."}:  # noqa: PTH208
+                    inside[folder] = names
+        return inside
+
+    def delete(self, key: str) -> None:
+        """Removes the file, and the folders that held nothing else, up to one below the root; nothing behind a link."""
+        path = self.root / key
+        if path.parent.resolve() != path.parent:
+            return
+        with self._guarded(key):
+            path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            for folder in path.parents[: -len(self.root.parents) - 2]:
+                folder.rmdir()
+
+    def under_way(self) -> list[Path]:
+        """Files that killed processes did not put into their places; nothing behind a link."""
+        found = (path for room in ("runs", "readings", "partial") for path in (self.root / room).rglob(".*.*"))
+        return sorted(path for path in found if path.resolve() == path and path.is_file())
+
+    @contextlib.contextmanager
+    def _written(self, key: str, content: bytes, durable: bool) -> Iterator[tuple[Path, Path]]:
+        """The content in a file of its own beside its place; both paths. What is left of it afterwards is removed."""
+        path = self.root / key
+        temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+        with self._guarded(key):
+            for attempt in range(ATTEMPTS):
+                try:
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    file = temporary.open("wb")
+                    break
+                except FileNotFoundError:  # somebody removed the folder, which was empty
+                    if attempt == ATTEMPTS - 1:
+                        raise
+            try:
+                with file:
+                    _write(file, content, durable)
+                yield temporary, path
+            finally:
+                with contextlib.suppress(OSError):
+                    temporary.unlink(missing_ok=True)
+            if durable and os.name != "nt":
+                folder = os.open(path.parent, os.O_RDONLY)
+                try:
+                    os.fsync(folder)  # or a power cut takes the name away again
+                finally:
+                    os.close(folder)
+
+    @contextlib.contextmanager
+    def _guarded(self, key: str) -> Iterator[None]:
+        """Turns what the operating system refuses into a StoreError with the fix."""
+        try:
+            yield
+        except OSError as problem:
+            fix = _FIXES.get(problem.errno or 0, "see the message of the operating system")
+            raise StoreError(
+                f"cannot write {self.root / key}: {problem.strerror or problem}; {fix}. Nothing stored so far is "
+                "lost; the same command then goes on"
+            ) from problem
+
+
+def _write(file: IO[bytes], content: bytes, durable: bool) -> None:
+    file.write(content)
+    if durable:
+        file.flush()
+        os.fsync(file.fileno())

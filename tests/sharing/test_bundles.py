@@ -1,0 +1,285 @@
+"""Bundles: published, verified by training again, and attacked as a stranger could."""
+
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+sys.path.append(str(Path(__file__).parent))  # for `bundles_lab`, as a study's own folder is on the path
+
+import bundles_lab as lab
+from bundles_lab import edited, sealed
+
+import prunescope as ps
+from prunescope.base.errors import UsageError
+from prunescope.base.value import text_digest
+from prunescope.runs.graph.nodes import closure
+from prunescope.runs.graph.recipe import Recipe
+from prunescope.sharing import rebuilt
+from prunescope.sharing.bundle import DamagedBundle, open_bundle
+from prunescope.sharing.publish import publish
+from prunescope.sharing.verify import verify
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """A study, its store and its bundle, as somebody else has them."""
+    folder = tmp_path_factory.mktemp("theirs")
+    study = lab.build(lab.Settings(), "smoke")
+    store = ps.Store(folder / "store")
+    ps.ensure(study.nodes, store=store, workers=1)
+    publish(study, folder / "bundle", store=store, source={"study": "tiny", "scale": "smoke"})
+    return study, store, folder / "bundle"
+
+
+@pytest.fixture
+def root(world, tmp_path):
+    return Path(shutil.copytree(world[2], tmp_path / "bundle"))
+
+
+def again(root, tmp_path, nodes=None, *, study=None, share=1.0, **options):
+    bundle = open_bundle(root)
+    nodes = nodes or (closure(study.nodes) if study else rebuilt.values(bundle.nodes)[0])
+    return verify(bundle, nodes, store=ps.Store(tmp_path / "mine"), share=share, study=study, workers=1, **options)
+
+
+def test_a_bundle_has_what_others_need_and_nothing_else(world):
+    study, store, root = world
+    bundle = open_bundle(root)
+    recipes = {key: node for key, node in closure(study.nodes).items() if isinstance(node, Recipe)}
+    assert bundle.runs.keys() == recipes.keys() and len(recipes) == 4
+    assert bundle.nodes == {key: node.canonical for key, node in closure(study.nodes).items()}
+    for node in study.nodes:
+        run = node.run if isinstance(node, ps.Trace) else node.state.run
+        values = bundle.values(run.id)[node.id]
+        for name, array in (
+            store.trace(run.id, node.probe.id).items() if isinstance(node, ps.Trace) else store.reading(node.id).items()
+        ):
+            assert np.array_equal(values[name], array) and values[name].dtype.kind == array.dtype.kind
+    assert (root / "report/index.html").exists() and [claim["name"] for claim in bundle.claims] == ["gain"]
+    text = "".join(path.read_text(errors="replace") for path in root.rglob("*") if path.is_file())
+    assert str(store.root) not in text and Path.home().as_posix() + "/" not in text
+    assert all(run["exec"]["machine"].startswith(os.uname().machine) for run in bundle.runs.values())
+    assert open_bundle(root).fingerprint == bundle.fingerprint
+
+
+def test_all_runs_again_have_the_same_bits(world, root, tmp_path):
+    result = again(root, tmp_path, study=world[0])
+    assert result.agrees and len(result.trained) == result.runs == 4 and result.verdicts == 1
+    assert all(run.bits and run.distance == 0 and not run.elsewhere for run in result.trained)
+
+
+def test_a_share_is_drawn_by_a_seed_and_trained_with_its_ancestors(root, tmp_path):
+    nodes = rebuilt.values(open_bundle(root).nodes)[0]
+    runs = {seed: {run.run for run in again(root, tmp_path, nodes, share=0.01, seed=seed).trained} for seed in range(6)}
+    levels = [len(drawn) for drawn in runs.values()]
+    assert set(levels) == {1, 2} and len(set(map(frozenset, runs.values()))) > 2
+    assert {run.run for run in again(root, tmp_path, nodes, share=0.01, seed=3).trained} == runs[3]
+    for share in (0.0, 1.5):
+        with pytest.raises(UsageError, match="no share of the runs"):
+            again(root, tmp_path, nodes, share=share)
+
+
+def test_values_are_rebuilt_from_their_texts(world, root):
+    known, refused = rebuilt.values(open_bundle(root).nodes)
+    assert not refused and known == closure(world[0].nodes)
+
+
+# -- files that are not what was published
+
+
+def flip(path, place=-3):
+    content = bytearray(path.read_bytes())
+    content[place] ^= 1
+    path.write_bytes(bytes(content))
+
+
+def swap(root):
+    one, other = sorted((root / "values").iterdir())[:2]
+    content = one.read_bytes()
+    one.write_bytes(other.read_bytes())
+    other.write_bytes(content)
+
+
+def link_out(root):
+    (root / "report/README.md").unlink()
+    (root / "report/README.md").symlink_to("/etc/hostname")
+
+
+def huge(root):
+    with (root / "runs.jsonl").open("r+b") as file:
+        file.truncate(1 << 40)  # a terabyte that takes no room
+
+
+DAMAGES = {
+    "a digit of a verdict": (lambda root: flip(root / "report/summary.json", 40), "summary.json: its content is not"),
+    "a bit of a value": (lambda root: flip(next((root / "values").iterdir())), "its content is not what was published"),
+    "two files in each other's place": (swap, "its content is not what was published|bytes"),
+    "a lost file": (lambda root: (root / "nodes.jsonl").unlink(), "nodes.jsonl: is missing"),
+    "one file more": (lambda root: (root / "values/x").write_text("x"), "values/x: was not published"),
+    "a link out of the folder": (link_out, "report/README.md: it is a link"),
+    "a folder that is a link": (lambda root: (root / "more").symlink_to("/etc"), "more: was not published"),
+    "a pipe": (lambda root: os.mkfifo(root / "values/pipe"), "values/pipe: was not published"),
+    "a huge file": (huge, "runs.jsonl: it has 1,099,511,627,776 bytes"),
+    "no JSON": (lambda root: (root / "bundle.json").write_text("{"), "bundle.json: it is no JSON"),
+    "JSON without end": (lambda root: (root / "bundle.json").write_text("[" * 10**6), "bundle.json: it is no JSON"),
+    "no list of files": (lambda root: (root / "bundle.json").write_text('{"format": 1}'), "it lists no files"),
+    "a path outside": (
+        lambda root: edited(root / "bundle.json", '"report/README.md"', '"../../etc/passwd"'),
+        "../../etc/passwd: bundle.json lists it",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", DAMAGES)
+def test_a_damaged_bundle_is_named_file_by_file(what, root):
+    damage, message = DAMAGES[what]
+    damage(root)
+    with pytest.raises(DamagedBundle, match=message):
+        open_bundle(root)
+
+
+def test_every_damaged_file_is_named_at_once(root):
+    files = sorted(path for path in root.rglob("*") if path.is_file() and path.name != "bundle.json")
+    for path in files:
+        flip(path)
+    with pytest.raises(DamagedBundle) as caught:
+        open_bundle(root)
+    assert set(caught.value.problems) == {path.relative_to(root).as_posix() for path in files}
+
+
+def test_what_is_no_bundle(root, tmp_path):
+    with pytest.raises(UsageError, match=r"no bundle\.json in it; `prunescope publish` makes one"):
+        open_bundle(tmp_path)
+    with pytest.raises(UsageError, match="there is no bundle at"):
+        open_bundle(tmp_path / "nothing")
+    edited(root / "bundle.json", '"format": 1', '"format": 99')
+    with pytest.raises(UsageError, match="a bundle of format 99, this version reads 1"):
+        open_bundle(root)
+
+
+# -- changes under digests that were made anew
+
+
+def test_a_verdict_that_does_not_follow_is_found_without_training(world, root, tmp_path):
+    said = json.loads((root / "report/summary.json").read_text())["claims"][0]["by_interval"]
+    edited(root / "report/summary.json", f'"by_interval": "{said}"', '"by_interval": "reproduced"')
+    sealed(root)
+    result = again(root, tmp_path, study=world[0], share=0.01)
+    assert not result.agrees and result.wrong["gain"].startswith(said)
+
+
+def test_other_values_are_found_in_the_runs_that_are_drawn(world, root, tmp_path):
+    path = sorted((root / "values").iterdir())[0]
+    arrays = load_file(path)
+    name = next(name for name in arrays if name.endswith("/error") and arrays[name].ndim == 0)
+    save_file({**arrays, name: np.array(arrays[name] + 0.01)}, path)
+    sealed(root)
+    result = again(root, tmp_path)
+    (found,) = result.contradicted
+    assert found.run == path.stem and found.bits and "error" in found.furthest and not result.agrees
+
+
+def test_other_weights_are_found_in_the_runs_that_are_drawn(root, tmp_path):
+    record = json.loads((root / "runs.jsonl").read_text().splitlines()[0])
+    digest = next(iter(record["states"].values()))
+    edited(root / "runs.jsonl", digest, text_digest("other weights"))
+    sealed(root)
+    result = again(root, tmp_path)
+    assert [run.run for run in result.contradicted] == [record["id"]] and not result.contradicted[0].bits
+
+
+def test_on_another_processor_bits_are_not_expected(world, root, tmp_path):
+    lines = [json.loads(line) for line in (root / "runs.jsonl").read_text().splitlines()]
+    for record in lines:
+        record["exec"]["machine"] = "x86_64 2 cores, Another Processor"
+        record["states"] = dict.fromkeys(record["states"], text_digest("other weights"))
+    (root / "runs.jsonl").write_text("".join(f"{json.dumps(record)}\n" for record in lines))
+    sealed(root)
+    result = again(root, tmp_path, study=world[0])
+    assert result.agrees and not result.contradicted and not any(run.bits for run in result.trained)
+    assert {run.elsewhere for run in result.trained} == {("processor",)}
+
+
+def test_another_recipe_is_another_node(root, tmp_path):
+    edited(root / "nodes.jsonl", '"lr":0.1', '"lr":0.2')
+    sealed(root)
+    with pytest.raises(DamagedBundle, match="is not among the nodes"):
+        again(root, tmp_path)
+
+
+def crafted(root, old, new):
+    """A bundle of one node, changed in its text and named by its new id."""
+    texts = (root / "nodes.jsonl").read_text().splitlines()
+    text = next(text for text in texts if old in text)
+    changed = text.replace(old, new)
+    return rebuilt.values({**{text_digest(t): t for t in texts if t != text}, text_digest(changed): changed})
+
+
+PATHS = {
+    "a module of nobody": "evil_module:Net",
+    "the standard library": "os:system",
+    "through one of our modules": "prunescope.tasks.data.files:shutil.rmtree",
+    "what one of our modules imports": "prunescope.tasks.task:replace",
+    "the command line": "prunescope.cli:main",
+    "an installed package": "torch.hub:load",
+    "with a digest": f"evil_module:Net {'0' * 32}",
+}
+
+
+@pytest.mark.parametrize("path", PATHS.values(), ids=PATHS.keys())
+def test_nothing_that_a_bundle_names_is_imported(path, root, tmp_path, monkeypatch):
+    marker = tmp_path / "was-imported"
+    (tmp_path / "evil_module.py").write_text(f"open({str(marker)!r}, 'w').close()\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    known, refused = crafted(root, "prunescope.tasks.nets:LeNet", path)
+    assert any(f"names {path[:60]}" in why and "--trust" in why for why in refused.values())
+    assert not any(isinstance(node, Recipe) and node.task.network.path == path for node in known.values())
+    assert not marker.exists() and "evil_module" not in sys.modules
+
+
+def test_texts_that_make_no_sense_are_refused_one_by_one(root):
+    texts = (root / "nodes.jsonl").read_text().splitlines()
+    odd = [
+        "",
+        "{}",
+        "[]",
+        "7",
+        "[" * 5000,
+        '{"kind":"Recipe"}',
+        '{"kind":"Nothing"}',
+        '{"kind":7}',
+        texts[0].replace("SGD", "Sgd"),
+    ]
+    known, refused = rebuilt.values({text_digest(text): text for text in (*odd, *texts)})
+    assert len(refused) == len(odd) and len(known) == len(texts)
+
+
+def test_names_that_are_no_ids_reach_no_file(root):
+    line = (root / "runs.jsonl").read_text().splitlines()[0]
+    run = json.loads(line)["id"]
+    edited(root / "runs.jsonl", run, "../../../../etc/passwd")
+    sealed(root)
+    with pytest.raises(DamagedBundle, match="is not among the nodes"):
+        _ = open_bundle(root).runs
+    with pytest.raises(DamagedBundle, match="is no id"):
+        open_bundle(root).values("../../../../etc/passwd")
+
+
+def test_publishing_again_replaces_a_bundle_and_nothing_else(world, root, tmp_path):
+    study, store, _ = world
+    before = open_bundle(root).fingerprint
+    (root / "values/left").write_text("from before")
+    assert publish(study, root, store=store, source={"study": "tiny", "scale": "smoke"}).fingerprint == before
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/thesis.txt").write_text("all of it")
+    with pytest.raises(UsageError, match="holds something else than a bundle"):
+        publish(study, tmp_path / "mine", store=store)
+    with pytest.raises(UsageError, match="nothing of tiny is in"):
+        publish(study, tmp_path / "new", store=tmp_path / "empty")
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith(".")) == []
