@@ -21,8 +21,8 @@ POINTS = "percentage points of test accuracy"
 NOTES = (
     "Drop: test accuracy before minus after an event, mean over 16 events, on 2,000 test images. Gain: accuracy of the "
     "whole test set at the end minus that of the unpruned network of the same seed.",
-    "CIFAR-10 (JPEG copies), Conv4, five seeds. Seeds of one arm hardly differ in their drops, so within an arm there is "
-    "little to correlate: p is two-sided, over five networks.",
+    "CIFAR-10 (JPEG copies), Conv4, five seeds. Seeds of one arm hardly differ in their drops, so within an arm there "
+    "is little to correlate: p is two-sided, over five networks.",
     "Two arms differ in more than their drops: which weights go. A larger drop is not shown to be a cause.",
 )
 
@@ -75,7 +75,7 @@ def study() -> ps.Study:
     claims = [
         ps.Claim(
             f"{part}s-{panel.replace(' ', '-')}",
-            f"With {EXAMPLES} examples a class and {panel}, {what} when the largest weights go than when the smallest do.",
+            f"With {EXAMPLES} examples a class and {panel}, {what} when the largest weights go than the smallest.",
             quantity(apart[panel][part], label),
             more,
             place=PLACE,
@@ -87,7 +87,7 @@ def study() -> ps.Study:
         "bartoldson2019/drops",
         "Are networks whose accuracy drops most when they are pruned more accurate at the end?",
         settings=ps.Prune(),
-        scale=f"Conv4 on {EXAMPLES} images a class of CIFAR-10 (JPEG copies), {len(apart[PANELS[0]]['drop'])} replicates",
+        scale=f"Conv4 on {EXAMPLES} images a class of CIFAR-10 (JPEG copies), 5 replicates",
         figures=(
             ps.Figure(
                 "drops",
