@@ -50,7 +50,16 @@ if TYPE_CHECKING:
     from prunescope.studies.figure import Computed, Figure, Rows
     from prunescope.studies.plot import Intervals, Lines, Listing, Map, Row, Scatter, Sheet, Table
     from prunescope.studies.quantity import Quantity, arrays, column, combined, constant, each, nodes_of, side_by_side
-    from prunescope.studies.region import Among, Count, Direction, Equivalence, MedianDirection, Near, Region
+    from prunescope.studies.region import (
+        Among,
+        CorrelationDirection,
+        Count,
+        Direction,
+        Equivalence,
+        MedianDirection,
+        Near,
+        Region,
+    )
     from prunescope.studies.results import Numbers, Results
     from prunescope.studies.rule import CorrelationBelow5Percent, OneStandardDeviation
     from prunescope.studies.study import Study, merged, titled
@@ -124,7 +133,7 @@ _HOME = {
     "studies.figure": "Computed Figure Rows",
     "studies.plot": "Intervals Lines Listing Map Row Scatter Sheet Table",
     "studies.quantity": "Quantity arrays column combined constant each nodes_of side_by_side",
-    "studies.region": "Among Count Direction Equivalence MedianDirection Near Region",
+    "studies.region": "Among CorrelationDirection Count Direction Equivalence MedianDirection Near Region",
     "studies.results": "Numbers Results",
     "studies.rule": "CorrelationBelow5Percent OneStandardDeviation",
     "studies.study": "Study merged titled",

@@ -147,3 +147,19 @@ def test_a_decorated_function_and_its_property_count():
         code_digest(defined(text.format(n=n, m=m, k=k))) for n, m, k in ((1, 1, 1), (2, 1, 1), (1, 2, 1), (1, 1, 2))
     }
     assert len(digests) == 4
+
+
+def test_a_package_that_was_installed_into_another_folder_is_installed_and_what_lies_beside_it_is_not(
+    tmp_path, monkeypatch
+):
+    (tmp_path / "library_here").mkdir()
+    (tmp_path / "library_here" / "__init__.py").write_text("def f(): return 1\n")
+    (tmp_path / "mine_here.py").write_text("def g(): return 2\n")
+    (tmp_path / "library_here-1.0.dist-info").mkdir()
+    (tmp_path / "library_here-1.0.dist-info" / "METADATA").write_text("Name: library-here\nVersion: 1.0\n")
+    (tmp_path / "library_here-1.0.dist-info" / "RECORD").write_text("library_here/__init__.py,,\n../bin/tool,,\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    library, mine = map(importlib.import_module, ("library_here", "mine_here"))
+    assert (is_installed(library.__name__), is_installed(mine.__name__)) == (True, False)
+    assert code_digest(library.f) is None
+    assert code_digest(mine.g) is not None

@@ -13,6 +13,7 @@ What is installed is named, not read: it has a version of its own.
 import ast
 import dis
 import functools
+import importlib.metadata
 import inspect
 import linecache
 import site
@@ -68,14 +69,32 @@ def is_installed(module_name: str) -> bool:
 
 
 def in_library(file: str) -> bool:
-    """Whether a file lies among the installed packages."""
-    return any(Path(file).is_relative_to(folder) for folder in _library_folders())
+    """Whether a file lies among the installed packages, or belongs to one that was installed elsewhere on the path."""
+    return _in_library(file, tuple(sys.path))
+
+
+@functools.lru_cache(maxsize=4096)
+def _in_library(file: str, path: tuple[str, ...]) -> bool:
+    return any(Path(file).is_relative_to(place) for place in (*_library_folders(), *_installed_elsewhere(path)))
 
 
 @functools.cache
 def _library_folders() -> tuple[Path, ...]:
     names = [sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), *site.getsitepackages()]
     return tuple({Path(name).resolve(): None for name in (*names, site.getusersitepackages())})
+
+
+@functools.lru_cache(maxsize=8)
+def _installed_elsewhere(path: tuple[str, ...]) -> frozenset[Path]:
+    """The modules and packages of distributions in other folders (`pip install --target`), which say what is theirs."""
+    folders = [folder for folder in map(Path, path) if folder.is_dir() and folder.resolve() not in _library_folders()]
+    return frozenset(
+        folder / file.parts[0]
+        for folder in folders
+        for distribution in importlib.metadata.distributions(path=[str(folder)])
+        for file in distribution.files or ()
+        if file.parts[0] != ".."
+    )
 
 
 class _Walk:

@@ -12,7 +12,7 @@ from prunescope.base.errors import StoreError
 if TYPE_CHECKING:
     from prunescope.runs.store.store import Store
 
-STORE = Path("prunescope-store")
+STORE = "prunescope-store"
 REPORTS = Path("prunescope-reports")
 
 Study = Annotated[
@@ -31,7 +31,8 @@ Settings = Annotated[
     typer.Option("--settings", metavar="FILE", help="Change settings as a YAML file says; -s wins."),
 ]
 StoreFolder = Annotated[
-    Path, typer.Option("--store", envvar="PRUNESCOPE_STORE", help="The folder that holds all results.")
+    str,
+    typer.Option("--store", envvar="PRUNESCOPE_STORE", help="What holds all results: a folder, or s3://bucket/folder."),
 ]
 Out = Annotated[
     Path | None,
@@ -81,12 +82,19 @@ Engine = Annotated[
 ]
 
 
-def existing_store(folder: Path) -> Store:
-    """The store in a folder. Raises StoreError if there is none: reading makes no store."""
+def is_store(address: str) -> bool:
+    """Whether there is a store at an address."""
+    from prunescope.runs.store.storage import storage_at
+
+    return storage_at(address).exists("SCHEMA")
+
+
+def existing_store(address: str) -> Store:
+    """The store at an address. Raises StoreError if there is none: reading makes no store."""
     from prunescope.runs.store.store import Store
 
-    if not (folder.expanduser() / "SCHEMA").exists():
+    if not is_store(address):
         raise StoreError(
-            f"there is no store at {folder}; `prunescope run` makes one, --store or PRUNESCOPE_STORE names another"
+            f"there is no store at {address}; `prunescope run` makes one, --store or PRUNESCOPE_STORE names another"
         )
-    return Store(folder)
+    return Store(address)

@@ -101,7 +101,7 @@ def most_of(until_decided: bool, most: int | None) -> int | None:
     return (most or MOST) if until_decided else None
 
 
-def print_plan(study: Study, folder: Path, machine: Machine) -> None:
+def print_plan(study: Study, folder: str, machine: Machine) -> None:
     """Prints what a study needs, what is stored, and what the rest costs."""
     from prunescope.cli.precisions import faster_precision
     from prunescope.runs.store.plan import plan as plan_of
@@ -116,8 +116,14 @@ def print_plan(study: Study, folder: Path, machine: Machine) -> None:
         answers().print(advice, soft_wrap=True)
 
 
-def carry_out(order: Order, machine: Machine, folder: Path, out: Path | None, command: str) -> None:
-    """Makes what a study lacks and writes its report, with replicates added where the order says so."""
+def carry_out(order: Order, machine: Machine, folder: str, out: Path | None, command: str) -> None:
+    """Makes what a study lacks and writes its report."""
+    study, store = make(order, machine, folder)
+    publish_report(study, store, out or order.folder, command)
+
+
+def make(order: Order, machine: Machine, folder: str) -> tuple[Study, Store]:
+    """Makes what a study lacks, with replicates added where the order says so; the study as it was made, and where."""
     from prunescope.runs.execution.display import duration, shown
     from prunescope.runs.execution.ensure import ensure
     from prunescope.runs.store.housekeeping import pin
@@ -131,24 +137,24 @@ def carry_out(order: Order, machine: Machine, folder: Path, out: Path | None, co
         screen.print(Text(chosen_scale(order.template)))
     pinned: list[Any] = []
 
-    def make(nodes: Iterable[Any]) -> StoredResults:
+    def ensured(nodes: Iterable[Any]) -> StoredResults:
         pinned.extend(nodes)
         pin(store, f"{study.name}.{study.settings.id[:8]}", pinned)
         with shown(screen) as display:
             return ensure(pinned, store=store, display=display, **vars(machine))
 
     if order.most is None:
-        make(study.nodes)
+        ensured(study.nodes)
     else:
         if "replicates" not in type(order.settings[1]).model_fields:
             raise UsageError(
                 f"{order.name} has no setting 'replicates', so none can be added; leave --until-decided out"
             )
-        decided = until_decided(lambda n: order.build(replicates=n), looks(FIRST, order.most), make)
+        decided = until_decided(lambda n: order.build(replicates=n), looks(FIRST, order.most), ensured)
         study = decided.study
         screen.print(f"{decided.replicates} replicates at the last look")
     screen.print(f"done in {duration(time.monotonic() - began)}; results are in {store.url}", soft_wrap=True)
-    publish_report(study, store, out or order.folder, command)
+    return study, store
 
 
 @contextlib.contextmanager
@@ -177,14 +183,14 @@ def chosen_scale(template: Template) -> str:
     return f"at scale {chosen}" + (f" (--scale {' or '.join(others)} for another)" if others else "")
 
 
-def command_of(words: list[str], order: Order, changes: list[str] | None, settings: Path | None, folder: Path) -> str:
+def command_of(words: list[str], order: Order, changes: list[str] | None, settings: Path | None, folder: str) -> str:
     """The command line that makes the same report again; words: the command and what it is about."""
     words = ["prunescope", *words, "--scale", order.settings[0]]
     words += ["--null"] * order.null
     words += ["--until-decided", "--most", str(order.most)] if order.most else []
     words += ["--settings", str(settings)] if settings else []
     words += [word for pair in changes or [] for word in ("-s", pair)]
-    words += ["--store", str(folder)] if folder != options.STORE else []
+    words += ["--store", folder] if folder != options.STORE else []
     return shlex.join(words)
 
 

@@ -52,7 +52,7 @@ def build(settings: Settings, scale: str) -> ps.Study:
             *fig3.helps(bench),
             *fig3.grows(bench),
             *fig4.gives_up(bench, noise),
-            *fig6.beside_pruning(bench, margin=1.0),
+            *fig6.beside_pruning(bench),
             *fig7.beside_pruning(bench),
         ],
         "better-training",

@@ -101,7 +101,8 @@ def write(
     command: how to make the report again.
     """
     verdicts = judge_all(study.claims, results, study.rule)
-    cautions = unmet(study.cautions, results)
+    soft = [condition for claim in study.claims for condition in claim.preconditions if not condition.blocks]
+    cautions = unmet([*study.cautions, *soft], results)
     by_name = {verdict.claim.name: verdict for verdict in verdicts}
     drawn = tuple(
         replace(_draw(figure, results), verdicts=tuple(by_name[claim.name] for claim in study.claims_of(figure)))
@@ -161,13 +162,15 @@ def described(settings: Value) -> dict[str, Any]:
 
 
 def summary_sentence(verdicts: Sequence[Verdict], rule: Rule | None = None) -> str:
-    """What became of all claims, by the interval rule and that of the paper, in one sentence that leaves none out."""
+    """What became of all claims, by the interval rule and that of the paper; first of the paper's own among others."""
     if not verdicts:
         return "This study makes no claims."
     noun = "claim" if len(verdicts) == 1 else "claims"
     interval = f"the interval rule finds {_counts(verdict.interval_rule for verdict in verdicts)}"
     by_paper = f"; by {rule.name}: {_counts(verdict.paper for verdict in verdicts)}" if rule else ""
-    return f"Of {len(verdicts)} {noun}, {interval}{by_paper}."
+    own = [verdict.interval_rule for verdict in verdicts if verdict.claim.basis == "paper"]
+    first = f"Of {len(own)} that are the paper’s own, the interval rule finds {_counts(own)}. "
+    return f"{first * (0 < len(own) < len(verdicts))}Of {len(verdicts)} {noun}, {interval}{by_paper}."
 
 
 def number(value: object) -> str:

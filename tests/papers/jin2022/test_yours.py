@@ -172,6 +172,12 @@ def test_the_smoke_scale_shows_images():
     assert "given-up-images-0" in {figure.name for figure in study.figures}
 
 
+def test_examples_that_are_no_images_are_listed_without_them():
+    names = {figure.name for figure in yours.follow(recipe()).figures}
+    assert "given-up-0" in names
+    assert not any("images" in name for name in names)
+
+
 @pytest.mark.parametrize("noises", [(), (0.1,), (0.0, 0.2, 0.1), (0.0, 0.0)])
 def test_noise_levels_that_do_not_ascend_from_0(noises):
     with pytest.raises(UsageError, match="ascend from 0"):

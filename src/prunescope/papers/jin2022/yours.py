@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import Field
 
 import prunescope as ps
+from prunescope.base.errors import DataError
 from prunescope.papers.jin2022 import PAPERS, classes
 from prunescope.papers.jin2022.arms import Arm, Benchmark, noise_name
 from prunescope.papers.jin2022.claims import MORE, no_more_than_by_chance
@@ -82,11 +83,19 @@ def build(settings: Settings, scale: str) -> ps.Study:
     return follow(
         settings.recipe(),
         prune=ps.Prune(amount=ps.Remaining(fraction=settings.fraction)),
-        images=True,
         settings=settings,
         scale=f"{scale}: {settings.network} on {settings.data}, {words}",
         **changes,
     )
+
+
+def _are_images(task: ps.Task) -> bool:
+    """Whether examples can be shown: [1 or 3, height, width]. What has to be downloaded first is images."""
+    try:
+        shape = task.data.source.load().train_x.shape
+    except DataError:
+        return True
+    return task.network.layout is None and len(shape) == 3 and shape[0] in (1, 3)
 
 
 def follow(
@@ -102,7 +111,6 @@ def follow(
     groups: int = 20,
     folds: int = 5,
     fits: float = 99.0,
-    images: bool = False,
     settings: ps.Value | None = None,
     scale: str = "",
     name: str = "jin2022/yours",
@@ -111,7 +119,6 @@ def follow(
 
     levels, rewind, noises, ensemble, early, groups, folds, fits: as in `Settings`; early is on the recipe's schedule.
     prune: what a level removes; by default 20 % of the remaining weights, smallest magnitude, global.
-    images: whether examples are images, to be shown.
     settings: what the report shows as such; by default the recipe.
 
     Raises UsageError for noise levels that do not ascend from 0 or change no label, for more groups or folds than
@@ -139,7 +146,7 @@ def follow(
     figures.append(classes.figure(bench, ARMS, claims=[_no_class_is_harmed(bench)]))
     figures += classes.named_figures(bench)
     for noise in noises:
-        figures += Suspects(bench, noise, folds).figures(images=images)
+        figures += Suspects(bench, noise, folds).figures(images=_are_images(recipe.task))
     figures += [fit_figure(bench, noise, arms=ARMS, name=f"fit-{100 * noise:g}") for noise in bench.noisy()]
     return ps.Study(
         name,
@@ -151,7 +158,8 @@ def follow(
         cautions=optima_inside(bench, *ARMS),
         claims=(better_training(bench),),
         notes=(
-            "The optimum of the claims is chosen on one half of the test set and judged on the other, both ways.",
+            "The optimum of the claims is chosen on one half of the test set by the other replicates, and judged on "
+            "the other half, both ways.",
             "The paper asks this of dense networks that fit their training set; whether yours does is in the data.",
             "A wrong label is more likely where a network that was not trained on the example finds it improbable; "
             "how often each of the two lists is right can only be said where labels were changed on purpose (noises).",
