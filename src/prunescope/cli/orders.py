@@ -49,6 +49,7 @@ class Machine:
     device: str
     engine: str | None
     stack: int | None
+    ray: str | None = None
 
 
 @dataclass(frozen=True)
@@ -250,7 +251,7 @@ def _print_price(todo: Plan, store: Store, machine: Machine) -> float:
         console.print("\nNothing is left to do.")
         return 0.0
     count = workers_for(rest, machine.workers, machine.device)
-    prepared = prepare(rest, store, **{**vars(machine), "workers": count})
+    prepared = prepare(rest, store, workers=count, device=machine.device, engine=machine.engine, stack=machine.stack)
     for line in (*prepared.notes, *pack_sentences(prepared)):
         console.print(line, soft_wrap=True)
     console.print(f"Runs are trained by {prepared.bench.setting.sentence}.", soft_wrap=True)

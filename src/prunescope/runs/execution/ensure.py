@@ -5,12 +5,14 @@ import warnings
 from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from prunescope.base.blame import blaming
 from prunescope.base.errors import PrunescopeError, UsageError
 from prunescope.base.value import Value
 from prunescope.runs.execution.display import default_display
 from prunescope.runs.execution.executors.carried import LOCAL, MOST, baggage, dumps
+from prunescope.runs.execution.executors.cluster import Cluster, Connection
 from prunescope.runs.execution.executors.inline import Inline
 from prunescope.runs.execution.executors.processes import Immovable, Processes
 from prunescope.runs.execution.given_states import keep_given
@@ -46,6 +48,7 @@ def ensure(
     stack: int | None = None,
     display: Display | None = None,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    ray: str | None = None,
 ) -> StoredResults:
     """Makes whatever of the nodes (recipes, readings, traces, combinations) the store lacks, and reads them.
 
@@ -59,6 +62,7 @@ def ensure(
         many as is fastest.
     display: what shows how far the work is; by default bars in a notebook and on a terminal, nothing elsewhere.
     checkpoint_seconds: at most so much work of a run is lost by a kill.
+    ray: work as tasks of Ray: "local" starts it here, "auto" or HOST:PORT joins a cluster that reaches the same store.
 
     Raises UsageError for impossible recipes, Interrupted after Ctrl-C, PrunescopeError when work went wrong for
     another reason than the recipe's own (a full disk, a crash); everything else is done by then.
@@ -67,7 +71,8 @@ def ensure(
     told = display is not None
     display = display or default_display()
     todo = plan([node for item in nodes for node in ([item] if isinstance(item, Value) else item)], store)
-    count = workers_for(todo, workers, device)
+    cluster = Connection(ray, device=device, workers=workers) if ray and todo.work else None
+    count = cluster.slots if cluster else workers_for(todo, workers, device)
     try:
         keep_given(todo.nodes.values(), store)
         with blaming("the network, its loss or its data"):
@@ -87,7 +92,7 @@ def ensure(
         stored = partial(todo.stored, store=store)
         queue = WorkQueue(todo, prepared.seconds, display, prepared.packing, stored=stored)
         if todo.work:
-            executor = _executor(prepared, count, queue, display)
+            executor = _executor(prepared, count, queue, display, cluster)
             try:
                 queue.run(executor)
             finally:
@@ -123,22 +128,28 @@ def _failures_text(failures: Mapping[str, str]) -> str:
     return f"{subject} failed, so that what needs them has no result: run {run[:8]} failed: {why}{more}"
 
 
-def _executor(prepared: Prepared, count: int, queue: WorkQueue, display: Display) -> Executor:
+def _executor(
+    prepared: Prepared, count: int, queue: WorkQueue, display: Display, cluster: Connection | None
+) -> Executor:
     bench = prepared.bench
     luggage = b""
-    if count > 1:
+    if count > 1 or cluster:
         try:
             luggage = _baggage(prepared.plan)
+            if luggage and cluster:
+                raise UsageError("what a script or notebook defines goes to no other machine; put it into a module")
         except Exception as problem:  # whatever a user's object does when it is pickled
             display.note(f"the work cannot be sent to other processes ({problem}): {ALONE}")
-            count = 1
+            count, cluster = 1, None
+    settings: dict[str, Any] = {"device": bench.device, "setting": bench.setting}
+    settings["checkpoint_seconds"] = bench.checkpoint_seconds
+    if cluster is not None:
+        return Cluster(cluster, bench.store.url, **settings)
     if count > 1:
         return Processes(
             bench.store.url,
             workers=count,
-            device=bench.device,
-            checkpoint_seconds=bench.checkpoint_seconds,
-            setting=bench.setting,
+            **settings,
             baggage=luggage,
         )
 
