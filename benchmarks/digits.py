@@ -1,21 +1,21 @@
-"""Question: how fast is the quickstart?"""
+"""Question: how fast is a study of small networks?"""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 
+import prunescope as ps
 from benchmarks.laboratory import FULL, Laboratory
 from benchmarks.result import Result
 from benchmarks.subprocess import ensured
 from benchmarks.timing import in_turns, interleaved
 from prunescope.base.state import Weights
 from prunescope.base.value import Value
-from prunescope.papers.quickstart import SCALES, build
-from prunescope.runs.graph.nodes import Reading, closure
+from prunescope.papers.jin2022.arms import Benchmark
+from prunescope.runs.graph.nodes import closure
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.runs.machine.engines import engine_of
 from prunescope.runs.machine.loader import fresh_weights, with_kernels
 from prunescope.sparsity.select import Remaining
-from prunescope.studies.publish import nodes_of
 from prunescope.tasks.kernels.kernel_config import PLAIN
 from prunescope.training.engines.engine import Engine
 from prunescope.training.engines.loop import Loop
@@ -27,7 +27,7 @@ TURNS = 2
 
 
 def digits(lab: Laboratory) -> list[Result]:
-    """A sixth of the quickstart's runs as `prunescope run` makes them, and ten epochs of one of them in memory.
+    """A study of small networks on digits as `prunescope run` makes it, and ten epochs of one of them in memory.
 
     The runs are those of one replicate under label noise: dense, 21 pruned, 21 extended, 12 narrower networks of 60
     epochs each. `ensure` of them and of what is read of them, with one worker, on an empty store in a fresh process,
@@ -40,7 +40,7 @@ def digits(lab: Laboratory) -> list[Result]:
 
 
 def _command(scale: str, turns: int) -> list[Result]:
-    nodes = noisy_replicate(scale)
+    nodes = readings(bench(scale))
     seconds = in_turns(
         {
             "loop": lambda: ensured(nodes, engine="loop", stack=1),
@@ -61,20 +61,31 @@ def _command(scale: str, turns: int) -> list[Result]:
     ]
 
 
-def noisy_replicate(scale: str) -> list[Value]:
-    """What the quickstart reads of its first replicate under label noise."""
-    settings = SCALES[scale].replace(replicates=1)
-    return [
-        node
-        for node in nodes_of(build(settings, scale))
-        if isinstance(node, Reading)
-        and isinstance(node.state.run, Recipe)
-        and node.state.run.task.data.label_noise == settings.noise
-    ]
+NOISE = 0.4
+
+
+def bench(scale: str, *, noises: tuple[float, ...] = (NOISE,), replicates: int = 1, length: str = "") -> Benchmark:
+    """Dense, pruned, extended and narrower networks on 1,297 digits."""
+    full = scale == "laptop"
+    net = ps.network("prunescope.tasks.nets:LeNet", hidden=(300, 100) if full else (32, 16), inputs=64)
+    base = ps.Recipe(
+        task=ps.Task(network=net, data=ps.Data(source=ps.digits())),
+        optimizer=ps.SGD(),
+        schedule=ps.Constant(lr=0.1),
+        batch=64,
+        length=length or ("60ep" if full else "2ep"),
+    )
+    levels, widths = (21, 12) if full else (2, 1)
+    return Benchmark(base, noises, replicates, levels, width_levels=widths)
+
+
+def readings(of: Benchmark) -> list[Value]:
+    """Risks of every network, on the test and on the training set."""
+    return [reading for point in of.points for reading in (point.test, point.train)]
 
 
 def _steps(lab: Laboratory, scale: str) -> list[Result]:
-    recipe = next(_recipes(scale))
+    recipe = bench(scale).base
     program = lab.bench.program(recipe)
     program = replace(
         program,
@@ -94,11 +105,6 @@ def _steps(lab: Laboratory, scale: str) -> list[Result]:
         Result("in memory: the plain loop : the engine, dense", dense, "times"),
         Result("in memory: the plain loop : the engine, 4.4 % remaining", sparse, "times"),
     ]
-
-
-def _recipes(scale: str) -> Iterator[Recipe]:
-    nodes = closure(nodes_of(build(SCALES[scale], scale))).values()
-    return (node for node in nodes if isinstance(node, Recipe))
 
 
 def _pruned(program: Program, sparsity: float) -> Program:

@@ -8,19 +8,18 @@ from multiprocessing.synchronize import Barrier
 import numpy as np
 import torch
 
+from benchmarks.digits import NOISE, bench, readings
 from benchmarks.laboratory import FULL, Laboratory
 from benchmarks.products import Products
 from benchmarks.result import Result
 from benchmarks.subprocess import ensured
 from benchmarks.timing import in_turns
 from prunescope.base.value import Value
-from prunescope.papers.quickstart import SCALES, build
 from prunescope.runs.execution.executors.processes import keep_memory
 from prunescope.runs.execution.workbench import Workbench
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.runs.machine.engines import EngineSetting
 from prunescope.runs.store.store import Store
-from prunescope.studies.publish import nodes_of
 
 Work = Callable[[int], None]
 TURNS = 2
@@ -32,10 +31,10 @@ def scaling(lab: Laboratory) -> list[Result]:
     """Work done a second by two processes over that by one, for an epoch of LeNet-300-100 and for its products alone.
 
     Cores share caches, memory and clock, so two do not give twice the work of one, whoever works. In these rows each
-    process does the same work, without anything between them. The study is the quickstart with two replicates and
-    epochs divided by six, 220 runs of which 172 stand in eight chains, by `ensure` with one worker and with two, each
-    time on an empty store in a fresh process: measuring, starting workers, dividing the work, waiting for the last and
-    storing included.
+    process does the same work, without anything between them. The study is that of "Digits" with and without noise,
+    two replicates and epochs divided by six, 220 runs of which 172 stand in eight chains, by `ensure` with one
+    worker and with two, each time on an empty store in a fresh process: measuring, starting workers, dividing the
+    work, waiting for the last and storing included.
     """
     task = str(lab.bench.store.root), lab.recipe, lab.bench.setting, lab.scale is FULL
     gains: dict[str, list[float]] = {"products": [], "runs": []}
@@ -69,11 +68,9 @@ def _study(lab: Laboratory, products: float) -> list[Result]:
 
 
 def small_study(scale: str) -> list[Value]:
-    """What the quickstart reads of two replicates that train for a sixth of their epochs."""
-    settings = SCALES[scale].replace(replicates=2)
-    if scale == "laptop":
-        settings = settings.replace(length="10ep")
-    return nodes_of(build(settings, scale))
+    """What is read of two replicates that train for a sixth of their epochs."""
+    length = "10ep" if scale == "laptop" else ""
+    return readings(bench(scale, noises=(0.0, NOISE), replicates=2, length=length))
 
 
 Task = tuple[str, Recipe, EngineSetting, bool]

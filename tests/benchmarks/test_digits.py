@@ -1,13 +1,12 @@
-"""The part of the quickstart that is timed is what its docstring says, and turns are taken forth and back."""
+"""The study of digits that is timed is what its docstring says, and turns are taken forth and back."""
 
 from collections import Counter
 
 import pytest
-from benchmarks.digits import noisy_replicate
+from benchmarks.digits import NOISE, bench, readings
 from benchmarks.subprocess import ensured
 from benchmarks.timing import in_turns
 
-from prunescope.papers.quickstart import SCALES
 from prunescope.runs.graph.nodes import closure
 from prunescope.runs.graph.recipe import Recipe
 
@@ -17,9 +16,9 @@ def runs(nodes):
 
 
 def test_the_part_is_one_noisy_replicate_of_full_length():
-    found = runs(noisy_replicate("laptop"))
+    found = runs(readings(bench("laptop")))
     assert len(found) == 1 + 21 + 21 + 12
-    assert {run.task.data.label_noise for run in found} == {SCALES["laptop"].noise}
+    assert {run.task.data.label_noise for run in found} == {NOISE}
     assert {run.length for run in found} == {"60ep"} and len({run.seeds for run in found}) == 1
 
 
@@ -36,7 +35,7 @@ def test_turns_go_forth_and_back():
 
 @pytest.mark.slow
 def test_a_command_is_timed_in_a_process_of_its_own(capfd):
-    nodes = noisy_replicate("smoke")
+    nodes = readings(bench("smoke"))
     assert Counter(type(node).__name__ for node in nodes) == {"Reading": len(nodes)}
     assert 0 < ensured(nodes, engine="loop", stack=1) < 300
     with pytest.raises(EOFError):

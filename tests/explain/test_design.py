@@ -14,7 +14,8 @@ from prunescope.explain.study import explain
 from prunescope.runs.store.results import Failed
 from prunescope.sparsity.select import Remaining, Sparsity
 from prunescope.studies.claim import judge
-from prunescope.studies.selection import choose_on_half
+from prunescope.studies.selection import HALVES, choose_on_half
+from prunescope.studies.statistics import t_interval
 
 LEVELS = 2
 TIME, SIZE, DISTURBANCE, CHOICE = "time", "size", "disturbance", "choice"
@@ -193,6 +194,37 @@ def test_the_best_of_twenty_levels_of_chance_is_no_effect():
     assert abs(np.mean(fitted) - 0.3) < 4 * np.std(fitted) / np.sqrt(200)
 
 
+def best_of_nothing(random, levels=7, replicates=4, examples=200):
+    """Effects [replicates] of the best level where nothing differs but a network's luck: as `Design.value` chooses,
+    and by the networks that are judged, on the other half of the examples."""
+    halves, rate = list(HALVES.values()), 0.2 + random.normal(0, 0.03, (levels + 1, replicates, 1))
+    right = random.random((levels + 1, replicates, examples)) > rate
+    errors = [1.0 - right[:, :, half].mean(axis=2) for half in halves]
+    fitted, optimistic = np.zeros(replicates), np.zeros(replicates)
+    for half, other in ((0, 1), (1, 0)):
+        name = list(HALVES)[half]
+        for number in range(replicates):
+            others = [
+                {"correct": right[level, k]}
+                for level in range(levels + 1)
+                for k in range(1 - number % 2, replicates, 2)
+            ]
+            best = choose_on_half(others, levels=levels + 1, half=name)
+            own = errors[half].mean(axis=1).argmin()
+            for effects, level in ((fitted, best), (optimistic, own)):
+                effects[number] += 50 * (errors[other][level] - errors[other][0])[number]
+    return fitted, optimistic
+
+
+def test_the_best_level_is_no_effect_only_if_other_networks_choose_it_too():
+    random = np.random.default_rng(1)
+    fitted, optimistic = np.array([best_of_nothing(random) for _ in range(400)]).swapaxes(0, 1)
+    assert abs(fitted.mean()) < 4 * fitted.mean(axis=1).std() / 20
+    assert optimistic.mean() < -8 * optimistic.mean(axis=1).std() / 20
+    decided = [not part.low <= 0.0 <= part.high for part in map(t_interval, fitted)]
+    assert np.mean(decided) < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 400)
+
+
 def test_the_best_level_is_chosen_by_other_networks_and_other_test_examples():
     made = design(replicates=4, level="best")
     value = made.value(made.pruned, made.outcomes[0])
@@ -201,6 +233,16 @@ def test_the_best_level_is_chosen_by_other_networks_and_other_test_examples():
     for choice in chosen:
         own = {run.seeds.init for run in choice.among}
         assert own.isdisjoint(reading.state.run.seeds.init for reading in choice.inputs)
+
+
+def test_the_report_says_which_answers_pruning_loses_beside_another_seed():
+    study = explain(recipe(), levels=LEVELS, rewind="1ep", prune=design().prune, size="masks", replicates=3)
+    (figure,) = (figure for figure in study.figures if figure.name == "answers")
+    made = design(replicates=3)
+    rows = figure.table(made_up(made, {made.pruned: 30.0, DENSE: 20.0}))
+    (lost,) = (row for row in rows if row["examples"] == "all" and row["change"] == "lost")
+    assert lost["pruning"] == pytest.approx(10.0) and lost["another seed"] == pytest.approx(2 / 3)
+    assert figure.table(made_up(made, {}, failed={made.pruned})) == []
 
 
 # -- bad input

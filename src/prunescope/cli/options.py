@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from prunescope.base.errors import StoreError
+from prunescope.base.errors import StoreError, UsageError
 
 if TYPE_CHECKING:
     from prunescope.runs.store.store import Store
@@ -80,6 +80,24 @@ Engine = Annotated[
         show_default="lean on a CPU, as measured on a GPU",
     ),
 ]
+
+
+Executor = Annotated[
+    str, typer.Option("--executor", help="processes on this machine, or ray: tasks of Ray, here or on a cluster.")
+]
+Address = Annotated[
+    str | None,
+    typer.Option("--address", help="Of the Ray cluster: auto or HOST:PORT.", show_default="Ray is started here"),
+]
+
+
+def ray_of(executor: str, address: str | None) -> str | None:
+    """Where Ray is, as `ensure` takes it; None where processes work. Raises UsageError for other executors."""
+    if executor not in ("processes", "ray"):
+        raise UsageError(f"--executor {executor}: there are processes and ray")
+    if executor == "processes" and address is not None:
+        raise UsageError(f"--address {address} is for --executor ray")
+    return (address or "local") if executor == "ray" else None
 
 
 def is_store(address: str) -> bool:

@@ -40,10 +40,7 @@ class Arm:
     also: tuple[Intervention, ...] = ()
 
     def chain(self, level: int) -> list[Recipe]:
-        """Its recipes up to the one that stands beside `level` of pruning; the last is the arm.
-
-        Without replays it has one recipe; level 0 is the dense network.
-        """
+        """Its recipes up to the arm, which stands beside `level` of pruning; one without replays; level 0 is dense."""
         if not level:
             return [self.base]
         if self.replayed and self.small and self.disturbed and self.chosen and not self.also:

@@ -1,7 +1,5 @@
 """Controls: other ways to a lower error than pruning, each against the dense network of its replicate."""
 
-import numpy as np
-
 from prunescope.base.errors import UsageError
 from prunescope.explain.design import DENSE, Design
 from prunescope.measures import Examples
@@ -9,7 +7,7 @@ from prunescope.runs.graph.families import final, in_iterations
 from prunescope.runs.graph.nodes import Combined, Reading, Trace
 from prunescope.runs.graph.recipe import Recipe, Subset
 from prunescope.studies import Quantity, arrays
-from prunescope.studies.results import Numbers
+from prunescope.studies.selection import stopped_early
 from prunescope.training.probes import Curve
 
 
@@ -29,13 +27,8 @@ def controls(design: Design) -> tuple[dict[str, Quantity], list[str]]:
 
 def _early_stopping(design: Design) -> Quantity:
     """Test error of the dense network after the epoch that is best for the other replicates."""
-
-    def judged(errors: Numbers) -> Numbers:
-        others = errors.sum(axis=0) - errors
-        return np.asarray(errors[np.arange(len(errors)), others.argmin(axis=1)])
-
     curves = [Trace(probe=Curve(split="test"), run=run) for run in design.dense]
-    return arrays(curves, "error", scale=100.0 if design.base.task.target.decides else 1.0).map(judged)
+    return arrays(curves, "error", scale=100.0 if design.base.task.target.decides else 1.0).map(stopped_early)
 
 
 def _stretched(design: Design) -> list[Recipe]:

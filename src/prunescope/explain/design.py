@@ -1,7 +1,6 @@
 """The design: which networks are trained to tell the parts of pruning apart, and what is read from them.
 
-A cell of the design is a set of factors that a network gets, from none (dense) to all (pruned). Replicates differ by
-seeds, and cells are paired by replicate.
+A cell is a set of factors that a network gets, from none (dense) to all (pruned). Replicates are paired by seed.
 """
 
 from collections.abc import Mapping, Sequence

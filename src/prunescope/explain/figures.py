@@ -7,8 +7,12 @@ import numpy as np
 from prunescope.base.errors import PrunescopeError, TooFewReplicates, UsageError
 from prunescope.explain.design import DENSE, Design
 from prunescope.explain.shares import NOTHING, first_cause
-from prunescope.studies import Claim, Computed, Figure, Lines, Quantity, Results, Rows, column
+from prunescope.measures import Examples
+from prunescope.runs.graph.families import final
+from prunescope.runs.graph.nodes import Reading
+from prunescope.studies import Claim, Computed, Figure, Lines, Quantity, Results, Rows, arrays, column
 from prunescope.studies.figure import with_gaps
+from prunescope.studies.flips import flips
 from prunescope.studies.plot import Intervals, Listing, Row
 from prunescope.studies.quantity import nodes_of
 from prunescope.studies.report import number
@@ -35,16 +39,12 @@ def sentence(design: Design, results: Results) -> str:
     verb, doubt = ("lowered" if sign < 0 else "raised", "") if told else ("changed", ", no more than by chance")
     shown = {name: _short(sign * values.mean()) for name, values in parts.items()}
     pieces = ", ".join(f"{part} of it {name}" if told else f"{name} {part}" for name, part in shown.items())
-    cause = first_cause(parts)
+    cause, told_from = first_cause(parts), "told from chance"
     because = (
-        "no part of it is told from chance"
-        if cause == NOTHING
-        else f"the largest part that is told from chance is {cause}"
+        f"no part of it is {told_from}" if cause == NOTHING else f"the largest part that is {told_from} is {cause}"
     )
-    return (
-        f"Pruning to {to} {verb} {error.label} by {amount}{doubt}: {pieces}; {because}; seeds alone differ by "
-        f"{_short(seeds)}."
-    )
+    what = f"{verb} {error.label} by {amount}{doubt}: {pieces}"
+    return f"Pruning to {to} {what}; {because}; seeds alone differ by {_short(seeds)}."
 
 
 def _short(value: float) -> str:
@@ -63,13 +63,14 @@ def figures(design: Design, claims: tuple[Claim, ...], controls: Mapping[str, Qu
     parts = _summaries("factor", {**design.parts(error), "all": design.effect(error)})
     drawn = Intervals("factor", "change", "low", "high", zero=True, x_label=f"change of {error.label}, {error.unit}")
     ways = "Changes of test error against the dense network. Early stopping: at the epoch best for other replicates."
-    listing, rows = Listing(), [_summaries("control", controls)]
+    listing = Listing()
     return (
         Figure("shares", "What pruning changed, by cause", caption=caption, rows=[_shares(design)], plot=listing),
         Figure("intervals", f"The shares in {error.label}", caption=caption, rows=[parts], plot=drawn, claims=claims),
         Figure("arms", "All networks", caption="Means over replicates.", rows=[_arms(design)], plot=listing),
         _curves(design),
-        Figure("controls", "Other ways", caption=ways, rows=rows, plot=listing),
+        *_answers(design),
+        Figure("controls", "Other ways", caption=ways, rows=[_summaries("control", controls)], plot=listing),
     )
 
 
@@ -134,3 +135,24 @@ def _curves(design: Design) -> Figure:
         rows=rows,
         plot=Lines("epochs", "error", series="arm", y_label=f"{error.label}", references=("dense",)),
     )
+
+
+def _answers(design: Design) -> list[Figure]:
+    if not design.base.task.target.decides:
+        return []  # an answer is a number, neither right nor wrong
+    dense, pruned = (
+        arrays([Reading(measure=Examples(split="test"), state=final(run)) for run in runs], "correct")
+        for runs in (design.dense, design.recipes(design.pruned))
+    )
+
+    def rows(results: Results) -> list[Row]:
+        right = with_gaps(dense, results), with_gaps(pruned, results)
+        return list(flips(*right)) if all(np.isfinite(part).all() for part in right) else []
+
+    caption = (
+        "Percent of a group of test examples that the dense network gets right and the pruned one at the last level "
+        "wrong (lost), or the other way round (won); the same between two dense networks; the difference with its 95 % "
+        "interval. Groups are made by dense networks other than the two compared."
+    )
+    table = Computed(nodes_of((dense, pruned)), rows)
+    return [Figure("answers", "Answers lost and won", caption=caption, rows=[table], plot=Listing())]

@@ -1,7 +1,5 @@
 """Shares of an effect: what each factor changed, over the orders in which factors can be given one after the other.
 
-A cell is the set of factors that a network got; the empty cell is the dense network, the whole one the pruned network.
-
 Along one order the changes from cell to cell add up to the whole effect, so their means over orders do as well.
 """
 

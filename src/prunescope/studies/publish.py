@@ -13,10 +13,12 @@ from prunescope.runs.store import provenance
 from prunescope.runs.store.plan import plan
 from prunescope.runs.store.results import StoredResults
 from prunescope.runs.store.store import Store
-from prunescope.studies import report
+from prunescope.studies import report as pages
 from prunescope.studies.registration import registration
 from prunescope.studies.report import Written
 from prunescope.studies.study import Study
+
+STORE, REPORTS = "prunescope-store", "prunescope-reports"
 
 
 def publish(study: Study, store: Store, folder: Path, *, command: str = "", registered: Study | None = None) -> Written:
@@ -31,7 +33,7 @@ def publish(study: Study, store: Store, folder: Path, *, command: str = "", regi
     if study.extent:
         study = replace(study, extent=study.extent.on(variants(planned.runs)))
     curves = [node for figure in study.figures for nodes in figure.lineage.values() for node in nodes]
-    return report.write(
+    return pages.write(
         study,
         results,
         folder,
@@ -47,6 +49,18 @@ def variants(runs: Iterable[Run]) -> tuple[str, ...]:
     """What the data of runs are, where they are not the published files, each once."""
     sources = {run.task.data.source.digest: run.task.data.source for run in runs if isinstance(run, Recipe)}
     return tuple(dict.fromkeys(f"{s.variant}, digest {s.digest[:12]}" for s in sources.values() if s.variant))
+
+
+def report(study: Study, folder: Path | str | None = None, *, store: Store | Path | str = STORE) -> Written:
+    """The report of a study from whatever a store holds of it, as a notebook asks for it; trains nothing.
+
+    folder: where it is written; by default `prunescope-reports/` and the study's name.
+    store: the store, or its folder.
+
+    What is written draws itself in a notebook, and has the verdicts as `.verdicts`.
+    """
+    opened = store if isinstance(store, Store) else Store(Path(store))
+    return publish(study, opened, Path(folder or Path(REPORTS) / study.name))
 
 
 def nodes_of(study: Study) -> list[Value]:

@@ -71,6 +71,15 @@ def cross_fitted(even: Numbers, odd: Numbers, *, judged: tuple[Numbers, Numbers]
     return np.array([at(number) for number in range(even.shape[1])])
 
 
+def stopped_early(errors: Numbers) -> Numbers:
+    """Error of each replicate after the epoch that is best for the others: [replicates].
+
+    errors: after every epoch, [replicates, epochs], so that no replicate judges its own choice.
+    """
+    others = errors.sum(axis=0) - errors
+    return np.asarray(errors[np.arange(len(errors)), others.argmin(axis=1)])
+
+
 def choose_optimal(values: Sequence[Values], *, replicates: int) -> int:
     """`optimal` as a rule of `Chosen`; inputs: risks, level by level, the replicates of each in order."""
     return optimal(_errors(values, replicates))

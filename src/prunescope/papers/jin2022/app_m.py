@@ -95,5 +95,5 @@ def _table11(bench: Benchmark) -> ps.Figure:
         ],
         "where",
         "noisy minus original loss, nats",
-        claims=fig4.numbers(bench),
+        claims=tuple(fig4.numbers(bench)),
     )

@@ -83,7 +83,8 @@ def _listing(store: Store, path: str) -> list[StoredRun]:
         rows = list(database.execute(f"SELECT id, parent, {others} FROM runs ORDER BY finished DESC, id DESC"))
     levels = _levels({run: parent for run, parent, *_ in rows})
     before = COLUMNS.index("level") - 1
-    return [StoredRun(run, *facts[:before], levels[run], *facts[before:]) for run, _, *facts in rows]
+    lines = ([run, *facts[:before], levels[run], *facts[before:]] for run, _, *facts in rows)
+    return [StoredRun(*line) for line in lines]
 
 
 def _prepare(database: sqlite3.Connection) -> None:
