@@ -50,7 +50,7 @@ class HessianSpectrum(Measure):
 
     def evaluations(self, sizes: Mapping[str, int]) -> float:
         """See `Measure`; a product with the Hessian costs what six evaluations do."""
-        return 18 * max(self.count, self.among) * self.sample.size(sizes)
+        return 18 * self.count * self.sample.size(sizes)
 
     def measure(self, problem: Problem, weights: Weights) -> dict[str, Tensor]:
         """Six entries by name. Raises UsageError for a network that cannot be differentiated twice."""
@@ -118,7 +118,7 @@ class LossAlongEigenvectors(Measure):
     def evaluations(self, sizes: Mapping[str, int]) -> float:
         """See `Measure`; a product with the Hessian costs what six evaluations do."""
         passes = 2 * self.reach / self.step * self.count
-        return 18 * self.count * self.sample.size(sizes) + passes * self.losses.size(sizes)
+        return 18 * max(self.count, self.among) * self.sample.size(sizes) + passes * self.losses.size(sizes)
 
     def measure(self, problem: Problem, weights: Weights) -> dict[str, Tensor]:
         """Epsilon and the curves. Raises UsageError where there is no second derivative."""

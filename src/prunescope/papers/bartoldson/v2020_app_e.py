@@ -67,7 +67,7 @@ def spectral(size: Settings) -> dict[str, Measured]:
     along = LossAlongEigenvectors(
         sample=images,
         count=size.directions,
-        among=max(size.eigenvalues, size.directions),  # descending with their sign, as the authors sort them
+        among=size.eigenvalues if size.eigenvalues > size.directions else 0,  # descending with sign, as the authors do
         losses=losses,
         step=size.step,
         tolerance=size.tolerance,
