@@ -7,7 +7,7 @@ export OMP_NUM_THREADS ?= 1
 .PHONY: run test test-all bench docs lint types layers pytest clean
 
 run: $(VENV)/.installed
-	$(BIN)/prunescope run quickstart
+	$(BIN)/prunescope run quickstart --until-decided --most 10 --stack 12
 
 test: lint types layers pytest
 
