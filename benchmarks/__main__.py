@@ -9,6 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from benchmarks import report
+from benchmarks.auditing import auditing
 from benchmarks.convolution import convolution
 from benchmarks.convolutional_stack import convolutional_stack
 from benchmarks.digits import digits
@@ -53,6 +54,7 @@ QUESTIONS: Mapping[str, Callable[[Laboratory], list[Result]]] = MappingProxyType
         "Random pruning": random_pruning,
         "Flatness": flatness,
         "A pruning event": pruning_event,
+        "An audit": auditing,
     }
 )
 REPORT = Path(__file__).parent.parent / "docs" / "benchmarks.md"

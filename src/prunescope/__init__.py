@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from prunescope.runs.machine.modules import load_module
     from prunescope.runs.store.store import Store
     from prunescope.sharing.export import export
+    from prunescope.sharing.publish import publish
     from prunescope.sparsity.scores import Magnitude, Random, Score
     from prunescope.sparsity.select import Remaining, Sparsity
     from prunescope.sparsity.unit_scores import FilterNorm, UnitScore
@@ -49,8 +50,18 @@ if TYPE_CHECKING:
     from prunescope.studies.drawing import draw
     from prunescope.studies.figure import Computed, Figure, Rows
     from prunescope.studies.plot import Intervals, Lines, Listing, Map, Row, Scatter, Sheet, Table
+    from prunescope.studies.publish import report
     from prunescope.studies.quantity import Quantity, arrays, column, combined, constant, each, nodes_of, side_by_side
-    from prunescope.studies.region import Among, Count, Direction, Equivalence, MedianDirection, Near, Region
+    from prunescope.studies.region import (
+        Among,
+        CorrelationDirection,
+        Count,
+        Direction,
+        Equivalence,
+        MedianDirection,
+        Near,
+        Region,
+    )
     from prunescope.studies.results import Numbers, Results
     from prunescope.studies.rule import CorrelationBelow5Percent, OneStandardDeviation
     from prunescope.studies.study import Study, merged, titled
@@ -116,6 +127,7 @@ _HOME = {
     "runs.machine.modules": "load_module",
     "runs.store.store": "Store",
     "sharing.export": "export",
+    "sharing.publish": "publish",
     "sparsity.scores": "Magnitude Random Score",
     "sparsity.select": "Remaining Sparsity",
     "sparsity.unit_scores": "FilterNorm UnitScore",
@@ -123,8 +135,9 @@ _HOME = {
     "studies.drawing": "draw",
     "studies.figure": "Computed Figure Rows",
     "studies.plot": "Intervals Lines Listing Map Row Scatter Sheet Table",
+    "studies.publish": "report",
     "studies.quantity": "Quantity arrays column combined constant each nodes_of side_by_side",
-    "studies.region": "Among Count Direction Equivalence MedianDirection Near Region",
+    "studies.region": "Among CorrelationDirection Count Direction Equivalence MedianDirection Near Region",
     "studies.results": "Numbers Results",
     "studies.rule": "CorrelationBelow5Percent OneStandardDeviation",
     "studies.study": "Study merged titled",

@@ -81,6 +81,58 @@ def test_missing_groups_are_named(column, tmp_path):
     assert not list(tmp_path.rglob("manifest*"))
 
 
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"groups": np.arange(60) % 2}, "groups is a ndarray; give a dictionary of names"),
+        ({"groups": {3: ["a", "b"] * 30}}, "groups cannot be called 3"),
+        ({"groups": {"a": [[1], [1, 2]] * 30}}, "no text or whole number for 60 examples, the first at place 0"),
+        ({"groups": {"a": [0, 1] * 29}}, r"has shape \(58,\) for 60 examples"),
+        ({"gate": ["max-loss"]}, "gate is a list; give a dictionary of names"),
+        ({"delta": float("nan")}, "delta=nan is no number of points"),
+        ({"corruptions": 3}, "3 is no corruption"),
+        ({"twins": {"t": "pruned"}}, "'t' is the pruned network 'pruned'; a twin is dense"),
+        ({"pruned": {"": net(1)}}, "a network is called ''; give a text"),
+        ({"pruned": {1: net(1)}}, "a network is called 1; give a text"),
+    ],
+)
+def test_what_means_nothing_is_said_before_anything_is_done(options, says, tmp_path):
+    if options.get("twins") == {"t": "pruned"}:
+        options = {"twins": {"t": net(1)}}
+    with pytest.raises(UsageError, match=says):
+        audit(net(0), **({"pruned": net(1), "test": data(3), "store": tmp_path} | options))
+    assert not list(tmp_path.rglob("*.npz"))
+
+
+class Undefined(nn.Linear):
+    def forward(self, x):
+        y = super().forward(x)
+        return torch.where(y > 0, y, torch.nan) if len(x) > 2 else y
+
+
+def test_outputs_that_are_no_numbers_are_refused(tmp_path):
+    torch.manual_seed(0)
+    with pytest.raises(UsageError, match="the network's outputs are not finite for"):
+        audit(net(0), Undefined(6, 3), test=data(3), store=tmp_path)
+
+
+class Wave(nn.Sequential):
+    def __init__(self, wave=torch.sin):
+        super().__init__(nn.Linear(6, 12), nn.Linear(12, 3))
+        self.wave = wave
+
+    def forward(self, x):
+        return self[1](self.wave(self[0](x)))
+
+
+def test_two_modules_of_one_class_that_compute_otherwise_are_two_networks(tmp_path):
+    one, other = Wave(), Wave(torch.cos)
+    other.load_state_dict(one.state_dict())
+    report = audit(one, other, test=data(3), store=tmp_path)
+    for found, module in ((report.findings.evidence.dense, one), (report.findings.evidence.pruned[0], other)):
+        assert (found.prediction == module(data(3)[0]).argmax(1).numpy()).all()
+
+
 def test_names_and_origins_change_no_number(tmp_path):
     twins, pruned = [net(seed) for seed in (2, 3)], {f"p{seed}": net(seed) for seed in (5, 6)}
     options = {"test": data(3), "store": tmp_path, "groups": {"site": np.arange(60) % 4}}

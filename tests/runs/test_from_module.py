@@ -1,6 +1,7 @@
 """Networks and data that prunescope has never seen."""
 
 import functools
+import json
 import subprocess
 import sys
 
@@ -13,7 +14,6 @@ from prunescope.base import tree
 from prunescope.base.errors import CodeChanged
 from prunescope.base.reference import FINAL
 from prunescope.runs.execution.ensure import ensure
-from prunescope.runs.execution.status import Display
 from prunescope.runs.graph.families import imp
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.tasks.task import Task
@@ -45,14 +45,6 @@ def recipe_of(factory) -> Recipe:
     return Recipe(task=task, optimizer=SGD(momentum=0.9), schedule=Constant(lr=0.05), batch=16, length="4ep")
 
 
-class Notes(Display):
-    def __init__(self):
-        self.texts = []
-
-    def note(self, text):
-        self.texts.append(text)
-
-
 @pytest.mark.parametrize(
     "factory",
     [Unseen, functools.partial(Unseen, 4, bias=False), lambda: nn.Sequential(nn.Flatten(), nn.Linear(8, 3))],
@@ -69,12 +61,10 @@ def test_an_instance_starts_every_replicate_as_given(store):
     given = Unseen()
     base = recipe_of(given).replace(length="1it", schedule=Constant(lr=1e-12))
     runs = [base, base.replace(seeds=base.seeds.replace(init=1))]
-    notes = Notes()
-    ensure(runs, store=store, workers=2, display=notes)
+    ensure(runs, store=store, workers=2)
     for run in runs:
         params = store.weights(run.id, FINAL.id).params
         assert all(torch.allclose(params[name], leaf, atol=1e-9) for name, leaf in given.named_parameters())
-    assert any("defined only in this process" in text for text in notes.texts)
     with torch.no_grad():
         given.head.bias += 1
     assert recipe_of(given).id != base.id
@@ -118,43 +108,83 @@ def test_a_users_module_in_worker_processes_gives_the_same_bits(store, tmp_path,
 
 
 SCRIPT = """
-import sys
+import functools, os, pathlib, sys, threading
 import torch
 from torch import nn
-from prunescope.runs.execution.ensure import ensure
-from prunescope.runs.graph.families import imp
-from prunescope.runs.graph.nodes import Reading
-from prunescope.runs.graph.recipe import Recipe
-from prunescope.runs.graph.families import final
+import prunescope as ps
 from prunescope.runs.execution.status import Display
-from prunescope.measures import Risk
-from prunescope.tasks.task import Task
-from prunescope.training.optim import SGD
-from prunescope.training.schedules import Constant
+
+y = torch.arange(48) % 3
+x = torch.randn(48, 1, 8, generator=torch.Generator().manual_seed(0)) + y.view(-1, 1, 1)
+places = pathlib.Path(sys.argv[1])
+SCALE, LOCK = 2.0, threading.Lock()
+
+def loss(outputs, y):
+    return SCALE * nn.functional.cross_entropy(outputs, y, reduction="none")
+
+class Norm(ps.Measure):
+    power: float = 2.0
+
+    def measure(self, problem, weights):
+        (places / str(os.getpid())).touch()
+        return {"norm": sum((p.double().abs() ** self.power).sum() for p in weights.params.values())}
 
 class Mine(nn.Sequential):
     def __init__(self):
         super().__init__(nn.Flatten(), nn.Linear(8, 6), nn.ReLU(), nn.Linear(6, 3))
 
+class Locked(Mine):
+    def forward(self, x):
+        with LOCK:
+            return super().forward(x)
+
 class Told(Display):
     def note(self, text):
         print("note:", text)
 
-y = torch.arange(48) % 3
-x = torch.randn(48, 1, 8) + y.view(-1, 1, 1)
-task = Task.from_module(Mine, train=(x, y), test=(x, y))
-base = Recipe(task=task, optimizer=SGD(), schedule=Constant(lr=0.1), batch=16, length="2ep")
-nodes = [Reading(measure=Risk(), state=final(run)) for run in imp(base, levels=1)]
-results = ensure(nodes, store=sys.argv[1], workers=2, display=Told())
-print("errors:", [float(results[node]["error"]) for node in nodes])
+def base(network, **fields):
+    task = ps.Task.from_module(network, train=(x, y), test=(x, y), **fields)
+    return ps.Recipe(task=task, optimizer=ps.SGD(), schedule=ps.Constant(lr=0.1), batch=16, length="2ep")
+
+width = 6
+def inside():
+    return nn.Sequential(nn.Flatten(), nn.Linear(8, width), nn.Linear(width, 3))
+
+torch.manual_seed(0)
+networks = [Mine, lambda: Mine(), inside, Mine(), *([Locked] if sys.argv[2] == "locked" else [])]
+runs = [run for network in networks for run in ps.imp(base(network, loss=loss), levels=1)]
+nodes = [ps.Reading(measure=Norm(power=3.0), state=ps.final(run)) for run in runs]
+results = ps.ensure(nodes, store=sys.argv[3], workers=int(sys.argv[4]), display=Told())
+print("norms:", [float(results[node]["norm"]) for node in nodes], "here:", os.getpid())
 """
 
 
-def test_a_module_of_a_script_works_in_that_process_with_a_note(tmp_path):
-    script = tmp_path / "script.py"
-    script.write_text(SCRIPT)
-    command = [sys.executable, str(script), str(tmp_path / "store")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "note: Mine is defined only in this process: working here, on one core" in done.stdout
-    assert "errors: [" in done.stdout
+CELLS = """
+import linecache, pathlib, re
+for number, cell in enumerate(re.split("\\n\\n(?=[^ ])", pathlib.Path("script.py").read_text())):
+    name = f"<cell {number}>"  # as IPython does
+    linecache.cache[name] = (len(cell), None, cell.splitlines(keepends=True), name)
+    exec(compile(cell, name, "exec"))
+"""
+
+
+def test_what_a_script_or_a_notebook_defines_works_in_other_processes_with_the_same_bits(tmp_path):
+    def told(places, *words):
+        (tmp_path / places).mkdir()
+        command = [sys.executable, *words[:-1], places, words[-1], f"store-{places}", "2"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        norms, _, here = done.stdout.partition("norms: ")[2].partition("here:")
+        return json.loads(norms), here.strip(), {path.name for path in (tmp_path / places).iterdir()}, done.stdout
+
+    (tmp_path / "script.py").write_text(SCRIPT)
+    norms, here, places, said = told("alone", "script.py", "locked")
+    assert (
+        "note: the work cannot be sent to other processes (cannot pickle '_thread.lock' object): working here" in said
+    )
+    assert places == {here}
+    again, here, places, said = told("spread", "-c", CELLS, "plain")
+    assert again == norms[: len(again)] and len(again) == 8
+    assert here not in places and places and "note: " not in said
+    stored = [path.read_bytes() for path in (tmp_path / "store-spread").rglob("*") if path.is_file()]
+    assert stored and not any(b"cloudpickle" in content for content in stored)

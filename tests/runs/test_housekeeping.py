@@ -142,9 +142,9 @@ def test_a_thousand_runs_are_listed_at_once(store: Store) -> None:
         run = f"{number % 256:02x}{run[2:]}"
         store.storage.put(store.manifest_key(run), sealed.manifest_bytes(manifest | {"id": run}), durable=False)
     assert len(index.listing(store)) == 1006
-    began = time.monotonic()
+    began = time.process_time()
     assert len(index.listing(store)) == 1006
-    assert time.monotonic() - began < 1.0
+    assert time.process_time() - began < 0.5
 
 
 # -- integrity

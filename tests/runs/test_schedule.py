@@ -2,6 +2,7 @@ from specimens import recipe as make_recipe
 from specimens import risk
 
 from prunescope.base.streams import replicate
+from prunescope.runs.execution import queue
 from prunescope.runs.execution.messages import Message
 from prunescope.runs.execution.queue import WorkQueue
 from prunescope.runs.execution.status import Display
@@ -48,3 +49,24 @@ def test_10000_pieces_of_work_are_scheduled_at_once(store):
     assert len(recorder.given) == 10_000
     done = {key: place for place, key in enumerate(recorder.given)}
     assert all(done[before] < done[key] for key, waits in left.waits.items() for before in waits)
+
+
+def test_what_others_have_stored_is_noticed_all_at_once(store, recipe, monkeypatch):
+    """Somebody else does all but the first piece while this process waits for that."""
+    monkeypatch.setattr(queue, "LOOK_SECONDS", 0.0)
+    runs = [recipe.replace(seeds=replicate(k)) for k in range(20)]
+    left = plan([risk(run) for run in runs], store)
+    done: dict[str, str] = {}
+
+    class Busy(Recorder):
+        def start(self, worker, work):
+            self.given.append(work.id)
+            self.said += [Message(work.id, "busy", why="process 1 of other"), Message("", "free", worker=worker)]
+            done.update({key: "" for key in left.work if key != runs[3].id and key != risk(runs[3]).id})
+            done[runs[3].id] = "the loss is nan"
+
+    schedule, recorder = WorkQueue(left, dict.fromkeys(left.work, 1.0), Display(), stored=lambda keys: done), Busy(1)
+    schedule.run(recorder)
+    assert len(recorder.given) == 1
+    assert schedule.failures == {runs[3].id: "the loss is nan"}
+    assert schedule.status().runs_done == 20

@@ -166,12 +166,17 @@ def test_what_is_no_bundle(root, tmp_path):
 # -- changes under digests that were made anew
 
 
-def test_a_verdict_that_does_not_follow_is_found_without_training(world, root, tmp_path):
-    said = json.loads((root / "report/summary.json").read_text())["claims"][0]["by_interval"]
-    edited(root / "report/summary.json", f'"by_interval": "{said}"', '"by_interval": "reproduced"')
+@pytest.mark.parametrize("changed", [{"by_interval": "reproduced"}, {"estimate": 99.5}])
+def test_a_verdict_that_does_not_follow_is_found_in_whatever_is_drawn(changed, world, root, tmp_path):
+    summary = json.loads((root / "report/summary.json").read_text())
+    claim = summary["claims"][0]
+    summary["claims"][0] = {**claim, **changed}
+    (root / "report/summary.json").write_text(json.dumps(summary))
     sealed(root)
     result = again(root, tmp_path, study=world[0], share=0.01)
-    assert not result.agrees and result.wrong["gain"].startswith(said)
+    ((name, value),) = changed.items()
+    assert not result.agrees and not result.contradicted
+    assert f"published as {value}" in result.wrong["gain"] and f"it is {claim[name]}" in result.wrong["gain"]
 
 
 def test_other_values_are_found_in_the_runs_that_are_drawn(world, root, tmp_path):
@@ -269,6 +274,35 @@ def test_names_that_are_no_ids_reach_no_file(root):
         _ = open_bundle(root).runs
     with pytest.raises(DamagedBundle, match="is no id"):
         open_bundle(root).values("../../../../etc/passwd")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"states": None}, {"exec": 7}, {"status": 3}, {"steps": "many"}, {"states": {"x": 1}}, {"exec": {"engine": 5}}],
+    ids=str,
+)
+def test_records_that_make_no_sense_are_named(change, root, tmp_path):
+    lines = (root / "runs.jsonl").read_text().splitlines()
+    (root / "runs.jsonl").write_text("".join(f"{json.dumps({**json.loads(line), **change})}\n" for line in lines))
+    sealed(root)
+    with pytest.raises(DamagedBundle, match=r"runs\.jsonl: .*run [0-9a-f]{12}"):
+        again(root, tmp_path, share=0.01)
+
+
+def test_values_of_shapes_that_no_measure_has_are_named(world, root, tmp_path):
+    for path in (root / "values").iterdir():
+        arrays = load_file(path)
+        empty = {name: np.zeros((3, 0), dtype=array.dtype) for name, array in arrays.items() if "#" not in name}
+        save_file({**arrays, **empty}, path)
+    sealed(root)
+    with pytest.raises(DamagedBundle, match="values: no claim can be judged from them"):
+        again(root, tmp_path, study=world[0], share=0.01)
+
+
+def test_names_cannot_speak_to_the_terminal(root):
+    (root / "values/\x1b[2Jgone").write_text("x")
+    with pytest.raises(DamagedBundle, match=r"values/\?\[2Jgone: was not published"):
+        open_bundle(root)
 
 
 def test_publishing_again_replaces_a_bundle_and_nothing_else(world, root, tmp_path):

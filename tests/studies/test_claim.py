@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -17,6 +19,8 @@ from prunescope.studies import (
 )
 from prunescope.studies import judge as judge_by
 from prunescope.studies.estimate import Estimate, Estimated
+from prunescope.studies.quantity import constant
+from prunescope.studies.region import CorrelationDirection
 from prunescope.studies.rule import OneStandardDeviation
 from prunescope.studies.statistics import Interval
 
@@ -211,7 +215,9 @@ WORSE_NOWHERE = Among(Direction("less", or_matches=True))
         (Among(Direction("greater"), at_least=11, of=13), [1.0] * 13, (YES, YES)),
         (Among(Direction("greater"), at_least=11, of=13), [1.0] * 11 + [-1.0] * 2, (YES, YES)),
         (Among(Direction("greater"), at_least=11, of=13), [1.0] * 10 + [-1.0] * 3, (NO, NO)),
-        (Among(Direction("greater"), at_least=11, of=13), [1.0] * 10 + [0.0] * 3, (NO, OPEN)),
+        (Among(Direction("greater"), at_least=11, of=13), [1.0] * 10 + [0.0] * 3, (OPEN, OPEN)),
+        (Among(Equivalence(0.5), chance=0.225), [0.0] * 6 + [0.4] * 2, (YES, YES)),
+        (Among(Equivalence(0.5), chance=0.225), [0.0] * 3 + [0.4] * 5, (NO, YES)),
     ],
 )
 def test_several_parts_are_judged_both_ways_by_their_replicates(region, means, expected):
@@ -281,3 +287,35 @@ def test_an_estimated_quantity_without_results_is_not_run_and_its_preconditions_
     there = Estimated("", "", (), lambda results: Estimate(Interval(1.0, 0.5, 1.5, 0.95), 500))
     verdict = judge(Claim("early", "says", there, Direction("less", than=2.0), preconditions=(condition,)), NOTHING)
     assert verdict.said == "not judgeable at this scale" and verdict.n == 500
+
+
+@pytest.mark.parametrize(
+    ("mean", "expected"),
+    [
+        (-3.0, ("reproduced", "reproduced")),
+        (0.4, ("contradicted", "reproduced")),
+        (2.0, ("contradicted", "contradicted")),
+    ],
+)
+def test_matching_or_exceeding_is_one_sided(mean, expected):
+    """An error that is far lower than the other is no contradiction; one that is higher counts up to the margin."""
+    claim = claim_of(Direction("less", or_matches=True, margin=1.0, level=0.9), [mean - 0.1, mean, mean + 0.1])
+    verdict = judge(claim, NOTHING)
+    assert (claim.region.by_paper(np.array([mean - 0.1, mean, mean + 0.1])), verdict.interval_rule) == expected
+    assert (verdict.p < 0.05) == (expected[1] == "reproduced")
+
+
+def test_intervals_of_correlations_stay_within_one():
+    region = CorrelationDirection("greater", ranked=10)
+    inside = region.interval(np.array([0.321, 0.697, 0.915]))
+    assert -1 < inside.low < 0.644 < inside.high < 1 and inside.estimate == pytest.approx(0.7246, abs=1e-4)
+    whole = region.interval(np.array([1.0, 1.0, 1.0]))
+    assert whole.low == pytest.approx(whole.high) == pytest.approx(1 - 6 / 990)
+    assert region.p_value(np.array([0.9, 0.95, 0.93])) < 0.01 < region.p_value(np.array([0.321, -0.5, 0.915]))
+
+
+def test_a_precondition_that_does_not_block_is_a_caution():
+    soft = Precondition("noise is memorized", constant(40.0, unit="%"), at_least=50.0, blocks=False)
+    verdict = judge(replace(claim_of(Direction("greater"), [1.0, 1.1, 1.2]), preconditions=(soft,)), NOTHING)
+    assert verdict.interval_rule == "reproduced"
+    assert verdict.why.endswith("caution: noise is memorized: needs at least 50, measured 40 %")

@@ -99,8 +99,7 @@ def networks(folder: Path, images: int) -> dict[str, nn.Module]:
         "masked 80 %": lambda: tuned(masked(dense(), 0.8)),
         "masked 95 %": lambda: tuned(masked(dense(), 0.95)),
         "smaller by half": lambda: tuned(smaller(dense(), 0.5)),
-        "trained on": lambda: tuned(dense()),
-        "narrow": lambda: tuned(fresh(4, width=12)),
+        "trained longer": lambda: tuned(dense()),
     }
     folder.mkdir(parents=True, exist_ok=True)
     for name, recipe in recipes.items():
@@ -119,6 +118,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=int, default=20_000, help="training images, the first ones")
     parser.add_argument("--folder", type=Path, default=Path("audit-cifar10"), help="where trained networks are kept")
+    parser.add_argument("--why", type=int, default=512, help="images on which flatness and barriers are looked at")
     parser.add_argument("--store", default="prunescope-store")
     parser.add_argument("--out", type=Path, default=Path("prunescope-reports/audit-cifar10"))
     options = parser.parse_args()
@@ -129,11 +129,10 @@ def main() -> None:
         {name: nets[name] for name in ("masked 80 %", "masked 95 %", "smaller by half")},
         test=ps.cifar10(),
         twins={name: nets[name] for name in ("seed 1", "seed 2")},
-        controls={name: nets[name] for name in ("trained on", "narrow")},
+        controls={"trained longer": nets["trained longer"]},
         gate={"max-class-loss": 5},
-        corruptions=["gaussian-noise", "jpeg"],
         store=options.store,
-        why=512,
+        why=options.why,
     )
     print(report)
     print(report.write(options.out, command=shlex.join(["python", *sys.argv])))

@@ -104,6 +104,11 @@ def audit(
     answer the same examples, for a twin that is the dense network itself, for groups that do not fit, and for unknown
     bounds.
     """
+    for name, given in (("groups", groups), ("gate", gate)):
+        if not isinstance(given, Mapping | None):
+            raise UsageError(f"{name} is a {type(given).__name__}; give a dictionary of names")
+    if not delta >= 0:
+        raise UsageError(f"delta={delta} is no number of points that may be lost; give 0 or more")
     examples = _examples(test, train, target, classes, class_names, layout)
     lacks_training = examples is not None and _twice(examples.data.source)
     if lacks_training and split != "test":
@@ -120,6 +125,8 @@ def audit(
     if not kinds["pruned"]:
         raise UsageError("there is no pruned network to audit; give at least one")
     names = Counter(["dense", *(name for kind in kinds.values() for name in kind)])
+    if odd := [name for name in names if not isinstance(name, str) or not name.strip()]:
+        raise UsageError(f"a network is called {odd[0]!r}; give a text that is not empty")
     if twice := [name for name, count in names.items() if count > 1]:
         raise UsageError(f"two networks are called {twice[0]!r}; give pruned= and twins= as dictionaries with names")
     things = {"dense": dense} | kinds["pruned"] | kinds["controls"] | kinds["twins"]
@@ -129,12 +136,15 @@ def audit(
     for name, state in known["twins"].items():
         if state.id == before.id:
             raise UsageError(f"{name!r} is the dense network itself; a twin is trained with another seed")
+        if same := [other for other, one in known["pruned"].items() if one.id == state.id]:
+            raise UsageError(f"{name!r} is the pruned network {same[0]!r}; a twin is dense, trained with another seed")
     data = task_of(before).data
-    count = data.source.test if split == "test" else data.train_examples
+    counts = {"test": data.source.test, "validation": data.validation, "train": data.train_examples}
+    columns = {name: column(name, values, counts.get(split, 0)) for name, values in (groups or {}).items()}
     plan = Audit(
         before,
         **known,
-        groups={name: column(name, values, count) for name, values in (groups or {}).items()},
+        groups=columns,
         gate=checked(gate or {}, groups=bool(groups)),
         delta=delta,
         split=split,
@@ -152,7 +162,8 @@ def audit(
 def _conditions(corruptions: bool | Sequence[str], shifted: Examples | None) -> dict[str, Condition]:
     """Conditions by name: every severity of the corruptions, and the shifted data set."""
     known = {re.sub(r"(?<=[a-z])(?=[A-Z])", "-", kind.__name__).lower(): kind for kind in CORRUPTIONS}
-    names = [corruptions] if isinstance(corruptions, str) else list(known if corruptions is True else corruptions or ())
+    given = tuple(known) if corruptions is True else corruptions or ()
+    names = [given] if isinstance(given, str | int) else list(given)
     if odd := [name for name in names if name not in known]:
         raise UsageError(f"{odd[0]!r} is no corruption; there are {', '.join(known)}")
     made: dict[str, Condition] = {f"{name} {k}": known[name](severity=k) for name in names for k in SEVERITIES}

@@ -171,7 +171,7 @@ def check_seeds(seeds: Sequence[Answers]) -> None:
 
 def check_name(name: str) -> None:
     """Raises UsageError for a column of groups whose name the report needs itself."""
-    if name in ("all", "class", "difficulty") or " × " in name:
+    if not isinstance(name, str) or name in ("all", "class", "difficulty") or " × " in name:
         raise UsageError(f"groups cannot be called {name!r}, as the report calls its own; choose another name")
 
 
@@ -184,7 +184,9 @@ def column(name: str, values: ArrayLike, examples: int) -> Column:
     given = np.asarray(values, dtype=object if isinstance(values, Sequence) else None)
     if given.shape != (examples,):
         raise UsageError(f"groups[{name!r}] has shape {given.shape} for {examples} examples; give one an example")
-    whole, known = (str, int, np.integer, np.bool_), ~np.ma.getmaskarray(np.ma.asarray(values)).reshape(-1)
+    whole, known = (str, int, np.integer, np.bool_), np.ones(examples, dtype=bool)
+    if isinstance(values, np.ma.MaskedArray):
+        known &= ~np.ma.getmaskarray(values)
     if given.dtype.kind == "O":
         known &= [isinstance(one, whole) for one in given]
     if not known.all():

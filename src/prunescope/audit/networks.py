@@ -213,4 +213,5 @@ def _is_mask(buffer: Tensor, weight: Tensor) -> bool:
 
 
 def _close(one: Tensor, other: Tensor) -> bool:
-    return one.shape == other.shape and torch.allclose(one, other, rtol=0, atol=CLOSE * float(other.abs().max()) + 1e-7)
+    scale = float(other.nan_to_num(0, 0, 0).abs().max())
+    return one.shape == other.shape and torch.allclose(one, other, rtol=0, atol=CLOSE * scale + 1e-7, equal_nan=True)

@@ -141,7 +141,7 @@ class Value(BaseModel, metaclass=_ValueClass):
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         """A lineage is pickled as a flat sequence: pickle itself would recurse along it."""
-        return (_unpacked, (_packed(self),)) if self.by_id else super().__reduce_ex__(protocol)
+        return (unpacked, (packed(self),)) if self.by_id else super().__reduce_ex__(protocol)
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and self.canonical == other.canonical
@@ -222,13 +222,6 @@ def _references_first(value: "Value", done: Callable[["Value"], bool]) -> Iterat
             pending.pop()
 
 
-class _Pickler(pickle.Pickler):
-    """Writes by_id values as their ids."""
-
-    def persistent_id(self, obj: object) -> str | None:
-        return obj.id if isinstance(obj, Value) and obj.by_id else None
-
-
 class _Unpickler(pickle.Unpickler):
     """Reads ids as the values that were read before."""
 
@@ -240,19 +233,28 @@ class _Unpickler(pickle.Unpickler):
         return self.values[pid]
 
 
-def _packed(value: "Value") -> bytes:
+def packed(value: "Value", pickler: type[pickle.Pickler] = pickle.Pickler) -> bytes:
+    """A value with its lineage, flat, by a kind of pickler."""
+
+    class Flat(pickler):  # type: ignore[misc, valid-type]
+        """Writes by_id values as their ids."""
+
+        def persistent_id(self, obj: object) -> str | None:
+            return obj.id if isinstance(obj, Value) and obj.by_id else None
+
     lineage: dict[str, Value] = {}
     for inner in _references_first(value, lambda inner: inner.id in lineage):
         lineage[inner.id] = inner
     buffer = io.BytesIO()
-    pickler = _Pickler(buffer)
-    pickler.dump(len(lineage))
+    flat = Flat(buffer)
+    flat.dump(len(lineage))
     for key, inner in lineage.items():
-        pickler.dump((key, type(inner), {name: getattr(inner, name) for name in type(inner).model_fields}))
+        flat.dump((key, type(inner), {name: getattr(inner, name) for name in type(inner).model_fields}))
     return buffer.getvalue()
 
 
-def _unpacked(content: bytes) -> "Value":
+def unpacked(content: bytes) -> "Value":
+    """The inverse of `packed`. Raises CodeChanged where the code of a value is another here."""
     unpickler = _Unpickler(io.BytesIO(content))
     value: Value
     for _ in range(unpickler.load()):

@@ -39,7 +39,7 @@ def doctor(
     console.print(rows)
 
 
-def _facts(folder: Path) -> Iterator[tuple[str, str, str]]:
+def _facts(folder: str) -> Iterator[tuple[str, str, str]]:
     """What is looked at, what was found, and what follows from it."""
     yield from _machine()
     yield from _torch()
@@ -54,23 +54,15 @@ def _facts(folder: Path) -> Iterator[tuple[str, str, str]]:
 
 def _machine() -> Iterator[tuple[str, str, str]]:
     from prunescope.base.free_memory import free_here
-    from prunescope.runs.machine.hardware import processor
+    from prunescope.runs.machine.hardware import has_bfloat16, instructions, processor
 
     yield "processor", processor(), ""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     yield "cores", str(cores), f"{cores} runs at a time, one thread each"
-    flags = _instructions()
-    has_bfloat16 = bool({"avx512_bf16", "amx_bf16"} & flags)
-    fast = "bfloat16 has instructions of its own" if has_bfloat16 else "bfloat16 is emulated, slower than float32"
+    flags = instructions()
+    fast = "bfloat16 has instructions of its own" if has_bfloat16() else "bfloat16 is emulated, slower than float32"
     yield "instructions", " ".join(flag for flag in _FLAGS if flag in flags) or "unknown", fast
     yield "free memory", size(free_here()), "programs of several runs may fill 40 % of it"
-
-
-def _instructions(cpuinfo: Path = Path("/proc/cpuinfo")) -> set[str]:
-    try:
-        return set(cpuinfo.read_text().split())
-    except OSError:
-        return set()
 
 
 def _torch() -> Iterator[tuple[str, str, str]]:
@@ -84,17 +76,19 @@ def _torch() -> Iterator[tuple[str, str, str]]:
         yield "GPU", "none", "everything runs on the CPU"
 
 
-def _store(folder: Path) -> tuple[str, str, str]:
+def _store(folder: str) -> tuple[str, str, str]:
     from prunescope.base.errors import StoreError
+    from prunescope.runs.store.storage import is_url
     from prunescope.runs.store.store import Store
 
-    if not folder.exists():
-        return "store", str(folder), "not there yet; the first run makes it"
+    if not is_url(folder) and not Path(folder).expanduser().exists():
+        return "store", folder, "not there yet; the first run makes it"
     try:
         runs = sum(1 for _ in Store(folder).run_ids())
     except StoreError as problem:
-        return "store", str(folder), str(problem)
-    return "store", str(folder), f"{runs} runs" if os.access(folder, os.W_OK) else f"{runs} runs; it cannot be written"
+        return "store", folder, str(problem)
+    writable = is_url(folder) or os.access(folder, os.W_OK)
+    return "store", folder, f"{runs} runs" if writable else f"{runs} runs; it cannot be written"
 
 
 def _data() -> Iterator[tuple[str, str, str]]:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from prunescope.base.errors import StoreError
+from prunescope.base.errors import StoreError, UsageError
 
 if TYPE_CHECKING:
     from prunescope.runs.store.store import Store
 
-STORE = Path("prunescope-store")
+STORE = "prunescope-store"
 REPORTS = Path("prunescope-reports")
 
 Study = Annotated[
@@ -31,7 +31,8 @@ Settings = Annotated[
     typer.Option("--settings", metavar="FILE", help="Change settings as a YAML file says; -s wins."),
 ]
 StoreFolder = Annotated[
-    Path, typer.Option("--store", envvar="PRUNESCOPE_STORE", help="The folder that holds all results.")
+    str,
+    typer.Option("--store", envvar="PRUNESCOPE_STORE", help="What holds all results: a folder, or s3://bucket/folder."),
 ]
 Out = Annotated[
     Path | None,
@@ -81,12 +82,37 @@ Engine = Annotated[
 ]
 
 
-def existing_store(folder: Path) -> Store:
-    """The store in a folder. Raises StoreError if there is none: reading makes no store."""
+Executor = Annotated[
+    str, typer.Option("--executor", help="processes on this machine, or ray: tasks of Ray, here or on a cluster.")
+]
+Address = Annotated[
+    str | None,
+    typer.Option("--address", help="Of the Ray cluster: auto or HOST:PORT.", show_default="Ray is started here"),
+]
+
+
+def ray_of(executor: str, address: str | None) -> str | None:
+    """Where Ray is, as `ensure` takes it; None where processes work. Raises UsageError for other executors."""
+    if executor not in ("processes", "ray"):
+        raise UsageError(f"--executor {executor}: there are processes and ray")
+    if executor == "processes" and address is not None:
+        raise UsageError(f"--address {address} is for --executor ray")
+    return (address or "local") if executor == "ray" else None
+
+
+def is_store(address: str) -> bool:
+    """Whether there is a store at an address."""
+    from prunescope.runs.store.storage import storage_at
+
+    return storage_at(address).exists("SCHEMA")
+
+
+def existing_store(address: str) -> Store:
+    """The store at an address. Raises StoreError if there is none: reading makes no store."""
     from prunescope.runs.store.store import Store
 
-    if not (folder.expanduser() / "SCHEMA").exists():
+    if not is_store(address):
         raise StoreError(
-            f"there is no store at {folder}; `prunescope run` makes one, --store or PRUNESCOPE_STORE names another"
+            f"there is no store at {address}; `prunescope run` makes one, --store or PRUNESCOPE_STORE names another"
         )
-    return Store(folder)
+    return Store(address)

@@ -49,6 +49,7 @@ class Machine:
     device: str
     engine: str | None
     stack: int | None
+    ray: str | None = None
 
 
 @dataclass(frozen=True)
@@ -101,8 +102,9 @@ def most_of(until_decided: bool, most: int | None) -> int | None:
     return (most or MOST) if until_decided else None
 
 
-def print_plan(study: Study, folder: Path, machine: Machine) -> None:
+def print_plan(study: Study, folder: str, machine: Machine) -> None:
     """Prints what a study needs, what is stored, and what the rest costs."""
+    from prunescope.cli.precisions import faster_precision
     from prunescope.runs.store.plan import plan as plan_of
     from prunescope.runs.store.store import Store
     from prunescope.studies.publish import nodes_of
@@ -111,11 +113,18 @@ def print_plan(study: Study, folder: Path, machine: Machine) -> None:
     with _patience():
         todo = plan_of(nodes_of(study), store)
     _print_groups(todo)
-    _print_price(todo, store, machine)
+    if (clock := _print_price(todo, store, machine)) and (advice := faster_precision(todo, store, machine, clock)):
+        answers().print(advice, soft_wrap=True)
 
 
-def carry_out(order: Order, machine: Machine, folder: Path, out: Path | None, command: str) -> None:
-    """Makes what a study lacks and writes its report, with replicates added where the order says so."""
+def carry_out(order: Order, machine: Machine, folder: str, out: Path | None, command: str) -> None:
+    """Makes what a study lacks and writes its report."""
+    study, store = make(order, machine, folder)
+    publish_report(study, store, out or order.folder, command)
+
+
+def make(order: Order, machine: Machine, folder: str) -> tuple[Study, Store]:
+    """Makes what a study lacks, with replicates added where the order says so; the study as it was made, and where."""
     from prunescope.runs.execution.display import duration, shown
     from prunescope.runs.execution.ensure import ensure
     from prunescope.runs.store.housekeeping import pin
@@ -129,24 +138,24 @@ def carry_out(order: Order, machine: Machine, folder: Path, out: Path | None, co
         screen.print(Text(chosen_scale(order.template)))
     pinned: list[Any] = []
 
-    def make(nodes: Iterable[Any]) -> StoredResults:
+    def ensured(nodes: Iterable[Any]) -> StoredResults:
         pinned.extend(nodes)
         pin(store, f"{study.name}.{study.settings.id[:8]}", pinned)
         with shown(screen) as display:
             return ensure(pinned, store=store, display=display, **vars(machine))
 
     if order.most is None:
-        make(study.nodes)
+        ensured(study.nodes)
     else:
         if "replicates" not in type(order.settings[1]).model_fields:
             raise UsageError(
                 f"{order.name} has no setting 'replicates', so none can be added; leave --until-decided out"
             )
-        decided = until_decided(lambda n: order.build(replicates=n), looks(FIRST, order.most), make)
+        decided = until_decided(lambda n: order.build(replicates=n), looks(FIRST, order.most), ensured)
         study = decided.study
         screen.print(f"{decided.replicates} replicates at the last look")
     screen.print(f"done in {duration(time.monotonic() - began)}; results are in {store.url}", soft_wrap=True)
-    publish_report(study, store, out or order.folder, command)
+    return study, store
 
 
 @contextlib.contextmanager
@@ -175,14 +184,14 @@ def chosen_scale(template: Template) -> str:
     return f"at scale {chosen}" + (f" (--scale {' or '.join(others)} for another)" if others else "")
 
 
-def command_of(words: list[str], order: Order, changes: list[str] | None, settings: Path | None, folder: Path) -> str:
+def command_of(words: list[str], order: Order, changes: list[str] | None, settings: Path | None, folder: str) -> str:
     """The command line that makes the same report again; words: the command and what it is about."""
     words = ["prunescope", *words, "--scale", order.settings[0]]
     words += ["--null"] * order.null
     words += ["--until-decided", "--most", str(order.most)] if order.most else []
     words += ["--settings", str(settings)] if settings else []
     words += [word for pair in changes or [] for word in ("-s", pair)]
-    words += ["--store", str(folder)] if folder != options.STORE else []
+    words += ["--store", folder] if folder != options.STORE else []
     return shlex.join(words)
 
 
@@ -228,7 +237,8 @@ def _print_groups(todo: Plan) -> None:
     answers().print(rows)
 
 
-def _print_price(todo: Plan, store: Store, machine: Machine) -> None:
+def _print_price(todo: Plan, store: Store, machine: Machine) -> float:
+    """Prints what the rest of a plan costs; returns the seconds by the clock, 0 where nothing is left."""
     from prunescope.cli.plans import pack_sentences
     from prunescope.runs.execution.display import duration
     from prunescope.runs.execution.preparation import prepare, workers_for
@@ -239,9 +249,9 @@ def _print_price(todo: Plan, store: Store, machine: Machine) -> None:
         console.print(f"\n{blocked} of these need a run that failed and will not be tried.")
     if not rest.work:
         console.print("\nNothing is left to do.")
-        return
+        return 0.0
     count = workers_for(rest, machine.workers, machine.device)
-    prepared = prepare(rest, store, **{**vars(machine), "workers": count})
+    prepared = prepare(rest, store, workers=count, device=machine.device, engine=machine.engine, stack=machine.stack)
     for line in (*prepared.notes, *pack_sentences(prepared)):
         console.print(line, soft_wrap=True)
     console.print(f"Runs are trained by {prepared.bench.setting.sentence}.", soft_wrap=True)
@@ -257,3 +267,4 @@ def _print_price(todo: Plan, store: Store, machine: Machine) -> None:
             f"{bound} of these depend on results or may stop early; they are priced at the most they can cost.",
             soft_wrap=True,
         )
+    return price.clock

@@ -83,7 +83,7 @@ def verify(
     from prunescope.runs.graph.nodes import closure
     from prunescope.runs.store.store import Store
     from prunescope.sharing import places, rebuilt
-    from prunescope.sharing.bundle import open_bundle
+    from prunescope.sharing.bundle import open_bundle, printable
     from prunescope.sharing.verify import verify as compare
     from prunescope.studies.publish import nodes_of
 
@@ -98,7 +98,7 @@ def verify(
         found, refused = rebuilt.values(bundle.nodes, trust=trust or [])
         nodes = {**nodes, **found}
         for reason in list(dict.fromkeys(refused.values()))[:NAMED]:
-            console.print(Text(f"not trained: {reason}"), soft_wrap=True)
+            console.print(Text(printable(f"not trained: {reason}")), soft_wrap=True)
     with shown(messages()) as display:
         result = compare(
             bundle,
@@ -116,20 +116,23 @@ def verify(
 
 
 def _opened(bundle: Bundle) -> str:
-    from prunescope.sharing.bundle import package_digest
+    from prunescope.sharing.bundle import package_digest, printable
 
     head = bundle.head
     other = "" if head.get("code") == package_digest() else ", by other code than this version's"
     return (
-        f"{str(head.get('study'))[:80]}: all {len(head['files'])} files are what was published{other}; "
+        f"{printable(head.get('study'))[:80]}: all {len(head['files'])} files are what was published{other}; "
         f"bundle {bundle.fingerprint}"
     )
 
 
 def _study(bundle: Bundle, named: str | None, trust: list[str]) -> tuple[Study | None, str]:
     """The study with the bundle's settings, or why there is none; only our own or one named here is imported."""
+    from prunescope.base.kinds import KIND
+    from prunescope.base.value import Value
     from prunescope.papers.catalogue import catalogue
     from prunescope.runs.graph.described import value_of
+    from prunescope.sharing.bundle import printable
     from prunescope.sharing.rebuilt import untrusted
     from prunescope.studies.null_world import null_world
 
@@ -137,18 +140,21 @@ def _study(bundle: Bundle, named: str | None, trust: list[str]) -> tuple[Study |
     source = source if isinstance(source, dict) else {}
     name = named or str(source.get("study"))
     if named is None and name not in {entry.name for entry in catalogue()}:
-        return None, f"{name[:80]!r} is no study of prunescope; --study names its file"
-    if why := next(untrusted(settings, trust), ""):
-        return None, why
+        return None, f"{printable(name)[:80]!r} is no study of prunescope; --study names its file"
+    fields = {key: item for key, item in settings.items() if key != KIND} if isinstance(settings, dict) else settings
+    if why := next(untrusted(fields, trust), ""):
+        return None, printable(why)
     try:
         template = template_of(name)
         value = value_of(settings, [type(template.settings()[1])])
+        if not isinstance(value, Value):
+            return None, "its settings are no settings"
         study = template.maker(value, str(source.get("scale")))
         return (null_world(study) if source.get("null") else study), ""
     except (PrunescopeError, KeyError, TypeError, ValueError) as problem:
         if named is not None and isinstance(problem, UsageError):
             raise
-        return None, f"{name} cannot be built here ({problem})"
+        return None, printable(f"{name} cannot be built here ({problem})")
 
 
 def _print(bundle: Bundle, result: Verification, why: str) -> None:

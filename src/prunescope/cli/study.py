@@ -61,6 +61,8 @@ def run(
     until_decided: options.UntilDecided = False,
     most: options.Most = None,
     null: options.Null = False,
+    executor: options.Executor = "processes",
+    address: options.Address = None,
 ) -> None:
     """Train what is missing, evaluate, judge, and write the report.
 
@@ -68,10 +70,11 @@ def run(
 
     Example: `prunescope run quickstart`, then `prunescope run quickstart -s levels=8`
     """
+    machine = Machine(workers, device, engine, stack, options.ray_of(executor, address))
     template = template_of(study)
     order = Order(template, study, scale, gather(changes or [], settings), null, most_of(until_decided, most))
     command = command_of(["run", study], order, changes, settings, folder)
-    carry_out(order, Machine(workers, device, engine, stack), folder, out, command)
+    carry_out(order, machine, folder, out, command)
 
 
 def report(

@@ -133,7 +133,7 @@ def _changes(settings: dict[str, Any], now: Value) -> dict[str, Any]:
     return changes
 
 
-def _origin(study: Study, places: Any, folder: Path) -> Iterator[str]:
+def _origin(study: Study, places: Any, folder: str) -> Iterator[str]:
     """Readings and runs of a claim or a figure, and how many of the runs the store holds."""
     from prunescope.runs.store.provenance import runs_of
     from prunescope.runs.store.store import Store
@@ -154,7 +154,7 @@ def _origin(study: Study, places: Any, folder: Path) -> Iterator[str]:
     if kinds:
         yield f"  readings {', '.join(f'{count} {kind}' for kind, count in kinds.items())}"
     if runs:
-        there = (folder.expanduser() / "SCHEMA").exists()
+        there = options.is_store(folder)
         held = sum(Store(folder).manifest(run) is not None for run in runs) if there else 0
         store = f"{held} of them in {folder}" if there else f"there is no store at {folder}"
         more = ", ..." if len(runs) > MOST else ""

@@ -35,6 +35,8 @@ HEAD, NODES, RUNS, SUMMARY = "bundle.json", "nodes.jsonl", "runs.jsonl", "report
 MOST_HEAD, MOST_LINE = 64 << 20, 16 << 20
 """Bytes of `bundle.json`, and of a line, at most: they are read at once."""
 MOST_FILES = 1_000_000
+SIZES = ("step", "steps", "sparsity", "parameters")
+"""What is known of every run that ended well."""
 _TEXT = "#text"
 _ID = re.compile(r"[0-9a-f]{32}")
 
@@ -45,7 +47,7 @@ class DamagedBundle(PrunescopeError):
     def __init__(self, problems: Mapping[str, str]) -> None:
         """problems: by path, what is wrong."""
         self.problems = dict(problems)
-        lines = "\n".join(f"  {path}: {what}" for path, what in self.problems.items())
+        lines = "\n".join(f"  {printable(path)}: {printable(what)}" for path, what in self.problems.items())
         files = f"{len(self.problems)} file{'s' if len(self.problems) > 1 else ''}"
         super().__init__(f"{files} of the bundle cannot be used, get it again:\n{lines}")
 
@@ -71,8 +73,11 @@ class Bundle:
     def runs(self) -> dict[str, dict[str, Any]]:
         """By id: status, exec, sizes, and "states", the digests of kept states by moment."""
         records = [_object(line, RUNS) for line in self._lines(RUNS)]
-        if odd := [record.get("id") for record in records if record.get("id") not in self.nodes]:
-            raise DamagedBundle({RUNS: f"run {str(odd[0])[:40]!r} is not among the nodes"})
+        for record in records:
+            if record.get("id") not in self.nodes:
+                raise DamagedBundle({RUNS: f"run {str(record.get('id'))[:40]!r} is not among the nodes"})
+            if not _is_record(record):
+                raise DamagedBundle({RUNS: f"the record of run {record['id'][:12]} lacks what a run has"})
         return {record["id"]: record for record in records}
 
     @property
@@ -216,6 +221,22 @@ def write_values(root: Path, run: str, values: Mapping[str, Values]) -> None:
     path = root / _values_path(run)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(save(arrays))
+
+
+def _is_record(record: Mapping[str, Any]) -> bool:
+    """Whether what is said of a run has the types that everything here relies on."""
+    sizes = [record.get(name) for name in SIZES] if record.get("status") == "done" else []
+    texts = [record.get("status"), *(record["states"].values() if isinstance(record.get("states"), dict) else [None])]
+    return (
+        isinstance(record.get("exec"), dict)
+        and all(isinstance(text, str) for text in texts)
+        and all(isinstance(size, int | float) for size in sizes)
+    )
+
+
+def printable(text: object) -> str:
+    """A stranger's text for a terminal, at most 300 characters: without what a terminal would act on."""
+    return "".join(letter if letter.isprintable() else "?" for letter in str(text)[:300])
 
 
 def _values_path(run: str) -> str:

@@ -69,9 +69,7 @@ def _write(root: Path, study: Study, store: Store, command: str, source: Mapping
     recipes = [node for node in every.values() if isinstance(node, Recipe)]
     known = store.known_runs(node.id for node in recipes)
     if not known:
-        raise UsageError(
-            f"nothing of {study.name} is in {store.root}; `prunescope run` makes it, --store names another"
-        )
+        raise UsageError(f"nothing of {study.name} is in {store.url}; `prunescope run` makes it, --store names another")
     root.mkdir(parents=True)
     write_report(study, store, root / "report", command=command)
     _write_lines(root / bundle.NODES, (node.canonical for node in every.values()))

@@ -23,8 +23,9 @@ from prunescope.runs.graph.recipe import Recipe
 from prunescope.runs.machine.engines import EngineSetting
 from prunescope.runs.store.results import StoredResults
 from prunescope.runs.store.store import Store, Values
-from prunescope.sharing.bundle import RUNS, Bundle, DamagedBundle
+from prunescope.sharing.bundle import RUNS, SIZES, Bundle, DamagedBundle, printable
 from prunescope.studies.claim import judge_all
+from prunescope.studies.report import summary
 from prunescope.studies.study import Study
 
 CIRCUMSTANCES = (
@@ -40,6 +41,8 @@ CIRCUMSTANCES = (
     "prunescope",
 )
 """What bits depend on besides the processor; see `runs/execution/manifest.execution`."""
+NUMBERS = ("n", "estimate", "low", "high", "p", "p_holm")
+"""Of a verdict, what follows from values."""
 CLOSE = 1e-3
 """Values of equal weights differ by no more than this, by rounding: of numbers relative to the largest, of labels and
 answers the share of those that differ."""
@@ -135,9 +138,10 @@ def verify(
     wrong, changed = dict[str, str](), dict[str, str]()
     if study is not None:
         before = _verdicts(study, bundle, {})
-        wrong = {name: said for name, said in before.items() if said != _published(bundle).get(name)}
+        wrong = _not_following(bundle, before)
         after = before if all(run.bits and not run.furthest for run in trained) else _verdicts(study, bundle, ours)
-        changed = {name: f"{before[name]}; here {said}" for name, said in after.items() if said != before[name]}
+        pairs = {name: (_outcome(before[name]), _outcome(claim)) for name, claim in after.items()}
+        changed = {name: f"{old}; with the runs trained here {new}" for name, (old, new) in pairs.items() if old != new}
     return Verification(trained, len(done), seed, None if study is None else len(study.claims), wrong, changed)
 
 
@@ -189,7 +193,7 @@ def _compared(
         for name, theirs in published[node.id].items():
             gap = _distance(theirs, results[node].get(name))
             if gap > distance:
-                furthest, distance = f"{type(node).__name__} {node.id[:8]} {name}", gap
+                furthest, distance = f"{type(node).__name__} {node.id[:8]} {printable(name)}", gap
     return Trained(run, bits, tuple(elsewhere), furthest, distance)
 
 
@@ -232,20 +236,42 @@ class _Published(StoredResults):
         if isinstance(node, Combined | Chosen):
             return super()._read(node)
         if isinstance(node, Run) and (record := self.bundle.runs.get(node.id, {})).get("status") == "done":
-            return {name: np.asarray(record[name]) for name in ("step", "steps", "sparsity", "parameters")}
+            return {name: np.asarray(record[name]) for name in SIZES}
         if node.id not in self.values:
             raise self._missing(node, f"{type(node).__name__} {node.id[:8]}")
         return self.values[node.id]
 
 
-def _verdicts(study: Study, bundle: Bundle, ours: Mapping[str, Values]) -> dict[str, str]:
-    """What is said of each claim, by both rules."""
-    results = _Published(bundle, ours)
-    return {v.claim.name: f"{v.interval_rule} by interval, {v.paper} by mean" for v in judge_all(study.claims, results)}
+def _verdicts(study: Study, bundle: Bundle, ours: Mapping[str, Values]) -> dict[str, dict[str, Any]]:
+    """What is said of each claim, as reports write it."""
+    try:
+        verdicts = judge_all(study.claims, _Published(bundle, ours), study.rule)
+    except (UsageError, ValueError, IndexError, TypeError, KeyError, ArithmeticError) as problem:
+        raise DamagedBundle({"values": f"no claim can be judged from them ({problem})"}) from problem
+    return {str(claim["name"]): claim for claim in summary(study, verdicts)["claims"]}
 
 
-def _published(bundle: Bundle) -> dict[str, str]:
-    return {
-        str(claim.get("name")): f"{claim.get('by_interval')} by interval, {claim.get('by_paper')} by mean"
-        for claim in bundle.claims
-    }
+def _outcome(claim: Mapping[str, Any]) -> str:
+    by_paper = claim.get("by_paper")
+    return f"{claim.get('by_interval')} by interval{f', {by_paper} by the rule of the paper' if by_paper else ''}"
+
+
+def _not_following(bundle: Bundle, judged: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Published claims whose outcome or numbers do not follow from the published values, with what does."""
+    published = {str(claim.get("name")): claim for claim in bundle.claims}
+    wrong = {}
+    for name, claim in judged.items():
+        said = published.get(name, {})
+        if _outcome(said) != _outcome(claim):
+            wrong[name] = f"published as {_outcome(said)}; from the values it is {_outcome(claim)}"
+            continue
+        odd = [key for key in NUMBERS if not _equal(said.get(key), claim[key])]
+        if odd:
+            wrong[name] = f"its {odd[0]} was published as {said.get(odd[0])}; from the values it is {claim[odd[0]]}"
+    return wrong
+
+
+def _equal(one: object, other: object) -> bool:
+    if isinstance(one, float | int) and isinstance(other, float | int):
+        return math.isclose(one, other, rel_tol=1e-6, abs_tol=1e-9)
+    return one == other

@@ -32,6 +32,7 @@ class Precondition:
 
     says: the sentence.
     quantity: one number, or several; all of them must lie in [at_least, at_most], in its unit.
+    blocks: whether the claim is not judged where it does not hold; otherwise the verdict comes with a caution.
     """
 
     says: str
@@ -39,6 +40,7 @@ class Precondition:
     _: KW_ONLY
     at_least: float = -math.inf
     at_most: float = math.inf
+    blocks: bool = True
 
     @property
     def unit(self) -> str:
@@ -152,7 +154,9 @@ def judge(claim: Claim, results: Results, rule: Rule | None = None) -> Verdict:
         values = np.atleast_1d(np.asarray([] if isinstance(read, Estimate) else read, dtype=np.float64))
         if not isinstance(read, Estimate):
             _check_shape(claim, values)
-        obstacle = _first_failing(claim.preconditions, results)
+        blocking = [condition for condition in claim.preconditions if condition.blocks]
+        obstacle = _first_failing(blocking, results)
+        cautions = unmet([condition for condition in claim.preconditions if not condition.blocks], results)
     except TooFewReplicates as problem:
         return _unjudged(claim, "not run", str(problem))
     except UsageError:
@@ -168,14 +172,14 @@ def judge(claim: Claim, results: Results, rule: Rule | None = None) -> Verdict:
     else:
         verdict = _decided(claim, values, NONE if rule is None else rule.outcome(claim, values, results))
     if obstacle:
-        return replace(
+        verdict = replace(
             verdict,
             paper="not judgeable at this scale",
             interval_rule="not judgeable at this scale",
             why=obstacle,
             p=None,
         )
-    return verdict
+    return replace(verdict, why="; caution: ".join((verdict.why, *cautions)))
 
 
 def _check_shape(claim: Claim, values: Numbers) -> None:

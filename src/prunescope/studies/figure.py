@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from prunescope.base.errors import PrunescopeError, UsageError
+from prunescope.base.records import Records
 from prunescope.base.value import Value
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.studies.claim import Claim
-from prunescope.studies.plot import Plot, Row, Table
+from prunescope.studies.plot import Lines, Plot, Row, Table
 from prunescope.studies.quantity import Quantity, nodes_of
 from prunescope.studies.results import Node, Results
 
@@ -119,9 +120,14 @@ class Figure:
                     "curve; give each arm a name of its own"
                 )
 
-    def table(self, results: Results) -> Table:
+    @property
+    def explained(self) -> str:
+        """The caption, and what is shaded."""
+        return f"{self.caption} Shaded: {self.plot.shaded}." if isinstance(self.plot, Lines) else self.caption
+
+    def table(self, results: Results) -> Records:
         """All rows."""
-        return [row for part in self.rows for row in part.table(results)]
+        return Records(dict(row) for part in self.rows for row in part.table(results))
 
     @cached_property
     def nodes(self) -> tuple[Node, ...]:

@@ -18,6 +18,8 @@ from prunescope.studies.statistics import Interval
 
 Flags = NDArray[np.bool_]
 LEVEL, DRAWS = 0.95, 2000
+_ROUNDS = 10
+"""So many rounds of draws are taken after each other, which is what memory is held for."""
 PRIOR = 8
 """Degrees of freedom with which the dispersion of the first family counts beside a group's own; proposed."""
 
@@ -80,8 +82,9 @@ def _largest(
     if n.size == 1:
         return single
     deviations = np.where(member, values[:, None] - mean, 0.0) / n
-    factors = torch.randn(DRAWS, len(values), generator=generator, dtype=torch.float32).numpy()
-    t = np.abs(factors @ deviations.astype(np.float32)) / np.sqrt((deviations**2).sum(axis=0) + 1e-300)
+    size, factor = (DRAWS // _ROUNDS, len(values)), deviations.astype(np.float32)
+    sums = [torch.randn(size, generator=generator).numpy() @ factor for _ in range(_ROUNDS)]
+    t = np.abs(np.concatenate(sums)) / np.sqrt((deviations**2).sum(axis=0) + 1e-300)
     return max(float(np.quantile(t.max(axis=1), level)), single)
 
 
@@ -135,8 +138,9 @@ def beyond_seeds(
     chance, groups = total[mixed] / (count + 1), member[mixed].astype(np.float32)
     extra = count / (count + 1) ** 2  # one example more on which one network is wrong
     spread = np.sqrt((chance * (1 - chance)) @ groups + extra)
-    draws = torch.rand(DRAWS, len(chance), generator=generator).numpy() < chance
-    z = (draws - chance).astype(np.float32) @ groups / spread
+    size, share = (DRAWS // _ROUNDS, len(chance)), chance.astype(np.float32)
+    draws = (torch.rand(size, generator=generator).numpy() < share for _ in range(_ROUNDS))
+    z = np.concatenate([(drawn - share) @ groups for drawn in draws]) / spread
     up, down = (float(np.quantile(side.max(axis=1), (1 + level) / 2)) for side in (z, -z))
     phi, freedom = dispersions(dense, member, family)
     factor = np.where(phi > 1, np.sqrt(phi) * _student_over_normal(freedom, n.size, level), 1.0)
@@ -144,7 +148,8 @@ def beyond_seeds(
     excess = (wrong - dense.mean(axis=0)) @ member / n
     observed = (wrong[mixed] - chance) @ groups / spread / factor
     p = ((z.max(axis=1)[:, None] >= observed - 1e-6).sum(axis=0) + 1) / (DRAWS + 1)
-    return Floor(Family(n, excess, excess - up * scale, excess + down * scale, level), p, phi)
+    low, high = np.maximum(excess - up * scale, -1.0), np.minimum(excess + down * scale, 1.0)
+    return Floor(Family(n, excess, low, high, level), p, phi)
 
 
 def dispersions(dense: Flags, member: Flags, family: NDArray[np.int64]) -> tuple[Numbers, int]:

@@ -71,6 +71,17 @@ class Lines(Plot):
     chosen: str = "chosen"
     marks: str = ""
 
+    @property
+    def shaded(self) -> str:
+        """What the band shows, for people."""
+        return {
+            "std": "one standard deviation of the replicates",
+            "range": "all replicates",
+            "interval": "the 95 % interval of the mean",
+            "bootstrap": "the 95 % bootstrap interval of the mean",
+            "quartiles": "the middle half of the replicates",
+        }[self.band]
+
 
 @dataclass(frozen=True)
 class Scatter(Plot):

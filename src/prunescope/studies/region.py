@@ -70,6 +70,10 @@ class _Mean:
 class Direction(_Mean):
     """The mean is less, or greater, than a number.
 
+    or_matches: or it is the same ("matches or exceeds").
+    margin: how far beyond the number still counts as the same, for the interval and p; only with or_matches. At
+        level=0.9 "reproduced" then is a test of non-inferiority at 5 %.
+
     Paper's rule: the mean is at least one standard deviation away from `than`, on the claimed side; or_matches: it is
     not that far away on the other side.
     """
@@ -78,14 +82,18 @@ class Direction(_Mean):
     _: KW_ONLY
     than: float = 0.0
     or_matches: bool = False
+    margin: float = 0.0
     level: float = 0.95
 
     def __post_init__(self) -> None:
         if self.side not in ("less", "greater"):
             raise UsageError(f"direction {self.side!r} is not a side; write 'less' or 'greater'")
+        if self.margin < 0.0 or (self.margin and not self.or_matches):
+            raise UsageError(f"margin {self.margin} must be positive, and needs or_matches=True")
 
     def __str__(self) -> str:
-        return f"{self.side} than {self.than:g}{', or matches it' if self.or_matches else ''}"
+        within = f" to within {self.margin:g}" if self.margin else ""
+        return f"{self.side} than {self.than:g}{f', or matches it{within}' if self.or_matches else ''}"
 
     def by_paper(self, values: Numbers) -> Outcome:
         """Reproduced or contradicted if the values differ from `than`, by the sign of the mean."""
@@ -94,10 +102,10 @@ class Direction(_Mean):
         return self._of_side(bool(values.mean() > self.than))
 
     def by_interval(self, interval: Interval) -> Outcome:
-        """Decided if the interval excludes `than`."""
-        if interval.low <= self.than <= interval.high:
+        """Decided if the interval excludes `than`, or the end of the margin beyond it."""
+        if interval.low <= self._edge <= interval.high:
             return "inconclusive"
-        return self._of_side(interval.low > self.than)
+        return self._of_side(interval.low > self._edge)
 
     def _of_side(self, greater: bool) -> Outcome:
         return "reproduced" if greater == (self.side == "greater") else "contradicted"
@@ -106,9 +114,13 @@ class Direction(_Mean):
     def _sign(self) -> float:
         return 1.0 if self.side == "greater" else -1.0
 
+    @property
+    def _edge(self) -> float:
+        return self.than - self._sign * self.margin
+
     def p_value(self, values: Numbers) -> float:
         """One-sided p-value of the claimed side."""
-        return statistics.t_test(self._sign * values, than=self._sign * self.than)
+        return statistics.t_test(self._sign * values, than=self._sign * self._edge)
 
     def p_outside(self, values: Numbers) -> float:
         """One-sided p-value of the other side."""
@@ -140,6 +152,26 @@ class MedianDirection(Direction):
     def p_value(self, values: Numbers) -> float:
         """The sign test's, for the claimed side."""
         return statistics.sign_test(self._sign * values, than=self._sign * self.than)
+
+
+@dataclass(frozen=True)
+class CorrelationDirection(Direction):
+    """The correlation is less, or greater, than a number: its interval and p are of its Fisher transform.
+
+    ranked: how many things each correlation is over, such as groups of examples.
+    """
+
+    _: KW_ONLY
+    ranked: int
+
+    def interval(self, values: Numbers) -> Interval:
+        """Of the mean correlation, within [-1, 1]."""
+        return statistics.correlation_interval(values, ranked=self.ranked, level=self.level)
+
+    def p_value(self, values: Numbers) -> float:
+        """One-sided p-value of the claimed side."""
+        transformed, than = (statistics.fisher(v, ranked=self.ranked) for v in (values, [self._edge]))
+        return statistics.t_test(self._sign * transformed, than=self._sign * float(than[0]))
 
 
 @dataclass(frozen=True)
@@ -237,7 +269,9 @@ class Among(_Share):
     counts the parts that are shown to be inside, its high end all but those shown to be outside, at 97.5 % each. By
     default all parts have to.
 
-    Paper's rule: at least that share is "reproduced" by the paper's rule for one part.
+    Paper's rule: at least that share is "reproduced" by the paper's rule for one part; contradicted where that is out
+    of reach even if all inconclusive parts were. chance: how often that rule calls a part outside where nothing
+    differs; as many parts may then be outside as are so by chance in 95 of 100 cases (independent parts).
 
     Source: Benjamini and Heller 2008 (partial conjunctions of dependent hypotheses).
     """
@@ -246,6 +280,7 @@ class Among(_Share):
     _: KW_ONLY
     at_least: int = 1
     of: int = 1
+    chance: float = 0.0
     level: float = 0.95
 
     def __str__(self) -> str:
@@ -254,8 +289,14 @@ class Among(_Share):
 
     def by_paper(self, values: Numbers) -> Outcome:
         """Compares shares in whole numbers, so that 11 of 13 is exactly 11 of 13."""
-        count = sum(self.region.by_paper(part) == "reproduced" for part in values.T)
-        return "reproduced" if count >= self._needed(values) else "contradicted"
+        from scipy import stats
+
+        outcomes = [self.region.by_paper(part) for part in values.T]
+        by_chance = int(stats.binom.ppf(0.95, len(outcomes), self.chance)) if self.chance else 0
+        needed = min(self._needed(values), len(outcomes) - by_chance)
+        if outcomes.count("reproduced") >= needed:
+            return "reproduced"
+        return "contradicted" if len(outcomes) - outcomes.count("contradicted") < needed else "inconclusive"
 
     def interval(self, values: Numbers) -> Interval:
         """The share of parts with their mean inside, and simultaneous bounds on it."""

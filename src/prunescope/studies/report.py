@@ -8,6 +8,7 @@ Equal inputs give equal bytes: nothing is dated, and nothing depends on the mach
 """
 
 import base64
+import html
 import json
 import math
 import re
@@ -37,7 +38,7 @@ from prunescope.studies.svg import side_by_side, width
 Record = Mapping[str, object]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Written:
     """What was written: the page, the verdicts that it shows, its first sentence, and why runs failed, by run id."""
 
@@ -45,6 +46,12 @@ class Written:
     verdicts: tuple[Verdict, ...]
     sentence: str
     failures: Mapping[str, str]
+
+    def __repr__(self) -> str:
+        return f"{self.sentence}\nreport: {self.page}"
+
+    def _repr_html_(self) -> str:
+        return framed(self.page)
 
 
 RECORDS = 300
@@ -101,7 +108,8 @@ def write(
     command: how to make the report again.
     """
     verdicts = judge_all(study.claims, results, study.rule)
-    cautions = unmet(study.cautions, results)
+    soft = [condition for claim in study.claims for condition in claim.preconditions if not condition.blocks]
+    cautions = unmet([*study.cautions, *soft], results)
     by_name = {verdict.claim.name: verdict for verdict in verdicts}
     drawn = tuple(
         replace(_draw(figure, results), verdicts=tuple(by_name[claim.name] for claim in study.claims_of(figure)))
@@ -139,6 +147,12 @@ def write(
     return Written(Path(folder) / "index.html", verdicts, sentence, failed)
 
 
+def framed(page: Path) -> str:
+    """A page inside a notebook, which needs no file any more."""
+    text = html.escape(Path(page).read_text(encoding="utf-8"))
+    return f'<iframe srcdoc="{text}" style="width: 100%; height: 80vh; border: 0"></iframe>'
+
+
 def summary(study: Study, verdicts: Sequence[Verdict]) -> dict[str, Any]:
     """The verdicts of a study as plain JSON data; null stands where there is no number."""
     return {
@@ -161,13 +175,15 @@ def described(settings: Value) -> dict[str, Any]:
 
 
 def summary_sentence(verdicts: Sequence[Verdict], rule: Rule | None = None) -> str:
-    """What became of all claims, by the interval rule and that of the paper, in one sentence that leaves none out."""
+    """What became of all claims, by the interval rule and that of the paper; first of the paper's own among others."""
     if not verdicts:
         return "This study makes no claims."
     noun = "claim" if len(verdicts) == 1 else "claims"
     interval = f"the interval rule finds {_counts(verdict.interval_rule for verdict in verdicts)}"
     by_paper = f"; by {rule.name}: {_counts(verdict.paper for verdict in verdicts)}" if rule else ""
-    return f"Of {len(verdicts)} {noun}, {interval}{by_paper}."
+    own = [verdict.interval_rule for verdict in verdicts if verdict.claim.basis == "paper"]
+    first = f"Of {len(own)} that are the paper’s own, the interval rule finds {_counts(own)}. "
+    return f"{first * (0 < len(own) < len(verdicts))}Of {len(verdicts)} {noun}, {interval}{by_paper}."
 
 
 def number(value: object) -> str:

@@ -86,7 +86,7 @@ class Warmup(Schedule):
     then: the schedule, which is not shifted: its milestones count from the start of training, as in the source.
 
     Source: Goyal et al. 2017, section 2.2 (gradual warmup).
-    Differs from the source: rises from lr / warm, as torch.optim.lr_scheduler.LinearLR does.
+    Differs from the source: rises from lr / warm, as torch.optim.lr_scheduler.LinearLR does; OpenLTH's rises from 0.
     """
 
     steps: Duration

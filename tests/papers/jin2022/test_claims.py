@@ -20,6 +20,7 @@ from prunescope.papers.jin2022 import (
     fig5,
     fig6,
     fig7,
+    optimum,
     settings,
 )
 from prunescope.papers.jin2022.quantities import best_epoch, best_level, optima_inside
@@ -130,6 +131,9 @@ def test_matching_at_every_level_can_be_reproduced_and_contradicted():
         for far in (None, 5)
     )
     assert (outcome(claim, same), outcome(claim, one_differs)) == ("reproduced", "contradicted")
+    by_paper = [claim.region.by_paper(claim.quantity(made)) for made in (same, one_differs)]
+    assert by_paper == ["reproduced", "reproduced"]  # one of six levels may differ by chance
+    assert claim.region.by_paper(np.full((3, 6), 11.0)) == "contradicted"
 
 
 def test_the_highest_improving_level_is_found_and_needs_levels_beyond_it():
@@ -192,6 +196,71 @@ def test_the_paper_s_counts_over_benchmarks_can_be_reproduced_and_contradicted()
     assert behind == {"dense", "extended dense", "width-scaled"}
     with pytest.raises(UsageError, match="names one twice"):
         across.build(across.Settings(benchmarks=("digits", "digits")), "smoke")
+
+
+def test_counts_are_judged_over_the_benchmarks_that_can_be_judged():
+    fitting, other = bench_of("vgg16"), bench_of("resnet20", fits=101.0, rewind="1ep")
+    study = across.counted([fitting, other], settings=SMOKE, scale="two benchmarks")
+    made, more = (
+        Made(fitting, error=gains(dict.fromkeys(NOISES, 4.0))),
+        Made(other, error=gains(dict.fromkeys(NOISES, 4.0))),
+    )
+    made.values |= more.values
+    width = named(study.claims, "width-is-worse-count")
+    verdict = judge(width, made)
+    assert (verdict.n, verdict.interval_rule) == (1, "reproduced")
+    assert "each of the benchmarks could be judged: needs at least 2, measured 1" in verdict.why
+    helps = judge(named(study.claims, "pruning-helps-count"), made)
+    assert (helps.n, helps.interval_rule) == (6, "reproduced")  # what a clean set asks for is not asked of noisy ones
+    made.failed |= {p.test.id for p in other.row("dense", 0.6, 0)}
+    assert judge(named(study.claims, "pruning-helps-count"), made).n == 4  # both have this dense network
+
+
+def test_whether_noise_is_memorized_is_a_caution_but_where_the_sentence_presupposes_it():
+    bench = bench_of("resnet20")
+    made = Made(bench, error=gains(dict.fromkeys(NOISES, 4.0)))
+    for p in bench.points:
+        made.values[p.train.id]["noisy_error"] = 0.9
+    helps = judge(named(fig3.helps(bench), "pruning-helps-60"), made)
+    assert helps.interval_rule == "reproduced" and "caution: at 60 % label noise" in helps.why
+    falls = judge(named(fig4.gives_up(bench, 0.6), "noisy-loss-falls-first-60"), made)
+    assert falls.interval_rule == "not judgeable at this scale" and "memorized" in falls.why
+
+
+def test_a_network_is_not_compared_with_itself():
+    """Where every arm is best as the dense network, differences are exactly 0 and say nothing."""
+    bench = bench_of("lenet", noises=(0.0, 0.15))
+    dense_best = Made(bench, error=lambda arm, noise, level: 10.0 + level)
+    every = [*fig6.beside_pruning(bench), *fig6.numbers(bench), *fig7.beside_pruning(bench), *fig7.numbers(bench)]
+    compared = [claim for claim in every if claim.name != "width-helps-15"]
+    assert {outcome(claim, dense_best) for claim in compared} == {"not judgeable at this scale"}
+    extended_best = Made(bench, error=lambda arm, noise, level: 10.0 - level * (arm == "extended"))
+    matches = named(every, "extended-matches")
+    assert outcome(matches, extended_best) == "reproduced"  # it matches or exceeds
+
+
+def test_what_pruning_costs_on_original_examples_is_judged():
+    bench = bench_of("vgg16")
+    claim = named(fig4.gives_up(bench, 0.3), "original-loss-kept-30")
+    made = Made(bench, error=gains(dict.fromkeys(NOISES, 4.0)))
+    assert claim.basis == "paper" and claim.region.by_paper(claim.quantity(made)) == "reproduced"
+    for p in bench.row("pruned", 0.3, 2):
+        made.values[p.train.id]["original_loss"] = 0.3 + 0.01 * p.replicate
+    assert outcome(claim, made) == "contradicted"
+
+
+def test_verdicts_by_depth_are_those_of_a_study_that_ends_there():
+    bench, error = (
+        bench_of("lenet", levels=5, noises=(0.0, 0.15)),
+        lambda arm, noise, level: 30 - level * (arm == "pruned"),
+    )
+    rows = optimum.by_depth(bench).table(Made(bench, error=error))
+    gaps = {row["level"]: row["gap"] for row in rows if row["claim"] == "extended-is-worse"}
+    assert gaps == pytest.approx({level: level for level in (2, 3, 4, 5)}, abs=0.05)
+    shorter = bench_of("lenet", levels=3, noises=(0.0, 0.15))
+    claim = named(fig6.numbers(shorter), "extended-gap-best-15")
+    (verdict,) = (row["verdict"] for row in rows if (row["level"], row["claim"]) == (3, "extended-gap-best"))
+    assert verdict == outcome(claim, Made(shorter, error=error))
 
 
 def test_a_gap_in_fit_whose_peak_is_the_last_level_is_not_judged():

@@ -3,10 +3,12 @@
 What the paper counts over its benchmarks.
 """
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Annotated
 
+import numpy as np
 from pydantic import Field
 
 import prunescope as ps
@@ -17,6 +19,8 @@ from prunescope.papers.jin2022.claims import MORE, NO_LESS
 from prunescope.papers.jin2022.quantities import best_sparse, dense, fits, gain, lacks, optima_inside
 from prunescope.papers.jin2022.scales import Count, Name
 from prunescope.papers.jin2022.settings import arms
+from prunescope.runs.store.results import Failed
+from prunescope.studies.claim import unmet
 
 COST = {
     "smoke": "half a minute",
@@ -81,7 +85,7 @@ def counted(benches: Sequence[Benchmark], *, settings: ps.Value, scale: str) -> 
         cautions=tuple(c for bench in benches for c in optima_inside(bench, "pruned", "extended", "width")),
         notes=(
             "The paper counts over 13 noisy benchmarks and 5 without noise. Over fewer, as many in proportion are "
-            "asked for, and what is found says little about the others.",
+            "asked for, and what is found says little about the others. Benchmarks that cannot be judged are left out.",
         ),
     )
 
@@ -111,17 +115,32 @@ def _gain_of_sparse(bench: Benchmark, noise: float) -> ps.Quantity:
 
 
 def _count(cells: Cells, name: str, says: str, gap: Gap, which: str, region: ps.Among, place: str) -> ps.Claim:
-    """In how many cells a gap is as claimed."""
+    """In how many of the cells that can be judged a gap is as claimed."""
     complete = {bench.name for bench, _ in cells[which]} == set(THEIRS)
+    parts = [(gap(*cell), fits(*cell)) for cell in cells[which]]
+
+    def judgeable(results: ps.Results) -> ps.Numbers:
+        columns = []
+        for quantity, fitted in parts:
+            with contextlib.suppress(Failed):
+                if not (fitted.blocks and unmet([fitted], results)):
+                    columns.append(quantity(results))
+        return np.stack(columns, axis=1) if columns else np.empty((0, 0))
+
+    nodes = ps.nodes_of(part for pair in parts for part in (pair[0], pair[1].quantity))
+    counted = ps.Quantity("", "share of benchmarks", nodes, judgeable)
+    judged = counted.map(lambda columns: columns.shape[1], unit="benchmarks")
+    some = ps.Precondition("a benchmark could be judged", judged, at_least=1)
+    every = ps.Precondition("each of the benchmarks could be judged", judged, at_least=len(parts), blocks=False)
     after = f"after Jin et al. 2022, {place} (here over the benchmarks of this study, in proportion)"
     return ps.Claim(
         f"{name}-count",
         says,
-        ps.side_by_side([gap(*cell) for cell in cells[which]]).named("", "share of benchmarks"),
+        counted,
         region,
         basis="paper" if complete else "proposed",
         place=f"Jin et al. 2022, {place}" if complete else after,
-        preconditions=tuple(fits(*cell) for cell in cells[which]),
+        preconditions=(some, every, *(fitted for _, fitted in parts if not fitted.blocks)),
     )
 
 

@@ -5,7 +5,8 @@ from functools import partial
 import prunescope as ps
 from prunescope.papers.jin2022 import variants
 from prunescope.papers.jin2022.arms import Benchmark
-from prunescope.papers.jin2022.claims import CLOSE, Says
+from prunescope.papers.jin2022.claims import AS_CLOSE, SAME, Says
+from prunescope.papers.jin2022.quantities import not_itself, of_dense
 from prunescope.papers.jin2022.settings import SCALES, Settings, at, study
 from prunescope.papers.jin2022.variants import Variant
 from prunescope.sparsity.synflow import SynFlow
@@ -75,8 +76,7 @@ def _matches(
     """levels: of the control, where only some of them train as long as the variant."""
     name, pruning = variant.name, " pruning" * (variant.name == "one-shot")
     gap, place = control.at_best(*levels) - variant.at_best(), "footnote 2 and App. C (the margin is proposed here)"
-    text = (
-        f"training as long that removes nothing is at its best within {CLOSE:g} points of {name}{pruning} at its best"
-    )
+    apart = not_itself(control.best_level(*levels), variant.best_level())
+    text = f"training as long that removes nothing errs as often as {name}{pruning}, each at its best, {AS_CLOSE}"
     says, name = Says(variant.bench), f"matches-{name.lower().replace(' ', '-')}"
-    return says(name, gap, ps.Equivalence(CLOSE), text, place=place, statement=statement)
+    return says(name, of_dense(gap, variant.bench, 0.0), SAME, text, apart, place=place, statement=statement)

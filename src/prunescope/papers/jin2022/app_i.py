@@ -42,4 +42,5 @@ def _claims(sub: Subgroups, noise: float) -> Iterator[ps.Claim]:
         "narrower dense network raises most"
     )
     place = f"{place} (the measure is proposed here)"
-    yield says("same-pattern", pattern, MORE, text, sparse, narrower, place=place)
+    region = ps.CorrelationDirection("greater", ranked=sub.groups)
+    yield says("same-pattern", pattern, region, text, sparse, narrower, place=place)

@@ -7,6 +7,7 @@ import prunescope as ps
 from prunescope.papers.jin2022 import variants
 from prunescope.papers.jin2022.arms import Benchmark, noise_name
 from prunescope.papers.jin2022.claims import MORE, Says
+from prunescope.papers.jin2022.quantities import not_itself
 from prunescope.papers.jin2022.settings import SCALES, Settings, at, study
 from prunescope.papers.jin2022.variants import Variant
 from prunescope.sparsity.scores import ShuffledMagnitude
@@ -60,4 +61,5 @@ def _is_better(group: Mapping[str, Variant], other: str) -> ps.Claim:
     text = "pruning the smallest weights has a lower test error, each at its best, than pruning " + OTHERS[other]
     says = Says(magnitude.bench, magnitude.noise, at=noise_name(magnitude.noise))
     name, gap = f"magnitude-beats-{other.replace(' ', '-').lower()}", group[other].at_best() - magnitude.at_best()
-    return says(name, gap, MORE, text, place=place)
+    apart = not_itself(group[other].best_level(), magnitude.best_level())
+    return says(name, gap, MORE, text, apart, place=place)

@@ -4,14 +4,17 @@ ones?
 The numbers behind Figures 4, 6 and 7, one value a noise level.
 """
 
+from collections.abc import Sequence
+from functools import partial
+
 import numpy as np
 
 import prunescope as ps
 from prunescope.papers.jin2022 import fig3, fig4, fig6, fig7
 from prunescope.papers.jin2022.arms import Benchmark
-from prunescope.papers.jin2022.figures import noise_figure
 from prunescope.papers.jin2022.quantities import as_long, best, best_fit_gap, fit_gap, lacks, optima_inside
 from prunescope.papers.jin2022.settings import SCALES, Settings, at, study
+from prunescope.studies import statistics
 
 COST = {"smoke": "half a minute or less", "laptop": "1 hour", "paper": "5 hours"}
 FIGURE = "Tables 5 and 11"
@@ -29,13 +32,41 @@ def build(settings: Settings, scale: str) -> ps.Study:
     return study(__doc__, size, scale, *tables, cautions=inside, claims=gains, more=[note])
 
 
+def _table(
+    name: str,
+    title: str,
+    caption: str,
+    cells: Sequence[tuple[str, float, ps.Quantity]],
+    column: str,
+    unit: str,
+    *,
+    claims: tuple[ps.Claim, ...],
+) -> ps.Figure:
+    """A table of quantities: what it is of, noise level, mean, 95 % interval, and every replicate's."""
+
+    def row(quantity: ps.Quantity, results: ps.Results) -> list[ps.Row]:
+        values = quantity(results)
+        if not len(values):
+            return []
+        ends = statistics.t_interval(values) if len(values) > 1 else None
+        interval = {"low": ends.low, "high": ends.high} if ends else {}
+        each = {f"replicate {number}": float(value) for number, value in enumerate(values)}
+        return [{unit: float(values.mean()), **interval, **each}]
+
+    rows = [
+        ps.Computed(quantity.nodes, partial(row, quantity), {column: label, "label noise, %": 100 * noise})
+        for label, noise, quantity in cells
+    ]
+    return ps.Figure(name, title, caption=caption, rows=rows, plot=ps.Listing(), claims=claims)
+
+
 def _table5(bench: Benchmark) -> ps.Figure:
     def where_run(noise: float) -> ps.Quantity:
         gap = as_long(bench, noise) - best(bench, "pruned", noise)
         return gap.map(lambda values: values if np.isfinite(values).any() else values[:0])
 
     longer, narrower = bench.noises_of("extended"), bench.noises_of("width")
-    return noise_figure(
+    return _table(
         "table5",
         "Table 5: what the controls lack",
         "Test error of a control minus that of pruning, each at its best level: extended dense training also at the "
@@ -46,15 +77,14 @@ def _table5(bench: Benchmark) -> ps.Figure:
             *(("extended, equal training", noise, where_run(noise)) for noise in longer),
             *(("width-scaled", noise, lacks(bench, noise, "width")) for noise in narrower),
         ],
-        series="control",
-        y="gap",
-        y_label="test error minus pruned, points",
+        "control",
+        "test error minus pruned, points",
         claims=(*fig6.numbers(bench), *fig7.numbers(bench)),
     )
 
 
 def _table11(bench: Benchmark) -> ps.Figure:
-    return noise_figure(
+    return _table(
         "table11",
         "Table 11: how much worse noisy examples are fitted",
         "Mean training loss on noisy examples minus that on original ones, of the dense network and at the optimal "
@@ -63,8 +93,7 @@ def _table11(bench: Benchmark) -> ps.Figure:
             *(("dense", noise, fit_gap(bench, "dense", noise)) for noise in bench.noisy()),
             *(("optimal sparsity", noise, best_fit_gap(bench, noise)) for noise in bench.noisy()),
         ],
-        series="where",
-        y="gap",
-        y_label="noisy minus original loss, nats",
-        claims=fig4.numbers(bench),
+        "where",
+        "noisy minus original loss, nats",
+        claims=tuple(fig4.numbers(bench)),
     )

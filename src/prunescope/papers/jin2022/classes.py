@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from typing import cast
 
 import numpy as np
 
@@ -121,4 +122,6 @@ def harm(bench: Benchmark) -> Iterator[ps.Claim]:
         "the classes whose test error rises most at the highest sparsity are those whose error rises most in the "
         "narrowest dense network"
     )
-    yield says("class-harm-is-of-size", rank_agreement(last, narrowest, over="classes"), MORE, text)
+    ranked = cast(int, bench.base.task.network.args["classes"])
+    agree = ps.CorrelationDirection("greater", ranked=ranked)
+    yield says("class-harm-is-of-size", rank_agreement(last, narrowest, over="classes"), agree, text)

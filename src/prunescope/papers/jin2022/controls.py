@@ -10,9 +10,9 @@ from functools import partial
 import prunescope as ps
 from prunescope.papers.jin2022 import variants
 from prunescope.papers.jin2022.arms import Benchmark, noise_name
-from prunescope.papers.jin2022.claims import MORE, Says
+from prunescope.papers.jin2022.claims import AS_CLOSE, MORE, SAME, Says
 from prunescope.papers.jin2022.figures import epochs_figure
-from prunescope.papers.jin2022.quantities import best, best_epoch, dense, optima_inside
+from prunescope.papers.jin2022.quantities import best, best_epoch, dense, of_dense, optima_inside
 from prunescope.papers.jin2022.settings import SCALES, Settings, at, study
 from prunescope.papers.jin2022.variants import Variant
 from prunescope.training.schedules import Stretched
@@ -20,8 +20,6 @@ from prunescope.training.schedules import Stretched
 COST = {"smoke": "half a minute or less", "laptop": "5 hours", "paper": "8 hours"}
 FIGURE = "beside Figures 6 and 7; not in the paper"
 
-MARGIN = 1.0
-"""Percentage points within which two test errors count as equal; proposed."""
 STOPS = 4
 """At how many levels the dear controls are run: each starts anew, so it costs as much as a whole chain."""
 
@@ -86,31 +84,33 @@ def _notes(bench: Benchmark) -> tuple[str, ...]:
 
 
 def _claims(bench: Benchmark, noise: float, group: dict[str, Variant]) -> Iterator[ps.Claim]:
-    says, same, within = Says(bench, noise, at=noise_name(noise)), ps.Equivalence(MARGIN), f"within {MARGIN:g} points"
+    says = Says(bench, noise, at=noise_name(noise))
     errors = {name: variant.at_best(*stops(bench)) for name, variant in group.items()}
     longer, narrower, both = errors["extended"], errors["narrower"], errors["narrower and extended"]
     place = "proposed here: {} of Jin et al. 2022, section 5"
 
     text = (
-        f"a narrower dense network trained as long as pruning, at its best, is {within} of pruning at its best of the "
-        "same levels"
+        "a narrower dense network trained as long as pruning errs as often as pruning, each at its best of the same "
+        f"levels, {AS_CLOSE}"
     )
     completes = place.format("completes the size and time")
-    yield says("both-are-enough", both - errors["pruned"], same, text, place=completes)
+    gap = of_dense(both - errors["pruned"], bench, noise)
+    yield says("both-are-enough", gap, SAME, text, place=completes)
 
     interaction = (both - narrower) - (longer - dense(bench, noise))
     interaction = interaction.named("both minus narrower minus extended plus dense")
     text = (
         "a smaller width and longer training together change the test error by the sum of what each changes alone, to "
-        f"{within}"
+        f"{AS_CLOSE}"
     )
     crossed = place.format("the interaction in the 2 x 2 of size and time")
-    yield says("size-and-time-add-up", interaction, same, text, place=crossed)
+    yield says("size-and-time-add-up", of_dense(interaction, bench, noise), SAME, text, place=crossed)
 
     if "stretched" in errors:
-        text = f"extended training by replays is at its best {within} of training as long in one stretched schedule"
+        text = f"extended training by replays errs as often as training as long in one stretched schedule, {AS_CLOSE}"
         cyclic = place.format("time against the cyclic learning rate") + ".1"
-        yield says("replays-are-time", longer - errors["stretched"], same, text, place=cyclic)
+        gap = of_dense(longer - errors["stretched"], bench, noise)
+        yield says("replays-are-time", gap, SAME, text, place=cyclic)
 
 
 def _early_stopping_is_worse(bench: Benchmark, noise: float) -> ps.Claim:

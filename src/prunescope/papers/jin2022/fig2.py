@@ -8,8 +8,16 @@ from collections.abc import Iterator, Mapping
 
 import prunescope as ps
 from prunescope.papers.jin2022.arms import Benchmark, Rule
-from prunescope.papers.jin2022.claims import LESS, MORE, NO_MORE, Range, Says
-from prunescope.papers.jin2022.quantities import both_levels_inside, goes_to, is_sparse, selecting, train
+from prunescope.papers.jin2022.claims import LESS, MORE, NO_MORE, Range, Says, around, by_chance
+from prunescope.papers.jin2022.quantities import (
+    at_best,
+    both_levels_inside,
+    each_level,
+    goes_to,
+    is_sparse,
+    selecting,
+    train,
+)
 from prunescope.papers.jin2022.settings import SCALES, Settings, at, study
 from prunescope.papers.jin2022.subgroups import TOP, Subgroups, at_both_choices, group_figure, subgroups
 from prunescope.studies import selection
@@ -31,7 +39,13 @@ def build(settings: Settings, scale: str) -> ps.Study:
     """The study under these settings."""
     size, bench = at(settings, scale)
     sub = subgroups(bench, size)
-    claims = (better_training(bench), *by_group(sub), *influential(sub), *highest_improving_level(bench))
+    claims = (
+        better_training(bench),
+        better_at_optimum(bench),
+        *by_group(sub),
+        *influential(sub),
+        *highest_improving_level(bench),
+    )
     title = "Figure 2: change in training loss by influence"
     figure = group_figure(sub, at_both_choices(), name="fig2", title=title, claims=claims)
     return study(__doc__, size, scale, figure, cautions=both_levels_inside(bench, (0.0,)))
@@ -45,6 +59,13 @@ def better_training(bench: Benchmark) -> ps.Claim:
     return Says(bench)("better-training", change, LESS, text, place=place)
 
 
+def better_at_optimum(bench: Benchmark) -> ps.Claim:
+    """So does pruning to the optimum."""
+    change = at_best(bench, "pruned", 0.0, each_level(bench, "pruned", 0.0, train)) - train(bench, "dense", 0.0)
+    text, sparse = "pruning to the optimal sparsity lowers the mean training loss", is_sparse(bench, 0.0)
+    return Says(bench)("better-training-at-optimum", change, LESS, text, sparse, place="sections 1 and 3, Fig. 2a")
+
+
 def by_group(sub: Subgroups) -> Iterator[ps.Claim]:
     """Every group improves at the optimum; at the highest improving sparsity, it depends on the network."""
     bench, says = sub.bench, sub.says(0.0)
@@ -53,7 +74,8 @@ def by_group(sub: Subgroups) -> Iterator[ps.Claim]:
 
     text = "the optimally sparse network fits every group of training examples as well as the dense network or better"
     each, place = change.named("", "share of groups"), "section 3, Fig. 2a"
-    yield says("every-group-improves", each, ps.Among(NO_MORE), text, sparse, place=place)
+    among = ps.Among(NO_MORE, chance=by_chance(bench.replicates))
+    yield says("every-group-improves", each, among, text, sparse, place=place)
 
     low, high = CONCENTRATION
     ratio = change.map(lambda rows: [concentration(row, top=TOP) for row in rows], label="", unit="ratio")
@@ -61,7 +83,7 @@ def by_group(sub: Subgroups) -> Iterator[ps.Claim]:
         f"at the optimal sparsity the mean change in loss on the top 20 % of {sub.axis} is {low:g} to {high:g} times "
         "that on the rest"
     )
-    within, place = ps.Near((low + high) / 2, (high - low) / 2), f"{place} (range over five benchmarks)"
+    within, place = around(CONCENTRATION, points=0.0), f"{place} (range over five benchmarks)"
     yield says("concentration", ratio, within, text, sparse, place=place)
 
     if bench.name in WORSE:

@@ -8,7 +8,7 @@ from functools import partial
 
 import prunescope as ps
 from prunescope.papers.jin2022.arms import Benchmark
-from prunescope.papers.jin2022.claims import LESS, MORE, Range, Says, around, words
+from prunescope.papers.jin2022.claims import LESS, MORE, NO_MORE, Range, Says, around, words
 from prunescope.papers.jin2022.figures import fit_figure
 from prunescope.papers.jin2022.quantities import (
     as_far_as_reached,
@@ -16,6 +16,7 @@ from prunescope.papers.jin2022.quantities import (
     best_fit_gap,
     each_level,
     fit_gap,
+    fits,
     goes_to,
     is_sparse,
     optima_inside,
@@ -55,7 +56,13 @@ def gives_up(bench: Benchmark, noise: float) -> Iterator[ps.Claim]:
     says, sparse, name = Says(bench, noise), is_sparse(bench, noise), "noisy_loss"
     text = "one level of pruning and retraining lowers the loss on noisy examples"
     change = train(bench, "pruned", noise, 1, name=name) - train(bench, "dense", noise, name=name)
-    yield says("noisy-loss-falls-first", change, LESS, text, place=f"{PLACE} (one level is proposed here)")
+    place, memorized = f"{PLACE} (one level is proposed here)", (fits(bench, noise, blocks=True),)
+    yield says("noisy-loss-falls-first", change, LESS, text, place=place, fitted=memorized)
+
+    losses = each_level(bench, "pruned", noise, partial(train, name="original_loss"))
+    kept = at_best(bench, "pruned", noise, losses) - losses[0].named("dense")
+    text = "the optimally sparse network fits the original examples as well as the dense network or better"
+    yield says("original-loss-kept", kept, NO_MORE, text, sparse, place="section 1 (preserving the training loss)")
 
     text = (
         "the loss on noisy examples exceeds that on original ones by more at the optimal sparsity than in the dense "
@@ -114,5 +121,9 @@ def numbers(bench: Benchmark, *noises: float) -> Iterator[ps.Claim]:
             ("optimal", best_fit_gap(bench, noise), OPTIMAL_FIT_GAP),
         ):
             text = f"the loss on noisy examples exceeds that on original ones by {words(ends)} nats ({where} network)"
-            name, region = f"fit-gap-{where}", around(ends, points=0.0)
-            yield says(name, gap.named(""), region, text, place="section 4", statement="fit-gap")
+            name, region, fitted = (
+                f"fit-gap-{where}",
+                around(ends, points=0.0),
+                fits(bench, noise, blocks=where == "dense"),
+            )
+            yield says(name, gap.named(""), region, text, place="section 4", statement="fit-gap", fitted=(fitted,))

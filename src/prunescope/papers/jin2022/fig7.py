@@ -9,7 +9,7 @@ import prunescope as ps
 from prunescope.papers.jin2022.arms import Arm, Benchmark
 from prunescope.papers.jin2022.claims import MORE, Range, Says, around, words
 from prunescope.papers.jin2022.figures import error_figure
-from prunescope.papers.jin2022.quantities import best, dense, lacks, optima_inside
+from prunescope.papers.jin2022.quantities import best, dense, differ, lacks, optima_inside
 from prunescope.papers.jin2022.settings import SCALES, Settings, at, study
 
 FIGURE = "Figure 7 and Appendix F"
@@ -43,10 +43,11 @@ def beside_pruning(bench: Benchmark) -> Iterator[ps.Claim]:
     place = "section 5.2 and Fig. 7"
     worse = "width down-scaling at its best has a higher test error than pruning at its best"
     some = f"{place} (there on 4 of 5 benchmarks)"
-    yield Says(bench)("width-is-worse-clean", lacks(bench, 0.0, "width"), MORE, worse, place=some)
+    apart = differ(bench, 0.0, *SHOWN)
+    yield Says(bench)("width-is-worse-clean", lacks(bench, 0.0, "width"), MORE, worse, apart, place=some)
     for noise in bench.noisy("width"):
-        says, gap = Says(bench, noise), lacks(bench, noise, "width")
-        yield says("width-is-worse", gap, MORE, worse, place=place)
+        says, gap, apart = Says(bench, noise), lacks(bench, noise, "width"), differ(bench, noise, *SHOWN)
+        yield says("width-is-worse", gap, MORE, worse, apart, place=place)
 
         gain = dense(bench, noise) - best(bench, "width", noise)
         text = "width down-scaling at its best has a lower test error than the full dense network"
@@ -54,12 +55,13 @@ def beside_pruning(bench: Benchmark) -> Iterator[ps.Claim]:
 
         close, points = ps.Direction("less", than=MOST_BY_WIDTH), f"no more than {MOST_BY_WIDTH:g} points"
         text = f"the least test error of width down-scaling exceeds that of pruning by {points}"
-        yield says("width-is-close", gap, close, text, place="section 5.2, conclusion")
+        yield says("width-is-close", gap, close, text, apart, place="section 5.2, conclusion")
 
 
 def numbers(bench: Benchmark) -> Iterator[ps.Claim]:
     """The published range of what width down-scaling lacks."""
     for noise in bench.noisy("width") if bench.name in WIDTH_GAP else ():
-        ends = WIDTH_GAP[bench.name]
+        ends, apart = WIDTH_GAP[bench.name], differ(bench, noise, *SHOWN)
         text = f"the least test error of width down-scaling exceeds that of pruning by {words(ends)} points"
-        yield Says(bench, noise)("width-gap", lacks(bench, noise, "width"), around(ends), text, place="section 5.2")
+        gap, place = lacks(bench, noise, "width"), "section 5.2"
+        yield Says(bench, noise)("width-gap", gap, around(ends), text, apart, place=place)

@@ -65,13 +65,19 @@ def error_figure(
         ]
         rows += panel if within is None else [_enlarged(part, panel, within) for part in panel]
     beside = "".join(f", of {CONTROLS[arm]}" for arm in shown if arm in CONTROLS)
+    lacking = ", ".join(
+        f"{LABELS[arm]} at {noise_name(noise)}"
+        for noise in noises or bench.noises
+        for arm in shown
+        if not bench.depth(arm, noise)
+    )
     axis: Mapping[str, Any] = {"x_label": "epochs of training in all"} if over == "epochs" else OVER_SPARSITY
     dashed, y_label = (LABELS["dense"],), "test error, %"
     return ps.Figure(
         name,
         title,
         caption="Test error of the dense network (dashed), of iterative magnitude pruning with learning-rate rewinding"
-        f"{beside}. The star marks the optimum of a curve.",
+        f"{beside}. The star marks the optimum of a curve." + (f" Not run: {lacking}." if lacking else ""),
         rows=rows,
         plot=ps.Lines(
             over, "test_error", series="arm", y_label=y_label, share_y=False, references=dashed, star="chosen", **axis

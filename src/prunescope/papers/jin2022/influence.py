@@ -16,7 +16,7 @@ import prunescope as ps
 from prunescope.base.streams import stream
 from prunescope.papers.jin2022 import PAPERS
 from prunescope.papers.jin2022.arms import Numbers, noise_name
-from prunescope.papers.jin2022.claims import LESS, MORE, Says
+from prunescope.papers.jin2022.claims import MORE, Says
 from prunescope.papers.jin2022.figures import error_figure
 from prunescope.papers.jin2022.quantities import is_sparse, optima_inside, rank_agreement, rank_correlation
 from prunescope.papers.jin2022.retrained import LAST_RISE, RISE, Retrained
@@ -155,7 +155,7 @@ def _interval(values: Numbers, first: Numbers, second: Numbers, name: str) -> In
     if not np.isfinite(values).all():
         return Interval(np.nan, np.nan, np.nan, 0.95)
     if len(values) > 1:
-        return statistics.t_interval(values)
+        return statistics.correlation_interval(values, ranked=len(first))
 
     def resampled(places: Numbers) -> float:
         return rank_correlation(first[places.astype(np.int64)], second[places.astype(np.int64)])
@@ -217,19 +217,20 @@ def _pairs(cases: Sequence[Retrained]) -> ps.Figure:
 def _account(case: Retrained) -> Iterator[ps.Claim]:
     """What follows for measured memorization if the paper's account of pruning is right."""
     says, sparse, measured = Says(case.bench, case.noise), is_sparse(case.bench, case.noise), _measured(case)
+    more, less = (ps.CorrelationDirection(side, ranked=case.bench.base.train_examples) for side in ("greater", "less"))
     text, name = "training examples with a higher EL2N are memorized more", "el2n-goes-with-memorization"
     name = name if case.noise else f"{name}-0"
-    yield says(name, case.correlation("EL2N"), MORE, text, measured, place=PLACE)
+    yield says(name, case.correlation("EL2N"), more, text, measured, place=PLACE)
 
     change, last = case.correlation(RISE), case.correlation(LAST_RISE)
     text = "at the {} sparsity the loss {} most on the examples that are memorized most"
     if case.noise == 0:
         falls = text.format("optimal", "falls")
-        yield says("memorized-improve-most", change, LESS, falls, sparse, measured, place=PLACE)
+        yield says("memorized-improve-most", change, less, falls, sparse, measured, place=PLACE)
     else:
         rises, at_last = text.format("optimal", "rises"), text.format("highest", "rises")
-        yield says("memorized-are-given-up", change, MORE, rises, sparse, measured, place=PLACE)
-        yield says("memorized-are-given-up-at-last", last, MORE, at_last, measured, place=PLACE)
+        yield says("memorized-are-given-up", change, more, rises, sparse, measured, place=PLACE)
+        yield says("memorized-are-given-up-at-last", last, more, at_last, measured, place=PLACE)
 
 
 def _measured(case: Retrained) -> ps.Precondition:

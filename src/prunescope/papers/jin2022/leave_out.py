@@ -4,10 +4,12 @@ Belongs here: the runs, their errors, and how these are drawn. Does not belong h
 (`studies/subsets.py`), the questions (`app_d.py`, `app_e.py`, `app_k.py`).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
+
+import numpy as np
 
 import prunescope as ps
 from prunescope.papers.jin2022.arms import Benchmark, Rule, noise_name
@@ -22,11 +24,12 @@ class Keep:
     """Which examples a retrained network sees.
 
     series: its name in figures.
-    by: "gain", the loss of the dense network minus that of the sparse one, [N] as "difference"; or "sparse", all that
-        `Examples` says of the sparse network.
+    by: "gain", the loss of the dense network minus that of the sparse one, [N] as "difference"; "sparse" or "dense",
+        all that `Examples` says of that network.
     rule: a function of `studies/subsets.py`.
     args: its arguments.
     drawn: whether it takes a seed, too.
+    shared: whether both levels leave out the same, so that one network stands for both.
     """
 
     series: str
@@ -34,13 +37,14 @@ class Keep:
     rule: str
     args: Mapping[str, float | str | bool] = field(default_factory=dict)
     drawn: bool = False
+    shared: bool = False
 
 
 def without_share(share: float, most: Literal["improved", "worsened"]) -> tuple[Keep, Keep]:
     """All but the share of the examples whose loss pruning lowers or raises most; all but as many at random."""
     args: Mapping[str, float | str | bool] = {"name": "difference", "share": share}
     rule = {"improved": "without_highest", "worsened": "without_lowest"}[most]
-    random = Keep("without as many at random", "gain", "without_random", args, drawn=True)
+    random = Keep("without as many at random", "gain", "without_random", args, drawn=True, shared=True)
     return Keep(f"without the most {most}", "gain", rule, args), random
 
 
@@ -81,9 +85,15 @@ class LeaveOut:
 
     def recipes(self, keep: Keep) -> list[ps.Recipe]:
         """The retrained networks, one a replicate, with the seeds of the dense ones."""
-        sources: Sequence[ps.Value] = self.gains if keep.by == "gain" else self.sparse_examples
+        chosen = replace(self, rule="optimal") if keep.shared else self
+        dense = self.bench.row("dense", self.noise, 0)
+        sources: Mapping[str, Callable[[], Sequence[ps.Value]]] = {
+            "gain": lambda: chosen.gains,
+            "sparse": lambda: chosen.sparse_examples,
+            "dense": lambda: [point.examples for point in dense],
+        }
         recipes = []
-        for point, source in zip(self.bench.row("dense", self.noise, 0), sources, strict=True):
+        for point, source in zip(dense, sources[keep.by](), strict=True):
             args = {**keep.args, **({"seed": point.replicate} if keep.drawn else {})}
             subset = ps.Subset(source=source, rule=f"prunescope.studies.subsets:{keep.rule}", args=args)
             recipes.append(in_iterations(point.recipe).replace(examples=subset))
@@ -97,6 +107,17 @@ class LeaveOut:
     def judgeable(self) -> ps.Precondition:
         """A sparse network is picked: what the dense one gets wrong means nothing."""
         return is_sparse(self.bench, self.noise, rule=self.rule)
+
+    def worsens(self, share: float) -> ps.Precondition:
+        """The loss of the share of the examples that pruning worsens most rises on average."""
+
+        def rise(gains: ps.Numbers) -> ps.Numbers:
+            worst = np.sort(-gains, axis=1)[:, -max(1, round(share * gains.shape[1])) :]
+            return np.asarray(worst.mean(axis=1))
+
+        says = "the loss of the examples that are left out rises by pruning"
+        risen = ps.arrays(self.gains, "difference").map(rise, unit="nats")
+        return ps.Precondition(says, risen, at_least=np.finfo(np.float64).tiny)
 
     def is_sparse(self, results: ps.Results) -> bool:
         """Whether the rule picks a pruned network."""

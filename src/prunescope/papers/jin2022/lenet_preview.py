@@ -56,7 +56,7 @@ def build(settings: Settings, scale: str) -> ps.Study:
         extended_levels=settings.extended_levels,
         prune=COLUMNS["lenet"].prune,
     )
-    about_errors = (*fig6.beside_pruning(bench, margin=0.2), *fig3.helps(bench), *fig3.grows(bench))
+    about_errors = (*fig6.beside_pruning(bench), *fig3.helps(bench), *fig3.grows(bench))
     names = ("extended-matches", "pruning-helps", "extended-is-worse", "gain-grows")
     return ps.Study(
         *ps.titled(__doc__),

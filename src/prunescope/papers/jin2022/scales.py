@@ -119,6 +119,7 @@ class Column:
     ensemble: networks behind a score of examples.
     laptop: what is different at that scale.
     smoke: the share of the images at that scale.
+    smoke_scale: factor on the widths at that scale, where passes over thousands of images would take an hour.
     fraction, allow_collapse: of every level of pruning.
     """
 
@@ -141,6 +142,7 @@ class Column:
     ensemble: int = 10
     laptop: Mapping[str, Any] = field(default_factory=lambda: PATH)
     smoke: float = 0.01
+    smoke_scale: float = 1.0
     fraction: float = 0.2
     allow_collapse: bool = False
 
@@ -208,7 +210,8 @@ def standard(name: Name, scale: str) -> Size:
     }
     if scale in ("laptop", "smoke"):
         fields["noises"] = (column.noises[0], column.noises[-1])
-        fields |= column.laptop if scale == "laptop" else {**SMOKE, "share": column.smoke}
+        smoke = {**SMOKE, "share": column.smoke, "network_scale": column.smoke_scale}
+        fields |= column.laptop if scale == "laptop" else smoke
     fields.setdefault("controls", fields["noises"])
     fields.setdefault("extended_levels", (fields["levels"],) * len(fields["controls"]))
     return Size(benchmark=name, **fields)
@@ -216,7 +219,7 @@ def standard(name: Name, scale: str) -> Size:
 
 LENET = partial(Column, batch=128, optimizer=ps.SGD(), lr=0.1, rewind=0)
 """Fully connected networks."""
-OPENLTH = partial(Column, optimizer=ps.SGD(momentum=0.9, weight_decay=1e-4), rewind=10, early=10)
+OPENLTH = partial(Column, optimizer=ps.SGD(momentum=0.9, weight_decay=1e-4), rewind=10, early=10, smoke_scale=1 / 8)
 ON_CIFAR = partial(OPENLTH, epochs=160, batch=128, lr=0.1, drops=(80, 120), fits=98.0)
 """Networks for 32x32 images, under OpenLTH's settings."""
 ON_CIFAR10 = partial(

@@ -6,7 +6,6 @@ import prunescope as ps
 from prunescope.papers.jin2022 import classes
 from prunescope.papers.jin2022.app_l import harm_comes_late
 from prunescope.papers.jin2022.arms import Arm
-from prunescope.papers.jin2022.claims import MORE
 from prunescope.papers.jin2022.classes import NOISE
 from prunescope.papers.jin2022.quantities import rank_agreement
 from prunescope.papers.jin2022.settings import SCALES, Settings, at, study
@@ -33,4 +32,5 @@ def _width_harms_the_same_groups(sub: Subgroups) -> ps.Claim:
         "in the narrowest dense network"
     )
     place = "section 7 (size in general; the measure is proposed here)"
-    return sub.says(NOISE)("group-harm-is-of-size", same, MORE, text, place=place, statement="harm-is-of-size")
+    region = ps.CorrelationDirection("greater", ranked=sub.groups)
+    return sub.says(NOISE)("group-harm-is-of-size", same, region, text, place=place, statement="harm-is-of-size")

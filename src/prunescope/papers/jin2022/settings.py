@@ -53,6 +53,7 @@ class Settings(Training):
         every = {name: getattr(self, name) for name in Settings.model_fields}
         changes = {name: value for name, value in every.items() if value != "standard"}
         usual = standard(self.benchmark, scale)
+        changes["network_scale"] = self.network_scale * usual.network_scale
         levels, noises = changes.get("levels", usual.levels), changes.get("noises")
         controls = changes.setdefault("controls", noises or usual.controls)
         deepest = dict(zip(usual.controls, usual.extended_levels, strict=True))

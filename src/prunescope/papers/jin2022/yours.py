@@ -158,7 +158,8 @@ def follow(
         cautions=optima_inside(bench, *ARMS),
         claims=(better_training(bench),),
         notes=(
-            "The optimum of the claims is chosen on one half of the test set and judged on the other, both ways.",
+            "The optimum of the claims is chosen on one half of the test set by the other replicates, and judged on "
+            "the other half, both ways.",
             "The paper asks this of dense networks that fit their training set; whether yours does is in the data.",
             "A wrong label is more likely where a network that was not trained on the example finds it improbable; "
             "how often each of the two lists is right can only be said where labels were changed on purpose (noises).",

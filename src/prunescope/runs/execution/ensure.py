@@ -1,17 +1,20 @@
 """`ensure`: make whatever the store lacks, from a plan to the workers that carry it out."""
 
 import pickle
-import re
 import warnings
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from prunescope.base.blame import blaming
-from prunescope.base.errors import PrunescopeError
+from prunescope.base.errors import PrunescopeError, UsageError
 from prunescope.base.value import Value
 from prunescope.runs.execution.display import default_display
+from prunescope.runs.execution.executors.carried import LOCAL, MOST, baggage, dumps
+from prunescope.runs.execution.executors.cluster import Cluster, Connection
 from prunescope.runs.execution.executors.inline import Inline
-from prunescope.runs.execution.executors.processes import Processes
+from prunescope.runs.execution.executors.processes import Immovable, Processes
 from prunescope.runs.execution.given_states import keep_given
 from prunescope.runs.execution.messages import Executor, Message
 from prunescope.runs.execution.preparation import Prepared, prepare, workers_for
@@ -23,8 +26,7 @@ from prunescope.runs.store.plan import Plan, plan, runs_of
 from prunescope.runs.store.results import StoredResults
 from prunescope.runs.store.store import Store
 
-_LOCAL = re.compile(r'"__main__:([\w.<>]+)')
-"""How the canonical text of a node names a class or function of the calling script."""
+ALONE = "working here, on one core"
 
 
 class FailedRuns(UserWarning):
@@ -46,6 +48,7 @@ def ensure(
     stack: int | None = None,
     display: Display | None = None,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    ray: str | None = None,
 ) -> StoredResults:
     """Makes whatever of the nodes (recipes, readings, traces, combinations) the store lacks, and reads them.
 
@@ -59,6 +62,7 @@ def ensure(
         many as is fastest.
     display: what shows how far the work is; by default bars in a notebook and on a terminal, nothing elsewhere.
     checkpoint_seconds: at most so much work of a run is lost by a kill.
+    ray: work as tasks of Ray: "local" starts it here, "auto" or HOST:PORT joins a cluster that reaches the same store.
 
     Raises UsageError for impossible recipes, Interrupted after Ctrl-C, PrunescopeError when work went wrong for
     another reason than the recipe's own (a full disk, a crash); everything else is done by then.
@@ -67,7 +71,8 @@ def ensure(
     told = display is not None
     display = display or default_display()
     todo = plan([node for item in nodes for node in ([item] if isinstance(item, Value) else item)], store)
-    count = workers_for(todo, workers, device)
+    cluster = Connection(ray, device=device, workers=workers) if ray and todo.work else None
+    count = cluster.slots if cluster else workers_for(todo, workers, device)
     try:
         keep_given(todo.nodes.values(), store)
         with blaming("the network, its loss or its data"):
@@ -84,9 +89,10 @@ def ensure(
             display.note(_failures_text(todo.failed))
         for note in prepared.notes:
             display.note(note)
-        queue = WorkQueue(todo, prepared.seconds, display, prepared.packing)
+        stored = partial(todo.stored, store=store)
+        queue = WorkQueue(todo, prepared.seconds, display, prepared.packing, stored=stored)
         if todo.work:
-            executor = _executor(prepared, count, queue, display)
+            executor = _executor(prepared, count, queue, display, cluster)
             try:
                 queue.run(executor)
             finally:
@@ -97,6 +103,18 @@ def ensure(
         raise Interrupted("stopped; everything reached is stored, the same command goes on from there") from None
     if not told and (failures := todo.failed | queue.failures):
         warnings.warn(_failures_text(failures), FailedRuns, stacklevel=2)
+    if any(message.error is Immovable for message in queue.errors.values()):
+        display.note(f"{queue.error()}: {ALONE}")
+        return ensure(
+            *nodes,
+            store=store,
+            workers=1,
+            device=device,
+            engine=engine,
+            stack=stack,
+            display=display,
+            checkpoint_seconds=checkpoint_seconds,
+        )
     if queue.errors:
         raise queue.error()
     return StoredResults(store)
@@ -110,18 +128,29 @@ def _failures_text(failures: Mapping[str, str]) -> str:
     return f"{subject} failed, so that what needs them has no result: run {run[:8]} failed: {why}{more}"
 
 
-def _executor(prepared: Prepared, count: int, queue: WorkQueue, display: Display) -> Executor:
+def _executor(
+    prepared: Prepared, count: int, queue: WorkQueue, display: Display, cluster: Connection | None
+) -> Executor:
     bench = prepared.bench
-    if count > 1 and (why := _why_immovable(prepared.plan)):
-        display.note(f"{why}: working here, on one core")
-        count = 1
+    luggage = b""
+    if count > 1 or cluster:
+        try:
+            luggage = _baggage(prepared.plan)
+            if luggage and cluster:
+                raise UsageError("what a script or notebook defines goes to no other machine; put it into a module")
+        except Exception as problem:  # whatever a user's object does when it is pickled
+            display.note(f"the work cannot be sent to other processes ({problem}): {ALONE}")
+            count, cluster = 1, None
+    settings: dict[str, Any] = {"device": bench.device, "setting": bench.setting}
+    settings["checkpoint_seconds"] = bench.checkpoint_seconds
+    if cluster is not None:
+        return Cluster(cluster, bench.store.url, **settings)
     if count > 1:
         return Processes(
             bench.store.url,
             workers=count,
-            device=bench.device,
-            checkpoint_seconds=bench.checkpoint_seconds,
-            setting=bench.setting,
+            **settings,
+            baggage=luggage,
         )
 
     def report(message: Message) -> None:
@@ -131,17 +160,15 @@ def _executor(prepared: Prepared, count: int, queue: WorkQueue, display: Display
     return Inline(bench, report)
 
 
-def _why_immovable(todo: Plan) -> str:
-    """Why the work cannot be done in other processes; empty if it can."""
-    for node in todo.nodes.values():
-        if local := _LOCAL.search(node.canonical):
-            return f"{local[1]} is defined only in this process"
-    for work in todo.work.values():
-        for run in runs_of(work):
-            if run.task.local:
-                return f"{run.task.local} is defined only in this process"
-    try:
-        pickle.dumps(next(iter(todo.work.values())))
-    except Exception as problem:
-        return f"the work cannot be sent to other processes ({problem})"
-    return ""
+def _baggage(todo: Plan) -> bytes:
+    """What workers need of the calling script or notebook; nothing where all that the work names can be imported."""
+    work = next(iter(todo.work.values()))
+    if not any(LOCAL.search(node.canonical) for node in todo.nodes.values()) and not any(
+        run.task.local for part in todo.work.values() for run in runs_of(part)
+    ):
+        pickle.dumps(work)  # raises what it raises
+        return b""
+    content = baggage(todo.nodes.values())
+    if (size := len(content) + len(dumps(work))) > MOST:
+        raise UsageError(f"what it reads of this script or notebook has {size >> 20} MB; {MOST >> 20} are the most")
+    return content

@@ -17,6 +17,7 @@ import torch
 from prunescope.base.errors import PrunescopeError
 from prunescope.runs.execution.checkpointer import Checkpointer
 from prunescope.runs.execution.messages import Message
+from prunescope.runs.execution.queue import label
 from prunescope.runs.execution.workbench import Stopped, Workbench
 from prunescope.runs.machine.devices import one_thread
 from prunescope.runs.machine.engines import EngineSetting, engine_of
@@ -106,7 +107,7 @@ class _PackTraining:
             self.waiting.pop(0)
 
     def _enter_one(self, job: Job) -> None:
-        lease = acquire(self.bench.store, job.id)
+        lease = acquire(self.bench.store, job.id, label(job))
         if lease is None:
             self.tell(Message(job.id, "busy", why=holder(self.bench.store, job.id)))
             return

@@ -5,7 +5,10 @@ Belongs here: the order of work. Does not belong here: the work itself (`workben
 
 import heapq
 import time
+import uuid
+from collections.abc import Callable, Collection
 
+from prunescope.base.digest import text_digest
 from prunescope.base.errors import PrunescopeError
 from prunescope.runs.execution.messages import Executor, Message, Work
 from prunescope.runs.execution.status import Display, WorkStatus
@@ -16,13 +19,27 @@ from prunescope.runs.store.plan import Job, Plan
 
 RETRY_SECONDS = 0.5
 """How soon work that another process holds is tried again."""
+LOOK_SECONDS = 5.0
+"""How often the store is looked at for what others have done; a look takes no more than a twentieth of the time."""
 
 
 class WorkQueue:
     """The work of a plan: readings first, while their state is in memory, then what has the longest path behind it."""
 
-    def __init__(self, plan: Plan, seconds: dict[str, float], display: Display, packing: Packing = ALONE) -> None:
-        """seconds: what each piece of work will take, by id."""
+    def __init__(
+        self,
+        plan: Plan,
+        seconds: dict[str, float],
+        display: Display,
+        packing: Packing = ALONE,
+        *,
+        stored: Callable[[Collection[str]], dict[str, str]] = lambda keys: {},
+    ) -> None:
+        """seconds: what each piece of work will take, by id.
+
+        stored: of some pieces of work, those that somebody has stored by now, as `Plan.stored`.
+        """
+        self.stored = stored
         self.plan, self.seconds, self.display, self.packing = plan, seconds, display, packing
         self.paths = plan.longest_paths(seconds)
         self.waits = {key: len(before) for key, before in plan.waits.items()}
@@ -30,7 +47,7 @@ class WorkQueue:
         for key, before in plan.waits.items():
             for needed in before:
                 self.dependents[needed].append(key)
-        self.ready: list[tuple[bool, float, str]] = []  # a heap: readings first, longest path first
+        self.ready: list[tuple[bool, float, str, str]] = []  # a heap: readings first, longest path first
         self.retries: list[tuple[float, str]] = []  # a heap: when work that another process held is tried again
         self.running: dict[int, list[str]] = {}  # by worker, the ids whose end is not known yet
         self.given: dict[int, int] = {}  # by worker, how many ids its last work had
@@ -41,6 +58,8 @@ class WorkQueue:
         self.errors: dict[str, Message] = {}
         self.failures: dict[str, str] = {}  # why, of runs that were stored as failed
         self.others: set[str] = set()  # who else works on some of it
+        self.salt = ""  # once others are met: an order of its own among what is equally urgent
+        self.next_look = 0.0
         self.deaths: set[str] = set()  # work during which, by itself, a worker died
         self.began, self.reached, self.total = time.monotonic(), 0.0, sum(seconds.values())
         impossible = plan.downstream(plan.failed)
@@ -52,6 +71,7 @@ class WorkQueue:
         """Gives work to workers until everything that can be done is done."""
         free = set(range(executor.workers))
         while True:
+            self._look()
             for worker in sorted(free):
                 key = self._next()
                 if key is None:
@@ -82,11 +102,13 @@ class WorkQueue:
         if key in unfinished:
             unfinished.remove(key)
         if message.kind == "done":
-            if key in self.plan.readings:
+            if key in self.plan.readings and message.steps:
                 self.took[key] = message.steps / 1000
             self._end(key, well=True)
         elif message.kind == "busy":
             if message.why not in self.others:
+                if not self.others:
+                    self._meet_others()
                 self.others.add(message.why)
                 self.display.note(f"{message.why} works on some of this, too; what it makes is waited for")
             heapq.heappush(self.retries, (time.monotonic() + RETRY_SECONDS, key))
@@ -159,7 +181,7 @@ class WorkQueue:
         waiting = [other for *_, other in self.ready if other in self.plan.jobs and self._pack_size(other) >= most]
         keys = choose_pack(key, waiting, self.plan.jobs.__getitem__, most=most, workers=workers)
         chosen = set(keys)
-        self.ready = [entry for entry in self.ready if entry[2] not in chosen]
+        self.ready = [entry for entry in self.ready if entry[-1] not in chosen]
         heapq.heapify(self.ready)
         return self.packing.pack([self.plan.jobs[key] for key in keys], most)
 
@@ -171,14 +193,35 @@ class WorkQueue:
         while self.retries and self.retries[0][0] <= time.monotonic():
             self._offer(heapq.heappop(self.retries)[1])
         while self.ready:
-            key = heapq.heappop(self.ready)[2]
+            key = heapq.heappop(self.ready)[-1]
             if key not in self.ended:
                 return key
         return None
 
     def _offer(self, key: str) -> None:
         if self.waits[key] == 0 and key not in self.ended:
-            heapq.heappush(self.ready, (key in self.plan.jobs, -self.paths[key], key))
+            heapq.heappush(self.ready, self._rank(key))
+
+    def _rank(self, key: str) -> tuple[bool, float, str, str]:
+        return key in self.plan.jobs, -self.paths[key], self.salt and text_digest(self.salt + key), key
+
+    def _meet_others(self) -> None:
+        """Somebody else works on this, too: from now on what both could do next is something else for each."""
+        self.salt = uuid.uuid4().hex
+        self.ready = [self._rank(key) for *_, key in self.ready]
+        heapq.heapify(self.ready)
+
+    def _look(self) -> None:
+        """Takes note of what others have stored, now and then, all at once: cheaper than asking for every piece."""
+        began = time.monotonic()
+        if not self.others or began < self.next_look:
+            return
+        here = {key for keys in self.running.values() for key in keys}
+        for key, why in self.stored(self.plan.work.keys() - self.ended.keys() - here).items():
+            if key not in self.ended:
+                self.receive(Message(key, "failed" if why else "done", why=why))
+        now = time.monotonic()
+        self.next_look = now + max(LOOK_SECONDS, 20 * (now - began))
 
     def _end(self, key: str, *, well: bool) -> None:
         self.ended[key] = well

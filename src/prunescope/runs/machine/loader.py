@@ -197,5 +197,5 @@ def facts_key(recipe: Run) -> str:
 
 def _close(before: list[float], now: list[float]) -> bool:
     return len(before) == len(now) and all(
-        a == b or abs(a - b) <= 1e-3 * (1 + abs(a)) for a, b in zip(before, now, strict=True)
+        a == b or (a != a and b != b) or abs(a - b) <= 1e-3 * (1 + abs(a)) for a, b in zip(before, now, strict=True)
     )

@@ -8,7 +8,7 @@ import contextlib
 import os
 import platform
 import sqlite3
-from dataclasses import astuple, dataclass, fields, replace
+from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -79,10 +79,12 @@ def _listing(store: Store, path: str) -> list[StoredRun]:
         with database:
             _prepare(database)
             _synchronize(database, store)
-        rows = [StoredRun(*row) for row in database.execute(f"SELECT {', '.join(COLUMNS)} FROM runs")]
-    levels = _levels({row.id: row.parent for row in rows})
-    rows = [replace(row, level=levels[row.id]) for row in rows]
-    return sorted(rows, key=lambda row: (row.finished, row.id), reverse=True)
+        others = ", ".join(name for name in COLUMNS if name not in ("id", "level"))
+        rows = list(database.execute(f"SELECT id, parent, {others} FROM runs ORDER BY finished DESC, id DESC"))
+    levels = _levels({run: parent for run, parent, *_ in rows})
+    before = COLUMNS.index("level") - 1
+    lines = ([run, *facts[:before], levels[run], *facts[before:]] for run, _, *facts in rows)
+    return [StoredRun(*line) for line in lines]
 
 
 def _prepare(database: sqlite3.Connection) -> None:

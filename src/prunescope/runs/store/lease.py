@@ -41,8 +41,8 @@ class Lease:
                     self.store.storage.delete(f"{_folder(self.node)}/{number}")
 
 
-def acquire(store: Store, node: str) -> Lease | None:
-    """The lease on a node, or None while another process holds it; `holder` says which.
+def acquire(store: Store, node: str, title: str = "") -> Lease | None:
+    """The lease on a node, or None while another process holds it; `holder` says which. title: the work for people.
 
     Raises StoreError when the store cannot be written.
     """
@@ -52,7 +52,7 @@ def acquire(store: Store, node: str) -> Lease | None:
     if before is not None and _works(store, key, before):
         return None
     mine = f"{_folder(node)}/{number}"
-    content = json.dumps({**asdict(store.pulse.holder), "claim": uuid.uuid4().hex}).encode()
+    content = json.dumps({**asdict(store.pulse.holder), "claim": uuid.uuid4().hex, "title": title}).encode()
     # Where an answer was lost the client has asked again, and was told that the lease, its own, exists.
     if not store.storage.create(mine, content, durable=False) and store.storage.get(mine) != content:
         return None
@@ -73,6 +73,15 @@ def held(store: Store) -> dict[str, Holder | None]:
     """All leases there are, by key: the latest of each node, and what holders before left behind."""
     keys = [entry.key for entry in store.storage.entries("leases")]
     return {key: Holder.read(store.storage.get(key)) for key in keys}
+
+
+def titles(store: Store, leases: Iterable[str]) -> dict[str, str]:
+    """What each lease is about, for people."""
+    named = dict.fromkeys(leases, "")
+    for key in named:
+        with contextlib.suppress(ValueError, AttributeError):  # one of before 2027, or released meanwhile
+            named[key] = json.loads(store.storage.get(key) or b"{}").get("title", "")
+    return {key: title or key.rpartition("/")[0][-32:][:8] for key, title in named.items()}
 
 
 def dead(store: Store, leases: dict[str, Holder | None]) -> set[str]:

@@ -85,16 +85,16 @@ class LocalStorage:
         while pending:
             inside = pending.pop()
             with self._guarded(inside), contextlib.suppress(FileNotFoundError, NotADirectoryError):
-                for entry in os.scandir(self.root / inside):
+                for entry in os.scandir(f"{self.url}/{inside}"):
                     key = f"{inside}/{entry.name}" if inside else entry.name
-                    if entry.name[0] == "." or entry.is_symlink():
+                    if entry.name[0] == ".":
                         continue
-                    if entry.is_dir():
+                    if entry.is_dir(follow_symlinks=False):
                         pending.append(key)
-                        continue
-                    with contextlib.suppress(FileNotFoundError):
-                        facts = entry.stat()
-                        yield Entry(key, facts.st_size, str(facts.st_mtime_ns))
+                    elif entry.is_file(follow_symlinks=False):
+                        with contextlib.suppress(FileNotFoundError):
+                            facts = entry.stat()
+                            yield Entry(key, facts.st_size, str(facts.st_mtime_ns))
 
     def names(self, folders: Collection[str]) -> dict[str, set[str]]:
         """One look into each folder."""

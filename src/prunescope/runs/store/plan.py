@@ -89,6 +89,14 @@ class Plan:
             waits={key: before for key, before in self.waits.items() if key not in blocked},
         )
 
+    def stored(self, keys: Iterable[str], store: Store) -> dict[str, str]:
+        """Of these pieces of work, those that the store has by now; why a run failed, "" for whatever went well."""
+        keys = list(keys)
+        known = store.known_runs(key for key in keys if key in self.jobs)
+        over = {key: run["why"] or "it failed" for key, run in known.items() if run["status"] == "failed"}
+        over |= {key: "" for key, run in known.items() if key not in over and self.jobs[key].lacking(run) is None}
+        return over | dict.fromkeys(store.known_readings(key for key in keys if key in self.readings), "")
+
     def open_ended(self) -> int:
         """How many pieces of work depend on results, or may stop early: their price is an upper bound."""
         symbolic = {

@@ -15,6 +15,7 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 
 from prunescope.base.errors import PrunescopeError
+from prunescope.runs.execution.executors import carried
 from prunescope.runs.execution.executors.worker import do
 from prunescope.runs.execution.messages import Message, Work
 from prunescope.runs.execution.workbench import CHECKPOINT_SECONDS, Workbench
@@ -28,6 +29,10 @@ UNKNOWN = "a worker process cannot import what the work consists of; put it in a
 UNABLE = "a worker process ended before it could start (its own message is above); use workers=1"
 
 
+class Immovable(PrunescopeError):
+    """Work that only the calling process can do."""
+
+
 class Processes:
     """Spawned workers; one that dies is replaced, and its work reported as "died"."""
 
@@ -39,10 +44,12 @@ class Processes:
         device: str = "cpu",
         checkpoint_seconds: float = CHECKPOINT_SECONDS,
         setting: EngineSetting = LOOP,
+        baggage: bytes = b"",
     ) -> None:
-        """Starts the processes."""
+        """Starts the processes. baggage: what the work needs of the caller's script or notebook; `carried.baggage`."""
         self.workers = workers
-        self.arguments = (store, device, checkpoint_seconds, setting)
+        self.arguments = (store, device, checkpoint_seconds, setting, baggage)
+        self.dumps = carried.dumps if baggage else pickle.dumps
         self.context = multiprocessing.get_context("spawn")
         self.members = [self._spawn(number) for number in range(workers)]
         self.busy: dict[int, list[str]] = {}  # by worker, the ids whose end is not known yet
@@ -52,7 +59,7 @@ class Processes:
         """Sends the work to a worker."""
         self.busy[worker] = [job.id for job in work.jobs] if isinstance(work, Pack) else [work.id]
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # `wait` notices that it died
-            self.members[worker][1].send(work)
+            self.members[worker][1].send_bytes(self.dumps(work))
 
     def wait(self, seconds: float) -> list[Message]:
         """What workers said, and who died.
@@ -121,6 +128,9 @@ class Processes:
 @contextlib.contextmanager
 def _interrupts_blocked() -> Iterator[None]:
     """A process that starts meanwhile never gets Ctrl-C, not even while it imports; the parent decides for it."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
     resource_tracker.ensure_running()  # else it starts with the first worker, and unblocks Ctrl-C again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
@@ -133,7 +143,7 @@ def _interrupts_blocked() -> Iterator[None]:
 def _without_main() -> Iterator[None]:
     """A process that starts meanwhile does not import the caller's script, so a script needs no guard.
 
-    Workers need nothing of the script: work that is defined in it is done in the calling process.
+    What workers need of the script goes along (`carried.py`).
     """
     main = sys.modules["__main__"]
     sys.modules["__main__"] = types.ModuleType("__main__")
@@ -143,7 +153,9 @@ def _without_main() -> Iterator[None]:
         sys.modules["__main__"] = main
 
 
-def _work(pipe: Connection, store: str, device: str, checkpoint_seconds: float, setting: EngineSetting) -> None:
+def _work(
+    pipe: Connection, store: str, device: str, checkpoint_seconds: float, setting: EngineSetting, baggage: bytes
+) -> None:
     """The life of a worker: take work, do it, say so; end on SIGTERM after a checkpoint."""
     idle, stopping = False, False
     last_beats: dict[str, float] = {}
@@ -176,9 +188,10 @@ def _work(pipe: Connection, store: str, device: str, checkpoint_seconds: float, 
             content = pipe.recv_bytes()
             idle = False
             try:
+                baggage = carried.unload(baggage) if baggage else b""
                 work: Work = pickle.loads(content)
             except Exception as problem:
-                pipe.send(Message("", "error", why=f"{UNKNOWN}: {problem!r}"))
+                pipe.send(Message("", "error", why=f"{UNKNOWN}: {problem!r}", error=Immovable))
                 pipe.send(Message("", "free"))
                 continue
             last_beats.clear()

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from prunescope.runs.execution.messages import Message, Work
 from prunescope.runs.execution.packed_runs import train_pack
+from prunescope.runs.execution.queue import label
 from prunescope.runs.execution.workbench import Stopped, Workbench
 from prunescope.runs.graph.nodes import Measured
 from prunescope.runs.machine.packing import Pack
@@ -32,7 +33,7 @@ def do(bench: Workbench, work: Work, beat: Callable[[str, int], bool], tell: Cal
 def _under_lease(bench: Workbench, work: Job | Measured, beat: Callable[[int], bool]) -> Message | None:
     """How the work ended; None if it was stopped."""
     try:
-        lease = acquire(bench.store, work.id)
+        lease = acquire(bench.store, work.id, label(work))
         if lease is None:
             return Message(work.id, "busy", why=holder(bench.store, work.id))
         try:

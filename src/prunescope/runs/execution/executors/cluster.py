@@ -1,0 +1,131 @@
+"""Work as tasks of Ray Core (extra "ray"): Ray places them and starts them again, the store remembers what is done."""
+
+import contextlib
+import importlib
+import logging
+import os
+import sys
+from functools import cache
+from typing import Any
+
+from prunescope.base.errors import PrunescopeError, UsageError
+from prunescope.runs.execution.executors.processes import STOP_SECONDS, keep_memory
+from prunescope.runs.execution.executors.worker import do
+from prunescope.runs.execution.messages import Message, Work
+from prunescope.runs.execution.workbench import CHECKPOINT_SECONDS, Workbench
+from prunescope.runs.machine.engines import LOOP, EngineSetting
+from prunescope.runs.machine.packing import Pack
+from prunescope.runs.store.store import Store
+
+RETRIES = 3
+"""How often Ray starts a task again whose process or machine died."""
+
+
+class Connection:
+    """Ray, started here or joined.
+
+    slots: how many tasks it runs at the same time: one a core, or one a GPU.
+    """
+
+    def __init__(self, address: str, *, device: str = "cpu", workers: int | None = None) -> None:
+        """address: "local" starts Ray on this machine; "auto" or HOST:PORT joins a cluster.
+
+        workers: cores to use on this machine.
+
+        Raises UsageError where Ray is not installed or there is no such cluster.
+        """
+        try:
+            self.ray: Any = importlib.import_module("ray")
+        except ImportError:
+            raise UsageError("the executor ray needs Ray: pip install 'prunescope[ray]'") from None
+        place: dict[str, Any] = {"num_cpus": workers} if address == "local" else {"address": address}
+        variables = {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path), "OMP_NUM_THREADS": "1"}
+        try:
+            self.ray.init(
+                **place,
+                runtime_env={"env_vars": variables},
+                include_dashboard=False if address == "local" else None,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                ignore_reinit_error=True,
+            )
+        except (ConnectionError, ValueError, RuntimeError) as problem:
+            reason = (str(problem) or type(problem).__name__).splitlines()[0]
+            raise UsageError(
+                f"--address {address}: Ray cannot be joined ({reason}); `ray start --head` first"
+            ) from None
+        self.kind = "CPU" if device == "cpu" else "GPU"
+        self.slots = int(self.ray.cluster_resources().get(self.kind, 0))
+        if not self.slots:
+            raise UsageError(f"the cluster at {address} has no {self.kind}; use another --device or cluster")
+
+
+class Cluster:
+    """An executor whose workers are places for tasks, twice as many as run at once, so that none waits for the driver.
+
+    What travels is a recipe, or what is read of a state. States, data and results go through the store.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        store: str,
+        *,
+        device: str = "cpu",
+        checkpoint_seconds: float = CHECKPOINT_SECONDS,
+        setting: EngineSetting = LOOP,
+    ) -> None:
+        """Starts nothing yet."""
+        self.ray, self.workers = connection.ray, 2 * connection.slots
+        self.arguments = (store, device, checkpoint_seconds, setting)
+        amount = {"num_cpus": 1} if connection.kind == "CPU" else {"num_cpus": 0, "num_gpus": 1}
+        self.task = self.ray.remote(**amount, max_retries=RETRIES, retry_exceptions=False)(_do)
+        self.running: dict[Any, tuple[int, list[str]]] = {}
+
+    def start(self, worker: int, work: Work) -> None:
+        """Hands the work to Ray."""
+        nodes = [job.id for job in work.jobs] if isinstance(work, Pack) else [work.id]
+        self.running[self.task.remote(work, self.arguments)] = worker, nodes
+
+    def wait(self, seconds: float) -> list[Message]:
+        """What tasks that ended have said. Raises PrunescopeError where a machine cannot import what it is given."""
+        if not self.running:
+            return []
+        ended, _ = self.ray.wait(list(self.running), num_returns=1, timeout=seconds)
+        messages: list[Message] = []
+        for task in ended:
+            worker, nodes = self.running.pop(task)
+            try:
+                said = self.ray.get(task)
+            except (self.ray.exceptions.RayTaskError, self.ray.exceptions.RuntimeEnvSetupError) as problem:
+                reason = str(problem).strip().splitlines()[-1]
+                raise PrunescopeError(
+                    f"a machine of the cluster cannot do the work ({reason}); install the same prunescope on all"
+                ) from None
+            except self.ray.exceptions.RayError:  # its process or machine died more often than Ray tries
+                said = [*(Message(node, "died") for node in nodes), Message("", "free")]
+            messages += [Message(**{**vars(one), "worker": worker}) for one in said]
+        return messages
+
+    def stop(self) -> None:
+        """Has running tasks store a checkpoint and end, and leaves Ray."""
+        for task in self.running:
+            with contextlib.suppress(self.ray.exceptions.RayError):
+                self.ray.cancel(task)
+        if self.running:
+            self.ray.wait(list(self.running), num_returns=len(self.running), timeout=STOP_SECONDS)
+        self.ray.shutdown()
+
+
+@cache
+def _bench(store: str, device: str, checkpoint_seconds: float, setting: EngineSetting) -> Workbench:
+    """One workbench a process, which holds data and programs from task to task."""
+    keep_memory()
+    return Workbench(Store(store), device=device, checkpoint_seconds=checkpoint_seconds, setting=setting)
+
+
+def _do(work: Work, arguments: tuple[str, str, float, EngineSetting]) -> list[Message]:
+    """A piece of work in a process of Ray; what is to be said about it."""
+    messages: list[Message] = []
+    do(_bench(*arguments), work, lambda node, steps: True, messages.append)
+    return messages
