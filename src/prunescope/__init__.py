@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from prunescope.runs.machine.modules import load_module
     from prunescope.runs.store.store import Store
     from prunescope.sharing.export import export
+    from prunescope.sharing.publish import publish
     from prunescope.sparsity.scores import Magnitude, Random, Score
     from prunescope.sparsity.select import Remaining, Sparsity
     from prunescope.sparsity.unit_scores import FilterNorm, UnitScore
@@ -126,6 +127,7 @@ _HOME = {
     "runs.machine.modules": "load_module",
     "runs.store.store": "Store",
     "sharing.export": "export",
+    "sharing.publish": "publish",
     "sparsity.scores": "Magnitude Random Score",
     "sparsity.select": "Remaining Sparsity",
     "sparsity.unit_scores": "FilterNorm UnitScore",
