@@ -74,7 +74,8 @@ def results(study, store) -> StoredResults:
 
 
 def built(name):
-    return importlib.import_module(PARTS[name].module).build(SMALL, "smoke")
+    module = importlib.import_module(PARTS[name].module)
+    return module.build(module.Settings(**dict(SMALL)), "smoke")
 
 
 def test_the_whole_paper_needs_what_its_parts_need(study):
@@ -142,7 +143,7 @@ def test_controls_at_some_noise_levels_only_need_nothing_else(store):
     bench = arms(part.size("smoke"))
     assert (bench.noises_of("pruned"), bench.noises_of("extended", "width")) == ((0.0, 0.2, 0.4), (0.0, 0.4))
     assert [bench.depth("extended", noise) for noise in bench.noises] == [1, 0, 2]
-    column.build(part, "smoke")
+    column.build(column.Settings(**dict(part)), "smoke")
     nodes = [node for fig in (fig3, fig6, fig7) for node in nodes_of(fig.build(part, "smoke"))]
     middle = [run for run in plan(nodes, store).runs if run.task.data.label_noise == 0.2]
     assert len(middle) == 2 * 3  # dense and two pruned levels, two replicates
