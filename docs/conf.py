@@ -1,5 +1,6 @@
 """The documentation site: `make docs` builds it without network into docs/_build/html."""
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,13 @@ copyright = author
 release = prunescope.__version__
 
 extensions = ["sphinx.ext.autodoc", "myst_nb"]
-exclude_patterns = ["_build", "**.ipynb_checkpoints", "results/*/*/data", "results/*/data"]
+exclude_patterns = ["_build", "**.ipynb_checkpoints", "results/*/*/data", "results/*/data", "notebooks/.*"]
 myst_heading_anchors = 4
-nb_execution_mode = "off"  # notebooks are executed by a test and stored with their outputs
+nb_execution_mode = os.environ.get("NOTEBOOKS", "off")  # `make notebooks` executes them, which takes minutes
+nb_execution_timeout = 300
+nb_execution_raise_on_error = True
+nb_execution_in_temp = True
+nb_merge_streams = True
 suppress_warnings = ["myst.header", "toc.not_included"]  # the atlas leads to the reports
 
 autodoc_default_options = {"members": True, "member-order": "bysource", "show-inheritance": True}
@@ -33,6 +38,7 @@ FLOORS = {
     "studies": "Studies: quantities, claims, figures",
     "audit": "Audit: two networks",
     "explain": "Explain: a designed experiment",
+    "sharing": "Sharing: bundles and exports",
     "runs": "Recipes, readings, the store",
     "measures": "Measures",
     "training": "Training and interventions",
@@ -47,12 +53,12 @@ def write_api() -> None:
     """One page a package, from the names that `prunescope` itself offers."""
     names: dict[str, list[str]] = {floor: [] for floor in FLOORS}
     for home, words in prunescope._HOME.items():
-        names[home.split(".")[0]] += words.split()
+        names.setdefault(home.split(".")[0], []).extend(words.split())
     GENERATED.mkdir(exist_ok=True)
-    pages = [floor for floor in FLOORS if names[floor]]
+    pages = [floor for floor in names if names[floor]]
     for floor in pages:
         entries = (f"```{{eval-rst}}\n.. {_entry(name)}\n```\n" for name in sorted(names[floor], key=str.lower))
-        (GENERATED / f"{floor}.md").write_text(f"# {FLOORS[floor]}\n\n" + "\n".join(entries))
+        (GENERATED / f"{floor}.md").write_text(f"# {FLOORS.get(floor, floor.capitalize())}\n\n" + "\n".join(entries))
     head = "# API reference\n\nEverything below is `ps.NAME` after `import prunescope as ps`."
     listed = "\n".join(pages)
     (GENERATED / "api.md").write_text(f"{head}\n\n```{{toctree}}\n{listed}\n```\n")

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from prunescope.runs.machine.modules import load_module
     from prunescope.runs.store.store import Store
     from prunescope.sharing.export import export
+    from prunescope.sharing.publish import publish
     from prunescope.sparsity.scores import Magnitude, Random, Score
     from prunescope.sparsity.select import Remaining, Sparsity
     from prunescope.sparsity.unit_scores import FilterNorm, UnitScore
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from prunescope.studies.drawing import draw
     from prunescope.studies.figure import Computed, Figure, Rows
     from prunescope.studies.plot import Intervals, Lines, Listing, Map, Row, Scatter, Sheet, Table
+    from prunescope.studies.publish import report
     from prunescope.studies.quantity import Quantity, arrays, column, combined, constant, each, nodes_of, side_by_side
     from prunescope.studies.region import (
         Among,
@@ -125,6 +127,7 @@ _HOME = {
     "runs.machine.modules": "load_module",
     "runs.store.store": "Store",
     "sharing.export": "export",
+    "sharing.publish": "publish",
     "sparsity.scores": "Magnitude Random Score",
     "sparsity.select": "Remaining Sparsity",
     "sparsity.unit_scores": "FilterNorm UnitScore",
@@ -132,6 +135,7 @@ _HOME = {
     "studies.drawing": "draw",
     "studies.figure": "Computed Figure Rows",
     "studies.plot": "Intervals Lines Listing Map Row Scatter Sheet Table",
+    "studies.publish": "report",
     "studies.quantity": "Quantity arrays column combined constant each nodes_of side_by_side",
     "studies.region": "Among CorrelationDirection Count Direction Equivalence MedianDirection Near Region",
     "studies.results": "Numbers Results",

@@ -32,6 +32,7 @@ from prunescope.measures import (
     OutOfSample,
     Outputs,
     OutputsUnder,
+    PruningRise,
     Risk,
     Sample,
     SeenUnseen,
@@ -254,3 +255,24 @@ def test_weights_that_are_kept_are_counted(problem, weights):
     assert float(counts["weights"]) == sum(mask.size for mask in arrays)
     assert float(counts["kept"]) == sum(int(mask.sum()) for mask in arrays) < float(counts["weights"])
     assert float(counts["parameters"]) == sum(leaf.numel() for leaf in problem.model.parameters.values())
+
+
+def test_the_rise_of_a_pruning_is_that_of_the_pruned_state_in_float64(state):
+    problem, weights = state(width=4, depth=8)
+    found = PruningRise(fraction=0.3, exclude=("fc.weight",)).measure(problem, weights)
+    names = [name for name in weights.masks if name != "fc.weight"]
+    kept = torch.cat([weights.params[name][weights.masks[name]].abs() for name in names])
+    smallest = kept.sort().values[round(0.3 * len(kept)) - 1]
+    pruned = {n: p * (p.abs() > smallest) if n in names else p for n, p in weights.params.items()}
+    x, y = problem.test.batch(torch.arange(24))
+    module = problem.model.network.build().double().eval()
+
+    def seen(params):
+        tensors = {name: leaf.double() for name, leaf in {**params, **weights.buffers}.items()}
+        logits = torch.func.functional_call(module, tensors, (x.double(),))
+        return torch.nn.functional.cross_entropy(logits, y), (logits.argmax(1) != y).double().mean()
+
+    (loss, error), (before, wrong) = seen(pruned), seen(weights.params)
+    assert found["loss"].item() == pytest.approx((loss - before).item(), abs=1e-5)
+    assert found["error"].item() == pytest.approx((error - wrong).item())
+    assert abs(loss - before) > 1e-3

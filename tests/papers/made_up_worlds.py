@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from prunescope.papers.catalogue import catalogue
-from prunescope.runs.graph.nodes import Chosen, Combined, Reading, Trace, closure
+from prunescope.runs.graph.nodes import Chosen, Combined, Measured, Trace, closure
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.runs.store.results import Missing
 from prunescope.studies.load import find
@@ -38,7 +38,7 @@ def smoke_studies():
 
 def first_run(node):
     """The recipe that a node is of; of a choice the first that may be chosen."""
-    run = node.state.run if isinstance(node, Reading) else node.run if isinstance(node, Trace) else node
+    run = node.states[0].run if isinstance(node, Measured) else node.run if isinstance(node, Trace) else node
     while isinstance(run, Chosen):
         run = run.among[0]
     return run
@@ -48,8 +48,8 @@ def kind_of(node):
     """What nodes of equal structure have in common."""
     recipe = first_run(node)
     parts = [type(node).__name__, recipe.task.network.canonical, recipe.task.data.canonical]
-    if isinstance(node, Reading):
-        parts.append(node.measure.canonical)
+    if isinstance(node, Measured):
+        parts.append(node.of.canonical)
     else:
         parts += [str(recipe.batch), str(recipe.length), *(part.canonical for part in recipe.interventions)]
         parts += [node.probe.canonical] if isinstance(node, Trace) else []
@@ -128,7 +128,7 @@ def add(store, names):
     results, specimens = StoredResults(Store(store)), json.loads(SPECIMENS.read_text())
     for name, study in smoke_studies():
         for node in closure(study.nodes).values() if name in names else ():
-            if isinstance(node, Reading | Trace | Recipe) and (kind := kind_of(node)) not in specimens:
+            if isinstance(node, Measured | Trace | Recipe) and (kind := kind_of(node)) not in specimens:
                 examples = first_run(node).train_examples
                 specimens[kind] = {name: kept(np.asarray(value), examples) for name, value in results[node].items()}
     SPECIMENS.write_text("{\n" + ",\n".join(f'"{k}": {json.dumps(v)}' for k, v in sorted(specimens.items())) + "\n}\n")

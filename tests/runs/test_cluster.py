@@ -25,8 +25,8 @@ def test_a_study_on_three_nodes_of_which_one_dies_has_the_bits_of_one_process(re
     pytest.importorskip("ray")
     from ray.cluster_utils import Cluster
 
-    longer = recipe.replace(length="400ep")
-    nodes = [risk(run) for k in range(4) for run in imp(longer.replace(seeds=replicate(k)), levels=2)]
+    longer = recipe.replace(length="100ep")
+    nodes = [risk(run) for k in range(3) for run in imp(longer.replace(seeds=replicate(k)), levels=2)]
     ensure(nodes, store=tmp_path / "reference", workers=1, stack=1)
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
     victims = [cluster.add_node(num_cpus=1) for _ in range(2)]

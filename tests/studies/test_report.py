@@ -208,3 +208,12 @@ def test_nothing_runs_over_the_edge_of_the_screen(page, tmp_path, width):
     scroll, client = re.findall(r"<title>(\d+) of (\d+)</title>", done.stdout)[0]
     assert int(client) == width
     assert int(scroll) <= int(client)
+
+
+def test_in_a_notebook_a_study_and_its_report_draw_themselves(study, results, arguments, tmp_path):
+    written = report.write(study, results, tmp_path, **arguments)
+    assert repr(written) == f"{written.sentence}\nreport: {written.page}"
+    frame = written._repr_html_()
+    assert frame.startswith('<iframe srcdoc="') and frame.count('"') == 4  # the page is escaped
+    drawn = study._repr_html_()
+    assert all(claim.name in drawn for claim in study.claims) and "weights remaining &lt;b&gt;" in drawn

@@ -100,7 +100,6 @@ def networks(folder: Path, images: int) -> dict[str, nn.Module]:
         "masked 95 %": lambda: tuned(masked(dense(), 0.95)),
         "smaller by half": lambda: tuned(smaller(dense(), 0.5)),
         "trained longer": lambda: tuned(dense()),
-        "narrow": lambda: tuned(fresh(4, width=12)),
     }
     folder.mkdir(parents=True, exist_ok=True)
     for name, recipe in recipes.items():
@@ -130,7 +129,7 @@ def main() -> None:
         {name: nets[name] for name in ("masked 80 %", "masked 95 %", "smaller by half")},
         test=ps.cifar10(),
         twins={name: nets[name] for name in ("seed 1", "seed 2")},
-        controls={name: nets[name] for name in ("trained longer", "narrow")},
+        controls={"trained longer": nets["trained longer"]},
         gate={"max-class-loss": 5},
         store=options.store,
         why=options.why,

@@ -4,14 +4,12 @@ Belongs here: tables and files. Does not belong here: what is found (`tables.py`
 (`studies/report.py`).
 """
 
-import html
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from prunescope.audit import examples
@@ -20,10 +18,11 @@ from prunescope.audit.sentence import head
 from prunescope.audit.study import Audit
 from prunescope.audit.tables import Findings
 from prunescope.base.errors import UsageError
+from prunescope.base.records import Records
 from prunescope.runs.store.results import StoredResults
 from prunescope.studies import report
 from prunescope.studies.claim import Verdict
-from prunescope.studies.figure import Figure, columns, csv_text
+from prunescope.studies.figure import Figure, csv_text
 from prunescope.studies.plot import NothingToShow, Table
 from prunescope.studies.study import Study
 
@@ -86,12 +85,12 @@ class AuditReport:
         files: dict[str, Table] = {f"under-{name}": found.shifted(table) for name, table in under.items()}
         return files | {"gate": self.gate, "examples": self._examples()}
 
-    def table(self, name: str) -> Table:
+    def table(self, name: str) -> Records:
         """One table by its name, such as "classes": a list of rows. Raises UsageError, with the names, for another."""
         tables = self.tables
         if name not in tables:
             raise UsageError(f"an audit has no table {name!r}; there are {', '.join(tables)}")
-        return tables[name]
+        return Records(map(dict, tables[name]))
 
     def write(self, folder: Path | str, *, command: str = "") -> Path:
         """Writes the page, `summary.json`, `data/*.csv`, `tables/*.parquet`, with a gate `gate.xml`; gives the page.
@@ -102,8 +101,7 @@ class AuditReport:
         page = report.write(self.study, self.results, folder, command=command).page
         (folder / "tables").mkdir(exist_ok=True)
         for title, rows in self.tables.items():
-            table = pa.table({name: [row.get(name) for row in rows] for name in columns(rows)})
-            pq.write_table(table, folder / "tables" / f"{title}.parquet")
+            pq.write_table(Records(map(dict, rows)).arrow(), folder / "tables" / f"{title}.parquet")
             if title in self._files():
                 (folder / "data" / f"{title}.csv").write_text(csv_text(rows), encoding="utf-8")
         if self.gate:
@@ -129,5 +127,4 @@ class AuditReport:
 
     def _repr_html_(self) -> str:
         with TemporaryDirectory() as folder:
-            page = html.escape(report.write(self.study, self.results, Path(folder)).page.read_text(encoding="utf-8"))
-        return f'<iframe srcdoc="{page}" style="width: 100%; height: 80vh; border: 0"></iframe>'
+            return report.framed(report.write(self.study, self.results, Path(folder)).page)

@@ -54,23 +54,15 @@ def _facts(folder: str) -> Iterator[tuple[str, str, str]]:
 
 def _machine() -> Iterator[tuple[str, str, str]]:
     from prunescope.base.free_memory import free_here
-    from prunescope.runs.machine.hardware import processor
+    from prunescope.runs.machine.hardware import has_bfloat16, instructions, processor
 
     yield "processor", processor(), ""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     yield "cores", str(cores), f"{cores} runs at a time, one thread each"
-    flags = _instructions()
-    has_bfloat16 = bool({"avx512_bf16", "amx_bf16"} & flags)
-    fast = "bfloat16 has instructions of its own" if has_bfloat16 else "bfloat16 is emulated, slower than float32"
+    flags = instructions()
+    fast = "bfloat16 has instructions of its own" if has_bfloat16() else "bfloat16 is emulated, slower than float32"
     yield "instructions", " ".join(flag for flag in _FLAGS if flag in flags) or "unknown", fast
     yield "free memory", size(free_here()), "programs of several runs may fill 40 % of it"
-
-
-def _instructions(cpuinfo: Path = Path("/proc/cpuinfo")) -> set[str]:
-    try:
-        return set(cpuinfo.read_text().split())
-    except OSError:
-        return set()
 
 
 def _torch() -> Iterator[tuple[str, str, str]]:

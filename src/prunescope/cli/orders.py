@@ -104,6 +104,7 @@ def most_of(until_decided: bool, most: int | None) -> int | None:
 
 def print_plan(study: Study, folder: str, machine: Machine) -> None:
     """Prints what a study needs, what is stored, and what the rest costs."""
+    from prunescope.cli.precisions import faster_precision
     from prunescope.runs.store.plan import plan as plan_of
     from prunescope.runs.store.store import Store
     from prunescope.studies.publish import nodes_of
@@ -112,7 +113,8 @@ def print_plan(study: Study, folder: str, machine: Machine) -> None:
     with _patience():
         todo = plan_of(nodes_of(study), store)
     _print_groups(todo)
-    _print_price(todo, store, machine)
+    if (clock := _print_price(todo, store, machine)) and (advice := faster_precision(todo, store, machine, clock)):
+        answers().print(advice, soft_wrap=True)
 
 
 def carry_out(order: Order, machine: Machine, folder: str, out: Path | None, command: str) -> None:
@@ -235,7 +237,8 @@ def _print_groups(todo: Plan) -> None:
     answers().print(rows)
 
 
-def _print_price(todo: Plan, store: Store, machine: Machine) -> None:
+def _print_price(todo: Plan, store: Store, machine: Machine) -> float:
+    """Prints what the rest of a plan costs; returns the seconds by the clock, 0 where nothing is left."""
     from prunescope.cli.plans import pack_sentences
     from prunescope.runs.execution.display import duration
     from prunescope.runs.execution.preparation import prepare, workers_for
@@ -246,7 +249,7 @@ def _print_price(todo: Plan, store: Store, machine: Machine) -> None:
         console.print(f"\n{blocked} of these need a run that failed and will not be tried.")
     if not rest.work:
         console.print("\nNothing is left to do.")
-        return
+        return 0.0
     count = workers_for(rest, machine.workers, machine.device)
     prepared = prepare(rest, store, workers=count, device=machine.device, engine=machine.engine, stack=machine.stack)
     for line in (*prepared.notes, *pack_sentences(prepared)):
@@ -264,3 +267,4 @@ def _print_price(todo: Plan, store: Store, machine: Machine) -> None:
             f"{bound} of these depend on results or may stop early; they are priced at the most they can cost.",
             soft_wrap=True,
         )
+    return price.clock

@@ -128,6 +128,7 @@ def _opened(bundle: Bundle) -> str:
 
 def _study(bundle: Bundle, named: str | None, trust: list[str]) -> tuple[Study | None, str]:
     """The study with the bundle's settings, or why there is none; only our own or one named here is imported."""
+    from prunescope.base.kinds import KIND
     from prunescope.base.value import Value
     from prunescope.papers.catalogue import catalogue
     from prunescope.runs.graph.described import value_of
@@ -140,7 +141,8 @@ def _study(bundle: Bundle, named: str | None, trust: list[str]) -> tuple[Study |
     name = named or str(source.get("study"))
     if named is None and name not in {entry.name for entry in catalogue()}:
         return None, f"{printable(name)[:80]!r} is no study of prunescope; --study names its file"
-    if why := next(untrusted(settings, trust), ""):
+    fields = {key: item for key, item in settings.items() if key != KIND} if isinstance(settings, dict) else settings
+    if why := next(untrusted(fields, trust), ""):
         return None, printable(why)
     try:
         template = template_of(name)

@@ -22,6 +22,7 @@ from prunescope.measures.measure import Measure
 from prunescope.measures.neighbours import Neighbours
 from prunescope.measures.normality import Normality
 from prunescope.measures.outputs import Outputs
+from prunescope.measures.pruning_rise import PruningRise
 from prunescope.measures.risk import ClassRisk, GroupRisk, Halves, Risk
 from prunescope.measures.robustness import OutputsUnder
 from prunescope.measures.signal import NoiseResponse, SignalAndNoise, SignalNeurons

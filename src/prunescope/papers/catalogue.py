@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 _FOLDER = Path(__file__).parent
-_ORDER = ("quickstart", "jin2022", "bartoldson2019", "bartoldson2020", "yang2023", "atinit")
+_ORDER = ("quickstart", "jin2022", "bartoldson2019", "bartoldson2020", "yang2023", "atinit", "cross")
 _TITLE = re.compile(r"(?P<name>[a-zA-Z0-9/-]+): (?P<question>.+\?.*)")
 
 

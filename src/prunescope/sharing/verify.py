@@ -246,7 +246,7 @@ def _verdicts(study: Study, bundle: Bundle, ours: Mapping[str, Values]) -> dict[
     """What is said of each claim, as reports write it."""
     try:
         verdicts = judge_all(study.claims, _Published(bundle, ours), study.rule)
-    except (ValueError, IndexError, TypeError, KeyError, ArithmeticError) as problem:  # of shapes that no measure has
+    except (UsageError, ValueError, IndexError, TypeError, KeyError, ArithmeticError) as problem:
         raise DamagedBundle({"values": f"no claim can be judged from them ({problem})"}) from problem
     return {str(claim["name"]): claim for claim in summary(study, verdicts)["claims"]}
 

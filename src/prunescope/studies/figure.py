@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from prunescope.base.errors import PrunescopeError, UsageError
+from prunescope.base.records import Records
 from prunescope.base.value import Value
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.studies.claim import Claim
@@ -124,9 +125,9 @@ class Figure:
         """The caption, and what is shaded."""
         return f"{self.caption} Shaded: {self.plot.shaded}." if isinstance(self.plot, Lines) else self.caption
 
-    def table(self, results: Results) -> Table:
+    def table(self, results: Results) -> Records:
         """All rows."""
-        return [row for part in self.rows for row in part.table(results)]
+        return Records(dict(row) for part in self.rows for row in part.table(results))
 
     @cached_property
     def nodes(self) -> tuple[Node, ...]:

@@ -52,15 +52,18 @@ def in_precision(study: Study, precision: Precision) -> Study:
     if precision == "float32":
         return study
     return replace(
-        substituted(study, _Trained(precision)),
+        substituted(study, InPrecision(precision)),
         settings=with_precision(study.settings, precision),
         scale=f"{study.scale}; trained in {precision}" if study.scale else f"trained in {precision}",
         notes=(NOTE.format(precision), *study.notes),
     )
 
 
-class _Trained(Substitution):
+class InPrecision(Substitution):
+    """Every recipe in another precision of training."""
+
     def __init__(self, precision: Precision) -> None:
+        """precision: of all of them."""
         super().__init__()
         self.precision = precision
 

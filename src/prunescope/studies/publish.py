@@ -10,9 +10,11 @@ from prunescope.runs.store import provenance
 from prunescope.runs.store.plan import plan
 from prunescope.runs.store.results import StoredResults
 from prunescope.runs.store.store import Store
-from prunescope.studies import report
+from prunescope.studies import report as pages
 from prunescope.studies.report import Written
 from prunescope.studies.study import Study
+
+STORE, REPORTS = "prunescope-store", "prunescope-reports"
 
 
 def publish(study: Study, store: Store, folder: Path, *, command: str = "") -> Written:
@@ -23,7 +25,7 @@ def publish(study: Study, store: Store, folder: Path, *, command: str = "") -> W
     planned, results = plan(nodes_of(study), store), StoredResults(store)
     study = replace(study, notes=(*study.notes, *stored_notes(planned.runs, store)))
     curves = [node for figure in study.figures for nodes in figure.lineage.values() for node in nodes]
-    return report.write(
+    return pages.write(
         study,
         results,
         folder,
@@ -32,6 +34,18 @@ def publish(study: Study, store: Store, folder: Path, *, command: str = "") -> W
         failures=planned.failed,
         command=command,
     )
+
+
+def report(study: Study, folder: Path | str | None = None, *, store: Store | Path | str = STORE) -> Written:
+    """The report of a study from whatever a store holds of it, as a notebook asks for it; trains nothing.
+
+    folder: where it is written; by default `prunescope-reports/` and the study's name.
+    store: the store, or its folder.
+
+    What is written draws itself in a notebook, and has the verdicts as `.verdicts`.
+    """
+    opened = store if isinstance(store, Store) else Store(Path(store))
+    return publish(study, opened, Path(folder or Path(REPORTS) / study.name))
 
 
 def nodes_of(study: Study) -> list[Value]:

@@ -8,6 +8,7 @@ Equal inputs give equal bytes: nothing is dated, and nothing depends on the mach
 """
 
 import base64
+import html
 import json
 import math
 import re
@@ -37,7 +38,7 @@ from prunescope.studies.svg import side_by_side, width
 Record = Mapping[str, object]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Written:
     """What was written: the page, the verdicts that it shows, its first sentence, and why runs failed, by run id."""
 
@@ -45,6 +46,12 @@ class Written:
     verdicts: tuple[Verdict, ...]
     sentence: str
     failures: Mapping[str, str]
+
+    def __repr__(self) -> str:
+        return f"{self.sentence}\nreport: {self.page}"
+
+    def _repr_html_(self) -> str:
+        return framed(self.page)
 
 
 RECORDS = 300
@@ -138,6 +145,12 @@ def write(
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8", newline="\n")
     return Written(Path(folder) / "index.html", verdicts, sentence, failed)
+
+
+def framed(page: Path) -> str:
+    """A page inside a notebook, which needs no file any more."""
+    text = html.escape(Path(page).read_text(encoding="utf-8"))
+    return f'<iframe srcdoc="{text}" style="width: 100%; height: 80vh; border: 0"></iframe>'
 
 
 def summary(study: Study, verdicts: Sequence[Verdict]) -> dict[str, Any]:

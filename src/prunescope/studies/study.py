@@ -1,5 +1,6 @@
 """A study: one question with its figures and claims."""
 
+import html
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -59,6 +60,12 @@ class Study:
     def __repr__(self) -> str:
         counts = f"{len(self.figures)} figures, {len(self.claims)} claims, {len(self.nodes)} nodes"
         return f"<Study {self.name}: {self.question} ({counts})>"
+
+    def _repr_html_(self) -> str:
+        claims = "".join(f"<li>{html.escape(claim.says)} <code>{claim.name}</code></li>" for claim in self.claims)
+        figures = "".join(f"<li>{html.escape(figure.title)} <code>{figure.name}</code></li>" for figure in self.figures)
+        head = f"<p><b>{html.escape(self.name)}</b>: {html.escape(self.question)} {html.escape(self.scale)}</p>"
+        return f"{head}<p>Claims</p><ol>{claims}</ol><p>Figures</p><ol>{figures}</ol>"
 
     @cached_property
     def nodes(self) -> tuple[Node, ...]:

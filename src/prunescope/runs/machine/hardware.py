@@ -19,6 +19,20 @@ def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
     return facts.get("model name") or platform.processor() or platform.machine()
 
 
+@cache
+def instructions(cpuinfo: Path = Path("/proc/cpuinfo")) -> frozenset[str]:
+    """What the processor can do, by its own names; empty where nobody says."""
+    try:
+        return frozenset(cpuinfo.read_text().split())
+    except OSError:
+        return frozenset()
+
+
+def has_bfloat16() -> bool:
+    """Whether the processor itself multiplies in bfloat16; where it emulates that, it takes many times as long."""
+    return bool({"avx512_bf16", "amx_bf16"} & instructions())
+
+
 def machine() -> str:
     """The machine for people."""
     return f"{platform.node()} {platform.machine()} {os.cpu_count()} cores, {processor()}"

@@ -8,6 +8,7 @@ import numpy as np
 
 from prunescope.base.blame import blaming
 from prunescope.base.errors import PrunescopeError
+from prunescope.base.records import Records
 from prunescope.base.reference import StateRef
 from prunescope.base.value import Value
 from prunescope.runs.graph.given import Run
@@ -74,7 +75,7 @@ class StoredResults:
             raise PrunescopeError(f"the subset rule {subset.rule} with {subset.args} leaves no training example")
         return rows
 
-    def table(self, labels: Iterable[tuple[dict[str, Any], Value]]) -> list[dict[str, Any]]:
+    def table(self, labels: Iterable[tuple[dict[str, Any], Value]]) -> Records:
         """A tidy table: one row a node, its labels followed by its scalar values.
 
         The row of a node without a result has not a number in the columns of the others, and says why in "missing".
@@ -87,7 +88,10 @@ class StoredResults:
                 values = {"missing": str(problem)}
             rows.append({**label, **values})
         columns = list(dict.fromkeys(name for row in rows if "missing" not in row for name in row))
-        return [dict.fromkeys(columns, math.nan) | row if "missing" in row else row for row in rows]
+        return Records(dict.fromkeys(columns, math.nan) | row if "missing" in row else row for row in rows)
+
+    def __repr__(self) -> str:
+        return f"<StoredResults in {self.store.root}: {len(self._cache)} nodes read so far; results[node], .table(...)>"
 
     def why_failed(self, node: Value) -> str:
         """The failure of the nearest run that a node needs, itself included; empty if none is stored as failed."""
