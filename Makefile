@@ -4,10 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: run test test-all bench docs notebooks lint types layers pytest clean
+.PHONY: run test test-all bench docs notebooks wheel constraints lint types layers pytest clean
 
 run: $(VENV)/.installed
-	$(BIN)/prunescope run quickstart
+	$(BIN)/prunescope run quickstart --until-decided --most 10 --stack 12
 
 test: lint types layers pytest
 
@@ -32,6 +32,12 @@ docs: $(VENV)/.installed
 	$(BIN)/python tools/atlas.py
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 	@echo "open docs/_build/html/index.html"
+
+wheel: $(VENV)/.installed
+	$(BIN)/python tools/wheel.py
+
+constraints: $(VENV)/.installed
+	$(BIN)/python tools/update_constraints.py
 
 notebooks: export NOTEBOOKS = force
 notebooks: docs

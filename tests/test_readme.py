@@ -1,18 +1,28 @@
 """The README's examples are run as a reader would run them."""
 
+import inspect
 import os
 import re
+import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
 import prunescope as ps
+from prunescope.cli import app
 
-README = Path(__file__).parent.parent / "README.md"
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
 
 
-def _blocks() -> list[str]:
-    return re.findall(r"```python\n(.*?)```", README.read_text(), flags=re.S)
+def _blocks(page: Path = README, language: str = "python") -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", page.read_text(), flags=re.S)
 
 
 def test_the_fifteen_lines_run_as_a_script(tmp_path: Path) -> None:
@@ -35,8 +45,54 @@ def test_the_fifteen_lines_run_as_a_script(tmp_path: Path) -> None:
     assert (tmp_path / "error.svg").read_text().count("pruned") >= 1
 
 
-def test_the_measure_of_the_readme_is_a_measure(tmp_path: Path) -> None:
-    example = next(block for block in _blocks() if "class WeightNorm" in block)
+class Net(torch.nn.Sequential):
+    """What `my_module:Net` is where the README's commands are run."""
+
+    def __init__(self) -> None:
+        super().__init__(torch.nn.Flatten(), torch.nn.Linear(8, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2))
+
+
+def _folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder with all that the README's commands name."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("PRUNESCOPE_DATA", str(folder / "data"))
+    monkeypatch.delenv("PRUNESCOPE_STORE", raising=False)
+    monkeypatch.syspath_prepend(folder)
+    lines = inspect.getsource(Net)
+    (folder / "my_module.py").write_text(f"import torch\n\n\n{lines}")
+    (folder / "docs").symlink_to(ROOT / "docs")
+    draw = np.random.default_rng(0)
+    x = draw.normal(size=(120, 8)).astype(np.float32)
+    arrays = {"train_x": x[:60], "train_y": (x[:60, 0] > 0) * 1, "test_x": x[60:], "test_y": (x[60:, 0] > 0) * 1}
+    np.savez(folder / "my.npz", **arrays, test_site=draw.integers(2, size=60))
+    for seed, name in enumerate(("dense", "dense2")):
+        torch.manual_seed(seed)
+        torch.save(Net().state_dict(), folder / f"{name}.pt")
+    pruned = torch.load(folder / "dense.pt")
+    pruned["1.weight"][:, 4:] = 0
+    torch.save(pruned, folder / "pruned.pt")
+
+
+def test_every_command_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of the package in a folder that has what they name; of make and pip, that they know the words."""
+    _folder(tmp_path, monkeypatch)
+    lines = [line.partition("  #")[0].strip() for block in _blocks(language="bash") for line in block.splitlines()]
+    made = [line.split()[1] for line in lines if line.startswith("make ")]
+    assert made and all(re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), flags=re.M) for target in made)
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert all(name in extras for line in lines if "prunescope[" in line for name in re.findall(r"\[(.*?)\]", line))
+    ours = [shlex.split(line) for line in lines if line.startswith("prunescope ")]
+    assert len(ours) == len([line for line in lines if line and not line.startswith(("make ", "pip install "))])
+    assert {words[1] for words in ours} >= {"audit", "explain", "list", "run", "why", "doctor"}
+    for words in ours:
+        smaller = ["--scale", "smoke", "--workers", "1"] if words[1] == "run" else []
+        done = CliRunner().invoke(app, [*words[1:], *smaller])
+        allowed = (0, 1, 3) if words[1] == "audit" else (0,)  # what its gate says
+        assert done.exit_code in allowed, f"{' '.join(words)}\n{done.output}"
+
+
+def test_the_measure_of_the_docs_is_a_measure(tmp_path: Path) -> None:
+    example = next(block for block in _blocks(ROOT / "docs" / "adding.md") if "class WeightNorm" in block)
     names: dict[str, object] = {"ps": ps, "__name__": "readme"}
     exec(example, names)
     task = ps.Task(

@@ -9,11 +9,9 @@ for a minute, and started again at once. The log is appended before the reading 
 
 import argparse
 import json
+import multiprocessing
 import os
 import random
-import signal
-import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -48,17 +46,20 @@ def nodes(count, pause):
     return [ps.Reading(measure=Sleeping(number=k, pause=pause), state=ps.final(run)) for k in range(count)]
 
 
-def work(store, count, pause):
+def work(asked, log, count):
+    """The life of a worker."""
+    os.environ["CROWD_LOG"] = log
     pricing.CALIBRATION_SECONDS = 0.0
-    ps.ensure(nodes(count, pause), store=store, workers=1)
+    made = nodes(count, asked.seconds)
+    ps.ensure(made or nodes(1, 0.0)[0].state.run, store=asked.store, workers=1)
 
 
-def start(asked, number):
-    """A worker in a process of its own; its log has a name of its own, since a killed one is started again."""
-    log = f"{asked.logs}/{number}-{time.time_ns()}"
-    words = [sys.executable, __file__, "--work", "--store", asked.store]
-    words += ["--nodes", str(asked.nodes), "--seconds", str(asked.seconds)]
-    return subprocess.Popen(words, env={**os.environ, "CROWD_LOG": log, "OMP_NUM_THREADS": "1"})
+def start(asked, number, count):
+    """A worker in a process of its own, forked so that its life costs no imports: this one touches no store before."""
+    log = f"{asked.logs}/{number}-{time.time_ns()}"  # a killed one is started again, with a log of its own
+    process = multiprocessing.get_context("fork").Process(target=work, args=(asked, log, count))
+    process.start()
+    return process
 
 
 def main():
@@ -68,11 +69,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=0.1)
     parser.add_argument("--kill", type=int, default=0, help="workers that are killed every second for a minute")
     parser.add_argument("--store", default="")
-    parser.add_argument("--work", action="store_true", help="be one of the workers")
     asked = parser.parse_args()
-    if asked.work:
-        work(asked.store, asked.nodes, asked.seconds)
-        return
     with tempfile.TemporaryDirectory() as folder:
         asked.logs, asked.store = f"{folder}/logs", asked.store or f"{folder}/store"
         Path(asked.logs).mkdir()
@@ -81,19 +78,23 @@ def main():
 
 def measured(asked):
     """Starts workers, kills some, waits for the others, and counts."""
-    os.environ["CROWD_LOG"] = f"{asked.logs}/first"
-    ps.ensure(nodes(1, 0.0)[0].state.run, store=asked.store, workers=1)
+    start(asked, "first", 0).join()
     began, kills, rng = time.monotonic(), 0, random.Random(0)
-    workers = {number: start(asked, number) for number in range(asked.workers)}
-    while asked.kill and time.monotonic() - began < 60 and any(w.poll() is None for w in workers.values()):
+    workers = {number: start(asked, number, asked.nodes) for number in range(asked.workers)}
+    while not list(Path(asked.logs).iterdir()):
+        time.sleep(0.1)
+    end = time.monotonic() + 60
+    while asked.kill and time.monotonic() < end and any(worker.is_alive() for worker in workers.values()):
         time.sleep(1.0)
         for number in rng.sample(sorted(workers), asked.kill):
-            if workers[number].poll() is None:
-                workers[number].send_signal(signal.SIGKILL)
-                workers[number].wait()
-                workers[number] = start(asked, number)
+            if workers[number].is_alive():
+                workers[number].kill()
+                workers[number].join()
+                workers[number] = start(asked, number, asked.nodes)
                 kills += 1
-    codes = Counter(worker.wait() for worker in workers.values())
+    for worker in workers.values():
+        worker.join()
+    codes = Counter(worker.exitcode for worker in workers.values())
     clock = time.monotonic() - began
     store = Store(asked.store)
     wanted = {node.id: node.of.number for node in nodes(asked.nodes, asked.seconds)}

@@ -170,6 +170,13 @@ def test_where_a_network_failed_the_rest_stands():
     assert sentence(made, pruned).startswith("What pruning did is not known: run 1234 failed")
 
 
+def test_where_every_network_failed_the_report_still_has_all_its_tables():
+    study = explain(recipe(), levels=LEVELS, prune=design().prune, size="masks", replicates=3)
+    for figure in study.figures:
+        assert not any(isinstance(row.get("change"), float) and row["change"] == 0 for row in figure.table(MadeUp()))
+    assert study.head(MadeUp()).startswith("What pruning did is not known")
+
+
 def test_a_share_that_is_not_known_is_not_judged():
     made = design(replicates=3, orders="two")
     failed = {frozenset(order[:2]) for order in made.orders}

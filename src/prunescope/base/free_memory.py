@@ -1,7 +1,8 @@
 """How much memory this process could still get."""
 
-import os
 from pathlib import Path, PurePosixPath
+
+import psutil
 
 
 def free_here(root: Path = Path("/")) -> int:
@@ -16,8 +17,7 @@ def _available(root: Path) -> int:
     for line in _text(root / "proc/meminfo").splitlines():
         if line.startswith("MemAvailable:"):
             return int(line.split()[1]) * 1024
-    # Not Linux, and no file names what is free: half of the machine.
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    return int(psutil.virtual_memory().available)  # not Linux: no file names what is free
 
 
 def _free_in_groups(root: Path) -> list[int]:

@@ -74,8 +74,11 @@ def cross_fitted(even: Numbers, odd: Numbers, *, judged: tuple[Numbers, Numbers]
 def stopped_early(errors: Numbers) -> Numbers:
     """Error of each replicate after the epoch that is best for the others: [replicates].
 
-    errors: after every epoch, [replicates, epochs], so that no replicate judges its own choice.
+    errors: after every epoch, [replicates, epochs], so that no replicate judges its own choice; [replicates] where all
+        of them failed, which is given back.
     """
+    if errors.ndim < 2:
+        return errors
     others = errors.sum(axis=0) - errors
     return np.asarray(errors[np.arange(len(errors)), others.argmin(axis=1)])
 

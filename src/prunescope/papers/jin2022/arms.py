@@ -70,6 +70,7 @@ class Benchmark:
     fits: training accuracy, percent, from which the dense network fits clean data.
     extended_levels: replays of extended training, likewise; by default as many as levels.
     name: as in the table of benchmarks, empty for one that is not there.
+    first: number of the first replicate.
     """
 
     base: ps.Recipe
@@ -82,6 +83,7 @@ class Benchmark:
     fits: float = 99.0
     extended_levels: int | Mapping[float, int] | None = None
     name: str = ""
+    first: int = 0
 
     @property
     def keeps(self) -> float:
@@ -97,7 +99,8 @@ class Benchmark:
     def _points(self) -> Iterator[Point]:
         for noise in self.noises:
             for number in range(self.replicates):
-                base = ps.with_data(self.base, label_noise=noise).replace(seeds=replicate(number))
+                seeds = replicate(self.first + number)
+                base = ps.with_data(self.base, label_noise=noise).replace(seeds=seeds)
                 chains: dict[Arm, list[ps.Recipe]] = {
                     "dense": [base],
                     "pruned": ps.imp(base, levels=self.levels, prune=self.prune, rewind=self.rewind),

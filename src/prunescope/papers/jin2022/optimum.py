@@ -42,7 +42,8 @@ def build(settings: Settings, scale: str) -> ps.Study:
         "whose labels are right; that needs runs of its own."
     )
     cautions = optima_inside(bench, "pruned", "extended")
-    return study(__doc__, size, scale, figure, by_depth(bench), cautions=cautions, more=[note])
+    deeper = [by_depth(bench)] if bench.noisy() and bench.levels > 1 else []
+    return study(__doc__, size, scale, figure, *deeper, cautions=cautions, more=[note])
 
 
 def cross_fitted(bench: Benchmark, noise: float, arm: Arm = "pruned") -> ps.Quantity:

@@ -1,12 +1,13 @@
 """The parts of a manifest: what a stored run says of itself."""
 
+import contextlib
 import platform
-import resource
 import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+import psutil
 import torch
 
 from prunescope import __version__
@@ -98,5 +99,10 @@ def execution(device: str, checkpointer: Checkpointer, progress: Progress) -> di
 
 
 def _peak_memory_mb() -> float:
-    unit = 2**20 if sys.platform == "darwin" else 2**10  # bytes on macOS, kilobytes elsewhere
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit, 1)
+    with contextlib.suppress(ImportError):  # Windows has no such module, and another count
+        import resource
+
+        unit = 2**20 if sys.platform == "darwin" else 2**10  # bytes on macOS, kilobytes elsewhere
+        return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit, 1)
+    memory = psutil.Process().memory_info()
+    return float(round(getattr(memory, "peak_wset", memory.rss) / 2**20, 1))

@@ -128,6 +128,9 @@ class Processes:
 @contextlib.contextmanager
 def _interrupts_blocked() -> Iterator[None]:
     """A process that starts meanwhile never gets Ctrl-C, not even while it imports; the parent decides for it."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
     resource_tracker.ensure_running()  # else it starts with the first worker, and unblocks Ctrl-C again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
