@@ -25,7 +25,7 @@ from prunescope.runs.store.store import Store
 from prunescope.tasks.nets import CifarResNet, LeNet
 
 LENET = replace(KINDS["LeNet-300-100"], args={"hidden": (8,), "inputs": 16}, shape=(1, 4, 4), batch=4, epoch=16)
-RESNET = replace(KINDS["ResNet-20"], args={"depth": 8, "width": 2}, shape=(3, 8, 8), batch=4, epoch=16)
+RESNET = replace(KINDS["ResNet-20"], args={"depth": 8, "width": 8}, shape=(3, 8, 8), batch=4, epoch=16)
 STACKS = ("stack", "stack, recorded", "vmap", "vmap, recorded", "streams, recorded")
 
 
@@ -148,7 +148,7 @@ def test_a_limit_is_measured_with_as_many_members_as_fit(monkeypatch):
 
 
 def test_layers_are_found_in_residual_networks():
-    network = CifarResNet(depth=8, width=2)
+    network = CifarResNet(depth=8, width=8)
     work = Layers(network, torch.randn(2, 3, 8, 8), layout=torch.channels_last, members=2)
     work.training()
     assert convolutional(network) and not convolutional(LeNet(inputs=16))

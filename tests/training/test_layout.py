@@ -24,7 +24,7 @@ from prunescope.training.interventions import PruneUnits
 from prunescope.training.optim import SGD, Adam, AdamW
 from prunescope.training.run import train
 
-RESIDUAL = problem("CifarResNet", depth=8, width=4)
+RESIDUAL = problem("CifarResNet", depth=8, width=8)
 KERNELS = {"as they lie": Kernels(least=1), "channels last": Kernels(channels_last=True, least=1)}
 OPTIMIZERS = [
     SGD(momentum=0.9, weight_decay=0.01),
@@ -56,7 +56,7 @@ def test_filters_are_pruned_as_in_the_loop(optimizer, kernels):
     plan = program(RESIDUAL, prune, optimizer=optimizer)
     loop, other = both(plan, begin(plan), kernels)
     assert_close(loop, other, 2e-3)
-    for name, count in zip(names, (2, 4, 8), strict=True):
+    for name, count in zip(names, (4, 8, 16), strict=True):
         rows = other.state.weights.params[f"{name}.weight"].flatten(1)
         assert int(rows.any(1).sum()) == count
 

@@ -184,9 +184,14 @@ def _linear_layers(module: nn.Module) -> dict[str, tuple[str, nn.Linear]]:
 
 
 def has_large_filters(module: nn.Module, least: int) -> bool:
-    """Whether there is a convolution over images with so many weights."""
-    filters = [part.weight.numel() for part in module.modules() if type(part) is nn.Conv2d]
-    return max(filters, default=0) >= least
+    """Whether there is a convolution over images with so many weights, and none that must not run channels last."""
+    filters = [part for part in module.modules() if type(part) is nn.Conv2d]
+    return max((part.weight.numel() for part in filters), default=0) >= least and not any(map(_is_unsafe, filters))
+
+
+def _is_unsafe(part: nn.Conv2d) -> bool:
+    """Whether torch 2.13 writes outside its memory in the backward pass, channels last, on a CPU without AVX-512."""
+    return part.in_channels // part.groups < 8 and set(part.kernel_size) == {1} and max(part.stride) > 1
 
 
 @torch.no_grad()
