@@ -35,6 +35,8 @@ NO_NUMBERS = re.compile(
     flags=re.S | re.M,
 )
 """What holds digits that are no numbers: code, addresses, names of networks, figures and years of papers, sizes."""
+LISTS = re.compile(r"(?<=[\w] )\[[-\d., ]+\](?= \(there )|(?<=\(there )\[[-\d., ]+\]")
+"""Settings that are lists, beside those of the paper."""
 CHANCE = sorted(100 * false_positive_rate(n) for n in range(3, 21))
 """How often the rule of one standard deviation fires in vain, percent: every report prints it."""
 
@@ -100,7 +102,7 @@ def homeless(page: Path, text: str) -> list[str]:
     name, problems = str(page.relative_to(ROOT)), []
     for block in blocks(page, text):
         reports = reports_of(page, block)
-        text = NO_NUMBERS.sub(" ", plain(block))
+        text = NO_NUMBERS.sub(" ", plain(LISTS.sub(" ", block)))
         for where, words in reasons():
             text = text.replace(words, " ") if where == name else text
         for found in INTERVAL.finditer(text):

@@ -59,7 +59,8 @@ SETTINGS: dict[type[Measure], Measure] = {
     Labels: Labels(split="train"),
     OutOfSample: OutOfSample(),
     Outputs: Outputs(split="test"),
-    OutputsUnder: OutputsUnder(condition=OtherData(source=synthetic(seed=1))),
+    OutputsUnder: OutputsUnder(condition=OtherData(source=synthetic(shape=(3, 8, 8), seed=1))),
+    PruningRise: PruningRise(),
     Neighbours: Neighbours(split="test", count=3),
     SeenUnseen: SeenUnseen(),
     LayerSparsity: LayerSparsity(),
@@ -142,7 +143,7 @@ def test_its_values_are_finite_numbers_and_vectors(measure):
     assert values and all(name.isidentifier() or "." in name for name in values)
     for value in values.values():
         assert isinstance(value, torch.Tensor) and not value.requires_grad
-        assert value.ndim <= (2 if isinstance(measure, Outputs | Neighbours) else 1) and bool(
+        assert value.ndim <= (2 if isinstance(measure, Outputs | OutputsUnder | Neighbours) else 1) and bool(
             value.double().isfinite().all()
         )
 

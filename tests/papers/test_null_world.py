@@ -27,7 +27,9 @@ class NullWorld(World):
 def test_at_most_5_percent_of_differences_are_decided():
     worlds, outcomes = [NullWorld(number) for number in range(1, 5)], Counter()
     for name, study in smoke_studies():
-        if "/" in name or name == "quickstart":  # without the whole papers, which are put together of these
+        # Without the whole papers, which are put together of these, and without claims on how measures of the same
+        # networks go together, which other seeds do not part.
+        if ("/" in name or name == "quickstart") and not name.startswith("cross/"):
             for claim in filter(claims_difference, null_world(study).claims):
                 # Whatever its preconditions say: it is the statistics that are looked at.
                 outcomes.update(judge(replace(claim, preconditions=()), world).interval_rule for world in worlds)

@@ -69,7 +69,7 @@ def test_cross_fitting_takes_the_error_of_the_half_and_of_the_network_that_did_n
 
 def test_intervals_after_choosing_hold_the_truth_as_often_as_they_say(capsys):
     """Ten thousand studies are in the LOG; a few hundred show that the choice no longer flatters."""
-    runpy.run_path("tools/coverage.py")["main"](250)
+    runpy.run_path("tools/interval_coverage.py")["main"](250)
     rows = [line.split("|")[1:-1] for line in capsys.readouterr().out.splitlines()[2:]]
     found = {(kind.strip(), way.strip()): (float(held), float(bias)) for kind, way, held, bias in rows}
     crossed = [value for (_, way), value in found.items() if way == "Chosen on one half by the other replicates"]

@@ -56,7 +56,7 @@ def cross_fitted(even: Numbers, odd: Numbers, *, judged: tuple[Numbers, Numbers]
 
     Both halves choose once, and the mean of both is given. Neither a test example nor a network judges its own choice.
     With halves alone the luck of a network, which it has on both, would choose it and judge it: at three replicates the
-    95 % interval of the gain would hold the truth in as few as 89 % of studies (`tools/coverage.py`). A single
+    95 % interval of the gain would hold the truth in as few as 89 % of studies (`tools/interval_coverage.py`). A single
     replicate chooses for itself.
 
     even, odd: errors on the two halves, [levels + 1, replicates]. judged: those on which the chosen levels are read

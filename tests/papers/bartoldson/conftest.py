@@ -89,6 +89,10 @@ class MadeUp:
         truth, measure = self._seen(node.state.run), node.measure
         if isinstance(measure, measures.Risk):
             return {"error": 1 - (truth.fit if measure.split == "train" else truth.accuracy) / 100}
+        if isinstance(measure, measures.Examples):
+            return {"correct": np.arange(100) < truth.accuracy}
+        if isinstance(measure, measures.Labels):
+            return {"label": np.arange(100) % 10}
         if isinstance(measure, measures.UnitsGone):
             return {"own": 42.1, "structural": 53.6}
         if isinstance(measure, measures.Normality):

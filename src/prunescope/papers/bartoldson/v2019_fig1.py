@@ -33,7 +33,7 @@ def _figures(size: EventSize) -> Figures:
     runs, x, y = comparison(size), "mean_drop", "final"
     pruned = {"VGG11": runs.pruned}
     yield _every_drop(runs.pruned)
-    title, shown = "Mean drops and accuracies of every arm", ("mean_positive_drop", x, "best", y)
+    title, shown = "Mean drops and accuracies of every arm", ("mean_positive_drop", x, "best", "train_at_best", y)
     yield figures.means("fig1-means", title, {"VGG11": runs}, shown, _drops(runs, size))
     title = "Figure 1, right: drop and accuracy"
     yield figures.scatter("fig1-right", title, pruned, x, y, _accuracy(runs.pruned, size))

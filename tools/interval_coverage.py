@@ -1,8 +1,8 @@
 """How often the 95 % interval of a gain holds the truth at three replicates, after choosing among 24 levels.
 
-`python tools/coverage.py [STUDIES]`, by default 10,000 simulated studies of each kind. A study has a dense network
-and 24 levels, three replicates whose chains have luck of their own (correlated from level to level), and a test set in
-two halves. The truth is the gain, over all seeds on this test set, at the levels that the study chose.
+`python tools/interval_coverage.py [STUDIES]`, by default 10,000 simulated studies of each kind. A study has a dense
+network and 24 levels, three replicates whose chains have luck of their own (correlated from level to level), and a
+test set in two halves. The truth is the gain, over all seeds on this test set, at the levels that the study chose.
 """
 
 import sys
