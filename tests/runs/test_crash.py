@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 VICTIM = Path(__file__).with_name("victim.py")
 
 
@@ -29,6 +31,7 @@ def test_kills_at_random_times(tmp_path):
     assert told["equal"]
 
 
+@pytest.mark.slow
 def test_kills_of_a_process_with_workers(tmp_path):
     told = outcome("kill_workers", tmp_path)
     assert 0 < told["before"] < told["files"]

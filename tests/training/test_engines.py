@@ -223,10 +223,11 @@ def test_every_architecture(lab, name):
     begun = lab.begin(programs[0], sparsity=0.3)
     loop = train(programs[0], begun, engine=Loop(), **keep)
     assert_same(loop, by_lean(lab, programs[0], PLAIN, **keep))
-    assert_same_steps(begun, loop, by_lean(lab, programs[0], OWN_PRODUCTS, **keep))
+    tolerance = 1e-1 if name in STEEP else 3e-2
+    assert_same_steps(begun, loop, by_lean(lab, programs[0], OWN_PRODUCTS, **keep), tolerance)
     end, method = in_a_stack(lab, programs, SPARSE, **keep)
     assert method == "layers"
-    assert_same_steps(begun, loop, end)
+    assert_same_steps(begun, loop, end, tolerance)
 
 
 @pytest.mark.parametrize("name", NETS)

@@ -25,6 +25,7 @@ from prunescope.training.optim import SGD, Adam, AdamW
 from prunescope.training.run import train
 
 RESIDUAL = problem("CifarResNet", depth=8, width=8)
+NARROW = problem("CifarResNet", depth=8, width=4)  # rounding grows less in few steps
 KERNELS = {"as they lie": Kernels(least=1), "channels last": Kernels(channels_last=True, least=1)}
 OPTIMIZERS = [
     SGD(momentum=0.9, weight_decay=0.01),
@@ -53,10 +54,10 @@ def both(plan, begun, kernels):
 def test_filters_are_pruned_as_in_the_loop(optimizer, kernels):
     names = tuple(f"layer{stage}.0.conv1" for stage in (1, 2, 3))
     prune = PruneUnits(layers=tuple(layer(name, fraction=0.5) for name in names), score=FilterNorm(order=1))
-    plan = program(RESIDUAL, prune, optimizer=optimizer)
+    plan = program(NARROW, prune, optimizer=optimizer)
     loop, other = both(plan, begin(plan), kernels)
     assert_close(loop, other, 2e-3)
-    for name, count in zip(names, (4, 8, 16), strict=True):
+    for name, count in zip(names, (2, 4, 8), strict=True):
         rows = other.state.weights.params[f"{name}.weight"].flatten(1)
         assert int(rows.any(1).sum()) == count
 
