@@ -79,9 +79,8 @@ def _noisy(bench: Benchmark, noise: float) -> Iterator[ps.Claim]:
     text = f"{at}, the dense network errs more than the pruned one even where it is stopped early"
     yield _claim("early-stopping-is-worse", text, _stopped(bench, noise) - pruned, MORE)
 
-    gaps = {
-        arm: fit_gap(bench, arm, noise, level) for arm, level in (("dense", 0), ("pruned", last), ("extended", last))
-    }
+    levels: dict[Arm, int] = {"dense": 0, "pruned": last, "extended": last}
+    gaps = {arm: fit_gap(bench, arm, noise, level) for arm, level in levels.items()}
     text = "gives noisy examples up: their loss exceeds that of the others by more than in the dense network"
     yield _claim("pruned-gives-up", f"{at}, the pruned network {text}", gaps["pruned"] - gaps["dense"], MORE)
 
