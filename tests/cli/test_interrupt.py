@@ -14,7 +14,7 @@ SLOW = ("-s", "epochs=100", "-s", "examples=2048", "-s", "levels=0", "-s", "repl
 
 @pytest.mark.parametrize(
     ("workers", "number"),
-    [(1, signal.SIGINT), (1, signal.SIGTERM), *(pytest.param(2, n, marks=pytest.mark.slow) for n in (2, 1, 15))],
+    [(1, signal.SIGINT), *(pytest.param(w, n, marks=pytest.mark.slow) for w, n in ((1, 15), (2, 2), (2, 1), (2, 15)))],
 )
 def test_it_stops_and_the_same_command_goes_on(spawned, until, study, store: Path, workers: int, number: int) -> None:
     words = ("run", study, *SLOW, "--workers", workers)

@@ -31,6 +31,7 @@ def test_two_causes_at_once_are_both_told_from_nothing(tmp_path):
     assert abs(t_interval(shares["disturbance"]).estimate) < abs(t_interval(shares["choice"]).estimate)
 
 
+@pytest.mark.slow
 def test_what_is_counted_is_kept_and_not_made_again(tmp_path, monkeypatch, capsys):
     made = []
     monkeypatch.setattr(planted, "found", lambda study, store: made.append(study) or "time")
