@@ -12,6 +12,7 @@ from prunescope.runs.graph.given import task_of
 from prunescope.studies.figure import Computed, Figure
 from prunescope.studies.plot import Intervals, Lines, Listing, NothingToShow, Plot, Row, Sheet
 from prunescope.studies.results import Results
+from prunescope.tasks.data.source import are_images
 
 if TYPE_CHECKING:
     from prunescope.audit.study import Audit
@@ -205,7 +206,7 @@ def _pictures(audit: Audit, label: str, prediction: str) -> Plot:
     source, part = task_of(audit.dense).data.source, _part(audit.split)
     content = source.load()
     shape = (content.test_x if part == "test" else content.train_x).shape
-    if len(shape) != 3 or shape[0] not in (1, 3):
+    if not are_images(shape):
         return Listing()
     return Sheet(source, label=label, prediction=prediction, split=part, panel="network")
 

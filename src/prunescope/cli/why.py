@@ -37,7 +37,7 @@ def why(
 
     summary, (command, cost) = summary_of(report), record_of(report)
     claims = {claim["name"]: claim for claim in summary["claims"]}
-    lines = list(_claim(claims[what])) if what in claims else []
+    lines = list(_claim(claims[what], summary.get("rule"))) if what in claims else []
     try:
         found = [] if what in claims else homes(report, what)
     except UsageError as problem:
@@ -48,7 +48,7 @@ def why(
         )
     study, obstacle = _study(summary, command)
     for places in ([what],) if what in claims else _by_place(found):
-        lines += _places(places, claims) if what not in claims else []
+        lines += _places(places, claims, summary.get("rule")) if what not in claims else []
         lines += _origin(study, places, folder) if study else []
     console = answers()
     for line in lines:
@@ -75,7 +75,7 @@ def _by_place(found: list[Stored], *, everything: bool = False) -> list[list[Sto
     return list(groups.values())[: None if everything else MOST]
 
 
-def _claim(claim: dict[str, Any]) -> Iterator[str]:
+def _claim(claim: dict[str, Any], rule: str | None) -> Iterator[str]:
     from prunescope.studies.report import number
 
     yield f"claim {claim['name']}: {claim['says']}"
@@ -84,13 +84,14 @@ def _claim(claim: dict[str, Any]) -> Iterator[str]:
         yield f"  estimate {ends} {claim['unit']}, {100 * claim['level']:.0f} % interval, n = {claim['n']}"
     if values := claim["values"]:
         yield f"  of the values {', '.join('none' if value is None else number(value) for value in values)}"
-    yield f"  {claim['by_interval']} by the interval rule, {claim['by_paper']} by that of one standard deviation"
+    by_paper = f", {claim['by_paper']} by {rule}" if rule and claim["by_paper"] else ""
+    yield f"  {claim['by_interval']} by the interval rule{by_paper}"
 
 
-def _places(places: Any, claims: dict[str, Any]) -> Iterator[str]:
+def _places(places: Any, claims: dict[str, Any], rule: str | None) -> Iterator[str]:
     first: Stored = places[0]
     if first.claim and first.claim in claims:
-        yield from _claim(claims[first.claim])
+        yield from _claim(claims[first.claim], rule)
     elif first.figure:
         more = f", and {len(places) - 1} more cells" if len(places) > 1 else ""
         labels = ", ".join(f"{name} {cell}" for name, cell in list((first.row or {}).items())[:8] if cell)

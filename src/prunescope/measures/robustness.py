@@ -20,7 +20,7 @@ from prunescope.base.streams import stream
 from prunescope.base.value import Value
 from prunescope.measures.measure import Measure, SplitName
 from prunescope.measures.outputs import Outputs
-from prunescope.tasks.data.source import Inputs, Source
+from prunescope.tasks.data.source import Inputs, Source, are_images
 from prunescope.tasks.task import Problem, Split, Task
 
 _SIDE = 32
@@ -58,7 +58,7 @@ class Corruption(Condition):
     def apply(self, split: Split) -> Split:
         """The corrupted split. Raises UsageError for examples that are no pictures."""
         shape = split.inputs.shape
-        if len(shape) != 3 or shape[0] not in (1, 3):
+        if not are_images(shape):
             raise UsageError(
                 f"{type(self).__name__} corrupts pictures [1 or 3, H, W], and these examples are {list(shape)}; leave "
                 "corruptions out, and give other examples as a shifted data set"

@@ -16,7 +16,7 @@ from typing import Any, cast
 from prunescope.base.digest import text_digest
 from prunescope.base.value import Value
 from prunescope.runs.store.results import StoredResults
-from prunescope.runs.store.store import Store
+from prunescope.runs.store.store import Store, file_name
 from prunescope.studies.claim import Claim
 from prunescope.studies.study import Study
 
@@ -90,5 +90,4 @@ def _record(claim: Claim) -> dict[str, str]:
 
 
 def _key(study: Study) -> str:
-    safe = "".join(c if c.isalnum() or c in "-_." else "_" for c in study.name)
-    return f"registered/{safe}.{study.settings.id[:8]}.json"
+    return f"registered/{file_name(study.name)}.{study.settings.id[:8]}.json"

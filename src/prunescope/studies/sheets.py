@@ -12,6 +12,7 @@ from prunescope.base.errors import UsageError
 from prunescope.studies.plot import Row, Sheet, Table, by_name, check_columns
 from prunescope.studies.plots import INK, Panels
 from prunescope.studies.results import Numbers
+from prunescope.tasks.data.source import are_images
 
 _FLIPPED = "#D55E00"
 _WIDTH = 5.2  # inches of a panel
@@ -42,7 +43,7 @@ def images(plot: Sheet, index: list[int]) -> Numbers:
     """Examples as pictures in [0, 1], float64 [N, H, W, 3]; every channel stretched over all of them."""
     content = plot.source.load()
     inputs = content.test_x if plot.split == "test" else content.train_x
-    if len(inputs.shape) != 3 or inputs.shape[0] not in (1, 3):
+    if not are_images(inputs.shape):
         raise UsageError(
             f"examples of shape {inputs.shape} are no images; a contact sheet needs [1 or 3, height, width]"
         )

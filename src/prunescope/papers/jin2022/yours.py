@@ -23,6 +23,7 @@ from prunescope.papers.jin2022.settings import from_zero
 from prunescope.papers.jin2022.subgroups import Subgroups, sparsity_figure
 from prunescope.papers.jin2022.suspects import Suspects
 from prunescope.studies.own import Own
+from prunescope.tasks.data.source import are_images
 
 COST = {"smoke": "20 seconds", "laptop": "3 minutes on 2 cores for digits", "paper": "10 minutes on 2 cores for digits"}
 FIGURE = "none: any network (-s network=my_module:Net)"
@@ -89,13 +90,13 @@ def build(settings: Settings, scale: str) -> ps.Study:
     )
 
 
-def _are_images(task: ps.Task) -> bool:
+def _are_shown(task: ps.Task) -> bool:
     """Whether examples can be shown: [1 or 3, height, width]. What has to be downloaded first is images."""
     try:
         shape = task.data.source.load().train_x.shape
     except DataError:
         return True
-    return task.network.layout is None and len(shape) == 3 and shape[0] in (1, 3)
+    return task.network.layout is None and are_images(shape)
 
 
 def follow(
@@ -145,8 +146,9 @@ def follow(
         figures.append(sparsity_figure(sub, noise, ARMS, f"groups-{100 * noise:g}", title))
     figures.append(classes.figure(bench, ARMS, claims=[_no_class_is_harmed(bench)]))
     figures += classes.named_figures(bench)
+    images = _are_shown(recipe.task)
     for noise in noises:
-        figures += Suspects(bench, noise, folds).figures(images=_are_images(recipe.task))
+        figures += Suspects(bench, noise, folds).figures(images=images)
     figures += [fit_figure(bench, noise, arms=ARMS, name=f"fit-{100 * noise:g}") for noise in bench.noisy()]
     return ps.Study(
         name,

@@ -15,6 +15,11 @@ from prunescope.runs.store.store import Store
 Work = Job | Measured | Pack
 
 
+def ids_of(work: Work) -> list[str]:
+    """The ids of the runs or of the reading that a piece of work makes."""
+    return [job.id for job in work.jobs] if isinstance(work, Pack) else [work.id]
+
+
 @dataclass(frozen=True)
 class Message:
     """What a worker says of one run or reading, or of itself.

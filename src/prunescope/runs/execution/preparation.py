@@ -22,7 +22,7 @@ from prunescope.runs.store.plan import Plan
 from prunescope.runs.store.store import Store
 from prunescope.tasks.inspection import Inspection
 from prunescope.tasks.kernels.kernel_config import Kernels, fastest
-from prunescope.tasks.kernels.specialized import has_large_filters
+from prunescope.tasks.kernels.specialized import suits_channels_last
 
 WORTH_SECONDS = 20.0
 """Seconds of work below which products are torch's: the others are compiled once a machine, which takes seconds."""
@@ -145,7 +145,7 @@ def _on_cpu(plan: Plan, lean: Workbench, make: Callable[..., Workbench]) -> Work
 def _has_images(recipe: Recipe, bench: Workbench, kernels: Kernels) -> bool:
     """Whether a network has a convolution for which it matters in which order images lie."""
     try:
-        return has_large_filters(bench.model(recipe).template(train=False), kernels.least)
+        return suits_channels_last(bench.model(recipe).template(train=False), kernels.least)
     except Exception:  # the user's network; the run meets this, too
         return False
 

@@ -10,11 +10,11 @@ from collections.abc import Callable, Collection
 
 from prunescope.base.digest import text_digest
 from prunescope.base.errors import PrunescopeError
-from prunescope.runs.execution.messages import Executor, Message, Work
+from prunescope.runs.execution.messages import Executor, Message, Work, ids_of
 from prunescope.runs.execution.status import Display, WorkStatus
 from prunescope.runs.graph.nodes import Measured
 from prunescope.runs.graph.recipe import level_of
-from prunescope.runs.machine.packing import ALONE, Pack, Packing, choose_pack
+from prunescope.runs.machine.packing import ALONE, Packing, choose_pack
 from prunescope.runs.store.plan import Job, Plan
 
 RETRY_SECONDS = 0.5
@@ -78,7 +78,7 @@ class WorkQueue:
                     break
                 free.discard(worker)
                 work = self._work(key, executor.workers)
-                keys = [job.id for job in work.jobs] if isinstance(work, Pack) else [key]
+                keys = ids_of(work)
                 self.running[worker], self.given[worker] = keys, len(keys)
                 executor.start(worker, work)
             if not self.running and not self.retries and not self.ready:

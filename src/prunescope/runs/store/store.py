@@ -44,6 +44,11 @@ T = TypeVar("T")
 Values = dict[str, np.ndarray[Any, Any]]
 
 
+def file_name(name: str) -> str:
+    """A name with what no file may be called by replaced, "jin2022/fig1" as "jin2022_fig1"."""
+    return "".join(c if c.isalnum() or c in "-_." else "_" for c in name)
+
+
 def _is_list_of_ids(content: object) -> bool:
     return isinstance(content, list) and all(isinstance(item, str) for item in content)
 
@@ -241,8 +246,7 @@ class Store:
 
     def pin(self, name: str, ids: Iterable[str]) -> None:
         """Names ids that `gc` must keep; a name replaces what it pinned before."""
-        safe = "".join(c if c.isalnum() or c in "-_." else "_" for c in name)
-        self.write_json(f"pins/{safe}.json", sorted(set(ids)))
+        self.write_json(f"pins/{file_name(name)}.json", sorted(set(ids)))
 
     def pins(self) -> dict[str, list[str]]:
         """Pinned ids by name."""

@@ -20,6 +20,11 @@ Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 """128 bits of content digest, as 32 hexadecimal digits."""
 
 
+def are_images(shape: tuple[int, ...]) -> bool:
+    """Whether examples of a shape are pictures: [1 or 3, height, width]."""
+    return len(shape) == 3 and shape[0] in (1, 3)
+
+
 class Inputs(Protocol):
     """Examples that can be taken by index, from memory or from files."""
 

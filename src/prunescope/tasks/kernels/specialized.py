@@ -122,7 +122,7 @@ def specialized(
     module = model.template(train=train)
     # Looked for before anything is copied: copying a large network costs more than evaluating it on a few examples.
     sparse = _sparse(module, params, free, kernels, train)
-    images = (kernels.channels_last or kernels.compiled) and has_large_filters(module, kernels.least)
+    images = (kernels.channels_last or kernels.compiled) and suits_channels_last(module, kernels.least)
     if not sparse and not images:
         return unspecialized(model, train=train)
     patterns = {name: pattern_of(free[name], kernels.sparse) for name in sparse}
@@ -160,7 +160,7 @@ def _sparse(module: nn.Module, params: Tree, free: Masks, kernels: Kernels, trai
 
 def _exchanged(module: nn.Module, patterns: dict[str, Pattern], kernels: Kernels) -> Specialized:
     made = _copy(module)
-    images = kernels.channels_last and has_large_filters(made, kernels.least)
+    images = kernels.channels_last and suits_channels_last(made, kernels.least)
     layers = _linear_layers(made)
     for name, pattern in patterns.items():
         path, layer = layers[name]
@@ -183,8 +183,8 @@ def _linear_layers(module: nn.Module) -> dict[str, tuple[str, nn.Linear]]:
     return layers
 
 
-def has_large_filters(module: nn.Module, least: int) -> bool:
-    """Whether there is a convolution over images with so many weights, and none that must not run channels last."""
+def suits_channels_last(module: nn.Module, least: int) -> bool:
+    """Whether images may lie channels last: a convolution has so many weights, and none is unsafe that way."""
     filters = [part for part in module.modules() if type(part) is nn.Conv2d]
     return max((part.weight.numel() for part in filters), default=0) >= least and not any(map(_is_unsafe, filters))
 

@@ -11,10 +11,9 @@ from typing import Any
 from prunescope.base.errors import PrunescopeError, UsageError
 from prunescope.runs.execution.executors.processes import STOP_SECONDS, keep_memory
 from prunescope.runs.execution.executors.worker import do
-from prunescope.runs.execution.messages import Message, Work
+from prunescope.runs.execution.messages import Message, Work, ids_of
 from prunescope.runs.execution.workbench import CHECKPOINT_SECONDS, Workbench
 from prunescope.runs.machine.engines import LOOP, EngineSetting
-from prunescope.runs.machine.packing import Pack
 from prunescope.runs.store.store import Store
 
 RETRIES = 3
@@ -84,8 +83,7 @@ class Cluster:
 
     def start(self, worker: int, work: Work) -> None:
         """Hands the work to Ray."""
-        nodes = [job.id for job in work.jobs] if isinstance(work, Pack) else [work.id]
-        self.running[self.task.remote(work, self.arguments)] = worker, nodes
+        self.running[self.task.remote(work, self.arguments)] = worker, ids_of(work)
 
     def wait(self, seconds: float) -> list[Message]:
         """What tasks that ended have said. Raises PrunescopeError where a machine cannot import what it is given."""

@@ -17,10 +17,9 @@ from multiprocessing.connection import Connection, wait
 from prunescope.base.errors import PrunescopeError
 from prunescope.runs.execution.executors import carried
 from prunescope.runs.execution.executors.worker import do
-from prunescope.runs.execution.messages import Message, Work
+from prunescope.runs.execution.messages import Message, Work, ids_of
 from prunescope.runs.execution.workbench import CHECKPOINT_SECONDS, Workbench
 from prunescope.runs.machine.engines import LOOP, EngineSetting
-from prunescope.runs.machine.packing import Pack
 from prunescope.runs.store.store import Store
 
 STOP_SECONDS = 30.0
@@ -57,7 +56,7 @@ class Processes:
 
     def start(self, worker: int, work: Work) -> None:
         """Sends the work to a worker."""
-        self.busy[worker] = [job.id for job in work.jobs] if isinstance(work, Pack) else [work.id]
+        self.busy[worker] = ids_of(work)
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # `wait` notices that it died
             self.members[worker][1].send_bytes(self.dumps(work))
 
