@@ -1,7 +1,6 @@
 """Finding, listing, checking and tidying what is stored."""
 
 import contextlib
-import os
 import sqlite3
 import time
 from pathlib import Path
@@ -14,6 +13,7 @@ from prunescope.base.reference import FINAL
 from prunescope.base.streams import replicate
 from prunescope.measures import Risk
 from prunescope.runs.execution.ensure import ensure
+from prunescope.runs.graph.described import task_of_manifest
 from prunescope.runs.graph.families import final, imp
 from prunescope.runs.graph.nodes import Reading, Trace
 from prunescope.runs.graph.recipe import Recipe
@@ -131,13 +131,20 @@ def test_listing_works_where_it_cannot_write(store: Store) -> None:
     assert index.listing(store) == rows
 
 
-def test_a_damaged_manifest_is_listed(store: Store) -> None:
-    run = chain(0)[2].id
-    ((store.root / store.run_folder(run)) / "manifest.json").write_text("{")
-    os.utime(store.root / store.run_folder(run))
-    rows = {row.id: row.status for row in index.listing(store)}
-    assert rows.pop(run) == "damaged"
-    assert set(rows.values()) == {"done"}
+FORGED = ('{"schema": 1, "id": "%s", %s}', "[" * 10**5, "{", "null", "[]")
+OTHERS = ('"recipe": "x"', '"recipe": {"task": {"network": {"path": 1}}}', '"recipe": {"task": -1}', '"recipe": null')
+
+
+def test_a_manifest_that_is_none_is_listed_as_damaged(empty: Store) -> None:
+    for number, other in enumerate([*FORGED[1:], *OTHERS]):
+        run = f"{number:032x}"
+        empty.storage.put(empty.manifest_key(run), (FORGED[0] % (run, other) if other in OTHERS else other).encode())
+    assert [row.status for row in index.listing(empty)] == ["damaged"] * 8
+
+
+@pytest.mark.parametrize("task", [1, "x", None, {"network": 1}, {"network": {"path": 1}}, {"network": {}, "data": []}])
+def test_a_manifest_of_no_task_has_none(task: object) -> None:
+    assert task_of_manifest({"id": "a" * 32, "recipe": {"task": task}}) is None
 
 
 def test_a_thousand_runs_are_listed_at_once(store: Store) -> None:
@@ -366,10 +373,12 @@ def test_every_name_of_a_pin_keeps(empty, name):
     assert [path.parent.name for path in empty.root.rglob("*.json")] == ["pins"]
 
 
-FORGED = (b"[" * 10**5, b'{"worker": "../../x", "host": "h", "machine": "m", "process": 1, "started": 0}')
+FORGED_LEASES = (b"[" * 10**5, b'{"worker": "../../x", "host": "h", "machine": "m", "process": 1, "started": 0}')
 
 
-@pytest.mark.parametrize("content", [*FORGED, FORGED[1].replace(b"../../x", b"x").replace(b": 1", b": 1e999")])
+@pytest.mark.parametrize(
+    "content", [*FORGED_LEASES, FORGED_LEASES[1].replace(b"../../x", b"x").replace(b": 1", b": 1e999")]
+)
 def test_a_forged_lease_names_nobody(empty, content):
     key = f"leases/aa/{'a' * 32}/1"
     empty.storage.put(key, content)
