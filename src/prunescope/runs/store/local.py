@@ -137,12 +137,13 @@ class LocalStorage:
         with self._guarded(key):
             for attempt in range(ATTEMPTS):
                 try:
-                    path.parent.mkdir(parents=True, exist_ok=True)
                     file = temporary.open("wb")
                     break
-                except FileNotFoundError:  # somebody removed the folder, which was empty
+                except FileNotFoundError:  # the first there, or somebody removed the folder, which was empty
                     if attempt == ATTEMPTS - 1:
                         raise
+                with contextlib.suppress(FileNotFoundError):
+                    self._make(path.parent, durable)
             try:
                 with file:
                     _write(file, content, durable)
@@ -150,12 +151,15 @@ class LocalStorage:
             finally:
                 with contextlib.suppress(OSError):
                     temporary.unlink(missing_ok=True)
-            if durable and os.name != "nt":
-                folder = os.open(path.parent, os.O_RDONLY)
-                try:
-                    os.fsync(folder)  # or a power cut takes the name away again
-                finally:
-                    os.close(folder)
+            if durable:
+                _sync_names(path.parent)
+
+    def _make(self, folder: Path, durable: bool) -> None:
+        """Makes a folder and those that it lies in."""
+        folder.mkdir(parents=True, exist_ok=True)
+        while durable and folder != self.root:
+            folder = folder.parent
+            _sync_names(folder)
 
     @contextlib.contextmanager
     def _guarded(self, key: str) -> Iterator[None]:
@@ -168,6 +172,16 @@ class LocalStorage:
                 f"cannot write {self.root / key}: {problem.strerror or problem}; {fix}. Nothing stored so far is "
                 "lost; the same command then goes on"
             ) from problem
+
+
+def _sync_names(folder: Path) -> None:
+    """A power cut takes no name away that the folder has now."""
+    if os.name != "nt":
+        opened = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)
 
 
 def _write(file: IO[bytes], content: bytes, durable: bool) -> None:
