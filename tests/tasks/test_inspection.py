@@ -135,6 +135,46 @@ class NotANumber(Net):
         return self.logits(x) / 0 * 0
 
 
+class RandomFeatures(Net):
+    """A matrix that is drawn when the module is made, and neither a parameter nor a buffer."""
+
+    def __init__(self, trains=False):
+        super().__init__()
+        self.features = torch.randn(8, 8, requires_grad=trains)
+
+    def forward(self, x):
+        return self.logits(x @ self.features)
+
+
+class LayersInAList(Net):
+    def __init__(self):
+        super().__init__()
+        self.layers = [nn.Linear(8, 8)]
+
+    def forward(self, x):
+        return self.logits(self.layers[0](x))
+
+
+class RandomBuffer(RandomFeatures):
+    """The right way, but for the generator: no seed of torch's gives the same numbers again."""
+
+    def __init__(self):
+        super().__init__()
+        del self.features
+        self.register_buffer("features", torch.tensor([[random.random()] * 8] * 8))
+
+
+class Computed(Net):
+    def __init__(self):
+        super().__init__()
+        self.twice = self.a.weight * 2
+
+
+class Sparse(Net):
+    def forward(self, x):
+        return self.logits(x).to_sparse()
+
+
 ONCE = Net()
 
 
@@ -154,6 +194,22 @@ def mean_loss(logits, y):
 def centred_loss(logits, y):
     losses = F.cross_entropy(logits, y, reduction="none")
     return losses - losses.mean()
+
+
+def hardest_half(logits, y):
+    losses = F.cross_entropy(logits, y, reduction="none")
+    return losses * (losses >= losses.median())
+
+
+def brier_of_the_classes_of_a_batch(logits, y):
+    return (logits.softmax(1) - F.one_hot(y)).square().sum(1)
+
+
+def scaled_loss(logits, y):
+    return F.cross_entropy(logits * SCALE, y, reduction="none")
+
+
+SCALE = nn.Parameter(torch.ones(()))
 
 
 def broken_loss(logits, y):
@@ -216,8 +272,18 @@ REFUSED = {
     "losses mix": (
         Net,
         {"loss": f"{__name__}:centred_loss"},
-        r"centred_loss of 2 examples is not the loss of each",
+        r"centred_loss of 8 examples is not the loss of each",
     ),
+    "losses mix where there are three": (Net, {"loss": hardest_half}, r"hardest_half of 8 examples is not the loss"),
+    "a loss counts classes": (Net, {"loss": brier_of_the_classes_of_a_batch}, r"of_a_batch of (8|one) example.*"),
+    "a loss trains": (Net, {"loss": scaled_loss}, r"reaches 1 tensors that are no parameters of Net .*\(\[\]\)"),
+    "a drawn attribute": (RandomFeatures, {}, r"neither its parameters nor its buffers.*register_buffer"),
+    "layers in a list": (LayersInAList, {}, r"LayersInAList computes with random numbers.*nn\.ModuleList"),
+    "layers in a list of an instance": (LayersInAList(), {}, r"reaches 2 tensors .*nn\.ModuleList"),
+    "an attribute trains": (RandomFeatures(trains=True), {}, r"reaches 1 tensors .*would not train \(\[8, 8\]\)"),
+    "a buffer without a seed": (RandomBuffer, {}, r"builds another network each time from the same seed"),
+    "a computed attribute": (Computed, {}, r"Computed cannot be copied .*Compute it in forward\(\)"),
+    "sparse outputs": (Sparse, {}, r"returns float32 and sparse_coo; logits must be float32 and dense"),
     "broken loss": (
         Net,
         {"loss": f"{__name__}:broken_loss"},

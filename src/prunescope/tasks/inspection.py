@@ -14,7 +14,9 @@ from torch import Tensor
 from prunescope.base.blame import blaming
 from prunescope.base.errors import UsageError
 from prunescope.base.state import Weights
-from prunescope.base.tree import equal
+from prunescope.base.streams import stream
+from prunescope.base.tree import Tree, equal
+from prunescope.tasks.functional import fill, places_of
 from prunescope.tasks.losses import cross_entropy, mean_binary_cross_entropy
 from prunescope.tasks.prunable import Tensors
 from prunescope.tasks.targets import Classes
@@ -22,6 +24,8 @@ from prunescope.tasks.task import Problem
 
 TOLERANCE = 1e-3
 """Relative to the largest output; examples that influence each other differ by more, rounding by less."""
+LOSSES = 8
+"""So many examples' losses are compared with those of each by itself; some losses look at more than two."""
 NAMES = 4
 """Most names in a sentence."""
 
@@ -91,7 +95,7 @@ def inspect_problem(problem: Problem) -> Inspection:
     name = model.network.path.rpartition(":")[2]
     weights, before = model.fresh(0), model.fresh(0)
     _check_numbers(name, weights)
-    if not equal(weights.params, before.params):
+    if not (equal(weights.params, before.params) and equal(weights.buffers, before.buffers)):
         raise UsageError(
             f"{name} builds another network each time from the same seed: it draws from another generator than torch's "
             "default one (random, numpy), and no run could be made again; draw by torch"
@@ -103,6 +107,7 @@ def inspect_problem(problem: Problem) -> Inspection:
         _check_outputs(name, outputs, problem)
         problem.target.require_fit(outputs, y, problem.classes)
         _check_alone(name, apply, x, outputs)
+        _check_whole(name, problem, weights, x, outputs)
         training = apply(x, train=True)
         _check_pure(name, apply, x, training, (weights, before))
         if training.shape != outputs.shape:
@@ -111,6 +116,9 @@ def inspect_problem(problem: Problem) -> Inspection:
                 "it must return the same logits [N, C] in both: name them by output=, or leave the others out"
             )
         _check_loss(problem, outputs, y)
+        some = torch.randperm(len(train), generator=stream(0, "losses"))[:LOSSES]
+        x, y = train.batch(some.to(y.device))
+        _check_single(problem, apply(x, train=False), y)
         _check_named_output(name, problem, apply, x)
     masked = {key: int((~mask).sum()) for key, mask in weights.masks.items() if not bool(mask.all())}
     frozen = tuple(sorted(model.frozen))
@@ -145,6 +153,7 @@ def _unused(problem: Problem, weights: Weights, x: Tensor, y: Tensor) -> tuple[s
         losses = problem.loss(outputs, y)
         if not losses.requires_grad:
             return tuple(leaves)
+        _check_registered(problem.model.network.path.rpartition(":")[2], losses, leaves)
         slopes = torch.autograd.grad(losses.sum(), list(leaves.values()), allow_unused=True)
     return tuple(name for name, slope in zip(leaves, slopes, strict=True) if slope is None)
 
@@ -169,7 +178,43 @@ def _check_pure(name: str, apply: "_Passes", x: Tensor, training: Tensor, weight
     if not _close(apply(x, train=True), training):
         raise UsageError(
             f"{name} returns other outputs for the same examples and seed in training mode: it draws from another "
-            "generator than torch's default one (random, numpy), and no run could be made again; draw by torch"
+            "generator than torch's default one (random, numpy), or it changes a plain attribute, and no run could be "
+            "made again; draw by torch, and keep what changes in a buffer (register_buffer)"
+        )
+
+
+def _check_whole(name: str, problem: Problem, weights: Weights, x: Tensor, outputs: Tensor) -> None:
+    """Raises UsageError where parameters and buffers are not all that a network computes with."""
+    network = problem.model.network
+    if network.given is not None:
+        return
+    torch.default_generator.manual_seed(2**40 - 87)  # no seed that the first one may have been built under
+    again = network.build(problem.model.example).eval()
+    fill(places_of(again), {**weights.params, **weights.buffers})
+    if not _close(again(x), outputs):
+        raise UsageError(
+            f"{name} computes with random numbers that are neither its parameters nor its buffers, so that no run "
+            "could be made again: make tensors buffers (register_buffer), and hold layers in nn.ModuleList or "
+            "nn.ModuleDict, not in a list or a dictionary"
+        )
+
+
+def _check_registered(name: str, losses: Tensor, leaves: Tree) -> None:
+    """Raises UsageError where a gradient reaches tensors that are no parameters, which would silently not train."""
+    known = {id(leaf) for leaf in leaves.values()}
+    pending, seen, strange = [losses.grad_fn], set[Any](), list[Tensor]()
+    while pending:
+        node = pending.pop()
+        if node is not None and node not in seen:
+            seen.add(node)
+            pending.extend(before for before, _ in node.next_functions)
+            leaf = getattr(node, "variable", None)
+            strange += [leaf] if leaf is not None and id(leaf) not in known else []
+    if strange:
+        shapes = ", ".join(str(list(leaf.shape)) for leaf in strange[:NAMES])
+        raise UsageError(
+            f"a gradient reaches {len(strange)} tensors that are no parameters of {name} and would not train "
+            f"({shapes}): make them nn.Parameter, hold layers in nn.ModuleList or nn.ModuleDict, or detach() them"
         )
 
 
@@ -203,10 +248,9 @@ def _check_outputs(name: str, outputs: Tensor, problem: Problem) -> None:
             f"{name} returns a tensor {list(outputs.shape)} for 2 examples; it must return logits [N, C], here "
             f"[2, {classes}] or more columns"
         )
-    if outputs.dtype != torch.float32:
-        raise UsageError(
-            f"{name} returns {str(outputs.dtype).removeprefix('torch.')}; logits must be float32 (call .float())"
-        )
+    if outputs.dtype != torch.float32 or outputs.layout != torch.strided:
+        kind = " and ".join(str(part).removeprefix("torch.") for part in (outputs.dtype, outputs.layout))
+        raise UsageError(f"{name} returns {kind}; logits must be float32 and dense (call .float(), .to_dense())")
     if bool(outputs.isnan().any()):
         raise UsageError(f"{name} returns NaN for fresh weights; look for a NaN in the inputs, or a division by 0")
 
@@ -257,14 +301,23 @@ def _loss_name(problem: Problem) -> str:
 def _check_loss(problem: Problem, outputs: Tensor, y: Tensor) -> None:
     name = _loss_name(problem)
     with blaming(f"loss {name}", always=True):
-        losses, *alone = (problem.loss(outputs[rows], y[rows]) for rows in ([0, 1], [0], [1]))
+        losses = problem.loss(outputs, y)
     shape = list(losses.shape) if isinstance(losses, Tensor) else type(losses).__name__
-    if shape != [2]:
+    if shape != [len(y)]:
         raise UsageError(
-            f"loss {name} returns {shape} for 2 examples; it must return the loss of each, [N] (reduction='none')"
-        )
-    if not _close(torch.cat([loss.reshape(-1) for loss in alone]), losses):
-        raise UsageError(
-            f"loss {name} of 2 examples is not the loss of each by itself; it must not take a mean over the batch "
+            f"loss {name} returns {shape} for {len(y)} examples; it must return the loss of each, [N] "
             "(reduction='none')"
+        )
+
+
+def _check_single(problem: Problem, outputs: Tensor, y: Tensor) -> None:
+    """Raises UsageError if the losses of several examples are not those of each by itself."""
+    name = _loss_name(problem)
+    with blaming(f"loss {name} of one example", always=True):
+        losses = problem.loss(outputs, y)
+        alone = [problem.loss(outputs[row : row + 1], y[row : row + 1]).reshape(-1) for row in range(len(y))]
+    if not _close(torch.cat(alone), losses):
+        raise UsageError(
+            f"loss {name} of {len(y)} examples is not the loss of each by itself; it must not take a mean, a median or "
+            "a number of classes from the batch (reduction='none')"
         )
