@@ -110,8 +110,8 @@ def _taken(loader: Any, name: str) -> list[int]:
     if len(set(places)) != len(places) or places != sorted(map(int, second)):
         raise UsageError(
             f"{name}: the loader's {type(sampler).__name__} takes examples more than once, or other ones each time, "
-            "and they are read only once here; give the Dataset itself, and sampler=ps.Balanced() or ps.Weighted(...) to "
-            "the recipe"
+            "and they are read only once here; give the Dataset itself, and sampler=ps.Balanced() or "
+            "ps.Weighted(...) to the recipe"
         )
     return places
 
