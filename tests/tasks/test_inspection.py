@@ -175,6 +175,12 @@ class Sparse(Net):
         return self.logits(x).to_sparse()
 
 
+def hooked():
+    module = Net()
+    module.a.weight.register_hook(lambda slope: 0 * slope)
+    return module
+
+
 ONCE = Net()
 
 
@@ -283,6 +289,7 @@ REFUSED = {
     "an attribute trains": (RandomFeatures(trains=True), {}, r"reaches 1 tensors .*would not train \(\[8, 8\]\)"),
     "a buffer without a seed": (RandomBuffer, {}, r"builds another network each time from the same seed"),
     "a computed attribute": (Computed, {}, r"Computed cannot be copied .*Compute it in forward\(\)"),
+    "a hook on a gradient": (hooked, {}, r"a\.weight of Net has a hook on its gradient, which would not be called"),
     "sparse outputs": (Sparse, {}, r"returns float32 and sparse_coo; logits must be float32 and dense"),
     "broken loss": (
         Net,

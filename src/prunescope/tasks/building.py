@@ -66,7 +66,7 @@ def checked(module: nn.Module) -> nn.Module:
     """The module itself.
 
     Raises UsageError for what this package cannot put tensors of its own into: wrappers that compile or distribute,
-    hooks that compute a weight, tensors without numbers.
+    hooks that compute a weight, tensors without numbers, hooks on the gradient of a tensor, which others replace.
     """
     for name, part in module.named_modules():
         if isinstance(part, torch.jit.ScriptModule) or type(part).__name__ in _WRAPPERS:
@@ -78,6 +78,12 @@ def checked(module: nn.Module) -> nn.Module:
         raise UsageError(
             f"{type(module).__name__} has parameters on the device 'meta', without numbers; load them first"
         )
+    for name, leaf in module.named_parameters():
+        if leaf._backward_hooks or getattr(leaf, "_post_accumulate_grad_hooks", None):
+            raise UsageError(
+                f"{name} of {type(module).__name__} has a hook on its gradient, which would not be called here; do that "
+                "in update() of an optimizer of your own, or freeze the tensor (requires_grad=False)"
+            )
     for name, part in module.named_modules():
         for hook in part._forward_pre_hooks.values():
             kind = type(hook).__name__
