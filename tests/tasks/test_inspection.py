@@ -324,6 +324,30 @@ def test_a_split_of_one_batch_and_a_rest_of_more_than_one_train_with_normalizati
     assert inspected(Normed, train=98).is_usual and inspected(Normed, train=17, batch=17).is_usual
 
 
+class Tagger(nn.Module):
+    """Two columns of whole numbers with tables of their own."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second, self.head = nn.Embedding(5, 4), nn.Embedding(9, 4), nn.Linear(4, 2)
+
+    def forward(self, x):
+        return self.head(self.first(x[:, 0]) + self.second(x[:, 1]))
+
+
+@pytest.mark.parametrize(("split", "column", "value"), [(0, 0, 5), (1, 0, 5), (1, 1, 9), (1, 1, 8)])
+def test_numbers_beyond_a_table_are_found_before_training_in_whatever_example_they_are(split, column, value):
+    held = [(torch.tensor([[4, 8]]).repeat(500, 1), torch.arange(500) % 2) for _ in range(2)]
+    held[split][0][77, column] = value
+    task = Task.from_module(Tagger, train=held[0], test=held[1])
+    problem = task.load(Seeds(), task.data.source.load())
+    if value == 8:
+        inspect_problem(problem)
+    else:
+        with pytest.raises(UsageError, match=r"Tagger on inputs 0: int \[2\]: IndexError: index out of range"):
+            inspect_problem(problem)
+
+
 def test_an_object_with_logits_is_understood():
     assert inspected(HuggingFace).outputs == 3
     assert inspected(Pair, output=0).outputs == 3

@@ -81,8 +81,8 @@ def checked(module: nn.Module) -> nn.Module:
     for name, leaf in module.named_parameters():
         if leaf._backward_hooks or getattr(leaf, "_post_accumulate_grad_hooks", None):
             raise UsageError(
-                f"{name} of {type(module).__name__} has a hook on its gradient, which would not be called here; do that "
-                "in update() of an optimizer of your own, or freeze the tensor (requires_grad=False)"
+                f"{name} of {type(module).__name__} has a hook on its gradient, which would not be called here; do "
+                "that in update() of an optimizer of your own, or freeze the tensor (requires_grad=False)"
             )
     for name, part in module.named_modules():
         for hook in part._forward_pre_hooks.values():
