@@ -10,8 +10,9 @@ import torch
 from specimens import contents, risk
 from torch import nn
 
+import prunescope as ps
 from prunescope.base import tree
-from prunescope.base.errors import CodeChanged
+from prunescope.base.errors import CodeChanged, UsageError
 from prunescope.base.reference import FINAL
 from prunescope.runs.execution.ensure import ensure
 from prunescope.runs.graph.families import imp
