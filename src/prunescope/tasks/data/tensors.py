@@ -96,6 +96,7 @@ def own(
     target = Classes() if target is None else target
     given = {"train": train, "test": test} if train is not None else {"test": test}
     pairs = {name: pair(data, name=name) for name, data in given.items()}
+    _check_columns(next(iter(pairs.values())).x, pairs["test"].x)
     names = class_names or next((p.class_names for p in pairs.values() if p.class_names), ()) or _texts(pairs)
     labels = {name: _labels(held.y, names, name) for name, held in pairs.items()}
     examples = {name: _examples(held, labels[name], name) for name, held in pairs.items()}
@@ -118,6 +119,17 @@ def own(
     facts = {"groups": columns} if columns else {}
     library.keep(content, facts | ({"class_names": _list(names)} if names else {}))
     return Own(Tensors(classes=count, **content.summary), layout, target)
+
+
+def _check_columns(train: Any, test: Any) -> None:
+    """Raises UsageError if the columns of two tables are not the same ones in one order: networks see no names."""
+    first, second = (list(getattr(x, "columns", ())) for x in (train, test))
+    if first and second and first != second:
+        odd = next((pair for pair in zip(first, second, strict=False) if pair[0] != pair[1]), (len(first), len(second)))
+        raise UsageError(
+            f"train x and test x have other columns, or in another order ({odd[0]} and {odd[1]}); give "
+            "test[train.columns]"
+        )
 
 
 def _texts(pairs: Mapping[str, Pair]) -> tuple[str, ...]:
@@ -183,6 +195,8 @@ def _weighted(target: Target, labels: Mapping[str, Tensor], weights: Any) -> tup
 
 def _classes(target: Target, labels: Mapping[str, Tensor], classes: int | None, names: Names) -> int:
     """The number of classes. Raises UsageError for labels that do not fit, to train also where a class is alone."""
+    if classes is not None and (type(classes) is not int or classes < 1):
+        raise UsageError(f"classes={classes!r} is no number of classes; give a whole number from 2")
     for name, y in labels.items():
         target.check(y, name=name)
     least = target.count(*labels.values())
