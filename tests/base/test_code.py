@@ -1,5 +1,6 @@
 """The digest of what a user wrote changes when, and only when, what it computes may change."""
 
+import copy
 import functools
 import importlib
 import itertools
@@ -11,7 +12,8 @@ import pytest
 import torch
 from torch import nn
 
-from prunescope.base.code import code_digest, is_installed
+from prunescope.base.code import code_digest, value_digest
+from prunescope.base.installed import is_installed
 
 _NUMBER = itertools.count()
 
@@ -103,6 +105,76 @@ def test_a_module_of_the_users_is_followed_as_far_as_it_is_read(module):
         main = module(f"import {name} as helpers\ndef f(x):\n    return helpers.twice(x)\n")
         found.append(code_digest(main.f))
     assert found[0] == found[1] != found[2]
+
+
+@pytest.mark.parametrize(
+    "reads",
+    [
+        "import {package}.inner\ndef f(x):\n    return {package}.inner.twice(x)\n",
+        "def f(x):\n    from {package}.inner import twice\n    return twice(x)\n",
+        "def f(x):\n    import {package}.inner as inner\n    return inner.twice(x)\n",
+        "import {package}.inner as inner\ndef f(x):\n    return getattr(inner, 'twice')(x)\n",
+    ],
+    ids=["a module of a package", "a name that is imported inside", "a module that is imported inside", "getattr"],
+)
+def test_what_is_read_of_a_package_counts_however_it_is_reached(module, tmp_path, reads):
+    package, found = f"users_package_{next(_NUMBER)}", []
+    (tmp_path / package).mkdir()
+    (tmp_path / package / "__init__.py").touch()
+    for scale, other in ((1, 1), (1, 2), (3, 1)):
+        for name in [name for name in sys.modules if name.startswith(package)]:
+            del sys.modules[name]
+        text = f"SCALE = {scale}\nOTHER = {other}\ndef twice(x):\n    return 2 * x * SCALE\n"
+        (tmp_path / package / "inner.py").write_text(text + "#" * len(found))
+        found.append(code_digest(module(reads.format(package=package)).f))
+    assert found[0] == found[1] != found[2]
+
+
+class Scaling:
+    """A decorator that keeps what it decorates and a number."""
+
+    def __init__(self, function, by):
+        functools.update_wrapper(self, function)
+        self.function, self.by = function, by
+
+
+class Numbers(dict):
+    """A dictionary with attributes of its own."""
+
+    def __init__(self, by):
+        super().__init__()
+        self.by = by
+
+
+class Slotted:
+    __slots__ = ("by",)
+
+    def __init__(self, by):
+        self.by = by
+
+
+def dispatching(by):
+    function = functools.singledispatch(lambda x: x)
+    function.register(float, eval(f"lambda x: {by} * x"))
+    return function
+
+
+def with_attribute(by):
+    function = defined("def f(x): return x * f.by")
+    function.by = by
+    return function
+
+
+@pytest.mark.parametrize(
+    "make", [lambda by: Scaling(test_what_refers_to_itself_ends, by), Numbers, Slotted, dispatching, with_attribute]
+)
+def test_what_an_object_or_a_function_holds_counts_and_using_it_does_not(make):
+    one, same, other = (make(by) for by in (1, 1, 2))
+    first = code_digest(lambda: one)
+    copy.copy(one)
+    if callable(one) and not isinstance(one, Scaling):
+        one(2.0)
+    assert first == code_digest(lambda: one) and value_digest(one) == value_digest(same) != value_digest(other)
 
 
 def test_instances_partials_and_methods():

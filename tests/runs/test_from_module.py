@@ -10,8 +10,9 @@ import torch
 from specimens import contents, risk
 from torch import nn
 
+import prunescope as ps
 from prunescope.base import tree
-from prunescope.base.errors import CodeChanged
+from prunescope.base.errors import CodeChanged, UsageError
 from prunescope.base.reference import FINAL
 from prunescope.runs.execution.ensure import ensure
 from prunescope.runs.graph.families import imp
@@ -61,7 +62,7 @@ def test_an_instance_starts_every_replicate_as_given(store):
     given = Unseen()
     base = recipe_of(given).replace(length="1it", schedule=Constant(lr=1e-12))
     runs = [base, base.replace(seeds=base.seeds.replace(init=1))]
-    ensure(runs, store=store, workers=2)
+    ensure(runs, store=store, workers=1)
     for run in runs:
         params = store.weights(run.id, FINAL.id).params
         assert all(torch.allclose(params[name], leaf, atol=1e-9) for name, leaf in given.named_parameters())
@@ -188,3 +189,19 @@ def test_what_a_script_or_a_notebook_defines_works_in_other_processes_with_the_s
     assert here not in places and places and "note: " not in said
     stored = [path.read_bytes() for path in (tmp_path / "store-spread").rglob("*") if path.is_file()]
     assert stored and not any(b"cloudpickle" in content for content in stored)
+
+
+class Chosen(ps.Constant):
+    def at(self, step, clock):
+        return RATES[self.lr]
+
+
+RATES = {1.0: None, 2.0: float("nan"), 3.0: -0.1}
+
+
+@pytest.mark.parametrize("lr", RATES)
+def test_a_schedule_without_a_rate_is_refused_before_any_work(lr, store):
+    recipe = recipe_of(Unseen).replace(schedule=Chosen(lr=lr))
+    for ask in (lambda: ps.inspect(recipe), lambda: ensure(recipe, store=store)):
+        with pytest.raises(UsageError, match=r"Chosen\.at\(0, clock\)(: TypeError| returned .*; a rate is a number)"):
+            ask()

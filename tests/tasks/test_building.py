@@ -91,8 +91,29 @@ def test_weight_norm_of_old_is_refused_and_the_new_one_is_pruned_where_it_is_sto
 def test_an_instance_that_holds_a_computed_tensor_is_refused_with_the_fix():
     module = mlp()
     module.scale = module[0].weight.norm()
-    with pytest.raises(UsageError, match=r"cannot be copied .*give the class, or a function"):
+    with pytest.raises(UsageError, match=r"cannot be copied .*give a class or a function"):
         network_of(module)
+
+
+class WeightNormedLSTM(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.recurrent = parametrizations.weight_norm(nn.LSTM(8, 4, batch_first=True), "weight_hh_l0")
+        self.head = nn.Linear(4, 3)
+
+    def forward(self, x):
+        return self.head(self.recurrent(x)[0])
+
+
+@pytest.mark.parametrize("make", [lambda: WeightNormedLSTM, WeightNormedLSTM], ids=["class", "instance"])
+def test_a_recurrent_layer_with_weight_norm_computes_with_the_weights_it_is_given(make):
+    model, x = Model(network_of(make())), torch.ones(2, 8)
+    params, buffers = model.init(1)
+    params = {name: leaf + 0.3 for name, leaf in params.items()}
+    plain = WeightNormedLSTM()
+    plain.load_state_dict(params)
+    for train in (False, True):
+        torch.testing.assert_close(model.apply(params, buffers, x, train=train)[0], plain(x))
 
 
 # -- lazy layers and modes

@@ -135,6 +135,52 @@ class NotANumber(Net):
         return self.logits(x) / 0 * 0
 
 
+class RandomFeatures(Net):
+    """A matrix that is drawn when the module is made, and neither a parameter nor a buffer."""
+
+    def __init__(self, trains=False):
+        super().__init__()
+        self.features = torch.randn(8, 8, requires_grad=trains)
+
+    def forward(self, x):
+        return self.logits(x @ self.features)
+
+
+class LayersInAList(Net):
+    def __init__(self):
+        super().__init__()
+        self.layers = [nn.Linear(8, 8)]
+
+    def forward(self, x):
+        return self.logits(self.layers[0](x))
+
+
+class RandomBuffer(RandomFeatures):
+    """The right way, but for the generator: no seed of torch's gives the same numbers again."""
+
+    def __init__(self):
+        super().__init__()
+        del self.features
+        self.register_buffer("features", torch.tensor([[random.random()] * 8] * 8))
+
+
+class Computed(Net):
+    def __init__(self):
+        super().__init__()
+        self.twice = self.a.weight * 2
+
+
+class Sparse(Net):
+    def forward(self, x):
+        return self.logits(x).to_sparse()
+
+
+def hooked():
+    module = Net()
+    module.a.weight.register_hook(lambda slope: 0 * slope)
+    return module
+
+
 ONCE = Net()
 
 
@@ -154,6 +200,22 @@ def mean_loss(logits, y):
 def centred_loss(logits, y):
     losses = F.cross_entropy(logits, y, reduction="none")
     return losses - losses.mean()
+
+
+def hardest_half(logits, y):
+    losses = F.cross_entropy(logits, y, reduction="none")
+    return losses * (losses >= losses.median())
+
+
+def brier_of_the_classes_of_a_batch(logits, y):
+    return (logits.softmax(1) - F.one_hot(y)).square().sum(1)
+
+
+def scaled_loss(logits, y):
+    return F.cross_entropy(logits * SCALE, y, reduction="none")
+
+
+SCALE = nn.Parameter(torch.ones(()))
 
 
 def broken_loss(logits, y):
@@ -216,8 +278,19 @@ REFUSED = {
     "losses mix": (
         Net,
         {"loss": f"{__name__}:centred_loss"},
-        r"centred_loss of 2 examples is not the loss of each",
+        r"centred_loss of 8 examples is not the loss of each",
     ),
+    "losses mix where there are three": (Net, {"loss": hardest_half}, r"hardest_half of 8 examples is not the loss"),
+    "a loss counts classes": (Net, {"loss": brier_of_the_classes_of_a_batch}, r"of_a_batch of (8|one) example.*"),
+    "a loss trains": (Net, {"loss": scaled_loss}, r"reaches 1 tensors that are no parameters of Net .*\(\[\]\)"),
+    "a drawn attribute": (RandomFeatures, {}, r"neither its parameters nor its buffers.*register_buffer"),
+    "layers in a list": (LayersInAList, {}, r"LayersInAList computes with random numbers.*nn\.ModuleList"),
+    "layers in a list of an instance": (LayersInAList(), {}, r"reaches 2 tensors .*nn\.ModuleList"),
+    "an attribute trains": (RandomFeatures(trains=True), {}, r"reaches 1 tensors .*would not train \(\[8, 8\]\)"),
+    "a buffer without a seed": (RandomBuffer, {}, r"builds another network each time from the same seed"),
+    "a computed attribute": (Computed, {}, r"Computed cannot be copied .*Compute it in forward\(\)"),
+    "a hook on a gradient": (hooked, {}, r"a\.weight of Net has a hook on its gradient, which would not be called"),
+    "sparse outputs": (Sparse, {}, r"returns float32 and sparse_coo; logits must be float32 and dense"),
     "broken loss": (
         Net,
         {"loss": f"{__name__}:broken_loss"},
@@ -249,6 +322,30 @@ def test_a_network_that_takes_one_example_may_have_a_batch_of_one(more):
 
 def test_a_split_of_one_batch_and_a_rest_of_more_than_one_train_with_normalization():
     assert inspected(Normed, train=98).is_usual and inspected(Normed, train=17, batch=17).is_usual
+
+
+class Tagger(nn.Module):
+    """Two columns of whole numbers with tables of their own."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second, self.head = nn.Embedding(5, 4), nn.Embedding(9, 4), nn.Linear(4, 2)
+
+    def forward(self, x):
+        return self.head(self.first(x[:, 0]) + self.second(x[:, 1]))
+
+
+@pytest.mark.parametrize(("split", "column", "value"), [(0, 0, 5), (1, 0, 5), (1, 1, 9), (1, 1, 8)])
+def test_numbers_beyond_a_table_are_found_before_training_in_whatever_example_they_are(split, column, value):
+    held = [(torch.tensor([[4, 8]]).repeat(500, 1), torch.arange(500) % 2) for _ in range(2)]
+    held[split][0][77, column] = value
+    task = Task.from_module(Tagger, train=held[0], test=held[1])
+    problem = task.load(Seeds(), task.data.source.load())
+    if value == 8:
+        inspect_problem(problem)
+    else:
+        with pytest.raises(UsageError, match=r"Tagger on inputs 0: int \[2\]: IndexError: index out of range"):
+            inspect_problem(problem)
 
 
 def test_an_object_with_logits_is_understood():

@@ -8,6 +8,7 @@ from stack_lab import SPARSE, assert_close
 from test_interventions import EVERY, program_for, tensors
 
 from prunescope.base import tree
+from prunescope.base.errors import UsageError
 from prunescope.base.streams import replicate
 from prunescope.sparsity.scores import Magnitude, Random, ShuffledMagnitude
 from prunescope.sparsity.select import Amount, Remaining, Sparsity
@@ -20,6 +21,7 @@ from prunescope.training.engines.loop import Loop
 from prunescope.training.engines.stack import Stack
 from prunescope.training.interventions import At, Every, Intervention, LayerSchedule, Prune, PruneUnits, When
 from prunescope.training.optim import SGD, Adam, AdamW, Optimizer
+from prunescope.training.optimizers.wrapper import Clipped
 from prunescope.training.probes import AroundEvents, Curve, Probe
 from prunescope.training.run import Member, train, train_together
 from prunescope.training.schedules import (
@@ -256,6 +258,46 @@ def test_a_rule_that_looks_at_all_weights_is_left_alone_with_each_member(lab):
     assert not (rule.elementwise or rule.stackable or rule.shrinkage(0.1))
     before = lab.program(steps=STEPS)
     check(lab, before, replace(before, optimizer=rule))
+
+
+class Drifting(SGD):
+    """Moves every weight, removed ones as well."""
+
+    def update(self, grads, opt, params, *, keep, lr):
+        return {name: leaf + 0.01 for name, leaf in params.items()}, opt
+
+
+def test_a_rule_that_forgets_the_masks_moves_kept_weights_only(lab):
+    program = lab.program(Prune(when=At(at="3it")), optimizer=Drifting(), steps=STEPS)
+    for end in ends(lab, program).values():
+        weights = end.state.weights
+        assert all(bool((weights.params[name][~mask] == 0).all()) for name, mask in weights.masks.items())
+        assert any(bool((~mask).any()) for mask in weights.masks.values())
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        (lambda params, opt: ({name: params[name] for name in list(params)[:1]}, opt), "returned nothing for"),
+        (
+            lambda params, opt: ({name: leaf[None] for name, leaf in params.items()}, opt),
+            r"returned \[1, .*every param",
+        ),
+        (lambda params, opt: params, r"returned dict; it must return \(params, opt\)"),
+    ],
+    ids=["one of the parameters", "another shape", "no state"],
+)
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_a_rule_that_returns_other_things_is_refused_by_every_engine(lab, found, words, wrapped):
+    class Odd(SGD):
+        def update(self, grads, opt, params, *, keep, lr):
+            return found(params, opt)
+
+    rule = Clipped(optimizer=Odd(), norm=1.0) if wrapped else Odd()
+    program = lab.program(optimizer=rule, steps=STEPS)
+    for engine in (Loop(), InPlace()):
+        with pytest.raises(UsageError, match=words):
+            train(program, lab.begin(program, sparsity=0.3), engine=engine)
 
 
 def test_what_only_a_faster_form_says_is_refused():

@@ -116,6 +116,7 @@ def test_states_that_pruning_clears_are_known(lab):
         ("torch.optim:Adam", {"momentum": 0.9}, r"refuses its arguments.*momentum"),
         ("torch.optim:Adam", {"lr": 0.9}, "which the schedule gives"),
         ("torch.optim:LBFGS", {}, "needs no closure"),
+        ("torch.optim:SparseAdam", {}, "from dense gradients alone"),
         (f"{__name__}:Remembering", {}, "keeps a state in its parameter groups"),
     ],
 )

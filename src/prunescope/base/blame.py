@@ -11,8 +11,8 @@ from collections.abc import Iterator
 import torch
 from pydantic import ValidationError
 
-from prunescope.base.code import in_library, is_installed
 from prunescope.base.errors import PrunescopeError, UserCodeError
+from prunescope.base.installed import in_library, is_installed
 
 
 @contextlib.contextmanager

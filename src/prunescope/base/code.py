@@ -11,24 +11,20 @@ What is installed is named, not read: it has a version of its own.
 """
 
 import ast
-import dis
 import functools
-import importlib.metadata
 import inspect
 import linecache
-import site
-import sys
-import sysconfig
 import textwrap
 import types
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
 from prunescope.base.digest import array_digest, text_digest
+from prunescope.base.installed import is_installed
+from prunescope.base.reads import globals_read
 
 _GENERATED = (
     "__dict__",
@@ -38,6 +34,7 @@ _GENERATED = (
     "__doc__",
     "__annotations__",
     "__firstlineno__",
+    "__slotnames__",  # which copying an instance adds
 )
 _PLAIN = (str, bytes, int, float, complex, bool, type(None), type(Ellipsis), range)
 
@@ -52,49 +49,6 @@ def code_digest(target: object) -> str | None:
 def value_digest(target: object) -> str:
     """32 hexadecimal digits of all that an object holds and computes: code, attributes, tensors and their sharing."""
     return text_digest("\n".join(_Walk().describe(target)))
-
-
-def is_installed(module_name: str) -> bool:
-    """Whether a module belongs to Python, to prunescope or to an installed package, whose version stands for its code.
-
-    `__main__`, notebooks, files beside a study and packages that are installed as editable do not.
-    """
-    top = module_name.split(".")[0]
-    if top in ("__main__", "__mp_main__"):  # whatever program it is that runs
-        return False
-    if top == "prunescope" or top in sys.stdlib_module_names or top in sys.builtin_module_names:
-        return True
-    file = getattr(sys.modules.get(module_name), "__file__", None)
-    return file is not None and in_library(file)
-
-
-def in_library(file: str) -> bool:
-    """Whether a file lies among the installed packages, or belongs to one that was installed elsewhere on the path."""
-    return _in_library(file, tuple(sys.path))
-
-
-@functools.lru_cache(maxsize=4096)
-def _in_library(file: str, path: tuple[str, ...]) -> bool:
-    return any(Path(file).is_relative_to(place) for place in (*_library_folders(), *_installed_elsewhere(path)))
-
-
-@functools.cache
-def _library_folders() -> tuple[Path, ...]:
-    names = [sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), *site.getsitepackages()]
-    return tuple({Path(name).resolve(): None for name in (*names, site.getusersitepackages())})
-
-
-@functools.lru_cache(maxsize=8)
-def _installed_elsewhere(path: tuple[str, ...]) -> frozenset[Path]:
-    """The modules and packages of distributions in other folders (`pip install --target`), which say what is theirs."""
-    folders = [folder for folder in map(Path, path) if folder.is_dir() and folder.resolve() not in _library_folders()]
-    return frozenset(
-        folder / file.parts[0]
-        for folder in folders
-        for distribution in importlib.metadata.distributions(path=[str(folder)])
-        for file in distribution.files or ()
-        if file.parts[0] != ".."
-    )
 
 
 class _Walk:
@@ -132,6 +86,9 @@ class _Walk:
             yield from self._all((value.__func__, value.__self__))
         elif isinstance(value, functools.partial):
             yield from self._all((value.func, value.args, value.keywords))
+        elif isinstance(value, Mapping | list | tuple) and not is_installed(type(value).__module__):
+            yield from self._object(value)
+            yield from self._all(value.items() if isinstance(value, Mapping) else list(value))
         elif isinstance(value, Mapping):
             yield f"mapping {len(value)}"
             yield from self._all(part for item in value.items() for part in item)
@@ -140,7 +97,7 @@ class _Walk:
             yield from self._all(value)
         elif isinstance(value, set | frozenset):
             yield f"set {sorted(map(repr, value))}"
-        elif hasattr(value, "__wrapped__"):
+        elif hasattr(value, "__wrapped__") and is_installed(type(value).__module__):
             yield from self.describe(value.__wrapped__)
         elif isinstance(value, types.BuiltinFunctionType | types.MethodDescriptorType | types.WrapperDescriptorType):
             yield f"builtin {value.__qualname__}"
@@ -159,7 +116,8 @@ class _Walk:
         yield _text(function.__code__)
         yield from self._all((function.__defaults__, function.__kwdefaults__))
         yield from self._all(_closure(function))
-        for name, value in _globals(function.__code__, function.__globals__):
+        yield from self._all(item for item in sorted(vars(function).items()) if item[0][0] != "_")
+        for name, value in globals_read(function.__code__, function.__globals__):
             yield name
             yield from self.describe(value)
 
@@ -227,28 +185,6 @@ def _closure(function: types.FunctionType) -> Iterator[Any]:
             yield cell.cell_contents
         except ValueError:  # a name that is not bound yet
             yield None
-
-
-def _globals(code: types.CodeType, namespace: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """The globals that a function and the functions inside it may read, and what they read of a user's modules."""
-    read, attributes = _reads(code)
-    for name in sorted(read & namespace.keys()):
-        value = namespace[name]
-        yield name, value
-        if isinstance(value, types.ModuleType) and not is_installed(value.__name__):
-            yield from ((f"{name}.{part}", getattr(value, part)) for part in sorted(attributes & vars(value).keys()))
-
-
-@functools.lru_cache(maxsize=4096)
-def _reads(code: types.CodeType) -> tuple[set[str], set[str]]:
-    """The names of globals that code and all code inside it reads, and its other names, attributes among them."""
-    read = {step.argval for step in dis.get_instructions(code) if step.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
-    others = set(code.co_names) - read
-    for part in code.co_consts:
-        if isinstance(part, types.CodeType):
-            inner = _reads(part)
-            read, others = read | inner[0], others | inner[1]
-    return read, others
 
 
 @functools.lru_cache(maxsize=4096)

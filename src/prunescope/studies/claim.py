@@ -16,9 +16,10 @@ from prunescope.base.errors import PrunescopeError, TooFewReplicates, UsageError
 from prunescope.studies import statistics
 from prunescope.studies.estimate import Estimate, Estimated
 from prunescope.studies.quantity import Quantity, nodes_of
-from prunescope.studies.region import Among, Outcome, Region
+from prunescope.studies.region import Outcome, Region
 from prunescope.studies.results import Node, Numbers, Results
 from prunescope.studies.rule import NONE, Rule
+from prunescope.studies.share import Among
 from prunescope.studies.statistics import Interval
 
 Basis = Literal["paper", "recalled", "proposed"]

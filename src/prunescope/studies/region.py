@@ -1,6 +1,6 @@
 """What a claim asserts about a number, or about several: the kinds of region, each with two ways to decide.
 
-`by_paper` is the rule of the paper, a mean against one standard deviation; it is easily fooled by few replicates.
+`by_paper` is the rule of one standard deviation (`rule.OneStandardDeviation`); it is easily fooled by few replicates.
 `by_interval` says "reproduced" only if all of the confidence interval lies inside, "contradicted" only if none does.
 """
 
@@ -200,7 +200,7 @@ class Near(_Mean):
 
     def by_interval(self, interval: Interval) -> Outcome:
         """Decided if the interval lies wholly inside or wholly outside value ± tolerance."""
-        return _inside(interval, self.value - self.tolerance, self.value + self.tolerance)
+        return inside(interval, self.value - self.tolerance, self.value + self.tolerance)
 
     def p_value(self, values: Numbers) -> float:
         """Two one-sided tests against the ends of the tolerance."""
@@ -231,7 +231,7 @@ class Equivalence(_Mean):
 
     def by_interval(self, interval: Interval) -> Outcome:
         """Decided if the interval lies wholly inside or wholly outside ±margin."""
-        return _inside(interval, -self.margin, self.margin)
+        return inside(interval, -self.margin, self.margin)
 
     def p_value(self, values: Numbers) -> float:
         """Two one-sided tests against the margin."""
@@ -243,119 +243,11 @@ class Equivalence(_Mean):
         return min(1.0, 2.0 * min(above, below))
 
 
-class _Share:
-    """What regions of a share have in common: at least so many of so many, an interval at 95 %."""
-
-    at_least: int
-    of: int
-    fewest: ClassVar[int] = 2
-    level: float
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.at_least <= self.of:
-            raise UsageError(f"at least {self.at_least} of {self.of} is not a count; need 1 <= at_least <= of")
-
-    def by_interval(self, interval: Interval) -> Outcome:
-        """Decided if the whole interval is at or above the claimed share, or below it."""
-        return _inside(interval, self.at_least / self.of, 1.0)
-
-
-@dataclass(frozen=True)
-class Among(_Share):
-    """Of several parts (groups of examples, levels, benchmarks) at least so large a share lies in a region: [R, parts].
-
-    Parts may share replicates and depend on each other in any way, so they are no cases of a binomial: each part is
-    tested over its replicates, and the interval is for the share of parts whose mean lies in the region. Its low end
-    counts the parts that are shown to be inside, its high end all but those shown to be outside, at 97.5 % each. By
-    default all parts have to.
-
-    Paper's rule: at least that share is "reproduced" by the paper's rule for one part; contradicted where that is out
-    of reach even if all inconclusive parts were. chance: how often that rule calls a part outside where nothing
-    differs; as many parts may then be outside as are so by chance in 95 of 100 cases (independent parts).
-
-    Source: Benjamini and Heller 2008 (partial conjunctions of dependent hypotheses).
-    """
-
-    region: Direction | Equivalence
-    _: KW_ONLY
-    at_least: int = 1
-    of: int = 1
-    chance: float = 0.0
-    level: float = 0.95
-
-    def __str__(self) -> str:
-        share = "all" if self.at_least == self.of else f"at least {self.at_least} of {self.of}"
-        return f"{share}: {self.region}"
-
-    def by_paper(self, values: Numbers) -> Outcome:
-        """Compares shares in whole numbers, so that 11 of 13 is exactly 11 of 13."""
-        from scipy import stats
-
-        outcomes = [self.region.by_paper(part) for part in values.T]
-        by_chance = int(stats.binom.ppf(0.95, len(outcomes), self.chance)) if self.chance else 0
-        needed = min(self._needed(values), len(outcomes) - by_chance)
-        if outcomes.count("reproduced") >= needed:
-            return "reproduced"
-        return "contradicted" if len(outcomes) - outcomes.count("contradicted") < needed else "inconclusive"
-
-    def interval(self, values: Numbers) -> Interval:
-        """The share of parts with their mean inside, and simultaneous bounds on it."""
-        parts, one_sided = values.shape[1], (1.0 + self.level) / 2.0
-        of_inside, of_outside = ([p(part) for part in values.T] for p in (self.region.p_value, self.region.p_outside))
-        inside, outside = (statistics.number_holding(p, level=one_sided) for p in (of_inside, of_outside))
-        estimate = sum(p <= 0.5 for p in of_inside)
-        return Interval(estimate / parts, inside / parts, (parts - outside) / parts, self.level)
-
-    def p_value(self, values: Numbers) -> float:
-        """p-value of the partial conjunction "as many parts as claimed lie in the region"."""
-        return statistics.partial_conjunction(
-            [self.region.p_value(part) for part in values.T], at_least=self._needed(values)
-        )
-
-    def _needed(self, values: Numbers) -> int:
-        return -(-self.at_least * int(values.shape[1]) // self.of)
-
-
-@dataclass(frozen=True)
-class Count(_Share):
-    """At least so many of so many independent cases succeed; the sample is 0 or 1 a case.
-
-    Paper's rule: the share of successes is at least `at_least / of`, whatever number of cases was run. The
-    interval is Clopper and Pearson's for the probability of success.
-    """
-
-    at_least: int
-    _: KW_ONLY
-    of: int
-    level: float = 0.95
-    fewest: ClassVar[int] = 1
-
-    def __str__(self) -> str:
-        return f"at least {self.at_least} of {self.of}"
-
-    def by_paper(self, values: Numbers) -> Outcome:
-        """Compares shares in whole numbers, so that 11 of 13 is exactly 11 of 13."""
-        return "reproduced" if _successes(values) * self.of >= self.at_least * len(values) else "contradicted"
-
-    def interval(self, values: Numbers) -> Interval:
-        """Clopper and Pearson's interval for the probability of success."""
-        return statistics.clopper_pearson(_successes(values), len(values), level=self.level)
-
-    def p_value(self, values: Numbers) -> float:
-        """Exact binomial p-value against the claimed share."""
-        return statistics.count_test(_successes(values), len(values), probability=self.at_least / self.of)
-
-
-def _inside(interval: Interval, low: float, high: float) -> Outcome:
+def inside(interval: Interval, low: float, high: float) -> Outcome:
+    """Decided if the whole interval lies within [low, high], or none of it does."""
     if low <= interval.low and interval.high <= high:
         return "reproduced"
     return "contradicted" if interval.high < low or high < interval.low else "inconclusive"
-
-
-def _successes(values: Numbers) -> int:
-    if not set(values.tolist()) <= {0.0, 1.0}:
-        raise UsageError(f"a count needs 0 or 1 a case, got {values.tolist()}; return booleans from the sample")
-    return int(values.sum())
 
 
 def _positive(name: str, number: float) -> None:

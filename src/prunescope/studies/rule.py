@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from prunescope.studies import correlation, statistics
 from prunescope.studies.estimate import Estimated
-from prunescope.studies.region import Among, Count, Direction, Outcome
+from prunescope.studies.region import Direction, Outcome
 from prunescope.studies.results import Numbers, Results
+from prunescope.studies.share import Among, Count
 
 if TYPE_CHECKING:
     from prunescope.studies.claim import Claim, Verdict

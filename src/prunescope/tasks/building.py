@@ -66,7 +66,7 @@ def checked(module: nn.Module) -> nn.Module:
     """The module itself.
 
     Raises UsageError for what this package cannot put tensors of its own into: wrappers that compile or distribute,
-    hooks that compute a weight, tensors without numbers.
+    hooks that compute a weight, tensors without numbers, hooks on the gradient of a tensor, which others replace.
     """
     for name, part in module.named_modules():
         if isinstance(part, torch.jit.ScriptModule) or type(part).__name__ in _WRAPPERS:
@@ -78,6 +78,12 @@ def checked(module: nn.Module) -> nn.Module:
         raise UsageError(
             f"{type(module).__name__} has parameters on the device 'meta', without numbers; load them first"
         )
+    for name, leaf in module.named_parameters():
+        if leaf._backward_hooks or getattr(leaf, "_post_accumulate_grad_hooks", None):
+            raise UsageError(
+                f"{name} of {type(module).__name__} has a hook on its gradient, which would not be called here; do "
+                "that in update() of an optimizer of your own, or freeze the tensor (requires_grad=False)"
+            )
     for name, part in module.named_modules():
         for hook in part._forward_pre_hooks.values():
             kind = type(hook).__name__
@@ -92,18 +98,22 @@ def checked(module: nn.Module) -> nn.Module:
 def copied(module: nn.Module) -> nn.Module:
     """A deep copy on the CPU, also of a module that torch.nn.utils.prune has pruned and that was used since.
 
+    What a parametrized recurrent layer keeps of its computed weights is made anew in its next pass.
+
     Raises UsageError for a module that holds other tensors that were computed.
     """
-    memo: dict[int, Any] = {}
-    for _, part, name in _pruned(module):
-        if isinstance(weight := part.__dict__.get(name), Tensor):
-            memo[id(weight)] = weight.detach().clone()
+    computed = [part.__dict__.get(name) for _, part, name in _pruned(module)]
+    computed += [leaf for part in module.modules() if isinstance(part, nn.RNNBase) for leaf in part._flat_weights]
+    memo: dict[int, Any] = {
+        id(leaf): leaf.detach().clone() for leaf in computed if isinstance(leaf, Tensor) and not leaf.is_leaf
+    }
     try:
         return copy.deepcopy(checked(module), memo).cpu()
     except RuntimeError as problem:
         raise UsageError(
-            f"the {type(module).__name__} cannot be copied ({str(problem).splitlines()[0]}); give the class, or a "
-            "function that builds it, instead of an instance"
+            f"the {type(module).__name__} cannot be copied ({str(problem).partition(' at the moment')[0]}): one of its "
+            "attributes was computed from its parameters. Compute it in forward(), and give a class or a function "
+            "rather than an instance that has been used"
         ) from problem
 
 

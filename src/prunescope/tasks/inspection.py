@@ -6,24 +6,33 @@ prunable (`prunable.py`), when it is looked at (`runs/machine/inspections.py`).
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from prunescope.base.blame import blaming
 from prunescope.base.errors import UsageError
 from prunescope.base.state import Weights
+from prunescope.base.streams import stream
 from prunescope.base.tree import equal
+from prunescope.tasks.examined import (
+    LOSSES,
+    Passes,
+    check_alone,
+    check_loss,
+    check_named_output,
+    check_numbers,
+    check_outputs,
+    check_pure,
+    check_registered,
+    check_single,
+    check_whole,
+    largest_tokens,
+    loss_name,
+    some,
+)
 from prunescope.tasks.losses import cross_entropy, mean_binary_cross_entropy
 from prunescope.tasks.prunable import Tensors
-from prunescope.tasks.targets import Classes
 from prunescope.tasks.task import Problem
-
-TOLERANCE = 1e-3
-"""Relative to the largest output; examples that influence each other differ by more, rounding by less."""
-NAMES = 4
-"""Most names in a sentence."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +66,9 @@ class Inspection:
     def sentence(self) -> str:
         """All of it in a line."""
         unusual = [self._masked] if self.masked else []
-        unusual += [f"{_some(self.frozen)} frozen"] if self.frozen else []
-        unusual += [f"{_some(self.evaluating)} in evaluation mode during training"] if self.evaluating else []
-        unusual += [f"no gradient reaches {_some(self.unused)}"] if self.unused else []
+        unusual += [f"{some(self.frozen)} frozen"] if self.frozen else []
+        unusual += [f"{some(self.evaluating)} in evaluation mode during training"] if self.evaluating else []
+        unusual += [f"no gradient reaches {some(self.unused)}"] if self.unused else []
         unusual += [] if self.seeded else ["every seed starts from the same weights"]
         if self.probabilities:
             unusual += ["outputs are probabilities already, and the loss takes logits: leave softmax or sigmoid out"]
@@ -74,12 +83,7 @@ class Inspection:
     @property
     def _masked(self) -> str:
         count = sum(self.masked.values())
-        return f"{count:,} entries of {_some(tuple(self.masked))} are 0 as given and count as pruned from the start"
-
-
-def _some(names: tuple[str, ...]) -> str:
-    more = f" and {len(names) - NAMES} more" if len(names) > NAMES else ""
-    return ", ".join(names[:NAMES]) + more
+        return f"{count:,} entries of {some(tuple(self.masked))} are 0 as given and count as pruned from the start"
 
 
 def inspect_problem(problem: Problem) -> Inspection:
@@ -90,28 +94,35 @@ def inspect_problem(problem: Problem) -> Inspection:
     model, train = problem.model, problem.train
     name = model.network.path.rpartition(":")[2]
     weights, before = model.fresh(0), model.fresh(0)
-    _check_numbers(name, weights)
-    if not equal(weights.params, before.params):
+    check_numbers(name, weights)
+    if not (equal(weights.params, before.params) and equal(weights.buffers, before.buffers)):
         raise UsageError(
             f"{name} builds another network each time from the same seed: it draws from another generator than torch's "
             "default one (random, numpy), and no run could be made again; draw by torch"
         )
     x, y = train.batch(torch.tensor([0, len(train) - 1], device=train.y.device))
-    apply = _Passes(problem, weights, name)
+    apply = Passes(problem, weights, name)
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
         outputs = apply(x, train=False)
-        _check_outputs(name, outputs, problem)
+        check_outputs(name, outputs, problem)
         problem.target.require_fit(outputs, y, problem.classes)
-        _check_alone(name, apply, x, outputs)
+        check_alone(name, apply, x, outputs)
+        check_whole(name, problem, weights, x, outputs)
         training = apply(x, train=True)
-        _check_pure(name, apply, x, training, (weights, before))
+        check_pure(name, apply, x, training, (weights, before))
         if training.shape != outputs.shape:
             raise UsageError(
                 f"{name} returns {list(training.shape)} in training mode and {list(outputs.shape)} in evaluation mode; "
                 "it must return the same logits [N, C] in both: name them by output=, or leave the others out"
             )
-        _check_loss(problem, outputs, y)
-        _check_named_output(name, problem, apply, x)
+        check_loss(problem, outputs, y)
+        rows = torch.randperm(len(train), generator=stream(0, "losses"))[:LOSSES]
+        x, y = train.batch(rows.to(y.device))
+        check_single(problem, apply(x, train=False), y)
+        for split in (train, problem.test):
+            if len(tokens := largest_tokens(problem, split)):
+                apply(tokens, train=False)
+        check_named_output(name, problem, apply, x)
     masked = {key: int((~mask).sum()) for key, mask in weights.masks.items() if not bool(mask.all())}
     frozen = tuple(sorted(model.frozen))
     return Inspection(
@@ -133,7 +144,7 @@ def check_trains(problem: Problem, inspection: Inspection) -> None:
     leaves = dict(problem.model.template(train=True).named_parameters()).keys() - problem.model.frozen
     if leaves and leaves <= set(inspection.unused):
         raise UsageError(
-            f"no gradient of loss {_loss_name(problem)} reaches any parameter of {inspection.network}; the outputs or "
+            f"no gradient of loss {loss_name(problem)} reaches any parameter of {inspection.network}; the outputs or "
             "the loss were made without a graph: look for detach(), .data, .item(), numpy, argmax or torch.no_grad()"
         )
 
@@ -145,6 +156,7 @@ def _unused(problem: Problem, weights: Weights, x: Tensor, y: Tensor) -> tuple[s
         losses = problem.loss(outputs, y)
         if not losses.requires_grad:
             return tuple(leaves)
+        check_registered(problem.model.network.path.rpartition(":")[2], losses, leaves)
         slopes = torch.autograd.grad(losses.sum(), list(leaves.values()), allow_unused=True)
     return tuple(name for name, slope in zip(leaves, slopes, strict=True) if slope is None)
 
@@ -156,115 +168,3 @@ def _are_probabilities(problem: Problem, outputs: Tensor) -> bool:
     if problem.loss is cross_entropy:
         return bool(torch.allclose(outputs.sum(1), torch.ones(len(outputs), device=outputs.device), atol=1e-5))
     return problem.loss is mean_binary_cross_entropy and outputs.numel() >= 8
-
-
-def _check_pure(name: str, apply: "_Passes", x: Tensor, training: Tensor, weights: tuple[Weights, Weights]) -> None:
-    """Raises UsageError where passes change parameters, or draw from something that has no seed here."""
-    now, before = weights
-    if changed := [key for key, leaf in before.params.items() if not torch.equal(leaf, now.params[key])]:
-        raise UsageError(
-            f"{name} changes its own parameters in a pass ({_some(tuple(changed))}); leave that to the optimizer (an "
-            "Embedding without max_norm)"
-        )
-    if not _close(apply(x, train=True), training):
-        raise UsageError(
-            f"{name} returns other outputs for the same examples and seed in training mode: it draws from another "
-            "generator than torch's default one (random, numpy), and no run could be made again; draw by torch"
-        )
-
-
-class _Passes:
-    """Passes of a network, whose errors name the place in the user's code."""
-
-    def __init__(self, problem: Problem, weights: Weights, name: str) -> None:
-        self._model, self._weights, self._name = problem.model, weights, name
-
-    def __call__(self, x: Tensor, *, train: bool) -> Tensor:
-        layout = self._model.network.layout
-        shape = list(x.shape) if layout is None else layout.described
-        with blaming(f"{self._name} on inputs {shape}", always=True):
-            return self._model.apply(self._weights.params, self._weights.buffers, x, train=train)[0]
-
-
-def _check_numbers(name: str, weights: Weights) -> None:
-    for key, leaf in weights.params.items():
-        if leaf.dtype != torch.float32:
-            raise UsageError(
-                f"{key} of {name} is {str(leaf.dtype).removeprefix('torch.')}; parameters must be float32: call "
-                ".float() on the module (precision='bfloat16' of a recipe trains with shorter numbers)"
-            )
-
-
-def _check_outputs(name: str, outputs: Tensor, problem: Problem) -> None:
-    """Raises UsageError for outputs that cannot be logits; whether they fit another target is said by the target."""
-    classes = problem.classes
-    if outputs.ndim == 0 or len(outputs) != 2 or (isinstance(problem.target, Classes) and outputs.ndim != 2):
-        raise UsageError(
-            f"{name} returns a tensor {list(outputs.shape)} for 2 examples; it must return logits [N, C], here "
-            f"[2, {classes}] or more columns"
-        )
-    if outputs.dtype != torch.float32:
-        raise UsageError(
-            f"{name} returns {str(outputs.dtype).removeprefix('torch.')}; logits must be float32 (call .float())"
-        )
-    if bool(outputs.isnan().any()):
-        raise UsageError(f"{name} returns NaN for fresh weights; look for a NaN in the inputs, or a division by 0")
-
-
-def _check_named_output(name: str, problem: Problem, apply: _Passes, x: Tensor) -> None:
-    """Raises UsageError where a member of the output is named and the network returns a tensor in both modes."""
-    member, given = problem.model.network.output, list[Any]()
-    for train in () if member is None else (False, True):
-        hook = problem.model.template(train=train).register_forward_hook(
-            lambda *call: given.append(call[2]), prepend=True
-        )
-        apply(x, train=train)
-        hook.remove()
-    if given and all(isinstance(output, Tensor) for output in given):
-        raise UsageError(f"{name} returns a tensor, which has no member output={member!r}; leave output= out")
-
-
-def _check_alone(name: str, apply: _Passes, x: Tensor, outputs: Tensor) -> None:
-    if not _close(apply(x, train=False), outputs):
-        raise UsageError(
-            f"{name} returns other outputs for the same examples in evaluation mode: it draws or keeps something "
-            "there; dropout must ask self.training"
-        )
-    try:
-        alone = torch.cat([apply(x[:1], train=False), apply(x[1:], train=False)])
-    except UsageError as problem:
-        raise UsageError(
-            f"{name} takes 2 examples and not 1 in evaluation mode, where examples must not influence each other: "
-            f"{problem}"
-        ) from problem
-    if alone.shape != outputs.shape or not _close(alone, outputs):
-        raise UsageError(
-            f"examples of a batch influence each other in {name} in evaluation mode: 2 together have other outputs "
-            "than each by itself, so no loss of an example would mean anything; use running statistics there"
-        )
-
-
-def _close(one: Tensor, other: Tensor) -> bool:
-    finite = other[other.isfinite()]
-    scale = float(finite.abs().max()) if finite.numel() else 0.0
-    return torch.allclose(one, other, rtol=0, atol=TOLERANCE * scale + 1e-6, equal_nan=True)
-
-
-def _loss_name(problem: Problem) -> str:
-    return str(getattr(problem.loss, "__qualname__", type(problem.loss).__qualname__))
-
-
-def _check_loss(problem: Problem, outputs: Tensor, y: Tensor) -> None:
-    name = _loss_name(problem)
-    with blaming(f"loss {name}", always=True):
-        losses, *alone = (problem.loss(outputs[rows], y[rows]) for rows in ([0, 1], [0], [1]))
-    shape = list(losses.shape) if isinstance(losses, Tensor) else type(losses).__name__
-    if shape != [2]:
-        raise UsageError(
-            f"loss {name} returns {shape} for 2 examples; it must return the loss of each, [N] (reduction='none')"
-        )
-    if not _close(torch.cat([loss.reshape(-1) for loss in alone]), losses):
-        raise UsageError(
-            f"loss {name} of 2 examples is not the loss of each by itself; it must not take a mean over the batch "
-            "(reduction='none')"
-        )

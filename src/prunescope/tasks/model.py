@@ -4,7 +4,6 @@ Belongs here: applying a network, knowing which of its tensors train and which a
 naming and building it (`network.py`), the networks of this package (`nets/`), training.
 """
 
-import copy
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, cast
@@ -19,7 +18,7 @@ from prunescope.base.state import Weights
 from prunescope.base.tree import Tree
 from prunescope.sparsity.structure import Structure
 from prunescope.sparsity.unit_search import find_units
-from prunescope.tasks.building import frozen_parts
+from prunescope.tasks.building import copied, frozen_parts
 from prunescope.tasks.functional import capturing, drawing, fill, places_of
 from prunescope.tasks.kernels.compiling import Pass, compiled_pass
 from prunescope.tasks.network import Network as Network
@@ -60,7 +59,7 @@ class Model:
         }
         self.tensors = sort_tensors(self._train, network.prunable, example)
         self.evaluating = frozen_parts(self._train)
-        self._eval = copy.deepcopy(self._train).eval()
+        self._eval = copied(self._train).eval()
         self._train_places, self._eval_places = places_of(self._train), places_of(self._eval)
 
     def _check_fresh(self, again: nn.Module | None) -> None:

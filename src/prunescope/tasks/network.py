@@ -16,9 +16,10 @@ from pydantic import Field, JsonValue, PrivateAttr, field_validator
 from torch import Tensor, nn
 
 from prunescope.base.blame import blaming
-from prunescope.base.code import code_digest, is_installed, value_digest
+from prunescope.base.code import code_digest, value_digest
 from prunescope.base.errors import CodeChanged, UsageError
 from prunescope.base.importing import Importing, resolve
+from prunescope.base.installed import is_installed
 from prunescope.base.tree import Masks
 from prunescope.base.value import array_digest, text_digest
 from prunescope.tasks.building import Output, checked, copied, in_training, initialize_lazy, made_permanent

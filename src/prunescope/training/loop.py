@@ -18,6 +18,7 @@ from prunescope.base.streams import Seeds, derived, stream
 from prunescope.base.tree import Tree, leaves_of, slope
 from prunescope.tasks.task import Problem, Split
 from prunescope.training.interventions.intervention import Intervention
+from prunescope.training.moved import moved
 from prunescope.training.optim import Optimizer
 from prunescope.training.samplers import Sampler, checked_rows
 from prunescope.training.schedules import Schedule
@@ -217,7 +218,7 @@ class Stepper:
         draw = self.draw(state.step)
         loss, grads, buffers, captured = gradients(program, weights, x, y, draw=draw, capture=capture)
         rate = program.schedule.at(state.schedule_step, program.clock)
-        params, opt = program.optimizer.update(grads, state.opt, weights.params, keep=self.keep(state), lr=rate)
+        params, opt = moved(program.optimizer, grads, state.opt, weights.params, keep=self.keep(state), lr=rate)
         after = state.replace(
             step=state.step + 1,
             schedule_step=state.schedule_step + 1,

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from prunescope.base.tree import Tree, clone
 from prunescope.base.value import Value
+from prunescope.training.moved import moved
 
 OptState = dict[str, Tree]
 """Optimizer state by name ("momentum"), each a tree with the names of the parameters; "count" has the one key ""."""
@@ -83,7 +84,7 @@ class Optimizer(Value):
 
         `opt` and `params` are changed, `grads` is not. By default the results of `update` are copied.
         """
-        updated, state = self.update(grads, opt, params, keep=keep, lr=lr)
+        updated, state = moved(self, grads, opt, params, keep=keep, lr=lr)
         for name, leaf in updated.items():
             params[name].copy_(leaf)
         for part, leaves in state.items():

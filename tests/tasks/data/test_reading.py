@@ -7,7 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
+from torch.utils.data import (
+    BatchSampler,
+    DataLoader,
+    Dataset,
+    IterableDataset,
+    RandomSampler,
+    SubsetRandomSampler,
+    TensorDataset,
+    WeightedRandomSampler,
+)
 
 from prunescope.base.errors import UsageError
 from prunescope.tasks.data.tensors import own
@@ -103,6 +112,9 @@ HOLDERS = {
     "IterableDataset": Stream(),
     "DataLoader": DataLoader(Pairs(), batch_size=5),
     "shuffling DataLoader": DataLoader(Pairs(), batch_size=5, shuffle=True, drop_last=True),
+    "DataLoader without batches": DataLoader(Pairs(), batch_size=None),
+    "DataLoader with a sampler of batches": DataLoader(Pairs(), batch_sampler=BatchSampler(RandomSampler(X), 5, True)),
+    "numbers as objects": (X.numpy().astype(object), Y.numpy().astype(object)),
     "DataLoader of a stream": DataLoader(Stream(), batch_size=5),
     "Hugging Face": HuggingFace(),
 }
@@ -147,6 +159,10 @@ REFUSED = {
         r"from -1 to 1; Classes\(\) takes .* from 0; map the labels: class_names=\{-1: '-1'",
     ),
     "too few classes": ((X, Y), {"classes": 2}, "classes=2 and the labels need 3; give at least 3"),
+    "a text of classes": ((X, Y), {"classes": "3"}, "classes='3' is no number of classes"),
+    "no classes": ((X, Y), {"classes": 0}, "classes=0 is no number of classes"),
+    "a list of groups": ((X, Y), {"groups": ["site"]}, "groups is a list; give a dictionary"),
+    "short unsigned integers": (((X * -9).to(torch.int16).to(torch.uint16), Y * 0), {}, "all 12 .* the label 0"),
     "too few names": ((X, Y), {"class_names": ["a", "b"]}, "class_names has 2 names and the labels need 3"),
     "a name twice": ((X, Y), {"class_names": ["a", "b", "a"]}, "a name twice"),
     "an unmapped label": (
@@ -249,12 +265,49 @@ def test_any_other_error_of_a_dataset_shows_the_users_line():
 
 class Noisy(Pairs):
     def __getitem__(self, place):
-        return self.x[place] + torch.randn(4), int(self.y[place])
+        return self.x[place] + torch.randn(4) * (place % 2), int(self.y[place])
 
 
-def test_a_dataset_that_draws_at_random_is_refused_because_it_is_read_once():
+def mixed(pairs):
+    x = torch.stack([x for x, _ in pairs])
+    return x + torch.rand(()) * x.flip(0), torch.tensor([y for _, y in pairs])
+
+
+@pytest.mark.parametrize("data", [Noisy(), DataLoader(Noisy()), DataLoader(Pairs(), batch_size=4, collate_fn=mixed)])
+def test_examples_that_are_drawn_at_random_are_refused_because_they_are_read_once(data):
     with pytest.raises(UsageError, match="drawn at random; it is read only once"):
-        own(Noisy(), (X, Y))
+        own(data, (X, Y))
+
+
+@pytest.mark.parametrize(
+    "more", [{"sampler": SubsetRandomSampler([7, 1, 5])}, {"batch_sampler": [[5, 1], [7]]}], ids=["sampler", "batches"]
+)
+def test_of_a_loader_with_a_sampler_only_the_examples_that_it_takes_are_read(more):
+    arrays = own((X, Y), DataLoader(Pairs(broken=2), **more)).source.load()
+    assert torch.equal(arrays.test_x.take(torch.arange(3)), X[[1, 5, 7]]) and arrays.test_y.tolist() == [1, 2, 1]
+
+
+@pytest.mark.parametrize("sampler", [WeightedRandomSampler([1.0] * 12, 12), RandomSampler(X, num_samples=5)])
+def test_a_sampler_that_draws_again_or_others_is_refused_with_that_of_a_recipe(sampler):
+    with pytest.raises(UsageError, match=r"takes examples more than once, or other ones .* sampler=ps\.Balanced"):
+        own(DataLoader(Pairs(), sampler=sampler), (X, Y))
+
+
+class Table(Column):
+    """What prunescope asks of a table."""
+
+    def __init__(self, *columns):
+        super().__init__(X.numpy())
+        self.columns = list(columns)
+
+
+def test_columns_of_a_table_have_the_same_order_in_the_test_set():
+    train = Table(*"abcd")
+    assert own((train, Y), (Table(*"abcd"), Y)).source == own((X, Y), (X, Y)).source
+    with pytest.raises(UsageError, match=r"other columns, or in another order \(b and c\); give test\[train.columns\]"):
+        own((train, Y), (Table(*"acbd"), Y))
+    with pytest.raises(UsageError, match=r"train is a table of a, b, c, d; give \(x, y\): its columns of numbers"):
+        own(train, train)
 
 
 def test_reading_that_takes_long_says_how_far_it_is(capsys, monkeypatch):

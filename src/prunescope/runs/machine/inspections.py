@@ -7,7 +7,9 @@ with what the store knows of a network (`loader.py`).
 import json
 from collections.abc import Iterable, Iterator
 from functools import partial
+from math import isfinite
 
+from prunescope.base.blame import blaming
 from prunescope.base.errors import CodeChanged, DataError, UsageError
 from prunescope.base.importing import Importing
 from prunescope.base.steps import Clock
@@ -38,6 +40,7 @@ def inspect(recipe: Recipe) -> Inspection:
     inspection = _inspect(recipe, problem)
     _check_prunable(recipe, inspection)
     _check_events(recipe)
+    _check_rates(recipe)
     return inspection
 
 
@@ -63,6 +66,8 @@ def inspections(plan: Plan, store: Store) -> list[Inspection]:
         except DataError:
             continue
     for recipe in plan.runs:
+        if recipe.id in at_work and isinstance(recipe, Recipe):
+            _check_rates(recipe)
         if recipe.id in at_work and isinstance(recipe, Recipe) and recipe.interventions:
             _check_prunable(recipe, made.get(f"{store.url} {_aspects(recipe)}"))
             _check_events(recipe)
@@ -130,6 +135,18 @@ def _check_events(recipe: Recipe) -> None:
     if isinstance(recipe.examples, Everything):
         for value in recipe.interventions:
             events_of(value, Clock(recipe.clock().epoch_steps, recipe.steps))
+
+
+def _check_rates(recipe: Recipe) -> None:
+    """Raises UsageError where a schedule that a user wrote gives no rate at the first step or at the last."""
+    schedule, last = recipe.schedule, max(0, recipe.steps - 1)
+    for step in () if type(schedule).__module__.startswith("prunescope.") else (0, last):
+        with blaming(f"{type(schedule).__name__}.at({step}, clock)", always=True):
+            rate = schedule.at(step, recipe.clock())
+            fits = isfinite(rate) and rate >= 0
+        name = type(schedule).__name__
+        if not fits:
+            raise UsageError(f"{name}.at({step}, clock) returned {rate!r}; a rate is a number from 0")
 
 
 def check_codes(nodes: Iterable[Value]) -> None:

@@ -30,8 +30,11 @@ def tensor(value: Any, *, name: str) -> Tensor:
     """
     if isinstance(value, Tensor):
         plain = value.detach().cpu()
+        plain = plain.to(torch.int64) if plain.dtype in (torch.uint16, torch.uint32, torch.uint64) else plain
     else:
         array = _array(value, name)
+        if array.dtype.kind == "O" and array.size and all(type(item) in (int, float) for item in array.flat):
+            array = np.array(array.tolist())
         if array.dtype.kind not in "iufb":
             raise UsageError(f"{name} holds {_kind(array)}; {_GIVE}")
         array = array.astype(np.float64) if array.dtype.kind == "f" and array.itemsize > 8 else array
@@ -163,5 +166,5 @@ def _kind(array: np.ndarray[Any, Any]) -> str:
             array.dtype.kind, str(array.dtype)
         )
     odd = next((item for item in array.flat if not isinstance(item, int | float)), array.flat[0])
-    missing = odd is None or (isinstance(odd, float) and math.isnan(odd))
+    missing = odd is None or (isinstance(odd, float) and math.isnan(odd)) or type(odd).__name__ in ("NAType", "NaTType")
     return "missing values" if missing else f"objects such as {str(odd)[:40]!r} ({type(odd).__name__})"

@@ -37,6 +37,10 @@ def groupings(groups: Mapping[str, Any], train: int, test: int) -> dict[str, Any
     train, test: numbers of examples.
     Raises UsageError for a column of another length or of floating numbers.
     """
+    if not isinstance(groups, Mapping):
+        raise UsageError(
+            f"groups is a {type(groups).__name__}; give a dictionary, e.g. groups={{'site': (train, test)}}"
+        )
     return {str(name): _facts(_by_split(column, train, test, str(name))) for name, column in groups.items()}
 
 

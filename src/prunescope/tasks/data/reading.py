@@ -18,6 +18,8 @@ from prunescope.tasks.data import conversion
 
 LABELS = ("label", "labels", "target", "y")
 """What the label of an example may be called where its members have names."""
+LOOKS = 16
+"""About so many examples are read twice, to see whether they are drawn at random."""
 SECONDS = 2.0
 """Reading that takes longer says how far it is."""
 
@@ -48,6 +50,9 @@ def pair(data: Any, *, name: str) -> Pair:
         if len(data) == 2:
             return Pair(*data)
         raise UsageError(f"{name} is a tuple of {len(data)}; give (x, y)")
+    if hasattr(data, "columns") and hasattr(data, "to_numpy"):
+        columns = ", ".join(map(str, list(data.columns)[:12]))
+        raise UsageError(f"{name} is a table of {columns}; give (x, y): its columns of numbers, and the one of labels")
     if isinstance(data, Mapping):
         raise UsageError(
             f"{name} is a dictionary of {', '.join(map(str, data))}; give (x, y), where x may be a dictionary of arrays"
@@ -62,26 +67,53 @@ def pair(data: Any, *, name: str) -> Pair:
     raise UsageError(f"{name} is a {type(data).__name__}; give (x, y), a torch Dataset or a DataLoader")
 
 
-def _each(data: Any, name: str) -> list[Any]:
-    """Every example of a map-style Dataset. Raises UsageError if the first one is another at a second look."""
-    rows = list(_watched((data[place] for place in range(len(data))), len(data), name))
-    if rows and not _equal(rows[0], data[0]):
-        raise UsageError(
-            f"{name}: example 0 of {type(data).__name__} is another one each time, so it is drawn at random; it is "
-            "read only once here. Leave random transforms out, and give them as augmentation=..."
-        )
+def _each(data: Any, name: str, places: Sequence[int] | None = None) -> list[Any]:
+    """Examples of a map-style Dataset, by default all. Raises UsageError if some are others at a second look."""
+    places = range(len(data)) if places is None else places
+    rows = list(_watched((data[place] for place in places), len(places), name))
+    # An odd step: a flip leaves every second example as it is.
+    for row in range(0, len(rows), len(rows) // LOOKS | 1):
+        if not _equal(rows[row], data[places[row]]):
+            raise _drawn(f"example {places[row]} of {type(data).__name__}", name)
     return rows
 
 
+def _drawn(what: str, name: str) -> UsageError:
+    return UsageError(
+        f"{name}: {what} is another one each time, so it is drawn at random; it is read only once here. Leave random "
+        "transforms out, and give them as augmentation=..."
+    )
+
+
 def _of_loader(loader: Any, name: str) -> Pair:
-    """The examples of a loader's Dataset in their own order, put together by its collate_fn."""
+    """The examples of a loader's Dataset that its sampler takes, in their own order, put together by its collate_fn."""
     data, size = loader.dataset, getattr(loader, "batch_size", None) or 64
     if not (hasattr(data, "__getitem__") and hasattr(data, "__len__")):
         return _together(list(_watched(loader, None, name)), name, torch.cat)
-    rows = _each(data, name)
+    rows = _each(data, name, _taken(loader, name))
+    if loader.batch_sampler is None:
+        return _together([loader.collate_fn(row) for row in rows], name)
     starts = range(0, len(rows), size)
     batches = (loader.collate_fn(rows[start : start + size]) for start in starts)
-    return _together(list(_watched(batches, len(starts), name)), name, torch.cat)
+    made = list(_watched(batches, len(starts), name))
+    if made and not _equal(made[0], loader.collate_fn(rows[:size])):
+        raise _drawn("the first batch of its collate_fn", name)
+    return _together(made, name, torch.cat)
+
+
+def _taken(loader: Any, name: str) -> list[int]:
+    """Places of the examples that a loader's sampler takes. Raises UsageError for one that takes some more often."""
+    own = loader.batch_sampler
+    sampler = loader.sampler if own is None else getattr(own, "sampler", own)
+    first, second = ([place for some in sampler for place in (some if own is sampler else [some])] for _ in range(2))
+    places = sorted(map(int, first))
+    if len(set(places)) != len(places) or places != sorted(map(int, second)):
+        raise UsageError(
+            f"{name}: the loader's {type(sampler).__name__} takes examples more than once, or other ones each time, "
+            "and they are read only once here; give the Dataset itself, and sampler=ps.Balanced() or "
+            "ps.Weighted(...) to the recipe"
+        )
+    return places
 
 
 def _columns(data: Any, name: str) -> Pair:

@@ -92,9 +92,9 @@ def _step(rule: TorchOptimizer, optimizer: torch.optim.Optimizer) -> None:
     before = _settings(optimizer)
     try:
         optimizer.step()
-    except TypeError as problem:
+    except (TypeError, RuntimeError) as problem:
         raise UsageError(
-            f"{rule.path} cannot take a step from gradients alone ({problem}); use a rule that needs no closure"
+            f"{rule.path} cannot take a step from dense gradients alone ({problem}); use a rule that needs no closure"
         ) from problem
     if _settings(optimizer) != before:
         raise UsageError(

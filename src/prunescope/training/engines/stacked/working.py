@@ -19,6 +19,7 @@ from prunescope.training.engines.stacked.batches import StackedBatches
 from prunescope.training.engines.stacked.forward import Forward
 from prunescope.training.engines.stacked.linear import Patterns, without
 from prunescope.training.loop import Stepper
+from prunescope.training.moved import moved
 
 
 class Stacked:
@@ -122,7 +123,7 @@ class Stacked:
             rate = float(lr[row]) if isinstance(lr, Tensor) else lr
             rows = [_row(part, row) for part in (grads, self.params, self.keep)]
             opt = {part: _row(leaves, row) for part, leaves in self.opt.items()}
-            params, state = self.program.optimizer.update(rows[0], opt, rows[1], keep=rows[2], lr=rate)
+            params, state = moved(self.program.optimizer, rows[0], opt, rows[1], keep=rows[2], lr=rate)
             for name, leaf in params.items():
                 self.params[name][row].copy_(leaf)
             states.append(state)

@@ -1,0 +1,206 @@
+"""What a network, a loss and data must not show with a few examples, each with one message and the fix.
+
+Belongs here: single checks. Does not belong here: their order, and what is unusual but right (`inspection.py`).
+"""
+
+from math import prod
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from prunescope.base.blame import blaming
+from prunescope.base.errors import UsageError
+from prunescope.base.state import Weights
+from prunescope.base.tree import Tree
+from prunescope.tasks.functional import fill, places_of
+from prunescope.tasks.targets import Classes
+from prunescope.tasks.task import Problem, Split
+
+TOLERANCE = 1e-3
+"""Relative to the largest output; examples that influence each other differ by more, rounding by less."""
+LOSSES = 8
+"""So many examples' losses are compared with those of each by itself; some losses look at more than two."""
+MOST_NUMBERS, MOST_TOKENS = 2**24, 64
+"""Tokens of up to so many numbers are looked at for the largest, of which so many examples try the tables' sizes."""
+NAMES = 4
+"""Most names in a sentence."""
+
+
+def some(names: tuple[str, ...]) -> str:
+    """At most `NAMES` names, and how many more there are."""
+    more = f" and {len(names) - NAMES} more" if len(names) > NAMES else ""
+    return ", ".join(names[:NAMES]) + more
+
+
+def check_pure(name: str, apply: "Passes", x: Tensor, training: Tensor, weights: tuple[Weights, Weights]) -> None:
+    """Raises UsageError where passes change parameters, or draw from something that has no seed here."""
+    now, before = weights
+    if changed := [key for key, leaf in before.params.items() if not torch.equal(leaf, now.params[key])]:
+        raise UsageError(
+            f"{name} changes its own parameters in a pass ({some(tuple(changed))}); leave that to the optimizer (an "
+            "Embedding without max_norm)"
+        )
+    if not _close(apply(x, train=True), training):
+        raise UsageError(
+            f"{name} returns other outputs for the same examples and seed in training mode: it draws from another "
+            "generator than torch's default one (random, numpy), or it changes a plain attribute, and no run could be "
+            "made again; draw by torch, and keep what changes in a buffer (register_buffer)"
+        )
+
+
+def check_whole(name: str, problem: Problem, weights: Weights, x: Tensor, outputs: Tensor) -> None:
+    """Raises UsageError where parameters and buffers are not all that a network computes with."""
+    network = problem.model.network
+    if network.given is not None:
+        return
+    torch.default_generator.manual_seed(2**40 - 87)  # no seed that the first one may have been built under
+    again = network.build(problem.model.example).eval()
+    fill(places_of(again), {**weights.params, **weights.buffers})
+    if not _close(again(x), outputs):
+        raise UsageError(
+            f"{name} computes with random numbers that are neither its parameters nor its buffers, so that no run "
+            "could be made again: make tensors buffers (register_buffer), and hold layers in nn.ModuleList or "
+            "nn.ModuleDict, not in a list or a dictionary"
+        )
+
+
+def largest_tokens(problem: Problem, split: Split) -> Tensor:
+    """Inputs of the examples with the largest number of each column of whole numbers, [B, F]; none of large data."""
+    sizes = [(part.numbers == "int", prod(part.shape)) for part in getattr(problem.model.network.layout, "parts", ())]
+    columns = torch.tensor([whole for whole, size in sizes for _ in range(size)], dtype=torch.bool)
+    if not columns.any() or len(split) * len(columns) > MOST_NUMBERS:
+        return torch.empty(0)
+    x = split.inputs.take(split.index)
+    rows = sorted(set(x[:, columns.to(x.device)].argmax(0).tolist()))
+    return x[rows[:MOST_TOKENS]]
+
+
+def check_registered(name: str, losses: Tensor, leaves: Tree) -> None:
+    """Raises UsageError where a gradient reaches tensors that are no parameters, which would silently not train."""
+    known = {id(leaf) for leaf in leaves.values()}
+    pending, seen, strange = [losses.grad_fn], set[Any](), list[Tensor]()
+    while pending:
+        node = pending.pop()
+        if node is not None and node not in seen:
+            seen.add(node)
+            pending.extend(before for before, _ in node.next_functions)
+            leaf = getattr(node, "variable", None)
+            strange += [leaf] if leaf is not None and id(leaf) not in known else []
+    if strange:
+        shapes = ", ".join(str(list(leaf.shape)) for leaf in strange[:NAMES])
+        raise UsageError(
+            f"a gradient reaches {len(strange)} tensors that are no parameters of {name} and would not train "
+            f"({shapes}): make them nn.Parameter, hold layers in nn.ModuleList or nn.ModuleDict, or detach() them"
+        )
+
+
+class Passes:
+    """Passes of a network, whose errors name the place in the user's code."""
+
+    def __init__(self, problem: Problem, weights: Weights, name: str) -> None:
+        self._model, self._weights, self._name = problem.model, weights, name
+
+    def __call__(self, x: Tensor, *, train: bool) -> Tensor:
+        """The outputs. Raises UserCodeError, with the user's line."""
+        layout = self._model.network.layout
+        shape = list(x.shape) if layout is None else layout.described
+        with blaming(f"{self._name} on inputs {shape}", always=True):
+            return self._model.apply(self._weights.params, self._weights.buffers, x, train=train)[0]
+
+
+def check_numbers(name: str, weights: Weights) -> None:
+    """Raises UsageError for parameters that are not float32."""
+    for key, leaf in weights.params.items():
+        if leaf.dtype != torch.float32:
+            raise UsageError(
+                f"{key} of {name} is {str(leaf.dtype).removeprefix('torch.')}; parameters must be float32: call "
+                ".float() on the module (precision='bfloat16' of a recipe trains with shorter numbers)"
+            )
+
+
+def check_outputs(name: str, outputs: Tensor, problem: Problem) -> None:
+    """Raises UsageError for outputs that cannot be logits; whether they fit another target is said by the target."""
+    classes = problem.classes
+    if outputs.ndim == 0 or len(outputs) != 2 or (isinstance(problem.target, Classes) and outputs.ndim != 2):
+        raise UsageError(
+            f"{name} returns a tensor {list(outputs.shape)} for 2 examples; it must return logits [N, C], here "
+            f"[2, {classes}] or more columns"
+        )
+    if outputs.dtype != torch.float32 or outputs.layout != torch.strided:
+        kind = " and ".join(str(part).removeprefix("torch.") for part in (outputs.dtype, outputs.layout))
+        raise UsageError(f"{name} returns {kind}; logits must be float32 and dense (call .float(), .to_dense())")
+    if bool(outputs.isnan().any()):
+        raise UsageError(f"{name} returns NaN for fresh weights; look for a NaN in the inputs, or a division by 0")
+
+
+def check_named_output(name: str, problem: Problem, apply: Passes, x: Tensor) -> None:
+    """Raises UsageError where a member of the output is named and the network returns a tensor in both modes."""
+    member, given = problem.model.network.output, list[Any]()
+    for train in () if member is None else (False, True):
+        hook = problem.model.template(train=train).register_forward_hook(
+            lambda *call: given.append(call[2]), prepend=True
+        )
+        apply(x, train=train)
+        hook.remove()
+    if given and all(isinstance(output, Tensor) for output in given):
+        raise UsageError(f"{name} returns a tensor, which has no member output={member!r}; leave output= out")
+
+
+def check_alone(name: str, apply: Passes, x: Tensor, outputs: Tensor) -> None:
+    """Raises UsageError where examples influence each other in evaluation mode, or outputs are drawn."""
+    if not _close(apply(x, train=False), outputs):
+        raise UsageError(
+            f"{name} returns other outputs for the same examples in evaluation mode: it draws or keeps something "
+            "there; dropout must ask self.training"
+        )
+    try:
+        alone = torch.cat([apply(x[:1], train=False), apply(x[1:], train=False)])
+    except UsageError as problem:
+        raise UsageError(
+            f"{name} takes 2 examples and not 1 in evaluation mode, where examples must not influence each other: "
+            f"{problem}"
+        ) from problem
+    if alone.shape != outputs.shape or not _close(alone, outputs):
+        raise UsageError(
+            f"examples of a batch influence each other in {name} in evaluation mode: 2 together have other outputs "
+            "than each by itself, so no loss of an example would mean anything; use running statistics there"
+        )
+
+
+def _close(one: Tensor, other: Tensor) -> bool:
+    finite = other[other.isfinite()]
+    scale = float(finite.abs().max()) if finite.numel() else 0.0
+    return torch.allclose(one, other, rtol=0, atol=TOLERANCE * scale + 1e-6, equal_nan=True)
+
+
+def loss_name(problem: Problem) -> str:
+    """The name of the loss, for messages."""
+    function = getattr(problem.loss, "path", problem.loss)
+    return str(getattr(function, "__qualname__", function)).rpartition(":")[2]
+
+
+def check_loss(problem: Problem, outputs: Tensor, y: Tensor) -> None:
+    """Raises UsageError for a loss that is not one number an example."""
+    name = loss_name(problem)
+    with blaming(f"loss {name}", always=True):
+        losses = problem.loss(outputs, y)
+    shape = list(losses.shape) if isinstance(losses, Tensor) else type(losses).__name__
+    if shape != [len(y)]:
+        raise UsageError(
+            f"loss {name} returns {shape} for {len(y)} examples; it must return the loss of each, [N] "
+            "(reduction='none')"
+        )
+
+
+def check_single(problem: Problem, outputs: Tensor, y: Tensor) -> None:
+    """Raises UsageError if the losses of several examples are not those of each by itself."""
+    name = loss_name(problem)
+    with blaming(f"loss {name} of one example", always=True):
+        losses = problem.loss(outputs, y)
+        alone = [problem.loss(outputs[row : row + 1], y[row : row + 1]).reshape(-1) for row in range(len(y))]
+    if not _close(torch.cat(alone), losses):
+        raise UsageError(
+            f"loss {name} of {len(y)} examples is not the loss of each by itself; it must not take a mean, a median or "
+            "a number of classes from the batch (reduction='none')"
+        )
