@@ -71,6 +71,8 @@ def test_arguments_of_the_factory_reach_it(here):
         (["half.pt", *NET, "--groups", "sex"], "the data have no groups 'sex'; there are site"),
         (["half.pt", *NET, "--groups", "site", "--split", "train"], "have that column for test only"),
         (["half.pt", "--network", "files:Net", "--data", "nowhere"], "is no folder that is here"),
+        (["half.pt", "--network", "files:Net", "--data", "gone.npz"], "data=gone.npz is not there"),
+        (["half.pt", *NET, "--out", "data.npz/report"], "data.npz/report/figures: Not a directory"),
     ],
 )
 def test_a_mistake_on_the_command_line_is_one_message_and_no_report(here, words, says):

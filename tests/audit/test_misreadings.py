@@ -11,6 +11,7 @@ from torch.nn.utils import prune
 import prunescope as ps
 from prunescope.audit.door import audit
 from prunescope.base.errors import UsageError
+from prunescope.tasks.data.tensors import tensors
 
 
 def net(seed: int) -> nn.Module:
@@ -94,6 +95,12 @@ def test_missing_groups_are_named(column, tmp_path):
         ({"twins": {"t": "pruned"}}, "'t' is the pruned network 'pruned'; a twin is dense"),
         ({"pruned": {"": net(1)}}, "a network is called ''; give a text"),
         ({"pruned": {1: net(1)}}, "a network is called 1; give a text"),
+        ({"delta": "1"}, "delta='1' is no number of points"),
+        ({"why": -1}, "why=-1 is no number of examples"),
+        ({"why": 2.5}, "why=2.5 is no number of examples"),
+        ({"split": "all"}, "split='all' is none of train, validation, test"),
+        ({"groups": {" ": [0, 1] * 30}}, "groups cannot be called ' '"),
+        ({"test": (torch.randn(60, 5), data(3)[1])}, "dense: RuntimeError: "),
     ],
 )
 def test_what_means_nothing_is_said_before_anything_is_done(options, says, tmp_path):
@@ -102,6 +109,53 @@ def test_what_means_nothing_is_said_before_anything_is_done(options, says, tmp_p
     with pytest.raises(UsageError, match=says):
         audit(net(0), **({"pruned": net(1), "test": data(3), "store": tmp_path} | options))
     assert not list(tmp_path.rglob("*.npz"))
+
+
+def test_a_twin_that_was_pruned_is_refused_and_one_of_the_same_start_is_questioned(tmp_path):
+    options = {"test": data(3), "store": tmp_path}
+    with pytest.raises(
+        UsageError, match=r"'a' has 3\d\.\d % fewer weights than the dense network has, so it is no twin"
+    ):
+        audit(net(0), net(1), twins={"a": baked(net(2))}, **options)
+    later = net(0)
+    later[0].weight.data += 0.1 * torch.randn(12, 6, generator=torch.Generator().manual_seed(0))
+    report = audit(net(0), net(1), twins={"later": later, "other": net(2)}, **options)
+    (doubt,) = [note for note in report.plan.notes if "cosine" in note]
+    assert doubt.startswith("later: its weights are close to the dense network's (cosine 0.9")
+
+
+def test_given_networks_are_asked_about_any_of_their_classes(tmp_path):
+    x, y = data(3)
+    for chosen in (y == 2, y != 1):
+        report = audit(net(0), net(1), test=(x[chosen], y[chosen]), twins=net(2), store=tmp_path)
+        assert {row["group"] for row in report.table("classes")} == {str(int(label)) for label in y[chosen].unique()}
+        row = report.table("measures")[0]
+        assert row["pruned"] == pytest.approx(100 * float((net(1)(x[chosen]).argmax(1) != y[chosen]).double().mean()))
+    for odd, says in ((y[:9] + 1, "9 outputs|labels up to 3"), (y[:9], "9 examples say nothing of a network")):
+        with pytest.raises(UsageError, match=says):
+            audit(net(0), net(1), test=(x[:9], odd), store=tmp_path)
+
+
+def test_labels_that_are_texts_do_not_say_which_output_is_theirs(tmp_path):
+    (x, y), names = data(3), np.array(["cat", "dog", "fox"])
+    options, some = {"store": tmp_path}, y > 0
+    with pytest.raises(UsageError, match=r"have 3 outputs and the data 2 classes \(dog, fox\), so which is which"):
+        audit(net(0), net(1), test=(x[some], names[y[some]]), **options)
+    named = audit(net(0), net(1), test=(x[some], names[y[some]]), class_names=list(names), **options)
+    numbered = audit(net(0), net(1), test=(x[some], y[some]), **options)
+    assert named.table("measures") == numbered.table("measures")
+    whole = audit(net(0), net(1), test=(x, names[y]), shifted=(x[some], names[y[some]]), **options)
+    shifted = [{key: row[key] for key in row if key != "condition"} for row in whole.table("shifted")]
+    assert shifted == numbered.table("measures")
+    other = tensors(None, (x[some], names[y[some]]))
+    with pytest.raises(UsageError, match="shifted examples are of the classes dog, fox, and the others of cat, dog"):
+        audit(net(0), net(1), test=(x, names[y]), shifted=other, **options)
+
+
+def test_an_error_names_the_network_by_the_name_it_was_given(tmp_path):
+    torch.manual_seed(0)
+    with pytest.raises(UsageError, match="Outputs of 'odd': the network's outputs are not finite"):
+        audit(net(0), {"odd": Undefined(6, 3)}, test=data(3), store=tmp_path)
 
 
 class Undefined(nn.Linear):

@@ -8,7 +8,7 @@ from collections import OrderedDict
 import pytest
 import torch
 from files import MaskedLinear, Net, Sized, baked, dense, examples, parametrized, pruned, weights
-from safetensors.torch import save_file
+from safetensors.torch import save_file, save_model
 from torch import nn
 from torch.nn.utils import parametrizations
 
@@ -402,6 +402,13 @@ def test_a_pickle_is_refused_with_the_way_out_and_never_executed(data, store, tm
     assert not (tmp_path / "executed").exists()
 
 
+class Packed(Net):
+    """What else than tensors it keeps, a layer that is quantized keeps, too."""
+
+    def get_extra_state(self):
+        return {"dtype": torch.qint8}
+
+
 def without(key):
     return {name: leaf for name, leaf in dense().state_dict().items() if name != key}
 
@@ -419,6 +426,11 @@ def without(key):
         ({}, "holds no state dict: it is empty"),
         ({"model": {"a": torch.ones(1)}, "net": {"a": torch.ones(1)}}, r"several state dicts \(model, net\)"),
         ({"weights": 3}, r"no state dict: weights \(int\)"),
+        ({"state_dict": {}, "state_dict_ema": dense().state_dict(), "epoch": 1}, r"\(state_dict, state_dict_ema\)"),
+        ({"state_dict": {}, "masks": {"fc.weight": torch.ones(10, 48, dtype=torch.bool)}}, r"\(state_dict, masks\)"),
+        (nn.ModuleList([nn.Linear(64, 10)]), "bad: NotImplementedError: "),
+        (Packed(), r"keeps what is no plain tensor \(_extra_state, \.\.\.\)"),
+        (Packed().state_dict(), r"no state dict: _extra_state \(dict\), conv1\.weight"),
         ("nowhere.pt", "is neither a file that is here nor the beginning of a run's id"),
         ("0000dead", "no stored run begins with '0000dead'"),
         (3, "is a int; give a module, a state dict, the path of a file, or the id of a run"),
@@ -443,6 +455,39 @@ def test_files_that_are_something_else_are_named(data, store, tmp_path):
     ):
         with pytest.raises(kind, match=says):
             states({"dense": dense(), "bad": name}, data, store)
+
+
+def test_a_state_dict_is_found_under_any_name_beside_an_optimizer(data, store):
+    net = baked(dense())
+    adam = torch.optim.Adam(net.parameters())
+    net(examples(2, 0)[0]).sum().backward()
+    adam.step()
+    for key in ("ema", "params", "model_ema"):
+        file = {key: net.state_dict(), "epoch": 3, "optimizer": adam.state_dict(), "rng": {"cpu": torch.ones(9)}}
+        found = states({"dense": dense(), "plain": net, "file": file}, data, store).states
+        assert found["plain"].id == found["file"].id
+
+
+class Tied(nn.Module):
+    """Two names of one tensor."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b, self.out = nn.Linear(64, 64), nn.Linear(64, 64), nn.Linear(64, 10)
+        self.b.weight = self.a.weight
+
+    def forward(self, x):
+        return self.out(self.b(self.a(x.flatten(1)).relu()).relu())
+
+
+def test_a_file_has_one_of_the_names_of_a_tensor(data, store):
+    net = Tied()
+    save_model(net, "tied.safetensors")
+    found = states({"dense": net, "file": "tied.safetensors"}, data, store).states
+    assert found["dense"].id == found["file"].id
+    lacking = {key: leaf for key, leaf in net.state_dict().items() if key not in ("a.weight", "b.weight")}
+    with pytest.raises(UsageError, match=r"a\.weight \[64, 64\] is missing"):
+        states({"dense": net, "bad": lacking}, data, store)
 
 
 def test_tensors_without_a_network_say_so(data, store):

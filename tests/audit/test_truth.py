@@ -139,10 +139,10 @@ def pool(tmp_path_factory):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("twins", [1, 3, 7])
-def test_200_pairs_of_trained_dense_networks(pool, twins):
-    count = alarms(*pool, 200, twins)
-    print(f"{twins} twins: harm is claimed in {count} of 200 audits")
-    assert count <= 0.05 * 200
+def test_800_pairs_of_trained_dense_networks(pool, twins):
+    count = alarms(*pool, 800, twins)
+    print(f"{twins} twins: harm is claimed in {count} of 800 audits")
+    assert count <= stats.binom.ppf(0.99, 800, 0.05)
 
 
 @pytest.mark.slow

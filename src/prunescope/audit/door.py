@@ -6,12 +6,14 @@ itself (`study.py`), its report (`report.py`).
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from numbers import Real
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from numpy.typing import ArrayLike
+from torch import nn
 
 from prunescope.audit.evidence import check_inputs, column
 from prunescope.audit.gate import checked
@@ -20,8 +22,9 @@ from prunescope.audit.states import Examples, states
 from prunescope.audit.study import Audit
 from prunescope.audit.twins import train as train_missing
 from prunescope.audit.twins import twins_of
-from prunescope.base.errors import UsageError
+from prunescope.base.errors import PrunescopeError, UsageError
 from prunescope.base.reference import StateRef
+from prunescope.base.state import Weights
 from prunescope.measures.measure import SplitName
 from prunescope.measures.robustness import CORRUPTIONS, SEVERITIES, Condition, OtherData
 from prunescope.runs.execution.ensure import ensure
@@ -38,6 +41,9 @@ from prunescope.tasks.targets import Target
 from prunescope.tasks.task import CLASSES, Data
 
 STORE = "prunescope-store"
+RELATED = 0.5
+"""The cosine of two networks' weights from which it is asked whether they are two; of two starts it is about 0."""
+States = Mapping[str, StateRef]
 NO_TRAINING_DATA = (
     "No training examples were given: where statistics of normalization are estimated anew, the inputs of the test "
     "examples are used, without their labels."
@@ -107,8 +113,12 @@ def audit(
     for name, given in (("groups", groups), ("gate", gate)):
         if not isinstance(given, Mapping | None):
             raise UsageError(f"{name} is a {type(given).__name__}; give a dictionary of names")
-    if not delta >= 0:
-        raise UsageError(f"delta={delta} is no number of points that may be lost; give 0 or more")
+    if not (isinstance(delta, Real) and delta >= 0):
+        raise UsageError(f"delta={delta!r} is no number of points that may be lost; give 0 or more")
+    if not (isinstance(why, int) and why >= 0):
+        raise UsageError(f"why={why!r} is no number of examples; give 0 or more, 512 is usual")
+    if split not in get_args(SplitName):
+        raise UsageError(f"split={split!r} is none of {', '.join(get_args(SplitName))}")
     examples = _examples(test, train, target, classes, class_names, layout)
     lacks_training = examples is not None and _twice(examples.data.source)
     if lacks_training and split != "test":
@@ -139,6 +149,13 @@ def audit(
         if same := [other for other, one in known["pruned"].items() if one.id == state.id]:
             raise UsageError(f"{name!r} is the pruned network {same[0]!r}; a twin is dense, trained with another seed")
     data = task_of(before).data
+    names = data.source.class_names
+    other = _examples(shifted, None, target, classes, class_names or names or None, layout)
+    if other and names and other.data.source.class_names not in ((), names):
+        raise UsageError(
+            f"the shifted examples are of the classes {', '.join(other.data.source.class_names[:12])}, and the others "
+            f"of {', '.join(names[:12])}; name them alike, by class_names"
+        )
     counts = {"test": data.source.test, "validation": data.validation, "train": data.train_examples}
     columns = {name: column(name, values, counts.get(split, 0)) for name, values in (groups or {}).items()}
     plan = Audit(
@@ -149,12 +166,17 @@ def audit(
         delta=delta,
         split=split,
         why=why,
-        conditions=_conditions(corruptions, _examples(shifted, None, target, classes, class_names, layout)),
-        notes=(*found.notes, *_unpruned(before, known["pruned"]), *((NO_TRAINING_DATA,) if lacks_training else ())),
+        conditions=_conditions(corruptions, other),
+        notes=(*found.notes, *_doubts(before, **known), *((NO_TRAINING_DATA,) if lacks_training else ())),
     )
     check_inputs(plan.states, split)
     train_missing(plan.states.values(), store, device, display)
-    results = ensure(plan.all_nodes, store=store, workers=1, device=device, display=display)
+    try:
+        results = ensure(plan.all_nodes, store=store, workers=1, device=device, display=display)
+    except PrunescopeError as problem:
+        ids = {state.run.id[:8]: name for name, state in reversed(plan.states.items())}
+        problem.args = (re.sub("|".join(ids), lambda found: repr(ids[found[0]]), str(problem)),)
+        raise
     study = plan.study()
     return AuditReport(plan, study, results, judge_all(study.claims, results))
 
@@ -180,21 +202,35 @@ def _twice(source: Source) -> bool:
     )
 
 
-def _unpruned(dense: StateRef, pruned: Mapping[str, StateRef]) -> list[str]:
-    """A sentence for every given state of the dense one's network in which nothing is 0: it may be meant as a twin."""
-    given = {name: state.run for name, state in pruned.items() if isinstance(state.run, Given)}
-    whole = [
-        name
-        for name, run in given.items()
-        if run.weights is not None and run.weights.sparsity == 0 and run.task.network.id == task_of(dense).network.id
-    ]
-    says = "no weight is 0, and it is audited as pruned; another seed of the dense one is a twin"
-    return [f"{name}: {says}" for name in whole]
+def _doubts(dense: StateRef, pruned: States, twins: States, controls: States) -> Iterator[str]:
+    """A sentence for every given state of the dense one's network that may be meant as another kind."""
+    for name, weights in _alike(dense, pruned):
+        if weights.sparsity == 0:
+            yield f"{name}: no weight is 0, and it is audited as pruned; another seed of the dense one is a twin"
+    before = dict(_alike(dense, {"dense": dense}))
+    for name, weights in _alike(dense, twins) if before else ():
+        pair = (before["dense"], weights)
+        one, other = (torch.cat([state.params[key].flatten() for key in weights.masks]) for state in pair)
+        if (cosine := float(torch.cosine_similarity(one, other, dim=0))) > RELATED:
+            yield (
+                f"{name}: its weights are close to the dense network's (cosine {cosine:.2f}). If it is an earlier or "
+                "later state of the same training it is no twin; if it only started from the same weights, another "
+                "start may change more than is said here"
+            )
+
+
+def _alike(dense: StateRef, states: States) -> Iterator[tuple[str, Weights]]:
+    """The weights of given states that are of the dense one's network, by name."""
+    for name, state in states.items():
+        run = state.run
+        if isinstance(run, Given) and run.weights and run.task.network.id == task_of(dense).network.id:
+            yield name, run.weights
 
 
 def labelled(kind: str, things: Any) -> dict[str, Any]:
     """States by the names that a report gives them: their own, those of their files, or numbers."""
-    if isinstance(things, Mapping) and not all(hasattr(leaf, "shape") for leaf in things.values()):
+    states: Any = Mapping | nn.Module | StateRef | Recipe | str | Path
+    if things and isinstance(things, Mapping) and all(isinstance(thing, states) for thing in things.values()):
         return dict(things)
     listed = list(things) if isinstance(things, Sequence) and not isinstance(things, str) else [things]
     stems = [Path(thing).stem if isinstance(thing, str | Path) else "" for thing in listed]
@@ -213,7 +249,5 @@ def _examples(
         raise UsageError("there are training examples and no test examples; give test=(x, y)")
     if isinstance(test, Source):
         return Examples(Data(source=test), target, layout)
-    source, layout, target = own(
-        test if train is None else train, test, target=target, classes=classes, class_names=class_names
-    )
+    source, layout, target = own(train, test, target=target, classes=classes, class_names=class_names)
     return Examples(Data(source=source), target, layout)

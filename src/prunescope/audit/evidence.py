@@ -23,6 +23,8 @@ from prunescope.studies.paired import Flags
 
 COPY = 1e-4
 """Two dense networks whose probabilities differ by less on average are copies of one, rounded or disturbed."""
+SPARSER = 0.1
+"""Share of weights by which a twin may be sparser than the dense network, as units that died make it."""
 Labels = NDArray[np.int64]
 Values = Mapping[str, NDArray[Any]]
 
@@ -159,7 +161,13 @@ def answers(name: str, outputs: Values, sparsity: float, like: Values) -> Answer
 
 
 def check_seeds(seeds: Sequence[Answers]) -> None:
-    """Raises UsageError if two dense networks are one and the same, so that they say nothing of another seed."""
+    """Raises UsageError if two dense networks are one and the same, or one is sparse: they say nothing of a seed."""
+    for twin in seeds[1:]:
+        if twin.sparsity > seeds[0].sparsity + SPARSER:
+            raise UsageError(
+                f"{twin.name!r} has {100 * twin.sparsity:.1f} % fewer weights than the dense network has, so it is no "
+                "twin of it; a twin is trained like the dense network, with another seed"
+            )
     for first, other in combinations(seeds, 2):
         apart = float(np.abs(np.exp(first.log_probability) - np.exp(other.log_probability)).mean())
         if apart < COPY:
@@ -171,7 +179,7 @@ def check_seeds(seeds: Sequence[Answers]) -> None:
 
 def check_name(name: str) -> None:
     """Raises UsageError for a column of groups whose name the report needs itself."""
-    if not isinstance(name, str) or name in ("all", "class", "difficulty") or " × " in name:
+    if not isinstance(name, str) or name in ("all", "class", "difficulty") or " × " in name or not name.strip():
         raise UsageError(f"groups cannot be called {name!r}, as the report calls its own; choose another name")
 
 

@@ -6,6 +6,7 @@ Belongs here: what bounds there are, and their answers as JUnit XML. Does not be
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 from xml.etree import ElementTree
 
@@ -63,13 +64,13 @@ def checked(gate: Mapping[str, float], *, groups: bool) -> Mapping[str, float]:
     for name, bound in gate.items():
         if name not in BOUNDS:
             raise UsageError(f"{name!r} is no bound; there are {', '.join(BOUNDS)}")
-        if isinstance(bound, bool) or not isinstance(bound, int | float):
+        if isinstance(bound, bool) or not isinstance(bound, Real):
             raise UsageError(f"the bound {name}={bound!r} is no number; give percentage points, such as {name}=1")
         if not 0 <= bound <= 100:
             raise UsageError(f"the bound {name}={bound} is outside 0 to 100; give percentage points, such as {name}=1")
     if "max-group-loss" in gate and not groups:
         raise UsageError("max-group-loss bounds the groups' losses, and there are none; give groups, too")
-    return gate
+    return {name: float(bound) for name, bound in gate.items()}
 
 
 def needed(family: Family, bound: float, examples: int) -> int | None:

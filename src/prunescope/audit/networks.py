@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from prunescope.audit.origins.loaded import Loaded
 from prunescope.audit.origins.modules import load as load_module
+from prunescope.base.blame import blaming
 from prunescope.base.errors import UsageError
 from prunescope.base.state import Weights
 from prunescope.base.streams import stream
@@ -49,7 +50,10 @@ class Networks:
 
         exact: whether narrower layers are a misfit, as for the dense network, whose own class is to be named.
         """
-        loaded = self._folded(loaded)
+        with blaming(loaded.name):
+            return self._fit(self._folded(loaded), exact)
+
+    def _fit(self, loaded: Loaded, exact: bool) -> Fitted:
         own = None if loaded.module is None else Model(self.dress(network_of(loaded.module)), self.example)
         wanted = None if own is None else self._outputs(own)
         for narrow in (False,) if exact else (False, True):

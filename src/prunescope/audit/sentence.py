@@ -28,10 +28,10 @@ def _what(one: Contrast) -> str:
 
 
 def _stranger(one: Contrast) -> str:
-    """A warning where the dense network knows nothing of these examples."""
+    """A warning where the dense network knows nothing of these examples, which are of several classes."""
     right = float((~one.dense.wrong).mean())
     likeliest = float(np.bincount(one.dense.label).max() / len(one.evidence))
-    if right > likeliest + 2 * (likeliest * (1 - likeliest) / len(one.evidence)) ** 0.5:
+    if likeliest == 1 or right > likeliest + 2 * (likeliest * (1 - likeliest) / len(one.evidence)) ** 0.5:
         return ""
     return (
         "The dense network is hardly better than naming the most frequent class always: these may be other data than "

@@ -15,6 +15,7 @@ from prunescope.audit.figures import figures
 from prunescope.audit.sentence import head
 from prunescope.audit.tables import Findings
 from prunescope.audit.why import Why
+from prunescope.base.errors import UsageError
 from prunescope.base.reference import StateRef
 from prunescope.base.value import Value
 from prunescope.measures import Neighbours, Outputs, WeightCount
@@ -25,6 +26,8 @@ from prunescope.runs.graph.nodes import Measured, Reading
 from prunescope.studies.results import Results
 from prunescope.studies.study import Study, titled
 
+FEWEST = 10
+"""Examples of which something is said; proposed."""
 NO_TWIN = (
     "No twin is given: a network of the same training with another seed. Whatever is said here is of these networks; "
     "whether another seed would have changed as much cannot be told."
@@ -162,6 +165,8 @@ def _findings(audit: Audit, results: Any) -> Findings:
 def _evidence(audit: Audit, results: Any, condition: str = "") -> Evidence:
     """The answers to the examples, or to what they become; groups and neighbours are those of the examples alone."""
     like = results[audit.outputs("dense", condition)]
+    if len(like["index"]) < FEWEST:
+        raise UsageError(f"{len(like['index'])} examples say nothing of a network; give at least {FEWEST}")
     sizes = {name: results[audit.size(name)] for name in audit.states}
     known = {
         name: answers(
@@ -171,13 +176,19 @@ def _evidence(audit: Audit, results: Any, condition: str = "") -> Evidence:
     }
     other = condition and isinstance(audit.conditions[condition], OtherData)
     count = max(like["log_probability"].shape[1], int(like["label"].max()) + 1)
+    names = tuple(task_of(audit.dense).data.source.class_names)
+    if names and len(names) < count:
+        raise UsageError(
+            f"the networks have {count} outputs and the data {len(names)} classes ({', '.join(names[:12])}), so which "
+            "is which cannot be told; give class_names=, one an output, in their order"
+        )
     return Evidence(
         dense=known["dense"],
         pruned=tuple(known[name] for name in audit.pruned),
         twins=tuple(known[name] for name in audit.twins),
         controls=tuple(known[name] for name in audit.controls),
         index=like["index"],
-        classes=tuple(task_of(audit.dense).data.source.class_names) or tuple(map(str, range(count))),
+        classes=names or tuple(map(str, range(count))),
         groups={} if other else audit.groups,
         neighbours=results[audit.neighbours]["neighbours"][: 0 if condition else None],
     )

@@ -143,11 +143,11 @@ class Findings:
     def distortion(self) -> list[Row]:
         """The recall distortion of every network, twins included; of two classes there is none."""
         rows: list[Row] = []
+        classes = [part.rows for part in self.pruned[0].parts if part.family == "class"]
         for one in (*self.treated, *self.twins):
-            classes = [part.rows for part in one.parts if part.family == "class"]
             before, after = ([1 - who.wrong[rows].mean() for rows in classes] for who in (one.dense, one.other))
             rows.append({"network": one.other.name, "slope of recall": recall_distortion(before, after)})
-        return rows if len(self.evidence.classes) > 2 else []
+        return rows if len(classes) > 2 else []
 
     @cached_property
     def populations(self) -> dict[str, list[Answers]]:

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.text import Text
 
-from prunescope.base.errors import PrunescopeError, UsageError
+from prunescope.base.errors import UsageError
 from prunescope.cli import options
 from prunescope.cli.overrides import gather
+from prunescope.cli.problems import message_and_code
 from prunescope.cli.screen import answers, messages
 
 if TYPE_CHECKING:
@@ -28,6 +29,21 @@ Dense = Annotated[
 Pruned = Annotated[list[str], typer.Argument(metavar="PRUNED...", help="What was made of it, the same kinds.")]
 
 
+@contextlib.contextmanager
+def _refusing() -> Iterator[None]:
+    """Whatever cannot be audited, or written, ends with 2: 1 says that a bound is broken."""
+    try:
+        yield
+    except (typer.Exit, BrokenPipeError):
+        raise
+    except Exception as problem:
+        text, code = message_and_code(problem)
+        if code != 1:
+            raise
+        raise UsageError(text) from problem
+
+
+@_refusing()
 def audit(
     dense: Dense,
     pruned: Pruned,
@@ -104,7 +120,7 @@ def audit(
     kind = _one_of("--target", target, TARGETS)()
     split_name = _one_of("--split", split, {"test": "test", "train": "train"})
     source, layout = (None, None) if data is None else source_named(data, kind, trained=False)
-    with shown(messages()) as display, _refusing():
+    with shown(messages()) as display:
         report = audit_of(
             dense,
             pruned,
@@ -136,17 +152,6 @@ def audit(
     console.print(Text(f"report: {page.resolve()}"), soft_wrap=True)
     if report.exit_code:
         raise typer.Exit(report.exit_code)
-
-
-@contextlib.contextmanager
-def _refusing() -> Iterator[None]:
-    """Whatever cannot be audited ends with 2: 1 says that a bound is broken."""
-    try:
-        yield
-    except PrunescopeError as problem:
-        if problem.exit_code != 1:
-            raise
-        raise UsageError(str(problem)) from problem
 
 
 def _one_of(option: str, name: str, known: Mapping[Any, Any]) -> Any:

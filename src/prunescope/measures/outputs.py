@@ -38,8 +38,14 @@ class Outputs(Measure):
             )
         if outputs.numel() == len(outputs):  # one logit of two classes
             outputs = torch.cat([torch.zeros(len(outputs), 1), outputs.reshape(-1, 1).cpu()], dim=1)
+        label = target.labels(split.y)
+        if (largest := int(label.max())) >= outputs.shape[1]:
+            raise UsageError(
+                f"labels reach to {largest}, and the network has {outputs.shape[1]} outputs; give examples of its "
+                "classes, numbered as its outputs are"
+            )
         return {
             "log_probability": outputs.log_softmax(dim=1),
-            "label": target.labels(split.y),
+            "label": label,
             "index": split.index,
         }

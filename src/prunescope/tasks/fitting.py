@@ -41,25 +41,35 @@ def weights_from(model: Model, tensors: Mapping[str, Tensor], *, name: str = "th
 
 def _require_ties(model: Model, tensors: Mapping[str, Tensor], name: str) -> None:
     """Raises UsageError where the network has one tensor for two names whose tensors here differ."""
-    first: dict[int, str] = {}
-    for key, leaf in model.template(train=False).named_parameters(remove_duplicate=False):
-        other = first.setdefault(id(leaf), key)
-        if key != other and key in tensors and other in tensors and not torch.equal(tensors[key], tensors[other]):
+    for names in _tied(model).values():
+        first, *others = [key for key in names if key in tensors]
+        if odd := [key for key in others if not torch.equal(tensors[key], tensors[first])]:
             raise UsageError(
-                f"{name} has different tensors for {other} and {key}, which are one tensor in {model.network.path}; "
+                f"{name} has different tensors for {first} and {odd[0]}, which are one tensor in {model.network.path}; "
                 "give the module itself, or a network that does not tie them"
             )
+
+
+def _tied(model: Model) -> dict[str, list[str]]:
+    """All names of the tensor that each name is of; files of safetensors have one of them only."""
+    names: dict[int, list[str]] = {}
+    for key, leaf in model.template(train=False).named_parameters(remove_duplicate=False):
+        names.setdefault(id(leaf), []).append(key)
+    return {key: group for group in names.values() for key in group}
 
 
 def misfits(model: Model, tensors: Mapping[str, Tensor]) -> list[str]:
     """What keeps tensors from being a state of the network, a sentence each; none if they fit."""
     wanted = model.template(train=False).state_dict()
-    both = wanted.keys() & tensors.keys()
+    both, tied = wanted.keys() & tensors.keys(), _tied(model)
     return [
         *(
             f"{key} {_shape(wanted[key])} is missing"
             for key in wanted
-            if key not in tensors and not key.endswith(COUNTER)  # which old files lack, and no output depends on
+            if not (
+                any(name in tensors for name in tied.get(key, [key]))
+                or key.endswith(COUNTER)  # which old files lack, and no output depends on
+            )
         ),
         *(f"{key} {_shape(tensors[key])} is not in the network" for key in tensors if key not in wanted),
         *(

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from prunescope.audit.origins.loaded import Loaded
+from prunescope.base.errors import UsageError
 from prunescope.runs.store.store import Store
 from prunescope.tasks.building import copied, made_permanent
 
@@ -17,6 +18,11 @@ def load(thing: Any, name: str, store: Store | None = None) -> Loaded | None:
     """The state of a module; the module itself is not changed."""
     if not isinstance(thing, nn.Module):
         return None
+    state = thing.state_dict()
+    if odd := [key for key, leaf in state.items() if not isinstance(leaf, Tensor) or leaf.is_quantized]:
+        raise UsageError(
+            f"{name} keeps what is no plain tensor ({odd[0]}, ...), so it is not read; give it as it was before"
+        )
     module = copied(_unwrapped(thing))
     notes = []
     if made_permanent(module):

@@ -50,18 +50,31 @@ def plain(thing: Mapping[Any, Any], name: str) -> tuple[dict[str, Tensor], tuple
 
 
 def _state_dict(mapping: Mapping[Any, Any], name: str) -> Mapping[str, Tensor]:
-    """The mapping itself, or the one mapping of tensors that a checkpoint holds."""
-    if mapping and all(isinstance(leaf, Tensor) for leaf in mapping.values()):
+    """The mapping itself, or the one mapping of tensors that a checkpoint holds.
+
+    Where there are several, such as an average of the weights or masks beside them, which is meant is not guessed.
+    """
+    if mapping and _are_tensors(mapping):
         return mapping
-    inside = [key for key in WRAPPED if isinstance(mapping.get(key), Mapping)]
+    inside = [key for key, part in mapping.items() if isinstance(part, Mapping) and _may_be_state(key, part)]
     if len(inside) == 1:
         return _state_dict(mapping[inside[0]], f"{name}[{inside[0]!r}]")
-    kinds = ", ".join(f"{key} ({type(leaf).__name__})" for key, leaf in list(mapping.items())[:12])
-    what = f"several state dicts ({', '.join(inside)})" if inside else "no state dict"
+    odd_first = sorted(mapping.items(), key=lambda item: isinstance(item[1], Tensor))
+    kinds = ", ".join(f"{key} ({type(leaf).__name__})" for key, leaf in odd_first[:12])
+    what = f"several state dicts ({', '.join(map(str, inside))})" if inside else "no state dict"
     raise UsageError(
         f"{name} holds {what}: {kinds or 'it is empty'}; save the one that is meant, by torch.save(model.state_dict(), "
         "path)"
     )
+
+
+def _are_tensors(mapping: Mapping[Any, Any]) -> bool:
+    return all(isinstance(leaf, Tensor) for leaf in mapping.values())
+
+
+def _may_be_state(key: object, part: Mapping[Any, Any]) -> bool:
+    """Whether it has the name of a state dict, or matrices and nothing but tensors."""
+    return key in WRAPPED or (_are_tensors(part) and any(leaf.ndim > 1 for leaf in part.values()))
 
 
 def _without_masks(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

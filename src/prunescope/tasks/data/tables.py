@@ -33,7 +33,7 @@ def file_source(
         are the examples [N, D]; columns of texts, which are groups.
     folder: pictures in train/<class>/ and val/<class>/.
     names: what else may be given in the place of a path, for messages.
-    trained: whether training examples are needed; without, the test examples take the place of those that are missing.
+    trained: whether training examples are needed; see `own` for what becomes of them where they are missing.
 
     Raises UsageError for another file, DataError for one that is missing or damaged.
     """
@@ -86,7 +86,7 @@ def _pairs(path: str, arrays: Mapping[str, Any], trained: bool) -> dict[str, Any
     for split in ("test", "train"):
         keys = [next((key for key in (f"{split}_{part}", f"{part}_{split}") if key in arrays), None) for part in "xy"]
         if not trained and split == "train" and keys == [None, None]:
-            pairs[split] = pairs["test"]
+            pairs[split] = None
             continue
         if None in keys:
             needs = "train_x, train_y, test_x and test_y" if trained else "test_x and test_y"
@@ -130,9 +130,9 @@ def _parquet(path: Path, trained: bool) -> dict[str, Any]:
     x = _examples(path, [columns[name] for name in others if name not in texts])
     rows = {name: np.flatnonzero(split == name) for name in ("train", "test")}
     if not trained and not len(rows["train"]):
-        rows["train"] = rows["test"]
-    groups = {name: tuple(columns[name][rows[part]] for part in rows) for name in texts}
-    return {part: (x[row], columns[label][row]) for part, row in rows.items()} | {"groups": groups}
+        del rows["train"]
+    groups = {name: {part: columns[name][row] for part, row in rows.items()} for name in texts}
+    return {"train": None, "groups": groups} | {part: (x[row], columns[label][row]) for part, row in rows.items()}
 
 
 def _examples(path: Path, columns: Iterable[np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:

@@ -37,9 +37,8 @@ class Tensors(Source):
         return tuple(library.known(self.digest).get("class_names", ()))
 
     def load(self) -> Arrays:
-        """The examples, float32, and labels as they were given. Raises DataError if the stored file is missing."""
-        content = library.content(self.digest).verified(self.digest, name="the user's tensors")
-        return content.arrays(self.classes)
+        """The examples, float32, and labels as they were given. Raises DataError if a file is missing or damaged."""
+        return library.content(self.digest).arrays(self.classes)
 
 
 class Own(NamedTuple):
@@ -82,7 +81,8 @@ def own(
 
     Args:
         train: what `reading.pair` takes, e.g. (x, y); x floating [N, *shape], not normalized here, or whole numbers
-            (tokens), or a dictionary or a tuple of such; y as the target says.
+            (tokens), or a dictionary or a tuple of such; y as the target says. None where nothing is trained: the test
+            examples stand in their place, and labels need not all occur, since a network that is there has outputs.
         test: the same for the test set, with the same shapes.
         target: what y is; None stands for classes.
         classes: number of classes; None is one more than the largest label, and none may be absent then.
@@ -93,11 +93,15 @@ def own(
     Raises: UsageError if anything does not fit; nothing is written then.
     """
     target = Classes() if target is None else target
-    pairs = {"train": pair(train, name="train"), "test": pair(test, name="test")}
-    _check_columns(pairs["train"].x, pairs["test"].x)
-    names = class_names or pairs["train"].class_names or pairs["test"].class_names or _texts(pairs)
+    given = {"train": train, "test": test} if train is not None else {"test": test}
+    pairs = {name: pair(data, name=name) for name, data in given.items()}
+    _check_columns(next(iter(pairs.values())).x, pairs["test"].x)
+    names = class_names or next((p.class_names for p in pairs.values() if p.class_names), ()) or _texts(pairs)
     labels = {name: _labels(held.y, names, name) for name, held in pairs.items()}
     examples = {name: _examples(held, labels[name], name) for name, held in pairs.items()}
+    count = _classes(target, labels, classes, names)
+    labels.setdefault("train", labels["test"])
+    examples.setdefault("train", examples["test"])
     (train_x, layout), (test_x, other) = examples["train"], examples["test"]
     if layout != other:
         kinds = ["one floating tensor" if part is None else part.described for part in (layout, other)]
@@ -107,7 +111,6 @@ def own(
             f"training examples have shape {tuple(train_x.shape[1:])} and test examples "
             f"{tuple(test_x.shape[1:])}; they must have one shape"
         )
-    count = _classes(target, labels, classes, names)
     columns = groupings(groups or {}, len(train_x), len(test_x))
     if weights is not None:
         target, labels = _weighted(target, labels, weights)
@@ -131,8 +134,8 @@ def _check_columns(train: Any, test: Any) -> None:
 def _texts(pairs: Mapping[str, Pair]) -> tuple[str, ...]:
     """All labels that are texts, sorted; none if labels are numbers."""
     found = {name: conversion.texts(held.y, name=f"{name} y") for name, held in pairs.items()}
-    if (found["train"] is None) != (found["test"] is None):
-        kinds = {name: "numbers" if texts is None else "texts" for name, texts in found.items()}
+    kinds = {name: "numbers" if texts is None else "texts" for name, texts in found.items()}
+    if len(set(kinds.values())) > 1:
         raise UsageError(
             f"y is {kinds['train']} in train and {kinds['test']} in test; give both alike, or class_names, in order"
         )
@@ -190,20 +193,20 @@ def _weighted(target: Target, labels: Mapping[str, Tensor], weights: Any) -> tup
 
 
 def _classes(target: Target, labels: Mapping[str, Tensor], classes: int | None, names: Names) -> int:
-    """The number of classes. Raises UsageError for labels that do not fit the target, and for a single class."""
+    """The number of classes. Raises UsageError for labels that do not fit, to train also where a class is alone."""
     if classes is not None and (type(classes) is not int or classes < 1):
         raise UsageError(f"classes={classes!r} is no number of classes; give a whole number from 2")
     for name, y in labels.items():
         target.check(y, name=name)
     least = target.count(*labels.values())
     wanted = classes or len(names) or None
-    if wanted is None:
+    if wanted is None and "train" in labels:
         target.require_every_class(*labels.values())
-    elif wanted < least or (wanted != least and target.fixed):
+    elif wanted is not None and (wanted < least or (wanted != least and target.fixed)):
         said = f"classes={classes}" if classes else f"class_names has {len(names)} names"
         raise UsageError(f"{said} and the labels need {least}; give {'' if target.fixed else 'at least '}{least}")
-    train = labels["train"]
-    if target.classifies and bool((train == train[0]).all()):
+    train = labels.get("train")
+    if train is not None and target.classifies and bool((train == train[0]).all()):
         raise UsageError(
             f"all {len(train)} training examples have the label {train.flatten()[0].item():g}; there is nothing to "
             "learn: give examples of at least two classes"
