@@ -62,12 +62,15 @@ class Probe(Value):
         if type(self).__module__.startswith("prunescope."):
             return self.observe(problem, state, running_loss)
         found: Any = self.observe(problem, state.replace(weights=state.weights.apart()), running_loss)
-        shown: dict[str, Any] = (
-            {name: _plain(value) for name, value in found.items()} if isinstance(found, Mapping) else {"": None}
-        )
+        if not isinstance(found, Mapping):
+            raise UsageError(
+                f"{type(self).__name__}.observe returned a {type(found).__name__}; it must return numbers by name"
+            )
+        shown = {name: _plain(value) for name, value in found.items()}
         if odd := [name for name, value in shown.items() if value is None]:
-            what = f"{odd[0]!r}, which is no number" if isinstance(found, Mapping) else f"a {type(found).__name__}"
-            raise UsageError(f"{type(self).__name__}.observe returned {what}; it must return numbers or texts by name")
+            raise UsageError(
+                f"{type(self).__name__}.observe returned {odd[0]!r}, which is no number; it must return numbers by name"
+            )
         return shown
 
 
