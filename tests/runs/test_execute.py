@@ -232,7 +232,7 @@ def test_a_sparsity_that_cannot_be_names_the_layer(prune, error, store, recipe):
         assert "fc1.weight" in manifest["why"] or "fc.weight" in manifest["why"]
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_users_mistake_is_reported_with_the_users_line_and_the_others_are_done(store, recipe, workers):
     broken = make_recipe(path="specimens:Failing")
     with pytest.raises(UserCodeError, match="the user's own mistake") as problem:

@@ -93,6 +93,7 @@ class Elsewhere(nn.Sequential):
 """
 
 
+@pytest.mark.slow
 def test_a_users_module_in_worker_processes_gives_the_same_bits(store, tmp_path, monkeypatch):
     (tmp_path / "code").mkdir()
     (tmp_path / "code" / "users_networks.py").write_text(MODULE)

@@ -51,7 +51,7 @@ def test_negative_zeros_and_the_order_of_tensors_make_no_other_state():
     assert given(odd, TASK).id == given(plain, TASK).id
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_what_is_read_of_a_given_state_is_what_the_module_itself_does(store, workers):
     net = module(zeros=3)
     state = given(net, TASK)
