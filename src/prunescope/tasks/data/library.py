@@ -51,14 +51,23 @@ class Holding:
     groups: tuple[str, ...]
 
 
-def keep(content: Content, facts: dict[str, Any]) -> None:
-    """Writes arrays that are not here yet, and what is known of them; facts replace earlier ones of the same name."""
-    digest = content.digest
+_VERIFIED: dict[str, object] = {}
+"""When and how large the files of a source were when their content was held against its digest, in this process."""
+
+
+def keep(content: Content, facts: dict[str, Any]) -> dict[str, Any]:
+    """Writes arrays that are not here yet, and what is known of them; facts replace earlier ones of the same name.
+
+    Returns what every `Source` has.
+    """
+    summary = content.summary
+    digest = summary["digest"]
     before = known(digest)
     if "arrays" not in before and not _path(digest, ".npz").exists():
         before = {"arrays": {name: keep_array(leaf.numpy()) for name, leaf in content._asdict().items()}}
     text = json.dumps({**before, **facts}, sort_keys=True)
     _write(_path(digest, ".json"), lambda path: path.write_text(text))
+    return summary
 
 
 def keep_array(array: NDArray[Any]) -> str:
@@ -73,6 +82,21 @@ def known(digest: str) -> dict[str, Any]:
     """What is known of a source of the user's own; empty where nothing is."""
     path = _path(digest, ".json")
     return dict(json.loads(path.read_text())) if path.exists() else {}
+
+
+def verified(digest: str) -> Content:
+    """The stored arrays of a source, held against its digest once for each process and change of a file.
+
+    Raises DataError if a file is missing, damaged, or another one.
+    """
+    held = content(digest)
+    arrays = known(digest).get("arrays", {})
+    files = [_path(array, ".npy") for array in arrays.values()] or [_path(digest, ".npz")]
+    stamps = [(str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in files]
+    if _VERIFIED.get(digest) != stamps:
+        held.verified(digest, name="the user's tensors")
+        _VERIFIED[digest] = stamps
+    return held
 
 
 def content(digest: str) -> Content:

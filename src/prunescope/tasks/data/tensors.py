@@ -38,8 +38,7 @@ class Tensors(Source):
 
     def load(self) -> Arrays:
         """The examples, float32, and labels as they were given. Raises DataError if the stored file is missing."""
-        content = library.content(self.digest).verified(self.digest, name="the user's tensors")
-        return content.arrays(self.classes)
+        return library.verified(self.digest).arrays(self.classes)
 
 
 class Own(NamedTuple):
@@ -117,8 +116,8 @@ def own(
         target, labels = _weighted(target, labels, weights)
     content = Content(train_x, labels["train"], test_x, labels["test"])
     facts = {"groups": columns} if columns else {}
-    library.keep(content, facts | ({"class_names": _list(names)} if names else {}))
-    return Own(Tensors(classes=count, **content.summary), layout, target)
+    summary = library.keep(content, facts | ({"class_names": _list(names)} if names else {}))
+    return Own(Tensors(classes=count, **summary), layout, target)
 
 
 def _check_columns(train: Any, test: Any) -> None:
