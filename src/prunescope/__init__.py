@@ -53,9 +53,7 @@ if TYPE_CHECKING:
     from prunescope.studies.publish import report
     from prunescope.studies.quantity import Quantity, arrays, column, combined, constant, each, nodes_of, side_by_side
     from prunescope.studies.region import (
-        Among,
         CorrelationDirection,
-        Count,
         Direction,
         Equivalence,
         MedianDirection,
@@ -64,6 +62,7 @@ if TYPE_CHECKING:
     )
     from prunescope.studies.results import Numbers, Results
     from prunescope.studies.rule import CorrelationBelow5Percent, OneStandardDeviation
+    from prunescope.studies.share import Among, Count
     from prunescope.studies.study import Study, merged, titled
     from prunescope.tasks.data.augmentation import Augmentation
     from prunescope.tasks.data.cifar import cifar10, cifar100

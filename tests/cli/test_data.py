@@ -1,5 +1,6 @@
 """data ls, get and check, without a network."""
 
+import json
 from datetime import datetime
 
 import pooch
@@ -83,3 +84,17 @@ def test_ones_own_data_are_listed_with_size_and_use_and_removed(command, tmp_pat
     assert second.load().train_y.tolist() == (1 - y).tolist(), "arrays that both had stay"
     command("data", "rm", second.digest[:6])
     assert not list((tmp_path / "data" / "arrays").iterdir()) and "rm NAME" not in command("data", "ls").output
+
+
+def test_a_plan_needs_no_data_and_a_run_does(command, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("PRUNESCOPE_DATA", str(tmp_path / "none"))
+    words = ("jin2022/fig3", "-s", "levels=1", "-s", "replicates=1", "-s", "noises=[0]", "-s", "epochs=1")
+    planned = command("plan", *words, "--json")
+    assert planned.exit_code == 0, planned.output
+    told = json.loads(planned.stdout)
+    assert told["price"]["work"] > 0 and told["kinds"]["run: LeNet, continued, Prune"]["to do"] == 1
+    assert "mnist is not here: images of its shape stood in" in planned.stderr
+    assert "MNIST lacks" in command("run", *words).output
+    assert {row["name"]: row["files"] for row in json.loads(command("data", "ls", "--json").stdout)["published"]}[
+        "mnist"
+    ] == 0

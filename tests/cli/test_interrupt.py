@@ -9,7 +9,7 @@ import pytest
 
 from prunescope.runs.store.store import Store
 
-SLOW = ("-s", "epochs=100", "-s", "examples=2048", "-s", "levels=0", "-s", "replicates=2")
+SLOW = ("-s", "epochs=50", "-s", "examples=2048", "-s", "levels=0", "-s", "replicates=2")
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ def test_it_stops_and_the_same_command_goes_on(spawned, until, study, store: Pat
     words = ("run", study, *SLOW, "--workers", workers)
     first = spawned(*words)
     until(lambda: any((store / "leases").glob("[!.]*")))
-    time.sleep(1.0)  # into the first run
+    time.sleep(0.5)  # into the first run
     os.killpg(first.pid, number)
     output, errors = first.communicate(timeout=60)
     assert first.returncode == 130, errors

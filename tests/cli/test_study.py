@@ -23,6 +23,8 @@ def test_plan_run_report(command, study, store, tmp_path) -> None:
     assert "Of 1 claim" in done.output
     assert len(list(Store(store).run_ids())) == 6
     assert "Nothing is left to do" in command("plan", study).output
+    told = json.loads(command("plan", study, "--json").output)
+    assert told["price"] is None and told["kinds"]["run: LeNet, from scratch"]["to do"] == 0
 
     html = page.read_text()
     run = next(iter(Store(store).run_ids()))

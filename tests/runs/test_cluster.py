@@ -1,10 +1,15 @@
 """Work as tasks of Ray."""
 
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from specimens import contents, risk
+from specimens import recipe as make_recipe
 
 from prunescope.base.errors import UsageError
 from prunescope.base.streams import replicate
@@ -14,36 +19,61 @@ from prunescope.runs.store.store import Store
 
 
 def test_without_ray_its_extra_is_named(recipe, store, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "ray", None)
+    monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(UsageError, match=r"pip install 'prunescope\[ray\]'"):
         ensure(risk(recipe), store=store, ray="local")
 
 
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore")
-def test_a_study_on_three_nodes_of_which_one_dies_has_the_bits_of_one_process(recipe, store, tmp_path):
+def test_an_address_where_nobody_listens_is_told_at_once(recipe, store, monkeypatch, tmp_path):
+    """Ray itself tries for minutes, and `auto` may be the address of a cluster that has ended."""
+    ray = SimpleNamespace(is_initialized=lambda: False, init=lambda **_: pytest.fail("Ray would wait"))
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    for address in ("127.0.0.1:1", "ray://127.0.0.1:1", "auto"):
+        with pytest.raises(UsageError, match=f"--address {address}: Ray cannot be joined"):
+            ensure(risk(recipe), store=store, ray=address)
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """Ray on three nodes of one core each."""
     pytest.importorskip("ray")
     from ray.cluster_utils import Cluster
 
-    longer = recipe.replace(length="100ep")
-    nodes = [risk(run) for k in range(3) for run in imp(longer.replace(seeds=replicate(k)), levels=2)]
-    ensure(nodes, store=tmp_path / "reference", workers=1, stack=1)
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
-    victims = [cluster.add_node(num_cpus=1) for _ in range(2)]
-    killed = threading.Event()
+    cluster.victim = cluster.add_node(num_cpus=1)
+    cluster.add_node(num_cpus=1)
+    yield cluster
+    cluster.shutdown()
 
-    def kill():
-        while not list(Store(store.root).run_ids()):
-            time.sleep(0.05)
-        cluster.remove_node(victims[0], allow_graceful=False)
-        killed.set()
 
-    thread = threading.Thread(target=kill)
+def study():
+    """Three chains of a few seconds."""
+    longer = make_recipe(length="100ep")
+    return [risk(run) for k in range(3) for run in imp(longer.replace(seeds=replicate(k)), levels=2)]
+
+
+def until_a_run_is_stored(store, goes_on):
+    while not list(Store(store).run_ids()) and goes_on():
+        time.sleep(0.05)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_a_study_on_three_nodes_of_which_one_dies_has_the_bits_of_one_process(cluster, tmp_path):
+    """And its driver dies before."""
+    ensure(study(), store=tmp_path / "reference", workers=1, stack=1)
+    store = tmp_path / "store"
+    again = f"ensure(study(), store={str(store)!r}, ray={cluster.address!r}, stack=1)"
+    place = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})"
+    driver = subprocess.Popen([sys.executable, "-c", f"{place}; from test_cluster import *; {again}"])
+    until_a_run_is_stored(store, lambda: driver.poll() is None)
+    driver.kill()
+    driver.wait()
+    made = len(contents(store))
+    thread = threading.Timer(2.0, cluster.remove_node, [cluster.victim], {"allow_graceful": False})
     thread.start()
-    try:
-        ensure(nodes, store=store, ray=cluster.address, stack=1)
-    finally:
-        thread.join()
-        cluster.shutdown()
-    assert killed.is_set()
-    assert contents(store.root) == contents(tmp_path / "reference")
+    ensure(study(), store=store, ray=cluster.address, stack=1)
+    thread.join()
+    assert 0 < made < len(contents(store))
+    assert contents(store) == contents(tmp_path / "reference")

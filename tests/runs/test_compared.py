@@ -46,7 +46,7 @@ def test_two_levels_of_a_chain_are_compared_after_both_are_trained(store):
     node = Compared(comparison=LayerDistance(), first=final(chain[0]), second=final(chain[1]))
     todo = plan([node], store)
     assert todo.waits[node.id] == {chain[0].id, chain[1].id}
-    results = ensure(node, store=store, workers=2)
+    results = ensure(node, store=store, workers=1)
     assert float(results[node]["second_sparsity"]) == pytest.approx(0.2, abs=0.01)
     assert float(results[node]["first_sparsity"]) == 0
     assert not plan([node], store).work

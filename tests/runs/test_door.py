@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 from specimens import risk
@@ -154,6 +155,23 @@ def test_a_users_measure_finds_frozen_tensors_too(store):
     reading = Reading(measure=FirstLayer(), state=final(recipe_of(HalfFrozen)))
     values = ensure(reading, store=store, workers=1)[reading]
     assert float(values["norm"]) > 0 and int(values["trained"]) == 2
+
+
+class Wasteful(Measure):
+    """Works in the tensors that it is given, and draws."""
+
+    def measure(self, problem, weights):
+        drawn = torch.rand(()) + np.random.rand()  # noqa: NPY002
+        return {"sum": sum(leaf.zero_().sum() for leaf in weights.params.values()) + drawn}
+
+
+def test_a_measure_of_the_users_does_not_change_what_the_next_one_sees(store, tmp_path):
+    run = recipe_of(HalfFrozen)
+    alone = ensure(risk(run), store=tmp_path / "alone", workers=1)[risk(run)]
+    wasteful = Reading(measure=Wasteful(), state=final(run))
+    results = [ensure([wasteful, risk(run)], store=place, workers=1) for place in (store, tmp_path / "other")]
+    assert all(float(found[risk(run)]["loss"]) == float(alone["loss"]) for found in results)
+    assert float(results[0][wasteful]["sum"]) == float(results[1][wasteful]["sum"])
 
 
 # -- identity

@@ -62,7 +62,7 @@ def test_an_instance_starts_every_replicate_as_given(store):
     given = Unseen()
     base = recipe_of(given).replace(length="1it", schedule=Constant(lr=1e-12))
     runs = [base, base.replace(seeds=base.seeds.replace(init=1))]
-    ensure(runs, store=store, workers=2)
+    ensure(runs, store=store, workers=1)
     for run in runs:
         params = store.weights(run.id, FINAL.id).params
         assert all(torch.allclose(params[name], leaf, atol=1e-9) for name, leaf in given.named_parameters())

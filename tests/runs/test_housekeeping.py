@@ -1,6 +1,6 @@
 """Finding, listing, checking and tidying what is stored."""
 
-import os
+import contextlib
 import sqlite3
 import time
 from pathlib import Path
@@ -13,11 +13,12 @@ from prunescope.base.reference import FINAL
 from prunescope.base.streams import replicate
 from prunescope.measures import Risk
 from prunescope.runs.execution.ensure import ensure
+from prunescope.runs.graph.described import task_of_manifest
 from prunescope.runs.graph.families import final, imp
 from prunescope.runs.graph.nodes import Reading, Trace
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.runs.store import housekeeping, index, sealed
-from prunescope.runs.store.lease import acquire
+from prunescope.runs.store.lease import acquire, held, titles
 from prunescope.runs.store.store import Store
 from prunescope.tasks.data.synthetic import synthetic
 from prunescope.tasks.model import network
@@ -50,6 +51,11 @@ def store(tmp_path: Path) -> Store:
     made = Store(tmp_path / "store")
     ensure([reading(recipe) for seed in (0, 1) for recipe in chain(seed)], store=made, workers=1)
     return made
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Store:
+    return Store(tmp_path / "empty")
 
 
 def contents(store: Store) -> dict[str, bytes | None]:
@@ -125,13 +131,20 @@ def test_listing_works_where_it_cannot_write(store: Store) -> None:
     assert index.listing(store) == rows
 
 
-def test_a_damaged_manifest_is_listed(store: Store) -> None:
-    run = chain(0)[2].id
-    ((store.root / store.run_folder(run)) / "manifest.json").write_text("{")
-    os.utime(store.root / store.run_folder(run))
-    rows = {row.id: row.status for row in index.listing(store)}
-    assert rows.pop(run) == "damaged"
-    assert set(rows.values()) == {"done"}
+FORGED = ('{"schema": 1, "id": "%s", %s}', "[" * 10**5, "{", "null", "[]")
+OTHERS = ('"recipe": "x"', '"recipe": {"task": {"network": {"path": 1}}}', '"recipe": {"task": -1}', '"recipe": null')
+
+
+def test_a_manifest_that_is_none_is_listed_as_damaged(empty: Store) -> None:
+    for number, other in enumerate([*FORGED[1:], *OTHERS]):
+        run = f"{number:032x}"
+        empty.storage.put(empty.manifest_key(run), (FORGED[0] % (run, other) if other in OTHERS else other).encode())
+    assert [row.status for row in index.listing(empty)] == ["damaged"] * 8
+
+
+@pytest.mark.parametrize("task", [1, "x", None, {"network": 1}, {"network": {"path": 1}}, {"network": {}, "data": []}])
+def test_a_manifest_of_no_task_has_none(task: object) -> None:
+    assert task_of_manifest({"id": "a" * 32, "recipe": {"task": task}}) is None
 
 
 def test_a_thousand_runs_are_listed_at_once(store: Store) -> None:
@@ -219,7 +232,7 @@ def test_leftovers_of_killed_work_go(store: Store) -> None:
     half = store.root / "tmp" / "half"
     half.mkdir(parents=True, exist_ok=True)
     (half / "state").write_bytes(b"x" * 10)
-    hidden = store.root / "readings" / "ab" / ".reading.1234"
+    hidden = store.root / "readings" / "ab" / ".reading.1234abcd"
     hidden.parent.mkdir(exist_ok=True)
     hidden.write_bytes(b"y")
     dead = store.root / "leases" / ("e" * 32)
@@ -311,9 +324,77 @@ def test_what_was_pinned_since_the_listing_is_not_removed(store):
     assert store.has_reading(reading(kept[1]).id)
 
 
-@pytest.mark.parametrize("content", ["", "{}", "[1, 2]", "[null]"])
-def test_a_damaged_pin_is_named(store, content):
-    (store.root / "pins").mkdir(exist_ok=True)
-    (store.root / "pins" / "study.json").write_text(content)
+STRAY = (
+    "runs/notes.txt",
+    "runs/ab/README",
+    "runs/ab/my copy/manifest.json",
+    "readings/ab/notes.txt",
+    "readings/desktop.ini",
+    "partial/notes.txt",
+    "notes/.draft.txt",
+    "runs/.a.b",
+)
+
+
+def test_what_somebody_else_put_into_a_store_stays(empty):
+    for name in STRAY:
+        (empty.root / name).parent.mkdir(parents=True, exist_ok=True)
+        (empty.root / name).write_text("mine")
+    empty.add_reading("a" * 32, {}, {})
+    housekeeping.remove(empty, housekeeping.garbage(empty, {}))
+    left = {str(path.relative_to(empty.root)) for path in empty.root.rglob("*") if path.is_file()}
+    assert left == {*STRAY, "SCHEMA"}
+
+
+def test_a_folder_in_the_place_of_a_result_is_named(empty):
+    key = empty.reading_key("a" * 32)
+    (empty.root / key / "in it").mkdir(parents=True)
+    assert not empty.known_readings(["a" * 32])
+    with pytest.raises(StoreError, match="a folder lies in the place of a file; move it away"):
+        empty.add_reading("a" * 32, {}, {})
+
+
+@pytest.mark.parametrize("linked", ["pins", "pins/study.json"])
+def test_a_pin_behind_a_link_pins(empty, tmp_path, linked):
+    empty.pin("study", ["a" * 32])
+    (empty.root / linked).rename(tmp_path / "elsewhere")
+    (empty.root / linked).symlink_to(tmp_path / "elsewhere")
+    assert empty.pins() == {"study": ["a" * 32]}
+
+
+def test_a_flipped_bit_of_a_pin_unpins_nothing(empty):
+    empty.pin("study", ["a" * 32, "b" * 32])
+    path = empty.root / "pins" / "study.json"
+    whole, pins = path.read_bytes(), empty.pins()
+    for place in range(len(whole)):
+        flipped = bytearray(whole)
+        flipped[place] ^= 1 << place % 8
+        path.write_bytes(flipped)
+        with contextlib.suppress(StoreError):
+            assert empty.pins() == pins
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", ".hidden", "a/../b", "-x", "a\nb", "%2e$x"])
+def test_every_name_of_a_pin_keeps(empty, name):
+    empty.pin(name, ["a" * 32])
+    assert list(empty.pins().values()) == [["a" * 32]]
+    assert [path.parent.name for path in empty.root.rglob("*.json")] == ["pins"]
+
+
+FORGED_LEASES = (b"[" * 10**5, b'{"worker": "../../x", "host": "h", "machine": "m", "process": 1, "started": 0}')
+
+
+@pytest.mark.parametrize(
+    "content", [*FORGED_LEASES, FORGED_LEASES[1].replace(b"../../x", b"x").replace(b": 1", b": 1e999")]
+)
+def test_a_forged_lease_names_nobody(empty, content):
+    key = f"leases/aa/{'a' * 32}/1"
+    empty.storage.put(key, content)
+    assert held(empty) == {key: None} and titles(empty, [key]) == {key: "a" * 8}
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[1, 2]", "[null]", "[" * 10**5])
+def test_a_damaged_pin_is_named(empty, content):
+    empty.storage.put("pins/study.json", content.encode())
     with pytest.raises(StoreError, match=r"study\.json is damaged; delete it"):
-        store.pins()
+        empty.pins()

@@ -98,8 +98,8 @@ def planning_seconds(chains, store):
 
 
 def test_planning_is_fast_and_linear(store):
-    """10,000 recipes in 1 s on an idle machine (see the benchmarks); here with room for a busy one."""
-    few, many = (min(planning_seconds(chains, store) for _ in range(3)) for chains in (25, 100))
+    """10,000 recipes in 1 s on an idle machine (see the benchmarks); here 4,000, with room for a busy one."""
+    few, many = (min(planning_seconds(chains, store) for _ in range(2)) for chains in (10, 40))
     assert many < 3.0
     assert many < 4 * 4 * few
 

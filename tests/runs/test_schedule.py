@@ -39,14 +39,14 @@ def test_the_longest_remaining_path_comes_first(store, recipe):
     assert schedule.status().runs_done == 5
 
 
-def test_10000_pieces_of_work_are_scheduled_at_once(store):
+def test_thousands_of_pieces_of_work_are_scheduled_at_once(store):
     left = plan(
-        [risk(run) for k in range(50) for run in imp(make_recipe().replace(seeds=replicate(k)), levels=99)],
+        [risk(run) for k in range(15) for run in imp(make_recipe().replace(seeds=replicate(k)), levels=99)],
         store,
     )
     schedule, recorder = WorkQueue(left, dict.fromkeys(left.work, 1.0), Display()), Recorder(8)
     schedule.run(recorder)
-    assert len(recorder.given) == 10_000
+    assert len(recorder.given) == 3_000
     done = {key: place for place, key in enumerate(recorder.given)}
     assert all(done[before] < done[key] for key, waits in left.waits.items() for before in waits)
 

@@ -58,14 +58,14 @@ def finish(process: int) -> None:
         raise SystemExit(f"a life ended with {code}")
 
 
-def kill(folder: Path) -> dict[str, object]:
+def kill(folder: Path, fewest: int) -> dict[str, object]:
     """Kills a study at random times until it is done, again and again; compares with one that was left alone."""
     reference, delays = folder / "reference", random.Random(0)
     began = time.monotonic()
     finish(live(ensure, study(), store=reference, workers=1))
     alone = time.monotonic() - began
     kills, equal, rounds = 0, True, 0
-    while kills < 20:
+    while kills < fewest:
         store, rounds, done, patience = folder / f"round-{rounds}", rounds + 1, False, 0.4 * alone
         while not done:
             process = live(ensure, study(), store=store, workers=1, checkpoint_seconds=0.0)
@@ -141,8 +141,11 @@ def kill_workers(folder: Path) -> dict[str, object]:
     return {"equal": contents(store) == contents(reference), "before": before, "files": len(contents(store))}
 
 
-def crash(folder: Path) -> dict[str, object]:
-    """Ends a process before its k-th change of a file, for every k; each time the next one must finish the work."""
+def crash(folder: Path, apart: int) -> dict[str, object]:
+    """Ends a process before its k-th change of a file, for every k, or for some that are as far apart.
+
+    Each time the next process must finish the work.
+    """
     nodes = [risk(run) for run in imp(recipe(length="1ep"), levels=1)]
     reference = folder / "reference"
     finish(live(ensure, nodes, store=reference, workers=1))
@@ -156,8 +159,8 @@ def crash(folder: Path) -> dict[str, object]:
         check_whole(store)
         equal = equal and contents(store) == contents(reference)
         shutil.rmtree(store)
-        count += 1
-    return {"crashes": count - 1, "last": code, "equal": equal}
+        count += apart
+    return {"changes": count, "last": code, "equal": equal}
 
 
 def _ensure_until(count: int, nodes: list[object], store: Path) -> None:
@@ -211,4 +214,5 @@ def _ensure_logged(nodes: list[object], store: Path, log: Path) -> None:
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore", DeprecationWarning)
-    print(json.dumps(globals()[sys.argv[1]](Path(sys.argv[2]))))
+    what, folder, *numbers = sys.argv[1:]
+    print(json.dumps(globals()[what](Path(folder), *map(int, numbers))))

@@ -1,11 +1,19 @@
 """An intervention of a user's own keeps to what an intervention is, or is refused with the fix."""
 
+import random
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 
-from prunescope import Intervention, Measure, Noise, Prune, Remaining
+from prunescope import At, Augmentation, Intervention, Measure, Noise, Probe, Prune, Remaining, Score
 from prunescope.base.errors import UsageError
+from prunescope.base.seeded import seeded
+from prunescope.base.tree import equal
 from prunescope.measures.measure import plain
+from prunescope.training.engines.inplace import InPlace as Lean
+from prunescope.training.engines.loop import Loop
 from prunescope.training.run import begin, train
 
 
@@ -128,6 +136,110 @@ def trained(lab, *interventions):
 def test_what_breaks_the_contract_is_refused_with_the_fix(lab, kind):
     with pytest.raises(UsageError, match=REFUSED[kind]):
         trained(lab, kind())
+
+
+class Noisy(Own):
+    """Draws from every default generator there is."""
+
+    def apply(self, state, context):
+        return with_params(state, **{"fc.bias": state.weights.params["fc.bias"] + drawn()})
+
+
+class ByChance(Score):
+    def scores(self, weights, context):
+        return {name: torch.rand_like(weights.params[name]) + drawn() for name in weights.masks}
+
+
+class Shifting(Augmentation):
+    def __call__(self, x, generator):
+        return x + drawn()
+
+
+def drawn():
+    return float(torch.rand(()) + np.random.rand() + random.random())  # noqa: NPY002
+
+
+@pytest.mark.parametrize("engine", [Loop(), Lean()], ids=["loop", "in place"])
+@pytest.mark.parametrize("what", ["intervention", "score", "augmentation"])
+def test_draws_from_default_generators_are_those_of_the_run_and_leave_no_trace(lab, what, engine):
+    chosen = Prune(score=ByChance(), amount=Remaining(fraction=0.5), when=At(at="3it"), allow_collapse=True)
+    acts = {"intervention": (Noisy(),), "score": (chosen,)}
+    program = lab.program(*acts.get(what, ()), steps=5)
+    if what == "augmentation":
+        program = replace(program, problem=replace(program.problem, augmentation=(Shifting(),)))
+    found = []
+    for seed in (0, 1):
+        with seeded(seed):
+            before = drawn()
+        with seeded(seed):
+            found.append(train(program, lab.begin(program), engine=engine).state.weights)
+            assert drawn() == before
+    assert equal(found[0].params, found[1].params)
+
+
+class Unlike(Score):
+    made: str
+
+    def scores(self, weights, context):
+        if self.made == "in place":
+            next(iter(weights.params.values())).zero_()
+        numbers = {name: leaf.abs() for name, leaf in weights.params.items() if name in weights.masks}
+        return [numbers] if self.made == "list" else {name: leaf.numpy() for name, leaf in numbers.items()}
+
+
+@pytest.mark.parametrize(
+    ("made", "words"),
+    [
+        ("in place", "changes the weights in place"),
+        ("list", "returned a list; it"),
+        ("arrays", "returned a dict of ndarray;"),
+    ],
+)
+def test_a_score_returns_new_tensors_by_name(lab, made, words):
+    program = lab.program(Prune(score=Unlike(made=made), amount=Remaining(fraction=0.5), when=At(at="3it")), steps=5)
+    with pytest.raises(UsageError, match=f"Unlike.scores {words}"):
+        train(program, lab.begin(program))
+
+
+class Resized(Augmentation):
+    made: str
+
+    def __call__(self, x, generator):
+        return {"fewer": x[:2], "double": x.double(), "none": None}[self.made]
+
+
+@pytest.mark.parametrize(("made", "words"), [("fewer", r"float32 \[2, "), ("double", "float64"), ("none", "NoneType")])
+def test_an_augmentation_returns_as_many_images_of_the_same_numbers(lab, made, words):
+    program = lab.program(steps=5)
+    program = replace(program, problem=replace(program.problem, augmentation=(Resized(made=made),)))
+    with pytest.raises(UsageError, match=f"Resized returned (torch.)?{words}.* for a batch"):
+        train(program, lab.begin(program))
+
+
+class Zeroing(Probe):
+    made: str
+
+    def steps(self, clock):
+        return (2,)
+
+    def observe(self, problem, state, running_loss):
+        for leaf in state.weights.params.values():
+            leaf.zero_()
+        return {"number": {"a": torch.tensor(2.0), "b": np.float32(3)}, "vector": {"a": torch.ones(2)}, "none": None}[
+            self.made
+        ]
+
+
+def test_a_probe_sees_a_copy_and_returns_numbers(lab):
+    program = lab.program(steps=5)
+    alone = train(program, lab.begin(program))
+    seen = train(program, lab.begin(program), probes=(Zeroing(made="number"),))
+    assert equal(alone.state.weights.params, seen.state.weights.params)
+    (rows,) = seen.traces.values()
+    assert [(row["a"], row["b"]) for row in rows] == [(2.0, 3.0)]
+    for made, words in (("vector", "'a', which is no number"), ("none", "a NoneType")):
+        with pytest.raises(UsageError, match=f"Zeroing.observe returned {words}"):
+            train(program, lab.begin(program), probes=(Zeroing(made=made),))
 
 
 def test_what_keeps_it_trains_and_acts_once(lab):

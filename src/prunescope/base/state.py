@@ -6,7 +6,7 @@ from typing import Any, Self
 from torch import Tensor
 
 from prunescope.base.digest import array_digest, text_digest
-from prunescope.base.tree import Masks, Tree, sparsity
+from prunescope.base.tree import Masks, Tree, clone, sparsity
 
 
 class _Parameters(dict[str, Tensor]):
@@ -48,6 +48,11 @@ class Weights:
     def with_frozen(self) -> Self:
         """The same, in which `params[name]` is there for frozen parameters, too: for what a user looks up by name."""
         return self.replace(params=_Parameters(self.params, self.buffers))
+
+    def apart(self) -> Self:
+        """As `with_frozen`, in tensors of its own, for code that may work in place."""
+        own = self.replace(params=clone(self.params), buffers=clone(self.buffers), masks=clone(self.masks))
+        return own.with_frozen()
 
     def replace(self, **changes: Any) -> Self:
         """A copy with some trees exchanged."""

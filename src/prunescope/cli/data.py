@@ -1,15 +1,16 @@
 """Commands on data sets: ls, get, check, rm."""
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn
-from rich.table import Table
 from rich.text import Text
 
 from prunescope.base.errors import DataError
+from prunescope.cli import options
 from prunescope.cli.screen import answers, messages, size, table
 
 app = typer.Typer(no_args_is_help=True, help="Data sets: where they lie, download, check.")
@@ -18,44 +19,60 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="A name from `prunesco
 
 
 @app.command("ls")
-def ls() -> None:
+def ls(as_json: options.AsJson = False) -> None:
     """List the data sets, which of them are here, and your own.
 
     They lie in the folder PRUNESCOPE_DATA, by default in your cache. The handwritten digits of the quickstart ship
     with prunescope.
     """
-    from prunescope.tasks.data.files import DATASETS, folder, present
+    from prunescope.tasks.data.files import folder
 
+    console, published, yours = answers(), _published(), _yours()
+    if as_json:
+        console.print_json(json.dumps({"folder": str(folder()), "published": published, "yours": yours}))
+        return
     rows = table("name", "data set", "files", "size", "folder", right=("size",))
-    for name, dataset in DATASETS.items():
-        paths = list(present(name).values())
-        count = f"{len(paths)} of {len(dataset.files)}"
-        location = str(paths[0].parent) if paths else ""
-        cells = (name, dataset.title, count, size(sum(path.stat().st_size for path in paths)), location)
+    for row in published:
+        count = f"{row['files']} of {row['all files']}"
+        cells = (row["name"], row["title"], count, size(row["bytes"]), row["folder"])
         rows.add_row(*(Text(cell) for cell in cells))
-    console = answers()
     console.print(rows)
-    if (yours := _yours()).row_count:
+    if yours:
+        rows = table("name", "your own data", "classes", "groups", "size", "last used", right=("size",))
+        for row in yours:
+            few = (_few(row.get(part, ())) for part in ("classes", "groups"))
+            about = ("", "") if "bytes" not in row else (size(row["bytes"]), row["used"])
+            rows.add_row(*(Text(cell) for cell in (row["name"], row["holds"], *few, *about)))
         console.print()
-        console.print(yours)
+        console.print(rows)
         console.print(Text("\n`prunescope data rm NAME` removes one of your own"))
     console.print(Text(f"\ndata folder: {folder()}"), soft_wrap=True)
 
 
-def _yours() -> Table:
+def _published() -> list[dict[str, Any]]:
+    """The published data sets, and what of them is here."""
+    from prunescope.tasks.data.files import DATASETS, present
+
+    rows = []
+    for name, dataset in DATASETS.items():
+        paths = list(present(name).values())
+        here = {"files": len(paths), "all files": len(dataset.files), "bytes": sum(p.stat().st_size for p in paths)}
+        rows.append({"name": name, "title": dataset.title, **here, "folder": str(paths[0].parent) if paths else ""})
+    return rows
+
+
+def _yours() -> list[dict[str, Any]]:
     """The user's own arrays and folders of pictures."""
     from prunescope.tasks.data.library import SHORT, holdings, links
 
-    rows = table("name", "your own data", "classes", "groups", "size", "last used", right=("size",))
+    rows: list[dict[str, Any]] = []
     for row in holdings():
         parts = {name: row.shapes.get(f"{name}_x", ()) for name in ("train", "test")}
         shapes = ", ".join(f"{name} {' × '.join(map(str, shape)) or '?'}" for name, shape in parts.items())
+        named = {"classes": list(row.class_names), "groups": list(row.groups)}
         used = datetime.fromtimestamp(row.used).strftime("%Y-%m-%d %H:%M")
-        cells = (row.digest[:SHORT], shapes, _few(row.class_names), _few(row.groups), size(row.bytes), used)
-        rows.add_row(*(Text(cell) for cell in cells))
-    for name, place in links():
-        rows.add_row(*(Text(cell) for cell in (name, f"pictures in {place}", "", "", "", "")))
-    return rows
+        rows.append({"name": row.digest[:SHORT], "holds": shapes, **named, "bytes": row.bytes, "used": used})
+    return [*rows, *({"name": name, "holds": f"pictures in {place}"} for name, place in links())]
 
 
 def _few(names: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ import typer
 
 from prunescope.base.errors import UsageError
 from prunescope.cli import options
-from prunescope.cli.orders import Machine, Order, carry_out, command_of, most_of, print_plan
+from prunescope.cli.orders import Machine, Order, carry_out, command_of, most_of
 from prunescope.cli.overrides import gather
 
 STUDY = "prunescope.explain.study"
@@ -44,6 +44,7 @@ def explain(
 
     Example: `prunescope explain --network my_module:Net --data my.npz --epochs 30 -s levels=7`
     """
+    from prunescope.cli.plans import print_plan
     from prunescope.explain.study import template_of
     from prunescope.studies.load import find
 

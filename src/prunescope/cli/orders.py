@@ -23,13 +23,12 @@ from prunescope.base.errors import UsageError
 from prunescope.cli import options
 from prunescope.cli.overrides import Nested
 from prunescope.cli.problems import print_problem
-from prunescope.cli.screen import answers, messages, size, table
+from prunescope.cli.screen import answers, messages, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from prunescope.base.value import Value
-    from prunescope.runs.store.plan import Plan
     from prunescope.runs.store.results import StoredResults
     from prunescope.runs.store.store import Store
     from prunescope.studies.load import Template
@@ -75,7 +74,7 @@ class Order:
     @cached_property
     def study(self) -> Study:
         """The study, built once."""
-        with _patience():
+        with patience():
             return self.build()
 
     def build(self, **changes: object) -> Study:
@@ -100,21 +99,6 @@ def most_of(until_decided: bool, most: int | None) -> int | None:
     if most is not None and not until_decided:
         raise UsageError(f"--most {most} is for --until-decided; for {most} replicates write -s replicates={most}")
     return (most or MOST) if until_decided else None
-
-
-def print_plan(study: Study, folder: str, machine: Machine) -> None:
-    """Prints what a study needs, what is stored, and what the rest costs."""
-    from prunescope.cli.precisions import faster_precision
-    from prunescope.runs.store.plan import plan as plan_of
-    from prunescope.runs.store.store import Store
-    from prunescope.studies.publish import nodes_of
-
-    store = Store(folder)
-    with _patience():
-        todo = plan_of(nodes_of(study), store)
-    _print_groups(todo)
-    if (clock := _print_price(todo, store, machine)) and (advice := faster_precision(todo, store, machine, clock)):
-        answers().print(advice, soft_wrap=True)
 
 
 def carry_out(order: Order, machine: Machine, folder: str, out: Path | None, command: str) -> None:
@@ -161,7 +145,7 @@ def make(order: Order, machine: Machine, folder: str) -> tuple[Study, Store]:
 
 
 @contextlib.contextmanager
-def _patience() -> Iterator[None]:
+def patience() -> Iterator[None]:
     """Says after some seconds that a plan is long; it can be stopped like anything else."""
     note = threading.Timer(PATIENCE_SECONDS, messages().print, ["the plan has many runs; Ctrl-C stops planning"])
     note.daemon = True
@@ -226,47 +210,3 @@ def _print_verdicts(study: Study, published: Written) -> None:
     if published.verdicts:
         console.print(rows)
     console.print(Text(published.sentence))
-
-
-def _print_groups(todo: Plan) -> None:
-    from prunescope.cli.plans import groups
-
-    numbers = ("needed", "stored", "failed", "to do")
-    rows = table("kind", *numbers, right=numbers)
-    for kind, counts in groups(todo).items():
-        counts["to do"] = counts["needed"] - counts["stored"] - counts["failed"]
-        rows.add_row(Text(kind), *(str(counts[name]) for name in numbers))
-    answers().print(rows)
-
-
-def _print_price(todo: Plan, store: Store, machine: Machine) -> float:
-    """Prints what the rest of a plan costs; returns the seconds by the clock, 0 where nothing is left."""
-    from prunescope.cli.plans import pack_sentences
-    from prunescope.runs.execution.display import duration
-    from prunescope.runs.execution.preparation import prepare, workers_for
-    from prunescope.runs.machine.pricing import cost
-
-    console, rest = answers(), todo.feasible()
-    if blocked := len(todo.work) - len(rest.work):
-        console.print(f"\n{blocked} of these need a run that failed and will not be tried.")
-    if not rest.work:
-        console.print("\nNothing is left to do.")
-        return 0.0
-    count = workers_for(rest, machine.workers, machine.device)
-    prepared = prepare(rest, store, workers=count, device=machine.device, engine=machine.engine, stack=machine.stack)
-    for line in (*prepared.notes, *pack_sentences(prepared)):
-        console.print(line, soft_wrap=True)
-    console.print(f"Runs are trained by {prepared.bench.setting.sentence}.", soft_wrap=True)
-    price = cost(rest, prepared.prices, prepared.seconds, workers=count)
-    console.print(
-        f"\nThe rest takes about {duration(price.clock)} with {count} worker{'s' if count > 1 else ''} on "
-        f"{machine.device} ({duration(price.work)} of work, {duration(price.longest)} on the longest path) "
-        f"and at most {size(price.disk)} of disk, as measured on this machine.",
-        soft_wrap=True,
-    )
-    if bound := rest.open_ended():
-        console.print(
-            f"{bound} of these depend on results or may stop early; they are priced at the most they can cost.",
-            soft_wrap=True,
-        )
-    return price.clock

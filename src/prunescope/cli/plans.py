@@ -1,13 +1,76 @@
-"""A plan in words and numbers."""
+"""A plan in words and numbers, for people and for programs."""
 
+from __future__ import annotations
+
+import json
 from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from rich.text import Text
 
 from prunescope.base.reference import StateRef
 from prunescope.base.value import Value
-from prunescope.runs.execution.preparation import Prepared
+from prunescope.cli.orders import Machine, patience
+from prunescope.cli.screen import answers, size, table
 from prunescope.runs.graph.nodes import Measured, Trace
 from prunescope.runs.graph.recipe import Recipe
-from prunescope.runs.store.plan import Job, Plan
+
+if TYPE_CHECKING:
+    from prunescope.runs.execution.preparation import Prepared
+    from prunescope.runs.store.plan import Job, Plan
+    from prunescope.runs.store.store import Store
+    from prunescope.studies.study import Study
+
+NUMBERS = ("needed", "stored", "failed", "to do")
+
+
+def print_plan(study: Study, folder: str, machine: Machine, *, as_json: bool = False) -> None:
+    """Prints what a study needs, what is stored, and what the rest costs."""
+    from prunescope.runs.store.plan import plan as plan_of
+    from prunescope.runs.store.store import Store
+    from prunescope.studies.publish import nodes_of
+
+    store, console = Store(folder), answers()
+    with patience():
+        todo = plan_of(nodes_of(study), store)
+    kinds, (price, sentences) = groups(todo), _priced(todo, store, machine)
+    if as_json:
+        console.print_json(json.dumps({"study": study.name, "kinds": kinds, "price": price, "notes": sentences}))
+        return
+    rows = table("kind", *NUMBERS, right=NUMBERS)
+    for kind, counts in kinds.items():
+        rows.add_row(Text(kind), *(str(counts[name]) for name in NUMBERS))
+    console.print(rows)
+    for sentence in sentences:
+        console.print(Text(sentence), soft_wrap=True)
+
+
+def _priced(todo: Plan, store: Store, machine: Machine) -> tuple[dict[str, Any] | None, list[str]]:
+    """What the rest of a plan costs in seconds and bytes, None where nothing is left, and sentences about it."""
+    from prunescope.cli.precisions import faster_precision
+    from prunescope.runs.execution.display import duration
+    from prunescope.runs.execution.preparation import prepare, workers_for
+    from prunescope.runs.machine.pricing import cost
+
+    rest, said = todo.feasible(), []
+    if blocked := len(todo.work) - len(rest.work):
+        said.append(f"{blocked} of these need a run that failed and will not be tried.")
+    if not rest.work:
+        return None, [*said, "Nothing is left to do."]
+    count = workers_for(rest, machine.workers, machine.device)
+    prepared = prepare(rest, store, workers=count, device=machine.device, engine=machine.engine, stack=machine.stack)
+    price = cost(rest, prepared.prices, prepared.seconds, workers=count)
+    said += [*prepared.notes, *pack_sentences(prepared), f"Runs are trained by {prepared.bench.setting.sentence}."]
+    said.append(
+        f"The rest takes about {duration(price.clock)} with {count} worker{'s' if count > 1 else ''} on "
+        f"{machine.device} ({duration(price.work)} of work, {duration(price.longest)} on the longest path) "
+        f"and at most {size(price.disk)} of disk, as measured on this machine."
+    )
+    if bound := rest.open_ended():
+        said.append(f"{bound} of these depend on results or may stop early; they are priced at the most they can cost.")
+    if advice := faster_precision(todo, store, machine, price.clock):
+        said.append(advice)
+    return {**vars(price), "workers": count, "device": machine.device}, said
 
 
 def pack_sentences(prepared: Prepared) -> list[str]:
@@ -31,14 +94,16 @@ def pack_sentences(prepared: Prepared) -> list[str]:
 
 
 def groups(plan: Plan) -> dict[str, Counter[str]]:
-    """The runs, traces and readings of a plan by kind: how many are needed, stored, and stored as failed."""
+    """The runs, traces and readings of a plan by kind: how many are needed, stored, stored as failed, left."""
     counts: dict[str, Counter[str]] = {}
     blocked = plan.downstream(plan.failed)
     for kind in (Recipe, Trace, Measured):
         for node in plan.nodes.values():
             if isinstance(node, kind):
                 failed, stored = node.id in plan.failed, _is_stored(node, plan, blocked)
-                counts.setdefault(_kind(node), Counter()).update(needed=1, failed=failed, stored=stored)
+                left = not failed and not stored
+                one = {"needed": 1, "stored": stored, "failed": failed, "to do": left}
+                counts.setdefault(_kind(node), Counter()).update(one)
     return counts
 
 

@@ -15,12 +15,11 @@ from prunescope.cli.orders import (
     chosen_scale,
     command_of,
     most_of,
-    print_plan,
     publish_report,
     template_of,
 )
 from prunescope.cli.overrides import gather
-from prunescope.cli.screen import answers
+from prunescope.cli.screen import answers, messages
 
 
 def plan(
@@ -34,17 +33,26 @@ def plan(
     engine: options.Engine = None,
     stack: options.Stack = None,
     null: options.Null = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Say what a study needs, what is stored, and what the rest will cost. Trains nothing.
 
-    The cost is measured: a few steps of each kind of run, for less than a second.
+    The cost is measured: a few steps of each kind of run, for less than a second. A published data set that is not on
+    this disk is stood in for by images of its shape.
 
     Example: `prunescope plan jin2022/lenet-preview --scale paper -s replicates=5`
     """
+    from prunescope.cli.plans import print_plan
+    from prunescope.tasks.data.stand_in import stand_ins
+
     order = Order(template_of(study), study, scale, gather(changes or [], settings), null=null)
-    if scale is None:
+    if scale is None and not as_json:
         answers().print(Text(chosen_scale(order.template)))
-    print_plan(order.study, folder, Machine(workers, device, engine, stack))
+    with stand_ins() as missing:
+        print_plan(order.study, folder, Machine(workers, device, engine, stack), as_json=as_json)
+    for name in missing:
+        text = f"{name} is not here: images of its shape stood in, and no run on it counts as stored; "
+        messages().print(Text(f"{text}`prunescope data get {name}` downloads it"), soft_wrap=True)
 
 
 def run(

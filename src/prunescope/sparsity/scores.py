@@ -4,9 +4,11 @@ from abc import abstractmethod
 from typing import Protocol
 
 import torch
+from torch import Tensor
 
+from prunescope.base.errors import UsageError
 from prunescope.base.state import Weights
-from prunescope.base.tree import Tree
+from prunescope.base.tree import Tree, clone, equal
 from prunescope.base.value import Value
 
 
@@ -47,6 +49,23 @@ class Score(Value):
         Args: weights: the network's tensors; context: where draws and derivatives come from.
         Returns: for every name in `weights.masks` a tensor of the parameter's shape, in the score's own unit.
         """
+
+    def numbers(self, weights: Weights, context: Context) -> Tree:
+        """`scores` as numbers that can be ranked.
+
+        Raises UsageError where a score that a user wrote changes the weights, or returns anything but tensors by name.
+        """
+        if type(self).__module__.startswith("prunescope."):
+            return self.scores(weights, context)
+        before, name = clone(weights.params), f"{type(self).__name__}.scores"
+        found = self.scores(weights, context)
+        if not equal(before, weights.params):
+            raise UsageError(f"{name} changes the weights in place; make new tensors")
+        if not isinstance(found, dict) or not all(isinstance(leaf, Tensor) for leaf in found.values()):
+            kinds = sorted({type(leaf).__name__ for leaf in found.values()} if isinstance(found, dict) else {})
+            shown = f"a {type(found).__name__}" + (f" of {', '.join(kinds)}" if kinds else "")
+            raise UsageError(f"{name} returned {shown}; it must return a tensor by the name of every prunable one")
+        return {key: leaf.detach() if leaf.is_floating_point() else leaf.float() for key, leaf in found.items()}
 
 
 class Magnitude(Score):

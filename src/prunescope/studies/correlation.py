@@ -9,13 +9,13 @@ intervals that resample arms and seeds, not points.
 """
 
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from prunescope.base.errors import TooFewReplicates, UsageError
 from prunescope.studies.results import Numbers
@@ -44,8 +44,8 @@ class Points:
 
     x: Numbers
     y: Numbers
-    arm: tuple[str, ...]
-    seed: tuple[int, ...]
+    arm: Sequence[str | int] | NDArray[np.int64]
+    seed: Sequence[int] | NDArray[np.int64]
     given: tuple[Numbers, ...] = ()
 
     def __post_init__(self) -> None:
@@ -58,14 +58,9 @@ class Points:
 
     def at(self, rows: ArrayLike) -> "Points":
         """The points of these rows, int [M], repetitions included."""
-        chosen = np.asarray(rows, dtype=np.int64).tolist()
-        return Points(
-            self.x[chosen],
-            self.y[chosen],
-            tuple(self.arm[i] for i in chosen),
-            tuple(self.seed[i] for i in chosen),
-            tuple(part[chosen] for part in self.given),
-        )
+        chosen = np.asarray(rows, dtype=np.int64)
+        arm, seed = (np.asarray(names)[chosen] for names in (self.arm, self.seed))
+        return Points(self.x[chosen], self.y[chosen], arm, seed, tuple(part[chosen] for part in self.given))
 
     def without_seed(self, seed: int) -> "Points":
         """All points but those of one seed."""
@@ -170,7 +165,9 @@ def bootstrap(
 
     Source: Efron 1979; resampling of whole groups: Davison and Hinkley 1997, section 3.8.
     """
-    draws = (statistic(points.at(_resampled(points, unit, generator))) for _ in range(resamples))
+    numbered = replace(points, arm=np.unique(np.array(points.arm), return_inverse=True)[1])
+    draw = _resampler(points, unit, generator)
+    draws = (statistic(numbered.at(draw())) for _ in range(resamples))
     values = np.array([value for value in draws if np.isfinite(value)])
     estimate, tail = statistic(points), (1.0 - level) / 2.0
     if len(values) < resamples / 2:
@@ -235,20 +232,27 @@ def _arm_means(points: Points) -> Points:
     return Points(x, y, tuple(arms), tuple(range(len(arms))))
 
 
-def _resampled(points: Points, unit: Unit, generator: torch.Generator) -> list[int]:
+def _resampler(points: Points, unit: Unit, generator: torch.Generator) -> Callable[[], list[int]]:
+    """What draws the rows of one resample after the other."""
     if unit == "run":
-        return _drawn(list(range(len(points))), generator)
-    if unit == "seed":
-        return [i for group in _drawn(_groups(points.seed), generator) for i in group]
-    arms = _drawn(_groups(points.arm), generator)
-    if unit == "arm":
-        return [i for group in arms for i in group]
-    seeds = _drawn(list(dict.fromkeys(points.seed)), generator)
-    return [i for group in arms for seed in seeds for i in group if points.seed[i] == seed]
+        return lambda: _drawn(list(range(len(points))), generator)
+    if unit != "arm and seed":
+        groups = _groups(points.seed if unit == "seed" else points.arm)
+        return lambda: [i for group in _drawn(groups, generator) for i in group]
+    arms, seeds, own = _groups(points.arm), list(dict.fromkeys(points.seed)), list(points.seed)
+
+    def both() -> list[int]:
+        groups, drawn = _drawn(arms, generator), _drawn(seeds, generator)
+        return [i for group in groups for seed in drawn for i in group if own[i] == seed]
+
+    return both
 
 
-def _groups(labels: Sequence[str | int]) -> list[list[int]]:
-    return [[i for i, own in enumerate(labels) if own == label] for label in dict.fromkeys(labels)]
+def _groups(labels: Iterable[object]) -> list[list[int]]:
+    groups: dict[object, list[int]] = {}
+    for row, label in enumerate(labels):
+        groups.setdefault(label, []).append(row)
+    return list(groups.values())
 
 
 def _drawn(items: list[T], generator: torch.Generator) -> list[T]:

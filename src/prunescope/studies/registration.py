@@ -7,7 +7,6 @@ the region, the preconditions and the nodes of every claim, and the paper's rule
 the nodes.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from typing import Any, cast
 from prunescope.base.digest import text_digest
 from prunescope.base.value import Value
 from prunescope.runs.store.results import StoredResults
+from prunescope.runs.store.sealed import record_bytes
 from prunescope.runs.store.store import Store, file_name
 from prunescope.studies.claim import Claim
 from prunescope.studies.study import Study
@@ -50,12 +50,12 @@ def register(study: Study, store: Store) -> None:
         "rule": study.rule.name if study.rule else "",
         "claims": {claim.name: _record(claim) for claim in study.claims},
     }
-    store.storage.create(key, json.dumps(record, indent=1, sort_keys=True).encode())
+    store.storage.create(key, record_bytes(record))
 
 
 def registration(study: Study, store: Store) -> Registration | None:
     """What was registered of a study under its settings, beside what it claims now; None where nothing was."""
-    record: dict[str, Any] | None = store.read_json(_key(study))
+    record: dict[str, Any] | None = store.record(_key(study))
     if not record:
         return None
     before: dict[str, Any] = record["claims"]

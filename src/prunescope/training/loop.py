@@ -194,7 +194,7 @@ class Stepper:
         """The augmented training batch of the cumulative step `step`."""
         x, y = self.batches.at(step)
         for number, augmentation in enumerate(self.program.problem.augmentation):
-            x = augmentation(x, self.augmentation_stream(number, step))
+            x = augmentation.changed(x, self.augmentation_stream(number, step))
         return x, y
 
     def augmentation_stream(self, number: int, step: int) -> torch.Generator:

@@ -4,11 +4,13 @@ They record what a stored state cannot tell; all else is a measure. A probe is n
 cannot change the run; a missing trace is made by training the run again.
 """
 
-from typing import Annotated, ClassVar, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from pydantic import Field
 
+from prunescope.base.errors import UsageError
 from prunescope.base.state import TrainState, Weights
 from prunescope.base.steps import Clock, Duration
 from prunescope.base.value import Value
@@ -51,6 +53,31 @@ class Probe(Value):
     def observe(self, problem: Problem, state: TrainState, running_loss: float) -> dict[str, float]:
         """One row. running_loss: mean training loss since the last epoch began, nats (0 at the start)."""
         raise NotImplementedError
+
+    def row(self, problem: Problem, state: TrainState, running_loss: float) -> dict[str, float]:
+        """`observe`; what a user wrote sees a copy of the weights, and is looked at.
+
+        Raises UsageError where it returns anything but numbers or texts by name.
+        """
+        if type(self).__module__.startswith("prunescope."):
+            return self.observe(problem, state, running_loss)
+        found: Any = self.observe(problem, state.replace(weights=state.weights.apart()), running_loss)
+        if not isinstance(found, Mapping):
+            raise UsageError(
+                f"{type(self).__name__}.observe returned a {type(found).__name__}; it must return numbers by name"
+            )
+        shown = {name: _plain(value) for name, value in found.items()}
+        if odd := [name for name, value in shown.items() if value is None]:
+            raise UsageError(
+                f"{type(self).__name__}.observe returned {odd[0]!r}, which is no number; it must return numbers by name"
+            )
+        return shown
+
+
+def _plain(value: Any) -> Any:
+    """A number or a text as Python has them; None for anything else."""
+    value = value.item() if getattr(value, "shape", None) == () else value
+    return value if isinstance(value, str | int | float) else None
 
 
 class _Periodic(Probe):

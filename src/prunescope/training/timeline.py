@@ -122,7 +122,7 @@ class Timeline:
         state = progress.state
         if problem.model.frozen:
             state = state.replace(weights=state.weights.with_frozen())
-        row |= probe.observe(problem, state, mean)
+        row |= probe.row(problem, state, mean)
 
     def _due(self, probe: Probe, phase: Phase, local: int, early: bool) -> bool:
         steps = self.probe_steps[probe.id]

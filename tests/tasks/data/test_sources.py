@@ -1,6 +1,7 @@
 """Sources that need no files: digits, blobs, the user's tensors; and what all sources share."""
 
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,8 @@ import torch
 from prunescope.base.errors import DataError, UsageError
 from prunescope.base.value import array_digest
 from prunescope.tasks.data.digits import digits
+from prunescope.tasks.data.groups import grouping
+from prunescope.tasks.data.library import holdings
 from prunescope.tasks.data.source import Content, InMemory, Normalization
 from prunescope.tasks.data.synthetic import synthetic
 from prunescope.tasks.data.tensors import Tensors, own
@@ -153,15 +156,49 @@ def test_tensors_that_an_older_version_wrote_are_read(data_folder: Path) -> None
     assert tensors(train, test) == source and not (data_folder / "arrays").exists()
 
 
-def test_tensors_that_are_gone_or_damaged_say_so(data_folder: Path) -> None:
-    source = tensors(*user_tensors())
-    path = data_folder / "arrays" / f"{array_digest(user_tensors()[0][0])}.npy"
+def cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(DataError, match="cannot be read"):
-        source.load()
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-2] ^= 1
+    path.write_bytes(content)
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def replace_by_a_folder(path: Path) -> None:
     path.unlink()
-    with pytest.raises(DataError, match="same tensors"):
+    (path / "in it").mkdir(parents=True)
+
+
+@pytest.mark.parametrize("damage", [cut, flip, empty, replace_by_a_folder, Path.unlink])
+@pytest.mark.parametrize("file", ["tensors/*.json", "arrays/*.npy"])
+def test_damaged_tensors_are_named_and_whole_once_they_are_given_again(
+    data_folder: Path, file: str, damage: Callable[[Path], None]
+) -> None:
+    source = tensors(*user_tensors())
+    before = source.load().train_x.take(torch.arange(3)).clone()
+    damage(next(data_folder.glob(file)))
+    with pytest.raises(DataError, match="give the same ones again"):
         source.load()
+    assert [row.digest for row in holdings() if row.digest == source.digest] or damage is Path.unlink
+    tensors(*user_tensors())
+    assert torch.equal(source.load().train_x.take(torch.arange(3)), before)
+
+
+@pytest.mark.parametrize("damage", [cut, flip, empty])
+def test_groups_of_damaged_codes_are_not_read(data_folder: Path, damage: Callable[[Path], None]) -> None:
+    train, test = user_tensors()
+    sites = ["a"] * (len(train[0]) - 1) + ["b"]
+    source = own(train, test, groups={"site": {"train": sites}}).source
+    codes = array_digest(np.array([site == "b" for site in sites], dtype=np.int64))
+    damage(data_folder / "arrays" / f"{codes}.npy")
+    with pytest.raises(DataError, match="give the same ones again"):
+        grouping(source.digest, "site")
 
 
 def test_tensors_that_do_not_fit_are_refused() -> None:

@@ -170,6 +170,7 @@ mlp_kernels.clear(np.ones(4, np.bool_), np.ones(4, np.float32))
 """
 
 
+@pytest.mark.slow
 def test_compiling_is_told_once_a_machine(tmp_path):
     env = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
     first, again = (

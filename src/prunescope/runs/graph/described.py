@@ -4,7 +4,7 @@ Belongs here: descriptions as plain data. Does not belong here: where they are s
 """
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 from prunescope.base.errors import UsageError
 from prunescope.base.kinds import KIND, descendants, import_all, interfaces_of
@@ -20,13 +20,15 @@ def task_of_manifest(manifest: Mapping[str, Any]) -> Task | None:
 
     Raises UsageError where the code behind it changed.
     """
-    described = manifest["recipe"]["task"]
-    if described["network"].get("given") is not None:
-        return None
     import_all()
     try:
-        task = cast(Task, value_of(described, [Task]))
-    except (KeyError, UsageError):
+        described = manifest["recipe"]["task"]
+        if described["network"].get("given") is not None:
+            return None
+        task = value_of(described, [Task])
+    except (KeyError, UsageError, TypeError, AttributeError, ValueError):  # the last three: it is no manifest of ours
+        return None
+    if not isinstance(task, Task):
         return None
     now = describe(task)
     if isinstance(now, dict) and any(now[key] != described.get(key, now[key]) for key in now):

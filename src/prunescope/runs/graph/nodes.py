@@ -4,7 +4,8 @@ Every node is a value whose id is made from its specification and its inputs' id
 anything runs. A node's inputs are its `references`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import ClassVar, Self
 
 from pydantic import field_validator, model_validator
@@ -13,6 +14,7 @@ from torch import Tensor
 from prunescope.base.errors import UsageError
 from prunescope.base.importing import Importing
 from prunescope.base.reference import StateRef
+from prunescope.base.seeded import seeded
 from prunescope.base.value import Value
 from prunescope.measures.comparison import Comparison, State
 from prunescope.measures.measure import Measure
@@ -74,7 +76,18 @@ class Reading(Measured):
 
     def take(self, *states: State) -> dict[str, Tensor]:
         """What the measure says."""
-        return self.measure.measure(*states[0])
+        with _apart(self.measure, states) as (state,):
+            return self.measure.measure(*state)
+
+
+@contextmanager
+def _apart(taken: Value, states: tuple[State, ...]) -> Iterator[tuple[State, ...]]:
+    """The states; for what a user wrote copies, as others are given the same ones, and generators that are seeded."""
+    if type(taken).__module__.startswith("prunescope."):
+        yield states
+        return
+    with seeded(0):
+        yield tuple(State(problem, weights.apart()) for problem, weights in states)
 
 
 class Compared(Measured):
@@ -103,7 +116,8 @@ class Compared(Measured):
 
     def take(self, *states: State) -> dict[str, Tensor]:
         """What the comparison says."""
-        return self.comparison.compare(*states)
+        with _apart(self.comparison, states) as both:
+            return self.comparison.compare(*both)
 
 
 class Trace(Value):

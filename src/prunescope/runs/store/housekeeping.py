@@ -4,6 +4,7 @@ Belongs here: what `prunescope runs` does. Does not belong here: the table of ru
 """
 
 import contextlib
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,11 @@ MANY = 8
 """How many candidates a message about an ambiguous id lists."""
 _OF_WORK = ("tmp", "logs", "damaged", "leases", "workers")
 """What only matters while work goes on, or to people: `gc` removes it where nobody works."""
+_OWNED = (
+    re.compile(r"(?P<room>runs)/../(?P<node>[0-9a-f]{32})/(manifest\.json|(state|trace)-[^/]*)"),
+    re.compile(r"(?P<room>readings|partial)/(../)?(?P<node>[0-9a-f]{32})\.safetensors"),
+    re.compile(rf"(?P<room>{'|'.join(_OF_WORK)})/(?P<node>.*)", re.DOTALL),
+)
 
 
 def find(store: Store, prefix: str) -> str:
@@ -166,9 +172,14 @@ def garbage(store: Store, pins: Mapping[str, Iterable[str]]) -> Garbage:
 
 
 def _owner(key: str) -> tuple[str, str]:
-    """The room of the store that an object lies in, and the run or reading that it belongs to."""
-    parts = key.split("/")
-    return parts[0], parts[2] if parts[0] == "runs" and len(parts) == 4 else parts[-1].partition(".")[0]
+    """The room of the store that an object lies in, and the run or reading that it belongs to.
+
+    No room for what somebody else put there.
+    """
+    for pattern in _OWNED:
+        if found := pattern.fullmatch(key):
+            return found["room"], found["node"]
+    return "", ""
 
 
 def remove(store: Store, garbage: Garbage, *, unpin: Collection[str] = ()) -> None:

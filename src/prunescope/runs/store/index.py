@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from prunescope.base.digest import text_digest
-from prunescope.base.errors import StoreError
 from prunescope.runs.store import sealed
 from prunescope.runs.store.store import Store
 
@@ -122,9 +121,9 @@ def _row(store: Store, run: str, size: int, changed: str) -> StoredRun:
         content = store.storage.get(store.manifest_key(run))
         if content is not None:
             facts = _facts(sealed.parse_manifest(content, run, run))
-            return StoredRun(id=run, level=0, size=size, changed=changed, **facts)
-    except (StoreError, KeyError, TypeError):
-        pass  # listed as damaged; `prunescope runs verify` says how
+            return StoredRun(run, level=0, size=size, changed=changed, **facts)
+    except Exception:  # a manifest that says anything else than one does; `prunescope runs verify` may say how
+        pass
     return StoredRun(run, "damaged", "?", "?", 0.0, 0, 0, 0.0, 0, 0.0, size, "", "", changed)
 
 
@@ -134,16 +133,16 @@ def _facts(manifest: dict[str, Any]) -> dict[str, Any]:
     network, data = recipe["task"]["network"], recipe["task"]["data"]
     scale = network["args"].get("scale", 1.0)
     return {
-        "status": "given" if recipe.get("kind") == "Given" else manifest["status"],
+        "status": "given" if recipe.get("kind") == "Given" else str(manifest["status"]),
         "network": network["path"].rpartition(":")[2] + (f" x{scale:.3g}" if scale != 1 else ""),
-        "data": data["source"].get("name", data["source"]["kind"].lower()),
-        "noise": data["label_noise"],
-        "seed": recipe["seeds"]["order"],
-        "sparsity": manifest.get("sparsity", 0.0),
-        "steps": manifest.get("steps", 0),
-        "seconds": execution.get("seconds", 0.0),
-        "finished": execution.get("finished", ""),
-        "parent": recipe.get("start", {}).get("run", ""),
+        "data": str(data["source"].get("name", data["source"]["kind"].lower())),
+        "noise": float(data["label_noise"]),
+        "seed": int(recipe["seeds"]["order"]),
+        "sparsity": float(manifest.get("sparsity", 0.0)),
+        "steps": int(manifest.get("steps", 0)),
+        "seconds": float(execution.get("seconds", 0.0)),
+        "finished": str(execution.get("finished", "")),
+        "parent": str(recipe.get("start", {}).get("run", "")),
     }
 
 

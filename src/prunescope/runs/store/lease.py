@@ -17,6 +17,7 @@ from dataclasses import asdict
 
 from prunescope.base.errors import StoreError
 from prunescope.runs.store.pulse import BEAT_SECONDS, Holder, sign_key
+from prunescope.runs.store.storage import plain
 from prunescope.runs.store.store import Store
 
 STALE_SECONDS = 60.0
@@ -77,11 +78,12 @@ def held(store: Store) -> dict[str, Holder | None]:
 
 def titles(store: Store, leases: Iterable[str]) -> dict[str, str]:
     """What each lease is about, for people."""
-    named = dict.fromkeys(leases, "")
-    for key in named:
-        with contextlib.suppress(ValueError, AttributeError):  # one of before 2027, or released meanwhile
-            named[key] = json.loads(store.storage.get(key) or b"{}").get("title", "")
-    return {key: title or key.rpartition("/")[0][-32:][:8] for key, title in named.items()}
+    named: dict[str, str] = {}
+    for key in leases:
+        facts = plain(store.storage.get(key))  # none of one of before 2027, or released meanwhile
+        title = str(facts.get("title", "")) if isinstance(facts, dict) else ""
+        named[key] = title or key.rpartition("/")[0][-32:][:8]
+    return named
 
 
 def dead(store: Store, leases: dict[str, Holder | None]) -> set[str]:

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import re
 import uuid
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -18,7 +19,11 @@ _FIXES = {
     errno.EROFS: "the file system is read-only; choose another folder (--store)",
     errno.EACCES: _NOT_PERMITTED,
     errno.EPERM: _NOT_PERMITTED,
+    errno.EISDIR: "a folder lies in the place of a file; move it away",
+    errno.ENOTDIR: "a file lies in the place of a folder; move it away",
+    errno.EEXIST: "a file lies in the place of a folder; move it away",
 }
+_UNDER_WAY = re.compile(r"\..+\.[0-9a-f]{8}", re.DOTALL)
 ATTEMPTS = 50
 """How often a folder is made anew that somebody else removes as empty before a file lies in it."""
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV)
@@ -63,6 +68,8 @@ class LocalStorage:
                 else:
                     os.link(temporary, path)
             except FileExistsError:
+                if path.is_dir():
+                    raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR)) from None
                 return False
             except OSError as problem:
                 if problem.errno not in _NO_LINKS:
@@ -101,7 +108,8 @@ class LocalStorage:
         inside: dict[str, set[str]] = {}
         for folder in folders:
             with self._guarded(folder), contextlib.suppress(FileNotFoundError, NotADirectoryError):
-                if names := {name for name in os.listdir(f"{self.url}/{folder}") if name[0] != "."}:  # noqa: PTH208
+                found = os.scandir(f"{self.url}/{folder}")
+                if names := {entry.name for entry in found if entry.name[0] != "." and not entry.is_dir()}:
                     inside[folder] = names
         return inside
 
@@ -118,7 +126,7 @@ class LocalStorage:
 
     def under_way(self) -> list[Path]:
         """Files that killed processes did not put into their places; nothing behind a link."""
-        found = (path for room in ("runs", "readings", "partial") for path in (self.root / room).rglob(".*.*"))
+        found = (path for path in self.root.rglob(".*.????????") if _UNDER_WAY.fullmatch(path.name))
         return sorted(path for path in found if path.resolve() == path and path.is_file())
 
     @contextlib.contextmanager
@@ -129,12 +137,13 @@ class LocalStorage:
         with self._guarded(key):
             for attempt in range(ATTEMPTS):
                 try:
-                    path.parent.mkdir(parents=True, exist_ok=True)
                     file = temporary.open("wb")
                     break
-                except FileNotFoundError:  # somebody removed the folder, which was empty
+                except FileNotFoundError:  # the first there, or somebody removed the folder, which was empty
                     if attempt == ATTEMPTS - 1:
                         raise
+                with contextlib.suppress(FileNotFoundError):
+                    self._make(path.parent, durable)
             try:
                 with file:
                     _write(file, content, durable)
@@ -142,12 +151,15 @@ class LocalStorage:
             finally:
                 with contextlib.suppress(OSError):
                     temporary.unlink(missing_ok=True)
-            if durable and os.name != "nt":
-                folder = os.open(path.parent, os.O_RDONLY)
-                try:
-                    os.fsync(folder)  # or a power cut takes the name away again
-                finally:
-                    os.close(folder)
+            if durable:
+                _sync_names(path.parent)
+
+    def _make(self, folder: Path, durable: bool) -> None:
+        """Makes a folder and those that it lies in."""
+        folder.mkdir(parents=True, exist_ok=True)
+        while durable and folder != self.root:
+            folder = folder.parent
+            _sync_names(folder)
 
     @contextlib.contextmanager
     def _guarded(self, key: str) -> Iterator[None]:
@@ -160,6 +172,16 @@ class LocalStorage:
                 f"cannot write {self.root / key}: {problem.strerror or problem}; {fix}. Nothing stored so far is "
                 "lost; the same command then goes on"
             ) from problem
+
+
+def _sync_names(folder: Path) -> None:
+    """A power cut takes no name away that the folder has now."""
+    if os.name != "nt":
+        opened = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)
 
 
 def _write(file: IO[bytes], content: bytes, durable: bool) -> None:

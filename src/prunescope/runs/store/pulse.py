@@ -15,7 +15,7 @@ import psutil
 
 from prunescope.base.digest import text_digest
 from prunescope.base.errors import StoreError
-from prunescope.runs.store.storage import Storage
+from prunescope.runs.store.storage import Storage, plain
 
 BEAT_SECONDS = 5.0
 
@@ -56,10 +56,11 @@ class Holder:
     def read(cls, content: bytes | None) -> "Holder | None":
         """Whom a lease, or a sign of life, names; None if it names nobody, as one of before 2027 does."""
         try:
-            facts = json.loads(content or b"")
-            return cls(*(kind(facts[name]) for name, kind in cls.__annotations__.items()))
-        except (ValueError, KeyError, TypeError):
+            facts = plain(content)
+            holder = cls(*(kind(facts[name]) for name, kind in cls.__annotations__.items()))
+        except (ValueError, KeyError, TypeError, OverflowError):
             return None
+        return holder if holder.worker.isalnum() else None  # it is part of a key
 
 
 @cache

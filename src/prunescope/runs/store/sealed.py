@@ -1,4 +1,4 @@
-"""Manifests and traces as bytes that carry a digest of themselves and say whose they are.
+"""Manifests, small records and traces as bytes that carry a digest of themselves and say whose they are.
 
 States, readings and checkpoints do the same in `codec.py`.
 """
@@ -13,6 +13,7 @@ import pyarrow.parquet
 
 from prunescope.base.digest import text_digest
 from prunescope.runs.store.codec import damaged, header
+from prunescope.runs.store.storage import plain
 
 SEALED = 2
 """The manifest's "schema" from which on it has a digest; earlier ones are believed."""
@@ -39,6 +40,21 @@ def parse_manifest(text: bytes, name: str, run: str) -> dict[str, Any]:
     if owner != run:
         raise damaged(name, f"it is the manifest of run {owner}")
     return dict(content)
+
+
+def record_bytes(record: Mapping[str, Any]) -> bytes:
+    """A small record as JSON with a digest of its content."""
+    content = json.loads(json.dumps(record))
+    return json.dumps({**content, "seal": _digest(content)}, indent=1, sort_keys=True).encode()
+
+
+def parse_record(text: bytes, name: str) -> Any:
+    """The inverse; what earlier versions wrote has no digest and is believed. Raises Damaged."""
+    content = plain(text)
+    seal = content.pop("seal", None) if isinstance(content, dict) else None
+    if content is None or seal not in (None, _digest(content)):
+        raise damaged(name, "its content is not what its digest says")
+    return content
 
 
 def trace_bytes(rows: Sequence[Mapping[str, Any]], owner: str) -> bytes:

@@ -3,10 +3,11 @@
 Belongs here: the interface, and which leaf an address means. A leaf is one file: `local.py`, `cloud.py`.
 """
 
+import json
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,14 @@ def storage_at(address: Path | str) -> Storage:
     from prunescope.runs.store.local import LocalStorage
 
     return CloudStorage(str(address)) if is_url(address) else LocalStorage(address)
+
+
+def plain(content: bytes | None) -> Any:
+    """What JSON says; None where it is none, damaged or nested without end."""
+    try:
+        return json.loads(content or b"")
+    except (ValueError, RecursionError):
+        return None
 
 
 def is_url(address: Path | str) -> bool:

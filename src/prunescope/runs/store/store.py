@@ -23,9 +23,8 @@ is there, which names its files by digest.
 """
 
 import contextlib
-import json
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -45,12 +44,9 @@ Values = dict[str, np.ndarray[Any, Any]]
 
 
 def file_name(name: str) -> str:
-    """A name with what no file may be called by replaced, "jin2022/fig1" as "jin2022_fig1"."""
-    return "".join(c if c.isalnum() or c in "-_." else "_" for c in name)
-
-
-def _is_list_of_ids(content: object) -> bool:
-    return isinstance(content, list) and all(isinstance(item, str) for item in content)
+    """A name with what no file may be called by replaced, "jin2022/fig1" as "jin2022_fig1"; never a hidden one."""
+    text = "".join(c if c.isalnum() or c in "-_." else "_" for c in name)
+    return f"_{text.removeprefix('.')}" if text[:1] in ("", ".") else text
 
 
 class Store:
@@ -246,16 +242,23 @@ class Store:
 
     def pin(self, name: str, ids: Iterable[str]) -> None:
         """Names ids that `gc` must keep; a name replaces what it pinned before."""
-        self.write_json(f"pins/{file_name(name)}.json", sorted(set(ids)))
+        self.write_json(f"pins/{file_name(name)}.json", {"ids": sorted(set(ids))})
 
     def pins(self) -> dict[str, list[str]]:
-        """Pinned ids by name."""
-        keys = sorted(entry.key for entry in self.storage.entries("pins") if entry.key.endswith(".json"))
-        pinned = {key[5:-5]: self.read_json(key) for key in keys}
-        if broken := [key for key in keys if not _is_list_of_ids(pinned[key[5:-5]])]:
-            where = self.where(broken[0])
-            raise StoreError(f"{where} is damaged; delete it and run its study again, which pins it anew")
-        return pinned
+        """Pinned ids by name, those behind links as well."""
+        names = self.storage.names(["pins"]).get("pins", set())
+        keys = sorted(f"pins/{name}" for name in names if name.endswith(".json"))
+        return {key[5:-5]: self._pinned(key) for key in keys}
+
+    def _pinned(self, key: str) -> list[str]:
+        ids: Any = None
+        with contextlib.suppress(codec.Damaged):
+            ids = self.record(key)
+        if isinstance(ids, dict):  # before 2027 the list alone
+            ids = ids.get("ids")
+        if not isinstance(ids, list) or not all(isinstance(item, str) for item in ids):
+            raise StoreError(f"{self.where(key)} is damaged; delete it and run its study again, which pins it anew")
+        return ids
 
     # -- logs
 
@@ -275,12 +278,15 @@ class Store:
     # -- small files that may be replaced
 
     def read_json(self, key: str) -> Any:
-        """The content of a small JSON file; None if it is not there or damaged."""
-        try:
-            return json.loads(self.storage.get(key) or b"")
-        except ValueError:
-            return None
+        """The content of a small JSON file that can be made again; None if it is not there or damaged."""
+        with contextlib.suppress(codec.Damaged):
+            return self.record(key)
 
-    def write_json(self, key: str, content: object) -> None:
+    def record(self, key: str) -> Any:
+        """The content of a small JSON file; None if it is not there. Raises Damaged, and leaves it where it is."""
+        content = self.storage.get(key)
+        return None if content is None else sealed.parse_record(content, self.where(key))
+
+    def write_json(self, key: str, content: Mapping[str, Any]) -> None:
         """Replaces a small JSON file."""
-        self.storage.put(key, json.dumps(content, indent=1, sort_keys=True).encode())
+        self.storage.put(key, sealed.record_bytes(content))

@@ -16,6 +16,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from prunescope.base.errors import UsageError
+from prunescope.base.seeded import seeded
 from prunescope.base.value import Value
 from prunescope.tasks.data.source import Inputs
 
@@ -31,16 +32,33 @@ class Augmentation(Value):
     def __call__(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """Changed copies of normalized images x [B, C, H, W], each with its own draws."""
 
+    def changed(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        """`__call__`; what a user wrote draws from keyed generators whichever it draws from, and is looked at.
+
+        Raises UsageError where it returns anything but as many images in the same precision.
+        """
+        if type(self).__module__.startswith("prunescope."):
+            return self(x, generator)
+        with seeded(generator.initial_seed()):
+            images = self(x, generator)
+        if not (isinstance(images, Tensor) and images.shape[:1] == x.shape[:1] and images.dtype == x.dtype):
+            shown = f"{images.dtype} {list(images.shape)}" if isinstance(images, Tensor) else type(images).__name__
+            raise UsageError(
+                f"{type(self).__name__} returned {shown} for a batch {x.dtype} {list(x.shape)}; it must return as many "
+                "images of the same numbers"
+            )
+        return images
+
     def apply_to_runs(self, x: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
         """Changed copies of the images of R runs, x [R, B, C, H, W], with the same bits as run by run.
 
         generators: one for each run.
         """
-        return torch.stack([self(images, draws) for images, draws in zip(x, generators, strict=True)])
+        return torch.stack([self.changed(images, draws) for images, draws in zip(x, generators, strict=True)])
 
     def batch(self, inputs: Inputs, index: Tensor, *, generator: torch.Generator) -> Tensor:
         """The examples at `index` (int64 [B]), changed; a crop may be made while decoding."""
-        return self(inputs.take(index), generator)
+        return self.changed(inputs.take(index), generator)
 
 
 class CropFlip(Augmentation):

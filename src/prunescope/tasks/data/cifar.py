@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from prunescope.base.errors import DataError
-from prunescope.tasks.data.files import damaged, dataset, locate, summary, uncompressed
+from prunescope.tasks.data.files import complete, content, damaged, dataset, locate, summary, uncompressed
 from prunescope.tasks.data.source import Arrays, Content, Normalization, Source
 
 CIFAR10 = Normalization(mean=(0.4914, 0.4822, 0.4465), std=(0.2023, 0.1994, 0.2010))
@@ -39,11 +39,11 @@ class Cifar(Source):
     @property
     def variant(self) -> str:
         """What the files are if they are not the published ones, by their MD5; empty for those."""
-        return _variant(self.name, self.digest)
+        return _variant(self.name, self.digest) if complete(self.name) else ""
 
     def load(self) -> Arrays:
         """Examples float32 [N, 3, 32, 32] and labels; raises DataError if files are missing or changed."""
-        verified = read(self.name).verified(self.digest, name=self.name)
+        verified = content(self.name, read).verified(self.digest, name=self.name)
         return verified.normalized(self.normalization, white=255.0, classes=_CLASSES[self.name])
 
 

@@ -20,6 +20,7 @@ from typing import Any
 
 from prunescope.base.errors import DataError, UsageError
 from prunescope.tasks.data.source import Content
+from prunescope.tasks.data.stand_in import stand_in
 
 
 @dataclass(frozen=True)
@@ -174,7 +175,22 @@ def summary(name: str, read: Callable[[str], Content]) -> dict[str, Any]:
 
     Raises DataError if files are missing or damaged.
     """
-    return _summary(name, read, fingerprint(locate(name)))
+    made = None if complete(name) else stand_in(name)
+    return made.summary if made else _summary(name, read, fingerprint(locate(name)))
+
+
+def complete(name: str) -> bool:
+    """Whether all files of a data set are there."""
+    return dataset(name).files.keys() <= present(name).keys()
+
+
+def content(name: str, read: Callable[[str], Content]) -> Content:
+    """The content of a data set, or what stands in for it while a plan is priced.
+
+    Raises DataError if files are missing or damaged.
+    """
+    made = None if complete(name) else stand_in(name)
+    return made or read(name)
 
 
 @cache

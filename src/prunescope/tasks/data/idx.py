@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from prunescope.tasks.data.files import damaged, locate, summary, uncompressed
+from prunescope.tasks.data.files import content, damaged, locate, summary, uncompressed
 from prunescope.tasks.data.source import Arrays, Content, Normalization, Source
 
 MNIST = Normalization(mean=(0.1307,), std=(0.3081,))
@@ -31,7 +31,7 @@ class Idx(Source):
 
     def load(self) -> Arrays:
         """Examples float32 [N, 1, 28, 28] and labels; raises DataError if files are missing or changed."""
-        verified = read(self.name).verified(self.digest, name=self.name)
+        verified = content(self.name, read).verified(self.digest, name=self.name)
         return verified.normalized(self.normalization, white=255.0, classes=10)
 
 

@@ -6,10 +6,12 @@ tensors/<digest>.json names the four arrays of a source, its class names and gro
 one array, which several sources may share. Older versions wrote tensors/<digest>.npz, which are still read.
 """
 
+import contextlib
 import json
 import os
 import tempfile
 import time
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from prunescope.base.errors import DataError, UsageError
-from prunescope.base.value import array_digest
+from prunescope.base.value import array_digest, text_digest
 from prunescope.tasks.data.files import folder
 from prunescope.tasks.data.source import Content
 
@@ -52,7 +54,7 @@ class Holding:
 
 
 _VERIFIED: dict[str, object] = {}
-"""When and how large the files of a source were when their content was held against its digest, in this process."""
+"""When and how large the files of a source were when they were held against its digest, in this process."""
 
 
 def keep(content: Content, facts: dict[str, Any]) -> dict[str, Any]:
@@ -62,10 +64,15 @@ def keep(content: Content, facts: dict[str, Any]) -> dict[str, Any]:
     """
     summary = content.summary
     digest = summary["digest"]
-    before = known(digest)
-    if "arrays" not in before and not _path(digest, ".npz").exists():
-        before = {"arrays": {name: keep_array(leaf.numpy()) for name, leaf in content._asdict().items()}}
-    text = json.dumps({**before, **facts}, sort_keys=True)
+    before: dict[str, Any] = {}
+    try:
+        before = known(digest)
+    except DataError:
+        _set_aside(_path(digest, ".json"))
+    if not _path(digest, ".npz").exists():
+        before["arrays"] = {name: keep_array(leaf.numpy()) for name, leaf in content._asdict().items()}
+    now = {**before, **facts}
+    text = json.dumps({**now, "seal": _seal(now)}, sort_keys=True)
     _write(_path(digest, ".json"), lambda path: path.write_text(text))
     return summary
 
@@ -79,48 +86,79 @@ def keep_array(array: NDArray[Any]) -> str:
 
 
 def known(digest: str) -> dict[str, Any]:
-    """What is known of a source of the user's own; empty where nothing is."""
+    """What is known of a source of the user's own; empty where nothing is. Raises DataError if the file is damaged."""
     path = _path(digest, ".json")
-    return dict(json.loads(path.read_text())) if path.exists() else {}
-
-
-def verified(digest: str) -> Content:
-    """The stored arrays of a source, held against its digest once for each process and change of a file.
-
-    Raises DataError if a file is missing, damaged, or another one.
-    """
-    held = content(digest)
-    arrays = known(digest).get("arrays", {})
-    files = [_path(array, ".npy") for array in arrays.values()] or [_path(digest, ".npz")]
-    stamps = [(str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in files]
-    if _VERIFIED.get(digest) != stamps:
-        held.verified(digest, name="the user's tensors")
-        _VERIFIED[digest] = stamps
-    return held
+    try:
+        facts = dict(json.loads(path.read_text()))
+        if facts.pop("seal", None) not in (None, _seal(facts)):
+            raise ValueError("it is not what its digest says")
+        return facts
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, TypeError, RecursionError) as problem:
+        raise DataError(f"{path} is damaged ({problem}); {_again()}") from None
 
 
 def content(digest: str) -> Content:
-    """The stored arrays of a source. Raises DataError if a file is missing or damaged."""
+    """The stored arrays of a source.
+
+    Raises DataError if they are missing or not what was given; what is damaged is set aside, so that the same tensors,
+    given again, are written again.
+    """
+    facts = known(digest)
+    paths = [_path(digest, ".json"), *(_path(held, ".npy") for held in _digests(digest))]
     try:
-        facts = known(digest)
         if "arrays" not in facts:
-            with np.load(_path(digest, ".npz"), allow_pickle=False) as stored:
-                return Content(*(torch.from_numpy(stored[name]) for name in Content._fields))
-        os.utime(_path(digest, ".json"))
-        return Content(*(array(facts["arrays"][name]) for name in Content._fields))
+            paths = [_path(digest, ".npz")]
+            with np.load(paths[0], allow_pickle=False) as stored:
+                found = Content(*(torch.from_numpy(stored[name]) for name in Content._fields))
+        else:
+            os.utime(paths[0])
+            found = Content(*(_mapped(facts["arrays"][name]) for name in Content._fields))
+        stamps = [(str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in paths if path.suffix != ".json"]
+        if _VERIFIED.get(digest) != stamps and found.digest != digest:
+            raise ValueError("they are not what was given")
+        _VERIFIED[digest] = stamps
     except Exception as problem:  # a damaged file can fail in many ways
-        raise DataError(
-            f"tensors {digest[:SHORT]} cannot be read ({problem}); they were given to a task. Give the same tensors "
-            f"again, with PRUNESCOPE_DATA={folder()}"
-        ) from None
+        damaged = [path for path in paths[1:] if path.exists() and not _is_whole(path)]
+        for path in damaged or paths[:1]:
+            _set_aside(path)
+        raise DataError(f"tensors {digest[:SHORT]} cannot be read ({problem}); {_again()}") from None
+    return found
 
 
 def array(digest: str) -> Tensor:
-    """An array by its digest, read from the disk where it is used. Raises DataError if it is missing or damaged."""
-    try:
-        return torch.from_numpy(np.load(_path(digest, ".npy"), mmap_mode="c", allow_pickle=False))
-    except Exception as problem:  # a damaged file can fail in many ways
-        raise DataError(f"array {digest[:SHORT]} cannot be read ({problem}); give the task's data again") from None
+    """An array by its digest. Raises DataError if it is missing or not what was given."""
+    path = _path(digest, ".npy")
+    if not _is_whole(path):
+        _set_aside(path)
+        raise DataError(f"array {digest[:SHORT]} of tensors is missing or damaged; {_again()}")
+    return _mapped(digest)
+
+
+def _mapped(digest: str) -> Tensor:
+    """An array that is read from the disk where it is used."""
+    return torch.from_numpy(np.load(_path(digest, ".npy"), mmap_mode="c", allow_pickle=False))
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether an array's file holds what its name says."""
+    with contextlib.suppress(Exception):  # a damaged file can fail in many ways
+        return array_digest(np.load(path, mmap_mode="r", allow_pickle=False)) == path.stem
+    return False
+
+
+def _seal(facts: dict[str, Any]) -> str:
+    return text_digest(json.dumps(facts, sort_keys=True))
+
+
+def _again() -> str:
+    return f"they were given to a task: give the same ones again, with PRUNESCOPE_DATA={folder()}"
+
+
+def _set_aside(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        path.rename(path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.damaged"))
 
 
 def holdings() -> Iterator[Holding]:
@@ -128,12 +166,14 @@ def holdings() -> Iterator[Holding]:
     tensors = folder() / "tensors"
     paths = [*tensors.glob("*.json"), *tensors.glob("*.npz")]
     for path in sorted(paths, key=lambda path: -path.stat().st_mtime):
-        facts = known(path.stem)
+        facts: dict[str, Any] = {}
+        with contextlib.suppress(DataError):
+            facts = known(path.stem)
         files = {name: _path(digest, ".npy") for name, digest in facts.get("arrays", {}).items()}
-        present = {name: file for name, file in files.items() if file.exists()}
+        present = {name: file for name, file in files.items() if file.is_file()}
         yield Holding(
             digest=path.stem,
-            shapes={name: np.load(file, mmap_mode="r").shape for name, file in present.items()},
+            shapes={name: _shape(file) for name, file in present.items()},
             bytes=path.stat().st_size + sum(file.stat().st_size for file in present.values()),
             used=path.stat().st_mtime,
             class_names=tuple(facts.get("class_names", ())),
@@ -161,7 +201,9 @@ def remove(prefix: str) -> int:
     if matching[0] in linked:
         (folder() / LINKS / matching[0]).unlink()
         return 0
-    own = set(_digests(matching[0]))
+    own: set[str] = set()
+    with contextlib.suppress(DataError):
+        own = set(_digests(matching[0]))
     gone = [path for suffix in (".json", ".npz") if (path := _path(matching[0], suffix)).exists()]
     needed = {digest for row in holdings() if row.digest != matching[0] for digest in _digests(row.digest)}
     for path in (folder() / "arrays").glob("*.npy"):
@@ -172,6 +214,14 @@ def remove(prefix: str) -> int:
     for path in gone:
         path.unlink()
     return freed
+
+
+def _shape(path: Path) -> tuple[int, ...]:
+    """The shape of a stored array; empty if the file is damaged."""
+    try:
+        return tuple(np.load(path, mmap_mode="r", allow_pickle=False).shape)
+    except (OSError, ValueError, EOFError):
+        return ()
 
 
 def _digests(source: str) -> Iterator[str]:

@@ -1,17 +1,15 @@
 """Transforms of torchvision, or of one's own, as an augmentation."""
 
-import random
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
 from pydantic import Field, JsonValue
 from torch import Tensor
 
 from prunescope.base.errors import UsageError
+from prunescope.base.seeded import seeded
 from prunescope.base.value import Value
 from prunescope.tasks.data.augmentation import Augmentation
 from prunescope.tasks.model import resolve
@@ -61,7 +59,7 @@ class Transforms(Augmentation):
     def __call__(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """See `Augmentation`. Raises UsageError for images that end up with different shapes, or as something else."""
         seed = int(torch.randint(2**31, (), generator=generator, device=generator.device))
-        with _seeded(seed):
+        with seeded(seed):
             images = [self._changed(image) for image in x]
         shapes = {tuple(image.shape) for image in images}
         if len(shapes) > 1:
@@ -76,18 +74,3 @@ class Transforms(Augmentation):
                     f"{transform.path} returned {type(image).__name__}; it takes an image [C, H, W] and returns one"
                 )
         return image
-
-
-@contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    """Seeds the generators that transforms draw from, and restores them."""
-    states = torch.get_rng_state(), np.random.get_state(), random.getstate()  # noqa: NPY002
-    torch.default_generator.manual_seed(seed)
-    np.random.seed(seed)  # noqa: NPY002
-    random.seed(seed)
-    try:
-        yield
-    finally:
-        torch.set_rng_state(states[0])
-        np.random.set_state(states[1])  # noqa: NPY002
-        random.setstate(states[2])

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from torch import Tensor
 
 from prunescope.base.errors import UsageError
+from prunescope.base.seeded import seeded
 from prunescope.base.state import TrainState
 from prunescope.base.steps import Clock
 from prunescope.training.interventions.intervention import Context, Intervention
@@ -30,9 +31,11 @@ def events_of(intervention: Intervention, clock: Clock) -> tuple[int, ...]:
 def applied(intervention: Intervention, state: TrainState, context: Context) -> TrainState:
     """The state after an event. Raises UsageError where an intervention of a user's own does not keep the contract."""
     if type(intervention).__module__.startswith("prunescope."):
-        return intervention.apply(state, context)
+        with seeded(context.stream("default").initial_seed()):  # a score of the user's may draw from anywhere
+            return intervention.apply(state, context)
     before = {name: (leaf, leaf.clone()) for name, leaf in _leaves(state)}
-    after = intervention.apply(state, context)
+    with seeded(context.stream("default").initial_seed()):
+        after = intervention.apply(state, context)
     name, now = f"{type(intervention).__name__}.apply", dict(_leaves(state))
     if changed := [
         key

@@ -50,7 +50,7 @@ class Prune(ScheduledIntervention):
             self._check_removal(before, event, events)
             return state
         masks = choose(
-            self.score.scores(state.weights, context),
+            self.score.numbers(state.weights, context),
             before,
             count=count,
             scope=self.scope,

@@ -49,7 +49,7 @@ class Zero(ScheduledIntervention):
     def _zero(self, state: TrainState, context: Context, number: str) -> TrainState:
         free = state.free
         kept = choose(
-            self.score.scores(state.weights, context),
+            self.score.numbers(state.weights, context),
             free,
             count=remove_count(self.amount, free, 1, 1),
             scope=self.scope,

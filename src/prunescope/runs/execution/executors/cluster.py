@@ -4,8 +4,10 @@ import contextlib
 import importlib
 import logging
 import os
+import socket
 import sys
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from prunescope.base.errors import PrunescopeError, UsageError
@@ -16,6 +18,7 @@ from prunescope.runs.execution.workbench import CHECKPOINT_SECONDS, Workbench
 from prunescope.runs.machine.engines import LOOP, EngineSetting
 from prunescope.runs.store.store import Store
 
+KNOCK_SECONDS = 10.0
 RETRIES = 3
 """How often Ray starts a task again whose process or machine died."""
 
@@ -24,6 +27,7 @@ class Connection:
     """Ray, started here or joined.
 
     slots: how many tasks it runs at the same time: one a core, or one a GPU.
+    joined: whether it was in use before.
     """
 
     def __init__(self, address: str, *, device: str = "cpu", workers: int | None = None) -> None:
@@ -37,9 +41,11 @@ class Connection:
             self.ray: Any = importlib.import_module("ray")
         except ImportError:
             raise UsageError("the executor ray needs Ray: pip install 'prunescope[ray]'") from None
-        place: dict[str, Any] = {"num_cpus": workers} if address == "local" else {"address": address}
+        self.joined = bool(self.ray.is_initialized())  # by the caller's own program, which goes on with it
+        place: dict[str, Any] = {"address": address, **({"num_cpus": workers} if address == "local" else {})}
         variables = {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path), "OMP_NUM_THREADS": "1"}
         try:
+            _knock(address)
             self.ray.init(
                 **place,
                 runtime_env={"env_vars": variables},
@@ -48,7 +54,7 @@ class Connection:
                 logging_level=logging.ERROR,
                 ignore_reinit_error=True,
             )
-        except (ConnectionError, ValueError, RuntimeError) as problem:
+        except (OSError, ValueError, RuntimeError) as problem:
             reason = (str(problem) or type(problem).__name__).splitlines()[0]
             raise UsageError(
                 f"--address {address}: Ray cannot be joined ({reason}); `ray start --head` first"
@@ -56,7 +62,23 @@ class Connection:
         self.kind = "CPU" if device == "cpu" else "GPU"
         self.slots = int(self.ray.cluster_resources().get(self.kind, 0))
         if not self.slots:
+            self.close()
             raise UsageError(f"the cluster at {address} has no {self.kind}; use another --device or cluster")
+
+    def close(self) -> None:
+        """Leaves Ray, unless the caller used it before."""
+        if not self.joined:
+            self.ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    """Raises OSError where nobody listens: Ray itself would try for minutes, and fill the screen meanwhile."""
+    if address == "auto":
+        current = Path(os.environ.get("RAY_TMPDIR", "/tmp")) / "ray" / "ray_current_cluster"
+        address = os.environ.get("RAY_ADDRESS") or (current.read_text() if current.is_file() else "")
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host, int(port)), timeout=KNOCK_SECONDS).close()
 
 
 class Cluster:
@@ -75,7 +97,7 @@ class Cluster:
         setting: EngineSetting = LOOP,
     ) -> None:
         """Starts nothing yet."""
-        self.ray, self.workers = connection.ray, 2 * connection.slots
+        self.connection, self.ray, self.workers = connection, connection.ray, 2 * connection.slots
         self.arguments = (store, device, checkpoint_seconds, setting)
         amount = {"num_cpus": 1} if connection.kind == "CPU" else {"num_cpus": 0, "num_gpus": 1}
         self.task = self.ray.remote(**amount, max_retries=RETRIES, retry_exceptions=False)(_do)
@@ -112,7 +134,7 @@ class Cluster:
                 self.ray.cancel(task)
         if self.running:
             self.ray.wait(list(self.running), num_returns=len(self.running), timeout=STOP_SECONDS)
-        self.ray.shutdown()
+        self.connection.close()
 
 
 @cache
