@@ -354,6 +354,14 @@ def test_a_folder_in_the_place_of_a_result_is_named(empty):
         empty.add_reading("a" * 32, {}, {})
 
 
+@pytest.mark.parametrize("linked", ["pins", "pins/study.json"])
+def test_a_pin_behind_a_link_pins(empty, tmp_path, linked):
+    empty.pin("study", ["a" * 32])
+    (empty.root / linked).rename(tmp_path / "elsewhere")
+    (empty.root / linked).symlink_to(tmp_path / "elsewhere")
+    assert empty.pins() == {"study": ["a" * 32]}
+
+
 def test_a_flipped_bit_of_a_pin_unpins_nothing(empty):
     empty.pin("study", ["a" * 32, "b" * 32])
     path = empty.root / "pins" / "study.json"

@@ -308,12 +308,15 @@ def test_names_cannot_speak_to_the_terminal(root):
 def test_publishing_again_replaces_a_bundle_and_nothing_else(world, root, tmp_path):
     study, store, _ = world
     before = open_bundle(root).fingerprint
-    (root / "values/left").write_text("from before")
-    assert publish(study, root, store=store, source={"study": "tiny", "scale": "smoke"}).fingerprint == before
+    (tmp_path / "link").symlink_to(root)
+    for place in (root, tmp_path / "link"):
+        assert publish(study, place, store=store, source={"study": "tiny", "scale": "smoke"}).fingerprint == before
     (tmp_path / "mine").mkdir()
-    (tmp_path / "mine/thesis.txt").write_text("all of it")
-    with pytest.raises(UsageError, match="holds something else than a bundle"):
-        publish(study, tmp_path / "mine", store=store)
+    for place in (tmp_path / "mine", root):
+        (place / "thesis.txt").write_text("all of it")
+        with pytest.raises(UsageError, match=r"holds something else than a bundle \(thesis\.txt\)"):
+            publish(study, place, store=store)
+        assert (place / "thesis.txt").read_text() == "all of it"
     with pytest.raises(UsageError, match="nothing of tiny is in"):
         publish(study, tmp_path / "new", store=tmp_path / "empty")
     assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith(".")) == []

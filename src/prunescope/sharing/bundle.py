@@ -10,6 +10,7 @@ belong here: making one (`publish.py`), training from one (`verify.py`).
     values/<run>.safetensors what was measured of a run and seen while it trained, as "<node>/<name>"
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -143,6 +144,16 @@ def open_bundle(root: Path) -> Bundle:
     if problems:
         raise DamagedBundle(problems)
     return Bundle(root, head)
+
+
+def strangers(root: Path) -> list[str]:
+    """What lies at a place and is no part of a bundle there."""
+    if not root.is_dir():
+        return [root.name]
+    listed: Any = {}
+    with contextlib.suppress(DamagedBundle, OSError):
+        listed = _object((root / HEAD).read_text(encoding="utf-8", errors="replace"), HEAD).get("files")
+    return sorted(dict(_files(root)).keys() - {HEAD, *(listed if isinstance(listed, dict) else ())})
 
 
 def _files(root: Path) -> Iterator[tuple[str, int | None]]:

@@ -44,9 +44,9 @@ def publish(
     Raises UsageError where nothing of the study is stored, and for a folder that holds something else.
     """
     store = store if isinstance(store, Store) else Store(store)
-    place = Path(f".{uuid.uuid4().hex}.bundle") if is_remote(to) else Path(to).expanduser()
-    if place.exists() and not (place.is_dir() and ((place / bundle.HEAD).is_file() or not any(place.iterdir()))):
-        raise UsageError(f"{place} holds something else than a bundle; name a new or an empty folder")
+    place = Path(f".{uuid.uuid4().hex}.bundle") if is_remote(to) else Path(to).expanduser().resolve()
+    if place.exists() and (other := bundle.strangers(place)):
+        raise UsageError(f"{place} holds something else than a bundle ({other[0]}); name a new or an empty folder")
     temporary = place.with_name(f".{place.name}.{uuid.uuid4().hex[:8]}")
     try:
         _write(temporary, study, store, command, source or {})

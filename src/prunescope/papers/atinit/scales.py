@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 import prunescope as ps
-from prunescope.papers.jin2022.scales import COLUMNS, Name
+from prunescope.papers.jin2022.scales import Changed, Name, column_of
 
 Count = Annotated[int, Field(ge=1)]
 Noise = Annotated[float, Field(ge=0, lt=1)]
@@ -13,8 +13,8 @@ EXPONENTS = (2, 4, 6, 8, 10, 12, 14, 20, 26)
 """Of the densities at laptop scale."""
 
 
-class Ground(ps.Value):
-    """A benchmark and how much of it is run.
+class Ground(Changed):
+    """A benchmark, what is different from it, and how much of it is run.
 
     hidden: widths of a fully connected network's hidden layers.
     noises: shares of wrong training labels.
@@ -52,7 +52,7 @@ class Ground(ps.Value):
 
         Raises DataError if the data set is not there.
         """
-        base = COLUMNS[self.benchmark].recipe(epochs=self.epochs, share=self.share)
+        base = column_of(self.benchmark, self, self.epochs).recipe(epochs=self.epochs, share=self.share)
         if self.hidden != "standard":
             base = ps.with_network(base, hidden=self.hidden)
         return ps.with_data(base, label_noise=noise).replace(seeds=ps.replicate(number))
@@ -62,7 +62,7 @@ class Ground(ps.Value):
         return (
             f"{scale}: {self.benchmark}, {self.replicates} replicates, {len(self.exponents)} sparsities up to "
             f"{sparsity(self.exponents[-1])}, {self.epochs} epochs on {100 * self.share:g} % of the training images"
-        )
+        ) + self.changes_in_words
 
     def check_judged(self, *exponents: int) -> None:
         """Raises ValueError unless networks of these exponents are run."""

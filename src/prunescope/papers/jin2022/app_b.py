@@ -48,7 +48,7 @@ def build(settings: Settings, scale: str) -> ps.Study:
 
 def _agreements(usual: Subgroups, size: Size, noise: float) -> dict[str, ps.Quantity]:
     """Rank correlations of scores at half, once and twice the usual epoch, by pair of epochs."""
-    opening, scores = column_of(size).opening(size.epochs), {}
+    opening, scores = column_of(size.benchmark, size, size.epochs).opening(size.epochs), {}
     for factor in (0.5, 1.0, 2.0):
         epoch = f"{float(usual.early.removesuffix('ep')) * factor:g}"
         scores[epoch] = replace(usual, early=f"{epoch}ep", opening=opening).score_values(noise)

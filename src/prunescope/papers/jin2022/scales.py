@@ -36,36 +36,48 @@ unjudgeable, ResNet-50's with its 180 steps all of them.
 """
 
 
-class Training(ps.Value):
-    """What is different from the benchmark's own training: a part of its size, and of a study's settings.
+class Changed(ps.Value):
+    """What is different from the benchmark's own network, images and steps: a part of a study's settings.
 
     network_scale: factor on the widths of the network.
     augmentation: whether images are augmented, where the benchmark does so.
     batch: examples a step.
     lr: learning rate before its drops.
+    """
+
+    added: ClassVar[frozenset[str]] = frozenset({"network_scale", "augmentation", "batch", "lr"})
+    network_scale: Annotated[float, Field(gt=0)] = 1.0
+    augmentation: bool = True
+    batch: Count | Standard = "standard"
+    lr: Annotated[float, Field(gt=0)] | Standard = "standard"
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """What differs from the benchmark's own, by name."""
+        kind = Training if isinstance(self, Training) else Changed
+        given = {name: getattr(self, name) for name in kind.model_fields}
+        return {name: value for name, value in given.items() if value != kind.model_fields[name].default}
+
+    @property
+    def changes_in_words(self) -> str:
+        """The same for people, each behind a comma; empty where nothing differs."""
+        return "".join(f", {name}={value:g}" for name, value in self.changes.items())
+
+
+class Training(Changed):
+    """What is different from the benchmark's own training, levels included.
+
     rewind: epoch, of those of a level, where every level starts again.
     early: the epoch when EL2N is measured, likewise.
     fraction: of the remaining weights that a level removes.
     allow_collapse: whether a layer may lose its last weight; otherwise the chain ends there.
     """
 
-    added: ClassVar[frozenset[str]] = frozenset(
-        {"network_scale", "augmentation", "batch", "lr", "rewind", "early", "fraction", "allow_collapse"}
-    )
-    network_scale: Annotated[float, Field(gt=0)] = 1.0
-    augmentation: bool = True
-    batch: Count | Standard = "standard"
-    lr: Annotated[float, Field(gt=0)] | Standard = "standard"
+    added: ClassVar[frozenset[str]] = frozenset({"rewind", "early", "fraction", "allow_collapse"})
     rewind: Annotated[int, Field(ge=0)] | Standard = "standard"
     early: Count | Standard = "standard"
     fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
     allow_collapse: bool = False
-
-    @property
-    def changes(self) -> dict[str, Any]:
-        """What differs from the benchmark's own, by name."""
-        given = {name: getattr(self, name) for name in Training.model_fields}
-        return {name: value for name, value in given.items() if value != Training.model_fields[name].default}
 
 
 class Size(Training):
@@ -185,16 +197,16 @@ class Column:
         return ps.Prune(amount=amount, exclude=self.excluded, allow_collapse=self.allow_collapse)
 
 
-def column_of(size: Size) -> Column:
-    """The benchmark of a size with the training that the size asks for."""
-    column, changes = COLUMNS[size.benchmark], size.changes
+def column_of(name: Name, changed: Changed, epochs: int) -> Column:
+    """A benchmark with the changes that are asked for, in a schedule of so many epochs."""
+    column, changes = COLUMNS[name], changed.changes
     if "network_scale" in changes:
         scale = column.network.args["scale"] * changes.pop("network_scale")
         changes["network"] = column.network.with_args(scale=scale)
     if "augmentation" in changes:
         changes["augmentation"] = ()
-    for name in changes.keys() & {"rewind", "early"}:
-        changes[name] = changes[name] * column.epochs / size.epochs
+    for place in changes.keys() & {"rewind", "early"}:
+        changes[place] = changes[place] * column.epochs / epochs
     return replace(column, **changes)
 
 

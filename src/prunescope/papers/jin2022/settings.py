@@ -74,7 +74,7 @@ def arms(size: Size) -> Benchmark:
 
     Raises DataError if its data set is not there.
     """
-    column = column_of(size)
+    column = column_of(size.benchmark, size, size.epochs)
     return Benchmark(
         name=size.benchmark,
         base=column.recipe(epochs=size.epochs, share=size.share, validation=size.validation),
@@ -135,7 +135,7 @@ def words(size: Size, scale: str) -> str:
     text = (
         f"{scale}: {size.benchmark}, {size.replicates} replicates, {size.levels} levels of {size.epochs} epochs on "
         f"{100 * size.share:g} % of the training images"
-    ) + "".join(f", {name}={value:g}" for name, value in size.changes.items())
+    ) + size.changes_in_words
     path = "; it shows the path: whether networks fit so small a training set so quickly was never tried"
     return text + path if unknown else text
 

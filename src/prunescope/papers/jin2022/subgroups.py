@@ -136,7 +136,7 @@ class Subgroups:
 
 def subgroups(bench: Benchmark, size: Size) -> Subgroups:
     """The groups of a benchmark at a size. Raises UsageError for more groups than training examples."""
-    column = column_of(size)
+    column = column_of(size.benchmark, size, size.epochs)
     early = max(1.0, column.early * size.epochs / column.epochs)
     return Subgroups(bench, column.opening(size.epochs), f"{early:g}ep", size.ensemble, size.groups, size.score)
 

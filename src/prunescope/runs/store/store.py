@@ -245,8 +245,9 @@ class Store:
         self.write_json(f"pins/{file_name(name)}.json", {"ids": sorted(set(ids))})
 
     def pins(self) -> dict[str, list[str]]:
-        """Pinned ids by name."""
-        keys = sorted(entry.key for entry in self.storage.entries("pins") if entry.key.endswith(".json"))
+        """Pinned ids by name, those behind links as well."""
+        names = self.storage.names(["pins"]).get("pins", set())
+        keys = sorted(f"pins/{name}" for name in names if name.endswith(".json"))
         return {key[5:-5]: self._pinned(key) for key in keys}
 
     def _pinned(self, key: str) -> list[str]:
