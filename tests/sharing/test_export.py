@@ -5,7 +5,7 @@ import json
 
 import pytest
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import nn
 
@@ -148,6 +148,14 @@ def test_a_run_by_its_id_and_what_is_refused(store, tmp_path, monkeypatch):
         ps.export(run, "tflite", tmp_path / "net", store=store)
     monkeypatch.setattr("prunescope.sharing.exporters.safetensors.write", lambda network, path: torch.zeros(8, 10))
     with pytest.raises(PrunescopeError, match="computes something else than the network"):
+        ps.export(run, "safetensors", tmp_path / "net", store=store)
+
+    def full(network, path):
+        path.write_bytes(b"half")
+        raise SafetensorError("I/O error: No space left on device")
+
+    monkeypatch.setattr("prunescope.sharing.exporters.safetensors.write", full)
+    with pytest.raises(PrunescopeError, match=r"cannot be written as safetensors \(I/O error: No space left"):
         ps.export(run, "safetensors", tmp_path / "net", store=store)
     assert not list(tmp_path.iterdir())
 

@@ -38,6 +38,8 @@ def _line(error: ErrorDetails, cls: type[BaseModel], path: str) -> str:
         return f"{path}{place} is required; give it"
     says = error["msg"]
     says = says.removeprefix("Value error, ") if error["type"] == "value_error" else says[0].lower() + says[1:]
+    if error["type"] == "string_pattern_mismatch" and ":" in error["ctx"]["pattern"]:
+        says = "it must be an import path, 'package.module:Name'"
     if error["type"] == "model_type":
         wanted = error["ctx"]["class_name"]
         leaves = ", ".join(f"{leaf.__name__}(...)" for leaf in _named(wanted))

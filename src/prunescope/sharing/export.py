@@ -28,7 +28,8 @@ def export(
     The file takes examples normalized as in training; what else one has to know is in it under "prunescope".
 
     Raises Missing when the state is not stored; UsageError for another format, a package that is not installed, a
-    network that cannot be exported or made smaller; PrunescopeError where outputs differ, and leaves no file then.
+    network that cannot be exported or made smaller; PrunescopeError where outputs differ or the file cannot be written,
+    and leaves no file then.
     """
     exporter = leaf(exporters, to)
     taken = loaded(state, store=store, smaller=smaller)
@@ -43,6 +44,11 @@ def export(
             gap = float((outputs - expected).abs().max()) if outputs.shape == expected.shape else float("inf")
             raise PrunescopeError(f"{to} computes something else than the network (by {gap:.2g}); nothing was written")
         partial.replace(path)
+    except PrunescopeError:
+        raise
+    except Exception as problem:  # of a full disk safetensors, torch and ONNX each have an error of their own
+        reason = (str(problem) or type(problem).__name__).splitlines()[0]
+        raise PrunescopeError(f"{path} cannot be written as {to} ({reason}); nothing was written") from problem
     finally:
         partial.unlink(missing_ok=True)
     return taken

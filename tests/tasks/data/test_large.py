@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from prunescope.base.errors import DataError, UsageError
-from prunescope.tasks.data import conversion
+from prunescope.tasks.data import conversion, library
 from prunescope.tasks.data.tables import file_source
 from prunescope.tasks.data.tensors import own
 from prunescope.tasks.targets import Classes
@@ -82,6 +82,19 @@ def test_a_damaged_array_and_a_missing_one_are_told(tmp_path):
     (place / "test_y.npy").write_bytes(b"no array")
     with pytest.raises(DataError, match=r"an array of .*mine cannot be read"):
         file_source(str(place), Classes())
+
+
+def test_stored_arrays_are_held_against_their_digest_once_and_again_when_they_changed(tmp_path, monkeypatch):
+    source = own(None, (torch.randn(20, 6), torch.arange(20) % 3)).source
+    source.load()
+    digests = []
+    with monkeypatch.context() as patched:
+        patched.setattr("prunescope.tasks.data.source.array_digest", lambda *arrays: digests.append(1))
+        assert torch.equal(source.load().test_y, torch.arange(20) % 3) and not digests
+    (array,) = (path for path in library.folder().rglob("*.npy") if np.load(path).ndim == 2)
+    np.save(array, np.load(array) + 1)
+    with pytest.raises(DataError, match="they are not what was given"):
+        source.load()
 
 
 @pytest.mark.slow

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 import prunescope as ps
-from prunescope.measures import AdaptiveSharpness, Barrier, Outputs, PruningRise, Sample
-from prunescope.measures.calibration import calibration_error
+from prunescope.measures import AdaptiveSharpness, Barrier, PruningRise, Sample
 from prunescope.papers.atinit.methods import bernoulli
 from prunescope.papers.jin2022 import settings as column
+from prunescope.papers.jin2022.answers import calibration
 from prunescope.papers.jin2022.arms import Arm, Benchmark, Numbers, noise_name
 from prunescope.papers.jin2022.claims import MORE
 from prunescope.papers.jin2022.figures import level_rows
@@ -95,7 +95,7 @@ def measured(bench: Benchmark, sub: Subgroups) -> dict[str, OfLevel]:
     return {
         "sharpness": _reading(SHARPNESS, "average", unit="nats"),
         "barrier": _barrier,
-        "calibration error": _calibration,
+        "calibration error": calibration,
         "gentle": partial(_gentle, sub),
     }
 
@@ -134,16 +134,6 @@ def _barrier(bench: Benchmark, arm: Arm, noise: float, level: int) -> ps.Quantit
         return 100 * float(found.get("recalibrated_error_barrier", found["error_barrier"]))
 
     return ps.each(height, nodes, unit="points")
-
-
-def _calibration(bench: Benchmark, arm: Arm, noise: float, level: int) -> ps.Quantity:
-    """Root mean square calibration error on the test set, percent."""
-
-    def error(found: Mapping[str, NDArray[np.float64]]) -> float:
-        sure = np.exp(found["log_probability"].max(axis=1).astype(np.float64))
-        return 100 * calibration_error(sure, found["log_probability"].argmax(axis=1) == found["label"])
-
-    return ps.each(error, [at_end(p.recipe, Outputs()) for p in bench.row(arm, noise, level)], unit="%")
 
 
 def _gentle(sub: Subgroups, bench: Benchmark, arm: Arm, noise: float, level: int) -> ps.Quantity:

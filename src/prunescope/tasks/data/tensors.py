@@ -116,8 +116,8 @@ def own(
         target, labels = _weighted(target, labels, weights)
     content = Content(train_x, labels["train"], test_x, labels["test"])
     facts = {"groups": columns} if columns else {}
-    library.keep(content, facts | ({"class_names": _list(names)} if names else {}))
-    return Own(Tensors(classes=count, **content.summary), layout, target)
+    summary = library.keep(content, facts | ({"class_names": _list(names)} if names else {}))
+    return Own(Tensors(classes=count, **summary), layout, target)
 
 
 def _check_columns(train: Any, test: Any) -> None:
