@@ -1,7 +1,5 @@
 """What stands between a network that somebody brings and the first step: looks, notes, and the code of stored runs."""
 
-import json
-
 import numpy as np
 import pytest
 import torch
@@ -203,15 +201,16 @@ def test_a_cell_that_was_edited_and_run_again_trains_anew(store, tmp_path):
 
 def stored_facts(store):
     (path,) = (store.root / "networks").iterdir()
-    return path, json.loads(path.read_text())
+    key = f"networks/{path.name}"
+    return key, store.read_json(key)
 
 
-@pytest.mark.parametrize("key", ["logits", "training"])
-def test_other_outputs_than_those_of_stored_runs_are_noticed_though_all_is_stored(store, key, another_process):
+@pytest.mark.parametrize("name", ["logits", "training"])
+def test_other_outputs_than_those_of_stored_runs_are_noticed_though_all_is_stored(store, name, another_process):
     run = recipe_of(Linear)
     ensure(run, store=store, workers=1)
-    path, facts = stored_facts(store)
-    path.write_text(json.dumps(facts | {key: [value + 0.1 for value in facts[key]]}))
+    key, facts = stored_facts(store)
+    store.write_json(key, facts | {name: [value + 0.1 for value in facts[name]]})
     another_process()
     with pytest.raises(CodeChanged, match=r"Linear changed.*outputs.*revision \(now 1\)"):
         ensure(run, store=store, workers=1)
@@ -220,19 +219,19 @@ def test_other_outputs_than_those_of_stored_runs_are_noticed_though_all_is_store
 def test_a_store_of_before_is_read_where_the_same_was_prunable_and_nothing_frozen(store, another_process):
     run = recipe_of(Linear)
     ensure(run, store=store, workers=1)
-    path, facts = stored_facts(store)
-    path.write_text(json.dumps({key: facts[key] for key in ("shapes", "logits")}))
+    key, facts = stored_facts(store)
+    store.write_json(key, {name: facts[name] for name in ("shapes", "logits")})
     another_process()
     ensure(run, store=store, workers=1)
-    assert json.loads(path.read_text()) == facts
+    assert store.read_json(key) == facts
 
 
 @pytest.mark.parametrize(("net", "what"), [(Recurrent, "prunable tensors"), (HalfFrozen, "frozen tensors")])
 def test_runs_under_the_old_rule_are_not_mixed_with_those_under_the_new_one(store, net, what, another_process):
     run = recipe_of(net)
     ensure(run, store=store, workers=1)
-    path, facts = stored_facts(store)
-    path.write_text(json.dumps({key: facts[key] for key in ("shapes", "logits")}))
+    key, facts = stored_facts(store)
+    store.write_json(key, {name: facts[name] for name in ("shapes", "logits")})
     another_process()
     with pytest.raises(CodeChanged, match=what):
         ensure(run, store=store, workers=1)

@@ -260,14 +260,13 @@ def test_a_rule_that_looks_at_all_weights_is_left_alone_with_each_member(lab):
     check(lab, before, replace(before, optimizer=rule))
 
 
-class Drifting(SGD):
-    """Moves every weight, removed ones as well."""
-
-    def update(self, grads, opt, params, *, keep, lr):
-        return {name: leaf + 0.01 for name, leaf in params.items()}, opt
-
-
 def test_a_rule_that_forgets_the_masks_moves_kept_weights_only(lab):
+    class Drifting(SGD):
+        """Moves every weight, removed ones as well."""
+
+        def update(self, grads, opt, params, *, keep, lr):
+            return {name: leaf + 0.01 for name, leaf in params.items()}, opt
+
     program = lab.program(Prune(when=At(at="3it")), optimizer=Drifting(), steps=STEPS)
     for end in ends(lab, program).values():
         weights = end.state.weights
