@@ -76,7 +76,7 @@ def test_a_file_says_the_same(tmp_path):
 @pytest.mark.parametrize(
     ("pairs", "words"),
     [
-        (["optimizer.kind=AdamWW"], ("optimizer.kind='AdamWW'", "did you mean 'AdamW'", "Clipped, Grouped")),
+        (["optimizer.kind=AdamWW"], ("optimizer.kind='AdamWW'", "did you mean 'AdamW'", "Clipped", "Grouped")),
         (["optimizer.kind=Cosine"], ("no kind of Optimizer",)),
         (["optimizer.kind=os:system"], ("'os:system'", "no kind of Optimizer")),
         (["optimizer.kind=Optimizer"], ("no kind of Optimizer",)),

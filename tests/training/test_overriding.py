@@ -249,12 +249,12 @@ def test_the_loss_that_is_given_is_the_loss(lab):
 def test_a_rule_that_looks_at_all_weights_is_left_alone_with_each_member(lab):
     """The norm of one member's gradients, not that of the stack."""
 
-    class Clipped(SGD):
+    class ByNorm(SGD):
         def update(self, grads, opt, params, *, keep, lr):
             norm = torch.sqrt(sum(leaf.square().sum() for leaf in grads.values()))
             return super().update(tree.tree_map(lambda g: 0.1 * g / norm, grads), opt, params, keep=keep, lr=lr)
 
-    rule = Clipped(momentum=0.9, weight_decay=1e-3)
+    rule = ByNorm(momentum=0.9, weight_decay=1e-3)
     assert not (rule.elementwise or rule.stackable or rule.shrinkage(0.1))
     before = lab.program(steps=STEPS)
     check(lab, before, replace(before, optimizer=rule))
