@@ -44,10 +44,7 @@ class Settings(ps.Value):
     first: int = Field(default=0, ge=0)
 
 
-SCALES = {
-    "smoke": Settings(hidden=(24,), length="2ep", replicates=2, levels=2),
-    "laptop": Settings(),
-}
+SCALES = {"smoke": Settings(hidden=(24,), length="2ep", replicates=2, levels=2), "laptop": Settings()}
 
 
 def build(settings: Settings, scale: str) -> ps.Study:
