@@ -52,14 +52,7 @@ if TYPE_CHECKING:
     from prunescope.studies.plot import Intervals, Lines, Listing, Map, Row, Scatter, Sheet, Table
     from prunescope.studies.publish import report
     from prunescope.studies.quantity import Quantity, arrays, column, combined, constant, each, nodes_of, side_by_side
-    from prunescope.studies.region import (
-        CorrelationDirection,
-        Direction,
-        Equivalence,
-        MedianDirection,
-        Near,
-        Region,
-    )
+    from prunescope.studies.region import CorrelationDirection, Direction, Equivalence, MedianDirection, Near, Region
     from prunescope.studies.results import Numbers, Results
     from prunescope.studies.rule import CorrelationBelow5Percent, OneStandardDeviation
     from prunescope.studies.share import Among, Count

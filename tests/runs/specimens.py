@@ -137,7 +137,7 @@ def check_whole(store: Path) -> None:
     shop = Store(store)
     for path in store.rglob("*.safetensors"):
         if not path.name.startswith(".") and "tmp" not in path.parts:
-            codec.from_file(str(path))
+            codec.from_bytes(path.read_bytes(), str(path))
     for run in shop.run_ids():
         manifest = shop.manifest(run)
         assert manifest is not None

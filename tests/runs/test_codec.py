@@ -38,7 +38,7 @@ def weights(density: float = 0.5, shape: tuple[int, ...] = (7, 13)) -> Weights:
 def stored(value: Weights, path: Path) -> Weights:
     nested, facts = codec.weights_to_nested(value)
     path.write_bytes(codec.to_bytes(nested, facts))
-    return codec.weights_from_nested(*codec.from_file(str(path)))
+    return codec.weights_from_nested(*codec.from_bytes(path.read_bytes(), str(path)))
 
 
 def assert_equal(left: Weights, right: Weights) -> None:
@@ -100,20 +100,20 @@ def test_a_damaged_file_is_named(harm, tmp_path):
     content = codec.to_bytes(*codec.weights_to_nested(weights()))
     path.write_bytes({"cut": content[:-20], "empty": b"", "text": b"no tensors here"}[harm])
     with pytest.raises(StoreError, match=r"state\.safetensors is damaged .* delete it"):
-        codec.from_file(str(path))
+        codec.from_bytes(path.read_bytes(), str(path))
 
 
 def test_every_flipped_bit_is_noticed_when_the_file_is_read(tmp_path):
     path = tmp_path / "state.safetensors"
     content = codec.to_bytes(*codec.weights_to_nested(weights()), "run/moment")
-    whole = codec.from_file(str(path)) if path.write_bytes(content) else None
+    whole = codec.from_bytes(path.read_bytes(), str(path)) if path.write_bytes(content) else None
     unnoticed = []
     for place in range(len(content)):
         flipped = bytearray(content)
         flipped[place] ^= 1 << place % 8
         path.write_bytes(flipped)
         try:
-            read = codec.from_file(str(path), "run/moment")
+            read = codec.from_bytes(path.read_bytes(), str(path), "run/moment")
         except codec.Damaged:
             continue
         unnoticed += [] if same(read, whole) else [place]
@@ -130,7 +130,7 @@ def test_a_file_says_whose_it_is(tmp_path):
     path = tmp_path / "state.safetensors"
     path.write_bytes(codec.to_bytes(*codec.weights_to_nested(weights()), "one/final"))
     with pytest.raises(codec.Damaged, match="it is the file of one/final"):
-        codec.from_file(str(path), "another/final")
+        codec.from_bytes(path.read_bytes(), str(path), "another/final")
 
 
 def test_a_foreign_file_is_no_checkpoint(tmp_path):

@@ -73,8 +73,7 @@ def audit(
         typer.Option("--control", metavar="FILE", help="Trained on, or narrower, without pruning; repeatable."),
     ] = None,
     groups: Annotated[
-        str,
-        typer.Option("--groups", metavar="NAME,...", help="Columns of the data file, e.g. sex,site."),
+        str, typer.Option("--groups", metavar="NAME,...", help="Columns of the data file, e.g. sex,site.")
     ] = "",
     gate: Annotated[
         list[str] | None,

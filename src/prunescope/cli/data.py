@@ -80,9 +80,7 @@ def _few(names: Sequence[str]) -> str:
 
 
 @app.command()
-def rm(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The beginning of a name of your own data.")],
-) -> None:
+def rm(name: Annotated[str, typer.Argument(metavar="NAME", help="The beginning of a name of your own data.")]) -> None:
     """Remove arrays of your own from the data folder, or the link to a folder of pictures.
 
     Runs that were trained on them stay; what has to be computed anew from them needs them given again.

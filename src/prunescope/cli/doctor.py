@@ -20,10 +20,7 @@ EXTRAS = {
 _FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
 
 
-def doctor(
-    folder: options.StoreFolder = options.STORE,
-    as_json: options.AsJson = False,
-) -> None:
+def doctor(folder: options.StoreFolder = options.STORE, as_json: options.AsJson = False) -> None:
     """Say what this machine has, what will be fast on it, and what is missing.
 
     Example: `prunescope doctor`

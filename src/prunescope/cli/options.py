@@ -27,8 +27,7 @@ Set = Annotated[
     typer.Option("-s", "--set", metavar="FIELD=VALUE", help="Change a setting, e.g. -s noise=[0,0.2]; repeatable."),
 ]
 Settings = Annotated[
-    Path | None,
-    typer.Option("--settings", metavar="FILE", help="Change settings as a YAML file says; -s wins."),
+    Path | None, typer.Option("--settings", metavar="FILE", help="Change settings as a YAML file says; -s wins.")
 ]
 StoreFolder = Annotated[
     str,
@@ -43,8 +42,7 @@ Out = Annotated[
     ),
 ]
 Workers = Annotated[
-    int | None,
-    typer.Option("--workers", min=1, help="Processes to use.", show_default="one a core, or one a GPU"),
+    int | None, typer.Option("--workers", min=1, help="Processes to use.", show_default="one a core, or one a GPU")
 ]
 Stack = Annotated[
     int | None,
@@ -60,8 +58,7 @@ UntilDecided = Annotated[
     bool, typer.Option("--until-decided", help="Add replicates until every claim is decided, or there are --most.")
 ]
 Most = Annotated[
-    int | None,
-    typer.Option("--most", min=3, help="The most replicates with --until-decided.", show_default="20"),
+    int | None, typer.Option("--most", min=3, help="The most replicates with --until-decided.", show_default="20")
 ]
 Null = Annotated[
     bool,

@@ -21,10 +21,7 @@ NAMED = 20
 
 
 @app.command("ls")
-def ls(
-    folder: options.StoreFolder = options.STORE,
-    as_json: options.AsJson = False,
-) -> None:
+def ls(folder: options.StoreFolder = options.STORE, as_json: options.AsJson = False) -> None:
     """List all stored runs, the last finished first.
 
     Example: `prunescope runs ls --store /data/prunescope-store`

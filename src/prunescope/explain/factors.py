@@ -28,9 +28,7 @@ class Factor:
 FACTORS = (
     # Source: Jin et al. 2022, section 4 (extended dense training).
     Factor(
-        "time",
-        "the schedule is replayed as often as for the pruned network",
-        lambda arm: replace(arm, replayed=True),
+        "time", "the schedule is replayed as often as for the pruned network", lambda arm: replace(arm, replayed=True)
     ),
     # Alone: small from the start. Beside disturbance: what is set to zero stays away, so that it says whether removal
     # has to be permanent. Source: Jin et al. 2022, section 5 (width); Bartoldson et al. 2020, section 4.3 (permanence).

@@ -23,12 +23,7 @@ def exemplars(dense: Predictions, pruned: Predictions) -> NDArray[np.bool_]:
 
 
 def shares(
-    dense: Predictions,
-    pruned: Predictions | None,
-    *,
-    size: int,
-    generator: torch.Generator,
-    splits: int = 200,
+    dense: Predictions, pruned: Predictions | None, *, size: int, generator: torch.Generator, splits: int = 200
 ) -> NDArray[np.float64]:
     """The share of exemplars between random sets of `size` networks: float64 [splits].
 

@@ -44,8 +44,4 @@ class Outputs(Measure):
                 f"labels reach to {largest}, and the network has {outputs.shape[1]} outputs; give examples of its "
                 "classes, numbered as its outputs are"
             )
-        return {
-            "log_probability": outputs.log_softmax(dim=1),
-            "label": label,
-            "index": split.index,
-        }
+        return {"log_probability": outputs.log_softmax(dim=1), "label": label, "index": split.index}

@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 from pydantic import Field
 
 import prunescope as ps
-from prunescope.papers.jin2022.arms import Arm, Benchmark, noise_name
+from prunescope.papers.jin2022.arms import Arm, Benchmark
 from prunescope.papers.jin2022.figures import error_figure, fit_figure
 from prunescope.papers.jin2022.quantities import ERROR, fit_gap, test_error
-from prunescope.papers.readings import at_end
+from prunescope.papers.readings import at_end, noise_name
 from prunescope.studies.selection import stopped_early
 from prunescope.training.interventions import KeepAsMany
 
@@ -44,10 +44,7 @@ class Settings(ps.Value):
     first: int = Field(default=0, ge=0)
 
 
-SCALES = {
-    "smoke": Settings(hidden=(24,), length="2ep", replicates=2, levels=2),
-    "laptop": Settings(),
-}
+SCALES = {"smoke": Settings(hidden=(24,), length="2ep", replicates=2, levels=2), "laptop": Settings()}
 
 
 def build(settings: Settings, scale: str) -> ps.Study:

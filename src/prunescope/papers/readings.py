@@ -49,3 +49,8 @@ def early_score(members: Iterable[ps.Recipe], score: EarlyScore = "el2n") -> ps.
     """
     readings = [at_end(run, EARLY_SCORES[score]) for run in members]
     return ps.Combined(function="prunescope.measures.combine:mean", inputs=tuple(readings))
+
+
+def noise_name(noise: float) -> str:
+    """A noise level for people: "no label noise", "15 % label noise"."""
+    return f"{100 * noise:g} % label noise" if noise else "no label noise"

@@ -11,13 +11,13 @@ import torch
 
 from prunescope import __version__
 from prunescope.base.errors import UsageError
-from prunescope.base.value import Value
-from prunescope.runs.graph.nodes import Measured, Trace, closure
+from prunescope.runs.graph.nodes import closure
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.runs.store.results import StoredResults
 from prunescope.runs.store.store import Store
 from prunescope.sharing import bundle
 from prunescope.sharing.places import is_remote, upload
+from prunescope.sharing.records import measured
 from prunescope.studies.publish import nodes_of
 from prunescope.studies.publish import publish as write_report
 from prunescope.studies.report import described
@@ -76,7 +76,7 @@ def _write(root: Path, study: Study, store: Store, command: str, source: Mapping
     _write_lines(root / bundle.NODES, (node.canonical for node in every.values()))
     records = (_record(store, run, facts) for run, facts in known.items())
     _write_lines(root / bundle.RUNS, (json.dumps(record, sort_keys=True) for record in records))
-    for run, nodes in _measured(every.values()).items():
+    for run, nodes in measured(every.values()).items():
         if values := {node.id: results[node] for node in nodes if node in results}:
             bundle.write_values(root, run, values)
     absent = [node.id for node in nodes_of(study) if node not in results]
@@ -91,17 +91,6 @@ def _write(root: Path, study: Study, store: Store, command: str, source: Mapping
         "lacks": len(absent),
     }
     bundle.write_head(root, facts)
-
-
-def _measured(nodes: Any) -> dict[str, list[Value]]:
-    """Readings, comparisons and traces by the run that they are of, comparisons by that of the first state."""
-    by_run: dict[str, list[Value]] = {}
-    for node in nodes:
-        if isinstance(node, Trace):
-            by_run.setdefault(node.run.id, []).append(node)
-        elif isinstance(node, Measured):
-            by_run.setdefault(node.states[0].run.id, []).append(node)
-    return by_run
 
 
 def _record(store: Store, run: str, facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -72,19 +72,22 @@ def of_runs(store: Store, runs: Iterable[str]) -> Iterator[Record]:
 def of_nodes(store: Store, nodes: Iterable[Value], group: str) -> Iterator[Record]:
     """The stored ones of all runs that some nodes need, with their traces and scalar readings."""
     every, results = closure(nodes).values(), StoredResults(store)
-    traces: dict[str, list[Trace]] = {}
-    readings: dict[str, list[Measured]] = {}
-    for node in every:
-        if isinstance(node, Trace):
-            traces.setdefault(node.run.id, []).append(node)
-        elif isinstance(node, Measured) and isinstance(node.states[0].run, Recipe):
-            readings.setdefault(node.states[0].run.id, []).append(node)
-    runs = [node.id for node in every if isinstance(node, Recipe)]
+    by_run, runs = measured(every), [node.id for node in every if isinstance(node, Recipe)]
     stored = store.known_runs(runs)
     for run in (run for run in runs if run in stored):
-        curves = {name: results[node] for name, node in _named(traces.get(run, [])) if node in results}
-        values = {name: results[node] for name, node in _named(readings.get(run, [])) if node in results}
+        kinds = [[node for node in by_run.get(run, []) if isinstance(node, kind)] for kind in (Trace, Measured)]
+        curves, values = ({name: results[node] for name, node in _named(of) if node in results} for of in kinds)
         yield _record(store, run, group, curves, values)
+
+
+def measured(nodes: Iterable[Value]) -> dict[str, list[Trace | Measured]]:
+    """Readings, comparisons and traces by the run that they are of, comparisons by that of the first state."""
+    by_run: dict[str, list[Trace | Measured]] = {}
+    for node in nodes:
+        if isinstance(node, Trace | Measured):
+            run = node.run if isinstance(node, Trace) else node.states[0].run
+            by_run.setdefault(run.id, []).append(node)
+    return by_run
 
 
 def _named(nodes: list[Any]) -> list[tuple[str, Any]]:

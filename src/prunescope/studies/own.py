@@ -26,13 +26,7 @@ SOURCES: Mapping[str, Callable[[], Source]] = MappingProxyType(
 NETWORK = "prunescope.tasks.nets:LeNet"
 TargetName = Literal["classes", "binary", "multilabel", "regression", "sequence"]
 TARGETS: Mapping[TargetName, type[Target]] = MappingProxyType(
-    {
-        "classes": Classes,
-        "binary": Binary,
-        "multilabel": MultiLabel,
-        "regression": Regression,
-        "sequence": Sequence,
-    }
+    {"classes": Classes, "binary": Binary, "multilabel": MultiLabel, "regression": Regression, "sequence": Sequence}
 )
 Count = Annotated[int, Field(ge=1)]
 

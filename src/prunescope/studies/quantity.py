@@ -50,22 +50,14 @@ class Quantity:
         return self.map(np.negative)
 
     def map(
-        self,
-        function: Callable[[NDArray[Any]], ArrayLike],
-        *,
-        label: str | None = None,
-        unit: str | None = None,
+        self, function: Callable[[NDArray[Any]], ArrayLike], *, label: str | None = None, unit: str | None = None
     ) -> "Quantity":
         """A function of its value, such as a mean over parts or another unit; label and unit stay unless given."""
         return replace(self.named(label, unit), of=lambda results: function(self(results)))
 
     def named(self, label: str | None = None, unit: str | None = None) -> "Quantity":
         """The same numbers under another label or unit."""
-        return replace(
-            self,
-            label=self.label if label is None else label,
-            unit=self.unit if unit is None else unit,
-        )
+        return replace(self, label=self.label if label is None else label, unit=self.unit if unit is None else unit)
 
     @property
     def described(self) -> str:

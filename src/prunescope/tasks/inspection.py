@@ -13,7 +13,7 @@ from torch import Tensor
 from prunescope.base.errors import UsageError
 from prunescope.base.state import Weights
 from prunescope.base.streams import stream
-from prunescope.base.tree import equal
+from prunescope.base.tree import equal, leaves_of
 from prunescope.tasks.examined import (
     LOSSES,
     Passes,
@@ -150,7 +150,7 @@ def check_trains(problem: Problem, inspection: Inspection) -> None:
 
 
 def _unused(problem: Problem, weights: Weights, x: Tensor, y: Tensor) -> tuple[str, ...]:
-    leaves = {name: leaf.detach().requires_grad_() for name, leaf in weights.params.items()}
+    leaves = leaves_of(weights.params)
     with torch.enable_grad():
         outputs, _ = problem.model.apply(leaves, weights.buffers, x, train=True)
         losses = problem.loss(outputs, y)

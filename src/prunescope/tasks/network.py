@@ -131,12 +131,7 @@ class Network(Importing):
 
 
 def network(
-    path: str,
-    *,
-    revision: int = 1,
-    prunable: Prunable | None = None,
-    output: int | str | None = None,
-    **args: Any,
+    path: str, *, revision: int = 1, prunable: Prunable | None = None, output: int | str | None = None, **args: Any
 ) -> Network:
     """A `Network` with the factory's default arguments written out, so that they enter the id.
 

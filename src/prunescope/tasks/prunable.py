@@ -33,20 +33,7 @@ _BY_TYPE: Mapping[type[nn.Module], tuple[str, ...]] = {
     nn.MultiheadAttention: ("in_proj_weight", "q_proj_weight", "k_proj_weight", "v_proj_weight"),
 }
 _NEVER = (nn.Embedding, nn.EmbeddingBag)
-_PRODUCTS = (
-    "mm",
-    "addmm",
-    "bmm",
-    "baddbmm",
-    "mv",
-    "dot",
-    "linear",
-    "convolution",
-    "_trilinear",
-    "lstm",
-    "gru",
-    "rnn",
-)
+_PRODUCTS = ("mm", "addmm", "bmm", "baddbmm", "mv", "dot", "linear", "convolution", "_trilinear", "lstm", "gru", "rnn")
 
 
 @dataclass(frozen=True)

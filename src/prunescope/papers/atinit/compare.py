@@ -17,6 +17,7 @@ import prunescope as ps
 from prunescope.papers.atinit.methods import DENSE, REWOUND, SCORES, Method, control, methods, scores, static_mask
 from prunescope.papers.atinit.quantities import Arms
 from prunescope.papers.atinit.scales import EXPONENTS, SMOKE, Count, Ground, sparsity
+from prunescope.papers.readings import noise_name
 
 COST = {"smoke": "10 seconds", "laptop": "30 minutes", "paper": "15 hours"}
 FIGURE = "after Frankle et al. 2021 and Evci et al. 2020"
@@ -272,8 +273,3 @@ def lines(y: str, y_label: str, *, references: tuple[str, ...] = (DENSE,), log_y
     """Over the weights that were asked for: what remains differs by a little between replicates of random masks."""
     plot = ps.Lines("weights_asked", y, series="method", x_label="weights remaining, %", y_label=y_label)
     return replace(plot, log_x=True, log_y=log_y, reverse_x=True, references=references)
-
-
-def noise_name(noise: float) -> str:
-    """A noise level for people."""
-    return f"{100 * noise:g} % label noise" if noise else "no label noise"

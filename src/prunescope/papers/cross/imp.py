@@ -16,7 +16,7 @@ from prunescope.measures import AdaptiveSharpness, Barrier, PruningRise, Sample
 from prunescope.papers.atinit.methods import bernoulli
 from prunescope.papers.jin2022 import settings as column
 from prunescope.papers.jin2022.answers import calibration
-from prunescope.papers.jin2022.arms import Arm, Benchmark, Numbers, noise_name
+from prunescope.papers.jin2022.arms import Arm, Benchmark, Numbers
 from prunescope.papers.jin2022.claims import MORE
 from prunescope.papers.jin2022.figures import level_rows
 from prunescope.papers.jin2022.quantities import (
@@ -30,7 +30,7 @@ from prunescope.papers.jin2022.quantities import (
 )
 from prunescope.papers.jin2022.settings import arms, words
 from prunescope.papers.jin2022.subgroups import Subgroups, subgroups
-from prunescope.papers.readings import at_end, risk_on_train
+from prunescope.papers.readings import at_end, noise_name, risk_on_train
 
 COST = {"smoke": "half a minute or less", "laptop": "3 hours", "paper": "a day"}
 FIGURE = "beside Jin et al. 2022, Figures 3 to 5; in no paper"

@@ -15,11 +15,11 @@ from prunescope.base.streams import stream
 from prunescope.measures import Outputs
 from prunescope.measures.calibration import calibration_error
 from prunescope.measures.exemplars import exemplars
-from prunescope.papers.jin2022.arms import LABELS, Arm, Benchmark, noise_name
+from prunescope.papers.jin2022.arms import LABELS, Arm, Benchmark
 from prunescope.papers.jin2022.figures import ALL, OVER_SPARSITY, level_rows
 from prunescope.papers.jin2022.quantities import OfNetwork, remaining
 from prunescope.papers.jin2022.settings import SCALES, Settings, at, study
-from prunescope.papers.readings import at_end
+from prunescope.papers.readings import at_end, noise_name
 
 __all__ = ["SCALES", "Settings", "build"]
 

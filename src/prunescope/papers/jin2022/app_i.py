@@ -6,11 +6,12 @@ Narrower dense networks beside pruned ones, group by group.
 from collections.abc import Iterator
 
 import prunescope as ps
-from prunescope.papers.jin2022.arms import LABELS, Arm, noise_name
+from prunescope.papers.jin2022.arms import LABELS, Arm
 from prunescope.papers.jin2022.claims import MORE
 from prunescope.papers.jin2022.quantities import is_sparse, optima_inside, rank_agreement
 from prunescope.papers.jin2022.settings import SCALES, Settings, at, study
 from prunescope.papers.jin2022.subgroups import Case, Subgroups, group_figure, subgroups
+from prunescope.papers.readings import noise_name
 
 COST = {"smoke": "half a minute or less", "laptop": "1.2 hours", "paper": "2.5 hours"}
 FIGURE = "Appendix I"

@@ -5,11 +5,12 @@ from functools import partial
 
 import prunescope as ps
 from prunescope.papers.jin2022 import variants
-from prunescope.papers.jin2022.arms import Benchmark, noise_name
+from prunescope.papers.jin2022.arms import Benchmark
 from prunescope.papers.jin2022.claims import MORE, Says
 from prunescope.papers.jin2022.quantities import not_itself
 from prunescope.papers.jin2022.settings import SCALES, Settings, at, study
 from prunescope.papers.jin2022.variants import Variant
+from prunescope.papers.readings import noise_name
 from prunescope.sparsity.scores import ShuffledMagnitude
 from prunescope.sparsity.synflow import SynFlow
 

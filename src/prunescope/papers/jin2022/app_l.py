@@ -4,11 +4,12 @@ The loss of groups of examples at every sparsity, and under extended training.
 """
 
 import prunescope as ps
-from prunescope.papers.jin2022.arms import Arm, noise_name
+from prunescope.papers.jin2022.arms import Arm
 from prunescope.papers.jin2022.claims import LESS, MORE, by_chance, no_more_than_by_chance
 from prunescope.papers.jin2022.quantities import as_far_as_reached
 from prunescope.papers.jin2022.settings import SCALES, Settings, at, study
 from prunescope.papers.jin2022.subgroups import Subgroups, sparsity_figure, subgroups
+from prunescope.papers.readings import noise_name
 
 FIGURE = "Appendix L"
 COST = {"smoke": "half a minute or less", "laptop": "1.2 hours", "paper": "2 hours"}

@@ -167,8 +167,3 @@ class Benchmark:
 
 def _at(levels: int | Mapping[float, int], noise: float) -> int:
     return levels if isinstance(levels, int) else levels.get(noise, 0)
-
-
-def noise_name(noise: float) -> str:
-    """A noise level for people: "no label noise", "15 % label noise"."""
-    return f"{100 * noise:g} % label noise" if noise else "no label noise"

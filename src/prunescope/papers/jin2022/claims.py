@@ -13,8 +13,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 
 import prunescope as ps
-from prunescope.papers.jin2022.arms import Benchmark, noise_name
+from prunescope.papers.jin2022.arms import Benchmark
 from prunescope.papers.jin2022.quantities import fits
+from prunescope.papers.readings import noise_name
 from prunescope.studies import statistics
 from prunescope.studies.claim import Basis
 

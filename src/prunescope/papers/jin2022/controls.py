@@ -9,12 +9,13 @@ from functools import partial
 
 import prunescope as ps
 from prunescope.papers.jin2022 import variants
-from prunescope.papers.jin2022.arms import Benchmark, noise_name
+from prunescope.papers.jin2022.arms import Benchmark
 from prunescope.papers.jin2022.claims import AS_CLOSE, MORE, SAME, Says
 from prunescope.papers.jin2022.figures import epochs_figure
 from prunescope.papers.jin2022.quantities import best, best_epoch, dense, of_dense, optima_inside
 from prunescope.papers.jin2022.settings import SCALES, Settings, at, study
 from prunescope.papers.jin2022.variants import Variant
+from prunescope.papers.readings import noise_name
 from prunescope.training.schedules import Stretched
 
 COST = {"smoke": "half a minute or less", "laptop": "5 hours", "paper": "8 hours"}

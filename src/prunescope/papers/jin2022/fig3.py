@@ -4,11 +4,12 @@ from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
 import prunescope as ps
-from prunescope.papers.jin2022.arms import Benchmark, noise_name
+from prunescope.papers.jin2022.arms import Benchmark
 from prunescope.papers.jin2022.claims import MORE, NO_LESS, OF_THESE, Says
 from prunescope.papers.jin2022.figures import error_figure
 from prunescope.papers.jin2022.quantities import best_sparse, dense, fits, gain, optima_inside
 from prunescope.papers.jin2022.settings import SCALES, Settings, at, study
+from prunescope.papers.readings import noise_name
 
 FIGURE = "Figure 3"
 COST = {"smoke": "half a minute or less", "laptop": "1 hour", "paper": "2 hours"}

@@ -6,11 +6,11 @@ from dataclasses import replace
 import numpy as np
 
 import prunescope as ps
-from prunescope.papers.jin2022.arms import noise_name
 from prunescope.papers.jin2022.claims import LESS, MORE, NO_MORE, SATURATED
 from prunescope.papers.jin2022.quantities import fits, is_sparse, optima_inside
 from prunescope.papers.jin2022.settings import SCALES, Settings, at, study
 from prunescope.papers.jin2022.subgroups import WHERE, Case, Subgroups, group_figure, subgroups
+from prunescope.papers.readings import noise_name
 
 FIGURE = "Figure 5"
 COST = {"smoke": "half a minute or less", "laptop": "40 minutes", "paper": "2 hours"}

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 import prunescope as ps
-from prunescope.papers.jin2022.arms import LABELS, Arm, Benchmark, noise_name
+from prunescope.papers.jin2022.arms import LABELS, Arm, Benchmark
 from prunescope.papers.jin2022.quantities import (
     OfNetwork,
     epochs,
@@ -21,6 +21,7 @@ from prunescope.papers.jin2022.quantities import (
     test_error,
     train,
 )
+from prunescope.papers.readings import noise_name
 from prunescope.studies.curves import number
 
 OVER_SPARSITY: Mapping[str, Any] = {"x_label": "weights remaining, %", "log_x": True, "reverse_x": True}

@@ -15,7 +15,7 @@ from pydantic import Field
 import prunescope as ps
 from prunescope.base.streams import stream
 from prunescope.papers.jin2022 import PAPERS
-from prunescope.papers.jin2022.arms import Numbers, noise_name
+from prunescope.papers.jin2022.arms import Numbers
 from prunescope.papers.jin2022.claims import MORE, Says
 from prunescope.papers.jin2022.figures import error_figure
 from prunescope.papers.jin2022.quantities import is_sparse, optima_inside, rank_agreement, rank_correlation
@@ -23,6 +23,7 @@ from prunescope.papers.jin2022.retrained import LAST_RISE, RISE, Retrained
 from prunescope.papers.jin2022.scales import Count, Name, Share, Size
 from prunescope.papers.jin2022.settings import arms, notes, words
 from prunescope.papers.jin2022.subgroups import subgroups
+from prunescope.papers.readings import noise_name
 from prunescope.studies import statistics
 from prunescope.studies.groups import equal_groups
 from prunescope.studies.statistics import Interval

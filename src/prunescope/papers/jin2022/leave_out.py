@@ -12,10 +12,10 @@ from typing import Literal
 import numpy as np
 
 import prunescope as ps
-from prunescope.papers.jin2022.arms import Benchmark, Rule, noise_name
+from prunescope.papers.jin2022.arms import Benchmark, Rule
 from prunescope.papers.jin2022.quantities import ERROR, at_best, dense, each_level, is_sparse, remaining
 from prunescope.papers.jin2022.subgroups import WHERE
-from prunescope.papers.readings import at_end, risk_on_test
+from prunescope.papers.readings import at_end, noise_name, risk_on_test
 from prunescope.runs.graph.families import in_iterations
 
 

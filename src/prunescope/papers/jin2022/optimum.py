@@ -8,11 +8,12 @@ from itertools import product
 
 import prunescope as ps
 from prunescope.papers.jin2022 import fig3, fig6, fig7
-from prunescope.papers.jin2022.arms import Arm, Benchmark, noise_name
+from prunescope.papers.jin2022.arms import Arm, Benchmark
 from prunescope.papers.jin2022.claims import MORE, Says
 from prunescope.papers.jin2022.figures import OVER_SPARSITY, noise_figure
 from prunescope.papers.jin2022.quantities import ERROR, best, best_epoch, dense, optima_inside, remaining
 from prunescope.papers.jin2022.settings import SCALES, Settings, at, study
+from prunescope.papers.readings import noise_name
 from prunescope.studies import selection
 from prunescope.studies.claim import judge
 from prunescope.studies.statistics import Interval

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import prunescope as ps
-from prunescope.papers.jin2022.arms import Arm, Benchmark, Numbers, Rule, noise_name
+from prunescope.papers.jin2022.arms import Arm, Benchmark, Numbers, Rule
+from prunescope.papers.readings import noise_name
 from prunescope.runs.store.results import Failed
 from prunescope.studies import selection, statistics
 

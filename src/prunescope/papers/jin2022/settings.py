@@ -7,7 +7,7 @@ from pydantic import Field
 
 import prunescope as ps
 from prunescope.papers.jin2022 import PAPERS
-from prunescope.papers.jin2022.arms import Benchmark, noise_name
+from prunescope.papers.jin2022.arms import Benchmark
 from prunescope.papers.jin2022.scales import (
     Count,
     Counts,
@@ -20,7 +20,7 @@ from prunescope.papers.jin2022.scales import (
     column_of,
     standard,
 )
-from prunescope.papers.readings import EarlyScore
+from prunescope.papers.readings import EarlyScore, noise_name
 
 About = Literal["noises", "controls"]
 

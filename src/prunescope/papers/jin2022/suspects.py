@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 import prunescope as ps
 from prunescope.measures import OutOfSample
-from prunescope.papers.jin2022.arms import Benchmark, Numbers, noise_name
+from prunescope.papers.jin2022.arms import Benchmark, Numbers
 from prunescope.papers.jin2022.given_up import FIRST, SHOWN, precision, precision_plot
 from prunescope.papers.jin2022.quantities import fits
-from prunescope.papers.readings import at_end
+from prunescope.papers.readings import at_end, noise_name
 from prunescope.studies.claim import unmet
 from prunescope.studies.plot import NothingToShow
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 import prunescope as ps
 from prunescope.base.errors import PrunescopeError
-from prunescope.papers.jin2022.arms import Benchmark, noise_name, selector
+from prunescope.papers.jin2022.arms import Benchmark, selector
 from prunescope.papers.jin2022.quantities import ERROR, TOO_SHORT
-from prunescope.papers.readings import risk_on_test
+from prunescope.papers.readings import noise_name, risk_on_test
 from prunescope.runs.store.results import Failed
 from prunescope.studies import selection
 

@@ -12,7 +12,7 @@ from pydantic import Field
 import prunescope as ps
 from prunescope.base.errors import DataError
 from prunescope.papers.jin2022 import PAPERS, classes
-from prunescope.papers.jin2022.arms import Arm, Benchmark, noise_name
+from prunescope.papers.jin2022.arms import Arm, Benchmark
 from prunescope.papers.jin2022.claims import MORE, no_more_than_by_chance
 from prunescope.papers.jin2022.fig2 import better_training
 from prunescope.papers.jin2022.figures import error_figure, fit_figure
@@ -22,6 +22,7 @@ from prunescope.papers.jin2022.scales import Count, Noises
 from prunescope.papers.jin2022.settings import from_zero
 from prunescope.papers.jin2022.subgroups import Subgroups, sparsity_figure
 from prunescope.papers.jin2022.suspects import Suspects
+from prunescope.papers.readings import noise_name
 from prunescope.studies.own import Own
 from prunescope.tasks.data.source import are_images
 

@@ -13,10 +13,11 @@ from typing import Self
 from pydantic import Field, model_validator
 
 import prunescope as ps
-from prunescope.papers.atinit.compare import Panels, Says, error_figure, fit_figure, lines, noise_name, rows
+from prunescope.papers.atinit.compare import Panels, Says, error_figure, fit_figure, lines, rows
 from prunescope.papers.atinit.methods import BERNOULLI, REWOUND, SCORES, VARIANTS, ranked, scores
 from prunescope.papers.atinit.quantities import Arms
 from prunescope.papers.atinit.scales import Ground, sparsity
+from prunescope.papers.readings import noise_name
 from prunescope.papers.yang2023 import PAPERS
 from prunescope.runs.store.results import Missing
 

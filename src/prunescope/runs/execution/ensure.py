@@ -146,12 +146,7 @@ def _executor(
     if cluster is not None:
         return Cluster(cluster, bench.store.url, **settings)
     if count > 1:
-        return Processes(
-            bench.store.url,
-            workers=count,
-            **settings,
-            baggage=luggage,
-        )
+        return Processes(bench.store.url, workers=count, **settings, baggage=luggage)
 
     def report(message: Message) -> None:
         queue.receive(message)

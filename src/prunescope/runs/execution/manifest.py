@@ -64,11 +64,7 @@ def outcome(program: Program, progress: Progress) -> dict[str, Any]:
 
 def sizes(weights: Weights) -> dict[str, Any]:
     """Parameters, sparsity in all and per layer."""
-    return {
-        "parameters": tree.size(weights.params),
-        "sparsity": weights.sparsity,
-        "layers": per_layer(weights.masks),
-    }
+    return {"parameters": tree.size(weights.params), "sparsity": weights.sparsity, "layers": per_layer(weights.masks)}
 
 
 def execution(device: str, checkpointer: Checkpointer, progress: Progress) -> dict[str, Any]:

@@ -35,11 +35,7 @@ from prunescope.training.run import begin
 
 FINGERPRINTED = 8
 """Examples of which a network's outputs are kept; normalization over fewer magnifies rounding."""
-_COMPARED = {
-    "prunable": "prunable tensors",
-    "frozen": "frozen tensors",
-    "evaluating": "layers in evaluation mode",
-}
+_COMPARED = {"prunable": "prunable tensors", "frozen": "frozen tensors", "evaluating": "layers in evaluation mode"}
 
 
 class Loader:

@@ -4,7 +4,6 @@ Bytes carry at most one metadata key, because safetensors orders several at rand
 """
 
 import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,24 +34,12 @@ def to_bytes(nested: Nested, facts: dict[str, Any], owner: str = "") -> bytes:
     return bytes(save(flat, {"prunescope": json.dumps({**about, "seal": _digest(flat, about)})}))
 
 
-def from_file(path: str, owner: str = "") -> tuple[Nested, dict[str, Any]]:
-    """The inverse of `to_bytes`, from a file. Raises StoreError where there is none, and as `from_bytes` does."""
-    try:
-        content = Path(path).read_bytes()
-    except FileNotFoundError:
-        content = None
-    return from_bytes(content, path, owner)
-
-
-def from_bytes(content: bytes | None, name: str, owner: str = "") -> tuple[Nested, dict[str, Any]]:
+def from_bytes(content: bytes, name: str, owner: str = "") -> tuple[Nested, dict[str, Any]]:
     """The inverse of `to_bytes`. name: how messages name the file.
 
-    Raises StoreError where there is no content, Damaged when it is not that of such a file, is cut off, is not what its
-    digest says, or is another owner's. Files of earlier versions name no owner and have a digest of tensors and facts
-    only.
+    Raises Damaged when the content is not that of such a file, is cut off, is not what its digest says, or is another
+    owner's. Files of earlier versions name no owner and have a digest of tensors and facts only.
     """
-    if content is None:
-        raise absent(name)
     try:
         about = header(content)
         tensors = load(content)

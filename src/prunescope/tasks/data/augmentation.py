@@ -175,8 +175,7 @@ class RandomResizedCrop(Augmentation):
         columns = _sampled(left, wide, self.size, width)
         columns = torch.where(mirrored.bool()[:, None], columns.flip(1), columns)
         grid = torch.stack(
-            [columns[:, None, :].expand(-1, self.size, -1), rows[:, :, None].expand(-1, -1, self.size)],
-            dim=-1,
+            [columns[:, None, :].expand(-1, self.size, -1), rows[:, :, None].expand(-1, -1, self.size)], dim=-1
         )
         return F.grid_sample(x, grid.to(x.dtype), mode="bilinear", padding_mode="border", align_corners=False)
 

@@ -42,11 +42,7 @@ def mnist(*, normalization: Normalization = MNIST) -> Idx:
 
 def fashion_mnist(*, normalization: Normalization = FASHION_MNIST) -> Idx:
     """Fashion-MNIST, as in the data folder; raises DataError if its files are missing or damaged."""
-    return Idx(
-        name="fashion-mnist",
-        normalization=normalization,
-        **summary("fashion-mnist", read),
-    )
+    return Idx(name="fashion-mnist", normalization=normalization, **summary("fashion-mnist", read))
 
 
 def read(name: str) -> Content:

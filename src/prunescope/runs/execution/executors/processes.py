@@ -113,10 +113,7 @@ class Processes:
     def _spawn(self, number: int) -> tuple[multiprocessing.process.BaseProcess, Connection]:
         ours, theirs = self.context.Pipe()
         process = self.context.Process(
-            target=_work,
-            args=(theirs, *self.arguments),
-            daemon=True,
-            name=f"prunescope-{number}",
+            target=_work, args=(theirs, *self.arguments), daemon=True, name=f"prunescope-{number}"
         )
         with _interrupts_blocked(), _without_main():
             process.start()

@@ -162,13 +162,9 @@ def _cast(part: Tree, dtype: torch.dtype) -> Tree:
 
 def _outcome(params: Tree, apply: Callable[[Tree], tuple[Tensor, Tree]]) -> Tree:
     """Logits, moved buffers and gradients of the summed squares of the logits, by name."""
-    leaves = {name: leaf.detach().requires_grad_() for name, leaf in params.items()}
+    leaves = tree.leaves_of(params)
     logits, buffers = apply(leaves)
-    grads = torch.autograd.grad(logits.square().sum(), list(leaves.values()), allow_unused=True)
-    slopes = {
-        f"gradient {name}": torch.zeros_like(leaf) if grad is None else grad
-        for (name, leaf), grad in zip(leaves.items(), grads, strict=True)
-    }
+    slopes = {f"gradient {name}": leaf for name, leaf in tree.slope(logits.square().sum(), leaves).items()}
     return {"logits": logits.detach(), **{f"buffer {name}": leaf for name, leaf in buffers.items()}, **slopes}
 
 

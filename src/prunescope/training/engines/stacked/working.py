@@ -93,7 +93,7 @@ class Stacked:
         """The same, on given batches [R, B, ...] and labels [R, B]."""
         low = self.program.precision == "bfloat16"
         draws = self.batches.draws() if self.forward.draws else []
-        leaves = {name: leaf.detach().requires_grad_() for name, leaf in self.params.items()}
+        leaves = tree.leaves_of(self.params)
         with torch.autocast(x.device.type, torch.bfloat16) if low else nullcontext():
             logits, self._moved = self.forward.apply(leaves, self.buffers, x, draws)
             flat = logits.flatten(0, 1)
@@ -105,11 +105,7 @@ class Stacked:
         """The step whose losses these are."""
         with torch.enable_grad():
             total = losses.sum()
-        slopes = torch.autograd.grad(total, leaves, allow_unused=True)
-        grads = {
-            name: torch.zeros_like(leaf) if grad is None else grad
-            for (name, leaf), grad in zip(self.params.items(), slopes, strict=True)
-        }
+        grads = tree.slope(total, dict(zip(self.params, leaves, strict=True)))
         if self.program.optimizer.stackable:
             self.program.optimizer.update_(grads, self.opt, self.params, keep=self.keep, lr=lr)
         else:
