@@ -5,6 +5,7 @@ import re
 import runpy
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +75,23 @@ def test_dense_sparse_dense(tmp_path, monkeypatch):
     ]
     before, after = accuracy["error"][np.flatnonzero(accuracy["epoch"] == 2.0)]
     assert before == after  # what returns, returns at zero
+
+
+def test_a_measure_a_score_and_an_intervention_of_ones_own(tmp_path, monkeypatch):
+    page = "\n".join(BLOCK.findall((DOCS / "adding.md").read_text()))
+    net = ps.network("prunescope.tasks.nets:LeNet", hidden=(4,), inputs=64)
+    task = ps.Task(network=net, data=ps.Data(source=ps.digits()))
+    run = ps.Recipe(task=task, optimizer=ps.SGD(), schedule=ps.Constant(lr=0.1), batch=256, length="1ep")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(ps, "ensure", partial(ps.ensure, workers=1))  # classes of an executed page have no module
+    names = {"__name__": "docs", "base": run}
+    exec(page, names)
+    usual = [ps.Reading(measure=names["WeightNorm"](), state=ps.final(one)) for one in (*ps.imp(run, levels=2), run)]
+    found = ps.ensure(usual, store="my-store")
+    norms, known = names["norms"], [float(found[node]["norm"]) for node in usual]
+    mine = [float(names["results"][node]["norm"]) for node in norms]
+    assert mine[:3] == known[:3], "w^2 orders weights as |w| does"
+    assert mine[3] < known[3]
 
 
 def test_the_first_study_runs_as_it_stands(tmp_path):

@@ -80,16 +80,21 @@ def _study(where: Path, one: dict) -> Iterator[str]:
     yield f"{one['scale']}.{data} [Report]({where}/README.md)."
     yield ""
     rule = one.get("rule")
-    yield f"| claim | basis | by interval |{f' {rule} |' if rule else ''} n | estimate |"
+    yield f"| claim | basis, place | by interval |{f' {rule} |' if rule else ''} n | estimate |"
     yield f"|---|---|---|{'---|' if rule else ''}---:|---|"
     for claim in one["claims"]:
         says = claim["says"].replace("|", "\\|")
         by_rule = f" {claim['by_paper']} |" if rule else ""
         yield (
-            f"| {says} | {claim['basis']} | {claim.get('said') or claim['by_interval']} |{by_rule} "
+            f"| {says} | {_basis(claim)} | {claim.get('said') or claim['by_interval']} |{by_rule} "
             f"{claim.get('n') or ''} | {_estimate(claim)} |"
         )
     yield ""
+
+
+def _basis(claim: dict) -> str:
+    """The basis, and where in the paper the claim stands, so that a figure is found by its number."""
+    return ": ".join(filter(None, (claim["basis"], claim.get("place", "").replace("|", "\\|"))))
 
 
 def _estimate(claim: dict) -> str:

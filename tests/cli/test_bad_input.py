@@ -241,3 +241,19 @@ def test_counts_that_no_plan_ends_with_are_refused(pair) -> None:
     name, _, number = pair.partition("=")
     with pytest.raises(UsageError, match=f"{name}={number}: at most 1,0"):
         changed(quickstart.SCALES["smoke"], {name: int(number)})
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("explain", "--network", "my_module:Net", "--data", "digits", "--epochs", "0"), "greater than or equal to 1"),
+        (("explain", "-s", "rewind=9", "--plan"), "9 is not a duration"),
+        (("plan", "jin2022/yours", "-s", "optimizer=Adamw"), "did you mean 'Adam'"),
+        (("run", "quickstart", "--out", "a_file"), "is a file"),
+    ],
+)
+def test_a_wrong_value_is_refused_before_anything_runs(command, tmp_path, words, says) -> None:
+    (tmp_path / "a_file").write_text("")
+    result = command(*words)
+    assert result.exit_code == 2 and says in result.output, result.output
+    assert not (tmp_path / "prunescope-store").exists()

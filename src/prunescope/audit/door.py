@@ -138,7 +138,7 @@ def audit(
     if odd := [name for name in names if not isinstance(name, str) or not name.strip()]:
         raise UsageError(f"a network is called {odd[0]!r}; give a text that is not empty")
     if twice := [name for name, count in names.items() if count > 1]:
-        raise UsageError(f"two networks are called {twice[0]!r}; give pruned= and twins= as dictionaries with names")
+        raise UsageError(f"two networks are called {twice[0]!r}; rename a file, or give dictionaries with names")
     things = {"dense": dense} | kinds["pruned"] | kinds["controls"] | kinds["twins"]
     found = states(things, examples, store, network=network, prunable=prunable, output=output)
     known = {kind: {name: found.states[name] for name in named} for kind, named in kinds.items()}

@@ -6,16 +6,16 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Annotated
 
-from pydantic import AfterValidator
+from pydantic import BeforeValidator
 
 from prunescope.base.errors import UsageError
 
 _FORM = re.compile(r"(\d+(?:\.\d+)?)(ep|it|%)")
 
 
-def _checked(text: str) -> str:
-    match = _FORM.fullmatch(text)
-    if match is None:
+def _checked(text: object) -> str:
+    match = _FORM.fullmatch(text) if isinstance(text, str) else None
+    if match is None or not isinstance(text, str):
         raise ValueError(
             f"{text!r} is not a duration; write '10ep' (epochs), '500it' (iterations) or '25%' (of the run)"
         )
@@ -24,7 +24,7 @@ def _checked(text: str) -> str:
     return text
 
 
-Duration = Annotated[str, AfterValidator(_checked)]
+Duration = Annotated[str, BeforeValidator(_checked)]
 """A length of training: "10ep", "500it" or "25%" of the run's own length."""
 
 

@@ -22,7 +22,7 @@ def explain(
     data: Annotated[
         str | None, typer.Option(help="Without a file: a data set by name, an npz, a parquet file.")
     ] = None,
-    epochs: Annotated[int | None, typer.Option(help="Without a file: length of the schedule.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Without a file: length of the schedule.")] = None,
     scale: options.Scale = None,
     changes: options.Set = None,
     settings: options.Settings = None,
@@ -48,7 +48,9 @@ def explain(
     from prunescope.explain.study import template_of
     from prunescope.studies.load import find
 
-    own = {name: value for name, value in (("network", network), ("data", data), ("epochs", epochs)) if value}
+    own = {
+        name: value for name, value in (("network", network), ("data", data), ("epochs", epochs)) if value is not None
+    }
     if file and own:
         raise UsageError(f"{file} has a recipe with its own {' and '.join(own)}; leave --{' --'.join(own)} out")
     changes = [*(f"{name}={value}" for name, value in own.items()), *(changes or [])]

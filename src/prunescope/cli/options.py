@@ -37,6 +37,7 @@ Out = Annotated[
     Path | None,
     typer.Option(
         "--out",
+        file_okay=False,
         help="The folder for the report; changed settings have one of their own.",
         show_default="./prunescope-reports/<study>",
     ),

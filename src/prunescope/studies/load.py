@@ -144,6 +144,12 @@ def changed(settings: value.Value, changes: Mapping[str, object], *, path: str =
         if name not in cls.model_fields:
             raise _unknown(path + name, cls)
         now = getattr(settings, name)
+        if (
+            isinstance(given, str)
+            and isinstance(now, value.Value)
+            and inspect.isabstract(cls.model_fields[name].annotation)
+        ):
+            given = {KIND: given}
         if isinstance(given, int) and abs(given) > (most := MOST.get(name, 1_000_000)):
             raise UsageError(f"{path}{name}={given}: at most {most:,}")
         if has_kind(given):

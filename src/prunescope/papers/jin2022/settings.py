@@ -25,8 +25,13 @@ from prunescope.papers.readings import EarlyScore, noise_name
 About = Literal["noises", "controls"]
 
 
-class Settings(Training):
-    """A benchmark, and where its size is to differ from the standard one at the chosen scale; see `Size`."""
+class Settings(Training):  # noqa: D101 (made of that of Size)
+    __doc__ = (Size.__doc__ or "").replace(
+        "What is run of a benchmark.",
+        """A benchmark, and where its size is to differ from the standard one at the chosen scale.
+
+    benchmark: network, data and training; "standard" elsewhere stands for what it has at the scale.""",
+    )
 
     benchmark: Name = "lenet"
     noises: Noises | Standard = "standard"

@@ -54,8 +54,8 @@ def grouping(source: str, name: str) -> Grouping:
     known = library.known(source).get("groups", {})
     if name not in known:
         raise UsageError(
-            f"the data have no groups {name!r}; there are {', '.join(known) or 'none'}: give "
-            f"groups={{{name!r}: (train, test)}} to Task.from_module()"
+            f"the data have no groups {name!r}; there are {', '.join(known) or 'none'}. Give arrays "
+            f"train_{name} and test_{name} in the .npz, or groups={{{name!r}: (train, test)}} to Task.from_module()"
         )
     row = known[name]
     codes = {split: library.array(d) for split, d in row["codes"].items()}
