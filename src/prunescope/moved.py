@@ -20,18 +20,27 @@ _ROOMS = {
 }
 """Folders to the names of modules that stood directly in the first of them."""
 _JOINED = {
+    "measures.answers": "calibration exemplars proper_scores recall_distortion",
     "measures.examples": "el2n labels out_of_sample seen_unseen",
     "measures.gradient_trace": "grand",
     "measures.hessian_spectrum": "loss_along_eigenvectors",
     "measures.hessian_trace": "hessian_trace_estimate hessian_trace_or_estimate",
+    "measures.layers": "layer_distance layer_sensitivity",
+    "measures.outputs": "neighbours",
     "measures.risk": "class_risk group_risk halves",
-    "measures.sparsity": "units_gone",
+    "measures.sparsity": "units_gone weight_count",
+    "sparsity.derivative_scores": "grasp snip synflow",
+    "runs.machine.devices": "hardware",
+    "explain.factors": "arm",
     "tasks.kernels.products": "modules",
+    "tasks.nets.vgg": "conv4",
+    "training.schedules": "torch_schedule",
     "training.probes": "epoch_probes average_probe",
-    "training.optimizers.wrapper": "accumulated averaged clipped",
+    "training.optimizers.wrapper": "accumulated averaged clipped grouped",
     "training.interventions.prune": "prune_rounds",
-    "training.interventions.masks": "bernoulli release take_masks",
-    "training.interventions.values": "reinit rescale rewind use_average",
+    "training.interventions.masks": "bernoulli keep_as_many release shuffle_masks take_masks",
+    "training.interventions.units": "bernoulli_units noise_units prune_units zero_units",
+    "training.interventions.values": "noise reinit rescale rewind use_average",
 }
 """Modules to the names of those beside them that they now hold."""
 MOVED = {

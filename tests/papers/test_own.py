@@ -11,12 +11,14 @@ import pytest
 import torch
 
 from prunescope.base.errors import UsageError
+from prunescope.cli.orders import template_of
 from prunescope.papers.bartoldson import yours as bartoldson
 from prunescope.papers.jin2022 import yours as jin
 from prunescope.runs.graph.nodes import closure
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.sparsity.unit_search import find_units
 from prunescope.studies.load import changed
+from prunescope.studies.publish import nodes_of
 from prunescope.studies.report import described
 from prunescope.tasks.nets import LeNet
 from prunescope.tasks.task import Task
@@ -55,6 +57,16 @@ def test_another_network_gets_its_own_layers_pruned_and_not_those_of_the_default
     with pytest.raises(UsageError, match="no layer has units that can be removed"):
         linear = {"network": "torch.nn:Linear", "arguments": {"in_features": 8, "out_features": 10}}
         bartoldson.build(changed(settings, linear), "smoke")
+
+
+@pytest.mark.parametrize("change", [{}, {"network": ANOTHER}])
+def test_pruning_keeps_its_share_of_a_longer_or_shorter_training(change):
+    usual = bartoldson.Settings()
+    short = changed(usual, {"epochs": 5, **change})
+    assert {(one.start, one.end, one.period) for one in short.layers} == {("0.5ep", "3.5ep", "1ep")}
+    assert changed(short, {"epochs": 40}).layers == changed(usual, change).layers
+    own = [{"layer": "*", "start": "1ep", "end": "2ep", "fraction": 0.1, "period": "1ep"}]
+    assert changed(usual, {"epochs": 5, "layers": own, **change}).layers[0].end == "2ep"
 
 
 def test_fewer_test_examples_than_flatness_asks_for_are_said():
@@ -97,3 +109,12 @@ def test_the_command_of_the_readme_finds_a_module_in_the_current_folder(tmp_path
     assert done.returncode == 0, done.stderr
     (page,) = (tmp_path / "prunescope-reports/jin2022").glob("yours-*/summary.json")
     assert json.loads(page.read_text())["settings"]["network"] == "my_module:Net"
+
+
+@pytest.mark.parametrize("name", ["quickstart", "jin2022/fig3", "jin2022/yours", "bartoldson2020/yours"])
+def test_what_a_report_says_of_its_settings_builds_the_study_again(name):
+    template = template_of(name)
+    study = template.build("smoke", {"replicates": 3, "precision": "bfloat16"})
+    again = template.again("smoke", json.loads(json.dumps(described(study.settings))))
+    assert again.settings == study.settings and described(again.settings)["replicates"] == 3
+    assert [nodes.id for nodes in nodes_of(again)] == [nodes.id for nodes in nodes_of(study)]

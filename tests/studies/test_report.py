@@ -178,6 +178,12 @@ def test_number_is_short_and_plain(value, text):
     assert report.number(value) == text
 
 
+@pytest.mark.parametrize("name", ["p", "p_holm", "McNemar p"])
+def test_a_p_is_never_printed_as_none(name):
+    assert report.number(6.2e-24, name) == "6.20e−24"
+    assert report.number(0.0, name) == report.number(6.2e-24, "drop") == "0"
+
+
 def test_names_of_figures_are_unique_in_a_study(study):
     with pytest.raises(UsageError, match="each its own name"):
         replace(study, figures=study.figures * 2)

@@ -28,9 +28,8 @@ from prunescope.training.engines.stack import Stack, how
 from prunescope.training.engines.stacked.recorded import Recorded
 from prunescope.training.interventions import At, Prune
 from prunescope.training.optim import SGD, Adam, AdamW, Optimizer
-from prunescope.training.optimizers.grouped import Group, Grouped
 from prunescope.training.optimizers.torch_optimizer import TorchOptimizer
-from prunescope.training.optimizers.wrapper import Accumulated, Averaged, Clipped
+from prunescope.training.optimizers.wrapper import Accumulated, Averaged, Clipped, Group, Grouped
 from prunescope.training.probes import AroundEvents, Curve
 from prunescope.training.run import Member, train, train_together
 from prunescope.training.schedules import Constant

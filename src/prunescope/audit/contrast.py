@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from prunescope.audit.evidence import Answers, Evidence
 from prunescope.audit.parts import Part, by_difficulty, difficulty, membership, parts_of
 from prunescope.base.streams import stream
-from prunescope.measures import proper_scores
-from prunescope.measures.calibration import calibration_error
+from prunescope.measures.answers import calibration_error, divergence
 from prunescope.studies import paired, statistics
 from prunescope.studies.paired import Family, Flags, Floor
 from prunescope.studies.statistics import Interval
@@ -68,7 +67,7 @@ class Contrast:
     @cached_property
     def divergence(self) -> Numbers:
         """KL(dense || other), nats, [N]."""
-        return proper_scores.divergence(self.dense.log_probability, self.other.log_probability)
+        return divergence(self.dense.log_probability, self.other.log_probability)
 
     @cached_property
     def parts(self) -> list[Part]:

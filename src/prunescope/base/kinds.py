@@ -47,11 +47,11 @@ def descendants(cls: type[Value]) -> Iterator[type[Value]]:
 
 
 def kind_of(name: object, interface: type[Value], path: str) -> type[Value]:
-    """The leaf called `name`. Raises UsageError with those that there are.
+    """The leaf called `name`; a class with none below it is its own. Raises UsageError with those that there are.
 
     path: the dotted name of the field, for the message.
     """
-    leaves = kinds(interface)
+    leaves = kinds(interface) or {interface.__name__: interface}
     if not isinstance(name, str) or name not in leaves:
         close = difflib.get_close_matches(str(name), leaves, n=1)
         hint = f"did you mean {close[0]!r}? " if close else ""

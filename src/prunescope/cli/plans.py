@@ -100,9 +100,8 @@ def groups(plan: Plan) -> dict[str, Counter[str]]:
     for kind in (Recipe, Trace, Measured):
         for node in plan.nodes.values():
             if isinstance(node, kind):
-                failed, stored = node.id in plan.failed, _is_stored(node, plan, blocked)
-                left = not failed and not stored
-                one = {"needed": 1, "stored": stored, "failed": failed, "to do": left}
+                failed, stored = int(node.id in plan.failed), int(_is_stored(node, plan, blocked))
+                one = {"needed": 1, "stored": stored, "failed": failed, "to do": 1 - max(failed, stored)}
                 counts.setdefault(_kind(node), Counter()).update(one)
     return counts
 

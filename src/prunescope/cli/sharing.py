@@ -129,9 +129,7 @@ def _opened(bundle: Bundle) -> str:
 def _study(bundle: Bundle, named: str | None, trust: list[str]) -> tuple[Study | None, str]:
     """The study with the bundle's settings, or why there is none; only our own or one named here is imported."""
     from prunescope.base.kinds import KIND
-    from prunescope.base.value import Value
     from prunescope.papers.catalogue import catalogue
-    from prunescope.runs.graph.described import value_of
     from prunescope.sharing.bundle import printable
     from prunescope.sharing.rebuilt import untrusted
     from prunescope.studies.null_world import null_world
@@ -141,15 +139,13 @@ def _study(bundle: Bundle, named: str | None, trust: list[str]) -> tuple[Study |
     name = named or str(source.get("study"))
     if named is None and name not in {entry.name for entry in catalogue()}:
         return None, f"{printable(name)[:80]!r} is no study of prunescope; --study names its file"
-    fields = {key: item for key, item in settings.items() if key != KIND} if isinstance(settings, dict) else settings
+    if not isinstance(settings, dict):
+        return None, "its settings are no settings"
+    fields = {key: item for key, item in settings.items() if key != KIND}
     if why := next(untrusted(fields, trust), ""):
         return None, printable(why)
     try:
-        template = template_of(name)
-        value = value_of(settings, [type(template.settings()[1])])
-        if not isinstance(value, Value):
-            return None, "its settings are no settings"
-        study = template.maker(value, str(source.get("scale")))
+        study = template_of(name).again(str(source.get("scale")), fields)
         return (null_world(study) if source.get("null") else study), ""
     except (PrunescopeError, KeyError, TypeError, ValueError) as problem:
         if named is not None and isinstance(problem, UsageError):

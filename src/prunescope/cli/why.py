@@ -6,7 +6,7 @@ import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.text import Text
@@ -16,7 +16,6 @@ from prunescope.cli import options
 from prunescope.cli.screen import answers
 
 if TYPE_CHECKING:
-    from prunescope.base.value import Value
     from prunescope.studies.numbers import Stored
     from prunescope.studies.study import Study
 
@@ -115,23 +114,11 @@ def _study(summary: dict[str, Any], command: str) -> tuple[Study | None, str]:
 
     try:
         scale = words[words.index("--scale") + 1]
-        template = template_of(name)
-        study = template.build(scale, _changes(summary["settings"], template.settings(scale)[1]))
+        study = template_of(name).again(scale, summary["settings"])
     except (PrunescopeError, ValueError) as problem:
-        first = str(problem).split("\n")[0]
+        first = str(problem).split("\n")[0].removesuffix(" Published at")
         return None, f"cannot be named, because the study cannot be built here: {first}"
     return (null_world(study) if "--null" in words else study), ""
-
-
-def _changes(settings: dict[str, Any], now: Value) -> dict[str, Any]:
-    """Settings as a report describes them, in the words in which they can be changed: a kind only where it differs."""
-    changes = {}
-    for name, value in settings.items():
-        inner = getattr(now, name, None)
-        if isinstance(value, dict) and value.get("kind") == type(inner).__name__:
-            value = _changes({key: part for key, part in value.items() if key != "kind"}, cast("Value", inner))
-        changes[name] = value
-    return changes
 
 
 def _origin(study: Study, places: Any, folder: str) -> Iterator[str]:

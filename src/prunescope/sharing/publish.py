@@ -20,6 +20,7 @@ from prunescope.sharing.places import is_remote, upload
 from prunescope.sharing.records import measured
 from prunescope.studies.publish import nodes_of
 from prunescope.studies.publish import publish as write_report
+from prunescope.studies.report import described
 from prunescope.studies.study import Study
 
 _FACTS = ("status", "why", "step", "steps", "sparsity", "parameters", "layers", "resolved")
@@ -82,7 +83,7 @@ def _write(root: Path, study: Study, store: Store, command: str, source: Mapping
     facts = {
         "study": study.name,
         "question": study.question,
-        "settings": json.loads(study.settings.canonical),
+        "settings": described(study.settings),
         "source": dict(source),
         "prunescope": __version__,
         "torch": torch.__version__,

@@ -76,6 +76,10 @@ class Template:
         cut = {} if precision == "float32" else {"precision": (precision, "float32")}
         return in_precision(replace(study, extent=self._extent(study, chosen, settings, cut)), precision)
 
+    def again(self, scale: str, described: Mapping[str, Any]) -> Study:
+        """The study under settings as its report and its bundle describe them. Raises as `build`."""
+        return self.build(scale, _changes(described, self.settings(scale)[1]))
+
     def _extent(self, study: Study, scale: str, settings: value.Value, cut: Cut) -> Extent | None:
         """How a study of a paper stands to the paper's own settings; None where no claim is a paper's.
 
@@ -113,6 +117,17 @@ def find(name: str, modules: Mapping[str, str]) -> Template:
     close = difflib.get_close_matches(name, modules, n=3, cutoff=0.4)
     hint = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
     raise UsageError(f"there is no study {name!r}; {hint}`prunescope list` has all; or give a file.py, or module:NAME")
+
+
+def _changes(described: Mapping[str, Any], now: value.Value) -> dict[str, object]:
+    """Described settings in the words in which they can be changed: a kind only where it differs."""
+    changes = {}
+    for name, given in described.items():
+        inner = getattr(now, name, None)
+        if isinstance(given, Mapping) and isinstance(inner, value.Value) and given.get(KIND) == type(inner).__name__:
+            given = _changes({key: part for key, part in given.items() if key != KIND}, inner)
+        changes[name] = given
+    return changes
 
 
 def changed(settings: value.Value, changes: Mapping[str, object], *, path: str = "") -> value.Value:

@@ -60,6 +60,8 @@ RECORDS = 300
 """Runs whose recipes a page shows at most: a megabyte."""
 WIDE = 350.0
 """Width of a panel, points, beyond which a page shows at most two beside each other."""
+IS_P = re.compile(r"\bp(_holm)?$")
+"""The name of a column of p-values."""
 
 
 @dataclass(frozen=True)
@@ -203,14 +205,17 @@ def summary_sentence(verdicts: Sequence[Verdict], rule: Rule | None = None) -> s
     )
 
 
-def number(value: object) -> str:
-    """A value for the reader: three significant digits, a true minus sign, an exponent outside 1e-4 to 1e6."""
+def number(value: object, name: str = "") -> str:
+    """A value for the reader: three significant digits, a true minus sign, an exponent outside 1e-4 to 1e6.
+
+    name: that of its column or row; a p is never so small that it is none.
+    """
     if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
         return str(value)
     if isinstance(value, int | np.integer):
         return str(value).replace("-", "−")
     real = float(value)
-    if abs(real) < 1e-12:
+    if real == 0 or (abs(real) < 1e-12 and not IS_P.search(name)):
         return "0"  # what rounding left of a difference of nothing
     if 1e-4 <= abs(real) < 1e6:
         text = np.format_float_positional(real, precision=3, unique=False, fractional=False, trim="-")

@@ -40,7 +40,8 @@ class Settings(Own):
     """A network, its training, and how it is pruned.
 
     layers: which layers lose how much when; positions are durations from the start of training. "*" stands for every
-        layer with units that is not named, which is also what a network other than the default one gets.
+        layer with units that is not named, which is also what a network other than the default one gets. Other
+        `epochs` alone stretch them.
     targets: an arm each, beside no pruning.
     allow_idle_events: whether a layer may have more events than units.
     test_limit, train_limit: examples that accuracy is measured on after every epoch.
@@ -68,10 +69,21 @@ class Settings(Own):
     trace_probes: int = Field(default=100, ge=2)
 
     def replace(self, **changes: Any) -> Self:
-        """See `Own.replace`; the layers of the default network are not asked of another one."""
-        if changes.get("network", self.network) != self.network:
-            changes = {"layers": (self.layers[0].replace(layer=EVERY),)} | changes
-        return super().replace(**changes)
+        """See `Own.replace`; the layers of the default network are not asked of another one, and the schedule of
+        pruning keeps its share of the training.
+        """
+        new = super().replace(**changes)
+        if "layers" in changes or (new.network, new.epochs) == (self.network, self.epochs):
+            return new
+        layers = self.layers if new.network == self.network else (self.layers[0].replace(layer=EVERY),)
+        return new.replace(layers=tuple(_stretched(layer, new.epochs / self.epochs) for layer in layers))
+
+
+def _stretched(layer: ps.LayerSchedule, factor: float) -> ps.LayerSchedule:
+    """The same schedule in a training that is `factor` times as long; what is in epochs follows."""
+    places = {name: getattr(layer, name) for name in ("start", "end", "period")}
+    epochs = {name: float(text.removesuffix("ep")) for name, text in places.items() if text.endswith("ep")}
+    return layer.replace(**{name: f"{round(factor * number, 4):.10g}ep" for name, number in epochs.items()})
 
 
 SCALES: Mapping[str, Settings] = {

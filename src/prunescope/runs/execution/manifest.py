@@ -19,7 +19,7 @@ from prunescope.runs.execution.checkpointer import Checkpointer
 from prunescope.runs.graph.given import Run
 from prunescope.runs.graph.nodes import Chosen, describe
 from prunescope.runs.graph.recipe import Subset
-from prunescope.runs.machine.hardware import compilers, machine
+from prunescope.runs.machine.devices import compilers, machine
 from prunescope.runs.store.results import StoredResults
 from prunescope.runs.store.store import SCHEMA
 from prunescope.sparsity.select import per_layer
