@@ -21,6 +21,7 @@ _ROOMS = {
 """Folders to the names of modules that stood directly in the first of them."""
 _JOINED = {
     "measures.answers": "calibration exemplars proper_scores recall_distortion",
+    "measures.curvature.eigenpairs": "lanczos power",
     "measures.examples": "el2n labels out_of_sample seen_unseen",
     "measures.gradient_trace": "grand",
     "measures.hessian_spectrum": "loss_along_eigenvectors",
@@ -30,8 +31,10 @@ _JOINED = {
     "measures.risk": "class_risk group_risk halves",
     "measures.sparsity": "units_gone weight_count",
     "sparsity.derivative_scores": "grasp snip synflow",
+    "runs.execution.manifest": "given_states",
     "runs.machine.devices": "hardware",
     "explain.factors": "arm",
+    "tasks.compact": "resizing",
     "tasks.kernels.products": "modules",
     "tasks.nets.vgg": "conv4",
     "training.schedules": "torch_schedule",

@@ -13,16 +13,14 @@ from pydantic import Field
 from prunescope.base.value import Value
 
 
-def stream(seed: int, *name: str | int, device: torch.device | str = "cpu") -> torch.Generator:
+def stream(seed: int, *name: str | int) -> torch.Generator:
     """A fresh generator for the draw called `name` under `seed`.
 
     >>> a, b = stream(0, "order", 3), stream(0, "order", 3)
     >>> bool((torch.rand(4, generator=a) == torch.rand(4, generator=b)).all())
     True
     """
-    generator = torch.Generator(device=device)
-    generator.manual_seed(derived(seed, *name))
-    return generator
+    return torch.Generator().manual_seed(derived(seed, *name))
 
 
 def derived(seed: int, *name: str | int) -> int:
