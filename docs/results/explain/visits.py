@@ -14,7 +14,7 @@ from torch import nn
 import prunescope as ps
 
 sys.path.append(str(Path(__file__).parents[1] / "audit"))
-from insurance import table  # noqa: E402
+from insurance import table
 
 
 def net(scale: float = 1.0) -> nn.Sequential:
