@@ -1,7 +1,7 @@
 """A table: why does pruning change what a network says of visits to the doctor?
 
-The data, the split and the classes are those of [the audit](../audit/insurance.py) (`pip install statsmodels`), of which
-every fourth row trains; widths are `scale` times 64, so that a network can be narrower from the start.
+The data, the split and the classes are those of [the audit](../audit/insurance.py) (`pip install statsmodels`); every
+fourth of its rows trains. Widths are `scale` times 64, so that a network can be narrower from the start.
 
 Run `prunescope explain docs/results/explain/visits.py -s levels=5 -s fraction=0.5`.
 """
