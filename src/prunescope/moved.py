@@ -20,6 +20,7 @@ _ROOMS = {
 }
 """Folders to the names of modules that stood directly in the first of them."""
 _JOINED = {
+    "audit.contrast": "parts",
     "base.code": "reads",
     "base.streams": "seeded",
     "measures.answers": "calibration exemplars proper_scores recall_distortion",
@@ -29,6 +30,7 @@ _JOINED = {
     "measures.hessian_spectrum": "loss_along_eigenvectors",
     "measures.hessian_trace": "hessian_trace_estimate hessian_trace_or_estimate",
     "measures.layers": "layer_distance layer_sensitivity",
+    "measures.measure": "comparison",
     "measures.outputs": "neighbours",
     "measures.risk": "class_risk group_risk halves",
     "measures.sparsity": "units_gone weight_count",

@@ -18,8 +18,7 @@ from prunescope.base.state import TrainState
 from prunescope.base.steps import Clock
 from prunescope.base.streams import seeded
 from prunescope.base.value import Value
-from prunescope.measures.comparison import Comparison, State
-from prunescope.measures.measure import Measure, plain
+from prunescope.measures.measure import Comparison, Measure, State, plain
 from prunescope.runs.graph.given import Run
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.tasks.task import Problem
