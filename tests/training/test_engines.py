@@ -22,8 +22,8 @@ from prunescope.tasks.kernels.kernel_config import PLAIN, Kernels
 from prunescope.tasks.model import network
 from prunescope.tasks.task import Data, Task
 from prunescope.training.engines import stack
+from prunescope.training.engines.engine import Loop
 from prunescope.training.engines.inplace import InPlace
-from prunescope.training.engines.loop import Loop
 from prunescope.training.engines.stack import Stack, how
 from prunescope.training.engines.stacked.recorded import Recorded
 from prunescope.training.interventions import At, Prune

@@ -10,9 +10,8 @@ from functools import cached_property, partial
 import numpy as np
 from numpy.typing import NDArray
 
-from prunescope.audit.contrast import Contrast
+from prunescope.audit.contrast import Contrast, Part
 from prunescope.audit.evidence import Answers, Evidence, Labels
-from prunescope.audit.parts import Part
 from prunescope.base.streams import stream
 from prunescope.measures.answers import calibration_error, exemplars, recall_distortion, shares
 from prunescope.studies import paired

@@ -5,8 +5,7 @@ from pydantic import Field
 from torch import Tensor
 
 from prunescope.base.tree import masked
-from prunescope.measures.comparison import Comparison, State, same_examples
-from prunescope.measures.measure import SplitName
+from prunescope.measures.measure import Comparison, SplitName, State, same_examples
 from prunescope.tasks.evaluation import Evaluation, evaluate
 
 

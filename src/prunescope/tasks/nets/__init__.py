@@ -11,9 +11,8 @@ tensor in place or branches on data, so that many copies can run as one under `t
 """
 
 from prunescope.tasks.nets.gated import Gate, GatedCifarResNet, GatedResNet18
-from prunescope.tasks.nets.lenet import LeNet
+from prunescope.tasks.nets.perceptrons import LeNet, TwoLayer
 from prunescope.tasks.nets.resnet import CifarResNet, ResNet18, ResNet50
-from prunescope.tasks.nets.two_layer import TwoLayer
 from prunescope.tasks.nets.vgg import VGG, Conv4
 
 __all__ = [

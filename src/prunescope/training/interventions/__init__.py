@@ -2,12 +2,11 @@
 
 from prunescope.training.interventions.grow import Grow
 from prunescope.training.interventions.intervention import Context, Intervention
-from prunescope.training.interventions.layer_schedule import LayerSchedule
 from prunescope.training.interventions.masks import Bernoulli, KeepAsMany, Release, ShuffleMasks, TakeMasks
 from prunescope.training.interventions.prune import Prune, PruneRounds
 from prunescope.training.interventions.units import BernoulliUnits, NoiseUnits, PruneUnits, ZeroUnits
 from prunescope.training.interventions.values import Noise, Reinit, Rescale, Rewind, UseAverage
-from prunescope.training.interventions.when import At, Every, When
+from prunescope.training.interventions.when import At, Every, LayerSchedule, When
 from prunescope.training.interventions.zero import Zero
 
 __all__ = [

@@ -1,6 +1,6 @@
 """Interventions on whole units: removed for good, at zero for a while, there by chance, or noisy.
 
-Does not belong here: what they share (`on_units.py`), when and how many (`layer_schedule.py`).
+Does not belong here: what they share (`on_units.py`), when and how many (`when.py`).
 """
 
 from typing import ClassVar, Literal
@@ -16,9 +16,9 @@ from prunescope.sparsity.select import Target
 from prunescope.sparsity.structure import Units, removed_units
 from prunescope.training.interventions.held import REMOVED, with_memory
 from prunescope.training.interventions.intervention import Context
-from prunescope.training.interventions.layer_schedule import LayerSchedule
 from prunescope.training.interventions.on_units import UnitIntervention, hide, show, taken_units
 from prunescope.training.interventions.prune import remove, zero_outside
+from prunescope.training.interventions.when import LayerSchedule
 
 
 class PruneUnits(UnitIntervention):
