@@ -27,9 +27,8 @@ from prunescope.tasks.kernels import compiling
 from prunescope.tasks.kernels.kernel_config import PLAIN, Kernels
 from prunescope.tasks.model import network
 from prunescope.tasks.task import Data, Task
-from prunescope.training.engines.engine import Engine, Replica
+from prunescope.training.engines.engine import Engine, Loop, Replica
 from prunescope.training.engines.inplace import InPlace
-from prunescope.training.engines.loop import Loop
 from prunescope.training.loop import Program, Stepper
 from prunescope.training.optim import SGD, Optimizer
 from prunescope.training.run import begin

@@ -11,9 +11,8 @@ from benchmarks.stack import advancing
 from benchmarks.timing import interleaved
 from prunescope.base.streams import replicate
 from prunescope.runs.machine.pack_sizes import GAIN
-from prunescope.training.engines.engine import Engine
+from prunescope.training.engines.engine import Engine, Loop
 from prunescope.training.engines.inplace import InPlace
-from prunescope.training.engines.loop import Loop
 from prunescope.training.engines.stack import Stack
 from prunescope.training.engines.stacked.forward import Method
 

@@ -17,8 +17,7 @@ from prunescope.runs.machine.engines import engine_of
 from prunescope.runs.machine.loader import fresh_weights, with_kernels
 from prunescope.sparsity.select import Remaining
 from prunescope.tasks.kernels.kernel_config import PLAIN
-from prunescope.training.engines.engine import Engine
-from prunescope.training.engines.loop import Loop
+from prunescope.training.engines.engine import Engine, Loop
 from prunescope.training.interventions import At, Prune
 from prunescope.training.loop import Program
 from prunescope.training.run import begin, train

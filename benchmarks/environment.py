@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from prunescope import __version__
-from prunescope.runs.machine.hardware import compilers
+from prunescope.runs.machine.devices import compilers
 
 BUSY = 0.5
 """Load a core above which other programs disturb what is measured here."""

@@ -22,7 +22,7 @@ from benchmarks.timing import interleaved
 from prunescope.base import tree
 from prunescope.base.streams import Seeds
 from prunescope.measures import GradientTrace, HessianTrace, HessianTraceEstimate, Measure, Sample
-from prunescope.measures.curvature import lanczos
+from prunescope.measures.curvature import eigenpairs
 from prunescope.measures.curvature.products import operator
 from prunescope.measures.curvature.surface import CHUNK, surface
 from prunescope.runs.execution.executors.processes import keep_memory
@@ -133,7 +133,7 @@ def _eigenpairs(*, width: int) -> list[Result]:
     around = surface(problem, weights, Sample(examples=256, precision="float64"))
     began = time.perf_counter()
     start = torch.randn(around.dimension, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    ours = lanczos.top(operator(around, "hessian"), start, 10, tolerance=1e-8)
+    ours = eigenpairs.top(operator(around, "hessian"), start, 10, tolerance=1e-8)
     took = time.perf_counter() - began
     product = _independent(problem, {n: leaf.double() for n, leaf in weights.params.items()}, around.x, around.y)
     values = ours.values.numpy()

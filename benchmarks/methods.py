@@ -26,9 +26,8 @@ from prunescope.runs.machine.loader import with_kernels
 from prunescope.tasks.kernels import compiling
 from prunescope.tasks.kernels.kernel_config import PLAIN, Kernels
 from prunescope.training.engines import stack
-from prunescope.training.engines.engine import Engine, Replica
+from prunescope.training.engines.engine import Engine, Loop, Replica
 from prunescope.training.engines.inplace import InPlace
-from prunescope.training.engines.loop import Loop
 from prunescope.training.engines.stack import Stack, how
 from prunescope.training.engines.stacked.forward import Method
 from prunescope.training.run import Member

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from benchmarks.environment import NAMED, NO_GPU, graphics
 from benchmarks.result import Result
-from prunescope.runs.machine.hardware import processor
+from prunescope.runs.machine.devices import processor
 
 HEAD = ("quantity", "median", "middle half", "unit", "target", "")
 START = "\n## "

@@ -11,8 +11,7 @@ from benchmarks.products import Products
 from benchmarks.result import Result
 from benchmarks.timing import interleaved
 from prunescope.runs.machine.engines import engine_of
-from prunescope.training.engines.engine import Engine, Replica
-from prunescope.training.engines.loop import Loop
+from prunescope.training.engines.engine import Engine, Loop, Replica
 from prunescope.training.loop import Program, Stepper, gradients
 from prunescope.training.run import begin
 

@@ -87,14 +87,12 @@ if TYPE_CHECKING:
         ZeroUnits,
     )
     from prunescope.training.optim import SGD, Adam, AdamW, Optimizer
-    from prunescope.training.optimizers.grouped import Group, Grouped
     from prunescope.training.optimizers.torch_optimizer import TorchOptimizer
-    from prunescope.training.optimizers.wrapper import Accumulated, Averaged, Clipped
+    from prunescope.training.optimizers.wrapper import Accumulated, Averaged, Clipped, Group, Grouped
     from prunescope.training.probes import AroundEvents, AverageCurve, Curve, EpochAccuracy, Probe
     from prunescope.training.samplers import Balanced, Sampler, Weighted
-    from prunescope.training.schedules import Constant, Cosine, Milestones, Schedule, Warmup
+    from prunescope.training.schedules import Constant, Cosine, Milestones, Schedule, TorchSchedule, Warmup
     from prunescope.training.stopping import LossBelow
-    from prunescope.training.torch_schedule import TorchSchedule
 
 __version__ = "0.1.0"
 moved.install()
@@ -150,14 +148,12 @@ _HOME = {
         "UseAverage When Zero ZeroUnits"
     ),
     "training.optim": "SGD Adam AdamW Optimizer",
-    "training.optimizers.wrapper": "Accumulated Averaged Clipped",
-    "training.optimizers.grouped": "Group Grouped",
+    "training.optimizers.wrapper": "Accumulated Averaged Clipped Group Grouped",
     "training.optimizers.torch_optimizer": "TorchOptimizer",
     "training.probes": "AroundEvents AverageCurve Curve EpochAccuracy Probe",
     "training.samplers": "Balanced Sampler Weighted",
-    "training.schedules": "Constant Cosine Milestones Schedule Warmup",
+    "training.schedules": "Constant Cosine Milestones Schedule TorchSchedule Warmup",
     "training.stopping": "LossBelow",
-    "training.torch_schedule": "TorchSchedule",
 }
 _MODULES = {name: f"prunescope.{module}" for module, names in _HOME.items() for name in names.split()}
 

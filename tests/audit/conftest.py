@@ -9,8 +9,11 @@ sys.path.insert(0, str(Path(__file__).parent))  # for `files`, which a network's
 
 from files import baked, dense, examples, pruned
 
+from prunescope.audit.states import Examples
 from prunescope.runs.machine import pricing
 from prunescope.runs.store.store import Store
+from prunescope.tasks.data.tensors import tensors
+from prunescope.tasks.task import Data
 
 
 @pytest.fixture(autouse=True)
@@ -23,6 +26,12 @@ def _elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "store")
+
+
+@pytest.fixture
+def data() -> Examples:
+    """What the networks of `files` are made for."""
+    return Examples(Data(source=tensors(examples(60, 1), examples(40, 2))))
 
 
 @pytest.fixture

@@ -1,37 +1,29 @@
 """Whatever holds a state: the same pair is the same pair, and what cannot be read or fits nothing is said."""
 
 import copy
-import os
-import re
 from collections import OrderedDict
 
 import pytest
 import torch
 from files import MaskedLinear, Net, Sized, baked, dense, examples, parametrized, pruned, weights
-from safetensors.torch import save_file, save_model
+from safetensors.torch import save_file
 from torch import nn
 from torch.nn.utils import parametrizations
 
 import prunescope as ps
-from prunescope.audit.states import Examples, states
-from prunescope.base.errors import DataError, UsageError
+from prunescope.audit.states import states
+from prunescope.base.errors import UsageError
 from prunescope.base.reference import FINAL
 from prunescope.base.streams import Seeds, replicate
 from prunescope.runs.execution.ensure import ensure
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.tasks.data.synthetic import synthetic
-from prunescope.tasks.data.tensors import tensors
 from prunescope.tasks.model import network
 from prunescope.tasks.task import Data, Task
 from prunescope.training.optim import SGD
 from prunescope.training.schedules import Constant
 
 NET = "files:Net"
-
-
-@pytest.fixture
-def data():
-    return Examples(Data(source=tensors(examples(60, 1), examples(40, 2))))
 
 
 def masks_of(state):
@@ -305,196 +297,3 @@ def test_a_run_whose_code_changed_since_is_refused(data, store, monkeypatch):
     monkeypatch.setattr(Net, "forward", lambda self, x: -before(self, x))
     with pytest.raises(UsageError, match=rf"the code behind run {run.id[:12]} changed since it was trained"):
         states({"dense": run.id[:8]}, None, store)
-
-
-def lenet_of_open_lth(folder, *, masked=True):
-    """A level of OpenLTH, whose saved model still has weights where the mask is 0."""
-    torch.manual_seed(0)
-    sizes = [("fc_layers.0", 64, 12), ("fc_layers.1", 12, 8), ("fc", 8, 10)]
-    model = {}
-    for name, inputs, outputs in sizes:
-        model |= {f"{name}.weight": torch.randn(outputs, inputs) / inputs**0.5, f"{name}.bias": torch.randn(outputs)}
-    folder.mkdir(parents=True)
-    torch.save({key: leaf + 1 for key, leaf in model.items()}, folder / "model_ep0_it0.pth")
-    torch.save(model, folder / "model_ep9_it0.pth")
-    torch.save({key: leaf + 2 for key, leaf in model.items()}, folder / "model_ep10_it5.pth")
-    masks = {key: (torch.rand(leaf.shape) < 0.4).int() for key, leaf in model.items() if leaf.ndim > 1}
-    if masked:
-        torch.save(masks, folder / "mask.pth")
-    return {key: leaf + 2 for key, leaf in model.items()}, masks
-
-
-@pytest.mark.parametrize("place", ["level_3", "level_3/main", "level_3/main/model_ep10_it5.pth"])
-def test_open_lth_has_its_last_model_its_mask_and_its_network(data, store, tmp_path, place):
-    model, masks = lenet_of_open_lth(tmp_path / "level_3" / "main")
-    found = states({"dense": str(tmp_path / place)}, data, store)
-    weights_ = found.states["dense"].run.weights
-    for number, name in enumerate(("fc1", "fc2")):
-        key = f"fc_layers.{number}.weight"
-        assert torch.equal(weights_.params[f"{name}.weight"], model[key] * masks[key])
-    assert any("model_ep10_it5.pth" in note for note in found.notes) and any("mask.pth" in note for note in found.notes)
-    x = examples(40, 2)[0].flatten(1)
-    for name in ("fc_layers.0", "fc_layers.1"):
-        x = torch.relu(x @ (model[f"{name}.weight"] * masks[f"{name}.weight"]).T + model[f"{name}.bias"])
-    expected = x @ (model["fc.weight"] * masks["fc.weight"]).T + model["fc.bias"]
-    problem = found.states["dense"].run.task.load(found.states["dense"].run.seeds, data.data.source.load())
-    outputs = problem.model.apply(weights_.params, weights_.buffers, examples(40, 2)[0], train=False)[0]
-    assert torch.allclose(outputs, expected, rtol=1e-4, atol=1e-3)
-
-
-@pytest.mark.parametrize(
-    ("path", "args", "renames"),
-    [
-        (
-            "CifarResNet",
-            {"depth": 8, "width": 4},
-            [
-                (r"^conv1\.", "conv."),
-                (r"^bn1\.", "bn."),
-                (r"shortcut\.conv", "shortcut.0"),
-                (r"shortcut\.bn", "shortcut.1"),
-            ],
-        ),
-        ("VGG", {"depth": 11}, []),
-    ],
-)
-def test_residual_networks_and_vggs_of_open_lth_keep_every_tensor(store, tmp_path, path, args, renames):
-    from prunescope.audit.origins.open_lth import load
-
-    ours = network(f"prunescope.tasks.nets:{path}", **args).build()
-    theirs = {}
-    places = iter(range(100))
-    for key, leaf in ours.state_dict().items():
-        for pattern, name in renames:
-            key = re.sub(pattern, name, key)
-        key = re.sub(r"^layer(\d)\.(\d)", lambda at: f"blocks.{int(at[1]) - 1 + int(at[2])}", key)
-        if path == "VGG" and (at := re.match(r"(conv|bn)(\d+)\.(.*)", key)):  # pooling takes places among the layers
-            key = f"layers.{int(at[2]) - 1 + int(at[2]) // 2}.{at[1]}.{at[3]}"
-        theirs[key] = leaf + next(places) / 7 if leaf.is_floating_point() else leaf
-    torch.save(theirs, tmp_path / "model_ep1_it0.pth")
-    found, named = load(tmp_path, "it", store).own
-    assert {key: list(leaf.shape) for key, leaf in named.items()} == {
-        key: list(leaf.shape) for key, leaf in found.build().state_dict().items()
-    }
-    assert [leaf.flatten()[0] for leaf in named.values()] == [leaf.flatten()[0] for leaf in theirs.values()]
-
-
-def test_masks_of_other_tensors_are_refused(data, store, tmp_path):
-    lenet_of_open_lth(tmp_path / "main")
-    torch.save({"fc9.weight": torch.ones(2, 2)}, tmp_path / "main" / "mask.pth")
-    with pytest.raises(UsageError, match=r"mask\.pth has masks of fc9\.weight, which model_ep10_it5\.pth has not"):
-        states({"dense": str(tmp_path)}, data, store)
-
-
-class Payload:
-    def __reduce__(self):
-        return os.system, ("touch executed",)
-
-
-def test_a_pickle_is_refused_with_the_way_out_and_never_executed(data, store, tmp_path):
-    torch.save(dense(), "module.pt")
-    torch.save({"state_dict": Payload()}, "payload.pt")
-    for name, code in (("module.pt", r"files\.Net"), ("payload.pt", r"\w+\.system")):
-        with pytest.raises(
-            UsageError, match=rf"{name} is a pickle of more than tensors \({code}\).*state_dict\(\), path"
-        ):
-            states({"dense": dense(), "bad": name}, data, store)
-    assert not (tmp_path / "executed").exists()
-
-
-class Packed(Net):
-    """What else than tensors it keeps, a layer that is quantized keeps, too."""
-
-    def get_extra_state(self):
-        return {"dtype": torch.qint8}
-
-
-def without(key):
-    return {name: leaf for name, leaf in dense().state_dict().items() if name != key}
-
-
-@pytest.mark.parametrize(
-    ("bad", "says"),
-    [
-        (without("fc.bias"), r"  fc\.bias \[10\] is missing"),
-        (dense().state_dict() | {"head.weight": torch.ones(3)}, r"  head\.weight \[3\] is not in the network"),
-        (
-            dense().state_dict() | {"fc.weight": torch.ones(7, 48), "fc.bias": torch.ones(7)},
-            r"  fc\.weight is \[7, 48\], the network has \[10, 48\]\n  fc\.bias is \[7\], the network has \[10\]",
-        ),
-        (dense().state_dict() | {"fc.bias": torch.full((10,), torch.nan)}, r"NaN or infinite entries in fc\.bias"),
-        ({}, "holds no state dict: it is empty"),
-        ({"model": {"a": torch.ones(1)}, "net": {"a": torch.ones(1)}}, r"several state dicts \(model, net\)"),
-        ({"weights": 3}, r"no state dict: weights \(int\)"),
-        ({"state_dict": {}, "state_dict_ema": dense().state_dict(), "epoch": 1}, r"\(state_dict, state_dict_ema\)"),
-        ({"state_dict": {}, "masks": {"fc.weight": torch.ones(10, 48, dtype=torch.bool)}}, r"\(state_dict, masks\)"),
-        (nn.ModuleList([nn.Linear(64, 10)]), "bad: NotImplementedError: "),
-        (Packed(), r"keeps what is no plain tensor \(_extra_state, \.\.\.\)"),
-        (Packed().state_dict(), r"no state dict: _extra_state \(dict\), conv1\.weight"),
-        ("nowhere.pt", "is neither a file that is here nor the beginning of a run's id"),
-        ("0000dead", "no stored run begins with '0000dead'"),
-        (3, "is a int; give a module, a state dict, the path of a file, or the id of a run"),
-    ],
-)
-def test_what_cannot_be_a_state_of_the_network_is_named(data, store, bad, says):
-    with pytest.raises(UsageError, match=says):
-        states({"dense": dense(), "bad": bad}, data, store)
-
-
-def test_files_that_are_something_else_are_named(data, store, tmp_path):
-    (tmp_path / "text.pt").write_text("no tensors")
-    (tmp_path / "cut.safetensors").write_bytes(b"\x00" * 20)
-    torch.jit.script(nn.Linear(2, 2)).save("script.pt")
-    torch.save(torch.ones(3), "tensor.pt")
-    for name, kind, says in (
-        ("text.pt", DataError, "is no file of torch.save, or it is damaged"),
-        ("cut.safetensors", DataError, "cannot be read"),
-        ("tensor.pt", UsageError, r"holds a Tensor; write it by torch\.save\(model\.state_dict\(\), path\)"),
-        ("script.pt", UsageError, "is a TorchScript program"),
-        (str(tmp_path / "data"), UsageError, "is a folder without a file model_epX_itY.pth"),
-    ):
-        with pytest.raises(kind, match=says):
-            states({"dense": dense(), "bad": name}, data, store)
-
-
-def test_a_state_dict_is_found_under_any_name_beside_an_optimizer(data, store):
-    net = baked(dense())
-    adam = torch.optim.Adam(net.parameters())
-    net(examples(2, 0)[0]).sum().backward()
-    adam.step()
-    for key in ("ema", "params", "model_ema"):
-        file = {key: net.state_dict(), "epoch": 3, "optimizer": adam.state_dict(), "rng": {"cpu": torch.ones(9)}}
-        found = states({"dense": dense(), "plain": net, "file": file}, data, store).states
-        assert found["plain"].id == found["file"].id
-
-
-class Tied(nn.Module):
-    """Two names of one tensor."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.a, self.b, self.out = nn.Linear(64, 64), nn.Linear(64, 64), nn.Linear(64, 10)
-        self.b.weight = self.a.weight
-
-    def forward(self, x):
-        return self.out(self.b(self.a(x.flatten(1)).relu()).relu())
-
-
-def test_a_file_has_one_of_the_names_of_a_tensor(data, store):
-    net = Tied()
-    save_model(net, "tied.safetensors")
-    found = states({"dense": net, "file": "tied.safetensors"}, data, store).states
-    assert found["dense"].id == found["file"].id
-    lacking = {key: leaf for key, leaf in net.state_dict().items() if key not in ("a.weight", "b.weight")}
-    with pytest.raises(UsageError, match=r"a\.weight \[64, 64\] is missing"):
-        states({"dense": net, "bad": lacking}, data, store)
-
-
-def test_tensors_without_a_network_say_so(data, store):
-    with pytest.raises(UsageError, match="has tensors and no network; name the class or function"):
-        states({"dense": dense().state_dict()}, data, store)
-
-
-def test_a_state_without_examples_says_so(store):
-    with pytest.raises(UsageError, match=r"comes without examples; give test=\(x, y\)"):
-        states({"dense": dense()}, None, store)

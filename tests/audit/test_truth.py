@@ -13,8 +13,7 @@ from audit_worlds import evidence, harm, said, world
 
 import prunescope as ps
 from prunescope.audit import examples
-from prunescope.audit.contrast import Contrast
-from prunescope.audit.parts import by_difficulty
+from prunescope.audit.contrast import Contrast, by_difficulty
 from prunescope.audit.tables import Findings
 from prunescope.measures import Outputs
 

@@ -28,7 +28,7 @@ def advice(tmp_path, monkeypatch):
             assert {node.precision for node in rest.runs} == {"float32", "bfloat16"} - {precision}
             return SimpleNamespace(prices=None, seconds=None)
 
-        monkeypatch.setattr("prunescope.runs.machine.hardware.has_bfloat16", lambda: instructions)
+        monkeypatch.setattr("prunescope.runs.machine.devices.has_bfloat16", lambda: instructions)
         monkeypatch.setattr("prunescope.runs.execution.preparation.prepare", prepared)
         monkeypatch.setattr("prunescope.runs.machine.pricing.cost", lambda *a, **k: SimpleNamespace(clock=other))
         return faster_precision(wanted, store, Machine(**{**vars(MACHINE), "device": device}), clock)

@@ -8,10 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from prunescope.measures import proper_scores
-from prunescope.measures.calibration import calibration_error
-from prunescope.measures.exemplars import exemplars, modal, shares
-from prunescope.measures.recall_distortion import recall_distortion
+from prunescope.measures import answers
+from prunescope.measures.answers import calibration_error, exemplars, modal, recall_distortion, shares
 
 RNG = np.random.default_rng(0)
 N, C = 300, 4
@@ -30,11 +28,11 @@ def test_proper_scores_example_by_example():
     other = log_probabilities(RNG.normal(size=(N, C)))
     for k in range(N):
         p = [math.exp(v) for v in LOG_P[k]]
-        assert proper_scores.negative_log_likelihood(LOG_P, LABEL)[k] == pytest.approx(-math.log(p[LABEL[k]]))
+        assert answers.negative_log_likelihood(LOG_P, LABEL)[k] == pytest.approx(-math.log(p[LABEL[k]]))
         brier = sum((p[c] - (c == LABEL[k])) ** 2 for c in range(C))
-        assert proper_scores.brier(LOG_P, LABEL)[k] == pytest.approx(brier)
+        assert answers.brier(LOG_P, LABEL)[k] == pytest.approx(brier)
         kl = sum(p[c] * (math.log(p[c]) - other[k, c]) for c in range(C))
-        assert proper_scores.divergence(LOG_P, other)[k] == pytest.approx(kl)
+        assert answers.divergence(LOG_P, other)[k] == pytest.approx(kl)
 
 
 def slow_calibration_error(confidence, right, bins):

@@ -12,7 +12,7 @@ from prunescope.base import tree
 from prunescope.base.errors import UsageError
 from prunescope.base.state import Weights
 from prunescope.measures import Barrier, Comparison, LayerDistance, LayerSensitivity, by_layer
-from prunescope.measures.comparison import State, same_examples
+from prunescope.measures.measure import State, same_examples
 from prunescope.tasks.data.source import InMemory
 from prunescope.tasks.fitting import weights_from
 from prunescope.tasks.losses import cross_entropy

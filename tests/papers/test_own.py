@@ -46,7 +46,7 @@ def test_another_network_gets_no_arguments_of_the_default_one(settings):
 
 
 def test_another_network_gets_its_own_layers_pruned_and_not_those_of_the_default_one():
-    another = {"network": "prunescope.tasks.nets.lenet:LeNet", "arguments": {"inputs": 64, "hidden": [12, 8]}}
+    another = {"network": "prunescope.tasks.nets.perceptrons:LeNet", "arguments": {"inputs": 64, "hidden": [12, 8]}}
     settings = changed(bartoldson.SCALES["smoke"], another)
     assert [schedule.layer for schedule in settings.layers] == ["*"]
     study = bartoldson.build(settings, "smoke")

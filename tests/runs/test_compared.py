@@ -8,7 +8,7 @@ from specimens import recipe as make_recipe
 
 from prunescope.base.errors import UsageError
 from prunescope.measures import Barrier, Comparison, LayerDistance
-from prunescope.measures.comparison import same_examples
+from prunescope.measures.measure import same_examples
 from prunescope.runs.execution.ensure import ensure
 from prunescope.runs.execution.preparation import prepare
 from prunescope.runs.execution.queue import label

@@ -18,7 +18,7 @@ from prunescope.runs.graph.nodes import Combined, Reading
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.runs.machine import inspections
 from prunescope.runs.machine.inspections import inspect
-from prunescope.runs.machine.lru import LRU
+from prunescope.runs.machine.loader import LRU
 from prunescope.runs.store.plan import plan
 from prunescope.sparsity.select import Remaining, Sparsity
 from prunescope.tasks.task import Task

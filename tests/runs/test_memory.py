@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from prunescope.runs.machine import memory
-from prunescope.runs.machine.hardware import processor
+from prunescope.runs.machine.devices import processor
 
 GIB = 2**30
 

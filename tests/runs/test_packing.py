@@ -21,7 +21,7 @@ from prunescope.runs.machine.packing import Kind, Pack, Packing, choose_pack, co
 from prunescope.runs.store.lease import acquire as take_lease
 from prunescope.runs.store.plan import Job, plan
 from prunescope.runs.store.store import Store
-from prunescope.training.engines.loop import Loop
+from prunescope.training.engines.engine import Loop
 from prunescope.training.engines.stack import Stack
 from prunescope.training.interventions import Prune
 from prunescope.training.optim import Adam

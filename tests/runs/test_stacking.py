@@ -16,7 +16,7 @@ from prunescope.runs.machine import memory, pack_sizes
 from prunescope.runs.machine.memory import out_of_memory
 from prunescope.runs.machine.packing import ALONE
 from prunescope.runs.store.plan import plan
-from prunescope.training.engines.loop import Loop
+from prunescope.training.engines.engine import Loop
 from prunescope.training.interventions import At, Noise, Prune, TakeMasks
 from prunescope.training.optim import SGD
 

@@ -6,7 +6,7 @@ import torch
 from prunescope.base.state import TrainState, Weights
 from prunescope.base.steps import Clock
 from prunescope.measures import Measure, Risk
-from prunescope.runs.graph.measure_probe import Watch
+from prunescope.runs.graph.nodes import Watch
 
 
 @pytest.mark.parametrize(

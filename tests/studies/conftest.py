@@ -220,7 +220,7 @@ def fake_results() -> FakeResults:
 
 
 def report_arguments() -> dict[str, Any]:
-    recipe = {"network": {"path": "prunescope.tasks.nets.lenet:LeNet", "scale": 1.0}, "stop": "40ep <end>"}
+    recipe = {"network": {"path": "prunescope.tasks.nets.perceptrons:LeNet", "scale": 1.0}, "stop": "40ep <end>"}
     return {
         "cost": {"machine": "2 CPU cores", "seconds": 1834.2, "versions": {"torch": "2.13"}},
         "lineage": {run.id: {"run": run.id, "recipe": recipe} for run in RUNS[:3]},

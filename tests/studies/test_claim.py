@@ -18,8 +18,7 @@ from prunescope.studies import (
     judge_all,
 )
 from prunescope.studies import judge as judge_by
-from prunescope.studies.estimate import Estimate, Estimated
-from prunescope.studies.quantity import constant
+from prunescope.studies.quantity import Estimate, Estimated, constant
 from prunescope.studies.region import CorrelationDirection
 from prunescope.studies.rule import OneStandardDeviation
 from prunescope.studies.statistics import Interval

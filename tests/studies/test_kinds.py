@@ -9,8 +9,7 @@ from prunescope.cli.overrides import gather
 from prunescope.studies.load import changed
 from prunescope.tasks.data.augmentation import Augmentation, CropFlip
 from prunescope.training.optim import SGD, Adam, AdamW, Optimizer
-from prunescope.training.optimizers.grouped import Group, Grouped
-from prunescope.training.optimizers.wrapper import Clipped
+from prunescope.training.optimizers.wrapper import Clipped, Group, Grouped
 from prunescope.training.schedules import Constant, Cosine, Schedule, Warmup
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrizations, prune, weight_norm
 
-from prunescope.base.errors import UsageError
+from prunescope.base.errors import UsageError, UserCodeError
 from prunescope.base.tree import equal
 from prunescope.tasks.building import Output, frozen_parts
 from prunescope.tasks.model import Model, network_of
@@ -131,6 +131,8 @@ def test_lazy_layers_get_their_shapes_from_an_example_and_their_weights_from_the
     assert float(one.buffers["1.running_mean"].abs().sum()) == 0
     with pytest.raises(UsageError, match=r"lazy layers.*two examples"):
         Model(network_of(lazy))
+    with pytest.raises(UserCodeError, match=r"Sequential on two examples: AttributeError"):
+        network_of(lazy).build("no tensor")
 
 
 def test_layers_in_evaluation_mode_stay_there_unless_the_whole_module_is():

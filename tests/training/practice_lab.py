@@ -9,8 +9,8 @@ from test_overriding import FAST, SPARSE
 from torch.nn.utils import prune
 
 from prunescope.base.streams import derived, replicate
+from prunescope.training.engines.engine import Loop
 from prunescope.training.engines.inplace import InPlace
-from prunescope.training.engines.loop import Loop
 from prunescope.training.engines.stack import Stack
 from prunescope.training.run import Member, begin, train, train_together
 

@@ -5,7 +5,7 @@ from test_interventions import tensors
 from torch import nn
 
 from prunescope.tasks.kernels.kernel_config import Kernels
-from prunescope.training.engines.loop import Loop
+from prunescope.training.engines.engine import Loop
 from prunescope.training.engines.stack import Stack
 from prunescope.training.run import Member, train, train_together
 

@@ -13,11 +13,9 @@ from prunescope.base.streams import Seeds
 from prunescope.base.tree import equal, kept, sparsity
 from prunescope.base.value import Value
 from prunescope.sparsity.allocation import kept_counts
-from prunescope.sparsity.grasp import GraSP
+from prunescope.sparsity.derivative_scores import SNIP, GraSP, SynFlow
 from prunescope.sparsity.scores import Magnitude, Random
 from prunescope.sparsity.select import Sparsity, remove_count
-from prunescope.sparsity.snip import SNIP
-from prunescope.sparsity.synflow import SynFlow
 from prunescope.tasks.data.digits import digits
 from prunescope.tasks.model import network
 from prunescope.tasks.task import Data, Task

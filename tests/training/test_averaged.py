@@ -7,7 +7,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from prunescope.base.errors import UsageError
 from prunescope.tasks.evaluation import evaluate
-from prunescope.training.engines.loop import Loop
+from prunescope.training.engines.engine import Loop
 from prunescope.training.interventions import At, Prune, UseAverage
 from prunescope.training.optim import SGD, AdamW
 from prunescope.training.optimizers.wrapper import Averaged, Clipped

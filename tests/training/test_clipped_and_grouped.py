@@ -6,8 +6,7 @@ from practice_lab import assert_equal_params, begun, by_loop, by_torch, check_ev
 
 from prunescope.base.errors import UsageError
 from prunescope.training.optim import SGD, Adam, AdamW
-from prunescope.training.optimizers.grouped import Group, Grouped
-from prunescope.training.optimizers.wrapper import Clipped
+from prunescope.training.optimizers.wrapper import Clipped, Group, Grouped
 from prunescope.training.schedules import Constant
 
 MOMENTUM = SGD(momentum=0.9, weight_decay=0.01)

@@ -14,8 +14,8 @@ from prunescope.tasks.kernels import compiling
 from prunescope.tasks.kernels.kernel_config import Kernels
 from prunescope.tasks.model import Model, network_of
 from prunescope.training.engines import inplace
+from prunescope.training.engines.engine import Loop
 from prunescope.training.engines.inplace import InPlace
-from prunescope.training.engines.loop import Loop
 from prunescope.training.interventions import At, Prune
 from prunescope.training.run import train
 

@@ -9,11 +9,11 @@ import torch
 
 from prunescope import At, Augmentation, Intervention, Measure, Noise, Probe, Prune, Remaining, Score
 from prunescope.base.errors import UsageError
-from prunescope.base.seeded import seeded
+from prunescope.base.streams import seeded
 from prunescope.base.tree import equal
 from prunescope.measures.measure import plain
+from prunescope.training.engines.engine import Loop
 from prunescope.training.engines.inplace import InPlace as Lean
-from prunescope.training.engines.loop import Loop
 from prunescope.training.run import begin, train
 
 

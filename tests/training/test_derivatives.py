@@ -10,9 +10,7 @@ from torch import nn
 from prunescope.base import tree
 from prunescope.base.state import Weights
 from prunescope.base.tree import clone, equal
-from prunescope.sparsity.grasp import GraSP
-from prunescope.sparsity.snip import SNIP
-from prunescope.sparsity.synflow import SynFlow
+from prunescope.sparsity.derivative_scores import SNIP, GraSP, SynFlow
 from prunescope.tasks.model import network, network_of
 from prunescope.training import derivatives
 from prunescope.training.loop import Stepper

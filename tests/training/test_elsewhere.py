@@ -9,7 +9,7 @@ from test_interventions import EVERY, assert_same, program_for
 from pretended import pretending
 from prunescope.runs.machine.devices import progress_on
 from prunescope.tasks.data.augmentation import CropFlip
-from prunescope.training.engines.loop import Loop
+from prunescope.training.engines.engine import Loop
 from prunescope.training.interventions import At, Prune
 from prunescope.training.probes import AroundEvents, Curve
 from prunescope.training.run import train

@@ -22,15 +22,14 @@ from prunescope.tasks.kernels.kernel_config import PLAIN, Kernels
 from prunescope.tasks.model import network
 from prunescope.tasks.task import Data, Task
 from prunescope.training.engines import stack
+from prunescope.training.engines.engine import Loop
 from prunescope.training.engines.inplace import InPlace
-from prunescope.training.engines.loop import Loop
 from prunescope.training.engines.stack import Stack, how
 from prunescope.training.engines.stacked.recorded import Recorded
 from prunescope.training.interventions import At, Prune
 from prunescope.training.optim import SGD, Adam, AdamW, Optimizer
-from prunescope.training.optimizers.grouped import Group, Grouped
 from prunescope.training.optimizers.torch_optimizer import TorchOptimizer
-from prunescope.training.optimizers.wrapper import Accumulated, Averaged, Clipped
+from prunescope.training.optimizers.wrapper import Accumulated, Averaged, Clipped, Group, Grouped
 from prunescope.training.probes import AroundEvents, Curve
 from prunescope.training.run import Member, train, train_together
 from prunescope.training.schedules import Constant

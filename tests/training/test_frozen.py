@@ -12,8 +12,8 @@ from prunescope.tasks.kernels import jit
 from prunescope.tasks.kernels.kernel_config import Kernels
 from prunescope.tasks.model import network_of
 from prunescope.tasks.recalibration import recalibrated
+from prunescope.training.engines.engine import Loop
 from prunescope.training.engines.inplace import InPlace
-from prunescope.training.engines.loop import Loop
 from prunescope.training.engines.stack import Stack, how
 from prunescope.training.interventions import At, Prune
 from prunescope.training.optim import SGD

@@ -19,9 +19,8 @@ from prunescope.tasks.kernels.kernel_config import Kernels
 from prunescope.tasks.model import network, network_of
 from prunescope.tasks.task import Data, Task
 from prunescope.training import run as running
-from prunescope.training.engines.engine import Replica
+from prunescope.training.engines.engine import Loop, Replica
 from prunescope.training.engines.inplace import InPlace
-from prunescope.training.engines.loop import Loop
 from prunescope.training.interventions import At, UseAverage, Zero
 from prunescope.training.loop import Stepper
 from prunescope.training.optim import SGD, Adam, AdamW

@@ -9,11 +9,9 @@ from prunescope.base import tree
 from prunescope.base.reference import Moment, StateRef
 from prunescope.base.value import Value
 from prunescope.runs.execution import checkpointer
-from prunescope.sparsity.grasp import GraSP
+from prunescope.sparsity.derivative_scores import SNIP, GraSP, SynFlow
 from prunescope.sparsity.scores import Random, ShuffledMagnitude
 from prunescope.sparsity.select import Remaining, Sparsity
-from prunescope.sparsity.snip import SNIP
-from prunescope.sparsity.synflow import SynFlow
 from prunescope.sparsity.unit_scores import ExpectedActivation, FilterNorm, MeanActivation
 from prunescope.training import run as running
 from prunescope.training.interventions import (

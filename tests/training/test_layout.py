@@ -18,8 +18,8 @@ from prunescope.tasks.kernels.kernel_config import Kernels
 from prunescope.tasks.model import network_of
 from prunescope.tasks.task import Data, Task
 from prunescope.training.engines import inplace
+from prunescope.training.engines.engine import Loop
 from prunescope.training.engines.inplace import InPlace
-from prunescope.training.engines.loop import Loop
 from prunescope.training.interventions import PruneUnits
 from prunescope.training.optim import SGD, Adam, AdamW
 from prunescope.training.run import train

@@ -13,9 +13,8 @@ from prunescope.tasks.data.augmentation import CropFlip
 from prunescope.tasks.kernels import jit
 from prunescope.tasks.kernels.kernel_config import Kernels
 from prunescope.tasks.model import network_of
-from prunescope.training.engines.engine import Replica
+from prunescope.training.engines.engine import Loop, Replica
 from prunescope.training.engines.inplace import InPlace, _Trainer
-from prunescope.training.engines.loop import Loop
 from prunescope.training.engines.mlp import BoundMlp
 from prunescope.training.loop import Stepper
 from prunescope.training.optim import SGD

@@ -16,8 +16,8 @@ from prunescope.sparsity.unit_scores import FilterNorm, UnitScore
 from prunescope.tasks.data.augmentation import Augmentation, CropFlip, RandomResizedCrop
 from prunescope.tasks.kernels import jit
 from prunescope.tasks.kernels.kernel_config import PLAIN, Kernels
+from prunescope.training.engines.engine import Loop
 from prunescope.training.engines.inplace import InPlace
-from prunescope.training.engines.loop import Loop
 from prunescope.training.engines.stack import Stack
 from prunescope.training.interventions import At, Every, Intervention, LayerSchedule, Prune, PruneUnits, When
 from prunescope.training.optim import SGD, Adam, AdamW, Optimizer

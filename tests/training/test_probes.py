@@ -7,7 +7,7 @@ from prunescope.base import tree
 from prunescope.base.errors import UsageError
 from prunescope.base.steps import Clock
 from prunescope.measures import Risk
-from prunescope.runs.graph.measure_probe import Watch
+from prunescope.runs.graph.nodes import Watch
 from prunescope.tasks.evaluation import evaluate
 from prunescope.training.interventions import At, Noise
 from prunescope.training.optim import SGD

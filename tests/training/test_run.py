@@ -10,8 +10,7 @@ from prunescope.base.errors import Diverged, UsageError
 from prunescope.base.reference import Moment
 from prunescope.base.steps import Clock
 from prunescope.training import run as running
-from prunescope.training.engines.engine import Replica
-from prunescope.training.engines.loop import Loop
+from prunescope.training.engines.engine import Loop, Replica
 from prunescope.training.interventions import At, Every, Intervention, Prune
 from prunescope.training.loop import Stepper, gradients
 from prunescope.training.optim import SGD

@@ -13,7 +13,7 @@ from prunescope.tasks.kernels.kernel_config import Kernels
 from prunescope.tasks.model import network_of
 from prunescope.training import run as running
 from prunescope.training.engines import stack
-from prunescope.training.engines.loop import Loop
+from prunescope.training.engines.engine import Loop
 from prunescope.training.engines.stack import Stack, how
 from prunescope.training.engines.stacked.forward import Vmapped
 from prunescope.training.engines.stacked.recorded import Recorded, recordable

@@ -14,8 +14,7 @@ from prunescope.tasks.data.signal_noise import signal_noise
 from prunescope.tasks.kernels.kernel_config import Kernels
 from prunescope.tasks.model import network, network_of
 from prunescope.tasks.task import Data, Task
-from prunescope.training.engines.engine import Replica
-from prunescope.training.engines.loop import Loop
+from prunescope.training.engines.engine import Loop, Replica
 from prunescope.training.engines.stack import Stack
 from prunescope.training.engines.stacked.batches import StackedBatches
 from prunescope.training.interventions import Bernoulli

@@ -14,8 +14,7 @@ from prunescope.training.interventions import At, Prune
 from prunescope.training.optim import SGD, Adam
 from prunescope.training.optimizers.torch_optimizer import TorchOptimizer
 from prunescope.training.run import train
-from prunescope.training.schedules import Constant
-from prunescope.training.torch_schedule import TorchSchedule
+from prunescope.training.schedules import Constant, TorchSchedule
 
 
 class Counting(torch.optim.Optimizer):

@@ -13,7 +13,7 @@ from prunescope.audit.gate import BOUNDS, POINTS, WORDS, needed
 from prunescope.audit.tables import Findings
 from prunescope.base.errors import PrunescopeError
 from prunescope.studies.claim import Claim
-from prunescope.studies.estimate import Estimate, Estimated
+from prunescope.studies.quantity import Estimate, Estimated
 from prunescope.studies.region import Direction
 from prunescope.studies.results import Node, Results
 

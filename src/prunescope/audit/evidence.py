@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from prunescope.base.errors import UsageError
 from prunescope.base.reference import StateRef
 from prunescope.base.value import array_digest
-from prunescope.measures import proper_scores
+from prunescope.measures.answers import brier, negative_log_likelihood
 from prunescope.measures.measure import SplitName
 from prunescope.runs.graph.given import task_of
 from prunescope.studies.paired import Flags
@@ -65,12 +65,12 @@ class Answers:
     @cached_property
     def loss(self) -> NDArray[np.float64]:
         """Negative log likelihood, nats, [N]."""
-        return proper_scores.negative_log_likelihood(self.log_probability, self.label)
+        return negative_log_likelihood(self.log_probability, self.label)
 
     @cached_property
     def brier(self) -> NDArray[np.float64]:
         """Brier score, [N]."""
-        return proper_scores.brier(self.log_probability, self.label)
+        return brier(self.log_probability, self.label)
 
 
 @dataclass(frozen=True)

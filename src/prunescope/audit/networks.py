@@ -15,9 +15,9 @@ from prunescope.base.blame import blaming
 from prunescope.base.errors import UsageError
 from prunescope.base.state import Weights
 from prunescope.base.streams import stream
+from prunescope.tasks.compact import resize
 from prunescope.tasks.fitting import misfits, require_fit, weights_from
 from prunescope.tasks.model import Model, Network, network_of
-from prunescope.tasks.resizing import resize
 
 CLOSE = 1e-4
 """Two networks are one if their outputs differ by no more than this, relative to the largest."""

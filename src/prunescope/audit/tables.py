@@ -10,13 +10,10 @@ from functools import cached_property, partial
 import numpy as np
 from numpy.typing import NDArray
 
-from prunescope.audit.contrast import Contrast
+from prunescope.audit.contrast import Contrast, Part
 from prunescope.audit.evidence import Answers, Evidence, Labels
-from prunescope.audit.parts import Part
 from prunescope.base.streams import stream
-from prunescope.measures.calibration import calibration_error
-from prunescope.measures.exemplars import exemplars, shares
-from prunescope.measures.recall_distortion import recall_distortion
+from prunescope.measures.answers import calibration_error, exemplars, recall_distortion, shares
 from prunescope.studies import paired
 from prunescope.studies.paired import Flags
 from prunescope.studies.plot import Row

@@ -19,8 +19,7 @@ from prunescope.measures import (
     WeightCount,
     by_layer,
 )
-from prunescope.measures.comparison import Comparison
-from prunescope.measures.measure import Measure, SplitName
+from prunescope.measures.measure import Comparison, Measure, SplitName
 from prunescope.runs.graph.given import task_of
 from prunescope.runs.graph.nodes import Compared, Measured, Reading
 from prunescope.studies.plot import Row

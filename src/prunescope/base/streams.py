@@ -6,23 +6,25 @@ to resume, the order of execution cannot matter, and two purposes never share a 
 
 import hashlib
 import json
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+import numpy as np
 import torch
 from pydantic import Field
 
 from prunescope.base.value import Value
 
 
-def stream(seed: int, *name: str | int, device: torch.device | str = "cpu") -> torch.Generator:
+def stream(seed: int, *name: str | int) -> torch.Generator:
     """A fresh generator for the draw called `name` under `seed`.
 
     >>> a, b = stream(0, "order", 3), stream(0, "order", 3)
     >>> bool((torch.rand(4, generator=a) == torch.rand(4, generator=b)).all())
     True
     """
-    generator = torch.Generator(device=device)
-    generator.manual_seed(derived(seed, *name))
-    return generator
+    return torch.Generator().manual_seed(derived(seed, *name))
 
 
 def derived(seed: int, *name: str | int) -> int:
@@ -51,3 +53,28 @@ class Seeds(Value):
 def replicate(number: int) -> Seeds:
     """The seeds of replicate `number`, which draws everything anew except which data are held out."""
     return Seeds(labels=number, init=number, order=number, mask=number)
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """The default generators of torch, NumPy and Python, seeded by the last 32 bits and restored after the block.
+
+    For code that a user wrote, which may draw from them; those of a GPU, too, where it is in use.
+    """
+    seed &= 2**32 - 1
+    states = torch.get_rng_state(), np.random.get_state(), random.getstate()  # noqa: NPY002
+    used = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    on_gpu = torch.cuda.get_rng_state() if used else None
+    torch.default_generator.manual_seed(seed)
+    np.random.seed(seed)  # noqa: NPY002
+    random.seed(seed)
+    if on_gpu is not None:
+        torch.cuda.manual_seed(seed)
+    try:
+        yield
+    finally:
+        torch.set_rng_state(states[0])
+        np.random.set_state(states[1])  # noqa: NPY002
+        random.setstate(states[2])
+        if on_gpu is not None:
+            torch.cuda.set_rng_state(on_gpu)

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from prunescope import __version__
-from prunescope.cli import data, doctor, explain, export, listing, runs, settings, sharing, study, work
+from prunescope.cli import data, doctor, listing, runs, sharing, study
 from prunescope.cli.audit import audit
 from prunescope.cli.problems import Commands
 from prunescope.cli.why import why
@@ -46,19 +46,19 @@ def _options(
 
 
 app.command("list")(listing.list_studies)
-app.command("show")(settings.show)
+app.command("show")(listing.show)
 app.command("plan")(study.plan)
 app.command("run")(study.run)
 app.command("report")(study.report)
-app.command("work")(work.work)
-app.command("status")(work.status)
-app.command("export")(export.export)
+app.command("work")(study.work)
+app.command("status")(study.status)
+app.command("export")(sharing.export)
 app.command("publish")(sharing.publish)
 app.command("verify")(sharing.verify)
 app.command("why")(why)
 app.command("doctor")(doctor.doctor)
 app.command("audit")(audit)
-app.command("explain")(explain.explain)
+app.command("explain")(study.explain)
 app.add_typer(runs.app, name="runs")
 app.add_typer(data.app, name="data")
 

@@ -51,7 +51,7 @@ def _facts(folder: str) -> Iterator[tuple[str, str, str]]:
 
 def _machine() -> Iterator[tuple[str, str, str]]:
     from prunescope.base.free_memory import free_here
-    from prunescope.runs.machine.hardware import has_bfloat16, instructions, processor
+    from prunescope.runs.machine.devices import has_bfloat16, instructions, processor
 
     yield "processor", processor(), ""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

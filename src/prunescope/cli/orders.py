@@ -1,7 +1,6 @@
 """A study as it was asked for on the command line, and carrying it out.
 
-Belongs here: what `plan`, `run`, `report` and `explain` share. Does not belong here: their arguments (`study.py`,
-`explain.py`).
+Belongs here: what `plan`, `run`, `report` and `explain` share. Does not belong here: their arguments (`study.py`).
 """
 
 from __future__ import annotations

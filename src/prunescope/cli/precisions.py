@@ -27,7 +27,7 @@ def faster_precision(plan: Plan, store: Store, machine: Machine, clock: float) -
     from prunescope.runs.execution.display import duration
     from prunescope.runs.execution.preparation import prepare, workers_for
     from prunescope.runs.graph.recipe import Recipe
-    from prunescope.runs.machine.hardware import has_bfloat16
+    from prunescope.runs.machine.devices import has_bfloat16
     from prunescope.runs.machine.pricing import cost
     from prunescope.runs.store.plan import plan as plan_of
     from prunescope.studies.precision import InPrecision

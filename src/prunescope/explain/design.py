@@ -14,8 +14,7 @@ from pydantic import Field
 from prunescope.base.steps import Duration
 from prunescope.base.value import Value
 from prunescope.explain import shares
-from prunescope.explain.arm import Arm
-from prunescope.explain.factors import Factor
+from prunescope.explain.factors import Arm, Factor
 from prunescope.explain.outcomes import Outcome, Values, outcomes
 from prunescope.explain.shares import Cell
 from prunescope.measures import Examples

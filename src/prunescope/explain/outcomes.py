@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunescope.measures import Examples
-from prunescope.measures.calibration import calibration_error
+from prunescope.measures.answers import calibration_error
 from prunescope.measures.measure import Measure
 from prunescope.measures.outputs import Outputs
 from prunescope.tasks.targets import Target

@@ -9,22 +9,18 @@ Belongs here: measures and comparisons, a file each or a file a subject, and fun
 
 from prunescope.measures.adaptive_sharpness import AdaptiveSharpness
 from prunescope.measures.barrier import Barrier
-from prunescope.measures.comparison import Comparison, by_layer
 from prunescope.measures.curvature.surface import Sample
 from prunescope.measures.displacement import WeightVector
 from prunescope.measures.examples import EL2N, Examples, Labels, OutOfSample, SeenUnseen
 from prunescope.measures.gradient_trace import GradientTrace, GraNd
 from prunescope.measures.hessian_spectrum import HessianSpectrum, LossAlongEigenvectors
 from prunescope.measures.hessian_trace import HessianTrace, HessianTraceEstimate, HessianTraceOrEstimate
-from prunescope.measures.layer_distance import LayerDistance
-from prunescope.measures.layer_sensitivity import LayerSensitivity
-from prunescope.measures.measure import Measure
-from prunescope.measures.neighbours import Neighbours
+from prunescope.measures.layers import LayerDistance, LayerSensitivity
+from prunescope.measures.measure import Comparison, Measure, by_layer
 from prunescope.measures.normality import Normality
-from prunescope.measures.outputs import Outputs
+from prunescope.measures.outputs import Neighbours, Outputs
 from prunescope.measures.pruning_rise import PruningRise
 from prunescope.measures.risk import ClassRisk, GroupRisk, Halves, Risk
 from prunescope.measures.robustness import OutputsUnder
 from prunescope.measures.signal import NoiseResponse, SignalAndNoise, SignalNeurons
-from prunescope.measures.sparsity import LayerSparsity, UnitsGone
-from prunescope.measures.weight_count import WeightCount
+from prunescope.measures.sparsity import LayerSparsity, UnitsGone, WeightCount

@@ -6,8 +6,7 @@ from torch import Tensor
 
 from prunescope.base.state import Weights
 from prunescope.base.tree import Tree
-from prunescope.measures.comparison import Comparison, State, same_examples
-from prunescope.measures.measure import SplitName
+from prunescope.measures.measure import Comparison, SplitName, State, same_examples
 from prunescope.tasks.evaluation import evaluate
 from prunescope.tasks.recalibration import STATISTICS, recalibrated
 

@@ -11,7 +11,7 @@ from prunescope.base import tree
 from prunescope.base.state import Weights
 from prunescope.base.streams import stream
 from prunescope.base.tree import Tree
-from prunescope.measures.curvature import lanczos, power
+from prunescope.measures.curvature import eigenpairs
 from prunescope.measures.curvature.products import Matrix, operator
 from prunescope.measures.curvature.surface import Sample, Surface, surface
 from prunescope.measures.measure import Measure
@@ -57,15 +57,15 @@ class HessianSpectrum(Measure):
         around = surface(problem, weights, self.sample)
         apply = operator(around, self.matrix)
         if self.method == "lanczos":
-            pairs = lanczos.top(apply, start(around, self.seed), self.count, tolerance=self.tolerance)
+            pairs = eigenpairs.top(apply, start(around, self.seed), self.count, tolerance=self.tolerance)
         else:
             drawn = torch.rand(around.dimension, generator=stream(self.seed, "eigenvectors"))
             first = drawn.to(around.vector(around.params))
-            values, vectors = power.deflated(apply, first, self.count, steps=20, tolerance=1e-4)
+            values, vectors = eigenpairs.deflated(apply, first, self.count, steps=20, tolerance=1e-4)
             residuals = [
                 (apply(v.unsqueeze(0))[0] - value.to(v) * v).norm() for value, v in zip(values, vectors, strict=True)
             ]
-            pairs = lanczos.Eigenpairs(values, vectors, torch.stack(residuals).double())
+            pairs = eigenpairs.Eigenpairs(values, vectors, torch.stack(residuals).double())
         values = pairs.values
         above = values.abs() > SHARE * values.abs().max()
         return {
@@ -124,7 +124,9 @@ class LossAlongEigenvectors(Measure):
         """Epsilon and the curves. Raises UsageError where there is no second derivative."""
         around, losses = (surface(problem, weights, sample) for sample in (self.sample, self.losses))
         first = start(around, self.seed)
-        pairs = lanczos.top(operator(around, "hessian"), first, max(self.count, self.among), tolerance=self.tolerance)
+        pairs = eigenpairs.top(
+            operator(around, "hessian"), first, max(self.count, self.among), tolerance=self.tolerance
+        )
         vectors = pairs.vectors
         if self.among:
             vectors = vectors[pairs.values.argsort(descending=True)[: self.count].to(vectors.device)]

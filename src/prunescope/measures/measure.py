@@ -1,16 +1,18 @@
-"""What a measure is."""
+"""What a measure is, and what a comparison is: a measure of two states on the same examples."""
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from prunescope.base.errors import UsageError
 from prunescope.base.state import Weights
 from prunescope.base.value import Value
-from prunescope.tasks.task import Problem, Task
+from prunescope.tasks.task import Problem, Split, Task
 
 SplitName = Literal["train", "validation", "test"]
 
@@ -51,3 +53,59 @@ def plain(values: object, name: str) -> dict[str, Tensor]:
         return {key: torch.as_tensor(value).detach().cpu() for key, value in values.items()}
     except (TypeError, ValueError, RuntimeError) as problem:
         raise UsageError(f"{name} returned values that are no numbers ({problem}); give tensors") from None
+
+
+class State(NamedTuple):
+    """A state in memory, with the task of its run."""
+
+    problem: Problem
+    weights: Weights
+
+
+class Comparison(Value):
+    """A quantity of two states. A subclass has its settings as fields, which are part of its id, and one method.
+
+    It leaves both states and the global random state alone, gives the same values each time and never trains.
+
+    one_network: whether both states must be of one network, so that every tensor of one has its partner in the other.
+    """
+
+    one_network: ClassVar[bool] = True
+
+    def require(self, first: Task, second: Task) -> None:
+        """Raises UsageError, with the fix, for two tasks that have no such quantity; asked before anything runs."""
+        name = type(self).__name__
+        if (first.data.source.id, first.target.id) != (second.data.source.id, second.target.id):
+            raise UsageError(f"{name} compares answers to the same examples; give both states the same data")
+        if self.one_network and first.network.id != second.network.id:
+            raise UsageError(
+                f"{name} pairs every tensor with its partner, and the states are of two networks "
+                f"({first.network.path} and {second.network.path}); leave it out for this pair"
+            )
+
+    def compare(self, first: State, second: State) -> dict[str, Tensor]:
+        """The values by name: 0-D tensors for numbers, [N] for quantities of N examples.
+
+        Raises: UsageError, naming the reason, where the quantity does not exist for these networks or data.
+        """
+        raise NotImplementedError
+
+
+def same_examples(first: State, second: State, split: str, most: int | None = None) -> Split:
+    """The examples of a split, the first `most` of them, which must be the same for both states, labels included.
+
+    Raises UsageError if the two runs held out others, or flipped the labels of others.
+    """
+    one, other = first.problem.split(split), second.problem.split(split)
+    if not (torch.equal(one.index, other.index) and torch.equal(one.y, other.y)):
+        raise UsageError(
+            f"the {split} splits of the two states have other examples or labels; compare runs of the same seeds of "
+            'data and labels, or on split="test"'
+        )
+    return one if most is None else one.at(torch.arange(min(most, len(one)), device=one.y.device))
+
+
+def by_layer(values: Mapping[str, NDArray[Any]], quantity: str) -> dict[str, float]:
+    """One quantity of every layer, by the name of its tensor, from values named "QUANTITY of TENSOR"."""
+    start = f"{quantity} of "
+    return {name.removeprefix(start): float(np.asarray(v)) for name, v in values.items() if name.startswith(start)}

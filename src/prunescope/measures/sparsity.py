@@ -1,8 +1,9 @@
-"""Where the zeros are, and what share of the parameters went with removed units."""
+"""Where the zeros are, how many weights a network has and keeps, and what share went with removed units."""
 
 import torch
 from torch import Tensor
 
+from prunescope.base import tree
 from prunescope.base.state import Weights
 from prunescope.measures.measure import Measure
 from prunescope.sparsity.unit_count import parameters_gone
@@ -38,3 +39,19 @@ class UnitsGone(Measure):
         counts = parameters_gone(weights, problem.model.structure.units.values())
         shares = {"own": counts.own / counts.total, "structural": counts.structural / counts.total}
         return {name: torch.tensor(100 * share, dtype=torch.float64) for name, share in shares.items()}
+
+
+class WeightCount(Measure):
+    """Counts, float64 0-D.
+
+    weights: entries of all prunable tensors. kept: those that are not removed. parameters: all that train.
+    """
+
+    def measure(self, problem: Problem, weights: Weights) -> dict[str, Tensor]:
+        """float64 0-D tensors by name."""
+        counts = {
+            "weights": tree.size(weights.masks),
+            "kept": tree.kept(weights.masks),
+            "parameters": tree.size(weights.params),
+        }
+        return {name: torch.tensor(float(count), dtype=torch.float64) for name, count in counts.items()}

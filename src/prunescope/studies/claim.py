@@ -14,8 +14,7 @@ import numpy as np
 
 from prunescope.base.errors import PrunescopeError, TooFewReplicates, UsageError
 from prunescope.studies import statistics
-from prunescope.studies.estimate import Estimate, Estimated
-from prunescope.studies.quantity import Quantity, nodes_of
+from prunescope.studies.quantity import Estimate, Estimated, Quantity, nodes_of
 from prunescope.studies.region import Outcome, Region
 from prunescope.studies.results import Node, Numbers, Results
 from prunescope.studies.rule import NONE, Rule

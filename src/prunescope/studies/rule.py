@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from prunescope.studies import correlation, statistics
-from prunescope.studies.estimate import Estimated
+from prunescope.studies.quantity import Estimated
 from prunescope.studies.region import Direction, Outcome
 from prunescope.studies.results import Numbers, Results
 from prunescope.studies.share import Among, Count

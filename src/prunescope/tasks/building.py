@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.prune import BasePruningMethod
 
+from prunescope.base.blame import blaming
 from prunescope.base.errors import UsageError
 from prunescope.base.tree import Masks
 
@@ -146,7 +147,7 @@ def _pruned(module: nn.Module) -> Iterator[tuple[str, nn.Module, str]]:
 def initialize_lazy(module: nn.Module, example: Any) -> None:
     """Gives lazy layers their shapes by a pass over an example; other modules are not touched.
 
-    Raises UsageError where there is no example.
+    Raises UsageError where there is no example, UserCodeError where the network fails on it.
     """
     leaves = [*module.parameters(), *module.buffers()]
     if not any(isinstance(leaf, nn.UninitializedParameter | nn.UninitializedBuffer) for leaf in leaves):
@@ -155,7 +156,7 @@ def initialize_lazy(module: nn.Module, example: Any) -> None:
         raise UsageError(
             f"{type(module).__name__} has lazy layers, whose shapes are unknown; give it a pass over two examples first"
         )
-    with evaluating(module), torch.no_grad():
+    with evaluating(module), torch.no_grad(), blaming(f"{type(module).__name__} on two examples", always=True):
         module(example)
 
 

@@ -147,12 +147,8 @@ def network_of(
     revision: int = 1,
     prunable: Prunable | None = None,
     output: int | str | None = None,
-    example: Any = None,
 ) -> Network:
-    """The `Network` of a user's own factory, or of an instance, whose weights then start every replicate.
-
-    example: a batch of inputs, for lazy layers where `prunable` is a function.
-    """
+    """The `Network` of a user's own factory, or of an instance, whose weights then start every replicate."""
     code = type(factory) if isinstance(factory, nn.Module) else factory
     while hasattr(code, "func"):
         code = code.func
@@ -160,14 +156,14 @@ def network_of(
     if isinstance(factory, nn.Module):
         live = in_training(copied(factory))
         net = Network(path=path, given=value_digest(live), revision=revision, output=output)
-        return with_prunable(_with_live(net, live), prunable, example)
+        return with_prunable(_with_live(net, live), prunable, None)
     positional, keywords = getattr(factory, "args", ()), getattr(factory, "keywords", {})
     args = _with_defaults(code, path, keywords, positional)
     net = _with_live(Network(path=path, args=args, revision=revision, output=output), code)
     # All lambdas of a file have the same name, so the module that each builds tells them apart.
     if "<" in path:
         net = net.replace(path=f"{path}.{_module_digest(net)}")
-    return with_prunable(net, prunable, example)
+    return with_prunable(net, prunable, None)
 
 
 def declares_module(path: str) -> bool:

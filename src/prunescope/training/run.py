@@ -24,8 +24,7 @@ from prunescope.base.errors import PrunescopeError
 from prunescope.base.reference import Moment
 from prunescope.base.state import TrainState, Weights
 from prunescope.training.background import Background
-from prunescope.training.engines.engine import Engine, Replica
-from prunescope.training.engines.loop import Loop
+from prunescope.training.engines.engine import Engine, Loop, Replica
 from prunescope.training.interventions.intervention import memory_key
 from prunescope.training.loop import Program, Stepper
 from prunescope.training.probes import Probe

@@ -44,7 +44,7 @@ from prunescope.studies.publish import nodes_of, publish
 from prunescope.studies.study import Study
 from prunescope.tasks.data.digits import digits
 from prunescope.training.loop import Batches
-from prunescope.training.torch_schedule import TorchSchedule
+from prunescope.training.schedules import TorchSchedule
 
 SMALL = SCALES["smoke"].replace(epochs=1, share=0.4)
 OTHERS = (

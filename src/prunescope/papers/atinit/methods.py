@@ -5,10 +5,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 import prunescope as ps
-from prunescope.sparsity.grasp import GraSP
+from prunescope.sparsity.derivative_scores import SNIP, GraSP, SynFlow
 from prunescope.sparsity.select import Scope
-from prunescope.sparsity.snip import SNIP
-from prunescope.sparsity.synflow import SynFlow
 from prunescope.training.interventions import Bernoulli, Grow, PruneRounds, Rescale, ShuffleMasks
 
 Group = Literal["random masks", "scores", "layers of the scores, shuffled", "dynamic"]

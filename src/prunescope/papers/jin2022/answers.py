@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 import prunescope as ps
 from prunescope.base.streams import stream
 from prunescope.measures import Outputs
-from prunescope.measures.calibration import calibration_error
-from prunescope.measures.exemplars import exemplars
+from prunescope.measures.answers import calibration_error, exemplars
 from prunescope.papers.jin2022.arms import LABELS, Arm, Benchmark
 from prunescope.papers.jin2022.figures import ALL, OVER_SPARSITY, level_rows
 from prunescope.papers.jin2022.quantities import OfNetwork, remaining

@@ -9,7 +9,7 @@ from prunescope.papers.jin2022.claims import AS_CLOSE, SAME, Says
 from prunescope.papers.jin2022.quantities import not_itself, of_dense
 from prunescope.papers.jin2022.settings import SCALES, Settings, at, study
 from prunescope.papers.jin2022.variants import Variant
-from prunescope.sparsity.synflow import SynFlow
+from prunescope.sparsity.derivative_scores import SynFlow
 
 COST = {"smoke": "half a minute or less", "laptop": "1.5 hours", "paper": "2.5 hours"}
 FIGURE = "Appendix C, Figure 8"

@@ -11,8 +11,8 @@ from prunescope.papers.jin2022.quantities import not_itself
 from prunescope.papers.jin2022.settings import SCALES, Settings, at, study
 from prunescope.papers.jin2022.variants import Variant
 from prunescope.papers.readings import noise_name
+from prunescope.sparsity.derivative_scores import SynFlow
 from prunescope.sparsity.scores import ShuffledMagnitude
-from prunescope.sparsity.synflow import SynFlow
 
 COST = {"smoke": "half a minute or less", "laptop": "3.5 hours", "paper": "6 hours"}
 FIGURE = "Appendix J"

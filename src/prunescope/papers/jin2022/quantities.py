@@ -113,11 +113,9 @@ def as_far_as_reached(levels: Sequence[ps.Quantity]) -> ps.Quantity:
     return replace(ps.side_by_side(levels, levels[0].label), of=of) if levels else ps.side_by_side([])
 
 
-def best_level(
-    bench: Benchmark, arm: Arm, noise: float, *, rule: Rule = "optimal", unit: str = "(level chosen)"
-) -> ps.Quantity:
+def best_level(bench: Benchmark, arm: Arm, noise: float, *, rule: Rule = "optimal") -> ps.Quantity:
     """The level of an arm that a rule picks: one number for all replicates."""
-    return selecting(bench, arm, noise).map(lambda errors: RULES[rule](errors.T), unit=unit)
+    return selecting(bench, arm, noise).map(lambda errors: RULES[rule](errors.T), unit="(level chosen)")
 
 
 def is_best(bench: Benchmark, arm: Arm, noise: float) -> ps.Quantity:

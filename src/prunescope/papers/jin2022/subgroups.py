@@ -152,9 +152,9 @@ class Case:
     rule: Rule = "optimal"
 
 
-def at_both_choices(noise: float = 0.0) -> list[Case]:
-    """The pruned networks at the optimal and at the highest improving level."""
-    return [Case(where, "pruned", "pruned", noise, rule) for rule, where in WHERE.items()]
+def at_both_choices() -> list[Case]:
+    """The pruned networks without label noise at the optimal and at the highest improving level."""
+    return [Case(where, "pruned", "pruned", 0.0, rule) for rule, where in WHERE.items()]
 
 
 def group_figure(

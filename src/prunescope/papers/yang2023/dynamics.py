@@ -13,7 +13,7 @@ import prunescope as ps
 from prunescope.measures import SignalAndNoise
 from prunescope.papers.yang2023.quantities import FEATURES, PRODUCT, Networks, among, medians, study, sweep
 from prunescope.papers.yang2023.scales import TINY, Count, Keep, Setting
-from prunescope.runs.graph.measure_probe import Watch
+from prunescope.runs.graph.nodes import Watch
 
 COST = {"smoke": "3 seconds", "laptop": "1 minute", "paper": "2 minutes"}
 FIGURE = "the analysis behind the abstract's statements (recalled)"

@@ -13,9 +13,9 @@ from prunescope.base.value import Value
 from prunescope.runs.execution.display import default_display
 from prunescope.runs.execution.executors.carried import LOCAL, MOST, baggage, dumps
 from prunescope.runs.execution.executors.cluster import Cluster, Connection
-from prunescope.runs.execution.executors.inline import Inline
 from prunescope.runs.execution.executors.processes import Immovable, Processes
-from prunescope.runs.execution.given_states import keep_given
+from prunescope.runs.execution.executors.worker import Inline
+from prunescope.runs.execution.manifest import keep_given
 from prunescope.runs.execution.messages import Executor, Message
 from prunescope.runs.execution.preparation import Prepared, prepare, workers_for
 from prunescope.runs.execution.queue import WorkQueue

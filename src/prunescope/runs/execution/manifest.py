@@ -1,4 +1,4 @@
-"""The parts of a manifest: what a stored run says of itself."""
+"""The parts of a manifest: what a stored run, or a given state, says of itself."""
 
 import contextlib
 import platform
@@ -12,16 +12,17 @@ import torch
 
 from prunescope import __version__
 from prunescope.base import tree
-from prunescope.base.reference import StateRef
+from prunescope.base.errors import UsageError
+from prunescope.base.reference import FINAL, StateRef
 from prunescope.base.state import Weights
-from prunescope.base.value import array_digest
+from prunescope.base.value import Value, array_digest
 from prunescope.runs.execution.checkpointer import Checkpointer
-from prunescope.runs.graph.given import Run
+from prunescope.runs.graph.given import Given, Run
 from prunescope.runs.graph.nodes import Chosen, describe
 from prunescope.runs.graph.recipe import Subset
-from prunescope.runs.machine.hardware import compilers, machine
+from prunescope.runs.machine.devices import compilers, machine
 from prunescope.runs.store.results import StoredResults
-from prunescope.runs.store.store import SCHEMA
+from prunescope.runs.store.store import SCHEMA, Store
 from prunescope.sparsity.select import per_layer
 from prunescope.training.loop import Program
 from prunescope.training.progress import Progress
@@ -102,3 +103,23 @@ def _peak_memory_mb() -> float:
         return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit, 1)
     memory = psutil.Process().memory_info()
     return float(round(getattr(memory, "peak_wset", memory.rss) / 2**20, 1))
+
+
+def keep_given(nodes: Iterable[Value], store: Store) -> None:
+    """Stores the given states among some nodes that are not stored yet.
+
+    Raises UsageError for one that is neither stored nor at hand, since it was given in another process.
+    """
+    states = {node.id: node for node in nodes if isinstance(node, Given)}
+    stored = store.known_runs(states)
+    for key, node in states.items():
+        if key in stored and FINAL.id in stored[key]["states"]:
+            continue
+        if node.weights is None:
+            raise UsageError(f"the given state {key[:8]} is not in {store.url}; give it again, by its file or module")
+        if key in stored:
+            store.add_parts(key, {FINAL.id: node.weights}, {})
+            continue
+        nothing = dict.fromkeys(("step", "steps", "most_steps", "epoch_steps"), 0)
+        manifest = base_manifest(node, "done", StoredResults(store)) | nothing | sizes(node.weights)
+        store.add_run(key, manifest, {FINAL.id: node.weights}, {})

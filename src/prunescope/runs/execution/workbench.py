@@ -14,8 +14,7 @@ import torch
 
 from prunescope.base.errors import PrunescopeError, UsageError
 from prunescope.base.reference import FINAL, Moment, StateRef
-from prunescope.measures.comparison import State
-from prunescope.measures.measure import plain
+from prunescope.measures.measure import State, plain
 from prunescope.runs.execution.checkpointer import Checkpointer, load_checkpoint
 from prunescope.runs.execution.manifest import base_manifest, execution, outcome
 from prunescope.runs.execution.messages import Message

@@ -8,18 +8,20 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import ClassVar, Self
 
-from pydantic import field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 from torch import Tensor
 
 from prunescope.base.errors import UsageError
 from prunescope.base.importing import Importing
 from prunescope.base.reference import StateRef
-from prunescope.base.seeded import seeded
+from prunescope.base.state import TrainState
+from prunescope.base.steps import Clock
+from prunescope.base.streams import seeded
 from prunescope.base.value import Value
-from prunescope.measures.comparison import Comparison, State
-from prunescope.measures.measure import Measure
+from prunescope.measures.measure import Comparison, Measure, State, plain
 from prunescope.runs.graph.given import Run
 from prunescope.runs.graph.recipe import Recipe
+from prunescope.tasks.task import Problem
 from prunescope.training.probes import Probe
 
 
@@ -206,3 +208,27 @@ def _inside(value: object) -> object:
     if isinstance(value, dict):
         return {str(key): _inside(item) for key, item in value.items()}
     return describe(value) if isinstance(value, Value) else value
+
+
+class Watch(Probe):
+    """The numbers of a measure at logarithmically spaced steps: at the start, `per_decade` times a decade, at the end.
+
+    measure: of its values, those that are no single number are left out.
+    per_decade: how often between a step and ten times that step.
+    """
+
+    measure: Measure
+    per_decade: int = Field(default=10, ge=1)
+
+    def steps(self, clock: Clock) -> tuple[int, ...]:
+        """0, the distinct rounded powers 10^(k / per_decade), and the end."""
+        powers, k = {0, clock.total}, 0
+        while (step := round(10 ** (k / self.per_decade))) < clock.total:
+            powers.add(step)
+            k += 1
+        return tuple(sorted(powers))
+
+    def observe(self, problem: Problem, state: TrainState, running_loss: float) -> dict[str, float]:
+        """The measure's numbers, by its own names."""
+        values = plain(self.measure.measure(problem, state.weights), type(self.measure).__name__)
+        return {name: float(value) for name, value in values.items() if value.ndim == 0}

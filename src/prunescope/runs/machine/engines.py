@@ -8,9 +8,8 @@ from prunescope.base.errors import UsageError
 from prunescope.base.value import Value
 from prunescope.tasks.kernels import compiling, jit
 from prunescope.tasks.kernels.kernel_config import PLAIN, Kernels
-from prunescope.training.engines.engine import Engine
+from prunescope.training.engines.engine import Engine, Loop
 from prunescope.training.engines.inplace import InPlace
-from prunescope.training.engines.loop import Loop
 from prunescope.training.engines.stack import Stack
 from prunescope.training.engines.stacked.forward import Method
 

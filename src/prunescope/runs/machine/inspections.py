@@ -16,8 +16,7 @@ from prunescope.base.steps import Clock
 from prunescope.base.value import Value, kind, text_digest
 from prunescope.runs.graph.given import Run
 from prunescope.runs.graph.recipe import Everything, Recipe
-from prunescope.runs.machine.loader import Loader, check_code, facts_key
-from prunescope.runs.machine.lru import LRU
+from prunescope.runs.machine.loader import LRU, Loader, check_code, facts_key
 from prunescope.runs.store.plan import Plan, runs_of
 from prunescope.runs.store.store import Store
 from prunescope.tasks.inspection import Inspection, check_trains, inspect_problem

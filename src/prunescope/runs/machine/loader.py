@@ -4,8 +4,10 @@ Belongs here: from a recipe to everything that its training needs. Does not belo
 (`execution/workbench.py`).
 """
 
+from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor
@@ -21,7 +23,6 @@ from prunescope.runs.graph.given import Given, Run
 from prunescope.runs.graph.recipe import Fresh, Recipe, Subset
 from prunescope.runs.machine.devices import make_current, weights_on
 from prunescope.runs.machine.engines import LOOP, EngineSetting
-from prunescope.runs.machine.lru import LRU
 from prunescope.runs.store.results import StoredResults
 from prunescope.runs.store.store import Store
 from prunescope.tasks.data.source import Arrays, Source
@@ -32,6 +33,27 @@ from prunescope.training.last_batch import check_last_batch
 from prunescope.training.loop import Program
 from prunescope.training.progress import Progress
 from prunescope.training.run import begin
+
+T = TypeVar("T")
+
+
+class LRU(Generic[T]):
+    """At most `size` values by key; the one that was not used for longest goes first."""
+
+    def __init__(self, size: int) -> None:
+        """Starts empty."""
+        self.size = size
+        self.values: OrderedDict[str, T] = OrderedDict()
+
+    def get(self, key: str, make: Callable[[], T]) -> T:
+        """The value under `key`, made if it is not kept."""
+        if key not in self.values:
+            self.values[key] = make()
+            if len(self.values) > self.size:
+                self.values.popitem(last=False)
+        self.values.move_to_end(key)
+        return self.values[key]
+
 
 FINGERPRINTED = 8
 """Examples of which a network's outputs are kept; normalization over fewer magnifies rounding."""

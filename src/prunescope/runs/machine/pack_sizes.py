@@ -15,9 +15,8 @@ from prunescope.base.errors import UsageError
 from prunescope.base.value import text_digest
 from prunescope.runs.graph.recipe import Fresh, Recipe
 from prunescope.runs.machine import memory
-from prunescope.runs.machine.devices import one_thread
+from prunescope.runs.machine.devices import one_thread, processor
 from prunescope.runs.machine.engines import engine_of
-from prunescope.runs.machine.hardware import processor
 from prunescope.runs.machine.loader import Loader, with_kernels
 from prunescope.runs.machine.measurements import Measurements
 from prunescope.runs.machine.packing import Kind, Packing, common, like

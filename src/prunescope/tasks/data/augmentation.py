@@ -16,7 +16,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from prunescope.base.errors import UsageError
-from prunescope.base.seeded import seeded
+from prunescope.base.streams import seeded
 from prunescope.base.value import Value
 from prunescope.tasks.data.source import Inputs
 

@@ -9,7 +9,7 @@ from pydantic import Field, JsonValue
 from torch import Tensor
 
 from prunescope.base.errors import UsageError
-from prunescope.base.seeded import seeded
+from prunescope.base.streams import seeded
 from prunescope.base.value import Value
 from prunescope.tasks.data.augmentation import Augmentation
 from prunescope.tasks.model import resolve

@@ -10,12 +10,10 @@ convolution `conv<n>` is normalized by its sibling `bn<n>`; the output layer is 
 tensor in place or branches on data, so that many copies can run as one under `torch.func.vmap`.
 """
 
-from prunescope.tasks.nets.conv4 import Conv4
 from prunescope.tasks.nets.gated import Gate, GatedCifarResNet, GatedResNet18
-from prunescope.tasks.nets.lenet import LeNet
+from prunescope.tasks.nets.perceptrons import LeNet, TwoLayer
 from prunescope.tasks.nets.resnet import CifarResNet, ResNet18, ResNet50
-from prunescope.tasks.nets.two_layer import TwoLayer
-from prunescope.tasks.nets.vgg import VGG
+from prunescope.tasks.nets.vgg import VGG, Conv4
 
 __all__ = [
     "VGG",

@@ -15,8 +15,7 @@ import torch
 from torch import Tensor
 
 from prunescope.tasks.kernels.jit import compiled_for
-from prunescope.training.engines.engine import Engine, Replica, diverged
-from prunescope.training.engines.loop import Loop
+from prunescope.training.engines.engine import Engine, Loop, Replica, diverged
 from prunescope.training.engines.stacked.forward import Admitted, Method, admitted
 from prunescope.training.engines.stacked.recorded import Recorded, recordable
 from prunescope.training.engines.stacked.side_by_side import Streams, join, on

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from torch import Tensor
 
 from prunescope.base.errors import UsageError
-from prunescope.base.seeded import seeded
 from prunescope.base.state import TrainState
 from prunescope.base.steps import Clock
+from prunescope.base.streams import seeded
 from prunescope.training.interventions.intervention import Context, Intervention
 
 

@@ -1,15 +1,18 @@
-"""Interventions that set masks without ranking weights."""
+"""Interventions that set masks without ranking weights: by chance, or as another run or intervention has them."""
 
+import torch
 from pydantic import Field
+from torch import Tensor
 
 from prunescope.base.errors import UsageError
 from prunescope.base.reference import StateRef
 from prunescope.base.state import TrainState
+from prunescope.base.steps import Clock
 from prunescope.sparsity.scores import Random
 from prunescope.sparsity.select import check_collapse, prunable
 from prunescope.sparsity.structure import gates
 from prunescope.training.interventions.held import without_removed
-from prunescope.training.interventions.intervention import Context, ScheduledIntervention
+from prunescope.training.interventions.intervention import Context, Intervention, ScheduledIntervention
 from prunescope.training.interventions.prune import remove
 
 
@@ -78,3 +81,59 @@ class Release(ScheduledIntervention):
         opened = {name: gate | True for name, gate in gates(state.weights.buffers).items()}
         weights = state.weights.replace(masks=masks, buffers=state.weights.buffers | opened)
         return without_removed(state.replace(weights=weights))
+
+
+class KeepAsMany(ScheduledIntervention):
+    """Removes random weights of each layer until it keeps as many as another state does.
+
+    of: the other state.
+
+    Beside `TakeMasks` of the same state it tells which weights go from how many go in which layer.
+
+    Source: Frankle et al. 2021, section 5 (randomly shuffled masks); there within the masks of the same network.
+    """
+
+    of: StateRef
+
+    def apply(self, state: TrainState, context: Context) -> TrainState:
+        """The state with random weights removed. Raises UsageError where the networks have different layers."""
+        before, other = state.weights.masks, context.reference(self.of).masks
+        if before.keys() != other.keys():
+            raise UsageError(
+                f"run {self.of.run.id[:8]} has masks of {', '.join(sorted(other))}, this network of "
+                f"{', '.join(sorted(before))}; name a run of the same network"
+            )
+        generator = context.stream("as many")
+        masks = {name: scattered(other[name], mask, generator) for name, mask in sorted(before.items())}
+        return remove(state, masks, context.slots)
+
+
+class ShuffleMasks(Intervention):
+    """Removes from each layer as many weights as another intervention would, but random ones.
+
+    It shows whether the pattern within layers matters, or only the number of weights that each layer keeps.
+
+    of: the other intervention, which prunes and has no memory.
+
+    Source: Frankle et al. 2021, section 5 (randomly shuffling the masks of at-initialization methods).
+    """
+
+    of: Intervention
+
+    def events(self, clock: Clock) -> tuple[int, ...]:
+        """The steps of `of`."""
+        return self.of.events(clock)
+
+    def apply(self, state: TrainState, context: Context) -> TrainState:
+        """The state with as many weights in each layer as after `of`. Raises what `of` raises."""
+        pruned = self.of.apply(state, context).weights.masks
+        generator = context.stream("shuffle")
+        masks = {name: scattered(pruned[name], mask, generator) for name, mask in sorted(state.weights.masks.items())}
+        return remove(state, masks, context.slots)
+
+
+def scattered(pruned: Tensor, before: Tensor, generator: torch.Generator) -> Tensor:
+    """As many True entries as in `pruned`, uniformly among those of `before`."""
+    count, kept = int(before.sum()), int(pruned.sum())
+    order = torch.randperm(count, generator=generator, device=generator.device)
+    return before.masked_scatter(before, (order < kept).to(before.device))

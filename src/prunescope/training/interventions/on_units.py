@@ -18,7 +18,7 @@ from prunescope.sparsity.structure import Part, Structure, Units, removed_units
 from prunescope.sparsity.unit_scores import FilterNorm, UnitScore
 from prunescope.training.interventions.held import with_memory
 from prunescope.training.interventions.intervention import Context, Intervention
-from prunescope.training.interventions.layer_schedule import LayerSchedule
+from prunescope.training.interventions.when import LayerSchedule
 
 
 class UnitIntervention(Intervention):

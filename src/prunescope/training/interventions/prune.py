@@ -9,9 +9,9 @@ from prunescope.base.errors import PrunescopeError, Unreachable
 from prunescope.base.state import TrainState
 from prunescope.base.steps import Clock
 from prunescope.base.tree import Masks
+from prunescope.sparsity.derivative_scores import SynFlow
 from prunescope.sparsity.scores import Magnitude, Score
 from prunescope.sparsity.select import Amount, Remaining, Scope, Sparsity, Target, Ties, choose, remove_count
-from prunescope.sparsity.synflow import SynFlow
 from prunescope.training.interventions.intervention import Context, Intervention, ScheduledIntervention
 
 

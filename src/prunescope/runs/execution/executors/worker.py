@@ -1,4 +1,7 @@
-"""One piece of work, done under a lease: what both executors do with a job, a pack of jobs, or a reading."""
+"""One piece of work, done under a lease: what all executors do with a job, a pack of jobs, or a reading.
+
+Beside it the executor that does it in this process, for notebooks, local classes and debugging.
+"""
 
 import time
 from collections.abc import Callable
@@ -63,3 +66,34 @@ def _run(bench: Workbench, job: Job, beat: Callable[[int], bool]) -> Message:
     except Exception as problem:
         return bench.record_failure(job, problem)
     return Message(job.id, "done")
+
+
+class Inline:
+    """One worker: the calling process. `start` returns when the work is done."""
+
+    workers = 1
+
+    def __init__(self, bench: Workbench, report: Callable[[Message], None] = lambda message: None) -> None:
+        """report: gets every beat while `start` works."""
+        self.bench, self.report = bench, report
+        self.messages: list[Message] = []
+
+    def start(self, worker: int, work: Work) -> None:
+        """Does the work now."""
+
+        def beat(node: str, steps: int) -> bool:
+            self.report(Message(node, "beat", steps=steps))
+            return True
+
+        finished = do(self.bench, work, beat, self.messages.append)
+        assert finished, "`beat` never stops the work"
+
+    def wait(self, seconds: float) -> list[Message]:
+        """The messages since the last call; sleeps if it has none, as another process may hold the work."""
+        if not self.messages:
+            time.sleep(seconds)
+        messages, self.messages = self.messages, []
+        return messages
+
+    def stop(self) -> None:
+        """Nothing runs between calls."""

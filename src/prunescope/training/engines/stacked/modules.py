@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from prunescope.tasks.nets.gated import Gate
-from prunescope.tasks.nets.two_layer import PowerSum
+from prunescope.tasks.nets.perceptrons import PowerSum
 from prunescope.training.engines.stacked.linear import StackedLinear, features_first, split_axis, take_parameters
 
 
