@@ -279,6 +279,7 @@ class Told(Display):
         self.notes.append(text)
 
 
+@pytest.mark.slow
 def test_twins_are_trained_by_the_recipe_of_the_dense_network_and_their_price_is_said(runs, store):
     dense, pruned = runs
     told = Told()

@@ -11,7 +11,7 @@ import planted
 
 from prunescope.studies.statistics import t_interval
 
-QUICK = ("undertrained", "untouched")
+QUICK = ("untouched",)
 ALL = {make.__name__: (make, causes) for make, causes in planted.CAUSES.items()}
 
 

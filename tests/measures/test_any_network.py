@@ -241,6 +241,7 @@ def test_many_classes_without_a_matrix_of_them(loss, monkeypatch):
         near(by_columns[name], value, 1e-7)
 
 
+@pytest.mark.slow
 def test_thousands_of_classes_need_little_memory():
     net = lambda: Net(lambda net, x: net.o(torch.relu(net.a(x))), a=nn.Linear(8, 2), o=nn.Linear(2, 3000))  # noqa: E731
     problem, weights = problem_of(net)

@@ -25,7 +25,7 @@ class NullWorld(World):
 
 
 def test_at_most_5_percent_of_differences_are_decided():
-    worlds, outcomes = [NullWorld(number) for number in (1, 2)], Counter()
+    worlds, outcomes = [NullWorld(number) for number in (1,)], Counter()
     for name, study in smoke_studies():
         # Without the whole papers, which are put together of these, and without claims on how measures of the same
         # networks go together, which other seeds do not part.
@@ -34,5 +34,5 @@ def test_at_most_5_percent_of_differences_are_decided():
                 # Whatever its preconditions say: it is the statistics that are looked at.
                 outcomes.update(judge(replace(claim, preconditions=()), world).interval_rule for world in worlds)
     decided = outcomes["reproduced"] + outcomes["contradicted"]
-    assert outcomes["inconclusive"] > 250
+    assert outcomes["inconclusive"] > 120
     assert decided <= 0.05 * (decided + outcomes["inconclusive"])

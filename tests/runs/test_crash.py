@@ -25,7 +25,7 @@ def test_a_crash_before_a_change_of_a_file(tmp_path, apart):
     assert told["equal"]
 
 
-@pytest.mark.parametrize("fewest", [6, pytest.param(60, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("fewest", [3, pytest.param(60, marks=pytest.mark.slow)])
 def test_kills_at_random_times(tmp_path, fewest):
     told = outcome("kill", tmp_path, fewest)
     assert told["kills"] >= fewest

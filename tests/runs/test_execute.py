@@ -246,6 +246,7 @@ def test_a_users_mistake_is_reported_with_the_users_line_and_the_others_are_done
     assert risk(recipe) in StoredResults(store)
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_is_tried_twice_and_then_reported(store, recipe):
     deadly, notes = make_recipe(path="specimens:Deadly"), Notes()
     with pytest.raises(PrunescopeError, match=r"Deadly.* its worker process ended twice"):

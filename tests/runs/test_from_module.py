@@ -170,6 +170,7 @@ for number, cell in enumerate(re.split("\\n\\n(?=[^ ])", pathlib.Path("script.py
 """
 
 
+@pytest.mark.slow
 def test_what_a_script_or_a_notebook_defines_works_in_other_processes_with_the_same_bits(tmp_path):
     def told(places, *words):
         (tmp_path / places).mkdir()

@@ -17,6 +17,7 @@ from prunescope.runs.store.store import Store
 VICTIM = Path(__file__).with_name("victim.py")
 
 
+@pytest.mark.slow
 def test_two_at_once_share_the_work(tmp_path):
     command = [sys.executable, str(VICTIM), "two", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)

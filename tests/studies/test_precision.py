@@ -42,6 +42,7 @@ def test_another_word_is_refused_with_what_is_permitted():
         built("quickstart", {"precision": "half"})
 
 
+@pytest.mark.slow
 def test_measures_of_a_network_trained_in_bfloat16_are_those_of_float32(tmp_path):
     base = ps.Recipe(
         task=ps.Task(
