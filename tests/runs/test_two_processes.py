@@ -7,6 +7,7 @@ import threading
 import time
 from pathlib import Path
 
+import pytest
 from specimens import contents, risk
 
 from prunescope.runs.execution.ensure import ensure

@@ -125,10 +125,10 @@ def test_figures_name_their_runs_and_every_recipe_stands_once(page, study, resul
     figure = text[text.index("Runs behind it") : text.index("</figure>")]
     ids = re.findall(r'href="#run-([0-9a-f]{32})"', figure[figure.index("<h4>pruned</h4>") :])
     assert len(ids) == 3 and all(text.count(f'id="run-{run}"') == 1 for run in ids)
-    assert text.count("lenet:LeNet") == 3 and "All runs behind the figures." in text
+    assert text.count("perceptrons:LeNet") == 3 and "All runs behind the figures." in text
     monkeypatch.setattr(report, "RECORDS", 2)
     short = report.write(study, results, tmp_path / "short", **arguments).page.read_text()
-    assert short.count("lenet:LeNet") == 2 and "The first 2 runs of 3" in short
+    assert short.count("perceptrons:LeNet") == 2 and "The first 2 runs of 3" in short
     assert set(re.findall(r'href="#(run-\w+)"', short)) == set(re.findall(r'id="(run-\w+)"', short))
 
 
