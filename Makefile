@@ -28,7 +28,8 @@ test-all: lint types layers
 	$(BIN)/pytest -n 2
 
 docs: $(VENV)/.installed
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt --upgrade pip --group docs
+	$(BIN)/pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'  # which knows --group
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt --group docs
 	$(BIN)/python tools/atlas.py
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 	@echo "open docs/_build/html/index.html"
