@@ -20,7 +20,7 @@ from rich.text import Text
 
 from prunescope.base.errors import UsageError
 from prunescope.cli import options
-from prunescope.cli.overrides import Nested
+from prunescope.cli.overrides import Nested, gather
 from prunescope.cli.problems import print_problem
 from prunescope.cli.screen import answers, messages, table
 
@@ -161,6 +161,18 @@ def template_of(name: str) -> Template:
     from prunescope.studies.load import find
 
     return find(name, {entry.name: entry.module for entry in catalogue()})
+
+
+def order_of(
+    study: str,
+    scale: str | None,
+    changes: list[str] | None,
+    settings: Path | None,
+    null: bool = False,
+    most: int | None = None,
+) -> Order:
+    """A study by its name, with settings as they were typed; see `Order`."""
+    return Order(template_of(study), study, scale, gather(changes or [], settings), null, most)
 
 
 def chosen_scale(template: Template) -> str:

@@ -12,8 +12,7 @@ from rich.text import Text
 
 from prunescope.base.errors import PrunescopeError, UsageError
 from prunescope.cli import options
-from prunescope.cli.orders import Order, command_of, template_of
-from prunescope.cli.overrides import gather
+from prunescope.cli.orders import Order, command_of, order_of, template_of
 from prunescope.cli.screen import answers, messages
 
 if TYPE_CHECKING:
@@ -69,10 +68,7 @@ def export(
         return
     if smaller:
         raise UsageError(f"--smaller is for networks as files; {to} takes curves and results")
-    orders = [
-        name if _ID.fullmatch(name) else Order(template_of(name), name, scale, gather(changes or [], settings))
-        for name in runs
-    ]
+    orders = [name if _ID.fullmatch(name) else order_of(name, scale, changes, settings) for name in runs]
     place = out or Path(to)
     count = write(_records(orders, store), to, place)
     answers().print(Text(f"{count} runs are in {place}"), soft_wrap=True)
@@ -125,7 +121,7 @@ def publish(
     """
     from prunescope.sharing.publish import publish as write
 
-    order = Order(template_of(study), study, scale, gather(changes or [], settings), null=null)
+    order = order_of(study, scale, changes, settings, null)
     command = command_of(["run", study], order, changes, settings, options.STORE)
     source = {"study": study, "scale": order.settings[0], "null": null}
     store = options.existing_store(folder)

@@ -21,8 +21,8 @@ from prunescope.cli.orders import (
     command_of,
     make,
     most_of,
+    order_of,
     publish_report,
-    template_of,
 )
 from prunescope.cli.overrides import gather
 from prunescope.cli.screen import answers, messages, table
@@ -56,7 +56,7 @@ def plan(
     from prunescope.cli.plans import print_plan
     from prunescope.tasks.data.stand_in import stand_ins
 
-    order = Order(template_of(study), study, scale, gather(changes or [], settings), null=null)
+    order = order_of(study, scale, changes, settings, null)
     if scale is None and not as_json:
         answers().print(Text(chosen_scale(order.template)))
     with stand_ins() as missing:
@@ -90,8 +90,7 @@ def run(
     Example: `prunescope run quickstart`, then `prunescope run quickstart -s levels=8`
     """
     machine = Machine(workers, device, engine, stack, options.ray_of(executor, address))
-    template = template_of(study)
-    order = Order(template, study, scale, gather(changes or [], settings), null, most_of(until_decided, most))
+    order = order_of(study, scale, changes, settings, null, most_of(until_decided, most))
     command = command_of(["run", study], order, changes, settings, folder)
     carry_out(order, machine, folder, out, command)
 
@@ -111,7 +110,7 @@ def report(
 
     Example: `prunescope report quickstart --out /tmp/quickstart`
     """
-    order = Order(template_of(study), study, scale, gather(changes or [], settings), null=null)
+    order = order_of(study, scale, changes, settings, null)
     command = command_of(["run", study], order, changes, settings, folder)
     publish_report(order.study, options.existing_store(folder), out or order.folder, command)
 
@@ -187,7 +186,7 @@ def work(
 
     Example: `prunescope work jin2022/column --store s3://bucket/lab --stack 1`
     """
-    order = Order(template_of(study), study, scale, gather(changes or [], settings), null=null)
+    order = order_of(study, scale, changes, settings, null)
     make(order, Machine(workers, device, engine, stack), folder)
 
 
@@ -209,7 +208,7 @@ def status(
     store, console = options.existing_store(folder), answers()
     record: dict[str, Any] = {"workers": _workers(store)}
     if study is not None:
-        order = Order(template_of(study), study, scale, gather(changes or [], settings), null=null)
+        order = order_of(study, scale, changes, settings, null)
         record |= {"study": order.study.name, "left": _left(order, store)}
     if as_json:
         console.print_json(json.dumps(record))

@@ -165,7 +165,8 @@ def bootstrap(
 
     Source: Efron 1979; resampling of whole groups: Davison and Hinkley 1997, section 3.8.
     """
-    numbered = replace(points, arm=np.unique(np.array(points.arm), return_inverse=True)[1])
+    arm = np.unique(np.array(points.arm), return_inverse=True)[1]
+    numbered = replace(points, arm=arm, seed=np.asarray(points.seed))
     draw = _resampler(points, unit, generator)
     draws = (statistic(numbered.at(draw())) for _ in range(resamples))
     values = np.array([value for value in draws if np.isfinite(value)])

@@ -175,7 +175,7 @@ def summary(name: str, read: Callable[[str], Content]) -> dict[str, Any]:
 
     Raises DataError if files are missing or damaged.
     """
-    made = None if complete(name) else stand_in(name)
+    made = _made(name)
     return made.summary if made else _summary(name, read, fingerprint(locate(name)))
 
 
@@ -189,8 +189,12 @@ def content(name: str, read: Callable[[str], Content]) -> Content:
 
     Raises DataError if files are missing or damaged.
     """
-    made = None if complete(name) else stand_in(name)
-    return made or read(name)
+    return _made(name) or read(name)
+
+
+def _made(name: str) -> Content | None:
+    """What stands in for a data set; None where it is there, or nothing may."""
+    return None if complete(name) else stand_in(name)
 
 
 @cache
