@@ -113,7 +113,7 @@ def _claims(design: Design) -> tuple[Claim, ...]:
     claims = [Claim("pruning-lowers-the-error", f"Pruning lowers {error.label}.", design.effect(error), less)]
     for name, part in design.parts(error).items():
         claims.append(Claim(f"{name}-lowers-the-error", f"The part of {name} lowers {error.label}.", part, less))
-    return tuple(replace(claim, place="here") for claim in claims)
+    return tuple(claims)
 
 
 def _notes(design: Design) -> Iterator[str]:
