@@ -141,7 +141,7 @@ class Store:
 
         def checked(content: bytes, name: str) -> T:
             value = parse(content, name, f"{run}/{file.partition('-')[2].partition('.')[0]}")
-            if expected not in (None, sealed.seal_of(content)):
+            if not sealed.is_named(content, expected):
                 raise codec.damaged(name, "it is not the file that the run's manifest names")
             return value
 
