@@ -15,7 +15,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import nn
 
-from prunescope.audit.evidence import check_inputs, column
+from prunescope.audit.evidence import check_inputs
 from prunescope.audit.gate import checked
 from prunescope.audit.report import AuditReport
 from prunescope.audit.study import Audit
@@ -33,6 +33,7 @@ from prunescope.runs.graph.given import Given, task_of
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.runs.store.store import Store
 from prunescope.studies.claim import judge_all
+from prunescope.studies.groups import column
 from prunescope.tasks.data.layout import Layout
 from prunescope.tasks.data.source import Source
 from prunescope.tasks.data.tensors import Names, own
