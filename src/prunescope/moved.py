@@ -20,7 +20,6 @@ _ROOMS = {
 }
 """Folders to the names of modules that stood directly in the first of them."""
 _JOINED = {
-    "audit.contrast": "parts",
     "base.code": "reads",
     "base.streams": "seeded",
     "measures.answers": "calibration exemplars proper_scores recall_distortion",
@@ -62,6 +61,8 @@ MOVED = {
     for old, new in {
         **{f"runs.{name}": f"{room}.{name}" for room, names in _ROOMS.items() for name in names.split()},
         **{f"{new.rpartition('.')[0]}.{name}": new for new, names in _JOINED.items() for name in names.split()},
+        "audit.contrast": "studies.contrast",
+        **{f"audit.{name}": f"runs.given.{name}" for name in ("networks", "states")},
         "runs.calibration": "tasks.kernels.kernel_config",
         "runs.execute": "runs.execution.ensure",
         "runs.watch": "runs.graph.nodes",

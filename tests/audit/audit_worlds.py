@@ -5,9 +5,11 @@ from dataclasses import replace
 import numpy as np
 
 from prunescope.audit.claims import Claims
-from prunescope.audit.evidence import Answers, Column, Evidence
 from prunescope.audit.tables import Findings
+from prunescope.measures.answers import Answers
 from prunescope.studies.claim import judge_all
+from prunescope.studies.contrast import Evidence
+from prunescope.studies.groups import Column
 
 CLASSES = 10
 
@@ -38,7 +40,7 @@ def world(seed, networks, *, examples=2000, together=0.15, noise=0.25, shift=0.0
 def evidence(log_p, label, *, neighbours=None, **groups):
     """The last network is the pruned one, the first the dense one, the others twins."""
     names = ["dense", *(f"twin-{k}" for k in range(1, len(log_p) - 1)), "pruned"]
-    made = [Answers(name, part, label) for name, part in zip(names, log_p, strict=True)]
+    made = [Answers(part, label, name) for name, part in zip(names, log_p, strict=True)]
     return Evidence(
         dense=made[0],
         pruned=(replace(made[-1], sparsity=0.9),),

@@ -9,7 +9,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # for `files`, which a network's
 
 from files import baked, dense, examples, pruned
 
-from prunescope.audit.states import Examples
+from prunescope.runs.given.states import Examples
 from prunescope.runs.machine import pricing
 from prunescope.runs.store.store import Store
 from prunescope.tasks.data.tensors import tensors

@@ -8,8 +8,8 @@ from files import Net, baked, dense, examples
 from safetensors.torch import save_model
 from torch import nn
 
-from prunescope.audit.states import states
 from prunescope.base.errors import DataError, UsageError
+from prunescope.runs.given.states import states
 
 NET = "files:Net"
 

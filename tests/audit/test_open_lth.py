@@ -6,8 +6,8 @@ import pytest
 import torch
 from files import examples
 
-from prunescope.audit.states import states
 from prunescope.base.errors import UsageError
+from prunescope.runs.given.states import states
 from prunescope.tasks.model import network
 
 NET = "files:Net"
@@ -69,7 +69,7 @@ def test_open_lth_has_its_last_model_its_mask_and_its_network(data, store, tmp_p
     ],
 )
 def test_residual_networks_and_vggs_of_open_lth_keep_every_tensor(store, tmp_path, path, args, renames):
-    from prunescope.audit.origins.open_lth import load
+    from prunescope.runs.given.open_lth import load
 
     ours = network(f"prunescope.tasks.nets:{path}", **args).build()
     theirs = {}

@@ -11,11 +11,11 @@ from torch import nn
 from torch.nn.utils import parametrizations
 
 import prunescope as ps
-from prunescope.audit.states import states
 from prunescope.base.errors import UsageError
 from prunescope.base.reference import FINAL
 from prunescope.base.streams import Seeds, replicate
 from prunescope.runs.execution.ensure import ensure
+from prunescope.runs.given.states import states
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.tasks.data.synthetic import synthetic
 from prunescope.tasks.model import network

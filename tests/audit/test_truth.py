@@ -13,9 +13,10 @@ from audit_worlds import evidence, harm, said, world
 
 import prunescope as ps
 from prunescope.audit import examples
-from prunescope.audit.contrast import Contrast, by_difficulty
 from prunescope.audit.tables import Findings
 from prunescope.measures import Outputs
+from prunescope.studies.contrast import Contrast
+from prunescope.studies.groups import by_difficulty
 
 
 def plant(log_p, label, rows):

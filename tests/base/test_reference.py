@@ -5,13 +5,6 @@ from typing import ClassVar
 import pytest
 
 from prunescope.base.errors import (
-    CodeChanged,
-    DataError,
-    Diverged,
-    LayerCollapse,
-    PrunescopeError,
-    StoreError,
-    Unreachable,
     UsageError,
 )
 from prunescope.base.reference import Moment, StateRef
@@ -40,9 +33,3 @@ def test_a_moment_has_one_of_four_forms(wrong):
 def test_only_runs_have_states():
     with pytest.raises(UsageError, match="Moment is not a recipe"):
         StateRef(run=Moment())
-
-
-def test_usage_errors_exit_with_two_and_failures_with_one():
-    failures = [CodeChanged, DataError, Diverged, LayerCollapse, StoreError, Unreachable, PrunescopeError]
-    assert {kind.exit_code for kind in failures} == {1} and UsageError.exit_code == 2
-    assert all(issubclass(kind, PrunescopeError) for kind in [*failures, UsageError])

@@ -92,7 +92,7 @@ def test_a_loss_that_is_no_number(command, study) -> None:
 
 def test_missing_data(command, study) -> None:
     result = command("run", study, "-s", "source=mnist")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "prunescope data get mnist" in result.output
     assert "train-images-idx3-ubyte" in result.output
 
@@ -105,7 +105,7 @@ def test_corrupt_data(command, study, tmp_path) -> None:
         (folder / f"{split}-images-idx3-ubyte").write_bytes(images)
         (folder / f"{split}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(b"\0\0\x08\x01\0\0\0\x02\0\1")[:-9])
     result = command("run", study, "-s", "source=mnist")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "train-" in result.output
     assert "Delete it" in result.output
     checked = command("data", "check", "mnist")
@@ -118,7 +118,7 @@ def test_a_store_of_another_schema(command, study, store) -> None:
     (store / "SCHEMA").write_text("999\n")
     for words in (("run", study), ("plan", study), ("report", study), ("runs", "ls"), ("runs", "gc")):
         result = command(*words)
-        assert result.exit_code == 1
+        assert result.exit_code == 2
         assert "schema '999'" in result.output
     assert [path.name for path in store.iterdir()] == ["SCHEMA"]
 
@@ -127,7 +127,7 @@ def test_a_folder_that_is_no_store(command, study, store) -> None:
     store.mkdir()
     (store / "thesis.tex").write_text("years of work")
     result = command("run", study)
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "holds other files" in result.output
     assert [path.name for path in store.iterdir()] == ["thesis.tex"]
 
@@ -202,7 +202,7 @@ def test_a_store_that_cannot_be_written(command, study, store, monkeypatch, code
     with monkeypatch.context() as patched:
         patched.setattr(os, "fsync", refuse)
         result = command("run", study, "--workers", 1)
-    assert result.exit_code == 1, result.output
+    assert result.exit_code == 2, result.output
     assert words in result.output
     assert {path: path.read_bytes() for path in store.rglob("*.safetensors")} == before
     assert command("runs", "verify").exit_code == 0
@@ -212,7 +212,7 @@ def test_a_store_that_cannot_be_written(command, study, store, monkeypatch, code
 def test_an_unexpected_error_is_told_in_two_lines(command, study, monkeypatch) -> None:
     monkeypatch.setattr("prunescope.studies.publish.publish", "a defect")
     result = command("report", study, "--store", Store("other").root)
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "unexpected TypeError: 'str' object is not callable" in result.output
     assert "--debug" in result.output
 

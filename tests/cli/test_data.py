@@ -33,7 +33,7 @@ def test_get_without_a_network(command, monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr(pooch, "retrieve", offline)
     result = command("data", "get", "mnist")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "no route to host" in result.output
     assert "train-images-idx3-ubyte" in result.output
     assert "ossci-datasets" in result.output

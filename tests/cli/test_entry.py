@@ -85,7 +85,7 @@ def test_a_reader_that_is_gone_gets_no_message() -> None:
     def other() -> None: ...
 
     result = CliRunner().invoke(app, ["speak"])
-    assert (result.exit_code, result.output) == (1, "")
+    assert (result.exit_code, result.output) == (141, "")
 
 
 def test_a_list_that_nobody_reads_to_its_end_is_quiet() -> None:

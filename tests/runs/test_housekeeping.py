@@ -5,11 +5,10 @@ import sqlite3
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from prunescope.base.errors import StoreError, UsageError
-from prunescope.base.reference import FINAL
+from prunescope.base.reference import FINAL, StateRef
 from prunescope.base.streams import replicate
 from prunescope.measures import Risk
 from prunescope.runs.execution.ensure import ensure
@@ -165,7 +164,7 @@ def test_a_thousand_runs_are_listed_at_once(store: Store) -> None:
 
 def test_verify_finds_every_flipped_file(store: Store) -> None:
     keys = housekeeping.files(store)
-    assert len(keys) == 6 + 6 + 6  # manifests, states, readings
+    assert len(keys) == 6 + 6 + 6 + 1 + 1  # manifests, states, readings, the network, prices
     assert not any(checked.problem for checked in housekeeping.verify(store, keys))
     for key in keys:
         whole = (store.root / key).read_bytes()
@@ -202,8 +201,8 @@ def test_garbage_is_what_no_pin_needs(store: Store) -> None:
 
 
 def test_removing_keeps_every_pinned_bit(store: Store) -> None:
-    before = contents(store)
     housekeeping.pin(store, "my notebook", [reading(chain(0)[2])])
+    before = contents(store)
     (name,) = store.pins()
     housekeeping.remove(store, housekeeping.garbage(store, store.pins()))
     after = contents(store)
@@ -260,21 +259,53 @@ def test_nothing_is_removed_while_someone_works(store: Store) -> None:
     assert not list(store.run_ids())
 
 
-def test_a_flipped_bit_in_a_trace_is_noticed_or_changes_no_value(store: Store) -> None:
-    trace = Trace(probe=Curve(split="test"), run=chain(7)[0])
-    ensure(trace, store=store, workers=1)
-    path = store.root / (key := store.trace_key(trace.run.id, trace.probe.id))
-    whole, noticed = path.read_bytes(), 0
-    expected = store.trace(trace.run.id, trace.probe.id)
-    footer = len(whole) - 8 - int.from_bytes(whole[-8:-4], "little")
-    for place in range(4, footer, 11):
-        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
-        (checked,) = housekeeping.verify(store, [key])
-        noticed += bool(checked.problem)
-        if not checked.problem:
-            found = store.trace(trace.run.id, trace.probe.id)
-            assert all(np.array_equal(found[name], expected[name]) for name in expected), place
-    assert noticed > footer / 11 / 2
+@pytest.mark.parametrize("apart", [401, pytest.param(1, marks=pytest.mark.slow)])
+def test_every_flipped_byte_is_named_and_only_what_it_was_part_of_is_made_again(tmp_path, trained, apart):
+    """By `verify` and at use, in every file; then (of every sixteenth) the same command makes the same store."""
+    first, second = (StateRef(run=run) for run in chain(7, levels=1))
+    nodes = [first, second, Trace(probe=Curve(split="test"), run=first.run), reading(second.run)]
+    store = Store(tmp_path / "flipped")
+    ensure(nodes, store=store, workers=1)
+    housekeeping.pin(store, "study", nodes)
+    whole = contents(store)
+    assert {key.partition("/")[0] for key in whole} == {"runs", "readings", "networks", "pins", "prices"}
+    for key, content in whole.items():
+        file = store.root / key
+        for place in range(0, len(content), apart):
+            file.write_bytes(content[:place] + bytes([content[place] ^ 255]) + content[place + 1 :])
+            (checked,) = housekeeping.verify(store, [key])
+            assert checked.problem, (key, place)
+            with pytest.raises(StoreError, match=f"{file} is damaged"):
+                used(store, key)
+            if place % (16 * apart):
+                store.storage.put(key, content, durable=False)
+                continue
+            trained.clear()
+            ensure(nodes, store=store, workers=1)
+            housekeeping.pin(store, "study", nodes)
+            assert trained == ([key.split("/")[2]] if key.startswith("runs/") else []), (key, place)
+            if key.startswith(("networks", "prices")):  # made again when they are needed
+                store.storage.put(key, content, durable=False)
+            assert without_times(contents(store)) == without_times(whole), (key, place)
+
+
+def without_times(files: dict[str, bytes | None]) -> dict[str, object]:
+    """Files, and of manifests what does not say how a run was executed."""
+    runs = {key: key.split("/")[2] for key in files if key.endswith("manifest.json")}
+    facts = {key: sealed.parse_manifest(files[key] or b"", key, run) for key, run in runs.items()}
+    return {**files, **{key: manifest | {"exec": ""} for key, manifest in facts.items()}}
+
+
+def used(store: Store, key: str) -> object:
+    """Reads an object as whoever uses it does."""
+    if key.startswith("pins"):
+        return store.pins()
+    if key.startswith(("networks", "prices")):
+        return store.record(key)
+    *_, folder, file = key.split("/")
+    kind, _, part = file.partition(".")[0].partition("-")
+    read = {"manifest": store.manifest, "state": store.weights, "trace": store.trace}.get(kind)
+    return read(folder, *[part] * bool(part)) if read else store.reading(kind)
 
 
 def test_nothing_behind_a_link_is_removed_or_counted(store, tmp_path):

@@ -6,10 +6,7 @@ contrast    the statistics of one network against the dense one
 tables, examples, claims, gate   what is told of it
 study       the audit as a study
 report      from states to the report
-origins     what a user has: modules, state dicts, files, runs, one file a kind
 twins       twins that are trained here
-networks    which network each state is of
-states      both together, as nodes
 door        the call that a user makes, `ps.audit`
 
 Belongs here: comparing states that exist. Does not belong here: training, measures of one state (`measures/`),

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from functools import partial
 
-from prunescope.audit.contrast import Contrast
-from prunescope.audit.gate import BOUNDS, POINTS, WORDS, needed
+from prunescope.audit.gate import BOUNDS, POINTS, WORDS, needed, would
 from prunescope.audit.tables import Findings
 from prunescope.base.errors import PrunescopeError
 from prunescope.studies.claim import Claim
+from prunescope.studies.contrast import Contrast
 from prunescope.studies.quantity import Estimate, Estimated
 from prunescope.studies.region import Direction
 from prunescope.studies.results import Node, Results
@@ -50,11 +50,10 @@ class Claims:
             Direction("greater"),
             words=HARM,
         )
-        sentences = {"all": f"{name} is wrong more often than another seed of the dense network would be."}
-        sentences["class"] = f"Some class loses more by {name} than by another seed."
-        sentences |= {"": f"Some group loses more by {name} than by another seed."} if self.groups else {}
-        for family, says in sentences.items():
-            slug = {"all": "overall", "class": "classes", "": "groups"}[family]
+        harms = [("overall", "all", f"{name} is wrong more often than another seed of the dense network would be.")]
+        harms += [("classes", "class", f"Some class loses more by {name} than by another seed.")]
+        harms += [("groups", "", f"Some group loses more by {name} than by another seed.")] * self.groups
+        for slug, family, says in harms:
             yield Claim(
                 f"beyond-seeds-{slug}-{number}",
                 says,
@@ -92,7 +91,5 @@ def _excess(one: Contrast, family: str) -> Estimate:
 
 def _bounded(one: Contrast, kind: str, bound: float) -> Estimate:
     family, _ = BOUNDS[kind].of(one)
-    enough = needed(family, bound / 100, len(one.evidence))
-    would = f"about {enough:,} would do" if enough else "it is at the bound itself"
-    worst = family.worst.times(100)
-    return Estimate(worst, len(one.evidence), about=would if worst.low <= bound <= worst.high else "")
+    worst, enough = family.worst.times(100), needed(family, bound / 100, len(one.evidence))
+    return Estimate(worst, len(one.evidence), about=would(enough) if worst.low <= bound <= worst.high else "")

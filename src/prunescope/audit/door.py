@@ -15,10 +15,9 @@ import torch
 from numpy.typing import ArrayLike
 from torch import nn
 
-from prunescope.audit.evidence import check_inputs, column
+from prunescope.audit.evidence import check_inputs
 from prunescope.audit.gate import checked
 from prunescope.audit.report import AuditReport
-from prunescope.audit.states import Examples, states
 from prunescope.audit.study import Audit
 from prunescope.audit.twins import train as train_missing
 from prunescope.audit.twins import twins_of
@@ -29,10 +28,12 @@ from prunescope.measures.measure import SplitName
 from prunescope.measures.robustness import CORRUPTIONS, SEVERITIES, Condition, OtherData
 from prunescope.runs.execution.ensure import ensure
 from prunescope.runs.execution.status import Display
+from prunescope.runs.given.states import Examples, states
 from prunescope.runs.graph.given import Given, task_of
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.runs.store.store import Store
 from prunescope.studies.claim import judge_all
+from prunescope.studies.groups import column
 from prunescope.tasks.data.layout import Layout
 from prunescope.tasks.data.source import Source
 from prunescope.tasks.data.tensors import Names, own

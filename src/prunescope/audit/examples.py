@@ -3,16 +3,15 @@
 Belongs here: lists of single examples. Does not belong here: groups of them (`tables.py`).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from prunescope.audit.contrast import Contrast
-from prunescope.audit.evidence import Answers, Evidence, Labels
 from prunescope.base.streams import stream
-from prunescope.studies import statistics
+from prunescope.studies.contrast import Contrast, Evidence, Labels
+from prunescope.studies.flips import found_among
 from prunescope.studies.plot import Row
 
 FIRST = 24
@@ -70,12 +69,8 @@ def precision(evidence: Evidence) -> list[Row]:
     flipped = label.copy()
     flipped[rows] = (label[rows] + torch.randint(1, classes, (count,), generator=generator).numpy()) % classes
     listed = np.isin(_suspected(evidence, flipped)[0], rows)
-    found: list[Row] = []
-    for n in (2**k for k in range((2 * count).bit_length()) if 2**k <= len(listed)):
-        share = statistics.clopper_pearson(int(listed[:n].sum()), n).times(100)
-        ends = {"low": share.low, "high": share.high}
-        found.append({"list": "suspects", "examples": n, "flipped, %": share.estimate, **ends})
-    return found
+    lengths = [2**k for k in range((2 * count).bit_length()) if 2**k <= len(listed)]
+    return list(found_among(listed, lengths, {"list": "suspects"}, "flipped, %"))
 
 
 def _suspected(evidence: Evidence, label: Labels) -> tuple[Labels, NDArray[np.float64], Labels]:
@@ -113,14 +108,8 @@ def columns(evidence: Evidence) -> dict[str, NDArray[np.generic]]:
     table: dict[str, NDArray[np.generic]] = {"index": evidence.index, "label": evidence.label}
     for title, column in evidence.groups.items():
         table[f"group {title}"] = np.array(column.names)[column.codes]
-    parts: dict[str, Callable[[Answers], Labels | NDArray[np.float64]]] = {
-        "prediction": lambda one: one.prediction,
-        "confidence": lambda one: one.confidence,
-        "loss": lambda one: one.loss,
-        "brier": lambda one: one.brier,
-    }
-    for one in (evidence.dense, *evidence.pruned, *evidence.controls, *evidence.twins):
-        table |= {f"{name} {one.name}": part(one) for name, part in parts.items()}
-        if one is not evidence.dense:
-            table[f"divergence {one.name}"] = Contrast(evidence, one).divergence
+    for one in evidence.networks:
+        numbers = {"prediction": one.prediction, "confidence": one.confidence, "loss": one.loss, "brier": one.brier}
+        numbers |= {} if one is evidence.dense else {"divergence": Contrast(evidence, one).divergence}
+        table |= {f"{name} {one.name}": values for name, values in numbers.items()}
     return table

@@ -4,6 +4,7 @@ Belongs here: what bounds there are, and their answers as JUnit XML. Does not be
 """
 
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
@@ -12,8 +13,8 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from prunescope.audit.contrast import Contrast
 from prunescope.base.errors import UsageError
+from prunescope.studies.contrast import Contrast
 from prunescope.studies.paired import Family
 
 POINTS = "percentage points of error"
@@ -46,9 +47,7 @@ def _losses(*families: str) -> Callable[[Contrast], tuple[Family, Sequence[str]]
 
 
 def _disagreement(one: Contrast) -> tuple[Family, Sequence[str]]:
-    interval = one.alone((one.dense.prediction != one.other.prediction).astype(np.float64))
-    estimate, low, high = (np.array([end]) for end in (interval.estimate, interval.low, interval.high))
-    return Family(np.array([len(one.evidence)]), estimate, low, high, interval.level), ["all examples"]
+    return one.alone((one.dense.prediction != one.other.prediction).astype(np.float64)), ["all examples"]
 
 
 BOUNDS: Mapping[str, Bound] = {
@@ -86,6 +85,11 @@ def needed(family: Family, bound: float, examples: int) -> int | None:
     return math.ceil(decides * examples) if math.isfinite(decides) else None
 
 
+def would(examples: int | None) -> str:
+    """How many examples would decide, in words."""
+    return f"about {examples:,} would do" if examples else "it is at the bound itself"
+
+
 def lines(networks: Sequence[Contrast], gate: Mapping[str, float]) -> list[Line]:
     """A row a network, bound, and number bounded: what is broken first, then what cannot be told; the worst first.
 
@@ -121,12 +125,9 @@ def _lines(one: Contrast, kind: str, bound: float) -> list[Line]:
 
 def line(row: Line) -> str:
     """One row in words: what is bounded, its answer, the number with its interval and unit, what would be needed."""
-    would = "it is at the bound itself"
-    if row["examples needed"]:
-        would = f"about {row['examples needed']:,} would do"
     said = f"{row['answer']} with {row['level, %']:.4g} % confidence"
     if row["answer"] == "cannot tell":
-        said = f"cannot tell with {row['examples']:,} examples, {would}"
+        said = f"cannot tell with {row['examples']:,} examples, {would(row['examples needed'])}"
     return (
         f"{row['network']}, {row['bound']}, {row['group']}: {said}: {row['change']:.2f} [{row['low']:.2f}, "
         f"{row['high']:.2f}] {row['unit']}"
@@ -136,9 +137,8 @@ def line(row: Line) -> str:
 def junit(rows: Sequence[Line], name: str) -> str:
     """The rows as JUnit XML: what breaks a bound is a failure, what cannot be told is skipped."""
     kinds = {"broken": "failure", "cannot tell": "skipped"}
-    counts = {"tests": len(rows), "errors": 0}
-    counts |= {"failures": sum(row["answer"] == "broken" for row in rows)}
-    counts |= {"skipped": sum(row["answer"] == "cannot tell" for row in rows)}
+    answers = Counter(row["answer"] for row in rows)
+    counts = {"tests": len(rows), "errors": 0, "failures": answers["broken"], "skipped": answers["cannot tell"]}
     suite = ElementTree.Element("testsuite", {"name": name, **{key: str(value) for key, value in counts.items()}})
     for row in rows:
         title = f"{row['bound']}, {row['group']}"

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from prunescope.audit.contrast import Contrast
 from prunescope.audit.tables import Findings
+from prunescope.studies.contrast import Contrast
 
 NAMED = 3
 """Groups that are named at most."""

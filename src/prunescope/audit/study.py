@@ -10,7 +10,7 @@ from functools import cached_property, lru_cache
 from typing import Any, ClassVar, cast
 
 from prunescope.audit.claims import Claims
-from prunescope.audit.evidence import Column, Evidence, answers, check_seeds
+from prunescope.audit.evidence import answers, check_seeds
 from prunescope.audit.figures import figures
 from prunescope.audit.sentence import head
 from prunescope.audit.tables import Findings
@@ -19,10 +19,13 @@ from prunescope.base.errors import UsageError
 from prunescope.base.reference import StateRef
 from prunescope.base.value import Value
 from prunescope.measures import Neighbours, Outputs, WeightCount
+from prunescope.measures.answers import Answers
 from prunescope.measures.measure import Measure, SplitName
 from prunescope.measures.robustness import Condition, OtherData, OutputsUnder
 from prunescope.runs.graph.given import task_of
 from prunescope.runs.graph.nodes import Measured, Reading
+from prunescope.studies.contrast import Evidence
+from prunescope.studies.groups import Column
 from prunescope.studies.results import Results
 from prunescope.studies.study import Study, titled
 
@@ -140,18 +143,11 @@ class Audit:
         return _findings(self, cast(Hashable, results))
 
     def _settings(self) -> Settings:
-        return Settings(
-            dense=self.dense.id,
-            pruned={name: state.id for name, state in self.pruned.items()},
-            twins={name: state.id for name, state in self.twins.items()},
-            controls={name: state.id for name, state in self.controls.items()},
-            conditions={name: condition.id for name, condition in self.conditions.items()},
-            split=self.split,
-            groups=tuple(self.groups),
-            gate=dict(self.gate),
-            delta=self.delta,
-            why=self.why,
-        )
+        kinds: dict[str, Mapping[str, Value]] = {"pruned": self.pruned, "twins": self.twins, "controls": self.controls}
+        kinds["conditions"] = self.conditions
+        ids: dict[str, Any] = {kind: {name: one.id for name, one in named.items()} for kind, named in kinds.items()}
+        plain = {name: getattr(self, name) for name in ("split", "gate", "delta", "why")}
+        return Settings(dense=self.dense.id, groups=tuple(self.groups), **ids, **plain)
 
 
 @lru_cache(maxsize=2)
@@ -167,13 +163,12 @@ def _evidence(audit: Audit, results: Any, condition: str = "") -> Evidence:
     like = results[audit.outputs("dense", condition)]
     if len(like["index"]) < FEWEST:
         raise UsageError(f"{len(like['index'])} examples say nothing of a network; give at least {FEWEST}")
-    sizes = {name: results[audit.size(name)] for name in audit.states}
-    known = {
-        name: answers(
-            name, results[audit.outputs(name, condition)], 1 - float(size["kept"] / sizes["dense"]["weights"]), like
-        )
-        for name, size in sizes.items()
-    }
+    weights = results[audit.size("dense")]["weights"]
+
+    def known(kind: Mapping[str, StateRef]) -> tuple[Answers, ...]:
+        sparsity = {name: 1 - float(results[audit.size(name)]["kept"] / weights) for name in kind}
+        return tuple(answers(name, results[audit.outputs(name, condition)], sparsity[name], like) for name in kind)
+
     other = condition and isinstance(audit.conditions[condition], OtherData)
     count = max(like["log_probability"].shape[1], int(like["label"].max()) + 1)
     names = tuple(task_of(audit.dense).data.source.class_names)
@@ -183,10 +178,10 @@ def _evidence(audit: Audit, results: Any, condition: str = "") -> Evidence:
             "is which cannot be told; give class_names=, one an output, in their order"
         )
     return Evidence(
-        dense=known["dense"],
-        pruned=tuple(known[name] for name in audit.pruned),
-        twins=tuple(known[name] for name in audit.twins),
-        controls=tuple(known[name] for name in audit.controls),
+        dense=known({"dense": audit.dense})[0],
+        pruned=known(audit.pruned),
+        twins=known(audit.twins),
+        controls=known(audit.controls),
         index=like["index"],
         classes=names or tuple(map(str, range(count))),
         groups={} if other else audit.groups,

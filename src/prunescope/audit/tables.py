@@ -6,15 +6,15 @@ Belongs here: rows from contrasts. Does not belong here: statistics (`contrast.p
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from prunescope.audit.contrast import Contrast, Part
-from prunescope.audit.evidence import Answers, Evidence, Labels
 from prunescope.base.streams import stream
-from prunescope.measures.answers import calibration_error, exemplars, recall_distortion, shares
+from prunescope.measures.answers import Answers, exemplars, recall_distortion, shares
 from prunescope.studies import paired
+from prunescope.studies.contrast import Contrast, Evidence, Labels
+from prunescope.studies.groups import Part
 from prunescope.studies.paired import Flags
 from prunescope.studies.plot import Row
 from prunescope.studies.statistics import Interval
@@ -92,44 +92,43 @@ class Findings:
 
     def groups(self, *families: str) -> list[Row]:
         """The change in error of every class, or of every group of the user's (no family named), worst first."""
-        return [row for one in self.treated for row in self._groups(one, one.places(*families))]
+        return [row for one in self.treated for row in self._groups(one, families)]
 
-    def _groups(self, one: Contrast, places: NDArray[np.int64]) -> Sequence[Row]:
-        chosen = [one.parts[place] for place in places]
-        changes = one.changes.at(places)
-        rows = [self._part(one, part, changes, k, self.twins) for k, part in enumerate(chosen)]
-        if self.evidence.twins:
-            excess = one.floor.excess.at(places)
-            for k, row in enumerate(rows):
-                row |= {"excess over seeds": 100 * excess.estimate[k], "excess low": 100 * excess.low[k]}
-                row |= {"excess high": 100 * excess.high[k], "p beyond seeds": one.floor.p[places[k]]}
-                row |= {"dispersion": one.floor.dispersion[places[k]]}
-        return [rows[k] for k in np.argsort(-changes.estimate, kind="stable")]
+    def _groups(self, one: Contrast, families: Sequence[str]) -> list[dict[str, Any]]:
+        rows = [
+            self._part(one, one.parts[place], one.changes.interval(place), self.twins) | self._beyond(one, place)
+            for place in one.places(*families)
+        ]
+        return sorted(rows, key=lambda row: -row["change"])
+
+    def _beyond(self, one: Contrast, place: int) -> dict[str, Any]:
+        if not self.evidence.twins:
+            return {}
+        excess = one.floor.excess.interval(place).times(100)
+        ends = {"excess over seeds": excess.estimate, "excess low": excess.low, "excess high": excess.high}
+        return ends | {"p beyond seeds": one.floor.p[place], "dispersion": one.floor.dispersion[place]}
 
     @cached_property
     def difficulty(self) -> list[Row]:
         """The change in error by fifths of difficulty, easiest first."""
         rows: list[Row] = []
+        twins = [twin.by_difficulty[2] for twin in self.twins] if len(self.twins) > 1 else []
         for one in self.treated:
             judge, parts, changes = one.by_difficulty
-            twins = [twin.by_difficulty for twin in self.twins] if len(self.twins) > 1 else []
             for k, part in enumerate(parts):
-                row = self._part(one, part, changes, k, [])
-                beside = _beside([100 * float(family.estimate[k]) for _, _, family in twins])
-                rows.append(row | beside | {"judged by": judge})
+                beside = _beside([100 * family.interval(k).estimate for family in twins])
+                rows.append(self._part(one, part, changes.interval(k), []) | beside | {"judged by": judge})
         return rows
 
-    def _part(
-        self, one: Contrast, part: Part, changes: paired.Family, k: int, twins: Sequence[Contrast]
-    ) -> dict[str, object]:
+    def _part(self, one: Contrast, part: Part, change: Interval, twins: Sequence[Contrast]) -> dict[str, Any]:
         return {
             "network": one.other.name,
             "family": part.family,
             "group": part.name,
-            "examples": int(changes.n[k]),
+            "examples": int(part.rows.sum()),
             "dense": 100 * float(one.dense.wrong[part.rows].mean()),
             "pruned": 100 * float(one.other.wrong[part.rows].mean()),
-            **_interval(changes.interval(k), 100),
+            **_interval(change, 100),
             "lost": int(one.lost[part.rows].sum()),
             "won": int(one.won[part.rows].sum()),
             **_beside([100 * float(twin.change[part.rows].mean()) for twin in twins]),
@@ -206,19 +205,20 @@ class Findings:
     @cached_property
     def robustness(self) -> list[Row]:
         """The error of every network by corruption and severity, 0 without."""
-        rows: list[Row] = []
-        parts = [(name.split(" "), found) for name, found in self.under.items() if " " in name]
-        severities = [(corruption, int(severity), found) for (corruption, severity), found in parts]
-        plain = [(corruption, 0, self) for corruption in dict.fromkeys(corruption for corruption, *_ in severities)]
-        for corruption, severity, found in (*plain, *severities):
-            series = {one.other.name: one.other.name for one in found.treated}
-            twins = {one.other.name: "another seed" for one in found.twins}
-            networks = [found.evidence.dense, *(one.other for one in (*found.treated, *found.twins))]
-            for one in networks:
-                point: dict[str, object] = {"corruption": corruption, "severity": severity, "network": one.name}
-                point |= {"series": ({"dense": "dense"} | series | twins)[one.name]}
-                rows.append({**point, "error, %": 100 * float(one.wrong.mean())})
-        return rows
+        parts = [(name.partition(" "), found) for name, found in self.under.items() if " " in name]
+        severe = [(corruption, severity, found) for (corruption, _, severity), found in parts]
+        plain = [(corruption, "0", self) for corruption in dict.fromkeys(corruption for corruption, *_ in severe)]
+        return [
+            {
+                "corruption": corruption,
+                "severity": int(severity),
+                "network": one.name,
+                "series": "another seed" if one in found.evidence.twins else one.name,
+                "error, %": 100 * float(one.wrong.mean()),
+            }
+            for corruption, severity, found in (*plain, *severe)
+            for one in found.evidence.networks
+        ]
 
     @cached_property
     def safe(self) -> tuple[float | None, str]:
@@ -243,11 +243,11 @@ def _predictions(networks: Sequence[Answers]) -> Labels:
     return np.stack([network.prediction for network in sorted(networks, key=lambda one: one.digest)])
 
 
-def _interval(interval: Interval, scale: float) -> dict[str, object]:
+def _interval(interval: Interval, scale: float) -> dict[str, Any]:
     return {"change": scale * interval.estimate, "low": scale * interval.low, "high": scale * interval.high}
 
 
-def _beside(twins: Sequence[float]) -> dict[str, object]:
+def _beside(twins: Sequence[float]) -> dict[str, Any]:
     """The twins' changes beside the pruned network's; nothing where there is no twin."""
     if not twins:
         return {}
@@ -258,5 +258,5 @@ _MEASURES: tuple[tuple[str, float, Callable[[Answers], float], Callable[[Contras
     ("error, %", 100, lambda one: float(one.wrong.mean()), lambda c: c.overall),
     ("negative log likelihood, nats", 1, lambda one: float(one.loss.mean()), lambda c: c.moved(lambda one: one.loss)),
     ("Brier score", 1, lambda one: float(one.brier.mean()), lambda c: c.moved(lambda one: one.brier)),
-    ("calibration error, %", 100, lambda one: calibration_error(one.confidence, ~one.wrong), lambda c: c.calibration),
+    ("calibration error, %", 100, lambda one: one.calibration, lambda c: c.calibration),
 )

@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from itertools import count, islice
 from typing import Any
 
-from prunescope.audit.origins.stored_runs import recipe_of
 from prunescope.base.errors import UsageError
 from prunescope.base.reference import StateRef
 from prunescope.runs.execution.display import default_display, duration
 from prunescope.runs.execution.ensure import ensure
 from prunescope.runs.execution.preparation import prepare, workers_for
 from prunescope.runs.execution.status import Display
+from prunescope.runs.given.stored import recipe_of
 from prunescope.runs.graph.families import final
 from prunescope.runs.graph.recipe import Fresh, Recipe
 from prunescope.runs.machine.pricing import cost

@@ -6,15 +6,14 @@ from typing import ClassVar
 class PrunescopeError(Exception):
     """A problem that prunescope understands; the command line prints its message without a traceback."""
 
-    exit_code: ClassVar[int] = 1
+    exit_code: ClassVar[int] = 2
+    """Of the command line: what was asked for cannot be done. 1 is an answer: a bound is broken, a file is damaged."""
     permanent: ClassVar[bool] = False
     """Whether the same recipe would meet this failure again; such a run is stored as failed."""
 
 
 class UsageError(PrunescopeError):
     """The caller asked for something that cannot be: an unknown field, an impossible schedule."""
-
-    exit_code: ClassVar[int] = 2
 
 
 class TooFewReplicates(UsageError):

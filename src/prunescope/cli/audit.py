@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import shlex
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,7 +14,6 @@ from rich.text import Text
 from prunescope.base.errors import UsageError
 from prunescope.cli import options
 from prunescope.cli.overrides import gather
-from prunescope.cli.problems import message_and_code
 from prunescope.cli.screen import answers, messages
 
 if TYPE_CHECKING:
@@ -29,21 +27,6 @@ Dense = Annotated[
 Pruned = Annotated[list[str], typer.Argument(metavar="PRUNED...", help="What was made of it, the same kinds.")]
 
 
-@contextlib.contextmanager
-def _refusing() -> Iterator[None]:
-    """Whatever cannot be audited, or written, ends with 2: 1 says that a bound is broken."""
-    try:
-        yield
-    except (typer.Exit, BrokenPipeError):
-        raise
-    except Exception as problem:
-        text, code = message_and_code(problem)
-        if code != 1:
-            raise
-        raise UsageError(text) from problem
-
-
-@_refusing()
 def audit(
     dense: Dense,
     pruned: Pruned,

@@ -9,8 +9,8 @@ import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
-from prunescope.base.errors import DataError
 from prunescope.cli import options
+from prunescope.cli.problems import print_problem
 from prunescope.cli.screen import answers, messages, size, table
 
 app = typer.Typer(no_args_is_help=True, help="Data sets: where they lie, download, check.")
@@ -133,4 +133,5 @@ def check(name: Name) -> None:
     console.print(rows)
     console.print(Text(f"\n{name}: {checked.state}"))
     if checked.state != "present":
-        raise DataError(checked.problem or f"{name} is {checked.state}")
+        print_problem(checked.problem or f"{name} is {checked.state}")
+        raise typer.Exit(1)

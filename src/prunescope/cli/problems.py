@@ -12,10 +12,11 @@ from typer.core import TyperGroup
 from prunescope.base.errors import PrunescopeError
 from prunescope.cli.screen import messages
 
+CANNOT = PrunescopeError.exit_code
 INTERRUPTED = 130
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-PIPE_CLOSED = 1
-"""As Python itself exits when the reader of a pipe is gone."""
+PIPE_CLOSED = 141
+"""As a shell says of a process that SIGPIPE ended."""
 
 
 class Commands(TyperGroup):
@@ -38,9 +39,8 @@ class Commands(TyperGroup):
                 raise
             if ctx.params.get("debug"):
                 raise
-            text, code = message_and_code(problem)
-            print_problem(text)
-            raise typer.Exit(code) from None
+            print_problem(_message(problem))
+            raise typer.Exit(getattr(problem, "exit_code", CANNOT)) from None
 
 
 def _hint_at_settings(problem: Any) -> None:
@@ -53,22 +53,20 @@ def _hint_at_settings(problem: Any) -> None:
         problem.possibilities = [*(problem.possibilities or ()), setting]
 
 
-def message_and_code(problem: Exception) -> tuple[str, int]:
-    """The message of a problem, and the exit code: 2 for usage, 130 for Ctrl-C, 1 for everything else."""
+def _message(problem: Exception) -> str:
     if isinstance(problem, PrunescopeError):
-        return str(problem), problem.exit_code
+        return str(problem)
     from prunescope.base.blame import explain, place_of
 
     if place_of(problem):
-        return f"{explain(problem)}; `prunescope --debug ...` shows the whole traceback", 1
+        return f"{explain(problem)}; `prunescope --debug ...` shows the whole traceback"
     if isinstance(problem, OSError) and problem.strerror:
         place = f"{problem.filename}: " if problem.filename else ""
         fix = "; free some space, and the same command goes on" if problem.errno in _FULL else ""
-        return f"{place}{problem.strerror}{fix}", 1
+        return f"{place}{problem.strerror}{fix}"
     return (
         f"unexpected {type(problem).__name__}: {problem}\n"
-        "This is a defect in prunescope or in the study's own code; `prunescope --debug ...` shows where",
-        1,
+        "This is a defect in prunescope or in the study's own code; `prunescope --debug ...` shows where"
     )
 
 

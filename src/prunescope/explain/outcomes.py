@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunescope.measures import Examples
-from prunescope.measures.answers import calibration_error
+from prunescope.measures.answers import Answers
 from prunescope.measures.measure import Measure
 from prunescope.measures.outputs import Outputs
 from prunescope.tasks.targets import Target
@@ -56,10 +56,9 @@ def _error(values: Values) -> float:
 
 
 def _calibration(values: Values) -> float:
-    right = values["log_probability"].argmax(axis=1) == values["label"]
-    return 100 * calibration_error(np.exp(values["log_probability"].max(axis=1)), right)
+    return 100 * Answers(values["log_probability"], values["label"]).calibration
 
 
 def _worst_class(values: Values) -> float:
-    wrong = values["log_probability"].argmax(axis=1) != values["label"]
+    wrong = Answers(values["log_probability"], values["label"]).wrong
     return 100 * max(float(wrong[values["label"] == label].mean()) for label in np.unique(values["label"]))

@@ -5,7 +5,6 @@ pruning consists of, and the share of every part in what pruning changed.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 

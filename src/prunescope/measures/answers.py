@@ -1,11 +1,65 @@
 """What the answers of networks are worth: proper scores, calibration, weak classes, and whole populations."""
 
+from dataclasses import dataclass
+from functools import cached_property
+
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
+from prunescope.base.value import array_digest
+
 Numbers = NDArray[np.floating]
 Labels = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What one network answers to some examples.
+
+    log_probability: float32 [N, C]. label: int64 [N]. name: as a report calls the network.
+    sparsity: a fraction of the prunable weights of the dense network.
+    """
+
+    log_probability: NDArray[np.float32]
+    label: Labels
+    name: str = ""
+    sparsity: float = float("nan")
+
+    @cached_property
+    def digest(self) -> str:
+        """Of the predictions: what draws are keyed by, so that no name or origin of a network changes an interval."""
+        return array_digest(self.prediction)
+
+    @cached_property
+    def prediction(self) -> Labels:
+        """The most probable class, [N]."""
+        return np.asarray(self.log_probability.argmax(axis=1))
+
+    @cached_property
+    def wrong(self) -> NDArray[np.bool_]:
+        """Whether that is not the label, [N]."""
+        return np.asarray(self.prediction != self.label)
+
+    @cached_property
+    def confidence(self) -> NDArray[np.float64]:
+        """The probability of the prediction, [N]."""
+        return np.asarray(np.exp(self.log_probability.max(axis=1).astype(np.float64)))
+
+    @cached_property
+    def loss(self) -> NDArray[np.float64]:
+        """Negative log likelihood, nats, [N]."""
+        return negative_log_likelihood(self.log_probability, self.label)
+
+    @cached_property
+    def brier(self) -> NDArray[np.float64]:
+        """Brier score, [N]."""
+        return brier(self.log_probability, self.label)
+
+    @cached_property
+    def calibration(self) -> float:
+        """Calibration error, a fraction."""
+        return calibration_error(self.confidence, ~self.wrong)
 
 
 def negative_log_likelihood(log_probability: Numbers, label: Labels) -> NDArray[np.float64]:

@@ -45,6 +45,8 @@ _ID = re.compile(r"[0-9a-f]{32}")
 class DamagedBundle(PrunescopeError):
     """Files of a bundle are not what was published, each named."""
 
+    exit_code = 1
+
     def __init__(self, problems: Mapping[str, str]) -> None:
         """problems: by path, what is wrong."""
         self.problems = dict(problems)

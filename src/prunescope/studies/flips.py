@@ -1,12 +1,13 @@
-"""Single answers that a treatment loses and wins, beside those that another seed does."""
+"""Single examples: answers that a treatment loses and wins, and what is found at the head of a list."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from prunescope.studies.plot import Row
 from prunescope.studies.results import Numbers
-from prunescope.studies.statistics import t_interval
+from prunescope.studies.statistics import clopper_pearson, t_interval
 
 
 def flips(before: Numbers, after: Numbers) -> Iterator[Row]:
@@ -30,3 +31,14 @@ def flips(before: Numbers, after: Numbers) -> Iterator[Row]:
             more = t_interval(by_after - by_seed)
             row = {"pruning": by_after.mean(), "another seed": by_seed.mean(), "more": more.estimate}
             yield {"examples": group, "change": change, **row, "low": more.low, "high": more.high, "n": count}
+
+
+def found_among(hits: NDArray[np.bool_], lengths: Iterable[int], labels: Row, share: str) -> Iterator[Row]:
+    """The share of hits among the first n of a list, percent, with its exact 95 % interval: a row for each length.
+
+    hits: along the list. labels: columns that are the same in all rows. share: the name of the column of the share.
+    """
+    counts = np.cumsum(hits)
+    for n in lengths:
+        found = clopper_pearson(int(counts[n - 1]), n).times(100)
+        yield {**labels, "examples": n, share: found.estimate, "low": found.low, "high": found.high}

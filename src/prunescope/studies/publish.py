@@ -27,7 +27,9 @@ def publish(study: Study, store: Store, folder: Path, *, command: str = "", regi
     """Writes the report of whatever the store holds of a study; computes no reading and trains nothing.
 
     command: how to make the report again. registered: the study as it was registered, where replicates were added
-    since; by default itself. The same store gives the same bytes. Raises UsageError where nothing of the study is stored.
+    since; by default itself. The same store gives the same bytes.
+
+    Raises UsageError where nothing of the study is stored.
     """
     registered = registered or study
     planned, results = plan(nodes_of(study), store), StoredResults(store)

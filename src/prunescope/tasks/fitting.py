@@ -1,6 +1,6 @@
 """Tensors from elsewhere put into a network: what does not fit is named, and exact zeros of weights become masks.
 
-Belongs here: names and shapes against a network. Does not belong here: where tensors come from (`audit/origins/`).
+Belongs here: names and shapes against a network. Does not belong here: where tensors come from (`runs/given/`).
 """
 
 from collections.abc import Mapping

@@ -5,6 +5,7 @@ jin2022/column; beside them what another seed of the dense network does.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 import prunescope as ps
 from prunescope.base.streams import stream
 from prunescope.measures import Outputs
-from prunescope.measures.answers import calibration_error, exemplars
+from prunescope.measures.answers import Answers, exemplars
 from prunescope.papers.jin2022.arms import LABELS, Arm, Benchmark
 from prunescope.papers.jin2022.figures import ALL, OVER_SPARSITY, level_rows
 from prunescope.papers.jin2022.quantities import OfNetwork, remaining
@@ -28,8 +29,7 @@ SEED = "another seed"
 SETS = 200
 """Random halves of the replicates."""
 
-Classes = NDArray[np.int64]
-Values = Mapping[str, NDArray[np.float64]]
+Values = Mapping[str, NDArray[Any]]
 
 
 def build(settings: Settings, scale: str) -> ps.Study:
@@ -67,12 +67,7 @@ def outputs(bench: Benchmark, arm: Arm, noise: float, level: int) -> list[ps.Rea
 
 def calibration(bench: Benchmark, arm: Arm, noise: float, level: int) -> ps.Quantity:
     """Root mean square calibration error on the test set, percent."""
-
-    def error(found: Values) -> float:
-        sure = np.exp(found["log_probability"].max(axis=1).astype(np.float64))
-        return 100 * calibration_error(sure, found["log_probability"].argmax(axis=1) == found["label"])
-
-    return ps.each(error, outputs(bench, arm, noise, level), unit="%")
+    return ps.each(lambda found: 100 * _read(found).calibration, outputs(bench, arm, noise, level), unit="%")
 
 
 def changed(bench: Benchmark, arm: Arm, noise: float, level: int) -> ps.Quantity:
@@ -87,11 +82,11 @@ def _by_seed(bench: Benchmark, noise: float) -> ps.Quantity:
 
 
 def _apart(one: Values, other: Values) -> float:
-    return 100 * float((_predictions(one) != _predictions(other)).mean())
+    return 100 * float((_read(one).prediction != _read(other).prediction).mean())
 
 
-def _predictions(found: Values) -> Classes:
-    return np.asarray(found["log_probability"].argmax(axis=1))
+def _read(found: Values) -> Answers:
+    return Answers(found["log_probability"], found["label"])
 
 
 def _over_levels(
@@ -118,7 +113,7 @@ def flagged(bench: Benchmark, arm: Arm, noise: float, level: int) -> ps.Quantity
     dense, others = outputs(bench, "dense", noise, 0), outputs(bench, arm, noise, level)
 
     def share(results: ps.Results) -> list[float]:
-        before, after = (np.array([_predictions(results[node]) for node in nodes]) for nodes in (dense, others))
+        before, after = (np.array([_read(results[node]).prediction for node in nodes]) for nodes in (dense, others))
         draws, size = stream(0, "exemplars", noise_name(noise)), len(before) // 2
         halves = [torch.randperm(len(before), generator=draws).numpy() for _ in range(SETS)]
         found = [exemplars(before[order[:size]], after[order[size : 2 * size]]).mean() for order in halves]

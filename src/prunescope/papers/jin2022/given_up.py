@@ -10,7 +10,7 @@ from prunescope.papers.jin2022.arms import Numbers
 from prunescope.papers.jin2022.claims import MORE, Says
 from prunescope.papers.jin2022.leave_out import LeaveOut
 from prunescope.papers.readings import at_end
-from prunescope.studies import statistics
+from prunescope.studies.flips import found_among
 
 FIRST = 64
 """How many images are shown, and on how many the claim is judged; proposed."""
@@ -31,12 +31,8 @@ def precision(series: str, order: NDArray[np.int64], noisy: NDArray[np.bool_]) -
 
     order: places of examples, most suspect first. noisy: bool [N], whether the label of an example was changed.
     """
-    hits, rows = np.cumsum(noisy[order]), list[ps.Row]()
-    for n in [2**k for k in range(len(order).bit_length()) if 2**k < len(order)] + [len(order)]:
-        share = statistics.clopper_pearson(int(hits[n - 1]), n)
-        ends = {"low": 100 * share.low, "high": 100 * share.high}
-        rows.append({"series": series, "examples": n, "precision": 100 * share.estimate, **ends})
-    return rows
+    lengths = [2**k for k in range(len(order).bit_length()) if 2**k < len(order)] + [len(order)]
+    return list(found_among(noisy[order], lengths, {"series": series}, "precision"))
 
 
 def precision_plot(changed: str) -> ps.Lines:

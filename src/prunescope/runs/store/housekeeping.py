@@ -22,6 +22,7 @@ MANY = 8
 """How many candidates a message about an ambiguous id lists."""
 _OF_WORK = ("tmp", "logs", "damaged", "leases", "workers")
 """What only matters while work goes on, or to people: `gc` removes it where nobody works."""
+_SEALED = ("runs", "readings", "partial", "pins", "registered", "networks", "prices")
 _OWNED = (
     re.compile(r"(?P<room>runs)/../(?P<node>[0-9a-f]{32})/(manifest\.json|(state|trace)-[^/]*)"),
     re.compile(r"(?P<room>readings|partial)/(../)?(?P<node>[0-9a-f]{32})\.safetensors"),
@@ -81,8 +82,8 @@ class Checked:
 
 
 def files(store: Store) -> list[str]:
-    """The keys of everything that holds a result, and of the manifests that runs lack."""
-    found = {entry.key for name in ("runs", "readings") for entry in store.storage.entries(name)}
+    """The keys of everything that has a digest, and of the manifests that runs lack."""
+    found = {entry.key for name in _SEALED for entry in store.storage.entries(name)}
     lacking = {store.manifest_key(key.split("/")[2]) for key in found if key.startswith("runs/") and key.count("/") > 2}
     return sorted(found | lacking)
 
@@ -104,8 +105,8 @@ def _check(store: Store, key: str) -> None:
     content, name, file = store.storage.get(key), store.where(key), key.rpartition("/")[2]
     if content is None:
         raise StoreError("is missing: lost, or its run was killed while it was stored")
-    run = key.split("/")[2]
-    part = file.partition("-")[2].partition(".")[0]
+    run = key.rpartition("/")[0].rpartition("/")[2]
+    part = file.partition("-")[2].partition(".")[0] if key.startswith("runs/") else ""
     owner = f"{run}/{part}" if part else file.partition(".")[0]
     if file.endswith(".safetensors"):
         codec.from_bytes(content, name, owner)
@@ -113,11 +114,13 @@ def _check(store: Store, key: str) -> None:
         sealed.parse_trace(content, name, owner)
     elif file == "manifest.json":
         sealed.parse_manifest(content, name, run)
+    elif file.endswith(".json"):
+        sealed.parse_record(content, name)
     if part:
         seals: dict[str, str] = {}
         with contextlib.suppress(codec.Damaged):  # the manifest is checked by itself
             seals = sealed.parse_manifest(store.storage.get(store.manifest_key(run)) or b"", "", run).get("files", {})
-        if seals.get(file, seal := sealed.seal_of(content)) != seal:
+        if not sealed.is_named(content, seals.get(file)):
             raise codec.damaged(name, "it is not the file that the run's manifest names")
 
 

@@ -11,13 +11,14 @@ import numpy as np
 import pyarrow
 import pyarrow.parquet
 
-from prunescope.base.digest import text_digest
+from prunescope.base.digest import array_digest, text_digest
 from prunescope.runs.store.codec import damaged, header
 from prunescope.runs.store.storage import plain
 
 SEALED = 2
 """The manifest's "schema" from which on it has a digest; earlier ones are believed."""
 _KEY = b"prunescope"
+_PARQUET = b"PAR1"
 
 
 def manifest_bytes(manifest: Mapping[str, Any]) -> bytes:
@@ -85,13 +86,26 @@ def parse_trace(content: bytes, name: str, owner: str) -> dict[str, np.ndarray[A
 
 
 def seal_of(content: bytes) -> str:
-    """The digest that the file of a state, a reading or a trace carries; empty where none can be read."""
+    """How a manifest names the file of a state or a trace; empty where nothing can be read.
+
+    A state's is the digest that it carries. A trace is named by all of its bytes, since parquet says much beside its
+    columns.
+    """
     try:
-        if content[:4] == b"PAR1":
-            return str(_about(pyarrow.parquet.read_schema(pyarrow.BufferReader(content))).get("seal", ""))
+        if content[:4] == _PARQUET:
+            return array_digest(np.frombuffer(content, dtype=np.uint8))
         return str(header(content).get("seal", ""))
     except Exception:  # flipped bits can make a reader fail in any way
         return ""
+
+
+def is_named(content: bytes, seal: str | None) -> bool:
+    """Whether a manifest names this file; before 2027 traces by the digest that they carry, and others not at all."""
+    return seal in (None, seal_of(content)) or (content[:4] == _PARQUET and seal == _carried(content))
+
+
+def _carried(content: bytes) -> object:
+    return _about(pyarrow.parquet.read_schema(pyarrow.BufferReader(content))).get("seal")
 
 
 def _about(schema: pyarrow.Schema) -> dict[str, Any]:

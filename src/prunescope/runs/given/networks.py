@@ -1,6 +1,6 @@
 """Which network a state is of: the first of some that it fits, a narrower one of them, or the module that it came in.
 
-Belongs here: trying. Does not belong here: reading states (`origins/`), putting them in (`tasks/fitting.py`).
+Belongs here: trying. Does not belong here: reading states, putting them in (`tasks/fitting.py`).
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from prunescope.audit.origins.loaded import Loaded
-from prunescope.audit.origins.modules import load as load_module
 from prunescope.base.blame import blaming
 from prunescope.base.errors import UsageError
 from prunescope.base.state import Weights
 from prunescope.base.streams import stream
+from prunescope.runs.given.modules import load as load_module
+from prunescope.runs.given.tensors import Loaded
 from prunescope.tasks.compact import resize
 from prunescope.tasks.fitting import misfits, require_fit, weights_from
 from prunescope.tasks.model import Model, Network, network_of

@@ -4,19 +4,43 @@
 their code says, see `Networks`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from prunescope.audit.origins.loaded import Loaded
 from prunescope.base.errors import UsageError
+from prunescope.base.streams import Seeds
 from prunescope.runs.store.store import Store
+from prunescope.tasks.model import Network
+from prunescope.tasks.task import Task
 
 WRAPPED = ("state_dict", "model_state_dict", "model", "net", "network")
 """Where checkpoints keep a state dict beside epochs, optimizers and whatever else."""
-_EXACT = (torch.float16, torch.bfloat16)
+FIRST = Seeds()
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A state as it came in, made plain.
+
+    name: what messages call it.
+    tensors: float tensors as float32, by the names of its network, those of torch's state dicts.
+    module: the instance that it came from, in float32.
+    own: its network, where the origin knows it, and the tensors by the names that they have there.
+    task, seeds: its task and the seeds of its labels, where the origin knows them.
+    notes: what was done to the tensors, for people.
+    """
+
+    name: str
+    tensors: Mapping[str, Tensor]
+    module: nn.Module | None = None
+    own: tuple[Network, Mapping[str, Tensor]] | None = None
+    task: Task | None = None
+    seeds: Seeds = FIRST
+    notes: tuple[str, ...] = ()
 
 
 def load(thing: Any, name: str, store: Store) -> Loaded | None:
@@ -37,16 +61,21 @@ def plain(thing: Mapping[Any, Any], name: str) -> tuple[dict[str, Tensor], tuple
     if odd := [key for key, leaf in whole.items() if leaf.is_quantized]:
         raise UsageError(f"{name} has quantized tensors ({odd[0]}, ...); save it before quantization, or dequantized")
     whole = {key: leaf if leaf.layout is torch.strided else leaf.to_dense() for key, leaf in whole.items()}
-    notes = []
-    if any(leaf.dtype in _EXACT for leaf in whole.values()):
-        notes.append(f"{name}: tensors in half precision became float32, which changes none of them")
-    if any(leaf.dtype == torch.float64 for leaf in whole.values()):
-        notes.append(f"{name}: tensors in double precision were rounded to float32")
+    notes = list(converted(name, whole.values()))
     whole = {key: leaf.float() if leaf.is_floating_point() else leaf for key, leaf in whole.items()}
     pruned = _without_masks(whole)
     if pruned.keys() != whole.keys():
         notes.append(f"{name}: masks saved beside their weights were multiplied in")
     return pruned, tuple(notes)
+
+
+def converted(name: str, leaves: Iterable[Tensor]) -> Iterator[str]:
+    """What is said of tensors that become float32."""
+    kinds = {leaf.dtype for leaf in leaves}
+    if kinds & {torch.float16, torch.bfloat16}:
+        yield f"{name}: tensors in half precision became float32, which changes none of them"
+    if torch.float64 in kinds:
+        yield f"{name}: tensors in double precision were rounded to float32"
 
 
 def _state_dict(mapping: Mapping[Any, Any], name: str) -> Mapping[str, Tensor]:

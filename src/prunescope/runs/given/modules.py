@@ -2,11 +2,10 @@
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from prunescope.audit.origins.loaded import Loaded
 from prunescope.base.errors import UsageError
+from prunescope.runs.given.tensors import Loaded, converted
 from prunescope.runs.store.store import Store
 from prunescope.tasks.building import copied, made_permanent
 
@@ -24,11 +23,10 @@ def load(thing: Any, name: str, store: Store | None = None) -> Loaded | None:
             f"{name} keeps what is no plain tensor ({odd[0]}, ...), so it is not read; give it as it was before"
         )
     module = copied(_unwrapped(thing))
-    notes = []
+    notes = list[str]()
     if made_permanent(module):
         notes.append(f"{name}: the masks of torch.nn.utils.prune were multiplied in")
-    if any(leaf.dtype in (torch.float16, torch.bfloat16) for leaf in module.parameters()):
-        notes.append(f"{name}: weights in half precision became float32, which changes none of them")
+    notes += converted(name, module.parameters())
     if folded := _computed_zeros(module):
         notes.append(f"{name}: the parametrizations of {', '.join(folded)} were multiplied in, as they make zeros")
     module = module.float().requires_grad_()  # what was frozen to be used is pruned and flat like the rest

@@ -1,4 +1,7 @@
-"""Files of torch.save, of which only tensors and plain containers are read: nothing in a file is ever executed."""
+"""Files of safetensors, and of torch.save, of which only tensors and plain containers are read.
+
+Nothing in a file is ever executed.
+"""
 
 import pickle
 import re
@@ -8,22 +11,30 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 
-from prunescope.audit.origins import state_dicts
-from prunescope.audit.origins.loaded import Loaded
 from prunescope.base.errors import DataError, UsageError
+from prunescope.runs.given import tensors
+from prunescope.runs.given.tensors import Loaded
 from prunescope.runs.store.store import Store
 
 
 def load(thing: Any, name: str, store: Store) -> Loaded | None:
-    """The state dict in a file, whatever the file is called."""
-    if not isinstance(thing, str | Path) or not Path(thing).expanduser().is_file():
+    """The state dict in a file, whatever the file is called; only .safetensors is another kind than torch's."""
+    path = Path(thing).expanduser() if isinstance(thing, str | Path) else None
+    if path is None or not (path.is_file() or path.suffix == ".safetensors"):
         return None
-    return state_dicts.load(read(Path(thing).expanduser(), name), name, store)
+    return tensors.load(read(path, name), name, store)
 
 
 def read(path: Path, name: str) -> Mapping[Any, Any]:
-    """The mapping that torch.save wrote. Raises UsageError for a file with code in it, DataError for a damaged one."""
+    """The mapping in a file. Raises UsageError for a file with code in it, DataError for a damaged one."""
+    if path.suffix == ".safetensors":
+        try:
+            return load_file(path)
+        except (SafetensorError, OSError) as problem:
+            raise DataError(f"{name} cannot be read ({problem}); it is not there, or damaged") from None
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as problem:  # a damaged file can fail in many ways

@@ -1,9 +1,9 @@
-"""From whatever a user has to states that an audit compares.
+"""From whatever a user has, and the examples that it is looked at with, to states.
 
 Belongs here: putting origins, networks and data together. Does not belong here: each of them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -11,12 +11,12 @@ from typing import Any, Self
 import torch
 from pydantic import JsonValue
 
-from prunescope.audit.networks import Networks
-from prunescope.audit.origins import load
-from prunescope.audit.origins.loaded import FIRST
 from prunescope.base.errors import UsageError
 from prunescope.base.reference import StateRef
 from prunescope.base.streams import Seeds
+from prunescope.runs.given import files, modules, open_lth, stored, tensors
+from prunescope.runs.given.networks import Networks
+from prunescope.runs.given.tensors import FIRST, Loaded
 from prunescope.runs.graph.families import final
 from prunescope.runs.graph.given import Run, given
 from prunescope.runs.graph.recipe import Recipe
@@ -29,6 +29,14 @@ from prunescope.tasks.task import CLASSES, Data, Task
 
 EXAMPLES = 8
 """Examples on which two networks are compared."""
+ORIGINS: tuple[Callable[[Any, str, Store], Loaded | None], ...] = (
+    modules.load,
+    tensors.load,
+    open_lth.load,
+    files.load,
+    stored.load,
+)
+"""Asked in this order; one that does not know what was given returns None."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +107,7 @@ def states(
                     )
                 place, network = place or Examples.of(run.task, run.seeds), network or run.task.network
             continue
-        loaded = load(thing, str(thing) if isinstance(thing, str | Path) else name, store)
+        loaded = _load(thing, str(thing) if isinstance(thing, str | Path) else name, store)
         if examples is None and loaded.task is not None:
             place = Examples.of(loaded.task, loaded.seeds)
         if place is None:
@@ -109,6 +117,18 @@ def states(
         made[name] = given(fitted.weights, place.task(fitted.network), seeds=place.seeds)
         notes += fitted.notes
     return States(made, (*notes, *_equal(made)))
+
+
+def _load(thing: Any, name: str, store: Store) -> Loaded:
+    """The tensors of whatever a user gave. Raises UsageError for what cannot be read, and for what is no origin."""
+    for origin in ORIGINS:
+        if (loaded := origin(thing, name, store)) is not None:
+            return loaded
+    raise UsageError(
+        f"{name} is neither a file that is here nor the beginning of a run's id in {store.url}"
+        if isinstance(thing, str)
+        else f"{name} is a {type(thing).__name__}; give a module, a state dict, the path of a file, or the id of a run"
+    )
 
 
 def _networks(examples: Examples, like: Any, prunable: Prunable | None, output: int | str | None) -> Networks:

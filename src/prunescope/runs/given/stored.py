@@ -3,11 +3,11 @@
 import re
 from typing import Any
 
-from prunescope.audit.origins.loaded import Loaded
 from prunescope.base.errors import UsageError
 from prunescope.base.kinds import KIND, import_all
 from prunescope.base.reference import FINAL
 from prunescope.base.streams import Seeds
+from prunescope.runs.given.tensors import Loaded
 from prunescope.runs.graph.described import task_of_manifest, value_of
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.runs.store.housekeeping import find

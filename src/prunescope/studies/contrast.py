@@ -1,108 +1,76 @@
-"""One network against the dense one: what changed, for whom, and whether it is more than another seed changes.
+"""What several networks answer to the same examples, and one of them against the dense one.
 
-Belongs here: the groups of examples that are looked at, and the statistics of a contrast, each computed once. Does not
-belong here: how they are told (`tables.py`, `claims.py`).
+What changed, for whom, and whether it is more than another seed changes; each statistic is computed once, when it is
+first asked for. Belongs here: answers side by side. Does not belong here: the statistics themselves (`paired.py`), how
+they are told.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import combinations
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from prunescope.audit.evidence import Answers, Evidence
 from prunescope.base.streams import stream
-from prunescope.measures.answers import calibration_error, divergence
+from prunescope.measures.answers import Answers, calibration_error, divergence
 from prunescope.studies import paired, statistics
-from prunescope.studies.groups import equal_groups
+from prunescope.studies.groups import Column, Part, by_difficulty, membership, parts_of
 from prunescope.studies.paired import Family, Flags, Floor
+from prunescope.studies.results import Numbers
 from prunescope.studies.statistics import Interval
 
-CROSSED = 10
-"""The fewest examples of a crossing of two columns that it is looked at from; proposed."""
-QUANTILES = 5
-"""Groups by difficulty; proposed."""
+Labels = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
-    """A group of examples.
+class Evidence:
+    """All networks' answers to one set of examples.
 
-    family: "all", "class", a column's name or two. name: of the group. rows: which examples are in it, bool [N].
+    dense, pruned, twins: the network audited, what pruning made of it, other seeds of the dense one.
+    controls: networks that were treated like the pruned ones without pruning, or that are small without it.
+    index: places in the source, [N].
+    classes: their names. groups: the user's columns by name.
+    neighbours: places of the nearest examples in the other half, int64 [N, K].
     """
 
-    family: str
-    name: str
-    rows: Flags
+    dense: Answers
+    pruned: tuple[Answers, ...]
+    twins: tuple[Answers, ...]
+    index: Labels
+    classes: tuple[str, ...]
+    groups: Mapping[str, Column]
+    neighbours: Labels
+    controls: tuple[Answers, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.index)
 
     @property
-    def title(self) -> str:
-        """Family and name, as they are read."""
-        plain = {"all": "all examples", "difficulty": self.name}
-        return plain.get(self.family, f"{self.family} {self.name}")
+    def label(self) -> Labels:
+        """The labels used, [N]."""
+        return self.dense.label
 
+    @property
+    def seeds(self) -> tuple[Answers, ...]:
+        """All dense networks, the audited one first."""
+        return (self.dense, *self.twins)
 
-def parts_of(evidence: Evidence) -> list[Part]:
-    """All groups of examples but those by difficulty; crossings of fewer than 10 examples are left out."""
-    everything = np.ones(len(evidence), dtype=bool)
-    return [Part("all", "all", everything), *_classes(evidence), *_groups(evidence)]
+    @property
+    def networks(self) -> tuple[Answers, ...]:
+        """All of them."""
+        return (self.dense, *self.pruned, *self.controls, *self.twins)
 
+    @cached_property
+    def dense_wrong(self) -> Flags:
+        """Which dense networks are wrong on which example, [D, N]."""
+        return np.stack([seed.wrong for seed in self.seeds])
 
-def membership(parts: list[Part]) -> Flags:
-    """Which example is in which group: bool [N, G]."""
-    return np.stack([part.rows for part in parts], axis=1)
-
-
-def _classes(evidence: Evidence) -> Iterator[Part]:
-    for code, name in enumerate(evidence.classes):
-        rows = evidence.label == code
-        if rows.any():
-            yield Part("class", name, rows)
-
-
-def _groups(evidence: Evidence) -> Iterator[Part]:
-    columns = [(title, column.names, column.codes) for title, column in evidence.groups.items()]
-    for title, names, codes in columns:
-        for code, name in enumerate(names):
-            yield Part(title, name, codes == code)
-    for (title, names, codes), (other_title, other_names, other_codes) in combinations(columns, 2):
-        for code, name in enumerate(names):
-            for other, other_name in enumerate(other_names):
-                rows = (codes == code) & (other_codes == other)
-                if rows.sum() >= CROSSED:
-                    yield Part(f"{title} × {other_title}", f"{name} × {other_name}", rows)
-
-
-def by_difficulty(score: NDArray[np.float64]) -> list[Part]:
-    """Fifths of the examples by a score that is high for difficult ones, the easiest first."""
-    groups = min(QUANTILES, len(score))
-    fifth = equal_groups(score, groups)
-    names = ["easiest", *(f"fifth {k}" for k in range(2, groups)), "hardest"]
-    return [Part("difficulty", names[k], fifth == k) for k in range(groups)]
-
-
-def difficulty(evidence: Evidence, other: Answers) -> tuple[str, NDArray[np.float64]]:
-    """How difficult every example is, [N], by nobody who is compared, and who says so.
-
-    It is the mean loss of the twins, the network compared (`other`) not among them. Without such a twin it is
-    cross-fitted: the mean loss of the dense network and the other on the nearest examples of the other half, so that
-    no network's luck with an example decides in which group the example is.
-    """
-    judges = [twin for twin in evidence.twins if twin is not other]
-    if judges:
-        names = ", ".join(twin.name for twin in judges)
-        return f"mean loss of {names}", np.mean([twin.loss for twin in judges], axis=0)
-    both = (evidence.dense.loss + other.loss) / 2
-    return (
-        "mean loss of both networks on the nearest examples of the other half",
-        both[evidence.neighbours].mean(axis=1),
-    )
-
-
-Numbers = NDArray[np.float64]
+    @cached_property
+    def parts(self) -> list[Part]:
+        """All groups of examples but those by difficulty."""
+        return parts_of(Column(self.classes, self.label), self.groups)
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,10 +119,10 @@ class Contrast:
         """KL(dense || other), nats, [N]."""
         return divergence(self.dense.log_probability, self.other.log_probability)
 
-    @cached_property
+    @property
     def parts(self) -> list[Part]:
         """All groups of examples but those by difficulty."""
-        return parts_of(self.evidence)
+        return self.evidence.parts
 
     def places(self, *families: str) -> NDArray[np.int64]:
         """Which of the parts belong to some families; no family named: to those of the user's groups."""
@@ -169,7 +137,7 @@ class Contrast:
     @cached_property
     def overall(self) -> Interval:
         """The change in error over all examples, a fraction; by itself, not jointly with groups."""
-        return self.alone(self.change)
+        return self.alone(self.change).worst
 
     @cached_property
     def changes(self) -> Family:
@@ -193,15 +161,30 @@ class Contrast:
     @cached_property
     def by_difficulty(self) -> tuple[str, list[Part], Family]:
         """Who says what is difficult, the groups, and the change in error of each, jointly."""
-        judge, score = difficulty(self.evidence, self.other)
+        judge, score = self.difficulty
         parts = by_difficulty(score)
         drawn = self._draws("difficulty")
         return judge, parts, paired.simultaneous(self.change, membership(parts), drawn, level=self.level)
 
-    def alone(self, change: Numbers, *, bounded: bool = True) -> Interval:
-        """The 95 % interval of one mean over examples."""
+    @property
+    def difficulty(self) -> tuple[str, Numbers]:
+        """How difficult every example is, [N], by nobody who is compared, and who says so.
+
+        It is the mean loss of the twins, the network compared not among them. Without such a twin it is cross-fitted:
+        the mean loss of both networks on the nearest examples of the other half, so that no network's luck with an
+        example decides in which group the example is.
+        """
+        judges = [twin for twin in self.evidence.twins if twin is not self.other]
+        if judges:
+            names = ", ".join(twin.name for twin in judges)
+            return f"mean loss of {names}", np.mean([twin.loss for twin in judges], axis=0)
+        nearest = ((self.dense.loss + self.other.loss) / 2)[self.evidence.neighbours].mean(axis=1)
+        return "mean loss of both networks on the nearest examples of the other half", nearest
+
+    def alone(self, change: Numbers, *, bounded: bool = True) -> Family:
+        """One mean over examples with its 95 % interval, a family of one group."""
         everything = np.ones((len(change), 1), dtype=bool)
-        return paired.simultaneous(change, everything, self._draws("alone"), bounded=bounded).worst
+        return paired.simultaneous(change, everything, self._draws("alone"), bounded=bounded)
 
     @cached_property
     def calibration(self) -> Interval:
@@ -216,7 +199,7 @@ class Contrast:
 
     def moved(self, of: Callable[[Answers], Numbers]) -> Interval:
         """The change in the mean of a number of every example, such as its loss."""
-        return self.alone(of(self.other) - of(self.dense), bounded=False)
+        return self.alone(of(self.other) - of(self.dense), bounded=False).worst
 
     def _draws(self, purpose: str) -> torch.Generator:
         return stream(0, "audit", purpose, self.other.digest)

@@ -10,9 +10,9 @@ from typing import Any
 
 from torch import Tensor
 
-from prunescope.audit.origins import state_dicts, torch_files
-from prunescope.audit.origins.loaded import Loaded
 from prunescope.base.errors import UsageError
+from prunescope.runs.given.files import read
+from prunescope.runs.given.tensors import Loaded, plain
 from prunescope.runs.store.store import Store
 from prunescope.tasks.model import Network, network
 
@@ -31,10 +31,10 @@ def load(thing: Any, name: str, store: Store) -> Loaded | None:
         place = _last(place if _models(place) else place / "main", name)
     elif not (_MODEL.fullmatch(place.name) and place.is_file()):
         return None
-    tensors, notes = state_dicts.plain(torch_files.read(place, str(place)), name)
+    tensors, notes = plain(read(place, str(place)), name)
     mask_file = place.with_name("mask.pth")
     if mask_file.exists():
-        masks = state_dicts.plain(torch_files.read(mask_file, str(mask_file)), str(mask_file))[0]
+        masks = plain(read(mask_file, str(mask_file)), str(mask_file))[0]
         if odd := [key for key in masks if key not in tensors or masks[key].shape != tensors[key].shape]:
             raise UsageError(f"{mask_file} has masks of {', '.join(odd)}, which {place.name} has not in that shape")
         tensors = {key: leaf * (masks[key] != 0) if key in masks else leaf for key, leaf in tensors.items()}
