@@ -7,6 +7,7 @@ what is missing for some studies, from a store in which they were run at scale s
 
 import json
 import sys
+from functools import cache
 from hashlib import blake2b
 from pathlib import Path
 
@@ -26,14 +27,20 @@ MANY = 64
 """Arrays of more numbers are kept as their length and range."""
 
 
-def smoke_studies():
-    """Every study that needs no download, at scale smoke: pairs of name and study."""
-    modules = {entry.name: entry.module for entry in catalogue()}
-    for name in modules:
-        if name not in DOWNLOADED:
-            template = find(name, modules)
-            benchmark = "benchmark" in type(template.scales["smoke"]).model_fields
-            yield name, template.build("smoke", {"benchmark": "digits"} if benchmark else {})
+MODULES = {entry.name: entry.module for entry in catalogue()}
+
+
+def smoke_names():
+    """The names of every study that needs no download."""
+    return [name for name in MODULES if name not in DOWNLOADED]
+
+
+@cache
+def smoke_study(name):
+    """A study at scale smoke."""
+    template = find(name, MODULES)
+    benchmark = "benchmark" in type(template.scales["smoke"]).model_fields
+    return template.build("smoke", {"benchmark": "digits"} if benchmark else {})
 
 
 def first_run(node):
@@ -126,8 +133,8 @@ def add(store, names):
     from prunescope.runs.store.store import Store
 
     results, specimens = StoredResults(Store(store)), json.loads(SPECIMENS.read_text())
-    for name, study in smoke_studies():
-        for node in closure(study.nodes).values() if name in names else ():
+    for name in names:
+        for node in closure(smoke_study(name).nodes).values():
             if isinstance(node, Measured | Trace | Recipe) and (kind := kind_of(node)) not in specimens:
                 examples = first_run(node).train_examples
                 specimens[kind] = {name: kept(np.asarray(value), examples) for name, value in results[node].items()}
