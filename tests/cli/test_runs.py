@@ -34,6 +34,18 @@ def test_ls_show_verify(command, study, store) -> None:
     assert "delete" in checked.output
 
 
+def test_a_damaged_result_is_no_success(command, study, store) -> None:
+    words = ("run", study, "-s", "levels=1", "-s", "replicates=1", "--workers", 1)
+    command(*words)
+    damaged = next(store.glob("readings/*/*"))
+    damaged.write_bytes(damaged.read_bytes()[:50])
+    result = command("report", *words[1:-2])
+    assert (
+        result.exit_code == 2 and str(damaged) in result.output and "`prunescope run` makes them again" in result.output
+    )
+    assert command(*words).exit_code == 0 and damaged.exists()
+
+
 def test_gc_is_a_dry_run_and_keeps_what_is_pinned(command, study, store) -> None:
     assert command("run", study, "--workers", 1).exit_code == 0
     assert command("run", study, "-s", "lr=0.2", "--workers", 1).exit_code == 0

@@ -21,7 +21,7 @@ from rich.text import Text
 from prunescope.base.errors import UsageError
 from prunescope.cli import options
 from prunescope.cli.overrides import Nested, gather
-from prunescope.cli.problems import print_problem
+from prunescope.cli.problems import CANNOT, print_problem
 from prunescope.cli.screen import answers, messages, table
 
 if TYPE_CHECKING:
@@ -193,12 +193,19 @@ def command_of(words: list[str], order: Order, changes: list[str] | None, settin
 
 
 def publish_report(study: Study, store: Store, out: Path, command: str, registered: Study | None = None) -> None:
-    """Writes the report and prints its verdicts; exit code 1 if runs failed. registered: see `publish`."""
+    """Writes the report and prints its verdicts; exit code 1 if runs failed, 2 if results were damaged.
+
+    registered: see `publish`.
+    """
     from prunescope.studies.publish import publish
 
     published = publish(study, store, out, command=command, registered=registered)
     _print_verdicts(study, published)
     answers().print(Text(f"report: {published.page.resolve()}"), soft_wrap=True)
+    if store.set_aside:
+        lines = "\n".join(f"  {what}" for what in store.set_aside)
+        print_problem(f"results were damaged; `prunescope run` makes them again, and the report anew\n{lines}")
+        raise typer.Exit(CANNOT)
     if published.failures:
         lines = "\n".join(f"  {run[:12]}: {why}" for run, why in published.failures.items())
         print_problem(f"{len(published.failures)} runs failed; the report shows what there is\n{lines}")

@@ -60,6 +60,7 @@ class Store:
         self.storage = storage_at(at) if isinstance(at, str | Path) else at
         self.url = self.storage.url
         self.pulse = Pulse(self.storage)
+        self.set_aside: list[str] = []  # what was found damaged, for people
         schema = self.storage.get("SCHEMA")
         version = schema.decode(errors="replace").strip() if schema is not None else ""
         if version and version != str(SCHEMA):
@@ -70,7 +71,10 @@ class Store:
         if version:
             return
         if any(entry.key != "SCHEMA" for entry in self.storage.entries("")) and not self.storage.get("SCHEMA"):
-            raise StoreError(f"{self.url} holds other files and no store; choose an empty or new folder (--store)")
+            raise StoreError(
+                f"{self.url} holds other files and no store; choose an empty or new folder (--store). If it is a store "
+                f"that has lost its file SCHEMA, write {SCHEMA} into one"
+            )
         self.storage.put("SCHEMA", f"{SCHEMA}\n".encode())
 
     @property
@@ -165,9 +169,8 @@ class Store:
             except StoreError:
                 raise problem from None  # a store that cannot be written: its message says what to delete
             what = str(problem).partition(";")[0]
-            raise codec.Damaged(
-                f"{what}; it was moved to {self.where(aside)}, and the same command makes it again"
-            ) from problem
+            self.set_aside.append(f"{what}; it was moved to {self.where(aside)}")
+            raise codec.Damaged(f"{self.set_aside[-1]}, and the same command makes it again") from problem
 
     # -- runs
 
