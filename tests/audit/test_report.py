@@ -213,13 +213,12 @@ def test_the_gate_has_three_answers_and_only_a_broken_bound_is_a_failure(report,
 
 
 def test_as_many_examples_as_are_said_to_do_decide():
-    from prunescope.audit.gate import needed
-    from prunescope.studies.paired import simultaneous
+    from prunescope.studies.paired import examples_needed, simultaneous
 
     change, everything = np.array([1.0] * 20 + [0.0] * 480), np.ones((500, 1), bool)
     family = simultaneous(change, everything, None)
     assert family.high[0] > 0.05
-    enough = needed(family, 0.05, 500)
+    enough = examples_needed(family, 0.05, 500)
     for copies, decided in ((0.8, False), (1.2, True)):
         n = int(copies * enough)
         more = simultaneous(np.repeat(change, n // 500 + 1)[:: n // 500 + 1], everything, None)
