@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -43,12 +42,17 @@ def test_it_runs_in_an_empty_folder_without_network_in_time(path: Path, tmp_path
         "http_proxy": "http://127.0.0.1:9",
         "OMP_NUM_THREADS": "1",
     }
-    began = time.process_time()
+    began = children_seconds()
     done = subprocess.run(
         [sys.executable, "cells.py"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    assert time.process_time() - began < 300
+    assert children_seconds() - began < 2 * 300  # five minutes of two cores, whatever else the machine does
+
+
+def children_seconds() -> float:
+    used = os.times()
+    return used.children_user + used.children_system
 
 
 def _indented(code: str) -> str:

@@ -24,7 +24,7 @@ from prunescope.studies.statistics import false_positive_rate, t_interval
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "docs" / "results"
-PAGES = [ROOT / "README.md", *sorted(RESULTS.rglob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "docs" / "tour.md", *sorted(RESULTS.rglob("*.md"))]
 REASONS = Path(__file__).parent / "numbers_without_report.md"
 LINK = re.compile(r"\]\(([^)#]+)[^)]*\)")
 INTERVAL = re.compile(rf"\[({NUMBER.pattern}), ({NUMBER.pattern})\]")

@@ -37,6 +37,17 @@ def test_constraints_are_renewed_without_losing_comments_or_torch() -> None:
     assert renewed == "# why\nPyYAML==7.1\ntorch==2.9+cpu\nother==1\n"
 
 
+def test_a_release_has_absolute_links_and_pages_of_the_repository() -> None:
+    names = runpy.run_path(str(ROOT / "tools" / "addresses.py"))
+    where = ("https://example.org/owner/name", "v1")
+    links = re.findall(r"\]\(([^)]+)\)", names["absolute"]((ROOT / "README.md").read_text(), *where))
+    assert links and all(link.startswith("https://") for link in links)
+    inside = [link.split("/v1/")[1].partition("#")[0] for link in links if link.startswith(where[0])]
+    assert inside and all((ROOT / path).exists() for path in inside)
+    project = tomllib.loads(names["with_urls"]((ROOT / "pyproject.toml").read_text(), *where))["project"]
+    assert project["urls"]["Repository"] == where[0] and project["scripts"] == PROJECT["scripts"]
+
+
 @pytest.mark.slow
 def test_the_wheel_works_outside_the_repository(tmp_path: Path) -> None:
     done = subprocess.run(

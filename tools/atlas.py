@@ -38,12 +38,12 @@ def _head(summaries: dict[Path, dict]) -> Iterator[str]:
         "`paper` is what a paper says of this network, `proposed` is ours."
     )
     yield ""
-    yield "| study | " + " | ".join(WORDS) + " |"
-    yield "|---|" + "---:|" * len(WORDS)
+    yield "| study | scale, network, data | " + " | ".join(WORDS) + " |"
+    yield "|---|---|" + "---:|" * len(WORDS)
     for where, one in summaries.items():
         counts = Counter(claim["by_interval"] for claim in one["claims"])
         cells = " | ".join(str(counts[word] or "") for word in WORDS)
-        yield f"| [{one['study']}]({where}/README.md) | {cells} |"
+        yield f"| [{one['study']}]({where}/README.md) | {', '.join((one['scale'], where.name))} | {cells} |"
     yield ""
 
 
@@ -60,7 +60,7 @@ def _ladder(summaries: dict[Path, dict]) -> Iterator[str]:
                 key, scale = (one["study"], claim["name"]), one["extent"]["scale"]
                 short = claim["said"].replace(f" at {scale} scale", "")
                 rungs.setdefault(key, {}).setdefault(scale, []).append(
-                    f"[{short}]({where}/README.md), n = {claim['n']}"
+                    f"{where.name}: [{short}]({where}/README.md), n = {claim['n']}"
                 )
                 says[key] = claim["says"].replace("|", "\\|")
     yield from ("## Ladder", "", "What papers say, and the verdict at each scale that was run so far.", "")

@@ -146,6 +146,20 @@ def test_no_store(command, study, store) -> None:
         assert not store.exists()
 
 
+def test_a_report_of_nothing_is_refused(command, study, store, tmp_path) -> None:
+    command("run", study, "--workers", 1)
+    result = command("report", study, "-s", "lr=0.07", "--out", tmp_path / "out")
+    assert result.exit_code == 2
+    assert "nothing of" in result.output and "lr=0.07" in result.output and not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("words", [("run", "quickstart"), ("plan", "quickstart"), ("explain",)])
+def test_a_setting_typed_as_an_option_is_pointed_to(command, words) -> None:
+    result = command(*words, "--noise-level", 3)
+    assert result.exit_code == 2
+    assert "-s noise_level=VALUE" in " ".join(result.output.replace("│", " ").split())
+
+
 NET = """
 import torch
 

@@ -1,16 +1,14 @@
 """The audit of given networks: what pruning did to one, to whom, and whether it is more than another seed changes.
 
-evidence    what all networks answer, side by side
-parts       classes, groups, difficulty
-contrast    the statistics of one network against the dense one
-tables, examples, claims, gate   what is told of it
+evidence    lining up what networks answer, and refusing what does not line up
+tables, examples, claims, gate, sentence, figures   what is told of it
+why         what is read of weights
 study       the audit as a study
 report      from states to the report
-twins       twins that are trained here
 door        the call that a user makes, `ps.audit`
 
 Belongs here: comparing states that exist. Does not belong here: training, measures of one state (`measures/`),
-statistics of any paired examples (`studies/paired.py`).
+statistics of one network against another (`studies/contrast.py`).
 """
 
 import sys

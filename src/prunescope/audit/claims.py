@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from functools import partial
 
-from prunescope.audit.gate import BOUNDS, POINTS, WORDS, needed, would
+from prunescope.audit.gate import BOUNDS, POINTS, WORDS, would
 from prunescope.audit.tables import Findings
 from prunescope.base.errors import PrunescopeError
 from prunescope.studies.claim import Claim
 from prunescope.studies.contrast import Contrast
+from prunescope.studies.paired import examples_needed
 from prunescope.studies.quantity import Estimate, Estimated
 from prunescope.studies.region import Direction
 from prunescope.studies.results import Node, Results
@@ -91,5 +92,5 @@ def _excess(one: Contrast, family: str) -> Estimate:
 
 def _bounded(one: Contrast, kind: str, bound: float) -> Estimate:
     family, _ = BOUNDS[kind].of(one)
-    worst, enough = family.worst.times(100), needed(family, bound / 100, len(one.evidence))
+    worst, enough = family.worst.times(100), examples_needed(family, bound / 100, len(one.evidence))
     return Estimate(worst, len(one.evidence), about=would(enough) if worst.low <= bound <= worst.high else "")

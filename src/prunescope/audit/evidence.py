@@ -1,6 +1,6 @@
 """Lining up what networks answer to the same examples, and refusing what does not line up."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -10,15 +10,20 @@ from numpy.typing import NDArray
 
 from prunescope.base.errors import UsageError
 from prunescope.base.reference import StateRef
+from prunescope.base.state import Weights
 from prunescope.measures.answers import Answers
 from prunescope.measures.measure import SplitName
-from prunescope.runs.graph.given import task_of
+from prunescope.runs.graph.given import Given, task_of
+from prunescope.tasks.data.source import same_inputs
 
 COPY = 1e-4
 """Two dense networks whose probabilities differ by less on average are copies of one, rounded or disturbed."""
 SPARSER = 0.1
 """Share of weights by which a twin may be sparser than the dense network, as units that died make it."""
+RELATED = 0.5
+"""The cosine of two networks' weights from which it is asked whether they are two; of two starts it is about 0."""
 Values = Mapping[str, NDArray[Any]]
+States = Mapping[str, StateRef]
 
 
 def check_inputs(states: Mapping[str, StateRef], split: SplitName) -> None:
@@ -27,19 +32,48 @@ def check_inputs(states: Mapping[str, StateRef], split: SplitName) -> None:
     states: the dense network's first. Only data sets of another id are compared.
     """
     (first, dense), *others = states.items()
-    known = task_of(dense).data.source
-    part = "test_x" if split == "test" else "train_x"
+    known, part = task_of(dense).data.source, "test_x" if split == "test" else "train_x"
     for name, state in others:
         source = task_of(state).data.source
-        if source.id == known.id:
-            continue
-        one, two = (getattr(data.load(), part) for data in (known, source))
-        rows = [torch.arange(at, min(at + 1024, len(one))) for at in range(0, len(one), 1024)]
-        if one.shape != two.shape or not all(torch.equal(one.take(at), two.take(at)) for at in rows):
+        if source.id != known.id and not same_inputs(*(getattr(data.load(), part) for data in (known, source))):
             raise UsageError(
                 f"{name!r} comes with other {split} inputs than {first!r}; an audit needs the same examples: give both "
                 "networks the same data set"
             )
+
+
+def check_twins(dense: StateRef, pruned: States, twins: States) -> None:
+    """Raises UsageError for a twin that is the dense network itself, or a pruned one."""
+    for name, state in twins.items():
+        if state.id == dense.id:
+            raise UsageError(f"{name!r} is the dense network itself; a twin is trained with another seed")
+        if same := [other for other, one in pruned.items() if one.id == state.id]:
+            raise UsageError(f"{name!r} is the pruned network {same[0]!r}; a twin is dense, trained with another seed")
+
+
+def doubts(dense: StateRef, pruned: States, twins: States, controls: States) -> Iterator[str]:
+    """A sentence for every given state of the dense one's network that may be meant as another kind."""
+    for name, weights in _alike(dense, pruned):
+        if weights.sparsity == 0:
+            yield f"{name}: no weight is 0, and it is audited as pruned; another seed of the dense one is a twin"
+    before = dict(_alike(dense, {"dense": dense}))
+    for name, weights in _alike(dense, twins) if before else ():
+        pair = (before["dense"], weights)
+        one, other = (torch.cat([state.params[key].flatten() for key in weights.masks]) for state in pair)
+        if (cosine := float(torch.cosine_similarity(one, other, dim=0))) > RELATED:
+            yield (
+                f"{name}: its weights are close to the dense network's (cosine {cosine:.2f}). If it is an earlier or "
+                "later state of the same training it is no twin; if it only started from the same weights, another "
+                "start may change more than is said here"
+            )
+
+
+def _alike(dense: StateRef, states: States) -> Iterator[tuple[str, Weights]]:
+    """The weights of given states that are of the dense one's network, by name."""
+    for name, state in states.items():
+        run = state.run
+        if isinstance(run, Given) and run.weights and run.task.network.id == task_of(dense).network.id:
+            yield name, run.weights
 
 
 def answers(name: str, outputs: Values, sparsity: float, like: Values) -> Answers:

@@ -10,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from prunescope.base.streams import stream
-from prunescope.studies.contrast import Contrast, Evidence, Labels
+from prunescope.measures.answers import suspected
+from prunescope.studies.contrast import Contrast, Evidence
 from prunescope.studies.flips import found_among
 from prunescope.studies.plot import Row
 
@@ -42,18 +43,16 @@ def suspects(evidence: Evidence) -> list[Row]:
     """Examples that the dense networks answer otherwise than their label, the least probable label first.
 
     For a set that no network was trained on; probability and prediction are of the mean over dense networks.
-
-    Source: Northcutt et al. 2021 (self-confidence).
     """
-    places, own, prediction = _suspected(evidence, evidence.label)
+    mean = evidence.mean_probability
     return [
         {
             "index": int(evidence.index[k]),
             "label": evidence.classes[evidence.label[k]],
-            "prediction": _name(evidence, prediction[k]),
-            "probability of the label": float(own[k]),
+            "prediction": _name(evidence, mean[k].argmax()),
+            "probability of the label": float(mean[k, evidence.label[k]]),
         }
-        for k in places
+        for k in suspected(mean, evidence.label)
     ]
 
 
@@ -68,17 +67,9 @@ def precision(evidence: Evidence) -> list[Row]:
     rows = torch.randperm(len(evidence), generator=generator)[:count].numpy()
     flipped = label.copy()
     flipped[rows] = (label[rows] + torch.randint(1, classes, (count,), generator=generator).numpy()) % classes
-    listed = np.isin(_suspected(evidence, flipped)[0], rows)
+    listed = np.isin(suspected(evidence.mean_probability, flipped), rows)
     lengths = [2**k for k in range((2 * count).bit_length()) if 2**k <= len(listed)]
     return list(found_among(listed, lengths, {"list": "suspects"}, "flipped, %"))
-
-
-def _suspected(evidence: Evidence, label: Labels) -> tuple[Labels, NDArray[np.float64], Labels]:
-    """Places of suspects in their order, and the probability of the label [N] and prediction [N] behind it."""
-    mean = np.mean([np.exp(seed.log_probability) for seed in evidence.seeds], axis=0)
-    prediction, own = mean.argmax(axis=1), np.take_along_axis(mean, label[:, None], axis=1)[:, 0]
-    places = np.flatnonzero(prediction != label)
-    return places[np.argsort(own[places], kind="stable")], own, prediction
 
 
 def _rows(one: Contrast, places: NDArray[np.int64], *, by: NDArray[np.float64]) -> list[Row]:
@@ -101,15 +92,3 @@ def _rows(one: Contrast, places: NDArray[np.int64], *, by: NDArray[np.float64]) 
 def _name(evidence: Evidence, code: int) -> str:
     """The name of a class; outputs beyond those that labels have are numbered."""
     return evidence.classes[code] if code < len(evidence.classes) else str(code)
-
-
-def columns(evidence: Evidence) -> dict[str, NDArray[np.generic]]:
-    """Every example's numbers by every network, from which all tables can be computed again: [N] by name."""
-    table: dict[str, NDArray[np.generic]] = {"index": evidence.index, "label": evidence.label}
-    for title, column in evidence.groups.items():
-        table[f"group {title}"] = np.array(column.names)[column.codes]
-    for one in evidence.networks:
-        numbers = {"prediction": one.prediction, "confidence": one.confidence, "loss": one.loss, "brier": one.brier}
-        numbers |= {} if one is evidence.dense else {"divergence": Contrast(evidence, one).divergence}
-        table |= {f"{name} {one.name}": values for name, values in numbers.items()}
-    return table

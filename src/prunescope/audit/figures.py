@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from prunescope.audit import examples
 from prunescope.audit.tables import Findings
@@ -28,11 +28,24 @@ LOSSES = Intervals(
     zero=True,
     behind=("twins low", "twins high"),
 )
+SERIES = Lines(
+    "sparsity", "value", series="series", x_label="sparsity, %", y_label=" ", share_y=False, references=("dense",)
+)
 JOINT = (
     "Net percentage points of examples that the dense network answers right and this one wrong, worst first, with "
     "intervals that hold jointly for all classes and groups. Grey: from the least to the largest change of the twins. "
     "The data have the excess over all dense networks."
 )
+
+
+class Shown(NamedTuple):
+    """A figure: from findings to its rows, and how they are drawn, by default as they are."""
+
+    name: str
+    title: str
+    caption: str
+    rows: Rows
+    plot: Plot = Listing()
 
 
 def figures(audit: Audit) -> Iterator[Figure]:
@@ -52,125 +65,84 @@ def _computed(audit: Audit, rows: Rows) -> Computed:
     return Computed(audit.nodes, table)
 
 
-def _changes(audit: Audit) -> Iterator[tuple[str, str, str, Rows, Plot]]:
-    yield (
-        "measures",
-        "What happened",
+def _changes(audit: Audit) -> Iterator[Shown]:
+    caption = (
         "Means over the examples, and their change with its 95 % interval over examples (calibration error: debiased, "
         "over bins of equally many examples, interval by random halves). Beside it the twins' changes: mean, least, "
-        "most. Calibration is never to be read alone: a network that is often wrong and knows it has little error.",
-        lambda found: found.measures,
-        Listing(),
+        "most. Calibration is never to be read alone: a network that is often wrong and knows it has little error."
     )
-    yield (
-        "flips",
-        "Which answers changed",
+    yield Shown("measures", "What happened", caption, lambda found: found.measures)
+    caption = (
         "Lost: right before, wrong now. Won: the other way round. p: exact, that as many are lost as won. The smallest "
-        "visible change is the rise in error that these examples would have shown in 80 of 100 cases. Twins below.",
-        lambda found: found.flips,
-        Listing(),
+        "visible change is the rise in error that these examples would have shown in 80 of 100 cases. Twins below."
     )
-    yield "classes", "Which classes lost", JOINT, lambda found: found.groups("class"), LOSSES
+    yield Shown("flips", "Which answers changed", caption, lambda found: found.flips)
+    yield Shown("classes", "Which classes lost", JOINT, lambda found: found.groups("class"), LOSSES)
     if audit.groups:
-        yield "groups", "Which groups lost", JOINT, lambda found: found.groups(), LOSSES
-    yield (
-        "difficulty",
-        "Were difficult examples lost?",
+        yield Shown("groups", "Which groups lost", JOINT, lambda found: found.groups(), LOSSES)
+    caption = (
         "Fifths of the examples by difficulty, which none of the networks compared judges: by the dense network's own "
-        "loss its hardest examples would show a gain even where nothing was pruned. Joint intervals.",
-        lambda found: found.difficulty,
-        LOSSES,
+        "loss its hardest examples would show a gain even where nothing was pruned. Joint intervals."
     )
-    yield (
-        "distortion",
-        "Did weak classes lose more than strong ones?",
+    yield Shown("difficulty", "Were difficult examples lost?", caption, lambda found: found.difficulty, LOSSES)
+    caption = (
         "Slope of the classes' change in accuracy on the dense network's accuracy by class: positive where weak "
-        "classes lose more. Of twins it is mostly negative, since a class that was unlucky once recovers.",
-        lambda found: found.distortion,
-        Listing(),
+        "classes lose more. Of twins it is mostly negative, since a class that was unlucky once recovers."
     )
+    title = "Did weak classes lose more than strong ones?"
+    yield Shown("distortion", title, caption, lambda found: found.distortion)
     if audit.twins:
-        yield (
-            "exemplars",
-            "Are answers changed by pruning, or by another seed?",
+        caption = (
             "Examples whose most frequent answer differs between pruned and dense networks, beside those between two "
-            "sets of dense networks as large, over random sets. False discovery rate: the share that chance explains.",
-            lambda found: found.exemplars,
-            Listing(),
+            "sets of dense networks as large, over random sets. False discovery rate: the share that chance explains."
         )
+        title = "Are answers changed by pruning, or by another seed?"
+        yield Shown("exemplars", title, caption, lambda found: found.exemplars)
     if len(audit.pruned) + len(audit.controls) > 1:
-        yield (
-            "series",
-            "Over sparsity",
-            "All pruned networks and controls by their sparsity; the dense one is dashed.",
-            lambda found: found.series,
-            Lines(
-                "sparsity",
-                "value",
-                series="series",
-                x_label="sparsity, %",
-                y_label=" ",
-                share_y=False,
-                references=("dense",),
-            ),
-        )
+        caption = "All pruned networks and controls by their sparsity; the dense one is dashed."
+        yield Shown("series", "Over sparsity", caption, lambda found: found.series, SERIES)
 
 
-def _conditions(audit: Audit) -> Iterator[tuple[str, str, str, Rows, Plot]]:
+def _conditions(audit: Audit) -> Iterator[Shown]:
     if len(audit.conditions) > ("shifted" in audit.conditions):
-        yield (
-            "robustness",
-            "Under corruptions",
+        caption = (
             "Error over the severity of a corruption of the same examples; at 0 there is none. The tables under-* have "
-            "what happened, answers, classes and groups under every condition, with intervals for one at a time.",
-            lambda found: found.robustness,
-            Lines("severity", "error, %", series="series", panel="corruption", replicate="network", share_y=False),
+            "what happened, answers, classes and groups under every condition, with intervals for one at a time."
         )
+        plot = Lines("severity", "error, %", series="series", panel="corruption", replicate="network", share_y=False)
+        yield Shown("robustness", "Under corruptions", caption, lambda found: found.robustness, plot)
     if "shifted" in audit.conditions:
-        tables: list[tuple[str, str, str, Rows, Plot]] = [
-            ("", "", "As of the examples above.", lambda found: found.measures, Listing()),
-            ("-flips", ": answers", "As of the examples above.", lambda found: found.flips, Listing()),
-            ("-classes", ": classes", JOINT, lambda found: found.groups("class"), LOSSES),
-        ]
-        for name, title, caption, rows, plot in tables:
-            yield f"shifted{name}", f"On the shifted data{title}", caption, partial(_shifted, rows), plot
+        title, caption = "On the shifted data", "As of the examples above."
+        yield Shown("shifted", title, caption, lambda found: found.under["shifted"].measures)
+        yield Shown("shifted-flips", f"{title}: answers", caption, lambda found: found.under["shifted"].flips)
+        classes: Rows = lambda found: found.under["shifted"].groups("class")  # noqa: E731
+        yield Shown("shifted-classes", f"{title}: classes", JOINT, classes, LOSSES)
 
 
-def _shifted(rows: Rows, found: Findings) -> Sequence[Row]:
-    return rows(found.under["shifted"])
-
-
-def _lists(audit: Audit) -> Iterator[tuple[str, str, str, Rows, Plot]]:
+def _lists(audit: Audit) -> Iterator[Shown]:
     pictures, most = partial(_pictures, audit), f"The first {examples.FIRST}; the file of examples has all."
     lost = f"Right before, wrong now; the label and what is said now, most confident first. {most}"
+    yield Shown("lost", "Lost examples", lost, _first(examples.lost), pictures("label", "prediction"))
     won = f"Wrong before, right now; what was said and the label, most confident first. {most}"
-    yield "lost", "Lost examples", lost, _first(examples.lost), pictures("label", "prediction")
-    yield "won", "Won examples", won, _first(examples.won), pictures("dense", "label")
-    yield (
-        "given-up",
-        "Given up by every pruned network",
-        f"Right by every dense network, wrong by every pruned one, largest rise in loss first. {most}",
-        lambda found: examples.given_up(found.pruned)[: examples.FIRST],
-        Listing(),
-    )
+    yield Shown("won", "Won examples", won, _first(examples.won), pictures("dense", "label"))
+    caption = f"Right by every dense network, wrong by every pruned one, largest rise in loss first. {most}"
+    title = "Given up by every pruned network"
+    yield Shown("given-up", title, caption, lambda found: examples.given_up(found.pruned)[: examples.FIRST])
     if audit.split == "train":
         return  # what a network was trained on tells nothing of whether a label is wrong
-    yield (
-        "suspects",
-        "Labels to look at",
+    caption = (
         "Examples that the dense networks, on average, answer otherwise than their label, the least probable label "
-        f"first. {most}",
-        lambda found: examples.suspects(found.evidence)[: examples.FIRST],
-        pictures("label", "prediction"),
+        f"first. {most}"
     )
-    yield (
-        "precision",
-        "What is that list worth?",
+    suspects: Rows = lambda found: examples.suspects(found.evidence)[: examples.FIRST]  # noqa: E731
+    yield Shown("suspects", "Labels to look at", caption, suspects, pictures("label", "prediction"))
+    caption = (
         f"If {100 * examples.FLIPPED:g} % of the labels were flipped at random: the share of flipped ones among "
-        "the first n suspects. Labels that are wrong already count as right here. The data have an exact interval.",
-        lambda found: examples.precision(found.evidence),
-        Lines("examples", "flipped, %", series="list", log_x=True, x_label="first n suspects"),
+        "the first n suspects. Labels that are wrong already count as right here. The data have an exact interval."
     )
+    plot = Lines("examples", "flipped, %", series="list", log_x=True, x_label="first n suspects")
+    title = "What is that list worth?"
+    yield Shown("precision", title, caption, lambda found: examples.precision(found.evidence), plot)
 
 
 def _weights(audit: Audit) -> Iterator[Figure]:
@@ -203,13 +175,8 @@ def _first(of: Callable[[Any], Sequence[Row]]) -> Rows:
 
 def _pictures(audit: Audit, label: str, prediction: str) -> Plot:
     """A contact sheet where the inputs are pictures, otherwise the rows."""
-    source, part = task_of(audit.dense).data.source, _part(audit.split)
-    content = source.load()
-    shape = (content.test_x if part == "test" else content.train_x).shape
-    if not are_images(shape):
+    source = task_of(audit.dense).data.source
+    part: Literal["train", "test"] = "test" if audit.split == "test" else "train"
+    if not are_images(getattr(source.load(), f"{part}_x").shape):
         return Listing()
     return Sheet(source, label=label, prediction=prediction, split=part, panel="network")
-
-
-def _part(split: str) -> Literal["train", "test"]:
-    return "test" if split == "test" else "train"

@@ -3,7 +3,6 @@
 Belongs here: what bounds there are, and their answers as JUnit XML. Does not belong here: how intervals are made.
 """
 
-import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ import numpy as np
 
 from prunescope.base.errors import UsageError
 from prunescope.studies.contrast import Contrast
-from prunescope.studies.paired import Family
+from prunescope.studies.paired import Family, examples_needed
 
 POINTS = "percentage points of error"
 WORDS = ("kept", "broken", "cannot tell")
@@ -72,19 +71,6 @@ def checked(gate: Mapping[str, float], *, groups: bool) -> Mapping[str, float]:
     return {name: float(bound) for name, bound in gate.items()}
 
 
-def needed(family: Family, bound: float, examples: int) -> int | None:
-    """About how many examples would decide if rates stay as they are: half-widths shrink as 1 / sqrt(n).
-
-    family: fractions. bound: likewise. None where an estimate is at the bound itself, so that no number would do.
-    """
-    over = family.estimate > bound
-    half = np.where(over, family.estimate - family.low, family.high - family.estimate)
-    distance = np.abs(family.estimate - bound)
-    factor = np.divide(half, distance, out=np.full_like(half, math.inf), where=distance > 0) ** 2
-    decides = float(factor[over].min() if over.any() else factor.max())
-    return math.ceil(decides * examples) if math.isfinite(decides) else None
-
-
 def would(examples: int | None) -> str:
     """How many examples would decide, in words."""
     return f"about {examples:,} would do" if examples else "it is at the bound itself"
@@ -104,22 +90,14 @@ def _lines(one: Contrast, kind: str, bound: float) -> list[Line]:
     rows: list[Line] = []
     for place in np.argsort(-family.estimate, kind="stable"):
         number, interval = family.at(np.array([place])), family.interval(int(place)).times(100)
-        said = "kept" if interval.high < bound else "broken" if interval.low > bound else "cannot tell"
-        rows.append(
-            {
-                "network": one.other.name,
-                "bound": f"{kind}={bound:g}",
-                "group": titles[place],
-                "answer": said,
-                "examples": int(number.n[0]),
-                "change": interval.estimate,
-                "low": interval.low,
-                "high": interval.high,
-                "unit": BOUNDS[kind].unit,
-                "level, %": 100 * interval.level,
-                "examples needed": needed(number, bound / 100, int(number.n[0])) if said == "cannot tell" else None,
-            }
-        )
+        answer, n = "cannot tell", int(family.n[place])
+        if interval.high < bound or interval.low > bound:
+            answer = "kept" if interval.high < bound else "broken"
+        row: Line = {"network": one.other.name, "bound": f"{kind}={bound:g}", "group": titles[place], "answer": answer}
+        row |= {"examples": n, "change": interval.estimate, "low": interval.low, "high": interval.high}
+        row |= {"unit": BOUNDS[kind].unit, "level, %": 100 * interval.level}
+        enough = examples_needed(number, bound / 100, n) if answer == "cannot tell" else None
+        rows.append(row | {"examples needed": enough})
     return rows
 
 

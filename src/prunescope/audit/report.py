@@ -12,7 +12,6 @@ from tempfile import TemporaryDirectory
 
 import pyarrow.parquet as pq
 
-from prunescope.audit import examples
 from prunescope.audit.gate import Line, junit, line, lines
 from prunescope.audit.sentence import head
 from prunescope.audit.study import Audit
@@ -68,11 +67,9 @@ class AuditReport:
     @property
     def tables(self) -> dict[str, Table]:
         """All tables by name, and "examples": every example's numbers by every network."""
-        return {
-            **{shown.name: self._rows(shown) for shown in self.study.figures},
-            **{name: rows for name, rows in self._files().items() if rows},
-        }
+        return {shown.name: self._rows(shown) for shown in self.study.figures} | self._files
 
+    @cached_property
     def _files(self) -> dict[str, Table]:
         """The tables that are files only: the gate, all examples, and what is found under every condition."""
         found = self.findings
@@ -83,7 +80,8 @@ class AuditReport:
             "groups": lambda one: one.groups() if one.evidence.groups else [],
         }
         files: dict[str, Table] = {f"under-{name}": found.shifted(table) for name, table in under.items()}
-        return files | {"gate": self.gate, "examples": self._examples()}
+        files |= {"gate": self.gate, "examples": self._examples()}
+        return {name: rows for name, rows in files.items() if rows}
 
     def table(self, name: str) -> Records:
         """One table by its name, such as "classes": a list of rows. Raises UsageError, with the names, for another."""
@@ -102,7 +100,7 @@ class AuditReport:
         (folder / "tables").mkdir(exist_ok=True)
         for title, rows in self.tables.items():
             pq.write_table(Records(map(dict, rows)).arrow(), folder / "tables" / f"{title}.parquet")
-            if title in self._files():
+            if title in self._files:
                 (folder / "data" / f"{title}.csv").write_text(csv_text(rows), encoding="utf-8")
         if self.gate:
             (folder / "gate.xml").write_text(junit(self.gate, "prunescope.audit"), encoding="utf-8")
@@ -110,8 +108,7 @@ class AuditReport:
 
     def _examples(self) -> Table:
         flags = {f"exemplar {name}": flags for name, flags in self.findings.exemplar_flags.items()}
-        marked = examples.columns(self.findings.evidence) | flags
-        numbers = {name: values.tolist() for name, values in marked.items()}
+        numbers = {name: values.tolist() for name, values in (self.findings.evidence.columns() | flags).items()}
         return [dict(zip(numbers, row, strict=True)) for row in zip(*numbers.values(), strict=True)]
 
     def _rows(self, shown: Figure) -> Table:

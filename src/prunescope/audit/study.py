@@ -37,7 +37,8 @@ NO_TWIN = (
 )
 TWO_STATES = (
     "States cannot tell why they differ: whether a change comes of the weights that are gone, or of the training "
-    "around their removal, takes networks that were trained as long without pruning, and narrower ones."
+    "around their removal, takes networks that were trained as long without pruning, and narrower ones. `prunescope "
+    "explain --network MODULE:NAME --data DATA` trains them, and says how much of the change is whose."
 )
 KINDS = (
     "An interval over examples speaks of these networks and of more examples like these. The excess over all dense "
@@ -143,11 +144,10 @@ class Audit:
         return _findings(self, cast(Hashable, results))
 
     def _settings(self) -> Settings:
-        kinds: dict[str, Mapping[str, Value]] = {"pruned": self.pruned, "twins": self.twins, "controls": self.controls}
-        kinds["conditions"] = self.conditions
-        ids: dict[str, Any] = {kind: {name: one.id for name, one in named.items()} for kind, named in kinds.items()}
-        plain = {name: getattr(self, name) for name in ("split", "gate", "delta", "why")}
-        return Settings(dense=self.dense.id, groups=tuple(self.groups), **ids, **plain)
+        plain: dict[str, Any] = {name: getattr(self, name) for name in ("split", "gate", "delta", "why")}
+        for kind in ("pruned", "twins", "controls", "conditions"):
+            plain[kind] = {name: one.id for name, one in getattr(self, kind).items()}
+        return Settings(dense=self.dense.id, groups=tuple(self.groups), **plain)
 
 
 @lru_cache(maxsize=2)

@@ -5,15 +5,15 @@ Belongs here: rows from contrasts. Does not belong here: statistics (`contrast.p
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from prunescope.base.streams import stream
-from prunescope.measures.answers import Answers, exemplars, recall_distortion, shares
+from prunescope.measures.answers import Answers, recall_distortion
 from prunescope.studies import paired
-from prunescope.studies.contrast import Contrast, Evidence, Labels
+from prunescope.studies.contrast import Contrast, Evidence
+from prunescope.studies.exemplars import beside_chance, flagged
 from prunescope.studies.groups import Part
 from prunescope.studies.paired import Flags
 from prunescope.studies.plot import Row
@@ -156,31 +156,13 @@ class Findings:
     @cached_property
     def exemplars(self) -> list[Row]:
         """Pruning-identified exemplars of every population, beside those that sets of dense networks flag by chance."""
-        rows = [self._exemplars(name, members) for name, members in self.populations.items()]
-        return rows if self.evidence.twins else []
+        seeds = self.evidence.seeds if self.evidence.twins else ()
+        return [beside_chance(seeds, members, name) for name, members in self.populations.items() if seeds]
 
     @property
     def exemplar_flags(self) -> dict[str, Flags]:
         """Which examples are exemplars of a population, all networks of both kinds taken, [N] by its sparsity."""
-        dense = _predictions(self.evidence.seeds)
-        return {name: exemplars(dense, _predictions(members)) for name, members in self.populations.items()}
-
-    def _exemplars(self, name: str, members: Sequence[Answers]) -> Row:
-        dense, pruned = _predictions(self.evidence.seeds), _predictions(members)
-        generator = stream(0, "audit", "exemplars", *sorted(one.digest for one in members))
-        size = max(1, min(len(members), len(dense) // 2))
-        draw = partial(shares, dense, size=size, generator=generator)
-        share, chance = 100 * draw(pruned=pruned), 100 * draw(pruned=None)
-        low, high = np.quantile(chance, [0.025, 0.975])
-        return {
-            "networks": name,
-            "networks of each kind": size,
-            "exemplars, %": float(share.mean()),
-            "by chance, %": float(chance.mean()),
-            "by chance low": float(low),
-            "by chance high": float(high),
-            "false discovery rate": min(1.0, float(chance.mean() / share.mean())) if share.any() else 1.0,
-        }
+        return {name: flagged(self.evidence.seeds, members) for name, members in self.populations.items()}
 
     @cached_property
     def series(self) -> list[Row]:
@@ -190,12 +172,13 @@ class Findings:
         for members in self.populations.values():
             for number, one in enumerate(contrasts[member.name] for member in members):
                 series = one.other.name if one in self.controls else "pruned"
-                point = {"series": series, "sparsity": 100 * one.other.sparsity, "replicate": number}
-                for name, scale, value, _ in _MEASURES:
-                    rows.append({"panel": name, **point, "value": scale * value(one.other)})
-                    rows.append({"panel": name, **point, "series": "dense", "value": scale * value(one.dense)})
+                point = {"sparsity": 100 * one.other.sparsity, "replicate": number}
+                for panel, scale, value, _ in _MEASURES:
+                    for name, who in ((series, one.other), ("dense", one.dense)):
+                        rows.append({"panel": panel, "series": name, **point, "value": scale * value(who)})
                 worst = 100 * one.changes.at(one.grouped).worst.estimate
-                rows.append({"panel": "loss of the worst class or group, points", **point, "value": worst})
+                panel = "loss of the worst class or group, points"
+                rows.append({"panel": panel, "series": series, **point, "value": worst})
         return rows
 
     def shifted(self, table: Callable[["Findings"], Sequence[Row]]) -> list[Row]:
@@ -236,11 +219,6 @@ class Findings:
                 return best, f"; at {100 * one.other.sparsity:.1f} % some {shown} more"
             best = one.other.sparsity
         return best, ""
-
-
-def _predictions(networks: Sequence[Answers]) -> Labels:
-    """Those of all networks, in an order that names and places do not change, [R, N]."""
-    return np.stack([network.prediction for network in sorted(networks, key=lambda one: one.digest)])
 
 
 def _interval(interval: Interval, scale: float) -> dict[str, Any]:

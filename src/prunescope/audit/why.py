@@ -5,6 +5,7 @@ Belongs here: readings of weights and their rows. Does not belong here: anything
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from prunescope.measures import (
     WeightCount,
     by_layer,
 )
-from prunescope.measures.measure import Comparison, Measure, SplitName
+from prunescope.measures.measure import Comparison, SplitName
 from prunescope.runs.graph.given import task_of
 from prunescope.runs.graph.nodes import Compared, Measured, Reading
 from prunescope.studies.plot import Row
@@ -39,32 +40,46 @@ class Why:
     split: SplitName
     examples: int
 
+    @cached_property
+    def readings(self) -> dict[str, dict[str, Measured]]:
+        """What is read of every network, by its name; with comparisons where tensors have partners in the dense one."""
+        if not self.examples:
+            return {}
+        sample = Sample(split=self.split, examples=self.examples)
+        alone = {"size": WeightCount(), "C": GradientTrace(sample=sample), "H": HessianTraceOrEstimate(sample=sample)}
+        pair = {"distance": LayerDistance(), "barrier": Barrier(split=self.split, examples=self.examples)}
+        layers = {"sensitivity": LayerSensitivity(split=self.split, examples=self.examples)}
+        dense, found = self.states["dense"], dict[str, dict[str, Measured]]()
+        for name, state in self.states.items():
+            found[name] = {key: Reading(measure=measure, state=state) for key, measure in alone.items()}
+            if name != "dense" and task_of(state).network.id == task_of(dense).network.id:
+                comparisons: dict[str, Comparison] = {**pair, **(layers if name in self.pruned else {})}
+                both = {key: Compared(comparison=one, first=dense, second=state) for key, one in comparisons.items()}
+                found[name] |= both
+        return found
+
     @property
     def nodes(self) -> tuple[Measured, ...]:
-        """All readings of single states and of pairs."""
-        if not self.examples:
-            return ()
-        alone = [node for name in self.states for node in self._alone(name).values()]
-        return (*alone, *(node for name in self._paired for node in self._pair(name).values()))
+        """All of them."""
+        return tuple(node for nodes in self.readings.values() for node in nodes.values())
 
     def networks(self, results: Results) -> list[Row]:
         """A row a network: sparsity, flatness over kept weights, distance and barrier to the dense one."""
-        weights = float(results[self._alone("dense")["size"]]["weights"])
-        rows: list[Row] = []
-        for name in self.states:
-            alone = {key: results[node] for key, node in self._alone(name).items()}
+        rows, weights = list[Row](), float(results[self.readings["dense"]["size"]]["weights"])
+        for name, nodes in self.readings.items():
+            read = {key: results[node] for key, node in nodes.items()}
             row: dict[str, object] = {
                 "network": name,
-                "sparsity, %": 100 * (1 - float(alone["size"]["kept"]) / weights),
+                "sparsity, %": 100 * (1 - float(read["size"]["kept"]) / weights),
+                "Tr(H)": float(read["H"]["trace"]),
+                "its error": float(read["H"]["error"]),
+                "Tr(C)": float(read["C"]["trace"]),
             }
-            row |= {"Tr(H)": float(alone["H"]["trace"]), "its error": float(alone["H"]["error"])}
-            row |= {"Tr(C)": float(alone["C"]["trace"])}
-            if name in self._paired:
-                pair = {key: results[node] for key, node in self._pair(name).items()}
-                row |= {key: float(pair["distance"][key]) for key in ("relative", "removed", "moved", "cosine")}
+            if "distance" in read:
+                row |= {key: float(read["distance"][key]) for key in ("relative", "removed", "moved", "cosine")}
                 row |= {
                     f"{key.removesuffix('_barrier')} barrier, points".replace("_", " "): 100 * float(value)
-                    for key, value in pair["barrier"].items()
+                    for key, value in read["barrier"].items()
                     if key.endswith("error_barrier")
                 }
             rows.append(row)
@@ -73,41 +88,15 @@ class Why:
     def layers(self, results: Results) -> list[Row]:
         """A row a pruned network and layer: what it lost, and the rise in loss with this layer alone as it is there."""
         rows: list[Row] = []
-        for name in filter(self.pruned.__contains__, self._paired):
-            pair = {key: results[node] for key, node in self._pair(name).items()}
-            sparsity = by_layer(pair["distance"], "second_sparsity")
-            columns = {key: by_layer(pair["distance"], key) for key in ("removed", "moved")}
+        for name, nodes in self.readings.items():
+            if "sensitivity" not in nodes:
+                continue
+            distance, sensitivity = results[nodes["distance"]], results[nodes["sensitivity"]]
+            columns = {key: by_layer(distance, key) for key in ("removed", "moved")}
             for kind in ("removed", "exchanged"):
-                columns |= {
-                    f"{kind}: loss": by_layer(pair["sensitivity"], f"{kind}_loss"),
-                    f"{kind}: standard error": by_layer(pair["sensitivity"], f"{kind}_loss_se"),
-                }
-            for layer, share in sparsity.items():
+                columns[f"{kind}: loss"] = by_layer(sensitivity, f"{kind}_loss")
+                columns[f"{kind}: standard error"] = by_layer(sensitivity, f"{kind}_loss_se")
+            for layer, share in by_layer(distance, "second_sparsity").items():
                 row = {key: column.get(layer, np.nan) for key, column in columns.items()}
                 rows.append({"network": name, "layer": layer, "sparsity, %": 100 * share, **row})
         return rows
-
-    @property
-    def _paired(self) -> list[str]:
-        """The networks that have a partner for every tensor in the dense one."""
-        like = self._network("dense")
-        return [name for name in self.states if name != "dense" and self._network(name) == like]
-
-    def _network(self, name: str) -> str:
-        return task_of(self.states[name]).network.id
-
-    def _alone(self, name: str) -> dict[str, Reading]:
-        sample = Sample(split=self.split, examples=self.examples)
-        measures: dict[str, Measure] = {"size": WeightCount(), "C": GradientTrace(sample=sample)}
-        measures["H"] = HessianTraceOrEstimate(sample=sample)
-        return {key: Reading(measure=measure, state=self.states[name]) for key, measure in measures.items()}
-
-    def _pair(self, name: str) -> dict[str, Compared]:
-        comparisons: dict[str, Comparison] = {
-            "distance": LayerDistance(),
-            "barrier": Barrier(split=self.split, examples=self.examples),
-        }
-        if name in self.pruned:
-            comparisons["sensitivity"] = LayerSensitivity(split=self.split, examples=self.examples)
-        pair = {"first": self.states["dense"], "second": self.states[name]}
-        return {key: Compared(comparison=comparison, **pair) for key, comparison in comparisons.items()}

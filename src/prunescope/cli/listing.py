@@ -57,7 +57,8 @@ def _print_papers(entries: Sequence[Entry]) -> None:
     for paper in dict.fromkeys(map(_paper, entries)):
         own = [entry for entry in entries if _paper(entry) == paper]
         whole = own[0] if own[0].name == paper else None
-        about, cost = (whole.question, _default(whole)) if whole else (own[0].paper or own[0].question, "")
+        about = whole.question if whole else own[0].paper or own[0].question
+        cost = _default(whole or own[0]) if whole or len(own) == 1 else f"{_default(own[0])} for {own[0].name}"
         rows.add_row(*(Text(cell) for cell in (paper, str(len(own)), about, cost)))
     console = answers()
     console.print(rows)

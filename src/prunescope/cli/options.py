@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from prunescope.base.errors import StoreError, UsageError
+from prunescope.base.errors import UsageError
 
 if TYPE_CHECKING:
     from prunescope.runs.store.store import Store
@@ -106,11 +106,11 @@ def is_store(address: str) -> bool:
 
 
 def existing_store(address: str) -> Store:
-    """The store at an address. Raises StoreError if there is none: reading makes no store."""
+    """The store at an address. Raises UsageError if there is none: reading makes no store."""
     from prunescope.runs.store.store import Store
 
     if not is_store(address):
-        raise StoreError(
+        raise UsageError(
             f"there is no store at {address}; `prunescope run` makes one, --store or PRUNESCOPE_STORE names another"
         )
     return Store(address)

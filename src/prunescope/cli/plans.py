@@ -10,8 +10,8 @@ from rich.text import Text
 
 from prunescope.base.reference import StateRef
 from prunescope.base.value import Value
-from prunescope.cli.orders import Machine, patience
-from prunescope.cli.screen import answers, size, table
+from prunescope.cli.orders import Machine, Order, patience
+from prunescope.cli.screen import answers, messages, size, table
 from prunescope.runs.graph.nodes import Measured, Trace
 from prunescope.runs.graph.recipe import Recipe
 
@@ -24,8 +24,19 @@ if TYPE_CHECKING:
 NUMBERS = ("needed", "stored", "failed", "to do")
 
 
+def print_priced(order: Order, folder: str, machine: Machine, *, as_json: bool = False) -> None:
+    """Prints the plan of what was asked for; images of the shape of published data that are missing stand in."""
+    from prunescope.tasks.data.stand_in import stand_ins
+
+    with stand_ins() as missing:
+        print_plan(order.study, folder, machine, as_json=as_json)
+    for name in missing:
+        text = f"{name} is not here: images of its shape stood in, and no run on it counts as stored; "
+        messages().print(Text(f"{text}`prunescope data get {name}` downloads it"), soft_wrap=True)
+
+
 def print_plan(study: Study, folder: str, machine: Machine, *, as_json: bool = False) -> None:
-    """Prints what a study needs, what is stored, and what the rest costs."""
+    """Prints what a study is about, what it needs, what is stored, and what the rest costs."""
     from prunescope.runs.store.plan import plan as plan_of
     from prunescope.runs.store.store import Store
     from prunescope.studies.publish import nodes_of
@@ -37,6 +48,7 @@ def print_plan(study: Study, folder: str, machine: Machine, *, as_json: bool = F
     if as_json:
         console.print_json(json.dumps({"study": study.name, "kinds": kinds, "price": price, "notes": sentences}))
         return
+    console.print(Text(study.scale), soft_wrap=True)
     rows = table("kind", *NUMBERS, right=NUMBERS)
     for kind, counts in kinds.items():
         rows.add_row(Text(kind), *(str(counts[name]) for name in NUMBERS))

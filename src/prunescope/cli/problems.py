@@ -34,10 +34,23 @@ class Commands(TyperGroup):
             raise typer.Exit(PIPE_CLOSED) from None
         except Exception as problem:
             # Exits and wrong options are typer's own; it prints those itself.
-            if ctx.params.get("debug") or type(problem).__module__.startswith(("typer.", "click.")):
+            if type(problem).__module__.startswith(("typer.", "click.")):
+                _hint_at_settings(problem)
+                raise
+            if ctx.params.get("debug"):
                 raise
             print_problem(_message(problem))
             raise typer.Exit(getattr(problem, "exit_code", CANNOT)) from None
+
+
+def _hint_at_settings(problem: Any) -> None:
+    """Says that settings are no options where a command takes both: `run --replicates 3`."""
+    if type(problem).__name__ != "NoSuchOption" or problem.ctx is None:
+        return
+    if any("--set" in option.opts for option in problem.ctx.command.params):
+        name = problem.option_name.lstrip("-").replace("-", "_")
+        setting = f"-s {name}=VALUE where the study has such a setting"
+        problem.possibilities = [*(problem.possibilities or ()), setting]
 
 
 def _message(problem: Exception) -> str:

@@ -53,17 +53,12 @@ def plan(
 
     Example: `prunescope plan jin2022/lenet-preview --scale paper -s replicates=5`
     """
-    from prunescope.cli.plans import print_plan
-    from prunescope.tasks.data.stand_in import stand_ins
+    from prunescope.cli.plans import print_priced
 
     order = order_of(study, scale, changes, settings, null)
     if scale is None and not as_json:
         answers().print(Text(chosen_scale(order.template)))
-    with stand_ins() as missing:
-        print_plan(order.study, folder, Machine(workers, device, engine, stack), as_json=as_json)
-    for name in missing:
-        text = f"{name} is not here: images of its shape stood in, and no run on it counts as stored; "
-        messages().print(Text(f"{text}`prunescope data get {name}` downloads it"), soft_wrap=True)
+    print_priced(order, folder, Machine(workers, device, engine, stack), as_json=as_json)
 
 
 def run(
@@ -145,7 +140,7 @@ def explain(
 
     Example: `prunescope explain --network my_module:Net --data my.npz --epochs 30 -s levels=7`
     """
-    from prunescope.cli.plans import print_plan
+    from prunescope.cli.plans import print_plan, print_priced
     from prunescope.explain.study import template_of
     from prunescope.studies.load import find
 
@@ -161,10 +156,13 @@ def explain(
     template = template_of(file) if file else find(STUDY, {})
     order = Order(template, file or "explain", scale, asked, null, most_of(until_decided, most))
     machine = Machine(workers, device, engine, stack)
+    if not file and "network" not in asked:
+        messages().print("no FILE and no --network: a small network that ships with prunescope is explained")
+    if plan:
+        return print_priced(order, folder, machine)
     print_plan(order.study, folder, machine)
-    if not plan:
-        words = ["explain", *([file] if file else [])]
-        carry_out(order, machine, folder, out, command_of(words, order, changes, settings, folder))
+    words = ["explain", *([file] if file else [])]
+    return carry_out(order, machine, folder, out, command_of(words, order, changes, settings, folder))
 
 
 def work(

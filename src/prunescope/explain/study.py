@@ -5,7 +5,6 @@ pruning consists of, and the share of every part in what pruning changed.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -113,7 +112,7 @@ def _claims(design: Design) -> tuple[Claim, ...]:
     claims = [Claim("pruning-lowers-the-error", f"Pruning lowers {error.label}.", design.effect(error), less)]
     for name, part in design.parts(error).items():
         claims.append(Claim(f"{name}-lowers-the-error", f"The part of {name} lowers {error.label}.", part, less))
-    return tuple(replace(claim, place="here") for claim in claims)
+    return tuple(claims)
 
 
 def _notes(design: Design) -> Iterator[str]:

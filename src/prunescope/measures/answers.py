@@ -117,6 +117,18 @@ def recall_distortion(before: ArrayLike, after: ArrayLike) -> float:
     return float(spread @ change / (spread @ spread)) if spread.any() else 0.0
 
 
+def suspected(probability: Numbers, label: Labels) -> Labels:
+    """Places of the examples whose most probable class is not their label, the least probable label first.
+
+    probability: [N, C], by networks that were not trained on the examples. label: [N].
+
+    Source: Northcutt et al. 2021 (self-confidence).
+    """
+    own = np.take_along_axis(probability, label[:, None], axis=1)[:, 0]
+    places = np.flatnonzero(probability.argmax(axis=1) != label)
+    return np.asarray(places[np.argsort(own[places], kind="stable")])
+
+
 Predictions = NDArray[np.int64]
 
 

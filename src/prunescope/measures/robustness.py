@@ -4,7 +4,9 @@ Belongs here: conditions, one class each, and the measure that reads outputs und
 """
 
 import io
+import re
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -175,6 +177,16 @@ class OtherData(Condition):
 
 CORRUPTIONS: tuple[type[Corruption], ...] = (GaussianNoise, Blur, Brightness, Contrast, Jpeg)
 SEVERITIES = (1, 2, 3, 4, 5)
+
+
+def corruptions_named(names: bool | str | Sequence[str]) -> dict[str, Corruption]:
+    """Every severity of the corruptions, as "blur 3"; True names all. Raises UsageError for another name."""
+    known = {re.sub(r"(?<=[a-z])(?=[A-Z])", "-", kind.__name__).lower(): kind for kind in CORRUPTIONS}
+    given = known if names is True else names or ()
+    listed = [given] if isinstance(given, str | int) else list(given)
+    if odd := [name for name in listed if name not in known]:
+        raise UsageError(f"{odd[0]!r} is no corruption; there are {', '.join(known)}")
+    return {f"{name} {severity}": known[name](severity=severity) for name in listed for severity in SEVERITIES}
 
 
 class OutputsUnder(Measure):

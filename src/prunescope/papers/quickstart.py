@@ -105,7 +105,7 @@ def _clean(bench: Benchmark, noise: float, margin: float) -> Iterator[ps.Claim]:
 
 
 def _claim(name: str, says: str, quantity: ps.Quantity, region: ps.Region) -> ps.Claim:
-    return ps.Claim(name, f"{says}.", quantity, region, place="here")
+    return ps.Claim(name, f"{says}.", quantity, region)
 
 
 def _random(bench: Benchmark, noise: float) -> list[ps.Recipe]:

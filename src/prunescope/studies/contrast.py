@@ -68,9 +68,25 @@ class Evidence:
         return np.stack([seed.wrong for seed in self.seeds])
 
     @cached_property
+    def mean_probability(self) -> Numbers:
+        """The mean over all dense networks, [N, C]."""
+        return np.asarray(np.mean([np.exp(seed.log_probability) for seed in self.seeds], axis=0))
+
+    @cached_property
     def parts(self) -> list[Part]:
         """All groups of examples but those by difficulty."""
         return parts_of(Column(self.classes, self.label), self.groups)
+
+    def columns(self) -> dict[str, NDArray[np.generic]]:
+        """Every example's numbers by every network, from which all tables can be computed again: [N] by name."""
+        table: dict[str, NDArray[np.generic]] = {"index": self.index, "label": self.label}
+        for title, column in self.groups.items():
+            table[f"group {title}"] = np.array(column.names)[column.codes]
+        for one in self.networks:
+            numbers = {"prediction": one.prediction, "confidence": one.confidence, "loss": one.loss, "brier": one.brier}
+            numbers |= {} if one is self.dense else {"divergence": Contrast(self, one).divergence}
+            table |= {f"{name} {one.name}": values for name, values in numbers.items()}
+        return table
 
 
 @dataclass(frozen=True, eq=False)

@@ -201,17 +201,30 @@ def smallest_visible(changes: Numbers, *, power: float = 0.8, level: float = LEV
     return (_normal((1 + level) / 2) + _normal(power)) * error
 
 
+def examples_needed(family: Family, bound: float, examples: int) -> int | None:
+    """About how many examples would decide if rates stay as they are: half-widths shrink as 1 / sqrt(n).
+
+    family: fractions. bound: likewise. None where an estimate is at the bound itself, so that no number would do.
+    """
+    over = family.estimate > bound
+    half = np.where(over, family.estimate - family.low, family.high - family.estimate)
+    distance = np.abs(family.estimate - bound)
+    factor = np.divide(half, distance, out=np.full_like(half, math.inf), where=distance > 0) ** 2
+    decides = float(factor[over].min() if over.any() else factor.max())
+    return math.ceil(decides * examples) if math.isfinite(decides) else None
+
+
 def _student_over_normal(freedom: int, groups: int, level: float) -> float:
-    from scipy import stats
+    from scipy import special
 
     tail = 1 - (1 - level) / 2 / groups
-    return float(stats.t.ppf(tail, freedom)) / _normal(tail)
+    return float(special.stdtrit(freedom, tail)) / _normal(tail)
 
 
 def _normal(probability: float) -> float:
-    from scipy import stats
+    from scipy import special
 
-    return float(stats.norm.ppf(probability))
+    return float(special.ndtri(probability))
 
 
 def _counts(member: Flags) -> NDArray[np.int64]:

@@ -5,8 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
+from prunescope.base.errors import UsageError
 from prunescope.base.value import Value
 from prunescope.runs.graph.given import Run
+from prunescope.runs.graph.nodes import Measured
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.runs.machine.inspections import stored_notes
 from prunescope.runs.store import provenance
@@ -26,9 +28,15 @@ def publish(study: Study, store: Store, folder: Path, *, command: str = "", regi
 
     command: how to make the report again. registered: the study as it was registered, where replicates were added
     since; by default itself. The same store gives the same bytes.
+
+    Raises UsageError where nothing of the study is stored.
     """
     registered = registered or study
     planned, results = plan(nodes_of(study), store), StoredResults(store)
+    pieces = {key for key, node in planned.nodes.items() if isinstance(node, Recipe | Measured)}
+    if pieces and pieces <= planned.work.keys():
+        how = f"`{command}` runs it" if command else "`ps.ensure(study.nodes, store=...)` makes it"
+        raise UsageError(f"nothing of {study.name} under these settings is stored in {store.url}; {how}")
     study = replace(study, notes=(*study.notes, *stored_notes(planned.runs, store)))
     if study.extent:
         study = replace(study, extent=study.extent.on(variants(planned.runs)))

@@ -49,6 +49,22 @@ def test_replicates_differ_in_data_weights_and_mask(bench):
     assert TINY.dense(0).task.data != TINY.dense(1).task.data
 
 
+@pytest.mark.parametrize("power", [1.0, 3.0])
+def test_a_factor_on_the_logits_is_larger_weights_and_larger_steps(bench, power):
+    setting = TINY.replace(output_scale=0.2, power=power, target=None, lr=0.3)
+    begun, ended = (weights_of(bench, setting.dense(0), moment) for moment in (Moment(when="step"), Moment()))
+    arrays = setting.dense(0).task.data.source.load()
+    x, y = arrays.train_x.take(torch.arange(10)).double(), arrays.train_y
+    factor = 0.2 ** (1 / power)
+    weights = (begun.params["fc1.weight"].double() / factor).requires_grad_()
+    for _ in range(setting.most_steps):
+        logits = 0.2 * (x @ weights.T).clamp(min=0).pow(power).sum(dim=1).view(10, 2, -1).sum(dim=2)
+        (gradient,) = torch.autograd.grad(torch.nn.functional.cross_entropy(logits, y), weights)
+        weights = (weights - 0.3 * gradient).detach().requires_grad_()
+    torch.testing.assert_close(ended.params["fc1.weight"].double(), factor * weights.detach(), atol=1e-6, rtol=1e-5)
+    assert float((ended.params["fc1.weight"] - begun.params["fc1.weight"]).abs().max()) > 1e-3
+
+
 def test_predictors_are_those_of_the_setting():
     reference = Setting()
     assert reference.race(0.5) == pytest.approx(50 * (1 / (0.25 * 200**0.5)) ** 3)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from prunescope.base.errors import DataError, UsageError
-from prunescope.tasks.data.signal_noise import DenseSignal, Signal, signal_noise
+from prunescope.tasks.data.signal_noise import DenseSignal, OppositeSignal, Signal, signal_noise
 from prunescope.tasks.nets import TwoLayer
 
 SIGNALS = {"sparse": Signal, "dense": DenseSignal}
@@ -37,6 +37,12 @@ def test_signals_are_orthogonal_of_one_length_and_dense_ones_use_every_coordinat
     # The middle of odd waves over an odd number of points is their node.
     dense = DenseSignal().vectors(2, 32)
     assert bool((dense != 0).all()) and float(dense.abs().max()) < 0.3
+
+
+def test_opposite_signals_share_an_axis_and_are_two():
+    assert OppositeSignal(strength=2.0).vectors(2, 3).tolist() == [[2.0, 0.0, 0.0], [-2.0, 0.0, 0.0]]
+    with pytest.raises(UsageError, match="classes=3: two opposite signals are for 2 classes"):
+        OppositeSignal().vectors(3, 5)
 
 
 def test_a_seed_is_a_source_and_the_signals_do_not_depend_on_it():

@@ -29,7 +29,7 @@ from prunescope.tasks.data.source import are_images
 COST = {"smoke": "20 seconds", "laptop": "3 minutes on 2 cores for digits", "paper": "10 minutes on 2 cores for digits"}
 FIGURE = "none: any network (-s network=my_module:Net)"
 ARMS: tuple[Arm, ...] = ("pruned", "extended")
-PROPOSED = "proposed here, for any network"
+PROPOSED = "for any network"
 
 
 class Settings(Own):

@@ -90,8 +90,13 @@ def traces_of(networks: Networks, measure: ps.Measure) -> list[ps.Trace]:
     return [ps.Trace(probe=Watch(measure=measure), run=run) for run in networks.runs]
 
 
-def followed(networks: Networks, names: Mapping[str, str], measure: ps.Measure) -> ps.Computed:
-    """A panel: some values of a measure, by their labels, at the steps at which some run was looked at in training."""
+def followed(
+    networks: Networks, names: Mapping[str, str], measure: ps.Measure, *, scale: float = 1.0, panel: str = ""
+) -> ps.Computed:
+    """Some values of a measure, by their labels, at the steps at which some run was looked at in training.
+
+    panel: by default one for each keep probability.
+    """
     nodes = traces_of(networks, measure)
 
     def table(results: ps.Results) -> ps.Table:
@@ -99,13 +104,13 @@ def followed(networks: Networks, names: Mapping[str, str], measure: ps.Measure) 
         grid = sorted({int(step) for trace in traces.values() for step in trace["local"][:-1] if step > 0})
         last = {n: np.searchsorted(trace["local"], grid, side="right") - 1 for n, trace in traces.items()}
         return [
-            {"quantity": label, "replicate": n, "step": step, "value": float(trace[name][place])}
+            {"quantity": label, "replicate": n, "step": step, "value": scale * float(trace[name][place])}
             for n, trace in traces.items()
             for name, label in names.items()
             for step, place in zip(grid, last[n], strict=True)
         ]
 
-    return ps.Computed(nodes, table, {"panel": f"{100 * networks.keep:g} % of the weights kept"})
+    return ps.Computed(nodes, table, {"panel": panel or f"{100 * networks.keep:g} % of the weights kept"})
 
 
 def over_steps(y_label: str, **more: Any) -> ps.Lines:

@@ -63,6 +63,8 @@ class Networks:
             steps = float(results[self.runs[number]]["steps"])
         except Failed:
             return False
+        if self.setting.target is None:
+            return np.nan if np.isnan(steps) else True
         if steps < self.setting.most_steps:
             return True
         loss = float(results[self._training_risks[number]]["loss"])

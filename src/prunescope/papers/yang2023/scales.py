@@ -4,7 +4,7 @@ Belongs here: one setting, its recipes and its predictors, and the regimes that 
 here: what is read of the networks (`quantities.py`), what one study alone runs over (its own file).
 """
 
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
 
@@ -12,6 +12,7 @@ import prunescope as ps
 from prunescope.measures.signal_theory import death_probability, signal_race
 from prunescope.tasks.data.signal_noise import DenseSignal, Signal, signal_noise
 from prunescope.training.interventions import Bernoulli
+from prunescope.training.stopping import AtEnd
 
 NOTES = (
     "Of the paper, its abstract and introduction were read. The data, the network and the theorems are recalled, and "
@@ -34,15 +35,19 @@ class Setting(ps.Value):
     noise: standard deviation of a noise coordinate.
     power: q of the ReLU.
     deviation: standard deviation of the initial weights.
+    output_scale: factor c on the logits. Since c max(0, h)^q is max(0, c^(1/q) h)^q, the weights are c^(1/q) times as
+        large and the step size is c^(2/q) times as large instead: the same networks after every step.
     lr: step size.
-    target: training loss, nats, at which a run ends.
-    most_steps: a run that takes as many is not trained.
+    target: training loss, nats, at which a run ends; None trains for `most_steps`, and then every run is trained.
+    most_steps: a run that takes as many has missed its target and is not trained.
 
     The defaults are the noisy reference: the dense network memorizes, moderate pruning generalizes. There a network
     that keeps 1 % needs some 9,000 steps on average, single ones more than 12,000; 40,000 are enough for all.
 
     Source: Yang et al. 2023, section 2 (recalled); the numbers are proposed here.
     """
+
+    added: ClassVar[frozenset[str]] = frozenset({"output_scale"})
 
     classes: int = Field(default=2, ge=2)
     dimension: int = Field(default=400, ge=2)
@@ -53,8 +58,9 @@ class Setting(ps.Value):
     noise: float = Field(default=0.25, gt=0)
     power: float = Field(default=3.0, ge=1)
     deviation: float = Field(default=0.02, gt=0)
+    output_scale: float = Field(default=1.0, gt=0)
     lr: float = Field(default=0.5, gt=0)
-    target: float = Field(default=0.01, gt=0)
+    target: float | None = Field(default=0.01, gt=0)
     most_steps: Count = 40_000
 
     @model_validator(mode="after")
@@ -108,15 +114,15 @@ class Setting(ps.Value):
             width=self.width,
             classes=self.classes,
             power=self.power,
-            deviation=self.deviation,
+            deviation=self.deviation * self.output_scale ** (1 / self.power),
         )
         return ps.Recipe(
             task=ps.Task(network=net, data=ps.Data(source=source)),
             optimizer=ps.SGD(),
-            schedule=ps.Constant(lr=self.lr),
+            schedule=ps.Constant(lr=self.lr * self.output_scale ** (2 / self.power)),
             batch=self.examples,
             length=f"{self.most_steps}it",
-            stop=ps.LossBelow(loss=self.target),
+            stop=AtEnd() if self.target is None else ps.LossBelow(loss=self.target),
             seeds=ps.replicate(number),
         )
 

@@ -62,6 +62,7 @@ class WorkQueue:
         self.next_look = 0.0
         self.deaths: set[str] = set()  # work during which, by itself, a worker died
         self.began, self.reached, self.total = time.monotonic(), 0.0, sum(seconds.values())
+        self.moves: float | None = None  # since when workers, who have to start first, say something
         impossible = plan.downstream(plan.failed)
         self._drop([key for key in plan.work if key in impossible])
         for key in plan.work:
@@ -91,7 +92,7 @@ class WorkQueue:
 
     def receive(self, message: Message) -> None:
         """Takes note of what a worker says."""
-        key = message.node
+        key, self.moves = message.node, self.moves or time.monotonic()
         if message.kind == "beat":
             self.steps[key] = message.steps
             return
@@ -140,16 +141,17 @@ class WorkQueue:
         """How far the work is now."""
         shares = {key: self._share(key) for keys in self.running.values() for key in keys}
         reached = self.reached + sum(self.seconds[key] * share for key, share in shares.items())
-        elapsed = time.monotonic() - self.began
-        is_measured = reached > 0.02 * self.total and elapsed > 3
-        pace = reached / elapsed if is_measured else float(max(1, len(self.running)))
+        now = time.monotonic()
+        moved = now - (self.moves or now)
+        is_measured = reached > 0.02 * self.total and moved > 3
+        pace = reached / moved if is_measured else float(max(1, len(self.running)))
         runs = sum(key in self.plan.jobs for key in self.ended)
         return WorkStatus(
             runs_done=runs,
             runs=len(self.plan.jobs),
             readings_done=len(self.ended) - runs,
             readings=len(self.plan.readings),
-            seconds=elapsed,
+            seconds=now - self.began,
             seconds_left=(self.total - reached) / max(pace, 1e-9),
             running={worker: self._summary(keys, shares) for worker, keys in self.running.items() if keys},
             failed=sum(not well for well in self.ended.values()),

@@ -3,13 +3,15 @@
 Belongs here: putting origins, networks and data together. Does not belong here: each of them.
 """
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 import torch
 from pydantic import JsonValue
+from torch import nn
 
 from prunescope.base.errors import UsageError
 from prunescope.base.reference import StateRef
@@ -22,6 +24,8 @@ from prunescope.runs.graph.given import Run, given
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.runs.store.store import Store
 from prunescope.tasks.data.layout import Layout
+from prunescope.tasks.data.source import Source
+from prunescope.tasks.data.tensors import Names, own
 from prunescope.tasks.model import Network, network, network_of
 from prunescope.tasks.network import Prunable, with_prunable
 from prunescope.tasks.targets import Target
@@ -59,6 +63,30 @@ class Examples:
     def of(cls, task: Task, seeds: Seeds) -> Self:
         """Those of a task."""
         return cls(task.data, task.target, task.network.layout, task.loss, task.loss_args, seeds)
+
+    @classmethod
+    def read(
+        cls,
+        test: Any,
+        train: Any = None,
+        *,
+        target: Target = CLASSES,
+        classes: int | None = None,
+        class_names: Names | None = None,
+        layout: Layout | None = None,
+    ) -> Self | None:
+        """Those that a user has, a source or what `tensors.own` takes; None where nothing is given.
+
+        Raises UsageError for training examples without test examples, and for what is no examples.
+        """
+        if test is None and train is None:
+            return None
+        if test is None:
+            raise UsageError("there are training examples and no test examples; give test=(x, y)")
+        if isinstance(test, Source):
+            return cls(Data(source=test), target, layout)
+        source, layout, target = own(train, test, target=target, classes=classes, class_names=class_names)
+        return cls(Data(source=source), target, layout)
 
     def task(self, network: Network) -> Task:
         """The task of a network on them."""
@@ -117,6 +145,31 @@ def states(
         made[name] = given(fitted.weights, place.task(fitted.network), seeds=place.seeds)
         notes += fitted.notes
     return States(made, (*notes, *_equal(made)))
+
+
+def named(**kinds: Any) -> dict[str, dict[str, Any]]:
+    """States of several kinds by the names of a report. Raises UsageError for no name, and for one twice."""
+    singular = {"controls": "control", "twins": "twin"}
+    found = {kind: labelled(singular.get(kind, kind), things) for kind, things in kinds.items()}
+    names = Counter(["dense", *(name for kind in found.values() for name in kind)])
+    if odd := [name for name in names if not isinstance(name, str) or not name.strip()]:
+        raise UsageError(f"a network is called {odd[0]!r}; give a text that is not empty")
+    if twice := [name for name, count in names.items() if count > 1]:
+        raise UsageError(f"two networks are called {twice[0]!r}; rename a file, or give dictionaries with names")
+    return found
+
+
+def labelled(kind: str, things: Any) -> dict[str, Any]:
+    """States by the names that a report gives them: their own, those of their files, or numbers."""
+    states: Any = Mapping | nn.Module | StateRef | Recipe | str | Path
+    if things and isinstance(things, Mapping) and all(isinstance(thing, states) for thing in things.values()):
+        return dict(things)
+    listed = list(things) if isinstance(things, Sequence) and not isinstance(things, str) else [things]
+    stems = [Path(thing).stem if isinstance(thing, str | Path) else "" for thing in listed]
+    if all(stems) and len(set(stems)) == len(stems) and "dense" not in stems:
+        return dict(zip(stems, listed, strict=True))
+    names = [kind] if len(listed) == 1 and kind == "pruned" else [f"{kind}-{n}" for n in range(1, len(listed) + 1)]
+    return dict(zip(names, listed, strict=True))
 
 
 def _load(thing: Any, name: str, store: Store) -> Loaded:

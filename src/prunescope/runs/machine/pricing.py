@@ -38,6 +38,8 @@ from prunescope.training.run import begin
 CALIBRATION_SECONDS = 0.4
 DEAR_SECONDS = 1.0
 """A reading that took longer is remembered."""
+START_SECONDS = 4.0
+"""Until worker processes have imported torch and begin, as measured on two cores."""
 READING_BYTES = 20
 """Of a stored reading, for each training example, at most."""
 
@@ -167,7 +169,7 @@ class Cost:
 
     work: seconds of all work.
     longest: seconds of the longest path of work that waits for one another.
-    clock: seconds on the clock.
+    clock: seconds on the clock, the start of worker processes included.
     disk: bytes at most; every state counts as dense.
     """
 
@@ -182,7 +184,8 @@ def cost(plan: Plan, price: Prices, seconds: dict[str, float], *, workers: int) 
     work, longest = sum(seconds.values()), max(plan.longest_paths(seconds).values(), default=0.0)
     states = sum(price.of(job.recipe).state for job in plan.jobs.values())
     readings = sum(READING_BYTES * _dearest(reading).task.data.source.train for reading in plan.readings.values())
-    return Cost(work, longest, max(longest, work / workers), states + readings)
+    start = START_SECONDS if workers > 1 else 0.0
+    return Cost(work, longest, start + max(longest, work / workers), states + readings)
 
 
 def _dearest(reading: Measured) -> Run:

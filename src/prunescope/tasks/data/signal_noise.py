@@ -50,6 +50,22 @@ class DenseSignal(Signal):
         return _grid(rows / rows.norm(dim=1, keepdim=True), bits=24)
 
 
+class OppositeSignal(Signal):
+    """Signals of two classes that lie opposite each other on the first axis: strength * e_1 and -strength * e_1.
+
+    Source: Yang et al. 2023, the simulation with labels +1 and -1 (recalled).
+    """
+
+    def vectors(self, classes: int, dimension: int) -> Tensor:
+        """float32 [2, dimension]; raises UsageError for more than two classes."""
+        if classes != 2:
+            raise UsageError(f"classes={classes}: two opposite signals are for 2 classes; use Signal for more")
+        return super().vectors(classes, dimension)
+
+    def _directions(self, classes: int, dimension: int) -> Tensor:
+        return torch.tensor([[1.0], [-1.0]]) * torch.eye(1, dimension)
+
+
 class SignalNoise(Made):
     """Examples [2, dimension] of two patches in random order: the signal of the class, and noise from N(0, noise^2 I).
 

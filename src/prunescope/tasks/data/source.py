@@ -42,6 +42,14 @@ class Inputs(Protocol):
         """The same examples, which `take` then returns on `device`."""
 
 
+def same_inputs(one: Inputs, two: Inputs) -> bool:
+    """Whether two sets of examples are equal, in their order."""
+    places = torch.split(torch.arange(len(one)), 1024)
+    return (len(one), one.shape) == (len(two), two.shape) and all(
+        torch.equal(one.take(rows), two.take(rows)) for rows in places
+    )
+
+
 @dataclass(frozen=True)
 class InMemory:
     """Examples in memory.
@@ -109,6 +117,15 @@ class Source(Value):
     def variant(self) -> str:
         """What the content is where it is not that of the published files, "CIFAR-10 (JPEG copies)"; else empty."""
         return ""
+
+    @property
+    def lacks_training(self) -> bool:
+        """Whether the test examples stand in the place of the training examples, too, as where none were given."""
+        if self.train != self.test:
+            return False
+        arrays, some = self.load(), torch.arange(min(100, self.test))
+        first = arrays.train_x.take(some), arrays.test_x.take(some)
+        return torch.equal(arrays.train_y, arrays.test_y) and torch.equal(*first)
 
     @abstractmethod
     def load(self) -> Arrays:
