@@ -5,17 +5,20 @@ import json
 import pytest
 import torch
 from files import Net, Sized, baked, dense, examples, pruned
+from safetensors.torch import save_file
 from torch.utils.data import DataLoader, TensorDataset
 
 import prunescope as ps
 from prunescope.base.errors import UsageError
+from prunescope.tasks.data.tensors import tensors
 
 TRAIN, TEST = examples(60, 1), examples(40, 2)
+TABLES = ("measures", "classes", "difficulty", "examples")
 
 
 def plain(report):
     """Everything that a report says of an only pruned network, without the names of files."""
-    return {name: report.table(name) for name in ("measures", "classes", "difficulty", "examples")}
+    return {name: report.table(name) for name in TABLES}
 
 
 def test_the_same_pair_by_modules_dicts_and_files_is_the_same_report(here, store):
@@ -32,6 +35,47 @@ def test_the_same_pair_by_modules_dicts_and_files_is_the_same_report(here, store
         wrong = (baked(dense()).eval()(TEST[0]).argmax(1) != TEST[1]).double().mean()
     row = next(row for row in first["measures"] if "error" in json.dumps(row))
     assert any(value == pytest.approx(100 * float(wrong)) for value in row.values() if isinstance(value, float))
+
+
+def test_a_run_its_module_its_file_and_its_folder_are_the_same_report(store, tmp_path):
+    """Of one pair: the id, the recipe and the state of a run, its module, its tensors, files, a folder of OpenLTH."""
+    net = ps.network("prunescope.tasks.nets:LeNet", inputs=64, hidden=(12, 8))
+    source = tensors(TRAIN, TEST)
+    base = ps.Recipe(
+        task=ps.Task(network=net, data=ps.Data(source=source)),
+        optimizer=ps.SGD(),
+        schedule=ps.Constant(lr=0.05),
+        batch=20,
+        length="2ep",
+    )
+    runs = [base, ps.imp(base, levels=1, prune=ps.Prune(amount=ps.Remaining(fraction=0.4)))[1]]
+    ps.ensure(runs, store=store, workers=1)
+    modules = [ps.load_module(run, store=store) for run in runs]
+    folders = []
+    for name, module in zip(("before", "after"), modules, strict=True):
+        state = module.state_dict()
+        torch.save(state, f"{name}.pt")
+        save_file(state, f"{name}.safetensors")
+        (tmp_path / name).mkdir()
+        theirs = {key.replace("fc1", "fc_layers.0").replace("fc2", "fc_layers.1"): leaf for key, leaf in state.items()}
+        torch.save(theirs, tmp_path / name / "model_ep2_it0.pth")
+        folders.append(str(tmp_path / name))
+    ways = [
+        ([run.id for run in runs], {}),
+        (runs, {}),
+        ([ps.final(run) for run in runs], {}),
+        (modules, {"test": source}),
+        ([module.state_dict() for module in modules], {"test": source, "network": net}),
+        (["before.pt", "after.pt"], {"test": source, "network": net}),
+        (["before.safetensors", "after.safetensors"], {"test": source, "network": net}),
+        (folders, {"test": source}),
+    ]
+    said = []
+    for (one, other), options in ways:
+        report = ps.audit(one, {"pruned": other}, store=store, why=10, **options)
+        said.append({name: report.table(name) for name in (*TABLES, "weights", "layers")} | {"head": report.sentence})
+    first = json.dumps(said[0], default=str)
+    assert "pruned" in first and [json.dumps(one, default=str) == first for one in said] == [True] * len(ways)
 
 
 def test_names_are_those_of_files_or_of_the_caller(here, store):

@@ -1,6 +1,9 @@
 """What holds no state of the network, or several: named, refused, and never executed."""
 
 import os
+import pickle
+import warnings
+from pathlib import Path
 
 import pytest
 import torch
@@ -26,11 +29,16 @@ class Payload:
 def test_a_pickle_is_refused_with_the_way_out_and_never_executed(data, store, tmp_path):
     torch.save(dense(), "module.pt")
     torch.save({"state_dict": Payload()}, "payload.pt")
+    Path("plain.pkl").write_bytes(pickle.dumps(Payload()))
     for name, code in (("module.pt", r"files\.Net"), ("payload.pt", r"\w+\.system")):
-        with pytest.raises(
-            UsageError, match=rf"{name} is a pickle of more than tensors \({code}\).*state_dict\(\), path"
-        ):
+        says = rf"{name} is a pickle of more than tensors \({code}\).*state_dict\(\), path"
+        with pytest.raises(UsageError, match=says):
             states({"dense": dense(), "bad": name}, data, store)
+    with (
+        warnings.catch_warnings(action="error"),
+        pytest.raises(DataError, match=r"plain.pkl is no file of torch\.save"),
+    ):
+        states({"dense": dense(), "bad": "plain.pkl"}, data, store)
     assert not (tmp_path / "executed").exists()
 
 

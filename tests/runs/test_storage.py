@@ -112,8 +112,17 @@ def test_a_claim_whose_answer_was_lost_is_still_a_claim(storage, monkeypatch):
 
 def test_an_address_that_cannot_be_a_store_is_refused(tmp_path):
     pytest.importorskip("obstore")
-    with pytest.raises(StoreError, match="what://x: Generic URL error"):
-        storage_at("what://x")
+    for address in ("what://x", "://", "s3://", "s3://two words/lab"):
+        with pytest.raises(StoreError, match=f"{address.rstrip('/')}.*look at the address"):
+            storage_at(address)
+
+
+@pytest.mark.parametrize("address", ["localhost:9000", "http://", "http://two words", "ftp://x"])
+def test_a_service_whose_address_is_none_is_refused(address, monkeypatch):
+    pytest.importorskip("obstore")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", address)
+    with pytest.raises(UsageError, match=f"AWS_ENDPOINT_URL={address} is no address"):
+        storage_at("s3://bucket/lab")
 
 
 def test_object_storage_without_its_library_names_the_extra(monkeypatch):

@@ -13,7 +13,7 @@ from prunescope.base.state import Weights
 from prunescope.runs.execution.checkpointer import load_checkpoint
 from prunescope.runs.execution.ensure import ensure
 from prunescope.runs.graph.families import extended
-from prunescope.runs.store import local, sealed
+from prunescope.runs.store import codec, local, sealed
 from prunescope.runs.store.store import Store
 
 RUN, READING, PROBE = "ab" * 16, "cd" * 16, "ef" * 16
@@ -22,6 +22,15 @@ MANIFEST = {"schema": 2, "id": RUN, "status": "done"}
 
 def state(value=1.0):
     return Weights({"w": torch.full((4,), value)}, {}, {"w": torch.tensor([True, False, True, True])})
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [{"sparsity": None}, {"sparsity": 2}, {"steps": True}, {"step": -1}, {"parents": [1]}, {"exec": {"seconds": "x"}}],
+)
+def test_a_manifest_that_says_what_none_can_say_is_damaged_whatever_its_digest(forged):
+    with pytest.raises(codec.Damaged, match="m is damaged"):
+        sealed.parse_manifest(sealed.manifest_bytes(MANIFEST | forged), "m", RUN)
 
 
 def filled(store):

@@ -190,6 +190,16 @@ def test_other_values_are_found_in_the_runs_that_are_drawn(world, root, tmp_path
     assert found.run == path.stem and found.bits and "error" in found.furthest and not result.agrees
 
 
+@pytest.mark.parametrize(("size", "other"), [("sparsity", 0.5), ("step", 7), ("parameters", 10**6)])
+def test_other_sizes_are_found_in_the_runs_that_are_drawn(size, other, world, root, tmp_path):
+    record = json.loads((root / "runs.jsonl").read_text().splitlines()[0])
+    edited(root / "runs.jsonl", f'"{size}": {record[size]}', f'"{size}": {other}')
+    sealed(root)
+    result = again(root, tmp_path)
+    (found,) = result.contradicted
+    assert found.run == record["id"] and found.bits and found.furthest.endswith(size)
+
+
 def test_other_weights_are_found_in_the_runs_that_are_drawn(root, tmp_path):
     record = json.loads((root / "runs.jsonl").read_text().splitlines()[0])
     digest = next(iter(record["states"].values()))

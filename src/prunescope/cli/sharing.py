@@ -200,8 +200,8 @@ def _opened(bundle: Bundle) -> str:
     head = bundle.head
     other = "" if head.get("code") == package_digest() else ", by other code than this version's"
     return (
-        f"{printable(head.get('study'))[:80]}: all {len(head['files'])} files are what was published{other}; "
-        f"bundle {bundle.fingerprint}"
+        f"{printable(head.get('study'))[:80]}: all {len(head['files'])} files have the digests that it names{other}; "
+        f"bundle {bundle.fingerprint}, to be compared with what its authors printed"
     )
 
 

@@ -134,7 +134,7 @@ def verify(
         parts = [node for run in group for node in wanted[run]]
         ensure(*parts, store=store, workers=workers, engine=setting, stack=1, display=display)
     results, ours = StoredResults(store), dict[str, Values]()
-    trained = tuple(_compared(bundle, run, wanted[run], results, ours) for run in needed)
+    trained = tuple(_compared(bundle, recipe, wanted[run], results, ours) for run, recipe in needed.items())
     wrong, changed = dict[str, str](), dict[str, str]()
     if study is not None:
         before = _verdicts(study, bundle, {})
@@ -174,10 +174,11 @@ def _by_setting(bundle: Bundle, needed: Mapping[str, Recipe]) -> dict[EngineSett
 
 
 def _compared(
-    bundle: Bundle, run: str, wanted: list[Value], results: StoredResults, ours: dict[str, Values]
+    bundle: Bundle, recipe: Recipe, wanted: list[Value], results: StoredResults, ours: dict[str, Values]
 ) -> Trained:
-    """The comparison of one run; adds what was measured of it here to `ours`."""
-    record, store = bundle.runs[run], results.store
+    """The comparison of one run; adds its sizes here and what was measured of it to `ours`."""
+    run, store = recipe.id, results.store
+    record = bundle.runs[run]
     if results.why_failed(wanted[0]):
         return Trained(run, False, (), f"it failed here: {results.why_failed(wanted[0])}", math.inf)
     known = store.known_runs([run])[run]["states"]
@@ -187,11 +188,12 @@ def _compared(
     elsewhere = [name for name in CIRCUMSTANCES if here.get(name) != there.get(name)]
     if _processor(here) != _processor(there):
         elsewhere.append("processor")
-    furthest, distance, published = "", 0.0, bundle.values(run)
-    for node in (node for node in wanted if node.id in published):
-        ours[node.id] = results[node]
-        for name, theirs in published[node.id].items():
-            gap = _distance(theirs, results[node].get(name))
+    furthest, distance = "", 0.0
+    published = {**bundle.values(run), run: {name: np.asarray(record[name]) for name in SIZES}}
+    for node in (node for node in (recipe, *wanted) if node.id in published):
+        ours[node.id], theirs = results[node], published[node.id]
+        for name in sorted(theirs.keys() | ours[node.id].keys()):
+            gap = _distance(theirs.get(name), ours[node.id].get(name))
             if gap > distance:
                 furthest, distance = f"{type(node).__name__} {node.id[:8]} {printable(name)}", gap
     return Trained(run, bits, tuple(elsewhere), furthest, distance)
@@ -206,7 +208,7 @@ def _distance(theirs: Any, ours: Any) -> float:
 
     Infinite where they cannot be compared.
     """
-    if ours is None or np.shape(theirs) != np.shape(ours):
+    if theirs is None or ours is None or np.shape(theirs) != np.shape(ours):
         return math.inf
     if not np.issubdtype(theirs.dtype, np.floating):
         return float(np.mean(np.asarray(theirs) != np.asarray(ours))) if np.size(theirs) else 0.0
@@ -235,7 +237,8 @@ class _Published(StoredResults):
     def _read(self, node: Value) -> Values:
         if isinstance(node, Combined | Chosen):
             return super()._read(node)
-        if isinstance(node, Run) and (record := self.bundle.runs.get(node.id, {})).get("status") == "done":
+        record = self.bundle.runs.get(node.id, {})
+        if node.id not in self.values and record.get("status") == "done":
             return {name: np.asarray(record[name]) for name in SIZES}
         if node.id not in self.values:
             raise self._missing(node, f"{type(node).__name__} {node.id[:8]}")

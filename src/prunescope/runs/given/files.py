@@ -5,6 +5,7 @@ Nothing in a file is ever executed.
 
 import pickle
 import re
+import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -36,7 +37,8 @@ def read(path: Path, name: str) -> Mapping[Any, Any]:
         except (SafetensorError, OSError) as problem:
             raise DataError(f"{name} cannot be read ({problem}); it is not there, or damaged") from None
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings(action="ignore"):  # of torch, about protocols of what is then refused
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as problem:  # a damaged file can fail in many ways
         if isinstance(problem, pickle.UnpicklingError) and (code := re.search(r"GLOBAL (\S+)", str(problem))):
             raise UsageError(

@@ -5,6 +5,8 @@ Where the service is, and who asks, the environment says: AWS_ENDPOINT_URL, AWS_
 
 import contextlib
 import importlib
+import os
+import re
 from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -17,7 +19,9 @@ MANY = 32
 """Folders from which on a whole room is listed, a thousand objects a request, instead of one folder a request."""
 AT_ONCE = 16
 """Requests that are under way at the same time."""
-PATIENCE = timedelta(seconds=60)
+PATIENCE = timedelta(seconds=180)
+"""A request that a busy service does not answer within a minute is sent again."""
+ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
 
 
 class CloudStorage:
@@ -33,6 +37,9 @@ class CloudStorage:
             raise UsageError(
                 f"a store at {url} needs obstore: pip install 'prunescope[cloud]', or use a folder"
             ) from None
+        for name in ENDPOINTS:  # the library ends the process where it is none
+            if (address := os.environ.get(name)) and not re.fullmatch(r"https?://[^\s/]+(/\S*)?", address):
+                raise UsageError(f"{name}={address} is no address; give http://host:port or https://host")
         with self._explained():
             self.bucket = bucket or stores.from_url(
                 self.url,
@@ -111,11 +118,11 @@ class CloudStorage:
         except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError) as problem:
             fix = "look at your credentials (AWS_ACCESS_KEY_ID and the like) and at what they permit"
             raise StoreError(f"{self.url}: access is denied; {fix}") from problem
-        except exceptions.BaseError as problem:
+        except (exceptions.BaseError, ValueError) as problem:
             reason = str(problem).split("Debug source:")[0].strip()
             if "NoSuchBucket" in str(problem):
                 raise StoreError(f"{self.url}: there is no such bucket; make it, or name another one") from problem
             raise StoreError(
-                f"{self.url}: {reason}; look at the address and at AWS_ENDPOINT_URL. Nothing stored so far is lost; "
-                "the same command then goes on"
+                f"{self.url}: {reason}; look at the address, at AWS_ENDPOINT_URL and at your credentials "
+                "(AWS_ACCESS_KEY_ID and the like). Nothing stored so far is lost; the same command then goes on"
             ) from problem

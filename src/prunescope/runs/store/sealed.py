@@ -4,7 +4,9 @@ States, readings and checkpoints do the same in `codec.py`.
 """
 
 import json
+import math
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,15 @@ from prunescope.runs.store.storage import plain
 
 SEALED = 2
 """The manifest's "schema" from which on it has a digest; earlier ones are believed."""
+_COUNTS = ("step", "steps", "most_steps", "epoch_steps", "train_examples", "parameters")
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(("status", "why"), str),
+    **dict.fromkeys(("recipe", "resolved", "files", "layers", "exec"), dict),
+    "parents": list,
+    "sparsity": (int, float),
+    **dict.fromkeys(_COUNTS, int),
+}
+_SPENT = ("seconds", "elapsed", "steps", "peak_memory_mb")
 _KEY = b"prunescope"
 _PARQUET = b"PAR1"
 
@@ -34,13 +45,28 @@ def parse_manifest(text: bytes, name: str, run: str) -> dict[str, Any]:
         digest = content.pop("digest", None)
         sealed = content["schema"] == SEALED or digest is not None
         owner = content["id"]
+        odd = [field for field in content.keys() & _TYPES.keys() if not _can_be(field, content[field])]
     except Exception as problem:
         raise damaged(name, problem) from problem
     if sealed and digest != _digest(content):
         raise damaged(name, "its content is not what its digest says")
     if owner != run:
         raise damaged(name, f"it is the manifest of run {owner}")
+    if odd:  # of a stranger, who wrote a digest for it
+        raise damaged(name, f"its {min(odd)} is {str(content[min(odd)])[:40]}")
     return dict(content)
+
+
+def _can_be(field: str, value: Any) -> bool:
+    """Whether a field of a manifest has the type, and a number the bounds, that whoever reads it relies on."""
+    if not isinstance(value, _TYPES[field]) or isinstance(value, bool):
+        return False
+    if field == "exec":
+        datetime.fromisoformat(value.get("finished", "2026-01-01"))
+        return all(0 <= value.get(name, 0) < math.inf for name in _SPENT)
+    if field in ("parents", "files"):
+        return all(isinstance(text, str) for text in (value.values() if field == "files" else value))
+    return 0 <= value <= 1 if field == "sparsity" else field not in _COUNTS or 0 <= value < 2**63
 
 
 def record_bytes(record: Mapping[str, Any]) -> bytes:
