@@ -62,6 +62,7 @@ MOVED = {
         **{f"runs.{name}": f"{room}.{name}" for room, names in _ROOMS.items() for name in names.split()},
         **{f"{new.rpartition('.')[0]}.{name}": new for new, names in _JOINED.items() for name in names.split()},
         "audit.contrast": "studies.contrast",
+        "audit.why": "studies.weights",
         **{f"audit.{name}": f"runs.given.{name}" for name in ("networks", "states")},
         "runs.calibration": "tasks.kernels.kernel_config",
         "runs.execute": "runs.execution.ensure",

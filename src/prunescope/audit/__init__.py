@@ -2,7 +2,6 @@
 
 evidence    lining up what networks answer, and refusing what does not line up
 tables, examples, claims, gate, sentence, figures   what is told of it
-why         what is read of weights
 study       the audit as a study
 report      from states to the report
 door        the call that a user makes, `ps.audit`

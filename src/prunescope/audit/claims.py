@@ -65,7 +65,7 @@ class Claims:
         for kind, bound in self.gate.items():
             yield Claim(
                 f"gate-{kind}-{number}",
-                f"{name}: {BOUNDS[kind].says.format(bound)}",
+                f"{name}: {BOUNDS[kind].sentence(bound)}",
                 self._estimated(number, partial(_bounded, kind=kind, bound=bound), BOUNDS[kind].unit),
                 Direction("less", than=bound),
                 words=WORDS,

@@ -34,6 +34,15 @@ class Bound:
     of: Callable[[Contrast], tuple[Family, Sequence[str]]]
     unit: str = POINTS
 
+    def sentence(self, bound: float) -> str:
+        """What is bounded, with the bound."""
+        return self.says.format(bound=bound, points=points(bound))
+
+
+def points(number: float) -> str:
+    """So many points, in words."""
+    return "1 point" if number == 1 else f"{number:g} points"
+
 
 def _losses(*families: str) -> Callable[[Contrast], tuple[Family, Sequence[str]]]:
     """What the parts of some families lose; of no family, those of the user's groups."""
@@ -50,10 +59,10 @@ def _disagreement(one: Contrast) -> tuple[Family, Sequence[str]]:
 
 
 BOUNDS: Mapping[str, Bound] = {
-    "max-loss": Bound("The error rises by at most {:g} points.", _losses("all")),
-    "max-class-loss": Bound("No class loses more than {:g} points.", _losses("class")),
-    "max-group-loss": Bound("No group loses more than {:g} points.", _losses()),
-    "max-disagreement": Bound("At most {:g} % of the predictions differ.", _disagreement, "% of predictions"),
+    "max-loss": Bound("The error rises by at most {points}.", _losses("all")),
+    "max-class-loss": Bound("No class loses more than {points}.", _losses("class")),
+    "max-group-loss": Bound("No group loses more than {points}.", _losses()),
+    "max-disagreement": Bound("At most {bound:g} % of the predictions differ.", _disagreement, "% of predictions"),
 }
 
 

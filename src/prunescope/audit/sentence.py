@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from prunescope.audit.gate import points
 from prunescope.audit.tables import Findings
 from prunescope.studies.contrast import Contrast
 
@@ -71,4 +72,4 @@ def _controls(findings: Findings) -> str:
 def _safe(findings: Findings) -> str:
     best, why = findings.safe
     safe = "no sparsity here is shown to be safe" if best is None else f"the safe sparsity is {100 * best:.1f} %"
-    return f"If no class or group may lose more than {findings.delta:g} points, {safe}{why}."
+    return f"If no class or group may lose more than {points(findings.delta)}, {safe}{why}."

@@ -14,7 +14,6 @@ from prunescope.audit.evidence import answers, check_seeds
 from prunescope.audit.figures import figures
 from prunescope.audit.sentence import head
 from prunescope.audit.tables import Findings
-from prunescope.audit.why import Why
 from prunescope.base.errors import UsageError
 from prunescope.base.reference import StateRef
 from prunescope.base.value import Value
@@ -28,6 +27,7 @@ from prunescope.studies.contrast import Evidence
 from prunescope.studies.groups import Column
 from prunescope.studies.results import Results
 from prunescope.studies.study import Study, titled
+from prunescope.studies.weights import WeightTables
 
 FEWEST = 10
 """Examples of which something is said; proposed."""
@@ -95,9 +95,9 @@ class Audit:
         return {"dense": self.dense, **self.pruned, **self.controls, **self.twins}
 
     @cached_property
-    def weights(self) -> Why:
+    def weights(self) -> WeightTables:
         """What is read of weights."""
-        return Why(self.states, tuple(self.pruned), self.split, self.why)
+        return WeightTables(self.states, tuple(self.pruned), self.split, self.why)
 
     @cached_property
     def nodes(self) -> tuple[Reading, ...]:

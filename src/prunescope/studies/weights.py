@@ -1,6 +1,6 @@
-"""Why, as far as two states tell: where weights went, how flat the loss is, whether a barrier lies between.
+"""The weights of several networks side by side: where they went, how flat the loss is, whether a barrier lies between.
 
-Belongs here: readings of weights and their rows. Does not belong here: anything of the networks' answers (`tables.py`).
+Belongs here: readings of weights and their rows. Does not belong here: the networks' answers (`contrast.py`).
 """
 
 from collections.abc import Mapping
@@ -28,8 +28,8 @@ from prunescope.studies.results import Results
 
 
 @dataclass(frozen=True, eq=False)
-class Why:
-    """What is read of the weights of an audit's networks.
+class WeightTables:
+    """What is read of the weights of networks, and two tables of it.
 
     states: all of them by name, the dense one first, as "dense". pruned: which names are those of pruned networks.
     split, examples: the first so many examples of the split are looked at; 0 looks at none, and reads nothing.
