@@ -58,7 +58,7 @@ def test_a_notebook_gets_one_bar_that_is_redrawn(monkeypatch: pytest.MonkeyPatch
     screen = default_display()
     screen.update(STATUS)
     screen.update(STATUS)  # too soon to be drawn
-    screen.update(replace(STATUS, seconds_left=0.0))
+    screen.update(replace(STATUS, runs_done=STATUS.runs, readings_done=STATUS.readings))  # the end is
     screen.note("run x failed")
     screen.end()
     assert len(pages) == 2

@@ -26,6 +26,9 @@ class Interval:
     high: float
     level: float
 
+    def __str__(self) -> str:
+        return f"{self.estimate:.3g} [{self.low:.3g}, {self.high:.3g}]"
+
     def times(self, scale: float) -> "Interval":
         """The same in another unit; scale is positive."""
         return Interval(scale * self.estimate, scale * self.low, scale * self.high, self.level)

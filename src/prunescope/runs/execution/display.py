@@ -51,7 +51,8 @@ class NotebookBars(Display):
 
     def update(self, status: WorkStatus) -> None:
         """Redraws, at most twice a second and at the end."""
-        now, is_last = time.monotonic(), status.seconds_left <= 0
+        now = time.monotonic()
+        is_last = (status.runs_done, status.readings_done) == (status.runs, status.readings)
         if now - self.drawn < 0.5 and not is_last:
             return
         self.drawn = now

@@ -10,7 +10,7 @@ from typing import Any
 from prunescope.base.blame import blaming
 from prunescope.base.errors import PrunescopeError, UsageError
 from prunescope.base.value import Value
-from prunescope.runs.execution.display import default_display
+from prunescope.runs.execution.display import default_display, summary
 from prunescope.runs.execution.executors.carried import LOCAL, MOST, baggage, dumps
 from prunescope.runs.execution.executors.cluster import Cluster, Connection
 from prunescope.runs.execution.executors.processes import Immovable, Processes
@@ -37,6 +37,10 @@ class Interrupted(PrunescopeError):
     """The user stopped the work; everything reached is stored."""
 
     exit_code = 130
+
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows: the user knows where the work was stopped."""
+        return [str(self)]
 
 
 def ensure(
@@ -73,6 +77,7 @@ def ensure(
     todo = plan([node for item in nodes for node in ([item] if isinstance(item, Value) else item)], store)
     cluster = Connection(ray, device=device, workers=workers) if ray and todo.work else None
     count = cluster.slots if cluster else workers_for(todo, workers, device)
+    queue: WorkQueue | None = None
     try:
         keep_given(todo.nodes.values(), store)
         with blaming("the network, its loss or its data"):
@@ -100,7 +105,8 @@ def ensure(
                 display.end()
                 prepared.prices.learn({todo.readings[key]: seconds for key, seconds in queue.took.items()})
     except KeyboardInterrupt:
-        raise Interrupted("stopped; everything reached is stored, the same command goes on from there") from None
+        at = f" at {summary(queue.status())}" if queue else ""
+        raise Interrupted(f"stopped{at}; everything reached is stored, the same command goes on from there") from None
     if not told and (failures := todo.failed | queue.failures):
         warnings.warn(_failures_text(failures), FailedRuns, stacklevel=2)
     if any(message.error is Immovable for message in queue.errors.values()):
