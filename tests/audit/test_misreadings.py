@@ -205,6 +205,16 @@ def test_names_and_origins_change_no_number(tmp_path):
     assert one.table("exemplars") == two.table("exemplars")
 
 
+def test_lists_of_examples_that_are_no_pictures_say_what_they_are(tmp_path):
+    report = audit(net(0), net(5), test=data(3), store=tmp_path)
+    for table in ("lost", "won", "suspects"):
+        for row in report.table(table):
+            assert [float(number) for number in row["inputs"].split()] == pytest.approx(
+                data(3)[0][row["index"]].tolist(), rel=1e-3
+            )
+    assert report.table("suspects")
+
+
 def test_a_mask_of_fractions_multiplies(tmp_path):
     pruned = net(0)
     prune.custom_from_mask(pruned[2], "weight", torch.rand(3, 12, generator=torch.Generator().manual_seed(1)))

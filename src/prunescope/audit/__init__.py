@@ -2,8 +2,7 @@
 
 evidence    lining up what networks answer, and refusing what does not line up
 tables, examples, claims, gate, sentence, figures   what is told of it
-study       the audit as a study
-report      from states to the report
+study, report   the audit as a study, and what a user gets
 door        the call that a user makes, `ps.audit`
 
 Belongs here: comparing states that exist. Does not belong here: training, measures of one state (`measures/`),

@@ -5,7 +5,7 @@ That pruning did it, and not another seed, needs twins: the claim is then about 
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import dataclass
 from functools import partial
 
 from prunescope.audit.gate import BOUNDS, POINTS, WORDS, would
@@ -35,7 +35,6 @@ class Claims:
 
     read: Callable[[Results], Findings]
     nodes: tuple[Node, ...]
-    _: KW_ONLY
     groups: bool
     gate: Mapping[str, float]
 

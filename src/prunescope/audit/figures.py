@@ -12,21 +12,15 @@ from prunescope.runs.graph.given import task_of
 from prunescope.studies.figure import Computed, Figure
 from prunescope.studies.plot import Intervals, Lines, Listing, NothingToShow, Plot, Row, Sheet
 from prunescope.studies.results import Results
-from prunescope.tasks.data.source import are_images
+from prunescope.tasks.data.source import Inputs, are_images, in_words
 
 if TYPE_CHECKING:
     from prunescope.audit.study import Audit
 
 Rows = Callable[[Findings], Sequence[Row]]
+BESIDE = ("twins low", "twins high")
 LOSSES = Intervals(
-    "title",
-    "change",
-    "low",
-    "high",
-    panel="network",
-    x_label="points of error lost",
-    zero=True,
-    behind=("twins low", "twins high"),
+    "title", "change", "low", "high", panel="network", x_label="points of error lost", zero=True, behind=BESIDE
 )
 SERIES = Lines(
     "sparsity", "value", series="series", x_label="sparsity, %", y_label=" ", share_y=False, references=("dense",)
@@ -120,14 +114,14 @@ def _conditions(audit: Audit) -> Iterator[Shown]:
 
 
 def _lists(audit: Audit) -> Iterator[Shown]:
-    pictures, most = partial(_pictures, audit), f"The first {examples.FIRST}; the file of examples has all."
+    listed, most = partial(_listed, audit), f"The first {examples.FIRST}; the file of examples has all."
     lost = f"Right before, wrong now; the label and what is said now, most confident first. {most}"
-    yield Shown("lost", "Lost examples", lost, _first(examples.lost), pictures("label", "prediction"))
+    yield listed("lost", "Lost examples", lost, _first(examples.lost), ("label", "prediction"))
     won = f"Wrong before, right now; what was said and the label, most confident first. {most}"
-    yield Shown("won", "Won examples", won, _first(examples.won), pictures("dense", "label"))
+    yield listed("won", "Won examples", won, _first(examples.won), ("dense", "label"))
     caption = f"Right by every dense network, wrong by every pruned one, largest rise in loss first. {most}"
     title = "Given up by every pruned network"
-    yield Shown("given-up", title, caption, lambda found: examples.given_up(found.pruned)[: examples.FIRST])
+    yield listed("given-up", title, caption, lambda found: examples.given_up(found.pruned)[: examples.FIRST])
     if audit.split == "train":
         return  # what a network was trained on tells nothing of whether a label is wrong
     caption = (
@@ -135,7 +129,7 @@ def _lists(audit: Audit) -> Iterator[Shown]:
         f"first. {most}"
     )
     suspects: Rows = lambda found: examples.suspects(found.evidence)[: examples.FIRST]  # noqa: E731
-    yield Shown("suspects", "Labels to look at", caption, suspects, pictures("label", "prediction"))
+    yield listed("suspects", "Labels to look at", caption, suspects, ("label", "prediction"))
     caption = (
         f"If {100 * examples.FLIPPED:g} % of the labels were flipped at random: the share of flipped ones among "
         "the first n suspects. Labels that are wrong already count as right here. The data have an exact interval."
@@ -147,23 +141,19 @@ def _lists(audit: Audit) -> Iterator[Shown]:
 
 def _weights(audit: Audit) -> Iterator[Figure]:
     weights, first = audit.weights, f"On the first {audit.why} examples of the split."
-    yield Figure(
-        "weights",
-        "What two states tell: flatness, distance, barrier",
-        caption=f"Tr(H) and Tr(C) over kept weights, evaluation mode. Distances are relative to the dense network's "
-        f"weights: by what was removed, and by how far the rest moved. Barrier: the rise in error on the straight line "
-        f"to the dense network above its ends; beside it the twins', which are other minima. {first}",
-        rows=[Computed(weights.nodes, weights.networks)],
-        plot=Listing(),
+    caption = (
+        "Tr(H) and Tr(C) over kept weights, evaluation mode. Distances are relative to the dense network's weights: by "
+        "what was removed, and by how far the rest moved. Barrier: the rise in error on the straight line to the dense "
+        f"network above its ends; beside it the twins', which are other minima. {first}"
     )
-    yield Figure(
-        "layers",
-        "Which layer carries the change",
-        caption="Rise in the dense network's loss with one layer alone as it is in the pruned network: removed, with "
-        f"its zeros only; exchanged, with its weights. Measured, not estimated. {first}",
-        rows=[Computed(weights.nodes, weights.layers)],
-        plot=Listing(),
+    rows, title = Computed(weights.nodes, weights.networks), "What two states tell: flatness, distance, barrier"
+    yield Figure("weights", title, caption=caption, rows=[rows], plot=Listing())
+    caption = (
+        "Rise in the dense network's loss with one layer alone as it is in the pruned network: removed, with its zeros "
+        f"only; exchanged, with its weights. Measured, not estimated. {first}"
     )
+    rows, title = Computed(weights.nodes, weights.layers), "Which layer carries the change"
+    yield Figure("layers", title, caption=caption, rows=[rows], plot=Listing())
 
 
 def _first(of: Callable[[Any], Sequence[Row]]) -> Rows:
@@ -173,10 +163,24 @@ def _first(of: Callable[[Any], Sequence[Row]]) -> Rows:
     ]
 
 
-def _pictures(audit: Audit, label: str, prediction: str) -> Plot:
-    """A contact sheet where the inputs are pictures, otherwise the rows."""
+def _listed(
+    audit: Audit, name: str, title: str, caption: str, rows: Rows, written: tuple[str, str] | None = None
+) -> Shown:
+    """A list of examples: as a contact sheet where they are pictures, otherwise with what their inputs are.
+
+    written: columns of what stands below a picture, label and prediction; without, the list stays a list.
+    """
     source = task_of(audit.dense).data.source
     part: Literal["train", "test"] = "test" if audit.split == "test" else "train"
-    if not are_images(getattr(source.load(), f"{part}_x").shape):
-        return Listing()
-    return Sheet(source, label=label, prediction=prediction, split=part, panel="network")
+    inputs: Inputs = getattr(source.load(), f"{part}_x")
+    if are_images(inputs.shape):
+        label, prediction = written or ("", "")
+        sheet = Sheet(source, label=label, prediction=prediction, split=part, panel="network")
+        return Shown(name, title, caption, rows, sheet if written else Listing())
+
+    def described(found: Findings) -> list[Row]:
+        plain = rows(found)
+        texts = in_words(inputs, [int(str(row["index"])) for row in plain])
+        return [{**row, "inputs": text} for row, text in zip(plain, texts, strict=True)]
+
+    return Shown(name, title, caption, described)

@@ -3,7 +3,7 @@
 Belongs here: rows from contrasts. Does not belong here: statistics (`contrast.py`), verdicts (`claims.py`).
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -58,37 +58,35 @@ class Findings:
     @cached_property
     def measures(self) -> list[Row]:
         """Every measure of every network: value of the dense one, of this one, change with its 95 % interval."""
-        return [row for one in self.treated for row in self._measures(one)]
-
-    def _measures(self, one: Contrast) -> Iterator[Row]:
-        for name, scale, value, change in _MEASURES:
-            moved = change(one)
-            twins = [scale * (value(twin) - value(one.dense)) for twin in self.evidence.twins]
-            yield {
+        return [
+            {
                 "network": one.other.name,
                 "measure": name,
                 "dense": scale * value(one.dense),
                 "pruned": scale * value(one.other),
-                **_interval(moved, scale),
-                **_beside(twins),
+                **_interval(change(one), scale),
+                **_beside([scale * (value(twin) - value(one.dense)) for twin in self.evidence.twins]),
             }
+            for one in self.treated
+            for name, scale, value, change in _MEASURES
+        ]
 
     @cached_property
     def flips(self) -> list[Row]:
         """Lost and won examples, exact McNemar, and how far the answers are apart; the twins' rows below."""
-        return [self._flips(one) for one in (*self.treated, *self.twins)]
-
-    def _flips(self, one: Contrast) -> Row:
-        return {
-            "network": one.other.name,
-            "sparsity, %": 100 * one.other.sparsity,
-            "lost": int(one.lost.sum()),
-            "won": int(one.won.sum()),
-            "McNemar p": one.mcnemar,
-            "same answer, %": 100 * one.agreement,
-            "KL(dense || network), nats": float(one.divergence.mean()),
-            "smallest visible change, points": 100 * paired.smallest_visible(one.change),
-        }
+        return [
+            {
+                "network": one.other.name,
+                "sparsity, %": 100 * one.other.sparsity,
+                "lost": int(one.lost.sum()),
+                "won": int(one.won.sum()),
+                "McNemar p": one.mcnemar,
+                "same answer, %": 100 * one.agreement,
+                "KL(dense || network), nats": float(one.divergence.mean()),
+                "smallest visible change, points": 100 * paired.smallest_visible(one.change),
+            }
+            for one in (*self.treated, *self.twins)
+        ]
 
     def groups(self, *families: str) -> list[Row]:
         """The change in error of every class, or of every group of the user's (no family named), worst first."""

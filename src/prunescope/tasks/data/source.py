@@ -6,6 +6,7 @@ and label noise (`corruption`).
 """
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, NamedTuple, Protocol, Self
 
@@ -48,6 +49,13 @@ def same_inputs(one: Inputs, two: Inputs) -> bool:
     return (len(one), one.shape) == (len(two), two.shape) and all(
         torch.equal(one.take(rows), two.take(rows)) for rows in places
     )
+
+
+def in_words(inputs: Inputs, places: Sequence[int], *, most: int = 12) -> list[str]:
+    """Examples that are no pictures as texts: the first numbers, or tokens, of each."""
+    rows = inputs.take(torch.tensor(places, dtype=torch.int64)).flatten(1)
+    more = " ..." * (rows.shape[1] > most)
+    return [" ".join(f"{number:.4g}" for number in row.tolist()) + more for row in rows[:, :most]]
 
 
 @dataclass(frozen=True)
