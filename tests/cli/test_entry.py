@@ -71,7 +71,16 @@ def test_debug_raises(tmp_path) -> None:
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "Traceback" in done.stderr
-    assert "StoreError" in done.stderr
+    assert "there is no store" in done.stderr
+
+
+def test_stopped_while_the_words_are_read(command, monkeypatch) -> None:
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(typer.core.TyperGroup, "make_context", stop)
+    result = command("list")
+    assert result.exit_code == 130 and "stopped; everything reached is stored" in result.output
 
 
 def test_a_reader_that_is_gone_gets_no_message() -> None:

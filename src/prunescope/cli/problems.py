@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import typer
@@ -22,13 +23,16 @@ PIPE_CLOSED = 141
 class Commands(TyperGroup):
     """A group of commands whose problems are printed in a few lines; with --debug they are raised instead."""
 
+    def make_context(self, *args: Any, **options: Any) -> Any:
+        """Reads the words of the command line, which can be stopped, too."""
+        with _stoppable():
+            return super().make_context(*args, **options)
+
     def invoke(self, ctx: Any) -> Any:
         """Runs a command and turns what it raises into an exit code."""
         try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt:
-            print_problem("stopped; everything reached is stored, the same command goes on from there")
-            raise typer.Exit(INTERRUPTED) from None
+            with _stoppable():
+                return super().invoke(ctx)
         except BrokenPipeError:  # `prunescope list | head`: nobody reads a message
             _close_output()
             raise typer.Exit(PIPE_CLOSED) from None
@@ -51,6 +55,15 @@ def _hint_at_settings(problem: Any) -> None:
         name = problem.option_name.lstrip("-").replace("-", "_")
         setting = f"-s {name}=VALUE where the study has such a setting"
         problem.possibilities = [*(problem.possibilities or ()), setting]
+
+
+@contextlib.contextmanager
+def _stoppable() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        print_problem("stopped; everything reached is stored, the same command goes on from there")
+        raise typer.Exit(INTERRUPTED) from None
 
 
 def _message(problem: Exception) -> str:
