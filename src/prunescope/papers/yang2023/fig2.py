@@ -18,7 +18,7 @@ from prunescope.tasks.data.signal_noise import OppositeSignal
 
 COST = {"smoke": "3 seconds", "laptop": "3 minutes", "paper": "10 minutes"}
 FIGURE = "Figure 2 (recalled)"
-RECALLED = "Yang et al. 2023, Fig. 2 (recalled)"
+RECALLED = "Yang et al. 2023, Fig. 2"
 ABOUT_EQUAL = 2.5  # percentage points of test error; proposed
 FITS = 1.0  # percent of training error up to which training counts as perfect; proposed
 SIMULATION = Setting(
@@ -70,7 +70,7 @@ def build(settings: Settings, scale: str) -> ps.Study:
         caption="After a fixed number of steps of gradient descent, weights removed at random at initialization. "
         "Medians over replicates, which differ in data, initial weights and mask; the band holds the middle half.",
         rows=[
-            ps.Rows({"panel": panel, "quantity": label, "removed": 100 * (1 - keep)}, {"value": value})
+            ps.Rows({"panel": panel, "quantity": label, "removed": round(100 * (1 - keep), 9)}, {"value": value})
             for panel, networks in panels.items()
             for keep, each in networks.items()
             for label, value in {"test error": each.error(), "training error": each.error("train")}.items()
