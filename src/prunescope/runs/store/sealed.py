@@ -20,7 +20,7 @@ from prunescope.runs.store.storage import plain
 SEALED = 2
 """The manifest's "schema" from which on it has a digest; earlier ones are believed."""
 _COUNTS = ("step", "steps", "most_steps", "epoch_steps", "train_examples", "parameters")
-_TYPES: dict[str, type | tuple[type, ...]] = {
+_TYPES: dict[str, Any] = {
     **dict.fromkeys(("status", "why"), str),
     **dict.fromkeys(("recipe", "resolved", "files", "layers", "exec"), dict),
     "parents": list,
