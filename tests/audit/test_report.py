@@ -91,6 +91,7 @@ def test_the_page_stands_alone_and_says_what_happened_at_its_head(report, folder
     claim = next(claim for claim in summary["claims"] if claim["name"] == "beyond-seeds-overall-2")
     assert (claim["said"], claim["over"], claim["n"]) == ("shown", "examples, 3 dense networks", 500)
     assert "no such rule" not in page and "Paper’s rule" not in page
+    assert 'class="verdict reproduced unwelcome">shown' in page and 'class="verdict contradicted">broken' in page
     assert report._repr_html_().startswith("<iframe")
 
 

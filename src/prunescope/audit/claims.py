@@ -43,24 +43,15 @@ class Claims:
         return [claim for number, name in enumerate(names) for claim in self._of(number, name)]
 
     def _of(self, number: int, name: str) -> Iterator[Claim]:
-        yield Claim(
-            f"differs-{number}",
-            f"{name} is wrong more often than the dense network, on examples like these.",
-            self._estimated(number, _differs),
-            Direction("greater"),
-            words=HARM,
-        )
+        harm = partial(Claim, region=Direction("greater"), words=HARM, unwelcome=True)
+        says = f"{name} is wrong more often than the dense network, on examples like these."
+        yield harm(f"differs-{number}", says, self._estimated(number, _differs))
         harms = [("overall", "all", f"{name} is wrong more often than another seed of the dense network would be.")]
         harms += [("classes", "class", f"Some class loses more by {name} than by another seed.")]
         harms += [("groups", "", f"Some group loses more by {name} than by another seed.")] * self.groups
         for slug, family, says in harms:
-            yield Claim(
-                f"beyond-seeds-{slug}-{number}",
-                says,
-                self._estimated(number, partial(_excess, family=family)),
-                Direction("greater"),
-                words=HARM,
-            )
+            excess = self._estimated(number, partial(_excess, family=family))
+            yield harm(f"beyond-seeds-{slug}-{number}", says, excess)
         for kind, bound in self.gate.items():
             yield Claim(
                 f"gate-{kind}-{number}",

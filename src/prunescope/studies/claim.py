@@ -62,6 +62,7 @@ class Claim:
         An `Estimated` quantity brings its own interval, over examples.
     basis: whether the paper says so, is remembered to, or nobody but this study does.
     words: how the outcomes "reproduced", "contradicted" and "inconclusive" are said of this claim.
+    unwelcome: whether it is bad news if the sentence is true; reports colour its outcomes so.
     place: where the paper says so.
     preconditions: what must hold before it can be judged.
     min_replicates: the fewest replicates that it is judged from.
@@ -75,6 +76,7 @@ class Claim:
     basis: Basis = "proposed"
     place: str = ""
     words: tuple[str, str, str] = ("reproduced", "contradicted", "inconclusive")
+    unwelcome: bool = False
     preconditions: tuple[Precondition, ...] = ()
     min_replicates: int = 2
 
