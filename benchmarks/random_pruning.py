@@ -92,7 +92,7 @@ class Plain:
         for _ in range(self.setting.most_steps):
             optimizer.zero_grad()
             loss = F.cross_entropy(self.network(x), y)
-            if loss.item() <= self.setting.target:
+            if self.setting.target is not None and loss.item() <= self.setting.target:
                 break
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
