@@ -77,7 +77,7 @@ def test_the_mark_is_printed_with_the_verdict(store, tmp_path):
         assert f"reproduced, {CHANGED}" in text and "claims were registered on" in text
 
 
-def test_nothing_else_reads_a_registration_as_its_own(store):
+def test_a_registration_is_a_file_to_verify_and_no_run_no_pin_and_no_garbage(store):
     (key,) = (entry.key for entry in store.storage.entries("registered"))
-    assert files(store) == [] and store.pins() == {} and list(store.run_ids()) == []
+    assert files(store) == [key] and store.pins() == {} and list(store.run_ids()) == []
     assert key not in repr(garbage(store, {}))
