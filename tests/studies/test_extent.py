@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+import prunescope as ps
 from prunescope.base.value import Value
 from prunescope.studies import judge_all, report
 from prunescope.studies.extent import Extent, extent
@@ -73,3 +74,22 @@ def test_a_verdict_that_fails_holm_says_so(study, results):
         == "reproduced, setting recalled, not after Holm"
     )
     assert replace(verdict, p_holm=0.04).said == "reproduced"
+
+
+def test_a_study_of_no_paper_says_what_its_data_are_where_they_are_not_the_published_ones(tmp_path, monkeypatch):
+    net = ps.network("prunescope.tasks.nets:LeNet", hidden=(8,), inputs=64)
+    task = ps.Task(network=net, data=ps.Data(source=ps.digits()))
+    run = ps.Recipe(task=task, optimizer=ps.SGD(), schedule=ps.Constant(lr=0.1), batch=64, length="1it")
+    error = ps.column([ps.Reading(measure=ps.Risk(split="test"), state=ps.final(run))] * 2, "error")
+    figure = ps.Figure(
+        "error",
+        "Error",
+        caption="",
+        rows=[ps.Rows({"level": 0, "arm": "dense"}, {"error": error})],
+        plot=ps.Lines("level", "error", series="arm"),
+    )
+    study = ps.Study("mine", "What?", settings=run, scale="", figures=(figure,))
+    ps.ensure(study.nodes, store=tmp_path / "store", workers=1)
+    monkeypatch.setattr(type(ps.digits()), "variant", property(lambda source: "digits (scanned again)"))
+    ps.report(study, tmp_path, store=tmp_path / "store")
+    assert "Data: digits (scanned again), digest" in (tmp_path / "README.md").read_text()

@@ -80,7 +80,8 @@ def _study(
     claims = _claims(design)
     source = recipe.task.data.source
     data = getattr(source, "name", type(source).__name__.lower())
-    words = f"{recipe.task.network.path} on {data}, {how.levels} levels, {how.replicates} replicates"
+    levels = "1 level" if how.levels == 1 else f"{how.levels} levels"
+    words = f"{recipe.task.network.path} on {data}, {levels}, {how.replicates} replicates"
     return Study(
         *titled(__doc__),
         settings=how if scale else recipe,

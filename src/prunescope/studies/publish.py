@@ -37,9 +37,11 @@ def publish(study: Study, store: Store, folder: Path, *, command: str = "", regi
     if pieces and pieces <= planned.work.keys():
         how = f"`{command}` runs it" if command else "`ps.ensure(study.nodes, store=...)` makes it"
         raise UsageError(f"nothing of {study.name} under these settings is stored in {store.url}; {how}")
-    study = replace(study, notes=(*study.notes, *stored_notes(planned.runs, store)))
+    study, data = replace(study, notes=(*study.notes, *stored_notes(planned.runs, store))), variants(planned.runs)
     if study.extent:
-        study = replace(study, extent=study.extent.on(variants(planned.runs)))
+        study = replace(study, extent=study.extent.on(data))
+    else:
+        study = replace(study, notes=(*study.notes, *(f"Data: {text}." for text in data)))
     curves = [node for figure in study.figures for nodes in figure.lineage.values() for node in nodes]
     return pages.write(
         study,
