@@ -14,8 +14,7 @@ _FORM = re.compile(r"(\d+(?:\.\d+)?)(ep|it|%)")
 
 
 def _checked(text: object) -> str:
-    match = _FORM.fullmatch(text) if isinstance(text, str) else None
-    if match is None or not isinstance(text, str):
+    if not isinstance(text, str) or (match := _FORM.fullmatch(text)) is None:
         raise ValueError(
             f"{text!r} is not a duration; write '10ep' (epochs), '500it' (iterations) or '25%' (of the run)"
         )

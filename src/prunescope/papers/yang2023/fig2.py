@@ -16,7 +16,7 @@ from prunescope.papers.yang2023.quantities import Networks, among, medians, stud
 from prunescope.papers.yang2023.scales import TINY, Count, Keep, Setting, check_judged
 from prunescope.tasks.data.signal_noise import OppositeSignal
 
-COST = {"smoke": "3 seconds", "laptop": "3 minutes", "paper": "10 minutes"}
+COST = {"smoke": "3 seconds", "laptop": "5 minutes", "paper": "15 minutes"}
 FIGURE = "Figure 2 (recalled)"
 RECALLED = "Yang et al. 2023, Fig. 2"
 ABOUT_EQUAL = 2.5  # percentage points of test error; proposed
@@ -75,15 +75,7 @@ def build(settings: Settings, scale: str) -> ps.Study:
             for keep, each in networks.items()
             for label, value in {"test error": each.error(), "training error": each.error("train")}.items()
         ],
-        plot=ps.Lines(
-            "removed",
-            "value",
-            series="quantity",
-            x_label="weights removed at initialization, %",
-            y_label="error, %",
-            centre="median",
-            band="quartiles",
-        ),
+        plot=medians("removed", "value", "quantity", "weights removed at initialization, %", "error, %", log_x=False),
         claims=tuple(claims(settings, quiet, loud)),
     )
     over_steps = ps.Figure(
