@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 import prunescope as ps
-from prunescope.explain.claims import claims, told
+from prunescope.explain.claims import WHOLE, claims, told
 from prunescope.explain.study import explain
 from prunescope.sparsity.select import Remaining
 from prunescope.studies import Quantity, judge_all
@@ -113,13 +113,17 @@ def shares_of(study, store):
     return {part: shares[part] for part in PARTS}
 
 
-def first_cause(shares):
-    """The largest part that is told from chance, by the claims of an explanation of these shares."""
+def told_of(shares):
+    """What is told from chance by the claims of an explanation of these shares, the largest first: "pruning" is all."""
     whole, *parts = (
         Quantity("", "", (), lambda _, values=values: values) for values in (sum(shares.values()), *shares.values())
     )
     verdicts = judge_all(claims("test error", whole, dict(zip(shares, parts, strict=True))), {})
-    return next(iter(told(verdicts, shares)), NOTHING)
+    return told(verdicts, (WHOLE, *shares))
+
+
+def first_cause(shares):
+    return next((part for part in told_of(shares) if part != WHOLE), NOTHING)
 
 
 def main(count, names=(), table=TABLE):
@@ -136,16 +140,28 @@ def main(count, names=(), table=TABLE):
                 with table.open("a") as lines:
                     for number, row in enumerate(zip(*shares.values(), strict=True)):
                         lines.write(f"{name},{seed},{number},{','.join(f'{value:.10g}' for value in row)}\n")
+    print("| planted | first cause | right | others |\n|---|---|---|---|")
     for make, planted in CAUSES.items():
-        causes = [first_cause(shares) for (name, _), shares in read(table).items() if name == make.__name__]
-        right = sum(cause in planted for cause in causes)
-        others = {name: causes.count(name) for name in sorted(set(causes) - set(planted))}
-        if causes:
-            found = clopper_pearson(right, len(causes))
-            print(
-                f"{make.__name__}: {' or '.join(planted)} first in {right} of {len(causes)} "
-                f"[{100 * found.low:.1f} %, {100 * found.high:.1f} %]; {others}"
-            )
+        every = [shares for (name, _), shares in read(table).items() if name == make.__name__]
+        causes = list(map(first_cause, every))
+        others = ", ".join(f"{causes.count(name)} {name}" for name in sorted(set(causes) - set(planted)))
+        right = counted(sum(cause in planted for cause in causes), len(causes))
+        print(f"| {make.__name__} | {' or '.join(planted)} | {right} | {others} |")
+        if make is untouched:
+            print(f"| {make.__name__} | {NOTHING}, the whole change included | {counted(*silent(every))} | |")
+
+
+def silent(every):
+    """How often nothing is told from chance, of how many."""
+    return sum(not told_of(shares) for shares in every), len(every)
+
+
+def counted(right, count):
+    """A count and its interval."""
+    if not count:
+        return "none made"
+    share = clopper_pearson(right, count)
+    return f"{right} of {count} [{100 * share.low:.1f}, {100 * share.high:.1f} %]"
 
 
 def read(table):

@@ -46,10 +46,17 @@ def test_what_is_counted_is_kept_and_not_made_again(tmp_path, monkeypatch, capsy
     planted.main(3, ["undertrained", "untouched"], tmp_path / "planted.csv")
     assert len(made) == 2 + 1 + 3
     said = capsys.readouterr().out
-    assert "undertrained: time first in 3 of 3 [29.2 %, 100.0 %]; {}" in said
-    assert "untouched: nothing first in 0 of 3" in said
+    assert "| undertrained | time | 3 of 3 [29.2, 100.0 %] |" in said
+    assert "| untouched | nothing | 0 of 3 [0.0, 70.8 %] | 3 time |" in said
 
 
 def test_the_stored_shares_are_those_of_whole_data_sets():
     counts = [len(values) for shares in planted.read(planted.TABLE).values() for values in shares.values()]
     assert set(counts) == {planted.REPLICATES}
+
+
+def test_the_page_prints_what_is_counted(capsys):
+    planted.main(0)
+    page = (Path(planted.__file__).parents[1] / "docs" / "explain.md").read_text()
+    for line in capsys.readouterr().out.splitlines():
+        assert line in page
