@@ -19,6 +19,7 @@ from benchmarks.evaluation import evaluation
 from benchmarks.flatness import flatness
 from benchmarks.laboratory import FULL, QUICK, Laboratory, laboratory
 from benchmarks.levels import levels
+from benchmarks.listing import listing
 from benchmarks.memory import memory
 from benchmarks.planning import planning
 from benchmarks.precision import precision
@@ -38,6 +39,7 @@ QUESTIONS: Mapping[str, Callable[[Laboratory], list[Result]]] = MappingProxyType
         "Epochs": epochs,
         "A step": step,
         "Planning": planning,
+        "Listing": listing,
         "Start": startup,
         "Levels": levels,
         "Evaluation": evaluation,
