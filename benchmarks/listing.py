@@ -25,7 +25,7 @@ from prunescope.runs.store.store import Store
 
 
 def listing(lab: Laboratory) -> list[Result]:
-    """What `prunescope runs ls` reads of a store on a disk: at first, from another machine's packs, and once it is known.
+    """What `prunescope runs ls` takes for a store on a disk: at first, from packs of another machine, and once known.
 
     The runs are copies of the manifest of a real one under other ids; seconds of the processor.
     """
