@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from benchmarks import report
 from benchmarks.auditing import auditing
+from benchmarks.cluster import cluster
 from benchmarks.convolution import convolution
 from benchmarks.convolutional_stack import convolutional_stack
 from benchmarks.digits import digits
@@ -46,6 +47,7 @@ QUESTIONS: Mapping[str, Callable[[Laboratory], list[Result]]] = MappingProxyType
         "A convolutional step": convolution,
         "Digits": digits,
         "Two processes": scaling,
+        "Tasks of Ray": cluster,
         "Storing": storing,
         "Stacks": stack,
         "Convolutional stacks": convolutional_stack,
