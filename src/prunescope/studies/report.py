@@ -124,7 +124,7 @@ def write(
         replace(_draw(figure, results), verdicts=tuple(by_name[claim.name] for claim in study.claims_of(figure)))
         for figure in study.figures
     )
-    sentence = study.head(results) if study.head else summary_sentence(verdicts, study.rule)
+    sentence = study.head(results, verdicts) if study.head else summary_sentence(verdicts, study.rule)
     texts = {f"figures/{item.figure.name}.svg": item.svg for item in drawn if item.svg}
     texts |= {f"data/{item.figure.name}.csv": item.csv for item in drawn if item.csv}
     record: dict[str, object] = {
