@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from benchmarks import report
 from benchmarks.auditing import auditing
+from benchmarks.cluster import cluster
 from benchmarks.convolution import convolution
 from benchmarks.convolutional_stack import convolutional_stack
 from benchmarks.digits import digits
@@ -19,6 +20,7 @@ from benchmarks.evaluation import evaluation
 from benchmarks.flatness import flatness
 from benchmarks.laboratory import FULL, QUICK, Laboratory, laboratory
 from benchmarks.levels import levels
+from benchmarks.listing import listing
 from benchmarks.memory import memory
 from benchmarks.planning import planning
 from benchmarks.precision import precision
@@ -38,12 +40,14 @@ QUESTIONS: Mapping[str, Callable[[Laboratory], list[Result]]] = MappingProxyType
         "Epochs": epochs,
         "A step": step,
         "Planning": planning,
+        "Listing": listing,
         "Start": startup,
         "Levels": levels,
         "Evaluation": evaluation,
         "A convolutional step": convolution,
         "Digits": digits,
         "Two processes": scaling,
+        "Tasks of Ray": cluster,
         "Storing": storing,
         "Stacks": stack,
         "Convolutional stacks": convolutional_stack,

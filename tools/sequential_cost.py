@@ -18,8 +18,9 @@ from prunescope.papers.catalogue import catalogue
 from prunescope.runs.graph.nodes import closure
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.studies.load import find
+from prunescope.studies.looks import FIRST, looks, repeated_level
 from prunescope.studies.region import Direction, Equivalence, MedianDirection, Near
-from prunescope.studies.sequential import FIRST, OPEN, looks, repeated_level
+from prunescope.studies.sequential import OPEN
 from prunescope.studies.statistics import Interval
 
 SUMMARY = Path(__file__).parents[1] / "docs" / "results" / "jin2022" / "lenet" / "summary.json"

@@ -24,13 +24,12 @@ def advice(tmp_path, monkeypatch):
         store, run = Store(tmp_path), ps.Recipe(task=task, precision=precision, **fields)
         wanted = plan([ps.Reading(measure=ps.Risk(), state=ps.final(level)) for level in ps.imp(run, levels=1)], store)
 
-        def prepared(rest, *args, **kwargs):
+        def cost(rest, *args, **kwargs):
             assert {node.precision for node in rest.runs} == {"float32", "bfloat16"} - {precision}
-            return SimpleNamespace(prices=None, seconds=None)
+            return SimpleNamespace(clock=other)
 
         monkeypatch.setattr("prunescope.runs.machine.devices.has_bfloat16", lambda: instructions)
-        monkeypatch.setattr("prunescope.runs.execution.preparation.prepare", prepared)
-        monkeypatch.setattr("prunescope.runs.machine.pricing.cost", lambda *a, **k: SimpleNamespace(clock=other))
+        monkeypatch.setattr("prunescope.runs.machine.pricing.cost", cost)
         return faster_precision(wanted, store, Machine(**{**vars(MACHINE), "device": device}), clock)
 
     return say

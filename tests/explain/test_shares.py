@@ -8,7 +8,6 @@ import pytest
 from prunescope.base.errors import UsageError
 from prunescope.explain import shares
 from prunescope.explain.factors import FACTORS
-from prunescope.explain.shares import NOTHING, first_cause
 from prunescope.studies import statistics
 
 NEEDS = {factor.name: factor.needs for factor in FACTORS}
@@ -144,17 +143,3 @@ def test_intervals_of_shares_cover_the_planted_share(replicates):
 def test_intervals_of_shares_cover_the_planted_share_in_93_to_97_percent_of_10000_studies(replicates):
     covered = coverage(10_000, replicates)
     assert (covered >= 0.93).all() and (covered <= 0.97).all()
-
-
-def test_nothing_is_called_a_cause_in_at_least_95_percent_of_studies_of_nothing():
-    random = np.random.default_rng(5)
-    studies = random.normal(size=(1000, 4, 5)) * np.array([1.0, 2.0, 0.5, 1.0])[:, None]
-    causes = [first_cause(dict(zip("abcd", study, strict=True))) for study in studies]
-    assert causes.count(NOTHING) >= 950
-
-
-def test_the_first_cause_is_the_largest_that_is_told_from_nothing():
-    scatter = np.array([-0.1, 0.0, 0.1])
-    parts = {"small": 1.0 + scatter, "large": scatter - 3.0, "wild": np.array([-50.0, 60.0, 20.0])}
-    assert first_cause(parts) == "large"
-    assert first_cause({**parts, "large": np.full(3, np.nan)}) == "small"

@@ -6,7 +6,9 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))  # for `specimens`, here and in worker processes
 
 from specimens import recipe as make_recipe
+from two_chains import chain, reading
 
+from prunescope.runs.execution.ensure import ensure
 from prunescope.runs.execution.workbench import Workbench
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.runs.machine import pricing
@@ -22,6 +24,18 @@ def _hasty(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "store")
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Store:
+    return Store(tmp_path / "empty")
+
+
+@pytest.fixture
+def two_chains(store: Store) -> Store:
+    """Two chains of three runs, with a reading of each run."""
+    ensure([reading(recipe) for seed in (0, 1) for recipe in chain(seed)], store=store, workers=1)
+    return store
 
 
 @pytest.fixture

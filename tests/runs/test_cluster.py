@@ -34,6 +34,17 @@ def test_an_address_where_nobody_listens_is_told_at_once(recipe, store, monkeypa
             ensure(risk(recipe), store=store, ray=address)
 
 
+def test_a_machine_on_which_ray_does_not_start_is_told(recipe, store, monkeypatch):
+    def init(**_):
+        raise Exception("The current node timed out during startup.\nAnd more.")
+
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(is_initialized=lambda: False, init=init))
+    with pytest.raises(
+        UsageError, match=r"does not start on this machine \(The current node timed out during startup\.\)"
+    ):
+        ensure(risk(recipe), store=store, ray="local")
+
+
 @pytest.fixture(scope="module")
 def cluster():
     """Ray on three nodes of one core each."""

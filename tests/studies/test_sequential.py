@@ -20,7 +20,8 @@ from prunescope.studies import (
     column,
     judge,
 )
-from prunescope.studies.sequential import at_every_look, looks, repeated_level, until_decided
+from prunescope.studies.looks import looks, repeated_level
+from prunescope.studies.sequential import at_every_look, until_decided
 from prunescope.studies.statistics import t_interval
 
 LOOKS = looks(3, 20)

@@ -136,7 +136,7 @@ class Audit:
             claims=tuple(claims.of_all(tuple(self.pruned))),
             figures=tuple(figures(self)),
             notes=(*self.notes, *([] if self.twins else [NO_TWIN]), KINDS, TWO_STATES),
-            head=lambda results: head(self.read(results)),
+            head=lambda results, verdicts: head(self.read(results)),
         )
 
     def read(self, results: Results) -> Findings:

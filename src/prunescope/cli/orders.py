@@ -112,8 +112,9 @@ def make(order: Order, machine: Machine, folder: str) -> tuple[Study, Store]:
     from prunescope.runs.execution.ensure import ensure
     from prunescope.runs.store.housekeeping import pin
     from prunescope.runs.store.store import Store
+    from prunescope.studies.looks import FIRST, looks
     from prunescope.studies.registration import register
-    from prunescope.studies.sequential import FIRST, looks, until_decided
+    from prunescope.studies.sequential import until_decided
 
     store, screen, began = Store(folder), messages(), time.monotonic()
     study = order.study

@@ -42,7 +42,7 @@ def faster_precision(plan: Plan, store: Store, machine: Machine, clock: float) -
     exchanged = InPrecision(other)
     rest = plan_of([exchanged(node) for node in plan.nodes.values()], store).feasible()
     count = workers_for(rest, machine.workers, machine.device)
-    prepared = prepare(rest, store, **{**vars(machine), "workers": count})
+    prepared = prepare(rest, store, workers=count, device=machine.device, engine=machine.engine, stack=machine.stack)
     instead = cost(rest, prepared.prices, prepared.seconds, workers=count).clock
     if instead > WORTH * clock:
         return ""

@@ -1,6 +1,7 @@
 """Commands on the store: ls, show, verify, gc."""
 
 import json
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Annotated
 
@@ -29,7 +30,10 @@ def ls(folder: options.StoreFolder = options.STORE, as_json: options.AsJson = Fa
     from prunescope.runs.execution.display import duration
     from prunescope.runs.store.index import listing
 
-    runs = listing(options.existing_store(folder))
+    def shown(some: Sequence[list[str]]) -> Iterable[list[str]]:
+        return track(some, "reading", console=messages(), transient=True)
+
+    runs = listing(options.existing_store(folder), shown)
     if as_json:
         answers().print_json(json.dumps([asdict(run) for run in runs]))
         return

@@ -1,16 +1,16 @@
 """What the report of an explanation shows: its first sentence, shares, arms, curves, controls."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from prunescope.base.errors import PrunescopeError, TooFewReplicates, UsageError
+from prunescope.explain.claims import WHOLE, told
 from prunescope.explain.design import DENSE, Design
-from prunescope.explain.shares import NOTHING, first_cause
 from prunescope.measures import Examples
 from prunescope.runs.graph.families import final
 from prunescope.runs.graph.nodes import Reading
-from prunescope.studies import Claim, Computed, Figure, Lines, Quantity, Results, Rows, arrays, column
+from prunescope.studies import Claim, Computed, Figure, Lines, Quantity, Results, Rows, Verdict, arrays, column
 from prunescope.studies.figure import with_gaps
 from prunescope.studies.flips import flips
 from prunescope.studies.plot import Intervals, Listing, Row
@@ -19,8 +19,8 @@ from prunescope.studies.report import number
 from prunescope.studies.statistics import mean_distance, t_interval
 
 
-def sentence(design: Design, results: Results) -> str:
-    """The effect, what it is made of, and what seeds alone differ by."""
+def sentence(design: Design, results: Results, verdicts: Sequence[Verdict]) -> str:
+    """The effect, what it is made of, which parts are told from chance, and what seeds alone differ by."""
     error = design.outcomes[0]
     try:
         whole = t_interval(design.effect(error)(results))
@@ -32,19 +32,20 @@ def sentence(design: Design, results: Results) -> str:
         return f"What pruning did is not known: {problem}."
     parts = {name: with_gaps(part, results) for name, part in design.parts(error).items()}
     to = "its best level" if design.how.level == "best" else f"{left:.3g} % of the weights"
-    told = first_cause({"pruning": design.effect(error)(results)}) != NOTHING
-    sign = -1.0 if told and whole.estimate < 0 else 1.0
+    lowered = bool(told(verdicts, [WHOLE])) and whole.estimate < 0
+    sign = -1.0 if lowered else 1.0
     low, high = sorted((sign * whole.low, sign * whole.high))
     amount = f"{_short(sign * whole.estimate)} {error.unit} [{_short(low)}, {_short(high)}]"
-    verb, doubt = ("lowered" if sign < 0 else "raised", "") if told else ("changed", ", no more than by chance")
     shown = {name: _short(sign * values.mean()) for name, values in parts.items()}
-    pieces = ", ".join(f"{part} of it {name}" if told else f"{name} {part}" for name, part in shown.items())
-    cause, told_from = first_cause(parts), "told from chance"
-    because = (
-        f"no part of it is {told_from}" if cause == NOTHING else f"the largest part that is {told_from} is {cause}"
-    )
-    what = f"{verb} {error.label} by {amount}{doubt}: {pieces}"
-    return f"Pruning to {to} {what}; {because}; seeds alone differ by {_short(seeds)}."
+    if told(verdicts, [WHOLE]):
+        what = f"{'lowered' if lowered else 'raised'} {error.label} by {amount}"
+        pieces = ", ".join(f"{part} of it {name}" for name, part in shown.items())
+    else:
+        what = f"changed {error.label} by {amount}, no more than by chance"
+        pieces = ", ".join(f"{name} {part}" for name, part in shown.items())
+    causes = ", ".join(told(verdicts, parts))
+    because = f"told from chance: {causes}" if causes else "no part of it is told from chance"
+    return f"Pruning to {to} {what}: {pieces}; {because}; seeds alone differ by {_short(seeds)}."
 
 
 def _short(value: float) -> str:

@@ -9,12 +9,10 @@ from itertools import pairwise, permutations
 import numpy as np
 
 from prunescope.base.errors import UsageError
-from prunescope.studies import statistics
 from prunescope.studies.results import Numbers
 
 Cell = frozenset[str]
 Order = tuple[str, ...]
-NOTHING = "nothing"
 
 
 def orders(needs: Mapping[str, frozenset[str]]) -> list[Order]:
@@ -57,18 +55,3 @@ def shares(values: Mapping[Cell, Numbers], chosen: Sequence[Order]) -> dict[str,
     return {
         name: np.asarray(np.mean([changes[order][order.index(name)] for order in around], axis=0)) for name in chosen[0]
     }
-
-
-def first_cause(parts: Mapping[str, Numbers], *, level: float = 0.95) -> str:
-    """The factor of largest mean among those whose share is not 0; "nothing" if there is none.
-
-    All shares are judged together, each by an interval at 1 - (1 - level) / factors, so that where nothing has an
-    effect, "nothing" is said with at least the probability `level`.
-
-    parts: [R] by factor, R >= 2; a share that is not known is no candidate. Source: Bonferroni's inequality.
-    """
-    known = {name: values for name, values in parts.items() if np.isfinite(values).all()}
-    each = 1.0 - (1.0 - level) / max(1, len(parts))
-    intervals = {name: statistics.t_interval(values, level=each) for name, values in known.items()}
-    causes = [name for name, found in intervals.items() if found.low > 0.0 or found.high < 0.0]
-    return max(causes, key=lambda name: abs(intervals[name].estimate), default=NOTHING)

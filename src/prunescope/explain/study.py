@@ -5,10 +5,12 @@ pruning consists of, and the share of every part in what pruning changed.
 """
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
 from prunescope.base.errors import UsageError
+from prunescope.explain.claims import claims
 from prunescope.explain.controls import controls
 from prunescope.explain.design import Design, Pruning
 from prunescope.explain.factors import FACTORS, Factor
@@ -16,7 +18,7 @@ from prunescope.explain.figures import figures, sentence
 from prunescope.runs.graph.families import dense, narrower, shares_left, with_data
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.sparsity.select import Remaining
-from prunescope.studies import Claim, Direction, Study
+from prunescope.studies import Study
 from prunescope.studies.load import Template, recipe_of
 from prunescope.studies.own import Count, Own
 from prunescope.studies.study import titled
@@ -77,7 +79,8 @@ def _study(
     base = with_data(dense(recipe), label_noise=how.noise) if how.noise else dense(recipe)
     design = Design(base, prune, how, factors, smaller)
     other, missing = controls(design)
-    claims = _claims(design)
+    error = design.outcomes[0]
+    claimed = claims(error.label, design.effect(error), design.parts(error))
     source = recipe.task.data.source
     data = getattr(source, "name", type(source).__name__.lower())
     levels = "1 level" if how.levels == 1 else f"{how.levels} levels"
@@ -86,10 +89,10 @@ def _study(
         *titled(__doc__),
         settings=how if scale else recipe,
         scale=": ".join(filter(None, (scale, words))),
-        figures=figures(design, claims, other),
-        claims=claims,
+        figures=figures(design, claimed, other),
+        claims=claimed,
         notes=(start, *_notes(design), *missing),
-        head=lambda results: sentence(design, results),
+        head=partial(sentence, design),
     )
 
 
@@ -108,18 +111,14 @@ def _smaller(recipe: Recipe, left: Mapping[int, float], how: Pruning) -> tuple[M
     return None, f"{start} the full one under a random mask, with the pruned network's weights in each layer.{why}"
 
 
-def _claims(design: Design) -> tuple[Claim, ...]:
-    error, less = design.outcomes[0], Direction("less")
-    claims = [Claim("pruning-lowers-the-error", f"Pruning lowers {error.label}.", design.effect(error), less)]
-    for name, part in design.parts(error).items():
-        claims.append(Claim(f"{name}-lowers-the-error", f"The part of {name} lowers {error.label}.", part, less))
-    return tuple(claims)
-
-
 def _notes(design: Design) -> Iterator[str]:
     yield (
         f"Shares are means over {len(design.orders)} orders of the factors and {len(design.cells)} kinds of networks. "
         "Replicates are paired by seed, and what kinds have in common is trained once."
+    )
+    yield (
+        "A part is told from chance if its two-sided p is at most 5 % after Holm's correction for all claims. "
+        "Intervals are 95 % each, by themselves: one may exclude 0 though its part is not told from chance."
     )
     for factor in design.factors:
         if factor.needs:

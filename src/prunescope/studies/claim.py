@@ -6,7 +6,7 @@ themselves (`region.py`), or how a verdict is shown (`report.py`).
 
 import contextlib
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import KW_ONLY, dataclass, replace
 from typing import Literal, get_args
 
@@ -15,7 +15,7 @@ import numpy as np
 from prunescope.base.errors import PrunescopeError, TooFewReplicates, UsageError
 from prunescope.studies import statistics
 from prunescope.studies.quantity import Estimate, Estimated, Quantity, nodes_of
-from prunescope.studies.region import Outcome, Region
+from prunescope.studies.region import Outcome, Region, TwoSided
 from prunescope.studies.results import Node, Numbers, Results
 from prunescope.studies.rule import NONE, Rule
 from prunescope.studies.share import Among
@@ -114,7 +114,7 @@ class Verdict:
     why: the region and the interval, or what is in the way of a judgement.
     values: the claim's numbers; of several parts the mean over replicates of each.
     interval: of the claimed quantity; None where there is no number.
-    p: one-sided, for the claimed region; None where there is no number.
+    p: for the claimed region, one-sided but for `TwoSided`; None where there is no number.
     p_holm: p adjusted for all judged claims of the study.
     estimate: of an `Estimated` quantity, what it is estimated from; its values are not listed.
     extent: how the study stands to the paper's own settings, see `Extent`; empty for nothing to say.
@@ -145,6 +145,22 @@ class Verdict:
         return ", ".join(filter(None, (self.claim.unit, about)))
 
     @property
+    def fails_holm(self) -> bool:
+        """Whether the interval decides, but p after Holm's correction for all judged claims is above 5 %.
+
+        A p of one side says nothing of "contradicted", which then is not corrected.
+        """
+        tested = self.interval_rule == "reproduced" or (
+            self.interval_rule == "contradicted" and isinstance(self.claim.region, TwoSided)
+        )
+        return tested and self.p_holm is not None and self.p_holm > SIGNIFICANT
+
+    @property
+    def stands(self) -> bool:
+        """Whether the claim is decided, either way, and outlives the correction for all judged claims of its study."""
+        return self.interval_rule in ("reproduced", "contradicted") and not self.fails_holm
+
+    @property
     def said(self) -> str:
         """The outcome of the interval rule in the claim's own words.
 
@@ -153,9 +169,8 @@ class Verdict:
         since = f", {self.since}" if self.since else ""
         if self.interval_rule not in _DECISIONS:
             return self.interval_rule + since
-        fails = self.interval_rule == "reproduced" and self.p_holm is not None and self.p_holm > SIGNIFICANT
         word = self.claim.words[_DECISIONS.index(self.interval_rule)]
-        return f"{word}{self.extent}{', not after Holm' if fails else ''}{since}"
+        return f"{word}{self.extent}{', not after Holm' if self.fails_holm else ''}{since}"
 
 
 def judge(claim: Claim, results: Results, rule: Rule | None = None) -> Verdict:
@@ -211,7 +226,11 @@ def _check_shape(claim: Claim, values: Numbers) -> None:
 
 def judge_all(claims: Iterable[Claim], results: Results, rule: Rule | None = None) -> tuple[Verdict, ...]:
     """The verdicts on a family of claims, with p-values adjusted for all that were judged (Holm)."""
-    verdicts = [judge(claim, results, rule) for claim in claims]
+    return after_holm([judge(claim, results, rule) for claim in claims])
+
+
+def after_holm(verdicts: Collection[Verdict]) -> tuple[Verdict, ...]:
+    """The verdicts with p adjusted for as many of them as have one."""
     adjusted = iter(statistics.holm([verdict.p for verdict in verdicts if verdict.p is not None]))
     return tuple(v if v.p is None else replace(v, p_holm=next(adjusted)) for v in verdicts)
 

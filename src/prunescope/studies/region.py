@@ -11,6 +11,7 @@ import numpy as np
 
 from prunescope.base.errors import UsageError
 from prunescope.studies import statistics
+from prunescope.studies.looks import repeated_p
 from prunescope.studies.results import Numbers
 from prunescope.studies.statistics import Interval
 
@@ -48,7 +49,7 @@ class Region(Protocol):
         """The confidence interval of the claimed quantity."""
 
     def p_value(self, values: Numbers) -> float:
-        """One-sided p-value against "outside the region"."""
+        """p-value against "outside the region": one-sided, but for `TwoSided`."""
 
 
 class _Mean:
@@ -125,6 +126,29 @@ class Direction(_Mean):
     def p_outside(self, values: Numbers) -> float:
         """One-sided p-value of the other side."""
         return 1.0 - self.p_value(values)
+
+
+@dataclass(frozen=True)
+class TwoSided(Direction):
+    """The mean is less, or greater, than a number, and the opposite is a finding as well: p is two-sided.
+
+    So Holm's correction holds for findings of either kind, "contradicted" included, see `Verdict.stands`.
+
+    looks: numbers of replicates at which it is judged; p holds at all of them. None: it is judged once.
+    """
+
+    _: KW_ONLY
+    looks: tuple[int, ...] = ()
+
+    def p_value(self, values: Numbers) -> float:
+        """Two-sided p-value of a mean that is not `than`."""
+        one_sided = super().p_value(values)
+        p = 2.0 * min(one_sided, 1.0 - one_sided)
+        return repeated_p(p, self.looks) if self.looks else p
+
+    def p_outside(self, values: Numbers) -> float:
+        """The same."""
+        return self.p_value(values)
 
 
 @dataclass(frozen=True)

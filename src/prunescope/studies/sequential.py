@@ -1,65 +1,21 @@
 """Replicates that are added until claims are decided, with intervals that hold at every look.
 
-Belongs here: when to look, how wide intervals are then, and the loop. Does not belong here: making results, which is
-handed in.
+Belongs here: the loop, and claims that are judged in it. Does not belong here: when to look and what holds at all looks
+(`looks.py`); making results, which is handed in.
 """
 
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
-import numpy as np
-
-from prunescope.base.errors import UsageError
-from prunescope.studies.claim import Claim, judge
-from prunescope.studies.region import Direction, Equivalence, MedianDirection, Near, Outcome
+from prunescope.studies.claim import Claim, Verdict, after_holm, judge
+from prunescope.studies.looks import repeated_level
+from prunescope.studies.region import Direction, Equivalence, MedianDirection, Near, Outcome, TwoSided
 from prunescope.studies.results import Node, Results
 from prunescope.studies.study import Study
 
 OPEN: tuple[Outcome, ...] = ("inconclusive", "too few replicates")
 """Verdicts that more replicates may change."""
-FIRST = 3
-STUDIES = 40_000
-"""Simulated studies by which intervals are made to hold at every look: an error of 5 % is one of 4.8 to 5.2 %."""
-
-
-def looks(first: int, most: int) -> tuple[int, ...]:
-    """The numbers of replicates at which claims are judged: from `first` on, a quarter more each time, up to `most`.
-
-    Raises UsageError for fewer than two replicates at first, or fewer at most than at first.
-
-    >>> looks(3, 20)
-    (3, 4, 5, 7, 9, 12, 15, 19, 20)
-    """
-    if not 2 <= first <= most:
-        raise UsageError(f"from {first} to {most} replicates there is no look; begin with 2 or more, and end later")
-    numbers = [first]
-    while numbers[-1] < most:
-        numbers.append(min(most, math.ceil(1.25 * numbers[-1])))
-    return tuple(numbers)
-
-
-@lru_cache(256)
-def repeated_level(level: float, at: tuple[int, ...]) -> float:
-    """The level of each of several t-intervals, so that all of them hold together with probability `level`.
-
-    at: the numbers of replicates at which they are taken, each sample the beginning of the next.
-
-    Of Gaussian replicates the t-statistics at all looks have one joint distribution, whatever mean and variance are, so
-    the level is found once by simulation under a fixed seed.
-
-    Source: Pocock 1977 (the same level at every look); Jennison and Turnbull 1989 (repeated confidence intervals).
-    Differs from the source: exact for unknown variance and few replicates, by simulation.
-    """
-    from scipy import stats
-
-    draws = np.random.Generator(np.random.Philox(0)).standard_normal((STUDIES, max(at)))
-    sizes = np.asarray(at)
-    sums, squares = (np.cumsum(draws**power, axis=1)[:, sizes - 1] for power in (1, 2))
-    variances = (squares - sums**2 / sizes) / (sizes - 1)
-    p = 2.0 * stats.t.sf(np.abs(sums) / np.sqrt(variances * sizes), sizes - 1)
-    return 1.0 - float(np.quantile(p.min(axis=1), 1.0 - level))
 
 
 def at_every_look(claim: Claim, at: Sequence[int]) -> Claim:
@@ -72,12 +28,21 @@ def at_every_look(claim: Claim, at: Sequence[int]) -> Claim:
     region = claim.region
     by_t = isinstance(region, Direction | Near | Equivalence) and not isinstance(region, MedianDirection)
     level = repeated_level(region.level, tuple(at)) if by_t else 1.0 - (1.0 - region.level) / len(at)
+    changes = {"level": level, "looks": tuple(at)} if isinstance(region, TwoSided) else {"level": level}
     fewest = math.ceil(1.0 - math.log2(1.0 - level)) if isinstance(region, MedianDirection) else 0
     return replace(
         claim,
-        region=replace(region, level=level),  # type: ignore[type-var]  # regions are dataclasses
+        region=replace(region, **changes),  # type: ignore[type-var]  # regions are dataclasses
         min_replicates=max(claim.min_replicates, fewest),
     )
+
+
+def is_open(verdict: Verdict) -> bool:
+    """Whether more replicates may change it: the interval decides nothing, or no longer does after Holm's correction.
+
+    The latter counts where p holds at all looks, as that of `TwoSided` does.
+    """
+    return verdict.interval_rule in OPEN or (isinstance(verdict.claim.region, TwoSided) and verdict.fails_holm)
 
 
 @dataclass(frozen=True)
@@ -95,7 +60,7 @@ class Decided:
 def until_decided(
     build: Callable[[int], Study], at: Sequence[int], make: Callable[[Iterable[Node]], Results]
 ) -> Decided:
-    """Adds replicates until each claim's interval lies inside or outside its region, or there are enough.
+    """Adds replicates until each claim is decided (see `is_open`), or there are enough.
 
     The first look needs the whole study; from then on only what undecided claims are made of is computed, so arms of
     decided claims stop.
@@ -103,6 +68,7 @@ def until_decided(
     build: the study with so many replicates, whose claims keep their names. at: see `looks`. make: computes nodes.
     """
     settled: dict[str, Claim] = {}
+    verdicts: dict[str, Verdict] = {}
     made: set[str] = set()
     studies: list[Study] = []
     for number in at:
@@ -112,7 +78,8 @@ def until_decided(
         results = make(nodes)
         made.update(node.id for node in nodes)
         studies.append(study)
-        settled |= {claim.name: claim for claim in claims if judge(claim, results).interval_rule not in OPEN}
+        verdicts |= {claim.name: judge(claim, results) for claim in claims}
+        settled |= {v.claim.name: v.claim for v in after_holm(verdicts.values()) if not is_open(v)}
         if len(settled) == len(study.claims):
             break
     last = {claim.name: claim for claim in claims} | settled
@@ -133,7 +100,8 @@ def _as_made(studies: Sequence[Study], claims: dict[str, Claim], made: set[str],
     said = latest(lambda study: [node for claim in study.claims for node in claim.nodes])
     note = (
         f"Replicates were added until claims were decided, at most {at[-1]}; a decided claim has as many as it took. "
-        "Intervals hold at all looks together; p-values are those of a single look."
+        "Intervals hold at all looks together; p-values "
+        + ("too." if any(isinstance(c.region, TwoSided) for c in claims.values()) else "are those of a single look.")
     )
     return replace(
         last,

@@ -9,7 +9,7 @@ from functools import cached_property
 
 from prunescope.base import value
 from prunescope.base.errors import UsageError
-from prunescope.studies.claim import Claim, Precondition
+from prunescope.studies.claim import Claim, Precondition, Verdict
 from prunescope.studies.extent import Extent
 from prunescope.studies.figure import Figure
 from prunescope.studies.results import Node, Results
@@ -34,7 +34,8 @@ class Study:
     recalled: whether the paper's own settings are remembered or proposed, as its text was not at hand.
     notes: paragraphs for the reader.
     cautions: what is told at the head of the report where it does not hold, such as an optimum inside its chain.
-    head: the sentence at the head of the report, read off the results; by default verdicts are counted.
+    head: the sentence at the head of the report, of the results and the verdicts on its claims; by default verdicts are
+        counted.
 
     Two claims of one name must be the same claim, which several figures may show.
     """
@@ -52,7 +53,7 @@ class Study:
     recalled: bool = False
     notes: tuple[str, ...] = ()
     cautions: tuple[Precondition, ...] = ()
-    head: Callable[[Results], str] | None = None
+    head: Callable[[Results, Sequence[Verdict]], str] | None = None
 
     def __post_init__(self) -> None:
         shown = [claim for figure in self.figures for claim in figure.claims]

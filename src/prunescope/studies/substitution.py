@@ -96,7 +96,7 @@ def substituted(study: Study, change: Substitution) -> Study:
         figures=tuple(map(figure, study.figures)),
         claims=tuple(claims.values()),
         cautions=tuple(map(condition, study.cautions)),
-        head=head and (lambda results: change.read(head, results)),
+        head=head and (lambda results, verdicts: change.read(lambda renamed: head(renamed, verdicts), results)),
     )
 
 

@@ -20,9 +20,9 @@ from prunescope.runs.store.store import Store
 
 MANY = 8
 """How many candidates a message about an ambiguous id lists."""
-_OF_WORK = ("tmp", "logs", "damaged", "leases", "workers")
+_OF_WORK = ("tmp", "logs", "damaged", "leases", "workers", "listings")
 """What only matters while work goes on, or to people: `gc` removes it where nobody works."""
-_SEALED = ("runs", "readings", "partial", "pins", "registered", "networks", "prices")
+_SEALED = ("runs", "readings", "partial", "pins", "registered", "networks", "prices", "listings")
 _OWNED = (
     re.compile(r"(?P<room>runs)/../(?P<node>[0-9a-f]{32})/(manifest\.json|(state|trace)-[^/]*)"),
     re.compile(r"(?P<room>readings|partial)/(../)?(?P<node>[0-9a-f]{32})\.safetensors"),

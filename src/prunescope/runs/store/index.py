@@ -1,22 +1,33 @@
 """A listing of all stored runs that answers at once.
 
 An SQLite file in the user's cache folder, one for every store and machine, so that no two machines ever share one. It
-repeats what the manifests say and nothing else: it may be deleted at any time.
+repeats what the manifests say and nothing else: it may be deleted at any time. Who reads a thousand manifests or more
+leaves a pack of what they say in the store, so that the next machine has one object to read and not a thousand.
 """
 
 import contextlib
 import os
 import platform
 import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
 from prunescope.base.digest import text_digest
+from prunescope.base.errors import StoreError
 from prunescope.runs.store import sealed
+from prunescope.runs.store.codec import Damaged
 from prunescope.runs.store.store import Store
 
 VERSION = 2
+PACK = 1000
+"""Manifests that make a pack."""
+AT_ONCE = 16
+"""Requests that are under way at the same time."""
+
+Shown = Callable[[Sequence[list[str]]], Iterable[list[str]]]
 
 
 @dataclass(frozen=True)
@@ -59,25 +70,28 @@ def cache_file(store: Store) -> Path:
     return Path(folder).expanduser() / "listings" / f"{text_digest(f'{platform.node()} {store.url}')}.sqlite"
 
 
-def listing(store: Store) -> list[StoredRun]:
-    """All stored runs, the last finished first; reads only the manifests of runs that are new."""
+def listing(store: Store, shown: Shown = iter) -> list[StoredRun]:
+    """All stored runs, the last finished first; reads only the manifests of runs that are new.
+
+    shown: passes the ids of these on, a thousand at a time, and may show how far they are.
+    """
     path = cache_file(store)
     for _ in range(2):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            return _listing(store, str(path))
+            return _listing(store, str(path), shown)
         except (sqlite3.OperationalError, OSError):
             break  # the file cannot be written: list without it
         except sqlite3.DatabaseError:
             path.unlink(missing_ok=True)
-    return _listing(store, ":memory:")
+    return _listing(store, ":memory:", shown)
 
 
-def _listing(store: Store, path: str) -> list[StoredRun]:
+def _listing(store: Store, path: str, shown: Shown) -> list[StoredRun]:
     with contextlib.closing(sqlite3.connect(path, timeout=10.0)) as database:
         with database:
             _prepare(database)
-            _synchronize(database, store)
+            _synchronize(database, store, shown)
         others = ", ".join(name for name in COLUMNS if name not in ("id", "level"))
         rows = list(database.execute(f"SELECT id, parent, {others} FROM runs ORDER BY finished DESC, id DESC"))
     levels = _levels({run: parent for run, parent, *_ in rows})
@@ -94,14 +108,44 @@ def _prepare(database: sqlite3.Connection) -> None:
     database.execute(f"CREATE TABLE IF NOT EXISTS runs (id TEXT PRIMARY KEY, {others})")
 
 
-def _synchronize(database: sqlite3.Connection, store: Store) -> None:
+def _synchronize(database: sqlite3.Connection, store: Store, shown: Shown) -> None:
     """Adds what is new or has other files than before, and forgets what is gone."""
     sizes, changes = _folders(store)
     known = dict(database.execute("SELECT id, changed FROM runs"))
     database.executemany("DELETE FROM runs WHERE id = ?", [(run,) for run in known.keys() - sizes.keys()])
-    new = [_row(store, run, size, changes[run]) for run, size in sizes.items() if known.get(run) != changes[run]]
+    new = {run for run in sizes if known.get(run) != changes[run]}
     marks = ", ".join("?" * len(COLUMNS))
-    database.executemany(f"INSERT OR REPLACE INTO runs VALUES ({marks})", [astuple(row) for row in new])
+    insert = f"INSERT OR REPLACE INTO runs VALUES ({marks})"
+    if len(new) >= PACK:
+        packed = {row.id: row for row in _packed(store) if row.id in new and row.changed == changes[row.id]}
+        database.executemany(insert, map(astuple, packed.values()))
+        new -= packed.keys()
+    runs = sorted(new)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for some in shown([runs[k : k + PACK] for k in range(0, len(runs), PACK)]):
+            read = list(pool.map(lambda run: _row(store, run, sizes[run], changes[run]), some))
+            database.executemany(insert, map(astuple, read))
+            if len(read) == PACK:
+                _pack(store, read)
+
+
+def _pack(store: Store, rows: Iterable[StoredRun]) -> None:
+    """Leaves the rows for other machines, where the store can be written to."""
+    content = sealed.record_bytes({"columns": COLUMNS, "rows": [astuple(row) for row in rows]})
+    with contextlib.suppress(StoreError):
+        store.storage.create(f"listings/{text_digest(content.decode())}.json", content, durable=False)
+
+
+def _packed(store: Store) -> Iterator[StoredRun]:
+    """The rows that other machines left; what is damaged or of another version is left out."""
+    kinds = [type(value) for value in astuple(_damaged("", 0, ""))]
+    keys = [entry.key for entry in store.storage.entries("listings")]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for key, content in zip(keys, pool.map(store.storage.get, keys), strict=True):
+            with contextlib.suppress(Damaged, KeyError, TypeError):
+                pack = sealed.parse_record(content or b"", store.where(key))
+                rows = pack["rows"] if pack["columns"] == list(COLUMNS) else []
+                yield from (StoredRun(*row) for row in rows if [type(value) for value in row] == kinds)
 
 
 def _folders(store: Store) -> tuple[dict[str, int], dict[str, str]]:
@@ -124,6 +168,10 @@ def _row(store: Store, run: str, size: int, changed: str) -> StoredRun:
             return StoredRun(run, level=0, size=size, changed=changed, **facts)
     except Exception:  # a manifest that says anything else than one does; `prunescope runs verify` may say how
         pass
+    return _damaged(run, size, changed)
+
+
+def _damaged(run: str, size: int, changed: str) -> StoredRun:
     return StoredRun(run, "damaged", "?", "?", 0.0, 0, 0, 0.0, 0, 0.0, size, "", "", changed)
 
 

@@ -54,8 +54,11 @@ class Connection:
                 logging_level=logging.ERROR,
                 ignore_reinit_error=True,
             )
-        except (OSError, ValueError, RuntimeError) as problem:
+        except Exception as problem:  # Ray raises OSError, ValueError, RuntimeError, and plain ones
             reason = (str(problem) or type(problem).__name__).splitlines()[0]
+            if address == "local":
+                fix = "try again while less else is running, or leave --executor ray out"
+                raise UsageError(f"Ray does not start on this machine ({reason}); {fix}") from None
             raise UsageError(
                 f"--address {address}: Ray cannot be joined ({reason}); `ray start --head` first"
             ) from None

@@ -1,0 +1,193 @@
+"""Finding runs and listing them."""
+
+import sqlite3
+import time
+from pathlib import Path
+
+import pytest
+from two_chains import chain
+
+from prunescope.base.errors import UsageError
+from prunescope.runs.execution.ensure import ensure
+from prunescope.runs.graph.described import task_of_manifest
+from prunescope.runs.store import housekeeping, index, sealed
+from prunescope.runs.store.local import LocalStorage
+from prunescope.runs.store.store import Store
+
+
+@pytest.fixture
+def store(two_chains: Store) -> Store:
+    return two_chains
+
+
+def test_find_takes_a_prefix_and_names_candidates(store: Store) -> None:
+    ids = list(store.run_ids())
+    assert housekeeping.find(store, ids[0]) == ids[0]
+    assert housekeeping.find(store, ids[0][:12].upper()) == ids[0]
+    with pytest.raises(UsageError, match="no stored run begins with 'xyz'"):
+        housekeeping.find(store, "xyz")
+    with pytest.raises(UsageError, match="6 runs begin with ''") as caught:
+        housekeeping.find(store, "")
+    assert all(run[:12] in str(caught.value) for run in ids)
+
+
+def test_lineage_is_the_chain_to_the_first_run(store: Store) -> None:
+    runs = chain(0)
+    found = housekeeping.lineage(store, runs[2].id)
+    assert [manifest["id"] for manifest in found] == [run.id for run in reversed(runs)]
+
+
+# -- listing
+
+
+def test_listing_says_what_the_manifests_say(store: Store) -> None:
+    rows = {row.id: row for row in index.listing(store)}
+    runs = chain(1)
+    assert set(rows) == set(store.run_ids())
+    for level, recipe in enumerate(runs):
+        row, manifest = rows[recipe.id], store.manifest(recipe.id)
+        assert manifest is not None
+        assert (row.status, row.network, row.data, row.noise) == ("done", "LeNet", "blobs", 0.25)
+        assert (row.level, row.seed, row.steps) == (level, 1, 2)
+        assert row.sparsity == manifest["sparsity"]
+        assert row.size == sum(path.stat().st_size for path in (store.root / store.run_folder(recipe.id)).iterdir())
+
+
+def test_listing_follows_the_store(store: Store) -> None:
+    assert len(index.listing(store)) == 6
+    ensure(chain(2)[0], store=store, workers=1)
+    assert len(index.listing(store)) == 7
+    housekeeping.remove(store, housekeeping.garbage(store, {"mine": [chain(2)[0].id]}))
+    assert [row.id for row in index.listing(store)] == [chain(2)[0].id]
+
+
+@pytest.mark.parametrize("damage", ["absent", "no database", "cut off", "another version"])
+def test_listing_rebuilds_its_file(store: Store, damage: str) -> None:
+    rows, path = index.listing(store), index.cache_file(store)
+    if damage == "absent":
+        path.unlink()
+    elif damage == "no database":
+        path.write_bytes(b"this is no database, and long enough to be looked at" * 100)
+    elif damage == "cut off":
+        path.write_bytes(path.read_bytes()[:-1500])
+    else:
+        with sqlite3.connect(path) as database:
+            database.execute("PRAGMA user_version=99")
+            database.execute("DROP TABLE runs")
+            database.execute("CREATE TABLE runs (other TEXT)")
+    assert index.listing(store) == rows
+    assert index.listing(store) == rows
+
+
+def test_listing_works_where_it_cannot_write(store: Store) -> None:
+    rows, path = index.listing(store), index.cache_file(store)
+    path.unlink()
+    path.mkdir()  # a file that sqlite cannot open, whoever runs the test
+    assert index.listing(store) == rows
+
+
+FORGED = ('{"schema": 1, "id": "%s", %s}', "[" * 10**5, "{", "null", "[]")
+OTHERS = ('"recipe": "x"', '"recipe": {"task": {"network": {"path": 1}}}', '"recipe": {"task": -1}', '"recipe": null')
+
+
+def test_a_manifest_that_is_none_is_listed_as_damaged(empty: Store) -> None:
+    for number, other in enumerate([*FORGED[1:], *OTHERS]):
+        run = f"{number:032x}"
+        empty.storage.put(empty.manifest_key(run), (FORGED[0] % (run, other) if other in OTHERS else other).encode())
+    assert [row.status for row in index.listing(empty)] == ["damaged"] * 8
+
+
+@pytest.mark.parametrize("task", [1, "x", None, {"network": 1}, {"network": {"path": 1}}, {"network": {}, "data": []}])
+def test_a_manifest_of_no_task_has_none(task: object) -> None:
+    assert task_of_manifest({"id": "a" * 32, "recipe": {"task": task}}) is None
+
+
+def test_a_thousand_runs_are_listed_at_once(store: Store) -> None:
+    many(store, 1000)
+    assert len(index.listing(store)) == 1006
+    began = time.process_time()
+    assert len(index.listing(store)) == 1006
+    assert time.process_time() - began < 0.5
+
+
+def test_stray_files_do_not_stop_the_listing(store):
+    known = index.listing(store)
+    (store.root / "runs" / ".DS_Store").touch()
+    next((store.root / "runs").glob("??")).joinpath(".DS_Store").touch()
+    assert index.listing(store) == known
+
+
+def many(store: Store, count: int) -> dict[str, int]:
+    """Stores the manifest of one run under so many other ids; the steps by id."""
+    manifest = store.manifest(chain(0)[0].id)
+    assert manifest is not None
+    steps = {f"{number % 256:02x}{number:030x}": number for number in range(count)}
+    for run, step in steps.items():
+        content = sealed.manifest_bytes(manifest | {"id": run, "steps": step})
+        store.storage.put(store.manifest_key(run), content, durable=False)
+    return steps
+
+
+def elsewhere(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """From here on this is a machine that has not seen the store."""
+    monkeypatch.setenv("PRUNESCOPE_CACHE", str(folder))
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The objects that were read from any folder."""
+    keys: list[str] = []
+    original = LocalStorage.get
+    monkeypatch.setattr(LocalStorage, "get", lambda self, key: keys.append(key) or original(self, key))
+    return keys
+
+
+def test_another_machine_reads_packs_and_not_a_thousand_manifests(store, reads, monkeypatch, tmp_path):
+    steps = many(store, 2500)
+    first = index.listing(store)
+    assert {row.id: row.steps for row in first}.items() >= steps.items() and len(reads) == 2507
+    reads.clear()
+    elsewhere(monkeypatch, tmp_path / "there")
+    assert index.listing(store) == first
+    assert len(reads) == 2 + 506  # two packs, and what made no whole one
+
+
+def test_a_pack_is_believed_only_of_files_that_are_as_they_were(store, monkeypatch, tmp_path):
+    steps = many(store, 1000)
+    index.listing(store)
+    changed, gone = list(steps)[:2]
+    manifest = store.manifest(changed)
+    store.storage.put(store.manifest_key(changed), sealed.manifest_bytes(manifest | {"steps": 123_456}))
+    store.storage.delete(store.manifest_key(gone))
+    elsewhere(monkeypatch, tmp_path / "there")
+    rows = {row.id: row for row in index.listing(store)}
+    assert rows[changed].steps == 123_456 and gone not in rows and len(rows) == 1005
+
+
+@pytest.mark.parametrize("damage", ["flipped", "no JSON", "others", "forged"])
+def test_a_damaged_pack_is_passed_over_and_named_by_verify(store, monkeypatch, tmp_path, damage):
+    many(store, 1000)
+    first = index.listing(store)
+    (pack,) = (store.root / "listings").iterdir()
+    content = pack.read_bytes()
+    pack.write_bytes(
+        {
+            "flipped": content.replace(b"LeNet", b"LeNex", 1),
+            "no JSON": b"[" * 10**5,
+            "others": sealed.record_bytes({"columns": ["id"], "rows": [["x"]]}),
+            "forged": sealed.record_bytes({"columns": index.COLUMNS, "rows": [[1] * 14, "x", None]}),
+        }[damage]
+    )
+    elsewhere(monkeypatch, tmp_path / "there")
+    assert index.listing(store) == first
+    named = {one.key for one in housekeeping.verify(store, [f"listings/{pack.name}"]) if one.problem}
+    assert named == ({f"listings/{pack.name}"} if damage in ("flipped", "no JSON") else set())
+
+
+def test_packs_are_removed_with_other_leftovers(store):
+    many(store, 1000)
+    rows = index.listing(store)
+    garbage = housekeeping.garbage(store, {"all": list(store.run_ids())})
+    assert [key.partition("/")[0] for key in garbage.leftovers if key.startswith("listings")] == ["listings"]
+    housekeeping.remove(store, garbage)
+    assert not any((store.root / "listings").iterdir()) and index.listing(store) == rows
