@@ -158,6 +158,9 @@ def test_controls_stand_beside_the_pruned_networks_and_are_judged_by_nobody(runs
     assert [v.said for v in beside.verdicts] == [v.said for v in alone.verdicts] and beside.gate == alone.gate
     errors = {name: 100 * one.wrong.mean() for name, one in zip("a", beside.findings.evidence.controls, strict=True)}
     assert f"Without pruning, longer on {errors['a']:.1f} % are wrong." in beside.sentence
+    two = {"longer of 1": dense[1], "longer of 2": pruned[0]}
+    together = audit(dense[0], {"p80": pruned[1]}, controls=two, twins=dense[2:], store=store)
+    assert [row["networks"] for row in together.table("exemplars")][1:] == ["longer"]
 
 
 BAD = {

@@ -2,6 +2,7 @@
 
 import copy
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -63,20 +64,25 @@ def at(modules, share):
     }
 
 
-def loss_and_error(module, tensors, examples):
+def losses_and_errors(module, tensors, examples):
     x, y = examples.inputs.tensor.double(), examples.y
     outputs = torch.stack(
         [functional_call(copy.deepcopy(module).double().eval(), tensors, (row[None],))[0] for row in x]
     )
-    return F.cross_entropy(outputs, y).item(), (outputs.argmax(1) != y).double().mean().item()
+    return F.cross_entropy(outputs, y, reduction="none").numpy(), (outputs.argmax(1) != y).double().numpy()
+
+
+def loss_and_error(module, tensors, examples):
+    return tuple(values.mean() for values in losses_and_errors(module, tensors, examples))
 
 
 @pytest.mark.parametrize("cls", [Plain, Normed])
 def test_the_line_between_two_states_and_the_height_of_its_barrier(cls):
     modules, (first, second) = states(cls)
-    values = Barrier(points=5, batches=2, batch=16).compare(first, second)
+    values = Barrier(points=5, batches=2, batch=16, errors=True).compare(first, second)
     grid = [0, 0.25, 0.5, 0.75, 1]
-    seen = [loss_and_error(modules[0], at(modules, share), first.problem.test) for share in grid]
+    every = [losses_and_errors(modules[0], at(modules, share), first.problem.test) for share in grid]
+    seen = [tuple(values.mean() for values in pair) for pair in every]
     assert values["t"].tolist() == grid
     for place, name in enumerate(("loss", "error")):
         profile = [pair[place] for pair in seen]
@@ -85,6 +91,11 @@ def test_the_line_between_two_states_and_the_height_of_its_barrier(cls):
         assert float(values[f"{name}_barrier"]) == pytest.approx(
             max(a - b for a, b in zip(profile, line, strict=True)), abs=1e-5
         )
+        highest = int(np.argmax(np.subtract(profile, line)))
+        t, ends = grid[highest], (every[0][place], every[-1][place])
+        rise = every[highest][place] - (1 - t) * ends[0] - t * ends[1]
+        error = np.sqrt(rise.var(ddof=1) / len(rise))
+        assert float(values[f"{name}_barrier_se"]) == pytest.approx(error, abs=1e-6)
     assert ("recalibrated_loss" in values) == (cls is Normed)
 
 
@@ -104,7 +115,7 @@ def test_statistics_are_estimated_anew_at_every_point_from_training_examples():
 
 def test_every_comparison_leaves_both_states_alone_and_says_the_same_each_time(leaves):
     settings = {
-        Barrier: Barrier(points=3),
+        Barrier: Barrier(points=3, errors=True),
         LayerDistance: LayerDistance(),
         LayerSensitivity: LayerSensitivity(examples=10),
     }

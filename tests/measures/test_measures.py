@@ -38,6 +38,7 @@ from prunescope.measures import (
     SeenUnseen,
     SignalAndNoise,
     SignalNeurons,
+    Traces,
     UnitsGone,
     WeightCount,
     WeightVector,
@@ -73,6 +74,7 @@ SETTINGS: dict[type[Measure], Measure] = {
     HessianTrace: HessianTrace(sample=FEW),
     HessianTraceEstimate: HessianTraceEstimate(sample=FEW, probes=4, sketch=1),
     HessianTraceOrEstimate: HessianTraceOrEstimate(sample=FEW, probes=4),
+    Traces: Traces(sample=FEW),
     HessianSpectrum: HessianSpectrum(sample=FEW, count=3, tolerance=1e-2),
     LossAlongEigenvectors: LossAlongEigenvectors(
         sample=FEW, losses=FEW, count=2, reach=0.02, step=0.01, tolerance=1e-2

@@ -10,7 +10,8 @@ from html.parser import HTMLParser
 import pytest
 
 from prunescope.base.errors import UsageError
-from prunescope.studies import judge_all, report
+from prunescope.studies import Computed, Figure, judge_all, report
+from prunescope.studies.plot import Listing
 from prunescope.studies.rule import CorrelationBelow5Percent, OneStandardDeviation
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -64,6 +65,21 @@ def test_page_stands_alone_and_escapes_everything(page):
     assert "weights remaining &lt;b&gt;" in text
     assert "40ep &lt;end&gt;" in text
     assert not re.search(r"<script[^>]*src", text)
+
+
+def test_tables_in_markdown_have_as_many_cells_whatever_they_say(study, results, arguments, tmp_path):
+    """Names of groups are the user's; a bar would be a new cell, a line break the end of the table."""
+    rows = [{"group": "a|b", "KL(p || q)": 0.5, "p": 1e-20}, {"group": "two\nlines", "KL(p || q)": 1.0, "p": 0.25}]
+    figure = Figure("odd", "Odd names", caption="", rows=[Computed((), lambda results: rows)], plot=Listing())
+    page = report.write(replace(study, figures=(figure,), claims=()), results, tmp_path, **arguments).page
+    text = (page.parent / "README.md").read_text()
+    shown = text[text.index("## Odd names") :].splitlines()[2:6]
+    assert shown == [
+        r"| group | KL(p \|\| q) | p |",
+        "| --- | --- | --- |",
+        r"| a\|b | 0.5 | 1.00e−20 |",
+        "| two lines | 1 | 0.25 |",
+    ]
 
 
 def test_page_says_what_happened(page):

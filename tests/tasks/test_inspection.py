@@ -1,12 +1,37 @@
 """A network, a loss and data are looked at once: what does not fit is refused with the fix, what is unusual is said."""
 
-import random
-from types import SimpleNamespace
-
 import pytest
 import torch
+from odd_networks import (
+    ONCE,
+    AlwaysDrawing,
+    Batchwise,
+    Computed,
+    Double,
+    Flat,
+    HuggingFace,
+    LayersInAList,
+    Mixing,
+    MoreInTraining,
+    Net,
+    Normed,
+    NotANumber,
+    NumbersOfPython,
+    Pair,
+    RandomBuffer,
+    RandomFeatures,
+    Renormed,
+    SharedPart,
+    Sparse,
+    Stateful,
+    Untrainable,
+    Wrong,
+    brier_of_the_classes_of_a_batch,
+    hardest_half,
+    hooked,
+    scaled_loss,
+)
 from torch import nn
-from torch.nn import functional as F
 from torch.nn.utils import prune
 
 from prunescope.base.errors import UsageError
@@ -28,198 +53,6 @@ def inspected(factory, *, batch=16, train=96, classes=3, **more):
     inspection = inspect_problem(problem)
     check_last_batch(problem, batch=batch, drop_last=False)
     return inspection
-
-
-class Net(nn.Module):
-    """Two linear layers; subclasses say what becomes of their output."""
-
-    def __init__(self, width: int = 16) -> None:
-        super().__init__()
-        self.a, self.b = nn.Linear(8, width), nn.Linear(width, 3)
-
-    def logits(self, x):
-        return self.b(torch.relu(self.a(x)))
-
-    def forward(self, x):
-        return self.logits(x)
-
-
-class Pair(Net):
-    def forward(self, x):
-        return self.logits(x), x
-
-
-class HuggingFace(Net):
-    def forward(self, x):
-        return SimpleNamespace(logits=self.logits(x), hidden=x)
-
-
-class Mixing(Net):
-    def forward(self, x):
-        return self.logits(x - x.mean(0))
-
-
-class Batchwise(Net):
-    def __init__(self):
-        super().__init__()
-        self.norm = nn.BatchNorm1d(8, track_running_stats=False)
-
-    def forward(self, x):
-        return self.logits(self.norm(x))
-
-
-class AlwaysDrawing(Net):
-    def forward(self, x):
-        return self.logits(F.dropout(x, 0.5))
-
-
-class Flat(Net):
-    def forward(self, x):
-        return self.logits(x)[:, 0]
-
-
-class Wrong(Net):
-    def forward(self, x):
-        return self.b(x)
-
-
-class MoreInTraining(Net):
-    def forward(self, x):
-        out = self.logits(x)
-        return torch.cat([out, out], 1) if self.training else out
-
-
-class Double(Net):
-    def __init__(self):
-        super().__init__()
-        self.double()
-
-
-class Untrainable(Net):
-    def __init__(self):
-        super().__init__()
-        self.requires_grad_(False)
-
-
-class Normed(nn.Sequential):
-    def __init__(self):
-        super().__init__(nn.Linear(8, 6), nn.BatchNorm1d(6), nn.ReLU(), nn.Linear(6, 3))
-
-
-class Stateful(Net):
-    def __init__(self):
-        super().__init__()
-        self.calls = 0
-
-    def forward(self, x):
-        self.calls += 1
-        return self.calls * self.logits(x)
-
-
-class NumbersOfPython(Net):
-    def forward(self, x):
-        return self.logits(x) * (random.random() if self.training else 1)
-
-
-class Renormed(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.table, self.head = nn.Embedding(5, 8, max_norm=0.1), nn.Linear(8, 3)
-
-    def forward(self, x):
-        return self.head(self.table(x[:, 0].abs().long().clamp(max=4)))
-
-
-class NotANumber(Net):
-    def forward(self, x):
-        return self.logits(x) / 0 * 0
-
-
-class RandomFeatures(Net):
-    """A matrix that is drawn when the module is made, and neither a parameter nor a buffer."""
-
-    def __init__(self, trains=False):
-        super().__init__()
-        self.features = torch.randn(8, 8, requires_grad=trains)
-
-    def forward(self, x):
-        return self.logits(x @ self.features)
-
-
-class LayersInAList(Net):
-    def __init__(self):
-        super().__init__()
-        self.layers = [nn.Linear(8, 8)]
-
-    def forward(self, x):
-        return self.logits(self.layers[0](x))
-
-
-class RandomBuffer(RandomFeatures):
-    """The right way, but for the generator: no seed of torch's gives the same numbers again."""
-
-    def __init__(self):
-        super().__init__()
-        del self.features
-        self.register_buffer("features", torch.tensor([[random.random()] * 8] * 8))
-
-
-class Computed(Net):
-    def __init__(self):
-        super().__init__()
-        self.twice = self.a.weight * 2
-
-
-class Sparse(Net):
-    def forward(self, x):
-        return self.logits(x).to_sparse()
-
-
-def hooked():
-    module = Net()
-    module.a.weight.register_hook(lambda slope: 0 * slope)
-    return module
-
-
-ONCE = Net()
-
-
-class SharedPart(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.base, self.head = ONCE, nn.Linear(3, 3)
-
-    def forward(self, x):
-        return self.head(self.base(x))
-
-
-def mean_loss(logits, y):
-    return F.cross_entropy(logits, y)
-
-
-def centred_loss(logits, y):
-    losses = F.cross_entropy(logits, y, reduction="none")
-    return losses - losses.mean()
-
-
-def hardest_half(logits, y):
-    losses = F.cross_entropy(logits, y, reduction="none")
-    return losses * (losses >= losses.median())
-
-
-def brier_of_the_classes_of_a_batch(logits, y):
-    return (logits.softmax(1) - F.one_hot(y)).square().sum(1)
-
-
-def scaled_loss(logits, y):
-    return F.cross_entropy(logits * SCALE, y, reduction="none")
-
-
-SCALE = nn.Parameter(torch.ones(()))
-
-
-def broken_loss(logits, y):
-    return F.cross_entropy(logits, y, reduction="no such thing")
 
 
 REFUSED = {
@@ -250,7 +83,7 @@ REFUSED = {
     "error of the user's": (
         Wrong,
         {},
-        r"Wrong on inputs \[2, 8\]: RuntimeError.*test_inspection.*self\.b\(x\)",
+        r"Wrong on inputs \[2, 8\]: RuntimeError.*odd_networks.*self\.b\(x\)",
     ),
     "state over calls": (Stateful, {}, r"other outputs for the same examples in evaluation mode"),
     "draws by Python": (NumbersOfPython, {}, r"draws from another generator than torch's default one"),
@@ -272,12 +105,12 @@ REFUSED = {
     "error of a factory": (lambda: [][1], {}, r"IndexError: list index out of range \(.*, line"),
     "mean loss": (
         Net,
-        {"loss": f"{__name__}:mean_loss"},
+        {"loss": "odd_networks:mean_loss"},
         r"mean_loss returns \[\] for 2 examples.*reduction='none'",
     ),
     "losses mix": (
         Net,
-        {"loss": f"{__name__}:centred_loss"},
+        {"loss": "odd_networks:centred_loss"},
         r"centred_loss of 8 examples is not the loss of each",
     ),
     "losses mix where there are three": (Net, {"loss": hardest_half}, r"hardest_half of 8 examples is not the loss"),
@@ -293,7 +126,7 @@ REFUSED = {
     "sparse outputs": (Sparse, {}, r"returns float32 and sparse_coo; logits must be float32 and dense"),
     "broken loss": (
         Net,
-        {"loss": f"{__name__}:broken_loss"},
+        {"loss": "odd_networks:broken_loss"},
         r"loss broken_loss: ValueError.*line .*no such thing",
     ),
     "last batch of one": (

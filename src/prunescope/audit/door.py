@@ -94,6 +94,7 @@ def audit(
     twins: networks trained like the dense one with other seeds, or how many to train by its recipe; without them no
         claim blames pruning.
     controls: networks that got everything but pruning, such as more training or fewer channels: shown beside it.
+        Those called "longer of 1", "longer of 2" are replicates of one control.
     recipe: how the dense network was trained, where twins are a number and it is no run of the store.
     groups: columns by name, each a text or a whole number for every example of the split, in its order.
     gate: bounds by name, percentage points: max-loss, max-class-loss, max-group-loss, max-disagreement.

@@ -140,17 +140,20 @@ def _lists(audit: Audit) -> Iterator[Shown]:
 
 
 def _weights(audit: Audit) -> Iterator[Figure]:
-    weights, first = audit.weights, f"On the first {audit.why} examples of the split."
+    weights = audit.weights
     caption = (
-        "Tr(H) and Tr(C) over kept weights, evaluation mode. Distances are relative to the dense network's weights: by "
-        "what was removed, and by how far the rest moved. Barrier: the rise in error on the straight line to the dense "
-        f"network above its ends; beside it the twins', which are other minima. {first}"
+        f"Tr(H) and Tr(C) over kept weights, evaluation mode, on the first {audit.why} examples of the split. Tr(H) by "
+        "two random directions an example, or random probes where that has a bias, with its standard error. Distances "
+        "are relative to the dense network's weights: by what was removed, and by how far the rest moved. Barrier: the "
+        "rise in error on the straight line to the dense network above its ends, the largest of three points, on the "
+        f"first {weights.of_barrier} examples; beside it the twins', which are other minima."
     )
     rows, title = Computed(weights.nodes, weights.networks), "What two states tell: flatness, distance, barrier"
     yield Figure("weights", title, caption=caption, rows=[rows], plot=Listing())
     caption = (
         "Rise in the dense network's loss with one layer alone as it is in the pruned network: removed, with its zeros "
-        f"only; exchanged, with its weights. Measured, not estimated. {first}"
+        "only; exchanged, with its weights. Measured, not estimated, on the first "
+        f"{weights.of_layer} examples of the split; the error is that of these over examples."
     )
     rows, title = Computed(weights.nodes, weights.layers), "Which layer carries the change"
     yield Figure("layers", title, caption=caption, rows=[rows], plot=Listing())

@@ -3,6 +3,7 @@
 Belongs here: rows from contrasts. Does not belong here: statistics (`contrast.py`), verdicts (`claims.py`).
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -145,11 +146,13 @@ class Findings:
 
     @cached_property
     def populations(self) -> dict[str, list[Answers]]:
-        """Pruned networks of equal sparsity, to a tenth of a percent, by that sparsity in words; controls by name."""
+        """Pruned networks by their sparsity to a tenth of a percent, in words; controls by their name up to "of 1"."""
         sets: dict[str, list[Answers]] = {}
         for one in self.evidence.pruned:
             sets.setdefault(f"{100 * one.sparsity:.1f} %", []).append(one)
-        return sets | {one.name: [one] for one in self.evidence.controls}
+        for one in self.evidence.controls:
+            sets.setdefault(re.sub(r" of \d+$", "", one.name), []).append(one)
+        return sets
 
     @cached_property
     def exemplars(self) -> list[Row]:
@@ -167,13 +170,13 @@ class Findings:
         """Every measure and the loss of the worst class or group over sparsity, with the dense network's measures."""
         rows: list[Row] = []
         contrasts = {one.other.name: one for one in self.treated}
-        for members in self.populations.values():
+        for name, members in self.populations.items():
             for number, one in enumerate(contrasts[member.name] for member in members):
-                series = one.other.name if one in self.controls else "pruned"
+                series = name if one in self.controls else "pruned"
                 point = {"sparsity": 100 * one.other.sparsity, "replicate": number}
                 for panel, scale, value, _ in _MEASURES:
-                    for name, who in ((series, one.other), ("dense", one.dense)):
-                        rows.append({"panel": panel, "series": name, **point, "value": scale * value(who)})
+                    for which, who in ((series, one.other), ("dense", one.dense)):
+                        rows.append({"panel": panel, "series": which, **point, "value": scale * value(who)})
                 worst = 100 * one.changes.at(one.grouped).worst.estimate
                 panel = "loss of the worst class or group, points"
                 rows.append({"panel": panel, "series": series, **point, "value": worst})

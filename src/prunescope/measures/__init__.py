@@ -24,3 +24,4 @@ from prunescope.measures.risk import ClassRisk, GroupRisk, Halves, Risk
 from prunescope.measures.robustness import OutputsUnder
 from prunescope.measures.signal import NoiseResponse, SignalAndNoise, SignalNeurons
 from prunescope.measures.sparsity import LayerSparsity, UnitsGone, WeightCount
+from prunescope.measures.traces import Traces

@@ -1,5 +1,7 @@
 """The loss on the straight line between two states."""
 
+from typing import ClassVar
+
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -27,15 +29,21 @@ class Barrier(Comparison):
     split: which examples.
     examples: the first so many of the split; None stands for all.
     batches: 0 leaves the recalibrated values out.
+    errors: also QUANTITY_barrier_se, the standard error of a height over the examples, which are paired; the t of the
+        largest rise is taken as it is found.
+
+    A height is that of the t looked at: the line may be higher between them.
 
     Source: Entezari et al. 2022 (rise above the line between the ends); Jordan et al. 2023 (statistics estimated anew).
     """
 
+    added: ClassVar[frozenset[str]] = frozenset({"errors"})
     split: SplitName = "test"
     examples: int | None = Field(default=None, ge=1)
     points: int = Field(default=11, ge=3)
     batches: int = Field(default=8, ge=0)
     batch: int = Field(default=128, ge=2)
+    errors: bool = False
 
     def compare(self, first: State, second: State) -> dict[str, Tensor]:
         """The profile and its height, once or twice."""
@@ -44,7 +52,7 @@ class Barrier(Comparison):
         normalized = any(name.rpartition(".")[2] in STATISTICS for name in first.weights.buffers)
         anew = self.batches > 0 and normalized
         t = torch.linspace(0, 1, self.points, dtype=torch.float64)
-        rows: list[list[float]] = []
+        rows: list[list[Tensor]] = []
         for share in t.tolist():
             weights = between(first.weights, second.weights, share)
             states = [weights]
@@ -52,10 +60,18 @@ class Barrier(Comparison):
                 fresh = recalibrated(problem, weights, batches=self.batches, batch=self.batch)
                 states.append(weights.replace(buffers=fresh))
             seen = [evaluate(problem, state, split) for state in states]
-            rows.append([number for part in seen for number in (part.risk, part.error)])
+            rows.append([numbers for part in seen for numbers in (part.loss.double(), part.wrong)])
         names = ["loss", "error"] + (["recalibrated_loss", "recalibrated_error"] if anew else [])
-        profiles = dict(zip(names, torch.tensor(rows, dtype=torch.float64).T, strict=True))
-        return {"t": t, **profiles, **{f"{name}_barrier": _height(t, profile) for name, profile in profiles.items()}}
+        values = {"t": t}
+        for name, examples in zip(names, map(torch.stack, zip(*rows, strict=True)), strict=True):
+            profile = torch.stack([row.mean() for row in examples]).cpu()
+            rise = profile - torch.lerp(profile[0], profile[-1], t)
+            values |= {name: profile, f"{name}_barrier": rise.max()}
+            if self.errors:
+                place = int(rise.argmax())
+                line = torch.lerp(examples[0], examples[-1], float(t[place]))
+                values[f"{name}_barrier_se"] = (examples[place] - line).std() / len(split) ** 0.5
+        return values
 
 
 def between(first: Weights, second: Weights, share: float) -> Weights:
@@ -77,7 +93,3 @@ def _averaged(first: Tree, second: Tree, share: float) -> Tree:
         else (second[name] if share > 0.5 else leaf)
         for name, leaf in first.items()
     }
-
-
-def _height(t: Tensor, profile: Tensor) -> Tensor:
-    return (profile - torch.lerp(profile[0], profile[-1], t)).max()

@@ -65,6 +65,12 @@ def eigenvectors(loss: Loss, logits: Tensor, y: Tensor) -> Directions:
 
     Directions in which no example's loss bends (for cross-entropy the one of equal logits) are left out.
     """
+    pairs = eigenpairs(loss, logits, y)
+    return columns(loss, logits, y) if pairs is None else zip(*pairs, strict=True)
+
+
+def eigenpairs(loss: Loss, logits: Tensor, y: Tensor) -> tuple[Tensor, Tensor] | None:
+    """The same vectors [K, B, C] and values [K, B], float64; None for a loss that looks at its data."""
 
     def single(scores: Tensor, label: Tensor) -> Tensor:
         return loss(scores.unsqueeze(0), label.unsqueeze(0)).squeeze(0)
@@ -75,15 +81,15 @@ def eigenvectors(loss: Loss, logits: Tensor, y: Tensor) -> Directions:
         try:
             hessians = torch.func.vmap(torch.func.hessian(single))(scores.double(), labels)
         except RuntimeError:  # the loss looks at its data
-            return columns(loss, logits, y)
+            return None
         if not bool(hessians.isfinite().all()):
-            return columns(loss, logits, y)
+            return None
         values, vectors = torch.linalg.eigh(hessians)
         parts.append((values.T, vectors.permute(2, 0, 1).to(logits.dtype)))
     values, vectors = (torch.cat(part, dim=1) for part in zip(*parts, strict=True))
     # Relative to each example's largest: examples that are fitted well have small Hessians, not flat ones.
     bent = (values.abs() > 1e-12 * values.abs().amax(0)).any(1)
-    return zip(vectors[bent], values[bent], strict=True)
+    return vectors[bent], values[bent]
 
 
 def columns(loss: Loss, logits: Tensor, y: Tensor) -> Directions:

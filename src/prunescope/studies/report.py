@@ -60,6 +60,8 @@ RECORDS = 300
 """Runs whose recipes a page shows at most: a megabyte."""
 WIDE = 350.0
 """Width of a panel, points, beyond which a page shows at most two beside each other."""
+BAR = r"\|"
+"""A bar in a cell of Markdown."""
 IS_P = re.compile(r"\bp(_holm)?$")
 """The name of a column of p-values."""
 
@@ -224,6 +226,11 @@ def number(value: object, name: str = "") -> str:
     return text.replace("-", "−")
 
 
+def _row(cells: Iterable[str]) -> str:
+    """A row of a table in Markdown, whatever the cells say."""
+    return f"| {' | '.join(' '.join(cell.split()).replace('|', BAR) for cell in cells)} |"
+
+
 def _paragraphs(text: str) -> str:
     """Markdown with one empty line between what has some."""
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
@@ -299,6 +306,8 @@ def _environment() -> jinja2.Environment:
     )
     environment.filters["number"] = number
     environment.filters["columns"] = columns
+    environment.filters["told"] = lambda name, values: number(values.get(name, ""), name)
+    environment.filters["row"] = _row
     environment.filters["capfirst"] = lambda text: text[:1].upper() + text[1:]
     environment.filters["pretty"] = _json
     return environment

@@ -12,11 +12,10 @@ import numpy as np
 from prunescope.base.reference import StateRef
 from prunescope.measures import (
     Barrier,
-    GradientTrace,
-    HessianTraceOrEstimate,
     LayerDistance,
     LayerSensitivity,
     Sample,
+    Traces,
     WeightCount,
     by_layer,
 )
@@ -32,7 +31,8 @@ class WeightTables:
     """What is read of the weights of networks, and two tables of it.
 
     states: all of them by name, the dense one first, as "dense". pruned: which names are those of pruned networks.
-    split, examples: the first so many examples of the split are looked at; 0 looks at none, and reads nothing.
+    split, examples: the first so many examples of the split are looked at; 0 looks at none, and reads nothing. Of a
+        barrier it is the first half of them, of a layer the first quarter, since both take many passes.
     """
 
     states: Mapping[str, StateRef]
@@ -40,15 +40,18 @@ class WeightTables:
     split: SplitName
     examples: int
 
+    of_barrier = property(lambda self: max(2, self.examples // 2))
+    of_layer = property(lambda self: max(2, self.examples // 4))
+
     @cached_property
     def readings(self) -> dict[str, dict[str, Measured]]:
         """What is read of every network, by its name; with comparisons where tensors have partners in the dense one."""
         if not self.examples:
             return {}
-        sample = Sample(split=self.split, examples=self.examples)
-        alone = {"size": WeightCount(), "C": GradientTrace(sample=sample), "H": HessianTraceOrEstimate(sample=sample)}
-        pair = {"distance": LayerDistance(), "barrier": Barrier(split=self.split, examples=self.examples)}
-        layers = {"sensitivity": LayerSensitivity(split=self.split, examples=self.examples)}
+        alone = {"size": WeightCount(), "traces": Traces(sample=Sample(split=self.split, examples=self.examples))}
+        barrier = Barrier(split=self.split, examples=self.of_barrier, points=5, batches=4, errors=True)
+        pair = {"distance": LayerDistance(), "barrier": barrier}
+        layers = {"sensitivity": LayerSensitivity(split=self.split, examples=self.of_layer)}
         dense, found = self.states["dense"], dict[str, dict[str, Measured]]()
         for name, state in self.states.items():
             found[name] = {key: Reading(measure=measure, state=state) for key, measure in alone.items()}
@@ -71,17 +74,17 @@ class WeightTables:
             row: dict[str, object] = {
                 "network": name,
                 "sparsity, %": 100 * (1 - float(read["size"]["kept"]) / weights),
-                "Tr(H)": float(read["H"]["trace"]),
-                "its error": float(read["H"]["error"]),
-                "Tr(C)": float(read["C"]["trace"]),
+                "Tr(H)": float(read["traces"]["trace"]),
+                "its error": float(read["traces"]["error"]),
+                "Tr(C)": float(read["traces"]["gradient_trace"]),
             }
             if "distance" in read:
                 row |= {key: float(read["distance"][key]) for key in ("relative", "removed", "moved", "cosine")}
-                row |= {
-                    f"{key.removesuffix('_barrier')} barrier, points".replace("_", " "): 100 * float(value)
-                    for key, value in read["barrier"].items()
-                    if key.endswith("error_barrier")
-                }
+                for key in ("error_barrier", "recalibrated_error_barrier"):
+                    if key in read["barrier"]:
+                        name = f"{key.replace('_', ' ')}, points"
+                        row |= {name: 100 * float(read["barrier"][key])}
+                        row |= {f"{name}: standard error": 100 * float(read["barrier"][f"{key}_se"])}
             rows.append(row)
         return rows
 

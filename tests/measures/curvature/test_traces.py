@@ -14,6 +14,7 @@ from prunescope.measures import (
     HessianTraceEstimate,
     HessianTraceOrEstimate,
     Sample,
+    Traces,
 )
 from prunescope.measures.curvature import gradient_norms
 from prunescope.measures.curvature.products import operator
@@ -115,6 +116,35 @@ def test_the_gradients_second_moment(setting, state, dense, monkeypatch):
     close(found["trace"], squares.sum())
     for name, expected in by_name(reference, squares).items():
         assert float(found[f"trace.{name}"]) == pytest.approx(expected, rel=1e-8, abs=1e-12)
+
+
+DRAWN = {
+    "linear": {**CONDITION_HOLDS["linear"], "classes": 6},
+    "squared error": CONDITION_HOLDS["squared error"],
+}
+
+
+@pytest.mark.parametrize("setting", DRAWN.values(), ids=DRAWN)
+def test_two_draws_an_example_have_no_bias_and_the_error_that_they_say(setting, state, dense):
+    problem, weights = state(**setting)
+    reference = dense(problem, weights, 12)
+    expected, slopes, found = float(reference.hessian().trace()), reference.slopes().square().mean(0).sum(), []
+    for seed in range(30):
+        values = Traces(sample=SAMPLE, seed=seed).measure(problem, weights)
+        close(values["gradient_trace"], slopes)
+        close(sum(values[f"trace.{name}"] for name in set(reference.names)), values["trace"])
+        found.append([float(values["trace"]), float(values["error"])])
+    traces, errors = torch.tensor(found, dtype=torch.float64).T
+    spread = float(traces.std())
+    assert abs(float(traces.mean()) - expected) < 4 * spread / len(traces) ** 0.5
+    assert float(errors.square().mean().sqrt()) == pytest.approx(spread, rel=0.35)
+
+
+def test_no_more_directions_than_draws_are_no_draws(state, dense):
+    problem, weights = state(**CONDITION_HOLDS["linear"])  # three classes bend in two directions
+    values = Traces(sample=SAMPLE).measure(problem, weights)
+    close(values["trace"], dense(problem, weights, 12).hessian().trace())
+    assert float(values["error"]) == 0
 
 
 @pytest.mark.parametrize("network", [Odd, lambda: Plain(twice=True), lambda: Plain(F.gelu)])

@@ -4,7 +4,7 @@ u_ik [C] are directions in the logits of example i, s_ik their factors; which on
 """
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from itertools import islice
 
@@ -22,37 +22,38 @@ GRADIENT_NUMBERS = 2**25
 AT_ONCE = 16
 """Directions that share a forward pass."""
 Directions = Iterator[tuple[Tensor, Tensor]]
-"""Directions u [B, C] in the logits of some examples, each with its factors s [B], one after the other."""
+"""Directions u [B, C] in the logits of some examples, each with its factors s [B, *shape], one after the other."""
 Along = Callable[[Tensor, Tensor], Directions]
 """Logits [B, C] and labels [B] to directions."""
 Batches = Iterable[tuple[Tensor, Tensor]]
 
 
 @torch.enable_grad()
-def sums(surface: Surface, along: Along, batches: Batches | None = None) -> Tree:
-    """The sums of every example by parameter, float64 [N], over kept entries.
+def sums(surface: Surface, along: Along, batches: Batches | None = None, shape: Sequence[int] = ()) -> Tree:
+    """The sums of every example by parameter, float64 [N, *shape], over kept entries.
 
     batches: inputs and labels to take instead of the surface's sample.
+    shape: of an example's factor, where several sums are made of the same directions.
     Memory: whole derivatives of as many examples as `GRADIENT_NUMBERS` permits.
     Raises: UsageError where examples mix.
     """
     require_separate(surface)
     parts: list[Tree] = []
     for x, y in surface.chunks() if batches is None else batches:
-        parts.append(_of_chunk(surface, x, y, along))
+        parts.append(_of_chunk(surface, x, y, along, shape))
         surface.beat()
     return {name: torch.cat([part[name] for part in parts]) for name in surface.params}
 
 
-def _of_chunk(surface: Surface, x: Tensor, y: Tensor, along: Along) -> Tree:
+def _of_chunk(surface: Surface, x: Tensor, y: Tensor, along: Along, shape: Sequence[int]) -> Tree:
     """Of many examples at once, or one by one where the network forbids it."""
     try:
-        return _vectorized(surface, x, y, along)
+        return _vectorized(surface, x, y, along, shape)
     except (PrunescopeError, MemoryError, torch.OutOfMemoryError):
         raise
     except Exception as problem:
         _say_slow(surface.model.network.path, str(problem).partition("\n")[0])
-        return _one_by_one(surface, x, y, along)
+        return _one_by_one(surface, x, y, along, shape)
 
 
 @cache
@@ -61,7 +62,7 @@ def _say_slow(path: str, reason: str) -> None:
     warnings.warn(f"{path} is differentiated one example at a time, which is slow: {reason}", stacklevel=2)
 
 
-def _vectorized(surface: Surface, x: Tensor, y: Tensor, along: Along) -> Tree:
+def _vectorized(surface: Surface, x: Tensor, y: Tensor, along: Along, shape: Sequence[int]) -> Tree:
     """As many examples at once as GRADIENT_NUMBERS permits. Raises what `torch.func` does where it cannot."""
 
     def squares(params: Tree, example: Tensor, directions: tuple[Tensor, ...]) -> list[Tree]:
@@ -73,7 +74,7 @@ def _vectorized(surface: Surface, x: Tensor, y: Tensor, along: Along) -> Tree:
     with torch.no_grad():
         logits = surface.logits(surface.params, x)
     size = max(1, GRADIENT_NUMBERS // tree.size(surface.params))
-    total, pairs = _zeros(surface, x), along(logits, y)
+    total, pairs = _zeros(surface, x, shape), along(logits, y)
     while some := list(islice(pairs, AT_ONCE)):
         for rows in torch.split(torch.arange(len(x), device=x.device), size):
             with twice_differentiable(), warnings.catch_warnings():
@@ -81,16 +82,16 @@ def _vectorized(surface: Surface, x: Tensor, y: Tensor, along: Along) -> Tree:
                 found = many(surface.params, x[rows], tuple(direction[rows] for direction, _ in some))
             for (_, factor), squared in zip(some, found, strict=True):
                 for name, square in squared.items():
-                    total[name][rows] += factor[rows].double() * square.double()
+                    total[name][rows] += factor[rows].double() * square.double().view(-1, *(1 for _ in shape))
     return total
 
 
-def _one_by_one(surface: Surface, x: Tensor, y: Tensor, along: Along) -> Tree:
+def _one_by_one(surface: Surface, x: Tensor, y: Tensor, along: Along, shape: Sequence[int]) -> Tree:
     """One example after the other, by `torch.autograd`."""
-    total, leaves = _zeros(surface, x), tree.leaves_of(surface.params)
-    shape = (1, *surface.outputs)  # asked for before, as it takes a pass with other tensors
+    total, leaves = _zeros(surface, x, shape), tree.leaves_of(surface.params)
+    outputs = (1, *surface.outputs)  # asked for before, as it takes a pass with other tensors
     for row in range(len(x)):
-        logits = surface.logits(leaves, x[row : row + 1]).reshape(shape)
+        logits = surface.logits(leaves, x[row : row + 1]).reshape(outputs)
         for direction, factor in along(logits.detach(), y[row : row + 1]) if logits.requires_grad else ():
             slopes = torch.autograd.grad(logits, list(leaves.values()), direction, retain_graph=True, allow_unused=True)
             slope = {name: leaf.to_dense() for name, leaf in zip(leaves, slopes, strict=True) if leaf is not None}
@@ -99,5 +100,5 @@ def _one_by_one(surface: Surface, x: Tensor, y: Tensor, along: Along) -> Tree:
     return total
 
 
-def _zeros(surface: Surface, x: Tensor) -> Tree:
-    return {name: torch.zeros(len(x), dtype=torch.float64, device=x.device) for name in surface.params}
+def _zeros(surface: Surface, x: Tensor, shape: Sequence[int]) -> Tree:
+    return {name: torch.zeros(len(x), *shape, dtype=torch.float64, device=x.device) for name in surface.params}
