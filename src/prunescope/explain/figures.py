@@ -64,14 +64,13 @@ def figures(design: Design, claims: tuple[Claim, ...], controls: Mapping[str, Qu
     parts = _summaries("factor", {**design.parts(error), "all": design.effect(error)})
     drawn = Intervals("factor", "change", "low", "high", zero=True, x_label=f"change of {error.label}, {error.unit}")
     ways = "Changes of test error against the dense network. Early stopping: at the epoch best for other replicates."
-    listing = Listing()
     return (
-        Figure("shares", "What pruning changed, by cause", caption=caption, rows=[_shares(design)], plot=listing),
+        Figure("shares", "What pruning changed, by cause", caption=caption, rows=[_shares(design)], plot=Listing()),
         Figure("intervals", f"The shares in {error.label}", caption=caption, rows=[parts], plot=drawn, claims=claims),
-        Figure("arms", "All networks", caption="Means over replicates.", rows=[_arms(design)], plot=listing),
+        Figure("arms", "All networks", caption="Means over replicates.", rows=[_arms(design)], plot=Listing()),
         _curves(design),
         *_answers(design),
-        Figure("controls", "Other ways", caption=ways, rows=[_summaries("control", controls)], plot=listing),
+        Figure("controls", "Other ways", caption=ways, rows=[_summaries("control", controls)], plot=Listing()),
     )
 
 
@@ -134,7 +133,7 @@ def _curves(design: Design) -> Figure:
         "The networks as they train",
         caption="Error on the test examples after every pass of the schedule; networks without time have one pass.",
         rows=rows,
-        plot=Lines("epochs", "error", series="arm", y_label=f"{error.label}", references=("dense",)),
+        plot=Lines("epochs", "error", series="arm", y_label=error.label, references=("dense",)),
     )
 
 

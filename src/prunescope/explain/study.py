@@ -101,9 +101,8 @@ def _smaller(recipe: Recipe, left: Mapping[int, float], how: Pruning) -> tuple[M
     start, why = "A network that is small from the start is", ""
     try:
         if how.size != "masks":
-            explained_levels = left if how.level == "best" else {how.levels: left[how.levels]}
             narrow = f"{start} narrower; where the score chooses, it is the full one under the pruned network's mask."
-            return narrower(recipe, explained_levels), narrow
+            return narrower(recipe, left if how.level == "best" else {how.levels: left[how.levels]}), narrow
     except UsageError as problem:
         if how.size == "narrower":
             raise
