@@ -146,6 +146,22 @@ def test_twins_are_trained_by_the_recipe_of_the_dense_network_and_their_price_is
     assert by_id.table("classes") == report.table("classes")
 
 
+def test_a_recipe_without_twins_trains_who_judges_difficulty_and_changes_nothing_else(runs, store):
+    dense, pruned = runs
+    alone = audit(dense[0], pruned[1], store=store, why=20)
+    judged = audit(dense[0], pruned[1], recipe=dense[0].run, store=store, why=20)
+    short = [f"short training {k}" for k in (1, 2, 3)]
+    runs_of = [judged.plan.judges[name].run for name in short]
+    whole = dense[0].run.clock().total
+    assert all(run.clock().total == whole // 10 for run in runs_of) and len({run.seeds.init for run in runs_of}) == 3
+    assert {row["judged by"] for row in judged.table("difficulty")} == {f"mean loss of {', '.join(short)}"}
+    for table in ("measures", "classes", "flips", "weights", "suspects"):
+        assert judged.table(table) == alone.table(table)
+    assert "No twin is given" in judged.sentence
+    with pytest.raises(UsageError, match="leave one of the two out"):
+        audit(dense[0], pruned[1], recipe=dense[0].run, twins=[dense[1]], store=store)
+
+
 def test_controls_stand_beside_the_pruned_networks_and_are_judged_by_nobody(runs, store):
     dense, pruned = runs
     options = {"twins": dense[2:], "gate": {"max-class-loss": 2.0}, "store": store}

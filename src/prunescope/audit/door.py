@@ -28,7 +28,7 @@ from prunescope.runs.execution.preparation import prepare, workers_for
 from prunescope.runs.execution.status import Display
 from prunescope.runs.given.states import Examples, named, states
 from prunescope.runs.given.stored import recipe_of
-from prunescope.runs.graph.families import final
+from prunescope.runs.graph.families import ensemble, final, in_iterations
 from prunescope.runs.graph.given import task_of
 from prunescope.runs.graph.recipe import Fresh, Recipe
 from prunescope.runs.machine.pricing import cost
@@ -95,7 +95,8 @@ def audit(
         claim blames pruning.
     controls: networks that got everything but pruning, such as more training or fewer channels: shown beside it.
         Those called "longer of 1", "longer of 2" are replicates of one control.
-    recipe: how the dense network was trained, where twins are a number and it is no run of the store.
+    recipe: how the dense network was trained, where twins are a number and it is no run of the store. Without twins
+        three networks get a tenth of that training, and say which examples are difficult.
     groups: columns by name, each a text or a whole number for every example of the split, in its order.
     gate: bounds by name, percentage points: max-loss, max-class-loss, max-group-loss, max-disagreement.
     delta: points of error that a class or group may lose at what is called a safe sparsity.
@@ -121,10 +122,10 @@ def audit(
         examples, network = Examples.of(recipe.task, recipe.seeds), network or recipe.task.network
     store = store if isinstance(store, Store) else Store(store)
     if isinstance(twins, int):
-        twins = _twins_of(twins, dense, recipe, store)
-    elif recipe is not None:
-        raise UsageError("recipe= is for twins that are trained; say how many by twins=3, or leave it out")
-    kinds = named(pruned=pruned, controls=controls, twins=twins)
+        twins, recipe = _twins_of(twins, dense, recipe, store), None
+    elif recipe is not None and twins:
+        raise UsageError("recipe= is for networks that are trained, and twins= gives some; leave one of the two out")
+    kinds = named(pruned=pruned, controls=controls, twins=twins, judges=_judges(recipe) or ())
     if not kinds["pruned"]:
         raise UsageError("there is no pruned network to audit; give at least one")
     things = {"dense": dense} | {name: thing for things in kinds.values() for name, thing in things.items()}
@@ -144,7 +145,11 @@ def audit(
         split=split,
         why=why,
         conditions={**corruptions_named(corruptions), **_shifted(other, data.source.class_names)},
-        notes=(*found.notes, *doubts(before, **known), *((NO_TRAINING_DATA,) if lacks_training else ())),
+        notes=(
+            *found.notes,
+            *doubts(before, *(known[kind] for kind in ("pruned", "twins", "controls"))),
+            *((NO_TRAINING_DATA,) if lacks_training else ()),
+        ),
     )
     check_inputs(plan.states, split)
     _train(plan.states.values(), store, device, display)
@@ -201,6 +206,15 @@ def _twins_of(number: int, dense: Any, recipe: Recipe | None, store: Store) -> d
     seeds = (recipe.seeds.replace(init=k, order=k, mask=k) for k in count(1))
     others = islice((other for other in seeds if other != recipe.seeds), number)
     return {f"twin-{k}": final(recipe.replace(seeds=other)) for k, other in enumerate(others, 1)}
+
+
+def _judges(recipe: Recipe | None) -> dict[str, Recipe]:
+    """Three networks of a tenth of a recipe's training, by name; none without a recipe."""
+    if recipe is None:
+        return {}
+    steps = max(1, recipe.clock().total // 10)
+    short = ensemble(in_iterations(recipe, steps), 3, early=f"{steps}it", first_seed=1000)
+    return {f"short training {k}": run for k, run in enumerate(short, 1)}
 
 
 def _train(states: Iterable[StateRef], store: Store, device: str, display: Display | None) -> None:

@@ -47,7 +47,7 @@ def figures(audit: Audit) -> Iterator[Figure]:
     for name, title, caption, rows, plot in (*_changes(audit), *_conditions(audit), *_lists(audit)):
         yield Figure(name, title, caption=caption, rows=[_computed(audit, rows)], plot=plot)
     if audit.why:
-        yield from _weights(audit)
+        yield from audit.weights.figures()
 
 
 def _computed(audit: Audit, rows: Rows) -> Computed:
@@ -137,26 +137,6 @@ def _lists(audit: Audit) -> Iterator[Shown]:
     plot = Lines("examples", "flipped, %", series="list", log_x=True, x_label="first n suspects")
     title = "What is that list worth?"
     yield Shown("precision", title, caption, lambda found: examples.precision(found.evidence), plot)
-
-
-def _weights(audit: Audit) -> Iterator[Figure]:
-    weights = audit.weights
-    caption = (
-        f"Tr(H) and Tr(C) over kept weights, evaluation mode, on the first {audit.why} examples of the split. Tr(H) by "
-        "two random directions an example, or random probes where that has a bias, with its standard error. Distances "
-        "are relative to the dense network's weights: by what was removed, and by how far the rest moved. Barrier: the "
-        "rise in error on the straight line to the dense network above its ends, the largest of three points, on the "
-        f"first {weights.of_barrier} examples; beside it the twins', which are other minima."
-    )
-    rows, title = Computed(weights.nodes, weights.networks), "What two states tell: flatness, distance, barrier"
-    yield Figure("weights", title, caption=caption, rows=[rows], plot=Listing())
-    caption = (
-        "Rise in the dense network's loss with one layer alone as it is in the pruned network: removed, with its zeros "
-        "only; exchanged, with its weights. Measured, not estimated, on the first "
-        f"{weights.of_layer} examples of the split; the error is that of these over examples."
-    )
-    rows, title = Computed(weights.nodes, weights.layers), "Which layer carries the change"
-    yield Figure("layers", title, caption=caption, rows=[rows], plot=Listing())
 
 
 def _first(of: Callable[[Any], Sequence[Row]]) -> Rows:

@@ -50,11 +50,12 @@ KINDS = (
 class Settings(Value):
     """What was audited: ids of states by name, names of groups, bounds in percentage points."""
 
-    added: ClassVar[frozenset[str]] = frozenset({"controls", "conditions"})
+    added: ClassVar[frozenset[str]] = frozenset({"controls", "judges", "conditions"})
     dense: str
     pruned: dict[str, str]
     twins: dict[str, str]
     controls: dict[str, str] = {}
+    judges: dict[str, str] = {}
     conditions: dict[str, str] = {}
     split: SplitName
     groups: tuple[str, ...]
@@ -67,7 +68,8 @@ class Settings(Value):
 class Audit:
     """Networks to compare, before anything is read of them.
 
-    dense: the state audited. pruned, controls, twins: others by the name that the report gives them.
+    dense: the state audited. pruned, controls, twins, judges: others by the name that the report gives them; judges
+        say which examples are difficult, and nothing else.
     groups: columns of the examples of the split, by name.
     gate: bounds in percentage points by their names in `gate.BOUNDS`.
     delta: points that a class or group may lose at a safe sparsity.
@@ -81,6 +83,7 @@ class Audit:
     pruned: Mapping[str, StateRef]
     twins: Mapping[str, StateRef] = field(default_factory=dict)
     controls: Mapping[str, StateRef] = field(default_factory=dict)
+    judges: Mapping[str, StateRef] = field(default_factory=dict)
     groups: Mapping[str, Column] = field(default_factory=dict)
     gate: Mapping[str, float] = field(default_factory=dict)
     delta: float = 1.0
@@ -92,12 +95,13 @@ class Audit:
     @cached_property
     def states(self) -> dict[str, StateRef]:
         """All states by name."""
-        return {"dense": self.dense, **self.pruned, **self.controls, **self.twins}
+        return {"dense": self.dense, **self.pruned, **self.controls, **self.twins, **self.judges}
 
     @cached_property
     def weights(self) -> WeightTables:
         """What is read of weights."""
-        return WeightTables(self.states, tuple(self.pruned), self.split, self.why)
+        states = {name: state for name, state in self.states.items() if name not in self.judges}
+        return WeightTables(states, tuple(self.pruned), self.split, self.why)
 
     @cached_property
     def nodes(self) -> tuple[Reading, ...]:
@@ -145,7 +149,7 @@ class Audit:
 
     def _settings(self) -> Settings:
         plain: dict[str, Any] = {name: getattr(self, name) for name in ("split", "gate", "delta", "why")}
-        for kind in ("pruned", "twins", "controls", "conditions"):
+        for kind in ("pruned", "twins", "controls", "judges", "conditions"):
             plain[kind] = {name: one.id for name, one in getattr(self, kind).items()}
         return Settings(dense=self.dense.id, groups=tuple(self.groups), **plain)
 
@@ -182,6 +186,7 @@ def _evidence(audit: Audit, results: Any, condition: str = "") -> Evidence:
         pruned=known(audit.pruned),
         twins=known(audit.twins),
         controls=known(audit.controls),
+        judges=known(audit.judges),
         index=like["index"],
         classes=names or tuple(map(str, range(count))),
         groups={} if other else audit.groups,

@@ -49,7 +49,8 @@ def audit(
         int | None, typer.Option("--twins", metavar="N", help="Train so many by the dense run's recipe, or --recipe.")
     ] = None,
     recipe: Annotated[
-        str | None, typer.Option("--recipe", metavar="FILE", help="A file.py whose `recipe` trains the twins.")
+        str | None,
+        typer.Option("--recipe", metavar="FILE", help="A file.py whose `recipe` trains --twins, or judges."),
     ] = None,
     control: Annotated[
         list[str] | None,
@@ -86,7 +87,8 @@ def audit(
 ) -> None:
     """Say what pruning did to your network, to whom, and whether it is more than another seed changes.
 
-    Trains nothing but --twins. Zeros count as removed. A file is never executed: save state dicts, not modules.
+    Trains nothing but --twins, or, with --recipe alone, three networks for a tenth of it, which judge difficulty. Zeros
+    count as removed. A file is never executed: save state dicts, not modules.
 
     Example: `prunescope audit dense.pt pruned.pt --network my_module:Net --data cifar10 --twin dense2.pt`
     """

@@ -30,6 +30,7 @@ class Evidence:
 
     dense, pruned, twins: the network audited, what pruning made of it, other seeds of the dense one.
     controls: networks that were treated like the pruned ones without pruning, or that are small without it.
+    judges: what says which examples are difficult where there is no twin, and takes no other part.
     index: places in the source, [N].
     classes: their names. groups: the user's columns by name.
     neighbours: places of the nearest examples in the other half, int64 [N, K].
@@ -43,6 +44,7 @@ class Evidence:
     groups: Mapping[str, Column]
     neighbours: Labels
     controls: tuple[Answers, ...] = ()
+    judges: tuple[Answers, ...] = ()
 
     def __len__(self) -> int:
         return len(self.index)
@@ -186,14 +188,14 @@ class Contrast:
     def difficulty(self) -> tuple[str, Numbers]:
         """How difficult every example is, [N], by nobody who is compared, and who says so.
 
-        It is the mean loss of the twins, the network compared not among them. Without such a twin it is cross-fitted:
-        the mean loss of both networks on the nearest examples of the other half, so that no network's luck with an
-        example decides in which group the example is.
+        It is the mean loss of the twins, the network compared not among them, or of judges. Without any it is
+        cross-fitted: the mean loss of both networks on the nearest examples of the other half, so that no network's
+        luck with an example decides in which group the example is.
         """
-        judges = [twin for twin in self.evidence.twins if twin is not self.other]
-        if judges:
-            names = ", ".join(twin.name for twin in judges)
-            return f"mean loss of {names}", np.mean([twin.loss for twin in judges], axis=0)
+        others = [twin for twin in self.evidence.twins if twin is not self.other]
+        if judges := others or self.evidence.judges:
+            names = ", ".join(judge.name for judge in judges)
+            return f"mean loss of {names}", np.mean([judge.loss for judge in judges], axis=0)
         nearest = ((self.dense.loss + self.other.loss) / 2)[self.evidence.neighbours].mean(axis=1)
         return "mean loss of both networks on the nearest examples of the other half", nearest
 

@@ -3,7 +3,7 @@
 Belongs here: readings of weights and their rows. Does not belong here: the networks' answers (`contrast.py`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -22,7 +22,8 @@ from prunescope.measures import (
 from prunescope.measures.measure import Comparison, SplitName
 from prunescope.runs.graph.given import task_of
 from prunescope.runs.graph.nodes import Compared, Measured, Reading
-from prunescope.studies.plot import Row
+from prunescope.studies.figure import Computed, Figure
+from prunescope.studies.plot import Listing, Row
 from prunescope.studies.results import Results
 
 
@@ -65,6 +66,26 @@ class WeightTables:
     def nodes(self) -> tuple[Measured, ...]:
         """All of them."""
         return tuple(node for nodes in self.readings.values() for node in nodes.values())
+
+    def figures(self) -> Iterator[Figure]:
+        """The two tables, with what they are read from."""
+        caption = (
+            f"Tr(H) and Tr(C) over kept weights, evaluation mode, on the first {self.examples} examples of the split. "
+            "Tr(H) by two random directions an example, or random probes where that has a bias, with its standard "
+            "error. Distances are relative to the dense network's weights: by what was removed, and by how far the "
+            "rest moved. Barrier: the rise in error on the straight line to the dense network above its ends, the "
+            f"largest of three points, on the first {self.of_barrier} examples; beside it the twins', which are other "
+            "minima."
+        )
+        rows, title = Computed(self.nodes, self.networks), "What two states tell: flatness, distance, barrier"
+        yield Figure("weights", title, caption=caption, rows=[rows], plot=Listing())
+        caption = (
+            "Rise in the dense network's loss with one layer alone as it is in the pruned network: removed, with its "
+            "zeros only; exchanged, with its weights. Measured, not estimated, on the first "
+            f"{self.of_layer} examples of the split; the error is that of these over examples."
+        )
+        rows, title = Computed(self.nodes, self.layers), "Which layer carries the change"
+        yield Figure("layers", title, caption=caption, rows=[rows], plot=Listing())
 
     def networks(self, results: Results) -> list[Row]:
         """A row a network: sparsity, flatness over kept weights, distance and barrier to the dense one."""
