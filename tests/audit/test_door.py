@@ -9,7 +9,9 @@ from safetensors.torch import save_file
 from torch.utils.data import DataLoader, TensorDataset
 
 import prunescope as ps
+from prunescope.audit.door import _judges
 from prunescope.base.errors import UsageError
+from prunescope.base.reference import StateRef
 from prunescope.tasks.data.tensors import tensors
 
 TRAIN, TEST = examples(60, 1), examples(40, 2)
@@ -175,3 +177,16 @@ def test_conditions_that_cannot_be_are_refused(store, options, says):
     with pytest.raises(UsageError) as raised:
         ps.audit(net, baked(net), **({"test": TEST} | options), store=store)
     assert says in str(raised.value)
+
+
+def test_short_networks_share_no_seed_and_no_start_with_the_network_whose_recipe_they_have():
+    network = ps.network("prunescope.tasks.nets:LeNet", hidden=(4,), inputs=16, classes=4)
+    task = ps.Task(network=network, data=ps.Data(source=ps.synthetic()))
+    recipe = ps.Recipe(task=task, optimizer=ps.SGD(), schedule=ps.Constant(lr=0.1), batch=32, length="5ep")
+    for seeds in (ps.Seeds(), ps.Seeds(init=1001, order=1002, data=3, labels=1001)):
+        short = [run.seeds for run in _judges(recipe.replace(seeds=seeds)).values()]
+        assert all(one.init != seeds.init and one.order != seeds.order for one in short)
+        assert {(one.data, one.labels) for one in short} == {(seeds.data, seeds.labels)}
+    assert [run.seeds.init for run in _judges(recipe).values()] == [1000, 1001, 1002]
+    with pytest.raises(UsageError, match="goes on from a state"):
+        _judges(recipe.replace(start=StateRef(run=recipe)))

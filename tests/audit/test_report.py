@@ -157,6 +157,7 @@ def test_a_recipe_without_twins_trains_who_judges_difficulty_and_changes_nothing
     assert {row["judged by"] for row in judged.table("difficulty")} == {f"mean loss of {', '.join(short)}"}
     for table in ("measures", "classes", "flips", "weights", "suspects"):
         assert judged.table(table) == alone.table(table)
+    assert {f"loss {name}" for name in short} <= judged.findings.evidence.columns().keys()
     assert "No twin is given" in judged.sentence
     with pytest.raises(UsageError, match="leave one of the two out"):
         audit(dense[0], pruned[1], recipe=dense[0].run, twins=[dense[1]], store=store)

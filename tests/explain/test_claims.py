@@ -136,3 +136,15 @@ def test_p_at_many_looks_is_below_5_percent_exactly_where_the_interval_at_all_lo
         for verdict in judge_all([at_every_look(claim, at) for claim in claimed(changes)], {}):
             if abs(verdict.p - 0.05) > 0.001:
                 assert (verdict.p < 0.05) == (verdict.interval.low > 0 or verdict.interval.high < 0)
+
+
+def test_after_several_looks_the_sentence_has_the_interval_of_the_claim():
+    made = design(replicates=4)
+    random = np.random.default_rng(5)
+    results = made_up(made, {c: random.normal(30.0, 2.0, 4) for c in made.cells})
+    error = made.outcomes[0]
+    claimed = [at_every_look(one, (3, 4)) for one in claims(error.label, made.effect(error), made.parts(error))]
+    verdicts = judge_all(claimed, results)
+    low, high = sorted(abs(end) for end in (verdicts[0].interval.low, verdicts[0].interval.high))
+    said = re.search(r"\[(.+?), (.+?)\]", sentence(made, results, verdicts))
+    assert [abs(float(end.replace("−", "-"))) for end in said.groups()] == pytest.approx([low, high], rel=0.06)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from two_chains import chain
 
-from prunescope.base.errors import UsageError
+from prunescope.base.errors import StoreError, UsageError
 from prunescope.runs.execution.ensure import ensure
 from prunescope.runs.graph.described import task_of_manifest
 from prunescope.runs.store import housekeeping, index, sealed
@@ -182,6 +182,45 @@ def test_a_damaged_pack_is_passed_over_and_named_by_verify(store, monkeypatch, t
     assert index.listing(store) == first
     named = {one.key for one in housekeeping.verify(store, [f"listings/{pack.name}"]) if one.problem}
     assert named == ({f"listings/{pack.name}"} if damage in ("flipped", "no JSON") else set())
+
+
+def test_what_was_out_of_reach_is_read_again_here_and_never_packed(store, monkeypatch, tmp_path):
+    steps = many(store, 1000)
+    original, lost = index.Store.manifest_key, next(iter(steps))
+    monkeypatch.setattr(index.Store, "manifest_key", lambda self, run: "no" if run == lost else original(self, run))
+    assert {row.id: row.status for row in index.listing(store)}[lost] == "damaged"
+    monkeypatch.setattr(index.Store, "manifest_key", original)
+    assert {row.status for row in index.listing(store)} == {"done"}
+    elsewhere(monkeypatch, tmp_path / "there")
+    assert {row.status for row in index.listing(store)} == {"done"}
+
+
+@pytest.mark.parametrize(
+    "place, value", [("size", 2**70), ("status", "damaged"), ("seconds", float("nan")), ("data", "\ud800")]
+)
+def test_a_row_that_no_run_can_have_is_read_from_its_manifest(store, monkeypatch, tmp_path, place, value):
+    many(store, 1000)
+    first = index.listing(store)
+    (pack,) = (store.root / "listings").iterdir()
+    record = sealed.parse_record(pack.read_bytes(), "pack")
+    record["rows"][7][index.COLUMNS.index(place)] = value
+    pack.write_bytes(sealed.record_bytes(record))
+    elsewhere(monkeypatch, tmp_path / "there")
+    assert index.listing(store) == first
+
+
+def test_packs_out_of_reach_are_passed_over(store, monkeypatch, tmp_path):
+    many(store, 1000)
+    first, original = index.listing(store), LocalStorage.get
+
+    def refused(self, key):
+        if key.startswith("listings"):
+            raise StoreError("cannot be read")
+        return original(self, key)
+
+    monkeypatch.setattr(LocalStorage, "get", refused)
+    elsewhere(monkeypatch, tmp_path / "there")
+    assert index.listing(store) == first
 
 
 def test_packs_are_removed_with_other_leftovers(store):

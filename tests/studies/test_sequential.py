@@ -126,7 +126,7 @@ def test_the_arms_of_a_decided_claim_stop_and_the_others_go_on():
     assert still_open.interval_rule == "inconclusive" and still_open.n == 20
     figures = {figure.name: figure.table(world) for figure in decided.study.figures}
     assert len(figures["figure-clear"]) == clear.n and len(figures["figure-open"]) == 20
-    assert "Intervals hold at all looks" in decided.study.notes[-1]
+    assert "Intervals of claims hold at all looks" in decided.study.notes[-1]
 
 
 def test_it_ends_at_the_look_at_which_everything_is_decided():

@@ -44,6 +44,7 @@ from prunescope.tasks.task import CLASSES
 
 STORE = "prunescope-store"
 NEEDS = "twins={} are trained by a recipe: give recipe=, or --recipe my_recipe.py, or a dense network that is a run"
+SHARED = "the recipe goes on from a state, which whatever it trains would share; give that of a fresh start"
 NO_TRAINING_DATA = (
     "No training examples were given: where statistics of normalization are estimated anew, the inputs of the test "
     "examples are used, without their labels."
@@ -125,7 +126,7 @@ def audit(
         twins, recipe = _twins_of(twins, dense, recipe, store), None
     elif recipe is not None and twins:
         raise UsageError("recipe= is for networks that are trained, and twins= gives some; leave one of the two out")
-    kinds = named(pruned=pruned, controls=controls, twins=twins, judges=_judges(recipe) or ())
+    kinds = named(pruned=pruned, controls=controls, twins=twins, judges=_judges(recipe) if recipe else ())
     if not kinds["pruned"]:
         raise UsageError("there is no pruned network to audit; give at least one")
     things = {"dense": dense} | {name: thing for things in kinds.values() for name, thing in things.items()}
@@ -202,18 +203,19 @@ def _twins_of(number: int, dense: Any, recipe: Recipe | None, store: Store) -> d
     if recipe is None:
         raise UsageError(NEEDS.format(number))
     if not isinstance(recipe.start, Fresh):
-        raise UsageError("the recipe goes on from a state, which its twins would share; give that of a fresh start")
+        raise UsageError(SHARED)
     seeds = (recipe.seeds.replace(init=k, order=k, mask=k) for k in count(1))
     others = islice((other for other in seeds if other != recipe.seeds), number)
     return {f"twin-{k}": final(recipe.replace(seeds=other)) for k, other in enumerate(others, 1)}
 
 
-def _judges(recipe: Recipe | None) -> dict[str, Recipe]:
-    """Three networks of a tenth of a recipe's training, by name; none without a recipe."""
-    if recipe is None:
-        return {}
+def _judges(recipe: Recipe) -> dict[str, Recipe]:
+    """Three networks of a tenth of a recipe's training, by name, with other seeds. Raises as `_twins_of` does."""
+    if not isinstance(recipe.start, Fresh):
+        raise UsageError(SHARED)
+    first = max(1000, recipe.seeds.init + 1, recipe.seeds.order + 1)
     steps = max(1, recipe.clock().total // 10)
-    short = ensemble(in_iterations(recipe, steps), 3, early=f"{steps}it", first_seed=1000)
+    short = ensemble(in_iterations(recipe, steps), 3, early=f"{steps}it", first_seed=first)
     return {f"short training {k}": run for k, run in enumerate(short, 1)}
 
 

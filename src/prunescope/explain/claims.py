@@ -8,8 +8,10 @@ at most 5 % of studies; the same holds of those parts that have none beside part
 from collections.abc import Iterable, Mapping
 
 from prunescope.studies import Claim, Quantity, TwoSided, Verdict
+from prunescope.studies.statistics import Interval
 
 WHOLE = "pruning"
+SUFFIX = "-lowers-the-error"
 
 
 def claims(label: str, whole: Quantity, parts: Mapping[str, Quantity]) -> tuple[Claim, ...]:
@@ -17,16 +19,17 @@ def claims(label: str, whole: Quantity, parts: Mapping[str, Quantity]) -> tuple[
     says = {WHOLE: "Pruning", **{name: f"The part of {name}" for name in parts}}
     quantities = {WHOLE: whole, **parts}
     return tuple(
-        Claim(_name(part), f"{says[part]} lowers {label}.", quantity, TwoSided("less"))
+        Claim(f"{part}{SUFFIX}", f"{says[part]} lowers {label}.", quantity, TwoSided("less"))
         for part, quantity in quantities.items()
     )
 
 
+def intervals(verdicts: Iterable[Verdict]) -> dict[str, Interval | None]:
+    """The interval of every part and of the whole, as its claim has it; None where it is not known."""
+    return {v.claim.name.removesuffix(SUFFIX): v.interval for v in verdicts}
+
+
 def told(verdicts: Iterable[Verdict], among: Iterable[str]) -> list[str]:
     """Which of some parts are told from chance, the largest change first."""
-    sizes = {v.claim.name: abs(v.interval.estimate) for v in verdicts if v.stands and v.interval}
-    return sorted((part for part in among if _name(part) in sizes), key=lambda part: -sizes[_name(part)])
-
-
-def _name(part: str) -> str:
-    return f"{part}-lowers-the-error"
+    sizes = {part: abs(found.estimate) for part, found in intervals(v for v in verdicts if v.stands).items() if found}
+    return sorted((part for part in among if part in sizes), key=lambda part: -sizes[part])

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from prunescope.base.errors import PrunescopeError, TooFewReplicates, UsageError
-from prunescope.explain.claims import WHOLE, told
+from prunescope.explain.claims import WHOLE, intervals, told
 from prunescope.explain.design import DENSE, Design
 from prunescope.measures import Examples
 from prunescope.runs.graph.families import final
@@ -21,31 +21,28 @@ from prunescope.studies.statistics import mean_distance, t_interval
 
 def sentence(design: Design, results: Results, verdicts: Sequence[Verdict]) -> str:
     """The effect, what it is made of, which parts are told from chance, and what seeds alone differ by."""
-    error = design.outcomes[0]
+    error, parts = design.outcomes[0], intervals(verdicts)
     try:
-        whole = t_interval(design.effect(error)(results))
         seeds = mean_distance(design.value(DENSE, error)(results))
         left = 100 * (1 - column(design.recipes(design.pruned), "sparsity")(results).mean())
+        if not (whole := parts.pop(WHOLE)):
+            raise TooFewReplicates(verdicts[0].why)
     except PrunescopeError as problem:
         if isinstance(problem, UsageError) and not isinstance(problem, TooFewReplicates):
             raise
         return f"What pruning did is not known: {problem}."
-    parts = {name: with_gaps(part, results) for name, part in design.parts(error).items()}
     to = "its best level" if design.how.level == "best" else f"{left:.3g} % of the weights"
-    lowered = bool(told(verdicts, [WHOLE])) and whole.estimate < 0
-    sign = -1.0 if lowered else 1.0
+    decided = bool(told(verdicts, [WHOLE]))
+    sign = -1.0 if decided and whole.estimate < 0 else 1.0
     low, high = sorted((sign * whole.low, sign * whole.high))
     amount = f"{_short(sign * whole.estimate)} {error.unit} [{_short(low)}, {_short(high)}]"
-    shown = {name: _short(sign * values.mean()) for name, values in parts.items()}
-    if told(verdicts, [WHOLE]):
-        what = f"{'lowered' if lowered else 'raised'} {error.label} by {amount}"
-        pieces = ", ".join(f"{part} of it {name}" for name, part in shown.items())
-    else:
-        what = f"changed {error.label} by {amount}, no more than by chance"
-        pieces = ", ".join(f"{name} {part}" for name, part in shown.items())
+    shown = {name: _short(sign * found.estimate if found else np.nan) for name, found in parts.items()}
+    verb, doubt = ("lowered" if sign < 0 else "raised", "") if decided else ("changed", ", no more than by chance")
+    pieces = ", ".join(f"{part} of it {name}" if decided else f"{name} {part}" for name, part in shown.items())
     causes = ", ".join(told(verdicts, parts))
     because = f"told from chance: {causes}" if causes else "no part of it is told from chance"
-    return f"Pruning to {to} {what}: {pieces}; {because}; seeds alone differ by {_short(seeds)}."
+    what = f"{verb} {error.label} by {amount}{doubt}: {pieces}"
+    return f"Pruning to {to} {what}; {because}; seeds alone differ by {_short(seeds)}."
 
 
 def _short(value: float) -> str:

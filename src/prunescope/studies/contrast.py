@@ -84,7 +84,7 @@ class Evidence:
         table: dict[str, NDArray[np.generic]] = {"index": self.index, "label": self.label}
         for title, column in self.groups.items():
             table[f"group {title}"] = np.array(column.names)[column.codes]
-        for one in self.networks:
+        for one in (*self.networks, *self.judges):
             numbers = {"prediction": one.prediction, "confidence": one.confidence, "loss": one.loss, "brier": one.brier}
             numbers |= {} if one is self.dense else {"divergence": Contrast(self, one).divergence}
             table |= {f"{name} {one.name}": values for name, values in numbers.items()}

@@ -100,7 +100,7 @@ def _as_made(studies: Sequence[Study], claims: dict[str, Claim], made: set[str],
     said = latest(lambda study: [node for claim in study.claims for node in claim.nodes])
     note = (
         f"Replicates were added until claims were decided, at most {at[-1]}; a decided claim has as many as it took. "
-        "Intervals hold at all looks together; p-values "
+        "Intervals of claims hold at all looks together, those of figures at one look; p-values "
         + ("too." if any(isinstance(c.region, TwoSided) for c in claims.values()) else "are those of a single look.")
     )
     return replace(

@@ -178,7 +178,8 @@ def ensemble(
 ) -> list[Recipe]:
     """Short runs behind a score that is the mean over networks early in training, such as EL2N and GraNd.
 
-    All have the labels of the recipe; each has a data order and initial weights by its seed, `first_seed` onwards.
+    All have the labels of the recipe, and hold out the same examples; each has a data order and initial weights by its
+    seed, `first_seed` onwards.
 
     early: how long each trains.
     opening: its schedule, if that of the recipe has positions beyond `early`.
@@ -190,8 +191,8 @@ def ensemble(
     if count < 1:
         raise UsageError(f"an ensemble of {count} networks has no mean; give 1 or more")
     short = dense(recipe).replace(schedule=opening or recipe.schedule, length=early)
-    labels = recipe.seeds.labels
-    return [short.replace(seeds=replicate(first_seed + number).replace(labels=labels)) for number in range(count)]
+    data = {"data": recipe.seeds.data, "labels": recipe.seeds.labels}
+    return [short.replace(seeds=replicate(first_seed + number).replace(**data)) for number in range(count)]
 
 
 def grid(recipe: Recipe, **axes: Iterable[Any]) -> dict[tuple[Any, ...], Recipe]:

@@ -12,13 +12,13 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple, dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from prunescope.base.digest import text_digest
 from prunescope.base.errors import StoreError
 from prunescope.runs.store import sealed
-from prunescope.runs.store.codec import Damaged
 from prunescope.runs.store.store import Store
 
 VERSION = 2
@@ -111,7 +111,8 @@ def _prepare(database: sqlite3.Connection) -> None:
 def _synchronize(database: sqlite3.Connection, store: Store, shown: Shown) -> None:
     """Adds what is new or has other files than before, and forgets what is gone."""
     sizes, changes = _folders(store)
-    known = dict(database.execute("SELECT id, changed FROM runs"))
+    # What is damaged is read again: it may have been out of reach for a moment, or for us only.
+    known = dict(database.execute("SELECT id, CASE status WHEN 'damaged' THEN '' ELSE changed END FROM runs"))
     database.executemany("DELETE FROM runs WHERE id = ?", [(run,) for run in known.keys() - sizes.keys()])
     new = {run for run in sizes if known.get(run) != changes[run]}
     marks = ", ".join("?" * len(COLUMNS))
@@ -126,7 +127,7 @@ def _synchronize(database: sqlite3.Connection, store: Store, shown: Shown) -> No
             read = list(pool.map(lambda run: _row(store, run, sizes[run], changes[run]), some))
             database.executemany(insert, map(astuple, read))
             if len(read) == PACK:
-                _pack(store, read)
+                _pack(store, [row for row in read if row.status != "damaged"])
 
 
 def _pack(store: Store, rows: Iterable[StoredRun]) -> None:
@@ -137,15 +138,26 @@ def _pack(store: Store, rows: Iterable[StoredRun]) -> None:
 
 
 def _packed(store: Store) -> Iterator[StoredRun]:
-    """The rows that other machines left; what is damaged or of another version is left out."""
+    """The rows that other machines left; what is damaged, out of reach or of other columns is left out."""
+    with contextlib.suppress(StoreError), ThreadPoolExecutor(AT_ONCE) as pool:
+        for rows in pool.map(partial(_rows, store), [entry.key for entry in store.storage.entries("listings")]):
+            yield from rows
+
+
+def _rows(store: Store, key: str) -> list[StoredRun]:
+    with contextlib.suppress(StoreError, KeyError, TypeError):
+        pack = sealed.parse_record(store.storage.get(key) or b"", store.where(key))
+        rows = pack["rows"] if pack["columns"] == list(COLUMNS) else []
+        return [StoredRun(*row) for row in rows if _can_be(row)]
+    return []
+
+
+def _can_be(row: list[Any]) -> bool:
+    """Whether a row has the types of a run that is not damaged, and only what SQLite can hold."""
     kinds = [type(value) for value in astuple(_damaged("", 0, ""))]
-    keys = [entry.key for entry in store.storage.entries("listings")]
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        for key, content in zip(keys, pool.map(store.storage.get, keys), strict=True):
-            with contextlib.suppress(Damaged, KeyError, TypeError):
-                pack = sealed.parse_record(content or b"", store.where(key))
-                rows = pack["rows"] if pack["columns"] == list(COLUMNS) else []
-                yield from (StoredRun(*row) for row in rows if [type(value) for value in row] == kinds)
+    if [type(value) for value in row] != kinds or row[1] not in ("done", "failed", "given"):
+        return False
+    return all(value.isprintable() if isinstance(value, str) else abs(value) < 2**63 for value in row)
 
 
 def _folders(store: Store) -> tuple[dict[str, int], dict[str, str]]:
