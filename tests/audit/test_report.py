@@ -178,6 +178,8 @@ def test_controls_stand_beside_the_pruned_networks_and_are_judged_by_nobody(runs
     two = {"longer of 1": dense[1], "longer of 2": pruned[0]}
     together = audit(dense[0], {"p80": pruned[1]}, controls=two, twins=dense[2:], store=store)
     assert [row["networks"] for row in together.table("exemplars")][1:] == ["longer"]
+    ends = sorted(100 * one.wrong.mean() for one in together.findings.evidence.controls)
+    assert f"Without pruning, longer on {ends[0]:.1f} to {ends[1]:.1f} % are wrong." in together.sentence
 
 
 BAD = {

@@ -65,7 +65,10 @@ def _seeds(one: Contrast) -> str:
 
 def _controls(findings: Findings) -> str:
     """How often the controls are wrong, which were not pruned."""
-    wrong = [f"{one.other.name} on {100 * one.other.wrong.mean():.1f} %" for one in findings.controls]
+    controls, sets = set(map(id, findings.evidence.controls)), findings.populations.items()
+    errors = {name: [100 * one.wrong.mean() for one in some] for name, some in sets if id(some[0]) in controls}
+    ends = {name: dict.fromkeys(f"{end:.1f}" for end in (min(both), max(both))) for name, both in errors.items()}
+    wrong = [f"{name} on {' to '.join(two)} %" for name, two in ends.items()]
     return f"Without pruning, {', '.join(wrong)} are wrong." if wrong else ""
 
 

@@ -75,7 +75,8 @@ class Traces(Measure):
             for direction, factor in slope(logits, y):
                 yield direction, factor[:, None] * columns[0]
             pairs = eigenpairs(loss, logits, y)
-            if pairs is None or len(pairs[0]) <= self.draws or bool((pairs[1] < -1e-9 * pairs[1].amax(0)).any()):
+            # Relative to the largest of all: an example that is fitted well has eigenvalues of rounding, of both signs.
+            if pairs is None or len(pairs[0]) <= self.draws or bool(pairs[1].amin() < -1e-9 * pairs[1].amax()):
                 for direction, factor in eigenvectors(loss, logits, y):
                     yield direction, factor[:, None] * columns[1:].sum(0)
                 return

@@ -140,6 +140,16 @@ def test_two_draws_an_example_have_no_bias_and_the_error_that_they_say(setting, 
     assert float(errors.square().mean().sqrt()) == pytest.approx(spread, rel=0.35)
 
 
+def test_examples_fitted_to_rounding_are_drawn_like_others(state):
+    problem, weights = state(**DRAWN["linear"])
+    params = {name: leaf * (40 if name.startswith("fc.") else 1) for name, leaf in weights.params.items()}
+    sample = Sample(split="train", examples="all", precision="float64")
+    confident = weights.replace(params=params)
+    exact, found = (cls(sample=sample).measure(problem, confident) for cls in (HessianTrace, Traces))
+    assert 0 < float(found["error"]) < 0.3 * float(exact["trace"])
+    assert abs(float(found["trace"] - exact["trace"])) < 4 * float(found["error"])
+
+
 def test_no_more_directions_than_draws_are_no_draws(state, dense):
     problem, weights = state(**CONDITION_HOLDS["linear"])  # three classes bend in two directions
     values = Traces(sample=SAMPLE).measure(problem, weights)
