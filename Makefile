@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
+unexport PYTHONDONTWRITEBYTECODE  # what is imported is compiled once, not in every process
 
 .PHONY: run test test-all bench docs notebooks wheel constraints lint types layers pytest clean
 

@@ -11,7 +11,6 @@ import numpy as np
 from benchmarks.laboratory import Laboratory
 from benchmarks.result import Result
 from prunescope.measures import Risk
-from prunescope.measures.measure import Measure
 from prunescope.runs.execution.ensure import ensure
 from prunescope.runs.execution.executors.cluster import Cluster, Connection
 from prunescope.runs.graph.families import final
@@ -45,7 +44,7 @@ def cluster(lab: Laboratory) -> list[Result]:
     ]
 
 
-def _ours(executor: Cluster, reading: "Reading[Measure]", count: int) -> Iterator[float]:
+def _ours(executor: Cluster, reading: Reading, count: int) -> Iterator[float]:
     """Seconds of so many pieces of work, again and again."""
     while True:
         began, free, left = time.perf_counter(), list(range(executor.workers)), count
@@ -61,7 +60,8 @@ def _rays(connection: Connection, count: int) -> Iterator[float]:
     """Seconds of so many tasks of nothing, as many under way."""
     task: Any = connection.ray.remote(num_cpus=1)(lambda: None)
     while True:
-        began, running, left = time.perf_counter(), [], count
+        running: list[Any] = []
+        began, left = time.perf_counter(), count
         while left or running:
             while left and len(running) < 2 * connection.slots:
                 running.append(task.remote())
