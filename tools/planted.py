@@ -19,7 +19,7 @@ from prunescope.explain.study import explain
 from prunescope.sparsity.select import Remaining
 from prunescope.studies import Quantity, judge_all
 from prunescope.studies.null_world import null_world
-from prunescope.studies.statistics import clopper_pearson
+from prunescope.studies.statistics import clopper_pearson, t_interval
 from prunescope.tasks.data.signal_noise import signal_noise
 
 REPLICATES = 5
@@ -149,11 +149,19 @@ def main(count, names=(), table=TABLE):
         print(f"| {make.__name__} | {' or '.join(planted)} | {right} | {others} |")
         if make is untouched:
             print(f"| {make.__name__} | {NOTHING}, the whole change included | {counted(*silent(every))} | |")
+            inside, count = covered(every)
+            print(f"| {make.__name__} | 0, in a part's own 95 % interval | {inside} of {count} | |")
 
 
 def silent(every):
     """How often nothing is told from chance, of how many."""
     return sum(not told_of(shares) for shares in every), len(every)
+
+
+def covered(every):
+    """How many intervals of parts that are nothing hold 0, of how many."""
+    intervals = [t_interval(shares[part]) for shares in every for part in PARTS]
+    return sum(one.low <= 0.0 <= one.high for one in intervals), len(intervals)
 
 
 def counted(right, count):
