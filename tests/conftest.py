@@ -17,8 +17,12 @@ from prunescope.runs.machine.devices import device_named, one_thread
 
 
 def pytest_configure() -> None:
-    """Nothing that collecting makes is garbage: looking for some took a sixth of its time."""
+    """Nothing that collecting makes is garbage: looking for some took a sixth of its time.
+
+    What Python keeps of a compiled module it knows by second and size, and tests write modules again within a second.
+    """
     gc.disable()
+    sys.dont_write_bytecode = True
 
 
 def pytest_collection_finish() -> None:
