@@ -4,6 +4,7 @@ import contextlib
 import importlib
 import logging
 import os
+import pickle
 import socket
 import sys
 from functools import cache
@@ -101,7 +102,7 @@ class Cluster:
     ) -> None:
         """Starts nothing yet."""
         self.connection, self.ray, self.workers = connection, connection.ray, 2 * connection.slots
-        self.arguments = (store, device, checkpoint_seconds, setting)
+        self.arguments = pickle.dumps((store, device, checkpoint_seconds, setting))
         amount = {"num_cpus": 1} if connection.kind == "CPU" else {"num_cpus": 0, "num_gpus": 1}
         self.task = self.ray.remote(**amount, max_retries=RETRIES, retry_exceptions=False)(_do)
         self.running: dict[Any, tuple[int, list[str]]] = {}
@@ -141,14 +142,15 @@ class Cluster:
 
 
 @cache
-def _bench(store: str, device: str, checkpoint_seconds: float, setting: EngineSetting) -> Workbench:
-    """One workbench a process, which holds data and programs from task to task."""
+def _bench(arguments: bytes) -> Workbench:
+    """One workbench a process, which holds data and programs from task to task; its arguments are read once."""
+    store, device, checkpoint_seconds, setting = pickle.loads(arguments)
     keep_memory()
     return Workbench(Store(store), device=device, checkpoint_seconds=checkpoint_seconds, setting=setting)
 
 
-def _do(work: Work, arguments: tuple[str, str, float, EngineSetting]) -> list[Message]:
+def _do(work: Work, arguments: bytes) -> list[Message]:
     """A piece of work in a process of Ray; what is to be said about it."""
     messages: list[Message] = []
-    do(_bench(*arguments), work, lambda node, steps: True, messages.append)
+    do(_bench(arguments), work, lambda node, steps: True, messages.append)
     return messages
