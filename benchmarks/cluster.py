@@ -1,6 +1,5 @@
 """Question: what does a piece of work cost beyond a task of Ray that does nothing?"""
 
-import importlib
 import importlib.util
 import time
 from collections.abc import Iterator

@@ -7,11 +7,11 @@ import json
 import math
 import os
 import resource
-import shutil
 import sys
 import tempfile
 import time
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 
@@ -38,13 +38,8 @@ def measured(recipe: Recipe, count: int) -> list[Result]:
         store = Store(f"{folder}/store")
         ensure(recipe, store=store, workers=1)
         _copy(store, recipe.id, count - 1)
-        os.environ["PRUNESCOPE_CACHE"] = f"{folder}/here"
-        first, again = _seconds(store, count), _seconds(store, count)
-        os.environ["PRUNESCOPE_CACHE"] = f"{folder}/there"
-        there = _seconds(store, count)
-        del os.environ["PRUNESCOPE_CACHE"]
+        first, again, there = (_seconds(store, count, f"{folder}/{machine}") for machine in ("here", "here", "there"))
         packs = sum(entry.size for entry in store.storage.entries("listings"))
-        shutil.rmtree(store.root)
     return [
         Result(f"{count:,} runs, every manifest read", np.array([first]), "s"),
         Result(f"{count:,} runs, from packs", np.array([there]), "s"),
@@ -65,11 +60,13 @@ def _copy(store: Store, run: str, count: int) -> None:
         path.write_bytes(sealed.manifest_bytes({**manifest, "id": other}))
 
 
-def _seconds(store: Store, count: int) -> float:
-    began = time.process_time()
-    rows = index.listing(store)
+def _seconds(store: Store, count: int, cache: str) -> float:
+    with patch.dict(os.environ, PRUNESCOPE_CACHE=cache):
+        began = time.process_time()
+        rows = index.listing(store)
+        seconds = time.process_time() - began
     assert len(rows) == count and not any(row.status == "damaged" for row in rows)
-    return time.process_time() - began
+    return seconds
 
 
 if __name__ == "__main__":

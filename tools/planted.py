@@ -141,8 +141,9 @@ def main(count, names=(), table=TABLE):
                     for number, row in enumerate(zip(*shares.values(), strict=True)):
                         lines.write(f"{name},{seed},{number},{','.join(f'{value:.10g}' for value in row)}\n")
     print("| planted | first cause | right | others |\n|---|---|---|---|")
+    found = read(table)
     for make, planted in CAUSES.items():
-        every = [shares for (name, _), shares in read(table).items() if name == make.__name__]
+        every = [shares for (name, _), shares in found.items() if name == make.__name__]
         causes = list(map(first_cause, every))
         others = ", ".join(f"{causes.count(name)} {name}" for name in sorted(set(causes) - set(planted)))
         right = counted(sum(cause in planted for cause in causes), len(causes))

@@ -29,7 +29,7 @@ def advice(tmp_path, monkeypatch):
             return SimpleNamespace(clock=other)
 
         monkeypatch.setattr("prunescope.runs.machine.devices.has_bfloat16", lambda: instructions)
-        monkeypatch.setattr("prunescope.runs.machine.pricing.cost", cost)
+        monkeypatch.setattr("prunescope.runs.execution.preparation.cost", cost)
         return faster_precision(wanted, store, Machine(**{**vars(MACHINE), "device": device}), clock)
 
     return say

@@ -3,7 +3,7 @@
 import contextlib
 
 import pytest
-from two_chains import chain, reading
+from two_chains import chain, contents, reading
 
 from prunescope.base.errors import StoreError, UsageError
 from prunescope.runs.store import housekeeping
@@ -14,10 +14,6 @@ from prunescope.runs.store.store import Store
 @pytest.fixture
 def store(two_chains: Store) -> Store:
     return two_chains
-
-
-def contents(store: Store) -> dict[str, bytes | None]:
-    return {key: store.storage.get(key) for key in housekeeping.files(store)}
 
 
 def test_garbage_is_what_no_pin_needs(store: Store) -> None:

@@ -1,7 +1,7 @@
 """Every flipped bit of a store is named, and only what it was part of is made again."""
 
 import pytest
-from two_chains import chain, reading
+from two_chains import chain, contents, reading
 
 from prunescope.base.errors import StoreError
 from prunescope.base.reference import FINAL, StateRef
@@ -15,10 +15,6 @@ from prunescope.training.probes import Curve
 @pytest.fixture
 def store(two_chains: Store) -> Store:
     return two_chains
-
-
-def contents(store: Store) -> dict[str, bytes | None]:
-    return {key: store.storage.get(key) for key in housekeeping.files(store)}
 
 
 def test_verify_finds_every_flipped_file(store: Store) -> None:

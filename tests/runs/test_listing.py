@@ -174,8 +174,8 @@ def test_a_damaged_pack_is_passed_over_and_named_by_verify(store, monkeypatch, t
         {
             "flipped": content.replace(b"LeNet", b"LeNex", 1),
             "no JSON": b"[" * 10**5,
-            "others": sealed.record_bytes({"columns": ["id"], "rows": [["x"]]}),
-            "forged": sealed.record_bytes({"columns": index.COLUMNS, "rows": [[1] * 14, "x", None]}),
+            "others": sealed.record_bytes({"version": 1, "rows": [["x"]]}),
+            "forged": sealed.record_bytes({"version": index.VERSION, "rows": [[1] * 14, "x", None]}),
         }[damage]
     )
     elsewhere(monkeypatch, tmp_path / "there")

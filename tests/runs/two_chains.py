@@ -5,6 +5,8 @@ from prunescope.measures import Risk
 from prunescope.runs.graph.families import final, imp
 from prunescope.runs.graph.nodes import Reading
 from prunescope.runs.graph.recipe import Recipe
+from prunescope.runs.store import housekeeping
+from prunescope.runs.store.store import Store
 from prunescope.tasks.data.synthetic import synthetic
 from prunescope.tasks.model import network
 from prunescope.tasks.task import Data, Task
@@ -27,3 +29,8 @@ def chain(seed: int, levels: int = 2) -> list[Recipe]:
 
 def reading(recipe: Recipe) -> Reading:
     return Reading(measure=Risk(), state=final(recipe))
+
+
+def contents(store: Store) -> dict[str, bytes | None]:
+    """Every object that has a digest."""
+    return {key: store.storage.get(key) for key in housekeeping.files(store)}

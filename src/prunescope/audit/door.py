@@ -31,7 +31,6 @@ from prunescope.runs.given.stored import recipe_of
 from prunescope.runs.graph.families import ensemble, final, in_iterations
 from prunescope.runs.graph.given import task_of
 from prunescope.runs.graph.recipe import Fresh, Recipe
-from prunescope.runs.machine.pricing import cost
 from prunescope.runs.store.plan import plan as plan_of
 from prunescope.runs.store.store import Store
 from prunescope.studies.claim import judge_all
@@ -226,8 +225,7 @@ def _train(states: Iterable[StateRef], store: Store, device: str, display: Displ
     if not todo.jobs:
         return
     display, workers = display or default_display(), workers_for(todo, None, device)
-    prepared = prepare(todo, store, workers=workers, device=device)
-    price = cost(todo, prepared.prices, prepared.seconds, workers=workers)
+    price = prepare(todo, store, workers=workers, device=device).cost
     display.note(
         f"{len(todo.jobs)} runs are trained first, in about {duration(price.clock)}; Ctrl-C loses nothing, the same "
         "audit goes on from there"

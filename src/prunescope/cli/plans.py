@@ -62,7 +62,6 @@ def _priced(todo: Plan, store: Store, machine: Machine) -> tuple[dict[str, Any] 
     from prunescope.cli.precisions import faster_precision
     from prunescope.runs.execution.display import duration
     from prunescope.runs.execution.preparation import prepare, workers_for
-    from prunescope.runs.machine.pricing import cost
 
     rest, said = todo.feasible(), []
     if blocked := len(todo.work) - len(rest.work):
@@ -71,7 +70,7 @@ def _priced(todo: Plan, store: Store, machine: Machine) -> tuple[dict[str, Any] 
         return None, [*said, "Nothing is left to do."]
     count = workers_for(rest, machine.workers, machine.device)
     prepared = prepare(rest, store, workers=count, device=machine.device, engine=machine.engine, stack=machine.stack)
-    price = cost(rest, prepared.prices, prepared.seconds, workers=count)
+    price = prepared.cost
     said += [*prepared.notes, *pack_sentences(prepared), f"Runs are trained by {prepared.bench.setting.sentence}."]
     said.append(
         f"The rest takes about {duration(price.clock)} with {count} worker{'s' if count > 1 else ''} on "

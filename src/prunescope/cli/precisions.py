@@ -28,7 +28,6 @@ def faster_precision(plan: Plan, store: Store, machine: Machine, clock: float) -
     from prunescope.runs.execution.preparation import prepare, workers_for
     from prunescope.runs.graph.recipe import Recipe
     from prunescope.runs.machine.devices import has_bfloat16
-    from prunescope.runs.machine.pricing import cost
     from prunescope.runs.store.plan import plan as plan_of
     from prunescope.studies.precision import InPrecision
     from prunescope.training.loop import Precision
@@ -43,7 +42,7 @@ def faster_precision(plan: Plan, store: Store, machine: Machine, clock: float) -
     rest = plan_of([exchanged(node) for node in plan.nodes.values()], store).feasible()
     count = workers_for(rest, machine.workers, machine.device)
     prepared = prepare(rest, store, workers=count, device=machine.device, engine=machine.engine, stack=machine.stack)
-    instead = cost(rest, prepared.prices, prepared.seconds, workers=count).clock
+    instead = prepared.cost.clock
     if instead > WORTH * clock:
         return ""
     why = "" if has_bfloat16() else "; this processor has no instructions for bfloat16 and emulates it"

@@ -17,7 +17,7 @@ from prunescope.runs.machine.engines import LOOP, EngineOption, EngineSetting, e
 from prunescope.runs.machine.inspections import inspections, slow_notes
 from prunescope.runs.machine.pack_sizes import packing
 from prunescope.runs.machine.packing import Packing
-from prunescope.runs.machine.pricing import Prices, prices
+from prunescope.runs.machine.pricing import Cost, Prices, cost, prices
 from prunescope.runs.store.plan import Plan
 from prunescope.runs.store.store import Store
 from prunescope.tasks.inspection import Inspection
@@ -39,6 +39,7 @@ class Prepared:
     packing: which runs train together.
     alone: seconds of each piece of work by itself.
     seconds: the same where runs are packed.
+    workers: how many will share it.
     """
 
     plan: Plan
@@ -48,6 +49,12 @@ class Prepared:
     packing: Packing
     alone: dict[str, float]
     seconds: dict[str, float]
+    workers: int
+
+    @property
+    def cost(self) -> Cost:
+        """What it will take."""
+        return cost(self.plan, self.prices, self.seconds, workers=self.workers)
 
     @property
     def notes(self) -> list[str]:
@@ -89,7 +96,7 @@ def prepare(
     price = Prices(priced)
     alone = prices(plan, price)
     packs = packing(plan, alone, priced, workers=workers, stack=stack)
-    return Prepared(plan, looks, bench, price, packs, alone, packs.seconds(plan, alone))
+    return Prepared(plan, looks, bench, price, packs, alone, packs.seconds(plan, alone), workers)
 
 
 def workers_for(plan: Plan, workers: int | None, device: str = "cpu") -> int:

@@ -13,12 +13,10 @@ from datetime import timedelta
 from typing import Any
 
 from prunescope.base.errors import StoreError, UsageError
-from prunescope.runs.store.storage import Entry
+from prunescope.runs.store.storage import AT_ONCE, Entry
 
 MANY = 32
 """Folders from which on a whole room is listed, a thousand objects a request, instead of one folder a request."""
-AT_ONCE = 16
-"""Requests that are under way at the same time."""
 PATIENCE = timedelta(seconds=180)
 """A request that a busy service does not answer within a minute is sent again."""
 ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")

@@ -19,13 +19,12 @@ from typing import Any, Literal
 from prunescope.base.digest import text_digest
 from prunescope.base.errors import StoreError
 from prunescope.runs.store import sealed
+from prunescope.runs.store.storage import AT_ONCE
 from prunescope.runs.store.store import Store
 
 VERSION = 2
 PACK = 1000
 """Manifests that make a pack."""
-AT_ONCE = 16
-"""Requests that are under way at the same time."""
 
 Shown = Callable[[Sequence[list[str]]], Iterable[list[str]]]
 
@@ -60,6 +59,7 @@ class StoredRun:
 
 
 COLUMNS = tuple(field.name for field in fields(StoredRun))
+KINDS = [field.type if isinstance(field.type, type) else str for field in fields(StoredRun)]
 
 
 def cache_file(store: Store) -> Path:
@@ -132,13 +132,13 @@ def _synchronize(database: sqlite3.Connection, store: Store, shown: Shown) -> No
 
 def _pack(store: Store, rows: Iterable[StoredRun]) -> None:
     """Leaves the rows for other machines, where the store can be written to."""
-    content = sealed.record_bytes({"columns": COLUMNS, "rows": [astuple(row) for row in rows]})
+    content = sealed.record_bytes({"version": VERSION, "rows": [astuple(row) for row in rows]})
     with contextlib.suppress(StoreError):
         store.storage.create(f"listings/{text_digest(content.decode())}.json", content, durable=False)
 
 
 def _packed(store: Store) -> Iterator[StoredRun]:
-    """The rows that other machines left; what is damaged, out of reach or of other columns is left out."""
+    """The rows that other machines left; what is damaged, out of reach or of another version is left out."""
     with contextlib.suppress(StoreError), ThreadPoolExecutor(AT_ONCE) as pool:
         for rows in pool.map(partial(_rows, store), [entry.key for entry in store.storage.entries("listings")]):
             yield from rows
@@ -147,15 +147,14 @@ def _packed(store: Store) -> Iterator[StoredRun]:
 def _rows(store: Store, key: str) -> list[StoredRun]:
     with contextlib.suppress(StoreError, KeyError, TypeError):
         pack = sealed.parse_record(store.storage.get(key) or b"", store.where(key))
-        rows = pack["rows"] if pack["columns"] == list(COLUMNS) else []
+        rows = pack["rows"] if pack["version"] == VERSION else []
         return [StoredRun(*row) for row in rows if _can_be(row)]
     return []
 
 
 def _can_be(row: list[Any]) -> bool:
     """Whether a row has the types of a run that is not damaged, and only what SQLite can hold."""
-    kinds = [type(value) for value in astuple(_damaged("", 0, ""))]
-    if [type(value) for value in row] != kinds or row[1] not in ("done", "failed", "given"):
+    if [type(value) for value in row] != KINDS or row[1] not in ("done", "failed", "given"):
         return False
     return all(value.isprintable() if isinstance(value, str) else abs(value) < 2**63 for value in row)
 
@@ -180,10 +179,6 @@ def _row(store: Store, run: str, size: int, changed: str) -> StoredRun:
             return StoredRun(run, level=0, size=size, changed=changed, **facts)
     except Exception:  # a manifest that says anything else than one does; `prunescope runs verify` may say how
         pass
-    return _damaged(run, size, changed)
-
-
-def _damaged(run: str, size: int, changed: str) -> StoredRun:
     return StoredRun(run, "damaged", "?", "?", 0.0, 0, 0, 0.0, 0, 0.0, size, "", "", changed)
 
 

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+AT_ONCE = 16
+"""Requests that are under way at the same time."""
+
 
 @dataclass(frozen=True)
 class Entry:
