@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from prunescope.base.value import Value
+    from prunescope.runs.execution.preparation import Prepared
+    from prunescope.runs.store.plan import Plan
     from prunescope.runs.store.results import StoredResults
     from prunescope.runs.store.store import Store
     from prunescope.studies.load import Template
@@ -48,6 +50,12 @@ class Machine:
     engine: str | None
     stack: int | None
     ray: str | None = None
+
+    def prepare(self, plan: Plan, store: Store) -> Prepared:
+        """A plan, where and how it is carried out on this machine, and what it costs."""
+        from prunescope.runs.execution.preparation import prepare
+
+        return prepare(plan, store, workers=self.workers, device=self.device, engine=self.engine, stack=self.stack)
 
 
 @dataclass(frozen=True)

@@ -61,16 +61,14 @@ def _priced(todo: Plan, store: Store, machine: Machine) -> tuple[dict[str, Any] 
     """What the rest of a plan costs in seconds and bytes, None where nothing is left, and sentences about it."""
     from prunescope.cli.precisions import faster_precision
     from prunescope.runs.execution.display import duration
-    from prunescope.runs.execution.preparation import prepare, workers_for
 
     rest, said = todo.feasible(), []
     if blocked := len(todo.work) - len(rest.work):
         said.append(f"{blocked} of these need a run that failed and will not be tried.")
     if not rest.work:
         return None, [*said, "Nothing is left to do."]
-    count = workers_for(rest, machine.workers, machine.device)
-    prepared = prepare(rest, store, workers=count, device=machine.device, engine=machine.engine, stack=machine.stack)
-    price = prepared.cost
+    prepared = machine.prepare(rest, store)
+    price, count = prepared.cost, prepared.workers
     said += [*prepared.notes, *pack_sentences(prepared), f"Runs are trained by {prepared.bench.setting.sentence}."]
     said.append(
         f"The rest takes about {duration(price.clock)} with {count} worker{'s' if count > 1 else ''} on "

@@ -25,7 +25,6 @@ def faster_precision(plan: Plan, store: Store, machine: Machine, clock: float) -
     for it, nothing is measured.
     """
     from prunescope.runs.execution.display import duration
-    from prunescope.runs.execution.preparation import prepare, workers_for
     from prunescope.runs.graph.recipe import Recipe
     from prunescope.runs.machine.devices import has_bfloat16
     from prunescope.runs.store.plan import plan as plan_of
@@ -40,9 +39,7 @@ def faster_precision(plan: Plan, store: Store, machine: Machine, clock: float) -
         return ""
     exchanged = InPrecision(other)
     rest = plan_of([exchanged(node) for node in plan.nodes.values()], store).feasible()
-    count = workers_for(rest, machine.workers, machine.device)
-    prepared = prepare(rest, store, workers=count, device=machine.device, engine=machine.engine, stack=machine.stack)
-    instead = prepared.cost.clock
+    instead = machine.prepare(rest, store).cost.clock
     if instead > WORTH * clock:
         return ""
     why = "" if has_bfloat16() else "; this processor has no instructions for bfloat16 and emulates it"
