@@ -161,9 +161,8 @@ def test_pseudo_values_of_a_mean_are_the_seeds_own_means():
 
 def test_pseudo_values_of_a_correlation_leave_out_a_seed_in_every_arm():
     some = points(within=1.0)
-    left = [_r(some.without_seed(seed)) for seed in range(5)]
+    left = [_r(some.at(np.flatnonzero(np.asarray(some.seed) != seed))) for seed in range(5)]
     assert correlation.pseudo_values(some, _r) == pytest.approx([5 * _r(some) - 4 * value for value in left])
-    assert len(some.without_seed(2)) == 16 and 2 not in some.without_seed(2).seed
     with pytest.raises(UsageError, match="at least 2 replicates"):
         correlation.pseudo_values(points(seeds=1), _r)
 

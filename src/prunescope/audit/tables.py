@@ -14,7 +14,7 @@ import numpy as np
 from prunescope.measures.answers import Answers, recall_distortion
 from prunescope.studies import paired
 from prunescope.studies.contrast import Contrast, Evidence
-from prunescope.studies.exemplars import beside_chance, flagged
+from prunescope.studies.flips import beside_chance, flagged
 from prunescope.studies.groups import Part
 from prunescope.studies.paired import Flags
 from prunescope.studies.plot import Row

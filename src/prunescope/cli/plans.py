@@ -39,11 +39,10 @@ def print_plan(study: Study, folder: str, machine: Machine, *, as_json: bool = F
     """Prints what a study is about, what it needs, what is stored, and what the rest costs."""
     from prunescope.runs.store.plan import plan as plan_of
     from prunescope.runs.store.store import Store
-    from prunescope.studies.publish import nodes_of
 
     store, console = Store(folder), answers()
     with patience():
-        todo = plan_of(nodes_of(study), store)
+        todo = plan_of(study.nodes, store)
     kinds, (price, sentences) = groups(todo), _priced(todo, store, machine)
     if as_json:
         console.print_json(json.dumps({"study": study.name, "kinds": kinds, "price": price, "notes": sentences}))

@@ -77,11 +77,10 @@ def export(
 def _records(orders: list[str | Order], store: Store) -> Iterator[Record]:
     from prunescope.runs.store.housekeeping import find
     from prunescope.sharing.records import of_nodes, of_runs
-    from prunescope.studies.publish import nodes_of
 
     for order in orders:
         if isinstance(order, Order):
-            yield from of_nodes(store, nodes_of(order.study), order.study.name)
+            yield from of_nodes(store, order.study.nodes, order.study.name)
         else:
             yield from of_runs(store, [find(store, order)])
 
@@ -164,13 +163,12 @@ def verify(
     from prunescope.sharing import places, rebuilt
     from prunescope.sharing.bundle import open_bundle, printable
     from prunescope.sharing.verify import verify as compare
-    from prunescope.studies.publish import nodes_of
 
     bundle = open_bundle(places.local(place, folder / "downloads"))
     console = answers()
     console.print(Text(_opened(bundle)), soft_wrap=True)
     built, why = _study(bundle, study, trust or [])
-    nodes = closure(nodes_of(built)) if built is not None else {}
+    nodes = closure(built.nodes) if built is not None else {}
     if built is not None and (others := nodes.keys() - bundle.nodes.keys()):
         built, why = None, f"this version of prunescope builds other nodes for it ({len(others)} of {len(nodes)})"
     if bundle.runs.keys() - nodes.keys():

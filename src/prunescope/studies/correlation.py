@@ -21,6 +21,7 @@ from prunescope.base.errors import TooFewReplicates, UsageError
 from prunescope.studies.results import Numbers
 from prunescope.studies.statistics import Interval
 
+LEVEL = 0.95
 T = TypeVar("T")
 Unit = Literal["run", "seed", "arm", "arm and seed"]
 """What is drawn with replacement: points; whole seeds; whole arms; arms and seeds.
@@ -61,10 +62,6 @@ class Points:
         chosen = np.asarray(rows, dtype=np.int64)
         arm, seed = (np.asarray(names)[chosen] for names in (self.arm, self.seed))
         return Points(self.x[chosen], self.y[chosen], arm, seed, tuple(part[chosen] for part in self.given))
-
-    def without_seed(self, seed: int) -> "Points":
-        """All points but those of one seed."""
-        return self.at([i for i, own in enumerate(self.seed) if own != seed])
 
 
 Statistic = Callable[[Points], float]
@@ -126,7 +123,9 @@ def r_partial(points: Points) -> float:
 
 def between_arms(points: Points) -> Correlation:
     """Pearson's r of the arms' means: n is the number of arms."""
-    return pearson(_arm_means(points))
+    rows = _groups(points.arm)
+    x, y = (np.array([v[row].mean() for row in rows]) for v in (points.x, points.y))
+    return pearson(Points(x, y, range(len(rows)), range(len(rows))))
 
 
 def within_arms(points: Points) -> Correlation:
@@ -137,8 +136,8 @@ def within_arms(points: Points) -> Correlation:
     return _partial(points.x, points.y, members)
 
 
-def fisher_interval(correlation: Correlation, *, level: float = 0.95) -> Interval:
-    """Fisher's interval of Pearson's r, for independent points: tanh(atanh r ± z / sqrt(n - 3)).
+def fisher_interval(correlation: Correlation) -> Interval:
+    """Fisher's 95 % interval of Pearson's r, for independent points: tanh(atanh r ± z / sqrt(n - 3)).
 
     NaN ends for fewer than four points. Source: Fisher 1915, as pingouin.
     """
@@ -146,10 +145,10 @@ def fisher_interval(correlation: Correlation, *, level: float = 0.95) -> Interva
 
     r_value, n = correlation.estimate, correlation.n
     if n < 4 or not np.isfinite(r_value):
-        return Interval(r_value, float("nan"), float("nan"), level)
-    half = float(stats.norm.ppf((1 + level) / 2)) / np.sqrt(n - 3)
+        return Interval(r_value, float("nan"), float("nan"), LEVEL)
+    half = float(stats.norm.ppf((1 + LEVEL) / 2)) / np.sqrt(n - 3)
     centre = np.arctanh(np.clip(r_value, -1 + 1e-15, 1 - 1e-15))
-    return Interval(r_value, float(np.tanh(centre - half)), float(np.tanh(centre + half)), level)
+    return Interval(r_value, float(np.tanh(centre - half)), float(np.tanh(centre + half)), LEVEL)
 
 
 def bootstrap(
@@ -159,9 +158,8 @@ def bootstrap(
     *,
     unit: Unit = "arm and seed",
     resamples: int = 2000,
-    level: float = 0.95,
 ) -> Interval:
-    """Percentile interval of a statistic over resamples of the stated unit; resamples without a value are left out.
+    """95 % percentile interval of a statistic over resamples of the unit; resamples without a value are left out.
 
     Source: Efron 1979; resampling of whole groups: Davison and Hinkley 1997, section 3.8.
     """
@@ -170,11 +168,11 @@ def bootstrap(
     draw = _resampler(points, unit, generator)
     draws = (statistic(numbered.at(draw())) for _ in range(resamples))
     values = np.array([value for value in draws if np.isfinite(value)])
-    estimate, tail = statistic(points), (1.0 - level) / 2.0
+    estimate, tail = statistic(points), (1.0 - LEVEL) / 2.0
     if len(values) < resamples / 2:
-        return Interval(estimate, float("nan"), float("nan"), level)
+        return Interval(estimate, float("nan"), float("nan"), LEVEL)
     low, high = np.quantile(values, [tail, 1.0 - tail])
-    return Interval(estimate, float(low), float(high), level)
+    return Interval(estimate, float(low), float(high), LEVEL)
 
 
 def pseudo_values(points: Points, statistic: Statistic) -> Numbers:
@@ -189,7 +187,8 @@ def pseudo_values(points: Points, statistic: Statistic) -> Numbers:
     if len(seeds) < 2:
         raise TooFewReplicates(f"{len(seeds)} seed cannot be left out; run at least 2 replicates")
     over_all, k = statistic(points), len(seeds)
-    return np.array([k * over_all - (k - 1) * statistic(points.without_seed(seed)) for seed in seeds])
+    others = [points.at([i for i, own in enumerate(points.seed) if own != seed]) for seed in seeds]
+    return np.array([k * over_all - (k - 1) * statistic(some) for some in others])
 
 
 def _partial(x: Numbers, y: Numbers, given: Numbers) -> Correlation:
@@ -224,13 +223,6 @@ def _r(left: Numbers, right: Numbers, *, like: Points) -> float:
     if any(size <= 1e-12 * most * np.sqrt(len(like)) for size, most in zip(sizes, largest, strict=True)):
         return float("nan")
     return float(np.clip(left @ right / (sizes[0] * sizes[1]), -1.0, 1.0))
-
-
-def _arm_means(points: Points) -> Points:
-    arms = list(dict.fromkeys(points.arm))
-    rows = [[i for i, own in enumerate(points.arm) if own == arm] for arm in arms]
-    x, y = (np.array([v[row].mean() for row in rows]) for v in (points.x, points.y))
-    return Points(x, y, tuple(arms), tuple(range(len(arms))))
 
 
 def _resampler(points: Points, unit: Unit, generator: torch.Generator) -> Callable[[], list[int]]:

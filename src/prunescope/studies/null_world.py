@@ -41,7 +41,7 @@ class _Untreated(Substitution):
     def __init__(self, nodes: Iterable[Node]) -> None:
         super().__init__()
         self._widest: dict[str, float] = {}
-        for node in closure(nodes).values():  # type: ignore[arg-type]  # a study's nodes are values
+        for node in closure(nodes).values():
             if isinstance(node, Recipe) and (scale := _scale(node)) is not None:
                 family = _family(node)
                 self._widest[family] = max(scale, self._widest.get(family, scale))

@@ -1,8 +1,4 @@
-"""Replicates that are added until claims are decided, with intervals that hold at every look.
-
-Belongs here: the loop, and claims that are judged in it. Does not belong here: when to look and what holds at all looks
-(`looks.py`); making results, which is handed in.
-"""
+"""Replicates that are added until claims are decided, with intervals that hold at every look."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace

@@ -87,7 +87,6 @@ class Batches:
     def __init__(
         self, split: Split, batch: int, seeds: Seeds, *, drop_last: bool = False, sampler: Sampler | None = None
     ) -> None:
-        """Draws nothing yet."""
         self.split, self.batch, self.seeds, self.sampler = split, batch, seeds, sampler
         self.epoch_steps = steps_an_epoch(len(split), batch, drop_last=drop_last)
         self.whole = batch >= len(split) and sampler is None
@@ -165,7 +164,6 @@ class Stepper:
     """Takes the training steps of one replica; it caches only what follows from the state and the program."""
 
     def __init__(self, program: Program) -> None:
-        """Prepares the batches."""
         self.program = program
         self.batches = Batches(
             program.problem.train, program.batch, program.seeds, drop_last=program.drop_last, sampler=program.sampler

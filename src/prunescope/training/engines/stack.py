@@ -36,7 +36,6 @@ class Stack:
     def __init__(
         self, *, size: int = 32, method: Method = "layers", otherwise: Engine | None = None, only_recorded: bool = False
     ) -> None:
-        """Prepares nothing yet."""
         self.size, self.method, self.otherwise = size, method, otherwise or Loop()
         self.only_recorded = only_recorded
         self._works: list[Stacked] = []
@@ -95,7 +94,6 @@ class Stack:
         return good if len(good) <= 1 + len(replicas) // self.size or 2 * members > room else []
 
     def _most(self, chosen: Admitted) -> int:
-        """The most members of one program."""
         return 1 if chosen.name == "streams" else self.size
 
     def _groups(self, replicas: Sequence[Replica]) -> list[list[Replica]]:

@@ -176,5 +176,4 @@ class Stacked:
 
 
 def _row(stacked: Tree, row: int) -> Tree:
-    """The tensors of one member."""
     return {name: leaf[row] for name, leaf in stacked.items()}
