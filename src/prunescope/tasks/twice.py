@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.overrides import TorchFunctionMode
 
@@ -42,10 +42,17 @@ def _weight_norm(direction: Tensor, length: Tensor, dim: int = 0) -> Tensor:
     return direction * (length / torch.norm_except_dim(direction, 2, dim))
 
 
+def _hard_sigmoid(input: Tensor, inplace: bool = False) -> Tensor:
+    """By its formula: PyTorch's kernel has no second derivative."""
+    result = nn.functional.relu6(input + 3.0) / 6.0
+    return input.copy_(result) if inplace else result
+
+
 @contextmanager
 def twice_differentiable() -> Iterator[None]:
-    """Attention and weight normalization take kernels inside that have a (right) second derivative."""
-    with sdpa_kernel(SDPBackend.MATH), _Replacing({torch._weight_norm: _weight_norm}):
+    """Attention, weight normalization and hard sigmoids are computed by what has a (right) second derivative."""
+    formulas = {torch._weight_norm: _weight_norm, nn.functional.hardsigmoid: _hard_sigmoid}
+    with sdpa_kernel(SDPBackend.MATH), _Replacing(formulas):
         yield
 
 
