@@ -132,11 +132,10 @@ class ProgressLines(Display):
 
 def summary(status: WorkStatus) -> str:
     """How far the work is, in one line."""
-    failed = f", {status.failed} failed" if status.failed else ""
-    return (
-        f"{status.runs_done} of {status.runs} runs, {status.readings_done} of {status.readings} readings{failed}, "
-        f"{duration(status.seconds_left)} left"
-    )
+    parts = [f"{status.runs_done} of {status.runs} runs"] if status.runs else []
+    parts += [f"{status.readings_done} of {status.readings} readings"] if status.readings else []
+    parts += [f"{status.failed} failed"] if status.failed else []
+    return ", ".join([*parts, f"{duration(status.seconds_left)} left"])
 
 
 def duration(seconds: float) -> str:
