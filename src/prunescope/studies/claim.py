@@ -15,7 +15,7 @@ import numpy as np
 from prunescope.base.errors import PrunescopeError, TooFewReplicates, UsageError
 from prunescope.studies import statistics
 from prunescope.studies.quantity import Estimate, Estimated, Quantity, nodes_of
-from prunescope.studies.region import Outcome, Region, TwoSided
+from prunescope.studies.region import Outcome, Region
 from prunescope.studies.results import Node, Numbers, Results
 from prunescope.studies.rule import NONE, Rule
 from prunescope.studies.share import Among
@@ -83,7 +83,7 @@ class Claim:
     def __post_init__(self) -> None:
         if not isinstance(self.quantity, Quantity | Estimated):
             raise UsageError(f"claim {self.name!r} is about {self.quantity!r}; give a Quantity, such as ps.column(...)")
-        if not hasattr(self.region, "by_interval"):
+        if not isinstance(self.region, Region):
             raise UsageError(
                 f"claim {self.name!r} has the region {self.region!r}; give one, such as ps.Direction('less')"
             )
@@ -114,7 +114,7 @@ class Verdict:
     why: the region and the interval, or what is in the way of a judgement.
     values: the claim's numbers; of several parts the mean over replicates of each.
     interval: of the claimed quantity; None where there is no number.
-    p: for the claimed region, one-sided but for `TwoSided`; None where there is no number.
+    p: for the claimed region, see `Region.p_value`; None where there is no number.
     p_holm: p adjusted for all judged claims of the study.
     estimate: of an `Estimated` quantity, what it is estimated from; its values are not listed.
     extent: how the study stands to the paper's own settings, see `Extent`; empty for nothing to say.
@@ -150,10 +150,8 @@ class Verdict:
 
         A p of one side says nothing of "contradicted", which then is not corrected.
         """
-        tested = self.interval_rule == "reproduced" or (
-            self.interval_rule == "contradicted" and isinstance(self.claim.region, TwoSided)
-        )
-        return tested and self.p_holm is not None and self.p_holm > SIGNIFICANT
+        tested = ("reproduced", "contradicted") if self.claim.region.two_sided else ("reproduced",)
+        return self.interval_rule in tested and self.p_holm is not None and self.p_holm > SIGNIFICANT
 
     @property
     def stands(self) -> bool:

@@ -14,8 +14,6 @@ from prunescope.base.streams import derived
 from prunescope.base.value import Value
 from prunescope.runs.graph.nodes import closure
 from prunescope.runs.graph.recipe import Everything, Fresh, Recipe
-from prunescope.studies.claim import Claim
-from prunescope.studies.region import Direction, TwoSided
 from prunescope.studies.results import Node, Results
 from prunescope.studies.study import Study
 from prunescope.studies.substitution import Substitution, substituted
@@ -32,14 +30,6 @@ def null_world(study: Study) -> Study:
         name=f"{study.name}/null",
         notes=(__doc__.partition("\n\n")[2].strip(), *study.notes),
     )
-
-
-def claims_difference(claim: Claim) -> bool:
-    """Whether it says that something is more or less than something else, which must not be decided in a null world."""
-    region = claim.region
-    if not isinstance(region, Direction) or type(region) not in (Direction, TwoSided):
-        return False  # a median, or a correlation
-    return region.than == 0.0 and not region.or_matches
 
 
 class _Untreated(Substitution):
