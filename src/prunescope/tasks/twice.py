@@ -51,7 +51,10 @@ def _hard_sigmoid(input: Tensor, inplace: bool = False) -> Tensor:
 @contextmanager
 def twice_differentiable() -> Iterator[None]:
     """Attention, weight normalization and hard sigmoids are computed by what has a (right) second derivative."""
-    formulas: dict[Any, Callable[..., Any]] = {torch._weight_norm: _weight_norm, nn.functional.hardsigmoid: _hard_sigmoid}
+    formulas: dict[Any, Callable[..., Any]] = {
+        torch._weight_norm: _weight_norm,
+        nn.functional.hardsigmoid: _hard_sigmoid,
+    }
     with sdpa_kernel(SDPBackend.MATH), _Replacing(formulas):
         yield
 
