@@ -5,7 +5,6 @@ import warnings
 from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from prunescope.base.blame import blaming
 from prunescope.base.errors import PrunescopeError, UsageError
@@ -20,7 +19,7 @@ from prunescope.runs.execution.messages import Executor, Message
 from prunescope.runs.execution.preparation import Prepared, prepare, workers_for
 from prunescope.runs.execution.queue import WorkQueue
 from prunescope.runs.execution.status import Display
-from prunescope.runs.execution.workbench import CHECKPOINT_SECONDS
+from prunescope.runs.execution.workbench import CHECKPOINT_SECONDS, Workbench
 from prunescope.runs.machine.engines import EngineSetting
 from prunescope.runs.store.plan import Plan, plan, runs_of
 from prunescope.runs.store.results import StoredResults
@@ -147,12 +146,17 @@ def _executor(
         except Exception as problem:  # whatever a user's object does when it is pickled
             display.note(f"the work cannot be sent to other processes ({problem}): {ALONE}")
             count, cluster = 1, None
-    settings: dict[str, Any] = {"device": bench.device, "setting": bench.setting}
-    settings["checkpoint_seconds"] = bench.checkpoint_seconds
+    make = partial(
+        Workbench,
+        bench.store,
+        device=bench.device,
+        checkpoint_seconds=bench.checkpoint_seconds,
+        setting=bench.setting,
+    )
     if cluster is not None:
-        return Cluster(cluster, bench.store.url, **settings)
+        return Cluster(cluster, make)
     if count > 1:
-        return Processes(bench.store.url, workers=count, **settings, baggage=luggage)
+        return Processes(make, workers=count, baggage=luggage)
 
     def report(message: Message) -> None:
         queue.receive(message)

@@ -77,6 +77,10 @@ class Store:
             )
         self.storage.put("SCHEMA", f"{SCHEMA}\n".encode())
 
+    def __reduce__(self) -> tuple[type["Store"], tuple[str]]:
+        """In another process: the store at the same address."""
+        return Store, (self.url,)
+
     @property
     def root(self) -> Path:
         """The folder of a store on a disk."""
