@@ -1,6 +1,5 @@
-"""Networks that are differentiated twice: a copy of their own, and kernels that have a right second derivative."""
+"""Networks that are differentiated twice: kernels that have a right second derivative."""
 
-import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -23,18 +22,6 @@ class _Replacing(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         return self.functions.get(func, func)(*args, **(kwargs or {}))
-
-
-def private_copy(model: Model) -> Model:
-    """A copy whose modules nobody else fills; it can be made whatever the last pass left in the original.
-
-    What that leaves are results with a graph, or wrappers of `torch.func`, in the places of parameters or in a
-    network's own attributes. Neither can be copied, and a pass never reads the former: it fills all places anew.
-    """
-    plain = copy.copy(model)
-    vars(plain).pop("compiled", None)  # a compiled pass of the original's own module
-    with _Replacing({Tensor.__deepcopy__: lambda tensor, _: tensor}):
-        return copy.deepcopy(plain)
 
 
 def _weight_norm(direction: Tensor, length: Tensor, dim: int = 0) -> Tensor:

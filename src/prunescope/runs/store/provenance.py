@@ -6,7 +6,7 @@ from typing import Any
 
 from prunescope.base.value import Value
 from prunescope.runs.graph.given import Run
-from prunescope.runs.graph.nodes import describe
+from prunescope.runs.graph.nodes import describe, runs_of
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.runs.store.store import Store
 
@@ -28,16 +28,6 @@ def lineage(nodes: Iterable[Value], store: Store) -> dict[str, Record]:
     return records
 
 
-def runs_of(node: Value) -> list[Run]:
-    """The runs that a node looks at: its nearest ones in the graph, itself if it is one."""
-    if isinstance(node, Run):
-        return [node]
-    runs: dict[str, Run] = {}
-    for value in node.references:
-        runs.update((run.id, run) for run in runs_of(value))
-    return list(runs.values())
-
-
 def _run_record(run: Run, store: Store) -> Record:
     manifest = store.manifest(run.id)
     if manifest is None:
@@ -54,10 +44,7 @@ def cost(runs: Iterable[Run], store: Store) -> Record:
     if not executions:
         return {"runs": len(manifests), "failed": len(manifests)}
     ends = [datetime.fromisoformat(execution["finished"]).timestamp() for execution in executions]
-    # Runs of before `elapsed` was recorded trained by themselves: their work was all that passed.
-    starts = [
-        end - execution.get("elapsed", execution["seconds"]) for end, execution in zip(ends, executions, strict=True)
-    ]
+    starts = [end - execution["elapsed"] for end, execution in zip(ends, executions, strict=True)]
     return {
         "runs": len(manifests),
         "failed": len(manifests) - len(executions),
