@@ -38,18 +38,19 @@ def from_bytes(content: bytes, name: str, owner: str = "") -> tuple[Nested, dict
     """The inverse of `to_bytes`. name: how messages name the file.
 
     Raises Damaged when the content is not that of such a file, is cut off, is not what its digest says, or is another
-    owner's.
+    owner's. Files of earlier versions name no owner and have a digest of tensors and facts only.
     """
     try:
         about = header(content)
         tensors = load(content)
-        flat = {name: tensors[name] for name in about["order"]}
-        is_whole = about.pop("seal") == _digest(flat, about)
+        flat = {name: tensors[name] for name in about.get("order", sorted(tensors))}
+        seal, older = about.pop("seal", None), about.pop("digest", None)
+        digest = _digest(flat, about) if seal else _digest_of_facts(flat, about["facts"])
     except Exception as problem:  # flipped bits can make a reader fail in any way
         raise damaged(name, problem) from problem
-    if not is_whole:
+    if digest != (seal or older):
         raise damaged(name, "its content is not what its digest says")
-    if owner and about["owner"] != owner:
+    if owner and about.get("owner", owner) != owner:
         raise damaged(name, f"it is the file of {about['owner']}")
     return _unflatten(flat), about["facts"]
 
@@ -142,3 +143,8 @@ def _unflatten(flat: dict[str, Tensor]) -> Nested:
 def _digest(flat: dict[str, Tensor], about: dict[str, Any]) -> str:
     text = np.frombuffer(json.dumps(about, sort_keys=True).encode(), dtype=np.uint8)
     return array_digest(text, *(flat[name] for name in sorted(flat)))
+
+
+def _digest_of_facts(flat: dict[str, Tensor], facts: dict[str, Any]) -> str:
+    names = np.frombuffer(json.dumps([sorted(flat), facts], sort_keys=True).encode(), dtype=np.uint8)
+    return array_digest(names, *(flat[name] for name in sorted(flat)))

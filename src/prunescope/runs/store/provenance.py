@@ -44,7 +44,10 @@ def cost(runs: Iterable[Run], store: Store) -> Record:
     if not executions:
         return {"runs": len(manifests), "failed": len(manifests)}
     ends = [datetime.fromisoformat(execution["finished"]).timestamp() for execution in executions]
-    starts = [end - execution["elapsed"] for end, execution in zip(ends, executions, strict=True)]
+    # Runs of before `elapsed` was recorded trained by themselves: their work was all that passed.
+    starts = [
+        end - execution.get("elapsed", execution["seconds"]) for end, execution in zip(ends, executions, strict=True)
+    ]
     return {
         "runs": len(manifests),
         "failed": len(manifests) - len(executions),

@@ -99,14 +99,14 @@ def parse_trace(content: bytes, name: str, owner: str) -> dict[str, np.ndarray[A
     try:
         source = pyarrow.BufferReader(content)
         table = pyarrow.parquet.read_table(source, page_checksum_verification=True)
-        about = json.loads(table.schema.metadata[_KEY])
-        is_whole = about["seal"] == _table_digest(table, about["owner"])
+        about = _about(table.schema)
+        digest = _table_digest(table, about["owner"]) if about else None
         columns = {name: table.column(name).to_numpy() for name in table.column_names}
     except Exception as problem:
         raise damaged(name, problem) from problem
-    if not is_whole:
+    if digest != about.get("seal"):
         raise damaged(name, "its content is not what its digest says")
-    if about["owner"] != owner:
+    if about.get("owner", owner) != owner:
         raise damaged(name, f"it is the trace of {about['owner']}")
     return columns
 
@@ -126,8 +126,16 @@ def seal_of(content: bytes) -> str:
 
 
 def is_named(content: bytes, seal: str | None) -> bool:
-    """Whether this is the file that a manifest names; None: the part was added later, or before files were named."""
-    return seal in (None, seal_of(content))
+    """Whether a manifest names this file; before 2027 traces by the digest that they carry, and others not at all."""
+    return seal in (None, seal_of(content)) or (content[:4] == _PARQUET and seal == _carried(content))
+
+
+def _carried(content: bytes) -> object:
+    return _about(pyarrow.parquet.read_schema(pyarrow.BufferReader(content))).get("seal")
+
+
+def _about(schema: pyarrow.Schema) -> dict[str, Any]:
+    return dict(json.loads((schema.metadata or {}).get(_KEY, b"{}")))
 
 
 def _table_digest(table: pyarrow.Table, owner: str) -> str:

@@ -258,8 +258,9 @@ class Store:
         return {key[5:-5]: self._pinned(key) for key in keys}
 
     def _pinned(self, key: str) -> list[str]:
-        record = self.read_json(key)
-        ids = record.get("ids") if isinstance(record, dict) else None
+        ids: Any = self.read_json(key)
+        if isinstance(ids, dict):  # before 2027 the list alone
+            ids = ids.get("ids")
         if not isinstance(ids, list) or not all(isinstance(item, str) for item in ids):
             raise StoreError(f"{self.where(key)} is damaged; delete it and run its study again, which pins it anew")
         return ids
