@@ -15,7 +15,7 @@ from prunescope.audit.door import audit
 from prunescope.runs.given.states import Examples
 from prunescope.runs.machine import pricing
 from prunescope.runs.store.store import Store
-from prunescope.tasks.data.tensors import own
+from prunescope.tasks.data.tensors import tensors
 from prunescope.tasks.task import Data
 
 SITE = np.array(["north", "south", "east", "west"])[np.arange(500) % 4]
@@ -37,7 +37,7 @@ def store(tmp_path: Path) -> Store:
 @pytest.fixture
 def data() -> Examples:
     """What the networks of `files` are made for."""
-    return Examples(Data(source=own(examples(60, 1), examples(40, 2)).source))
+    return Examples(Data(source=tensors(examples(60, 1), examples(40, 2))))
 
 
 @pytest.fixture

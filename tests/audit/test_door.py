@@ -12,7 +12,7 @@ import prunescope as ps
 from prunescope.audit.door import _judges
 from prunescope.base.errors import UsageError
 from prunescope.base.reference import StateRef
-from prunescope.tasks.data.tensors import own
+from prunescope.tasks.data.tensors import tensors
 
 TRAIN, TEST = examples(60, 1), examples(40, 2)
 TABLES = ("measures", "classes", "difficulty", "examples")
@@ -42,7 +42,7 @@ def test_the_same_pair_by_modules_dicts_and_files_is_the_same_report(here, store
 def test_a_run_its_module_its_file_and_its_folder_are_the_same_report(store, tmp_path):
     """Of one pair: the id, the recipe and the state of a run, its module, its tensors, files, a folder of OpenLTH."""
     net = ps.network("prunescope.tasks.nets:LeNet", inputs=64, hidden=(12, 8))
-    source = own(TRAIN, TEST).source
+    source = tensors(TRAIN, TEST)
     base = ps.Recipe(
         task=ps.Task(network=net, data=ps.Data(source=source)),
         optimizer=ps.SGD(),

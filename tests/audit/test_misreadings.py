@@ -11,7 +11,7 @@ from torch.nn.utils import prune
 import prunescope as ps
 from prunescope.audit.door import audit
 from prunescope.base.errors import UsageError
-from prunescope.tasks.data.tensors import own
+from prunescope.tasks.data.tensors import tensors
 
 
 def net(seed: int) -> nn.Module:
@@ -147,7 +147,7 @@ def test_labels_that_are_texts_do_not_say_which_output_is_theirs(tmp_path):
     whole = audit(net(0), net(1), test=(x, names[y]), shifted=(x[some], names[y[some]]), **options)
     shifted = [{key: row[key] for key in row if key != "condition"} for row in whole.table("shifted")]
     assert shifted == numbered.table("measures")
-    other = own(None, (x[some], names[y[some]])).source
+    other = tensors(None, (x[some], names[y[some]]))
     with pytest.raises(UsageError, match="shifted examples are of the classes dog, fox, and the others of cat, dog"):
         audit(net(0), net(1), test=(x, names[y]), shifted=other, **options)
 

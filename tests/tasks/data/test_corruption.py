@@ -38,7 +38,15 @@ def test_noise_is_decided_by_the_generator() -> None:
     assert torch.equal(first, same) and not torch.equal(first, other)
 
 
-def test_one_class_leaves_no_other_label() -> None:
+@pytest.mark.parametrize("fraction", [-0.1, 1.0, float("nan")])
+def test_a_fraction_outside_its_range_is_refused(fraction: float) -> None:
+    with pytest.raises(UsageError, match=r"\[0, 1\)"):
+        flip_labels(torch.zeros(4, dtype=torch.int64), fraction, classes=2, generator=seeded(0))
+
+
+def test_labels_and_classes_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(UsageError, match="0 to 1"):
+        flip_labels(torch.tensor([0, 2]), 0.5, classes=2, generator=seeded(0))
     with pytest.raises(UsageError, match="at least 2"):
         flip_labels(torch.tensor([0, 0]), 0.5, classes=1, generator=seeded(0))
 
@@ -50,6 +58,8 @@ def test_hold_out_is_a_sorted_random_partition() -> None:
     assert train.tolist() == sorted(train.tolist()) and validation.tolist() == sorted(validation.tolist())
     assert not torch.equal(validation, hold_out(100, 30, seeded(1))[1])
     assert validation.max() > 50 and validation.min() < 50
+    with pytest.raises(UsageError):
+        hold_out(10, 10, seeded(0))
 
 
 def test_balanced_subset_takes_the_same_number_of_each_class() -> None:

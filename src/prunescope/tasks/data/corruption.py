@@ -11,15 +11,23 @@ def flip_labels(y: Tensor, fraction: float, classes: int, generator: torch.Gener
 
     The entries are drawn uniformly without replacement, and each new label uniformly from the classes - 1 others.
 
-    y: labels in [0, classes), int64 [N]; so is what is returned, on the same device.
-    fraction: share of the labels to change, in [0, 1).
+    Args:
+        y: labels in [0, classes), int64 [N].
+        fraction: share of the labels to change, in [0, 1).
+        classes: number of classes, at least 2.
+        generator: the generator to draw from.
 
-    Raises UsageError for fewer than two classes.
+    Returns: int64 [N], on the device of `y`.
+    Raises: UsageError for a fraction, a number of classes or a label outside these ranges.
 
     Source: Jin et al. 2022, the experiments with random label noise.
     """
+    if not 0 <= fraction < 1:
+        raise UsageError(f"label noise {fraction} is not a fraction of the training set; give a number in [0, 1)")
     if classes < 2:
         raise UsageError(f"{classes} classes leave no other label to draw; at least 2 are needed")
+    if len(y) and (int(y.min()) < 0 or int(y.max()) >= classes):
+        raise UsageError(f"labels reach from {int(y.min())} to {int(y.max())}; permitted is 0 to {classes - 1}")
     count = round(fraction * len(y))
     wrong = _sample(len(y), count, generator).to(y.device)
     shift = torch.randint(1, classes, (count,), generator=generator, device=generator.device).to(y.device)
@@ -31,8 +39,10 @@ def flip_labels(y: Tensor, fraction: float, classes: int, generator: torch.Gener
 def hold_out(n: int, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """A uniformly random split of 0..n-1 into indices for training [n - size] and for validation [size].
 
-    Both are int64, ascending and on the device of the generator.
+    Both are int64, ascending and on the device of the generator. Raises UsageError unless 0 <= size < n.
     """
+    if not 0 <= size < n:
+        raise UsageError(f"{size} held-out examples of {n}; give a number in [0, {n})")
     order = torch.randperm(n, generator=generator, device=generator.device)
     return order[size:].sort().values, order[:size].sort().values
 

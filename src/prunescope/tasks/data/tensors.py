@@ -54,6 +54,17 @@ class Own(NamedTuple):
     target: Target
 
 
+def tensors(train: Any, test: Any, *, classes: int | None = None, target: Target | None = None) -> Tensors:
+    """A source of the user's arrays; see `own`. Raises UsageError, too, for examples that need a layout."""
+    source, layout, _ = own(train, test, classes=classes, target=target)
+    if layout is not None:
+        raise UsageError(
+            "examples of whole numbers or of several parts need Task.from_module(), which tells the network of them; "
+            "give floating examples [N, *shape] here, normalized"
+        )
+    return source
+
+
 def own(
     train: Any,
     test: Any,
