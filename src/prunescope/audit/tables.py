@@ -105,7 +105,7 @@ class Findings:
             return {}
         excess = one.floor.excess.interval(place).times(100)
         ends = {"excess over seeds": excess.estimate, "excess low": excess.low, "excess high": excess.high}
-        return ends | {"p beyond seeds": one.floor.p[place], "dispersion": one.floor.dispersion[place]}
+        return ends | {"p beyond seeds": float(one.floor.p[place]), "dispersion": float(one.floor.dispersion[place])}
 
     @cached_property
     def difficulty(self) -> list[Row]:

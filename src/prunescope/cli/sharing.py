@@ -57,7 +57,7 @@ def export(
     Example: `prunescope export 3fa9 --to onnx --smaller`, or `prunescope export quickstart --to tensorboard`
     """
     from prunescope.runs.store.housekeeping import find
-    from prunescope.sharing.boards import boards, write
+    from prunescope.sharing.sinks import boards, write
 
     store = options.existing_store(folder)
     if to not in boards():
@@ -86,10 +86,11 @@ def _records(orders: list[str | Order], store: Store) -> Iterator[Record]:
 
 
 def _write_networks(runs: list[str], to: str, out: Path | None, smaller: bool, store: Store) -> None:
+    from prunescope.sharing import exporters
     from prunescope.sharing.export import export as write
-    from prunescope.sharing.export import suffix
+    from prunescope.sharing.leaves import leaf
 
-    ending = suffix(to)
+    ending = leaf(exporters, to).SUFFIX
     file = out if out is not None and out.suffix and not out.is_dir() else None
     if file is not None and len(runs) > 1:
         raise UsageError(f"--out {file} is one file, and there are {len(runs)} runs; name a folder")
@@ -157,7 +158,7 @@ def verify(
 
     Example: `prunescope verify quickstart-bundle --share 0.05`
     """
-    from prunescope.runs.execution.display import shown
+    from prunescope.runs.execution.display import display_on
     from prunescope.runs.graph.nodes import closure
     from prunescope.runs.store.store import Store
     from prunescope.sharing import places, rebuilt
@@ -176,17 +177,16 @@ def verify(
         nodes = {**nodes, **found}
         for reason in list(dict.fromkeys(refused.values()))[:NAMED]:
             console.print(Text(printable(f"not trained: {reason}")), soft_wrap=True)
-    with shown(messages()) as display:
-        result = compare(
-            bundle,
-            nodes,
-            store=Store(folder / "store"),
-            share=share,
-            seed=seed,
-            study=built,
-            workers=workers,
-            display=display,
-        )
+    result = compare(
+        bundle,
+        nodes,
+        store=Store(folder / "store"),
+        share=share,
+        seed=seed,
+        study=built,
+        workers=workers,
+        display=display_on(messages()),
+    )
     _print(bundle, result, why)
     if not result.agrees:
         raise typer.Exit(1)

@@ -51,9 +51,9 @@ def register(study: Study, store: Store) -> None:
 
 
 def registration(study: Study, store: Store) -> Registration | None:
-    """What was registered of a study under its settings, beside what it claims now; None where nothing was."""
+    """What was registered of a study under its settings, beside what it claims now; None where nothing was or is."""
     record: dict[str, Any] | None = store.record(_key(study))
-    if not record:
+    if not record or not (record["claims"] or study.claims):
         return None
     before: dict[str, Any] = record["claims"]
     now = {claim.name: _record(claim) for claim in study.claims}

@@ -25,7 +25,6 @@ from prunescope.measures.measure import SplitName
 from prunescope.tasks.functional import drawing
 from prunescope.tasks.model import Model
 from prunescope.tasks.task import Loss, Problem
-from prunescope.tasks.twice import private_copy
 
 CHUNK = 64
 """Examples whose graph is held at once in evaluation mode; part of the numbers only through rounding."""
@@ -186,7 +185,7 @@ def surface(problem: Problem, weights: Weights, sample: Sample) -> Surface:
     x, y = split.batch(torch.arange(count, device=split.y.device))
     cast = _caster(torch.float64 if sample.precision == "float64" else torch.float32)
     made = Surface(
-        model=private_copy(problem.model),
+        model=problem.model.copy(),
         loss=problem.loss,
         params={name: cast(leaf.detach().clone()) for name, leaf in weights.params.items()},
         buffers={name: cast(leaf.detach().clone()) for name, leaf in weights.buffers.items()},

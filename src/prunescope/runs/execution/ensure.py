@@ -21,7 +21,7 @@ from prunescope.runs.execution.queue import WorkQueue
 from prunescope.runs.execution.status import Display
 from prunescope.runs.execution.workbench import CHECKPOINT_SECONDS, Workbench
 from prunescope.runs.machine.engines import EngineSetting
-from prunescope.runs.store.plan import Plan, plan, runs_of
+from prunescope.runs.store.plan import Plan, plan
 from prunescope.runs.store.results import StoredResults
 from prunescope.runs.store.store import Store
 
@@ -168,9 +168,8 @@ def _executor(
 def _baggage(todo: Plan) -> bytes:
     """What workers need of the calling script or notebook; nothing where all that the work names can be imported."""
     work = next(iter(todo.work.values()))
-    if not any(LOCAL.search(node.canonical) for node in todo.nodes.values()) and not any(
-        run.task.local for part in todo.work.values() for run in runs_of(part)
-    ):
+    named_here = any(LOCAL.search(node.canonical) for node in todo.nodes.values())
+    if not named_here and not any(run.task.local for run in todo.at_work):
         pickle.dumps(work)  # raises what it raises
         return b""
     content = baggage(todo.nodes.values())

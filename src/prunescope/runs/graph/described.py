@@ -1,7 +1,4 @@
-"""Values from their descriptions: the inverse of `nodes.describe` for a task, of `Value.canonical` for any value.
-
-Belongs here: descriptions as plain data. Does not belong here: where they are stored.
-"""
+"""Values from their descriptions: the inverse of `nodes.describe` for a task, of `Value.canonical` for any value."""
 
 from collections.abc import Mapping
 from typing import Any

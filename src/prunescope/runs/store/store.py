@@ -258,9 +258,7 @@ class Store:
         return {key[5:-5]: self._pinned(key) for key in keys}
 
     def _pinned(self, key: str) -> list[str]:
-        ids: Any = None
-        with contextlib.suppress(codec.Damaged):
-            ids = self.record(key)
+        ids: Any = self.read_json(key)
         if isinstance(ids, dict):  # before 2027 the list alone
             ids = ids.get("ids")
         if not isinstance(ids, list) or not all(isinstance(item, str) for item in ids):
