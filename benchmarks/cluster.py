@@ -3,6 +3,7 @@
 import importlib.util
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from benchmarks.result import Result
 from prunescope.measures import Risk
 from prunescope.runs.execution.ensure import ensure
 from prunescope.runs.execution.executors.cluster import Cluster, Connection
+from prunescope.runs.execution.workbench import Workbench
 from prunescope.runs.graph.families import final
 from prunescope.runs.graph.nodes import Reading
 
@@ -26,7 +28,7 @@ def cluster(lab: Laboratory) -> list[Result]:
     reading = Reading(measure=Risk(split="test"), state=final(lab.recipe.replace(length="1it")))
     ensure(reading, store=lab.bench.store, workers=1)
     connection = Connection("local", workers=2)
-    executor = Cluster(connection, lab.bench.store.url)
+    executor = Cluster(connection, partial(Workbench, lab.bench.store))
     count = 300 if lab.scale.rounds > 1 else 20
     try:
         for contestant in (_ours(executor, reading, count), _rays(connection, count)):

@@ -12,7 +12,7 @@ from prunescope.papers.jin2022 import whole
 from prunescope.papers.jin2022.settings import SCALES
 from prunescope.runs.execution.ensure import ensure
 from prunescope.runs.store.store import Store
-from prunescope.studies.publish import nodes_of, publish
+from prunescope.studies.publish import publish
 
 SETTINGS = SCALES["smoke"].replace(epochs=1, share=0.2)
 """The smoke scale with less training: how long a network trained does not change the report of it."""
@@ -22,7 +22,7 @@ def reporting(lab: Laboratory) -> list[Result]:
     """All of Jin et al. 2022 at smoke scale: building the study; judging, drawing and writing its report."""
     with tempfile.TemporaryDirectory(prefix="prunescope-report-") as folder:
         store = Store(f"{folder}/store")
-        ensure(nodes_of(whole.build(SETTINGS, "smoke")), store=store, workers=1)
+        ensure(whole.build(SETTINGS, "smoke").nodes, store=store, workers=1)
         seconds = np.array([_seconds(store, Path(folder)) for _ in range(1 + lab.scale.rounds)])[1:]
         page = (Path(folder) / "report" / "index.html").stat().st_size
     size: Numbers = np.array([page / 2**20])

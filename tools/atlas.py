@@ -17,7 +17,7 @@ def page() -> str:
     paths = sorted((DOCS / "results").rglob("summary.json"))
     found = {path.parent.relative_to(DOCS): json.loads(path.read_text()) for path in paths}
     # The claims of an audit are of two networks, in words of their own.
-    summaries = {where: one for where, one in found.items() if one["study"] != "audit"}
+    summaries = {where: one for where, one in found.items() if one["study"] != "audit" and one["claims"]}
     return "\n".join(
         [
             *_head(summaries),

@@ -43,6 +43,7 @@ _JOINED = {
     "tasks.compact": "resizing",
     "tasks.kernels.products": "modules",
     "studies.quantity": "estimate",
+    "studies.flips": "exemplars",
     "tasks.nets.perceptrons": "lenet two_layer",
     "tasks.nets.vgg": "conv4",
     "training.engines.engine": "loop",

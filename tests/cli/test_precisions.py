@@ -6,7 +6,7 @@ import pytest
 
 import prunescope as ps
 from prunescope.cli.orders import Machine
-from prunescope.cli.precisions import faster_precision
+from prunescope.cli.plans import faster_precision
 from prunescope.runs.store.plan import plan
 from prunescope.runs.store.store import Store
 

@@ -113,6 +113,7 @@ def two(forward, **more):
 NETWORKS = {
     "perceptron": two(lambda net, x: net.o(torch.relu(net.a(x)))),
     "gelu": two(lambda net, x: net.o(F.gelu(net.a(x)))),
+    "hard sigmoid": two(lambda net, x: net.o(F.hardswish(net.a(x)) * F.hardsigmoid(net.a(x.flip(1)), inplace=True))),
     "layer norm": between(lambda: nn.LayerNorm(12)),
     "group norm": between(lambda: nn.GroupNorm(2, 4), (4, 3)),
     "instance norm": between(lambda: nn.InstanceNorm1d(4, affine=True), (4, 3)),

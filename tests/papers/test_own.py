@@ -18,7 +18,6 @@ from prunescope.runs.graph.nodes import closure
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.sparsity.unit_search import find_units
 from prunescope.studies.load import changed
-from prunescope.studies.publish import nodes_of
 from prunescope.studies.report import described
 from prunescope.tasks.nets import LeNet
 from prunescope.tasks.task import Task
@@ -117,4 +116,4 @@ def test_what_a_report_says_of_its_settings_builds_the_study_again(name):
     study = template.build("smoke", {"replicates": 3, "precision": "bfloat16"})
     again = template.again("smoke", json.loads(json.dumps(described(study.settings))))
     assert again.settings == study.settings and described(again.settings)["replicates"] == 3
-    assert [nodes.id for nodes in nodes_of(again)] == [nodes.id for nodes in nodes_of(study)]
+    assert [nodes.id for nodes in again.nodes] == [nodes.id for nodes in study.nodes]

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from prunescope.runs.execution import display
-from prunescope.runs.execution.display import ProgressBars, ProgressLines, WorkStatus, default_display, shown
+from prunescope.runs.execution.display import ProgressBars, ProgressLines, WorkStatus, default_display, display_on
 
 STATUS = WorkStatus(
     runs_done=3,
@@ -26,10 +26,13 @@ PARTS = ("3 of 12 runs", "4 of 24 readings", "1 failed", "3 min 20 s left", "lev
 
 def test_a_terminal_gets_bars() -> None:
     out = io.StringIO()
-    with shown(Console(file=out, force_terminal=True, width=120)) as screen:
-        assert isinstance(screen, ProgressBars)
-        screen.update(STATUS)
-        screen.note("run [bold]x[/bold] failed")
+    screen = display_on(Console(file=out, force_terminal=True, width=120))
+    assert isinstance(screen, ProgressBars) and out.getvalue() == ""
+    screen.update(STATUS)
+    screen.note("run [bold]x[/bold] failed")
+    screen.end()
+    screen.end()
+    assert out.getvalue().endswith("\x1b[2K")  # the terminal is as it was
     assert all(part in out.getvalue() for part in PARTS)
     assert "run [bold]x[/bold] failed" in out.getvalue()
 
@@ -38,11 +41,11 @@ def test_a_pipe_gets_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch) -> Non
     now = [100.0]
     monkeypatch.setattr(display.time, "monotonic", lambda: now[0])
     out = io.StringIO()
-    with shown(Console(file=out, width=80)) as screen:
-        assert isinstance(screen, ProgressLines)
-        for _ in range(21):
-            screen.update(STATUS)
-            now[0] += 1.0
+    screen = display_on(Console(file=out, width=80))
+    assert isinstance(screen, ProgressLines)
+    for _ in range(21):
+        screen.update(STATUS)
+        now[0] += 1.0
     lines = out.getvalue().splitlines()
     assert len(lines) == 3
     assert all(part in lines[0] for part in PARTS)
@@ -64,17 +67,6 @@ def test_a_notebook_gets_one_bar_that_is_redrawn(monkeypatch: pytest.MonkeyPatch
     assert len(pages) == 2
     assert all(part in pages[0] for part in PARTS) and "<progress" in pages[0]
     assert capsys.readouterr().out == "run x failed\n"
-
-
-def test_a_terminal_is_left_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
-    out = io.StringIO()
-    bars = display.TerminalBars(Console(file=out, force_terminal=True, width=120))
-    assert out.getvalue() == ""
-    bars.update(STATUS)
-    bars.end()
-    bars.end()
-    assert all(part in out.getvalue() for part in PARTS)
-    assert out.getvalue().endswith("\x1b[2K")
 
 
 def test_a_log_gets_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,7 +68,7 @@ def test_of_eight_contenders_exactly_one_wins_each_of_500_leases(store):
         contender.join()
     assert len(won) == len(set(won)) == 500
     for mine in stores:
-        mine.pulse.stop()
+        mine.pulse._stopped.set()
 
 
 def test_a_lease_of_a_process_here_that_is_gone_is_taken_over_at_once(store):

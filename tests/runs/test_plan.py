@@ -11,9 +11,9 @@ from prunescope.runs.execution.ensure import ensure
 from prunescope.runs.execution.preparation import prepare
 from prunescope.runs.execution.workbench import Workbench
 from prunescope.runs.graph.families import imp, replicates
-from prunescope.runs.graph.nodes import Chosen, Combined, Trace
+from prunescope.runs.graph.nodes import Chosen, Combined, Trace, runs_of
 from prunescope.runs.machine.pricing import Prices, cost, prices
-from prunescope.runs.store.plan import plan, runs_of
+from prunescope.runs.store.plan import plan
 from prunescope.training.optimizers.torch_optimizer import TorchOptimizer
 from prunescope.training.optimizers.wrapper import Averaged
 from prunescope.training.probes import Curve
@@ -53,7 +53,7 @@ def test_what_waits_for_a_choice_waits_for_its_inputs(store, recipe):
     after = imp(recipe, levels=1)[1].replace(start=risk(chosen).state)
     left = plan([after], store)
     assert left.waits[after.id] == {*(run.id for run in runs), *(risk(run).id for run in runs)}
-    assert runs_of(risk(chosen)) == tuple(runs)
+    assert runs_of(risk(chosen)) == runs
 
 
 def test_combinations_are_no_work(store, recipe):

@@ -43,7 +43,7 @@ def test_products_are_torchs_own_for_little_work_and_for_the_loop(store, recipe,
 
 def test_the_fastest_products_are_such_as_this_machine_has(monkeypatch):
     assert EngineSetting(engine="lean", kernels=fastest()).available("cpu")
-    monkeypatch.setattr(jit, "AVAILABLE", False)
+    monkeypatch.setattr(jit, "available", lambda: False)
     without = EngineSetting(engine="lean", kernels=fastest())
     assert without.available("cpu") and without.kernels.sparse == "torch" and not without.kernels.merged
 

@@ -9,7 +9,7 @@ import pytest
 
 import prunescope as ps
 from prunescope.base.errors import UsageError
-from prunescope.sharing import boards
+from prunescope.sharing import sinks
 from prunescope.sharing.records import of_nodes, of_runs
 
 CURVE = "Curve test/error"
@@ -114,7 +114,7 @@ BOARDS = {
 
 
 def test_every_board_is_tried_here():
-    assert boards.boards() == sorted(BOARDS)
+    assert sinks.boards() == sorted(BOARDS)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_a_board_shows_what_the_store_has(board, world, tmp_path, monkeypatch):
     monkeypatch.setenv("TRACKIO_DIR", "")
     for _ in range(2):  # once more changes nothing, but a board that sends offline folders has two of them
         if board != "wandb" or not list(tmp_path.iterdir()):
-            assert boards.write(of_nodes(store, nodes, "tiny"), board, tmp_path) == 2
+            assert sinks.write(of_nodes(store, nodes, "tiny"), board, tmp_path) == 2
     for record in of_nodes(store, nodes, "tiny"):
         steps, values = BOARDS[board][0](tmp_path, record)
         expected = record.curves[CURVE]
@@ -137,6 +137,6 @@ def test_a_board_shows_what_the_store_has(board, world, tmp_path, monkeypatch):
 def test_a_package_that_is_missing_is_named(world, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorboardX", None)
     with pytest.raises(UsageError, match=r"this needs tensorboardX: pip install 'prunescope\[tensorboard\]'"):
-        boards.write(iter(()), "tensorboard", tmp_path)
+        sinks.write(iter(()), "tensorboard", tmp_path)
     with pytest.raises(UsageError, match="no 'paper' to export to; there are mlflow"):
-        boards.write(iter(()), "paper", tmp_path)
+        sinks.write(iter(()), "paper", tmp_path)

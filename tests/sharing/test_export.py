@@ -12,10 +12,11 @@ from torch import nn
 import prunescope as ps
 from prunescope.base.errors import PrunescopeError, UsageError
 from prunescope.runs.machine.modules import loaded
-from prunescope.sharing.export import formats
+from prunescope.sharing import exporters
+from prunescope.sharing.leaves import names
 
 needs_onnx = pytest.mark.skipif(importlib.util.find_spec("onnxruntime") is None, reason="needs the extra onnx")
-EVERY = [pytest.param(name, marks=needs_onnx if name == "onnx" else ()) for name in formats()]
+EVERY = [pytest.param(name, marks=needs_onnx if name == "onnx" else ()) for name in names(exporters)]
 
 
 class Filters(nn.Module):

@@ -241,12 +241,6 @@ def test_per_layer_names_every_layers_own_sparsity():
     assert per_layer({"b": torch.arange(4) < 1, "a": torch.ones(2, 2).bool()}) == {"a": 0.0, "b": 0.75}
 
 
-@pytest.mark.parametrize("event", [0, 3])
-def test_events_are_counted_from_one(event):
-    with pytest.raises(UsageError, match="counted from 1"):
-        remove_count(Sparsity(final=0.5), dense({"a": (4,)}), event, 2)
-
-
 @pytest.mark.parametrize("wrong", [1.0, -0.2])
 def test_shares_outside_zero_and_one_are_refused(wrong):
     with pytest.raises(UsageError):

@@ -48,7 +48,7 @@ def test_a_study_without_a_papers_claims_or_without_the_papers_scale_has_no_exte
 
 def test_recalled_settings_and_other_data_are_said_at_the_papers_scale_too():
     assert str(extent("paper", PAPER, PAPER, recalled=True)) == ", setting recalled"
-    jpeg = extent("paper", PAPER, PAPER).on(("CIFAR-10 (JPEG copies)",))
+    jpeg = replace(extent("paper", PAPER, PAPER), data=("CIFAR-10 (JPEG copies)",))
     assert str(jpeg) == " at paper scale but for data" and jpeg.lines == ("Data: CIFAR-10 (JPEG copies).",)
 
 

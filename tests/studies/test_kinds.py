@@ -99,4 +99,4 @@ def test_a_wrong_kind_is_named(pairs, words):
 def test_every_leaf_is_a_kind_and_no_other_class():
     assert {"SGD", "Adam", "AdamW", "Clipped", "Grouped", "Signed"} <= kinds(Optimizer).keys()
     assert not {"Optimizer", "_Moments", "Wrapper"} & kinds(Optimizer).keys()
-    assert {"Constant", "Milestones", "Cosine", "Warmup", "Stretched", "Replay"} <= kinds(Schedule).keys()
+    assert {"Constant", "Milestones", "Cosine", "Warmup", "Stretched"} <= kinds(Schedule).keys()

@@ -66,6 +66,13 @@ def test_other_settings_are_another_study_and_nothing_registered_is_nothing(stor
     assert registration(study_of(), Store(tmp_path / "empty")) is None
 
 
+def test_a_study_without_claims_says_nothing_of_them_until_it_has_some(tmp_path):
+    store, empty = Store(tmp_path / "store"), replace(study_of(), claims=())
+    register(empty, store)
+    assert registration(empty, store) is None
+    assert registration(study_of(), store).marks == {"falls": ADDED, "rises": ADDED}
+
+
 def test_the_mark_is_printed_with_the_verdict(store, tmp_path):
     falls, rises = study_of().claims
     later = replace(study_of(), claims=(replace(falls, says="It falls a little."), rises))

@@ -146,7 +146,7 @@ def test_regions_that_are_not_judged_by_t_get_an_equal_part_of_the_error_a_look(
     claim = study(["a"], 3, Count(1, of=2)).claims[0]
     assert at_every_look(claim, LOOKS).region.level == pytest.approx(1 - 0.05 / len(LOOKS))
     median = at_every_look(study(["a"], 3, MedianDirection("less")).claims[0], LOOKS)
-    assert median.min_replicates == 9  # of 8 values, even smallest and largest cover the median too rarely
+    assert median.region.fewest == 9  # of 8 values, even smallest and largest cover the median too rarely
     world = World({"a": -9.0}, seed=6)
     decided = until_decided(lambda n: study(["a"], n, MedianDirection("less")), LOOKS, world.make)
     assert decided.replicates == 9

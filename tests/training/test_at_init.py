@@ -12,7 +12,7 @@ from prunescope.base.reference import StateRef
 from prunescope.base.streams import Seeds
 from prunescope.base.tree import equal, kept, sparsity
 from prunescope.base.value import Value
-from prunescope.sparsity.allocation import kept_counts
+from prunescope.sparsity.allocation import allocate, share
 from prunescope.sparsity.derivative_scores import SNIP, GraSP, SynFlow
 from prunescope.sparsity.scores import Magnitude, Random
 from prunescope.sparsity.select import Sparsity, remove_count
@@ -249,7 +249,10 @@ def test_it_trains_digits(lab, problem, interventions):
 
 
 def test_the_random_layer_densities_of_digits_are_the_laws(lab, problem):
-    shapes = {name: leaf.shape for name, leaf in lab.weights(lab.program(problem=problem)).masks.items()}
+    masks = lab.weights(lab.program(problem=problem)).masks
+    sizes = {name: leaf.numel() for name, leaf in masks.items()}
     for law in ("uniform", "erdos_renyi", "erdos_renyi_kernel"):
         prune = Prune(amount=Sparsity(final=0.8), score=Random(), scope=law)
-        assert counts(masks_of(lab, prune, problem=problem)) == kept_counts(shapes, density=0.2, law=law)
+        shares = {name: share(leaf.shape, law) for name, leaf in masks.items()}
+        expected = allocate(round(0.2 * sum(sizes.values())), shares, sizes)
+        assert counts(masks_of(lab, prune, problem=problem)) == expected

@@ -13,6 +13,7 @@ from prunescope.base.tree import clone, equal
 from prunescope.sparsity.derivative_scores import SNIP, GraSP, SynFlow
 from prunescope.tasks.model import network, network_of
 from prunescope.training import derivatives
+from prunescope.training.interventions import Prune
 from prunescope.training.loop import Stepper
 from prunescope.training.timeline import EventContext, Timeline
 
@@ -27,7 +28,7 @@ def double(weights: Weights) -> Weights:
 @pytest.fixture
 def setting(lab):
     """A float64 LeNet, a third of its weights removed, at step 5, with what an intervention may ask for there."""
-    program = lab.program(problem=lab.double(lab.lenet))
+    program = lab.program(Prune(), problem=lab.double(lab.lenet))
     progress = lab.begin(program, sparsity=0.3, step=5)
     weights = double(progress.state.weights)
     progress = progress.replace(state=progress.state.replace(weights=weights))
@@ -120,7 +121,7 @@ def test_grasp_is_half_of_what_the_gradients_norm_loses_to_first_order(setting):
 
 
 def test_synflow_is_the_flow_through_each_weight_and_conserved_from_layer_to_layer(lab):
-    program = lab.program()
+    program = lab.program(Prune())
     weights = lab.weights(program, sparsity=0.3)
     biases = {name: leaf * 0 for name, leaf in weights.params.items() if name.endswith("bias")}
     weights = weights.replace(params=weights.params | biases)
@@ -143,7 +144,7 @@ def test_synflow_is_the_flow_through_each_weight_and_conserved_from_layer_to_lay
 
 def test_synflow_conserves_flow_at_every_hidden_unit_of_a_network_with_biases(lab):
     """What enters a unit by its weights and bias leaves it: the weights' scores and |b| times its slope."""
-    program = lab.program()
+    program = lab.program(Prune())
     weights = lab.weights(program)
     context = EventContext(Timeline(program, (), ()), lab.begin(program), 0)
     scores = SynFlow().scores(weights, context)
@@ -156,7 +157,7 @@ def test_synflow_conserves_flow_at_every_hidden_unit_of_a_network_with_biases(la
 
 def test_synflow_survives_depth_that_overflows_float32(lab):
     deep = lab.problem(network("prunescope.tasks.nets:LeNet", hidden=[8] * 60, inputs=16, classes=3))
-    program = lab.program(problem=deep)
+    program = lab.program(Prune(), problem=deep)
     weights = lab.weights(program)
     weights = weights.replace(params={name: 5 * leaf for name, leaf in weights.params.items()})
     scores = SynFlow().scores(weights, EventContext(Timeline(program, (), ()), lab.begin(program), 0))
@@ -167,7 +168,7 @@ def test_synflow_survives_depth_that_overflows_float32(lab):
 @pytest.mark.parametrize("score", DATA_SCORES, ids=lambda score: f"{type(score).__name__}-{score.id[:4]}")
 @pytest.mark.parametrize("kind", ["lenet", "batchnorm"])
 def test_scores_are_finite_repeatable_and_leave_everything_alone(lab, score, kind):
-    program = lab.program(problem=getattr(lab, kind))
+    program = lab.program(Prune(), problem=getattr(lab, kind))
     progress = lab.begin(program, sparsity=0.3)
     context, weights = EventContext(Timeline(program, (), ()), progress, 0), progress.state.weights
     before, random = {**clone(weights.params), **clone(weights.buffers)}, torch.get_rng_state()

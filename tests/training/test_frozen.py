@@ -130,7 +130,7 @@ def test_pruning_counts_and_removes_only_what_trains(lab):
 
 def test_units_of_a_frozen_layer_are_refused_by_name(lab):
     program = lab.program(problem=lab.problem(network_of(Frozen)))
-    structure = Member(program, begun(program)).timeline.structure
+    structure = program.problem.model.structure
     assert "0" not in structure.units
     assert "0.bias, 0.weight, 1.bias, 1.weight is frozen" in structure.others["0"]
     assert "5.weight is frozen" in structure.others["5"]

@@ -13,7 +13,7 @@ from prunescope.base.steps import Clock
 from prunescope.runs.execution.ensure import ensure
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.tasks.task import Task
-from prunescope.training.last_batch import check_last_batch, last_batch
+from prunescope.training.last_batch import check_last_batch
 from prunescope.training.loop import Stepper
 from prunescope.training.optim import SGD
 from prunescope.training.schedules import Constant
@@ -66,12 +66,6 @@ def test_the_setting_changes_the_id_only_where_it_is_set():
 def test_dropping_the_only_batch_is_refused():
     with pytest.raises(UsageError, match=r"batch=64 with drop_last=True leaves no batch of 50 .*at most 50"):
         recipe(50, batch=64, drop_last=True).clock()
-
-
-@pytest.mark.parametrize("examples, batch, last", [(9, 4, 1), (8, 4, 4), (3, 4, 3), (1, 4, 1), (4, 1, 1)])
-def test_its_size(examples, batch, last):
-    assert last_batch(examples, batch, drop_last=False) == last
-    assert last_batch(examples, batch, drop_last=True) == batch
 
 
 def test_one_example_under_batchnorm_is_refused_before_anything_runs(tmp_path):

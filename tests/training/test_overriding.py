@@ -28,7 +28,6 @@ from prunescope.training.schedules import (
     Constant,
     Cosine,
     Milestones,
-    Replay,
     Schedule,
     Stretched,
     Warmup,
@@ -77,7 +76,6 @@ SCHEDULES = (
     Milestones(lr=0.05, drops=("6it",)),
     Warmup(steps="3it", then=Constant(lr=0.05)),
     Stretched(schedule=Constant(lr=0.05), factor=2.0),
-    Replay(schedule=Constant(lr=0.05), length="6it", start="2it"),
 )
 OPTIMIZERS = (SGD(), SGD(weight_decay=0.1), SGD(momentum=0.9, nesterov=True), Adam(), AdamW())
 

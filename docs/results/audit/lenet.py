@@ -1,6 +1,6 @@
 """LeNet-300-100 on MNIST: are the answers that pruning changes more than another seed changes?
 
-Run `python docs/results/audit/lenet.py --out docs/results/audit/lenet` for a report; see `--help`.
+Run `python docs/results/audit/lenet.py --out docs/results/audit/lenet-column` for a report; see `--help`.
 """
 
 import argparse

@@ -14,7 +14,7 @@ import numpy as np
 from prunescope.measures.answers import Answers, recall_distortion
 from prunescope.studies import paired
 from prunescope.studies.contrast import Contrast, Evidence
-from prunescope.studies.exemplars import beside_chance, flagged
+from prunescope.studies.flips import beside_chance, flagged
 from prunescope.studies.groups import Part
 from prunescope.studies.paired import Flags
 from prunescope.studies.plot import Row
@@ -105,7 +105,7 @@ class Findings:
             return {}
         excess = one.floor.excess.interval(place).times(100)
         ends = {"excess over seeds": excess.estimate, "excess low": excess.low, "excess high": excess.high}
-        return ends | {"p beyond seeds": one.floor.p[place], "dispersion": one.floor.dispersion[place]}
+        return ends | {"p beyond seeds": float(one.floor.p[place]), "dispersion": float(one.floor.dispersion[place])}
 
     @cached_property
     def difficulty(self) -> list[Row]:

@@ -8,16 +8,9 @@ import psutil
 def free_here(root: Path = Path("/")) -> int:
     """Bytes that this process could still get: what the machine has available, or less where a cgroup limits it.
 
-    root: where /proc and /sys lie. Memory that only holds files counts as free.
+    root: where the /proc and /sys of cgroups lie. Memory that only holds files counts as free.
     """
-    return min([_available(root), *_free_in_groups(root)])
-
-
-def _available(root: Path) -> int:
-    for line in _text(root / "proc/meminfo").splitlines():
-        if line.startswith("MemAvailable:"):
-            return int(line.split()[1]) * 1024
-    return int(psutil.virtual_memory().available)  # not Linux: no file names what is free
+    return min([int(psutil.virtual_memory().available), *_free_in_groups(root)])
 
 
 def _free_in_groups(root: Path) -> list[int]:

@@ -65,14 +65,19 @@ def _hints(cls: type[BaseModel]) -> Mapping[str, str]:
 def _named(name: str) -> list[type[Any]]:
     """The classes that can stand where a value of the class of this name is asked for, if there are others."""
     return [
-        leaf for cls in _below(BaseModel) if cls.__name__ == name for leaf in _below(cls) if leaf.__name__[0] != "_"
+        leaf
+        for cls in descendants(BaseModel)
+        if cls.__name__ == name
+        for leaf in descendants(cls)
+        if leaf.__name__[0] != "_"
     ]
 
 
-def _below(cls: type[Any]) -> Iterator[type[Any]]:
+def descendants(cls: type[Any]) -> Iterator[type[Any]]:
+    """All classes below one."""
     for child in cls.__subclasses__():
         yield child
-        yield from _below(child)
+        yield from descendants(child)
 
 
 def _plainest(errors: Sequence[ErrorDetails]) -> list[ErrorDetails]:

@@ -7,10 +7,11 @@ import difflib
 import importlib
 import inspect
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from prunescope.base.errors import UsageError
+from prunescope.base.invalid import descendants
 from prunescope.base.value import Value
 
 KIND = "kind"
@@ -37,13 +38,6 @@ def kinds(interface: type[Value]) -> dict[str, type[Value]]:
             )
         leaves[cls.__name__] = cls
     return leaves
-
-
-def descendants(cls: type[Value]) -> Iterator[type[Value]]:
-    """All classes below one."""
-    for child in cls.__subclasses__():
-        yield child
-        yield from descendants(child)
 
 
 def kind_of(name: object, interface: type[Value], path: str) -> type[Value]:

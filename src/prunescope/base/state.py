@@ -20,8 +20,16 @@ class _Parameters(dict[str, Tensor]):
         return self._others[name]
 
 
+class Replaceable:
+    """A frozen dataclass with copies in which some fields are others."""
+
+    def replace(self, **changes: Any) -> Self:
+        """A copy with some fields exchanged."""
+        return replace(self, **changes)  # type: ignore[type-var]  # a dataclass
+
+
 @dataclass(frozen=True)
-class Weights:
+class Weights(Replaceable):
     """A network's tensors.
 
     params: trainable parameters, by name.
@@ -54,13 +62,9 @@ class Weights:
         own = self.replace(params=clone(self.params), buffers=clone(self.buffers), masks=clone(self.masks))
         return own.with_frozen()
 
-    def replace(self, **changes: Any) -> Self:
-        """A copy with some trees exchanged."""
-        return replace(self, **changes)
-
 
 @dataclass(frozen=True)
-class TrainState:
+class TrainState(Replaceable):
     """A run between two steps.
 
     step: steps since the very first initialization, over all ancestors; all randomness is keyed by it.
@@ -91,7 +95,3 @@ class TrainState:
         """Bool masks as in `free`, and also of the parameters that are held and have no mask."""
         others = self.held.keys() - self.weights.masks.keys()
         return self.free | {name: ~self.held[name] for name in sorted(others)}
-
-    def replace(self, **changes: Any) -> Self:
-        """A copy with some fields exchanged."""
-        return replace(self, **changes)

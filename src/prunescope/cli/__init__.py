@@ -1,6 +1,5 @@
 """The command line: thin commands over the library.
 
-Belongs here: arguments, messages, exit codes, and YAML. Does not belong here: anything that a notebook would need.
 Commands import what they work with when they run, so that `prunescope list` answers at once.
 """
 

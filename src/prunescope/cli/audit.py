@@ -93,7 +93,7 @@ def audit(
     Example: `prunescope audit dense.pt pruned.pt --network my_module:Net --data cifar10 --twin dense2.pt`
     """
     from prunescope.audit.door import audit as audit_of
-    from prunescope.runs.execution.display import shown
+    from prunescope.runs.execution.display import display_on
     from prunescope.runs.store.housekeeping import pin
     from prunescope.runs.store.store import Store
     from prunescope.studies.load import recipe_of
@@ -104,28 +104,27 @@ def audit(
     kind = _one_of("--target", target, TARGETS)()
     split_name = _one_of("--split", split, {"test": "test", "train": "train"})
     source, layout = (None, None) if data is None else source_named(data, kind, trained=False)
-    with shown(messages()) as display:
-        report = audit_of(
-            dense,
-            pruned,
-            test=source,
-            layout=layout,
-            network=_network(network, argument or []),
-            twins=twin or [] if twins is None else twins,
-            controls=control or [],
-            recipe=recipe_of(recipe) if recipe else None,
-            groups=_groups(source, groups, split_name),
-            gate=gather(gate or [], option="--gate"),
-            delta=delta,
-            split=split_name,
-            why=why,
-            corruptions=corruptions == "all" or [name.strip() for name in (corruptions or "").split(",") if name],
-            shifted=source_named(shifted, kind, trained=False)[0] if shifted else None,
-            target=kind,
-            store=folder,
-            device=device,
-            display=display,
-        )
+    report = audit_of(
+        dense,
+        pruned,
+        test=source,
+        layout=layout,
+        network=_network(network, argument or []),
+        twins=twin or [] if twins is None else twins,
+        controls=control or [],
+        recipe=recipe_of(recipe) if recipe else None,
+        groups=_groups(source, groups, split_name),
+        gate=gather(gate or [], option="--gate"),
+        delta=delta,
+        split=split_name,
+        why=why,
+        corruptions=corruptions == "all" or [name.strip() for name in (corruptions or "").split(",") if name],
+        shifted=source_named(shifted, kind, trained=False)[0] if shifted else None,
+        target=kind,
+        store=folder,
+        device=device,
+        display=display_on(messages()),
+    )
     for note in report.plan.notes:
         messages().print(Text(note), soft_wrap=True)
     name = f"audit-{report.study.settings.id[:8]}"

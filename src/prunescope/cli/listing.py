@@ -9,7 +9,6 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 from rich.text import Text
 
 from prunescope.base.errors import UsageError
@@ -104,20 +103,15 @@ def show(study: options.Study) -> None:
     from prunescope.cli.orders import template_of
     from prunescope.studies.precision import with_precision
 
-    template = template_of(study)
-    console = answers()
+    template, console = template_of(study), answers()
     scales = {scale: list(settings_of(with_precision(value))) for scale, value in template.scales.items()}
-    console.print(_listing(scales))
-    console.print(Text(f"\nprunescope run {study} --scale {next(iter(template.scales))} -s NAME=VALUE"))
-
-
-def _listing(scales: dict[str, list[Setting]]) -> Table:
-    rows = table("setting", *scales, "what it is")
     says = {name: text for settings in scales.values() for name, _, text in settings}
     values = {scale: {name: as_word(value) for name, value, _ in settings} for scale, settings in scales.items()}
+    rows = table("setting", *scales, "what it is")
     for name, text in says.items():
         rows.add_row(*(Text(cell) for cell in (name, *(column.get(name, "") for column in values.values()), text)))
-    return rows
+    console.print(rows)
+    console.print(Text(f"\nprunescope run {study} --scale {next(iter(template.scales))} -s NAME=VALUE"))
 
 
 def settings_of(value: Value, path: str = "") -> Iterator[Setting]:

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from prunescope.base.value import Value
-    from prunescope.runs.execution.preparation import Prepared
-    from prunescope.runs.store.plan import Plan
     from prunescope.runs.store.results import StoredResults
     from prunescope.runs.store.store import Store
     from prunescope.studies.load import Template
@@ -50,12 +48,6 @@ class Machine:
     engine: str | None
     stack: int | None
     ray: str | None = None
-
-    def prepare(self, plan: Plan, store: Store) -> Prepared:
-        """A plan, where and how it is carried out on this machine, and what it costs."""
-        from prunescope.runs.execution.preparation import prepare
-
-        return prepare(plan, store, workers=self.workers, device=self.device, engine=self.engine, stack=self.stack)
 
 
 @dataclass(frozen=True)
@@ -116,7 +108,7 @@ def carry_out(order: Order, machine: Machine, folder: str, out: Path | None, com
 
 def make(order: Order, machine: Machine, folder: str) -> tuple[Study, Store]:
     """Makes what a study lacks, with replicates added where the order says so; the study as it was made, and where."""
-    from prunescope.runs.execution.display import duration, shown
+    from prunescope.runs.execution.display import display_on, duration
     from prunescope.runs.execution.ensure import ensure
     from prunescope.runs.store.housekeeping import pin
     from prunescope.runs.store.store import Store
@@ -135,8 +127,7 @@ def make(order: Order, machine: Machine, folder: str) -> tuple[Study, Store]:
     def ensured(nodes: Iterable[Any]) -> StoredResults:
         pinned.extend(nodes)
         pin(store, f"{study.name}.{study.settings.id[:8]}", pinned)
-        with shown(screen) as display:
-            return ensure(pinned, store=store, display=display, **vars(machine))
+        return ensure(pinned, store=store, display=display_on(screen), **vars(machine))
 
     if order.most is None:
         ensured(study.nodes)

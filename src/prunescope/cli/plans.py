@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from prunescope.studies.study import Study
 
 NUMBERS = ("needed", "stored", "failed", "to do")
+WORTH_SECONDS = 60.0
+"""Plans that take less are not priced in the other precision: looking costs seconds itself."""
+WORTH = 0.8
+"""Of the time in this precision."""
 
 
 def print_priced(order: Order, folder: str, machine: Machine, *, as_json: bool = False) -> None:
@@ -39,11 +43,10 @@ def print_plan(study: Study, folder: str, machine: Machine, *, as_json: bool = F
     """Prints what a study is about, what it needs, what is stored, and what the rest costs."""
     from prunescope.runs.store.plan import plan as plan_of
     from prunescope.runs.store.store import Store
-    from prunescope.studies.publish import nodes_of
 
     store, console = Store(folder), answers()
     with patience():
-        todo = plan_of(nodes_of(study), store)
+        todo = plan_of(study.nodes, store)
     kinds, (price, sentences) = groups(todo), _priced(todo, store, machine)
     if as_json:
         console.print_json(json.dumps({"study": study.name, "kinds": kinds, "price": price, "notes": sentences}))
@@ -59,7 +62,6 @@ def print_plan(study: Study, folder: str, machine: Machine, *, as_json: bool = F
 
 def _priced(todo: Plan, store: Store, machine: Machine) -> tuple[dict[str, Any] | None, list[str]]:
     """What the rest of a plan costs in seconds and bytes, None where nothing is left, and sentences about it."""
-    from prunescope.cli.precisions import faster_precision
     from prunescope.runs.execution.display import duration
 
     rest, said = todo.feasible(), []
@@ -67,7 +69,7 @@ def _priced(todo: Plan, store: Store, machine: Machine) -> tuple[dict[str, Any] 
         said.append(f"{blocked} of these need a run that failed and will not be tried.")
     if not rest.work:
         return None, [*said, "Nothing is left to do."]
-    prepared = machine.prepare(rest, store)
+    prepared = _prepared(rest, store, machine)
     price, count = prepared.cost, prepared.workers
     said += [*prepared.notes, *pack_sentences(prepared), f"Runs are trained by {prepared.bench.setting.sentence}."]
     said.append(
@@ -80,6 +82,47 @@ def _priced(todo: Plan, store: Store, machine: Machine) -> tuple[dict[str, Any] 
     if advice := faster_precision(todo, store, machine, price.clock):
         said.append(advice)
     return {**vars(price), "workers": count, "device": machine.device}, said
+
+
+def _prepared(plan: Plan, store: Store, machine: Machine) -> Prepared:
+    """A plan with its cost, as it would be carried out."""
+    from prunescope.runs.execution.preparation import prepare
+
+    return prepare(
+        plan, store, workers=machine.workers, device=machine.device, engine=machine.engine, stack=machine.stack
+    )
+
+
+def faster_precision(plan: Plan, store: Store, machine: Machine, clock: float) -> str:
+    """A sentence on the other precision where the rest of a plan takes much less time in it, else empty.
+
+    It is told, never chosen unasked: results differ, and ids with them. On a GPU, and for bfloat16 on a processor
+    without instructions for it, nothing is measured.
+
+    clock: seconds in the precision that the plan has.
+    """
+    from prunescope.runs.execution.display import duration
+    from prunescope.runs.machine.devices import has_bfloat16
+    from prunescope.runs.store.plan import plan as plan_of
+    from prunescope.studies.precision import InPrecision
+    from prunescope.training.loop import Precision
+
+    found = {run.precision for run in plan.runs if isinstance(run, Recipe)}
+    other: Precision = "bfloat16" if found == {"float32"} else "float32"
+    if clock < WORTH_SECONDS or machine.device != "cpu" or len(found) != 1:
+        return ""
+    if other == "bfloat16" and not has_bfloat16():
+        return ""
+    exchanged = InPrecision(other)
+    rest = plan_of([exchanged(node) for node in plan.nodes.values()], store).feasible()
+    instead = _prepared(rest, store, machine).cost.clock
+    if instead > WORTH * clock:
+        return ""
+    why = "" if has_bfloat16() else "; this processor has no instructions for bfloat16 and emulates it"
+    return (
+        f"With -s precision={other} it would take about {duration(instead)}{why}. Results then differ by rounding, and "
+        "are stored as runs of their own."
+    )
 
 
 def pack_sentences(prepared: Prepared) -> list[str]:

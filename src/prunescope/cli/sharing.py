@@ -57,7 +57,7 @@ def export(
     Example: `prunescope export 3fa9 --to onnx --smaller`, or `prunescope export quickstart --to tensorboard`
     """
     from prunescope.runs.store.housekeeping import find
-    from prunescope.sharing.boards import boards, write
+    from prunescope.sharing.sinks import boards, write
 
     store = options.existing_store(folder)
     if to not in boards():
@@ -77,20 +77,20 @@ def export(
 def _records(orders: list[str | Order], store: Store) -> Iterator[Record]:
     from prunescope.runs.store.housekeeping import find
     from prunescope.sharing.records import of_nodes, of_runs
-    from prunescope.studies.publish import nodes_of
 
     for order in orders:
         if isinstance(order, Order):
-            yield from of_nodes(store, nodes_of(order.study), order.study.name)
+            yield from of_nodes(store, order.study.nodes, order.study.name)
         else:
             yield from of_runs(store, [find(store, order)])
 
 
 def _write_networks(runs: list[str], to: str, out: Path | None, smaller: bool, store: Store) -> None:
+    from prunescope.sharing import exporters
     from prunescope.sharing.export import export as write
-    from prunescope.sharing.export import suffix
+    from prunescope.sharing.leaves import leaf
 
-    ending = suffix(to)
+    ending = leaf(exporters, to).SUFFIX
     file = out if out is not None and out.suffix and not out.is_dir() else None
     if file is not None and len(runs) > 1:
         raise UsageError(f"--out {file} is one file, and there are {len(runs)} runs; name a folder")
@@ -158,19 +158,18 @@ def verify(
 
     Example: `prunescope verify quickstart-bundle --share 0.05`
     """
-    from prunescope.runs.execution.display import shown
+    from prunescope.runs.execution.display import display_on
     from prunescope.runs.graph.nodes import closure
     from prunescope.runs.store.store import Store
     from prunescope.sharing import places, rebuilt
     from prunescope.sharing.bundle import open_bundle, printable
     from prunescope.sharing.verify import verify as compare
-    from prunescope.studies.publish import nodes_of
 
     bundle = open_bundle(places.local(place, folder / "downloads"))
     console = answers()
     console.print(Text(_opened(bundle)), soft_wrap=True)
     built, why = _study(bundle, study, trust or [])
-    nodes = closure(nodes_of(built)) if built is not None else {}
+    nodes = closure(built.nodes) if built is not None else {}
     if built is not None and (others := nodes.keys() - bundle.nodes.keys()):
         built, why = None, f"this version of prunescope builds other nodes for it ({len(others)} of {len(nodes)})"
     if bundle.runs.keys() - nodes.keys():
@@ -178,17 +177,16 @@ def verify(
         nodes = {**nodes, **found}
         for reason in list(dict.fromkeys(refused.values()))[:NAMED]:
             console.print(Text(printable(f"not trained: {reason}")), soft_wrap=True)
-    with shown(messages()) as display:
-        result = compare(
-            bundle,
-            nodes,
-            store=Store(folder / "store"),
-            share=share,
-            seed=seed,
-            study=built,
-            workers=workers,
-            display=display,
-        )
+    result = compare(
+        bundle,
+        nodes,
+        store=Store(folder / "store"),
+        share=share,
+        seed=seed,
+        study=built,
+        workers=workers,
+        display=display_on(messages()),
+    )
     _print(bundle, result, why)
     if not result.agrees:
         raise typer.Exit(1)

@@ -238,6 +238,5 @@ def _left(order: Order, store: Store) -> dict[str, dict[str, int]]:
     """Of each kind of run and reading of a study: how many are needed, stored, failed."""
     from prunescope.cli.plans import groups
     from prunescope.runs.store.plan import plan
-    from prunescope.studies.publish import nodes_of
 
-    return {kind: dict(counts) for kind, counts in groups(plan(nodes_of(order.study), store)).items()}
+    return {kind: dict(counts) for kind, counts in groups(plan(order.study.nodes, store)).items()}

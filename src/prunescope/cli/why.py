@@ -123,7 +123,7 @@ def _study(summary: dict[str, Any], command: str) -> tuple[Study | None, str]:
 
 def _origin(study: Study, places: Any, folder: str) -> Iterator[str]:
     """Readings and runs of a claim or a figure, and how many of the runs the store holds."""
-    from prunescope.runs.store.provenance import runs_of
+    from prunescope.runs.graph.nodes import runs_of
     from prunescope.runs.store.store import Store
 
     name = places if isinstance(places, str) else places[0]

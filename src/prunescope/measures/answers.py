@@ -7,10 +7,11 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from prunescope.base.value import array_digest
+from prunescope.base.digest import array_digest
 
 Numbers = NDArray[np.floating]
 Labels = NDArray[np.int64]
+"""Labels or predictions, numbers of classes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,17 +130,14 @@ def suspected(probability: Numbers, label: Labels) -> Labels:
     return np.asarray(places[np.argsort(own[places], kind="stable")])
 
 
-Predictions = NDArray[np.int64]
-
-
-def modal(predictions: Predictions) -> Predictions:
+def modal(predictions: Labels) -> Labels:
     """The prediction of most networks for each example, of equally many the smaller class: int64 [N] of [R, N]."""
     ordered = np.sort(predictions, axis=0)
     votes = np.stack([(ordered == row).sum(axis=0) for row in ordered])
     return np.asarray(np.take_along_axis(ordered, votes.argmax(axis=0)[None], axis=0)[0])
 
 
-def exemplars(dense: Predictions, pruned: Predictions) -> NDArray[np.bool_]:
+def exemplars(dense: Labels, pruned: Labels) -> NDArray[np.bool_]:
     """The examples whose modal prediction differs between two populations [R, N]: bool [N].
 
     Source: Hooker et al. 2019, section 3 (pruning-identified exemplars).
@@ -148,7 +146,7 @@ def exemplars(dense: Predictions, pruned: Predictions) -> NDArray[np.bool_]:
 
 
 def shares(
-    dense: Predictions, pruned: Predictions | None, *, size: int, generator: torch.Generator, splits: int = 200
+    dense: Labels, pruned: Labels | None, *, size: int, generator: torch.Generator, splits: int = 200
 ) -> NDArray[np.float64]:
     """The share of exemplars between random sets of `size` networks: float64 [splits].
 

@@ -59,8 +59,7 @@ class HessianSpectrum(Measure):
         if self.method == "lanczos":
             pairs = eigenpairs.top(apply, start(around, self.seed), self.count, tolerance=self.tolerance)
         else:
-            drawn = torch.rand(around.dimension, generator=stream(self.seed, "eigenvectors"))
-            first = drawn.to(around.vector(around.params))
+            first = torch.rand(around.dimension, generator=stream(self.seed, "eigenvectors")).to(around.like)
             values, vectors = eigenpairs.deflated(apply, first, self.count, steps=20, tolerance=1e-4)
             residuals = [
                 (apply(v.unsqueeze(0))[0] - value.to(v) * v).norm() for value, v in zip(values, vectors, strict=True)
@@ -80,8 +79,7 @@ class HessianSpectrum(Measure):
 
 def start(around: Surface, seed: int) -> Tensor:
     """A random Gaussian vector [P] over the kept parameters."""
-    drawn = torch.randn(around.dimension, generator=stream(seed, "eigenvectors"))
-    return drawn.to(around.vector(around.params))
+    return torch.randn(around.dimension, generator=stream(seed, "eigenvectors")).to(around.like)
 
 
 class LossAlongEigenvectors(Measure):

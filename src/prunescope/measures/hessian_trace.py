@@ -11,7 +11,7 @@ from prunescope.base.state import Weights
 from prunescope.measures.curvature import estimate, piecewise
 from prunescope.measures.curvature.gradient_norms import Directions, sums
 from prunescope.measures.curvature.products import Matrix, operator
-from prunescope.measures.curvature.surface import Sample, require_evaluation, require_separate, surface
+from prunescope.measures.curvature.surface import Sample, Surface, require_evaluation, require_separate, surface
 from prunescope.measures.gradient_trace import traces
 from prunescope.measures.measure import Measure
 from prunescope.tasks.task import Loss, Problem
@@ -151,6 +151,12 @@ class HessianTraceEstimate(Measure):
         return {**traces(around.by_parameter(traced.diagonal)), "error": traced.error, "examples": around.examples}
 
 
+def is_quick(around: Surface) -> bool:
+    """Whether Tr(H) is exactly that of the Gauss-Newton matrix, and of so few classes that this takes little."""
+    few = len(around.outputs) == 1 and around.outputs[0] <= MOST_CLASSES
+    return few and not around.train and piecewise.holds(around)
+
+
 class HessianTraceOrEstimate(Measure):
     """`HessianTrace` where the network meets its conditions, else `HessianTraceEstimate` with so many probes.
 
@@ -171,9 +177,7 @@ class HessianTraceOrEstimate(Measure):
 
     def measure(self, problem: Problem, weights: Weights) -> dict[str, Tensor]:
         """The trace, its error and its parts. Raises UsageError where there is no second derivative."""
-        around = surface(problem, weights, self.sample)
-        few = len(around.outputs) == 1 and around.outputs[0] <= MOST_CLASSES
-        exact = few and not around.train and piecewise.holds(around)
+        exact = is_quick(surface(problem, weights, self.sample))
         if exact:
             values = HessianTrace(sample=self.sample).measure(problem, weights)
         else:

@@ -176,7 +176,6 @@ class OtherData(Condition):
 
 
 CORRUPTIONS: tuple[type[Corruption], ...] = (GaussianNoise, Blur, Brightness, Contrast, Jpeg)
-SEVERITIES = (1, 2, 3, 4, 5)
 
 
 def corruptions_named(names: bool | str | Sequence[str]) -> dict[str, Corruption]:
@@ -186,7 +185,7 @@ def corruptions_named(names: bool | str | Sequence[str]) -> dict[str, Corruption
     listed = [given] if isinstance(given, str | int) else list(given)
     if odd := [name for name in listed if name not in known]:
         raise UsageError(f"{odd[0]!r} is no corruption; there are {', '.join(known)}")
-    return {f"{name} {severity}": known[name](severity=severity) for name in listed for severity in SEVERITIES}
+    return {f"{name} {severity}": known[name](severity=severity) for name in listed for severity in range(1, 6)}
 
 
 class OutputsUnder(Measure):

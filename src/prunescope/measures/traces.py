@@ -8,11 +8,10 @@ from torch import Tensor
 
 from prunescope.base.state import Weights
 from prunescope.base.streams import stream
-from prunescope.measures.curvature import piecewise
 from prunescope.measures.curvature.gradient_norms import Along, Directions, sums
 from prunescope.measures.curvature.surface import Sample, require_evaluation, surface
 from prunescope.measures.gradient_trace import GradientTrace, slopes, traces
-from prunescope.measures.hessian_trace import MOST_CLASSES, HessianTraceEstimate, eigenpairs, eigenvectors
+from prunescope.measures.hessian_trace import HessianTraceEstimate, eigenpairs, eigenvectors, is_quick
 from prunescope.measures.measure import Measure
 from prunescope.tasks.task import Loss, Problem
 
@@ -49,8 +48,7 @@ class Traces(Measure):
         """Both traces. Raises UsageError in training mode, and where an example has no gradient of its own."""
         require_evaluation(self.sample, "Tr(C)", "")
         around = surface(problem, weights, self.sample)
-        few = len(around.outputs) == 1 and around.outputs[0] <= MOST_CLASSES
-        if not (few and piecewise.holds(around)):
+        if not is_quick(around):
             other = HessianTraceEstimate(sample=self.sample, probes=self.probes, seed=self.seed)
             slope = GradientTrace(sample=self.sample).measure(problem, weights)["trace"]
             found = other.measure(problem, weights)

@@ -2,16 +2,15 @@
 
 from pathlib import Path
 
-import torch
-
 from prunescope.base.errors import PrunescopeError
 from prunescope.base.reference import StateRef
 from prunescope.runs.graph.given import Run
 from prunescope.runs.machine.modules import LoadedModule, loaded
 from prunescope.runs.store.store import Store
 from prunescope.sharing import exporters
-from prunescope.sharing.leaves import leaf, names
+from prunescope.sharing.leaves import leaf
 from prunescope.sharing.network import portable
+from prunescope.tasks.functional import close
 
 CLOSE = 1e-5
 """What a written file computes differs from the network by no more than this, relative to the largest output."""
@@ -23,7 +22,7 @@ def export(
     """Writes a stored network to a file, reads the file and compares its outputs; returns what was written.
 
     state: a run, for its end, or one of its kept states; or the first digits of a run's id.
-    to: a format; see `formats`. smaller: leaves out filters and neurons of which nothing is left.
+    to: a format: safetensors, torch.export or onnx. smaller: leaves out filters and neurons of which nothing is left.
 
     The file takes examples normalized as in training; what else one has to know is in it under "prunescope".
 
@@ -39,8 +38,7 @@ def export(
     try:
         outputs = exporter.write(network, partial)
         expected = network.expected
-        bound = CLOSE * float(expected.abs().max()) + 1e-7
-        if outputs.shape != expected.shape or not torch.allclose(outputs, expected, rtol=0, atol=bound):
+        if not close(outputs, expected, CLOSE):
             gap = float((outputs - expected).abs().max()) if outputs.shape == expected.shape else float("inf")
             raise PrunescopeError(f"{to} computes something else than the network (by {gap:.2g}); nothing was written")
         partial.replace(path)
@@ -52,13 +50,3 @@ def export(
     finally:
         partial.unlink(missing_ok=True)
     return taken
-
-
-def formats() -> list[str]:
-    """The names of all formats of networks."""
-    return names(exporters)
-
-
-def suffix(to: str) -> str:
-    """The ending of a format's files."""
-    return str(leaf(exporters, to).SUFFIX)

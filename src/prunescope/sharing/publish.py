@@ -18,7 +18,6 @@ from prunescope.runs.store.store import Store
 from prunescope.sharing import bundle
 from prunescope.sharing.places import is_remote, upload
 from prunescope.sharing.records import measured
-from prunescope.studies.publish import nodes_of
 from prunescope.studies.publish import publish as write_report
 from prunescope.studies.report import described
 from prunescope.studies.study import Study
@@ -66,7 +65,7 @@ def publish(
 
 
 def _write(root: Path, study: Study, store: Store, command: str, source: Mapping[str, Any]) -> None:
-    every, results = closure(nodes_of(study)), StoredResults(store)
+    every, results = closure(study.nodes), StoredResults(store)
     recipes = [node for node in every.values() if isinstance(node, Recipe)]
     known = store.known_runs(node.id for node in recipes)
     if not known:
@@ -79,7 +78,7 @@ def _write(root: Path, study: Study, store: Store, command: str, source: Mapping
     for run, nodes in measured(every.values()).items():
         if values := {node.id: results[node] for node in nodes if node in results}:
             bundle.write_values(root, run, values)
-    absent = [node.id for node in nodes_of(study) if node not in results]
+    absent = [node.id for node in study.nodes if node not in results]
     facts = {
         "study": study.name,
         "question": study.question,

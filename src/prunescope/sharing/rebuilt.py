@@ -1,8 +1,4 @@
-"""The values of a bundle's nodes, from their texts: what they name is imported only where the reader trusts it.
-
-Belongs here: what may be rebuilt, and the proof that it is the same. Does not belong here: how a value is read from
-plain data (`runs/graph/described.py`).
-"""
+"""The values of a bundle's nodes, from their texts: what they name is imported only where the reader trusts it."""
 
 import importlib
 import json

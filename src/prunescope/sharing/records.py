@@ -1,7 +1,4 @@
-"""Runs as boards show them: settings, curves, results.
-
-Belongs here: plain data from the store. Does not belong here: what a board does with it (`sinks/`).
-"""
+"""Runs as boards show them: settings, curves, results."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping

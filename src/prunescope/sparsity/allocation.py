@@ -42,27 +42,6 @@ def share(shape: Sequence[int], law: Law) -> int:
     return inputs + outputs + sum(kernel)
 
 
-def kept_counts(shapes: Mapping[str, Sequence[int]], *, density: float, law: Law) -> dict[str, int]:
-    """The number of weights that each layer keeps when the network keeps round(density * all weights).
-
-    Args:
-        shapes: shapes of the weights, by name.
-        density: share of all weights that is kept, in (0, 1].
-        law: how densities of layers relate; see `share`.
-
-    Returns: numbers of weights by name; a layer that the law would overfill keeps all its weights.
-    Raises: UsageError for a density outside (0, 1].
-
-    >>> kept_counts({"a": (100, 100), "b": (10, 100)}, density=0.1, law="erdos_renyi")
-    {'a': 710, 'b': 390}
-    """
-    if not 0 < density <= 1:
-        raise UsageError(f"density={density} is no share of weights to keep; give a number in (0, 1]")
-    sizes = {name: prod(shape) for name, shape in shapes.items()}
-    shares = {name: share(shape, law) for name, shape in shapes.items()}
-    return allocate(round(density * sum(sizes.values())), shares, sizes)
-
-
 def allocate(total: int, shares: Mapping[str, int], capacity: Mapping[str, int]) -> dict[str, int]:
     """`total` split in proportion to `shares`, where no part may exceed its capacity.
 

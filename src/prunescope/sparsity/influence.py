@@ -95,7 +95,8 @@ class _Question:
         """
         owner = {i: torch.zeros(len(x), dtype=torch.int64) for i, x in self.alive[0].items()}
         any_change = self.changes(blocks >= 0)
-        for digit, rows in _digits(blocks):
+        for digit in range(int(blocks.max()).bit_length()):
+            rows = (blocks >> digit) & 1 == 1
             ones, others = self.changes(rows), self.changes(~rows)
             if any(bool((ones[i] & others[i]).any()) for i in owner if i != OUTPUT):
                 return None
@@ -108,9 +109,8 @@ class _Question:
         lost = self.killed(_range(0, self.rows, self.rows))
         answer = {}
         for i in self.alive[0]:
-            both = torch.cat([pair[i] for pair in lost], 1)
-            alive = torch.cat([pair[i] for pair in self.alive], 1)
             parts = [pair[i] for pair in lost]
+            both, alive = torch.cat(parts, 1), torch.cat([pair[i] for pair in self.alive], 1)
             constant = torch.stack([x.amax(1) - x.amin(1) <= 1e-5 * x.abs().amax(1) for x in parts]).all(0)
             answer[i] = ((both == 0).all(1) & (alive != 0).any(1), constant)
         return answer
@@ -153,11 +153,6 @@ class _Question:
 def _range(first: int, last: int, size: int) -> Tensor:
     places = torch.arange(size)
     return (places >= first) & (places < last)
-
-
-def _digits(blocks: Tensor) -> Iterator[tuple[int, Tensor]]:
-    for digit in range(int(blocks.max()).bit_length()):
-        yield digit, (blocks >> digit) & 1 == 1
 
 
 def _ranked(label: Tensor) -> Tensor:

@@ -90,11 +90,7 @@ def remove_count(amount: Amount, masks: Masks, event: int, events: int) -> int:
 
     amount: the rule.
     masks: the masks before the event.
-
-    Raises UsageError unless 1 <= event <= events.
     """
-    if not 1 <= event <= events:
-        raise UsageError(f"event={event} of events={events}; events are counted from 1 to their number")
     remaining = tree.kept(masks)
     return remaining - amount.remaining_after(remaining, total=tree.size(masks), event=event, events=events)
 

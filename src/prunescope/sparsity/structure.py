@@ -144,7 +144,7 @@ class Structure:
             elif lacking := [part.name for part in units.weights if part.name not in prunable]:
                 others[layer] = f"{lacking[0]} is not among the prunable tensors"
         kept = {layer: units for layer, units in self.units.items() if layer not in others}
-        return Structure(kept, {layer: others[layer] for layer in others})
+        return Structure(kept, others)
 
 
 def removed_units(masks: Tree, units: Units) -> Tensor:

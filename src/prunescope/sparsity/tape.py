@@ -13,6 +13,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from prunescope.base.errors import UsageError
 from prunescope.base.passes import Watched
+from prunescope.sparsity.structure import gates
 
 ATEN = torch.ops.aten
 FORWARD = dict.fromkeys((ATEN.linear, ATEN.conv1d, ATEN.conv2d, ATEN.conv3d), (1, 2, 0, (0, 1)))
@@ -224,12 +225,12 @@ def _record(module: nn.Module, example: Tensor, sign: int, keep_values: bool) ->
     try:
         with torch.inference_mode():
             leaves = dict(_random_leaves(module, numbers))
-            gates = {_storage(leaf): key for key, leaf in leaves.items() if _is_gate(key, leaf)}
+            switches = {_storage(leaf): key for key, leaf in gates(leaves).items()}
             x = example[:2].detach().cpu().clone()
             if x.is_floating_point() and not keep_values:
                 x = sign * numbers.positive(x)
             names = {id(leaves[key]): key for key, _ in module.named_parameters()}
-            with _Recorder(names, gates, numbers) as recorder:
+            with _Recorder(names, switches, numbers) as recorder:
                 outputs = torch.func.functional_call(module, leaves, (x,))
     finally:
         torch.backends.mha.set_fastpath_enabled(fastpath)
@@ -253,7 +254,3 @@ def _random_leaves(module: nn.Module, numbers: _Numbers) -> Iterator[tuple[str, 
 
 def _storage(leaf: Tensor) -> int:
     return leaf.untyped_storage().data_ptr()
-
-
-def _is_gate(name: str, leaf: Tensor) -> bool:
-    return name.rpartition(".")[2] == "gate" and leaf.dtype == torch.bool

@@ -15,7 +15,7 @@ import numpy as np
 from prunescope.base.errors import PrunescopeError, TooFewReplicates, UsageError
 from prunescope.studies import statistics
 from prunescope.studies.quantity import Estimate, Estimated, Quantity, nodes_of
-from prunescope.studies.region import Outcome, Region, TwoSided
+from prunescope.studies.region import Outcome, Region
 from prunescope.studies.results import Node, Numbers, Results
 from prunescope.studies.rule import NONE, Rule
 from prunescope.studies.share import Among
@@ -83,7 +83,7 @@ class Claim:
     def __post_init__(self) -> None:
         if not isinstance(self.quantity, Quantity | Estimated):
             raise UsageError(f"claim {self.name!r} is about {self.quantity!r}; give a Quantity, such as ps.column(...)")
-        if not hasattr(self.region, "by_interval"):
+        if not isinstance(self.region, Region):
             raise UsageError(
                 f"claim {self.name!r} has the region {self.region!r}; give one, such as ps.Direction('less')"
             )
@@ -114,7 +114,7 @@ class Verdict:
     why: the region and the interval, or what is in the way of a judgement.
     values: the claim's numbers; of several parts the mean over replicates of each.
     interval: of the claimed quantity; None where there is no number.
-    p: for the claimed region, one-sided but for `TwoSided`; None where there is no number.
+    p: for the claimed region, see `Region.p_value`; None where there is no number.
     p_holm: p adjusted for all judged claims of the study.
     estimate: of an `Estimated` quantity, what it is estimated from; its values are not listed.
     extent: how the study stands to the paper's own settings, see `Extent`; empty for nothing to say.
@@ -150,10 +150,8 @@ class Verdict:
 
         A p of one side says nothing of "contradicted", which then is not corrected.
         """
-        tested = self.interval_rule == "reproduced" or (
-            self.interval_rule == "contradicted" and isinstance(self.claim.region, TwoSided)
-        )
-        return tested and self.p_holm is not None and self.p_holm > SIGNIFICANT
+        tested = ("reproduced", "contradicted") if self.claim.region.two_sided else ("reproduced",)
+        return self.interval_rule in tested and self.p_holm is not None and self.p_holm > SIGNIFICANT
 
     @property
     def stands(self) -> bool:
@@ -188,20 +186,20 @@ def judge(claim: Claim, results: Results, rule: Rule | None = None) -> Verdict:
         blocking = [condition for condition in claim.preconditions if condition.blocks]
         obstacle = _first_failing(blocking, results)
         cautions = unmet([condition for condition in claim.preconditions if not condition.blocks], results)
-    except TooFewReplicates as problem:
-        return _unjudged(claim, "not run", str(problem))
-    except UsageError:
-        raise
     except PrunescopeError as problem:
+        if isinstance(problem, UsageError) and not isinstance(problem, TooFewReplicates):
+            raise
         return _unjudged(claim, "not run", str(problem))
     if isinstance(read, Estimate):
-        verdict = _estimated(claim, read)
+        verdict = replace(_decided(claim, read.interval, NONE), estimate=read)
     elif short := _too_little(claim, values):
         outcome: Outcome = "too few replicates" if 0 < len(values) < _needed(claim) else "not run"
         outcome = "not judgeable at this scale" if obstacle else outcome
         return _unjudged(claim, outcome, obstacle or short, values)
     else:
-        verdict = _decided(claim, values, NONE if rule is None else rule.outcome(claim, values, results))
+        by_paper = NONE if rule is None else rule.outcome(claim, values, results)
+        verdict = _decided(claim, claim.region.interval(values), by_paper)
+        verdict = replace(verdict, values=_shown(values), p=claim.region.p_value(values))
     if obstacle:
         verdict = replace(
             verdict,
@@ -244,21 +242,11 @@ def unmet(cautions: Iterable[Precondition], results: Results) -> tuple[str, ...]
     return tuple(dict.fromkeys(text for text in problems if text))
 
 
-def _decided(claim: Claim, values: Numbers, by_paper: Outcome) -> Verdict:
-    interval = claim.region.interval(values)
-    outcome, why = _by_interval(claim.region, interval)
-    return Verdict(claim, by_paper, outcome, why, _shown(values), interval, p=claim.region.p_value(values))
-
-
-def _estimated(claim: Claim, estimate: Estimate) -> Verdict:
-    outcome, why = _by_interval(claim.region, estimate.interval)
-    return Verdict(claim, NONE, outcome, why, interval=estimate.interval, estimate=estimate)
-
-
-def _by_interval(region: Region, interval: Interval) -> tuple[Outcome, str]:
-    outcome = region.by_interval(interval)
+def _decided(claim: Claim, interval: Interval, by_paper: Outcome) -> Verdict:
+    outcome = claim.region.by_interval(interval)
     where = {"reproduced": "wholly inside", "contradicted": "wholly outside"}.get(outcome, "partly inside")
-    return outcome, f"Claimed: {region}. The {100 * interval.level:.0f} % interval is {where} of that"
+    why = f"Claimed: {claim.region}. The {100 * interval.level:.0f} % interval is {where} of that"
+    return Verdict(claim, by_paper, outcome, why, interval=interval)
 
 
 def _needed(claim: Claim) -> int:

@@ -21,6 +21,7 @@ from prunescope.base.errors import TooFewReplicates, UsageError
 from prunescope.studies.results import Numbers
 from prunescope.studies.statistics import Interval
 
+LEVEL = 0.95
 Unit = Literal["run", "seed", "arm", "arm and seed"]
 """What is drawn with replacement: points; whole seeds; whole arms; arms and seeds.
 
@@ -119,7 +120,9 @@ def r_partial(points: Points, weights: Numbers) -> Numbers:
 
 def between_arms(points: Points) -> Correlation:
     """Pearson's r of the arms' means: n is the number of arms."""
-    return pearson(_arm_means(points))
+    arms = _numbered(points.arm)
+    x, y = (np.bincount(arms, weights=v) / np.bincount(arms) for v in (points.x, points.y))
+    return pearson(Points(x, y, range(len(x)), range(len(x))))
 
 
 def within_arms(points: Points) -> Correlation:
@@ -128,8 +131,8 @@ def within_arms(points: Points) -> Correlation:
     return _partial(points.x, points.y, np.eye(arms.max(initial=0) + 1)[arms][:, 1:])
 
 
-def fisher_interval(correlation: Correlation, *, level: float = 0.95) -> Interval:
-    """Fisher's interval of Pearson's r, for independent points: tanh(atanh r ± z / sqrt(n - 3)).
+def fisher_interval(correlation: Correlation) -> Interval:
+    """Fisher's 95 % interval of Pearson's r, for independent points: tanh(atanh r ± z / sqrt(n - 3)).
 
     NaN ends for fewer than four points. Source: Fisher 1915, as pingouin.
     """
@@ -137,10 +140,10 @@ def fisher_interval(correlation: Correlation, *, level: float = 0.95) -> Interva
 
     r_value, n = correlation.estimate, correlation.n
     if n < 4 or not np.isfinite(r_value):
-        return Interval(r_value, float("nan"), float("nan"), level)
-    half = float(stats.norm.ppf((1 + level) / 2)) / np.sqrt(n - 3)
+        return Interval(r_value, float("nan"), float("nan"), LEVEL)
+    half = float(stats.norm.ppf((1 + LEVEL) / 2)) / np.sqrt(n - 3)
     centre = np.arctanh(np.clip(r_value, -1 + 1e-15, 1 - 1e-15))
-    return Interval(r_value, float(np.tanh(centre - half)), float(np.tanh(centre + half)), level)
+    return Interval(r_value, float(np.tanh(centre - half)), float(np.tanh(centre + half)), LEVEL)
 
 
 def bootstrap(
@@ -150,19 +153,18 @@ def bootstrap(
     *,
     unit: Unit = "arm and seed",
     resamples: int = 2000,
-    level: float = 0.95,
 ) -> Interval:
-    """Percentile interval of a statistic over resamples of the stated unit; resamples without a value are left out.
+    """95 % percentile interval of a statistic over resamples of the unit; resamples without a value are left out.
 
     Source: Efron 1979; resampling of whole groups: Davison and Hinkley 1997, section 3.8.
     """
     draws = statistic(points, _resamples(points, unit, generator, resamples))
     values, (estimate,) = draws[np.isfinite(draws)], statistic(points, np.ones((1, len(points)))).tolist()
-    tail = (1.0 - level) / 2.0
+    tail = (1.0 - LEVEL) / 2.0
     if len(values) < resamples / 2:
-        return Interval(estimate, float("nan"), float("nan"), level)
+        return Interval(estimate, float("nan"), float("nan"), LEVEL)
     low, high = np.quantile(values, [tail, 1.0 - tail])
-    return Interval(estimate, float(low), float(high), level)
+    return Interval(estimate, float(low), float(high), LEVEL)
 
 
 def pseudo_values(points: Points, statistic: Statistic) -> Numbers:
@@ -221,13 +223,6 @@ def _r(left: Numbers, right: Numbers, points: Points, weights: Numbers) -> Numbe
     spread = (sizes[0] > least * largest[0]) & (sizes[1] > least * largest[1])
     product = np.where(spread, sizes[0] * sizes[1], 1.0)
     return np.where(spread, np.clip((left * right).sum(1) / product, -1.0, 1.0), np.nan)
-
-
-def _arm_means(points: Points) -> Points:
-    arms = list(dict.fromkeys(points.arm))
-    rows = [[i for i, own in enumerate(points.arm) if own == arm] for arm in arms]
-    x, y = (np.array([v[row].mean() for row in rows]) for v in (points.x, points.y))
-    return Points(x, y, tuple(arms), tuple(range(len(arms))))
 
 
 def _resamples(points: Points, unit: Unit, generator: torch.Generator, count: int) -> Numbers:

@@ -106,18 +106,14 @@ def band(plot: Lines, curve: Curve) -> tuple[Numbers, Numbers]:
         elif plot.band == "std":
             edges.append((finite.mean() - finite.std(ddof=1), finite.mean() + finite.std(ddof=1)))
         elif plot.band == "bootstrap":
-            edges.append(_bootstrapped(finite))
+            # The same draws at every point and in every figure.
+            interval = statistics.bootstrap_interval(finite, stream(0, "band"), resamples=500)
+            edges.append((interval.low, interval.high))
         else:
             interval = statistics.t_interval(finite)
             edges.append((interval.low, interval.high))
     low, high = np.array(edges, dtype=np.float64).T
     return low, high
-
-
-def _bootstrapped(values: Numbers) -> tuple[float, float]:
-    """The ends of the 95 % bootstrap interval of the mean; the same draws at every point and in every figure."""
-    interval = statistics.bootstrap_interval(values, stream(0, "band"), resamples=500)
-    return interval.low, interval.high
 
 
 def _range(curves: list[Curve]) -> tuple[float, float]:

@@ -20,8 +20,9 @@ def panels(plot: Plot, table: Table, *, name: str) -> list[str]:
 
     Raises UsageError for a table that lacks a column or has nothing to draw, DataError for images that are not there.
     """
-    laid_out = panels_of(plot, table)
-    return plots.elements(laid_out.drawers, name=name, size=laid_out.size)
+    made = panels_of(plot, table)
+    drawers = enumerate(made.drawers.items())
+    return [plots.drawn(panel, draw, name=f"{name}-{number}", size=made.size) for number, (panel, draw) in drawers]
 
 
 class Svg(str):

@@ -51,9 +51,7 @@ class Epochs:
         """
         if not self.event.any():
             return 100.0
-        values = self.stability()
-        finite = values[np.isfinite(values)]
-        return float(finite.mean()) if len(finite) else float("nan")
+        return _mean_of_finite(self.stability())
 
     def drops(self) -> Numbers:
         """t_pre - t_post of every event, percentage points. Source: Bartoldson et al. 2019, section 3.1."""
@@ -84,7 +82,7 @@ class Epochs:
         """
         if not self.event.any():
             return 0.0
-        last = int(np.flatnonzero(self.event)[-1])
+        last = self.last_event
         earlier = self.after[last - 1] if last else self.before[last]
         return float(earlier - self.after[last])
 
@@ -125,15 +123,18 @@ class Epochs:
 
     def mean_recovery(self) -> float:
         """Mean of `recovery` over the events from which accuracy came back; NaN without one."""
-        waits = self.recovery()
-        finite = waits[np.isfinite(waits)]
-        return float(finite.mean()) if len(finite) else float("nan")
+        return _mean_of_finite(self.recovery())
 
     def recovered(self, *, within: float = np.inf) -> float:
         """Percent of events from which accuracy came back, within so many epochs; 100 without any events."""
         waits = self.recovery()
         recovered = waits[np.isfinite(waits)]
         return 100 * float((recovered <= within).sum()) / len(waits) if len(waits) else 100.0
+
+
+def _mean_of_finite(values: Numbers) -> float:
+    finite = values[np.isfinite(values)]
+    return float(finite.mean()) if len(finite) else float("nan")
 
 
 def epochs(trace: Values) -> Epochs:

@@ -1,7 +1,6 @@
 """What a page shows of a figure when somebody points at it: the numbers and the runs of every drawn point.
 
-Belongs here: from a figure's rows to plain data, in the order in which `plots.py` and `scatters.py` draw points. Does
-not belong here: drawing, or what the page does with it (`templates/report.js`).
+Points are in the order in which `plots.py` and `scatters.py` draw them; `templates/report.js` shows them.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,10 +1,7 @@
-"""How much of a paper's experiment a study runs, in the words that stand beside each of its verdicts.
-
-Belongs here: the scale, what was cut from the paper's own settings, the data. Does not belong here: judging.
-"""
+"""How much of a paper's experiment a study runs, in the words that stand beside each of its verdicts."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from prunescope.base.value import Value
@@ -54,10 +51,6 @@ class Extent:
             )
             if shown
         )
-
-    def on(self, data: tuple[str, ...]) -> "Extent":
-        """The same on data that are not the published files."""
-        return replace(self, data=data)
 
 
 def extent(

@@ -76,18 +76,14 @@ def membership(parts: Sequence[Part]) -> NDArray[np.bool_]:
     return np.stack([part.rows for part in parts], axis=1)
 
 
-def check_name(name: str) -> None:
-    """Raises UsageError for a column of groups whose name the report needs itself."""
-    if not isinstance(name, str) or name in ("all", "class", "difficulty") or " × " in name or not name.strip():
-        raise UsageError(f"groups cannot be called {name!r}, as the report calls its own; choose another name")
-
-
 def column(name: str, values: ArrayLike, examples: int) -> Column:
     """A user's column. values: a text or a whole number an example, [N].
 
-    Raises UsageError for another length, missing values, floating numbers, a single group and groups of one example.
+    Raises UsageError for a name that the report needs itself, another length, missing values, floating numbers, a
+    single group and groups of one example.
     """
-    check_name(name)
+    if not isinstance(name, str) or name in ("all", "class", "difficulty") or " × " in name or not name.strip():
+        raise UsageError(f"groups cannot be called {name!r}, as the report calls its own; choose another name")
     given = np.asarray(values, dtype=object if isinstance(values, Sequence) else None)
     if given.shape != (examples,):
         raise UsageError(f"groups[{name!r}] has shape {given.shape} for {examples} examples; give one an example")

@@ -14,8 +14,6 @@ from prunescope.base.streams import derived
 from prunescope.base.value import Value
 from prunescope.runs.graph.nodes import closure
 from prunescope.runs.graph.recipe import Everything, Fresh, Recipe
-from prunescope.studies.claim import Claim
-from prunescope.studies.region import Direction, TwoSided
 from prunescope.studies.results import Node, Results
 from prunescope.studies.study import Study
 from prunescope.studies.substitution import Substitution, substituted
@@ -34,14 +32,6 @@ def null_world(study: Study) -> Study:
     )
 
 
-def claims_difference(claim: Claim) -> bool:
-    """Whether it says that something is more or less than something else, which must not be decided in a null world."""
-    region = claim.region
-    if not isinstance(region, Direction) or type(region) not in (Direction, TwoSided):
-        return False  # a median, or a correlation
-    return region.than == 0.0 and not region.or_matches
-
-
 class _Untreated(Substitution):
     """From a node to the node of the untreated network that stands for it.
 
@@ -51,7 +41,7 @@ class _Untreated(Substitution):
     def __init__(self, nodes: Iterable[Node]) -> None:
         super().__init__()
         self._widest: dict[str, float] = {}
-        for node in closure(nodes).values():  # type: ignore[arg-type]  # a study's nodes are values
+        for node in closure(nodes).values():
             if isinstance(node, Recipe) and (scale := _scale(node)) is not None:
                 family = _family(node)
                 self._widest[family] = max(scale, self._widest.get(family, scale))

@@ -173,10 +173,8 @@ def dispersions(dense: Flags, member: Flags, family: NDArray[np.int64]) -> tuple
     return np.maximum(1.0, (degrees * own + PRIOR * usual) / (degrees + PRIOR)), degrees + PRIOR
 
 
-def by_halves(
-    statistic: Callable[[NDArray[np.int64]], float], examples: int, generator: torch.Generator, *, level: float = LEVEL
-) -> Interval:
-    """The interval of a number that is no mean, such as a difference of calibration errors: by random halves.
+def by_halves(statistic: Callable[[NDArray[np.int64]], float], examples: int, generator: torch.Generator) -> Interval:
+    """The 95 % interval of a number that is no mean, such as a difference of calibration errors: by random halves.
 
     How far the number of a random half is from that of all examples is distributed as how far that of all is from the
     truth. Unlike a bootstrap, a half has no example twice, which a debiased number would take for certainty.
@@ -187,18 +185,18 @@ def by_halves(
     """
     estimate = statistic(np.arange(examples))
     halves = (torch.randperm(examples, generator=generator).numpy()[: examples // 2] for _ in range(DRAWS // 4))
-    tail = (1 - level) / 2
+    tail = (1 - LEVEL) / 2
     low, high = np.quantile([statistic(half) for half in halves], [tail, 1 - tail])
-    return Interval(estimate, float(2 * estimate - high), float(2 * estimate - low), level)
+    return Interval(estimate, float(2 * estimate - high), float(2 * estimate - low), LEVEL)
 
 
-def smallest_visible(changes: Numbers, *, power: float = 0.8, level: float = LEVEL) -> float:
-    """The smallest mean change that these examples would have shown with probability `power`: (z + z) s / sqrt(n).
+def smallest_visible(changes: Numbers) -> float:
+    """The smallest mean change that these examples would have shown with probability 0.8: (z + z) s / sqrt(n).
 
     changes: [N] in [-1, 1]; s counts one example more that was lost and one that was won.
     """
     error = math.sqrt((float((changes**2).sum()) + 2) / (len(changes) + 2) / (len(changes) + 2))
-    return (_normal((1 + level) / 2) + _normal(power)) * error
+    return (_normal((1 + LEVEL) / 2) + _normal(0.8)) * error
 
 
 def examples_needed(family: Family, bound: float, examples: int) -> int | None:

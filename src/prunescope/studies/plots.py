@@ -3,8 +3,7 @@
 Belongs here: what every plot shares (colours, axes, text of an SVG) and the drawing of `Lines`. Does not
 belong here: what is drawn (`figure.py`), the drawing of `Map` (`maps.py`), or any file on disk (`report.py`).
 
-Text and axes are drawn in `currentColor` on a transparent ground, so that one SVG serves light and dark
-pages. The
+Text and axes are drawn in `currentColor` on a transparent ground, so that one SVG serves light and dark pages. The
 bytes are the same from run to run: no date, and ids derived from the name.
 """
 
@@ -76,14 +75,8 @@ class Panels:
     size: tuple[float, float] = PANEL
 
 
-def elements(drawers: Mapping[str, Drawer], *, name: str, size: tuple[float, float] = PANEL) -> list[str]:
-    """One SVG element a panel, for the page to lay out; ids on one page are kept apart by `name`."""
-    return [
-        _drawn(panel, draw, name=f"{name}-{index}", size=size) for index, (panel, draw) in enumerate(drawers.items())
-    ]
-
-
-def _drawn(panel: str, draw: Drawer, *, name: str, size: tuple[float, float]) -> str:
+def drawn(panel: str, draw: Drawer, *, name: str, size: tuple[float, float]) -> str:
+    """One panel as an SVG element, for the page to lay out; its ids begin with `name`."""
     style: Any = {**_STYLE, "svg.hashsalt": name}
     with matplotlib.rc_context(style):
         canvas = Canvas(figsize=size, dpi=72)

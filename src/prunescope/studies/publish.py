@@ -3,10 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
 
 from prunescope.base.errors import UsageError
-from prunescope.base.value import Value
 from prunescope.runs.graph.given import Run
 from prunescope.runs.graph.nodes import Measured
 from prunescope.runs.graph.recipe import Recipe
@@ -32,14 +30,14 @@ def publish(study: Study, store: Store, folder: Path, *, command: str = "", regi
     Raises UsageError where nothing of the study is stored.
     """
     registered = registered or study
-    planned, results = plan(nodes_of(study), store), StoredResults(store)
+    planned, results = plan(study.nodes, store), StoredResults(store)
     pieces = {key for key, node in planned.nodes.items() if isinstance(node, Recipe | Measured)}
     if pieces and pieces <= planned.work.keys():
         how = f"`{command}` runs it" if command else "`ps.ensure(study.nodes, store=...)` makes it"
         raise UsageError(f"nothing of {study.name} under these settings is stored in {store.url}; {how}")
     study, data = replace(study, notes=(*study.notes, *stored_notes(planned.runs, store))), variants(planned.runs)
     if study.extent:
-        study = replace(study, extent=study.extent.on(data))
+        study = replace(study, extent=replace(study.extent, data=data))
     else:
         study = replace(study, notes=(*study.notes, *(f"Data: {text}." for text in data)))
     curves = [node for figure in study.figures for nodes in figure.lineage.values() for node in nodes]
@@ -71,8 +69,3 @@ def report(study: Study, folder: Path | str | None = None, *, store: Store | Pat
     """
     opened = store if isinstance(store, Store) else Store(Path(store))
     return publish(study, opened, Path(folder or Path(REPORTS) / study.name))
-
-
-def nodes_of(study: Study) -> list[Value]:
-    """The nodes of a study as the values that `runs` works with."""
-    return cast(list[Value], list(study.nodes))

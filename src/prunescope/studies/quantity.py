@@ -10,7 +10,7 @@ A study computes the nodes of its quantities and no others, so no claim can be a
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,6 +18,8 @@ from numpy.typing import ArrayLike, NDArray
 from prunescope.base.errors import UsageError
 from prunescope.studies.results import Node, Numbers, Results, scalar
 from prunescope.studies.statistics import Interval
+
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,22 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class Estimated:
+class _Read(Generic[Found]):
+    """A function of results, with the nodes whose results it reads."""
+
+    label: str
+    unit: str
+    nodes: tuple[Node, ...]
+    of: Callable[[Results], Found]
+
+    @property
+    def described(self) -> str:
+        """Unit and label, as they are printed beside a number."""
+        return ", ".join(filter(None, (self.unit, self.label)))
+
+
+@dataclass(frozen=True)
+class Estimated(_Read[Estimate]):
     """A function of results with the nodes it reads, like a `Quantity`, that brings its own interval.
 
     A claim about a `Quantity` speaks of other seeds. An `Estimated` speaks of other examples of the same kind (its
@@ -47,23 +64,13 @@ class Estimated:
     of: from results to the estimate; raises a PrunescopeError that says why where there is none.
     """
 
-    label: str
-    unit: str
-    nodes: tuple[Node, ...]
-    of: Callable[[Results], Estimate]
-
     def __call__(self, results: Results) -> Estimate:
         """The estimate. Raises a PrunescopeError where a node has no result."""
         return self.of(results)
 
-    @property
-    def described(self) -> str:
-        """Unit and label, as they are printed beside a number."""
-        return ", ".join(filter(None, (self.unit, self.label)))
-
 
 @dataclass(frozen=True)
-class Quantity:
+class Quantity(_Read[ArrayLike]):
     """A function of results, with the nodes whose results it reads.
 
     label: what it is of ("pruned at its best"); differences put labels together. It may be empty.
@@ -71,11 +78,6 @@ class Quantity:
     nodes: all that must be computed before it can be read.
     of: from results to [replicates], or to [replicates, parts] where there are several numbers a replicate.
     """
-
-    label: str
-    unit: str
-    nodes: tuple[Node, ...]
-    of: Callable[[Results], ArrayLike]
 
     def __call__(self, results: Results) -> NDArray[Any]:
         """Its value: [replicates] or [replicates, parts]. Raises a PrunescopeError where a node has no result."""
@@ -100,11 +102,6 @@ class Quantity:
     def named(self, label: str | None = None, unit: str | None = None) -> "Quantity":
         """The same numbers under another label or unit."""
         return replace(self, label=self.label if label is None else label, unit=self.unit if unit is None else unit)
-
-    @property
-    def described(self) -> str:
-        """Unit and label, as they are printed beside a number."""
-        return ", ".join(filter(None, (self.unit, self.label)))
 
 
 def _paired(first: Numbers, second: Numbers) -> Numbers:
@@ -150,10 +147,7 @@ def arrays(nodes: Iterable[Node], name: str, *, scale: float = 1.0, label: str =
 
     def values(results: Results) -> Numbers:
         rows = [np.asarray(results[node][name], dtype=np.float64) for node in listed]
-        shapes = {row.shape for row in rows if row.ndim}
-        if len(shapes) > 1:
-            raise UsageError(f"arrays {name!r} of shapes {sorted(shapes)} do not line up over replicates")
-        return scale * np.stack([np.broadcast_to(row, next(iter(shapes), ())) for row in rows])
+        return scale * _lined_up(rows, f"arrays {name!r}")
 
     return Quantity(label, unit, listed, values)
 
@@ -173,13 +167,17 @@ def each(function: Callable[..., ArrayLike], *nodes: Iterable[Node], label: str 
         return function(*read) if all(node in results for node in row) else math.nan
 
     def values(results: Results) -> NDArray[Any]:
-        rows_of_values = [np.asarray(value(results, row)) for row in rows]
-        shapes = {array.shape for array in rows_of_values if array.ndim}
-        if len(shapes) > 1:
-            raise UsageError(f"arrays of shapes {sorted(shapes)} do not line up over replicates")
-        return np.stack([np.broadcast_to(array, next(iter(shapes), ())) for array in rows_of_values])
+        return _lined_up([np.asarray(value(results, row)) for row in rows], "arrays")
 
     return Quantity(label, unit, tuple(node for row in rows for node in row), values)
+
+
+def _lined_up(rows: Sequence[NDArray[Any]], what: str) -> NDArray[Any]:
+    """The arrays of all replicates as one, [R, ...]; the one number of a gap stands for as many as others have."""
+    shapes = {row.shape for row in rows if row.ndim}
+    if len(shapes) > 1:
+        raise UsageError(f"{what} of shapes {sorted(shapes)} do not line up over replicates")
+    return np.stack([np.broadcast_to(row, next(iter(shapes), ())) for row in rows])
 
 
 def combined(function: Callable[..., ArrayLike], *quantities: Quantity, label: str = "", unit: str = "") -> Quantity:

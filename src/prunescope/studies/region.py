@@ -4,14 +4,16 @@
 `by_interval` says "reproduced" only if all of the confidence interval lies inside, "contradicted" only if none does.
 """
 
-from dataclasses import KW_ONLY, dataclass
-from typing import ClassVar, Literal, Protocol
+import math
+from abc import ABC, abstractmethod
+from dataclasses import KW_ONLY, dataclass, replace
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 
 from prunescope.base.errors import UsageError
 from prunescope.studies import statistics
-from prunescope.studies.looks import repeated_p
+from prunescope.studies.looks import repeated_level, repeated_p
 from prunescope.studies.results import Numbers
 from prunescope.studies.statistics import Interval
 
@@ -26,45 +28,58 @@ Outcome = Literal[
 ]
 
 
-class Region(Protocol):
-    """A claimed set of values, a frozen dataclass.
+class Region(ABC):
+    """A claimed set of values; a subclass is a frozen dataclass.
 
-    fewest: the smallest sample it can be decided from.
+    level: of the confidence interval.
+    two_sided: whether p is small for a "contradicted", too, so that Holm's correction is for that as well.
     """
 
-    fewest: ClassVar[int]
+    two_sided: ClassVar[bool] = False
+    level: float
 
     @property
-    def level(self) -> float:
-        """Of the confidence interval."""
-        ...
+    def fewest(self) -> int:
+        """The smallest sample it can be decided from."""
+        return 2
 
+    @abstractmethod
     def by_paper(self, values: Numbers) -> Outcome:
         """The outcome by the paper's own rule."""
 
+    @abstractmethod
     def by_interval(self, interval: Interval) -> Outcome:
         """The outcome of comparing the whole interval with the region."""
 
+    @abstractmethod
     def interval(self, values: Numbers) -> Interval:
         """The confidence interval of the claimed quantity."""
 
+    @abstractmethod
     def p_value(self, values: Numbers) -> float:
-        """p-value against "outside the region": one-sided, but for `TwoSided`."""
+        """p-value against "outside the region": one-sided, unless the region is `two_sided`."""
+
+    def at_looks(self, at: tuple[int, ...]) -> Self:
+        """The same with an interval that holds at all these numbers of replicates together.
+
+        Each look gets an equal part of the error. Source: Bonferroni's inequality.
+        """
+        return self._at(1.0 - (1.0 - self.level) / len(at))
+
+    def _at(self, level: float) -> Self:
+        return replace(self, level=level)  # type: ignore[type-var]  # a dataclass
 
 
-class _Mean:
-    """What regions of a mean share: Student's interval, and no judgement on a single replicate."""
-
-    fewest: ClassVar[int] = 2
-
-    @property
-    def level(self) -> float:
-        """Of the interval."""
-        raise NotImplementedError
+class _Mean(Region):
+    """What regions of a mean share: Student's interval."""
 
     def interval(self, values: Numbers) -> Interval:
         """Student's interval of the mean."""
         return statistics.t_interval(values, level=self.level)
+
+    def at_looks(self, at: tuple[int, ...]) -> Self:
+        """See `Region.at_looks`; at the `repeated_level`."""
+        return self._at(repeated_level(self.level, at))
 
 
 @dataclass(frozen=True)
@@ -137,8 +152,13 @@ class TwoSided(Direction):
     looks: numbers of replicates at which it is judged; p holds at all of them. None: it is judged once.
     """
 
+    two_sided: ClassVar[bool] = True
     _: KW_ONLY
     looks: tuple[int, ...] = ()
+
+    def at_looks(self, at: tuple[int, ...]) -> Self:
+        """The same with an interval and a p that hold at all looks."""
+        return replace(super().at_looks(at), looks=at)
 
     def p_value(self, values: Numbers) -> float:
         """Two-sided p-value of a mean that is not `than`."""
@@ -159,10 +179,15 @@ class MedianDirection(Direction):
     exact whatever the distribution (order statistics, sign test). Papers' rule: the sample's median, by itself.
     """
 
-    fewest: ClassVar[int] = 6
-
     def __str__(self) -> str:
         return f"median {super().__str__()}"
+
+    @property
+    def fewest(self) -> int:
+        """As many as have an interval at the level: from the smallest value to the largest."""
+        return math.ceil(1.0 - math.log2(1.0 - self.level))
+
+    at_looks = Region.at_looks
 
     def by_paper(self, values: Numbers) -> Outcome:
         """Reproduced or contradicted by the side of the sample's median; inconclusive on the number itself."""

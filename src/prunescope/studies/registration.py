@@ -1,7 +1,5 @@
 """What a study claimed before its first run, kept in the store, and what was changed after it.
 
-Belongs here: the digest of a claim, writing it down once, comparing. Does not belong here: how it is printed.
-
 A registration lies in `registered/<study>.<settings>.json` of the store and is never rewritten. It holds the sentence,
 the region, the preconditions and the nodes of every claim, and the paper's rule; not how numbers are computed from
 the nodes.
@@ -10,10 +8,9 @@ the nodes.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any
 
 from prunescope.base.digest import text_digest
-from prunescope.base.value import Value
 from prunescope.runs.store.results import StoredResults
 from prunescope.runs.store.sealed import record_bytes
 from prunescope.runs.store.store import Store, file_name
@@ -45,7 +42,7 @@ def register(study: Study, store: Store) -> None:
     results = StoredResults(store)
     record = {
         "when": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "there": sum(cast(Value, node) in results for node in nodes.values()),
+        "there": sum(node in results for node in nodes.values()),
         "of": len(nodes),
         "rule": study.rule.name if study.rule else "",
         "claims": {claim.name: _record(claim) for claim in study.claims},
@@ -54,9 +51,9 @@ def register(study: Study, store: Store) -> None:
 
 
 def registration(study: Study, store: Store) -> Registration | None:
-    """What was registered of a study under its settings, beside what it claims now; None where nothing was."""
+    """What was registered of a study under its settings, beside what it claims now; None where nothing was or is."""
     record: dict[str, Any] | None = store.record(_key(study))
-    if not record:
+    if not record or not (record["claims"] or study.claims):
         return None
     before: dict[str, Any] = record["claims"]
     now = {claim.name: _record(claim) for claim in study.claims}

@@ -1,7 +1,6 @@
 """The report of a study: one page that stands alone, with the figures, data and verdicts beside it as files.
 
-Belongs here: what the report says, and writing it; the only part of the studies that touches the disk. Does
-not
+Belongs here: what the report says, and writing it; the only part of the studies that touches the disk. Does not
 belong here: judging (`claim.py`) and drawing (`plots.py`). How the page looks is in `templates/`.
 
 Equal inputs give equal bytes: nothing is dated, and nothing depends on the machine unless it is passed in.

@@ -1,4 +1,4 @@
-"""What a study sees of the runs: opaque nodes with an id, and the readings made of them.
+"""What a study sees of the runs: nodes with an id, and the readings made of them.
 
 Numbers over replicates are lined up in `quantity.py`.
 """
@@ -10,17 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunescope.base.errors import UsageError
+from prunescope.base.value import Value
 
 Numbers = NDArray[np.float64]
 
 
-class Node(Protocol):
-    """Anything that results are filed under: a run, a reading, a combination."""
-
-    @property
-    def id(self) -> str:
-        """What its result is filed under."""
-        ...
+Node = Value
+"""Anything that results are filed under, by its id: a run, a reading, a combination."""
 
 
 class Results(Protocol):

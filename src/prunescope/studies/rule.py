@@ -1,7 +1,6 @@
 """The rules by which papers themselves call a result one: a verdict beside the interval's.
 
-Belongs here: a rule a paper, with its name, which is printed over its verdicts. Does not belong here: intervals
-(`region.py`). A study names its rule; one without has none, and only the interval decides.
+A study names its rule; one without has none, and only the interval decides.
 """
 
 from collections.abc import Iterable

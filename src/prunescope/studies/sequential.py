@@ -1,16 +1,10 @@
-"""Replicates that are added until claims are decided, with intervals that hold at every look.
+"""Replicates that are added until claims are decided, with intervals that hold at every look."""
 
-Belongs here: the loop, and claims that are judged in it. Does not belong here: when to look and what holds at all looks
-(`looks.py`); making results, which is handed in.
-"""
-
-import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from prunescope.studies.claim import Claim, Verdict, after_holm, judge
-from prunescope.studies.looks import repeated_level
-from prunescope.studies.region import Direction, Equivalence, MedianDirection, Near, Outcome, TwoSided
+from prunescope.studies.region import Outcome
 from prunescope.studies.results import Node, Results
 from prunescope.studies.study import Study
 
@@ -19,30 +13,16 @@ OPEN: tuple[Outcome, ...] = ("inconclusive", "too few replicates")
 
 
 def at_every_look(claim: Claim, at: Sequence[int]) -> Claim:
-    """The claim with an interval that holds at all looks together.
-
-    t-intervals get `repeated_level`; of others each look gets an equal part of the error.
-
-    Source: Bonferroni's inequality.
-    """
-    region = claim.region
-    by_t = isinstance(region, Direction | Near | Equivalence) and not isinstance(region, MedianDirection)
-    level = repeated_level(region.level, tuple(at)) if by_t else 1.0 - (1.0 - region.level) / len(at)
-    changes = {"level": level, "looks": tuple(at)} if isinstance(region, TwoSided) else {"level": level}
-    fewest = math.ceil(1.0 - math.log2(1.0 - level)) if isinstance(region, MedianDirection) else 0
-    return replace(
-        claim,
-        region=replace(region, **changes),  # type: ignore[type-var]  # regions are dataclasses
-        min_replicates=max(claim.min_replicates, fewest),
-    )
+    """The claim with an interval that holds at all looks together."""
+    return replace(claim, region=claim.region.at_looks(tuple(at)))
 
 
 def is_open(verdict: Verdict) -> bool:
     """Whether more replicates may change it: the interval decides nothing, or no longer does after Holm's correction.
 
-    The latter counts where p holds at all looks, as that of `TwoSided` does.
+    The latter counts where p holds at all looks.
     """
-    return verdict.interval_rule in OPEN or (isinstance(verdict.claim.region, TwoSided) and verdict.fails_holm)
+    return verdict.interval_rule in OPEN or (verdict.claim.region.two_sided and verdict.fails_holm)
 
 
 @dataclass(frozen=True)
@@ -101,7 +81,7 @@ def _as_made(studies: Sequence[Study], claims: dict[str, Claim], made: set[str],
     note = (
         f"Replicates were added until claims were decided, at most {at[-1]}; a decided claim has as many as it took. "
         "Intervals of claims hold at all looks together, those of figures at one look; p-values "
-        + ("too." if any(isinstance(c.region, TwoSided) for c in claims.values()) else "are those of a single look.")
+        + ("too." if any(c.region.two_sided for c in claims.values()) else "are those of a single look.")
     )
     return replace(
         last,

@@ -1,22 +1,19 @@
 """Regions of several parts or cases: at least so many of so many lie in a region, or succeed."""
 
 from dataclasses import KW_ONLY, dataclass
-from typing import ClassVar
 
 from prunescope.base.errors import UsageError
 from prunescope.studies import statistics
-from prunescope.studies.region import Direction, Equivalence, Outcome, inside
+from prunescope.studies.region import Direction, Equivalence, Outcome, Region, inside
 from prunescope.studies.results import Numbers
 from prunescope.studies.statistics import Interval
 
 
-class _Share:
-    """What regions of a share have in common: at least so many of so many, an interval at 95 %."""
+class _Share(Region):
+    """What regions of a share have in common: at least so many of so many."""
 
     at_least: int
     of: int
-    fewest: ClassVar[int] = 2
-    level: float
 
     def __post_init__(self) -> None:
         if not 1 <= self.at_least <= self.of:
@@ -95,7 +92,11 @@ class Count(_Share):
     _: KW_ONLY
     of: int
     level: float = 0.95
-    fewest: ClassVar[int] = 1
+
+    @property
+    def fewest(self) -> int:
+        """One case."""
+        return 1
 
     def __str__(self) -> str:
         return f"at least {self.at_least} of {self.of}"

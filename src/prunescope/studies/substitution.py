@@ -1,8 +1,4 @@
-"""The same study of other runs: every recipe gives way to another one, and what was asked of it is asked of that.
-
-Belongs here: how nodes, and what reads them, follow their recipes. Does not belong here: which recipe takes the place
-of which (`null_world.py`, `precision.py`).
-"""
+"""The same study of other runs: every recipe gives way to another one, and what was asked of it is asked of that."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace

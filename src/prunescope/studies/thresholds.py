@@ -15,21 +15,18 @@ Values = Mapping[str, NDArray[Any]]
 def first_crossing(densities: Sequence[float], errors: Sequence[float], limit: float) -> float:
     """The density at which a curve of errors first leaves `limit`, coming from the densest.
 
-    densities: descending, in (0, 1], the densest first; errors: at each. Between the last point before it leaves and
-    the next, the curve is a straight line over the logarithm of the density. A curve that is within the limit to its
-    end gives its last density: the true one is no larger. What comes after it has left plays no part, see `comes_back`.
+    densities: descending, in (0, 1], the densest first; errors: at each, the first within the limit. Between the last
+    point before it leaves and the next, the curve is a straight line over the logarithm of the density. A curve that
+    is within the limit to its end gives its last density: the true one is no larger. What comes after it has left plays
+    no part, see `comes_back`.
 
-    Raises UsageError for fewer than two points, densities that do not descend, a first error above the limit.
+    Raises UsageError for fewer than two points.
 
     >>> round(first_crossing([1.0, 0.1, 0.01], [1.0, 2.0, 6.0], 4.0), 4)
     0.0316
     """
-    if len(densities) != len(errors) or len(densities) < 2:
+    if len(densities) < 2:
         raise UsageError(f"{len(densities)} densities and {len(errors)} errors are no curve; give 2 or more pairs")
-    if densities[-1] <= 0 or any(later >= earlier for earlier, later in pairwise(densities)):
-        raise UsageError(f"densities {list(densities)} must descend and stay above 0")
-    if errors[0] > limit:
-        raise UsageError(f"the densest network's error {errors[0]:g} is above the limit {limit:g}; raise the limit")
     outside = [place for place, error in enumerate(errors) if error > limit]
     if not outside:
         return float(densities[-1])

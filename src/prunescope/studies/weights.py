@@ -1,7 +1,4 @@
-"""The weights of several networks side by side: where they went, how flat the loss is, whether a barrier lies between.
-
-Belongs here: readings of weights and their rows. Does not belong here: the networks' answers (`contrast.py`).
-"""
+"""The weights of several networks: where they went, how flat the loss is, whether a barrier lies between."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

@@ -12,6 +12,7 @@ from prunescope.base.errors import UsageError
 from prunescope.base.state import Weights
 from prunescope.base.tree import Tree
 from prunescope.sparsity.structure import Part, Units, removed_units
+from prunescope.tasks.functional import close
 from prunescope.tasks.model import Model
 
 _Conv = nn.Conv1d | nn.Conv2d | nn.Conv3d
@@ -186,6 +187,6 @@ def _same_outputs(whole: nn.Module, x: Tensor) -> Callable[[nn.Module], bool]:
     def same(module: nn.Module) -> bool:
         with torch.no_grad():
             outputs = module(x)
-        return torch.allclose(outputs, wanted, rtol=0, atol=CLOSE * float(wanted.abs().max()) + 1e-7)
+        return close(outputs, wanted, CLOSE)
 
     return same

@@ -3,6 +3,7 @@
 Belongs here: single checks. Does not belong here: their order, and what is unusual but right (`inspection.py`).
 """
 
+from functools import partial
 from math import prod
 from typing import Any
 
@@ -13,7 +14,7 @@ from prunescope.base.blame import blaming
 from prunescope.base.errors import UsageError
 from prunescope.base.state import Weights
 from prunescope.base.tree import Tree
-from prunescope.tasks.functional import fill, places_of
+from prunescope.tasks.functional import close, fill, places_of
 from prunescope.tasks.targets import Classes
 from prunescope.tasks.task import Problem, Split
 
@@ -25,6 +26,7 @@ MOST_NUMBERS, MOST_TOKENS = 2**24, 64
 """Tokens of up to so many numbers are looked at for the largest, of which so many examples try the tables' sizes."""
 NAMES = 4
 """Most names in a sentence."""
+_close = partial(close, tolerance=TOLERANCE, least=1e-6)
 
 
 def some(names: tuple[str, ...]) -> str:
@@ -161,17 +163,11 @@ def check_alone(name: str, apply: Passes, x: Tensor, outputs: Tensor) -> None:
             f"{name} takes 2 examples and not 1 in evaluation mode, where examples must not influence each other: "
             f"{problem}"
         ) from problem
-    if alone.shape != outputs.shape or not _close(alone, outputs):
+    if not _close(alone, outputs):
         raise UsageError(
             f"examples of a batch influence each other in {name} in evaluation mode: 2 together have other outputs "
             "than each by itself, so no loss of an example would mean anything; use running statistics there"
         )
-
-
-def _close(one: Tensor, other: Tensor) -> bool:
-    finite = other[other.isfinite()]
-    scale = float(finite.abs().max()) if finite.numel() else 0.0
-    return torch.allclose(one, other, rtol=0, atol=TOLERANCE * scale + 1e-6, equal_nan=True)
 
 
 def loss_name(problem: Problem) -> str:

@@ -1,7 +1,4 @@
-"""Tensors from elsewhere put into a network: what does not fit is named, and exact zeros of weights become masks.
-
-Belongs here: names and shapes against a network. Does not belong here: where tensors come from (`runs/given/`).
-"""
+"""Tensors from elsewhere put into a network: what does not fit is named, and exact zeros of weights become masks."""
 
 from collections.abc import Mapping
 
@@ -30,7 +27,7 @@ def weights_from(model: Model, tensors: Mapping[str, Tensor], *, name: str = "th
         raise UsageError(f"{name} has complex tensors ({odd[0]}, ...), and networks here compute with real ones")
     _require_ties(model, tensors, name)
     state = model.loaded(tensors)
-    if odd := [key for key, leaf in {**state.params, **state.buffers}.items() if not _is_finite(leaf)]:
+    if odd := [key for key, leaf in {**state.params, **state.buffers}.items() if not leaf.isfinite().all()]:
         raise UsageError(
             f"{name} has NaN or infinite entries in {', '.join(odd[:LISTED])}; its training diverged, or the file is "
             "damaged: give another state"
@@ -94,7 +91,3 @@ def require_fit(faults: list[str], *, name: str, network: str) -> None:
 
 def _shape(leaf: object) -> str:
     return str(list(leaf.shape)) if isinstance(leaf, Tensor) else f"({type(leaf).__name__})"
-
-
-def _is_finite(leaf: Tensor) -> bool:
-    return not leaf.is_floating_point() or bool(leaf.isfinite().all())

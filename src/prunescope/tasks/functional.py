@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import cast
 
 import torch
@@ -30,6 +31,23 @@ def fill(places: list[Place], tensors: Tree) -> None:
     """Puts tensors in their places, as `torch.func.functional_call` does, but without a search at each call."""
     for store, key, name in places:
         store[key] = tensors[name]
+
+
+def close(one: Tensor, other: Tensor, tolerance: float, *, least: float = 1e-7) -> bool:
+    """Whether entries differ by no more than `tolerance`, relative to the largest finite one of `other`, or `least`.
+
+    NaN equals NaN; tensors of other shapes are not close.
+    """
+    finite = other[other.isfinite()]
+    scale = float(finite.abs().max()) if finite.numel() else 0.0
+    bound = tolerance * scale + least
+    return one.shape == other.shape and torch.allclose(one, other, rtol=0, atol=bound, equal_nan=True)
+
+
+@lru_cache(64)
+def constant(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """A tensor on a device that must not be changed; making it at every step would let a GPU run empty."""
+    return torch.tensor(values, dtype=dtype, device=device)
 
 
 @contextmanager

@@ -14,22 +14,8 @@ from prunescope.base.errors import UsageError
 from prunescope.base.state import Weights
 from prunescope.base.streams import stream
 from prunescope.base.tree import equal, leaves_of
-from prunescope.tasks.examined import (
-    LOSSES,
-    Passes,
-    check_alone,
-    check_loss,
-    check_named_output,
-    check_numbers,
-    check_outputs,
-    check_pure,
-    check_registered,
-    check_single,
-    check_whole,
-    largest_tokens,
-    loss_name,
-    some,
-)
+from prunescope.tasks import examined
+from prunescope.tasks.examined import LOSSES, loss_name, some
 from prunescope.tasks.losses import cross_entropy, mean_binary_cross_entropy
 from prunescope.tasks.prunable import Tensors
 from prunescope.tasks.task import Problem
@@ -94,35 +80,35 @@ def inspect_problem(problem: Problem) -> Inspection:
     model, train = problem.model, problem.train
     name = model.network.path.rpartition(":")[2]
     weights, before = model.fresh(0), model.fresh(0)
-    check_numbers(name, weights)
+    examined.check_numbers(name, weights)
     if not (equal(weights.params, before.params) and equal(weights.buffers, before.buffers)):
         raise UsageError(
             f"{name} builds another network each time from the same seed: it draws from another generator than torch's "
             "default one (random, numpy), and no run could be made again; draw by torch"
         )
     x, y = train.batch(torch.tensor([0, len(train) - 1], device=train.y.device))
-    apply = Passes(problem, weights, name)
+    apply = examined.Passes(problem, weights, name)
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
         outputs = apply(x, train=False)
-        check_outputs(name, outputs, problem)
+        examined.check_outputs(name, outputs, problem)
         problem.target.require_fit(outputs, y, problem.classes)
-        check_alone(name, apply, x, outputs)
-        check_whole(name, problem, weights, x, outputs)
+        examined.check_alone(name, apply, x, outputs)
+        examined.check_whole(name, problem, weights, x, outputs)
         training = apply(x, train=True)
-        check_pure(name, apply, x, training, (weights, before))
+        examined.check_pure(name, apply, x, training, (weights, before))
         if training.shape != outputs.shape:
             raise UsageError(
                 f"{name} returns {list(training.shape)} in training mode and {list(outputs.shape)} in evaluation mode; "
                 "it must return the same logits [N, C] in both: name them by output=, or leave the others out"
             )
-        check_loss(problem, outputs, y)
+        examined.check_loss(problem, outputs, y)
         rows = torch.randperm(len(train), generator=stream(0, "losses"))[:LOSSES]
         x, y = train.batch(rows.to(y.device))
-        check_single(problem, apply(x, train=False), y)
+        examined.check_single(problem, apply(x, train=False), y)
         for split in (train, problem.test):
-            if len(tokens := largest_tokens(problem, split)):
+            if len(tokens := examined.largest_tokens(problem, split)):
                 apply(tokens, train=False)
-        check_named_output(name, problem, apply, x)
+        examined.check_named_output(name, problem, apply, x)
     masked = {key: int((~mask).sum()) for key, mask in weights.masks.items() if not bool(mask.all())}
     frozen = tuple(sorted(model.frozen))
     return Inspection(
@@ -156,7 +142,7 @@ def _unused(problem: Problem, weights: Weights, x: Tensor, y: Tensor) -> tuple[s
         losses = problem.loss(outputs, y)
         if not losses.requires_grad:
             return tuple(leaves)
-        check_registered(problem.model.network.path.rpartition(":")[2], losses, leaves)
+        examined.check_registered(problem.model.network.path.rpartition(":")[2], losses, leaves)
         slopes = torch.autograd.grad(losses.sum(), list(leaves.values()), allow_unused=True)
     return tuple(name for name, slope in zip(leaves, slopes, strict=True) if slope is None)
 

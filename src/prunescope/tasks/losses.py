@@ -1,7 +1,6 @@
 """Losses of single examples."""
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Literal
 
 import torch
@@ -9,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from prunescope.base.errors import UsageError
+from prunescope.tasks.functional import constant
 
 
 def cross_entropy(logits: Tensor, y: Tensor) -> Tensor:
@@ -98,10 +98,5 @@ def weighted_cross_entropy(
         raise UsageError(f"weights has {len(weights)} entries for {logits.shape[1]} classes; give one a class")
     if not 0 <= smoothing <= 1:
         raise UsageError(f"smoothing={smoothing} is no probability; give a number from 0 to 1")
-    w = None if weights is None else _constant(tuple(weights), logits.dtype, logits.device)
+    w = None if weights is None else constant(tuple(weights), logits.dtype, logits.device)
     return F.cross_entropy(logits, y, weight=w, label_smoothing=smoothing, reduction="none")
-
-
-@lru_cache(64)
-def _constant(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
-    return torch.tensor(values, dtype=dtype, device=device)

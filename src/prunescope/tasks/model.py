@@ -72,7 +72,7 @@ class Model:
             )
 
     def copy(self) -> "Model":
-        """The same network with tensors' places of its own."""
+        """The same network with modules that nobody else fills, whatever the last pass left in those of this one."""
         return Model(self.network, self.example)
 
     @cached_property

@@ -167,7 +167,7 @@ class Task(Importing):
     @model_validator(mode="after")
     def _noise_fits(self) -> Self:
         if self.data.label_noise:
-            self.target.require_noise()
+            self.target.require_classes("label noise")
         if self.network.layout is not None and self.data.augmentation:
             raise UsageError(
                 f"{type(self.data.augmentation[0]).__name__} changes images, and these examples are tokens or several "

@@ -1,12 +1,11 @@
-"""Networks that are differentiated twice: a copy of their own, and kernels that have a right second derivative."""
+"""Networks that are differentiated twice: kernels that have a right second derivative."""
 
-import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.overrides import TorchFunctionMode
 
@@ -25,27 +24,25 @@ class _Replacing(TorchFunctionMode):
         return self.functions.get(func, func)(*args, **(kwargs or {}))
 
 
-def private_copy(model: Model) -> Model:
-    """A copy whose modules nobody else fills; it can be made whatever the last pass left in the original.
-
-    What that leaves are results with a graph, or wrappers of `torch.func`, in the places of parameters or in a
-    network's own attributes. Neither can be copied, and a pass never reads the former: it fills all places anew.
-    """
-    plain = copy.copy(model)
-    vars(plain).pop("compiled", None)  # a compiled pass of the original's own module
-    with _Replacing({Tensor.__deepcopy__: lambda tensor, _: tensor}):
-        return copy.deepcopy(plain)
-
-
 def _weight_norm(direction: Tensor, length: Tensor, dim: int = 0) -> Tensor:
     """By its formula: the second derivative of PyTorch's kernel takes the norm as fixed."""
     return direction * (length / torch.norm_except_dim(direction, 2, dim))
 
 
+def _hard_sigmoid(input: Tensor, inplace: bool = False) -> Tensor:
+    """By its formula: PyTorch's kernel has no second derivative."""
+    result = nn.functional.relu6(input + 3.0) / 6.0
+    return input.copy_(result) if inplace else result
+
+
 @contextmanager
 def twice_differentiable() -> Iterator[None]:
-    """Attention and weight normalization take kernels inside that have a (right) second derivative."""
-    with sdpa_kernel(SDPBackend.MATH), _Replacing({torch._weight_norm: _weight_norm}):
+    """Attention, weight normalization and hard sigmoids are computed by what has a (right) second derivative."""
+    formulas: dict[Any, Callable[..., Any]] = {
+        torch._weight_norm: _weight_norm,
+        nn.functional.hardsigmoid: _hard_sigmoid,
+    }
+    with sdpa_kernel(SDPBackend.MATH), _Replacing(formulas):
         yield
 
 

@@ -32,7 +32,6 @@ class Background:
     """
 
     def __init__(self, device: str = "cpu") -> None:
-        """Starts the thread."""
         # Of the other priority: torch hands streams out in turns, and this one must not be that of a recording.
         self._stream = None if torch.device(device).type == "cpu" else torch.cuda.Stream(device, priority=-1)  # type: ignore[no-untyped-call]
         self._pieces: deque[tuple[Piece, torch.cuda.Event | None]] = deque()

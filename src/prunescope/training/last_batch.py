@@ -2,17 +2,9 @@
 
 import torch
 
+from prunescope.base import tree
 from prunescope.base.errors import UsageError
 from prunescope.tasks.task import Problem
-
-
-def last_batch(examples: int, batch: int, *, drop_last: bool) -> int:
-    """The number of examples in the last batch of an epoch.
-
-    >>> last_batch(97, 16, drop_last=False), last_batch(97, 16, drop_last=True), last_batch(96, 16, drop_last=False)
-    (1, 16, 16)
-    """
-    return batch if drop_last else examples % batch or min(examples, batch)
 
 
 def check_last_batch(problem: Problem, *, batch: int, drop_last: bool) -> None:
@@ -21,7 +13,8 @@ def check_last_batch(problem: Problem, *, batch: int, drop_last: bool) -> None:
     So it is with BatchNorm over features without positions. The network is asked only where a batch has one example.
     """
     count = len(problem.train)
-    if last_batch(count, batch, drop_last=drop_last) != 1:
+    last = batch if drop_last else count % batch or min(count, batch)
+    if last != 1:
         return
     if (problem_of_one := _refusal(problem, 1)) is None or _refusal(problem, 2) is not None:
         return  # what goes wrong with two, too, has another reason
@@ -37,11 +30,10 @@ def _refusal(problem: Problem, count: int) -> Exception | None:
     if len(problem.train) < count:
         return None
     x = problem.train.inputs.take(problem.train.index[:count])
-    params, buffers = problem.model.init(0)
-    on = {name: leaf.to(x.device) for name, leaf in params.items()}
+    params, buffers = (tree.to(part, x.device) for part in problem.model.init(0))
     try:
         with torch.no_grad():
-            problem.model.apply(on, {name: leaf.to(x.device) for name, leaf in buffers.items()}, x, train=True)
+            problem.model.apply(params, buffers, x, train=True)
     except Exception as problem_of_network:  # whatever the user's network raises
         return problem_of_network
     return None

@@ -87,11 +87,9 @@ class Batches:
     def __init__(
         self, split: Split, batch: int, seeds: Seeds, *, drop_last: bool = False, sampler: Sampler | None = None
     ) -> None:
-        """Draws nothing yet."""
         self.split, self.batch, self.seeds, self.sampler = split, batch, seeds, sampler
         self.epoch_steps = steps_an_epoch(len(split), batch, drop_last=drop_last)
         self.whole = batch >= len(split) and sampler is None
-        self._epoch, self._order = -1, torch.empty(0, dtype=torch.int64)
         self._only_batch: tuple[Tensor, Tensor] | None = None
         self._shuffled: tuple[int, Tensor, Tensor] | None = None
 
@@ -136,21 +134,12 @@ class Batches:
 
     def order(self, epoch: int) -> Tensor:
         """The rows of the split, int64 [N], in the order of an epoch, which counts from the first ancestor."""
-        if epoch != self._epoch:
-            draws, count = stream(self.seeds.order, "order", epoch), len(self.split)
-            if self.sampler is None:
-                order = torch.randperm(count, generator=draws)
-            else:
-                order = checked_rows(self.sampler, self.split.y.cpu(), draws)
-            self._epoch, self._order = epoch, order.to(self.split.y.device)
-        return self._order
-
-
-def keep_tree(state: TrainState) -> Tree:
-    """Masks in the dtype of the parameters, 1 = kept and not held; a tensor that is free everywhere has no entry."""
-    return {
-        name: free.to(state.weights.params[name].dtype) for name, free in state.movable.items() if not bool(free.all())
-    }
+        draws = stream(self.seeds.order, "order", epoch)
+        if self.sampler is None:
+            order = torch.randperm(len(self.split), generator=draws)
+        else:
+            order = checked_rows(self.sampler, self.split.y.cpu(), draws)
+        return order.to(self.split.y.device)
 
 
 def gradients(
@@ -175,7 +164,6 @@ class Stepper:
     """Takes the training steps of one replica; it caches only what follows from the state and the program."""
 
     def __init__(self, program: Program) -> None:
-        """Prepares the batches."""
         self.program = program
         self.batches = Batches(
             program.problem.train, program.batch, program.seeds, drop_last=program.drop_last, sampler=program.sampler
@@ -185,9 +173,14 @@ class Stepper:
         self._keep: Tree = {}
 
     def keep(self, state: TrainState) -> Tree:
-        """The `keep_tree` of the state, computed anew only when an intervention has exchanged masks or holds."""
+        """Masks in the dtype of the parameters, 1 = kept and not held; a tensor that is free everywhere has no entry.
+
+        They are computed anew only when an intervention has exchanged masks or holds.
+        """
         if state.weights.masks is not self._masks or state.held is not self._held:
-            self._masks, self._held, self._keep = state.weights.masks, state.held, keep_tree(state)
+            params, movable = state.weights.params, state.movable
+            self._keep = {name: free.to(params[name].dtype) for name, free in movable.items() if not bool(free.all())}
+            self._masks, self._held = state.weights.masks, state.held
         return self._keep
 
     def batch(self, step: int) -> tuple[Tensor, Tensor]:

@@ -137,22 +137,17 @@ class SGD(Optimizer):
         return {"momentum": _zeros(params)} if self.momentum else {}
 
     def update(self, grads: Tree, opt: OptState, params: Tree, *, keep: Tree, lr: float | Tensor) -> Moved:
-        """See `Optimizer.update`; without momentum and decay it is one kernel a parameter."""
-        updated: Tree = {}
-        momentum: Tree = {}
-        for name, param in params.items():
-            grad, mask = grads[name], keep.get(name)
-            if self.momentum:
-                momentum[name] = opt["momentum"][name] * self.momentum
-            updated[name] = _descend(param, _direction(self, momentum.get(name), grad, param, mask), mask, lr)
-        return updated, {"momentum": momentum} if self.momentum else {}
+        """See `Optimizer.update`."""
+        updated, state = _copies(params, opt)
+        SGD.update_(self, grads, state, updated, keep=keep, lr=lr)
+        return updated, state
 
     def update_(self, grads: Tree, opt: OptState, params: Tree, *, keep: Tree, lr: float | Tensor) -> None:
-        """See `Optimizer.update_`."""
+        """See `Optimizer.update_`; without momentum and decay it is one kernel a parameter."""
         for name, param in params.items():
             grad, mask = grads[name], keep.get(name)
             momentum = opt["momentum"][name].mul_(self.momentum) if self.momentum else None
-            _descend_(param, _direction(self, momentum, grad, param, mask), mask, lr)
+            _descend(param, _direction(self, momentum, grad, param, mask), mask, lr)
 
     def shrinkage(self, lr: float) -> float | None:
         """See `Optimizer.shrinkage`: without momentum, 1 - lr * weight_decay."""
@@ -183,8 +178,7 @@ class _Moments(Optimizer):
 
     def update(self, grads: Tree, opt: OptState, params: Tree, *, keep: Tree, lr: float | Tensor) -> Moved:
         """See `Optimizer.update`."""
-        updated, state = clone(params), {name: clone(part) for name, part in opt.items()}
-        # By name: a subclass that overrides `update` may call this one, and its `update_` calls its `update`.
+        updated, state = _copies(params, opt)
         _Moments.update_(self, grads, state, updated, keep=keep, lr=lr)
         return updated, state
 
@@ -201,8 +195,8 @@ class _Moments(Optimizer):
             root = (second / along(unbias2, param)).clamp_min_(_negligible(self.eps, param.dtype)).sqrt_()
             scale = root.add_(self.eps).mul_(along(unbias1, param))
             if self.decoupled:
-                _descend_(param, param, None, lr * self.weight_decay)
-            _descend_(param, first / scale, mask, lr)
+                _descend(param, param, None, lr * self.weight_decay)
+            _descend(param, first / scale, mask, lr)
 
     def fused_(self, grads: Tree, opt: OptState, params: Tree, *, keep: Tree, lr: float | Tensor) -> None:
         """See `Optimizer.fused_`: torch's kernel for floats on a CPU whose moments lie in the same order.
@@ -273,6 +267,15 @@ def _direction(rule: SGD, momentum: Tensor | None, grad: Tensor, param: Tensor, 
     return direction
 
 
+def _copies(params: Tree, opt: OptState) -> Moved:
+    """What a rule that is written in place moves for `update`.
+
+    Such an `update` calls `update_` by the name of its class: a subclass that overrides `update` may call it, and the
+    subclass's own `update_` calls that.
+    """
+    return clone(params), {name: clone(part) for name, part in opt.items()}
+
+
 def _zeros(params: Tree) -> Tree:
     return {name: torch.zeros_like(leaf) for name, leaf in params.items()}
 
@@ -299,18 +302,8 @@ def _add_slope(total: Tensor, grad: Tensor, param: Tensor, mask: Tensor | None, 
     return total if weight_decay == 0 else total.add_(param, alpha=weight_decay)
 
 
-def _descend(param: Tensor, direction: Tensor, mask: Tensor | None, lr: float | Tensor) -> Tensor:
-    """The parameter minus lr * direction * mask, in one kernel where lr is a number."""
-    if isinstance(lr, Tensor):
-        step = direction if mask is None else direction * mask
-        return torch.addcmul(param, along(-lr, param), step)
-    if mask is None:
-        return torch.add(param, direction, alpha=-lr)
-    return torch.addcmul(param, direction, mask, value=-lr)
-
-
-def _descend_(param: Tensor, direction: Tensor, mask: Tensor | None, lr: float | Tensor) -> None:
-    """`_descend` in place."""
+def _descend(param: Tensor, direction: Tensor, mask: Tensor | None, lr: float | Tensor) -> None:
+    """Subtracts lr * direction * mask from the parameter in place, in one kernel where lr is a number."""
     if isinstance(lr, Tensor):
         param.addcmul_(along(-lr, param), direction if mask is None else direction * mask)
     elif mask is None:

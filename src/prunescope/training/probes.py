@@ -81,11 +81,7 @@ def _plain(value: Any) -> Any:
 
 
 class _Periodic(Probe):
-    """A probe at the end of each period, and at the end of the run.
-
-    split: the split that is evaluated.
-    every: the period.
-    """
+    """A probe at the end of each period, and at the end of the run."""
 
     split: SplitName = "test"
     every: Duration = "1ep"

@@ -1,18 +1,17 @@
 """The position of a run, as a checkpoint stores it."""
 
-from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from prunescope.base.state import TrainState, Weights
+from prunescope.base.state import Replaceable, TrainState, Weights
 
 Row = dict[str, float | int | str]
 """One row of a trace: step (cumulative), local, phase, epoch, and a probe's columns."""
 
 
 @dataclass(frozen=True)
-class Progress:
+class Progress(Replaceable):
     """Everything that is needed to continue a run.
 
     start: cumulative step of the first state of the run.
@@ -37,7 +36,3 @@ class Progress:
     def local(self) -> int:
         """Steps since the run's start."""
         return self.state.step - self.start
-
-    def replace(self, **changes: Any) -> Self:
-        """A copy with some fields exchanged."""
-        return replace(self, **changes)

@@ -5,7 +5,7 @@ Belongs here: events, probes, states to keep. Does not belong here: steps (`loop
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property, partial
 
 import torch
@@ -46,7 +46,7 @@ class Timeline:
         self.clock = Clock(program.clock.epoch_steps, program.steps)
         self.events = [events_of(value, self.clock) for value in program.interventions]
         for value in program.interventions:
-            value.check(self.clock, lambda: self.structure)
+            value.check(self.clock, lambda: program.problem.model.structure)
         self.keep = [(moment, self.clock.steps(moment.at)) for moment in keep if moment.when != "final"]
         event_steps = {k for events in self.events for k in events}
         for moment, k in self.keep:
@@ -56,11 +56,6 @@ class Timeline:
         self.stops = sorted({program.steps}.union(event_steps, kept_steps, *self.probe_steps.values()))
         self._next = 0
         self.onsets = {k for value in program.interventions for k in value.onsets(self.clock)}
-
-    @property
-    def structure(self) -> Structure:
-        """The units of the network."""
-        return self.program.problem.model.structure
 
     @cached_property
     def _probed_problem(self) -> Problem:
@@ -146,88 +141,58 @@ def _check(moment: Moment, step: int, clock: Clock, event_steps: set[int]) -> No
         )
 
 
-@dataclass(frozen=True)
 class EventContext:
-    """The `interventions.Context` of one intervention at one event.
+    """The `interventions.Context` of one intervention at one event, which says what its members are."""
 
-    timeline: the timeline of the run.
-    progress: the run just before the intervention acts.
-    index: place of the intervention in the recipe.
-    """
-
-    timeline: Timeline
-    progress: Progress
-    index: int
-
-    @property
-    def key(self) -> str:
-        """The key of this intervention's memory."""
-        return memory_key(self.index, self.timeline.program.interventions[self.index])
-
-    @property
-    def clock(self) -> Clock:
-        """The clock of the run."""
-        return self.timeline.clock
-
-    @property
-    def local(self) -> int:
-        """Steps since the run's start."""
-        return self.progress.local
+    def __init__(self, timeline: Timeline, progress: Progress, index: int) -> None:
+        """progress: of the run just before the intervention acts. index: place of the intervention in the recipe."""
+        self.program, self.state, self.index = timeline.program, progress.state, index
+        self.clock, self.local, self._steps = timeline.clock, progress.local, timeline.events[index]
+        self.key = memory_key(index, self.program.interventions[index])
+        self.events, self.slots = len(self._steps), self.program.optimizer.slots
 
     @property
     def event(self) -> int:
         """The number of this event, from 0."""
-        return self.timeline.events[self.index].index(self.local)
-
-    @property
-    def events(self) -> int:
-        """The number of the intervention's events."""
-        return len(self.timeline.events[self.index])
-
-    @property
-    def slots(self) -> tuple[str, ...]:
-        """Names of the optimizer's states that are shaped like parameters."""
-        return self.timeline.program.optimizer.slots
-
-    def stream(self, *name: str) -> torch.Generator:
-        """A named generator for this step; each intervention of one class has its own."""
-        values = self.timeline.program.interventions[: self.index + 1]
-        kind = type(values[-1])
-        twins = sum(type(value) is kind for value in values) - 1
-        return stream(self.timeline.program.seeds.mask, kind.__name__, twins, *name, self.progress.state.step)
-
-    def gradient(self, weights: Weights, batches: int, *, temperature: float = 1.0) -> Tree:
-        """Dense gradient over the next `batches` training batches."""
-        problem = self.timeline.program.problem
-        return derivatives.gradient(problem, weights, self._batches(batches), temperature=temperature)
-
-    def hessian_product(self, weights: Weights, along: Tree, batches: int, *, temperature: float = 1.0) -> Tree:
-        """Hessian over the same batches times `along`."""
-        problem, ahead = self.timeline.program.problem, self._batches(batches)
-        return derivatives.hessian_product(problem, weights, along, ahead, temperature=temperature)
-
-    def output_gradient(self, weights: Weights) -> Tree:
-        """Gradient of the outputs for an input of ones."""
-        return derivatives.output_gradient(self.timeline.program.problem, weights)
-
-    def _batches(self, count: int) -> Iterator[derivatives.Batch]:
-        stepper, now = Stepper(self.timeline.program), self.progress.state.step
-        return ((*stepper.batch(step), stepper.draw(step)) for step in range(now, now + count))
+        return self._steps.index(self.local)
 
     @property
     def structure(self) -> Structure:
         """The units of the network."""
-        return self.timeline.structure
+        return self.program.problem.model.structure
+
+    def stream(self, *name: str) -> torch.Generator:
+        """A named generator for this step; each intervention of one class has its own."""
+        values = self.program.interventions[: self.index + 1]
+        kind = type(values[-1])
+        twins = sum(type(value) is kind for value in values) - 1
+        return stream(self.program.seeds.mask, kind.__name__, twins, *name, self.state.step)
+
+    def gradient(self, weights: Weights, batches: int, *, temperature: float = 1.0) -> Tree:
+        """Dense gradient over the next `batches` training batches."""
+        return derivatives.gradient(self.program.problem, weights, self._batches(batches), temperature=temperature)
+
+    def hessian_product(self, weights: Weights, along: Tree, batches: int, *, temperature: float = 1.0) -> Tree:
+        """Hessian over the same batches times `along`."""
+        problem, ahead = self.program.problem, self._batches(batches)
+        return derivatives.hessian_product(problem, weights, along, ahead, temperature=temperature)
+
+    def output_gradient(self, weights: Weights) -> Tree:
+        """Gradient of the outputs for an input of ones."""
+        return derivatives.output_gradient(self.program.problem, weights)
+
+    def _batches(self, count: int) -> Iterator[derivatives.Batch]:
+        stepper, now = Stepper(self.program), self.state.step
+        return ((*stepper.batch(step), stepper.draw(step)) for step in range(now, now + count))
 
     def reference(self, reference: StateRef) -> Weights:
         """The weights of a referenced state."""
-        return self.timeline.program.references[reference.id]
+        return self.program.references[reference.id]
 
     def fresh(self) -> Weights:
         """Newly drawn weights."""
-        program, state = self.timeline.program, self.progress.state
-        seed = int(torch.randint(2**62, (), generator=stream(program.seeds.init, "reinit", state.step)))
-        params, buffers = program.problem.model.init(seed)
-        device = next(iter(state.weights.params.values())).device
-        masks = {name: mask | True for name, mask in state.weights.masks.items()}
+        seed = int(torch.randint(2**62, (), generator=stream(self.program.seeds.init, "reinit", self.state.step)))
+        params, buffers = self.program.problem.model.init(seed)
+        device = next(iter(self.state.weights.params.values())).device
+        masks = {name: mask | True for name, mask in self.state.weights.masks.items()}
         return Weights(tree.to(params, device), tree.to(buffers, device), masks)

@@ -28,7 +28,7 @@ from prunescope.runs.execution.workbench import Workbench
 from prunescope.runs.graph.families import during_training
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.runs.store.store import Store
-from prunescope.studies.publish import nodes_of, publish
+from prunescope.studies.publish import publish
 from prunescope.tasks.data.synthetic import synthetic
 from prunescope.tasks.model import network
 from prunescope.tasks.task import Data, Task
@@ -50,7 +50,7 @@ def study():
 
 @pytest.fixture(scope="module")
 def results(study, store):
-    return ensure(nodes_of(study), store=store, workers=1)
+    return ensure(study.nodes, store=store, workers=1)
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,6 @@ from prunescope.runs.execution.ensure import ensure
 from prunescope.runs.store.store import Store
 from prunescope.sparsity.unit_scores import ExpectedActivation, FilterNorm, MeanActivation
 from prunescope.studies.claim import judge
-from prunescope.studies.publish import nodes_of
 from prunescope.training.probes import EpochAccuracy
 
 PAPER = {"data": "blobs", "blobs": 128, "replicates": 1}
@@ -41,7 +40,7 @@ def test_every_figure_has_a_table_and_every_claim_a_verdict(name, made_up):
 @pytest.mark.parametrize("name", RUNS)
 def test_it_runs_and_lacks_nothing_that_it_draws_and_claims(name, store):
     study = item(name)
-    nodes = nodes_of(study)
+    nodes = study.nodes
     results = ensure(nodes, store=store, workers=1)
     for figure in study.figures:
         assert figure.table(results), figure.name

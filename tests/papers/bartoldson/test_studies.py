@@ -14,7 +14,7 @@ from prunescope.runs.store.results import StoredResults
 from prunescope.runs.store.store import Store
 from prunescope.studies.claim import judge
 from prunescope.studies.events import epochs
-from prunescope.studies.publish import nodes_of, publish
+from prunescope.studies.publish import publish
 from prunescope.studies.study import Study
 from prunescope.tasks.data.synthetic import synthetic
 from prunescope.tasks.model import network
@@ -45,7 +45,7 @@ def store(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def results(store) -> StoredResults:
-    nodes = [node for name in (*WHOLE, "bartoldson2020/yours") for node in nodes_of(built(name))]
+    nodes = [node for name in (*WHOLE, "bartoldson2020/yours") for node in built(name).nodes]
     return ensure(nodes, store=store, workers=1)
 
 
@@ -64,7 +64,7 @@ def test_a_study_is_what_the_catalogue_says_and_needs_nothing_else(name, results
     assert (part.name, part.question) == (name, PARTS[name].question)
     if name != "bartoldson2020/yours":
         assert part.paper == PARTS[name].paper
-    nodes = plan(nodes_of(part), store)
+    nodes = plan(part.nodes, store)
     assert not nodes.work and not nodes.failed
     for figure in part.figures:
         needed = {node.id for made in figure.lineage.values() for node in made}
@@ -84,7 +84,7 @@ def test_a_report_draws_every_figure(name, results, store, tmp_path):
 
 
 def test_figure_6_repeats_the_runs_of_figure_2():
-    two, six = (nodes_of(built(f"bartoldson2020/fig{n}")) for n in (2, 6))
+    two, six = (built(f"bartoldson2020/fig{n}").nodes for n in (2, 6))
     runs = [set(plan_runs(nodes)) for nodes in (two, six)]
     assert len(runs[0]) == 8 and runs[0] < runs[1] and len(runs[1]) == 12
 
@@ -149,7 +149,7 @@ def test_your_own_recipe_in_one_call(tmp_path):
     study = yours.follow(
         recipe, layers, targets=("largest",), replicates=2, observables=yours.Observables(), settings=recipe
     )
-    results = ensure(nodes_of(study), store=Store(tmp_path), workers=1)
+    results = ensure(study.nodes, store=Store(tmp_path), workers=1)
     events = next(figure for figure in study.figures if figure.name == "events").table(results)
     assert {(row["epoch"], row["panel"]) for row in events} == {
         (epoch, panel) for epoch in (1.0, 3.0) for panel in ("stability, %", "epochs until recovery")

@@ -14,7 +14,7 @@ from prunescope.papers.jin2022.settings import SCALES, arms
 from prunescope.runs.execution.ensure import ensure
 from prunescope.runs.store.store import Store
 from prunescope.studies.claim import judge
-from prunescope.studies.publish import nodes_of, publish
+from prunescope.studies.publish import publish
 from prunescope.studies.rule import OneStandardDeviation
 from prunescope.tasks.data.synthetic import synthetic
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 def measured(tmp_path_factory):
     store = Store(tmp_path_factory.mktemp("influence"))
     study = influence.build(influence.SCALES["smoke"], "smoke")
-    return study, ensure(nodes_of(study), store=store, workers=1), store
+    return study, ensure(study.nodes, store=store, workers=1), store
 
 
 def test_influence_from_retraining_to_the_report(measured, tmp_path):
@@ -66,7 +66,7 @@ def resnet(monkeypatch):
 def test_the_chain_of_resnet20_runs_and_says_that_it_is_too_short(resnet, tmp_path):
     store = Store(tmp_path / "store")
     study = resnet20_preview.build(resnet, "smoke")
-    ensure(nodes_of(study), store=store, workers=1)
+    ensure(study.nodes, store=store, workers=1)
     done = publish(study, store, tmp_path / "report")
     assert not done.failures and {verdict.paper for verdict in done.verdicts} == {"not judgeable at this scale"}
     assert any("as many steps as in the paper" in verdict.why for verdict in done.verdicts)

@@ -40,7 +40,7 @@ from prunescope.runs.store.store import Store
 from prunescope.studies import drawing
 from prunescope.studies.claim import judge
 from prunescope.studies.plot import Listing
-from prunescope.studies.publish import nodes_of, publish
+from prunescope.studies.publish import publish
 from prunescope.studies.study import Study
 from prunescope.tasks.data.digits import digits
 from prunescope.training.loop import Batches
@@ -71,7 +71,7 @@ def study() -> Study:
 
 @pytest.fixture(scope="module")
 def results(study, store) -> StoredResults:
-    return ensure(nodes_of(study), store=store, workers=1)
+    return ensure(study.nodes, store=store, workers=1)
 
 
 def built(name):
@@ -93,10 +93,10 @@ def test_the_whole_paper_needs_what_its_parts_need(study):
 def test_a_study_is_what_the_catalogue_says_and_needs_nothing_else(name, study, results, store):
     part = built(name)
     assert (part.name, part.question, part.paper) == (name, PARTS[name].question, PARTS[name].paper)
-    assert not plan(nodes_of(part), store).work
+    assert not plan(part.nodes, store).work
     for figure in part.figures:
         needed = {node.id for nodes in figure.lineage.values() for node in nodes}
-        assert needed <= plan(nodes_of(part), store).nodes.keys(), figure.name
+        assert needed <= plan(part.nodes, store).nodes.keys(), figure.name
         sheets = (
             "app-d",
             "app-e",
@@ -145,7 +145,7 @@ def test_controls_at_some_noise_levels_only_need_nothing_else(store):
     assert (bench.noises_of("pruned"), bench.noises_of("extended", "width")) == ((0.0, 0.2, 0.4), (0.0, 0.4))
     assert [bench.depth("extended", noise) for noise in bench.noises] == [1, 0, 2]
     column.build(column.Settings(**dict(part)), "smoke")
-    nodes = [node for fig in (fig3, fig6, fig7) for node in nodes_of(fig.build(part, "smoke"))]
+    nodes = [node for fig in (fig3, fig6, fig7) for node in fig.build(part, "smoke").nodes]
     middle = [run for run in plan(nodes, store).runs if run.task.data.label_noise == 0.2]
     assert len(middle) == 2 * 3  # dense and two pruned levels, two replicates
 
@@ -230,10 +230,10 @@ def test_mislabeled_examples_score_high(results):
 
 def test_groups_by_grand_are_readings_of_the_same_networks(results, store):
     part = fig2.build(SMALL.replace(score="grand"), "smoke")
-    planned = plan(nodes_of(part), store)
+    planned = plan(part.nodes, store)
     left = [planned.nodes[node] for node in planned.work]
     assert {type(node.measure) for node in left} == {GraNd} and len(left) == 2 * 2
-    rows = part.figures[0].table(ensure(nodes_of(part), store=store, workers=1))
+    rows = part.figures[0].table(ensure(part.nodes, store=store, workers=1))
     assert len(rows) == 2 * 2 * 5 and "GraNd" in part.figures[0].caption
 
 

@@ -16,7 +16,6 @@ from prunescope.runs.store.store import Store
 from prunescope.sparsity.select import Remaining
 from prunescope.studies.claim import judge_all
 from prunescope.studies.plot import NothingToShow
-from prunescope.studies.publish import nodes_of
 from prunescope.studies.subsets import without_fold
 from prunescope.tasks.nets import LeNet
 from prunescope.tasks.task import Task
@@ -41,7 +40,7 @@ def recipe() -> Recipe:
 
 def test_a_recipe_of_ones_own_is_followed_to_every_figure_and_verdict(tmp_path):
     study = yours.follow(recipe(), levels=2, noises=(0.0, 0.3), replicates=2, ensemble=2, early="1ep", groups=5)
-    results = ensure(nodes_of(study), store=Store(tmp_path), workers=1)
+    results = ensure(study.nodes, store=Store(tmp_path), workers=1)
     tables = {figure.name: figure for figure in study.figures if not figure.name.startswith("given-up")}
     shown = {
         "error",
@@ -71,7 +70,7 @@ def test_a_recipe_of_ones_own_is_followed_to_every_figure_and_verdict(tmp_path):
 
 def test_what_the_dense_network_does_not_fit_cannot_be_given_up(tmp_path):
     study = yours.follow(recipe(), levels=1, replicates=1, ensemble=1, early="1ep", groups=5, folds=2)
-    results = ensure(nodes_of(study), store=Store(tmp_path), workers=1)
+    results = ensure(study.nodes, store=Store(tmp_path), workers=1)
     (figure,) = (figure for figure in study.figures if figure.name == "given-up-0")
     with pytest.raises(NothingToShow, match="fits its clean training set: needs at least 99, measured"):
         figure.table(results)
@@ -83,7 +82,7 @@ def test_what_the_dense_network_does_not_fit_cannot_be_given_up(tmp_path):
 
 def test_only_fitted_examples_are_given_up_and_none_is_said(tmp_path):
     study = yours.follow(recipe(), levels=1, replicates=1, ensemble=1, early="1ep", groups=5, folds=2, fits=0)
-    results = ensure(nodes_of(study), store=Store(tmp_path), workers=1)
+    results = ensure(study.nodes, store=Store(tmp_path), workers=1)
     lists = suspects.Suspects(benchmark_of(levels=1), 0.0, 2)
     dense, sparse = (results[reading] for reading in lists.examples)
     given_up = np.flatnonzero(dense["correct"] & ~sparse["correct"])

@@ -10,7 +10,6 @@ from prunescope.papers.yang2023.real import SPLITS
 from prunescope.runs.execution.ensure import ensure
 from prunescope.runs.store.store import Store
 from prunescope.studies.claim import judge
-from prunescope.studies.publish import nodes_of
 
 SMOKE = mnist.SCALES["smoke"]
 
@@ -22,7 +21,7 @@ def study():
 
 @pytest.fixture(scope="module")
 def results(study, tmp_path_factory):
-    return ensure(nodes_of(study), store=Store(tmp_path_factory.mktemp("store")), workers=1)
+    return ensure(study.nodes, store=Store(tmp_path_factory.mktemp("store")), workers=1)
 
 
 def test_every_claim_says_what_it_rests_on(study):

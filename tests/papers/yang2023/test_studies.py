@@ -18,7 +18,7 @@ from prunescope.runs.store.store import Store
 from prunescope.studies.claim import judge
 from prunescope.studies.figure import Rows
 from prunescope.studies.load import changed
-from prunescope.studies.publish import nodes_of, publish
+from prunescope.studies.publish import publish
 from prunescope.tasks.data.signal_noise import DenseSignal
 
 
@@ -29,7 +29,7 @@ def store(tmp_path_factory):
 
 def made(module, settings=None):
     study = module.build(settings or module.SCALES["smoke"], "smoke")
-    return study, nodes_of(study)
+    return study, study.nodes
 
 
 def curves_of(curve, errors, *, untrained=()):

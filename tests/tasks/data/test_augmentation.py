@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 
 from prunescope.base.errors import UsageError
-from prunescope.tasks.data import augmentation as module
 from prunescope.tasks.data.augmentation import Augmentation, CropFlip, RandomResizedCrop
 from prunescope.tasks.data.source import InMemory, Normalization
+from prunescope.tasks.functional import constant
 
 
 def seeded(seed: int) -> torch.Generator:
@@ -155,7 +155,7 @@ def test_the_images_of_several_runs_are_those_of_each_by_itself(augmentation: Au
 def test_constants_are_made_once_a_device(augmentation: Augmentation) -> None:
     x = images(4, 3, 8, 8)
     augmentation(x, seeded(0))
-    made = module._constant.cache_info().misses
+    made = constant.cache_info().misses
     augmentation(x, seeded(1))
     augmentation.apply_to_runs(x[None], [seeded(2)])
-    assert module._constant.cache_info().misses == made
+    assert constant.cache_info().misses == made

@@ -58,7 +58,7 @@ def _require_right(surface: Surface) -> None:
     do not compute in float64 are not checked.
     """
     draws = stream(0, "second derivative")
-    trial, _ = next(surface.trials)
+    trial = surface.trial
     start = trial.vector(trial.params)
     size = start.square().mean().sqrt() + 1e-3
     noise, along = (size * torch.randn(len(start), generator=draws).to(start) for _ in range(2))

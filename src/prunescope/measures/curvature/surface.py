@@ -25,7 +25,6 @@ from prunescope.measures.measure import SplitName
 from prunescope.tasks.functional import drawing
 from prunescope.tasks.model import Model
 from prunescope.tasks.task import Loss, Problem
-from prunescope.tasks.twice import private_copy
 
 CHUNK = 64
 """Examples whose graph is held at once in evaluation mode; part of the numbers only through rounding."""
@@ -124,12 +123,11 @@ class Surface:
         return bool(apart > MIXED * together.abs().max())
 
     @property
-    def trials(self) -> Iterator[tuple["Surface", float]]:
-        """The surface of two examples and a relative tolerance: in float64, then, for who cannot, as it is."""
+    def trial(self) -> "Surface":
+        """The surface of two examples, or of all where they mix, in float64."""
         x, y = (self.x, self.y) if self.mixes else (self.x[:2], self.y[:2])
         params, buffers = ({name: _double(leaf) for name, leaf in part.items()} for part in (self.params, self.buffers))
-        yield replace(self, params=params, buffers=buffers, x=_double(x), y=y), 1e-6
-        yield replace(self, x=x, y=y), 1e-2
+        return replace(self, params=params, buffers=buffers, x=_double(x), y=y)
 
     def chunks(self, size: int = CHUNK) -> Iterator[tuple[Tensor, Tensor]]:
         """The sample in order, at most `size` at a time; all at once where examples mix."""
@@ -187,7 +185,7 @@ def surface(problem: Problem, weights: Weights, sample: Sample) -> Surface:
     x, y = split.batch(torch.arange(count, device=split.y.device))
     cast = _caster(torch.float64 if sample.precision == "float64" else torch.float32)
     made = Surface(
-        model=private_copy(problem.model),
+        model=problem.model.copy(),
         loss=problem.loss,
         params={name: cast(leaf.detach().clone()) for name, leaf in weights.params.items()},
         buffers={name: cast(leaf.detach().clone()) for name, leaf in weights.buffers.items()},

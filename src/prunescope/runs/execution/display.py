@@ -1,11 +1,9 @@
 """What people see while work is done: bars on a terminal or in a notebook, plain lines elsewhere."""
 
-import contextlib
 import html
 import importlib
 import sys
 import time
-from collections.abc import Iterator
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -18,21 +16,16 @@ from prunescope.runs.execution.status import Display, WorkStatus
 LINE_SECONDS = 10.0
 
 
-@contextlib.contextmanager
-def shown(console: Console) -> Iterator[Display]:
-    """A display on the console while the block runs: bars on a terminal, a line now and then elsewhere."""
-    if not console.is_terminal:
-        yield ProgressLines(console)
-        return
-    with Live(console=console, transient=True, refresh_per_second=4) as live:
-        yield ProgressBars(live)
+def display_on(console: Console) -> Display:
+    """Bars on a terminal, a line now and then elsewhere."""
+    return ProgressBars(console) if console.is_terminal else ProgressLines(console)
 
 
 def default_display() -> Display:
     """What `ensure` shows by itself: bars in a notebook or on a terminal, nothing elsewhere."""
     if _in_notebook():
         return NotebookBars()
-    return TerminalBars(Console(stderr=True, highlight=False)) if sys.stderr.isatty() else Display()
+    return ProgressBars(Console(stderr=True, highlight=False)) if sys.stderr.isatty() else Display()
 
 
 def _in_notebook() -> bool:
@@ -78,32 +71,20 @@ def _html(status: WorkStatus) -> str:
 
 
 class ProgressBars(Display):
-    """Draws one bar for everything, and one for what each busy worker does."""
+    """Draws one bar for everything, and one for what each busy worker does, until the work ends."""
 
-    def __init__(self, live: Live) -> None:
-        """Draws into `live`."""
-        self.live = live
+    def __init__(self, console: Console) -> None:
+        """Draws on `console`, from the first update on."""
+        self.live = Live(console=console, transient=True, refresh_per_second=4)
 
     def update(self, status: WorkStatus) -> None:
         """Draws anew."""
+        self.live.start()
         self.live.update(_bars(status))
 
     def note(self, text: str) -> None:
         """Prints a line above the bars."""
         self.live.console.print(text, markup=False, highlight=False)
-
-
-class TerminalBars(ProgressBars):
-    """The same from the first update until the work ends."""
-
-    def __init__(self, console: Console) -> None:
-        """Draws on `console`."""
-        super().__init__(Live(console=console, transient=True, refresh_per_second=4))
-
-    def update(self, status: WorkStatus) -> None:
-        """Draws anew."""
-        self.live.start()
-        super().update(status)
 
     def end(self) -> None:
         """Leaves the terminal as it was."""
@@ -132,11 +113,10 @@ class ProgressLines(Display):
 
 def summary(status: WorkStatus) -> str:
     """How far the work is, in one line."""
-    failed = f", {status.failed} failed" if status.failed else ""
-    return (
-        f"{status.runs_done} of {status.runs} runs, {status.readings_done} of {status.readings} readings{failed}, "
-        f"{duration(status.seconds_left)} left"
-    )
+    parts = [f"{status.runs_done} of {status.runs} runs"] if status.runs else []
+    parts += [f"{status.readings_done} of {status.readings} readings"] if status.readings else []
+    parts += [f"{status.failed} failed"] if status.failed else []
+    return ", ".join([*parts, f"{duration(status.seconds_left)} left"])
 
 
 def duration(seconds: float) -> str:

@@ -5,7 +5,6 @@ import warnings
 from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from prunescope.base.blame import blaming
 from prunescope.base.errors import PrunescopeError, UsageError
@@ -20,9 +19,9 @@ from prunescope.runs.execution.messages import Executor, Message
 from prunescope.runs.execution.preparation import Prepared, prepare
 from prunescope.runs.execution.queue import WorkQueue
 from prunescope.runs.execution.status import Display
-from prunescope.runs.execution.workbench import CHECKPOINT_SECONDS
+from prunescope.runs.execution.workbench import CHECKPOINT_SECONDS, Workbench
 from prunescope.runs.machine.engines import EngineSetting
-from prunescope.runs.store.plan import Plan, plan, runs_of
+from prunescope.runs.store.plan import Plan, plan
 from prunescope.runs.store.results import StoredResults
 from prunescope.runs.store.store import Store
 
@@ -144,12 +143,17 @@ def _executor(prepared: Prepared, queue: WorkQueue, display: Display, cluster: C
         except Exception as problem:  # whatever a user's object does when it is pickled
             display.note(f"the work cannot be sent to other processes ({problem}): {ALONE}")
             count, cluster = 1, None
-    settings: dict[str, Any] = {"device": bench.device, "setting": bench.setting}
-    settings["checkpoint_seconds"] = bench.checkpoint_seconds
+    make = partial(
+        Workbench,
+        bench.store,
+        device=bench.device,
+        checkpoint_seconds=bench.checkpoint_seconds,
+        setting=bench.setting,
+    )
     if cluster is not None:
-        return Cluster(cluster, bench.store.url, **settings)
+        return Cluster(cluster, make)
     if count > 1:
-        return Processes(bench.store.url, workers=count, **settings, baggage=luggage)
+        return Processes(make, workers=count, baggage=luggage)
 
     def report(message: Message) -> None:
         queue.receive(message)
@@ -161,9 +165,8 @@ def _executor(prepared: Prepared, queue: WorkQueue, display: Display, cluster: C
 def _baggage(todo: Plan) -> bytes:
     """What workers need of the calling script or notebook; nothing where all that the work names can be imported."""
     work = next(iter(todo.work.values()))
-    if not any(LOCAL.search(node.canonical) for node in todo.nodes.values()) and not any(
-        run.task.local for part in todo.work.values() for run in runs_of(part)
-    ):
+    named_here = any(LOCAL.search(node.canonical) for node in todo.nodes.values())
+    if not named_here and not any(run.task.local for run in todo.at_work):
         pickle.dumps(work)  # raises what it raises
         return b""
     content = baggage(todo.nodes.values())

@@ -24,7 +24,7 @@ def ids_of(work: Work) -> list[str]:
 class Message:
     """What a worker says of one run or reading, or of itself.
 
-    node: the id; empty where the worker speaks of itself, or could not read what it was given.
+    node: the id; empty where the worker speaks of itself, died, or could not read what it was given.
     kind: how the work is going, or ended:
         "beat": it is under way.
         "done": it is stored.

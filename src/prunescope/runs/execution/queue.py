@@ -7,6 +7,7 @@ import heapq
 import time
 import uuid
 from collections.abc import Callable, Collection
+from dataclasses import replace
 
 from prunescope.base.digest import text_digest
 from prunescope.base.errors import PrunescopeError
@@ -91,7 +92,7 @@ class WorkQueue:
             self.display.update(self.status())
 
     def receive(self, message: Message) -> None:
-        """Takes note of what a worker says."""
+        """Takes note of what a worker says; what it says without a name holds for all that it has not finished."""
         key, self.moves = message.node, self.moves or time.monotonic()
         if message.kind == "beat":
             self.steps[key] = message.steps
@@ -100,6 +101,10 @@ class WorkQueue:
             self.running.pop(message.worker, None)
             return
         unfinished = self.running.get(message.worker, [])
+        if not key and unfinished:
+            for name in list(unfinished):
+                self.receive(replace(message, node=name))
+            return
         if key in unfinished:
             unfinished.remove(key)
         if message.kind == "done":

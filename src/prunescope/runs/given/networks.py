@@ -5,6 +5,7 @@ Belongs here: trying. Does not belong here: reading states, putting them in (`ta
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -17,9 +18,10 @@ from prunescope.runs.given.modules import load as load_module
 from prunescope.runs.given.tensors import Loaded
 from prunescope.tasks.compact import resize
 from prunescope.tasks.fitting import misfits, require_fit, weights_from
+from prunescope.tasks.functional import close
 from prunescope.tasks.model import Model, Network, network_of
 
-CLOSE = 1e-4
+_close = partial(close, tolerance=1e-4)
 """Two networks are one if their outputs differ by no more than this, relative to the largest."""
 
 
@@ -214,8 +216,3 @@ def _other(value: object) -> object:
 
 def _is_mask(buffer: Tensor, weight: Tensor) -> bool:
     return buffer.shape == weight.shape and bool(((buffer == 0) | (buffer == 1)).all()) and not bool(buffer.all())
-
-
-def _close(one: Tensor, other: Tensor) -> bool:
-    scale = float(other.nan_to_num(0, 0, 0).abs().max())
-    return one.shape == other.shape and torch.allclose(one, other, rtol=0, atol=CLOSE * scale + 1e-7, equal_nan=True)

@@ -187,20 +187,15 @@ def _load(thing: Any, name: str, store: Store) -> Loaded:
 def _networks(examples: Examples, like: Any, prunable: Prunable | None, output: int | str | None) -> Networks:
     inputs = examples.data.source.load().test_x
     example = inputs.take(torch.arange(min(EXAMPLES, len(inputs))))
-    named = None if like is None else _named(like)
+    if like is not None and not isinstance(like, Network):
+        like = network(like) if isinstance(like, str) else network_of(like)
 
     def dress(net: Network) -> Network:
         net = net.replace(layout=examples.layout) if examples.layout is not None else net
         net = net.replace(output=output) if output is not None else net
         return with_prunable(net, prunable, example)
 
-    return Networks(named, example, dress)
-
-
-def _named(like: Any) -> Network:
-    if isinstance(like, Network):
-        return like
-    return network(like) if isinstance(like, str) else network_of(like)
+    return Networks(like, example, dress)
 
 
 def _equal(states: Mapping[str, StateRef]) -> list[str]:

@@ -1,13 +1,11 @@
-"""Values from their descriptions: the inverse of `nodes.describe` for a task, of `Value.canonical` for any value.
-
-Belongs here: descriptions as plain data. Does not belong here: where they are stored.
-"""
+"""Values from their descriptions: the inverse of `nodes.describe` for a task, of `Value.canonical` for any value."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from prunescope.base.errors import UsageError
-from prunescope.base.kinds import KIND, descendants, import_all, interfaces_of
+from prunescope.base.invalid import descendants
+from prunescope.base.kinds import KIND, import_all, interfaces_of
 from prunescope.base.value import Value, kind
 from prunescope.runs.graph.nodes import describe
 from prunescope.tasks.task import Task

@@ -6,6 +6,7 @@ protocol that needs new code in the loop; that is an intervention.
 
 from collections.abc import Iterable, Mapping
 from functools import cache
+from itertools import product
 from typing import Any, Literal
 
 from prunescope.base.errors import UsageError
@@ -202,13 +203,7 @@ def grid(recipe: Recipe, **axes: Iterable[Any]) -> dict[tuple[Any, ...], Recipe]
     """
     if unknown := axes.keys() - Recipe.model_fields.keys():
         raise UsageError(f"recipes have no field {sorted(unknown)}; they have {', '.join(Recipe.model_fields)}")
-    recipes: dict[tuple[Any, ...], Recipe] = {(): recipe}
-    for name, values in axes.items():
-        options = list(values)
-        recipes = {
-            (*key, option): value.replace(**{name: option}) for key, value in recipes.items() for option in options
-        }
-    return recipes
+    return {key: recipe.replace(**dict(zip(axes, key, strict=True))) for key in product(*axes.values())}
 
 
 def with_data(recipe: Recipe, **changes: Any) -> Recipe:

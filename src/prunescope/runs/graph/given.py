@@ -62,7 +62,12 @@ def given(state: Weights | nn.Module | Mapping[str, Tensor], task: Task, *, seed
 
     Raises UsageError, with every name, for tensors that do not fit the network.
     """
-    weights = state if isinstance(state, Weights) else weights_from(_model(task), _tensors(state))
+    if isinstance(state, Weights):
+        weights = state
+    else:
+        inputs = task.data.source.load().test_x
+        model = Model(task.network, inputs.take(torch.arange(min(2, len(inputs)))))
+        weights = weights_from(model, _tensors(state))
     labels = (seeds or Seeds()).replace(init=0, order=0, mask=0)  # nothing of it is drawn
     node = Given(task=task, tensors=weights.digest, seeds=labels)
     node._weights = weights
@@ -76,11 +81,6 @@ def _tensors(state: nn.Module | Mapping[str, Tensor]) -> Mapping[str, Tensor]:
             f"{type(state).__name__} is no state; give a module, or tensors by name as state_dict() returns"
         )
     return tensors
-
-
-def _model(task: Task) -> Model:
-    inputs = task.data.source.load().test_x
-    return Model(task.network, inputs.take(torch.arange(min(2, len(inputs)))))
 
 
 def task_of(state: StateRef) -> Task:

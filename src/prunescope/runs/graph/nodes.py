@@ -30,10 +30,18 @@ class Measured(Value):
 
     by_id: ClassVar[bool] = True
 
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        tasks = [state.run.task for state in self.states if isinstance(state.run, Run)]
+        if len(tasks) == len(self.states):
+            self.of.require(*tasks)
+        return self
+
     @property
     def states(self) -> tuple[StateRef, ...]:
         """The states, in order."""
-        raise NotImplementedError
+        fields = (getattr(self, name) for name in type(self).model_fields)
+        return tuple(field for field in fields if isinstance(field, StateRef))
 
     @property
     def title(self) -> str:
@@ -59,17 +67,6 @@ class Reading(Measured):
     }
     measure: Measure
     state: StateRef
-
-    @model_validator(mode="after")
-    def _possible(self) -> Self:
-        if isinstance(self.state.run, Run):
-            self.measure.require(self.state.run.task)
-        return self
-
-    @property
-    def states(self) -> tuple[StateRef, ...]:
-        """One state."""
-        return (self.state,)
 
     @property
     def of(self) -> Measure:
@@ -98,18 +95,6 @@ class Compared(Measured):
     comparison: Comparison
     first: StateRef
     second: StateRef
-
-    @model_validator(mode="after")
-    def _possible(self) -> Self:
-        first, second = self.first.run, self.second.run
-        if isinstance(first, Run) and isinstance(second, Run):
-            self.comparison.require(first.task, second.task)
-        return self
-
-    @property
-    def states(self) -> tuple[StateRef, ...]:
-        """Two states."""
-        return (self.first, self.second)
 
     @property
     def of(self) -> Comparison:
@@ -188,6 +173,16 @@ def closure(nodes: Iterable[Value]) -> dict[str, Value]:
         pending.append((node, True))
         pending.extend((value, False) for value in node.references if value.id not in ordered)
     return ordered
+
+
+def runs_of(node: Value) -> list[Run]:
+    """The runs that a node looks at: its nearest ones in the graph, itself if it is one."""
+    if isinstance(node, Run):
+        return [node]
+    runs: dict[str, Run] = {}
+    for value in node.references:
+        runs.update((run.id, run) for run in runs_of(value))
+    return list(runs.values())
 
 
 def describe(value: object) -> object:

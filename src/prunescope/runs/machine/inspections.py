@@ -17,7 +17,7 @@ from prunescope.base.value import Value, kind, text_digest
 from prunescope.runs.graph.given import Run
 from prunescope.runs.graph.recipe import Everything, Recipe
 from prunescope.runs.machine.loader import LRU, Loader, check_code, facts_key
-from prunescope.runs.store.plan import Plan, runs_of
+from prunescope.runs.store.plan import Plan
 from prunescope.runs.store.store import Store
 from prunescope.tasks.inspection import Inspection, check_trains, inspect_problem
 from prunescope.tasks.task import Problem
@@ -52,7 +52,7 @@ def inspections(plan: Plan, store: Store) -> list[Inspection]:
     Raises UsageError for what cannot be used as it is, CodeChanged where code is another than that of the stored runs.
     """
     check_codes(plan.nodes.values())
-    at_work = {recipe.id for work in plan.work.values() for recipe in runs_of(work)}
+    at_work = {run.id for run in plan.at_work}
     loader = Loader(store)
     made: dict[str, Inspection] = {}
     for recipe in plan.runs:
@@ -67,7 +67,6 @@ def inspections(plan: Plan, store: Store) -> list[Inspection]:
     for recipe in plan.runs:
         if recipe.id in at_work and isinstance(recipe, Recipe):
             _check_rates(recipe)
-        if recipe.id in at_work and isinstance(recipe, Recipe) and recipe.interventions:
             _check_prunable(recipe, made.get(f"{store.url} {_aspects(recipe)}"))
             _check_events(recipe)
     return list(made.values())

@@ -10,9 +10,7 @@ from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
 import torch
-from torch import Tensor
 
-from prunescope.base import tree
 from prunescope.base.blame import blaming
 from prunescope.base.errors import CodeChanged, PrunescopeError, StoreError, UsageError
 from prunescope.base.reference import StateRef
@@ -25,7 +23,7 @@ from prunescope.runs.machine.devices import make_current, weights_on
 from prunescope.runs.machine.engines import LOOP, EngineSetting
 from prunescope.runs.store.results import StoredResults
 from prunescope.runs.store.store import Store
-from prunescope.tasks.data.source import Arrays, Source
+from prunescope.tasks.data.source import Arrays
 from prunescope.tasks.kernels.kernel_config import Kernels
 from prunescope.tasks.model import Model
 from prunescope.tasks.task import Problem
@@ -78,16 +76,12 @@ class Loader:
         network, source = recipe.task.network, recipe.task.data.source
 
         def build() -> Model:
-            example = self._example(source)
+            inputs = self.arrays.get(source.id, source.load).test_x
+            example = inputs.take(torch.arange(min(2, source.test)))
             with blaming(f"building {network.path}", always=True):
                 return Model(network, example)
 
         return self.models.get(network.id + source.id, build)
-
-    def _example(self, source: Source) -> Tensor:
-        """Inputs of two examples, [2, ...]."""
-        inputs = self.arrays.get(source.id, source.load).test_x
-        return inputs.take(torch.arange(min(2, source.test)))
 
     def problem(self, recipe: Run) -> Problem:
         """The recipe's task in memory, on the device, restricted to its subset.
@@ -118,7 +112,7 @@ class Loader:
 
     def weights(self, state: StateRef) -> Weights:
         """A stored state, on the device. Raises StoreError for a given one that is no longer what was given."""
-        run, moment = StoredResults(self.store).state_key(state)
+        run, moment = StoredResults(self.store).run(state.run), state.moment.id
 
         def load() -> Weights:
             weights = self.store.weights(run.id, moment)
@@ -168,8 +162,7 @@ class Loader:
 
 def fresh_weights(model: Model, seed: int, device: str = "cpu") -> Weights:
     """Newly initialized weights; masks as of `Model.fresh`."""
-    fresh = model.fresh(seed)
-    return Weights(tree.to(fresh.params, device), tree.to(fresh.buffers, device), tree.to(fresh.masks, device))
+    return weights_on(model.fresh(seed), device)
 
 
 def with_kernels(program: Program, kernels: Kernels) -> Program:

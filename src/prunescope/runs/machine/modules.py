@@ -90,7 +90,7 @@ def _stored(state: StateRef | Run | str, loader: Loader) -> tuple[Task, str, Wei
         weights = store.weights(run, FINAL.id)
         return task, run, weights, Given(task=task, tensors=weights.digest)
     state = final(state) if isinstance(state, Run) else state
-    recipe, moment = StoredResults(store).state_key(state)
+    recipe, moment = StoredResults(store).run(state.run), state.moment.id
     if not store.storage.exists(store.state_key(recipe.id, moment)):
         raise Missing(f"the state {state.moment.when} of run {recipe.id[:8]} is not in {store.url}; ensure it")
     return recipe.task, recipe.id, loader.weights(state), recipe

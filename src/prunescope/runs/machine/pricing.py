@@ -20,13 +20,13 @@ from prunescope.base.steps import Clock
 from prunescope.base.value import text_digest
 from prunescope.measures.measure import Measure
 from prunescope.runs.graph.given import Given, Run
-from prunescope.runs.graph.nodes import Measured
-from prunescope.runs.graph.recipe import Recipe
+from prunescope.runs.graph.nodes import Measured, runs_of
+from prunescope.runs.graph.recipe import Everything, Fresh, Recipe
 from prunescope.runs.machine.devices import one_thread
 from prunescope.runs.machine.engines import engine_of
 from prunescope.runs.machine.loader import Loader, fresh_weights
 from prunescope.runs.machine.measurements import Measurements
-from prunescope.runs.store.plan import Plan, runs_of
+from prunescope.runs.store.plan import Plan
 from prunescope.tasks.evaluation import evaluate
 from prunescope.tasks.task import Problem
 from prunescope.training.engines.engine import Replica
@@ -34,6 +34,7 @@ from prunescope.training.interventions import Prune
 from prunescope.training.loop import Stepper
 from prunescope.training.probes import Probe
 from prunescope.training.run import begin
+from prunescope.training.stopping import AtEnd
 
 CALIBRATION_SECONDS = 0.4
 DEAR_SECONDS = 1.0
@@ -228,17 +229,7 @@ def _density_after(recipe: Recipe, density: float, until: int) -> float:
 
 def measure(loader: Loader, recipe: Recipe, density: float = 1.0) -> Price:
     """Trains a few steps and evaluates a few examples of a recipe's kind, for less than a second if it is small."""
-    plain = Recipe(
-        task=recipe.task,
-        optimizer=recipe.optimizer,
-        schedule=recipe.schedule,
-        batch=recipe.batch,
-        length=recipe.length,
-        precision=recipe.precision,
-        seeds=recipe.seeds,
-        drop_last=recipe.drop_last,
-        sampler=recipe.sampler,
-    )
+    plain = recipe.replace(begin="0it", stop=AtEnd(), interventions=(), start=Fresh(), examples=Everything())
     with one_thread():
         program = loader.program(plain)
         weights = _masked(fresh_weights(program.problem.model, 0, loader.device), density)

@@ -80,7 +80,7 @@ def titles(store: Store, leases: Iterable[str]) -> dict[str, str]:
     """What each lease is about, for people."""
     named: dict[str, str] = {}
     for key in leases:
-        facts = plain(store.storage.get(key))  # none of one of before 2027, or released meanwhile
+        facts = plain(store.storage.get(key))  # none of one that was released meanwhile
         title = str(facts.get("title", "")) if isinstance(facts, dict) else ""
         named[key] = title or key.rpartition("/")[0][-32:][:8]
     return named

@@ -13,7 +13,7 @@ from prunescope.base.errors import UsageError
 from prunescope.base.reference import FINAL, Moment, StateRef
 from prunescope.base.value import Value
 from prunescope.runs.graph.given import Given, Run
-from prunescope.runs.graph.nodes import Chosen, Measured, Trace, closure
+from prunescope.runs.graph.nodes import Chosen, Measured, Trace, closure, runs_of
 from prunescope.runs.graph.recipe import Recipe, Subset
 from prunescope.runs.store.store import Store
 from prunescope.training.probes import Probe
@@ -21,12 +21,7 @@ from prunescope.training.probes import Probe
 
 @dataclass(frozen=True)
 class Job:
-    """A run to make, or the parts of a stored run that are missing.
-
-    recipe: the run.
-    moments: the states to keep, besides the last.
-    probes: the probes to attach.
-    """
+    """A run to make, or the parts of a stored run that are missing: states besides the last, and traces."""
 
     recipe: Recipe
     moments: tuple[Moment, ...] = ()
@@ -70,6 +65,12 @@ class Plan:
     def work(self) -> dict[str, Job | Measured]:
         """Every piece of work by id: the jobs, then the readings."""
         return {**self.jobs, **self.readings}
+
+    @property
+    def at_work(self) -> list[Run]:
+        """The runs that the work is about; some more than once."""
+        read = (run for reading in self.readings.values() for run in runs_of(reading))
+        return [*(job.recipe for job in self.jobs.values()), *read]
 
     def downstream(self, ids: Iterable[str]) -> set[str]:
         """These nodes and all that depend on them."""
@@ -127,7 +128,7 @@ def plan(nodes: Iterable[Value], store: Store) -> Plan:
     taken = store.known_readings(node.id for node in graph.values() if isinstance(node, Measured))
     for node in graph.values():
         if isinstance(node, Recipe):
-            job = Job(node, tuple(moments.get(node.id, ())), tuple(probes.get(node.id, ())))
+            job = Job(node, tuple(moments.get(node.id, {}).values()), tuple(probes.get(node.id, {}).values()))
             if node.id not in stored:
                 jobs[node.id] = job
             elif stored[node.id]["status"] == "failed":
@@ -140,8 +141,10 @@ def plan(nodes: Iterable[Value], store: Store) -> Plan:
     return Plan(graph, jobs, readings, failed, _waits(graph, jobs.keys() | readings.keys()))
 
 
-def _moments_and_probes(graph: dict[str, Value]) -> tuple[dict[str, list[Moment]], dict[str, list[Probe]]]:
-    """The moments besides the last, and the probes, that the graph needs of each run, by the run's id; each once."""
+def _moments_and_probes(
+    graph: dict[str, Value],
+) -> tuple[dict[str, dict[str, Moment]], dict[str, dict[str, Probe]]]:
+    """The moments besides the last, and the probes, that the graph needs of each run, by the run's id and their own."""
     moments: dict[str, dict[str, Moment]] = {}
     probes: dict[str, dict[str, Probe]] = {}
     for node in graph.values():
@@ -152,10 +155,7 @@ def _moments_and_probes(graph: dict[str, Value]) -> tuple[dict[str, list[Moment]
                 moments.setdefault(run.id, {})[node.moment.id] = node.moment
         elif isinstance(node, Trace):
             probes.setdefault(node.run.id, {})[node.probe.id] = node.probe
-    return (
-        {run: list(by_id.values()) for run, by_id in moments.items()},
-        {run: list(by_id.values()) for run, by_id in probes.items()},
-    )
+    return moments, probes
 
 
 def _waits(graph: dict[str, Value], work: Iterable[str]) -> dict[str, set[str]]:
@@ -169,17 +169,3 @@ def _waits(graph: dict[str, Value], work: Iterable[str]) -> dict[str, set[str]]:
             waits |= {value.id} if value.id in keys else nearest[value.id]
         nearest[key] = waits
     return {key: nearest[key] for key in keys}
-
-
-def runs_of(work: Job | Measured) -> tuple[Run, ...]:
-    """The runs that a piece of work may be about: one a state, or those among which it is chosen."""
-    if isinstance(work, Job):
-        return (work.recipe,)
-    runs: list[Run] = []
-    for state in work.states:
-        if isinstance(state.run, Chosen):
-            runs += state.run.among
-        else:
-            assert isinstance(state.run, Run)
-            runs.append(state.run)
-    return tuple(runs)

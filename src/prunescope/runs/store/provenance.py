@@ -6,7 +6,7 @@ from typing import Any
 
 from prunescope.base.value import Value
 from prunescope.runs.graph.given import Run
-from prunescope.runs.graph.nodes import describe
+from prunescope.runs.graph.nodes import describe, runs_of
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.runs.store.store import Store
 
@@ -26,16 +26,6 @@ def lineage(nodes: Iterable[Value], store: Store) -> dict[str, Record]:
             description = {} if isinstance(node, Run) else {"node": describe(node)}
             records[node.id] = description | {"runs": [run_records[run.id] for run in runs]}
     return records
-
-
-def runs_of(node: Value) -> list[Run]:
-    """The runs that a node looks at: its nearest ones in the graph, itself if it is one."""
-    if isinstance(node, Run):
-        return [node]
-    runs: dict[str, Run] = {}
-    for value in node.references:
-        runs.update((run.id, run) for run in runs_of(value))
-    return list(runs.values())
 
 
 def _run_record(run: Run, store: Store) -> Record:

@@ -9,7 +9,6 @@ import threading
 import uuid
 from dataclasses import asdict, dataclass
 from functools import cache
-from typing import Any
 
 import psutil
 
@@ -54,7 +53,7 @@ class Holder:
 
     @classmethod
     def read(cls, content: bytes | None) -> "Holder | None":
-        """Whom a lease, or a sign of life, names; None if it names nobody, as one of before 2027 does."""
+        """Whom a lease, or a sign of life, names; None if it names nobody."""
         try:
             facts = plain(content)
             holder = cls(*(kind(facts[name]) for name, kind in cls.__annotations__.items()))
@@ -85,7 +84,6 @@ class Pulse:
         self.storage = storage
         self.holder = Holder(uuid.uuid4().hex, socket.gethostname(), _machine(), process.pid, process.create_time())
         self.seen: dict[str, tuple[bytes, float]] = {}
-        self.facts: dict[str, Any] = {}
         self._held: set[str] = set()
         self._lock = threading.Lock()
         self._stopped = threading.Event()
@@ -105,15 +103,11 @@ class Pulse:
             if not self._held:
                 self._stopped.set()
 
-    def stop(self) -> None:
-        """Shows no more signs of life, as if the process had ended."""
-        self._stopped.set()
-
     def _beat(self, stopped: threading.Event) -> None:
         key, beats = sign_key(self.holder), 0
         while not stopped.wait(BEAT_SECONDS):
             beats += 1
-            sign = {**asdict(self.holder), **self.facts, "beats": beats}
+            sign = {**asdict(self.holder), "beats": beats}
             with contextlib.suppress(StoreError):  # a disk that is away for a moment
                 self.storage.put(key, json.dumps(sign).encode(), durable=False)
         if beats:

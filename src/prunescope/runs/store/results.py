@@ -9,7 +9,6 @@ import numpy as np
 from prunescope.base.blame import blaming
 from prunescope.base.errors import PrunescopeError
 from prunescope.base.records import Records
-from prunescope.base.reference import StateRef
 from prunescope.base.value import Value
 from prunescope.runs.graph.given import Run
 from prunescope.runs.graph.nodes import Chosen, Combined, Measured, Trace
@@ -61,10 +60,6 @@ class StoredResults:
         if not isinstance(run, Run):
             raise PrunescopeError(f"{type(run).__name__} stands for no run")
         return run
-
-    def state_key(self, state: StateRef) -> tuple[Run, str]:
-        """The run and the moment's id under which a referenced state is stored."""
-        return self.run(state.run), state.moment.id
 
     def rows(self, subset: Subset) -> np.ndarray[Any, Any]:
         """The training rows that a subset stands for, int64 [M], increasing."""

@@ -1,6 +1,6 @@
 """Where the bytes of a store lie: objects under keys such as "runs/3f/3f…/manifest.json", on a disk or in a bucket.
 
-Belongs here: the interface, and which leaf an address means. A leaf is one file: `local.py`, `cloud.py`.
+A leaf is one file: `local.py`, `cloud.py`.
 """
 
 import json
@@ -15,11 +15,7 @@ AT_ONCE = 16
 
 @dataclass(frozen=True)
 class Entry:
-    """One object.
-
-    size: bytes.
-    changed: a text that is another one once the object was replaced.
-    """
+    """An object of `size` bytes; changed: a text that is another one once the object was replaced."""
 
     key: str
     size: int

@@ -77,6 +77,10 @@ class Store:
             )
         self.storage.put("SCHEMA", f"{SCHEMA}\n".encode())
 
+    def __reduce__(self) -> tuple[type["Store"], tuple[str]]:
+        """In another process: the store at the same address."""
+        return Store, (self.url,)
+
     @property
     def root(self) -> Path:
         """The folder of a store on a disk."""
@@ -254,9 +258,7 @@ class Store:
         return {key[5:-5]: self._pinned(key) for key in keys}
 
     def _pinned(self, key: str) -> list[str]:
-        ids: Any = None
-        with contextlib.suppress(codec.Damaged):
-            ids = self.record(key)
+        ids: Any = self.read_json(key)
         if isinstance(ids, dict):  # before 2027 the list alone
             ids = ids.get("ids")
         if not isinstance(ids, list) or not all(isinstance(item, str) for item in ids):

@@ -6,7 +6,6 @@ from pathlib import Path
 from prunescope.sharing.leaves import require
 from prunescope.sharing.records import Record
 
-EXTRA = "mlflow"
 MOST = 1000
 """Metrics that one call takes."""
 LONGEST = 6000
@@ -15,7 +14,7 @@ LONGEST = 6000
 
 def write(records: Iterable[Record], place: Path) -> None:
     """One run of MLflow a record; one that was written before is deleted there first."""
-    _, tracking, entities = require(EXTRA, "mlflow", "mlflow.tracking", "mlflow.entities")
+    _, tracking, entities = require("mlflow", "mlflow", "mlflow.tracking", "mlflow.entities")
     place.mkdir(parents=True, exist_ok=True)
     client = tracking.MlflowClient(tracking_uri=f"sqlite:///{place.resolve() / 'mlflow.db'}")
     for record in records:

@@ -6,13 +6,12 @@ from pathlib import Path
 from prunescope.sharing.leaves import require
 from prunescope.sharing.records import Record
 
-EXTRA = "tensorboard"
 _OURS = ".prunescope"
 
 
 def write(records: Iterable[Record], place: Path) -> None:
     """Curves, settings and results of every run, in `place`/<group>/<run>."""
-    boards, summary = require(EXTRA, "tensorboardX", "tensorboardX.summary")
+    boards, summary = require("tensorboard", "tensorboardX", "tensorboardX.summary")
     for record in records:
         folder = place / record.group / record.name
         for before in folder.glob(f"**/events.out.tfevents.*{_OURS}"):

@@ -10,8 +10,6 @@ from prunescope.base.errors import UsageError
 from prunescope.sharing.leaves import require
 from prunescope.sharing.records import Record
 
-EXTRA = "trackio"
-
 
 def write(records: Iterable[Record], place: Path) -> None:
     """One run of Trackio a record; one that was written before is deleted there first.
@@ -19,7 +17,7 @@ def write(records: Iterable[Record], place: Path) -> None:
     Raises UsageError where Trackio was imported before for another folder, which it cannot change.
     """
     os.environ["TRACKIO_DIR"] = str(place.resolve())  # which Trackio reads when it is imported, and nowhere else
-    trackio, utils = require(EXTRA, "trackio", "trackio.utils")
+    trackio, utils = require("trackio", "trackio", "trackio.utils")
     if Path(utils.TRACKIO_DIR) != place.resolve():
         raise UsageError(f"Trackio writes to {utils.TRACKIO_DIR} in this process; name that folder, or start anew")
     for record in records:

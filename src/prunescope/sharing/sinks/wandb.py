@@ -6,12 +6,10 @@ from pathlib import Path
 from prunescope.sharing.leaves import require
 from prunescope.sharing.records import Record
 
-EXTRA = "wandb"
-
 
 def write(records: Iterable[Record], place: Path) -> None:
     """One offline run a record, whose id is that of the run, so that a run that is sent twice is one."""
-    (wandb,) = require(EXTRA, "wandb")
+    (wandb,) = require("wandb", "wandb")
     place.mkdir(parents=True, exist_ok=True)
     quiet = wandb.Settings(console="off", silent=True, x_disable_stats=True, disable_git=True, save_code=False)
     for record in records:

@@ -7,7 +7,6 @@ normalization (`source`).
 import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Annotated, ClassVar, NamedTuple, Protocol, Self, runtime_checkable
 
 import torch
@@ -19,6 +18,7 @@ from prunescope.base.errors import UsageError
 from prunescope.base.streams import seeded
 from prunescope.base.value import Value
 from prunescope.tasks.data.source import Inputs
+from prunescope.tasks.functional import constant
 
 _TRIES = 10
 
@@ -112,7 +112,7 @@ class CropFlip(Augmentation):
     def _padded(self, x: Tensor) -> Tensor:
         """The images with a border of `fill`."""
         count, channels, height, width = x.shape
-        fill = _constant(self.fill, x.dtype, x.device).view(1, -1, 1, 1)
+        fill = constant(self.fill, x.dtype, x.device).view(1, -1, 1, 1)
         border = fill.expand(count, channels, height + 2 * self.pad, width + 2 * self.pad).clone()
         border[:, :, self.pad : self.pad + height, self.pad : self.pad + width] = x
         return border
@@ -206,7 +206,7 @@ class RandomResizedCrop(Augmentation):
         proposals = torch.stack([top, left, high, wide], dim=2).to(torch.int64)
         first = fits.to(torch.int64).argmax(1)
         fitting = proposals[torch.arange(len(tries), device=tries.device), first]
-        fallback = _constant(self._central(height, width), torch.int64, tries.device)
+        fallback = constant(self._central(height, width), torch.int64, tries.device)
         return torch.where(fits.any(1)[:, None], fitting, fallback)
 
     def _central(self, height: int, width: int) -> tuple[int, int, int, int]:
@@ -228,12 +228,6 @@ class CroppedInputs(Protocol):
 def _send(draws: Tensor, device: torch.device) -> Tensor:
     """The draws on a device. They are pinned, because a GPU works on during the copy only if they are."""
     return (draws.pin_memory() if device.type == "cuda" else draws).to(device, non_blocking=True)
-
-
-@lru_cache(64)
-def _constant(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
-    """A tensor on a device that must not be changed; making it at every step would let a GPU run empty."""
-    return torch.tensor(values, dtype=dtype, device=device)
 
 
 def _mirrored(flip: bool, count: int, generator: torch.Generator) -> Tensor:

@@ -3,7 +3,6 @@
 Source: Krizhevsky (2009), Learning Multiple Layers of Features from Tiny Images.
 """
 
-import hashlib
 import io
 import pickle
 from functools import cache
@@ -15,7 +14,7 @@ import torch
 from torch import Tensor
 
 from prunescope.base.errors import DataError
-from prunescope.tasks.data.files import complete, content, damaged, dataset, locate, summary, uncompressed
+from prunescope.tasks.data.files import complete, content, damaged, dataset, is_published, locate, summary, uncompressed
 from prunescope.tasks.data.source import Arrays, Content, Normalization, Source
 
 CIFAR10 = Normalization(mean=(0.4914, 0.4822, 0.4465), std=(0.2023, 0.1994, 0.2010))
@@ -71,18 +70,9 @@ def read(name: str) -> Content:
 @cache
 def _variant(name: str, digest: str) -> str:
     """`digest` is a part of the cache's key."""
-    known = dataset(name)
-    if all(md5 in (None, _md5(uncompressed(path, name=name))) for path, md5 in _with_md5(name)):
+    if all(is_published(file, path, name=name) is not False for file, path in locate(name).items()):
         return ""
-    return f"{known.title} ({'JPEG copies' if are_jpeg(read(name).test_x) else 'not the published files'})"
-
-
-def _with_md5(name: str) -> list[tuple[Path, str | None]]:
-    return [(path, dataset(name).files[file]) for file, path in locate(name).items()]
-
-
-def _md5(data: bytes) -> str:
-    return hashlib.md5(data, usedforsecurity=False).hexdigest()
+    return f"{dataset(name).title} ({'JPEG copies' if are_jpeg(read(name).test_x) else 'not the published files'})"
 
 
 def are_jpeg(images: Tensor) -> bool:

@@ -8,6 +8,7 @@ is never part of an id.
 """
 
 import gzip
+import hashlib
 import os
 import tarfile
 import zlib
@@ -230,6 +231,26 @@ def uncompressed(path: Path, *, name: str) -> bytes:
     except (OSError, EOFError, zlib.error) as problem:
         kind = "gzip file" if path.suffix == ".gz" else "file"
         raise damaged(path, f"cannot be read ({problem}); a whole {kind} is expected", name=name) from problem
+
+
+def is_published(file: str, path: Path, *, name: str) -> bool | None:
+    """Whether a file of the data set `name` is the published one, as it is or uncompressed, by its MD5.
+
+    None if that of its content was never published. MD5 is a checksum against accidents, not against attackers.
+    """
+    row = dataset(name)
+    if _md5(path.read_bytes()) in [item.md5 for item in row.downloads if item.name == path.name]:
+        return True
+    if row.files[file] is None:
+        return None
+    try:
+        return _md5(uncompressed(path, name=name)) == row.files[file]
+    except DataError:  # a damaged file is not the published one
+        return False
+
+
+def _md5(data: bytes) -> str:
+    return hashlib.md5(data, usedforsecurity=False).hexdigest()
 
 
 Progress = Callable[[str, int, int], None]

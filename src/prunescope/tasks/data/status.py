@@ -1,13 +1,12 @@
 """The state of the downloaded data sets."""
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from prunescope.base.errors import DataError
 from prunescope.tasks.data import cifar, idx
-from prunescope.tasks.data.files import dataset, how_to_get, present, uncompressed
+from prunescope.tasks.data.files import dataset, how_to_get, is_published, present
 
 
 @dataclass(frozen=True)
@@ -41,14 +40,6 @@ class DatasetStatus:
     files: tuple[FileStatus, ...]
     problem: str | None = None
 
-    @property
-    def published(self) -> bool | None:
-        """Whether all files are the published ones; None if this is unknown of some and the others are."""
-        answers = {file.published for file in self.files}
-        if False in answers:
-            return False
-        return None if None in answers else True
-
 
 def status(name: str) -> DatasetStatus:
     """The state of a data set, all of whose files are read and parsed.
@@ -56,7 +47,7 @@ def status(name: str) -> DatasetStatus:
     Raises UsageError for a name that is not in the table of data sets.
     """
     paths = present(name)
-    files = tuple(_file_status(name, *file, paths.get(file[0])) for file in dataset(name).files.items())
+    files = tuple(_file_status(name, file, paths.get(file)) for file in dataset(name).files)
     if len(paths) < len(files):
         return DatasetStatus(name, "missing", files, how_to_get(name))
     try:
@@ -66,22 +57,7 @@ def status(name: str) -> DatasetStatus:
     return DatasetStatus(name, "present", files)
 
 
-def _file_status(name: str, file: str, md5: str | None, path: Path | None) -> FileStatus:
-    """The state of a file; it is published if its MD5, as it is or uncompressed, is a published one."""
+def _file_status(name: str, file: str, path: Path | None) -> FileStatus:
     if path is None:
         return FileStatus(file, None, 0, None)
-    compressed = {item.name: item.md5 for item in dataset(name).downloads}
-    published: bool | None = compressed.get(path.name) == _md5(path.read_bytes())
-    if not published and md5 is None:
-        published = None
-    elif not published:
-        try:
-            published = _md5(uncompressed(path, name=name)) == md5
-        except DataError:  # a damaged file is not the published one
-            published = False
-    return FileStatus(file, path, path.stat().st_size, published)
-
-
-def _md5(data: bytes) -> str:
-    """A checksum against accidents, not against attackers."""
-    return hashlib.md5(data, usedforsecurity=False).hexdigest()
+    return FileStatus(file, path, path.stat().st_size, is_published(file, path, name=name))

@@ -9,21 +9,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
-AVAILABLE = importlib.util.find_spec("numba") is not None
-"""Whether loops can be compiled; everything works without them, by torch's products."""
-
 # Sums may be reordered, but a number that is not finite must stay so: a diverging run is known by it.
 _FASTMATH = ("reassoc", "contract", "nsz", "arcp")
 
 
+@cache
 def available() -> bool:
-    """Whether numba is installed."""
-    return AVAILABLE
+    """Whether loops can be compiled; everything works without them, by torch's products."""
+    return importlib.util.find_spec("numba") is not None
 
 
 def compiled_for(x: Tensor) -> bool:
     """Whether compiled loops take tensors like this one: float32 on a CPU."""
-    return AVAILABLE and x.dtype == torch.float32 and x.device.type == "cpu"
+    return available() and x.dtype == torch.float32 and x.device.type == "cpu"
 
 
 class compiled:  # noqa: N801 - a decorator

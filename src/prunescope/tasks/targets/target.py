@@ -89,10 +89,6 @@ class Target(Value):
         if not self.decides:
             raise self._impossible(what, "examples that are right or wrong", "compare losses or errors instead")
 
-    def require_noise(self) -> None:
-        """Raises UsageError for a target whose labels cannot be flipped."""
-        self.require_classes("label noise")
-
     def require_classes(self, what: str) -> None:
         """Raises UsageError, naming `what`, for a target without one class an example."""
         if not self.classifies:
@@ -119,7 +115,7 @@ class Target(Value):
         """
         if fraction == 0 and not self.classifies:
             return y
-        self.require_noise()
+        self.require_classes("label noise")
         return flip_labels(self.labels(y), fraction, classes, generator).reshape(y.shape).to(y.dtype)
 
     def _impossible(self, what: str, need: str, fix: str) -> UsageError:

@@ -6,20 +6,20 @@ same where engine, switch points, stack and device are equal.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Protocol, Self
+from dataclasses import dataclass
+from typing import Protocol
 
 from torch import Tensor
 
 from prunescope.base.errors import Diverged
-from prunescope.base.state import TrainState
+from prunescope.base.state import Replaceable, TrainState
 from prunescope.base.tree import Tree
 from prunescope.training.interventions.intervention import memory_key
 from prunescope.training.loop import Program, Stepper
 
 
 @dataclass(frozen=True)
-class Replica:
+class Replica(Replaceable):
     """One replica under way.
 
     running: 0-D, sum of the batch losses since the last epoch began, nats; an engine begins it anew with the first
@@ -37,10 +37,6 @@ class Replica:
     ended: bool = False
     failure: Diverged | None = None
     members: int = 1
-
-    def replace(self, **changes: Any) -> Self:
-        """A copy with some fields exchanged."""
-        return replace(self, **changes)
 
 
 class Engine(Protocol):

@@ -31,7 +31,6 @@ class InPlace:
     """Steps in place, for every replica by itself, with the products that its problem's `kernels` names."""
 
     def __init__(self) -> None:
-        """Prepares nothing yet."""
         self._trainers: WeakKeyDictionary[Stepper, _Trainer] = WeakKeyDictionary()
 
     def advance(self, replicas: Sequence[Replica], steps: int) -> list[Replica]:
@@ -43,8 +42,7 @@ class _Trainer:
     """One run's copy of the network, kept while the masks stay what they are."""
 
     def __init__(self) -> None:
-        self._masks: object = None
-        self._held: object = None
+        self._keep: Tree | None = None
         self._network: Specialized | None = None
         self._mlp: Mlp | None = None
         self._bound: dict[int, BoundMlp] = {}
@@ -108,11 +106,11 @@ class _Trainer:
 
     def _specialized(self, stepper: Stepper, state: TrainState) -> Specialized:
         """The network for a state's masks; made anew where an intervention exchanged them."""
-        if self._network is None or self._masks is not state.weights.masks or self._held is not state.held:
+        if self._network is None or self._keep is not stepper.keep(state):
             self._network = _made(stepper, state)
             self._mlp = _mlp(stepper, self._network, state)
             self._network.columns = stepper.program.problem.kernels.merged and self._mlp is not None
-            self._masks, self._held = state.weights.masks, state.held
+            self._keep = stepper.keep(state)
         if self._network.takes(state.weights.params):
             return self._network
         return unspecialized(stepper.program.problem.model, train=True)

@@ -36,7 +36,6 @@ class Stack:
     def __init__(
         self, *, size: int = 32, method: Method = "layers", otherwise: Engine | None = None, only_recorded: bool = False
     ) -> None:
-        """Prepares nothing yet."""
         self.size, self.method, self.otherwise = size, method, otherwise or Loop()
         self.only_recorded = only_recorded
         self._works: list[Stacked] = []
@@ -75,9 +74,7 @@ class Stack:
         self, members: Sequence[Replica], chosen: Admitted, others: Sequence[Stacked], *, several: bool
     ) -> Stacked:
         """A new program. others: those that have their streams; several: whether there will be more than one."""
-        assert chosen.method is not None
-        model = members[0].stepper.program.problem.model
-        work = Stacked(members, chosen.method(model), sparse_layers(members[0], chosen.linear))
+        work = _stacked(members, chosen)
         work.room = self._most(chosen)
         work.recorded = Recorded(work, record=work.on_gpu).step if recordable(work) else None
         if several:
@@ -97,7 +94,6 @@ class Stack:
         return good if len(good) <= 1 + len(replicas) // self.size or 2 * members > room else []
 
     def _most(self, chosen: Admitted) -> int:
-        """The most members of one program."""
         return 1 if chosen.name == "streams" else self.size
 
     def _groups(self, replicas: Sequence[Replica]) -> list[list[Replica]]:
@@ -176,9 +172,13 @@ def bytes_per_member(replicas: Sequence[Replica], method: Method = "layers") -> 
     chosen = how(replicas[0], method)
     if chosen.method is None:
         return 0
-    model = replicas[0].stepper.program.problem.model
-    work = Stacked(replicas, chosen.method(model), sparse_layers(replicas[0], chosen.linear))
-    return work.bytes() // len(replicas)
+    return _stacked(replicas, chosen).bytes() // len(replicas)
+
+
+def _stacked(replicas: Sequence[Replica], chosen: Admitted) -> Stacked:
+    assert chosen.method is not None
+    forward = chosen.method(replicas[0].stepper.program.problem.model)
+    return Stacked(replicas, forward, sparse_layers(replicas[0], chosen.linear))
 
 
 class Advance:
@@ -284,7 +284,7 @@ class Advance:
                 values = [losses[rows.index(number)] for rows, losses in self.losses]
                 self.moved[number] = replica.replace(failure=diverged(values, replica.local))
                 continue  # the next call finds that one is gone, and stacks the others anew
-            state = self.work.hand(row, self.work.state(row, replica.state, steps))
+            self.work.handed[row] = state = self.work.state(row, replica.state, steps)
             self.moved[number] = replica.replace(
                 state=state, running=self.running[row].clone(), local=replica.local + steps
             )

@@ -1,5 +1,7 @@
 """Weight changes at scheduled steps. A new one is one new file and needs no registration."""
 
+# mypy: implicit-reexport
+
 from prunescope.training.interventions.grow import Grow
 from prunescope.training.interventions.intervention import Context, Intervention
 from prunescope.training.interventions.masks import Bernoulli, KeepAsMany, Release, ShuffleMasks, TakeMasks
@@ -8,30 +10,3 @@ from prunescope.training.interventions.units import BernoulliUnits, NoiseUnits, 
 from prunescope.training.interventions.values import Noise, Reinit, Rescale, Rewind, UseAverage
 from prunescope.training.interventions.when import At, Every, LayerSchedule, When
 from prunescope.training.interventions.zero import Zero
-
-__all__ = [
-    "At",
-    "Bernoulli",
-    "BernoulliUnits",
-    "Context",
-    "Every",
-    "Grow",
-    "Intervention",
-    "KeepAsMany",
-    "LayerSchedule",
-    "Noise",
-    "NoiseUnits",
-    "Prune",
-    "PruneRounds",
-    "PruneUnits",
-    "Reinit",
-    "Release",
-    "Rescale",
-    "Rewind",
-    "ShuffleMasks",
-    "TakeMasks",
-    "UseAverage",
-    "When",
-    "Zero",
-    "ZeroUnits",
-]

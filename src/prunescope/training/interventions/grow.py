@@ -52,7 +52,9 @@ class Grow(Intervention):
         names = prunable(before, frozenset(self.exclude))
         if state.weights.sparsity == 0:
             raise UsageError("Grow exchanges weights of a sparse network, and nothing is pruned; put Prune first")
-        share = self._share(context.local, context.clock.steps(self.end))
+        share = self.fraction
+        if self.decay == "cosine":
+            share *= (1 + math.cos(math.pi * context.local / context.clock.steps(self.end))) / 2
         counts = {name: round(share * int(before[name].sum())) for name in names}
         magnitudes = Magnitude().scores(state.weights, context)
         thinned = before | _without({name: before[name] for name in names}, magnitudes, counts)
@@ -61,10 +63,6 @@ class Grow(Intervention):
         state = remove(state, thinned, context.slots)
         after = thinned | {name: thinned[name] | grown[name] for name in names}
         return state.replace(weights=state.weights.replace(masks=after))
-
-    def _share(self, step: int, end: int) -> float:
-        factor = (1 + math.cos(math.pi * step / end)) / 2 if self.decay == "cosine" else 1.0
-        return self.fraction * factor
 
     def _grown(self, empty: Masks, counts: dict[str, int], state: TrainState, context: Context) -> Masks:
         """Masks of the places that grow, `counts` of the empty ones in each layer."""

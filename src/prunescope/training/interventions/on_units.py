@@ -10,6 +10,7 @@ from typing import Self
 from pydantic import Field, model_validator
 from torch import Tensor
 
+from prunescope.base.errors import UsageError
 from prunescope.base.state import TrainState, Weights
 from prunescope.base.steps import Clock
 from prunescope.base.tree import Tree
@@ -61,7 +62,11 @@ class UnitIntervention(Intervention):
             units = structure().at(schedule.layer)
             if self.target != "random":
                 self.score.check(units)
-            schedule.check(clock, units.count, allow_idle_events=self.allow_idle_events)
+            if (events := len(schedule.steps(clock))) > units.count and not self.allow_idle_events:
+                raise UsageError(
+                    f"{events} events for the {units.count} units of {schedule.layer}, so some would remove nothing; "
+                    f"lengthen period={schedule.period!r}, or allow it with allow_idle_events=True"
+                )
 
     def init(self, weights: Weights) -> Tree:
         """The memory of the score."""

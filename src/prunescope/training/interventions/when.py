@@ -140,17 +140,6 @@ class LayerSchedule(Value):
         >>> LayerSchedule.after_epochs("conv8", start=6, end=275, fraction=0.9, period=200).kept(512, 2)
         (282, 52)
         """
-        if units < 1 or events < 1:
-            raise UsageError(f"units={units} and events={events} must be at least 1")
         # The decimal that was written: as a binary float, 1 - 0.7 is above 0.3.
         final = ceil((1 - Fraction(str(self.fraction))) * units)
         return tuple(final + ceil(Fraction((units - final) * (events - i), events)) for i in range(1, events + 1))
-
-    def check(self, clock: Clock, units: int, *, allow_idle_events: bool) -> None:
-        """Raises UsageError for a schedule that is impossible in the run or for the layer."""
-        events = len(self.steps(clock))
-        if events > units and not allow_idle_events:
-            raise UsageError(
-                f"{events} events for the {units} units of {self.layer}, so some would remove nothing; lengthen "
-                f"period={self.period!r}, or allow it with allow_idle_events=True"
-            )

@@ -161,27 +161,26 @@ class Clipped(Wrapper):
 
     def update(self, grads: Tree, opt: OptState, params: Tree, *, keep: Tree, lr: float | Tensor) -> Moved:
         """See `Optimizer.update`."""
-        return self.optimizer.update(clipped(self, grads, keep), opt, params, keep=keep, lr=lr)
+        return self.optimizer.update(self._clipped(grads, keep), opt, params, keep=keep, lr=lr)
 
     def update_(self, grads: Tree, opt: OptState, params: Tree, *, keep: Tree, lr: float | Tensor) -> None:
         """See `Optimizer.update_`."""
-        self.optimizer.update_(clipped(self, grads, keep), opt, params, keep=keep, lr=lr)
+        self.optimizer.update_(self._clipped(grads, keep), opt, params, keep=keep, lr=lr)
 
     def fused_(self, grads: Tree, opt: OptState, params: Tree, *, keep: Tree, lr: float | Tensor) -> None:
         """See `Optimizer.fused_`."""
-        self.optimizer.fused_(clipped(self, grads, keep), opt, params, keep=keep, lr=lr)
+        self.optimizer.fused_(self._clipped(grads, keep), opt, params, keep=keep, lr=lr)
 
-
-def clipped(limits: Clipped, grads: Tree, keep: Tree) -> Tree:
-    """The gradients of kept weights within the limits; those of removed weights are 0."""
-    kept = {name: grad * keep[name] if name in keep else grad for name, grad in grads.items()}
-    if limits.value is not None:
-        kept = {name: grad.clamp(-limits.value, limits.value) for name, grad in kept.items()}
-    if limits.norm is not None and kept:
-        norms = torch.stack([torch.linalg.vector_norm(grad) for grad in kept.values()])
-        scale = (limits.norm / (torch.linalg.vector_norm(norms) + 1e-6)).clamp(max=1.0)
-        kept = {name: grad * scale for name, grad in kept.items()}
-    return kept
+    def _clipped(self, grads: Tree, keep: Tree) -> Tree:
+        """The gradients of kept weights within the limits; those of removed weights are 0."""
+        kept = {name: grad * keep[name] if name in keep else grad for name, grad in grads.items()}
+        if self.value is not None:
+            kept = {name: grad.clamp(-self.value, self.value) for name, grad in kept.items()}
+        if self.norm is not None and kept:
+            norms = torch.stack([torch.linalg.vector_norm(grad) for grad in kept.values()])
+            scale = (self.norm / (torch.linalg.vector_norm(norms) + 1e-6)).clamp(max=1.0)
+            kept = {name: grad * scale for name, grad in kept.items()}
+        return kept
 
 
 VECTORS = "vectors"

@@ -7,6 +7,8 @@ import os
 import pickle
 import socket
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,10 +16,8 @@ from typing import Any
 from prunescope.base.errors import PrunescopeError, UsageError
 from prunescope.runs.execution.executors.processes import STOP_SECONDS, keep_memory
 from prunescope.runs.execution.executors.worker import do
-from prunescope.runs.execution.messages import Message, Work, ids_of
-from prunescope.runs.execution.workbench import CHECKPOINT_SECONDS, Workbench
-from prunescope.runs.machine.engines import LOOP, EngineSetting
-from prunescope.runs.store.store import Store
+from prunescope.runs.execution.messages import Message, Work
+from prunescope.runs.execution.workbench import Workbench
 
 KNOCK_SECONDS = 10.0
 RETRIES = 3
@@ -91,25 +91,17 @@ class Cluster:
     What travels is a recipe, or what is read of a state. States, data and results go through the store.
     """
 
-    def __init__(
-        self,
-        connection: Connection,
-        store: str,
-        *,
-        device: str = "cpu",
-        checkpoint_seconds: float = CHECKPOINT_SECONDS,
-        setting: EngineSetting = LOOP,
-    ) -> None:
-        """Starts nothing yet."""
+    def __init__(self, connection: Connection, make: Callable[[], Workbench]) -> None:
+        """Starts nothing yet. make: makes the workbench of each process."""
         self.connection, self.ray, self.workers = connection, connection.ray, 2 * connection.slots
-        self.arguments = pickle.dumps((store, device, checkpoint_seconds, setting))
+        self.make = pickle.dumps(make)
         amount = {"num_cpus": 1} if connection.kind == "CPU" else {"num_cpus": 0, "num_gpus": 1}
         self.task = self.ray.remote(**amount, max_retries=RETRIES, retry_exceptions=False)(_do)
-        self.running: dict[Any, tuple[int, list[str]]] = {}
+        self.running: dict[Any, int] = {}  # workers by task
 
     def start(self, worker: int, work: Work) -> None:
         """Hands the work to Ray."""
-        self.running[self.task.remote(work, self.arguments)] = worker, ids_of(work)
+        self.running[self.task.remote(work, self.make)] = worker
 
     def wait(self, seconds: float) -> list[Message]:
         """What tasks that ended have said. Raises PrunescopeError where a machine cannot import what it is given."""
@@ -118,7 +110,7 @@ class Cluster:
         ended, _ = self.ray.wait(list(self.running), num_returns=1, timeout=seconds)
         messages: list[Message] = []
         for task in ended:
-            worker, nodes = self.running.pop(task)
+            worker = self.running.pop(task)
             try:
                 said = self.ray.get(task)
             except (self.ray.exceptions.RayTaskError, self.ray.exceptions.RuntimeEnvSetupError) as problem:
@@ -127,8 +119,8 @@ class Cluster:
                     f"a machine of the cluster cannot do the work ({reason}); install the same prunescope on all"
                 ) from None
             except self.ray.exceptions.RayError:  # its process or machine died more often than Ray tries
-                said = [*(Message(node, "died") for node in nodes), Message("", "free")]
-            messages += [Message(**{**vars(one), "worker": worker}) for one in said]
+                said = [Message("", "died"), Message("", "free")]
+            messages += [replace(message, worker=worker) for message in said]
         return messages
 
     def stop(self) -> None:
@@ -142,15 +134,15 @@ class Cluster:
 
 
 @cache
-def _bench(arguments: bytes) -> Workbench:
+def _bench(make: bytes) -> Workbench:
     """One workbench a process, which holds data and programs from task to task; its arguments are read once."""
-    store, device, checkpoint_seconds, setting = pickle.loads(arguments)
     keep_memory()
-    return Workbench(Store(store), device=device, checkpoint_seconds=checkpoint_seconds, setting=setting)
+    bench: Workbench = pickle.loads(make)()
+    return bench
 
 
-def _do(work: Work, arguments: bytes) -> list[Message]:
+def _do(work: Work, make: bytes) -> list[Message]:
     """A piece of work in a process of Ray; what is to be said about it."""
     messages: list[Message] = []
-    do(_bench(arguments), work, lambda node, steps: True, messages.append)
+    do(_bench(make), work, lambda node, steps: True, messages.append)
     return messages

@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
@@ -17,10 +17,8 @@ from multiprocessing.connection import Connection, wait
 from prunescope.base.errors import PrunescopeError
 from prunescope.runs.execution.executors import carried
 from prunescope.runs.execution.executors.worker import do
-from prunescope.runs.execution.messages import Message, Work, ids_of
-from prunescope.runs.execution.workbench import CHECKPOINT_SECONDS, Workbench
-from prunescope.runs.machine.engines import LOOP, EngineSetting
-from prunescope.runs.store.store import Store
+from prunescope.runs.execution.messages import Message, Work
+from prunescope.runs.execution.workbench import Workbench
 
 STOP_SECONDS = 30.0
 BEAT_SECONDS = 0.3
@@ -35,28 +33,20 @@ class Immovable(PrunescopeError):
 class Processes:
     """Spawned workers; one that dies is replaced, and its work reported as "died"."""
 
-    def __init__(
-        self,
-        store: str,
-        *,
-        workers: int,
-        device: str = "cpu",
-        checkpoint_seconds: float = CHECKPOINT_SECONDS,
-        setting: EngineSetting = LOOP,
-        baggage: bytes = b"",
-    ) -> None:
-        """Starts the processes. baggage: what the work needs of the caller's script or notebook; `carried.baggage`."""
-        self.workers = workers
-        self.arguments = (store, device, checkpoint_seconds, setting, baggage)
+    def __init__(self, make: Callable[[], Workbench], *, workers: int, baggage: bytes = b"") -> None:
+        """Starts the processes.
+
+        make: makes the workbench of each.
+        baggage: what the work needs of the caller's script or notebook; `carried.baggage`.
+        """
+        self.workers, self.arguments = workers, (make, baggage)
         self.dumps = carried.dumps if baggage else pickle.dumps
         self.context = multiprocessing.get_context("spawn")
         self.members = [self._spawn(number) for number in range(workers)]
-        self.busy: dict[int, list[str]] = {}  # by worker, the ids whose end is not known yet
         self.ready: set[int] = set()
 
     def start(self, worker: int, work: Work) -> None:
         """Sends the work to a worker."""
-        self.busy[worker] = ids_of(work)
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # `wait` notices that it died
             self.members[worker][1].send_bytes(self.dumps(work))
 
@@ -72,31 +62,16 @@ class Processes:
                 continue
             try:
                 while pipe.poll():
-                    messages += self._completed(replace(pipe.recv(), worker=number))
+                    messages.append(replace(pipe.recv(), worker=number))
                     self.ready.add(number)
             except (EOFError, ConnectionResetError):
                 process.join(STOP_SECONDS)  # only then its lease counts as left behind
                 if number not in self.ready:
                     raise PrunescopeError(UNABLE) from None
-                messages += self._completed(Message("", "died", worker=number))
-                messages += self._completed(Message("", "free", worker=number))
+                messages += [Message("", kind, worker=number) for kind in ("died", "free")]
                 self.ready.discard(number)
                 self.members[number] = self._spawn(number)
-        return messages
-
-    def _completed(self, message: Message) -> list[Message]:
-        """The message, with the ids of all unfinished work of a worker that could not name it."""
-        if message.kind == "ready":
-            return []
-        unfinished = self.busy.get(message.worker, [])
-        if message.kind == "free":
-            self.busy.pop(message.worker, None)
-        elif message.node and message.kind != "beat":
-            self.busy[message.worker] = [node for node in unfinished if node != message.node]
-        elif not message.node and unfinished:
-            self.busy.pop(message.worker)
-            return [replace(message, node=node) for node in unfinished]
-        return [message]
+        return [message for message in messages if message.kind != "ready"]
 
     def stop(self) -> None:
         """Tells all workers to checkpoint and end; kills those that do not."""
@@ -149,9 +124,7 @@ def _without_main() -> Iterator[None]:
         sys.modules["__main__"] = main
 
 
-def _work(
-    pipe: Connection, store: str, device: str, checkpoint_seconds: float, setting: EngineSetting, baggage: bytes
-) -> None:
+def _work(pipe: Connection, make: Callable[[], Workbench], baggage: bytes) -> None:
     """The life of a worker: take work, do it, say so; end on SIGTERM after a checkpoint."""
     idle, stopping = False, False
     last_beats: dict[str, float] = {}
@@ -174,7 +147,7 @@ def _work(
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     signal.signal(signal.SIGTERM, stop)
     keep_memory()
-    bench = Workbench(Store(store), device=device, checkpoint_seconds=checkpoint_seconds, setting=setting)
+    bench = make()
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):  # the parent is gone
         pipe.send(Message("", "ready"))
         while True:

@@ -37,7 +37,6 @@ class Leading:
     """
 
     def __init__(self, model: Model) -> None:
-        """Replaces the layers of a copy."""
         self.module = copy.deepcopy(model.template(train=True))
         if (whole := stacked(self.module)) is not None:
             self.module = whole.train()
@@ -76,7 +75,6 @@ class Vmapped:
     """The untouched network under vmap: right for most, and slower by its overhead at every operation."""
 
     def __init__(self, model: Model) -> None:
-        """Copies the network."""
         self.draws = False  # one that draws does not pass the comparison
         self.module = copy.deepcopy(model.template(train=True))
         self.places = places_of(self.module)

@@ -42,21 +42,23 @@ def without(tensor: Tensor, row: int) -> Tensor:
     return tensor[:last]
 
 
-def take_parameters(module: nn.Module, plain: nn.Module) -> None:
-    """Gives a module the slots of the one whose place it takes; what lies in them may be no `nn.Parameter`."""
-    module._parameters.update(plain._parameters)
-    module._buffers.update(plain._buffers)
+class StackedLayer(nn.Module):
+    """Has the slots of the module whose place it takes; what lies in them may be no `nn.Parameter`."""
+
+    def __init__(self, plain: nn.Module) -> None:
+        super().__init__()
+        self._parameters.update(plain._parameters)
+        self._buffers.update(plain._buffers)
 
 
-class StackedLinear(nn.Module):
+class StackedLinear(StackedLayer):
     """`nn.Linear` on [R, ..., I] with weights [R, O, I], or [R, M] where it has a pattern, and biases [R, O]."""
 
     weight: Tensor
     bias: Tensor | None
 
     def __init__(self, plain: nn.Linear) -> None:
-        super().__init__()
-        take_parameters(self, plain)
+        super().__init__(plain)
         self.pattern: Patterns | None = None
 
     def forward(self, x: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from prunescope.tasks.nets.gated import Gate
 from prunescope.tasks.nets.perceptrons import PowerSum
-from prunescope.training.engines.stacked.linear import StackedLinear, features_first, split_axis, take_parameters
+from prunescope.training.engines.stacked.linear import StackedLayer, StackedLinear, features_first, split_axis
 
 
 def side_by_side(x: Tensor) -> Tensor:
@@ -30,39 +30,25 @@ def apart(x: Tensor, members: int) -> Tensor:
     return split_axis(x, 1, (members, -1)).transpose(0, 1)
 
 
-class StackedConv2d(nn.Module):
+class StackedConv2d(StackedLayer):
     """`nn.Conv2d` on [R, N, C, H, W] with weights [R, O, C / groups, k, k]."""
 
     weight: Tensor
     bias: Tensor | None
 
     def __init__(self, plain: nn.Conv2d) -> None:
-        super().__init__()
-        take_parameters(self, plain)
-        self.groups, self.stride, self.padding, self.dilation = (
-            plain.groups,
-            plain.stride,
-            plain.padding,
-            plain.dilation,
-        )
+        super().__init__(plain)
+        self.groups = plain.groups
+        self.options: Any = {"stride": plain.stride, "padding": plain.padding, "dilation": plain.dilation}
 
     def forward(self, x: Tensor) -> Tensor:
         """The outputs [R, N, O, H', W']."""
         bias = None if self.bias is None else self.bias.flatten()
-        members = len(x)
-        out = F.conv2d(
-            side_by_side(x),
-            self.weight.flatten(0, 1),
-            bias,
-            stride=cast(Any, self.stride),
-            padding=cast(Any, self.padding),
-            dilation=cast(Any, self.dilation),
-            groups=members * self.groups,
-        )
-        return apart(out, members)
+        weight, groups = self.weight.flatten(0, 1), len(x) * self.groups
+        return apart(F.conv2d(side_by_side(x), weight, bias, groups=groups, **self.options), len(x))
 
 
-class StackedBatchNorm(nn.Module):
+class StackedBatchNorm(StackedLayer):
     """Batch normalization of [R, N, C, ...] in the mode of the plain module; weights and statistics [R, C]."""
 
     weight: Tensor | None
@@ -72,10 +58,9 @@ class StackedBatchNorm(nn.Module):
     num_batches_tracked: Tensor | None
 
     def __init__(self, plain: _BatchNorm) -> None:
-        super().__init__()
-        take_parameters(self, plain)
-        self.eps, self.momentum = plain.eps, plain.momentum
+        super().__init__(plain)
         self.by_batch = plain.training or plain.running_mean is None
+        self.options: Any = {"training": self.by_batch, "momentum": plain.momentum, "eps": plain.eps}
 
     def forward(self, x: Tensor) -> Tensor:
         """The normalized examples; in training mode the statistics move in place, as the plain module's do."""
@@ -83,17 +68,7 @@ class StackedBatchNorm(nn.Module):
             self.num_batches_tracked.add_(1)
         tensors = (self.running_mean, self.running_var, self.weight, self.bias)
         mean, variance, scale, shift = (None if part is None else part.view(-1) for part in tensors)
-        out = F.batch_norm(
-            side_by_side(x),
-            mean,
-            variance,
-            scale,
-            shift,
-            training=self.by_batch,
-            momentum=cast(float, self.momentum),
-            eps=self.eps,
-        )
-        return apart(out, len(x))
+        return apart(F.batch_norm(side_by_side(x), mean, variance, scale, shift, **self.options), len(x))
 
 
 class StackedDropout(nn.Module):
@@ -125,14 +100,10 @@ class SideBySide(nn.Module):
         return apart(self.plain(side_by_side(x)), len(x))
 
 
-class StackedGate(nn.Module):
+class StackedGate(StackedLayer):
     """`Gate` on [R, N, C, ...]; its buffer is bool [R, C]."""
 
     gate: Tensor
-
-    def __init__(self, plain: Gate) -> None:
-        super().__init__()
-        take_parameters(self, plain)
 
     def forward(self, x: Tensor) -> Tensor:
         """The input with each member's closed channels at 0."""

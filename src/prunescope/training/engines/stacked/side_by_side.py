@@ -22,7 +22,6 @@ class Streams:
     """The streams of an engine, made when they are first needed; none on a CPU."""
 
     def __init__(self) -> None:
-        """Makes none yet."""
         self._made: list[Stream] = []
 
     def choose(self, device: torch.device, taken: Sequence[Stream | None]) -> Stream | None:

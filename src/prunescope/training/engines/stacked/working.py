@@ -26,6 +26,7 @@ class Stacked:
     """The tensors of R members with a leading axis R, held by nobody else.
 
     patterns: of those tensors that hold the weights that are there only, [R, M], by name.
+    handed: the state of each member that was given out last: with the very same one the stack can go on.
     room: the most members that it is meant for.
     recorded: takes the next step at learning rates [R] from a recording, where there can be one; its losses, [R].
     stream: where its kernels go on a GPU that has several programs.
@@ -65,11 +66,6 @@ class Stacked:
     def on_gpu(self) -> bool:
         """Whether the tensors are on a CUDA device."""
         return next(iter(self.params.values())).is_cuda
-
-    def hand(self, row: int, state: TrainState) -> TrainState:
-        """Remembers a state that is given out: with the very same one the stack can go on."""
-        self.handed[row] = state
-        return state
 
     def _packed(self, stacked: Tree) -> Tree:
         return {
@@ -180,5 +176,4 @@ class Stacked:
 
 
 def _row(stacked: Tree, row: int) -> Tree:
-    """The tensors of one member."""
     return {name: leaf[row] for name, leaf in stacked.items()}
