@@ -17,11 +17,11 @@ import numpy as np
 
 from prunescope.measures import ClassRisk
 from prunescope.papers.jin2022 import app_e, column
-from prunescope.papers.jin2022.arms import LABELS, Arm, Benchmark, Rule, noise_name
+from prunescope.papers.jin2022.arms import LABELS, Arm, Benchmark, Rule
 from prunescope.papers.jin2022.leave_out import LeaveOut, cases, without_share
 from prunescope.papers.jin2022.settings import arms
 from prunescope.papers.jin2022.subgroups import WHERE, Subgroups, subgroups
-from prunescope.papers.readings import at_end, risk_on_test
+from prunescope.papers.readings import at_end, noise_name, risk_on_test
 from prunescope.runs.store.results import Missing
 from prunescope.studies import report
 from prunescope.studies.claim import Claim

@@ -12,7 +12,8 @@ from pathlib import Path
 import prunescope as ps
 from prunescope.papers.quickstart import SCALES, build
 from prunescope.studies.claim import judge
-from prunescope.studies.sequential import FIRST, looks, until_decided
+from prunescope.studies.looks import FIRST, looks
+from prunescope.studies.sequential import until_decided
 
 TABLE = Path(__file__).with_name("blocks.csv")
 FIELDS = ("block", "claim", "verdict", "n", "estimate", "low", "high")

@@ -131,7 +131,8 @@ class _Question:
             for i in seen:
                 seen[i][columns[i]] = first
             first = last
-        return _ranked(label)
+        order: dict[int, int] = {}
+        return torch.tensor([order.setdefault(value, len(order)) for value in label.tolist()])
 
     def _end(self, first: int, columns: dict[int, Tensor]) -> int:
         """The end of the longest range of rows from `first` on that change none but these columns."""
@@ -153,9 +154,3 @@ class _Question:
 def _range(first: int, last: int, size: int) -> Tensor:
     places = torch.arange(size)
     return (places >= first) & (places < last)
-
-
-def _ranked(label: Tensor) -> Tensor:
-    """Labels as 0, 1, ... in the order in which they first occur."""
-    order: dict[int, int] = {}
-    return torch.tensor([order.setdefault(value, len(order)) for value in label.tolist()])

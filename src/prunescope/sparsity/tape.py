@@ -68,18 +68,14 @@ class Call:
     def again(self, new: dict[int, Tensor]) -> None:
         """Runs the call on new values of tensors, by id, and adds its outputs to them."""
         if self.changed is not None:
-            self._in_place(new)
+            target, whole, before = self.changed
+            if id(target) not in new:
+                now = new.setdefault(id(whole), before.clone())
+                new[id(target)] = now.as_strided(target.size(), target.stride(), target.storage_offset())
         args, kwargs = tree_map(lambda leaf: new.get(id(leaf), leaf), (self.args, self.kwargs))
         for old, value in zip(tree_leaves(self.out), tree_leaves(self.func(*args, **kwargs)), strict=True):
             if isinstance(old, Tensor):
                 new[id(old)] = value
-
-    def _in_place(self, new: dict[int, Tensor]) -> None:
-        assert self.changed is not None
-        target, whole, before = self.changed
-        if id(target) not in new:
-            now = new.setdefault(id(whole), before.clone())
-            new[id(target)] = now.as_strided(target.size(), target.stride(), target.storage_offset())
 
 
 @dataclass

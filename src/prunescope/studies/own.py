@@ -33,9 +33,9 @@ Count = Annotated[int, Field(ge=1)]
 
 def source_named(name: str, target: Target, *, trained: bool = True) -> tuple[Source, Layout | None]:
     """The data set of a name or path on the command line, and how a network gets its examples; see `file_source`."""
-    return (
-        (SOURCES[name](), None) if name in SOURCES else file_source(name, target, names=tuple(SOURCES), trained=trained)
-    )
+    if name in SOURCES:
+        return SOURCES[name](), None
+    return file_source(name, target, names=tuple(SOURCES), trained=trained)
 
 
 class Own(Value):

@@ -126,31 +126,22 @@ def write(
     sentence = study.head(results, verdicts) if study.head else summary_sentence(verdicts, study.rule)
     texts = {f"figures/{item.figure.name}.svg": item.svg for item in drawn if item.svg}
     texts |= {f"data/{item.figure.name}.csv": item.csv for item in drawn if item.csv}
-    record: dict[str, object] = {
-        "sentence": sentence,
-        "cautions": cautions,
-        "command": command,
-        "cost": flat(cost or {}),
-    }
-    record["registered"] = registered and vars(registered)
-    texts["summary.json"] = _json(summary(study, verdicts) | record) + "\n"
+    told = {"sentence": sentence, "cautions": cautions, "command": command, "cost": flat(cost or {})}
+    record = summary(study, verdicts) | told | {"registered": registered and vars(registered)}
+    texts["summary.json"] = _json(record) + "\n"
     failed, records = failures or {}, lineage or {}
     absent = [node.id for node in study.nodes if node not in results and node.id not in failed]
-    shown: dict[str, object] = {
+    shown = told | {
         "study": study,
         "verdicts": verdicts,
-        "sentence": sentence,
         "caution": study.rule.caution(verdicts) if study.rule else "",
-        "cautions": cautions,
         "registered": registered,
         "drawn": drawn,
         "settings": flat(described(study.settings)),
-        "cost": flat(cost or {}),
         "recipes": dict(list(records.items())[:RECORDS]),
         "unlisted": max(0, len(records) - RECORDS),
         "failures": failed,
         "absent": absent,
-        "command": command,
     }
     pages = _environment()
     texts["index.html"] = pages.get_template("report.html").render(shown)

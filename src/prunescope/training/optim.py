@@ -192,7 +192,9 @@ class _Moments(Optimizer):
             slope = _slope(grads[name], param, mask, decay)
             first = opt["first"][name].lerp_(slope, 1 - self.betas[0])
             second = opt["second"][name].mul_(self.betas[1]).addcmul_(slope, slope, value=1 - self.betas[1])
-            root = (second / along(unbias2, param)).clamp_min_(_negligible(self.eps, param.dtype)).sqrt_()
+            # In place of 0, whose root takes a CPU ten times as long, a square whose root vanishes beside `eps`.
+            least = (self.eps * torch.finfo(param.dtype).eps / 8) ** 2
+            root = (second / along(unbias2, param)).clamp_min_(least).sqrt_()
             scale = root.add_(self.eps).mul_(along(unbias1, param))
             if self.decoupled:
                 _descend(param, param, None, lr * self.weight_decay)
@@ -283,11 +285,6 @@ def _zeros(params: Tree) -> Tree:
 def _lie_alike(param: Tensor, name: str, moments: tuple[Tree, ...]) -> bool:
     alike = all(leaves[name].stride() == param.stride() for leaves in moments)
     return alike and param.device.type == "cpu" and param.dtype in (torch.float32, torch.float64)
-
-
-def _negligible(eps: float, dtype: torch.dtype) -> float:
-    """A square whose root vanishes beside `eps`. It replaces 0, whose root takes a CPU ten times as long."""
-    return float((eps * torch.finfo(dtype).eps / 8) ** 2)
 
 
 def _slope(grad: Tensor, param: Tensor, mask: Tensor | None, weight_decay: float) -> Tensor:

@@ -63,7 +63,9 @@ def _require_right(surface: Surface) -> None:
     size = start.square().mean().sqrt() + 1e-3
     noise, along = (size * torch.randn(len(start), generator=draws).to(start) for _ in range(2))
     start = start + 0.1 * noise
-    trial = replace(trial, params=trial.tree(start), loss=_half_square)
+    trial = replace(
+        trial, params=trial.tree(start), loss=lambda logits, _: logits.reshape(len(logits), -1).square().sum(1) / 2
+    )
     try:
         along = along * (trial.vector(gradient(trial, trial.params)) != 0)
         product = _operator(trial, "hessian")(along.unsqueeze(0))[0]
@@ -79,10 +81,6 @@ def _require_right(surface: Surface) -> None:
         "backward pass that cannot be differentiated (an autograd.Function, detach(), rounding); GradientTrace and "
         "AdaptiveSharpness need first derivatives only"
     )
-
-
-def _half_square(logits: Tensor, _: Tensor) -> Tensor:
-    return logits.reshape(len(logits), -1).square().sum(1) / 2
 
 
 @torch.enable_grad()

@@ -20,10 +20,9 @@ from prunescope.tasks.functional import drawing, reseed
 from prunescope.tasks.kernels.flushing import flushing
 from prunescope.tasks.kernels.specialized import Specialized, specialized, unspecialized
 from prunescope.training.engines.engine import Replica, diverged, needed, observed
-from prunescope.training.engines.gradients import confirmed, gradients
 from prunescope.training.engines.mlp import BoundMlp, Mlp, mlp_of
 from prunescope.training.engines.mlp_layers import Descent
-from prunescope.training.engines.working_set import WorkingSet
+from prunescope.training.engines.working_set import WorkingSet, confirmed, gradients
 from prunescope.training.loop import Stepper
 
 

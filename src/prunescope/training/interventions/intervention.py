@@ -1,4 +1,4 @@
-"""The interface of interventions: frozen values that change weights at scheduled steps."""
+"""The interface of interventions: frozen values that change weights at scheduled steps; what they hold at zero."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
@@ -12,6 +12,9 @@ from prunescope.base.value import Value
 from prunescope.sparsity import scores
 from prunescope.sparsity.structure import Structure
 from prunescope.training.interventions.when import At, When
+
+REMOVED = "removed/held/"
+"""The beginning of the names in a memory for parameters that are held because their unit is removed."""
 
 
 class Context(scores.Context, Protocol):
@@ -119,3 +122,30 @@ class ScheduledIntervention(Intervention):
 def memory_key(index: int, intervention: Intervention) -> str:
     """The key of an intervention's memory: its place in the recipe and its class."""
     return f"{index}:{type(intervention).__name__}"
+
+
+def with_memory(state: TrainState, key: str, memory: Tree) -> TrainState:
+    """The state with a new memory of intervention `key`, and `held` computed from all memories.
+
+    A memory holds a parameter by a bool tensor called ".../held/<parameter>", True = held.
+    """
+    return _with_memories(state, {**state.memory, key: memory})
+
+
+def without_removed(state: TrainState) -> TrainState:
+    """The state in which no parameter is held because its unit is removed; temporary holds stay."""
+    memories = {
+        key: {name: leaf for name, leaf in memory.items() if not name.startswith(REMOVED)}
+        for key, memory in state.memory.items()
+    }
+    return _with_memories(state, memories)
+
+
+def _with_memories(state: TrainState, memories: dict[str, Tree]) -> TrainState:
+    held: Tree = {}
+    for memory in memories.values():
+        for name, where in memory.items():
+            _, mark, param = name.partition("/held/")
+            if mark:
+                held[param] = held[param] | where if param in held else where
+    return state.replace(memory=memories, held=held)

@@ -11,8 +11,12 @@ from prunescope.base.steps import Clock
 from prunescope.sparsity.scores import Random
 from prunescope.sparsity.select import check_collapse, prunable
 from prunescope.sparsity.structure import gates
-from prunescope.training.interventions.held import without_removed
-from prunescope.training.interventions.intervention import Context, Intervention, ScheduledIntervention
+from prunescope.training.interventions.intervention import (
+    Context,
+    Intervention,
+    ScheduledIntervention,
+    without_removed,
+)
 from prunescope.training.interventions.prune import remove
 
 

@@ -17,8 +17,7 @@ from prunescope.base.tree import Tree
 from prunescope.sparsity.select import Target, choose
 from prunescope.sparsity.structure import Part, Structure, Units, removed_units
 from prunescope.sparsity.unit_scores import FilterNorm, UnitScore
-from prunescope.training.interventions.held import with_memory
-from prunescope.training.interventions.intervention import Context, Intervention
+from prunescope.training.interventions.intervention import Context, Intervention, with_memory
 from prunescope.training.interventions.when import LayerSchedule
 
 

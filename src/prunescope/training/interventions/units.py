@@ -14,8 +14,7 @@ from prunescope.base.state import TrainState
 from prunescope.base.steps import Clock
 from prunescope.sparsity.select import Target
 from prunescope.sparsity.structure import Units, removed_units
-from prunescope.training.interventions.held import REMOVED, with_memory
-from prunescope.training.interventions.intervention import Context
+from prunescope.training.interventions.intervention import REMOVED, Context, with_memory
 from prunescope.training.interventions.on_units import UnitIntervention, hide, show, taken_units
 from prunescope.training.interventions.prune import remove, zero_outside
 from prunescope.training.interventions.when import LayerSchedule

@@ -7,8 +7,7 @@ from prunescope.base.state import TrainState
 from prunescope.base.steps import Clock, Duration
 from prunescope.sparsity.scores import Magnitude, Score
 from prunescope.sparsity.select import Amount, Remaining, Scope, Target, choose, remove_count
-from prunescope.training.interventions.held import with_memory
-from prunescope.training.interventions.intervention import Context, ScheduledIntervention
+from prunescope.training.interventions.intervention import Context, ScheduledIntervention, with_memory
 
 
 class Zero(ScheduledIntervention):

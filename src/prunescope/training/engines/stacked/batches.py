@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from prunescope.training.engines.stacked.linear import features_first, split_axis, without
+from prunescope.training.engines.stacked.modules import features_first, split_axis, without
 from prunescope.training.loop import Stepper
 
 

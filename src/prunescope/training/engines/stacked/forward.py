@@ -23,8 +23,7 @@ from prunescope.base.streams import stream
 from prunescope.base.tree import Tree
 from prunescope.tasks.functional import fill, places_of
 from prunescope.tasks.model import Model
-from prunescope.training.engines.stacked.linear import StackedLinear
-from prunescope.training.engines.stacked.modules import StackedDropout, stacked
+from prunescope.training.engines.stacked.modules import StackedDropout, StackedLinear, stacked
 
 TOLERANCE = 1e-4
 """Largest relative difference from the network alone, in units of the largest entry; float32 alone makes about 1e-6."""

@@ -1,7 +1,7 @@
 """Several replicas while an engine changes them in place.
 
 Belongs here: into the stack and out again, one step, members that leave. Does not belong here: which replicas stand
-together (`training/engines/stack.py`), layers (`linear.py`, `modules.py`).
+together (`training/engines/stack.py`), layers (`modules.py`).
 """
 
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ from prunescope.tasks.kernels.products import pattern_of
 from prunescope.training.engines.engine import Replica
 from prunescope.training.engines.stacked.batches import StackedBatches
 from prunescope.training.engines.stacked.forward import Forward
-from prunescope.training.engines.stacked.linear import Patterns, without
+from prunescope.training.engines.stacked.modules import Patterns, without
 from prunescope.training.loop import Stepper
 from prunescope.training.moved import moved
 
