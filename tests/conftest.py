@@ -13,6 +13,7 @@ import torch
 sys.path.append(str(Path(__file__).parent))  # for `pretended`
 
 import prunescope
+from prunescope.runs.machine import pricing
 from prunescope.runs.machine.devices import device_named, one_thread
 
 
@@ -31,10 +32,11 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Listings of the stores of tests lie in a folder of the tests."""
+def _own_cache_and_rough_prices(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Listings of the stores of tests lie in a folder of the tests, and every price is of three steps."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PRUNESCOPE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setattr(pricing, "CALIBRATION_SECONDS", 0.0)
         yield
 
 

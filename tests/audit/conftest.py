@@ -13,7 +13,6 @@ from files import baked, dense, examples, pruned
 import prunescope as ps
 from prunescope.audit.door import audit
 from prunescope.runs.given.states import Examples
-from prunescope.runs.machine import pricing
 from prunescope.runs.store.store import Store
 from prunescope.tasks.data.tensors import tensors
 from prunescope.tasks.task import Data
@@ -24,7 +23,6 @@ SEX = np.arange(500) // 7 % 2
 
 @pytest.fixture(autouse=True)
 def _elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(pricing, "CALIBRATION_SECONDS", 0.0)
     monkeypatch.setenv("PRUNESCOPE_DATA", str(tmp_path / "data"))
     monkeypatch.chdir(tmp_path)
 

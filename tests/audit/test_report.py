@@ -92,13 +92,18 @@ def test_the_page_stands_alone_and_says_what_happened_at_its_head(report, folder
     assert (claim["said"], claim["over"], claim["n"]) == ("shown", "examples, 3 dense networks", 500)
     assert "no such rule" not in page and "Paper’s rule" not in page
     assert 'class="verdict reproduced unwelcome">shown' in page and 'class="verdict contradicted">broken' in page
-    assert report._repr_html_().startswith("<iframe")
 
 
-def test_the_same_audit_gives_the_same_bytes(report, folder, tmp_path):
-    report.write(tmp_path, command="prunescope audit ...")
-    for name in ("index.html", "summary.json", "gate.xml", "data/examples.csv"):
-        assert (tmp_path / name).read_bytes() == (folder / name).read_bytes()
+def test_the_same_audit_gives_the_same_bytes(runs, store, tmp_path):
+    dense, pruned = runs
+    options = {"twins": dense[1:], "groups": {"half": np.arange(500) % 2}, "gate": {"max-loss": 30.0}, "store": store}
+    for name in ("one", "other"):
+        audit(dense[0], pruned[1], **options).write(tmp_path / name, command="prunescope audit ...")
+    files = [path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*") if path.is_file()]
+    assert {"index.html", "summary.json", "gate.xml", "data/examples.csv"} <= set(map(str, files))
+    assert [
+        name for name in files if (tmp_path / "one" / name).read_bytes() != (tmp_path / "other" / name).read_bytes()
+    ] == []
 
 
 def test_weights_of_all_networks_beside_each_other(report):
@@ -109,12 +114,12 @@ def test_weights_of_all_networks_beside_each_other(report):
     assert {row["layer"] for row in report.table("layers")} == {"fc1.weight", "fc2.weight", "fc.weight"}
 
 
-def test_without_twins_the_page_says_so(runs, store, tmp_path):
+def test_without_twins_the_page_says_so(runs, store):
     dense, pruned = runs
     alone = audit(dense[0], pruned[1], store=store)
     assert "No twin is given" in alone.sentence
-    alone.write(tmp_path)
-    assert "No twin is given" in (tmp_path / "README.md").read_text()
+    page = alone._repr_html_()
+    assert page.startswith("<iframe") and "No twin is given" in page
     judged = {row["judged by"] for row in alone.table("difficulty")}
     assert judged == {"mean loss of both networks on the nearest examples of the other half"}
 

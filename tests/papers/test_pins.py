@@ -91,13 +91,7 @@ STUDIES = [name for name in smoke_names() if "/" in name or name == "quickstart"
 WORLDS = [World(1)]
 
 
-RESAMPLED = ("bartoldson2020/fig6", "bartoldson2020/appE")
-"""They take intervals of correlations by resampling, dozens of times."""
-
-
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.slow) if name in RESAMPLED else name for name in STUDIES]
-)
+@pytest.mark.parametrize("name", STUDIES)
 def test_a_study_says_what_it_said(name):
     changed = differences(json.loads(PINS.read_text()).get(name), pins_of(smoke_study(name), WORLDS))
     assert changed == [], "if this is wanted, run `python tests/papers/test_pins.py` and read the diff of pins.json"

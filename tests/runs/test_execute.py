@@ -12,7 +12,7 @@ from prunescope.measures import LayerSparsity
 from prunescope.runs.execution.checkpointer import load_checkpoint
 from prunescope.runs.execution.ensure import FailedRuns, Interrupted, ensure
 from prunescope.runs.execution.executors.worker import do
-from prunescope.runs.execution.preparation import workers_for
+from prunescope.runs.execution.preparation import prepare, workers_for
 from prunescope.runs.execution.status import Display
 from prunescope.runs.execution.workbench import Workbench
 from prunescope.runs.graph.families import at_init, final, imp, one_shot, replicates
@@ -319,3 +319,14 @@ def test_a_worker_brings_a_data_set_to_its_device_once(store, recipe):
 def test_by_default_a_gpu_has_one_worker(store, recipe):
     left = plan([recipe.replace(seeds=replicate(k)) for k in range(9)], store)
     assert workers_for(left, None, "cuda") == 1 and workers_for(left, 3, "cuda") == 3
+
+
+def test_by_default_other_processes_begin_only_for_work_that_takes_longer(store, recipe, monkeypatch):
+    left = plan([recipe.replace(seeds=replicate(k)) for k in range(9)], store)
+    monkeypatch.setattr("os.sched_getaffinity", lambda process: range(4), raising=False)
+    for seconds, workers in ((0.4, 1), (0.5, 4)):  # of each of nine runs; processes need 4 s to begin
+        monkeypatch.setattr(
+            "prunescope.runs.execution.preparation.prices", lambda left, price, s=seconds: dict.fromkeys(left.work, s)
+        )
+        assert prepare(left, store).workers == workers
+        assert prepare(left, store, workers=3).workers == 3

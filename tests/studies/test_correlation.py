@@ -1,7 +1,6 @@
 """Correlations against scipy, loops and normal equations; what resampling and leaving out really does."""
 
 import math
-from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -38,15 +37,33 @@ def test_pearson_and_kendall_are_scipys(draw):
     assert r.n == tau.n == 20
 
 
-@pytest.mark.parametrize("draw", range(4))
-def test_short_forms_for_resampling_say_the_same(draw):
-    some = points(draw=draw, within=draw - 1.0)
-    some = some.at([*range(20), 0, 0, 7])  # ties, as resampling makes them
-    assert correlation.r(some) == pytest.approx(correlation.pearson(some).estimate, rel=1e-12)
-    assert correlation.tau(some) == pytest.approx(correlation.kendall(some).estimate, rel=1e-12)
-    assert correlation.r_within(some) == pytest.approx(correlation.within_arms(some).estimate, rel=1e-9)
+SHORT = {
+    correlation.r: correlation.pearson,
+    correlation.tau: correlation.kendall,
+    correlation.r_within: correlation.within_arms,
+    correlation.r_partial: correlation.partial,
+}
+
+
+def repeated(some, times):
+    """The points, each as often as `times` says."""
+    rows = np.repeat(np.arange(len(some)), times)
+    names, seeds = (tuple(np.array(labels)[rows].tolist()) for labels in (some.arm, some.seed))
+    return Points(some.x[rows], some.y[rows], names, seeds, tuple(part[rows] for part in some.given))
+
+
+@pytest.mark.parametrize(("short", "long"), SHORT.items(), ids=lambda of: of.__name__)
+def test_short_forms_for_resampling_say_the_same_of_points_that_are_repeated(short, long):
+    random = np.random.default_rng(1)
+    for draw in range(4):
+        some = points(draw=draw, within=draw - 1.0)
+        some = replace(some, given=(random.normal(size=20) + some.x,))
+        weights = random.poisson(1.0, size=(3, 20))
+        weights[0, :5] = 0  # an arm that was not drawn
+        expected = [long(repeated(some, times)).estimate for times in weights]
+        assert short(some, weights.astype(float)) == pytest.approx(expected, rel=1e-9)
     flat = Points(np.full(6, 100.0), np.arange(6.0), ("a", "b") * 3, tuple(range(6)))
-    assert all(math.isnan(of(flat)) for of in (correlation.r, correlation.tau, correlation.r_within))
+    assert np.isnan(short(flat, np.ones((2, 6)))).all()
 
 
 @pytest.mark.parametrize(("n", "r", "low", "high"), [(30, -0.73, -0.86, -0.50), (30, -0.43, -0.68, -0.08)])
@@ -116,8 +133,8 @@ def test_resampling_whole_arms_is_wider_where_arms_make_the_correlation():
     some = points(arms=4, seeds=10, between=1.0, noise=0.5)
 
     def width(unit):
-        interval = correlation.bootstrap(some, _r, stream(0, "test"), unit=unit, resamples=400)
-        assert interval.estimate == _r(some) and interval.low < interval.estimate < interval.high
+        interval = correlation.bootstrap(some, correlation.r, stream(0, "test"), unit=unit, resamples=400)
+        assert interval.estimate == pytest.approx(_r(some)) and interval.low < interval.estimate < interval.high
         return interval.high - interval.low
 
     assert width("arm and seed") > 1.3 * width("run")
@@ -125,18 +142,13 @@ def test_resampling_whole_arms_is_wider_where_arms_make_the_correlation():
 
 
 def test_a_seed_is_drawn_in_every_arm_or_in_none():
-    drawn = []
-    some = points(arms=3, seeds=6)
+    def check(_, weights):
+        times = weights.reshape(-1, 3, 6)
+        arms, seeds = times.sum(2) / 6, times.sum(1) / 3
+        assert (times == arms[:, :, None] * seeds[:, None]).all() and (times.sum((1, 2)) == 18).all()
+        return np.zeros(len(weights))
 
-    def remember(resample):
-        drawn.append(Counter(zip(resample.arm, resample.seed, strict=True)))
-        return 0.0
-
-    correlation.bootstrap(some, remember, stream(0, "test"), resamples=20)
-    for counts in drawn[:-1]:  # the last call is with the points themselves
-        arms = {arm: sum(n for (a, _), n in counts.items() if a == arm) // 6 for arm, _ in counts}
-        shares = {seed: {counts[arm, seed] / times for arm, times in arms.items()} for _, seed in counts}
-        assert sum(counts.values()) == 18 and all(len(share) == 1 for share in shares.values())
+    correlation.bootstrap(points(arms=3, seeds=6), check, stream(0, "test"), resamples=20)
 
 
 def _r(some):
@@ -145,26 +157,27 @@ def _r(some):
 
 def test_bootstrap_agrees_with_a_plain_loop_and_repeats_itself():
     some, random = points(), np.random.default_rng(5)
-    draws = [_r(some.at(random.integers(20, size=20))) for _ in range(2000)]
-    low, high = np.quantile(draws, [0.025, 0.975])
-    found = correlation.bootstrap(some, _r, stream(0, "test"), unit="run")
+    rows = random.integers(20, size=(2000, 20))
+    low, high = np.quantile([np.corrcoef(some.x[drawn], some.y[drawn])[0, 1] for drawn in rows], [0.025, 0.975])
+    found = correlation.bootstrap(some, correlation.r, stream(0, "test"), unit="run")
     assert (found.low, found.high) == pytest.approx((low, high), abs=0.04)
-    assert found == correlation.bootstrap(some, _r, stream(0, "test"), unit="run")
+    assert found == correlation.bootstrap(some, correlation.r, stream(0, "test"), unit="run")
 
 
 def test_pseudo_values_of_a_mean_are_the_seeds_own_means():
     some = points()
-    found = correlation.pseudo_values(some, lambda p: float(p.y.mean()))
+    found = correlation.pseudo_values(some, lambda p, weights: weights @ p.y / weights.sum(1))
     own = [some.y[np.array(some.seed) == seed].mean() for seed in range(5)]
     assert found == pytest.approx(own, rel=1e-9)
 
 
 def test_pseudo_values_of_a_correlation_leave_out_a_seed_in_every_arm():
     some = points(within=1.0)
-    left = [_r(some.at(np.flatnonzero(np.asarray(some.seed) != seed))) for seed in range(5)]
-    assert correlation.pseudo_values(some, _r) == pytest.approx([5 * _r(some) - 4 * value for value in left])
+    left = [_r(repeated(some, np.array(some.seed) != seed)) for seed in range(5)]
+    expected = [5 * _r(some) - 4 * value for value in left]
+    assert correlation.pseudo_values(some, correlation.r) == pytest.approx(expected)
     with pytest.raises(UsageError, match="at least 2 replicates"):
-        correlation.pseudo_values(points(seeds=1), _r)
+        correlation.pseudo_values(points(seeds=1), correlation.r)
 
 
 @pytest.mark.parametrize("of", [correlation.pearson, correlation.kendall, correlation.between_arms])

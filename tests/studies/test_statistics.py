@@ -86,7 +86,7 @@ def test_bootstrap_interval_agrees_with_scipy():
 def test_bootstrap_interval_of_another_statistic():
     values = np.arange(101.0)
     interval = statistics.bootstrap_interval(
-        values, stream(0, "b"), statistic=lambda x: float(np.median(x)), resamples=500, level=0.8
+        values, stream(0, "b"), statistic=lambda x: np.median(x, axis=1), resamples=500, level=0.8
     )
     assert interval.estimate == 50.0
     assert 35.0 < interval.low < 50.0 < interval.high < 65.0

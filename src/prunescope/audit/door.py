@@ -24,7 +24,7 @@ from prunescope.measures.measure import SplitName
 from prunescope.measures.robustness import Condition, OtherData, corruptions_named
 from prunescope.runs.execution.display import default_display, duration
 from prunescope.runs.execution.ensure import ensure
-from prunescope.runs.execution.preparation import prepare, workers_for
+from prunescope.runs.execution.preparation import prepare
 from prunescope.runs.execution.status import Display
 from prunescope.runs.given.states import Examples, named, states
 from prunescope.runs.given.stored import recipe_of
@@ -224,8 +224,7 @@ def _train(states: Iterable[StateRef], store: Store, device: str, display: Displ
     todo = plan_of(runs, store).feasible()
     if not todo.jobs:
         return
-    display, workers = display or default_display(), workers_for(todo, None, device)
-    price = prepare(todo, store, workers=workers, device=device).cost
+    display, price = display or default_display(), prepare(todo, store, device=device).cost
     display.note(
         f"{len(todo.jobs)} runs are trained first, in about {duration(price.clock)}; Ctrl-C loses nothing, the same "
         "audit goes on from there"

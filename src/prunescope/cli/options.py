@@ -43,7 +43,10 @@ Out = Annotated[
     ),
 ]
 Workers = Annotated[
-    int | None, typer.Option("--workers", min=1, help="Processes to use.", show_default="one a core, or one a GPU")
+    int | None,
+    typer.Option(
+        "--workers", min=1, help="Processes to use.", show_default="one a core, or one a GPU; one for little work"
+    ),
 ]
 Stack = Annotated[
     int | None,

@@ -86,10 +86,11 @@ def _priced(todo: Plan, store: Store, machine: Machine) -> tuple[dict[str, Any] 
 
 def _prepared(plan: Plan, store: Store, machine: Machine) -> Prepared:
     """A plan with its cost, as it would be carried out."""
-    from prunescope.runs.execution.preparation import prepare, workers_for
+    from prunescope.runs.execution.preparation import prepare
 
-    count = workers_for(plan, machine.workers, machine.device)
-    return prepare(plan, store, workers=count, device=machine.device, engine=machine.engine, stack=machine.stack)
+    return prepare(
+        plan, store, workers=machine.workers, device=machine.device, engine=machine.engine, stack=machine.stack
+    )
 
 
 def faster_precision(plan: Plan, store: Store, machine: Machine, clock: float) -> str:

@@ -9,10 +9,10 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
 from prunescope.base.errors import UsageError
+from prunescope.base.passes import Watched
 from prunescope.sparsity.structure import gates
 
 ATEN = torch.ops.aten
@@ -125,15 +125,11 @@ class Tape:
         return inputs
 
 
-class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class _Recorder(Watched):  # type: ignore[no-untyped-call]
     """Records calls. Layers and gates put out random numbers, norms their input, so that no value is 0 by chance."""
 
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        return False  # else torch imports its compiler at the first call, for seconds
-
     def __init__(self, names: Mapping[int, str], gates: Mapping[int, str], numbers: "_Numbers") -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.tape, self.names, self.gates, self.numbers = Tape(), dict(names), dict(gates), numbers
         self.turned: set[int] = set()
         self._wholes: dict[int, Tensor] = {}

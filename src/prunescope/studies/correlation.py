@@ -9,20 +9,19 @@ intervals that resample arms and seeds, not points.
 """
 
 import warnings
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from prunescope.base.errors import TooFewReplicates, UsageError
 from prunescope.studies.results import Numbers
 from prunescope.studies.statistics import Interval
 
 LEVEL = 0.95
-T = TypeVar("T")
 Unit = Literal["run", "seed", "arm", "arm and seed"]
 """What is drawn with replacement: points; whole seeds; whole arms; arms and seeds.
 
@@ -45,8 +44,8 @@ class Points:
 
     x: Numbers
     y: Numbers
-    arm: Sequence[str | int] | NDArray[np.int64]
-    seed: Sequence[int] | NDArray[np.int64]
+    arm: Sequence[str | int]
+    seed: Sequence[int]
     given: tuple[Numbers, ...] = ()
 
     def __post_init__(self) -> None:
@@ -57,14 +56,9 @@ class Points:
     def __len__(self) -> int:
         return len(self.x)
 
-    def at(self, rows: ArrayLike) -> "Points":
-        """The points of these rows, int [M], repetitions included."""
-        chosen = np.asarray(rows, dtype=np.int64)
-        arm, seed = (np.asarray(names)[chosen] for names in (self.arm, self.seed))
-        return Points(self.x[chosen], self.y[chosen], arm, seed, tuple(part[chosen] for part in self.given))
 
-
-Statistic = Callable[[Points], float]
+Statistic = Callable[[Points, Numbers], Numbers]
+"""Of points that are there as often as weights say, whole numbers [B, N]: one number a row, [B]; NaN if undefined."""
 
 
 def pearson(points: Points) -> Correlation:
@@ -82,25 +76,26 @@ def kendall(points: Points) -> Correlation:
     return Correlation(float(r_value.statistic), float(r_value.pvalue), len(points))
 
 
-def r(points: Points) -> float:
-    """Pearson's r alone, for resampling; NaN where it is not defined."""
-    return _r(points.x - points.x.mean(), points.y - points.y.mean(), like=points)
+def r(points: Points, weights: Numbers) -> Numbers:
+    """Pearson's r alone, for resampling: a `Statistic`."""
+    left, right = _centred(points, weights)
+    return _r(left, right, points, weights)
 
 
-def tau(points: Points) -> float:
+def tau(points: Points, weights: Numbers) -> Numbers:
     """Kendall's tau-b alone, for resampling: concordant minus discordant pairs over the root of untied pairs."""
-    signs = [np.sign(v[:, None] - v[None, :]) for v in (points.x, points.y)]
-    untied = [float(np.square(sign).sum()) for sign in signs]
-    together = float((signs[0] * signs[1]).sum())
-    return together / np.sqrt(untied[0] * untied[1]) if min(untied) > 0 else float("nan")
+    first, second = (np.sign(v[:, None] - v[None, :]) for v in (points.x, points.y))
+    together, *untied = (((weights @ pairs) * weights).sum(1) for pairs in (first * second, first**2, second**2))
+    return np.where(np.minimum(*untied) > 0, together / np.sqrt(np.maximum(untied[0] * untied[1], 1)), np.nan)
 
 
-def r_within(points: Points) -> float:
+def r_within(points: Points, weights: Numbers) -> Numbers:
     """Pearson's r of deviations from the arms' means alone, for resampling."""
-    arms = np.unique(np.array(points.arm), return_inverse=True)[1]
-    counts = np.bincount(arms)
-    left, right = (v - (np.bincount(arms, weights=v) / counts)[arms] for v in (points.x, points.y))
-    return _r(left, right, like=points)
+    arms = _numbered(points.arm)
+    members, root = np.eye(arms.max() + 1)[arms], np.sqrt(weights)
+    counts = np.maximum(weights @ members, 1)
+    left, right = (root * (v - (((weights * v) @ members) / counts)[:, arms]) for v in (points.x, points.y))
+    return _r(left, right, points, weights)
 
 
 def partial(points: Points) -> Correlation:
@@ -114,26 +109,26 @@ def partial(points: Points) -> Correlation:
     return _partial(points.x, points.y, np.reshape(points.given, (len(points.given), len(points))).T)
 
 
-def r_partial(points: Points) -> float:
+def r_partial(points: Points, weights: Numbers) -> Numbers:
     """The same alone, for resampling."""
-    basis, _ = np.linalg.qr(np.column_stack([np.ones(len(points)), *points.given]))
-    left, right = (v - basis @ (basis.T @ v) for v in (points.x - points.x.mean(), points.y - points.y.mean()))
-    return _r(left, right, like=points)
+    root = np.sqrt(weights)[..., None]
+    basis, _ = np.linalg.qr(root * np.column_stack([np.ones(len(points)), *points.given]))
+    columns = (v[..., None] for v in _centred(points, weights))
+    left, right = ((v - basis @ (basis.swapaxes(1, 2) @ v))[..., 0] for v in columns)
+    return _r(left, right, points, weights)
 
 
 def between_arms(points: Points) -> Correlation:
     """Pearson's r of the arms' means: n is the number of arms."""
-    rows = _groups(points.arm)
-    x, y = (np.array([v[row].mean() for row in rows]) for v in (points.x, points.y))
-    return pearson(Points(x, y, range(len(rows)), range(len(rows))))
+    arms = _numbered(points.arm)
+    x, y = (np.bincount(arms, weights=v) / np.bincount(arms) for v in (points.x, points.y))
+    return pearson(Points(x, y, range(len(x)), range(len(x))))
 
 
 def within_arms(points: Points) -> Correlation:
     """Pearson's r of deviations from the arms' means; p on n - arms - 1 degrees of freedom."""
-    arms = list(dict.fromkeys(points.arm))
-    places = np.array([arms.index(arm) for arm in points.arm], dtype=np.int64)
-    members = np.eye(len(arms))[places][:, 1:] if len(arms) > 1 else np.empty((len(points), 0))
-    return _partial(points.x, points.y, members)
+    arms = _numbered(points.arm)
+    return _partial(points.x, points.y, np.eye(arms.max(initial=0) + 1)[arms][:, 1:])
 
 
 def fisher_interval(correlation: Correlation) -> Interval:
@@ -163,12 +158,9 @@ def bootstrap(
 
     Source: Efron 1979; resampling of whole groups: Davison and Hinkley 1997, section 3.8.
     """
-    arm = np.unique(np.array(points.arm), return_inverse=True)[1]
-    numbered = replace(points, arm=arm, seed=np.asarray(points.seed))
-    draw = _resampler(points, unit, generator)
-    draws = (statistic(numbered.at(draw())) for _ in range(resamples))
-    values = np.array([value for value in draws if np.isfinite(value)])
-    estimate, tail = statistic(points), (1.0 - LEVEL) / 2.0
+    draws = statistic(points, _resamples(points, unit, generator, resamples))
+    values, (estimate,) = draws[np.isfinite(draws)], statistic(points, np.ones((1, len(points)))).tolist()
+    tail = (1.0 - LEVEL) / 2.0
     if len(values) < resamples / 2:
         return Interval(estimate, float("nan"), float("nan"), LEVEL)
     low, high = np.quantile(values, [tail, 1.0 - tail])
@@ -183,12 +175,13 @@ def pseudo_values(points: Points, statistic: Statistic) -> Numbers:
 
     Raises TooFewReplicates for fewer than two seeds. Source: Tukey 1958.
     """
-    seeds = list(dict.fromkeys(points.seed))
-    if len(seeds) < 2:
-        raise TooFewReplicates(f"{len(seeds)} seed cannot be left out; run at least 2 replicates")
-    over_all, k = statistic(points), len(seeds)
-    others = [points.at([i for i, own in enumerate(points.seed) if own != seed]) for seed in seeds]
-    return np.array([k * over_all - (k - 1) * statistic(some) for some in others])
+    seeds = _numbered(points.seed)
+    k = int(seeds.max(initial=-1)) + 1
+    if k < 2:
+        raise TooFewReplicates(f"{k} seed cannot be left out; run at least 2 replicates")
+    all_but = np.vstack([np.ones(len(points)), np.arange(k)[:, None] != seeds])
+    values = statistic(points, all_but)
+    return np.asarray(k * values[0] - (k - 1) * values[1:])
 
 
 def _partial(x: Numbers, y: Numbers, given: Numbers) -> Correlation:
@@ -216,37 +209,36 @@ def _partial(x: Numbers, y: Numbers, given: Numbers) -> Correlation:
     return Correlation(r_value, float(2 * stats.t.sf(abs(t), freedom)), n)
 
 
-def _r(left: Numbers, right: Numbers, *, like: Points) -> float:
-    """The cosine of two deviations; NaN where one is rounding alone."""
-    sizes = float(np.linalg.norm(left)), float(np.linalg.norm(right))
-    largest = float(np.abs(like.x).max(initial=0.0)), float(np.abs(like.y).max(initial=0.0))
-    if any(size <= 1e-12 * most * np.sqrt(len(like)) for size, most in zip(sizes, largest, strict=True)):
-        return float("nan")
-    return float(np.clip(left @ right / (sizes[0] * sizes[1]), -1.0, 1.0))
+def _centred(points: Points, weights: Numbers) -> Iterator[Numbers]:
+    """Deviations of x and y from their means, times the roots of the weights: [B, N] each."""
+    total = np.maximum(weights.sum(1, keepdims=True), 1)
+    return (np.sqrt(weights) * (v - (weights * v).sum(1, keepdims=True) / total) for v in (points.x, points.y))
 
 
-def _resampler(points: Points, unit: Unit, generator: torch.Generator) -> Callable[[], list[int]]:
-    """What draws the rows of one resample after the other."""
-    if unit == "run":
-        return lambda: _drawn(list(range(len(points))), generator)
-    if unit != "arm and seed":
-        groups = _groups(points.seed if unit == "seed" else points.arm)
-        return lambda: [i for group in _drawn(groups, generator) for i in group]
-    arms, seeds, own = _groups(points.arm), list(dict.fromkeys(points.seed)), list(points.seed)
-
-    def both() -> list[int]:
-        groups, drawn = _drawn(arms, generator), _drawn(seeds, generator)
-        return [i for group in groups for seed in drawn for i in group if own[i] == seed]
-
-    return both
+def _r(left: Numbers, right: Numbers, points: Points, weights: Numbers) -> Numbers:
+    """The cosine of two such deviations; NaN where one is rounding alone."""
+    sizes, there = [np.linalg.norm(v, axis=1) for v in (left, right)], weights > 0
+    largest = [np.max(np.where(there, np.abs(v), 0.0), axis=1, initial=0.0) for v in (points.x, points.y)]
+    least = 1e-12 * np.sqrt(weights.sum(1))
+    spread = (sizes[0] > least * largest[0]) & (sizes[1] > least * largest[1])
+    product = np.where(spread, sizes[0] * sizes[1], 1.0)
+    return np.where(spread, np.clip((left * right).sum(1) / product, -1.0, 1.0), np.nan)
 
 
-def _groups(labels: Iterable[object]) -> list[list[int]]:
-    groups: dict[object, list[int]] = {}
-    for row, label in enumerate(labels):
-        groups.setdefault(label, []).append(row)
-    return list(groups.values())
+def _resamples(points: Points, unit: Unit, generator: torch.Generator, count: int) -> Numbers:
+    """How often each point is in every resample: [count, N]."""
+    arms, seeds = _numbered(points.arm), _numbered(points.seed)
+    units = {"run": [np.arange(len(points))], "arm": [arms], "seed": [seeds], "arm and seed": [arms, seeds]}[unit]
+    sizes = [int(labels.max()) + 1 for labels in units]
+    draws = [[torch.randint(size, (size,), generator=generator) for size in sizes] for _ in range(count)]
+    weights = np.ones((count, len(points)))
+    for labels, size, drawn in zip(units, sizes, zip(*draws, strict=True), strict=True):
+        places = torch.stack(drawn).numpy() + size * np.arange(count)[:, None]
+        weights *= np.bincount(places.ravel(), minlength=count * size).reshape(count, size)[:, labels]
+    return weights
 
 
-def _drawn(items: list[T], generator: torch.Generator) -> list[T]:
-    return [items[i] for i in torch.randint(len(items), (len(items),), generator=generator).tolist()]
+def _numbered(labels: Sequence[object]) -> NDArray[np.int64]:
+    """Every label as its number, in the order in which they come first: [N]."""
+    numbers = {label: number for number, label in enumerate(dict.fromkeys(labels))}
+    return np.array([numbers[label] for label in labels], dtype=np.int64)

@@ -18,10 +18,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from prunescope.base.errors import UsageError
+from prunescope.base.passes import Watched
 from prunescope.tasks.building import evaluating
 
 _BY_TYPE: Mapping[type[nn.Module], tuple[str, ...]] = {
@@ -153,11 +153,11 @@ def _is_torchs(layer: nn.Module) -> bool:
     return type(layer).__module__.startswith("torch.") and not isinstance(layer, containers)
 
 
-class _Products(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class _Products(Watched):  # type: ignore[no-untyped-call]
     """Notes which of some tensors, or views of them, are operands of a matrix product or convolution."""
 
     def __init__(self, own: Mapping[int, str]) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self._own = own
         self.names: set[str] = set()
 

@@ -2,6 +2,7 @@
 
 import importlib
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from prunescope.papers.catalogue import catalogue
@@ -33,8 +34,9 @@ FULL: Mapping[str, Mapping[str, Any]] = {
 """Settings with which a study at smoke scale makes all of its claims, and a world can decide them."""
 
 
+@cache
 def item(name: str, **changes: Any) -> Study:
-    """A study at smoke scale, or what is beside it."""
+    """A study at smoke scale, or what is beside it; made once, as tests of several files look at it."""
     study, settings = BESIDE.get(name, (name, {}))
     module = importlib.import_module(STUDIES[study])
     return module.build(module.SCALES["smoke"].replace(**{**settings, **changes}), "smoke")

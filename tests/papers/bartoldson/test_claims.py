@@ -1,11 +1,10 @@
 """Claims and figures of the two papers on made-up results: tables, verdicts, and what is not judged."""
 
-import importlib
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from paper_items import STUDIES
+from paper_items import STUDIES, item
 
 from prunescope.papers.bartoldson import arms, figures, v2020_app_e, v2020_fig2, v2020_fig5, v2020_fig6
 from prunescope.papers.bartoldson.quantities import ANEW, label
@@ -21,18 +20,13 @@ def few_resamples(monkeypatch):
     monkeypatch.setattr(figures, "RESAMPLES", 10)
 
 
-def built(name, **changes):
-    module = importlib.import_module(STUDIES[name])
-    return module.build(module.SCALES["smoke"].replace(**changes), "smoke")
-
-
 def verdicts(study, results):
     return {claim.name: judge(claim, results) for claim in study.claims}
 
 
 @pytest.mark.parametrize("name", STUDIES)
 def test_every_figure_has_a_table_and_every_claim_a_verdict(name, made_up):
-    study = built(name)
+    study = item(name)
     for figure in study.figures:
         assert figure.table(made_up["published"]), figure.name
     assert study.claims
@@ -44,7 +38,7 @@ def test_every_figure_has_a_table_and_every_claim_a_verdict(name, made_up):
 @pytest.mark.parametrize("name", [name for name in STUDIES if not name.endswith(("figA1", "figA3"))])
 def test_statistics_that_are_not_estimated_anew_are_not_drawn(name, made_up):
     """Networks of these studies have BatchNorm, or may have; 0 batches leave the estimate out of all figures."""
-    study = built(name, recalibration=0)
+    study = item(name, recalibration=0)
     for figure in study.figures:
         table = figure.table(made_up["published"])
         assert table, figure.name
@@ -54,10 +48,10 @@ def test_statistics_that_are_not_estimated_anew_are_not_drawn(name, made_up):
 
 
 def test_published_numbers_are_not_judged_elsewhere(made_up):
-    found = verdicts(built("bartoldson2020/fig2"), made_up["published"])
+    found = verdicts(item("bartoldson2020/fig2"), made_up["published"])
     assert found["vgg11-tradeoff-r"].interval_rule == "not judgeable at this scale"
     assert "share" not in found["vgg11-tradeoff-r"].why and "width" in found["vgg11-tradeoff-r"].why
-    claims = {claim.name: claim for claim in built("bartoldson2020/appE").claims}
+    claims = {claim.name: claim for claim in item("bartoldson2020/appE").claims}
     assert "eigenvalues" in judge(claims["top-eigenvalues-size"], made_up["published"]).why
 
 
@@ -160,7 +154,7 @@ def test_drops_are_shown_with_statistics_estimated_anew_beside_them(halved):
 
 
 def test_events_and_layers_of_ones_own_network_are_drawn(halved):
-    tables = {one.name: one.table(halved) for one in built("bartoldson2020/yours").figures}
+    tables = {one.name: one.table(halved) for one in item("bartoldson2020/yours").figures}
     rows = tables["events"]
     for kind, panel in (("", "stability, %"), ("recalibrated_", f"stability {ANEW}, %")):
         shown = [row for row in rows if row["panel"] == panel]
@@ -172,7 +166,7 @@ def test_events_and_layers_of_ones_own_network_are_drawn(halved):
     for name in ("layers-h", "layers-c"):
         assert {row["parameter"] for row in tables[name]} == {"a.weight", "b.weight"}
         assert {row["arm"] for row in tables[name]} == {"no pruning", *(row["arm"] for row in rows)}
-    without = {one.name: one for one in built("bartoldson2020/yours", recalibration=0).figures}
+    without = {one.name: one for one in item("bartoldson2020/yours", recalibration=0).figures}
     plain = without["events"].table(halved)
     assert {row["panel"] for row in plain} == {"stability, %", "epochs until recovery"}
     assert not any("recalibrated_after" in row for row in plain)

@@ -21,7 +21,7 @@ def world(made_up):
 
     class World(made_up["class"]):
         def __init__(self, law, *, mediated=True, wait=1):
-            self.law, self.mediated, self.wait, self.known = law, mediated, wait, {}
+            self.law, self.mediated, self.wait = law, mediated, wait
             super().__init__(self.told)
 
         def told(self, run):
@@ -29,14 +29,9 @@ def world(made_up):
             accuracy = 80 + found.gain
             return made_up["truth"](drop=found.cost, accuracy=accuracy, sharp=20 - flat, wait=self.wait)
 
-        def __getitem__(self, node):
-            if node.id not in self.known:
-                self.known[node.id] = super().__getitem__(node)
-            return self.known[node.id]
-
-        def _seen(self, run):
+        def _drawn(self, run):
             """What moves a minimum by chance moves accuracy with it: flatness is why pruning helps."""
-            seen, told = super()._seen(run), self.told(run)
+            seen, told = super()._drawn(run), self.told(run)
             side = -1 if self.law is WORLDS["worse"] else 1
             return replace(seen, accuracy=seen.accuracy - side * (seen.sharp - told.sharp) / 2)
 

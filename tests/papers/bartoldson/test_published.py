@@ -60,9 +60,10 @@ def test_a_p_value_is_scipys_and_1_on_the_other_side(r):
     expected = stats.pearsonr(some.x, some.y)
     side, other = ("greater", "less") if r > 0 else ("less", "greater")
     assert expected.statistic == pytest.approx(r)
-    assert log_p(some, side=side, runs=12) == pytest.approx(np.log10(expected.pvalue))
-    assert log_p(some, side=other, runs=12) == pytest.approx(0.0)
-    assert log_p(some, side=side, runs=40) < log_p(some, side=side, runs=12)
+    once = np.ones((1, 12))
+    assert log_p(some, once, side=side, runs=12) == pytest.approx(np.log10(expected.pvalue))
+    assert log_p(some, once, side=other, runs=12) == pytest.approx(0.0)
+    assert log_p(some, once, side=side, runs=40) < log_p(some, once, side=side, runs=12)
 
 
 PRINTED = [
@@ -78,10 +79,10 @@ def test_printed_p_values_are_those_of_printed_correlations(study, name, r, p, r
     told = claims(study)[f"{name}-p"].region
     assert told.value == pytest.approx(np.log10(p), abs=0.005)
     # r is printed with two digits; .015 is that of 31 runs.
-    ends = [log_p(points(r + e, runs), side=side, runs=runs) for e in (-0.01, 0.01)]
+    ends = [log_p(points(r + e, runs), np.ones((1, runs)), side=side, runs=runs) for e in (-0.01, 0.01)]
     assert min(ends) <= told.value <= max(ends)
     fisher = correlation.fisher_interval(Correlation(r, p, runs))
-    far = [log_p(points(end, runs), side=side, runs=runs) for end in (fisher.low, fisher.high)]
+    far = [log_p(points(end, runs), np.ones((1, runs)), side=side, runs=runs) for end in (fisher.low, fisher.high)]
     assert told.tolerance == pytest.approx(max(abs(end - told.value) for end in far), abs=0.1)
 
 

@@ -16,10 +16,10 @@ from typing import Any, NoReturn
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from prunescope.base.errors import UsageError
+from prunescope.base.passes import Watched
 from prunescope.measures.curvature.surface import Surface, require_separate
 
 LINEAR, PIECEWISE, PRODUCTS, NORMS, FRESH, READS = (
@@ -72,11 +72,11 @@ def holds(surface: Surface) -> bool:
     return True
 
 
-class _Dependence(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class _Dependence(Watched):  # type: ignore[no-untyped-call]
     """Follows which parameters every storage depends on, and whether on the inputs."""
 
     def __init__(self, inside: list[tuple[str, nn.Module]]) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.inside = inside
         self.names: dict[int, frozenset[str]] = {}
         self.alive: list[Tensor] = []  # so that no storage is given away and its key used again

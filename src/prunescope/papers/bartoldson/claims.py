@@ -114,17 +114,17 @@ def from_ends(runs: Comparison, low: float, high: float) -> Compared:
     return Compared(label, best.unit, best.nodes, best.of, (runs.fits("best"),))
 
 
-def log_p(points: Points, *, side: Side, runs: int) -> float:
-    """log10 of the two-sided p-value that Pearson's correlation of these points has over `runs` of them.
+def log_p(points: Points, weights: ps.Numbers, *, side: Side, runs: int) -> ps.Numbers:
+    """log10 of the two-sided p-value that Pearson's correlation has over `runs` points: a `correlation.Statistic`.
 
     Student's t on runs - 2 degrees of freedom; 0 where the correlation is on the other side of 0, NaN where it is not
     defined.
     """
     from scipy import stats
 
-    r = np.clip(correlation.r(points) * (1 if side == "greater" else -1), 0.0, 1 - 1e-15)
+    r = np.clip(correlation.r(points, weights) * (1 if side == "greater" else -1), 0.0, 1 - 1e-15)
     t = r * np.sqrt((runs - 2) / (1 - r**2))
-    return float((np.log(2) + stats.t.logsf(t, runs - 2)) / np.log(10))
+    return np.asarray((np.log(2) + stats.t.logsf(t, runs - 2)) / np.log(10))
 
 
 def p_value(compared: Comparison, x: str, y: str, side: Side, *, runs: int) -> Compared:

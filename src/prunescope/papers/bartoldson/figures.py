@@ -262,8 +262,8 @@ def optimum(x: ps.Numbers, values: ps.Numbers) -> Interval:
     seed share their initialization and the order of their batches.
     """
 
-    def highest(seeds: ps.Numbers) -> float:
-        return float(x[values[:, seeds.astype(np.int64)].mean(axis=1).argmax()])
+    def highest(seeds: ps.Numbers) -> ps.Numbers:
+        return np.asarray(x[values[:, seeds.astype(np.int64)].mean(axis=2).argmax(axis=0)])
 
     replicates = np.arange(values.shape[1], dtype=np.float64)
     return statistics.bootstrap_interval(replicates, stream(0, "optimum"), statistic=highest, resamples=2000)

@@ -158,8 +158,8 @@ def _interval(values: Numbers, first: Numbers, second: Numbers, name: str) -> In
     if len(values) > 1:
         return statistics.correlation_interval(values, ranked=len(first))
 
-    def resampled(places: Numbers) -> float:
-        return rank_correlation(first[places.astype(np.int64)], second[places.astype(np.int64)])
+    def resampled(samples: Numbers) -> Numbers:
+        return np.array([rank_correlation(first[places], second[places]) for places in samples.astype(np.int64)])
 
     every, draws = np.arange(len(first), dtype=np.float64), stream(0, "bootstrap", name)
     return statistics.bootstrap_interval(every, draws, statistic=resampled, resamples=500)

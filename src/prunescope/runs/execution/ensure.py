@@ -16,7 +16,7 @@ from prunescope.runs.execution.executors.processes import Immovable, Processes
 from prunescope.runs.execution.executors.worker import Inline
 from prunescope.runs.execution.manifest import keep_given
 from prunescope.runs.execution.messages import Executor, Message
-from prunescope.runs.execution.preparation import Prepared, prepare, workers_for
+from prunescope.runs.execution.preparation import Prepared, prepare
 from prunescope.runs.execution.queue import WorkQueue
 from prunescope.runs.execution.status import Display
 from prunescope.runs.execution.workbench import CHECKPOINT_SECONDS, Workbench
@@ -58,7 +58,8 @@ def ensure(
     Stored failures are not tried again. What needs a failed run has no result: the display is told, or a warning
     (`FailedRuns`) without a display, and asking for such a result raises the reason.
 
-    workers: processes to use, default one a core, on a GPU one; 1 works in this process.
+    workers: processes to use; 1 works in this process. By default one a core, on a GPU one, and 1 for less work than
+        other processes need to begin.
     engine: "loop", "lean" or "compiled", how runs are trained; by default lean on a CPU, on a GPU the fastest there is;
         or a setting that was recorded, with its products.
     stack: most runs that train in one program, fewer where memory or the network does not admit so many; by default as
@@ -75,7 +76,6 @@ def ensure(
     display = display or default_display()
     todo = plan([node for item in nodes for node in ([item] if isinstance(item, Value) else item)], store)
     cluster = Connection(ray, device=device, workers=workers) if ray and todo.work else None
-    count = cluster.slots if cluster else workers_for(todo, workers, device)
     queue: WorkQueue | None = None
     try:
         keep_given(todo.nodes.values(), store)
@@ -83,7 +83,7 @@ def ensure(
             prepared = prepare(
                 todo,
                 store,
-                workers=count,
+                workers=cluster.slots if cluster else workers,
                 device=device,
                 engine=engine,
                 stack=stack,
@@ -96,7 +96,7 @@ def ensure(
         stored = partial(todo.stored, store=store)
         queue = WorkQueue(todo, prepared.seconds, display, prepared.packing, stored=stored)
         if todo.work:
-            executor = _executor(prepared, count, queue, display, cluster)
+            executor = _executor(prepared, queue, display, cluster)
             try:
                 queue.run(executor)
             finally:
@@ -133,11 +133,8 @@ def _failures_text(failures: Mapping[str, str]) -> str:
     return f"{subject} failed, so that what needs them has no result: run {run[:8]} failed: {why}{more}"
 
 
-def _executor(
-    prepared: Prepared, count: int, queue: WorkQueue, display: Display, cluster: Connection | None
-) -> Executor:
-    bench = prepared.bench
-    luggage = b""
+def _executor(prepared: Prepared, queue: WorkQueue, display: Display, cluster: Connection | None) -> Executor:
+    bench, count, luggage = prepared.bench, prepared.workers, b""
     if count > 1 or cluster:
         try:
             luggage = _baggage(prepared.plan)

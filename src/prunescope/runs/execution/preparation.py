@@ -17,7 +17,7 @@ from prunescope.runs.machine.engines import LOOP, EngineOption, EngineSetting, e
 from prunescope.runs.machine.inspections import inspections, slow_notes
 from prunescope.runs.machine.pack_sizes import packing
 from prunescope.runs.machine.packing import Packing
-from prunescope.runs.machine.pricing import Cost, Prices, cost, prices
+from prunescope.runs.machine.pricing import START_SECONDS, Cost, Prices, cost, prices
 from prunescope.runs.store.plan import Plan
 from prunescope.runs.store.store import Store
 from prunescope.tasks.inspection import Inspection
@@ -39,7 +39,7 @@ class Prepared:
     packing: which runs train together.
     alone: seconds of each piece of work by itself.
     seconds: the same where runs are packed.
-    workers: how many will share it.
+    workers: how many will share it; 1 is this process.
     """
 
     plan: Plan
@@ -68,7 +68,7 @@ def prepare(
     plan: Plan,
     store: Store,
     *,
-    workers: int,
+    workers: int | None = None,
     device: str = "cpu",
     engine: str | EngineSetting | None = None,
     stack: int | None = None,
@@ -76,6 +76,7 @@ def prepare(
 ) -> Prepared:
     """Looks at the networks, measures what is not known of this machine, and chooses engine and packs unless given.
 
+    workers: as `workers_for` takes it; by default 1 for less work than worker processes need to begin.
     engine: "loop", "lean", "compiled", or a recorded setting. "compiled" is priced as "lean" is: compiling every kind
         of run to price it takes minutes. With an engine one run trains at a time unless `stack` says otherwise.
     stack: runs in one program; fewer where memory or the network does not admit so many.
@@ -95,8 +96,9 @@ def prepare(
     priced = make(setting=uncompiled) if uncompiled != bench.setting else bench
     price = Prices(priced)
     alone = prices(plan, price)
-    packs = packing(plan, alone, priced, workers=workers, stack=stack)
-    return Prepared(plan, looks, bench, price, packs, alone, packs.seconds(plan, alone), workers)
+    count = 1 if workers is None and sum(alone.values()) < START_SECONDS else workers_for(plan, workers, device)
+    packs = packing(plan, alone, priced, workers=count, stack=stack)
+    return Prepared(plan, looks, bench, price, packs, alone, packs.seconds(plan, alone), count)
 
 
 def workers_for(plan: Plan, workers: int | None, device: str = "cpu") -> int:

@@ -1,6 +1,7 @@
 """When interventions act: rules for steps, and the schedule by which units of one layer go."""
 
 from fractions import Fraction
+from functools import lru_cache
 from math import ceil
 from typing import Self
 
@@ -59,13 +60,17 @@ class Every(When):
 
     def steps(self, clock: Clock) -> tuple[int, ...]:
         """The steps start, start + period, ... <= end. Raises UsageError when there is none, or `end` is too late."""
-        period, start = clock.steps(self.period), clock.steps(self.start)
-        end = _inside(clock.steps(self.end), self.end, clock)
-        if period < 1:
-            raise UsageError(f"period={self.period!r} is no whole step; use at least '1it'")
-        if end < start:
-            raise UsageError(f"end={self.end!r} comes before start={self.start!r}; exchange them")
-        return tuple(range(start, end + 1, period))
+        return _every(self.start, self.end, self.period, clock)
+
+
+@lru_cache(maxsize=4096)
+def _every(start: Duration, end: Duration, period: Duration, clock: Clock) -> tuple[int, ...]:
+    first, last, apart = clock.steps(start), _inside(clock.steps(end), end, clock), clock.steps(period)
+    if apart < 1:
+        raise UsageError(f"period={period!r} is no whole step; use at least '1it'")
+    if last < first:
+        raise UsageError(f"end={end!r} comes before start={start!r}; exchange them")
+    return tuple(range(first, last + 1, apart))
 
 
 def _inside(step: int, text: str, clock: Clock) -> int:
@@ -118,7 +123,7 @@ class LayerSchedule(Value):
 
     def steps(self, clock: Clock) -> tuple[int, ...]:
         """The positions of the events. Raises UsageError when there is none, or one is beyond the run."""
-        return Every(start=self.start, end=self.end, period=self.period).steps(clock)
+        return _every(self.start, self.end, self.period, clock)
 
     def kept(self, units: int, events: int) -> tuple[int, ...]:
         """The number of units of a layer that are kept after each event.
