@@ -22,7 +22,9 @@ _PLACES = {"step", "local", "phase", "epoch"}
 class Record:
     """One stored run.
 
+    id: of the run.
     group: the study that it was taken from, or "runs".
+    status: "done" or "failed".
     settings: its recipe, by dotted names.
     curves: by name, the steps (since the first initialization, int64 [rows]) and the values ([rows]).
     results: what was measured of its states, and its size, by name.

@@ -50,8 +50,9 @@ answers the share of those that differ."""
 
 @dataclass(frozen=True)
 class Trained:
-    """A run, by its id, that was trained again.
+    """A run that was trained again.
 
+    run: its id.
     bits: whether all of its kept states have the published digests.
     elsewhere: in what the two executions differ, so that bits need not agree; empty if in nothing.
     furthest: the value that lies furthest from the published one, relative to it, and how far; "" if all are equal.

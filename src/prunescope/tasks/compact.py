@@ -68,8 +68,9 @@ CLOSE = 1e-5
 
 @dataclass(frozen=True)
 class Compact:
-    """A smaller network, in evaluation mode.
+    """A smaller network.
 
+    module: in evaluation mode.
     removed: how many units of each layer it lacks.
     kept: why the units of other layers that are gone are still there, at 0.
     """

@@ -51,10 +51,12 @@ class Checkpointer:
         setting: EngineSetting = LOOP,
         background: Background | None = None,
     ) -> None:
-        """Starts to count. watched, setting: as of `Checkpoint`.
+        """Starts to count.
 
+        watched: ids of the probes and moments that the run looks for.
         every: seconds between checkpoints.
         beat: gets the steps done so far; False stops the run.
+        setting: how the run is trained.
         background: a thread that stores checkpoints while training goes on.
         """
         self.store, self.run, self.watched, self.every, self.beat = store, run, watched, every, beat

@@ -32,8 +32,13 @@ WORTH_SECONDS = 20.0
 class Prepared:
     """A plan, where it is carried out, and what was measured for it.
 
+    plan: what is to be done.
+    inspections: what the networks of the plan are.
     bench: makes runs and readings by the engine that was chosen.
-    alone: seconds of each piece of work by itself; seconds: the same where runs are packed.
+    prices: of runs and readings by themselves.
+    packing: which runs train together.
+    alone: seconds of each piece of work by itself.
+    seconds: the same where runs are packed.
     workers: how many will share it; 1 is this process.
     """
 

@@ -31,6 +31,8 @@ class LoadedModule:
 
     module: in evaluation mode, removed weights exactly 0 or, where units were left out, gone.
     inputs: of some test examples, normalized [B, ...].
+    run: the id.
+    task: network and data.
     removed: units that were left out, by layer; kept: why others that are gone were not.
     """
 

@@ -12,7 +12,12 @@ from prunescope.training.engines.stacked.forward import Method
 
 @dataclass(frozen=True)
 class Pack:
-    """Runs for one program, of at most `size` at a time; way: how the network is applied to all of them."""
+    """Several runs for one program. Size and way are recorded with each run.
+
+    jobs: the runs.
+    size: the most that the program may hold at a time.
+    way: how the network is applied to all of them.
+    """
 
     jobs: tuple[Job, ...]
     size: int

@@ -26,7 +26,12 @@ from prunescope.tasks.data.stand_in import stand_in
 
 @dataclass(frozen=True)
 class Download:
-    """A file as it is published, with its MD5; urls: in the order in which they are tried."""
+    """A file as it is published.
+
+    name: name of the file.
+    md5: MD5 of the file as it is published.
+    urls: addresses of the file, in the order in which they are tried.
+    """
 
     name: str
     md5: str
@@ -37,9 +42,10 @@ class Download:
 class Dataset:
     """A published data set.
 
+    title: name of the data set in text.
     places: folders that may hold its files, relative to the data folder; the one with most of them is used.
-    files: those that are read, by name without .gz: published MD5 of the content, None where none was published.
-    downloads: those that are published.
+    files: the files that are read, by name without .gz: published MD5 of the content, None where none was published.
+    downloads: the files that are published.
     """
 
     title: str

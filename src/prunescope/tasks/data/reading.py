@@ -25,7 +25,12 @@ SECONDS = 2.0
 
 
 class Pair(NamedTuple):
-    """Examples as they were held; x: an array, or arrays by the name or place of an argument."""
+    """Examples as they were held.
+
+    x: an array, or arrays by the name or place of an argument.
+    y: the labels.
+    class_names: what the source itself calls its classes.
+    """
 
     x: Any
     y: Any

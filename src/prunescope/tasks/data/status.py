@@ -11,7 +11,13 @@ from prunescope.tasks.data.files import dataset, how_to_get, is_published, prese
 
 @dataclass(frozen=True)
 class FileStatus:
-    """A file, by its name without .gz; published: whether it is the published one, None if its MD5 never was."""
+    """The state of one file.
+
+    name: name without .gz.
+    path: where the file is; None if it is missing.
+    bytes: size on disk.
+    published: whether it is the published file; None if its own MD5 was never published.
+    """
 
     name: str
     path: Path | None
@@ -21,7 +27,13 @@ class FileStatus:
 
 @dataclass(frozen=True)
 class DatasetStatus:
-    """A data set; problem: what is wrong and what to do, None if it is present and intact."""
+    """The state of one data set.
+
+    name: name of the data set.
+    state: whether its files are present and intact.
+    files: the state of each file.
+    problem: what is wrong and what to do; None if the state is "present".
+    """
 
     name: str
     state: Literal["present", "missing", "corrupt"]

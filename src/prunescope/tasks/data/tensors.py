@@ -42,7 +42,12 @@ class Tensors(Source):
 
 
 class Own(NamedTuple):
-    """The user's own data; layout: how the network gets the examples, where they are not one floating tensor."""
+    """The user's own data.
+
+    source: the examples.
+    layout: how the network gets them, where they are not one floating tensor.
+    target: what y is, with weights where there are some.
+    """
 
     source: Tensors
     layout: Layout | None

@@ -9,7 +9,12 @@ from prunescope.base.errors import UsageError
 def scaled(width: int, scale: float) -> int:
     """The number of units of a hidden layer after scaling, max(1, round(width * scale)).
 
-    Raises UsageError for a width below 1, and for a scale (dimensionless) that is not positive and finite.
+    Args:
+    width: units of the unscaled layer, at least 1.
+    scale: positive factor, dimensionless.
+
+    Raises:
+    UsageError: `width` is below 1, or `scale` is not positive and finite.
 
     Source: Jin et al. 2022, width down-scaling.
     Differs from the source: the paper gives no rule for rounding; this is round-half-to-even, and never zero.
