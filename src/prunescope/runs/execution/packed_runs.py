@@ -31,7 +31,12 @@ from prunescope.training.run import Member, train_together
 
 @dataclass
 class PackedRun:
-    """One run of a pack; ended: whether its message was sent, and its lease released."""
+    """One run of a pack.
+
+    member: where it is.
+    checkpointer: stores its checkpoints.
+    ended: whether its message was sent, and its lease released.
+    """
 
     job: Job
     lease: Lease
