@@ -1,6 +1,6 @@
 """Question: how many epochs a second, against a plain loop and against the limit?"""
 
-from benchmarks.laboratory import Laboratory
+from benchmarks.laboratory import Laboratory, train
 from benchmarks.plain_loop import PlainLoop
 from benchmarks.products import Products
 from benchmarks.result import Result
@@ -12,13 +12,13 @@ from prunescope.training.probes import Curve
 def epochs(lab: Laboratory) -> list[Result]:
     """LeNet-300-100, batch 128, SGD, one core; an epoch is all training steps, one pass over the test set, storing.
 
-    prunescope: `Workbench.train`, each epoch as a run of its own, so that initialization, manifest, trace and final
+    prunescope: as a worker trains, each epoch as a run of its own, so that initialization, manifest, trace and final
     state are paid for every epoch. Plain loop: `DataLoader` over PIL images in the same process, `torch.optim.SGD`,
     test pass through the same path, `torch.save` every epoch; it profits from the same memory settings. Limit: the
     8 products of every training step and the 3 of every test batch, by the fastest means at hand, nothing else.
     """
     recipe, problem = lab.recipe, lab.problem
-    train, test = len(problem.train), len(problem.test)
+    test = len(problem.test)
     recipes, probes = lab.recipes(), (Curve(split="test"),)
     plain = PlainLoop(
         recipe.task.network.build(),
@@ -29,7 +29,7 @@ def epochs(lab: Laboratory) -> list[Result]:
         optimizer=recipe.optimizer,
     )
     checkpoint = lab.bench.store.root.parent / "plain.pt"
-    step, last = Products(recipe.batch), Products(train % recipe.batch or recipe.batch)
+    step, last = Products(recipe.batch), Products(len(problem.train) % recipe.batch or recipe.batch)
     look = Products(min(BATCH, test))
 
     def limit() -> None:
@@ -41,7 +41,7 @@ def epochs(lab: Laboratory) -> list[Result]:
 
     seconds = interleaved(
         {
-            "prunescope": lambda: lab.bench.train(next(recipes), probes=probes),
+            "prunescope": lambda: train(lab.bench, next(recipes), *probes),
             "plain": lambda: plain.epoch(checkpoint),
             "limit": limit,
         },

@@ -10,11 +10,13 @@ from prunescope.base.errors import DataError
 from prunescope.base.state import Weights
 from prunescope.base.streams import Seeds
 from prunescope.runs.execution.executors.processes import keep_memory
+from prunescope.runs.execution.executors.worker import do
 from prunescope.runs.execution.workbench import Workbench
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.runs.machine.devices import one_thread
 from prunescope.runs.machine.engines import EngineSetting
 from prunescope.runs.machine.loader import fresh_weights
+from prunescope.runs.store.plan import Job
 from prunescope.runs.store.store import Store
 from prunescope.tasks.data.idx import mnist
 from prunescope.tasks.data.source import Source
@@ -23,6 +25,7 @@ from prunescope.tasks.kernels.kernel_config import fastest
 from prunescope.tasks.model import network
 from prunescope.tasks.task import Data, Problem, Task
 from prunescope.training.optim import SGD
+from prunescope.training.probes import Probe
 from prunescope.training.schedules import Constant
 
 
@@ -47,6 +50,11 @@ class Scale:
 
 FULL = Scale(rounds=5, many=101, train=60_000, test=10_000, steps=10, recipes=10_000)
 QUICK = Scale(rounds=1, many=2, train=512, test=256, steps=2, recipes=60)
+
+
+def train(bench: Workbench, recipe: Recipe, *probes: Probe) -> None:
+    """Makes a run as a worker does."""
+    do(bench, Job(recipe, (), probes), lambda run, steps: True, lambda message: None)
 
 
 @dataclass(frozen=True)

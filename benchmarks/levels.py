@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from benchmarks.laboratory import FULL, Laboratory
+from benchmarks.laboratory import FULL, Laboratory, train
 from benchmarks.result import Result
 from benchmarks.timing import interleaved
 from prunescope.base.streams import Seeds
@@ -24,7 +24,7 @@ def levels(lab: Laboratory) -> list[Result]:
     """
     chain = imp(lab.recipe, levels=LEVELS if lab.scale is FULL else 2)
     for run in chain:
-        lab.bench.train(run)
+        train(lab.bench, run)
     numbers = range(len(chain))
     seconds = interleaved({f"{n}": _again(lab, chain[n]) for n in numbers}, rounds=lab.scale.rounds)
     dense = seconds["0"]
@@ -52,6 +52,6 @@ def _again(lab: Laboratory, level: Recipe) -> Callable[[], object]:
         recipe = level.replace(
             start=final(level), interventions=(), length=LENGTH, begin="0it", seeds=Seeds(order=order)
         )
-        lab.bench.train(recipe, probes=(Curve(split="test", every=LENGTH),))
+        train(lab.bench, recipe, Curve(split="test", every=LENGTH))
 
     return run

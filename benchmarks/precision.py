@@ -3,7 +3,7 @@
 import numpy as np
 from torch import nn
 
-from benchmarks.laboratory import FULL, Laboratory
+from benchmarks.laboratory import FULL, Laboratory, train
 from benchmarks.result import Numbers, Result
 from prunescope.base.streams import replicate
 from prunescope.measures import Risk
@@ -88,7 +88,7 @@ def _errors(lab: Laboratory, recipe: Recipe, prune: Prune, count: int) -> tuple[
     for number in range(count):
         seeded = recipe.replace(seeds=replicate(number))
         for level, run in enumerate(imp(seeded, levels=1, prune=prune)):
-            lab.bench.train(run)
+            train(lab.bench, run)
             reading = Reading(measure=Risk(split="test"), state=final(run))
             lab.bench.read(reading)
             found[level, number] = 100 * float(lab.bench.store.reading(reading.id)["error"])

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from benchmarks.digits import NOISE, bench, readings
-from benchmarks.laboratory import FULL, Laboratory
+from benchmarks.laboratory import FULL, Laboratory, train
 from benchmarks.products import Products
 from benchmarks.result import Result
 from benchmarks.subprocess import ensured
@@ -125,6 +125,6 @@ def _runs(root: str, recipe: Recipe, setting: EngineSetting) -> Work:
         if number == 0:  # only loads what the run needs
             bench.program(recipe)
             return
-        bench.train(recipe.replace(seeds=seeds))
+        train(bench, recipe.replace(seeds=seeds))
 
     return work

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from benchmarks.laboratory import Laboratory
+from benchmarks.laboratory import Laboratory, train
 from benchmarks.result import Result
 from benchmarks.timing import interleaved
 from prunescope.measures import EL2N
@@ -40,13 +40,13 @@ def _members(recipes: Iterator[Recipe]) -> list[Recipe]:
 
 def _trained(lab: Laboratory, runs: list[Recipe]) -> None:
     for run in runs:
-        lab.bench.train(run)
+        train(lab.bench, run)
 
 
 def _scored(lab: Laboratory, runs: list[Recipe]) -> None:
     readings = [Reading(measure=EL2N(), state=final(run)) for run in runs]
     for run, reading in zip(runs, readings, strict=True):
-        lab.bench.train(run)
+        train(lab.bench, run)
         lab.bench.read(reading)
     mean = Combined(function="prunescope.measures.combine:mean", inputs=tuple(readings))
     StoredResults(lab.bench.store)[mean]

@@ -7,10 +7,11 @@ same objects under both names.
 import importlib
 import importlib.util
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
+from typing import Any
 
 _ROOMS = {
     "runs.graph": "families recipe",
@@ -75,6 +76,17 @@ MOVED = {
     }.items()
 }
 """Old name to new name."""
+
+
+def names_of(module: str) -> Callable[[str], Any]:
+    """`__getattr__` of a package that was a module before: the public names of what holds them now."""
+
+    def get(name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(importlib.import_module(module), name)
+
+    return get
 
 
 class _Moved(MetaPathFinder, Loader):

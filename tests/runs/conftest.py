@@ -47,11 +47,11 @@ def recipe() -> Recipe:
 def trained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The ids of the runs that were trained, or replayed, in this process."""
     ids: list[str] = []
-    original = Workbench.train
+    original = Workbench.member
 
-    def train(self, recipe, **options):
-        ids.append(recipe.id)
-        return original(self, recipe, **options)
+    def member(self, job, beat, **options):
+        ids.append(job.id)
+        return original(self, job, beat, **options)
 
-    monkeypatch.setattr(Workbench, "train", train)
+    monkeypatch.setattr(Workbench, "member", member)
     return ids

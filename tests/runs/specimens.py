@@ -16,10 +16,14 @@ from prunescope.base.reference import Moment, StateRef
 from prunescope.base.streams import replicate
 from prunescope.base.value import Value
 from prunescope.measures import Examples, Risk
+from prunescope.runs.execution.executors.worker import do
+from prunescope.runs.execution.messages import Message
+from prunescope.runs.execution.workbench import Stopped
 from prunescope.runs.graph.families import during_training, final, imp
 from prunescope.runs.graph.nodes import Reading, Trace
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.runs.store import codec
+from prunescope.runs.store.plan import Job
 from prunescope.runs.store.store import Store
 from prunescope.tasks.data.synthetic import synthetic
 from prunescope.tasks.model import network
@@ -28,6 +32,15 @@ from prunescope.training.interventions import Every, Noise, Zero
 from prunescope.training.optim import SGD
 from prunescope.training.probes import AroundEvents, Curve
 from prunescope.training.schedules import Constant
+
+
+def train(bench, recipe, *, moments=(), probes=(), beat=lambda steps: True):
+    """Makes a run as workers do. Raises Stopped where `beat` stops it, and the error that it ended with."""
+    said: list[Message] = []
+    if not do(bench, Job(recipe, moments, probes), lambda run, steps: beat(steps), said.append):
+        raise Stopped(recipe.id)
+    if said[0].kind != "done":
+        raise said[0].error(said[0].why)
 
 
 class Normed(nn.Sequential):

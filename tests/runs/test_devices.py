@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from specimens import manifest
+from specimens import manifest, train
 from specimens import recipe as make_recipe
 
 from pretended import pretending
@@ -36,12 +36,12 @@ def test_a_run_begun_on_a_cpu_goes_on_elsewhere_by_what_is_there(store, monkeypa
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a GPU")
     recipe, setting = make_recipe(), EngineSetting(engine="lean", kernels=OF_A_CPU)
     with pytest.raises(Stopped):
-        Workbench(store, setting=setting).train(recipe, beat=lambda steps: steps < 2)
+        train(Workbench(store, setting=setting), recipe, beat=lambda steps: steps < 2)
     begun = load_checkpoint(store, recipe.id)
     assert begun.setting == setting and 2 <= begun.progress.local < 9
     with pretending() as device:
         bench = Workbench(store, device=device, setting=EngineSetting(engine="loop"), overlap=False)
-        bench.train(recipe)
+        train(bench, recipe)
     done = manifest(store.root, recipe)
     assert (done["status"], done["steps"]) == ("done", 9)
     told = EngineSetting.of(done["exec"])

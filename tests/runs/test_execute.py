@@ -73,7 +73,7 @@ def test_what_is_stored_is_not_made_again(store, recipe, trained):
 
 def test_a_new_measure_of_stored_states_trains_nothing(store, recipe, monkeypatch):
     ensure(imp(recipe, levels=1), store=store, workers=1)
-    monkeypatch.setattr(Workbench, "train", lambda *args, **options: pytest.fail("it trained"))
+    monkeypatch.setattr(Workbench, "member", lambda *args, **options: pytest.fail("it trained"))
     monkeypatch.setattr(Stepper, "draw", lambda *args, **options: pytest.fail("it made a step"))
     reading = Reading(measure=LayerSparsity(), state=final(imp(recipe, levels=1)[1]))
     assert float(ensure(reading, store=store, workers=1)[reading]["sparsity"]) == pytest.approx(0.2, abs=0.01)

@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 import pytest
-from specimens import Normed, recipe
+from specimens import Normed, recipe, train
 
 from prunescope.base import tree
 from prunescope.base.errors import UsageError
@@ -36,7 +36,7 @@ def trained(store, chain, *moments):
     """The final weights of each level, and those of moments of the first one."""
     bench = Workbench(store)
     for level, value in enumerate(chain):
-        bench.train(value, moments=moments if level == 0 else ())
+        train(bench, value, moments=moments if level == 0 else ())
     return [bench.weights(final(value)) for value in chain]
 
 
@@ -76,8 +76,8 @@ def test_weight_rewinding_restores_values_and_statistics_under_the_new_masks(sto
     chain = imp(base, levels=1, rewind="1ep", retrain="weight")
     early, after = Moment(when="step", at="1ep"), Moment(when="after", at="0it")
     bench = Workbench(store)
-    bench.train(chain[0], moments=(early,))
-    bench.train(chain[1], moments=(after,))
+    train(bench, chain[0], moments=(early,))
+    train(bench, chain[1], moments=(after,))
     source = bench.weights(StateRef(run=chain[0], moment=early))
     start = bench.weights(StateRef(run=chain[1], moment=after))
     end = bench.weights(final(chain[0]))
@@ -116,7 +116,7 @@ def test_pruning_at_initialization_comes_before_everything_else(store):
     assert value.interventions == (Prune(when=At(at="0it")), noise)
     bench = Workbench(store)
     before, after = (Moment(when=when, at="0it") for when in ("before", "after"))
-    bench.train(value, moments=(before, after))
+    train(bench, value, moments=(before, after))
     assert bench.weights(StateRef(run=value, moment=before)).sparsity == 0
     assert bench.weights(StateRef(run=value, moment=after)).sparsity == pytest.approx(0.2, abs=0.005)
     with pytest.raises(UsageError, match="this one has Prune, Noise"):

@@ -4,7 +4,7 @@ import json
 
 import pytest
 import torch
-from specimens import manifest
+from specimens import manifest, train
 
 from prunescope.base.reference import FINAL, Moment
 from prunescope.runs.execution.workbench import Workbench
@@ -54,7 +54,7 @@ def test_a_run_of_an_older_version_is_replayed_to_rounding(store, recipe, record
     if recorded is OLDER and not jit.available():
         pytest.skip("no numba")
     first = Moment(when="step", at="1it")
-    Workbench(store).train(recipe)
+    train(Workbench(store), recipe)
     path = (store.root / store.run_folder(recipe.id)) / "manifest.json"
     stored = json.loads(path.read_text())
     stored["exec"] |= {"engine": "lean", "kernels": recorded}
@@ -63,11 +63,11 @@ def test_a_run_of_an_older_version_is_replayed_to_rounding(store, recipe, record
     path.write_text(json.dumps(stored))
     assert EngineSetting.of(manifest(store.root, recipe)["exec"]).kernels.least == recorded["least"]
     before = store.weights(recipe.id, FINAL.id)
-    Workbench(store).train(recipe, moments=(first,))
+    train(Workbench(store), recipe, moments=(first,))
     after = store.weights(recipe.id, FINAL.id)
     assert all(torch.equal(after.params[name], leaf) for name, leaf in before.params.items())
     other = Store(tmp_path / "plain")
-    Workbench(other).train(recipe, moments=(first,))
+    train(Workbench(other), recipe, moments=(first,))
     expected = other.weights(recipe.id, first.id)
     for name, leaf in store.weights(recipe.id, first.id).params.items():
         torch.testing.assert_close(leaf, expected.params[name], rtol=1e-4, atol=1e-4)

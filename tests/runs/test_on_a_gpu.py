@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from specimens import contents, manifest, replicas, risk, study
+from specimens import contents, manifest, replicas, risk, study, train
 from specimens import recipe as make_recipe
 
 from prunescope.base.streams import replicate
@@ -46,7 +46,7 @@ def test_a_study_that_is_stopped_goes_on_to_the_same_bits(tmp_path, gpu):
     for job in list(plan(study(), stopped).jobs.values()):
         if not job.recipe.references:
             with pytest.raises(Stopped):
-                bench.train(job.recipe, moments=job.moments, probes=job.probes, beat=lambda steps: steps < 9)
+                train(bench, job.recipe, moments=job.moments, probes=job.probes, beat=lambda steps: steps < 9)
             assert load_checkpoint(stopped, job.recipe.id).progress.local >= 9
     ensure(study(), store=stopped, **how)
     assert contents(stopped.root) == contents(tmp_path / "whole")
@@ -65,7 +65,7 @@ def test_a_run_by_itself_is_recorded(tmp_path, gpu, monkeypatch):
     recorded, make = [], Recorded._make
     monkeypatch.setattr(Recorded, "_make", lambda self: recorded.append(self) or make(self))
     run = make_recipe(length="8ep")
-    Workbench(Store(tmp_path / "gpu"), device=gpu, setting=EngineSetting(engine="recorded")).train(run)
+    train(Workbench(Store(tmp_path / "gpu"), device=gpu, setting=EngineSetting(engine="recorded")), run)
     assert len(recorded) == 1 and manifest(tmp_path / "gpu", run)["exec"]["engine"] == "recorded"
     expected = losses(tmp_path / "cpu", [run], engine="loop")
     assert losses(tmp_path / "gpu", [run], device=gpu) == pytest.approx(expected, rel=1e-3)
@@ -95,7 +95,9 @@ def test_a_run_begun_on_a_cpu_goes_on_there(tmp_path, gpu):
     run, store = make_recipe(), Store(tmp_path / "moved")
     kernels = Kernels(sparse="torch", train_below=1.0, least=1, channels_last=True, fused=True, flushed=True)
     with pytest.raises(Stopped):
-        Workbench(store, setting=EngineSetting(engine="lean", kernels=kernels)).train(run, beat=lambda steps: steps < 2)
+        train(
+            Workbench(store, setting=EngineSetting(engine="lean", kernels=kernels)), run, beat=lambda steps: steps < 2
+        )
     [found] = losses(store.root, [run], device=gpu, engine="loop")
     assert [found] == pytest.approx(losses(tmp_path / "cpu", [run], engine="loop"), rel=1e-3)
     done = manifest(store.root, run)["exec"]

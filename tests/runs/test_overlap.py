@@ -3,7 +3,7 @@
 import threading
 
 import pytest
-from specimens import contents, recipe, replicas, study
+from specimens import contents, recipe, replicas, study, train
 
 from prunescope.runs.execution import checkpointer
 from prunescope.runs.execution.checkpointer import load_checkpoint
@@ -73,14 +73,14 @@ def test_a_pack_of_runs_is_the_same(tmp_path, places):
 
 def test_a_run_that_is_stopped_has_its_checkpoint_and_goes_on_bitwise(tmp_path):
     run, reference = recipe(), bench_at(tmp_path / "reference", overlap=False)
-    reference.train(run, probes=(PROBE,))
+    train(reference, run, probes=(PROBE,))
     bench = bench_at(tmp_path / "stopped")
     with pytest.raises(Stopped):
-        bench.train(run, probes=(PROBE,), beat=lambda done: done < 4)
+        train(bench, run, probes=(PROBE,), beat=lambda done: done < 4)
     found = load_checkpoint(bench.store, run.id).progress
     assert found.local >= 4 and all("loss" in row for row in found.traces[PROBE.id])
     assert len(found.traces[PROBE.id]) >= 3
-    bench_at(tmp_path / "stopped").train(run, probes=(PROBE,))
+    train(bench_at(tmp_path / "stopped"), run, probes=(PROBE,))
     assert contents(tmp_path / "stopped") == contents(tmp_path / "reference")
 
 
@@ -96,7 +96,7 @@ def test_who_applies_the_network_as_it_trains_looks_while_nothing_else_does(tmp_
 
     monkeypatch.setattr(RecalibratedAccuracy, "observe", looking)
     for name, overlap in (("one-by-one", False), ("overlapping", True)):
-        bench_at(tmp_path / name, overlap=overlap).train(run, probes=(PROBE, probe))
+        train(bench_at(tmp_path / name, overlap=overlap), run, probes=(PROBE, probe))
     assert contents(tmp_path / "one-by-one") == contents(tmp_path / "overlapping")
     assert seen == ["MainThread"] * 4  # before and after the event, twice
 
@@ -114,9 +114,9 @@ class Blind(Probe):
 def test_a_look_that_fails_ends_the_run_and_leaves_no_checkpoint_that_lacks_it(tmp_path):
     bench = bench_at(tmp_path / "store")
     with pytest.raises(Lost, match=r"nothing to see|goes on from its checkpoint"):
-        bench.train(recipe(), probes=(Blind(),))
+        train(bench, recipe(), probes=(Blind(),))
     stored = load_checkpoint(bench.store, recipe().id)
     assert stored is None or stored.progress.local <= 2
     assert bench.store.manifest(recipe().id) is None
-    bench.train(recipe(), probes=(PROBE,))  # another piece of work has a thread of its own
+    train(bench, recipe(), probes=(PROBE,))  # another piece of work has a thread of its own
     assert bench.store.manifest(recipe().id)["status"] == "done"

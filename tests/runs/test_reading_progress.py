@@ -4,7 +4,7 @@ import time
 
 import pytest
 import torch
-from specimens import recipe
+from specimens import recipe, train
 
 from prunescope import Measure
 from prunescope.measures import GraNd, HessianTraceEstimate, Risk
@@ -56,7 +56,7 @@ def test_a_long_reading_shows_its_progress(store, eager):
 )
 def test_it_can_be_stopped_and_nothing_is_stored(store, eager, measure):
     bench, run = Workbench(store), recipe()
-    bench.train(run)
+    train(bench, run)
     reading, beats = Reading(measure=measure, state=final(run)), []
     with pytest.raises(Stopped):
         bench.read(reading, lambda milliseconds: bool(beats.append(milliseconds)))

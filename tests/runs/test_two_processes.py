@@ -13,7 +13,10 @@ from specimens import contents, risk
 from prunescope.runs.execution.ensure import ensure
 from prunescope.runs.execution.workbench import Workbench
 from prunescope.runs.store import lease
+from prunescope.runs.store.plan import Job
 from prunescope.runs.store.store import Store
+from prunescope.training.engines.engine import Loop
+from prunescope.training.run import train_together
 
 VICTIM = Path(__file__).with_name("victim.py")
 
@@ -37,7 +40,11 @@ def test_who_finds_a_lease_waits_and_uses_the_result(store, recipe, trained):
     def work():
         waiting.wait(10)
         time.sleep(0.7)  # longer than it takes to ask again
-        Workbench(store).train(recipe)
+        member, checkpointer = (bench := Workbench(store)).member(
+            Job(recipe), lambda steps: True, setting=bench.setting, background=None
+        )
+        train_together([member], Loop())
+        bench.finish(recipe, member, checkpointer)
         held.release()
 
     other = threading.Thread(target=work)

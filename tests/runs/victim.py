@@ -201,14 +201,14 @@ def two(folder: Path) -> dict[str, object]:
 
 def _ensure_logged(nodes: list[object], store: Path, log: Path) -> None:
     def logged(work: Callable[..., object]) -> Callable[..., object]:
-        def done(bench: Workbench, item: object, **options: object) -> object:
+        def done(bench: Workbench, item: object, *beat: object, **options: object) -> object:
             with log.open("a") as file:
                 file.write(f"{item.id} {os.getpid()}\n")
-            return work(bench, item, **options)
+            return work(bench, item, *beat, **options)
 
         return done
 
-    Workbench.train, Workbench.read = logged(Workbench.train), logged(Workbench.read)
+    Workbench.member, Workbench.read = logged(Workbench.member), logged(Workbench.read)
     ensure(nodes, store=store, workers=1)
 
 

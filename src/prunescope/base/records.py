@@ -2,12 +2,18 @@
 
 import html
 import importlib
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from prunescope.base.errors import UsageError
 
 SHOWN = 20
 """Rows that a notebook shows."""
+
+
+def columns(table: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The names of all columns of a table, in order of first appearance."""
+    return list(dict.fromkeys(name for row in table for name in row))
 
 
 class Records(list[dict[str, Any]]):
@@ -18,8 +24,8 @@ class Records(list[dict[str, Any]]):
 
     @property
     def columns(self) -> list[str]:
-        """The names of all columns, in order of first appearance."""
-        return list(dict.fromkeys(name for row in self for name in row))
+        """See `columns`."""
+        return columns(self)
 
     def arrow(self) -> Any:
         """The table as a `pyarrow.Table`. Raises UsageError for a column of several types."""

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from prunescope.base.errors import PrunescopeError, UsageError
-from prunescope.base.records import Records
+from prunescope.base.records import Records, columns
 from prunescope.base.value import Value
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.studies.claim import Claim
@@ -215,11 +215,6 @@ def _is_number(value: object) -> bool:
 
 def _plain(value: Any) -> object:
     return value.item() if isinstance(value, np.generic | np.ndarray) else value
-
-
-def columns(table: Table) -> list[str]:
-    """The names of all columns, in order of first appearance."""
-    return list(dict.fromkeys(name for row in table for name in row))
 
 
 def csv_text(table: Table) -> str:

@@ -22,12 +22,13 @@ import numpy as np
 from markupsafe import Markup
 
 from prunescope.base.errors import DataError, PrunescopeError, UsageError
+from prunescope.base.records import columns
 from prunescope.base.value import Value
 from prunescope.runs.graph.nodes import describe
 from prunescope.studies.claim import Verdict, judge_all, unmet
 from prunescope.studies.explore import points_of
 from prunescope.studies.extent import flat
-from prunescope.studies.figure import Figure, columns, csv_text
+from prunescope.studies.figure import Figure, csv_text
 from prunescope.studies.plot import Listing, NothingToDraw, Table
 from prunescope.studies.region import Outcome
 from prunescope.studies.registration import Registration

@@ -19,7 +19,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from prunescope.base.tree import Tree, clone
+from prunescope.base.tree import Tree, clone, tree_map
 from prunescope.base.value import Value
 from prunescope.training.moved import moved
 
@@ -134,7 +134,7 @@ class SGD(Optimizer):
 
     def init(self, params: Tree) -> OptState:
         """Zero momentum, or no state at all where momentum is 0."""
-        return {"momentum": _zeros(params)} if self.momentum else {}
+        return {"momentum": tree_map(torch.zeros_like, params)} if self.momentum else {}
 
     def update(self, grads: Tree, opt: OptState, params: Tree, *, keep: Tree, lr: float | Tensor) -> Moved:
         """See `Optimizer.update`."""
@@ -173,8 +173,8 @@ class _Moments(Optimizer):
     def init(self, params: Tree) -> OptState:
         """Zero moments and a zero count of steps."""
         device = next(iter(params.values())).device
-        count = torch.zeros((), dtype=torch.int64, device=device)
-        return {"first": _zeros(params), "second": _zeros(params), "count": {"": count}}
+        first, second = (tree_map(torch.zeros_like, params) for _ in range(2))
+        return {"first": first, "second": second, "count": {"": torch.zeros((), dtype=torch.int64, device=device)}}
 
     def update(self, grads: Tree, opt: OptState, params: Tree, *, keep: Tree, lr: float | Tensor) -> Moved:
         """See `Optimizer.update`."""
@@ -276,10 +276,6 @@ def _copies(params: Tree, opt: OptState) -> Moved:
     subclass's own `update_` calls that.
     """
     return clone(params), {name: clone(part) for name, part in opt.items()}
-
-
-def _zeros(params: Tree) -> Tree:
-    return {name: torch.zeros_like(leaf) for name, leaf in params.items()}
 
 
 def _lie_alike(param: Tensor, name: str, moments: tuple[Tree, ...]) -> bool:

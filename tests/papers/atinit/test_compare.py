@@ -8,7 +8,7 @@ import pytest
 
 from prunescope.base import tree
 from prunescope.base.errors import UsageError
-from prunescope.base.reference import Moment
+from prunescope.base.reference import Moment, StateRef
 from prunescope.papers.atinit import compare
 from prunescope.papers.atinit.methods import (
     BERNOULLI,
@@ -93,11 +93,10 @@ def test_controls_keep_as_many_weights_of_each_layer(arms, results):
 
 
 def test_rewound_masks_start_from_the_first_weights_of_their_replicate(arms, results, store):
-    bench, first = Workbench(store), Moment(when="step", at="0it")
+    first = Moment(when="step", at="0it")
     dense, earlier, ticket = (arms.at(REWOUND, 0.0, exponent).runs[0] for exponent in (0, 2, 10))
     pruned = Moment(when="after", at="0it")
-    bench.train(dense, moments=(first,))
-    bench.train(ticket, moments=(pruned,))
+    ensure(StateRef(run=dense, moment=first), StateRef(run=ticket, moment=pruned), store=store, workers=1)
     begun = store.weights(dense.id, first.id).params
     rewound = store.weights(ticket.id, pruned.id)
     assert tree.equal(rewound.params, tree.masked(begun, rewound.masks))

@@ -30,11 +30,12 @@ from prunescope.papers.jin2022.quantities import best_level
 from prunescope.papers.jin2022.scales import COLUMNS
 from prunescope.papers.jin2022.settings import SCALES, arms
 from prunescope.runs.execution.ensure import ensure
+from prunescope.runs.execution.executors.worker import do
 from prunescope.runs.execution.workbench import Workbench
 from prunescope.runs.graph.families import final
 from prunescope.runs.graph.nodes import Reading
 from prunescope.runs.graph.recipe import Subset
-from prunescope.runs.store.plan import plan
+from prunescope.runs.store.plan import Job, plan
 from prunescope.runs.store.results import StoredResults
 from prunescope.runs.store.store import Store
 from prunescope.studies import drawing
@@ -126,7 +127,7 @@ def test_a_new_measure_on_stored_states_trains_nothing(study, results, store, mo
     values = ensure(reading, store=store, workers=1)[reading]["grand"]
     assert len(values) == round(0.4 * 1297) and (values > 0).all()
     assert steps == []
-    Workbench(Store(tmp_path)).train(bench.base.replace(length="3it"))
+    do(Workbench(Store(tmp_path)), Job(bench.base.replace(length="3it")), lambda *_: True, lambda _: None)
     assert steps == [0, 1, 2]  # the count is one of training steps
 
 

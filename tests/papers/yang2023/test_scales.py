@@ -8,7 +8,9 @@ from prunescope.base.errors import UsageError
 from prunescope.base.reference import Moment
 from prunescope.papers.yang2023.quantities import PRUNED
 from prunescope.papers.yang2023.scales import Setting, pruned
+from prunescope.runs.execution.executors.worker import do
 from prunescope.runs.execution.workbench import Workbench
+from prunescope.runs.store.plan import Job
 from prunescope.runs.store.store import Store
 
 TINY = Setting(dimension=30, examples=10, tests=20, width=6, noise=0.4, deviation=0.1, most_steps=5)
@@ -20,7 +22,7 @@ def bench(tmp_path_factory):
 
 
 def weights_of(bench, recipe, moment=PRUNED):
-    bench.train(recipe, moments=(moment,))
+    do(bench, Job(recipe, (moment,)), lambda *_: True, lambda _: None)
     return bench.store.weights(recipe.id, moment.id)
 
 

@@ -1,4 +1,4 @@
-"""Several runs in one program, each with its own lease, checkpoints and end.
+"""Runs in one program, several or one, each with its own lease, checkpoints and end.
 
 Belongs here: from a pack of jobs to stored runs. Does not belong here: which runs make a pack (`machine/packing.py`),
 how the program is run (`training/engines/stack.py`).
@@ -9,7 +9,7 @@ waits until another one leaves the program.
 """
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -31,7 +31,12 @@ from prunescope.training.run import Member, train_together
 
 @dataclass
 class PackedRun:
-    """One run of a pack; ended: whether its message was sent, and its lease released."""
+    """One run of a pack.
+
+    member: where it is.
+    checkpointer: stores its checkpoints.
+    ended: whether its message was sent, and its lease released.
+    """
 
     job: Job
     lease: Lease
@@ -47,7 +52,8 @@ def train_pack(bench: Workbench, pack: Pack, beat: Callable[[str, int], bool], t
 
     beat: gets a run's id and its steps done so far; False stops the work.
     """
-    with one_thread(), bench.background() as background:
+    beside = closing(Background(bench.device)) if bench.overlap else nullcontext()
+    with one_thread(), beside as background:
         return _PackTraining(bench, pack, beat, tell, background).run()
 
 

@@ -1,14 +1,12 @@
 """Where one process makes runs and readings.
 
-Belongs here: from a node to its stored result. Does not belong here: loading (`machine/loader.py`), the order of work
-(`queue.py`), how many processes there are (`executors/`).
+Belongs here: from a node to its stored result. Does not belong here: the steps of runs (`packed_runs.py`), loading
+(`machine/loader.py`), the order of work (`queue.py`), how many processes there are (`executors/`).
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Any
 
 import torch
 
@@ -22,15 +20,14 @@ from prunescope.runs.graph.given import Run
 from prunescope.runs.graph.nodes import Measured, describe
 from prunescope.runs.graph.recipe import Recipe, level_of
 from prunescope.runs.machine.devices import one_thread, progress_on
-from prunescope.runs.machine.engines import LOOP, EngineSetting, engine_of
+from prunescope.runs.machine.engines import LOOP, EngineSetting
 from prunescope.runs.machine.loader import Loader, with_kernels
 from prunescope.runs.store.plan import Job
 from prunescope.runs.store.results import StoredResults
 from prunescope.runs.store.store import Store
 from prunescope.training.background import Background
-from prunescope.training.probes import Probe
 from prunescope.training.progress import Progress
-from prunescope.training.run import Member, train_together
+from prunescope.training.run import Member
 
 CHECKPOINT_SECONDS = 15.0
 READING_BEAT = 0.3
@@ -66,56 +63,14 @@ class Workbench(Loader):
 
     # -- runs
 
-    def train(
-        self,
-        recipe: Recipe,
-        *,
-        moments: tuple[Moment, ...] = (),
-        probes: tuple[Probe, ...] = (),
-        beat: Callable[[int], bool] = lambda steps: True,
-    ) -> dict[str, Any]:
-        """Makes a run, or what is missing of it, and stores it; returns its manifest.
-
-        beat: gets the steps done so far; False stops the run after a checkpoint.
-
-        Raises Stopped, Diverged, UsageError for a moment that the run does not have, what interventions raise.
-        """
-        with one_thread(), self.background() as background:
-            member, checkpointer = self.member(Job(recipe, moments, probes), beat, background=background)
-            try:
-                train_together([member], engine_of(checkpointer.setting), lambda _: checkpointer(member.progress))
-            except (KeyboardInterrupt, MemoryError, RuntimeError):  # the last for torch without memory
-                checkpointer.save_now()
-                raise
-            if member.failure is not None:
-                raise member.failure
-            if checkpointer.stopped:
-                checkpointer.save_now()
-                raise Stopped(recipe.id)
-            return self.finish(recipe, member, checkpointer)
-
-    @contextmanager
-    def background(self) -> Iterator[Background | None]:
-        """A thread for what one piece of work does beside training, if this bench has them overlap."""
-        background = Background(self.device) if self.overlap else None
-        try:
-            yield background
-        finally:
-            if background is not None:
-                background.close()
-
     def member(
-        self,
-        job: Job,
-        beat: Callable[[int], bool],
-        *,
-        setting: EngineSetting | None = None,
-        background: Background | None = None,
+        self, job: Job, beat: Callable[[int], bool], *, setting: EngineSetting, background: Background | None
     ) -> tuple[Member, Checkpointer]:
         """A run that is ready to train, and what stores its checkpoints. A stored checkpoint is where it goes on.
 
-        setting: how it is trained if it is new, by default by itself; a checkpoint keeps the setting it was made with.
-        background: from `background`.
+        beat: gets the steps done so far; False stops the run after a checkpoint.
+        setting: how it is trained if it is new; a checkpoint keeps the setting it was made with.
+        background: a thread for what is done beside training, if this bench has them overlap.
         """
         recipe = job.recipe
         program = self.program(recipe)
@@ -125,7 +80,7 @@ class Workbench(Loader):
             frozenset(part.id for part in (*job.moments, *job.probes)),
             self.checkpoint_seconds,
             beat,
-            setting=self._setting(recipe, setting or self.setting.replace(stack=1, way="layers")),
+            setting=self._setting(recipe, setting),
             background=background,
         )
         progress = self._resume(checkpointer) or self.start(recipe, program)
@@ -153,8 +108,8 @@ class Workbench(Loader):
             checkpointer.setting = setting
         return checkpoint.progress
 
-    def finish(self, recipe: Recipe, member: Member, checkpointer: Checkpointer) -> dict[str, Any]:
-        """Stores a run that has ended; returns its manifest. Raises UsageError for a moment that it did not reach."""
+    def finish(self, recipe: Recipe, member: Member, checkpointer: Checkpointer) -> None:
+        """Stores a run that has ended. Raises UsageError for a moment that it did not reach."""
         checkpointer.settle()
         # A probe that had nothing to see has an empty trace, or it would be looked for again and again.
         traces = {probe.id: member.progress.traces.get(probe.id, []) for probe in member.timeline.probes}
@@ -170,7 +125,6 @@ class Workbench(Loader):
             manifest["exec"] = execution(self.device, checkpointer, progress)
             self.store.add_run(recipe.id, manifest, states, traces)
         _check_kept(progress, (moment for moment, _ in member.timeline.keep))
-        return manifest
 
     def stored_since(self, job: Job) -> Message | None:
         """How the run ended, if another process has stored it since it was planned; None if there is work to do."""

@@ -3,12 +3,6 @@
 Belongs here: values with ids, and what follows from them alone. Does not belong here: a file, a device, a price.
 """
 
-import importlib
-from typing import Any
+from prunescope.moved import names_of
 
-
-def __getattr__(name: str) -> Any:
-    """A name of `nodes`, as when that was this module itself."""
-    if name.startswith("_"):
-        raise AttributeError(name)
-    return getattr(importlib.import_module("prunescope.runs.graph.nodes"), name)
+__getattr__ = names_of("prunescope.runs.graph.nodes")

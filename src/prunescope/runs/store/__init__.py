@@ -4,12 +4,6 @@ Belongs here: everything that reads or writes the folder of a store, or compares
 how a result is made.
 """
 
-import importlib
-from typing import Any
+from prunescope.moved import names_of
 
-
-def __getattr__(name: str) -> Any:
-    """A name of `store`, as when that was this module itself."""
-    if name.startswith("_"):
-        raise AttributeError(name)
-    return getattr(importlib.import_module("prunescope.runs.store.store"), name)
+__getattr__ = names_of("prunescope.runs.store.store")

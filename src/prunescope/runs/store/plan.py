@@ -21,7 +21,12 @@ from prunescope.training.probes import Probe
 
 @dataclass(frozen=True)
 class Job:
-    """A run to make, or the parts of a stored run that are missing: states besides the last, and traces."""
+    """A run to make, or the parts of a stored run that are missing.
+
+    recipe: the run.
+    moments: the states to keep, besides the last.
+    probes: the probes to attach.
+    """
 
     recipe: Recipe
     moments: tuple[Moment, ...] = ()

@@ -15,7 +15,11 @@ AT_ONCE = 16
 
 @dataclass(frozen=True)
 class Entry:
-    """An object of `size` bytes; changed: a text that is another one once the object was replaced."""
+    """One object.
+
+    size: bytes.
+    changed: a text that is another one once the object was replaced.
+    """
 
     key: str
     size: int

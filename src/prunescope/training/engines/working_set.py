@@ -49,7 +49,6 @@ class WorkingSet:
         self.tensors = {**self.params, **self._copied(state.weights.buffers)}
         network.fill(self.tensors)
         self.leaves = list(self.params.values())
-        self._zeros: Tree = {}
         self._update = optimizer.fused_ if fused else optimizer.update_
 
     def _copied(self, leaves: Tree) -> Tree:
@@ -66,12 +65,10 @@ class WorkingSet:
 
     def named(self, grads: tuple[Tensor | None, ...]) -> Tree:
         """Gradients in the order of `leaves` by name; None is a gradient of 0."""
-        return {name: self._zero(name) if grad is None else grad for name, grad in zip(self.params, grads, strict=True)}
-
-    def _zero(self, name: str) -> Tensor:
-        if name not in self._zeros:
-            self._zeros[name] = torch.zeros_like(self.params[name], requires_grad=False)
-        return self._zeros[name]
+        return {
+            name: torch.zeros_like(leaf, requires_grad=False) if grad is None else grad
+            for (name, leaf), grad in zip(self.params.items(), grads, strict=True)
+        }
 
     def buffers(self) -> Tree:
         """The buffers as the passes so far have left them, packed; a module may have exchanged some."""

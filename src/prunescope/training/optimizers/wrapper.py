@@ -10,7 +10,7 @@ from pydantic import Field, SerializeAsAny, model_validator
 from torch import Tensor
 
 from prunescope.base.errors import UsageError
-from prunescope.base.tree import Tree
+from prunescope.base.tree import Tree, tree_map
 from prunescope.base.value import Value
 from prunescope.training.optim import Decay, Moved, Optimizer, OptState, along
 
@@ -63,7 +63,7 @@ class _WithTree(Wrapper):
     def init(self, params: Tree) -> OptState:
         """The state of the rule inside, a tree of zeros and a count of 0."""
         count = torch.zeros((), dtype=torch.int64, device=next(iter(params.values())).device)
-        zeros = {name: torch.zeros_like(leaf) for name, leaf in params.items()}
+        zeros = tree_map(torch.zeros_like, params)
         return {**self.optimizer.init(params), self.own[0]: zeros, self.own[1]: {"": count}}
 
     def inner(self, opt: OptState) -> OptState:
@@ -97,7 +97,7 @@ class Accumulated(_WithTree):
         count, moved, inner = opt[counter][""] + 1, params, self.inner(opt)
         if int(count) % self.batches == 0:
             moved, inner = self.optimizer.update(total, inner, params, keep=keep, lr=lr)
-            total = {name: torch.zeros_like(leaf) for name, leaf in total.items()}
+            total = tree_map(torch.zeros_like, total)
         return moved, {**inner, part: total, counter: {"": count}}
 
 

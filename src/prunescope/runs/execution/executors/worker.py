@@ -13,7 +13,6 @@ from prunescope.runs.execution.workbench import Stopped, Workbench
 from prunescope.runs.graph.nodes import Measured
 from prunescope.runs.machine.packing import Pack
 from prunescope.runs.store.lease import acquire, holder
-from prunescope.runs.store.plan import Job
 
 
 def do(bench: Workbench, work: Work, beat: Callable[[str, int], bool], tell: Callable[[Message], None]) -> bool:
@@ -21,51 +20,34 @@ def do(bench: Workbench, work: Work, beat: Callable[[str, int], bool], tell: Cal
 
     beat: gets an id and the steps done so far; False stops the work.
     """
-    if isinstance(work, Pack):
-        finished = train_pack(bench, work, beat, tell)
-    else:
-        message = _under_lease(bench, work, lambda steps: beat(work.id, steps))
-        finished = message is not None
-        if message is not None:
-            tell(message)
-    if finished:
-        tell(Message("", "free"))
-    return finished
+    if isinstance(work, Measured):
+        message = _read(bench, work, lambda milliseconds: beat(work.id, milliseconds))
+        if message is None:
+            return False
+        tell(message)
+    elif not train_pack(bench, work if isinstance(work, Pack) else Pack((work,), size=1), beat, tell):
+        return False
+    tell(Message("", "free"))
+    return True
 
 
-def _under_lease(bench: Workbench, work: Job | Measured, beat: Callable[[int], bool]) -> Message | None:
-    """How the work ended; None if it was stopped."""
+def _read(bench: Workbench, reading: Measured, beat: Callable[[int], bool]) -> Message | None:
+    """How the reading ended; None if it was stopped."""
     try:
-        lease = acquire(bench.store, work.id, label(work))
+        lease = acquire(bench.store, reading.id, label(reading))
         if lease is None:
-            return Message(work.id, "busy", why=holder(bench.store, work.id))
+            return Message(reading.id, "busy", why=holder(bench.store, reading.id))
+        began = time.monotonic()
         try:
-            return _read(bench, work, beat) if isinstance(work, Measured) else _run(bench, work, beat)
+            if not bench.store.has_reading(reading.id):  # another process may have taken it since it was planned
+                bench.read(reading, beat=beat)
         finally:
             lease.release()
+        return Message(reading.id, "done", steps=int(1000 * (time.monotonic() - began)))
     except Stopped:
         return None
     except Exception as problem:
-        return Message.of_error(work.id, problem, bench.store)
-
-
-def _read(bench: Workbench, reading: Measured, beat: Callable[[int], bool]) -> Message:
-    began = time.monotonic()
-    if not bench.store.has_reading(reading.id):  # another process may have taken it since it was planned
-        bench.read(reading, beat=beat)
-    return Message(reading.id, "done", steps=int(1000 * (time.monotonic() - began)))
-
-
-def _run(bench: Workbench, job: Job, beat: Callable[[int], bool]) -> Message:
-    if (message := bench.stored_since(job)) is not None:
-        return message
-    try:
-        bench.train(job.recipe, moments=job.moments, probes=job.probes, beat=beat)
-    except Stopped:
-        raise
-    except Exception as problem:
-        return bench.record_failure(job, problem)
-    return Message(job.id, "done")
+        return Message.of_error(reading.id, problem, bench.store)
 
 
 class Inline:
