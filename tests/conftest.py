@@ -18,17 +18,18 @@ from prunescope.runs.machine.devices import device_named, one_thread
 
 
 def pytest_configure() -> None:
-    """Nothing that collecting makes is garbage: looking for some took a sixth of its time.
-
-    What Python keeps of a compiled module it knows by second and size, and tests write modules again within a second.
-    """
+    """Nothing that collecting makes is garbage: looking for some took a sixth of its time."""
     gc.disable()
-    sys.dont_write_bytecode = True
 
 
 def pytest_collection_finish() -> None:
+    """The tests' own modules are kept compiled, which one worker takes from another, and no module that a test writes.
+
+    Python knows what it keeps by second and size, and tests write modules again within a second.
+    """
     gc.freeze()
     gc.enable()
+    sys.dont_write_bytecode = True
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -1,5 +1,9 @@
+import json
+import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,6 +23,22 @@ from prunescope.runs.store.store import Store
 def _hasty(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(pricing, "CALIBRATION_SECONDS", 0.0)
     monkeypatch.setenv("PRUNESCOPE_DATA", str(tmp_path / "data"))
+
+
+@pytest.fixture(scope="session")
+def victim() -> Iterator[Callable[..., dict[str, Any]]]:
+    """`victim("kill", folder, 3)`: what comes of it in another process, which begins once."""
+    command = [sys.executable, str(Path(__file__).with_name("victim.py"))]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin and process.stdout
+
+        def told(what: str, folder: Path, *numbers: int) -> dict[str, Any]:
+            print(json.dumps([what, str(folder), *numbers]), file=process.stdin, flush=True)
+            line = process.stdout.readline()
+            assert line, "the victim ended; its last words are among the captured ones"
+            return json.loads(line)
+
+        yield told
 
 
 @pytest.fixture

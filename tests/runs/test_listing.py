@@ -14,9 +14,13 @@ from prunescope.runs.store import housekeeping, index, sealed
 from prunescope.runs.store.local import LocalStorage
 from prunescope.runs.store.store import Store
 
+PACK = 100
+
 
 @pytest.fixture
-def store(two_chains: Store) -> Store:
+def store(two_chains: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """With smaller packs than users have, which hold a thousand."""
+    monkeypatch.setattr(index, "PACK", PACK)
     return two_chains
 
 
@@ -142,18 +146,18 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return keys
 
 
-def test_another_machine_reads_packs_and_not_a_thousand_manifests(store, reads, monkeypatch, tmp_path):
-    steps = many(store, 2500)
+def test_another_machine_reads_packs_and_not_hundreds_of_manifests(store, reads, monkeypatch, tmp_path):
+    steps = many(store, 250)
     first = index.listing(store)
-    assert {row.id: row.steps for row in first}.items() >= steps.items() and len(reads) == 2507
+    assert {row.id: row.steps for row in first}.items() >= steps.items() and len(reads) == 257
     reads.clear()
     elsewhere(monkeypatch, tmp_path / "there")
     assert index.listing(store) == first
-    assert len(reads) == 2 + 506  # two packs, and what made no whole one
+    assert len(reads) == 2 + 56  # two packs, and what made no whole one
 
 
 def test_a_pack_is_believed_only_of_files_that_are_as_they_were(store, monkeypatch, tmp_path):
-    steps = many(store, 1000)
+    steps = many(store, PACK)
     index.listing(store)
     changed, gone = list(steps)[:2]
     manifest = store.manifest(changed)
@@ -161,12 +165,12 @@ def test_a_pack_is_believed_only_of_files_that_are_as_they_were(store, monkeypat
     store.storage.delete(store.manifest_key(gone))
     elsewhere(monkeypatch, tmp_path / "there")
     rows = {row.id: row for row in index.listing(store)}
-    assert rows[changed].steps == 123_456 and gone not in rows and len(rows) == 1005
+    assert rows[changed].steps == 123_456 and gone not in rows and len(rows) == PACK + 5
 
 
 @pytest.mark.parametrize("damage", ["flipped", "no JSON", "others", "forged"])
 def test_a_damaged_pack_is_passed_over_and_named_by_verify(store, monkeypatch, tmp_path, damage):
-    many(store, 1000)
+    many(store, PACK)
     first = index.listing(store)
     (pack,) = (store.root / "listings").iterdir()
     content = pack.read_bytes()
@@ -185,7 +189,7 @@ def test_a_damaged_pack_is_passed_over_and_named_by_verify(store, monkeypatch, t
 
 
 def test_what_was_out_of_reach_is_read_again_here_and_never_packed(store, monkeypatch, tmp_path):
-    steps = many(store, 1000)
+    steps = many(store, PACK)
     original, lost = index.Store.manifest_key, next(iter(steps))
     monkeypatch.setattr(index.Store, "manifest_key", lambda self, run: "no" if run == lost else original(self, run))
     assert {row.id: row.status for row in index.listing(store)}[lost] == "damaged"
@@ -199,7 +203,7 @@ def test_what_was_out_of_reach_is_read_again_here_and_never_packed(store, monkey
     "place, value", [("size", 2**70), ("status", "damaged"), ("seconds", float("nan")), ("data", "\ud800")]
 )
 def test_a_row_that_no_run_can_have_is_read_from_its_manifest(store, monkeypatch, tmp_path, place, value):
-    many(store, 1000)
+    many(store, PACK)
     first = index.listing(store)
     (pack,) = (store.root / "listings").iterdir()
     record = sealed.parse_record(pack.read_bytes(), "pack")
@@ -210,7 +214,7 @@ def test_a_row_that_no_run_can_have_is_read_from_its_manifest(store, monkeypatch
 
 
 def test_packs_out_of_reach_are_passed_over(store, monkeypatch, tmp_path):
-    many(store, 1000)
+    many(store, PACK)
     first, original = index.listing(store), LocalStorage.get
 
     def refused(self, key):
@@ -224,7 +228,7 @@ def test_packs_out_of_reach_are_passed_over(store, monkeypatch, tmp_path):
 
 
 def test_packs_are_removed_with_other_leftovers(store):
-    many(store, 1000)
+    many(store, PACK)
     rows = index.listing(store)
     garbage = housekeeping.garbage(store, {"all": list(store.run_ids())})
     assert [key.partition("/")[0] for key in garbage.leftovers if key.startswith("listings")] == ["listings"]

@@ -245,7 +245,7 @@ def test_gradients_and_curvature_of_a_target_equal_autograd_in_float64(name, sto
         for measure in (
             GraNd(),
             GradientTrace(sample=sample),
-            HessianTraceEstimate(sample=sample, probes=600),
+            HessianTraceEstimate(sample=sample, probes=100),
         )
     ]
     grand, c, h = (ensure(node, store=store, workers=1)[node] for node in nodes)
@@ -269,7 +269,7 @@ def test_gradients_and_curvature_of_a_target_equal_autograd_in_float64(name, sto
             moved[place] += sign * step
             there = gradients(moved[: weight.size].reshape(weight.shape), moved[weight.size :])
             trace += sign * there[:6, place].mean() / (2 * step)
-    assert float(h["trace"]) == pytest.approx(trace, rel=0.1)
+    assert abs(float(h["trace"]) - trace) < 3 * float(h["error"]) < 0.6 * trace
 
 
 @pytest.mark.parametrize("name", ["bits", "numbers", "tokens"])

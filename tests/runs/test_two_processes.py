@@ -1,11 +1,9 @@
 """Several processes on one store neither corrupt it nor repeat each other's work."""
 
-import json
 import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 
 import pytest
 from specimens import contents, risk
@@ -18,15 +16,10 @@ from prunescope.runs.store.store import Store
 from prunescope.training.engines.engine import Loop
 from prunescope.training.run import train_together
 
-VICTIM = Path(__file__).with_name("victim.py")
-
 
 @pytest.mark.slow
-def test_two_at_once_share_the_work(tmp_path):
-    command = [sys.executable, str(VICTIM), "two", str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stderr[-4000:]
-    told = json.loads(done.stdout)
+def test_two_at_once_share_the_work(victim, tmp_path):
+    told = victim("two", tmp_path)
     assert told["equal"]
     assert told["workers"] == 2
     assert len(told["done"]) == len(set(told["done"])) == 8, "nothing is done twice"

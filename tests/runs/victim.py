@@ -1,7 +1,7 @@
-"""Lives and deaths of a process that works on a store: run as a script by tests, which read one line of JSON.
+"""Lives and deaths of a process that works on a store: a script that reads what to do and prints it as a line of JSON.
 
 Belongs here: what must happen outside the process of the tests. It imports torch once and forks, so that a life costs
-milliseconds.
+milliseconds. What to do stands behind its name (`kill FOLDER 1000`), or in lines of JSON on its standard input.
 """
 
 import json
@@ -214,5 +214,5 @@ def _ensure_logged(nodes: list[object], store: Path, log: Path) -> None:
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore", DeprecationWarning)
-    what, folder, *numbers = sys.argv[1:]
-    print(json.dumps(globals()[what](Path(folder), *map(int, numbers))))
+    for what, folder, *numbers in [sys.argv[1:]] if sys.argv[1:] else map(json.loads, sys.stdin):
+        print(json.dumps(globals()[what](Path(folder), *map(int, numbers))), flush=True)

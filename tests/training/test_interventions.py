@@ -45,7 +45,7 @@ from prunescope.training.probes import AroundEvents, Curve
 from prunescope.training.run import train
 from prunescope.training.timeline import EventContext, Timeline
 
-STEPS = 20
+STEPS = 16
 
 
 class Run(Value):
@@ -95,7 +95,7 @@ SETTINGS: dict[type[Intervention], list[Intervention]] = {
         Prune(score=ShuffledMagnitude(), scope="layer", target="random", exclude=("fc.weight",), when=SEVERAL),
     ],
     Zero: [
-        Zero(amount=Remaining(fraction=0.4), hold="6it", when=SEVERAL),
+        Zero(amount=Remaining(fraction=0.4), hold="5it", when=SEVERAL),
         Zero(amount=Remaining(fraction=0.2), hold="3it", reentry="saved", target="random", when=SEVERAL),
     ],
     Noise: [Noise(std=0.3, length="3it", when=SEVERAL)],
@@ -110,7 +110,7 @@ SETTINGS: dict[type[Intervention], list[Intervention]] = {
         for score, scope in ((SynFlow(), "global"), (SNIP(batches=2), "erdos_renyi_kernel"))
     ],
     Grow: [
-        Grow(by=by, fraction=0.5, decay=decay, period="5it", end="18it", batches=2)
+        Grow(by=by, fraction=0.5, decay=decay, period="5it", end="15it", batches=2)
         for by, decay in (("gradient", "cosine"), ("random", "constant"))
     ],
     ShuffleMasks: [ShuffleMasks(of=Prune(score=GraSP(), when=SEVERAL))],
@@ -142,6 +142,7 @@ SETTINGS: dict[type[Intervention], list[Intervention]] = {
 }
 OWN: list[Intervention] = [Averaged()]
 EVERY = [setting for settings in SETTINGS.values() for setting in settings] + OWN
+OF_EACH_CLASS = [*{type(setting): setting for setting in EVERY}.values()]
 KEEP_MASKS = (UseAverage, Zero, Noise, Rewind, Reinit, Rescale, ZeroUnits, NoiseUnits, BernoulliUnits)
 
 every = pytest.mark.parametrize("intervention", EVERY, ids=lambda v: f"{type(v).__name__}-{v.id[:4]}")

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 from stack_lab import SPARSE, assert_close
-from test_interventions import EVERY, program_for, tensors
+from test_interventions import OF_EACH_CLASS, program_for, tensors
 
 from prunescope.base import tree
 from prunescope.base.errors import UsageError
@@ -193,7 +193,7 @@ def test_scores(lab, score):
     check(lab, before, replace(before, interventions=(prune.replace(score=Opposite()),)))
 
 
-@pytest.mark.parametrize("intervention", EVERY, ids=named)
+@pytest.mark.parametrize("intervention", OF_EACH_CLASS, ids=named)
 def test_interventions(lab, intervention):
     before = program_for(lab, intervention)
     mine = overriding(intervention, Intervention, "apply")
