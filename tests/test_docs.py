@@ -3,18 +3,18 @@
 import json
 import re
 import runpy
-import subprocess
-import sys
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from typer.testing import CliRunner
 
 import prunescope as ps
 from prunescope.base.errors import UsageError
 from prunescope.base.streams import Seeds
+from prunescope.cli import app
 from prunescope.measures import HessianTrace, Sample
 from prunescope.runs.machine.loader import fresh_weights
 from prunescope.tasks.data.synthetic import synthetic
@@ -94,13 +94,14 @@ def test_a_measure_a_score_and_an_intervention_of_ones_own(tmp_path, monkeypatch
     assert mine[3] < known[3]
 
 
-def test_the_first_study_runs_as_it_stands(tmp_path):
+def test_the_first_study_runs_as_it_stands(tmp_path, monkeypatch):
     (text,) = (text for text in BLOCK.findall((DOCS / "first-study.md").read_text()) if "def build" in text)
     assert len(text.splitlines()) <= 50, "the page promises a study that is read in one look"
     (tmp_path / "my_study.py").write_text(text)
-    command = [sys.executable, "-m", "prunescope", "run", "my_study.py", "--scale", "smoke", "--workers", "1"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)  # as `python -m` does
+    done = CliRunner().invoke(app, ["run", "my_study.py", "--scale", "smoke", "--workers", "1"])
+    assert done.exit_code == 0, done.output
     summary = json.loads((tmp_path / "prunescope-reports/my-study/summary.json").read_text())
     (claim,) = summary["claims"]
     assert claim["unit"] == "% test error, smallest removed minus random removed" and claim["n"] == 2

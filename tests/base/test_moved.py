@@ -14,7 +14,7 @@ def test_an_old_name_is_the_same_module(old):
     script = f"import sys, {old}; assert sys.modules[{old!r}] is sys.modules[{MOVED[old]!r}]"
     assert importlib.import_module(old) is importlib.import_module(MOVED[old])
     assert importlib.import_module(MOVED[old]).__spec__.name == MOVED[old]
-    if old.endswith("recipe"):
+    if old == "prunescope.runs.status":  # which imports little
         subprocess.run([sys.executable, "-c", script], check=True)
 
 

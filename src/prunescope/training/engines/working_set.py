@@ -11,7 +11,7 @@ from torch import Tensor
 
 from prunescope.base.state import TrainState, Weights
 from prunescope.base.tree import Tree, clone
-from prunescope.tasks.functional import capturing, drawing, reseed
+from prunescope.tasks.functional import capturing, drawing, draws, reseed
 from prunescope.tasks.kernels.compiling import Pass
 from prunescope.tasks.kernels.specialized import Specialized
 from prunescope.training.loop import Stepper
@@ -150,28 +150,35 @@ def confirmed(stepper: Stepper, network: Specialized, state: TrainState) -> bool
     """Whether the compiled pass does on the first batch of the epoch what the network's own code does, to rounding.
 
     Deep networks with normalization magnify rounding, each in its own measure: what a change of the inputs by 1e-6 does
-    to their own code tells how much. A network that draws does not; where torch cannot compile the code, the answer is
-    no, too.
+    to their own code tells how much. A network that draws does not, and is not compiled; where torch cannot compile the
+    code, the answer is no, too.
     """
     x, y = stepper.batch(state.step - state.step % stepper.batches.epoch_steps)
     if len(y) != stepper.program.batch:  # no batch is as large: it would never be used
         return False
 
+    drew = False
+
     def outcome(inputs: Tensor, compiled: Pass | None = None) -> list[list[Tensor]]:
+        nonlocal drew
         work = WorkingSet(network, stepper.program.optimizer, state, stepper.keep(state))
         with drawing(x.device, 0):
             reseed(x.device, stepper.draw(state.step))
+            before = draws(x.device)
             loss, grads, _ = _taken(stepper, work, network.laid(inputs), y, frozenset(), compiled)
+            drew = drew or not torch.equal(draws(x.device), before)
         return [[loss], [grad for grad in grads if grad is not None], list(work.buffers().values())]
 
+    plain = outcome(x)
+    if drew:
+        return False
     try:
         other = outcome(x, network.compiled)
     except Exception:  # whatever the compiler meets: the network's own code goes on
         return False
     # In every place by another factor: normalization takes a common one out again.
     factors = 1.0 + NUDGE * torch.randn(x.shape, generator=torch.Generator().manual_seed(0)).to(x.device)
-    plain, nudged = outcome(x), outcome(x * factors)
-    return all(_close(*leaves) for leaves in zip(plain, other, nudged, strict=True))
+    return all(_close(*leaves) for leaves in zip(plain, other, outcome(x * factors), strict=True))
 
 
 def _close(plain: list[Tensor], other: list[Tensor], nudged: list[Tensor]) -> bool:
