@@ -81,9 +81,7 @@ class _PackTraining:
                 self._train()
             except (KeyboardInterrupt, Stopped) as problem:
                 for run in _under_way(self.runs):
-                    run.checkpointer.save()
-                for run in _under_way(self.runs):
-                    run.checkpointer.settle()
+                    run.checkpointer.save_now()
                 if isinstance(problem, Stopped):
                     return False
                 raise
