@@ -28,6 +28,7 @@ def pytest_collection_finish() -> None:
     Python knows what it keeps by second and size, and tests write modules again within a second.
     """
     gc.freeze()
+    gc.set_threshold(10_000, 20, 20)  # walks through what fixtures keep were a twentieth of all time
     gc.enable()
     sys.dont_write_bytecode = True
 
