@@ -67,6 +67,7 @@ def without(key):
         ({"model": {"a": torch.ones(1)}, "net": {"a": torch.ones(1)}}, r"several state dicts \(model, net\)"),
         ({"weights": 3}, r"no state dict: weights \(int\)"),
         ({"state_dict": {}, "state_dict_ema": dense().state_dict(), "epoch": 1}, r"\(state_dict, state_dict_ema\)"),
+        ({"state_dict": dense().state_dict(), "masks": [torch.ones(10, 48)]}, r"masks beside .*\(state_dict, masks\)"),
         ({"state_dict": {}, "masks": {"fc.weight": torch.ones(10, 48, dtype=torch.bool)}}, r"\(state_dict, masks\)"),
         (nn.ModuleList([nn.Linear(64, 10)]), "bad: NotImplementedError: "),
         (Packed(), r"keeps what is no plain tensor \(_extra_state, \.\.\.\)"),

@@ -284,6 +284,27 @@ def test_a_global_that_a_measure_or_a_network_reads_counts(store, monkeypatch):
     assert recipe_of(Reads).id != runs[0].id
 
 
+CALLS = 0
+
+
+class CountingCalls(nn.Module):
+    """Is nothing from the hundredth call on."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(24, 3)
+
+    def forward(self, x):
+        global CALLS
+        CALLS += 1
+        return self.layer(x.flatten(1)) * (CALLS < 100)
+
+
+def test_a_global_that_passes_change_is_refused():
+    with pytest.raises(UsageError, match=r"passes of CountingCalls, or its loss, change a global.*register_buffer"):
+        inspect(recipe_of(CountingCalls))
+
+
 def test_a_file_that_a_factory_reads_is_noticed(store, tmp_path):
     torch.save(torch.eye(3), tmp_path / "table.pt")
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 from specimens import recipe as make_recipe
 from specimens import risk
+from torch import nn
 
 from prunescope.base.errors import StoreError, UsageError
 from prunescope.base.reference import FINAL, Moment, StateRef
@@ -19,6 +20,7 @@ from prunescope.runs.graph.nodes import Reading
 from prunescope.runs.store import housekeeping
 from prunescope.runs.store.index import listing
 from prunescope.runs.store.plan import plan
+from prunescope.tasks.model import network_of
 from prunescope.tasks.nets import LeNet
 from prunescope.training.interventions import TakeMasks
 
@@ -42,6 +44,40 @@ def test_a_module_and_its_state_dict_are_one_state_and_other_tensors_another():
     assert len({state.id, given(moved, TASK).id, given(module(zeros=3), TASK).id}) == 3
     noisier = TASK.replace(data=TASK.data.replace(label_noise=0.5))
     assert given(module(zeros=2), noisier).id != state.id
+
+
+class Unsaved(nn.Module):
+    """A matrix that no state dict has."""
+
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(16, 4)
+        self.register_buffer("drawn", torch.randn(16, 16), persistent=False)
+
+    def forward(self, x):
+        return self.head(x.flatten(1) @ self.drawn)
+
+
+def test_what_a_state_dict_lacks_is_taken_from_the_module_or_asked_for(store):
+    torch.manual_seed(7)
+    net, task = Unsaved(), TASK.replace(network=network_of(Unsaved))
+    node = Reading(measure=Risk(), state=given(net, task))
+    test = TASK.data.source.load()
+    with torch.no_grad():
+        right = torch.nn.functional.cross_entropy(net(test.test_x.take(torch.arange(len(test.test_y)))), test.test_y)
+    assert float(ensure(node, store=store, workers=1)[node]["loss"]) == pytest.approx(float(right), rel=1e-5)
+    with pytest.raises(UsageError, match=r"drawn \[16, 16\] is missing and drawn by the network: give the module"):
+        given(net.state_dict(), task)
+
+
+class Other(LeNet):
+    def forward(self, x):
+        return 2 * super().forward(x)
+
+
+def test_a_module_that_computes_something_else_is_refused():
+    with pytest.raises(UsageError, match=r"the Other computes other outputs than .*LeNet with its tensors"):
+        given(Other(hidden=(8,), inputs=16, classes=4), TASK)
 
 
 def test_negative_zeros_and_the_order_of_tensors_make_no_other_state():

@@ -1,6 +1,7 @@
 """Networks and losses that fit, nearly fit, or seem to: what `inspect_problem` is shown."""
 
 import random
+import threading
 from types import SimpleNamespace
 
 import torch
@@ -94,6 +95,38 @@ class Stateful(Net):
         return self.calls * self.logits(x)
 
 
+class RunningMean(Net):
+    """Keeps a mean in a plain attribute, which only evaluation looks at."""
+
+    def __init__(self):
+        super().__init__()
+        self.mean = torch.zeros(8)
+
+    def forward(self, x):
+        if not self.training:
+            return self.logits(x - self.mean)
+        self.mean = 0.9 * self.mean + 0.1 * x.mean(0)
+        return self.logits(x - x.mean(0))
+
+
+class InPlace(Net):
+    def forward(self, x):
+        x -= 1
+        return self.logits(x)
+
+
+class Squeezed(Net):
+    def forward(self, x):
+        return self.logits(x).squeeze()
+
+
+class TransposedTie(Net):
+    def __init__(self):
+        super().__init__()
+        self.c, self.d = nn.Linear(8, 8), nn.Linear(8, 8)
+        self.d.weight = nn.Parameter(self.c.weight.t())
+
+
 class NumbersOfPython(Net):
     def forward(self, x):
         return self.logits(x) * (random.random() if self.training else 1)
@@ -153,6 +186,35 @@ class Sparse(Net):
         return self.logits(x).to_sparse()
 
 
+class Locked(Net):
+    def __init__(self):
+        super().__init__()
+        self.lock = threading.Lock()
+
+
+class SparseBuffer(Net):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("table", torch.eye(8).to_sparse())
+
+
+class HoldsItsNorm(Net):
+    """A train() of its own holds a layer in evaluation mode; a number that NumPy has not."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm = nn.BatchNorm1d(8)
+        self.register_buffer("scale", torch.ones(8, dtype=torch.bfloat16))
+
+    def train(self, mode=True):
+        super().train(mode)
+        self.norm.eval()
+        return self
+
+    def forward(self, x):
+        return self.logits(self.norm(x) * self.scale)
+
+
 def hooked():
     module = Net()
     module.a.weight.register_hook(lambda slope: 0 * slope)
@@ -173,6 +235,11 @@ class SharedPart(nn.Module):
 
 def mean_loss(logits, y):
     return F.cross_entropy(logits, y)
+
+
+def renaming_loss(logits, y):
+    y[y == 2] = 1
+    return F.cross_entropy(logits, y, reduction="none")
 
 
 def centred_loss(logits, y):

@@ -9,8 +9,11 @@ from odd_networks import (
     Computed,
     Double,
     Flat,
+    HoldsItsNorm,
     HuggingFace,
+    InPlace,
     LayersInAList,
+    Locked,
     Mixing,
     MoreInTraining,
     Net,
@@ -21,9 +24,13 @@ from odd_networks import (
     RandomBuffer,
     RandomFeatures,
     Renormed,
+    RunningMean,
     SharedPart,
     Sparse,
+    SparseBuffer,
+    Squeezed,
     Stateful,
+    TransposedTie,
     Untrainable,
     Wrong,
     brier_of_the_classes_of_a_batch,
@@ -86,6 +93,19 @@ REFUSED = {
         r"Wrong on inputs \[2, 8\]: RuntimeError.*odd_networks.*self\.b\(x\)",
     ),
     "state over calls": (Stateful, {}, r"other outputs for the same examples in evaluation mode"),
+    "a mean in an attribute": (RunningMean, {}, r"every pass of RunningMean changes mean, which.*register_buffer"),
+    "inputs in place": (InPlace, {}, r"InPlace changes its inputs in place"),
+    "no row for one example": (Squeezed, {}, r"returns \[2, 3\] for 2 examples and no row for 1: squeeze\(1\)"),
+    "two tensors in one memory": (
+        TransposedTie,
+        {},
+        r"c\.weight and d\.weight of TransposedTie are two tensors in the",
+    ),
+    "labels in place": (
+        Net,
+        {"loss": "odd_networks:renaming_loss"},
+        r"renaming_loss changes the outputs or y in place",
+    ),
     "draws by Python": (NumbersOfPython, {}, r"draws from another generator than torch's default one"),
     "renormed embedding": (Renormed, {}, r"changes its own parameters in a pass \(table\.weight\)"),
     "NaN": (NotANumber, {}, r"returns NaN for fresh weights"),
@@ -122,6 +142,9 @@ REFUSED = {
     "an attribute trains": (RandomFeatures(trains=True), {}, r"reaches 1 tensors .*would not train \(\[8, 8\]\)"),
     "a buffer without a seed": (RandomBuffer, {}, r"builds another network each time from the same seed"),
     "a computed attribute": (Computed, {}, r"Computed cannot be copied .*Compute it in forward\(\)"),
+    "a lock": (Locked(), {}, r"Locked cannot be copied .*no data \(a lock, a file, a generator\)"),
+    "a sparse buffer": (SparseBuffer, {}, r"table of SparseBuffer is a sparse tensor; make it dense"),
+    "bfloat16 of an instance": (Net().bfloat16(), {}, r"is bfloat16; parameters must be float32"),
     "a hook on a gradient": (hooked, {}, r"a\.weight of Net has a hook on its gradient, which would not be called"),
     "sparse outputs": (Sparse, {}, r"returns float32 and sparse_coo; logits must be float32 and dense"),
     "broken loss": (
@@ -179,6 +202,10 @@ def test_numbers_beyond_a_table_are_found_before_training_in_whatever_example_th
     else:
         with pytest.raises(UsageError, match=r"Tagger on inputs 0: int \[2\]: IndexError: index out of range"):
             inspect_problem(problem)
+
+
+def test_a_train_of_the_users_own_is_called():
+    assert inspected(HoldsItsNorm).evaluating == inspected(HoldsItsNorm()).evaluating == ("norm",)
 
 
 def test_an_object_with_logits_is_understood():

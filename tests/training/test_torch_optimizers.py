@@ -38,6 +38,20 @@ class Remembering(Counting):
         self.param_groups[0]["k"] = self.param_groups[0].get("k", 0) + 1
 
 
+class Apart(Counting):
+    """Keeps a number beside the states of its parameters."""
+
+    def step(self, closure=None):
+        self.state["all"]["k"] = 1
+
+
+class Inside(Counting):
+    """Keeps a number in itself."""
+
+    def step(self, closure=None):
+        self.k = getattr(self, "k", 0) + 1
+
+
 RULES = [
     ("torch.optim:SGD", {"momentum": 0.9, "dampening": 0.5}),
     ("torch.optim:SGD", {}),
@@ -116,7 +130,7 @@ def test_states_that_pruning_clears_are_known(lab):
         ("torch.optim:Adam", {"lr": 0.9}, "which the schedule gives"),
         ("torch.optim:LBFGS", {}, "needs no closure"),
         ("torch.optim:SparseAdam", {}, "from dense gradients alone"),
-        (f"{__name__}:Remembering", {}, "keeps a state in its parameter groups"),
+        *((f"{__name__}:{name}", {}, "keeps a state that is of no") for name in ("Remembering", "Apart", "Inside")),
     ],
 )
 def test_what_cannot_be_done_is_refused_at_once(path, args, message):

@@ -55,7 +55,10 @@ def doubts(dense: StateRef, pruned: States, twins: States, controls: States) -> 
     """A sentence for every given state of the dense one's network that may be meant as another kind."""
     for name, weights in _alike(dense, pruned):
         if weights.sparsity == 0:
-            yield f"{name}: no weight is 0, and it is audited as pruned; another seed of the dense one is a twin"
+            yield (
+                f"{name}: no weight is 0, and it is audited as pruned; another seed of the dense one is a twin, and "
+                "what a threshold in forward() makes 0 is not seen"
+            )
     before = dict(_alike(dense, {"dense": dense}))
     for name, weights in _alike(dense, twins) if before else ():
         pair = (before["dense"], weights)
@@ -69,11 +72,18 @@ def doubts(dense: StateRef, pruned: States, twins: States, controls: States) -> 
 
 
 def _alike(dense: StateRef, states: States) -> Iterator[tuple[str, Weights]]:
-    """The weights of given states that are of the dense one's network, by name."""
+    """The weights of given states with the dense one's network, or with weights of the same shapes, by name."""
+    like = _shapes(dense.run.weights) if isinstance(dense.run, Given) else None
     for name, state in states.items():
         run = state.run
-        if isinstance(run, Given) and run.weights and run.task.network.id == task_of(dense).network.id:
+        if not (isinstance(run, Given) and run.weights):
+            continue
+        if run.task.network.id == task_of(dense).network.id or _shapes(run.weights) == like:
             yield name, run.weights
+
+
+def _shapes(weights: Weights | None) -> dict[str, torch.Size] | None:
+    return None if weights is None else {name: mask.shape for name, mask in weights.masks.items()}
 
 
 def answers(name: str, outputs: Values, sparsity: float, like: Values) -> Answers:

@@ -67,7 +67,8 @@ def checked(module: nn.Module) -> nn.Module:
     """The module itself.
 
     Raises UsageError for what this package cannot put tensors of its own into: wrappers that compile or distribute,
-    hooks that compute a weight, tensors without numbers, hooks on the gradient of a tensor, which others replace.
+    hooks that compute a weight, tensors without numbers or in the memory of another, which others replace, and hooks
+    on their gradients.
     """
     for name, part in module.named_modules():
         if isinstance(part, torch.jit.ScriptModule) or type(part).__name__ in _WRAPPERS:
@@ -78,6 +79,14 @@ def checked(module: nn.Module) -> nn.Module:
     if any(leaf.is_meta for leaf in module.parameters()):
         raise UsageError(
             f"{type(module).__name__} has parameters on the device 'meta', without numbers; load them first"
+        )
+    leaves = [*module.named_parameters(), *module.named_buffers()]
+    if odd := [name for name, leaf in leaves if not nn.parameter.is_lazy(leaf) and leaf.layout is not torch.strided]:
+        raise UsageError(f"{odd[0]} of {type(module).__name__} is a sparse tensor; make it dense: .to_dense()")
+    if pair := _overlapping(module):
+        raise UsageError(
+            f"{' and '.join(pair)} of {type(module).__name__} are two tensors in the same memory, and would go apart "
+            "in training; use one nn.Parameter under both names (transposed in forward()), or clone() one"
         )
     for name, leaf in module.named_parameters():
         if leaf._backward_hooks or getattr(leaf, "_post_accumulate_grad_hooks", None):
@@ -96,6 +105,23 @@ def checked(module: nn.Module) -> nn.Module:
     return module
 
 
+def _overlapping(module: nn.Module) -> tuple[str, str] | None:
+    """Names of two tensors that share memory, of which one trains."""
+    leaves = [
+        (leaf.data_ptr(), name, leaf)
+        for name, leaf in (*module.named_parameters(), *module.named_buffers())
+        if not nn.parameter.is_lazy(leaf) and leaf.numel() and not leaf.is_meta
+    ]
+    end, last = 0, ("", torch.empty(0))
+    for start, name, leaf in sorted(leaves, key=lambda entry: entry[0]):
+        if start < end and (leaf.requires_grad or last[1].requires_grad):
+            return last[0], name
+        steps = zip(leaf.shape, leaf.stride(), strict=True)
+        reach = start + leaf.element_size() * (1 + sum((size - 1) * stride for size, stride in steps))
+        end, last = max((end, last), (reach, (name, leaf)), key=lambda entry: entry[0])
+    return None
+
+
 def copied(module: nn.Module) -> nn.Module:
     """A deep copy on the CPU, also of a module that torch.nn.utils.prune has pruned and that was used since.
 
@@ -110,11 +136,11 @@ def copied(module: nn.Module) -> nn.Module:
     }
     try:
         return copy.deepcopy(checked(module), memo).cpu()
-    except RuntimeError as problem:
+    except (RuntimeError, TypeError) as problem:
         raise UsageError(
             f"the {type(module).__name__} cannot be copied ({str(problem).partition(' at the moment')[0]}): one of its "
-            "attributes was computed from its parameters. Compute it in forward(), and give a class or a function "
-            "rather than an instance that has been used"
+            "attributes was computed from its parameters, or is no data (a lock, a file, a generator). Compute it in "
+            "forward(), and give a class or a function rather than an instance that has been used"
         ) from problem
 
 
@@ -183,5 +209,13 @@ def frozen_parts(module: nn.Module) -> tuple[str, ...]:
 
 
 def in_training(module: nn.Module) -> nn.Module:
-    """The module in training mode, except for the parts that it holds in evaluation mode by itself."""
-    return module if module.training else module.train()
+    """The module in training mode, except for the parts that it holds in evaluation mode by itself.
+
+    A train() of the user's own is called, as any loop of training does: it may hold layers in evaluation mode.
+    """
+    if not module.training:
+        return module.train()
+    for part in module.modules():
+        if part.training and type(part).train is not nn.Module.train:
+            part.train()
+    return module

@@ -8,9 +8,10 @@ from math import prod
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from prunescope.base.blame import blaming
+from prunescope.base.code import value_digest
 from prunescope.base.errors import UsageError
 from prunescope.base.state import Weights
 from prunescope.base.tree import Tree
@@ -27,12 +28,23 @@ MOST_NUMBERS, MOST_TOKENS = 2**24, 64
 NAMES = 4
 """Most names in a sentence."""
 _close = partial(close, tolerance=TOLERANCE, least=1e-6)
+_OF_EVERY_MODULE = vars(nn.Module()).keys()
 
 
 def some(names: tuple[str, ...]) -> str:
     """At most `NAMES` names, and how many more there are."""
     more = f" and {len(names) - NAMES} more" if len(names) > NAMES else ""
     return ", ".join(names[:NAMES]) + more
+
+
+def plain_attributes(module: nn.Module) -> dict[str, str]:
+    """Digests of what the layers of a module keep beside parameters and buffers, by name."""
+    return {
+        f"{path}.{key}".removeprefix("."): value_digest(value)
+        for path, layer in module.named_modules()
+        for key, value in vars(layer).items()
+        if key not in _OF_EVERY_MODULE
+    }
 
 
 def check_pure(name: str, apply: "Passes", x: Tensor, training: Tensor, weights: tuple[Weights, Weights]) -> None:
@@ -43,11 +55,31 @@ def check_pure(name: str, apply: "Passes", x: Tensor, training: Tensor, weights:
             f"{name} changes its own parameters in a pass ({some(tuple(changed))}); leave that to the optimizer (an "
             "Embedding without max_norm)"
         )
-    if not _close(apply(x, train=True), training):
+    again, kept = _twice(apply, x, train=True)
+    if not _close(again, training):
         raise UsageError(
             f"{name} returns other outputs for the same examples and seed in training mode: it draws from another "
             "generator than torch's default one (random, numpy), or it changes a plain attribute, and no run could be "
             "made again; draw by torch, and keep what changes in a buffer (register_buffer)"
+        )
+    _require_kept(name, kept)
+
+
+def _twice(apply: "Passes", x: Tensor, *, train: bool) -> tuple[Tensor, tuple[str, ...]]:
+    """The outputs of one more pass, and the names of the plain attributes that it changes once more."""
+    module = apply.model.template(train=train)
+    before = plain_attributes(module)
+    outputs = apply(x, train=train)
+    after = plain_attributes(module)
+    return outputs, tuple(key for key in before | after if before.get(key) != after.get(key))
+
+
+def _require_kept(name: str, changed: tuple[str, ...]) -> None:
+    """Raises UsageError for attributes that go on changing: no stored state has them, nor what is evaluated."""
+    if changed:
+        raise UsageError(
+            f"every pass of {name} changes {some(changed)}, which no stored state has: keep what changes in a buffer "
+            "(register_buffer), or leave it out"
         )
 
 
@@ -101,14 +133,14 @@ class Passes:
     """Passes of a network, whose errors name the place in the user's code."""
 
     def __init__(self, problem: Problem, weights: Weights, name: str) -> None:
-        self._model, self._weights, self._name = problem.model, weights, name
+        self.model, self._weights, self._name = problem.model, weights, name
 
     def __call__(self, x: Tensor, *, train: bool) -> Tensor:
         """The outputs. Raises UserCodeError, with the user's line."""
-        layout = self._model.network.layout
+        layout = self.model.network.layout
         shape = list(x.shape) if layout is None else layout.described
         with blaming(f"{self._name} on inputs {shape}", always=True):
-            return self._model.apply(self._weights.params, self._weights.buffers, x, train=train)[0]
+            return self.model.apply(self._weights.params, self._weights.buffers, x, train=train)[0]
 
 
 def check_numbers(name: str, weights: Weights) -> None:
@@ -151,11 +183,16 @@ def check_named_output(name: str, problem: Problem, apply: Passes, x: Tensor) ->
 
 def check_alone(name: str, apply: Passes, x: Tensor, outputs: Tensor) -> None:
     """Raises UsageError where examples influence each other in evaluation mode, or outputs are drawn."""
-    if not _close(apply(x, train=False), outputs):
+    given = x.clone()
+    again, kept = _twice(apply, x, train=False)
+    if not torch.equal(x, given):
+        raise UsageError(f"{name} changes its inputs in place; make new ones in forward(): x = x - 1, not x -= 1")
+    if not _close(again, outputs):
         raise UsageError(
             f"{name} returns other outputs for the same examples in evaluation mode: it draws or keeps something "
             "there; dropout must ask self.training"
         )
+    _require_kept(name, kept)
     try:
         alone = torch.cat([apply(x[:1], train=False), apply(x[1:], train=False)])
     except UsageError as problem:
@@ -163,6 +200,10 @@ def check_alone(name: str, apply: Passes, x: Tensor, outputs: Tensor) -> None:
             f"{name} takes 2 examples and not 1 in evaluation mode, where examples must not influence each other: "
             f"{problem}"
         ) from problem
+    if alone.shape != outputs.shape:
+        raise UsageError(
+            f"{name} returns {list(outputs.shape)} for 2 examples and no row for 1: squeeze(1), never squeeze()"
+        )
     if not _close(alone, outputs):
         raise UsageError(
             f"examples of a batch influence each other in {name} in evaluation mode: 2 together have other outputs "
@@ -177,10 +218,12 @@ def loss_name(problem: Problem) -> str:
 
 
 def check_loss(problem: Problem, outputs: Tensor, y: Tensor) -> None:
-    """Raises UsageError for a loss that is not one number an example."""
-    name = loss_name(problem)
+    """Raises UsageError for a loss that is not one number an example, or that changes what it is given."""
+    name, before = loss_name(problem), (outputs.clone(), y.clone())
     with blaming(f"loss {name}", always=True):
         losses = problem.loss(outputs, y)
+    if not (torch.equal(outputs, before[0]) and torch.equal(y, before[1])):
+        raise UsageError(f"loss {name} changes the outputs or y in place, which are used again; make new tensors")
     shape = list(losses.shape) if isinstance(losses, Tensor) else type(losses).__name__
     if shape != [len(y)]:
         raise UsageError(

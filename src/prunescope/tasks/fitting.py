@@ -57,9 +57,16 @@ def _tied(model: Model) -> dict[str, list[str]]:
 
 def misfits(model: Model, tensors: Mapping[str, Tensor]) -> list[str]:
     """What keeps tensors from being a state of the network, a sentence each; none if they fit."""
-    wanted = model.template(train=False).state_dict()
-    both, tied = wanted.keys() & tensors.keys(), _tied(model)
+    template = model.template(train=False)
+    wanted, tied = template.state_dict(), _tied(model)
+    unsaved = {key: leaf for key, leaf in template.named_buffers() if key not in wanted}
+    known = unsaved | wanted
+    both = known.keys() & tensors.keys()
     return [
+        *(
+            f"{key} {_shape(unsaved[key])} is missing and drawn by the network: give the module, or make it persistent"
+            for key in sorted(unsaved.keys() - both and model.drawn_buffers - both)
+        ),
         *(
             f"{key} {_shape(wanted[key])} is missing"
             for key in wanted
@@ -68,11 +75,11 @@ def misfits(model: Model, tensors: Mapping[str, Tensor]) -> list[str]:
                 or key.endswith(COUNTER)  # which old files lack, and no output depends on
             )
         ),
-        *(f"{key} {_shape(tensors[key])} is not in the network" for key in tensors if key not in wanted),
+        *(f"{key} {_shape(tensors[key])} is not in the network" for key in tensors if key not in known),
         *(
-            f"{key} is {_shape(tensors[key])}, the network has {_shape(wanted[key])}"
-            for key in wanted
-            if key in both and tensors[key].shape != wanted[key].shape
+            f"{key} is {_shape(tensors[key])}, the network has {_shape(known[key])}"
+            for key in known
+            if key in both and tensors[key].shape != known[key].shape
         ),
     ]
 

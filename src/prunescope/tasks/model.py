@@ -143,9 +143,18 @@ class Model:
             module = self.network.build(self.example)
         module.load_state_dict(tensors, strict=False)
         params, buffers = self._tensors_of(module)
+        buffers |= {
+            name: tensors[name].clone() for name in buffers.keys() & tensors.keys()
+        }  # those not persistent, too
         return Weights(
             params, buffers, {name: torch.ones_like(params[name], dtype=torch.bool) for name in self.maskable}
         )
+
+    @cached_property
+    def drawn_buffers(self) -> frozenset[str]:
+        """Names of the buffers that no state dict has (persistent=False) and that depend on the seed."""
+        (one, other), saved = (self.fresh(seed).buffers for seed in (0, 1)), self._eval.state_dict().keys()
+        return frozenset(name for name, leaf in one.items() if name not in saved and not leaf.equal(other[name]))
 
     def _tensors_of(self, module: nn.Module) -> tuple[Tree, Tree]:
         """Copies of a module's trainable parameters, and of all its other tensors."""

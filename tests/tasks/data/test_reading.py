@@ -208,6 +208,8 @@ REFUSED = {
         {"target": Sequence()},
         "at least one that counts",
     ),
+    "a label far away": ((X, torch.where(Y == 2, 10**12, Y)), {}, "no example has 2, 3, 4, 5, 6, ...; map them"),
+    "nowhere": ((X.to("meta"), Y), {}, "x is on the device 'meta', without numbers"),
     "a number": (3, {}, r"train is a int; give \(x, y\), a torch Dataset or a DataLoader"),
     "a dictionary": ({"x": X, "y": Y}, {}, r"train is a dictionary of x, y; give \(x, y\)"),
     "four members": ((X, Y, Y, Y), {}, r"train is a tuple of 4; give \(x, y\)"),
@@ -273,6 +275,33 @@ def mixed(pairs):
     return x + torch.rand(()) * x.flip(0), torch.tensor([y for _, y in pairs])
 
 
+class Stream(IterableDataset):
+    def __init__(self, noise):
+        self.noise = noise
+
+    def __iter__(self):
+        return ((x + self.noise * torch.randn(4), y) for x, y in zip(X, Y, strict=True))
+
+
+class OneBuffer(Pairs):
+    row = torch.zeros(4)
+
+    def __getitem__(self, place):
+        return self.row.copy_(self.x[place]), int(self.y[place])
+
+
+def test_a_dataset_that_writes_into_what_it_returned_is_refused():
+    with pytest.raises(UsageError, match="example 0 is another one after the last was read"):
+        own(OneBuffer(), (X, Y))
+
+
+def test_streams_are_read_once_and_seen_twice():
+    assert own(Stream(0), DataLoader(Stream(0), batch_size=5)).source == own((X, Y), (X, Y)).source
+    assert own(iter(Stream(0)), (X, Y)).source == own((X, Y), (X, Y)).source
+    with pytest.raises(UsageError, match="what Stream yields is another one each time"):
+        own(Stream(1), (X, Y))
+
+
 @pytest.mark.parametrize("data", [Noisy(), DataLoader(Noisy()), DataLoader(Pairs(), batch_size=4, collate_fn=mixed)])
 def test_examples_that_are_drawn_at_random_are_refused_because_they_are_read_once(data):
     with pytest.raises(UsageError, match="drawn at random; it is read only once"):
@@ -291,6 +320,19 @@ def test_of_a_loader_with_a_sampler_only_the_examples_that_it_takes_are_read(mor
 def test_a_sampler_that_draws_again_or_others_is_refused_with_that_of_a_recipe(sampler):
     with pytest.raises(UsageError, match=r"takes examples more than once, or other ones .* sampler=ps\.Balanced"):
         own(DataLoader(Pairs(), sampler=sampler), (X, Y))
+
+
+class Indexed(Column):
+    def __init__(self, values, index):
+        super().__init__(values)
+        self.index = index
+
+
+def test_a_table_and_a_column_whose_rows_are_in_another_order_are_refused():
+    x, order = Indexed(X.numpy(), range(12)), [*range(1, 12), 0]
+    assert own((x, Indexed(Y.numpy(), range(12))), (x, Indexed(Y.numpy(), range(5, 17)))).source
+    with pytest.raises(UsageError, match=r"rows of test y have another order than those of x; give y\.loc\[x\.index\]"):
+        own((X, Y), (x, Indexed(Y.numpy(), order)))
 
 
 class Table(Column):

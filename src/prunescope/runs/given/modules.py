@@ -30,7 +30,7 @@ def load(thing: Any, name: str, store: Store | None = None) -> Loaded | None:
     if folded := _computed_zeros(module):
         notes.append(f"{name}: the parametrizations of {', '.join(folded)} were multiplied in, as they make zeros")
     module = module.float().requires_grad_()  # what was frozen to be used is pruned and flat like the rest
-    return Loaded(name, module.state_dict(), module=module, notes=tuple(notes))
+    return Loaded(name, module.state_dict() | dict(module.named_buffers()), module=module, notes=tuple(notes))
 
 
 def _computed_zeros(module: nn.Module) -> list[str]:

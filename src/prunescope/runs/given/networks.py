@@ -159,17 +159,20 @@ class Networks:
         return Fitted(model.network, weights, notes)
 
     def _with_masks_of_layers(self, model: Model, weights: Weights) -> Weights:
-        """Weights that a layer multiplies with a buffer of zeros and ones of its own, removed where that is 0."""
+        """Weights without those that a tensor of zeros and ones multiplies away, wherever the network keeps it."""
         before = self._probed(model, weights)
+        others = {key: leaf for key, leaf in weights.params.items() if key not in weights.masks} | weights.buffers
+        for path, part in model.template(train=False).named_modules():
+            others |= {f"{path}.{key}": leaf for key, leaf in vars(part).items() if isinstance(leaf, Tensor)}
         for name in weights.masks:
             layer = name.rpartition(".")[0]
-            for key, mask in weights.buffers.items():
-                if key.rpartition(".")[0] == layer and _is_mask(mask, weights.params[name]):
-                    kept = weights.masks[name] & (mask != 0)
-                    params = {**weights.params, name: weights.params[name].masked_fill(~kept, 0.0)}
-                    changed = weights.replace(params=params, masks={**weights.masks, name: kept})
-                    after = self._probed(model, changed)
-                    weights = changed if all(map(_close, after, before)) else weights
+            own_first = sorted(others.items(), key=lambda item: item[0].rpartition(".")[0] != layer)
+            for kept in (kept for _, leaf in own_first for kept in _kept_by(leaf, weights.masks[name])):
+                params = {**weights.params, name: weights.params[name].masked_fill(~kept, 0.0)}
+                changed = weights.replace(params=params, masks={**weights.masks, name: kept})
+                if all(map(_close, self._probed(model, changed), before)):
+                    weights = changed
+                    break
         return weights
 
     def _probed(self, model: Model, weights: Weights) -> list[Tensor]:
@@ -214,5 +217,11 @@ def _other(value: object) -> object:
     return value + 1 if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
-def _is_mask(buffer: Tensor, weight: Tensor) -> bool:
-    return buffer.shape == weight.shape and bool(((buffer == 0) | (buffer == 1)).all()) and not bool(buffer.all())
+def _kept_by(leaf: Tensor, mask: Tensor) -> Iterator[Tensor]:
+    """What is left of a mask where a tensor with an entry a weight, or an output, removes by its 0, or by its 1."""
+    rows = leaf.reshape(-1, *[1] * (mask.ndim - 1)) if leaf.shape == mask.shape[:1] else leaf
+    fits = rows.ndim == mask.ndim and all(one in (1, other) for one, other in zip(rows.shape, mask.shape, strict=True))
+    if fits and rows.numel() > 1 and bool(((rows == 0) | (rows == 1)).all()):
+        for removed in (rows == 0, rows == 1):
+            if bool((removed & mask).any()):
+                yield mask & ~removed

@@ -8,8 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
 
 from prunescope.base.errors import UsageError
 from prunescope.base.streams import Seeds
@@ -86,11 +88,13 @@ def _state_dict(mapping: Mapping[Any, Any], name: str) -> Mapping[str, Tensor]:
     if mapping and _are_tensors(mapping):
         return mapping
     inside = [key for key, part in mapping.items() if isinstance(part, Mapping) and _may_be_state(key, part)]
-    if len(inside) == 1:
+    masks = [key for key, part in mapping.items() if key not in inside and _may_be_masks(key, part)]
+    if len(inside) == 1 and not masks:
         return _state_dict(mapping[inside[0]], f"{name}[{inside[0]!r}]")
     odd_first = sorted(mapping.items(), key=lambda item: isinstance(item[1], Tensor))
     kinds = ", ".join(f"{key} ({type(leaf).__name__})" for key, leaf in odd_first[:12])
-    what = f"several state dicts ({', '.join(map(str, inside))})" if inside else "no state dict"
+    what = "masks beside a state dict" if masks else "several state dicts" if inside else "no state dict"
+    what += f" ({', '.join(map(str, inside + masks))})" if inside else ""
     raise UsageError(
         f"{name} holds {what}: {kinds or 'it is empty'}; save the one that is meant, by torch.save(model.state_dict(), "
         "path)"
@@ -104,6 +108,11 @@ def _are_tensors(mapping: Mapping[Any, Any]) -> bool:
 def _may_be_state(key: object, part: Mapping[Any, Any]) -> bool:
     """Whether it has the name of a state dict, or matrices and nothing but tensors."""
     return key in WRAPPED or (_are_tensors(part) and any(leaf.ndim > 1 for leaf in part.values()))
+
+
+def _may_be_masks(key: object, part: object) -> bool:
+    """Whether it is called masks, and has arrays."""
+    return "mask" in str(key).lower() and any(isinstance(leaf, Tensor | np.ndarray) for leaf in tree_leaves(part))
 
 
 def _without_masks(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -13,9 +13,11 @@ from prunescope.base.state import Weights
 from prunescope.base.streams import Seeds
 from prunescope.base.value import Value
 from prunescope.runs.graph.recipe import Everything, Recipe
+from prunescope.tasks.building import copied
 from prunescope.tasks.data.source import Digest
 from prunescope.tasks.fitting import weights_from
-from prunescope.tasks.model import Model
+from prunescope.tasks.functional import close
+from prunescope.tasks.model import Model, network_of
 from prunescope.tasks.task import Task
 
 
@@ -60,7 +62,7 @@ def given(state: Weights | nn.Module | Mapping[str, Tensor], task: Task, *, seed
     task: its network, data and loss.
     seeds: of the labels, and of which examples are held out.
 
-    Raises UsageError, with every name, for tensors that do not fit the network.
+    Raises UsageError, with every name, for tensors that do not fit the network, and for a module with other outputs.
     """
     if isinstance(state, Weights):
         weights = state
@@ -68,6 +70,8 @@ def given(state: Weights | nn.Module | Mapping[str, Tensor], task: Task, *, seed
         inputs = task.data.source.load().test_x
         model = Model(task.network, inputs.take(torch.arange(min(2, len(inputs)))))
         weights = weights_from(model, _tensors(state))
+        if isinstance(state, nn.Module):
+            _require_outputs(model, weights, state)
     labels = (seeds or Seeds()).replace(init=0, order=0, mask=0)  # nothing of it is drawn
     node = Given(task=task, tensors=weights.digest, seeds=labels)
     node._weights = weights
@@ -75,12 +79,26 @@ def given(state: Weights | nn.Module | Mapping[str, Tensor], task: Task, *, seed
 
 
 def _tensors(state: nn.Module | Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-    tensors = state.state_dict() if isinstance(state, nn.Module) else state
+    tensors = state.state_dict() | dict(state.named_buffers()) if isinstance(state, nn.Module) else state
     if not isinstance(tensors, Mapping) or not all(isinstance(leaf, Tensor) for leaf in tensors.values()):
         raise UsageError(
             f"{type(state).__name__} is no state; give a module, or tensors by name as state_dict() returns"
         )
     return tensors
+
+
+def _require_outputs(model: Model, weights: Weights, module: nn.Module) -> None:
+    """Raises UsageError where a module's forward pass is another than that of the network its tensors are put into."""
+    network = model.network
+    own = Model(network_of(copied(module).float(), output=network.output).replace(layout=network.layout), model.example)
+    states = ((model, weights), (own, own.fresh(0)))
+    with torch.no_grad():
+        one, other = (it.apply(state.params, state.buffers, model.example, train=False)[0] for it, state in states)
+    if not close(one, other, tolerance=1e-4):
+        raise UsageError(
+            f"the {type(module).__name__} computes other outputs than {network.path} with its tensors; make the task "
+            "of the module itself, Task.from_module(module, ...)"
+        )
 
 
 def task_of(state: StateRef) -> Task:

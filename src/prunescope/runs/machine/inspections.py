@@ -110,6 +110,13 @@ def _look(loader: Loader, recipe: Run) -> Inspection:
 
 def _inspect(run: Run, problem: Problem) -> Inspection:
     inspection = inspect_problem(problem)
+    try:
+        check_codes([run])
+    except CodeChanged:
+        raise UsageError(
+            f"passes of {inspection.network}, or its loss, change a global or an attribute of a class that they read, "
+            "so no run could be made again; keep what changes in a buffer (register_buffer), or behind functools.cache"
+        ) from None
     if isinstance(run, Recipe):
         check_trains(problem, inspection)
     # The last batch of a subset is not known before the subset is, and a given state is not trained.

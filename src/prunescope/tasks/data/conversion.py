@@ -29,6 +29,8 @@ def tensor(value: Any, *, name: str) -> Tensor:
     Raises UsageError, with `name`, for what holds no numbers.
     """
     if isinstance(value, Tensor):
+        if value.is_meta:
+            raise UsageError(f"{name} is on the device 'meta', without numbers; {_GIVE}")
         plain = value.detach().cpu()
         plain = plain.to(torch.int64) if plain.dtype in (torch.uint16, torch.uint32, torch.uint64) else plain
     else:

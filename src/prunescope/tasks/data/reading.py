@@ -5,12 +5,14 @@ Belongs here: reading each of them once. Does not belong here: types and values 
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_map
 
 from prunescope.base.blame import blaming, explain
 from prunescope.base.errors import PrunescopeError, UsageError
@@ -63,7 +65,7 @@ def pair(data: Any, *, name: str) -> Pair:
         if hasattr(data, "__getitem__") and hasattr(data, "__len__"):
             return _together(_each(data, name), name)
         if isinstance(data, Iterable):
-            return _together(list(_watched(data, None, name)), name)
+            return _together(_all(data, name), name)
     raise UsageError(f"{name} is a {type(data).__name__}; give (x, y), a torch Dataset or a DataLoader")
 
 
@@ -78,6 +80,15 @@ def _each(data: Any, name: str, places: Sequence[int] | None = None) -> list[Any
     return rows
 
 
+def _all(data: Iterable[Any], name: str) -> list[Any]:
+    """What an iterable yields. Raises UsageError where a second look at the first of it shows something else."""
+    rows = list(_watched(data, None, name))
+    again = [] if isinstance(data, Iterator) else list(islice(data, LOOKS))
+    if not _equal(rows[: len(again)], again):
+        raise _drawn(f"what {type(data).__name__} yields", name)
+    return rows
+
+
 def _drawn(what: str, name: str) -> UsageError:
     return UsageError(
         f"{name}: {what} is another one each time, so it is drawn at random; it is read only once here. Leave random "
@@ -89,7 +100,7 @@ def _of_loader(loader: Any, name: str) -> Pair:
     """The examples of a loader's Dataset that its sampler takes, in their own order, put together by its collate_fn."""
     data, size = loader.dataset, getattr(loader, "batch_size", None) or 64
     if not (hasattr(data, "__getitem__") and hasattr(data, "__len__")):
-        return _together(list(_watched(loader, None, name)), name, torch.cat)
+        return _together(_all(loader, name), name, torch.cat)
     rows = _each(data, name, _taken(loader, name))
     if loader.batch_sampler is None:
         return _together([loader.collate_fn(row) for row in rows], name)
@@ -167,7 +178,7 @@ def _split(row: Any, name: str, place: int) -> tuple[Any, Any]:
 def _watched(rows: Iterable[Any], total: int | None, name: str) -> Iterable[Any]:
     """The same, with its progress on the error stream; a failure names the example and the user's line."""
     started = reported = time.monotonic()
-    iterator, count = iter(rows), 0
+    iterator, count, first = iter(rows), 0, (None, None)
     while True:
         try:
             row = next(iterator)
@@ -179,11 +190,16 @@ def _watched(rows: Iterable[Any], total: int | None, name: str) -> Iterable[Any]
             raise UsageError(f"{name}: example {count} cannot be read: {explain(problem)}") from problem
         if total and not count:  # held twice: as single examples, and put together
             conversion.require_memory(2 * total * _size(row), name=name)
+        first = first if count else (row, tree_map(_copied, row))
         yield row
         count += 1
         if (now := time.monotonic()) - reported > SECONDS:
             reported = now
             sys.stderr.write(f"\rreading {name}: {count}{f' of {total}' if total else ''} ")
+    if not _equal(*first):
+        raise UsageError(
+            f"{name}: example 0 is another one after the last was read; return new arrays each time, copy()"
+        )
     if reported != started:
         sys.stderr.write(f"\rreading {name}: {count}, done\n")
 
@@ -193,6 +209,10 @@ def _size(row: Any) -> int:
     if isinstance(row, Mapping | tuple | list):
         return sum(_size(part) for part in (row.values() if isinstance(row, Mapping) else row))
     return int(getattr(row, "nbytes", 8))
+
+
+def _copied(value: Any) -> Any:
+    return value.detach().clone() if isinstance(value, Tensor) else value.copy() if hasattr(value, "copy") else value
 
 
 def _array(value: Any) -> Any:

@@ -4,7 +4,7 @@ Belongs here: the source, and what is checked across training and test set. Does
 (`reading.py`), types and values (`conversion.py`), files (`library.py`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -96,6 +96,8 @@ def own(
     given = {"train": train, "test": test} if train is not None else {"test": test}
     pairs = {name: pair(data, name=name) for name, data in given.items()}
     _check_columns(next(iter(pairs.values())).x, pairs["test"].x)
+    for name, held in pairs.items():
+        _check_index(held, name)
     names = class_names or next((p.class_names for p in pairs.values() if p.class_names), ()) or _texts(pairs)
     labels = {name: _labels(held.y, names, name) for name, held in pairs.items()}
     examples = {name: _examples(held, labels[name], name) for name, held in pairs.items()}
@@ -129,6 +131,13 @@ def _check_columns(train: Any, test: Any) -> None:
             f"train x and test x have other columns, or in another order ({odd[0]} and {odd[1]}); give "
             "test[train.columns]"
         )
+
+
+def _check_index(held: Pair, name: str) -> None:
+    """Raises UsageError if a table and a column have the same rows in another order: they are put together by place."""
+    x, y = (list(part.index) if isinstance(getattr(part, "index", None), Iterable) else [] for part in held[:2])
+    if x != y and set(x) == set(y):
+        raise UsageError(f"the rows of {name} y have another order than those of x; give y.loc[x.index]")
 
 
 def _texts(pairs: Mapping[str, Pair]) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """One class an example."""
 
+from itertools import islice
 from typing import ClassVar
 
 import numpy as np
@@ -50,7 +51,8 @@ class Classes(Target):
         largest = int(present[-1])
         if largest + 1 == len(present):
             return
-        absent = sorted(set(range(largest)) - set(present.tolist()))
+        known = set(present.tolist())
+        absent = list(islice((label for label in range(largest) if label not in known), 6))
         first = ", ".join(map(str, absent[:5])) + (", ..." if len(absent) > 5 else "")
         raise UsageError(
             f"labels reach to {largest}, and no example has {first}; map them, "

@@ -96,14 +96,18 @@ def _step(rule: TorchOptimizer, optimizer: torch.optim.Optimizer) -> None:
         raise UsageError(
             f"{rule.path} cannot take a step from dense gradients alone ({problem}); use a rule that needs no closure"
         ) from problem
-    if _settings(optimizer) != before:
+    leaves = {leaf for group in optimizer.param_groups for leaf in group["params"]}
+    if _settings(optimizer) != before or optimizer.state.keys() - leaves:
         raise UsageError(
-            f"{rule.path} keeps a state in its parameter groups, which no checkpoint has; use another optimizer"
+            f"{rule.path} keeps a state that is of no parameter (an attribute, in its parameter groups, or in state "
+            "by another key), which no checkpoint has; use another optimizer"
         )
 
 
 def _settings(optimizer: torch.optim.Optimizer) -> list[dict[str, str]]:
-    return [{k: repr(v) for k, v in group.items() if k != "params"} for group in optimizer.param_groups]
+    """The attributes, and what every group of parameters has besides these."""
+    parts = (vars(optimizer), *optimizer.param_groups)
+    return [{k: repr(v) for k, v in part.items() if k not in ("params", "param_groups", "state")} for part in parts]
 
 
 def _state(rule: TorchOptimizer, optimizer: torch.optim.Optimizer, leaves: dict[str, nn.Parameter]) -> OptState:
